@@ -1,0 +1,91 @@
+"""tinygrad_dl: automatic differentiation on NumPy, with PyTorch's API.
+
+>>> import tinygrad_dl as td
+>>> x = td.tensor([1.0, 2.0], requires_grad=True)
+>>> (x * x).sum().backward()
+>>> x.grad
+tensor([2., 4.])
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from tinygrad_dl import autograd
+from tinygrad_dl.creation import (
+    arange,
+    as_tensor,
+    empty,
+    empty_like,
+    eye,
+    from_dlpack,
+    from_numpy,
+    full,
+    full_like,
+    linspace,
+    ones,
+    ones_like,
+    scalar_tensor,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from tinygrad_dl.dtypes import (
+    bool_,
+    complex64,
+    complex128,
+    device,
+    double,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    half,
+    int8,
+    int16,
+    int32,
+    int64,
+    long,
+    promote_types,
+    set_default_dtype,
+    short,
+    uint8,
+)
+from tinygrad_dl.modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from tinygrad_dl.op import Array, Arrays, op
+from tinygrad_dl.ops.arithmetic import add, mul, exp, sum, tanh
+from tinygrad_dl.random import (
+    Generator,
+    bernoulli,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    normal,
+    rand,
+    rand_like,
+    randint,
+    randn,
+    randn_like,
+    randperm,
+    set_rng_state,
+)
+from tinygrad_dl.tensor import Tensor
+
+__version__ = "0.1.0"
+bool = bool_  # PyTorch's name of the dtype
+# Imported when first used: drawing and testing need more than NumPy.
+_LAZY = ("testing", "viz")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return importlib.import_module(f"tinygrad_dl.{name}")
+    raise AttributeError(f"module 'tinygrad_dl' has no attribute {name!r}")

@@ -1,0 +1,202 @@
+"""Making tensors: from data, and filled."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl import dtypes
+from tinygrad_dl.tensor import Tensor, as_array, wrap
+
+__all__ = [
+    "arange",
+    "as_tensor",
+    "empty",
+    "empty_like",
+    "eye",
+    "from_dlpack",
+    "from_numpy",
+    "full",
+    "full_like",
+    "linspace",
+    "ones",
+    "ones_like",
+    "scalar_tensor",
+    "tensor",
+    "zeros",
+    "zeros_like",
+]
+
+
+def finish(array: np.ndarray, requires_grad: bool, device: Any = None) -> Tensor:
+    """A tensor around a new array, with the options that all creation functions share."""
+    if device is not None:
+        dtypes.device(device)
+    made = wrap(array)
+    return made.requires_grad_() if requires_grad else made
+
+
+def sizes(size: tuple[Any, ...], what: str) -> tuple[int, ...]:
+    """The shape meant by `f(2, 3)`, `f((2, 3))` or `f([2, 3])`."""
+    if len(size) == 1 and isinstance(size[0], list | tuple):
+        size = tuple(size[0])
+    try:
+        found = tuple(operator.index(n) for n in size)
+    except TypeError:
+        raise TypeError(f"{what}: sizes are integers, got {size!r}; pass them as {what}(2, 3) or {what}((2, 3))") from None
+    if any(n < 0 for n in found):
+        raise ValueError(f"{what}: sizes can't be negative, got {found}")
+    return found
+
+
+def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor with a copy of the data: numbers, nested sequences, arrays or tensors.
+
+    Python floats become the default dtype (float32), integers int64; arrays keep their dtype.
+
+    Raises:
+        TypeError: the data are not numbers. ValueError: the sequences have unequal lengths.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.tensor.html
+    """
+    array = as_array(data)
+    return finish(np.array(array, dtype=None if dtype is None else dtypes.as_dtype(dtype)), requires_grad, device)
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """A tensor with the data, sharing memory when it can; a tensor of the right dtype is returned itself.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.as_tensor.html
+    """
+    if isinstance(data, Tensor):
+        return data if dtype is None or dtypes.as_dtype(dtype) == data.dtype else data.to(dtype)
+    return finish(np.asarray(as_array(data), None if dtype is None else dtypes.as_dtype(dtype)), False, device)
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A tensor that shares the array's memory: changes in one show in the other.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.from_numpy.html
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}; use td.tensor for other data")
+    if not array.dtype.isnative:
+        raise ValueError(
+            f"from_numpy: {array.dtype} has another byte order than this machine and can't be shared; use td.tensor"
+        )
+    return wrap(as_array(array))
+
+
+def from_dlpack(data: Any) -> Tensor:
+    """A tensor that shares the memory of another library's array, through DLPack."""
+    return wrap(as_array(np.from_dlpack(data)))
+
+
+def _dtype(dtype: Any) -> np.dtype[Any]:
+    return dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+
+
+def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.zeros.html
+    """
+    return finish(np.zeros(sizes(size, "zeros"), _dtype(dtype)), requires_grad, device)
+
+
+def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of ones.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.ones.html
+    """
+    return finish(np.ones(sizes(size, "ones"), _dtype(dtype)), requires_grad, device)
+
+
+def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor with whatever lay in memory.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.empty.html
+    """
+    return finish(np.empty(sizes(size, "empty"), _dtype(dtype)), requires_grad, device)
+
+
+def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor with every element `fill_value`, which gives the dtype too unless it is given.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.full.html
+    """
+    value = as_array(fill_value)
+    found = value.dtype if dtype is None else dtypes.as_dtype(dtype)
+    shape = sizes(size if isinstance(size, tuple | list) else (size,), "full")
+    return finish(np.full(shape, value, found), requires_grad, device)
+
+
+def scalar_tensor(value: Any, *, dtype: Any = None) -> Tensor:
+    """A 0-d tensor."""
+    return tensor(value, dtype=_dtype(dtype))
+
+
+def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """`zeros` in the shape and dtype of `input`."""
+    return zeros(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """`ones` in the shape and dtype of `input`."""
+    return ones(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """`empty` in the shape and dtype of `input`."""
+    return empty(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """`full` in the shape and dtype of `input`."""
+    return full(input.shape, fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def arange(
+    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """The numbers from `start` (0 if only the end is given) up to but without `end`.
+
+    Integers give int64, floats the default dtype.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.arange.html
+    """
+    if end is None:
+        start, end = 0, start
+    if step == 0:
+        raise ValueError("arange: step must not be 0")
+    whole = all(isinstance(n, int | np.integer) for n in (start, end, step))
+    found = (dtypes.int64 if whole else dtypes.get_default_dtype()) if dtype is None else dtypes.as_dtype(dtype)
+    return finish(np.arange(start, end, step).astype(found), requires_grad, device)
+
+
+def linspace(
+    start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """`steps` numbers at equal distances from `start` to `end`, both included.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linspace.html
+    """
+    if steps < 0:
+        raise ValueError(f"linspace: expected steps >= 0, got {steps}")
+    return finish(np.linspace(start, end, steps).astype(_dtype(dtype)), requires_grad, device)
+
+
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """The n by n (or n by m) matrix with ones on its diagonal.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.eye.html
+    """
+    shape = sizes((n, n if m is None else m), "eye")
+    return finish(np.eye(*shape, dtype=_dtype(dtype)), requires_grad, device)

@@ -1,0 +1,385 @@
+"""The graph and the backward pass.
+
+A `Node` is one recorded operation. It points to the nodes that made its inputs, never to its own
+output, so there are no reference cycles and a graph is freed by reference counting alone. A `Leaf`
+stands where the graph ends in a tensor that the user made.
+
+The pass works on bare arrays. With `taped=True` the very same rules are called with tensors, and so
+record a graph of their own: that is all there is to second and higher order. Everything here is
+therefore written in NumPy functions, which our tensors understand as well as arrays do.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tinygrad_dl.tensor import Tensor
+
+Gradient: TypeAlias = Any  # an ndarray, or a Tensor when the pass is taped
+Hook: TypeAlias = Callable[[Gradient], Gradient]
+
+# Counts nodes and in-place changes alike, so that "made before the change" is one comparison.
+next_seq = itertools.count(1).__next__
+
+
+class Rules(Protocol):
+    """What a node knows of its operation: how to turn the output's gradient into the inputs'."""
+
+    name: str
+    broadcasts: bool
+    multiple: bool
+
+    def run(self, g: Gradient, saved: Any) -> Sequence[Gradient]:
+        """One gradient an edge, given the output's gradient and the saved values."""
+
+    def taped(self, node: Node) -> Any:
+        """The saved values as tensors that are connected to the graph again."""
+
+    def argument(self, position: int) -> str:
+        """The name of the input that edge number `position` leads to."""
+
+
+class Node:
+    """One recorded operation: its rules, where its inputs came from, and what the rules read."""
+
+    __slots__ = ("__weakref__", "dtype", "edges", "hooks", "plan", "saved", "seq", "shape")
+
+    plan: Rules
+    edges: tuple[Edge | None, ...]
+    saved: Any  # () when the rules read nothing, None once it was freed
+    seq: int
+    shape: Any  # of the output; a tuple of shapes when there are several outputs
+    dtype: Any
+    hooks: list[Hook] | None
+
+    @property
+    def name(self) -> str:
+        """The operation's name in CamelCase, as `grad_fn` shows it."""
+        return self.plan.name
+
+    @property
+    def next_functions(self) -> tuple[tuple[Edge, int], ...]:
+        """PyTorch's way to walk the graph: (node, index of its output) for each input."""
+        return tuple((edge.node, edge.index) for edge in self.edges if edge is not None)
+
+    @property
+    def node(self) -> Node:
+        return self
+
+    index = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays that this node keeps for its backward rules."""
+        return sum(a.nbytes for a in saved_arrays(self.saved))
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+class Output:
+    """One output of a node that has several: collects its gradient and hands it to the node."""
+
+    __slots__ = ("__weakref__", "dtype", "edges", "hooks", "index", "node", "seq", "shape")
+
+    plan = None
+    saved = ()
+
+    def __init__(self, node: Node, index: int, shape: tuple[int, ...], dtype: np.dtype[Any]):
+        self.node, self.index, self.shape, self.dtype = node, index, shape, dtype
+        self.edges = (node,)
+        self.seq = next_seq()
+        self.hooks: list[Hook] | None = None
+
+    name = property(lambda self: self.node.name)
+    next_functions = property(lambda self: self.node.next_functions)
+    nbytes = 0
+    __repr__ = Node.__repr__
+
+
+class Leaf:
+    """The end of the graph in a tensor of the user's; refers to the tensor weakly."""
+
+    __slots__ = ("__weakref__", "dtype", "hooks", "shape", "tensor")
+
+    name = "AccumulateGrad"
+    edges: tuple[()] = ()
+    next_functions: tuple[()] = ()
+    saved = ()
+    index = seq = nbytes = 0
+
+    def __init__(self, tensor: Tensor):
+        self.tensor = weakref.ref(tensor)
+        self.shape, self.dtype = tensor.shape, tensor.dtype
+        self.hooks: list[Hook] | None = None
+
+    @property
+    def node(self) -> Leaf:
+        return self
+
+    @property
+    def variable(self) -> Tensor | None:
+        """The leaf tensor, or None once it is gone."""
+        return self.tensor()
+
+    def __repr__(self) -> str:
+        return "<AccumulateGrad>"
+
+
+Edge: TypeAlias = Node | Output | Leaf
+
+
+def saved_arrays(saved: Any) -> Iterable[np.ndarray]:
+    """The arrays among a node's saved values, those inside lists and tuples too."""
+    for value in saved or ():
+        if isinstance(value, np.ndarray):
+            yield value
+        elif type(value) in (tuple, list):
+            yield from saved_arrays(value)
+
+
+def topological(roots: Iterable[Edge]) -> tuple[list[Any], list[Leaf]]:
+    """All that the roots reach, without recursion: the nodes, newest first, and the leaves.
+
+    An input is always older than the operation that read it, so sorting by sequence number is a
+    topological sort.
+    """
+    stack = list(dict.fromkeys(roots))
+    seen = set(stack)
+    nodes, leaves = [], []
+    while stack:
+        edge = stack.pop()
+        if type(edge) is Leaf:
+            leaves.append(edge)
+            continue
+        nodes.append(edge)
+        for parent in edge.edges:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    nodes.sort(key=attrgetter("seq"), reverse=True)
+    return nodes, leaves
+
+
+def leading_to(nodes: list[Any], targets: set[Edge]) -> set[Edge]:
+    """Those of the nodes (newest first) from which a target can be reached, and the targets."""
+    useful = set(targets)
+    for node in reversed(nodes):
+        if any(edge in useful for edge in node.edges):
+            useful.add(node)
+    return useful
+
+
+def unbroadcast(g: Gradient, shape: tuple[int, ...]) -> Gradient:
+    """The gradient of a broadcast from `shape`: sums over what was repeated."""
+    extra = g.ndim - len(shape)
+    axes = [*range(extra)]
+    axes += [i + extra for i, size in enumerate(shape) if size == 1 and g.shape[i + extra] != 1]
+    return np.reshape(np.add.reduce(g, axis=tuple(axes)), shape)
+
+
+def conform(g: Gradient, edge: Edge, rules: Rules, position: int) -> Gradient:
+    """The gradient in its input's shape and dtype: broadcasting undone, never another precision."""
+    if type(g) is not np.ndarray and not hasattr(g, "_edge"):
+        g = np.asarray(g)
+    if g.shape != edge.shape:
+        if not rules.broadcasts:
+            raise RuntimeError(
+                f"the gradient rule of {rules.name} for {rules.argument(position)!r} returned shape "
+                f"{g.shape}, expected the input's shape {edge.shape}; mend the rule, or declare the op "
+                f"with inputs=broadcasting(...) if it broadcasts"
+            )
+        g = unbroadcast(g, edge.shape)
+        if type(g) is not np.ndarray and not hasattr(g, "_edge"):
+            g = np.asarray(g)
+    if g.dtype is not edge.dtype and g.dtype != edge.dtype:
+        if g.dtype.kind == "c" and edge.dtype.kind != "c":
+            g = np.real(g)
+        g = g.astype(edge.dtype)
+    return g
+
+
+def propagate(
+    roots: Sequence[Edge],
+    seeds: Sequence[Gradient],
+    targets: Iterable[Edge] | None = None,
+    retain: bool = False,
+    taped: bool = False,
+) -> tuple[dict[Edge, Gradient], set[Edge]]:
+    """Runs the chain rule backwards from the roots, each with the gradient that it starts from.
+
+    Returns the gradients at the targets (at every leaf if None), and those of them whose array the
+    pass made itself, which may be kept without a copy. Only paths to the targets are visited.
+    """
+    nodes, leaves = topological(roots)
+    if targets is None:
+        wanted: set[Edge] = set(leaves)
+        useful = None
+    else:
+        wanted = set(targets)
+        useful = leading_to(nodes, wanted)
+    # A gradient may be shared with another edge or with a saved array (`add` hands on the one it
+    # got), so the first sum is made out of place; into `owned` ones we may add in place.
+    grads: dict[Edge, Gradient] = {}
+    owned: set[Edge] = set()
+    found: dict[Edge, Gradient] = {}
+    for root, seed in zip(roots, seeds, strict=True):
+        grads[root] = grads[root] + seed if root in grads else seed
+
+    for node in nodes:
+        g = grads.pop(node, None)
+        if g is None or (useful is not None and node not in useful):
+            continue
+        if node.hooks is not None:
+            g = run_hooks(node.hooks, g)
+        if useful is not None and node in wanted:
+            found[node] = g
+            if not any(edge in useful for edge in node.edges):
+                continue
+        plan = node.plan
+        if plan is None:  # an Output: its gradient takes its place among those of the whole node
+            slots = grads.setdefault(node.node, [None] * len(node.node.shape))
+            slots[node.index] = g if slots[node.index] is None else slots[node.index] + g
+            continue
+        if plan.multiple:
+            g = [materialize(*each) for each in zip(g, node.shape, node.dtype, strict=True)]
+        saved = node.saved
+        if saved is None:
+            raise RuntimeError(
+                f"backward reached {node.name} a second time, but its saved values were freed by the "
+                f"first pass; call the first backward (or grad) with retain_graph=True to go through "
+                f"the same graph again, or run the forward computation again"
+            )
+        if node.seq < mutations.latest:
+            mutations.check(node)
+        try:
+            results = plan.run(g, plan.taped(node) if taped else saved)
+        except Exception as error:
+            error.add_note(f"while computing the gradient of {node.name}")
+            raise
+        position = -1
+        for edge in node.edges:
+            position += 1
+            if edge is None or (useful is not None and edge not in useful):
+                continue
+            gx = results[position]
+            if gx is None:  # a rule may say that there is no gradient
+                continue
+            if gx.shape != edge.shape or gx.dtype is not edge.dtype or type(gx) is not np.ndarray:
+                gx = conform(gx, edge, plan, position)
+            if edge not in grads:
+                grads[edge] = gx
+                if type(edge) is Leaf and is_fresh(gx, g, saved):
+                    owned.add(edge)
+            elif edge in owned and not taped:
+                np.add(grads[edge], gx, out=grads[edge])
+            else:
+                total = grads[edge] + gx
+                grads[edge] = total if taped else np.asarray(total)
+                owned.add(edge)
+        if not retain and saved:
+            node.saved = None
+
+    for leaf in leaves:
+        if leaf in grads and leaf in wanted:
+            g = grads[leaf]
+            if leaf.hooks is not None:
+                hooked = run_hooks(leaf.hooks, g)
+                if hooked is not g:
+                    owned.discard(leaf)
+                g = hooked
+            found[leaf] = g
+    return found, owned
+
+
+def run_hooks(hooks: list[Hook], g: Gradient) -> Gradient:
+    for hook in hooks:
+        g = hook(g)
+    return g
+
+
+def materialize(g: Gradient | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Gradient:
+    """An output that was never used has a gradient of zeros; an integer one has none."""
+    return np.zeros(shape, dtype) if g is None and dtype.kind in "fcV" else g
+
+
+def is_fresh(gx: Gradient, g: Gradient, saved: Any) -> bool:
+    """Whether a rule made this array itself: it is no view, not what it got, not what was saved."""
+    return (
+        type(gx) is np.ndarray
+        and gx.base is None
+        and gx is not g
+        and not any(gx is value for value in saved_arrays(saved))
+    )
+
+
+class Mutations:
+    """Which buffers were changed in place, and when: backward refuses values that are no longer there.
+
+    Costs nothing on the way forward. A backward pass consults it only if something was changed after
+    the node was recorded.
+    """
+
+    def __init__(self) -> None:
+        self.latest = 0
+        self.log: dict[int, tuple[int, str, Any]] = {}
+
+    def record(self, array: np.ndarray, what: str) -> None:
+        """Notes that `array` was just changed; `what` says by which operation, and where."""
+        owner = buffer_owner(array)
+        key = id(owner)
+        before = self.log.get(key)
+        # The weak reference removes the entry with its buffer, before the id can be used again.
+        watch = before[2] if before else weakref.ref(owner, lambda _: self.log.pop(key, None))
+        self.latest = next_seq()
+        self.log[key] = (self.latest, what, watch)
+
+    def check(self, node: Node) -> None:
+        """Raises if a value that the node saved was changed after the node was recorded."""
+        for array in saved_arrays(node.saved):
+            entry = self.log.get(id(buffer_owner(array)))
+            if entry is not None and entry[0] > node.seq:
+                raise RuntimeError(
+                    f"the gradient of {node.name} needs a value of shape {array.shape} that was changed "
+                    f"in place afterwards, by {entry[1]}; use an operation that makes a new tensor "
+                    f"there, or clone() the value before it is changed"
+                )
+
+
+def buffer_owner(array: np.ndarray) -> np.ndarray:
+    """The array whose memory this one shows."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+mutations = Mutations()
+
+
+class Stale:
+    """Rules of a view whose base was changed in place by a recorded operation: using it is an error."""
+
+    name = "Stale"
+    broadcasts = multiple = False
+
+    def __init__(self, what: str):
+        self.what = what
+
+    def run(self, g: Gradient, saved: Any) -> Sequence[Gradient]:
+        raise RuntimeError(
+            f"backward reached a view whose base was changed in place after the view was taken, by "
+            f"{self.what}; take the view again after the change"
+        )
+
+    def taped(self, node: Node) -> Any:
+        return ()
+
+    def argument(self, position: int) -> str:
+        return "base"

@@ -1,0 +1,1 @@
+"""The operations, one theme a file. Importing a file declares its ops."""

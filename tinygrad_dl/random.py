@@ -1,0 +1,232 @@
+"""Random numbers: one generator for all, `manual_seed`, and `Generator` for one of your own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.dtypes import as_dtype, get_default_dtype, int64, is_floating
+from tinygrad_dl.tensor import Tensor, wrap
+
+__all__ = [
+    "Generator",
+    "bernoulli",
+    "get_rng_state",
+    "initial_seed",
+    "manual_seed",
+    "normal",
+    "rand",
+    "rand_like",
+    "randint",
+    "randn",
+    "randn_like",
+    "randperm",
+    "set_rng_state",
+]
+
+
+class Generator:
+    """A source of random numbers with a state of its own; pass it as `generator=`.
+
+    >>> import tinygrad_dl as td
+    >>> a = td.rand(2, generator=td.Generator().manual_seed(1))
+    >>> b = td.rand(2, generator=td.Generator().manual_seed(1))
+    >>> (a == b).all().item()
+    True
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Generator.html
+    """
+
+    def __init__(self, device: Any = "cpu"):
+        self._rng: np.random.Generator | None = None
+        self._seed = 0
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """NumPy's generator behind it. Made at first use: importing numpy.random takes time."""
+        if self._rng is None:
+            self.seed()
+        assert self._rng is not None
+        return self._rng
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Starts the sequence that belongs to `seed`; returns itself."""
+        self._seed = int(seed)
+        self._rng = np.random.Generator(np.random.SFC64(self._seed % 2**64))
+        return self
+
+    def seed(self) -> int:
+        """Starts from a seed that the operating system gives, and returns it."""
+        self.manual_seed(int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1))
+        return self._seed
+
+    def initial_seed(self) -> int:
+        """The seed that it was started with."""
+        return self._seed
+
+    def get_state(self) -> Any:
+        """The state, to be given to `set_state`."""
+        return self.rng.bit_generator.state
+
+    def set_state(self, state: Any) -> Generator:
+        """Goes on from a state that `get_state` returned."""
+        self.rng.bit_generator.state = state
+        return self
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seeds the generator that is used when no other is given: the same seed gives the same numbers.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.manual_seed.html
+    """
+    return default_generator.manual_seed(seed)
+
+
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Any:
+    """The state of the default generator."""
+    return default_generator.get_state()
+
+
+def set_rng_state(state: Any) -> None:
+    """Puts the default generator into a state that `get_rng_state` returned."""
+    default_generator.set_state(state)
+
+
+def rng_of(generator: Generator | None) -> np.random.Generator:
+    """NumPy's generator behind the given one, or behind the default."""
+    return (generator or default_generator).rng
+
+
+def uniform(shape: Any, dtype: Any, generator: Generator | None) -> np.ndarray:
+    """Uniform numbers in [0, 1), drawn in float32 unless the dtype is wider."""
+    found = as_dtype(dtype)
+    drawn = found if found.itemsize >= 4 and found.kind == "f" else np.dtype(np.float32)
+    return rng_of(generator).random(shape, dtype=drawn.type).astype(found, copy=False)  # type: ignore[arg-type]
+
+
+def gaussian(shape: Any, dtype: Any, generator: Generator | None) -> np.ndarray:
+    """Standard normal numbers; complex ones have a variance of 1/2 in each part."""
+    found = as_dtype(dtype)
+    rng = rng_of(generator)
+    if found.kind == "c":
+        real = np.float32 if found.itemsize == 8 else np.float64
+        pair = rng.standard_normal((*shape, 2), dtype=real) * real(0.5**0.5)
+        return (pair[..., 0] + 1j * pair[..., 1]).astype(found)
+    drawn = found if found.itemsize >= 4 and found.kind == "f" else np.dtype(np.float32)
+    return rng.standard_normal(shape, dtype=drawn.type).astype(found, copy=False)  # type: ignore[arg-type]
+
+
+def _finish(array: Any, requires_grad: bool) -> Tensor:
+    tensor = wrap(np.asarray(array))
+    return tensor.requires_grad_() if requires_grad else tensor
+
+
+def _floating(dtype: Any, what: str) -> np.dtype[Any]:
+    found = get_default_dtype() if dtype is None else as_dtype(dtype)
+    if not is_floating(found) and found.kind != "c":
+        raise TypeError(f"{what}: expected a floating dtype, got {found}; use td.randint for integers")
+    return found
+
+
+def rand(
+    *size: Any, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    """Numbers drawn uniformly from [0, 1), in a tensor of this size.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.rand.html
+    """
+    from tinygrad_dl.creation import sizes
+
+    return _finish(uniform(sizes(size, "rand"), _floating(dtype, "rand"), generator), requires_grad)
+
+
+def randn(
+    *size: Any, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    """Numbers drawn from the standard normal distribution, in a tensor of this size.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.randn.html
+    """
+    from tinygrad_dl.creation import sizes
+
+    return _finish(gaussian(sizes(size, "randn"), _floating(dtype, "randn"), generator), requires_grad)
+
+
+def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """`rand` in the shape and dtype of `input`."""
+    return rand(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """`randn` in the shape and dtype of `input`."""
+    return randn(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    dtype: Any = None,
+    generator: Generator | None = None,
+    device: Any = None,
+) -> Tensor:
+    """Integers drawn uniformly from [low, high); `randint(high, size)` starts from 0.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.randint.html
+    """
+    from tinygrad_dl.creation import sizes
+
+    if size is None:
+        low, high, size = 0, low, high
+    if not low < high:
+        raise ValueError(f"randint: expected low < high, got low={low} and high={high}")
+    drawn = rng_of(generator).integers(low, high, sizes((size,), "randint"))
+    return wrap(np.asarray(drawn, as_dtype(dtype or int64)))
+
+
+def randperm(n: int, *, dtype: Any = None, generator: Generator | None = None, device: Any = None) -> Tensor:
+    """The integers 0 to n - 1 in random order.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.randperm.html
+    """
+    if n < 0:
+        raise ValueError(f"randperm: expected n >= 0, got {n}")
+    return wrap(rng_of(generator).permutation(n).astype(as_dtype(dtype or int64), copy=False))
+
+
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None) -> Tensor:
+    """Normal numbers with the given means and standard deviations (numbers or tensors).
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.normal.html
+    """
+    from tinygrad_dl.creation import sizes
+    from tinygrad_dl.tensor import as_array
+
+    means, stds = as_array(mean), as_array(std)
+    if (stds < 0).any():
+        raise ValueError(f"normal: expected std >= 0, got {stds.min()}")
+    shape = np.broadcast_shapes(means.shape, stds.shape) if size is None else sizes((size,), "normal")
+    dtype = means.dtype if isinstance(mean, Tensor) else stds.dtype
+    dtype = dtype if is_floating(dtype) else get_default_dtype()
+    return wrap(np.asarray(gaussian(shape, dtype, generator) * stds + means, dtype))
+
+
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+    """Ones with the probabilities that `input` holds (or all with `p`), else zeros.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.bernoulli.html
+    """
+    chance = input._data if p is None else np.full(input.shape, p)
+    if not ((chance >= 0) & (chance <= 1)).all():
+        raise ValueError("bernoulli: expected probabilities between 0 and 1")
+    return wrap(np.asarray(uniform(input.shape, np.float32, generator) < chance, input.dtype))

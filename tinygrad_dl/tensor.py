@@ -1,0 +1,599 @@
+"""class Tensor: an array, and where it came from.
+
+The operations are not here: each is declared once in `ops/`, which attaches it as a method and
+operator. What stands here is what a tensor is: its data, its place in the graph, its conversions and
+its part in NumPy's protocols.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_dl import dtypes
+from tinygrad_dl.engine import Edge, Leaf, Node, Stale, mutations, next_seq
+from tinygrad_dl.modes import modes
+
+# NumPy function or ufunc -> our operation; `op.py` fills it.
+NUMPY: dict[Any, Callable[..., Any]] = {}
+
+
+class Tensor:
+    """A multi-dimensional array that records the operations made with it.
+
+    Make one with `td.tensor`, `td.zeros`, `td.randn` and their like; `Tensor(data)` copies the data as
+    the default floating dtype.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+
+    Source: https://docs.pytorch.org/docs/stable/tensors.html
+    """
+
+    # Every operation reads and writes the slots; what few tensors have stands in the instance's dict,
+    # over defaults in the class.
+    __slots__ = ("__dict__", "__weakref__", "_data", "_edge")
+
+    _data: np.ndarray
+    _edge: Edge | None  # what made it, or its Leaf if it requires a gradient; else None
+    _base: Tensor | None = None  # the tensor of which it is a view
+    _views: list[weakref.ref[Tensor]] | None = None  # recorded views of it, if it is no leaf
+    grad: Tensor | None = None
+
+    def __init__(self, data: Any = (), dtype: Any = None, requires_grad: bool = False):
+        self._data = np.array(as_array(data), dtype=dtypes.as_dtype(dtype or dtypes.get_default_dtype()))
+        self._edge = None
+        if requires_grad:
+            self.requires_grad_()
+
+    # -- what it holds ---------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of its dimensions."""
+        return self._data.shape
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one dimension."""
+        return self._data.shape if dim is None else self._data.shape[dim]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of its elements."""
+        return self._data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of its dimensions."""
+        return self._data.ndim
+
+    def dim(self) -> int:
+        """The number of its dimensions."""
+        return self._data.ndim
+
+    def numel(self) -> int:
+        """The number of its elements."""
+        return self._data.size
+
+    @property
+    def device(self) -> dtypes.device:
+        """Always the CPU."""
+        return dtypes.CPU
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of its elements."""
+        return self._data.nbytes
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of one element."""
+        return self._data.itemsize
+
+    def element_size(self) -> int:
+        """The bytes of one element."""
+        return self._data.itemsize
+
+    def stride(self, dim: int | None = None) -> Any:
+        """The steps between neighbours in each dimension, in elements."""
+        steps = tuple(s // self._data.itemsize for s in self._data.strides)
+        return steps if dim is None else steps[dim]
+
+    def is_contiguous(self) -> bool:
+        """Whether its elements lie in memory in row-major order without gaps."""
+        return self._data.flags.c_contiguous
+
+    def data_ptr(self) -> int:
+        """The address of its first element."""
+        return self._data.ctypes.data
+
+    def is_floating_point(self) -> bool:
+        """Whether its elements are real floating-point numbers."""
+        return dtypes.is_floating(self.dtype)
+
+    def is_complex(self) -> bool:
+        """Whether its elements are complex numbers."""
+        return self.dtype.kind == "c"
+
+    # -- its place in the graph ------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on it are recorded and `backward` brings it a gradient."""
+        return self._edge is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Starts (or ends) recording operations on this leaf; returns it."""
+        if not self.is_leaf:
+            if requires_grad:
+                return self
+            raise RuntimeError(
+                "requires_grad can be switched off on leaf tensors only, and this one was computed by "
+                f"{self._edge!r}; use detach() for a tensor without the graph"
+            )
+        if not requires_grad:
+            self._edge = None
+        elif self._edge is None:
+            if not dtypes.is_differentiable(self.dtype):
+                raise RuntimeError(
+                    f"only floating-point and complex tensors can require a gradient, got dtype "
+                    f"{self.dtype}; convert it first, for example with .float()"
+                )
+            self._edge = Leaf(self)
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the graph ends here: made by the user, or not requiring a gradient."""
+        return self._edge is None or type(self._edge) is Leaf
+
+    @property
+    def grad_fn(self) -> Any:
+        """The node of the operation that made it; None for a leaf."""
+        return None if self.is_leaf else self._edge
+
+    def detach(self) -> Tensor:
+        """The same data without the graph: shares memory, requires no gradient."""
+        return wrap(self._data)
+
+    def detach_(self) -> Tensor:
+        """Leaves the graph: becomes a leaf that requires no gradient."""
+        self._edge = self._base = None
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """The same data without the graph. Assigning replaces the data and keeps the place in the graph."""
+        return wrap(self._data)
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self._data = as_array(value)
+        if type(self._edge) is Leaf:
+            self._edge.shape, self._edge.dtype = self.shape, self.dtype
+
+    def backward(
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Adds the gradient of this tensor to the `.grad` of every leaf that it came from.
+
+        Args:
+            gradient: the gradient to start from, of this tensor's shape; may be left out for a scalar.
+            retain_graph: keep the saved values, so that the same graph can be gone through again.
+            create_graph: record the pass itself, for second derivatives; implies `retain_graph`.
+            inputs: accumulate into these tensors only.
+
+        Raises:
+            RuntimeError: no graph, not a scalar and no gradient given, or the graph was freed already.
+
+        >>> import tinygrad_dl as td
+        >>> x = td.tensor(3.0, requires_grad=True)
+        >>> (x ** 2).backward()
+        >>> x.grad
+        tensor(6.)
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.backward.html
+        """
+        from tinygrad_dl import autograd
+
+        autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+    def retain_grad(self) -> None:
+        """Asks backward to keep this computed tensor's gradient in `.grad` too."""
+        if self._edge is None:
+            raise RuntimeError("retain_grad: this tensor requires no gradient; call requires_grad_() on its inputs")
+        if self.is_leaf or "_retains" in self.__dict__:
+            return
+        self.__dict__["_retains"] = True
+        keeper = weakref.ref(self)
+
+        def keep(g: Any) -> Any:
+            tensor = keeper()
+            if tensor is not None:
+                new = wrap(g.copy()) if isinstance(g, np.ndarray) else g
+                tensor.grad = new if tensor.grad is None else tensor.grad + new
+            return g
+
+        self._hook(keep)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Calls `hook(gradient)` when the gradient of this tensor is known; what it returns replaces it.
+
+        Returns:
+            A handle whose `remove()` takes the hook away.
+
+        >>> import tinygrad_dl as td
+        >>> x = td.tensor(1.0, requires_grad=True)
+        >>> handle = x.register_hook(lambda g: g * 10)
+        >>> (x * 2).backward()
+        >>> x.grad
+        tensor(20.)
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.register_hook.html
+        """
+        if self._edge is None:
+            raise RuntimeError("register_hook: this tensor requires no gradient; call requires_grad_() first")
+
+        def on_gradient(g: Any) -> Any:
+            tensor = g if isinstance(g, Tensor) else wrap(g)
+            new = hook(tensor)
+            if new is None:
+                return g
+            if new.shape != tensor.shape:
+                raise RuntimeError(
+                    f"a gradient hook returned shape {new.shape}, expected the gradient's shape {tensor.shape}"
+                )
+            return new if isinstance(g, Tensor) else new._data
+
+        return self._hook(on_gradient)
+
+    def _hook(self, function: Callable[[Any], Any]) -> RemovableHandle:
+        edge = self._edge
+        assert edge is not None
+        if edge.hooks is None:
+            edge.hooks = []
+        edge.hooks.append(function)
+        return RemovableHandle(edge.hooks, function)
+
+    # -- conversion ------------------------------------------------------------------------------
+
+    def item(self) -> Any:
+        """The one element as a Python number."""
+        if self._data.size != 1:
+            raise RuntimeError(
+                f"item: a tensor of shape {self.shape} has {self._data.size} elements, expected exactly one; "
+                f"index one element, or use tolist()"
+            )
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return self._data.tolist()
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The data as an array that shares memory. `force=True` detaches first."""
+        if self._edge is not None and not force:
+            raise RuntimeError(
+                "numpy: this tensor requires a gradient, which an array cannot carry; use t.detach().numpy()"
+            )
+        return self._data
+
+    def cpu(self) -> Tensor:
+        """Itself: tensors live on the CPU."""
+        return self
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self.numpy().__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._data.__dlpack_device__()
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iub":
+            raise TypeError(f"only integer tensors of one element can be an index, got dtype {self.dtype}")
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self._data.size != 1:
+            raise RuntimeError(
+                f"the truth of a tensor of shape {self.shape} is ambiguous, expected one element; use any() or all()"
+            )
+        return bool(self._data.item())
+
+    def __len__(self) -> int:
+        if not self._data.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._data.ndim:
+            raise TypeError("iteration over a 0-d tensor; use item() for its value")
+        return iter(self.unbind(0))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self._data == (value._data if isinstance(value, Tensor) else value)).any())
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data.item(), spec) if spec and self._data.ndim == 0 else format(str(self), spec)
+
+    def __repr__(self) -> str:
+        from tinygrad_dl.printing import tensor_repr
+
+        return tensor_repr(self)
+
+    # -- copying ---------------------------------------------------------------------------------
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError(
+                "only leaf tensors can be deep-copied, and this one was computed by "
+                f"{self._edge!r}; use detach().clone() for the values, clone() to stay in the graph"
+            )
+        new: Tensor = rebuild(type(self), self._data.copy(), self.requires_grad)
+        if self.grad is not None:
+            new.grad = wrap(self.grad._data.copy())
+        memo[id(self)] = new
+        return new
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError(
+                f"only leaf tensors can be pickled, and this one was computed by {self._edge!r}; use detach() first"
+            )
+        return rebuild, (type(self), self._data, self.requires_grad)
+
+    # -- NumPy's protocols -----------------------------------------------------------------------
+
+    __array_priority__ = 1000
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        function: Any = ufunc if method == "__call__" else (ufunc, method)
+        return numpy_call(function, getattr(ufunc, method), inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return numpy_call(function, function, args, kwargs)
+
+    # -- changing it in place --------------------------------------------------------------------
+
+    def _assign(self, result: Tensor, what: str) -> Tensor:
+        """Takes over a result's values and its place in the graph: every in-place operation ends here."""
+        new = result._data
+        if new.shape != self._data.shape:
+            raise RuntimeError(
+                f"{what}: the result has shape {new.shape}, which does not fit in place into shape "
+                f"{self.shape}; use the operation that makes a new tensor"
+            )
+        if dtypes.category(new.dtype) > dtypes.category(self.dtype):
+            raise RuntimeError(
+                f"{what}: a result of dtype {new.dtype} can't be stored in place in dtype {self.dtype}; "
+                f"convert the tensor first, or use the operation that makes a new tensor"
+            )
+        if result._edge is not None:
+            self._require_recordable(what)
+        if not self._data.flags.writeable:
+            raise ValueError(f"{what}: the tensor is a read-only view (from expand?); clone() it first")
+        np.copyto(self._data, new, casting="unsafe")
+        where = changed_at(what)
+        mutations.record(self._data, where)
+        if result._edge is not None:
+            self._edge = result._edge
+            for view in self._views or ():
+                tensor = view()
+                if tensor is not None:
+                    tensor._edge = stale_node(tensor, where)
+            self._views = None
+        return self
+
+    def _require_recordable(self, what: str) -> None:
+        if type(self._edge) is Leaf:
+            raise RuntimeError(
+                f"{what}: a leaf tensor that requires a gradient can't be changed in place while operations "
+                f"are recorded; do it under td.no_grad(), or use the operation that makes a new tensor"
+            )
+        if self._base is not None:
+            raise RuntimeError(
+                f"{what}: recording an in-place change of a view is not supported; change the tensor it was "
+                f"taken from (x[index] = value), or clone() the view first"
+            )
+
+    if TYPE_CHECKING:  # attached by the declarations in ops/
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __floordiv__(self, other: Any) -> Tensor: ...
+        def __mod__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+
+
+class RemovableHandle:
+    """What registering a hook returns: `remove()` takes the hook away again."""
+
+    def __init__(self, hooks: list[Any], function: Any):
+        self._hooks, self._function = hooks, function
+
+    def remove(self) -> None:
+        """Takes the hook away; doing so twice is harmless."""
+        if self._function in self._hooks:
+            self._hooks.remove(self._function)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+def wrap(array: np.ndarray) -> Tensor:
+    """A tensor around an array, without copying and without a place in the graph."""
+    new = object.__new__(Tensor)
+    new._data = array
+    new._edge = None
+    return new
+
+
+def rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tensor:
+    """A leaf of the given class: what copying and unpickling call."""
+    new = object.__new__(kind)
+    new._data = array
+    new._edge = None
+    return new.requires_grad_(requires_grad) if requires_grad else new
+
+
+def as_array(value: Any) -> np.ndarray:
+    """The array meant by a tensor, array, number or (nested) sequence, dtypes by PyTorch's rules.
+
+    Python numbers become int64, bool or the default floating dtype; arrays keep theirs.
+    """
+    if isinstance(value, Tensor):
+        return value._data
+    if isinstance(value, np.ndarray):
+        if value.dtype.isnative and value.dtype.kind != "O":
+            dtypes.category(value.dtype)
+            return value
+        found = value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
+    elif isinstance(value, np.generic):
+        found = np.asarray(value)
+    elif isinstance(value, list | tuple | range) and has_tensors(value):
+        found = np.array([as_array(each) for each in value])
+    else:
+        try:
+            found = np.array(value)
+        except ValueError as error:
+            error.add_note("a tensor needs nested sequences of equal lengths")
+            raise
+        if found.size == 0 or (found.dtype == np.float64 and not has_float64(value)):
+            found = found.astype(dtypes.get_default_dtype())
+        elif found.dtype == np.complex128 and not hasattr(value, "dtype"):
+            found = found.astype(dtypes.COMPLEX_OF.get(dtypes.get_default_dtype(), dtypes.complex64))
+    if found.dtype.kind not in "biufcV" or found.dtype.kind == "V" and found.dtype.name != "bfloat16":
+        raise TypeError(
+            f"a tensor holds numbers, got {type(value).__name__} of dtype {found.dtype}; pass numbers, nested "
+            f"lists of numbers, or a numeric array"
+        )
+    return found
+
+
+def has_tensors(value: Any) -> bool:
+    """Whether a nested sequence holds tensors."""
+    if isinstance(value, list | tuple):
+        return any(isinstance(each, Tensor) or has_tensors(each) for each in value[:1])
+    return False
+
+
+def has_float64(value: Any) -> bool:
+    """Whether the first element of a nested sequence is a NumPy float64 array or object with a dtype."""
+    while isinstance(value, list | tuple) and value:
+        value = value[0]
+    return hasattr(value, "dtype") and not isinstance(value, float)
+
+
+def numpy_call(function: Any, fallback: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+    """What `np.f(tensor)` does: our operation if there is one, else NumPy's on data without a graph."""
+    out = kwargs.pop("out", None)
+    ours = NUMPY.get(function)
+    if ours is not None:
+        result = ours(*args, **kwargs)
+    else:
+        seen: list[Tensor] = []
+        plain, options = stripped(args, seen), stripped(kwargs, seen)
+        if modes.grad and any(t._edge is not None for t in seen):
+            name = getattr(function, "__name__", None) or ".".join(getattr(f, "__name__", f) for f in function)
+            raise TypeError(
+                f"np.{name} has no gradient rule here, and a tensor that requires a gradient was given; call it on "
+                f"t.detach(), or declare an op for it with @td.op(np.{name})"
+            )
+        result = rewrapped(fallback(*plain, **options))
+    if out is None:
+        return result
+    target = out[0] if isinstance(out, tuple) else out
+    if not isinstance(target, Tensor):
+        np.copyto(target, result.numpy())
+        return target
+    return target._assign(result, f"np.{getattr(function, '__name__', function)}(out=...)")
+
+
+def stripped(value: Any, seen: list[Tensor]) -> Any:
+    """Arguments with arrays in the place of tensors."""
+    if isinstance(value, Tensor):
+        seen.append(value)
+        return value._data
+    if type(value) in (list, tuple):
+        return type(value)(stripped(each, seen) for each in value)
+    if type(value) is dict:
+        return {key: stripped(each, seen) for key, each in value.items()}
+    return value
+
+
+def rewrapped(value: Any) -> Any:
+    """Results with tensors in the place of arrays."""
+    if isinstance(value, np.ndarray):
+        return wrap(value) if value.dtype.kind in "biufcV" else value
+    if isinstance(value, np.generic) and value.dtype.kind in "biufc":
+        return wrap(np.asarray(value))
+    if type(value) in (list, tuple):
+        return type(value)(rewrapped(each) for each in value)
+    return value
+
+
+def changed_at(what: str) -> str:
+    """Names an in-place operation and the first line outside this package that led to it."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("tinygrad_dl"):
+        frame = frame.f_back
+    return f"{what} at {frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def stale_node(view: Tensor, where: str) -> Node:
+    """A node that raises when backward reaches it: the view's own graph is no longer true."""
+    node = Node()
+    node.plan, node.edges, node.saved, node.hooks = Stale(where), (view._edge,), (), None
+    node.seq, node.shape, node.dtype = next_seq(), view.shape, view.dtype
+    return node
