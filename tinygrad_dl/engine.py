@@ -185,14 +185,15 @@ def unbroadcast(g: Gradient, shape: tuple[int, ...]) -> Gradient:
     return np.reshape(np.add.reduce(g, axis=tuple(axes)), shape)
 
 
-def conform(g: Gradient, edge: Edge, rules: Rules, position: int) -> Gradient:
+def conform(g: Gradient, edge: Edge, node: Node) -> Gradient:
     """The gradient in its input's shape and dtype: broadcasting undone, never another precision."""
     if type(g) is not np.ndarray and not hasattr(g, "_edge"):
         g = np.asarray(g)
     if g.shape != edge.shape:
-        if not rules.broadcasts:
+        if not node.plan.broadcasts:
+            argument = node.plan.argument(node.edges.index(edge))
             raise RuntimeError(
-                f"the gradient rule of {rules.name} for {rules.argument(position)!r} returned shape "
+                f"the gradient rule of {node.name} for {argument!r} returned shape "
                 f"{g.shape}, expected the input's shape {edge.shape}; mend the rule, or declare the op "
                 f"with inputs=broadcasting(...) if it broadcasts"
             )
@@ -219,12 +220,11 @@ def propagate(
     pass made itself, which may be kept without a copy. Only paths to the targets are visited.
     """
     nodes, leaves = topological(roots)
-    if targets is None:
-        wanted: set[Edge] = set(leaves)
-        useful = None
-    else:
-        wanted = set(targets)
+    wanted: set[Edge] = set(leaves if targets is None else targets)
+    useful: set[Edge] | None = None
+    if targets is not None:
         useful = leading_to(nodes, wanted)
+        nodes = [node for node in nodes if node in useful]
     # A gradient may be shared with another edge or with a saved array (`add` hands on the one it
     # got), so the first sum is made out of place; into `owned` ones we may add in place.
     grads: dict[Edge, Gradient] = {}
@@ -233,24 +233,22 @@ def propagate(
     for root, seed in zip(roots, seeds, strict=True):
         grads[root] = grads[root] + seed if root in grads else seed
 
+    ndarray, pop = np.ndarray, grads.pop
     for node in nodes:
-        g = grads.pop(node, None)
-        if g is None or (useful is not None and node not in useful):
+        g = pop(node, None)
+        if g is None:
             continue
         if node.hooks is not None:
             g = run_hooks(node.hooks, g)
         if useful is not None and node in wanted:
             found[node] = g
-            if not any(edge in useful for edge in node.edges):
-                continue
-        plan = node.plan
+        plan, saved = node.plan, node.saved
         if plan is None:  # an Output: its gradient takes its place among those of the whole node
             slots = grads.setdefault(node.node, [None] * len(node.node.shape))
             slots[node.index] = g if slots[node.index] is None else slots[node.index] + g
             continue
         if plan.multiple:
             g = [materialize(*each) for each in zip(g, node.shape, node.dtype, strict=True)]
-        saved = node.saved
         if saved is None:
             raise RuntimeError(
                 f"backward reached {node.name} a second time, but its saved values were freed by the "
@@ -265,15 +263,13 @@ def propagate(
             error.add_note(f"while computing the gradient of {node.name}")
             raise
         position = -1
-        for edge in node.edges:
+        for edge in node.edges:  # counted by hand: zip(strict=True) would cost more than all checks here
             position += 1
-            if edge is None or (useful is not None and edge not in useful):
-                continue
             gx = results[position]
-            if gx is None:  # a rule may say that there is no gradient
+            if edge is None or gx is None or (useful is not None and edge not in useful):
                 continue
-            if gx.shape != edge.shape or gx.dtype is not edge.dtype or type(gx) is not np.ndarray:
-                gx = conform(gx, edge, plan, position)
+            if gx.shape != edge.shape or gx.dtype is not edge.dtype or type(gx) is not ndarray:
+                gx = conform(gx, edge, node)
             if edge not in grads:
                 grads[edge] = gx
                 if type(edge) is Leaf and is_fresh(gx, g, saved):
@@ -284,7 +280,7 @@ def propagate(
                 total = grads[edge] + gx
                 grads[edge] = total if taped else np.asarray(total)
                 owned.add(edge)
-        if not retain and saved:
+        if saved and not retain:
             node.saved = None
 
     for leaf in leaves:

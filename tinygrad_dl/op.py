@@ -98,6 +98,8 @@ def op(
 ) -> Callable[[Callable[P, Any]], OpFunction[P]]:
     """Declares an op; decorates a function of arrays that returns an array.
 
+    The body may be left out (a docstring alone) if the op is just what the first NumPy function does.
+
     Parameters annotated `Array`, and those with neither annotation nor default, are tensors; one annotated
     `Arrays` is a sequence of tensors; all others are options.
 
@@ -136,13 +138,13 @@ def op(
 
     def declare(body: Callable[P, Any]) -> OpFunction[P]:
         cases = inputs if isinstance(inputs, list | tuple) else [inputs]
-        record = Op(body, name or body.__name__, list(cases), list(errors))
+        record = Op(body, name or body.__name__, numpy, list(cases), list(errors))
         record.view, record.floating, record.outputs, record.records = view, floating, outputs, differentiable
         record.aux = aux or {}
         record.reference = reference or (numpy[0] if numpy else None)
         record.namespace = namespace
         record.promotes = record.broadcasts if promote is None else promote
-        function = record.make_function()
+        function = record.make_function(body)
         for each in numpy:
             NUMPY[each] = function
         if method:
@@ -169,10 +171,21 @@ class Op:
     aux: dict[str, Callable[..., Any] | None]
     reference: Callable[..., Any] | None
     namespace: str
-    function: OpFunction[Any]
+    function: Any
+    layout: tuple[Any, ...]
 
-    def __init__(self, body: Callable[..., Any], name: str, cases: list[Any], errors: list[ErrorCase]):
-        self.forward, self.name = body, name
+    def __init__(
+        self,
+        body: Callable[..., Any],
+        name: str,
+        numpy: tuple[Any, ...],
+        cases: list[Any],
+        errors: list[ErrorCase],
+    ):
+        # A body of nothing but its docstring stands for the NumPy function that the op is declared for.
+        empty = body.__code__.co_code == _nothing.__code__.co_code and not body.__code__.co_names  # type: ignore[attr-defined]
+        self.forward: Callable[..., Any] = numpy[0] if empty and numpy else body
+        self.name = name
         self.node_name = "".join(part.capitalize() for part in name.split("_"))
         self.cases = [case if isinstance(case, Case) else Case(case) for case in cases]
         self.errors = errors
@@ -218,7 +231,7 @@ class Op:
             if rule is not None:
                 self._check_rule(rule)
         self.rules.update(rules)
-        self.plans[:] = [None] * len(self.plans)  # in place: the generated function holds this list
+        self._forget_plans()
 
     def joint_vjp(self, *arguments: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Decorates one rule that returns the gradients of all the named arguments, as a tuple."""
@@ -252,20 +265,39 @@ class Op:
         found = self.plans[mask]
         if found is None:
             found = self.plans[mask] = Plan(self, mask)
+            if not self.sequence and len(self.tensors) <= 2:
+                self._specialise()
         return found
+
+    def _specialise(self) -> None:
+        """Writes the plans known so far into the function's code, once there are rules and a use for them.
+
+        Saves a call and two look-ups on every recorded operation; other patterns go the general way.
+        """
+        known = [(mask, plan) for mask, plan in enumerate(self.plans) if plan is not None]
+        scope = self.function.__globals__
+        scope.update({f"plan_{mask}": plan for mask, plan in known})
+        inlined = tuple((mask, plan.items) for mask, plan in known)
+        self.function.__code__ = self._named(compiled(_call_source, *self.layout, inlined))
+
+    def _forget_plans(self) -> None:
+        """Called when rules change: back to general code, plans made anew when next needed."""
+        self.plans[:] = [None] * len(self.plans)  # in place: the generated function holds this list
+        self.function.__code__ = self._named(compiled(_call_source, *self.layout, ()))
+
+    def _named(self, code: types.CodeType) -> types.CodeType:
+        """The code under the op's own name, as tracebacks and profilers show it."""
+        return code.replace(co_name=self.name, co_qualname=self.name)
 
     # -- the function that users call -----------------------------------------------------------
 
-    def make_function(self) -> OpFunction[Any]:
-        body: Any = self.forward
+    def make_function(self, body: Any) -> OpFunction[Any]:
         aliases = tuple(a for name, a in ALIASES.items() if name in self.parameters and a not in self.parameters)
         options = (self.promotes, self.floating, self.records, self.outputs, self.view, tuple(self.aux))
-        layout = (self.positional, self.parameters, self.tensors, self.sequence, aliases)
-        code = compiled(_call_source, *layout, *options)
-        scope = {**SCOPE, "forward": body, "op": self, "plans": self.plans, "plan_for": self.plan, "returns": self.outputs}
-        function: Any = types.FunctionType(
-            code.replace(co_name=self.name, co_qualname=self.name), scope, self.name, body.__defaults__
-        )
+        self.layout = (self.positional, self.parameters, self.tensors, self.sequence, aliases, *options)
+        code = compiled(_call_source, *self.layout, ())
+        scope = {**SCOPE, "forward": self.forward, "op": self, "plans": self.plans, "plan_for": self.plan, "returns": self.outputs}
+        function: Any = types.FunctionType(self._named(code), scope, self.name, body.__defaults__)
         function.__kwdefaults__ = {**(body.__kwdefaults__ or {}), **dict.fromkeys(aliases, UNSET)}
         function.__doc__, function.__module__ = body.__doc__, body.__module__
         function.__annotations__ = body.__annotations__
@@ -282,6 +314,10 @@ class Op:
                 return self.function(*args, **kwargs)
         out = self.forward(*args, **kwargs)
         return out[0] if self.aux else out
+
+
+def _nothing() -> None:
+    """Compared with the bodies of ops, to know an empty one."""
 
 
 def reads(rule: Callable[..., Any]) -> tuple[str, ...]:
@@ -316,21 +352,21 @@ class Plan:
         for function in derived:
             used.update(dict.fromkeys(reads(function)))  # type: ignore[arg-type]
         self.saves = tuple(used)  # and those from which auxiliary values are derived again
+        self.items = tuple(self._item(name) for name in self.saves)  # their source text
         self.save: Callable[..., Any] | None = self._make_save() if self.saves else None
         self.run: Callable[..., Sequence[Gradient]] = self._make_run()
 
-    def _make_save(self) -> Callable[..., Any]:
+    def _item(self, name: str) -> str:
+        """The expression, in the generated function's names, of a value to save."""
         op = self.op
-        parameters = (*op.parameters, "out", *op.aux, *op.output_names)
-        items = []
-        for name in self.saves:
-            if name in parameters:
-                items.append(name)
-            elif name.removesuffix("_shape") == op.sequence:
-                items.append(f"[each.shape for each in {op.sequence}]")
-            else:
-                items.append(f"{name.removesuffix('_shape')}.shape")
-        function: Callable[..., Any] = types.FunctionType(compiled(_save_source, parameters, tuple(items)), {})
+        if name in (*op.parameters, "out", *op.aux, *op.output_names):
+            return name
+        argument = name.removesuffix("_shape")
+        return f"[each.shape for each in {argument}]" if argument == op.sequence else f"{argument}.shape"
+
+    def _make_save(self) -> Callable[..., Any]:
+        parameters = (*self.op.parameters, "out", *self.op.aux, *self.op.output_names)
+        function: Callable[..., Any] = types.FunctionType(compiled(_save_source, parameters, self.items), {})
         return function
 
     def _make_run(self) -> Callable[..., Sequence[Gradient]]:
@@ -392,7 +428,7 @@ def output_edge(node: Node, index: int) -> Output | None:
 
 @functools.cache
 def compiled(source: Callable[..., str], *layout: Any) -> types.CodeType:
-    """The code of a generated function; one for all ops of the same layout, shown in tracebacks."""
+    """The code of a generated function; one for all ops of the same layout. Tracebacks show its source."""
     text = source(*layout)
     filename = f"<tinygrad_dl {source.__name__.strip('_')} {abs(hash(layout)):x}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
@@ -414,8 +450,9 @@ def _call_source(
     outputs: Any,
     view: bool,
     aux: tuple[str, ...],
+    plans: tuple[tuple[int, tuple[str, ...]], ...],
 ) -> str:
-    """The source of the function that users call."""
+    """The source of the function that users call; `plans` are written into it, see `Op._specialise`."""
     keywords = parameters[len(positional) :]
     head = [*positional, *(["*", *keywords, *aliases] if keywords or aliases else [])]
     arguments = ", ".join([*positional, *(f"{k}={k}" for k in keywords)])
@@ -439,7 +476,7 @@ def _call_source(
     else:
         lines.append("    results = [wrap(each) for each in out]")
     if records:
-        lines += _record(parameters, tensors, sequence, outputs, view, aux)
+        lines += _record(parameters, tensors, sequence, outputs, view, aux, plans)
     returned = "result" if outputs is None else "tuple(results)" if outputs is tuple else "returns(*results)"
     return "\n".join([*lines, f"    return {returned}", ""])
 
@@ -480,6 +517,7 @@ def _record(
     outputs: Any,
     view: bool,
     aux: tuple[str, ...],
+    plans: tuple[tuple[int, tuple[str, ...]], ...],
 ) -> list[str]:
     """Lines that record a node if an argument requires a gradient."""
     if sequence:
@@ -493,10 +531,21 @@ def _record(
     saved = ", ".join([*parameters, "out", *aux, *(["*out"] if named else [])])
     lines = [
         f"    if ({recorded}) and modes.grad:",
-        f"        plan = plans[{mask}] or plan_for({mask}); save = plan.save",
-        f"        node = new(Node); node.plan = plan; node.edges = {edges}; node.hooks = None",
-        f"        node.seq = next_seq(); node.saved = save({saved}) if save is not None else ()",
+        f"        node = Node(); node.edges = {edges}; node.hooks = None; node.seq = next_seq()",
+        *([f"        {', '.join(named)}, = out"] if named and plans else []),
     ]
+    word = "if"
+    for number, items in plans:
+        pattern = [f"edge_{t} is {'not ' if number >> i & 1 else ''}None" for i, t in enumerate(tensors)]
+        values = f"({', '.join(items)},)" if items else "()"
+        lines.append(f"        {word} {' and '.join(pattern)}: node.plan = plan_{number}; node.saved = {values}")
+        word = "elif"
+    general = [
+        f"plan = plans[{mask}] or plan_for({mask}); save = plan.save",
+        f"node.plan = plan; node.saved = save({saved}) if save is not None else ()",
+    ]
+    if len(plans) < 2 ** len(tensors) - 1:
+        lines += [*(["        else:"] if plans else []), *(f"        {'    ' * bool(plans)}{line}" for line in general)]
     if outputs is None:
         lines.append("        node.shape = out.shape; node.dtype = out.dtype; result._edge = node")
     else:
