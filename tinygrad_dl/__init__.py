@@ -62,6 +62,21 @@ from tinygrad_dl.modes import (
 )
 from tinygrad_dl.op import Array, Arrays, op
 from tinygrad_dl.ops.arithmetic import add, mul, exp, sum, tanh
+from tinygrad_dl.ops.conversion import astype
+from tinygrad_dl.ops.indexing import getitem
+from tinygrad_dl.ops.joining import cat, concat, concatenate, stack, unbind
+from tinygrad_dl.ops.linalg import matmul
+from tinygrad_dl.ops.shape import (
+    broadcast_to,
+    expand,
+    permute,
+    reshape,
+    squeeze,
+    swapaxes,
+    swapdims,
+    transpose,
+    unsqueeze,
+)
 from tinygrad_dl.random import (
     Generator,
     bernoulli,
