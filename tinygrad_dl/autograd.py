@@ -252,7 +252,7 @@ class Function:
         results = [wrap(r._data) if any(r is t for t in tensors) else r for r in results]
         if modes.grad and any(ctx.needs_input_grad):
             node = Node()
-            node.plan, node.hooks = FunctionRules(cls, ctx, not isinstance(out, Tensor), results), None
+            node.plan, node.hooks = FunctionRules(cls, ctx, not isinstance(out, Tensor)), None
             node.edges = tuple(None if t is None else t._edge for t in tensors)
             # Outputs are saved as bare arrays: a node must not refer to its own output.
             node.saved = tuple(ctx._pack(tensors, results))
@@ -302,8 +302,8 @@ class FunctionRules:
 
     broadcasts = False
 
-    def __init__(self, function: type[Function], ctx: Context, multiple: bool, results: list[Tensor]):
-        self.function, self.ctx, self.multiple = function, ctx, multiple
+    def __init__(self, function: type[Function], ctx: Context, multiple: bool):
+        self.function, self.ctx, self.multiple, self.frees = function, ctx, multiple, bool(ctx._to_save)
         self.name = function.__name__
 
     def run(self, g: Any, saved: Any) -> Sequence[Any]:

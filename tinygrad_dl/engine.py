@@ -33,8 +33,9 @@ class Rules(Protocol):
     """What a node knows of its operation: how to turn the output's gradient into the inputs'."""
 
     name: str
-    broadcasts: bool
-    multiple: bool
+    broadcasts: bool  # whether the engine is to sum gradients back to their inputs' shapes
+    multiple: bool  # whether there are several outputs
+    frees: bool  # whether arrays are saved, which go when they have been used
 
     def run(self, g: Gradient, saved: Any) -> Sequence[Gradient]:
         """One gradient an edge, given the output's gradient and the saved values."""
@@ -280,7 +281,7 @@ def propagate(
                 total = grads[edge] + gx
                 grads[edge] = total if taped else np.asarray(total)
                 owned.add(edge)
-        if saved and not retain:
+        if plan.frees and not retain:
             node.saved = None
 
     for leaf in leaves:
@@ -363,7 +364,7 @@ class Stale:
     """Rules of a view whose base was changed in place by a recorded operation: using it is an error."""
 
     name = "Stale"
-    broadcasts = multiple = False
+    broadcasts = multiple = frees = False
 
     def __init__(self, what: str):
         self.what = what

@@ -352,6 +352,7 @@ class Plan:
         for function in derived:
             used.update(dict.fromkeys(reads(function)))  # type: ignore[arg-type]
         self.saves = tuple(used)  # and those from which auxiliary values are derived again
+        self.frees = any(name in (*op.tensors, "out", *op.aux, *op.output_names) for name in self.saves)
         self.items = tuple(self._item(name) for name in self.saves)  # their source text
         self.save: Callable[..., Any] | None = self._make_save() if self.saves else None
         self.run: Callable[..., Sequence[Gradient]] = self._make_run()

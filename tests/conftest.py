@@ -1,0 +1,23 @@
+"""What all tests share: hypothesis profiles, and a fixture that switches the cycle collector off."""
+
+from __future__ import annotations
+
+import gc
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Time never decides a test, and a run on a server is the same run every time.
+settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("local"), derandomize=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture
+def no_collector():
+    """Runs a test with the cycle collector off, so that only reference counting frees."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

@@ -1,0 +1,175 @@
+"""backward() and grad(): right values, shapes and dtypes, misuse explained."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from leaves import leaf
+
+import tinygrad_dl as td
+from tinygrad_dl import autograd
+
+
+def test_gradient_has_the_shape_and_dtype_of_its_input():
+    x = td.ones(3, 1, requires_grad=True)
+    y = td.ones(2, 3, 4, dtype=td.float64, requires_grad=True)
+    (x * y).sum().backward()
+    assert x.grad.shape == (3, 1) and x.grad.dtype == td.float32
+    assert y.grad.shape == (2, 3, 4) and y.grad.dtype == td.float64
+    assert x.grad.tolist() == [[8.0], [8.0], [8.0]]
+
+
+def test_gradients_accumulate_in_grad():
+    x = leaf(1, 2)
+    for _ in range(3):
+        (x * 2).sum().backward()
+    assert x.grad.tolist() == [6, 6]
+
+
+def test_an_input_used_many_times_sums_its_gradients():
+    x = leaf(3)
+    y = x * x
+    (y + y * x + y).sum().backward()
+    assert x.grad.tolist() == [2 * 2 * 3 + 3 * 9]
+
+
+def test_the_same_array_handed_to_two_parents_is_not_changed_for_one_of_them():
+    x, y = leaf(1), leaf(1)
+    z = x + y  # hands one and the same array to both
+    (z + x * 5).sum().backward()
+    assert x.grad.tolist() == [6] and y.grad.tolist() == [1]
+    x.grad.add_(1)
+    assert y.grad.tolist() == [1]
+
+
+def test_gradients_do_not_share_memory():
+    x, y = leaf(1, 2), leaf(1, 2)
+    start = td.ones(2)
+    (x + y).backward(start)
+    assert not np.shares_memory(x.grad.numpy(), y.grad.numpy())
+    assert not np.shares_memory(x.grad.numpy(), start.numpy())
+
+
+def test_backward_with_a_given_gradient():
+    x = leaf(1, 2)
+    (x * 3).backward(td.tensor([1.0, 10.0]))
+    assert x.grad.tolist() == [3, 30]
+
+
+def test_backward_into_given_inputs_only():
+    x, y = leaf(2), leaf(3)
+    (x * y).backward(td.ones(1), inputs=[x])
+    assert x.grad.tolist() == [3] and y.grad is None
+
+
+def test_backward_from_several_roots_at_once():
+    x = leaf(1, 2)
+    autograd.backward([x.sum(), (x * x).sum()])
+    assert x.grad.tolist() == [3, 5]
+
+
+@pytest.mark.parametrize(
+    ("action", "text"),
+    [
+        (lambda: leaf(1, 2).backward(), r"from a scalar only, got shape \(2,\).*sum\(\) or mean\(\)"),
+        (lambda: td.tensor(1.0).backward(), "has no graph.*requires_grad=True"),
+        (lambda: (leaf(1) * 2).backward(td.ones(3)), r"shape \(3,\) for a tensor of shape \(1,\)"),
+        (lambda: td.tensor([1, 2], requires_grad=True), r"only floating-point.*got dtype int64.*\.float\(\)"),
+        (lambda: (leaf(1) * 2).requires_grad_(False), r"detach\(\)"),
+        (lambda: td.ones(1).register_hook(lambda g: g), "requires no gradient"),
+        (lambda: td.ones(1).retain_grad(), "requires no gradient"),
+        (lambda: autograd.grad(leaf(1).sum(), leaf(1)), "input 0 .*was not used.*allow_unused=True"),
+        (lambda: autograd.grad(leaf(1).sum(), td.ones(1)), r"does not require a gradient.*requires_grad_\(\)"),
+        (lambda: leaf(1).numpy(), r"detach\(\)\.numpy\(\)"),
+    ],
+)
+def test_misuse_is_explained(action, text):
+    with pytest.raises(RuntimeError, match=text):
+        action()
+
+
+def test_a_second_backward_explains_itself():
+    x = leaf(2)
+    y = (x * x).sum()
+    y.backward()
+    with pytest.raises(RuntimeError, match=r"reached Mul a second time.*retain_graph=True"):
+        y.backward()
+
+
+def test_retain_graph_allows_a_second_backward():
+    x = leaf(2)
+    y = (x * x).sum()
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.tolist() == [8]
+
+
+def test_grad_leaves_the_grad_attribute_alone():
+    x = leaf(2)
+    (g,) = autograd.grad((x * x).sum(), x)
+    assert g.tolist() == [4] and x.grad is None
+
+
+def test_grad_at_a_computed_tensor():
+    x = leaf(2)
+    y = x * 3
+    z = (y * y).sum()
+    gy, gx = autograd.grad(z, [y, x])
+    assert gy.tolist() == [12] and gx.tolist() == [36]
+
+
+def test_grad_of_unused_inputs():
+    x, y = leaf(1), leaf(1, 2)
+    assert autograd.grad(x.sum(), [x, y], allow_unused=True)[1] is None
+    zeros = autograd.grad(x.sum(), [x, y], materialize_grads=True)[1]
+    assert zeros.tolist() == [0, 0]
+    with pytest.raises(ValueError, match="materialize_grads=True needs allow_unused=True"):
+        autograd.grad(x.sum(), y, allow_unused=False, materialize_grads=True)
+
+
+def test_grad_runs_only_the_rules_on_the_way_to_its_inputs():
+    ran = []
+
+    class Watched(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            ran.append(True)
+            return g
+
+    x, y = leaf(1), leaf(2)
+    autograd.grad((Watched.apply(x) * y).sum(), y)
+    assert not ran
+
+
+def test_third_order():
+    x = leaf(2, dtype="float64")
+    g = (x**4).sum()
+    for expected in (32, 48, 48, 24):
+        (g,) = autograd.grad(g.sum(), x, create_graph=True)
+        assert g.tolist() == [expected]
+
+
+def test_create_graph_gradients_are_bitwise_those_of_the_array_pass():
+    rng = np.random.default_rng(0)
+    x = td.tensor(rng.standard_normal((3, 4)), requires_grad=True)
+    w = td.tensor(rng.standard_normal((4, 5)), requires_grad=True)
+
+    def loss():
+        return ((x @ w).tanh().exp() / 3).sum()
+
+    plain = autograd.grad(loss(), [x, w])
+    taped = autograd.grad(loss(), [x, w], create_graph=True)
+    for a, b in zip(plain, taped, strict=True):
+        assert np.array_equal(a.numpy(), b.detach().numpy())
+
+
+def test_backward_with_create_graph_accumulates_a_differentiable_gradient():
+    x = leaf(3)
+    (x**3).sum().backward(create_graph=True)
+    g, x.grad = x.grad, None
+    g.sum().backward()
+    assert x.grad.tolist() == [18]

@@ -1,0 +1,131 @@
+"""@op: what a declaration checks, and what it makes."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+from leaves import leaf
+
+import tinygrad_dl as td
+from tinygrad_dl import autograd
+
+
+def declare(**options):
+    """@td.op for a passing test: declares, and takes the op out of the registry again."""
+
+    def forget(function):
+        del td.op.registry[function.op.name]
+        return function
+
+    return lambda body: forget(td.op(method=False, **options)(body))
+
+
+def test_rules_are_read_when_they_are_declared():
+    @declare()
+    def probe(x, scale=1.0):
+        return x * scale
+
+    with pytest.raises(TypeError, match=r"reads \['y'\], expected names among"):
+        probe.vjp(x=lambda g, y: g)
+    with pytest.raises(TypeError, match="a rule for 'scale', but the tensors are"):
+        probe.vjp(scale=lambda g: g)
+    with pytest.raises(TypeError, match="first parameter is g"):
+        probe.vjp(x=lambda x: x)
+
+
+def test_a_rule_that_returns_the_wrong_shape_is_named():
+    @declare()
+    def probe(x):
+        return x * 2
+
+    probe.vjp(x=lambda g: g[:1])
+    with pytest.raises(RuntimeError, match=r"rule of Probe for 'x' returned shape \(1,\), expected .*\(2,\)"):
+        probe(leaf(1, 2)).sum().backward()
+
+
+def test_an_op_without_a_rule_says_so():
+    @declare()
+    def probe(x):
+        return x * 2
+
+    with pytest.raises(NotImplementedError, match=r"no gradient rule for 'x'.*probe\.vjp\(x=\.\.\.\)"):
+        probe(leaf(1))
+    assert probe(td.ones(1)).tolist() == [2]
+
+
+def test_rules_can_be_declared_again():
+    @declare()
+    def probe(x):
+        return x * 2
+
+    for factor in (2, 3):
+        probe.vjp(x=eval(f"lambda g: g * {factor}"))
+        x = leaf(1)
+        probe(x).backward()
+        assert x.grad.tolist() == [factor]
+
+
+def test_an_op_is_a_plain_function_with_its_signature():
+    assert inspect.isfunction(td.exp)
+    assert list(inspect.signature(td.mul).parameters) == ["input", "other"]
+    assert td.mul.__doc__
+    with pytest.raises(TypeError, match="unexpected keyword argument 'nope'"):
+        td.mul(td.ones(1), td.ones(1), nope=1)
+
+
+def test_only_tensors_arrays_and_numbers_are_taken():
+    with pytest.raises(TypeError, match=r"exp takes tensors, arrays and numbers, got list.*td\.tensor"):
+        td.exp([1.0, 2.0])
+    with pytest.raises(TypeError, match="got str"):
+        td.ones(2) * "a"
+    assert td.exp(np.zeros(2, np.float32)).tolist() == [1, 1]
+    assert td.exp(0.0).item() == 1
+
+
+def test_auxiliary_values_are_derived_again_for_second_order():
+    @declare(aux={"s": lambda x: np.sin(x)})
+    def sin_squared(x):
+        s = np.sin(x)
+        return s * s, s
+
+    sin_squared.vjp(x=lambda g, s, x: g * 2 * s * np.cos(x))
+    x = leaf(0.7, dtype="float64")
+    (g,) = autograd.grad(sin_squared(x).sum(), x, create_graph=True)
+    assert g.item() == pytest.approx(np.sin(1.4))
+    assert autograd.grad(g.sum(), x)[0].item() == pytest.approx(2 * np.cos(1.4))
+
+
+def test_a_joint_rule_is_told_which_gradients_are_needed():
+    asked = []
+
+    @declare()
+    def product(x, y):
+        return x * y
+
+    @product.joint_vjp("x", "y")
+    def both(g, x, y, needs):
+        asked.append(needs)
+        return g * y, g * x
+
+    x, y = leaf(2), leaf(3)
+    product(x, y).sum().backward()
+    assert (x.grad.tolist(), y.grad.tolist()) == ([3], [2])
+    product(td.ones(1), y).sum().backward()
+    assert asked == [(True, True), (False, True)]
+
+
+def test_errors_inside_an_op_say_which_op_and_arguments():
+    with pytest.raises(ValueError) as caught:
+        td.ones(2) * td.ones(3)
+    notes = " ".join(caught.value.__notes__)
+    assert "in mul(input=float32[2], other=float32[3])" in notes and "unsqueeze()" in notes
+
+
+def test_a_method_name_that_is_taken_is_refused():
+    with pytest.raises(TypeError, match="Tensor.backward exists already"):
+
+        @td.op()
+        def backward(x):
+            return x
