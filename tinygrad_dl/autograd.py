@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import dtypes
-from tinygrad_dl.engine import Edge, Leaf, Node, Output, next_seq, propagate
+from tinygrad_dl.engine import Edge, Node, Output, next_seq, propagate
 from tinygrad_dl.modes import enable_grad, modes, no_grad, set_grad_enabled
 from tinygrad_dl.op import connect_outputs
 from tinygrad_dl.tensor import Tensor, as_array, wrap
@@ -149,9 +149,7 @@ def _targets(tensors: Sequence[Tensor], what: str) -> list[Edge]:
     return edges
 
 
-def _starts(
-    tensors: Sequence[Tensor], gradients: Any, create_graph: bool, what: str
-) -> tuple[list[Edge], list[Any]]:
+def _starts(tensors: Sequence[Tensor], gradients: Any, create_graph: bool, what: str) -> tuple[list[Edge], list[Any]]:
     """The edges to start from and the gradient that each starts with."""
     given = [None] * len(tensors) if gradients is None else gradients
     if isinstance(given, Tensor | np.ndarray | int | float):

@@ -45,7 +45,9 @@ def sizes(size: tuple[Any, ...], what: str) -> tuple[int, ...]:
     try:
         found = tuple(operator.index(n) for n in size)
     except TypeError:
-        raise TypeError(f"{what}: sizes are integers, got {size!r}; pass them as {what}(2, 3) or {what}((2, 3))") from None
+        raise TypeError(
+            f"{what}: sizes are integers, got {size!r}; pass them as {what}(2, 3) or {what}((2, 3))"
+        ) from None
     if any(n < 0 for n in found):
         raise ValueError(f"{what}: sizes can't be negative, got {found}")
     return found
@@ -134,7 +136,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     """
     value = as_array(fill_value)
     found = value.dtype if dtype is None else dtypes.as_dtype(dtype)
-    shape = sizes(size if isinstance(size, tuple | list) else (size,), "full")
+    shape = sizes((size,), "full")
     return finish(np.full(shape, value, found), requires_grad, device)
 
 

@@ -19,7 +19,7 @@ uint8: Final = np.dtype(np.uint8)
 bool_: Final = np.dtype(np.bool_)
 half, double, long, short = float16, float64, int64, int16
 
-NAMES: Final = {
+NAMES: Final[dict[str, np.dtype[Any]]] = {
     "float": float32,
     "half": half,
     "double": double,
@@ -30,8 +30,8 @@ NAMES: Final = {
     "cfloat": complex64,
     "cdouble": complex128,
 }
-COMPLEX_OF: Final = {float32: complex64, float64: complex128}
 DType = np.dtype[Any]
+COMPLEX_OF: Final[dict[DType, DType]] = {float32: complex64, float64: complex128}
 
 
 class _Default:
@@ -87,7 +87,7 @@ def bfloat16() -> DType:
 def category(dtype: DType) -> int:
     """0 for bool, 1 for integers, 2 for floats, 3 for complex: the order in which types promote."""
     kind = dtype.kind
-    if kind == "f" or kind == "V" and dtype.name == "bfloat16":
+    if kind == "f" or (kind == "V" and dtype.name == "bfloat16"):
         return 2
     try:
         return {"b": 0, "i": 1, "u": 1, "c": 3}[kind]

@@ -183,19 +183,19 @@ class Op:
         errors: list[ErrorCase],
     ):
         # A body of nothing but its docstring stands for the NumPy function that the op is declared for.
-        empty = body.__code__.co_code == _nothing.__code__.co_code and not body.__code__.co_names  # type: ignore[attr-defined]
+        empty = body.__code__.co_code == _nothing.__code__.co_code and not body.__code__.co_names
         self.forward: Callable[..., Any] = numpy[0] if empty and numpy else body
         self.name = name
         self.node_name = "".join(part.capitalize() for part in name.split("_"))
         self.cases = [case if isinstance(case, Case) else Case(case) for case in cases]
         self.errors = errors
         self.broadcasts = any(case.broadcasts for case in self.cases)
-        code = body.__code__  # type: ignore[attr-defined]
+        code = body.__code__
         self.parameters: tuple[str, ...] = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         self.positional: tuple[str, ...] = code.co_varnames[: code.co_argcount]
         if code.co_flags & 0x0C:
             raise TypeError(f"op {name}: *args and **kwargs can't be declared; name the parameters")
-        defaults = body.__defaults__ or ()  # type: ignore[attr-defined]
+        defaults = body.__defaults__ or ()
         required = set(self.positional[: len(self.positional) - len(defaults)])
         self.sequence: str | None = None
         tensors = []
@@ -296,7 +296,14 @@ class Op:
         options = (self.promotes, self.floating, self.records, self.outputs, self.view, tuple(self.aux))
         self.layout = (self.positional, self.parameters, self.tensors, self.sequence, aliases, *options)
         code = compiled(_call_source, *self.layout, ())
-        scope = {**SCOPE, "forward": self.forward, "op": self, "plans": self.plans, "plan_for": self.plan, "returns": self.outputs}
+        scope = {
+            **SCOPE,
+            "forward": self.forward,
+            "op": self,
+            "plans": self.plans,
+            "plan_for": self.plan,
+            "returns": self.outputs,
+        }
         function: Any = types.FunctionType(self._named(code), scope, self.name, body.__defaults__)
         function.__kwdefaults__ = {**(body.__kwdefaults__ or {}), **dict.fromkeys(aliases, UNSET)}
         function.__doc__, function.__module__ = body.__doc__, body.__module__
@@ -310,7 +317,7 @@ class Op:
     def duck(self, *args: Any, **kwargs: Any) -> Any:
         """The op on whatever comes: tensors give a tensor, bare arrays an array. For use in rules."""
         for value in args:
-            if isinstance(value, Tensor) or type(value) is list and any(isinstance(t, Tensor) for t in value):
+            if isinstance(value, Tensor) or (type(value) is list and any(isinstance(t, Tensor) for t in value)):
                 return self.function(*args, **kwargs)
         out = self.forward(*args, **kwargs)
         return out[0] if self.aux else out
@@ -322,7 +329,7 @@ def _nothing() -> None:
 
 def reads(rule: Callable[..., Any]) -> tuple[str, ...]:
     """The names of a rule's parameters."""
-    code = rule.__code__  # type: ignore[attr-defined]
+    code = rule.__code__
     found: tuple[str, ...] = code.co_varnames[: code.co_argcount]
     return found
 

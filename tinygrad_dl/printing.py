@@ -28,11 +28,12 @@ def tensor_repr(tensor: Tensor) -> str:
             precision=4,
             suppress_small=False,
             floatmode=float_mode(array),
+            formatter={"bool": lambda value: str(bool(value)).rjust(4 if array.all() else 5)},
         )
     else:
         body = "[]" + (f", size={array.shape}" if array.ndim != 1 else "")
     usual = (dtypes.int64, dtypes.bool_, dtypes.get_default_dtype())
-    if array.dtype not in usual or not array.size and array.dtype != dtypes.get_default_dtype():
+    if array.dtype not in usual or (not array.size and array.dtype != dtypes.get_default_dtype()):
         body += f", dtype={array.dtype.name}"
     if tensor.grad_fn is not None:
         body += f", grad_fn=<{tensor.grad_fn.name}>"

@@ -110,7 +110,8 @@ def uniform(shape: Any, dtype: Any, generator: Generator | None) -> np.ndarray:
     """Uniform numbers in [0, 1), drawn in float32 unless the dtype is wider."""
     found = as_dtype(dtype)
     drawn = found if found.itemsize >= 4 and found.kind == "f" else np.dtype(np.float32)
-    return rng_of(generator).random(shape, dtype=drawn.type).astype(found, copy=False)  # type: ignore[arg-type]
+    numbers: np.ndarray = rng_of(generator).random(shape, dtype=drawn.type)
+    return np.asarray(numbers, found)
 
 
 def gaussian(shape: Any, dtype: Any, generator: Generator | None) -> np.ndarray:
@@ -122,7 +123,8 @@ def gaussian(shape: Any, dtype: Any, generator: Generator | None) -> np.ndarray:
         pair = rng.standard_normal((*shape, 2), dtype=real) * real(0.5**0.5)
         return (pair[..., 0] + 1j * pair[..., 1]).astype(found)
     drawn = found if found.itemsize >= 4 and found.kind == "f" else np.dtype(np.float32)
-    return rng.standard_normal(shape, dtype=drawn.type).astype(found, copy=False)  # type: ignore[arg-type]
+    numbers: np.ndarray = rng.standard_normal(shape, dtype=drawn.type)
+    return np.asarray(numbers, found)
 
 
 def _finish(array: Any, requires_grad: bool) -> Tensor:

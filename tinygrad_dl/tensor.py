@@ -494,6 +494,7 @@ def as_array(value: Any) -> np.ndarray:
     """
     if isinstance(value, Tensor):
         return value._data
+    found: np.ndarray
     if isinstance(value, np.ndarray):
         if value.dtype.isnative and value.dtype.kind != "O":
             dtypes.category(value.dtype)
@@ -513,7 +514,7 @@ def as_array(value: Any) -> np.ndarray:
             found = found.astype(dtypes.get_default_dtype())
         elif found.dtype == np.complex128 and not hasattr(value, "dtype"):
             found = found.astype(dtypes.COMPLEX_OF.get(dtypes.get_default_dtype(), dtypes.complex64))
-    if found.dtype.kind not in "biufcV" or found.dtype.kind == "V" and found.dtype.name != "bfloat16":
+    if found.dtype.kind not in "biufcV" or (found.dtype.kind == "V" and found.dtype.name != "bfloat16"):
         raise TypeError(
             f"a tensor holds numbers, got {type(value).__name__} of dtype {found.dtype}; pass numbers, nested "
             f"lists of numbers, or a numeric array"
@@ -529,10 +530,10 @@ def has_tensors(value: Any) -> bool:
 
 
 def has_float64(value: Any) -> bool:
-    """Whether the first element of a nested sequence is a NumPy float64 array or object with a dtype."""
+    """Whether a nested sequence begins with something that says itself that it is float64."""
     while isinstance(value, list | tuple) and value:
         value = value[0]
-    return hasattr(value, "dtype") and not isinstance(value, float)
+    return hasattr(value, "dtype")
 
 
 def numpy_call(function: Any, fallback: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:

@@ -1,0 +1,305 @@
+"""What a tensor is: creation, dtypes and promotion, conversions, printing, copying, NumPy's protocols."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from leaves import leaf
+
+import tinygrad_dl as td
+
+# -- creation ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("made", "shape", "dtype"),
+    [
+        (lambda: td.tensor(1), (), "int64"),
+        (lambda: td.tensor(1.5), (), "float32"),
+        (lambda: td.tensor(True), (), "bool"),
+        (lambda: td.tensor([[1, 2.0], [3, 4]]), (2, 2), "float32"),
+        (lambda: td.tensor(1j), (), "complex64"),
+        (lambda: td.tensor([]), (0,), "float32"),
+        (lambda: td.tensor(np.ones(2)), (2,), "float64"),
+        (lambda: td.tensor([np.float64(1)]), (1,), "float64"),
+        (lambda: td.tensor([td.tensor(1.0), td.tensor(2.0)]), (2,), "float32"),
+        (lambda: td.tensor([1.0], dtype=td.float64), (1,), "float64"),
+        (lambda: td.tensor(np.array([1.0], ">f8")), (1,), "float64"),
+        (lambda: td.zeros(2, 3), (2, 3), "float32"),
+        (lambda: td.zeros((2, 3), dtype="long"), (2, 3), "int64"),
+        (lambda: td.ones([2]), (2,), "float32"),
+        (lambda: td.full((2,), 7), (2,), "int64"),
+        (lambda: td.full((2,), 7.0), (2,), "float32"),
+        (lambda: td.empty(0, 3), (0, 3), "float32"),
+        (lambda: td.arange(5), (5,), "int64"),
+        (lambda: td.arange(0, 1, 0.25), (4,), "float32"),
+        (lambda: td.linspace(0, 1, 5), (5,), "float32"),
+        (lambda: td.eye(2, 3), (2, 3), "float32"),
+        (lambda: td.zeros_like(td.arange(3)), (3,), "int64"),
+        (lambda: td.ones_like(td.arange(3), dtype=td.float16), (3,), "float16"),
+        (lambda: td.full_like(td.zeros(2, 2), 3), (2, 2), "float32"),
+        (lambda: td.rand(2, 3), (2, 3), "float32"),
+        (lambda: td.randn(2, dtype=td.float64), (2,), "float64"),
+        (lambda: td.randint(0, 5, (3,)), (3,), "int64"),
+        (lambda: td.randint(5, (3,)), (3,), "int64"),
+        (lambda: td.randperm(4), (4,), "int64"),
+        (lambda: td.normal(0.0, td.ones(3)), (3,), "float32"),
+        (lambda: td.bernoulli(td.full((3,), 0.5)), (3,), "float32"),
+        (lambda: td.Tensor([1, 2]), (2,), "float32"),
+    ],
+)
+def test_creation(made, shape, dtype):
+    tensor = made()
+    assert tensor.shape == shape and tensor.dtype == dtype
+    assert isinstance(tensor._data, np.ndarray)
+
+
+def test_memory_is_shared_or_copied_as_named():
+    array = np.zeros(2, np.float32)
+    shared, viewed, copied = td.from_numpy(array), td.as_tensor(array), td.tensor(array)
+    array[0] = 5
+    assert shared.tolist() == viewed.tolist() == [5, 0] and copied.tolist() == [0, 0]
+    assert td.as_tensor(shared) is shared
+    assert np.shares_memory(td.from_dlpack(shared).numpy(), array)
+    assert np.shares_memory(np.from_dlpack(shared), array)
+
+
+@pytest.mark.parametrize(
+    ("action", "kind", "text"),
+    [
+        (lambda: td.zeros(-1), ValueError, "can't be negative"),
+        (lambda: td.zeros(1.5), TypeError, r"sizes are integers, got \(1\.5,\)"),
+        (lambda: td.tensor("text"), TypeError, "a tensor holds numbers, got str"),
+        (lambda: td.tensor([[1], [1, 2]]), ValueError, "inhomogeneous"),
+        (lambda: td.zeros(2, dtype="nope"), TypeError, "expected a dtype"),
+        (lambda: td.zeros(2, device="cuda"), ValueError, "unknown device 'cuda'"),
+        (lambda: td.from_numpy([1]), TypeError, "expected a NumPy array, got list"),
+        (lambda: td.from_numpy(np.ones(1, ">f4")), ValueError, "byte order"),
+        (lambda: td.from_numpy(np.array(["a"])), TypeError, "integer, float or complex numbers"),
+        (lambda: td.randint(5, 5, (1,)), ValueError, "low < high"),
+        (lambda: td.randperm(-1), ValueError, "n >= 0"),
+        (lambda: td.rand(2, dtype=td.int64), TypeError, "expected a floating dtype, got int64"),
+        (lambda: td.bernoulli(td.full((1,), 2.0)), ValueError, "between 0 and 1"),
+        (lambda: td.normal(0.0, td.full((1,), -1.0)), ValueError, "std >= 0"),
+        (lambda: td.arange(0, 1, 0), ValueError, "step must not be 0"),
+        (lambda: td.linspace(0, 1, -1), ValueError, "steps >= 0"),
+        (lambda: td.set_default_dtype(td.int64), TypeError, "expected a floating dtype"),
+        (lambda: td.ones(2).item(), RuntimeError, "2 elements, expected exactly one"),
+        (lambda: bool(td.ones(2)), RuntimeError, r"ambiguous.*any\(\) or all\(\)"),
+        (lambda: len(td.tensor(1)), TypeError, "0-d"),
+        (lambda: iter(td.tensor(1)), TypeError, "0-d"),
+        (lambda: [1, 2][td.tensor(1.0)], TypeError, "only integer tensors"),
+    ],
+)
+def test_bad_input_is_explained(action, kind, text):
+    with pytest.raises(kind, match=text):
+        action()
+
+
+def test_an_attribute_typo_is_an_error():
+    with pytest.raises(AttributeError):
+        td.ones(1).shpae  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'zeroes'"):
+        td.zeroes  # noqa: B018
+
+
+# -- random -----------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_numbers():
+    td.manual_seed(3)
+    first = [td.rand(3).tolist(), td.randn(3).tolist(), td.randperm(5).tolist()]
+    td.manual_seed(3)
+    assert first == [td.rand(3).tolist(), td.randn(3).tolist(), td.randperm(5).tolist()]
+    state = td.get_rng_state()
+    again = td.rand(2).tolist()
+    td.set_rng_state(state)
+    assert td.rand(2).tolist() == again
+
+
+def test_a_generator_of_ones_own_leaves_the_default_alone():
+    td.manual_seed(0)
+    expected = td.rand(2).tolist()
+    td.manual_seed(0)
+    own = td.Generator().manual_seed(7)
+    assert td.rand(2, generator=own).tolist() != expected and own.initial_seed() == 7
+    assert td.rand(2).tolist() == expected
+
+
+def test_distributions():
+    td.manual_seed(0)
+    x = td.randn(100_000).numpy()
+    assert abs(x.mean()) < 0.02 and abs(x.std() - 1) < 0.02
+    u = td.rand(100_000).numpy()
+    assert 0 <= u.min() and u.max() < 1 and abs(u.mean() - 0.5) < 0.01
+    assert abs(td.bernoulli(td.full((100_000,), 0.3)).numpy().mean() - 0.3) < 0.01
+    assert set(td.randint(2, 5, (1000,)).tolist()) == {2, 3, 4}
+
+
+# -- dtypes -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "dtype"),
+    [
+        (lambda: td.ones(2), lambda: 2.5, "float32"),
+        (lambda: td.ones(2), lambda: 2, "float32"),
+        (lambda: td.ones(2, dtype=td.float16), lambda: 2.5, "float16"),
+        (lambda: td.arange(2), lambda: 2, "int64"),
+        (lambda: td.arange(2), lambda: 2.5, "float32"),
+        (lambda: td.arange(2), lambda: True, "int64"),
+        (lambda: td.arange(2, dtype=td.int8), lambda: 2, "int8"),
+        (lambda: td.arange(2), lambda: td.ones(2), "float32"),
+        (lambda: td.arange(2), lambda: td.ones(2, dtype=td.float16), "float16"),
+        (lambda: td.arange(2, dtype=td.int32), lambda: td.arange(2), "int64"),
+        (lambda: td.arange(2, dtype=td.int8), lambda: td.arange(2, dtype=td.uint8), "int16"),
+        (lambda: td.ones(2), lambda: td.ones(2, dtype=td.float64), "float64"),
+        (lambda: td.ones(2), lambda: td.tensor(1.0, dtype=td.float64), "float32"),
+        (lambda: td.arange(2), lambda: td.tensor(1.0, dtype=td.float64), "float64"),
+        (lambda: td.tensor(True), lambda: td.tensor(1), "int64"),
+        (lambda: td.ones(2), lambda: 1j, "complex64"),
+        (lambda: td.ones(2, dtype=td.float64), lambda: 1j, "complex128"),
+        (lambda: td.ones(2), lambda: td.tensor([1j]), "complex64"),
+        (lambda: td.ones(2), lambda: np.float64(2), "float32"),
+        (lambda: td.ones(2), lambda: np.ones(2), "float64"),
+        (lambda: td.ones(2), lambda: np.float32(2), "float32"),
+    ],
+)
+def test_promotion_is_pytorchs(a, b, dtype):
+    assert (a() * b()).dtype == dtype
+    assert (b() * a()).dtype == dtype
+
+
+def test_the_default_dtype_can_be_set():
+    td.set_default_dtype(td.float64)
+    try:
+        assert td.tensor(1.0).dtype == td.zeros(1).dtype == (td.arange(2) / 2).dtype == td.float64
+    finally:
+        td.set_default_dtype(td.float32)
+
+
+@pytest.mark.parametrize("dtype", [td.float16, td.float32])
+def test_small_floats_never_leak_into_float64(dtype):
+    x = td.tensor(np.linspace(0.1, 1, 6).reshape(2, 3), dtype=dtype, requires_grad=True)
+    y = td.where(x > 0.5, x, 0.0).mean() + (x / 3 - 1).std() + (2**x).prod() + x.norm() + x.softmax(1).amax()
+    y.backward()
+    assert y.dtype == x.grad.dtype == dtype
+
+
+def test_results_are_arrays_never_numpy_scalars():
+    x = td.tensor(2.0, requires_grad=True)
+    y = (x * x + 1).sum().sqrt()
+    y.backward()
+    assert type(y._data) is np.ndarray and type(x.grad._data) is np.ndarray
+
+
+# -- conversions ------------------------------------------------------------------------------------
+
+
+def test_conversions():
+    x = td.tensor([[1.5, 2.5]])
+    assert x.tolist() == [[1.5, 2.5]] and x.numpy().dtype == np.float32
+    assert float(td.tensor(2.5)) == 2.5 and int(td.tensor(2.5)) == 2 and td.tensor([3]).item() == 3
+    assert complex(td.tensor(1j)) == 1j and [10, 20][td.tensor(1)] == 20
+    assert x.long().dtype == td.int64 and x.double().dtype == td.float64 and x.to(td.float16).dtype == td.float16
+    assert x.bool().tolist() == [[True, True]] and x.to("cpu") is x and x.float() is x
+    assert len(x) == 1 and [row.tolist() for row in x] == [[1.5, 2.5]] and 2.5 in x and 7 not in x
+    assert f"{td.tensor(1.23456):.2f}" == "1.23"
+    assert str(x.device) == "cpu" and x.device == td.device("cpu")
+    assert x.size() == (1, 2) and x.size(1) == 2 and x.dim() == x.ndim == 2 and x.numel() == 2
+    assert x.stride() == (2, 1) and x.is_contiguous() and not x.expand(3, 2).is_contiguous()
+
+
+def test_a_cast_is_differentiable():
+    x = leaf(1, 2)
+    (x.double() * 3).sum().backward()
+    assert x.grad.tolist() == [3, 3] and x.grad.dtype == td.float32
+    assert not x.long().requires_grad
+
+
+@pytest.mark.parametrize(
+    ("tensor", "text"),
+    [
+        (lambda: td.tensor([1.0, 2.0]), "tensor([1., 2.])"),
+        (lambda: td.tensor([1.0, 2.5]), "tensor([1.0000, 2.5000])"),
+        (lambda: td.tensor(3), "tensor(3)"),
+        (lambda: td.tensor([True]), "tensor([True])"),
+        (lambda: td.tensor([1.0], dtype=td.float64), "tensor([1.], dtype=float64)"),
+        (lambda: leaf(1), "tensor([1.], requires_grad=True)"),
+        (lambda: leaf(1) * 2, "tensor([2.], grad_fn=<Mul>)"),
+        (lambda: td.zeros(0), "tensor([])"),
+        (lambda: td.zeros(0, 2), "tensor([], size=(0, 2))"),
+        (lambda: td.tensor([[1, 2], [3, 4]]), "tensor([[1, 2],\n        [3, 4]])"),
+        (lambda: td.arange(2000), "tensor([   0,    1,    2, ..., 1997, 1998, 1999])"),
+        (lambda: td.nn.Parameter(td.ones(1)), "Parameter containing:\ntensor([1.], requires_grad=True)"),
+    ],
+)
+def test_printing(tensor, text):
+    assert repr(tensor()) == text
+
+
+def test_leaves_are_copied_and_pickled_and_others_say_why_not():
+    x = leaf(1, 2)
+    x.grad = td.ones(2)
+    for again in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
+        assert again.tolist() == [1, 2] and again.requires_grad and again.is_leaf
+        again.detach().add_(1)
+    assert x.tolist() == [1, 2] and copy.deepcopy(x).grad.tolist() == [1, 1]
+    parameter = pickle.loads(pickle.dumps(td.nn.Parameter(td.ones(1))))
+    assert type(parameter) is td.nn.Parameter
+    for action in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(RuntimeError, match=r"only leaf tensors.*<Mul>.*detach\(\)"):
+            action(x * 2)
+
+
+def test_the_data_can_be_replaced():
+    x = leaf(1, 2)
+    x.data = td.ones(3, dtype=td.float64)
+    x.sum().backward()
+    assert x.grad.shape == (3,) and x.grad.dtype == td.float64 and x.requires_grad
+
+
+# -- NumPy's protocols --------------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(-10, 10, width=32), min_size=1, max_size=4))
+def test_operators_work_both_ways_round(values):
+    array = np.array(values, np.float32)
+    tensor = td.tensor(array, requires_grad=True)
+    for result, expected in [
+        (array + tensor, tensor + array),
+        (array - tensor, -(tensor - array)),
+        (array * tensor, tensor * array),
+        (2 - tensor, -(tensor - 2)),
+        (array > tensor, tensor < array),
+        (array @ tensor, tensor @ array),
+    ]:
+        assert isinstance(result, td.Tensor)
+        assert result.tolist() == expected.tolist()
+
+
+def test_numpy_functions_are_differentiable():
+    x = leaf(1, 2, dtype="float64")
+    y = np.sin(x).sum() + np.mean(x, axis=0) + np.concatenate([x, x]).sum() + np.where(x > 1, x, 0.0).sum()
+    y.backward()
+    np.testing.assert_allclose(x.grad.numpy(), np.cos([1, 2]) + 0.5 + 2 + [0, 1])
+
+
+def test_numpy_functions_without_a_rule():
+    assert np.median(td.tensor([1.0, 3.0, 2.0])).item() == 2
+    with pytest.raises(TypeError, match=r"np\.nextafter has no gradient rule here.*detach\(\)"):
+        np.nextafter(leaf(1), 2.0)
+
+
+def test_asarray_and_out():
+    x = td.ones(2)
+    assert np.asarray(x) is x.numpy() or np.shares_memory(np.asarray(x), x.numpy())
+    with pytest.raises(RuntimeError, match="requires a gradient"):
+        np.asarray(leaf(1))
+    out = td.zeros(2)
+    assert np.add(x, x, out=out) is out and out.tolist() == [2, 2]
