@@ -1,0 +1,53 @@
+"""From boxes and arrows to text in Graphviz's DOT language.
+
+Source: https://graphviz.org/doc/info/lang.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from tinygrad_dl.viz.read import Picture
+from tinygrad_dl.viz.themes import Theme
+
+
+def write(picture: Picture, theme: Theme, direction: str, captions: Sequence[str]) -> str:
+    """The whole text; nothing in it depends on the run, only on what is drawn."""
+    head = {**theme.graph, "rankdir": direction}
+    if captions:
+        head["label"] = label(captions)
+    lines = [
+        "digraph {",
+        f"  graph [{attributes(head)}]",
+        f"  node [{attributes(theme.node)}]",
+        f"  edge [{attributes(theme.edge)}]",
+    ]
+    for number, box in enumerate(picture.boxes, 1):
+        style: Mapping[str, str] = getattr(theme, box.kind)
+        shown = {"label": label(box.lines), "tooltip": label(box.details), "class": box.kind, **style}
+        lines.append(f"  n{number} [{attributes(shown)}]")
+    for arrow in picture.arrows:
+        extra = {"style": "dashed"} if arrow.cut else {"label": label([f" {arrow.label} "])} if arrow.label else {}
+        lines.append(f"  n{arrow.tail + 1} -> n{arrow.head + 1}" + (f" [{attributes(extra)}]" if extra else ""))
+    return "\n".join([*lines, "}", ""])
+
+
+def attributes(values: Mapping[str, str]) -> str:
+    return " ".join(f'{name}="{value}"' for name, value in values.items())
+
+
+def label(lines: Iterable[str]) -> str:
+    r"""Lines as the inside of a quoted label.
+
+    Graphviz reads quotes, backslashes and HTML entities; what can't be printed is shown as in Python.
+
+    >>> print(label(['say "a\\b"', "x<&amp;", "tab\t"]))
+    say \"a\\b\"\nx<&amp;amp;\ntab\\t
+    """
+    return "\\n".join(quoted(line) for line in lines)
+
+
+def quoted(text: str) -> str:
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")
