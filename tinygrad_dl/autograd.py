@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import dtypes
+from tinygrad_dl.calls import connect_outputs
 from tinygrad_dl.engine import Edge, Node, Output, next_seq, propagate
 from tinygrad_dl.modes import enable_grad, modes, no_grad, set_grad_enabled
-from tinygrad_dl.op import connect_outputs
 from tinygrad_dl.tensor import Tensor, as_array, wrap
 
 __all__ = ["Function", "backward", "enable_grad", "grad", "no_grad", "set_grad_enabled"]

@@ -13,26 +13,22 @@ A rule may read `g` (the output's gradient), `out` (the output), an argument by 
 an output or auxiliary value by its name, and `needs` (joint rules: which gradients are asked for). For each
 pattern of arguments that require a gradient a `Plan` says what to save and which rules to run.
 
-The function that users call is generated from the signature (`_call_source`): it unwraps tensors, casts,
-calls the declared function on arrays, wraps the result and records a node. It is worth reading first.
+The function that users call is generated from the signature: see `tinygrad_dl.generate`.
 """
 
 from __future__ import annotations
 
-import functools
-import linecache
 import types
-import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 
-import numpy as np
-
 from tinygrad_dl import dtypes
-from tinygrad_dl.engine import Gradient, Leaf, Node, Output, next_seq
-from tinygrad_dl.modes import modes
+from tinygrad_dl.attach import attach_method, attach_operator
+from tinygrad_dl.calls import SCOPE, UNSET, output_edge
+from tinygrad_dl.engine import Gradient, Node
+from tinygrad_dl.generate import ALIASES, call_source, compiled, run_source, save_source
 from tinygrad_dl.samples import Case, ErrorCase
-from tinygrad_dl.tensor import NUMPY, Tensor, as_array, wrap
+from tinygrad_dl.tensor import NUMPY, Tensor, wrap
 
 P = ParamSpec("P")
 
@@ -49,17 +45,6 @@ else:
 
 
 REGISTRY: dict[str, Op] = {}
-
-
-class _Unset:
-    """The default of `axis=` and `keepdims=`, which are other names of `dim=` and `keepdim=`."""
-
-    def __repr__(self) -> str:
-        return "<same as dim, keepdim>"
-
-
-UNSET: Any = _Unset()
-ALIASES = {"dim": "axis", "keepdim": "keepdims"}
 
 
 class OpFunction(Protocol[P]):
@@ -278,12 +263,12 @@ class Op:
         scope = self.function.__globals__
         scope.update({f"plan_{mask}": plan for mask, plan in known})
         inlined = tuple((mask, plan.items) for mask, plan in known)
-        self.function.__code__ = self._named(compiled(_call_source, *self.layout, inlined))
+        self.function.__code__ = self._named(compiled(call_source, *self.layout, inlined))
 
     def _forget_plans(self) -> None:
         """Called when rules change: back to general code, plans made anew when next needed."""
         self.plans[:] = [None] * len(self.plans)  # in place: the generated function holds this list
-        self.function.__code__ = self._named(compiled(_call_source, *self.layout, ()))
+        self.function.__code__ = self._named(compiled(call_source, *self.layout, ()))
 
     def _named(self, code: types.CodeType) -> types.CodeType:
         """The code under the op's own name, as tracebacks and profilers show it."""
@@ -295,7 +280,7 @@ class Op:
         aliases = tuple(a for name, a in ALIASES.items() if name in self.parameters and a not in self.parameters)
         options = (self.promotes, self.floating, self.records, self.outputs, self.view, tuple(self.aux))
         self.layout = (self.positional, self.parameters, self.tensors, self.sequence, aliases, *options)
-        code = compiled(_call_source, *self.layout, ())
+        code = compiled(call_source, *self.layout, ())
         scope = {
             **SCOPE,
             "forward": self.forward,
@@ -374,7 +359,7 @@ class Plan:
 
     def _make_save(self) -> Callable[..., Any]:
         parameters = (*self.op.parameters, "out", *self.op.aux, *self.op.output_names)
-        function: Callable[..., Any] = types.FunctionType(compiled(_save_source, parameters, self.items), {})
+        function: Callable[..., Any] = types.FunctionType(compiled(save_source, parameters, self.items), {})
         return function
 
     def _make_run(self) -> Callable[..., Sequence[Gradient]]:
@@ -386,7 +371,7 @@ class Plan:
             scope["rule_joint"] = self.joint[1]
             scope["needs"] = tuple(t in self.wanted for t in self.joint[0])
             joint = (self.joint[0], reads(self.joint[1]))
-        code = compiled(_run_source, self.saves, calls, joint, op.tensors, op.sequence)
+        code = compiled(run_source, self.saves, calls, joint, op.tensors, op.sequence)
         function: Callable[..., Sequence[Gradient]] = types.FunctionType(code, scope)
         return function
 
@@ -423,320 +408,3 @@ def connected(array: Any, edge: Any) -> Any:
     new = wrap(array)
     new._edge = edge
     return new
-
-
-def output_edge(node: Node, index: int) -> Output | None:
-    """A new edge to one output of a node that has several."""
-    dtype = node.dtype[index]
-    return Output(node, index, node.shape[index], dtype) if dtypes.is_differentiable(dtype) else None
-
-
-# -- generated source ----------------------------------------------------------------------------
-
-
-@functools.cache
-def compiled(source: Callable[..., str], *layout: Any) -> types.CodeType:
-    """The code of a generated function; one for all ops of the same layout. Tracebacks show its source."""
-    text = source(*layout)
-    filename = f"<tinygrad_dl {source.__name__.strip('_')} {abs(hash(layout)):x}>"
-    linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-    scope: dict[str, Any] = {}
-    exec(compile(text, filename, "exec"), scope)
-    code: types.CodeType = scope["generated"].__code__
-    return code
-
-
-def _call_source(
-    positional: tuple[str, ...],
-    parameters: tuple[str, ...],
-    tensors: tuple[str, ...],
-    sequence: str | None,
-    aliases: tuple[str, ...],
-    promotes: bool,
-    floating: bool,
-    records: bool,
-    outputs: Any,
-    view: bool,
-    aux: tuple[str, ...],
-    plans: tuple[tuple[int, tuple[str, ...]], ...],
-) -> str:
-    """The source of the function that users call; `plans` are written into it, see `Op._specialise`."""
-    keywords = parameters[len(positional) :]
-    head = [*positional, *(["*", *keywords, *aliases] if keywords or aliases else [])]
-    arguments = ", ".join([*positional, *(f"{k}={k}" for k in keywords)])
-    targets = ", ".join(["out", *aux])
-    lines = [
-        f"def generated({', '.join(head)}):",
-        *(f"    if {ALIASES[n]} is not UNSET: {n} = {ALIASES[n]}" for n in ALIASES if ALIASES[n] in aliases),
-        *([f"    base = {tensors[0]}"] if view else []),
-        *(_unwrap_sequence(sequence, promotes) if sequence else _unwrap(tensors, promotes, floating)),
-        "    try:",
-        f"        {targets} = forward({arguments})",
-        "    except Exception as error:",
-        f"        explain(error, op, ({', '.join(parameters)},)); raise",
-    ]
-    if outputs is None:
-        lines += [
-            "    if type(out) is not ndarray: out = asarray(out)",
-            "    result = new(Tensor); result._data = out; result._edge = None",
-            *(["    note_view(result, base)"] if view else []),
-        ]
-    else:
-        lines.append("    results = [wrap(each) for each in out]")
-    if records:
-        lines += _record(parameters, tensors, sequence, outputs, view, aux, plans)
-    returned = "result" if outputs is None else "tuple(results)" if outputs is tuple else "returns(*results)"
-    return "\n".join([*lines, f"    return {returned}", ""])
-
-
-def _unwrap(tensors: tuple[str, ...], promotes: bool, floating: bool) -> list[str]:
-    """Lines that turn the tensor arguments into arrays of one dtype and keep their edges."""
-    mixed = promotes and len(tensors) > 1
-    lines = ["    mixed = False"] if mixed else []
-    for t in tensors:
-        constant = "mixed = True" if mixed else f"{t} = constant({t}, op)"
-        lines += [
-            f"    if isinstance({t}, Tensor): edge_{t} = {t}._edge; {t} = {t}._data",
-            f"    else: edge_{t} = None; {constant}",
-        ]
-    if mixed:
-        differ = [f"{tensors[0]}.dtype is not {t}.dtype" for t in tensors[1:]]
-        lines.append(f"    if mixed or {' or '.join(differ)}: {', '.join(tensors)} = promote(op, {', '.join(tensors)})")
-    if floating:  # what requires a gradient is floating already: only constants need the look
-        constants = " and ".join(f"edge_{t} is None" for t in tensors)
-        lines.append(f"    if {constants}: {', '.join(tensors)}, = as_floating({', '.join(tensors)})")
-    return lines
-
-
-def _unwrap_sequence(sequence: str, promotes: bool) -> list[str]:
-    """The same lines for a sequence of tensors."""
-    return [
-        f"    {sequence} = list({sequence})",
-        f"    edges = tuple([t._edge if isinstance(t, Tensor) else None for t in {sequence}])",
-        f"    {sequence} = [t._data if isinstance(t, Tensor) else constant(t, op) for t in {sequence}]",
-        *([f"    {sequence} = promote(op, *{sequence})"] if promotes else []),
-    ]
-
-
-def _record(
-    parameters: tuple[str, ...],
-    tensors: tuple[str, ...],
-    sequence: str | None,
-    outputs: Any,
-    view: bool,
-    aux: tuple[str, ...],
-    plans: tuple[tuple[int, tuple[str, ...]], ...],
-) -> list[str]:
-    """Lines that record a node if an argument requires a gradient."""
-    if sequence:
-        recorded, mask, edges = "any([e is not None for e in edges])", "1", "edges"
-    else:
-        bits = [f"(edge_{t} is not None)" for t in tensors]
-        recorded = " or ".join(f"edge_{t} is not None" for t in tensors)
-        mask = " | ".join(f"{bit} << {i}" if i else bit for i, bit in enumerate(bits)) if len(tensors) > 1 else "1"
-        edges = f"({', '.join(f'edge_{t}' for t in tensors)},)"
-    named = getattr(outputs, "_fields", ())
-    saved = ", ".join([*parameters, "out", *aux, *(["*out"] if named else [])])
-    lines = [
-        f"    if ({recorded}) and modes.grad:",
-        f"        node = Node(); node.edges = {edges}; node.hooks = None; node.seq = next_seq()",
-        *([f"        {', '.join(named)}, = out"] if named and plans else []),
-    ]
-    word = "if"
-    for number, items in plans:
-        pattern = [f"edge_{t} is {'not ' if number >> i & 1 else ''}None" for i, t in enumerate(tensors)]
-        values = f"({', '.join(items)},)" if items else "()"
-        lines.append(f"        {word} {' and '.join(pattern)}: node.plan = plan_{number}; node.saved = {values}")
-        word = "elif"
-    general = [
-        f"plan = plans[{mask}] or plan_for({mask}); save = plan.save",
-        f"node.plan = plan; node.saved = save({saved}) if save is not None else ()",
-    ]
-    if len(plans) < 2 ** len(tensors) - 1:
-        lines += [*(["        else:"] if plans else []), *(f"        {'    ' * bool(plans)}{line}" for line in general)]
-    if outputs is None:
-        lines.append("        node.shape = out.shape; node.dtype = out.dtype; result._edge = node")
-    else:
-        lines.append("        connect_outputs(node, results" + (", base)" if view else ")"))
-    if view and outputs is None:
-        lines.append("        register_view(result)")
-    return lines
-
-
-def _save_source(parameters: tuple[str, ...], items: tuple[str, ...]) -> str:
-    """The source of the function that picks what a node keeps."""
-    return f"def generated({', '.join(parameters)}):\n    return ({', '.join(items)},)\n"
-
-
-def _run_source(
-    saves: tuple[str, ...],
-    calls: tuple[tuple[str, tuple[str, ...]], ...],
-    joint: tuple[Any, ...],
-    tensors: tuple[str, ...],
-    sequence: str | None,
-) -> str:
-    """The source of the function that runs the rules of a plan; returns a gradient for each edge."""
-    lines = ["def generated(g, saved):"]
-    if saves:
-        lines.append(f"    {', '.join(saves)}, = saved")
-    results = {tensor: f"rule_{tensor}({', '.join(names)})" for tensor, names in calls}
-    if joint:
-        lines.append(f"    joint = rule_joint({', '.join(joint[1])})")
-        results |= {tensor: f"joint[{i}]" for i, tensor in enumerate(joint[0]) if tensor not in results}
-    if sequence:
-        lines.append(f"    return {results[sequence]}")
-    else:
-        lines.append(f"    return ({', '.join(results.get(t, 'None') for t in tensors)},)")
-    return "\n".join(lines) + "\n"
-
-
-# -- what the generated functions call, off the fast path ------------------------------------------
-
-
-def constant(value: Any, op: Op) -> Any:
-    """An argument that is no tensor, as an array; None stays None."""
-    if value is None or isinstance(value, np.ndarray | np.generic | bool | int | float | complex):
-        return None if value is None else as_array(value)
-    raise TypeError(
-        f"{op.name} takes tensors, arrays and numbers, got {type(value).__name__}; make it a tensor first: "
-        f"td.tensor(...)"
-    )
-
-
-NUMBERS = frozenset((float, int, bool))
-
-
-def promote(op: Op, *values: Any) -> Sequence[Any]:
-    """Arrays and numbers, all cast to the dtype that PyTorch's promotion gives them."""
-    if len(values) == 2:  # the usual case first: a floating tensor and a number
-        first, second = values
-        if type(second) in NUMBERS and type(first) is np.ndarray and first.dtype.kind == "f":
-            return first, np.asarray(second, first.dtype)
-        if type(first) in NUMBERS and type(second) is np.ndarray and second.dtype.kind == "f":
-            return np.asarray(first, second.dtype), second
-    arrays = []
-    for value in values:
-        plain = isinstance(value, bool | int | float | complex) or value is None
-        arrays.append(value if plain else constant(value, op))
-    present = tuple(a for a in arrays if a is not None)
-    dtype = dtypes.result_dtype(present)
-    return [None if a is None else np.asarray(a, dtype) for a in arrays]
-
-
-def as_floating(*arrays: Any) -> list[Any]:
-    """Integer and bool arrays in the default floating dtype; others as they are."""
-    default = dtypes.get_default_dtype()
-    return [a.astype(default) if a is not None and a.dtype.kind in "biu" else a for a in arrays]
-
-
-def explain(error: Exception, op: Op, values: tuple[Any, ...]) -> None:
-    """Adds to an error of the op's own function what was called, with which arguments, and what to do."""
-    shown = ", ".join(f"{name}={summary(value)}" for name, value in zip(op.parameters, values, strict=True))
-    error.add_note(f"in {op.name}({shown})")
-    if op.broadcasts and isinstance(error, ValueError):
-        error.add_note(
-            "expected shapes that broadcast: counted from the last dimension, sizes are equal or one of them is 1; "
-            "reshape() or unsqueeze() one of the tensors"
-        )
-    else:
-        error.add_note(f"help(tinygrad_dl.{op.name}) says what it takes")
-
-
-def summary(value: Any) -> str:
-    """A value as an error message shows it: an array as its dtype and shape."""
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype}{list(value.shape)}"
-    if isinstance(value, list | tuple) and any(isinstance(v, np.ndarray) for v in value):
-        return "[" + ", ".join(summary(v) for v in value) + "]"
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def connect_outputs(node: Node, results: list[Tensor], base: Any = None) -> None:
-    """Gives each floating output of a node its edge."""
-    node.shape = tuple(t._data.shape for t in results)
-    node.dtype = tuple(t._data.dtype for t in results)
-    for index, result in enumerate(results):
-        result._edge = output_edge(node, index)
-        if base is not None:
-            note_view(result, base)
-            register_view(result)
-
-
-def note_view(result: Tensor, base: Any) -> None:
-    """Remembers of which tensor a result shows the memory."""
-    if isinstance(base, Tensor):
-        shown, data = result._data.base, base._data
-        if shown is data or (shown is not None and shown is data.base):
-            result._base = base if base._base is None else base._base
-
-
-def register_view(result: Tensor) -> None:
-    """Lets a computed base find its recorded views, should it be changed in place."""
-    base = result._base
-    if base is not None and type(base._edge) is not Leaf and base._edge is not None:
-        if base._views is None:
-            base._views = []
-        base._views.append(weakref.ref(result))
-
-
-SCOPE: dict[str, Any] = {
-    "Tensor": Tensor,
-    "Node": Node,
-    "ndarray": np.ndarray,
-    "asarray": np.asarray,
-    "new": object.__new__,
-    "wrap": wrap,
-    "next_seq": next_seq,
-    "modes": modes,
-    "UNSET": UNSET,
-    "constant": constant,
-    "promote": promote,
-    "as_floating": as_floating,
-    "explain": explain,
-    "connect_outputs": connect_outputs,
-    "note_view": note_view,
-    "register_view": register_view,
-}
-
-
-# -- methods and operators -------------------------------------------------------------------------
-
-
-def attach_method(function: Any, op: Op, name: str, varargs: bool, inplace: bool) -> None:
-    """Makes the op a method of Tensor, and `<name>_` its in-place form."""
-    if name in Tensor.__dict__ and getattr(Tensor.__dict__[name], "op", None) is None:
-        raise TypeError(f"op {op.name}: Tensor.{name} exists already; pass method=False or another name")
-    method = function
-    if varargs:
-
-        @functools.wraps(function)
-        def method(self: Tensor, *numbers: Any, **kwargs: Any) -> Any:
-            if len(numbers) == 1 or not numbers:
-                return function(self, *numbers, **kwargs)
-            return function(self, numbers, **kwargs)
-
-    setattr(Tensor, name, method)
-    if inplace:
-        setattr(Tensor, f"{name}_", inplace_form(method, f"{name}_"))
-
-
-def inplace_form(function: Any, name: str) -> Callable[..., Tensor]:
-    """The in-place method that stores the function's result in its tensor."""
-
-    def change(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return self._assign(function(self, *args, **kwargs), name)
-
-    change.__name__ = change.__qualname__ = name
-    change.__doc__ = f"The in-place form of `{name.rstrip('_')}`: changes the tensor and returns it."
-    return change
-
-
-def attach_operator(function: Any, operator: str, inplace: bool) -> None:
-    """Makes the op an operator of Tensor, both ways round."""
-    setattr(Tensor, f"__{operator}__", function)
-    code = function.__code__
-    if code.co_argcount == 2 and operator not in ("eq", "ne", "lt", "le", "gt", "ge", "getitem"):
-        setattr(Tensor, f"__r{operator}__", lambda self, other: function(other, self))
-    if inplace:
-        setattr(Tensor, f"__i{operator}__", inplace_form(function, f"__i{operator}__"))

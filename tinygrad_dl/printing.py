@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def tensor_repr(tensor: Tensor) -> str:
     return f"{head}{body})"
 
 
-def float_mode(array: np.ndarray) -> str:
+def float_mode(array: np.ndarray) -> Literal["maxprec", "fixed"]:
     """Whole numbers print as `1.`, all others with four digits."""
     if array.dtype.kind not in "fc":
         return "maxprec"

@@ -1,0 +1,141 @@
+"""What the generated functions call off the fast path: casts, errors explained, several outputs, views."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_dl import dtypes
+from tinygrad_dl.engine import Leaf, Node, Output, next_seq
+from tinygrad_dl.modes import modes
+from tinygrad_dl.tensor import Tensor, as_array, wrap
+
+if TYPE_CHECKING:
+    from tinygrad_dl.op import Op
+
+
+class _Unset:
+    """The default of `axis=` and `keepdims=`, which are other names of `dim=` and `keepdim=`."""
+
+    def __repr__(self) -> str:
+        return "<same as dim, keepdim>"
+
+
+UNSET: Any = _Unset()
+
+
+def constant(value: Any, op: Op) -> Any:
+    """An argument that is no tensor, as an array; None stays None."""
+    if value is None or isinstance(value, np.ndarray | np.generic | bool | int | float | complex):
+        return None if value is None else as_array(value)
+    raise TypeError(
+        f"{op.name} takes tensors, arrays and numbers, got {type(value).__name__}; make it a tensor first: "
+        f"td.tensor(...)"
+    )
+
+
+NUMBERS = frozenset((float, int, bool))
+
+
+def promote(op: Op, *values: Any) -> Sequence[Any]:
+    """Arrays and numbers, all cast to the dtype that PyTorch's promotion gives them."""
+    if len(values) == 2:  # the usual case first: a floating tensor and a number
+        first, second = values
+        if type(second) in NUMBERS and type(first) is np.ndarray and first.dtype.kind == "f":
+            return first, np.asarray(second, first.dtype)
+        if type(first) in NUMBERS and type(second) is np.ndarray and second.dtype.kind == "f":
+            return np.asarray(first, second.dtype), second
+    arrays = []
+    for value in values:
+        plain = isinstance(value, bool | int | float | complex) or value is None
+        arrays.append(value if plain else constant(value, op))
+    present = tuple(a for a in arrays if a is not None)
+    dtype = dtypes.result_dtype(present)
+    return [None if a is None else np.asarray(a, dtype) for a in arrays]
+
+
+def as_floating(*arrays: Any) -> list[Any]:
+    """Integer and bool arrays in the default floating dtype; others as they are."""
+    default = dtypes.get_default_dtype()
+    return [a.astype(default) if a is not None and a.dtype.kind in "biu" else a for a in arrays]
+
+
+def explain(error: Exception, op: Op, values: tuple[Any, ...]) -> None:
+    """Adds to an error of the op's own function what was called, with which arguments, and what to do."""
+    shown = ", ".join(f"{name}={summary(value)}" for name, value in zip(op.parameters, values, strict=True))
+    error.add_note(f"in {op.name}({shown})")
+    if op.broadcasts and isinstance(error, ValueError):
+        error.add_note(
+            "expected shapes that broadcast: counted from the last dimension, sizes are equal or one of them is 1; "
+            "reshape() or unsqueeze() one of the tensors"
+        )
+    else:
+        error.add_note(f"help(tinygrad_dl.{op.name}) says what it takes")
+
+
+def summary(value: Any) -> str:
+    """A value as an error message shows it: an array as its dtype and shape."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{list(value.shape)}"
+    if isinstance(value, list | tuple) and any(isinstance(v, np.ndarray) for v in value):
+        return "[" + ", ".join(summary(v) for v in value) + "]"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def connect_outputs(node: Node, results: list[Tensor], base: Any = None) -> None:
+    """Gives each floating output of a node its edge."""
+    node.shape = tuple(t._data.shape for t in results)
+    node.dtype = tuple(t._data.dtype for t in results)
+    for index, result in enumerate(results):
+        result._edge = output_edge(node, index)
+        if base is not None:
+            note_view(result, base)
+            register_view(result)
+
+
+def note_view(result: Tensor, base: Any) -> None:
+    """Remembers of which tensor a result shows the memory."""
+    if isinstance(base, Tensor):
+        shown, data = result._data.base, base._data
+        if shown is data or (shown is not None and shown is data.base):
+            result._base = base if base._base is None else base._base
+
+
+def register_view(result: Tensor) -> None:
+    """Lets a computed base find its recorded views, should it be changed in place."""
+    base = result._base
+    if base is not None and type(base._edge) is not Leaf and base._edge is not None:
+        if base._views is None:
+            base._views = []
+        base._views.append(weakref.ref(result))
+
+
+def output_edge(node: Node, index: int) -> Output | None:
+    """A new edge to one output of a node that has several."""
+    dtype = node.dtype[index]
+    return Output(node, index, node.shape[index], dtype) if dtypes.is_differentiable(dtype) else None
+
+
+# The names that a generated function finds.
+SCOPE: dict[str, Any] = {
+    "Tensor": Tensor,
+    "Node": Node,
+    "ndarray": np.ndarray,
+    "asarray": np.asarray,
+    "new": object.__new__,
+    "wrap": wrap,
+    "next_seq": next_seq,
+    "modes": modes,
+    "UNSET": UNSET,
+    "constant": constant,
+    "promote": promote,
+    "as_floating": as_floating,
+    "explain": explain,
+    "connect_outputs": connect_outputs,
+    "note_view": note_view,
+    "register_view": register_view,
+}

@@ -1,0 +1,193 @@
+"""The source of the functions that ops generate: from a signature to straight-line code.
+
+A call unwraps its tensors, casts, calls the declared function on arrays, wraps the result and records a node.
+Written out for each signature there is no `*args`, no look-up and no branch that this signature does not need;
+that is what makes a small operation fast. Look at one:
+
+>>> from tinygrad_dl.generate import call_source
+>>> layout = (("input",), ("input",), ("input",), None, ())
+>>> print(call_source(*layout, False, False, True, None, False, (), ()))
+def generated(input):
+    if isinstance(input, Tensor): edge_input = input._edge; input = input._data
+    else: edge_input = None; input = constant(input, op)
+    try:
+        out = forward(input)
+    except Exception as error:
+        explain(error, op, (input,)); raise
+    if type(out) is not ndarray: out = asarray(out)
+    result = new(Tensor); result._data = out; result._edge = None
+    if (edge_input is not None) and modes.grad:
+        node = Node(); node.edges = (edge_input,); node.hooks = None; node.seq = next_seq()
+        plan = plans[1] or plan_for(1); save = plan.save
+        node.plan = plan; node.saved = save(input, out) if save is not None else ()
+        node.shape = out.shape; node.dtype = out.dtype; result._edge = node
+    return result
+<BLANKLINE>
+"""
+
+from __future__ import annotations
+
+import functools
+import linecache
+import types
+from collections.abc import Callable
+from typing import Any
+
+# Other names of parameters, as NumPy has them: every op with `dim` takes `axis` too.
+ALIASES = {"dim": "axis", "keepdim": "keepdims"}
+
+
+@functools.cache
+def compiled(source: Callable[..., str], *layout: Any) -> types.CodeType:
+    """The code of a generated function; one for all ops of the same layout. Tracebacks show its source."""
+    text = source(*layout)
+    filename = f"<tinygrad_dl {source.__name__} {abs(hash(layout)):x}>"
+    linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+    scope: dict[str, Any] = {}
+    exec(compile(text, filename, "exec"), scope)
+    code: types.CodeType = scope["generated"].__code__
+    return code
+
+
+def call_source(
+    positional: tuple[str, ...],
+    parameters: tuple[str, ...],
+    tensors: tuple[str, ...],
+    sequence: str | None,
+    aliases: tuple[str, ...],
+    promotes: bool,
+    floating: bool,
+    records: bool,
+    outputs: Any,
+    view: bool,
+    aux: tuple[str, ...],
+    plans: tuple[tuple[int, tuple[str, ...]], ...],
+) -> str:
+    """The source of the function that users call; `plans` are written into it, see `Op._specialise`."""
+    keywords = parameters[len(positional) :]
+    head = [*positional, *(["*", *keywords, *aliases] if keywords or aliases else [])]
+    arguments = ", ".join([*positional, *(f"{k}={k}" for k in keywords)])
+    targets = ", ".join(["out", *aux])
+    lines = [
+        f"def generated({', '.join(head)}):",
+        *(f"    if {ALIASES[n]} is not UNSET: {n} = {ALIASES[n]}" for n in ALIASES if ALIASES[n] in aliases),
+        *([f"    base = {tensors[0]}"] if view else []),
+        *(_unwrap_sequence(sequence, promotes) if sequence else _unwrap(tensors, promotes, floating)),
+        "    try:",
+        f"        {targets} = forward({arguments})",
+        "    except Exception as error:",
+        f"        explain(error, op, ({', '.join(parameters)},)); raise",
+    ]
+    if outputs is None:
+        lines += [
+            "    if type(out) is not ndarray: out = asarray(out)",
+            "    result = new(Tensor); result._data = out; result._edge = None",
+            *(["    note_view(result, base)"] if view else []),
+        ]
+    else:
+        lines.append("    results = [wrap(each) for each in out]")
+    if records:
+        lines += _record(parameters, tensors, sequence, outputs, view, aux, plans)
+    returned = "result" if outputs is None else "tuple(results)" if outputs is tuple else "returns(*results)"
+    return "\n".join([*lines, f"    return {returned}", ""])
+
+
+def _unwrap(tensors: tuple[str, ...], promotes: bool, floating: bool) -> list[str]:
+    """Lines that turn the tensor arguments into arrays of one dtype and keep their edges."""
+    mixed = promotes and len(tensors) > 1
+    lines = ["    mixed = False"] if mixed else []
+    for t in tensors:
+        constant = "mixed = True" if mixed else f"{t} = constant({t}, op)"
+        lines += [
+            f"    if isinstance({t}, Tensor): edge_{t} = {t}._edge; {t} = {t}._data",
+            f"    else: edge_{t} = None; {constant}",
+        ]
+    if mixed:
+        differ = [f"{tensors[0]}.dtype is not {t}.dtype" for t in tensors[1:]]
+        lines.append(f"    if mixed or {' or '.join(differ)}: {', '.join(tensors)} = promote(op, {', '.join(tensors)})")
+    if floating:  # what requires a gradient is floating already: only constants need the look
+        constants = " and ".join(f"edge_{t} is None" for t in tensors)
+        lines.append(f"    if {constants}: {', '.join(tensors)}, = as_floating({', '.join(tensors)})")
+    return lines
+
+
+def _unwrap_sequence(sequence: str, promotes: bool) -> list[str]:
+    """The same lines for a sequence of tensors."""
+    return [
+        f"    {sequence} = list({sequence})",
+        f"    edges = tuple([t._edge if isinstance(t, Tensor) else None for t in {sequence}])",
+        f"    {sequence} = [t._data if isinstance(t, Tensor) else constant(t, op) for t in {sequence}]",
+        *([f"    {sequence} = promote(op, *{sequence})"] if promotes else []),
+    ]
+
+
+def _record(
+    parameters: tuple[str, ...],
+    tensors: tuple[str, ...],
+    sequence: str | None,
+    outputs: Any,
+    view: bool,
+    aux: tuple[str, ...],
+    plans: tuple[tuple[int, tuple[str, ...]], ...],
+) -> list[str]:
+    """Lines that record a node if an argument requires a gradient."""
+    if sequence:
+        recorded, mask, edges = "any([e is not None for e in edges])", "1", "edges"
+    else:
+        bits = [f"(edge_{t} is not None)" for t in tensors]
+        recorded = " or ".join(f"edge_{t} is not None" for t in tensors)
+        mask = " | ".join(f"{bit} << {i}" if i else bit for i, bit in enumerate(bits)) if len(tensors) > 1 else "1"
+        edges = f"({', '.join(f'edge_{t}' for t in tensors)},)"
+    named = getattr(outputs, "_fields", ())
+    saved = ", ".join([*parameters, "out", *aux, *(["*out"] if named else [])])
+    lines = [
+        f"    if ({recorded}) and modes.grad:",
+        f"        node = Node(); node.edges = {edges}; node.hooks = None; node.seq = next_seq()",
+        *([f"        {', '.join(named)}, = out"] if named and plans else []),
+    ]
+    word = "if"
+    for number, items in plans:
+        pattern = [f"edge_{t} is {'not ' if number >> i & 1 else ''}None" for i, t in enumerate(tensors)]
+        values = f"({', '.join(items)},)" if items else "()"
+        lines.append(f"        {word} {' and '.join(pattern)}: node.plan = plan_{number}; node.saved = {values}")
+        word = "elif"
+    general = [
+        f"plan = plans[{mask}] or plan_for({mask}); save = plan.save",
+        f"node.plan = plan; node.saved = save({saved}) if save is not None else ()",
+    ]
+    if len(plans) < 2 ** len(tensors) - 1:
+        lines += [*(["        else:"] if plans else []), *(f"        {'    ' * bool(plans)}{line}" for line in general)]
+    if outputs is None:
+        lines.append("        node.shape = out.shape; node.dtype = out.dtype; result._edge = node")
+    else:
+        lines.append("        connect_outputs(node, results" + (", base)" if view else ")"))
+    if view and outputs is None:
+        lines.append("        register_view(result)")
+    return lines
+
+
+def save_source(parameters: tuple[str, ...], items: tuple[str, ...]) -> str:
+    """The source of the function that picks what a node keeps."""
+    return f"def generated({', '.join(parameters)}):\n    return ({', '.join(items)},)\n"
+
+
+def run_source(
+    saves: tuple[str, ...],
+    calls: tuple[tuple[str, tuple[str, ...]], ...],
+    joint: tuple[Any, ...],
+    tensors: tuple[str, ...],
+    sequence: str | None,
+) -> str:
+    """The source of the function that runs the rules of a plan; returns a gradient for each edge."""
+    lines = ["def generated(g, saved):"]
+    if saves:
+        lines.append(f"    {', '.join(saves)}, = saved")
+    results = {tensor: f"rule_{tensor}({', '.join(names)})" for tensor, names in calls}
+    if joint:
+        lines.append(f"    joint = rule_joint({', '.join(joint[1])})")
+        results |= {tensor: f"joint[{i}]" for i, tensor in enumerate(joint[0]) if tensor not in results}
+    if sequence:
+        lines.append(f"    return {results[sequence]}")
+    else:
+        lines.append(f"    return ({', '.join(results.get(t, 'None') for t in tensors)},)")
+    return "\n".join(lines) + "\n"
