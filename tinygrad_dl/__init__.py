@@ -61,8 +61,9 @@ from tinygrad_dl.modes import (
     set_grad_enabled,
 )
 from tinygrad_dl.op import Array, Arrays, op
-from tinygrad_dl.ops.arithmetic import add, mul, exp, sum, tanh
+from tinygrad_dl.ops.arithmetic import add, exp, mul, sum, tanh
 from tinygrad_dl.ops.conversion import astype
+from tinygrad_dl.ops.dimensions import adjoint, broadcast_tensors, flatten, moveaxis, movedim, ravel, t, unflatten
 from tinygrad_dl.ops.indexing import getitem
 from tinygrad_dl.ops.joining import cat, concat, concatenate, stack, unbind
 from tinygrad_dl.ops.linalg import matmul

@@ -13,7 +13,7 @@ import numpy as np
 from tinygrad_dl.engine import unbroadcast
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.samples import array, axes_of, axis_of, drawn, error, real, shape_of
-from tinygrad_dl.tensor import NUMPY, Tensor
+from tinygrad_dl.tensor import NUMPY
 
 
 def normal_dim(dim: int, ndim: int) -> int:
@@ -52,7 +52,7 @@ def reshape(input: Array, shape: Any) -> Array:
 reshape.vjp(input=lambda g, input_shape: g.reshape(input_shape))
 
 
-def _np_reshape(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Any:
+def np_reshape(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Any:
     shape = newshape if shape is None else shape
     if order == "C":
         return reshape(a, shape)
@@ -62,7 +62,7 @@ def _np_reshape(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = 
     return np.transpose(reshape(np.transpose(a), shape[::-1]))
 
 
-NUMPY[np.reshape] = _np_reshape
+NUMPY[np.reshape] = np_reshape
 
 
 @op(
@@ -91,10 +91,8 @@ def transpose(input: Array, dim0: int, dim1: int) -> Array:
         return input[...]  # PyTorch lets a 0-d tensor have the dimension 0
 
 
-transpose.vjp(input=lambda g, dim0, dim1: g.swapaxes(dim0, dim1))
+transpose.vjp(input=lambda g, dim0, dim1: g.swapaxes(dim0, dim1) if g.ndim else g)
 swapaxes = swapdims = transpose
-for _name in ("swapaxes", "swapdims"):
-    setattr(Tensor, _name, transpose)
 
 
 def _inverse(dims: Any) -> list[int]:
@@ -264,23 +262,37 @@ def expand(input: Array, size: Any) -> Array:
 
 expand.vjp(input=lambda g, input_shape: g if g.shape == input_shape else unbroadcast(g, input_shape))
 broadcast_to = expand
-Tensor.broadcast_to = Tensor.expand
 
 
-# -- properties ------------------------------------------------------------------------------------
+@op(
+    varargs=True,
+    view=True,
+    inputs=dict(input=real(), shape=shape_of("input", "reshape")),
+    errors=[error(ValueError, "reshape", array(2, 3), (4, 2)), error(TypeError, "dtype", array(2), np.dtype("int32"))],
+    reference=lambda input, shape: np.reshape(input, shape),
+)
+def view(input: Array, shape: Any) -> Array:
+    """The same memory in another shape; one size may be -1. As a method also `t.view(2, -1)`.
+
+    Raises:
+        RuntimeError: the elements do not lie in memory so that they can be shown in this shape.
+        ValueError: the shape asks for another number of elements.
+
+    >>> import tinygrad_dl as td
+    >>> td.arange(6).view(3, 2).shape
+    (3, 2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view.html
+    """
+    if isinstance(shape, np.dtype | type):
+        raise TypeError("view takes a shape; for another dtype use to(dtype), which converts the elements")
+    out = input.reshape(shape)
+    if out.base is not input and (out.base is None or out.base is not input.base):
+        raise RuntimeError(
+            f"view: a tensor of shape {input.shape} with strides {input.strides} can't be shown in shape {out.shape} "
+            f"without a copy; use reshape(), or contiguous() first"
+        )
+    return out
 
 
-def _reversed(self: Tensor) -> Tensor:
-    """The dimensions in reverse order: of a matrix, its transpose. A view."""
-    return permute(self, tuple(range(self._data.ndim - 1, -1, -1)))  # type: ignore[no-any-return]
-
-
-def _matrix_transpose(self: Tensor) -> Tensor:
-    """The last two dimensions exchanged. A view."""
-    if self._data.ndim < 2:
-        raise RuntimeError(f"mT: expected at least 2 dimensions, got shape {self.shape}; use unsqueeze() first")
-    return transpose(self, -2, -1)  # type: ignore[no-any-return]
-
-
-Tensor.T = property(_reversed)
-Tensor.mT = property(_matrix_transpose)
+view.vjp(input=lambda g, input_shape: g.reshape(input_shape))

@@ -1,0 +1,198 @@
+"""Other ways to name a reshape, a permutation or an expansion: flatten, movedim, T and their like."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.ops.shape import expand, normal_dim, np_reshape, permute, reshape, transpose, view
+from tinygrad_dl.tensor import NUMPY, Tensor
+
+
+def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Dimensions `start_dim` to `end_dim`, both included, as one. A view if that can be.
+
+    Raises:
+        RuntimeError: `start_dim` comes after `end_dim`.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2, 3, 4).flatten(1).shape
+    (2, 12)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.flatten.html
+    """
+    shape = input.shape
+    start, end = normal_dim(start_dim, len(shape)), normal_dim(end_dim, len(shape))
+    if start > end:
+        raise RuntimeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim} in shape {shape}")
+    count = math.prod(shape[start : end + 1])
+    return reshape(input, (*shape[:start], count, *shape[end + 1 :]))  # type: ignore[no-any-return]
+
+
+def ravel(input: Any) -> Tensor:
+    """All elements in one dimension. A view if that can be.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2, 3).ravel().shape
+    (6,)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.ravel.html
+    """
+    return reshape(input, -1)  # type: ignore[no-any-return]
+
+
+def unflatten(input: Any, dim: int, sizes: Any) -> Tensor:
+    """Dimension `dim` as several, of the given sizes, one of which may be -1.
+
+    Raises:
+        ValueError: the sizes' product is not the dimension's size.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2, 12).unflatten(1, (3, -1)).shape
+    (2, 3, 4)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.unflatten.html
+    """
+    shape = input.shape
+    place = normal_dim(dim, len(shape))
+    sizes = [operator.index(n) for n in sizes]
+    if -1 in sizes:
+        known = math.prod(n for n in sizes if n != -1)
+        sizes[sizes.index(-1)] = shape[place] // known if known else 0
+    if math.prod(sizes) != shape[place]:
+        raise ValueError(f"unflatten: sizes {tuple(sizes)} do not multiply to the size {shape[place]} of dim {dim}")
+    return reshape(input, (*shape[:place], *sizes, *shape[place + 1 :]))  # type: ignore[no-any-return]
+
+
+def t(input: Any) -> Tensor:
+    """The transpose of a matrix; a tensor of fewer dimensions is returned as it is. A view.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2, 3).t().shape
+    (3, 2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.t.html
+    """
+    if input.ndim > 2:
+        raise RuntimeError(f"t: expected at most 2 dimensions, got shape {input.shape}; use transpose(dim0, dim1) or mT")
+    return transpose(input, 0, 1) if input.ndim == 2 else reshape(input, input.shape)  # type: ignore[no-any-return]
+
+
+def adjoint(input: Any) -> Tensor:
+    """The last two dimensions exchanged, complex elements conjugated.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.adjoint.html
+    """
+    turned = _matrix_transpose(input)
+    return turned.conj() if turned.is_complex() else turned  # type: ignore[no-any-return]
+
+
+def movedim(input: Any, source: Any, destination: Any) -> Tensor:
+    """Dimensions `source` (an int or several) moved to the places `destination`. A view.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2, 3, 4).movedim(0, -1).shape
+    (3, 4, 2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.movedim.html
+    """
+    ndim = input.ndim
+    source = [normal_dim(d, ndim) for d in ((source,) if isinstance(source, int) else source)]
+    places = [normal_dim(d, ndim) for d in ((destination,) if isinstance(destination, int) else destination)]
+    if len(source) != len(places) or len(set(source)) != len(source) or len(set(places)) != len(places):
+        raise RuntimeError(f"movedim: expected as many destinations as sources, each once, got {source} and {places}")
+    order = [d for d in range(ndim) if d not in source]
+    for place, dim in sorted(zip(places, source, strict=True)):
+        order.insert(place, dim)
+    return permute(input, order)  # type: ignore[no-any-return]
+
+
+def expand_as(input: Any, other: Any) -> Tensor:
+    """`expand` to the shape of `other`.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand_as.html
+    """
+    return expand(input, other.shape)  # type: ignore[no-any-return]
+
+
+def view_as(input: Any, other: Any) -> Tensor:
+    """`view` in the shape of `other`.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view_as.html
+    """
+    return view(input, other.shape)  # type: ignore[no-any-return]
+
+
+def reshape_as(input: Any, other: Any) -> Tensor:
+    """`reshape` to the shape of `other`.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.reshape_as.html
+    """
+    return reshape(input, other.shape)  # type: ignore[no-any-return]
+
+
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """The tensors expanded to the one shape that they broadcast to.
+
+    >>> import tinygrad_dl as td
+    >>> [t.shape for t in td.broadcast_tensors(td.zeros(3, 1), td.zeros(2))]
+    [(3, 2), (3, 2)]
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.broadcast_tensors.html
+    """
+    if len(tensors) == 1 and isinstance(tensors[0], list | tuple):
+        tensors = tuple(tensors[0])
+    shape = np.broadcast_shapes(*[each.shape for each in tensors])
+    return tuple([expand(each, shape) for each in tensors])
+
+
+def _reversed(self: Tensor) -> Tensor:
+    """The dimensions in reverse order: of a matrix, its transpose. A view."""
+    return permute(self, range(self._data.ndim - 1, -1, -1))  # type: ignore[no-any-return]
+
+
+def _matrix_transpose(self: Tensor) -> Tensor:
+    """The last two dimensions exchanged. A view."""
+    if self.ndim < 2:
+        raise RuntimeError(f"mT: expected at least 2 dimensions, got shape {self.shape}; use unsqueeze() first")
+    return transpose(self, -2, -1)  # type: ignore[no-any-return]
+
+
+def _hermitian(self: Tensor) -> Tensor:
+    """The transpose of a matrix, complex elements conjugated."""
+    if self.ndim != 2:
+        raise RuntimeError(f"H: expected a matrix, got shape {self.shape}; use mH for batches of matrices")
+    return adjoint(self)
+
+
+moveaxis = movedim
+_METHODS = {
+    "broadcast_to": Tensor.expand,
+    "flatten": flatten,
+    "unflatten": unflatten,
+    "moveaxis": movedim,
+    "movedim": movedim,
+    "ravel": ravel,
+    "swapaxes": transpose,
+    "swapdims": transpose,
+    "t": t,
+    "adjoint": adjoint,
+    "expand_as": expand_as,
+    "view_as": view_as,
+    "reshape_as": reshape_as,
+    "T": property(_reversed),
+    "mT": property(_matrix_transpose),
+    "H": property(_hermitian),
+    "mH": property(adjoint),
+}
+for _name, _method in _METHODS.items():
+    setattr(Tensor, _name, _method)
+
+
+NUMPY[np.moveaxis] = movedim
+NUMPY[np.ravel] = lambda a, order="C": np_reshape(a, -1, order)
+NUMPY[np.broadcast_arrays] = lambda *args, subok=False: broadcast_tensors(*args)
+NUMPY[np.matrix_transpose] = _matrix_transpose
