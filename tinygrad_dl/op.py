@@ -226,7 +226,7 @@ class Op:
                 self._check_argument(argument)
             self._check_rule(rule)
             self.joint = arguments, rule
-            self.plans[:] = [None] * len(self.plans)  # in place: the generated function holds this list
+            self._forget_plans()
             return rule
 
         return declare

@@ -1,0 +1,51 @@
+"""Checks of the inputs that an op must refuse."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.op import Op
+from tinygrad_dl.samples import ErrorCase, SampleArray
+from tinygrad_dl.tensor import Tensor, wrap
+from tinygrad_dl.testing.report import CheckError, pasteable
+
+
+def check_refusal(op: Op, case: ErrorCase) -> None:
+    """The declared arguments raise the declared error with the declared text, and stay as they are."""
+    args, kwargs = tuple(real(a) for a in case.args), {k: real(v) for k, v in case.kwargs.items()}
+    shown = ", ".join([*map(pasteable, args), *(f"{k}={pasteable(v)}" for k, v in kwargs.items())])
+    before = [t._data.copy() for t in tensors_in([*args, *kwargs.values()])]
+    try:
+        result = op.function(*args, **kwargs)
+    except case.kind as error:
+        text = "\n".join([str(error), *getattr(error, "__notes__", ())])
+        if not re.search(case.match, text):
+            raise CheckError(f"{op.name}({shown}) raised {text!r}, expected a text that matches {case.match!r}") from None
+    except Exception as error:
+        raise CheckError(
+            f"{op.name}({shown}) raised {type(error).__name__}: {error}, expected {case.kind.__name__}"
+        ) from error
+    else:
+        raise CheckError(f"{op.name}({shown}) gave {result!r}, expected {case.kind.__name__} ({case.match})")
+    for old, tensor in zip(before, tensors_in([*args, *kwargs.values()]), strict=True):
+        if old.tobytes() != tensor._data.tobytes():
+            raise CheckError(f"{op.name}({shown}) was refused but changed its arguments")
+
+
+def real(value: Any) -> Any:
+    """The value with tensors of ones in the place of described arrays."""
+    if isinstance(value, SampleArray):
+        return wrap(np.ones(value.shape, value.dtype))
+    if type(value) in (list, tuple):
+        return type(value)(real(each) for each in value)
+    return value
+
+
+def tensors_in(values: Any) -> list[Tensor]:
+    """All tensors in nested sequences."""
+    if isinstance(values, Tensor):
+        return [values]
+    return [t for each in values for t in tensors_in(each)] if isinstance(values, list | tuple) else []
