@@ -1,0 +1,52 @@
+# make demo    sets up and trains the digit classifier; pictures and weights go to out/
+# make test    sets up and runs the tests
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: demo test lint types doctest parity pictures benchmark clean
+
+demo: $(VENV)/demo.stamp
+	$(RUN) examples/digits.py
+
+test: $(VENV)/dev.stamp
+	$(RUN) -m pytest -n auto --ignore=tests/parity
+
+lint: $(VENV)/dev.stamp
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+types: $(VENV)/dev.stamp
+	$(RUN) -m mypy
+
+doctest: $(VENV)/dev.stamp
+	$(RUN) -m pytest --doctest-modules tinygrad_dl
+
+# PyTorch is never a dependency: it is installed for these two targets alone.
+parity: $(VENV)/torch.stamp
+	$(RUN) -m pytest -n auto tests/parity
+
+benchmark: $(VENV)/torch.stamp
+	$(RUN) benchmarks/compare.py
+
+# The pictures of the README, from the demo's own output.
+pictures: $(VENV)/demo.stamp
+	$(RUN) docs/make_pictures.py
+
+$(VENV)/pyvenv.cfg:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: $(VENV)/pyvenv.cfg pyproject.toml
+	$(RUN) -m pip install --quiet -e ".[demo]"
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/pyvenv.cfg pyproject.toml
+	$(RUN) -m pip install --quiet -e ".[dev]"
+	touch $@
+
+$(VENV)/torch.stamp: $(VENV)/dev.stamp
+	$(RUN) -m pip install --quiet torch==2.13.0
+	touch $@
+
+clean:
+	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

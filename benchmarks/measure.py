@@ -1,0 +1,51 @@
+"""Measures one case on one library, in a process of its own; prints a line of JSON. Called by compare.py."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import resource
+import statistics
+import sys
+import time
+from typing import Any
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main(library: str, name: str, seconds: float) -> dict[str, Any]:
+    """Runs steps for about `seconds`, in blocks; the time of a step is the median over the blocks."""
+    begin = time.perf_counter()
+    lib = importlib.import_module(library)
+    if library == "torch":
+        importlib.import_module("torch.optim")
+    from cases import CASES  # after the import that is measured
+
+    step = CASES[name][0](lib)
+    baseline = peak_bytes()
+    loss = step()
+    first = time.perf_counter() - begin
+    if name.startswith("import"):
+        return {"seconds": first, "peak": peak_bytes(), "over_import": peak_bytes() - baseline, "loss": loss.item()}
+    for _ in range(3):
+        step()
+    start = time.perf_counter()
+    step()
+    once = time.perf_counter() - start
+    block = max(1, int(seconds / 20 / once))
+    times = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 3:
+        start = time.perf_counter()
+        for _ in range(block):
+            loss = step()
+        times.append((time.perf_counter() - start) / block)
+    result = {"seconds": statistics.median(times), "peak": peak_bytes(), "over_import": peak_bytes() - baseline}
+    return {**result, "loss": float(loss.item())}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1], sys.argv[2], float(sys.argv[3]))))
