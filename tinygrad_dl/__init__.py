@@ -61,12 +61,90 @@ from tinygrad_dl.modes import (
     set_grad_enabled,
 )
 from tinygrad_dl.op import Array, Arrays, op
-from tinygrad_dl.ops.arithmetic import add, exp, mul, sum, tanh
-from tinygrad_dl.ops.conversion import astype
+from tinygrad_dl.ops.activation import relu, sigmoid
+from tinygrad_dl.ops.arithmetic import (
+    abs,
+    absolute,
+    add,
+    addcdiv,
+    addcmul,
+    div,
+    divide,
+    floor_divide,
+    fmod,
+    lerp,
+    mul,
+    multiply,
+    neg,
+    negative,
+    positive,
+    pow,
+    reciprocal,
+    remainder,
+    rsqrt,
+    sign,
+    sqrt,
+    square,
+    sub,
+    subtract,
+    true_divide,
+)
+from tinygrad_dl.ops.comparison import (
+    allclose,
+    bitwise_and,
+    bitwise_not,
+    bitwise_or,
+    bitwise_xor,
+    eq,
+    equal,
+    ge,
+    greater,
+    greater_equal,
+    gt,
+    is_nonzero,
+    isclose,
+    isfinite,
+    isinf,
+    isnan,
+    le,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    lt,
+    ne,
+    not_equal,
+)
+from tinygrad_dl.ops.conversion import astype, clone, complex, conj, imag, real, view_as_complex, view_as_real
 from tinygrad_dl.ops.dimensions import adjoint, broadcast_tensors, flatten, moveaxis, movedim, ravel, t, unflatten
+from tinygrad_dl.ops.elementwise import exp, log, tanh
+from tinygrad_dl.ops.extrema import amax, amin, argmax, argmin, max, min
 from tinygrad_dl.ops.indexing import getitem
-from tinygrad_dl.ops.joining import cat, concat, concatenate, stack, unbind
+from tinygrad_dl.ops.joining import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    cat,
+    chunk,
+    column_stack,
+    concat,
+    concatenate,
+    dstack,
+    hstack,
+    meshgrid,
+    row_stack,
+    split,
+    stack,
+    tensor_split,
+    unbind,
+    vstack,
+)
 from tinygrad_dl.ops.linalg import matmul
+from tinygrad_dl.ops.reduce import mean, sum
+from tinygrad_dl.ops.rounding import ceil, fix, floor, frac, round, trunc
+from tinygrad_dl.ops.selection import clamp, clamp_max, clamp_min, clip, fmax, fmin, maximum, minimum, nan_to_num, where
 from tinygrad_dl.ops.shape import (
     broadcast_to,
     expand,
@@ -78,6 +156,7 @@ from tinygrad_dl.ops.shape import (
     transpose,
     unsqueeze,
 )
+from tinygrad_dl.ops.softmax import log_softmax, logsumexp, softmax
 from tinygrad_dl.random import (
     Generator,
     bernoulli,

@@ -55,7 +55,7 @@ def call_source(
     tensors: tuple[str, ...],
     sequence: str | None,
     aliases: tuple[str, ...],
-    promotes: bool,
+    promotes: bool | tuple[str, ...],
     floating: bool,
     records: bool,
     outputs: Any,
@@ -92,26 +92,27 @@ def call_source(
     return "\n".join([*lines, f"    return {returned}", ""])
 
 
-def _unwrap(tensors: tuple[str, ...], promotes: bool, floating: bool) -> list[str]:
+def _unwrap(tensors: tuple[str, ...], promotes: bool | tuple[str, ...], floating: bool) -> list[str]:
     """Lines that turn the tensor arguments into arrays of one dtype and keep their edges."""
-    mixed = promotes and len(tensors) > 1
+    joined = promotes if isinstance(promotes, tuple) else tensors if promotes else ()
+    mixed = len(joined) > 1
     lines = ["    mixed = False"] if mixed else []
     for t in tensors:
-        constant = "mixed = True" if mixed else f"{t} = constant({t}, op)"
+        constant = "mixed = True" if mixed and t in joined else f"{t} = constant({t}, op)"
         lines += [
             f"    if isinstance({t}, Tensor): edge_{t} = {t}._edge; {t} = {t}._data",
             f"    else: edge_{t} = None; {constant}",
         ]
     if mixed:
-        differ = [f"{tensors[0]}.dtype is not {t}.dtype" for t in tensors[1:]]
-        lines.append(f"    if mixed or {' or '.join(differ)}: {', '.join(tensors)} = promote(op, {', '.join(tensors)})")
+        differ = [f"{joined[0]}.dtype is not {t}.dtype" for t in joined[1:]]
+        lines.append(f"    if mixed or {' or '.join(differ)}: {', '.join(joined)} = promote(op, {', '.join(joined)})")
     if floating:  # what requires a gradient is floating already: only constants need the look
         constants = " and ".join(f"edge_{t} is None" for t in tensors)
         lines.append(f"    if {constants}: {', '.join(tensors)}, = as_floating({', '.join(tensors)})")
     return lines
 
 
-def _unwrap_sequence(sequence: str, promotes: bool) -> list[str]:
+def _unwrap_sequence(sequence: str, promotes: bool | tuple[str, ...]) -> list[str]:
     """The same lines for a sequence of tensors."""
     return [
         f"    {sequence} = list({sequence})",

@@ -72,7 +72,7 @@ def op(
     view: bool = False,
     varargs: bool = False,
     floating: bool = False,
-    promote: bool | None = None,
+    promote: bool | tuple[str, ...] | None = None,
     differentiable: bool = True,
     outputs: Any = None,
     aux: dict[str, Callable[..., Any] | None] | None = None,
@@ -97,7 +97,8 @@ def op(
         view: whether the result shows its first argument's memory.
         varargs: whether the method takes its first option as separate numbers too (`t.permute(1, 0)`).
         floating: whether integers are turned into the default floating dtype first.
-        promote: whether tensors are cast to a common dtype; by default, if the op broadcasts.
+        promote: whether tensors are cast to a common dtype, or the names of those that are; by default, if the
+            op broadcasts.
         differentiable: False for ops whose result never has a gradient (comparisons, argmax).
         outputs: a namedtuple class if there are several outputs, or `tuple` for a varying number.
         aux: values that the function returns after its output, for the rules alone: name -> a function that
@@ -150,7 +151,7 @@ class Op:
 
     view: bool
     floating: bool
-    promotes: bool
+    promotes: bool | tuple[str, ...]
     records: bool
     outputs: Any
     aux: dict[str, Callable[..., Any] | None]

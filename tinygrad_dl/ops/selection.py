@@ -1,0 +1,232 @@
+"""Choosing between elements: the larger, the clamped, the one where a condition holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.op import Array, op
+from tinygrad_dl.ops.comparison import MISFIT
+from tinygrad_dl.ops.overload import alias, overload
+from tinygrad_dl.samples import array, boolean, broadcasting, error, one_of, real
+from tinygrad_dl.tensor import NUMPY, Tensor
+
+
+def share(g: Any, wins: Any, ties: Any) -> Any:
+    """The gradient where one of two elements was chosen, half of it where they are equal."""
+    return np.where(ties, g * 0.5, g * wins)
+
+
+@op(np.maximum, inputs=broadcasting(real(), real()), errors=MISFIT)
+def maximum(input: Array, other: Array) -> Array:
+    """The larger of two, elementwise; nan if either is nan. Equal elements share the gradient half and half.
+
+    >>> import tinygrad_dl as td
+    >>> td.maximum(td.tensor([1.0, 5.0]), td.tensor([3.0, 2.0]))
+    tensor([3., 5.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.maximum.html
+    """
+
+
+maximum.vjp(
+    input=lambda g, input, other: share(g, input > other, input == other),
+    other=lambda g, input, other: share(g, other > input, input == other),
+)
+
+
+@op(np.minimum, inputs=broadcasting(real(), real()), errors=MISFIT)
+def minimum(input: Array, other: Array) -> Array:
+    """The smaller of two, elementwise; nan if either is nan. Equal elements share the gradient half and half.
+
+    >>> import tinygrad_dl as td
+    >>> td.minimum(td.tensor([1.0, 5.0]), td.tensor([3.0, 2.0]))
+    tensor([1., 2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.minimum.html
+    """
+
+
+minimum.vjp(
+    input=lambda g, input, other: share(g, input < other, input == other),
+    other=lambda g, input, other: share(g, other < input, input == other),
+)
+
+
+@op(np.fmax, inputs=broadcasting(real(), real()), errors=MISFIT)
+def fmax(input: Array, other: Array) -> Array:
+    """The larger of two, elementwise; of a number and nan, the number. At equal elements `input` has the gradient.
+
+    >>> import tinygrad_dl as td
+    >>> td.fmax(td.tensor([1.0, float("nan")]), td.tensor([3.0, 2.0]))
+    tensor([3., 2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.fmax.html
+    """
+
+
+fmax.vjp(
+    input=lambda g, input, other: g * ((input >= other) | np.isnan(other)),
+    other=lambda g, input, other: g * ~((input >= other) | np.isnan(other)),
+)
+
+
+@op(np.fmin, inputs=broadcasting(real(), real()), errors=MISFIT)
+def fmin(input: Array, other: Array) -> Array:
+    """The smaller of two, elementwise; of a number and nan, the number. At equal elements `input` has the gradient.
+
+    >>> import tinygrad_dl as td
+    >>> td.fmin(td.tensor([1.0, float("nan")]), td.tensor([3.0, 2.0]))
+    tensor([1., 2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.fmin.html
+    """
+
+
+fmin.vjp(
+    input=lambda g, input, other: g * ((input <= other) | np.isnan(other)),
+    other=lambda g, input, other: g * ~((input <= other) | np.isnan(other)),
+)
+
+
+@op(
+    promote=("input", "other"),
+    method=False,
+    inputs=broadcasting(boolean(), real(), real()),
+    errors=[
+        error(TypeError, "expected a condition of dtype bool", array(2), array(2), array(2)),
+        error(ValueError, "broadcast", array(2, dtype="bool"), array(3), array(2)),
+    ],
+    reference=np.where,
+)
+def where(condition: Array, input: Array, other: Array) -> Array:
+    """`input` where the condition holds, `other` elsewhere; the gradient of the one not chosen is exactly 0.
+
+    Raises:
+        TypeError: the condition is not a bool tensor.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor([1.0, -2.0])
+    >>> td.where(x > 0, x, 0.0)
+    tensor([1., 0.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.where.html
+    """
+    if condition.dtype.kind != "b":
+        raise TypeError(f"expected a condition of dtype bool, got {condition.dtype}; compare it, or call .bool()")
+    return np.where(condition, input, other)
+
+
+where.vjp(
+    condition=None,
+    input=lambda g, condition: np.where(condition, g, 0.0),
+    other=lambda g, condition: np.where(condition, 0.0, g),
+)
+alias("where", lambda self, condition, other: where(condition, self, other))
+NUMPY[np.where] = where
+
+
+@op(
+    name="clamp",
+    method=False,
+    inputs=[
+        broadcasting(real(), real(-2.0, -0.5), real(0.5, 2.0)),
+        broadcasting(real(), min=one_of(-1.0, None), max=one_of(1.0, 0.5)),
+    ],
+    errors=[error(ValueError, "min and max are both None", array(2))],
+    reference=np.clip,
+)
+def clamped(input: Array, min: Array | None = None, max: Array | None = None) -> Array:
+    """Elements below `min` become `min`, those above `max` become `max`."""
+    if min is None:
+        if max is None:
+            raise ValueError("min and max are both None, expected at least one of them")
+        return np.minimum(input, max)
+    return np.maximum(input, min) if max is None else np.minimum(np.maximum(input, min), max)
+
+
+def inside(input: Any, min: Any, max: Any) -> Any:
+    """Where an element lies between the bounds, on them too."""
+    if max is None:
+        return input >= min
+    return input <= max if min is None else (input >= min) & (input <= max)
+
+
+clamped.vjp(
+    input=lambda g, input, min, max: g * inside(input, min, max),
+    min=lambda g, input, min, max: g * (input < min if max is None else (input < min) & (min < max)),
+    max=lambda g, input, min, max: g * (input > max if min is None else (input > max) | (max < min)),
+)
+
+
+@overload(clamped, inplace=True)
+def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
+    """Elements below `min` become `min`, those above `max` become `max`; bounds are numbers, tensors or None.
+
+    The gradient passes where an element lies inside the bounds or on them, and goes to a bound elsewhere.
+
+    Raises:
+        ValueError: no bound is given.
+
+    >>> import tinygrad_dl as td
+    >>> td.clamp(td.tensor([-2.0, 0.5, 2.0]), min=-1, max=1)
+    tensor([-1.0000,  0.5000,  1.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.clamp.html
+    """
+    return clamped(input, min, max)
+
+
+def clamp_min(input: Any, min: Any) -> Any:
+    """Elements below `min` become `min`.
+
+    >>> import tinygrad_dl as td
+    >>> td.clamp_min(td.tensor([-2.0, 0.5]), 0)
+    tensor([0.0000, 0.5000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.clamp.html
+    """
+    return clamped(input, min)
+
+
+def clamp_max(input: Any, max: Any) -> Any:
+    """Elements above `max` become `max`.
+
+    >>> import tinygrad_dl as td
+    >>> td.clamp_max(td.tensor([2.0, 0.5]), 1)
+    tensor([1.0000, 0.5000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.clamp.html
+    """
+    return clamped(input, None, max)
+
+
+alias("clamp_min", clamp_min, inplace=True)
+alias("clamp_max", clamp_max, inplace=True)
+clip = alias("clip", clamp, inplace=True)
+
+
+def numpy_clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    """np.clip's spelling of clamp."""
+    return clamped(a, a_min if min is None else min, a_max if max is None else max)
+
+
+NUMPY[np.clip] = numpy_clip
+
+
+@op(inplace=True, inputs=dict(input=real()), reference=np.nan_to_num)
+def nan_to_num(input: Array, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
+    """Numbers in the place of nan and the infinities, which are the dtype's largest and smallest unless given.
+
+    >>> import tinygrad_dl as td
+    >>> td.nan_to_num(td.tensor([1.0, float("nan"), float("-inf")]), neginf=-9.0)
+    tensor([ 1.,  0., -9.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nan_to_num.html
+    """
+    return np.nan_to_num(input, nan=nan, posinf=posinf, neginf=neginf)
+
+
+nan_to_num.vjp(input=lambda g, input: np.where(np.isfinite(input), g, 0.0))
+NUMPY[np.nan_to_num] = lambda x, copy=True, nan=0.0, posinf=None, neginf=None: nan_to_num(x, nan, posinf, neginf)
