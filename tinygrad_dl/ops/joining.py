@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dl import dtypes
 from tinygrad_dl.op import Array, Arrays, op
-from tinygrad_dl.ops.shape import normal_dim
-from tinygrad_dl.samples import array, axis_of, drawn, error, one_of, real, reals
+from tinygrad_dl.ops.shape import expand, normal_dim, reshape, transpose
+from tinygrad_dl.samples import array, axis_of, error, one_of, real, reals
+from tinygrad_dl.tensor import NUMPY, Tensor
 
 
 def common(tensors: list[Any]) -> list[Any]:
@@ -132,3 +136,217 @@ def unbind(input: Array, dim: int = 0) -> tuple[Array, ...]:
 
 
 unbind.vjp(input=lambda g, dim: np.stack(g, dim))
+
+
+@op(
+    outputs=tuple,
+    view=True,
+    inputs=[
+        dict(input=real(shape="n m"), split_size_or_sections=one_of(1, 2, 5), dim=one_of(0, 1, -1)),
+        dict(input=real(shape="3 m"), split_size_or_sections=one_of((1, 2), [0, 3])),
+    ],
+    errors=[
+        error(ValueError, "sizes sum to 2", array(3), [1, 1]),
+        error(ValueError, "expected a positive size", array(3), 0),
+    ],
+    reference=lambda input, split_size_or_sections, dim=0: _naive_split(input, split_size_or_sections, dim),
+)
+def split(input: Array, split_size_or_sections: Any, dim: int = 0) -> tuple[Array, ...]:
+    """Pieces along dimension `dim`: of one size (the last may be smaller), or of the sizes listed. Views.
+
+    Raises:
+        ValueError: the listed sizes do not sum to the dimension's, or the one size is not positive.
+
+    >>> import tinygrad_dl as td
+    >>> td.arange(5).split(2)
+    (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.split.html
+    """
+    dim = normal_dim(dim, input.ndim)
+    total = input.shape[dim]
+    if isinstance(split_size_or_sections, list | tuple):
+        sizes = split_size_or_sections
+        if sum(sizes) != total or min(sizes, default=0) < 0:
+            raise ValueError(f"split: the sizes sum to {sum(sizes)}, expected {total}, the size of dim {dim}: {sizes}")
+    else:
+        size = operator.index(split_size_or_sections)
+        if size < 1 and (size < 0 or total):
+            raise ValueError(f"split: expected a positive size, got {size}")
+        sizes = [size] * max(1, -(-total // size)) if size else [0]
+    head, pieces, start = (slice(None),) * dim, [], 0
+    for size in sizes:
+        pieces.append(input[(*head, slice(start, start + size))])
+        start += size
+    return tuple(pieces)
+
+
+split.vjp(input=lambda g, dim: np.concatenate(g, dim))
+
+
+def _naive_split(input: np.ndarray, sizes: Any, dim: int) -> tuple[np.ndarray, ...]:
+    """`split` by NumPy, to test against."""
+    total = input.shape[dim]
+    cuts = range(sizes, total, sizes) if isinstance(sizes, int) else np.cumsum(sizes)[:-1]
+    return tuple(np.split(input, list(cuts), dim))
+
+
+def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` pieces of equal size (the last may be smaller) along `dim`, as in PyTorch. Views.
+
+    >>> import tinygrad_dl as td
+    >>> td.arange(5).chunk(2)
+    (tensor([0, 1, 2]), tensor([3, 4]))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.chunk.html
+    """
+    if chunks < 1:
+        raise ValueError(f"chunk: expected at least one chunk, got {chunks}")
+    total = input.shape[normal_dim(dim, input.ndim)]
+    return split(input, -(-total // chunks) if total else [0] * chunks, dim)  # type: ignore[no-any-return]
+
+
+def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """`indices_or_sections` pieces of nearly equal size, or pieces cut at the indices listed. Views.
+
+    >>> import tinygrad_dl as td
+    >>> td.arange(5).tensor_split(2), td.arange(5).tensor_split((1, 4))
+    ((tensor([0, 1, 2]), tensor([3, 4])), (tensor([0]), tensor([1, 2, 3]), tensor([4])))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.tensor_split.html
+    """
+    total = input.shape[normal_dim(dim, input.ndim)]
+    if isinstance(indices_or_sections, int):
+        count = indices_or_sections
+        if count < 1:
+            raise ValueError(f"tensor_split: expected at least one section, got {count}")
+        size, larger = divmod(total, count)
+        return split(input, [size + (i < larger) for i in range(count)], dim)  # type: ignore[no-any-return]
+    cuts = [0, *(max(0, min(total, i + total if i < 0 else i)) for i in map(int, indices_or_sections)), total]
+    head = (slice(None),) * normal_dim(dim, input.ndim)
+    return tuple([input[(*head, slice(a, b))] for a, b in itertools.pairwise(cuts)])
+
+
+def _np_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
+    if isinstance(indices_or_sections, int) and ary.shape[axis] % indices_or_sections:
+        raise ValueError("array split does not result in an equal division")
+    return list(tensor_split(ary, indices_or_sections, axis))
+
+
+def _at_least(ndim: int, tensor: Any) -> Any:
+    """The tensor with dimensions of size 1 put in front, as `hstack` and `vstack` want it."""
+    missing = ndim - tensor.ndim
+    return tensor.reshape((1,) * missing + tensor.shape) if missing > 0 else tensor
+
+
+def atleast_1d(tensor: Any) -> Any:
+    """The tensor with at least one dimension.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_1d.html
+    """
+    return _at_least(1, tensor)
+
+
+def atleast_2d(tensor: Any) -> Any:
+    """The tensor with at least two dimensions, the new ones in front.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_2d.html
+    """
+    return _at_least(2, tensor)
+
+
+def atleast_3d(tensor: Any) -> Any:
+    """The tensor with at least three dimensions: a vector in the middle one, a matrix in the first two.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_3d.html
+    """
+    if tensor.ndim >= 3:
+        return tensor
+    return tensor.reshape((*_at_least(2, tensor).shape, 1))
+
+
+def hstack(tensors: Sequence[Any]) -> Tensor:
+    """The tensors side by side: along the first dimension if they are 1-D, else along the second.
+
+    >>> import tinygrad_dl as td
+    >>> td.hstack([td.zeros(2, 1), td.ones(2, 2)]).shape
+    (2, 3)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.hstack.html
+    """
+    tensors = [atleast_1d(t) for t in tensors]
+    return cat(tensors, 0 if tensors and tensors[0].ndim == 1 else 1)  # type: ignore[no-any-return]
+
+
+def vstack(tensors: Sequence[Any]) -> Tensor:
+    """The tensors one below the other: along the first dimension, 1-D tensors as rows.
+
+    >>> import tinygrad_dl as td
+    >>> td.vstack([td.zeros(3), td.ones(2, 3)]).shape
+    (3, 3)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.vstack.html
+    """
+    return cat([atleast_2d(t) for t in tensors], 0)  # type: ignore[no-any-return]
+
+
+def dstack(tensors: Sequence[Any]) -> Tensor:
+    """The tensors one behind the other: along the third dimension.
+
+    >>> import tinygrad_dl as td
+    >>> td.dstack([td.zeros(3), td.ones(3)]).shape
+    (1, 3, 2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.dstack.html
+    """
+    return cat([atleast_3d(t) for t in tensors], 2)  # type: ignore[no-any-return]
+
+
+def column_stack(tensors: Sequence[Any]) -> Tensor:
+    """The tensors side by side, 1-D ones as columns.
+
+    >>> import tinygrad_dl as td
+    >>> td.column_stack([td.zeros(3), td.ones(3, 2)]).shape
+    (3, 3)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.column_stack.html
+    """
+    columns = [t.reshape(-1, 1) if t.ndim < 2 else t for t in tensors]
+    return cat(columns, 1)  # type: ignore[no-any-return]
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """For each 1-D tensor a grid of its values, changing along its own dimension: read-only views.
+
+    Args:
+        indexing: "ij" gives grids of shape (n0, n1, ...), "xy" exchanges the first two dimensions.
+
+    >>> import tinygrad_dl as td
+    >>> td.meshgrid(td.tensor([1, 2]), td.tensor([3, 4, 5]))[0]
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.meshgrid.html
+    """
+    if indexing not in ("ij", "xy"):
+        raise ValueError(f"meshgrid: expected indexing 'ij' or 'xy', got {indexing!r}")
+    if len(tensors) == 1 and isinstance(tensors[0], list | tuple):
+        tensors = tuple(tensors[0])
+    shape = [each.numel() for each in tensors]
+    if any(each.ndim > 1 for each in tensors):
+        raise ValueError(f"meshgrid: expected 1-D tensors, got shapes {[each.shape for each in tensors]}")
+    grids = []
+    for i, each in enumerate(tensors):
+        grid = expand(reshape(each, [-1 if j == i else 1 for j in range(len(shape))]), shape)
+        grids.append(transpose(grid, 0, 1) if indexing == "xy" and len(shape) > 1 else grid)
+    return tuple(grids)
+
+
+for _name, _method in {"chunk": chunk, "tensor_split": tensor_split}.items():
+    setattr(Tensor, _name, _method)
+row_stack = vstack
+NUMPY[np.split] = _np_split
+NUMPY[np.array_split] = lambda ary, indices_or_sections, axis=0: list(tensor_split(ary, indices_or_sections, axis))
+NUMPY[np.hstack], NUMPY[np.vstack], NUMPY[np.dstack], NUMPY[np.column_stack] = hstack, vstack, dstack, column_stack
+NUMPY[np.atleast_1d], NUMPY[np.atleast_2d] = atleast_1d, atleast_2d
+NUMPY[np.meshgrid] = lambda *xi, indexing="xy", copy=True, sparse=False: meshgrid(*xi, indexing=indexing)
