@@ -1,0 +1,53 @@
+"""Every code block of the README and of CONTRIBUTING runs, and its commands are those that CI runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def blocks(document: str, language: str) -> list[str]:
+    """The document's code blocks in one language, unindented."""
+    text = (ROOT / document).read_text()
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    return [re.sub(rf"^{indent}", "", body, flags=re.MULTILINE) for indent, body in found]
+
+
+@pytest.fixture
+def registry():
+    """Takes ops that a block declares out of the registry again."""
+    import tinygrad_dl as td
+
+    before = dict(td.op.registry)
+    yield
+    for name in set(td.op.registry) - set(before):
+        del td.op.registry[name]
+        if name in vars(td.Tensor):
+            delattr(td.Tensor, name)
+
+
+@pytest.mark.parametrize("code", blocks("README.md", "python"))
+def test_readme_code_runs(code, registry, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+
+
+def test_contributing_code_runs_as_one_program(registry):
+    exec(compile("\n".join(blocks("CONTRIBUTING.md", "python")), "CONTRIBUTING.md", "exec"), {"__name__": "guide"})
+
+
+def test_readme_commands_are_run_by_ci():
+    commands = [line.split("#")[0].strip() for block in blocks("README.md", "sh") for line in block.splitlines()]
+    assert commands == ["make demo", "make test"]
+    script = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert set(commands) <= set(script)
+
+
+def test_readme_links_lead_somewhere():
+    text = (ROOT / "README.md").read_text()
+    for target in re.findall(r"\]\(([^)#:]+)\)|src=\"([^\"]+)\"", text):
+        assert (ROOT / (target[0] or target[1])).exists(), target
