@@ -161,7 +161,7 @@ def check_saved(call: Call, tally: Tally) -> None:
             raise CheckError(f"the node keeps {len(node.saved)} values, the rules name {plan.saves}")
         for what, value in zip(plan.saves, node.saved, strict=True):
             if what in op.tensors and what != op.sequence and isinstance(value, np.ndarray):
-                given = call.values[what]
+                given = np.asarray(call.values[what])
                 if value.shape != given.shape and value.size != given.size:
                     raise CheckError(f"what is kept as {what!r} has shape {value.shape}, the argument {given.shape}")
             if what.endswith("_shape") and isinstance(value, np.ndarray):
@@ -216,8 +216,8 @@ def check_unused_outputs(call: Call, tally: Tally) -> None:
             continue
         values, leaves = call.wrapped(call.differentiable())
         alone = call.run(values, seeded=bool(tally.random))[i]
-        for create_graph in (False, True):
-            found = autograd.grad(alone, leaves, weights[i], materialize_grads=True, create_graph=create_graph)
+        for recorded in (True, False):
+            found = autograd.grad(alone, leaves, weights[i], materialize_grads=True, create_graph=recorded)
         for into, g in zip(summed, found, strict=True):
             into += g._data
     for place, got, g in zip(call.differentiable(), summed, total, strict=True):

@@ -54,23 +54,26 @@ def along(
     return (8 * (right - left) - (far_right - far_left)) / (12 * step), 8 * precision * size / step
 
 
-def has_kink(function: Function, flat: np.ndarray, position: int, scale: float) -> bool:
-    """Whether the one-sided differences disagree and go on doing so as the step shrinks."""
-    gaps, rounding = [], 0.0
+def has_kink(function: Function, flat: np.ndarray, position: int, scale: float, precision: float = EPS) -> bool:
+    """Whether the function has no derivative here: its one-sided differences disagree, or do not converge."""
+    lefts, rights = [], []
     here, size = function()
     before = flat[position].copy()
     for step in SMALLER:
         flat[position] = before + step * scale
-        right = function()[0]
+        rights.append((function()[0] - here) / (step * scale))
         flat[position] = before - step * scale
-        left = function()[0]
+        lefts.append((here - function()[0]) / (step * scale))
         flat[position] = before
-        gaps.append(abs((right - here) - (here - left)) / (step * scale))
-        rounding = 8 * EPS * size / (step * scale)
-    if not np.isfinite(gaps).all():
-        return True  # the function is not defined all around the point
-    # At a smooth point the gap shrinks with the step, a hundredfold here; ten is the benefit of the doubt.
-    return bool(gaps[-1] > 10 * rounding + 1e-6 and gaps[-1] > gaps[0] / 10)
+    found = np.array([rights, lefts])
+    if not np.isfinite(found).all():
+        return True  # not defined all around the point
+    rounding = 1e-6 + 80 * precision * size / (SMALLER[-1] * scale)
+    # At a smooth point both come closer to the derivative tenfold with each step.
+    gaps, moves = np.abs(found[0] - found[1]), np.abs(np.diff(found))
+    apart = gaps[-1] > rounding and gaps[-1] > gaps[0] / 10
+    wandering = (moves[:, 1] > rounding) & (moves[:, 1] > moves[:, 0] / 3)
+    return bool(apart or wandering.any())
 
 
 def compare_entry(
@@ -97,7 +100,7 @@ def compare_entry(
         if best is None or not np.isfinite(best.numeric):
             best = entry
     assert best is not None
-    if has_kink(function, flat, position, scale):
+    if has_kink(function, flat, position, scale, precision):
         return best._replace(kink=True)
     return best
 

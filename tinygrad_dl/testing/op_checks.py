@@ -13,7 +13,6 @@ from tinygrad_dl.testing import first_order, forward, refusals, second_order
 from tinygrad_dl.testing.call import Call, record_of
 from tinygrad_dl.testing.report import CheckError, pasteable
 
-EXAMPLES = 12
 
 
 class OpError(CheckError):
@@ -50,7 +49,7 @@ def check_op(op: Any, max_examples: int | None = None) -> None:
 
     Args:
         op: a function declared with `@td.op`, its `.op`, or its name.
-        max_examples: how many inputs to draw; 12 if not given.
+        max_examples: how many inputs to draw; 12 if not given, more for ops with several cases or many tensors.
 
     Raises:
         OpError: the first thing that is wrong, with arguments and a line that shows it again.
@@ -68,7 +67,7 @@ def check_op(op: Any, max_examples: int | None = None) -> None:
     tally = Tally(record)
 
     @settings(
-        max_examples=max_examples or EXAMPLES,
+        max_examples=max_examples or default_examples(record),
         deadline=None,
         database=None,
         phases=(Phase.explicit, Phase.generate, Phase.shrink),
@@ -83,6 +82,11 @@ def check_op(op: Any, max_examples: int | None = None) -> None:
     check_tally(tally)
     for case in record.errors:
         guarded(lambda case=case: refusals.check_refusal(record, case), f"op {record.name}, errors=")
+
+
+def default_examples(op: Op) -> int:
+    """Enough inputs to meet every case, and every tensor being broadcast."""
+    return 12 + 6 * (len(op.cases) - 1) + 10 * max(0, len(op.tensors) - 2) * op.broadcasts
 
 
 def check_call(op: Any, **arguments: Any) -> None:
@@ -151,6 +155,14 @@ def examine(call: Call, tally: Tally) -> None:
         tally.random = uses_random_numbers(call)
     for check in CHECKS:
         guarded(lambda check=check: check(call.copy(), tally), call)
+
+
+def examine_gradient(call: Call, tally: Tally) -> None:
+    """Only the comparison with central differences."""
+    call = call.copy()
+    if tally.random is None:
+        tally.random = uses_random_numbers(call)
+    guarded(lambda: first_order.check_gradient(call, tally), call)
 
 
 def guarded(check: Callable[[], None], where: Call | str) -> None:

@@ -1,0 +1,13 @@
+"""Every op keeps what its declaration promises: no op enters unproven."""
+
+from __future__ import annotations
+
+import pytest
+
+import tinygrad_dl.nn  # noqa: F401  (declares the ops that live in nn.functional)
+from tinygrad_dl.testing import all_ops, check_op
+
+
+@pytest.mark.parametrize("op", all_ops(), ids=lambda op: op.name)
+def test_op(op):
+    check_op(op)
