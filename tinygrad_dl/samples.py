@@ -22,6 +22,7 @@ __all__ = [
     "axis_of",
     "boolean",
     "broadcasting",
+    "complexes",
     "drawn",
     "error",
     "integers",
@@ -66,6 +67,30 @@ def real(
         distinct: whether all elements differ, for ops whose derivative jumps at ties.
     """
     return Real(low, high, avoid, shape, min_dims, max_dims, min_side, distinct)
+
+
+class Complexes(NamedTuple):
+    """A complex tensor. See `complexes`."""
+
+    low: float
+    high: float
+    shape: str | None
+    min_dims: int
+    max_dims: int
+    min_side: int
+
+
+def complexes(
+    low: float = -3.0,
+    high: float = 3.0,
+    *,
+    shape: str | None = None,
+    min_dims: int = 0,
+    max_dims: int = 3,
+    min_side: int = 0,
+) -> Complexes:
+    """A complex128 tensor whose real and imaginary parts lie between `low` and `high`."""
+    return Complexes(low, high, shape, min_dims, max_dims, min_side)
 
 
 class Integers(NamedTuple):
@@ -179,7 +204,7 @@ def drawn(make: Callable[..., Any]) -> Drawn:
     return Drawn(make)
 
 
-Sample = Real | Integers | Boolean | Reals | AxisOf | AxesOf | ShapeOf | OneOf | Drawn
+Sample = Real | Complexes | Integers | Boolean | Reals | AxisOf | AxesOf | ShapeOf | OneOf | Drawn
 
 
 class Case(dict[str, Any]):

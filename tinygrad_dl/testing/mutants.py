@@ -14,7 +14,8 @@ import numpy as np
 
 from tinygrad_dl.op import Op, reads
 from tinygrad_dl.testing.call import Call, record_of
-from tinygrad_dl.testing.op_checks import OpError, Tally, default_examples, examine_gradient
+from tinygrad_dl.testing.drawing import for_examples
+from tinygrad_dl.testing.op_checks import OpError, Tally, examine_gradient
 
 Change = Callable[[Any, Any, "tuple[int, ...] | None"], Any]
 """(the gradient, the rule called again with another g, the argument's shape) -> the wrong gradient."""
@@ -141,23 +142,6 @@ def mutants(op: Any) -> Iterator[Mutant]:
 
 def examples(op: Any) -> list[Call]:
     """Calls of an op as `check_op` draws them, the same each time."""
-    from hypothesis import HealthCheck, Phase, given, settings
-
-    from tinygrad_dl.testing.strategies import arguments
-
     calls: list[Call] = []
-
-    @settings(
-        max_examples=default_examples(record_of(op)),
-        deadline=None,
-        database=None,
-        derandomize=True,
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(arguments(op))
-    def collect(call: Call) -> None:
-        calls.append(call)
-
-    collect()
+    for_examples(record_of(op), calls.append, derandomize=True)
     return calls

@@ -58,35 +58,15 @@ def check_op(op: Any, max_examples: int | None = None) -> None:
     >>> from tinygrad_dl.testing import check_op
     >>> check_op(td.exp)
     """
-    from hypothesis import HealthCheck, Phase, given, settings
-
-    from tinygrad_dl.testing.strategies import arguments
+    from tinygrad_dl.testing.drawing import for_examples
 
     record = record_of(op)
     check_declaration(record)
     tally = Tally(record)
-
-    @settings(
-        max_examples=max_examples or default_examples(record),
-        deadline=None,
-        database=None,
-        phases=(Phase.explicit, Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-        report_multiple_bugs=False,
-    )
-    @given(arguments(record))
-    def every_example(call: Call) -> None:
-        examine(call, tally)
-
-    every_example()
+    for_examples(record, lambda call: examine(call, tally), max_examples)
     check_tally(tally)
     for case in record.errors:
         guarded(lambda case=case: refusals.check_refusal(record, case), f"op {record.name}, errors=")
-
-
-def default_examples(op: Op) -> int:
-    """Enough inputs to meet every case, and every tensor being broadcast."""
-    return 12 + 6 * (len(op.cases) - 1) + 10 * max(0, len(op.tensors) - 2) * op.broadcasts
 
 
 def check_call(op: Any, **arguments: Any) -> None:

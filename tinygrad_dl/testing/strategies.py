@@ -238,7 +238,7 @@ def value_of(
     if isinstance(sample, words.Reals):
         count = draw(st.integers(sample.min_count, sample.max_count))
         return [value_of(draw, sample.element, op, values, sizes, None) for _ in range(count)]
-    if isinstance(sample, words.Real | words.Integers | words.Boolean):
+    if isinstance(sample, words.Real | words.Complexes | words.Integers | words.Boolean):
         if shape is None:
             if sample.shape is not None:
                 shape = sizes.shape(sample.shape)
@@ -247,6 +247,9 @@ def value_of(
         rng = np.random.default_rng((draw(SEEDS), sizes.next()))
         if isinstance(sample, words.Real):
             return reals(rng, shape, sample, draw(st.sampled_from(STYLES)))
+        if isinstance(sample, words.Complexes):
+            parts = words.real(sample.low, sample.high)
+            return np.asarray(reals(rng, shape, parts) + 1j * reals(rng, shape, parts))
         if isinstance(sample, words.Boolean):
             return np.asarray(rng.integers(0, 2, shape), bool)
         high = sizes[sample.high] - 1 if isinstance(sample.high, str) else sample.high
