@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from tinygrad_dl.viz.read import Picture
 from tinygrad_dl.viz.themes import Theme
 
+SPINE = "5"  # arrows between operations are kept straight, parameters stand aside
+
 
 def write(picture: Picture, theme: Theme, direction: str, captions: Sequence[str]) -> str:
     """The whole text; nothing in it depends on the run, only on what is drawn."""
     head = {**theme.graph, "rankdir": direction}
     if captions:
-        head["label"] = label(captions)
+        head["label"] = label([*captions, " "])  # with a gap to the boxes
     lines = [
         "digraph {",
         f"  graph [{attributes(head)}]",
@@ -27,7 +29,13 @@ def write(picture: Picture, theme: Theme, direction: str, captions: Sequence[str
         shown = {"label": label(box.lines), "tooltip": label(box.details), "class": box.kind, **style}
         lines.append(f"  n{number} [{attributes(shown)}]")
     for arrow in picture.arrows:
-        extra = {"style": "dashed"} if arrow.cut else {"label": label([f" {arrow.label} "])} if arrow.label else {}
+        extra: dict[str, str] = {}
+        if arrow.label:
+            extra["label"] = label([f" {arrow.label} "])  # with a gap to the line
+        if arrow.cut:
+            extra["style"] = "dashed"
+        elif picture.boxes[arrow.tail].kind == "op":
+            extra["weight"] = SPINE
         lines.append(f"  n{arrow.tail + 1} -> n{arrow.head + 1}" + (f" [{attributes(extra)}]" if extra else ""))
     return "\n".join([*lines, "}", ""])
 

@@ -110,17 +110,19 @@ def read(outputs: Sequence[Tensor], params: Any, max_nodes: int, show_shapes: bo
     items, uses = arrange(nodes, roots, names)
     kept = nearest(items, uses, len(roots), max_nodes)
     number = {item: i for i, item in enumerate(kept)}
-    several = {head for head, count in Counter(use.head for use in uses).items() if count > 1}
     draw = Artist(names, show_shapes, show_saved, roots)
     boxes = [draw.box(items[item]) for item in kept]
+    shown = [use for use in uses if use.head in number]
+    # A lone label says nothing: the other inputs say by their names what they are, or there are none.
+    labelled = Counter(use.head for use in shown if draw.argument(use, items[use.head]))
     arrows = [
-        Arrow(number[use.tail], number[use.head], draw.label(use, items[use.head], use.head in several))
-        for use in uses
-        if use.tail in number and use.head in number
+        Arrow(number[use.tail], number[use.head], draw.label(use, items[use.head], labelled[use.head] > 1))
+        for use in shown
+        if use.tail in number
     ]
     left_out = len(items) - len(kept)
     if left_out:
-        cut = dict.fromkeys(number[use.head] for use in uses if use.head in number and use.tail not in number)
+        cut = dict.fromkeys(number[use.head] for use in shown if use.tail not in number)
         arrows = [*(Arrow(len(boxes), head, "", cut=True) for head in cut), *arrows]
         lines = (f"{plural(left_out, 'more node')} not drawn", f"to see all: max_nodes={len(items)}")
         boxes.append(Box("note", lines, lines))
@@ -224,17 +226,19 @@ class Artist:
         text = text_of(edge.shape, edge.dtype)
         return Box("output", (shortened(name), text) if self.show_shapes else (shortened(name),), (f"{name}: {text}",))
 
-    def label(self, use: Use, head: Any, several: bool) -> str:
-        """Which output the arrow leaves from and, if there are several inputs, which one it leads to."""
-        left = output_name(use.edge.node, use.edge.index) if type(use.edge) is Output else ""
-        if not several or type(head) is tuple:
-            return left
-        right: str = head.plan.argument(use.position)
-        # "0.weight" -> Linear needs no word more to say that it is the weight.
+    def argument(self, use: Use, head: Any) -> str:
+        """The name of the input that a use leads to, unless that stands in the used tensor's name."""
+        if type(head) is tuple:
+            return ""
+        argument: str = head.plan.argument(use.position)
         name = self.names.find(use.edge) if type(use.edge) is Leaf else None
-        if name is not None and name.rpartition(".")[2] == right:
-            return left
-        return f"{left} → {right}" if left else right
+        return "" if name is not None and name.rpartition(".")[2] == argument else argument
+
+    def label(self, use: Use, head: Any, several: bool) -> str:
+        """Which output an arrow leaves from and, if there are several inputs, which one it leads to."""
+        left = output_name(use.edge.node, use.edge.index) if type(use.edge) is Output else ""
+        right = self.argument(use, head) if several else ""
+        return f"{left} → {right}" if left and right else left or right
 
 
 def output_name(node: Any, index: int) -> str:

@@ -61,7 +61,7 @@ def theme(background: str, text: str, faint: str, boxes: Mapping[str, tuple[str,
             "fontname": FONT,
             "fontsize": "11",
             "height": "0.4",
-            "margin": "0.18,0.08",
+            "margin": "0.2,0.08",
             "penwidth": "1.2",
         },
         edge={
