@@ -95,50 +95,59 @@ def gradients(
 
 def check_dtypes(call: Call, tally: Tally) -> None:
     """Floating results and gradients keep the dtype of the arguments: float32 never becomes float64."""
-    if not call.places() or any(a.dtype.kind == "c" for a in call.arrays(call.places())):
+    if not call.places():
         return
-    wide = [r.dtype for r in call.run(seeded=bool(tally.random))]
-    for dtype in (np.dtype(np.float32), np.dtype(np.float16)):
-        cast = call.map(lambda a, dtype=dtype: a.astype(dtype))
+    usual = [r.dtype for r in call.run(seeded=bool(tally.random))]
+    complex_too = any(dtype.kind == "c" for dtype in [*usual, *(a.dtype for a in call.arrays(call.places()))])
+    for dtype in (np.dtype(np.float32), *([] if complex_too else [np.dtype(np.float16)])):
+        cast = call.map(lambda a, dtype=dtype: a.astype(narrowed(a.dtype, dtype)))
         with np.errstate(all="ignore"):
             try:
                 results = cast.run(seeded=bool(tally.random))
-            except Exception as error:
-                if dtype == np.float16 and "float16" in str(error) and isinstance(error, TypeError | NotImplementedError):
+            except (TypeError, NotImplementedError) as error:
+                if dtype == np.float16 and "float16" in str(error):
                     continue  # a refusal that says so
                 raise
-            for result, usual in zip(results, wide, strict=True):
-                complex_too = {np.dtype(np.float32): np.complex64}.get(dtype, np.complex64)
-                expected = dtype if usual == np.float64 else complex_too if usual == np.complex128 else usual
-                if result.dtype != expected and call.values.get("dtype") is None:
-                    raise CheckError(f"arguments of {dtype} give a result of {result.dtype}, expected {expected}")
-            if not call.op.records or not call.differentiable():
-                continue
-            for create_graph in (False, True):
-                _, found, _ = gradients(cast, tally, create_graph=create_graph)
-                for (name, _), g in zip(cast.differentiable(), found, strict=True):
-                    if g.dtype != dtype:
-                        raise CheckError(f"the gradient for {name!r} has dtype {g.dtype}, expected {dtype}")
-            check_rule_dtypes(cast, tally, dtype)
+            if call.values.get("dtype") is None:  # else the caller chose another
+                for result, wide in zip(results, usual, strict=True):
+                    if result.dtype != narrowed(wide, dtype):
+                        raise CheckError(
+                            f"arguments of {dtype} give a result of {result.dtype}, expected {narrowed(wide, dtype)}"
+                        )
+            if call.op.records and call.differentiable():
+                check_gradient_dtypes(cast, tally)
 
 
-def check_rule_dtypes(call: Call, tally: Tally, dtype: np.dtype[Any]) -> None:
-    """The rules themselves keep the dtype, before the engine casts what they return."""
-    values, _ = call.wrapped(call.differentiable())
+def narrowed(wide: np.dtype[Any], dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """What stands for float64 or complex128 in a check with arguments of `dtype`; others stay."""
+    if wide == np.complex128:
+        return np.dtype(np.complex64)
+    return dtype if wide == np.float64 else wide
+
+
+def check_gradient_dtypes(call: Call, tally: Tally) -> None:
+    """Gradients have their arguments' dtypes, and the rules keep them without the engine's help."""
+    places = call.differentiable()
+    for create_graph in (False, True):
+        _, found, _ = gradients(call, tally, create_graph=create_graph)
+        for (name, _), array, g in zip(places, call.arrays(places), found, strict=True):
+            if g.dtype != array.dtype:
+                raise CheckError(f"the gradient for {name!r} has dtype {g.dtype}, expected {array.dtype}")
+    values, _ = call.wrapped(places)
     results = call.run(values, seeded=bool(tally.random))
-    rng = np.random.default_rng(0)
     node = next((r._edge.node for r in results if r._edge is not None), None)
     if node is None:
         return
+    rng = np.random.default_rng(0)
     weights = [random_like(r._data, rng) for r in results]
     g = [w if w.dtype.kind in "fc" else None for w in weights] if node.plan.multiple else weights[0]
-    places = [p for p in node.plan.run(g, node.saved) if p is not None]
-    widest = max([dtype, *(r.dtype for r in results if r.dtype.kind == "f")])
-    for i, gx in enumerate(places):
-        if gx.dtype.kind == "f" and gx.dtype > widest:
+    widest = max(a.dtype.itemsize // (2 if a.dtype.kind == "c" else 1) for a in [*call.arrays(places), *weights])
+    for i, gx in enumerate(node.plan.run(g, node.saved)):
+        if gx is not None and gx.dtype.itemsize // (2 if gx.dtype.kind == "c" else 1) > widest:
             raise CheckError(
-                f"the gradient rule for input {i} returned {gx.dtype} for arguments of {dtype}; a NumPy scalar or a "
-                f"float64 array in the rule does that: use Python numbers"
+                f"the gradient rule for {node.plan.argument(i)!r} returned {gx.dtype} for arguments of "
+                f"{call.arrays(places)[0].dtype}; a NumPy scalar or a float64 array in the rule does that: use Python "
+                f"numbers"
             )
 
 

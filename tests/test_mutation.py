@@ -1,0 +1,20 @@
+"""The testing kit can fail: it catches every wrong gradient rule made from the right ones of every op."""
+
+from __future__ import annotations
+
+import pytest
+
+import tinygrad_dl.nn  # noqa: F401  (declares the ops that live in nn.functional)
+from tinygrad_dl.testing import all_ops
+from tinygrad_dl.testing.mutants import examples, mutants
+
+
+@pytest.mark.parametrize("op", [op for op in all_ops() if list(mutants(op))], ids=lambda op: op.name)
+def test_every_mutant_is_caught(op):
+    calls = examples(op)
+    missed = []
+    for mutant in mutants(op):
+        with mutant:
+            if mutant.caught(calls) is None:
+                missed.append(mutant)
+    assert not missed
