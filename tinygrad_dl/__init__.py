@@ -121,7 +121,7 @@ from tinygrad_dl.ops.conversion import astype, clone, complex, conj, imag, real,
 from tinygrad_dl.ops.dimensions import adjoint, broadcast_tensors, flatten, moveaxis, movedim, ravel, t, unflatten
 from tinygrad_dl.ops.elementwise import exp, log, tanh
 from tinygrad_dl.ops.extrema import amax, amin, argmax, argmin, max, min
-from tinygrad_dl.ops.indexing import getitem
+import tinygrad_dl.ops.indexing
 from tinygrad_dl.ops.joining import (
     atleast_1d,
     atleast_2d,
@@ -142,7 +142,9 @@ from tinygrad_dl.ops.joining import (
     vstack,
 )
 from tinygrad_dl.ops.linalg import matmul
-from tinygrad_dl.ops.reduce import mean, sum
+from tinygrad_dl.ops.norms import norm
+from tinygrad_dl.ops.products import cumprod, cumsum, prod
+from tinygrad_dl.ops.reduce import all, any, count_nonzero, mean, nanmean, nansum, std, std_mean, sum, var, var_mean
 from tinygrad_dl.ops.rounding import ceil, fix, floor, frac, round, trunc
 from tinygrad_dl.ops.selection import clamp, clamp_max, clamp_min, clip, fmax, fmin, maximum, minimum, nan_to_num, where
 from tinygrad_dl.ops.shape import (

@@ -1,86 +1,319 @@
-"""Tensor[index], and Tensor[index] = value: NumPy's rules for indices, which are PyTorch's and more."""
+"""Tensor[index], and Tensor[index] = value.
+
+Indices follow NumPy's rules, which PyTorch's are: integers, slices, None and `...` show the tensor's
+memory; integer arrays and masks (tensors, arrays or lists) pick elements and copy them. Negative steps
+work, as in NumPy.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.engine import mutations, unbroadcast
+from tinygrad_dl.modes import modes
 from tinygrad_dl.op import Array, op
-from tinygrad_dl.samples import array, drawn, error, real
-from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.samples import array, drawn, error, one_of, real
+from tinygrad_dl.tensor import Tensor, as_array, changed_at
 
-BASIC = frozenset((int, slice, type(Ellipsis), type(None)))
+BASIC = frozenset((int, slice, type(Ellipsis), type(None)))  # what makes a view
+ARRAYS = (np.ndarray, list, range)
 
 
 def plain_index(index: Any) -> tuple[Any, bool]:
-    """The index with arrays in the place of tensors and lists, and whether it is basic (a view)."""
-    kind = type(index)
-    if kind in BASIC:
-        return index, True
-    if kind is not tuple:
-        return _plain_part(index), False
-    for part in index:
-        if type(part) not in BASIC:
-            found = tuple([part if type(part) in BASIC else _plain_part(part) for part in index])
-            return found, all([type(part) in BASIC for part in found])
-    return index, True
+    """The index with arrays in the place of tensors and lists, and whether it is basic (makes a view)."""
+    if type(index) is tuple:
+        found = tuple([part if type(part) in BASIC else _plain_part(part) for part in index])
+        return found, all([type(part) in BASIC for part in found])
+    part = index if type(index) in BASIC else _plain_part(index)
+    return part, type(part) in BASIC
 
 
 def _plain_part(part: Any) -> Any:
-    """One part of an index: a tensor or list as an array, an integer-like object as an int."""
+    """One part of an index: a tensor or list as an array, an integer of another kind as an int."""
     if isinstance(part, Tensor):
-        return part._data
-    if isinstance(part, list | tuple | range):
-        return np.asarray(part, None if len(part) else np.intp) if not _has_tensor(part) else np.array([*map(_plain_part, part)])
-    if isinstance(part, np.integer):
-        return int(part)
+        part = part._data
+    elif isinstance(part, ARRAYS):
+        part = as_array(part) if len(part) else np.empty(0, np.intp)
+    if isinstance(part, np.ndarray) and part.ndim == 0 or isinstance(part, np.integer):
+        return int(part) if part.dtype.kind in "iu" else part
     return part
 
 
-def _has_tensor(parts: Any) -> bool:
-    return any(isinstance(part, Tensor) for part in parts)
+def _some_index(rng: np.random.Generator, input: np.ndarray) -> Any:
+    """A basic index that fits the array."""
+    parts: list[Any] = []
+    for size in input.shape[: int(rng.integers(input.ndim + 1))]:
+        low, high = sorted(rng.integers(-size - 1, size + 2, 2).tolist())
+        slices = [slice(None), slice(low, high), slice(None, None, -1), slice(low, None, 2)]
+        integer = int(rng.integers(-size, size)) if size else slice(None)
+        parts.append([integer, *slices][int(rng.integers(5))])
+    if rng.random() < 0.3:
+        parts.insert(int(rng.integers(len(parts) + 1)), None)
+    if rng.random() < 0.3:
+        parts.append(...)
+    return tuple(parts)
 
 
 @op(
     method=False,
-    operator="getitem",
     view=True,
-    aux={"place": None, "basic": None},
-    inputs=dict(input=real(min_dims=1, min_side=1), index=drawn(lambda rng, input: int(rng.integers(len(input))))),
-    errors=[error(IndexError, "out of bounds", array(2, 3), 2)],
+    inputs=[dict(input=real(), index=drawn(_some_index)), dict(input=real(min_dims=1), index=one_of(slice(1, None)))],
+    errors=[
+        error(IndexError, "index 2 is out of bounds", array(2, 3), 2),
+        error(IndexError, "too many indices", array(2), (0, 0)),
+    ],
     reference=lambda input, index: input[index],
 )
-def getitem(input: Array, index: Any) -> Any:
-    """input[index].
+def getitem(input: Array, index: Any) -> Array:
+    """input[index] for an index of integers, slices, None and `...`. A view.
+
+    Raises:
+        IndexError: an integer is out of range, or there are more parts than dimensions.
 
     >>> import tinygrad_dl as td
-    >>> td.tensor([1.0, 2.0, 3.0])[1:]
-    tensor([2., 3.])
+    >>> td.tensor([[1.0, 2.0], [3.0, 4.0]])[:, 1]
+    tensor([2., 4.])
+
+    Source: https://numpy.org/doc/stable/user/basics.indexing.html
     """
-    place, basic = plain_index(index)
-    out = input[place]
-    if type(out) is not np.ndarray:  # a number: take it as a 0-d view
-        out = input[(*place, ...) if type(place) is tuple else (place, ...)]
-    return out, place, basic
-
-
-getitem.vjp(input=lambda g, input_shape, place, basic: scattered.duck(g, place, input_shape, basic))
-
-
-@op(
-    method=False,
-    inputs=dict(input=real(shape=""), index=drawn(lambda rng, input: 1), size=drawn(lambda rng, input: (3,)), basic=drawn(lambda rng, input: True)),
-    reference=lambda input, index, size, basic: np.where(np.arange(3) == 1, input, 0),
-)
-def scattered(input: Array, index: Any, size: Any, basic: bool) -> Array:
-    """Zeros of shape `size` with `input` added at `index`."""
-    out = np.zeros(size, input.dtype)
-    if basic:
-        out[index] = input
-    else:
-        np.add.at(out, index, input)
+    out = input[index]
+    if type(out) is not np.ndarray:  # a number: with `...` NumPy gives a 0-d view
+        out = input[(*index, ...) if type(index) is tuple else (index, ...)]
     return out
 
 
-scattered.vjp(input=lambda g, index: g[index])
+getitem.vjp(input=lambda g, input_shape, index: place.duck(g, index, input_shape))
+
+
+@op(
+    method=False,
+    namespace="rules",
+    inputs=dict(input=real(shape="2 m"), index=one_of((slice(None, None, 2),)), size=drawn(lambda rng, input: (3, input.shape[1]))),
+    reference=lambda input, index, size: np.insert(input, 1, 0, axis=0),
+)
+def place(input: Array, index: Any, size: tuple[int, ...]) -> Array:
+    """Zeros of shape `size` with `input` at `index`: the gradient of `getitem`.
+
+    >>> import numpy as np
+    >>> place(np.ones(2), slice(1, 3), (4,))
+    tensor([0., 1., 1., 0.], dtype=float64)
+    """
+    out = np.zeros(size, input.dtype)
+    out[index] = input
+    return out
+
+
+place.vjp(input=lambda g, index: g[index])
+
+
+@op(
+    name="index",
+    method=False,
+    inputs=[
+        dict(input=real(shape="3 m"), index=one_of(np.array([0, -1, 0]), np.array([[1], [2]]), np.zeros(0, int))),
+        dict(input=real(shape="3 4 m"), index=one_of((np.array([0, 0]), np.array([-1, 3])), (slice(1), np.array([1, 1])))),
+        dict(input=real(shape="3 4"), index=one_of((np.array([0, 0]), None, slice(1, 3)), (..., np.array([True, False] * 2)))),
+        dict(input=real(), index=drawn(lambda rng, input: rng.random(input.shape) < 0.5)),
+    ],
+    errors=[
+        error(IndexError, "index 2 is out of bounds", array(2, 3), np.array([0, 2])),
+        error(IndexError, "boolean index did not match", array(2, 3), np.ones(3, bool)),
+    ],
+    reference=lambda input, index: input[index],
+)
+def index_(input: Array, index: Any) -> Array:
+    """input[index] for an index with integer arrays or masks in it. A copy.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([1.0, 2.0, 3.0])[[2, 0, 0]]
+    tensor([3., 1., 1.])
+
+    Source: https://numpy.org/doc/stable/user/basics.indexing.html
+    """
+    return input[index]
+
+
+index_.vjp(input=lambda g, input_shape, index: accumulate.duck(g, index, input_shape))
+
+
+@op(
+    method=False,
+    namespace="rules",
+    inputs=[
+        dict(input=real(shape="3 m"), index=one_of(np.array([0, -1, 0])), size=drawn(lambda rng, input: (2, input.shape[1]))),
+        dict(input=real(shape="2 3"), index=one_of((slice(None), np.array([0, -1, 0]))), size=one_of((2, 4))),
+        dict(input=real(shape="3"), index=one_of((np.array([0, 0, 1]), 1), (np.array([0, 0, 1]), ..., 1)), size=one_of((2, 2))),
+    ],
+    reference=lambda input, index, size: _naive_accumulate(input, index, size),
+)
+def accumulate(input: Array, index: Any, size: tuple[int, ...]) -> Array:
+    """Zeros of shape `size` with `input` added at `index`, repeatedly where indices repeat: the gradient of `index`.
+
+    >>> import numpy as np
+    >>> accumulate(np.ones(3), np.array([1, 1, 0]), (4,))
+    tensor([1., 2., 0., 0.], dtype=float64)
+    """
+    out = np.zeros(size, input.dtype)
+    parts = index if type(index) is tuple else (index,)
+    if sum([type(part) is np.ndarray for part in parts]) == 1 and any([_is_mask(part) for part in parts]):
+        out[index] = input  # a single mask picks nothing twice
+    elif input.size:
+        # NumPy's add.at is fast in one dimension only.
+        np.add.at(out.reshape(-1), positions(parts, size).reshape(-1), input.reshape(-1))
+    return out
+
+
+accumulate.vjp(input=lambda g, index: g[index])
+
+
+def _naive_accumulate(input: np.ndarray, index: Any, size: tuple[int, ...]) -> np.ndarray:
+    """`accumulate` by NumPy, to test against."""
+    out = np.zeros(size, input.dtype)
+    np.add.at(out, index, input)
+    return out
+
+
+def _is_mask(part: Any) -> bool:
+    return type(part) is np.ndarray and part.dtype.kind == "b"
+
+
+def positions(parts: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """Where in the flattened array of that shape the index finds each of the elements that it picks."""
+    full = slice(None)
+    lead = 0
+    while lead < len(parts) and type(parts[lead]) is slice and parts[lead] == full:
+        lead += 1
+    picks = parts[lead:]
+    if not all([type(p) is int or type(p) is np.ndarray and p.dtype.kind in "iu" for p in picks]):
+        return np.arange(math.prod(shape)).reshape(shape)[parts]
+    found: Any = 0
+    stride = math.prod(shape[lead + len(picks) :])
+    tail = stride
+    for size, pick in zip(reversed(shape[lead : lead + len(picks)]), reversed(picks), strict=True):
+        if type(pick) is int:
+            pick = pick + size if pick < 0 else pick
+        elif pick.size and pick.min() < 0:
+            pick = np.where(pick < 0, pick + size, pick)
+        found = found + np.asarray(pick, np.intp) * stride
+        stride *= size
+    if tail != 1:
+        found = np.add.outer(found, np.arange(tail))
+    if lead:
+        found = np.add.outer(np.arange(math.prod(shape[:lead])) * stride, found)
+    return found  # type: ignore[no-any-return]
+
+
+# -- assignment --------------------------------------------------------------------------------------
+
+
+@op(
+    method=False,
+    inputs=[
+        dict(input=real(), index=drawn(_some_index), value=real(shape="")),
+        dict(input=real(shape="3 m"), index=one_of(0, (1, ...), slice(1, None)), value=real(shape="m")),
+        dict(input=real(shape="3 m"), index=one_of(np.array([0, 2]), np.array([1, 1, 0])), value=real(shape="1 m")),
+        dict(input=real(shape="3"), index=one_of(np.array([0, 1, 0])), value=real(shape="3")),
+        dict(input=real(shape="n m"), index=drawn(lambda rng, input: rng.random(input.shape) < 0.5), value=real(shape="")),
+    ],
+    errors=[
+        error(IndexError, "index 2 is out of bounds", array(2, 3), 2, array()),
+        error(ValueError, "could not broadcast", array(2, 3), 0, array(2)),
+    ],
+    reference=lambda input, index, value: _naive_setitem(input, index, value),
+)
+def setitem(input: Array, index: Any, value: Array) -> Array:
+    """A copy of `input` in which the elements at `index` are those of `value`, broadcast.
+
+    It is what `input[index] = value` records. Of several values for one element the last one stays.
+
+    Raises:
+        IndexError: the index does not fit. ValueError: the value's shape does not.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.zeros(3)
+    >>> x[1:] = td.tensor([1.0, 2.0])
+    >>> x
+    tensor([0., 1., 2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_put_.html
+    """
+    out = input.copy()
+    out[index] = _storable(value, input)
+    return out
+
+
+def _naive_setitem(input: np.ndarray, index: Any, value: np.ndarray) -> np.ndarray:
+    """`setitem` with every element of the value spelled out, to test against."""
+    spots = np.arange(input.size).reshape(input.shape)[index]
+    flat = input.reshape(-1).copy()
+    for spot, each in zip(spots.reshape(-1), np.broadcast_to(value, spots.shape).reshape(-1), strict=True):
+        flat[spot] = each
+    return flat.reshape(input.shape)
+
+
+def _setitem_value(g: Any, input_shape: tuple[int, ...], index: Any, value_shape: tuple[int, ...]) -> Any:
+    picked = g[index]
+    parts = index if type(index) is tuple else (index,)
+    if any([type(part) is np.ndarray and part.dtype.kind != "b" for part in parts]):
+        spots = positions(parts, input_shape).reshape(picked.shape)
+        picked = picked * survivors(spots, math.prod(input_shape)).astype(g.dtype)
+    shape = value_shape[max(0, len(value_shape) - picked.ndim) :]  # NumPy drops ones in front
+    if picked.shape != shape:
+        picked = unbroadcast(picked, shape)
+    return picked if shape == value_shape else picked.reshape(value_shape)
+
+
+setitem.vjp(input=lambda g, index: setitem.duck(g, index, np.zeros((), g.dtype)), value=_setitem_value)
+
+
+def survivors(spots: np.ndarray, size: int) -> np.ndarray:
+    """Of elements stored one after the other at `spots`, which were not overwritten by a later one."""
+    order = np.arange(spots.size).reshape(spots.shape)
+    last = np.zeros(size, np.intp)
+    last[spots] = order
+    return last[spots] == order
+
+
+def _storable(value: np.ndarray, into: np.ndarray) -> np.ndarray:
+    """The value, unless storing it would drop imaginary parts."""
+    if value.dtype.kind == "c" and into.dtype.kind != "c":
+        raise TypeError(f"complex values can't be stored in a tensor of dtype {into.dtype}; store value.real")
+    return value
+
+
+def take_item(self: Tensor, index: Any) -> Tensor:
+    """self[index]."""
+    kind = type(index)
+    if kind in BASIC:
+        return getitem(self, index)  # type: ignore[no-any-return]
+    index, basic = plain_index(index)
+    return getitem(self, index) if basic else index_(self, index)  # type: ignore[no-any-return]
+
+
+def store_item(self: Tensor, index: Any, value: Any) -> None:
+    """self[index] = value."""
+    store(self, index, value, "x[index] = value")
+
+
+def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
+    """Stores the value in the tensor at `index`, recorded if one of them requires a gradient."""
+    index, _ = plain_index(index)
+    if modes.grad and (tensor._edge is not None or isinstance(value, Tensor) and value._edge is not None):
+        tensor._require_recordable(what)
+        return tensor._assign(setitem(tensor, index, value), what)
+    data = tensor._data
+    try:
+        data[index] = _storable(as_array(value), data)
+    except Exception as error:
+        shown = f"a value of shape {np.shape(value)}"
+        error.add_note(f"in {what}: index {index!r} into shape {data.shape}, {shown}; a value's shape must broadcast")
+        raise
+    mutations.record(data, changed_at(what))
+    return tensor
+
+
+for _name, _method in {"__getitem__": take_item, "__setitem__": store_item}.items():
+    setattr(Tensor, _name, _method)
