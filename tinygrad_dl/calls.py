@@ -131,6 +131,7 @@ SCOPE: dict[str, Any] = {
     "next_seq": next_seq,
     "modes": modes,
     "UNSET": UNSET,
+    "NUMBERS": NUMBERS,
     "constant": constant,
     "promote": promote,
     "as_floating": as_floating,

@@ -234,13 +234,14 @@ def propagate(
     for root, seed in zip(roots, seeds, strict=True):
         grads[root] = grads[root] + seed if root in grads else seed
 
-    ndarray, pop = np.ndarray, grads.pop
+    ndarray, pop, changed = np.ndarray, grads.pop, mutations.latest
     for node in nodes:
         g = pop(node, None)
         if g is None:
             continue
         if node.hooks is not None:
             g = run_hooks(node.hooks, g)
+            changed = mutations.latest  # hooks are the user's code, and may change something
         if useful is not None and node in wanted:
             found[node] = g
         plan, saved = node.plan, node.saved
@@ -256,7 +257,7 @@ def propagate(
                 f"first pass; call the first backward (or grad) with retain_graph=True to go through "
                 f"the same graph again, or run the forward computation again"
             )
-        if node.seq < mutations.latest:
+        if node.seq < changed:
             mutations.check(node)
         try:
             results = plan.run(g, plan.taped(node) if taped else saved)
@@ -337,6 +338,16 @@ class Mutations:
         watch = before[2] if before else weakref.ref(owner, lambda _: self.log.pop(key, None))
         self.latest = next_seq()
         self.log[key] = (self.latest, what, watch)
+
+    def watch(self, owners: Sequence[np.ndarray]) -> dict[int, weakref.ref[np.ndarray]]:
+        """Prepares `record_all` for arrays that own their memory and will be changed together, often."""
+        log = self.log
+        return {id(a): weakref.ref(a, lambda _, key=id(a): log.pop(key, None)) for a in owners}  # type: ignore[misc]
+
+    def record_all(self, watched: dict[int, weakref.ref[np.ndarray]], what: str) -> None:
+        """Notes that all the watched arrays were just changed: `record` for many, in one go."""
+        self.latest = next_seq()
+        self.log.update(dict.fromkeys(watched, (self.latest, what, watched)))
 
     def check(self, node: Node) -> None:
         """Raises if a value that the node saved was changed after the node was recorded."""

@@ -104,8 +104,15 @@ def _unwrap(tensors: tuple[str, ...], promotes: bool | tuple[str, ...], floating
             f"    else: edge_{t} = None; {constant}",
         ]
     if mixed:
+        word = "if"
+        for t, number in (joined, joined[::-1]) if len(joined) == 2 else ():
+            # The usual case first: a number beside a tensor that requires a gradient, and so is floating.
+            lines.append(f"    {word} mixed and edge_{t} is not None and type({number}) in NUMBERS:")
+            lines.append(f"        {number} = asarray({number}, {t}.dtype)")
+            word = "elif"
         differ = [f"{joined[0]}.dtype is not {t}.dtype" for t in joined[1:]]
-        lines.append(f"    if mixed or {' or '.join(differ)}: {', '.join(joined)} = promote(op, {', '.join(joined)})")
+        lines.append(f"    {word} mixed or {' or '.join(differ)}:")
+        lines.append(f"        {', '.join(joined)} = promote(op, {', '.join(joined)})")
     if floating:  # what requires a gradient is floating already: only constants need the look
         constants = " and ".join(f"edge_{t} is None" for t in tensors)
         lines.append(f"    if {constants}: {', '.join(tensors)}, = as_floating({', '.join(tensors)})")
@@ -183,7 +190,7 @@ def run_source(
     lines = ["def generated(g, saved):"]
     if saves:
         lines.append(f"    {', '.join(saves)}, = saved")
-    results = {tensor: f"rule_{tensor}({', '.join(names)})" for tensor, names in calls}
+    results = {tensor: f"rule_{tensor}({', '.join(names)})" if names else "g" for tensor, names in calls}
     if joint:
         lines.append(f"    joint = rule_joint({', '.join(joint[1])})")
         results |= {tensor: f"joint[{i}]" for i, tensor in enumerate(joint[0]) if tensor not in results}

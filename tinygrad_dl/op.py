@@ -313,6 +313,15 @@ def _nothing() -> None:
     """Compared with the bodies of ops, to know an empty one."""
 
 
+def passes_on(rule: Callable[..., Any]) -> bool:
+    """Whether a rule is `lambda g: g`."""
+    return reads(rule) == ("g",) and rule.__code__.co_code == _identity.__code__.co_code
+
+
+def _identity(g: Any) -> Any:
+    return g
+
+
 def reads(rule: Callable[..., Any]) -> tuple[str, ...]:
     """The names of a rule's parameters."""
     code = rule.__code__
@@ -366,7 +375,8 @@ class Plan:
     def _make_run(self) -> Callable[..., Sequence[Gradient]]:
         op = self.op
         scope: dict[str, Any] = {f"rule_{t}": rule for t, rule in self.rules.items()}
-        calls = tuple((t, reads(rule)) for t, rule in self.rules.items())  # type: ignore[arg-type]
+        # A rule that hands the gradient on as it is (`lambda g: g`) needs no call.
+        calls = tuple((t, () if passes_on(rule) else reads(rule)) for t, rule in self.rules.items() if rule)
         joint: tuple[Any, ...] = ()
         if self.joint:
             scope["rule_joint"] = self.joint[1]
