@@ -1,4 +1,4 @@
-"""Sums, means, products and spreads over dimensions."""
+"""Sums, means and spreads over one dimension, several or all."""
 
 from __future__ import annotations
 
@@ -7,38 +7,332 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.dtypes import as_dtype, float16, float32, int64
 from tinygrad_dl.op import Array, op
-from tinygrad_dl.samples import axes_of, error, array, one_of, real
+from tinygrad_dl.ops.overload import alias
+from tinygrad_dl.samples import array, axes_of, boolean, error, one_of, real
+from tinygrad_dl.tensor import NUMPY
+
+OVER = {"dim": axes_of("input"), "keepdim": one_of(False, True)}
+NO_SUCH_DIM = [error(ValueError, "out of bounds", array(2), 3)]
 
 
 def kept(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
     """A reduced array with its reduced dimensions back, of size 1."""
-    if keepdim or dim is None:
+    if keepdim or dim is None or not shape:
         return g
-    dims = [d % len(shape) for d in ((dim,) if isinstance(dim, int) else dim)] if shape else []
-    return np.reshape(g, tuple([1 if i in dims else n for i, n in enumerate(shape)]))
+    sizes = list(shape)
+    try:
+        sizes[dim] = 1
+    except TypeError:
+        for each in dim:
+            sizes[each] = 1
+    return g.reshape(tuple(sizes))
 
 
 def spread(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
-    """A reduced array, repeated along the reduced dimensions."""
-    return np.broadcast_to(kept(g, shape, dim, keepdim), shape)
+    """A reduced array, repeated along the reduced dimensions; takes no memory."""
+    g = kept(g, shape, dim, keepdim)
+    if isinstance(g, np.generic):
+        g = np.asarray(g)
+    if type(g) is np.ndarray and g.flags.c_contiguous:  # what broadcast_to does, in a tenth of the time
+        if not g.ndim:
+            return np.ndarray(shape, g.dtype, g, 0, (0,) * len(shape))
+        strides = [0 if have != want else step for have, want, step in zip(g.shape, shape, g.strides, strict=True)]
+        return np.ndarray(shape, g.dtype, g, 0, strides)
+    return np.broadcast_to(g, shape)
 
 
-@op(np.sum, (np.add, "reduce"), inputs=dict(input=real(), dim=axes_of("input"), keepdim=one_of(False, True)))
+# Rows this long and arrays this large are summed as a product with ones, which BLAS does several times
+# faster than NumPy's sum; longer rows are cut up, so that rounding errors stay as small as NumPy's.
+ROW, LARGE = 1024, 32768
+
+
+def add_up(x: np.ndarray, dim: Any, keepdim: bool) -> Any:
+    """The sum of a floating array; float16 is summed in float32, where it does not overflow on the way."""
+    if x.size >= LARGE and x.dtype.char in "fd" and x.flags.c_contiguous:
+        if dim is None:
+            flat = x.reshape(-1)
+            whole = len(flat) // ROW * ROW
+            rows = flat[:whole].reshape(-1, ROW) @ np.ones(ROW, x.dtype)
+            total = np.add.reduce(rows) + np.add.reduce(flat[whole:])
+            return np.asarray(total).reshape((1,) * x.ndim) if keepdim else total
+        if (dim == -1 or dim == x.ndim - 1) and 16 <= x.shape[-1] <= 4 * ROW:
+            total = x @ np.ones(x.shape[-1], x.dtype)
+            return total[..., None] if keepdim else total
+    if x.dtype is float16:
+        return np.add.reduce(x, dim, float32, None, keepdim).astype(float16)
+    return np.add.reduce(x, dim, None, None, keepdim)
+
+
+@op(np.sum, (np.add, "reduce"), inputs={"input": real(), **OVER}, errors=NO_SUCH_DIM)
 def sum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
-    """sum"""
-    return np.add.reduce(input, dim, dtype, None, keepdim)
+    """The sum over one dimension, several (a tuple) or all; of integers and bools as int64.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> td.sum(x), td.sum(x, dim=0, keepdim=True)
+    (tensor(10.), tensor([[4., 6.]]))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.sum.html
+    """
+    if type(dim) is list:
+        dim = tuple(dim)
+    if dtype is not None:
+        return np.add.reduce(input, dim, as_dtype(dtype), None, keepdim)
+    if input.dtype.kind in "biu":
+        return np.add.reduce(input, dim, int64, None, keepdim)
+    return add_up(input, dim, keepdim)
 
 
 sum.vjp(input=lambda g, dim, keepdim, input_shape: spread(g, input_shape, dim, keepdim))
+NUMPY[np.sum] = lambda a, axis=None, dtype=None, *, keepdims=False: sum(a, axis, keepdims, dtype=dtype)
+NUMPY[(np.add, "reduce")] = NUMPY[np.sum]
 
 
-@op(np.mean, inputs=dict(input=real(), dim=axes_of("input"), keepdim=one_of(False, True)))
+def count(shape: tuple[int, ...], reduced: tuple[int, ...]) -> int:
+    """How many elements went into each element of a reduced array."""
+    return math.prod(shape) // max(1, math.prod(reduced))
+
+
+@op(
+    inputs={"input": real(min_side=1), **OVER},
+    errors=[*NO_SUCH_DIM, error(TypeError, "expected a floating dtype", array(2, dtype="int64"))],
+    reference=np.mean,
+)
 def mean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
-    """mean"""
-    return np.mean(input, dim, dtype, None, keepdim)
+    """The mean over one dimension, several or all; of no elements, nan.
+
+    Raises:
+        TypeError: integers, of which a mean is no integer; pass `dtype=`.
+
+    >>> import tinygrad_dl as td
+    >>> td.mean(td.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=1)
+    tensor([1.5000, 3.5000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.mean.html
+    """
+    if type(dim) is list:
+        dim = tuple(dim)
+    if dtype is not None:
+        input = input.astype(as_dtype(dtype), copy=False)
+    if input.dtype.kind in "biu":
+        raise TypeError(f"expected a floating dtype, got {input.dtype}; pass dtype=td.float32, or call .float() first")
+    half = input.dtype is float16
+    total = np.add.reduce(input, dim, float32, None, keepdim) if half else add_up(input, dim, keepdim)
+    n = count(input.shape, total.shape)
+    out = total / n if n else total + math.nan
+    return out.astype(float16) if half else out
 
 
-@mean.joint_vjp("input")
-def mean_rule(g: Any, dim: Any, keepdim: bool, input_shape: Any) -> Any:
-    return (spread(g * (math.prod(g.shape) / max(1, math.prod(input_shape))), input_shape, dim, keepdim),)
+mean.vjp(
+    input=lambda g, dim, keepdim, input_shape: spread(
+        g / max(1, count(input_shape, g.shape)), input_shape, dim, keepdim
+    )
+)
+NUMPY[np.mean] = lambda a, axis=None, dtype=None, *, keepdims=False: mean(a, axis, keepdims, dtype=dtype)
+
+
+# -- spread ----------------------------------------------------------------------------------------
+
+
+def options(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, Any]:
+    """The dimensions and the correction, from PyTorch's old and new ways to say them."""
+    if isinstance(dim, bool):  # var(x, False): only whether it is unbiased
+        dim, unbiased = None, dim
+    if unbiased is not None:
+        correction = int(unbiased)
+    return tuple(dim) if type(dim) is list else dim, correction
+
+
+def variance(x: np.ndarray, dim: Any, keepdim: bool, correction: Any) -> Any:
+    """The mean squared distance from the mean, over count - correction."""
+    wide = x.astype(float32) if x.dtype is float16 else x
+    total = add_up(wide, dim, True)
+    n = count(x.shape, total.shape)
+    distance = wide - total * (1 / n if n else math.nan)
+    out = add_up(np.square(distance), dim, keepdim)
+    out = out / (n - correction) if n > correction else out * math.nan
+    return out.astype(float16) if wide is not x else out
+
+
+def variance_slope(g: Any, x: Any, dim: Any, keepdim: bool, correction: Any) -> Any:
+    """2 (x - mean) / (count - correction)."""
+    center = np.mean(x, axis=dim, keepdims=True)
+    n = count(x.shape, center.shape)
+    return kept(g, x.shape, dim, keepdim) * ((x - center) * (2 / (n - correction) if n > correction else math.nan))
+
+
+SPREAD = {"input": real(min_dims=1, min_side=2), **OVER, "correction": one_of(0, 1)}
+INTEGERS = [error(TypeError, "expected a floating dtype", array(2, dtype="int64"))]
+
+
+def refuse_integers(dtype: Any) -> None:
+    if dtype.kind in "biu":
+        raise TypeError(f"expected a floating dtype, got {dtype}; call .float() first")
+
+
+@op(
+    inputs=SPREAD,
+    errors=INTEGERS,
+    reference=lambda input, dim=None, keepdim=False, correction=1: np.var(input, dim, ddof=correction, keepdims=keepdim),
+)
+def var(input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = 1) -> Array:
+    """The variance: the squared distances from the mean, summed, over (count - correction).
+
+    Args:
+        correction: 1 (Bessel's) for an unbiased estimate from a sample, 0 for the plain mean.
+        unbiased: the older way to say it: True for 1, False for 0.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor([1.0, 2.0, 3.0, 4.0])
+    >>> td.var(x), td.var(x, correction=0)
+    (tensor(1.6667), tensor(1.2500))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.var.html
+    """
+    refuse_integers(input.dtype)
+    dim, correction = options(dim, unbiased, correction)
+    return variance(input, dim, keepdim, correction)
+
+
+def var_slope(g: Any, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
+    dim, correction = options(dim, unbiased, correction)
+    return variance_slope(g, input, dim, keepdim, correction)
+
+
+var.vjp(input=var_slope)
+
+
+@op(
+    inputs=SPREAD,
+    errors=INTEGERS,
+    reference=lambda input, dim=None, keepdim=False, correction=1: np.std(input, dim, ddof=correction, keepdims=keepdim),
+)
+def std(input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = 1) -> Array:
+    """The standard deviation, the root of `var`; where it is 0, so is its gradient.
+
+    >>> import tinygrad_dl as td
+    >>> td.std(td.tensor([1.0, 2.0, 3.0, 4.0]))
+    tensor(1.2910)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.std.html
+    """
+    refuse_integers(input.dtype)
+    dim, correction = options(dim, unbiased, correction)
+    return np.sqrt(variance(input, dim, keepdim, correction))
+
+
+def std_slope(g: Any, out: Any, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
+    dim, correction = options(dim, unbiased, correction)
+    half = np.where(out == 0, 0.0, g / np.where(out == 0, 1.0, out + out))
+    return variance_slope(half, input, dim, keepdim, correction)
+
+
+std.vjp(input=std_slope)
+NUMPY[np.var] = lambda a, axis=None, *, ddof=0, correction=None, keepdims=False: var(
+    a, axis, None, keepdims, correction=ddof if correction is None else correction
+)
+NUMPY[np.std] = lambda a, axis=None, *, ddof=0, correction=None, keepdims=False: std(
+    a, axis, None, keepdims, correction=ddof if correction is None else correction
+)
+
+
+def var_mean(input: Any, dim: Any = None, *, correction: Any = 1, keepdim: bool = False) -> tuple[Any, Any]:
+    """(var, mean) over the same dimensions.
+
+    >>> import tinygrad_dl as td
+    >>> td.var_mean(td.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.var_mean.html
+    """
+    return var(input, dim, None, keepdim, correction=correction), mean(input, dim, keepdim)
+
+
+def std_mean(input: Any, dim: Any = None, *, correction: Any = 1, keepdim: bool = False) -> tuple[Any, Any]:
+    """(std, mean) over the same dimensions.
+
+    >>> import tinygrad_dl as td
+    >>> td.std_mean(td.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.std_mean.html
+    """
+    return std(input, dim, None, keepdim, correction=correction), mean(input, dim, keepdim)
+
+
+# -- counting --------------------------------------------------------------------------------------
+
+TRUTHS = [{"input": boolean(), **OVER}, {"input": real(), **OVER}]
+
+
+@op(np.any, (np.logical_or, "reduce"), differentiable=False, inputs=TRUTHS, errors=NO_SUCH_DIM)
+def any(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
+    """Whether any element is nonzero, over one dimension, several or all.
+
+    >>> import tinygrad_dl as td
+    >>> td.any(td.tensor([[False, True], [False, False]]), dim=1)
+    tensor([ True, False])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.any.html
+    """
+    return np.logical_or.reduce(input, tuple(dim) if type(dim) is list else dim, None, None, keepdim)
+
+
+@op(np.all, (np.logical_and, "reduce"), differentiable=False, inputs=TRUTHS, errors=NO_SUCH_DIM)
+def all(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
+    """Whether all elements are nonzero, over one dimension, several or all.
+
+    >>> import tinygrad_dl as td
+    >>> td.all(td.tensor([[True, True], [False, True]]), dim=1)
+    tensor([ True, False])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.all.html
+    """
+    return np.logical_and.reduce(input, tuple(dim) if type(dim) is list else dim, None, None, keepdim)
+
+
+for each, ours in ((np.any, any), (np.all, all)):
+    NUMPY[each] = lambda a, axis=None, *, keepdims=False, function=ours: function(a, axis, keepdims)
+
+
+@op(np.count_nonzero, differentiable=False, inputs=dict(input=real(), dim=axes_of("input")), errors=NO_SUCH_DIM)
+def count_nonzero(input: Array, dim: Any = None) -> Array:
+    """How many elements are not zero.
+
+    >>> import tinygrad_dl as td
+    >>> td.count_nonzero(td.tensor([0.0, 1.0, 2.0]))
+    tensor(2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.count_nonzero.html
+    """
+    return np.count_nonzero(input, tuple(dim) if type(dim) is list else dim)
+
+
+def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The sum of the elements that are numbers.
+
+    >>> import tinygrad_dl as td
+    >>> td.nansum(td.tensor([1.0, float("nan"), 2.0]))
+    tensor(3.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nansum.html
+    """
+    return sum(np.where(np.isnan(input), 0.0, input), dim, keepdim, dtype=dtype)
+
+
+def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The mean of the elements that are numbers.
+
+    >>> import tinygrad_dl as td
+    >>> td.nanmean(td.tensor([1.0, float("nan"), 3.0]))
+    tensor(2.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nanmean.html
+    """
+    return nansum(input, dim, keepdim, dtype=dtype) / sum(~np.isnan(input), dim, keepdim)
+
+
+alias("nansum", nansum)
+alias("nanmean", nanmean)

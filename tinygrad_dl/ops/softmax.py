@@ -1,4 +1,4 @@
-"""softmax, log_softmax, logsumexp."""
+"""softmax and its logarithm, and the logarithm of a sum of exponentials: all without overflow."""
 
 from __future__ import annotations
 
@@ -6,40 +6,114 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.dtypes import as_dtype
 from tinygrad_dl.op import Array, op
-from tinygrad_dl.ops.reduce import kept
-from tinygrad_dl.samples import axis_of, real
+from tinygrad_dl.ops.reduce import add_up, kept
+from tinygrad_dl.samples import array, axes_of, axis_of, error, one_of, real
+
+ROWS = {"input": real(-40.0, 40.0, min_dims=1, min_side=1), "dim": axis_of("input")}
+NO_SUCH_DIM = [error(ValueError, "out of bounds", array(2), 3)]
 
 
-@op(inputs=dict(input=real(min_dims=1, min_side=1), dim=axis_of("input")), reference=lambda input, dim: np.exp(input) / np.exp(input).sum(dim, keepdims=True))
-def softmax(input: Array, dim: Any, *, dtype: Any = None) -> Array:
-    """softmax"""
-    e = np.exp(input - np.maximum.reduce(input, dim, keepdims=True))
-    return e / np.add.reduce(e, dim, keepdims=True)
+@op(
+    floating=True,
+    inputs=ROWS,
+    errors=NO_SUCH_DIM,
+    reference=lambda input, dim: np.exp(input - np.max(input, dim, keepdims=True))
+    / np.sum(np.exp(input - np.max(input, dim, keepdims=True)), dim, keepdims=True),
+)
+def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
+    """exp(input) / sum(exp(input)) along a dimension: weights between 0 and 1 that sum to 1.
+
+    The largest element is subtracted first, so nothing overflows; -inf has the weight 0. A row of nothing
+    but -inf has no weights: nan, as in PyTorch.
+
+    >>> import tinygrad_dl as td
+    >>> td.softmax(td.tensor([0.0, 0.0, 10.0]), dim=0)
+    tensor([4.5394e-05, 4.5394e-05, 9.9991e-01])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html
+    """
+    if dtype is not None:
+        input = input.astype(as_dtype(dtype), copy=False)
+    if not input.size:
+        return input.copy()
+    e = np.asarray(input - np.maximum.reduce(input, dim, None, None, True))
+    np.exp(e, out=e)
+    e /= add_up(e, dim, True)
+    return e
 
 
-@softmax.joint_vjp("input")
-def softmax_rule(g: Any, out: Any, dim: Any) -> Any:
-    t = g * out
-    return (t - out * np.sum(t, axis=dim, keepdims=True),)
+def softmax_slope(g: Any, out: Any, dim: Any) -> Any:
+    share = g * out
+    return share - out * np.add.reduce(share, axis=dim, keepdims=True)
 
 
-@op(inputs=dict(input=real(min_dims=1, min_side=1), dim=axis_of("input")), reference=lambda input, dim: np.log(np.exp(input) / np.exp(input).sum(dim, keepdims=True)))
-def log_softmax(input: Array, dim: Any, *, dtype: Any = None) -> Array:
-    """log_softmax"""
-    x = input - np.maximum.reduce(input, dim, keepdims=True)
-    return x - np.log(np.add.reduce(np.exp(x), dim, keepdims=True))
+softmax.vjp(input=softmax_slope)
 
 
-log_softmax.vjp(input=lambda g, out, dim: g - np.exp(out) * np.sum(g, axis=dim, keepdims=True))
+@op(
+    floating=True,
+    inputs=ROWS,
+    errors=NO_SUCH_DIM,
+    reference=lambda input, dim: input - np.logaddexp.reduce(input, dim, keepdims=True),
+)
+def log_softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
+    """input - logsumexp(input) along a dimension: the logarithm of `softmax`, exact where softmax underflows.
+
+    >>> import tinygrad_dl as td
+    >>> td.log_softmax(td.tensor([0.0, 1000.0]), dim=0)
+    tensor([-1000.,     0.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html
+    """
+    if dtype is not None:
+        input = input.astype(as_dtype(dtype), copy=False)
+    if not input.size:
+        return input.copy()
+    out = np.asarray(input - np.maximum.reduce(input, dim, None, None, True))
+    out -= np.log(add_up(np.exp(out), dim, True))
+    return out
 
 
-@op(inputs=dict(input=real(min_dims=1, min_side=1), dim=axis_of("input")), reference=lambda input, dim: np.log(np.exp(input).sum(dim)))
+log_softmax.vjp(input=lambda g, out, dim: g - np.exp(out) * np.add.reduce(g, axis=dim, keepdims=True))
+
+
+@op(
+    floating=True,
+    inputs={
+        "input": real(-40.0, 40.0, min_side=1),
+        "dim": axes_of("input"),
+        "keepdim": one_of(False, True),
+    },
+    errors=NO_SUCH_DIM,
+    reference=lambda input, dim, keepdim=False: np.logaddexp.reduce(input, dim, keepdims=keepdim)
+    if input.ndim
+    else input,
+)
 def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Array:
-    """logsumexp"""
-    m = np.maximum.reduce(input, dim, keepdims=True)
-    s = np.log(np.add.reduce(np.exp(input - m), dim, keepdims=True)) + m
-    return s if keepdim else np.squeeze(s, dim)
+    """log(sum(exp(input))) over one dimension or several, without overflow; of nothing but -inf, -inf.
+
+    >>> import tinygrad_dl as td
+    >>> td.logsumexp(td.tensor([[1000.0, 1000.0], [0.0, 0.0]]), dim=1)
+    tensor([1000.6931,    0.6931])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.logsumexp.html
+    """
+    if type(dim) is list:
+        dim = tuple(dim)
+    largest = np.maximum.reduce(input, dim, None, None, True, -np.inf)
+    largest = np.where(np.isfinite(largest), largest, input.dtype.type(0))
+    total = add_up(np.exp(input - largest), dim, True)
+    with np.errstate(divide="ignore"):  # log(0) is the right answer where all are -inf
+        out = np.log(total) + largest
+    return out if keepdim or dim is None and not input.ndim else np.add.reduce(out, dim)
 
 
-logsumexp.vjp(input=lambda g, out, input, dim, keepdim: kept(g, input.shape, dim, keepdim) * np.exp(input - kept(out, input.shape, dim, keepdim)))
+def logsumexp_slope(g: Any, out: Any, input: Any, dim: Any, keepdim: bool) -> Any:
+    """softmax; where the sum is 0 its logarithm is -inf, and taken as the lowest number: exp(-inf) is 0."""
+    level = np.maximum(kept(out, input.shape, dim, keepdim), float(np.finfo(input.dtype).min))
+    return kept(g, input.shape, dim, keepdim) * np.exp(input - level)
+
+
+logsumexp.vjp(input=logsumexp_slope)
