@@ -1,0 +1,139 @@
+"""Finds PyTorch's function for an op of ours and calls it with the same arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from tinygrad_dl.testing.call import Call, default_values
+
+torch.set_num_threads(1)
+
+NAMESPACES = {
+    "functional": (F, torch),
+    "linalg": (torch.linalg, torch),
+    "fft": (torch.fft,),
+    "special": (torch.special, torch),
+    "td": (torch, F, torch.special, torch.linalg),
+}
+
+
+def torch_setitem(input: torch.Tensor, index: Any, value: torch.Tensor) -> torch.Tensor:
+    changed = input.clone()
+    changed[index] = value
+    return changed
+
+
+# Where PyTorch spells it otherwise: op -> a function of the same keyword arguments.
+SPELLED = {
+    "cast": lambda input, dtype: input.to(dtype),
+    "contiguous": lambda input: input.contiguous(),
+    "expand": lambda input, size: input.expand(size),
+    "index": lambda input, index: input[index],
+    "getitem": lambda input, index: input[index],
+    "max_dim": torch.max,
+    "min_dim": torch.min,
+    "setitem": torch_setitem,
+    "view": lambda input, shape: input.reshape(shape),
+}
+
+def undefined(call: Call) -> bool:
+    """Whether PyTorch leaves the result of this call open."""
+    index = call.values.get("index")
+    if call.op.name == "setitem" and isinstance(index, np.ndarray) and index.dtype != bool:
+        return len(set(index.ravel().tolist())) < index.size  # which of several values is stored
+    return call.op.name == "getitem" and "-1)" in repr(index)  # negative steps are refused
+
+
+# What PyTorch does not have, and why we do.
+OURS_ALONE: dict[str, str] = {}
+
+DTYPES = {
+    np.dtype(np.float16): torch.float16,
+    np.dtype(np.float32): torch.float32,
+    np.dtype(np.float64): torch.float64,
+    np.dtype(np.complex64): torch.complex64,
+    np.dtype(np.complex128): torch.complex128,
+    np.dtype(np.int8): torch.int8,
+    np.dtype(np.int16): torch.int16,
+    np.dtype(np.int32): torch.int32,
+    np.dtype(np.int64): torch.int64,
+    np.dtype(np.uint8): torch.uint8,
+    np.dtype(np.bool_): torch.bool,
+}
+NUMPY_DTYPES = {theirs: ours for ours, theirs in DTYPES.items()}
+
+
+def counterpart(name: str, namespace: str) -> Any:
+    """PyTorch's function of keyword arguments, or None."""
+    if name in SPELLED:
+        return SPELLED[name]
+    for place in NAMESPACES.get(namespace, NAMESPACES["td"]):
+        if callable(getattr(place, name, None)):
+            return getattr(place, name)
+    method = getattr(torch.Tensor, name, None)
+    return None if method is None else lambda input, **kwargs: method(input, **kwargs)
+
+
+def as_torch(value: Any) -> Any:
+    """Arrays as tensors, dtypes as PyTorch's, inside sequences too."""
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(np.array(value))
+    if isinstance(value, list | tuple):
+        return type(value)(as_torch(each) for each in value)
+    return DTYPES[value] if isinstance(value, np.dtype) else value
+
+
+def call_torch(call: Call) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """PyTorch's results for a call of ours, and its leaves at the call's differentiable places."""
+    op = call.op
+    function = counterpart(op.name, op.namespace)
+    defaults = default_values(op)
+    given = {k: v for k, v in call.values.items() if not (v is None and defaults.get(k, 0) is None)}
+    values = {name: as_torch(value) for name, value in given.items()}
+    leaves = []
+    for name, i in call.differentiable() if op.records else ():
+        tensor = values[name] if i is None else values[name][i]
+        leaves.append(tensor.requires_grad_())
+    result = called(function, values, op.parameters, op.tensors)
+    return [result] if isinstance(result, torch.Tensor) else list(result), leaves
+
+
+def called(function: Any, values: dict[str, Any], parameters: tuple[str, ...], tensors: tuple[str, ...]) -> Any:
+    """The function's result, however it wants its arguments: by name, tensors by position, without dim=None."""
+    ordered = {name: values[name] for name in parameters if name in values}
+    options = {name: value for name, value in ordered.items() if name not in tensors}
+    attempts = [
+        lambda: function(**ordered),
+        lambda: function(*(ordered[n] for n in tensors if n in ordered), **options),
+        lambda: function(*ordered.values()),
+    ]
+    whole = ordered[tensors[0]]
+    if "dim" in parameters and ordered.get("dim") is None and isinstance(whole, torch.Tensor):
+        options.pop("dim", None)
+        rest = {n: v for n, v in options.items() if n != "keepdim"}
+        everywhere = tuple(range(whole.ndim))
+        attempts += [
+            lambda: function(whole, dim=everywhere, **options),
+            lambda: reshaped(function(whole, **rest), (1,) * whole.ndim if options.get("keepdim") else ()),
+        ]
+    refusals = []
+    for attempt in attempts:
+        try:
+            return attempt()
+        except TypeError as error:
+            refusals.append(error)
+    raise refusals[0]
+
+
+def reshaped(result: Any, shape: tuple[int, ...]) -> Any:
+    """The result of reducing everything, or each of several, in the shape that keepdim asks for."""
+    return result.reshape(shape) if isinstance(result, torch.Tensor) else tuple(each.reshape(shape) for each in result)
+
+
+def as_numpy(tensor: torch.Tensor) -> np.ndarray:
+    """The values of a tensor of theirs."""
+    return tensor.detach().resolve_conj().resolve_neg().numpy()

@@ -1,0 +1,80 @@
+"""Every op gives PyTorch's values, gradients and dtypes on the same drawn inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+from parity.counterpart import NUMPY_DTYPES, OURS_ALONE, as_numpy, call_torch, counterpart, undefined  # noqa: E402
+
+import tinygrad_dl.nn  # noqa: E402, F401  (declares the ops that live in nn.functional)
+from tinygrad_dl.testing import all_ops, arguments  # noqa: E402
+from tinygrad_dl.testing.forward import expect_close, gradients  # noqa: E402
+from tinygrad_dl.testing.op_checks import Tally, uses_random_numbers  # noqa: E402
+
+# Ops of the namespace "rules" are parts of other ops' gradients and not for users.
+SHARED = [op for op in all_ops() if op.name not in OURS_ALONE and op.namespace != "rules"]
+FEW = settings(max_examples=12, deadline=None, database=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
+
+
+def test_every_op_has_a_counterpart_or_a_reason():
+    missing = [op.name for op in SHARED if counterpart(op.name, op.namespace) is None]
+    assert not missing, "not found in PyTorch: spell them in counterpart.SPELLED, or say why in OURS_ALONE"
+    assert not [name for name in OURS_ALONE if name not in {op.name for op in all_ops()}]
+
+
+@pytest.mark.parametrize("op", SHARED, ids=lambda op: op.name)
+def test_values_and_gradients(op):
+    @FEW
+    @given(arguments(op))
+    def compare(call):
+        if undefined(call) or uses_random_numbers(call):
+            return
+        theirs, leaves = call_torch(call.copy())
+        with np.errstate(all="ignore"):
+            if op.records and leaves:
+                ours, found, weights = gradients(call, Tally(op))
+            else:
+                ours, found, weights = call.run(), [], []
+        assert len(ours) == len(theirs)
+        for mine, other in zip(ours, theirs, strict=True):
+            assert mine.shape == tuple(other.shape)
+            assert mine.dtype == NUMPY_DTYPES[other.dtype]
+            expect_close(mine._data, as_numpy(other), "the result", "PyTorch's", 1e-9)
+        starts = [(t, torch.from_numpy(w)) for t, w in zip(theirs, weights, strict=False) if t.requires_grad]
+        if not found or not starts:
+            return
+        try:
+            expected = torch.autograd.grad(
+                [t for t, _ in starts], leaves, [w for _, w in starts], allow_unused=True, materialize_grads=True
+            )
+        except RuntimeError:
+            return  # we have a gradient where PyTorch has none; that it is right, tests/test_ops.py says
+        for place, mine, other in zip(call.differentiable(), found, expected, strict=True):
+            expect_close(mine._data, as_numpy(other), f"the gradient for {place}", "PyTorch's", 1e-8)
+
+    compare()
+
+
+@pytest.mark.parametrize("op", SHARED, ids=lambda op: op.name)
+def test_dtypes(op):
+    kinds = st.lists(st.sampled_from([np.float32, np.int64, np.float64]), min_size=4, max_size=4)
+
+    @FEW
+    @given(arguments(op), kinds)
+    def compare(call, dtypes):
+        turn = iter(dtypes * 4)
+        mixed = call.map(lambda a: a.astype(next(turn)) if a.dtype.kind == "f" else a)
+        try:
+            theirs, _ = call_torch(mixed)
+        except (RuntimeError, ZeroDivisionError, TypeError, NotImplementedError):
+            return  # PyTorch refuses this mixture; we may be more lenient
+        with np.errstate(all="ignore"):
+            ours = mixed.run()
+        assert [t.dtype for t in ours] == [NUMPY_DTYPES[t.dtype] for t in theirs], mixed
+
+    compare()
