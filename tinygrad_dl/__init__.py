@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from tinygrad_dl import autograd
+from tinygrad_dl import autograd, optim
 from tinygrad_dl.creation import (
     arange,
     as_tensor,

@@ -1,0 +1,226 @@
+"""Every optimiser and schedule, with every option, against PyTorch over many steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+from tinygrad_dl.optim import lr_scheduler
+
+torch = pytest.importorskip("torch")
+
+CASES = [
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.1, "weight_decay": 0.1}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.5, "weight_decay": 0.01}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "maximize": True}),
+    ("SGD", {"lr": 0.1, "weight_decay": 0.1, "maximize": True}),
+    ("Adam", {}),
+    ("Adam", {"lr": 0.05, "betas": (0.3, 0.5), "eps": 1e-3}),
+    ("Adam", {"weight_decay": 0.1}),
+    ("Adam", {"weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("Adam", {"amsgrad": True, "lr": 0.05, "betas": (0.9, 0.5)}),
+    ("Adam", {"maximize": True, "weight_decay": 0.1, "amsgrad": True}),
+    ("AdamW", {}),
+    ("AdamW", {"lr": 0.05, "weight_decay": 0.2, "amsgrad": True, "maximize": True}),
+    ("RMSprop", {}),
+    ("RMSprop", {"momentum": 0.9}),
+    ("RMSprop", {"centered": True, "alpha": 0.9}),
+    ("RMSprop", {"centered": True, "momentum": 0.5, "weight_decay": 0.1, "maximize": True, "eps": 1e-4}),
+    ("Adagrad", {}),
+    ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5, "maximize": True}),
+    ("Adadelta", {}),
+    ("Adadelta", {"lr": 0.5, "rho": 0.7, "eps": 1e-4, "weight_decay": 0.1, "maximize": True}),
+]
+SHAPES = [(3, 4), (4,), (), (2, 3, 2), (0, 3)]
+
+
+def pairs(dtype, seed=0, shapes=SHAPES):
+    """The same parameters twice: ours and PyTorch's."""
+    rng = np.random.default_rng(seed)
+    arrays = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+    if np.dtype(dtype).kind == "c":
+        arrays = [(a + 1j * rng.standard_normal(a.shape)).astype(dtype) for a in arrays]
+    ours = [td.tensor(a, requires_grad=True) for a in arrays]
+    theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
+    return ours, theirs
+
+
+def set_gradients(ours, theirs, rng, absent=()):
+    """The same gradients for both; none for those whose number is in `absent`."""
+    for i, (p, q) in enumerate(zip(ours, theirs, strict=True)):
+        g = rng.standard_normal(p.shape)
+        if p.is_complex():
+            g = g + 1j * rng.standard_normal(p.shape)
+        g = np.asarray(g).astype(p.dtype)
+        p.grad = None if i in absent else td.tensor(g)
+        q.grad = None if i in absent else torch.tensor(g)
+
+
+def assert_close(ours, theirs, rtol, atol):
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=rtol, atol=atol)
+
+
+def assert_same_state(ours, theirs, rtol, atol):
+    a, b = ours.state_dict(), theirs.state_dict()
+    assert sorted(a["state"]) == sorted(b["state"])
+    for number, entry in b["state"].items():
+        assert list(a["state"][number]) == list(entry)
+        for key, value in entry.items():
+            np.testing.assert_allclose(a["state"][number][key].numpy(), value.numpy(), rtol=rtol, atol=atol)
+            assert a["state"][number][key].shape == tuple(value.shape)
+    for x, y in zip(a["param_groups"], b["param_groups"], strict=True):
+        assert x.items() <= y.items()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_equals_pytorch(name, options, dtype):
+    ours, theirs = pairs(dtype)
+    mine, reference = getattr(td.optim, name)(ours, **options), getattr(torch.optim, name)(theirs, **options)
+    rng = np.random.default_rng(1)
+    rtol, atol = (1e-12, 1e-12) if dtype == "float64" else (2e-5, 2e-6)
+    for step in range(30):
+        # The third parameter has no gradient every other step, the first one not at the beginning.
+        set_gradients(ours, theirs, rng, absent=[i for i, skip in [(2, step % 2), (0, step < 3)] if skip])
+        mine.step()
+        reference.step()
+    assert_close(ours, theirs, rtol, atol)
+    assert_same_state(mine, reference, rtol, atol)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_goes_on_from_pytorchs_state(name, options):
+    ours, theirs = pairs("float64")
+    reference = getattr(torch.optim, name)(theirs, **options)
+    rng = np.random.default_rng(2)
+    for _ in range(3):
+        set_gradients(ours, theirs, rng, absent=[1])
+        reference.step()
+    for p, q in zip(ours, theirs, strict=True):
+        p.data = td.tensor(q.detach().numpy())
+    saved = reference.state_dict()
+    for entry in saved["state"].values():
+        entry.update({key: td.tensor(value.numpy()) for key, value in entry.items()})
+    mine = getattr(td.optim, name)(ours, lr=0.5)
+    mine.load_state_dict(saved)
+    for entry in saved["state"].values():
+        entry.update({key: torch.tensor(value.numpy()) for key, value in entry.items()})
+    for _ in range(3):
+        set_gradients(ours, theirs, rng)
+        mine.step()
+        reference.step()
+    assert_close(ours, theirs, 1e-12, 1e-12)
+    assert_same_state(mine, reference, 1e-12, 1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop"])
+def test_half_precision(name, dtype):
+    if dtype == "bfloat16":
+        pytest.importorskip("ml_dtypes")
+    exact, theirs = pairs("float32")
+    ours = [td.tensor(p.detach().numpy(), dtype=dtype, requires_grad=True) for p in exact]
+    theirs = [q.detach().to(getattr(torch, dtype)).requires_grad_() for q in theirs]
+    options = dict(lr=0.01, **({"momentum": 0.5} if name == "SGD" else {"eps": 1e-4}))
+    mine, reference = getattr(td.optim, name)(ours, **options), getattr(torch.optim, name)(theirs, **options)
+    rng = np.random.default_rng(3)
+    for _ in range(10):
+        for p, q in zip(ours, theirs, strict=True):
+            g = rng.standard_normal(p.shape)
+            p.grad, q.grad = td.tensor(g, dtype=dtype), torch.tensor(g, dtype=q.dtype)
+        mine.step()
+        reference.step()
+    for p, q in zip(ours, theirs, strict=True):
+        assert str(p.dtype) == dtype
+        np.testing.assert_allclose(p.detach().numpy().astype("f"), q.detach().float().numpy(), rtol=0.05, atol=0.02)
+
+
+def test_groups_with_options_of_their_own():
+    ours, theirs = pairs("float64")
+    groups = [[{"params": ps[:2]}, {"params": ps[2:], "lr": 0.5, "momentum": 0.0}] for ps in (ours, theirs)]
+    mine, reference = td.optim.SGD(groups[0], 0.1, 0.9), torch.optim.SGD(groups[1], 0.1, 0.9)
+    rng = np.random.default_rng(4)
+    for _ in range(5):
+        set_gradients(ours, theirs, rng)
+        mine.step()
+        reference.step()
+        for group in (*mine.param_groups, *reference.param_groups):
+            group["lr"] *= 0.9
+    mine.param_groups[1]["momentum"] = reference.param_groups[1]["momentum"] = 0.5
+    for _ in range(3):
+        set_gradients(ours, theirs, rng)
+        mine.step()
+        reference.step()
+    assert_close(ours, theirs, 1e-12, 1e-12)
+
+
+SCHEDULES = [
+    ("StepLR", {"step_size": 3, "gamma": 0.5}),
+    ("StepLR", {"step_size": 1}),
+    ("ExponentialLR", {"gamma": 0.9}),
+    ("CosineAnnealingLR", {"T_max": 7, "eta_min": 0.01}),
+    ("CosineAnnealingLR", {"T_max": 1}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), SCHEDULES)
+def test_schedules_equal_pytorchs(name, options):
+    ours, theirs = pairs("float64", shapes=[(2,), (3,)])
+    mine = td.optim.SGD([{"params": ours[:1], "lr": 0.3}, {"params": ours[1:]}], 0.1)
+    reference = torch.optim.SGD([{"params": theirs[:1], "lr": 0.3}, {"params": theirs[1:]}], 0.1)
+    a = getattr(lr_scheduler, name)(mine, **options)
+    b = getattr(torch.optim.lr_scheduler, name)(reference, **options)
+    for epoch in range(30):
+        assert a.get_last_lr() == pytest.approx(b.get_last_lr(), rel=1e-12, abs=1e-15)
+        mine.step()
+        reference.step()
+        a.step()
+        b.step()
+        if epoch == 10:
+            mine.param_groups[0]["lr"] = reference.param_groups[0]["lr"] = 0.2
+    shared = a.state_dict().keys() & b.state_dict().keys() - {"_last_lr"}
+    assert {"last_epoch", "base_lrs", *options} <= shared
+    assert {key: a.state_dict()[key] for key in shared} == {key: b.state_dict()[key] for key in shared}
+    assert [g["initial_lr"] for g in mine.param_groups] == [g["initial_lr"] for g in reference.param_groups]
+
+
+@pytest.mark.parametrize("last_epoch", [0, 3, 5])
+@pytest.mark.parametrize(("name", "options"), SCHEDULES)
+def test_resuming_equals_pytorchs(name, options, last_epoch):
+    ours, theirs = pairs("float64", shapes=[(2,)])
+    found = []
+    for module, params in ((td, ours), (torch, theirs)):
+        optimizer = module.optim.SGD([{"params": params, "lr": 0.3, "initial_lr": 0.5}])
+        schedule = getattr(module.optim.lr_scheduler, name)(optimizer, **options, last_epoch=last_epoch)
+        rates = list(schedule.get_last_lr())
+        for _ in range(5):
+            optimizer.step()
+            schedule.step()
+            rates += schedule.get_last_lr()
+        found.append(rates)
+    assert found[0] == pytest.approx(found[1], rel=1e-12, abs=1e-15)
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("threshold_mode", ["rel", "abs"])
+@pytest.mark.parametrize(
+    "options", [{}, {"patience": 1, "cooldown": 2, "threshold": 0.05}, {"patience": 0, "min_lr": 0.02}]
+)
+def test_plateau_equals_pytorchs(mode, threshold_mode, options):
+    ours, theirs = pairs("float64", shapes=[(2,), (3,)])
+    schedules = []
+    for module, params in ((td, ours), (torch, theirs)):
+        optimizer = module.optim.SGD([{"params": params[:1], "lr": 0.3}, {"params": params[1:]}], 0.1)
+        plateau = module.optim.lr_scheduler.ReduceLROnPlateau
+        schedules.append(plateau(optimizer, mode, 0.5, threshold_mode=threshold_mode, **options))
+    rng = np.random.default_rng(5)
+    for _ in range(40):
+        metric = float(rng.standard_normal())
+        schedules[0].step(td.tensor(metric, dtype=td.float64))
+        schedules[1].step(torch.tensor(metric, dtype=torch.float64))
+        assert schedules[0].get_last_lr() == pytest.approx(schedules[1].get_last_lr(), rel=1e-12)

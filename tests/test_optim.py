@@ -1,0 +1,552 @@
+"""Optimisers: groups, state, state dictionaries, and that flat buffers are never noticed."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import weakref
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+from tinygrad_dl.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from tinygrad_dl.optim.flat import CHUNK, SMALL
+
+ALL = [SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta]
+WITH_STATE = [(SGD, {"momentum": 0.9}), (Adam, {"amsgrad": True}), (AdamW, {}), (RMSprop, {"momentum": 0.5})]
+WITH_STATE += [(RMSprop, {"centered": True}), (Adagrad, {}), (Adadelta, {})]
+
+
+def parameters(*shapes, dtype=np.float64, seed=0):
+    rng = np.random.default_rng(seed)
+    return [td.tensor(rng.standard_normal(shape).astype(dtype), requires_grad=True) for shape in shapes]
+
+
+def set_gradients(params, seed, absent=()):
+    rng = np.random.default_rng(seed)
+    for i, p in enumerate(params):
+        g = rng.standard_normal(p.shape).astype(p.dtype)
+        p.grad = None if i in absent else td.tensor(g)
+
+
+def values(params):
+    return [p.detach().numpy().copy() for p in params]
+
+
+def assert_equal(a, b):
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+# -- what the flat buffers must not change -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "options"), WITH_STATE)
+def test_together_as_one_by_one(kind, options):
+    """A group in one buffer gives bitwise what an optimiser for each parameter gives."""
+    shapes = [(3, 4), (4,), (), (0, 2), (SMALL + 5,), (2, 3)]
+    together, alone = parameters(*shapes), parameters(*shapes)
+    one = kind(together, lr=0.1, **options)
+    many = [kind([p], lr=0.1, **options) for p in alone]
+    for step in range(5):
+        absent = [[], [1], [], [0, 3], []][step]
+        set_gradients(together, step, absent)
+        set_gradients(alone, step, absent)
+        one.step()
+        for optimizer in many:
+            optimizer.step()
+    assert_equal(values(together), values(alone))
+
+
+def test_large_parameters_are_cut_into_chunks():
+    (whole,) = parameters((2 * CHUNK + 7,))
+    parts = [td.tensor(a, requires_grad=True) for a in np.split(whole.detach().numpy(), [100, CHUNK + 3])]
+    optimizers = [Adam([whole]), Adam(parts)]
+    gradient = np.random.default_rng(1).standard_normal(whole.shape)
+    for _ in range(3):
+        whole.grad = td.tensor(gradient)
+        for p, g in zip(parts, np.split(gradient, [100, CHUNK + 3]), strict=True):
+            p.grad = td.tensor(g)
+        for optimizer in optimizers:
+            optimizer.step()
+    assert_equal([whole.detach().numpy()], [np.concatenate(values(parts))])
+
+
+def test_parameters_keep_identity_shape_dtype_and_class():
+    params = [td.nn.Parameter(td.ones(2, 3)), td.nn.Parameter(td.ones(3, dtype=td.float64)), *parameters((2,), ())]
+    kept = list(params)
+    optimizer = Adam(params)
+    set_gradients(params, 0)
+    optimizer.step()
+    assert all(p is q for p, q in zip(params, kept, strict=True))
+    assert [p.shape for p in params] == [(2, 3), (3,), (2,), ()]
+    assert [p.dtype for p in params] == [td.float32, td.float64, td.float64, td.float64]
+    assert type(params[0]) is td.nn.Parameter
+    assert all(p.requires_grad and p.is_leaf for p in params)
+
+
+def test_an_array_that_somebody_else_sees_is_changed_in_place():
+    array = np.ones(3)
+    p, q = td.from_numpy(array).requires_grad_(), td.ones(2, dtype=td.float64, requires_grad=True)
+    seen = q.detach()
+    optimizer = SGD([p, q], lr=1.0)
+    set_gradients([p, q], 0)
+    optimizer.step()
+    assert_equal([array, seen.numpy()], values([p, q]))
+    assert not np.array_equal(array, np.ones(3))
+
+
+def test_views_taken_after_the_first_step_stay_views():
+    params = parameters((2,), (3,))
+    optimizer = SGD(params, lr=1.0)
+    set_gradients(params, 0)
+    optimizer.step()
+    seen = [p.detach() for p in params]
+    optimizer.step()
+    assert_equal([s.numpy() for s in seen], values(params))
+
+
+def test_strided_and_unusual_parameters():
+    base = np.arange(12.0).reshape(3, 4)
+    params = [
+        td.from_numpy(base.T).requires_grad_(),
+        td.from_numpy(base.copy()[::2, ::-1]).requires_grad_(),
+        td.from_numpy(np.asfortranarray(base)).requires_grad_(),
+    ]
+    plain = [td.tensor(p.detach().numpy(), requires_grad=True) for p in params]
+    a, b = Adam(params), Adam(plain)
+    for step in range(3):
+        set_gradients(params, step)
+        set_gradients(plain, step)
+        a.step()
+        b.step()
+    assert_equal(values(params), values(plain))
+    assert_equal([base.T], values(params[:1]))
+
+
+def test_a_read_only_parameter_is_refused():
+    p = td.from_numpy(np.broadcast_to(np.ones(1), (3,))).requires_grad_()
+    with pytest.raises(ValueError, match=r"shape \(3,\) is a read-only array.*td\.tensor"):
+        SGD([p])
+
+
+@pytest.mark.parametrize("change", ["data", "to other dtype", "in place"])
+def test_data_that_the_user_replaces_is_found(change):
+    params, plain = parameters((2,), (3,), (2, 2)), parameters((2,), (3,), (2, 2))
+    optimizer, singles = Adam(params, lr=0.1), [Adam([p], lr=0.1) for p in plain]
+    for step in range(6):
+        if step == 3:
+            for p in (params[1], plain[1]):
+                if change == "data":
+                    p.data = td.tensor(np.full(3, 7.0))
+                elif change == "in place":
+                    p.detach().numpy()[...] = 7.0
+                else:
+                    p.data = td.tensor(p.detach().numpy(), dtype=td.float32)
+        set_gradients(params, step)
+        set_gradients(plain, step)
+        optimizer.step()
+        for single in singles:
+            single.step()
+    assert_equal(values(params), values(plain))
+    assert params[1].dtype == (td.float32 if change == "to other dtype" else td.float64)
+    # What was moved is moved again: one buffer for each dtype.
+    assert len(optimizer._layouts[0].blocks) == (2 if change == "to other dtype" else 1)
+
+
+def test_two_optimisers_of_the_same_parameters():
+    params, plain = parameters((2,), (3,)), parameters((2,), (3,))
+    first, second = SGD(params, lr=0.1, momentum=0.9), SGD(params, lr=0.5)
+    for step in range(3):
+        set_gradients(params, step)
+        first.step()
+        second.step()
+    buffers = [0, 0]
+    for step in range(3):
+        set_gradients(plain, step)
+        for i, p in enumerate(plain):
+            g = p.grad.numpy()
+            buffers[i] = buffers[i] * 0.9 + g
+            p.detach().numpy()[...] -= buffers[i] * 0.1
+            p.detach().numpy()[...] -= g * 0.5
+    for p, q in zip(params, plain, strict=True):
+        np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-12)
+
+
+def test_the_next_optimiser_moves_parameters_again():
+    params = parameters((2,), (3,))
+    SGD(params)
+    assert len(SGD(params)._layouts[0].blocks) == 1
+
+
+def test_optimisers_are_freed_without_the_collector(no_collector):
+    optimizer = Adam(parameters((2,), (3,)))
+    set_gradients(optimizer.param_groups[0]["params"], 0)
+    optimizer.step()
+    seen = weakref.ref(optimizer)
+    del optimizer
+    assert seen() is None
+
+
+# -- gradients and the graph -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_parameter_without_a_gradient_is_left_alone(kind):
+    params = parameters((2,), (3,), (4,))
+    optimizer = kind(params, weight_decay=0.1)
+    before = values(params)
+    set_gradients(params, 0, absent=[1])
+    optimizer.step()
+    assert_equal([before[1]], values(params[1:2]))
+    assert not np.array_equal(before[0], values(params)[0])
+    if kind is not Adagrad:
+        assert params[1] not in optimizer.state
+    else:
+        assert optimizer.state[params[1]]["step"].item() == 0
+    set_gradients(params, 1, absent=[0, 1, 2])
+    before = values(params)
+    optimizer.step()
+    assert_equal(before, values(params))
+
+
+def test_a_graph_from_before_the_step_is_refused():
+    params = parameters((2,), (2,))
+    optimizer = SGD(params, lr=0.1)
+    loss = (params[0] * params[1]).sum()
+    loss.backward(retain_graph=True)
+    optimizer.step()
+    with pytest.raises(RuntimeError, match=r"changed in place afterwards, by SGD\.step\(\)"):
+        loss.backward()
+    optimizer.zero_grad()
+    (params[0] * params[1]).sum().backward()
+
+
+def test_only_the_parameters_that_changed_count_as_changed():
+    params = parameters((2,), (2,), (2,))
+    optimizer = SGD(params, lr=0.1)
+    kept = (params[2] * params[2]).sum()
+    set_gradients(params, 0, absent=[2])
+    optimizer.step()
+    kept.backward()
+    assert params[2].grad is not None
+
+
+def test_the_step_is_not_recorded():
+    params = parameters((2,), (3,))
+    optimizer = Adam(params)
+    x = td.tensor([1.0, 2.0], dtype=td.float64, requires_grad=True)
+    (g,) = td.autograd.grad((x**3).sum(), x, create_graph=True)
+    set_gradients(params, 0)
+    params[0].grad = g
+    optimizer.step()
+    assert params[0].is_leaf
+    assert optimizer.state[params[0]]["exp_avg"].requires_grad is False
+
+
+def test_gradients_are_not_changed():
+    params = parameters((2,), (SMALL + 1,))
+    for kind in ALL:
+        optimizer = kind(params, lr=0.1, weight_decay=0.1, maximize=True)
+        set_gradients(params, 3)
+        before = [p.grad.numpy().copy() for p in params]
+        optimizer.step()
+        assert_equal(before, [p.grad.numpy() for p in params])
+
+
+def test_a_gradient_of_another_shape_or_kind_is_refused():
+    params = parameters((2, 3), (3,))
+    optimizer = SGD(params)
+    set_gradients(params, 0)
+    params[0].grad = td.zeros(3, 2, dtype=td.float64)
+    with pytest.raises(RuntimeError, match=r"shape \(2, 3\) has a gradient of shape \(3, 2\)"):
+        optimizer.step()
+    params[0].grad = np.zeros((2, 3))
+    with pytest.raises(TypeError, match=r"the \.grad of a parameter of shape \(2, 3\) is a ndarray"):
+        optimizer.step()
+
+
+def test_zero_grad():
+    params = parameters((2,), (3,))
+    optimizer = SGD(params)
+    set_gradients(params, 0, absent=[1])
+    optimizer.zero_grad(set_to_none=False)
+    assert params[0].grad.tolist() == [0.0, 0.0]
+    assert params[1].grad is None
+    optimizer.zero_grad()
+    assert params[0].grad is None
+
+
+def test_closure():
+    (p,) = parameters((2,))
+    optimizer = SGD([p], lr=0.25)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        return loss
+
+    with td.no_grad():
+        losses = [optimizer.step(closure).item() for _ in range(3)]
+    assert losses[1] == pytest.approx(losses[0] / 4)
+    assert optimizer.step() is None
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_descends(kind):
+    """Every rule lowers a convex loss."""
+    params = parameters((3,), (2, 2))
+    optimizer = kind(params, lr={Adadelta: 10.0, SGD: 0.05}.get(kind, 0.1))
+    losses = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = sum(((p - 1) ** 2).sum() for p in params)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+
+
+# -- state -------------------------------------------------------------------------------------------
+
+
+def test_state_can_be_read_and_changed():
+    params, plain = parameters((2,), (3,)), parameters((2,), (3,))
+    a, b = Adam(params), Adam(plain)
+    for optimizer, ps in ((a, params), (b, plain)):
+        set_gradients(ps, 0)
+        optimizer.step()
+    live = a.state[params[0]]["exp_avg"]
+    before = live.tolist()
+    for optimizer, ps in ((a, params), (b, plain)):
+        set_gradients(ps, 1)
+        optimizer.step()
+    assert live.tolist() != before
+    assert live.shape == (2,)
+    # In place, by replacing the tensor, and by forgetting: each is as if it had been so.
+    a.state[params[0]]["exp_avg"][...] = 0
+    b.state[plain[0]]["exp_avg"] = td.zeros(2, dtype=td.float64)
+    for optimizer, ps in ((a, params), (b, plain)):
+        del optimizer.state[ps[1]]
+        set_gradients(ps, 2)
+        optimizer.step()
+    assert_equal(values(params), values(plain))
+    assert a.state[params[1]]["step"].item() == b.state[plain[1]]["step"].item() == 1
+    assert a.state[params[0]]["step"].item() == 3
+
+
+@pytest.mark.parametrize(("kind", "options"), WITH_STATE)
+def test_a_saved_state_goes_on_the_same(kind, options):
+    params = parameters((2, 3), (3,), ())
+    optimizer = kind(params, lr=0.1, **options)
+    for step in range(3):
+        set_gradients(params, step, absent=[step])
+        optimizer.step()
+    saved = copy.deepcopy(optimizer.state_dict())
+    again = [td.tensor(p.detach().numpy(), requires_grad=True) for p in params]
+    other = kind(again, lr=0.7)
+    other.load_state_dict(saved)
+    for step in range(3, 6):
+        for ps, each in ((params, optimizer), (again, other)):
+            set_gradients(ps, step)
+            each.step()
+    assert_equal(values(params), values(again))
+    assert other.param_groups[0]["lr"] == 0.1
+
+
+def test_loading_copies():
+    params = parameters((2,), (3,))
+    optimizer = SGD(params, momentum=0.9)
+    set_gradients(params, 0)
+    optimizer.step()
+    saved = optimizer.state_dict()
+    other = SGD(parameters((2,), (3,)), momentum=0.9)
+    other.load_state_dict(saved)
+    before = saved["state"][0]["momentum_buffer"].tolist()
+    set_gradients(other.param_groups[0]["params"], 1)
+    other.step()
+    assert saved["state"][0]["momentum_buffer"].tolist() == before
+
+
+def test_options_switched_on_later():
+    params = parameters((2,), (3,))
+    optimizer = SGD(params, lr=0.1)
+    for step in range(4):
+        optimizer.param_groups[0]["momentum"] = 0.9 * (step >= 2)
+        set_gradients(params, step)
+        optimizer.step()
+    buffers = [optimizer.state[p]["momentum_buffer"].numpy() for p in params]
+    set_gradients(params, 2)
+    first = [p.grad.numpy() for p in params]
+    set_gradients(params, 3)
+    for buffer, a, p in zip(buffers, first, params, strict=True):
+        np.testing.assert_allclose(buffer, 0.9 * a + p.grad.numpy())
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+def test_copies_with_their_parameters(copied):
+    params = parameters((2,), (3,))
+    optimizer = Adam(params)
+    set_gradients(params, 0)
+    optimizer.step()
+    params2, optimizer2 = copied((params, optimizer))
+    for ps, each in ((params, optimizer), (params2, optimizer2)):
+        set_gradients(ps, 1)
+        each.step()
+    assert_equal(values(params), values(params2))
+    assert optimizer2.param_groups[0]["params"][0] is params2[0]
+
+
+def test_load_state_dict_refuses_and_changes_nothing():
+    params = parameters((2,), (3,))
+    optimizer = Adam(params)
+    set_gradients(params, 0)
+    optimizer.step()
+    good = copy.deepcopy(optimizer.state_dict())
+    bad = [
+        ([], r"expected a dict with 'state' and 'param_groups', got list"),
+        ({"state": {}}, r"expected a dict with 'state' and 'param_groups', got \['state'\]"),
+        (Adam(parameters((2,))).state_dict(), r"have \[2\] parameters, the state was saved from \[1\]"),
+        (SGD(parameters((2,), (3,))).state_dict(), r"lacks the options \['betas', 'eps'\]"),
+        ({**good, "state": {5: {}}}, r"a state for parameter 5, expected \[0, 1\]"),
+        ({**good, "state": {0: {"sum": td.zeros(2)}}}, r"parameter 0 has a state 'sum', expected only"),
+        (
+            {**good, "state": {0: {"exp_avg": td.zeros(3)}}},
+            r"'exp_avg' of parameter 0 has shape \(3,\), expected \(2,\)",
+        ),
+        ({**good, "param_groups": [{**good["param_groups"][0], "lr": -1}]}, r"invalid lr: got -1"),
+    ]
+    for state, message in bad:
+        with pytest.raises(ValueError, match=message):
+            optimizer.load_state_dict(state)
+    after = optimizer.state_dict()
+    assert after["param_groups"] == good["param_groups"]
+    for number, entry in good["state"].items():
+        assert {k: v.tolist() for k, v in entry.items()} == {k: v.tolist() for k, v in after["state"][number].items()}
+
+
+# -- groups ------------------------------------------------------------------------------------------
+
+
+def test_groups():
+    a, b, c = parameters((2,), (3,), (4,))
+    optimizer = SGD([{"params": [a]}, {"params": b, "lr": 0.5}], lr=0.1)
+    optimizer.add_param_group({"params": [c], "weight_decay": 0.1})
+    assert [g["lr"] for g in optimizer.param_groups] == [0.1, 0.5, 0.1]
+    before = values([a, b, c])
+    for p in (a, b, c):
+        p.grad = td.ones(*p.shape, dtype=td.float64)
+    optimizer.step()
+    for p, old, expected in zip((a, b, c), before, (0.1, 0.5, 0.1 * (1 + 0.1 * before[2])), strict=True):
+        np.testing.assert_allclose(p.detach().numpy(), old - expected, rtol=1e-12)
+    assert optimizer.state_dict()["param_groups"][2]["params"] == [2]
+
+
+def test_named_parameters():
+    optimizer = SGD(td.nn.Linear(2, 3).named_parameters(), lr=0.1)
+    assert optimizer.param_groups[0]["param_names"] == ["weight", "bias"]
+    assert optimizer.state_dict()["param_groups"][0]["param_names"] == ["weight", "bias"]
+    with pytest.raises(ValueError, match="either all parameter groups have names, or none"):
+        optimizer.add_param_group({"params": parameters((2,))})
+
+
+def test_learning_rate_as_a_tensor():
+    (p,) = parameters((2,))
+    before = values([p])[0]
+    optimizer = Adagrad([p], lr=td.tensor(0.5))
+    p.grad = td.ones(2, dtype=td.float64)
+    optimizer.step()
+    np.testing.assert_allclose(p.detach().numpy(), before - 0.5)
+
+
+def test_a_group_that_changes_is_followed():
+    a, b = parameters((2,), (3,))
+    optimizer = SGD([a], lr=1.0)
+    optimizer.param_groups[0]["params"].append(b)
+    before = values([b])
+    set_gradients([a, b], 0)
+    optimizer.step()
+    np.testing.assert_allclose(values([b])[0], before[0] - b.grad.numpy())
+
+
+def test_repr():
+    text = repr(SGD(parameters((2,)), lr=0.1))
+    assert text.startswith("SGD (\nParameter Group 0\n    dampening: 0\n    lr: 0.1\n")
+
+
+def test_refusals():
+    (p,) = parameters((2,))
+    with pytest.raises(TypeError, match=r"params is one tensor of shape \(2,\).*pass \[tensor\]"):
+        SGD(p)
+    with pytest.raises(ValueError, match="got an empty parameter list; pass model"):
+        SGD([])
+    with pytest.raises(TypeError, match="parameter 0 of group 0 is a ndarray, expected a tensor"):
+        SGD([np.ones(2)])
+    with pytest.raises(ValueError, match=r"was computed by <Mul>; only leaf tensors"):
+        SGD([p * 2])
+    with pytest.raises(ValueError, match=r"has dtype int64, which can't have a gradient"):
+        SGD([td.tensor([1, 2])])
+    with pytest.raises(ValueError, match=r"parameter 1 of group 0, of shape \(2,\), appears twice"):
+        SGD([p, p])
+    with pytest.raises(ValueError, match=r"parameter 0 of group 1, of shape \(2,\), appears twice"):
+        SGD([{"params": [p]}, {"params": [p]}])
+    with pytest.raises(TypeError, match="need an order that is the same in every run"):
+        SGD([{"params": {p}}])
+    with pytest.raises(TypeError, match="a dict with the key 'params'"):
+        SGD([p]).add_param_group([p])
+    with pytest.raises(NotImplementedError, match="Optimizer without a step"):
+        Optimizer([p], {}).step()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (SGD, {"lr": -1}, "invalid lr: got -1, expected 0 or more"),
+        (SGD, {"momentum": -0.1}, "invalid momentum: got -0.1"),
+        (SGD, {"weight_decay": -0.1}, "invalid weight_decay"),
+        (SGD, {"nesterov": True}, "invalid momentum: got 0, expected more than 0 with nesterov=True"),
+        (SGD, {"nesterov": True, "momentum": 0.9, "dampening": 0.1}, "invalid dampening"),
+        (Adam, {"betas": (1.0, 0.9)}, r"invalid betas: got \(1.0, 0.9\), expected two numbers in \[0, 1\)"),
+        (Adam, {"eps": -1}, "invalid eps"),
+        (AdamW, {"betas": (0.9, -0.1)}, "invalid betas"),
+        (RMSprop, {"alpha": -1}, "invalid alpha"),
+        (Adagrad, {"lr_decay": -1}, "invalid lr_decay"),
+        (Adagrad, {"initial_accumulator_value": -1}, "invalid initial_accumulator_value"),
+        (Adadelta, {"rho": 1.5}, r"invalid rho: got 1.5, expected a number in \[0, 1\]"),
+    ],
+)
+def test_options_out_of_range(kind, options, message):
+    params = parameters((2,))
+    with pytest.raises(ValueError, match=message):
+        kind(params, **options)
+    with pytest.raises(ValueError, match=message):
+        kind([{"params": params, **options}])
+
+
+def test_float32_stays_float32():
+    for kind in ALL:
+        params = parameters((2,), (3,), dtype=np.float32)
+        optimizer = kind(params)
+        set_gradients(params, 0)
+        optimizer.step()
+        assert all(p.dtype == td.float32 for p in params)
+        for entry in optimizer.state.values():
+            assert all(value.dtype == td.float32 for value in entry.values())
+
+
+def test_collected_buffers_leave_no_trace_in_the_log():
+    from tinygrad_dl.engine import mutations
+
+    gc.collect()
+    before = len(mutations.log)
+    params = parameters((2,), (3,))
+    optimizer = SGD(params)
+    set_gradients(params, 0)
+    optimizer.step()
+    assert len(mutations.log) == before + 2
+    del params, optimizer
+    gc.collect()
+    assert len(mutations.log) == before

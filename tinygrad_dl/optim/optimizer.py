@@ -1,0 +1,255 @@
+"""Optimizer: parameter groups, state and their dictionaries, as in PyTorch.
+
+A subclass that defines `step` on its own needs nothing but this file. The optimisers that come with the
+library say only how arrays change; `flat.py` brings the arrays to them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl import dtypes
+from tinygrad_dl.engine import mutations
+from tinygrad_dl.tensor import Tensor, as_array, wrap
+
+Group = dict[str, Any]
+
+
+class Optimizer:
+    """Base of all optimisers: holds parameter groups, their options, and a state for each parameter.
+
+    Args:
+        params: an iterable of tensors or of (name, tensor) pairs, or of dicts with the key "params" and
+            options of that group's own.
+        defaults: the options of groups that don't set them.
+
+    Attributes:
+        param_groups: a list of dicts: "params" and the options. Options are read at every step, so changing
+            `group["lr"]` is all that a schedule does.
+        state: parameter -> dict of what the optimiser remembers of it.
+        defaults: the options given to the constructor.
+
+    Raises:
+        TypeError: a parameter is not a tensor, or `params` is a tensor or a set.
+        ValueError: no parameters, one that appears twice, one that can't be optimised, or a bad option.
+
+    >>> import tinygrad_dl as td
+    >>> class SignDescent(td.optim.Optimizer):
+    ...     def step(self, closure=None):
+    ...         with td.no_grad():
+    ...             for group in self.param_groups:
+    ...                 for p in group["params"]:
+    ...                     p -= group["lr"] * p.grad.sign()
+    >>> w = td.tensor([1.0, -1.0], requires_grad=True)
+    >>> optimizer = SignDescent([w], dict(lr=0.5))
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w.tolist()
+    [0.5, -0.5]
+
+    Source: https://docs.pytorch.org/docs/stable/optim.html#torch.optim.Optimizer
+    """
+
+    # What the state of a parameter may hold; None: anything (a subclass with a step of its own).
+    state_names: tuple[str, ...] | None = None
+
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
+        if isinstance(params, Tensor):
+            raise TypeError(
+                f"{type(self).__name__}: params is one tensor of shape {params.shape}, expected an iterable of "
+                f"tensors; pass [tensor], or model.parameters()"
+            )
+        self.defaults = defaults
+        self.param_groups: list[Group] = []
+        self._state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
+        groups = list(params)
+        if not groups:
+            raise ValueError(
+                f"{type(self).__name__}: got an empty parameter list; pass model.parameters() of a model that has "
+                f"parameters (an iterator that was used up already is empty too)"
+            )
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+
+    @property
+    def state(self) -> defaultdict[Any, dict[str, Any]]:
+        """Parameter -> dict of what the optimiser remembers of it. May be read and changed."""
+        return self._state
+
+    @state.setter
+    def state(self, value: dict[Any, dict[str, Any]]) -> None:
+        self._state = defaultdict(dict, value)
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Changes the parameters by their gradients; `closure` computes the loss again and returns it."""
+        raise NotImplementedError(f"{type(self).__name__} is an Optimizer without a step: define step(self, closure)")
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forgets the gradients of all parameters, or sets them to zero with `set_to_none=False`.
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Optimizer.zero_grad.html
+        """
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none:
+                    p.grad = None
+                elif p.grad is not None:
+                    p.grad.detach_()
+                    p.grad._data[...] = 0
+                    mutations.record(p.grad._data, "Optimizer.zero_grad")
+
+    # -- groups ----------------------------------------------------------------------------------
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Adds parameters with options of their own, for example a layer that is trained from now on.
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Optimizer.add_param_group.html
+        """
+        name = type(self).__name__
+        if not isinstance(param_group, dict) or "params" not in param_group:
+            raise TypeError(f"{name}: a parameter group is a dict with the key 'params', got {param_group!r}")
+        group = dict(param_group)
+        params = group["params"]
+        if isinstance(params, set | frozenset):
+            raise TypeError(f"{name}: parameters need an order that is the same in every run; pass a list, not a set")
+        params = [params] if isinstance(params, Tensor) else list(params)
+        if params and all(isinstance(p, tuple) and len(p) == 2 for p in params):
+            group["param_names"] = [each[0] for each in params]
+            params = [each[1] for each in params]
+        group["params"] = params
+        seen = {id(p) for each in self.param_groups for p in each["params"]}
+        for position, p in enumerate(params):
+            where = f"{name}: parameter {position} of group {len(self.param_groups)}"
+            if not isinstance(p, Tensor):
+                raise TypeError(f"{where} is a {type(p).__name__}, expected a tensor; pass model.parameters()")
+            if not p.is_leaf:
+                raise ValueError(
+                    f"{where}, of shape {p.shape}, was computed by {p.grad_fn!r}; only leaf tensors can be optimised: "
+                    f"pass the tensor it was computed from, or its detach().requires_grad_()"
+                )
+            if not dtypes.is_differentiable(p.dtype):
+                raise ValueError(f"{where} has dtype {p.dtype}, which can't have a gradient; convert it with .float()")
+            if id(p) in seen:
+                raise ValueError(f"{where}, of shape {p.shape}, appears twice; pass each parameter once")
+            seen.add(id(p))
+        for option, value in self.defaults.items():
+            group.setdefault(option, value)
+        self._check_options(group)
+        if self.param_groups and ("param_names" in group) != ("param_names" in self.param_groups[0]):
+            raise ValueError(f"{name}: either all parameter groups have names, or none")
+        self.param_groups.append(group)
+
+    def _check_options(self, group: Group) -> None:
+        """Raises ValueError for an option that makes no sense; subclasses say what does."""
+
+    # -- state -----------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on later: "state" by the parameter's number, and "param_groups".
+
+        The tensors in it share memory with the optimiser's. `td.save` writes it.
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Optimizer.state_dict.html
+        """
+        numbers: dict[int, int] = {}
+        groups = []
+        for group in self.param_groups:
+            for p in group["params"]:
+                numbers[id(p)] = len(numbers)
+            packed = {key: value for key, value in group.items() if key != "params"}
+            groups.append({**packed, "params": [numbers[id(p)] for p in group["params"]]})
+        state = {numbers[id(p)]: dict(entry) for p, entry in self.state.items() if id(p) in numbers}
+        return {"state": dict(sorted(state.items())), "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over a state that `state_dict()` gave, here or in PyTorch; copies it.
+
+        Raises:
+            ValueError: it does not belong to such an optimiser of such parameters. Nothing is changed then.
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Optimizer.load_state_dict.html
+        """
+        from copy import deepcopy
+
+        name = type(self).__name__
+        if not isinstance(state_dict, dict) or not {"state", "param_groups"} <= set(state_dict):
+            keys = sorted(map(str, state_dict)) if isinstance(state_dict, dict) else type(state_dict).__name__
+            raise ValueError(f"{name}.load_state_dict: expected a dict with 'state' and 'param_groups', got {keys}")
+        saved_groups = state_dict["param_groups"]
+        sizes = [len(g["params"]) for g in self.param_groups]
+        saved_sizes = [len(g["params"]) for g in saved_groups]
+        if sizes != saved_sizes:
+            raise ValueError(
+                f"{name}.load_state_dict: the parameter groups have {sizes} parameters, the state was saved from "
+                f"{saved_sizes}; make the optimiser with the same groups"
+            )
+        groups: list[Group] = []
+        params: dict[Any, Tensor] = {}
+        for position, (group, saved) in enumerate(zip(self.param_groups, saved_groups, strict=True)):
+            # Switches that an older file does not know of are off.
+            known = {key for key, value in self.defaults.items() if value is not False}
+            missing = sorted(known - set(saved))
+            if missing:
+                raise ValueError(
+                    f"{name}.load_state_dict: group {position} lacks the options {missing}; was it saved by another "
+                    f"optimiser?"
+                )
+            new = {**self.defaults, **deepcopy({key: value for key, value in saved.items() if key != "params"})}
+            if "param_names" in group:
+                new.setdefault("param_names", group["param_names"])
+            new["params"] = group["params"]
+            self._check_options(new)
+            groups.append(new)
+            params.update(zip(saved["params"], group["params"], strict=True))
+        state: dict[Any, dict[str, Any]] = {}
+        for number, entry in state_dict["state"].items():
+            if number not in params:
+                raise ValueError(f"{name}.load_state_dict: a state for parameter {number}, expected {sorted(params)}")
+            p = params[number]
+            state[p] = {key: self._loaded(number, p, key, value) for key, value in deepcopy(entry).items()}
+        self.state = state
+        self.param_groups[:] = groups
+
+    def _loaded(self, number: Any, p: Tensor, key: str, value: Any) -> Any:
+        """A copy of one saved value, in the parameter's dtype, once its name and shape are as expected."""
+        name = type(self).__name__
+        if self.state_names is not None and key not in self.state_names:
+            raise ValueError(
+                f"{name}.load_state_dict: parameter {number} has a state {key!r}, expected only {self.state_names}; "
+                f"was it saved by another optimiser?"
+            )
+        if value is None or (self.state_names is None and not isinstance(value, Tensor | np.ndarray)):
+            return value
+        array = as_array(value)
+        shape = () if key == "step" else p.shape
+        if self.state_names is not None and array.shape != shape:
+            raise ValueError(
+                f"{name}.load_state_dict: {key!r} of parameter {number} has shape {array.shape}, expected {shape}; "
+                f"make the optimiser with the same parameters in the same order"
+            )
+        return wrap(np.array(array, dtype=dtypes.float32 if key == "step" else p.dtype))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"defaults": self.defaults, "state": dict(self.state), "param_groups": self.param_groups}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.defaults, self.param_groups, self.state = state["defaults"], state["param_groups"], state["state"]
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__} ("]
+        for position, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {position}")
+            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key not in ("params", "param_names")]
+        return "\n".join([*lines, ")"])
+
+
+def require(group: Group, option: str, holds: bool, expected: str) -> None:
+    """Raises ValueError for an option of a parameter group that is out of its range."""
+    if not holds:
+        raise ValueError(f"invalid {option}: got {group[option]!r}, expected {expected}")
