@@ -62,7 +62,9 @@ def test_imports_go_one_way(path):
 
 def imported_by(code: str) -> set[str]:
     """The top-level modules that are loaded after running `code` in a new process, beyond a bare start."""
-    program = f"import sys; before = set(sys.modules)\n{code}\nprint(*{{m.split('.')[0] for m in set(sys.modules) - before}})"
+    program = (
+        f"import sys; before = set(sys.modules)\n{code}\nprint(*{{m.split('.')[0] for m in set(sys.modules) - before}})"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return set(done.stdout.split()) - set(sys.stdlib_module_names)
 
