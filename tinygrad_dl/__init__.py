@@ -121,7 +121,18 @@ from tinygrad_dl.ops.conversion import astype, clone, complex, conj, imag, real,
 from tinygrad_dl.ops.dimensions import adjoint, broadcast_tensors, flatten, moveaxis, movedim, ravel, t, unflatten
 from tinygrad_dl.ops.elementwise import exp, log, tanh
 from tinygrad_dl.ops.extrema import amax, amin, argmax, argmin, max, min
-import tinygrad_dl.ops.indexing
+from tinygrad_dl.ops.gather import (
+    gather,
+    index_add,
+    index_copy,
+    index_fill,
+    index_put,
+    index_select,
+    scatter,
+    scatter_add,
+    take,
+    take_along_dim,
+)
 from tinygrad_dl.ops.joining import (
     atleast_1d,
     atleast_2d,
@@ -147,6 +158,21 @@ from tinygrad_dl.ops.products import cumprod, cumsum, prod
 from tinygrad_dl.ops.reduce import all, any, count_nonzero, mean, nanmean, nansum, std, std_mean, sum, var, var_mean
 from tinygrad_dl.ops.rounding import ceil, fix, floor, frac, round, trunc
 from tinygrad_dl.ops.selection import clamp, clamp_max, clamp_min, clip, fmax, fmin, maximum, minimum, nan_to_num, where
+from tinygrad_dl.ops.masked import masked_fill, masked_scatter, masked_select
+from tinygrad_dl.ops.rearrange import (
+    diag,
+    diag_embed,
+    diagonal,
+    flip,
+    fliplr,
+    flipud,
+    repeat_interleave,
+    roll,
+    rot90,
+    tile,
+    tril,
+    triu,
+)
 from tinygrad_dl.ops.shape import (
     broadcast_to,
     expand,

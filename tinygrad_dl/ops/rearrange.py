@@ -48,7 +48,6 @@ flip.vjp(input=lambda g, dims: flip.duck(g, dims))
 
 
 @op(
-    np.roll,
     inputs=[
         dict(input=real(), shifts=one_of(0, 1, -2, 7)),
         dict(input=real(min_dims=1), shifts=one_of(1, -5), dims=axis_of("input")),
@@ -182,7 +181,6 @@ repeat_interleave.vjp(input=_repeat_interleave_rule)
 
 
 @op(
-    np.tril,
     inputs=dict(input=real(shape="... n m"), diagonal=one_of(0, 1, -1, 5)),
     errors=[error(RuntimeError, "at least 2 dimensions", array(3))],
     reference=lambda input, diagonal=0: np.tril(input, diagonal),
@@ -205,7 +203,6 @@ tril.vjp(input=lambda g, diagonal: np.tril(g, diagonal))
 
 
 @op(
-    np.triu,
     inputs=dict(input=real(shape="... n m"), diagonal=one_of(0, 1, -1, 5)),
     errors=[error(RuntimeError, "at least 2 dimensions", array(3))],
     reference=lambda input, diagonal=0: np.triu(input, diagonal),
@@ -370,6 +367,8 @@ for _name, _method in dict(
 ).items():
     setattr(Tensor, _name, _method)
 NUMPY[np.flip] = lambda m, axis=None: flip(m, tuple(range(m.ndim)) if axis is None else axis)
+NUMPY[np.roll] = lambda a, shift, axis=None: roll(a, shift, axis)
+NUMPY[np.tril], NUMPY[np.triu] = lambda m, k=0: tril(m, k), lambda m, k=0: triu(m, k)
 NUMPY[np.fliplr], NUMPY[np.flipud] = fliplr, flipud
 NUMPY[np.tile] = tile
 NUMPY[np.rot90] = lambda m, k=1, axes=(0, 1): rot90(m, k, axes)

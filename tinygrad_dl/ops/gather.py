@@ -1,0 +1,419 @@
+"""Picking and placing elements by tensors of indices: gather, scatter, index_select, index_add and their like.
+
+Indices that are out of range, negative ones included where PyTorch refuses them, raise IndexError.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.attach import inplace_form
+from tinygrad_dl.op import Array, op
+from tinygrad_dl.ops.indexing import accumulate, index_, place, plain_index, positions, setitem, store, survivors
+from tinygrad_dl.ops.shape import expand, normal_dim, reshape
+from tinygrad_dl.samples import array, drawn, error, integers, one_of, real
+from tinygrad_dl.tensor import NUMPY, Tensor, as_array
+
+
+def require_in_range(index: np.ndarray, size: int, dim: int, what: str) -> None:
+    """Raises IndexError unless all indices are integers from 0 to size - 1."""
+    if index.dtype.kind not in "iu":
+        raise IndexError(f"{what}: expected an index of integers, got dtype {index.dtype}; use t[mask] for masks")
+    if index.size and (index.min() < 0 or index.max() >= size):
+        wrong = index[(index < 0) | (index >= size)].reshape(-1)[0]
+        raise IndexError(f"{what}: index {wrong} is out of range for dim {dim} of size {size}, expected 0 to {size - 1}")
+
+
+def grid(index: Any, dim: int) -> tuple[Any, ...]:
+    """The NumPy index that picks element `index[i, j, k]` along `dim`, and i, j, k along the others."""
+    ndim = index.ndim
+    parts: list[Any] = [
+        np.arange(size).reshape([-1 if j == i else 1 for j in range(ndim)]) for i, size in enumerate(index.shape)
+    ]
+    parts[dim] = index
+    return tuple(parts)
+
+
+def at(dim: int, index: Any) -> tuple[Any, ...]:
+    """The NumPy index that applies `index` to dimension `dim`."""
+    return (*(slice(None),) * dim, index)
+
+
+def _checked(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str, src: np.ndarray | None = None) -> int:
+    """The dimension counted from the front, after a look at whether the index fits."""
+    dim = normal_dim(dim, len(shape))
+    if index.ndim != len(shape):
+        raise IndexError(f"{what}: expected an index with as many dimensions as the tensor, {len(shape)}, got {index.ndim}")
+    require_in_range(index, shape[dim] if shape else 1, dim, what)
+    for i, size in enumerate(index.shape):
+        if i != dim and size > shape[i]:
+            raise IndexError(f"{what}: index of shape {index.shape} is larger than the tensor, {shape}, in dim {i}")
+        if src is not None and src.ndim and size > src.shape[i]:
+            raise IndexError(f"{what}: index of shape {index.shape} is larger than src, {src.shape}, in dim {i}")
+    return dim
+
+
+
+
+@op(
+    inputs=[
+        dict(input=real(shape="n m", min_side=1), dim=one_of(0, -2), index=integers(0, "n", shape="k m")),
+        dict(input=real(shape="b n m", min_side=1), dim=one_of(1), index=integers(0, "n", shape="b 2 m")),
+        dict(input=real(shape="n", min_side=1), dim=one_of(0, -1), index=integers(0, "n", shape="k")),
+    ],
+    errors=[
+        error(IndexError, "index 1 is out of range for dim 0 of size 1", array(1), 0, array(2, dtype="int64")),
+        error(IndexError, "as many dimensions", array(2, 3), 0, array(2, dtype="int64")),
+        error(IndexError, "expected an index of integers", array(2), 0, array(2)),
+    ],
+    reference=lambda input, dim, index: np.take_along_axis(input, index, dim),
+)
+def gather(input: Array, dim: int, index: Array) -> Array:
+    """out[i, j, k] = input[i, index[i, j, k], k] for dim 1, and so on: the shape is that of `index`.
+
+    Args:
+        input: any shape.
+        index: integers, with as many dimensions as `input`, elsewhere than in `dim` no larger.
+
+    Raises:
+        IndexError: an index is out of range, or the shapes do not fit.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([[1, 2], [3, 4]]).gather(1, td.tensor([[1], [0]]))
+    tensor([[2],
+            [3]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.gather.html
+    """
+    dim = _checked(input.shape, dim, index, "gather")
+    return input[grid(index, dim)] if input.ndim else input.copy()
+
+
+gather.vjp(
+    input=lambda g, dim, index, input_shape: (
+        accumulate.duck(g, grid(index, dim), input_shape) if input_shape else g
+    ),
+    index=None,
+)
+
+
+@op(
+    name="scatter",
+    method=False,
+    inputs=[
+        dict(input=real(shape="n m", min_side=1), dim=one_of(0), index=integers(0, "n", shape="2 m"), src=real(shape="2 m")),
+        dict(input=real(shape="n m", min_side=1), dim=one_of(-2), index=integers(0, "n", shape="2 m"), src=real(shape="3 m")),
+        dict(input=real(shape="n", min_side=1), dim=one_of(0), index=integers(0, "n", shape="3"), src=real(shape="")),
+    ],
+    errors=[
+        error(IndexError, "out of range", array(1), 0, array(2, dtype="int64"), array(2)),
+        error(IndexError, "larger than src", array(2), 0, array(2, dtype="int64"), array(1)),
+    ],
+    reference=lambda input, dim, index, src: _naive_scatter(input, dim, index, src, add=False),
+)
+def scattered(input: Array, dim: int, index: Array, src: Array) -> Array:
+    """`scatter` of a tensor, or of a 0-d tensor or number everywhere.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(3).scatter(0, td.tensor([2]), 5.0)
+    tensor([0., 0., 5.])
+    """
+    dim = _checked(input.shape, dim, index, "scatter", src)
+    out = input.copy("C")
+    out[grid(index, dim) if out.ndim else ...] = src[_within(index.shape)] if src.ndim else src
+    return out
+
+
+def _within(shape: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple([slice(n) for n in shape])
+
+
+def _naive_scatter(input: np.ndarray, dim: int, index: np.ndarray, src: np.ndarray, add: bool) -> np.ndarray:
+    """`scatter` and `scatter_add` element by element, to test against."""
+    out = input.copy()
+    for spot in np.ndindex(index.shape):
+        target = list(spot)
+        target[dim] = index[spot]
+        value = src[spot] if src.ndim else src
+        out[tuple(target)] = out[tuple(target)] + value if add else value
+    return out
+
+
+def _scattered_src(g: Any, dim: int, index: Any, input_shape: tuple[int, ...], src_shape: tuple[int, ...]) -> Any:
+    spots = grid(index, normal_dim(dim, len(input_shape))) if input_shape else (...,)
+    kept = survivors(positions(spots, input_shape).reshape(index.shape), math.prod(input_shape))
+    picked = g[spots] * kept.astype(g.dtype)
+    if not src_shape:
+        return np.add.reduce(picked, axis=None)
+    return picked if picked.shape == src_shape else place.duck(picked, _within(index.shape), src_shape)
+
+
+scattered.vjp(
+    input=lambda g, dim, index: scattered.duck(g, dim, index, np.zeros((), g.dtype)), index=None, src=_scattered_src
+)
+
+
+def scatter(
+    input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None
+) -> Tensor:
+    """A copy of `input` with out[i, index[i, j, k], k] = src[i, j, k] for dim 1, and so on.
+
+    Args:
+        index: integers, with as many dimensions as `input`; its shape says how much of `src` is used.
+        src: a tensor at least as large as `index`, or a number.
+        reduce: "add" adds to what is there.
+
+    Of several values for one element the last one stays, and alone has a gradient.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2, 3).scatter(1, td.tensor([[2], [0]]), 1.0)
+    tensor([[0., 0., 1.],
+            [1., 0., 0.]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.scatter.html
+    """
+    src = value if src is None else src
+    if reduce is None:
+        return scattered(input, dim, index, src)  # type: ignore[no-any-return]
+    if reduce != "add":
+        raise ValueError(f"scatter: expected reduce to be 'add' or None, got {reduce!r}")
+    src = src if isinstance(src, Tensor) and src.ndim else expand(src, index.shape)
+    return scatter_add(input, dim, index, src)  # type: ignore[no-any-return]
+
+
+@op(
+    inputs=[
+        dict(input=real(shape="n m", min_side=1), dim=one_of(0), index=integers(0, "n", shape="3 m"), src=real(shape="3 m")),
+        dict(input=real(shape="n m", min_side=1), dim=one_of(-2), index=integers(0, "n", shape="2 m"), src=real(shape="3 m")),
+    ],
+    errors=[
+        error(IndexError, "out of range", array(1), 0, array(2, dtype="int64"), array(2)),
+        error(IndexError, "larger than src", array(2), 0, array(2, dtype="int64"), array(1)),
+    ],
+    reference=lambda input, dim, index, src: _naive_scatter(input, dim, index, src, add=True),
+)
+def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Array:
+    """A copy of `input` with src[i, j, k] added to out[i, index[i, j, k], k] for dim 1, and so on.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(3).scatter_add(0, td.tensor([2, 2, 0]), td.ones(3))
+    tensor([1., 0., 2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.scatter_add.html
+    """
+    dim = _checked(input.shape, dim, index, "scatter_add", src)
+    if not input.ndim:
+        return input + src
+    return input + accumulate.duck(src[_within(index.shape)].astype(input.dtype), grid(index, dim), input.shape)
+
+
+def _scatter_add_src(g: Any, dim: int, index: Any, src_shape: tuple[int, ...]) -> Any:
+    picked = gather.duck(g, dim, index)
+    return picked if picked.shape == src_shape else place.duck(picked, _within(index.shape), src_shape)
+
+
+scatter_add.vjp(input=lambda g: g, index=None, src=_scatter_add_src)
+
+
+@op(
+    inputs=[
+        dict(input=real(shape="n m", min_side=1), dim=one_of(0, -2), index=integers(0, "n", shape="k")),
+        dict(input=real(shape="b n m", min_side=1), dim=one_of(1), index=integers(0, "n", shape="3")),
+    ],
+    errors=[
+        error(IndexError, "index 1 is out of range for dim 0 of size 1", array(1, 2), 0, array(2, dtype="int64")),
+        error(IndexError, "1-D index", array(2, 2), 0, array(1, 1, dtype="int64")),
+    ],
+    reference=lambda input, dim, index: np.take(input, index, dim),
+)
+def index_select(input: Array, dim: int, index: Array) -> Array:
+    """The slices along `dim` that the 1-D `index` names, copied.
+
+    Raises:
+        IndexError: an index is negative or too large, or `index` has several dimensions.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([1, 2, 3]).index_select(0, td.tensor([2, 0]))
+    tensor([3, 1])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.index_select.html
+    """
+    dim, index = _checked_line(input.shape, dim, index, "index_select")
+    return input.take(index, dim)
+
+
+def _checked_line(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str) -> tuple[int, np.ndarray]:
+    """The dimension counted from the front and the index in one dimension, after a look at whether they fit."""
+    dim = normal_dim(dim, len(shape))
+    if index.ndim > 1:
+        raise IndexError(f"{what}: expected a 1-D index, got shape {index.shape}")
+    require_in_range(index, shape[dim] if shape else 1, dim, what)
+    return dim, index.reshape(-1)
+
+
+index_select.vjp(
+    input=lambda g, dim, index, input_shape: accumulate.duck(
+        g, at(normal_dim(dim, len(input_shape)), index.reshape(-1)), input_shape
+    ),
+    index=None,
+)
+
+
+@op(
+    inputs=[
+        dict(input=real(shape="n m", min_side=1), dim=one_of(0), index=integers(0, "n", shape="3"), source=real(shape="3 m")),
+        dict(
+            input=real(shape="m n", min_side=1), dim=one_of(-1), index=integers(0, "n", shape="2"),
+            source=real(shape="m 2"), alpha=one_of(2.0, -1),
+        ),
+    ],
+    errors=[
+        error(IndexError, "out of range", array(1, 2), 0, array(2, dtype="int64"), array(2, 2)),
+        error(ValueError, "expected a source of shape", array(2, 2), 0, array(1, dtype="int64"), array(2, 2)),
+    ],
+    reference=lambda input, dim, index, source, alpha=1: _naive_index_add(input, dim, index, source, alpha),
+)
+def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Any = 1) -> Array:
+    """A copy of `input` with `alpha` times slice i of `source` added to its slice index[i], along `dim`.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(3).index_add(0, td.tensor([0, 0, 2]), td.ones(3))
+    tensor([2., 0., 1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.index_add.html
+    """
+    dim, index = _checked_line(input.shape, dim, index, "index_add")
+    expected = (*input.shape[:dim], index.size, *input.shape[dim + 1 :])
+    if source.shape != expected:
+        raise ValueError(f"index_add: expected a source of shape {expected}, got {source.shape}")
+    if alpha != 1:
+        source = source * alpha
+    return input + accumulate.duck(source.astype(input.dtype), at(dim, index), input.shape)
+
+
+def _naive_index_add(input: np.ndarray, dim: int, index: np.ndarray, source: np.ndarray, alpha: Any) -> np.ndarray:
+    """`index_add` by NumPy, to test against."""
+    out = np.moveaxis(input, dim, 0).copy()
+    for i, each in zip(index, np.moveaxis(source, dim, 0), strict=True):
+        out[i] += alpha * each
+    return np.moveaxis(out, 0, dim)
+
+
+index_add.vjp(
+    input=lambda g: g,
+    index=None,
+    source=lambda g, dim, index, alpha: (
+        index_select.duck(g, dim, index) if alpha == 1 else index_select.duck(g, dim, index) * alpha
+    ),
+)
+
+
+def index_copy(input: Any, dim: int, index: Any, source: Any) -> Tensor:
+    """A copy of `input` in which slice index[i] is slice i of `source`, along `dim`.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(3).index_copy(0, td.tensor([2]), td.ones(1))
+    tensor([0., 0., 1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_copy.html
+    """
+    dim, line = _checked_line(input.shape, dim, as_array(index), "index_copy")
+    return setitem(input, at(dim, line), source)  # type: ignore[no-any-return]
+
+
+def index_fill(input: Any, dim: int, index: Any, value: Any) -> Tensor:
+    """A copy of `input` in which the slices along `dim` that `index` names are filled with `value`.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(3).index_fill(0, td.tensor([0, 2]), 1.0)
+    tensor([1., 0., 1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_fill.html
+    """
+    line = as_array(index).reshape(-1)
+    return setitem(input, at(normal_dim(dim, input.ndim), line), value)  # type: ignore[no-any-return]
+
+
+def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
+    """A copy of `input` with `values` at `input[indices]`: stored, or with `accumulate` added.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(3).index_put((td.tensor([0, 0]),), td.tensor(1.0), accumulate=True)
+    tensor([2., 0., 0.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_put.html
+    """
+    index, _ = plain_index(tuple(indices))
+    if not accumulate:
+        return setitem(input, index, values)  # type: ignore[no-any-return]
+    added = expand(values, np.empty(input.shape, bool)[index].shape)
+    return input + _accumulate(added, index, input.shape)  # type: ignore[no-any-return]
+
+
+_accumulate = accumulate
+
+
+def take(input: Any, index: Any) -> Tensor:
+    """The elements of the flattened tensor at `index`, in the shape of `index`. Negative indices count from the end.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([[1, 2], [3, 4]]).take(td.tensor([0, -1]))
+    tensor([1, 4])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.take.html
+    """
+    return reshape(input, -1)[index]  # type: ignore[no-any-return]
+
+
+def _np_take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Tensor:
+    if mode != "raise":
+        raise ValueError(f"np.take of a tensor: expected mode 'raise', got {mode!r}")
+    return take(a, indices) if axis is None else a[at(normal_dim(axis, a.ndim), indices)]  # type: ignore[no-any-return]
+
+
+def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Tensor:
+    """`gather` that broadcasts the other dimensions and lets negative indices count from the end.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor([[3, 1, 2], [4, 6, 5]])
+    >>> td.take_along_dim(x, x.argsort(dim=1), dim=1)
+    tensor([[1, 2, 3],
+            [4, 5, 6]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.take_along_dim.html
+    """
+    index = as_array(indices)
+    if dim is None:
+        return take(input, index.reshape(-1))
+    ndim = input.ndim
+    dim = normal_dim(dim, ndim)
+    if index.ndim != ndim:
+        raise ValueError(f"take_along_dim: expected indices with {ndim} dimensions as the tensor has, got {index.ndim}")
+    if index.dtype.kind not in "iu":
+        raise IndexError(f"take_along_dim: expected indices of integers, got dtype {index.dtype}")
+    others = [n for i, n in enumerate(index.shape) if i != dim], [n for i, n in enumerate(input.shape) if i != dim]
+    rest = list(np.broadcast_shapes(*map(tuple, others)))
+    rest.insert(dim, -1)
+    wide = expand(input, rest) if any(a not in (-1, b) for a, b in zip(rest, input.shape, strict=True)) else input
+    rest[dim] = index.shape[dim]
+    return index_(wide, grid(np.broadcast_to(index, rest), dim))  # type: ignore[no-any-return]
+
+
+def _index_put_(self: Tensor, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
+    """The in-place form of `index_put`: changes the tensor and returns it."""
+    if accumulate:
+        return self._assign(index_put(self, indices, values, True), "index_put_")
+    return store(self, tuple(indices), values, "index_put_")
+
+
+for _function in (scatter, index_copy, index_fill, index_put, take, take_along_dim):
+    setattr(Tensor, _function.__name__, _function)
+for _function in (scatter, scatter_add, index_add, index_copy, index_fill):
+    setattr(Tensor, f"{_function.__name__}_", inplace_form(_function, f"{_function.__name__}_"))
+for _name, _method in {"index_put_": _index_put_}.items():
+    setattr(Tensor, _name, _method)
+NUMPY[np.take] = _np_take
+NUMPY[np.take_along_axis] = lambda arr, indices, axis=-1: take_along_dim(arr, indices, axis)

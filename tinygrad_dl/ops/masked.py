@@ -1,0 +1,130 @@
+"""Picking and filling elements by masks, and filling whole tensors in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.attach import inplace_form
+from tinygrad_dl.op import Array, op
+from tinygrad_dl.ops.indexing import index_, setitem, store
+from tinygrad_dl.ops.shape import expand, reshape
+from tinygrad_dl.samples import array, boolean, broadcasting, error, real
+from tinygrad_dl.tensor import Tensor, as_array
+
+
+def _as_mask(mask: np.ndarray, what: str) -> np.ndarray:
+    if mask.dtype.kind != "b":
+        raise TypeError(f"{what}: expected a mask of dtype bool, got {mask.dtype}; compare it, or call .bool()")
+    return mask
+
+
+@op(
+    inplace=True,
+    promote=False,
+    inputs=broadcasting(real(), boolean(), real(shape="")),
+    errors=[
+        error(TypeError, "expected a mask of dtype bool", array(2), array(2), array()),
+        error(ValueError, "broadcast", array(2), array(3, dtype="bool"), array()),
+    ],
+    reference=lambda input, mask, value: np.where(mask, value, input),
+)
+def masked_fill(input: Array, mask: Array, value: Array) -> Array:
+    """`value` (a number or 0-d tensor) where the mask holds, `input` elsewhere. The mask broadcasts.
+
+    The gradient of what was filled is exactly 0, whatever stood there.
+
+    Raises:
+        TypeError: the mask is not of dtype bool, or a complex value is to fill a real tensor.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([1.0, 2.0]).masked_fill(td.tensor([True, False]), float("-inf"))
+    tensor([-inf,   2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html
+    """
+    _as_mask(mask, "masked_fill")
+    if value.dtype.kind == "c" and input.dtype.kind != "c":
+        raise TypeError(f"masked_fill: a complex value does not fit into dtype {input.dtype}; pass value.real")
+    return np.where(mask, value.astype(input.dtype), input)
+
+
+masked_fill.vjp(
+    input=lambda g, mask: masked_fill.duck(g, mask, np.zeros((), g.dtype)),
+    mask=None,
+    value=lambda g, mask: masked_fill.duck(g, ~mask, np.zeros((), g.dtype)),
+)
+
+
+def masked_select(input: Any, mask: Any) -> Tensor:
+    """The elements where the mask holds, in one dimension. Both broadcast.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor([1.0, -2.0, 3.0])
+    >>> x.masked_select(x > 0)
+    tensor([1., 3.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.masked_select.html
+    """
+    found = _as_mask(as_array(mask), "masked_select")
+    shape = np.broadcast_shapes(input.shape, found.shape)
+    wide = input if input.shape == shape else expand(input, shape)
+    return index_(wide, np.broadcast_to(found, shape))  # type: ignore[no-any-return]
+
+
+def masked_scatter(input: Any, mask: Any, source: Any) -> Tensor:
+    """A copy of `input` whose elements where the mask holds are the first ones of `source`, in order.
+
+    Raises:
+        ValueError: `source` has too few elements.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(3).masked_scatter(td.tensor([True, False, True]), td.tensor([1.0, 2.0, 3.0]))
+    tensor([1., 0., 2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_scatter.html
+    """
+    found = np.broadcast_to(_as_mask(as_array(mask), "masked_scatter"), input.shape)
+    count = int(np.count_nonzero(found))
+    if source.numel() < count:
+        raise ValueError(f"masked_scatter: the mask picks {count} elements, but the source has {source.numel()} only")
+    return setitem(input, found, reshape(source, -1)[:count])  # type: ignore[no-any-return]
+
+
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Every element becomes `value`, a number or 0-d tensor, in place.
+
+    >>> import tinygrad_dl as td
+    >>> td.empty(2).fill_(1.5)
+    tensor([1.5000, 1.5000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.fill_.html
+    """
+    return store(self, ..., value, "fill_")
+
+
+def zero_(self: Tensor) -> Tensor:
+    """Every element becomes 0, in place.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.zero_.html
+    """
+    return store(self, ..., 0, "zero_")
+
+
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """The elements become those of `src`, broadcast and cast, in place.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2).copy_(td.tensor([1, 2]))
+    tensor([1., 2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.copy_.html
+    """
+    return store(self, ..., src, "copy_")
+
+
+for _function in (masked_select, masked_scatter, fill_, zero_, copy_):
+    setattr(Tensor, _function.__name__, _function)
+for _name in ("masked_scatter_",):
+    setattr(Tensor, _name, inplace_form(masked_scatter, _name))
