@@ -182,9 +182,10 @@ real.vjp(input=lambda g: g)
     np.imag,
     method=False,
     view=True,
+    aux={"kind": None},
     inputs=dict(input=real_tensor()),
 )
-def imag(input: Array) -> Array:
+def imag(input: Array) -> Any:
     """The imaginary part, as a view; of a real tensor, zeros. Also the property `t.imag`.
 
     >>> import tinygrad_dl as td
@@ -193,10 +194,12 @@ def imag(input: Array) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.imag.html
     """
-    return input.imag
+    return input.imag, input.dtype.kind
 
 
-imag.vjp(input=lambda g: g * 1j)
+imag.vjp(
+    input=lambda g, kind: complex.duck(np.zeros(g.shape, g.dtype), g) if kind == "c" else np.zeros(g.shape, g.dtype)
+)
 
 
 @op(np.conjugate, inputs=dict(input=real_tensor()))
@@ -266,10 +269,11 @@ view_as_complex.vjp(input=lambda g: view_as_real.duck(g))
 @op(
     view=True,
     method=False,
+    aux={"kind": None},
     inputs=dict(input=real_tensor()),
     reference=lambda input: np.stack([input.real, input.imag], -1),
 )
-def view_as_real(input: Array) -> Array:
+def view_as_real(input: Array) -> Any:
     """The real and the imaginary parts side by side in a new last dimension of size 2. A view of complex ones.
 
     >>> import tinygrad_dl as td
@@ -279,11 +283,11 @@ def view_as_real(input: Array) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.view_as_real.html
     """
     if input.dtype.kind != "c":
-        return np.stack([input, np.zeros_like(input)], -1)
-    return input[..., None].view(input.real.dtype)
+        return np.stack([input, np.zeros_like(input)], -1), "f"
+    return input[..., None].view(input.real.dtype), "c"
 
 
-view_as_real.vjp(input=lambda g: view_as_complex.duck(g))
+view_as_real.vjp(input=lambda g, kind: view_as_complex.duck(g) if kind == "c" else g[..., 0])
 
 
 def _to_dtype(name: str, dtype: Any) -> Callable[[Tensor], Tensor]:

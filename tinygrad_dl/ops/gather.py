@@ -123,7 +123,10 @@ def scattered(input: Array, dim: int, index: Array, src: Array) -> Array:
     """
     dim = _checked(input.shape, dim, index, "scatter", src)
     out = input.copy("C")
-    out[grid(index, dim) if out.ndim else ...] = src[_within(index.shape)] if src.ndim else src
+    if out.ndim and src.ndim:  # in one dimension the order, and so which value stays, is certain
+        out.reshape(-1)[positions(grid(index, dim), out.shape).reshape(-1)] = src[_within(index.shape)].reshape(-1)
+    else:
+        out[grid(index, dim) if out.ndim else ...] = src
     return out
 
 

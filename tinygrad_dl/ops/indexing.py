@@ -180,6 +180,10 @@ def _is_mask(part: Any) -> bool:
     return type(part) is np.ndarray and part.dtype.kind == "b"
 
 
+def _is_picks(part: Any) -> bool:
+    return type(part) is np.ndarray and part.dtype.kind != "b"
+
+
 def positions(parts: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
     """Where in the flattened array of that shape the index finds each of the elements that it picks."""
     full = slice(None)
@@ -240,8 +244,17 @@ def setitem(input: Array, index: Any, value: Array) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_put_.html
     """
-    out = input.copy()
-    out[index] = _storable(value, input)
+    out = input.copy("C")
+    value = _storable(value, input)
+    parts = index if type(index) is tuple else (index,)
+    if any([_is_picks(part) for part in parts]) and value.ndim:
+        # Which of several values for one element stays is certain in one dimension only.
+        spots = positions(parts, input.shape)
+        spots = spots.reshape(np.empty(input.shape, bool)[index].shape)
+        value = value.reshape(value.shape[max(0, value.ndim - spots.ndim) :])  # NumPy drops ones in front
+        out.reshape(-1)[spots.reshape(-1)] = np.broadcast_to(value, spots.shape).reshape(-1)
+    else:
+        out[index] = value
     return out
 
 
@@ -257,7 +270,7 @@ def _naive_setitem(input: np.ndarray, index: Any, value: np.ndarray) -> np.ndarr
 def _setitem_value(g: Any, input_shape: tuple[int, ...], index: Any, value_shape: tuple[int, ...]) -> Any:
     picked = g[index]
     parts = index if type(index) is tuple else (index,)
-    if any([type(part) is np.ndarray and part.dtype.kind != "b" for part in parts]):
+    if any([_is_picks(part) for part in parts]):
         spots = positions(parts, input_shape).reshape(picked.shape)
         picked = picked * survivors(spots, math.prod(input_shape)).astype(g.dtype)
     shape = value_shape[max(0, len(value_shape) - picked.ndim) :]  # NumPy drops ones in front
@@ -271,10 +284,11 @@ setitem.vjp(input=lambda g, index: setitem.duck(g, index, np.zeros((), g.dtype))
 
 def survivors(spots: np.ndarray, size: int) -> np.ndarray:
     """Of elements stored one after the other at `spots`, which were not overwritten by a later one."""
-    order = np.arange(spots.size).reshape(spots.shape)
+    flat = spots.reshape(-1)
+    order = np.arange(flat.size)
     last = np.zeros(size, np.intp)
-    last[spots] = order
-    return last[spots] == order
+    last[flat] = order
+    return (last[flat] == order).reshape(spots.shape)
 
 
 def _storable(value: np.ndarray, into: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,11 @@ import numpy as np
 from tinygrad_dl.engine import unbroadcast
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.samples import array, error, real
+
+
+def as_rows(a: Any) -> Any:
+    """All dimensions but the last one as one: (..., k) as (n, k)."""
+    return a.reshape((math.prod(a.shape[:-1]), a.shape[-1]))
 
 
 @op(
@@ -48,7 +54,7 @@ def matmul(input: Array, other: Array) -> Array:
     """
     if other.ndim == 2 and input.ndim > 2 and input.shape[-1] == other.shape[0]:
         # One large product is faster than many small ones.
-        return (input.reshape(-1, input.shape[-1]) @ other).reshape(*input.shape[:-1], -1)
+        return np.matmul(as_rows(input), other).reshape(*input.shape[:-1], other.shape[1])
     return np.matmul(input, other)
 
 
@@ -70,11 +76,11 @@ def _matmul_other(g: Any, input: Any, other_shape: tuple[int, ...]) -> Any:
         if ndim == 2:
             return input.T @ g
         if ndim > 2:
-            return input.reshape(-1, other_shape[0]).T @ g.reshape(-1, other_shape[1])
+            return as_rows(input).T @ as_rows(g)
     if ndim == 1:
         return g * input if len(other_shape) == 1 else np.expand_dims(input, -1) * np.expand_dims(g, -2)
     if len(other_shape) == 1:
-        return np.reshape(input, (-1, other_shape[0])).T @ g.reshape(-1)
+        return as_rows(input).T @ g.reshape(-1)
     gx = input.swapaxes(-1, -2) @ g
     return gx if gx.shape == other_shape else unbroadcast(gx, other_shape)
 

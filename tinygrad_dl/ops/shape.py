@@ -240,7 +240,7 @@ def _expanded(shape: tuple[int, ...], size: Any) -> tuple[int, ...]:
         error(ValueError, "expand", array(2, 3), (4, 3)),
         error(RuntimeError, "-1 keeps an existing dimension", array(3), (-1, 3)),
     ],
-    reference=lambda input, size: np.broadcast_to(input, size),
+    reference=lambda input, size: np.broadcast_to(input, _expanded(input.shape, size)),
 )
 def expand(input: Array, size: Any) -> Array:
     """Dimensions of size 1 repeated up to `size`, and new ones put in front. A read-only view.
