@@ -27,6 +27,13 @@ def torch_setitem(input: torch.Tensor, index: Any, value: torch.Tensor) -> torch
     return changed
 
 
+def torch_prod(input: torch.Tensor, dim: Any = None, keepdim: bool = False, **options: Any) -> torch.Tensor:
+    dims = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
+    for axis in sorted((d % max(1, input.ndim) for d in dims), reverse=True):
+        input = torch.prod(input, axis, keepdim, **options)
+    return input if dims else input.clone()
+
+
 # Where PyTorch spells it otherwise: op -> a function of the same keyword arguments.
 SPELLED = {
     "cast": lambda input, dtype: input.to(dtype),
@@ -36,6 +43,7 @@ SPELLED = {
     "getitem": lambda input, index: input[index],
     "max_dim": torch.max,
     "min_dim": torch.min,
+    "prod": torch_prod,
     "setitem": torch_setitem,
     "view": lambda input, shape: input.reshape(shape),
 }
@@ -45,6 +53,8 @@ def undefined(call: Call) -> bool:
     index = call.values.get("index")
     if call.op.name == "setitem" and isinstance(index, np.ndarray) and index.dtype != bool:
         return len(set(index.ravel().tolist())) < index.size  # which of several values is stored
+    if call.op.name == "view_as_complex" and not call.values["input"].size:
+        return True  # refused though the last dimension is dense
     return call.op.name == "getitem" and "-1)" in repr(index)  # negative steps are refused
 
 

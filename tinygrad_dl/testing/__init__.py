@@ -7,9 +7,11 @@ hypothesis: `pip install 'tinygrad_dl[testing]'`.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_dl.testing.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from tinygrad_dl.testing.module_check import ModuleReport, check_module
 from tinygrad_dl.testing.report import CheckError, Entry, relative_difference, verdict
 
 if TYPE_CHECKING:
@@ -20,11 +22,13 @@ __all__ = [
     "CheckError",
     "Entry",
     "GradcheckError",
+    "ModuleReport",
     "OpError",
     "all_ops",
     "arguments",
     "broadcastable_shapes",
     "check_call",
+    "check_module",
     "check_op",
     "gradcheck",
     "gradgradcheck",
@@ -45,10 +49,8 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'tinygrad_dl.testing' has no attribute {name!r}")
-    try:
-        import hypothesis  # noqa: F401
-    except ImportError:
+    if importlib.util.find_spec("hypothesis") is None:
         raise ImportError(
             f"tinygrad_dl.testing.{name} draws its inputs with hypothesis: pip install 'tinygrad_dl[testing]'"
-        ) from None
+        )
     return getattr(importlib.import_module(f"tinygrad_dl.testing.{_LAZY[name]}"), name)

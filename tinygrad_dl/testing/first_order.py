@@ -78,7 +78,7 @@ def coarseness(results: list[np.ndarray]) -> dict[str, float]:
 
 def settle(entries: list[Any], places: list[tuple[str, int | None]], tally: Tally) -> None:
     """Raises for entries that differ; counts what was compared and what was set aside."""
-    failed = [e for e in entries if not e.kink and not numeric.agrees(e, 1e-5)]
+    failed = [e for e in entries if not e.kink and not e.agrees(1e-5)]
     if failed:
         raise CheckError(
             f"the gradient differs from central differences in {len(failed)} of {len(entries)} entries; the worst:\n"

@@ -95,7 +95,7 @@ def compare_entry(
     for step in (eps, *(s for s in SMALLER if s < eps and precision == EPS)):
         numeric, noise = along(function, flat, position, scale, step, precision)
         entry = Entry(name, index, analytic, numeric / scale, atol + noise / scale)
-        if agrees(entry, rtol):
+        if entry.agrees(rtol):
             return entry
         if best is None or not np.isfinite(best.numeric):
             best = entry
@@ -103,11 +103,6 @@ def compare_entry(
     if has_kink(function, flat, position, scale, precision):
         return best._replace(kink=True)
     return best
-
-
-def agrees(entry: Entry, rtol: float) -> bool:
-    """Whether the two values of an entry agree."""
-    return bool(np.isfinite(entry.analytic) and np.isfinite(entry.numeric) and entry.relative <= rtol)
 
 
 def compare(

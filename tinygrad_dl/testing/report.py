@@ -52,15 +52,22 @@ class Entry(NamedTuple):
 
     @property
     def relative(self) -> float:
-        """|a - n| / (|a| + |n|), or 0 where the two agree but for rounding."""
-        if abs(self.analytic - self.numeric) <= self.noise:
-            return 0.0
+        """|a - n| / (|a| + |n|)."""
         return relative_difference(self.analytic, self.numeric)
+
+    @property
+    def excess(self) -> float:
+        """The relative difference, or 0 where the two agree but for rounding."""
+        return 0.0 if abs(self.analytic - self.numeric) <= self.noise else self.relative
+
+    def agrees(self, rtol: float) -> bool:
+        """Whether the two values agree, rounding set aside."""
+        return bool(np.isfinite(self.analytic) and np.isfinite(self.numeric) and self.excess <= rtol)
 
     @property
     def verdict(self) -> str:
         """"right", "look again", "suspicious", "wrong", or "kink"."""
-        return "kink" if self.kink else verdict(self.relative)
+        return "kink" if self.kink else verdict(self.excess)
 
     def __str__(self) -> str:
         place = f"{self.name}[{', '.join(map(str, self.index))}]" if self.index else self.name
@@ -71,13 +78,13 @@ class Entry(NamedTuple):
 
 
 def worst(entries: Iterable[Entry]) -> Entry | None:
-    """The entry with the largest relative difference, kinks left aside."""
-    return max((e for e in entries if not e.kink), key=lambda e: e.relative, default=None)
+    """The entry with the largest relative difference beyond rounding, kinks left aside."""
+    return max((e for e in entries if not e.kink), key=lambda e: (e.excess, e.relative), default=None)
 
 
 def worst_lines(entries: Sequence[Entry], count: int = 3) -> str:
-    """The worst entries of each name, worst first, a line each."""
-    ordered = sorted((e for e in entries if not e.kink), key=lambda e: -e.relative)
+    """The worst entries, worst first, a line each."""
+    ordered = sorted((e for e in entries if not e.kink), key=lambda e: -e.excess)
     return "\n".join(f"  {entry}" for entry in ordered[:count])
 
 

@@ -51,7 +51,7 @@ def check_second_order(call: Call, tally: Tally) -> None:
     entries = numeric.compare(
         weighted, arrays, [h._data for h in second], names, rtol=1e-5, atol=1e-8, entrywise=0, **coarse
     )
-    failed = [e for e in entries if not e.kink and not numeric.agrees(e, 1e-5)]
+    failed = [e for e in entries if not e.kink and not e.agrees(1e-5)]
     if failed:
         raise CheckError(
             f"the second derivative (through create_graph=True) differs from differences of the gradient in "
