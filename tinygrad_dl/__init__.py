@@ -119,7 +119,38 @@ from tinygrad_dl.ops.comparison import (
 )
 from tinygrad_dl.ops.conversion import astype, clone, complex, conj, imag, real, view_as_complex, view_as_real
 from tinygrad_dl.ops.dimensions import adjoint, broadcast_tensors, flatten, moveaxis, movedim, ravel, t, unflatten
-from tinygrad_dl.ops.elementwise import exp, log, tanh
+from tinygrad_dl.ops.elementwise import (
+    acos,
+    acosh,
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    cos,
+    cosh,
+    erf,
+    erfc,
+    exp,
+    exp2,
+    expm1,
+    hypot,
+    log,
+    log10,
+    log1p,
+    log2,
+    sin,
+    sinh,
+    tan,
+    tanh,
+)
 from tinygrad_dl.ops.extrema import amax, amin, argmax, argmin, max, min
 from tinygrad_dl.ops.gather import (
     gather,
@@ -153,12 +184,9 @@ from tinygrad_dl.ops.joining import (
     vstack,
 )
 from tinygrad_dl.ops.linalg import matmul
+from tinygrad_dl.ops.masked import masked_fill, masked_scatter, masked_select
 from tinygrad_dl.ops.norms import norm
 from tinygrad_dl.ops.products import cumprod, cumsum, prod
-from tinygrad_dl.ops.reduce import all, any, count_nonzero, mean, nanmean, nansum, std, std_mean, sum, var, var_mean
-from tinygrad_dl.ops.rounding import ceil, fix, floor, frac, round, trunc
-from tinygrad_dl.ops.selection import clamp, clamp_max, clamp_min, clip, fmax, fmin, maximum, minimum, nan_to_num, where
-from tinygrad_dl.ops.masked import masked_fill, masked_scatter, masked_select
 from tinygrad_dl.ops.rearrange import (
     diag,
     diag_embed,
@@ -173,6 +201,9 @@ from tinygrad_dl.ops.rearrange import (
     tril,
     triu,
 )
+from tinygrad_dl.ops.reduce import all, any, count_nonzero, mean, nanmean, nansum, std, std_mean, sum, var, var_mean
+from tinygrad_dl.ops.rounding import ceil, fix, floor, frac, round, trunc
+from tinygrad_dl.ops.selection import clamp, clamp_max, clamp_min, clip, fmax, fmin, maximum, minimum, nan_to_num, where
 from tinygrad_dl.ops.shape import (
     broadcast_to,
     expand,
@@ -184,6 +215,7 @@ from tinygrad_dl.ops.shape import (
     transpose,
     unsqueeze,
 )
+from tinygrad_dl.ops.sort import argsort, argwhere, bucketize, kthvalue, msort, nonzero, searchsorted, sort, topk, unique
 from tinygrad_dl.ops.softmax import log_softmax, logsumexp, softmax
 from tinygrad_dl.random import (
     Generator,
@@ -200,6 +232,7 @@ from tinygrad_dl.random import (
     randperm,
     set_rng_state,
 )
+from tinygrad_dl.serialization import load, save
 from tinygrad_dl.tensor import Tensor
 
 __version__ = "0.1.0"

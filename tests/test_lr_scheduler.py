@@ -1,0 +1,139 @@
+"""Learning-rate schedules: their rates, resuming, the warning about order, and what they refuse."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import pytest
+
+import tinygrad_dl as td
+from tinygrad_dl.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler, ReduceLROnPlateau, StepLR
+
+
+def optimizer(*rates):
+    return td.optim.SGD([{"params": [td.zeros(1, requires_grad=True)], "lr": lr} for lr in rates or (1.0,)])
+
+
+def rates(scheduler, epochs):
+    found = [scheduler.get_last_lr()]
+    for _ in range(epochs):
+        scheduler.optimizer.step()
+        scheduler.step()
+        found.append(scheduler.get_last_lr())
+    return found
+
+
+def test_step():
+    assert rates(StepLR(optimizer(1.0, 2.0), 2, 0.5), 4) == [[1, 2], [1, 2], [0.5, 1], [0.5, 1], [0.25, 0.5]]
+
+
+def test_exponential():
+    assert rates(ExponentialLR(optimizer(), 0.5), 3) == [[1], [0.5], [0.25], [0.125]]
+
+
+def test_cosine_down_and_up_again():
+    found = rates(CosineAnnealingLR(optimizer(1.0), 5, eta_min=0.2), 20)
+    expected = [0.2 + 0.8 * (1 + math.cos(math.pi * epoch / 5)) / 2 for epoch in range(21)]
+    assert [lr for (lr,) in found] == pytest.approx(expected, abs=1e-12)
+
+
+def test_changes_from_elsewhere_are_kept():
+    scheduler = ExponentialLR(optimizer(), 0.5)
+    scheduler.optimizer.param_groups[0]["lr"] = 8.0
+    assert rates(scheduler, 1)[-1] == [4.0]
+
+
+def test_plateau():
+    scheduler = ReduceLROnPlateau(optimizer(1.0, 0.2), factor=0.5, patience=1, min_lr=[0, 0.15])
+    found = []
+    for metric in (1.0, 1.0, td.tensor(1.0), 0.5, math.nan, 0.5):
+        scheduler.step(metric)
+        found.append(scheduler.get_last_lr())
+    assert found == [[1, 0.2], [1, 0.2], [0.5, 0.15], [0.5, 0.15], [0.5, 0.15], [0.25, 0.15]]
+
+
+def test_plateau_after_a_group_was_added():
+    scheduler = ReduceLROnPlateau(optimizer(), patience=0)
+    scheduler.optimizer.add_param_group({"params": td.zeros(2, requires_grad=True)})
+    for metric in (1.0, 1.0):
+        scheduler.step(metric)
+    assert scheduler.get_last_lr() == pytest.approx([0.1, 1e-4])
+    listed = ReduceLROnPlateau(optimizer(), patience=0, min_lr=[0.1])
+    listed.optimizer.add_param_group({"params": td.zeros(2, requires_grad=True)})
+    listed.step(1.0)
+    with pytest.raises(RuntimeError, match=r"min_lr has 1 rates, and the optimiser now has 2 groups; set"):
+        listed.step(1.0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: StepLR(o, 3, 0.5),
+        lambda o: ExponentialLR(o, 0.9),
+        lambda o: CosineAnnealingLR(o, 6),
+    ],
+)
+def test_a_saved_state_goes_on_the_same(make):
+    whole = [lr for (lr,) in rates(make(optimizer()), 10)]
+    first = make(optimizer())
+    start = [lr for (lr,) in rates(first, 4)]
+    second = make(optimizer(7.0))
+    second.optimizer.load_state_dict(first.optimizer.state_dict())
+    second.load_state_dict(first.state_dict())
+    assert start + [lr for (lr,) in rates(second, 6)][1:] == pytest.approx(whole)
+    assert "optimizer" not in first.state_dict()
+
+
+def test_a_saved_plateau_goes_on_the_same():
+    first, second = ReduceLROnPlateau(optimizer(), patience=2), ReduceLROnPlateau(optimizer(), mode="max")
+    for metric in (1.0, 2.0, 2.0):
+        first.step(metric)
+    second.load_state_dict(first.state_dict())
+    second.step(2.0)
+    assert second.get_last_lr() == pytest.approx([0.1])
+
+
+def test_resuming_needs_the_first_rate():
+    with pytest.raises(KeyError, match="group 0 has no 'initial_lr', which resuming at last_epoch=3 needs"):
+        StepLR(optimizer(), 2, last_epoch=3)
+
+
+def test_the_order_of_the_steps():
+    scheduler = StepLR(optimizer(), 2)
+    with pytest.warns(UserWarning, match=r"scheduler\.step\(\) was called before optimizer\.step\(\)"):
+        scheduler.step()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rates(StepLR(optimizer(), 2), 3)
+
+
+def test_a_schedule_of_ones_own():
+    class Linear(LRScheduler):
+        def get_lr(self):
+            return [lr * (1 - self.last_epoch / 4) for lr in self.base_lrs]
+
+    assert rates(Linear(optimizer(4.0)), 3) == [[4], [3], [2], [1]]
+    with pytest.raises(NotImplementedError, match=r"LRScheduler: define get_lr\(self\)"):
+        LRScheduler(optimizer())
+
+
+def test_refusals():
+    with pytest.raises(TypeError, match="StepLR: expected an optimiser, got a list"):
+        StepLR([], 2)
+    with pytest.raises(TypeError, match="ReduceLROnPlateau: expected an optimiser, got a int"):
+        ReduceLROnPlateau(3)
+    with pytest.raises(ValueError, match="step_size is 0, expected 1 or more epochs"):
+        StepLR(optimizer(), 0)
+    with pytest.raises(ValueError, match="T_max is 0, expected 1 or more epochs"):
+        CosineAnnealingLR(optimizer(), 0)
+    with pytest.raises(ValueError, match=r"factor is 1\.5, expected less than 1"):
+        ReduceLROnPlateau(optimizer(), factor=1.5)
+    with pytest.raises(ValueError, match="mode is 'least', expected 'min' or 'max'"):
+        ReduceLROnPlateau(optimizer(), "least")
+    with pytest.raises(ValueError, match="threshold_mode is 'x', expected 'rel' or 'abs'"):
+        ReduceLROnPlateau(optimizer(), threshold_mode="x")
+    with pytest.raises(ValueError, match="got 2 rates in min_lr for 1 groups"):
+        ReduceLROnPlateau(optimizer(), min_lr=[0, 0])
+    with pytest.raises(ValueError, match=r"unknown entries \['T_max', 'eta_min'\].*was it saved by another schedule"):
+        StepLR(optimizer(), 2).load_state_dict(CosineAnnealingLR(optimizer(), 2).state_dict())

@@ -1,0 +1,248 @@
+"""Saving and loading: every dtype and layout, nested dicts, damaged files, and nothing half-written."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import pickle
+import stat
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import tinygrad_dl as td
+
+DTYPES = ["float16", "float32", "float64", "complex64", "int8", "int16", "int32", "int64", "uint8", "bool"]
+SUFFIXES = [".npz", ".safetensors"]
+
+
+@pytest.fixture(params=SUFFIXES)
+def path(request, tmp_path):
+    if request.param == ".safetensors":
+        pytest.importorskip("safetensors")
+    return tmp_path / f"file{request.param}"
+
+
+def assert_same(a, b):
+    """The same structure, numbers and bits."""
+    if isinstance(a, td.Tensor | np.ndarray | np.generic):
+        assert type(b) is td.Tensor
+        array = a.detach().numpy() if isinstance(a, td.Tensor) else np.asarray(a)
+        assert b.shape == array.shape
+        assert b.dtype == array.dtype.newbyteorder("=")
+        assert b.numpy().tobytes() == array.astype(b.dtype).tobytes()
+    elif isinstance(a, dict):
+        assert set(a) == set(b)
+        for key, value in a.items():
+            assert_same(value, b[key])
+    elif isinstance(a, list | tuple):
+        assert type(a) is type(b)
+        for x, y in zip(a, b, strict=True):
+            assert_same(x, y)
+    else:
+        assert type(a) is type(b)
+        assert a == b or a != a
+
+
+@st.composite
+def arrays(draw):
+    """Arrays of any dtype and shape, 0-d, empty, strided, transposed and byte-swapped ones too."""
+    shape = draw(hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
+    array = draw(hnp.arrays(draw(st.sampled_from(DTYPES)), shape))
+    turn = draw(st.sampled_from(["as it is", "transposed", "reversed", "every other", "broadcast", "swapped"]))
+    if turn == "transposed":
+        return array.T
+    if turn == "reversed" and array.ndim:
+        return array[::-1]
+    if turn == "every other" and array.ndim:
+        return array[..., ::2]
+    if turn == "broadcast":
+        return np.broadcast_to(array, (2, *array.shape))
+    return array.astype(array.dtype.newbyteorder(">")) if turn == "swapped" else array
+
+
+names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
+names = names.filter(lambda name: name != "__metadata__")
+leaves = arrays() | st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+trees = st.recursive(
+    leaves,
+    lambda each: st.lists(each, max_size=3) | st.tuples(each, each) | st.dictionaries(names | st.integers(), each),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@given(content=st.dictionaries(names, arrays(), max_size=4) | st.dictionaries(names | st.integers(), trees, max_size=4))
+def test_round_trip(tmp_path_factory, suffix, content):
+    if suffix == ".safetensors":
+        pytest.importorskip("safetensors")
+    path = tmp_path_factory.getbasetemp() / f"round{suffix}"
+    td.save(content, path)
+    assert_same(content, td.load(path))
+
+
+def test_bfloat16(path):
+    pytest.importorskip("ml_dtypes")
+    content = {"a": td.tensor([1.0, -2.5], dtype="bfloat16"), "b": td.ones(2)}
+    td.save(content, path)
+    assert_same(content, td.load(path))
+
+
+def test_complex128(tmp_path):
+    content = {"a": td.tensor([1 + 2j], dtype=td.complex128)}
+    td.save(content, tmp_path / "a.npz")
+    assert_same(content, td.load(tmp_path / "a.npz"))
+    pytest.importorskip("safetensors")
+    with pytest.raises(TypeError, match=r"'a' is complex128, which safetensors can't hold; save it as \.npz"):
+        td.save(content, tmp_path / "a.safetensors")
+    assert os.listdir(tmp_path) == ["a.npz"]
+
+
+def test_names_that_look_alike(path):
+    content = {"a.b": td.ones(1), "a": {"b": td.zeros(2), "b_": td.zeros(3)}, "a.npy": td.ones(4), "file": td.ones(5)}
+    td.save(content, path)
+    assert_same(content, td.load(path))
+
+
+def test_loaded_tensors_can_be_changed(path):
+    td.save({"a": td.ones(3, requires_grad=True)}, path)
+    loaded = td.load(path)["a"]
+    loaded += 1
+    assert loaded.tolist() == [2.0, 2.0, 2.0]
+    assert not loaded.requires_grad
+
+
+def test_an_optimizer_goes_on_the_same(path):
+    params = [td.ones(2, requires_grad=True), td.ones(3, requires_grad=True)]
+    optimizer = td.optim.Adam(params, lr=0.1, betas=(0.8, 0.9))
+    schedule = td.optim.lr_scheduler.StepLR(optimizer, 2)
+    for p in params:
+        p.grad = td.ones(*p.shape)
+    optimizer.step()
+    schedule.step()
+    td.save({"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(), "epoch": 1}, path)
+    saved = td.load(path)
+    again = [td.tensor(p.tolist(), requires_grad=True) for p in params]
+    other = td.optim.Adam(again)
+    other_schedule = td.optim.lr_scheduler.StepLR(other, 2)
+    other.load_state_dict(saved["optimizer"])
+    other_schedule.load_state_dict(saved["schedule"])
+    assert other.param_groups[0]["betas"] == (0.8, 0.9)
+    for ps, each, plan in ((params, optimizer, schedule), (again, other, other_schedule)):
+        for p in ps:
+            p.grad = td.ones(*p.shape)
+        each.step()
+        plan.step()
+    assert [p.tolist() for p in params] == [p.tolist() for p in again]
+    assert other_schedule.get_last_lr() == schedule.get_last_lr() == [pytest.approx(0.01)]
+
+
+# -- what goes wrong -----------------------------------------------------------------------------------
+
+
+def test_a_file_is_whole_or_not_there(path, monkeypatch):
+    td.save({"a": td.ones(3)}, path)
+    before = path.read_bytes()
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        td.save({"a": td.zeros(3)}, path)
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_files_are_as_readable_as_others(path, tmp_path):
+    td.save({"a": td.ones(3)}, path)
+    (tmp_path / "other").touch()
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "other").stat().st_mode)
+
+
+def test_damaged_files(path):
+    td.save({"a": td.ones(30), "b": td.ones(4)}, path)
+    whole = path.read_bytes()
+    for content in (b"", whole[:5], whole[: len(whole) // 2], whole[:-3], b"hello" * 50, pickle.dumps({"a": 1})):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"damaged or of another kind: found .*, expected an? .* file; copy"):
+            td.load(path)
+
+
+def test_a_changed_byte_in_an_npz_is_noticed(tmp_path):
+    path = tmp_path / "a.npz"
+    td.save({"a": td.ones(30)}, path)
+    content = bytearray(path.read_bytes())
+    content[200] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="damaged or of another kind"):
+        td.load(path)
+
+
+def test_an_npz_with_python_objects_is_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, a=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        td.load(path)
+
+
+def test_a_structure_without_its_tensors_is_refused(tmp_path):
+    safetensors = pytest.importorskip("safetensors.numpy")
+    path = tmp_path / "a.safetensors"
+    safetensors.save_file({}, path, metadata={"tinygrad_dl": '["dict", [["a", ["tensor", "b"]]]]'})
+    with pytest.raises(ValueError, match="a structure that does not fit its tensors"):
+        td.load(path)
+
+
+def test_paths_that_are_refused(tmp_path):
+    for suffix in (".pt", ".pth", ".pkl"):
+        with pytest.raises(ValueError, match="would be a pickle, and loading a pickle runs the code in it"):
+            td.save({}, tmp_path / f"a{suffix}")
+        with pytest.raises(ValueError, match=r"use \.safetensors or \.npz"):
+            td.load(tmp_path / f"a{suffix}")
+    with pytest.raises(ValueError, match=r"ends in '\.txt', expected \.safetensors or \.npz"):
+        td.save({}, tmp_path / "a.txt")
+    with pytest.raises(ValueError, match=r"ends in 'nothing', expected"):
+        td.load(str(tmp_path / "a"))
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        td.load(tmp_path / "a.npz")
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*; make it first"):
+        td.save({}, tmp_path / "missing" / "a.npz")
+
+
+def test_contents_that_are_refused(path):
+    with pytest.raises(TypeError, match=r"save: expected a dict, got Tensor; pass model\.state_dict\(\)"):
+        td.save(td.ones(2), path)
+    with pytest.raises(TypeError, match=r"save: 'a\.0' is a function, expected a tensor"):
+        td.save({"a": [assert_same]}, path)
+    with pytest.raises(TypeError, match=r"the key \(1, 2\) in 'a' is no string or integer"):
+        td.save({"a": {(1, 2): 3}}, path)
+    with pytest.raises(TypeError) as error:
+        td.save({"a": np.array(["text"])}, path)
+    assert error.value.__notes__ == ["while saving 'a'"]
+    for name in ("__metadata__", "a\0b"):
+        with pytest.raises(ValueError, match="can't be the name of a tensor in a file; rename it"):
+            td.save({name: td.ones(2)}, path)
+    assert os.listdir(path.parent) == []
+
+
+def test_without_the_safetensors_package(tmp_path, monkeypatch):
+    real = builtins.__import__
+
+    def no_safetensors(name, *args):
+        if name.startswith("safetensors"):
+            raise ImportError(name)
+        return real(name, *args)
+
+    monkeypatch.setattr(builtins, "__import__", no_safetensors)
+    with pytest.raises(ImportError, match=r"save: needs the safetensors package: pip install 'tinygrad_dl\[io\]', or"):
+        td.save({"a": td.ones(2)}, tmp_path / "a.safetensors")
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "a.safetensors").touch()
+    with pytest.raises(ImportError, match=r"load: needs the safetensors package"):
+        td.load(tmp_path / "a.safetensors")
+    td.save({"a": td.ones(2)}, tmp_path / "a.npz")
+    assert td.load(tmp_path / "a.npz")["a"].tolist() == [1.0, 1.0]
