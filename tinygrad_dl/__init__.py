@@ -164,6 +164,7 @@ from tinygrad_dl.ops.gather import (
     take,
     take_along_dim,
 )
+from tinygrad_dl.ops.hard import hardshrink, threshold
 from tinygrad_dl.ops.joining import (
     atleast_1d,
     atleast_2d,
@@ -186,6 +187,7 @@ from tinygrad_dl.ops.joining import (
 from tinygrad_dl.ops.linalg import matmul
 from tinygrad_dl.ops.masked import masked_fill, masked_scatter, masked_select
 from tinygrad_dl.ops.norms import norm
+from tinygrad_dl.ops.piecewise import celu, prelu, selu
 from tinygrad_dl.ops.products import cumprod, cumsum, prod
 from tinygrad_dl.ops.rearrange import (
     diag,
@@ -215,8 +217,8 @@ from tinygrad_dl.ops.shape import (
     transpose,
     unsqueeze,
 )
-from tinygrad_dl.ops.sort import argsort, argwhere, bucketize, kthvalue, msort, nonzero, searchsorted, sort, topk, unique
 from tinygrad_dl.ops.softmax import log_softmax, logsumexp, softmax
+from tinygrad_dl.ops.sort import argsort, argwhere, bucketize, kthvalue, msort, nonzero, searchsorted, sort, topk, unique
 from tinygrad_dl.random import (
     Generator,
     bernoulli,
