@@ -19,7 +19,7 @@ from tinygrad_dl.testing.forward import (
     gradients,
 )
 from tinygrad_dl.testing.gradcheck import random_like, weighted_sum
-from tinygrad_dl.testing.report import CheckError, worst_lines
+from tinygrad_dl.testing.report import CheckError, Entry, worst_lines
 
 if TYPE_CHECKING:
     from tinygrad_dl.testing.op_checks import Tally
@@ -42,9 +42,11 @@ def check_gradient(call: Call, tally: Tally) -> None:
         return
     places = call.differentiable()
     before = call.copy()
-    with np.errstate(**RAISE):
-        results, found, weights = gradients(call, tally)
+    rng = np.random.default_rng(0)
+    weights = [random_like(r._data, rng) for r in call.run(seeded=bool(tally.random))]
     kept = [w.copy() for w in weights]
+    with np.errstate(**RAISE):
+        results, found, _ = gradients(call, tally, weights)
     expect_unchanged(before, call, "backward")
     for place, array, g in zip(places, call.arrays(places), found, strict=True):
         if g.shape != array.shape or g.dtype != array.dtype or type(g._data) is not np.ndarray:
@@ -67,7 +69,13 @@ def check_gradient(call: Call, tally: Tally) -> None:
         rtol=1e-5,
         **coarseness([r._data for r in results]),
     )
-    settle(entries, places, tally)
+    failed = [e for e in entries if not e.kink and not e.agrees(1e-5)]
+    if failed:
+        raise CheckError(
+            f"the gradient differs from central differences in {len(failed)} of {len(entries)} entries; the worst:\n"
+            f"{worst_lines(failed)}"
+        )
+    count(entries, call, tally)
 
 
 def coarseness(results: list[np.ndarray]) -> dict[str, float]:
@@ -76,18 +84,15 @@ def coarseness(results: list[np.ndarray]) -> dict[str, float]:
     return {"eps": 0.25, "precision": found} if found > 1e-12 else {}
 
 
-def settle(entries: list[Any], places: list[tuple[str, int | None]], tally: Tally) -> None:
-    """Raises for entries that differ; counts what was compared and what was set aside."""
-    failed = [e for e in entries if not e.kink and not e.agrees(1e-5)]
-    if failed:
-        raise CheckError(
-            f"the gradient differs from central differences in {len(failed)} of {len(entries)} entries; the worst:\n"
-            f"{worst_lines(failed)}"
-        )
-    for name, _ in places:
-        mine = [e for e in entries if e.name.split("[")[0] == name]
-        tally.kinks[name] = tally.kinks.get(name, 0) + sum(e.kink for e in mine)
-        tally.compared[name] = tally.compared.get(name, 0) + (sum(not e.kink for e in mine) if mine else 1)
+def count(entries: list[Entry], call: Call, tally: Tally) -> None:
+    """Counts what was compared and what was set aside, for each argument."""
+    places = call.differentiable()
+    for place, array in zip(places, call.arrays(places), strict=True):
+        mine = [e for e in entries if e.name == label(place)]
+        kinks = sum(e.kink for e in mine)
+        compared = len(mine) - kinks if mine else array.size  # without entries: all at once, along a direction
+        tally.kinks[place[0]] = tally.kinks.get(place[0], 0) + kinks
+        tally.compared[place[0]] = tally.compared.get(place[0], 0) + compared
 
 
 def check_passes(call: Call, tally: Tally) -> None:

@@ -132,7 +132,7 @@ def examine(call: Call, tally: Tally) -> None:
     """Makes all checks on one call; every failure gets the arguments and a line to see it again."""
     call = call.copy()
     if tally.random is None:
-        tally.random = uses_random_numbers(call)
+        guarded(lambda: note_random(call, tally), call)
     for check in CHECKS:
         guarded(lambda check=check: check(call.copy(), tally), call)
 
@@ -141,7 +141,7 @@ def examine_gradient(call: Call, tally: Tally) -> None:
     """Only the comparison with central differences."""
     call = call.copy()
     if tally.random is None:
-        tally.random = uses_random_numbers(call)
+        note_random(call, tally)
     guarded(lambda: first_order.check_gradient(call, tally), call)
 
 
@@ -163,6 +163,12 @@ def guarded(check: Callable[[], None], where: Call | str) -> None:
         else:
             text = f"{where}: {text}"
         raise OpError(text) from (None if isinstance(error, CheckError) else error)
+
+
+def note_random(call: Call, tally: Tally) -> None:
+    """Finds out whether the op is random."""
+    with np.errstate(all="ignore"):
+        tally.random = uses_random_numbers(call.copy())
 
 
 def uses_random_numbers(call: Call) -> bool:
