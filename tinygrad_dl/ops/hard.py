@@ -1,0 +1,192 @@
+"""Activation functions of straight pieces: clipped, hard and shrinking ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.op import Array, op
+from tinygrad_dl.ops.activation import finish
+from tinygrad_dl.ops.overload import overload
+from tinygrad_dl.ops.selection import keep
+from tinygrad_dl.samples import array, error, one_of, real
+
+
+@op(
+    name="hardtanh",
+    method=False,
+    namespace="functional",
+    inputs={"input": real(avoid=(-1.0, 1.0)), "min_val": one_of(-1.0), "max_val": one_of(1.0)},
+    errors=[error(ValueError, "min_val", array(2), 1.0, -1.0)],
+    reference=np.clip,
+)
+def clipped(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
+    """`input` between two bounds."""
+    if min_val > max_val:
+        raise ValueError(f"expected min_val below max_val, got {min_val} and {max_val}")
+    return input.clip(min_val, max_val)
+
+
+clipped.vjp(input=lambda g, out, min_val, max_val: keep(g, (out > min_val) & (out < max_val)))
+
+
+@overload(clipped, method=False)
+def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
+    """`input` cut off at `min_val` and `max_val`; the gradient on a bound is 0.
+
+    Raises:
+        ValueError: `min_val` is above `max_val`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.hardtanh(td.tensor([-2.0, 0.5, 2.0]))
+    tensor([-1.0000,  0.5000,  1.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hardtanh.html
+    """
+    return finish(input, clipped(input, min_val, max_val), inplace, "hardtanh")
+
+
+def relu6(input: Any, inplace: bool = False) -> Any:
+    """`input` cut off at 0 and 6.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.relu6(td.tensor([-2.0, 3.0, 8.0]))
+    tensor([0., 3., 6.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.relu6.html
+    """
+    return finish(input, clipped(input, 0.0, 6.0), inplace, "relu6")
+
+
+@op(
+    name="hardsigmoid",
+    method=False,
+    floating=True,
+    namespace="functional",
+    inputs={"input": real(-5.0, 5.0, avoid=(-3.0, 3.0))},
+    reference=lambda input: np.clip(input / 6 + 0.5, 0, 1),
+)
+def straight_sigmoid(input: Array) -> Array:
+    """input / 6 + 1/2 between 0 and 1."""
+    return (input + 3).clip(0, 6) / 6
+
+
+straight_sigmoid.vjp(input=lambda g, input: keep(g / 6, (input > -3) & (input < 3)))
+
+
+@overload(straight_sigmoid, method=False)
+def hardsigmoid(input: Any, inplace: bool = False) -> Any:
+    """input / 6 + 1/2, cut off at 0 and 1.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.hardsigmoid(td.tensor([-4.0, 0.0, 4.0]))
+    tensor([0.0000, 0.5000, 1.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hardsigmoid.html
+    """
+    return finish(input, straight_sigmoid(input), inplace, "hardsigmoid")
+
+
+@op(
+    name="hardswish",
+    method=False,
+    floating=True,
+    namespace="functional",
+    inputs={"input": real(-5.0, 5.0, avoid=(-3.0, 3.0))},
+    reference=lambda input: input * np.clip(input / 6 + 0.5, 0, 1),
+)
+def straight_swish(input: Array) -> Array:
+    """input * hardsigmoid(input)."""
+    return input * ((input + 3).clip(0, 6) / 6)
+
+
+straight_swish.vjp(
+    input=lambda g, input: np.where(input < 3, keep(g * (input / 3 + 0.5), input > -3), g)
+)
+
+
+@overload(straight_swish, method=False)
+def hardswish(input: Any, inplace: bool = False) -> Any:
+    """input * hardsigmoid(input).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.hardswish(td.tensor([-4.0, 1.0, 4.0]))
+    tensor([-0.0000,  0.6667,  4.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hardswish.html
+    """
+    return finish(input, straight_swish(input), inplace, "hardswish")
+
+
+@op(
+    inputs={"input": real(avoid=(-0.5, 0.5)), "lambd": one_of(0.5)},
+    reference=lambda input, lambd=0.5: input * (np.abs(input) > lambd),
+)
+def hardshrink(input: Array, lambd: float = 0.5) -> Array:
+    """`input` where it is further than `lambd` from 0, else 0.
+
+    >>> import tinygrad_dl as td
+    >>> td.hardshrink(td.tensor([-1.0, 0.2, 2.0]))
+    tensor([-1.,  0.,  2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hardshrink.html
+    """
+    return np.where(np.absolute(input) > lambd, input, 0)
+
+
+hardshrink.vjp(input=lambda g, out: keep(g, out != 0))
+
+
+@op(
+    method=False,
+    namespace="functional",
+    inputs={"input": real(avoid=(-0.5, 0.5)), "lambd": one_of(0.5)},
+    errors=[error(ValueError, "lambd is not negative", array(2), -1.0)],
+    reference=lambda input, lambd=0.5: np.sign(input) * np.maximum(np.abs(input) - lambd, 0),
+)
+def softshrink(input: Array, lambd: float = 0.5) -> Array:
+    """`input` moved towards 0 by `lambd`, and no further than 0.
+
+    Raises:
+        ValueError: `lambd` is negative.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.softshrink(td.tensor([-1.0, 0.2, 2.0]))
+    tensor([-0.5000,  0.0000,  1.5000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softshrink.html
+    """
+    if lambd < 0:
+        raise ValueError(f"lambd is not negative, got {lambd}")
+    return input - input.clip(-lambd, lambd)
+
+
+softshrink.vjp(input=lambda g, out: keep(g, out != 0))
+
+
+@op(
+    name="threshold",
+    method=False,
+    inputs={"input": real(avoid=(0.5,)), "threshold": one_of(0.5), "value": one_of(-2.0)},
+    reference=lambda input, threshold, value: np.where(input > threshold, input, value),
+)
+def above(input: Array, threshold: float, value: float) -> Array:
+    """`input` where it is above the threshold, else `value`."""
+    return np.where(input > threshold, input, value)
+
+
+above.vjp(input=lambda g, input, threshold: keep(g, input > threshold))
+
+
+@overload(above, method=False)
+def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
+    """`input` where it is above the threshold, else `value`.
+
+    >>> import tinygrad_dl as td
+    >>> td.threshold(td.tensor([0.2, 1.0]), 0.5, -1.0)
+    tensor([-1.,  1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.threshold.html
+    """
+    return finish(input, above(input, threshold, value), inplace, "threshold")

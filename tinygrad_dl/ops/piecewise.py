@@ -1,0 +1,219 @@
+"""Activation functions made of pieces: leaky relu, elu and its kin, the hard and the shrinking ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.op import Array, op
+from tinygrad_dl.ops.activation import ZERO, finish, sigmoid
+from tinygrad_dl.ops.overload import alias, overload
+from tinygrad_dl.ops.selection import select
+from tinygrad_dl.samples import broadcasting, one_of, real
+
+KINK = real(avoid=(0.0,))
+
+
+def passed(g: Any, condition: Any, otherwise: Any) -> Any:
+    """`g` where the condition holds, `otherwise` elsewhere."""
+    both = type(g) is np.ndarray and type(condition) is np.ndarray and type(otherwise) is np.ndarray
+    return select(condition, g, otherwise) if both else np.where(condition, g, otherwise)
+
+
+# -- leaky relu --------------------------------------------------------------------------------------
+
+
+@op(
+    name="leaky_relu",
+    method=False,
+    floating=True,
+    namespace="functional",
+    inputs={"input": KINK, "negative_slope": one_of(0.01, 0.2, 1.5)},
+    reference=lambda input, negative_slope=0.01: np.where(input > 0, input, negative_slope * input),
+)
+def leaky(input: Array, negative_slope: float = 0.01) -> Array:
+    """`input` where it is positive, negative_slope * input elsewhere."""
+    return (np.maximum if negative_slope <= 1 else np.minimum)(input, input * negative_slope)
+
+
+leaky.vjp(input=lambda g, input, negative_slope: passed(g, input > 0, g * negative_slope))
+
+
+@overload(leaky, method=False)
+def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
+    """`input` where it is positive, negative_slope * input elsewhere.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.leaky_relu(td.tensor([-1.0, 2.0]), 0.1)
+    tensor([-0.1000,  2.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.leaky_relu.html
+    """
+    return finish(input, leaky(input, negative_slope), inplace, "leaky_relu")
+
+
+@op(
+    name="prelu",
+    method=False,
+    floating=True,
+    inputs=broadcasting(KINK, real()),
+    reference=lambda input, weight: np.where(input > 0, input, weight * input),
+)
+def learned_leaky(input: Array, weight: Array) -> Array:
+    """`input` where it is positive, weight * input elsewhere."""
+    return np.where(input > 0, input, input * weight)
+
+
+learned_leaky.vjp(
+    input=lambda g, input, weight: passed(g, input > 0, g * weight),
+    weight=lambda g, input: g * np.minimum(input, 0),
+)
+
+
+@overload(learned_leaky)
+def prelu(input: Any, weight: Any) -> Any:
+    """`input` where it is positive, weight * input elsewhere; `weight` has one element, or one a channel (dim 1).
+
+    Raises:
+        ValueError: `weight` has neither.
+
+    >>> import tinygrad_dl as td
+    >>> td.prelu(td.tensor([-1.0, 2.0]), td.tensor([0.25]))
+    tensor([-0.2500,  2.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.prelu.html
+    """
+    count = weight.numel()
+    if count == 1:
+        return learned_leaky(input, weight.reshape(()))
+    channels = input.shape[1] if input.ndim > 1 else input.shape[0] if input.ndim else 1
+    if count != channels:
+        raise ValueError(f"prelu: expected a weight of 1 element or one for each of {channels} channels, got {count}")
+    return learned_leaky(input, weight.reshape((-1,) + (1,) * (input.ndim - 2)) if input.ndim > 1 else weight)
+
+
+# -- elu and its kin ---------------------------------------------------------------------------------
+
+
+def exponential_below(x: np.ndarray, alpha: float, width: float = 1.0) -> np.ndarray:
+    """x above 0, alpha * (exp(x / width) - 1) below."""
+    below = np.minimum(x, ZERO.get(x.dtype, 0))
+    curve = np.expm1(below if width == 1 else below / width)
+    if alpha != 1:
+        curve = curve * alpha
+    return curve + np.maximum(x, ZERO.get(x.dtype, 0))
+
+
+@op(
+    name="elu",
+    method=False,
+    floating=True,
+    namespace="functional",
+    inputs={"input": KINK, "alpha": one_of(1.0, 0.5)},
+    reference=lambda input, alpha=1.0: np.where(input > 0, input, alpha * (np.exp(np.minimum(input, 0)) - 1)),
+)
+def exponential_linear(input: Array, alpha: float = 1.0) -> Array:
+    """`input` above 0, alpha * (exp(input) - 1) below."""
+    return exponential_below(input, alpha)
+
+
+exponential_linear.vjp(input=lambda g, input, out, alpha: passed(g, input > 0, g * (out + alpha)))
+
+
+@overload(exponential_linear, method=False)
+def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
+    """`input` above 0, alpha * (exp(input) - 1) below.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.elu(td.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.elu.html
+    """
+    return finish(input, exponential_linear(input, alpha), inplace, "elu")
+
+
+# From G. Klambauer et al., "Self-Normalizing Neural Networks", https://arxiv.org/abs/1706.02515
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+
+
+@op(
+    name="selu",
+    method=False,
+    floating=True,
+    inputs={"input": KINK},
+    reference=lambda input: SELU_SCALE * np.where(input > 0, input, SELU_ALPHA * (np.exp(np.minimum(input, 0)) - 1)),
+)
+def scaled_elu(input: Array) -> Array:
+    """scale * elu(input, alpha)."""
+    return exponential_below(input, SELU_ALPHA) * SELU_SCALE
+
+
+scaled_elu.vjp(
+    input=lambda g, input, out: passed(g * SELU_SCALE, input > 0, g * (out + SELU_SCALE * SELU_ALPHA))
+)
+
+
+@overload(scaled_elu)
+def selu(input: Any, inplace: bool = False) -> Any:
+    """scale * (`input` above 0, alpha * (exp(input) - 1) below), with the paper's two constants.
+
+    >>> import tinygrad_dl as td
+    >>> td.selu(td.tensor([-1.0, 2.0]))
+    tensor([-1.1113,  2.1014])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.selu.html
+    """
+    return finish(input, scaled_elu(input), inplace, "selu")
+
+
+@op(
+    name="celu",
+    method=False,
+    floating=True,
+    inputs={"input": KINK, "alpha": one_of(1.0, 0.5)},
+    reference=lambda input, alpha=1.0: np.where(input > 0, input, alpha * (np.exp(np.minimum(input, 0) / alpha) - 1)),
+)
+def smooth_elu(input: Array, alpha: float = 1.0) -> Array:
+    """`input` above 0, alpha * (exp(input / alpha) - 1) below."""
+    return exponential_below(input, alpha, alpha)
+
+
+smooth_elu.vjp(input=lambda g, input, out, alpha: passed(g, input > 0, g * (out / alpha + 1)))
+
+
+@overload(smooth_elu)
+def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
+    """`input` above 0, alpha * (exp(input / alpha) - 1) below.
+
+    >>> import tinygrad_dl as td
+    >>> td.celu(td.tensor([-1.0, 2.0]), alpha=2.0)
+    tensor([-0.7869,  2.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.celu.html
+    """
+    return finish(input, smooth_elu(input, alpha), inplace, "celu")
+
+
+alias("selu_", lambda self: selu(self, inplace=True))
+alias("celu_", lambda self, alpha=1.0: celu(self, alpha, inplace=True))
+
+
+def glu(input: Any, dim: int = -1) -> Any:
+    """The first half along a dimension, times the sigmoid of the second.
+
+    Raises:
+        ValueError: the dimension's size is odd.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.glu(td.tensor([2.0, 0.0]))
+    tensor([1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.glu.html
+    """
+    size = input.shape[dim]
+    if size % 2:
+        raise ValueError(f"glu: expected an even size to halve, got {size} in dimension {dim} of {input.shape}")
+    front = (slice(None),) * (dim % input.ndim)
+    return input[(*front, slice(size // 2))] * sigmoid(input[(*front, slice(size // 2, None))])
