@@ -7,14 +7,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
-from parity.counterpart import NUMPY_DTYPES, OURS_ALONE, as_numpy, call_torch, counterpart, undefined  # noqa: E402
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
-import tinygrad_dl.nn  # noqa: E402, F401  (declares the ops that live in nn.functional)
-from tinygrad_dl.testing import all_ops, arguments  # noqa: E402
-from tinygrad_dl.testing.forward import expect_close, gradients  # noqa: E402
-from tinygrad_dl.testing.op_checks import Tally, uses_random_numbers  # noqa: E402
+import tinygrad_dl.nn
+from parity.counterpart import NUMPY_DTYPES, OURS_ALONE, as_numpy, call_torch, counterpart, undefined
+from tinygrad_dl.testing import all_ops, arguments
+from tinygrad_dl.testing.expect import expect_close
+from tinygrad_dl.testing.op_checks import note_random
+from tinygrad_dl.testing.running import Run, Tally, has_gradient
 
 # Ops of the namespace "rules" are parts of other ops' gradients and not for users.
 SHARED = [op for op in all_ops() if op.name not in OURS_ALONE and op.namespace != "rules"]
@@ -32,14 +33,14 @@ def test_values_and_gradients(op):
     @FEW
     @given(arguments(op))
     def compare(call):
-        if undefined(call) or uses_random_numbers(call):
+        tally = Tally(op)
+        note_random(call, tally)
+        if undefined(call) or tally.random:
             return
         theirs, leaves = call_torch(call.copy())
         with np.errstate(all="ignore"):
-            if op.records and leaves:
-                ours, found, weights = gradients(call, Tally(op))
-            else:
-                ours, found, weights = call.run(), [], []
+            run = Run(call, tally, places=None if has_gradient(call) else [])
+            ours, weights, found = run.results, run.weights, run.gradients()
         assert len(ours) == len(theirs)
         for mine, other in zip(ours, theirs, strict=True):
             assert mine.shape == tuple(other.shape)
@@ -55,7 +56,7 @@ def test_values_and_gradients(op):
         except RuntimeError:
             return  # we have a gradient where PyTorch has none; that it is right, tests/test_ops.py says
         for place, mine, other in zip(call.differentiable(), found, expected, strict=True):
-            expect_close(mine._data, as_numpy(other), f"the gradient for {place}", "PyTorch's", 1e-8)
+            expect_close(mine, as_numpy(other), f"the gradient for {place}", "PyTorch's", 1e-8)
 
     compare()
 

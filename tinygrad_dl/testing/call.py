@@ -34,6 +34,12 @@ def is_floating(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.kind in "fc"
 
 
+def label(place: tuple[str, int | None]) -> str:
+    """How a place is named in reports."""
+    name, i = place
+    return name if i is None else f"{name}[{i}]"
+
+
 class Call:
     """An op and its arguments by name; tensors are bare arrays."""
 
@@ -88,7 +94,7 @@ class Call:
 
     def wrapped(self, places: list[tuple[str, int | None]]) -> tuple[dict[str, Any], list[Tensor]]:
         """Keyword arguments with leaf tensors at the places and constants elsewhere, and the leaves."""
-        values = {
+        values: dict[str, Any] = {
             k: [wrap(v) if isinstance(v, np.ndarray) else v for v in value] if k == self.op.sequence else value
             for k, value in self.values.items()
         }

@@ -33,9 +33,10 @@ def for_examples(
         never_repeated.difference_update(repeated(call))
         use(call)
 
+    usual = settings.default
     chosen = settings(
         max_examples=max_examples or default_examples(op),
-        derandomize=settings.default.derandomize if derandomize is None else derandomize,
+        derandomize=bool(usual and usual.derandomize) if derandomize is None else derandomize,
         deadline=None,
         database=None,
         phases=(Phase.generate, Phase.shrink),

@@ -12,6 +12,7 @@ from tinygrad_dl import autograd
 from tinygrad_dl.tensor import Tensor, wrap
 from tinygrad_dl.testing import numeric
 from tinygrad_dl.testing.report import CheckError, Entry, worst_lines
+from tinygrad_dl.testing.running import random_like
 
 
 class GradcheckError(CheckError, RuntimeError):
@@ -157,7 +158,7 @@ def compare_gradients(
     found = autograd.grad([o for o, _ in roots], checked, [w for _, w in roots], materialize_grads=True)
 
     def weighted() -> tuple[float, float]:
-        return weighted_sum([o._data for o in results_of(f, values)], weights)
+        return numeric.weighted_sum([o._data for o in results_of(f, values)], weights)
 
     arrays = [t._data for t in checked]
     analytic = [g._data for g in found]
@@ -177,27 +178,6 @@ def results_of(f: Callable[..., Any], arguments: Sequence[Any]) -> list[Tensor]:
 def cotangents(outputs: Sequence[Tensor], rng: np.random.Generator) -> list[np.ndarray]:
     """A random weight for every entry of every output; zeros for outputs without a gradient."""
     return [random_like(o._data, rng) for o in outputs]
-
-
-def random_like(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Random numbers of the array's shape and floating dtype, none of them close to zero."""
-    if array.dtype.kind not in "fcV":
-        return np.zeros(array.shape, array.dtype)
-    drawn: Any = rng.uniform(0.25, 1.75, array.shape) * rng.choice([-1.0, 1.0], array.shape)
-    if array.dtype.kind == "c":
-        drawn = drawn + 1j * rng.uniform(0.25, 1.75, array.shape)
-    return np.asarray(drawn, array.dtype)
-
-
-def weighted_sum(outputs: Sequence[np.ndarray], weights: Sequence[np.ndarray]) -> tuple[float, float]:
-    """The weighted sum of all entries, and the sum of its terms' absolute values."""
-    total = size = 0.0
-    for output, weight in zip(outputs, weights, strict=True):
-        if output.dtype.kind in "fc":
-            terms = (np.conj(weight) * output).real if output.dtype.kind == "c" else weight * output
-            total += float(terms.sum())
-            size += float(np.abs(terms).sum())
-    return total, size
 
 
 def parameter_names(f: Any) -> list[str]:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ import numpy as np
 from tinygrad_dl.op import Op, reads
 from tinygrad_dl.testing.call import Call, record_of
 from tinygrad_dl.testing.drawing import for_examples
-from tinygrad_dl.testing.op_checks import OpError, Tally, examine_gradient
+from tinygrad_dl.testing.op_checks import GRADIENT_ONLY, OpError, examine
+from tinygrad_dl.testing.running import Tally
 
 Change = Callable[[Any, Any, "tuple[int, ...] | None"], Any]
 """(the gradient, the rule called again with another g, the argument's shape) -> the wrong gradient."""
@@ -88,7 +90,7 @@ class Mutant:
         taken = names if shape_name in names or self.argument == op.sequence else (*names, shape_name)
 
         def spoil(*values: Any) -> Any:
-            g, *rest = values
+            g = values[0]
             known = dict(zip(taken, values, strict=True))
             count = len(names)
 
@@ -103,7 +105,8 @@ class Mutant:
             if position is not None:
                 found[position] = wrong(found[position], lambda: compute(ones)[position], known.get(shape_name))
             elif isinstance(found, list | tuple):
-                found = [wrong(part, lambda i=i: compute(ones)[i], None) for i, part in enumerate(found)]
+                again = compute(ones)
+                found = [wrong(part, partial(again.__getitem__, i), None) for i, part in enumerate(found)]
             else:
                 found = wrong(found, lambda: compute(ones), known.get(shape_name))
             return found
@@ -118,7 +121,7 @@ class Mutant:
         tally = Tally(self.op)
         for call in calls:
             try:
-                examine_gradient(call, tally)
+                examine(call, tally, GRADIENT_ONLY)
             except OpError as error:
                 return error
         return None

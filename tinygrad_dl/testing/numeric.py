@@ -140,3 +140,14 @@ def compare(
             exactly = float(exact[position])
             entries.append(compare_entry(function, array, position, exactly, name, eps, rtol, atol, precision))
     return entries
+
+
+def weighted_sum(outputs: Sequence[np.ndarray], weights: Sequence[np.ndarray]) -> tuple[float, float]:
+    """The weighted sum of all entries, and the sum of its terms' absolute values."""
+    total = size = 0.0
+    for output, weight in zip(outputs, weights, strict=True):
+        if output.dtype.kind in "fc":
+            terms = (np.conj(weight) * output).real if output.dtype.kind == "c" else weight * output
+            total += float(terms.sum())
+            size += float(np.abs(terms).sum())
+    return total, size

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.op import REGISTRY, Op
 from tinygrad_dl.random import get_rng_state, set_rng_state
+from tinygrad_dl.samples import BroadcastingCase, Complexes, Real, Reals
 from tinygrad_dl.testing import first_order, forward, refusals, second_order
 from tinygrad_dl.testing.call import Call, record_of
 from tinygrad_dl.testing.report import CheckError, pasteable
+from tinygrad_dl.testing.running import Tally
 
+Check = Callable[[Call, Tally], None]
 
 
 class OpError(CheckError):
@@ -27,17 +31,6 @@ def all_ops() -> list[Op]:
     True
     """
     return [REGISTRY[name] for name in sorted(REGISTRY)]
-
-
-class Tally:
-    """What was seen over all examples of an op: a check that never applied is no check."""
-
-    def __init__(self, op: Op):
-        self.op = op
-        self.random: bool | None = None
-        self.compared: dict[str, int] = {}  # entries of the gradient that were compared, for each argument
-        self.kinks: dict[str, int] = {}
-        self.read: dict[str, bool] = {}  # whether a saved array's values mattered to the rules
 
 
 def check_op(op: Any, max_examples: int | None = None) -> None:
@@ -66,7 +59,8 @@ def check_op(op: Any, max_examples: int | None = None) -> None:
     for_examples(record, lambda call: examine(call, tally), max_examples)
     check_tally(tally)
     for case in record.errors:
-        guarded(lambda case=case: refusals.check_refusal(record, case), f"op {record.name}, errors=")
+        with failing_as_op_error(f"op {record.name}, errors="):
+            refusals.check_refusal(record, case)
 
 
 def check_call(op: Any, **arguments: Any) -> None:
@@ -102,57 +96,40 @@ def check_declaration(op: Op) -> None:
 
 def floating_tensors(op: Op) -> list[str]:
     """The tensor parameters that the declared inputs give floating numbers."""
-    from tinygrad_dl.samples import Drawn, Real, Reals
-
-    found = []
-    for name in op.tensors:
-        samples = [case[name] for case in op.cases if name in case]
-        position = op.tensors.index(name)
-        samples += [case.tensors[position] for case in op.cases if case.broadcasts and position < len(case.tensors)]
-        if any(isinstance(sample, Real | Reals) for sample in samples) and not any(
-            isinstance(sample, Drawn) for sample in samples
-        ):
-            found.append(name)
-    return found
+    found: dict[str, None] = {}
+    for case in op.cases:
+        samples = dict(case)
+        if isinstance(case, BroadcastingCase):
+            samples |= dict(zip(op.tensors, case.tensors, strict=False))
+        found |= {n: None for n in op.tensors if isinstance(samples.get(n), Real | Complexes | Reals)}
+    return list(found)
 
 
-CHECKS: tuple[Callable[[Call, Tally], None], ...] = (
-    forward.check_values,
-    first_order.check_gradient,
-    first_order.check_passes,
-    first_order.check_saved,
-    second_order.check_second_order,
-    forward.check_dtypes,
-    forward.check_layouts,
-    first_order.check_unused_outputs,
-)
-
-
-def examine(call: Call, tally: Tally) -> None:
-    """Makes all checks on one call; every failure gets the arguments and a line to see it again."""
+def examine(call: Call, tally: Tally, checks: Sequence[Check] | None = None) -> None:
+    """Makes the checks on one call; a failure gets the arguments and a line to see it again."""
     call = call.copy()
-    if tally.random is None:
-        guarded(lambda: note_random(call, tally), call)
-    for check in CHECKS:
-        guarded(lambda check=check: check(call.copy(), tally), call)
+    for check in CHECKS if checks is None else checks:
+        with failing_as_op_error(call):
+            check(call.copy(), tally)
 
 
-def examine_gradient(call: Call, tally: Tally) -> None:
-    """Only the comparison with central differences."""
-    call = call.copy()
-    if tally.random is None:
-        note_random(call, tally)
-    guarded(lambda: first_order.check_gradient(call, tally), call)
+def note_random(call: Call, tally: Tally) -> None:
+    """Finds out whether the op draws from the default generator, which then is seeded before each run."""
+    before = get_rng_state()
+    with np.errstate(all="ignore"):
+        call.run()
+    tally.random = tally.random or repr(get_rng_state()) != repr(before)
+    set_rng_state(before)
 
 
-def guarded(check: Callable[[], None], where: Call | str) -> None:
-    """Runs a check; what it raises is an OpError that says where."""
+@contextmanager
+def failing_as_op_error(where: Call | str) -> Iterator[None]:
+    """What is raised inside becomes an OpError that says where."""
     try:
-        check()
+        yield
     except Exception as error:
         kind = "" if isinstance(error, CheckError) else f"{type(error).__name__}: "
-        notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
-        text = f"{kind}{error}{notes}"
+        text = "\n".join([f"{kind}{error}", *getattr(error, "__notes__", ())])
         if isinstance(where, Call):
             name, source = where.op.name, where.source()
             listed = "".join(f"\n  {key} = {pasteable(value)}" for key, value in where.values.items())
@@ -165,19 +142,18 @@ def guarded(check: Callable[[], None], where: Call | str) -> None:
         raise OpError(text) from (None if isinstance(error, CheckError) else error)
 
 
-def note_random(call: Call, tally: Tally) -> None:
-    """Finds out whether the op is random."""
-    with np.errstate(all="ignore"):
-        tally.random = uses_random_numbers(call.copy())
-
-
-def uses_random_numbers(call: Call) -> bool:
-    """Whether the op draws from the default generator."""
-    before = get_rng_state()
-    call.run()
-    after = get_rng_state()
-    set_rng_state(before)
-    return bool(repr(before) != repr(after))
+CHECKS: tuple[Check, ...] = (
+    note_random,
+    forward.check_values,
+    first_order.check_gradient,
+    first_order.check_passes,
+    first_order.check_saved,
+    second_order.check_second_order,
+    forward.check_dtypes,
+    forward.check_layouts,
+    first_order.check_unused_outputs,
+)
+GRADIENT_ONLY = (note_random, first_order.check_gradient)
 
 
 def check_tally(tally: Tally) -> None:

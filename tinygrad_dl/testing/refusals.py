@@ -23,7 +23,9 @@ def check_refusal(op: Op, case: ErrorCase) -> None:
     except case.kind as error:
         text = "\n".join([str(error), *getattr(error, "__notes__", ())])
         if not re.search(case.match, text):
-            raise CheckError(f"{op.name}({shown}) raised {text!r}, expected a text that matches {case.match!r}") from None
+            raise CheckError(
+                f"{op.name}({shown}) raised {text!r}, expected a text that matches {case.match!r}"
+            ) from None
     except Exception as error:
         raise CheckError(
             f"{op.name}({shown}) raised {type(error).__name__}: {error}, expected {case.kind.__name__}"

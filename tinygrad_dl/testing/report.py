@@ -44,7 +44,7 @@ class Entry(NamedTuple):
     """
 
     name: str
-    index: tuple[int, ...]
+    place: tuple[int, ...]
     analytic: float
     numeric: float
     noise: float = 0.0
@@ -70,9 +70,9 @@ class Entry(NamedTuple):
         return "kink" if self.kink else verdict(self.excess)
 
     def __str__(self) -> str:
-        place = f"{self.name}[{', '.join(map(str, self.index))}]" if self.index else self.name
+        where = f"{self.name}[{', '.join(map(str, self.place))}]" if self.place else self.name
         return (
-            f"{place}: analytic {self.analytic:.10g}, numeric {self.numeric:.10g}, "
+            f"{where}: analytic {self.analytic:.10g}, numeric {self.numeric:.10g}, "
             f"relative difference {self.relative:.1e}: {self.verdict}"
         )
 

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from tinygrad_dl import autograd
 from tinygrad_dl.tensor import wrap
 from tinygrad_dl.testing import numeric
-from tinygrad_dl.testing.call import Call
-from tinygrad_dl.testing.first_order import coarseness, has_gradient, label
-from tinygrad_dl.testing.forward import gradients
-from tinygrad_dl.testing.gradcheck import random_like, weighted_sum
+from tinygrad_dl.testing.call import Call, label
 from tinygrad_dl.testing.report import CheckError, worst_lines
+from tinygrad_dl.testing.running import Run, Tally, coarseness, has_gradient, random_like
 
-if TYPE_CHECKING:
-    from tinygrad_dl.testing.op_checks import Tally
-
-LARGEST = 64
+LARGEST = 64  # entries of all arguments together
 
 
 def check_second_order(call: Call, tally: Tally) -> None:
@@ -26,30 +19,35 @@ def check_second_order(call: Call, tally: Tally) -> None:
     places = call.differentiable()
     if not has_gradient(call) or sum(a.size for a in call.arrays(places)) > LARGEST:
         return
-    values, leaves = call.wrapped(places)
-    results = call.run(values, seeded=bool(tally.random))
-    coarse = coarseness([r._data for r in results])
-    rng = np.random.default_rng(1)
-    weights = [random_like(r._data, rng) for r in results]
-    roots = [(r, wrap(w).requires_grad_()) for r, w in zip(results, weights, strict=True) if r.requires_grad]
-    seeds = [w for _, w in roots]
-    first = autograd.grad([r for r, _ in roots], leaves, seeds, create_graph=True, materialize_grads=True)
+    run = Run(call, tally)
+    starts = [(r, wrap(w).requires_grad_()) for r, w in zip(run.results, run.weights, strict=True) if r.requires_grad]
+    roots, seeds = [r for r, _ in starts], [w for _, w in starts]
+    first = autograd.grad(roots, run.leaves, seeds, create_graph=True, materialize_grads=True)
+    rng = np.random.default_rng(2)
     outer = [random_like(g._data, rng) for g in first]
     again = [(g, u) for g, u in zip(first, outer, strict=True) if g.requires_grad]
-    targets = [*leaves, *seeds]
+    targets = [*run.leaves, *seeds]
     if again:
-        second = autograd.grad([g for g, _ in again], targets, [u for _, u in again], materialize_grads=True)
+        found = autograd.grad([g for g, _ in again], targets, [u for _, u in again], materialize_grads=True)
+        second = [h._data for h in found]
     else:
-        second = tuple(wrap(np.zeros(t.shape, t.dtype)) for t in targets)
+        second = [np.zeros(t.shape, t.dtype) for t in targets]
 
     def weighted() -> tuple[float, float]:
         with np.errstate(all="ignore"):
-            return weighted_sum([g._data for g in gradients(call, tally, weights)[1]], outer)
+            return numeric.weighted_sum(Run(call, tally, run.weights).gradients(), outer)
 
-    names = [label(p) for p in places] + ["g"] * len(seeds)
-    arrays = [*call.arrays(places), *(s._data for s in seeds)]
+    step, precision = coarseness(run.results)
     entries = numeric.compare(
-        weighted, arrays, [h._data for h in second], names, rtol=1e-5, atol=1e-8, entrywise=0, **coarse
+        weighted,
+        [*call.arrays(places), *(s._data for s in seeds)],
+        second,
+        [*(label(p) for p in places), *["g"] * len(seeds)],
+        eps=step,
+        rtol=1e-5,
+        atol=1e-8,
+        entrywise=0,
+        precision=precision,
     )
     failed = [e for e in entries if not e.kink and not e.agrees(1e-5)]
     if failed:

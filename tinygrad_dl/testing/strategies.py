@@ -270,12 +270,13 @@ def axis_of(draw: DrawFn, sample: words.AxisOf, values: dict[str, Any]) -> int |
 def axes_of(draw: DrawFn, sample: words.AxesOf, values: dict[str, Any]) -> Any:
     ndim = dimensions(values[sample.argument])
     kind = draw(st.sampled_from(["one", "several", *(["none"] if sample.none else [])]))
-    if kind == "none" or ndim == 0 and sample.none:
+    if kind == "none" or (ndim == 0 and sample.none):
         return None
     if kind == "one":
         return draw(st.integers(-max(ndim, 1), max(ndim, 1) - 1))
-    chosen = draw(st.lists(st.integers(0, ndim - 1), min_size=1, unique=True)) if ndim else []
-    return tuple(axis - ndim if draw(st.booleans()) else axis for axis in chosen)
+    chosen: list[int] = draw(st.lists(st.integers(0, ndim - 1), min_size=1, unique=True)) if ndim else []
+    turns = draw(st.integers(0, 2 ** len(chosen) - 1))  # which of them to count from the end
+    return tuple(axis - ndim if turns >> i & 1 else axis for i, axis in enumerate(chosen))
 
 
 def dimensions(value: Any) -> int:
@@ -297,8 +298,9 @@ def shape_of(draw: DrawFn, sample: words.ShapeOf, values: dict[str, Any]) -> tup
         factors.append(factor)
         rest //= factor
     factors += [rest] if rest > 1 else []
-    if factors and draw(st.booleans()):
-        factors[draw(st.integers(0, len(factors) - 1))] = -1
+    left_open = draw(st.integers(-1, len(factors) - 1))
+    if left_open >= 0:
+        factors[left_open] = -1
     return tuple(factors)
 
 
