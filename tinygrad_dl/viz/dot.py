@@ -11,11 +11,16 @@ from tinygrad_dl.viz.read import Picture
 from tinygrad_dl.viz.themes import Theme
 
 SPINE = "5"  # arrows between operations are kept straight, parameters stand aside
+# Graphviz needs minutes for many arrows that pass many rows of boxes; then straight ones, placed in haste.
+MOST_CROSSED = 1500
+HASTE = {"splines": "line", "nslimit": "0.2", "mclimit": "0.1"}
 
 
 def write(picture: Picture, theme: Theme, direction: str, captions: Sequence[str]) -> str:
     """The whole text; nothing in it depends on the run, only on what is drawn."""
     head = {**theme.graph, "rankdir": direction}
+    if crossed_rows(picture) > MOST_CROSSED:
+        head |= HASTE
     if captions:
         head["label"] = label([*captions, " "])  # with a gap to the boxes
     lines = [
@@ -38,6 +43,19 @@ def write(picture: Picture, theme: Theme, direction: str, captions: Sequence[str
             extra["weight"] = SPINE
         lines.append(f"  n{arrow.tail + 1} -> n{arrow.head + 1}" + (f" [{attributes(extra)}]" if extra else ""))
     return "\n".join([*lines, "}", ""])
+
+
+def crossed_rows(picture: Picture) -> int:
+    """How many rows of boxes all the arrows pass on their way, together."""
+    row = [0] * len(picture.boxes)
+    for arrow in picture.arrows:  # those to older boxes come first
+        if not arrow.cut:
+            row[arrow.head] = max(row[arrow.head], row[arrow.tail] + 1)
+    # A leaf stands right above its first use, however deep that is.
+    for arrow in reversed(picture.arrows):
+        if picture.boxes[arrow.tail].kind in ("input", "parameter"):
+            row[arrow.tail] = row[arrow.head] - 1
+    return sum(row[arrow.head] - row[arrow.tail] - 1 for arrow in picture.arrows if not arrow.cut)
 
 
 def attributes(values: Mapping[str, str]) -> str:

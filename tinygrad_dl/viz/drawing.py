@@ -33,7 +33,7 @@ def graph(
     """Draws the graph of operations that led to a tensor, or to several.
 
     Each operation shows its output's shape and the bytes of the arrays that it keeps for its gradient.
-    Constants are no part of the graph. A parameter used more than four times is drawn for each use.
+    Constants are no part of the graph. A leaf that is used more than four times is drawn for each use.
     The text is the same in every run of the same program.
 
     Args:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from tinygrad_dl.engine import Edge, Leaf, Node, Output, saved_arrays, topological
 from tinygrad_dl.tensor import Tensor
 
-# A parameter that is used more often is drawn once for each use, lest its arrows tangle the picture.
+# A leaf that is used more often is drawn once for each use, lest its arrows tangle the picture.
 MOST_SHARED = 4
 LONGEST_NAME = 48
 
@@ -107,10 +107,11 @@ def read(outputs: Sequence[Tensor], params: Any, max_nodes: int, show_shapes: bo
     names = Names(params)
     roots = [edge for edge in (output._edge for output in outputs) if edge is not None]
     nodes = [node for node in reversed(topological(roots)[0]) if type(node) is not Output]
-    items, uses = arrange(nodes, roots, names)
+    items, uses = arrange(nodes, roots)
     kept = nearest(items, uses, len(roots), max_nodes)
     number = {item: i for i, item in enumerate(kept)}
-    draw = Artist(names, show_shapes, show_saved, roots)
+    leaves = list({id(item): item for item in items if type(item) is Leaf}.values())
+    draw = Artist(names, show_shapes, show_saved, roots, leaves)
     boxes = [draw.box(items[item]) for item in kept]
     shown = [use for use in uses if use.head in number]
     # A lone label says nothing: the other inputs say by their names what they are, or there are none.
@@ -126,19 +127,18 @@ def read(outputs: Sequence[Tensor], params: Any, max_nodes: int, show_shapes: bo
         arrows = [*(Arrow(len(boxes), head, "", cut=True) for head in cut), *arrows]
         lines = (f"{plural(left_out, 'more node')} not drawn", f"to see all: max_nodes={len(items)}")
         boxes.append(Box("note", lines, lines))
-    leaves = {id(item): item for item in items if type(item) is Leaf}
-    parameters = sum(kind_of(leaf, names) == "parameter" for leaf in leaves.values())
+    parameters = sum(kind_of(leaf, names) == "parameter" for leaf in leaves)
     saved = {id(array): array.nbytes for node in nodes for array in saved_arrays(node.saved)}
     return Picture(boxes, arrows, len(nodes), parameters, sum(saved.values()), left_out)
 
 
-def arrange(nodes: Sequence[Node], roots: Sequence[Edge], names: Names) -> tuple[list[Any], list[Use]]:
+def arrange(nodes: Sequence[Node], roots: Sequence[Edge]) -> tuple[list[Any], list[Use]]:
     """All that could be drawn, oldest first: operations, leaves and at the end the roots' numbers.
 
     A leaf stands in the list more than once if it is drawn for each use.
     """
     fan_out = Counter(edge for node in nodes for edge in node.edges if type(edge) is Leaf)
-    repeated = {leaf for leaf, n in fan_out.items() if n > MOST_SHARED and kind_of(leaf, names) == "parameter"}
+    repeated = {leaf for leaf, count in fan_out.items() if count > MOST_SHARED}
     items: list[Any] = []
     uses: list[Use] = []
     place: dict[Edge, int] = {}
@@ -189,8 +189,14 @@ def kind_of(leaf: Leaf, names: Names) -> str:
 class Artist:
     """Writes what stands in each box and at each arrow."""
 
-    def __init__(self, names: Names, show_shapes: bool, show_saved: bool, roots: Sequence[Edge]):
+    def __init__(
+        self, names: Names, show_shapes: bool, show_saved: bool, roots: Sequence[Edge], leaves: Sequence[Leaf]
+    ):
         self.names, self.show_shapes, self.show_saved, self.roots = names, show_shapes, show_saved, roots
+        self.unnamed: dict[Leaf, str] = {}
+        for kind in ("input", "parameter"):
+            group = [leaf for leaf in leaves if names.find(leaf) is None and kind_of(leaf, names) == kind]
+            self.unnamed |= {leaf: kind if len(group) == 1 else f"{kind} {i}" for i, leaf in enumerate(group)}
 
     def box(self, item: Any) -> Box:
         if type(item) is Leaf:
@@ -217,7 +223,7 @@ class Artist:
 
     def leaf(self, leaf: Leaf) -> Box:
         kind = kind_of(leaf, self.names)
-        name = self.names.find(leaf) or kind
+        name = self.names.find(leaf) or self.unnamed.get(leaf, kind)
         text = text_of(leaf.shape, leaf.dtype)
         return Box(kind, (shortened(name), text) if self.show_shapes else (shortened(name),), (f"{name}: {text}",))
 
