@@ -184,7 +184,8 @@ from tinygrad_dl.ops.joining import (
     unbind,
     vstack,
 )
-from tinygrad_dl.ops.linalg import matmul
+from tinygrad_dl.ops.einsum import einsum, tensordot
+from tinygrad_dl.ops.linalg import addmm, baddbmm, bmm, dot, inner, kron, matmul, mm, mv, outer, trace, vdot
 from tinygrad_dl.ops.masked import masked_fill, masked_scatter, masked_select
 from tinygrad_dl.ops.norms import norm
 from tinygrad_dl.ops.piecewise import celu, prelu, selu

@@ -26,7 +26,7 @@ def _dims(dims: Any, ndim: int) -> list[int]:
     varargs=True,
     inputs=dict(input=real(), dims=axes_of("input", none=False)),
     errors=[error(IndexError, "dim 2 is out of range", array(2, 3), 2), error(ValueError, "twice", array(2, 3), (0, 0))],
-    reference=lambda input, dims: np.flip(input, dims),
+    reference=lambda input, dims: np.flip(input, dims) if input.ndim else input,
 )
 def flip(input: Array, dims: Any) -> Array:
     """The elements in reverse order along the given dimensions. A copy. Also `t.flip(0, 1)`.
