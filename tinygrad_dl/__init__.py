@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from tinygrad_dl import autograd, optim
+from tinygrad_dl import autograd, nn, optim
 from tinygrad_dl.creation import (
     arange,
     as_tensor,
@@ -66,25 +66,17 @@ from tinygrad_dl.ops.arithmetic import (
     abs,
     absolute,
     add,
-    addcdiv,
-    addcmul,
     div,
     divide,
     floor_divide,
     fmod,
-    lerp,
     mul,
     multiply,
     neg,
     negative,
     positive,
-    pow,
-    reciprocal,
     remainder,
-    rsqrt,
     sign,
-    sqrt,
-    square,
     sub,
     subtract,
     true_divide,
@@ -189,6 +181,7 @@ from tinygrad_dl.ops.linalg import addmm, baddbmm, bmm, dot, inner, kron, matmul
 from tinygrad_dl.ops.masked import masked_fill, masked_scatter, masked_select
 from tinygrad_dl.ops.norms import norm
 from tinygrad_dl.ops.piecewise import celu, prelu, selu
+from tinygrad_dl.ops.powers import addcdiv, addcmul, lerp, pow, reciprocal, rsqrt, sqrt, square
 from tinygrad_dl.ops.products import cumprod, cumsum, prod
 from tinygrad_dl.ops.rearrange import (
     diag,

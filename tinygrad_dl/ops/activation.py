@@ -49,7 +49,7 @@ relu.vjp(input=lambda g, out: g * (out > 0))
 # -- sigmoid and its kin -----------------------------------------------------------------------------
 
 
-def logistic(x: np.ndarray) -> np.ndarray:
+def logistic(x: np.ndarray) -> Any:
     """1 / (1 + exp(-x)) for arrays. Where exp overflows, the quotient is 0, as it should be."""
     if x.dtype is float16:
         return logistic(x.astype(float32)).astype(float16)
@@ -166,7 +166,7 @@ def silu(input: Any, inplace: bool = False) -> Any:
     return finish(input, swish(input), inplace, "silu")
 
 
-def tanh_softplus(x: np.ndarray) -> np.ndarray:
+def tanh_softplus(x: np.ndarray) -> Any:
     """tanh(log(1 + e)) with e = exp(x), which is n / (n + 2) with n = e * (e + 2). From 20 on it is 1."""
     if x.dtype is float16:
         return tanh_softplus(x.astype(float32)).astype(float16)

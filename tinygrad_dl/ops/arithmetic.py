@@ -10,7 +10,6 @@ from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import alias, overload
 from tinygrad_dl.ops.rounding import trunc
 from tinygrad_dl.samples import array, broadcasting, error, real
-from tinygrad_dl.tensor import Tensor
 
 MISFIT = [error(ValueError, "broadcast", array(2), array(3))]
 NONZERO = real(0.3, 3.0)
@@ -211,7 +210,7 @@ def fmod(input: Array, other: Array) -> Array:
 fmod.vjp(input=lambda g: g, other=lambda g, input, other: np.negative(g * np.trunc(input / other)))
 
 
-@op(np.negative, operator="neg", inplace=True, inputs=dict(input=real()))
+@op(np.negative, operator="neg", inplace=True, inputs={"input": real()})
 def neg(input: Array) -> Array:
     """-input.
 
@@ -247,7 +246,7 @@ alias("positive", positive)
 alias("__pos__", positive)
 
 
-@op(np.absolute, operator="abs", inplace=True, inputs=dict(input=real()))
+@op(np.absolute, operator="abs", inplace=True, inputs={"input": real()})
 def abs(input: Array) -> Array:
     """The absolute value; its gradient at 0 is 0.
 
@@ -262,7 +261,7 @@ def abs(input: Array) -> Array:
 abs.vjp(input=lambda g, input: g * np.sign(input))
 
 
-@op(np.sign, inplace=True, inputs=dict(input=real()))
+@op(np.sign, inplace=True, inputs={"input": real()})
 def sign(input: Array) -> Array:
     """-1, 0 or 1, by the sign; its gradient is zero.
 
@@ -276,218 +275,6 @@ def sign(input: Array) -> Array:
 
 sign.vjp(input=lambda g: np.zeros_like(g))
 
-
-@op(np.reciprocal, floating=True, inplace=True, inputs=dict(input=real(0.3, 3.0)))
-def reciprocal(input: Array) -> Array:
-    """1 / input.
-
-    >>> import tinygrad_dl as td
-    >>> td.reciprocal(td.tensor([2.0, -4.0]))
-    tensor([ 0.5000, -0.2500])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.reciprocal.html
-    """
-
-
-reciprocal.vjp(input=lambda g, out: np.negative(g * (out * out)))
-
-
-@op(np.square, inplace=True, inputs=dict(input=real()))
-def square(input: Array) -> Array:
-    """input * input.
-
-    >>> import tinygrad_dl as td
-    >>> td.square(td.tensor([2.0, -3.0]))
-    tensor([4., 9.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.square.html
-    """
-
-
-square.vjp(input=lambda g, input: g * (input + input))
-
-
-@op(np.sqrt, floating=True, inplace=True, inputs=dict(input=real(0.2, 3.0)))
-def sqrt(input: Array) -> Array:
-    """The square root.
-
-    >>> import tinygrad_dl as td
-    >>> td.sqrt(td.tensor([4.0, 9.0]))
-    tensor([2., 3.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.sqrt.html
-    """
-
-
-sqrt.vjp(input=lambda g, out: g / (out + out))
-
-
-@op(floating=True, inplace=True, inputs=dict(input=real(0.2, 3.0)), reference=lambda input: input**-0.5)
-def rsqrt(input: Array) -> Array:
-    """1 / sqrt(input).
-
-    >>> import tinygrad_dl as td
-    >>> td.rsqrt(td.tensor([4.0, 16.0]))
-    tensor([0.5000, 0.2500])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.rsqrt.html
-    """
-    return np.reciprocal(np.sqrt(input))
-
-
-rsqrt.vjp(input=lambda g, out: g * (out * out * out) * -0.5)
-
-
-# -- powers ----------------------------------------------------------------------------------------
-
-
-def power(base: Any, exponent: float) -> Any:
-    """base ** exponent for one number as exponent, in multiplications and roots where that is exact."""
-    if exponent == 1:
-        return base * 1
-    if exponent == 2:
-        return base * base
-    if exponent == 3:
-        return base * base * base
-    if base.dtype.kind == "f":
-        if exponent == 0.5:
-            return np.sqrt(base)
-        if exponent == -1:
-            return np.reciprocal(base)
-        if exponent == -0.5:
-            return np.reciprocal(np.sqrt(base))
-        if exponent == -2:
-            return np.reciprocal(base * base)
-    return np.power(base, exponent)
-
-
-@op(
-    np.power,
-    inplace=True,
-    inputs=[broadcasting(real(0.3, 3.0), real()), broadcasting(real(0.3, 3.0), real(shape=""))],
-    errors=[*MISFIT, error(ValueError, "negative integer powers", array(2, dtype="int64"), -1)],
-)
-def pow(input: Array, exponent: Array) -> Array:
-    """input ** exponent, elementwise; either may be a number.
-
-    Raises:
-        ValueError: an integer to a negative integer power.
-
-    >>> import tinygrad_dl as td
-    >>> td.pow(td.tensor([1.0, 2.0, 3.0]), 2)
-    tensor([1., 4., 9.])
-    >>> 2 ** td.tensor([1.0, 2.0, 3.0])
-    tensor([2., 4., 8.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.pow.html
-    """
-    if exponent.ndim == 0:
-        return power(input, exponent.item())
-    return np.power(input, exponent)
-
-
-def pow_slope(g: Any, input: Any, exponent: Any) -> Any:
-    """exponent * input ** (exponent - 1); 0 where the exponent is 0, at the base 0 too."""
-    if exponent.ndim == 0 and not isinstance(exponent, Tensor):
-        number = exponent.item()
-        if number == 0:
-            return np.zeros_like(g)
-        if number == 1:
-            return g
-        return g * (power(input, number - 1) * number)
-    less = np.where(exponent == 0, 1.0, exponent - 1)
-    return g * (exponent * np.power(input, less))
-
-
-def pow_exponent_slope(g: Any, out: Any, input: Any) -> Any:
-    """out * log(input); 0 at the base 0, nan at negative bases, where the power is not real."""
-    safe = np.where(input > 0, input, 1.0)
-    return g * (out * np.log(np.where(input < 0, np.nan, safe)))
-
-
-pow.vjp(input=pow_slope, exponent=pow_exponent_slope)
-
-
-def pow_operator(self: Any, exponent: Any) -> Any:
-    """`x ** n`: the usual numbers by an op that needs no power."""
-    if type(exponent) is int or type(exponent) is float:
-        if exponent == 2:
-            return square(self)
-        if exponent == 0.5:
-            return sqrt(self)
-        if exponent == -1 and self.dtype.kind == "f":
-            return reciprocal(self)
-    return pow(self, exponent)
-
-
-alias("__pow__", pow_operator)
-alias("__rpow__", lambda self, base: pow(base, self))
-alias("__ipow__", Tensor.pow_)
-
-# -- several at once -------------------------------------------------------------------------------
-
-
-@op(inplace=True, inputs=broadcasting(real(), real(), real(0.0, 1.0)), errors=[error(ValueError, "broadcast", array(2), array(3), 0.5)],
-    reference=lambda input, end, weight: (1 - weight) * input + weight * end)
-def lerp(input: Array, end: Array, weight: Array) -> Array:
-    """input + weight * (end - input): the straight way from `input` to `end`; `weight` a tensor or number.
-
-    >>> import tinygrad_dl as td
-    >>> td.lerp(td.tensor([0.0, 10.0]), td.tensor([10.0, 20.0]), 0.5)
-    tensor([ 5., 15.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.lerp.html
-    """
-    return input + weight * (end - input)
-
-
-lerp.vjp(
-    input=lambda g, weight: g - g * weight,
-    end=lambda g, weight: g * weight,
-    weight=lambda g, input, end: g * (end - input),
-)
-
-
-@op(inplace=True, inputs=broadcasting(real(), real(), real(), value=real(shape="")),
-    reference=lambda input, tensor1, tensor2, value=1: input + value * tensor1 * tensor2)
-def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Any = 1) -> Array:
-    """input + value * tensor1 * tensor2, elementwise.
-
-    >>> import tinygrad_dl as td
-    >>> td.addcmul(td.ones(2), td.tensor([1.0, 2.0]), td.tensor([3.0, 4.0]), value=0.5)
-    tensor([2.5000, 5.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.addcmul.html
-    """
-    return input + value * (tensor1 * tensor2)
-
-
-addcmul.vjp(
-    input=lambda g: g,
-    tensor1=lambda g, tensor2, value: g * (tensor2 * value),
-    tensor2=lambda g, tensor1, value: g * (tensor1 * value),
-)
-
-
-@op(floating=True, inplace=True, inputs=broadcasting(real(), real(), NONZERO, value=real(shape="")),
-    reference=lambda input, tensor1, tensor2, value=1: input + value * tensor1 / tensor2)
-def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Any = 1) -> Array:
-    """input + value * tensor1 / tensor2, elementwise.
-
-    >>> import tinygrad_dl as td
-    >>> td.addcdiv(td.ones(2), td.tensor([1.0, 2.0]), td.tensor([4.0, 4.0]), value=2)
-    tensor([1.5000, 2.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.addcdiv.html
-    """
-    return input + value * (tensor1 / tensor2)
-
-
-addcdiv.vjp(
-    input=lambda g: g,
-    tensor1=lambda g, tensor2, value: g * value / tensor2,
-    tensor2=lambda g, tensor1, tensor2, value: np.negative(g * value * tensor1 / (tensor2 * tensor2)),
-)
 
 multiply = alias("multiply", mul, inplace=True)
 subtract = alias("subtract", sub, inplace=True)

@@ -132,7 +132,7 @@ def logical_xor(input: Array, other: Array) -> Array:
     """
 
 
-@op(np.logical_not, inplace=True, differentiable=False, inputs=dict(input=boolean()))
+@op(np.logical_not, inplace=True, differentiable=False, inputs={"input": boolean()})
 def logical_not(input: Array) -> Array:
     """Whether it is zero, elementwise.
 
@@ -191,7 +191,7 @@ def bitwise_xor(input: Array, other: Array) -> Array:
     operator="invert",
     inplace=True,
     differentiable=False,
-    inputs=[dict(input=boolean()), dict(input=integers())],
+    inputs=[{"input": boolean()}, {"input": integers()}],
     errors=[error(TypeError, "not supported", array(2))],
 )
 def bitwise_not(input: Array) -> Array:
@@ -208,7 +208,7 @@ def bitwise_not(input: Array) -> Array:
 # -- special values ----------------------------------------------------------------------------------
 
 
-@op(np.isnan, differentiable=False, inputs=dict(input=real()))
+@op(np.isnan, differentiable=False, inputs={"input": real()})
 def isnan(input: Array) -> Array:
     """Which elements are not a number.
 
@@ -220,7 +220,7 @@ def isnan(input: Array) -> Array:
     """
 
 
-@op(np.isinf, differentiable=False, inputs=dict(input=real()))
+@op(np.isinf, differentiable=False, inputs={"input": real()})
 def isinf(input: Array) -> Array:
     """Which elements are infinite, of either sign.
 
@@ -232,7 +232,7 @@ def isinf(input: Array) -> Array:
     """
 
 
-@op(np.isfinite, differentiable=False, inputs=dict(input=real()))
+@op(np.isfinite, differentiable=False, inputs={"input": real()})
 def isfinite(input: Array) -> Array:
     """Which elements are neither infinite nor not a number.
 

@@ -59,7 +59,9 @@ FAR = (
 NEAR_END, MIDDLE_END, UNDERFLOW = 0.46875, 4.0, 28.0
 # The float32 fit, highest power of x*x first.
 # As arrays: NumPy takes a Python number in twice the time.
-FIT_P = [np.array(c, np.float32) for c in (0.002178279359762673, 0.042646535378025686, 0.2798068162087459, 1.12837917084876)]
+FIT_P = [
+    np.array(c, np.float32) for c in (0.002178279359762673, 0.042646535378025686, 0.2798068162087459, 1.12837917084876)
+]
 FIT_Q = [np.array(c, np.float32) for c in (0.0003249238566563076, 0.0236899083750131, 0.1568925667188368, 1.0)]
 BLOCK = 8192  # elements at a time, so that the many steps stay in the cache
 
@@ -100,12 +102,12 @@ def far(x: Any) -> Any:
     return gaussian(x) * ((1.0 / math.sqrt(math.pi) - series) / x)
 
 
-def erf_double(x: np.ndarray) -> np.ndarray:
+def erf_double(x: np.ndarray) -> Any:
     """erf of a flat float64 array."""
     size = np.absolute(x)
     inner = size <= NEAR_END
     if inner.all():
-        return near(x)  # type: ignore[no-any-return]
+        return near(x)
     # Beyond 6, 1 - erfc is 1; up to there the middle formula is exact enough for that difference.
     out = np.copysign(1.0 - middle(np.clip(size, NEAR_END, 6.0)), x)
     places = np.flatnonzero(inner)
@@ -113,7 +115,7 @@ def erf_double(x: np.ndarray) -> np.ndarray:
     return out
 
 
-def erfc_double(x: np.ndarray) -> np.ndarray:
+def erfc_double(x: np.ndarray) -> Any:
     """erfc of a flat float64 array, with all digits in the tail too."""
     size = np.minimum(np.absolute(x), UNDERFLOW)
     out = np.empty_like(x)
@@ -128,7 +130,7 @@ def erfc_double(x: np.ndarray) -> np.ndarray:
     return out
 
 
-def erf_single(x: np.ndarray) -> np.ndarray:
+def erf_single(x: np.ndarray) -> Any:
     """erf of a flat float32 array; beyond 4 it is 1, and so is the tanh from 4.5 on."""
     x = x.clip(-4.5, 4.5)
     square = x * x
@@ -137,7 +139,7 @@ def erf_single(x: np.ndarray) -> np.ndarray:
     return np.tanh(x, out=x)
 
 
-def in_blocks(x: np.ndarray, single: Any, double: Any) -> np.ndarray:
+def in_blocks(x: np.ndarray, single: Any, double: Any) -> Any:
     """A function of flat arrays on an array of any shape and floating dtype, a block at a time."""
     if x.dtype is not float64 and x.dtype is not float32:
         wide = in_blocks(x.astype(float32 if x.dtype is float16 else float64), single, double)
@@ -150,14 +152,14 @@ def in_blocks(x: np.ndarray, single: Any, double: Any) -> np.ndarray:
         out = np.empty_like(flat)
         for start in range(0, len(flat), BLOCK):
             out[start : start + BLOCK] = function(flat[start : start + BLOCK])
-    return out.reshape(x.shape)  # type: ignore[no-any-return]
+    return out.reshape(x.shape)
 
 
-def erf_of(x: np.ndarray) -> np.ndarray:
+def erf_of(x: np.ndarray) -> Any:
     """erf of an array, in its dtype."""
     return in_blocks(x, erf_single, erf_double)
 
 
-def erfc_of(x: np.ndarray) -> np.ndarray:
+def erfc_of(x: np.ndarray) -> Any:
     """erfc of an array, in its dtype."""
     return in_blocks(x, lambda flat: erfc_double(flat.astype(float64)).astype(float32), erfc_double)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import alias
-from tinygrad_dl.ops.reduce import kept
+from tinygrad_dl.ops.reduce import LARGEST, SMALLEST, kept
 from tinygrad_dl.ops.selection import maximum, minimum
 from tinygrad_dl.samples import array, axes_of, axis_of, error, one_of, real
 from tinygrad_dl.tensor import NUMPY, Tensor
@@ -33,7 +33,7 @@ def amax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.amax.html
     """
-    return np.maximum.reduce(input, dim, None, None, keepdim)
+    return LARGEST(input, dim, None, None, keepdim)
 
 
 @op(np.min, np.amin, (np.minimum, "reduce"), inputs=OVER, errors=EMPTY, reference=np.min)
@@ -49,7 +49,7 @@ def amin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.amin.html
     """
-    return np.minimum.reduce(input, dim, None, None, keepdim)
+    return SMALLEST(input, dim, None, None, keepdim)
 
 
 def share_evenly(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
@@ -116,15 +116,31 @@ def to_chosen(g: Any, input_shape: Any, indices: Any, dim: int, keepdim: bool) -
     return np.where(places == kept(indices, input_shape, dim, keepdim), kept(g[0], input_shape, dim, keepdim), 0.0)
 
 
-@op(method=False, outputs=Extreme, inputs=ALONG, errors=[error(ValueError, "empty sequence", array(0), 0)], reference=lambda input, dim, keepdim=False: (
-    np.max(input, dim, keepdims=keepdim), np.argmax(input, dim, keepdims=keepdim)))
+@op(
+    method=False,
+    outputs=Extreme,
+    inputs=ALONG,
+    errors=[error(ValueError, "empty sequence", array(0), 0)],
+    reference=lambda input, dim, keepdim=False: (
+        np.max(input, dim, keepdims=keepdim),
+        np.argmax(input, dim, keepdims=keepdim),
+    ),
+)
 def max_dim(input: Array, dim: Any, keepdim: bool = False) -> Array:
     """The largest elements along one dimension and their indices; `max` with a dimension."""
     return extreme(input, np.asarray(input.argmax(dim, keepdims=True)), dim, keepdim)
 
 
-@op(method=False, outputs=Extreme, inputs=ALONG, errors=[error(ValueError, "empty sequence", array(0), 0)], reference=lambda input, dim, keepdim=False: (
-    np.min(input, dim, keepdims=keepdim), np.argmin(input, dim, keepdims=keepdim)))
+@op(
+    method=False,
+    outputs=Extreme,
+    inputs=ALONG,
+    errors=[error(ValueError, "empty sequence", array(0), 0)],
+    reference=lambda input, dim, keepdim=False: (
+        np.min(input, dim, keepdims=keepdim),
+        np.argmin(input, dim, keepdims=keepdim),
+    ),
+)
 def min_dim(input: Array, dim: Any, keepdim: bool = False) -> Array:
     """The smallest elements along one dimension and their indices; `min` with a dimension."""
     return extreme(input, np.asarray(input.argmin(dim, keepdims=True)), dim, keepdim)

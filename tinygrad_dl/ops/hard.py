@@ -19,7 +19,7 @@ from tinygrad_dl.samples import array, error, one_of, real
     namespace="functional",
     inputs={"input": real(avoid=(-1.0, 1.0)), "min_val": one_of(-1.0), "max_val": one_of(1.0)},
     errors=[error(ValueError, "min_val", array(2), 1.0, -1.0)],
-    reference=np.clip,
+    reference=lambda input, min_val=-1.0, max_val=1.0: np.clip(input, min_val, max_val),
 )
 def clipped(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     """`input` between two bounds."""
@@ -101,9 +101,7 @@ def straight_swish(input: Array) -> Array:
     return input * ((input + 3).clip(0, 6) / 6)
 
 
-straight_swish.vjp(
-    input=lambda g, input: np.where(input < 3, keep(g * (input / 3 + 0.5), input > -3), g)
-)
+straight_swish.vjp(input=lambda g, input: np.where(input < 3, keep(g * (input / 3 + 0.5), input > -3), g))
 
 
 @overload(straight_swish, method=False)

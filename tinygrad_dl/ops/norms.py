@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_dl.dtypes import as_dtype, float16, float32
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.extrema import share_evenly
-from tinygrad_dl.ops.reduce import OVER, add_up, kept
+from tinygrad_dl.ops.reduce import ADD, LARGEST, OVER, SMALLEST, add_up, kept
 from tinygrad_dl.samples import array, error, one_of, real
 
 
@@ -33,9 +33,9 @@ def p_norm(x: np.ndarray, p: float, dim: Any, keepdim: bool) -> Any:
     if p == 1:
         return add_up(size, dim, keepdim)
     if math.isinf(p):
-        return (np.maximum if p > 0 else np.minimum).reduce(size, dim, None, None, keepdim)
+        return (LARGEST if p > 0 else SMALLEST)(size, dim, None, None, keepdim)
     if p == 0:
-        return np.add.reduce(x != 0, dim, x.dtype, None, keepdim)
+        return ADD(x != 0, dim, x.dtype, None, keepdim)
     return add_up(size**p, dim, keepdim) ** (1 / p)
 
 

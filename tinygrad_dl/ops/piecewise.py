@@ -96,7 +96,7 @@ def prelu(input: Any, weight: Any) -> Any:
 # -- elu and its kin ---------------------------------------------------------------------------------
 
 
-def exponential_below(x: np.ndarray, alpha: float, width: float = 1.0) -> np.ndarray:
+def exponential_below(x: np.ndarray, alpha: float, width: float = 1.0) -> Any:
     """x above 0, alpha * (exp(x / width) - 1) below."""
     below = np.minimum(x, ZERO.get(x.dtype, 0))
     curve = np.expm1(below if width == 1 else below / width)
@@ -150,9 +150,7 @@ def scaled_elu(input: Array) -> Array:
     return exponential_below(input, SELU_ALPHA) * SELU_SCALE
 
 
-scaled_elu.vjp(
-    input=lambda g, input, out: passed(g * SELU_SCALE, input > 0, g * (out + SELU_SCALE * SELU_ALPHA))
-)
+scaled_elu.vjp(input=lambda g, input, out: passed(g * SELU_SCALE, input > 0, g * (out + SELU_SCALE * SELU_ALPHA)))
 
 
 @overload(scaled_elu)

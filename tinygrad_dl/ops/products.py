@@ -9,8 +9,10 @@ import numpy as np
 from tinygrad_dl.dtypes import as_dtype, float16, float32, int64
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.reduce import NO_SUCH_DIM, OVER, kept
-from tinygrad_dl.samples import axis_of, one_of, real
+from tinygrad_dl.samples import axis_of, real
 from tinygrad_dl.tensor import NUMPY
+
+MULTIPLY: Any = np.multiply.reduce
 
 
 def element_type(input: Any, dtype: Any) -> Any:
@@ -44,7 +46,7 @@ def prod(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     """
     if type(dim) is list:
         dim = tuple(dim)
-    return narrowed(np.multiply.reduce(input, dim, element_type(input, dtype), None, keepdim), input, dtype)
+    return narrowed(MULTIPLY(input, dim, element_type(input, dtype), None, keepdim), input, dtype)
 
 
 def product_slope(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:

@@ -13,6 +13,13 @@ from tinygrad_dl.ops.overload import alias
 from tinygrad_dl.samples import array, axes_of, boolean, error, one_of, real
 from tinygrad_dl.tensor import NUMPY
 
+# The ufuncs' own reductions, which spare the calls that np.sum and its like make on the way to them.
+ADD: Any = np.add.reduce
+LARGEST: Any = np.maximum.reduce
+SMALLEST: Any = np.minimum.reduce
+ANY: Any = np.logical_or.reduce
+ALL: Any = np.logical_and.reduce
+
 OVER = {"dim": axes_of("input"), "keepdim": one_of(False, True)}
 NO_SUCH_DIM = [error(ValueError, "out of bounds", array(2), 3)]
 
@@ -55,14 +62,14 @@ def add_up(x: np.ndarray, dim: Any, keepdim: bool) -> Any:
             flat = x.reshape(-1)
             whole = len(flat) // ROW * ROW
             rows = flat[:whole].reshape(-1, ROW) @ np.ones(ROW, x.dtype)
-            total = np.add.reduce(rows) + np.add.reduce(flat[whole:])
+            total = ADD(rows) + ADD(flat[whole:])
             return np.asarray(total).reshape((1,) * x.ndim) if keepdim else total
         if (dim == -1 or dim == x.ndim - 1) and 16 <= x.shape[-1] <= 4 * ROW:
             total = x @ np.ones(x.shape[-1], x.dtype)
             return total[..., None] if keepdim else total
     if x.dtype is float16:
-        return np.add.reduce(x, dim, float32, None, keepdim).astype(float16)
-    return np.add.reduce(x, dim, None, None, keepdim)
+        return ADD(x, dim, float32, None, keepdim).astype(float16)
+    return ADD(x, dim, None, None, keepdim)
 
 
 @op(np.sum, (np.add, "reduce"), inputs={"input": real(), **OVER}, errors=NO_SUCH_DIM)
@@ -79,9 +86,9 @@ def sum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = No
     if type(dim) is list:
         dim = tuple(dim)
     if dtype is not None:
-        return np.add.reduce(input, dim, as_dtype(dtype), None, keepdim)
+        return ADD(input, dim, as_dtype(dtype), None, keepdim)
     if input.dtype.kind in "biu":
-        return np.add.reduce(input, dim, int64, None, keepdim)
+        return ADD(input, dim, int64, None, keepdim)
     return add_up(input, dim, keepdim)
 
 
@@ -119,7 +126,7 @@ def mean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     if input.dtype.kind in "biu":
         raise TypeError(f"expected a floating dtype, got {input.dtype}; pass dtype=td.float32, or call .float() first")
     half = input.dtype is float16
-    total = np.add.reduce(input, dim, float32, None, keepdim) if half else add_up(input, dim, keepdim)
+    total = ADD(input, dim, float32, None, keepdim) if half else add_up(input, dim, keepdim)
     n = count(input.shape, total.shape)
     out = total / n if n else total + math.nan
     return out.astype(float16) if half else out
@@ -175,7 +182,9 @@ def refuse_integers(dtype: Any) -> None:
 @op(
     inputs=SPREAD,
     errors=INTEGERS,
-    reference=lambda input, dim=None, keepdim=False, correction=1: np.var(input, dim, ddof=correction, keepdims=keepdim),
+    reference=lambda input, dim=None, keepdim=False, correction=1: np.var(
+        input, dim, ddof=correction, keepdims=keepdim
+    ),
 )
 def var(input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = 1) -> Array:
     """The variance: the squared distances from the mean, summed, over (count - correction).
@@ -207,7 +216,9 @@ var.vjp(input=var_slope)
 @op(
     inputs=SPREAD,
     errors=INTEGERS,
-    reference=lambda input, dim=None, keepdim=False, correction=1: np.std(input, dim, ddof=correction, keepdims=keepdim),
+    reference=lambda input, dim=None, keepdim=False, correction=1: np.std(
+        input, dim, ddof=correction, keepdims=keepdim
+    ),
 )
 def std(input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = 1) -> Array:
     """The standard deviation, the root of `var`; where it is 0, so is its gradient.
@@ -277,7 +288,7 @@ def any(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.any.html
     """
-    return np.logical_or.reduce(input, tuple(dim) if type(dim) is list else dim, None, None, keepdim)
+    return ANY(input, tuple(dim) if type(dim) is list else dim, None, None, keepdim)
 
 
 @op(np.all, (np.logical_and, "reduce"), differentiable=False, inputs=TRUTHS, errors=NO_SUCH_DIM)
@@ -290,14 +301,14 @@ def all(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.all.html
     """
-    return np.logical_and.reduce(input, tuple(dim) if type(dim) is list else dim, None, None, keepdim)
+    return ALL(input, tuple(dim) if type(dim) is list else dim, None, None, keepdim)
 
 
 for each, ours in ((np.any, any), (np.all, all)):
     NUMPY[each] = lambda a, axis=None, *, keepdims=False, function=ours: function(a, axis, keepdims)
 
 
-@op(np.count_nonzero, differentiable=False, inputs=dict(input=real(), dim=axes_of("input")), errors=NO_SUCH_DIM)
+@op(np.count_nonzero, differentiable=False, inputs={"input": real(), "dim": axes_of("input")}, errors=NO_SUCH_DIM)
 def count_nonzero(input: Array, dim: Any = None) -> Array:
     """How many elements are not zero.
 

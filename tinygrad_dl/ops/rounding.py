@@ -15,7 +15,7 @@ from tinygrad_dl.tensor import NUMPY
 NUMPY[np.zeros_like] = lambda a, dtype=None, **_: zeros_like(a, dtype=dtype)
 
 
-@op(np.floor, inplace=True, inputs=dict(input=real()))
+@op(np.floor, inplace=True, inputs={"input": real()})
 def floor(input: Array) -> Array:
     """The largest integer not above; the gradient is zero.
 
@@ -27,7 +27,7 @@ def floor(input: Array) -> Array:
     """
 
 
-@op(np.ceil, inplace=True, inputs=dict(input=real()))
+@op(np.ceil, inplace=True, inputs={"input": real()})
 def ceil(input: Array) -> Array:
     """The smallest integer not below; the gradient is zero.
 
@@ -39,7 +39,7 @@ def ceil(input: Array) -> Array:
     """
 
 
-@op(np.trunc, np.fix, inplace=True, inputs=dict(input=real()))
+@op(np.trunc, np.fix, inplace=True, inputs={"input": real()})
 def trunc(input: Array) -> Array:
     """The integer part, rounded towards zero; the gradient is zero.
 
@@ -51,7 +51,7 @@ def trunc(input: Array) -> Array:
     """
 
 
-@op(np.round, inplace=True, inputs=dict(input=real(), decimals=one_of(0, 1, 2)))
+@op(np.round, inplace=True, inputs={"input": real(), "decimals": one_of(0, 1, 2)})
 def round(input: Array, decimals: int = 0) -> Array:
     """The nearest number with so many decimals, halves to the even one; the gradient is zero.
 
@@ -79,7 +79,7 @@ trunc.vjp(input=no_slope)
 round.vjp(input=no_slope)
 
 
-@op(inplace=True, inputs=dict(input=real()), reference=lambda input: np.modf(input)[0])
+@op(inplace=True, inputs={"input": real()}, reference=lambda input: np.modf(input)[0])
 def frac(input: Array) -> Array:
     """The part after the decimal point, with the number's sign: input - trunc(input).
 

@@ -10,8 +10,7 @@ from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.comparison import MISFIT
 from tinygrad_dl.ops.overload import alias, overload
 from tinygrad_dl.samples import array, boolean, broadcasting, error, one_of, real
-from tinygrad_dl.tensor import NUMPY, Tensor
-
+from tinygrad_dl.tensor import NUMPY
 
 BITS = {2: np.int16, 4: np.int32, 8: np.int64}
 LARGE = 4096
@@ -249,7 +248,7 @@ def numpy_clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None,
 NUMPY[np.clip] = numpy_clip
 
 
-@op(inplace=True, inputs=dict(input=real()), reference=np.nan_to_num)
+@op(inplace=True, inputs={"input": real()}, reference=np.nan_to_num)
 def nan_to_num(input: Array, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
     """Numbers in the place of nan and the infinities, which are the dtype's largest and smallest unless given.
 

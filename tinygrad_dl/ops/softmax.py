@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_dl.dtypes import as_dtype
 from tinygrad_dl.op import Array, op
-from tinygrad_dl.ops.reduce import add_up, kept
+from tinygrad_dl.ops.reduce import ADD, LARGEST, add_up, kept
 from tinygrad_dl.samples import array, axes_of, axis_of, error, one_of, real
 
 ROWS = {"input": real(-40.0, 40.0, min_dims=1, min_side=1), "dim": axis_of("input")}
@@ -19,8 +19,10 @@ NO_SUCH_DIM = [error(ValueError, "out of bounds", array(2), 3)]
     floating=True,
     inputs=ROWS,
     errors=NO_SUCH_DIM,
-    reference=lambda input, dim: np.exp(input - np.max(input, dim, keepdims=True))
-    / np.sum(np.exp(input - np.max(input, dim, keepdims=True)), dim, keepdims=True),
+    reference=lambda input, dim: (
+        np.exp(input - np.max(input, dim, keepdims=True))
+        / np.sum(np.exp(input - np.max(input, dim, keepdims=True)), dim, keepdims=True)
+    ),
 )
 def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
     """exp(input) / sum(exp(input)) along a dimension: weights between 0 and 1 that sum to 1.
@@ -38,7 +40,7 @@ def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
         input = input.astype(as_dtype(dtype), copy=False)
     if not input.size:
         return input.copy()
-    e = np.asarray(input - np.maximum.reduce(input, dim, None, None, True))
+    e = np.asarray(input - LARGEST(input, dim, None, None, True))
     np.exp(e, out=e)
     e /= add_up(e, dim, True)
     return e
@@ -46,7 +48,7 @@ def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
 
 def softmax_slope(g: Any, out: Any, dim: Any) -> Any:
     share = g * out
-    return share - out * np.add.reduce(share, axis=dim, keepdims=True)
+    return share - out * np.sum(share, axis=dim, keepdims=True)
 
 
 softmax.vjp(input=softmax_slope)
@@ -71,12 +73,12 @@ def log_softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
         input = input.astype(as_dtype(dtype), copy=False)
     if not input.size:
         return input.copy()
-    out = np.asarray(input - np.maximum.reduce(input, dim, None, None, True))
+    out = np.asarray(input - LARGEST(input, dim, None, None, True))
     out -= np.log(add_up(np.exp(out), dim, True))
     return out
 
 
-log_softmax.vjp(input=lambda g, out, dim: g - np.exp(out) * np.add.reduce(g, axis=dim, keepdims=True))
+log_softmax.vjp(input=lambda g, out, dim: g - np.exp(out) * np.sum(g, axis=dim, keepdims=True))
 
 
 @op(
@@ -87,9 +89,9 @@ log_softmax.vjp(input=lambda g, out, dim: g - np.exp(out) * np.add.reduce(g, axi
         "keepdim": one_of(False, True),
     },
     errors=NO_SUCH_DIM,
-    reference=lambda input, dim, keepdim=False: np.logaddexp.reduce(input, dim, keepdims=keepdim)
-    if input.ndim
-    else input,
+    reference=lambda input, dim, keepdim=False: (
+        np.logaddexp.reduce(input, dim, keepdims=keepdim) if input.ndim else input
+    ),
 )
 def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Array:
     """log(sum(exp(input))) over one dimension or several, without overflow; of nothing but -inf, -inf.
@@ -102,12 +104,12 @@ def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Array:
     """
     if type(dim) is list:
         dim = tuple(dim)
-    largest = np.maximum.reduce(input, dim, None, None, True, -np.inf)
+    largest = LARGEST(input, dim, None, None, True, -np.inf)
     largest = np.where(np.isfinite(largest), largest, input.dtype.type(0))
     total = add_up(np.exp(input - largest), dim, True)
     with np.errstate(divide="ignore"):  # log(0) is the right answer where all are -inf
         out = np.log(total) + largest
-    return out if keepdim or dim is None and not input.ndim else np.add.reduce(out, dim)
+    return out if keepdim or (dim is None and not input.ndim) else ADD(out, dim)
 
 
 def logsumexp_slope(g: Any, out: Any, input: Any, dim: Any, keepdim: bool) -> Any:
