@@ -1,0 +1,46 @@
+"""Checks of what layers are made with."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+
+def whole(owner: object, name: str, value: Any, least: int = 0) -> int:
+    """`value` as an int of at least `least`.
+
+    Raises:
+        TypeError: no integer. ValueError: too small.
+    """
+    layer = type(owner).__name__
+    if isinstance(value, bool):
+        raise TypeError(f"{layer}: {name} must be an integer, got {value!r}")
+    try:
+        found = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{layer}: {name} must be an integer, got {value!r} ({type(value).__name__})") from None
+    if found < least:
+        raise ValueError(f"{layer}: expected {name} >= {least}, got {found}")
+    return found
+
+
+def probability(owner: object, name: str, value: Any) -> float:
+    """`value` as a float between 0 and 1.
+
+    Raises:
+        TypeError: no number. ValueError: out of range.
+    """
+    layer = type(owner).__name__
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{layer}: {name} must be a number between 0 and 1, got {value!r}")
+    if not 0 <= value <= 1:
+        raise ValueError(f"{layer}: expected {name} between 0 and 1, got {value}")
+    return value
+
+
+def reduction_name(owner: object, value: Any, *more: str) -> str:
+    """`value`, if it is the name of a reduction."""
+    known = ("none", "mean", "sum", *more)
+    if value not in known:
+        raise ValueError(f"{type(owner).__name__}: expected a reduction among {known}, got {value!r}")
+    return str(value)

@@ -1,0 +1,154 @@
+"""The operations of layers as functions, with PyTorch's names and arguments.
+
+Here are the names alone; the functions are declared in `tinygrad_dl.ops`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_dl.dtypes import as_dtype
+from tinygrad_dl.ops.activation import gelu, logsigmoid, mish, sigmoid, silu, softplus, softsign, tanhshrink
+from tinygrad_dl.ops.activation import relu as _relu
+from tinygrad_dl.ops.cross_entropy import cross_entropy, nll_loss
+from tinygrad_dl.ops.distance import (
+    cosine_embedding_loss,
+    cosine_similarity,
+    gaussian_nll_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    normalize,
+    pairwise_distance,
+    poisson_nll_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+)
+from tinygrad_dl.ops.elementwise import tanh
+from tinygrad_dl.ops.entropy import binary_cross_entropy, binary_cross_entropy_with_logits, kl_div
+from tinygrad_dl.ops.hard import (
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    relu6,
+    softshrink,
+    threshold,
+)
+from tinygrad_dl.ops.loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
+from tinygrad_dl.ops.neural import dropout, embedding, linear, one_hot
+from tinygrad_dl.ops.norm import batch_norm, layer_norm
+from tinygrad_dl.ops.piecewise import celu, elu, glu, leaky_relu, prelu, selu
+from tinygrad_dl.ops.softmax import log_softmax as _log_softmax
+from tinygrad_dl.ops.softmax import softmax as _softmax
+from tinygrad_dl.tensor import Tensor
+
+__all__ = [
+    "batch_norm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "celu",
+    "cosine_embedding_loss",
+    "cosine_similarity",
+    "cross_entropy",
+    "dropout",
+    "elu",
+    "embedding",
+    "gaussian_nll_loss",
+    "gelu",
+    "glu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsigmoid",
+    "margin_ranking_loss",
+    "mish",
+    "mse_loss",
+    "nll_loss",
+    "normalize",
+    "one_hot",
+    "pairwise_distance",
+    "poisson_nll_loss",
+    "prelu",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "smooth_l1_loss",
+    "soft_margin_loss",
+    "softmax",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
+    "tanh",
+    "tanhshrink",
+    "threshold",
+    "triplet_margin_loss",
+]
+
+
+def relu(input: Any, inplace: bool = False) -> Any:
+    """max(input, 0).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.relu(td.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.relu.html
+    """
+    return input._assign(_relu(input), "relu") if inplace else _relu(input)
+
+
+def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """exp(input) / sum(exp(input)) along a dimension.
+
+    Args:
+        dim: the dimension; must be given.
+        dtype: cast to it first.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.softmax(td.tensor([0.0, 0.0]), dim=0)
+    tensor([0.5000, 0.5000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html
+    """
+    result: Tensor = _softmax(_prepared(input, dim, dtype, "softmax"), dim)
+    return result
+
+
+def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """The logarithm of `softmax`, finite where softmax rounds to 0.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.log_softmax(td.tensor([0.0, 1e4]), dim=0)
+    tensor([-10000.,      0.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html
+    """
+    result: Tensor = _log_softmax(_prepared(input, dim, dtype, "log_softmax"), dim)
+    return result
+
+
+def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """`softmax` of -input.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softmin.html
+    """
+    result: Tensor = _softmax(-_prepared(input, dim, dtype, "softmin"), dim)
+    return result
+
+
+def _prepared(input: Any, dim: int | None, dtype: Any, name: str) -> Any:
+    if dim is None:
+        raise TypeError(f"{name}: say along which dimension, usually dim=-1")
+    return input if dtype is None else input.to(as_dtype(dtype))

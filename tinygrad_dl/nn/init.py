@@ -1,0 +1,276 @@
+"""Filling parameters with start values, in place and outside the graph.
+
+Each function returns the tensor that it was given.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl import random
+from tinygrad_dl.random import Generator
+from tinygrad_dl.tensor import Tensor, wrap
+
+__all__ = [
+    "calculate_gain",
+    "constant_",
+    "dirac_",
+    "eye_",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "normal_",
+    "ones_",
+    "orthogonal_",
+    "sparse_",
+    "trunc_normal_",
+    "uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+    "zeros_",
+]
+
+
+def fill(tensor: Tensor, values: Any, what: str) -> Tensor:
+    """Puts values into the tensor's memory."""
+    return tensor._assign(wrap(np.asarray(np.broadcast_to(values, tensor.shape), tensor.dtype)), what)
+
+
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Numbers drawn uniformly from [a, b).
+
+    >>> import tinygrad_dl as td
+    >>> w = td.nn.init.uniform_(td.empty(3, 5), -1.0, 1.0)
+    >>> bool((w.abs() <= 1).all())
+    True
+
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.uniform_
+    """
+    values = random.uniform(tensor.shape, tensor.dtype, generator)
+    values *= b - a
+    values += a
+    return fill(tensor, values, "uniform_")
+
+
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Normal numbers.
+
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.normal_
+    """
+    if std < 0:
+        raise ValueError(f"normal_: expected std >= 0, got {std}")
+    values = random.gaussian(tensor.shape, tensor.dtype, generator)
+    values *= std
+    values += mean
+    return fill(tensor, values, "normal_")
+
+
+def trunc_normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Normal numbers, drawn again until they lie between `a` and `b`.
+
+    Raises:
+        ValueError: the interval is empty or so far out that drawing would hardly ever reach it.
+
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.trunc_normal_
+    """
+    if not (a < b and std > 0):
+        raise ValueError(f"trunc_normal_: expected a < b and std > 0, got a={a}, b={b}, std={std}")
+    low, high = (a - mean) / std, (b - mean) / std
+    if 0.5 * (math.erf(high / 2**0.5) - math.erf(low / 2**0.5)) < 1e-3:
+        raise ValueError(f"trunc_normal_: [{a}, {b}] holds almost nothing of a normal with mean {mean}, std {std}")
+    values = random.gaussian(tensor.shape, tensor.dtype, generator)
+    while True:
+        outside = (values < low) | (values > high)
+        count = int(outside.sum())
+        if not count:
+            return fill(tensor, values * std + mean, "trunc_normal_")
+        values[outside] = random.gaussian((count,), tensor.dtype, generator)
+
+
+def constant_(tensor: Tensor, val: float) -> Tensor:
+    """One value everywhere."""
+    return fill(tensor, val, "constant_")
+
+
+def ones_(tensor: Tensor) -> Tensor:
+    """Ones."""
+    return fill(tensor, 1, "ones_")
+
+
+def zeros_(tensor: Tensor) -> Tensor:
+    """Zeros."""
+    return fill(tensor, 0, "zeros_")
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """The identity matrix."""
+    if tensor.ndim != 2:
+        raise ValueError(f"eye_: expected a tensor of 2 dimensions, got shape {tensor.shape}")
+    return fill(tensor, np.eye(*tensor.shape), "eye_")
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """A convolution's weight (out, in, ...) that passes each channel on unchanged, as far as there are channels.
+
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.dirac_
+    """
+    if tensor.ndim not in (3, 4, 5):
+        raise ValueError(f"dirac_: expected a tensor of 3, 4 or 5 dimensions, got shape {tensor.shape}")
+    if tensor.shape[0] % groups:
+        raise ValueError(f"dirac_: the size of dimension 0, {tensor.shape[0]}, is not divisible by groups={groups}")
+    values = np.zeros(tensor.shape)
+    each = tensor.shape[0] // groups
+    centre = tuple(n // 2 for n in tensor.shape[2:])
+    for group in range(groups):
+        for i in range(min(each, tensor.shape[1])):
+            values[(group * each + i, i, *centre)] = 1
+    return fill(tensor, values, "dirac_")
+
+
+def fans(tensor: Tensor, what: str) -> tuple[int, int]:
+    """(fan_in, fan_out): how many inputs reach an output of a layer with this weight, and the reverse."""
+    if tensor.ndim < 2:
+        raise ValueError(
+            f"{what}: fan in and fan out need a weight of at least 2 dimensions, (out, in, ...), got shape "
+            f"{tensor.shape}; use uniform_ or normal_ for biases"
+        )
+    area = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * area, tensor.shape[0] * area
+
+
+GAINS = {"tanh": 5 / 3, "relu": 2**0.5, "selu": 3 / 4}
+LINEAR = (
+    "linear",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "sigmoid",
+)
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """The factor by which an activation's layer is to be scaled: 1 for linear, 5/3 for tanh, sqrt(2) for relu.
+
+    Args:
+        param: the negative slope of "leaky_relu" (0.01 if None).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.init.calculate_gain("leaky_relu", 1.0)
+    1.0
+
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.calculate_gain
+    """
+    if nonlinearity in LINEAR:
+        return 1.0
+    if nonlinearity == "leaky_relu":
+        slope = 0.01 if param is None else param
+        if isinstance(slope, bool) or not isinstance(slope, int | float):
+            raise ValueError(f"calculate_gain: expected a number as the negative slope, got {slope!r}")
+        return math.sqrt(2.0 / (1 + slope**2))
+    if nonlinearity in GAINS:
+        return GAINS[nonlinearity]
+    known = ", ".join([*LINEAR, *GAINS, "leaky_relu"])
+    raise ValueError(f"calculate_gain: unknown nonlinearity {nonlinearity!r}, expected one of {known}")
+
+
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Uniform numbers with the variance gain**2 * 2 / (fan_in + fan_out) (Glorot and Bengio, 2010).
+
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.xavier_uniform_
+    """
+    bound = gain * math.sqrt(6.0 / max(1, sum(fans(tensor, "xavier_uniform_"))))
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Normal numbers with the variance gain**2 * 2 / (fan_in + fan_out) (Glorot and Bengio, 2010).
+
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.xavier_normal_
+    """
+    std = gain * math.sqrt(2.0 / max(1, sum(fans(tensor, "xavier_normal_"))))
+    return normal_(tensor, 0.0, std, generator)
+
+
+def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str, what: str) -> float:
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"{what}: expected mode 'fan_in' or 'fan_out', got {mode!r}")
+    fan = fans(tensor, what)[mode == "fan_out"]
+    return calculate_gain(nonlinearity, a) / math.sqrt(max(1, fan))
+
+
+def kaiming_uniform_(
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:
+    """Uniform numbers with the standard deviation gain / sqrt(fan) (He et al., 2015).
+
+    Args:
+        a: the negative slope of "leaky_relu".
+        mode: "fan_in" keeps the size of values on the way forward, "fan_out" of gradients on the way back.
+        nonlinearity: which activation follows, see `calculate_gain`.
+
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.kaiming_uniform_
+    """
+    bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity, "kaiming_uniform_")
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def kaiming_normal_(
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:
+    """Normal numbers with the standard deviation gain / sqrt(fan) (He et al., 2015).
+
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.kaiming_normal_
+    """
+    return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity, "kaiming_normal_"), generator)
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+    """A matrix with orthonormal rows or columns, whichever are fewer, times `gain`; later dimensions are flattened.
+
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.orthogonal_
+    """
+    if tensor.ndim < 2:
+        raise ValueError(f"orthogonal_: expected a tensor of at least 2 dimensions, got shape {tensor.shape}")
+    rows = tensor.shape[0]
+    columns = math.prod(tensor.shape[1:])
+    if not rows * columns:
+        return tensor
+    drawn = random.gaussian((max(rows, columns), min(rows, columns)), np.float64, generator)
+    q, r = np.linalg.qr(drawn)
+    q *= np.sign(np.diag(r))  # makes the distribution uniform
+    return fill(tensor, (gain * (q if rows >= columns else q.T)).reshape(tensor.shape), "orthogonal_")
+
+
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
+    """Normal numbers; in each column the share `sparsity` (rounded up) is zero.
+
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.sparse_
+    """
+    if tensor.ndim != 2:
+        raise ValueError(f"sparse_: expected a tensor of 2 dimensions, got shape {tensor.shape}")
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"sparse_: expected sparsity between 0 and 1, got {sparsity}")
+    values = random.gaussian(tensor.shape, tensor.dtype, generator) * std
+    order = random.uniform(tensor.shape, np.float64, generator).argsort(axis=0)
+    np.put_along_axis(values, order[: math.ceil(sparsity * tensor.shape[0])], 0, axis=0)
+    return fill(tensor, values, "sparse_")

@@ -1,0 +1,1 @@
+"""The layers, one theme a file."""

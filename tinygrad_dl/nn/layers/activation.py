@@ -1,0 +1,563 @@
+"""Activations as modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_dl.nn import functional, init
+from tinygrad_dl.nn.checks import whole
+from tinygrad_dl.nn.layers.linear import empty_parameter
+from tinygrad_dl.nn.module import Module
+from tinygrad_dl.nn.parameter import Parameter
+
+__all__ = [
+    "CELU",
+    "ELU",
+    "GELU",
+    "GLU",
+    "SELU",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "LeakyReLU",
+    "LogSigmoid",
+    "LogSoftmax",
+    "Mish",
+    "PReLU",
+    "ReLU",
+    "ReLU6",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softmin",
+    "Softplus",
+    "Softshrink",
+    "Softsign",
+    "Tanh",
+    "Tanhshrink",
+    "Threshold",
+]
+
+
+class ReLU(Module):
+    """max(input, 0).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.ReLU()(td.tensor([-2.0, 1.0]))
+    tensor([0., 1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ReLU.html
+    """
+
+    def __init__(self, inplace: bool = False):
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Any) -> Any:
+        return functional.relu(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
+
+
+class ReLU6(Module):
+    """min(max(input, 0), 6).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.ReLU6()(td.tensor([-2.0, 1.0]))
+    tensor([0., 1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ReLU6.html
+    """
+
+    def __init__(self, inplace: bool = False):
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Any) -> Any:
+        return functional.relu6(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
+
+
+class LeakyReLU(Module):
+    """input where it is positive, else negative_slope * input.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.LeakyReLU()(td.tensor([-2.0, 1.0]))
+    tensor([-0.0200,  1.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LeakyReLU.html
+    """
+
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
+        super().__init__()
+        self.negative_slope, self.inplace = negative_slope, inplace
+
+    def forward(self, input: Any) -> Any:
+        return functional.leaky_relu(input, self.negative_slope, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"negative_slope={self.negative_slope}" + (", inplace=True" if self.inplace else "")
+
+
+class ELU(Module):
+    """input where it is positive, else alpha * (exp(input) - 1).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.ELU()(td.tensor([-2.0, 1.0]))
+    tensor([-0.8647,  1.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ELU.html
+    """
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False):
+        super().__init__()
+        self.alpha, self.inplace = alpha, inplace
+
+    def forward(self, input: Any) -> Any:
+        return functional.elu(input, self.alpha, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
+
+
+class SELU(Module):
+    """`ELU` scaled so that normal inputs stay normal (Klambauer et al., 2017).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.SELU()(td.tensor([-2.0, 1.0]))
+    tensor([-1.5202,  1.0507])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.SELU.html
+    """
+
+    def __init__(self, inplace: bool = False):
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Any) -> Any:
+        return functional.selu(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
+
+
+class CELU(Module):
+    """max(input, 0) + min(alpha * (exp(input / alpha) - 1), 0).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.CELU()(td.tensor([-2.0, 1.0]))
+    tensor([-0.8647,  1.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.CELU.html
+    """
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False):
+        super().__init__()
+        self.alpha, self.inplace = alpha, inplace
+
+    def forward(self, input: Any) -> Any:
+        return functional.celu(input, self.alpha, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
+
+
+class GELU(Module):
+    """input times the normal distribution function; approximate="tanh" for the formula with tanh.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.GELU()(td.tensor([-2.0, 1.0]))
+    tensor([-0.0455,  0.8413])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.GELU.html
+    """
+
+    def __init__(self, approximate: str = "none"):
+        super().__init__()
+        self.approximate = approximate
+
+    def forward(self, input: Any) -> Any:
+        return functional.gelu(input, self.approximate)
+
+    def extra_repr(self) -> str:
+        return f"approximate={self.approximate!r}"
+
+
+class SiLU(Module):
+    """input * sigmoid(input).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.SiLU()(td.tensor([-2.0, 1.0]))
+    tensor([-0.2384,  0.7311])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.SiLU.html
+    """
+
+    def __init__(self, inplace: bool = False):
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Any) -> Any:
+        return functional.silu(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
+
+
+class Mish(Module):
+    """input * tanh(softplus(input)).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Mish()(td.tensor([-2.0, 1.0]))
+    tensor([-0.2525,  0.8651])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Mish.html
+    """
+
+    def __init__(self, inplace: bool = False):
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Any) -> Any:
+        return functional.mish(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
+
+
+class Sigmoid(Module):
+    """1 / (1 + exp(-input)).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Sigmoid()(td.tensor([-2.0, 1.0]))
+    tensor([0.1192, 0.7311])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Sigmoid.html
+    """
+
+    def forward(self, input: Any) -> Any:
+        return functional.sigmoid(input)
+
+
+class LogSigmoid(Module):
+    """log(sigmoid(input)).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.LogSigmoid()(td.tensor([-2.0, 1.0]))
+    tensor([-2.1269, -0.3133])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LogSigmoid.html
+    """
+
+    def forward(self, input: Any) -> Any:
+        return functional.logsigmoid(input)
+
+
+class Tanh(Module):
+    """The hyperbolic tangent.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Tanh()(td.tensor([-2.0, 1.0]))
+    tensor([-0.9640,  0.7616])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Tanh.html
+    """
+
+    def forward(self, input: Any) -> Any:
+        return functional.tanh(input)
+
+
+class Tanhshrink(Module):
+    """input - tanh(input).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Tanhshrink()(td.tensor([-2.0, 1.0]))
+    tensor([-1.0360,  0.2384])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Tanhshrink.html
+    """
+
+    def forward(self, input: Any) -> Any:
+        return functional.tanhshrink(input)
+
+
+class Softplus(Module):
+    """log(1 + exp(beta * input)) / beta; the input itself where beta * input is above threshold.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Softplus()(td.tensor([-2.0, 1.0]))
+    tensor([0.1269, 1.3133])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Softplus.html
+    """
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0):
+        super().__init__()
+        self.beta, self.threshold = beta, threshold
+
+    def forward(self, input: Any) -> Any:
+        return functional.softplus(input, self.beta, self.threshold)
+
+    def extra_repr(self) -> str:
+        return f"beta={self.beta}, threshold={self.threshold}"
+
+
+class Softsign(Module):
+    """input / (1 + |input|).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Softsign()(td.tensor([-2.0, 1.0]))
+    tensor([-0.6667,  0.5000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Softsign.html
+    """
+
+    def forward(self, input: Any) -> Any:
+        return functional.softsign(input)
+
+
+class Softshrink(Module):
+    """input moved towards 0 by lambd, 0 within it.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Softshrink()(td.tensor([-2.0, 1.0]))
+    tensor([-1.5000,  0.5000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Softshrink.html
+    """
+
+    def __init__(self, lambd: float = 0.5):
+        super().__init__()
+        self.lambd = lambd
+
+    def forward(self, input: Any) -> Any:
+        return functional.softshrink(input, self.lambd)
+
+    def extra_repr(self) -> str:
+        return str(self.lambd)
+
+
+class Hardshrink(Module):
+    """input, 0 where it is within lambd of 0.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Hardshrink()(td.tensor([-2.0, 1.0]))
+    tensor([-2.,  1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Hardshrink.html
+    """
+
+    def __init__(self, lambd: float = 0.5):
+        super().__init__()
+        self.lambd = lambd
+
+    def forward(self, input: Any) -> Any:
+        return functional.hardshrink(input, self.lambd)
+
+    def extra_repr(self) -> str:
+        return str(self.lambd)
+
+
+class Hardtanh(Module):
+    """input, limited to between min_val and max_val.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Hardtanh()(td.tensor([-2.0, 1.0]))
+    tensor([-1.,  1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Hardtanh.html
+    """
+
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
+        super().__init__()
+        self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
+
+    def forward(self, input: Any) -> Any:
+        return functional.hardtanh(input, self.min_val, self.max_val, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"min_val={self.min_val}, max_val={self.max_val}" + (", inplace=True" if self.inplace else "")
+
+
+class Hardsigmoid(Module):
+    """min(max(input / 6 + 1 / 2, 0), 1).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Hardsigmoid()(td.tensor([-2.0, 1.0]))
+    tensor([0.1667, 0.6667])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Hardsigmoid.html
+    """
+
+    def __init__(self, inplace: bool = False):
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Any) -> Any:
+        return functional.hardsigmoid(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
+
+
+class Hardswish(Module):
+    """input * hardsigmoid(input).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Hardswish()(td.tensor([-2.0, 1.0]))
+    tensor([-0.3333,  0.6667])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Hardswish.html
+    """
+
+    def __init__(self, inplace: bool = False):
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Any) -> Any:
+        return functional.hardswish(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
+
+
+class Threshold(Module):
+    """input where it is above threshold, else value.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Threshold(0.0, 5.0)(td.tensor([-2.0, 1.0]))
+    tensor([5., 1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Threshold.html
+    """
+
+    def __init__(self, threshold: float, value: float, inplace: bool = False):
+        super().__init__()
+        self.threshold, self.value, self.inplace = threshold, value, inplace
+
+    def forward(self, input: Any) -> Any:
+        return functional.threshold(input, self.threshold, self.value, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"threshold={self.threshold}, value={self.value}" + (", inplace=True" if self.inplace else "")
+
+
+class GLU(Module):
+    """The first half along dim times the sigmoid of the second half.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.GLU()(td.tensor([-2.0, 1.0]))
+    tensor([-1.4621])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.GLU.html
+    """
+
+    def __init__(self, dim: int = -1):
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Any) -> Any:
+        return functional.glu(input, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Softmax(Module):
+    """exp(input) / sum(exp(input)) along dim.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Softmax(dim=0)(td.tensor([-2.0, 1.0]))
+    tensor([0.0474, 0.9526])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Softmax.html
+    """
+
+    def __init__(self, dim: int | None = None):
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Any) -> Any:
+        return functional.softmax(input, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Softmin(Module):
+    """`Softmax` of -input.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Softmin(dim=0)(td.tensor([-2.0, 1.0]))
+    tensor([0.9526, 0.0474])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Softmin.html
+    """
+
+    def __init__(self, dim: int | None = None):
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Any) -> Any:
+        return functional.softmin(input, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class LogSoftmax(Module):
+    """The logarithm of `Softmax`, finite where that rounds to 0.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.LogSoftmax(dim=0)(td.tensor([-2.0, 1.0]))
+    tensor([-3.0486, -0.0486])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LogSoftmax.html
+    """
+
+    def __init__(self, dim: int | None = None):
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Any) -> Any:
+        return functional.log_softmax(input, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class PReLU(Module):
+    """input where it is positive, else weight * input, with a learned weight for all or for each channel.
+
+    Args:
+        num_parameters: 1, or the number of channels (dimension 1).
+        init: the weight to start from.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.PReLU()(td.tensor([-2.0, 1.0])).detach()
+    tensor([-0.5000,  1.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.PReLU.html
+    """
+
+    weight: Parameter
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None):
+        super().__init__()
+        self.num_parameters, self.init = whole(self, "num_parameters", num_parameters, 1), init
+        self.weight = empty_parameter((self.num_parameters,), dtype)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """The start value everywhere."""
+        init.constant_(self.weight, self.init)
+
+    def forward(self, input: Any) -> Any:
+        return functional.prelu(input, self._parameters["weight"])
+
+    def extra_repr(self) -> str:
+        return f"num_parameters={self.num_parameters}"

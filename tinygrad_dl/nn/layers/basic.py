@@ -1,0 +1,73 @@
+"""Layers without parameters that pass on or reshape their input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_dl.nn.module import Module
+
+__all__ = ["Flatten", "Identity", "Unflatten"]
+
+
+class Identity(Module):
+    """Returns its input; takes any arguments, so that it can stand for any layer.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Identity()(td.ones(1))
+    tensor([1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Identity.html
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__()
+
+    def forward(self, input: Any) -> Any:
+        """The input."""
+        return input
+
+
+class Flatten(Module):
+    """Makes one dimension of those from `start_dim` to `end_dim`; by default of all but the first.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Flatten()(td.ones(2, 3, 4)).shape
+    (2, 12)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Flatten.html
+    """
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1):
+        super().__init__()
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, input: Any) -> Any:
+        """The input, flattened."""
+        return input.flatten(self.start_dim, self.end_dim)
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """Makes several dimensions of one.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Unflatten(1, (3, 4))(td.ones(2, 12)).shape
+    (2, 3, 4)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Unflatten.html
+    """
+
+    def __init__(self, dim: int, unflattened_size: Any):
+        super().__init__()
+        if not isinstance(unflattened_size, tuple | list):
+            raise TypeError(f"Unflatten: expected a tuple of sizes, got {type(unflattened_size).__name__}")
+        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
+
+    def forward(self, input: Any) -> Any:
+        """The input, unflattened."""
+        return input.unflatten(self.dim, self.unflattened_size)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

@@ -1,0 +1,126 @@
+"""Linear layers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl import dtypes
+from tinygrad_dl.nn import init
+from tinygrad_dl.nn.checks import whole
+from tinygrad_dl.nn.module import Module
+from tinygrad_dl.nn.parameter import Parameter
+from tinygrad_dl.ops.neural import linear
+
+__all__ = ["Bilinear", "Linear"]
+
+
+def empty_parameter(shape: tuple[int, ...], dtype: Any = None) -> Parameter:
+    """A parameter that is yet to be initialised."""
+    return Parameter(np.empty(shape, dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)))
+
+
+class Linear(Module):
+    """input @ weight.T + bias: (..., in_features) gives (..., out_features).
+
+    The weight, (out_features, in_features), and the bias, (out_features,), start uniform in
+    +-1 / sqrt(in_features).
+
+    Raises:
+        ValueError, TypeError: a size is negative or no integer; the input has another width.
+
+    >>> import tinygrad_dl as td
+    >>> layer = td.nn.Linear(3, 2)
+    >>> layer(td.ones(5, 3)).shape
+    (5, 2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html
+    """
+
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None):
+        super().__init__()
+        self.in_features = whole(self, "in_features", in_features)
+        self.out_features = whole(self, "out_features", out_features)
+        self.weight = empty_parameter((self.out_features, self.in_features), dtype)
+        self.register_parameter("bias", empty_parameter((self.out_features,), dtype) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws the weight and bias anew."""
+        if self.weight.numel():
+            init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None and self.in_features:
+            bound = 1 / math.sqrt(self.in_features)
+            init.uniform_(self.bias, -bound, bound)
+        elif self.bias is not None:
+            init.zeros_(self.bias)
+
+    def forward(self, input: Any) -> Any:
+        """input @ weight.T + bias."""
+        own = self._parameters  # faster than self.weight
+        return linear(input, own["weight"], own["bias"])
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Bilinear(Module):
+    """input1 @ weight[k] @ input2 + bias[k] for each output k.
+
+    The weight is (out_features, in1_features, in2_features).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Bilinear(2, 3, 4)(td.ones(5, 2), td.ones(5, 3)).shape
+    (5, 4)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Bilinear.html
+    """
+
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__()
+        self.in1_features = whole(self, "in1_features", in1_features, 1)
+        self.in2_features = whole(self, "in2_features", in2_features, 1)
+        self.out_features = whole(self, "out_features", out_features)
+        self.weight = empty_parameter((self.out_features, self.in1_features, self.in2_features), dtype)
+        self.register_parameter("bias", empty_parameter((self.out_features,), dtype) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws the weight and bias anew, uniform in +-1 / sqrt(in1_features)."""
+        bound = 1 / math.sqrt(self.in1_features)
+        init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input1: Any, input2: Any) -> Any:
+        """The bilinear form of each pair of rows."""
+        for input, width in ((input1, self.in1_features), (input2, self.in2_features)):
+            if input.shape[-1] != width:
+                raise ValueError(f"Bilinear: expected {width} features in the last dimension, got {input.shape}")
+        # (out, ..., in2): each output's matrix applied to the first input, then the product with the second.
+        middle = linear(input1, self.weight.transpose(1, 2).reshape(-1, self.in1_features))
+        middle = middle.reshape(*input1.shape[:-1], self.out_features, self.in2_features)
+        out = (middle * input2.unsqueeze(-2)).sum(-1)
+        return out if self.bias is None else out + self.bias
+
+    def extra_repr(self) -> str:
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )

@@ -1,0 +1,399 @@
+"""Losses as modules. `reduction` is "mean", "sum" or "none" (no reduction)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_dl.nn import functional
+from tinygrad_dl.nn.checks import reduction_name
+from tinygrad_dl.nn.module import Module
+from tinygrad_dl.tensor import Tensor
+
+__all__ = [
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "CosineEmbeddingLoss",
+    "CosineSimilarity",
+    "CrossEntropyLoss",
+    "GaussianNLLLoss",
+    "HingeEmbeddingLoss",
+    "HuberLoss",
+    "KLDivLoss",
+    "L1Loss",
+    "MSELoss",
+    "MarginRankingLoss",
+    "NLLLoss",
+    "PairwiseDistance",
+    "PoissonNLLLoss",
+    "SmoothL1Loss",
+    "SoftMarginLoss",
+    "TripletMarginLoss",
+]
+
+
+class Loss(Module):
+    """What the losses share: a reduction, and perhaps a weight, which is a buffer."""
+
+    more_reductions: tuple[str, ...] = ()
+    weight: Tensor | None
+
+    def __init__(self, reduction: str):
+        super().__init__()
+        self.reduction = reduction_name(self, reduction, *self.more_reductions)
+
+
+class WeightedLoss(Loss):
+    """A loss with a weight."""
+
+    def __init__(self, weight: Tensor | None, reduction: str):
+        super().__init__(reduction)
+        self.register_buffer("weight", weight)
+
+
+class MSELoss(Loss):
+    """(input - target) ** 2: see `functional.mse_loss`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.MSELoss()(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
+    tensor(2.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MSELoss.html
+    """
+
+    def __init__(self, reduction: str = "mean"):
+        super().__init__(reduction)
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return functional.mse_loss(input, target, reduction=self.reduction)
+
+
+class L1Loss(Loss):
+    """|input - target|: see `functional.l1_loss`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.L1Loss()(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
+    tensor(1.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.L1Loss.html
+    """
+
+    def __init__(self, reduction: str = "mean"):
+        super().__init__(reduction)
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return functional.l1_loss(input, target, reduction=self.reduction)
+
+
+class SmoothL1Loss(Loss):
+    """Half the square of the difference over beta up to beta, then linear: see `functional.smooth_l1_loss`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.SmoothL1Loss()(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
+    tensor(0.7500)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.SmoothL1Loss.html
+    """
+
+    def __init__(self, reduction: str = "mean", beta: float = 1.0):
+        super().__init__(reduction)
+        self.beta = beta
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return functional.smooth_l1_loss(input, target, beta=self.beta, reduction=self.reduction)
+
+
+class HuberLoss(Loss):
+    """Half the square of the difference up to delta, then linear: see `functional.huber_loss`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.HuberLoss()(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
+    tensor(0.7500)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.HuberLoss.html
+    """
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0):
+        super().__init__(reduction)
+        self.delta = delta
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return functional.huber_loss(input, target, delta=self.delta, reduction=self.reduction)
+
+
+class KLDivLoss(Loss):
+    """The Kullback-Leibler divergence of log-probabilities from probabilities: see `functional.kl_div`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.KLDivLoss()(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
+    tensor(-1.7274)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.KLDivLoss.html
+    """
+
+    more_reductions = ("batchmean",)
+
+    def __init__(self, reduction: str = "mean", log_target: bool = False):
+        super().__init__(reduction)
+        self.log_target = log_target
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return functional.kl_div(input, target, log_target=self.log_target, reduction=self.reduction)
+
+
+class PoissonNLLLoss(Loss):
+    """exp(input) - target * input: see `functional.poisson_nll_loss`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.PoissonNLLLoss()(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
+    tensor(0.5537)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.PoissonNLLLoss.html
+    """
+
+    def __init__(self, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean"):
+        super().__init__(reduction)
+        self.log_input, self.full, self.eps = log_input, full, eps
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return functional.poisson_nll_loss(input, target, log_input=self.log_input, full=self.full, eps=self.eps, reduction=self.reduction)
+
+
+class SoftMarginLoss(Loss):
+    """log(1 + exp(-target * input)): see `functional.soft_margin_loss`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.SoftMarginLoss()(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
+    tensor(0.1568)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.SoftMarginLoss.html
+    """
+
+    def __init__(self, reduction: str = "mean"):
+        super().__init__(reduction)
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return functional.soft_margin_loss(input, target, reduction=self.reduction)
+
+
+class HingeEmbeddingLoss(Loss):
+    """input where the target is 1, max(0, margin - input) where it is -1: see `functional.hinge_embedding_loss`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.HingeEmbeddingLoss()(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
+    tensor(0.5000)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.HingeEmbeddingLoss.html
+    """
+
+    def __init__(self, margin: float = 1.0, reduction: str = "mean"):
+        super().__init__(reduction)
+        self.margin = margin
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return functional.hinge_embedding_loss(input, target, margin=self.margin, reduction=self.reduction)
+
+
+class CrossEntropyLoss(WeightedLoss):
+    """-log(softmax(input)) at the target class: see `functional.cross_entropy`.
+
+    Args:
+        weight: a factor for each class.
+        ignore_index: a class index whose examples do not count.
+        label_smoothing: the share of each target that is spread over all classes.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.CrossEntropyLoss()(td.zeros(3, 2), td.tensor([0, 1, 1]))
+    tensor(0.6931)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
+    """
+
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ):
+        super().__init__(weight, reduction)
+        if not 0.0 <= label_smoothing <= 1.0:
+            raise ValueError(f"CrossEntropyLoss: expected label_smoothing between 0 and 1, got {label_smoothing}")
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return functional.cross_entropy(
+            input, target, self._buffers["weight"], self.ignore_index, self.reduction, self.label_smoothing
+        )
+
+
+class NLLLoss(WeightedLoss):
+    """-input at the target class, input being log-probabilities: see `functional.nll_loss`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.NLLLoss()(td.tensor([[-0.5, -1.0]]), td.tensor([1]))
+    tensor(1.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.NLLLoss.html
+    """
+
+    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"):
+        super().__init__(weight, reduction)
+        self.ignore_index = ignore_index
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return functional.nll_loss(input, target, self._buffers["weight"], self.ignore_index, self.reduction)
+
+
+class BCELoss(WeightedLoss):
+    """The cross-entropy of two classes from probabilities: see `functional.binary_cross_entropy`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.BCELoss()(td.tensor([0.5]), td.tensor([1.0]))
+    tensor(0.6931)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BCELoss.html
+    """
+
+    def __init__(self, weight: Tensor | None = None, reduction: str = "mean"):
+        super().__init__(weight, reduction)
+
+    def forward(self, input: Any, target: Any) -> Any:
+        return functional.binary_cross_entropy(input, target, self._buffers["weight"], self.reduction)
+
+
+class BCEWithLogitsLoss(WeightedLoss):
+    """The cross-entropy of two classes from logits: see `functional.binary_cross_entropy_with_logits`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.BCEWithLogitsLoss()(td.tensor([0.0]), td.tensor([1.0]))
+    tensor(0.6931)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html
+    """
+
+    def __init__(self, weight: Tensor | None = None, reduction: str = "mean", pos_weight: Tensor | None = None):
+        super().__init__(weight, reduction)
+        self.register_buffer("pos_weight", pos_weight)
+
+    def forward(self, input: Any, target: Any) -> Any:
+        own = self._buffers
+        return functional.binary_cross_entropy_with_logits(
+            input, target, own["weight"], self.reduction, own["pos_weight"]
+        )
+
+
+class GaussianNLLLoss(Loss):
+    """0.5 * (log(var) + (input - target)**2 / var): see `functional.gaussian_nll_loss`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.GaussianNLLLoss()(td.tensor([1.0]), td.tensor([3.0]), td.tensor([1.0]))
+    tensor(2.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.GaussianNLLLoss.html
+    """
+
+    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean"):
+        super().__init__(reduction)
+        self.full, self.eps = full, eps
+
+    def forward(self, input: Any, target: Any, var: Any) -> Any:
+        return functional.gaussian_nll_loss(
+            input, target, var, full=self.full, eps=self.eps, reduction=self.reduction
+        )
+
+
+class MarginRankingLoss(Loss):
+    """max(0, -target * (input1 - input2) + margin): see `functional.margin_ranking_loss`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.MarginRankingLoss()(td.tensor([1.0]), td.tensor([3.0]), td.tensor([1.0]))
+    tensor(2.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MarginRankingLoss.html
+    """
+
+    def __init__(self, margin: float = 0.0, reduction: str = "mean"):
+        super().__init__(reduction)
+        self.margin = margin
+
+    def forward(self, input1: Any, input2: Any, target: Any) -> Any:
+        return functional.margin_ranking_loss(input1, input2, target, self.margin, self.reduction)
+
+
+class CosineEmbeddingLoss(Loss):
+    """1 - cos where the target is 1, max(0, cos - margin) where it is -1.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.CosineEmbeddingLoss()(td.tensor([[1.0, 0.0]]), td.tensor([[1.0, 0.0]]), td.tensor([1]))
+    tensor(0.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.CosineEmbeddingLoss.html
+    """
+
+    def __init__(self, margin: float = 0.0, reduction: str = "mean"):
+        super().__init__(reduction)
+        self.margin = margin
+
+    def forward(self, input1: Any, input2: Any, target: Any) -> Any:
+        return functional.cosine_embedding_loss(input1, input2, target, self.margin, self.reduction)
+
+
+class TripletMarginLoss(Loss):
+    """max(0, distance(anchor, positive) - distance(anchor, negative) + margin).
+
+    >>> import tinygrad_dl as td
+    >>> a = td.tensor([[0.0]])
+    >>> td.nn.TripletMarginLoss(margin=4.0)(a, a + 1, a + 3)
+    tensor(2.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.TripletMarginLoss.html
+    """
+
+    def __init__(
+        self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False, reduction: str = "mean"
+    ):
+        super().__init__(reduction)
+        if margin <= 0:
+            raise ValueError(f"TripletMarginLoss: expected margin > 0, got {margin}")
+        self.margin, self.p, self.eps, self.swap = margin, p, eps, swap
+
+    def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:
+        return functional.triplet_margin_loss(
+            anchor, positive, negative, self.margin, self.p, self.eps, self.swap, self.reduction
+        )
+
+
+class CosineSimilarity(Module):
+    """The cosine of the angle between vectors: see `functional.cosine_similarity`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.CosineSimilarity(dim=0)(td.tensor([1.0, 0.0]), td.tensor([1.0, 1.0]))
+    tensor(0.7071)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.CosineSimilarity.html
+    """
+
+    def __init__(self, dim: int = 1, eps: float = 1e-8):
+        super().__init__()
+        self.dim, self.eps = dim, eps
+
+    def forward(self, x1: Any, x2: Any) -> Any:
+        return functional.cosine_similarity(x1, x2, self.dim, self.eps)
+
+
+class PairwiseDistance(Module):
+    """The p-norm of the difference along the last dimension: see `functional.pairwise_distance`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.PairwiseDistance()(td.tensor([[3.0, 4.0]]), td.zeros(1, 2))
+    tensor([5.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.PairwiseDistance.html
+    """
+
+    def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False):
+        super().__init__()
+        self.norm, self.eps, self.keepdim = p, eps, keepdim
+
+    def forward(self, x1: Any, x2: Any) -> Any:
+        return functional.pairwise_distance(x1, x2, self.norm, self.eps, self.keepdim)

@@ -1,0 +1,436 @@
+"""class Module: parameters, buffers and submodules by name, and a `forward`.
+
+Assigning a Parameter, a Module or a Buffer as an attribute registers it; they are found again in the
+order of assignment. The state that training and saving need (`parameters`, `state_dict`) is in
+`state.py`, hooks are in `hooks.py`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tinygrad_dl import dtypes
+from tinygrad_dl.nn import hooks, state
+from tinygrad_dl.nn.parameter import Buffer, Parameter
+from tinygrad_dl.tensor import Tensor, wrap
+
+__all__ = ["Module"]
+
+M = TypeVar("M", bound="Module")
+REGISTRIES = ("_parameters", "_buffers", "_modules")
+
+
+class Module:
+    """The base of all layers and models.
+
+    A subclass calls `super().__init__()`, assigns its parameters and submodules as attributes and defines
+    `forward`; calling the module runs `forward` and the hooks around it.
+
+    >>> import tinygrad_dl as td
+    >>> class Model(td.nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.layer = td.nn.Linear(3, 1)
+    ...     def forward(self, x):
+    ...         return self.layer(x).relu()
+    >>> model = Model()
+    >>> model
+    Model(
+      (layer): Linear(in_features=3, out_features=1, bias=True)
+    )
+    >>> model(td.ones(2, 3)).shape
+    (2, 1)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
+    """
+
+    training: bool
+    _parameters: dict[str, Parameter | None]
+    _buffers: dict[str, Tensor | None]
+    _modules: dict[str, Module | None]
+    _non_persistent: set[str]
+    _hooks: dict[str, list[hooks.Hook]] | None
+
+    def __init__(self) -> None:
+        # Past __setattr__, which needs these to be there.
+        fields = self.__dict__
+        fields["training"] = True
+        fields["_parameters"], fields["_buffers"], fields["_modules"] = {}, {}, {}
+        fields["_non_persistent"] = set()
+        fields["_hooks"] = None
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes; subclasses define it."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no forward(); define `def forward(self, x): ...` in the class"
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            if self._hooks is None:
+                return self.forward(*args, **kwargs)
+            return hooks.call(self, args, kwargs)
+        except Exception as error:
+            explain(error, self)
+            raise
+
+    # -- attributes ------------------------------------------------------------------------------
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        fields = self.__dict__
+        if isinstance(value, Parameter | Module | Buffer):
+            if "_modules" not in fields:
+                raise AttributeError(
+                    f"cannot assign {type(value).__name__} {name!r} before {type(self).__name__}.__init__ has called "
+                    f"super().__init__(); call it first"
+                )
+            if isinstance(value, Parameter):
+                forget(self, name, keep="_parameters")
+                self.register_parameter(name, value)
+            elif isinstance(value, Module):
+                forget(self, name, keep="_modules")
+                self.add_module(name, value)
+            else:
+                forget(self, name, keep="_buffers")
+                self.register_buffer(name, value, value.persistent)
+            return
+        registry = next((r for r in REGISTRIES if name in fields.get(r, ())), None)
+        if registry is None:
+            object.__setattr__(self, name, value)
+        elif value is None or (registry == "_buffers" and isinstance(value, Tensor)):
+            fields[registry][name] = value
+        else:
+            kind = {"_parameters": "a Parameter", "_buffers": "a Tensor", "_modules": "a Module"}[registry]
+            raise TypeError(
+                f"{type(self).__name__}.{name} is registered as {kind}, got {type(value).__name__}; assign {kind} or "
+                f"None, or delete the attribute first"
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        # Only reached when the attribute is not found in the usual way.
+        fields = self.__dict__
+        parameters = fields.get("_parameters")
+        if parameters is not None:
+            if name in parameters:
+                return parameters[name]
+            modules = fields["_modules"]
+            if name in modules:
+                return modules[name]
+            buffers = fields["_buffers"]
+            if name in buffers:
+                return buffers[name]
+        if parameters is None and name in Module.__annotations__:
+            raise AttributeError(
+                f"{type(self).__name__}.__init__ did not call super().__init__(); call it before anything else"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        if not forget(self, name):
+            object.__delattr__(self, name)
+
+    def __dir__(self) -> list[str]:
+        names = set(super().__dir__())
+        for registry in REGISTRIES:
+            names.update(self.__dict__.get(registry, ()))
+        return sorted(name for name in names if name.isidentifier())
+
+    def __setstate__(self, fields: dict[str, Any]) -> None:
+        self.__dict__.update(fields)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__.copy()
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Adds a parameter under a name; None keeps the name without a parameter.
+
+        Raises:
+            TypeError: not a Parameter. KeyError: the name is taken or not allowed.
+        """
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(
+                f"register_parameter {name!r}: expected a Parameter or None, got {type(param).__name__}; wrap the "
+                f"tensor: nn.Parameter(tensor)"
+            )
+        if param is not None and not param.is_leaf:
+            raise ValueError(f"register_parameter {name!r}: a parameter must be a leaf, got a computed tensor")
+        self._parameters[check_name(self, name)] = param
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Adds a tensor that is part of the module's state but not trained, such as a running mean.
+
+        Args:
+            persistent: whether it is part of `state_dict`.
+
+        Raises:
+            TypeError: not a tensor. KeyError: the name is taken or not allowed.
+        """
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"register_buffer {name!r}: expected a Tensor or None, got {type(tensor).__name__}; make it one: "
+                f"td.tensor(...)"
+            )
+        self._buffers[check_name(self, name)] = tensor
+        if persistent:
+            self._non_persistent.discard(name)
+        else:
+            self._non_persistent.add(name)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Adds a submodule under a name.
+
+        Raises:
+            TypeError: not a Module. KeyError: the name is taken or not allowed.
+        """
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"add_module {name!r}: expected a Module or None, got {type(module).__name__}")
+        self._modules[check_name(self, name)] = module
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """The same as `add_module`."""
+        self.add_module(name, module)
+
+    # -- what it contains: see state.py ------------------------------------------------------------
+
+    parameters = state.parameters
+    named_parameters = state.named_parameters
+    buffers = state.buffers
+    named_buffers = state.named_buffers
+    children = state.children
+    named_children = state.named_children
+    modules = state.modules
+    named_modules = state.named_modules
+    get_submodule = state.get_submodule
+    get_parameter = state.get_parameter
+    get_buffer = state.get_buffer
+    state_dict = state.state_dict
+    load_state_dict = state.load_state_dict
+
+    # -- changing it as a whole --------------------------------------------------------------------
+
+    def apply(self: M, fn: Callable[[Module], Any]) -> M:
+        """Calls `fn` with every submodule, children first, and with itself; returns itself.
+
+        >>> import tinygrad_dl as td
+        >>> def clear(m):
+        ...     if isinstance(m, td.nn.Linear):
+        ...         td.nn.init.zeros_(m.weight)
+        >>> model = td.nn.Sequential(td.nn.Linear(2, 2)).apply(clear)
+        >>> model[0].weight.abs().sum().item()
+        0.0
+        """
+        for child in self.children():
+            child.apply(fn)
+        fn(self)
+        return self
+
+    def train(self: M, mode: bool = True) -> M:
+        """Sets training mode (or evaluation mode) here and in all submodules; returns itself."""
+        if not isinstance(mode, bool):
+            raise ValueError(f"train: mode is True or False, got {mode!r}")
+        for module in self.modules():
+            module.__dict__["training"] = mode
+        return self
+
+    def eval(self: M) -> M:
+        """Sets evaluation mode: dropout passes everything, batch norm uses its running statistics."""
+        return self.train(False)
+
+    def requires_grad_(self: M, requires_grad: bool = True) -> M:
+        """Sets whether the parameters require a gradient; returns itself."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forgets the gradients of all parameters, or fills them with zeros."""
+        for parameter in self.parameters():
+            if parameter.grad is None:
+                continue
+            if set_to_none:
+                parameter.grad = None
+            else:
+                parameter.grad = wrap(parameter.grad._data * 0)
+
+    def to(self: M, *args: Any, device: Any = None, dtype: Any = None, **_: Any) -> M:
+        """Casts floating parameters and buffers to a dtype, in place; the device is always the CPU.
+
+        Raises:
+            TypeError: the dtype is not floating. ValueError: another device.
+
+        >>> import tinygrad_dl as td
+        >>> td.nn.Linear(1, 1).to(td.float64).weight.dtype
+        dtype('float64')
+        """
+        for value in (*args, device, dtype):
+            if isinstance(value, Tensor):
+                dtype = value.dtype
+            elif isinstance(value, dtypes.device) or value in ("cpu", "cpu:0"):
+                continue
+            elif value is not None and not isinstance(value, bool):
+                try:
+                    dtype = dtypes.as_dtype(value)
+                except TypeError:
+                    dtypes.device(value)
+        if dtype is None:
+            return self
+        found = dtypes.as_dtype(dtype)
+        if not dtypes.is_floating(found):
+            raise TypeError(f"to: modules are cast to floating dtypes, got {found}; pass td.float32 or td.float64")
+        return self._cast(found)
+
+    def _cast(self: M, dtype: Any) -> M:
+        for tensor in (*self.parameters(), *self.buffers()):
+            if dtypes.is_floating(tensor.dtype):
+                tensor.data = tensor._data.astype(dtype, copy=False)
+                if tensor.grad is not None:
+                    tensor.grad = wrap(tensor.grad._data.astype(dtype, copy=False))
+        return self
+
+    def float(self: M) -> M:
+        """Casts to float32."""
+        return self._cast(dtypes.float32)
+
+    def double(self: M) -> M:
+        """Casts to float64."""
+        return self._cast(dtypes.float64)
+
+    def half(self: M) -> M:
+        """Casts to float16."""
+        return self._cast(dtypes.float16)
+
+    def bfloat16(self: M) -> M:
+        """Casts to bfloat16, which needs the package ml_dtypes."""
+        return self._cast(dtypes.bfloat16())
+
+    def type(self: M, dst_type: Any) -> M:
+        """Casts to a floating dtype."""
+        return self.to(dst_type)
+
+    def cpu(self: M) -> M:
+        """Itself: modules live on the CPU."""
+        return self
+
+    # -- hooks: see hooks.py -------------------------------------------------------------------------
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> hooks.HookHandle:
+        """Calls `hook(module, args)` before `forward`; what it returns replaces the arguments.
+
+        With `with_kwargs`, it is `hook(module, args, kwargs)` and returns a tuple of both.
+        """
+        return hooks.register(self, "forward_pre", hooks.Hook(hook, with_kwargs), prepend)
+
+    def register_forward_hook(
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
+    ) -> hooks.HookHandle:
+        """Calls `hook(module, args, output)` after `forward`; what it returns replaces the output.
+
+        With `with_kwargs`, it is `hook(module, args, kwargs, output)`; with `always_call`, it is called with
+        the output None when `forward` raised.
+
+        >>> import tinygrad_dl as td
+        >>> layer = td.nn.ReLU()
+        >>> handle = layer.register_forward_hook(lambda module, args, output: output * 10)
+        >>> layer(td.ones(1))
+        tensor([10.])
+        >>> handle.remove()
+        """
+        return hooks.register(self, "forward", hooks.Hook(hook, with_kwargs, always_call), prepend)
+
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> hooks.HookHandle:
+        """Calls `hook(module, grad_output)` before the module's gradient; what it returns replaces `grad_output`."""
+        return hooks.register(self, "full_backward_pre", hooks.Hook(hook), prepend)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> hooks.HookHandle:
+        """Calls `hook(module, grad_input, grad_output)` when the gradient has passed the module.
+
+        What it returns replaces `grad_input`, the gradients of the positional arguments.
+        """
+        return hooks.register(self, "full_backward", hooks.Hook(hook), prepend)
+
+    # -- text ----------------------------------------------------------------------------------------
+
+    def extra_repr(self) -> str:
+        """What stands between the parentheses in the module's text; subclasses define it."""
+        return ""
+
+    def _get_name(self) -> str:
+        return self.__class__.__name__
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        lines = extra.split("\n") if extra else []
+        children = [f"({name}): {indented(repr(child))}" for name, child in self._modules.items()]
+        body = lines + children
+        if not children and len(lines) <= 1:
+            return f"{self._get_name()}({extra})"
+        return f"{self._get_name()}(\n  " + "\n  ".join(body) + "\n)"
+
+
+def indented(text: str) -> str:
+    """The text with all lines but the first two spaces further in."""
+    return text.replace("\n", "\n  ")
+
+
+def forget(module: Module, name: str, keep: str = "") -> bool:
+    """Takes a name out of wherever it stands, except the registry `keep`; whether it stood anywhere."""
+    fields = module.__dict__
+    found = False
+    for registry in REGISTRIES:
+        if registry != keep and name in fields.get(registry, ()):
+            del fields[registry][name]
+            found = True
+    if found:
+        module._non_persistent.discard(name)
+    elif keep:
+        fields.pop(name, None)
+    return found
+
+
+def check_name(module: Module, name: str) -> str:
+    """The name, if a parameter, buffer or submodule may have it."""
+    if not isinstance(name, str):
+        raise TypeError(f"a name in a module is a string, got {type(name).__name__}")
+    if not name or "." in name:
+        raise KeyError(f"the name {name!r} is not allowed in a module: it must not be empty or contain a dot")
+    if "_modules" not in module.__dict__:
+        raise AttributeError(
+            f"cannot register {name!r} before {type(module).__name__}.__init__ has called super().__init__(); "
+            f"call it first"
+        )
+    if hasattr(module, name) and not any(name in module.__dict__[r] for r in REGISTRIES):
+        raise KeyError(f"{type(module).__name__} has an attribute {name!r} already; choose another name")
+    return name
+
+
+def explain(error: Exception, module: Module) -> None:
+    """Says in an error's note in which module it arose: class, text and path from the outermost module.
+
+    Called on the way out, at every module that the error passes; the note is written anew each time.
+    """
+    passed = error.__dict__.setdefault("_modules", [])
+    passed.append(module)
+    inner = passed[0]
+    text = repr(inner) if not inner._modules else f"{type(inner).__name__}(...)"
+    path = ".".join(reversed([path_to(outer, found) for found, outer in itertools.pairwise(passed)]))
+    note = f"in module {text}" + (f" at {type(module).__name__}.{path}" if path else "")
+    notes = error.__dict__.setdefault("__notes__", [])
+    if len(passed) == 1:
+        error.__dict__["_module_note"] = len(notes)
+        notes.append(note)
+    else:
+        notes[error.__dict__["_module_note"]] = note
+
+
+def path_to(outer: Module, inner: Module) -> str:
+    """The name under which a module is found in another."""
+    return next((name for name, each in outer.named_modules() if each is inner), f"<{type(inner).__name__}>")

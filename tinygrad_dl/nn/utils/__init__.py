@@ -1,0 +1,183 @@
+"""Helpers for training: clipping gradients, parameters as one vector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.engine import mutations
+from tinygrad_dl.tensor import Tensor, changed_at, wrap
+
+__all__ = [
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "clip_grads_with_norm_",
+    "get_total_norm",
+    "parameters_to_vector",
+    "vector_to_parameters",
+]
+
+
+def gradients(parameters: Any) -> list[np.ndarray]:
+    """The gradients of one tensor or several, as arrays; those without are left out."""
+    tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    return [t.grad._data for t in tensors if t.grad is not None]
+
+
+def total_norm(arrays: list[np.ndarray], norm_type: float, error_if_nonfinite: bool) -> Any:
+    """The norm of all the elements together."""
+    order = float(norm_type)
+    if not arrays:
+        return np.zeros((), np.float32)
+    if order == 2.0:
+        squares = 0.0
+        for a in arrays:
+            flat = a.reshape(-1)
+            # Half precision overflows in the squares.
+            squares += float(flat.dot(flat) if a.itemsize >= 4 else np.square(flat, dtype=np.float32).sum())
+        norm = squares**0.5
+        if not (1e-30 < squares < 1e30) and squares == squares:  # float32 lost it: once more, in double precision
+            norm = float(np.sqrt(sum(float(np.square(a, dtype=np.float64).sum()) for a in arrays)))
+    elif order == float("inf"):
+        norm = max((float(np.absolute(a).max()) if a.size else 0.0) for a in arrays)
+    elif order == 0.0:
+        norm = float(sum(np.count_nonzero(a) > 0 for a in arrays))
+    elif order > 0:
+        norm = sum(float((np.absolute(a).astype(np.float64) ** order).sum()) for a in arrays) ** (1 / order)
+    else:
+        raise ValueError(f"expected norm_type >= 0 or infinity, got {norm_type}")
+    if error_if_nonfinite and not np.isfinite(norm):
+        raise RuntimeError(
+            f"the total norm of order {norm_type} of the gradients is {norm}, so they can't be clipped; look for the "
+            f"cause (td.autograd.detect_anomaly), or pass error_if_nonfinite=False"
+        )
+    return np.asarray(norm, arrays[0].dtype if arrays[0].itemsize >= 4 else np.float32)
+
+
+def get_total_norm(tensors: Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False) -> Tensor:
+    """The norm of all elements of several tensors together.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.utils.get_total_norm([td.tensor([3.0]), td.tensor([4.0])])
+    tensor(5.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.get_total_norm.html
+    """
+    return wrap(total_norm([t._data for t in tensors], norm_type, error_if_nonfinite))
+
+
+def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any) -> None:
+    """Scales the gradients by max_norm / total_norm, if that is below 1.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grads_with_norm_.html
+    """
+    factor = float(max_norm) / (float(total_norm) + 1e-6)
+    if factor < 1 or factor != factor:
+        scale(gradients(parameters), factor, "clip_grads_with_norm_")
+
+
+def scale(arrays: list[np.ndarray], factor: float, what: str) -> None:
+    """Multiplies arrays in place; backward learns of the change."""
+    for a in arrays:
+        a *= factor
+        mutations.record(a, changed_at(what))
+
+
+def clip_grad_norm_(
+    parameters: Any, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """Scales all gradients down, in place, so that their norm together is at most `max_norm`.
+
+    Args:
+        parameters: a tensor or several; those without a gradient are left out.
+        norm_type: the p of the norm; may be infinity.
+        error_if_nonfinite: raise if the norm is nan or infinite.
+
+    Returns:
+        The norm before scaling.
+
+    Raises:
+        RuntimeError: the norm is not finite, if asked for.
+
+    >>> import tinygrad_dl as td
+    >>> w = td.zeros(2, requires_grad=True)
+    >>> (w * td.tensor([3.0, 4.0])).sum().backward()
+    >>> td.nn.utils.clip_grad_norm_(w, 1.0)
+    tensor(5.)
+    >>> w.grad
+    tensor([0.6000, 0.8000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html
+    """
+    arrays = gradients(parameters)
+    norm = total_norm(arrays, norm_type, error_if_nonfinite)
+    factor = float(max_norm) / (float(norm) + 1e-6)
+    if factor < 1 or factor != factor:
+        scale(arrays, factor, "clip_grad_norm_")
+    return wrap(norm)
+
+
+def clip_grad_value_(parameters: Any, clip_value: float) -> None:
+    """Limits each element of the gradients, in place, to between -clip_value and clip_value.
+
+    >>> import tinygrad_dl as td
+    >>> w = td.zeros(2, requires_grad=True)
+    >>> (w * td.tensor([3.0, 0.5])).sum().backward()
+    >>> td.nn.utils.clip_grad_value_(w, 1.0)
+    >>> w.grad
+    tensor([1.0000, 0.5000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_value_.html
+    """
+    limit = float(clip_value)
+    for a in gradients(parameters):
+        np.maximum(a, -limit, out=a)
+        np.minimum(a, limit, out=a)
+        mutations.record(a, changed_at("clip_grad_value_"))
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """All elements of the parameters in one 1-D tensor, recorded.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.utils.parameters_to_vector([td.ones(2), td.zeros(1, 2)])
+    tensor([1., 1., 0., 0.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.parameters_to_vector.html
+    """
+    from tinygrad_dl.ops.joining import cat
+
+    vector: Tensor = cat([parameter.reshape(-1) for parameter in parameters])
+    return vector
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """Copies the elements of a vector into the parameters, in order.
+
+    Raises:
+        TypeError: no tensor. ValueError: the vector has another number of elements.
+
+    >>> import tinygrad_dl as td
+    >>> w = td.zeros(2)
+    >>> td.nn.utils.vector_to_parameters(td.tensor([1.0, 2.0]), [w])
+    >>> w
+    tensor([1., 2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.vector_to_parameters.html
+    """
+    if not isinstance(vec, Tensor):
+        raise TypeError(f"vector_to_parameters: expected a Tensor, got {type(vec).__name__}")
+    tensors = list(parameters)
+    expected = sum(t.numel() for t in tensors)
+    if vec.numel() != expected:
+        raise ValueError(
+            f"vector_to_parameters: expected a vector of {expected} elements, as the parameters have together, got "
+            f"{vec.numel()}"
+        )
+    start = 0
+    for t in tensors:
+        part = vec._data.reshape(-1)[start : start + t.numel()]
+        t._assign(wrap(part.reshape(t.shape)), "vector_to_parameters")
+        start += t.numel()

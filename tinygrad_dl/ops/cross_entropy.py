@@ -1,0 +1,485 @@
+"""Cross-entropy between logits and classes, and the negative log-likelihood.
+
+With q the weight that an example gives each class (one at its class; spread by label smoothing and
+class weights), its loss is Q logsumexp(x) - sum(q x), where Q = sum(q), and the gradient is
+Q softmax(x) - q.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.op import Array, op
+from tinygrad_dl.ops.loss import reduced, share
+from tinygrad_dl.ops.overload import overload
+from tinygrad_dl.samples import array, error, integers, one_of, real
+from tinygrad_dl.tensor import Tensor
+
+__all__ = ["cross_entropy", "nll_loss"]
+
+
+def class_axis(input: Any) -> int:
+    """The dimension of the classes: 0 of (C,), else 1 of (N, C, ...)."""
+    return 0 if input.ndim == 1 else 1
+
+
+def row_logsumexp(input: Any) -> Any:
+    """log(sum(exp(input))) over the classes, their dimension kept as 1."""
+    axis = class_axis(input)
+    if type(input) is not np.ndarray:
+        from tinygrad_dl.ops.softmax import logsumexp
+
+        return logsumexp(input, axis, True)
+    top = np.maximum.reduce(input, axis, None, None, True)
+    return np.log(np.add.reduce(np.exp(input - top), axis, None, None, True)) + top
+
+
+def check_targets(input: Any, target: Any, ignore_index: int, name: str) -> Any:
+    """Raises if the classes do not fit the input; returns which examples count, None if all do."""
+    if target.dtype.kind not in "iu":
+        raise TypeError(
+            f"{name}: class indices must be integers, got a target of {target.dtype}; convert it with .long() "
+            f"(class probabilities have the input's shape, {input.shape}, and go to cross_entropy)"
+        )
+    if not input.ndim:
+        raise ValueError(f"{name}: expected an input of shape (C,), (N, C) or (N, C, ...), got a 0-d one")
+    expected = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
+    if target.shape != expected:
+        raise ValueError(
+            f"{name}: expected a target of shape {expected} for an input of shape {input.shape}, whose dimension "
+            f"{class_axis(input)} are the classes, got {target.shape}"
+        )
+    count = input.shape[class_axis(input)]
+    if not target.size:
+        return None
+    if target.dtype == np.int64:
+        # A negative index, such as the usual ignore_index, is a huge one here.
+        if np.maximum.reduce(target.view(np.uint64), None) < count and not 0 <= ignore_index < count:
+            return None
+    elif not 0 <= ignore_index < count and target.min() >= 0 and target.max() < count:
+        return None
+    counts = target != ignore_index
+    wrong = counts & ((target < 0) | (target >= count))
+    if wrong.any():
+        position = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise IndexError(
+            f"{name}: the class {target[position]} at position {position} of the target is out of range, expected 0 "
+            f"to {count - 1} for an input of shape {input.shape}, or ignore_index={ignore_index}"
+        )
+    return None if counts.all() else counts
+
+
+def places(target: Any, shape: tuple[int, ...]) -> Any:
+    """The positions of each example's class in the flat input of this shape; target as (N, L)."""
+    if len(shape) == 2:
+        return np.arange(0, shape[0] * shape[1], shape[1]) + target
+    if len(shape) == 1:
+        return target
+    inner = math.prod(shape[2:])
+    first = np.arange(0, shape[0] * shape[1] * inner, shape[1] * inner)[:, None] + np.arange(inner)
+    return first.reshape(target.shape) + target * inner
+
+
+def class_weights(weight: Any, input: Any, name: str) -> Any:
+    """The weight of each class, shaped to broadcast against the input."""
+    classes = (input.shape[class_axis(input)],)
+    if weight.shape != classes:
+        raise ValueError(
+            f"{name}: expected a weight for each class, of shape {classes}, got {weight.shape}"
+        )
+    return weight.reshape(-1, *(1,) * (input.ndim - 2)) if input.ndim > 1 else weight
+
+
+def weights_of(target: Any, counts: Any, weight: Any, dtype: Any) -> Any:
+    """The weight of each example: its class's, zero if it does not count."""
+    safe = target if counts is None else np.where(counts, target, 0)
+    found = np.ones(target.shape, dtype) if weight is None else weight.take(safe).astype(dtype, copy=False)
+    return found if counts is None else np.where(counts, found, np.zeros((), dtype)), safe
+
+
+def spread_targets(shape: Any, safe: Any, weights: Any, weight: Any, smoothing: float, input: Any) -> Any:
+    """q: what weight each example gives each class."""
+    q = np.zeros(shape, weights.dtype)
+    q.reshape(-1)[places(safe, shape)] = weights * (1 - smoothing)
+    if smoothing:
+        each = np.expand_dims(weights != 0 if weight is None else np.ones_like(weights), class_axis(input))
+        q += each * (smoothing / shape[class_axis(input)] * (1 if weight is None else class_weights(weight, input, "")))
+    return q
+
+
+def _naive_classes(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """A loop over examples."""
+    x = np.moveaxis(input[None] if input.ndim == 1 else input, 1, -1)
+    t = target[None] if input.ndim == 1 else target
+    w = np.ones(x.shape[-1]) if weight is None else weight
+    losses, total = np.zeros(t.shape), 0.0
+    for place in np.ndindex(t.shape):
+        if t[place] != ignore_index:
+            minus = np.log(np.exp(x[place]).sum()) - x[place]
+            losses[place] = (1 - label_smoothing) * w[t[place]] * minus[t[place]]
+            losses[place] += label_smoothing / w.size * (w * minus).sum()
+            total += w[t[place]]
+    if reduction == "mean":
+        return losses.sum() / total if total else np.nan
+    return losses.sum() if reduction == "sum" else losses.reshape(target.shape)
+
+
+@op(
+    name="cross_entropy",
+    method=False,
+    namespace="functional",
+    aux={"lse": row_logsumexp, "counts": None, "total": None},
+    inputs=[
+        {"input": real(shape="n 4", min_side=1), "target": integers(0, 3, shape="n", min_side=1)},
+        {
+            "input": real(shape="n 3", min_side=1),
+            "target": integers(0, 2, shape="n", min_side=1),
+            "weight": real(0.5, 2.0, shape="3"),
+            "ignore_index": one_of(-100),
+            "reduction": one_of("none", "mean", "sum"),
+            "label_smoothing": one_of(0.0, 0.2),
+        },
+        {
+            "input": real(shape="2 3 k"),
+            "target": integers(0, 2, shape="2 k"),
+            "ignore_index": one_of(-100, 1),
+            "reduction": one_of("none", "sum"),
+            "label_smoothing": one_of(0.0, 0.5),
+        },
+        {"input": real(shape="5"), "target": integers(0, 4, shape="")},
+    ],
+    errors=[
+        error(IndexError, "the class 1 at position \\(0,\\)", array(2, 1), array(2, dtype="int64")),
+        error(TypeError, "\\.long\\(\\)", array(2, 3), array(2)),
+        error(ValueError, "expected a target of shape \\(2,\\)", array(2, 3), array(3, dtype="int64")),
+    ],
+    reference=_naive_classes,
+)
+def class_entropy(
+    input: Array,
+    target: Array,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """`cross_entropy` with class indices as the target."""
+    counts = check_targets(input, target, ignore_index, "cross_entropy")
+    if weight is None and counts is None and not label_smoothing and target.ndim == 1 and target.size:
+        if reduction == "mean" and input.shape[1] <= 128 and input.itemsize >= 4:
+            return _usual_losses(input, target)
+        lse = row_logsumexp(input)
+        losses = lse[:, 0] - input.ravel()[places(target, input.shape)]
+        return reduced(losses, reduction), lse, None, target.size
+    lse = row_logsumexp(input)
+    axis = class_axis(input)
+    weights, safe = weights_of(target, counts, weight, input.dtype)
+    flat = np.ascontiguousarray(input).reshape(-1)
+    losses = lse.reshape(target.shape) - flat[places(safe, input.shape)]
+    if counts is not None or weight is not None:
+        losses = losses * weights
+        if counts is not None:
+            losses = np.where(counts, losses, np.zeros((), input.dtype))
+    if label_smoothing:
+        minus = lse - input
+        smooth = np.add.reduce(minus if weight is None else minus * class_weights(weight, input, "cross_entropy"), axis)
+        smooth = smooth if counts is None else np.where(counts, smooth, np.zeros((), input.dtype))
+        losses = (1 - label_smoothing) * losses + label_smoothing / input.shape[axis] * smooth
+    elif weight is not None:
+        class_weights(weight, input, "cross_entropy")
+    losses = np.asarray(losses, input.dtype)
+    if reduction != "mean":
+        return reduced(losses, reduction), lse, counts, 1
+    total = float(weights.sum(dtype=np.float64))
+    mean = np.asarray(losses.sum(dtype=np.float64) / total if total else np.nan, input.dtype)
+    return mean, lse, counts, total
+
+
+def _usual_losses(input: Any, target: Any) -> Any:
+    """The mean loss of few classes: classes first, so that NumPy's inner loops are over the examples."""
+    count = input.shape[0]
+    x = input.T.copy()
+    top = np.maximum.reduce(x, 0)
+    x -= top
+    places = target * count
+    places += np.arange(count)
+    losses = x.reshape(-1)[places]
+    lse = np.log(np.add.reduce(np.exp(x, out=x), 0))
+    np.subtract(lse, losses, out=losses)
+    lse += top
+    return np.add.reduce(losses) / count, lse.reshape(count, 1), None, count
+
+
+class_entropy.vjp(target=None, weight=None)
+
+
+@class_entropy.joint_vjp("input")
+def _class_entropy_rule(
+    g: Any,
+    input: Any,
+    target: Any,
+    weight: Any,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
+    lse: Any,
+    counts: Any,
+    total: Any,
+) -> Any:
+    if reduction == "mean":
+        g = g * (1 / total if total else 0.0)
+    elif reduction == "none":
+        g = np.expand_dims(g, class_axis(input))
+    p = np.exp(input - lse)
+    if weight is None and counts is None and not label_smoothing:
+        if type(p) is np.ndarray and isinstance(g, np.ndarray | np.generic) and p.flags.c_contiguous:
+            p.reshape(-1)[places(target, p.shape)] -= 1
+            p *= g
+            return (p,)
+        hot = np.zeros(p.shape, p.dtype)
+        hot.reshape(-1)[places(target, p.shape)] = 1
+        return ((p - hot) * g,)
+    weights, safe = weights_of(target, counts, weight, input.dtype)
+    q = spread_targets(p.shape, safe, weights, weight, label_smoothing, input)
+    if counts is not None:
+        q *= np.expand_dims(counts, class_axis(input))
+    return ((p * np.add.reduce(q, class_axis(input), keepdims=True) - q) * g,)
+
+
+# -- class probabilities -----------------------------------------------------------------------------
+
+
+def _naive_probabilities(
+    input: Any, target: Any, weight: Any = None, reduction: str = "mean", label_smoothing: float = 0.0
+) -> Any:
+    axis = 0 if input.ndim == 1 else 1
+    logp = input - np.log(np.exp(input).sum(axis, keepdims=True))
+    q = target * (1 - label_smoothing) + label_smoothing / input.shape[axis]
+    if weight is not None:
+        q = q * weight.reshape((-1,) + (1,) * (input.ndim - axis - 1))
+    losses = -(q * logp).sum(axis)
+    return {"none": lambda: losses, "mean": lambda: losses.mean(), "sum": lambda: losses.sum()}[reduction]()
+
+
+@op(
+    name="cross_entropy_of_probabilities",
+    method=False,
+    namespace="functional",
+    promote=("input", "target"),
+    aux={"lse": row_logsumexp},
+    inputs=[
+        {
+            "input": real(shape="n 3 k", min_side=1),
+            "target": real(0.0, 1.0, shape="n 3 k", min_side=1),
+            "weight": real(0.5, 2.0, shape="3"),
+            "reduction": one_of("none", "mean", "sum"),
+            "label_smoothing": one_of(0.0, 0.2),
+        },
+        {"input": real(shape="n 4", min_side=1), "target": real(0.0, 1.0, shape="n 4", min_side=1)},
+        {"input": real(shape="4"), "target": real(0.0, 1.0, shape="4")},
+    ],
+    errors=[error(ValueError, "target of the same shape", array(2, 3), array(3, 2))],
+    reference=_naive_probabilities,
+)
+def probability_entropy(
+    input: Array,
+    target: Array,
+    weight: Array | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """`cross_entropy` with class probabilities as the target."""
+    if input.shape != target.shape or not input.ndim:
+        raise ValueError(
+            f"cross_entropy: class probabilities need an input and a target of the same shape, got {input.shape} and "
+            f"{target.shape}; class indices are integers"
+        )
+    lse = row_logsumexp(input)
+    q = _smoothed(target, weight, label_smoothing, input)
+    losses = np.add.reduce(q * (lse - input), class_axis(input))
+    return np.asarray(reduced(np.asarray(losses), reduction)), lse
+
+
+def _smoothed(target: Any, weight: Any, smoothing: float, input: Any) -> Any:
+    q = target
+    if smoothing:
+        q = q * (1 - smoothing) + smoothing / input.shape[class_axis(input)]
+    return q if weight is None else q * class_weights(weight, input, "cross_entropy")
+
+
+probability_entropy.vjp(weight=None)
+
+
+@probability_entropy.joint_vjp("input", "target")
+def _probability_entropy_rule(
+    g: Any, input: Any, target: Any, weight: Any, reduction: str, label_smoothing: float, lse: Any, needs: Any
+) -> Any:
+    axis = class_axis(input)
+    g = share(g, math.prod(input.shape) // input.shape[axis] if input.shape[axis] else 0, reduction)
+    if reduction == "none":
+        g = np.expand_dims(g, axis)
+    gx = gt = None
+    if needs[0]:
+        q = _smoothed(target, weight, label_smoothing, input)
+        gx = (np.exp(input - lse) * np.add.reduce(q, axis, keepdims=True) - q) * g
+    if needs[1]:
+        gt = (lse - input) * (g * (1 - label_smoothing))
+        if weight is not None:
+            gt = gt * class_weights(weight, input, "cross_entropy")
+    return gx, gt
+
+
+# -- negative log-likelihood -------------------------------------------------------------------------
+
+
+def _naive_nll(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
+    x = np.moveaxis(input[None] if input.ndim == 1 else input, 1, -1)
+    t = target[None] if input.ndim == 1 else target
+    w = np.ones(x.shape[-1]) if weight is None else weight
+    losses, total = np.zeros(t.shape), 0.0
+    for place in np.ndindex(t.shape):
+        if t[place] != ignore_index:
+            losses[place] = -w[t[place]] * x[place][t[place]]
+            total += w[t[place]]
+    if reduction == "mean":
+        return losses.sum() / total if total else np.nan
+    return losses.sum() if reduction == "sum" else losses.reshape(target.shape)
+
+
+@op(
+    name="nll_loss",
+    method=False,
+    namespace="functional",
+    inputs=[
+        {
+            "input": real(shape="n 3", min_side=1),
+            "target": integers(0, 2, shape="n", min_side=1),
+            "weight": real(0.5, 2.0, shape="3"),
+            "reduction": one_of("none", "mean", "sum"),
+        },
+        {
+            "input": real(shape="2 3 k"),
+            "target": integers(0, 2, shape="2 k"),
+            "ignore_index": one_of(-100, 1),
+            "reduction": one_of("none", "sum"),
+        },
+        {"input": real(shape="5"), "target": integers(0, 4, shape="")},
+    ],
+    errors=[
+        error(IndexError, "the class 1 at position \\(0,\\)", array(2, 1), array(2, dtype="int64")),
+        error(TypeError, "\\.long\\(\\)", array(2, 3), array(2)),
+    ],
+    reference=_naive_nll,
+)
+def likelihood_loss(
+    input: Array, target: Array, weight: Array | None = None, ignore_index: int = -100, reduction: str = "mean"
+) -> Any:
+    """The op of `nll_loss`."""
+    weights, safe, total = _likelihood_weights(input, target, weight, ignore_index, reduction)
+    flat = np.ascontiguousarray(input).reshape(-1)
+    losses = np.where(weights != 0, -flat[places(safe, input.shape)], np.zeros((), input.dtype)) * weights
+    if reduction != "mean":
+        return reduced(losses, reduction)
+    return np.asarray(np.add.reduce(losses, None) / total if total else np.nan, input.dtype)
+
+
+def _likelihood_weights(input: Any, target: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
+    counts = check_targets(input, target, ignore_index, "nll_loss")
+    if weight is not None:
+        class_weights(weight, input, "nll_loss")
+    weights, safe = weights_of(target, counts, weight, input.dtype)
+    return weights, safe, float(weights.sum(dtype=np.float64)) if reduction == "mean" else 1.0
+
+
+likelihood_loss.vjp(target=None, weight=None)
+
+
+@likelihood_loss.joint_vjp("input")
+def _likelihood_rule(
+    g: Any, target: Any, weight: Any, input_shape: Any, ignore_index: int, reduction: str
+) -> Any:
+    blank = np.empty(input_shape, g.dtype)
+    weights, safe, total = _likelihood_weights(blank, target, weight, ignore_index, reduction)
+    q = np.zeros(input_shape, g.dtype)
+    q.reshape(-1)[places(safe, input_shape)] = weights * (-1 / total if total else 0.0)
+    return (q * (np.expand_dims(g, class_axis(blank)) if reduction == "none" else g),)
+
+
+# -- the functions that users call -------------------------------------------------------------------
+
+
+@overload(class_entropy, method=False)
+def cross_entropy(
+    input: Tensor,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """-log(softmax(input)) at the target class, averaged over the examples.
+
+    Args:
+        input: logits, (N, C), (N, C, d1, ...) or (C,).
+        target: class indices, integers of shape (N,), (N, d1, ...) or (); or class probabilities, floats of
+            the input's shape.
+        weight: a factor for each class, (C,); the mean is then divided by the sum of the factors used.
+        ignore_index: a class index whose examples do not count.
+        reduction: "mean", "sum" or "none".
+        label_smoothing: the share of each target, between 0 and 1, that is spread evenly over all classes.
+
+    Returns:
+        A scalar, or the shape of the class indices if `reduction` is "none".
+
+    Raises:
+        IndexError: a class index out of range. TypeError: float targets that are no probabilities.
+        ValueError: the shapes do not fit.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.cross_entropy(td.tensor([[0.0, 0.0], [1e4, 0.0]]), td.tensor([1, 0]), reduction="none")
+    tensor([0.6931, 0.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html
+    """
+    if label_smoothing and not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"cross_entropy: expected label_smoothing between 0 and 1, got {label_smoothing}")
+    result: Tensor
+    if target.dtype.kind == "f" and target.shape == input.shape:
+        result = probability_entropy(input, target, weight, reduction, label_smoothing)
+    else:
+        result = class_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+    return result
+
+
+@overload(likelihood_loss, method=False)
+def nll_loss(
+    input: Tensor, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
+) -> Tensor:
+    """-input at the target class, averaged over the examples: `cross_entropy` of what `log_softmax` gives.
+
+    Args:
+        input: log-probabilities, (N, C), (N, C, d1, ...) or (C,).
+        target: class indices, of shape (N,), (N, d1, ...) or ().
+        weight, ignore_index, reduction: as in `cross_entropy`.
+
+    Raises:
+        IndexError: a class index out of range. TypeError: the targets are no integers.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.nll_loss(td.tensor([[-0.5, -1.0]]), td.tensor([1]))
+    tensor(1.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.nll_loss.html
+    """
+    result: Tensor = likelihood_loss(input, target, weight, ignore_index, reduction)
+    return result

@@ -1,0 +1,384 @@
+"""Linear layers, dropout and embeddings: one node each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.op import Array, op
+from tinygrad_dl.ops.overload import overload
+from tinygrad_dl.random import Generator, rng_of
+from tinygrad_dl.samples import array, drawn, error, integers, one_of, real
+from tinygrad_dl.tensor import Tensor
+
+__all__ = ["dropout", "embedding", "linear", "one_hot"]
+
+
+def _naive_linear(input: Any, weight: Any, bias: Any = None) -> Any:
+    out = np.einsum("...i,oi->...o", input, weight)
+    return out if bias is None else out + bias
+
+
+@op(
+    method=False,
+    namespace="functional",
+    inputs=[
+        {"input": real(shape="n i"), "weight": real(shape="o i"), "bias": real(shape="o")},
+        {"input": real(shape="... i"), "weight": real(shape="o i"), "bias": real(shape="o")},
+        {"input": real(shape="... i"), "weight": real(shape="o i")},
+    ],
+    errors=[
+        error(ValueError, "expected in_features=4 in the last dimension", array(2, 3), array(5, 4)),
+        error(ValueError, "bias of shape \\(5,\\)", array(2, 4), array(5, 4), array(4)),
+        error(TypeError, "same dtype", array(2, 4, dtype="int64"), array(5, 4)),
+    ],
+    reference=_naive_linear,
+)
+def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
+    """input @ weight.T + bias.
+
+    Args:
+        input: (..., in_features).
+        weight: (out_features, in_features).
+        bias: (out_features,) or None.
+
+    Returns:
+        (..., out_features).
+
+    Raises:
+        ValueError: the shapes do not fit. TypeError: the dtypes differ.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.linear(td.tensor([[1.0, 2.0]]), td.tensor([[3.0, 4.0]]), td.tensor([0.5]))
+    tensor([[11.5000]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.linear.html
+    """
+    if input.dtype is not weight.dtype and input.dtype != weight.dtype:
+        raise TypeError(
+            f"linear: input and weight must have the same dtype, got {input.dtype} and {weight.dtype}; cast the input "
+            f"with input.to(weight.dtype), or the module with module.to(input.dtype)"
+        )
+    if input.ndim == 2:
+        out = input.dot(weight.T) if weight.ndim == 2 and input.shape[1] == weight.shape[1] else _misfit(input, weight)
+    else:
+        if weight.ndim != 2 or not input.ndim or input.shape[-1] != weight.shape[1]:
+            _misfit(input, weight)
+        out = input.reshape(-1 if input.size else _rows(input), input.shape[-1]).dot(weight.T)
+        out = out.reshape(*input.shape[:-1], weight.shape[0])
+    if bias is not None:
+        if bias.shape != weight.shape[:1]:
+            raise ValueError(f"linear: expected a bias of shape {weight.shape[:1]}, got {bias.shape}")
+        out += bias
+    return out
+
+
+def _rows(input: Any) -> int:
+    """The number of rows, where -1 can't stand for it because there are no elements."""
+    rows = 1
+    for size in input.shape[:-1]:
+        rows *= size
+    return rows
+
+
+def _misfit(input: Any, weight: Any) -> Any:
+    if weight.ndim != 2:
+        raise ValueError(f"linear: expected a weight of shape (out_features, in_features), got {weight.shape}")
+    raise ValueError(
+        f"linear: expected in_features={weight.shape[1]} in the last dimension of the input, got an input of shape "
+        f"{input.shape}; reshape or flatten the input, or make the layer with the width that comes in"
+    )
+
+
+def _linear_weight(g: Any, input: Any, weight_shape: tuple[int, ...]) -> Any:
+    if g.ndim == 2:
+        return np.matmul(g.T, input)
+    rows = _rows(g)
+    return np.matmul(np.reshape(g, (rows, weight_shape[0])).T, np.reshape(input, (rows, weight_shape[1])))
+
+
+def _linear_input(g: Any, weight: Any, input_shape: tuple[int, ...]) -> Any:
+    if g.ndim == 2:
+        return np.matmul(g, weight)
+    return np.reshape(np.matmul(np.reshape(g, (_rows(g), weight.shape[0])), weight), input_shape)
+
+
+def _linear_bias(g: Any, bias_shape: tuple[int, ...]) -> Any:
+    if g.ndim != 2:
+        g = np.reshape(g, (_rows(g), *bias_shape))
+    # A product with ones is faster than a sum over rows.
+    return np.matmul(np.ones(g.shape[0], g.dtype), g)
+
+
+linear.vjp(input=_linear_input, weight=_linear_weight, bias=_linear_bias)
+
+
+# -- dropout ---------------------------------------------------------------------------------------
+
+
+@op(
+    name="dropout",
+    method=False,
+    namespace="rules",
+    inputs={
+        "input": real(),
+        "factors": drawn(lambda rng, input: np.where(np.ones_like(input) * rng.random(input.shape) < 0.5, np.zeros_like(input), 2)),
+    },
+    errors=[error(ValueError, "broadcast", array(2), array(3))],
+    reference=lambda input, factors: input * factors,
+)
+def masked(input: Array, factors: Array) -> Array:
+    """input * factors, where the factors (0 or 1 / (1 - p)) are constants: the node that dropout records."""
+    return input * factors
+
+
+masked.vjp(input=lambda g, factors: g * factors, factors=None)
+
+
+def keep_factors(shape: tuple[int, ...], p: float, dtype: Any, generator: Generator | None) -> np.ndarray:
+    """Zeros with probability p, else 1 / (1 - p).
+
+    One raw number of the generator serves eight elements when p is a multiple of 1/256, else four, with p
+    rounded to 1/65536: three times faster than a float for each.
+    """
+    size = 1
+    for n in shape:
+        size *= n
+    few = (p * 256).is_integer()
+    width, steps = (8, 256) if few else (4, 65536)
+    raw = rng_of(generator).bit_generator.random_raw(size // width + 1)
+    kept = raw.view(np.uint8 if few else np.uint16)[:size] >= round(p * steps)
+    return np.multiply(kept, dtype.type(1 / (1 - p))).reshape(shape)
+
+
+def dropout(
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """In training, zeroes each element with probability `p` and scales the others by 1 / (1 - p).
+
+    Args:
+        p: between 0 (nothing changes) and 1 (all zeros).
+        training: if False, the input is returned as it is.
+        inplace: change the input itself.
+        generator: where the random numbers come from; by default those that `td.manual_seed` seeds.
+
+    Raises:
+        ValueError: `p` is not between 0 and 1.
+
+    >>> import tinygrad_dl as td
+    >>> _ = td.manual_seed(0)
+    >>> sorted(set(td.nn.functional.dropout(td.ones(100), 0.75).tolist()))
+    [0.0, 4.0]
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
+    """
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"dropout: expected a probability p between 0 and 1, got {p}")
+    if not training or p == 0.0:
+        return input
+    dtype = input.dtype
+    if dtype.kind not in "fcV":
+        raise TypeError(f"dropout: expected a floating tensor, got {dtype}; convert it first with .float()")
+    factors = np.zeros(input.shape, dtype) if p == 1.0 else keep_factors(input.shape, float(p), dtype, generator)
+    result: Tensor = masked(input, factors)
+    return input._assign(result, "dropout") if inplace else result
+
+
+# -- embedding -------------------------------------------------------------------------------------
+
+
+def check_rows(input: Any, count: int, what: str, limit: str) -> None:
+    """Raises IndexError if an index is not in [0, count), naming the first such."""
+    if not input.size:
+        return
+    if input.dtype == np.int64:
+        fine = np.maximum.reduce(input.view(np.uint64), axis=None) < count  # a negative index is a huge one here
+    else:
+        fine = input.min() >= 0 and input.max() < count
+    if not fine:
+        position = tuple(int(i) for i in np.argwhere((input < 0) | (input >= count))[0])
+        raise IndexError(
+            f"{what}: the index {input[position]} at position {position} is out of range, expected 0 to {count - 1} "
+            f"({limit}={count})"
+        )
+
+
+def _naive_scatter(g: Any, input: Any, count: int, padding_idx: int | None = None) -> Any:
+    total = np.zeros((count, g.shape[-1]), g.dtype)
+    for position in np.ndindex(input.shape):
+        if input[position] != padding_idx:
+            total[input[position]] += g[position]
+    return total
+
+
+@op(
+    method=False,
+    namespace="rules",
+    inputs={
+        "g": real(shape="n d"),
+        "input": integers(0, 4, shape="n"),
+        "count": one_of(5, 7),
+        "padding_idx": one_of(None, 1),
+    },
+    errors=[error(IndexError, "embedding", array(2, 3), array(2, dtype="int64"), 1)],
+    reference=_naive_scatter,
+)
+def embedding_backward(g: Array, input: Array, count: int, padding_idx: int | None = None) -> Array:
+    """Adds each row of `g` to the row of a (count, d) matrix that `input` names; those of `padding_idx` to none."""
+    check_rows(input, count, "embedding_backward", "count")
+    index = input.reshape(-1)
+    rows = g.reshape(index.size, g.shape[-1])
+    if padding_idx is not None:
+        wanted = index != padding_idx
+        index, rows = index[wanted], rows[wanted]
+    total = np.zeros((count, g.shape[-1]), g.dtype)
+    if index.size * count <= 1 << 16:  # few rows: a matrix product with the one-hot rows is fastest
+        one = np.zeros((index.size, count), g.dtype)
+        one.reshape(-1)[index + np.arange(0, index.size * count, count)] = 1
+        return np.matmul(one.T, rows, out=total)
+    order = index.argsort(kind="stable")
+    index = index[order]
+    starts = np.flatnonzero(np.concatenate(([True], index[1:] != index[:-1])))
+    if starts.size == index.size:
+        total[index] = rows[order]
+    elif index.size:
+        total[index[starts]] = np.add.reduceat(rows[order], starts, axis=0)
+    return total
+
+
+def _scatter_rule(g: Any, input: Any, padding_idx: int | None) -> Any:
+    rows = embedding_rows.duck(input, g)
+    return rows if padding_idx is None else rows * np.expand_dims(input != padding_idx, -1).astype(rows.dtype)
+
+
+@op(
+    name="embedding",
+    method=False,
+    namespace="functional",
+    inputs=[
+        {"weight": real(shape="5 d"), "input": integers(0, 4, max_dims=2), "padding_idx": one_of(None, 0, 3)},
+        {"weight": real(shape="5 d"), "input": integers(0, 4, shape="40")},
+    ],
+    errors=[
+        error(IndexError, "the index 1 at position \\(0,\\) is out of range", array(2, dtype="int64"), array(1, 3)),
+        error(TypeError, "integer", array(2), array(3, 3)),
+    ],
+    reference=lambda input, weight, padding_idx=None: weight[input],
+)
+def embedding_rows(input: Array, weight: Array, padding_idx: int | None = None) -> Array:
+    """The rows of `weight` that `input` names; the row `padding_idx` gets no gradient."""
+    if input.dtype.kind not in "iu":
+        raise TypeError(
+            f"embedding: the indices must be integers, got {input.dtype}; the indices come first, the weight second; "
+            f"convert with input.long()"
+        )
+    if weight.ndim != 2:
+        raise ValueError(f"embedding: expected a weight of shape (num_embeddings, dim), got {weight.shape}")
+    check_rows(input, weight.shape[0], "embedding", "num_embeddings")
+    return weight.take(input, axis=0)
+
+
+embedding_backward.vjp(g=_scatter_rule, input=None)
+embedding_rows.vjp(
+    weight=lambda g, input, weight_shape, padding_idx: embedding_backward.duck(g, input, weight_shape[0], padding_idx),
+    input=None,
+)
+
+
+@overload(embedding_rows, method=False)
+def embedding(
+    input: Any,
+    weight: Any,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+) -> Tensor:
+    """The rows of a table that integers name.
+
+    Args:
+        input: integers of any shape.
+        weight: the table, (num_embeddings, dim).
+        padding_idx: a row that gets no gradient.
+        max_norm: rows named here are first scaled down, in place, to at most this norm.
+        norm_type: the p of that norm.
+
+    Returns:
+        (*input.shape, dim).
+
+    Raises:
+        IndexError: an index out of range. TypeError: the indices are no integers.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.embedding(td.tensor([1, 0, 1]), td.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor([[3., 4.],
+            [1., 2.],
+            [3., 4.]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html
+    """
+    if padding_idx is not None:
+        count = weight.shape[0]
+        if not -count <= padding_idx < count:
+            raise ValueError(f"embedding: expected padding_idx between {-count} and {count - 1}, got {padding_idx}")
+        padding_idx %= count
+    if max_norm is not None:
+        _limit_norms(weight, input, max_norm, norm_type)
+    result: Tensor = embedding_rows(input, weight, padding_idx)
+    return result
+
+
+def _limit_norms(weight: Tensor, input: Any, max_norm: float, norm_type: float) -> None:
+    """Scales the rows that are used and too long, outside the graph."""
+    array = input._data if isinstance(input, Tensor) else np.asarray(input)
+    check_rows(array, weight.shape[0], "embedding", "num_embeddings")
+    rows = np.unique(array)
+    norms = np.linalg.norm(weight._data[rows], norm_type, axis=1)
+    long = norms > max_norm
+    if long.any():
+        changed = weight._data.copy()
+        changed[rows[long]] *= (max_norm / (norms[long] + 1e-7))[:, None].astype(weight.dtype)
+        weight._assign(Tensor(changed, weight.dtype), "embedding (max_norm)")
+
+
+@op(
+    method=False,
+    namespace="functional",
+    differentiable=False,
+    inputs={"tensor": integers(0, 4), "num_classes": one_of(5, 8)},
+    errors=[
+        error(IndexError, "out of range", array(3, dtype="int64"), 1),
+        error(TypeError, "integers", array(3), 1),
+    ],
+    reference=lambda tensor, num_classes=-1: (tensor[..., None] == np.arange(num_classes)).astype(np.int64),
+)
+def one_hot(tensor: Array, num_classes: int = -1) -> Array:
+    """Rows of zeros with a one at the place each integer names: (*,) gives (*, num_classes), int64.
+
+    With `num_classes=-1` there are as many classes as the largest integer needs.
+
+    Raises:
+        IndexError: an integer out of range. TypeError: no integers.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.one_hot(td.tensor([0, 2]), 3)
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.one_hot.html
+    """
+    if tensor.dtype.kind not in "iu":
+        raise TypeError(f"one_hot: expected integers, got {tensor.dtype}; convert with .long()")
+    if num_classes == -1:
+        if not tensor.size:
+            raise ValueError("one_hot: the number of classes can't be told from an empty tensor; pass num_classes")
+        num_classes = int(tensor.max()) + 1
+    check_rows(tensor, num_classes, "one_hot", "num_classes")
+    hot = np.zeros((tensor.size, num_classes), np.int64)
+    hot[np.arange(tensor.size), tensor.reshape(-1)] = 1
+    return hot.reshape(*tensor.shape, num_classes)
