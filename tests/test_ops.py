@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-import tinygrad_dl.nn  # noqa: F401  (declares the ops that live in nn.functional)
 from tinygrad_dl.testing import all_ops, check_op
 
 

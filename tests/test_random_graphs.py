@@ -28,7 +28,10 @@ class Naive:
 
 
 def summed(a):
-    return Naive(np.broadcast_to(a.value.sum(1, keepdims=True), SHAPE), [(a, lambda g: np.broadcast_to(g.sum(1, keepdims=True), SHAPE))])
+    def total(array):
+        return np.broadcast_to(array.sum(1, keepdims=True), SHAPE)
+
+    return Naive(total(a.value), [(a, total)])
 
 
 def first_column(a):
@@ -42,7 +45,10 @@ def first_column(a):
 
 # name: (on tensors, on naive values)
 UNARY = {
-    "exp": (lambda a: (a * 0.1).exp(), lambda a: Naive(np.exp(0.1 * a.value), [(a, lambda g: g * 0.1 * np.exp(0.1 * a.value))])),
+    "exp": (
+        lambda a: (a * 0.1).exp(),
+        lambda a: Naive(np.exp(0.1 * a.value), [(a, lambda g: g * 0.1 * np.exp(0.1 * a.value))]),
+    ),
     "tanh": (lambda a: a.tanh(), lambda a: Naive(np.tanh(a.value), [(a, lambda g: g * (1 - np.tanh(a.value) ** 2))])),
     "neg": (lambda a: -a, lambda a: Naive(-a.value, [(a, lambda g: -g)])),
     "scale": (lambda a: a * 0.5, lambda a: Naive(a.value * 0.5, [(a, lambda g: g * 0.5)])),
@@ -59,7 +65,9 @@ BINARY = {
     "sub": (lambda a, b: a - b, lambda a, b: Naive(a.value - b.value, [(a, lambda g: g), (b, lambda g: -g)])),
     "mul": (
         lambda a, b: a * b * 0.3,
-        lambda a, b: Naive(a.value * b.value * 0.3, [(a, lambda g: g * b.value * 0.3), (b, lambda g: g * a.value * 0.3)]),
+        lambda a, b: Naive(
+            a.value * b.value * 0.3, [(a, lambda g: g * b.value * 0.3), (b, lambda g: g * a.value * 0.3)]
+        ),
     ),
     "div": (
         lambda a, b: a / (b * b + 1),
@@ -135,7 +143,8 @@ def test_second_derivatives_of_random_graphs(program, seed):
 
     def slope(step):
         """The derivative along the direction of the sum's gradient, as a number."""
-        moved = [td.tensor(t.detach().numpy() + step * d, requires_grad=True) for t, d in zip(tensors, direction, strict=True)]
+        pairs = zip(tensors, direction, strict=True)
+        moved = [td.tensor(t.detach().numpy() + step * d, requires_grad=True) for t, d in pairs]
         last = (build(program, moved, 0)[-1] ** 2).sum()
         found = td.autograd.grad(last, moved, create_graph=True, materialize_grads=True)
         return sum((g * td.tensor(d)).sum() for g, d in zip(found, direction, strict=True)), moved

@@ -1,4 +1,4 @@
-"""The testing kit itself: what it accepts, what it catches, and how it says so."""
+"""check_op and the strategies: what they accept, what they catch, and how they say so."""
 
 from __future__ import annotations
 
@@ -15,26 +15,16 @@ import tinygrad_dl as td
 from tinygrad_dl.op import Array
 from tinygrad_dl.samples import array, axis_of, broadcasting, complexes, error, integers, one_of, real, reals
 from tinygrad_dl.testing import (
-    GradcheckError,
     OpError,
     arguments,
     broadcastable_shapes,
     check_call,
     check_op,
-    gradcheck,
-    gradgradcheck,
     indices,
-    relative_difference,
     shapes,
     tensors,
-    verdict,
 )
 from tinygrad_dl.testing.call import Call
-from tinygrad_dl.testing.report import Entry, pasteable, worst
-
-
-def double(*values: float) -> td.Tensor:
-    return td.tensor(np.array(values), requires_grad=True)
 
 
 @pytest.fixture
@@ -46,143 +36,11 @@ def declared():
         del td.op.registry[name]
 
 
-# -- verdicts and reports ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("relative", "expected"),
-    [(0.0, "right"), (9e-8, "right"), (2e-7, "look again"), (2e-5, "suspicious"), (2e-3, "wrong"), (1.0, "wrong")],
-)
-def test_verdicts(relative, expected):
-    assert verdict(relative) == expected
-
-
-def test_relative_difference():
-    assert relative_difference(1.0, 3.0) == 0.5
-    assert relative_difference(0.0, 0.0) == 0.0
-    assert relative_difference(float("nan"), 1.0) == 1.0
-
-
-def test_rounding_is_no_difference_and_kinks_are_left_aside():
-    noise = Entry("x", (0,), 0.0, 1e-12, noise=1e-11)
-    assert noise.verdict == "right" and noise.agrees(1e-7) and noise.relative == 1.0
-    kink = Entry("x", (1,), 1.0, 0.5, kink=True)
-    assert kink.verdict == "kink" and worst([kink, noise]) is noise and worst([kink]) is None
-
-
-@pytest.mark.parametrize(
-    "value",
-    [np.array([1.5, -2.0]), np.zeros((0, 3)), np.array([1, 2]), np.float32([1.5]), (1, [2, slice(1, None, 2)]), "sum", None],
-)
-def test_pasteable_values_give_themselves_back(value):
-    again = eval(pasteable(value), {"np": np})
-    if isinstance(value, np.ndarray):
-        assert again.dtype == value.dtype and again.shape == value.shape and (again == value).all()
-    else:
-        assert again == value
-
-
-# -- gradcheck -------------------------------------------------------------------------------------
-
-
-def test_gradcheck_accepts_what_is_right():
-    assert gradcheck(lambda x, y: x * y.exp(), [double(0.5, -1.0), double(2.0)])
-    assert gradgradcheck(lambda x, y: x * y.exp(), [double(0.5, -1.0), double(2.0)])
-    assert gradcheck(lambda x: (x * 2, x.exp()), double(0.5, 1.0))
-    assert gradcheck(lambda x, factor: x * factor, [double(0.5), 3.0])
-
-
-class Halved(td.autograd.Function):
-    """The square, with half of its gradient."""
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x * x
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved_tensors
-        return g * x
-
-
-def test_gradcheck_names_the_worst_entries():
-    with pytest.raises(GradcheckError) as raised:
-        gradcheck(lambda a, b: a + Halved.apply(b), [double(1.0, 2.0), double(3.0, 4.0)], names=["a", "weight"])
-    text = str(raised.value)
-    assert "2 of 4 entries differ" in text
-    assert re.search(r"weight\[[01]\]: analytic .*, numeric .*, relative difference 3\.3e-01: wrong", text)
-    assert "a[" not in text.replace("weight[", "")
-    assert gradcheck(Halved.apply, double(3.0), raise_exception=False) is False
-
-
-def test_gradgradcheck_finds_a_wrong_second_derivative():
-    class DetachedSquare(td.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x * x
-
-        @staticmethod
-        def backward(ctx, g):
-            (x,) = ctx.saved_tensors
-            return g * 2 * x.detach()
-
-    assert gradcheck(DetachedSquare.apply, double(3.0))
-    with pytest.raises(GradcheckError, match="gradgradcheck"):
-        gradgradcheck(lambda x: DetachedSquare.apply(x) * x, double(3.0))
-
-
-def test_gradcheck_leaves_kinks_aside_but_not_their_neighbours():
-    assert gradcheck(lambda x: x.abs(), double(0.0, 1.0, -2e-4))
-
-    class WrongAbs(td.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x.abs()
-
-        @staticmethod
-        def backward(ctx, g):
-            return g
-
-    assert gradcheck(WrongAbs.apply, double(0.0, 1.0))
-    with pytest.raises(GradcheckError, match=r"\[1\]: analytic"):
-        gradcheck(WrongAbs.apply, double(0.0, -2e-4))
-
-
-def test_gradcheck_warns_below_float64():
-    with pytest.warns(UserWarning, match=r"x below float64.*t\.double\(\)"):
-        gradcheck(lambda x: x * 2.0, td.tensor([1.0], requires_grad=True), rtol=1e-2, eps=0.1)
-
-
-def test_gradcheck_refuses_functions_that_are_not_deterministic():
-    def dropped(x):
-        return x * td.rand(3, dtype=td.float64)
-
-    with pytest.raises(GradcheckError, match="not deterministic.*dropout"):
-        gradcheck(dropped, double(1.0, 2.0, 3.0))
-
-
-def test_gradcheck_says_when_there_is_nothing_to_check():
-    with pytest.raises(ValueError, match="no input requires a gradient"):
-        gradcheck(lambda x: x, td.tensor([1.0]))
-    with pytest.raises(ValueError, match="no output requires a gradient"):
-        gradcheck(lambda x: x.detach() * 2, double(1.0))
-    with pytest.raises(TypeError, match="returned float, expected a tensor"):
-        gradcheck(lambda x: 1.0, double(1.0))
-
-
-def test_gradcheck_leaves_its_inputs_alone():
-    x = double(1.0, 2.0)
-    assert gradcheck(lambda x: x * x, x)
-    assert x.grad is None and x.tolist() == [1.0, 2.0]
-
-
 # -- check_op ----------------------------------------------------------------------------------------
 
 
 def test_an_op_from_outside_is_declared_and_checked_in_under_ten_lines(declared):
-    @td.op(inputs=dict(x=real(), n=one_of(1, 2, 3)), reference=lambda x, n: np.prod([x] * n, 0), method=False)
+    @td.op(inputs={"x": real(), "n": one_of(1, 2, 3)}, reference=lambda x, n: np.prod([x] * n, 0), method=False)
     def integer_power(x, n=2):
         return x**n
 
@@ -191,7 +49,7 @@ def test_an_op_from_outside_is_declared_and_checked_in_under_ten_lines(declared)
 
 
 def declare(rule, body=np.exp, **options):
-    options.setdefault("inputs", dict(x=real(-1, 1, min_side=1)))
+    options.setdefault("inputs", {"x": real(-1, 1, min_side=1)})
     options.setdefault("reference", np.exp)
 
     def wrong(x):
@@ -206,12 +64,12 @@ WRONG = {
     "gradient": (lambda g, x: g * np.exp(x) * 1.001, {}, "the gradient differs from central differences"),
     "shape": (lambda g, out: np.sum(g * out), {}, "returned shape"),
     "linear": (lambda g, out: np.abs(g) * out, {}, "differs"),
-    "value": (lambda g, out: g * out, dict(reference=np.exp2), "the result differs from the reference"),
+    "value": (lambda g, out: g * out, {"reference": np.exp2}, "the result differs from the reference"),
     "saved": (lambda g, out, x: g * out, {}, "keep 'x' alive"),
     "dtype": (lambda g, out: g * out * np.float64(1), {}, "returned float64 for arguments of float32"),
     "result dtype": (
         lambda g, out: g * out,
-        dict(body=lambda x: np.exp(x) * np.ones(x.shape)),
+        {"body": lambda x: np.exp(x) * np.ones(x.shape)},
         "give a result of float64, expected float32",
     ),
     "second order": (
@@ -221,17 +79,17 @@ WRONG = {
     ),
     "mutated input": (
         lambda g, out: g * out,
-        dict(body=lambda x: np.exp(x, out=x).copy()),
+        {"body": lambda x: np.exp(x, out=x).copy()},
         "the forward computation changed its argument 'x'",
     ),
     "memory layout": (
         lambda g, out: g * out,
-        dict(body=lambda x: np.exp(np.ravel(x, "K").reshape(x.shape))),
+        {"body": lambda x: np.exp(np.ravel(x, "K").reshape(x.shape))},
         "arguments differs from that on contiguous ones",
     ),
     "warning": (
         lambda g, out: g * out,
-        dict(body=lambda x: np.exp(x) + 0 / (x - x)),
+        {"body": lambda x: np.exp(x) + 0 / (x - x)},
         "invalid value",
     ),
 }
@@ -251,7 +109,7 @@ def test_a_changed_cotangent_is_caught(declared):
             return g
         return g * out
 
-    with pytest.raises(OpError, match="backward changed the gradient that it started from|gives another gradient"):
+    with pytest.raises(OpError, match=r"backward changed the gradient that it started from|gives another gradient"):
         check_op(declare(rule))
 
 
@@ -265,7 +123,10 @@ def test_wrong_broadcasting_is_caught(declared):
     def wrong(x: Array, y: Array) -> Array:
         return np.multiply(x, y)
 
-    wrong.vjp(x=lambda g, y: g * y, y=lambda g, x, y_shape: np.reshape((g * x).ravel()[: int(np.prod(y_shape))], y_shape))
+    def not_summed(g, x, y_shape):
+        return np.reshape((g * x).ravel()[: int(np.prod(y_shape))], y_shape)
+
+    wrong.vjp(x=lambda g, y: g * y, y=not_summed)
     with pytest.raises(OpError):
         check_op(wrong)
 
@@ -275,7 +136,8 @@ def test_a_failure_can_be_seen_again(declared):
     with pytest.raises(OpError) as raised:
         check_op(wrong)
     text = str(raised.value)
-    assert re.search(r"op wrong: the gradient differs.*\n  x.*analytic .*numeric .*relative difference 1\.0e\+00: wrong", text)
+    worst = r"x.*analytic .*numeric .*relative difference 1\.0e\+00: wrong"
+    assert re.search(rf"op wrong: the gradient differs.*\n  {worst}", text)
     line = next(line for line in text.splitlines() if line.startswith("to see it again: "))
     with pytest.raises(OpError, match="the gradient differs"):
         exec(line.removeprefix("to see it again: "), {"np": np, "td": td})
@@ -299,7 +161,7 @@ def test_a_declaration_must_be_complete(declared):
 
 
 def test_nothing_but_kinks_is_no_proof(declared):
-    @td.op(method=False, inputs=dict(x=real(0.0, 0.0)), reference=lambda x: np.where(x > 0, x, 0))
+    @td.op(method=False, inputs={"x": real(0.0, 0.0)}, reference=lambda x: np.where(x > 0, x, 0))
     def kinked(x):
         return np.maximum(x, 0)
 
@@ -330,7 +192,7 @@ def test_random_ops_are_checked_with_a_fixed_seed(declared):
     def noise(shape):
         return td.rand(*shape, dtype=td.float64).numpy()
 
-    @td.op(method=False, inputs=dict(x=real()), aux={"kept": None}, reference=lambda x: x * (noise(x.shape) < 0.5))
+    @td.op(method=False, inputs={"x": real()}, aux={"kept": None}, reference=lambda x: x * (noise(x.shape) < 0.5))
     def dropped(x):
         kept = (noise(x.shape) < 0.5).astype(x.dtype)
         return x * kept, kept
@@ -346,7 +208,7 @@ def test_ops_are_found_by_function_record_and_name():
     check_call("mul", input=np.array([1.0, 2.0]), other=np.array(3.0))
     with pytest.raises(ValueError, match="no op is named 'mull'"):
         check_op("mull")
-    with pytest.raises(TypeError, match="expected an op declared with @td.op"):
+    with pytest.raises(TypeError, match=r"expected an op declared with @td\.op"):
         check_op(np.exp)
 
 
@@ -366,7 +228,7 @@ def test_strategies_draw_what_they_say(data):
     np.zeros(shape)[data.draw(indices(shape))]
 
 
-CASES = dict(input=real(avoid=(0.0,), min_dims=1), dim=axis_of("input"))
+CASES = {"input": real(avoid=(0.0,), min_dims=1), "dim": axis_of("input")}
 
 
 @given(st.data())
@@ -389,13 +251,13 @@ def words():
         method=False,
         name="words_for_tests",
         differentiable=False,
-        inputs=dict(
-            x=real(avoid=(0.0,), shape="... n"),
-            weight=real(shape="... n", distinct=True),
-            index=integers(0, "n", shape="b"),
-            many=complexes(shape="2"),
-            dim=axis_of("x"),
-        ),
+        inputs={
+            "x": real(avoid=(0.0,), shape="... n"),
+            "weight": real(shape="... n", distinct=True),
+            "index": integers(0, "n", shape="b"),
+            "many": complexes(shape="2"),
+            "dim": axis_of("x"),
+        },
         reference=lambda x: x,
     )
     def words_for_tests(x: Array, weight: Array, index: Array, many: Array, dim):

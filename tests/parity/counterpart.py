@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
+import pytest
 
 from tinygrad_dl.testing.call import Call, default_values
 
+torch = pytest.importorskip("torch")  # who imports this module is skipped without PyTorch
+F = torch.nn.functional
 torch.set_num_threads(1)
 
 NAMESPACES = {
@@ -27,6 +28,11 @@ def torch_setitem(input: torch.Tensor, index: Any, value: torch.Tensor) -> torch
     return changed
 
 
+def torch_repeat_interleave(input: torch.Tensor, repeats: Any, dim: Any = None) -> torch.Tensor:
+    counts = torch.tensor(repeats) if isinstance(repeats, tuple | list) else repeats
+    return torch.repeat_interleave(input, counts, dim)
+
+
 def torch_prod(input: torch.Tensor, dim: Any = None, keepdim: bool = False, **options: Any) -> torch.Tensor:
     dims = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
     for axis in sorted((d % max(1, input.ndim) for d in dims), reverse=True):
@@ -38,24 +44,31 @@ def torch_prod(input: torch.Tensor, dim: Any = None, keepdim: bool = False, **op
 SPELLED = {
     "cast": lambda input, dtype: input.to(dtype),
     "contiguous": lambda input: input.contiguous(),
+    "einsum": lambda operands, equation: torch.einsum(equation, *operands),
     "expand": lambda input, size: input.expand(size),
+    "flip": lambda input, dims: torch.flip(input, dims if isinstance(dims, tuple) else (dims,)),
     "index": lambda input, index: input[index],
     "getitem": lambda input, index: input[index],
     "max_dim": torch.max,
     "min_dim": torch.min,
     "prod": torch_prod,
+    "repeat_interleave": torch_repeat_interleave,
     "setitem": torch_setitem,
     "view": lambda input, shape: input.reshape(shape),
 }
 
 def undefined(call: Call) -> bool:
-    """Whether PyTorch leaves the result of this call open."""
-    index = call.values.get("index")
-    if call.op.name == "setitem" and isinstance(index, np.ndarray) and index.dtype != bool:
+    """Whether PyTorch refuses this call or leaves its result open."""
+    name, index = call.op.name, call.values.get("index")
+    if name == "getitem":
+        return "-1)" in repr(index)  # negative steps
+    if name == "setitem" and isinstance(index, np.ndarray) and index.dtype != bool:
         return len(set(index.ravel().tolist())) < index.size  # which of several values is stored
-    if call.op.name == "view_as_complex" and not call.values["input"].size:
-        return True  # refused though the last dimension is dense
-    return call.op.name == "getitem" and "-1)" in repr(index)  # negative steps are refused
+    if name == "scatter" and isinstance(index, np.ndarray) and index.ndim:
+        return bool((np.diff(np.sort(index, call.values["dim"]), axis=call.values["dim"]) == 0).any())
+    if name in ("imag", "view_as_real"):
+        return call.values["input"].dtype.kind != "c"
+    return name == "view_as_complex" and not call.values["input"].size
 
 
 # What PyTorch does not have, and why we do.

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
-
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-import tinygrad_dl.nn
-from parity.counterpart import NUMPY_DTYPES, OURS_ALONE, as_numpy, call_torch, counterpart, undefined
+from parity.counterpart import NUMPY_DTYPES, OURS_ALONE, as_numpy, call_torch, counterpart, torch, undefined
 from tinygrad_dl.testing import all_ops, arguments
 from tinygrad_dl.testing.expect import expect_close
 from tinygrad_dl.testing.op_checks import note_random
@@ -19,7 +15,9 @@ from tinygrad_dl.testing.running import Run, Tally, has_gradient
 
 # Ops of the namespace "rules" are parts of other ops' gradients and not for users.
 SHARED = [op for op in all_ops() if op.name not in OURS_ALONE and op.namespace != "rules"]
-FEW = settings(max_examples=12, deadline=None, database=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
+FEW = settings(
+    max_examples=12, deadline=None, database=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck)
+)
 
 
 def test_every_op_has_a_counterpart_or_a_reason():
@@ -68,8 +66,8 @@ def test_dtypes(op):
     @FEW
     @given(arguments(op), kinds)
     def compare(call, dtypes):
-        if undefined(call):
-            return
+        if undefined(call) or any(a.size == 0 for a in call.arrays(call.places())):
+            return  # mixtures that PyTorch refuses elsewhere slip through when they are empty
         turn = iter(dtypes * 4)
         mixed = call.map(lambda a: a.astype(next(turn)) if a.dtype.kind == "f" else a)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -30,6 +31,7 @@ def all_ops() -> list[Op]:
     >>> "mul" in [op.name for op in all_ops()]
     True
     """
+    importlib.import_module("tinygrad_dl.nn")  # which declares those of nn.functional
     return [REGISTRY[name] for name in sorted(REGISTRY)]
 
 

@@ -1,0 +1,238 @@
+"""gradcheck, gradgradcheck and check_module: what they accept, what they catch, and how they say so."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+from tinygrad_dl import nn
+from tinygrad_dl.testing import (
+    GradcheckError,
+    check_module,
+    gradcheck,
+    gradgradcheck,
+    relative_difference,
+    verdict,
+)
+from tinygrad_dl.testing.report import Entry, pasteable, worst
+
+
+def double(*values: float) -> td.Tensor:
+    return td.tensor(np.array(values), requires_grad=True)
+
+
+# -- verdicts and reports ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("relative", "expected"),
+    [(0.0, "right"), (9e-8, "right"), (2e-7, "look again"), (2e-5, "suspicious"), (2e-3, "wrong"), (1.0, "wrong")],
+)
+def test_verdicts(relative, expected):
+    assert verdict(relative) == expected
+
+
+def test_relative_difference():
+    assert relative_difference(1.0, 3.0) == 0.5
+    assert relative_difference(0.0, 0.0) == 0.0
+    assert relative_difference(float("nan"), 1.0) == 1.0
+
+
+def test_rounding_is_no_difference_and_kinks_are_left_aside():
+    noise = Entry("x", (0,), 0.0, 1e-12, noise=1e-11)
+    assert noise.verdict == "right" and noise.agrees(1e-7) and noise.relative == 1.0
+    kink = Entry("x", (1,), 1.0, 0.5, kink=True)
+    assert kink.verdict == "kink" and worst([kink, noise]) is noise and worst([kink]) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.array([1.5, -2.0]),
+        np.zeros((0, 3)),
+        np.array([1, 2]),
+        np.float32([1.5]),
+        (1, [2, slice(1, None, 2)]),
+        "sum",
+        None,
+    ],
+)
+def test_pasteable_values_give_themselves_back(value):
+    again = eval(pasteable(value), {"np": np})
+    if isinstance(value, np.ndarray):
+        assert again.dtype == value.dtype and again.shape == value.shape and (again == value).all()
+    else:
+        assert again == value
+
+
+# -- gradcheck -------------------------------------------------------------------------------------
+
+
+def test_gradcheck_accepts_what_is_right():
+    assert gradcheck(lambda x, y: x * y.exp(), [double(0.5, -1.0), double(2.0)])
+    assert gradgradcheck(lambda x, y: x * y.exp(), [double(0.5, -1.0), double(2.0)])
+    assert gradcheck(lambda x: (x * 2, x.exp()), double(0.5, 1.0))
+    assert gradcheck(lambda x, factor: x * factor, [double(0.5), 3.0])
+
+
+class Halved(td.autograd.Function):
+    """The square, with half of its gradient."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * x
+
+
+def test_gradcheck_names_the_worst_entries():
+    with pytest.raises(GradcheckError) as raised:
+        gradcheck(lambda a, b: a + Halved.apply(b), [double(1.0, 2.0), double(3.0, 4.0)], names=["a", "weight"])
+    text = str(raised.value)
+    assert "2 of 4 entries differ" in text
+    assert re.search(r"weight\[[01]\]: analytic .*, numeric .*, relative difference 3\.3e-01: wrong", text)
+    assert "a[" not in text.replace("weight[", "")
+    assert gradcheck(Halved.apply, double(3.0), raise_exception=False) is False
+
+
+def test_gradgradcheck_finds_a_wrong_second_derivative():
+    class DetachedSquare(td.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return g * 2 * x.detach()
+
+    assert gradcheck(DetachedSquare.apply, double(3.0))
+    with pytest.raises(GradcheckError, match="gradgradcheck"):
+        gradgradcheck(lambda x: DetachedSquare.apply(x) * x, double(3.0))
+
+
+def test_gradcheck_leaves_kinks_aside_but_not_their_neighbours():
+    assert gradcheck(lambda x: x.abs(), double(0.0, 1.0, -2e-4))
+
+    class WrongAbs(td.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.abs()
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    assert gradcheck(WrongAbs.apply, double(0.0, 1.0))
+    with pytest.raises(GradcheckError, match=r"\[1\]: analytic"):
+        gradcheck(WrongAbs.apply, double(0.0, -2e-4))
+
+
+def test_gradcheck_warns_below_float64():
+    with pytest.warns(UserWarning, match=r"x below float64.*t\.double\(\)"):
+        gradcheck(lambda x: x * 2.0, td.tensor([1.0], requires_grad=True), rtol=1e-2, eps=0.1)
+
+
+def test_gradcheck_refuses_functions_that_are_not_deterministic():
+    def dropped(x):
+        return x * td.rand(3, dtype=td.float64)
+
+    with pytest.raises(GradcheckError, match=r"not deterministic.*dropout"):
+        gradcheck(dropped, double(1.0, 2.0, 3.0))
+
+
+def test_gradcheck_says_when_there_is_nothing_to_check():
+    with pytest.raises(ValueError, match="no input requires a gradient"):
+        gradcheck(lambda x: x, td.tensor([1.0]))
+    with pytest.raises(ValueError, match="no output requires a gradient"):
+        gradcheck(lambda x: x.detach() * 2, double(1.0))
+    with pytest.raises(TypeError, match="returned float, expected a tensor"):
+        gradcheck(lambda x: 1.0, double(1.0))
+
+
+def test_gradcheck_leaves_its_inputs_alone():
+    x = double(1.0, 2.0)
+    assert gradcheck(lambda x: x * x, x)
+    assert x.grad is None and x.tolist() == [1.0, 2.0]
+
+
+# -- check_module ----------------------------------------------------------------------------------
+
+
+def small_model() -> nn.Module:
+    td.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
+
+
+def squared(out: td.Tensor) -> td.Tensor:
+    return (out**2).mean()
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_a_model_with_loss_and_regularisation(mode):
+    model = getattr(small_model(), mode)()
+    before = {name: value.numpy(force=True).copy() for name, value in model.state_dict().items()}
+
+    def weight_decay(m):
+        return 0.1 * sum((p**2).sum() for p in m.parameters())
+
+    report = check_module(model, td.randn(5, 3), squared, weight_decay)
+    assert report.ok, report
+    assert list(report.entries) == [name for name, _ in model.named_parameters()]
+    lines = str(report).splitlines()
+    assert re.match(r"parameter +entries +relative difference +verdict", lines[0])
+    assert re.match(r"0\.weight +6 of 12 +\d\.\de[-+]\d\d +(right|look again)", lines[1])
+    assert lines[-1].startswith("worst: ")
+    for name, value in model.state_dict().items():  # dtype, running statistics and all
+        assert value.dtype == before[name].dtype
+        np.testing.assert_array_equal(value.numpy(force=True), before[name])
+    assert all(p.grad is None for p in model.parameters())
+
+
+class WrongBias(nn.Module):
+    """A layer whose bias gets twice its gradient."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(td.randn(3))
+        self.bias = nn.Parameter(td.zeros(3))
+
+    def forward(self, x):
+        return x * self.weight + self.bias + (self.bias - self.bias.detach())
+
+
+def test_a_wrong_gradient_in_a_model_is_named():
+    report = check_module(WrongBias(), td.randn(4, 3))
+    assert not report.ok and report.worst is not None and report.worst.name == "bias"
+    assert report.worst.verdict == "wrong" and re.search(r"bias +3 of 3 +3\.3e-01 +wrong", str(report))
+    assert re.search(r"weight +3 of 3 +\S+ +right", str(report))
+
+
+def test_entries_are_chosen_by_seed_and_inputs_are_checked_when_they_require_a_gradient():
+    model, x = small_model(), td.randn(5, 3, requires_grad=True)
+    one, same, other = (check_module(model, x, squared, entries=2, seed=s) for s in (0, 0, 1))
+    places = [[e.place for e in report.entries["0.weight"]] for report in (one, same, other)]
+    assert places[0] == places[1] != places[2]
+    assert len(one.entries["input 0"]) == 2 and one.ok
+
+
+def test_dropout_left_on_is_refused_by_name():
+    model = nn.Sequential(nn.Linear(3, 30), nn.Dropout(0.5))
+    with pytest.raises(GradcheckError, match=r"not deterministic.*dropout on\? \(1\).*model\.eval\(\)"):
+        check_module(model, td.randn(2, 3))
+    assert check_module(model.eval(), td.randn(2, 3)).ok
+
+
+def test_check_module_says_what_is_missing():
+    with pytest.raises(ValueError, match="no parameter of the model requires a gradient"):
+        check_module(nn.ReLU(), td.randn(2, 3))
+    with pytest.raises(ValueError, match=r"the loss has shape \(2, 1\), expected a scalar"):
+        check_module(nn.Linear(3, 1), td.randn(2, 3), lambda out: out)
