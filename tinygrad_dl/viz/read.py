@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_dl.engine import Edge, Leaf, Node, Output, saved_arrays, topological
+from tinygrad_dl.nn.parameter import Parameter
 from tinygrad_dl.tensor import Tensor
 
 # A leaf that is used more often is drawn once for each use, lest its arrows tangle the picture.
@@ -182,8 +183,8 @@ def nearest(items: Sequence[Any], uses: Sequence[Use], outputs: int, limit: int)
 
 def kind_of(leaf: Leaf, names: Names) -> str:
     """Whether a leaf is a parameter (it was named, or is an `nn.Parameter`) or an input."""
-    is_parameter = any(each.__name__ == "Parameter" for each in type(leaf.variable).__mro__)
-    return "parameter" if is_parameter or names.find(leaf) is not None else "input"
+    known = isinstance(leaf.variable, Parameter) or names.find(leaf) is not None
+    return "parameter" if known else "input"
 
 
 class Artist:
