@@ -196,3 +196,6 @@ NUMPY[np.moveaxis] = movedim
 NUMPY[np.ravel] = lambda a, order="C": np_reshape(a, -1, order)
 NUMPY[np.broadcast_arrays] = lambda *args, subok=False: broadcast_tensors(*args)
 NUMPY[np.matrix_transpose] = _matrix_transpose
+NUMPY[np.ndim] = lambda a: a.ndim
+NUMPY[np.shape] = lambda a: a.shape
+NUMPY[np.size] = lambda a, axis=None: a.numel() if axis is None else a.shape[axis]

@@ -42,7 +42,8 @@ class Program(NamedTuple):
     last: str  # for a single operand: its equation
 
 
-def parse(equation: str, ndims: list[int]) -> tuple[list[str], str]:
+@functools.lru_cache(maxsize=1024)
+def parse(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str]:
     """The labels of each operand and of the result; `...` as capital letters that the equation does not use."""
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
@@ -66,7 +67,7 @@ def parse(equation: str, ndims: list[int]) -> tuple[list[str], str]:
     unknown = set(result) - set("".join(found))
     if unknown or len(set(result)) != len(result):
         raise ValueError(f"einsum: the result {right!r} of {equation!r} must name labels of the operands, once each")
-    return found, result
+    return tuple(found), result
 
 
 @functools.lru_cache(maxsize=1024)
@@ -84,13 +85,15 @@ def sizes_of(terms: tuple[str, ...], shapes: tuple[Shape, ...]) -> dict[str, int
 
 
 @functools.lru_cache(maxsize=1024)
-def program(terms: tuple[str, ...], result: str, shapes: tuple[Shape, ...]) -> Program:
-    """The steps that compute the result from operands of these labels and shapes."""
+def program(equation: str, shapes: tuple[Shape, ...]) -> Program:
+    """The steps that compute an equation for operands of these shapes."""
+    terms, result = parse(equation, tuple([len(shape) for shape in shapes]))
+    sizes_of(terms, shapes)
     left = list(zip(terms, shapes, strict=True))
     steps = []
     if len(left) > 2:
-        equation = ",".join(terms) + "->" + result
-        path = np.einsum_path(equation, *[np.broadcast_to(np.float32(0), s) for s in shapes], optimize="greedy")[0][1:]
+        spelled = ",".join(terms) + "->" + result
+        path = np.einsum_path(spelled, *[np.broadcast_to(np.float32(0), s) for s in shapes], optimize="greedy")[0][1:]
     else:
         path = [(0, 1)] if len(left) == 2 else []
     for chosen in path:
@@ -213,10 +216,7 @@ def contracted(operands: Arrays, equation: str) -> Array:
     >>> td.einsum("ij,j->i", td.ones(2, 3), td.ones(3))
     tensor([3., 3.])
     """
-    terms, result = parse(equation, [each.ndim for each in operands])
-    shapes = tuple([each.shape for each in operands])
-    sizes_of(tuple(terms), shapes)
-    plan = program(tuple(terms), result, shapes)
+    plan = program(equation, tuple([each.shape for each in operands]))
     arrays = common(list(operands))
     if plan.last:
         out = np.asarray(np.einsum(plan.last, arrays[0]))
@@ -228,8 +228,9 @@ def contracted(operands: Arrays, equation: str) -> Array:
 
 
 def _gradients(g: Any, operands: list[Any], equation: str) -> list[Any]:
-    terms, result = parse(equation, [each.ndim for each in operands])
-    sizes = sizes_of(tuple(terms), tuple([each.shape for each in operands]))
+    shapes = tuple([each.shape for each in operands])
+    terms, result = parse(equation, tuple([len(shape) for shape in shapes]))
+    sizes = sizes_of(terms, shapes)
     found = []
     for i, (labels, operand) in enumerate(zip(terms, operands, strict=True)):
         others = [(t, o) for j, (t, o) in enumerate(zip(terms, operands, strict=True)) if j != i]
@@ -272,9 +273,16 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = tuple(operands[0])
     tensors = [each if isinstance(each, Tensor) else wrap(as_array(each)) for each in operands]
-    if "ii" in equation or any(len(set(t)) < len(t) for t in equation.replace("...", "").partition("->")[0].split(",")):
+    if repeats(equation):
         equation, tensors = without_repeats(equation, tensors)
     return contracted(tensors, equation)  # type: ignore[no-any-return]
+
+
+@functools.lru_cache(maxsize=1024)
+def repeats(equation: str) -> bool:
+    """Whether a letter stands twice in one term."""
+    terms = equation.replace(" ", "").replace("...", "").partition("->")[0].split(",")
+    return any(len(set(term)) < len(term) for term in terms)
 
 
 def from_sublists(arguments: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
@@ -292,7 +300,8 @@ def from_sublists(arguments: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
 
 def without_repeats(equation: str, tensors: list[Tensor]) -> tuple[str, list[Tensor]]:
     """The equation with each letter at most once in a term, and the operands' diagonals in their place."""
-    terms, result = parse(equation, [each.ndim for each in tensors])
+    parsed, result = parse(equation, tuple([each.ndim for each in tensors]))
+    terms = list(parsed)
     for i, labels in enumerate(terms):
         while len(set(labels)) < len(labels):
             label = next(c for c in labels if labels.count(c) > 1)

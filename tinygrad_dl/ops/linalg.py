@@ -332,9 +332,9 @@ trace.vjp(input=lambda g, input_shape: np.eye(*input_shape, dtype=g.dtype) * g)
 
 def _np_dot(a: Any, b: Any) -> Tensor:
     """np.dot: the last dimension of `a` with the last but one of `b`."""
-    if not a.ndim or not b.ndim:
+    if not np.ndim(a) or not np.ndim(b):
         return a * b  # type: ignore[no-any-return]
-    if b.ndim <= 2:
+    if np.ndim(b) <= 2:
         return matmul(a, b)  # type: ignore[no-any-return]
     return tensordot(a, b, ([-1], [-2]))
 
