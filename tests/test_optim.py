@@ -128,8 +128,12 @@ def test_strided_and_unusual_parameters():
 
 def test_a_read_only_parameter_is_refused():
     p = td.from_numpy(np.broadcast_to(np.ones(1), (3,))).requires_grad_()
-    with pytest.raises(ValueError, match=r"shape \(3,\) is a read-only array.*td\.tensor"):
+    with pytest.raises(ValueError, match=r"of shape \(3,\), is a read-only array.*td\.tensor"):
         SGD([p])
+    optimizer = SGD(parameters((2,)))
+    with pytest.raises(ValueError, match="parameter 0 of group 1"):
+        optimizer.add_param_group({"params": [p]})
+    assert len(optimizer.param_groups) == 1
 
 
 @pytest.mark.parametrize("change", ["data", "to other dtype", "in place"])

@@ -363,11 +363,6 @@ class Layout:
 
 def may_move(p: Tensor) -> bool:
     """Whether nobody would notice if this parameter's array took another place, and it is worth it."""
-    if not p._data.flags.writeable:
-        raise ValueError(
-            f"a parameter of shape {p.shape} is a read-only array, which no optimiser can change; "
-            f"make it from a copy: td.tensor(array)"
-        )
     base: Any = p._data.base
     return (
         p._data.size < SMALL

@@ -135,6 +135,11 @@ class Optimizer:
                 )
             if not dtypes.is_differentiable(p.dtype):
                 raise ValueError(f"{where} has dtype {p.dtype}, which can't have a gradient; convert it with .float()")
+            if not p._data.flags.writeable:
+                raise ValueError(
+                    f"{where}, of shape {p.shape}, is a read-only array, which no optimiser can change; make it from a "
+                    f"copy: td.tensor(array)"
+                )
             if id(p) in seen:
                 raise ValueError(f"{where}, of shape {p.shape}, appears twice; pass each parameter once")
             seen.add(id(p))
