@@ -107,7 +107,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
 
     >>> import tinygrad_dl as td
     >>> td.div(td.tensor([7, -7]), 2)
-    tensor([ 3.5, -3.5])
+    tensor([ 3.5000, -3.5000])
     >>> td.div(td.tensor([7, -7]), 2, rounding_mode="floor")
     tensor([ 3, -4])
 

@@ -25,7 +25,8 @@ def clipped(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     """`input` between two bounds."""
     if min_val > max_val:
         raise ValueError(f"expected min_val below max_val, got {min_val} and {max_val}")
-    return input.clip(min_val, max_val)
+    out = input.clip(min_val, max_val)
+    return out if out.dtype is input.dtype else out.astype(input.dtype)
 
 
 clipped.vjp(input=lambda g, out, min_val, max_val: keep(g, (out > min_val) & (out < max_val)))
@@ -171,7 +172,7 @@ softshrink.vjp(input=lambda g, out: keep(g, out != 0))
 )
 def above(input: Array, threshold: float, value: float) -> Array:
     """`input` where it is above the threshold, else `value`."""
-    return np.where(input > threshold, input, value)
+    return np.where(input > threshold, input, np.asarray(value).astype(input.dtype))
 
 
 above.vjp(input=lambda g, input, threshold: keep(g, input > threshold))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.activation import ZERO, finish, sigmoid
 from tinygrad_dl.ops.overload import alias, overload
 from tinygrad_dl.ops.selection import select
-from tinygrad_dl.samples import broadcasting, one_of, real
+from tinygrad_dl.samples import array, error, one_of, real
 
 KINK = real(avoid=(0.0,))
 
@@ -53,26 +54,31 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) 
     return finish(input, leaky(input, negative_slope), inplace, "leaky_relu")
 
 
+def by_channel(weight: Any, shape: tuple[int, ...]) -> Any:
+    """A weight in the shape that broadcasts over the channels, which are dimension 1, of a tensor of this shape."""
+    count, channels = math.prod(weight.shape), shape[1] if len(shape) > 1 else 1
+    if weight.ndim > 1 or count not in (1, channels):
+        raise ValueError(
+            f"expected a weight of 1 element or one for each of {channels} channels (dimension 1), got shape "
+            f"{weight.shape}"
+        )
+    return weight.reshape(() if count == 1 else (count,) + (1,) * (len(shape) - 2))
+
+
 @op(
-    name="prelu",
-    method=False,
     floating=True,
-    inputs=broadcasting(KINK, real()),
-    reference=lambda input, weight: np.where(input > 0, input, weight * input),
+    promote=True,
+    inputs=[
+        {"input": real(shape="n c", avoid=(0.0,)), "weight": real(shape="c")},
+        {"input": real(shape="n c m", avoid=(0.0,)), "weight": real(shape="c")},
+        {"input": KINK, "weight": real(shape="1")},
+    ],
+    errors=[error(ValueError, "one for each of 3 channels", array(2, 3), array(2))],
+    reference=lambda input, weight: np.where(
+        input > 0, input, input * weight.reshape((-1,) + (1,) * max(0, input.ndim - 2))
+    ).reshape(input.shape),
 )
-def learned_leaky(input: Array, weight: Array) -> Array:
-    """`input` where it is positive, weight * input elsewhere."""
-    return np.where(input > 0, input, input * weight)
-
-
-learned_leaky.vjp(
-    input=lambda g, input, weight: passed(g, input > 0, g * weight),
-    weight=lambda g, input: g * np.minimum(input, 0),
-)
-
-
-@overload(learned_leaky)
-def prelu(input: Any, weight: Any) -> Any:
+def prelu(input: Array, weight: Array) -> Array:
     """`input` where it is positive, weight * input elsewhere; `weight` has one element, or one a channel (dim 1).
 
     Raises:
@@ -84,13 +90,20 @@ def prelu(input: Any, weight: Any) -> Any:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.prelu.html
     """
-    count = weight.numel()
-    if count == 1:
-        return learned_leaky(input, weight.reshape(()))
-    channels = input.shape[1] if input.ndim > 1 else input.shape[0] if input.ndim else 1
-    if count != channels:
-        raise ValueError(f"prelu: expected a weight of 1 element or one for each of {channels} channels, got {count}")
-    return learned_leaky(input, weight.reshape((-1,) + (1,) * (input.ndim - 2)) if input.ndim > 1 else weight)
+    return np.where(input > 0, input, input * by_channel(weight, input.shape))
+
+
+def prelu_weight_slope(g: Any, input: Any, weight_shape: tuple[int, ...]) -> Any:
+    part = g * np.minimum(input, 0)
+    if math.prod(weight_shape) == 1:
+        return np.sum(part).reshape(weight_shape)
+    return np.sum(part, axis=(0, *range(2, part.ndim)))
+
+
+prelu.vjp(
+    input=lambda g, input, weight: passed(g, input > 0, g * by_channel(weight, input.shape)),
+    weight=prelu_weight_slope,
+)
 
 
 # -- elu and its kin ---------------------------------------------------------------------------------
