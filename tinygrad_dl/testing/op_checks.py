@@ -14,6 +14,7 @@ from tinygrad_dl.random import get_rng_state, set_rng_state
 from tinygrad_dl.samples import BroadcastingCase, Complexes, Real, Reals
 from tinygrad_dl.testing import first_order, forward, refusals, second_order
 from tinygrad_dl.testing.call import Call, record_of
+from tinygrad_dl.testing.drawing import for_examples
 from tinygrad_dl.testing.report import CheckError, pasteable
 from tinygrad_dl.testing.running import Tally
 
@@ -44,7 +45,7 @@ def check_op(op: Any, max_examples: int | None = None) -> None:
 
     Args:
         op: a function declared with `@td.op`, its `.op`, or its name.
-        max_examples: how many inputs to draw; 12 if not given, more for ops with several cases or many tensors.
+        max_examples: how many inputs to draw; 20 if not given, more for ops with several cases.
 
     Raises:
         OpError: the first thing that is wrong, with arguments and a line that shows it again.
@@ -53,8 +54,6 @@ def check_op(op: Any, max_examples: int | None = None) -> None:
     >>> from tinygrad_dl.testing import check_op
     >>> check_op(td.exp)
     """
-    from tinygrad_dl.testing.drawing import for_examples
-
     record = record_of(op)
     check_declaration(record)
     tally = Tally(record)

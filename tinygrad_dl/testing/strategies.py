@@ -256,8 +256,15 @@ def value_of(
         return np.asarray(rng.integers(sample.low, high, shape, endpoint=True), np.int64)
     for kind, make in MAKERS.items():
         if isinstance(sample, kind):
-            return make(draw, sample, values)
+            return without_scalars(make(draw, sample, values))
     return sample
+
+
+def without_scalars(value: Any) -> Any:
+    """NumPy's floating scalars, which arithmetic on 0-d arrays leaves behind, as arrays again."""
+    if isinstance(value, list):
+        return [without_scalars(each) for each in value]
+    return np.asarray(value) if isinstance(value, np.floating | np.complexfloating) else value
 
 
 def axis_of(draw: DrawFn, sample: words.AxisOf, values: dict[str, Any]) -> int | None:
