@@ -32,7 +32,8 @@ def tensor_repr(tensor: Tensor) -> str:
         )
     else:
         body = "[]" + (f", size={array.shape}" if array.ndim != 1 else "")
-    usual = (dtypes.int64, dtypes.bool_, dtypes.get_default_dtype())
+    default = dtypes.get_default_dtype()
+    usual = (dtypes.int64, dtypes.bool_, default, dtypes.COMPLEX_OF.get(default))
     if array.dtype not in usual or (not array.size and array.dtype != dtypes.get_default_dtype()):
         body += f", dtype={array.dtype.name}"
     if tensor.grad_fn is not None:

@@ -37,6 +37,7 @@ from tinygrad_dl.ops.hard import (
 from tinygrad_dl.ops.loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from tinygrad_dl.ops.neural import dropout, embedding, linear, one_hot
 from tinygrad_dl.ops.norm import batch_norm, layer_norm
+from tinygrad_dl.ops.padding import pad
 from tinygrad_dl.ops.piecewise import celu, elu, glu, leaky_relu, prelu, selu
 from tinygrad_dl.ops.softmax import log_softmax as _log_softmax
 from tinygrad_dl.ops.softmax import softmax as _softmax
@@ -75,6 +76,7 @@ __all__ = [
     "nll_loss",
     "normalize",
     "one_hot",
+    "pad",
     "pairwise_distance",
     "poisson_nll_loss",
     "prelu",

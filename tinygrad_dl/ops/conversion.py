@@ -9,7 +9,8 @@ import numpy as np
 
 from tinygrad_dl import dtypes
 from tinygrad_dl.op import Array, op
-from tinygrad_dl.samples import array, broadcasting, error, one_of, real as real_tensor
+from tinygrad_dl.samples import array, broadcasting, error, one_of
+from tinygrad_dl.samples import real as real_tensor
 from tinygrad_dl.tensor import NUMPY, Tensor, as_array, wrap
 
 
@@ -80,7 +81,8 @@ def astype(input: Any, dtype: Any, copy: bool = False) -> Tensor:
         tensor = real(tensor)  # without NumPy's warning that the imaginary part is lost
     if tensor._edge is None or not dtypes.is_differentiable(found):
         return wrap(tensor._data.astype(found))
-    return cast(tensor, found)  # type: ignore[no-any-return]
+    result: Tensor = cast(tensor, found)
+    return result
 
 
 DEVICES = frozenset(("cpu", "cuda", "mps", "xpu", "meta", "tpu", "hip", "xla", "vulkan"))
@@ -114,14 +116,14 @@ def to(
             continue  # non_blocking, which means nothing on the CPU
         if isinstance(value, Tensor):
             dtype = value.dtype
-        elif isinstance(value, dtypes.device) or isinstance(value, str) and value.partition(":")[0] in DEVICES:
+        elif isinstance(value, dtypes.device) or (isinstance(value, str) and value.partition(":")[0] in DEVICES):
             device = value
         else:
             dtype = value
     if device is not None:
         dtypes.device(device)
     if dtype is None:
-        return clone(self) if copy else self  # type: ignore[no-any-return]
+        return clone(self) if copy else self
     return astype(self, dtype, copy)
 
 
@@ -134,7 +136,8 @@ def contiguous(self: Any, memory_format: Any = None) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.contiguous.html
     """
-    return self if self._data.flags.c_contiguous else contiguous_copy(self)  # type: ignore[no-any-return]
+    result: Tensor = self if self._data.flags.c_contiguous else contiguous_copy(self)
+    return result
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
@@ -197,9 +200,6 @@ def imag(input: Array) -> Any:
     return input.imag, input.dtype.kind
 
 
-imag.vjp(
-    input=lambda g, kind: complex.duck(np.zeros(g.shape, g.dtype), g) if kind == "c" else np.zeros(g.shape, g.dtype)
-)
 
 
 @op(np.conjugate, inputs=dict(input=real_tensor()))
@@ -237,6 +237,9 @@ def complex(real: Array, imag: Array) -> Array:
     return out
 
 
+imag.vjp(
+    input=lambda g, kind: complex.duck(np.zeros(g.shape, g.dtype), g) if kind == "c" else np.zeros(g.shape, g.dtype)
+)
 complex.vjp(real=lambda g: np.real(g), imag=lambda g: np.imag(g))
 
 
@@ -263,9 +266,6 @@ def view_as_complex(input: Array) -> Array:
     return input.view(dtypes.COMPLEX_OF[input.dtype])[..., 0]
 
 
-view_as_complex.vjp(input=lambda g: view_as_real.duck(g))
-
-
 @op(
     view=True,
     method=False,
@@ -287,6 +287,7 @@ def view_as_real(input: Array) -> Any:
     return input[..., None].view(input.real.dtype), "c"
 
 
+view_as_complex.vjp(input=lambda g: view_as_real.duck(g))
 view_as_real.vjp(input=lambda g, kind: view_as_complex.duck(g) if kind == "c" else g[..., 0])
 
 

@@ -29,7 +29,8 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     if start > end:
         raise RuntimeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim} in shape {shape}")
     count = math.prod(shape[start : end + 1])
-    return reshape(input, (*shape[:start], count, *shape[end + 1 :]))  # type: ignore[no-any-return]
+    result: Tensor = reshape(input, (*shape[:start], count, *shape[end + 1 :]))
+    return result
 
 
 def ravel(input: Any) -> Tensor:
@@ -41,7 +42,8 @@ def ravel(input: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.ravel.html
     """
-    return reshape(input, -1)  # type: ignore[no-any-return]
+    result: Tensor = reshape(input, -1)
+    return result
 
 
 def unflatten(input: Any, dim: int, sizes: Any) -> Tensor:
@@ -64,7 +66,8 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Tensor:
         sizes[sizes.index(-1)] = shape[place] // known if known else 0
     if math.prod(sizes) != shape[place]:
         raise ValueError(f"unflatten: sizes {tuple(sizes)} do not multiply to the size {shape[place]} of dim {dim}")
-    return reshape(input, (*shape[:place], *sizes, *shape[place + 1 :]))  # type: ignore[no-any-return]
+    result: Tensor = reshape(input, (*shape[:place], *sizes, *shape[place + 1 :]))
+    return result
 
 
 def t(input: Any) -> Tensor:
@@ -77,8 +80,9 @@ def t(input: Any) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.t.html
     """
     if input.ndim > 2:
-        raise RuntimeError(f"t: expected at most 2 dimensions, got shape {input.shape}; use transpose(dim0, dim1) or mT")
-    return transpose(input, 0, 1) if input.ndim == 2 else reshape(input, input.shape)  # type: ignore[no-any-return]
+        raise RuntimeError(f"t: expected at most 2 dimensions, got shape {input.shape}; use transpose or mT")
+    result: Tensor = transpose(input, 0, 1) if input.ndim == 2 else reshape(input, input.shape)
+    return result
 
 
 def adjoint(input: Any) -> Tensor:
@@ -87,7 +91,7 @@ def adjoint(input: Any) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.adjoint.html
     """
     turned = _matrix_transpose(input)
-    return turned.conj() if turned.is_complex() else turned  # type: ignore[no-any-return]
+    return turned.conj() if turned.is_complex() else turned
 
 
 def movedim(input: Any, source: Any, destination: Any) -> Tensor:
@@ -107,7 +111,8 @@ def movedim(input: Any, source: Any, destination: Any) -> Tensor:
     order = [d for d in range(ndim) if d not in source]
     for place, dim in sorted(zip(places, source, strict=True)):
         order.insert(place, dim)
-    return permute(input, order)  # type: ignore[no-any-return]
+    result: Tensor = permute(input, order)
+    return result
 
 
 def expand_as(input: Any, other: Any) -> Tensor:
@@ -115,7 +120,8 @@ def expand_as(input: Any, other: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand_as.html
     """
-    return expand(input, other.shape)  # type: ignore[no-any-return]
+    result: Tensor = expand(input, other.shape)
+    return result
 
 
 def view_as(input: Any, other: Any) -> Tensor:
@@ -123,7 +129,8 @@ def view_as(input: Any, other: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view_as.html
     """
-    return view(input, other.shape)  # type: ignore[no-any-return]
+    result: Tensor = view(input, other.shape)
+    return result
 
 
 def reshape_as(input: Any, other: Any) -> Tensor:
@@ -131,7 +138,8 @@ def reshape_as(input: Any, other: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.reshape_as.html
     """
-    return reshape(input, other.shape)  # type: ignore[no-any-return]
+    result: Tensor = reshape(input, other.shape)
+    return result
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
@@ -151,14 +159,16 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
 
 def _reversed(self: Tensor) -> Tensor:
     """The dimensions in reverse order: of a matrix, its transpose. A view."""
-    return permute(self, range(self._data.ndim - 1, -1, -1))  # type: ignore[no-any-return]
+    result: Tensor = permute(self, range(self._data.ndim - 1, -1, -1))
+    return result
 
 
 def _matrix_transpose(self: Tensor) -> Tensor:
     """The last two dimensions exchanged. A view."""
     if self.ndim < 2:
         raise RuntimeError(f"mT: expected at least 2 dimensions, got shape {self.shape}; use unsqueeze() first")
-    return transpose(self, -2, -1)  # type: ignore[no-any-return]
+    result: Tensor = transpose(self, -2, -1)
+    return result
 
 
 def _hermitian(self: Tensor) -> Tensor:
@@ -170,7 +180,7 @@ def _hermitian(self: Tensor) -> Tensor:
 
 moveaxis = movedim
 _METHODS = {
-    "broadcast_to": Tensor.expand,
+    "broadcast_to": vars(Tensor)["expand"],
     "flatten": flatten,
     "unflatten": unflatten,
     "moveaxis": movedim,

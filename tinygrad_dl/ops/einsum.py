@@ -16,7 +16,7 @@ from tinygrad_dl.op import Array, Arrays, op
 from tinygrad_dl.ops.joining import common
 from tinygrad_dl.ops.rearrange import diagonal
 from tinygrad_dl.ops.shape import normal_dim
-from tinygrad_dl.samples import Case, array, drawn, error, one_of, real
+from tinygrad_dl.samples import Case, array, drawn, error, one_of
 from tinygrad_dl.tensor import NUMPY, Tensor, as_array, wrap
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -77,7 +77,7 @@ def sizes_of(terms: tuple[str, ...], shapes: tuple[Shape, ...]) -> dict[str, int
     for labels, shape in zip(terms, shapes, strict=True):
         for label, size in zip(labels, shape, strict=True):
             before = sizes.setdefault(label, size)
-            if before != size and 1 not in (before, size):
+            if 1 not in (before, size) and before != size:
                 raise ValueError(f"einsum: label {label!r} has size {before} in one operand and {size} in another")
             if before == 1:
                 sizes[label] = size
@@ -119,7 +119,7 @@ def pair_plan(a: str, a_shape: Shape, b: str, b_shape: Shape, out: str) -> tuple
     # A size 1 that broadcasts, and a label that stands nowhere else, are summed away first.
     sums = []
     for labels, shape, other in ((a, a_shape, b), (b, b_shape, a)):
-        gone = [c not in out and c not in other or n != sizes[c] for c, n in zip(labels, shape, strict=True)]
+        gone = [n != sizes[c] or c not in out + other for c, n in zip(labels, shape, strict=True)]
         sums.append(tuple([i for i, each in enumerate(gone) if each]))
     left = [c for i, c in enumerate(a) if i not in sums[0]]
     right = [c for i, c in enumerate(b) if i not in sums[1]]
@@ -134,7 +134,8 @@ def pair_plan(a: str, a_shape: Shape, b: str, b_shape: Shape, out: str) -> tuple
     left = [c for c in left if c in out or c in both]
     right = [c for c in right if c in out or c in both]
     count = [math.prod(sizes[c] for c in group) for group in (batch, rows, inner, columns)]
-    orders = tuple([left.index(c) for c in batch + rows + inner]), tuple([right.index(c) for c in batch + inner + columns])
+    turns = (left, batch + rows + inner), (right, batch + inner + columns)
+    orders = [tuple([labels.index(c) for c in wanted]) for labels, wanted in turns]
     lead = [count[0]] if batch else []
     outer = not inner
     matrices = (*lead, count[1], count[2]), (*lead, count[2], count[3])
@@ -144,7 +145,7 @@ def pair_plan(a: str, a_shape: Shape, b: str, b_shape: Shape, out: str) -> tuple
         direct = f"{a},{b}->{out}"  # many short inner products
     shape = tuple([sizes[c] for c in made])
     order = tuple([made.index(c) for c in out])
-    pair = Pair((sums[0], sums[1]), orders, matrices, outer, direct, shape, order)
+    pair = Pair((sums[0], sums[1]), (orders[0], orders[1]), matrices, outer, direct, shape, order)
     return pair, tuple([sizes[c] for c in out])
 
 
@@ -165,7 +166,8 @@ def contract(a: np.ndarray, b: np.ndarray, pair: Pair) -> np.ndarray:
     a = a.transpose(pair.orders[0]).reshape(pair.matrices[0])
     b = b.transpose(pair.orders[1]).reshape(pair.matrices[1])
     out = a * b if pair.outer else np.matmul(a, b)
-    return out.reshape(pair.shape).transpose(pair.order)
+    found: np.ndarray = out.reshape(pair.shape).transpose(pair.order)
+    return found
 
 
 def _case(equation: str, *shapes: str) -> Case:
@@ -173,8 +175,9 @@ def _case(equation: str, *shapes: str) -> Case:
 
     def make(rng: np.random.Generator) -> list[np.ndarray]:
         sizes: dict[str, int] = {}
-        picks = [[sizes.setdefault(n, int(n) if n.isdigit() else int(rng.integers(1, 4))) for n in s.split()] for s in shapes]
-        return [np.round(rng.uniform(-2, 2, tuple(p)), 2) for p in picks]
+        for name in " ".join(shapes).split():
+            sizes.setdefault(name, int(name) if name.isdigit() else int(rng.integers(1, 4)))
+        return [np.round(rng.uniform(-2, 2, [sizes[name] for name in shape.split()]), 2) for shape in shapes]
 
     return Case(operands=drawn(make), equation=one_of(equation))
 
@@ -224,7 +227,8 @@ def contracted(operands: Arrays, equation: str) -> Array:
     for first, second, pair in plan.steps:
         b, a = arrays.pop(second), arrays.pop(first)
         arrays.append(contract(a, b, pair))
-    return arrays[0]  # type: ignore[no-any-return]
+    result: Array = arrays[0]
+    return result
 
 
 def _gradients(g: Any, operands: list[Any], equation: str) -> list[Any]:
@@ -275,7 +279,8 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     tensors = [each if isinstance(each, Tensor) else wrap(as_array(each)) for each in operands]
     if repeats(equation):
         equation, tensors = without_repeats(equation, tensors)
-    return contracted(tensors, equation)  # type: ignore[no-any-return]
+    result: Tensor = contracted(tensors, equation)
+    return result
 
 
 @functools.lru_cache(maxsize=1024)
@@ -309,8 +314,7 @@ def without_repeats(equation: str, tensors: list[Tensor]) -> tuple[str, list[Ten
             second = labels.index(label, first + 1)
             if tensors[i].shape[first] != tensors[i].shape[second]:
                 raise ValueError(
-                    f"einsum: label {label!r} stands for sizes {tensors[i].shape[first]} and {tensors[i].shape[second]} "
-                    f"of one operand of shape {tensors[i].shape}"
+                    f"einsum: label {label!r} names two dims of different sizes, in shape {tensors[i].shape}"
                 )
             tensors[i] = diagonal(tensors[i], 0, first, second)
             labels = labels[:first] + labels[first + 1 : second] + labels[second + 1 :] + label
@@ -345,8 +349,9 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Tensor:
         if a.shape[i] != b.shape[j]:
             raise ValueError(f"tensordot: dim {i} of shape {a.shape} and dim {j} of shape {b.shape} differ in size")
         right[j] = left[i]
-    result = [c for c in left if c not in right] + [c for c in right if c not in left]
-    return contracted([a, b], f"{''.join(left)},{''.join(right)}->{''.join(result)}")  # type: ignore[no-any-return]
+    rest = [c for c in left if c not in right] + [c for c in right if c not in left]
+    result: Tensor = contracted([a, b], f"{''.join(left)},{''.join(right)}->{''.join(rest)}")
+    return result
 
 
 NUMPY[np.einsum] = lambda subscripts, *operands, optimize=True: einsum(subscripts, *operands)

@@ -14,8 +14,10 @@ from tinygrad_dl.attach import inplace_form
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.indexing import accumulate, index_, place, plain_index, positions, setitem, store, survivors
 from tinygrad_dl.ops.shape import expand, normal_dim, reshape
-from tinygrad_dl.samples import array, drawn, error, integers, one_of, real
+from tinygrad_dl.samples import array, error, integers, one_of, real
 from tinygrad_dl.tensor import NUMPY, Tensor, as_array
+
+ROWS = real(shape="n m", min_side=1)
 
 
 def require_in_range(index: np.ndarray, size: int, dim: int, what: str) -> None:
@@ -24,7 +26,7 @@ def require_in_range(index: np.ndarray, size: int, dim: int, what: str) -> None:
         raise IndexError(f"{what}: expected an index of integers, got dtype {index.dtype}; use t[mask] for masks")
     if index.size and (index.min() < 0 or index.max() >= size):
         wrong = index[(index < 0) | (index >= size)].reshape(-1)[0]
-        raise IndexError(f"{what}: index {wrong} is out of range for dim {dim} of size {size}, expected 0 to {size - 1}")
+        raise IndexError(f"{what}: index {wrong} is out of range for dim {dim} of size {size}; indices start at 0")
 
 
 def grid(index: Any, dim: int) -> tuple[Any, ...]:
@@ -46,7 +48,9 @@ def _checked(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str, src
     """The dimension counted from the front, after a look at whether the index fits."""
     dim = normal_dim(dim, len(shape))
     if index.ndim != len(shape):
-        raise IndexError(f"{what}: expected an index with as many dimensions as the tensor, {len(shape)}, got {index.ndim}")
+        raise IndexError(
+            f"{what}: expected an index with as many dimensions as the tensor, {len(shape)}, got {index.ndim}"
+        )
     require_in_range(index, shape[dim] if shape else 1, dim, what)
     for i, size in enumerate(index.shape):
         if i != dim and size > shape[i]:
@@ -60,7 +64,7 @@ def _checked(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str, src
 
 @op(
     inputs=[
-        dict(input=real(shape="n m", min_side=1), dim=one_of(0, -2), index=integers(0, "n", shape="k m")),
+        dict(input=ROWS, dim=one_of(0, -2), index=integers(0, "n", shape="k m")),
         dict(input=real(shape="b n m", min_side=1), dim=one_of(1), index=integers(0, "n", shape="b 2 m")),
         dict(input=real(shape="n", min_side=1), dim=one_of(0, -1), index=integers(0, "n", shape="k")),
     ],
@@ -104,8 +108,8 @@ gather.vjp(
     name="scatter",
     method=False,
     inputs=[
-        dict(input=real(shape="n m", min_side=1), dim=one_of(0), index=integers(0, "n", shape="2 m"), src=real(shape="2 m")),
-        dict(input=real(shape="n m", min_side=1), dim=one_of(-2), index=integers(0, "n", shape="2 m"), src=real(shape="3 m")),
+        dict(input=ROWS, dim=one_of(0), index=integers(0, "n", shape="2 m"), src=real(shape="2 m")),
+        dict(input=ROWS, dim=one_of(-2), index=integers(0, "n", shape="2 m"), src=real(shape="3 m")),
         dict(input=real(shape="n", min_side=1), dim=one_of(0), index=integers(0, "n", shape="3"), src=real(shape="")),
     ],
     errors=[
@@ -179,18 +183,21 @@ def scatter(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.scatter.html
     """
     src = value if src is None else src
+    result: Tensor
     if reduce is None:
-        return scattered(input, dim, index, src)  # type: ignore[no-any-return]
+        result = scattered(input, dim, index, src)
+        return result
     if reduce != "add":
         raise ValueError(f"scatter: expected reduce to be 'add' or None, got {reduce!r}")
     src = src if isinstance(src, Tensor) and src.ndim else expand(src, index.shape)
-    return scatter_add(input, dim, index, src)  # type: ignore[no-any-return]
+    result = scatter_add(input, dim, index, src)
+    return result
 
 
 @op(
     inputs=[
-        dict(input=real(shape="n m", min_side=1), dim=one_of(0), index=integers(0, "n", shape="3 m"), src=real(shape="3 m")),
-        dict(input=real(shape="n m", min_side=1), dim=one_of(-2), index=integers(0, "n", shape="2 m"), src=real(shape="3 m")),
+        dict(input=ROWS, dim=one_of(0), index=integers(0, "n", shape="3 m"), src=real(shape="3 m")),
+        dict(input=ROWS, dim=one_of(-2), index=integers(0, "n", shape="2 m"), src=real(shape="3 m")),
     ],
     errors=[
         error(IndexError, "out of range", array(1), 0, array(2, dtype="int64"), array(2)),
@@ -223,7 +230,7 @@ scatter_add.vjp(input=lambda g: g, index=None, src=_scatter_add_src)
 
 @op(
     inputs=[
-        dict(input=real(shape="n m", min_side=1), dim=one_of(0, -2), index=integers(0, "n", shape="k")),
+        dict(input=ROWS, dim=one_of(0, -2), index=integers(0, "n", shape="k")),
         dict(input=real(shape="b n m", min_side=1), dim=one_of(1), index=integers(0, "n", shape="3")),
     ],
     errors=[
@@ -267,7 +274,7 @@ index_select.vjp(
 
 @op(
     inputs=[
-        dict(input=real(shape="n m", min_side=1), dim=one_of(0), index=integers(0, "n", shape="3"), source=real(shape="3 m")),
+        dict(input=ROWS, dim=one_of(0), index=integers(0, "n", shape="3"), source=real(shape="3 m")),
         dict(
             input=real(shape="m n", min_side=1), dim=one_of(-1), index=integers(0, "n", shape="2"),
             source=real(shape="m 2"), alpha=one_of(2.0, -1),
@@ -324,7 +331,8 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_copy.html
     """
     dim, line = _checked_line(input.shape, dim, as_array(index), "index_copy")
-    return setitem(input, at(dim, line), source)  # type: ignore[no-any-return]
+    result: Tensor = setitem(input, at(dim, line), source)
+    return result
 
 
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Tensor:
@@ -337,7 +345,8 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_fill.html
     """
     line = as_array(index).reshape(-1)
-    return setitem(input, at(normal_dim(dim, input.ndim), line), value)  # type: ignore[no-any-return]
+    result: Tensor = setitem(input, at(normal_dim(dim, input.ndim), line), value)
+    return result
 
 
 def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
@@ -350,10 +359,13 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_put.html
     """
     index, _ = plain_index(tuple(indices))
+    result: Tensor
     if not accumulate:
-        return setitem(input, index, values)  # type: ignore[no-any-return]
+        result = setitem(input, index, values)
+        return result
     added = expand(values, np.empty(input.shape, bool)[index].shape)
-    return input + _accumulate(added, index, input.shape)  # type: ignore[no-any-return]
+    result = input + _accumulate(added, index, input.shape)
+    return result
 
 
 _accumulate = accumulate
@@ -368,13 +380,14 @@ def take(input: Any, index: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.take.html
     """
-    return reshape(input, -1)[index]  # type: ignore[no-any-return]
+    result: Tensor = reshape(input, -1)[index]
+    return result
 
 
 def _np_take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Tensor:
     if mode != "raise":
         raise ValueError(f"np.take of a tensor: expected mode 'raise', got {mode!r}")
-    return take(a, indices) if axis is None else a[at(normal_dim(axis, a.ndim), indices)]  # type: ignore[no-any-return]
+    return take(a, indices) if axis is None else a[at(normal_dim(axis, a.ndim), indices)]
 
 
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Tensor:
@@ -402,21 +415,22 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Tensor:
     rest.insert(dim, -1)
     wide = expand(input, rest) if any(a not in (-1, b) for a, b in zip(rest, input.shape, strict=True)) else input
     rest[dim] = index.shape[dim]
-    return index_(wide, grid(np.broadcast_to(index, rest), dim))  # type: ignore[no-any-return]
+    result: Tensor = index_(wide, grid(np.broadcast_to(index, rest), dim))
+    return result
 
 
-def _index_put_(self: Tensor, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
+def index_put_(self: Tensor, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
     """The in-place form of `index_put`: changes the tensor and returns it."""
     if accumulate:
         return self._assign(index_put(self, indices, values, True), "index_put_")
     return store(self, tuple(indices), values, "index_put_")
 
 
-for _function in (scatter, index_copy, index_fill, index_put, take, take_along_dim):
+_methods: tuple[Any, ...] = (scatter, index_copy, index_fill, index_put, take, take_along_dim, index_put_)
+_in_place: tuple[Any, ...] = (scatter, scatter_add, index_add, index_copy, index_fill)
+for _function in _methods:
     setattr(Tensor, _function.__name__, _function)
-for _function in (scatter, scatter_add, index_add, index_copy, index_fill):
+for _function in _in_place:
     setattr(Tensor, f"{_function.__name__}_", inplace_form(_function, f"{_function.__name__}_"))
-for _name, _method in {"index_put_": _index_put_}.items():
-    setattr(Tensor, _name, _method)
 NUMPY[np.take] = _np_take
 NUMPY[np.take_along_axis] = lambda arr, indices, axis=-1: take_along_dim(arr, indices, axis)

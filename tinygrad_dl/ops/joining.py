@@ -203,7 +203,8 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     if chunks < 1:
         raise ValueError(f"chunk: expected at least one chunk, got {chunks}")
     total = input.shape[normal_dim(dim, input.ndim)]
-    return split(input, -(-total // chunks) if total else [0] * chunks, dim)  # type: ignore[no-any-return]
+    result: tuple[Tensor, ...] = split(input, -(-total // chunks) if total else [0] * chunks, dim)
+    return result
 
 
 def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
@@ -221,7 +222,8 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Te
         if count < 1:
             raise ValueError(f"tensor_split: expected at least one section, got {count}")
         size, larger = divmod(total, count)
-        return split(input, [size + (i < larger) for i in range(count)], dim)  # type: ignore[no-any-return]
+        result: tuple[Tensor, ...] = split(input, [size + (i < larger) for i in range(count)], dim)
+        return result
     cuts = [0, *(max(0, min(total, i + total if i < 0 else i)) for i in map(int, indices_or_sections)), total]
     head = (slice(None),) * normal_dim(dim, input.ndim)
     return tuple([input[(*head, slice(a, b))] for a, b in itertools.pairwise(cuts)])
@@ -275,7 +277,8 @@ def hstack(tensors: Sequence[Any]) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.hstack.html
     """
     tensors = [atleast_1d(t) for t in tensors]
-    return cat(tensors, 0 if tensors and tensors[0].ndim == 1 else 1)  # type: ignore[no-any-return]
+    result: Tensor = cat(tensors, 0 if tensors and tensors[0].ndim == 1 else 1)
+    return result
 
 
 def vstack(tensors: Sequence[Any]) -> Tensor:
@@ -287,7 +290,8 @@ def vstack(tensors: Sequence[Any]) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.vstack.html
     """
-    return cat([atleast_2d(t) for t in tensors], 0)  # type: ignore[no-any-return]
+    result: Tensor = cat([atleast_2d(t) for t in tensors], 0)
+    return result
 
 
 def dstack(tensors: Sequence[Any]) -> Tensor:
@@ -299,7 +303,8 @@ def dstack(tensors: Sequence[Any]) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.dstack.html
     """
-    return cat([atleast_3d(t) for t in tensors], 2)  # type: ignore[no-any-return]
+    result: Tensor = cat([atleast_3d(t) for t in tensors], 2)
+    return result
 
 
 def column_stack(tensors: Sequence[Any]) -> Tensor:
@@ -312,7 +317,8 @@ def column_stack(tensors: Sequence[Any]) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.column_stack.html
     """
     columns = [t.reshape(-1, 1) if t.ndim < 2 else t for t in tensors]
-    return cat(columns, 1)  # type: ignore[no-any-return]
+    result: Tensor = cat(columns, 1)
+    return result
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:

@@ -104,7 +104,7 @@ def _require_dims(what: str, expected: tuple[int, ...], *tensors: Any) -> None:
     found = tuple([each.ndim for each in tensors])
     if found != expected:
         shapes = ", ".join(str(tuple(each.shape)) for each in tensors)
-        raise RuntimeError(f"{what}: expected tensors with {expected} dimensions, got shapes {shapes}; matmul takes others")
+        raise RuntimeError(f"{what}: expected tensors with {expected} dimensions, got shapes {shapes}; see matmul")
 
 
 def mm(input: Any, mat2: Any) -> Tensor:
@@ -118,7 +118,8 @@ def mm(input: Any, mat2: Any) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.mm.html
     """
     _require_dims("mm", (2, 2), input, mat2)
-    return matmul(input, mat2)  # type: ignore[no-any-return]
+    result: Tensor = matmul(input, mat2)
+    return result
 
 
 def bmm(input: Any, mat2: Any) -> Tensor:
@@ -133,7 +134,8 @@ def bmm(input: Any, mat2: Any) -> Tensor:
     _require_dims("bmm", (3, 3), input, mat2)
     if input.shape[0] != mat2.shape[0]:
         raise RuntimeError(f"bmm: expected batches of one size, got shapes {input.shape} and {mat2.shape}")
-    return matmul(input, mat2)  # type: ignore[no-any-return]
+    result: Tensor = matmul(input, mat2)
+    return result
 
 
 def mv(input: Any, vec: Any) -> Tensor:
@@ -146,7 +148,8 @@ def mv(input: Any, vec: Any) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.mv.html
     """
     _require_dims("mv", (2, 1), input, vec)
-    return matmul(input, vec)  # type: ignore[no-any-return]
+    result: Tensor = matmul(input, vec)
+    return result
 
 
 def dot(input: Any, other: Any) -> Tensor:
@@ -159,7 +162,8 @@ def dot(input: Any, other: Any) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.dot.html
     """
     _require_dims("dot", (1, 1), input, other)
-    return matmul(input, other)  # type: ignore[no-any-return]
+    result: Tensor = matmul(input, other)
+    return result
 
 
 def vdot(input: Any, other: Any) -> Tensor:
@@ -168,7 +172,8 @@ def vdot(input: Any, other: Any) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.vdot.html
     """
     _require_dims("vdot", (1, 1), input, other)
-    return matmul(np.conjugate(input) if input.dtype.kind == "c" else input, other)  # type: ignore[no-any-return]
+    result: Tensor = matmul(np.conjugate(input) if input.dtype.kind == "c" else input, other)
+    return result
 
 
 def inner(input: Any, other: Any) -> Tensor:
@@ -181,7 +186,8 @@ def inner(input: Any, other: Any) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.inner.html
     """
     if not input.ndim or not other.ndim:
-        return input * other  # type: ignore[no-any-return]
+        result: Tensor = input * other
+        return result
     return tensordot(input, other, ([-1], [-1]))
 
 
@@ -196,7 +202,8 @@ def outer(input: Any, vec2: Any) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.outer.html
     """
     _require_dims("outer", (1, 1), input, vec2)
-    return unsqueeze(input, 1) * vec2  # type: ignore[no-any-return]
+    result: Tensor = unsqueeze(input, 1) * vec2
+    return result
 
 
 def kron(input: Any, other: Any) -> Tensor:
@@ -212,8 +219,10 @@ def kron(input: Any, other: Any) -> Tensor:
     ndim = max(input.ndim, other.ndim)
     left = (1,) * (ndim - input.ndim) + input.shape
     right = (1,) * (ndim - other.ndim) + other.shape
-    wide = reshape(input, [n for size in left for n in (size, 1)]) * reshape(other, [n for size in right for n in (1, size)])
-    return reshape(wide, [a * b for a, b in zip(left, right, strict=True)])  # type: ignore[no-any-return]
+    wide = reshape(input, [n for size in left for n in (size, 1)])
+    wide = wide * reshape(other, [n for size in right for n in (1, size)])
+    result: Tensor = reshape(wide, [a * b for a, b in zip(left, right, strict=True)])
+    return result
 
 
 @op(
@@ -278,7 +287,13 @@ addmm.vjp(
     promote=True,
     inputs=[
         dict(input=real(shape="b n m"), batch1=real(shape="b n k"), batch2=real(shape="b k m")),
-        dict(input=real(shape="1 m"), batch1=real(shape="b n k"), batch2=real(shape="b k m"), beta=one_of(2), alpha=one_of(0.5)),
+        dict(
+            input=real(shape="1 m"),
+            batch1=real(shape="b n k"),
+            batch2=real(shape="b k m"),
+            beta=one_of(2),
+            alpha=one_of(0.5),
+        ),
     ],
     errors=[error(ValueError, "expected batches of matrices", array(2, 2), array(2, 2), array(2, 2))],
     reference=lambda input, batch1, batch2, beta=1, alpha=1: (
@@ -333,10 +348,12 @@ trace.vjp(input=lambda g, input_shape: np.eye(*input_shape, dtype=g.dtype) * g)
 def _np_dot(a: Any, b: Any) -> Tensor:
     """np.dot: the last dimension of `a` with the last but one of `b`."""
     if not np.ndim(a) or not np.ndim(b):
-        return a * b  # type: ignore[no-any-return]
-    if np.ndim(b) <= 2:
-        return matmul(a, b)  # type: ignore[no-any-return]
-    return tensordot(a, b, ([-1], [-2]))
+        result: Tensor = a * b
+    elif np.ndim(b) <= 2:
+        result = matmul(a, b)
+    else:
+        result = tensordot(a, b, ([-1], [-2]))
+    return result
 
 
 for _function in (mm, bmm, mv, dot, vdot, inner, outer, kron):

@@ -70,7 +70,8 @@ def masked_select(input: Any, mask: Any) -> Tensor:
     found = _as_mask(as_array(mask), "masked_select")
     shape = np.broadcast_shapes(input.shape, found.shape)
     wide = input if input.shape == shape else expand(input, shape)
-    return index_(wide, np.broadcast_to(found, shape))  # type: ignore[no-any-return]
+    result: Tensor = index_(wide, np.broadcast_to(found, shape))
+    return result
 
 
 def masked_scatter(input: Any, mask: Any, source: Any) -> Tensor:
@@ -89,7 +90,8 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Tensor:
     count = int(np.count_nonzero(found))
     if source.numel() < count:
         raise ValueError(f"masked_scatter: the mask picks {count} elements, but the source has {source.numel()} only")
-    return setitem(input, found, reshape(source, -1)[:count])  # type: ignore[no-any-return]
+    result: Tensor = setitem(input, found, reshape(source, -1)[:count])
+    return result
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:

@@ -19,7 +19,7 @@ def amounts(pad: Any, ndim: int) -> list[tuple[int, int]]:
     pad = tuple(pad)
     if len(pad) % 2 or len(pad) > 2 * ndim:
         raise ValueError(
-            f"pad: expected a pair of numbers for each of at most {ndim} dimensions, the last dimension first, got {pad}"
+            f"pad: expected a pair of numbers for each of at most {ndim} dimensions, the last one first, got {pad}"
         )
     pairs = list(zip(pad[::2], pad[1::2], strict=True))
     return [(0, 0)] * (ndim - len(pairs)) + pairs[::-1]
@@ -91,7 +91,7 @@ def pad(input: Array, pad: Any, mode: str = "constant", value: float | None = No
                 input = input.take(source(before, after, input.shape[dim], mode), dim)
         return input
     shape = [n + a + b for n, (a, b) in zip(input.shape, pairs, strict=True)]
-    if any([n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(input.shape, pairs, strict=True)]):
+    if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(input.shape, pairs, strict=True)):
         raise ValueError(f"pad: {pad} cuts off more than there is in shape {input.shape}")
     out = np.full(shape, value, input.dtype) if value else np.zeros(shape, input.dtype)
     out[tuple([slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(shape, pairs, strict=True)])] = input[
@@ -106,15 +106,17 @@ def _naive_pad(input: np.ndarray, pad: Any, mode: str, value: float | None) -> n
     pairs = [*[(0, 0)] * (input.ndim - len(pad) // 2), *list(zip(pad[::2], pad[1::2], strict=True))[::-1]]
     cut = input[tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(input.shape, pairs, strict=True))]
     widths = [(max(a, 0), max(b, 0)) for a, b in pairs]
-    if mode in names:
-        return np.pad(cut, widths, mode=names[mode])
-    return np.pad(cut, widths, constant_values=value or 0)
+    numpy_pad: Any = np.pad  # its overloads know literal modes only
+    found: np.ndarray = (
+        numpy_pad(cut, widths, mode=names[mode]) if mode in names else np.pad(cut, widths, constant_values=value or 0)
+    )
+    return found
 
 
 def _pad_rule(g: Any, input_shape: tuple[int, ...], pad: Any, mode: str) -> Any:
     pairs = amounts(pad, g.ndim)
     if mode == "constant":
-        if any([a < 0 or b < 0 for a, b in pairs]):
+        if any(a < 0 or b < 0 for a, b in pairs):
             return _pad.duck(g, [-n for n in pad])
         return g[tuple([slice(a, a + n) for n, (a, _) in zip(input_shape, pairs, strict=True)])]
     for dim, (before, after) in enumerate(pairs):
@@ -135,7 +137,8 @@ def _np_pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_valu
     if mode not in names:
         raise ValueError(f"np.pad of a tensor: expected a mode among {tuple(names)}, got {mode!r}")
     pairs = np.broadcast_to(np.asarray(pad_width), (array.ndim, 2)).tolist()
-    return pad(array, [n for pair in pairs[::-1] for n in pair], names[mode], constant_values)  # type: ignore[no-any-return]
+    result: Tensor = pad(array, [n for pair in pairs[::-1] for n in pair], names[mode], constant_values)
+    return result
 
 
 NUMPY[np.pad] = _np_pad

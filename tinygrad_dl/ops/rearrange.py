@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.indexing import accumulate
 from tinygrad_dl.ops.shape import normal_dim
-from tinygrad_dl.samples import array, axes_of, axis_of, drawn, error, integers, one_of, real
+from tinygrad_dl.samples import array, axes_of, axis_of, error, one_of, real
 from tinygrad_dl.tensor import NUMPY, Tensor
 
 
@@ -25,7 +25,10 @@ def _dims(dims: Any, ndim: int) -> list[int]:
 @op(
     varargs=True,
     inputs=dict(input=real(), dims=axes_of("input", none=False)),
-    errors=[error(IndexError, "dim 2 is out of range", array(2, 3), 2), error(ValueError, "twice", array(2, 3), (0, 0))],
+    errors=[
+        error(IndexError, "dim 2 is out of range", array(2, 3), 2),
+        error(ValueError, "twice", array(2, 3), (0, 0)),
+    ],
     reference=lambda input, dims: np.flip(input, dims) if input.ndim else input,
 )
 def flip(input: Array, dims: Any) -> Array:
@@ -71,7 +74,9 @@ def roll(input: Array, shifts: Any, dims: Any = None) -> Array:
 
 
 roll.vjp(
-    input=lambda g, shifts, dims: roll.duck(g, tuple(-s for s in shifts) if isinstance(shifts, tuple | list) else -shifts, dims)
+    input=lambda g, shifts, dims: roll.duck(
+        g, tuple([-s for s in shifts]) if isinstance(shifts, tuple | list) else -shifts, dims
+    )
 )
 
 
@@ -128,7 +133,8 @@ def tile(input: Any, dims: Any) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.tile.html
     """
     dims = (dims,) if isinstance(dims, int) else tuple(dims)
-    return repeat(input, (1,) * (input.ndim - len(dims)) + dims)  # type: ignore[no-any-return]
+    result: Tensor = repeat(input, (1,) * (input.ndim - len(dims)) + dims)
+    return result
 
 
 def _method_tile(self: Tensor, *dims: Any) -> Tensor:
@@ -255,11 +261,6 @@ def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Arr
     return out
 
 
-diagonal.vjp(
-    input=lambda g, input_shape, offset, dim1, dim2: embed_diagonal.duck(g, input_shape, offset, dim1, dim2)
-)
-
-
 @op(
     method=False,
     namespace="rules",
@@ -283,6 +284,9 @@ def embed_diagonal(input: Array, shape: Any, offset: int, dim1: int, dim2: int) 
     return out
 
 
+diagonal.vjp(
+    input=lambda g, input_shape, offset, dim1, dim2: embed_diagonal.duck(g, input_shape, offset, dim1, dim2)
+)
 embed_diagonal.vjp(input=lambda g, offset, dim1, dim2: np.diagonal(g, offset, dim1, dim2))
 NUMPY[np.diagonal] = lambda a, offset=0, axis1=0, axis2=1: diagonal(a, offset, axis1, axis2)
 
@@ -304,7 +308,8 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> T
     side = input.shape[-1] + abs(offset)
     rest = iter(input.shape[:-1])
     shape = tuple([side if i in (first, second) else next(rest) for i in range(ndim)])
-    return embed_diagonal(input, shape, offset, first, second)  # type: ignore[no-any-return]
+    result: Tensor = embed_diagonal(input, shape, offset, first, second)
+    return result
 
 
 def diag(input: Any, diagonal: int = 0) -> Tensor:
@@ -321,7 +326,8 @@ def diag(input: Any, diagonal: int = 0) -> Tensor:
         raise RuntimeError(f"diag: expected a vector or a matrix, got shape {input.shape}; use diagonal or diag_embed")
     if input.ndim == 1:
         return diag_embed(input, diagonal)
-    return _diagonal(input, diagonal).clone()  # type: ignore[no-any-return]
+    result: Tensor = _diagonal(input, diagonal).clone()
+    return result
 
 
 _diagonal = diagonal
@@ -339,11 +345,14 @@ def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     """
     first, second = dims
     k %= 4
-    if k == 2:
-        return flip(input, (first, second))  # type: ignore[no-any-return]
+    result: Tensor
     if k == 0:
-        return input.clone()  # type: ignore[no-any-return]
-    return flip(input.transpose(first, second), first if k == 1 else second)  # type: ignore[no-any-return]
+        result = input.clone()
+    elif k == 2:
+        result = flip(input, (first, second))
+    else:
+        result = flip(input.transpose(first, second), first if k == 1 else second)
+    return result
 
 
 def fliplr(input: Any) -> Tensor:
@@ -351,7 +360,8 @@ def fliplr(input: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.fliplr.html
     """
-    return flip(input, 1)  # type: ignore[no-any-return]
+    result: Tensor = flip(input, 1)
+    return result
 
 
 def flipud(input: Any) -> Tensor:
@@ -359,7 +369,8 @@ def flipud(input: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.flipud.html
     """
-    return flip(input, 0)  # type: ignore[no-any-return]
+    result: Tensor = flip(input, 0)
+    return result
 
 
 for _name, _method in dict(

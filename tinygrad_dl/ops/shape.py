@@ -228,7 +228,8 @@ def _expanded(shape: tuple[int, ...], size: Any) -> tuple[int, ...]:
                 f"for a tensor of shape {shape}; say how large the new dimension is"
             )
         size = tuple([shape[i - new] if n == -1 else n for i, n in enumerate(size)])
-    return size
+    found: tuple[int, ...] = size
+    return found
 
 
 @op(

