@@ -39,12 +39,11 @@ def test_a_training_loop_does_not_grow_without_the_collector(no_collector):
         td.nn.functional.cross_entropy(model(x), y).backward()
         optimizer.step()
 
-    for _ in range(5):
-        step()
     tracemalloc.start()
-    step()
+    for _ in range(20):
+        step()
     before = tracemalloc.get_traced_memory()[0]
-    for _ in range(50):
+    for _ in range(200):
         step()
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
