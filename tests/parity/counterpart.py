@@ -60,17 +60,13 @@ SPELLED = {
 }
 
 def undefined(call: Call) -> bool:
-    """Whether PyTorch refuses this call or leaves its result open."""
+    """Whether PyTorch leaves the result of this call open."""
     name, index = call.op.name, call.values.get("index")
-    if name == "getitem":
-        return "-1)" in repr(index)  # negative steps
     if name == "setitem" and isinstance(index, np.ndarray) and index.dtype != bool:
         return len(set(index.ravel().tolist())) < index.size  # which of several values is stored
     if name == "scatter" and isinstance(index, np.ndarray) and index.ndim:
         return bool((np.diff(np.sort(index, call.values["dim"]), axis=call.values["dim"]) == 0).any())
-    if name in ("imag", "view_as_real"):
-        return call.values["input"].dtype.kind != "c"
-    return name == "view_as_complex" and not call.values["input"].size
+    return False
 
 
 # What PyTorch does not have, and why we do.

@@ -30,6 +30,8 @@ def test_every_op_has_a_counterpart_or_a_reason():
 
 @pytest.mark.parametrize("op", SHARED, ids=lambda op: op.name)
 def test_values_and_gradients(op):
+    seen = {"compared": 0, "refused": 0}
+
     @FEW
     @given(arguments(op))
     def compare(call):
@@ -37,7 +39,12 @@ def test_values_and_gradients(op):
         note_random(call, tally)
         if undefined(call) or tally.random:
             return
-        theirs, leaves = call_torch(call.copy())
+        try:
+            theirs, leaves = call_torch(call.copy())
+        except (RuntimeError, ValueError, IndexError):
+            seen["refused"] += 1  # we are more lenient, with zero sizes for example
+            return
+        seen["compared"] += 1
         with np.errstate(all="ignore"):
             run = Run(call, tally, places=None if has_gradient(call) else [])
             ours, weights, found = run.results, run.weights, run.gradients()
@@ -59,6 +66,7 @@ def test_values_and_gradients(op):
             expect_close(mine, as_numpy(other), f"the gradient for {place}", "PyTorch's", 1e-8)
 
     compare()
+    assert seen["compared"] or not seen["refused"], "PyTorch refused every example"
 
 
 @pytest.mark.parametrize("op", SHARED, ids=lambda op: op.name)
