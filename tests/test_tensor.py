@@ -141,6 +141,25 @@ def test_distributions():
     assert set(td.randint(2, 5, (1000,)).tolist()) == {2, 3, 4}
 
 
+def test_filling_in_place():
+    td.manual_seed(0)
+    x = td.empty(1000)
+    assert 2 <= x.uniform_(2, 3).numpy().min() and x.numpy().max() < 3
+    assert abs(x.normal_(5, 0.1).numpy().mean() - 5) < 0.02
+    assert set(x.bernoulli_(0.5).tolist()) == {0, 1}
+    assert set(x.random_(3).tolist()) == {0, 1, 2}
+    with pytest.raises(ValueError, match="a <= b"):
+        x.uniform_(1, 0)
+    with pytest.raises(RuntimeError, match="leaf tensor"):
+        leaf(1).normal_()
+
+
+def test_new_tensors_take_the_dtype_of_theirs():
+    x = td.ones(2, dtype=td.float64)
+    assert x.new_zeros(3).dtype == x.new_full((2,), 1).dtype == x.new_tensor([1]).dtype == td.float64
+    assert x.new_ones((2, 2), dtype=td.int64).dtype == td.int64 and x.new_empty(4).shape == (4,)
+
+
 # -- dtypes -----------------------------------------------------------------------------------------
 
 

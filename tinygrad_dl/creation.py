@@ -202,3 +202,19 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
     """
     shape = sizes((n, n if m is None else m), "eye")
     return finish(np.eye(*shape, dtype=_dtype(dtype)), requires_grad, device)
+
+
+def _new(name: str, make: Any) -> None:
+    """Makes the method `new_<name>` of Tensor: creation in the tensor's own dtype."""
+
+    def new(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        made: Tensor = make(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+        return made
+
+    new.__name__ = new.__qualname__ = f"new_{name}"
+    new.__doc__ = f"`td.{name}` in the dtype of this tensor."
+    setattr(Tensor, f"new_{name}", new)
+
+
+for _make in (zeros, ones, empty, full, tensor):
+    _new(_make.__name__, _make)

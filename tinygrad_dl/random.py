@@ -232,3 +232,47 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     if not ((chance >= 0) & (chance <= 1)).all():
         raise ValueError("bernoulli: expected probabilities between 0 and 1")
     return wrap(np.asarray(uniform(input.shape, np.float32, generator) < chance, input.dtype))
+
+
+# -- filling tensors in place ------------------------------------------------------------------------
+
+
+def _filler(name: str, draw: Any, doc: str) -> None:
+    """Makes an in-place method of Tensor that fills it with drawn numbers."""
+
+    def fill(self: Tensor, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
+        return self._assign(wrap(np.asarray(draw(self, generator, *args, **kwargs), self.dtype)), name)
+
+    fill.__name__ = fill.__qualname__ = name
+    fill.__doc__ = doc
+    setattr(Tensor, name, fill)
+
+
+def _uniform(tensor: Tensor, generator: Generator | None, a: float = 0.0, b: float = 1.0) -> np.ndarray:
+    if a > b:
+        raise ValueError(f"uniform_: expected a <= b, got a={a} and b={b}")
+    return uniform(tensor.shape, tensor.dtype, generator) * (b - a) + a
+
+
+def _normal(tensor: Tensor, generator: Generator | None, mean: float = 0.0, std: float = 1.0) -> np.ndarray:
+    if std < 0:
+        raise ValueError(f"normal_: expected std >= 0, got {std}")
+    return gaussian(tensor.shape, tensor.dtype, generator) * std + mean
+
+
+def _bernoulli(tensor: Tensor, generator: Generator | None, p: float = 0.5) -> np.ndarray:
+    if not 0 <= p <= 1:
+        raise ValueError(f"bernoulli_: expected p between 0 and 1, got {p}")
+    return uniform(tensor.shape, np.float32, generator) < p
+
+
+def _random(tensor: Tensor, generator: Generator | None, low: int = 0, high: int | None = None) -> np.ndarray:
+    if high is None:
+        low, high = (0, low) if low else (0, 2**24)
+    return rng_of(generator).integers(low, high, tensor.shape)
+
+
+_filler("uniform_", _uniform, "Fills the tensor with numbers drawn uniformly from [a, b); returns it.")
+_filler("normal_", _normal, "Fills the tensor with normal numbers of this mean and standard deviation; returns it.")
+_filler("bernoulli_", _bernoulli, "Fills the tensor with ones, with probability p, and zeros; returns it.")
+_filler("random_", _random, "Fills the tensor with whole numbers drawn from [low, high); returns it.")
