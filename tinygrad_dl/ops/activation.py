@@ -225,7 +225,7 @@ def softsign(input: Array) -> Array:
     return input / (np.absolute(input) + 1)
 
 
-softsign.vjp(input=lambda g, input: g / np.square(np.absolute(input) + 1))
+softsign.vjp(input=lambda g, input: g * np.square(1 / (np.absolute(input) + 1)))
 
 
 @op(
@@ -247,7 +247,7 @@ def tanhshrink(input: Array) -> Array:
     return input - np.tanh(input)
 
 
-tanhshrink.vjp(input=lambda g, input, out: g * np.square(input - out))  # input - out is the tanh
+tanhshrink.vjp(input=lambda g, input: g * np.square(np.tanh(input)))
 
 # -- gelu --------------------------------------------------------------------------------------------
 
@@ -259,7 +259,7 @@ SLOPE, CUBE = math.sqrt(2 / math.pi), 0.044715
     method=False,
     floating=True,
     namespace="functional",
-    aux={"share": lambda input, approximate: gelu_share(input, approximate)},
+    aux={"share": lambda input, approximate: gelu_share(wide(input), approximate)},
     inputs={"input": real(), "approximate": one_of("none", "tanh")},
     errors=[error(ValueError, "approximate is 'none' or 'tanh'", array(2), approximate="fast")],
     reference=lambda input, approximate="none": reference_gelu(input, approximate),
@@ -279,8 +279,13 @@ def gelu(input: Array, approximate: str = "none") -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.gelu.html
     """
-    share = gelu_share(input, approximate)
-    return input * share, share
+    share = gelu_share(wide(input), approximate)
+    return (input * share).astype(input.dtype, copy=False), share
+
+
+def wide(x: Any) -> Any:
+    """float16 as float32, in which its squares do not overflow."""
+    return x.astype(float32) if x.dtype is float16 else x
 
 
 def gelu_share(x: Any, approximate: str) -> Any:
@@ -294,6 +299,8 @@ def gelu_share(x: Any, approximate: str) -> Any:
 
 def gelu_slope(g: Any, input: Any, share: Any, approximate: str) -> Any:
     """share + x * its derivative; of s = (1 + tanh(u)) / 2 that is 2 (s - s*s) u'."""
+    if input.dtype is float16:
+        return gelu_slope(wide(g), wide(input), share, approximate).astype(float16)
     if approximate == "none":
         return g * (share + input * (np.exp((input * input) * -0.5) * BELL))
     inner = (input * input) * (6 * SLOPE * CUBE) + 2 * SLOPE

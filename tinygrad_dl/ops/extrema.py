@@ -150,7 +150,9 @@ max_dim.vjp(input=to_chosen)
 min_dim.vjp(input=to_chosen)
 
 
-def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+def max(
+    input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None, keepdims: bool = False
+) -> Any:
     """The largest element; along a dimension, the largest elements and their indices.
 
     - `max(input)`: the largest of all. Equal elements share the gradient evenly.
@@ -166,6 +168,7 @@ def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.max.html
     """
+    dim, keepdim = axis if dim is None else dim, keepdim or keepdims
     if dim is None and other is None:
         return amax(input, None, keepdim)
     if other is not None or isinstance(dim, Tensor):
@@ -173,7 +176,9 @@ def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
     return max_dim(input, dim, keepdim)
 
 
-def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+def min(
+    input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None, keepdims: bool = False
+) -> Any:
     """The smallest element; along a dimension, the smallest elements and their indices.
 
     - `min(input)`: the smallest of all. Equal elements share the gradient evenly.
@@ -189,6 +194,7 @@ def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.min.html
     """
+    dim, keepdim = axis if dim is None else dim, keepdim or keepdims
     if dim is None and other is None:
         return amin(input, None, keepdim)
     if other is not None or isinstance(dim, Tensor):

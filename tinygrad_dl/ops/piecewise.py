@@ -118,6 +118,13 @@ def exponential_below(x: np.ndarray, alpha: float, width: float = 1.0) -> Any:
     return curve + np.maximum(x, ZERO.get(x.dtype, 0))
 
 
+def exponential_slope(g: Any, x: Any, factor: float, width: float = 1.0) -> Any:
+    """g above 0, g * factor * exp(x / width) below: from x, since the result there has lost the digits."""
+    below = np.minimum(x, 0)
+    curve = np.exp(below if width == 1 else below / width)
+    return passed(g, x > 0, g * (curve if factor == 1 else curve * factor))
+
+
 @op(
     name="elu",
     method=False,
@@ -131,7 +138,7 @@ def exponential_linear(input: Array, alpha: float = 1.0) -> Array:
     return exponential_below(input, alpha)
 
 
-exponential_linear.vjp(input=lambda g, input, out, alpha: passed(g, input > 0, g * (out + alpha)))
+exponential_linear.vjp(input=lambda g, input, alpha: exponential_slope(g, input, alpha))
 
 
 @overload(exponential_linear, method=False)
@@ -163,7 +170,7 @@ def scaled_elu(input: Array) -> Array:
     return exponential_below(input, SELU_ALPHA) * SELU_SCALE
 
 
-scaled_elu.vjp(input=lambda g, input, out: passed(g * SELU_SCALE, input > 0, g * (out + SELU_SCALE * SELU_ALPHA)))
+scaled_elu.vjp(input=lambda g, input: exponential_slope(g * SELU_SCALE, input, SELU_ALPHA))
 
 
 @overload(scaled_elu)
@@ -191,7 +198,7 @@ def smooth_elu(input: Array, alpha: float = 1.0) -> Array:
     return exponential_below(input, alpha, alpha)
 
 
-smooth_elu.vjp(input=lambda g, input, out, alpha: passed(g, input > 0, g * (out / alpha + 1)))
+smooth_elu.vjp(input=lambda g, input, alpha: exponential_slope(g, input, 1.0, alpha))
 
 
 @overload(smooth_elu)

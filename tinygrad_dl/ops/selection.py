@@ -176,7 +176,7 @@ def clamped(input: Array, min: Array | None = None, max: Array | None = None) ->
         if max is None:
             raise ValueError("min and max are both None, expected at least one of them")
         return np.minimum(input, max)
-    return np.maximum(input, min) if max is None else np.minimum(np.maximum(input, min), max)
+    return np.maximum(input, min) if max is None else input.clip(min, max)
 
 
 def inside(input: Any, min: Any, max: Any) -> Any:

@@ -48,7 +48,11 @@ def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
 
 def softmax_slope(g: Any, out: Any, dim: Any) -> Any:
     share = g * out
-    return share - out * np.sum(share, axis=dim, keepdims=True)
+    balance = out * ADD(share, axis=dim, keepdims=True)
+    if type(share) is not np.ndarray:
+        return share - balance
+    share -= balance  # its own buffer: one large array less
+    return share
 
 
 softmax.vjp(input=softmax_slope)
@@ -78,7 +82,7 @@ def log_softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
     return out
 
 
-log_softmax.vjp(input=lambda g, out, dim: g - np.exp(out) * np.sum(g, axis=dim, keepdims=True))
+log_softmax.vjp(input=lambda g, out, dim: g - np.exp(out) * ADD(g, axis=dim, keepdims=True))
 
 
 @op(
