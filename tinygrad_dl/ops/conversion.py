@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_dl import dtypes
 from tinygrad_dl.op import Array, op
-from tinygrad_dl.samples import array, broadcasting, error, one_of
+from tinygrad_dl.samples import array, broadcasting, complexes, error, one_of
 from tinygrad_dl.samples import real as real_tensor
 from tinygrad_dl.tensor import NUMPY, Tensor, as_array, wrap
 
@@ -164,7 +164,7 @@ def type_(self: Tensor, dtype: Any = None) -> Any:
     np.real,
     method=False,
     view=True,
-    inputs=dict(input=real_tensor()),
+    inputs=[dict(input=complexes()), dict(input=real_tensor())],
 )
 def real(input: Array) -> Array:
     """The real part, as a view; a real tensor's is itself. Also the property `t.real`.
@@ -186,7 +186,7 @@ real.vjp(input=lambda g: g)
     method=False,
     view=True,
     aux={"kind": None},
-    inputs=dict(input=real_tensor()),
+    inputs=[dict(input=complexes()), dict(input=real_tensor())],
 )
 def imag(input: Array) -> Any:
     """The imaginary part, as a view; of a real tensor, zeros. Also the property `t.imag`.
@@ -202,7 +202,7 @@ def imag(input: Array) -> Any:
 
 
 
-@op(np.conjugate, inputs=dict(input=real_tensor()))
+@op(np.conjugate, inputs=[dict(input=complexes()), dict(input=real_tensor())])
 def conj(input: Array) -> Array:
     """The complex conjugate.
 
@@ -270,7 +270,7 @@ def view_as_complex(input: Array) -> Array:
     view=True,
     method=False,
     aux={"kind": None},
-    inputs=dict(input=real_tensor()),
+    inputs=[dict(input=complexes()), dict(input=real_tensor())],
     reference=lambda input: np.stack([input.real, input.imag], -1),
 )
 def view_as_real(input: Array) -> Any:
