@@ -73,3 +73,18 @@ def test_in_place_results_must_fit():
     with pytest.raises(RuntimeError, match="float32 can't be stored in place in dtype int64"):
         td.tensor([1, 2]).add_(0.5)
     assert x.tolist() == [1, 1]
+
+
+def test_overwriting_cuts_the_old_graph():
+    x = leaf(1, 2)
+    y = x * 2
+    y.fill_(5)
+    assert not y.requires_grad
+    z = x * 2
+    z.copy_(x * 7)
+    z.sum().backward()
+    assert x.grad.tolist() == [7, 7]
+    with td.no_grad():
+        w = x * 3
+    w.zero_()
+    assert w.tolist() == [0, 0]

@@ -387,32 +387,35 @@ class Tensor:
 
     def _assign(self, result: Tensor, what: str) -> Tensor:
         """Takes over a result's values and its place in the graph: every in-place operation ends here."""
-        new = result._data
-        if new.shape != self._data.shape:
-            raise RuntimeError(
-                f"{what}: the result has shape {new.shape}, which does not fit in place into shape "
-                f"{self.shape}; use the operation that makes a new tensor"
-            )
-        if dtypes.category(new.dtype) > dtypes.category(self.dtype):
-            raise RuntimeError(
-                f"{what}: a result of dtype {new.dtype} can't be stored in place in dtype {self.dtype}; "
-                f"convert the tensor first, or use the operation that makes a new tensor"
-            )
-        if result._edge is not None:
+        recorded = modes.grad and (result._edge is not None or self._edge is not None)
+        if recorded:
             self._require_recordable(what)
-        if not self._data.flags.writeable:
-            raise ValueError(f"{what}: the tensor is a read-only view (from expand?); clone() it first")
-        np.copyto(self._data, new, casting="unsafe")
-        where = changed_at(what)
-        mutations.record(self._data, where)
-        if result._edge is not None:
+        self._write(result._data, what)
+        if recorded:
             self._edge = result._edge
             for view in self._views or ():
                 tensor = view()
                 if tensor is not None:
-                    tensor._edge = stale_node(tensor, where)
+                    tensor._edge = stale_node(tensor, what)
             self._views = None
         return self
+
+    def _write(self, array: np.ndarray, what: str) -> None:
+        """Overwrites the values and notes it for backward passes; its place in the graph stays."""
+        if array.shape != self._data.shape:
+            raise RuntimeError(
+                f"{what}: the result has shape {array.shape}, which does not fit in place into shape "
+                f"{self.shape}; use the operation that makes a new tensor"
+            )
+        if dtypes.category(array.dtype) > dtypes.category(self.dtype):
+            raise RuntimeError(
+                f"{what}: a result of dtype {array.dtype} can't be stored in place in dtype {self.dtype}; "
+                f"convert the tensor first, or use the operation that makes a new tensor"
+            )
+        if not self._data.flags.writeable:
+            raise ValueError(f"{what}: the tensor is a read-only view (from expand?); clone() it first")
+        np.copyto(self._data, array, casting="unsafe")
+        mutations.record(self._data, changed_at(what))
 
     def _require_recordable(self, what: str) -> None:
         if type(self._edge) is Leaf:
@@ -592,9 +595,9 @@ def changed_at(what: str) -> str:
     return f"{what} at {frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def stale_node(view: Tensor, where: str) -> Node:
+def stale_node(view: Tensor, what: str) -> Node:
     """A node that raises when backward reaches it: the view's own graph is no longer true."""
     node = Node()
-    node.plan, node.edges, node.saved, node.hooks = Stale(where), (view._edge,), (), None
+    node.plan, node.edges, node.saved, node.hooks = Stale(changed_at(what)), (view._edge,), (), None
     node.seq, node.shape, node.dtype = next_seq(), view.shape, view.dtype
     return node
