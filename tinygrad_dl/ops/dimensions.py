@@ -28,6 +28,8 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     start, end = normal_dim(start_dim, len(shape)), normal_dim(end_dim, len(shape))
     if start > end:
         raise RuntimeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim} in shape {shape}")
+    if start == end and shape and isinstance(input, Tensor):
+        return input
     count = math.prod(shape[start : end + 1])
     result: Tensor = reshape(input, (*shape[:start], count, *shape[end + 1 :]))
     return result

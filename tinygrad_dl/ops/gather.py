@@ -24,7 +24,8 @@ def require_in_range(index: np.ndarray, size: int, dim: int, what: str) -> None:
     """Raises IndexError unless all indices are integers from 0 to size - 1."""
     if index.dtype.kind not in "iu":
         raise IndexError(f"{what}: expected an index of integers, got dtype {index.dtype}; use t[mask] for masks")
-    if index.size and (index.min() < 0 or index.max() >= size):
+    # Seen as unsigned, negative ones are very large: one look at the array is enough.
+    if index.size and np.maximum.reduce(index.view(f"u{index.itemsize}"), axis=None) >= size:
         wrong = index[(index < 0) | (index >= size)].reshape(-1)[0]
         raise IndexError(f"{what}: index {wrong} is out of range for dim {dim} of size {size}; indices start at 0")
 
@@ -32,10 +33,14 @@ def require_in_range(index: np.ndarray, size: int, dim: int, what: str) -> None:
 def grid(index: Any, dim: int) -> tuple[Any, ...]:
     """The NumPy index that picks element `index[i, j, k]` along `dim`, and i, j, k along the others."""
     ndim = index.ndim
-    parts: list[Any] = [
-        np.arange(size).reshape([-1 if j == i else 1 for j in range(ndim)]) for i, size in enumerate(index.shape)
-    ]
-    parts[dim] = index
+    shape, parts = [1] * ndim, []
+    for i, size in enumerate(index.shape):
+        if i == dim % ndim:
+            parts.append(index)
+        else:
+            shape[i] = size
+            parts.append(np.arange(size).reshape(shape))
+            shape[i] = 1
     return tuple(parts)
 
 

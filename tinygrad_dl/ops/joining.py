@@ -105,7 +105,13 @@ def stack(tensors: Arrays, dim: int = 0) -> Array:
     """
     if not tensors:
         raise ValueError("stack needs at least one tensor, got an empty list")
-    return np.stack(common(tensors), dim)
+    first = tensors[0].shape
+    for each in tensors:
+        if each.shape != first:
+            raise ValueError(f"stack: expected tensors of the same shape, got {first} and {each.shape}")
+    dim = normal_dim(dim, len(first) + 1)
+    wide = (*first[:dim], 1, *first[dim:])
+    return np.concatenate([each.reshape(wide) for each in common(tensors)], dim)
 
 
 stack.vjp(

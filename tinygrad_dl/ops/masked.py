@@ -47,7 +47,12 @@ def masked_fill(input: Array, mask: Array, value: Array) -> Array:
     _as_mask(mask, "masked_fill")
     if value.dtype.kind == "c" and input.dtype.kind != "c":
         raise TypeError(f"masked_fill: a complex value does not fit into dtype {input.dtype}; pass value.real")
-    return np.where(mask, value.astype(input.dtype), input)
+    out = input.copy()
+    try:
+        np.copyto(out, value, "unsafe", mask)
+    except ValueError:  # the mask is the larger one
+        return np.where(mask, value.astype(input.dtype), input)
+    return out
 
 
 masked_fill.vjp(

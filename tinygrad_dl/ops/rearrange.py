@@ -70,6 +70,11 @@ def roll(input: Array, shifts: Any, dims: Any = None) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.roll.html
     """
+    if isinstance(shifts, int) and isinstance(dims, int):
+        dim = normal_dim(dims, input.ndim)
+        cut = -shifts % input.shape[dim] if input.size else 0
+        head = (slice(None),) * dim
+        return np.concatenate([input[(*head, slice(cut, None))], input[(*head, slice(cut))]], dim)
     return np.roll(input, shifts, dims)
 
 

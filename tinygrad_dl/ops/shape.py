@@ -258,7 +258,19 @@ def expand(input: Array, size: Any) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand.html
     """
-    return np.broadcast_to(input, _expanded(input.shape, size))
+    size = _expanded(input.shape, size)
+    shape, new = input.shape, len(size) - input.ndim
+    if new < 0 or not input.flags.c_contiguous or not input.size or min(size, default=1) < 1:
+        return np.broadcast_to(input, size)
+    # The same in half the time: repeated dimensions have stride 0.
+    steps = [0] * new
+    for n, wanted, step in zip(shape, size[new:], input.strides, strict=True):
+        if n != wanted and n != 1:
+            return np.broadcast_to(input, size)  # which says what is wrong
+        steps.append(0 if n == 1 else step)
+    out: np.ndarray = np.ndarray(size, input.dtype, input, 0, steps)
+    out.setflags(write=False)
+    return out
 
 
 expand.vjp(input=lambda g, input_shape: g if g.shape == input_shape else unbroadcast(g, input_shape))
