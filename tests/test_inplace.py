@@ -78,11 +78,12 @@ def test_in_place_results_must_fit():
 def test_overwriting_cuts_the_old_graph():
     x = leaf(1, 2)
     y = x * 2
-    y.fill_(5)
+    y.normal_()
     assert not y.requires_grad
-    z = x * 2
+    z, w = x * 2, x * 3
     z.copy_(x * 7)
-    z.sum().backward()
+    w.fill_(5)
+    (z + w).sum().backward()
     assert x.grad.tolist() == [7, 7]
     with td.no_grad():
         w = x * 3
