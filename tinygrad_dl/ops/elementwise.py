@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from tinygrad_dl.op import Array, op
+from tinygrad_dl.ops.arithmetic import holomorphic
 from tinygrad_dl.ops.comparison import MISFIT
 from tinygrad_dl.ops.error_function import erf_of, erfc_of
 from tinygrad_dl.ops.overload import alias
@@ -28,7 +29,7 @@ def exp(input: Array) -> Array:
     """
 
 
-exp.vjp(input=lambda g, out: g * out)
+exp.vjp(input=lambda g, out: g * holomorphic(out))
 
 
 @op(np.exp2, floating=True, inplace=True, inputs=ANY)
@@ -73,7 +74,7 @@ def log(input: Array) -> Array:
     """
 
 
-log.vjp(input=lambda g, input: g / input)
+log.vjp(input=lambda g, input: g / holomorphic(input))
 
 
 @op(np.log2, floating=True, inplace=True, inputs=POSITIVE)
@@ -133,7 +134,7 @@ def sin(input: Array) -> Array:
     """
 
 
-sin.vjp(input=lambda g, input: g * np.cos(input))
+sin.vjp(input=lambda g, input: g * holomorphic(np.cos(input)))
 
 
 @op(np.cos, floating=True, inplace=True, inputs=ANY)
@@ -148,7 +149,7 @@ def cos(input: Array) -> Array:
     """
 
 
-cos.vjp(input=lambda g, input: np.negative(g * np.sin(input)))
+cos.vjp(input=lambda g, input: np.negative(g * holomorphic(np.sin(input))))
 
 
 @op(np.tan, floating=True, inplace=True, inputs={"input": real(-1.2, 1.2)})
