@@ -83,7 +83,7 @@ def test_dtypes(op):
         mixed = call.map(lambda a: a.astype(next(turn)) if a.dtype.kind == "f" else a)
         try:
             theirs, _ = call_torch(mixed)
-        except (RuntimeError, ZeroDivisionError, TypeError, NotImplementedError):
+        except (RuntimeError, ZeroDivisionError, TypeError, ValueError, IndexError):
             return  # PyTorch refuses this mixture; we may be more lenient
         with np.errstate(all="ignore"):
             try:

@@ -193,7 +193,7 @@ lerp.vjp(
     reference=lambda input, tensor1, tensor2, value=1: input + value * tensor1 * tensor2,
 )
 def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Any = 1) -> Array:
-    """input + value * tensor1 * tensor2, elementwise.
+    """input + value * tensor1 * tensor2, elementwise; among integers `value` is cut to one too.
 
     >>> import tinygrad_dl as td
     >>> td.addcmul(td.ones(2), td.tensor([1.0, 2.0]), td.tensor([3.0, 4.0]), value=0.5)
@@ -201,6 +201,8 @@ def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Any = 1) -> 
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.addcmul.html
     """
+    if input.dtype.kind in "iub":
+        value = int(value)
     return input + value * (tensor1 * tensor2)
 
 
