@@ -144,18 +144,8 @@ from tinygrad_dl.ops.elementwise import (
     tanh,
 )
 from tinygrad_dl.ops.extrema import amax, amin, argmax, argmin, max, min
-from tinygrad_dl.ops.gather import (
-    gather,
-    index_add,
-    index_copy,
-    index_fill,
-    index_put,
-    index_select,
-    scatter,
-    scatter_add,
-    take,
-    take_along_dim,
-)
+from tinygrad_dl.ops.gather import gather, scatter, scatter_add, take, take_along_dim
+from tinygrad_dl.ops.index_along import index_add, index_copy, index_fill, index_put, index_select
 from tinygrad_dl.ops.hard import hardshrink, threshold
 from tinygrad_dl.ops.joining import (
     atleast_1d,
