@@ -111,6 +111,7 @@ from tinygrad_dl.ops.comparison import (
 )
 from tinygrad_dl.ops.conversion import astype, clone, complex, conj, imag, real, view_as_complex, view_as_real
 from tinygrad_dl.ops.dimensions import adjoint, broadcast_tensors, flatten, moveaxis, movedim, ravel, t, unflatten
+from tinygrad_dl.ops.einsum import einsum, tensordot
 from tinygrad_dl.ops.elementwise import (
     acos,
     acosh,
@@ -135,9 +136,9 @@ from tinygrad_dl.ops.elementwise import (
     expm1,
     hypot,
     log,
-    log10,
     log1p,
     log2,
+    log10,
     sin,
     sinh,
     tan,
@@ -145,8 +146,8 @@ from tinygrad_dl.ops.elementwise import (
 )
 from tinygrad_dl.ops.extrema import amax, amin, argmax, argmin, max, min
 from tinygrad_dl.ops.gather import gather, scatter, scatter_add, take, take_along_dim
-from tinygrad_dl.ops.index_along import index_add, index_copy, index_fill, index_put, index_select
 from tinygrad_dl.ops.hard import hardshrink, threshold
+from tinygrad_dl.ops.index_along import index_add, index_copy, index_fill, index_put, index_select
 from tinygrad_dl.ops.joining import (
     atleast_1d,
     atleast_2d,
@@ -166,8 +167,8 @@ from tinygrad_dl.ops.joining import (
     unbind,
     vstack,
 )
-from tinygrad_dl.ops.einsum import einsum, tensordot
 from tinygrad_dl.ops.linalg import addmm, baddbmm, bmm, dot, inner, kron, matmul, mm, mv, outer, trace, vdot
+from tinygrad_dl.ops.logarithms import logaddexp, logit, xlogy
 from tinygrad_dl.ops.masked import masked_fill, masked_scatter, masked_select
 from tinygrad_dl.ops.norms import norm
 from tinygrad_dl.ops.piecewise import celu, prelu, selu
@@ -202,7 +203,18 @@ from tinygrad_dl.ops.shape import (
     unsqueeze,
 )
 from tinygrad_dl.ops.softmax import log_softmax, logsumexp, softmax
-from tinygrad_dl.ops.sort import argsort, argwhere, bucketize, kthvalue, msort, nonzero, searchsorted, sort, topk, unique
+from tinygrad_dl.ops.sort import (
+    argsort,
+    argwhere,
+    bucketize,
+    kthvalue,
+    msort,
+    nonzero,
+    searchsorted,
+    sort,
+    topk,
+    unique,
+)
 from tinygrad_dl.random import (
     Generator,
     bernoulli,

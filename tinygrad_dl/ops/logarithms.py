@@ -1,0 +1,86 @@
+"""Logarithms of sums, products and odds that hold where the plain formula breaks down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.op import Array, op
+from tinygrad_dl.ops.comparison import MISFIT
+from tinygrad_dl.ops.selection import keep
+from tinygrad_dl.samples import broadcasting, one_of, real
+
+
+@op(np.logaddexp, floating=True, inputs=broadcasting(real(-30.0, 30.0), real(-30.0, 30.0)), errors=MISFIT)
+def logaddexp(input: Array, other: Array) -> Array:
+    """log(exp(input) + exp(other)), elementwise, without overflow.
+
+    >>> import tinygrad_dl as td
+    >>> td.logaddexp(td.tensor([0.0, -1000.0]), td.tensor([0.0, -1000.0]))
+    tensor([ 6.9315e-01, -9.9931e+02])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.logaddexp.html
+    """
+
+
+def part(g: Any, out: Any, term: Any) -> Any:
+    """The term's part of the sum; an empty sum, log(0), is taken as the lowest number, and its parts are 0."""
+    return g * np.exp(term - np.maximum(out, float(np.finfo(term.dtype).min)))
+
+
+logaddexp.vjp(input=lambda g, out, input: part(g, out, input), other=lambda g, out, other: part(g, out, other))
+
+
+@op(
+    floating=True,
+    inplace=True,
+    inputs=broadcasting(real(), real(0.3, 3.0)),
+    errors=MISFIT,
+    reference=lambda input, other: input * np.log(other),
+)
+def xlogy(input: Array, other: Array) -> Array:
+    """input * log(other), and 0 where `input` is 0.
+
+    >>> import tinygrad_dl as td
+    >>> td.xlogy(td.tensor([0.0, 2.0]), td.tensor([0.0, 1.0]))
+    tensor([0., 0.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.xlogy.html
+    """
+    return input * safe_log(input, other)
+
+
+def safe_log(input: Any, other: Any) -> Any:
+    """log(other), and 0 where it has no value and counts for nothing."""
+    return np.log(np.where((input == 0) & (other <= 0), 1.0, other))
+
+
+xlogy.vjp(input=lambda g, input, other: g * safe_log(input, other), other=lambda g, input, other: g * (input / other))
+
+
+@op(
+    floating=True,
+    inplace=True,
+    inputs={"input": real(0.1, 0.9), "eps": one_of(None, 0.05)},
+    reference=lambda input, eps=None: np.log(input) - np.log1p(-input),
+)
+def logit(input: Array, eps: float | None = None) -> Array:
+    """log(input / (1 - input)), the inverse of `sigmoid`; `eps` cuts the input off at eps and 1 - eps first.
+
+    >>> import tinygrad_dl as td
+    >>> td.logit(td.tensor([0.5, 0.8808]))
+    tensor([0.0000, 2.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.logit.html
+    """
+    x = input if eps is None else input.clip(eps, 1 - eps)
+    return np.log(x / (1 - x))
+
+
+def logit_slope(g: Any, input: Any, eps: float | None) -> Any:
+    slope = g / (input - input * input)
+    return slope if eps is None else keep(slope, (input >= eps) & (input <= 1 - eps))
+
+
+logit.vjp(input=logit_slope)
