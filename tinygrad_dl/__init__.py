@@ -110,7 +110,18 @@ from tinygrad_dl.ops.comparison import (
     not_equal,
 )
 from tinygrad_dl.ops.conversion import astype, clone, complex, conj, imag, real, view_as_complex, view_as_real
-from tinygrad_dl.ops.dimensions import adjoint, broadcast_tensors, flatten, moveaxis, movedim, ravel, t, unflatten
+from tinygrad_dl.ops.dimensions import (
+    adjoint,
+    broadcast_tensors,
+    flatten,
+    moveaxis,
+    movedim,
+    narrow,
+    ravel,
+    select,
+    t,
+    unflatten,
+)
 from tinygrad_dl.ops.einsum import einsum, tensordot
 from tinygrad_dl.ops.elementwise import (
     acos,

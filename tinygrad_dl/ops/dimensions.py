@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.ops.indexing import getitem
 from tinygrad_dl.ops.shape import expand, normal_dim, np_reshape, permute, reshape, transpose, view
 from tinygrad_dl.tensor import NUMPY, Tensor
 
@@ -159,6 +160,44 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     return tuple([expand(each, shape) for each in tensors])
 
 
+def narrow(input: Any, dim: int, start: Any, length: int) -> Tensor:
+    """`length` slices along `dim`, from number `start` on. A view.
+
+    Raises:
+        RuntimeError: there are not that many.
+
+    >>> import tinygrad_dl as td
+    >>> td.arange(5).narrow(0, 1, 3)
+    tensor([1, 2, 3])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.narrow.html
+    """
+    place = normal_dim(dim, input.ndim)
+    size = input.shape[place]
+    first = operator.index(start)
+    first += size if first < 0 else 0
+    if length < 0 or not 0 <= first <= first + length <= size:
+        raise RuntimeError(f"narrow: start {start} with length {length} does not fit dim {dim} of size {size}")
+    result: Tensor = getitem(input, (*(slice(None),) * place, slice(first, first + length)))
+    return result
+
+
+def select(input: Any, dim: int, index: int) -> Tensor:
+    """Slice number `index` along `dim`, without that dimension. A view.
+
+    Raises:
+        IndexError: there is no such slice.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([[1, 2], [3, 4]]).select(1, 0)
+    tensor([1, 3])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.select.html
+    """
+    result: Tensor = getitem(input, (*(slice(None),) * normal_dim(dim, input.ndim), operator.index(index)))
+    return result
+
+
 def _reversed(self: Tensor) -> Tensor:
     """The dimensions in reverse order: of a matrix, its transpose. A view."""
     result: Tensor = permute(self, range(self._data.ndim - 1, -1, -1))
@@ -191,6 +230,8 @@ _METHODS = {
     "swapaxes": transpose,
     "swapdims": transpose,
     "t": t,
+    "narrow": narrow,
+    "select": select,
     "adjoint": adjoint,
     "expand_as": expand_as,
     "view_as": view_as,

@@ -135,6 +135,8 @@ def unbind(input: Array, dim: int = 0) -> tuple[Array, ...]:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.unbind.html
     """
+    if not input.ndim:
+        raise IndexError("unbind: a 0-d tensor has no dimension to take apart; use item() for its value")
     dim = normal_dim(dim, input.ndim)
     if dim:
         input = np.moveaxis(input, dim, 0)
