@@ -129,6 +129,8 @@ def pow_slope(g: Any, input: Any, exponent: Any) -> Any:
         if number == 1:
             return g
         return g * holomorphic(power(input, number - 1) * number)
+    if exponent.ndim == 0 and exponent.item() != 0:
+        return g * (exponent * np.power(input, exponent - 1))
     # Only where both are 0, so that the derivative at the exponent 0 stays input ** -1 for the second order.
     less = np.where((exponent == 0) & (input == 0), 1.0, exponent - 1)
     return g * (exponent * np.power(input, less))
