@@ -43,10 +43,13 @@ def spread(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
     if isinstance(g, np.generic):
         g = np.asarray(g)
     if type(g) is np.ndarray and g.flags.c_contiguous:  # what broadcast_to does, in a tenth of the time
-        if not g.ndim:
-            return np.ndarray(shape, g.dtype, g, 0, (0,) * len(shape))
-        strides = [0 if have != want else step for have, want, step in zip(g.shape, shape, g.strides, strict=True)]
-        return np.ndarray(shape, g.dtype, g, 0, strides)
+        if g.ndim:
+            strides = [0 if have != want else step for have, want, step in zip(g.shape, shape, g.strides, strict=True)]
+        else:
+            strides = [0] * len(shape)
+        wide = np.ndarray(shape, g.dtype, g, 0, strides)
+        wide.flags.writeable = False  # its elements share memory
+        return wide
     return np.broadcast_to(g, shape)
 
 
