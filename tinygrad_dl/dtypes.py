@@ -70,9 +70,10 @@ def as_dtype(dtype: Any) -> DType:
         if dtype == "bfloat16":
             return bfloat16()
     try:
-        return np.dtype(dtype)
+        found: DType = np.dtype(dtype)
     except TypeError:
         raise TypeError(f"expected a dtype such as td.float32 or 'float32', got {dtype!r}") from None
+    return found
 
 
 def bfloat16() -> DType:
@@ -81,7 +82,8 @@ def bfloat16() -> DType:
         import ml_dtypes
     except ImportError:
         raise ImportError("bfloat16 needs ml_dtypes: pip install 'tinygrad_dl[io]'") from None
-    return np.dtype(ml_dtypes.bfloat16)
+    found: DType = np.dtype(ml_dtypes.bfloat16)
+    return found
 
 
 def category(dtype: DType) -> int:
@@ -172,6 +174,8 @@ class device:
     """
 
     __slots__ = ("type",)
+
+    type: str
 
     def __init__(self, type: Any = "cpu"):
         if isinstance(type, device):

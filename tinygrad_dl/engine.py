@@ -334,15 +334,22 @@ class Mutations:
         owner = buffer_owner(array)
         key = id(owner)
         before = self.log.get(key)
-        # The weak reference removes the entry with its buffer, before the id can be used again.
-        watch = before[2] if before else weakref.ref(owner, lambda _: self.log.pop(key, None))
+        watch = before[2] if before else weakref.ref(owner, self._forget(key))
         self.latest = next_seq()
         self.log[key] = (self.latest, what, watch)
 
     def watch(self, owners: Sequence[np.ndarray]) -> dict[int, weakref.ref[np.ndarray]]:
         """Prepares `record_all` for arrays that own their memory and will be changed together, often."""
+        return {id(array): weakref.ref(array, self._forget(id(array))) for array in owners}
+
+    def _forget(self, key: int) -> Callable[[Any], None]:
+        """What takes a buffer's entry away when the buffer goes, before its id can be used again."""
         log = self.log
-        return {id(a): weakref.ref(a, lambda _, key=id(a): log.pop(key, None)) for a in owners}  # type: ignore[misc]
+
+        def forget(_: Any) -> None:
+            log.pop(key, None)
+
+        return forget
 
     def record_all(self, watched: dict[int, weakref.ref[np.ndarray]], what: str) -> None:
         """Notes that all the watched arrays were just changed: `record` for many, in one go."""
