@@ -67,13 +67,14 @@ def explain(error: Exception, op: Op, values: tuple[Any, ...]) -> None:
     """Adds to an error of the op's own function what was called, with which arguments, and what to do."""
     shown = ", ".join(f"{name}={summary(value)}" for name, value in zip(op.parameters, values, strict=True))
     error.add_note(f"in {op.name}({shown})")
-    if op.broadcasts and isinstance(error, ValueError):
+    if op.broadcasts and isinstance(error, ValueError) and "broadcast" in str(error):
         error.add_note(
             "expected shapes that broadcast: counted from the last dimension, sizes are equal or one of them is 1; "
             "reshape() or unsqueeze() one of the tensors"
         )
-    else:
-        error.add_note(f"help(tinygrad_dl.{op.name}) says what it takes")
+    elif op.namespace != "rules":  # those have no public name
+        home = {"td": "", "functional": "nn.functional."}.get(op.namespace, f"{op.namespace}.")
+        error.add_note(f"help(tinygrad_dl.{home}{op.name}) says what it takes")
 
 
 def summary(value: Any) -> str:

@@ -261,7 +261,9 @@ class ParameterList(Module):
 
     def __getitem__(self, index: Any) -> Any:
         values = list(self._parameters.values())
-        return ParameterList(values[index]) if isinstance(index, slice) else values[position(index, len(self), "ParameterList")]
+        if isinstance(index, slice):
+            return ParameterList(values[index])
+        return values[position(index, len(self), "ParameterList")]
 
     def __setitem__(self, index: int, value: Any) -> None:
         self.register_parameter(str(position(index, len(self), "ParameterList")), as_parameter(value))

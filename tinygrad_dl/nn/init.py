@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_dl import random
 from tinygrad_dl.random import Generator
-from tinygrad_dl.tensor import Tensor, wrap
+from tinygrad_dl.tensor import Tensor
 
 __all__ = [
     "calculate_gain",
@@ -35,7 +35,8 @@ __all__ = [
 
 def fill(tensor: Tensor, values: Any, what: str) -> Tensor:
     """Puts values into the tensor's memory."""
-    return tensor._assign(wrap(np.asarray(np.broadcast_to(values, tensor.shape), tensor.dtype)), what)
+    tensor._write(np.asarray(np.broadcast_to(values, tensor.shape), tensor.dtype), what)
+    return tensor
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
@@ -115,7 +116,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix."""
     if tensor.ndim != 2:
         raise ValueError(f"eye_: expected a tensor of 2 dimensions, got shape {tensor.shape}")
-    return fill(tensor, np.eye(*tensor.shape), "eye_")
+    return fill(tensor, np.eye(tensor.shape[0], tensor.shape[1]), "eye_")
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:

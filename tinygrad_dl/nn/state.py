@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.tensor import Tensor, as_array, wrap
+from tinygrad_dl.tensor import Tensor, as_array
 
 if TYPE_CHECKING:
     from tinygrad_dl.nn.module import Module
@@ -225,7 +225,7 @@ def load_state_dict(
         if assign:
             tensor.data = array
         elif tensor._data is not array:
-            tensor._assign(wrap(array.astype(tensor.dtype, copy=False)), "load_state_dict")
+            tensor._write(array.astype(tensor.dtype, copy=False), "load_state_dict")
     return IncompatibleKeys(missing, unexpected)
 
 

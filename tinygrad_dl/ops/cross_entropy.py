@@ -33,8 +33,8 @@ def row_logsumexp(input: Any) -> Any:
         from tinygrad_dl.ops.softmax import logsumexp
 
         return logsumexp(input, axis, True)
-    top = np.maximum.reduce(input, axis, None, None, True)
-    return np.log(np.add.reduce(np.exp(input - top), axis, None, None, True)) + top
+    top = np.maximum.reduce(input, axis, keepdims=True)
+    return np.log(np.add.reduce(np.exp(input - top), axis, keepdims=True)) + top
 
 
 def check_targets(input: Any, target: Any, ignore_index: int, name: str) -> Any:
@@ -80,7 +80,7 @@ def places(target: Any, shape: tuple[int, ...]) -> Any:
         return target
     inner = math.prod(shape[2:])
     first = np.arange(0, shape[0] * shape[1] * inner, shape[1] * inner)[:, None] + np.arange(inner)
-    return first.reshape(target.shape) + target * inner
+    return first.reshape(target.shape) + np.multiply(target, inner, dtype=np.int64)
 
 
 def class_weights(weight: Any, input: Any, name: str) -> Any:
@@ -211,7 +211,7 @@ def _usual_losses(input: Any, target: Any) -> Any:
     x = input.T.copy()
     top = np.maximum.reduce(x, 0)
     x -= top
-    places = target * count
+    places = np.multiply(target, count, dtype=np.int64)
     places += np.arange(count)
     losses = x.reshape(-1)[places]
     lse = np.log(np.add.reduce(np.exp(x, out=x), 0))

@@ -260,7 +260,7 @@ def binary_cross_entropy_with_logits(
         ValueError: the shapes differ.
 
     >>> import tinygrad_dl as td
-    >>> td.nn.functional.binary_cross_entropy_with_logits(td.tensor([0.0, 1e4]), td.tensor([1.0, 1.0]), reduction="none")
+    >>> td.nn.functional.binary_cross_entropy_with_logits(td.tensor([0.0, 1e4]), td.ones(2), reduction="none")
     tensor([0.6931, 0.0000])
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy_with_logits.html

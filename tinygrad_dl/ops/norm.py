@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.op import Array, op
+from tinygrad_dl.ops.neural import ones, product
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.samples import array, error, one_of, real
 from tinygrad_dl.tensor import Tensor
@@ -21,7 +23,9 @@ Observer = Callable[[Any, Any, int], None]
 # -- layer norm ------------------------------------------------------------------------------------
 
 
-def _naive_layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+def _naive_layer_norm(
+    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
     axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
     out = (input - input.mean(axes, keepdims=True)) / np.sqrt(input.var(axes, keepdims=True) + eps)
     out = out if weight is None else out * weight
@@ -33,9 +37,17 @@ def _as_rows(x: Any, count: int) -> Any:
     return np.reshape(x, (math.prod(x.shape) // count if count else 0, count))
 
 
+@functools.lru_cache(maxsize=64)
+def evenly(count: int, dtype: Any) -> np.ndarray:
+    """A column of 1 / count, made once; nothing may write to it."""
+    made = np.full((count, 1), 1 / count, dtype)
+    made.flags.writeable = False
+    return made
+
+
 def _row_means(x: Any) -> Any:
     """The mean of each row, as a column. A product with ones is faster than a sum."""
-    return np.matmul(x, np.full((x.shape[1], 1), 1 / x.shape[1], x.dtype))
+    return product(x, evenly(x.shape[1], x.dtype))
 
 
 def _inverse_std(input: Any, normalized_shape: Any, eps: float) -> Any:
@@ -52,7 +64,10 @@ def _inverse_std(input: Any, normalized_shape: Any, eps: float) -> Any:
     aux={"inverse": _inverse_std},
     inputs=[
         {
-            "input": real(shape="... 4"), "normalized_shape": one_of((4,)), "weight": real(shape="4"), "bias": real(shape="4")
+            "input": real(shape="... 4"),
+            "normalized_shape": one_of((4,)),
+            "weight": real(shape="4"),
+            "bias": real(shape="4"),
         },
         {"input": real(shape="n 2 3"), "normalized_shape": one_of((2, 3)), "weight": real(shape="2 3")},
         {"input": real(shape="... 5"), "normalized_shape": one_of((5,)), "eps": one_of(1e-5, 0.1)},
@@ -105,13 +120,12 @@ def _layer_norm_rule(
     count = math.prod(normalized_shape)
     rows, g = _as_rows(input, count), _as_rows(g, count)
     gx = gw = gb = None
-    ones = np.ones(g.shape[0], g.dtype)
     if needs[2]:
-        gb = np.reshape(np.matmul(ones, g), normalized_shape)
+        gb = np.reshape(product(ones(g.shape[0], g.dtype), g), normalized_shape)
     if needs[0] or needs[1]:
         scaled = (rows - _row_means(rows)) * inverse if rows.shape[1] else rows
         if needs[1]:
-            gw = np.reshape(np.matmul(ones, g * scaled), normalized_shape)
+            gw = np.reshape(product(ones(g.shape[0], g.dtype), g * scaled), normalized_shape)
         if needs[0]:
             if weight is not None:
                 g = g * np.reshape(weight, (1, count))
@@ -160,7 +174,7 @@ def _channels(x: Any) -> Any:
 def _channel_sums(x: Any) -> Any:
     """The sum over all but the channels, shaped to broadcast against x: (C,) or (C, 1)."""
     if x.ndim == 2:
-        return np.matmul(np.ones(x.shape[0], x.dtype), x)
+        return product(ones(x.shape[0], x.dtype), x)
     return np.add.reduce(np.add.reduce(x, axis=2, keepdims=True), axis=0)
 
 
@@ -203,7 +217,11 @@ def _naive_batch_norm(input: Any, weight: Any = None, bias: Any = None, eps: flo
             "bias": real(shape="c", min_side=1),
             "eps": one_of(1e-5, 0.1),
         },
-        {"input": real(shape="2 c 3", min_side=1), "weight": real(shape="c", min_side=1), "bias": real(shape="c", min_side=1)},
+        {
+            "input": real(shape="2 c 3", min_side=1),
+            "weight": real(shape="c", min_side=1),
+            "bias": real(shape="c", min_side=1),
+        },
         {"input": real(shape="2 c 3 2", min_side=1)},
     ],
     errors=[

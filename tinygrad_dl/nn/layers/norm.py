@@ -38,6 +38,8 @@ class BatchNorm(Module):
         track_running_stats: bool = True,
         device: Any = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ):
         super().__init__()
         self.num_features = whole(self, "num_features", num_features)
@@ -49,7 +51,7 @@ class BatchNorm(Module):
         self.track_running_stats = track_running_stats
         shape = (self.num_features,)
         self.register_parameter("weight", empty_parameter(shape, dtype) if affine else None)
-        self.register_parameter("bias", empty_parameter(shape, dtype) if affine else None)
+        self.register_parameter("bias", empty_parameter(shape, dtype) if affine and bias else None)
         found = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
         for name, value in (("running_mean", np.zeros(shape, found)), ("running_var", np.ones(shape, found))):
             self.register_buffer(name, wrap(value) if track_running_stats else None)
@@ -67,8 +69,9 @@ class BatchNorm(Module):
     def reset_parameters(self) -> None:
         """Weight 1, bias 0, and the running statistics forgotten."""
         self.reset_running_stats()
-        if self.weight is not None and self.bias is not None:
+        if self.weight is not None:
             init.ones_(self.weight)
+        if self.bias is not None:
             init.zeros_(self.bias)
 
     def forward(self, input: Any) -> Any:
@@ -95,7 +98,7 @@ class BatchNorm(Module):
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
 
@@ -108,6 +111,7 @@ class BatchNorm1d(BatchNorm):
     Args:
         num_features: C.
         momentum: the weight of each batch in the running statistics; None for the average of all batches.
+        affine, bias: whether there are a weight and a bias.
         track_running_stats: if False there are none, and evaluation uses the batch's too.
 
     Raises:
@@ -203,4 +207,7 @@ class LayerNorm(Module):
         return normalize_rows(input, self.normalized_shape, own["weight"], own["bias"], self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
+            f"bias={self.bias is not None}"
+        )

@@ -33,10 +33,11 @@ def total_norm(arrays: list[np.ndarray], norm_type: float, error_if_nonfinite: b
         return np.zeros((), np.float32)
     if order == 2.0:
         squares = 0.0
-        for a in arrays:
-            flat = a.reshape(-1)
-            # Half precision overflows in the squares.
-            squares += float(flat.dot(flat) if a.itemsize >= 4 else np.square(flat, dtype=np.float32).sum())
+        with np.errstate(over="ignore"):
+            for a in arrays:
+                flat = a.reshape(-1)
+                # Half precision overflows in the squares.
+                squares += float(flat.dot(flat) if a.itemsize >= 4 else np.square(flat, dtype=np.float32).sum())
         norm = squares**0.5
         if not (1e-30 < squares < 1e30) and squares == squares:  # float32 lost it: once more, in double precision
             norm = float(np.sqrt(sum(float(np.square(a, dtype=np.float64).sum()) for a in arrays)))
@@ -80,9 +81,10 @@ def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any) -> 
 
 def scale(arrays: list[np.ndarray], factor: float, what: str) -> None:
     """Multiplies arrays in place; backward learns of the change."""
+    where = changed_at(what)
     for a in arrays:
         a *= factor
-        mutations.record(a, changed_at(what))
+        mutations.record(a, where)
 
 
 def clip_grad_norm_(
@@ -132,10 +134,11 @@ def clip_grad_value_(parameters: Any, clip_value: float) -> None:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_value_.html
     """
     limit = float(clip_value)
+    where = changed_at("clip_grad_value_")
     for a in gradients(parameters):
         np.maximum(a, -limit, out=a)
         np.minimum(a, limit, out=a)
-        mutations.record(a, changed_at("clip_grad_value_"))
+        mutations.record(a, where)
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
@@ -179,5 +182,5 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     start = 0
     for t in tensors:
         part = vec._data.reshape(-1)[start : start + t.numel()]
-        t._assign(wrap(part.reshape(t.shape)), "vector_to_parameters")
+        t._write(part.reshape(t.shape), "vector_to_parameters")
         start += t.numel()

@@ -1,0 +1,222 @@
+"""Losses at their edges: certain predictions, ignored targets, empty batches, wrong input."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+from tinygrad_dl import nn
+from tinygrad_dl.nn import functional as F
+
+
+def gradient(loss, x):
+    (g,) = td.autograd.grad(loss, x)
+    return g.numpy()
+
+
+# -- cross-entropy -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [1e4, 80.0])
+def test_certain_predictions_cost_nothing(scale):
+    x = td.tensor([[scale, 0.0], [0.0, -scale]], requires_grad=True)
+    loss = F.cross_entropy(x, td.tensor([0, 0]))
+    assert loss.item() == 0.0 and (abs(gradient(loss, x)) < 1e-30).all()
+    wrong = F.cross_entropy(x, td.tensor([1, 1]))
+    assert wrong.item() == scale
+    np.testing.assert_allclose(gradient(wrong, x), [[0.5, -0.5], [0.5, -0.5]])
+
+
+def test_impossible_classes():
+    x = td.tensor([[0.0, -math.inf, 0.0]], requires_grad=True)
+    loss = F.cross_entropy(x, td.tensor([0]))
+    assert loss.item() == pytest.approx(math.log(2))
+    assert np.array_equal(gradient(loss, x), [[-0.5, 0.0, 0.5]])
+    assert F.cross_entropy(x, td.tensor([1])).item() == math.inf
+
+
+@pytest.mark.parametrize("classes", [10, 300])
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_the_fast_ways_agree_with_log_softmax(classes, reduction):
+    x = td.randn(7, classes, requires_grad=True)
+    target = td.randint(0, classes, (7,))
+    loss = F.cross_entropy(x, target, reduction=reduction)
+    other = F.nll_loss(F.log_softmax(x, 1), target, reduction=reduction)
+    np.testing.assert_allclose(loss.detach().numpy(), other.detach().numpy(), rtol=1e-5)
+    np.testing.assert_allclose(gradient(loss.sum(), x), gradient(other.sum(), x), atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [F.cross_entropy, F.nll_loss])
+def test_when_all_targets_are_ignored(loss):
+    x = td.randn(3, 4, requires_grad=True)
+    target = td.tensor([-100, -100, -100])
+    mean = loss(x, target)
+    assert math.isnan(mean.item()) and (gradient(mean, x) == 0).all()
+    assert loss(x, target, reduction="sum").item() == 0.0
+    assert loss(x, target, reduction="none").tolist() == [0.0, 0.0, 0.0]
+
+
+def test_ignored_targets_do_not_count():
+    x = td.randn(4, 3, requires_grad=True)
+    some = F.cross_entropy(x, td.tensor([0, 2, 1, 2]), ignore_index=2)
+    fewer = F.cross_entropy(x[np.array([0, 2])], td.tensor([0, 1]))
+    assert some.item() == pytest.approx(fewer.item(), rel=1e-6)
+    assert (gradient(some, x)[[1, 3]] == 0).all()
+
+
+def test_an_empty_batch():
+    x = td.zeros(0, 3, requires_grad=True)
+    target = td.zeros(0, dtype=td.int64)
+    assert math.isnan(F.cross_entropy(x, target).item())
+    assert F.cross_entropy(x, target, reduction="sum").item() == 0.0
+
+
+@pytest.mark.parametrize("dtype", [td.int32, td.uint8, td.int64])
+def test_integer_targets_of_any_width(dtype):
+    x = td.randn(3, 4)
+    target = td.tensor([0, 3, 1])
+    assert F.cross_entropy(x, target.to(dtype)).item() == F.cross_entropy(x, target).item()
+
+
+@pytest.mark.parametrize(
+    "target, kind, match",
+    [
+        (td.tensor([0, 4, 1]), IndexError, r"the class 4 at position \(1,\) of the target is out of range, expected 0 to 3"),
+        (td.tensor([0, 1, -1]), IndexError, r"the class -1 at position \(2,\)"),
+        (td.tensor([0.0, math.nan, 1.0]), TypeError, r"must be integers, got a target of float32; convert it with .long"),
+        (td.tensor([True, False, True]), TypeError, "must be integers"),
+        (td.tensor([0, 1]), ValueError, r"expected a target of shape \(3,\) for an input of shape \(3, 4\)"),
+    ],
+)
+def test_cross_entropy_refuses(target, kind, match):
+    with pytest.raises(kind, match=match):
+        F.cross_entropy(td.zeros(3, 4), target)
+
+
+def test_cross_entropy_refuses_other_things():
+    x, target = td.zeros(3, 4), td.tensor([0, 1, 2])
+    with pytest.raises(ValueError, match="label_smoothing between 0 and 1"):
+        F.cross_entropy(x, target, label_smoothing=1.5)
+    with pytest.raises(ValueError, match="expected a weight for each class"):
+        F.cross_entropy(x, target, weight=td.ones(3))
+    with pytest.raises(ValueError, match="among 'none', 'mean' and 'sum'"):
+        F.cross_entropy(x, target, reduction="average")
+    with pytest.raises(ValueError, match="got a 0-d one"):
+        F.cross_entropy(td.tensor(1.0), td.tensor(0))
+
+
+def test_it_is_one_node_that_keeps_the_logits_and_a_number_a_row():
+    x = td.randn(6, 5, requires_grad=True)
+    loss = F.cross_entropy(x, td.randint(0, 5, (6,)))
+    assert loss.grad_fn.name == "CrossEntropy" and loss.grad_fn.next_functions[0][0].variable is x
+    assert loss.grad_fn.nbytes == x.nbytes + 6 * 8 + 6 * 4
+
+
+# -- two classes -----------------------------------------------------------------------------------------
+
+
+def test_logits_at_extremes():
+    x = td.tensor([1e4, -1e4, 1e4, -1e4], requires_grad=True)
+    losses = F.binary_cross_entropy_with_logits(x, td.tensor([1.0, 0.0, 0.0, 1.0]), reduction="none")
+    assert losses.tolist() == [0.0, 0.0, 1e4, 1e4]
+    assert gradient(losses.sum(), x).tolist() == [0.0, 0.0, 1.0, -1.0]
+
+
+def test_probabilities_at_their_ends():
+    x = td.tensor([0.0, 1.0, 0.0, 1.0], requires_grad=True)
+    losses = F.binary_cross_entropy(x, td.tensor([0.0, 1.0, 1.0, 0.0]), reduction="none")
+    assert losses.tolist() == [0.0, 0.0, 100.0, 100.0]
+    assert np.isfinite(gradient(losses.sum(), x)).all()
+
+
+def test_binary_cross_entropy_refuses():
+    half = td.full((2,), 0.5)
+    with pytest.raises(RuntimeError, match="expected probabilities between 0 and 1 as the input, got numbers from"):
+        F.binary_cross_entropy(half * 4, half)
+    with pytest.raises(RuntimeError, match="between 0 and 1"):
+        F.binary_cross_entropy(half * math.nan, half)
+    with pytest.raises(ValueError, match="expected targets between 0 and 1"):
+        F.binary_cross_entropy(half, half - 1)
+    with pytest.raises(ValueError, match="same shape"):
+        F.binary_cross_entropy(half, td.ones(2, 1))
+    with pytest.raises(ValueError, match="same shape"):
+        F.binary_cross_entropy_with_logits(half, td.ones(2, 1))
+
+
+# -- differences -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", [F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss])
+def test_shapes_that_differ_are_broadcast_with_a_warning(loss):
+    x = td.ones(3, 1, requires_grad=True)
+    with pytest.warns(UserWarning, match=r"has shape \(3, 1\) and the target \(3,\)"):
+        value = loss(x, td.zeros(3))
+    assert gradient(value, x).shape == (3, 1)
+
+
+def test_nan_targets_pass_through():
+    assert math.isnan(F.mse_loss(td.ones(2), td.tensor([1.0, math.nan])).item())
+
+
+def test_means_of_nothing():
+    empty = td.zeros(0)
+    assert math.isnan(F.mse_loss(empty, empty).item()) and F.mse_loss(empty, empty, reduction="sum").item() == 0.0
+
+
+def test_weights_divide_the_mean():
+    x, y, w = td.tensor([1.0, 5.0]), td.zeros(2), td.tensor([3.0, 1.0])
+    assert F.mse_loss(x, y, weight=w).item() == (3 + 25) / 4
+    assert F.l1_loss(x, y, weight=w, reduction="sum").item() == 8.0
+    assert F.huber_loss(x, y, weight=w, reduction="none").tolist() == [1.5, 4.5]
+    with pytest.raises(ValueError, match="expected a reduction"):
+        F.mse_loss(x, y, weight=w, reduction="average")
+
+
+def test_smooth_l1_without_a_smooth_part():
+    x = td.tensor([2.0, -3.0])
+    assert F.smooth_l1_loss(x, td.zeros(2), beta=0.0).item() == 2.5
+    with pytest.raises(ValueError, match="beta >= 0"):
+        F.smooth_l1_loss(x, x, beta=-1.0)
+
+
+@pytest.mark.parametrize("loss", [F.mse_loss, F.l1_loss, F.huber_loss])
+def test_half_precision_does_not_overflow_in_the_mean(loss):
+    x = td.full((3000,), 100.0, dtype=td.float16, requires_grad=True)
+    value = loss(x, td.zeros(3000, dtype=td.float16))
+    assert value.dtype == td.float16 and math.isfinite(value.item())
+
+
+# -- divergence, and the composed ones ---------------------------------------------------------------------
+
+
+def test_kl_div_of_zero_probability():
+    logp = td.tensor([[0.5, 0.5]]).log()
+    x = logp.detach().requires_grad_()
+    loss = F.kl_div(x, td.tensor([[1.0, 0.0]]), reduction="batchmean")
+    assert loss.item() == pytest.approx(math.log(2)) and gradient(loss, x).tolist() == [[-1.0, 0.0]]
+
+
+def test_composed_losses_refuse():
+    with pytest.raises(ValueError, match="expected variances >= 0"):
+        F.gaussian_nll_loss(td.ones(2), td.ones(2), td.tensor([1.0, -1.0]))
+    with pytest.raises(ValueError, match="margin > 0"):
+        F.triplet_margin_loss(td.ones(1, 2), td.ones(1, 2), td.ones(1, 2), margin=0.0)
+    with pytest.raises(ValueError, match="among 'none', 'mean' and 'sum'"):
+        F.soft_margin_loss(td.ones(2), td.ones(2), reduction="average")
+    with pytest.raises(TypeError, match="say along which dimension"):
+        F.softmax(td.ones(2))
+
+
+def test_similarity_of_nothing_has_no_nan():
+    x = td.zeros(2, 3, requires_grad=True)
+    value = F.cosine_similarity(x, td.ones(2, 3)).sum()
+    assert value.item() == 0.0 and np.isfinite(gradient(value, x)).all()
+
+
+def test_modules_take_weights_as_buffers():
+    loss = nn.BCEWithLogitsLoss(pos_weight=td.tensor([2.0]))
+    assert list(loss.state_dict()) == ["pos_weight"]
+    assert list(nn.CrossEntropyLoss(weight=td.ones(3)).double().buffers())[0].dtype == td.float64
