@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # Time never decides a test, and a run on a server is the same run every time.
-settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("ci", settings.get_profile("local"), derandomize=True, database=None)
+settings.register_profile("local", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("local"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 

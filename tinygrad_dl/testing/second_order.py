@@ -11,6 +11,7 @@ from tinygrad_dl.testing.call import Call, label
 from tinygrad_dl.testing.report import CheckError, worst_lines
 from tinygrad_dl.testing.running import Run, Tally, coarseness, has_gradient, random_like
 
+RTOL = 1e-6
 LARGEST = 64  # entries of all arguments together
 
 
@@ -44,12 +45,12 @@ def check_second_order(call: Call, tally: Tally) -> None:
         second,
         [*(label(p) for p in places), *["g"] * len(seeds)],
         eps=step,
-        rtol=1e-5,
+        rtol=RTOL,
         atol=1e-8,
         entrywise=0,
         precision=precision,
     )
-    failed = [e for e in entries if not e.kink and not e.agrees(1e-5)]
+    failed = [e for e in entries if not e.kink and not e.agrees(RTOL)]
     if failed:
         raise CheckError(
             f"the second derivative (through create_graph=True) differs from differences of the gradient in "
