@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_dl.dtypes import as_dtype, float16, float32
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.extrema import share_evenly
+from tinygrad_dl.ops.powers import power
 from tinygrad_dl.ops.reduce import ADD, LARGEST, OVER, SMALLEST, add_up, kept
 from tinygrad_dl.samples import array, error, one_of, real
 
@@ -91,7 +92,7 @@ def norm_slope(g: Any, input: Any, out: Any, p: Any, dim: Any, keepdim: bool) ->
         return kept(np.where(out == 0, 0.0, g / safe), shape, dim, keepdim) * input
     size = np.absolute(input)
     ratio = np.where(size == 0, 1.0, size) / kept(safe, shape, dim, keepdim)
-    return kept(g, shape, dim, keepdim) * (np.sign(input) * ratio ** (p - 1))
+    return kept(g, shape, dim, keepdim) * (np.sign(input) * power(ratio, p - 1))
 
 
 norm.vjp(input=norm_slope)
