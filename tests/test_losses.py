@@ -84,9 +84,9 @@ def test_integer_targets_of_any_width(dtype):
 @pytest.mark.parametrize(
     "target, kind, match",
     [
-        (td.tensor([0, 4, 1]), IndexError, r"the class 4 at position \(1,\) of the target is out of range, expected 0 to 3"),
+        (td.tensor([0, 4, 1]), IndexError, r"the class 4 at position \(1,\) of the target is .* expected 0 to 3"),
         (td.tensor([0, 1, -1]), IndexError, r"the class -1 at position \(2,\)"),
-        (td.tensor([0.0, math.nan, 1.0]), TypeError, r"must be integers, got a target of float32; convert it with .long"),
+        (td.tensor([0.0, math.nan, 1.0]), TypeError, r"must be integers, got a target of float32; .*\.long\(\)"),
         (td.tensor([True, False, True]), TypeError, "must be integers"),
         (td.tensor([0, 1]), ValueError, r"expected a target of shape \(3,\) for an input of shape \(3, 4\)"),
     ],
@@ -219,4 +219,4 @@ def test_similarity_of_nothing_has_no_nan():
 def test_modules_take_weights_as_buffers():
     loss = nn.BCEWithLogitsLoss(pos_weight=td.tensor([2.0]))
     assert list(loss.state_dict()) == ["pos_weight"]
-    assert list(nn.CrossEntropyLoss(weight=td.ones(3)).double().buffers())[0].dtype == td.float64
+    assert next(nn.CrossEntropyLoss(weight=td.ones(3)).double().buffers()).dtype == td.float64

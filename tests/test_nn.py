@@ -377,7 +377,8 @@ def test_repr():
         "  )\n"
         ")"
     )
-    assert repr(nn.ModuleList([nn.ReLU(), nn.ReLU(), nn.Tanh()])) == "ModuleList(\n  (0-1): 2 x ReLU()\n  (2): Tanh()\n)"
+    layers = nn.ModuleList([nn.ReLU(), nn.ReLU(), nn.Tanh()])
+    assert repr(layers) == "ModuleList(\n  (0-1): 2 x ReLU()\n  (2): Tanh()\n)"
     assert repr(nn.Parameter(td.ones(1))) == "Parameter containing:\ntensor([1.], requires_grad=True)"
 
 
@@ -409,7 +410,7 @@ def test_sequential_by_name():
 def test_module_list_and_dict():
     layers = nn.ModuleList([nn.Linear(1, 1)])
     layers += [nn.Identity()]
-    assert len(layers + [nn.Tanh()]) == 3 and isinstance(layers[:1], nn.ModuleList)
+    assert len(layers + nn.ModuleList([nn.Tanh()])) == 3 and isinstance(layers[:1], nn.ModuleList)
     table = nn.ModuleDict({"x": nn.Linear(1, 1)})
     table.update({"y": nn.Identity()})
     assert list(table) == ["x", "y"] and "x" in table and len(table) == 2

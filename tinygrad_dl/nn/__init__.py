@@ -16,37 +16,39 @@ from tinygrad_dl.nn.layers.activation import (
     GELU,
     GLU,
     SELU,
+    LeakyReLU,
+    LogSigmoid,
+    Mish,
+    PReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Softsign,
+    Tanh,
+    Tanhshrink,
+)
+from tinygrad_dl.nn.layers.basic import Flatten, Identity, Unflatten
+from tinygrad_dl.nn.layers.distance import CosineSimilarity, PairwiseDistance
+from tinygrad_dl.nn.layers.dropout import Dropout
+from tinygrad_dl.nn.layers.embedding import Embedding
+from tinygrad_dl.nn.layers.limits import (
     Hardshrink,
     Hardsigmoid,
     Hardswish,
     Hardtanh,
-    LeakyReLU,
-    LogSigmoid,
     LogSoftmax,
-    Mish,
-    PReLU,
-    ReLU,
     ReLU6,
-    Sigmoid,
-    SiLU,
     Softmax,
     Softmin,
-    Softplus,
     Softshrink,
-    Softsign,
-    Tanh,
-    Tanhshrink,
     Threshold,
 )
-from tinygrad_dl.nn.layers.basic import Flatten, Identity, Unflatten
-from tinygrad_dl.nn.layers.dropout import Dropout
-from tinygrad_dl.nn.layers.embedding import Embedding
 from tinygrad_dl.nn.layers.linear import Bilinear, Linear
 from tinygrad_dl.nn.layers.loss import (
     BCELoss,
     BCEWithLogitsLoss,
     CosineEmbeddingLoss,
-    CosineSimilarity,
     CrossEntropyLoss,
     GaussianNLLLoss,
     HingeEmbeddingLoss,
@@ -56,7 +58,6 @@ from tinygrad_dl.nn.layers.loss import (
     MarginRankingLoss,
     MSELoss,
     NLLLoss,
-    PairwiseDistance,
     PoissonNLLLoss,
     SmoothL1Loss,
     SoftMarginLoss,

@@ -10,7 +10,8 @@ from typing import Any
 from tinygrad_dl.dtypes import as_dtype
 from tinygrad_dl.ops.activation import gelu, logsigmoid, mish, sigmoid, silu, softplus, softsign, tanhshrink
 from tinygrad_dl.ops.activation import relu as _relu
-from tinygrad_dl.ops.cross_entropy import cross_entropy, nll_loss
+from tinygrad_dl.ops.batch_norm import batch_norm
+from tinygrad_dl.ops.cross_entropy import cross_entropy
 from tinygrad_dl.ops.distance import (
     cosine_embedding_loss,
     cosine_similarity,
@@ -23,6 +24,7 @@ from tinygrad_dl.ops.distance import (
     soft_margin_loss,
     triplet_margin_loss,
 )
+from tinygrad_dl.ops.dropout import dropout
 from tinygrad_dl.ops.elementwise import tanh
 from tinygrad_dl.ops.entropy import binary_cross_entropy, binary_cross_entropy_with_logits, kl_div
 from tinygrad_dl.ops.hard import (
@@ -34,9 +36,10 @@ from tinygrad_dl.ops.hard import (
     softshrink,
     threshold,
 )
+from tinygrad_dl.ops.likelihood import nll_loss
 from tinygrad_dl.ops.loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
-from tinygrad_dl.ops.neural import dropout, embedding, linear, one_hot
-from tinygrad_dl.ops.norm import batch_norm, layer_norm
+from tinygrad_dl.ops.neural import embedding, linear, one_hot
+from tinygrad_dl.ops.norm import layer_norm
 from tinygrad_dl.ops.padding import pad
 from tinygrad_dl.ops.piecewise import celu, elu, glu, leaky_relu, prelu, selu
 from tinygrad_dl.ops.softmax import log_softmax as _log_softmax

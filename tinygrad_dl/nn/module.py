@@ -7,12 +7,12 @@ order of assignment. The state that training and saving need (`parameters`, `sta
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tinygrad_dl import dtypes
 from tinygrad_dl.nn import hooks, state
+from tinygrad_dl.nn.errors import explain
 from tinygrad_dl.nn.parameter import Buffer, Parameter
 from tinygrad_dl.tensor import Tensor, wrap
 
@@ -410,27 +410,3 @@ def check_name(module: Module, name: str) -> str:
     if hasattr(module, name) and not any(name in module.__dict__[r] for r in REGISTRIES):
         raise KeyError(f"{type(module).__name__} has an attribute {name!r} already; choose another name")
     return name
-
-
-def explain(error: Exception, module: Module) -> None:
-    """Says in an error's note in which module it arose: class, text and path from the outermost module.
-
-    Called on the way out, at every module that the error passes; the note is written anew each time.
-    """
-    passed = error.__dict__.setdefault("_modules", [])
-    passed.append(module)
-    inner = passed[0]
-    text = repr(inner) if not inner._modules else f"{type(inner).__name__}(...)"
-    path = ".".join(reversed([path_to(outer, found) for found, outer in itertools.pairwise(passed)]))
-    note = f"in module {text}" + (f" at {type(module).__name__}.{path}" if path else "")
-    notes = error.__dict__.setdefault("__notes__", [])
-    if len(passed) == 1:
-        error.__dict__["_module_note"] = len(notes)
-        notes.append(note)
-    else:
-        notes[error.__dict__["_module_note"]] = note
-
-
-def path_to(outer: Module, inner: Module) -> str:
-    """The name under which a module is found in another."""
-    return next((name for name, each in outer.named_modules() if each is inner), f"<{type(inner).__name__}>")

@@ -6,7 +6,7 @@ from typing import Any
 
 from tinygrad_dl.nn.checks import probability
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.ops.neural import dropout
+from tinygrad_dl.ops.dropout import dropout
 
 __all__ = ["Dropout"]
 

@@ -12,7 +12,8 @@ from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.nn.parameter import Parameter
-from tinygrad_dl.ops.norm import batch_norm, normalize_rows
+from tinygrad_dl.ops.batch_norm import batch_norm
+from tinygrad_dl.ops.norm import normalize_rows
 from tinygrad_dl.tensor import Tensor, wrap
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm"]
