@@ -79,7 +79,7 @@ def places(target: Any, shape: tuple[int, ...]) -> Any:
     if len(shape) == 1:
         return target
     inner = math.prod(shape[2:])
-    first = np.arange(0, shape[0] * shape[1] * inner, shape[1] * inner)[:, None] + np.arange(inner)
+    first = np.arange(shape[0])[:, None] * (shape[1] * inner) + np.arange(inner)
     return first.reshape(target.shape) + np.multiply(target, inner, dtype=np.int64)
 
 
