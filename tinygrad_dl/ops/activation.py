@@ -44,9 +44,19 @@ def relu(input: Array) -> Array:
     return np.maximum(input, ZERO.get(input.dtype, 0))
 
 
-relu.vjp(input=lambda g, out: g * (out > 0))
+def relu_slope(g: Any, out: Any) -> Any:
+    """g where the output is positive: by its sign (0 or 1) on small arrays, by a mask on large ones."""
+    return g * np.sign(out) if g.nbytes < 4 * LARGE else g * (out > 0)
+
+
+relu.vjp(input=relu_slope)
 
 # -- sigmoid and its kin -----------------------------------------------------------------------------
+
+
+# Where exp(x) is cut off, so that it and its inverse are normal numbers; and that inverse.
+LIMIT = {np.dtype(np.float32): np.array(87.0, np.float32), np.dtype(np.float64): np.array(708.0)}
+FLOOR = {dtype: np.reciprocal(np.exp(x) + 1) for dtype, x in LIMIT.items()}
 
 
 def logistic(x: np.ndarray) -> Any:
@@ -54,10 +64,19 @@ def logistic(x: np.ndarray) -> Any:
     if x.dtype is float16:
         return logistic(x.astype(float32)).astype(float16)
     e = np.asarray(np.negative(x))
-    with np.errstate(over="ignore"):
-        np.exp(e, e)
-    np.add(e, ONE.get(x.dtype, 1), e)
-    return np.reciprocal(e, e)
+    one = ONE.get(x.dtype, 1)
+    limit = LIMIT.get(x.dtype) if e.size < LARGE else None
+    if limit is None:
+        with np.errstate(over="ignore"):
+            np.exp(e, e)
+        np.add(e, one, e)
+        return np.divide(one, e, e)
+    # On small arrays errstate would take longer than all the rest.
+    np.minimum(e, limit, out=e)
+    np.exp(e, e)
+    np.add(e, one, e)
+    np.divide(one, e, e)
+    return np.subtract(e, FLOOR[x.dtype], e)  # exactly 0 beyond the limit
 
 
 @op(floating=True, inplace=True, inputs=SMOOTH, reference=lambda input: 1 / (1 + np.exp(-input)))
