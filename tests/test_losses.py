@@ -36,6 +36,7 @@ def test_impossible_classes():
     assert loss.item() == pytest.approx(math.log(2))
     assert np.array_equal(gradient(loss, x), [[-0.5, 0.0, 0.5]])
     assert F.cross_entropy(x, td.tensor([1])).item() == math.inf
+    assert F.cross_entropy(x, td.tensor([[1.0, 0.0, 0.0]])).item() == pytest.approx(math.log(2))
 
 
 @pytest.mark.parametrize("classes", [10, 300])

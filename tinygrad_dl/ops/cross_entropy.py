@@ -306,7 +306,10 @@ def probability_entropy(
         )
     lse = row_logsumexp(input)
     q = _smoothed(target, weight, label_smoothing, input)
-    losses = np.add.reduce(q * (lse - input), class_axis(input))
+    minus = lse - input
+    if input.size and np.minimum.reduce(input, None) == -np.inf:  # an impossible class without weight costs nothing
+        minus[(q == 0) & (input == -np.inf)] = 0
+    losses = np.add.reduce(q * minus, class_axis(input))
     return np.asarray(reduced(np.asarray(losses), reduction)), lse
 
 
