@@ -17,7 +17,7 @@ MORE = 4  # how often to draw again while a tensor was never repeated
 
 def default_examples(op: Op) -> int:
     """Enough inputs to meet every case."""
-    return 20 + 8 * (len(op.cases) - 1)
+    return 30 + 10 * (len(op.cases) - 1)
 
 
 def for_examples(

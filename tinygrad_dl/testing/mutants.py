@@ -56,6 +56,9 @@ CHANGES: dict[str, Change] = {
 }
 
 
+NOT_UNDONE = "broadcasting not undone"  # the engine is told that the op does not broadcast
+
+
 class Mutant:
     """One wrong rule for one argument; in force inside a `with` block."""
 
@@ -67,9 +70,12 @@ class Mutant:
 
     def __enter__(self) -> Mutant:
         op = self.op
-        self.before = dict(op.rules), op.joint
+        self.before = dict(op.rules), op.joint, op.broadcasts
         rule = op.rules.get(self.argument)
-        if rule is not None:
+        if self.kind == NOT_UNDONE:
+            op.broadcasts = False
+            op.vjp()  # forgets the plans
+        elif rule is not None:
             op.vjp(**{self.argument: self.spoilt(rule, None)})
         else:
             assert op.joint is not None
@@ -79,8 +85,8 @@ class Mutant:
 
     def __exit__(self, *_: object) -> None:
         op = self.op
-        op.rules, op.joint = self.before
-        op.vjp()  # forgets the plans
+        op.rules, op.joint, op.broadcasts = self.before
+        op.vjp()
 
     def spoilt(self, rule: Any, position: int | None) -> Any:
         """A function with the rule's parameters (so that the same is saved) and a wrong result."""
@@ -141,6 +147,8 @@ def mutants(op: Any) -> Iterator[Mutant]:
         for kind in CHANGES:
             if kind != "broadcasting not summed" or record.broadcasts:
                 yield Mutant(record, argument, kind)
+    if record.broadcasts and record.records and len(record.tensors) > 1 and record.differentiable:
+        yield Mutant(record, record.differentiable[0], NOT_UNDONE)
 
 
 def examples(op: Any) -> list[Call]:

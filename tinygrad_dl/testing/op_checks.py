@@ -45,7 +45,7 @@ def check_op(op: Any, max_examples: int | None = None) -> None:
 
     Args:
         op: a function declared with `@td.op`, its `.op`, or its name.
-        max_examples: how many inputs to draw; 20 if not given, more for ops with several cases.
+        max_examples: how many inputs to draw; 30 if not given, more for ops with several cases.
 
     Raises:
         OpError: the first thing that is wrong, with arguments and a line that shows it again.
