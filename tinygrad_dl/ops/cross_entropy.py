@@ -34,7 +34,8 @@ def row_logsumexp(input: Any) -> Any:
 
         return logsumexp(input, axis, True)
     top = np.maximum.reduce(input, axis, keepdims=True)
-    return np.log(np.add.reduce(np.exp(input - top), axis, keepdims=True)) + top
+    e = input - top
+    return np.log(np.add.reduce(np.exp(e, out=e), axis, keepdims=True)) + top
 
 
 def check_targets(input: Any, target: Any, ignore_index: int, name: str) -> Any:
@@ -240,7 +241,8 @@ def _class_entropy_rule(
         g = g * (1 / total if total else 0.0)
     elif reduction == "none":
         g = np.expand_dims(g, class_axis(input))
-    p = np.exp(input - lse)
+    p = input - lse
+    p = np.exp(p, out=p) if type(p) is np.ndarray else np.exp(p)
     if weight is None and counts is None and not label_smoothing:
         if type(p) is np.ndarray and isinstance(g, np.ndarray | np.generic) and p.flags.c_contiguous:
             p.reshape(-1)[places(target, p.shape)] -= 1

@@ -123,7 +123,15 @@ def _layer_norm_rule(
         if needs[0]:
             if weight is not None:
                 g = g * np.reshape(weight, (1, count))
-            gx = (g - _row_means(g) - scaled * _row_means(g * scaled)) * inverse if rows.shape[1] else g
+            gx = g
+            if rows.shape[1] and type(g) is np.ndarray and type(scaled) is np.ndarray:  # the same, in place
+                products = g * scaled
+                scaled *= _row_means(products)
+                gx = np.subtract(g, _row_means(g), out=products)
+                gx -= scaled
+                gx *= inverse
+            elif rows.shape[1]:
+                gx = (g - _row_means(g) - scaled * _row_means(g * scaled)) * inverse
             gx = np.reshape(gx, input.shape)
     return gx, gw, gb
 
