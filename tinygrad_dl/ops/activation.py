@@ -54,29 +54,31 @@ relu.vjp(input=relu_slope)
 # -- sigmoid and its kin -----------------------------------------------------------------------------
 
 
-# Where exp(x) is cut off, so that it and its inverse are normal numbers; and that inverse.
-LIMIT = {np.dtype(np.float32): np.array(87.0, np.float32), np.dtype(np.float64): np.array(708.0)}
-FLOOR = {dtype: np.reciprocal(np.exp(x) + 1) for dtype, x in LIMIT.items()}
+def _logistic_constants(limit: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where exp is cut off, so that it and its inverse are normal numbers; one; and that inverse."""
+    one = np.ones((), limit.dtype)
+    return limit, one, np.asarray(one / (np.exp(limit) + one))
+
+
+LOGISTIC = {x.dtype: _logistic_constants(x) for x in (np.array(87.0, np.float32), np.array(708.0))}
 
 
 def logistic(x: np.ndarray) -> Any:
-    """1 / (1 + exp(-x)) for arrays. Where exp overflows, the quotient is 0, as it should be."""
+    """1 / (1 + exp(-x)) for arrays."""
     if x.dtype is float16:
         return logistic(x.astype(float32)).astype(float16)
-    e = np.asarray(np.negative(x))
-    one = ONE.get(x.dtype, 1)
-    limit = LIMIT.get(x.dtype) if e.size < LARGE else None
-    if limit is None:
-        with np.errstate(over="ignore"):
-            np.exp(e, e)
-        np.add(e, one, e)
-        return np.divide(one, e, e)
+    constants = LOGISTIC.get(x.dtype)
+    e: Any = np.negative(x)
+    if constants is None or x.size >= LARGE or x.ndim == 0:
+        with np.errstate(over="ignore"):  # where exp overflows, the quotient is 0, as it should be
+            return 1 / (np.exp(e) + 1)
     # On small arrays errstate would take longer than all the rest.
+    limit, one, floor = constants
     np.minimum(e, limit, out=e)
     np.exp(e, e)
     np.add(e, one, e)
     np.divide(one, e, e)
-    return np.subtract(e, FLOOR[x.dtype], e)  # exactly 0 beyond the limit
+    return np.subtract(e, floor, e)  # exactly 0 beyond the limit
 
 
 @op(floating=True, inplace=True, inputs=SMOOTH, reference=lambda input: 1 / (1 + np.exp(-input)))
