@@ -66,7 +66,7 @@ class Entry(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """"right", "look again", "suspicious", "wrong", or "kink"."""
+        """ "right", "look again", "suspicious", "wrong", or "kink"."""
         return "kink" if self.kink else verdict(self.excess)
 
     def __str__(self) -> str:
@@ -78,8 +78,16 @@ class Entry(NamedTuple):
 
 
 def worst(entries: Iterable[Entry]) -> Entry | None:
-    """The entry with the largest relative difference beyond rounding, kinks left aside."""
-    return max((e for e in entries if not e.kink), key=lambda e: (e.excess, e.relative), default=None)
+    """The entry with the largest relative difference beyond rounding, kinks left aside.
+
+    Of entries that differ by rounding alone, those that are more than rounding themselves come first: the
+    relative difference of two zeros says nothing.
+    """
+
+    def badness(e: Entry) -> tuple[float, bool, float]:
+        return e.excess, abs(e.analytic) + abs(e.numeric) > e.noise, e.relative
+
+    return max((e for e in entries if not e.kink), key=badness, default=None)
 
 
 def worst_lines(entries: Sequence[Entry], count: int = 3) -> str:
