@@ -44,8 +44,7 @@ def inplace_form(function: Any, name: str) -> Callable[..., Tensor]:
 def attach_operator(function: Any, operator: str, inplace: bool) -> None:
     """Makes the op an operator of Tensor, both ways round."""
     setattr(Tensor, f"__{operator}__", function)
-    code = function.__code__
-    if code.co_argcount == 2 and operator not in ("eq", "ne", "lt", "le", "gt", "ge", "getitem"):
+    if len(function.op.positional) == 2 and operator not in ("eq", "ne", "lt", "le", "gt", "ge", "getitem"):
         setattr(Tensor, f"__r{operator}__", lambda self, other: function(other, self))
     if inplace:
         setattr(Tensor, f"__i{operator}__", inplace_form(function, f"__i{operator}__"))

@@ -159,6 +159,8 @@ class Op:
     namespace: str
     function: Any
     layout: tuple[Any, ...]
+    defaults: tuple[tuple[Any, ...] | None, dict[str, Any]]
+    compiled = False
 
     def __init__(
         self,
@@ -251,37 +253,23 @@ class Op:
         found = self.plans[mask]
         if found is None:
             found = self.plans[mask] = Plan(self, mask)
-            if not self.sequence and len(self.tensors) <= 2:
-                self._specialise()
+            self.compile()
         return found
 
-    def _specialise(self) -> None:
-        """Writes the plans known so far into the function's code, once there are rules and a use for them.
-
-        Saves a call and two look-ups on every recorded operation; other patterns go the general way.
-        """
-        known = [(mask, plan) for mask, plan in enumerate(self.plans) if plan is not None]
-        scope = self.function.__globals__
-        scope.update({f"plan_{mask}": plan for mask, plan in known})
-        inlined = tuple((mask, plan.items) for mask, plan in known)
-        self.function.__code__ = self._named(compiled(call_source, *self.layout, inlined))
-
     def _forget_plans(self) -> None:
-        """Called when rules change: back to general code, plans made anew when next needed."""
+        """Called when rules change: plans are made anew when next needed."""
         self.plans[:] = [None] * len(self.plans)  # in place: the generated function holds this list
-        self.function.__code__ = self._named(compiled(call_source, *self.layout, ()))
-
-    def _named(self, code: types.CodeType) -> types.CodeType:
-        """The code under the op's own name, as tracebacks and profilers show it."""
-        return code.replace(co_name=self.name, co_qualname=self.name)
+        if self.compiled:
+            self.compile()
 
     # -- the function that users call -----------------------------------------------------------
 
     def make_function(self, body: Any) -> OpFunction[Any]:
+        """The function that users call. Its code is written at the first call: imports stay fast."""
         aliases = tuple(a for name, a in ALIASES.items() if name in self.parameters and a not in self.parameters)
         options = (self.promotes, self.floating, self.records, self.outputs, self.view, tuple(self.aux))
         self.layout = (self.positional, self.parameters, self.tensors, self.sequence, aliases, *options)
-        code = compiled(call_source, *self.layout, ())
+        self.defaults = body.__defaults__, {**(body.__kwdefaults__ or {}), **dict.fromkeys(aliases, UNSET)}
         scope = {
             **SCOPE,
             "forward": self.forward,
@@ -290,15 +278,31 @@ class Op:
             "plan_for": self.plan,
             "returns": self.outputs,
         }
-        function: Any = types.FunctionType(self._named(code), scope, self.name, body.__defaults__)
-        function.__kwdefaults__ = {**(body.__kwdefaults__ or {}), **dict.fromkeys(aliases, UNSET)}
+        function: Any = types.FunctionType(_first_call.__code__, scope, self.name)
         function.__doc__, function.__module__ = body.__doc__, body.__module__
         function.__annotations__ = body.__annotations__
         function.__qualname__ = self.name
+        function.__wrapped__ = body  # whose signature `help` and `inspect` show
         function.op, function.vjp, function.joint_vjp = self, self.vjp, self.joint_vjp
         function.duck = self.duck
         self.function = function
         return function  # type: ignore[no-any-return]
+
+    def compile(self) -> None:
+        """Gives the function its code, with the plans known so far written into it.
+
+        That saves a call and two look-ups on every recorded operation; other patterns go the general way.
+        """
+        known = [(mask, plan) for mask, plan in enumerate(self.plans) if plan is not None]
+        if self.sequence or len(self.tensors) > 2:
+            known = []
+        function = self.function
+        function.__globals__.update({f"plan_{mask}": plan for mask, plan in known})
+        code = compiled(call_source, *self.layout, tuple((mask, plan.items) for mask, plan in known))
+        # The op's own name is what tracebacks and profilers show.
+        function.__code__ = code.replace(co_name=self.name, co_qualname=self.name)
+        function.__defaults__, function.__kwdefaults__ = self.defaults
+        self.compiled = True
 
     def duck(self, *args: Any, **kwargs: Any) -> Any:
         """The op on whatever comes: tensors give a tensor, bare arrays an array. For use in rules."""
@@ -307,6 +311,12 @@ class Op:
                 return self.function(*args, **kwargs)
         out = self.forward(*args, **kwargs)
         return out[0] if self.aux else out
+
+
+def _first_call(*args: Any, **kwargs: Any) -> Any:
+    """The code of an op's function until it is called: its names are those of the op's own scope."""
+    op.compile()  # type: ignore[attr-defined]
+    return op.function(*args, **kwargs)  # type: ignore[attr-defined]
 
 
 def _nothing() -> None:
