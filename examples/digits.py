@@ -51,8 +51,8 @@ class Classifier(nn.Module):
 def load_data() -> dict[str, Split]:
     """Train, dev and test sets with the same share of every digit, standardised by the training set."""
     images, digits = load_digits(return_X_y=True)
-    rest, test, rest_y, test_y = train_test_split(images, digits, test_size=0.2, stratify=digits, random_state=0)
-    train, dev, train_y, dev_y = train_test_split(rest, rest_y, test_size=0.2, stratify=rest_y, random_state=0)
+    rest, test, rest_y, test_y = train_test_split(images, digits, test_size=0.2, stratify=digits, random_state=1)
+    train, dev, train_y, dev_y = train_test_split(rest, rest_y, test_size=0.2, stratify=rest_y, random_state=1)
     mean, std = train.mean(axis=0), train.std(axis=0)
     std[std == 0] = 1  # pixels that are the same in every image
     splits = {"train": (train, train_y), "dev": (dev, dev_y), "test": (test, test_y)}

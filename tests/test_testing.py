@@ -292,6 +292,5 @@ from tinygrad_dl.testing import check_op
     assert done.returncode
     last = done.stderr.strip().splitlines()[-1]
     assert last == (
-        "ImportError: tinygrad_dl.testing.check_op draws its inputs with hypothesis: "
-        "pip install 'tinygrad_dl[testing]'"
+        "ImportError: tinygrad_dl.testing.check_op draws its inputs with hypothesis: pip install 'tinygrad_dl[testing]'"
     )

@@ -59,6 +59,7 @@ SPELLED = {
     "view": lambda input, shape: input.reshape(shape),
 }
 
+
 def undefined(call: Call) -> bool:
     """Whether PyTorch leaves the result of this call open."""
     name, index = call.op.name, call.values.get("index")

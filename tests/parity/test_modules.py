@@ -69,11 +69,32 @@ MODULES = [
     ("PReLU", (3,), {}, [(2, 3, 4)]),
     ("CosineSimilarity", (), {"dim": -1}, [(3, 4), (3, 4)]),
     ("PairwiseDistance", (), {"p": 1.0}, [(3, 4), (3, 4)]),
-    *[(name, (), {}, [(4, 6)]) for name in (
-        "ReLU", "ReLU6", "LeakyReLU", "ELU", "SELU", "CELU", "GELU", "SiLU", "Mish", "Sigmoid", "LogSigmoid", "Tanh",
-        "Tanhshrink", "Softplus", "Softsign", "Softshrink", "Hardshrink", "Hardtanh", "Hardsigmoid", "Hardswish",
-        "GLU",
-    )],
+    *[
+        (name, (), {}, [(4, 6)])
+        for name in (
+            "ReLU",
+            "ReLU6",
+            "LeakyReLU",
+            "ELU",
+            "SELU",
+            "CELU",
+            "GELU",
+            "SiLU",
+            "Mish",
+            "Sigmoid",
+            "LogSigmoid",
+            "Tanh",
+            "Tanhshrink",
+            "Softplus",
+            "Softsign",
+            "Softshrink",
+            "Hardshrink",
+            "Hardtanh",
+            "Hardsigmoid",
+            "Hardswish",
+            "GLU",
+        )
+    ],
     ("GELU", ("tanh",), {}, [(4, 6)]),
     ("Threshold", (0.1, 20.0), {}, [(4, 6)]),
     ("Softmax", (), {"dim": 1}, [(4, 6)]),
@@ -155,19 +176,31 @@ def test_loss(name, kwargs, kind, shape, reduction):
 def test_losses_of_other_signatures(reduction):
     unit = [RNG.uniform(0.05, 0.95, (5, 4)).astype(np.float32) for _ in range(2)]
     weight = abs(draw(4))
-    both(lambda x, t: functional.binary_cross_entropy(x, t, td.tensor(weight), reduction),
-         lambda x, t: torch.nn.functional.binary_cross_entropy(x, t, torch.tensor(weight), reduction=reduction), unit)
-    both(lambda x, t, v: nn.GaussianNLLLoss(full=True, reduction=reduction)(x, t, v),
-         lambda x, t, v: torch.nn.GaussianNLLLoss(full=True, reduction=reduction)(x, t, v),
-         [draw(5, 4), draw(5, 4), unit[0]])
+    both(
+        lambda x, t: functional.binary_cross_entropy(x, t, td.tensor(weight), reduction),
+        lambda x, t: torch.nn.functional.binary_cross_entropy(x, t, torch.tensor(weight), reduction=reduction),
+        unit,
+    )
+    both(
+        lambda x, t, v: nn.GaussianNLLLoss(full=True, reduction=reduction)(x, t, v),
+        lambda x, t, v: torch.nn.GaussianNLLLoss(full=True, reduction=reduction)(x, t, v),
+        [draw(5, 4), draw(5, 4), unit[0]],
+    )
     sign = np.array([1.0, -1.0, 1.0, 1.0, -1.0], np.float32)
     for name in ("MarginRankingLoss", "CosineEmbeddingLoss"):
         shape = (5,) if name == "MarginRankingLoss" else (5, 4)
-        both(getattr(nn, name)(0.2, reduction=reduction), getattr(torch.nn, name)(0.2, reduction=reduction),
-             [draw(*shape), draw(*shape)], [sign])
+        both(
+            getattr(nn, name)(0.2, reduction=reduction),
+            getattr(torch.nn, name)(0.2, reduction=reduction),
+            [draw(*shape), draw(*shape)],
+            [sign],
+        )
     for swap in (False, True):
-        both(nn.TripletMarginLoss(swap=swap, reduction=reduction),
-             torch.nn.TripletMarginLoss(swap=swap, reduction=reduction), [draw(5, 4), draw(5, 4), draw(5, 4)])
+        both(
+            nn.TripletMarginLoss(swap=swap, reduction=reduction),
+            torch.nn.TripletMarginLoss(swap=swap, reduction=reduction),
+            [draw(5, 4), draw(5, 4), draw(5, 4)],
+        )
 
 
 def test_batchmean():
@@ -205,8 +238,10 @@ def test_clip_grad_norm(norm_type):
     for tensors, make in ((ours, td.tensor), (theirs, torch.tensor)):
         for tensor, g in zip(tensors, gradients, strict=True):
             tensor.grad = make(g)
-    close(nn.utils.clip_grad_norm_(ours, 0.5, norm_type).item(),
-          torch.nn.utils.clip_grad_norm_(theirs, 0.5, norm_type).item())
+    close(
+        nn.utils.clip_grad_norm_(ours, 0.5, norm_type).item(),
+        torch.nn.utils.clip_grad_norm_(theirs, 0.5, norm_type).item(),
+    )
     for mine, other in zip(ours, theirs, strict=True):
         close(mine.grad.numpy(), other.grad.numpy())
 
@@ -229,7 +264,12 @@ def test_gains(name, args):
 def test_a_whole_model_with_pytorchs_weights():
     def build(lib):
         return lib.Sequential(
-            lib.Linear(6, 8), lib.BatchNorm1d(8), lib.ReLU(), lib.Linear(8, 8), lib.LayerNorm(8), lib.GELU(),
+            lib.Linear(6, 8),
+            lib.BatchNorm1d(8),
+            lib.ReLU(),
+            lib.Linear(8, 8),
+            lib.LayerNorm(8),
+            lib.GELU(),
             lib.Linear(8, 3),
         )
 

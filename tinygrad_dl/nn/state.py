@@ -227,5 +227,3 @@ def load_state_dict(
         elif tensor._data is not array:
             tensor._write(array.astype(tensor.dtype, copy=False), "load_state_dict")
     return IncompatibleKeys(missing, unexpected)
-
-

@@ -113,8 +113,6 @@ def normalize_batch(
     return out if x is input else out.reshape(input.shape), mean, inverse
 
 
-
-
 @normalize_batch.joint_vjp("input", "weight", "bias")
 def _batch_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, needs: Any) -> Any:
     x, g = _channels(input), _channels(g)

@@ -200,8 +200,6 @@ def imag(input: Array) -> Any:
     return input.imag, input.dtype.kind
 
 
-
-
 @op(np.conjugate, inputs=[dict(input=complexes()), dict(input=real_tensor())])
 def conj(input: Array) -> Array:
     """The complex conjugate.

@@ -88,9 +88,7 @@ def class_weights(weight: Any, input: Any, name: str) -> Any:
     """The weight of each class, shaped to broadcast against the input."""
     classes = (input.shape[class_axis(input)],)
     if weight.shape != classes:
-        raise ValueError(
-            f"{name}: expected a weight for each class, of shape {classes}, got {weight.shape}"
-        )
+        raise ValueError(f"{name}: expected a weight for each class, of shape {classes}, got {weight.shape}")
     return weight.reshape(-1, *(1,) * (input.ndim - 2)) if input.ndim > 1 else weight
 
 

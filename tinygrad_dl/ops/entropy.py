@@ -63,8 +63,7 @@ def binary_entropy(input: Array, target: Array, weight: Array | None = None, red
         )
     if target.size and not (np.minimum.reduce(target, None) >= 0 and np.maximum.reduce(target, None) <= 1):
         raise ValueError(
-            f"binary_cross_entropy: expected targets between 0 and 1, got numbers from {target.min()} to "
-            f"{target.max()}"
+            f"binary_cross_entropy: expected targets between 0 and 1, got numbers from {target.min()} to {target.max()}"
         )
     with np.errstate(divide="ignore"):
         # As in PyTorch, logarithms end at -100, so that a certain prediction costs 100 and not infinity.
@@ -180,9 +179,7 @@ def _naive_divergence(input: Any, target: Any, log_target: bool = False) -> Any:
     method=False,
     namespace="functional",
     inputs=[
-        broadcasting(
-            real(min_side=1), real(0.1, 2.0, min_side=1), reduction=one_of("mean"), log_target=one_of(False)
-        ),
+        broadcasting(real(min_side=1), real(0.1, 2.0, min_side=1), reduction=one_of("mean"), log_target=one_of(False)),
         broadcasting(real(), real(0.1, 2.0), reduction=one_of("none", "sum"), log_target=one_of(False, True)),
     ],
     errors=[error(ValueError, "reduction", array(2), array(2), reduction="average")],

@@ -65,8 +65,6 @@ def _checked(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str, src
     return dim
 
 
-
-
 @op(
     inputs=[
         dict(input=ROWS, dim=one_of(0, -2), index=integers(0, "n", shape="k m")),
@@ -102,9 +100,7 @@ def gather(input: Array, dim: int, index: Array) -> Array:
 
 
 gather.vjp(
-    input=lambda g, dim, index, input_shape: (
-        accumulate.duck(g, grid(index, dim), input_shape) if input_shape else g
-    ),
+    input=lambda g, dim, index, input_shape: accumulate.duck(g, grid(index, dim), input_shape) if input_shape else g,
     index=None,
 )
 

@@ -63,8 +63,11 @@ index_select.vjp(
     inputs=[
         dict(input=ROWS, dim=one_of(0), index=integers(0, "n", shape="3"), source=real(shape="3 m")),
         dict(
-            input=real(shape="m n", min_side=1), dim=one_of(-1), index=integers(0, "n", shape="2"),
-            source=real(shape="m 2"), alpha=one_of(2.0, -1),
+            input=real(shape="m n", min_side=1),
+            dim=one_of(-1),
+            index=integers(0, "n", shape="2"),
+            source=real(shape="m 2"),
+            alpha=one_of(2.0, -1),
         ),
     ],
     errors=[

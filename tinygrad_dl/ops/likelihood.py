@@ -79,9 +79,7 @@ likelihood_loss.vjp(target=None, weight=None)
 
 
 @likelihood_loss.joint_vjp("input")
-def _likelihood_rule(
-    g: Any, target: Any, weight: Any, input_shape: Any, ignore_index: int, reduction: str
-) -> Any:
+def _likelihood_rule(g: Any, target: Any, weight: Any, input_shape: Any, ignore_index: int, reduction: str) -> Any:
     blank = np.empty(input_shape, g.dtype)
     weights, safe, total = _likelihood_weights(blank, target, weight, ignore_index, reduction)
     q = np.zeros(input_shape, g.dtype)

@@ -155,9 +155,7 @@ def _naive_huber(input: Any, target: Any, delta: float = 1.0) -> Any:
     inputs=[
         {"input": real(), "target": _apart(0.0, 0.9), "delta": one_of(1.0), "reduction": one_of("none", "sum")},
         {"input": real(), "target": _apart(0.6, 2.0), "delta": one_of(0.5), "reduction": one_of("none", "sum")},
-        broadcasting(
-            real(-3, -1, min_side=1), real(1, 3, min_side=1), delta=one_of(1.0), reduction=one_of("mean")
-        ),
+        broadcasting(real(-3, -1, min_side=1), real(1, 3, min_side=1), delta=one_of(1.0), reduction=one_of("mean")),
     ],
     errors=[error(ValueError, "delta", array(2), array(2), delta=0.0)],
     reference=lambda input, target, reduction="mean", delta=1.0: naive(_naive_huber)(

@@ -100,8 +100,6 @@ def normalize_rows(
     return out.reshape(input.shape), inverse
 
 
-
-
 @normalize_rows.joint_vjp("input", "weight", "bias")
 def _layer_norm_rule(
     g: Any,
@@ -137,9 +135,7 @@ def _layer_norm_rule(
 
 
 @overload(normalize_rows, method=False)
-def layer_norm(
-    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> Tensor:
+def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
     """(x - mean) / sqrt(variance + eps) * weight + bias, mean and variance over the last dimensions.
 
     Args:

@@ -289,9 +289,7 @@ def embed_diagonal(input: Array, shape: Any, offset: int, dim1: int, dim2: int) 
     return out
 
 
-diagonal.vjp(
-    input=lambda g, input_shape, offset, dim1, dim2: embed_diagonal.duck(g, input_shape, offset, dim1, dim2)
-)
+diagonal.vjp(input=lambda g, input_shape, offset, dim1, dim2: embed_diagonal.duck(g, input_shape, offset, dim1, dim2))
 embed_diagonal.vjp(input=lambda g, offset, dim1, dim2: np.diagonal(g, offset, dim1, dim2))
 NUMPY[np.diagonal] = lambda a, offset=0, axis1=0, axis2=1: diagonal(a, offset, axis1, axis2)
 

@@ -313,8 +313,8 @@ def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bo
 for _function in (nonzero, argwhere, unique, msort):
     setattr(Tensor, _function.__name__, _function)
 NUMPY[np.sort] = lambda a, axis=-1, kind=None, order=None, stable=None: (
-    sort(a.reshape(-1), 0) if axis is None else sort(a, axis)
-).values
+    (sort(a.reshape(-1), 0) if axis is None else sort(a, axis)).values
+)
 NUMPY[np.argsort] = lambda a, axis=-1, kind=None, order=None, stable=None: (
     argsort(a.reshape(-1), 0) if axis is None else argsort(a, axis)
 )

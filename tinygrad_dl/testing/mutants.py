@@ -1,8 +1,8 @@
 """Wrong gradient rules, made from right ones: proof that the checks can fail.
 
-    for mutant in mutants(op):
-        with mutant:
-            assert mutant.caught(examples(op))
+for mutant in mutants(op):
+    with mutant:
+        assert mutant.caught(examples(op))
 """
 
 from __future__ import annotations
