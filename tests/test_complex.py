@@ -15,7 +15,11 @@ def numbers(*shape: int) -> np.ndarray:
     return RNG.uniform(0.3, 2.0, shape) + 1j * RNG.uniform(-2.0, 2.0, shape)
 
 
-ONE = ["neg", "exp", "log", "sin", "cos", "sqrt", "reciprocal", "square", "conj", "real", "imag", "view_as_real"]
+ONE = [
+    *("neg", "exp", "log", "sin", "cos", "sqrt", "reciprocal", "square", "conj", "real", "imag", "view_as_real"),
+    *("abs", "tan", "sinh", "cosh", "tanh", "exp2", "expm1", "log2", "log10", "log1p", "rsqrt", "sigmoid", "prod"),
+    *("asin", "acos", "atan", "asinh", "acosh", "atanh"),
+]
 TWO = ["add", "sub", "mul", "div"]
 
 

@@ -52,6 +52,7 @@ from tinygrad_dl.dtypes import (
     short,
     uint8,
 )
+from tinygrad_dl.memory import keep_freed_memory
 from tinygrad_dl.modes import (
     enable_grad,
     inference_mode,
@@ -536,6 +537,7 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+keep_freed_memory()
 bool = bool_  # PyTorch's name of the dtype
 # Imported when first used: drawing and testing need more than NumPy.
 _LAZY = ("testing", "viz")

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_dl import dtypes
 from tinygrad_dl.calls import connect_outputs
-from tinygrad_dl.engine import Edge, Node, Output, next_seq, propagate
+from tinygrad_dl.engine import Edge, Node, Output, conjugate, next_seq, propagate
 from tinygrad_dl.modes import enable_grad, modes, no_grad, set_grad_enabled
 from tinygrad_dl.tensor import Tensor, as_array, wrap
 
@@ -308,6 +308,7 @@ class FunctionRules:
         taped = isinstance(saved, list)
         self.ctx.saved_tensors = tuple(t if t is None or isinstance(t, Tensor) else wrap(t) for t in _arrays(saved))
         gradients = [t if isinstance(t, Tensor) or t is None else wrap(t) for t in (g if self.multiple else [g])]
+        gradients = [None if t is None else conjugate(t) for t in gradients]
         with set_grad_enabled(taped):
             out = self.function.backward(self.ctx, *gradients)
         out = (out,) if out is None or isinstance(out, Tensor) else tuple(out)
@@ -318,6 +319,7 @@ class FunctionRules:
                 f"forward, None for those without"
             )
         self.ctx.saved_tensors = ()
+        out = tuple(None if t is None else conjugate(t) for t in out)
         return out if taped else [t._data if isinstance(t, Tensor) else t for t in out]
 
     def taped(self, node: Node) -> Any:

@@ -219,6 +219,9 @@ def propagate(
 
     Returns the gradients at the targets (at every leaf if None), and those of them whose array the
     pass made itself, which may be kept without a copy. Only paths to the targets are visited.
+
+    Complex gradients are carried as their conjugates, so that a rule is "times the derivative" for real
+    and complex numbers alike.
     """
     nodes, leaves = topological(roots)
     wanted: set[Edge] = set(leaves if targets is None else targets)
@@ -232,7 +235,8 @@ def propagate(
     owned: set[Edge] = set()
     found: dict[Edge, Gradient] = {}
     for root, seed in zip(roots, seeds, strict=True):
-        grads[root] = grads[root] + seed if root in grads else seed
+        g = conjugate(seed)
+        grads[root] = grads[root] + g if root in grads else g
 
     ndarray, pop, changed = np.ndarray, grads.pop, mutations.latest
     for node in nodes:
@@ -243,7 +247,7 @@ def propagate(
             g = run_hooks(node.hooks, g)
             changed = mutations.latest  # hooks are the user's code, and may change something
         if useful is not None and node in wanted:
-            found[node] = g
+            found[node] = conjugate(g)
         plan, saved = node.plan, node.saved
         if plan is None:  # an Output: its gradient takes its place among those of the whole node
             slots = grads.setdefault(node.node, [None] * len(node.node.shape))
@@ -293,14 +297,24 @@ def propagate(
                 if hooked is not g:
                     owned.discard(leaf)
                 g = hooked
-            found[leaf] = g
+            found[leaf] = conjugate(g)
     return found, owned
 
 
 def run_hooks(hooks: list[Hook], g: Gradient) -> Gradient:
+    """The gradient as the hooks leave it."""
+    g = conjugate(g)
     for hook in hooks:
         g = hook(g)
-    return g
+    return conjugate(g)
+
+
+def conjugate(g: Gradient) -> Gradient:
+    """Between a gradient as users see it and as rules do: of complex numbers the conjugate."""
+    if g.dtype.kind != "c":
+        return g
+    turned = np.conjugate(g)
+    return np.asarray(turned) if isinstance(turned, np.generic) else turned
 
 
 def materialize(g: Gradient | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Gradient:

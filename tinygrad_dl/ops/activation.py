@@ -20,10 +20,19 @@ ONE = {dtype: np.ones((), dtype) for dtype in ZERO}
 
 SMOOTH = {"input": real()}
 
+# Beyond it the factors of x in silu, mish, gelu and their slopes are exactly 0 or 1: cutting x off here changes no
+# result, and keeps inf * 0 out of them.
+FAR = 1e4
+
 
 def finish(input: Any, out: Any, inplace: bool, name: str) -> Any:
     """What an activation returns: its result, or its input with the result stored in it."""
     return input._assign(out, name) if inplace else out
+
+
+def near(x: Any) -> Any:
+    """The values cut off where nothing changes any more."""
+    return np.minimum(np.maximum(x, -FAR), FAR)
 
 
 # -- relu --------------------------------------------------------------------------------------------
@@ -116,8 +125,7 @@ def logsigmoid(input: Array) -> Array:
     return np.minimum(input, ZERO.get(input.dtype, 0)) - np.log1p(np.exp(np.negative(np.absolute(input))))
 
 
-# sigmoid(-x) is exp(logsigmoid(x) - x).
-logsigmoid.vjp(input=lambda g, out, input: g * np.exp(out - input))
+logsigmoid.vjp(input=lambda g, input: g * sigmoid.duck(np.negative(input)))
 
 
 @op(
@@ -168,10 +176,15 @@ softplus.vjp(input=softplus_slope)
 def swish(input: Array) -> Array:
     """input * sigmoid(input)."""
     gate = logistic(input)
-    return input * gate, gate
+    return np.maximum(input, -FAR) * gate, gate
 
 
-swish.vjp(input=lambda g, out, gate: g * (gate + (out - out * gate)))
+def swish_slope(g: Any, out: Any, gate: Any) -> Any:
+    out = np.minimum(out, FAR)
+    return g * (gate + (out - out * gate))
+
+
+swish.vjp(input=swish_slope)
 
 
 @overload(swish, method=False)
@@ -208,10 +221,15 @@ def tanh_softplus(x: np.ndarray) -> Any:
 def smooth_mish(input: Array) -> Array:
     """input * tanh(softplus(input))."""
     gate = tanh_softplus(input)
-    return input * gate, gate
+    return np.maximum(input, -FAR) * gate, gate
 
 
-smooth_mish.vjp(input=lambda g, input, gate: g * (gate + input * (1 - gate * gate) * sigmoid.duck(input)))
+def mish_slope(g: Any, input: Any, gate: Any) -> Any:
+    input = near(input)
+    return g * (gate + input * (1 - gate * gate) * sigmoid.duck(input))
+
+
+smooth_mish.vjp(input=mish_slope)
 
 
 @overload(smooth_mish, method=False)
@@ -301,7 +319,7 @@ def gelu(input: Array, approximate: str = "none") -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.gelu.html
     """
     share = gelu_share(wide(input), approximate)
-    return (input * share).astype(input.dtype, copy=False), share
+    return (np.maximum(input, -FAR) * share).astype(input.dtype, copy=False), share
 
 
 def wide(x: Any) -> Any:
@@ -322,6 +340,7 @@ def gelu_slope(g: Any, input: Any, share: Any, approximate: str) -> Any:
     """share + x * its derivative; of s = (1 + tanh(u)) / 2 that is 2 (s - s*s) u'."""
     if input.dtype is float16:
         return gelu_slope(wide(g), wide(input), share, approximate).astype(float16)
+    input = near(input)
     if approximate == "none":
         return g * (share + input * (np.exp((input * input) * -0.5) * BELL))
     inner = (input * input) * (6 * SLOPE * CUBE) + 2 * SLOPE

@@ -15,11 +15,6 @@ MISFIT = [error(ValueError, "broadcast", array(2), array(3))]
 NONZERO = real(0.3, 3.0)
 
 
-def holomorphic(slope: Any) -> Any:
-    """A derivative as a rule multiplies by it: of complex functions its conjugate."""
-    return np.conjugate(slope) if slope.dtype.kind == "c" else slope
-
-
 @op(np.add, name="add", operator="add", inplace=True, method=False, inputs=broadcasting(real(), real()), errors=MISFIT)
 def plus(input: Array, other: Array) -> Array:
     """input + other, elementwise."""
@@ -82,11 +77,7 @@ def mul(input: Array, other: Array) -> Array:
     """
 
 
-# Of complex factors the conjugate, as everywhere; asked for here, since a call would cost real ones more.
-mul.vjp(
-    input=lambda g, other: g * (other if other.dtype.kind != "c" else np.conjugate(other)),
-    other=lambda g, input: g * (input if input.dtype.kind != "c" else np.conjugate(input)),
-)
+mul.vjp(input=lambda g, other: g * other, other=lambda g, input: g * input)
 
 
 @op(
@@ -103,12 +94,7 @@ def quotient(input: Array, other: Array) -> Array:
     """input / other, elementwise; integers are divided as floats."""
 
 
-quotient.vjp(
-    input=lambda g, other: g / (other if other.dtype.kind != "c" else np.conjugate(other)),
-    other=lambda g, out, other: np.negative(
-        g * out / other if other.dtype.kind != "c" else g * np.conjugate(out / other)
-    ),
-)
+quotient.vjp(input=lambda g, other: g / other, other=lambda g, out, other: np.negative(g * out / other))
 
 
 @overload(quotient, inplace=True)
@@ -272,7 +258,14 @@ def abs(input: Array) -> Array:
     """
 
 
-abs.vjp(input=lambda g, input: g * np.sign(input))
+def abs_slope(g: Any, input: Any) -> Any:
+    if input.dtype.kind != "c":
+        return g * np.sign(input)
+    size = np.absolute(input)
+    return g * (np.conjugate(input) / np.where(size == 0, 1.0, size))
+
+
+abs.vjp(input=abs_slope)
 
 
 @op(np.sign, inplace=True, inputs={"input": real()})

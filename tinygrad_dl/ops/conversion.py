@@ -157,7 +157,9 @@ def type_(self: Tensor, dtype: Any = None) -> Any:
 
 
 # -- complex numbers ---------------------------------------------------------------------------------
-# The gradient of a real loss at z = x + iy is dL/dx + i dL/dy, PyTorch's convention.
+# The gradient of a real loss L at z = x + iy is dL/dx + i dL/dy, PyTorch's convention. Rules see its conjugate, see
+# `engine.propagate`: multiplying by the derivative is then right for every holomorphic function. Those that are
+# not, here and `abs`, say what they do to the two parts.
 
 
 @op(
@@ -236,9 +238,9 @@ def complex(real: Array, imag: Array) -> Array:
 
 
 imag.vjp(
-    input=lambda g, kind: complex.duck(np.zeros(g.shape, g.dtype), g) if kind == "c" else np.zeros(g.shape, g.dtype)
+    input=lambda g, kind: complex.duck(np.zeros(g.shape, g.dtype), -g) if kind == "c" else np.zeros(g.shape, g.dtype)
 )
-complex.vjp(real=lambda g: np.real(g), imag=lambda g: np.imag(g))
+complex.vjp(real=lambda g: np.real(g), imag=lambda g: -np.imag(g))
 
 
 @op(
@@ -285,8 +287,8 @@ def view_as_real(input: Array) -> Any:
     return input[..., None].view(input.real.dtype), "c"
 
 
-view_as_complex.vjp(input=lambda g: view_as_real.duck(g))
-view_as_real.vjp(input=lambda g, kind: view_as_complex.duck(g) if kind == "c" else g[..., 0])
+view_as_complex.vjp(input=lambda g: view_as_real.duck(np.conjugate(g)))
+view_as_real.vjp(input=lambda g, kind: np.conjugate(view_as_complex.duck(g)) if kind == "c" else g[..., 0])
 
 
 def _to_dtype(name: str, dtype: Any) -> Callable[[Tensor], Tensor]:

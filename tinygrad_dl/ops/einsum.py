@@ -242,7 +242,7 @@ def _gradients(g: Any, operands: list[Any], equation: str) -> list[Any]:
         # Labels of broadcast sizes are summed; those that stand in no other term, or with size 1, are repeated.
         out = "".join(c for c, n in zip(labels, operand.shape, strict=True) if c in known and n == sizes[c])
         equation_i = ",".join([result, *(t for t, _ in others)]) + "->" + out
-        arrays = [g, *(np.conjugate(o) if o.dtype.kind == "c" else o for _, o in others)]
+        arrays = [g, *(o for _, o in others)]
         made = contracted.duck(arrays, equation_i)
         if len(out) != len(labels):
             made = made.reshape([n if c in out else 1 for c, n in zip(labels, operand.shape, strict=True)])

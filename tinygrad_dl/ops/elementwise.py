@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from tinygrad_dl.op import Array, op
-from tinygrad_dl.ops.arithmetic import holomorphic
 from tinygrad_dl.ops.comparison import MISFIT
 from tinygrad_dl.ops.error_function import erf_of, erfc_of
 from tinygrad_dl.ops.overload import alias
@@ -29,7 +28,7 @@ def exp(input: Array) -> Array:
     """
 
 
-exp.vjp(input=lambda g, out: g * holomorphic(out))
+exp.vjp(input=lambda g, out: g * out)
 
 
 @op(np.exp2, floating=True, inplace=True, inputs=ANY)
@@ -74,7 +73,7 @@ def log(input: Array) -> Array:
     """
 
 
-log.vjp(input=lambda g, input: g / holomorphic(input))
+log.vjp(input=lambda g, input: g / input)
 
 
 @op(np.log2, floating=True, inplace=True, inputs=POSITIVE)
@@ -134,7 +133,7 @@ def sin(input: Array) -> Array:
     """
 
 
-sin.vjp(input=lambda g, input: g * holomorphic(np.cos(input)))
+sin.vjp(input=lambda g, input: g * np.cos(input))
 
 
 @op(np.cos, floating=True, inplace=True, inputs=ANY)
@@ -149,7 +148,7 @@ def cos(input: Array) -> Array:
     """
 
 
-cos.vjp(input=lambda g, input: np.negative(g * holomorphic(np.sin(input))))
+cos.vjp(input=lambda g, input: np.negative(g * np.sin(input)))
 
 
 @op(np.tan, floating=True, inplace=True, inputs={"input": real(-1.2, 1.2)})
@@ -304,7 +303,7 @@ atanh.vjp(input=lambda g, input: g / (1 - input * input))
 
 @op(np.arctan2, floating=True, inplace=True, inputs=broadcasting(real(0.3, 3.0), real()), errors=MISFIT)
 def atan2(input: Array, other: Array) -> Array:
-    """The angle of the point (x=other, y=input), between -pi and pi.
+    """The angle of the point (x=other, y=input), between -pi and pi; its gradient at the origin is 0.
 
     >>> import tinygrad_dl as td
     >>> td.atan2(td.tensor([1.0, 0.0]), td.tensor([0.0, -1.0]))
@@ -314,9 +313,16 @@ def atan2(input: Array, other: Array) -> Array:
     """
 
 
+def turn(g: Any, along: Any, across: Any) -> Any:
+    """along / (along**2 + across**2), whose squares would overflow; 0 at the origin."""
+    radius = np.hypot(along, across)
+    radius = np.where(radius == 0, 1.0, radius)
+    return g * (along / radius / radius)
+
+
 atan2.vjp(
-    input=lambda g, input, other: g * (other / (input * input + other * other)),
-    other=lambda g, input, other: np.negative(g * (input / (input * input + other * other))),
+    input=lambda g, input, other: turn(g, other, input),
+    other=lambda g, input, other: np.negative(turn(g, input, other)),
 )
 
 

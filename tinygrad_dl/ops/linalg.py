@@ -62,14 +62,13 @@ def matmul(input: Array, other: Array) -> Array:
     return np.matmul(input, other)
 
 
-def adjoint_of(a: Any) -> Any:
-    """The last two dimensions exchanged, complex elements conjugated: what a product's gradient multiplies by."""
-    turned = a.T if a.ndim == 2 else a.swapaxes(-1, -2) if a.ndim > 2 else a
-    return np.conjugate(turned) if a.dtype.kind == "c" else turned
+def turned_of(a: Any) -> Any:
+    """The last two dimensions exchanged: what a product's gradient multiplies by."""
+    return a.T if a.ndim == 2 else a.swapaxes(-1, -2) if a.ndim > 2 else a
 
 
 def _matmul_input(g: Any, input_shape: tuple[int, ...], other: Any) -> Any:
-    turned = adjoint_of(other)
+    turned = turned_of(other)
     ndim = other.ndim
     if ndim == 2 and len(input_shape) > 1:
         return g @ turned if len(input_shape) == 2 else (as_rows(g) @ turned).reshape(input_shape)
@@ -86,8 +85,8 @@ def _matmul_other(g: Any, input: Any, other_shape: tuple[int, ...]) -> Any:
     ndim = input.ndim
     if ndim > 2 and len(other_shape) <= 2:
         rows = as_rows(input)
-        return adjoint_of(rows) @ (as_rows(g) if len(other_shape) == 2 else g.reshape(-1))
-    turned = adjoint_of(input)
+        return turned_of(rows) @ (as_rows(g) if len(other_shape) == 2 else g.reshape(-1))
+    turned = turned_of(input)
     if ndim == 1:
         return g * turned if len(other_shape) == 1 else np.expand_dims(turned, -1) * np.expand_dims(g, -2)
     gx = turned @ g
@@ -278,8 +277,8 @@ def _added_input(g: Any, input_shape: tuple[int, ...], beta: Any) -> Any:
 
 addmm.vjp(
     input=_added_input,
-    mat1=lambda g, mat2, alpha: _scaled(g @ adjoint_of(mat2), alpha),
-    mat2=lambda g, mat1, alpha: _scaled(adjoint_of(mat1) @ g, alpha),
+    mat1=lambda g, mat2, alpha: _scaled(g @ turned_of(mat2), alpha),
+    mat2=lambda g, mat1, alpha: _scaled(turned_of(mat1) @ g, alpha),
 )
 
 
@@ -318,8 +317,8 @@ def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: Any = 1, alpha:
 
 baddbmm.vjp(
     input=_added_input,
-    batch1=lambda g, batch2, alpha: _scaled(g @ adjoint_of(batch2), alpha),
-    batch2=lambda g, batch1, alpha: _scaled(adjoint_of(batch1) @ g, alpha),
+    batch1=lambda g, batch2, alpha: _scaled(g @ turned_of(batch2), alpha),
+    batch2=lambda g, batch1, alpha: _scaled(turned_of(batch1) @ g, alpha),
 )
 
 

@@ -11,7 +11,7 @@ from tinygrad_dl.dtypes import as_dtype, float16, float32
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.extrema import share_evenly
 from tinygrad_dl.ops.powers import power
-from tinygrad_dl.ops.reduce import ADD, LARGEST, OVER, SMALLEST, add_up, kept
+from tinygrad_dl.ops.reduce import ADD, LARGEST, OVER, SMALLEST, add_up, kept, require_floating
 from tinygrad_dl.samples import array, error, one_of, real
 
 
@@ -37,6 +37,9 @@ def p_norm(x: np.ndarray, p: float, dim: Any, keepdim: bool) -> Any:
         return (LARGEST if p > 0 else SMALLEST)(size, dim, None, None, keepdim)
     if p == 0:
         return ADD(x != 0, dim, x.dtype, None, keepdim)
+    if p < 0:
+        with np.errstate(divide="ignore"):  # 0 to a negative power is inf, and inf to another one 0 again
+            return add_up(size**p, dim, keepdim) ** (1 / p)
     return add_up(size**p, dim, keepdim) ** (1 / p)
 
 
@@ -69,6 +72,7 @@ def norm(input: Array, p: Any = "fro", dim: Any = None, keepdim: bool = False, *
     Source: https://docs.pytorch.org/docs/stable/generated/torch.norm.html
     """
     number = order(p)
+    require_floating(input.dtype)
     if dtype is not None:
         input = input.astype(as_dtype(dtype), copy=False)
     if type(dim) is list:
@@ -92,7 +96,7 @@ def norm_slope(g: Any, input: Any, out: Any, p: Any, dim: Any, keepdim: bool) ->
         return kept(np.where(out == 0, 0.0, g / safe), shape, dim, keepdim) * input
     size = np.absolute(input)
     ratio = np.where(size == 0, 1.0, size) / kept(safe, shape, dim, keepdim)
-    return kept(g, shape, dim, keepdim) * (np.sign(input) * power(ratio, p - 1))
+    return kept(np.where(out == 0, 0.0, g), shape, dim, keepdim) * (np.sign(input) * power(ratio, p - 1))
 
 
 norm.vjp(input=norm_slope)

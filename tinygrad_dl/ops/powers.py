@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_dl.attach import inplace_form
 from tinygrad_dl.op import Array, op
-from tinygrad_dl.ops.arithmetic import MISFIT, NONZERO, holomorphic
+from tinygrad_dl.ops.arithmetic import MISFIT, NONZERO
 from tinygrad_dl.ops.overload import alias
 from tinygrad_dl.samples import array, broadcasting, error, one_of, real
 from tinygrad_dl.tensor import Tensor
@@ -26,7 +26,7 @@ def reciprocal(input: Array) -> Array:
     """
 
 
-reciprocal.vjp(input=lambda g, out: np.negative(g * np.square(holomorphic(out))))
+reciprocal.vjp(input=lambda g, out: np.negative(g * np.square(out)))
 
 
 @op(np.square, inplace=True, inputs={"input": real()})
@@ -41,7 +41,7 @@ def square(input: Array) -> Array:
     """
 
 
-square.vjp(input=lambda g, input: g * holomorphic(input + input))
+square.vjp(input=lambda g, input: g * (input + input))
 
 
 @op(np.sqrt, floating=True, inplace=True, inputs={"input": real(0.2, 3.0)})
@@ -56,7 +56,7 @@ def sqrt(input: Array) -> Array:
     """
 
 
-sqrt.vjp(input=lambda g, out: g / holomorphic(out + out))
+sqrt.vjp(input=lambda g, out: g / (out + out))
 
 
 @op(floating=True, inplace=True, inputs={"input": real(0.2, 3.0)}, reference=lambda input: input**-0.5)
@@ -128,7 +128,7 @@ def pow_slope(g: Any, input: Any, exponent: Any) -> Any:
             return np.zeros_like(g)
         if number == 1:
             return g
-        return g * holomorphic(power(input, number - 1) * number)
+        return g * (power(input, number - 1) * number)
     if exponent.ndim == 0 and exponent.item() != 0:
         return g * (exponent * np.power(input, exponent - 1))
     # Only where both are 0, so that the derivative at the exponent 0 stays input ** -1 for the second order.

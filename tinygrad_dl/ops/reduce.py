@@ -177,9 +177,12 @@ SPREAD = {"input": real(min_dims=1, min_side=2), **OVER, "correction": one_of(0,
 INTEGERS = [error(TypeError, "expected a floating dtype", array(2, dtype="int64"))]
 
 
-def refuse_integers(dtype: Any) -> None:
+def require_floating(dtype: Any) -> None:
+    """Refuses what has no mean or distance: integers, and complex numbers, whose parts are meant."""
     if dtype.kind in "biu":
         raise TypeError(f"expected a floating dtype, got {dtype}; call .float() first")
+    if dtype.kind == "c":
+        raise TypeError(f"expected a real floating dtype, got {dtype}; reduce td.view_as_real(...) of it")
 
 
 @op(
@@ -203,7 +206,7 @@ def var(input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = Fal
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.var.html
     """
-    refuse_integers(input.dtype)
+    require_floating(input.dtype)
     dim, correction = options(dim, unbiased, correction)
     return variance(input, dim, keepdim, correction)
 
@@ -232,7 +235,7 @@ def std(input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = Fal
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.std.html
     """
-    refuse_integers(input.dtype)
+    require_floating(input.dtype)
     dim, correction = options(dim, unbiased, correction)
     return np.sqrt(variance(input, dim, keepdim, correction))
 

@@ -40,7 +40,8 @@ def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
         input = input.astype(as_dtype(dtype), copy=False)
     if not input.size:
         return input.copy()
-    e = np.asarray(input - LARGEST(input, dim, None, None, True))
+    with np.errstate(invalid="ignore"):  # -inf - -inf in a row of nothing else
+        e = np.asarray(input - LARGEST(input, dim, None, None, True))
     np.exp(e, out=e)
     e /= add_up(e, dim, True)
     return e
@@ -77,7 +78,8 @@ def log_softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
         input = input.astype(as_dtype(dtype), copy=False)
     if not input.size:
         return input.copy()
-    out = np.asarray(input - LARGEST(input, dim, None, None, True))
+    with np.errstate(invalid="ignore"):  # -inf - -inf in a row of nothing else
+        out = np.asarray(input - LARGEST(input, dim, None, None, True))
     out -= np.log(add_up(np.exp(out), dim, True))
     return out
 

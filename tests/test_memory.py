@@ -1,0 +1,23 @@
+"""Freed memory is kept for the next arrays, unless the user says otherwise."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+CODE = "from tinygrad_dl.memory import keep_freed_memory; print(keep_freed_memory())"
+GLIBC = sys.platform.startswith("linux") and platform.libc_ver()[0] == "glibc"
+
+
+@pytest.mark.parametrize(
+    ("variable", "expected"),
+    [({}, GLIBC), ({"TINYGRAD_DL_MALLOC": "0"}, False), ({"MALLOC_TRIM_THRESHOLD_": "100000"}, False)],
+)
+def test_malloc_is_set_only_where_the_user_has_not(variable, expected):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")} | variable
+    done = subprocess.run([sys.executable, "-c", CODE], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(expected)
