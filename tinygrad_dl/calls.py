@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_dl import dtypes
 from tinygrad_dl.engine import Leaf, Node, Output, next_seq
-from tinygrad_dl.modes import modes
+from tinygrad_dl.modes import modes, threads
 from tinygrad_dl.tensor import Tensor, as_array, wrap
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ SCOPE: dict[str, Any] = {
     "wrap": wrap,
     "next_seq": next_seq,
     "modes": modes,
+    "threads": threads,
     "UNSET": UNSET,
     "NUMBERS": NUMBERS,
     "constant": constant,

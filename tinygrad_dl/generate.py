@@ -16,7 +16,7 @@ def generated(input):
         explain(error, op, (input,)); raise
     if type(out) is not ndarray: out = asarray(out)
     result = new(Tensor); result._data = out; result._edge = None
-    if (edge_input is not None) and modes.grad:
+    if (edge_input is not None) and (not threads.not_recording or modes.grad):
         node = Node(); node.edges = (edge_input,); node.hooks = None; node.seq = next_seq()
         plan = plans[1] or plan_for(1); save = plan.save
         node.plan = plan; node.saved = save(input, out) if save is not None else ()
@@ -149,7 +149,7 @@ def _record(
     named = getattr(outputs, "_fields", ())
     saved = ", ".join([*parameters, "out", *aux, *(["*out"] if named else [])])
     lines = [
-        f"    if ({recorded}) and modes.grad:",
+        f"    if ({recorded}) and (not threads.not_recording or modes.grad):",
         f"        node = Node(); node.edges = {edges}; node.hooks = None; node.seq = next_seq()",
         *([f"        {', '.join(named)}, = out"] if named and plans else []),
     ]
