@@ -248,6 +248,8 @@ def propagate(
             changed = mutations.latest  # hooks are the user's code, and may change something
         if useful is not None and node in wanted:
             found[node] = conjugate(g)
+            if not any(edge in useful for edge in node.edges):
+                continue  # nobody asked for what lies behind it
         plan, saved = node.plan, node.saved
         if plan is None:  # an Output: its gradient takes its place among those of the whole node
             slots = grads.setdefault(node.node, [None] * len(node.node.shape))
@@ -256,11 +258,7 @@ def propagate(
         if plan.multiple:
             g = [materialize(*each) for each in zip(g, node.shape, node.dtype, strict=True)]
         if saved is None:
-            raise RuntimeError(
-                f"backward reached {node.name} a second time, but its saved values were freed by the "
-                f"first pass; call the first backward (or grad) with retain_graph=True to go through "
-                f"the same graph again, or run the forward computation again"
-            )
+            raise freed(node)
         if node.seq < changed:
             mutations.check(node)
         try:
@@ -293,12 +291,20 @@ def propagate(
         if leaf in grads and leaf in wanted:
             g = grads[leaf]
             if leaf.hooks is not None:
-                hooked = run_hooks(leaf.hooks, g)
-                if hooked is not g:
+                g = run_hooks(leaf.hooks, g)
+                if g is not grads[leaf]:
                     owned.discard(leaf)
-                g = hooked
             found[leaf] = conjugate(g)
     return found, owned
+
+
+def freed(node: Node) -> RuntimeError:
+    """The error of a second pass through a graph whose saved values are gone."""
+    return RuntimeError(
+        f"backward reached {node.name} a second time, but its saved values were freed by the first pass; call "
+        f"the first backward (or grad) with retain_graph=True to go through the same graph again, or run the "
+        f"forward computation again"
+    )
 
 
 def run_hooks(hooks: list[Hook], g: Gradient) -> Gradient:
