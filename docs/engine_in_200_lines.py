@@ -45,6 +45,9 @@ class Tensor:
     def __mul__(self, other):
         return mul(self, other)
 
+    def reshape(self, shape):
+        return reshape(self, shape=shape)
+
     __radd__, __rmul__ = __add__, __mul__
 
     def __sub__(self, other):
@@ -137,22 +140,18 @@ def total(x, axis=None):
 
 def spread(g, axis, x_shape):
     kept = tuple(1 if axis in (None, i) else n for i, n in enumerate(x_shape))
-    return np.broadcast_to(np.reshape(g, shape=kept), x_shape)
+    return np.broadcast_to(g.reshape(kept), x_shape)
 
 
 total.vjp(x=spread)
 
 
-@op(np.broadcast_to)
-def broadcast_to(x, shape=None):
-    return np.broadcast_to(x, shape)
-
-
+broadcast_to = Op(lambda x, shape=None: np.broadcast_to(x, shape), np.broadcast_to)
 broadcast_to.vjp(x=lambda g: g)  # the engine sums what was repeated
 
 
-reshape = Op(lambda x, shape=None: np.reshape(x, shape), np.reshape)
-reshape.vjp(x=lambda g, x_shape: np.reshape(g, shape=x_shape))
+reshape = Op(lambda x, shape=None: np.reshape(x, shape))
+reshape.vjp(x=lambda g, x_shape: g.reshape(x_shape))
 
 
 # -- the backward pass -----------------------------------------------------------------------------
@@ -189,7 +188,7 @@ def unbroadcast(g, shape):
     """Sums over what broadcasting repeated."""
     extra = g.ndim - len(shape)
     axes = tuple(i for i in range(g.ndim) if i < extra or (shape[i - extra] == 1 and g.shape[i] != 1))
-    return np.reshape(np.add.reduce(g, axis=axes), shape=shape) if g.shape != tuple(shape) else g
+    return np.add.reduce(g, axis=axes).reshape(shape) if g.shape != tuple(shape) else g
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ spec.loader.exec_module(retold)
     [
         lambda x, w: np.sum(np.tanh(x * w) * np.exp(x)),
         lambda x, w: np.sum(np.sum(x * x, axis=0) * w + 2.0 - w),
-        lambda x, w: np.sum(np.exp(np.reshape(x, (3, 2))) * 0.5) * np.sum(w),
+        lambda x, w: np.sum(np.exp(x.reshape((3, 2))) * 0.5) * np.sum(w),
     ],
 )
 def test_first_and_second_order_agree_with_the_engine(f):

@@ -9,7 +9,6 @@ tensor([2., 4.])
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 from tinygrad_dl import autograd, nn, optim
@@ -545,6 +544,8 @@ _LAZY = ("testing", "viz")
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
+        import importlib
+
         return importlib.import_module(f"tinygrad_dl.{name}")
     raise AttributeError(f"module 'tinygrad_dl' has no attribute {name!r}")
 

@@ -28,7 +28,6 @@ def generated(input):
 from __future__ import annotations
 
 import functools
-import linecache
 import types
 from collections.abc import Callable
 from typing import Any
@@ -40,6 +39,8 @@ ALIASES = {"dim": "axis", "keepdim": "keepdims"}
 @functools.cache
 def compiled(source: Callable[..., str], *layout: Any) -> types.CodeType:
     """The code of a generated function; one for all ops of the same layout. Tracebacks show its source."""
+    import linecache
+
     text = source(*layout)
     filename = f"<tinygrad_dl {source.__name__} {abs(hash(layout)):x}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
