@@ -330,12 +330,12 @@ def materialize(g: Gradient | None, shape: tuple[int, ...], dtype: np.dtype[Any]
 
 def is_fresh(gx: Gradient, g: Gradient, saved: Any) -> bool:
     """Whether a rule made this array itself: it is no view, not what it got, not what was saved."""
-    return (
-        type(gx) is np.ndarray
-        and gx.base is None
-        and gx is not g
-        and not any(gx is value for value in saved_arrays(saved))
-    )
+    if type(gx) is not np.ndarray or gx.base is not None or gx is g:
+        return False
+    for value in saved:
+        if value is gx or (type(value) in (list, tuple) and any(each is gx for each in value)):
+            return False
+    return True
 
 
 class Mutations:
