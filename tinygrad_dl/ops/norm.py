@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.dtypes import float16, float32
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.neural import ones, product
 from tinygrad_dl.ops.overload import overload
@@ -27,7 +28,8 @@ def _naive_layer_norm(
 
 
 def _as_rows(x: Any, count: int) -> Any:
-    """The array with the normalised dimensions made one: (rows, count)."""
+    """The array with the normalised dimensions made one: (rows, count); float16 as float32, where squares fit."""
+    x = x if x.dtype is not float16 else x.astype(float32)
     return np.reshape(x, (math.prod(x.shape) // count if count else 0, count))
 
 
@@ -44,10 +46,15 @@ def _row_means(x: Any) -> Any:
     return product(x, evenly(x.shape[1], x.dtype))
 
 
+def _row_centres(x: Any) -> Any:
+    """The mean of each row to be taken from it: the sum divided, which is the value itself where all are equal."""
+    return product(x, np.reshape(ones(x.shape[1], x.dtype), (-1, 1))) / x.shape[1]
+
+
 def _inverse_std(input: Any, normalized_shape: Any, eps: float) -> Any:
     """1 / sqrt(variance + eps) of each row, as a column."""
     rows = _as_rows(input, math.prod(normalized_shape))
-    centered = rows - _row_means(rows)
+    centered = rows - _row_centres(rows)
     return 1 / np.sqrt(_row_means(centered * centered) + eps)
 
 
@@ -89,15 +96,15 @@ def normalize_rows(
     count = math.prod(normalized_shape)
     rows = _as_rows(input, count)
     if not rows.size:
-        return input.copy(), np.zeros((rows.shape[0], 1), input.dtype)
-    out = rows - _row_means(rows)
+        return input.copy(), np.zeros((rows.shape[0], 1), rows.dtype)
+    out = rows - _row_centres(rows)
     inverse = 1 / np.sqrt(_row_means(out * out) + eps)
     out *= inverse
     if weight is not None:
         out *= weight.reshape(-1)
     if bias is not None:
         out += bias.reshape(-1)
-    return out.reshape(input.shape), inverse
+    return out.reshape(input.shape).astype(input.dtype, copy=False), inverse
 
 
 @normalize_rows.joint_vjp("input", "weight", "bias")
@@ -115,7 +122,7 @@ def _layer_norm_rule(
     if needs[2]:
         gb = np.reshape(product(ones(g.shape[0], g.dtype), g), normalized_shape)
     if needs[0] or needs[1]:
-        scaled = (rows - _row_means(rows)) * inverse if rows.shape[1] else rows
+        scaled = (rows - _row_centres(rows)) * inverse if rows.shape[1] else rows
         if needs[1]:
             gw = np.reshape(product(ones(g.shape[0], g.dtype), g * scaled), normalized_shape)
         if needs[0]:
@@ -131,6 +138,8 @@ def _layer_norm_rule(
             elif rows.shape[1]:
                 gx = (g - _row_means(g) - scaled * _row_means(g * scaled)) * inverse
             gx = np.reshape(gx, input.shape)
+    if input.dtype is float16:
+        return [None if each is None else each.astype(float16) for each in (gx, gw, gb)]
     return gx, gw, gb
 
 

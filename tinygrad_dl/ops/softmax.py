@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import as_dtype
+from tinygrad_dl.dtypes import as_dtype, float16, float32
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.reduce import ADD, LARGEST, add_up, kept
 from tinygrad_dl.samples import array, axes_of, axis_of, error, one_of, real
@@ -40,11 +40,14 @@ def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
         input = input.astype(as_dtype(dtype), copy=False)
     if not input.size:
         return input.copy()
+    given = input.dtype
+    if given is float16:
+        input = input.astype(float32)  # in float16 the sum would end at 65504
     with np.errstate(invalid="ignore"):  # -inf - -inf in a row of nothing else
         e = np.asarray(input - LARGEST(input, dim, None, None, True))
     np.exp(e, out=e)
     e /= add_up(e, dim, True)
-    return e
+    return e if given is not float16 else e.astype(float16)
 
 
 def softmax_slope(g: Any, out: Any, dim: Any) -> Any:
@@ -78,10 +81,13 @@ def log_softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
         input = input.astype(as_dtype(dtype), copy=False)
     if not input.size:
         return input.copy()
+    given = input.dtype
+    if given is float16:
+        input = input.astype(float32)
     with np.errstate(invalid="ignore"):  # -inf - -inf in a row of nothing else
         out = np.asarray(input - LARGEST(input, dim, None, None, True))
     out -= np.log(add_up(np.exp(out), dim, True))
-    return out
+    return out if given is not float16 else out.astype(float16)
 
 
 log_softmax.vjp(input=lambda g, out, dim: g - np.exp(out) * ADD(g, axis=dim, keepdims=True))
@@ -110,12 +116,16 @@ def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Array:
     """
     if type(dim) is list:
         dim = tuple(dim)
+    given = input.dtype
+    if given is float16:
+        input = input.astype(float32)
     largest = LARGEST(input, dim, None, None, True, -np.inf)
     largest = np.where(np.isfinite(largest), largest, input.dtype.type(0))
     total = add_up(np.exp(input - largest), dim, True)
     with np.errstate(divide="ignore"):  # log(0) is the right answer where all are -inf
         out = np.log(total) + largest
-    return out if keepdim or (dim is None and not input.ndim) else ADD(out, dim)
+    out = out if keepdim or (dim is None and not input.ndim) else ADD(out, dim)
+    return out if given is not float16 else out.astype(float16)
 
 
 def logsumexp_slope(g: Any, out: Any, input: Any, dim: Any, keepdim: bool) -> Any:
