@@ -25,8 +25,8 @@ LIBRARIES = ("tinygrad_dl", "torch")
 
 
 def environment() -> dict[str, str]:
-    """The user's environment, with the library found and without a pinned BLAS kernel."""
-    env = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"}
+    """The user's environment: with the library found, BLAS's own choice of kernel and imports from cached bytecode."""
+    env = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "PYTHONDONTWRITEBYTECODE")}
     env["PYTHONPATH"] = str(HERE.parent)
     return env
 

@@ -8,6 +8,7 @@ import resource
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 
@@ -16,20 +17,8 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def main(library: str, name: str, seconds: float) -> dict[str, Any]:
-    """Runs steps for about `seconds`, in blocks; the time of a step is the median over the blocks."""
-    begin = time.perf_counter()
-    lib = importlib.import_module(library)
-    if library == "torch":
-        importlib.import_module("torch.optim")
-    from cases import CASES  # after the import that is measured
-
-    step = CASES[name][0](lib)
-    baseline = peak_bytes()
-    loss = step()
-    first = time.perf_counter() - begin
-    if name.startswith("import"):
-        return {"seconds": first, "peak": peak_bytes(), "over_import": peak_bytes() - baseline, "loss": loss.item()}
+def timed(step: Callable[[], Any], seconds: float) -> float:
+    """The time of a step: runs it for about `seconds`, in blocks, and takes the median over the blocks."""
     for _ in range(3):
         step()
     start = time.perf_counter()
@@ -41,10 +30,34 @@ def main(library: str, name: str, seconds: float) -> dict[str, Any]:
     while time.perf_counter() < end or len(times) < 3:
         start = time.perf_counter()
         for _ in range(block):
-            loss = step()
+            step()
         times.append((time.perf_counter() - start) / block)
-    result = {"seconds": statistics.median(times), "peak": peak_bytes(), "over_import": peak_bytes() - baseline}
-    return {**result, "loss": float(loss.item())}
+    return statistics.median(times)
+
+
+def load(library: str) -> Any:
+    """The library, imported, with its optimisers."""
+    lib = importlib.import_module(library)
+    if library == "torch":
+        importlib.import_module("torch.optim")
+    return lib
+
+
+def main(library: str, name: str, seconds: float) -> dict[str, Any]:
+    """The time of a step and the memory that it takes."""
+    begin = time.perf_counter()
+    lib = load(library)
+    from cases import CASES  # after the import that is measured
+
+    step = CASES[name][0](lib)
+    baseline = peak_bytes()
+    loss = step()
+    first = time.perf_counter() - begin
+    if name.startswith("import"):
+        return {"seconds": first, "peak": peak_bytes(), "over_import": peak_bytes() - baseline, "loss": loss.item()}
+    took = timed(step, seconds)
+    result = {"seconds": took, "peak": peak_bytes(), "over_import": peak_bytes() - baseline}
+    return {**result, "loss": float(step().item())}
 
 
 if __name__ == "__main__":
