@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -72,9 +73,58 @@ def explain(error: Exception, op: Op, values: tuple[Any, ...]) -> None:
             "expected shapes that broadcast: counted from the last dimension, sizes are equal or one of them is 1; "
             "reshape() or unsqueeze() one of the tensors"
         )
-    elif op.namespace != "rules":  # those have no public name
-        home = {"td": "", "functional": "nn.functional."}.get(op.namespace, f"{op.namespace}.")
-        error.add_note(f"help(tinygrad_dl.{home}{op.name}) says what it takes")
+        return
+    expected = advice(error, dict(zip(op.parameters, values, strict=True)))
+    if expected:
+        error.add_note(expected)
+    home = public_home(op)
+    if home:
+        error.add_note(f"help({home}.{op.name}) says what it takes")
+
+
+# What NumPy says of shapes and dimensions -> what was expected, and what to do.
+ADVICE = {
+    "core dimension": (
+        "expected (..., n, k) @ (..., k, m): the last size of the first and the last but one of the second (the only "
+        "one of a vector) are equal; swap dimensions with .mT, or reshape()"
+    ),
+    "not have enough dimensions": "expected tensors of 1 or more dimensions; multiply by a number with *",
+    "newaxis": "expected sizes before the last two dimensions that broadcast: equal, or one of them 1; use unsqueeze()",
+    "remapped shapes": "expected each size as it is, or in the place of a 1, or new in front; use repeat() to copy",
+    "allowed by the axis remapping": "expected as many sizes as the tensor has dimensions, or more; -1 keeps a size",
+    "concatenation axis": "expected shapes that are equal but for `dim`; reshape() them, or join along another dim",
+    "same number of dimensions": "expected tensors of one number of dimensions; use unsqueeze(), or stack()",
+    "cannot reshape": "expected sizes whose product is the number of elements; one of them may be -1: what is left",
+    "one unknown dimension": "expected -1 for one size at most: it stands for what is left",
+    "axes don't match": "expected each dimension exactly once, as in permute(1, 0)",
+    "repeated axis": "expected each dimension exactly once, as in permute(1, 0)",
+    "duplicate value in 'axis'": "expected each dimension once at most",
+    "zero-size array to reduction": "expected at least one element; look at numel() first",
+    "of an empty sequence": "expected at least one element; look at numel() first",
+    "out of bounds for axis": "indices start at 0, and the last is size - 1 (or -1)",
+    "too many indices": "expected at most one index a dimension; None makes a new one",
+    "negative integer powers": "make the base a float first, with .float()",
+}
+
+
+def advice(error: Exception, arguments: dict[str, Any]) -> str | None:
+    """What was expected and what to do, where NumPy's own text leaves that open."""
+    text = str(error)
+    if isinstance(error, np.exceptions.AxisError) and error.ndim is not None:
+        n = error.ndim
+        return f"expected a dimension from {-n} to {n - 1}" if n else "a 0-d tensor has no dimensions"
+    if isinstance(error, TypeError) and "NoneType" in text:
+        empty = [name for name, value in arguments.items() if value is None]
+        return f"expected a tensor or a number, got None for {' or '.join(map(repr, empty))}" if empty else None
+    return next((hint for words, hint in ADVICE.items() if words in text), None)
+
+
+def public_home(op: Op) -> str | None:
+    """Where users find an op: a module of the package, the class Tensor, or nowhere."""
+    home = {"td": "tinygrad_dl", "functional": "tinygrad_dl.nn.functional"}.get(op.namespace)
+    if home in sys.modules and op.name in vars(sys.modules[home]):
+        return home
+    return "tinygrad_dl.Tensor" if op.namespace == "td" and hasattr(Tensor, op.name) else None
 
 
 def summary(value: Any) -> str:

@@ -63,6 +63,11 @@ class Optimizer:
                 f"{type(self).__name__}: params is one tensor of shape {params.shape}, expected an iterable of "
                 f"tensors; pass [tensor], or model.parameters()"
             )
+        if not isinstance(params, Iterable):
+            raise TypeError(
+                f"{type(self).__name__}: params is a {type(params).__name__}, expected an iterable of tensors; pass "
+                f"model.parameters()"
+            )
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self._state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
