@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.op import Array, op
-from tinygrad_dl.ops.neural import ones, product
+from tinygrad_dl.ops.neural import product
+from tinygrad_dl.ops.reduce import ones
 from tinygrad_dl.samples import array, error, one_of, real
 from tinygrad_dl.tensor import Tensor
 

@@ -91,6 +91,11 @@ def t(input: Any) -> Tensor:
 def adjoint(input: Any) -> Tensor:
     """The last two dimensions exchanged, complex elements conjugated.
 
+    >>> import tinygrad_dl as td
+    >>> td.adjoint(td.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor([[1., 3.],
+            [2., 4.]])
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.adjoint.html
     """
     turned = _matrix_transpose(input)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import alias
-from tinygrad_dl.ops.reduce import LARGEST, SMALLEST, kept
+from tinygrad_dl.ops.reduce import SMALLEST, kept, largest
 from tinygrad_dl.ops.selection import maximum, minimum
 from tinygrad_dl.samples import array, axes_of, axis_of, error, one_of, real
 from tinygrad_dl.tensor import NUMPY, Tensor
@@ -33,7 +33,7 @@ def amax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.amax.html
     """
-    return LARGEST(input, dim, None, None, keepdim)
+    return largest(input, dim, keepdim)
 
 
 @op(np.min, np.amin, (np.minimum, "reduce"), inputs=OVER, errors=EMPTY, reference=np.min)

@@ -250,6 +250,10 @@ def _at_least(ndim: int, tensor: Any) -> Any:
 def atleast_1d(tensor: Any) -> Any:
     """The tensor with at least one dimension.
 
+    >>> import tinygrad_dl as td
+    >>> td.atleast_1d(td.tensor(1.0))
+    tensor([1.])
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_1d.html
     """
     return _at_least(1, tensor)
@@ -258,6 +262,10 @@ def atleast_1d(tensor: Any) -> Any:
 def atleast_2d(tensor: Any) -> Any:
     """The tensor with at least two dimensions, the new ones in front.
 
+    >>> import tinygrad_dl as td
+    >>> td.atleast_2d(td.tensor([1.0, 2.0]))
+    tensor([[1., 2.]])
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_2d.html
     """
     return _at_least(2, tensor)
@@ -265,6 +273,10 @@ def atleast_2d(tensor: Any) -> Any:
 
 def atleast_3d(tensor: Any) -> Any:
     """The tensor with at least three dimensions: a vector in the middle one, a matrix in the first two.
+
+    >>> import tinygrad_dl as td
+    >>> td.atleast_3d(td.tensor([1.0, 2.0])).shape
+    (1, 2, 1)
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_3d.html
     """

@@ -168,6 +168,10 @@ def dot(input: Any, other: Any) -> Tensor:
 def vdot(input: Any, other: Any) -> Tensor:
     """`dot` with the complex conjugate of `input`.
 
+    >>> import tinygrad_dl as td
+    >>> td.vdot(td.tensor([1j]), td.tensor([1j]))
+    tensor(1.+0.j)
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.vdot.html
     """
     _require_dims("vdot", (1, 1), input, other)

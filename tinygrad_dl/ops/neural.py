@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import overload
+from tinygrad_dl.ops.reduce import ones
 from tinygrad_dl.samples import array, error, integers, one_of, real
 from tinygrad_dl.tensor import Tensor
 
@@ -102,14 +102,6 @@ def _linear_input(g: Any, weight: Any, input_shape: tuple[int, ...]) -> Any:
     if g.ndim == 2:
         return product(g, weight)
     return np.reshape(np.matmul(np.reshape(g, (_rows(g), weight.shape[0])), weight), input_shape)
-
-
-@functools.lru_cache(maxsize=64)
-def ones(count: int, dtype: Any) -> np.ndarray:
-    """A vector of ones, made once; nothing may write to it."""
-    made = np.ones(count, dtype)
-    made.flags.writeable = False
-    return made
 
 
 def product(a: Any, b: Any) -> Any:

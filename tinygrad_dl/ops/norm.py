@@ -10,8 +10,9 @@ import numpy as np
 
 from tinygrad_dl.dtypes import float16, float32
 from tinygrad_dl.op import Array, op
-from tinygrad_dl.ops.neural import ones, product
+from tinygrad_dl.ops.neural import product
 from tinygrad_dl.ops.overload import overload
+from tinygrad_dl.ops.reduce import ones
 from tinygrad_dl.samples import array, error, one_of, real
 from tinygrad_dl.tensor import Tensor
 

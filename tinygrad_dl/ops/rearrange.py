@@ -361,6 +361,11 @@ def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Tensor:
 def fliplr(input: Any) -> Tensor:
     """`flip` along the second dimension.
 
+    >>> import tinygrad_dl as td
+    >>> td.fliplr(td.tensor([[1, 2], [3, 4]]))
+    tensor([[2, 1],
+            [4, 3]])
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.fliplr.html
     """
     result: Tensor = flip(input, 1)
@@ -369,6 +374,11 @@ def fliplr(input: Any) -> Tensor:
 
 def flipud(input: Any) -> Tensor:
     """`flip` along the first dimension.
+
+    >>> import tinygrad_dl as td
+    >>> td.flipud(td.tensor([[1, 2], [3, 4]]))
+    tensor([[3, 4],
+            [1, 2]])
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.flipud.html
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -53,23 +54,54 @@ def spread(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
     return np.broadcast_to(g, shape)
 
 
-# Rows this long and arrays this large are summed as a product with ones, which BLAS does several times
-# faster than NumPy's sum; longer rows are cut up, so that rounding errors stay as small as NumPy's.
+@functools.lru_cache(maxsize=64)
+def ones(count: int, dtype: Any) -> np.ndarray:
+    """A vector of ones, made once; nothing may write to it."""
+    made = np.ones(count, dtype)
+    made.flags.writeable = False
+    return made
+
+
+MANY = 512  # elements, below which NumPy's own reductions take less time
+
+
+def is_rows(x: np.ndarray, dim: Any) -> bool:
+    """Whether `dim` is the last dimension, and the array many rows in memory: for those there are faster ways."""
+    return x.size >= MANY and (dim == -1 or dim == x.ndim - 1) and x.dtype.char in "fd" and x.flags.c_contiguous
+
+
+def largest(x: np.ndarray, dim: Any, keepdim: bool) -> Any:
+    """The largest elements. Of rows by their places, which NumPy finds several times as fast as the values."""
+    if not is_rows(x, dim):
+        return LARGEST(x, dim, None, None, keepdim)
+    places = x.reshape(-1, x.shape[-1]).argmax(1)
+    places += np.arange(0, x.size, x.shape[-1])
+    return x.reshape(-1).take(places).reshape((*x.shape[:-1], 1) if keepdim else x.shape[:-1])
+
+
+def dot_rows(a: Any, b: Any, dim: Any) -> Any:
+    """The sum of a * b along a dimension, which is kept; of rows without the product in between."""
+    if type(a) is type(b) is np.ndarray and a.shape == b.shape and is_rows(a, dim) and is_rows(b, dim):
+        return np.vecdot(a, b)[..., None]
+    return ADD(a * b, axis=dim, keepdims=True)
+
+
+# Rows up to four times this long, and arrays this large, are summed as a product with ones, which BLAS does several
+# times faster than NumPy's sum; large arrays are cut into rows, so that rounding errors stay as small as NumPy's.
 ROW, LARGE = 1024, 32768
 
 
 def add_up(x: np.ndarray, dim: Any, keepdim: bool) -> Any:
     """The sum of a floating array; float16 is summed in float32, where it does not overflow on the way."""
-    if x.size >= LARGE and x.dtype.char in "fd" and x.flags.c_contiguous:
-        if dim is None:
-            flat = x.reshape(-1)
-            whole = len(flat) // ROW * ROW
-            rows = flat[:whole].reshape(-1, ROW) @ np.ones(ROW, x.dtype)
-            total = ADD(rows) + ADD(flat[whole:])
-            return np.asarray(total).reshape((1,) * x.ndim) if keepdim else total
-        if (dim == -1 or dim == x.ndim - 1) and 16 <= x.shape[-1] <= 4 * ROW:
-            total = x @ np.ones(x.shape[-1], x.dtype)
-            return total[..., None] if keepdim else total
+    if is_rows(x, dim) and x.shape[-1] <= 4 * ROW:
+        total = x.reshape(-1, x.shape[-1]).dot(ones(x.shape[-1], x.dtype))
+        return total.reshape((*x.shape[:-1], 1) if keepdim else x.shape[:-1])
+    if dim is None and x.size >= LARGE and x.dtype.char in "fd" and x.flags.c_contiguous:
+        flat = x.reshape(-1)
+        whole = len(flat) // ROW * ROW
+        rows = flat[:whole].reshape(-1, ROW) @ ones(ROW, x.dtype)
+        total = ADD(rows) + ADD(flat[whole:])
+        return np.asarray(total).reshape((1,) * x.ndim) if keepdim else total
     if x.dtype is float16:
         return ADD(x, dim, float32, None, keepdim).astype(float16)
     return ADD(x, dim, None, None, keepdim)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_dl.dtypes import as_dtype, float16, float32
 from tinygrad_dl.op import Array, op
-from tinygrad_dl.ops.reduce import ADD, LARGEST, add_up, kept
+from tinygrad_dl.ops.reduce import ADD, LARGEST, add_up, dot_rows, kept, largest
 from tinygrad_dl.samples import array, axes_of, axis_of, error, one_of, real
 
 ROWS = {"input": real(-40.0, 40.0, min_dims=1, min_side=1), "dim": axis_of("input")}
@@ -44,19 +44,19 @@ def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
     if given is float16:
         input = input.astype(float32)  # in float16 the sum would end at 65504
     with np.errstate(invalid="ignore"):  # -inf - -inf in a row of nothing else
-        e = np.asarray(input - LARGEST(input, dim, None, None, True))
+        e = np.asarray(input - largest(input, dim, True))
     np.exp(e, out=e)
     e /= add_up(e, dim, True)
     return e if given is not float16 else e.astype(float16)
 
 
 def softmax_slope(g: Any, out: Any, dim: Any) -> Any:
-    share = g * out
-    balance = out * ADD(share, axis=dim, keepdims=True)
-    if type(share) is not np.ndarray:
-        return share - balance
-    share -= balance  # its own buffer: one large array less
-    return share
+    """out * (g - sum(g * out))."""
+    slope = g - dot_rows(g, out, dim)
+    if type(slope) is not np.ndarray:
+        return slope * out
+    slope *= out  # its own buffer: one large array less
+    return slope
 
 
 softmax.vjp(input=softmax_slope)
@@ -85,12 +85,21 @@ def log_softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
     if given is float16:
         input = input.astype(float32)
     with np.errstate(invalid="ignore"):  # -inf - -inf in a row of nothing else
-        out = np.asarray(input - LARGEST(input, dim, None, None, True))
+        out = np.asarray(input - largest(input, dim, True))
     out -= np.log(add_up(np.exp(out), dim, True))
     return out if given is not float16 else out.astype(float16)
 
 
-log_softmax.vjp(input=lambda g, out, dim: g - np.exp(out) * ADD(g, axis=dim, keepdims=True))
+def log_softmax_slope(g: Any, out: Any, dim: Any) -> Any:
+    """g - exp(out) * sum(g)."""
+    share = np.exp(out)
+    if type(g) is not np.ndarray or type(share) is not np.ndarray or g.dtype is not share.dtype:
+        return g - share * ADD(g, axis=dim, keepdims=True)
+    share *= add_up(g, dim, True)
+    return np.subtract(g, share, out=share)
+
+
+log_softmax.vjp(input=log_softmax_slope)
 
 
 @op(
@@ -119,11 +128,12 @@ def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Array:
     given = input.dtype
     if given is float16:
         input = input.astype(float32)
-    largest = LARGEST(input, dim, None, None, True, -np.inf)
-    largest = np.where(np.isfinite(largest), largest, input.dtype.type(0))
-    total = add_up(np.exp(input - largest), dim, True)
+    top = largest(input, dim, True) if input.size else LARGEST(input, dim, None, None, True, -np.inf)
+    top = np.where(np.isfinite(top), top, input.dtype.type(0))
+    e = np.asarray(input - top)
+    total = add_up(np.exp(e, out=e), dim, True)
     with np.errstate(divide="ignore"):  # log(0) is the right answer where all are -inf
-        out = np.log(total) + largest
+        out = np.log(total) + top
     out = out if keepdim or (dim is None and not input.ndim) else ADD(out, dim)
     return out if given is not float16 else out.astype(float16)
 

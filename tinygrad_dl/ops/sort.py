@@ -160,6 +160,11 @@ def argsort(input: Array, dim: int = -1, descending: bool = False, stable: bool 
 def msort(input: Any) -> Tensor:
     """The values in order along the first dimension.
 
+    >>> import tinygrad_dl as td
+    >>> td.msort(td.tensor([[3, 1], [2, 4]]))
+    tensor([[2, 1],
+            [3, 4]])
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.msort.html
     """
     result: Tensor = sort(input, 0).values
@@ -233,6 +238,11 @@ def nonzero(input: Any, as_tuple: bool = False) -> Any:
 
 def argwhere(input: Any) -> Tensor:
     """`nonzero`: the indices of the elements that are not zero, (count, ndim).
+
+    >>> import tinygrad_dl as td
+    >>> td.argwhere(td.tensor([0.0, 2.0, 3.0]))
+    tensor([[1],
+            [2]])
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.argwhere.html
     """
