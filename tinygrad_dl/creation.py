@@ -75,6 +75,11 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """A tensor with the data, sharing memory when it can; a tensor of the right dtype is returned itself.
 
+    >>> import tinygrad_dl as td
+    >>> x = td.ones(2)
+    >>> td.as_tensor(x) is x
+    True
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.as_tensor.html
     """
     if isinstance(data, Tensor):
@@ -84,6 +89,14 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 
 def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor that shares the array's memory: changes in one show in the other.
+
+    >>> import tinygrad_dl as td
+    >>> import numpy as np
+    >>> a = np.zeros(2)
+    >>> x = td.from_numpy(a)
+    >>> a[0] = 1.0
+    >>> x
+    tensor([1., 0.], dtype=float64)
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.from_numpy.html
     """
@@ -97,7 +110,15 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 
 def from_dlpack(data: Any) -> Tensor:
-    """A tensor that shares the memory of another library's array, through DLPack."""
+    """A tensor that shares the memory of another library's array, through DLPack.
+
+    >>> import tinygrad_dl as td
+    >>> import numpy as np
+    >>> td.from_dlpack(np.ones(2))
+    tensor([1., 1.], dtype=float64)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.from_dlpack.html
+    """
     return wrap(as_array(np.from_dlpack(data)))
 
 
@@ -108,6 +129,11 @@ def _dtype(dtype: Any) -> np.dtype[Any]:
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`.
 
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2, 3)
+    tensor([[0., 0., 0.],
+            [0., 0., 0.]])
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.zeros.html
     """
     return finish(np.zeros(sizes(size, "zeros"), _dtype(dtype)), requires_grad, device)
@@ -115,6 +141,11 @@ def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones.
+
+    >>> import tinygrad_dl as td
+    >>> td.ones(2, 3)
+    tensor([[1., 1., 1.],
+            [1., 1., 1.]])
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.ones.html
     """
@@ -124,6 +155,10 @@ def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool 
 def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with whatever lay in memory.
 
+    >>> import tinygrad_dl as td
+    >>> td.empty(2, 3).shape
+    (2, 3)
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.empty.html
     """
     return finish(np.empty(sizes(size, "empty"), _dtype(dtype)), requires_grad, device)
@@ -131,6 +166,10 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with every element `fill_value`, which gives the dtype too unless it is given.
+
+    >>> import tinygrad_dl as td
+    >>> td.full((2,), 3.0)
+    tensor([3., 3.])
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.full.html
     """
@@ -141,27 +180,62 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
 
 
 def scalar_tensor(value: Any, *, dtype: Any = None) -> Tensor:
-    """A 0-d tensor."""
+    """A 0-d tensor.
+
+    >>> import tinygrad_dl as td
+    >>> td.scalar_tensor(2)
+    tensor(2.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.scalar_tensor.html
+    """
     return tensor(value, dtype=_dtype(dtype))
 
 
 def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """`zeros` in the shape and dtype of `input`."""
+    """`zeros` in the shape and dtype of `input`.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros_like(td.ones(2))
+    tensor([0., 0.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.zeros_like.html
+    """
     return zeros(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
 def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """`ones` in the shape and dtype of `input`."""
+    """`ones` in the shape and dtype of `input`.
+
+    >>> import tinygrad_dl as td
+    >>> td.ones_like(td.zeros(2))
+    tensor([1., 1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.ones_like.html
+    """
     return ones(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
 def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """`empty` in the shape and dtype of `input`."""
+    """`empty` in the shape and dtype of `input`.
+
+    >>> import tinygrad_dl as td
+    >>> td.empty_like(td.ones(2, 3)).shape
+    (2, 3)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.empty_like.html
+    """
     return empty(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """`full` in the shape and dtype of `input`."""
+    """`full` in the shape and dtype of `input`.
+
+    >>> import tinygrad_dl as td
+    >>> td.full_like(td.ones(2), 5.0)
+    tensor([5., 5.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.full_like.html
+    """
     return full(input.shape, fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
@@ -171,6 +245,12 @@ def arange(
     """The numbers from `start` (0 if only the end is given) up to but without `end`.
 
     Integers give int64, floats the default dtype.
+
+    >>> import tinygrad_dl as td
+    >>> td.arange(5)
+    tensor([0, 1, 2, 3, 4])
+    >>> td.arange(0.0, 1.0, 0.25)
+    tensor([0.0000, 0.2500, 0.5000, 0.7500])
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.arange.html
     """
@@ -188,6 +268,10 @@ def linspace(
 ) -> Tensor:
     """`steps` numbers at equal distances from `start` to `end`, both included.
 
+    >>> import tinygrad_dl as td
+    >>> td.linspace(0.0, 1.0, 5)
+    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.linspace.html
     """
     if steps < 0:
@@ -197,6 +281,11 @@ def linspace(
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """The n by n (or n by m) matrix with ones on its diagonal.
+
+    >>> import tinygrad_dl as td
+    >>> td.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.eye.html
     """

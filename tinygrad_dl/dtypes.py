@@ -39,7 +39,14 @@ class _Default:
 
 
 def get_default_dtype() -> DType:
-    """The dtype that Python floats become (float32 unless set)."""
+    """The dtype that Python floats become (float32 unless set).
+
+    >>> import tinygrad_dl as td
+    >>> td.get_default_dtype()
+    dtype('float32')
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.get_default_dtype.html
+    """
     return _Default.dtype
 
 
@@ -51,6 +58,8 @@ def set_default_dtype(dtype: Any) -> None:
     >>> td.tensor(1.0).dtype
     dtype('float64')
     >>> td.set_default_dtype(td.float32)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.set_default_dtype.html
     """
     found = as_dtype(dtype)
     if not is_floating(found):
@@ -115,6 +124,8 @@ def promote_types(a: DType, b: DType) -> DType:
     >>> import tinygrad_dl as td
     >>> td.promote_types(td.int64, td.float32)
     dtype('float32')
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.promote_types.html
     """
     high, low = (a, b) if category(a) >= category(b) else (b, a)
     if category(high) == category(low):
@@ -171,6 +182,8 @@ class device:
     >>> import tinygrad_dl as td
     >>> td.device("cpu")
     device(type='cpu')
+
+    Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#torch.device
     """
 
     __slots__ = ("type",)

@@ -156,10 +156,26 @@ class set_grad_enabled(_Switch):
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations are recorded in this thread."""
+    """Whether operations are recorded in this thread.
+
+    >>> import tinygrad_dl as td
+    >>> with td.no_grad():
+    ...     td.is_grad_enabled()
+    False
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.is_grad_enabled.html
+    """
     return modes.grad
 
 
 def is_inference_mode_enabled() -> bool:
-    """Whether this thread is inside `inference_mode`."""
+    """Whether this thread is inside `inference_mode`.
+
+    >>> import tinygrad_dl as td
+    >>> with td.inference_mode():
+    ...     td.is_inference_mode_enabled()
+    True
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.is_inference_mode_enabled.html
+    """
     return modes.inference

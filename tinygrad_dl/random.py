@@ -81,23 +81,55 @@ default_generator = Generator()
 def manual_seed(seed: int) -> Generator:
     """Seeds the generator that is used when no other is given: the same seed gives the same numbers.
 
+    >>> import tinygrad_dl as td
+    >>> generator = td.manual_seed(1)
+    >>> first = td.rand(3)
+    >>> generator = td.manual_seed(1)
+    >>> td.equal(first, td.rand(3))
+    True
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.manual_seed.html
     """
     return default_generator.manual_seed(seed)
 
 
 def initial_seed() -> int:
-    """The seed of the default generator."""
+    """The seed of the default generator.
+
+    >>> import tinygrad_dl as td
+    >>> generator = td.manual_seed(7)
+    >>> td.initial_seed()
+    7
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.initial_seed.html
+    """
     return default_generator.initial_seed()
 
 
 def get_rng_state() -> Any:
-    """The state of the default generator."""
+    """The state of the default generator.
+
+    >>> import tinygrad_dl as td
+    >>> state = td.get_rng_state()
+    >>> first = td.rand(3)
+    >>> td.set_rng_state(state)
+    >>> td.equal(first, td.rand(3))
+    True
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.get_rng_state.html
+    """
     return default_generator.get_state()
 
 
 def set_rng_state(state: Any) -> None:
-    """Puts the default generator into a state that `get_rng_state` returned."""
+    """Puts the default generator into a state that `get_rng_state` returned.
+
+    >>> import tinygrad_dl as td
+    >>> state = td.get_rng_state()
+    >>> td.set_rng_state(state)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.set_rng_state.html
+    """
     default_generator.set_state(state)
 
 
@@ -144,6 +176,11 @@ def rand(
 ) -> Tensor:
     """Numbers drawn uniformly from [0, 1), in a tensor of this size.
 
+    >>> import tinygrad_dl as td
+    >>> x = td.rand(2, 3)
+    >>> bool(((x >= 0) & (x < 1)).all())
+    True
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.rand.html
     """
     from tinygrad_dl.creation import sizes
@@ -156,6 +193,10 @@ def randn(
 ) -> Tensor:
     """Numbers drawn from the standard normal distribution, in a tensor of this size.
 
+    >>> import tinygrad_dl as td
+    >>> td.randn(2, 3).shape
+    (2, 3)
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.randn.html
     """
     from tinygrad_dl.creation import sizes
@@ -164,12 +205,26 @@ def randn(
 
 
 def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """`rand` in the shape and dtype of `input`."""
+    """`rand` in the shape and dtype of `input`.
+
+    >>> import tinygrad_dl as td
+    >>> td.rand_like(td.ones(2, 3)).shape
+    (2, 3)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.rand_like.html
+    """
     return rand(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
 def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """`randn` in the shape and dtype of `input`."""
+    """`randn` in the shape and dtype of `input`.
+
+    >>> import tinygrad_dl as td
+    >>> td.randn_like(td.ones(2, 3)).shape
+    (2, 3)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.randn_like.html
+    """
     return randn(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
@@ -183,6 +238,11 @@ def randint(
     device: Any = None,
 ) -> Tensor:
     """Integers drawn uniformly from [low, high); `randint(high, size)` starts from 0.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.randint(0, 10, (3,))
+    >>> bool(((x >= 0) & (x < 10)).all())
+    True
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.randint.html
     """
@@ -199,6 +259,10 @@ def randint(
 def randperm(n: int, *, dtype: Any = None, generator: Generator | None = None, device: Any = None) -> Tensor:
     """The integers 0 to n - 1 in random order.
 
+    >>> import tinygrad_dl as td
+    >>> td.sort(td.randperm(4)).values
+    tensor([0, 1, 2, 3])
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.randperm.html
     """
     if n < 0:
@@ -208,6 +272,10 @@ def randperm(n: int, *, dtype: Any = None, generator: Generator | None = None, d
 
 def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None) -> Tensor:
     """Normal numbers with the given means and standard deviations (numbers or tensors).
+
+    >>> import tinygrad_dl as td
+    >>> td.normal(0.0, 2.0, (2, 3)).shape
+    (2, 3)
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.normal.html
     """
@@ -225,6 +293,10 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """Ones with the probabilities that `input` holds (or all with `p`), else zeros.
+
+    >>> import tinygrad_dl as td
+    >>> td.bernoulli(td.tensor([0.0, 1.0]))
+    tensor([0., 1.])
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.bernoulli.html
     """

@@ -147,6 +147,10 @@ def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor
 def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
     """`softmax` of -input.
 
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.softmin(td.tensor([0.0, 0.0]), dim=0)
+    tensor([0.5000, 0.5000])
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softmin.html
     """
     result: Tensor = _softmax(-_prepared(input, dim, dtype, "softmin"), dim)

@@ -58,6 +58,10 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal numbers.
 
+    >>> import tinygrad_dl as td
+    >>> td.nn.init.normal_(td.empty(3, 5), std=0.02).shape
+    (3, 5)
+
     Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.normal_
     """
     if std < 0:
@@ -81,6 +85,11 @@ def trunc_normal_(
     Raises:
         ValueError: the interval is empty or so far out that drawing would hardly ever reach it.
 
+    >>> import tinygrad_dl as td
+    >>> w = td.nn.init.trunc_normal_(td.empty(3, 5))
+    >>> bool((w.abs() <= 2).all())
+    True
+
     Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.trunc_normal_
     """
     if not (a < b and std > 0):
@@ -98,22 +107,51 @@ def trunc_normal_(
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """One value everywhere."""
+    """One value everywhere.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.init.constant_(td.empty(2), 0.3)
+    tensor([0.3000, 0.3000])
+
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.constant_
+    """
     return fill(tensor, val, "constant_")
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Ones."""
+    """Ones everywhere.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.init.ones_(td.empty(2))
+    tensor([1., 1.])
+
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.ones_
+    """
     return fill(tensor, 1, "ones_")
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Zeros."""
+    """Zeros everywhere.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.init.zeros_(td.empty(2))
+    tensor([0., 0.])
+
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.zeros_
+    """
     return fill(tensor, 0, "zeros_")
 
 
 def eye_(tensor: Tensor) -> Tensor:
-    """The identity matrix."""
+    """The identity matrix.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.init.eye_(td.empty(2, 2))
+    tensor([[1., 0.],
+            [0., 1.]])
+
+    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.eye_
+    """
     if tensor.ndim != 2:
         raise ValueError(f"eye_: expected a tensor of 2 dimensions, got shape {tensor.shape}")
     return fill(tensor, np.eye(tensor.shape[0], tensor.shape[1]), "eye_")
@@ -121,6 +159,10 @@ def eye_(tensor: Tensor) -> Tensor:
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """A convolution's weight (out, in, ...) that passes each channel on unchanged, as far as there are channels.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.init.dirac_(td.empty(1, 1, 3))
+    tensor([[[0., 1., 0.]]])
 
     Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.dirac_
     """
@@ -189,6 +231,11 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform numbers with the variance gain**2 * 2 / (fan_in + fan_out) (Glorot and Bengio, 2010).
 
+    >>> import tinygrad_dl as td
+    >>> w = td.nn.init.xavier_uniform_(td.empty(3, 3))
+    >>> bool((w.abs() <= 1).all())
+    True
+
     Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.xavier_uniform_
     """
     bound = gain * math.sqrt(6.0 / max(1, sum(fans(tensor, "xavier_uniform_"))))
@@ -197,6 +244,10 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | No
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal numbers with the variance gain**2 * 2 / (fan_in + fan_out) (Glorot and Bengio, 2010).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.init.xavier_normal_(td.empty(3, 5)).shape
+    (3, 5)
 
     Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.xavier_normal_
     """
@@ -225,6 +276,10 @@ def kaiming_uniform_(
         mode: "fan_in" keeps the size of values on the way forward, "fan_out" of gradients on the way back.
         nonlinearity: which activation follows, see `calculate_gain`.
 
+    >>> import tinygrad_dl as td
+    >>> td.nn.init.kaiming_uniform_(td.empty(3, 5), nonlinearity="relu").shape
+    (3, 5)
+
     Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.kaiming_uniform_
     """
     bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity, "kaiming_uniform_")
@@ -240,6 +295,10 @@ def kaiming_normal_(
 ) -> Tensor:
     """Normal numbers with the standard deviation gain / sqrt(fan) (He et al., 2015).
 
+    >>> import tinygrad_dl as td
+    >>> td.nn.init.kaiming_normal_(td.empty(3, 5), nonlinearity="relu").shape
+    (3, 5)
+
     Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.kaiming_normal_
     """
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity, "kaiming_normal_"), generator)
@@ -247,6 +306,11 @@ def kaiming_normal_(
 
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
     """A matrix with orthonormal rows or columns, whichever are fewer, times `gain`; later dimensions are flattened.
+
+    >>> import tinygrad_dl as td
+    >>> w = td.nn.init.orthogonal_(td.empty(3, 3, dtype=td.float64))
+    >>> td.allclose(w @ w.T, td.eye(3, dtype=td.float64))
+    True
 
     Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.orthogonal_
     """
@@ -264,6 +328,11 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """Normal numbers; in each column the share `sparsity` (rounded up) is zero.
+
+    >>> import tinygrad_dl as td
+    >>> w = td.nn.init.sparse_(td.empty(10, 2), sparsity=0.5)
+    >>> (w == 0).sum(0)
+    tensor([5, 5])
 
     Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.sparse_
     """

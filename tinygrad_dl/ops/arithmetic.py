@@ -91,7 +91,14 @@ mul.vjp(input=lambda g, other: g * other, other=lambda g, input: g * input)
     errors=MISFIT,
 )
 def quotient(input: Array, other: Array) -> Array:
-    """input / other, elementwise; integers are divided as floats."""
+    """input / other, elementwise; integers are divided as floats.
+
+    >>> import tinygrad_dl as td
+    >>> td.true_divide(td.tensor([7, -7]), 2)
+    tensor([ 3.5000, -3.5000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.true_divide.html
+    """
 
 
 quotient.vjp(input=lambda g, other: g / other, other=lambda g, out, other: np.negative(g * out / other))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.attach import inplace_form
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.activation import ZERO, finish, sigmoid
 from tinygrad_dl.ops.overload import alias, overload
@@ -214,8 +215,8 @@ def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
     return finish(input, smooth_elu(input, alpha), inplace, "celu")
 
 
-alias("selu_", lambda self: selu(self, inplace=True))
-alias("celu_", lambda self, alpha=1.0: celu(self, alpha, inplace=True))
+alias("selu_", inplace_form(selu, "selu_"))
+alias("celu_", inplace_form(celu, "celu_"))
 
 
 def glu(input: Any, dim: int = -1) -> Any:

@@ -10,7 +10,7 @@ from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.comparison import MISFIT
 from tinygrad_dl.ops.overload import alias, overload
 from tinygrad_dl.samples import array, boolean, broadcasting, error, one_of, real
-from tinygrad_dl.tensor import NUMPY
+from tinygrad_dl.tensor import NUMPY, Tensor
 
 BITS = {2: np.int16, 4: np.int32, 8: np.int64}
 LARGE = 4096
@@ -156,7 +156,13 @@ where.vjp(
     input=lambda g, condition: keep(g, condition),
     other=lambda g, condition: keep(g, ~condition),
 )
-alias("where", lambda self, condition, other: where(condition, self, other))
+
+def where_method(self: Tensor, condition: Any, other: Any) -> Any:
+    """The tensor where the condition holds, `other` elsewhere: `td.where(condition, self, other)`."""
+    return where(condition, self, other)
+
+
+alias("where", where_method)
 NUMPY[np.where] = where
 
 

@@ -72,6 +72,13 @@ def get_total_norm(tensors: Iterable[Tensor], norm_type: float = 2.0, error_if_n
 def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any) -> None:
     """Scales the gradients by max_norm / total_norm, if that is below 1.
 
+    >>> import tinygrad_dl as td
+    >>> w = td.ones(2, requires_grad=True)
+    >>> w.grad = td.tensor([3.0, 4.0])
+    >>> td.nn.utils.clip_grads_with_norm_([w], 1.0, 5.0)
+    >>> w.grad
+    tensor([0.6000, 0.8000])
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grads_with_norm_.html
     """
     factor = float(max_norm) / (float(total_norm) + 1e-6)
