@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from leaves import leaf
 
 import tinygrad_dl as td
+from tinygrad_dl import nn
 
 
 def test_in_place_operations_are_recorded():
@@ -64,6 +66,30 @@ def test_recorded_changes_of_views_are_refused_rather_than_wrong():
     y.mul_(3)  # now `view` shows other values than its graph says
     with pytest.raises(RuntimeError, match="view whose base was changed in place"):
         view.sum().backward()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x.sin_(),
+        lambda x: x.mul_(x),
+        lambda x: nn.functional.elu(x, inplace=True),
+        lambda x: nn.SiLU(inplace=True)(x),
+        lambda x: nn.LeakyReLU(inplace=True)(x),
+        lambda x: nn.Hardswish(inplace=True)(x),
+        lambda x: nn.Threshold(0.5, 2.0, inplace=True)(x),
+    ],
+)
+def test_a_change_whose_own_rule_reads_the_old_values(change):
+    start = leaf(-1.5, 0.25, 2)
+    x = start * 1
+    changed = change(x)
+    assert changed is x
+    (g,) = td.autograd.grad(x.sum(), start, create_graph=True)
+    slope = (change(start + 1e-3) - change(start - 1e-3)).detach().numpy() / 2e-3
+    np.testing.assert_allclose(g.detach().numpy(), slope, atol=2e-3)
+    if g.requires_grad:
+        td.autograd.grad(g.sum(), start)
 
 
 def test_in_place_results_must_fit():

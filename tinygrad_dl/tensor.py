@@ -390,6 +390,10 @@ class Tensor:
         recorded = modes.grad and (result._edge is not None or self._edge is not None)
         if recorded:
             self._require_recordable(what)
+            node, old = result._edge, self._data
+            if type(node) is Node and node.saved and any(value is old for value in node.saved):
+                kept = old.copy()  # its own rule reads what is about to be overwritten
+                node.saved = tuple(kept if value is old else value for value in node.saved)
         self._write(result._data, what)
         if recorded:
             self._edge = result._edge
