@@ -190,7 +190,7 @@ def rows(only: str, rounds: int, seconds: float) -> Iterator[list[str]]:
         return found
 
     try:
-        for name, shape in ((name, shape) for name in OPS if only in name for shape in OPS[name]):
+        for name, shape in [(op, shape) for op in OPS if only in op for shape in OPS[op]]:
             found: dict[str, list[dict[str, float]]] = {library: [] for library in LIBRARIES}
             for turn in range(rounds):
                 for library in LIBRARIES if turn % 2 == 0 else reversed(LIBRARIES):

@@ -63,7 +63,7 @@ FIT_P = [
     np.array(c, np.float32) for c in (0.002178279359762673, 0.042646535378025686, 0.2798068162087459, 1.12837917084876)
 ]
 FIT_Q = [np.array(c, np.float32) for c in (0.0003249238566563076, 0.0236899083750131, 0.1568925667188368, 1.0)]
-BLOCK = 8192  # elements at a time, so that the many steps stay in the cache
+BLOCK = 32768  # elements at a time, so that the many steps stay in the cache
 
 
 def horner(x: Any, coefficients: Sequence[Any], leading_one: bool = False) -> Any:
