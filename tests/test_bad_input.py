@@ -165,6 +165,18 @@ def test_values(action, said):
         lambda: nn.Linear(1, 1).to("cuda"),
         lambda: td.device("cuda:0"),
         lambda: td.zeros(2, device="gpu"),
+        lambda: td.zeros_like(td.ones(1), device="cuda"),
+        lambda: td.as_tensor(td.ones(1), device="cuda"),
+        lambda: td.rand(2, device="cuda"),
+        lambda: td.randn_like(td.ones(1), device="cuda"),
+        lambda: td.randint(0, 2, (1,), device="cuda"),
+        lambda: td.randperm(3, device="cuda"),
+        lambda: td.Generator(device="cuda"),
+        lambda: nn.Linear(1, 1, device="cuda"),
+        lambda: nn.Embedding(1, 1, device="cuda"),
+        lambda: nn.BatchNorm1d(1, device="cuda"),
+        lambda: nn.LayerNorm(1, device="cuda"),
+        lambda: nn.PReLU(device="cuda"),
     ],
 )
 def test_other_devices(action):

@@ -32,8 +32,7 @@ __all__ = [
 
 def finish(array: np.ndarray, requires_grad: bool, device: Any = None) -> Tensor:
     """A tensor around a new array, with the options that all creation functions share."""
-    if device is not None:
-        dtypes.device(device)
+    dtypes.check_device(device)
     made = wrap(array)
     return made.requires_grad_() if requires_grad else made
 
@@ -82,6 +81,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.as_tensor.html
     """
+    dtypes.check_device(device)
     if isinstance(data, Tensor):
         return data if dtype is None or dtypes.as_dtype(dtype) == data.dtype else data.to(dtype)
     return finish(np.asarray(as_array(data), None if dtype is None else dtypes.as_dtype(dtype)), False, device)
@@ -191,7 +191,7 @@ def scalar_tensor(value: Any, *, dtype: Any = None) -> Tensor:
     return tensor(value, dtype=_dtype(dtype))
 
 
-def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`zeros` in the shape and dtype of `input`.
 
     >>> import tinygrad_dl as td
@@ -200,10 +200,10 @@ def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False)
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.zeros_like.html
     """
-    return zeros(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return zeros(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`ones` in the shape and dtype of `input`.
 
     >>> import tinygrad_dl as td
@@ -212,10 +212,10 @@ def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) 
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.ones_like.html
     """
-    return ones(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return ones(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`empty` in the shape and dtype of `input`.
 
     >>> import tinygrad_dl as td
@@ -224,10 +224,12 @@ def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False)
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.empty_like.html
     """
-    return empty(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return empty(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """`full` in the shape and dtype of `input`.
 
     >>> import tinygrad_dl as td
@@ -236,7 +238,7 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, requires_gra
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.full_like.html
     """
-    return full(input.shape, fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
 def arange(

@@ -211,3 +211,9 @@ class device:
 
 
 CPU: Final = device()
+
+
+def check_device(wanted: Any) -> None:
+    """Raises ValueError for any device but the CPU; None is the default."""
+    if wanted is not None:
+        device(wanted)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import as_dtype, get_default_dtype, int64, is_floating
+from tinygrad_dl.dtypes import as_dtype, check_device, get_default_dtype, int64, is_floating
 from tinygrad_dl.tensor import Tensor, wrap
 
 __all__ = [
@@ -39,6 +39,7 @@ class Generator:
     """
 
     def __init__(self, device: Any = "cpu"):
+        check_device(device)
         self._rng: np.random.Generator | None = None
         self._seed = 0
 
@@ -159,7 +160,8 @@ def gaussian(shape: Any, dtype: Any, generator: Generator | None) -> np.ndarray:
     return np.asarray(numbers, found)
 
 
-def _finish(array: Any, requires_grad: bool) -> Tensor:
+def _finish(array: Any, requires_grad: bool, device: Any) -> Tensor:
+    check_device(device)
     tensor = wrap(np.asarray(array))
     return tensor.requires_grad_() if requires_grad else tensor
 
@@ -185,7 +187,7 @@ def rand(
     """
     from tinygrad_dl.creation import sizes
 
-    return _finish(uniform(sizes(size, "rand"), _floating(dtype, "rand"), generator), requires_grad)
+    return _finish(uniform(sizes(size, "rand"), _floating(dtype, "rand"), generator), requires_grad, device)
 
 
 def randn(
@@ -201,10 +203,10 @@ def randn(
     """
     from tinygrad_dl.creation import sizes
 
-    return _finish(gaussian(sizes(size, "randn"), _floating(dtype, "randn"), generator), requires_grad)
+    return _finish(gaussian(sizes(size, "randn"), _floating(dtype, "randn"), generator), requires_grad, device)
 
 
-def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`rand` in the shape and dtype of `input`.
 
     >>> import tinygrad_dl as td
@@ -213,10 +215,10 @@ def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) 
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.rand_like.html
     """
-    return rand(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return rand(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`randn` in the shape and dtype of `input`.
 
     >>> import tinygrad_dl as td
@@ -225,7 +227,7 @@ def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False)
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.randn_like.html
     """
-    return randn(*input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return randn(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
 def randint(
@@ -248,6 +250,7 @@ def randint(
     """
     from tinygrad_dl.creation import sizes
 
+    check_device(device)
     if size is None:
         low, high, size = 0, low, high
     if not low < high:
@@ -265,6 +268,7 @@ def randperm(n: int, *, dtype: Any = None, generator: Generator | None = None, d
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.randperm.html
     """
+    check_device(device)
     if n < 0:
         raise ValueError(f"randperm: expected n >= 0, got {n}")
     return wrap(rng_of(generator).permutation(n).astype(as_dtype(dtype or int64), copy=False))

@@ -44,6 +44,7 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None):
         super().__init__()
+        dtypes.check_device(device)
         self.in_features = whole(self, "in_features", in_features)
         self.out_features = whole(self, "out_features", out_features)
         self.weight = empty_parameter((self.out_features, self.in_features), dtype)
@@ -94,6 +95,7 @@ class Bilinear(Module):
         dtype: Any = None,
     ):
         super().__init__()
+        dtypes.check_device(device)
         self.in1_features = whole(self, "in1_features", in1_features, 1)
         self.in2_features = whole(self, "in2_features", in2_features, 1)
         self.out_features = whole(self, "out_features", out_features)

@@ -43,6 +43,7 @@ class BatchNorm(Module):
         bias: bool = True,
     ):
         super().__init__()
+        dtypes.check_device(device)
         self.num_features = whole(self, "num_features", num_features)
         if not eps >= 0:
             raise ValueError(f"{type(self).__name__}: expected eps >= 0, got {eps}")
@@ -185,6 +186,7 @@ class LayerNorm(Module):
         dtype: Any = None,
     ):
         super().__init__()
+        dtypes.check_device(device)
         sizes = normalized_shape if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
         self.normalized_shape = tuple([whole(self, "normalized_shape", n) for n in sizes])
         if not self.normalized_shape:
