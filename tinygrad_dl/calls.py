@@ -39,6 +39,7 @@ def constant(value: Any, op: Op) -> Any:
 
 
 NUMBERS = frozenset((float, int, bool))
+OPTIONAL_NUMBERS = NUMBERS | {type(None)}
 
 
 def promote(op: Op, *values: Any) -> Sequence[Any]:
@@ -49,6 +50,13 @@ def promote(op: Op, *values: Any) -> Sequence[Any]:
             return first, np.asarray(second, first.dtype)
         if type(first) in NUMBERS and type(second) is np.ndarray and second.dtype.kind == "f":
             return np.asarray(first, second.dtype), second
+    elif (
+        type(values[0]) is np.ndarray
+        and values[0].dtype.kind == "f"
+        and OPTIONAL_NUMBERS.issuperset(map(type, values[1:]))
+    ):
+        dtype = values[0].dtype
+        return [values[0], *(None if value is None else np.asarray(value, dtype) for value in values[1:])]
     arrays = []
     for value in values:
         plain = isinstance(value, bool | int | float | complex) or value is None
