@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_dl.attach import inplace_form
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.indexing import index_, setitem, store
+from tinygrad_dl.ops.selection import LARGE, select
 from tinygrad_dl.ops.shape import expand, reshape
 from tinygrad_dl.samples import array, boolean, broadcasting, error, real
 from tinygrad_dl.tensor import Tensor, as_array
@@ -47,6 +48,8 @@ def masked_fill(input: Array, mask: Array, value: Array) -> Array:
     _as_mask(mask, "masked_fill")
     if value.dtype.kind == "c" and input.dtype.kind != "c":
         raise TypeError(f"masked_fill: a complex value does not fit into dtype {input.dtype}; pass value.real")
+    if input.size >= LARGE:
+        return select(mask, value.astype(input.dtype), input)
     out = input.copy()
     try:
         np.copyto(out, value, "unsafe", mask)

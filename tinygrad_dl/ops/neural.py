@@ -149,7 +149,7 @@ def _naive_scatter(g: Any, input: Any, count: int, padding_idx: int | None = Non
 
 
 # Up to so many rows, a product with one-hot rows is faster than adding them one by one.
-FEW = 8
+FEW = 80
 
 
 @op(
@@ -176,7 +176,10 @@ def embedding_backward(g: Array, input: Array, count: int, padding_idx: int | No
     if count <= FEW:
         one = np.zeros((index.size, count), g.dtype)
         one.reshape(-1)[index + np.arange(0, index.size * count, count)] = 1
-        return np.matmul(one.T, rows, out=total)
+        np.matmul(one.T, rows, out=total)
+        if np.isfinite(total).all():
+            return total
+        total[...] = 0  # 0 * inf would be nan in every row
     width = g.shape[-1]
     # ufunc.at is fast on flat arrays only.
     flat = np.add.outer(index * width, np.arange(width)).reshape(-1)

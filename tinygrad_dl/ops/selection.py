@@ -22,7 +22,7 @@ def select(condition: np.ndarray, yes: Any, no: Any) -> Any:
     np.where takes a branch for each element, and mispredicts every second one under a random mask.
     """
     bits = BITS.get(yes.dtype.itemsize)
-    if condition.size >= LARGE and bits is not None and yes.dtype is no.dtype and yes.dtype.kind == "f":
+    if max(condition.size, no.size) >= LARGE and bits is not None and yes.dtype is no.dtype and yes.dtype.kind == "f":
         mask = np.negative(condition.view(np.int8)).astype(bits)  # all bits set, or none
         low = no.view(bits)
         differ = yes.view(bits) ^ low

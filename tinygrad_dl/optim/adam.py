@@ -86,10 +86,10 @@ class Adam(FlatOptimizer):
         if group["amsgrad"]:
             square = np.maximum(states[2], square, out=states[2])
         np.sqrt(square, out=work)
-        work /= (1 - beta2**step) ** 0.5
-        work += group["eps"]
+        root = (1 - beta2**step) ** 0.5  # above and below, rather than under sqrt(v): one pass less
+        work += group["eps"] * root
         np.divide(mean, work, out=work)
-        p -= np.multiply(work, lr / (1 - beta1**step), out=work)
+        p -= np.multiply(work, lr * root / (1 - beta1**step), out=work)
 
 
 class AdamW(Adam):
