@@ -74,7 +74,8 @@ def as_floating(*arrays: Any) -> list[Any]:
 
 def explain(error: Exception, op: Op, values: tuple[Any, ...]) -> None:
     """Adds to an error of the op's own function what was called, with which arguments, and what to do."""
-    shown = ", ".join(f"{name}={summary(value)}" for name, value in zip(op.parameters, values, strict=True))
+    arguments = {n: v for n, v in zip(op.parameters, values, strict=True) if not callable(v)}
+    shown = ", ".join(f"{name}={summary(value)}" for name, value in arguments.items())
     error.add_note(f"in {op.name}({shown})")
     if op.broadcasts and isinstance(error, ValueError) and "broadcast" in str(error):
         error.add_note(
@@ -82,7 +83,7 @@ def explain(error: Exception, op: Op, values: tuple[Any, ...]) -> None:
             "reshape() or unsqueeze() one of the tensors"
         )
         return
-    expected = advice(error, dict(zip(op.parameters, values, strict=True)))
+    expected = advice(error, arguments)
     if expected:
         error.add_note(expected)
     home = public_home(op)
