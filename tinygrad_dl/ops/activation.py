@@ -11,6 +11,7 @@ from tinygrad_dl.dtypes import float16, float32
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.elementwise import erf
 from tinygrad_dl.ops.overload import overload
+from tinygrad_dl.ops.owned import plus, times
 from tinygrad_dl.ops.selection import LARGE
 from tinygrad_dl.samples import array, error, one_of, real
 
@@ -41,22 +42,6 @@ def gated(input: np.ndarray, gate: np.ndarray) -> Any:
     """input * gate, where gate is 0 far below zero."""
     out = input.clip(-FAR, math.inf) if input.size >= LARGE else np.maximum(input, -FAR)
     return times(out, gate)
-
-
-def times(own: Any, factor: Any) -> Any:
-    """own * factor; written over `own`, which the caller has made, if it is an array."""
-    if type(own) is not np.ndarray:
-        return own * factor
-    own *= factor
-    return own
-
-
-def plus(own: Any, term: Any) -> Any:
-    """own + term; written over `own`, which the caller has made, if it is an array."""
-    if type(own) is not np.ndarray:
-        return own + term
-    own += term
-    return own
 
 
 # -- relu --------------------------------------------------------------------------------------------

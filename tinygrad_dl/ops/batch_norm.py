@@ -14,7 +14,8 @@ import numpy as np
 
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.neural import product
-from tinygrad_dl.ops.reduce import ones
+from tinygrad_dl.ops.owned import plus, times
+from tinygrad_dl.ops.reduce import add_up, dot_rows, ones
 from tinygrad_dl.samples import array, error, one_of, real
 from tinygrad_dl.tensor import Tensor
 
@@ -32,7 +33,13 @@ def _channel_sums(x: Any) -> Any:
     """The sum over all but the channels, shaped to broadcast against x: (C,) or (C, 1)."""
     if x.ndim == 2:
         return product(ones(x.shape[0], x.dtype), x)
-    return np.add.reduce(np.add.reduce(x, axis=2, keepdims=True), axis=0)
+    rows = add_up(x, 2, True) if type(x) is np.ndarray else np.add.reduce(x, axis=2, keepdims=True)
+    return np.add.reduce(rows, axis=0)
+
+
+def _channel_dots(a: Any, b: Any) -> Any:
+    """The sum of a * b over all but the channels, likewise."""
+    return _channel_sums(a * b) if a.ndim == 2 else np.add.reduce(dot_rows(a, b, 2), axis=0)
 
 
 def _channel_means(x: Any) -> Any:
@@ -104,7 +111,7 @@ def normalize_batch(
         )
     mean = _channel_means(x) if x.size else np.zeros(_fit(np.empty(x.shape[1]), x).shape, x.dtype)
     out = x - mean
-    variance = _channel_means(out * out) if x.size else mean
+    variance = _channel_dots(out, out) * (1 / count) if x.size else mean
     if observe is not None:
         observe(mean.reshape(-1), variance.reshape(-1), count)
     inverse = 1 / np.sqrt(variance + eps)
@@ -122,12 +129,13 @@ def _batch_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, n
     if not (needs[0] or needs[1]):
         return None, None, np.reshape(sums, shape)
     centered = x - mean
-    products = _channel_sums(g * centered) * inverse
+    products = _channel_dots(g, centered) * inverse
     gx = None
     if needs[0]:
         share = x.shape[1] / math.prod(x.shape) if math.prod(x.shape) else 0.0
         scale = inverse if weight is None else inverse * _fit(weight, x)
-        gx = (g - sums * share - centered * (products * inverse * share)) * scale
+        slope = plus(plus(times(centered, products * inverse * -share), g), sums * -share)
+        gx = times(slope, scale)
         gx = gx if x.ndim == input.ndim else np.reshape(gx, input.shape)
     return gx, np.reshape(products, shape), np.reshape(sums, shape)
 
@@ -192,7 +200,7 @@ def _fixed_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, n
         gx = g * (inverse if weight is None else inverse * _fit(weight, x))
         gx = gx if x.ndim == input.ndim else np.reshape(gx, input.shape)
     if needs[1]:
-        gw = np.reshape(_channel_sums(g * (x - mean)) * inverse, shape)
+        gw = np.reshape(_channel_dots(g, x - mean) * inverse, shape)
     if needs[2]:
         gb = np.reshape(_channel_sums(g), shape)
     return gx, gw, gb

@@ -12,6 +12,7 @@ from tinygrad_dl.dtypes import float16, float32
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.neural import product
 from tinygrad_dl.ops.overload import overload
+from tinygrad_dl.ops.owned import plus, times
 from tinygrad_dl.ops.reduce import ones
 from tinygrad_dl.samples import array, error, one_of, real
 from tinygrad_dl.tensor import Tensor
@@ -141,12 +142,7 @@ def _layer_norm_rule(
         level = product(g, share) * inverse
         tilt = product(products, share) * inverse * inverse * inverse
         gx = g * (inverse if weight is None else _outer(inverse, weight))
-        if type(gx) is type(centered) is np.ndarray:  # the same as below, in place
-            centered *= tilt
-            centered += level
-            gx -= centered
-        else:
-            gx = gx - (centered * tilt + level)
+        gx = plus(times(centered, -tilt), plus(gx, -level))
         gx = gx if gx.shape == input.shape else np.reshape(gx, input.shape)
     if input.dtype is float16:
         return [None if each is None else each.astype(float16) for each in (gx, gw, gb)]
