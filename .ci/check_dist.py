@@ -12,9 +12,11 @@ folder = Path(sys.argv[1])
 (wheel,), (archive,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
 modules = {str(p.relative_to(ROOT)) for p in (ROOT / "tinygrad_dl").rglob("*.py")} | {"tinygrad_dl/py.typed"}
 
-in_wheel = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+with zipfile.ZipFile(wheel) as packed:
+    in_wheel = {name for name in packed.namelist() if ".dist-info/" not in name}
 assert in_wheel == modules, f"wheel: missing {modules - in_wheel}, unexpected {in_wheel - modules}"
-in_archive = {name.split("/", 1)[1] for name in tarfile.open(archive).getnames() if "/" in name}
+with tarfile.open(archive) as source:
+    in_archive = {name.split("/", 1)[1] for name in source.getnames() if "/" in name}
 assert modules <= in_archive, f"source archive: missing {modules - in_archive}"
 assert not {"nn", "optim", "viz"} & {name.split("/")[0] for name in in_archive}, "the links are in the archive"
 print(f"{wheel.name}: {len(in_wheel)} files; {archive.name}: {len(in_archive)} files")
