@@ -176,7 +176,7 @@ def embedding_backward(g: Array, input: Array, count: int, padding_idx: int | No
     if count <= FEW:
         one = np.zeros((index.size, count), g.dtype)
         one.reshape(-1)[index + np.arange(0, index.size * count, count)] = 1
-        np.matmul(one.T, rows, out=total)
+        np.dot(one.T, rows, out=total)  # which, unlike matmul, warns of no nan
         if np.isfinite(total).all():
             return total
         total[...] = 0  # 0 * inf would be nan in every row

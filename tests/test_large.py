@@ -1,0 +1,90 @@
+"""Large arrays go other ways than small ones (BLAS, blocks, bits); the results are the same, row by row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+import tinygrad_dl.nn.functional as F
+
+ROWS, COLUMNS = 1200, 60
+ONE_BY_ONE = {
+    "softmax": lambda x: td.softmax(x, -1),
+    "log_softmax": lambda x: td.log_softmax(x, -1),
+    "logsumexp": lambda x: td.logsumexp(x, -1, True),
+    "sum": lambda x: x.sum(-1, True),
+    "mean": lambda x: x.mean(-1, True),
+    "var": lambda x: x.var(-1, keepdim=True),
+    "amax": lambda x: x.amax(-1, True),
+    "norm": lambda x: x.norm(2, -1, True),
+    "cumsum": lambda x: x.cumsum(-1),
+    "layer_norm": lambda x: F.layer_norm(x, (COLUMNS,), td.linspace(0.5, 2.0, COLUMNS, dtype=x.dtype)),
+    "cross_entropy": lambda x: F.cross_entropy(x, td.arange(len(x)) % COLUMNS, reduction="none"),
+    "relu": td.relu,
+    "sigmoid": td.sigmoid,
+    "gelu": F.gelu,
+    "gelu tanh": lambda x: F.gelu(x, "tanh"),
+    "silu": F.silu,
+    "mish": F.mish,
+    "clamp": lambda x: x.clamp(-1, 1),
+    "masked_fill": lambda x: x.masked_fill(x.detach() > 1, -2.0),
+    "where": lambda x: td.where(x.detach() > 0, x, x * 3),
+}
+
+
+def with_gradient(function, array, weights):
+    """The output, and the gradient of its weighted sum."""
+    x = td.tensor(array, requires_grad=True)
+    out = function(x)
+    (out * td.from_numpy(weights.astype(array.dtype))[: out.numel()].reshape(out.shape)).sum().backward()
+    return out.detach().numpy(), x.grad.numpy()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ONE_BY_ONE)
+def test_the_whole_is_its_parts(name, dtype):
+    rng = np.random.default_rng(0)
+    array = (3 * rng.standard_normal((ROWS, COLUMNS))).astype(dtype)
+    array[5, 7] = -1e4
+    weights = rng.standard_normal(ROWS * COLUMNS)
+    function = ONE_BY_ONE[name]
+    out, gradient = with_gradient(function, array, weights)
+    width = out.size // ROWS
+    tolerance = {"rtol": 2e-5, "atol": 2e-5} if dtype is np.float32 else {"rtol": 1e-10, "atol": 1e-11}
+    for start in range(0, ROWS, COLUMNS):  # so that a part's classes in cross_entropy start at 0 again
+        part = slice(start, start + 4)
+        small, slope = with_gradient(function, array[part], weights[start * width :])
+        np.testing.assert_allclose(out[part], small, **tolerance)
+        np.testing.assert_allclose(gradient[part], slope, **tolerance)
+
+
+@pytest.mark.parametrize("classes", [3, 60, 5000])
+def test_mean_cross_entropy_is_the_mean_of_the_losses(classes):
+    rng = np.random.default_rng(0)
+    array, target = rng.standard_normal((300, classes)), td.from_numpy(rng.integers(0, classes, 300))
+    mean, gradient = with_gradient(lambda x: F.cross_entropy(x, target), array, np.ones(1))
+    losses, slopes = with_gradient(lambda x: F.cross_entropy(x, target, reduction="none"), array, np.full(300, 1 / 300))
+    np.testing.assert_allclose(mean, losses.mean(), rtol=1e-12)
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("count", [60, 500])
+def test_an_infinite_gradient_stays_in_its_row_of_an_embedding(count):
+    weight = td.zeros(count, 40, requires_grad=True)
+    index = td.from_numpy(np.arange(100) % 50)
+    g = td.ones(100, 40)
+    g[3, 2] = float("inf")
+    F.embedding(index, weight).backward(g)
+    expected = np.zeros((count, 40), np.float32)
+    expected[:50] = 2
+    expected[3, 2] = np.inf
+    np.testing.assert_array_equal(weight.grad.numpy(), expected)
+
+
+def test_nan_is_the_largest_of_its_row():
+    array = np.zeros((100, 60), np.float32)
+    array[7, 3] = np.nan
+    found = td.tensor(array).amax(-1).numpy()
+    assert np.isnan(found[7])
+    assert np.isnan(found).sum() == 1
