@@ -176,10 +176,11 @@ def embedding_backward(g: Array, input: Array, count: int, padding_idx: int | No
     if count <= FEW:
         one = np.zeros((index.size, count), g.dtype)
         one.reshape(-1)[index + np.arange(0, index.size * count, count)] = 1
-        np.dot(one.T, rows, out=total)  # which, unlike matmul, warns of no nan
+        with np.errstate(all="ignore"):
+            np.matmul(one.T, rows, out=total)
         if np.isfinite(total).all():
             return total
-        total[...] = 0  # 0 * inf would be nan in every row
+        total[...] = 0  # 0 * inf was nan in every row
     width = g.shape[-1]
     # ufunc.at is fast on flat arrays only.
     flat = np.add.outer(index * width, np.arange(width)).reshape(-1)
