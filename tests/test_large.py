@@ -82,6 +82,17 @@ def test_an_infinite_gradient_stays_in_its_row_of_an_embedding(count):
     np.testing.assert_array_equal(weight.grad.numpy(), expected)
 
 
+@pytest.mark.parametrize("dim", [0, 1, 2, -3, -2])
+@pytest.mark.parametrize("name", ["cumsum", "cumprod"])
+def test_running_results_across_large_slices(name, dim):
+    array = np.random.default_rng(0).uniform(0.9, 1.1, (4, 30, 200)).astype(np.float32)
+    expected = getattr(np, name)(array, dim)
+    np.testing.assert_array_equal(getattr(td.tensor(array), name)(dim).numpy(), expected)
+    out, gradient = with_gradient(lambda x: x.cumsum(dim), array, np.ones(array.size))
+    np.testing.assert_array_equal(gradient, np.flip(np.cumsum(np.ones_like(array), dim), dim))
+    assert out.dtype == np.float32
+
+
 def test_nan_is_the_largest_of_its_row():
     array = np.zeros((100, 60), np.float32)
     array[7, 3] = np.nan

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -83,6 +85,7 @@ NUMPY[np.prod] = lambda a, axis=None, dtype=None, *, keepdims=False: prod(a, axi
 
 # -- running sums and products -----------------------------------------------------------------------
 
+SLICE = 128  # neighbouring elements, from which a call for each slice costs less than NumPy's way
 RUNNING = {"input": real(min_dims=1), "dim": axis_of("input")}
 
 
@@ -98,12 +101,23 @@ def cumsum(input: Array, dim: Any, *, dtype: Any = None) -> Array:
     """
     if not input.ndim:
         return input.astype(element_type(input, dtype) or input.dtype)
-    return narrowed(np.add.accumulate(input, dim, element_type(input, dtype)), input, dtype)
+    return narrowed(running(np.add, input, dim, element_type(input, dtype)), input, dtype)
+
+
+def running(ufunc: np.ufunc, x: np.ndarray, dim: int, dtype: Any) -> np.ndarray:
+    """ufunc.accumulate; across large slices one slice after the other, which is ten times as fast."""
+    if not -x.ndim <= dim < x.ndim or math.prod(x.shape[dim % x.ndim + 1 :]) < SLICE:
+        return ufunc.accumulate(x, dim, dtype)  # type: ignore[no-any-return]
+    out = x.astype(dtype or x.dtype, "C")
+    slices = np.moveaxis(out, dim, 0)
+    for before, here in itertools.pairwise(slices):
+        ufunc(before, here, here)
+    return out
 
 
 def summed_from_end(g: Any, dim: Any) -> Any:
     """The running sum from the last element to the first."""
-    return np.flip(np.cumsum(np.flip(g, dim), axis=dim), dim) if g.ndim else g
+    return np.flip(cumsum.duck(np.flip(g, dim), dim), dim) if g.ndim else g
 
 
 cumsum.vjp(input=lambda g, dim: summed_from_end(g, dim))
@@ -121,7 +135,7 @@ def cumprod(input: Array, dim: Any, *, dtype: Any = None) -> Array:
     """
     if not input.ndim:
         return input.astype(element_type(input, dtype) or input.dtype)
-    return narrowed(np.multiply.accumulate(input, dim, element_type(input, dtype)), input, dtype)
+    return narrowed(running(np.multiply, input, dim, element_type(input, dtype)), input, dtype)
 
 
 def running_product_slope(g: Any, input: Any, out: Any, dim: Any) -> Any:
