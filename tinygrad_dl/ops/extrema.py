@@ -8,7 +8,8 @@ import numpy as np
 
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import alias
-from tinygrad_dl.ops.reduce import SMALLEST, kept, largest
+from tinygrad_dl.ops.owned import times
+from tinygrad_dl.ops.reduce import SMALLEST, add_up, kept, largest
 from tinygrad_dl.ops.selection import maximum, minimum
 from tinygrad_dl.samples import array, axes_of, axis_of, error, one_of, real
 from tinygrad_dl.tensor import NUMPY, Tensor
@@ -54,9 +55,9 @@ def amin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
 
 def share_evenly(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
     """The gradient of an extreme value, in equal parts to all elements that have it."""
-    chosen = input == kept(out, input.shape, dim, keepdim)
-    count = np.sum(chosen, axis=dim, keepdims=True).astype(g.dtype)
-    return kept(g, input.shape, dim, keepdim) / count * chosen
+    chosen = (input == kept(out, input.shape, dim, keepdim)).astype(g.dtype)
+    count = add_up(chosen, dim, True) if type(chosen) is np.ndarray else np.sum(chosen, axis=dim, keepdims=True)
+    return times(chosen, kept(g, input.shape, dim, keepdim) / count)
 
 
 amax.vjp(input=share_evenly)

@@ -107,7 +107,7 @@ def cumsum(input: Array, dim: Any, *, dtype: Any = None) -> Array:
 def running(ufunc: np.ufunc, x: np.ndarray, dim: int, dtype: Any) -> np.ndarray:
     """ufunc.accumulate; across large slices one slice after the other, which is ten times as fast."""
     if not -x.ndim <= dim < x.ndim or math.prod(x.shape[dim % x.ndim + 1 :]) < SLICE:
-        return ufunc.accumulate(x, dim, dtype)  # type: ignore[no-any-return]
+        return ufunc.accumulate(x, dim, dtype)
     out = x.astype(dtype or x.dtype, "C")
     slices = np.moveaxis(out, dim, 0)
     for before, here in itertools.pairwise(slices):

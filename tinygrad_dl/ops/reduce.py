@@ -81,9 +81,9 @@ def largest(x: np.ndarray, dim: Any, keepdim: bool) -> Any:
 
 def dot_rows(a: Any, b: Any, dim: Any) -> Any:
     """The sum of a * b along a dimension, which is kept; of rows without the product in between."""
-    if type(a) is type(b) is np.ndarray and a.shape == b.shape and is_rows(a, dim) and is_rows(b, dim):
-        if a.shape[-1] <= 4 * ROW:
-            return np.vecdot(a, b)[..., None]
+    rows = type(a) is type(b) is np.ndarray and a.shape == b.shape and is_rows(a, dim) and is_rows(b, dim)
+    if rows and a.shape[-1] <= 4 * ROW:
+        return np.vecdot(a, b)[..., None]
     return ADD(a * b, axis=dim, keepdims=True)
 
 
