@@ -80,6 +80,6 @@ class SGD(FlatOptimizer):
                 buffer[...] = g
             else:
                 buffer *= momentum
-                buffer += np.multiply(g, 1 - group["dampening"], out=work)
+                buffer += np.multiply(g, 1 - group["dampening"], out=work) if group["dampening"] else g
             g = np.add(g, np.multiply(buffer, momentum, out=work), out=work) if group["nesterov"] else buffer
         p -= np.multiply(g, float(group["lr"]), out=work)
