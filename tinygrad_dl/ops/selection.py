@@ -157,6 +157,7 @@ where.vjp(
     other=lambda g, condition: keep(g, ~condition),
 )
 
+
 def where_method(self: Tensor, condition: Any, other: Any) -> Any:
     """The tensor where the condition holds, `other` elsewhere: `td.where(condition, self, other)`."""
     return where(condition, self, other)
