@@ -110,6 +110,7 @@ def get_submodule(self: Module, target: str) -> Module:
 
 
 def member_at(self: Module, target: str, registry: str, kind: str) -> Any:
+    """The parameter or buffer of a registry that a dotted name leads to."""
     path, _, name = target.rpartition(".")
     owner = self.get_submodule(path)
     if owner.__dict__[registry].get(name) is None:

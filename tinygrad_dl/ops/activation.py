@@ -166,6 +166,7 @@ def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
 
 
 def softplus_slope(g: Any, input: Any, beta: float, threshold: float) -> Any:
+    """g * sigmoid(beta * input); above the threshold, g."""
     x = input if beta == 1 else input * beta
     slope = g * sigmoid.duck(x)
     return np.where(x > threshold, g, slope) if threshold < 20 else slope
@@ -190,6 +191,7 @@ def swish(input: Array) -> Array:
 
 
 def swish_slope(g: Any, out: Any, gate: Any) -> Any:
+    """g * (gate + out * (1 - gate)) with gate = sigmoid(input)."""
     return times(plus(times(1 - gate, near(out)), gate), g)
 
 
@@ -234,6 +236,7 @@ def smooth_mish(input: Array) -> Array:
 
 
 def mish_slope(g: Any, input: Any, gate: Any) -> Any:
+    """g * (t + input * (1 - t**2) * sigmoid(input)) with t = tanh(softplus(input))."""
     input = near(input)
     return g * (gate + input * (1 - gate * gate) * sigmoid.duck(input))
 

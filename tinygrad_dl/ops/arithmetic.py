@@ -266,6 +266,7 @@ def abs(input: Array) -> Array:
 
 
 def abs_slope(g: Any, input: Any) -> Any:
+    """g times the sign; of complex numbers, times the conjugate direction (0 at 0)."""
     if input.dtype.kind != "c":
         return g * np.sign(input)
     size = np.absolute(input)

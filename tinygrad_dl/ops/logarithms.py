@@ -79,6 +79,7 @@ def logit(input: Array, eps: float | None = None) -> Array:
 
 
 def logit_slope(g: Any, input: Any, eps: float | None) -> Any:
+    """g / (input * (1 - input)), and 0 where `eps` cut the input off."""
     slope = g / (input - input * input)
     return slope if eps is None else keep(slope, (input >= eps) & (input <= 1 - eps))
 

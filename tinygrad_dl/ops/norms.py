@@ -25,6 +25,7 @@ def order(p: Any) -> float:
 
 
 def p_norm(x: np.ndarray, p: float, dim: Any, keepdim: bool) -> Any:
+    """(sum |x|**p) ** (1/p), with the limits at 0 and at plus and minus infinity."""
     if p == 2:
         if dim is None and not keepdim and x.flags.c_contiguous:
             flat = x.reshape(-1)

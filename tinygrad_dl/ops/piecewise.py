@@ -95,6 +95,7 @@ def prelu(input: Array, weight: Array) -> Array:
 
 
 def prelu_weight_slope(g: Any, input: Any, weight_shape: tuple[int, ...]) -> Any:
+    """g * input where the input is negative, summed to the weight's shape."""
     part = g * np.minimum(input, 0)
     if math.prod(weight_shape) == 1:
         return np.sum(part).reshape(weight_shape)

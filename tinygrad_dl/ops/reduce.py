@@ -245,6 +245,7 @@ def var(input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = Fal
 
 
 def var_slope(g: Any, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
+    """g * 2 (input - mean) / (count - correction)."""
     dim, correction = options(dim, unbiased, correction)
     return variance_slope(g, input, dim, keepdim, correction)
 
@@ -274,6 +275,7 @@ def std(input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = Fal
 
 
 def std_slope(g: Any, out: Any, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
+    """The slope of `var` over twice the deviation, and 0 where that is 0."""
     dim, correction = options(dim, unbiased, correction)
     half = np.where(out == 0, 0.0, g / np.where(out == 0, 1.0, out + out))
     return variance_slope(half, input, dim, keepdim, correction)

@@ -53,6 +53,7 @@ reshape.vjp(input=lambda g, input_shape: g.reshape(input_shape))
 
 
 def np_reshape(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Any:
+    """NumPy's reshape, in its order C or F."""
     shape = newshape if shape is None else shape
     if order == "C":
         return reshape(a, shape)

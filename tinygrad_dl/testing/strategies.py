@@ -268,6 +268,7 @@ def without_scalars(value: Any) -> Any:
 
 
 def axis_of(draw: DrawFn, sample: words.AxisOf, values: dict[str, Any]) -> int | None:
+    """A dimension, counted from the front or the end."""
     ndim = dimensions(values[sample.argument])
     if sample.none and draw(st.integers(0, 3)) == 0:
         return None
@@ -275,6 +276,7 @@ def axis_of(draw: DrawFn, sample: words.AxisOf, values: dict[str, Any]) -> int |
 
 
 def axes_of(draw: DrawFn, sample: words.AxesOf, values: dict[str, Any]) -> Any:
+    """One dimension, several, or None for all."""
     ndim = dimensions(values[sample.argument])
     kind = draw(st.sampled_from(["one", "several", *(["none"] if sample.none else [])]))
     if kind == "none" or (ndim == 0 and sample.none):
@@ -287,10 +289,12 @@ def axes_of(draw: DrawFn, sample: words.AxesOf, values: dict[str, Any]) -> Any:
 
 
 def dimensions(value: Any) -> int:
+    """The number of dimensions of a drawn argument."""
     return (value[0] if isinstance(value, list) else value).ndim  # type: ignore[no-any-return]
 
 
 def shape_of(draw: DrawFn, sample: words.ShapeOf, values: dict[str, Any]) -> tuple[int, ...]:
+    """A shape that the argument can be reshaped or expanded to."""
     shape = values[sample.argument].shape
     if sample.how == "expand":
         grown = [draw(st.integers(0, 3)) if size == 1 else draw(st.sampled_from([size, -1])) for size in shape]
@@ -312,10 +316,12 @@ def shape_of(draw: DrawFn, sample: words.ShapeOf, values: dict[str, Any]) -> tup
 
 
 def one_of(draw: DrawFn, sample: words.OneOf, values: dict[str, Any]) -> Any:
+    """One of the declared values."""
     return sample.values[draw(st.integers(0, len(sample.values) - 1))]
 
 
 def drawn(draw: DrawFn, sample: words.Drawn, values: dict[str, Any]) -> Any:
+    """What the declared function makes of a seeded generator and the arguments before it."""
     make = sample.make
     code = make.__code__
     names = code.co_varnames[1 : code.co_argcount]

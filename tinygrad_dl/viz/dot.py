@@ -59,6 +59,7 @@ def crossed_rows(picture: Picture) -> int:
 
 
 def attributes(values: Mapping[str, str]) -> str:
+    """Attributes as DOT writes them."""
     return " ".join(f'{name}="{value}"' for name, value in values.items())
 
 
@@ -74,6 +75,7 @@ def label(lines: Iterable[str]) -> str:
 
 
 def quoted(text: str) -> str:
+    """Text with what DOT would take for markup escaped."""
     if not text.isprintable():
         text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")

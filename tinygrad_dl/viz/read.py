@@ -267,6 +267,7 @@ def saved_values(node: Node) -> list[str]:
 
 
 def text_of(shape: Any, dtype: Any) -> str:
+    """A shape and dtype as a box shows them."""
     return f"{tuple(shape)} {dtype}"
 
 
@@ -291,4 +292,5 @@ def human_bytes(count: int) -> str:
 
 
 def plural(count: int, word: str) -> str:
+    """A count with its word."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"
