@@ -89,3 +89,39 @@ def test_a_second_backward_explains_itself():
     z.backward()
     with pytest.raises(RuntimeError, match=r"Product a second time.*retain_graph=True"):
         z.backward()
+
+
+def test_outputs_marked_non_differentiable_have_no_graph():
+    class WithSigns(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            signs = x.sign()
+            ctx.mark_non_differentiable(signs)
+            return x * 2, signs
+
+        @staticmethod
+        def backward(ctx, g, _):
+            return g * 2
+
+    x = leaf(1, -2)
+    doubled, signs = WithSigns.apply(x)
+    assert doubled.requires_grad and not signs.requires_grad
+    doubled.sum().backward()
+    assert x.grad.tolist() == [2, 2]
+
+
+def test_second_order_through_a_saved_output_of_several():
+    class Both(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            out = x.exp()
+            ctx.save_for_backward(out)
+            return out, x * 1
+
+        @staticmethod
+        def backward(ctx, g, h):
+            return g * ctx.saved_tensors[0] + h
+
+    x = leaf(0.5, dtype="float64")
+    (g,) = autograd.grad(Both.apply(x)[0].sum(), x, create_graph=True)
+    assert autograd.grad(g.sum(), x)[0].item() == pytest.approx(np.exp(0.5))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import dtypes
-from tinygrad_dl.calls import connect_outputs
-from tinygrad_dl.engine import Edge, Node, Output, conjugate, next_seq, propagate
+from tinygrad_dl.calls import connect_outputs, output_edge
+from tinygrad_dl.engine import Edge, Node, conjugate, next_seq, propagate
 from tinygrad_dl.modes import enable_grad, modes, no_grad, set_grad_enabled
 from tinygrad_dl.tensor import Tensor, as_array, wrap
 
@@ -329,7 +329,7 @@ class FunctionRules:
             if place is not None and place[0] == "in":
                 edge = node.edges[place[1]]
             elif place is not None:
-                edge = Output(node, place[1], node.shape[place[1]], node.dtype[place[1]]) if self.multiple else node
+                edge = output_edge(node, place[1]) if self.multiple else node
             tensor = None if array is None else wrap(array)
             if tensor is not None:
                 tensor._edge = edge

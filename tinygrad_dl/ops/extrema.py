@@ -151,6 +151,16 @@ max_dim.vjp(input=to_chosen)
 min_dim.vjp(input=to_chosen)
 
 
+def by_arguments(forms: tuple[Any, Any, Any], input: Any, dim: Any, keepdim: bool, other: Any) -> Any:
+    """`max` and `min`: the form of all elements, of two tensors, or along a dimension, as the arguments say."""
+    of_all, of_two, along = forms
+    if dim is None and other is None:
+        return of_all(input, None, keepdim)
+    if other is not None or isinstance(dim, Tensor):
+        return of_two(input, dim if other is None else other)
+    return along(input, dim, keepdim)
+
+
 def max(
     input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None, keepdims: bool = False
 ) -> Any:
@@ -170,11 +180,7 @@ def max(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.max.html
     """
     dim, keepdim = axis if dim is None else dim, keepdim or keepdims
-    if dim is None and other is None:
-        return amax(input, None, keepdim)
-    if other is not None or isinstance(dim, Tensor):
-        return maximum(input, dim if other is None else other)
-    return max_dim(input, dim, keepdim)
+    return by_arguments((amax, maximum, max_dim), input, dim, keepdim, other)
 
 
 def min(
@@ -196,11 +202,7 @@ def min(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.min.html
     """
     dim, keepdim = axis if dim is None else dim, keepdim or keepdims
-    if dim is None and other is None:
-        return amin(input, None, keepdim)
-    if other is not None or isinstance(dim, Tensor):
-        return minimum(input, dim if other is None else other)
-    return min_dim(input, dim, keepdim)
+    return by_arguments((amin, minimum, min_dim), input, dim, keepdim, other)
 
 
 alias("max", max)
