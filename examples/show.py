@@ -1,0 +1,51 @@
+"""What every example shares: its options, the table it prints and the picture it writes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+
+def options(doc: str | None, **defaults: object) -> argparse.Namespace:
+    """The command line of an example: --quick, --seed, --out, and one more option for each keyword.
+
+    Args:
+        doc: the example's docstring, shown by --help.
+        defaults: further options with the value each has when it is not given: `data=None` makes `--data`.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a few seconds' worth: less data, fewer epochs")
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="the folder that pictures go to (default: out)")
+    for name, value in defaults.items():
+        parser.add_argument(f"--{name}", default=value, type=str if value is None else type(value))
+    return parser.parse_args()
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Prints rows under a header, the first column to the left, all others to the right.
+
+    Fractions are shown with four digits; give a string where another form is wanted.
+    """
+    cells = [list(header)] + [[_text(value) for value in row] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    for number, row in enumerate(cells):
+        rest = (text.rjust(width) for text, width in zip(row[1:], widths[1:], strict=True))
+        print("  ".join([row[0].ljust(widths[0]), *rest]).rstrip())
+        if not number:
+            print("  ".join("-" * width for width in widths))
+    print()
+
+
+def _text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def save(figure: Figure, options: argparse.Namespace, name: str) -> None:
+    """Writes a figure into the folder of --out, and says so."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    figure.savefig(options.out / name, dpi=120)
+    print(f"wrote {options.out / name}")
