@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "tinygrad_dl"
 
 # A part imports only parts to the left of its own, or on the same level.
 LEVELS = [
-    {"modes", "samples", "dtypes", "generate", "memory"},
+    {"modes", "samples", "dtypes", "generate", "memory", "threads"},
     {"engine"},
     {"printing", "tensor"},
     {"creation", "random"},
@@ -22,6 +22,10 @@ LEVELS = [
     {"autograd", "serialization"},
     {"nn"},
     {"optim"},
+    {"data"},
+    {"vision"},
+    {"train"},
+    {"estimators"},
     {"viz", "testing"},
 ]
 RANK = {part: rank for rank, level in enumerate(LEVELS) for part in level}

@@ -243,6 +243,7 @@ from tinygrad_dl.random import (
 )
 from tinygrad_dl.serialization import load, save
 from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.threads import get_num_threads, set_num_threads
 
 __all__ = [
     "Array",
@@ -362,6 +363,7 @@ __all__ = [
     "gather",
     "ge",
     "get_default_dtype",
+    "get_num_threads",
     "get_rng_state",
     "greater",
     "greater_equal",
@@ -481,6 +483,7 @@ __all__ = [
     "selu",
     "set_default_dtype",
     "set_grad_enabled",
+    "set_num_threads",
     "set_rng_state",
     "short",
     "sigmoid",
@@ -539,7 +542,7 @@ __version__ = "0.1.0"
 keep_freed_memory()
 bool = bool_  # PyTorch's name of the dtype
 # Imported when first used: drawing and testing need more than NumPy.
-_LAZY = ("testing", "viz")
+_LAZY = ("data", "estimators", "testing", "train", "vision", "viz")
 
 
 def __getattr__(name: str) -> Any:

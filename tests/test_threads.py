@@ -1,0 +1,103 @@
+"""Large operations on several threads."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+from tinygrad_dl.threads import spread
+
+
+@pytest.fixture(autouse=True)
+def three_threads():
+    before = td.get_num_threads()
+    td.set_num_threads(3)
+    yield
+    td.set_num_threads(before)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 10, 1000])
+@pytest.mark.parametrize("grain", [1, 4, 1000])
+def test_ranges_cover_everything_once(count, grain):
+    hits, ranges = np.zeros(count, int), []
+
+    def work(start, stop):
+        hits[start:stop] += 1
+        ranges.append((start, stop))
+
+    spread(work, count, grain)
+    assert (hits == 1).all()
+    assert len(ranges) <= 3
+    assert all(stop - start >= min(grain, count) for start, stop in ranges)
+
+
+def test_several_threads_work():
+    seen, meet = set(), threading.Barrier(3, timeout=60)
+
+    def work(start, stop):
+        meet.wait()  # passes only when three threads are here at once
+        seen.add(threading.get_ident())
+
+    spread(work, 3)
+    assert len(seen) == 3 and threading.get_ident() in seen
+
+
+def test_work_within_work_stays_in_its_thread():
+    outer, inner = {}, {}
+
+    def work(start, stop):
+        me = threading.get_ident()
+        outer[start] = me
+        if me != threading.main_thread().ident:
+            spread(lambda a, b: inner.setdefault(start, []).append((threading.get_ident(), a, b)), 10)
+
+    spread(work, 3)
+    assert len(inner) == 2
+    assert all(calls == [(outer[start], 0, 10)] for start, calls in inner.items())
+
+
+@pytest.mark.parametrize("where", [0, 2])
+def test_an_error_reaches_the_caller_after_all_ranges_have_ended(where):
+    ended = []
+
+    def work(start, stop):
+        if start == where:
+            raise KeyError("from one range")
+        ended.append(start)
+
+    with pytest.raises(KeyError, match="from one range"):
+        spread(work, 3)
+    assert len(ended) == 2
+
+
+def test_numpys_error_state_goes_along():
+    def work(start, stop):
+        np.float64(1) / np.zeros(5)
+
+    with np.errstate(divide="ignore"):
+        spread(work, 3)
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        spread(work, 3)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_forked_child_starts_threads_of_its_own():
+    spread(lambda a, b: None, 3)
+    pid = os.fork()
+    if pid == 0:
+        total = np.zeros(30)
+        spread(lambda a, b: total[a:b].fill(1), 30)
+        os._exit(0 if total.sum() == 30 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+@pytest.mark.parametrize(("number", "kind"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError)])
+def test_refused_numbers_of_threads(number, kind):
+    with pytest.raises(kind, match="set_num_threads: expected"):
+        td.set_num_threads(number)
+    assert td.get_num_threads() == 3

@@ -1,0 +1,148 @@
+"""Large NumPy jobs on all cores: NumPy lets other threads run while it computes, but starts none of its own.
+
+    def work(start, stop):
+        np.exp(x[start:stop], out=y[start:stop])
+
+    spread(work, len(x), grain=...)
+
+Matrix products need none of this: the BLAS has threads of its own. Handing a range to a thread and waiting for it
+costs about 15 us, so a job is worth splitting from about 100 us on; `grain` says how small a range may be.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any
+
+__all__ = ["get_num_threads", "set_num_threads", "spread"]
+
+Work = Callable[[int, int], object]
+
+_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_number = _cores
+_helpers: list[threading.Thread] = []
+_jobs: Any = None
+_here = threading.local()
+
+
+def set_num_threads(number: int) -> None:
+    """Sets the number of threads that large operations use, this one included; 1: none but this one.
+
+    The BLAS has its own setting, such as the environment variable OPENBLAS_NUM_THREADS.
+
+    Raises:
+        ValueError: less than 1. TypeError: not an int.
+
+    >>> import tinygrad_dl as td
+    >>> before = td.get_num_threads()
+    >>> td.set_num_threads(1)
+    >>> td.get_num_threads()
+    1
+    >>> td.set_num_threads(before)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.set_num_threads.html
+    """
+    global _number
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TypeError(f"set_num_threads: expected an int, got {type(number).__name__}")
+    if number < 1:
+        raise ValueError(f"set_num_threads: expected a positive number, got {number}")
+    _number = number
+
+
+def get_num_threads() -> int:
+    """The number of threads that large operations use: at first one for each core.
+
+    >>> import tinygrad_dl as td
+    >>> td.get_num_threads() >= 1
+    True
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.get_num_threads.html
+    """
+    return _number
+
+
+def spread(work: Work, count: int, grain: int = 1) -> None:
+    """Calls `work(start, stop)` on ranges that together cover 0 to `count`, on several threads at once.
+
+    Where a range begins depends on the number of threads: work must give the same numbers for any split, or set
+    `grain` to `count`. Within work this runs everything in the calling thread. NumPy's error state goes along.
+
+    Args:
+        work: what to do with one range; ranges must not write to the same place.
+        count: the number of items.
+        grain: no range is smaller than this (but for a smaller `count`).
+
+    Raises:
+        Whatever work raises, after all ranges have ended.
+    """
+    parts = min(_number, count // grain) if grain > 0 else 1
+    if parts < 2 or getattr(_here, "busy", False):
+        work(0, count)
+        return
+    _start(parts - 1)
+    shares = [_Share(work, count * part // parts, count * (part + 1) // parts) for part in range(parts - 1)]
+    for share in shares:
+        _jobs.put(share)
+    try:
+        work(shares[-1].stop, count)
+    finally:
+        for share in shares:
+            share.done.acquire()
+    for share in shares:
+        if share.error is not None:
+            raise share.error
+
+
+class _Share:
+    """One range on its way to a thread."""
+
+    __slots__ = ("context", "done", "error", "start", "stop", "work")
+
+    def __init__(self, work: Work, start: int, stop: int):
+        self.work, self.start, self.stop = work, start, stop
+        self.context: Context = copy_context()
+        self.error: BaseException | None = None
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def run(self) -> None:
+        try:
+            self.context.run(self.work, self.start, self.stop)
+        except BaseException as error:
+            self.error = error
+        finally:
+            self.done.release()
+
+
+def _serve(jobs: Any) -> None:
+    _here.busy = True
+    while True:
+        jobs.get().run()
+
+
+def _start(number: int) -> None:
+    """Makes sure that so many threads wait for work."""
+    global _jobs
+    if _jobs is None:
+        from queue import SimpleQueue  # at the first large job: imports stay fast
+
+        _jobs = SimpleQueue()
+    while len(_helpers) < number:
+        thread = threading.Thread(target=_serve, args=(_jobs,), name="tinygrad_dl", daemon=True)
+        thread.start()
+        _helpers.append(thread)
+
+
+def _forget() -> None:
+    """In a forked child there are no threads but its own, and a lock of the queue may be held by none of them."""
+    global _jobs
+    _jobs = None
+    _helpers.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
