@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import networks
 import numpy as np
 
 Step = Callable[[], Any]
@@ -112,6 +113,42 @@ def gradient_penalty(lib: Any) -> Step:
     return step
 
 
+def lenet(lib: Any) -> Step:
+    """LeNet on 28x28 images, batch 64, SGD with momentum."""
+    model = networks.lenet(lib.nn)
+    optimizer = lib.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    return training_step(lib, model, optimizer, data(lib, 64, 1, 28, 28), labels(lib, 64, 10))
+
+
+def resnet(lib: Any) -> Step:
+    """A residual net of 16-32-64 channels on 32x32 images, batch 32, SGD with momentum."""
+    model = networks.resnet(lib.nn)
+    optimizer = lib.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    return training_step(lib, model, optimizer, data(lib, 32, 3, 32, 32), labels(lib, 32, 10))
+
+
+def lstm(lib: Any) -> Step:
+    """An LSTM over 50 steps of 128 features, batch 32, Adam."""
+    model = networks.recurrent(lib.nn)
+    return training_step(lib, model, lib.optim.Adam(model.parameters()), data(lib, 32, 50, 128), labels(lib, 32, 10))
+
+
+def autoencoder(lib: Any) -> Step:
+    """A convolutional autoencoder of 28x28 images, batch 64, squared error, Adam."""
+    model = networks.autoencoder(lib.nn)
+    optimizer = lib.optim.Adam(model.parameters())
+    x = data(lib, 64, 1, 28, 28).sigmoid()
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        loss = lib.nn.functional.mse_loss(model(x), x)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
 def first_gradient(lib: Any) -> Step:
     """The first gradient of a process: measured once, from before the import."""
     x = lib.ones(3, requires_grad=True)
@@ -132,5 +169,9 @@ CASES: dict[str, tuple[Callable[[Any], Step], float]] = {
     "MLP 1024-2048-2048-10": (mlp_wide, 0.65),
     "MLP, BatchNorm, Dropout": (mlp_batchnorm_dropout, 0.6),
     "gradient penalty": (gradient_penalty, 0.9),
+    "LeNet": (lenet, 0.9),
+    "ResNet 16-32-64": (resnet, 1.0),
+    "LSTM 32x50x128": (lstm, 0.9),
+    "convolutional autoencoder": (autoencoder, 0.9),
     "import + first gradient": (first_gradient, 0.1),
 }
