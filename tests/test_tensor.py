@@ -59,6 +59,17 @@ def test_creation(made, shape, dtype):
     assert isinstance(tensor._data, np.ndarray)
 
 
+@pytest.mark.parametrize("grad", [False, True])
+def test_numbers_are_rounded_once_to_the_dtype_that_is_asked_for(grad):
+    stored = td.zeros(1, dtype=td.float64, requires_grad=grad) * 1
+    stored[0] = 0.1
+    wanted = {"dtype": td.float64}
+    made = [td.tensor(0.1, **wanted), td.tensor([0.1], **wanted), td.as_tensor([0.1], **wanted), stored]
+    made += [td.full((1,), 0.1, **wanted), td.scalar_tensor(0.1, **wanted), td.full_like(td.zeros(1, **wanted), 0.1)]
+    assert [each.item() for each in made] == [0.1] * len(made)
+    assert td.tensor(16777217.0, dtype=td.int64).item() == 16777217
+
+
 def test_memory_is_shared_or_copied_as_named():
     array = np.zeros(2, np.float32)
     shared, viewed, copied = td.from_numpy(array), td.as_tensor(array), td.tensor(array)

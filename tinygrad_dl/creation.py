@@ -67,7 +67,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.tensor.html
     """
-    array = as_array(data)
+    array = as_array(data, exact=dtype is not None)
     return finish(np.array(array, dtype=None if dtype is None else dtypes.as_dtype(dtype)), requires_grad, device)
 
 
@@ -84,7 +84,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     dtypes.check_device(device)
     if isinstance(data, Tensor):
         return data if dtype is None or dtypes.as_dtype(dtype) == data.dtype else data.to(dtype)
-    return finish(np.asarray(as_array(data), None if dtype is None else dtypes.as_dtype(dtype)), False, device)
+    return finish(np.asarray(as_array(data, exact=dtype is not None), None if dtype is None else dtypes.as_dtype(dtype)), False, device)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -173,7 +173,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.full.html
     """
-    value = as_array(fill_value)
+    value = as_array(fill_value, exact=dtype is not None)
     found = value.dtype if dtype is None else dtypes.as_dtype(dtype)
     shape = sizes((size,), "full")
     return finish(np.full(shape, value, found), requires_grad, device)

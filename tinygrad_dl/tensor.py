@@ -494,10 +494,11 @@ def rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tenso
     return new.requires_grad_(requires_grad) if requires_grad else new
 
 
-def as_array(value: Any) -> np.ndarray:
+def as_array(value: Any, exact: bool = False) -> np.ndarray:
     """The array meant by a tensor, array, number or (nested) sequence, dtypes by PyTorch's rules.
 
-    Python numbers become int64, bool or the default floating dtype; arrays keep theirs.
+    Python numbers become int64, bool or the default floating dtype; arrays keep theirs. With `exact`, for callers that
+    know the dtype they want, Python's floats stay float64, so that they are rounded once, to that dtype.
     """
     if isinstance(value, Tensor):
         return value._data
@@ -510,16 +511,16 @@ def as_array(value: Any) -> np.ndarray:
     elif isinstance(value, np.generic):
         found = np.asarray(value)
     elif isinstance(value, list | tuple | range) and has_tensors(value):
-        found = np.array([as_array(each) for each in value])
+        found = np.array([as_array(each, exact) for each in value])
     else:
         try:
             found = np.array(value)
         except ValueError as error:
             error.add_note("a tensor needs nested sequences of equal lengths")
             raise
-        if found.size == 0 or (found.dtype == np.float64 and not has_float64(value)):
+        if found.size == 0 or (not exact and found.dtype == np.float64 and not has_float64(value)):
             found = found.astype(dtypes.get_default_dtype())
-        elif found.dtype == np.complex128 and not hasattr(value, "dtype"):
+        elif not exact and found.dtype == np.complex128 and not hasattr(value, "dtype"):
             found = found.astype(dtypes.COMPLEX_OF.get(dtypes.get_default_dtype(), dtypes.complex64))
     if found.dtype.kind not in "biufcV" or (found.dtype.kind == "V" and found.dtype.name != "bfloat16"):
         raise TypeError(

@@ -327,10 +327,11 @@ def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
     index, _ = plain_index(index)
     if modes.grad and (tensor._edge is not None or (isinstance(value, Tensor) and value._edge is not None)):
         tensor._require_recordable(what)
+        value = value if isinstance(value, Tensor) else as_array(value, exact=True)
         return tensor._assign(setitem(tensor, index, value), what)
     data = tensor._data
     try:
-        data[index] = _storable(as_array(value), data)
+        data[index] = _storable(as_array(value, exact=True), data)
     except Exception as error:
         shown = f"a value of shape {np.shape(value)}"
         error.add_note(f"in {what}: index {index!r} into shape {data.shape}, {shown}; a value's shape must broadcast")
