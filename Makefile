@@ -1,13 +1,19 @@
-# make demo    sets up and trains the digit classifier; pictures and weights go to out/
-# make test    sets up and runs the tests
+# make demo               sets up and trains the digit classifier; pictures and weights go to out/
+# make test               sets up and runs the tests
+# make examples           runs every technique of the course, a table and a picture each; ARGS=--quick takes seconds
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint types doctest parity pictures benchmark clean
+EXAMPLES := $(sort $(wildcard examples/[0-9]*.py))
+
+.PHONY: demo examples test lint types doctest parity pictures benchmark clean
 
 demo: $(VENV)/demo.stamp
 	$(RUN) examples/digits.py
+
+examples: $(VENV)/examples.stamp
+	set -e; for example in $(EXAMPLES); do echo "== $$example"; $(RUN) $$example $(ARGS); done
 
 test: $(VENV)/dev.stamp
 	$(RUN) -m pytest -n auto --ignore=tests/parity
@@ -38,6 +44,10 @@ $(VENV)/pyvenv.cfg:
 
 $(VENV)/demo.stamp: $(VENV)/pyvenv.cfg pyproject.toml
 	$(RUN) -m pip install --quiet -e ".[demo]"
+	touch $@
+
+$(VENV)/examples.stamp: $(VENV)/pyvenv.cfg pyproject.toml
+	$(RUN) -m pip install --quiet -e ".[examples]"
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/pyvenv.cfg pyproject.toml
