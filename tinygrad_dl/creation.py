@@ -84,7 +84,8 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     dtypes.check_device(device)
     if isinstance(data, Tensor):
         return data if dtype is None or dtypes.as_dtype(dtype) == data.dtype else data.to(dtype)
-    return finish(np.asarray(as_array(data, exact=dtype is not None), None if dtype is None else dtypes.as_dtype(dtype)), False, device)
+    array = as_array(data, exact=dtype is not None)
+    return finish(np.asarray(array, None if dtype is None else dtypes.as_dtype(dtype)), False, device)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
