@@ -41,6 +41,17 @@ def torch_prod(input: torch.Tensor, dim: Any = None, keepdim: bool = False, **op
     return input if dims else input.clone()
 
 
+def torch_attention(
+    query: Any, key: Any, value: Any, mask: Any = None, factors: Any = None, is_causal: bool = False, scale: Any = None
+) -> torch.Tensor:
+    if factors is None:
+        return F.scaled_dot_product_attention(query, key, value, mask, is_causal=is_causal, scale=scale)
+    scores = query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if is_causal:
+        scores = scores.masked_fill(torch.ones(scores.shape[-2:]).tril() == 0, -float("inf"))
+    return (scores.softmax(-1) * factors) @ value
+
+
 # Where PyTorch spells it otherwise: op -> a function of the same keyword arguments.
 SPELLED = {
     "cast": lambda input, dtype: input.to(dtype),
@@ -55,6 +66,7 @@ SPELLED = {
     "min_dim": torch.min,
     "prod": torch_prod,
     "repeat_interleave": torch_repeat_interleave,
+    "scaled_dot_product_attention": torch_attention,
     "setitem": torch_setitem,
     "view": lambda input, shape: input.reshape(shape),
 }

@@ -10,6 +10,7 @@ from typing import Any
 from tinygrad_dl.dtypes import as_dtype
 from tinygrad_dl.ops.activation import gelu, logsigmoid, mish, sigmoid, silu, softplus, softsign, tanhshrink
 from tinygrad_dl.ops.activation import relu as _relu
+from tinygrad_dl.ops.attention import scaled_dot_product_attention
 from tinygrad_dl.ops.batch_norm import batch_norm
 from tinygrad_dl.ops.cross_entropy import cross_entropy
 from tinygrad_dl.ops.distance import (
@@ -85,6 +86,7 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",
