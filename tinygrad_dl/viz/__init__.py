@@ -1,4 +1,4 @@
-"""Pictures of computation graphs, drawn by Graphviz.
+"""Pictures of computation graphs, drawn by Graphviz, and plots of training, drawn by matplotlib.
 
 >>> import tinygrad_dl as td
 >>> x = td.tensor([1.0, 2.0], requires_grad=True)
@@ -7,12 +7,48 @@
 
 `td.viz.graph(loss, model).save("graph.svg")` needs a renderer: the system's Graphviz, or
 `pip install 'tinygrad_dl[viz]'`.
+
+`td.viz.plot_curves({"train": losses}).figure.savefig("curves.png")` and all that begins with `plot_` needs matplotlib:
+`pip install 'tinygrad_dl[plots]'`.
 """
 
 from __future__ import annotations
 
 from tinygrad_dl.viz.drawing import Drawing, graph
+from tinygrad_dl.viz.plots import (
+    Watch,
+    figure,
+    plot_boxes,
+    plot_confusion_matrix,
+    plot_curves,
+    plot_decision_boundary,
+    plot_feature_maps,
+    plot_filters,
+    plot_histograms,
+    plot_paths,
+    plot_schedule,
+    plot_segmentation,
+)
 from tinygrad_dl.viz.render import RenderError
 from tinygrad_dl.viz.themes import DARK, LIGHT, Theme
 
-__all__ = ["DARK", "LIGHT", "Drawing", "RenderError", "Theme", "graph"]
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "Drawing",
+    "RenderError",
+    "Theme",
+    "Watch",
+    "figure",
+    "graph",
+    "plot_boxes",
+    "plot_confusion_matrix",
+    "plot_curves",
+    "plot_decision_boundary",
+    "plot_feature_maps",
+    "plot_filters",
+    "plot_histograms",
+    "plot_paths",
+    "plot_schedule",
+    "plot_segmentation",
+]

@@ -1,0 +1,200 @@
+"""Lines over time: losses, accuracies, learning rates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_dl.viz.plots import look
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+GAP, WIDTH = 12.0, 50.0  # from one label to that above it, and of a label, in points
+
+
+def plot_curves(
+    curves: Mapping[str, Sequence[float]],
+    *,
+    kept: int | None = None,
+    x: Sequence[float] | None = None,
+    xlabel: str = "epoch",
+    ylabel: str = "loss",
+    log: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draws each curve as a line, with its name at its end.
+
+    Curves may differ in length. Values that are not finite leave a gap, and so do values of 0 or below if `log`.
+
+    Args:
+        curves: name -> values.
+        kept: the position of the values that were kept, such as the epoch with the lowest loss; it gets a mark.
+        x: where the values stand; by default 1, 2, 3, ...
+        xlabel, ylabel: what the axes show.
+        log: whether the vertical axis is logarithmic.
+        ax: the axes to draw on; by default new ones.
+
+    Returns:
+        The axes; `ax.figure.savefig(path)` writes the picture.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        ValueError, TypeError: no curves, an empty one, `x` too short, or `kept` outside of them.
+
+    >>> from tinygrad_dl import viz
+    >>> ax = viz.plot_curves({"train": [2.0, 1.0, 0.5], "dev": [2.1, 1.4, 1.5]}, kept=1)
+    >>> len(ax.lines)  # two curves, and the mark
+    3
+    """
+    given = look.mapping(curves, "curves", '{"train": losses}')
+    lines = {name: checked(values, f"the curve {name!r}") for name, values in given.items()}
+    longest = max(map(len, lines.values()))
+    places = np.arange(1, longest + 1) if x is None else look.numbers(x, "x")
+    if places.ndim != 1 or len(places) < longest:
+        raise ValueError(f"x: expected {longest} positions, as many as the longest curve has, got {places.shape}")
+    if kept is not None and not 0 <= kept < longest:
+        raise ValueError(f"kept: got {kept}, expected a position in the curves: 0 to {longest - 1}")
+    ax = look.axes_for(ax)
+    if log:
+        ax.set_yscale("log")
+        lines = {name: np.where(values > 0, values, np.nan) for name, values in lines.items()}
+    ends = [draw_line(ax, i, places[: len(values)], values) for i, values in enumerate(lines.values())]
+    if kept is not None:
+        mark(ax, places[kept], f"kept: {xlabel} {places[kept]:g}")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    if places.dtype.kind in "iu":
+        ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore
+    name_ends(ax, list(lines), ends)
+    return ax
+
+
+def plot_schedule(
+    rates: Mapping[str, Sequence[float]],
+    *,
+    x: Sequence[float] | None = None,
+    xlabel: str = "step",
+    ylabel: str = "learning rate",
+    log: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draws learning rates over the steps of a schedule, the first step being 0.
+
+    Arguments, result and errors are those of `plot_curves`.
+
+    >>> from tinygrad_dl import viz
+    >>> ax = viz.plot_schedule({"halved": [0.1, 0.05, 0.025]})
+    >>> ax.get_ylabel()
+    'learning rate'
+    """
+    if x is None:
+        curves = look.mapping(rates, "rates", '{"cosine": rates}')
+        x = np.arange(max(np.size(look.array_of(values)) for values in curves.values()))
+    return plot_curves(rates, x=x, xlabel=xlabel, ylabel=ylabel, log=log, ax=ax)
+
+
+def checked(values: Any, name: str) -> np.ndarray[Any, Any]:
+    """A curve as an array of floats, with nan for what cannot be drawn."""
+    array = look.numbers(values, name)
+    if array.ndim != 1 or not array.size:
+        raise ValueError(f"{name}: expected one or more numbers in a row, got shape {array.shape}")
+    return np.where(np.isfinite(array), array, np.nan).astype(np.float64)
+
+
+def draw_line(ax: Axes, index: int, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> tuple[float, float] | None:
+    """Draws one curve; returns its last finite point."""
+    finite = np.flatnonzero(np.isfinite(y))
+    # Each line has its markers at other places, so that they are seen where lines run together.
+    step = max(1, len(y) // 8)
+    gaps = np.concatenate([[True], ~np.isfinite(y), [True]])
+    alone = np.flatnonzero(gaps[:-2] & gaps[2:] & ~gaps[1:-1])
+    last = finite[-1:].tolist()
+    regular = [i for i in range(index % step, len(y), step) if not last or last[0] - i >= step // 2]
+    ax.plot(
+        x,
+        y,
+        color=look.colour_of(index),
+        linestyle=look.line_of(index),
+        linewidth=1.8,
+        marker=look.marker_of(index),
+        markersize=5.5,
+        markevery=sorted({*regular, *alone.tolist(), *last}),
+    )
+    return (float(x[finite[-1]]), float(y[finite[-1]])) if finite.size else None
+
+
+def mark(ax: Axes, x: float, text: str) -> None:
+    """A line down the axes, and what it says at its upper end, on the side that has more room."""
+    ax.axvline(x, color=look.FAINT, linewidth=1.2, linestyle=(0, (1, 2)), zorder=1.5)
+    low, high = ax.get_xlim()
+    right = x < (low + high) / 2
+    ax.annotate(
+        text,
+        (x, 1.0),
+        (4 if right else -4, -2),
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha="left" if right else "right",
+        va="top",
+        size=look.SMALL,
+        color=look.TEXT,
+        path_effects=look.halo(),
+    )
+
+
+def name_ends(ax: Axes, names: Sequence[str], ends: Sequence[tuple[float, float] | None]) -> None:
+    """Writes each name right of its line's end, moved up or down where two would overlap."""
+    ax.get_xlim(), ax.get_ylim()  # brings the limits up to date, and with them the transformation
+    to_points = 72.0 / ax.figure.dpi
+    corner = ax.bbox.x1, ax.bbox.y0  # for a line that has no end
+    places = np.array([ax.transData.transform(end) if end else corner for end in ends]) * to_points
+    heights = places[:, 1].copy()
+    for column in columns_of(places[:, 0]):
+        heights[column] = spread(places[column, 1].tolist(), GAP)
+    right = places[:, 0].max()
+    for index, (name, end, (x, y), height) in enumerate(zip(names, ends, places, heights, strict=True)):
+        moved = end is not None and abs(height - y) > 3
+        ax.annotate(
+            name if end else f"{name}: no finite value",
+            end or (1.0, 0.0),
+            (14 if moved else 7, height - y),
+            xycoords="data" if end else "axes fraction",
+            textcoords="offset points",
+            va="center",
+            size=look.NORMAL,
+            color=look.mixed(look.colour_of(index), "black", 0.35),
+            path_effects=look.halo() if x < right - 3 else [],
+            arrowprops={"arrowstyle": "-", "color": look.FAINT, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 4}
+            if moved
+            else None,
+            annotation_clip=False,
+        )
+
+
+def columns_of(x: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+    """The labels by columns: those that begin within a label's width of each other, and so could overlap."""
+    order = np.argsort(x, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(x[order]) > WIDTH) + 1)
+
+
+def spread(heights: Sequence[float], gap: float) -> list[float]:
+    """The heights moved as little as possible so that no two are nearer than `gap`.
+
+    With `gap` times its rank taken off, each must be no less than the one below it: isotonic regression, which
+    puts neighbours in the wrong order at their common mean.
+    """
+    order = sorted(range(len(heights)), key=lambda i: heights[i])
+    blocks: list[tuple[float, int]] = []  # mean and number
+    for rank, i in enumerate(order):
+        mean, count = heights[i] - gap * rank, 1
+        while blocks and blocks[-1][0] > mean:
+            below, number = blocks.pop()
+            mean, count = (mean * count + below * number) / (count + number), count + number
+        blocks.append((mean, count))
+    level = [mean for mean, count in blocks for _ in range(count)]
+    result = [0.0] * len(heights)
+    for rank, i in enumerate(order):
+        result[i] = level[rank] + gap * rank
+    return result

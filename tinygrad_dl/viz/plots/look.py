@@ -1,0 +1,210 @@
+"""The one look of all plots, and what they share: figures, styles that do not rest on colour, arrays from tensors.
+
+The colours are those of Okabe and Ito, which colour-blind readers can tell apart; beside its colour every line has a
+style, every class a marker and every area a hatch, so that a plot reads as well in grey.
+
+Source: https://jfly.uni-koeln.de/color/
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_dl.tensor import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b8508c", "#333333", "#e69f00", "#56b4e9")
+LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 2, 1, 2, 1, 2)), (0, (9, 2)), (0, (3, 1, 1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+HATCHES = ("", "///", "...", "\\\\\\", "xx", "--", "oo", "||", "++")
+TEXT, FAINT = "#1f2430", "#66707f"
+SMALL, NORMAL, LARGE = 9.0, 10.0, 12.5
+
+
+def matplotlib_part(name: str) -> Any:
+    """A module of matplotlib, which is imported when the first plot is made and not before."""
+    try:
+        return importlib.import_module(f"matplotlib.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        raise ImportError("plots need matplotlib; install it with: pip install 'tinygrad_dl[plots]'") from None
+
+
+def figure(
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    title: str | None = None,
+    size: tuple[float, float] | None = None,
+    sharex: bool | str = False,
+    sharey: bool | str = False,
+) -> tuple[Figure, Any]:
+    """A new figure with a grid of axes in the look of all plots.
+
+    The figure is unknown to pyplot, so nothing has to be closed; `figure.savefig(path)` writes it.
+
+    Args:
+        rows, columns: of the grid.
+        title: a line above all axes.
+        size: width and height in inches; by default it grows with the grid.
+        sharex, sharey: as in matplotlib's `subplots`.
+
+    Returns:
+        The figure and an array of its axes: of shape (rows, columns), or one-dimensional if either is 1.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        ValueError: rows or columns below 1.
+
+    >>> from tinygrad_dl import viz
+    >>> figure, (left, right) = viz.figure(1, 2, title="Two of them")
+    >>> figure, (ax,) = viz.figure()
+
+    Source: https://matplotlib.org/stable/api/figure_api.html
+    """
+    if rows < 1 or columns < 1:
+        raise ValueError(f"figure: expected 1 row and 1 column or more, got {rows} and {columns}")
+    width, height = (6.4, 4.0) if rows * columns == 1 else (min(4.6 * columns, 16.0), 3.5 * rows)
+    made: Figure = matplotlib_part("figure").Figure(figsize=size or (width, height), layout="constrained")
+    made.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore
+    axes = made.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey)
+    for ax in axes.flat:
+        style(ax)
+    if title:
+        made.suptitle(title, fontsize=LARGE, color=TEXT)
+    return made, axes if rows > 1 and columns > 1 else axes.reshape(-1)
+
+
+def axes_for(ax: Axes | None, size: tuple[float, float] | None = None) -> Axes:
+    """The axes to draw on: those given, in the look of all plots, or new ones."""
+    if ax is None:
+        new: Axes = figure(size=size)[1][0]
+        return new
+    if not hasattr(ax, "add_artist"):
+        raise TypeError(
+            f"ax: expected matplotlib Axes, got {type(ax).__name__}; take one of them (axes[0]), or leave it out"
+        )
+    style(ax)
+    return ax
+
+
+def style(ax: Axes) -> None:
+    """Gives axes the look: no box around them, faint lines across, and line styles that change with the colour."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(FAINT)
+    ax.grid(True, color=FAINT, alpha=0.2, linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.tick_params(labelsize=SMALL, color=FAINT, labelcolor=TEXT)
+    for label in (ax.xaxis.label, ax.yaxis.label):
+        label.set(size=NORMAL, color=TEXT)
+    ax.set_prop_cycle(color=list(COLOURS), linestyle=list(LINES))
+
+
+def bare(ax: Axes) -> None:
+    """Takes everything off axes that show an image."""
+    ax.grid(False)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+
+
+def legend(ax: Axes, **options: Any) -> None:
+    """A legend that stands beside the axes, where it hides nothing; samples long enough to tell line styles apart."""
+    beside = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0, "handlelength": 2.8}
+    ax.legend(**{"frameon": False, "fontsize": SMALL, "labelcolor": TEXT, **beside, **options})
+
+
+def colour_of(index: int) -> str:
+    """The colour of the line or class with this number."""
+    return COLOURS[index % len(COLOURS)]
+
+
+def line_of(index: int) -> Any:
+    """The line style of this number; once the colours have been used up, they come back with other styles."""
+    return LINES[(index + index // len(COLOURS)) % len(LINES)]
+
+
+def marker_of(index: int) -> str:
+    """The marker of this number."""
+    return MARKERS[index % len(MARKERS)]
+
+
+def hatch_of(index: int) -> str:
+    """The hatch of this number; the first is none."""
+    return HATCHES[index % len(HATCHES)]
+
+
+def mixed(colour: str, other: str, share: float) -> tuple[float, float, float]:
+    """The colour with a share of another: with white to fill areas, with black to write."""
+    to_rgb = matplotlib_part("colors").to_rgb
+    one, two = np.array(to_rgb(colour)), np.array(to_rgb(other))
+    red, green, blue = one * (1 - share) + two * share
+    return float(red), float(green), float(blue)
+
+
+def halo() -> list[Any]:
+    """A white rim, so that text can be read on anything."""
+    effects = matplotlib_part("patheffects")
+    return [effects.withStroke(linewidth=2.5, foreground="white")]
+
+
+def array_of(value: Any) -> np.ndarray[Any, Any]:
+    """A tensor, an array, numbers, or a list of any of them, as an array; no graph is kept or needed."""
+    if isinstance(value, Tensor):
+        return np.asarray(value.detach().numpy())
+    if isinstance(value, list | tuple):
+        return np.asarray([array_of(each) for each in value])
+    return np.asarray(value)
+
+
+def numbers(value: Any, name: str) -> np.ndarray[Any, Any]:
+    """The same, refusing what has no order on a line: text, objects, complex numbers."""
+    try:
+        array = array_of(value)
+    except ValueError:
+        raise ValueError(f"{name}: expected numbers, got a list whose parts differ in shape") from None
+    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        raise TypeError(f"{name}: expected real numbers, got {array.dtype}")
+    return array.astype(np.float32) if array.dtype.itemsize < 4 and array.dtype.kind not in "biu" else array
+
+
+def integers(value: Any, name: str) -> np.ndarray[Any, Any]:
+    """A one-dimensional array of whole numbers, such as classes."""
+    array = numbers(value, name)
+    if array.ndim != 1:
+        raise ValueError(f"{name}: expected one class for each, of shape (n,), got shape {array.shape}")
+    if array.dtype.kind == "f" and not np.all(array == np.floor(array)):
+        raise TypeError(f"{name}: expected whole numbers, got {array.dtype} with fractions; take scores.argmax(1)")
+    return array.astype(np.int64)
+
+
+def mapping(value: Any, name: str, example: str) -> Mapping[str, Any]:
+    """The value, if it is a dict with something in it."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name}: expected a dict of name -> values, got {type(value).__name__}; pass {example}")
+    if not value:
+        raise ValueError(f"{name}: expected at least one, got an empty dict; pass {example}")
+    return value
+
+
+def label_of(names: Sequence[str] | Mapping[int, str] | None, index: int) -> str:
+    """What class number `index` is called."""
+    return str(index) if names is None else str(names[index])
+
+
+def check_names(names: Any, classes: Sequence[int]) -> None:
+    """Refuses names that do not cover the classes."""
+    if names is None:
+        return
+    if isinstance(names, str):
+        raise TypeError(f"names: expected a list of names, got the string {names!r}")
+    missing = [c for c in classes if (c not in names if isinstance(names, Mapping) else not 0 <= c < len(names))]
+    if missing:
+        raise ValueError(f"names: got {len(names)}, which leaves class {missing[0]} without one")
