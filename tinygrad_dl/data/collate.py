@@ -1,0 +1,104 @@
+"""Collating: many samples become one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.ops.joining import stack
+from tinygrad_dl.tensor import Tensor, as_array, wrap
+
+__all__ = ["default_collate", "default_convert"]
+
+NUMBERS = (bool, int, float, complex, np.generic)
+
+
+def _stack(samples: Sequence[Any]) -> Tensor:
+    arrays = [as_array(sample) for sample in samples]
+    for number, array in enumerate(arrays):
+        if array.shape != arrays[0].shape:
+            raise ValueError(
+                f"default_collate: the samples of a batch must have one shape; sample 0 of this batch has "
+                f"{arrays[0].shape}, sample {number} has {array.shape}; bring them to one size in the dataset, "
+                "or give the DataLoader a collate_fn"
+            )
+    if any(isinstance(sample, Tensor) and sample.requires_grad for sample in samples):
+        stacked: Tensor = stack(list(samples))
+        return stacked
+    return wrap(np.stack(arrays))
+
+
+def _like(example: Any, values: list[Any]) -> Any:
+    """The values in a sequence of the example's kind; a plain tuple becomes a list, as in PyTorch."""
+    if hasattr(example, "_fields"):
+        return type(example)(*values)
+    return values
+
+
+def default_collate(batch: Sequence[Any]) -> Any:
+    """One batch from a list of samples, with a new first dimension.
+
+    Tensors and arrays are stacked, numbers become a tensor (Python floats a float64 one), strings stay a list; tuples,
+    lists, named tuples and mappings are collated entry by entry.
+
+    Raises:
+        ValueError: the samples have different shapes, lengths or keys.
+        TypeError: a sample is of another kind.
+
+    >>> import tinygrad_dl as td
+    >>> td.data.default_collate([(td.ones(2), 0), (td.zeros(2), 1)])
+    [tensor([[1., 1.],
+            [0., 0.]]), tensor([0, 1])]
+
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.default_collate
+    """
+    if not len(batch):
+        raise ValueError("default_collate: expected at least one sample, got none")
+    first = batch[0]
+    if isinstance(first, Tensor | np.ndarray):
+        return _stack(batch)
+    if isinstance(first, NUMBERS):
+        return wrap(np.asarray(batch))
+    if isinstance(first, str | bytes) or first is None:
+        return list(batch)
+    if isinstance(first, Mapping):
+        for number, sample in enumerate(batch):
+            if set(sample) != set(first):
+                raise ValueError(
+                    f"default_collate: the samples of a batch must have the same keys; sample 0 has {sorted(first)}, "
+                    f"sample {number} has {sorted(sample)}"
+                )
+        return {key: default_collate([sample[key] for sample in batch]) for key in first}
+    if isinstance(first, Sequence):
+        for number, sample in enumerate(batch):
+            if len(sample) != len(first):
+                raise ValueError(
+                    f"default_collate: the samples of a batch must have the same length; sample 0 has {len(first)} "
+                    f"entries, sample {number} has {len(sample)}"
+                )
+        return _like(first, [default_collate(entries) for entries in zip(*batch, strict=True)])
+    raise TypeError(
+        "default_collate: expected tensors, arrays, numbers, strings, or tuples, lists and dicts of these, got "
+        f"{type(first).__name__}; give the DataLoader a collate_fn"
+    )
+
+
+def default_convert(sample: Any) -> Any:
+    """A sample with its arrays as tensors: what a `DataLoader` does to a sample with `batch_size=None`.
+
+    >>> import numpy as np
+    >>> import tinygrad_dl as td
+    >>> td.data.default_convert([np.ones(2), "a"])
+    [tensor([1., 1.], dtype=float64), 'a']
+
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.default_convert
+    """
+    if isinstance(sample, np.ndarray | np.generic):
+        return wrap(as_array(sample))
+    if isinstance(sample, Mapping):
+        return {key: default_convert(value) for key, value in sample.items()}
+    if isinstance(sample, tuple | list):
+        return _like(sample, [default_convert(value) for value in sample])
+    return sample

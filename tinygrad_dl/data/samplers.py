@@ -1,0 +1,250 @@
+"""Samplers: in which order the samples are taken.
+
+Those here also have `indices()`, which returns the whole order as one array; a `DataLoader` cuts it into batches
+without a Python object for each sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from tinygrad_dl.random import Generator, rng_of
+
+__all__ = [
+    "BatchSampler",
+    "RandomSampler",
+    "Sampler",
+    "SequentialSampler",
+    "SubsetRandomSampler",
+    "WeightedRandomSampler",
+]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Sampler(Generic[T_co]):
+    """An order of samples: a subclass has `__iter__()`, which gives their numbers, and, if it can, `__len__()`.
+
+    >>> from tinygrad_dl import data
+    >>> class Backwards(data.Sampler):
+    ...     def __iter__(self):
+    ...         return iter([2, 1, 0])
+    >>> [batch.tolist() for batch in data.DataLoader([10, 20, 30], batch_size=2, sampler=Backwards())]
+    [[30, 20], [10]]
+
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.Sampler
+    """
+
+    def __iter__(self) -> Iterator[T_co]:
+        raise NotImplementedError(f"{type(self).__name__} has no __iter__; write one that gives the samples' numbers")
+
+
+class _Order(Sampler[int]):
+    """A sampler whose whole order is one array."""
+
+    def indices(self) -> np.ndarray:
+        """The numbers of the samples in the order of this pass."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.indices().tolist())
+
+
+class SequentialSampler(_Order):
+    """The samples in their own order.
+
+    >>> from tinygrad_dl import data
+    >>> list(data.SequentialSampler("abc"))
+    [0, 1, 2]
+
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.SequentialSampler
+    """
+
+    def __init__(self, data_source: Any):
+        self.data_source = data_source
+
+    def indices(self) -> np.ndarray:
+        return np.arange(len(self.data_source))
+
+    def __len__(self) -> int:
+        return len(self.data_source)
+
+
+def _check_count(name: str, num_samples: int) -> None:
+    if not isinstance(num_samples, int | np.integer) or isinstance(num_samples, bool) or num_samples <= 0:
+        raise ValueError(f"{name}: expected num_samples to be a whole number above 0, got {num_samples!r}")
+
+
+class RandomSampler(_Order):
+    """The samples in random order, another one in each pass.
+
+    Args:
+        data_source: what has a length.
+        replacement: whether each draw is made among all samples, so that some come twice and some not at all.
+        num_samples: how many to draw (default: as many as there are). More than there are: several passes.
+        generator: where the random numbers come from (default: the one of `td.manual_seed`).
+
+    >>> import tinygrad_dl as td
+    >>> sorted(td.data.RandomSampler("abcd"))
+    [0, 1, 2, 3]
+
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.RandomSampler
+    """
+
+    def __init__(
+        self,
+        data_source: Any,
+        replacement: bool = False,
+        num_samples: int | None = None,
+        generator: Generator | None = None,
+    ):
+        if num_samples is not None:
+            _check_count("RandomSampler", num_samples)
+        self.data_source = data_source
+        self.replacement = replacement
+        self.generator = generator
+        self._num_samples = num_samples
+
+    @property
+    def num_samples(self) -> int:
+        """How many samples a pass gives."""
+        return len(self.data_source) if self._num_samples is None else self._num_samples
+
+    def indices(self) -> np.ndarray:
+        rng, total, count = rng_of(self.generator), len(self.data_source), self.num_samples
+        if not total:
+            return np.arange(0)
+        if self.replacement:
+            return rng.integers(total, size=count)
+        passes = [rng.permutation(total) for _ in range(-(-count // total))]
+        return (passes[0] if len(passes) == 1 else np.concatenate(passes))[:count]
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class SubsetRandomSampler(_Order):
+    """The samples of these numbers, in random order.
+
+    >>> from tinygrad_dl import data
+    >>> sorted(data.SubsetRandomSampler([4, 2]))
+    [2, 4]
+
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.SubsetRandomSampler
+    """
+
+    def __init__(self, indices: Sequence[int], generator: Generator | None = None):
+        self._chosen = np.asarray(indices, np.int64)
+        self.generator = generator
+
+    def indices(self) -> np.ndarray:
+        return self._chosen[rng_of(self.generator).permutation(len(self._chosen))]
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+
+class WeightedRandomSampler(_Order):
+    """Samples drawn with probabilities proportional to the given weights: rare classes can be made frequent.
+
+    Args:
+        weights: one number, zero or more, for each sample; they need not sum to 1.
+        num_samples: how many to draw.
+        replacement: whether a sample may be drawn twice.
+        generator: where the random numbers come from.
+
+    Raises:
+        ValueError: a weight is negative or no number, all are zero, or more samples are asked for without replacement
+            than have a weight above zero.
+
+    >>> from tinygrad_dl import data
+    >>> list(data.WeightedRandomSampler([0.0, 1.0, 0.0], 4))
+    [1, 1, 1, 1]
+
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.WeightedRandomSampler
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[float] | Any,
+        num_samples: int,
+        replacement: bool = True,
+        generator: Generator | None = None,
+    ):
+        _check_count("WeightedRandomSampler", num_samples)
+        found = np.asarray(weights, np.float64)
+        if found.ndim != 1:
+            raise ValueError(f"WeightedRandomSampler: expected one weight for each sample, got shape {found.shape}")
+        if not (np.isfinite(found).all() and (found >= 0).all() and found.sum() > 0):
+            raise ValueError("WeightedRandomSampler: expected finite weights of 0 or more, and one above 0")
+        possible = int(np.count_nonzero(found))
+        if not replacement and num_samples > possible:
+            raise ValueError(
+                f"WeightedRandomSampler: {num_samples} samples can't be drawn without replacement from the {possible} "
+                "whose weight is above 0"
+            )
+        self.weights = found
+        self.num_samples = num_samples
+        self.replacement = replacement
+        self.generator = generator
+
+    def indices(self) -> np.ndarray:
+        rng = rng_of(self.generator)
+        chances = self.weights / self.weights.sum()
+        return rng.choice(len(chances), self.num_samples, replace=self.replacement, p=chances)
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class BatchSampler(Sampler[list[int]]):
+    """Cuts the order of another sampler into batches.
+
+    Args:
+        sampler: anything that gives samples' numbers.
+        batch_size: how many there are in a batch.
+        drop_last: whether a last batch that is smaller is left out.
+
+    >>> from tinygrad_dl import data
+    >>> list(data.BatchSampler(range(5), batch_size=2, drop_last=False))
+    [[0, 1], [2, 3], [4]]
+
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.BatchSampler
+    """
+
+    def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool):
+        if not isinstance(batch_size, int | np.integer) or isinstance(batch_size, bool) or batch_size <= 0:
+            raise ValueError(f"BatchSampler: expected batch_size to be a whole number above 0, got {batch_size!r}")
+        if not isinstance(drop_last, bool):
+            raise ValueError(f"BatchSampler: expected drop_last to be True or False, got {drop_last!r}")
+        self.sampler = sampler
+        self.batch_size = int(batch_size)
+        self.drop_last = drop_last
+
+    def arrays(self) -> Iterator[np.ndarray] | None:
+        """The batches of this pass as arrays, if the sampler gives its order as one."""
+        if not isinstance(self.sampler, _Order) or type(self).__iter__ is not BatchSampler.__iter__:
+            return None
+        # A subclass with an `__iter__` of its own means that one.
+        if type(self.sampler).__iter__ is not _Order.__iter__:
+            return None
+        order, size = self.sampler.indices(), self.batch_size
+        end = len(order) - len(order) % size if self.drop_last else len(order)
+        return (order[start : start + size] for start in range(0, end, size))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        batch: list[int] = []
+        for index in self.sampler:
+            batch.append(index)
+            if len(batch) == self.batch_size:
+                yield batch
+                batch = []
+        if batch and not self.drop_last:
+            yield batch
+
+    def __len__(self) -> int:
+        total = len(self.sampler)  # type: ignore[arg-type]
+        return total // self.batch_size if self.drop_last else -(-total // self.batch_size)
