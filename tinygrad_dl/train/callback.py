@@ -1,0 +1,119 @@
+"""Callback: what can be hung into the training loop, and how its hooks are called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tinygrad_dl.train.training import Training
+
+HOOKS = ("on_fit_start", "on_epoch_start", "on_before_step", "on_batch_end", "on_epoch_end", "on_fit_end")
+
+
+class Callback:
+    """The base of all callbacks. A subclass defines the hooks it needs; each gets the `Training`.
+
+    Attributes:
+        order: callbacks with a higher one run later, those with the same in the order in which they are given.
+
+    >>> import tinygrad_dl as td
+    >>> class GradientNorms(td.train.Callback):
+    ...     def __init__(self):
+    ...         self.norms = []
+    ...     def on_before_step(self, training):
+    ...         gradients = [p.grad for p in training.model.parameters()]
+    ...         self.norms.append(td.nn.utils.get_total_norm(gradients).item())
+    >>> model, norms = td.nn.Linear(2, 1), GradientNorms()
+    >>> optimizer = td.optim.SGD(model.parameters(), lr=0.1)
+    >>> data = [(td.ones(4, 2), td.ones(4, 1))] * 3
+    >>> history = td.train.fit(model, td.nn.MSELoss(), optimizer, data, epochs=2, callbacks=[norms])
+    >>> len(norms.norms)
+    6
+
+    Source: https://lightning.ai/docs/pytorch/stable/extensions/callbacks.html
+    """
+
+    order = 0
+
+    def on_fit_start(self, training: Training) -> None:
+        """Before the first epoch."""
+
+    def on_epoch_start(self, training: Training) -> None:
+        """Before the first batch of an epoch."""
+
+    def on_before_step(self, training: Training) -> None:
+        """The gradients are there, and the optimiser has not used them yet."""
+
+    def on_batch_end(self, training: Training) -> None:
+        """The optimiser has made its step."""
+
+    def on_epoch_end(self, training: Training) -> None:
+        """The epoch is measured: its numbers are the last in `training.history`."""
+
+    def on_fit_end(self, training: Training) -> None:
+        """After the last epoch, if nothing was raised."""
+
+    def teardown(self, training: Training) -> None:
+        """At the very end, also when something was raised, even before this callback's first hook."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of this callback, in terms that `td.save` can write."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what `state_dict` gave."""
+
+
+class CallbackError(RuntimeError):
+    """A callback has raised: the message names it, its hook and the epoch, and `__cause__` is what it raised.
+
+    >>> import tinygrad_dl as td
+    >>> model = td.nn.Linear(2, 1)
+    >>> optimizer = td.optim.SGD(model.parameters(), lr=0.1)
+    >>> data = [(td.ones(4, 2), td.ones(4, 1))]
+    >>> stopping = td.train.EarlyStopping("dev_loss")
+    >>> td.train.fit(model, td.nn.MSELoss(), optimizer, data, epochs=2, callbacks=[stopping])
+    Traceback (most recent call last):
+    tinygrad_dl.train.callback.CallbackError: the callback EarlyStopping raised ValueError in on_fit_start: \
+monitor='dev_loss' is not measured, expected one of ['train_loss']; dev_... needs a dev set, and all but the loss an \
+entry in metrics
+
+    Source: https://docs.python.org/3/library/exceptions.html
+    """
+
+
+class Hooks:
+    """Calls the hooks that callbacks have defined, and no others: a batch costs nothing where nobody listens."""
+
+    def __init__(self, training: Training):
+        self.training = training
+        self.listeners: dict[str, Sequence[Callback]] = {
+            name: [each for each in training.callbacks if getattr(type(each), name) is not getattr(Callback, name)]
+            for name in (*HOOKS, "teardown")
+        }
+
+    def call(self, name: str) -> None:
+        """One hook of all callbacks, in their order."""
+        for callback in self.listeners[name]:
+            self.run(callback, name)
+
+    def run(self, callback: Callback, name: str) -> None:
+        """One hook of one callback."""
+        try:
+            getattr(callback, name)(self.training)
+        except Exception as error:
+            when = f", epoch {self.training.epoch + 1}" if name not in ("on_fit_start", "teardown") else ""
+            raise CallbackError(
+                f"the callback {type(callback).__name__} raised {type(error).__name__} in {name}{when}: {error}"
+            ) from error
+
+    def teardown(self) -> CallbackError | None:
+        """Tears all callbacks down, last first, whatever happens to one of them; the first error, if any."""
+        failed = None
+        for callback in reversed(self.listeners["teardown"]):
+            try:
+                self.run(callback, "teardown")
+            except CallbackError as error:
+                failed = failed or error
+        return failed

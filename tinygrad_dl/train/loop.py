@@ -1,0 +1,283 @@
+"""fit, evaluate and predict: the loops over epochs and batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.modes import no_grad
+from tinygrad_dl.nn import Module
+from tinygrad_dl.ops.joining import cat
+from tinygrad_dl.optim import Optimizer
+from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.train.batches import (
+    Means,
+    forward,
+    mode_kept,
+    nothing,
+    number,
+    opened,
+    pair,
+    require_batches,
+    size_of,
+    tensors,
+    text,
+)
+from tinygrad_dl.train.callback import Callback, Hooks
+from tinygrad_dl.train.display import Progress
+from tinygrad_dl.train.training import History, Metric, Training
+
+
+def fit(
+    model: Module,
+    loss: Metric,
+    optimizer: Optimizer,
+    train: Iterable[Any],
+    dev: Iterable[Any] | None = None,
+    *,
+    epochs: int,
+    metrics: Mapping[str, Metric] | None = None,
+    callbacks: Sequence[Callback] = (),
+    progress: bool = False,
+    stop_on_nan: bool = True,
+) -> History:
+    """Trains a model: for each epoch a pass over `train` with a step for each batch, then one over `dev` without.
+
+    Args:
+        model: its modules are set to training mode for `train` and to evaluation mode for `dev`; afterwards they are
+            in the mode in which they came.
+        loss: `loss(output, target)`, the mean over a batch: `nn.CrossEntropyLoss()` or a function.
+        optimizer: made with the model's parameters.
+        train: batches (input, target), gone through once in each epoch: a `DataLoader` or a list of pairs. Arrays
+            become tensors. Several inputs go into a tuple: ((a, b), target) calls `model(a, b)`.
+        dev: batches to measure on after each epoch.
+        epochs: how many there are in all; a resumed training counts those it ran before.
+        metrics: by name, `metric(output, target)`, a mean over a batch such as the share of right answers. On
+            `train` it is measured as the epoch goes, on the outputs that the loss had.
+        callbacks: what else happens; see `Callback`.
+        progress: whether to show a bar, which needs tqdm.
+        stop_on_nan: whether a loss that is no finite number ends training with an error, before it reaches the
+            weights.
+
+    Returns:
+        A `History`: "train_loss" and, with a dev set, "dev_loss", each metric likewise; one number an epoch.
+
+    Raises:
+        ValueError: no batch, no epoch, or an optimiser of another model; before any step. The loss is no single
+            number. TypeError: an argument of the wrong kind; before any step.
+        FloatingPointError: a loss is no finite number, with `stop_on_nan`.
+        CallbackError: a callback has raised.
+
+    >>> import tinygrad_dl as td
+    >>> from tinygrad_dl import nn
+    >>> generator = td.manual_seed(0)
+    >>> x = td.randn(128, 2)
+    >>> y = (x.sum(1) > 0).long()
+    >>> train, dev = [(x[:96], y[:96])], [(x[96:], y[96:])]
+    >>> model = nn.Linear(2, 2)
+    >>> optimizer = td.optim.Adam(model.parameters(), lr=0.1)
+    >>> accuracy = lambda output, target: (output.argmax(1) == target).float().mean()
+    >>> history = td.train.fit(
+    ...     model, nn.CrossEntropyLoss(), optimizer, train, dev, epochs=30, metrics={"accuracy": accuracy}
+    ... )
+    >>> list(history)
+    ['train_loss', 'train_accuracy', 'dev_loss', 'dev_accuracy']
+    >>> history["dev_accuracy"][-1] > 0.9
+    True
+
+    Source: https://docs.pytorch.org/tutorials/beginner/introyt/trainingyt.html
+    """
+    callbacks = [*callbacks, Progress()] if progress else list(callbacks)
+    _check(model, loss, optimizer, epochs, metrics or {}, callbacks)
+    require_batches(train, "fit: train")
+    if dev is not None:
+        require_batches(dev, "fit: dev")
+    training = Training(model, loss, optimizer, train, dev, epochs, metrics or {}, callbacks)
+    hooks = Hooks(training)
+    try:
+        with mode_kept(model):
+            hooks.call("on_fit_start")
+            while training.epoch < epochs and training.history.stopped is None:
+                model.train()
+                hooks.call("on_epoch_start")
+                if training.history.stopped is not None:
+                    break
+                measured = {f"train_{name}": value for name, value in _epoch(training, hooks, stop_on_nan).items()}
+                if dev is not None:
+                    found = _measure(model, dev, loss, training.metrics, "dev")
+                    if stop_on_nan and not math.isfinite(found["loss"]):
+                        raise _not_finite(training, found["loss"], "dev loss")
+                    measured.update((f"dev_{name}", value) for name, value in found.items())
+                for name, value in measured.items():
+                    training.history[name].append(value)
+                hooks.call("on_epoch_end")
+                training.epoch += 1
+            hooks.call("on_fit_end")
+    except BaseException as error:
+        failed = hooks.teardown()
+        if failed is not None:
+            error.add_note(f"and then {failed}")
+        raise
+    failed = hooks.teardown()
+    if failed is not None:
+        raise failed
+    return training.history
+
+
+def _epoch(training: Training, hooks: Hooks, stop_on_nan: bool) -> dict[str, float]:
+    """One pass over the train set; the means of what was measured."""
+    model, optimizer, means = training.model, training.optimizer, Means()
+    before_step, batch_end = (bool(hooks.listeners[name]) for name in ("on_before_step", "on_batch_end"))
+    training.batch = -1
+    with opened(training.train) as batches:
+        for training.batch, batch in enumerate(batches):
+            inputs, target = pair(batch, f"fit: batch {training.batch + 1} of train")
+            optimizer.zero_grad()
+            try:
+                output = forward(model, inputs)
+                loss = training.loss(output, target)
+                values = {"loss": number(loss, "the loss")}
+                if stop_on_nan and not math.isfinite(values["loss"]):
+                    raise _not_finite(training, values["loss"], f"loss of batch {training.batch + 1}")
+                loss.backward()
+                if training.metrics:
+                    values.update(_metrics(training.metrics, output, target))
+            except Exception as error:
+                where = f"in epoch {training.epoch + 1}, batch {training.batch + 1} of train"
+                error.add_note(f"{where}: input {text(inputs)}, target {text(target)}")
+                raise
+            if before_step:
+                hooks.call("on_before_step")
+            optimizer.step()
+            training.steps += 1
+            training.batch_loss = values["loss"]
+            means.add(size_of(inputs), values)
+            if batch_end:
+                hooks.call("on_batch_end")
+    if training.batch < 0:
+        raise nothing(f"fit: train, in epoch {training.epoch + 1},")
+    return means.result()
+
+
+def _metrics(metrics: Mapping[str, Metric], output: Any, target: Any) -> dict[str, float]:
+    with no_grad():
+        return {name: number(metric(output, target), f"the metric {name!r}") for name, metric in metrics.items()}
+
+
+def _measure(
+    model: Module, data: Iterable[Any], loss: Metric, metrics: Mapping[str, Metric], what: str
+) -> dict[str, float]:
+    means = Means()
+    position = -1
+    with mode_kept(model), no_grad(), opened(data) as batches:
+        model.eval()
+        for position, batch in enumerate(batches):
+            inputs, target = pair(batch, f"batch {position + 1} of {what}")
+            try:
+                output = forward(model, inputs)
+                values = {"loss": number(loss(output, target), "the loss"), **_metrics(metrics, output, target)}
+            except Exception as error:
+                error.add_note(f"in batch {position + 1} of {what}: input {text(inputs)}, target {text(target)}")
+                raise
+            means.add(size_of(inputs), values)
+    if position < 0:
+        raise nothing(what)
+    return means.result()
+
+
+def evaluate(
+    model: Module, data: Iterable[Any], loss: Metric, metrics: Mapping[str, Metric] | None = None
+) -> dict[str, float]:
+    """The mean loss and metrics of a model over batches, in evaluation mode and without recording.
+
+    Args:
+        data: batches (input, target).
+        loss: `loss(output, target)`, the mean over a batch.
+        metrics: by name, `metric(output, target)`, a mean over a batch.
+
+    Raises:
+        ValueError: there is no batch.
+
+    >>> import tinygrad_dl as td
+    >>> model = td.nn.Identity()
+    >>> td.train.evaluate(model, [(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))], td.nn.MSELoss())
+    {'loss': 2.0}
+
+    Source: https://docs.pytorch.org/tutorials/beginner/basics/optimization_tutorial.html
+    """
+    require_batches(data, "evaluate: data")
+    return _measure(model, data, loss, metrics or {}, "data")
+
+
+def predict(model: Module, data: Any) -> Tensor:
+    """The outputs of a model for all of the data, one after the other, in evaluation mode and without recording.
+
+    Args:
+        data: a tensor or an array of inputs; or batches: inputs, or pairs (input, target) whose targets are left
+            aside.
+
+    Raises:
+        ValueError: there is no batch.
+
+    >>> import tinygrad_dl as td
+    >>> td.train.predict(td.nn.Dropout(), [(td.ones(2), td.zeros(2)), (td.ones(1), td.zeros(1))])
+    tensor([1., 1., 1.])
+
+    Source: https://lightning.ai/docs/pytorch/stable/deploy/production_basic.html
+    """
+    if isinstance(data, Tensor | np.ndarray):
+        data = [data]
+    require_batches(data, "predict: data")
+    outputs: list[Tensor] = []
+    with mode_kept(model), no_grad(), opened(data) as batches:
+        model.eval()
+        for batch in batches:
+            inputs = batch[0] if isinstance(batch, tuple | list) else batch
+            outputs.append(forward(model, tensors(inputs)))
+    if not outputs:
+        raise nothing("predict: data")
+    found: Tensor = outputs[0] if len(outputs) == 1 else cat(outputs)
+    return found
+
+
+def _check(
+    model: Any, loss: Any, optimizer: Any, epochs: Any, metrics: Mapping[str, Any], callbacks: Sequence[Any]
+) -> None:
+    """Raises for arguments with which training can't begin."""
+    if not isinstance(model, Module):
+        raise TypeError(f"fit: model is a {type(model).__name__}, expected an nn.Module")
+    if not callable(loss):
+        raise TypeError(f"fit: loss is a {type(loss).__name__}, expected a function of (output, target)")
+    if isinstance(loss, type):
+        raise TypeError(f"fit: loss is the class {loss.__name__}; make one: {loss.__name__}()")
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"fit: optimizer is a {type(optimizer).__name__}, expected one such as td.optim.Adam(...)")
+    if isinstance(epochs, bool) or not isinstance(epochs, int):
+        raise TypeError(f"fit: epochs is {epochs!r}, expected an integer")
+    if epochs < 1:
+        raise ValueError(f"fit: epochs is {epochs}, expected 1 or more")
+    own = {id(parameter) for parameter in model.parameters()}
+    if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
+        raise ValueError(
+            "fit: the optimiser has none of the model's parameters, so the model would not learn; make it with "
+            "model.parameters()"
+        )
+    for name, metric in metrics.items():
+        if name == "loss" or not callable(metric):
+            raise TypeError(f"fit: metrics[{name!r}]: expected a function of (output, target) under another name")
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            made = f"the class {callback.__name__}; make one" if isinstance(callback, type) else repr(callback)
+            raise TypeError(f"fit: a callback is {made}; expected objects of subclasses of td.train.Callback")
+
+
+def _not_finite(training: Training, value: float, what: str) -> FloatingPointError:
+    before = f"{training.batch_loss:.4g} at the step before" if training.steps else "no step was taken yet"
+    return FloatingPointError(
+        f"fit: the {what} in epoch {training.epoch + 1} is {value} ({before}); lower the learning rate, clip the "
+        f"gradients (td.train.ClipGradients(max_norm=1.0)), look for NaN in the data, or run under "
+        f"td.autograd.detect_anomaly() to see where it arises; stop_on_nan=False goes on"
+    )
