@@ -200,9 +200,13 @@ class _FromWorkers:
                 return batch
             if worker in self.turn:
                 self.turn.remove(worker)
+        self.close()
+        raise StopIteration
+
+    def close(self) -> None:
+        """Ends the pass, and with it the worker processes, unless they are persistent."""
         if not self.loader.persistent_workers:
             self.pool.close()
-        raise StopIteration
 
 
 def _check_order(
