@@ -29,6 +29,7 @@ from tinygrad_dl.nn.layers.activation import (
     Tanhshrink,
 )
 from tinygrad_dl.nn.layers.basic import Flatten, Identity, Unflatten
+from tinygrad_dl.nn.layers.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from tinygrad_dl.nn.layers.distance import CosineSimilarity, PairwiseDistance
 from tinygrad_dl.nn.layers.dropout import Dropout
 from tinygrad_dl.nn.layers.embedding import Embedding
@@ -64,6 +65,7 @@ from tinygrad_dl.nn.layers.loss import (
     TripletMarginLoss,
 )
 from tinygrad_dl.nn.layers.norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm
+from tinygrad_dl.nn.layers.unfold import Fold, Unfold
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.nn.parameter import Buffer, Parameter
 
@@ -80,12 +82,19 @@ __all__ = [
     "BatchNorm3d",
     "Bilinear",
     "Buffer",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
     "Embedding",
     "Flatten",
+    "Fold",
     "GaussianNLLLoss",
     "Hardshrink",
     "Hardsigmoid",
@@ -131,6 +140,7 @@ __all__ = [
     "Threshold",
     "TripletMarginLoss",
     "Unflatten",
+    "Unfold",
     "functional",
     "init",
     "utils",

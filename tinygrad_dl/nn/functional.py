@@ -12,6 +12,14 @@ from tinygrad_dl.ops.activation import gelu, logsigmoid, mish, sigmoid, silu, so
 from tinygrad_dl.ops.activation import relu as _relu
 from tinygrad_dl.ops.attention import scaled_dot_product_attention
 from tinygrad_dl.ops.batch_norm import batch_norm
+from tinygrad_dl.ops.conv_functional import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from tinygrad_dl.ops.cross_entropy import cross_entropy
 from tinygrad_dl.ops.distance import (
     cosine_embedding_loss,
@@ -45,6 +53,7 @@ from tinygrad_dl.ops.padding import pad
 from tinygrad_dl.ops.piecewise import celu, elu, glu, leaky_relu, prelu, selu
 from tinygrad_dl.ops.softmax import log_softmax as _log_softmax
 from tinygrad_dl.ops.softmax import softmax as _softmax
+from tinygrad_dl.ops.unfold import fold, unfold
 from tinygrad_dl.tensor import Tensor
 
 __all__ = [
@@ -52,12 +61,19 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
     "dropout",
     "elu",
     "embedding",
+    "fold",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -101,6 +117,7 @@ __all__ = [
     "tanhshrink",
     "threshold",
     "triplet_margin_loss",
+    "unfold",
 ]
 
 
