@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_dl.dtypes import as_dtype
-from tinygrad_dl.ops.activation import gelu, logsigmoid, mish, sigmoid, silu, softplus, softsign, tanhshrink
+from tinygrad_dl.ops.activation import logsigmoid, mish, sigmoid, silu, softplus, softsign, tanhshrink
 from tinygrad_dl.ops.activation import relu as _relu
 from tinygrad_dl.ops.attention import scaled_dot_product_attention
 from tinygrad_dl.ops.batch_norm import batch_norm
@@ -36,6 +36,7 @@ from tinygrad_dl.ops.distance import (
 from tinygrad_dl.ops.dropout import dropout
 from tinygrad_dl.ops.elementwise import tanh
 from tinygrad_dl.ops.entropy import binary_cross_entropy, binary_cross_entropy_with_logits, kl_div
+from tinygrad_dl.ops.gelu import gelu
 from tinygrad_dl.ops.hard import (
     hardshrink,
     hardsigmoid,

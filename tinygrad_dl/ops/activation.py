@@ -9,11 +9,10 @@ import numpy as np
 
 from tinygrad_dl.dtypes import float16, float32
 from tinygrad_dl.op import Array, op
-from tinygrad_dl.ops.elementwise import erf
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.ops.owned import plus, times
 from tinygrad_dl.ops.selection import LARGE
-from tinygrad_dl.samples import array, error, one_of, real
+from tinygrad_dl.samples import one_of, real
 
 # 0 and 1 of each dtype: NumPy takes an array twice as fast as a Python number.
 ZERO = {np.dtype(t): np.zeros((), t) for t in (np.float16, np.float32, np.float64)}
@@ -21,7 +20,7 @@ ONE = {dtype: np.ones((), dtype) for dtype in ZERO}
 
 SMOOTH = {"input": real()}
 
-# Beyond it the factors of x in silu, mish, gelu and their slopes are exactly 0 or 1: cutting x off here changes no
+# Beyond it the factors of x in silu, mish and their slopes are exactly 0 or 1: cutting x off here changes no
 # result, and keeps inf * 0 out of them.
 FAR = 1e4
 
@@ -307,74 +306,3 @@ def tanhshrink(input: Array) -> Array:
 
 
 tanhshrink.vjp(input=lambda g, input: g * np.square(np.tanh(input)))
-
-# -- gelu --------------------------------------------------------------------------------------------
-
-HALF_ROOT, BELL = math.sqrt(0.5), 1 / math.sqrt(2 * math.pi)
-SLOPE, CUBE = math.sqrt(2 / math.pi), 0.044715
-
-
-@op(
-    method=False,
-    floating=True,
-    namespace="functional",
-    aux={"share": lambda input, approximate: gelu_share(wide(input), approximate)},
-    inputs={"input": real(), "approximate": one_of("none", "tanh")},
-    errors=[error(ValueError, "approximate is 'none' or 'tanh'", array(2), approximate="fast")],
-    reference=lambda input, approximate="none": reference_gelu(input, approximate),
-)
-def gelu(input: Array, approximate: str = "none") -> Array:
-    """input * P(X <= input) for a normal variable X: input / 2 * (1 + erf(input / sqrt(2))).
-
-    Args:
-        approximate: "none", or "tanh" for input / 2 * (1 + tanh(sqrt(2 / pi) * (input + 0.044715 * input**3))).
-
-    Raises:
-        ValueError: another `approximate`.
-
-    >>> import tinygrad_dl as td
-    >>> td.nn.functional.gelu(td.tensor([-1.0, 0.0, 1.0]))
-    tensor([-0.1587,  0.0000,  0.8413])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.gelu.html
-    """
-    share = gelu_share(wide(input), approximate)
-    return gated(input, share).astype(input.dtype, copy=False), share
-
-
-def wide(x: Any) -> Any:
-    """float16 as float32, in which its squares do not overflow."""
-    return x.astype(float32) if x.dtype is float16 else x
-
-
-def gelu_share(x: Any, approximate: str) -> Any:
-    """P(X <= x) for a normal variable, or its approximation: the factor of x in gelu."""
-    if approximate == "tanh":
-        inner = times(plus(times(x * x, SLOPE * CUBE), SLOPE), x)
-        return plus(times(np.tanh(inner), 0.5), 0.5)
-    if approximate == "none":
-        return plus(times(erf.duck(x * HALF_ROOT), 0.5), 0.5)
-    raise ValueError(f"approximate is 'none' or 'tanh', got {approximate!r}")
-
-
-def gelu_slope(g: Any, input: Any, share: Any, approximate: str) -> Any:
-    """share + x * its derivative; of s = (1 + tanh(u)) / 2 that is 2 (s - s*s) u'."""
-    if input.dtype is float16:
-        return gelu_slope(wide(g), wide(input), share, approximate).astype(float16)
-    input = near(input)
-    if approximate == "none":
-        slope = times(np.exp(times(input * input, -0.5)), BELL)
-    else:
-        slope = plus(times(input * input, 6 * SLOPE * CUBE), 2 * SLOPE)
-        slope = times(slope, share - share * share)
-    return times(plus(times(slope, input), share), g)
-
-
-gelu.vjp(input=gelu_slope)
-
-
-def reference_gelu(input: Any, approximate: str) -> Any:
-    """From Python's own erf."""
-    if approximate == "tanh":
-        return 0.5 * input * (1 + np.tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * input**3)))
-    return 0.5 * input * np.vectorize(math.erfc, otypes=[float])(-input / math.sqrt(2))
