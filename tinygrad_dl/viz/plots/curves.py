@@ -54,7 +54,7 @@ def plot_curves(
     longest = max(map(len, lines.values()))
     places = np.arange(1, longest + 1) if x is None else look.numbers(x, "x")
     if places.ndim != 1 or len(places) < longest:
-        raise ValueError(f"x: expected {longest} positions, as many as the longest curve has, got {places.shape}")
+        raise ValueError(f"x: expected {longest} positions, as many as the longest curve has, got shape {places.shape}")
     if kept is not None and not 0 <= kept < longest:
         raise ValueError(f"kept: got {kept}, expected a position in the curves: 0 to {longest - 1}")
     ax = look.axes_for(ax)
@@ -66,7 +66,7 @@ def plot_curves(
         mark(ax, places[kept], f"kept: {xlabel} {places[kept]:g}")
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if places.dtype.kind in "iu":
-        ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore
+        look.whole_ticks(ax)
     name_ends(ax, list(lines), ends)
     return ax
 
@@ -91,7 +91,7 @@ def plot_schedule(
     """
     if x is None:
         curves = look.mapping(rates, "rates", '{"cosine": rates}')
-        x = np.arange(max(np.size(look.array_of(values)) for values in curves.values()))
+        x = range(max(np.size(look.array_of(values)) for values in curves.values()))
     return plot_curves(rates, x=x, xlabel=xlabel, ylabel=ylabel, log=log, ax=ax)
 
 

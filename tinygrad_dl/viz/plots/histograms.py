@@ -114,7 +114,7 @@ def draw_bands(row: Axes, times: np.ndarray[Any, Any], arrays: list[np.ndarray[A
     medians = [np.median(each) for each in arrays]
     row.plot(times, medians, color=look.TEXT, linestyle="-", linewidth=1.5, label="median")
     if times.dtype.kind in "iu":
-        row.xaxis.get_major_locator().set_params(integer=True)  # type: ignore
+        look.whole_ticks(row)
 
 
 def draw_histograms(rows: list[Axes], arrays: list[np.ndarray[Any, Any]], bins: int) -> None:

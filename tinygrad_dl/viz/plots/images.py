@@ -133,6 +133,6 @@ def show(
     ax.tick_params(length=0)
     if scale:
         bar = ax.figure.colorbar(image, ax=ax, shrink=0.8, aspect=25, pad=0.02)
-        bar.outline.set_visible(False)  # type: ignore
+        bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=look.SMALL, labelcolor=look.TEXT, color=look.FAINT)
     return ax

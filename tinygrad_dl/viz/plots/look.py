@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -44,8 +44,8 @@ def figure(
     *,
     title: str | None = None,
     size: tuple[float, float] | None = None,
-    sharex: bool | str = False,
-    sharey: bool | str = False,
+    sharex: bool | Literal["none", "all", "row", "col"] = False,
+    sharey: bool | Literal["none", "all", "row", "col"] = False,
 ) -> tuple[Figure, Any]:
     """A new figure with a grid of axes in the look of all plots.
 
@@ -73,8 +73,8 @@ def figure(
     if rows < 1 or columns < 1:
         raise ValueError(f"figure: expected 1 row and 1 column or more, got {rows} and {columns}")
     width, height = (6.4, 4.0) if rows * columns == 1 else (min(4.6 * columns, 16.0), 3.5 * rows)
-    made: Figure = matplotlib_part("figure").Figure(figsize=size or (width, height), layout="constrained")
-    made.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore
+    layout = matplotlib_part("layout_engine").ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
+    made: Figure = matplotlib_part("figure").Figure(figsize=size or (width, height), layout=layout)
     axes = made.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey)
     for ax in axes.flat:
         style(ax)
@@ -113,6 +113,12 @@ def bare(ax: Axes) -> None:
     ax.grid(False)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
+
+
+def whole_ticks(ax: Axes) -> None:
+    """Ticks along the horizontal axis at whole numbers only."""
+    locator: Any = ax.xaxis.get_major_locator()
+    locator.set_params(integer=True)
 
 
 def legend(ax: Axes, **options: Any) -> None:

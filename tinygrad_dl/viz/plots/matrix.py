@@ -56,7 +56,8 @@ def plot_confusion_matrix(
     side = min(max(3.4, 0.52 * len(classes) + 1.4), 14.0)
     ax = look.axes_for(ax, size=(side + 0.4, side))
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    size = float(np.clip(100 / len(classes), 5.0, look.NORMAL))
+    cell = min(ax.bbox.width, ax.bbox.height) * 72 / ax.figure.dpi / len(classes)  # in points
+    size = float(np.clip(0.35 * cell, 4.5, look.NORMAL))
     for (row, column), count in np.ndenumerate(counts):
         ax.text(
             column,

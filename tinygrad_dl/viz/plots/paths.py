@@ -117,7 +117,7 @@ def lowest_point(function: Callable[..., Any], across: Range, up: Range) -> tupl
     for zoom in range(6):
         heights = evaluate(function, across, up, GRID if not zoom else 21)
         heights = np.where(np.isfinite(heights), heights, np.inf)
-        row, column = np.unravel_index(int(np.argmin(heights)), heights.shape)
+        row, column = divmod(int(np.argmin(heights)), len(heights))
         last = len(heights) - 1
         if not zoom and (row in (0, last) or column in (0, last) or not np.isfinite(heights[row, column])):
             return None

@@ -1,0 +1,549 @@
+"""Plots: what is drawn (lines, labels, limits, cells), without warnings, and what is refused."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+from tinygrad_dl import nn, viz
+
+pytest.importorskip("matplotlib")
+from matplotlib.collections import PathCollection
+from matplotlib.text import Text
+
+from tinygrad_dl.viz.plots import curves, look
+
+EVERY_PLOT = {
+    "plot_curves": ({"train": [3.0, 2.0, 1.0], "dev": [3.0, 2.5]},),
+    "plot_schedule": ({"step": [0.1, 0.1, 0.01]},),
+    "plot_decision_boundary": (lambda x: x[:, 0] > 0, np.array([[-1.0, 0.0], [1.0, 1.0]]), [0, 1]),
+    "plot_confusion_matrix": ([0, 1, 2, 2], [0, 1, 1, 2]),
+    "plot_histograms": ({"a": [np.arange(5.0), np.arange(7.0)], "b": [np.ones(3), np.ones(3)]},),
+    "plot_filters": (np.arange(72.0).reshape(8, 1, 3, 3),),
+    "plot_feature_maps": (np.arange(96.0).reshape(6, 4, 4),),
+    "plot_paths": (lambda x, y: x**2 + y**2, {"SGD": np.array([[-3.0, 2.0], [-1.0, 0.5]])}),
+    "plot_boxes": (np.zeros((20, 30)), [[2, 3, 10, 12]], ["cat"]),
+    "plot_segmentation": (np.zeros((20, 30)), np.arange(600).reshape(20, 30) // 200),
+}
+
+
+def draw(ax, dpi=40):
+    """Draws the whole figure, as saving it does; returns its axes."""
+    ax.figure.savefig(io.BytesIO(), format="png", dpi=dpi)
+    return ax
+
+
+def words(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def legend(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def tensors(value):
+    """The same arguments with every array as a tensor that requires a gradient, or else as a tensor."""
+    if isinstance(value, dict):
+        return {name: tensors(v) for name, v in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
+        return [tensors(v) for v in value]
+    if isinstance(value, np.ndarray) or (isinstance(value, list) and not isinstance(value[0], str)):
+        tensor = td.tensor(value)
+        return tensor.requires_grad_() if tensor.dtype.kind == "f" else tensor
+    return value
+
+
+# -- all of them --------------------------------------------------------------------------------------
+
+
+def test_every_plot_is_here():
+    assert set(EVERY_PLOT) == {name for name in viz.__all__ if name.startswith("plot_")}
+
+
+@pytest.mark.parametrize("name", EVERY_PLOT)
+def test_draws_without_warnings_on_new_and_on_given_axes(name):
+    plot, arguments = getattr(viz, name), EVERY_PLOT[name]
+    draw(plot(*arguments))
+    figure, axes = viz.figure(1, 2, title="Two")
+    assert plot(*arguments, ax=axes[1]) is axes[1]
+    draw(axes[1])
+    assert figure.axes[:2] == list(axes)
+
+
+@pytest.mark.parametrize("name", EVERY_PLOT)
+def test_takes_tensors(name):
+    draw(getattr(viz, name)(*map(tensors, EVERY_PLOT[name])))
+
+
+@pytest.mark.parametrize("name", EVERY_PLOT)
+def test_refuses_what_are_no_axes(name):
+    _, axes = viz.figure(1, 2)
+    with pytest.raises(TypeError, match=r"ax: expected matplotlib Axes, got ndarray; take one of them"):
+        getattr(viz, name)(*EVERY_PLOT[name], ax=axes)
+
+
+@pytest.mark.parametrize("name", [*EVERY_PLOT, "figure"])
+def test_without_matplotlib_one_line_says_what_to_install(name, monkeypatch):
+    real = builtins.__import__
+
+    def absent(module, *args, **kwargs):
+        if module.split(".")[0] == "matplotlib":
+            raise ModuleNotFoundError(f"No module named {module!r}", name="matplotlib")
+        return real(module, *args, **kwargs)
+
+    monkeypatch.setattr(look.importlib, "import_module", lambda module: absent(module))
+    with pytest.raises(
+        ImportError, match=r"^plots need matplotlib; install it with: pip install 'tinygrad_dl\[plots\]'$"
+    ):
+        getattr(viz, name)(*EVERY_PLOT.get(name, ()))
+
+
+def test_a_broken_matplotlib_is_not_called_a_missing_one(monkeypatch):
+    def broken(module):
+        raise ModuleNotFoundError("No module named 'kiwisolver'", name="kiwisolver")
+
+    monkeypatch.setattr(look.importlib, "import_module", broken)
+    with pytest.raises(ModuleNotFoundError, match="kiwisolver"):
+        viz.figure()
+
+
+def test_matplotlib_is_imported_by_the_first_plot_and_pyplot_by_none():
+    code = (
+        "import sys, tinygrad_dl as td; td.viz.plot_curves; assert 'matplotlib' not in sys.modules\n"
+        "td.viz.plot_curves({'a': [1.0, 2.0]}).figure.savefig(sys.stderr.buffer, format='png')\n"
+        "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize(("rows", "columns", "shape"), [(1, 1, (1,)), (1, 3, (3,)), (2, 1, (2,)), (2, 3, (2, 3))])
+def test_figure_returns_its_axes_as_an_array(rows, columns, shape):
+    figure, axes = viz.figure(rows, columns, title="Title", size=(5, 4))
+    assert axes.shape == shape
+    assert figure.get_suptitle() == "Title"
+    assert figure.get_size_inches().tolist() == [5, 4]
+
+
+def test_plain_lines_differ_by_style_too():
+    _, (ax,) = viz.figure()
+    lines = [ax.plot([0, 1], [i, i])[0] for i in range(5)]
+    assert len({line.get_linestyle() for line in lines[:4]}) == 4
+    assert len({line.get_color() for line in lines}) == 5
+
+
+def test_figure_refuses_an_empty_grid():
+    with pytest.raises(ValueError, match="figure: expected 1 row and 1 column or more, got 0 and 2"):
+        viz.figure(0, 2)
+
+
+# -- curves -------------------------------------------------------------------------------------------
+
+
+def test_curves_have_their_names_at_their_ends():
+    ax = viz.plot_curves({"train": [3.0, 2.0, 1.0], "dev": [3.0, 2.5]}, ylabel="error")
+    assert words(ax) == ["train", "dev"]
+    assert [text.xy for text in ax.texts] == [(3.0, 1.0), (2.0, 2.5)]
+    assert [line.get_xdata().tolist() for line in ax.lines] == [[1, 2, 3], [1, 2]]
+    assert len({line.get_linestyle() for line in ax.lines}) == len({line.get_marker() for line in ax.lines}) == 2
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "error")
+
+
+def test_what_is_not_finite_leaves_a_gap():
+    ax = viz.plot_curves({"a": [1.0, np.nan, 2.0, np.inf, 3.0, 3.5, np.nan], "b": [np.nan, -np.inf]})
+    assert ax.lines[0].get_ydata().tolist()[::2][:3] == [1.0, 2.0, 3.0]
+    assert np.isnan(ax.lines[0].get_ydata()[[1, 3, 6]]).all()
+    assert {0, 2, 5} <= set(ax.lines[0].get_markevery())  # points without neighbours and the end can be seen
+    assert ax.texts[0].xy == (6.0, 3.5)
+    assert words(ax) == ["a", "b: no finite value"]
+    draw(ax)
+
+
+def test_a_logarithmic_axis_leaves_out_zeros():
+    ax = draw(viz.plot_curves({"a": [1.0, 0.0, 1e-3]}, log=True))
+    assert ax.get_yscale() == "log"
+    assert np.isnan(ax.lines[0].get_ydata()[1])
+    assert ax.get_ylim()[0] > 0
+
+
+def test_the_kept_epoch_is_marked():
+    ax = viz.plot_curves({"train": [3.0, 2.0, 1.0]}, kept=1, x=[10, 20, 30])
+    assert "kept: epoch 20" in words(ax)
+    assert ax.lines[1].get_xdata() == [20, 20]
+
+
+def test_a_single_point_is_seen():
+    ax = draw(viz.plot_curves({"a": [2.0]}))
+    assert ax.lines[0].get_marker() not in (None, "None")
+
+
+def test_labels_at_one_height_are_spread():
+    ax = draw(viz.plot_curves({f"run {i}": [1.0, 0.5 + i * 1e-4] for i in range(5)}), dpi="figure")
+    # Of the text alone: an annotation's own extent holds its arrow too.
+    rows = sorted((box.y0, box.y1) for box in (Text.get_window_extent(text) for text in ax.texts))
+    assert all(below[1] <= above[0] + 1 for below, above in itertools.pairwise(rows))
+
+
+@pytest.mark.parametrize("heights", [[0.0, 0.0, 0.0], [5.0, 1.0, 30.0, 6.0, 2.0], [1.0], []])
+def test_spread_keeps_order_and_gap(heights):
+    moved = np.array(curves.spread(heights, 10.0))
+    assert moved.size == len(heights)
+    assert np.all(np.diff(np.sort(moved)) >= 10.0 - 1e-9)
+    assert np.array_equal(np.argsort(moved, kind="stable"), np.argsort(heights, kind="stable"))
+    assert moved.size == 0 or np.isclose(moved.mean(), np.mean(heights))
+
+
+def test_schedules_begin_at_step_0():
+    ax = viz.plot_schedule({"a": [0.1, 0.05], "b": [0.1, 0.01, 0.001]}, log=True)
+    assert ax.lines[1].get_xdata().tolist() == [0, 1, 2]
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale()) == ("step", "learning rate", "log")
+
+
+@pytest.mark.parametrize(
+    ("curves", "options", "error", "message"),
+    [
+        ({}, {}, ValueError, r"curves: expected at least one, got an empty dict"),
+        ([1.0, 2.0], {}, TypeError, r"curves: expected a dict of name -> values, got list; pass {\"train\": losses}"),
+        ({"a": []}, {}, ValueError, r"the curve 'a': expected one or more numbers in a row, got shape \(0,\)"),
+        ({"a": 1.0}, {}, ValueError, r"the curve 'a': expected one or more numbers in a row, got shape \(\)"),
+        ({"a": ["x"]}, {}, TypeError, r"the curve 'a': expected real numbers, got <U1"),
+        ({"a": [[1.0], [1.0, 2.0]]}, {}, ValueError, r"the curve 'a': expected numbers, got a list whose parts differ"),
+        ({"a": [1.0, 2.0]}, {"kept": 2}, ValueError, r"kept: got 2, expected a position in the curves: 0 to 1"),
+        ({"a": [1.0, 2.0]}, {"kept": -1}, ValueError, r"kept: got -1"),
+        ({"a": [1.0, 2.0]}, {"x": [1]}, ValueError, r"x: expected 2 positions, .* got shape \(1,\)"),
+    ],
+)
+def test_curves_refuse(curves, options, error, message):
+    with pytest.raises(error, match=message):
+        viz.plot_curves(curves, **options)
+
+
+# -- boundaries and matrices --------------------------------------------------------------------------
+
+
+def test_a_boundary_asks_once_for_a_grid_around_the_points():
+    asked = []
+
+    def predict(x):
+        asked.append(x)
+        return (x[:, 0] > 0).astype(int) + 2 * (x[:, 1] > 5)
+
+    points = np.array([[-1.0, 0.0], [1.0, 10.0]], np.float32)
+    ax = draw(viz.plot_decision_boundary(predict, points, [0, 3], names=["a", "b", "c", "d"], resolution=50))
+    (grid,) = asked
+    assert grid.shape == (2500, 2) and grid.dtype == np.float32
+    assert (grid.min(axis=0) < points.min(axis=0)).all() and (grid.max(axis=0) > points.max(axis=0)).all()
+    assert legend(ax) == ["a", "b", "c", "d"]
+
+
+def test_classes_differ_by_marker_and_hatch():
+    ax = viz.plot_decision_boundary(lambda x: x[:, 0] > 0, [[-1, 0], [1, 1], [2, 1]], [0, 1, 1])
+    points = [c for c in ax.collections if isinstance(c, PathCollection)]
+    assert [len(p.get_offsets()) for p in points] == [1, 2]
+    shapes = [len(p.get_paths()[0].vertices) for p in points]
+    assert shapes[0] != shapes[1]
+    assert [c.hatches for c in ax.collections if any(getattr(c, "hatches", [None])) or getattr(c, "filled", False)] == [
+        [""],
+        ["///"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("predict", "points", "labels", "message"),
+    [
+        (lambda x: x[:, 0] > 0, np.ones((3, 3)), [0, 1, 1], r"points: expected shape \(n, 2\), got \(3, 3\)"),
+        (lambda x: x[:, 0] > 0, np.ones((3, 2)), [0, 1], r"labels: expected one for each of the 3 points, got 2"),
+        (
+            lambda x: x,
+            np.ones((3, 2)),
+            [0, 1, 1],
+            r"predict: expected 40000 classes .* got shape \(40000, 2\); if these",
+        ),
+        (lambda x: x[:, 0] > 0, np.ones((1, 2)), [[1]], r"labels: expected one class for each, of shape \(n,\)"),
+    ],
+)
+def test_boundaries_refuse(predict, points, labels, message):
+    with pytest.raises(ValueError, match=message):
+        viz.plot_decision_boundary(predict, points, labels)
+
+
+def test_boundaries_refuse_scores():
+    with pytest.raises(TypeError, match=r"what predict returned: expected whole numbers, .* take scores.argmax"):
+        viz.plot_decision_boundary(lambda x: x[:, 0] * 0.37, np.ones((3, 2)), [0, 1, 1])
+    with pytest.raises(ValueError, match="names: got 1, which leaves class 1 without one"):
+        viz.plot_decision_boundary(lambda x: x[:, 0] > 1, np.ones((3, 2)), [0, 1, 1], names=["a"])
+    with pytest.raises(ValueError, match="resolution: expected 2 or more, got 1"):
+        viz.plot_decision_boundary(lambda x: x[:, 0] > 1, np.ones((3, 2)), [0, 1, 1], resolution=1)
+
+
+def test_a_confusion_matrix_has_each_count_in_its_cell():
+    truth, predicted = [0, 0, 1, 4, 4, 4], [0, 1, 1, 4, 4, 0]
+    ax = draw(viz.plot_confusion_matrix(truth, predicted))
+    assert words(ax) == ["1", "1", "0", "0", "1", "0", "1", "0", "2"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "1", "4"]
+    assert np.allclose(ax.images[0].get_array()[2], [1 / 3, 0, 2 / 3])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "truth")
+
+
+def test_a_named_class_that_never_occurs_has_a_row():
+    ax = draw(viz.plot_confusion_matrix([0, 2], [0, 2], names=["setosa", "versicolor", "virginica"]))
+    assert words(ax) == ["1", "0", "0", "0", "0", "0", "0", "0", "1"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["setosa", "versicolor", "virginica"]
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "names", "error", "message"),
+    [
+        ([0, 1], [0], None, ValueError, "expected as many of one as of the other, at least 1, got 2 and 1"),
+        ([], [], None, ValueError, "at least 1, got 0 and 0"),
+        ([0, 2], [0, 1], ["a", "b"], ValueError, "names: got 2, which leaves class 2 without one"),
+        ([0, 1], [0, 1], "ab", TypeError, "names: expected a list of names, got the string 'ab'"),
+        ([0, 1], [0.5, 1], None, TypeError, "predicted: expected whole numbers"),
+        (["a"], ["b"], None, TypeError, "truth: expected real numbers"),
+    ],
+)
+def test_confusion_matrices_refuse(truth, predicted, names, error, message):
+    with pytest.raises(error, match=message):
+        viz.plot_confusion_matrix(truth, predicted, names=names)
+
+
+# -- distributions ------------------------------------------------------------------------------------
+
+
+def test_layers_over_time_are_bands():
+    values = {"a": [np.arange(101.0), np.arange(101.0) * 2], "b": [np.zeros(3)] * 3}
+    ax = draw(viz.plot_histograms(values, xlabel="epoch"))
+    first, second = ax.child_axes
+    assert first.get_ylabel() == "a" and second.get_ylabel() == "b"
+    assert list(first.lines[0].get_ydata()) == [50, 100]
+    assert second.lines[0].get_xdata().tolist() == [1, 2, 3]
+    assert legend(first) == ["all", "90 %", "50 %", "median"]
+    assert second.get_xlabel() == "epoch"
+
+
+def test_layers_recorded_once_are_histograms_on_one_scale():
+    ax = draw(viz.plot_histograms({"a": np.arange(10.0), "b": [np.full(5, 3.0)]}, bins=5, xlabel="weight"))
+    first, second = ax.child_axes
+    assert first.get_xlim() == second.get_xlim() == (0, 9)
+    assert first.patches[0].get_data().values.tolist() == [0.2] * 5
+    assert second.patches[0].get_data().values.tolist() == [0, 1, 0, 0, 0]
+    assert words(second) == ["mean 3\nstd 0"]
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "message"),
+    [
+        ({}, {}, "values: expected at least one"),
+        ({"a": []}, {}, "the layer 'a': expected at least one array, got an empty list; record something first"),
+        ({"a": [np.zeros(0)]}, {}, "the layer 'a': array 0 has no finite value"),
+        ({"a": np.zeros(3)}, {"bins": 0}, "bins: expected 1 or more, got 0"),
+        ({"a": [np.zeros(3)] * 2}, {"x": [1]}, "x: expected 2 positions"),
+    ],
+)
+def test_histograms_refuse(values, options, message):
+    with pytest.raises(ValueError, match=message):
+        viz.plot_histograms(values, **options)
+
+
+def test_watch_records_layers_by_name():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.Tanh(), nn.Linear(4, 1)))
+    x = td.randn(5, 3)
+    with viz.Watch(model) as watch:
+        out = model(x)
+        out.sum().backward()
+        watch.record()
+        assert list(watch.weights) == list(watch.gradients) == ["0", "1.1"]
+        assert list(watch.activations) == list(watch.output_gradients) == ["0", "1.0", "1.1"]
+        assert np.array_equal(watch.activations["1.1"][0], out.detach().numpy().reshape(-1))
+        assert np.array_equal(watch.gradients["0"][0], model[0].weight.grad.numpy().reshape(-1))
+        assert np.array_equal(watch.output_gradients["1.1"][0], np.ones(5))
+        before = watch.weights["0"][0].copy()
+        with td.no_grad():
+            model[0].weight.add_(1.0)
+        watch.record()
+        assert np.array_equal(watch.weights["0"][0], before)
+        assert np.allclose(watch.weights["0"][1], before + 1)
+    model(x + 100)
+    watch.record()
+    assert np.array_equal(watch.activations["0"][2], watch.activations["0"][1])  # no longer watched
+    draw(viz.plot_histograms(watch.weights))
+
+
+def test_watch_keeps_samples_of_what_is_large():
+    layer = nn.Linear(100, 100)
+    watch = viz.Watch(layer, size=50)
+    layer(td.randn(7, 100))
+    watch.record()
+    assert watch.weights["model"][0].shape == watch.activations["model"][0].shape == (50,)
+    assert not watch.gradients
+    watch.remove()
+
+
+def test_watch_refuses():
+    with pytest.raises(TypeError, match=r"Watch: expected an nn.Module, got list"):
+        viz.Watch([])
+    with pytest.raises(ValueError, match="Watch: size is 1 or more, got 0"):
+        viz.Watch(nn.Linear(1, 1), size=0)
+
+
+# -- images -------------------------------------------------------------------------------------------
+
+
+def test_filters_share_a_scale_with_zero_in_the_middle():
+    ax = viz.plot_filters(np.linspace(-1, 3, 4 * 9).reshape(4, 3, 3), columns=2)
+    image = ax.images[0]
+    assert image.get_clim() == (-3, 3)
+    sheet = image.get_array()
+    assert sheet.shape == (9, 9)
+    assert sheet.mask[0].all() and sheet.mask[:, 4].all()
+    assert np.allclose(sheet[5:8, 1:4], np.linspace(-1, 3, 36).reshape(4, 3, 3)[2])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["0", "2"]
+
+
+def test_filters_of_three_channels_are_colours_and_of_others_rows():
+    rng = np.random.default_rng(0)
+    assert viz.plot_filters(rng.normal(size=(4, 3, 5, 5))).images[0].get_array().shape == (13, 13, 3)
+    ax = draw(viz.plot_filters(rng.normal(size=(4, 6, 5, 5))))
+    assert ax.images[0].get_array().shape == (25, 37)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["0", "1", "2", "3"]
+    draw(viz.plot_filters(np.zeros((1, 1, 1))))
+    draw(viz.plot_filters(np.ones((2, 3, 1, 1))))
+
+
+def test_feature_maps_share_a_scale():
+    ax = viz.plot_feature_maps(np.arange(12.0).reshape(3, 2, 2), columns=5)
+    assert ax.images[0].get_clim() == (0, 11)
+    assert ax.images[0].get_array().shape == (4, 10)
+
+
+def test_images_refuse():
+    with pytest.raises(ValueError, match=r"weights: expected shape \(n, h, w\) or .*, got \(3, 3\)"):
+        viz.plot_filters(np.ones((3, 3)))
+    with pytest.raises(
+        ValueError, match=r"maps: expected shape .* got \(1, 2, 3, 3\); of a batch, take one: maps\[0\]"
+    ):
+        viz.plot_feature_maps(np.ones((1, 2, 3, 3)))
+    with pytest.raises(ValueError, match="columns: expected 1 or more, got 0"):
+        viz.plot_feature_maps(np.ones((2, 3, 3)), columns=0)
+
+
+# -- paths --------------------------------------------------------------------------------------------
+
+
+def test_paths_mark_start_end_and_minimum():
+    path = np.array([[-7.0, 2.0], [-3.0, 1.0], [-1.0, 0.2]])
+    ax = draw(viz.plot_paths(lambda x, y: (x - 0.3) ** 2 + 20 * (y + 0.1) ** 2, {"a": path, "b": path / 2}))
+    marks = {line.get_label(): line for line in ax.lines}
+    assert legend(ax) == ["a", "b", "start", "minimum"]
+    assert np.allclose(marks["minimum"].get_xydata(), [[0.3, -0.1]], atol=1e-3)
+    assert sorted(marks["start"].get_xdata()) == [-7.0, -3.5]
+    assert [line.get_xydata()[0].tolist() for line in ax.lines if line.get_label() == "_end"] == [
+        [-1, 0.2],
+        [-0.5, 0.1],
+    ]
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    assert left < -7 and right > 0.3 and bottom < -0.1 and top > 2
+
+
+def test_paths_stop_where_they_diverge():
+    path = np.array([[1.0, 1.0], [2.0, 3.0], [np.inf, 0.0], [0.0, 0.0]])
+    ax = draw(viz.plot_paths(lambda x, y: x * y, {"a": path}, minimum=(0, 0), limits=((-1, 4), (-2, 4))))
+    assert ax.lines[0].get_xydata().tolist() == [[1, 1], [2, 3]]
+    assert (ax.get_xlim(), ax.get_ylim()) == ((-1, 4), (-2, 4))
+
+
+def test_a_function_without_a_minimum_has_none_marked():
+    ax = draw(viz.plot_paths(lambda x, y: x + y, {"a": [[0, 0], [1, 0]]}))
+    assert legend(ax) == ["a", "start"]
+    draw(viz.plot_paths(lambda x, y: 0 * x, {"a": [[0, 0]]}))
+
+
+@pytest.mark.parametrize(
+    ("function", "paths", "options", "message"),
+    [
+        (lambda x, y: x, {}, {}, "paths: expected at least one"),
+        (lambda x, y: x, {"a": [1.0, 2.0]}, {}, r"the path 'a': expected shape \(steps, 2\), got \(2,\)"),
+        (lambda x, y: x, {"a": [[np.nan, 2.0]]}, {}, r"the path 'a': expected a finite start"),
+        (
+            lambda x, y: 1.0,
+            {"a": [[1.0, 2.0]]},
+            {},
+            r"function: expected an array of the shape of x and y, .* got \(\)",
+        ),
+        (lambda x, y: x, {"a": [[1.0, 2.0]]}, {"limits": ((1, 0), (0, 1))}, r"limits: expected \(\(x from, x to\)"),
+        (lambda x, y: x, {"a": [[1.0, 2.0]]}, {"levels": 0}, r"levels: expected 1 or more, got 0"),
+    ],
+)
+def test_paths_refuse(function, paths, options, message):
+    with pytest.raises(ValueError, match=message):
+        viz.plot_paths(function, paths, **options)
+
+
+# -- boxes and masks ----------------------------------------------------------------------------------
+
+
+def test_boxes_have_their_labels_as_text():
+    boxes = [[2, 3, 10, 12], [5, 15, 25, 18], [27, 1, 30, 9]]
+    ax = draw(viz.plot_boxes(np.zeros((3, 20, 30)), td.tensor(boxes), ["cat 0.93", "dog 0.5", "cat 0.1"]))
+    assert words(ax) == ["cat 0.93", "dog 0.5", "cat 0.1"]
+    assert [(p.get_x(), p.get_y(), p.get_width(), p.get_height()) for p in ax.patches] == [
+        (2, 3, 8, 9),
+        (5, 15, 20, 3),
+        (27, 1, 3, 8),
+    ]
+    styles = [p.get_linestyle() for p in ax.patches]
+    assert styles[0] == styles[2] != styles[1]
+
+
+def test_no_boxes_and_no_labels():
+    assert not draw(viz.plot_boxes(np.zeros((4, 4)), [], [])).patches
+    assert not draw(viz.plot_boxes(np.zeros((4, 4)), np.zeros((0, 4)))).patches
+    ax = draw(viz.plot_boxes(np.zeros((4, 4, 3), np.uint8), [[0, 0, 2, 2]]))
+    assert len(ax.patches) == 1 and not ax.texts
+    assert words(viz.plot_boxes(np.zeros((4, 4)), [[0, 0, 2, 2]], td.tensor([7]))) == ["7"]
+
+
+def test_images_in_either_order_and_range():
+    image = np.arange(36, dtype=np.uint8).reshape(3, 3, 4)
+    shown = viz.plot_boxes(image, []).images[0].get_array()
+    assert np.allclose(shown, np.moveaxis(image, 0, -1) / 255)
+    assert viz.plot_boxes(np.ones((1, 5, 4)), []).images[0].get_array().shape == (5, 4)
+    assert viz.plot_boxes(np.full((5, 4, 3), 1.2), []).images[0].get_array().max() == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "boxes", "labels", "error", "message"),
+    [
+        (np.zeros((2, 20, 30)), [], None, ValueError, r"image: expected shape \(h, w\), .* got \(2, 20, 30\)"),
+        (np.zeros((20, 30)), [[1, 2, 3]], None, ValueError, r"boxes: expected shape \(n, 4\), .* got \(1, 3\)"),
+        (np.zeros((20, 30)), [[1, 2, 3, 4]], [], ValueError, r"labels: expected one for each of the 1 boxes, got 0"),
+        (np.zeros((20, 30)), [[1, 2, 3, 4]], "a", TypeError, r"labels: expected a list .* got the string 'a'"),
+    ],
+)
+def test_boxes_refuse(image, boxes, labels, error, message):
+    with pytest.raises(error, match=message):
+        viz.plot_boxes(image, boxes, labels)
+
+
+def test_a_mask_is_hatched_and_has_a_legend():
+    mask = np.zeros((20, 30), int)
+    mask[2:8, 2:8], mask[10:15, 10:15] = 1, 3
+    ax = draw(viz.plot_segmentation(np.zeros((20, 30)), mask, {0: "sky", 1: "cat", 3: "dog"}))
+    assert legend(ax) == ["cat", "dog"]
+    assert len({patch.get_hatch() for patch in ax.get_legend().get_patches()}) == 2
+    assert ax.get_ylim() == (19.5, -0.5)
+    assert legend(viz.plot_segmentation(np.zeros((20, 30)), mask, background=None)) == ["0", "1", "3"]
+    assert draw(viz.plot_segmentation(np.zeros((20, 30)), mask * 0)).get_legend() is None
+
+
+def test_masks_refuse():
+    with pytest.raises(ValueError, match=r"mask: expected a class for each pixel, shape \(4, 5\), got \(5, 4\)"):
+        viz.plot_segmentation(np.zeros((4, 5)), np.zeros((5, 4), int))
+    with pytest.raises(ValueError, match="names: got 1, which leaves class 2 without one"):
+        viz.plot_segmentation(np.zeros((4, 5)), np.full((4, 5), 2), ["a"])
