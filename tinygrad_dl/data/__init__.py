@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from tinygrad_dl.data import transforms
 from tinygrad_dl.data.collate import default_collate, default_convert
 from tinygrad_dl.data.datasets import (
     ConcatDataset,
@@ -22,6 +23,8 @@ from tinygrad_dl.data.datasets import (
     random_split,
 )
 from tinygrad_dl.data.fetch import get_worker_info
+from tinygrad_dl.data.files import read_cifar10, read_idx
+from tinygrad_dl.data.images import CIFAR10, MNIST, FashionMNIST, ImageFolder
 from tinygrad_dl.data.loader import DataLoader
 from tinygrad_dl.data.samplers import (
     BatchSampler,
@@ -33,10 +36,14 @@ from tinygrad_dl.data.samplers import (
 )
 
 __all__ = [
+    "CIFAR10",
+    "MNIST",
     "BatchSampler",
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "FashionMNIST",
+    "ImageFolder",
     "IterableDataset",
     "RandomSampler",
     "Sampler",
@@ -50,4 +57,7 @@ __all__ = [
     "default_convert",
     "get_worker_info",
     "random_split",
+    "read_cifar10",
+    "read_idx",
+    "transforms",
 ]

@@ -178,9 +178,7 @@ class Subset(Dataset[T_co]):
         self.indices = indices.tolist() if isinstance(indices, np.ndarray | Tensor) else list(indices)
         self._array = np.asarray(self.indices, np.int64)
 
-    def __getitem__(self, index: Any) -> T_co:
-        if isinstance(index, list):
-            return self.dataset[[self.indices[i] for i in index]]  # type: ignore[no-any-return]
+    def __getitem__(self, index: int) -> T_co:
         found: T_co = self.dataset[self.indices[index]]
         return found
 
@@ -222,9 +220,7 @@ class ConcatDataset(Dataset[Any]):
         return self.cumulative_sizes[-1]
 
 
-def random_split(
-    dataset: Any, lengths: Sequence[int | float], generator: Generator | None = None
-) -> list[Subset[Any]]:
+def random_split(dataset: Any, lengths: Sequence[int | float], generator: Generator | None = None) -> list[Subset[Any]]:
     """Divides a dataset into parts at random, each sample in one of them.
 
     Args:

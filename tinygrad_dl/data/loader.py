@@ -24,9 +24,9 @@ class DataLoader:
     """Goes through a dataset in batches, in an order that a generator decides.
 
     The same seed gives the same batches, whatever the number of workers; so does what a dataset or a transform draws
-    from the default generator (`td.rand` and its like without `generator=`), because that is seeded anew for each batch.
-    In worker processes so are Python's `random` and NumPy's global generator. A generator of its own that a dataset
-    keeps is another matter: each worker has a copy.
+    from the default generator (`td.rand` and its like without `generator=`), because that is seeded anew for each
+    batch. In worker processes so are Python's `random` and NumPy's global generator. A generator of its own that a
+    dataset keeps is another matter: each worker has a copy.
 
     Worker processes pay when making a batch takes longer than using it: reading and decoding files, heavy augmentation.
     Arrays in memory are served fastest by a `TensorDataset` without workers. Workers are started afresh (`spawn`), so
@@ -53,7 +53,7 @@ class DataLoader:
 
     Raises:
         ValueError: options that contradict each other.
-        RuntimeError: while iterating: a worker has died (the message names it, and its exit code or signal) or timed out.
+        RuntimeError: while iterating: a worker has died (the message says which, and of what) or timed out.
         Exception: while iterating: what the dataset raised; if in a worker, its traceback is added as a note.
 
     >>> import tinygrad_dl as td
@@ -138,8 +138,10 @@ class DataLoader:
 
     def __len__(self) -> int:
         if not isinstance(self.dataset, IterableDataset):
-            return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
-        total = len(self.dataset)  # type: ignore[arg-type]
+            order: Any = self.sampler if self.batch_sampler is None else self.batch_sampler
+            return len(order)
+        stream: Any = self.dataset
+        total = len(stream)
         if self.batch_size is None:
             return total
         return total // self.batch_size if self.drop_last else -(-total // self.batch_size)

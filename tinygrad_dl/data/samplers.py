@@ -246,5 +246,6 @@ class BatchSampler(Sampler[list[int]]):
             yield batch
 
     def __len__(self) -> int:
-        total = len(self.sampler)  # type: ignore[arg-type]
+        sampler: Any = self.sampler
+        total = len(sampler)
         return total // self.batch_size if self.drop_last else -(-total // self.batch_size)

@@ -68,8 +68,9 @@ class _Outlet:
         shared = segment is not None and sum(map(aligned, sizes)) <= segment.size
         if segment is not None and shared:
             start = 0
+            memory = np.ndarray(segment.size, np.uint8, segment.buf)
             for part, size in zip(parts, sizes, strict=True):
-                segment.buf[start : start + size] = part
+                memory[start : start + size] = np.frombuffer(part, np.uint8)
                 start += aligned(size)
         self.results.send_bytes(pickle.dumps((epoch, index, slot, kind, shared, head, sizes)))
         if not shared:

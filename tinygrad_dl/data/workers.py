@@ -1,6 +1,6 @@
 """Worker processes, seen from the parent: starting them, giving them tasks, taking their batches, ending them.
 
-- Processes are started afresh (`spawn`): a fork would copy the locks of BLAS and of thread pools, but not their threads.
+- Processes are started afresh (`spawn`): a fork would copy the locks of BLAS and of thread pools, not their threads.
 - Tasks go round in turn and each worker answers in order, so the next batch is always the next message of a known
   worker, and the order of the batches does not depend on who is faster.
 - The arrays of a batch come through shared memory that the parent makes, and makes larger when a batch did not fit;
@@ -153,8 +153,8 @@ class Pool:
             payload = bytes(ForkingPickler.dumps(job))
         except Exception as error:
             raise TypeError(
-                "DataLoader: workers are processes of their own, so the dataset, collate_fn and worker_init_fn are sent "
-                f"to them by pickle, which failed: {error}; define them at the top level of a module, or use "
+                "DataLoader: workers are processes of their own, so the dataset, collate_fn and worker_init_fn are "
+                f"sent to them by pickle, which failed: {error}; define them at the top level of a module, or use "
                 "num_workers=0"
             ) from error
         if os.name == "posix":
@@ -184,8 +184,8 @@ class Pool:
             while True:
                 if timeout and not worker.results.poll(timeout):
                     raise RuntimeError(
-                        f"DataLoader: worker {number} (pid {worker.process.pid}) gave no batch within {timeout} seconds "
-                        f"(batch {index}); give it more time with timeout=, or look at what the dataset waits for"
+                        f"DataLoader: worker {number} (pid {worker.process.pid}) gave no batch within {timeout} "
+                        f"seconds (batch {index}); give it more time with timeout=, or see what the dataset waits for"
                     )
                 try:
                     found, at, kind, value = worker.receive()
