@@ -112,7 +112,7 @@ def convolve_transposed(
                 for d, p, s, m, start in zip(dilation, place, stride, shape, (first, *(0,) * len(shape)), strict=False)
             ]
             total[(samples, slice(None), *index)] += columns[(slice(None), slice(None), *place)]
-    return total[(..., *[slice(a, a + m) for m, (a, _) in zip(size, pads, strict=True)])]
+    return np.ascontiguousarray(total[(..., *[slice(a, a + m) for m, (a, _) in zip(size, pads, strict=True)])])
 
 
 def convolve_weight(

@@ -11,7 +11,7 @@ from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.nn.parameter import Parameter
-from tinygrad_dl.ops.conv_functional import convolve, convolve_transposed, hashable
+from tinygrad_dl.ops.conv_functional import convolve, convolve_transposed
 from tinygrad_dl.ops.conv_shapes import convolution_options, sizes
 from tinygrad_dl.ops.padding import pad
 from tinygrad_dl.tensor import Tensor
@@ -230,14 +230,14 @@ class _ConvTranspose(Convolution):
         """The transposed convolution; `output_size`, if given, says which of the possible sizes is wanted."""
         own, more = self._parameters, self.output_padding
         if output_size is not None:
-            more = self._padding_for(tuple(input.shape[-self.k :]), tuple(hashable(output_size)))
+            more = self._padding_for(tuple(input.shape), tuple(output_size))
         return convolve_transposed(
             self.k, input, own["weight"], own["bias"], self.stride, self.padding, more, self.groups, self.dilation
         )
 
-    def _padding_for(self, size: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...]:
-        """The output padding with which the result has the wanted sizes."""
-        wanted = wanted[-self.k :] if len(wanted) in (self.k + 1, self.k + 2) else wanted
+    def _padding_for(self, shape: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...]:
+        """The output padding with which the result of an input of this shape has the wanted sizes, or shape."""
+        size, wanted = shape[-self.k :], wanted[-self.k :] if len(wanted) == len(shape) else wanted
         options = zip(size, self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
         least = tuple([(n - 1) * s - 2 * p + d * (k - 1) + 1 for n, k, s, p, d in options])
         most = tuple([n + s - 1 for n, s in zip(least, self.stride, strict=True)])

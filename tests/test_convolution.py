@@ -1,0 +1,171 @@
+"""Convolution: refusals, what is saved and computed, memory limits, numerical error; values stand in tests/parity."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+from tinygrad_dl import nn
+from tinygrad_dl.nn import functional
+from tinygrad_dl.ops import conv_columns
+
+
+def test_the_texts_example():
+    image = td.tensor([[10.0, 10, 10, 0, 0, 0]] * 6)[None, None]
+    edges = functional.conv2d(image, td.tensor([[1.0, 0, -1]] * 3)[None, None])
+    assert edges[0, 0].tolist() == [[0, 30, 30, 0]] * 4
+
+
+@pytest.mark.parametrize(
+    "call, match",
+    [
+        (
+            lambda: nn.Conv2d(3, 2, 5)(td.ones(1, 3, 4, 6)),
+            r"kernel of size \(5, 5\) is larger than the padded input of size \(4, 6\) \(input of shape \(1, 3, 4",
+        ),
+        (
+            lambda: nn.Conv1d(3, 2, 3, dilation=2, padding=1)(td.ones(1, 3, 2)),
+            r"\(3,\), \(5,\) with dilation \(2,\), is larger than the padded input of size \(4,\).*more padding",
+        ),
+        (lambda: nn.Conv2d(3, 2, 3)(td.ones(1, 4, 5, 5)), r"conv2d: expected 3 channels .* shape \(1, 4, 5, 5\)"),
+        (
+            lambda: nn.Conv2d(4, 2, 3, groups=2)(td.ones(1, 6, 5, 5)),
+            r"expected 4 channels .* weight of shape \(2, 2, 3, 3\) and groups=2",
+        ),
+        (lambda: nn.Conv2d(3, 2, 3)(td.ones(3, 5)), r"expected an input of 4 dimensions .* got .* shape \(3, 5\)"),
+        (lambda: nn.Conv2d(3, 2, 3)(td.ones(1, 1, 3, 5, 5)), r"expected an input of 4 dimensions .*\(1, 1, 3, 5, 5\)"),
+        (
+            lambda: functional.conv2d(td.ones(1, 3, 5, 5), td.ones(2, 3, 3)),
+            r"weight of 4, .* weight of shape \(2, 3, 3\)",
+        ),
+        (
+            lambda: functional.conv1d(td.ones(1, 4, 5), td.ones(3, 2, 3), groups=2),
+            r"out_channels divisible by groups=2",
+        ),
+        (lambda: functional.conv1d(td.ones(1, 2, 5), td.ones(3, 2, 3), td.ones(2)), r"a bias of shape \(3,\)"),
+        (lambda: nn.Conv2d(3, 4, 3, groups=2), "in_channels divisible by groups=2, got 3"),
+        (lambda: nn.Conv2d(4, 3, 3, groups=2), "out_channels divisible by groups=2, got 3"),
+        (lambda: nn.Conv2d(4, 3, 3, groups=0), "groups >= 1, got 0"),
+        (lambda: nn.Conv2d(4, 3, 3, stride=0), "Conv2d: expected stride >= 1, got 0"),
+        (lambda: nn.Conv2d(4, 3, 3, padding=-1), "Conv2d: expected padding >= 0, got -1"),
+        (lambda: nn.Conv2d(4, 3, (3, 3, 3)), r"kernel_size to be one integer or 2 of them, got \(3, 3, 3\)"),
+        (lambda: nn.Conv2d(4, 3, 3, stride=2, padding="same"), "padding='same' needs a stride of 1"),
+        (lambda: nn.Conv2d(4, 3, 3, padding="full"), "padding 'same', 'valid' or numbers, got 'full'"),
+        (lambda: nn.Conv2d(4, 3, 3, padding_mode="mirror"), "padding_mode among .*, got 'mirror'"),
+        (lambda: nn.Conv2d(1, 1, 3, padding=5, padding_mode="reflect")(td.ones(1, 1, 4, 4)), "at most 3 elements"),
+        (lambda: nn.ConvTranspose2d(3, 2, 3)(td.ones(1, 4, 5, 5)), r"conv_transpose2d: expected 3 channels"),
+        (lambda: nn.ConvTranspose2d(3, 2, 3)(td.ones(3, 5)), r"conv_transpose2d: expected an input of 4 dimensions"),
+        (lambda: nn.ConvTranspose2d(3, 2, 3, padding_mode="reflect"), "padding_mode='zeros', the only one"),
+        (lambda: nn.ConvTranspose2d(3, 2, 3, padding="same"), "numbers as padding, got 'same'"),
+        (
+            lambda: nn.ConvTranspose1d(1, 1, 3, output_padding=1)(td.ones(1, 1, 4)),
+            "less than the stride or the dilation",
+        ),
+        (lambda: nn.ConvTranspose1d(1, 1, 3, padding=4)(td.ones(1, 1, 4)), r"gives a result of size \(-2,\)"),
+        (
+            lambda: nn.ConvTranspose2d(1, 1, 3, stride=2)(td.ones(1, 1, 4, 4), output_size=(9, 12)),
+            r"output_size between \(9, 9\) and \(10, 10\) for an input of size \(4, 4\), got \(9, 12\)",
+        ),
+        (lambda: nn.ConvTranspose2d(1, 1, 3)(td.ones(1, 1, 4, 4), output_size=(1, 6, 6)), "output_size between"),
+    ],
+)
+def test_refusals(call, match):
+    with pytest.raises(ValueError, match=match):
+        call()
+
+
+def test_refusals_of_types():
+    with pytest.raises(TypeError, match=r"same dtype, got float64 and float32; cast the input with input\.to"):
+        nn.Conv1d(1, 1, 2)(td.ones(1, 1, 4, dtype=td.float64))
+    with pytest.raises(TypeError, match=r"stride must be an integer or 2 of them, got 1\.5"):
+        nn.Conv2d(1, 1, 2, stride=1.5)
+
+
+def test_one_node_and_the_input_saved_as_it_is():
+    x = td.randn(2, 3, 8, 8, requires_grad=True)
+    layer = nn.Conv2d(3, 4, 3, padding=1)
+    out = layer(x)
+    assert out.grad_fn.name == "Convolution"
+    assert out.grad_fn.nbytes == 4 * (x.numel() + layer.weight.numel())
+
+
+def test_the_first_layers_input_gradient_is_never_computed(monkeypatch):
+    layer = nn.Conv2d(3, 4, 3)
+    out = layer(td.randn(2, 3, 8, 8))
+
+    def refuse(*_):
+        raise AssertionError("computed")
+
+    monkeypatch.setattr("tinygrad_dl.ops.conv.convolution_transpose.duck", refuse, raising=False)
+    out.sum().backward()
+    assert layer.weight.grad.shape == (4, 3, 3, 3)
+
+
+def test_lists_as_options():
+    x = td.randn(1, 2, 6, 6)
+    a = functional.conv2d(x, td.ones(3, 2, 3, 3), None, [1, 2], [1, 0], [1, 2])
+    b = functional.conv2d(x, td.ones(3, 2, 3, 3), None, (1, 2), (1, 0), (1, 2))
+    assert (a == b).all()
+
+
+def test_a_reflected_input_gives_the_kernel_something_else_than_zeros():
+    layer = nn.Conv1d(1, 1, 3, padding=1, padding_mode="replicate", bias=False)
+    layer.weight.data = td.ones(1, 1, 3)
+    assert layer(td.tensor([[[1.0, 2.0, 5.0]]])).tolist() == [[[4, 8, 12]]]
+
+
+def test_a_transposed_convolution_is_the_transpose():
+    """<conv(x), y> = <x, transposed(y)>."""
+    x, y, w = td.randn(2, 3, 7, 8), td.randn(2, 4, 3, 4), td.randn(4, 3, 3, 2)
+    out = functional.conv2d(x, w, stride=2, padding=0)
+    back = functional.conv_transpose2d(y, w, stride=2, padding=0)
+    left, right = (out * y).sum().item(), (x[:, :, : back.shape[2], : back.shape[3]] * back).sum().item()
+    assert abs(left - right) < 1e-3 * (1 + abs(left))
+
+
+def test_fold_undoes_unfold_up_to_how_often_each_element_was_seen():
+    x = td.randn(2, 3, 6, 7)
+    options = {"kernel_size": (2, 3), "stride": (2, 2), "padding": (0, 1)}
+    counts = functional.fold(functional.unfold(td.ones(2, 3, 6, 7), **options), (6, 7), **options)
+    again = functional.fold(functional.unfold(x, **options), (6, 7), **options)
+    np.testing.assert_allclose((again / counts).numpy(), x.numpy(), rtol=1e-6)
+
+
+def test_a_convolution_is_a_product_with_columns():
+    x, w = td.randn(2, 3, 6, 7), td.randn(4, 3, 2, 3)
+    columns = functional.unfold(x, (2, 3))
+    out = (w.reshape(4, -1) @ columns).reshape(2, 4, 5, 5)
+    np.testing.assert_allclose(out.numpy(), functional.conv2d(x, w).numpy(), rtol=1e-4, atol=1e-5)
+
+
+# -- memory --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "count, rows, row_bytes",
+    [(1, 1, 10), (64, 28, 2800), (32, 32, 18432), (4, 1000, 2**20), (2, 3, 50 * 2**20), (0, 5, 100), (3, 10, 2**16)],
+)
+def test_blocks_cover_everything_once_and_stay_below_the_limit(count, rows, row_bytes):
+    seen = np.zeros((count, rows), int)
+    for samples, lines in conv_columns.blocks(count, rows, row_bytes):
+        seen[samples, lines] += 1
+        size = len(range(*samples.indices(count))) * len(range(*lines.indices(rows))) * row_bytes
+        assert size <= max(conv_columns.BLOCK, row_bytes) <= conv_columns.LARGEST
+    assert (seen == 1).all()
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_blocks_of_every_size_give_the_same(monkeypatch, stride):
+    td.manual_seed(0)
+    x, w = td.randn(3, 4, 9, 8, dtype=td.float64), td.randn(4, 2, 3, 3, dtype=td.float64)
+    found = []
+    for block in (1, 3000, 2**20):
+        monkeypatch.setattr(conv_columns, "BLOCK", block)
+        leaves = [x.clone().requires_grad_(), w.clone().requires_grad_()]
+        out = functional.conv2d(*leaves, stride=stride, padding=1, groups=2)
+        out.square().sum().backward()
+        found.append([out.detach().numpy(), *[leaf.grad.numpy() for leaf in leaves]])
+    for each in found[1:]:
+        for a, b in zip(each, found[0], strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
