@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 import tinygrad_dl as td
-from tinygrad_dl import nn, optim, testing, viz
+from tinygrad_dl import estimators, nn, optim, testing, train, viz
 
 PLACES = {
     "td": td,
@@ -18,6 +18,8 @@ PLACES = {
     "nn.utils": nn.utils,
     "optim": optim,
     "optim.lr_scheduler": optim.lr_scheduler,
+    "td.estimators": estimators,
+    "td.train": train,
     "testing": testing,
     "viz": viz,
 }

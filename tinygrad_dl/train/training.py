@@ -27,7 +27,7 @@ class History(dict[str, list[float]]):
         1         0.9         1
         2         0.5       0.8
 
-    Source: https://keras.io/api/callbacks/
+    Source: https://keras.io/api/models/model_training_apis/
     """
 
     stopped: str | None = None
