@@ -64,14 +64,14 @@ class Plain(nn.Module):
 HE = math.sqrt(2)  # relu passes half of the numbers on: their squares, doubled, keep the size
 MODELS: dict[str, tuple[Callable[[], Plain], float]] = {  # and the largest norm of a gradient in training
     "sigmoid": (lambda: Plain(1.0, td.sigmoid), math.inf),
-    "tanh, weights too small": (lambda: Plain(0.7, td.tanh), math.inf),
-    "the same, batch norm": (lambda: Plain(0.7, td.tanh, norm=True), math.inf),
+    "tanh, too small": (lambda: Plain(0.7, td.tanh), math.inf),
+    "tanh, too small, batch norm": (lambda: Plain(0.7, td.tanh, norm=True), math.inf),
     "tanh, Xavier": (lambda: Plain(1.0, td.tanh), math.inf),
-    "relu, weights too large": (lambda: Plain(1.15 * HE), math.inf),
+    "relu, too large": (lambda: Plain(1.15 * HE), math.inf),
     "relu, He": (lambda: Plain(HE), math.inf),
     "relu, He, clipped": (lambda: Plain(HE), 1.0),
-    "relu, weights too small": (lambda: Plain(0.7 * HE), math.inf),
-    "the same, residual": (lambda: Plain(0.7 * HE, residual=True), math.inf),
+    "relu, too small": (lambda: Plain(0.7 * HE), math.inf),
+    "relu, too small, residual": (lambda: Plain(0.7 * HE, residual=True), math.inf),
 }
 RATES = (0.003, 0.01)
 
@@ -128,7 +128,7 @@ def main() -> None:
     show.table(("weights", "output", "gradient", "power"), rows)
 
     epochs = 1 if options.quick else 10
-    names = ["tanh, Xavier", "the same, residual"] if options.quick else list(MODELS)
+    names = ["tanh, Xavier", "relu, too small, residual"] if options.quick else list(MODELS)
     curves = {name: gradients_by_layer(name, options.seed) for name in names if "clipped" not in name}
     print(f"50 layers: gradients at the start, and the test accuracy after {epochs} epochs on digits (a guess: 10 %)\n")
     rows = []
