@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 import tinygrad_dl as td
-from tinygrad_dl import estimators, nn, optim, testing, train, viz
+from tinygrad_dl import estimators, nn, optim, testing, train, vision, viz
 
 PLACES = {
     "td": td,
@@ -20,6 +20,7 @@ PLACES = {
     "optim.lr_scheduler": optim.lr_scheduler,
     "td.estimators": estimators,
     "td.train": train,
+    "td.vision": vision,
     "testing": testing,
     "viz": viz,
 }
