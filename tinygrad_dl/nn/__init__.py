@@ -28,6 +28,7 @@ from tinygrad_dl.nn.layers.activation import (
     Tanh,
     Tanhshrink,
 )
+from tinygrad_dl.nn.layers.attention import MultiheadAttention
 from tinygrad_dl.nn.layers.basic import Flatten, Identity, Unflatten
 from tinygrad_dl.nn.layers.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from tinygrad_dl.nn.layers.distance import CosineSimilarity, PairwiseDistance
@@ -65,6 +66,13 @@ from tinygrad_dl.nn.layers.loss import (
     TripletMarginLoss,
 )
 from tinygrad_dl.nn.layers.norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm
+from tinygrad_dl.nn.layers.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 from tinygrad_dl.nn.layers.unfold import Fold, Unfold
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.nn.parameter import Buffer, Parameter
@@ -116,6 +124,7 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiheadAttention",
     "NLLLoss",
     "PReLU",
     "PairwiseDistance",
@@ -138,6 +147,11 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "TripletMarginLoss",
     "Unflatten",
     "Unfold",

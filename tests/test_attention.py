@@ -1,0 +1,136 @@
+"""Attention and transformers: refusals, dropout, memory, threads; the values are compared in tests/parity."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+from tinygrad_dl import nn
+from tinygrad_dl.nn import functional as F
+
+attention = F.scaled_dot_product_attention
+
+
+def test_refusals_of_the_function():
+    x = td.ones(2, 3, 4)
+    with pytest.raises(ValueError, match="both attn_mask and is_causal"):
+        attention(x, x, x, td.ones(3, 3), is_causal=True)
+    with pytest.raises(ValueError, match="probability dropout_p between 0 and 1, got 1.5"):
+        attention(x, x, x, dropout_p=1.5)
+    with pytest.raises(ValueError, match=r"broadcasts to .* = \(2, 3, 3\), got \(2, 3\)"):
+        attention(x, x, x, td.ones(2, 3))
+    with pytest.raises(TypeError, match="a mask of bools .* or floats, got int64"):
+        attention(x, x, x, td.ones(3, 3).long())
+    with pytest.raises(ValueError, match="enable_gqa=True"):
+        attention(td.ones(2, 4, 3, 4), td.ones(2, 2, 3, 4), td.ones(2, 2, 3, 4))
+    with pytest.raises(ValueError, match="number of key heads .* must divide"):
+        attention(td.ones(2, 4, 3, 4), td.ones(2, 3, 3, 4), td.ones(2, 3, 3, 4), enable_gqa=True)
+
+
+def test_refusals_of_the_layer():
+    with pytest.raises(ValueError, match="embed_dim must be a multiple of num_heads, got 8 and 3"):
+        nn.MultiheadAttention(8, 3)
+    with pytest.raises(TypeError, match="num_heads must be an integer"):
+        nn.MultiheadAttention(8, 2.0)
+    with pytest.raises(ValueError, match="dropout between 0 and 1"):
+        nn.MultiheadAttention(8, 2, dropout=2.0)
+    layer = nn.MultiheadAttention(8, 2, batch_first=True)
+    x = td.ones(3, 5, 8)
+    with pytest.raises(ValueError, match="attn_mask has to be given|has to be given too"):
+        layer(x, x, x, is_causal=True)
+    with pytest.raises(ValueError, match=r"attn_mask of shape \(5, 5\) or \(6, 5, 5\), got \(5, 4\)"):
+        layer(x, x, x, attn_mask=td.ones(5, 4))
+    with pytest.raises(ValueError, match=r"key_padding_mask of shape \(3, 5\), got \(5, 3\)"):
+        layer(x, x, x, key_padding_mask=td.ones(5, 3))
+    with pytest.raises(TypeError, match="masks of bools or floats, got int64"):
+        layer(x, x, x, attn_mask=td.ones(5, 5).long())
+    with pytest.raises(ValueError, match="a key of width 8"):
+        layer(x, td.ones(3, 5, 7), x)
+    with pytest.raises(ValueError, match="all 2-D or all 3-D"):
+        layer(x, x[0], x)
+    with pytest.raises(ValueError, match="a key for each value"):
+        layer(x, x, td.ones(3, 4, 8))
+    with pytest.raises(ValueError, match="the same batch size in dimension 0"):
+        layer(td.ones(2, 5, 8), x, x)
+    with pytest.raises(ValueError, match="activation is 'tanh', expected 'relu', 'gelu' or a function"):
+        nn.TransformerEncoderLayer(8, 2, activation="tanh")
+    with pytest.raises(ValueError, match="num_layers"):
+        nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 8), -1)
+    with pytest.raises(ValueError, match="width d_model=8"):
+        nn.Transformer(8, 2, 1, 1, 8)(td.ones(3, 2, 8), td.ones(3, 2, 4))
+
+
+def test_dropout_of_weights():
+    td.manual_seed(0)
+    q, k = td.zeros(1, 400, 4), td.zeros(1, 50, 4)
+    v = td.ones(1, 50, 1)
+    out = attention(q, k, v, dropout_p=0.5)
+    assert abs(out.mean().item() - 1) < 0.02 and out.std().item() > 0.05
+    assert attention(q, k, v, dropout_p=1.0).abs().sum().item() == 0
+    td.manual_seed(1)
+    first = attention(q, k, v, dropout_p=0.3)
+    td.manual_seed(1)
+    assert td.equal(first, attention(q, k, v, dropout_p=0.3))
+
+
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_the_layer_drops_in_training_only(need_weights):
+    td.manual_seed(0)
+    layer = nn.MultiheadAttention(8, 2, dropout=0.5)
+    x = td.randn(6, 3, 8)
+    a, b = (layer(x, x, x, need_weights=need_weights)[0] for _ in range(2))
+    assert not td.allclose(a, b)
+    layer.eval()
+    a, b = (layer(x, x, x, need_weights=need_weights)[0] for _ in range(2))
+    assert td.equal(a, b)
+
+
+def test_both_ways_of_the_layer_agree():
+    td.manual_seed(0)
+    layer = nn.MultiheadAttention(8, 2, batch_first=True)
+    x = td.randn(3, 5, 8)
+    mask = nn.Transformer.generate_square_subsequent_mask(5)
+    slow, weights = layer(x, x, x, attn_mask=mask)
+    quick, none = layer(x, x, x, attn_mask=mask, need_weights=False)
+    assert none is None and td.allclose(slow, quick, atol=1e-6)
+    assert td.allclose(weights.sum(-1), td.ones(3, 5)) and weights.triu(1).abs().sum().item() == 0
+
+
+def test_no_copy_of_heads_cut_from_one_projection():
+    qkv = td.randn(2, 5, 24)
+    q, k, v = (part.reshape(2, 5, 2, 4).transpose(1, 2) for part in qkv.split(8, dim=-1))
+    out = attention(q, k, v)
+    joined = out.transpose(1, 2).reshape(2, 5, 8)
+    assert np.shares_memory(joined.numpy(), out.numpy())
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 70, 16), (1, 6, 70, 16), (5, 70, 16)])
+def test_threads_change_nothing(shape):
+    td.manual_seed(0)
+    x = [td.randn(shape, requires_grad=True) for _ in range(3)]
+    found = []
+    before = td.get_num_threads()
+    try:
+        for number in (1, 3):
+            td.set_num_threads(number)
+            out = attention(*x, is_causal=True)
+            found.append([out, *td.autograd.grad((out * out).sum(), x)])
+    finally:
+        td.set_num_threads(before)
+    for a, b in zip(*found, strict=True):
+        assert td.equal(a, b)
+
+
+def test_encoder_layers_begin_alike_and_learn_apart():
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, 0.0), 2)
+    a, b = (layer.linear1.weight for layer in encoder.layers)
+    assert td.equal(a, b)
+    encoder(td.randn(4, 3, 8)).square().sum().backward()
+    assert not td.equal(a.grad, b.grad)
+
+
+def test_a_function_as_activation():
+    td.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(8, 2, 16, 0.0, activation=td.tanh)
+    assert layer(td.randn(4, 3, 8)).shape == (4, 3, 8)
