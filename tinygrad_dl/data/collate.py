@@ -40,8 +40,8 @@ def _like(example: Any, values: list[Any]) -> Any:
 def default_collate(batch: Sequence[Any]) -> Any:
     """One batch from a list of samples, with a new first dimension.
 
-    Tensors and arrays are stacked, numbers become a tensor (Python floats a float64 one), strings stay a list; tuples,
-    lists, named tuples and mappings are collated entry by entry.
+    Tensors and arrays are stacked, numbers become a tensor (Python floats a float64 one), strings stay as they are;
+    tuples, lists, named tuples and mappings are collated entry by entry.
 
     Raises:
         ValueError: the samples have different shapes, lengths or keys.
@@ -61,8 +61,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
         return _stack(batch)
     if isinstance(first, NUMBERS):
         return wrap(np.asarray(batch))
-    if isinstance(first, str | bytes) or first is None:
-        return list(batch)
+    if isinstance(first, str | bytes):
+        return batch
     if isinstance(first, Mapping):
         for number, sample in enumerate(batch):
             if set(sample) != set(first):

@@ -29,8 +29,8 @@ def _size(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _exactly(file: Any, count: int, path: str, what: str) -> bytes:
-    """The next `count` bytes of a file."""
+def _at_most(file: Any, count: int, path: str) -> bytes:
+    """The next bytes of a file: `count`, or as many as there are."""
     pieces = []
     left = count
     try:
@@ -40,9 +40,15 @@ def _exactly(file: Any, count: int, path: str, what: str) -> bytes:
             left -= len(piece)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path}: the gzip file is cut off or damaged ({error}); get it again") from error
-    if left:
-        raise ValueError(f"{path}: cut off: expected {count} bytes of {what}, found {count - left}; get it again")
     return b"".join(pieces)
+
+
+def _exactly(file: Any, count: int, path: str, what: str) -> bytes:
+    """The next `count` bytes of a file; fewer are an error."""
+    found = _at_most(file, count, path)
+    if len(found) < count:
+        raise ValueError(f"{path}: cut off: expected {count} bytes of {what}, found {len(found)}; get it again")
+    return found
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -92,7 +98,7 @@ def read_idx(path: Path) -> np.ndarray:
                     f"in all, and {there} follow; get it again"
                 )
         content = _exactly(file, size, path, f"{_size(shape)} values")
-        if file.read(1):
+        if _at_most(file, 1, path):
             raise ValueError(f"{path}: too long: more follows the {_size(shape)} values that its header says")
     return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
 

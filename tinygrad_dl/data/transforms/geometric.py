@@ -112,8 +112,8 @@ class RandomCrop(Transform):
         high, wide = images.shape[2] - self.size[0], images.shape[3] - self.size[1]
         if high < 0 or wide < 0:
             raise ValueError(
-                f"RandomCrop: a window of {self.size} does not fit into images of {images.shape[2:]}, padding included; give "
-                " a smaller size or a larger padding"
+                f"RandomCrop: a window of {self.size} is too large for images of {images.shape[2:]} with padding; "
+                "give a smaller size or a larger padding"
             )
         windows = np.lib.stride_tricks.sliding_window_view(images, self.size, axis=(2, 3))
         rows, columns = rng.integers(high + 1, size=len(images)), rng.integers(wide + 1, size=len(images))
@@ -142,35 +142,36 @@ def warp(images: np.ndarray, matrices: np.ndarray, shifts: np.ndarray, fill: flo
         found: np.ndarray = along * x + across * y + (shifts[:, row, None, None] + np.float32(middle))
         return found
 
-    # Pixels in rows of channels, with a border of two rows and columns of fill around each image: what lies further
+    # One plane for each channel, with a border of two rows and columns of fill around each image: what lies further
     # outside is moved into the border.
-    padded = np.full((count, height + 4, width + 4, channels), fill, images.dtype)
-    padded[:, 2:-2, 2:-2] = images.transpose(0, 2, 3, 1)
-    pixels = padded.reshape(-1, channels)
+    high, wide = height + 4, width + 4
+    padded = np.full((channels, count, high, wide), fill, images.dtype)
+    padded[:, :, 2:-2, 2:-2] = images.transpose(1, 0, 2, 3)
+    planes = padded.reshape(channels, -1)
     points = [
         np.clip(source(0, (width - 1) / 2) + 2, 0, width + 2),
         np.clip(source(1, (height - 1) / 2) + 2, 0, height + 2),
     ]
     if nearest:
-        points = [np.floor(point + np.float32(0.5)) for point in points]
-    lows = [np.floor(point).astype(np.intp) for point in points]
-    starts = np.arange(count)[:, None, None] * ((height + 4) * (width + 4))
-    at = starts + lows[1] * (width + 4) + lows[0]
+        points = [point + np.float32(0.5) for point in points]
+    lows = [point.astype(np.int32) for point in points]  # none is negative
+    at = lows[1].astype(np.intp) * wide + lows[0] + np.arange(count)[:, None, None] * (high * wide)
+    changed = np.empty_like(images, order="C")
     if nearest:
-        return np.ascontiguousarray(pixels[at].transpose(0, 3, 1, 2))
+        for channel, plane in enumerate(planes):
+            changed[:, channel] = plane.take(at)
+        return changed
     kind = np.float64 if images.dtype == np.float64 else np.float32
-    fx, fy = ((point - low).astype(kind)[..., None] for point, low in zip(points, lows, strict=True))
-    upper = pixels[at] * (1 - fx)
-    upper += pixels[at + 1] * fx
-    at += width + 4
-    lower = pixels[at] * (1 - fx)
-    lower += pixels[at + 1] * fx
-    upper *= 1 - fy
-    lower *= fy
-    upper += lower
-    if images.dtype == np.uint8:
-        np.rint(upper, out=upper)
-    return np.ascontiguousarray(upper.transpose(0, 3, 1, 2)).astype(images.dtype, copy=False)
+    fx, fy = ((point - low).astype(kind) for point, low in zip(points, lows, strict=True))
+    gx, gy = 1 - fx, 1 - fy
+    weights = (gx * gy, fx * gy, gx * fy, fx * fy)
+    places = (at, at + 1, at + wide, at + (wide + 1))
+    for channel, plane in enumerate(planes):
+        total = np.zeros(at.shape, kind)
+        for weight, place in zip(weights, places, strict=True):
+            total += weight * plane.take(place)
+        changed[:, channel] = np.rint(total) if images.dtype == np.uint8 else total
+    return changed
 
 
 class RandomAffine(Transform):

@@ -48,7 +48,7 @@ class Normalize(Transform):
                     f"Normalize: expected one mean and std, or one for each of the {images.shape[1]} channels, got "
                     f"{len(part)}"
                 )
-        changed = images - self._mean.astype(images.dtype)
+        changed: np.ndarray = images - self._mean.astype(images.dtype)
         changed /= self._std.astype(images.dtype)
         return changed
 
@@ -61,8 +61,7 @@ def _finish(values: np.ndarray, like: np.ndarray) -> np.ndarray:
     """Computed values in the dtype of the images; bytes are rounded."""
     if like.dtype == np.uint8:
         values = np.rint(values)
-    result: np.ndarray = values.astype(like.dtype, copy=False)
-    return result
+    return np.asarray(values, like.dtype)
 
 
 def _working(images: np.ndarray) -> np.ndarray:
@@ -147,10 +146,10 @@ def turn_hue(images: np.ndarray, turns: np.ndarray) -> np.ndarray:
     hue = sector + 6 * turns
     channels = []
     for start in (5, 3, 1):
-        k = (start + hue) % 6
+        k = start + hue
+        k -= 6 * np.floor(k / 6)
         channels.append(value - chroma * np.clip(np.minimum(k, 4 - k), 0, 1))
-    result: np.ndarray = np.stack(channels, axis=1).astype(images.dtype, copy=False)
-    return result
+    return np.asarray(np.stack(channels, axis=1), images.dtype)
 
 
 class GaussianNoise(Transform):

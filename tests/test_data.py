@@ -1,0 +1,367 @@
+"""Datasets, samplers, collating, and the DataLoader without workers; collating side by side with PyTorch."""
+
+from __future__ import annotations
+
+from collections import Counter, namedtuple
+
+import numpy as np
+import pytest
+from data_for_workers import Foreign, Numbers, Random, Stream, pairs
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_dl as td
+from tinygrad_dl import data
+
+
+def seeded(seed=0):
+    return td.Generator().manual_seed(seed)
+
+
+def rows(*arrays):
+    return data.TensorDataset(*arrays)
+
+
+class TestDatasets:
+    def test_a_sample_of_a_tensor_dataset_is_a_row_of_each_tensor(self):
+        x, y = td.randn(4, 2), td.arange(4)
+        dataset = rows(x, y)
+        assert len(dataset) == 4
+        assert td.equal(dataset[2][0], x[2])
+        assert dataset[2][1].item() == 2
+
+    def test_tensors_of_different_lengths_are_refused(self):
+        with pytest.raises(ValueError, match="same length, got tensor 0: 3, tensor 1: 4"):
+            rows(td.ones(3), td.ones(4))
+        with pytest.raises(ValueError, match="expected at least one, got none"):
+            rows()
+        with pytest.raises(ValueError, match="tensor 0 is 0-dimensional"):
+            rows(td.tensor(1.0))
+
+    def test_a_batch_of_a_tensor_dataset_is_what_collating_its_samples_gives(self):
+        dataset = rows(td.randn(6, 2), td.arange(6))
+        indices = np.array([4, 0, 4])
+        for quick, slow in zip(
+            dataset.__getbatch__(indices), data.default_collate([dataset[i] for i in indices]), strict=True
+        ):
+            assert td.equal(quick, slow)
+            assert quick.dtype == slow.dtype
+
+    def test_a_batch_does_not_share_memory_with_the_dataset(self):
+        x = td.zeros(4, 2)
+        for [batch] in data.DataLoader(rows(x), batch_size=2):
+            batch.fill_(1.0)
+        assert x.sum().item() == 0
+
+    def test_a_subclass_with_a_sample_of_its_own_is_asked_for_it(self):
+        class Doubled(data.TensorDataset):
+            def __getitem__(self, index):
+                return super().__getitem__(index)[0] * 2
+
+        for dataset in (Doubled(td.ones(4)), data.Subset(Doubled(td.ones(4)), [0, 1])):
+            assert all((batch == 2).all() for batch in data.DataLoader(dataset, batch_size=2))
+
+    def test_gradients_flow_through_a_batch(self):
+        x = td.ones(4, requires_grad=True)
+        [[batch]] = data.DataLoader(rows(x), batch_size=4)
+        batch.sum().backward()
+        assert x.grad.tolist() == [1, 1, 1, 1]
+        data.default_collate([x[0], x[1]]).sum().backward()
+        assert x.grad.tolist() == [2, 2, 1, 1]
+
+    def test_subset_of_a_subset(self):
+        dataset = data.Subset(data.Subset(rows(td.arange(10)), [9, 7, 5, 3]), np.array([3, 0]))
+        assert [batch.tolist() for [batch] in data.DataLoader(dataset, batch_size=2)] == [[3, 9]]
+        assert dataset[1][0].item() == 9
+
+    def test_concatenation(self):
+        both = data.ConcatDataset([[1, 2], [], [3]])
+        assert [both[i] for i in range(3)] == [1, 2, 3]
+        assert both[-1] == 3
+        for index in (3, -4):
+            with pytest.raises(IndexError, match=f"no sample {index} among 3"):
+                both[index]
+        assert len(Numbers(3) + Numbers(4)) == 7
+        with pytest.raises(ValueError, match="at least one"):
+            data.ConcatDataset([])
+        with pytest.raises(TypeError, match="dataset 0 is an IterableDataset"):
+            data.ConcatDataset([Stream(3)])
+
+    def test_stacking(self):
+        with pytest.raises(ValueError, match="image: 2, text: 3"):
+            data.StackDataset(image=[1, 2], text="abc")
+        with pytest.raises(ValueError, match="got both"):
+            data.StackDataset([1], text="a")
+        [batch] = data.DataLoader(data.StackDataset(image=[1, 2], text="ab"), batch_size=2)
+        assert batch["image"].tolist() == [1, 2]
+        assert batch["text"] == ["a", "b"]
+
+    def test_what_a_subclass_forgot_is_named(self):
+        class Bare(data.Dataset):
+            pass
+
+        with pytest.raises(NotImplementedError, match="Bare has no __getitem__"):
+            Bare()[0]
+        with pytest.raises(NotImplementedError, match="has no __iter__"):
+            iter(type("Dry", (data.IterableDataset,), {})())
+        with pytest.raises(NotImplementedError, match="has no __iter__"):
+            iter(data.Sampler())
+
+
+class TestRandomSplit:
+    @given(st.integers(0, 200), st.lists(st.integers(1, 20), min_size=1, max_size=5), st.integers(0, 9))
+    def test_every_sample_is_in_one_part(self, total, shares, seed):
+        parts = data.random_split(range(total), [share / sum(shares) for share in shares], seeded(seed))
+        assert sorted(index for part in parts for index in part.indices) == list(range(total))
+        for part, share in zip(parts, shares, strict=True):
+            assert abs(len(part) - total * share / sum(shares)) <= len(shares)
+
+    def test_lengths_and_fractions(self):
+        assert [len(part) for part in data.random_split(range(10), [3, 7])] == [3, 7]
+        assert [len(part) for part in data.random_split(range(10), [0.7, 0.2, 0.1])] == [7, 2, 1]
+        assert [len(part) for part in data.random_split(range(1), [1])] == [1]
+
+    def test_the_seed_decides(self):
+        first, again, other = (data.random_split(range(50), [25, 25], seeded(seed))[0].indices for seed in (1, 1, 2))
+        assert first == again != other
+
+    @pytest.mark.parametrize("lengths", [[3, 3], [5, 6], [-1, 11], [2.5, 7.5], [0.5, 0.6]])
+    def test_what_does_not_sum_up_is_refused(self, lengths):
+        with pytest.raises(ValueError, match="whole numbers that sum to the 10 samples"):
+            data.random_split(range(10), lengths)
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            data.random_split(range(10), [1.5, -0.5])
+
+
+class TestSamplers:
+    def test_a_random_order_holds_every_sample_once(self):
+        assert sorted(data.RandomSampler(range(20), generator=seeded())) == list(range(20))
+
+    def test_more_samples_than_there_are_come_in_several_passes(self):
+        drawn = list(data.RandomSampler(range(4), num_samples=10))
+        assert len(drawn) == 10
+        assert sorted(drawn[:4]) == sorted(drawn[4:8]) == [0, 1, 2, 3]
+
+    def test_replacement(self):
+        drawn = list(data.RandomSampler(range(3), replacement=True, num_samples=50))
+        assert set(drawn) == {0, 1, 2}
+
+    def test_each_pass_has_an_order_of_its_own(self):
+        sampler = data.RandomSampler(range(30), generator=seeded())
+        assert list(sampler) != list(sampler)
+
+    def test_subset(self):
+        sampler = data.SubsetRandomSampler([7, 5, 3], seeded())
+        assert len(sampler) == 3
+        assert sorted(sampler) == [3, 5, 7]
+
+    def test_weights_are_proportions(self):
+        drawn = Counter(data.WeightedRandomSampler([1.0, 3.0, 0.0], 8000, generator=seeded()))
+        assert drawn[2] == 0
+        assert drawn[1] / drawn[0] == pytest.approx(3, rel=0.15)
+
+    def test_weighted_without_replacement(self):
+        assert sorted(data.WeightedRandomSampler(td.tensor([1.0, 0.0, 2.0]), 2, replacement=False)) == [0, 2]
+
+    @pytest.mark.parametrize(
+        ("weights", "count", "replacement", "message"),
+        [
+            ([-1.0, 2.0], 1, True, "0 or more"),
+            ([0.0, 0.0], 1, True, "one above 0"),
+            ([float("nan")], 1, True, "finite"),
+            ([[1.0]], 1, True, "one weight for each"),
+            ([1.0, 0.0], 2, False, "2 samples can't be drawn without replacement from the 1"),
+            ([1.0], 0, True, "num_samples to be a whole number above 0, got 0"),
+        ],
+    )
+    def test_weights_that_make_no_sense(self, weights, count, replacement, message):
+        with pytest.raises(ValueError, match=message):
+            data.WeightedRandomSampler(weights, count, replacement)
+
+    def test_empty(self):
+        assert list(data.RandomSampler([])) == []
+        assert list(data.DataLoader([], batch_size=3, shuffle=True)) == []
+
+    @given(st.integers(0, 30), st.integers(1, 10), st.booleans())
+    def test_batches_are_cut_alike_with_and_without_arrays(self, total, size, drop_last):
+        sampler = data.BatchSampler(data.SequentialSampler(range(total)), size, drop_last)
+        batches = list(sampler)
+        assert [batch.tolist() for batch in sampler.arrays()] == batches
+        assert len(sampler) == len(batches)
+        assert data.BatchSampler(range(total), size, drop_last).arrays() is None
+
+    @pytest.mark.parametrize(("size", "drop"), [(0, False), (1.5, False), (True, False), (2, "no")])
+    def test_batch_options_that_make_no_sense(self, size, drop):
+        with pytest.raises(ValueError, match=r"expected (batch_size|drop_last)"):
+            data.BatchSampler(range(3), size, drop)
+
+    def test_subclasses_with_an_order_of_their_own(self):
+        class Reversed(data.SequentialSampler):
+            def __iter__(self):
+                return iter(range(len(self))[::-1])
+
+        class Twice(data.BatchSampler):
+            def __iter__(self):
+                for batch in super().__iter__():
+                    yield batch + batch
+
+        dataset = rows(td.arange(3))
+        assert [x.tolist() for [x] in data.DataLoader(dataset, 2, sampler=Reversed(dataset))] == [[2, 1], [0]]
+        batches = Twice(data.SequentialSampler(dataset), 2, False)
+        assert [x.tolist() for [x] in data.DataLoader(dataset, batch_sampler=batches)] == [[0, 1, 0, 1], [2, 2]]
+
+
+Point = namedtuple("Point", "x y")
+SAMPLES = {
+    "tensors": lambda make: [make([1.0, 2.0]), make([3.0, 4.0])],
+    "arrays": lambda make: [np.ones(2), np.zeros(2)],
+    "int": lambda make: [1, 2],
+    "float": lambda make: [1.0, 2.5],
+    "bool": lambda make: [True, False],
+    "numpy scalars": lambda make: [np.float32(1), np.float32(2)],
+    "strings": lambda make: ["a", "b"],
+    "tuples": lambda make: [(make([1.0]), 1, "a"), (make([2.0]), 2, "b")],
+    "lists": lambda make: [[1, 2.0], [3, 4.0]],
+    "dicts": lambda make: [{"x": make([1.0]), "y": 0}, {"x": make([2.0]), "y": 1}],
+    "named tuples": lambda make: [Point(1, make([2.0])), Point(3, make([4.0]))],
+    "nested": lambda make: [{"x": (1, [make([2.0]), 3])}, {"x": (1, [make([2.0]), 3])}],
+}
+
+
+def same_structure(ours, theirs):
+    if type(theirs).__module__ == "torch":
+        assert isinstance(ours, td.Tensor)
+        assert str(theirs.dtype).removeprefix("torch.") == str(ours.dtype)
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    elif isinstance(theirs, dict):
+        assert list(ours) == list(theirs)
+        for key, value in theirs.items():
+            same_structure(ours[key], value)
+    elif isinstance(theirs, list | tuple):
+        assert type(ours) is type(theirs)
+        for pair in zip(ours, theirs, strict=True):
+            same_structure(*pair)
+    else:
+        assert ours == theirs
+
+
+class TestCollate:
+    @pytest.mark.parametrize("kind", SAMPLES)
+    def test_as_pytorch_does(self, kind):
+        torch = pytest.importorskip("torch")
+        from torch.utils.data import default_collate, default_convert
+
+        ours, theirs = SAMPLES[kind](td.tensor), SAMPLES[kind](torch.tensor)
+        same_structure(data.default_collate(ours), default_collate(theirs))
+        same_structure(data.default_convert(ours), default_convert(theirs))
+
+    @pytest.mark.parametrize(
+        ("samples", "error", "message"),
+        [
+            ([], ValueError, "at least one sample"),
+            ([np.ones(2), np.ones(2), np.ones(3)], ValueError, r"sample 0 .* has \(2,\), sample 2 has \(3,\)"),
+            ([(1, 2), (1,)], ValueError, "sample 0 has 2 entries, sample 1 has 1"),
+            ([{"a": 1}, {"b": 1}], ValueError, r"sample 0 has \['a'\], sample 1 has \['b'\]"),
+            ([object()], TypeError, "got object; give the DataLoader a collate_fn"),
+        ],
+    )
+    def test_what_can_not_be_collated(self, samples, error, message):
+        with pytest.raises(error, match=message):
+            data.default_collate(samples)
+
+
+class TestLoader:
+    @pytest.mark.parametrize("drop_last", [False, True])
+    @pytest.mark.parametrize("dataset", [Numbers(10), Stream(10)], ids=["numbered", "stream"])
+    def test_length_and_last_batch(self, dataset, drop_last):
+        loader = data.DataLoader(dataset, 4, drop_last=drop_last)
+        assert len(loader) == len(list(loader)) == (2 if drop_last else 3)
+
+    def test_single_samples(self):
+        assert list(data.DataLoader([5, 6], batch_size=None)) == [5, 6]
+        assert list(data.DataLoader(Stream(3), batch_size=None)) == [0, 1, 2]
+        assert len(data.DataLoader(Stream(3), batch_size=None)) == len(data.DataLoader("abc", batch_size=None)) == 3
+        [image, label] = next(iter(data.DataLoader(Numbers(3), batch_size=None)))
+        assert isinstance(image, td.Tensor)
+        assert label == 0
+
+    def test_the_seed_decides_the_order(self):
+        dataset = rows(td.arange(40))
+        first, again, other = (
+            [x.tolist() for [x] in data.DataLoader(dataset, 7, shuffle=True, generator=seeded(seed))]
+            for seed in (1, 1, 2)
+        )
+        assert first == again != other
+
+    def test_without_a_generator_the_default_one_decides(self):
+        loader = data.DataLoader(rows(td.arange(40)), 40, shuffle=True)
+        orders = []
+        for seed in (1, 1, 2):
+            td.manual_seed(seed)
+            orders.append(next(iter(loader))[0].tolist())
+        assert orders[0] == orders[1] != orders[2]
+
+    def test_what_a_dataset_draws_depends_on_the_epochs_seed_and_leaves_the_stream_alone(self):
+        loader = data.DataLoader(Random(6), 2, generator=seeded())
+        first, second = list(loader), list(loader)
+        assert not td.equal(first[0][0], first[1][0])
+        assert not td.equal(first[0][0], second[0][0])
+        td.manual_seed(3)
+        expected = td.rand(4)
+        td.manual_seed(3)
+        list(data.DataLoader(Random(6), 2, generator=seeded()))
+        assert td.equal(td.rand(4), expected)
+
+    def test_the_global_generators_of_others_are_left_alone_here(self):
+        np.random.seed(0)
+        expected = [np.random.random() for _ in range(4)]
+        np.random.seed(0)
+        [[_, drawn]] = data.DataLoader(Foreign(4), 4)
+        assert drawn.tolist() == expected
+
+    def test_own_collate_function_and_getitems(self):
+        assert list(data.DataLoader(Numbers(3), 2, collate_fn=pairs)) == [(0, 1), (2,)]
+
+        class Many(Numbers):
+            def __getitems__(self, indices):
+                return [10 * index for index in indices]
+
+        assert [batch.tolist() for batch in data.DataLoader(Many(3), 2)] == [[0, 10], [20]]
+
+    def test_stop_iteration_in_a_dataset_does_not_end_the_loop_silently(self):
+        class Stops(Numbers):
+            def __getitem__(self, index):
+                raise StopIteration
+
+        with pytest.raises(RuntimeError, match="raised StopIteration"):
+            list(data.DataLoader(Stops(4), 2))
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (dict(sampler=[0], shuffle=True), "sampler decides the order"),
+            (dict(batch_sampler=[[0]], batch_size=2), "batch_sampler decides the batches"),
+            (dict(batch_sampler=[[0]], shuffle=True), "batch_sampler decides the batches"),
+            (dict(batch_size=None, drop_last=True), "no last one to drop"),
+            (dict(batch_size=0), "batch_size to be a whole number above 0, or None, got 0"),
+            (dict(batch_size=2.5), "got 2.5"),
+            (dict(num_workers=-1), "num_workers to be a whole number, 0 or more, got -1"),
+            (dict(timeout=-1), "timeout of 0 or more"),
+            (dict(timeout=3), "timeout=3 is for worker processes"),
+            (dict(prefetch_factor=3), "prefetch_factor=3 is for worker processes"),
+            (dict(persistent_workers=True), "persistent_workers=True needs worker processes"),
+            (dict(num_workers=1, prefetch_factor=0), "prefetch_factor of 1 or more"),
+        ],
+    )
+    def test_options_that_contradict_each_other(self, options, message):
+        with pytest.raises(ValueError, match=message):
+            data.DataLoader(Numbers(3), **options)
+
+    @pytest.mark.parametrize("options", [dict(shuffle=True), dict(sampler=[0]), dict(batch_sampler=[[0]])])
+    def test_a_stream_decides_its_own_order(self, options):
+        with pytest.raises(ValueError, match="IterableDataset decides its own order"):
+            data.DataLoader(Stream(3), **options)
+
+    def test_another_librarys_generator_is_refused(self):
+        with pytest.raises(TypeError, match=r"expected a td.Generator, got Generator"):
+            data.DataLoader(Numbers(3), generator=np.random.default_rng(0))
