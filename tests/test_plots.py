@@ -385,6 +385,14 @@ def test_watch_keeps_samples_of_what_is_large():
     watch.remove()
 
 
+def test_watch_records_each_epoch_of_fit():
+    model = nn.Linear(3, 1)
+    data = [(td.randn(4, 3), td.randn(4, 1))] * 2
+    watch = viz.Watch(model)
+    td.train.fit(model, nn.MSELoss(), td.optim.SGD(model.parameters(), lr=0.1), data, epochs=3, callbacks=[watch])
+    assert [len(kept["model"]) for kept in (watch.weights, watch.activations, watch.gradients)] == [3, 3, 3]
+
+
 def test_watch_refuses():
     with pytest.raises(TypeError, match=r"Watch: expected an nn.Module, got list"):
         viz.Watch([])
@@ -440,7 +448,7 @@ def test_paths_mark_start_end_and_minimum():
     path = np.array([[-7.0, 2.0], [-3.0, 1.0], [-1.0, 0.2]])
     ax = draw(viz.plot_paths(lambda x, y: (x - 0.3) ** 2 + 20 * (y + 0.1) ** 2, {"a": path, "b": path / 2}))
     marks = {line.get_label(): line for line in ax.lines}
-    assert legend(ax) == ["a", "b", "start", "minimum"]
+    assert legend(ax) == ["a", "b", "start", "end", "minimum"]
     assert np.allclose(marks["minimum"].get_xydata(), [[0.3, -0.1]], atol=1e-3)
     assert sorted(marks["start"].get_xdata()) == [-7.0, -3.5]
     assert [line.get_xydata()[0].tolist() for line in ax.lines if line.get_label() == "_end"] == [
@@ -460,7 +468,7 @@ def test_paths_stop_where_they_diverge():
 
 def test_a_function_without_a_minimum_has_none_marked():
     ax = draw(viz.plot_paths(lambda x, y: x + y, {"a": [[0, 0], [1, 0]]}))
-    assert legend(ax) == ["a", "start"]
+    assert legend(ax) == ["a", "start", "end"]
     draw(viz.plot_paths(lambda x, y: 0 * x, {"a": [[0, 0]]}))
 
 

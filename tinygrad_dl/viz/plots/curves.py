@@ -159,14 +159,21 @@ def name_ends(ax: Axes, names: Sequence[str], ends: Sequence[tuple[float, float]
         ax.annotate(
             name if end else f"{name}: no finite value",
             end or (1.0, 0.0),
-            (14 if moved else 7, height - y),
+            (18 if moved else 7, height - y),
             xycoords="data" if end else "axes fraction",
             textcoords="offset points",
             va="center",
             size=look.NORMAL,
             color=look.mixed(look.colour_of(index), "black", 0.35),
             path_effects=look.halo() if x < right - 3 else [],
-            arrowprops={"arrowstyle": "-", "color": look.FAINT, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 4}
+            arrowprops={
+                "arrowstyle": "-",
+                "color": look.FAINT,
+                "linewidth": 0.7,
+                "shrinkA": 0,
+                "shrinkB": 4,
+                "relpos": (0, 0.5),
+            }
             if moved
             else None,
             annotation_clip=False,

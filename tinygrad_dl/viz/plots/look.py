@@ -106,6 +106,10 @@ def style(ax: Axes) -> None:
     for label in (ax.xaxis.label, ax.yaxis.label):
         label.set(size=NORMAL, color=TEXT)
     ax.set_prop_cycle(color=list(COLOURS), linestyle=list(LINES))
+    locator: Any = ax.xaxis.get_major_locator()
+    if isinstance(locator, matplotlib_part("ticker").MaxNLocator):
+        inches = ax.bbox.width / ax.figure.dpi
+        locator.set_params(nbins=max(3, int(1.7 * inches)))  # long numbers must not run into each other
 
 
 def bare(ax: Axes) -> None:

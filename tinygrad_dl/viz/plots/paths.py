@@ -46,7 +46,7 @@ def plot_paths(
     >>> from tinygrad_dl import viz
     >>> ax = viz.plot_paths(lambda x, y: x**2 + 20 * y**2, {"SGD": np.array([[-7.0, 2.0], [-3.0, 0.5], [-1.0, 0.1]])})
     >>> [line.get_label() for line in ax.lines if not line.get_label().startswith("_")]
-    ['SGD', 'start', 'minimum']
+    ['SGD', 'start', 'end', 'minimum']
     """
     found = {name: checked(path, name) for name, path in look.mapping(paths, "paths", '{"SGD": points}').items()}
     if levels < 1:
@@ -70,6 +70,7 @@ def plot_paths(
         starts[:, 0], starts[:, 1], "o", markersize=10, markerfacecolor="none", markeredgewidth=1.8, color=look.TEXT,
         label="start", zorder=4,
     )  # fmt: skip
+    ax.plot([], [], "o", markersize=9, color=look.FAINT, markeredgecolor="white", label="end")
     if lowest is not None:
         ax.plot(*lowest, "*", markersize=15, color="white", markeredgecolor=look.TEXT, label="minimum", zorder=5)
     ax.set(xlim=(left, right), ylim=(bottom, top))

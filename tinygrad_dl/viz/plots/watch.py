@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_dl.nn import Module
 from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.train.callback import Callback
+
+if TYPE_CHECKING:
+    from tinygrad_dl.train.training import Training
 
 Samples = dict[str, list[np.ndarray[Any, Any]]]
 
 
-class Watch:
+class Watch(Callback):
     """Records weights, activations and gradients by layer, for `plot_histograms`.
 
-    A layer is a module without submodules. Layers called several times in a pass show their last call.
+    A layer is a module without submodules. Layers called several times in a pass show their last call. In a loop of
+    one's own, `record()` says when; among the callbacks of `train.fit`, it is called after each epoch.
 
     Args:
         model: the module to watch.
@@ -89,6 +94,10 @@ class Watch:
             for latest, kept in ((self._latest, self.activations), (self._latest_gradients, self.output_gradients)):
                 if name in latest:
                     kept.setdefault(name, []).append(latest[name])
+
+    def on_epoch_end(self, training: Training) -> None:
+        """Records what the epoch left."""
+        self.record()
 
     def remove(self) -> None:
         """Stops watching; what was recorded stays."""
