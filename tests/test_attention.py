@@ -16,15 +16,15 @@ def test_refusals_of_the_function():
     x = td.ones(2, 3, 4)
     with pytest.raises(ValueError, match="both attn_mask and is_causal"):
         attention(x, x, x, td.ones(3, 3), is_causal=True)
-    with pytest.raises(ValueError, match="probability dropout_p between 0 and 1, got 1.5"):
+    with pytest.raises(ValueError, match="probability dropout_p between 0 and 1"):
         attention(x, x, x, dropout_p=1.5)
     with pytest.raises(ValueError, match=r"broadcasts to .* = \(2, 3, 3\), got \(2, 3\)"):
         attention(x, x, x, td.ones(2, 3))
-    with pytest.raises(TypeError, match="a mask of bools .* or floats, got int64"):
+    with pytest.raises(TypeError, match=r"a mask of bools .* or floats, got int64"):
         attention(x, x, x, td.ones(3, 3).long())
     with pytest.raises(ValueError, match="enable_gqa=True"):
         attention(td.ones(2, 4, 3, 4), td.ones(2, 2, 3, 4), td.ones(2, 2, 3, 4))
-    with pytest.raises(ValueError, match="number of key heads .* must divide"):
+    with pytest.raises(ValueError, match=r"number of key heads .* must divide"):
         attention(td.ones(2, 4, 3, 4), td.ones(2, 3, 3, 4), td.ones(2, 3, 3, 4), enable_gqa=True)
 
 
@@ -37,7 +37,7 @@ def test_refusals_of_the_layer():
         nn.MultiheadAttention(8, 2, dropout=2.0)
     layer = nn.MultiheadAttention(8, 2, batch_first=True)
     x = td.ones(3, 5, 8)
-    with pytest.raises(ValueError, match="attn_mask has to be given|has to be given too"):
+    with pytest.raises(ValueError, match="has to be given too"):
         layer(x, x, x, is_causal=True)
     with pytest.raises(ValueError, match=r"attn_mask of shape \(5, 5\) or \(6, 5, 5\), got \(5, 4\)"):
         layer(x, x, x, attn_mask=td.ones(5, 4))

@@ -93,8 +93,15 @@ def test_multihead(options, batch_first, need_weights):
 @pytest.mark.parametrize("need_weights", [False, True])
 @pytest.mark.parametrize(
     "settings",
-    [{"kdim": 6}, {"vdim": 3}, {"kdim": 6, "vdim": 3, "bias": False}, {"bias": False}, {"add_bias_kv": True}]
-    + [{"add_zero_attn": True}, {"add_bias_kv": True, "add_zero_attn": True, "kdim": 7}],
+    [
+        {"kdim": 6},
+        {"vdim": 3},
+        {"kdim": 6, "vdim": 3, "bias": False},
+        {"bias": False},
+        {"add_bias_kv": True},
+        {"add_zero_attn": True},
+        {"add_bias_kv": True, "add_zero_attn": True, "kdim": 7},
+    ],
     ids=lambda settings: "+".join(settings),
 )
 def test_multihead_settings(settings, need_weights):

@@ -13,8 +13,20 @@
 
 from tinygrad_dl.optim import lr_scheduler
 from tinygrad_dl.optim.adam import Adam, AdamW
+from tinygrad_dl.optim.adam_variants import Adamax, RAdam
 from tinygrad_dl.optim.adaptive import Adadelta, Adagrad, RMSprop
 from tinygrad_dl.optim.optimizer import Optimizer
 from tinygrad_dl.optim.sgd import SGD
 
-__all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "lr_scheduler",
+]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -42,6 +41,8 @@ def activation_named(owner: object, activation: Activation) -> Callable[[Any], A
 
 def copies(layer: Module, number: int) -> ModuleList:
     """So many layers that start alike and share nothing."""
+    from copy import deepcopy  # here: imports stay fast
+
     return ModuleList([deepcopy(layer) for _ in range(number)])
 
 

@@ -1,0 +1,154 @@
+"""Adamax, RAdam and NAdam: Adam with another measure of size, a careful start, or Nesterov's momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.optim.flat import Array, FlatOptimizer
+from tinygrad_dl.optim.optimizer import Group, require
+
+
+class AdamVariant(FlatOptimizer):
+    """What the three share: their options' ranges."""
+
+    def _check_options(self, group: Group) -> None:
+        for option in ("lr", "eps", "weight_decay", *["momentum_decay"] * ("momentum_decay" in group)):
+            require(group, option, group[option] >= 0, "0 or more")
+        betas = group["betas"]
+        require(group, "betas", len(betas) == 2 and all(0 <= b < 1 for b in betas), "two numbers in [0, 1)")
+
+    def names(self, group: Group) -> tuple[str, ...]:
+        return self.state_names[-2:] if self.state_names else ()
+
+    def averaged(self, group: Group, g: Array, work: Array, p: Array, mean: Array, square: Array) -> None:
+        """Takes the gradient into the running mean and mean square; shrinks the parameters if decoupled."""
+        beta1, beta2 = group["betas"]
+        if group["decoupled_weight_decay"]:
+            p *= 1 - float(group["lr"]) * group["weight_decay"]
+        np.subtract(g, mean, out=work)
+        mean += np.multiply(work, 1 - beta1, out=work)
+        np.multiply(g, g, out=work)
+        square *= beta2
+        square += np.multiply(work, 1 - beta2, out=work)
+
+
+class Adamax(AdamVariant):
+    """Adam by the largest gradient instead of the mean square.
+
+    `m = b1 * m + (1 - b1) * g`, `u = max(b2 * u, |g| + eps)`, `p = p - lr / (1 - b1**t) * m / u` in step t.
+
+    Args:
+        params: tensors, (name, tensor) pairs, or dicts with "params" and options of their own.
+        lr: the learning rate.
+        betas: b1 and b2, in [0, 1).
+        eps: keeps the divisor from zero.
+        weight_decay: adds `weight_decay * p` to the gradient.
+        maximize: climb instead of descend.
+
+    >>> import tinygrad_dl as td
+    >>> w = td.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = td.optim.Adamax([w], lr=0.5)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> [round(x, 4) for x in w.tolist()]
+    [0.5, -1.5]
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Adamax.html (Kingma and Ba, 2015)
+    """
+
+    state_names = ("step", "exp_avg", "exp_inf")
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: Any = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        *,
+        maximize: bool = False,
+    ):
+        super().__init__(
+            params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
+        )
+
+    def update(self, group: Group, step: float, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
+        beta1, beta2 = group["betas"]
+        mean, largest = states
+        np.subtract(g, mean, out=work)
+        mean += np.multiply(work, 1 - beta1, out=work)
+        largest *= beta2
+        np.absolute(g, out=work)
+        work += group["eps"]
+        np.maximum(largest, work, out=largest)
+        np.divide(mean, largest, out=work)
+        p -= np.multiply(work, float(group["lr"]) / (1 - beta1**step), out=work)
+
+
+class RAdam(AdamVariant):
+    """Adam that does not divide by the mean square until enough gradients went into it.
+
+    With `r = 2 / (1 - b2) - 1` and `s = r - 2 t b2**t / (1 - b2**t)`: while s <= 5, `p = p - lr * m'`; later
+    Adam's step times `sqrt((s - 4)(s - 2) r / ((r - 4)(r - 2) s))`.
+
+    Args:
+        params: tensors, (name, tensor) pairs, or dicts with "params" and options of their own.
+        lr: the learning rate.
+        betas: b1 and b2, in [0, 1).
+        eps: keeps the divisor from zero.
+        weight_decay: adds `weight_decay * p` to the gradient.
+        decoupled_weight_decay: shrink the parameters instead, as `AdamW` does.
+        maximize: climb instead of descend.
+
+    >>> import tinygrad_dl as td
+    >>> w = td.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = td.optim.RAdam([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> [round(x, 4) for x in w.tolist()]
+    [0.8, -1.6]
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.RAdam.html (Liu et al., 2020)
+    """
+
+    state_names = ("step", "exp_avg", "exp_avg_sq")
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: Any = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+    ):
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "maximize": maximize,
+            "decoupled_weight_decay": decoupled_weight_decay,
+        }
+        super().__init__(params, defaults)
+
+    def update(self, group: Group, step: float, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
+        beta1, beta2 = group["betas"]
+        mean, square = states
+        self.averaged(group, g, work, p, mean, square)
+        rate = float(group["lr"]) / (1 - beta1**step)
+        limit = 2 / (1 - beta2) - 1
+        length = limit - 2 * step * beta2**step / (1 - beta2**step)
+        if length <= 5:
+            p -= np.multiply(mean, rate, out=work)
+            return
+        np.sqrt(square, out=work)
+        work += group["eps"]
+        np.divide(mean, work, out=work)
+        rise = ((length - 4) * (length - 2) * limit / ((limit - 4) * (limit - 2) * length)) ** 0.5
+        p -= np.multiply(work, rate * (1 - beta2**step) ** 0.5 * rise, out=work)
