@@ -13,7 +13,7 @@
 
 from tinygrad_dl.optim import lr_scheduler
 from tinygrad_dl.optim.adam import Adam, AdamW
-from tinygrad_dl.optim.adam_variants import Adamax, RAdam
+from tinygrad_dl.optim.adam_variants import Adamax, NAdam, RAdam
 from tinygrad_dl.optim.adaptive import Adadelta, Adagrad, RMSprop
 from tinygrad_dl.optim.optimizer import Optimizer
 from tinygrad_dl.optim.sgd import SGD
@@ -25,6 +25,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "NAdam",
     "Optimizer",
     "RAdam",
     "RMSprop",

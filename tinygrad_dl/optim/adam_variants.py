@@ -152,3 +152,80 @@ class RAdam(AdamVariant):
         np.divide(mean, work, out=work)
         rise = ((length - 4) * (length - 2) * limit / ((limit - 4) * (limit - 2) * length)) ** 0.5
         p -= np.multiply(work, rate * (1 - beta2**step) ** 0.5 * rise, out=work)
+
+
+class NAdam(AdamVariant):
+    """Adam that looks ahead by its momentum, as Nesterov's does.
+
+    `mu(t) = b1 * (1 - 0.96**(t * momentum_decay) / 2)`, M(t) their product so far, and in step t
+    `p = p - lr * ((1 - mu(t)) / (1 - M(t)) * g + mu(t + 1) / (1 - M(t + 1)) * m) / (sqrt(v / (1 - b2**t)) + eps)`.
+
+    Args:
+        params: tensors, (name, tensor) pairs, or dicts with "params" and options of their own.
+        lr: the learning rate.
+        betas: b1 and b2, in [0, 1).
+        eps: keeps the divisor from zero.
+        weight_decay: adds `weight_decay * p` to the gradient.
+        momentum_decay: how fast mu rises to b1.
+        decoupled_weight_decay: shrink the parameters instead, as `AdamW` does.
+        maximize: climb instead of descend.
+
+    >>> import tinygrad_dl as td
+    >>> w = td.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = td.optim.NAdam([w], lr=0.5)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> [round(x, 4) for x in w.tolist()]
+    [0.4718, -1.4718]
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.NAdam.html (Dozat, 2016)
+    """
+
+    state_names = ("step", "mu_product", "exp_avg", "exp_avg_sq")
+    product = "mu_product"
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: Any = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False,
+        *,
+        maximize: bool = False,
+    ):
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "momentum_decay": momentum_decay,
+            "decoupled_weight_decay": decoupled_weight_decay,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+    def momentum(self, group: Group, step: float) -> float:
+        """mu(step)."""
+        value: float = group["betas"][0] * (1 - 0.5 * 0.96 ** (step * group["momentum_decay"]))
+        return value
+
+    def advance(self, group: Group, step: float, product: Any) -> Any:
+        product = product * np.float32(self.momentum(group, step))
+        self._reached = float(product)
+        return product
+
+    def update(self, group: Group, step: float, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
+        mean, square = states
+        self.averaged(group, g, work, p, mean, square)
+        now, following, lr = self.momentum(group, step), self.momentum(group, step + 1), float(group["lr"])
+        np.sqrt(np.multiply(square, 1 / (1 - group["betas"][1] ** step), out=work), out=work)
+        work += group["eps"]
+        np.multiply(mean, lr * following / (1 - self._reached * following), out=more)
+        np.divide(more, work, out=more)
+        p -= more
+        np.multiply(g, lr * (1 - now) / (1 - self._reached), out=more)
+        np.divide(more, work, out=more)
+        p -= more

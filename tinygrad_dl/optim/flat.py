@@ -57,7 +57,9 @@ class Block:
         for p in self.params:
             self.offsets.append(self.offsets[-1] + p._data.size * self.dtype.itemsize // self.real.itemsize)
         self.steps = np.zeros(len(self.params), np.float32)
-        self.counters = [np.ndarray((), np.float32, self.steps, 4 * i) for i in range(len(self.params))]
+        self.counters = scalars_of(self.steps)
+        self.products = np.ones(len(self.params), np.float32)
+        self.factors = scalars_of(self.products)
         self.states: dict[str, tuple[Array, list[Array]]] = {}
         self.names: tuple[str, ...] = ()
         self.pieces: dict[tuple[int, int], list[Any]] = {}
@@ -109,6 +111,12 @@ class Block:
                 self.steps[i] = 0 if count is None else as_array(count)
                 if count is not None:
                     entry["step"] = wrap(self.counters[i])
+            if optimizer.product:
+                factor = entry.get(optimizer.product)
+                if not (isinstance(factor, Tensor) and factor._data is self.factors[i]):
+                    self.products[i] = 1 if factor is None else as_array(factor)
+                    if factor is not None:
+                        entry[optimizer.product] = wrap(self.factors[i])
 
     def publish(self, optimizer: FlatOptimizer, state: State) -> None:
         """Adds to the optimiser's `state` what it does not show yet."""
@@ -118,6 +126,8 @@ class Block:
             entry = state[p]
             if optimizer.counts and "step" not in entry:
                 entry["step"] = wrap(self.counters[i])
+            if optimizer.product and optimizer.product not in entry:
+                entry[optimizer.product] = wrap(self.factors[i])
             for name in self.names:
                 if entry.get(name) is None:
                     entry[name] = wrap(self.states[name][1][i])
@@ -146,12 +156,13 @@ class Block:
         if names != self.names:
             self.use(names, optimizer, group)
         counts = self.steps.tolist()
-        if present and counts.count(counts[0]) == len(counts):
+        alike = list(zip(counts, self.products.tolist(), strict=True)) if optimizer.product else counts
+        if present and alike.count(alike[0]) == len(alike):
             runs = [(0, len(counts))]
         else:
             grads = [self.gradient(i, optimizer) for i in range(len(counts))]
             shapes = [s if g is None else g.shape for g, s in zip(grads, self.shapes, strict=True)]
-            runs = self.runs(grads, counts)
+            runs = self.runs(grads, alike)
             if not runs:
                 return
         if shapes != self.shapes:
@@ -171,6 +182,8 @@ class Block:
             else:
                 gradient = np.ascontiguousarray(grads[i]).reshape(-1).view(self.real)
             number = counts[i] + 1
+            if optimizer.product:
+                self.products[i:j] = optimizer.advance(group, number, self.products[i])
             for where, works, arrays in self.pieces.get((i, j)) or self.cut(i, j):
                 g = gradient[where]
                 if self.low:
@@ -210,7 +223,7 @@ class Block:
             )
         return grad._data
 
-    def runs(self, grads: Sequence[Any], counts: list[float]) -> list[tuple[int, int]]:
+    def runs(self, grads: Sequence[Any], counts: list[Any]) -> list[tuple[int, int]]:
         """The ranges of neighbours that have a gradient and were stepped equally often."""
         found: list[tuple[int, int]] = []
         for i, grad in enumerate(grads):
@@ -235,6 +248,11 @@ class Block:
         return pieces
 
 
+def scalars_of(flat: Array) -> list[Array]:
+    """The elements of a float32 array as 0-d arrays that share its memory."""
+    return [np.ndarray((), np.float32, flat, 4 * i) for i in range(len(flat))]
+
+
 def apply(
     optimizer: FlatOptimizer, group: Group, number: float, decay: float, g: Array, works: Any, arrays: Any
 ) -> None:
@@ -252,6 +270,7 @@ class FlatOptimizer(Optimizer):
 
     counts: ClassVar[bool] = True  # whether the state holds the number of steps
     eager: ClassVar[bool] = False  # whether the state is there before the first step
+    product: ClassVar[str] = ""  # a state of one number, 1 at first, which `advance` changes before each update
     steps_taken = 0
     _exposed = False  # whether anybody has seen `state`, and so may have changed it
 
@@ -262,6 +281,10 @@ class FlatOptimizer(Optimizer):
     def initial(self, group: Group) -> float:
         """What the state arrays are filled with at first."""
         return 0.0
+
+    def advance(self, group: Group, step: float, product: Any) -> Any:
+        """What becomes of the number called `product`; `update` is called next."""
+        raise NotImplementedError
 
     def update(self, group: Group, step: float, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
         """The rule: changes `p` and the states in place. `work` and `more` are there to be written over.

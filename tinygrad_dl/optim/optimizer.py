@@ -237,13 +237,14 @@ class Optimizer:
         if value is None or (self.state_names is None and not isinstance(value, Tensor | np.ndarray)):
             return value
         array = as_array(value)
-        shape = () if key == "step" else p.shape
+        single = key in ("step", getattr(self, "product", ""))
+        shape = () if single else p.shape
         if self.state_names is not None and array.shape != shape:
             raise ValueError(
                 f"{name}.load_state_dict: {key!r} of parameter {number} has shape {array.shape}, expected {shape}; "
                 f"make the optimiser with the same parameters in the same order"
             )
-        return wrap(np.array(array, dtype=dtypes.float32 if key == "step" else p.dtype))
+        return wrap(np.array(array, dtype=dtypes.float32 if single else p.dtype))
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": dict(self.state), "param_groups": self.param_groups}
