@@ -35,7 +35,7 @@ from data_for_workers import (
 import tinygrad_dl as td
 from tinygrad_dl import data
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and process lists as POSIX has them")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 
 
 def children() -> set[int]:
@@ -227,6 +227,15 @@ class TestErrors:
     def test_a_start_that_fails(self):
         with pytest.raises(OSError, match="no connection for worker 0"):
             list(loader(Numbers(20), worker_init_fn=failing_start))
+
+    def test_a_dataset_that_the_worker_does_not_find(self, monkeypatch):
+        gone = type("Gone", (Numbers,), {"__module__": "__main__"})
+        monkeypatch.setattr(sys.modules["__main__"], "Gone", gone, raising=False)
+        with pytest.raises(AttributeError, match="Gone") as caught:
+            list(loader(gone(4)))
+        assert caught.value.__notes__[0].startswith(
+            "The worker does not find what was defined in an interactive session"
+        )
 
     def test_a_dataset_that_can_not_be_pickled(self):
         class Local(Numbers):

@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 import tinygrad_dl as td
-from tinygrad_dl import estimators, nn, optim, testing, train, vision, viz
+from tinygrad_dl import data, estimators, nn, optim, testing, train, vision, viz
 
 PLACES = {
     "td": td,
@@ -18,6 +18,8 @@ PLACES = {
     "nn.utils": nn.utils,
     "optim": optim,
     "optim.lr_scheduler": optim.lr_scheduler,
+    "td.data": data,
+    "td.data.transforms": data.transforms,
     "td.estimators": estimators,
     "td.train": train,
     "td.vision": vision,

@@ -102,6 +102,10 @@ def work(tasks: Connection, results: Connection, payload: bytes, worker: int, wo
     try:
         fetch, init = pickle.loads(payload)
     except Exception as error:
+        error.add_note(
+            "The worker does not find what was defined in an interactive session, a notebook, or a program read from "
+            "standard input; define the dataset and its functions in a module, or use num_workers=0"
+        )
         failure = error
     try:
         while (message := inbox.get()) is not None:

@@ -200,7 +200,8 @@ def _erase(images: np.ndarray, top: Any, left: Any, high: Any, wide: Any, value:
 
     def within(start: np.ndarray, length: np.ndarray, total: int) -> np.ndarray:
         at = np.arange(total)
-        return (at >= start[:, None]) & (at < (start + length)[:, None])
+        inside: np.ndarray = (at >= start[:, None]) & (at < (start + length)[:, None])
+        return inside
 
     rows, columns = within(top, high, images.shape[2]), within(left, wide, images.shape[3])
     inside = rows[:, None, :, None] & columns[:, None, None, :]
