@@ -53,6 +53,22 @@ class TestDatasets:
             batch.fill_(1.0)
         assert x.sum().item() == 0
 
+    def test_a_transform_is_called_with_whole_batches(self):
+        sizes = []
+
+        def double(x, y):
+            sizes.append(len(x))
+            return 2 * x, y
+
+        dataset = data.TensorDataset(td.arange(5), td.arange(5), transform=double)
+        assert [x.tolist() for x, y in data.DataLoader(dataset, 3)] == [[0, 2, 4], [6, 8]]
+        assert sizes == [3, 2]
+        assert [part.item() for part in dataset[4]] == [8, 4]
+        single = data.TensorDataset(td.ones(2, 1, 4, 4), transform=data.transforms.Normalize(0.5, 0.5))
+        [[batch]] = data.DataLoader(single, 2)
+        assert (batch == 1).all()
+        assert single[0][0].shape == (1, 4, 4)
+
     def test_a_subclass_with_a_sample_of_its_own_is_asked_for_it(self):
         class Doubled(data.TensorDataset):
             def __getitem__(self, index):

@@ -100,6 +100,11 @@ def _same_length(what: str, lengths: Mapping[Any, int]) -> int:
 class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Sample `i` is the tuple of the i-th rows of the given tensors (or arrays, whose memory it then shares).
 
+    Args:
+        tensors: all of the same length.
+        transform: called with the tensors of a whole batch, `transform(images, labels)`; returns as many, changed. The
+            transforms in `data.transforms` are such functions. A single sample goes through it as a batch of one.
+
     Raises:
         ValueError: the tensors differ in length, or there are none.
 
@@ -107,11 +112,16 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     >>> dataset = td.data.TensorDataset(td.tensor([[1.0], [2.0]]), td.tensor([0, 1]))
     >>> dataset[1]
     (tensor([2.]), tensor(1))
+    >>> noise = td.data.transforms.GaussianNoise(sigma=0.1)
+    >>> noisy = td.data.TensorDataset(td.rand(9, 1, 8, 8), td.arange(9), transform=noise)
+    >>> [x.shape for x in next(iter(td.data.DataLoader(noisy, batch_size=4)))]
+    [(4, 1, 8, 8), (4,)]
 
     Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.TensorDataset
     """
 
-    def __init__(self, *tensors: Any):
+    def __init__(self, *tensors: Any, transform: Callable[..., Any] | None = None):
+        self.transform = transform
         self.tensors = tuple(t if isinstance(t, Tensor) else wrap(np.asarray(t)) for t in tensors)
         for number, tensor in enumerate(self.tensors):
             if not tensor.ndim:
@@ -119,12 +129,22 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         self._length = _same_length("TensorDataset", {f"tensor {i}": len(t) for i, t in enumerate(self.tensors)})
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
-        return tuple(tensor[index] for tensor in self.tensors)
+        rows = tuple(tensor[index] for tensor in self.tensors)
+        if self.transform is None:
+            return rows
+        return tuple(part[0] for part in self._transformed([row.unsqueeze(0) for row in rows]))
 
     def __getbatch__(self, indices: np.ndarray) -> list[Tensor]:
         if any(tensor.requires_grad for tensor in self.tensors):
-            return [tensor[wrap(indices)] for tensor in self.tensors]
-        return [wrap(tensor._data.take(indices, axis=0)) for tensor in self.tensors]
+            batch = [tensor[wrap(indices)] for tensor in self.tensors]
+        else:
+            batch = [wrap(tensor._data.take(indices, axis=0)) for tensor in self.tensors]
+        return batch if self.transform is None else self._transformed(batch)
+
+    def _transformed(self, batch: list[Tensor]) -> list[Tensor]:
+        assert self.transform is not None
+        changed = self.transform(*batch)
+        return list(changed) if isinstance(changed, tuple | list) else [changed]
 
     def __len__(self) -> int:
         return self._length
