@@ -8,7 +8,23 @@ import warnings
 import pytest
 
 import tinygrad_dl as td
-from tinygrad_dl.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler, ReduceLROnPlateau, StepLR
+from tinygrad_dl.optim.lr_scheduler import (
+    ChainedScheduler,
+    ConstantLR,
+    CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    LRScheduler,
+    MultiplicativeLR,
+    MultiStepLR,
+    OneCycleLR,
+    PolynomialLR,
+    ReduceLROnPlateau,
+    SequentialLR,
+    StepLR,
+)
 
 
 def optimizer(*rates):
@@ -72,6 +88,16 @@ def test_plateau_after_a_group_was_added():
         lambda o: StepLR(o, 3, 0.5),
         lambda o: ExponentialLR(o, 0.9),
         lambda o: CosineAnnealingLR(o, 6),
+        lambda o: MultiStepLR(o, [2, 6]),
+        lambda o: ConstantLR(o, 0.5, 6),
+        lambda o: LinearLR(o, 0.5, 0.9, 7),
+        lambda o: PolynomialLR(o, 20),
+        lambda o: LambdaLR(o, lambda epoch: 0.9**epoch),
+        lambda o: MultiplicativeLR(o, lambda epoch: 0.9),
+        lambda o: CosineAnnealingWarmRestarts(o, 2, 2),
+        lambda o: OneCycleLR(o, 1.0, 12, cycle_momentum=False),
+        lambda o: SequentialLR(o, [ConstantLR(o, 0.5, 3), StepLR(o, 2)], [6]),
+        lambda o: ChainedScheduler([ConstantLR(o, 0.5, 6), ExponentialLR(o, 0.9)]),
     ],
 )
 def test_a_saved_state_goes_on_the_same(make):
@@ -137,3 +163,70 @@ def test_refusals():
         ReduceLROnPlateau(optimizer(), min_lr=[0, 0])
     with pytest.raises(ValueError, match=r"unknown entries \['T_max', 'eta_min'\].*was it saved by another schedule"):
         StepLR(optimizer(), 2).load_state_dict(CosineAnnealingLR(optimizer(), 2).state_dict())
+
+
+class Halving:
+    """A factor with a memory of its own."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, epoch):
+        self.calls += 1
+        return 0.5**self.calls
+
+
+def test_the_state_of_a_factor_is_saved():
+    first, second = LambdaLR(optimizer(), Halving()), LambdaLR(optimizer(), Halving())
+    rates(first, 3)
+    saved = first.state_dict()
+    assert saved["lr_lambdas"] == [{"calls": 4}] and LambdaLR(optimizer(), abs).state_dict()["lr_lambdas"] == [None]
+    second.load_state_dict(saved)
+    second.optimizer.step()
+    second.step()
+    assert second.get_last_lr() == pytest.approx([0.5**5])
+
+
+def test_one_cycle_ends():
+    scheduler = OneCycleLR(optimizer(), 1.0, 3, cycle_momentum=False)
+    rates(scheduler, 3)
+    with pytest.raises(ValueError, match="step 4 of 3; make the schedule with more total_steps"):
+        scheduler.step()
+    whole = OneCycleLR(optimizer(), 1.0, epochs=2, steps_per_epoch=5, cycle_momentum=False)
+    assert whole.total_steps == 10
+
+
+def test_refusals_of_more_schedules():
+    o = optimizer()
+    plateau = ReduceLROnPlateau(o)
+    for match, make in {
+        r"ConstantLR: factor is 1\.5": lambda: ConstantLR(o, 1.5),
+        "LinearLR: start_factor is 0": lambda: LinearLR(o, 0),
+        r"LinearLR: end_factor is 1\.5": lambda: LinearLR(o, end_factor=1.5),
+        "PolynomialLR: total_iters is 0": lambda: PolynomialLR(o, 0),
+        "LambdaLR: got 2 functions in lr_lambda for 1": lambda: LambdaLR(o, [abs, abs]),
+        "T_0 is 0, expected an integer": lambda: CosineAnnealingWarmRestarts(o, 0),
+        r"T_mult is 1\.5, expected an integer": lambda: CosineAnnealingWarmRestarts(o, 1, 1.5),
+        "expected an epoch of 0 or more, got -1": lambda: CosineAnnealingWarmRestarts(o, 2).step(-1),
+        "give total_steps, or both": lambda: OneCycleLR(o, 1.0, epochs=3),
+        "total_steps is 0": lambda: OneCycleLR(o, 1.0, 0),
+        "pct_start is 2": lambda: OneCycleLR(o, 1.0, 5, pct_start=2),
+        "anneal_strategy is 'log'": lambda: OneCycleLR(o, 1.0, 5, anneal_strategy="log"),
+        "got 2 values in max_lr for 1": lambda: OneCycleLR(o, [1.0, 2.0], 5),
+        "Adagrad has neither momentum nor betas": lambda: OneCycleLR(
+            td.optim.Adagrad([td.zeros(2, requires_grad=True)]), 1.0, 5
+        ),
+        "ChainedScheduler: got no schedules": lambda: ChainedScheduler([]),
+        "item 0 is a ReduceLROnPlateau": lambda: ChainedScheduler([plateau]),
+        "item 1 belongs to another optimiser": lambda: SequentialLR(o, [StepLR(o, 2), StepLR(optimizer(), 2)], [2]),
+        "got 2 milestones for 2 schedules": lambda: SequentialLR(o, [StepLR(o, 2), StepLR(o, 2)], [2, 3]),
+        "states of 1 schedules for 2": lambda: ChainedScheduler([StepLR(o, 2), StepLR(o, 3)]).load_state_dict(
+            ChainedScheduler([StepLR(o, 2)]).state_dict()
+        ),
+    }.items():
+        with pytest.raises(ValueError, match=match):
+            make()
+    with pytest.raises(TypeError, match="lr_lambda must be a function of the epoch, got a float"):
+        MultiplicativeLR(o, 0.5)
+    with pytest.raises(TypeError, match="item 0 is a int, expected a schedule"):
+        ChainedScheduler([3], o)

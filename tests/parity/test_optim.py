@@ -173,6 +173,14 @@ SCHEDULES = [
     ("ExponentialLR", {"gamma": 0.9}),
     ("CosineAnnealingLR", {"T_max": 7, "eta_min": 0.01}),
     ("CosineAnnealingLR", {"T_max": 1}),
+    ("MultiStepLR", {"milestones": [3, 7, 7, 12], "gamma": 0.5}),
+    ("ConstantLR", {"factor": 0.25, "total_iters": 4}),
+    ("ConstantLR", {}),
+    ("LinearLR", {"start_factor": 0.25, "end_factor": 0.75, "total_iters": 7}),
+    ("LinearLR", {}),
+    ("PolynomialLR", {"total_iters": 9, "power": 2.0}),
+    ("CosineAnnealingWarmRestarts", {"T_0": 3, "T_mult": 2, "eta_min": 0.01}),
+    ("CosineAnnealingWarmRestarts", {"T_0": 4}),
 ]
 
 
@@ -191,7 +199,7 @@ def test_schedules_equal_pytorchs(name, options):
         b.step()
         if epoch == 10:
             mine.param_groups[0]["lr"] = reference.param_groups[0]["lr"] = 0.2
-    shared = a.state_dict().keys() & b.state_dict().keys() - {"_last_lr"}
+    shared = a.state_dict().keys() & b.state_dict().keys() - {"_last_lr", "_step_count"}
     assert {"last_epoch", "base_lrs", *options} <= shared
     assert {key: a.state_dict()[key] for key in shared} == {key: b.state_dict()[key] for key in shared}
     assert [g["initial_lr"] for g in mine.param_groups] == [g["initial_lr"] for g in reference.param_groups]
@@ -212,6 +220,87 @@ def test_resuming_equals_pytorchs(name, options, last_epoch):
             rates += schedule.get_last_lr()
         found.append(rates)
     assert found[0] == pytest.approx(found[1], rel=1e-12, abs=1e-15)
+
+
+def two(make, kind="SGD", **options):
+    """The same schedule on an optimiser of both libraries: make(optimizer, schedules)."""
+    ours, theirs = pairs("float64", shapes=[(2,), (3,)])
+    found = []
+    for module, params in ((td, ours), (torch, theirs)):
+        groups = [{"params": params[:1], "lr": 0.3}, {"params": params[1:]}]
+        optimizer = getattr(module.optim, kind)(groups, lr=0.1, **options)
+        found.append((optimizer, make(optimizer, module.optim.lr_scheduler)))
+    return found
+
+
+def assert_same_run(found, steps):
+    for _ in range(steps):
+        seen = []
+        for optimizer, schedule in found:
+            groups = optimizer.param_groups
+            seen.append([[float(g["lr"]), g.get("momentum", 0), *g.get("betas", ())] for g in groups])
+            seen[-1].append(list(schedule.get_last_lr()))
+            optimizer.step()
+            schedule.step()
+        for mine, other in zip(*seen, strict=True):
+            assert mine == pytest.approx(other, rel=1e-12, abs=1e-15)
+
+
+COMBINED = {
+    "lambda": lambda o, s: s.LambdaLR(o, lambda epoch: 0.9**epoch),
+    "lambdas": lambda o, s: s.LambdaLR(o, [lambda epoch: 0.9**epoch, lambda epoch: 1 / (1 + epoch)]),
+    "multiplicative": lambda o, s: s.MultiplicativeLR(o, lambda epoch: 1 - 1 / (2 + epoch)),
+    "warm up, then cosine": lambda o, s: s.SequentialLR(
+        o, [s.LinearLR(o, 0.1, total_iters=4), s.CosineAnnealingLR(o, 10)], milestones=[4]
+    ),
+    "three": lambda o, s: s.SequentialLR(
+        o, [s.ConstantLR(o, 0.1, 2), s.ExponentialLR(o, 0.9), s.StepLR(o, 3)], milestones=[3, 9]
+    ),
+    "to polynomial and steps": lambda o, s: s.SequentialLR(
+        o, [s.ExponentialLR(o, 0.9), s.PolynomialLR(o, 4), s.MultiStepLR(o, [0, 2])], milestones=[3, 9]
+    ),
+    "to linear, lambda, constant": lambda o, s: s.SequentialLR(
+        o, [s.StepLR(o, 2), s.LinearLR(o), s.LambdaLR(o, lambda e: 0.5**e), s.ConstantLR(o)], milestones=[3, 9, 12]
+    ),
+    "to warm restarts": lambda o, s: s.SequentialLR(
+        o, [s.ConstantLR(o, 0.1, 2), s.CosineAnnealingWarmRestarts(o, 3)], milestones=[2]
+    ),
+    "chained": lambda o, s: s.ChainedScheduler([s.ConstantLR(o, 0.1, 4), s.ExponentialLR(o, 0.9)]),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of")
+@pytest.mark.parametrize("name", COMBINED)
+def test_combined_schedules_equal_pytorchs(name):
+    assert_same_run(two(COMBINED[name]), 20)
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "RMSprop"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"anneal_strategy": "linear", "pct_start": 0.45},
+        {"three_phase": True, "div_factor": 10.0, "final_div_factor": 100.0},
+        {"cycle_momentum": False},
+        {"max_lr": [1.0, 2.0], "base_momentum": [0.7, 0.8], "max_momentum": [0.9, 0.95]},
+    ],
+)
+def test_one_cycle_equals_pytorchs(kind, options):
+    momentum = {} if kind == "Adam" else {"momentum": 0.9}
+    options = {"max_lr": 1.0, "total_steps": 20, **options}
+    assert_same_run(two(lambda o, s: s.OneCycleLR(o, **options), kind, **momentum), 20)
+
+
+def test_warm_restarts_to_a_fraction_of_an_epoch():
+    found = two(lambda o, s: s.CosineAnnealingWarmRestarts(o, 3, 2, 0.01))
+    for epoch in (0.5, 1.25, 2.9, 3.0, 8.5, 9.0, 22.25, 1.5):
+        for optimizer, schedule in found:
+            optimizer.step()
+            schedule.step(epoch)
+        (_, mine), (_, other) = found
+        assert mine.get_last_lr() == pytest.approx(other.get_last_lr(), rel=1e-12, abs=1e-15)
+        assert mine.last_epoch == other.last_epoch
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])

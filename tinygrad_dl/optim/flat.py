@@ -156,7 +156,7 @@ class Block:
         if names != self.names:
             self.use(names, optimizer, group)
         counts = self.steps.tolist()
-        alike = list(zip(counts, self.products.tolist(), strict=True)) if optimizer.product else counts
+        alike: list[Any] = list(zip(counts, self.products.tolist(), strict=True)) if optimizer.product else counts
         if present and alike.count(alike[0]) == len(alike):
             runs = [(0, len(counts))]
         else:

@@ -1,0 +1,37 @@
+"""Learning-rate schedules: each sets `group["lr"]` in the optimiser's parameter groups, as in PyTorch.
+
+Call `scheduler.step()` once an epoch, after the optimiser's steps (`OneCycleLR`: once a batch).
+"""
+
+from tinygrad_dl.optim.lr_scheduler.base import LRScheduler
+from tinygrad_dl.optim.lr_scheduler.combined import ChainedScheduler, SequentialLR
+from tinygrad_dl.optim.lr_scheduler.cycles import CosineAnnealingLR, CosineAnnealingWarmRestarts, OneCycleLR
+from tinygrad_dl.optim.lr_scheduler.factors import (
+    ConstantLR,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    MultiplicativeLR,
+    MultiStepLR,
+    PolynomialLR,
+    StepLR,
+)
+from tinygrad_dl.optim.lr_scheduler.plateau import ReduceLROnPlateau
+
+__all__ = [
+    "ChainedScheduler",
+    "ConstantLR",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "MultiplicativeLR",
+    "OneCycleLR",
+    "PolynomialLR",
+    "ReduceLROnPlateau",
+    "SequentialLR",
+    "StepLR",
+]

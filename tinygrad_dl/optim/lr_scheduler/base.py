@@ -1,0 +1,125 @@
+"""What learning-rate schedules share."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from tinygrad_dl.optim.optimizer import Optimizer
+
+__all__ = ["LRScheduler", "rates", "require_optimizer"]
+
+
+def rates(optimizer: Optimizer, option: str = "lr") -> list[float]:
+    """The value of an option in each group."""
+    return [float(group[option]) for group in optimizer.param_groups]
+
+
+def require_optimizer(scheduler: Any, optimizer: Any) -> None:
+    """Raises TypeError unless it is one."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"{type(scheduler).__name__}: expected an optimiser, got a {type(optimizer).__name__}")
+
+
+class LRScheduler:
+    """Base of the schedules that count epochs. A subclass says in `get_lr` what the rates become.
+
+    Args:
+        optimizer: the optimiser whose learning rates are set.
+        last_epoch: -1 to begin; to resume, the last epoch that was run, with an optimiser whose state was
+            loaded.
+
+    Attributes:
+        last_epoch: how many times `step` was called.
+        base_lrs: the learning rate that each group began with.
+
+    >>> import tinygrad_dl as td
+    >>> class Inverse(td.optim.lr_scheduler.LRScheduler):
+    ...     def get_lr(self):
+    ...         return [lr / (1 + self.last_epoch) for lr in self.base_lrs]
+    >>> w = td.zeros(1, requires_grad=True)
+    >>> optimizer = td.optim.SGD([w], lr=1.0)
+    >>> scheduler = Inverse(optimizer)
+    >>> for epoch in range(3):
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.25]
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.LRScheduler.html
+    """
+
+    _is_initial = False
+
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1):
+        require_optimizer(self, optimizer)
+        self.optimizer = optimizer
+        for position, group in enumerate(optimizer.param_groups):
+            if last_epoch == -1:
+                group.setdefault("initial_lr", float(group["lr"]))
+            elif "initial_lr" not in group:
+                raise KeyError(
+                    f"{type(self).__name__}: group {position} has no 'initial_lr', which resuming at last_epoch="
+                    f"{last_epoch} needs; load the optimiser's state first, or leave last_epoch at -1"
+                )
+        self.base_lrs = rates(optimizer, "initial_lr")
+        self.last_epoch = last_epoch
+        self._step_count = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._is_initial = True
+        self._advance()
+        self._is_initial = False
+
+    def get_lr(self) -> list[float]:
+        """The learning rate of each group at `last_epoch`; may start from the current ones."""
+        raise NotImplementedError(f"{type(self).__name__}: define get_lr(self), which returns a rate for each group")
+
+    def first_lr(self) -> list[float]:
+        """The learning rates at epoch 0, whatever the current ones: for a schedule that begins after another."""
+        return self.get_lr()
+
+    def get_last_lr(self) -> list[float]:
+        """The learning rates that were set last, one for each group."""
+        return self._last_lr
+
+    def step(self) -> None:
+        """Goes on to the next epoch. Call it after the optimiser's `step`."""
+        if self._step_count == 1 and getattr(self.optimizer, "steps_taken", 1) == 0:
+            warnings.warn(
+                "scheduler.step() was called before optimizer.step(): the first learning rate is never used; call "
+                "optimizer.step() first",
+                UserWarning,
+                stacklevel=2,
+            )
+        self._advance()
+
+    def _advance(self) -> None:
+        self._step_count += 1
+        self.last_epoch += 1
+        self._set(self.get_lr())
+
+    def _restart(self) -> None:
+        """Goes to epoch 0, when another schedule has come to its end."""
+        self.last_epoch = 0
+        self._set(self.first_lr())
+
+    def _set(self, found: list[float]) -> None:
+        for group, lr in zip(self.optimizer.param_groups, found, strict=True):
+            group["lr"] = lr
+        self._last_lr = rates(self.optimizer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on later: every attribute but the optimiser."""
+        return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what `state_dict()` gave. The optimiser's state has to be loaded too."""
+        unknown = sorted(set(state_dict) - set(self.__dict__) - {"_get_lr_called_within_step"})
+        if unknown:
+            raise ValueError(
+                f"{type(self).__name__}.load_state_dict: unknown entries {unknown}, expected "
+                f"{sorted(self.state_dict())}; was it saved by another schedule?"
+            )
+        self.__dict__.update(state_dict)

@@ -1,0 +1,134 @@
+"""Schedules made of schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tinygrad_dl.optim.lr_scheduler.base import LRScheduler, rates
+from tinygrad_dl.optim.lr_scheduler.plateau import ReduceLROnPlateau
+from tinygrad_dl.optim.optimizer import Optimizer
+
+__all__ = ["ChainedScheduler", "SequentialLR"]
+
+
+class Combined(LRScheduler):
+    """What the two share: several schedules of one optimiser."""
+
+    def _take(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None) -> None:
+        name = type(self).__name__
+        if not schedulers:
+            raise ValueError(f"{name}: got no schedules, expected at least one")
+        for position, each in enumerate(schedulers):
+            if not isinstance(each, LRScheduler):
+                raise TypeError(f"{name}: item {position} is a {type(each).__name__}, expected a schedule")
+            if isinstance(each, ReduceLROnPlateau):
+                raise ValueError(f"{name}: item {position} is a ReduceLROnPlateau, whose step needs a metric")
+            if each.optimizer is not (optimizer or schedulers[0].optimizer):
+                raise ValueError(f"{name}: item {position} belongs to another optimiser; make all with the same one")
+        self._schedulers = list(schedulers)
+        self.optimizer = optimizer or schedulers[0].optimizer
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on later: the schedules' states too."""
+        return {**super().state_dict(), "_schedulers": [each.state_dict() for each in self._schedulers]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what `state_dict()` gave."""
+        states = state_dict["_schedulers"]
+        if len(states) != len(self._schedulers):
+            raise ValueError(
+                f"{type(self).__name__}.load_state_dict: got the states of {len(states)} schedules for "
+                f"{len(self._schedulers)}"
+            )
+        super().load_state_dict({key: value for key, value in state_dict.items() if key != "_schedulers"})
+        for each, state in zip(self._schedulers, states, strict=True):
+            each.load_state_dict(state)
+
+
+class SequentialLR(Combined):
+    """One schedule after the other: the next one begins at each of the epochs in `milestones`.
+
+    >>> import tinygrad_dl as td
+    >>> from tinygrad_dl.optim.lr_scheduler import ConstantLR, ExponentialLR, SequentialLR
+    >>> optimizer = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=1.0)
+    >>> parts = [ConstantLR(optimizer, factor=0.1), ExponentialLR(optimizer, gamma=0.5)]
+    >>> scheduler = SequentialLR(optimizer, parts, milestones=[2])
+    >>> for epoch in range(4):
+    ...     print(scheduler.get_last_lr())
+    ...     optimizer.step()
+    ...     scheduler.step()
+    [0.1]
+    [0.1]
+    [1.0]
+    [0.5]
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.SequentialLR.html
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int], last_epoch: int = -1
+    ):
+        self._take(schedulers, optimizer)
+        if len(milestones) != len(schedulers) - 1:
+            raise ValueError(
+                f"SequentialLR: got {len(milestones)} milestones for {len(schedulers)} schedules, expected one less "
+                f"than schedules"
+            )
+        self._milestones = list(milestones)
+        self.last_epoch = last_epoch + 1
+        for group in optimizer.param_groups:  # each of the schedules has set them for itself
+            group["lr"] = group["initial_lr"]
+        _take_back(self)
+        first = self._schedulers[self._index()]
+        first._begin()
+        self._last_lr = first.get_last_lr()
+
+    def _index(self) -> int:
+        """Which schedule it is the turn of."""
+        return sum(1 for each in self._milestones if each <= self.last_epoch)
+
+    def step(self) -> None:
+        """Goes on to the next epoch, and at a milestone to the next schedule."""
+        self.last_epoch += 1
+        index = self._index()
+        current = self._schedulers[index]
+        if index and self._milestones[index - 1] == self.last_epoch:
+            current._restart()
+        else:
+            current.step()
+        self._last_lr = current.get_last_lr()
+
+
+def _take_back(schedule: LRScheduler) -> None:
+    """Undoes the step that schedules make when they are made."""
+    for each in getattr(schedule, "_schedulers", ()):
+        _take_back(each)
+    if not isinstance(schedule, Combined):
+        schedule.last_epoch -= 1
+
+
+class ChainedScheduler(Combined):
+    """Several schedules at once: each changes the rates that the one before left.
+
+    >>> import tinygrad_dl as td
+    >>> from tinygrad_dl.optim.lr_scheduler import ChainedScheduler, ConstantLR, ExponentialLR
+    >>> optimizer = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = ChainedScheduler([ConstantLR(optimizer, factor=0.5), ExponentialLR(optimizer, gamma=0.5)])
+    >>> optimizer.step()
+    >>> scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.25]
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ChainedScheduler.html
+    """
+
+    def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None):
+        self._take(schedulers, optimizer)
+        self._last_lr = rates(self.optimizer)
+
+    def step(self) -> None:
+        """Steps all of them, in order."""
+        for each in self._schedulers:
+            each.step()
+        self._last_lr = rates(self.optimizer)
