@@ -10,6 +10,7 @@ the largest of each row.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -57,6 +58,14 @@ def _naive_attention(
             weights /= weights.sum()
             out[place] = (weights if factors is None else weights * factors[place]) @ value[batch]
     return out
+
+
+@functools.lru_cache(maxsize=8)
+def triangle(rows: int, columns: int, dtype: Any) -> np.ndarray:
+    """Ones for the keys up to each query's own place, zeros for later ones; nothing may write to it."""
+    made = np.tri(rows, columns, 0, dtype)
+    made.flags.writeable = False
+    return made
 
 
 def exponentials(query: Any, key: Any, mask: Any, is_causal: bool, scale: float | None) -> Any:
@@ -170,7 +179,7 @@ def attend(
     if is_causal:
         if mask is not None:
             raise ValueError("scaled_dot_product_attention: give a mask or is_causal, not both")
-        mask = np.tri(*e.shape[-2:], 0, e.dtype)
+        mask = triangle(e.shape[-2], e.shape[-1], e.dtype)
     elif mask is not None:
         check_mask(mask, e.shape)
     if is_causal or mask is None or mask.dtype == bool:
