@@ -11,6 +11,14 @@ from tinygrad_dl.dtypes import as_dtype
 from tinygrad_dl.ops.activation import logsigmoid, mish, sigmoid, silu, softplus, softsign, tanhshrink
 from tinygrad_dl.ops.activation import relu as _relu
 from tinygrad_dl.ops.attention import scaled_dot_product_attention
+from tinygrad_dl.ops.avg_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+)
 from tinygrad_dl.ops.batch_norm import batch_norm
 from tinygrad_dl.ops.conv_functional import (
     conv1d,
@@ -33,10 +41,11 @@ from tinygrad_dl.ops.distance import (
     soft_margin_loss,
     triplet_margin_loss,
 )
-from tinygrad_dl.ops.dropout import dropout
+from tinygrad_dl.ops.dropout import dropout, dropout1d, dropout2d, dropout3d
 from tinygrad_dl.ops.elementwise import tanh
 from tinygrad_dl.ops.entropy import binary_cross_entropy, binary_cross_entropy_with_logits, kl_div
 from tinygrad_dl.ops.gelu import gelu
+from tinygrad_dl.ops.group_norm import group_norm, instance_norm
 from tinygrad_dl.ops.hard import (
     hardshrink,
     hardsigmoid,
@@ -46,22 +55,48 @@ from tinygrad_dl.ops.hard import (
     softshrink,
     threshold,
 )
+from tinygrad_dl.ops.interpolate import interpolate
 from tinygrad_dl.ops.likelihood import nll_loss
 from tinygrad_dl.ops.loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
+from tinygrad_dl.ops.margin import (
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    triplet_margin_with_distance_loss,
+)
+from tinygrad_dl.ops.max_pooling import (
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+)
 from tinygrad_dl.ops.neural import embedding, linear, one_hot
 from tinygrad_dl.ops.norm import layer_norm
 from tinygrad_dl.ops.padding import pad
 from tinygrad_dl.ops.piecewise import celu, elu, glu, leaky_relu, prelu, selu
+from tinygrad_dl.ops.pixel_shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from tinygrad_dl.ops.softmax import log_softmax as _log_softmax
 from tinygrad_dl.ops.softmax import softmax as _softmax
 from tinygrad_dl.ops.unfold import fold, unfold
 from tinygrad_dl.tensor import Tensor
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "channel_shuffle",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -72,18 +107,24 @@ __all__ = [
     "cosine_similarity",
     "cross_entropy",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "embedding",
     "fold",
     "gaussian_nll_loss",
     "gelu",
     "glu",
+    "group_norm",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
     "hinge_embedding_loss",
     "huber_loss",
+    "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "layer_norm",
@@ -92,13 +133,21 @@ __all__ = [
     "log_softmax",
     "logsigmoid",
     "margin_ranking_loss",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
     "mish",
     "mse_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
     "normalize",
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson_nll_loss",
     "prelu",
     "relu",
@@ -118,6 +167,7 @@ __all__ = [
     "tanhshrink",
     "threshold",
     "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
     "unfold",
 ]
 
