@@ -11,7 +11,7 @@ from tinygrad_dl.random import Generator, rng_of
 from tinygrad_dl.samples import array, drawn, error, real
 from tinygrad_dl.tensor import Tensor
 
-__all__ = ["dropout"]
+__all__ = ["dropout", "dropout1d", "dropout2d", "dropout3d"]
 
 
 @op(
@@ -86,3 +86,89 @@ def dropout(
     factors = np.zeros(input.shape, dtype) if p == 1.0 else keep_factors(input.shape, float(p), dtype, generator)
     result: Tensor = masked(input, factors)
     return input._assign(result, "dropout") if inplace else result
+
+
+def _drop_channels(
+    input: Tensor, dims: int, p: float, training: bool, inplace: bool, generator: Generator | None
+) -> Tensor:
+    name = f"dropout{dims}d"
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"{name}: expected a probability p between 0 and 1, got {p}")
+    if input.ndim not in (dims + 1, dims + 2):
+        raise ValueError(
+            f"{name}: expected an input of {dims + 2} dimensions, or {dims + 1} without a batch, got {input.shape}"
+        )
+    if not training or p == 0.0:
+        return input
+    dtype = input.dtype
+    if dtype.kind not in "fcV":
+        raise TypeError(f"{name}: expected a floating tensor, got {dtype}; convert it first with .float()")
+    channels = (*input.shape[: input.ndim - dims], *(1,) * dims)
+    few = np.zeros(channels, dtype) if p == 1.0 else keep_factors(channels, float(p), dtype, generator)
+    result: Tensor = masked(input, np.broadcast_to(few, input.shape))
+    return input._assign(result, name) if inplace else result
+
+
+def dropout1d(
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """`dropout2d` for (N, C, L) or (C, L).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.dropout1d(td.ones(1, 2, 3), 1.0)
+    tensor([[[0., 0., 0.],
+             [0., 0., 0.]]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout1d.html
+    """
+    return _drop_channels(input, 1, p, training, inplace, generator)
+
+
+def dropout2d(
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """In training, zeroes each whole channel of (N, C, H, W) or (C, H, W) with probability `p`, and scales the others.
+
+    Neighbouring places of a channel say much the same, so that dropping single ones hides little.
+
+    Raises:
+        ValueError: `p` is not between 0 and 1, or the input has other dimensions.
+
+    >>> import tinygrad_dl as td
+    >>> _ = td.manual_seed(0)
+    >>> out = td.nn.functional.dropout2d(td.ones(1, 50, 2, 2))
+    >>> sorted(set(out.sum((2, 3)).flatten().tolist()))
+    [0.0, 8.0]
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout2d.html
+    """
+    return _drop_channels(input, 2, p, training, inplace, generator)
+
+
+def dropout3d(
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """`dropout2d` for (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.dropout3d(td.ones(2, 1, 1, 1), 1.0).flatten()
+    tensor([0., 0.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout3d.html
+    """
+    return _drop_channels(input, 3, p, training, inplace, generator)

@@ -6,9 +6,9 @@ from typing import Any
 
 from tinygrad_dl.nn.checks import probability
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.ops.dropout import dropout
+from tinygrad_dl.ops.dropout import dropout, dropout1d, dropout2d, dropout3d
 
-__all__ = ["Dropout"]
+__all__ = ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d"]
 
 
 class Dropout(Module):
@@ -34,3 +34,48 @@ class Dropout(Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"
+
+
+class Dropout1d(Dropout):
+    """In training, zeroes each whole channel of (N, C, L) or (C, L) with probability `p`, and scales the others.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Dropout1d(0.5).eval()(td.ones(1, 2, 2)).shape
+    (1, 2, 2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Dropout1d.html
+    """
+
+    def forward(self, input: Any) -> Any:
+        """The input, with channels dropped in training."""
+        return dropout1d(input, self.p, self.training, self.inplace)
+
+
+class Dropout2d(Dropout):
+    """In training, zeroes each whole channel of (N, C, H, W) or (C, H, W) with probability `p`, and scales the others.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Dropout2d(0.5).eval()(td.ones(1, 2, 2, 2)).shape
+    (1, 2, 2, 2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Dropout2d.html
+    """
+
+    def forward(self, input: Any) -> Any:
+        """The input, with channels dropped in training."""
+        return dropout2d(input, self.p, self.training, self.inplace)
+
+
+class Dropout3d(Dropout):
+    """In training, zeroes whole channels of (N, C, D, H, W) or (C, D, H, W) with probability `p`; scales the others.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Dropout3d(0.5).eval()(td.ones(1, 2, 2, 2, 2)).shape
+    (1, 2, 2, 2, 2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Dropout3d.html
+    """
+
+    def forward(self, input: Any) -> Any:
+        """The input, with channels dropped in training."""
+        return dropout3d(input, self.p, self.training, self.inplace)

@@ -1,0 +1,378 @@
+"""Pooling layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_dl.nn.module import Module
+from tinygrad_dl.ops import avg_pool, max_pooling
+from tinygrad_dl.ops.windows import per_dim
+
+__all__ = [
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
+]
+
+
+def checked(owner: Module, dims: int, **options: Any) -> None:
+    """Refuses options that no input could be pooled with."""
+    for name, value in options.items():
+        per_dim(type(owner).__name__, name, value, dims, 0 if name == "padding" else 1)
+
+
+class MaxPool(Module):
+    """What the max pools share: they differ in the number of dimensions that they take."""
+
+    dims = 0
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
+    ):
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.padding, self.dilation = padding, dilation
+        self.return_indices, self.ceil_mode = return_indices, ceil_mode
+        checked(self, self.dims, kernel_size=kernel_size, stride=self.stride, padding=padding, dilation=dilation)
+
+    def forward(self, input: Any) -> Any:
+        """The maxima; with their indices if `return_indices`."""
+        pool = getattr(max_pooling, f"max_pool{self.dims}d")
+        return pool(
+            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class AvgPool(Module):
+    """What the average pools of two and three dimensions share."""
+
+    dims = 0
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ):
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.padding, self.ceil_mode, self.count_include_pad = padding, ceil_mode, count_include_pad
+        self.divisor_override = divisor_override
+        checked(self, self.dims, kernel_size=kernel_size, stride=self.stride, padding=padding)
+
+    def forward(self, input: Any) -> Any:
+        """The means."""
+        pool = getattr(avg_pool, f"avg_pool{self.dims}d")
+        return pool(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
+        )
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AdaptivePool(Module):
+    """What the adaptive pools share."""
+
+    dims = 0
+
+    def __init__(self, output_size: Any):
+        super().__init__()
+        self.output_size = output_size
+        values = output_size if isinstance(output_size, tuple | list) else (output_size,)
+        given = [1 if each is None else each for each in values]
+        per_dim(type(self).__name__, "output_size", given, self.dims, 0)
+
+    def forward(self, input: Any) -> Any:
+        """The means of the parts."""
+        return getattr(avg_pool, f"adaptive_avg_pool{self.dims}d")(input, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveMaxPool(AdaptivePool):
+    """What the adaptive max pools share."""
+
+    def __init__(self, output_size: Any, return_indices: bool = False):
+        super().__init__(output_size)
+        self.return_indices = return_indices
+
+    def forward(self, input: Any) -> Any:
+        """The maxima of the parts; with their indices if `return_indices`."""
+        pool = getattr(max_pooling, f"adaptive_max_pool{self.dims}d")
+        return pool(input, self.output_size, self.return_indices)
+
+
+class MaxPool1d(MaxPool):
+    """The maximum of each window of (N, C, L) or (C, L), as `functional.max_pool1d`.
+
+    Args:
+        kernel_size: the window's size; like stride, padding and dilation one number, or one for each dimension.
+        stride: the distance between windows; by default kernel_size.
+        padding: what is added at both ends, at most half the window; never the maximum.
+        dilation: the distance between neighbours in a window.
+        return_indices: whether to return where the maxima stand too.
+        ceil_mode: whether a last window may reach beyond the end.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.MaxPool1d(2)(td.ones(1, 2, 4)).shape
+    (1, 2, 2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool1d.html
+    """
+
+    dims = 1
+
+
+class MaxPool2d(MaxPool):
+    """The maximum of each window of (N, C, H, W) or (C, H, W), as `functional.max_pool2d`.
+
+    Args:
+        kernel_size: the window's size; like stride, padding and dilation one number, or one for each dimension.
+        stride: the distance between windows; by default kernel_size.
+        padding: what is added at both ends, at most half the window; never the maximum.
+        dilation: the distance between neighbours in a window.
+        return_indices: whether to return where the maxima stand too.
+        ceil_mode: whether a last window may reach beyond the end.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.MaxPool2d(2)(td.ones(1, 2, 4, 4)).shape
+    (1, 2, 2, 2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html
+    """
+
+    dims = 2
+
+
+class MaxPool3d(MaxPool):
+    """The maximum of each window of (N, C, D, H, W) or (C, D, H, W), as `functional.max_pool3d`.
+
+    Args:
+        kernel_size: the window's size; like stride, padding and dilation one number, or one for each dimension.
+        stride: the distance between windows; by default kernel_size.
+        padding: what is added at both ends, at most half the window; never the maximum.
+        dilation: the distance between neighbours in a window.
+        return_indices: whether to return where the maxima stand too.
+        ceil_mode: whether a last window may reach beyond the end.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.MaxPool3d(2)(td.ones(1, 2, 4, 4, 4)).shape
+    (1, 2, 2, 2, 2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool3d.html
+    """
+
+    dims = 3
+
+
+class AvgPool1d(AvgPool):
+    """The mean of each window of (N, C, L) or (C, L), as `functional.avg_pool1d`.
+
+    Args:
+        kernel_size: the window's size; like stride and padding one number, or one for each dimension.
+        stride: the distance between windows; by default kernel_size.
+        padding: zeros at both ends, at most half the window.
+        ceil_mode: whether a last window may reach beyond the end.
+        count_include_pad: whether the padding counts in the mean.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.AvgPool1d(2)(td.ones(1, 2, 4)).shape
+    (1, 2, 2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AvgPool1d.html
+    """
+
+    dims = 1
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ):
+        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
+        self.kernel_size, self.stride, self.padding = [
+            tuple(each) if isinstance(each, tuple | list) else (each,)
+            for each in (self.kernel_size, self.stride, self.padding)
+        ]
+
+    def forward(self, input: Any) -> Any:
+        """The means."""
+        return avg_pool.avg_pool1d(
+            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
+        )
+
+
+class AvgPool2d(AvgPool):
+    """The mean of each window of (N, C, H, W) or (C, H, W), as `functional.avg_pool2d`.
+
+    Args:
+        kernel_size: the window's size; like stride and padding one number, or one for each dimension.
+        stride: the distance between windows; by default kernel_size.
+        padding: zeros at both ends, at most half the window.
+        ceil_mode: whether a last window may reach beyond the end.
+        count_include_pad: whether the padding counts in the mean.
+        divisor_override: what to divide by instead of the number of elements.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.AvgPool2d(2)(td.ones(1, 2, 4, 4)).shape
+    (1, 2, 2, 2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AvgPool2d.html
+    """
+
+    dims = 2
+
+
+class AvgPool3d(AvgPool):
+    """The mean of each window of (N, C, D, H, W) or (C, D, H, W), as `functional.avg_pool3d`.
+
+    Args:
+        kernel_size: the window's size; like stride and padding one number, or one for each dimension.
+        stride: the distance between windows; by default kernel_size.
+        padding: zeros at both ends, at most half the window.
+        ceil_mode: whether a last window may reach beyond the end.
+        count_include_pad: whether the padding counts in the mean.
+        divisor_override: what to divide by instead of the number of elements.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.AvgPool3d(2)(td.ones(1, 2, 4, 4, 4)).shape
+    (1, 2, 2, 2, 2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AvgPool3d.html
+    """
+
+    dims = 3
+
+
+class AdaptiveAvgPool1d(AdaptivePool):
+    """The mean of each part of (N, C, L) or (C, L) cut into `output_size` parts.
+
+    Args:
+        output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.AdaptiveAvgPool1d(3)(td.ones(1, 2, 4)).shape
+    (1, 2, 3)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool1d.html
+    """
+
+    dims = 1
+
+
+class AdaptiveAvgPool2d(AdaptivePool):
+    """The mean of each part of (N, C, H, W) or (C, H, W) cut into `output_size` parts.
+
+    Args:
+        output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.AdaptiveAvgPool2d(3)(td.ones(1, 2, 4, 4)).shape
+    (1, 2, 3, 3)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool2d.html
+    """
+
+    dims = 2
+
+
+class AdaptiveAvgPool3d(AdaptivePool):
+    """The mean of each part of (N, C, D, H, W) or (C, D, H, W) cut into `output_size` parts.
+
+    Args:
+        output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.AdaptiveAvgPool3d(3)(td.ones(1, 2, 4, 4, 4)).shape
+    (1, 2, 3, 3, 3)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool3d.html
+    """
+
+    dims = 3
+
+
+class AdaptiveMaxPool1d(AdaptiveMaxPool):
+    """The maximum of each part of (N, C, L) or (C, L) cut into `output_size` parts.
+
+    Args:
+        output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
+        return_indices: whether to return where the maxima stand too.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.AdaptiveMaxPool1d(3)(td.ones(1, 2, 4)).shape
+    (1, 2, 3)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveMaxPool1d.html
+    """
+
+    dims = 1
+
+
+class AdaptiveMaxPool2d(AdaptiveMaxPool):
+    """The maximum of each part of (N, C, H, W) or (C, H, W) cut into `output_size` parts.
+
+    Args:
+        output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
+        return_indices: whether to return where the maxima stand too.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.AdaptiveMaxPool2d(3)(td.ones(1, 2, 4, 4)).shape
+    (1, 2, 3, 3)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveMaxPool2d.html
+    """
+
+    dims = 2
+
+
+class AdaptiveMaxPool3d(AdaptiveMaxPool):
+    """The maximum of each part of (N, C, D, H, W) or (C, D, H, W) cut into `output_size` parts.
+
+    Args:
+        output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
+        return_indices: whether to return where the maxima stand too.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.AdaptiveMaxPool3d(3)(td.ones(1, 2, 4, 4, 4)).shape
+    (1, 2, 3, 3, 3)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveMaxPool3d.html
+    """
+
+    dims = 3
