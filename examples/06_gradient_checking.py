@@ -100,7 +100,7 @@ class Network(nn.Module):
             setattr(
                 self, f"W{layer}", nn.Parameter((scale if layer == 1 else 1) * td.randn(outputs, inputs) / inputs**0.5)
             )
-            setattr(self, f"b{layer}", nn.Parameter(scale * 0.1 * td.randn(outputs)))
+            setattr(self, f"b{layer}", nn.Parameter(scale * td.rand(outputs)))  # above 0, so that no unit starts dead
 
     def forward(self, x: td.Tensor) -> td.Tensor:
         planted = {
@@ -175,13 +175,13 @@ def quotients(steps: np.ndarray) -> dict[str, list[float]]:
     return {"one side": one, "two sides": two}
 
 
-def train(model: nn.Module, seed: int, steps: int) -> list[float]:
-    """Gradient descent with whatever gradients the model has; returns the check's worst verdict now and then."""
+def train(model: nn.Module, seed: int, steps: int, looks: int = 10) -> list[float]:
+    """Gradient descent with whatever gradients the model has; returns the largest difference, now and then."""
     x, y = data(seed)
     optimizer = td.optim.SGD(model.parameters(), lr=1.0)
     found = []
     for step in range(steps + 1):
-        if step % (steps // 10) == 0:
+        if step % (steps // looks) == 0:
             found.append(max(worst_of(check(model, seed)).values()))
         optimizer.zero_grad()
         nn.functional.binary_cross_entropy_with_logits(model(x), y).backward()
@@ -256,7 +256,7 @@ def main() -> None:
     steps = 100 if options.quick else 500
     trained = {
         "right": train(network(seed), seed, steps),
-        SLOPE: train(network(seed, SLOPE, scale=0.01), seed, steps),
+        SLOPE: train(network(seed, SLOPE, scale=0.005), seed, steps),
     }
     first, last = (trained[SLOPE][i] for i in (0, -1))
     print(

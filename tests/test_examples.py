@@ -1,0 +1,63 @@
+"""Every example says what it shows, can be run and is listed in docs/course.md; `make examples` runs them all."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.name != "show.py")  # what they share
+# A path from the root of a file system: /home/..., C:\..., ~/...
+ABSOLUTE = re.compile(r"(?:^|[\s\"'(=])(?:/[A-Za-z_][\w.-]*/[\w.-]+|[A-Za-z]:\\|~/)")
+
+
+@pytest.fixture(params=EXAMPLES, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+def test_there_are_examples_and_each_number_is_given_once():
+    numbers = [path.name[:2] for path in EXAMPLES if path.name[0].isdigit()]
+    assert numbers and len(numbers) == len(set(numbers))
+
+
+def test_it_says_what_it_shows(path):
+    text = ast.get_docstring(ast.parse(path.read_text())) or ""
+    first, _, rest = text.partition("\n")
+    assert first.endswith((".", ":", "?", ",", ";")) or rest, f"{path.name} begins with no sentence: {first!r}"
+    assert len(rest.split()) > 15, f"{path.name} does not say what to see"
+
+
+def test_it_can_be_run_and_imported(path):
+    tree = ast.parse(path.read_text())
+    assert any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree.body), (
+        f"{path.name}: no main()"
+    )
+    last = tree.body[-1]
+    assert ast.unparse(last).replace('"', "'") == "if __name__ == '__main__':\n    main()", (
+        f"{path.name}: main() not called"
+    )
+
+
+def test_it_is_listed(path):
+    assert f"](../examples/{path.name})" in (ROOT / "docs" / "course.md").read_text(), f"{path.name} has no row"
+
+
+def test_it_names_no_absolute_path(path):
+    found = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
+    assert [text for text in found if isinstance(text, str) and ABSOLUTE.search(text)] == []
+
+
+def test_what_counts_as_an_absolute_path():
+    assert all(ABSOLUTE.search(text) for text in ("/home/me/data", "see /usr/share", "C:\\data", "~/data"))
+    assert not any(
+        ABSOLUTE.search(text) for text in ("out/a.png", "https://a.org/b/c", "1 / 2", "lambda / 2m", "and/or")
+    )
+
+
+def test_every_row_leads_to_an_example():
+    linked = re.findall(r"\]\(\.\./examples/([^)]+)\)", (ROOT / "docs" / "course.md").read_text())
+    assert sorted(linked) == [path.name for path in EXAMPLES]
