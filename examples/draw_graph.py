@@ -1,7 +1,7 @@
 """Draws the graph of a small model's loss, and walks the same graph by hand.
 
-Run it with `python examples/draw_graph.py`; the pictures land in `out/`. What to see: operations grouped by the layer that
-made them, the bytes that each keeps for the backward pass, and the same nodes in the printed tree.
+Run it with `python examples/draw_graph.py`; the pictures land in `out/`. What to see: operations grouped by the layer
+that made them, the bytes that each keeps for the backward pass, and the same nodes in the printed tree.
 """
 
 from __future__ import annotations
