@@ -1,0 +1,215 @@
+"""What the recurrent layers share: one layer in one direction over a whole sequence is one node.
+
+Arrays come as (T, B, features), time steps first. Inside the loop over time they lie as (T, features, B): the gates of
+a step are then contiguous blocks, and the product of a weight with a state, (n, H) @ (H, B), is the form in which BLAS
+is fastest. Time runs forwards inside: a reversed layer turns it at the boundary, in copies that are made anyway.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.dtypes import float16, float32
+from tinygrad_dl.ops.reduce import ones
+from tinygrad_dl.threads import spread
+
+GRAIN = 2**16  # elements of a copy that are worth a thread
+
+
+def wide(dtype: Any) -> Any:
+    """The dtype to compute in: float32 for float16, whose products no BLAS has."""
+    return float32 if dtype is float16 else dtype
+
+
+def in_time(array: Any, reverse: bool) -> Any:
+    """The steps in the order in which the layer goes through them."""
+    return array[::-1] if reverse else array
+
+
+def padding(lengths: Any, steps: int, reverse: bool) -> Any:
+    """(T, 1, B), in the layer's order: which elements lie behind the end of their sequence; None without lengths."""
+    if lengths is None:
+        return None
+    return in_time((np.arange(steps)[:, None] >= np.asarray(lengths))[:, None, :], reverse)
+
+
+def check(
+    name: str,
+    gates: int,
+    input: Any,
+    states: dict[str, Any],
+    weight_ih: Any,
+    weight_hh: Any,
+    biases: dict[str, Any],
+    lengths: Any,
+) -> None:
+    """Raises ValueError or TypeError unless all shapes and dtypes fit together."""
+    if input.ndim != 3:
+        raise ValueError(f"{name}: expected an input of shape (T, B, features), got {input.shape}")
+    steps, batch, width = input.shape
+    if not steps:
+        raise ValueError(f"{name}: expected a sequence of at least one step, got an input of shape {input.shape}")
+    if weight_hh.ndim != 2 or weight_hh.shape[0] != gates * weight_hh.shape[1]:
+        raise ValueError(f"{name}: expected weight_hh of shape ({gates} * H, H), got {weight_hh.shape}")
+    rows, hidden = weight_hh.shape
+    if weight_ih.ndim != 2 or weight_ih.shape[0] != rows:
+        raise ValueError(f"{name}: expected weight_ih of shape ({rows}, features), got {weight_ih.shape}")
+    if weight_ih.shape[1] != width:
+        raise ValueError(
+            f"{name}: expected input_size={weight_ih.shape[1]} features in the last dimension of the input, got an "
+            f"input of shape {input.shape}"
+        )
+    shapes = dict.fromkeys(states, (batch, hidden)) | dict.fromkeys(biases, (rows,))
+    for what, value in (states | biases).items():
+        if value is not None and value.shape != shapes[what]:
+            raise ValueError(f"{name}: expected {what} of shape {shapes[what]}, got {value.shape}")
+    for what, value in {"weight_ih": weight_ih, "weight_hh": weight_hh, **states, **biases}.items():
+        if value is not None and value.dtype != input.dtype:
+            raise TypeError(
+                f"{name}: input and {what} must have the same dtype, got {input.dtype} and {value.dtype}; cast the "
+                f"input with input.to({what}.dtype), or the module with module.to(input.dtype)"
+            )
+    if lengths is not None and np.shape(lengths) != (batch,):
+        raise ValueError(f"{name}: expected lengths of shape ({batch},), one a sequence, got {np.shape(lengths)}")
+
+
+# -- forward ---------------------------------------------------------------------------------------------
+
+
+def project(input: Any, weight: Any, bias: Any, reverse: bool) -> Any:
+    """The input's part of all gates at all steps, in one product: (T, n, B). The bias is (n, 1) or None."""
+    steps, batch, width = input.shape
+    rows = weight.shape[0]
+    product = np.dot(weight, input.reshape(steps * batch, width).astype(weight.dtype, copy=False).T)
+    source = in_time(product.reshape(rows, steps, batch).transpose(1, 0, 2), reverse)
+    gates = np.empty((steps, rows, batch), weight.dtype)
+    zero = gates.dtype.type(0)
+
+    def copy(start: int, stop: int) -> None:
+        np.add(source[start:stop], zero if bias is None else bias, gates[start:stop])
+
+    spread(copy, steps, grain(rows * batch))
+    return gates
+
+
+def start(state: Any, steps: int, input: Any, hidden: int) -> Any:
+    """Room for a state before the first step and after each one, (steps + 1, H, B), the first filled in."""
+    room = np.empty((steps + 1, hidden, input.shape[1]), wide(input.dtype))
+    room[0] = 0 if state is None else state.T
+    return room
+
+
+def features_first(array: Any, reverse: bool, dtype: Any) -> Any:
+    """(T, B, H) as a new array (T, H, B) in the layer's order."""
+    source = in_time(array, reverse).transpose(0, 2, 1)
+    return moved(source, np.empty(source.shape, dtype))
+
+
+def steps_first(states: Any, reverse: bool, pad: Any, dtype: Any) -> Any:
+    """The states after each step, (T, H, B), as the layer's output (T, B, H), with zeros where there is padding."""
+    steps, hidden, batch = states.shape
+    output = np.empty((steps, batch, hidden), dtype)
+    turned = in_time(output, reverse)
+    moved(states.transpose(0, 2, 1), turned)
+    if pad is not None:
+        turned[pad[:, 0]] = 0
+    return output
+
+
+def moved(source: Any, target: Any) -> Any:
+    """`target`, with the elements of `source` copied to it, by several threads if there are many."""
+
+    def copy(start: int, stop: int) -> None:
+        target[start:stop] = source[start:stop]
+
+    spread(copy, len(target), grain(target[0].size))
+    return target
+
+
+def grain(size: int) -> int:
+    """How many steps of so many elements are worth a thread."""
+    return max(1, GRAIN // max(1, size))
+
+
+# -- backward --------------------------------------------------------------------------------------------
+
+
+def as_rows(slopes: Any, reverse: bool) -> Any:
+    """The gradient of the gates, (T, n, B) in the layer's order, as (n, T * B) in the input's: a matrix."""
+    steps, rows, batch = slopes.shape
+    matrix = np.empty((rows, steps, batch), slopes.dtype)
+    moved(slopes, in_time(matrix.transpose(1, 0, 2), reverse))
+    return matrix.reshape(rows, steps * batch)
+
+
+def input_gradient(rows: Any, weight: Any, shape: Any) -> Any:
+    """The gradient of the input, for all steps in one product."""
+    return np.dot(rows.T, weight.astype(rows.dtype, copy=False)).reshape(shape)
+
+
+def weight_gradient(rows: Any, input: Any) -> Any:
+    """The gradient of a weight that the input was multiplied by, over all steps in one product."""
+    steps, batch, width = input.shape
+    return np.dot(rows, input.reshape(steps * batch, width).astype(rows.dtype, copy=False))
+
+
+def hidden_gradient(rows: Any, output: Any, h0: Any, pad: Any, reverse: bool) -> Any:
+    """The gradient of the weight that the state before each step was multiplied by."""
+    steps, batch, hidden = output.shape
+    output = output.astype(rows.dtype, copy=False)
+    if pad is not None:  # the output has zeros where the state is still what it was at first
+        previous = np.zeros_like(output)
+        before = in_time(previous, reverse)
+        before[1:] = in_time(output, reverse)[:-1]
+        if h0 is not None:
+            before[1:] += h0 * pad[:-1].transpose(0, 2, 1)
+            before[0] = h0
+        return weight_gradient(rows, previous)
+    states, later = output.reshape(steps * batch, hidden), (steps - 1) * batch
+    if reverse:
+        gradient = np.dot(rows[:, :later], states[batch:])
+        first = rows[:, later:]
+    else:
+        gradient = np.dot(rows[:, batch:], states[:later])
+        first = rows[:, :batch]
+    if h0 is not None:
+        gradient += np.dot(first, h0.astype(rows.dtype, copy=False))
+    return gradient
+
+
+def bias_gradient(rows: Any) -> Any:
+    """The gradient of a bias: the sum over all steps and examples."""
+    return np.dot(rows, ones(rows.shape[1], rows.dtype))
+
+
+def gradients(
+    by_input: Any,
+    by_hidden: Any,
+    states: Any,
+    input: Any,
+    weight_ih: Any,
+    output: Any,
+    h0: Any,
+    pad: Any,
+    reverse: bool,
+    needs: Any,
+) -> list[Any]:
+    """All that a rule returns: for the input, the first states, the weights and the biases; None where not needed.
+
+    Args:
+        by_input, by_hidden: `as_rows` of the gradients of the input's and of the state's part of the gates; the same
+            matrix if they are only ever added.
+        states: the gradients of the first states, (H, B).
+    """
+    found = [input_gradient(by_input, weight_ih, input.shape) if needs[0] else None]
+    found += [np.ascontiguousarray(state.T) for state in states]
+    wanted = needs[len(found) :]
+    found.append(weight_gradient(by_input, input) if wanted[0] else None)
+    found.append(hidden_gradient(by_hidden, output, h0, pad, reverse) if wanted[1] else None)
+    found.append(bias_gradient(by_input) if wanted[2] else None)
+    found.append(bias_gradient(by_hidden) if wanted[3] else None)
+    if input.dtype is float16:
+        return [None if each is None else each.astype(float16) for each in found]
+    return found
