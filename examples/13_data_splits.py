@@ -198,8 +198,8 @@ def main() -> None:
         ax.set(title=name, ylim=(-3, 3))
     axes[0, 1].legend(frameon=False, fontsize=8, loc="upper left")
     ax, left = axes[1, 2], np.zeros(len(measured))
-    for term, colour, hatch in (("bias", "#0072b2", "///"), ("variance", "#e69f00", "..."), ("noise", "#cccccc", "")):
-        values = [terms[term] for terms in measured.values()]
+    for term, colour, hatch in (("bias^2", "#0072b2", "///"), ("variance", "#e69f00", "..."), ("noise", "#cccccc", "")):
+        values = [terms[term.removesuffix("^2")] for terms in measured.values()]
         ax.barh(list(measured), values, left=left, color=colour, hatch=hatch, edgecolor="white", label=term)
         left += values
     ax.invert_yaxis()
