@@ -99,3 +99,56 @@ def test_nan_is_the_largest_of_its_row():
     found = td.tensor(array).amax(-1).numpy()
     assert np.isnan(found[7])
     assert np.isnan(found).sum() == 1
+
+
+@pytest.mark.parametrize("affine", ["weight", "weight and bias"])
+def test_all_gradients_of_layer_norm(affine):
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(shape) for shape in ((1200, 60), (60,), (60,))][: 3 if "bias" in affine else 2]
+    g = rng.standard_normal((1200, 60))
+    large = [td.tensor(a, requires_grad=True) for a in arrays]
+    F.layer_norm(large[0], (60,), *large[1:]).backward(td.tensor(g))
+    small = [td.tensor(a, requires_grad=True) for a in arrays[1:]]
+    for start in range(0, 1200, 100):
+        part = td.tensor(arrays[0][start : start + 100], requires_grad=True)
+        F.layer_norm(part, (60,), *small).backward(td.tensor(g[start : start + 100]))
+        np.testing.assert_allclose(large[0].grad.numpy()[start : start + 100], part.grad.numpy(), rtol=1e-9, atol=1e-11)
+    for mine, other in zip(large[1:], small, strict=True):
+        np.testing.assert_allclose(mine.grad.numpy(), other.grad.numpy(), rtol=1e-9, atol=1e-11)
+
+
+def each_number_of_threads(function):
+    """The results with one thread and with three."""
+    before, found = td.get_num_threads(), []
+    try:
+        for number in (1, 3):
+            td.set_num_threads(number)
+            found.append(function())
+    finally:
+        td.set_num_threads(before)
+    return found
+
+
+def test_threads_change_no_number():
+    rng = np.random.default_rng(0)
+    array, weights = rng.standard_normal((1200, 60)).astype(np.float32), rng.standard_normal(72000)
+    for name in ("gelu", "gelu tanh", "layer_norm"):
+        first, second = each_number_of_threads(lambda name=name: with_gradient(ONE_BY_ONE[name], array, weights))
+        for a, b in zip(first, second, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW", "NAdam"])
+def test_threads_change_no_step(kind):
+    def run():
+        rng = np.random.default_rng(0)
+        params = [td.tensor(rng.standard_normal(n), requires_grad=True) for n in (90000, 10, 200000, 70000, 33000)]
+        optimizer = getattr(td.optim, kind)(params, lr=0.1)
+        for _ in range(3):
+            for p in params:
+                p.grad = td.from_numpy(rng.standard_normal(p.shape))
+            optimizer.step()
+        return [p.detach().numpy() for p in params]
+
+    for a, b in zip(*each_number_of_threads(run), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -61,11 +61,10 @@ def blockwise(function: Callable[..., None], *arrays: np.ndarray) -> Any:
         return out
 
     def work(start: int, stop: int) -> None:
-        for i in range(start, stop, BLOCK):
-            j = min(i + BLOCK, stop)
-            function(target[i:j], *(a[i:j] for a in flat))
+        for i in range(start * BLOCK, min(stop * BLOCK, x.size), BLOCK):
+            function(target[i : i + BLOCK], *(a[i : i + BLOCK] for a in flat))
 
-    spread(work, x.size, 2 * BLOCK)
+    spread(work, -(-x.size // BLOCK), 2)
     return out
 
 

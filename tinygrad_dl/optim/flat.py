@@ -10,259 +10,26 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from operator import attrgetter, is_
 from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_dl import dtypes
-from tinygrad_dl.engine import mutations
 from tinygrad_dl.modes import enable_grad
+from tinygrad_dl.optim.block import CHUNK, Array, Block, Memory, State
 from tinygrad_dl.optim.optimizer import Group, Optimizer
-from tinygrad_dl.tensor import Tensor, as_array, wrap
+from tinygrad_dl.tensor import Tensor, wrap
+from tinygrad_dl.threads import spread
 
-Array = np.ndarray
-State = defaultdict[Any, dict[str, Any]]
+__all__ = ["CHUNK", "SMALL", "Array", "FlatOptimizer"]
 
-CHUNK = 65536  # elements worked on at a time: five arrays of them stay in the cache
+SHARE = 2 * CHUNK  # elements for each thread, at least
 SMALL = 32768  # below this, copying a gradient costs less than calls of its own
-REAL: dict[Any, np.dtype[Any]] = {dtypes.complex64: dtypes.float32, dtypes.complex128: dtypes.float64}
 
 _array = attrgetter("_data")
 _probe = wrap(np.empty(0))
 ALONE = sys.getrefcount(_probe._data)  # of an array that nobody but its tensor refers to
-
-
-class Memory(bytearray):
-    """A buffer that several arrays live in.
-
-    It is no ndarray, so each array in it counts as the owner of its own part, and the engine does not take
-    the change of one parameter for the change of another.
-    """
-
-
-class Block:
-    """Parameters of one dtype that are stepped together: values and state in flat arrays."""
-
-    def __init__(self, params: Sequence[Tensor]):
-        self.params = list(params)
-        first = self.params[0]._data
-        self.moved = len(self.params) > 1
-        self.shapes = [p.shape for p in self.params]
-        self.dtype: np.dtype[Any] = first.dtype
-        self.real: np.dtype[Any] = REAL.get(self.dtype, self.dtype)
-        self.low = self.real.itemsize < 4  # half precision is worked out in float32
-        self.offsets = [0]
-        for p in self.params:
-            self.offsets.append(self.offsets[-1] + p._data.size * self.dtype.itemsize // self.real.itemsize)
-        self.steps = np.zeros(len(self.params), np.float32)
-        self.counters = scalars_of(self.steps)
-        self.products = np.ones(len(self.params), np.float32)
-        self.factors = scalars_of(self.products)
-        self.states: dict[str, tuple[Array, list[Array]]] = {}
-        self.names: tuple[str, ...] = ()
-        self.pieces: dict[tuple[int, int], list[Any]] = {}
-        self.work = np.empty((3, min(CHUNK, self.offsets[-1])), np.float32 if self.low else self.real)
-        self.staged = False
-        if self.moved:
-            self.values, self.arrays = self.allocate()
-            self.gathered, self.slots = self.allocate()
-            for p, array in zip(self.params, self.arrays, strict=True):
-                array[...] = p._data
-                p._data = array
-            self.watch = mutations.watch(self.arrays)
-        else:
-            self.arrays = [first]
-            self.staged = not (first.flags.c_contiguous and first.flags.aligned)
-            if self.staged:
-                self.values, self.slots = self.allocate()
-            else:
-                self.values = first.reshape(-1).view(self.real)
-
-    def allocate(self) -> tuple[Array, list[Array]]:
-        """A flat array with room for the parameters, zero, and its parts in their shapes."""
-        itemsize = self.real.itemsize
-        memory = Memory(self.offsets[-1] * itemsize)
-        flat: Array = np.ndarray((self.offsets[-1],), self.real, memory)
-        places = zip(self.shapes, self.offsets[:-1], strict=True)
-        return flat, [np.ndarray(shape, self.dtype, memory, at * itemsize) for shape, at in places]
-
-    # -- state -----------------------------------------------------------------------------------
-
-    def adopt(self, optimizer: FlatOptimizer, group: Group, state: State) -> None:
-        """Takes over what stands in the optimiser's `state`, where it is not ours already."""
-        for i, p in enumerate(self.params):
-            entry = state.get(p) or {}
-            for name in self.names:
-                array = self.states[name][1][i]
-                value = entry.get(name)
-                if value is None:
-                    first = optimizer.initial(group)
-                    array[...] = first if self.real == self.dtype else complex(first, first)
-                elif not (isinstance(value, Tensor) and value._data is array):
-                    array[...] = as_array(value)
-                    entry[name] = wrap(array)
-            if not optimizer.counts:
-                self.steps[i] = any(entry.get(name) is not None for name in self.names)
-                continue
-            count = entry.get("step")
-            if not (isinstance(count, Tensor) and count._data is self.counters[i]):
-                self.steps[i] = 0 if count is None else as_array(count)
-                if count is not None:
-                    entry["step"] = wrap(self.counters[i])
-            if optimizer.product:
-                factor = entry.get(optimizer.product)
-                if not (isinstance(factor, Tensor) and factor._data is self.factors[i]):
-                    self.products[i] = 1 if factor is None else as_array(factor)
-                    if factor is not None:
-                        entry[optimizer.product] = wrap(self.factors[i])
-
-    def publish(self, optimizer: FlatOptimizer, state: State) -> None:
-        """Adds to the optimiser's `state` what it does not show yet."""
-        for i, p in enumerate(self.params):
-            if not (self.steps[i] or optimizer.eager):
-                continue
-            entry = state[p]
-            if optimizer.counts and "step" not in entry:
-                entry["step"] = wrap(self.counters[i])
-            if optimizer.product and optimizer.product not in entry:
-                entry[optimizer.product] = wrap(self.factors[i])
-            for name in self.names:
-                if entry.get(name) is None:
-                    entry[name] = wrap(self.states[name][1][i])
-
-    def use(self, names: tuple[str, ...], optimizer: FlatOptimizer, group: Group) -> None:
-        """Sets which states the rule asks for; an option such as `momentum` may have been switched on."""
-        self.publish(optimizer, optimizer._state)
-        self.names = names
-        self.pieces.clear()
-        for name in names:
-            if name not in self.states:
-                self.states[name] = self.allocate()
-        self.adopt(optimizer, group, optimizer._state)
-
-    # -- a step ----------------------------------------------------------------------------------
-
-    def step(self, optimizer: FlatOptimizer, group: Group) -> None:
-        """Changes the parameters that have a gradient, and their state."""
-        try:
-            grads = [p.grad._data for p in self.params]  # type: ignore[union-attr]
-            shapes = [g.shape for g in grads]
-            present = True
-        except AttributeError:
-            present = False
-        names = optimizer.names(group)
-        if names != self.names:
-            self.use(names, optimizer, group)
-        counts = self.steps.tolist()
-        alike: list[Any] = list(zip(counts, self.products.tolist(), strict=True)) if optimizer.product else counts
-        if present and alike.count(alike[0]) == len(alike):
-            runs = [(0, len(counts))]
-        else:
-            grads = [self.gradient(i, optimizer) for i in range(len(counts))]
-            shapes = [s if g is None else g.shape for g, s in zip(grads, self.shapes, strict=True)]
-            runs = self.runs(grads, alike)
-            if not runs:
-                return
-        if shapes != self.shapes:
-            i = next(i for i, shape in enumerate(shapes) if shape != self.shapes[i])
-            raise RuntimeError(
-                f"{type(optimizer).__name__}.step: a parameter of shape {self.shapes[i]} has a gradient of shape "
-                f"{shapes[i]}, expected the same; set .grad to None, or to a tensor of the parameter's shape"
-            )
-        if self.staged:
-            self.slots[0][...] = self.arrays[0]
-        decay = 0.0 if group.get("decoupled_weight_decay") else group["weight_decay"]
-        for i, j in runs:
-            if self.moved:
-                for slot, grad in zip(self.slots[i:j], grads[i:j], strict=True):
-                    slot[...] = grad
-                gradient = self.gathered[self.offsets[i] : self.offsets[j]]
-            else:
-                gradient = np.ascontiguousarray(grads[i]).reshape(-1).view(self.real)
-            number = counts[i] + 1
-            if optimizer.product:
-                self.products[i:j] = optimizer.advance(group, number, self.products[i])
-            for where, works, arrays in self.pieces.get((i, j)) or self.cut(i, j):
-                g = gradient[where]
-                if self.low:
-                    self.step_low(optimizer, group, number, decay, g, works, arrays)
-                else:
-                    apply(optimizer, group, number, decay, g, works, arrays)
-            if optimizer.counts:
-                self.steps[i:j] += 1
-            elif names:
-                self.steps[i:j] = 1
-        if self.staged:
-            self.arrays[0][...] = self.slots[0]
-        what = f"{type(optimizer).__name__}.step()"
-        if self.moved and len(runs) == 1 and runs[0] == (0, len(counts)):
-            mutations.record_all(self.watch, what)
-        else:
-            for i, j in runs:
-                for array in self.arrays[i:j]:
-                    mutations.record(array, what)
-
-    def step_low(
-        self, optimizer: FlatOptimizer, group: Group, number: float, decay: float, g: Array, works: Any, arrays: Any
-    ) -> None:
-        wide = [a.astype(np.float32) for a in arrays]
-        apply(optimizer, group, number, decay, g.astype(np.float32), works, wide)
-        for array, new in zip(arrays, wide, strict=True):
-            array[...] = new
-
-    def gradient(self, i: int, optimizer: FlatOptimizer) -> Array | None:
-        grad: Any = self.params[i].grad
-        if grad is None:
-            return None
-        if not isinstance(grad, Tensor):
-            raise TypeError(
-                f"{type(optimizer).__name__}.step: the .grad of a parameter of shape {self.shapes[i]} is a "
-                f"{type(grad).__name__}, expected a tensor or None"
-            )
-        return grad._data
-
-    def runs(self, grads: Sequence[Any], counts: list[Any]) -> list[tuple[int, int]]:
-        """The ranges of neighbours that have a gradient and were stepped equally often."""
-        found: list[tuple[int, int]] = []
-        for i, grad in enumerate(grads):
-            if grad is None:
-                continue
-            if found and found[-1][1] == i and counts[i] == counts[i - 1]:
-                found[-1] = found[-1][0], i + 1
-            else:
-                found.append((i, i + 1))
-        return found
-
-    def cut(self, i: int, j: int) -> list[Any]:
-        """Parameters i to j in chunks: where in the run, scratch arrays, the values and states."""
-        start, end = self.offsets[i], self.offsets[j]
-        flats = [self.values, *(self.states[name][0] for name in self.names)]
-        pieces = []
-        for at in range(start, end, CHUNK):
-            stop = min(at + CHUNK, end)
-            works = tuple(row[: stop - at] for row in self.work)
-            pieces.append((slice(at - start, stop - start), works, tuple(flat[at:stop] for flat in flats)))
-        self.pieces[i, j] = pieces
-        return pieces
-
-
-def scalars_of(flat: Array) -> list[Array]:
-    """The elements of a float32 array as 0-d arrays that share its memory."""
-    return [np.ndarray((), np.float32, flat, 4 * i) for i in range(len(flat))]
-
-
-def apply(
-    optimizer: FlatOptimizer, group: Group, number: float, decay: float, g: Array, works: Any, arrays: Any
-) -> None:
-    """Runs the rule on the gradient that it should see: with the sign turned, with weight decay."""
-    p, work, spare = arrays[0], works[0], works[1]
-    if group["maximize"]:
-        g = np.negative(g, out=spare)
-    if decay:
-        g = np.add(g, np.multiply(p, decay, out=work), out=spare)
-    optimizer.update(group, number, g, work, works[2], *arrays)
 
 
 class FlatOptimizer(Optimizer):
@@ -357,8 +124,7 @@ class FlatOptimizer(Optimizer):
                 for block in layout.blocks:
                     block.adopt(self, group, self._state)
         for group, layout in zip(self.param_groups, self._layouts, strict=True):
-            for block in layout.blocks:
-                block.step(self, group)
+            layout.step(self, group)
         if self._exposed:
             self._publish()
         self.steps_taken += 1
@@ -378,6 +144,18 @@ class Layout:
                 self.blocks.append(Block([p]))
         self.blocks += [Block(each) for each in together.values()]
         self.arrays = [p._data for p in params]
+        self.size = sum(block.offsets[-1] for block in self.blocks)
+
+    def step(self, optimizer: FlatOptimizer, group: Group) -> None:
+        """Steps the blocks, on several threads if they are large."""
+        blocks = self.blocks
+
+        def work(start: int, stop: int) -> None:
+            for block in blocks[start:stop]:
+                block.step(optimizer, group)
+
+        alone = bool(optimizer.product)  # what `advance` keeps for `update` is one for all
+        spread(work, len(blocks), len(blocks) if alone else len(blocks) * SHARE // (self.size + 1) + 1)
 
     def holds(self, params: list[Tensor]) -> bool:
         """Whether these are still the parameters, with the arrays that they had."""
