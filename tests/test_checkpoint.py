@@ -173,3 +173,35 @@ def test_options_out_of_range(make, said):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(CallbackError, match=r"there is no folder .*missing; make it first"):
         train([Checkpoint(tmp_path / "missing" / "run.npz")])
+
+
+def schedulers():
+    """One of each scheduler, made for an optimiser."""
+    schedules = td.optim.lr_scheduler
+    return {
+        "StepLR": lambda o: schedules.StepLR(o, 2),
+        "MultiStepLR": lambda o: schedules.MultiStepLR(o, [1, 3, 3]),
+        "LambdaLR": lambda o: schedules.LambdaLR(o, lambda epoch: 0.9**epoch),
+        "MultiplicativeLR": lambda o: schedules.MultiplicativeLR(o, lambda epoch: 0.9),
+        "OneCycleLR": lambda o: schedules.OneCycleLR(o, max_lr=0.1, total_steps=9),
+        "CosineAnnealingLR": lambda o: schedules.CosineAnnealingLR(o, 7),
+        "CosineAnnealingWarmRestarts": lambda o: schedules.CosineAnnealingWarmRestarts(o, 2),
+        "ChainedScheduler": lambda o: schedules.ChainedScheduler([schedules.StepLR(o, 2), schedules.ConstantLR(o)]),
+        "SequentialLR": lambda o: schedules.SequentialLR(
+            o, [schedules.LinearLR(o), schedules.ExponentialLR(o, 0.9)], milestones=[2]
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", schedulers())
+def test_every_schedule_goes_on(name, tmp_path):
+    def rates(epochs, path):
+        td.manual_seed(0)
+        model = nn.Linear(2, 1)
+        optimizer = td.optim.SGD(model.parameters(), lr=0.01)
+        callbacks = [td.train.Schedule(schedulers()[name](optimizer)), Checkpoint(path, resume=True)]
+        fit(model, nn.MSELoss(), optimizer, DATA, epochs=epochs, callbacks=callbacks)
+        return optimizer.param_groups[0]["lr"], model.weight.tolist()
+
+    rates(2, tmp_path / "run.npz")
+    assert rates(6, tmp_path / "run.npz") == rates(6, tmp_path / "whole.npz")

@@ -68,14 +68,14 @@ class MultiStepLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1):
-        self.milestones, self.gamma = Counter(milestones), gamma
+        self.milestones, self.gamma = Counter(milestones), gamma  # td.load brings it back as a plain dict
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        return [lr * self.gamma ** self.milestones[self.last_epoch] for lr in rates(self.optimizer)]
+        return [lr * self.gamma ** self.milestones.get(self.last_epoch, 0) for lr in rates(self.optimizer)]
 
     def first_lr(self) -> list[float]:
-        return [lr * self.gamma ** self.milestones[0] for lr in self.base_lrs]
+        return [lr * self.gamma ** self.milestones.get(0, 0) for lr in self.base_lrs]
 
 
 class ExponentialLR(LRScheduler):
