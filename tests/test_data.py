@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter, namedtuple
 
 import numpy as np
@@ -20,6 +22,14 @@ def seeded(seed=0):
 
 def rows(*arrays):
     return data.TensorDataset(*arrays)
+
+
+def test_importing_it_loads_neither_processes_nor_images():
+    code = "import sys, tinygrad_dl as td; td.data; print(*{m.split('.')[0] for m in sys.modules})"
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert loaded.isdisjoint({"multiprocessing", "PIL", "sklearn", "matplotlib"})
 
 
 class TestDatasets:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -53,9 +54,9 @@ def children() -> set[int]:
 
 
 def segments() -> set[str]:
-    """The names of shared memory."""
+    """The names of the shared memory that this process has made."""
     folder = Path("/dev/shm")
-    return {path.name for path in folder.glob("psm_*")} if folder.is_dir() else set()
+    return {path.name for path in folder.glob(f"td-{os.getpid()}-*")} if folder.is_dir() else set()
 
 
 def alive(pid: int) -> bool:
@@ -113,6 +114,7 @@ class TestSame:
     def test_batches_that_grow(self, prefetch_factor):
         for index, batch in enumerate(loader(Growing(12), 1, prefetch_factor=prefetch_factor)):
             assert batch.shape == (1, (index + 1) * 5000)
+            assert segments()
             assert (batch == index).all()
 
     def test_batches_of_all_kinds_can_be_kept(self):
@@ -280,6 +282,10 @@ class TestErrors:
         assert "must stand under `if __name__ == '__main__':`" in done.stderr
 
 
+def interrupted(connection, message):
+    raise KeyboardInterrupt
+
+
 class TestNothingLeftBehind:
     """The fixture looks for processes and shared memory after each test."""
 
@@ -297,6 +303,27 @@ class TestNothingLeftBehind:
 
         with pytest.raises(ZeroDivisionError):
             train()
+
+    @pytest.mark.parametrize("persistent", [False, True])
+    def test_an_interrupt_while_a_task_is_sent(self, persistent, monkeypatch):
+        source = loader(Numbers(100), 2, persistent_workers=persistent)
+        batches = iter(source)
+        next(batches)
+        with monkeypatch.context() as patched:
+            patched.setattr(Connection, "send", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                list(batches)
+        assert list(batches) == []
+        assert not children() & {worker.process.pid for worker in batches.pool.workers}
+        assert len(list(source)) == 50  # with new workers
+
+    def test_an_order_that_fails(self):
+        def order():
+            yield from ([0, 1], [2, 3])
+            raise LookupError("no more batches")
+
+        with pytest.raises(LookupError, match="no more batches"):
+            list(loader(Numbers(9), 1, batch_sampler=order()))
 
     def test_an_iterator_in_a_cycle(self):
         cycle = [iter(loader(Numbers(100), 2))]

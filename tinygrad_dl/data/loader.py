@@ -183,7 +183,7 @@ class _FromWorkers:
                 return
             worker = self.turn[0]
             self.turn.rotate(-1)
-            self.pool.workers[worker].submit(self.epoch, *found)
+            self.pool.submit(worker, *found)
             self.pending.append((found[0], worker))
 
     def __next__(self) -> Any:

@@ -105,7 +105,8 @@ class _Worker:
             self.segments[slot] = None
             _remove(segment)
             with contextlib.suppress(OSError):  # no room for shared memory: the pipe serves as well
-                self.segments[slot] = SharedMemory(create=True, size=needed + needed // 8)
+                name = f"td-{os.getpid()}-{os.urandom(4).hex()}"
+                self.segments[slot] = SharedMemory(name, create=True, size=needed + needed // 8)
         self.free.append(slot)
         return epoch, index, kind, pickle.loads(head, buffers=parts)
 
@@ -173,14 +174,29 @@ class Pool:
     def start_epoch(self, base: int) -> int:
         """Tells all workers the seed of a new pass over the data; returns its number."""
         self.epoch += 1
-        for worker in self.workers:
-            worker.send(("epoch", base))
+        with self._closed_if_broken_off():
+            for worker in self.workers:
+                worker.send(("epoch", base))
         return self.epoch
+
+    def submit(self, number: int, index: int, task: Any) -> None:
+        """Gives worker `number` a task of this epoch."""
+        with self._closed_if_broken_off():
+            self.workers[number].submit(self.epoch, index, task)
+
+    @contextlib.contextmanager
+    def _closed_if_broken_off(self) -> Iterator[None]:
+        """A message that was sent or read in part, because of Ctrl-C for one, leaves the pipes of no use."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
     def receive(self, number: int, epoch: int, index: int, timeout: float) -> Any:
         """The answer of worker `number` to task `index` of this epoch; answers of earlier epochs are dropped."""
         worker = self.workers[number]
-        try:
+        with self._closed_if_broken_off():
             while True:
                 if timeout and not worker.results.poll(timeout):
                     raise RuntimeError(
@@ -196,9 +212,6 @@ class Pool:
             assert at == index
             if kind == "error":
                 raise _raised(value, worker)
-        except BaseException:
-            self.close()
-            raise
         return END if kind == "end" else value
 
     def close(self) -> None:
