@@ -87,6 +87,8 @@ from tinygrad_dl.nn.layers.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from tinygrad_dl.nn.layers.recurrent import GRU, LSTM, RNN, RNNBase
+from tinygrad_dl.nn.layers.recurrent_cells import GRUCell, LSTMCell, RNNCell
 from tinygrad_dl.nn.layers.resampling import (
     ChannelShuffle,
     PixelShuffle,
@@ -111,6 +113,9 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
@@ -145,6 +150,7 @@ __all__ = [
     "Embedding",
     "Flatten",
     "Fold",
+    "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",
     "Hardshrink",
@@ -159,6 +165,7 @@ __all__ = [
     "InstanceNorm3d",
     "KLDivLoss",
     "L1Loss",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -186,6 +193,8 @@ __all__ = [
     "PixelShuffle",
     "PixelUnshuffle",
     "PoissonNLLLoss",
+    "RNNBase",
+    "RNNCell",
     "ReLU",
     "ReLU6",
     "Sequential",

@@ -1,6 +1,7 @@
 """One layer of a GRU in one direction over a whole sequence: one node, one rule for all gradients.
 
-Three gates, in PyTorch's order: reset r, update z, new n. With x = weight_ih input + bias_ih and y = weight_hh h + bias_hh
+Three gates, in PyTorch's order: reset r, update z, new n. With x = weight_ih input + bias_ih and
+y = weight_hh h + bias_hh
 
     r, z = sigmoid(x_r + y_r), sigmoid(x_z + y_z)      n = tanh(x_n + r y_n)      h' = (1 - z) n + z h
 

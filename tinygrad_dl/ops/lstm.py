@@ -1,6 +1,7 @@
 """One layer of an LSTM in one direction over a whole sequence: one node, one rule for all gradients.
 
-Four gates, in PyTorch's order: input i, forget f, cell a, output o. With z = weight_ih x + bias_ih + weight_hh h + bias_hh
+Four gates, in PyTorch's order: input i, forget f, cell a, output o. With
+z = weight_ih x + bias_ih + weight_hh h + bias_hh
 
     i, f, o = sigmoid(z_i), sigmoid(z_f), sigmoid(z_o)      a = tanh(z_a)
     c' = f c + i a                                          h' = o tanh(c')

@@ -169,7 +169,7 @@ def rnn_layer(
         if nonlinearity == "tanh":
             np.tanh(out, out)
         else:
-            np.maximum(out, zero, out)
+            np.maximum(out, zero, out=out)
         if pad is not None:
             np.copyto(out, h, where=pad[t])
         h = out

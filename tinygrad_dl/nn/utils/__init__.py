@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.engine import mutations
+from tinygrad_dl.nn.utils import rnn
 from tinygrad_dl.tensor import Tensor, changed_at, wrap
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "clip_grads_with_norm_",
     "get_total_norm",
     "parameters_to_vector",
+    "rnn",
     "vector_to_parameters",
 ]
 

@@ -1,0 +1,200 @@
+"""Recurrent layers: what they refuse, what they keep, dropout, extremes, half precision."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+from tinygrad_dl import nn
+from tinygrad_dl.ops import gru, lstm, rnn
+from tinygrad_dl.testing import gradcheck, gradgradcheck
+
+KINDS = [nn.RNN, nn.LSTM, nn.GRU]
+CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell]
+
+
+@pytest.mark.parametrize(
+    "make, kind, match",
+    [
+        (lambda: nn.RNN(0, 2), ValueError, "RNN: expected input_size >= 1, got 0"),
+        (lambda: nn.LSTM(2, 2.0), TypeError, "LSTM: hidden_size must be an integer, got 2.0"),
+        (lambda: nn.GRU(2, 3, num_layers=0), ValueError, "GRU: expected num_layers >= 1, got 0"),
+        (lambda: nn.GRU(2, 3, 2, dropout=1.5), ValueError, "GRU: expected dropout between 0 and 1, got 1.5"),
+        (lambda: nn.RNN(2, 3, nonlinearity="elu"), ValueError, "'tanh' or 'relu', got 'elu'"),
+        (lambda: nn.RNNCell(2, 3, nonlinearity="elu"), ValueError, "'tanh' or 'relu', got 'elu'"),
+        (lambda: nn.LSTM(2, 3, proj_size=1), NotImplementedError, "proj_size=0, got 1; project the output"),
+        (lambda: nn.GRUCell(2, -1), ValueError, "GRUCell: expected hidden_size >= 1, got -1"),
+    ],
+)
+def test_constructors_say_what_is_wrong(make, kind, match):
+    with pytest.raises(kind, match=match):
+        make()
+
+
+def test_dropout_without_a_second_layer_warns():
+    with pytest.warns(UserWarning, match="dropout=0.5 with num_layers=1 does nothing"):
+        nn.GRU(2, 3, dropout=0.5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_inputs_that_do_not_fit(kind):
+    layer = kind(2, 3)
+    with pytest.raises(ValueError, match=r"expected an input of \(L, N, 2\).* got shape \(2,\)"):
+        layer(td.ones(2))
+    with pytest.raises(ValueError, match=r"expected an input of \(N, L, 2\)"):
+        kind(2, 3, batch_first=True)(td.ones(1, 1, 1, 2))
+    with pytest.raises(ValueError, match=r"input_size=2 features in the last dimension, .* \(5, 4, 3\)"):
+        layer(td.ones(5, 4, 3))
+    with pytest.raises(ValueError, match="at least one step"):
+        layer(td.ones(0, 4, 2))
+    with pytest.raises(TypeError, match="same dtype, got float64 and float32"):
+        layer(td.ones(5, 4, 2, dtype=td.float64))
+
+
+def test_states_that_do_not_fit():
+    x = td.ones(5, 4, 2)
+    with pytest.raises(ValueError, match=r"GRU: expected h_0 of shape \(1, 4, 3\), .* got \(4, 3\)"):
+        nn.GRU(2, 3)(x, td.ones(4, 3))
+    with pytest.raises(ValueError, match=r"expected h_0 of shape \(2, 3\), which is .* got \(1, 3\)"):
+        nn.GRU(2, 3, bidirectional=True)(td.ones(5, 2), td.ones(1, 3))
+    with pytest.raises(ValueError, match=r"LSTM: expected c_0 of shape \(2, 4, 3\), .* got \(1, 4, 3\)"):
+        nn.LSTM(2, 3, 2)(x, (td.ones(2, 4, 3), td.ones(1, 4, 3)))
+    with pytest.raises(TypeError, match=r"LSTM: expected the first states as a tuple \(h_0, c_0\), got Tensor"):
+        nn.LSTM(2, 3)(x, td.ones(1, 4, 3))
+    with pytest.raises(TypeError, match="got a tuple of 1"):
+        nn.LSTM(2, 3)(x, (td.ones(1, 4, 3),))
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_what_cells_refuse(kind):
+    cell = kind(2, 3)
+    with pytest.raises(ValueError, match=r"expected an input of shape \(N, 2\) or \(2,\), got \(4, 3\)"):
+        cell(td.ones(4, 3))
+    wrong = td.ones(1, 3)
+    with pytest.raises(ValueError, match=r"of shape \(4, 3\) beside that input, got \(1, 3\)"):
+        cell(td.ones(4, 2), (wrong, wrong) if kind is nn.LSTMCell else wrong)
+
+
+def test_an_lstm_cell_wants_both_states():
+    with pytest.raises(TypeError, match=r"expected the states as a tuple \(h_0, c_0\), got Tensor"):
+        nn.LSTMCell(2, 3)(td.ones(4, 2), td.ones(4, 3))
+
+
+def test_packing_says_what_is_wrong():
+    utils, x = nn.utils.rnn, td.ones(3, 2, 1)
+    with pytest.raises(ValueError, match=r"lengths that fall, got \[1, 3\]; sort the batch"):
+        utils.pack_padded_sequence(x, [1, 3])
+    with pytest.raises(ValueError, match=r"lengths from 1 to 3, the number of steps, got \[4, 1\]"):
+        utils.pack_padded_sequence(x, [4, 1])
+    with pytest.raises(ValueError, match="expected 2 integer lengths"):
+        utils.pack_padded_sequence(x, [3, 2, 1])
+    packed = utils.pack_padded_sequence(x, [3, 1])
+    with pytest.raises(ValueError, match="total_length >= 3"):
+        utils.pad_packed_sequence(packed, total_length=2)
+    with pytest.raises(ValueError, match="at least one sequence"):
+        utils.pad_sequence([])
+    with pytest.raises(ValueError, match="differ in their first dimension alone"):
+        utils.pad_sequence([td.ones(2, 1), td.ones(2, 2)])
+    with pytest.raises(ValueError, match="'left' or 'right', got 'top'"):
+        utils.pad_sequence([td.ones(2)], padding_side="top")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_cells_step_by_step_are_the_layer(kind):
+    layer = kind(2, 3)
+    cell = getattr(nn, f"{kind.__name__}Cell")(2, 3)
+    cell.load_state_dict({key.removesuffix("_l0"): t for key, t in layer.state_dict().items()})
+    x = td.randn(6, 4, 2)
+    output, state = layer(x)[0], None
+    for t in range(6):
+        state = cell(x[t], state)
+        h = state[0] if kind is nn.LSTM else state
+        np.testing.assert_allclose(h.detach().numpy(), output[t].detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_dropout_acts_between_layers_in_training_alone(kind):
+    td.manual_seed(0)
+    layer = kind(2, 8, 2, dropout=0.5)
+    x = td.randn(5, 3, 2)
+    assert (layer(x)[0] != layer(x)[0]).any()
+    layer.eval()
+    assert (layer(x)[0] == layer(x)[0]).all()
+    with pytest.warns(UserWarning):
+        single = kind(2, 8, dropout=0.5)
+    assert (single(x)[0] == single(x)[0]).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_extremes_give_no_nan_and_no_warning(kind):
+    layer = kind(2, 3)
+    x = td.tensor([[[1e4, -1e4]], [[-1e4, 1e4]], [[0.0, 1e4]]], requires_grad=True)
+    with np.errstate(all="raise", under="ignore"):
+        output = layer(x)[0]
+        output.sum().backward()
+    for found in (output, x.grad, *(p.grad for p in layer.parameters())):
+        assert np.isfinite(found.detach().numpy()).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_half_precision_stays(kind):
+    layer = kind(2, 3, 2, bidirectional=True, dtype=td.float16)
+    x = td.randn(4, 2, 2).to(td.float16).requires_grad_()
+    output = layer(x)[0]
+    output.sum().backward()
+    assert {t.dtype for t in (output, x.grad, *(p.grad for p in layer.parameters()))} == {td.float16}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_of_none(kind):
+    layer = kind(2, 3, bidirectional=True)
+    x = td.ones(4, 0, 2, requires_grad=True)
+    output = layer(x)[0]
+    assert output.shape == (4, 0, 6)
+    output.sum().backward()
+    assert x.grad.shape == (4, 0, 2)
+    assert not layer.weight_hh_l0.grad.numpy().any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_first_and_second_order_through_layers(kind):
+    layer = kind(2, 2, 2, bidirectional=True, dtype=td.float64)
+    x = td.randn(3, 2, 2, dtype=td.float64, requires_grad=True)
+    gradcheck(lambda x, *_: layer(x)[0], (x, *layer.parameters()))
+    gradgradcheck(lambda x: layer(x)[0], (x,))
+
+
+def test_one_node_a_layer_and_direction():
+    output = nn.LSTM(2, 3)(td.ones(5, 4, 2))[0]
+    assert output.grad_fn.name == "LstmLayer"
+    assert output.grad_fn.next_functions[0][0].name == "AccumulateGrad"
+
+
+def test_without_a_backward_pass_nothing_is_kept():
+    x = np.ones((5, 4, 2), np.float32)
+    four, three, one = (np.ones((n, 2), np.float32) for n in (4, 3, 1))
+    assert lstm.lstm_layer.op.forward(x, None, None, four, four[:, :1], keep=False)[1] is None
+    assert gru.gru_layer.op.forward(x, None, three, three[:, :1], keep=False)[1] is None
+    assert rnn.rnn_layer.op.forward(x, None, one, one[:, :1], keep=False)[1] is None
+    for kind in KINDS:
+        layer = kind(2, 3)
+        with td.no_grad():
+            quiet = layer(td.tensor(x))[0]
+        assert quiet.grad_fn is None
+        assert (quiet == layer(td.tensor(x))[0]).all()
+
+
+def test_learns_to_count():
+    """The sign of the sum of a sequence: a state must be carried over all steps."""
+    td.manual_seed(0)
+    x = td.randn(64, 12, 1)
+    y = (x.sum((1, 2)) > 0).long()
+    layer, head = nn.GRU(1, 16, batch_first=True), nn.Linear(16, 2)
+    optimizer = td.optim.Adam([*layer.parameters(), *head.parameters()], lr=0.02)
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(head(layer(x)[0][:, -1]), y)
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.2

@@ -1,0 +1,302 @@
+"""Recurrent layers over sequences: RNN, LSTM, GRU. Each layer and direction is one node of the graph."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+from tinygrad_dl import dtypes
+from tinygrad_dl.modes import modes
+from tinygrad_dl.nn import init
+from tinygrad_dl.nn.checks import probability, whole
+from tinygrad_dl.nn.layers.linear import empty_parameter
+from tinygrad_dl.nn.module import Module
+from tinygrad_dl.nn.parameter import Parameter
+from tinygrad_dl.nn.utils.rnn import PackedSequence, packed, padded
+from tinygrad_dl.ops.dropout import dropout
+from tinygrad_dl.ops.gru import gru_layer
+from tinygrad_dl.ops.joining import cat, stack
+from tinygrad_dl.ops.lstm import lstm_layer
+from tinygrad_dl.ops.rnn import rnn_layer
+
+__all__ = ["GRU", "LSTM", "RNN", "RNNBase"]
+
+
+class RNNBase(Module):
+    """What the recurrent layers share: parameters by layer and direction, and the way through them.
+
+    >>> import tinygrad_dl as td
+    >>> [name for name, _ in td.nn.GRU(2, 3).named_parameters()]
+    ['weight_ih_l0', 'weight_hh_l0', 'bias_ih_l0', 'bias_hh_l0']
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.RNNBase.html
+    """
+
+    gates = 1  # the weights' rows, in multiples of hidden_size
+    states: tuple[str, ...] = ("h_0",)
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__()
+        dtypes.check_device(device)
+        self.input_size = whole(self, "input_size", input_size, 1)
+        self.hidden_size = whole(self, "hidden_size", hidden_size, 1)
+        self.num_layers = whole(self, "num_layers", num_layers, 1)
+        self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
+        self.dropout = probability(self, "dropout", dropout)
+        if dropout and num_layers == 1:
+            warnings.warn(
+                f"{type(self).__name__}: dropout comes between layers, so dropout={dropout} with num_layers=1 does "
+                f"nothing; use more layers, or an nn.Dropout after this one",
+                stacklevel=3,
+            )
+        rows = self.gates * self.hidden_size
+        self._names: list[tuple[str, ...]] = []
+        for layer in range(self.num_layers):
+            width = self.hidden_size * self._directions if layer else self.input_size
+            for direction in range(self._directions):
+                ending = f"_l{layer}" + "_reverse" * direction
+                shapes = {"weight_ih": (rows, width), "weight_hh": (rows, self.hidden_size)}
+                if bias:
+                    shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+                for name, shape in shapes.items():
+                    self.register_parameter(name + ending, empty_parameter(shape, dtype))
+                self._names.append(tuple(name + ending for name in shapes))
+        self.reset_parameters()
+
+    @property
+    def _directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+    @property
+    def all_weights(self) -> list[list[Parameter]]:
+        """The parameters of each layer and direction."""
+        return [[getattr(self, name) for name in names] for names in self._names]
+
+    def reset_parameters(self) -> None:
+        """Draws all parameters anew, uniform in +-1 / sqrt(hidden_size)."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+    def flatten_parameters(self) -> None:
+        """Does nothing: on a GPU PyTorch joins the parameters' memory here."""
+
+    def _layer(self, input: Any, states: Any, parameters: Any, reverse: bool, lengths: Any) -> Any:
+        """One layer in one direction: the output at every step, then the states after the last."""
+        raise NotImplementedError(f"{type(self).__name__} has no layer; use nn.RNN, nn.LSTM or nn.GRU")
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        """The outputs of the last layer at every step, and the last states of all layers."""
+        name = type(self).__name__
+        if isinstance(input, PackedSequence):
+            steps, lengths = padded(input)
+            order = input.sorted_indices
+            given = self._given(hx, steps.shape[1])
+            if given is not None and order is not None:
+                given = tuple(each[:, order] for each in given)
+            output, last = self._run(steps, given, lengths)
+            if input.unsorted_indices is not None:
+                last = tuple(each[:, input.unsorted_indices] for each in last)
+            return packed(output, input), self._returned(last)
+        if input.ndim not in (2, 3):
+            raise ValueError(
+                f"{name}: expected an input of {'(N, L' if self.batch_first else '(L, N'}, {self.input_size}), or "
+                f"(L, {self.input_size}) without a batch, got shape {input.shape}"
+            )
+        if input.shape[-1] != self.input_size:
+            raise ValueError(
+                f"{name}: expected input_size={self.input_size} features in the last dimension, got an input of shape "
+                f"{input.shape}"
+            )
+        single = input.ndim == 2
+        if single:
+            input = input.unsqueeze(1)
+        elif self.batch_first:
+            input = input.transpose(0, 1)
+        given = self._given(hx, input.shape[1], single)
+        output, last = self._run(input, given, None)
+        if single:
+            return output.squeeze(1), self._returned(tuple(each.squeeze(1) for each in last))
+        return output.transpose(0, 1) if self.batch_first else output, self._returned(last)
+
+    def _given(self, hx: Any, batch: int, single: bool = False) -> tuple[Any, ...] | None:
+        """The first states, each (layers * directions, batch, hidden_size), or None for zeros."""
+        if hx is None:
+            return None
+        name = type(self).__name__
+        values = (hx,) if len(self.states) == 1 else hx
+        if not isinstance(values, tuple | list) or len(values) != len(self.states):
+            kind = f"a tuple of {len(values)}" if isinstance(values, tuple | list) else type(values).__name__
+            raise TypeError(f"{name}: expected the first states as a tuple ({', '.join(self.states)}), got {kind}")
+        whole_shape = (self.num_layers * self._directions, batch, self.hidden_size)
+        expected = (whole_shape[0], whole_shape[2]) if single else whole_shape
+        for what, value in zip(self.states, values, strict=True):
+            shape = getattr(value, "shape", type(value).__name__)
+            if shape != expected:
+                sizes = "num_layers * directions, hidden_size" if single else "num_layers * directions, N, hidden_size"
+                raise ValueError(f"{name}: expected {what} of shape {expected}, which is ({sizes}), got {shape}")
+        return tuple(value.unsqueeze(1) for value in values) if single else tuple(values)
+
+    def _run(self, input: Any, given: tuple[Any, ...] | None, lengths: Any) -> tuple[Any, tuple[Any, ...]]:
+        """All layers, on (L, N, features)."""
+        own, directions = self._parameters, self._directions
+        last: list[list[Any]] = [[] for _ in self.states]
+        for layer in range(self.num_layers):
+            outputs = []
+            for direction in range(directions):
+                index = layer * directions + direction
+                first = [None if given is None else each[index] for each in given or self.states]
+                parameters = [own[name] for name in self._names[index]]
+                output, *states = self._layer(input, first, parameters, direction == 1, lengths)
+                outputs.append(output)
+                for into, state in zip(last, states, strict=True):
+                    into.append(state)
+            input = cat(outputs, 2) if directions == 2 else outputs[0]
+            if self.dropout and self.training and layer < self.num_layers - 1:
+                input = dropout(input, self.dropout)
+        return input, tuple(stack(each) if len(each) > 1 else each[0].unsqueeze(0) for each in last)
+
+    def _returned(self, last: tuple[Any, ...]) -> Any:
+        return last[0] if len(last) == 1 else last
+
+    def extra_repr(self) -> str:
+        parts = [f"{self.input_size}, {self.hidden_size}"]
+        usual = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+        parts += [f"{name}={getattr(self, name)}" for name, value in usual.items() if getattr(self, name) != value]
+        return ", ".join(parts)
+
+
+class RNN(RNNBase):
+    """A recurrent net: h' = tanh(weight_ih x + bias_ih + weight_hh h + bias_hh), or relu of it.
+
+    Args:
+        input_size, hidden_size: the number of features that come in, and of the state.
+        num_layers: each further layer takes the outputs of the one before.
+        nonlinearity: "tanh" or "relu".
+        bias: whether there are biases.
+        batch_first: the input is (N, L, input_size) instead of (L, N, input_size).
+        dropout: the probability of dropping outputs between layers, in training.
+        bidirectional: a second net in each layer goes from the end to the start; their outputs are joined.
+
+    Called with an input (L, N, input_size), or (L, input_size) without a batch, or a `PackedSequence`, and the first
+    state (num_layers * directions, N, hidden_size), or zeros if it is left out. Returns the outputs of the last layer
+    (L, N, directions * hidden_size) and the last states, shaped as the first ones.
+
+    Raises:
+        ValueError, TypeError: a size, the input or the state does not fit.
+
+    >>> import tinygrad_dl as td
+    >>> layer = td.nn.RNN(3, 4, num_layers=2)
+    >>> output, h_n = layer(td.ones(5, 2, 3))
+    >>> output.shape, h_n.shape
+    ((5, 2, 4), (2, 2, 4))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"RNN: expected the nonlinearity 'tanh' or 'relu', got {nonlinearity!r}")
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype)
+        self.nonlinearity = nonlinearity
+
+    def _layer(self, input: Any, states: Any, parameters: Any, reverse: bool, lengths: Any) -> Any:
+        weights, biases = parameters[:2], parameters[2:] or (None, None)
+        return rnn_layer(input, *states, *weights, *biases, self.nonlinearity, reverse, lengths, modes.grad)
+
+
+class LSTM(RNNBase):
+    """A long short-term memory: gates decide what the cell state forgets, takes in and shows.
+
+    i, f, o = sigmoid(...), a = tanh(...) of weight_ih x + bias_ih + weight_hh h + bias_hh; c' = f c + i a;
+    h' = o tanh(c'). The parameters hold the gates one after the other: i, f, a, o.
+
+    Args:
+        proj_size: only 0; projections of the state are not built.
+
+    The other arguments as in `RNN`. Called with an input and optionally a tuple (h_0, c_0); returns
+    output, (h_n, c_n).
+
+    Raises:
+        ValueError, TypeError: a size, the input or the states do not fit. NotImplementedError: proj_size.
+
+    >>> import tinygrad_dl as td
+    >>> layer = td.nn.LSTM(3, 4, batch_first=True, bidirectional=True)
+    >>> output, (h_n, c_n) = layer(td.ones(2, 5, 3))
+    >>> output.shape, h_n.shape, c_n.shape
+    ((2, 5, 8), (2, 2, 4), (2, 2, 4))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
+    """
+
+    gates = 4
+    states = ("h_0", "c_0")
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        if proj_size:
+            raise NotImplementedError(
+                f"LSTM: expected proj_size=0, got {proj_size}; project the output with an nn.Linear after the LSTM"
+            )
+        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype)
+        self.proj_size = 0
+
+    def _layer(self, input: Any, states: Any, parameters: Any, reverse: bool, lengths: Any) -> Any:
+        weights, biases = parameters[:2], parameters[2:] or (None, None)
+        return lstm_layer(input, *states, *weights, *biases, reverse, lengths, modes.grad)
+
+
+class GRU(RNNBase):
+    """A gated recurrent unit: r, z = sigmoid(...), n = tanh(x_n + r y_n), h' = (1 - z) n + z h.
+
+    x = weight_ih input + bias_ih and y = weight_hh h + bias_hh hold the gates r, z, n one after the other. Arguments,
+    calls and results as in `RNN`, but for the nonlinearity.
+
+    >>> import tinygrad_dl as td
+    >>> output, h_n = td.nn.GRU(3, 4)(td.ones(5, 2, 3), td.zeros(1, 2, 4))
+    >>> output.shape, h_n.shape
+    ((5, 2, 4), (1, 2, 4))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html
+    """
+
+    gates = 3
+
+    def _layer(self, input: Any, states: Any, parameters: Any, reverse: bool, lengths: Any) -> Any:
+        weights, biases = parameters[:2], parameters[2:] or (None, None)
+        return gru_layer(input, *states, *weights, *biases, reverse, lengths, modes.grad)

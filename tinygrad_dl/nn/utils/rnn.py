@@ -1,0 +1,190 @@
+"""Sequences of different lengths in one batch: padded, or packed without the padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_dl.ops.joining import cat
+from tinygrad_dl.tensor import Tensor, wrap
+
+__all__ = [
+    "PackedSequence",
+    "pack_padded_sequence",
+    "pack_sequence",
+    "pad_packed_sequence",
+    "pad_sequence",
+]
+
+
+class PackedSequence(NamedTuple):
+    """A batch of sequences of different lengths: the first elements of all, then the second of those that have one, ...
+
+    Args:
+        data: (sum of the lengths, ...).
+        batch_sizes: how many sequences have a first element, a second, ... (int64).
+        sorted_indices: the order, by falling length, in which the sequences are; None if they came in it.
+        unsorted_indices: the order that undoes it.
+
+    Made by `pack_padded_sequence`; `nn.RNN`, `nn.LSTM` and `nn.GRU` take and return it.
+
+    >>> import tinygrad_dl as td
+    >>> packed = td.nn.utils.rnn.pack_sequence([td.tensor([1, 2, 3]), td.tensor([7])])
+    >>> packed.data, packed.batch_sizes
+    (tensor([1, 7, 2, 3]), tensor([2, 1, 1]))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.PackedSequence.html
+    """
+
+    data: Tensor
+    batch_sizes: Tensor
+    sorted_indices: Tensor | None = None
+    unsorted_indices: Tensor | None = None
+
+
+def padded(sequence: PackedSequence, value: float = 0.0, length: int | None = None) -> tuple[Tensor, np.ndarray]:
+    """(T, B, ...) with `value` as padding, in the order of the packed sequence, and the lengths, (B,)."""
+    data, sizes = sequence.data, sequence.batch_sizes._data
+    steps = len(sizes) if length is None else length
+    lengths = np.count_nonzero(sizes[:, None] > np.arange(sizes[0]), axis=0)
+    inside = np.arange(steps)[:, None] < lengths
+    places = np.full(inside.shape, len(data))  # one more row, the padding, stands at the end
+    places[inside] = np.arange(len(data))
+    more = wrap(np.full((1, *data.shape[1:]), value, data.dtype))
+    return cat([data, more])[wrap(places)], lengths
+
+
+def packed(steps: Tensor, like: PackedSequence) -> PackedSequence:
+    """(T, B, ...) without its padding, which is where that of another sequence is."""
+    inside = np.arange(steps.shape[1]) < like.batch_sizes._data[:, None]
+    return PackedSequence(steps[wrap(inside)], *like[1:])
+
+
+def pad_sequence(
+    sequences: Sequence[Tensor], batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right"
+) -> Tensor:
+    """Tensors (L_i, ...) as one, (L, N, ...) or (N, L, ...) if `batch_first`; short ones are filled up.
+
+    Raises:
+        ValueError: no sequences, or their dimensions after the first differ.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.utils.rnn.pad_sequence([td.tensor([1, 2, 3]), td.tensor([7])], batch_first=True)
+    tensor([[1, 2, 3],
+            [7, 0, 0]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_sequence.html
+    """
+    if padding_side not in ("left", "right"):
+        raise ValueError(f"pad_sequence: expected padding_side 'left' or 'right', got {padding_side!r}")
+    tensors = list(sequences)
+    if not tensors:
+        raise ValueError("pad_sequence: expected at least one sequence, got none")
+    shapes = {tensor.shape[1:] for tensor in tensors}
+    if len(shapes) > 1 or not all(tensor.ndim for tensor in tensors):
+        raise ValueError(
+            f"pad_sequence: expected sequences that differ in their first dimension alone, got the shapes "
+            f"{[tensor.shape for tensor in tensors]}"
+        )
+    lengths = np.array([len(tensor) for tensor in tensors])
+    steps, total = int(lengths.max()), int(lengths.sum())
+    more = wrap(np.full((1, *tensors[0].shape[1:]), padding_value, tensors[0].dtype))
+    times = np.arange(steps)
+    inside = times < lengths[:, None] if padding_side == "right" else times >= steps - lengths[:, None]
+    places = np.full(inside.shape, total)
+    places[inside] = np.arange(total)
+    result: Tensor = cat([*tensors, more])[wrap(np.ascontiguousarray(places if batch_first else places.T))]
+    return result
+
+
+def pack_padded_sequence(
+    input: Tensor, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True
+) -> PackedSequence:
+    """A padded batch, (L, N, ...) or (N, L, ...) if `batch_first`, without its padding.
+
+    Args:
+        lengths: the length of each sequence, (N,).
+        enforce_sorted: the lengths must fall; if False, the sequences are sorted here.
+
+    Raises:
+        ValueError: the lengths do not fit the input, or do not fall.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor([[1, 2, 3], [7, 0, 0]])
+    >>> td.nn.utils.rnn.pack_padded_sequence(x, [3, 1], batch_first=True).data
+    tensor([1, 7, 2, 3])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_padded_sequence.html
+    """
+    if batch_first:
+        input = input.transpose(0, 1)
+    sizes = np.asarray(lengths._data if isinstance(lengths, Tensor) else lengths)
+    if sizes.shape != input.shape[1:2] or sizes.dtype.kind not in "iu":
+        raise ValueError(
+            f"pack_padded_sequence: expected {input.shape[1]} integer lengths, one a sequence, got {sizes.dtype} of "
+            f"shape {sizes.shape}"
+        )
+    if sizes.size == 0 or sizes.min() < 1 or sizes.max() > len(input):
+        raise ValueError(
+            f"pack_padded_sequence: expected lengths from 1 to {len(input)}, the number of steps, got {sizes.tolist()}"
+        )
+    order = undone = None
+    if enforce_sorted:
+        if (np.diff(sizes) > 0).any():
+            raise ValueError(
+                f"pack_padded_sequence: expected lengths that fall, got {sizes.tolist()}; sort the batch, or pass "
+                f"enforce_sorted=False"
+            )
+    else:
+        order = wrap(np.argsort(-sizes.astype(np.int64), kind="stable"))
+        undone = wrap(np.argsort(order._data, kind="stable"))
+        input, sizes = input[:, order], sizes[order._data]
+    batch_sizes = np.count_nonzero(np.arange(sizes[0])[:, None] < sizes, axis=1).astype(np.int64)
+    like = PackedSequence(input, wrap(batch_sizes), order, undone)
+    return packed(input[: int(sizes[0])], like)
+
+
+def pad_packed_sequence(
+    sequence: PackedSequence, batch_first: bool = False, padding_value: float = 0.0, total_length: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """The padded batch, (L, N, ...) or (N, L, ...) if `batch_first`, and its lengths, (N,).
+
+    Args:
+        total_length: the number of steps; that of the longest sequence by default.
+
+    Raises:
+        ValueError: `total_length` is less than that.
+
+    >>> import tinygrad_dl as td
+    >>> rnn = td.nn.utils.rnn
+    >>> packed = rnn.pack_sequence([td.tensor([1, 2, 3]), td.tensor([7])])
+    >>> rnn.pad_packed_sequence(packed, batch_first=True)
+    (tensor([[1, 2, 3],
+            [7, 0, 0]]), tensor([3, 1]))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_packed_sequence.html
+    """
+    longest = len(sequence.batch_sizes)
+    if total_length is not None and total_length < longest:
+        raise ValueError(
+            f"pad_packed_sequence: expected total_length >= {longest}, the longest sequence, got {total_length}"
+        )
+    output, lengths = padded(sequence, padding_value, total_length)
+    if sequence.unsorted_indices is not None:
+        output, lengths = output[:, sequence.unsorted_indices], lengths[sequence.unsorted_indices._data]
+    return output.transpose(0, 1) if batch_first else output, wrap(lengths.astype(np.int64))
+
+
+def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
+    """Tensors (L_i, ...) as a packed batch.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.utils.rnn.pack_sequence([td.tensor([7]), td.tensor([1, 2])], enforce_sorted=False).sorted_indices
+    tensor([1, 0])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_sequence.html
+    """
+    lengths = [len(sequence) for sequence in sequences]
+    return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
