@@ -206,3 +206,75 @@ def test_the_listed_adam_differs_from_adam_by_its_bias_correction_alone():
         make([w], 0.19).step()
     assert real.item() == pytest.approx(1 - 0.19, rel=1e-5)
     assert listed.item() == pytest.approx(1 - 0.1, rel=1e-5)  # 0.1 / (1 - 0.9**2) of the rate
+
+
+# -- 12: hyperparameters ---------------------------------------------------------------------------
+
+
+def test_random_beats_grid_and_log_beats_linear():
+    tuning = example("12_hyperparameters")
+    tuning.optuna.logging.set_verbosity(tuning.optuna.logging.ERROR)
+    found = tuning.searches(tuning.load(), seed=0, epochs=3, repeats=5, trials=25)
+    mean = {name: np.mean(values) for name, values in found.items()}
+    assert len(found["grid"]) == 5
+    assert mean["random"] < mean["grid"] and mean["log"] < mean["linear"] and mean["fine"] < mean["log"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_log_draws_fall_evenly_on_decades(seed):
+    tuning = example("12_hyperparameters")
+    assert tuning.shares(tuning.RATES, False, seed)[-1] == pytest.approx(0.9, abs=0.02)
+    np.testing.assert_allclose(tuning.shares(tuning.RATES, True, seed), 0.25, atol=0.02)
+
+
+def test_a_watched_model_beats_one_left_alone():
+    tuning = example("12_hyperparameters")
+    data, panda = tuning.load(), tuning.Panda()
+    tuning.train(data, tuning.with_momentum(0.0005, 0.1), 15, (panda,))
+    assert panda.best < 0.7 * tuning.dev_loss(tuning.train(data, tuning.with_momentum(0.0005, 0.1), 15))
+
+
+def test_a_killed_worker_loses_nothing():
+    tuning = example("12_hyperparameters")
+    tuning.optuna.logging.set_verbosity(tuning.optuna.logging.ERROR)
+    data = tuning.load()
+    trials, lost = tuning.caviar(data, seed=0, trials=4, processes=2)
+    assert [trial.state.name for trial in trials] == ["COMPLETE" if t.number != lost else "FAIL" for t in trials]
+    (resumed,) = (trial for trial in trials if trial.user_attrs.get("begins"))
+    assert resumed.params == trials[lost].params and resumed.user_attrs["begins"] == tuning.LASTS // 2 + 1
+    history = tuning.train(data, tuning.with_momentum(resumed.params["lr"], resumed.params["rest"]), tuning.LASTS)
+    assert resumed.value == pytest.approx(tuning.dev_loss(history), rel=1e-4)
+
+
+# -- 13: data splits -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_bias_variance_and_noise_add_up_and_each_remedy_helps_its_own(seed):
+    splits = example("13_data_splits")
+    line, more_line, large, decay, more = (
+        splits.resample(model, size, seed, sets=6) for _, model, size in splits.models(steps=200)
+    )
+    for terms in (line, more_line, large, decay, more):
+        total = terms["bias"] + terms["variance"] + terms["noise"]
+        assert total == pytest.approx(terms["error"], rel=0.1)
+    assert large["bias"] < line["bias"] / 3 and large["variance"] > line["variance"] / 3
+    assert more_line["bias"] == pytest.approx(line["bias"], rel=0.1)  # more data does nothing for bias
+    assert more["variance"] < large["variance"] / 2 and decay["variance"] < large["variance"]
+    found = [splits.diagnosis(terms["train"], terms["error"], terms["noise"]) for terms in (line, large, more)]
+    assert found[0].startswith("bias") and found[1].startswith("variance") and found[2] == "done"
+
+
+def test_folds_err_less_than_one_hold_out():
+    splits = example("13_data_splits")
+    rms = {}
+    for method in ("hold-out, 20 %", "5-fold"):
+        errors, _, _ = splits.split_errors(method, 0, 10)
+        rms[method] = np.sqrt(np.mean(np.square(errors)))
+    assert rms["5-fold"] < rms["hold-out, 20 %"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_score_of_the_winner_flatters(seed):
+    mean, best, _ = example("13_data_splits").chosen(seed, 4)
+    assert best > mean
