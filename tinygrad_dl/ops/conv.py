@@ -8,14 +8,15 @@ the same three.
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.dtypes import float16, float32
 from tinygrad_dl.op import Array, op
-from tinygrad_dl.ops import conv_columns
-from tinygrad_dl.ops.conv_shapes import check_convolution, check_kernel, check_transposed, conv_size
+from tinygrad_dl.ops import conv_ways
+from tinygrad_dl.ops.conv_shapes import check_convolution, check_kernel, check_transposed, conv_size, spatial
 from tinygrad_dl.ops.reduce import add_up
 from tinygrad_dl.samples import array, error, one_of, real
 
@@ -50,7 +51,10 @@ def _naive_convolution(
         for i in range(groups):
             patch = wide[(slice(None), slice(i * each, (i + 1) * each), *seen)]
             own = slice(i * made, (i + 1) * made)
-            out[(slice(None), own, *place)] = np.tensordot(patch, weight[own], [range(1, patch.ndim)] * 2)
+            out[(slice(None), own, *place)] = np.inner(
+                patch.reshape(len(input), math.prod(weight.shape[1:])),
+                weight[own].reshape(made, math.prod(weight.shape[1:])),
+            )
     return out if bias is None else out + bias.reshape(-1, *(1,) * len(size))
 
 
@@ -76,6 +80,8 @@ WIDE = {"dilation": one_of((2, 1)), "padding": one_of(((1, 1), (1, 1))), "stride
         },
         {"input": real(shape="n 3 4 4"), "weight": real(shape="6 1 3 3"), "groups": one_of(3), **PLANE},
         {"input": real(shape="n 3 4 3"), "weight": real(shape="2 3 1 1"), **PLANE},
+        {"input": real(shape="n 6 4 4"), "weight": real(shape="3 6 3 3"), **PLANE},
+        {"input": real(shape="2 12 7"), "weight": real(shape="2 12 3"), "dilation": one_of((2,))},
         {"input": real(shape="2 2 6"), "weight": real(shape="3 2 3"), "stride": one_of((1,), (2,))},
         {
             "input": real(shape="1 2 3 3 4"),
@@ -118,11 +124,11 @@ def convolution(
     if min(size) < 1:
         check_kernel(f"conv{len(size)}d", input.shape, weight.shape[2:], padding, dilation)
     if input.dtype is float16:
-        wide = conv_columns.convolve(
+        wide = conv_ways.convolve(
             input.astype(float32), weight.astype(float32), size, stride, padding, dilation, groups
         )
         return _biased(wide, bias).astype(float16)
-    return _biased(conv_columns.convolve(input, weight, size, stride, padding, dilation, groups), bias)
+    return _biased(conv_ways.convolve(input, weight, size, stride, padding, dilation, groups), bias)
 
 
 def _biased(out: Any, bias: Any) -> Any:
@@ -133,7 +139,7 @@ def _biased(out: Any, bias: Any) -> Any:
 
 def _bias_slope(g: Any) -> Any:
     """The sum over all but the channels."""
-    rows = np.reshape(g, (g.shape[0], g.shape[1], int(np.prod(g.shape[2:]))))
+    rows = np.reshape(g, (g.shape[0], g.shape[1], math.prod(g.shape[2:])))
     rows = add_up(rows, 2, False) if type(rows) is np.ndarray else np.add.reduce(rows, axis=2)
     return np.add.reduce(rows, axis=0)
 
@@ -165,7 +171,7 @@ def _naive_transpose(
             own = slice(i * taken, (i + 1) * taken)
             value = input[(slice(None), own, *place)]
             total[(slice(None), slice(i * each, (i + 1) * each), *seen)] += np.tensordot(value, weight[own], 1)
-    out = total[(..., *[slice(a, a + n) for n, (a, _) in zip(size, padding, strict=True)])]
+    out = total[spatial(*[slice(a, a + n) for n, (a, _) in zip(size, padding, strict=True)])]
     return out if bias is None else out + bias.reshape(-1, *(1,) * len(kernel))
 
 
@@ -197,6 +203,14 @@ def _natural(size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -
             "dilation": one_of((2,)),
             "groups": one_of(2),
             "size": one_of((5,), (6,)),
+        },
+        {
+            "input": real(shape="n 6 3 3"),
+            "weight": real(shape="6 3 3 3"),
+            "stride": one_of((2, 2), (1, 1)),
+            "padding": one_of(((1, 1), (1, 1))),
+            "dilation": one_of((1, 1)),
+            "size": one_of(None, (6, 6)),
         },
         {
             "input": real(shape="1 2 2 2 3"),
@@ -232,16 +246,16 @@ def convolution_transpose(
     check_transposed(input, weight, bias, groups)
     size = size or _natural(input.shape[2:], weight.shape[2:], stride, padding, dilation)
     if input.dtype is float16:
-        wide = conv_columns.convolve_transposed(
+        wide = conv_ways.convolve_transposed(
             input.astype(float32), weight.astype(float32), size, stride, padding, dilation, groups
         )
         return _biased(wide, bias).astype(float16)
-    return _biased(conv_columns.convolve_transposed(input, weight, size, stride, padding, dilation, groups), bias)
+    return _biased(conv_ways.convolve_transposed(input, weight, size, stride, padding, dilation, groups), bias)
 
 
 def _fitting(full: Any, size: Any) -> Any:
     """Its first places: a convolution finds more than these where output padding makes room for them."""
-    return full if full.shape[2:] == size else full[(..., *[slice(0, n) for n in size])]
+    return full if full.shape[2:] == size else full[spatial(*[slice(0, n) for n in size])]
 
 
 @convolution_transpose.joint_vjp("input", "weight", "bias")
@@ -293,6 +307,14 @@ def _naive_weight(input: Any, delta: Any, kernel: Any, stride: Any, padding: Any
             "groups": one_of(1, 2),
         },
         {
+            "input": real(shape="n 6 4 4"),
+            "delta": real(shape="n 2 4 4"),
+            "kernel": one_of((3, 3)),
+            "stride": one_of((1, 1)),
+            "padding": one_of(((1, 1), (1, 1))),
+            "dilation": one_of((1, 1)),
+        },
+        {
             "input": real(shape="2 2 3 3 3"),
             "delta": real(shape="2 4 2 2 2"),
             "kernel": one_of((2, 2, 2)),
@@ -326,11 +348,11 @@ def convolution_weight(
             f"convolution_weight: delta of shape {delta.shape} reaches beyond the padded input {input.shape}"
         )
     if input.dtype is float16:
-        wide = conv_columns.convolve_weight(
+        wide = conv_ways.convolve_weight(
             input.astype(float32), delta.astype(float32), kernel, stride, padding, dilation, groups
         )
         return wide.astype(float16)
-    return conv_columns.convolve_weight(input, delta, kernel, stride, padding, dilation, groups)
+    return conv_ways.convolve_weight(input, delta, kernel, stride, padding, dilation, groups)
 
 
 @convolution_weight.joint_vjp("input", "delta")

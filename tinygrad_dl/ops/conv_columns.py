@@ -12,8 +12,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tinygrad_dl.ops.conv_shapes import Pads, Sizes
+from tinygrad_dl.ops.conv_shapes import Pads, Sizes, spatial
+from tinygrad_dl.ops.one_blas_thread import spread_products
 
+SHARES = 4  # into which a weight's gradient is summed
 BLOCK = 2**20  # bytes of columns that are made at a time, if that is not less than one row of the result
 LARGEST = 64 * 2**20  # bytes that columns never take, however large a row is
 
@@ -27,7 +29,7 @@ def padded(x: np.ndarray, pads: Pads) -> np.ndarray:
     ]
     taken = [slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape[2:], pads, strict=True)]
     out = np.zeros((*x.shape[:2], *(n + a + b for n, (a, b) in zip(x.shape[2:], pads, strict=True))), x.dtype)
-    out[(..., *inner)] = x[(..., *taken)]
+    out[spatial(*inner)] = x[spatial(*taken)]
     return out
 
 
@@ -70,15 +72,20 @@ def convolve(
     matrix = weight.reshape(groups, o // groups, height)
     behind = math.prod(out_size[1:])
     k = len(kernel)
-    for samples, rows in blocks(n, out_size[0], height * groups * behind * x.itemsize):
-        part = seen[(samples, *(slice(None),) * (k + 1), rows)]
-        count, length = part.shape[0], part.shape[k + 2] * behind
-        columns = part.reshape(count, groups, height, length)
-        target = out[samples, :, rows]
-        if target.flags.c_contiguous:
-            np.matmul(matrix, columns, out=target.reshape(count, groups, o // groups, length))
-        else:
-            target[...] = np.matmul(matrix, columns).reshape(target.shape)
+    pieces = list(blocks(n, out_size[0], height * groups * behind * x.itemsize))
+
+    def work(start: int, stop: int) -> None:
+        for samples, rows in pieces[start:stop]:
+            part = seen[(samples, *(slice(None),) * (k + 1), rows)]
+            count, length = part.shape[0], part.shape[k + 2] * behind
+            columns = part.reshape(count, groups, height, length)
+            target = out[samples, :, rows]
+            if target.flags.c_contiguous:
+                np.matmul(matrix, columns, out=target.reshape(count, groups, o // groups, length))
+            else:
+                target[...] = np.matmul(matrix, columns).reshape(target.shape)
+
+    spread_products(work, len(pieces))
     return out
 
 
@@ -100,19 +107,25 @@ def convolve_transposed(
     matrix = weight.reshape(groups, o // groups, height).swapaxes(1, 2)
     behind = math.prod(g.shape[3:])
     places = list(itertools.product(*[range(k) for k in kernel]))
-    for samples, rows in blocks(n, g.shape[2], height * groups * behind * g.itemsize):
-        part = g[samples, :, rows]
-        count, shape = len(part), part.shape[2:]
-        columns = np.matmul(matrix, part.reshape(count, groups, o // groups, math.prod(shape)))
-        columns = columns.reshape(count, channels, *kernel, *shape)
-        first = rows.start * stride[0]
-        for place in places:
-            index = [
-                slice(d * p + start, d * p + start + (m - 1) * s + 1, s)
-                for d, p, s, m, start in zip(dilation, place, stride, shape, (first, *(0,) * len(shape)), strict=False)
-            ]
-            total[(samples, slice(None), *index)] += columns[(slice(None), slice(None), *place)]
-    return np.ascontiguousarray(total[(..., *[slice(a, a + m) for m, (a, _) in zip(size, pads, strict=True)])])
+    pieces = list(blocks(n, g.shape[2], height * groups * behind * g.itemsize))
+
+    def work(start: int, stop: int) -> None:
+        for samples, rows in pieces[start:stop]:
+            part = g[samples, :, rows]
+            count, shape = len(part), part.shape[2:]
+            columns = np.matmul(matrix, part.reshape(count, groups, o // groups, math.prod(shape)))
+            columns = columns.reshape(count, channels, *kernel, *shape)
+            begins = (rows.start * stride[0], *(0,) * (len(shape) - 1))
+            for place in places:
+                index = [
+                    slice(d * p + begin, d * p + begin + (m - 1) * s + 1, s)
+                    for d, p, s, m, begin in zip(dilation, place, stride, shape, begins, strict=True)
+                ]
+                total[(samples, slice(None), *index)] += columns[(slice(None), slice(None), *place)]
+
+    # Blocks of one sample add to the same rows: then the order of the sums must stay as it is.
+    spread_products(work, len(pieces), 1 if len(pieces) <= n else len(pieces))
+    return np.ascontiguousarray(total[spatial(*[slice(a, a + m) for m, (a, _) in zip(size, pads, strict=True)])])
 
 
 def convolve_weight(
@@ -124,12 +137,21 @@ def convolve_weight(
     height = each * math.prod(kernel)
     seen = windows(padded(x, pads), kernel, stride, dilation, out_size)
     g = np.ascontiguousarray(g)
-    total = np.zeros((groups, o // groups, height), x.dtype)
     behind, k = math.prod(out_size[1:]), len(kernel)
-    for samples, rows in blocks(n, out_size[0], height * groups * behind * x.itemsize):
-        part = seen[(samples, *(slice(None),) * (k + 1), rows)]
-        count, length = part.shape[0], part.shape[k + 2] * behind
-        columns = part.reshape(count, groups, height, length)
-        slopes = g[samples, :, rows].reshape(count, groups, o // groups, length)
-        total += np.add.reduce(np.matmul(slopes, columns.swapaxes(2, 3)), axis=0)
+    pieces = list(blocks(n, out_size[0], height * groups * behind * x.itemsize))
+    # A sum for each of a fixed number of shares, whatever the number of threads, so that the result is always the same.
+    shares = min(SHARES, len(pieces))
+    sums = np.zeros((shares, groups, o // groups, height), x.dtype)
+
+    def work(start: int, stop: int) -> None:
+        for share in range(start, stop):
+            for samples, rows in pieces[share::shares]:
+                part = seen[(samples, *(slice(None),) * (k + 1), rows)]
+                count, length = part.shape[0], part.shape[k + 2] * behind
+                columns = part.reshape(count, groups, height, length)
+                slopes = g[samples, :, rows].reshape(count, groups, o // groups, length)
+                sums[share] += np.add.reduce(np.matmul(slopes, columns.swapaxes(2, 3)), axis=0)
+
+    spread_products(work, shares)
+    total: np.ndarray = np.add.reduce(sums, axis=0)
     return total.reshape(o, each, *kernel)

@@ -55,7 +55,7 @@ def convolve_transposed(
             f"{name}: expected an input of {k + 2} dimensions (N, C, ...), or {k + 1} for one sample, and a weight of "
             f"{k + 2}, got an input of shape {tuple(input.shape)} and a weight of shape {tuple(weight.shape)}"
         )
-    found = transposed_options(
+    steps, pads, spread, size = transposed_options(
         k,
         name,
         tuple(input.shape[-k:]),
@@ -65,12 +65,11 @@ def convolve_transposed(
         hashable(output_padding),
         hashable(dilation),
     )
-    *options, size = found
     result: Tensor
     if input.ndim == k + 2:
-        result = convolution_transpose(input, weight, bias, *options, groups, size)
+        result = convolution_transpose(input, weight, bias, steps, pads, spread, groups, size)
     else:
-        result = convolution_transpose(input[None], weight, bias, *options, groups, size)[0]
+        result = convolution_transpose(input[None], weight, bias, steps, pads, spread, groups, size)[0]
     return result
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 import operator
 from typing import Any
 
@@ -190,6 +189,6 @@ def transposed_options(
     return stride, tuple([(p, p) for p in padding]), dilation, found
 
 
-def elements(shape: Sizes) -> int:
-    """How many elements an array of this shape has."""
-    return math.prod(shape)
+def spatial(*slices: Any) -> Any:
+    """An index of the last dimensions."""
+    return (Ellipsis, *slices)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.conv_columns import padded, windows
-from tinygrad_dl.ops.conv_shapes import Pads, Sizes, conv_size, sizes
+from tinygrad_dl.ops.conv_shapes import Pads, Sizes, conv_size, sizes, spatial
 from tinygrad_dl.samples import array, error, one_of, real
 
 __all__ = ["fold", "unfold"]
@@ -197,7 +197,7 @@ def fold(input: Array, output_size: Any, kernel_size: Any, dilation: Any = 1, pa
     columns = batch.reshape(len(batch), channels, *kernel, *patches)
     total = np.zeros((len(batch), channels, *[n + a + b for n, (a, b) in zip(size, pads, strict=True)]), batch.dtype)
     add_columns(total, columns, steps, spread)
-    out = total[(..., *[slice(a, a + n) for n, (a, _) in zip(size, pads, strict=True)])]
+    out = total[spatial(*[slice(a, a + n) for n, (a, _) in zip(size, pads, strict=True)])]
     return np.array(out if input.ndim == 3 else out[0])
 
 
@@ -210,7 +210,7 @@ def add_columns(total: np.ndarray, columns: np.ndarray, stride: Sizes, dilation:
             slice(d * p, d * p + (m - 1) * s + 1, s)
             for d, p, s, m in zip(dilation, place, stride, patches, strict=True)
         ]
-        total[(..., *index)] += columns[(slice(None), slice(None), *place)]
+        total[spatial(*index)] += columns[spatial(*place, *(slice(None),) * k)]
 
 
 def _fold_rule(g: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Any:

@@ -117,7 +117,8 @@ class _Conv(Convolution):
 
     def forward(self, input: Any) -> Tensor:
         """The convolution of a batch (N, C, ...), or of one sample (C, ...)."""
-        own, padding = self._parameters, self.padding
+        own = self._parameters
+        padding: Any = self.padding
         if self.padding_mode != "zeros":
             if any(self._around):
                 input = pad(input, self._around, self.padding_mode)
@@ -238,7 +239,8 @@ class _ConvTranspose(Convolution):
     def _padding_for(self, shape: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...]:
         """The output padding with which the result of an input of this shape has the wanted sizes, or shape."""
         size, wanted = shape[-self.k :], wanted[-self.k :] if len(wanted) == len(shape) else wanted
-        options = zip(size, self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
+        around: Any = self.padding  # of a transposed convolution never a word
+        options = zip(size, self.kernel_size, self.stride, around, self.dilation, strict=True)
         least = tuple([(n - 1) * s - 2 * p + d * (k - 1) + 1 for n, k, s, p, d in options])
         most = tuple([n + s - 1 for n, s in zip(least, self.stride, strict=True)])
         fits = len(wanted) == self.k and all(a <= n <= b for a, n, b in zip(least, wanted, most, strict=True))

@@ -1,0 +1,258 @@
+"""Convolution by rows: channels last, where the patch that a kernel sees is a few long runs of memory.
+
+The result is computed in strips of `t` neighbouring places at once. The window that such a strip sees is a row of a
+matrix, and the kernel, written once for each place of the strip, is the other matrix. With strips the products
+have more arithmetic than needed (zeros of the second matrix) and fewer copies; and with few channels they reach the
+speed that the BLAS has for wide matrices only.
+
+A transposed convolution is of the same kind: a strip of the result that begins at a multiple of the stride sees a
+fixed window, and so is a product with a matrix made of the kernel. `Line` says for one dimension how windows
+and strips lie; all else is the same for both.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygrad_dl.ops.conv_columns import LARGEST
+from tinygrad_dl.ops.conv_shapes import Pads, Sizes, spatial
+from tinygrad_dl.ops.one_blas_thread import spread_products
+
+SHARES = 4  # into which a weight's gradient is summed
+SMALL = 2**18  # bytes of rows, below which a second thread is not worth waking
+BLOCK = 2**19  # bytes of rows that are made at a time: they stay in the cache until the product has read them
+
+
+class Line(NamedTuple):
+    """Windows and strips along one dimension."""
+
+    window: int  # how many places of the input a strip sees
+    apart: int  # from one of them to the next
+    step: int  # from the window of one strip to that of the next
+    strip: int  # how many places of the result a strip has
+    number: int  # how many strips
+    before: int  # where the first window begins, before the input's first place
+    places: tuple[tuple[int, ...], ...]  # for each place of the window and the strip: which of the kernel's, or -1
+
+
+def forward_line(size: int, out: int, kernel: int, stride: int, before: int, dilation: int, t: int) -> Line:
+    """A convolution along one dimension, from `size` places to `out`."""
+    if dilation > 1:
+        return Line(kernel, dilation, stride, 1, out, before, tuple([(i,) for i in range(kernel)]))
+    first, last = _seen(-before, (t - 1) * stride + kernel - 1 - before, size, t >= out)
+    places = [
+        [v + before - r * stride if 0 <= v + before - r * stride < kernel else -1 for r in range(t)]
+        for v in range(first, last + 1)
+    ]
+    return Line(last - first + 1, 1, t * stride, t, -(-out // t), -first, tuple([tuple(row) for row in places]))
+
+
+def _seen(first: int, last: int, size: int, alone: bool) -> tuple[int, int]:
+    """The window's ends; one that is alone need not reach over the padding."""
+    if not alone or last < 0 or first >= size:
+        return first, last
+    return max(first, 0), min(last, size - 1)
+
+
+def backward_line(size: int, out: int, kernel: int, stride: int, before: int, t: int) -> Line:
+    """A transposed convolution along one dimension, from `size` places to `out`, without dilation."""
+    strip = stride * t
+    first, last = _seen(-((kernel - 1 - before) // stride), (strip - 1 + before) // stride, size, strip >= out)
+    places = [
+        [r + before - v * stride if 0 <= r + before - v * stride < kernel else -1 for r in range(strip)]
+        for v in range(first, last + 1)
+    ]
+    return Line(last - first + 1, 1, t, strip, -(-out // strip), -first, tuple([tuple(row) for row in places]))
+
+
+Lines = tuple[Line, ...]
+
+
+@functools.lru_cache(maxsize=256)
+def forward_lines(size: Sizes, out: Sizes, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, t: int) -> Lines:
+    """All dimensions of a convolution; strips run along the last."""
+    along = [1] * (len(out) - 1) + [t]
+    each = zip(size, out, kernel, stride, pads, dilation, along, strict=True)
+    return tuple([forward_line(m, n, k, s, a, d, own) for m, n, k, s, (a, _), d, own in each])
+
+
+@functools.lru_cache(maxsize=256)
+def backward_lines(size: Sizes, out: Sizes, kernel: Sizes, stride: Sizes, pads: Pads, t: int) -> Lines:
+    """All dimensions of a transposed convolution."""
+    along = [1] * (len(out) - 1) + [t]
+    each = zip(size, out, kernel, stride, pads, along, strict=True)
+    return tuple([backward_line(m, n, k, s, a, own) for m, n, k, s, (a, _), own in each])
+
+
+@functools.lru_cache(maxsize=256)
+def matrix_places(lines: Lines, kernel: Sizes) -> tuple[np.ndarray, np.ndarray]:
+    """(*windows, *strips) flattened: which place of the kernel stands there, the number of places for none; and
+    for each place of the kernel, where it stands (filled up with one index too high)."""
+    total = math.prod(kernel)
+    found = np.zeros((1, 1), np.intp)
+    missing = np.zeros((1, 1), bool)
+    for line, size in zip(lines, kernel, strict=True):
+        own = np.array(line.places)
+        joined = found[:, None, :, None] * size + own[None, :, None, :]
+        gone = missing[:, None, :, None] | (own < 0)[None, :, None, :]
+        shape = (found.shape[0] * own.shape[0], found.shape[1] * own.shape[1])
+        found, missing = joined.reshape(shape), gone.reshape(shape)
+    forward = np.where(missing, total, found)
+    flat = forward.reshape(-1)
+    stands = [np.flatnonzero(flat == place) for place in range(total)]
+    back = np.full((total, max(len(each) for each in stands)), len(flat), np.intp)
+    for place, each in enumerate(stands):
+        back[place, : len(each)] = each
+    return forward, back
+
+
+def in_order(lines: Lines) -> bool:
+    """Whether the matrix is the kernel as it is: no strips, and the places in their order."""
+    return all(line.strip == 1 and line.places == tuple([(i,) for i in range(line.window)]) for line in lines)
+
+
+def make_matrix(weight: np.ndarray, lines: Lines, kernel: Sizes) -> np.ndarray:
+    """(places, in, out) as the matrix (windows * in, strips * out)."""
+    forward, _ = matrix_places(lines, kernel)
+    _, c, o = weight.shape
+    if in_order(lines):
+        return np.ascontiguousarray(weight).reshape(len(weight) * c, o)
+    wide = np.zeros((len(weight) + 1, c, o), weight.dtype)
+    wide[:-1] = weight
+    windows, strips = forward.shape
+    matrix = np.empty((windows, c, strips, o), weight.dtype)
+    matrix[...] = wide.take(forward, axis=0).transpose(0, 2, 1, 3)
+    return matrix.reshape(windows * c, strips * o)
+
+
+def fold_matrix(matrix: np.ndarray, lines: Lines, kernel: Sizes, c: int, o: int) -> np.ndarray:
+    """The transpose of `make_matrix`: the sums over all places where an element of the kernel stands."""
+    forward, back = matrix_places(lines, kernel)
+    windows, strips = forward.shape
+    if in_order(lines):
+        return matrix.reshape(windows, c, o)
+    each = np.zeros((windows * strips + 1, c, o), matrix.dtype)  # the last: for places that stand nowhere else
+    each[:-1].reshape(windows, strips, c, o)[...] = matrix.reshape(windows, c, strips, o).transpose(0, 2, 1, 3)
+    total: np.ndarray = np.add.reduce(each.take(back, axis=0), axis=1)
+    return total
+
+
+class Job:
+    """Pieces of the work on an array (N, C, *size): blocks of samples, or of strips' rows where a sample is large."""
+
+    def __init__(self, x: np.ndarray, lines: Lines):
+        self.x, self.lines = x, lines
+        self.channels = x.shape[1]
+        self.width = math.prod([line.window for line in lines]) * self.channels  # of a row of the matrix
+        self.behind = math.prod([line.number for line in lines[1:]])
+        row_bytes = max(1, self.width * self.behind * x.itemsize)
+        limit = min(max(BLOCK, row_bytes), LARGEST)
+        rows = lines[0].number
+        if rows * row_bytes <= limit:
+            step = max(1, limit // max(1, rows * row_bytes))
+            if len(x) * rows * row_bytes >= SMALL:
+                step = min(step, -(-len(x) // 2))  # something for a second thread
+            self.pieces = [(a, min(a + step, len(x)), 0, rows) for a in range(0, len(x), step)]
+        else:
+            step = max(1, limit // row_bytes)
+            starts = range(0, rows, step)
+            self.pieces = [(n, n + 1, a, min(a + step, rows)) for n, a in itertools.product(range(len(x)), starts)]
+
+    def rows(self, piece: tuple[int, int, int, int], wide: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """The matrix of a piece, and the array with channels last that it was taken from, to be used again."""
+        n0, n1, r0, r1 = piece
+        x, lines = self.x, self.lines
+        first = lines[0]
+        begins = [r0 * first.step - first.before, *[-line.before for line in lines[1:]]]
+        counts = [r1 - r0, *[line.number for line in lines[1:]]]
+        extents = [
+            (count - 1) * line.step + (line.window - 1) * line.apart + 1
+            for count, line in zip(counts, lines, strict=True)
+        ]
+        inside, taken = [], []
+        whole = True
+        for begin, extent, size in zip(begins, extents, x.shape[2:], strict=True):
+            low, high = max(begin, 0), max(min(begin + extent, size), max(begin, 0))
+            inside.append(slice(low - begin, high - begin))
+            taken.append(slice(low, high))
+            whole = whole and low == begin and high == begin + extent
+        shape = (n1 - n0, *extents, self.channels)
+        if wide is None or wide.shape != shape or r0 or r1 != first.number:
+            wide = np.empty(shape, x.dtype) if whole else np.zeros(shape, x.dtype)
+        wide[(slice(None), *inside)] = np.moveaxis(x[(slice(n0, n1), slice(None), *taken)], 1, -1)
+        steps = wide.strides[1:-1]
+        seen = np.ndarray(
+            (n1 - n0, *counts, *[line.window for line in lines], self.channels),
+            x.dtype,
+            wide,
+            0,
+            (
+                wide.strides[0],
+                *[line.step * step for line, step in zip(lines, steps, strict=True)],
+                *[line.apart * step for line, step in zip(lines, steps, strict=True)],
+                wide.strides[-1],
+            ),
+        )
+        return seen.reshape((n1 - n0) * math.prod(counts), self.width), wide
+
+
+def apply(x: np.ndarray, weight: np.ndarray, lines: Lines, kernel: Sizes, out: Sizes) -> np.ndarray:
+    """(N, in, *size) with (places, in, out channels) gives (N, out channels, *out)."""
+    job = Job(x, lines)
+    channels = weight.shape[2]
+    matrix = make_matrix(weight, lines, kernel)
+    full = tuple([line.number * line.strip for line in lines])
+    result = np.empty((len(x), channels, *full), x.dtype)
+    # (N, channels, count, strip, count, strip, ...) of the result, as (N, count, count, ..., strip, ..., channels)
+    parts = result.reshape(len(x), channels, *itertools.chain.from_iterable((n.number, n.strip) for n in lines))
+    k = len(lines)
+    parts = parts.transpose(0, *range(2, 2 + 2 * k, 2), *range(3, 3 + 2 * k, 2), 1)
+
+    def work(start: int, stop: int) -> None:
+        wide = None
+        for piece in job.pieces[start:stop]:
+            rows, wide = job.rows(piece, wide)
+            n0, n1, r0, r1 = piece
+            target = parts[n0:n1, r0:r1]
+            target[...] = rows.dot(matrix).reshape(target.shape)
+
+    spread_products(work, len(job.pieces))
+    if full == out:
+        return result
+    return np.ascontiguousarray(result[spatial(*[slice(0, n) for n in out])])
+
+
+def apply_weight(x: np.ndarray, g: np.ndarray, lines: Lines, kernel: Sizes) -> np.ndarray:
+    """(N, in, *size) with (N, out channels, *out) gives (places, in, out channels): the gradient of the kernel."""
+    job = Job(x, lines)
+    o = g.shape[1]
+    full = tuple([line.number * line.strip for line in lines])
+    if g.shape[2:] != full:
+        grown = np.zeros((*g.shape[:2], *full), g.dtype)
+        grown[spatial(*[slice(0, n) for n in g.shape[2:]])] = g
+        g = grown
+    g = np.ascontiguousarray(g)
+    parts = g.reshape(len(g), o, *itertools.chain.from_iterable((n.number, n.strip) for n in lines))
+    k = len(lines)
+    parts = parts.transpose(0, *range(2, 2 + 2 * k, 2), *range(3, 3 + 2 * k, 2), 1)
+    strips = math.prod([line.strip for line in lines])
+    # A sum for each of a fixed number of shares, whatever the number of threads, so that the result is always the same.
+    shares = min(SHARES, len(job.pieces))
+    sums = np.zeros((shares, job.width, strips * o), x.dtype)
+
+    def work(start: int, stop: int) -> None:
+        wide = None
+        for share in range(start, stop):
+            for piece in job.pieces[share::shares]:
+                rows, wide = job.rows(piece, wide)
+                n0, n1, r0, r1 = piece
+                slopes = parts[n0:n1, r0:r1].reshape(len(rows), strips * o)
+                sums[share] += rows.T.dot(slopes)
+
+    spread_products(work, shares)
+    return fold_matrix(np.add.reduce(sums, axis=0), lines, kernel, x.shape[1], o)

@@ -1,0 +1,85 @@
+"""Which way a convolution is computed. The measurements behind the choice stand in docs/performance.md.
+
+The choice depends on shapes, options and dtype alone, so that the same operation always gives the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tinygrad_dl.ops import conv_columns, conv_rows
+from tinygrad_dl.ops.conv_shapes import Pads, Sizes, spatial
+
+FEW = 6  # channels, below which a run of memory with channels last is too short to be worth it
+WIDE = 512  # the largest second matrix that a whole line of the result may have
+
+
+def strip(channels: int, made: int, kernel: Sizes, stride: Sizes, dilation: Sizes, groups: int, out: Sizes) -> int:
+    """How many neighbouring places `conv_rows` computes at once; 0 where columns are the faster way."""
+    if groups > 1 or channels < FEW or math.prod(kernel) == 1 or (dilation[-1] > 1 and channels < 2 * FEW):
+        return 0
+    if dilation[-1] > 1 or stride[-1] > 1 or made > 32 or out[-1] % 2:
+        return 1
+    return 2
+
+
+def convolve(
+    x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
+) -> np.ndarray:
+    """(N, C, *in) with (O, C / groups, *kernel) gives (N, O, *out)."""
+    kernel = weight.shape[2:]
+    t = strip(x.shape[1], len(weight), kernel, stride, dilation, groups, out)
+    if not t or not x.size:
+        return conv_columns.convolve(x, weight, out, stride, pads, dilation, groups)
+    lines = conv_rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
+    flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
+    return conv_rows.apply(x, flat.transpose(2, 1, 0), lines, kernel, out)
+
+
+def convolve_transposed(
+    g: np.ndarray, weight: np.ndarray, size: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
+) -> np.ndarray:
+    """(N, O, *out) with (O, C / groups, *kernel) gives (N, C, *size)."""
+    kernel, channels = weight.shape[2:], weight.shape[1] * groups
+    t = strip(g.shape[1], channels, kernel, (1,) * len(kernel), dilation, groups, size)
+    pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
+    if max(stride) == 1 and (groups > 1 or pointless):
+        return _by_flipping(g, weight, size, pads, dilation, groups)
+    if not t or pointless or not g.size or channels < FEW // 2:
+        return conv_columns.convolve_transposed(g, weight, size, stride, pads, dilation, groups)
+    if max(stride) > 1:
+        t = 1
+    elif channels * size[-1] <= WIDE // 4:
+        t = size[-1]  # so narrow a result is computed a line at a time
+    lines = conv_rows.backward_lines(g.shape[2:], size, kernel, stride, pads, t)
+    flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
+    return conv_rows.apply(g, flat.transpose(2, 0, 1), lines, kernel, size)
+
+
+def _by_flipping(
+    g: np.ndarray, weight: np.ndarray, size: Sizes, pads: Pads, dilation: Sizes, groups: int
+) -> np.ndarray:
+    """A transposed convolution without stride is a convolution with the kernel turned round."""
+    o, each, *kernel = weight.shape
+    k = len(kernel)
+    turned = weight[spatial(*[slice(None, None, -1)] * k)].reshape(groups, o // groups, each, *kernel)
+    turned = np.ascontiguousarray(turned.swapaxes(1, 2)).reshape(groups * each, o // groups, *kernel)
+    around = []
+    for n, m, p, d, (a, _) in zip(size, g.shape[2:], kernel, dilation, pads, strict=True):
+        before = d * (p - 1) - a
+        around.append((before, n - m - before + d * (p - 1)))
+    return convolve(g, turned, size, (1,) * k, tuple(around), dilation, groups)
+
+
+def convolve_weight(
+    x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
+) -> np.ndarray:
+    """(N, C, *in) with (N, O, *out) gives (O, C / groups, *kernel): the gradient of the weight."""
+    t = strip(x.shape[1], g.shape[1], kernel, stride, dilation, groups, g.shape[2:])
+    if not t or not x.size or not g.size:
+        return conv_columns.convolve_weight(x, g, kernel, stride, pads, dilation, groups)
+    lines = conv_rows.forward_lines(x.shape[2:], g.shape[2:], kernel, stride, pads, dilation, t)
+    found = conv_rows.apply_weight(x, g, lines, kernel)
+    return np.ascontiguousarray(found.transpose(2, 1, 0)).reshape(g.shape[1], x.shape[1], *kernel)
