@@ -162,7 +162,7 @@ def main() -> None:
     models, rows = {}, []
     for name, way in WAYS.items():
         trained = [train(way, seed, steps) for seed in seeds]
-        models[name] = trained[0]
+        models[name] = trained[-1]  # for the picture
         mean = Result(*np.mean([measure(m, s) for m, s in zip(trained, seeds, strict=True)], axis=0).tolist())
         course = COURSE.get(name, ("-", "-"))
         rows.append((name, f"{mean.train:.1%}", f"{mean.test:.1%}", *course, f"{mean.norm:.1f}", f"{mean.zeros:.0f}"))
@@ -171,25 +171,26 @@ def main() -> None:
     show.table(("", "train", "test", "course: train", "test", "|W|", f"zeros of {count}"), rows)
 
     curves: dict[str, list[float]] = {"train": [], "dev": []}
-    points = data(options.seed)
+    points = data(seeds[0])
 
     def watch(step: int, model: nn.Module) -> None:
         for name, curve in curves.items():
             curve.append(cost_of(model, points[name]).item())
 
-    train(WAYS["none"], options.seed, steps, watch=watch)
+    train(WAYS["none"], seeds[0], steps, watch=watch)
 
-    figure, axes = viz.figure(2, 4, title="One network, 100 noisy points")
+    figure, axes = viz.figure(2, 4, title=f"One network, 100 noisy points (seed {seeds[-1]})")
+    points = data(seeds[-1])
     x, y = points["train"][0].numpy(), points["train"][1].numpy().ravel().astype(int)
     for (name, model), ax in zip(models.items(), axes.flat, strict=False):
         viz.plot_decision_boundary(
             lambda grid, model=model: predict(model, td.tensor(grid).float()).numpy(), x, y, ax=ax
         )
         ax.get_legend().remove()
-        ax.set_title(f"{name}: test {measure(model, options.seed).test:.1%}")
+        ax.set_title(f"{name}: test {measure(model, seeds[-1]).test:.1%}")
     looks = np.arange(1, len(curves["dev"]) + 1) * LOOK_EVERY
     viz.plot_curves(curves, kept=int(np.argmin(curves["dev"])), x=looks, xlabel="step", ylabel="cost", ax=axes[1, 3])
-    axes[1, 3].set_title("Where early stopping keeps")
+    axes[1, 3].set_title(f"Where early stopping keeps (seed {seeds[0]})")
     show.save(figure, options, "05_regularisation.png")
 
 
