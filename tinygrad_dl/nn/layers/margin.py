@@ -91,7 +91,12 @@ class TripletMarginWithDistanceLoss(Loss):
         self.distance_function, self.margin, self.swap = distance_function, margin, swap
 
     def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:
-        options = {"distance_function": self.distance_function, "margin": self.margin, "swap": self.swap}
         return functional.triplet_margin_with_distance_loss(
-            anchor, positive, negative, reduction=self.reduction, **options
+            anchor,
+            positive,
+            negative,
+            distance_function=self.distance_function,
+            margin=self.margin,
+            swap=self.swap,
+            reduction=self.reduction,
         )
