@@ -509,6 +509,23 @@ def test_boxes_have_their_labels_as_text():
     assert styles[0] == styles[2] != styles[1]
 
 
+def test_coordinates_count_from_the_corner_of_the_first_pixel():
+    assert viz.plot_boxes(np.zeros((20, 30)), []).images[0].get_extent() == [0, 30, 20, 0]
+    mask = np.zeros((20, 30), int)
+    mask[5:9, 10:15] = 1
+    ax = viz.plot_segmentation(np.zeros((20, 30)), mask)
+    (left, top), (right, bottom) = (f(ax.collections[0].get_paths()[0].vertices, axis=0) for f in (np.min, np.max))
+    assert (left, top, right, bottom) == (10, 5, 15, 9)
+
+
+def test_labels_of_boxes_on_each_other_are_written_at_different_corners():
+    boxes = [[5, 30, 40, 60], [6, 31, 41, 61], [7, 32, 42, 62]]
+    ax = draw(viz.plot_boxes(np.zeros((80, 120)), boxes, ["cat 0.93", "cat 0.92", "dog 0.91"]), dpi="figure")
+    places = [Text.get_window_extent(text) for text in ax.texts]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(places, 2))
+    draw(viz.plot_boxes(np.zeros((4, 4)), [[0, 0, 4, 4]] * 9, ["a very long label indeed"] * 9))
+
+
 def test_no_boxes_and_no_labels():
     assert not draw(viz.plot_boxes(np.zeros((4, 4)), [], [])).patches
     assert not draw(viz.plot_boxes(np.zeros((4, 4)), np.zeros((0, 4)))).patches
@@ -545,7 +562,7 @@ def test_a_mask_is_hatched_and_has_a_legend():
     ax = draw(viz.plot_segmentation(np.zeros((20, 30)), mask, {0: "sky", 1: "cat", 3: "dog"}))
     assert legend(ax) == ["cat", "dog"]
     assert len({patch.get_hatch() for patch in ax.get_legend().get_patches()}) == 2
-    assert ax.get_ylim() == (19.5, -0.5)
+    assert ax.get_ylim() == (20, 0)
     assert legend(viz.plot_segmentation(np.zeros((20, 30)), mask, background=None)) == ["0", "1", "3"]
     assert draw(viz.plot_segmentation(np.zeros((20, 30)), mask * 0)).get_legend() is None
 

@@ -12,6 +12,8 @@ from tinygrad_dl.viz.plots import look
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Corners = tuple[float, float, float, float]
+
 
 def plot_boxes(image: Any, boxes: Any, labels: Sequence[Any] | None = None, *, ax: Axes | None = None) -> Axes:
     """Draws an image and boxes on it, each with its label.
@@ -51,7 +53,8 @@ def plot_boxes(image: Any, boxes: Any, labels: Sequence[Any] | None = None, *, a
     ax = show(picture, ax)
     kinds = list(dict.fromkeys(map(kind_of, names or [""])))
     patches, effects = look.matplotlib_part("patches"), look.matplotlib_part("patheffects")
-    height, width = picture.shape[:2]
+    width = picture.shape[1]
+    taken: list[Corners] = []
     for i, (x1, y1, x2, y2) in enumerate(corners.tolist()):
         name = names[i] if names is not None else ""
         index = kinds.index(kind_of(name))
@@ -65,14 +68,15 @@ def plot_boxes(image: Any, boxes: Any, labels: Sequence[Any] | None = None, *, a
             )
         )  # fmt: skip
         if name:
-            above, right = y1 > 0.07 * height, x1 > 0.75 * width
+            at = free_place(
+                (x1, y1, x2, y2), len(name), taken, ax.bbox.width * 72 / ax.figure.dpi / width, picture.shape
+            )
+            taken.append(at)
             ax.annotate(
                 name,
-                (x2 if right else x1, y1),
-                (0, 3 if above else -3),
-                textcoords="offset points",
-                ha="right" if right else "left",
-                va="bottom" if above else "top",
+                at[:2],
+                ha="left",
+                va="top",
                 size=look.SMALL,
                 color="white",
                 bbox={"boxstyle": "square,pad=0.2", "facecolor": look.mixed(colour, "black", 0.3), "edgecolor": "none"},
@@ -125,7 +129,7 @@ def plot_segmentation(
     patches = look.matplotlib_part("patches")
     handles = []
     padded = np.pad(mask, 1, constant_values=mask.min() - 1)  # so that areas at the edge get a line around them too
-    rows, columns = (np.arange(-1, size + 1) for size in mask.shape)
+    rows, columns = (np.arange(-0.5, size + 1) for size in mask.shape)  # the middles of pixels
     for index, each in enumerate(c for c in classes if c != background):
         colour, hatch = look.colour_of(index), look.HATCHES[1 + index % (len(look.HATCHES) - 1)]
         inside = (padded == each).astype(np.float64)
@@ -139,10 +143,34 @@ def plot_segmentation(
                 label=look.label_of(names, each),
             )
         )  # fmt: skip
-    ax.set(xlim=(-0.5, mask.shape[1] - 0.5), ylim=(mask.shape[0] - 0.5, -0.5))
+    ax.set(xlim=(0, mask.shape[1]), ylim=(mask.shape[0], 0))
     if handles:
         look.legend(ax, handles=handles, handlelength=2.2, handleheight=1.5)
     return ax
+
+
+def free_place(box: Corners, letters: int, taken: Sequence[Corners], points: float, shape: Sequence[int]) -> Corners:
+    """Where a label is written: at the first corner of its box where it covers no other and stays inside the image.
+
+    Args:
+        box, taken: the label's box, and where other labels are.
+        letters: how long it is.
+        points: in one pixel.
+        shape: of the image.
+    """
+    x1, y1, x2, y2 = box
+    width, height = (0.62 * letters + 0.6) * look.SMALL / points, 1.7 * look.SMALL / points
+    places = [(x, y) for y in (y1 - height, y1, y2 - height, y2) for x in (x1, x2 - width)]
+    inside = [
+        (x, y, x + width, y + height) for x, y in places if 0 <= x <= shape[1] - width and 0 <= y <= shape[0] - height
+    ]
+    free = (at for at in inside if not any(overlaps(at, other) for other in taken))
+    return next(free, inside[0] if inside else (x1, y1, x1 + width, y1 + height))
+
+
+def overlaps(one: Corners, two: Corners) -> bool:
+    """Whether two boxes have some area in common."""
+    return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
 
 
 def listed(labels: Any) -> list[Any]:
@@ -178,6 +206,7 @@ def show(picture: np.ndarray[Any, Any], ax: Axes | None) -> Axes:
     height, width = picture.shape[:2]
     scale = 5.0 / max(height, width)
     ax = look.axes_for(ax, size=(max(2.5, scale * width + 0.3), max(2.0, scale * height + 0.3)))
-    ax.imshow(picture, cmap="gray", interpolation="nearest")
+    # Coordinates count from the corner of the first pixel, as those of boxes do, and not from its middle.
+    ax.imshow(picture, cmap="gray", interpolation="nearest", extent=(0, width, height, 0))
     look.bare(ax)
     return ax
