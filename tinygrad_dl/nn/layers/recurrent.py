@@ -67,7 +67,7 @@ class RNNBase(Module):
             width = self.hidden_size * self._directions if layer else self.input_size
             for direction in range(self._directions):
                 ending = f"_l{layer}" + "_reverse" * direction
-                shapes = {"weight_ih": (rows, width), "weight_hh": (rows, self.hidden_size)}
+                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, width), "weight_hh": (rows, self.hidden_size)}
                 if bias:
                     shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
                 for name, shape in shapes.items():
@@ -158,7 +158,7 @@ class RNNBase(Module):
             for direction in range(directions):
                 index = layer * directions + direction
                 first = [None if given is None else each[index] for each in given or self.states]
-                parameters = [own[name] for name in self._names[index]]
+                parameters = [own[name] for name in self._names[index]] + ([] if self.bias else [None, None])
                 output, *states = self._layer(input, first, parameters, direction == 1, lengths)
                 outputs.append(output)
                 for into, state in zip(last, states, strict=True):
@@ -225,8 +225,8 @@ class RNN(RNNBase):
         self.nonlinearity = nonlinearity
 
     def _layer(self, input: Any, states: Any, parameters: Any, reverse: bool, lengths: Any) -> Any:
-        weights, biases = parameters[:2], parameters[2:] or (None, None)
-        return rnn_layer(input, *states, *weights, *biases, self.nonlinearity, reverse, lengths, modes.grad)
+        (h0,), (w_ih, w_hh, b_ih, b_hh) = states, parameters
+        return rnn_layer(input, h0, w_ih, w_hh, b_ih, b_hh, self.nonlinearity, reverse, lengths, modes.grad)
 
 
 class LSTM(RNNBase):
@@ -277,8 +277,8 @@ class LSTM(RNNBase):
         self.proj_size = 0
 
     def _layer(self, input: Any, states: Any, parameters: Any, reverse: bool, lengths: Any) -> Any:
-        weights, biases = parameters[:2], parameters[2:] or (None, None)
-        return lstm_layer(input, *states, *weights, *biases, reverse, lengths, modes.grad)
+        (h0, c0), (w_ih, w_hh, b_ih, b_hh) = states, parameters
+        return lstm_layer(input, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse, lengths, modes.grad)
 
 
 class GRU(RNNBase):
@@ -298,5 +298,5 @@ class GRU(RNNBase):
     gates = 3
 
     def _layer(self, input: Any, states: Any, parameters: Any, reverse: bool, lengths: Any) -> Any:
-        weights, biases = parameters[:2], parameters[2:] or (None, None)
-        return gru_layer(input, *states, *weights, *biases, reverse, lengths, modes.grad)
+        (h0,), (w_ih, w_hh, b_ih, b_hh) = states, parameters
+        return gru_layer(input, h0, w_ih, w_hh, b_ih, b_hh, reverse, lengths, modes.grad)

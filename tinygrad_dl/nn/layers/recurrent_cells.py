@@ -111,7 +111,8 @@ class RNNCell(Cell):
         self.nonlinearity = nonlinearity
 
     def _step(self, input: Any, states: Any, parameters: Any) -> Any:
-        return rnn_layer(input, *states, *parameters, self.nonlinearity, False, None, modes.grad)[1:]
+        (h0,), (w_ih, w_hh, b_ih, b_hh) = states, parameters
+        return rnn_layer(input, h0, w_ih, w_hh, b_ih, b_hh, self.nonlinearity, False, None, modes.grad)[1:]
 
     def extra_repr(self) -> str:
         return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}")
@@ -134,7 +135,8 @@ class LSTMCell(Cell):
     states = ("h_0", "c_0")
 
     def _step(self, input: Any, states: Any, parameters: Any) -> Any:
-        return lstm_layer(input, *states, *parameters, False, None, modes.grad)[1:]
+        (h0, c0), (w_ih, w_hh, b_ih, b_hh) = states, parameters
+        return lstm_layer(input, h0, c0, w_ih, w_hh, b_ih, b_hh, False, None, modes.grad)[1:]
 
 
 class GRUCell(Cell):
@@ -150,4 +152,5 @@ class GRUCell(Cell):
     gates = 3
 
     def _step(self, input: Any, states: Any, parameters: Any) -> Any:
-        return gru_layer(input, *states, *parameters, False, None, modes.grad)[1:]
+        (h0,), (w_ih, w_hh, b_ih, b_hh) = states, parameters
+        return gru_layer(input, h0, w_ih, w_hh, b_ih, b_hh, False, None, modes.grad)[1:]
