@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.avg_pool import pool_average_to
-from tinygrad_dl.ops.resample import Choice, Plan, Product, go_down, resample
+from tinygrad_dl.ops.resample import Choice, Plan, Product, Repeats, go_down, resample
 from tinygrad_dl.samples import array, error, one_of, real
 from tinygrad_dl.tensor import Tensor
 
@@ -28,12 +28,15 @@ def _positions(size: int, count: int, scale: float | None, align_corners: bool) 
     return (np.arange(count) + 0.5) * (size / count if scale is None else 1 / scale) - 0.5
 
 
-def _nearest(size: int, count: int, scale: float | None, exact: bool) -> Choice:
+def _nearest(size: int, count: int, scale: float | None, exact: bool) -> Choice | Repeats:
     # In float32, as PyTorch computes it: a place on an edge falls on the same side.
     step = np.float32(size / count if scale is None else 1 / scale)
     places = np.arange(count, dtype=np.float32)
     index = np.floor((places + np.float32(0.5)) * step if exact else places * step)
-    return Choice(size, np.minimum(index.astype(np.int64), size - 1))
+    index = np.minimum(index.astype(np.int64), size - 1)
+    if count % size == 0 and (index == np.arange(count) // (count // size)).all():
+        return Repeats(size, count // size)
+    return Choice(size, index)
 
 
 def _linear(size: int, count: int, scale: float | None, align_corners: bool) -> Product:

@@ -70,6 +70,24 @@ class Choice:
         return np.eye(self.size)[self.index]
 
 
+class Repeats:
+    """Each element so many times: the sums of windows turned round."""
+
+    def __init__(self, size: int, times: int):
+        self.sums = Sums(sliding(size * times, times, times, 0, 1, False))
+        self.size, self.count = size, size * times
+
+    def down(self, x: Any, dim: int) -> Any:
+        return self.sums.up(x, dim)
+
+    def up(self, g: Any, dim: int) -> Any:
+        return self.sums.down(g, dim)
+
+    def dense(self) -> Any:
+        """The map as a matrix, (count, size)."""
+        return self.sums.dense().T
+
+
 class Product:
     """The product with a matrix, (count, size)."""
 
