@@ -158,7 +158,7 @@ def measure(model: nn.Module, seed: int, size: int = 100) -> Result:
 
 def main() -> None:
     options = show.options(__doc__)
-    steps, seeds = (1000, [options.seed]) if options.quick else (4000, range(options.seed, options.seed + 5))
+    steps, seeds = (700, [options.seed]) if options.quick else (4000, range(options.seed, options.seed + 5))
     models, rows = {}, []
     for name, way in WAYS.items():
         trained = [train(way, seed, steps) for seed in seeds]
