@@ -8,7 +8,8 @@ import pytest
 import tinygrad_dl as td
 from tinygrad_dl import nn
 from tinygrad_dl.nn import functional
-from tinygrad_dl.ops import conv_columns
+from tinygrad_dl.ops import conv_columns, conv_rows, one_blas_thread, winograd
+from tinygrad_dl.ops.conv_shapes import conv_size
 
 
 def test_the_texts_example():
@@ -169,3 +170,143 @@ def test_blocks_of_every_size_give_the_same(monkeypatch, stride):
     for each in found[1:]:
         for a, b in zip(each, found[0], strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_rows_stay_below_the_limit_too(monkeypatch):
+    x = np.ones((3, 8, 20, 20), np.float32)
+    lines = conv_rows.forward_lines((20, 20), (20, 20), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 2)
+    for block in (1, 2**14, 2**19):
+        monkeypatch.setattr(conv_rows, "BLOCK", block)
+        job = conv_rows.Job(x, lines)
+        row_bytes = job.width * job.behind * 4
+        seen = np.zeros((3, lines[0].number), int)
+        for n0, n1, r0, r1 in job.pieces:
+            seen[n0:n1, r0:r1] += 1
+            assert (n1 - n0) * (r1 - r0) * row_bytes <= max(block, row_bytes) <= conv_rows.LARGEST
+        assert (seen == 1).all()
+
+
+# -- the ways of computing it --------------------------------------------------------------------------
+
+
+def close(a, b, tolerance=1e-12):
+    assert a.shape == b.shape and a.dtype == b.dtype
+    assert np.abs(a - b).max() <= tolerance * np.abs(b).max()
+
+
+@pytest.mark.parametrize("t", [1, 2, 3, 9])
+@pytest.mark.parametrize("stride, padding, kernel", [(1, 0, 3), (1, 2, 3), (2, 1, 3), (3, 1, 2), (2, 0, 1)])
+@pytest.mark.parametrize("block", [1, 2**19])
+def test_rows_equal_columns(monkeypatch, t, stride, padding, kernel, block):
+    monkeypatch.setattr(conv_rows, "BLOCK", block)
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((3, 4, 8, 9)), rng.standard_normal((5, 4, kernel, 2))
+    size, options = (8, 9), ((stride, stride), ((padding, 0), (0, padding)), (1, 1))
+    out = conv_size(size, w.shape[2:], *options)
+    lines = conv_rows.forward_lines(size, out, w.shape[2:], *options, t)
+    back = conv_rows.backward_lines(out, size, w.shape[2:], *options[:2], t)
+    flat = w.reshape(5, 4, -1)
+    y = conv_columns.convolve(x, w, out, *options, 1)
+    close(conv_rows.apply(x, flat.transpose(2, 1, 0), lines, w.shape[2:], out), y)
+    gw = conv_rows.apply_weight(x, y, lines, w.shape[2:]).transpose(2, 1, 0).reshape(w.shape)
+    close(gw, conv_columns.convolve_weight(x, y, w.shape[2:], *options, 1))
+    gx = conv_rows.apply(y, flat.transpose(2, 0, 1), back, w.shape[2:], size)
+    close(gx, conv_columns.convolve_transposed(y, w, size, *options, 1))
+
+
+@pytest.mark.parametrize("size", [(16, 16), (13, 9), (4, 30)])
+@pytest.mark.parametrize("channels", [24, 64, 128])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_winograds_error_is_below_one_in_a_hundred_thousand(size, channels, scale):
+    rng = np.random.default_rng(0)
+    pads = ((1, 1), (0, 2))
+    x = (rng.standard_normal((4, channels, *size)) * scale).astype(np.float32)
+    w = (rng.standard_normal((32, channels, 3, 3)) / np.sqrt(9 * channels)).astype(np.float32)
+    g = rng.standard_normal((4, 32, *size)).astype(np.float32)
+    options = ((1, 1), pads, (1, 1), 1)
+    exact_x, exact_w, exact_g = (a.astype(np.float64) for a in (x, w, g))
+    for found, exact in (
+        (winograd.convolve(x, w, size, pads), conv_columns.convolve(exact_x, exact_w, size, *options)),
+        (
+            winograd.convolve_transposed(g, w, size, pads),
+            conv_columns.convolve_transposed(exact_g, exact_w, size, *options),
+        ),
+        (winograd.convolve_weight(x, g, pads), conv_columns.convolve_weight(exact_x, exact_g, (3, 3), *options)),
+    ):
+        assert found.dtype == np.float32
+        assert np.abs(found - exact).max() < 2e-5 * np.abs(exact).max()
+
+
+def test_winograd_is_for_float32_and_small_kernels_only():
+    fitting = {
+        "channels": 32,
+        "made": 32,
+        "kernel": (3, 3),
+        "stride": (1, 1),
+        "pads": ((1, 1), (1, 1)),
+        "dilation": (1, 1),
+        "groups": 1,
+        "out": (16, 16),
+        "dtype": np.dtype(np.float32),
+    }
+    assert winograd.fits(**fitting)
+    for change in (
+        {"channels": 8},
+        {"made": 8},
+        {"kernel": (5, 5)},
+        {"stride": (2, 2)},
+        {"dilation": (2, 2)},
+        {"groups": 2},
+        {"out": (5, 5)},
+        {"dtype": np.dtype(np.float64)},
+    ):
+        assert not winograd.fits(**{**fitting, **change})
+
+
+@pytest.mark.parametrize("channels", [8, 32])
+def test_the_number_of_threads_changes_no_bit(channels):
+    td.manual_seed(0)
+    x, w = td.randn(8, channels, 16, 16, requires_grad=True), td.randn(32, channels, 3, 3, requires_grad=True)
+    before, found = td.get_num_threads(), []
+    for number in (1, 2, 3):
+        td.set_num_threads(number)
+        try:
+            out = functional.conv2d(x, w, padding=1)
+            found.append([out, *td.autograd.grad(out.square().sum(), [x, w])])
+        finally:
+            td.set_num_threads(before)
+    for each in found[1:]:
+        for a, b in zip(each, found[0], strict=True):
+            assert (a == b).all()
+
+
+def test_a_recorded_pass_gives_the_same_bits():
+    td.manual_seed(0)
+    for channels in (3, 16, 32):
+        x, w = td.randn(4, channels, 12, 12, requires_grad=True), td.randn(32, channels, 3, 3, requires_grad=True)
+        found = [
+            td.autograd.grad(functional.conv2d(x, w, padding=1).square().sum(), [x, w], create_graph=recorded)
+            for recorded in (False, True)
+        ]
+        for a, b in zip(*found, strict=True):
+            assert (a == b).all()
+
+
+def test_without_the_blas_switch_one_thread_does_all(monkeypatch):
+    monkeypatch.setattr(one_blas_thread, "_found", [False])
+    test_the_number_of_threads_changes_no_bit(32)
+    seen = []
+    one_blas_thread.spread_products(lambda start, stop: seen.append((start, stop)), 10)
+    assert seen == [(0, 10)]
+
+
+def test_the_blas_has_its_threads_back_afterwards():
+    if not one_blas_thread._find():
+        pytest.skip("NumPy's BLAS has no such switch here")
+    getter = one_blas_thread._switch[0]
+    before = getter()
+    functional.conv2d(td.randn(8, 32, 16, 16), td.randn(32, 32, 3, 3))
+    assert getter() == before
+    with pytest.raises(ZeroDivisionError):
+        one_blas_thread.spread_products(lambda start, stop: 1 / 0, 10)
+    assert getter() == before

@@ -142,6 +142,9 @@ def fold_matrix(matrix: np.ndarray, lines: Lines, kernel: Sizes, c: int, o: int)
     return total
 
 
+Piece = tuple[int, int, int, int]  # samples from, to; strips along the first dimension from, to
+
+
 class Job:
     """Pieces of the work on an array (N, C, *size): blocks of samples, or of strips' rows where a sample is large."""
 
@@ -163,8 +166,13 @@ class Job:
             starts = range(0, rows, step)
             self.pieces = [(n, n + 1, a, min(a + step, rows)) for n, a in itertools.product(range(len(x)), starts)]
 
-    def rows(self, piece: tuple[int, int, int, int], wide: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    def rows(self, piece: Piece, wide: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """The matrix of a piece, and the array with channels last that it was taken from, to be used again."""
+        seen, wide = self.seen(piece, wide)
+        return seen.reshape(math.prod(seen.shape[: len(self.lines) + 1]), self.width), wide
+
+    def seen(self, piece: Piece, wide: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """The windows of a piece as a view (N, *strips, *window, channels), and the array that it shows."""
         n0, n1, r0, r1 = piece
         x, lines = self.x, self.lines
         first = lines[0]
@@ -198,7 +206,21 @@ class Job:
                 wide.strides[-1],
             ),
         )
-        return seen.reshape((n1 - n0) * math.prod(counts), self.width), wide
+        return seen, wide
+
+
+def tiles_of(array: np.ndarray, lines: Lines) -> np.ndarray:
+    """(N, channels, *size) by strips: a view (N, *numbers, *strips, channels); grown by zeros where it has to be."""
+    full = tuple([line.number * line.strip for line in lines])
+    if array.shape[2:] != full:
+        grown = np.zeros((*array.shape[:2], *full), array.dtype)
+        grown[spatial(*[slice(0, n) for n in array.shape[2:]])] = array
+        array = grown
+    parts = np.ascontiguousarray(array).reshape(
+        *array.shape[:2], *itertools.chain.from_iterable((line.number, line.strip) for line in lines)
+    )
+    k = len(lines)
+    return parts.transpose(0, *range(2, 2 + 2 * k, 2), *range(3, 3 + 2 * k, 2), 1)
 
 
 def apply(x: np.ndarray, weight: np.ndarray, lines: Lines, kernel: Sizes, out: Sizes) -> np.ndarray:
@@ -208,10 +230,7 @@ def apply(x: np.ndarray, weight: np.ndarray, lines: Lines, kernel: Sizes, out: S
     matrix = make_matrix(weight, lines, kernel)
     full = tuple([line.number * line.strip for line in lines])
     result = np.empty((len(x), channels, *full), x.dtype)
-    # (N, channels, count, strip, count, strip, ...) of the result, as (N, count, count, ..., strip, ..., channels)
-    parts = result.reshape(len(x), channels, *itertools.chain.from_iterable((n.number, n.strip) for n in lines))
-    k = len(lines)
-    parts = parts.transpose(0, *range(2, 2 + 2 * k, 2), *range(3, 3 + 2 * k, 2), 1)
+    parts = tiles_of(result, lines)
 
     def work(start: int, stop: int) -> None:
         wide = None
@@ -231,15 +250,7 @@ def apply_weight(x: np.ndarray, g: np.ndarray, lines: Lines, kernel: Sizes) -> n
     """(N, in, *size) with (N, out channels, *out) gives (places, in, out channels): the gradient of the kernel."""
     job = Job(x, lines)
     o = g.shape[1]
-    full = tuple([line.number * line.strip for line in lines])
-    if g.shape[2:] != full:
-        grown = np.zeros((*g.shape[:2], *full), g.dtype)
-        grown[spatial(*[slice(0, n) for n in g.shape[2:]])] = g
-        g = grown
-    g = np.ascontiguousarray(g)
-    parts = g.reshape(len(g), o, *itertools.chain.from_iterable((n.number, n.strip) for n in lines))
-    k = len(lines)
-    parts = parts.transpose(0, *range(2, 2 + 2 * k, 2), *range(3, 3 + 2 * k, 2), 1)
+    parts = tiles_of(g, lines)
     strips = math.prod([line.strip for line in lines])
     # A sum for each of a fixed number of shares, whatever the number of threads, so that the result is always the same.
     shares = min(SHARES, len(job.pieces))

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from tinygrad_dl.ops import conv_columns, conv_rows
+from tinygrad_dl.ops import conv_columns, conv_rows, winograd
 from tinygrad_dl.ops.conv_shapes import Pads, Sizes, spatial
 
 FEW = 6  # channels, below which a run of memory with channels last is too short to be worth it
@@ -30,6 +30,8 @@ def convolve(
 ) -> np.ndarray:
     """(N, C, *in) with (O, C / groups, *kernel) gives (N, O, *out)."""
     kernel = weight.shape[2:]
+    if winograd.fits(x.shape[1], len(weight), kernel, stride, pads, dilation, groups, out, x.dtype) and len(x):
+        return winograd.convolve(x, weight, out, pads)
     t = strip(x.shape[1], len(weight), kernel, stride, dilation, groups, out)
     if not t or not x.size:
         return conv_columns.convolve(x, weight, out, stride, pads, dilation, groups)
@@ -43,6 +45,8 @@ def convolve_transposed(
 ) -> np.ndarray:
     """(N, O, *out) with (O, C / groups, *kernel) gives (N, C, *size)."""
     kernel, channels = weight.shape[2:], weight.shape[1] * groups
+    if winograd.fits(g.shape[1], channels, kernel, stride, pads, dilation, groups, size, g.dtype) and len(g):
+        return winograd.convolve_transposed(g, weight, size, pads)
     t = strip(g.shape[1], channels, kernel, (1,) * len(kernel), dilation, groups, size)
     pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
     if max(stride) == 1 and (groups > 1 or pointless):
@@ -77,6 +81,8 @@ def convolve_weight(
     x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> np.ndarray:
     """(N, C, *in) with (N, O, *out) gives (O, C / groups, *kernel): the gradient of the weight."""
+    if winograd.fits(x.shape[1], g.shape[1], kernel, stride, pads, dilation, groups, g.shape[2:], x.dtype) and len(x):
+        return winograd.convolve_weight(x, g, pads)
     t = strip(x.shape[1], g.shape[1], kernel, stride, dilation, groups, g.shape[2:])
     if not t or not x.size or not g.size:
         return conv_columns.convolve_weight(x, g, kernel, stride, pads, dilation, groups)

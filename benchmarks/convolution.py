@@ -1,0 +1,146 @@
+"""Every way of computing a convolution, beside PyTorch's, on the shapes of small models.
+
+    python benchmarks/convolution.py [--rounds 40] [--only NAME] [--threads 2]
+
+For each shape, and for the result, the input's gradient and the weight's gradient, prints the time in ms (the best of
+the rounds: in the others the machine was busier) and the speed in GF/s of arithmetic that the definition needs. The
+ways take turns. The last column is the way that `tinygrad_dl.ops.conv` chooses by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_dl import set_num_threads
+from tinygrad_dl.ops import conv, conv_columns, conv_rows, winograd
+from tinygrad_dl.ops.conv_shapes import conv_size
+
+
+class Shape(NamedTuple):
+    """A convolution over images."""
+
+    name: str
+    input: tuple[int, ...]
+    weight: tuple[int, ...]
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+
+
+SHAPES = [
+    Shape("LeNet 1", (64, 1, 28, 28), (6, 1, 5, 5), 1, 2),
+    Shape("LeNet 2", (64, 6, 14, 14), (16, 6, 5, 5)),
+    Shape("ResNet first", (32, 3, 32, 32), (16, 3, 3, 3), 1, 1),
+    Shape("ResNet 16", (32, 16, 32, 32), (16, 16, 3, 3), 1, 1),
+    Shape("ResNet 16-32", (32, 16, 32, 32), (32, 16, 3, 3), 2, 1),
+    Shape("ResNet 16-32, 1x1", (32, 16, 32, 32), (32, 16, 1, 1), 2, 0),
+    Shape("ResNet 32", (32, 32, 16, 16), (32, 32, 3, 3), 1, 1),
+    Shape("ResNet 32-64", (32, 32, 16, 16), (64, 32, 3, 3), 2, 1),
+    Shape("ResNet 64", (32, 64, 8, 8), (64, 64, 3, 3), 1, 1),
+    Shape("64 on 16x16", (32, 64, 16, 16), (64, 64, 3, 3), 1, 1),
+    Shape("autoencoder 1", (64, 1, 28, 28), (16, 1, 3, 3), 2, 1),
+    Shape("autoencoder 2", (64, 16, 14, 14), (32, 16, 3, 3), 2, 1),
+    Shape("1x1", (32, 64, 16, 16), (128, 64, 1, 1)),
+    Shape("depthwise", (32, 64, 16, 16), (64, 1, 3, 3), 1, 1, 64),
+]
+STRIPS = (1, 2, 4, 7, 14)
+Way = Callable[[], Any]
+
+
+def ways(shape: Shape) -> dict[str, dict[str, Way]]:
+    """kind -> name -> the call."""
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(size, dtype=np.float32) for size in (shape.input, shape.weight))
+    kernel, stride, dilation = w.shape[2:], (shape.stride,) * 2, (1, 1)
+    pads = ((shape.padding, shape.padding),) * 2
+    out, size, groups = conv_size(x.shape[2:], kernel, stride, pads, dilation), x.shape[2:], shape.groups
+    g = rng.standard_normal((len(x), len(w), *out), dtype=np.float32)
+    options: Any = (stride, pads, dilation, groups)
+    found: dict[str, dict[str, Way]] = {
+        "result": {"columns": lambda: conv_columns.convolve(x, w, out, *options)},
+        "input's": {"columns": lambda: conv_columns.convolve_transposed(g, w, size, *options)},
+        "weight's": {"columns": lambda: conv_columns.convolve_weight(x, g, kernel, *options)},
+    }
+    if groups == 1:
+        for t in STRIPS:
+            add_rows(found, t, x, w, g, stride, pads)
+    if kernel == (3, 3) and stride == (1, 1) and groups == 1:
+        found["result"]["Winograd"] = lambda: winograd.convolve(x, w, out, pads)
+        found["input's"]["Winograd"] = lambda: winograd.convolve_transposed(g, w, size, pads)
+        found["weight's"]["Winograd"] = lambda: winograd.convolve_weight(x, g, pads)
+    add_pytorch(found, x, w, g, shape)
+    found["result"]["chosen"] = lambda: conv.convolution.duck(x, w, None, *options)
+    found["input's"]["chosen"] = lambda: conv.convolution_transpose.duck(g, w, None, *options, size)
+    found["weight's"]["chosen"] = lambda: conv.convolution_weight.duck(x, g, kernel, *options)
+    return found
+
+
+def add_rows(found: dict[str, dict[str, Way]], t: int, x: Any, w: Any, g: Any, stride: Any, pads: Any) -> None:
+    """Rows in strips of t."""
+    kernel, out, size = w.shape[2:], g.shape[2:], x.shape[2:]
+    flat = w.reshape(*w.shape[:2], -1)
+    lines = conv_rows.forward_lines(size, out, kernel, stride, pads, (1, 1), t)
+    back = conv_rows.backward_lines(out, size, kernel, stride, pads, t)
+    name = f"rows {t}"
+    if not out[1] % t:
+        found["result"][name] = lambda: conv_rows.apply(x, flat.transpose(2, 1, 0), lines, kernel, out)
+        found["weight's"][name] = lambda: conv_rows.apply_weight(x, g, lines, kernel)
+    if not size[1] % (t * stride[1]):
+        found["input's"][name] = lambda: conv_rows.apply(g, flat.transpose(2, 0, 1), back, kernel, size)
+
+
+def add_pytorch(found: dict[str, dict[str, Way]], x: Any, w: Any, g: Any, shape: Shape) -> None:
+    """PyTorch's own functions, the gradients without its recording."""
+    torch = importlib.import_module("torch")
+    a, b, c = (torch.from_numpy(each) for each in (x, w, g))
+    pairs = [shape.stride] * 2, [shape.padding] * 2, [1, 1]
+    backward = torch.ops.aten.convolution_backward
+    rest = (None, *pairs, False, [0, 0], shape.groups)
+    found["result"]["PyTorch"] = lambda: torch.conv2d(a, b, None, *pairs, shape.groups)
+    found["input's"]["PyTorch"] = lambda: backward(c, a, b, *rest, [True, False, False])
+    found["weight's"]["PyTorch"] = lambda: backward(c, a, b, *rest, [False, True, False])
+
+
+def best(calls: dict[str, Way], rounds: int) -> dict[str, float]:
+    """The shortest time of each, in turn."""
+    times = dict.fromkeys(calls, float("inf"))
+    for _ in range(rounds):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name] = min(times[name], time.perf_counter() - start)
+    return times
+
+
+def main() -> None:
+    """Prints the table as it is measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--threads", type=int, default=0, help="of both; for 1, set OPENBLAS_NUM_THREADS=1 too")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        set_num_threads(arguments.threads)
+        importlib.import_module("torch").set_num_threads(arguments.threads)
+    names = ["columns", *[f"rows {t}" for t in STRIPS], "Winograd", "PyTorch", "chosen"]
+    print(f"| shape | of | {' | '.join(names)} | ratio |\n|{'---|' * (len(names) + 3)}")
+    for shape in SHAPES:
+        if arguments.only not in shape.name:
+            continue
+        out = conv_size(shape.input[2:], shape.weight[2:], (shape.stride,) * 2, ((shape.padding,) * 2,) * 2, (1, 1))
+        work = 2 * shape.input[0] * int(np.prod(shape.weight)) * int(np.prod(out))
+        for kind, calls in ways(shape).items():
+            times = best(calls, arguments.rounds)
+            cells = [f"{times[n] * 1e3:.2f} ({work / times[n] / 1e9:.0f})" if n in times else "" for n in names]
+            ratio = times["chosen"] / times["PyTorch"]
+            print(f"| {shape.name} | {kind} | {' | '.join(cells)} | {ratio:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
