@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from course import example
+from sklearn.datasets import load_digits
 
 import tinygrad_dl as td
 
@@ -278,3 +279,51 @@ def test_folds_err_less_than_one_hold_out():
 def test_the_score_of_the_winner_flatters(seed):
     mean, best, _ = example("13_data_splits").chosen(seed, 4)
     assert best > mean
+
+
+# -- 19: detection ---------------------------------------------------------------------------------
+
+
+def detection_canvases(seed, count):
+    detection, data = example("19_detection"), load_digits()
+    return detection.canvases(data.images, data.target, count, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_two_anchors_have_room_for_what_one_has_not(seed):
+    detection = example("19_detection")
+    _, boxes, labels = detection_canvases(seed, 150)
+    total = sum(map(len, labels))
+    one, two = (detection.encode(boxes, labels, a)[1] / total for a in (detection.ANCHORS[:1], detection.ANCHORS))
+    assert one > 0.05 and two < 0.015
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_net_that_says_what_it_should_is_judged_as_perfect(seed):
+    detection = example("19_detection")
+    _, boxes, labels = detection_canvases(seed, 60)
+    target, lost = detection.encode(boxes, labels, detection.ANCHORS)
+    target = target.numpy()
+    output = np.zeros((60, 2, 6, 6, 15))
+    taken = target[..., 0] == 1
+    output[..., 0] = np.where(taken, 30, -30)
+    corners = target[taken][:, 1:5]
+    share = (corners[:, :2] + corners[:, 2:]) / 2 / detection.STRIDE % 1
+    anchor = np.array(detection.ANCHORS)[np.nonzero(taken)[1]]
+    numbers = output[taken]
+    numbers[:, 1:3] = np.log((share + 1e-9) / (1 - share))
+    numbers[:, 3:5] = np.log((corners[:, 2:] - corners[:, :2]) / anchor)
+    numbers[np.arange(len(numbers)), 5 + target[taken][:, 5].astype(int)] = 30
+    output[taken] = numbers
+    said = td.tensor(output).permute(0, 1, 4, 2, 3).reshape(60, 30, 6, 6).float()
+    found = detection.measure(said, boxes, labels, suppress=True)
+    assert found["precision"] == 1.0
+    assert found["recall"] > 0.97 and found["mAP"] > 0.97  # all but what lies on another of its kind
+    unsuppressed = detection.measure(said, boxes, labels, suppress=False)
+    assert unsuppressed["recall"] == pytest.approx(1 - lost / sum(map(len, labels)))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_detector_learns(seed):
+    losses = example("19_detection").run(seed, count=96, epochs=3)["loss"]
+    assert losses[-1] < 0.7 * losses[0]
