@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from tinygrad_dl.ops.one_blas_thread import spread_products
 
 SHARES = 4  # into which a weight's gradient is summed
 SMALL = 2**18  # bytes of rows, below which a second thread is not worth waking
-BLOCK = 2**19  # bytes of rows that are made at a time: they stay in the cache until the product has read them
+BLOCK = 2**20  # bytes of rows that are made at a time: they stay in the cache until the product has read them
 
 
 class Line(NamedTuple):
@@ -145,16 +145,27 @@ def fold_matrix(matrix: np.ndarray, lines: Lines, kernel: Sizes, c: int, o: int)
 Piece = tuple[int, int, int, int]  # samples from, to; strips along the first dimension from, to
 
 
+class Frame(NamedTuple):
+    """A part of the input with channels last and its padding: filled again for each piece of the same kind."""
+
+    fits: tuple[int, int, int]  # how many samples, strips from, to
+    inner: np.ndarray  # where the input goes
+    taken: Any  # and which part of it
+    seen: np.ndarray  # the windows, as a view (N, *numbers, *window, channels)
+    rows: int  # how many windows
+
+
 class Job:
     """Pieces of the work on an array (N, C, *size): blocks of samples, or of strips' rows where a sample is large."""
 
-    def __init__(self, x: np.ndarray, lines: Lines):
-        self.x, self.lines = x, lines
+    def __init__(self, x: np.ndarray, lines: Lines, block: int):
+        self.lines = lines
+        self.moved = np.moveaxis(x, 1, -1)
         self.channels = x.shape[1]
         self.width = math.prod([line.window for line in lines]) * self.channels  # of a row of the matrix
         self.behind = math.prod([line.number for line in lines[1:]])
         row_bytes = max(1, self.width * self.behind * x.itemsize)
-        limit = min(max(BLOCK, row_bytes), LARGEST)
+        limit = min(max(block, row_bytes), LARGEST)
         rows = lines[0].number
         if rows * row_bytes <= limit:
             step = max(1, limit // max(1, rows * row_bytes))
@@ -166,47 +177,46 @@ class Job:
             starts = range(0, rows, step)
             self.pieces = [(n, n + 1, a, min(a + step, rows)) for n, a in itertools.product(range(len(x)), starts)]
 
-    def rows(self, piece: Piece, wide: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """The matrix of a piece, and the array with channels last that it was taken from, to be used again."""
-        seen, wide = self.seen(piece, wide)
-        return seen.reshape(math.prod(seen.shape[: len(self.lines) + 1]), self.width), wide
+    def rows(self, piece: Piece, frame: Frame | None) -> tuple[np.ndarray, Frame]:
+        """The matrix of a piece, and the frame that it was taken from, to be used again."""
+        frame = self.fill(piece, frame)
+        return frame.seen.reshape(frame.rows, self.width), frame
 
-    def seen(self, piece: Piece, wide: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """The windows of a piece as a view (N, *strips, *window, channels), and the array that it shows."""
+    def fill(self, piece: Piece, frame: Frame | None) -> Frame:
+        """A frame that shows the piece."""
         n0, n1, r0, r1 = piece
-        x, lines = self.x, self.lines
-        first = lines[0]
-        begins = [r0 * first.step - first.before, *[-line.before for line in lines[1:]]]
-        counts = [r1 - r0, *[line.number for line in lines[1:]]]
+        if frame is None or frame.fits != (n1 - n0, r0, r1):
+            frame = self._frame(n1 - n0, r0, r1)
+        frame.inner[...] = self.moved[n0:n1][frame.taken]
+        return frame
+
+    def _frame(self, n: int, r0: int, r1: int) -> Frame:
+        """Memory for n samples' strips r0 to r1, with the padding in it, and views of it."""
+        lines = self.lines
+        begins = [r0 * lines[0].step - lines[0].before, *[-line.before for line in lines[1:]]]
+        numbers = [r1 - r0, *[line.number for line in lines[1:]]]
         extents = [
-            (count - 1) * line.step + (line.window - 1) * line.apart + 1
-            for count, line in zip(counts, lines, strict=True)
+            (number - 1) * line.step + (line.window - 1) * line.apart + 1
+            for number, line in zip(numbers, lines, strict=True)
         ]
         inside, taken = [], []
-        whole = True
-        for begin, extent, size in zip(begins, extents, x.shape[2:], strict=True):
-            low, high = max(begin, 0), max(min(begin + extent, size), max(begin, 0))
+        for begin, extent, size in zip(begins, extents, self.moved.shape[1:-1], strict=True):
+            low = max(begin, 0)
+            high = max(min(begin + extent, size), low)
             inside.append(slice(low - begin, high - begin))
             taken.append(slice(low, high))
-            whole = whole and low == begin and high == begin + extent
-        shape = (n1 - n0, *extents, self.channels)
-        if wide is None or wide.shape != shape or r0 or r1 != first.number:
-            wide = np.empty(shape, x.dtype) if whole else np.zeros(shape, x.dtype)
-        wide[(slice(None), *inside)] = np.moveaxis(x[(slice(n0, n1), slice(None), *taken)], 1, -1)
+        wide = np.zeros((n, *extents, self.channels), self.moved.dtype)
         steps = wide.strides[1:-1]
-        seen = np.ndarray(
-            (n1 - n0, *counts, *[line.window for line in lines], self.channels),
-            x.dtype,
-            wide,
-            0,
-            (
-                wide.strides[0],
-                *[line.step * step for line, step in zip(lines, steps, strict=True)],
-                *[line.apart * step for line, step in zip(lines, steps, strict=True)],
-                wide.strides[-1],
-            ),
+        shape = (n, *numbers, *[line.window for line in lines], self.channels)
+        strides = (
+            wide.strides[0],
+            *[line.step * step for line, step in zip(lines, steps, strict=True)],
+            *[line.apart * step for line, step in zip(lines, steps, strict=True)],
+            wide.strides[-1],
         )
-        return seen, wide
+        seen: np.ndarray = np.ndarray(shape, wide.dtype, wide, 0, strides)
+        everything = slice(None)
+        return Frame((n, r0, r1), wide[(everything, *inside)], (everything, *taken), seen, n * math.prod(numbers))
 
 
 def tiles_of(array: np.ndarray, lines: Lines) -> np.ndarray:
@@ -225,7 +235,7 @@ def tiles_of(array: np.ndarray, lines: Lines) -> np.ndarray:
 
 def apply(x: np.ndarray, weight: np.ndarray, lines: Lines, kernel: Sizes, out: Sizes) -> np.ndarray:
     """(N, in, *size) with (places, in, out channels) gives (N, out channels, *out)."""
-    job = Job(x, lines)
+    job = Job(x, lines, BLOCK)
     channels = weight.shape[2]
     matrix = make_matrix(weight, lines, kernel)
     full = tuple([line.number * line.strip for line in lines])
@@ -233,9 +243,9 @@ def apply(x: np.ndarray, weight: np.ndarray, lines: Lines, kernel: Sizes, out: S
     parts = tiles_of(result, lines)
 
     def work(start: int, stop: int) -> None:
-        wide = None
+        frame = None
         for piece in job.pieces[start:stop]:
-            rows, wide = job.rows(piece, wide)
+            rows, frame = job.rows(piece, frame)
             n0, n1, r0, r1 = piece
             target = parts[n0:n1, r0:r1]
             target[...] = rows.dot(matrix).reshape(target.shape)
@@ -248,7 +258,7 @@ def apply(x: np.ndarray, weight: np.ndarray, lines: Lines, kernel: Sizes, out: S
 
 def apply_weight(x: np.ndarray, g: np.ndarray, lines: Lines, kernel: Sizes) -> np.ndarray:
     """(N, in, *size) with (N, out channels, *out) gives (places, in, out channels): the gradient of the kernel."""
-    job = Job(x, lines)
+    job = Job(x, lines, BLOCK)
     o = g.shape[1]
     parts = tiles_of(g, lines)
     strips = math.prod([line.strip for line in lines])
@@ -257,10 +267,10 @@ def apply_weight(x: np.ndarray, g: np.ndarray, lines: Lines, kernel: Sizes) -> n
     sums = np.zeros((shares, job.width, strips * o), x.dtype)
 
     def work(start: int, stop: int) -> None:
-        wide = None
+        frame = None
         for share in range(start, stop):
             for piece in job.pieces[share::shares]:
-                rows, wide = job.rows(piece, wide)
+                rows, frame = job.rows(piece, frame)
                 n0, n1, r0, r1 = piece
                 slopes = parts[n0:n1, r0:r1].reshape(len(rows), strips * o)
                 sums[share] += rows.T.dot(slopes)

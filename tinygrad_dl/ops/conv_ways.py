@@ -51,7 +51,7 @@ def convolve_transposed(
     pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
     if max(stride) == 1 and (groups > 1 or pointless):
         return _by_flipping(g, weight, size, pads, dilation, groups)
-    if not t or pointless or not g.size or channels < FEW // 2:
+    if not t or pointless or not g.size or channels < FEW:
         return conv_columns.convolve_transposed(g, weight, size, stride, pads, dilation, groups)
     if max(stride) > 1:
         t = 1

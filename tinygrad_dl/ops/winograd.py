@@ -18,12 +18,13 @@ import math
 import numpy as np
 
 from tinygrad_dl.dtypes import float32
-from tinygrad_dl.ops.conv_rows import SHARES, Job, Line, tiles_of
+from tinygrad_dl.ops.conv_rows import SHARES, Frame, Job, Line, Piece, tiles_of
 from tinygrad_dl.ops.conv_shapes import Pads, Sizes, spatial
 from tinygrad_dl.ops.one_blas_thread import spread_products
 
 TILE, WINDOW, KERNEL = 4, 6, 3
 FEWEST = 24  # channels, below which the transforms cost more than they save
+BLOCK = 2**19  # bytes of windows that are transformed at a time: they and the products stay in the cache
 WASTE = 1.4  # how many times the area of the result the tiles may have
 
 
@@ -68,17 +69,17 @@ def _lines(out: Sizes, pads: Pads) -> tuple[Line, ...]:
     return tuple([Line(WINDOW, 1, TILE, TILE, -(-n // TILE), a, ()) for n, (a, _) in zip(out, pads, strict=True)])
 
 
-def _windows(job: Job, piece: tuple[int, int, int, int], wide: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """The transformed windows of a piece, (36, tiles, channels)."""
-    seen, wide = job.seen(piece, wide)
-    columns = seen.transpose(3, 4, 0, 1, 2, 5).reshape(WINDOW * WINDOW, -1)
-    return transforms()[0].dot(columns).reshape(WINDOW * WINDOW, -1, job.channels), wide
+def _windows(job: Job, piece: Piece, frame: Frame | None) -> tuple[np.ndarray, Frame]:
+    """The transformed windows of a piece, (36, tiles, channels), and the frame to be used again."""
+    frame = job.fill(piece, frame)
+    columns = frame.seen.transpose(3, 4, 0, 1, 2, 5).reshape(WINDOW * WINDOW, -1)
+    return transforms()[0].dot(columns).reshape(WINDOW * WINDOW, -1, job.channels), frame
 
 
 def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, pads: Pads) -> np.ndarray:
     """(N, C, H, W) with (O, C, 3, 3) gives (N, O, *out)."""
     lines = _lines(out, pads)
-    job = Job(x, lines)
+    job = Job(x, lines, BLOCK)
     o, c = weight.shape[:2]
     kernels = transforms()[1].dot(weight.reshape(o * c, KERNEL * KERNEL).T).reshape(-1, o, c)
     kernels = np.ascontiguousarray(kernels.transpose(0, 2, 1))
@@ -86,9 +87,9 @@ def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, pads: Pads) -> np.nd
     tiles = tiles_of(result, lines)
 
     def work(start: int, stop: int) -> None:
-        wide = None
+        frame = None
         for piece in job.pieces[start:stop]:
-            seen, wide = _windows(job, piece, wide)
+            seen, frame = _windows(job, piece, frame)
             n0, n1, r0, r1 = piece
             target = tiles[n0:n1, r0:r1].transpose(3, 4, 0, 1, 2, 5)
             products = np.matmul(seen, kernels).reshape(WINDOW * WINDOW, -1)
@@ -110,16 +111,16 @@ def convolve_weight(x: np.ndarray, g: np.ndarray, pads: Pads) -> np.ndarray:
     """(N, C, H, W) with (N, O, *out) gives (O, C, 3, 3): the sum over all tiles is taken between the transforms."""
     out, o, c = g.shape[2:], g.shape[1], x.shape[1]
     lines = _lines(out, pads)
-    job = Job(x, lines)
+    job = Job(x, lines, BLOCK)
     tiles = tiles_of(g, lines)
     shares = min(SHARES, len(job.pieces))
     sums = np.zeros((shares, WINDOW * WINDOW, c, o), x.dtype)
 
     def work(start: int, stop: int) -> None:
-        wide = None
+        frame = None
         for share in range(start, stop):
             for piece in job.pieces[share::shares]:
-                seen, wide = _windows(job, piece, wide)
+                seen, frame = _windows(job, piece, frame)
                 n0, n1, r0, r1 = piece
                 slopes = tiles[n0:n1, r0:r1].transpose(3, 4, 0, 1, 2, 5).reshape(TILE * TILE, -1)
                 slopes = transforms()[2].T.dot(slopes).reshape(WINDOW * WINDOW, -1, o)
