@@ -11,6 +11,7 @@ from typing import Any
 
 import networks
 import numpy as np
+from gpt import gpt
 
 Step = Callable[[], Any]
 
@@ -173,5 +174,6 @@ CASES: dict[str, tuple[Callable[[Any], Step], float]] = {
     "ResNet 16-32-64": (resnet, 1.0),
     "LSTM 32x50x128": (lstm, 0.9),
     "convolutional autoencoder": (autoencoder, 0.9),
+    "GPT, 4 layers of 128": (gpt, 0.9),
     "import + first gradient": (first_gradient, 0.1),
 }
