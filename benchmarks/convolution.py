@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dl import set_num_threads
-from tinygrad_dl.ops import conv, conv_columns, conv_rows, winograd
+from tinygrad_dl.ops import conv, conv_columns, conv_depthwise, conv_rows, winograd
 from tinygrad_dl.ops.conv_shapes import conv_size
 
 
@@ -74,6 +74,8 @@ def ways(shape: Shape) -> dict[str, dict[str, Way]]:
         found["result"]["Winograd"] = lambda: winograd.convolve(x, w, out, pads)
         found["input's"]["Winograd"] = lambda: winograd.convolve_transposed(g, w, size, pads)
         found["weight's"]["Winograd"] = lambda: winograd.convolve_weight(x, g, pads)
+    if groups == len(w) == x.shape[1] and stride == (1, 1):
+        found["weight's"]["shifted"] = lambda: conv_depthwise.convolve_weight(x, g, kernel, pads, dilation)
     add_pytorch(found, x, w, g, shape)
     found["result"]["chosen"] = lambda: conv.convolution.duck(x, w, None, *options)
     found["input's"]["chosen"] = lambda: conv.convolution_transpose.duck(g, w, None, *options, size)
@@ -128,7 +130,7 @@ def main() -> None:
     if arguments.threads:
         set_num_threads(arguments.threads)
         importlib.import_module("torch").set_num_threads(arguments.threads)
-    names = ["columns", *[f"rows {t}" for t in STRIPS], "Winograd", "PyTorch", "chosen"]
+    names = ["columns", *[f"rows {t}" for t in STRIPS], "Winograd", "shifted", "PyTorch", "chosen"]
     print(f"| shape | of | {' | '.join(names)} | ratio |\n|{'---|' * (len(names) + 3)}")
     for shape in SHAPES:
         if arguments.only not in shape.name:

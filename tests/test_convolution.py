@@ -8,7 +8,7 @@ import pytest
 import tinygrad_dl as td
 from tinygrad_dl import nn
 from tinygrad_dl.nn import functional
-from tinygrad_dl.ops import conv_columns, conv_rows, one_blas_thread, winograd
+from tinygrad_dl.ops import conv_columns, conv_depthwise, conv_rows, one_blas_thread, winograd
 from tinygrad_dl.ops.conv_shapes import conv_size
 
 
@@ -211,6 +211,23 @@ def test_rows_equal_columns(monkeypatch, t, stride, padding, kernel, block):
     close(gw, conv_columns.convolve_weight(x, y, w.shape[2:], *options, 1))
     gx = conv_rows.apply(y, flat.transpose(2, 0, 1), back, w.shape[2:], size)
     close(gx, conv_columns.convolve_transposed(y, w, size, *options, 1))
+
+
+@pytest.mark.parametrize("block", [1, 2**18])
+@pytest.mark.parametrize(
+    "dilation, padding", [((1, 1), ((1, 1), (1, 1))), ((1, 2), ((0, 2), (3, 0))), ((2, 1), ((0, 0),) * 2)]
+)
+@pytest.mark.parametrize("multiplier", [1, 2])
+def test_depthwise_weight_gradients_equal_those_by_columns(monkeypatch, block, dilation, padding, multiplier):
+    monkeypatch.setattr(conv_depthwise, "BLOCK", block)
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((3, 4, 8, 9)), rng.standard_normal((4 * multiplier, 1, 3, 3))
+    out = conv_size((8, 9), (3, 3), (1, 1), padding, dilation)
+    options = ((1, 1), padding, dilation, 4)
+    assert conv_depthwise.fits(4, w.shape, (1, 1), padding, dilation, 4, "d")
+    y = conv_columns.convolve(x, w, out, *options)
+    gw = conv_columns.convolve_weight(x, y, (3, 3), *options)
+    close(conv_depthwise.convolve_weight(x, y, (3, 3), padding, dilation), gw)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (13, 9), (4, 30)])

@@ -161,15 +161,16 @@ def test_module(name, args, kwargs, shape):
         np.testing.assert_allclose(mine.grad.numpy(), other.grad.numpy(), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name, args, kwargs, shape", [m for m in MODULES if "Conv" in m[0]][::3])
-def test_start_values(name, args, kwargs, shape):
-    made = (
-        [getattr(lib, name)(100, 120, *args[2:], **kwargs) for lib in (nn, torch.nn)] if "groups" not in kwargs else []
-    )
-    for parameters in zip(*[layer.parameters() for layer in made], strict=True):
-        mine, other = (p.detach().numpy() for p in parameters)
-        assert abs(mine.max() - other.max()) < 0.1 * other.max()
-        assert abs(mine.std() - other.std()) < 0.1 * other.std()
+@pytest.mark.parametrize(
+    "name", ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
+)
+def test_start_values(name):
+    td.manual_seed(0), torch.manual_seed(0)
+    ours, theirs = (getattr(lib, name)(60, 90, 3, groups=2) for lib in (nn, torch.nn))
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        a, b = mine.detach().numpy(), other.detach().numpy()
+        assert abs(a.max() - b.max()) < 0.06 * b.max() and abs(a.min() - b.min()) < 0.06 * b.max()
+        assert abs(a.std() - b.std()) < 0.2 * b.std()
 
 
 @pytest.mark.parametrize("size", [(9, 11), (10, 12), [2, 6, 10, 11]])

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from tinygrad_dl.ops import conv_columns, conv_rows, winograd
+from tinygrad_dl.ops import conv_columns, conv_depthwise, conv_rows, winograd
 from tinygrad_dl.ops.conv_shapes import Pads, Sizes, spatial
 
 FEW = 6  # channels, below which a run of memory with channels last is too short to be worth it
@@ -83,6 +83,9 @@ def convolve_weight(
     """(N, C, *in) with (N, O, *out) gives (O, C / groups, *kernel): the gradient of the weight."""
     if winograd.fits(x.shape[1], g.shape[1], kernel, stride, pads, dilation, groups, g.shape[2:], x.dtype) and len(x):
         return winograd.convolve_weight(x, g, pads)
+    shape = (g.shape[1], x.shape[1] // groups, *kernel)
+    if conv_depthwise.fits(x.shape[1], shape, stride, pads, dilation, groups, x.dtype.char) and x.size:
+        return conv_depthwise.convolve_weight(x, g, kernel, pads, dilation)
     t = strip(x.shape[1], g.shape[1], kernel, stride, dilation, groups, g.shape[2:])
     if not t or not x.size or not g.size:
         return conv_columns.convolve_weight(x, g, kernel, stride, pads, dilation, groups)
