@@ -50,6 +50,9 @@ import tinygrad_dl as td
         (lambda: td.randperm(4), (4,), "int64"),
         (lambda: td.normal(0.0, td.ones(3)), (3,), "float32"),
         (lambda: td.bernoulli(td.full((3,), 0.5)), (3,), "float32"),
+        (lambda: td.multinomial(td.ones(3, 5), 4), (3, 4), "int64"),
+        (lambda: td.ones(5, dtype=td.float64).multinomial(9, replacement=True), (9,), "int64"),
+        (lambda: td.multinomial(td.ones(0, 5), 1), (0, 1), "int64"),
         (lambda: td.Tensor([1, 2]), (2,), "float32"),
     ],
 )
@@ -96,6 +99,13 @@ def test_memory_is_shared_or_copied_as_named():
         (lambda: td.randperm(-1), ValueError, "n >= 0"),
         (lambda: td.rand(2, dtype=td.int64), TypeError, "expected a floating dtype, got int64"),
         (lambda: td.bernoulli(td.full((1,), 2.0)), ValueError, "between 0 and 1"),
+        (lambda: td.multinomial(td.arange(3), 1), TypeError, r"floating weights, got int64.*\.float\(\)"),
+        (lambda: td.multinomial(td.ones(2, 2, 2), 1), ValueError, r"shape \(n,\).*got shape \(2, 2, 2\)"),
+        (lambda: td.multinomial(td.ones(2), 0), ValueError, "num_samples >= 1.*and 0"),
+        (lambda: td.multinomial(td.ones(2), 3), ValueError, "3 or more weights above 0.*got 2.*replacement=True"),
+        (lambda: td.multinomial(td.zeros(2), 3, True), ValueError, "1 or more weights above 0.*got 0"),
+        (lambda: td.multinomial(td.tensor([1.0, -1.0]), 1), ValueError, r"0 or more.*softmax"),
+        (lambda: td.multinomial(td.tensor([1.0, np.nan]), 1), ValueError, "finite"),
         (lambda: td.normal(0.0, td.full((1,), -1.0)), ValueError, "std >= 0"),
         (lambda: td.arange(0, 1, 0), ValueError, "step must not be 0"),
         (lambda: td.linspace(0, 1, -1), ValueError, "steps >= 0"),
@@ -150,6 +160,17 @@ def test_distributions():
     assert u.min() >= 0 and u.max() < 1 and abs(u.mean() - 0.5) < 0.01
     assert abs(td.bernoulli(td.full((100_000,), 0.3)).numpy().mean() - 0.3) < 0.01
     assert set(td.randint(2, 5, (1000,)).tolist()) == {2, 3, 4}
+
+
+@pytest.mark.parametrize("replacement", [False, True])
+def test_multinomial_draws_by_weight(replacement):
+    td.manual_seed(0)
+    weights = td.tensor([0.0, 1.0, 0.0, 2.0, 5.0, 0.0])
+    drawn = td.multinomial(weights.expand(20_000, 6), 2, replacement).numpy()
+    np.testing.assert_allclose(np.bincount(drawn[:, 0], minlength=6) / 20_000, weights / 8, atol=0.01)
+    again = (drawn[:, 0] == drawn[:, 1]).mean()
+    # Either both are alike as often as two draws are, (1 + 4 + 25) / 64 of the time, or never.
+    assert again == pytest.approx(30 / 64, abs=0.01) if replacement else again == 0
 
 
 def test_filling_in_place():

@@ -15,6 +15,7 @@ __all__ = [
     "get_rng_state",
     "initial_seed",
     "manual_seed",
+    "multinomial",
     "normal",
     "rand",
     "rand_like",
@@ -310,6 +311,49 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     return wrap(np.asarray(uniform(input.shape, np.float32, generator) < chance, input.dtype))
 
 
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
+) -> Tensor:
+    """Draws positions, each with a probability proportional to the weight there: of a vector, or of each row.
+
+    The weights, of shape (n,) or (rows, n), need not add up to 1; the result is (num_samples,) or (rows, num_samples).
+    No position is drawn twice unless `replacement`. A `ValueError` tells of another shape, of weights below 0 or not
+    finite, and of fewer weights above 0 than are to be drawn; a `TypeError` of weights that are not floating.
+
+    >>> import tinygrad_dl as td
+    >>> td.multinomial(td.tensor([0.0, 3.0, 0.0, 1.0]), 2).sort().values
+    tensor([1, 3])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.multinomial.html
+    """
+    weights = input._data
+    if not is_floating(weights.dtype):
+        raise TypeError(f"multinomial: expected floating weights, got {weights.dtype}; convert them with .float()")
+    if weights.ndim not in (1, 2) or num_samples < 1:
+        raise ValueError(
+            f"multinomial: expected weights of shape (n,) or (rows, n) and num_samples >= 1, got shape {weights.shape} "
+            f"and {num_samples}"
+        )
+    if not ((weights >= 0) & np.isfinite(weights)).all():
+        raise ValueError("multinomial: expected finite weights of 0 or more; of logits, take td.softmax(logits, -1)")
+    fewest = int(np.count_nonzero(weights, -1).min(initial=num_samples))
+    if fewest < (1 if replacement else num_samples):
+        raise ValueError(
+            f"multinomial: expected {1 if replacement else num_samples} or more weights above 0 in each row, got "
+            f"{fewest}; draw fewer, or with replacement=True"
+        )
+    weights, rng = weights.astype(np.float64), rng_of(generator)
+    if not replacement and num_samples > 1:
+        # The first to arrive, when the waiting times are exponential with these rates, are a draw without replacement.
+        waiting, rates = rng.standard_exponential(weights.shape), np.maximum(weights, 1e-300)
+        return wrap(np.argsort(waiting / rates, -1)[..., :num_samples].astype(np.int64, copy=False))
+    below = np.add.accumulate(weights, -1)
+    # Above 0, for rng.random is below 1: so a weight of 0 is never drawn.
+    marks = (1 - rng.random((*weights.shape[:-1], num_samples))) * below[..., -1:]
+    rows = zip(np.atleast_2d(below), np.atleast_2d(marks), strict=True)
+    return wrap(np.array([np.searchsorted(*row) for row in rows], np.int64).reshape(marks.shape))
+
+
 # -- filling tensors in place ------------------------------------------------------------------------
 
 
@@ -352,3 +396,5 @@ _filler("uniform_", _uniform, "Fills the tensor with numbers drawn uniformly fro
 _filler("normal_", _normal, "Fills the tensor with normal numbers of this mean and standard deviation; returns it.")
 _filler("bernoulli_", _bernoulli, "Fills the tensor with ones, with probability p, and zeros; returns it.")
 _filler("random_", _random, "Fills the tensor with whole numbers drawn from [low, high); returns it.")
+for method in (bernoulli, multinomial):
+    setattr(Tensor, method.__name__, method)
