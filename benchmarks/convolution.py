@@ -50,6 +50,7 @@ SHAPES = [
     Shape("depthwise", (32, 64, 16, 16), (64, 1, 3, 3), 1, 1, 64),
 ]
 STRIPS = (1, 2, 4, 7, 14)
+PAUSE = 0.003  # seconds: threads that have just worked wait a moment in a loop, and would disturb the next
 Way = Callable[[], Any]
 
 
@@ -109,7 +110,7 @@ def add_pytorch(found: dict[str, dict[str, Way]], x: Any, w: Any, g: Any, shape:
     found["weight's"]["PyTorch"] = lambda: backward(c, a, b, *rest, [False, True, False])
 
 
-def best(calls: dict[str, Way], rounds: int) -> dict[str, float]:
+def best(calls: dict[str, Way], rounds: int, pause: float) -> dict[str, float]:
     """The shortest time of each, in turn."""
     times = dict.fromkeys(calls, float("inf"))
     for _ in range(rounds):
@@ -117,6 +118,7 @@ def best(calls: dict[str, Way], rounds: int) -> dict[str, float]:
             start = time.perf_counter()
             call()
             times[name] = min(times[name], time.perf_counter() - start)
+            time.sleep(pause)
     return times
 
 
@@ -138,7 +140,7 @@ def main() -> None:
         out = conv_size(shape.input[2:], shape.weight[2:], (shape.stride,) * 2, ((shape.padding,) * 2,) * 2, (1, 1))
         work = 2 * shape.input[0] * int(np.prod(shape.weight)) * int(np.prod(out))
         for kind, calls in ways(shape).items():
-            times = best(calls, arguments.rounds)
+            times = best(calls, arguments.rounds, 0.0 if arguments.threads == 1 else PAUSE)
             cells = [f"{times[n] * 1e3:.2f} ({work / times[n] / 1e9:.0f})" if n in times else "" for n in names]
             ratio = times["chosen"] / times["PyTorch"]
             print(f"| {shape.name} | {kind} | {' | '.join(cells)} | {ratio:.2f} |", flush=True)

@@ -17,7 +17,7 @@ from tinygrad_dl.ops.one_blas_thread import spread_products
 
 SHARES = 4  # into which a weight's gradient is summed
 BLOCK = 2**20  # bytes of columns that are made at a time, if that is not less than one row of the result
-LARGEST = 64 * 2**20  # bytes that columns never take, however large a row is
+LARGEST = 64 * 2**20  # bytes that a block never takes, unless one row of the result alone takes more
 
 
 def padded(x: np.ndarray, pads: Pads) -> np.ndarray:
