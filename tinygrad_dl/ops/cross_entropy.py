@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.loss import reduced, share
 from tinygrad_dl.ops.overload import overload
+from tinygrad_dl.ops.owned import less
 from tinygrad_dl.ops.reduce import add_up, largest
 from tinygrad_dl.samples import array, error, integers, one_of, real
 from tinygrad_dl.tensor import Tensor
@@ -27,16 +28,25 @@ def class_axis(input: Any) -> int:
     return 0 if input.ndim == 1 else 1
 
 
-def row_logsumexp(input: Any) -> Any:
-    """log(sum(exp(input))) over the classes, their dimension kept as 1."""
+def log_total(input: Any) -> Any:
+    """log(sum(exp(input - top))) over the classes, top being the largest of a row; their dimension is kept as 1.
+
+    The gradient needs exp(input - top - log_total). With the two in one number, which may be 10000.69, it would
+    have that number's rounding.
+    """
     axis = class_axis(input)
     if type(input) is not np.ndarray:
         from tinygrad_dl.ops.softmax import logsumexp
 
-        return logsumexp(input, axis, True)
+        return logsumexp(input - largest(input._data, axis, True), axis, True)
+    return _top_and_total(input)[1]
+
+
+def _top_and_total(input: Any) -> tuple[Any, Any]:
+    axis = class_axis(input)
     top = largest(input, axis, True)
     e = input - top
-    return np.log(add_up(np.exp(e, out=e), axis, True)) + top
+    return top, np.log(add_up(np.exp(e, out=e), axis, True))
 
 
 def check_targets(input: Any, target: Any, ignore_index: int, name: str) -> Any:
@@ -138,7 +148,7 @@ def _naive_classes(
     name="cross_entropy",
     method=False,
     namespace="functional",
-    aux={"lse": row_logsumexp, "counts": None, "total": None},
+    aux={"top": None, "level": log_total, "counts": None, "total": None},
     inputs=[
         {"input": real(shape="n 4", min_side=1), "target": integers(0, 3, shape="n", min_side=1)},
         {
@@ -178,20 +188,20 @@ def class_entropy(
     if weight is None and counts is None and not label_smoothing and target.ndim == 1 and target.size:
         if reduction == "mean" and input.itemsize >= 4:
             return (_few_classes if input.shape[1] <= FEW else _many_classes)(input, target)
-        lse = row_logsumexp(input)
-        losses = lse[:, 0] - input.ravel()[places(target, input.shape)]
-        return reduced(losses, reduction), lse, None, target.size
-    lse = row_logsumexp(input)
+        top, level = _top_and_total(input)
+        losses = level[:, 0] - (input.ravel()[places(target, input.shape)] - top[:, 0])
+        return reduced(losses, reduction), top, level, None, target.size
+    top, level = _top_and_total(input)
+    shifted = np.ascontiguousarray(input - top)
     axis = class_axis(input)
     weights, safe = weights_of(target, counts, weight, input.dtype)
-    flat = np.ascontiguousarray(input).reshape(-1)
-    losses = lse.reshape(target.shape) - flat[places(safe, input.shape)]
+    losses = level.reshape(target.shape) - shifted.reshape(-1)[places(safe, input.shape)]
     if counts is not None or weight is not None:
         losses = losses * weights
         if counts is not None:
             losses = np.where(counts, losses, np.zeros((), input.dtype))
     if label_smoothing:
-        minus = lse - input
+        minus = level - shifted
         smooth = np.add.reduce(minus if weight is None else minus * class_weights(weight, input, "cross_entropy"), axis)
         smooth = smooth if counts is None else np.where(counts, smooth, np.zeros((), input.dtype))
         losses = (1 - label_smoothing) * losses + label_smoothing / input.shape[axis] * smooth
@@ -199,10 +209,10 @@ def class_entropy(
         class_weights(weight, input, "cross_entropy")
     losses = np.asarray(losses, input.dtype)
     if reduction != "mean":
-        return reduced(losses, reduction), lse, counts, 1
+        return reduced(losses, reduction), top, level, counts, 1
     total = float(weights.sum(dtype=np.float64))
     mean = np.asarray(losses.sum(dtype=np.float64) / total if total else np.nan, input.dtype)
-    return mean, lse, counts, total
+    return mean, top, level, counts, total
 
 
 FEW = 40  # classes, up to which it pays to put them first
@@ -213,10 +223,9 @@ def _many_classes(input: Any, target: Any) -> Any:
     top = largest(input, 1, True)
     e = input - top
     losses = e.reshape(-1).take(places(target, e.shape))
-    lse = np.log(add_up(np.exp(e, out=e), 1, True))
-    np.subtract(lse[:, 0], losses, out=losses)
-    lse += top
-    return np.add.reduce(losses) / losses.size, lse, None, losses.size
+    level = np.log(add_up(np.exp(e, out=e), 1, True))
+    np.subtract(level[:, 0], losses, out=losses)
+    return np.add.reduce(losses) / losses.size, top, level, None, losses.size
 
 
 def _few_classes(input: Any, target: Any) -> Any:
@@ -228,10 +237,9 @@ def _few_classes(input: Any, target: Any) -> Any:
     places = np.multiply(target, count, dtype=np.int64)
     places += np.arange(count)
     losses = x.reshape(-1)[places]
-    lse = np.log(np.add.reduce(np.exp(x, out=x), 0))
-    np.subtract(lse, losses, out=losses)
-    lse += top
-    return np.add.reduce(losses) / count, lse.reshape(count, 1), None, count
+    level = np.log(np.add.reduce(np.exp(x, out=x), 0))
+    np.subtract(level, losses, out=losses)
+    return np.add.reduce(losses) / count, top.reshape(count, 1), level.reshape(count, 1), None, count
 
 
 class_entropy.vjp(target=None, weight=None)
@@ -246,7 +254,8 @@ def _class_entropy_rule(
     ignore_index: int,
     reduction: str,
     label_smoothing: float,
-    lse: Any,
+    top: Any,
+    level: Any,
     counts: Any,
     total: Any,
 ) -> Any:
@@ -254,7 +263,7 @@ def _class_entropy_rule(
         g = g * (1 / total if total else 0.0)
     elif reduction == "none":
         g = np.expand_dims(g, class_axis(input))
-    p = input - lse
+    p = less(input - top, level)
     p = np.exp(p, out=p) if type(p) is np.ndarray else np.exp(p)
     if weight is None and counts is None and not label_smoothing:
         if type(p) is np.ndarray and isinstance(g, np.ndarray | np.generic) and p.flags.c_contiguous:
@@ -291,7 +300,7 @@ def _naive_probabilities(
     method=False,
     namespace="functional",
     promote=("input", "target"),
-    aux={"lse": row_logsumexp},
+    aux={"top": None, "level": log_total},
     inputs=[
         {
             "input": real(shape="n 3 k", min_side=1),
@@ -319,13 +328,13 @@ def probability_entropy(
             f"cross_entropy: class probabilities need an input and a target of the same shape, got {input.shape} and "
             f"{target.shape}; class indices are integers"
         )
-    lse = row_logsumexp(input)
+    top, level = _top_and_total(input)
     q = _smoothed(target, weight, label_smoothing, input)
-    minus = lse - input
+    minus = level - (input - top)
     if input.size and np.minimum.reduce(input, None) == -np.inf:  # an impossible class without weight costs nothing
         minus[(q == 0) & (input == -np.inf)] = 0
     losses = np.add.reduce(q * minus, class_axis(input))
-    return np.asarray(reduced(np.asarray(losses), reduction)), lse
+    return np.asarray(reduced(np.asarray(losses), reduction)), top, level
 
 
 def _smoothed(target: Any, weight: Any, smoothing: float, input: Any) -> Any:
@@ -340,7 +349,15 @@ probability_entropy.vjp(weight=None)
 
 @probability_entropy.joint_vjp("input", "target")
 def _probability_entropy_rule(
-    g: Any, input: Any, target: Any, weight: Any, reduction: str, label_smoothing: float, lse: Any, needs: Any
+    g: Any,
+    input: Any,
+    target: Any,
+    weight: Any,
+    reduction: str,
+    label_smoothing: float,
+    top: Any,
+    level: Any,
+    needs: Any,
 ) -> Any:
     axis = class_axis(input)
     g = share(g, math.prod(input.shape) // input.shape[axis] if input.shape[axis] else 0, reduction)
@@ -349,9 +366,9 @@ def _probability_entropy_rule(
     gx = gt = None
     if needs[0]:
         q = _smoothed(target, weight, label_smoothing, input)
-        gx = (np.exp(input - lse) * np.add.reduce(q, axis, keepdims=True) - q) * g
+        gx = (np.exp(input - top - level) * np.add.reduce(q, axis, keepdims=True) - q) * g
     if needs[1]:
-        gt = (lse - input) * (g * (1 - label_smoothing))
+        gt = (level - (input - top)) * (g * (1 - label_smoothing))
         if weight is not None:
             gt = gt * class_weights(weight, input, "cross_entropy")
     return gx, gt

@@ -27,3 +27,11 @@ def plus(own: Any, term: Any) -> Any:
         return own + term
     own += term
     return own
+
+
+def less(own: Any, term: Any) -> Any:
+    """own - term, written over `own` if it is an array."""
+    if type(own) is not np.ndarray or isinstance(term, Tensor):
+        return own - term
+    own -= term
+    return own
