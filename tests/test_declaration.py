@@ -35,6 +35,15 @@ def test_rules_are_read_when_they_are_declared():
         probe.vjp(x=lambda x: x)
 
 
+@pytest.mark.parametrize("name", ["out", "plan", "needs"])
+def test_names_that_the_generated_code_uses_itself_are_refused(name):
+    scope = {}
+    exec(f"def probe(x, {name}=1):\n    return x", scope)
+    with pytest.raises(TypeError, match=f"op probe: .* use the name {name!r} themselves"):
+        td.op(method=False)(scope["probe"])
+    assert "probe" not in td.op.registry
+
+
 def test_a_rule_that_returns_the_wrong_shape_is_named():
     @declare()
     def probe(x):

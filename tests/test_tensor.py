@@ -354,3 +354,17 @@ def test_asarray_and_out():
         np.asarray(leaf(1))
     out = td.zeros(2)
     assert np.add(x, x, out=out) is out and out.tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [
+        lambda x: x.masked_fill(td.tensor([True, False]), 0.1),
+        lambda x: x.index_fill(0, td.tensor([0]), 0.1),
+        lambda x: x.scatter(0, td.tensor([0]), 0.1),
+        lambda x: td.where(td.tensor([True, False]), 0.1, x),
+    ],
+)
+def test_a_number_is_rounded_once_to_the_dtype_it_is_put_into(fill):
+    assert fill(td.zeros(2, dtype=td.float64))[0].item() == 0.1
+    assert fill(td.zeros(2)).dtype == td.float32

@@ -28,8 +28,13 @@ class _Unset:
 UNSET: Any = _Unset()
 
 
-def constant(value: Any, op: Op) -> Any:
-    """An argument that is no tensor, as an array; None stays None."""
+def constant(value: Any, op: Op, like: Any = None) -> Any:
+    """An argument that is no tensor, as an array; None stays None.
+
+    A float has the dtype of the op's first argument, if that is floating: 0.1 among float64 is not float32's 0.1.
+    """
+    if type(value) is float and type(like) is np.ndarray and like.dtype.kind == "f":
+        return np.asarray(value, like.dtype)
     if value is None or isinstance(value, np.ndarray | np.generic | bool | int | float | complex):
         return None if value is None else as_array(value)
     raise TypeError(

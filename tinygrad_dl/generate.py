@@ -99,7 +99,8 @@ def _unwrap(tensors: tuple[str, ...], promotes: bool | tuple[str, ...], floating
     mixed = len(joined) > 1
     lines = ["    mixed = False"] if mixed else []
     for t in tensors:
-        constant = "mixed = True" if mixed and t in joined else f"{t} = constant({t}, op)"
+        like = "" if t == tensors[0] else f", {tensors[0]}"
+        constant = "mixed = True" if mixed and t in joined else f"{t} = constant({t}, op{like})"
         lines += [
             f"    if isinstance({t}, Tensor): edge_{t} = {t}._edge; {t} = {t}._data",
             f"    else: edge_{t} = None; {constant}",

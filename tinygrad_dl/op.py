@@ -46,6 +46,9 @@ else:
 
 REGISTRY: dict[str, Op] = {}
 
+# What the code made for an op calls its own variables (see `tinygrad_dl.generate`).
+RESERVED = frozenset({"edges", "error", "forward", "mixed", "needs", "node", "op", "out", "plan", "result", "save"})
+
 
 class OpFunction(Protocol[P]):
     """A declared op: an ordinary function that also carries its declaration."""
@@ -183,6 +186,9 @@ class Op:
         self.positional: tuple[str, ...] = code.co_varnames[: code.co_argcount]
         if code.co_flags & 0x0C:
             raise TypeError(f"op {name}: *args and **kwargs can't be declared; name the parameters")
+        taken = RESERVED.intersection(self.parameters)
+        if taken:
+            raise TypeError(f"op {name}: the generated function and the rules use the name {min(taken)!r} themselves")
         defaults = body.__defaults__ or ()
         required = set(self.positional[: len(self.positional) - len(defaults)])
         self.sequence: str | None = None
