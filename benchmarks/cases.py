@@ -11,7 +11,6 @@ from typing import Any
 
 import networks
 import numpy as np
-from gpt import gpt
 
 Step = Callable[[], Any]
 
@@ -143,6 +142,24 @@ def autoencoder(lib: Any) -> Step:
     def step() -> Any:
         optimizer.zero_grad()
         loss = lib.nn.functional.mse_loss(model(x), x)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def gpt(lib: Any) -> Step:
+    """A GPT of 4 layers, 128 wide, on 16 texts of 64 characters, AdamW."""
+    text = labels(lib, 16 * 65, networks.VOCABULARY).reshape(16, 65)
+    codes, following = text[:, :-1], text[:, 1:].reshape(-1)
+    model = networks.gpt(lib)
+    optimizer = lib.optim.AdamW(model.parameters(), lr=3e-4)
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        logits = model(codes)
+        loss = lib.nn.functional.cross_entropy(logits.reshape(-1, networks.VOCABULARY), following)
         loss.backward()
         optimizer.step()
         return loss

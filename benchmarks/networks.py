@@ -84,3 +84,54 @@ def resnet(nn: Any) -> Any:
         nn.Flatten(),
         nn.Linear(64, 10),
     )
+
+
+LAYERS, WIDTH, HEADS, CONTEXT, VOCABULARY = 4, 128, 4, 64, 65
+
+
+def gpt(lib: Any) -> Any:
+    """Token and position embeddings, pre-norm blocks, and a linear layer to the next character's logits."""
+    nn = lib.nn
+
+    class Attention(nn.Module):
+        """Causal self-attention with several heads."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.qkv = nn.Linear(WIDTH, 3 * WIDTH)
+            self.out = nn.Linear(WIDTH, WIDTH)
+
+        def forward(self, x: Any) -> Any:
+            n, length, width = x.shape
+            parts = self.qkv(x).split(width, dim=-1)
+            q, k, v = (part.reshape(n, length, HEADS, width // HEADS).transpose(1, 2) for part in parts)
+            mixed = lib.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+            return self.out(mixed.transpose(1, 2).reshape(n, length, width))
+
+    class Block(nn.Module):
+        """Attention, then a perceptron, each on the normalised input and added to it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm1, self.attention = nn.LayerNorm(WIDTH), Attention()
+            self.norm2 = nn.LayerNorm(WIDTH)
+            self.mlp = nn.Sequential(nn.Linear(WIDTH, 4 * WIDTH), nn.GELU(), nn.Linear(4 * WIDTH, WIDTH))
+
+        def forward(self, x: Any) -> Any:
+            x = x + self.attention(self.norm1(x))
+            return x + self.mlp(self.norm2(x))
+
+    class GPT(nn.Module):
+        """From (n, length) character codes to (n, length, VOCABULARY) logits."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.token, self.position = nn.Embedding(VOCABULARY, WIDTH), nn.Embedding(CONTEXT, WIDTH)
+            self.blocks = nn.Sequential(*(Block() for _ in range(LAYERS)))
+            self.norm, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, VOCABULARY)
+
+        def forward(self, codes: Any) -> Any:
+            x = self.token(codes) + self.position(lib.arange(codes.shape[1]))
+            return self.head(self.norm(self.blocks(x)))
+
+    return GPT()
