@@ -278,6 +278,5 @@ def _not_finite(training: Training, value: float, what: str) -> FloatingPointErr
     before = f"{training.batch_loss:.4g} at the step before" if training.steps else "no step was taken yet"
     return FloatingPointError(
         f"fit: the {what} in epoch {training.epoch + 1} is {value} ({before}); lower the learning rate, clip the "
-        f"gradients (td.train.ClipGradients(max_norm=1.0)), look for NaN in the data, or run under "
-        f"td.autograd.detect_anomaly() to see where it arises; stop_on_nan=False goes on"
+        f"gradients (td.train.ClipGradients(max_norm=1.0)), or look for NaN in the data; stop_on_nan=False goes on"
     )

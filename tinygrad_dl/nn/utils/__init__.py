@@ -53,8 +53,8 @@ def total_norm(arrays: list[np.ndarray], norm_type: float, error_if_nonfinite: b
         raise ValueError(f"expected norm_type >= 0 or infinity, got {norm_type}")
     if error_if_nonfinite and not np.isfinite(norm):
         raise RuntimeError(
-            f"the total norm of order {norm_type} of the gradients is {norm}, so they can't be clipped; look for the "
-            f"cause (td.autograd.detect_anomaly), or pass error_if_nonfinite=False"
+            f"the total norm of order {norm_type} of the gradients is {norm}, so they can't be clipped; look for "
+            f"the parameter whose .grad is not finite, or pass error_if_nonfinite=False"
         )
     return np.asarray(norm, arrays[0].dtype if arrays[0].itemsize >= 4 else np.float32)
 
