@@ -1,10 +1,12 @@
-"""What every example shares: its options, the table it prints and the picture it writes."""
+"""What examples share: their options, the tables they print, the pictures they write, and a text to learn from."""
 
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from pydoc_data.topics import topics
 
 from matplotlib.figure import Figure
 
@@ -49,3 +51,15 @@ def save(figure: Figure, options: argparse.Namespace, name: str) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(options.out / name, dpi=120)
     print(f"wrote {options.out / name}")
+
+
+def text(path: str | None) -> str:
+    """The text in a file; by default Python's own help, a paragraph to a line: 190 kB of English."""
+    if path:
+        found = Path(path).read_text(encoding="utf-8")
+        if len(found) < 20_000:
+            raise SystemExit(f"--data {path}: expected 20,000 characters or more to learn from, got {len(found):,}")
+        return found
+    plain = {0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"', 0x2013: "-", 0x2014: "-"}  # quotation marks, dashes
+    lines = (" ".join(part.split()) for topic in topics.values() for part in topic.translate(plain).split("\n\n"))
+    return "\n".join(dict.fromkeys(line for line in lines if re.fullmatch(r"[A-Z][ -~]{80,}\.", line)))

@@ -327,3 +327,53 @@ def test_a_net_that_says_what_it_should_is_judged_as_perfect(seed):
 def test_the_detector_learns(seed):
     losses = example("19_detection").run(seed, count=96, epochs=3)["loss"]
     assert losses[-1] < 0.7 * losses[0]
+
+
+# -- 24: long memory -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_gate_that_starts_open_remembers_what_others_do_not(seed):
+    memory = example("24_long_memory")
+    found = {name: memory.recall(name, 30, seed, 200) for name in ("RNN", "LSTM", "LSTM, bias log T")}
+    assert max(found["RNN"], found["LSTM"]) < 0.3 and found["LSTM, bias log T"] > 0.6
+    slopes = {name: memory.arriving(name, seed)[0] for name in memory.CELLS}
+    assert max(slopes["RNN"], slopes["LSTM"], slopes["GRU"]) < 1e-12 < slopes["LSTM, bias 1"]
+    assert min(slopes["LSTM, bias log T"], slopes["GRU, bias log T"]) > 1000 * slopes["LSTM, bias 1"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_clipping_saves_a_descent_that_would_be_thrown_off(seed):
+    memory = example("24_long_memory")
+    plain, cut = (memory.clipping(clip, seed, 300)[0][-20:].mean() for clip in (np.inf, 1.0))
+    assert plain < 0.25 < 0.35 < cut
+
+
+# -- 25: a small GPT -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_small_gpt_sees_nothing_of_what_comes_later_and_learns(seed):
+    gpt = example("25_small_gpt")
+    characters, train, dev = gpt.load(None)
+    model, history = gpt.train_gpt(train, dev, len(characters), seed, steps=30, looks=1)
+    assert gpt.leaks(model, dev) == 0
+    assert history["dev"][0] == pytest.approx(np.log(len(characters)), abs=0.5)
+    assert history["dev"][-1] < 3.2 < history["dev"][0]
+    maps = model.weights(td.tensor(dev[None, : gpt.CONTEXT]))
+    np.testing.assert_allclose(maps.sum(-1), 1, rtol=1e-5)
+    assert (maps[..., ~np.tri(gpt.CONTEXT, dtype=bool)] == 0).all()
+
+
+def test_of_the_likeliest_characters_only_those_are_written():
+    gpt = example("25_small_gpt")
+    td.manual_seed(0)
+    model = gpt.GPT(30)
+    once, again = (gpt.write(model, 3, 70, seed=1) for _ in range(2))
+    np.testing.assert_array_equal(once, again)
+    x = np.insert(once, 0, 3, axis=1)
+    for row, (_, likeliest) in zip(x, gpt.WAYS, strict=True):
+        with td.no_grad():
+            scores = model(td.tensor(row[None, : gpt.CONTEXT]))[0].numpy()
+        above = (scores > np.take_along_axis(scores, row[1 : gpt.CONTEXT + 1, None], 1)).sum(1)
+        assert above.max() < likeliest if likeliest else above.max() > 5
