@@ -205,7 +205,7 @@ def draw_training(axes: np.ndarray, history: dict, pairs: float) -> None:
 
 def attention_map(model: GPT, text: np.ndarray, characters: np.ndarray, length: int = 24) -> Figure:
     """For each head a square: a row is a character, its columns are those that it looks at."""
-    text = text[int(np.argmax(text == characters.searchsorted("\n"))) + 1 :]  # from the start of a line
+    text = text[int(np.argmax(text[:-length] == characters.searchsorted("\n"))) + 1 :]  # from the start of a line
     maps = model.weights(td.tensor(text[None, :length]))
     letters = [{" ": "\N{OPEN BOX}", "\n": "\N{PILCROW SIGN}"}.get(c, c) for c in characters[text[:length]]]
     figure, axes = viz.figure(BLOCKS, HEADS, title="Who looks where: each row at the characters above", size=(16, 9))
