@@ -91,10 +91,10 @@ def by_library(make: Callable[[list[td.Tensor]], td.optim.Optimizer]) -> np.ndar
 
 # PyTorch's momentum has no factor 1 - beta: v = beta v + g. At a tenth of the rate, its steps are the average's.
 PAIRS = {
-    "gradient descent": (lambda g: 0.4 * g, lambda p: td.optim.SGD(p, lr=0.4)),
-    "momentum": (momentum(0.4), lambda p: td.optim.SGD(p, lr=0.04, momentum=0.9)),
-    "RMSprop": (rmsprop(0.2), lambda p: td.optim.RMSprop(p, lr=0.2)),
-    "Adam": (adam(0.4), lambda p: td.optim.Adam(p, lr=0.4)),
+    "gradient descent": (lambda: lambda g: 0.4 * g, lambda p: td.optim.SGD(p, lr=0.4)),
+    "momentum": (lambda: momentum(0.4), lambda p: td.optim.SGD(p, lr=0.04, momentum=0.9)),
+    "RMSprop": (lambda: rmsprop(0.2), lambda p: td.optim.RMSprop(p, lr=0.2)),
+    "Adam": (lambda: adam(0.4), lambda p: td.optim.Adam(p, lr=0.4)),
 }
 
 
@@ -122,7 +122,7 @@ def main() -> None:
     print(f"Down a valley in {STEPS} steps, from averages by hand and with the library\n")
     rows, paths = [], {}
     for name, (rule, make) in PAIRS.items():
-        ours, theirs = by_hand(rule), by_library(make)
+        ours, theirs = by_hand(rule()), by_library(make)
         paths[name] = ours
         rows.append((name, f"{bowl(*ours[10]):.4f}", f"{bowl(*ours[-1]):.2e}", f"{np.abs(ours - theirs).max():.0e}"))
     show.table(("", "height, step 10", f"height, step {STEPS}", "farthest apart"), rows)
