@@ -26,7 +26,6 @@ import math
 
 import numpy as np
 import show
-from threadpoolctl import threadpool_limits
 
 import tinygrad_dl as td
 from tinygrad_dl import nn, viz
@@ -190,7 +189,7 @@ def write(model: Writer, start: int, length: int, seed: int) -> np.ndarray:
 
 def main() -> None:
     options = show.options(__doc__, data=None)
-    threadpool_limits(1)  # products this small gain little from a second core, and lose much where it is busy
+    td.set_num_threads(1)  # products this small gain little from a second core, and lose much where it is busy
     lengths, steps = ((20,), 150) if options.quick else ((20, 50, 100), 300)
     print(f"The first of 8 symbols recalled after T steps of noise: accuracy after {steps} batches (a guess: 12.5 %)\n")
     slopes = {name: arriving(name, options.seed) for name in CELLS}

@@ -26,7 +26,6 @@ import time
 import numpy as np
 import show
 from matplotlib.figure import Figure
-from threadpoolctl import threadpool_limits
 
 import tinygrad_dl as td
 from tinygrad_dl import nn, viz
@@ -224,7 +223,7 @@ def attention_map(model: GPT, text: np.ndarray, characters: np.ndarray, length: 
 
 def main() -> None:
     options = show.options(__doc__, data=None)
-    threadpool_limits(1)  # products this small gain little from a second core, and lose much where it is busy
+    td.set_num_threads(1)  # products this small gain little from a second core, and lose much where it is busy
     characters, train, dev = load(options.data)
     steps = 60 if options.quick else 1200
     model, history = train_gpt(train, dev, len(characters), options.seed, steps, 3 if options.quick else 20)

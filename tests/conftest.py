@@ -8,10 +8,15 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+import tinygrad_dl as td
+
 # Time never decides a test, and a run on a server is the same run every time.
 settings.register_profile("local", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("local"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    td.set_num_threads(1)  # the workers have the cores: products on several threads would wait for each other
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import tinygrad_dl as td
-from tinygrad_dl import nn
+from tinygrad_dl import blas, nn, threads
 from tinygrad_dl.nn import functional
-from tinygrad_dl.ops import conv_columns, conv_depthwise, conv_rows, one_blas_thread, winograd
+from tinygrad_dl.ops import conv_columns, conv_depthwise, conv_rows, winograd
 from tinygrad_dl.ops.conv_shapes import conv_size
 
 
@@ -309,20 +309,20 @@ def test_a_recorded_pass_gives_the_same_bits():
 
 
 def test_without_the_blas_switch_one_thread_does_all(monkeypatch):
-    monkeypatch.setattr(one_blas_thread, "_found", [False])
+    monkeypatch.setattr(blas, "_switch", [])
     test_the_number_of_threads_changes_no_bit(32)
     seen = []
-    one_blas_thread.spread_products(lambda start, stop: seen.append((start, stop)), 10)
+    threads.spread_products(lambda start, stop: seen.append((start, stop)), 10)
     assert seen == [(0, 10)]
 
 
 def test_the_blas_has_its_threads_back_afterwards():
-    if not one_blas_thread._find():
+    if not blas.switch():
         pytest.skip("NumPy's BLAS has no such switch here")
-    getter = one_blas_thread._switch[0]
+    getter = blas.switch()[0]
     before = getter()
     functional.conv2d(td.randn(8, 32, 16, 16), td.randn(32, 32, 3, 3))
     assert getter() == before
     with pytest.raises(ZeroDivisionError):
-        one_blas_thread.spread_products(lambda start, stop: 1 / 0, 10)
+        threads.spread_products(lambda start, stop: 1 / 0, 10)
     assert getter() == before

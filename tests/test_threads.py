@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_dl as td
+from tinygrad_dl import blas
 from tinygrad_dl.threads import spread
 
 
@@ -101,3 +102,17 @@ def test_refused_numbers_of_threads(number, kind):
     with pytest.raises(kind, match="set_num_threads: expected"):
         td.set_num_threads(number)
     assert td.get_num_threads() == 3
+
+
+@pytest.mark.skipif(not blas.switch(), reason="NumPy's BLAS has no such switch here")
+def test_the_number_holds_for_the_blas_too():
+    threads_of_blas = blas.switch()[0]
+    td.set_num_threads(1)
+    assert threads_of_blas() == 1
+    td.set_num_threads(2)
+    assert threads_of_blas() == 2
+    with blas.one_thread():
+        assert threads_of_blas() == 1
+        td.set_num_threads(3)
+        assert threads_of_blas() == 1
+    assert threads_of_blas() == 3

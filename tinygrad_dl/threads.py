@@ -5,8 +5,9 @@
 
     spread(work, len(x), grain=...)
 
-Matrix products need none of this: the BLAS has threads of its own. Handing a range to a thread and waiting for it
-costs about 15 us, so a job is worth splitting from about 100 us on; `grain` says how small a range may be.
+Matrix products alone need none of this: the BLAS has threads of its own. But a job that alternates between copies and
+small products is better split as a whole (`spread_products`). Handing a range to a thread and waiting for it costs
+about 15 us, so a job is worth splitting from about 100 us on; `grain` says how small a range may be.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
 
-__all__ = ["get_num_threads", "set_num_threads", "spread"]
+from tinygrad_dl import blas
+
+__all__ = ["get_num_threads", "set_num_threads", "spread", "spread_products"]
 
 Work = Callable[[int, int], object]
 
@@ -31,7 +34,8 @@ _here = threading.local()
 def set_num_threads(number: int) -> None:
     """Sets the number of threads that large operations use, this one included; 1: none but this one.
 
-    The BLAS has its own setting, such as the environment variable OPENBLAS_NUM_THREADS.
+    It holds for matrix products too, if NumPy's BLAS is the OpenBLAS of its wheels, and then for all of the process.
+    Where other programs keep the cores busy, 1 is the fastest: products wait for their slowest thread.
 
     Raises:
         ValueError: less than 1. TypeError: not an int.
@@ -51,6 +55,7 @@ def set_num_threads(number: int) -> None:
     if number < 1:
         raise ValueError(f"set_num_threads: expected a positive number, got {number}")
     _number = number
+    blas.set_threads(number)
 
 
 def get_num_threads() -> int:
@@ -95,6 +100,19 @@ def spread(work: Work, count: int, grain: int = 1) -> None:
     for share in shares:
         if share.error is not None:
             raise share.error
+
+
+def spread_products(work: Work, count: int, grain: int = 1) -> None:
+    """`spread` for work that contains matrix products: each stays in its thread.
+
+    Splitting only the products would keep one core waiting during the copies between them. All is done by this
+    thread if the BLAS can't be told to leave the others alone.
+    """
+    if _number < 2 or count < 2 * grain or not blas.switch():
+        work(0, count)
+        return
+    with blas.one_thread():
+        spread(work, count, grain)
 
 
 class _Share:

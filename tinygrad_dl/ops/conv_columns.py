@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tinygrad_dl.ops.conv_shapes import Pads, Sizes, spatial
-from tinygrad_dl.ops.one_blas_thread import spread_products
+from tinygrad_dl.threads import spread_products
 
 SHARES = 4  # into which a weight's gradient is summed
 BLOCK = 2**20  # bytes of columns that are made at a time, if that is not less than one row of the result

@@ -21,7 +21,7 @@ import numpy as np
 
 from tinygrad_dl.ops.conv_columns import LARGEST
 from tinygrad_dl.ops.conv_shapes import Pads, Sizes, spatial
-from tinygrad_dl.ops.one_blas_thread import spread_products
+from tinygrad_dl.threads import spread_products
 
 SHARES = 4  # into which a weight's gradient is summed
 SMALL = 2**18  # bytes of rows, below which a second thread is not worth waking

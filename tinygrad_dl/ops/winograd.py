@@ -20,7 +20,7 @@ import numpy as np
 from tinygrad_dl.dtypes import float32
 from tinygrad_dl.ops.conv_rows import SHARES, Frame, Job, Line, Piece, tiles_of
 from tinygrad_dl.ops.conv_shapes import Pads, Sizes, spatial
-from tinygrad_dl.ops.one_blas_thread import spread_products
+from tinygrad_dl.threads import spread_products
 
 TILE, WINDOW, KERNEL = 4, 6, 3
 FEWEST = 24  # channels, below which the transforms cost more than they save
