@@ -6,7 +6,6 @@ import argparse
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from pydoc_data.topics import topics
 
 from matplotlib.figure import Figure
 
@@ -60,6 +59,8 @@ def text(path: str | None) -> str:
         if len(found) < 20_000:
             raise SystemExit(f"--data {path}: expected 20,000 characters or more to learn from, got {len(found):,}")
         return found
+    from pydoc_data.topics import topics
+
     plain = {0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"', 0x2013: "-", 0x2014: "-"}  # quotation marks, dashes
     lines = (" ".join(part.split()) for topic in topics.values() for part in topic.translate(plain).split("\n\n"))
     return "\n".join(dict.fromkeys(line for line in lines if re.fullmatch(r"[A-Z][ -~]{80,}\.", line)))
