@@ -7,7 +7,7 @@ import pytest
 
 import tinygrad_dl as td
 from tinygrad_dl import nn
-from tinygrad_dl.ops import gru, lstm, rnn
+from tinygrad_dl.ops import gru, lstm, recurrent, rnn
 from tinygrad_dl.testing import gradcheck, gradgradcheck
 
 KINDS = [nn.RNN, nn.LSTM, nn.GRU]
@@ -198,3 +198,29 @@ def test_learns_to_count():
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.2
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("lengths", [None, [1, 2, 3, 4] * (recurrent.FEW // 4)])
+@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-12), ("float16", 2e-2)])
+def test_lstm_of_many_examples_is_that_of_few(reverse, bias, lengths, dtype, tolerance):
+    """From FEW examples on, a step's product takes in the input and the bias; below, one comes before."""
+    rng = np.random.default_rng(0)
+    batch = recurrent.FEW
+    shapes = [(4, batch, 3), (batch, 5), (batch, 5), (20, 3), (20, 5)] + [(20,), (20,)] * bias
+    arrays = [(0.5 * rng.standard_normal(shape)).astype(dtype) for shape in shapes]
+
+    def results(part):
+        lead = [arrays[0][:, part], arrays[1][part], arrays[2][part]]
+        tensors = [td.tensor(each, requires_grad=True) for each in lead + arrays[3:]]
+        given = tensors if bias else [*tensors, None, None]
+        output, h, c = lstm.lstm_layer(*given, reverse, None if lengths is None else lengths[part])
+        (output.sum() + (h * c).sum()).backward()
+        return [output.numpy(force=True), tensors[0].grad.numpy(), *(each.grad.numpy() for each in tensors[3:])]
+
+    whole = results(slice(None))
+    halves = results(slice(0, batch // 2)), results(slice(batch // 2, None))
+    for index, (found, *parts) in enumerate(zip(whole, *halves, strict=True)):
+        expected = np.concatenate(parts, axis=1) if index < 2 else parts[0] + parts[1]
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * max(1.0, np.abs(expected).max()))

@@ -24,6 +24,8 @@ from tinygrad_dl.threads import spread
 
 __all__ = ["LSTMResult", "lstm_layer"]
 
+INNER = [0, 1, 3, 2]  # the order of the gates inside, i f o a: the three sigmoids are one block
+
 
 class LSTMResult(NamedTuple):
     """The output at every step, and the states after the last."""
@@ -170,32 +172,28 @@ def lstm_layer(
     """
     biases = {"bias_ih": bias_ih, "bias_hh": bias_hh}
     recurrent.check("lstm", 4, input, {"h0": h0, "c0": c0}, weight_ih, weight_hh, biases, lengths)
-    steps, batch, _ = input.shape
-    size = weight_hh.shape[1]
-    dtype = recurrent.wide(input.dtype)
+    steps, size = len(input), weight_hh.shape[1]
     pad = recurrent.padding(lengths, steps, reverse)
-    # sigmoid(x) = (1 + tanh(x / 2)) / 2: with the sigmoid gates' weights halved, one tanh serves all four gates.
-    half = np.asarray(0.5, dtype)
-    scale = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], dtype), size)[:, None]
-    bias = None if bias_ih is None else (bias_ih + bias_hh)[:, None] * scale
-    gates = recurrent.project(input, weight_ih * scale, bias, reverse)
-    weight = weight_hh * scale
-    hidden = recurrent.start(h0, steps, input, size)
+    bias = None if bias_ih is None else bias_ih + bias_hh
+    gates, weight, room = _prepare(input, h0, weight_ih, weight_hh, bias, reverse)
+    whole = room.shape[1] > size  # one product gives the gates; otherwise the input's part is in them already
     cells = recurrent.start(c0, steps if keep or pad is not None else 0, input, size)
-    h, c = hidden[0], cells[0]
-    product, one = np.empty(gates.shape[1:], dtype), np.empty(h.shape, dtype)
+    c, half = cells[0], np.asarray(0.5, cells.dtype)
+    one, product = np.empty(c.shape, c.dtype), np.empty(gates.shape[1:], c.dtype)
+    hidden = room[:, :size]
     new_cells = cells[1:] if len(cells) > 1 else itertools.repeat(c)
-    parts = gates.reshape(steps, 4, size, batch)
-    each = zip(gates, parts[:, :2], *(parts[:, k] for k in range(4)), new_cells, hidden[1:], strict=False)
-    for t, (z, sigmoids, i, f, a, o, new, out) in enumerate(each):
-        if t or h0 is not None:
+    parts = gates.reshape(steps, 4, *c.shape)
+    blocks = gates, parts[:, :3], *(parts[:, k] for k in range(4))
+    each = zip(*blocks, room, hidden, new_cells, hidden[1:], strict=False)
+    for t, (z, sigmoids, i, f, o, a, column, h, new, out) in enumerate(each):
+        if whole:
+            np.dot(weight, column, z)
+        elif t or h0 is not None:
             np.dot(weight, h, product)
             np.add(z, product, z)
         np.tanh(z, z)
         np.multiply(sigmoids, half, sigmoids)
         np.add(sigmoids, half, sigmoids)
-        np.multiply(o, half, o)
-        np.add(o, half, o)
         np.multiply(f, c, new)
         np.multiply(i, a, one)
         np.add(new, one, new)
@@ -204,27 +202,42 @@ def lstm_layer(
         if pad is not None:
             np.copyto(new, c, where=pad[t])
             np.copyto(out, h, where=pad[t])
-        h, c = out, new
+        c = new
     output = recurrent.steps_first(hidden[1:], reverse, pad, input.dtype)
-    last = [state.T.astype(input.dtype, order="C") for state in (h, c)]
+    last = [state.T.astype(input.dtype, order="C") for state in (hidden[-1], c)]
     return LSTMResult(output, *last), (gates, cells) if keep else None
 
 
+def _prepare(input: Any, h0: Any, weight_ih: Any, weight_hh: Any, bias: Any, reverse: bool) -> tuple[Any, Any, Any]:
+    """Room for the gates (T, 4 H, B) in the inner order, the weight of each step's product, and what it multiplies.
+
+    sigmoid(x) = (1 + tanh(x / 2)) / 2: with the sigmoid gates' weights halved, one tanh serves all four gates.
+    """
+    size, dtype = weight_hh.shape[1], recurrent.wide(input.dtype)
+    weights = [weight_hh, weight_ih] if bias is None else [weight_hh, weight_ih, bias[:, None]]
+    joined = np.concatenate([each.reshape(4, size, -1)[INNER] for each in weights], axis=2, dtype=dtype)
+    joined[:3] *= 0.5
+    return recurrent.prepare(input, h0, joined.reshape(4 * size, -1), bias is not None, reverse)
+
+
 def _factors(gates: Any, cells: Any, pad: Any, slopes: Any, through: Any) -> None:
-    """What dc and dh are multiplied by at each step: in `slopes` to get dz, in `through` from dh to dc."""
+    """What dc and dh are multiplied by at each step: in `slopes` to get dz, in `through` from dh to dc.
+
+    The gates come in the inner order; the slopes are in PyTorch's, as the weights' gradients will be.
+    """
     size = through.shape[1]
 
     def work(start: int, stop: int) -> None:
-        z, s = gates[start:stop], slopes[start:stop]
-        i, a, o = z[:, :size], z[:, 2 * size : 3 * size], z[:, 3 * size :]
-        si, sf, sa, so = (s[:, k * size : (k + 1) * size] for k in range(4))
-        np.multiply(z, z, s)
-        np.subtract(z[:, : 2 * size], s[:, : 2 * size], s[:, : 2 * size])
-        np.subtract(1, sa, sa)
-        np.subtract(o, so, so)
-        out, to_cell = np.tanh(cells[start + 1 : stop + 1]), through[start:stop]
-        np.multiply(out, out, to_cell)
-        np.subtract(1, to_cell, to_cell)
+        i, _, o, a = (gates[start:stop, k * size : (k + 1) * size] for k in range(4))
+        si, sf, sa, so = (slopes[start:stop, k * size : (k + 1) * size] for k in range(4))
+        s, to_cell = slopes[start:stop], through[start:stop]
+        for gate, into in ((gates[start:stop, : 2 * size], s[:, : 2 * size]), (o, so)):
+            np.multiply(gate, gate, into)
+            np.subtract(gate, into, into)
+        out = np.tanh(cells[start + 1 : stop + 1])
+        for value, into in ((a, sa), (out, to_cell)):
+            np.multiply(value, value, into)
+            np.subtract(1, into, into)
         for factor, into in ((a, si), (cells[start:stop], sf), (i, sa), (out, so), (o, to_cell)):
             np.multiply(into, factor, into)
         if pad is not None:

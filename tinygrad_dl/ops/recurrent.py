@@ -16,6 +16,7 @@ from tinygrad_dl.ops.reduce import ones
 from tinygrad_dl.threads import spread
 
 GRAIN = 2**16  # elements of a copy that are worth a thread
+FEW, WIDE = 32, 1  # a step's product takes in the input: from so many examples on, up to so many times the state's size
 
 
 def wide(dtype: Any) -> Any:
@@ -92,6 +93,29 @@ def project(input: Any, weight: Any, bias: Any, reverse: bool) -> Any:
 
     spread(copy, steps, grain(rows * batch))
     return gates
+
+
+def prepare(input: Any, h0: Any, weight: Any, with_bias: bool, reverse: bool) -> tuple[Any, Any, Any]:
+    """What a step's product needs: room for its result (T, n, B), the weight, and what that multiplies (T + 1, k, B).
+
+    Usually k = H + features (+ 1): a step's column holds the state, the input and a one, so that one product gives the
+    gates whole. Otherwise k = H: the room for the result has the input's part in it, and the state's is to be added.
+
+    Args:
+        weight: (n, k), the columns for the state, the input and, `with_bias`, the bias.
+    """
+    steps, batch, width = input.shape
+    size = weight.shape[1] - width - with_bias
+    if batch < FEW or width > WIDE * size:  # one product for all steps reads the weight once
+        room = start(h0, steps, input, size)
+        bias = weight[:, -1:] if with_bias else None
+        gates = project(input, weight[:, size : size + width], bias, reverse)
+        return gates, np.ascontiguousarray(weight[:, :size]), room
+    room = np.empty((steps + 1, weight.shape[1], batch), weight.dtype)
+    room[0, :size] = 0 if h0 is None else h0.T
+    moved(in_time(input, reverse).transpose(0, 2, 1), room[:-1, size : size + width])
+    room[:, size + width :] = 1
+    return np.empty((steps, len(weight), batch), weight.dtype), weight, room
 
 
 def start(state: Any, steps: int, input: Any, hidden: int) -> Any:
