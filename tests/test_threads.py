@@ -111,8 +111,11 @@ def test_the_number_holds_for_the_blas_too():
     assert threads_of_blas() == 1
     td.set_num_threads(2)
     assert threads_of_blas() == 2
-    with blas.one_thread():
-        assert threads_of_blas() == 1
-        td.set_num_threads(3)
-        assert threads_of_blas() == 1
-    assert threads_of_blas() == 3
+    blas.hold()
+    assert threads_of_blas() == 1
+    td.set_num_threads(3)
+    assert threads_of_blas() == 1
+    assert not blas.rest()  # somebody holds it
+    blas.let_go()
+    assert not blas.rest(seconds=60.0)
+    assert blas.rest() and threads_of_blas() == 3

@@ -6,14 +6,21 @@ The OpenBLAS that NumPy's wheels bring along has one, and no other BLAS is asked
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+
+class _Held:
+    """Whether the BLAS is held to one thread, by how many, until when, and what its number was before."""
+
+    held, users, last, before = False, 0, 0.0, 1
+
+
 _lock = threading.Lock()
-_held = {"users": 0, "before": 1}
+_held = _Held()
 _switch: list[Callable[..., Any]] | None = None  # get and set; empty: there is none; None: not looked for yet
 
 
@@ -44,29 +51,55 @@ def _find() -> list[Callable[..., Any]]:
 
 
 def set_threads(number: int) -> None:
-    """Lets the BLAS use so many threads, from the end of `one_thread` on if that is under way."""
+    """Lets the BLAS use so many threads, once it is released if it is held to one."""
     if not switch():
         return
     with _lock:
-        if _held["users"]:
-            _held["before"] = number
+        if _held.held:
+            _held.before = number
         else:
             switch()[1](number)
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Each product on one thread meanwhile, in all threads of the process."""
+def hold() -> bool:
+    """Holds the BLAS to one thread until `rest` is called and nobody has held it for a while.
+
+    A thread of OpenBLAS goes on for some 20 ms after a product, looking for the next one, and is in the way of other
+    threads meanwhile. So it is not let go after every use, but when there has been none for longer than that.
+
+    Returns:
+        Whether it was not held before: somebody has to call `rest` from then on.
+    """
     getter, setter = switch()
     with _lock:
-        if not _held["users"]:
-            _held["before"] = getter()
-            setter(1)
-        _held["users"] += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _held["users"] -= 1
-            if not _held["users"]:
-                setter(_held["before"])
+        _held.users += 1
+        if _held.held:
+            return False
+        _held.before, _held.held = getter(), True
+        setter(1)
+        return True
+
+
+def let_go() -> None:
+    """Ends one `hold`."""
+    with _lock:
+        _held.users -= 1
+        _held.last = time.monotonic()
+
+
+def rest(seconds: float = 0.0) -> bool:
+    """Gives the BLAS its threads back if nobody holds it, and nobody has for so long; whether it has them now."""
+    with _lock:
+        if _held.held and not _held.users and time.monotonic() - _held.last >= seconds:
+            switch()[1](_held.before)
+            _held.held = False
+        return not _held.held
+
+
+def forget() -> None:
+    """In a forked child nobody holds the BLAS, and nobody the lock."""
+    global _lock
+    _lock = threading.Lock()
+    _held.users = 0
+    if _held.held:
+        rest()

@@ -108,11 +108,20 @@ def spread_products(work: Work, count: int, grain: int = 1) -> None:
     Splitting only the products would keep one core waiting during the copies between them. All is done by this
     thread if the BLAS can't be told to leave the others alone.
     """
-    if _number < 2 or count < 2 * grain or not blas.switch():
+    if _number < 2 or not blas.switch():
         work(0, count)
         return
-    with blas.one_thread():
+    if blas.hold():
+        _start(1)
+        _jobs.put(_Share(_nothing, 0, 0))  # wakes a thread, which gives the BLAS back when there is no more to do
+    try:
         spread(work, count, grain)
+    finally:
+        blas.let_go()
+
+
+def _nothing(start: int, stop: int) -> None:
+    """Work that is none."""
 
 
 class _Share:
@@ -136,10 +145,19 @@ class _Share:
             self.done.release()
 
 
+IDLE = 0.05  # seconds without products, after which the BLAS gets its threads back
+
+
 def _serve(jobs: Any) -> None:
+    from queue import Empty
+
     _here.busy = True
     while True:
-        jobs.get().run()
+        try:
+            share = jobs.get(timeout=None if blas.rest(IDLE) else IDLE)
+        except Empty:
+            continue
+        share.run()
 
 
 def _start(number: int) -> None:
@@ -160,6 +178,7 @@ def _forget() -> None:
     global _jobs
     _jobs = None
     _helpers.clear()
+    blas.forget()
 
 
 if hasattr(os, "register_at_fork"):

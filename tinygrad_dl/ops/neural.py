@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl import blas
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.ops.reduce import ones
@@ -13,6 +14,9 @@ from tinygrad_dl.samples import array, error, integers, one_of, real
 from tinygrad_dl.tensor import Tensor
 
 __all__ = ["embedding", "linear", "one_hot"]
+
+# From so many multiplications on, a product is worth several threads also where convolutions hold the BLAS to one.
+LARGE = 2**24
 
 
 def _naive_linear(input: Any, weight: Any, bias: Any = None) -> Any:
@@ -60,6 +64,8 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
             f"linear: input and weight must have the same dtype, got {input.dtype} and {weight.dtype}; cast the input "
             f"with input.to(weight.dtype), or the module with module.to(input.dtype)"
         )
+    if input.size * weight.shape[0] >= LARGE:
+        blas.rest()
     if input.ndim == 2:
         out = input.dot(weight.T) if weight.ndim == 2 and input.shape[1] == weight.shape[1] else _misfit(input, weight)
     else:
@@ -109,7 +115,11 @@ def product(a: Any, b: Any) -> Any:
 
     With a vector of ones it is a sum, and faster than NumPy's.
     """
-    return a.dot(b) if type(a) is type(b) is np.ndarray else np.matmul(a, b)
+    if type(a) is not np.ndarray or type(b) is not np.ndarray:
+        return np.matmul(a, b)
+    if a.size * b.shape[-1] >= LARGE:
+        blas.rest()
+    return a.dot(b)
 
 
 def _linear_bias(g: Any, bias_shape: tuple[int, ...]) -> Any:

@@ -89,7 +89,7 @@ def dot_rows(a: Any, b: Any, dim: Any) -> Any:
 
 # Rows up to four times this long, and arrays this large, are summed as a product with ones, which BLAS does several
 # times faster than NumPy's sum; large arrays are cut into rows, so that rounding errors stay as small as NumPy's.
-ROW, LARGE, LONG = 1024, 32768, 256
+ROW, LARGE, LONG = 1024, 32768, 32
 
 
 def add_up(x: np.ndarray, dim: Any, keepdim: bool) -> Any:
