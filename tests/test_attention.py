@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from cores import on_one_and_on_three
 
 import tinygrad_dl as td
 from tinygrad_dl import nn
@@ -109,16 +110,12 @@ def test_no_copy_of_heads_cut_from_one_projection():
 def test_threads_change_nothing(shape):
     td.manual_seed(0)
     x = [td.randn(shape, requires_grad=True) for _ in range(3)]
-    found = []
-    before = td.get_num_threads()
-    try:
-        for number in (1, 3):
-            td.set_num_threads(number)
-            out = attention(*x, is_causal=True)
-            found.append([out, *td.autograd.grad((out * out).sum(), x)])
-    finally:
-        td.set_num_threads(before)
-    for a, b in zip(*found, strict=True):
+
+    def run():
+        out = attention(*x, is_causal=True)
+        return [out, *td.autograd.grad((out * out).sum(), x)]
+
+    for a, b in zip(*on_one_and_on_three(run), strict=True):
         assert td.equal(a, b)
 
 

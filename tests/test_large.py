@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from cores import on_one_and_on_three
 
 import tinygrad_dl as td
 import tinygrad_dl.nn.functional as F
@@ -117,23 +118,11 @@ def test_all_gradients_of_layer_norm(affine):
         np.testing.assert_allclose(mine.grad.numpy(), other.grad.numpy(), rtol=1e-9, atol=1e-11)
 
 
-def each_number_of_threads(function):
-    """The results with one thread and with three."""
-    before, found = td.get_num_threads(), []
-    try:
-        for number in (1, 3):
-            td.set_num_threads(number)
-            found.append(function())
-    finally:
-        td.set_num_threads(before)
-    return found
-
-
 def test_threads_change_no_number():
     rng = np.random.default_rng(0)
     array, weights = rng.standard_normal((1200, 60)).astype(np.float32), rng.standard_normal(72000)
     for name in ("gelu", "gelu tanh", "layer_norm"):
-        first, second = each_number_of_threads(lambda name=name: with_gradient(ONE_BY_ONE[name], array, weights))
+        first, second = on_one_and_on_three(lambda name=name: with_gradient(ONE_BY_ONE[name], array, weights))
         for a, b in zip(first, second, strict=True):
             np.testing.assert_array_equal(a, b)
 
@@ -150,5 +139,5 @@ def test_threads_change_no_step(kind):
             optimizer.step()
         return [p.detach().numpy() for p in params]
 
-    for a, b in zip(*each_number_of_threads(run), strict=True):
+    for a, b in zip(*on_one_and_on_three(run), strict=True):
         np.testing.assert_array_equal(a, b)

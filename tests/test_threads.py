@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
+import cores
 import numpy as np
 import pytest
 
@@ -12,13 +13,13 @@ import tinygrad_dl as td
 from tinygrad_dl import blas
 from tinygrad_dl.threads import spread
 
+needs_switch = pytest.mark.skipif(not blas.switch(), reason="NumPy's BLAS has no such switch here")
+
 
 @pytest.fixture(autouse=True)
 def three_threads():
-    before = td.get_num_threads()
-    td.set_num_threads(3)
-    yield
-    td.set_num_threads(before)
+    with cores.threads(3):
+        yield
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 10, 1000])
@@ -36,6 +37,7 @@ def test_ranges_cover_everything_once(count, grain):
     assert all(stop - start >= min(grain, count) for start, stop in ranges)
 
 
+@needs_switch
 def test_several_threads_work():
     seen, meet = set(), threading.Barrier(3, timeout=60)
 
@@ -47,6 +49,7 @@ def test_several_threads_work():
     assert len(seen) == 3 and threading.get_ident() in seen
 
 
+@needs_switch
 def test_work_within_work_stays_in_its_thread():
     outer, inner = {}, {}
 
@@ -104,9 +107,21 @@ def test_refused_numbers_of_threads(number, kind):
     assert td.get_num_threads() == 3
 
 
-@pytest.mark.skipif(not blas.switch(), reason="NumPy's BLAS has no such switch here")
+@needs_switch
+def test_beside_a_blas_of_several_threads_nothing_is_split():
+    blas.let_go()
+    assert blas.rest() and not blas.is_quiet()
+    ranges = []
+    spread(lambda start, stop: ranges.append((start, stop)), 10)
+    assert ranges == [(0, 10)]
+    blas.hold()
+
+
+@needs_switch
 def test_the_number_holds_for_the_blas_too():
     threads_of_blas = blas.switch()[0]
+    blas.let_go()
+    assert blas.rest()
     td.set_num_threads(1)
     assert threads_of_blas() == 1
     td.set_num_threads(2)
@@ -119,3 +134,4 @@ def test_the_number_holds_for_the_blas_too():
     blas.let_go()
     assert not blas.rest(seconds=60.0)
     assert blas.rest() and threads_of_blas() == 3
+    blas.hold()

@@ -61,6 +61,11 @@ def set_threads(number: int) -> None:
             switch()[1](number)
 
 
+def is_quiet() -> bool:
+    """Whether the BLAS leaves the cores to others between its products: it has one thread, or is held to one."""
+    return _held.held or (bool(switch()) and switch()[0]() == 1)
+
+
 def hold() -> bool:
     """Holds the BLAS to one thread until `rest` is called and nobody has held it for a while.
 
