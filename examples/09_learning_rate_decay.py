@@ -8,8 +8,8 @@ k / sqrt(epoch); cosine came later (Loshchilov and Hutter, 2016).
 What to see:
 
 - In a noisy bowl the constant rate ends far outside; every schedule that ends near zero ends near the minimum.
-- On digits, with batches of 16 and a rate that is near the limit, the losses of the schedules fall below the constant
-  rate's in the second half, where its loss still jumps from epoch to epoch.
+- On digits of which every fifth has a random label, so that no net fits them all: at the constant rate the loss jumps
+  up and down by a quarter to the end; every schedule comes to rest lower, and gets more of the test digits right.
 """
 
 from __future__ import annotations
@@ -54,20 +54,22 @@ def noisy_bowl(name: str, seed: int, steps: int = 200) -> np.ndarray:
 
 
 def digits(name: str, seed: int, epochs: int) -> tuple[list[float], list[float], float]:
-    """Trains a small net on digits; returns the rate and the training loss by epoch, and the test accuracy."""
+    """Trains a small net on noisy digits; returns the rate and the training loss by epoch, and the test accuracy."""
     images, labels = load_digits(return_X_y=True)
     train, test, train_y, test_y = train_test_split(
         images / 16, labels, test_size=0.3, stratify=labels, random_state=seed
     )
+    rng = np.random.default_rng(seed)
+    train_y = np.where(rng.random(len(train_y)) < 0.2, rng.integers(0, 10, len(train_y)), train_y)
     x, y, test, test_y = td.tensor(train).float(), td.tensor(train_y), td.tensor(test).float(), td.tensor(test_y)
     td.manual_seed(seed)
-    model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
-    optimizer = td.optim.SGD(model.parameters(), lr=0.8)
+    model = nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10))
+    optimizer = td.optim.SGD(model.parameters(), lr=0.3)
     scheduler = SCHEDULES[name](optimizer, epochs)
     rates, losses = [], []
     for _ in range(epochs):
         rates.append(optimizer.param_groups[0]["lr"])
-        for batch in td.randperm(len(x)).split(16):
+        for batch in td.randperm(len(x)).split(8):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(x[batch]), y[batch]).backward()
             optimizer.step()
@@ -85,11 +87,9 @@ def main() -> None:
     rests = {name: np.linalg.norm(path[-50:], axis=1).mean() for name, path in paths.items()}
     show.table(("schedule", "distance"), [(name, f"{rest:.3f}") for name, rest in rests.items()])
 
-    epochs = 8 if options.quick else 60
+    epochs = 4 if options.quick else 40
     runs = {name: digits(name, options.seed, epochs) for name in SCHEDULES}
-    print(
-        f"Digits, batches of 16, {epochs} epochs; jumps: the mean change of the loss by an epoch, in the last third\n"
-    )
+    print(f"Digits, batches of 8, {epochs} epochs; jumps: the mean change of the loss by an epoch, in the last third\n")
     rows = []
     for name, (rates, losses, accuracy) in runs.items():
         late = np.abs(np.diff(losses[-epochs // 3 :])).mean()

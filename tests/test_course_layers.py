@@ -40,6 +40,13 @@ def test_a_constant_rate_never_comes_to_rest(seed):
     assert all(rests[name] < 0.7 * rests["constant"] for name in decay.SCHEDULES if name != "constant")
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_decay_calms_the_loss_on_noisy_digits(seed):
+    decay = example("09_learning_rate_decay")
+    constant, steps = (np.abs(np.diff(decay.digits(name, seed, 12)[1][-4:])).mean() for name in ("constant", "steps"))
+    assert steps < constant / 2
+
+
 # -- 10: batch normalisation -----------------------------------------------------------------------
 
 
