@@ -8,7 +8,7 @@ are then recognised by the nearest of four examples, one of each.
 What to see:
 
 - The digits lie somewhere on a noisy canvas. The nearest picture, pixel by pixel, is little better than a guess (25 %);
-  the embedding gets nearly twice as many right, of digits it has never seen, and more with five examples of each.
+  the embedding gets half as many again right, of digits it has never seen, and more with five examples of each.
 - Which negatives? Any will do at first. Always the nearest one asks for the hardest cases before there is any order:
   the net escapes to giving every picture the same point. FaceNet's way is the nearest of those that are farther away
   than the positive ("semi-hard").
