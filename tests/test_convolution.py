@@ -10,7 +10,7 @@ import pytest
 import tinygrad_dl as td
 from tinygrad_dl import blas, nn, threads
 from tinygrad_dl.nn import functional
-from tinygrad_dl.ops import conv_columns, conv_depthwise, conv_rows, winograd
+from tinygrad_dl.ops import conv_columns, conv_depthwise, conv_rows, conv_ways, winograd
 from tinygrad_dl.ops.conv_shapes import conv_size
 
 
@@ -172,6 +172,37 @@ def test_blocks_of_every_size_give_the_same(monkeypatch, stride):
     for each in found[1:]:
         for a, b in zip(each, found[0], strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("channels, made, groups", [(8, 6, 1), (3, 9, 1), (9, 3, 3), (10, 10, 5), (8, 8, 8)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_where_one_row_is_too_large_the_channels_are_halved(monkeypatch, channels, made, groups, stride):
+    td.manual_seed(0)
+    x, w = td.randn(2, channels, 7, 8, dtype=td.float64), td.randn(made, channels // groups, 3, 3, dtype=td.float64)
+    g = td.randn(2, made, 7, 8, dtype=td.float64)
+    rows, found = [], []  # the bytes of each row that columns were made for
+    blocks, job = conv_columns.blocks, conv_rows.Job
+    monkeypatch.setattr(conv_columns, "blocks", lambda n, count, size: rows.append(size) or blocks(n, count, size))
+
+    def noted(*args):
+        made = job(*args)
+        rows.append(made.width * made.behind * 8)
+        return made
+
+    monkeypatch.setattr(conv_rows, "Job", noted)
+    for limit in (conv_ways.LARGEST, 3000):
+        monkeypatch.setattr(conv_ways, "LARGEST", limit)
+        rows.clear()
+        results = []
+        for function in (functional.conv2d, functional.conv_transpose2d):
+            leaves = [(x if function is functional.conv2d else g).clone().requires_grad_(), w.clone().requires_grad_()]
+            out = function(*leaves, stride=stride, padding=1, groups=groups)
+            out.square().sum().backward()
+            results += [out.detach().numpy(), *[leaf.grad.numpy() for leaf in leaves]]
+        found.append(results)
+    assert 0 < max(rows) <= 3000
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-11)
 
 
 def test_rows_stay_below_the_limit_too():

@@ -17,7 +17,7 @@ from tinygrad_dl.threads import spread_products
 
 SHARES = 4  # into which a weight's gradient is summed
 BLOCK = 2**20  # bytes of columns that are made at a time, if that is not less than one row of the result
-LARGEST = 64 * 2**20  # bytes that a block never takes, unless one row of the result alone takes more
+LARGEST = 64 * 2**20  # bytes that a block never takes: where one row of the result would, channels are halved before
 
 
 def padded(x: np.ndarray, pads: Pads) -> np.ndarray:

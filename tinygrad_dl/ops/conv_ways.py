@@ -12,6 +12,7 @@ import numpy as np
 from tinygrad_dl.ops import conv_columns, conv_depthwise, conv_rows, winograd
 from tinygrad_dl.ops.conv_shapes import Pads, Sizes, spatial
 
+LARGEST = conv_columns.LARGEST
 FEW = 6  # channels, below which a run of memory with channels last is too short to be worth it
 WIDE = 512  # the largest second matrix that a whole line of the result may have
 
@@ -25,6 +26,17 @@ def strip(channels: int, made: int, kernel: Sizes, stride: Sizes, dilation: Size
     return 2
 
 
+def too_large(channels: int, kernel: Sizes, size: Sizes, itemsize: int) -> bool:
+    """Whether one row of the result takes more columns than a block may have; then the channels are halved."""
+    return channels > 1 and channels * math.prod(kernel) * math.prod(size[1:]) * itemsize > LARGEST
+
+
+def halves(array: np.ndarray, axis: int, groups: int = 1) -> list[np.ndarray]:
+    """An array cut in two along a dimension, between two groups if there are several."""
+    middle = groups // 2 * (array.shape[axis] // groups) if groups > 1 else array.shape[axis] // 2
+    return [np.ascontiguousarray(each) for each in np.split(array, [middle], axis)]
+
+
 def convolve(
     x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> np.ndarray:
@@ -32,6 +44,14 @@ def convolve(
     kernel = weight.shape[2:]
     if winograd.fits(x.shape[1], len(weight), kernel, stride, pads, dilation, groups, out, x.dtype) and len(x):
         return winograd.convolve(x, weight, out, pads)
+    if too_large(x.shape[1], kernel, out, x.itemsize):
+        options = out, stride, pads, dilation
+        if groups > 1:
+            parts = zip(halves(x, 1, groups), halves(weight, 0, groups), (groups // 2, -(-groups // 2)), strict=True)
+            return np.concatenate([convolve(a, w, *options, own) for a, w, own in parts], axis=1)
+        first, second = [convolve(a, w, *options, 1) for a, w in zip(halves(x, 1), halves(weight, 1), strict=True)]
+        first += second
+        return first
     t = strip(x.shape[1], len(weight), kernel, stride, dilation, groups, out)
     if not t or not x.size:
         return conv_columns.convolve(x, weight, out, stride, pads, dilation, groups)
@@ -47,6 +67,18 @@ def convolve_transposed(
     kernel, channels = weight.shape[2:], weight.shape[1] * groups
     if winograd.fits(g.shape[1], channels, kernel, stride, pads, dilation, groups, size, g.dtype) and len(g):
         return winograd.convolve_transposed(g, weight, size, pads)
+    larger = tuple(map(max, size, g.shape[2:]))
+    if too_large(max(channels, g.shape[1]), kernel, larger, g.itemsize):
+        options = size, stride, pads, dilation
+        if groups > 1:
+            parts = zip(halves(g, 1, groups), halves(weight, 0, groups), (groups // 2, -(-groups // 2)), strict=True)
+            return np.concatenate([convolve_transposed(a, w, *options, own) for a, w, own in parts], axis=1)
+        if channels > g.shape[1]:
+            return np.concatenate([convolve_transposed(g, w, *options, 1) for w in halves(weight, 1)], axis=1)
+        pairs = zip(halves(g, 1), halves(weight, 0), strict=True)
+        first, second = [convolve_transposed(a, w, *options, 1) for a, w in pairs]
+        first += second
+        return first
     t = strip(g.shape[1], channels, kernel, (1,) * len(kernel), dilation, groups, size)
     pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
     if max(stride) == 1 and (groups > 1 or pointless):
@@ -83,6 +115,12 @@ def convolve_weight(
     """(N, C, *in) with (N, O, *out) gives (O, C / groups, *kernel): the gradient of the weight."""
     if winograd.fits(x.shape[1], g.shape[1], kernel, stride, pads, dilation, groups, g.shape[2:], x.dtype) and len(x):
         return winograd.convolve_weight(x, g, pads)
+    if too_large(x.shape[1], kernel, g.shape[2:], x.itemsize):
+        options = kernel, stride, pads, dilation
+        if groups > 1:
+            parts = zip(halves(x, 1, groups), halves(g, 1, groups), (groups // 2, -(-groups // 2)), strict=True)
+            return np.concatenate([convolve_weight(a, b, *options, own) for a, b, own in parts], axis=0)
+        return np.concatenate([convolve_weight(a, g, *options, 1) for a in halves(x, 1)], axis=1)
     shape = (g.shape[1], x.shape[1] // groups, *kernel)
     if conv_depthwise.fits(x.shape[1], shape, stride, pads, dilation, groups, x.dtype.char) and x.size:
         return conv_depthwise.convolve_weight(x, g, kernel, pads, dilation)
