@@ -6,6 +6,8 @@ The choice depends on shapes, options and dtype alone, so that the same operatio
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +39,13 @@ def halves(array: np.ndarray, axis: int, groups: int = 1) -> list[np.ndarray]:
     return [np.ascontiguousarray(each) for each in np.split(array, [middle], axis)]
 
 
+def of_halves(way: Callable[..., Any], left: Any, right: Any, axes: Sizes, options: Any, groups: int) -> list[Any]:
+    """The results of `way` on the first halves of two arrays and on the second ones, cut along these dimensions."""
+    each = (groups // 2, groups - groups // 2) if groups > 1 else (1, 1)
+    pairs = zip(halves(left, axes[0], groups), halves(right, axes[1], groups), each, strict=True)
+    return [way(a, b, *options, own) for a, b, own in pairs]
+
+
 def convolve(
     x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> np.ndarray:
@@ -47,11 +56,8 @@ def convolve(
     if too_large(x.shape[1], kernel, out, x.itemsize):
         options = out, stride, pads, dilation
         if groups > 1:
-            parts = zip(halves(x, 1, groups), halves(weight, 0, groups), (groups // 2, -(-groups // 2)), strict=True)
-            return np.concatenate([convolve(a, w, *options, own) for a, w, own in parts], axis=1)
-        first, second = [convolve(a, w, *options, 1) for a, w in zip(halves(x, 1), halves(weight, 1), strict=True)]
-        first += second
-        return first
+            return np.concatenate(of_halves(convolve, x, weight, (1, 0), options, groups), axis=1)
+        return np.add(*of_halves(convolve, x, weight, (1, 1), options, 1))
     t = strip(x.shape[1], len(weight), kernel, stride, dilation, groups, out)
     if not t or not x.size:
         return conv_columns.convolve(x, weight, out, stride, pads, dilation, groups)
@@ -70,15 +76,10 @@ def convolve_transposed(
     larger = tuple(map(max, size, g.shape[2:]))
     if too_large(max(channels, g.shape[1]), kernel, larger, g.itemsize):
         options = size, stride, pads, dilation
-        if groups > 1:
-            parts = zip(halves(g, 1, groups), halves(weight, 0, groups), (groups // 2, -(-groups // 2)), strict=True)
-            return np.concatenate([convolve_transposed(a, w, *options, own) for a, w, own in parts], axis=1)
-        if channels > g.shape[1]:
+        if groups == 1 and channels > g.shape[1]:
             return np.concatenate([convolve_transposed(g, w, *options, 1) for w in halves(weight, 1)], axis=1)
-        pairs = zip(halves(g, 1), halves(weight, 0), strict=True)
-        first, second = [convolve_transposed(a, w, *options, 1) for a, w in pairs]
-        first += second
-        return first
+        parts = of_halves(convolve_transposed, g, weight, (1, 0), options, groups)
+        return np.concatenate(parts, axis=1) if groups > 1 else np.add(*parts)
     t = strip(g.shape[1], channels, kernel, (1,) * len(kernel), dilation, groups, size)
     pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
     if max(stride) == 1 and (groups > 1 or pointless):
@@ -118,9 +119,8 @@ def convolve_weight(
     if too_large(x.shape[1], kernel, g.shape[2:], x.itemsize):
         options = kernel, stride, pads, dilation
         if groups > 1:
-            parts = zip(halves(x, 1, groups), halves(g, 1, groups), (groups // 2, -(-groups // 2)), strict=True)
-            return np.concatenate([convolve_weight(a, b, *options, own) for a, b, own in parts], axis=0)
-        return np.concatenate([convolve_weight(a, g, *options, 1) for a in halves(x, 1)], axis=1)
+            return np.concatenate(of_halves(convolve_weight, x, g, (1, 1), options, groups), axis=0)
+        return np.concatenate([convolve_weight(half, g, *options, 1) for half in halves(x, 1)], axis=1)
     shape = (g.shape[1], x.shape[1] // groups, *kernel)
     if conv_depthwise.fits(x.shape[1], shape, stride, pads, dilation, groups, x.dtype.char) and x.size:
         return conv_depthwise.convolve_weight(x, g, kernel, pads, dilation)
