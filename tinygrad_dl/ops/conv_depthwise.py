@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_dl.ops.conv_columns import padded
 from tinygrad_dl.ops.conv_shapes import Pads, Sizes, spatial
-from tinygrad_dl.threads import spread
+from tinygrad_dl.threads import spread_products
 
 BLOCK = 2**18  # bytes of padded input that are worked on at a time
 
@@ -66,6 +66,6 @@ def convolve_weight(x: np.ndarray, g: np.ndarray, kernel: Sizes, pads: Pads, dil
                 for i, offset in enumerate(offsets):
                     np.vecdot(own, flat[..., offset : offset + span], out=found[piece, :, j, i])
 
-    spread(work, len(pieces))
+    spread_products(work, len(pieces))
     total: np.ndarray = np.add.reduce(found, axis=0)
     return total.reshape(c * m, 1, *kernel)
