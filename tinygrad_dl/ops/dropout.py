@@ -76,37 +76,41 @@ def dropout(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
     """
+    return _dropped("dropout", input, input.shape, p, training, inplace, generator)
+
+
+def _dropped(
+    name: str,
+    input: Tensor,
+    shape: tuple[int, ...],
+    p: float,
+    training: bool,
+    inplace: bool,
+    generator: Generator | None,
+) -> Tensor:
+    """The input times random factors of this shape, which broadcasts against it."""
     if not 0.0 <= p <= 1.0:
-        raise ValueError(f"dropout: expected a probability p between 0 and 1, got {p}")
+        raise ValueError(f"{name}: expected a probability p between 0 and 1, got {p}")
     if not training or p == 0.0:
         return input
     dtype = input.dtype
     if dtype.kind not in "fcV":
-        raise TypeError(f"dropout: expected a floating tensor, got {dtype}; convert it first with .float()")
-    factors = np.zeros(input.shape, dtype) if p == 1.0 else keep_factors(input.shape, float(p), dtype, generator)
-    result: Tensor = masked(input, factors)
-    return input._assign(result, "dropout") if inplace else result
+        raise TypeError(f"{name}: expected a floating tensor, got {dtype}; convert it first with .float()")
+    factors = np.zeros(shape, dtype) if p == 1.0 else keep_factors(shape, float(p), dtype, generator)
+    result: Tensor = masked(input, factors if shape == input.shape else np.broadcast_to(factors, input.shape))
+    return input._assign(result, name) if inplace else result
 
 
 def _drop_channels(
     input: Tensor, dims: int, p: float, training: bool, inplace: bool, generator: Generator | None
 ) -> Tensor:
     name = f"dropout{dims}d"
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"{name}: expected a probability p between 0 and 1, got {p}")
     if input.ndim not in (dims + 1, dims + 2):
         raise ValueError(
             f"{name}: expected an input of {dims + 2} dimensions, or {dims + 1} without a batch, got {input.shape}"
         )
-    if not training or p == 0.0:
-        return input
-    dtype = input.dtype
-    if dtype.kind not in "fcV":
-        raise TypeError(f"{name}: expected a floating tensor, got {dtype}; convert it first with .float()")
     channels = (*input.shape[: input.ndim - dims], *(1,) * dims)
-    few = np.zeros(channels, dtype) if p == 1.0 else keep_factors(channels, float(p), dtype, generator)
-    result: Tensor = masked(input, np.broadcast_to(few, input.shape))
-    return input._assign(result, name) if inplace else result
+    return _dropped(name, input, channels, p, training, inplace, generator)
 
 
 def dropout1d(
