@@ -39,7 +39,14 @@ def halves(array: np.ndarray, axis: int, groups: int = 1) -> list[np.ndarray]:
     return [np.ascontiguousarray(each) for each in np.split(array, [middle], axis)]
 
 
-def of_halves(way: Callable[..., Any], left: Any, right: Any, axes: Sizes, options: Any, groups: int) -> list[Any]:
+def of_halves(
+    way: Callable[..., np.ndarray],
+    left: np.ndarray,
+    right: np.ndarray,
+    axes: tuple[int, int],
+    options: Any,
+    groups: int,
+) -> list[np.ndarray]:
     """The results of `way` on the first halves of two arrays and on the second ones, cut along these dimensions."""
     each = (groups // 2, groups - groups // 2) if groups > 1 else (1, 1)
     pairs = zip(halves(left, axes[0], groups), halves(right, axes[1], groups), each, strict=True)
@@ -57,7 +64,9 @@ def convolve(
         options = out, stride, pads, dilation
         if groups > 1:
             return np.concatenate(of_halves(convolve, x, weight, (1, 0), options, groups), axis=1)
-        return np.add(*of_halves(convolve, x, weight, (1, 1), options, 1))
+        first, second = of_halves(convolve, x, weight, (1, 1), options, 1)
+        first += second
+        return first
     t = strip(x.shape[1], len(weight), kernel, stride, dilation, groups, out)
     if not t or not x.size:
         return conv_columns.convolve(x, weight, out, stride, pads, dilation, groups)
@@ -78,8 +87,11 @@ def convolve_transposed(
         options = size, stride, pads, dilation
         if groups == 1 and channels > g.shape[1]:
             return np.concatenate([convolve_transposed(g, w, *options, 1) for w in halves(weight, 1)], axis=1)
-        parts = of_halves(convolve_transposed, g, weight, (1, 0), options, groups)
-        return np.concatenate(parts, axis=1) if groups > 1 else np.add(*parts)
+        first, second = of_halves(convolve_transposed, g, weight, (1, 0), options, groups)
+        if groups > 1:
+            return np.concatenate((first, second), axis=1)
+        first += second
+        return first
     t = strip(g.shape[1], channels, kernel, (1,) * len(kernel), dilation, groups, size)
     pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
     if max(stride) == 1 and (groups > 1 or pointless):
