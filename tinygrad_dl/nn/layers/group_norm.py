@@ -5,18 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_dl import dtypes
-from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import whole
-from tinygrad_dl.nn.layers.linear import empty_parameter
-from tinygrad_dl.nn.layers.norm import BatchNorm
-from tinygrad_dl.nn.module import Module
-from tinygrad_dl.nn.parameter import Parameter
+from tinygrad_dl.nn.layers.norm import Affine, BatchNorm
 from tinygrad_dl.ops.group_norm import group_norm, instance_norm
 
 __all__ = ["GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
 
 
-class GroupNorm(Module):
+class GroupNorm(Affine):
     """Normalises over groups of channels of each element, (N, C, ...), then multiplies by `weight` and adds `bias`.
 
     Args:
@@ -33,9 +29,6 @@ class GroupNorm(Module):
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.GroupNorm.html
     """
-
-    weight: Parameter | None
-    bias: Parameter | None
 
     def __init__(
         self,
@@ -57,17 +50,8 @@ class GroupNorm(Module):
                 f"GroupNorm: expected num_channels that num_groups={num_groups} divides, got {num_channels}"
             )
         self.eps, self.affine = eps, affine
-        shape = (self.num_channels,)
-        self.register_parameter("weight", empty_parameter(shape, dtype) if affine else None)
-        self.register_parameter("bias", empty_parameter(shape, dtype) if affine and bias else None)
+        self._add_affine((self.num_channels,), affine, bias, dtype)
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Weight 1, bias 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
 
     def forward(self, input: Any) -> Any:
         """The normalised input."""

@@ -19,14 +19,30 @@ from tinygrad_dl.tensor import Tensor, wrap
 __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm"]
 
 
-class BatchNorm(Module):
+class Affine(Module):
+    """What all norms share: a weight that the normalised input is multiplied by, and a bias that is added."""
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def _add_affine(self, shape: tuple[int, ...], affine: bool, bias: bool, dtype: Any) -> None:
+        self.register_parameter("weight", empty_parameter(shape, dtype) if affine else None)
+        self.register_parameter("bias", empty_parameter(shape, dtype) if affine and bias else None)
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+
+class BatchNorm(Affine):
     """What the batch norms share: they differ in the number of dimensions that they take."""
 
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
-    weight: Parameter | None
-    bias: Parameter | None
     dims: tuple[int, ...] = ()
     shapes = ""
 
@@ -52,8 +68,7 @@ class BatchNorm(Module):
         self.eps, self.momentum, self.affine = eps, momentum, affine
         self.track_running_stats = track_running_stats
         shape = (self.num_features,)
-        self.register_parameter("weight", empty_parameter(shape, dtype) if affine else None)
-        self.register_parameter("bias", empty_parameter(shape, dtype) if affine and bias else None)
+        self._add_affine(shape, affine, bias, dtype)
         found = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
         for name, value in (("running_mean", np.zeros(shape, found)), ("running_var", np.ones(shape, found))):
             self.register_buffer(name, wrap(value) if track_running_stats else None)
@@ -71,10 +86,7 @@ class BatchNorm(Module):
     def reset_parameters(self) -> None:
         """Weight 1, bias 0, and the running statistics forgotten."""
         self.reset_running_stats()
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        super().reset_parameters()
 
     def forward(self, input: Any) -> Any:
         """The normalised input; in training the running statistics move."""
@@ -159,7 +171,7 @@ class BatchNorm3d(BatchNorm):
     dims, shapes = (5,), "(N, C, D, H, W)"
 
 
-class LayerNorm(Module):
+class LayerNorm(Affine):
     """Normalises over the last dimensions, then multiplies by `weight` and adds `bias` of their shape.
 
     Args:
@@ -172,9 +184,6 @@ class LayerNorm(Module):
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html
     """
-
-    weight: Parameter | None
-    bias: Parameter | None
 
     def __init__(
         self,
@@ -192,17 +201,8 @@ class LayerNorm(Module):
         if not self.normalized_shape:
             raise ValueError("LayerNorm: normalized_shape is empty, expected the size of at least one dimension")
         self.eps, self.elementwise_affine = eps, elementwise_affine
-        shape = self.normalized_shape
-        self.register_parameter("weight", empty_parameter(shape, dtype) if elementwise_affine else None)
-        self.register_parameter("bias", empty_parameter(shape, dtype) if elementwise_affine and bias else None)
+        self._add_affine(self.normalized_shape, elementwise_affine, bias, dtype)
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Weight 1, bias 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
 
     def forward(self, input: Any) -> Any:
         """The normalised input."""
