@@ -24,7 +24,6 @@ from sklearn.decomposition import PCA
 import tinygrad_dl as td
 from tinygrad_dl import nn, viz
 
-SIZE = 12  # of a canvas; a digit takes 8 x 8 of it
 KNOWN, NEW = range(6), range(6, 10)
 # The margin for each way to choose negatives: any; the nearest; the nearest of those farther away than the positive.
 WAYS = {"random": 0.5, "hardest": 0.5, "semi-hard": 0.5}
@@ -54,11 +53,8 @@ def load(seed: int) -> dict[int, np.ndarray]:
 
 
 def canvases(digits: np.ndarray, rng: np.random.Generator) -> td.Tensor:
-    """Puts each digit somewhere on a noisy canvas."""
-    out = rng.normal(0, 0.1, (len(digits), SIZE, SIZE)).astype(np.float32)
-    for canvas, digit, (top, left) in zip(out, digits, rng.integers(0, SIZE - 7, (len(digits), 2)), strict=True):
-        canvas[top : top + 8, left : left + 8] += digit
-    return td.tensor(out[:, None])
+    """Puts each digit somewhere on a noisy canvas of 12 x 12."""
+    return td.tensor(show.canvases(digits, rng, noise=0.1))
 
 
 def distances(a: td.Tensor, b: td.Tensor) -> np.ndarray:

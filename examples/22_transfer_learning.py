@@ -22,7 +22,6 @@ from sklearn.datasets import load_digits
 import tinygrad_dl as td
 from tinygrad_dl import nn, viz
 
-SIZE = 12  # of a canvas; a digit takes 8 x 8 of it
 WAYS = {"scratch": 3e-3, "frozen": 5e-3, "last layers": 1e-3, "all layers": 1e-3}  # and the learning rate of each
 Data = tuple[td.Tensor, td.Tensor]
 
@@ -44,11 +43,8 @@ class Net(nn.Module):
 
 
 def canvases(digits: np.ndarray, rng: np.random.Generator) -> td.Tensor:
-    """Puts each digit somewhere on a noisy canvas."""
-    out = rng.normal(0, 0.15, (len(digits), SIZE, SIZE)).astype(np.float32)
-    for canvas, digit, (top, left) in zip(out, digits, rng.integers(0, SIZE - 7, (len(digits), 2)), strict=True):
-        canvas[top : top + 8, left : left + 8] += digit
-    return td.tensor(out[:, None])
+    """Puts each digit somewhere on a noisy canvas of 12 x 12."""
+    return td.tensor(show.canvases(digits, rng, noise=0.15))
 
 
 def load(seed: int) -> tuple[tuple[np.ndarray, np.ndarray], list[tuple[np.ndarray, np.ndarray]]]:

@@ -1,4 +1,4 @@
-"""What examples share: their options, the tables they print, the pictures they write, and a text to learn from."""
+"""What examples share: their options, the tables they print, the pictures they write, and data to learn from."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 
@@ -50,6 +51,14 @@ def save(figure: Figure, options: argparse.Namespace, name: str) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     figure.savefig(options.out / name, dpi=120)
     print(f"wrote {options.out / name}")
+
+
+def canvases(digits: np.ndarray, rng: np.random.Generator, noise: float, size: int = 12) -> np.ndarray:
+    """Puts each 8 x 8 image somewhere on a noisy canvas: (n, 1, size, size), float32."""
+    out = rng.normal(0, noise, (len(digits), size, size)).astype(np.float32)
+    for canvas, digit, (top, left) in zip(out, digits, rng.integers(0, size - 7, (len(digits), 2)), strict=True):
+        canvas[top : top + 8, left : left + 8] += digit
+    return out[:, None]
 
 
 def text(path: str | None) -> str:

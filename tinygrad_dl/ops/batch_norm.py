@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.op import Array, op
-from tinygrad_dl.ops.neural import product
+from tinygrad_dl.ops.channels import channel_dots, channel_sums, channels
 from tinygrad_dl.ops.owned import plus, times
-from tinygrad_dl.ops.reduce import add_up, dot_rows, ones
 from tinygrad_dl.samples import array, error, one_of, real
 from tinygrad_dl.tensor import Tensor
 
@@ -24,26 +23,8 @@ __all__ = ["batch_norm"]
 Observer = Callable[[Any, Any, int], None]
 
 
-def _channels(x: Any) -> Any:
-    """(N, C) as it is, (N, C, ...) as (N, C, L)."""
-    return x if x.ndim == 2 else np.reshape(x, (x.shape[0], x.shape[1], math.prod(x.shape[2:])))
-
-
-def _channel_sums(x: Any) -> Any:
-    """The sum over all but the channels, shaped to broadcast against x: (C,) or (C, 1)."""
-    if x.ndim == 2:
-        return product(ones(x.shape[0], x.dtype), x)
-    rows = add_up(x, 2, True) if type(x) is np.ndarray else np.add.reduce(x, axis=2, keepdims=True)
-    return np.add.reduce(rows, axis=0)
-
-
-def _channel_dots(a: Any, b: Any) -> Any:
-    """The sum of a * b over all but the channels, likewise."""
-    return _channel_sums(a * b) if a.ndim == 2 else np.add.reduce(dot_rows(a, b, 2), axis=0)
-
-
 def _channel_means(x: Any) -> Any:
-    return _channel_sums(x) * (x.shape[1] / math.prod(x.shape))
+    return channel_sums(x) * (x.shape[1] / math.prod(x.shape))
 
 
 def _fit(values: Any, x: Any) -> Any:
@@ -52,11 +33,11 @@ def _fit(values: Any, x: Any) -> Any:
 
 
 def _batch_mean(input: Any) -> Any:
-    return _channel_means(_channels(input))
+    return _channel_means(channels(input))
 
 
 def _batch_inverse(input: Any, eps: float) -> Any:
-    x = _channels(input)
+    x = channels(input)
     centered = x - _channel_means(x)
     return 1 / np.sqrt(_channel_means(centered * centered) + eps)
 
@@ -111,7 +92,7 @@ def normalize_batch(
         )
     mean = _channel_means(x) if x.size else np.zeros(_fit(np.empty(x.shape[1]), x).shape, x.dtype)
     out = x - mean
-    variance = _channel_dots(out, out) * (1 / count) if x.size else mean
+    variance = channel_dots(out, out) * (1 / count) if x.size else mean
     if observe is not None:
         observe(mean.reshape(-1), variance.reshape(-1), count)
     inverse = 1 / np.sqrt(variance + eps)
@@ -123,13 +104,13 @@ def normalize_batch(
 
 @normalize_batch.joint_vjp("input", "weight", "bias")
 def _batch_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, needs: Any) -> Any:
-    x, g = _channels(input), _channels(g)
+    x, g = channels(input), channels(g)
     shape = (x.shape[1],)
-    sums = _channel_sums(g)
+    sums = channel_sums(g)
     if not (needs[0] or needs[1]):
         return None, None, np.reshape(sums, shape)
     centered = x - mean
-    products = _channel_dots(g, centered) * inverse
+    products = channel_dots(g, centered) * inverse
     gx = None
     if needs[0]:
         share = x.shape[1] / math.prod(x.shape) if math.prod(x.shape) else 0.0
@@ -193,21 +174,21 @@ normalize_fixed.vjp(running_mean=None, running_var=None)
 
 @normalize_fixed.joint_vjp("input", "weight", "bias")
 def _fixed_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, needs: Any) -> Any:
-    x, g = _channels(input), _channels(g)
+    x, g = channels(input), channels(g)
     shape = (x.shape[1],)
     gx = gw = gb = None
     if needs[0]:
         gx = g * (inverse if weight is None else inverse * _fit(weight, x))
         gx = gx if x.ndim == input.ndim else np.reshape(gx, input.shape)
     if needs[1]:
-        gw = np.reshape(_channel_dots(g, x - mean) * inverse, shape)
+        gw = np.reshape(channel_dots(g, x - mean) * inverse, shape)
     if needs[2]:
-        gb = np.reshape(_channel_sums(g), shape)
+        gb = np.reshape(channel_sums(g), shape)
     return gx, gw, gb
 
 
 def _checked(input: Any, weight: Any, bias: Any, **others: Any) -> Any:
-    """The input as `_channels` gives it, if the shapes fit."""
+    """The input as `channels` gives it, if the shapes fit."""
     if input.ndim < 2:
         raise ValueError(f"batch_norm: expected an input of shape (N, C) or (N, C, ...), got {input.shape}")
     shape = (input.shape[1],)
@@ -218,7 +199,7 @@ def _checked(input: Any, weight: Any, bias: Any, **others: Any) -> Any:
                     f"batch_norm: expected a {name} of shape {shape} for an input of shape {input.shape}, whose "
                     f"dimension 1 are the channels, got a {name} of shape {value.shape}"
                 )
-    return _channels(input)
+    return channels(input)
 
 
 def batch_norm(

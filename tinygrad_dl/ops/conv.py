@@ -16,8 +16,8 @@ import numpy as np
 from tinygrad_dl.dtypes import float16, float32
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops import conv_ways
+from tinygrad_dl.ops.channels import channel_sums, channels
 from tinygrad_dl.ops.conv_shapes import check_convolution, check_kernel, check_transposed, conv_size, spatial
-from tinygrad_dl.ops.reduce import add_up
 from tinygrad_dl.samples import array, error, one_of, real
 
 __all__ = ["convolution", "convolution_transpose", "convolution_weight"]
@@ -138,10 +138,7 @@ def _biased(out: Any, bias: Any) -> Any:
 
 
 def _bias_slope(g: Any) -> Any:
-    """The sum over all but the channels."""
-    rows = np.reshape(g, (g.shape[0], g.shape[1], math.prod(g.shape[2:])))
-    rows = add_up(rows, 2, False) if type(rows) is np.ndarray else np.add.reduce(rows, axis=2)
-    return np.add.reduce(rows, axis=0)
+    return np.reshape(channel_sums(channels(g)), (g.shape[1],))
 
 
 @convolution.joint_vjp("input", "weight", "bias")
