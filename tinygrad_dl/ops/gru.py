@@ -18,7 +18,7 @@ import numpy as np
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops import recurrent, unrolled
 from tinygrad_dl.ops.activation import sigmoid
-from tinygrad_dl.samples import array, drawn, error, one_of, real
+from tinygrad_dl.samples import array, error
 from tinygrad_dl.threads import spread
 
 __all__ = ["GRUResult", "gru_layer"]
@@ -91,34 +91,7 @@ def _naive_gru(
     namespace="rules",
     outputs=GRUResult,
     aux={"steps": _steps},
-    inputs=[
-        {
-            "input": real(shape="t b i", min_side=1),
-            "h0": real(shape="b 1", min_side=1),
-            "weight_ih": real(-1.0, 1.0, shape="3 i", min_side=1),
-            "weight_hh": real(-1.0, 1.0, shape="3 1"),
-            "bias_ih": real(shape="3"),
-            "bias_hh": real(shape="3"),
-            "reverse": one_of(False, True),
-        },
-        {
-            "input": real(shape="t b 1", min_side=1),
-            "h0": one_of(None),
-            "weight_ih": real(-1.0, 1.0, shape="6 1"),
-            "weight_hh": real(-1.0, 1.0, shape="6 2"),
-            "reverse": one_of(False, True),
-        },
-        {
-            "input": real(shape="3 b 2", min_side=1),
-            "h0": real(shape="b 1", min_side=1),
-            "weight_ih": real(-1.0, 1.0, shape="3 2"),
-            "weight_hh": real(-1.0, 1.0, shape="3 1"),
-            "bias_ih": real(shape="3"),
-            "bias_hh": real(shape="3"),
-            "reverse": one_of(False, True),
-            "lengths": drawn(lambda rng, input: rng.integers(1, 4, input.shape[1])),
-        },
-    ],
+    inputs=recurrent.cases(3, "h0"),
     errors=[
         error(ValueError, "\\(T, B, features\\)", array(2, 3), None, array(3, 3), array(3, 1)),
         error(ValueError, "input_size=4 features", array(2, 2, 3), None, array(3, 4), array(3, 1)),

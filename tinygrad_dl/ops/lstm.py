@@ -19,7 +19,7 @@ import numpy as np
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops import recurrent, unrolled
 from tinygrad_dl.ops.activation import sigmoid
-from tinygrad_dl.samples import array, drawn, error, one_of, real
+from tinygrad_dl.samples import array, error
 from tinygrad_dl.threads import spread
 
 __all__ = ["LSTMResult", "lstm_layer"]
@@ -106,37 +106,7 @@ def _naive_lstm(
     namespace="rules",
     outputs=LSTMResult,
     aux={"steps": _steps},
-    inputs=[
-        {
-            "input": real(shape="t b i", min_side=1),
-            "h0": real(shape="b 1", min_side=1),
-            "c0": real(shape="b 1", min_side=1),
-            "weight_ih": real(-1.0, 1.0, shape="4 i", min_side=1),
-            "weight_hh": real(-1.0, 1.0, shape="4 1"),
-            "bias_ih": real(shape="4"),
-            "bias_hh": real(shape="4"),
-            "reverse": one_of(False, True),
-        },
-        {
-            "input": real(shape="t b 1", min_side=1),
-            "h0": one_of(None),
-            "c0": one_of(None),
-            "weight_ih": real(-1.0, 1.0, shape="8 1"),
-            "weight_hh": real(-1.0, 1.0, shape="8 2"),
-            "reverse": one_of(False, True),
-        },
-        {
-            "input": real(shape="3 b 2", min_side=1),
-            "h0": real(shape="b 1", min_side=1),
-            "c0": real(shape="b 1", min_side=1),
-            "weight_ih": real(-1.0, 1.0, shape="4 2"),
-            "weight_hh": real(-1.0, 1.0, shape="4 1"),
-            "bias_ih": real(shape="4"),
-            "bias_hh": real(shape="4"),
-            "reverse": one_of(False, True),
-            "lengths": drawn(lambda rng, input: rng.integers(1, 4, input.shape[1])),
-        },
-    ],
+    inputs=recurrent.cases(4, "h0", "c0"),
     errors=[
         error(ValueError, "\\(T, B, features\\)", array(2, 3), None, None, array(4, 3), array(4, 1)),
         error(ValueError, "at least one step", array(0, 2, 3), None, None, array(4, 3), array(4, 1)),

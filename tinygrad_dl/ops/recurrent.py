@@ -13,10 +13,42 @@ import numpy as np
 
 from tinygrad_dl.dtypes import float16, float32
 from tinygrad_dl.ops.reduce import ones
+from tinygrad_dl.samples import drawn, one_of, real
 from tinygrad_dl.threads import spread
 
 GRAIN = 2**16  # elements of a copy that are worth a thread
 FEW, WIDE = 32, 1  # a step's product takes in the input: from so many examples on, up to so many times the state's size
+
+
+def cases(gates: int, *states: str) -> list[dict[str, Any]]:
+    """The legal inputs of a layer with so many gates and these states."""
+    g = str(gates)
+    weights = {"weight_hh": real(-1.0, 1.0, shape=f"{g} 1"), "bias_ih": real(shape=g), "bias_hh": real(shape=g)}
+    given = dict.fromkeys(states, real(shape="b 1", min_side=1))
+    return [
+        {
+            "input": real(shape="t b i", min_side=1),
+            **given,
+            "weight_ih": real(-1.0, 1.0, shape=f"{g} i", min_side=1),
+            **weights,
+            "reverse": one_of(False, True),
+        },
+        {
+            "input": real(shape="t b 1", min_side=1),
+            **dict.fromkeys(states, one_of(None)),
+            "weight_ih": real(-1.0, 1.0, shape=f"{2 * gates} 1"),
+            "weight_hh": real(-1.0, 1.0, shape=f"{2 * gates} 2"),
+            "reverse": one_of(False, True),
+        },
+        {
+            "input": real(shape="3 b 2", min_side=1),
+            **given,
+            "weight_ih": real(-1.0, 1.0, shape=f"{g} 2"),
+            **weights,
+            "reverse": one_of(False, True),
+            "lengths": drawn(lambda rng, input: rng.integers(1, 4, input.shape[1])),
+        },
+    ]
 
 
 def wide(dtype: Any) -> Any:
