@@ -10,16 +10,17 @@ from leaves import leaf
 
 import tinygrad_dl as td
 from tinygrad_dl import autograd
+from tinygrad_dl.tensor import NUMPY
 
 
 def declare(**options):
     """@td.op for a passing test: declares, and takes the op out of the registry again."""
 
     def forget(function):
-        del td.op.registry[function.op.name]
+        del td.op.registry[function.op.key]
         return function
 
-    return lambda body: forget(td.op(method=False, **options)(body))
+    return lambda body: forget(td.op(**options)(body))
 
 
 def test_rules_are_read_when_they_are_declared():
@@ -39,9 +40,10 @@ def test_rules_are_read_when_they_are_declared():
 def test_names_that_the_generated_code_uses_itself_are_refused(name):
     scope = {}
     exec(f"def probe(x, {name}=1):\n    return x", scope)
+    before = set(td.op.registry)
     with pytest.raises(TypeError, match=f"op probe: .* use the name {name!r} themselves"):
-        td.op(method=False)(scope["probe"])
-    assert "probe" not in td.op.registry
+        td.op()(scope["probe"])
+    assert set(td.op.registry) == before
 
 
 def test_a_rule_that_returns_the_wrong_shape_is_named():
@@ -132,9 +134,112 @@ def test_errors_inside_an_op_say_which_op_and_arguments():
     assert "in mul(input=float32[2], other=float32[3])" in notes and "unsqueeze()" in notes
 
 
-def test_a_method_name_that_is_taken_is_refused():
-    with pytest.raises(TypeError, match=r"Tensor\.backward exists already"):
+# -- an op takes nobody's place ----------------------------------------------------------------------
 
+
+def declared_places():
+    """What declarations can change: the registry, the class, NumPy's functions."""
+    return dict(td.op.registry), dict(vars(td.Tensor)), dict(NUMPY)
+
+
+@pytest.fixture
+def put_back():
+    """Takes out again what a test declares."""
+    registry, methods, functions = declared_places()
+    yield
+    for key in set(td.op.registry) - set(registry):
+        del td.op.registry[key]
+    for name in set(vars(td.Tensor)) - set(methods):
+        delattr(td.Tensor, name)
+    for function in set(NUMPY) - set(functions):
+        del NUMPY[function]
+    assert declared_places() == (registry, methods, functions)
+
+
+def test_an_op_of_the_same_name_as_ours_stands_beside_it(put_back):
+    ours, method = td.op.registry["norm"], td.Tensor.norm
+
+    @td.op()
+    def norm(x):
+        return x * 2
+
+    assert td.op.registry["norm"] is ours and td.Tensor.norm is method
+    assert td.op.registry[f"{__name__}::norm"] is norm.op
+    assert norm(td.tensor([3.0, 4.0])).tolist() == [6, 8]
+    assert td.tensor([3.0, 4.0]).norm().item() == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"method": True}, "the method 'norm' is taken by the op 'norm' declared at tinygrad_dl.ops.norms.norm"),
+        ({"method": "backward"}, "the method 'backward' is taken by class Tensor itself"),
+        ({"method": "fresh_add", "operator": "add"}, "the method '__add__' is taken by the op 'add'"),
+        ({"method": "add", "inplace": True}, "the method 'add' is taken"),
+        ({"numpy": (np.exp,)}, "the NumPy function 'exp' is taken by the op 'exp'"),
+    ],
+)
+def test_a_place_that_is_taken_is_refused_and_nothing_is_half_declared(put_back, options, text):
+    def norm(x):
+        return x * 2
+
+    before = declared_places()
+    numpy = options.pop("numpy", ())
+    with pytest.raises(ValueError, match=f"^op '{__name__}::norm': {text}.*expected .* that is free; ") as caught:
+        td.op(*numpy, **options)(norm)
+    assert "\n" not in str(caught.value)
+    assert declared_places() == before
+
+
+def test_an_op_becomes_a_method_only_if_asked(put_back):
+    @td.op()
+    def twofold(x):
+        return x * 2
+
+    assert not hasattr(td.Tensor, "twofold")
+    td.op(method=True)(twofold.__wrapped__)
+    assert td.ones(1).twofold().tolist() == [2]
+
+
+def test_running_a_declaration_again_replaces_it(put_back):
+    def cell(factor):
+        @td.op(np.spacing, method=True, operator="matmul_twice", inplace=True)
+        def twofold(x):
+            return x * factor
+
+        return twofold
+
+    cell(2)
+    again = cell(3)
+    assert td.op.registry[f"{__name__}::twofold"] is again.op
+    x = td.ones(1)
+    assert (x.twofold().item(), np.spacing(x).item(), x.twofold_().item()) == (3, 3, 3)
+
+
+def test_another_function_of_the_same_name_and_module_is_refused(put_back):
+    def first():
         @td.op()
-        def backward(x):
+        def probe(x):
+            return x
+
+        return probe
+
+    def second():
+        @td.op()
+        def probe(x):
+            return -x
+
+        return probe
+
+    kept = first()
+    with pytest.raises(ValueError, match=r"the name '.*::probe' is taken by .*first.<locals>.probe.*rename the"):
+        second()
+    assert td.op.registry[kept.op.key] is kept.op
+
+
+def test_a_declaration_without_parentheses_is_refused():
+    with pytest.raises(TypeError, match=r"^td\.op: got the function 'probe' itself, .*@td\.op\(\)"):
+
+        @td.op
+        def probe(x):
             return x

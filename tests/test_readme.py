@@ -26,8 +26,6 @@ def registry():
     yield
     for name in set(td.op.registry) - set(before):
         del td.op.registry[name]
-        if name in vars(td.Tensor):
-            delattr(td.Tensor, name)
 
 
 @pytest.mark.parametrize("code", blocks("README.md", "python"))

@@ -208,6 +208,8 @@ def test_ops_are_found_by_function_record_and_name():
     check_call("mul", input=np.array([1.0, 2.0]), other=np.array(3.0))
     with pytest.raises(ValueError, match="no op is named 'mull'"):
         check_op("mull")
+    with pytest.raises(ValueError, match=r"no op is named 'words_for_tests'; did you mean '\w+::words_for_tests'\?"):
+        check_op("words_for_tests")
     with pytest.raises(TypeError, match=r"expected an op declared with @td\.op"):
         check_op(np.exp)
 
@@ -234,7 +236,7 @@ CASES = {"input": real(avoid=(0.0,), min_dims=1), "dim": axis_of("input")}
 @given(st.data())
 @settings(max_examples=50)
 def test_arguments_keep_to_the_declaration(data):
-    call = data.draw(arguments(td.op.registry["words_for_tests"]))
+    call = data.draw(arguments(f"{__name__}::words_for_tests"))
     x, weight, index = (call.values[name] for name in ("x", "weight", "index"))
     assert (np.abs(x) >= 0.04).all() and len(np.unique(weight)) == weight.size
     assert weight.shape[-1] == x.shape[-1] and weight.shape[:-1] == x.shape[:-1]
@@ -264,7 +266,7 @@ def words():
         return x
 
     yield
-    del td.op.registry["words_for_tests"]
+    del td.op.registry[words_for_tests.op.key]
 
 
 @given(st.data())

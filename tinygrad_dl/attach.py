@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_dl.tensor import Tensor
@@ -12,10 +12,8 @@ if TYPE_CHECKING:
     from tinygrad_dl.op import Op
 
 
-def attach_method(function: Any, op: Op, name: str, varargs: bool, inplace: bool) -> None:
-    """Makes the op a method of Tensor, and `<name>_` its in-place form."""
-    if name in Tensor.__dict__ and getattr(Tensor.__dict__[name], "op", None) is None:
-        raise TypeError(f"op {op.name}: Tensor.{name} exists already; pass method=False or another name")
+def methods(function: Any, name: str, varargs: bool, inplace: bool) -> dict[str, Any]:
+    """The op as a method of Tensor, and `<name>_`, its in-place form."""
     method = function
     if varargs:
 
@@ -25,9 +23,22 @@ def attach_method(function: Any, op: Op, name: str, varargs: bool, inplace: bool
                 return function(self, *numbers, **kwargs)
             return function(self, numbers, **kwargs)
 
-    setattr(Tensor, name, method)
+    return {name: method, **({f"{name}_": inplace_form(method, f"{name}_")} if inplace else {})}
+
+
+def operators(function: Any, operator: str, inplace: bool) -> dict[str, Any]:
+    """The op as an operator of Tensor, both ways round."""
+    found = {f"__{operator}__": function}
+    if len(function.op.positional) == 2 and operator not in ("eq", "ne", "lt", "le", "gt", "ge", "getitem"):
+
+        def turned(self: Any, other: Any) -> Any:
+            return function(other, self)
+
+        turned.op = function.op  # type: ignore[attr-defined]
+        found[f"__r{operator}__"] = turned
     if inplace:
-        setattr(Tensor, f"{name}_", inplace_form(method, f"{name}_"))
+        found[f"__i{operator}__"] = inplace_form(function, f"__i{operator}__")
+    return found
 
 
 def inplace_form(function: Any, name: str) -> Callable[..., Tensor]:
@@ -36,15 +47,29 @@ def inplace_form(function: Any, name: str) -> Callable[..., Tensor]:
     def change(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return self._assign(function(self, *args, **kwargs), name)
 
+    change.op = getattr(function, "op", None)  # type: ignore[attr-defined]
     change.__name__ = change.__qualname__ = name
     change.__doc__ = f"The in-place form of `{name.rstrip('_')}`: changes the tensor and returns it."
     return change
 
 
-def attach_operator(function: Any, operator: str, inplace: bool) -> None:
-    """Makes the op an operator of Tensor, both ways round."""
-    setattr(Tensor, f"__{operator}__", function)
-    if len(function.op.positional) == 2 and operator not in ("eq", "ne", "lt", "le", "gt", "ge", "getitem"):
-        setattr(Tensor, f"__r{operator}__", lambda self, other: function(other, self))
-    if inplace:
-        setattr(Tensor, f"__i{operator}__", inplace_form(function, f"__i{operator}__"))
+def require_free(op: Op, kind: str, taken: Mapping[Any, Any], wanted: Mapping[Any, Any]) -> None:
+    """Raises if a place that an op is to have is another's; its own, declared before, it may have again."""
+    for place in wanted:
+        if place not in taken:
+            continue
+        holder = getattr(taken[place], "op", taken[place])
+        if getattr(holder, "home", None) == op.home and holder.key == op.key:
+            continue
+        shown = getattr(place, "__name__", place)
+        by = f"the op {holder.key!r} declared at {holder.home}" if hasattr(holder, "home") else "class Tensor itself"
+        raise ValueError(
+            f"op {op.key!r}: the {kind} {shown!r} is taken by {by}, expected a {kind} that is free; {REMEDY[kind]}"
+        )
+
+
+REMEDY = {
+    "name": "rename the function, or pass name=...",
+    "method": "pass method=False or method=<another name>, and leave out operator=... and inplace=True",
+    "NumPy function": "leave it out of @td.op(...), and call your op by its own name",
+}

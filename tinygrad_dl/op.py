@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 
 from tinygrad_dl import dtypes
-from tinygrad_dl.attach import attach_method, attach_operator
+from tinygrad_dl.attach import methods, operators, require_free
 from tinygrad_dl.calls import SCOPE, UNSET, output_edge
 from tinygrad_dl.engine import Gradient, Node
 from tinygrad_dl.generate import ALIASES, call_source, compiled, run_source, save_source
@@ -44,7 +44,9 @@ else:
         """Marks a parameter as a sequence of tensors."""
 
 
-REGISTRY: dict[str, Op] = {}
+REGISTRY: dict[str, Op] = {}  # by `Op.key`
+
+OURS = "tinygrad_dl."  # begins the names of the modules whose ops go without their module's name
 
 # What the code made for an op calls its own variables (see `tinygrad_dl.generate`).
 RESERVED = frozenset({"edges", "error", "forward", "mixed", "needs", "node", "op", "out", "plan", "result", "save"})
@@ -69,7 +71,7 @@ class OpFunction(Protocol[P]):
 def op(
     *numpy: Any,
     name: str | None = None,
-    method: str | bool = True,
+    method: str | bool | None = None,
     operator: str | None = None,
     inplace: bool = False,
     view: bool = False,
@@ -82,9 +84,13 @@ def op(
     inputs: Case | dict[str, Any] | Sequence[Any] = (),
     errors: Sequence[ErrorCase] = (),
     reference: Callable[..., Any] | None = None,
-    namespace: str = "td",
+    namespace: str | None = None,
 ) -> Callable[[Callable[P, Any]], OpFunction[P]]:
     """Declares an op; decorates a function of arrays that returns an array.
+
+    An op never takes another's place: a method, an operator or a NumPy function that has one already is an error.
+    The names of ops are those of the module that declares them, so `norm` of yours stands beside ours. Only
+    declaring the same function again, as running a notebook's cell twice does, replaces what it declared before.
 
     The body may be left out (a docstring alone) if the op is just what the first NumPy function does.
 
@@ -94,7 +100,8 @@ def op(
     Args:
         numpy: NumPy functions or ufuncs that reach this op when called on a tensor.
         name: its name, if not the function's.
-        method: whether it is a method of Tensor too; a string names the method.
+        method: whether it is a method of Tensor too, which an op declared outside this library is only if asked;
+            a string names the method.
         operator: the operator it is, such as "mul" for `*`, both ways round.
         inplace: whether there is an in-place method `<name>_` too.
         view: whether the result shows its first argument's memory.
@@ -109,12 +116,16 @@ def op(
         inputs: the legal inputs, in the words of `tinygrad_dl.samples`: a case or a list of cases.
         errors: inputs that must be refused, each an `error(...)`.
         reference: the same function written differently, to test against.
-        namespace: where users find it: "td", "functional", ...
+        namespace: where users find it: "td", "functional"; for ops from outside, the module that declares them.
+
+    Raises:
+        ValueError: the name, the method, the operator or the NumPy function has an op already.
+        TypeError: the declaration contradicts itself, or `@td.op` stands without parentheses.
 
     >>> import numpy as np
     >>> import tinygrad_dl as td
     >>> from tinygrad_dl.samples import real
-    >>> @td.op(method=False, inputs=dict(x=real()))
+    >>> @td.op(inputs=dict(x=real()))
     ... def cube(x):
     ...     return x ** 3
     >>> cube.vjp(x=lambda g, x: g * 3 * x**2)
@@ -122,8 +133,14 @@ def op(
     >>> cube(x).backward()
     >>> x.grad
     tensor(12.)
-    >>> del td.op.registry["cube"]
     """
+
+    bare = next((each for each in numpy if isinstance(each, types.FunctionType)), None)
+    if bare is not None:  # NumPy's own are of other types
+        raise TypeError(
+            f"td.op: got the function {bare.__name__!r} itself, expected NumPy functions or nothing; write "
+            f"@td.op(), or better @td.op(inputs=..., reference=...), which can be checked"
+        )
 
     def declare(body: Callable[P, Any]) -> OpFunction[P]:
         cases = inputs if isinstance(inputs, list | tuple) else [inputs]
@@ -131,16 +148,26 @@ def op(
         record.view, record.floating, record.outputs, record.records = view, floating, outputs, differentiable
         record.aux = aux or {}
         record.reference = reference or (numpy[0] if numpy else None)
-        record.namespace = namespace
+        module = body.__module__ or "?"  # None where code is run without a name
+        ours = module.startswith(OURS)
+        record.namespace = namespace or ("td" if ours else module)
+        record.key = record.name if ours else f"{record.namespace}::{record.name}"
         record.promotes = record.broadcasts if promote is None else promote
         function = record.make_function(body)
-        for each in numpy:
-            NUMPY[each] = function
-        if method:
-            attach_method(function, record, method if isinstance(method, str) else record.name, varargs, inplace)
+        attributes: dict[str, Any] = {}
+        if ours if method is None else method:
+            called = method if isinstance(method, str) else record.name
+            attributes |= methods(function, called, varargs, inplace)
         if operator:
-            attach_operator(function, operator, inplace)
-        REGISTRY[record.name] = record
+            attributes |= operators(function, operator, inplace)
+        require_free(record, "name", REGISTRY, {record.key: record})
+        require_free(record, "method", Tensor.__dict__, attributes)
+        require_free(record, "NumPy function", NUMPY, dict.fromkeys(numpy, function))
+        # Nothing is in the way, so nothing is left half-declared.
+        REGISTRY[record.key] = record
+        NUMPY.update(dict.fromkeys(numpy, function))
+        for attribute, value in attributes.items():
+            setattr(Tensor, attribute, value)
         return function
 
     return declare
@@ -160,6 +187,7 @@ class Op:
     aux: dict[str, Callable[..., Any] | None]
     reference: Callable[..., Any] | None
     namespace: str
+    key: str  # its name in the registry: "mul"; of an op from outside "module::name"
     function: Any
     layout: tuple[Any, ...]
     defaults: tuple[tuple[Any, ...] | None, dict[str, Any]]
@@ -177,6 +205,7 @@ class Op:
         empty = body.__code__.co_code == _nothing.__code__.co_code and not body.__code__.co_names
         self.forward: Callable[..., Any] = numpy[0] if empty and numpy else body
         self.name = name
+        self.home = f"{body.__module__}.{body.__qualname__}"  # where it is declared
         self.node_name = "".join(part.capitalize() for part in name.split("_"))
         self.cases = [case if isinstance(case, Case) else Case(case) for case in cases]
         self.errors = errors

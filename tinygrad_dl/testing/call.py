@@ -16,12 +16,14 @@ SEED = 20_000
 
 
 def record_of(op: Any) -> Op:
-    """The declaration behind an op function, its `.op`, or its name."""
+    """The declaration behind an op function, its `.op`, or its key in the registry: "mul", "my_module::norm"."""
     if isinstance(op, Op):
         return op
     if isinstance(op, str):
         if op not in REGISTRY:
-            raise ValueError(f"no op is named {op!r}; see tinygrad_dl.testing.all_ops()")
+            alike = [key for key in REGISTRY if key.endswith(f"::{op}")]
+            meant = f"did you mean {' or '.join(map(repr, alike))}?" if alike else "see tinygrad_dl.testing.all_ops()"
+            raise ValueError(f"no op is named {op!r}; {meant}")
         return REGISTRY[op]
     found = getattr(op, "op", None)
     if not isinstance(found, Op):

@@ -136,7 +136,7 @@ def failing_as_op_error(where: Call | str) -> Iterator[None]:
             listed = "".join(f"\n  {key} = {pasteable(value)}" for key, value in where.values.items())
             text = (
                 f"op {name}: {text}\narguments:{listed}\n"
-                f"to see it again: from tinygrad_dl.testing import check_call; check_call({name!r}, {source})"
+                f"to see it again: from tinygrad_dl.testing import check_call; check_call({where.op.key!r}, {source})"
             )
         else:
             text = f"{where}: {text}"
