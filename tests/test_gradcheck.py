@@ -99,7 +99,9 @@ def test_gradcheck_names_the_worst_entries():
     assert "2 of 4 entries differ" in text
     assert re.search(r"weight\[[01]\]: analytic .*, numeric .*, relative difference 3\.3e-01: wrong", text)
     assert "a[" not in text.replace("weight[", "")
-    assert gradcheck(Halved.apply, double(3.0), raise_exception=False) is False
+    report = gradcheck(Halved.apply, double(3.0), raise_exception=False)
+    assert not report and report == False and report != True  # noqa: E712
+    assert report.worst.relative == pytest.approx(1 / 3)
 
 
 def test_gradgradcheck_finds_a_wrong_second_derivative():
@@ -158,6 +160,114 @@ def test_gradcheck_says_when_there_is_nothing_to_check():
         gradcheck(lambda x: 1.0, double(1.0))
 
 
+@pytest.mark.parametrize(
+    ("f", "inputs", "text"),
+    [
+        (lambda x: x.relu(), (double(0.0),), "0 entries compared, 1 left aside where the function has no derivative"),
+        (lambda x: x.sqrt(), (double(0.0, 0.0),), "0 entries compared, 2 left aside"),
+        (lambda x: x.exp(), (double(),), r"0 entries compared; nothing to compare at 'x' \(which is empty\)"),
+        (lambda x, y: x.relu() * y, (double(0.0), double(2.0)), r"1 entries compared, 1 left .*nothing .* at 'x', exp"),
+    ],
+)
+@pytest.mark.parametrize("fast_mode", [False, True])
+def test_gradcheck_that_compared_nothing_fails(f, inputs, text, fast_mode):
+    with pytest.raises(GradcheckError, match=f"^gradcheck of <lambda>: {text}.*at least one entry of every input"):
+        gradcheck(f, inputs, fast_mode=fast_mode)
+    report = gradcheck(f, inputs, fast_mode=fast_mode, raise_exception=False)
+    assert not report and report.unproven and "nothing to compare" in str(report)
+
+
+def test_gradcheck_says_how_much_it_compared():
+    x, empty = double(0.0, 1.0, -2.0), double()
+    report = gradcheck(lambda x, y: td.cat([x.relu(), y]), (x, empty))
+    assert report and report == True  # noqa: E712
+    assert (report.compared, report.skipped, report.unproven) == (2, 1, [])
+    assert report.summary.startswith("2 entries compared, 1 left aside")
+    fast = gradcheck(lambda x: x.exp(), double(1.0, 2.0, 3.0), fast_mode=True)
+    assert fast and fast.compared == 3 and "along one direction" in str(fast)
+    assert not gradcheck(Halved.apply, double(1.0, 2.0), fast_mode=True, raise_exception=False)
+
+
+def test_outputs_that_ask_for_no_gradient_are_left_out():
+    x = double(0.5, -1.5)
+    assert gradcheck(lambda x: (x * 2, x.sum().detach()), (x,))
+    assert gradcheck(lambda x: (x.sum().detach(), x.argmax(), x * 2), (x,))
+    assert gradgradcheck(lambda x: (x.exp(), x.sum().detach(), None, x > 0), (x,))
+    assert gradcheck(lambda x: (None, {"a": x * 2, "b": [x.exp(), None]}), x)
+    assert not gradcheck(lambda x: (None, {"a": [Halved.apply(x)]}), x, raise_exception=False)
+    with pytest.raises(TypeError, match="returned NoneType without a tensor, expected a tensor or several"):
+        gradcheck(lambda x: None, x)
+    with pytest.raises(TypeError, match="returned tuple with float in it, expected"):
+        gradcheck(lambda x: (x, 1.0), x)
+
+
+def test_complex_inputs_and_outputs():
+    z = td.tensor([1 + 2j, -0.5j], dtype=td.complex128, requires_grad=True)
+    assert gradcheck(lambda z: (z * z, z.real, z.abs()), z).compared == 12 // 3
+    assert gradcheck(lambda x: x * td.tensor(1 + 2j, dtype=td.complex128), double(0.5, 2.0))
+    assert gradgradcheck(lambda z: z * z * z, z)
+
+
+def test_gradgradcheck_where_the_gradient_is_constant():
+    x = double(0.5, -1.0)
+    linear = gradgradcheck(lambda x: x * 3, x)
+    assert linear and linear.compared == 4  # at x, where all is zero, and at what the gradient starts with
+    assert gradgradcheck(lambda x: x.floor() + x.detach(), x)
+    assert gradgradcheck(lambda x: x * 3, x, [td.tensor([1.0, 2.0], dtype=td.float64)])
+    with pytest.raises(ValueError, match=r"grad_outputs of shapes \[\(3,\)\], expected .* \[\(2,\)\]"):
+        gradgradcheck(lambda x: x * 3, x, td.ones(3))
+
+
+def test_a_second_derivative_that_is_lost_is_no_constant():
+    class LostSecond(td.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return (g * 3 * x * x).detach()
+
+    assert gradcheck(LostSecond.apply, double(2.0))
+    with pytest.raises(GradcheckError, match=r"gradgradcheck of .*entries differ"):
+        gradgradcheck(LostSecond.apply, double(2.0))
+
+
+def test_a_backward_pass_that_is_not_deterministic_is_refused():
+    rng = np.random.default_rng(0)
+
+    class Noisy(td.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * (2 + 1e-12 * float(rng.random()))
+
+    with pytest.raises(GradcheckError, match="the backward pass is not deterministic"):
+        gradcheck(Noisy.apply, double(1.0))
+    assert gradcheck(Noisy.apply, double(1.0), nondet_tol=1e-6)
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(td.ones(2))
+
+        def forward(self, x):
+            return Noisy.apply(self.weight) * x
+
+    with pytest.raises(GradcheckError, match=r"the backward pass is not deterministic.*'weight'"):
+        check_module(Model(), td.ones(2))
+
+
+def test_gradcheck_is_found_where_pytorch_has_it():
+    assert td.autograd.gradcheck is gradcheck and td.autograd.gradgradcheck is gradgradcheck
+    assert td.autograd.gradcheck(lambda x: x.exp(), (double(1.0),), eps=1e-6, atol=1e-4, rtol=1e-3)
+
+
 def test_gradcheck_leaves_its_inputs_alone():
     x = double(1.0, 2.0)
     assert gradcheck(lambda x: x * x, x)
@@ -188,7 +298,7 @@ def test_a_model_with_loss_and_regularisation(mode):
     assert report.ok, report
     assert list(report.entries) == [name for name, _ in model.named_parameters()]
     lines = str(report).splitlines()
-    assert re.match(r"parameter +entries +relative difference +verdict", lines[0])
+    assert re.match(r"tensor +entries +relative difference +verdict", lines[0])
     assert re.match(r"0\.weight +6 of 12 +\d\.\de[-+]\d\d +(right|look again)", lines[1])
     assert lines[-1].startswith("worst: ")
     for name, value in model.state_dict().items():  # dtype, running statistics and all
@@ -211,9 +321,28 @@ class WrongBias(nn.Module):
 
 def test_a_wrong_gradient_in_a_model_is_named():
     report = check_module(WrongBias(), td.randn(4, 3))
-    assert not report.ok and report.worst is not None and report.worst.name == "bias"
+    assert not report and report.worst is not None and report.worst.name == "bias"
     assert report.worst.verdict == "wrong" and re.search(r"bias +3 of 3 +3\.3e-01 +wrong", str(report))
     assert re.search(r"weight +3 of 3 +\S+ +right", str(report))
+
+
+class AtAKink(nn.Module):
+    """A layer whose one parameter lies where the function has no derivative."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.scale = nn.Parameter(td.zeros(1)), nn.Parameter(td.ones(2))
+
+    def forward(self, x):
+        return self.weight.relu() + x * self.scale
+
+
+def test_a_parameter_that_could_not_be_compared_makes_the_report_false():
+    report = check_module(AtAKink(), td.ones(2))
+    assert not report and report.unproven == ["weight"]
+    assert re.search(r"weight +1 of 1, 1 at kinks +- +nothing to compare", str(report))
+    with pytest.raises(ValueError, match="entries=0, expected at least 1"):
+        check_module(AtAKink(), td.ones(2), entries=0)
 
 
 def test_entries_are_chosen_by_seed_and_inputs_are_checked_when_they_require_a_gradient():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,29 @@ from tinygrad_dl.engine import Edge, Node, conjugate, next_seq, propagate
 from tinygrad_dl.modes import enable_grad, modes, no_grad, set_grad_enabled
 from tinygrad_dl.tensor import Tensor, as_array, wrap
 
-__all__ = ["Function", "backward", "enable_grad", "grad", "no_grad", "set_grad_enabled"]
+if TYPE_CHECKING:
+    from tinygrad_dl.testing.gradcheck import gradcheck, gradgradcheck
+
+__all__ = [
+    "Function",
+    "backward",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "no_grad",
+    "set_grad_enabled",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The checks of the testing kit, which is loaded when they are first used."""
+    if name not in ("gradcheck", "gradgradcheck"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from tinygrad_dl import testing
+
+    return getattr(testing, name)
+
 
 _accumulating = threading.Lock()  # two threads may bring a gradient to the same leaf
 

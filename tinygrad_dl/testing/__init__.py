@@ -11,8 +11,8 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_dl.testing.gradcheck import GradcheckError, gradcheck, gradgradcheck
-from tinygrad_dl.testing.module_check import ModuleReport, check_module
-from tinygrad_dl.testing.report import CheckError, Entry, relative_difference, verdict
+from tinygrad_dl.testing.module_check import check_module
+from tinygrad_dl.testing.report import CheckError, Entry, GradientReport, relative_difference, verdict
 
 if TYPE_CHECKING:
     from tinygrad_dl.testing.op_checks import OpError, all_ops, check_call, check_op
@@ -22,7 +22,7 @@ __all__ = [
     "CheckError",
     "Entry",
     "GradcheckError",
-    "ModuleReport",
+    "GradientReport",
     "OpError",
     "all_ops",
     "arguments",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,10 @@ import numpy as np
 from tinygrad_dl import autograd
 from tinygrad_dl.tensor import Tensor, wrap
 from tinygrad_dl.testing import numeric
-from tinygrad_dl.testing.report import CheckError, Entry, worst_lines
+from tinygrad_dl.testing.report import CheckError, Entry, GradientReport, worst_lines
 from tinygrad_dl.testing.running import random_like
+
+ENTRYWISE = 10**9  # every entry by itself, however large the tensor
 
 
 class GradcheckError(CheckError, RuntimeError):
@@ -28,12 +30,16 @@ def gradcheck(
     rtol: float = 1e-6,
     names: Sequence[str] | None = None,
     raise_exception: bool = True,
-) -> bool:
+    nondet_tol: float = 0.0,
+    fast_mode: bool = False,
+) -> GradientReport:
     """Compares the gradients of a function with central differences, entry by entry.
 
-    The function may return one tensor or several; their entries are weighted with random numbers, so that a
-    gradient that is right only for a sum is found out. Entries where the function has a kink (its left and
-    right differences disagree) are left aside.
+    The function may return one tensor or several, nested or with None among them; their entries are weighted with
+    random numbers, so that a gradient that is right only for a sum is found out. Outputs that require no gradient
+    (integers, detached ones) are left out. Entries where the function has no derivative (its left and right
+    differences disagree, or it is not finite on one side) are left aside; if nothing remains to compare at one of
+    the inputs, the check fails.
 
     Args:
         f: a function of tensors. It must give the same result each time.
@@ -41,142 +47,268 @@ def gradcheck(
         eps: the step of the differences, relative to entries larger than 1.
         atol, rtol: the entry passes if |a - n| <= atol (and rounding), or |a - n| / (|a| + |n|) <= rtol.
         names: names of the inputs for the report; by default those of the function's parameters.
-        raise_exception: whether to raise or return False if an entry fails.
+        raise_exception: whether to raise, or return a report that is false, if the check fails.
+        nondet_tol: how far two calls with the same inputs, or two backward passes, may lie apart.
+        fast_mode: compare each input along one random direction first, and entry by entry only where that fails.
 
     Returns:
-        True if all entries agree.
+        A report, true if all entries agree; it prints how many were compared and how many were left aside.
 
     Raises:
-        GradcheckError: entries differ; the text names the worst. Or the function is not deterministic.
-        ValueError: no input requires a gradient.
+        GradcheckError: entries differ (the text names the worst), or nothing could be compared at an input. Or the
+            function or its backward pass is not deterministic.
+        ValueError: no input requires a gradient, or no output does.
 
     >>> import tinygrad_dl as td
     >>> from tinygrad_dl.testing import gradcheck
     >>> x = td.tensor([0.5, 2.0], dtype=td.float64, requires_grad=True)
-    >>> gradcheck(lambda x: x * x.exp(), x)
-    True
+    >>> report = gradcheck(lambda x: x * x.exp(), x)
+    >>> bool(report), report.summary
+    (True, '2 entries compared')
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html
     """
     arguments = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    entries = compare_gradients(f, arguments, eps=eps, atol=atol, rtol=rtol, names=names)
-    return judge(entries, rtol, raise_exception, "gradcheck", f)
+    check = Comparison("gradcheck", f, names, eps, atol, rtol, nondet_tol, fast_mode)
+    return check.judge(check.run(f, arguments), raise_exception)
 
 
 def gradgradcheck(
     f: Callable[..., Any],
     inputs: Tensor | Sequence[Any],
+    grad_outputs: Tensor | Sequence[Any] | None = None,
     *,
     eps: float = numeric.STEP,
     atol: float = 1e-8,
     rtol: float = 1e-5,
     names: Sequence[str] | None = None,
     raise_exception: bool = True,
-) -> bool:
+    nondet_tol: float = 0.0,
+    fast_mode: bool = False,
+) -> GradientReport:
     """Compares second derivatives, as `create_graph=True` gives them, with differences of the gradients.
 
-    Arguments, result and errors are those of `gradcheck`.
+    The gradients are functions of the inputs and of `grad_outputs`, the gradients that the outputs start with, and
+    are differentiated at both, so that a function whose gradient is constant has something to compare too.
+
+    Args:
+        grad_outputs: the starting gradient of each output that requires one; by default random numbers.
+
+    All other arguments, the result and the errors are those of `gradcheck`.
 
     >>> import tinygrad_dl as td
     >>> from tinygrad_dl.testing import gradgradcheck
     >>> x = td.tensor([0.5, 2.0], dtype=td.float64, requires_grad=True)
-    >>> gradgradcheck(lambda x: x * x.exp(), x)
-    True
+    >>> report = gradgradcheck(lambda x: x * x.exp(), x)
+    >>> bool(report), report.summary
+    (True, '4 entries compared')
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradgradcheck.html
     """
     arguments = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    checked = [t for t in arguments if isinstance(t, Tensor) and t.requires_grad]
-    weights = cotangents(results_of(f, arguments), np.random.default_rng(1))
+    check = Comparison("gradgradcheck", f, names, eps, atol, rtol, nondet_tol, fast_mode)
+    outputs = check.differentiable(results_of(f, arguments))
+    count = len(arguments)
+    places = [i for i, t in enumerate(arguments) if requires_grad(t)]
+    if grad_outputs is None:
+        starts = [wrap(w) for w in cotangents([o for _, o in outputs], np.random.default_rng(1))]
+    else:
+        starts = [
+            wrap(np.array(g._data)) for g in ([grad_outputs] if isinstance(grad_outputs, Tensor) else grad_outputs)
+        ]
+        if [g.shape for g in starts] != [o.shape for _, o in outputs]:
+            raise ValueError(
+                f"gradgradcheck: grad_outputs of shapes {[g.shape for g in starts]}, expected one for each output that "
+                f"requires a gradient: {[o.shape for _, o in outputs]}"
+            )
 
     def gradients(*values: Any) -> list[Tensor]:
-        outputs = results_of(f, values)
-        used = [v for v, old in zip(values, arguments, strict=True) if any(old is t for t in checked)]
-        roots = [o for o in outputs if o.requires_grad]
-        seeds = [wrap(w) for o, w in zip(outputs, weights, strict=True) if o.requires_grad]
-        found = autograd.grad(roots, used, seeds, create_graph=True, materialize_grads=True)
-        return list(found)
+        found = results_of(f, values[:count])
+        roots = [found[i] for i, _ in outputs]
+        used = [values[i] for i in places]
+        return list(autograd.grad(roots, used, values[count:], create_graph=True, materialize_grads=True))
 
-    entries = compare_gradients(gradients, arguments, eps=eps, atol=atol, rtol=rtol, names=names or parameter_names(f))
-    return judge(entries, rtol, raise_exception, "gradgradcheck", f)
-
-
-def judge(entries: Sequence[Entry], rtol: float, raise_exception: bool, what: str, f: Any) -> bool:
-    """True if all entries agree; else raises or returns False."""
-    failed = [e for e in entries if not e.kink and not e.agrees(rtol)]
-    if not failed:
-        return True
-    if not raise_exception:
-        return False
-    raise GradcheckError(
-        f"{what} of {getattr(f, '__name__', type(f).__name__)}: {len(failed)} of {len(entries)} entries differ from "
-        f"central differences; the worst:\n{worst_lines(failed)}"
-    )
+    labels = [*check.labels(arguments), *(f"grad_outputs[{i}]" for i in range(len(starts)))]
+    check.names = labels
+    seeds = [g.requires_grad_() for g in starts]
+    return check.judge(check.run(gradients, [*arguments, *seeds], constant=True), raise_exception)
 
 
-def compare_gradients(
-    f: Callable[..., Any],
-    arguments: Sequence[Any],
-    *,
-    eps: float = numeric.STEP,
-    atol: float = 1e-9,
-    rtol: float = 1e-6,
-    names: Sequence[str] | None = None,
-) -> list[Entry]:
-    """All entries of the gradients at the arguments that require one, computed both ways."""
-    labels = list(names or parameter_names(f))
-    labels += [f"input {i}" for i in range(len(labels), len(arguments))]
-    places = [i for i, t in enumerate(arguments) if isinstance(t, Tensor) and t.requires_grad]
-    if not places:
-        raise ValueError(
-            "gradcheck: no input requires a gradient, so there is nothing to check; make one with requires_grad=True"
-        )
-    low = [labels[i] for i in places if arguments[i].dtype.itemsize < (16 if arguments[i].is_complex() else 8)]
-    if low:
-        warnings.warn(
-            f"gradcheck: {', '.join(low)} below float64, where central differences are too coarse to judge by; pass "
-            f"float64 inputs: t.double()",
-            UserWarning,
-            stacklevel=3,
-        )
-    values = list(arguments)
-    for i in places:
-        values[i] = wrap(np.array(arguments[i]._data, order="C")).requires_grad_()
-    outputs = results_of(f, values)
-    again = results_of(f, values)
-    for first, second in zip(outputs, again, strict=True):
-        if first._data.tobytes() != second._data.tobytes():
-            raise GradcheckError(
-                "gradcheck: the function is not deterministic: two calls with the same inputs gave different results. "
-                "Is dropout on? Call model.eval(), or seed the generator inside the function"
+class Comparison:
+    """One comparison of gradients with differences: what is compared, how closely, and what is said of it."""
+
+    def __init__(
+        self,
+        what: str,
+        f: Callable[..., Any],
+        names: Sequence[str] | None,
+        eps: float,
+        atol: float,
+        rtol: float,
+        nondet_tol: float,
+        fast_mode: bool,
+    ):
+        self.what, self.names = what, list(names or parameter_names(f))
+        self.title = f"{what} of {getattr(f, '__name__', type(f).__name__)}"
+        self.eps, self.atol, self.rtol, self.nondet_tol = eps, atol, rtol, nondet_tol
+        self.entrywise = 0 if fast_mode else ENTRYWISE
+
+    def labels(self, arguments: Sequence[Any]) -> list[str]:
+        """A name for every argument."""
+        return [*self.names, *(f"input {i}" for i in range(len(self.names), len(arguments)))]
+
+    def differentiable(self, outputs: Sequence[Tensor | None]) -> list[tuple[int, Tensor]]:
+        """The outputs that require a gradient, each with its position."""
+        found = [(i, o) for i, o in enumerate(outputs) if o is not None and o.requires_grad]
+        if not found:
+            raise ValueError(
+                f"{self.what}: no output requires a gradient: the function does not use the inputs, or detaches"
             )
-    weights = cotangents(outputs, np.random.default_rng(0))
-    roots = [(o, wrap(w)) for o, w in zip(outputs, weights, strict=True) if o.requires_grad]
-    checked = [values[i] for i in places]
-    if not roots:
-        raise ValueError("gradcheck: no output requires a gradient: the function does not use the inputs, or detaches")
-    found = autograd.grad([o for o, _ in roots], checked, [w for _, w in roots], materialize_grads=True)
+        return found
 
-    def weighted() -> tuple[float, float]:
-        return numeric.weighted_sum([o._data for o in results_of(f, values)], weights)
+    @np.errstate(all="ignore")  # values that are not finite show in the report; the differences look beyond domains
+    def run(self, f: Callable[..., Any], arguments: Sequence[Any], constant: bool = False) -> GradientReport:
+        """Compares at all arguments that require a gradient.
 
-    arrays = [t._data for t in checked]
-    analytic = [g._data for g in found]
-    chosen = [labels[i] for i in places]
-    return numeric.compare(weighted, arrays, analytic, chosen, eps=eps, rtol=rtol, atol=atol, entrywise=10**9)
+        Args:
+            constant: whether outputs without a graph count, as those whose derivative is zero.
+        """
+        labels = self.labels(arguments)
+        places = [i for i, t in enumerate(arguments) if requires_grad(t)]
+        if not places:
+            raise ValueError(
+                f"{self.what}: no input requires a gradient, so there is nothing to check; make one with "
+                f"requires_grad=True"
+            )
+        low = [labels[i] for i in places if arguments[i].dtype.itemsize < (16 if arguments[i].is_complex() else 8)]
+        if low:
+            warnings.warn(
+                f"{self.what}: {', '.join(low)} below float64, where central differences are too coarse to judge by; "
+                f"pass float64 inputs: t.double()",
+                UserWarning,
+                stacklevel=3,
+            )
+        values = list(arguments)
+        for i in places:
+            values[i] = wrap(np.array(arguments[i]._data, order="C")).requires_grad_()
+        checked = [values[i] for i in places]
+        outputs = results_of(f, values)
+        again = results_of(f, values)
+        self.expect_same(outputs, again, "the function", "two calls with the same inputs gave different results")
+        if constant:
+            counted = [(i, o) for i, o in enumerate(outputs) if o is not None and o.dtype.kind in "fc"]
+        else:
+            counted = self.differentiable(outputs)
+        weights = cotangents([o for _, o in counted], np.random.default_rng(0))
+        starts = [(o, wrap(w)) for (_, o), w in zip(counted, weights, strict=True) if o.requires_grad]
+        found = [wrap(np.zeros(t.shape, t.dtype)) for t in checked]
+        if starts:
+            roots, seeds = [o for o, _ in starts], [w for _, w in starts]
+            found, second = (
+                [*autograd.grad(roots, checked, seeds, retain_graph=True, materialize_grads=True)] for _ in range(2)
+            )
+            self.expect_same(found, second, "the backward pass", "two passes over one graph gave different gradients")
+
+        def weighted() -> tuple[float, float]:
+            now = results_of(f, values)
+            return numeric.weighted_sum([now[i]._data for i, _ in counted], weights)  # type: ignore[union-attr]
+
+        names = [labels[i] for i in places]
+        entries = numeric.compare(
+            weighted,
+            [t._data for t in checked],
+            [g._data for g in found],
+            names,
+            eps=self.eps,
+            rtol=self.rtol,
+            atol=self.atol,
+            entrywise=self.entrywise,
+        )
+        return report_of(names, [t._data for t in checked], entries, self.rtol)
+
+    def expect_same(self, first: Sequence[Any], second: Sequence[Any], what: str, text: str) -> None:
+        """Raises unless two runs gave the same, but for `nondet_tol`."""
+        if len(first) != len(second) or not all(map(self.same, first, second)):
+            raise GradcheckError(
+                f"{self.what}: {what} is not deterministic: {text}. Is dropout on? Call model.eval(), or seed the "
+                f"generator inside the function"
+            )
+
+    def same(self, a: Tensor | None, b: Tensor | None) -> bool:
+        """Whether two results are the same, but for `nondet_tol`."""
+        if a is None or b is None:
+            return a is b
+        if (a.shape, a.dtype) != (b.shape, b.dtype):
+            return False
+        exact = self.nondet_tol == 0 or a.dtype.kind not in "fc"
+        return (
+            a._data.tobytes() == b._data.tobytes()
+            if exact
+            else np.allclose(a._data, b._data, 0, self.nondet_tol, equal_nan=True)
+        )
+
+    def judge(self, report: GradientReport, raise_exception: bool) -> GradientReport:
+        """The report; raises instead if it is false and `raise_exception`."""
+        if report.ok or not raise_exception:
+            return report
+        failed, count = report.failed, sum(len(found) for found in report.entries.values())
+        if failed:
+            raise GradcheckError(
+                f"{self.title}: {len(failed)} of {count} entries differ from central differences; the worst:\n"
+                f"{worst_lines(failed)}\n{report.summary}"
+            )
+        raise GradcheckError(
+            f"{self.title}: {report.summary}, expected at least one entry of every input; choose values at which the "
+            f"function is smooth, of inputs that are not empty"
+        )
 
 
-def results_of(f: Callable[..., Any], arguments: Sequence[Any]) -> list[Tensor]:
-    """What the function returns, as a list of tensors."""
+def report_of(
+    names: Sequence[str], arrays: Sequence[np.ndarray], entries: Sequence[Entry], rtol: float
+) -> GradientReport:
+    """The entries as a report, by the names of the tensors that they belong to."""
+    by_name: dict[str, list[Entry]] = {name: [] for name in names}
+    for entry in entries:
+        by_name[entry.name].append(entry)
+    sizes = dict.fromkeys(names, 0)
+    for name, array in zip(names, arrays, strict=True):
+        sizes[name] += numeric.real_view(array).size
+    return GradientReport(by_name, sizes, rtol)
+
+
+def results_of(f: Callable[..., Any], arguments: Sequence[Any]) -> list[Tensor | None]:
+    """What the function returns, as a list of tensors; None stands where it returned None."""
     result = f(*arguments)
-    found = list(result) if isinstance(result, tuple | list) else [result]
-    if not all(isinstance(each, Tensor) for each in found):
-        raise TypeError(f"gradcheck: the function returned {type(result).__name__}, expected a tensor or several")
+    found = list(flattened(result))
+    strange = next((type(each).__name__ for each in found if not (each is None or isinstance(each, Tensor))), None)
+    if strange is not None or not any(isinstance(each, Tensor) for each in found):
+        inside = (
+            "" if type(result).__name__ == strange else f" with {strange} in it" if strange else " without a tensor"
+        )
+        raise TypeError(
+            f"gradcheck: the function returned {type(result).__name__}{inside}, expected a tensor or several"
+        )
     return found
 
 
+def flattened(result: Any) -> Iterator[Any]:
+    """What is in nested tuples, lists and dicts, in order."""
+    if isinstance(result, dict):
+        result = list(result.values())
+    if isinstance(result, tuple | list):
+        for each in result:
+            yield from flattened(each)
+    else:
+        yield result
+
+
+def requires_grad(value: Any) -> bool:
+    """Whether an argument is a tensor that requires a gradient."""
+    return isinstance(value, Tensor) and value.requires_grad
+
+
 def cotangents(outputs: Sequence[Tensor], rng: np.random.Generator) -> list[np.ndarray]:
-    """A random weight for every entry of every output; zeros for outputs without a gradient."""
+    """A random weight for every entry of every output."""
     return [random_like(o._data, rng) for o in outputs]
 
 

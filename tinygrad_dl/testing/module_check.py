@@ -11,44 +11,8 @@ import numpy as np
 from tinygrad_dl import autograd
 from tinygrad_dl.tensor import Tensor, wrap
 from tinygrad_dl.testing import numeric
-from tinygrad_dl.testing.gradcheck import GradcheckError, cotangents
-from tinygrad_dl.testing.report import LOOK, Entry, table, verdict, worst
-
-
-class ModuleReport:
-    """What `check_module` found: prints as a table with a line for each parameter.
-
-    Attributes:
-        entries: all compared entries, by parameter name.
-    """
-
-    def __init__(self, entries: dict[str, list[Entry]], sizes: dict[str, int], rtol: float):
-        self.entries, self._sizes, self._rtol = entries, sizes, rtol
-
-    @property
-    def ok(self) -> bool:
-        """Whether every parameter's gradient agrees with the differences."""
-        return all(e.kink or e.agrees(self._rtol) for found in self.entries.values() for e in found)
-
-    @property
-    def worst(self) -> Entry | None:
-        """The entry with the largest relative difference."""
-        return worst(e for found in self.entries.values() for e in found)
-
-    def __str__(self) -> str:
-        rows = [("parameter", "entries", "relative difference", "verdict")]
-        for name, found in self.entries.items():
-            entry = worst(found)
-            kinks = sum(e.kink for e in found)
-            count = f"{len(found)} of {self._sizes[name]}" + (f", {kinks} at kinks" if kinks else "")
-            if entry is None:
-                rows.append((name, count, "-", "nothing to compare"))
-            else:
-                rows.append((name, count, f"{entry.relative:.1e}", verdict(entry.excess)))
-        end = f"worst: {self.worst}" if self.worst else "nothing to compare"
-        return f"{table(rows)}\n{end}"
-
-    __repr__ = __str__
+from tinygrad_dl.testing.gradcheck import GradcheckError, cotangents, report_of
+from tinygrad_dl.testing.report import LOOK, GradientReport
 
 
 def check_module(
@@ -62,7 +26,7 @@ def check_module(
     eps: float = numeric.STEP,
     rtol: float = LOOK,
     atol: float = 1e-11,
-) -> ModuleReport:
+) -> GradientReport:
     """Compares the gradients of a model's parameters with central differences, in float64.
 
     A deep copy of the model in float64 is checked, in the mode (train or eval) that the model is in; the model
@@ -79,19 +43,24 @@ def check_module(
         rtol, atol: an entry agrees if |a - n| / (|a| + |n|) <= rtol, or |a - n| <= atol (and rounding).
 
     Returns:
-        A report: `print(report)` shows each parameter with its verdict; `report.ok`, `report.worst`.
+        A report, true if all compared entries agree and every parameter had some: `print(report)` shows each
+        parameter with its verdict; `report.ok`, `report.worst`.
 
     Raises:
         GradcheckError: the model is not deterministic, as with dropout in training mode.
-        ValueError: the model has no parameter that requires a gradient.
+        ValueError: the model has no parameter that requires a gradient, or `entries` is below 1.
 
     >>> import tinygrad_dl as td
     >>> from tinygrad_dl import nn
     >>> from tinygrad_dl.testing import check_module
     >>> model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
-    >>> check_module(model, td.randn(5, 3), lambda out: (out ** 2).mean()).ok
-    True
+    >>> report = check_module(model, td.randn(5, 3), lambda out: (out ** 2).mean())
+    >>> assert report, report
+    >>> report.summary
+    '15 entries compared'
     """
+    if entries < 1:
+        raise ValueError(f"check_module: entries={entries}, expected at least 1 to compare of each parameter")
     double = as_double(model)
     given = [in_float64(t) for t in (inputs if isinstance(inputs, tuple | list) else (inputs,))]
     names, tensors = checked_tensors(double, given)
@@ -125,10 +94,17 @@ def check_module(
             "check_module: the model is not deterministic: two calls with the same input gave different losses. Is "
             f"dropout on?{active_dropout(double)} Call model.eval() first"
         )
-    found = autograd.grad(first, tensors, materialize_grads=True)
+    found, again = (autograd.grad(first, tensors, retain_graph=True, materialize_grads=True) for _ in range(2))
+    for name, a, b in zip(names, found, again, strict=True):
+        if a._data.tobytes() != b._data.tobytes():
+            raise GradcheckError(
+                f"check_module: the backward pass is not deterministic: two passes over one graph gave different "
+                f"gradients for {name!r}, expected the same"
+            )
 
     def value() -> tuple[float, float]:
-        result = float(total()._data.item())
+        with np.errstate(all="ignore"):
+            result = float(total()._data.item())
         return result, abs(result) + 1.0
 
     rng = np.random.default_rng(seed)
@@ -143,10 +119,7 @@ def check_module(
         atol=atol,
         positions=positions,
     )
-    by_name: dict[str, list[Entry]] = {name: [] for name in names}
-    for entry in compared:
-        by_name[entry.name].append(entry)
-    return ModuleReport(by_name, {n: t._data.size for n, t in zip(names, tensors, strict=True)}, rtol)
+    return report_of(names, [t._data for t in tensors], compared, rtol)
 
 
 def as_double(model: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,6 +88,93 @@ def worst(entries: Iterable[Entry]) -> Entry | None:
         return e.excess, abs(e.analytic) + abs(e.numeric) > e.noise, e.relative
 
     return max((e for e in entries if not e.kink), key=badness, default=None)
+
+
+class GradientReport:
+    """What a check of gradients compared: true if everything agrees and something was compared at each tensor.
+
+    Prints as a table with a line for each tensor. It equals `True` or `False` too.
+
+    Attributes:
+        entries: the compared entries, by the tensor's name; none if the tensor was compared along one direction.
+    """
+
+    def __init__(self, entries: Mapping[str, Sequence[Entry]], sizes: Mapping[str, int], rtol: float):
+        self.entries, self._sizes, self._rtol = entries, sizes, rtol
+
+    @property
+    def failed(self) -> list[Entry]:
+        """The entries that differ."""
+        return [e for found in self.entries.values() for e in found if not e.kink and not e.agrees(self._rtol)]
+
+    @property
+    def compared(self) -> int:
+        """How many entries were compared."""
+        return sum(count_compared(found, self._sizes[name]) for name, found in self.entries.items())
+
+    @property
+    def skipped(self) -> int:
+        """How many entries were left aside, because the function has no derivative there."""
+        return sum(e.kink for found in self.entries.values() for e in found)
+
+    @property
+    def unproven(self) -> list[str]:
+        """The tensors at which no entry could be compared. Empty ones only count if all are."""
+        nothing = [name for name, found in self.entries.items() if not count_compared(found, self._sizes[name])]
+        return nothing if len(nothing) == len(self.entries) else [name for name in nothing if self._sizes[name]]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all entries agree, and every tensor had some to compare."""
+        return not self.failed and not self.unproven
+
+    @property
+    def worst(self) -> Entry | None:
+        """The entry with the largest relative difference."""
+        return worst(e for found in self.entries.values() for e in found)
+
+    @property
+    def summary(self) -> str:
+        """How much was compared, and why the rest was not, in one line."""
+        text = f"{self.compared} entries compared"
+        if self.skipped:
+            text += (
+                f", {self.skipped} left aside where the function has no derivative (a kink, or an end of its domain)"
+            )
+        if self.unproven:
+            parts = [f"{name!r}{'' if self._sizes[name] else ' (which is empty)'}" for name in self.unproven]
+            text += f"; nothing to compare at {', '.join(parts)}"
+        return text
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __eq__(self, other: object) -> bool:
+        return self.ok == other if isinstance(other, bool) else self is other
+
+    __hash__ = object.__hash__
+
+    def __str__(self) -> str:
+        rows = [("tensor", "entries", "relative difference", "verdict")]
+        for name, found in self.entries.items():
+            entry, size = worst(found), self._sizes[name]
+            kinks = sum(e.kink for e in found)
+            count = f"{len(found)} of {size}" + (f", {kinks} at kinks" if kinks else "")
+            if entry is not None:
+                rows.append((name, count, f"{entry.relative:.1e}", verdict(entry.excess)))
+            elif count_compared(found, size):
+                rows.append((name, f"{size} of {size}", "along one direction", "right"))
+            else:
+                rows.append((name, count, "-", "nothing to compare"))
+        lines = [table(rows), self.summary, *([f"worst: {self.worst}"] if self.worst else [])]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def count_compared(entries: Sequence[Entry], size: int) -> int:
+    """How many entries of a tensor were compared; without entries all at once, along a direction."""
+    return len(entries) - sum(e.kink for e in entries) if entries else size
 
 
 def worst_lines(entries: Sequence[Entry], count: int = 3) -> str:
