@@ -51,7 +51,7 @@ def test_leaves_and_grad_fn():
     x = leaf(1)
     y = x * 2
     assert x.is_leaf and x.grad_fn is None and x.requires_grad
-    assert not y.is_leaf and y.grad_fn.name == "Mul" and repr(y.grad_fn) == "<Mul>"
+    assert not y.is_leaf and y.grad_fn.name() == "Mul" and repr(y.grad_fn) == "<Mul>"
     assert td.ones(1).is_leaf
     (parent, index), *_ = (y + 1).grad_fn.next_functions
     assert parent is y.grad_fn and index == 0

@@ -19,6 +19,7 @@ LEVELS = [
     {"creation", "random"},
     {"attach", "calls", "op"},
     {"ops"},
+    {"function"},
     {"autograd", "serialization"},
     {"nn"},
     {"optim"},

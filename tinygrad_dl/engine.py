@@ -36,6 +36,7 @@ class Rules(Protocol):
     broadcasts: bool  # whether the engine is to sum gradients back to their inputs' shapes
     multiple: bool  # whether there are several outputs
     frees: bool  # whether arrays are saved, which go when they have been used
+    materializes: bool  # whether, of several outputs, those that were not used have zeros as their gradients
 
     def run(self, g: Gradient, saved: Any) -> Sequence[Gradient]:
         """One gradient an edge, given the output's gradient and the saved values."""
@@ -60,9 +61,8 @@ class Node:
     dtype: Any
     hooks: list[Hook] | None
 
-    @property
     def name(self) -> str:
-        """The operation's name in CamelCase, as `grad_fn` shows it."""
+        """The operation's name in CamelCase."""
         return self.plan.name
 
     @property
@@ -82,7 +82,7 @@ class Node:
         return sum(a.nbytes for a in saved_arrays(self.saved))
 
     def __repr__(self) -> str:
-        return f"<{self.name}>"
+        return f"<{self.name()}>"
 
 
 class Output:
@@ -99,10 +99,13 @@ class Output:
         self.seq = next_seq()
         self.hooks: list[Hook] | None = None
 
-    name = property(lambda self: self.node.name)
     next_functions = property(lambda self: self.node.next_functions)
     nbytes = 0
     __repr__ = Node.__repr__
+
+    def name(self) -> str:
+        """The name of the node's operation."""
+        return self.node.name()
 
 
 class Leaf:
@@ -110,7 +113,6 @@ class Leaf:
 
     __slots__ = ("__weakref__", "dtype", "hooks", "shape", "tensor")
 
-    name = "AccumulateGrad"
     edges: tuple[()] = ()
     next_functions: tuple[()] = ()
     saved = ()
@@ -129,6 +131,10 @@ class Leaf:
     def variable(self) -> Tensor | None:
         """The leaf tensor, or None once it is gone."""
         return self.tensor()
+
+    def name(self) -> str:
+        """What PyTorch calls the end of the graph."""
+        return "AccumulateGrad"
 
     def __repr__(self) -> str:
         return "<AccumulateGrad>"
@@ -194,7 +200,7 @@ def conform(g: Gradient, edge: Edge, node: Node) -> Gradient:
         if not node.plan.broadcasts:
             argument = node.plan.argument(node.edges.index(edge))
             raise RuntimeError(
-                f"the gradient rule of {node.name} for {argument!r} returned shape "
+                f"the gradient rule of {node.name()} for {argument!r} returned shape "
                 f"{g.shape}, expected the input's shape {edge.shape}; mend the rule, or declare the op "
                 f"with inputs=broadcasting(...) if it broadcasts"
             )
@@ -255,7 +261,7 @@ def propagate(
             slots = grads.setdefault(node.node, [None] * len(node.node.shape))
             slots[node.index] = g if slots[node.index] is None else slots[node.index] + g
             continue
-        if plan.multiple:
+        if plan.multiple and plan.materializes:
             g = [materialize(*each) for each in zip(g, node.shape, node.dtype, strict=True)]
         if saved is None:
             raise freed(node)
@@ -264,7 +270,7 @@ def propagate(
         try:
             results = plan.run(g, plan.taped(node) if taped else saved)
         except Exception as error:
-            error.add_note(f"while computing the gradient of {node.name}")
+            error.add_note(f"while computing the gradient of {node.name()}")
             raise
         position = -1
         for edge in node.edges:  # counted by hand: zip(strict=True) would cost more than all checks here
@@ -301,7 +307,7 @@ def propagate(
 def freed(node: Node) -> RuntimeError:
     """The error of a second pass through a graph whose saved values are gone."""
     return RuntimeError(
-        f"backward reached {node.name} a second time, but its saved values were freed by the first pass; call "
+        f"backward reached {node.name()} a second time, but its saved values were freed by the first pass; call "
         f"the first backward (or grad) with retain_graph=True to go through the same graph again, or run the "
         f"forward computation again"
     )
@@ -382,7 +388,7 @@ class Mutations:
             entry = self.log.get(id(buffer_owner(array)))
             if entry is not None and entry[0] > node.seq:
                 raise RuntimeError(
-                    f"the gradient of {node.name} needs a value of shape {array.shape} that was changed "
+                    f"the gradient of {node.name()} needs a value of shape {array.shape} that was changed "
                     f"in place afterwards, by {entry[1]}; use an operation that makes a new tensor "
                     f"there, or clone() the value before it is changed"
                 )
@@ -403,6 +409,7 @@ class Stale:
 
     name = "Stale"
     broadcasts = multiple = frees = False
+    materializes = True
 
     def __init__(self, what: str):
         self.what = what

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import warnings
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
@@ -42,18 +43,29 @@ def _set_grad(value: bool) -> None:
         modes.grad = value
 
 
+GENERATOR = 0x20  # the flag of a generator function's code
+
+
 class _Switch:
     """A context manager and decorator that sets the grad mode and puts the old one back."""
 
     grad: bool
     inference: bool | None = None
 
-    def __enter__(self) -> None:
-        self._push()
+    def __new__(cls, function: Any = None) -> Any:
+        """An object of the class; of the bare decorator `@td.no_grad` the decorated function."""
+        if function is None:
+            return object.__new__(cls)
+        if not callable(function):
+            raise TypeError(
+                f"{cls.__name__}: expected no argument, or a function to decorate, got {type(function).__name__}"
+            )
+        return cls()(function)
 
-    def _push(self) -> None:
-        # A stack, so that one object can be entered again inside itself.
-        self.__dict__.setdefault("_before", []).append((modes.grad, modes.inference))
+    def __enter__(self) -> None:
+        # A stack, so that one object can be entered again inside itself; one for each thread, which may share it.
+        stacks = self.__dict__.setdefault("_before", {})
+        stacks.setdefault(threading.get_ident(), []).append((modes.grad, modes.inference))
         _set_grad(self.grad)
         if self.inference is not None:
             modes.inference = self.inference
@@ -61,14 +73,53 @@ class _Switch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        grad, modes.inference = self.__dict__["_before"].pop()
+        stacks, thread = self.__dict__["_before"], threading.get_ident()
+        grad, modes.inference = stacks[thread].pop()
+        if not stacks[thread]:
+            del stacks[thread]
         _set_grad(grad)
 
     def __call__(self, function: F) -> F:
+        if isinstance(function, type):
+            warnings.warn(
+                f"{type(self).__name__} decorates a class: its instances are made in that mode, but its methods run as "
+                f"without it; decorate the methods instead",
+                FutureWarning,
+                stacklevel=2,
+            )
+        code = getattr(getattr(function, "func", function), "__code__", None)
+        if code is not None and code.co_flags & GENERATOR:
+            return self._generator(function)
+
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             with self._fresh():
                 return function(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]
+
+    def _generator(self, function: F) -> F:
+        """A generator function whose body runs in this mode, and the code that it yields to does not."""
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with self._fresh():
+                running = function(*args, **kwargs)
+            resume, value = running.send, None
+            while True:
+                try:
+                    with self._fresh():
+                        item = resume(value)
+                except StopIteration as end:
+                    return end.value
+                try:
+                    resume, value = running.send, (yield item)
+                except GeneratorExit:
+                    with self._fresh():
+                        running.close()
+                    raise
+                except BaseException as error:  # thrown in at the yield: the body's own matter
+                    resume, value = running.throw, error
 
         return wrapped  # type: ignore[return-value]
 
@@ -121,6 +172,9 @@ class inference_mode(_Switch):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad_mode.inference_mode.html
     """
 
+    def __new__(cls, mode: Any = True) -> Any:
+        return super().__new__(cls, None if isinstance(mode, bool) else mode)
+
     def __init__(self, mode: bool = True):
         self.grad = not mode
         self.inference = mode
@@ -132,6 +186,9 @@ class inference_mode(_Switch):
 class set_grad_enabled(_Switch):
     """Sets the grad mode at once; as a context manager, puts the old one back at the end.
 
+    Raises:
+        TypeError: `mode` is not True or False.
+
     >>> import tinygrad_dl as td
     >>> with td.set_grad_enabled(False):
     ...     td.is_grad_enabled()
@@ -140,15 +197,26 @@ class set_grad_enabled(_Switch):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad_mode.set_grad_enabled.html
     """
 
+    def __new__(cls, mode: bool) -> Any:
+        if not isinstance(mode, bool):
+            raise TypeError(f"set_grad_enabled: expected True or False, got {mode!r} ({type(mode).__name__})")
+        return super().__new__(cls)
+
     def __init__(self, mode: bool):
         self.grad = mode
-        self._push()
+        self._outside = modes.grad
+        _set_grad(mode)
 
     def __enter__(self) -> None:
-        pass  # __init__ has set the mode already
+        _set_grad(self.grad)  # once more: the mode may have been changed since __init__
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _set_grad(self._outside)
 
     def __call__(self, function: F) -> F:
-        self.__exit__(None, None, None)  # as a decorator it must not change the mode around it
+        _set_grad(self._outside)  # as a decorator it must not change the mode around it
         return super().__call__(function)
 
     def _fresh(self) -> _Switch:

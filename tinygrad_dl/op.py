@@ -377,6 +377,8 @@ def reads(rule: Callable[..., Any]) -> tuple[str, ...]:
 class Plan:
     """What one op saves and runs when a given set of its arguments requires a gradient."""
 
+    materializes = True
+
     def __init__(self, op: Op, mask: int):
         self.op, self.name, self.broadcasts, self.multiple = op, op.node_name, op.broadcasts, op.outputs is not None
         # A sequence is one argument, with one rule that returns a gradient for each of its tensors.

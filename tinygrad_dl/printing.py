@@ -37,7 +37,7 @@ def tensor_repr(tensor: Tensor) -> str:
     if array.dtype not in usual or (not array.size and array.dtype != dtypes.get_default_dtype()):
         body += f", dtype={array.dtype.name}"
     if tensor.grad_fn is not None:
-        body += f", grad_fn=<{tensor.grad_fn.name}>"
+        body += f", grad_fn=<{tensor.grad_fn.name()}>"
     elif tensor.requires_grad:
         body += ", requires_grad=True"
     return f"{head}{body})"

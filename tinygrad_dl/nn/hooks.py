@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_dl.autograd import Function
+from tinygrad_dl.function import Function
 from tinygrad_dl.tensor import Tensor, wrap
 
 if TYPE_CHECKING:

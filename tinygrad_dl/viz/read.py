@@ -206,7 +206,7 @@ class Artist:
 
     def operation(self, node: Node) -> Box:
         name = None if node in self.roots else self.names.find(node)  # else the output's box shows it
-        lines = [node.name if name is None else f"{node.name} → {shortened(name)}"]
+        lines = [node.name() if name is None else f"{node.name()} → {shortened(name)}"]
         multiple = type(node.dtype) is tuple
         shapes = [text_of(s, d) for s, d in zip(node.shape, node.dtype, strict=True)] if multiple else []
         if self.show_shapes and multiple:
@@ -219,7 +219,7 @@ class Artist:
         elif self.show_saved and node.nbytes:
             lines.append(f"saves {human_bytes(node.nbytes)}")
         result = [f"{output_name(node, i)}: {text}" for i, text in enumerate(shapes)]
-        title = node.name if multiple else f"{node.name}: {text_of(node.shape, node.dtype)}"
+        title = node.name() if multiple else f"{node.name()}: {text_of(node.shape, node.dtype)}"
         return Box("op", tuple(lines), (title, *result, *saved_values(node)))
 
     def leaf(self, leaf: Leaf) -> Box:
