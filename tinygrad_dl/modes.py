@@ -124,7 +124,8 @@ class _Switch:
         return wrapped  # type: ignore[return-value]
 
     def _fresh(self) -> _Switch:
-        return type(self)()
+        new: _Switch = type(self)()
+        return new
 
 
 class no_grad(_Switch):
@@ -220,7 +221,8 @@ class set_grad_enabled(_Switch):
         return super().__call__(function)
 
     def _fresh(self) -> _Switch:
-        return enable_grad() if self.grad else no_grad()
+        new: _Switch = enable_grad() if self.grad else no_grad()
+        return new
 
 
 def is_grad_enabled() -> bool:
