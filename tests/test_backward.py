@@ -175,3 +175,131 @@ def test_backward_with_create_graph_accumulates_a_differentiable_gradient():
     g, x.grad = x.grad, None
     g.sum().backward()
     assert x.grad.tolist() == [18]
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (td.ones(3), RuntimeError, r"expected a gradient of the tensor's shape \(2,\) .* got shape \(3,\)"),
+        (td.ones(1, 2), RuntimeError, r"shape \(2,\) .* got shape \(1, 2\)"),
+        (td.ones(2, dtype=td.int64), RuntimeError, "float32, got .* int64"),
+        (td.ones(2, dtype=td.float64), RuntimeError, "float32, got .* float64"),
+        (np.ones(2, np.float32), TypeError, "expected a tensor or None, got ndarray"),
+        ([1.0, 2.0], TypeError, "got list"),
+        (1.0, TypeError, "got float"),
+    ],
+)
+def test_grad_takes_tensors_of_the_same_shape_and_dtype_alone(value, error, text):
+    x = leaf(1, 2)
+    x.grad = td.tensor([5.0, 6.0])
+    with pytest.raises(error, match=text):
+        x.grad = value
+    with pytest.raises(RuntimeError, match="its own gradient"):
+        x.grad = x
+    assert x.grad.tolist() == [5, 6]
+    x.grad = None
+    assert x.grad is None
+    x.grad = td.zeros(2)
+    del x.grad
+    assert x.grad is None
+
+
+def test_the_grad_of_a_computed_tensor_warns_unless_it_is_kept():
+    y = leaf(1, 2) * 2
+    with pytest.warns(UserWarning, match=r"retain_grad\(\)"):
+        assert y.grad is None
+    y.retain_grad()
+    assert y.grad is None
+    y.sum().backward()
+    assert y.grad.tolist() == [1, 1]
+
+
+def test_a_complex_scalar_starts_no_gradient_by_itself():
+    z = td.tensor(1 + 2j, requires_grad=True)
+    for action in (lambda: (z * 2).backward(), lambda: autograd.grad(z * 2, z)):
+        with pytest.raises(RuntimeError, match="from a real scalar only, got dtype complex64"):
+            action()
+    with pytest.raises(RuntimeError, match="a starting gradient of float32 for a tensor of complex64"):
+        (z * 2).backward(td.tensor(1.0))
+    (z * 2).backward(td.tensor(1 + 0j))
+    assert z.grad.item() == 2
+    (z * z.conj()).real.backward()
+    assert z.grad.item() == 2 + (2 + 4j)
+
+
+def test_empty_inputs_are_refused():
+    with pytest.raises(RuntimeError, match="grad: inputs is empty"):
+        autograd.grad(leaf(1).sum(), [])
+
+
+def test_zeros_in_place_of_unused_gradients_can_be_differentiated_again():
+    x, y = leaf(0.5), leaf(1.0)
+    (first,) = autograd.grad(x * y, x, create_graph=True)
+    (second,) = autograd.grad(first, x, create_graph=True, materialize_grads=True)
+    (third,) = autograd.grad(second, x, materialize_grads=True)
+    assert (first.item(), second.item(), third.item()) == (1, 0, 0)
+
+
+def test_only_inputs_is_accepted():
+    x = leaf(1, 2)
+    assert autograd.grad(x.sum(), x, only_inputs=True)[0].tolist() == [1, 1]
+    with pytest.warns(FutureWarning, match="only_inputs=False is ignored"):
+        autograd.grad(x.sum(), x, only_inputs=False)
+
+
+def test_changes_through_data_pass_and_those_through_detach_do_not():
+    def after(change):
+        w = leaf(1, 2)
+        y = (w * w).sum()
+        change(w)
+        y.backward()
+        return w.grad.tolist()
+
+    def index(w):
+        w.data[1] = 5.0
+
+    def view_of_it(w):
+        w.data.reshape(2, 1)[1:].fill_(5.0)
+
+    def add(w):
+        for _ in range(3):
+            w.data += 1
+
+    assert after(index) == [2, 10] and after(view_of_it) == [2, 10] and after(add) == [8, 10]
+    with pytest.raises(RuntimeError, match="changed in place afterwards"):
+        after(lambda w: w.detach().fill_(0))
+    with pytest.raises(RuntimeError, match="changed in place afterwards"):
+        after(lambda w: td.nn.init.zeros_(w))
+
+
+def test_changes_of_data_itself_are_noticed_where_it_was_used():
+    x = leaf(1, 1)
+    data = leaf(1, 2).data
+    y = (data * x).sum()
+    data.mul_(2)
+    with pytest.raises(RuntimeError, match="changed in place afterwards, by mul_"):
+        y.backward()
+
+
+@pytest.mark.parametrize("dtype", [td.float16, td.float64, td.complex64])
+def test_data_is_the_same_memory_whatever_the_layout(dtype):
+    for whole in (td.ones(2, 3, dtype=dtype), td.ones(3, dtype=dtype), td.ones((), dtype=dtype), td.ones(0, 2)):
+        for t in (whole, whole.T if whole.ndim == 2 else whole, whole[..., ::2] if whole.ndim else whole):
+            assert t.data.shape == t.shape and t.data.stride() == t.stride() and t.data.data_ptr() == t.data_ptr()
+
+
+def test_data_of_a_tensor_that_requires_a_gradient_stays_differentiable():
+    x = leaf(1, 2)
+    with pytest.raises(RuntimeError, match=r"got dtype int64; call requires_grad_\(False\) first"):
+        x.data = td.tensor([1, 2])
+    assert x.tolist() == [1, 2] and x.dtype == td.float32
+    x.requires_grad_(False).data = td.tensor([3, 4])
+    assert x.tolist() == [3, 4]
+
+
+def test_arrays_of_tensors_that_require_a_gradient_are_given_under_no_grad():
+    x = leaf(1, 2)
+    with td.no_grad():
+        assert x.numpy() is x._data and np.asarray(x).tolist() == [1, 2] and (x * 2).numpy().tolist() == [2, 4]
+    with pytest.raises(RuntimeError, match="numpy: this tensor requires a gradient"):
+        x.numpy()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from leaves import leaf
 
+import tinygrad_dl as td
 from tinygrad_dl import autograd
 
 
@@ -125,3 +126,191 @@ def test_second_order_through_a_saved_output_of_several():
     x = leaf(0.5, dtype="float64")
     (g,) = autograd.grad(Both.apply(x)[0].sum(), x, create_graph=True)
     assert autograd.grad(g.sum(), x)[0].item() == pytest.approx(np.exp(0.5))
+
+
+def test_setup_context_saves_what_forward_without_ctx_does_not():
+    class Scaled(autograd.Function):
+        @staticmethod
+        def forward(x, factor):
+            return x * factor
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            x, ctx.factor = inputs
+            ctx.save_for_backward(x, output)
+
+        @staticmethod
+        def backward(ctx, g):
+            x, output = ctx.saved_tensors
+            assert output.tolist() == (x * ctx.factor).tolist()
+            return g * ctx.factor, None
+
+    x = leaf(1, 2)
+    Scaled.apply(x, 3).sum().backward()
+    assert x.grad.tolist() == [3, 3]
+
+
+def test_saved_arguments_are_the_very_same_tensors():
+    seen = []
+
+    class Times(Product):
+        @staticmethod
+        def backward(ctx, g):
+            seen.extend(ctx.saved_tensors)
+            return Product.backward(ctx, g)
+
+    x, y = leaf(2), td.tensor([5.0])
+    Times.apply(x, y).backward()
+    assert seen[0] is x and seen[1] is y and x.grad.tolist() == [5]
+
+
+class Tripled(autograd.Function):
+    """Returns more gradients than there are arguments: the last are None."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x * 3
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 3, None, None
+
+
+def test_nones_beyond_the_arguments_are_accepted_and_gradients_are_not():
+    class Surplus(Tripled):
+        @staticmethod
+        def backward(ctx, g):
+            return g * 3, g
+
+    x = leaf(1, 1)
+    Tripled.apply(x).sum().backward()
+    assert x.grad.tolist() == [3, 3]
+    with pytest.raises(RuntimeError, match=r"Surplus\.backward returned 2 gradients, expected 1"):
+        Surplus.apply(x).sum().backward()
+
+
+def test_a_broadcast_gradient_is_summed_to_its_argument():
+    class Add(autograd.Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            return x + y
+
+        @staticmethod
+        def backward(ctx, g):
+            return g, g
+
+    x, y = td.ones(2, 3, requires_grad=True), td.ones(3, requires_grad=True)
+    Add.apply(x, y).sum().backward()
+    assert x.grad.shape == (2, 3) and y.grad.tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("materialize", [True, False])
+def test_unused_outputs_have_gradients_of_zeros_or_none(materialize):
+    seen = []
+
+    class Both(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.set_materialize_grads(materialize)
+            return x * 2, x * 3
+
+        @staticmethod
+        def backward(ctx, g, h):
+            seen.append(h)
+            return g * 2
+
+    x = leaf(1, 1)
+    Both.apply(x)[0].sum().backward()
+    assert x.grad.tolist() == [2, 2]
+    assert seen[0].tolist() == [0, 0] if materialize else seen == [None]
+
+
+def test_outputs_that_are_no_tensors_are_passed_on():
+    class Mixed(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return 5, x * 2, None
+
+        @staticmethod
+        def backward(ctx, *gradients):
+            assert gradients[0] is None and gradients[2] is None
+            return gradients[1] * 2
+
+    x = leaf(1, 1)
+    number, doubled, nothing = Mixed.apply(x)
+    doubled.sum().backward()
+    assert (number, nothing, x.grad.tolist()) == (5, None, [2, 2])
+
+
+class Exp_(autograd.Function):
+    """The exponential, in place."""
+
+    @staticmethod
+    def forward(ctx, x):
+        x.exp_()
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(x)
+        return x
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0]
+
+
+def test_a_function_may_work_in_place():
+    x = leaf(1, dtype="float64")
+    y = x * 2
+    before = (y * y).sum()
+    z = Exp_.apply(y)
+    assert z is y and y.item() == pytest.approx(np.exp(2))
+    (first,) = autograd.grad((y * 1).sum(), x, create_graph=True)
+    assert first.item() == pytest.approx(2 * np.exp(2))
+    assert autograd.grad(first.sum(), x)[0].item() == pytest.approx(4 * np.exp(2))
+    with pytest.raises(RuntimeError, match=r"Mul needs a value .* changed in place"):
+        before.backward()
+
+
+def test_in_place_functions_refuse_leaves_and_lost_outputs():
+    class Lost(Exp_):
+        @staticmethod
+        def forward(ctx, x):
+            return Exp_.forward(ctx, x) * 1
+
+    with pytest.raises(RuntimeError, match=r"Exp_: a leaf tensor that requires a gradient"):
+        Exp_.apply(leaf(1))
+    with pytest.raises(RuntimeError, match=r"1 tensors were given to mark_dirty, but 0 of them are among the outputs"):
+        Lost.apply(leaf(1) * 2)
+    plain = td.zeros(1)
+    assert Exp_.apply(plain) is plain and plain.item() == 1 and not plain.requires_grad
+
+
+def test_once_differentiable_refuses_a_second_derivative():
+    class Square(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        @autograd.function.once_differentiable
+        def backward(ctx, g):
+            assert not td.is_grad_enabled()
+            return td.tensor(g.numpy() * 2 * ctx.saved_tensors[0].numpy())
+
+    x = leaf(3)
+    assert autograd.grad(Square.apply(x), x)[0].tolist() == [6]
+    (g,) = autograd.grad(Square.apply(x) * x, x, create_graph=True)
+    assert g.tolist() == [27]
+    with pytest.raises(RuntimeError, match=r"second time through a Function .* @once_differentiable"):
+        g.backward()
+
+
+def test_only_tensors_are_saved():
+    class Wrong(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x, 5)
+            return x * 1
+
+    with pytest.raises(TypeError, match=r"save_for_backward: argument 1 is a int, expected a tensor or None"):
+        Wrong.apply(leaf(1))

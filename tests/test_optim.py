@@ -260,15 +260,12 @@ def test_gradients_are_not_changed():
         assert_equal(before, [p.grad.numpy() for p in params])
 
 
-def test_a_gradient_of_another_shape_or_kind_is_refused():
+def test_a_gradient_that_no_longer_fits_its_parameter_is_refused():
     params = parameters((2, 3), (3,))
     optimizer = SGD(params)
     set_gradients(params, 0)
-    params[0].grad = td.zeros(3, 2, dtype=td.float64)
-    with pytest.raises(RuntimeError, match=r"shape \(2, 3\) has a gradient of shape \(3, 2\)"):
-        optimizer.step()
-    params[0].grad = np.zeros((2, 3))
-    with pytest.raises(TypeError, match=r"the \.grad of a parameter of shape \(2, 3\) is a ndarray"):
+    params[0].data = td.zeros(3, 2, dtype=td.float64)
+    with pytest.raises(RuntimeError, match=r"shape \(3, 2\) has a gradient of shape \(2, 3\)"):
         optimizer.step()
 
 

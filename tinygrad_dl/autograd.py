@@ -230,12 +230,12 @@ def _starts(tensors: Sequence[Tensor], gradients: Any, create_graph: bool, what:
 
 
 def _accumulate(tensor: Tensor, g: Any, owned: bool) -> None:
-    old = tensor.grad
+    old = tensor._grad
     if isinstance(g, Tensor):
-        tensor.grad = g if old is None else old + g
+        tensor._grad = g if old is None else old + g
     elif old is None:
-        tensor.grad = wrap(g if owned else g.copy())
+        tensor._grad = wrap(g if owned else g.copy())
     elif old._edge is None and old.shape == g.shape and old._data.flags.writeable:
         np.add(old._data, g, out=old._data)
     else:
-        tensor.grad = old + wrap(g)
+        tensor._grad = old + wrap(g)

@@ -8,6 +8,7 @@ its part in NumPy's protocols.
 from __future__ import annotations
 
 import sys
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,7 @@ class Tensor:
     _edge: Edge | None  # what made it, or its Leaf if it requires a gradient; else None
     _base: Tensor | None = None  # the tensor of which it is a view
     _views: list[weakref.ref[Tensor]] | None = None  # recorded views of it, if it is no leaf
-    grad: Tensor | None = None
+    _grad: Tensor | None = None
 
     def __init__(self, data: Any = (), dtype: Any = None, requires_grad: bool = False):
         self._data = np.array(as_array(data), dtype=dtypes.as_dtype(dtype or dtypes.get_default_dtype()))
@@ -173,13 +174,57 @@ class Tensor:
         return self
 
     @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward has brought, or None. Assigned, it has this tensor's shape and dtype."""
+        found = self._grad
+        if found is None and not self.is_leaf and "_retains" not in self.__dict__:
+            warnings.warn(
+                "the .grad of a tensor that was computed is always None: backward brings gradients to leaves; call "
+                "retain_grad() on it before backward, or ask for td.autograd.grad(loss, tensor)",
+                UserWarning,
+                stacklevel=2,
+            )
+        return found
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"grad: expected a tensor or None, got {type(value).__name__}")
+            if value is self:
+                raise RuntimeError("grad: a tensor can't be its own gradient; assign a copy: t.detach().clone()")
+            if value.shape != self.shape or value.dtype != self.dtype:
+                raise RuntimeError(
+                    f"grad: expected a gradient of the tensor's shape {self.shape} and dtype {self.dtype}, got shape "
+                    f"{value.shape} and dtype {value.dtype}"
+                )
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
     def data(self) -> Tensor:
-        """The same data without the graph. Assigning replaces the data and keeps the place in the graph."""
-        return wrap(self._data)
+        """The same data without the graph. Assigning replaces the data and keeps the place in the graph.
+
+        What is changed through it, backward does not learn of: it goes on with the changed values. Change
+        `detach()`, or the tensor under `no_grad`, and backward refuses values that it needs and that are gone.
+        """
+        return wrap(alias(self._data))
 
     @data.setter
     def data(self, value: Any) -> None:
-        self._data = as_array(value)
+        array = as_array(value)
+        if self._edge is not None and not dtypes.is_differentiable(array.dtype):
+            raise RuntimeError(
+                f"data: a tensor that requires a gradient holds floating-point or complex numbers, got dtype "
+                f"{array.dtype}; call requires_grad_(False) first, or convert with .float()"
+            )
+        base: Any = array.base
+        if type(base) is memoryview and base.obj is self._data:
+            return  # `t.data += 1` assigns what it got from here
+        self._data = array
         if type(self._edge) is Leaf:
             self._edge.shape, self._edge.dtype = self.shape, self.dtype
 
@@ -226,7 +271,7 @@ class Tensor:
             tensor = keeper()
             if tensor is not None:
                 new = wrap(g.copy()) if isinstance(g, np.ndarray) else g
-                tensor.grad = new if tensor.grad is None else tensor.grad + new
+                tensor._grad = new if tensor._grad is None else tensor._grad + new
             return g
 
         self._hook(keep)
@@ -286,8 +331,8 @@ class Tensor:
         return self._data.tolist()
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
-        """The data as an array that shares memory. `force=True` detaches first."""
-        if self._edge is not None and not force:
+        """The data as an array that shares memory. `force=True` detaches first; so it is under `no_grad`."""
+        if self._edge is not None and not force and modes.grad:
             raise RuntimeError(
                 "numpy: this tensor requires a gradient, which an array cannot carry; use t.detach().numpy()"
             )
@@ -360,8 +405,8 @@ class Tensor:
                 f"{self._edge!r}; use detach().clone() for the values, clone() to stay in the graph"
             )
         new: Tensor = rebuild(type(self), self._data.copy(), self.requires_grad)
-        if self.grad is not None:
-            new.grad = wrap(self.grad._data.copy())
+        if self._grad is not None:
+            new._grad = wrap(self._grad._data.copy())
         memo[id(self)] = new
         return new
 
@@ -484,6 +529,13 @@ def wrap(array: np.ndarray) -> Tensor:
     new._data = array
     new._edge = None
     return new
+
+
+def alias(array: np.ndarray) -> np.ndarray:
+    """The same memory as another array, which counts as the owner of its own: see `mutations.record`."""
+    if array.dtype.kind == "V":  # bfloat16, of which the buffer protocol knows nothing
+        return alias(array.view(np.uint16)).view(array.dtype)
+    return np.asarray(array.data) if array.size else array
 
 
 def rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tensor:

@@ -285,8 +285,8 @@ class Module:
         for tensor in (*self.parameters(), *self.buffers()):
             if dtypes.is_floating(tensor.dtype):
                 tensor.data = tensor._data.astype(dtype, copy=False)
-                if tensor.grad is not None:
-                    tensor.grad = wrap(tensor.grad._data.astype(dtype, copy=False))
+                if tensor._grad is not None:
+                    tensor._grad = wrap(tensor._grad._data.astype(dtype, copy=False))
         return self
 
     def float(self: M) -> M:

@@ -136,7 +136,7 @@ class Block:
     def step(self, optimizer: FlatOptimizer, group: Group) -> None:
         """Changes the parameters that have a gradient, and their state."""
         try:
-            grads = [p.grad._data for p in self.params]  # type: ignore[union-attr]
+            grads = [p._grad._data for p in self.params]  # type: ignore[union-attr]
             shapes = [g.shape for g in grads]
             present = True
         except AttributeError:
@@ -149,7 +149,7 @@ class Block:
         if present and alike.count(alike[0]) == len(alike):
             runs = [(0, len(counts))]
         else:
-            grads = [self.gradient(i, optimizer) for i in range(len(counts))]
+            grads = [self.gradient(i) for i in range(len(counts))]
             shapes = [s if g is None else g.shape for g, s in zip(grads, self.shapes, strict=True)]
             runs = self.runs(grads, alike)
             if not runs:
@@ -201,16 +201,9 @@ class Block:
         for array, new in zip(arrays, wide, strict=True):
             array[...] = new
 
-    def gradient(self, i: int, optimizer: FlatOptimizer) -> Array | None:
-        grad: Any = self.params[i].grad
-        if grad is None:
-            return None
-        if not isinstance(grad, Tensor):
-            raise TypeError(
-                f"{type(optimizer).__name__}.step: the .grad of a parameter of shape {self.shapes[i]} is a "
-                f"{type(grad).__name__}, expected a tensor or None"
-            )
-        return grad._data
+    def gradient(self, i: int) -> Array | None:
+        grad = self.params[i]._grad
+        return None if grad is None else grad._data
 
     def runs(self, grads: Sequence[Any], counts: list[Any]) -> list[tuple[int, int]]:
         """The ranges of neighbours that have a gradient and were stepped equally often."""

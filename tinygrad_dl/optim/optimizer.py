@@ -103,11 +103,11 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 if set_to_none:
-                    p.grad = None
-                elif p.grad is not None:
-                    p.grad.detach_()
-                    p.grad._data[...] = 0
-                    mutations.record(p.grad._data, "Optimizer.zero_grad")
+                    p._grad = None
+                elif p._grad is not None:
+                    p._grad.detach_()
+                    p._grad._data[...] = 0
+                    mutations.record(p._grad._data, "Optimizer.zero_grad")
 
     # -- groups ----------------------------------------------------------------------------------
 
