@@ -24,12 +24,30 @@ def counting(shape):
     return np.arange(1.0, np.prod(shape, dtype=int) + 1).reshape(shape)
 
 
+def picked(array, index):
+    """array[index] with the integers taken first: NumPy's result but for the order of dimensions."""
+    parts = list(index) if isinstance(index, tuple) else [index]
+    named = sum(part is not None and part is not Ellipsis for part in parts)
+    parts = parts if Ellipsis in [p for p in parts if not isinstance(p, np.ndarray)] else [*parts, Ellipsis]
+    dim, rest = 0, []
+    for part in parts:
+        if part is Ellipsis:
+            rest += [slice(None)] * (array.ndim - named)
+            dim = sum(p is not None for p in rest)
+        elif isinstance(part, int):
+            array, named = array.take(part, dim), named - 1
+        else:
+            rest.append(part)
+            dim += part is not None
+    return array[tuple(rest)]
+
+
 @given(st.data())
 def test_an_index_gives_what_numpy_gives(data):
     shape = data.draw(SHAPES)
     index = data.draw(indices(shape))
     array = counting(shape)
-    expected = array[index]
+    expected = picked(array, index)
     for each in (index, as_tensors(index)):
         got = td.tensor(array)[each]
         assert isinstance(got, td.Tensor)
@@ -46,7 +64,7 @@ def test_the_gradient_counts_how_often_each_element_was_picked(data):
     weights = np.random.default_rng(0).standard_normal(y.shape)
     (first,) = td.autograd.grad((y * weights).sum(), x)
     expected = np.zeros(shape)
-    np.add.at(expected, index, weights)
+    np.add.at(expected.reshape(-1), picked(np.arange(x.numel()).reshape(shape), index), weights)
     np.testing.assert_allclose(first.numpy(), expected)
 
 
@@ -68,10 +86,10 @@ def test_assignment_stores_what_numpy_stores(data, recorded):
     shape = data.draw(SHAPES)
     index = data.draw(indices(shape))
     array = counting(shape)
-    target = np.shape(array[index])
+    spots = picked(np.arange(array.size).reshape(shape), index)
+    target = np.shape(spots)
     value = -counting(data.draw(st.sampled_from([target, (), target[-1:]])))
     expected = array.copy()
-    spots = np.arange(array.size).reshape(shape)[index]
     for spot, each in zip(spots.reshape(-1), np.broadcast_to(value, target).reshape(-1), strict=True):
         expected.reshape(-1)[spot] = each
     x = td.tensor(array, requires_grad=recorded)
@@ -87,7 +105,8 @@ def test_gradient_of_assignment(data):
     """What was overwritten has no gradient; the value that stays has it, those overwritten in turn have none."""
     shape = data.draw(SHAPES)
     index = data.draw(indices(shape))
-    target = np.shape(np.empty(shape)[index])
+    spots = picked(np.arange(np.prod(shape, dtype=int)).reshape(shape), index)
+    target = np.shape(spots)
     x = td.tensor(counting(shape), requires_grad=True)
     v = td.tensor(counting(target), requires_grad=True)
     y = x * 1.0
@@ -95,8 +114,7 @@ def test_gradient_of_assignment(data):
     weights = np.random.default_rng(0).standard_normal(shape)
     gx, gv = td.autograd.grad((y * weights).sum(), (x, v))
     expected_x, expected_v = weights.copy().reshape(-1), np.zeros(int(np.prod(target)))
-    spots = np.arange(x.numel()).reshape(shape)[index].reshape(-1)
-    last = {spot: place for place, spot in enumerate(spots)}
+    last = {spot: place for place, spot in enumerate(spots.reshape(-1))}
     for spot, place in last.items():
         expected_v[place] = weights.reshape(-1)[spot]
         expected_x[spot] = 0
@@ -113,6 +131,115 @@ def test_basic_indices_share_memory_and_advanced_ones_copy():
     x[0][1] = 5.0
     x[1, 2].fill_(7.0)
     assert x.tolist() == [[0, 5, 0], [0, 0, 7]]
+
+
+def test_integers_are_taken_first_as_in_pytorch():
+    x = td.arange(24).reshape(2, 3, 4)
+    picks = td.tensor([1, 2])
+    assert x[0, :, [1, 2]].tolist() == [[1, 2], [5, 6], [9, 10]]
+    assert x[0, ..., picks].tolist() == [[1, 2], [5, 6], [9, 10]]
+    assert x[0, None, picks].tolist() == [[[4, 5, 6, 7], [8, 9, 10, 11]]]
+    assert x[picks[:1], :, 0].tolist() == [[12, 16, 20]]
+    assert x[:, picks, :, None][..., 0].tolist() == x[:, 1:].tolist()
+    pair = td.tensor([0, 1])
+    assert td.arange(16).reshape(2, 2, 2, 2)[-1::2, pair, pair, None, 0].tolist() == [[[8], [14]]]
+    x[0, :, picks] = td.tensor([[-1, -2], [-3, -4], [-5, -6]])
+    assert x[0].tolist() == [[0, -1, -2, 3], [4, -3, -4, 7], [8, -5, -6, 11]]
+    x[0, :, picks] += 10
+    assert x[0].tolist() == [[0, 9, 8, 3], [4, 7, 6, 7], [8, 5, 4, 11]]
+    x[1, None, picks] = td.tensor([[7], [8]]).expand(2, 4)
+    assert x[1, 1:].tolist() == [[7, 7, 7, 7], [8, 8, 8, 8]]
+
+
+def test_gradients_where_integers_are_taken_first():
+    x = td.arange(12.0).reshape(2, 2, 3).requires_grad_()
+    picks = td.tensor([2, 2, 0])
+    weights = td.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    (g,) = td.autograd.grad((x[1, :, picks] * weights).sum(), x)
+    assert g.tolist() == [[[0, 0, 0], [0, 0, 0]], [[3, 0, 3], [6, 0, 9]]]
+    v = td.ones(2, 2, requires_grad=True)
+    y = x * 1.0
+    y[1, :, picks[1:]] = v
+    gx, gv = td.autograd.grad((y * td.arange(12.0).reshape(2, 2, 3)).sum(), (x, v))
+    assert gx.tolist() == [[[0, 1, 2], [3, 4, 5]], [[0, 7, 0], [0, 10, 0]]]
+    assert gv.tolist() == [[8, 6], [11, 9]]
+
+
+def test_bools_of_no_dimension_add_one():
+    x = td.arange(6).reshape(2, 3)
+    for true in (True, np.array(True), td.tensor(True), np.bool_(True)):
+        assert x[true].tolist() == [x.tolist()]
+        assert x[0, :, true].tolist() == [[0], [1], [2]]
+        assert x[~np.asarray(true)].shape == (0, 2, 3)
+    scalar = td.tensor(3.0, requires_grad=True)
+    assert scalar[True].tolist() == [3.0]
+    changed = scalar * 1.0
+    changed[td.tensor(True)] += 2.0
+    assert changed.item() == 5.0
+    changed[changed > 9] = 0.0
+    assert td.autograd.grad(changed, scalar)[0].item() == 1.0
+
+
+def test_a_list_of_lists_is_a_tuple_as_in_pytorch():
+    x = td.arange(6).reshape(2, 3)
+    with pytest.warns(UserWarning, match=r"x\[tuple\(list\)\]"):
+        assert x[[[0, 1], [2, 1]]].tolist() == [2, 4]
+    with pytest.warns(UserWarning, match="as PyTorch does"):
+        x[[slice(None), 0]] = 9
+    assert x.tolist() == [[9, 1, 2], [9, 4, 5]]
+    assert x[([0, 1], [2, 1])].tolist() == [2, 4]
+    assert x[np.array([[0, 1], [1, 0]])].shape == (2, 2, 3)
+
+
+def test_an_index_of_dtype_uint8_is_a_mask_as_in_pytorch():
+    x = td.arange(6).reshape(2, 3)
+    for index in (td.tensor([1, 0, 1], dtype=td.uint8), np.array([1, 0, 1], np.uint8)):
+        with pytest.warns(UserWarning, match="a uint8 index is a mask"):
+            assert x[:, index].tolist() == [[0, 2], [3, 5]]
+    with pytest.warns(UserWarning, match="a uint8 index is a mask"):
+        x[td.tensor([0, 2], dtype=td.uint8)] = 0
+    assert x.tolist() == [[0, 1, 2], [0, 0, 0]]
+    assert x[np.uint8(0)].tolist() == [0, 1, 2]
+
+
+def test_positions_of_dtype_uint8_stay_positions_in_every_order():
+    x = td.arange(3.0, requires_grad=True)
+    index = td.tensor([2, 0], dtype=td.uint8)
+    for pick in (
+        lambda: x.gather(0, index),
+        lambda: x.index_select(0, index),
+        lambda: x.take(index),
+        lambda: td.take_along_dim(x, index, 0),
+    ):
+        (g,) = td.autograd.grad((pick() ** 2).sum(), x, create_graph=True)
+        assert g.tolist() == [0, 0, 4]
+        (h,) = td.autograd.grad(g.sum(), x)
+        assert h.tolist() == [2, 0, 2]
+
+
+def test_values_of_one_element_and_with_dimensions_of_size_1_in_front():
+    x = td.zeros(2, 3)
+    x[0, 1] = td.tensor([5.0])
+    x[1, 0] = td.tensor([[[6.0]]])
+    x[1, 1] = [7.0]
+    x[1, 2] = np.array([[8.0]])
+    assert x.tolist() == [[0, 5, 0], [6, 7, 8]]
+    x[x > 5] = td.tensor([[1.0]])
+    x[x == 0] = td.tensor([[2.0, 3.0]])
+    assert x.tolist() == [[2, 5, 3], [1, 1, 1]]
+    x[0] = td.tensor([[[4.0]]])
+    x[1] = [[1.0, 2.0, 3.0]]
+    x[[0], [1]] = td.tensor([[9.0]])
+    assert x.tolist() == [[4, 9, 4], [1, 2, 3]]
+    leaf, value = td.zeros(2, 3, requires_grad=True), td.tensor([[5.0]], requires_grad=True)
+    for index in ((0, 1), td.tensor([[True, False, False], [False, False, False]]), (0, [2])):
+        y = leaf * 1.0
+        y[index] = value
+        (g,) = td.autograd.grad((y * y).sum(), value)
+        assert g.tolist() == [[10]]
+    for index in ((0, 1), leaf == 0):
+        with pytest.raises(ValueError, match=r"could not broadcast a value of shape \(2, 1\) into shape"):
+            x[index] = td.ones(2, 1)
 
 
 def test_negative_steps_work_as_in_numpy():

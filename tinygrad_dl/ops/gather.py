@@ -33,6 +33,7 @@ def require_in_range(index: np.ndarray, size: int, dim: int, what: str) -> None:
 def grid(index: Any, dim: int) -> tuple[Any, ...]:
     """The NumPy index that picks element `index[i, j, k]` along `dim`, and i, j, k along the others."""
     ndim = index.ndim
+    index = index.astype(np.intp, copy=False)  # uint8 would be a mask
     shape, parts = [1] * ndim, []
     for i, size in enumerate(index.shape):
         if i == dim % ndim:
@@ -45,8 +46,8 @@ def grid(index: Any, dim: int) -> tuple[Any, ...]:
 
 
 def at(dim: int, index: Any) -> tuple[Any, ...]:
-    """The NumPy index that applies `index` to dimension `dim`."""
-    return (*(slice(None),) * dim, index)
+    """The NumPy index that applies `index`, positions, to dimension `dim`."""
+    return (*(slice(None),) * dim, index.astype(np.intp, copy=False))
 
 
 def _checked(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str, src: np.ndarray | None = None) -> int:
@@ -238,14 +239,17 @@ def take(input: Any, index: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.take.html
     """
-    result: Tensor = reshape(input, -1)[index]
+    found = as_array(index)
+    if found.dtype.kind not in "iu" and found.size:
+        raise IndexError(f"take: expected an index of integers, got dtype {found.dtype}; use t[mask] for masks")
+    result: Tensor = index_(reshape(input, -1), found.astype(np.intp, copy=False))
     return result
 
 
 def _np_take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Tensor:
     if mode != "raise":
         raise ValueError(f"np.take of a tensor: expected mode 'raise', got {mode!r}")
-    return take(a, indices) if axis is None else a[at(normal_dim(axis, a.ndim), indices)]
+    return take(a, indices) if axis is None else a[at(normal_dim(axis, a.ndim), as_array(indices))]
 
 
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_dl.attach import inplace_form
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.gather import ROWS, at, require_in_range
-from tinygrad_dl.ops.indexing import accumulate, plain_index, setitem, store
+from tinygrad_dl.ops.indexing import accumulate, getitem, integers_first, plain_index, setitem, store, with_items
 from tinygrad_dl.ops.shape import expand, normal_dim
 from tinygrad_dl.samples import array, error, integers, one_of, real
 from tinygrad_dl.tensor import Tensor, as_array
@@ -151,10 +151,13 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
     index, _ = plain_index(tuple(indices))
     result: Tensor
     if not accumulate:
-        result = setitem(input, index, values)
-        return result
-    added = expand(values, np.empty(input.shape, bool)[index].shape)
-    result = input + _accumulate(added, index, input.shape)
+        result = with_items(input, index, values)
+    elif (split := integers_first(index)) is None:
+        added = expand(values, np.empty(input.shape, bool)[index].shape)
+        result = input + _accumulate(added, index, input.shape)
+    else:
+        first, rest = split
+        result = setitem(input, first, index_put(getitem(input, first), rest, values, True))
     return result
 
 

@@ -1,13 +1,14 @@
 """Tensor[index], and Tensor[index] = value.
 
-Indices follow NumPy's rules, which PyTorch's are: integers, slices, None and `...` show the tensor's
-memory; integer arrays and masks (tensors, arrays or lists) pick elements and copy them. Negative steps
-work, as in NumPy.
+Integers, slices, None and `...` show the tensor's memory; integer arrays and masks (tensors, arrays or lists) pick
+elements and copy them. PyTorch's order of dimensions: integers are taken first, then the picks; picks that stand
+beside each other put their dimensions in their place, others in front. Negative steps work, as in NumPy.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,14 @@ from tinygrad_dl.samples import array, drawn, error, one_of, real
 from tinygrad_dl.tensor import Tensor, as_array, changed_at
 
 BASIC = frozenset((int, slice, type(Ellipsis), type(None)))  # what makes a view
-ARRAYS = (np.ndarray, list, range)
+SEQUENCES = (list, tuple, range)
+INSIDE_A_TUPLE = (Tensor, np.ndarray, slice, type(Ellipsis), type(None), str, *SEQUENCES)
 
 
 def plain_index(index: Any) -> tuple[Any, bool]:
-    """The index with arrays in the place of tensors and lists, and whether it is basic (makes a view)."""
+    """The index with arrays in the place of tensors, lists and bools, and whether it is basic (makes a view)."""
+    if type(index) is list:
+        index = _list_as_tuple(index)
     if type(index) is tuple:
         found = tuple([part if type(part) in BASIC else _plain_part(part) for part in index])
         return found, all(type(part) in BASIC for part in found)
@@ -31,15 +35,64 @@ def plain_index(index: Any) -> tuple[Any, bool]:
     return part, type(part) in BASIC
 
 
+def _list_as_tuple(index: list[Any]) -> Any:
+    """PyTorch reads a list of anything but numbers as the parts of an index, unless it is long."""
+    if len(index) >= 32 or not any(isinstance(part, INSIDE_A_TUPLE) for part in index):
+        return index
+    warnings.warn(
+        "x[list]: a list that holds lists, tensors or slices is read as x[tuple(list)], one part for each dimension, "
+        "as PyTorch does; write x[tuple(list)], or x[td.tensor(list)] for one index of several dimensions",
+        stacklevel=4,
+    )
+    return tuple(index)
+
+
 def _plain_part(part: Any) -> Any:
-    """One part of an index: a tensor or list as an array, an integer of another kind as an int."""
+    """One part of an index: a tensor, list or bool as an array, an integer of another kind as an int."""
     if isinstance(part, Tensor):
         part = part._data
-    elif isinstance(part, ARRAYS):
+    elif isinstance(part, SEQUENCES):
         part = as_array(part) if len(part) else np.empty(0, np.intp)
-    if (isinstance(part, np.ndarray) and part.ndim == 0) or isinstance(part, np.integer):
-        return int(part) if part.dtype.kind in "iu" else part
+    elif isinstance(part, bool | np.bool):
+        return np.asarray(part)
+    elif isinstance(part, np.integer):
+        return int(part)
+    if isinstance(part, np.ndarray):
+        if part.dtype.char == "B":
+            warnings.warn(
+                "x[index]: a uint8 index is a mask, as in PyTorch; write index.bool() for a mask, index.long() for "
+                "positions",
+                stacklevel=4,
+            )
+            return part != 0
+        if not part.ndim and part.dtype.kind in "iu":
+            return int(part)
     return part
+
+
+def integers_first(index: Any) -> tuple[Any, Any] | None:
+    """An index with picks, as one of integers and the rest for what that leaves; None if NumPy's order is the same.
+
+    NumPy counts integers among the picks, so that a slice between an integer and a pick sends the picks' dimensions
+    to the front. PyTorch takes the integers first.
+
+    >>> import numpy as np
+    >>> integers_first((0, slice(None), np.array([1, 2])))
+    ((0, slice(None, None, None), slice(None, None, None)), (slice(None, None, None), array([1, 2])))
+    """
+    if type(index) is not tuple or int not in (kinds := [type(part) for part in index]):
+        return None
+    places = [i for i, kind in enumerate(kinds) if kind is int or kind is np.ndarray]
+    if places[-1] - places[0] < len(places) or np.ndarray not in kinds:
+        return None
+    full = slice(None)
+    first: list[Any] = []
+    for part in index:
+        if type(part) is np.ndarray:
+            first += [full] * (part.ndim if part.dtype.kind == "b" else 1)  # the dimensions that it takes up
+        elif part is not None:
+            first.append(full if type(part) is slice else part)
+    return tuple(first), tuple([part for part in index if type(part) is not int])
 
 
 TWICE = np.array([1, 1])
@@ -260,11 +313,23 @@ def setitem(input: Array, index: Any, value: Array) -> Array:
         # Which of several values for one element stays is certain in one dimension only.
         spots = positions(parts, input.shape)
         spots = spots.reshape(np.empty(input.shape, bool)[index].shape)
-        value = value.reshape(value.shape[max(0, value.ndim - spots.ndim) :])  # NumPy drops ones in front
         out.reshape(-1)[spots.reshape(-1)] = np.broadcast_to(value, spots.shape).reshape(-1)
     else:
-        out[index] = value
+        _put(out, index, value)
     return out
+
+
+def _put(out: np.ndarray, index: Any, value: np.ndarray) -> None:
+    """out[index] = value, with one error for whatever does not broadcast, single elements and masks included."""
+    try:
+        out[index] = value
+    except (TypeError, ValueError):
+        if not out.flags.writeable:
+            raise
+        raise ValueError(
+            f"x[index] = value: could not broadcast a value of shape {value.shape} into shape {np.shape(out[index])}, "
+            f"which the index picks"
+        ) from None
 
 
 def _naive_setitem(input: np.ndarray, index: Any, value: np.ndarray) -> np.ndarray:
@@ -282,7 +347,7 @@ def _setitem_value(g: Any, input_shape: tuple[int, ...], index: Any, value_shape
     if any(_is_picks(part) for part in parts):
         spots = positions(parts, input_shape).reshape(picked.shape)
         picked = picked * survivors(spots, math.prod(input_shape)).astype(g.dtype)
-    shape = value_shape[max(0, len(value_shape) - picked.ndim) :]  # NumPy drops ones in front
+    shape = without_ones_in_front(value_shape)
     if picked.shape != shape:
         picked = unbroadcast(picked, shape)
     return picked if shape == value_shape else picked.reshape(value_shape)
@@ -302,10 +367,16 @@ def survivors(spots: np.ndarray, size: int) -> np.ndarray:
 
 
 def _storable(value: np.ndarray, into: np.ndarray) -> np.ndarray:
-    """The value, unless storing it would drop imaginary parts."""
+    """The value as it broadcasts to what it is stored in, unless storing it would drop imaginary parts."""
     if value.dtype.kind == "c" and into.dtype.kind != "c":
         raise TypeError(f"complex values can't be stored in a tensor of dtype {into.dtype}; store value.real")
-    return value
+    return value.reshape(without_ones_in_front(value.shape)) if value.ndim and value.shape[0] == 1 else value
+
+
+def without_ones_in_front(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a value as it is stored: dimensions of size 1 in front do not count."""
+    first = next((i for i, n in enumerate(shape) if n != 1), len(shape))
+    return shape[first:]
 
 
 def take_item(self: Tensor, index: Any) -> Any:
@@ -314,7 +385,10 @@ def take_item(self: Tensor, index: Any) -> Any:
     if kind in BASIC:
         return getitem(self, index)
     index, basic = plain_index(index)
-    return getitem(self, index) if basic else index_(self, index)
+    if basic:
+        return getitem(self, index)
+    split = integers_first(index)
+    return index_(self, index) if split is None else index_(getitem(self, split[0]), split[1])
 
 
 def store_item(self: Tensor, index: Any, value: Any) -> None:
@@ -328,16 +402,27 @@ def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
     if modes.grad and (tensor._edge is not None or (isinstance(value, Tensor) and value._edge is not None)):
         tensor._require_recordable(what)
         value = value if isinstance(value, Tensor) else as_array(value, exact=True)
-        return tensor._assign(setitem(tensor, index, value), what)
+        return tensor._assign(with_items(tensor, index, value), what)
     data = tensor._data
+    split = integers_first(index)
     try:
-        data[index] = _storable(as_array(value, exact=True), data)
+        target, rest = (data, index) if split is None else (getitem.op.forward(data, split[0]), split[1])
+        _put(target, rest, _storable(as_array(value, exact=True), data))
     except Exception as error:
         shown = f"a value of shape {np.shape(value)}"
         error.add_note(f"in {what}: index {index!r} into shape {data.shape}, {shown}; a value's shape must broadcast")
         raise
     mutations.record(data, changed_at(what))
     return tensor
+
+
+def with_items(input: Any, index: Any, value: Any) -> Any:
+    """A copy of `input` with `value` at the index, which is plain."""
+    split = integers_first(index)
+    if split is None:
+        return setitem(input, index, value)
+    first, rest = split
+    return setitem(input, first, setitem(getitem(input, first), rest, value))
 
 
 for _name, _method in {"__getitem__": take_item, "__setitem__": store_item}.items():
