@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import os
 import pickle
 import stat
@@ -21,8 +20,6 @@ SUFFIXES = [".npz", ".safetensors"]
 
 @pytest.fixture(params=SUFFIXES)
 def path(request, tmp_path):
-    if request.param == ".safetensors":
-        pytest.importorskip("safetensors")
     return tmp_path / f"file{request.param}"
 
 
@@ -77,8 +74,6 @@ trees = st.recursive(
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @given(content=st.dictionaries(names, arrays(), max_size=4) | st.dictionaries(names | st.integers(), trees, max_size=4))
 def test_round_trip(tmp_path_factory, suffix, content):
-    if suffix == ".safetensors":
-        pytest.importorskip("safetensors")
     path = tmp_path_factory.getbasetemp() / f"round{suffix}"
     td.save(content, path)
     assert_same(content, td.load(path))
@@ -95,7 +90,6 @@ def test_complex128(tmp_path):
     content = {"a": td.tensor([1 + 2j], dtype=td.complex128)}
     td.save(content, tmp_path / "a.npz")
     assert_same(content, td.load(tmp_path / "a.npz"))
-    pytest.importorskip("safetensors")
     with pytest.raises(TypeError, match=r"'a' is complex128, which safetensors can't hold; save it as \.npz"):
         td.save(content, tmp_path / "a.safetensors")
     assert os.listdir(tmp_path) == ["a.npz"]
@@ -172,28 +166,38 @@ def test_damaged_files(path):
             td.load(path)
 
 
-def test_a_changed_byte_in_an_npz_is_noticed(tmp_path):
-    path = tmp_path / "a.npz"
+def test_a_changed_byte_is_noticed(path):
     td.save({"a": td.ones(30)}, path)
     content = bytearray(path.read_bytes())
-    content[200] ^= 1
+    content[-150 if path.suffix == ".npz" else -20] ^= 1
     path.write_bytes(content)
     with pytest.raises(ValueError, match="damaged or of another kind"):
         td.load(path)
 
 
+@pytest.mark.parametrize("dtype", ["uint16", "uint32", "uint64"])
+def test_unsigned_arrays(path, dtype):
+    content = {"a": np.array([0, 1, np.iinfo(dtype).max], dtype)}
+    td.save(content, path)
+    assert_same(content, td.load(path))
+
+
+def test_the_safetensors_package_reads_what_is_written(tmp_path):
+    numpy = pytest.importorskip("safetensors.numpy")
+    content = {"b": np.arange(3, dtype=np.int8), "a": np.ones((2, 2)), "c": np.array(True), "d": np.zeros((0, 3), "f2")}
+    td.save(content, tmp_path / "a.safetensors")
+    found = numpy.load_file(tmp_path / "a.safetensors")
+    assert set(found) == set(content)
+    for name, array in content.items():
+        assert found[name].dtype == array.dtype and found[name].tolist() == array.tolist()
+    numpy.save_file(content, tmp_path / "b.safetensors", metadata={"format": "np"})
+    assert_same(content, td.load(tmp_path / "b.safetensors"))
+
+
 def test_an_npz_with_python_objects_is_refused(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, a=np.array([{}], dtype=object))
-    with pytest.raises(ValueError, match="allow_pickle=False"):
-        td.load(path)
-
-
-def test_a_structure_without_its_tensors_is_refused(tmp_path):
-    safetensors = pytest.importorskip("safetensors.numpy")
-    path = tmp_path / "a.safetensors"
-    safetensors.save_file({}, path, metadata={"tinygrad_dl": '["dict", [["a", ["tensor", "b"]]]]'})
-    with pytest.raises(ValueError, match="a structure that does not fit its tensors"):
+    with pytest.raises(ValueError, match="of dtype object, expected numbers"):
         td.load(path)
 
 
@@ -227,22 +231,3 @@ def test_contents_that_are_refused(path):
         with pytest.raises(ValueError, match="can't be the name of a tensor in a file; rename it"):
             td.save({name: td.ones(2)}, path)
     assert os.listdir(path.parent) == []
-
-
-def test_without_the_safetensors_package(tmp_path, monkeypatch):
-    real = builtins.__import__
-
-    def no_safetensors(name, *args):
-        if name.startswith("safetensors"):
-            raise ImportError(name)
-        return real(name, *args)
-
-    monkeypatch.setattr(builtins, "__import__", no_safetensors)
-    with pytest.raises(ImportError, match=r"save: needs the safetensors package: pip install 'tinygrad_dl\[io\]', or"):
-        td.save({"a": td.ones(2)}, tmp_path / "a.safetensors")
-    assert os.listdir(tmp_path) == []
-    (tmp_path / "a.safetensors").touch()
-    with pytest.raises(ImportError, match=r"load: needs the safetensors package"):
-        td.load(tmp_path / "a.safetensors")
-    td.save({"a": td.ones(2)}, tmp_path / "a.npz")
-    assert td.load(tmp_path / "a.npz")["a"].tolist() == [1.0, 1.0]

@@ -13,30 +13,31 @@ import numpy as np
 
 from tinygrad_dl import dtypes
 from tinygrad_dl.tensor import Tensor, as_array, wrap
+from tinygrad_dl.writing import Path, replacing
 
 __all__ = ["load", "save"]
 
 STRUCTURE = "tinygrad_dl"  # the metadata entry with the structure of what was saved
 RESERVED = "__metadata__"  # where both formats keep metadata
-INSTALL = "needs the safetensors package: pip install 'tinygrad_dl[io]', or use a path that ends in .npz"
-Path = str | os.PathLike[str]
+DEEPEST = 100  # containers in one another
 
 
 def save(obj: dict[Any, Any], path: Path) -> None:
     """Writes a dict of tensors, such as `model.state_dict()`, to a file.
 
-    Written whole or not at all: the file appears under its name only when it is complete.
+    Written whole or not at all: the file appears under its name only when it is complete and on the disk, whatever
+    happens to the process or to the power meanwhile. `tinygrad_dl.writing` says what else holds.
 
     Args:
         obj: a dict. Its values are tensors, arrays, numbers, strings, None, or lists, tuples and dicts of
             these, so an optimiser's `state_dict()` and a dict of several are fine too.
-        path: where to; ends in `.safetensors`, or in `.npz`, which needs no further package and holds
-            complex128 too.
+        path: where to; ends in `.safetensors`, which PyTorch's users read, or in `.npz`, which NumPy reads and which
+            holds complex128 too.
 
     Raises:
         TypeError: something in `obj` can't be written; the message says where.
-        ValueError: the path ends in something else.
-        ImportError: a `.safetensors` path, and the safetensors package is not installed.
+        ValueError: the path ends in something else, or is no place for a file; `obj` contains itself.
+        OSError: the folder is missing, the path is a folder, the disk is full.
 
     >>> import os, tempfile
     >>> import tinygrad_dl as td
@@ -58,23 +59,16 @@ def save(obj: dict[Any, Any], path: Path) -> None:
     else:
         import json
 
-        metadata = {STRUCTURE: json.dumps(_pack(obj, "", arrays))}
+        metadata = {STRUCTURE: json.dumps(_pack(obj, "", arrays, 0))}
     for name in arrays:
         if name == RESERVED or "\0" in name:
             raise ValueError(f"save: {name!r} can't be the name of a tensor in a file; rename it")
-    folder, name = os.path.split(path)
-    if not os.path.isdir(folder or "."):
-        raise FileNotFoundError(f"save: there is no folder {folder}; make it first, with os.makedirs")
-    unfinished = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
-    try:
-        with open(unfinished, "xb"):
-            mode = os.stat(unfinished).st_mode
-        (_write_safetensors if suffix == ".safetensors" else _write_npz)(unfinished, arrays, metadata)
-        os.chmod(unfinished, mode)  # the safetensors package lets nobody else read its files
-        os.replace(unfinished, path)
-    finally:
-        if os.path.exists(unfinished):
-            os.remove(unfinished)
+    if suffix == ".npz":
+        from tinygrad_dl.npz import write
+    else:
+        from tinygrad_dl.safetensors import write
+    with replacing(path, "save") as file:
+        write(file, arrays, metadata)
 
 
 def load(path: Path) -> dict[Any, Any]:
@@ -86,10 +80,14 @@ def load(path: Path) -> dict[Any, Any]:
     Returns:
         The dict that was saved. Arrays come back as tensors.
 
+    A file from anywhere may be given to it: no code in it is run, and no more memory is asked for than what the file
+    can hold. Checksums are compared: an npz file has one for each array, and a safetensors file that `save` has written
+    one for all; those of other programs have none.
+
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or no file of the kind that its name says.
-        ImportError: a `.safetensors` file, and the safetensors package is not installed.
+        ValueError: it is damaged, or no file of the kind that its name says; the message has the path.
+        ImportError: it holds bfloat16, and ml_dtypes is not installed.
 
     >>> import os, tempfile
     >>> import tinygrad_dl as td
@@ -103,17 +101,39 @@ def load(path: Path) -> dict[Any, Any]:
     """
     path = os.fspath(path)
     suffix = _suffix(path, "load")
-    if not os.path.isfile(path):
+    if not os.path.exists(path):
         raise FileNotFoundError(f"load: there is no file {path}")
-    arrays, metadata = (_read_safetensors if suffix == ".safetensors" else _read_npz)(path)
-    if STRUCTURE not in metadata:
-        return {name: wrap(as_array(array)) for name, array in arrays.items()}
+    if not os.path.isfile(path):
+        raise ValueError(f"load: {path} is no ordinary file, expected one that td.save has written")
+    if suffix == ".npz":
+        from tinygrad_dl.npz import read
+    else:
+        from tinygrad_dl.safetensors import read
+    try:
+        with open(path, "rb") as file:
+            arrays, metadata = read(file)
+        if STRUCTURE not in metadata:
+            return {name: _tensor(name, array) for name, array in arrays.items()}
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:
+        # What a damaged file makes the readers of zip and of NumPy's headers raise is of a dozen kinds. A number of the
+        # operating system's, but for that of a place before the file's beginning, says that the disk has failed.
+        import errno
+
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        expected = "an npz file" if suffix == ".npz" else "a safetensors file"
+        raise _damaged(path, f"no complete {suffix[1:]} content ({_line(error)})", expected) from error
     import json
 
     try:
-        found: dict[Any, Any] = _unpack(json.loads(metadata[STRUCTURE]), arrays)
-    except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(path, f"a structure that does not fit its tensors ({error})", "as td.save wrote it") from error
+        found = _unpack(json.loads(metadata[STRUCTURE]), arrays, 0)
+        if not isinstance(found, dict) or arrays:
+            raise ValueError(f"tensors {list(arrays)!r:.60} too many" if arrays else "no dict")
+    except Exception as error:
+        found_instead = f"a structure that does not fit its tensors ({_line(error)})"
+        raise _damaged(path, found_instead, "as td.save wrote it") from error
     return found
 
 
@@ -136,7 +156,18 @@ def _damaged(path: str, found: str, expected: str) -> ValueError:
     )
 
 
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:200]
+
+
 # -- structure -------------------------------------------------------------------------------------------
+
+
+def _tensor(name: str, array: np.ndarray) -> Tensor:
+    """An array of a file as a tensor."""
+    if array.dtype == np.bool_ and array.size and array.view(np.uint8).max() > 1:
+        raise ValueError(f"the tensor {name!r} of bool with bytes that are neither 0 nor 1")
+    return wrap(as_array(array))
 
 
 def _array(value: Any, where: str) -> np.ndarray:
@@ -150,7 +181,7 @@ def _array(value: Any, where: str) -> np.ndarray:
     return np.ascontiguousarray(array).reshape(array.shape)
 
 
-def _pack(value: Any, where: str, arrays: dict[str, np.ndarray]) -> Any:
+def _pack(value: Any, where: str, arrays: dict[str, np.ndarray], depth: int) -> Any:
     """The structure in JSON's terms: containers and tensors as [kind, content], all else as it is."""
     if value is None or type(value) in (bool, int, float, str):
         return value
@@ -159,90 +190,45 @@ def _pack(value: Any, where: str, arrays: dict[str, np.ndarray]) -> Any:
             where += "_"
         arrays[where] = _array(value, where)
         return ["tensor", where]
+    if depth > DEEPEST:
+        raise ValueError(
+            f"save: {where[:60]!r}... is the {depth}th container in one another, expected at most {DEEPEST}; does "
+            f"something contain itself?"
+        )
     inside = f"{where}." if where else ""
     if isinstance(value, dict):
         for key in value:
             if type(key) not in (str, int):
                 raise TypeError(f"save: the key {key!r} in {where or 'the dict'!r} is no string or integer")
-        return ["dict", [[key, _pack(each, f"{inside}{key}", arrays)] for key, each in value.items()]]
+        return ["dict", [[key, _pack(each, f"{inside}{key}", arrays, depth + 1)] for key, each in value.items()]]
     if type(value) in (list, tuple):
-        return [type(value).__name__, [_pack(each, f"{inside}{i}", arrays) for i, each in enumerate(value)]]
+        parts = enumerate(value)
+        return [type(value).__name__, [_pack(each, f"{inside}{i}", arrays, depth + 1) for i, each in parts]]
     raise TypeError(
         f"save: {where!r} is a {type(value).__name__}, expected a tensor, array, number, string, None, or a list, "
         f"tuple or dict of these"
     )
 
 
-def _unpack(packed: Any, arrays: dict[str, np.ndarray]) -> Any:
-    if not isinstance(packed, list):
+def _unpack(packed: Any, arrays: dict[str, np.ndarray], depth: int) -> Any:
+    """What `_pack` made it of; takes the arrays out of their dict, so that what is left there belongs to nothing."""
+    if packed is None or type(packed) in (bool, int, float, str):
         return packed
-    kind, content = packed
-    if kind == "tensor":
-        return wrap(as_array(arrays[content]))
+    if depth > DEEPEST + 1:
+        raise ValueError(f"more than {DEEPEST} containers in one another")
+    kind: Any
+    content: Any
+    kind, content = packed if isinstance(packed, list) else (None, None)
+    if kind == "tensor" and content in arrays:
+        return _tensor(content, arrays.pop(content))
     if kind == "dict":
-        return {key: _unpack(each, arrays) for key, each in content}
-    return {"list": list, "tuple": tuple}[kind](_unpack(each, arrays) for each in content)
-
-
-# -- formats ---------------------------------------------------------------------------------------------
-
-
-def _write_safetensors(path: str, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
-    try:
-        from safetensors.numpy import save_file
-    except ImportError:
-        raise ImportError(f"save: {INSTALL}") from None
-    for name, array in arrays.items():
-        if array.dtype == dtypes.complex128:
-            raise TypeError(f"save: {name!r} is complex128, which safetensors can't hold; save it as .npz")
-    save_file(arrays, path, metadata=metadata or None)
-
-
-def _read_safetensors(path: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    try:
-        from safetensors import SafetensorError, safe_open
-    except ImportError:
-        raise ImportError(f"load: {INSTALL}") from None
-    try:
-        with safe_open(path, framework="numpy") as file:
-            names = list(file.keys())
-            if any(file.get_slice(name).get_dtype() == "BF16" for name in names):
-                dtypes.bfloat16()
-            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
-    except SafetensorError as error:
-        raise _damaged(path, f"no complete header and tensors ({error})", "a safetensors file") from None
-
-
-def _write_npz(path: str, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
-    import json
-    from zipfile import ZipFile
-
-    # NumPy's format does not know bfloat16: its bits are written, and its name beside them.
-    bits = [name for name, array in arrays.items() if array.dtype.name == "bfloat16"]
-    if bits:
-        metadata = {**metadata, "bfloat16": json.dumps(bits)}
-    text = np.frombuffer(json.dumps(metadata).encode(), np.uint8)
-    with ZipFile(path, "w") as file:
-        for name, array in {**arrays, **({RESERVED: text} if metadata else {})}.items():
-            with file.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array.view(np.uint16) if name in bits else array, allow_pickle=False)
-
-
-def _read_npz(path: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    import json
-    import zlib
-    from zipfile import BadZipFile, ZipFile
-
-    arrays: dict[str, np.ndarray] = {}
-    try:
-        with ZipFile(path) as file:
-            for name in file.namelist():
-                with file.open(name) as member:
-                    arrays[name.removesuffix(".npy")] = np.lib.format.read_array(member, allow_pickle=False)
-        metadata: dict[str, str] = json.loads(bytes(arrays.pop(RESERVED, np.frombuffer(b"{}", np.uint8))))
-        bits = json.loads(metadata.pop("bfloat16", "[]"))
-    except (BadZipFile, ValueError, EOFError, zlib.error, RuntimeError) as error:
-        raise _damaged(path, f"no complete archive of arrays ({error})", "an npz file") from None
-    for name in bits:
-        arrays[name] = arrays[name].view(dtypes.bfloat16())
-    return arrays, metadata
+        found: dict[Any, Any] = {}
+        for key, each in content:
+            if type(key) not in (str, int) or key in found:
+                raise ValueError(f"the key {key!r:.60} {'twice' if key in found else 'in a dict'}")
+            found[key] = _unpack(each, arrays, depth + 1)
+        return found
+    if kind in ("list", "tuple") and isinstance(content, list):
+        values = [_unpack(each, arrays, depth + 1) for each in content]
+        return values if kind == "list" else tuple(values)
+    raise ValueError(f"{packed!r:.60}")

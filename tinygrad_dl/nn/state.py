@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl import dtypes
 from tinygrad_dl.tensor import Tensor, as_array
 
 if TYPE_CHECKING:
@@ -184,8 +185,8 @@ def load_state_dict(
         The missing and unexpected names (both empty if `strict`).
 
     Raises:
-        RuntimeError: names are missing or unexpected (if `strict`), or shapes differ; all are listed, and
-            nothing is changed.
+        RuntimeError: names are missing or unexpected (if `strict`), shapes differ, complex values are to go into a real
+            parameter, or values into read-only memory; all are listed, and nothing is changed.
 
     >>> import tinygrad_dl as td
     >>> a, b = td.nn.Linear(2, 3), td.nn.Linear(2, 3)
@@ -215,6 +216,10 @@ def load_state_dict(
             continue
         if arrays[name].shape != tensor.shape:
             problems.append(f"shape: {name} has {arrays[name].shape} in the state, {tensor.shape} in the module")
+        elif dtypes.category(arrays[name].dtype) == 3 and dtypes.category(tensor.dtype) < 3 and not assign:
+            problems.append(f"dtype: {name} has {arrays[name].dtype} in the state, {tensor.dtype} in the module")
+        elif not assign and not tensor._data.flags.writeable and tensor._data is not arrays[name]:
+            problems.append(f"read-only: {name} is an array in the module that can't be changed; use assign=True")
     if problems:
         lines = "\n  ".join(problems)
         hint = "; load_state_dict(..., strict=False) leaves out missing and unexpected names" if strict else ""

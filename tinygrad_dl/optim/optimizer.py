@@ -17,6 +17,8 @@ from tinygrad_dl.engine import mutations
 from tinygrad_dl.tensor import Tensor, as_array, wrap
 
 Group = dict[str, Any]
+# The states that are made of squares or absolute values; of a complex parameter, both their parts are.
+SQUARES = ("exp_avg_sq", "max_exp_avg_sq", "exp_inf", "square_avg", "sum", "acc_delta")
 
 
 class Optimizer:
@@ -150,10 +152,20 @@ class Optimizer:
             seen.add(id(p))
         for option, value in self.defaults.items():
             group.setdefault(option, value)
+        self._check_finite(group)
         self._check_options(group)
         if self.param_groups and ("param_names" in group) != ("param_names" in self.param_groups[0]):
             raise ValueError(f"{name}: either all parameter groups have names, or none")
         self.param_groups.append(group)
+
+    def _check_finite(self, group: Group) -> None:
+        """Raises ValueError for options that are infinite or no number; of a subclass with a step of its own: `lr`."""
+        for option, value in group.items():
+            if option in ("params", "param_names") or (self.state_names is None and option != "lr"):
+                continue
+            for each in value if isinstance(value, tuple | list) else [value]:
+                if isinstance(each, float | np.floating | Tensor) and not np.isfinite(as_array(each)).all():
+                    raise ValueError(f"{type(self).__name__}: {option} is {value!r}, expected finite numbers")
 
     def _check_options(self, group: Group) -> None:
         """Raises ValueError for an option that makes no sense; subclasses say what does."""
@@ -191,7 +203,15 @@ class Optimizer:
         if not isinstance(state_dict, dict) or not {"state", "param_groups"} <= set(state_dict):
             keys = sorted(map(str, state_dict)) if isinstance(state_dict, dict) else type(state_dict).__name__
             raise ValueError(f"{name}.load_state_dict: expected a dict with 'state' and 'param_groups', got {keys}")
-        saved_groups = state_dict["param_groups"]
+        saved_groups, saved_state = state_dict["param_groups"], state_dict["state"]
+        if not isinstance(saved_groups, list | tuple) or not all(
+            isinstance(each, dict) and isinstance(each.get("params"), list | tuple) for each in saved_groups
+        ):
+            raise ValueError(
+                f"{name}.load_state_dict: param_groups is {saved_groups!r:.60}, expected a list of dicts with 'params'"
+            )
+        if not isinstance(saved_state, dict) or not all(isinstance(each, dict) for each in saved_state.values()):
+            raise ValueError(f"{name}.load_state_dict: state is {saved_state!r:.60}, expected a dict of dicts")
         sizes = [len(g["params"]) for g in self.param_groups]
         saved_sizes = [len(g["params"]) for g in saved_groups]
         if sizes != saved_sizes:
@@ -214,11 +234,12 @@ class Optimizer:
             if "param_names" in group:
                 new.setdefault("param_names", group["param_names"])
             new["params"] = group["params"]
+            self._check_finite(new)
             self._check_options(new)
             groups.append(new)
             params.update(zip(saved["params"], group["params"], strict=True))
         state: dict[Any, dict[str, Any]] = {}
-        for number, entry in state_dict["state"].items():
+        for number, entry in saved_state.items():
             if number not in params:
                 raise ValueError(f"{name}.load_state_dict: a state for parameter {number}, expected {sorted(params)}")
             p = params[number]
@@ -227,7 +248,7 @@ class Optimizer:
         self.param_groups[:] = groups
 
     def _loaded(self, number: Any, p: Tensor, key: str, value: Any) -> Any:
-        """A copy of one saved value, in the parameter's dtype, once its name and shape are as expected."""
+        """A copy of one saved value, in the parameter's dtype, once it is one that such an optimiser can have."""
         name = type(self).__name__
         if self.state_names is not None and key not in self.state_names:
             raise ValueError(
@@ -244,7 +265,18 @@ class Optimizer:
                 f"{name}.load_state_dict: {key!r} of parameter {number} has shape {array.shape}, expected {shape}; "
                 f"make the optimiser with the same parameters in the same order"
             )
-        return wrap(np.array(array, dtype=dtypes.float32 if single else p.dtype))
+        dtype = dtypes.float32 if single else p.dtype
+        where = f"{name}.load_state_dict: {key!r} of parameter {number}"
+        if dtypes.category(array.dtype) == 3 and dtypes.category(dtype) < 3:
+            raise ValueError(f"{where} is {array.dtype}, expected real numbers, as the parameter is {p.dtype}")
+        if self.state_names is not None:
+            if key == "step" and not (array >= 0 and array == np.floor(array) and np.isfinite(array)):
+                raise ValueError(f"{where} is {array}, expected a whole number from 0 on")
+            if key in SQUARES and (array.view(array.real.dtype) if array.ndim else array.real).min(initial=0) < 0:
+                raise ValueError(f"{where} has values below 0, expected a mean or sum of squares: 0 or more")
+            if single and not (np.isfinite(array) and array >= 0):
+                raise ValueError(f"{where} is {array}, expected a finite number from 0 on")
+        return wrap(np.array(array, dtype=dtype))
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": dict(self.state), "param_groups": self.param_groups}

@@ -15,7 +15,7 @@ The loop itself is `loop.py`, some 60 lines; callbacks add stopping, files, sche
 """
 
 from tinygrad_dl.train.adjusting import ClipGradients, Schedule
-from tinygrad_dl.train.callback import Callback, CallbackError
+from tinygrad_dl.train.callback import Callback
 from tinygrad_dl.train.checkpoint import Checkpoint
 from tinygrad_dl.train.display import Progress, TensorBoard
 from tinygrad_dl.train.loop import evaluate, fit, predict
@@ -24,7 +24,6 @@ from tinygrad_dl.train.training import History, Training
 
 __all__ = [
     "Callback",
-    "CallbackError",
     "Checkpoint",
     "ClipGradients",
     "EarlyStopping",

@@ -44,9 +44,9 @@ class Schedule(Callback):
         self.scheduler, self.every, self.monitor = scheduler, every, monitor
 
     def on_fit_start(self, training: Training) -> None:
-        training.monitored(self.monitor)
+        training.monitored(self.monitor, "Schedule")
         if getattr(self.scheduler, "optimizer", training.optimizer) is not training.optimizer:
-            raise ValueError("the scheduler was made for another optimiser than the one that fit was given")
+            raise ValueError("Schedule: the scheduler was made for another optimiser than the one that fit was given")
 
     def on_batch_end(self, training: Training) -> None:
         if self.every == "batch":

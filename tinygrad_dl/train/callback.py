@@ -14,6 +14,8 @@ HOOKS = ("on_fit_start", "on_epoch_start", "on_before_step", "on_batch_end", "on
 class Callback:
     """The base of all callbacks. A subclass defines the hooks it needs; each gets the `Training`.
 
+    What a hook raises ends training, and comes out of `fit` as it is, with a note that names the callback and the hook.
+
     Attributes:
         order: callbacks with a higher one run later, those with the same in the order in which they are given.
 
@@ -65,24 +67,6 @@ class Callback:
         """Takes over what `state_dict` gave."""
 
 
-class CallbackError(RuntimeError):
-    """A callback has raised: the message names it, its hook and the epoch, and `__cause__` is what it raised.
-
-    >>> import tinygrad_dl as td
-    >>> model = td.nn.Linear(2, 1)
-    >>> optimizer = td.optim.SGD(model.parameters(), lr=0.1)
-    >>> data = [(td.ones(4, 2), td.ones(4, 1))]
-    >>> stopping = td.train.EarlyStopping("dev_loss")
-    >>> td.train.fit(model, td.nn.MSELoss(), optimizer, data, epochs=2, callbacks=[stopping])
-    Traceback (most recent call last):
-    tinygrad_dl.train.callback.CallbackError: the callback EarlyStopping raised ValueError in on_fit_start: \
-monitor='dev_loss' is not measured, expected one of ['train_loss']; dev_... needs a dev set, and all but the loss an \
-entry in metrics
-
-    Source: https://docs.python.org/3/library/exceptions.html
-    """
-
-
 class Hooks:
     """Calls the hooks that callbacks have defined, and no others: a batch costs nothing where nobody listens."""
 
@@ -99,21 +83,20 @@ class Hooks:
             self.run(callback, name)
 
     def run(self, callback: Callback, name: str) -> None:
-        """One hook of one callback."""
+        """One hook of one callback. What it raises goes through as it is: others wait for exceptions of theirs."""
         try:
             getattr(callback, name)(self.training)
         except Exception as error:
             when = f", epoch {self.training.epoch + 1}" if name not in ("on_fit_start", "teardown") else ""
-            raise CallbackError(
-                f"the callback {type(callback).__name__} raised {type(error).__name__} in {name}{when}: {error}"
-            ) from error
+            error.add_note(f"raised by the callback {type(callback).__name__} in {name}{when}")
+            raise
 
-    def teardown(self) -> CallbackError | None:
+    def teardown(self) -> Exception | None:
         """Tears all callbacks down, last first, whatever happens to one of them; the first error, if any."""
         failed = None
         for callback in reversed(self.listeners["teardown"]):
             try:
                 self.run(callback, "teardown")
-            except CallbackError as error:
+            except Exception as error:
                 failed = failed or error
         return failed

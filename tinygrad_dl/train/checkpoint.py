@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
-import numpy as np
-
-from tinygrad_dl.random import Generator, default_generator
-from tinygrad_dl.serialization import Path, load, save
+from tinygrad_dl.serialization import load, save
+from tinygrad_dl.train import generators
 from tinygrad_dl.train.callback import Callback
-from tinygrad_dl.train.stopping import Best
+from tinygrad_dl.train.stopping import Best, best_value
 from tinygrad_dl.train.training import Training
+from tinygrad_dl.writing import Path, destination, remove_leftovers
+
+FORMAT = 2
 
 
 class Checkpoint(Callback):
     """Writes all of a training's state to a file, and with `resume` goes on from it.
 
     The file holds the model, the optimiser, the callbacks (schedules and early stopping among them), the history,
-    and the states of the random generators: the library's own and those of the loaders. Ten epochs at once and five,
-    a stop, and five more in another process then give the same weights to the last bit. Each file appears under its
-    name only when it is complete, so a process that is killed leaves the file before. It runs after all other
-    callbacks.
+    and the states of the random generators: the library's own, NumPy's and Python's global ones, and all of the three
+    kinds that are found within what `fit` was given, such as the one of a transform of a dataset of a loader. Ten
+    epochs at once and five, a stop, and five more in another process then give the same weights to the last bit. What
+    can't be kept (a Python generator under way, what persistent workers draw from generators of their own) is named in
+    a warning. Each file appears under its name only when it is complete and on the disk, so a process that is killed
+    leaves the file before. It runs after all other callbacks.
+
+    A file that does not fit changes nothing: model, optimiser, callbacks and generators are as they were before.
 
     Args:
         path: the file; it ends in `.npz` or `.safetensors`.
@@ -34,8 +42,9 @@ class Checkpoint(Callback):
             the loaders and the callbacks as in the first run.
 
     Raises:
-        ValueError: an option out of its range, or a file from a training with other callbacks.
-        FileNotFoundError: there is no such folder.
+        ValueError: an option out of its range; from `fit`, before its first epoch: a file that is damaged or from
+            a training with other callbacks or measures.
+        OSError: from `fit`, before its first epoch: there is no such folder, or the path is one.
 
     >>> import os, tempfile
     >>> import tinygrad_dl as td
@@ -74,16 +83,19 @@ class Checkpoint(Callback):
         self.path, self.every, self.best_path, self.resume = path, every, best, resume
         self.monitor, self.mode = monitor, mode
         self.best = Best(monitor, mode)
+        self.warned: set[str] = set()
 
     def on_fit_start(self, training: Training) -> None:
-        training.monitored(self.monitor)
-        for each in (self.path, self.best_path):
-            folder = os.path.dirname(os.fspath(each)) if each is not None else ""
-            if not os.path.isdir(folder or "."):
-                raise FileNotFoundError(f"there is no folder {folder}; make it first, with os.makedirs")
+        training.monitored(self.monitor, "Checkpoint")
+        places = [destination(each, "Checkpoint") for each in (self.path, self.best_path) if each is not None]
+        if len(set(places)) < len(places):
+            raise ValueError(f"Checkpoint: path and best are one file, {places[0]}; expected two")
+        for place in places:
+            remove_leftovers(os.path.dirname(place))
         self.best = Best(self.monitor, self.mode)
         if self.resume and os.path.isfile(self.path):
-            restore(training, load(self.path), os.fspath(self.path))
+            strange = restore(training, load(self.path), os.fspath(self.path))
+            self._warn("this training and the one resumed have not both", strange, "; the numbers drawn from it differ")
 
     def on_epoch_end(self, training: Training) -> None:
         # The best first: the state in the other file says that it is there.
@@ -91,85 +103,138 @@ class Checkpoint(Callback):
             save(training.model.state_dict(), self.best_path)
         done = training.epoch + 1
         if done % self.every == 0 or done == training.epochs or training.history.stopped is not None:
-            save(captured(training), self.path)
+            state, lost = captured(training)
+            self._warn(
+                f"{os.fspath(self.path)} does not keep the state of", lost, "; training that goes on from it differs"
+            )
+            save(state, self.path)
+
+    def _warn(self, what: str, reasons: dict[str, str], consequence: str) -> None:
+        """Says once in a training which generators the file can't answer for."""
+        new = {name: reason for name, reason in reasons.items() if name not in self.warned}
+        self.warned.update(new)
+        if new:
+            listed = ", ".join(f"{name} ({reason})" for name, reason in new.items())
+            warnings.warn(f"Checkpoint: {what} {listed}{consequence}", UserWarning, stacklevel=2)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best.value}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best.value = state_dict["best"]
+        self.best.value = best_value(state_dict, "Checkpoint")
 
 
-def captured(training: Training) -> dict[str, Any]:
-    """The state of a training after an epoch, in terms that `save` can write."""
-    return {
-        "format": 1,
+def captured(training: Training) -> tuple[dict[str, Any], dict[str, str]]:
+    """The state of a training after an epoch, in terms that `save` can write, and the generators that it lacks."""
+    found = generators.find(training)
+    state = {
+        "format": FORMAT,
         "epochs": training.epoch + 1,
         "steps": training.steps,
         "batch_loss": training.batch_loss,
-        "history": dict(training.history),
+        "history": {name: [float(value) for value in values] for name, values in training.history.items()},
         "model": training.model.state_dict(),
         "optimizer": training.optimizer.state_dict(),
         "callbacks": [[type(each).__name__, each.state_dict()] for each in stateful(training)],
-        "random": [plain(each.get_state()) for each in generators(training)],
+        "random": {name: generators.get_state(generator) for name, generator in found.kept.items()},
+    }
+    return state, found.lost
+
+
+def restore(training: Training, state: dict[str, Any], path: str) -> dict[str, str]:
+    """Puts a training into a captured state, or leaves it as it is.
+
+    Returns:
+        The generators that are in the file or in the training alone, and which of the two.
+
+    Raises:
+        ValueError: the file is no checkpoint, or one of a training with other callbacks or measures.
+        Exception: what the model, the optimiser or a callback says of a state that does not fit.
+    """
+    callbacks = stateful(training)
+    check(training, callbacks, state, path)
+    found = generators.find(training).kept
+    both = [name for name in found if name in state["random"]]
+    parts = [
+        Part(training.model.state_dict, training.model.load_state_dict, state["model"]),
+        Part(training.optimizer.state_dict, training.optimizer.load_state_dict, state["optimizer"]),
+        *(
+            Part(each.state_dict, each.load_state_dict, saved)
+            for each, (_, saved) in zip(callbacks, state["callbacks"], strict=True)
+        ),
+        *(Part.of_generator(found[name], state["random"][name]) for name in both),
+    ]
+    load_all(parts, path)
+    training.epoch, training.steps, training.batch_loss = state["epochs"], state["steps"], state["batch_loss"]
+    training.history.update(state["history"])
+    return {
+        **{name: "in the file alone" for name in state["random"] if name not in found},
+        **{name: "in this training alone" for name in found if name not in state["random"]},
     }
 
 
-def restore(training: Training, state: dict[str, Any], path: str) -> None:
-    """Puts a training into a captured state.
+class Part:
+    """A part of a training's state: how it is taken, how it is put in place, and the one that is to come."""
 
-    Raises:
-        ValueError: the file is no checkpoint, or one of a training with other callbacks, measures or generators.
-    """
-    if state.get("format") != 1:
+    def __init__(self, take: Callable[[], Any], put: Callable[[Any], Any], new: Any):
+        self.take, self.put, self.new = take, put, new
+
+    @classmethod
+    def of_generator(cls, generator: Any, new: Any) -> Part:
+        """A random generator as a part."""
+        return cls(lambda: generators.get_state(generator), lambda state: generators.set_state(generator, state), new)
+
+
+def load_all(parts: list[Part], path: str) -> None:
+    """Puts all parts into their new states; if one of them refuses, it and those before it get their old ones."""
+    old = [deepcopy(part.take()) for part in parts]
+    for position, part in enumerate(parts):
+        try:
+            part.put(part.new)
+        except BaseException as error:
+            for each, state in zip(parts[: position + 1], old, strict=False):
+                try:
+                    each.put(state)
+                except Exception as again:
+                    error.add_note(f"putting back what was there before failed too: {type(again).__name__}: {again}")
+            error.add_note(f"while resuming from {path}; nothing was changed")
+            raise
+
+
+def check(training: Training, callbacks: list[Callback], state: dict[str, Any], path: str) -> None:
+    """Raises ValueError unless the state has the form of a checkpoint, and of one of such a training."""
+    form = state.get("format")
+    if form == 1:
+        raise ValueError(
+            f"{path} is a checkpoint of an earlier version: got format 1, expected {FORMAT}; "
+            f"load its parts by hand: model.load_state_dict(td.load(...)['model'])"
+        )
+    if form != FORMAT:
         raise ValueError(
             f"{path} is no checkpoint of a training; to load weights, use model.load_state_dict(td.load(...))"
         )
-    callbacks, random = stateful(training), generators(training)
+    for name, least in (("epochs", 1), ("steps", 0)):
+        if type(state.get(name)) is not int or state[name] < least:
+            raise ValueError(f"{path} is damaged: {name} is {state.get(name)!r:.60}, expected {least} or more")
+    for name, kind in {"batch_loss": float, "history": dict, "callbacks": list, "random": dict}.items():
+        if not isinstance(state.get(name), kind):
+            raise ValueError(f"{path} is damaged: {name} is {state.get(name)!r:.60}, expected a {kind.__name__}")
+    for name, values in state["history"].items():
+        if not isinstance(values, list) or [type(each) for each in values] != [float] * state["epochs"]:
+            raise ValueError(
+                f"{path} is damaged: the history of {name} is {values!r:.60}, expected a number for each of "
+                f"{state['epochs']} epochs"
+            )
+    if not all(isinstance(each, list) and len(each) == 2 for each in state["callbacks"]):
+        raise ValueError(f"{path} is damaged: callbacks are {state['callbacks']!r:.60}, expected pairs")
     for what, saved, own in (
         ("callbacks", [name for name, _ in state["callbacks"]], [type(each).__name__ for each in callbacks]),
         ("measures", list(state["history"]), training.names),
-        ("random generators", len(state["random"]), len(random)),
     ):
         if saved != own:
             raise ValueError(f"{path} was saved by a training with the {what} {saved}, and this one has {own}")
-    training.model.load_state_dict(state["model"])
-    training.optimizer.load_state_dict(state["optimizer"])
-    for callback, (_, saved) in zip(callbacks, state["callbacks"], strict=True):
-        callback.load_state_dict(saved)
-    for generator, saved in zip(random, state["random"], strict=True):
-        generator.set_state(arrays(saved))
-    training.epoch, training.steps, training.batch_loss = state["epochs"], state["steps"], state["batch_loss"]
-    training.history.update(state["history"])
 
 
 def stateful(training: Training) -> list[Callback]:
     """The callbacks that say what is to be kept of them; a bar may be there in one run and not in the next."""
     return [each for each in training.callbacks if type(each).state_dict is not Callback.state_dict]
-
-
-def generators(training: Training) -> list[Generator]:
-    """The library's generator and those that the loaders have."""
-    found = [default_generator]
-    for loader in (training.train, training.dev):
-        batch_sampler = getattr(loader, "batch_sampler", None)
-        places = (loader, batch_sampler, getattr(batch_sampler, "sampler", None))
-        for place in (*places, getattr(loader, "sampler", None), getattr(loader, "dataset", None)):
-            generator = getattr(place, "generator", None)
-            if isinstance(generator, Generator) and all(generator is not each for each in found):
-                found.append(generator)
-    return found
-
-
-def plain(state: Any) -> Any:
-    """A generator's state with lists for arrays: its unsigned integers are no dtype of a tensor."""
-    if isinstance(state, dict):
-        return {key: plain(value) for key, value in state.items()}
-    return [int(number) for number in state] if isinstance(state, np.ndarray) else state
-
-
-def arrays(state: Any) -> Any:
-    """The state from which `plain` was made."""
-    if isinstance(state, dict):
-        return {key: arrays(value) for key, value in state.items()}
-    return np.array(state, np.uint64) if isinstance(state, list) else state

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from tinygrad_dl.serialization import Path
 from tinygrad_dl.train.callback import Callback
 from tinygrad_dl.train.training import Training
+from tinygrad_dl.writing import Path
 
 
 def needed(module: str, what: str, extra: str) -> Any:

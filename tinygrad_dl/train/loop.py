@@ -40,7 +40,7 @@ def fit(
     *,
     epochs: int,
     metrics: Mapping[str, Metric] | None = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Callback | Sequence[Callback] = (),
     progress: bool = False,
     stop_on_nan: bool = True,
 ) -> History:
@@ -57,7 +57,7 @@ def fit(
         epochs: how many there are in all; a resumed training counts those it ran before.
         metrics: by name, `metric(output, target)`, a mean over a batch such as the share of right answers. On
             `train` it is measured as the epoch goes, on the outputs that the loss had.
-        callbacks: what else happens; see `Callback`.
+        callbacks: what else happens, one or several; see `Callback`.
         progress: whether to show a bar, which needs tqdm.
         stop_on_nan: whether a loss that is no finite number ends training with an error, before it reaches the
             weights.
@@ -69,7 +69,7 @@ def fit(
         ValueError: no batch, no epoch, or an optimiser of another model; before any step. The loss is no single
             number. TypeError: an argument of the wrong kind; before any step.
         FloatingPointError: a loss is no finite number, with `stop_on_nan`.
-        CallbackError: a callback has raised.
+        Exception: what a callback has raised, with a note that names it and its hook.
 
     >>> import tinygrad_dl as td
     >>> from tinygrad_dl import nn
@@ -90,12 +90,14 @@ def fit(
 
     Source: https://docs.pytorch.org/tutorials/beginner/introyt/trainingyt.html
     """
-    callbacks = [*callbacks, Progress()] if progress else list(callbacks)
-    _check(model, loss, optimizer, epochs, metrics or {}, callbacks)
+    callbacks = several(callbacks) + ([Progress()] if progress else [])
+    _check(model, loss, optimizer, epochs, callbacks)
+    metrics = by_name(metrics, "fit")
+    epochs = int(epochs)
     require_batches(train, "fit: train")
     if dev is not None:
         require_batches(dev, "fit: dev")
-    training = Training(model, loss, optimizer, train, dev, epochs, metrics or {}, callbacks)
+    training = Training(model, loss, optimizer, train, dev, epochs, metrics, callbacks)
     hooks = Hooks(training)
     try:
         with mode_kept(model):
@@ -119,7 +121,8 @@ def fit(
     except BaseException as error:
         failed = hooks.teardown()
         if failed is not None:
-            error.add_note(f"and then {failed}")
+            notes = "; ".join(getattr(failed, "__notes__", ()))
+            error.add_note(f"and then {type(failed).__name__}: {failed} ({notes})")
         raise
     failed = hooks.teardown()
     if failed is not None:
@@ -209,7 +212,7 @@ def evaluate(
     Source: https://docs.pytorch.org/tutorials/beginner/basics/optimization_tutorial.html
     """
     require_batches(data, "evaluate: data")
-    return _measure(model, data, loss, metrics or {}, "data")
+    return _measure(model, data, loss, by_name(metrics, "evaluate"), "data")
 
 
 def predict(model: Module, data: Any) -> Tensor:
@@ -243,9 +246,30 @@ def predict(model: Module, data: Any) -> Tensor:
     return found
 
 
-def _check(
-    model: Any, loss: Any, optimizer: Any, epochs: Any, metrics: Mapping[str, Any], callbacks: Sequence[Any]
-) -> None:
+def several(callbacks: Any) -> list[Any]:
+    """One callback, several or None, as a list."""
+    if callbacks is None:
+        return []
+    return list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+
+
+def by_name(metrics: Any, what: str) -> Mapping[str, Metric]:
+    """The metrics, once they are functions by name."""
+    if metrics is None:
+        return {}
+    example = "such as {'accuracy': lambda output, target: (output.argmax(1) == target).float().mean()}"
+    if not isinstance(metrics, Mapping):
+        raise TypeError(f"{what}: metrics is {metrics!r:.60}, expected a dict of functions by name, {example}")
+    for name, metric in metrics.items():
+        if name == "loss" or not callable(metric):
+            raise TypeError(
+                f"{what}: metrics[{name!r}] is {metric!r:.60}, expected a function of (output, target) under another "
+                f"name than 'loss', {example}"
+            )
+    return metrics
+
+
+def _check(model: Any, loss: Any, optimizer: Any, epochs: Any, callbacks: Sequence[Any]) -> None:
     """Raises for arguments with which training can't begin."""
     if not isinstance(model, Module):
         raise TypeError(f"fit: model is a {type(model).__name__}, expected an nn.Module")
@@ -255,7 +279,7 @@ def _check(
         raise TypeError(f"fit: loss is the class {loss.__name__}; make one: {loss.__name__}()")
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"fit: optimizer is a {type(optimizer).__name__}, expected one such as td.optim.Adam(...)")
-    if isinstance(epochs, bool) or not isinstance(epochs, int):
+    if isinstance(epochs, bool) or not isinstance(epochs, int | np.integer):
         raise TypeError(f"fit: epochs is {epochs!r}, expected an integer")
     if epochs < 1:
         raise ValueError(f"fit: epochs is {epochs}, expected 1 or more")
@@ -265,9 +289,6 @@ def _check(
             "fit: the optimiser has none of the model's parameters, so the model would not learn; make it with "
             "model.parameters()"
         )
-    for name, metric in metrics.items():
-        if name == "loss" or not callable(metric):
-            raise TypeError(f"fit: metrics[{name!r}]: expected a function of (output, target) under another name")
     for callback in callbacks:
         if not isinstance(callback, Callback):
             made = f"the class {callback.__name__}; make one" if isinstance(callback, type) else repr(callback)

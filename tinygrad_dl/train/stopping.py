@@ -42,21 +42,21 @@ class EarlyStopping(Callback):
     """Ends training when what it monitors has not got better for `patience` epochs; the best weights are put back.
 
     Args:
-        monitor: what to watch, such as "dev_accuracy"; by default the loss on the dev set, or on the train set if
-            there is none.
+        monitor: what to watch, such as "dev_accuracy"; by default the loss on the dev set.
         patience: how many epochs without progress are put up with.
         min_delta: by how much a value must be better to count as progress.
         mode: "min" if less is better, "max" if more is; needed for anything but a loss.
         restore_best: whether the model ends with the weights of its best epoch, whose index is `history.kept`.
 
     Raises:
-        ValueError: an option out of its range, or a metric without `mode`.
+        ValueError: an option out of its range, or a metric without `mode`; at the start of `fit`: no dev set and no
+            `monitor`, or one that is not measured.
 
     >>> import tinygrad_dl as td
     >>> model = td.nn.Linear(1, 1)
     >>> optimizer = td.optim.SGD(model.parameters(), lr=0.1)
     >>> data = [(td.ones(4, 1), td.ones(4, 1))]
-    >>> stopping = td.train.EarlyStopping(patience=2, min_delta=10.0)  # no epoch is better by so much
+    >>> stopping = td.train.EarlyStopping("train_loss", patience=2, min_delta=10.0)  # none is so much better
     >>> history = td.train.fit(model, td.nn.MSELoss(), optimizer, data, epochs=9, callbacks=[stopping])
     >>> len(history["train_loss"]), history.kept
     (3, 0)
@@ -85,10 +85,17 @@ class EarlyStopping(Callback):
         self.waited = 0
         self.kept: int | None = None
         self.weights: dict[str, Tensor] = {}
+        self.shapes: dict[str, Any] = {}
 
     def on_fit_start(self, training: Training) -> None:
-        training.monitored(self.monitor)
+        if self.monitor is None and training.dev is None:
+            raise ValueError(
+                "EarlyStopping: there is no dev set to watch; give one to fit (dev=...), or say what to watch instead: "
+                "monitor='train_loss', which goes on falling while a model overfits"
+            )
+        training.monitored(self.monitor, "EarlyStopping")
         self._begin()
+        self.shapes = shapes_of(training.model.state_dict())
 
     def on_epoch_start(self, training: Training) -> None:
         self._stop(training)  # a training that was resumed after it had been stopped
@@ -114,5 +121,28 @@ class EarlyStopping(Callback):
         return {"best": self.best.value, "waited": self.waited, "kept": self.kept, "weights": self.weights}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best.value, self.waited = state_dict["best"], state_dict["waited"]
-        self.kept, self.weights = state_dict["kept"], state_dict["weights"]
+        best = best_value(state_dict, "EarlyStopping")
+        waited, kept, weights = (state_dict.get(name) for name in ("waited", "kept", "weights"))
+        for name, value, fits in (
+            ("waited", waited, type(waited) is int and waited >= 0),
+            ("kept", kept, kept is None or (type(kept) is int and kept >= 0)),
+            ("weights", weights, isinstance(weights, dict) and (not weights or shapes_of(weights) == self.shapes)),
+        ):
+            if not fits:
+                expected = "the model's names and shapes" if name == "weights" else "a number of epochs"
+                raise ValueError(f"EarlyStopping.load_state_dict: {name} is {value!r:.60}, expected {expected}")
+        assert isinstance(waited, int) and isinstance(weights, dict)
+        self.best.value, self.waited, self.kept, self.weights = best, waited, kept, weights
+
+
+def shapes_of(weights: dict[str, Any]) -> dict[str, Any]:
+    """The shape of each tensor in a state dict; None for what is none."""
+    return {name: getattr(value, "shape", None) for name, value in weights.items()}
+
+
+def best_value(state_dict: Any, who: str) -> float:
+    """The entry "best" of a callback's state: a number."""
+    value: Any = state_dict.get("best") if isinstance(state_dict, dict) else None
+    if type(value) not in (int, float) or math.isnan(value):
+        raise ValueError(f"{who}.load_state_dict: best is {value!r:.60}, expected a number")
+    return float(value)

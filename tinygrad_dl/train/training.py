@@ -97,7 +97,7 @@ class Training:
         """What was measured last under a name."""
         return self.history[monitor][-1]
 
-    def monitored(self, monitor: str | None) -> str:
+    def monitored(self, monitor: str | None, who: str = "Training.monitored") -> str:
         """The name that a callback is to watch: the one given, or the loss on the dev set, or that on the train set.
 
         Raises:
@@ -107,7 +107,7 @@ class Training:
             return "train_loss" if self.dev is None else "dev_loss"
         if monitor not in self.names:
             raise ValueError(
-                f"monitor={monitor!r} is not measured, expected one of {self.names}; dev_... needs a dev set, and "
-                f"all but the loss an entry in metrics"
+                f"{who}: monitor={monitor!r} is not measured, expected one of {self.names}; dev_... needs a dev set, "
+                f"and all but the loss an entry in metrics"
             )
         return monitor

@@ -12,8 +12,9 @@ from typing import Any
 from tinygrad_dl.tensor import Tensor
 from tinygrad_dl.viz import dot
 from tinygrad_dl.viz.read import plural, read
-from tinygrad_dl.viz.render import RenderError, format_of, render, write_whole
+from tinygrad_dl.viz.render import RenderError, format_of, render
 from tinygrad_dl.viz.themes import THEMES, Theme
+from tinygrad_dl.writing import replacing
 
 DIRECTIONS = ("TB", "LR", "BT", "RL")
 
@@ -124,7 +125,9 @@ class Drawing:
         path = Path(path)
         form = format_of(path)
         content = self.source.encode() if form == "text" else render(self.source, form)
-        write_whole(path, content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path, "Drawing.save") as file:
+            file.write(content)
         return path
 
     @cached_property

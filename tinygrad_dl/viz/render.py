@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import shutil
 import sys
 import threading
@@ -73,15 +72,3 @@ def format_of(path: Path) -> str:
             f"can't tell the format of {path.name!r} from its ending {path.suffix!r}; expected one of "
             f"{', '.join(FORMATS)}"
         ) from None
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file so that nobody ever sees half of it, whatever happens on the way."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-    try:
-        with open(draft, "xb") as file:
-            file.write(content)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from tinygrad_dl.optim.optimizer import Optimizer
 
 __all__ = ["LRScheduler", "rates", "require_optimizer"]
+
+UNBOUNDED = ("best", "mode_worse")  # begin at infinity
+COUNTS = ("last_epoch", "_step_count", "num_bad_epochs", "cooldown_counter")
 
 
 def rates(optimizer: Optimizer, option: str = "lr") -> list[float]:
@@ -54,6 +59,7 @@ class LRScheduler:
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1):
         require_optimizer(self, optimizer)
         self.optimizer = optimizer
+        self._check_numbers(vars(self))
         for position, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
                 group.setdefault("initial_lr", float(group["lr"]))
@@ -105,7 +111,19 @@ class LRScheduler:
         self.last_epoch = 0
         self._set(self.first_lr())
 
+    def _check_numbers(self, values: Mapping[str, Any]) -> None:
+        """Raises ValueError for an attribute that is no number where it should be one."""
+        for name, value in values.items():
+            for each in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(each, float) and (math.isnan(each) or (math.isinf(each) and name not in UNBOUNDED)):
+                    raise ValueError(f"{type(self).__name__}: {name} is {value!r}, expected finite numbers")
+
     def _set(self, found: list[float]) -> None:
+        if not all(map(math.isfinite, found)):
+            raise ValueError(
+                f"{type(self).__name__}: the learning rates of epoch {self.last_epoch} are {found}, expected finite "
+                f"numbers; see to what get_lr returns"
+            )
         for group, lr in zip(self.optimizer.param_groups, found, strict=True):
             group["lr"] = lr
         self._last_lr = rates(self.optimizer)
@@ -115,11 +133,50 @@ class LRScheduler:
         return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over what `state_dict()` gave. The optimiser's state has to be loaded too."""
+        """Takes over what `state_dict()` gave. The optimiser's state has to be loaded too.
+
+        Raises:
+            ValueError: it is no state of such a schedule. Nothing is changed then.
+        """
+        self._check_state(state_dict)
+        self._take_state(state_dict)
+
+    def _check_state(self, state_dict: Any) -> None:
+        """Raises ValueError for a state that this schedule can't have."""
+        name = type(self).__name__
+        if not isinstance(state_dict, dict):
+            raise ValueError(f"{name}.load_state_dict: expected a dict, got {type(state_dict).__name__}")
         unknown = sorted(set(state_dict) - set(self.__dict__) - {"_get_lr_called_within_step"})
         if unknown:
             raise ValueError(
                 f"{type(self).__name__}.load_state_dict: unknown entries {unknown}, expected "
                 f"{sorted(self.state_dict())}; was it saved by another schedule?"
             )
+        if "last_epoch" in vars(self) and "last_epoch" not in state_dict:
+            raise ValueError(f"{name}.load_state_dict: there is no 'last_epoch' among {sorted(state_dict)}")
+        self._check_numbers(state_dict)
+        for key, value in state_dict.items():
+            own = vars(self).get(key)
+            fits, expected = True, f"a {type(own).__name__} such as {own!r:.60}"
+            if key in COUNTS:
+                fits, expected = type(value) is int and value >= min(-1, own or 0), "a whole number from -1 on"
+            elif key in ("base_lrs", "_last_lr", "min_lrs"):
+                groups = len(self.optimizer.param_groups)
+                fits = isinstance(value, list) and len(value) == groups and all(map(_is_number, value))
+                expected = f"a number for each of {groups} groups"
+            elif isinstance(own, str | list):
+                fits = isinstance(value, type(own))
+            elif isinstance(own, dict):
+                fits = isinstance(value, dict)
+            elif _is_number(own):
+                fits = _is_number(value) or value is None
+            if not fits:
+                raise ValueError(f"{name}.load_state_dict: {key} is {value!r:.60}, expected {expected}")
+
+    def _take_state(self, state_dict: dict[str, Any]) -> None:
+        """Takes over a state that was checked."""
         self.__dict__.update(state_dict)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -33,17 +33,21 @@ class Combined(LRScheduler):
         """All that is needed to go on later: the schedules' states too."""
         return {**super().state_dict(), "_schedulers": [each.state_dict() for each in self._schedulers]}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over what `state_dict()` gave."""
-        states = state_dict["_schedulers"]
+    def _check_state(self, state_dict: Any) -> None:
+        super()._check_state(state_dict)
+        states = state_dict.get("_schedulers", ())
         if len(states) != len(self._schedulers):
             raise ValueError(
                 f"{type(self).__name__}.load_state_dict: got the states of {len(states)} schedules for "
                 f"{len(self._schedulers)}"
             )
-        super().load_state_dict({key: value for key, value in state_dict.items() if key != "_schedulers"})
         for each, state in zip(self._schedulers, states, strict=True):
-            each.load_state_dict(state)
+            each._check_state(state)
+
+    def _take_state(self, state_dict: dict[str, Any]) -> None:
+        super()._take_state({key: value for key, value in state_dict.items() if key != "_schedulers"})
+        for each, state in zip(self._schedulers, state_dict["_schedulers"], strict=True):
+            each._take_state(state)
 
 
 class SequentialLR(Combined):

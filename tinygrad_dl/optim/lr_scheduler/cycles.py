@@ -209,6 +209,7 @@ class OneCycleLR(LRScheduler):
         self._schedule_phases: list[dict[str, Any]] = [dict(zip(keys, phase, strict=True)) for phase in phases]
         self._anneal_func_type = anneal_strategy
         highest = each_group(optimizer, "max_lr", max_lr)
+        self._check_numbers({"max_lr": highest, "div_factor": div_factor, "final_div_factor": final_div_factor})
         if last_epoch == -1:
             for group, high in zip(optimizer.param_groups, highest, strict=True):
                 first = high / div_factor
@@ -225,6 +226,7 @@ class OneCycleLR(LRScheduler):
             )
         self.use_beta1 = "betas" in optimizer.defaults
         lows, highs = each_group(optimizer, "base_momentum", base), each_group(optimizer, "max_momentum", highest)
+        self._check_numbers({"base_momentum": lows, "max_momentum": highs})
         if last_epoch == -1:
             for group, low, high in zip(optimizer.param_groups, lows, highs, strict=True):
                 group.update(max_momentum=high, base_momentum=low)

@@ -241,9 +241,18 @@ class WithFactors(LRScheduler):
         kept = [getattr(f, "__dict__", {}).copy() or None for f in self.lr_lambdas]
         return {**super().state_dict(), "lr_lambdas": kept}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over what `state_dict()` gave."""
-        super().load_state_dict({key: value for key, value in state_dict.items() if key != "lr_lambdas"})
+    def _check_state(self, state_dict: Any) -> None:
+        super()._check_state(state_dict)
+        kept = state_dict.get("lr_lambdas")
+        fits = isinstance(kept, list) and len(kept) == len(self.lr_lambdas)
+        if not fits or not all(each is None or isinstance(each, dict) for each in kept):
+            raise ValueError(
+                f"{type(self).__name__}.load_state_dict: lr_lambdas is {kept!r:.60}, expected a dict or None for "
+                f"each of {len(self.lr_lambdas)} functions"
+            )
+
+    def _take_state(self, state_dict: dict[str, Any]) -> None:
+        super()._take_state({key: value for key, value in state_dict.items() if key != "lr_lambdas"})
         for function, kept in zip(self.lr_lambdas, state_dict["lr_lambdas"], strict=True):
             if kept:
                 vars(function).update(kept)

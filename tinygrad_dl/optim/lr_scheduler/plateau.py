@@ -65,6 +65,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.min_lrs = list(min_lr) if isinstance(min_lr, Sequence) else [min_lr] * groups
         if len(self.min_lrs) != groups:
             raise ValueError(f"ReduceLROnPlateau: got {len(self.min_lrs)} rates in min_lr for {groups} groups")
+        self._check_numbers(vars(self))
         self.last_epoch = 0
         self.mode_worse = math.inf if mode == "min" else -math.inf
         self.best = self.mode_worse
