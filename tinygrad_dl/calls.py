@@ -48,27 +48,96 @@ OPTIONAL_NUMBERS = NUMBERS | {type(None)}
 
 
 def promote(op: Op, *values: Any) -> Sequence[Any]:
-    """Arrays and numbers, all cast to the dtype that PyTorch's promotion gives them."""
+    """None, and arrays and numbers all cast to the dtype that PyTorch's promotion gives them.
+
+    If that is half precision and something is not of it already, say a number, an op that computes gets float32, and
+    the dtype to round its result to stands in the place of None: x * 1e5 may fit where 1e5 does not.
+    """
     if len(values) == 2:  # the usual case first: a floating tensor and a number
         first, second = values
-        if type(second) in NUMBERS and type(first) is np.ndarray and first.dtype.kind == "f":
-            return first, np.asarray(second, first.dtype)
-        if type(first) in NUMBERS and type(second) is np.ndarray and second.dtype.kind == "f":
-            return np.asarray(first, second.dtype), second
+        if type(second) in NUMBERS and type(first) is np.ndarray and first.dtype.char in "fd":
+            return None, first, np.asarray(second, first.dtype)
+        if type(first) in NUMBERS and type(second) is np.ndarray and second.dtype.char in "fd":
+            return None, np.asarray(first, second.dtype), second
     elif (
         type(values[0]) is np.ndarray
-        and values[0].dtype.kind == "f"
+        and values[0].dtype.char in "fd"
         and OPTIONAL_NUMBERS.issuperset(map(type, values[1:]))
     ):
         dtype = values[0].dtype
-        return [values[0], *(None if value is None else np.asarray(value, dtype) for value in values[1:])]
+        return [None, values[0], *(None if value is None else np.asarray(value, dtype) for value in values[1:])]
     arrays = []
     for value in values:
         plain = isinstance(value, bool | int | float | complex) or value is None
         arrays.append(value if plain else constant(value, op))
     present = tuple(a for a in arrays if a is not None)
-    dtype = dtypes.result_dtype(present)
-    return [None if a is None else np.asarray(a, dtype) for a in arrays]
+    dtype, low = dtypes.result_dtype(present), None
+    if not op.exact and dtypes.is_half(dtype) and any(getattr(a, "dtype", None) is not dtype for a in present):
+        dtype, low = dtypes.float32, dtype
+    return [low, *(None if a is None else np.asarray(a, dtype) for a in arrays)]
+
+
+def in_half(op: Op, low: Any, edges: tuple[Any, ...], values: tuple[Any, ...]) -> Any:
+    """A call of an op with arrays of two-byte elements: of half precision, computed in float32 and rounded once.
+
+    What a generated function does, but for the casts; here speed matters less. Arguments are saved as they are, what
+    came of them before it was rounded.
+
+    Args:
+        low: the dtype to round results to; None: that of the arrays.
+        edges: the places in the graph of the op's tensors.
+        values: all arguments, in the order of `op.parameters`, tensors as arrays.
+    """
+    given = dict(zip(op.parameters, values, strict=True))
+    low = low or half_of(op, given)
+    if low is not None and given.get("dtype") is not None:  # the caller chose the result's dtype
+        given[op.tensors[0]], low = dtypes.in_single(given[op.tensors[0]]), None
+    options = given if low is None else {**given, **{name: dtypes.in_single(given[name]) for name in op.tensors}}
+    positional, count = [options[name] for name in op.positional], len(op.positional)
+    try:
+        made = op.forward(*positional, **{name: options[name] for name in op.parameters[count:]})
+    except Exception as error:
+        explain(error, op, values)
+        raise
+    out, *aux = made if op.aux else (made,)
+    several = op.outputs is not None
+    out = out if several else np.asarray(out)
+    results = [wrap(each if low is None else rounded(each, low)) for each in (out if several else (out,))]
+    if any(edge is not None for edge in edges) and (not threads.not_recording or modes.grad):
+        node = Node()
+        node.edges, node.hooks, node.seq = edges, None, next_seq()
+        node.plan = plan = op.plan(
+            1 if op.sequence else sum(1 << i for i, edge in enumerate(edges) if edge is not None)
+        )
+        named = out if op.output_names else ()
+        node.saved = () if plan.save is None else plan.save(*given.values(), out, *aux, *named)
+        if several:
+            connect_outputs(node, results)
+        else:
+            node.shape, node.dtype, results[0]._edge = out.shape, results[0]._data.dtype, node
+    return results[0] if not several else tuple(results) if op.outputs is tuple else op.outputs(*results)
+
+
+def half_of(op: Op, given: dict[str, Any]) -> Any:
+    """The half precision to round results to: that of the first floating tensor; None if it has another dtype."""
+    tensors = given[op.sequence] if op.sequence else [given[name] for name in op.tensors]
+    found = [t.dtype for t in tensors if t is not None and dtypes.is_differentiable(t.dtype)]
+    if not found or not dtypes.is_half(found[0]):
+        return None
+    same = [given[name].dtype for name in op.alike if given[name] is not None]
+    if len(set(same)) > 1 or (op.sequence and len(set(found)) > 1):
+        return None  # as it is: to be refused, or promoted
+    return found[0]
+
+
+def any_half(arrays: Sequence[Any]) -> bool:
+    """Whether one of several arrays has elements of two bytes."""
+    return any(array.itemsize == 2 for array in arrays)
+
+
+def rounded(array: Any, low: Any) -> Any:
+    """A floating result in half precision."""
+    return np.asarray(array).astype(low) if dtypes.is_floating(array.dtype) else array
 
 
 def as_floating(*arrays: Any) -> list[Any]:
@@ -191,6 +260,8 @@ SCOPE: dict[str, Any] = {
     "Node": Node,
     "ndarray": np.ndarray,
     "asarray": np.asarray,
+    "in_half": in_half,
+    "any_half": any_half,
     "new": object.__new__,
     "wrap": wrap,
     "next_seq": next_seq,

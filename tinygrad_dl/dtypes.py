@@ -111,6 +111,22 @@ def is_floating(dtype: DType) -> bool:
     return category(dtype) == 2
 
 
+def is_half(dtype: DType) -> bool:
+    """Whether it is float16 or bfloat16, in which nothing is computed: arithmetic is float32's, rounded once."""
+    return dtype is float16 or (dtype.itemsize == 2 and dtype.kind == "V")
+
+
+def in_single(value: Any) -> Any:
+    """Arrays and tensors of half precision as float32, those in lists and tuples too; all else as it is.
+
+    Nothing is lost: every number of half precision is one of float32.
+    """
+    if type(value) in (tuple, list):
+        return type(value)([in_single(each) for each in value])
+    dtype = getattr(value, "dtype", None)
+    return value.astype(float32) if isinstance(dtype, np.dtype) and is_half(dtype) else value
+
+
 def is_differentiable(dtype: DType) -> bool:
     """Whether tensors of this dtype can require a gradient: floats and complex numbers."""
     return category(dtype) >= 2

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
+from tinygrad_dl.dtypes import float32, float64, in_single
+
 if TYPE_CHECKING:
     from tinygrad_dl.tensor import Tensor
 
@@ -37,6 +39,7 @@ class Rules(Protocol):
     multiple: bool  # whether there are several outputs
     frees: bool  # whether arrays are saved, which go when they have been used
     materializes: bool  # whether, of several outputs, those that were not used have zeros as their gradients
+    single: bool  # whether half precision is worked out in float32
 
     def run(self, g: Gradient, saved: Any) -> Sequence[Gradient]:
         """One gradient an edge, given the output's gradient and the saved values."""
@@ -245,6 +248,7 @@ def propagate(
         grads[root] = grads[root] + g if root in grads else g
 
     ndarray, pop, changed = np.ndarray, grads.pop, mutations.latest
+    usual, double = float32, float64
     for node in nodes:
         g = pop(node, None)
         if g is None:
@@ -267,6 +271,9 @@ def propagate(
             raise freed(node)
         if node.seq < changed:
             mutations.check(node)
+        dtype = node.dtype
+        if dtype is not usual and dtype is not double and plan.single:
+            g, saved = in_single(g), in_single(saved)
         try:
             results = plan.run(g, plan.taped(node) if taped else saved)
         except Exception as error:
@@ -408,7 +415,7 @@ class Stale:
     """Rules of a view whose base was changed in place by a recorded operation: using it is an error."""
 
     name = "Stale"
-    broadcasts = multiple = frees = False
+    broadcasts = multiple = frees = single = False
     materializes = True
 
     def __init__(self, what: str):

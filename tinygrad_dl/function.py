@@ -196,7 +196,7 @@ class FunctionRules:
         places: which of the `count` outputs are tensors, or None if there is one output, by itself.
     """
 
-    broadcasts = False
+    broadcasts = single = False
 
     def __init__(
         self, function: type[Function], ctx: Context, inputs: Sequence[Any], places: list[int] | None, count: int
@@ -314,7 +314,7 @@ class Once:
     """Rules of a result of a backward that can't be differentiated."""
 
     name = "OnceDifferentiable"
-    broadcasts = multiple = frees = False
+    broadcasts = multiple = frees = single = False
     materializes = True
 
     def run(self, g: Any, saved: Any) -> Sequence[Any]:

@@ -6,21 +6,23 @@ that is what makes a small operation fast. Look at one:
 
 >>> from tinygrad_dl.generate import call_source
 >>> layout = (("input",), ("input",), ("input",), None, ())
->>> print(call_source(*layout, False, False, True, None, False, (), ()))
+>>> print(call_source(*layout, False, False, "single", True, None, False, (), ()))
 def generated(input):
     if isinstance(input, Tensor): edge_input = input._edge; input = input._data
     else: edge_input = None; input = constant(input, op)
+    if input.itemsize == 2: return in_half(op, None, (edge_input,), (input,))
     try:
         out = forward(input)
     except Exception as error:
         explain(error, op, (input,)); raise
     if type(out) is not ndarray: out = asarray(out)
-    result = new(Tensor); result._data = out; result._edge = None
+    result = new(Tensor); result._data = out
     if (edge_input is not None) and (not threads.not_recording or modes.grad):
         node = Node(); node.edges = (edge_input,); node.hooks = None; node.seq = next_seq()
         plan = plans[1] or plan_for(1); save = plan.save
         node.plan = plan; node.saved = save(input, out) if save is not None else ()
         node.shape = out.shape; node.dtype = out.dtype; result._edge = node
+    else: result._edge = None
     return result
 <BLANKLINE>
 """
@@ -58,13 +60,18 @@ def call_source(
     aliases: tuple[str, ...],
     promotes: bool | tuple[str, ...],
     floating: bool,
+    half: str,
     records: bool,
     outputs: Any,
     view: bool,
     aux: tuple[str, ...],
     plans: tuple[tuple[int, tuple[str, ...]], ...],
 ) -> str:
-    """The source of the function that users call; `plans` are written into it, see `Op._specialise`."""
+    """The source of the function that users call; `plans` are written into it, see `Op.compile`.
+
+    `half` says what happens to half precision: "single", if it is to be computed in float32; "rounds once", if the
+    function does that itself, with arrays of one dtype; "exact", if nothing is computed.
+    """
     keywords = parameters[len(positional) :]
     head = [*positional, *(["*", *keywords, *aliases] if keywords or aliases else [])]
     arguments = ", ".join([*positional, *(f"{k}={k}" for k in keywords)])
@@ -73,7 +80,11 @@ def call_source(
         f"def generated({', '.join(head)}):",
         *(f"    if {ALIASES[n]} is not UNSET: {n} = {ALIASES[n]}" for n in ALIASES if ALIASES[n] in aliases),
         *([f"    base = {tensors[0]}"] if view else []),
-        *(_unwrap_sequence(sequence, promotes) if sequence else _unwrap(tensors, promotes, floating)),
+        *(
+            _unwrap_sequence(sequence, parameters, promotes, half)
+            if sequence
+            else _unwrap(tensors, parameters, promotes, floating, half)
+        ),
         "    try:",
         f"        {targets} = forward({arguments})",
         "    except Exception as error:",
@@ -82,7 +93,7 @@ def call_source(
     if outputs is None:
         lines += [
             "    if type(out) is not ndarray: out = asarray(out)",
-            "    result = new(Tensor); result._data = out; result._edge = None",
+            f"    result = new(Tensor); result._data = out{'' if records else '; result._edge = None'}",
             *(["    note_view(result, base)"] if view else []),
         ]
     else:
@@ -93,11 +104,19 @@ def call_source(
     return "\n".join([*lines, f"    return {returned}", ""])
 
 
-def _unwrap(tensors: tuple[str, ...], promotes: bool | tuple[str, ...], floating: bool) -> list[str]:
+def _unwrap(
+    tensors: tuple[str, ...],
+    parameters: tuple[str, ...],
+    promotes: bool | tuple[str, ...],
+    floating: bool,
+    half: str,
+) -> list[str]:
     """Lines that turn the tensor arguments into arrays of one dtype and keep their edges."""
     joined = promotes if isinstance(promotes, tuple) else tensors if promotes else ()
     mixed = len(joined) > 1
     lines = ["    mixed = False"] if mixed else []
+    edges = ", ".join(f"edge_{t}" for t in tensors)
+    in_half = f"return in_half(op, low, ({edges},), ({', '.join(parameters)},))"
     for t in tensors:
         like = "" if t == tensors[0] else f", {tensors[0]}"
         constant = "mixed = True" if mixed and t in joined else f"{t} = constant({t}, op{like})"
@@ -109,25 +128,34 @@ def _unwrap(tensors: tuple[str, ...], promotes: bool | tuple[str, ...], floating
         word = "if"
         for t, number in (joined, joined[::-1]) if len(joined) == 2 else ():
             # The usual case first: a number beside a tensor that requires a gradient, and so is floating.
-            lines.append(f"    {word} mixed and edge_{t} is not None and type({number}) in NUMBERS:")
+            usual = "" if half == "exact" else f" and {t}.itemsize != 2"
+            lines.append(f"    {word} mixed and edge_{t} is not None and type({number}) in NUMBERS{usual}:")
             lines.append(f"        {number} = asarray({number}, {t}.dtype)")
             word = "elif"
         differ = [f"{joined[0]}.dtype is not {t}.dtype" for t in joined[1:]]
         lines.append(f"    {word} mixed or {' or '.join(differ)}:")
-        lines.append(f"        {', '.join(joined)} = promote(op, {', '.join(joined)})")
+        lines.append(f"        low, {', '.join(joined)} = promote(op, {', '.join(joined)})")
+        if half != "exact":
+            lines.append(f"        if low is not None: {in_half}")
     if floating:  # what requires a gradient is floating already: only constants need the look
         constants = " and ".join(f"edge_{t} is None" for t in tensors)
         lines.append(f"    if {constants}: {', '.join(tensors)}, = as_floating({', '.join(tensors)})")
+    if half == "single":
+        lines.append(f"    if {(joined or tensors)[0]}.itemsize == 2: {in_half.replace('low', 'None')}")
     return lines
 
 
-def _unwrap_sequence(sequence: str, promotes: bool | tuple[str, ...]) -> list[str]:
+def _unwrap_sequence(
+    sequence: str, parameters: tuple[str, ...], promotes: bool | tuple[str, ...], half: str
+) -> list[str]:
     """The same lines for a sequence of tensors."""
+    values = f"({', '.join(parameters)},)"
     return [
         f"    {sequence} = list({sequence})",
         f"    edges = tuple([t._edge if isinstance(t, Tensor) else None for t in {sequence}])",
         f"    {sequence} = [t._data if isinstance(t, Tensor) else constant(t, op) for t in {sequence}]",
-        *([f"    {sequence} = promote(op, *{sequence})"] if promotes else []),
+        *([f"    low, *{sequence} = promote(op, *{sequence})"] if promotes else []),
+        *([f"    if any_half({sequence}): return in_half(op, None, edges, {values})"] if half == "single" else []),
     ]
 
 
@@ -173,6 +201,8 @@ def _record(
         lines.append("        connect_outputs(node, results" + (", base)" if view else ")"))
     if view and outputs is None:
         lines.append("        register_view(result)")
+    if outputs is None:
+        lines.append("    else: result._edge = None")
     return lines
 
 

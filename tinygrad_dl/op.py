@@ -22,6 +22,8 @@ import types
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 
+import numpy as np
+
 from tinygrad_dl import dtypes
 from tinygrad_dl.attach import methods, operators, require_free
 from tinygrad_dl.calls import SCOPE, UNSET, output_edge
@@ -78,6 +80,8 @@ def op(
     varargs: bool = False,
     floating: bool = False,
     promote: bool | tuple[str, ...] | None = None,
+    exact: bool | None = None,
+    alike: tuple[str, ...] = (),
     differentiable: bool = True,
     outputs: Any = None,
     aux: dict[str, Callable[..., Any] | None] | None = None,
@@ -109,6 +113,10 @@ def op(
         floating: whether integers are turned into the default floating dtype first.
         promote: whether tensors are cast to a common dtype, or the names of those that are; by default, if the
             op broadcasts.
+        exact: whether it moves, chooses or compares elements and computes none, so that half precision loses
+            nothing; by default, if it is a view, or a ufunc without gradients. To the functions and rules of all
+            other ops arrays of half precision are float32, and what they return is rounded, once.
+        alike: names of tensors of which the function refuses different dtypes, half precision with float32 too.
         differentiable: False for ops whose result never has a gradient (comparisons, argmax).
         outputs: a namedtuple class if there are several outputs, or `tuple` for a varying number.
         aux: values that the function returns after its output, for the rules alone: name -> a function that
@@ -153,6 +161,8 @@ def op(
         record.namespace = namespace or ("td" if ours else module)
         record.key = record.name if ours else f"{record.namespace}::{record.name}"
         record.promotes = record.broadcasts if promote is None else promote
+        record.exact = view or (record.rounds_once and not differentiable) if exact is None else exact
+        record.alike = alike
         function = record.make_function(body)
         attributes: dict[str, Any] = {}
         if ours if method is None else method:
@@ -183,6 +193,8 @@ class Op:
     floating: bool
     promotes: bool | tuple[str, ...]
     records: bool
+    exact: bool
+    alike: tuple[str, ...]
     outputs: Any
     aux: dict[str, Callable[..., Any] | None]
     reference: Callable[..., Any] | None
@@ -204,6 +216,8 @@ class Op:
         # A body of nothing but its docstring stands for the NumPy function that the op is declared for.
         empty = body.__code__.co_code == _nothing.__code__.co_code and not body.__code__.co_names
         self.forward: Callable[..., Any] = numpy[0] if empty and numpy else body
+        # NumPy's ufuncs compute half precision in single and round once, themselves.
+        self.rounds_once = isinstance(self.forward, np.ufunc) and self.forward.signature is None
         self.name = name
         self.home = f"{body.__module__}.{body.__qualname__}"  # where it is declared
         self.node_name = "".join(part.capitalize() for part in name.split("_"))
@@ -302,7 +316,8 @@ class Op:
     def make_function(self, body: Any) -> OpFunction[Any]:
         """The function that users call. Its code is written at the first call: imports stay fast."""
         aliases = tuple(a for name, a in ALIASES.items() if name in self.parameters and a not in self.parameters)
-        options = (self.promotes, self.floating, self.records, self.outputs, self.view, tuple(self.aux))
+        half = "exact" if self.exact else "rounds once" if self.rounds_once else "single"
+        options = (self.promotes, self.floating, half, self.records, self.outputs, self.view, tuple(self.aux))
         self.layout = (self.positional, self.parameters, self.tensors, self.sequence, aliases, *options)
         self.defaults = body.__defaults__, {**(body.__kwdefaults__ or {}), **dict.fromkeys(aliases, UNSET)}
         scope = {
@@ -377,7 +392,7 @@ def reads(rule: Callable[..., Any]) -> tuple[str, ...]:
 class Plan:
     """What one op saves and runs when a given set of its arguments requires a gradient."""
 
-    materializes = True
+    materializes = single = True
 
     def __init__(self, op: Op, mask: int):
         self.op, self.name, self.broadcasts, self.multiple = op, op.node_name, op.broadcasts, op.outputs is not None
@@ -452,6 +467,7 @@ class Plan:
                 values[name] = connected(values[name], node)
             elif name in op.output_names:
                 values[name] = connected(values[name], output_edge(node, op.output_names.index(name)))
+        values = {name: dtypes.in_single(value) for name, value in values.items()}
         for name in self.saves:
             derive = op.aux.get(name)
             if derive is not None:

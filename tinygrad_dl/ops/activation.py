@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import float16, float32
+from tinygrad_dl.dtypes import float32
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.ops.owned import plus, times
@@ -46,7 +46,12 @@ def gated(input: np.ndarray, gate: np.ndarray) -> Any:
 # -- relu --------------------------------------------------------------------------------------------
 
 
-@op(inplace=True, inputs={"input": real(avoid=(0.0,))}, reference=lambda input: np.where(input > 0, input, 0.0))
+@op(
+    inplace=True,
+    exact=True,
+    inputs={"input": real(avoid=(0.0,))},
+    reference=lambda input: np.where(input > 0, input, 0.0),
+)
 def relu(input: Array) -> Array:
     """max(input, 0); its gradient at 0 is 0.
 
@@ -90,8 +95,6 @@ LOGISTIC = {x.dtype: _logistic_constants(x) for x in (np.array(87.0, np.float32)
 
 def logistic(x: np.ndarray) -> Any:
     """1 / (1 + exp(-x)) for arrays."""
-    if x.dtype is float16:
-        return logistic(x.astype(float32)).astype(float16)
     constants = LOGISTIC.get(x.dtype)
     e: Any = np.negative(x)
     if constants is None or x.size >= LARGE or x.ndim == 0:
@@ -220,8 +223,6 @@ def silu(input: Any, inplace: bool = False) -> Any:
 
 def tanh_softplus(x: np.ndarray) -> Any:
     """tanh(log(1 + e)) with e = exp(x), which is n / (n + 2) with n = e * (e + 2). From 20 on it is 1."""
-    if x.dtype is float16:
-        return tanh_softplus(x.astype(float32)).astype(float16)
     e = np.exp(np.minimum(x, 20))
     n = e * (e + 2)
     return n / (n + 2)

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import float16, float32
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.dropout import keep_factors
 from tinygrad_dl.ops.overload import overload
@@ -141,6 +140,7 @@ CASES = {
     namespace="functional",
     promote=False,
     aux={"e": exponentials, "inverse": lambda e: inverses(e)},
+    alike=("query", "key", "value"),
     inputs=[
         {**CASES, "is_causal": one_of(False, True), "scale": one_of(None, 0.5)},
         {**CASES, "mask": real(shape="l s")},
@@ -172,9 +172,6 @@ def attend(
 ) -> Any:
     """`scaled_dot_product_attention`, with the factors of dropout as an array."""
     check_shapes(query, key, value)
-    given = query.dtype
-    if given is float16:  # exp of 12 overflows in it
-        query, key, value = query.astype(float32), key.astype(float32), value.astype(float32)
     e = matmul(query * query.dtype.type(found_scale(query, scale)), np.swapaxes(key, -1, -2))
     if is_causal:
         if mask is not None:
@@ -191,7 +188,7 @@ def attend(
     inverse = np.divide(1, total, out=np.zeros_like(total), where=total != 0)
     out = matmul(e if factors is None else e * factors.astype(e.dtype, copy=False), value, query)
     out *= inverse
-    return out.astype(given, copy=False), e, inverse
+    return out, e, inverse
 
 
 def exponentiate_visible(e: np.ndarray, mask: Any) -> None:
@@ -271,9 +268,6 @@ def _attention_rule(
     scale: float | None,
     needs: Any,
 ) -> Any:
-    given = query.dtype
-    if given is float16:
-        g, out, query, key, value = (x.astype(float32) for x in (g, out, query, key, value))
     gq = gk = gv = None
     g = g * inverse
     if needs[2]:
@@ -285,8 +279,6 @@ def _attention_rule(
             gq = times(matmul(s, key, query), factor)
         if needs[1]:
             gk = times(matmul(np.swapaxes(s, -1, -2), query, key), factor)
-    if given is float16:
-        return [None if each is None else each.astype(float16) for each in (gq, gk, gv)]
     return gq, gk, gv
 
 
@@ -298,11 +290,7 @@ def score_slope(g: Any, out: Any, value: Any, factors: Any, e: Any) -> Any:
 
 
 def _mask_slope(g: Any, out: Any, value: Any, factors: Any, e: Any, inverse: Any, mask_shape: tuple[int, ...]) -> Any:
-    given = g.dtype
-    if given is float16:
-        g, out, value = (x.astype(float32) for x in (g, out, value))
-    slope = summed_to(score_slope(g * inverse, out, value, factors, e), mask_shape)
-    return slope.astype(float16) if given is float16 else slope
+    return summed_to(score_slope(g * inverse, out, value, factors, e), mask_shape)
 
 
 attend.vjp(mask=_mask_slope, factors=None)

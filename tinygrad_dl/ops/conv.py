@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import float16, float32
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops import conv_ways
 from tinygrad_dl.ops.channels import channel_sums, channels
@@ -69,6 +68,7 @@ WIDE = {"dilation": one_of((2, 1)), "padding": one_of(((1, 1), (1, 1))), "stride
 @op(
     method=False,
     namespace="rules",
+    alike=("input", "weight"),
     inputs=[
         {"input": real(shape="n 3 5 4"), "weight": real(shape="2 3 3 2"), "bias": real(shape="2"), **PLANE},
         {
@@ -123,11 +123,6 @@ def convolution(
     size = conv_size(input.shape[2:], weight.shape[2:], stride, padding, dilation)
     if min(size) < 1:
         check_kernel(f"conv{len(size)}d", input.shape, weight.shape[2:], padding, dilation)
-    if input.dtype is float16:
-        wide = conv_ways.convolve(
-            input.astype(float32), weight.astype(float32), size, stride, padding, dilation, groups
-        )
-        return _biased(wide, bias).astype(float16)
     return _biased(conv_ways.convolve(input, weight, size, stride, padding, dilation, groups), bias)
 
 
@@ -183,6 +178,7 @@ def _natural(size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -
 @op(
     method=False,
     namespace="rules",
+    alike=("input", "weight"),
     inputs=[
         {
             "input": real(shape="n 3 4 3"),
@@ -242,11 +238,6 @@ def convolution_transpose(
     """Transposed convolution in any number of dimensions, with a result of these spatial sizes."""
     check_transposed(input, weight, bias, groups)
     size = size or _natural(input.shape[2:], weight.shape[2:], stride, padding, dilation)
-    if input.dtype is float16:
-        wide = conv_ways.convolve_transposed(
-            input.astype(float32), weight.astype(float32), size, stride, padding, dilation, groups
-        )
-        return _biased(wide, bias).astype(float16)
     return _biased(conv_ways.convolve_transposed(input, weight, size, stride, padding, dilation, groups), bias)
 
 
@@ -344,11 +335,6 @@ def convolution_weight(
         raise ValueError(
             f"convolution_weight: delta of shape {delta.shape} reaches beyond the padded input {input.shape}"
         )
-    if input.dtype is float16:
-        wide = conv_ways.convolve_weight(
-            input.astype(float32), delta.astype(float32), kernel, stride, padding, dilation, groups
-        )
-        return wide.astype(float16)
     return conv_ways.convolve_weight(input, delta, kernel, stride, padding, dilation, groups)
 
 

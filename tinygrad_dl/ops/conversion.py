@@ -14,7 +14,7 @@ from tinygrad_dl.samples import real as real_tensor
 from tinygrad_dl.tensor import NUMPY, Tensor, as_array, wrap
 
 
-@op(inputs=dict(input=real_tensor()), reference=lambda input: np.array(input))
+@op(exact=True, inputs=dict(input=real_tensor()), reference=lambda input: np.array(input))
 def clone(input: Array) -> Array:
     """A copy, which stays in the graph.
 
@@ -30,7 +30,13 @@ def clone(input: Array) -> Array:
 clone.vjp(input=lambda g: g)
 
 
-@op(name="contiguous", method=False, inputs=dict(input=real_tensor()), reference=lambda input: np.array(input))
+@op(
+    name="contiguous",
+    method=False,
+    exact=True,
+    inputs=dict(input=real_tensor()),
+    reference=lambda input: np.array(input),
+)
 def contiguous_copy(input: Array) -> Array:
     """A copy in row-major order; `Tensor.contiguous` is what users call.
 
@@ -46,6 +52,7 @@ contiguous_copy.vjp(input=lambda g: g)
 
 @op(
     method=False,
+    exact=True,
     inputs=dict(input=real_tensor(), dtype=one_of(np.dtype("float32"), np.dtype("float64"))),
     reference=lambda input, dtype: np.array(input, dtype),
 )

@@ -186,7 +186,7 @@ def class_entropy(
     """`cross_entropy` with class indices as the target."""
     counts = check_targets(input, target, ignore_index, "cross_entropy")
     if weight is None and counts is None and not label_smoothing and target.ndim == 1 and target.size:
-        if reduction == "mean" and input.itemsize >= 4:
+        if reduction == "mean":
             return (_few_classes if input.shape[1] <= FEW else _many_classes)(input, target)
         top, level = _top_and_total(input)
         losses = level[:, 0] - (input.ravel()[places(target, input.shape)] - top[:, 0])

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import float16, float32, float64
+from tinygrad_dl.dtypes import float32, float64
 
 # Cody's coefficients, highest power first: numerators and denominators (after the leading 1).
 NEAR = (
@@ -142,8 +142,7 @@ def erf_single(x: np.ndarray) -> Any:
 def in_blocks(x: np.ndarray, single: Any, double: Any) -> Any:
     """A function of flat arrays on an array of any shape and floating dtype, a block at a time."""
     if x.dtype is not float64 and x.dtype is not float32:
-        wide = in_blocks(x.astype(float32 if x.dtype is float16 else float64), single, double)
-        return wide.astype(x.dtype)
+        return in_blocks(x.astype(float64), single, double).astype(x.dtype)
     function = double if x.dtype is float64 else single
     flat = x.reshape(-1)
     if len(flat) <= BLOCK:

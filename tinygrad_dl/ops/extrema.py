@@ -21,7 +21,7 @@ ALONG = {"input": real(min_dims=1, min_side=1, distinct=True), "dim": axis_of("i
 EMPTY = [error(ValueError, "zero-size array", array(0))]
 
 
-@op(np.max, np.amax, (np.maximum, "reduce"), inputs=OVER, errors=EMPTY, reference=np.max)
+@op(np.max, np.amax, (np.maximum, "reduce"), exact=True, inputs=OVER, errors=EMPTY, reference=np.max)
 def amax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """The largest elements over one dimension, several or all; equal ones share the gradient evenly.
 
@@ -37,7 +37,7 @@ def amax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     return largest(input, dim, keepdim)
 
 
-@op(np.min, np.amin, (np.minimum, "reduce"), inputs=OVER, errors=EMPTY, reference=np.min)
+@op(np.min, np.amin, (np.minimum, "reduce"), exact=True, inputs=OVER, errors=EMPTY, reference=np.min)
 def amin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """The smallest elements over one dimension, several or all; equal ones share the gradient evenly.
 
@@ -64,7 +64,9 @@ amax.vjp(input=share_evenly)
 amin.vjp(input=share_evenly)
 
 
-@op(np.argmax, differentiable=False, inputs=OVER_ONE, errors=[error(ValueError, "empty sequence", array(0))])
+@op(
+    np.argmax, differentiable=False, exact=True, inputs=OVER_ONE, errors=[error(ValueError, "empty sequence", array(0))]
+)
 def argmax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """Where the largest element stands along a dimension, or in the flattened tensor; the first of equals.
 
@@ -77,7 +79,9 @@ def argmax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     return input.argmax(dim, keepdims=keepdim)
 
 
-@op(np.argmin, differentiable=False, inputs=OVER_ONE, errors=[error(ValueError, "empty sequence", array(0))])
+@op(
+    np.argmin, differentiable=False, exact=True, inputs=OVER_ONE, errors=[error(ValueError, "empty sequence", array(0))]
+)
 def argmin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """Where the smallest element stands along a dimension, or in the flattened tensor; the first of equals.
 
@@ -120,6 +124,7 @@ def to_chosen(g: Any, input_shape: Any, indices: Any, dim: int, keepdim: bool) -
 @op(
     method=False,
     outputs=Extreme,
+    exact=True,
     inputs=ALONG,
     errors=[error(ValueError, "empty sequence", array(0), 0)],
     reference=lambda input, dim, keepdim=False: (
@@ -135,6 +140,7 @@ def max_dim(input: Array, dim: Any, keepdim: bool = False) -> Array:
 @op(
     method=False,
     outputs=Extreme,
+    exact=True,
     inputs=ALONG,
     errors=[error(ValueError, "empty sequence", array(0), 0)],
     reference=lambda input, dim, keepdim=False: (

@@ -67,6 +67,7 @@ def _checked(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str, src
 
 
 @op(
+    exact=True,
     inputs=[
         dict(input=ROWS, dim=one_of(0, -2), index=integers(0, "n", shape="k m")),
         dict(input=real(shape="b n m", min_side=1), dim=one_of(1), index=integers(0, "n", shape="b 2 m")),
@@ -109,6 +110,7 @@ gather.vjp(
 @op(
     name="scatter",
     method=False,
+    exact=True,
     inputs=[
         dict(input=ROWS, dim=one_of(0), index=integers(0, "n", shape="2 m"), src=real(shape="2 m")),
         dict(input=ROWS, dim=one_of(-2), index=integers(0, "n", shape="2 m"), src=real(shape="3 m")),

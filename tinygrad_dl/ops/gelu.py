@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import float16, float32
+from tinygrad_dl.dtypes import float32
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.elementwise import erf
 from tinygrad_dl.ops.owned import plus, times
@@ -150,8 +150,6 @@ def gelu(input: Array, approximate: str = "none") -> Array:
         raise ValueError(f"approximate is 'none' or 'tanh', got {approximate!r}")
     if input.dtype is float32:
         return fused(input, NORMAL if approximate == "none" else TANH)
-    if input.dtype.itemsize == 2:
-        return gelu.op.forward(input.astype(float32), approximate).astype(input.dtype)
     return times(share(input, approximate), np.maximum(input, -EDGE))
 
 
@@ -166,8 +164,6 @@ def slope(g: Any, input: Any, approximate: str) -> Any:
     """g * (share + x * its derivative); of s = (1 + tanh(u)) / 2 that is 2 (s - s*s) u'."""
     if type(g) is type(input) is np.ndarray and g.dtype is input.dtype is float32:
         return fused_slope(g, input, approximate)
-    if input.dtype is float16:
-        return slope(g.astype(float32), input.astype(float32), approximate).astype(float16)
     x = np.minimum(np.maximum(input, -EDGE), EDGE)
     s = share(x, approximate)
     if approximate == "none":

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import float16, float32
+from tinygrad_dl.dtypes import in_single
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.batch_norm import batch_norm
 from tinygrad_dl.ops.neural import product
@@ -21,8 +21,7 @@ __all__ = ["group_norm", "instance_norm"]
 
 
 def _rows(x: Any, groups: int) -> Any:
-    """(N, C, ...) as (N * groups, the rest): a row for each group; float16 as float32, where squares fit."""
-    x = x if x.dtype is not float16 else x.astype(float32)
+    """(N, C, ...) as (N * groups, the rest): a row for each group."""
     count = x.shape[0] * groups
     return np.reshape(x, (count, math.prod(x.shape) // count if count else 0))
 
@@ -120,7 +119,7 @@ def normalize_groups(
         by_channel *= weight[:, None]
     if bias is not None:
         by_channel += bias[:, None]
-    return by_channel.reshape(input.shape).astype(input.dtype, copy=False), mean, inverse
+    return by_channel.reshape(input.shape), mean, inverse
 
 
 normalize_groups.op.node_name = "GroupNorm"
@@ -128,21 +127,19 @@ normalize_groups.op.node_name = "GroupNorm"
 
 @normalize_groups.joint_vjp("input", "weight", "bias")
 def _group_norm_rule(g: Any, input: Any, num_groups: int, weight: Any, mean: Any, inverse: Any, needs: Any) -> Any:
-    shape, dtype = input.shape, g.dtype
+    shape = input.shape
     if not math.prod(shape):
         nothing = g * 0
-        zeros = np.zeros(shape[1], dtype)
+        zeros = np.zeros(shape[1], g.dtype)
         return nothing, zeros, zeros.copy()
     groups = _rows(input, num_groups)
-    by_channel = _by_channel(g if dtype is not float16 else g.astype(float32), shape)
+    by_channel = _by_channel(g, shape)
     normal = times(groups - mean, inverse)
     gx = gw = gb = None
     if needs[1]:
         gw = np.add.reduce(_channel_dots(by_channel, _by_channel(normal, shape)), axis=0)
-        gw = gw if dtype is not float16 else gw.astype(float16)
     if needs[2]:
         gb = np.add.reduce(_channel_sums(by_channel), axis=0)
-        gb = gb if dtype is not float16 else gb.astype(float16)
     if needs[0]:
         slope = by_channel if weight is None else by_channel * np.expand_dims(weight, -1)
         slope = np.reshape(slope, groups.shape)
@@ -150,7 +147,6 @@ def _group_norm_rule(g: Any, input: Any, num_groups: int, weight: Any, mean: Any
         dots = _dots(slope, normal)
         gx = plus(plus(times(normal, dots * -share), slope), -_row_means(slope))
         gx = np.reshape(times(gx, inverse), shape)
-        gx = gx if dtype is not float16 else gx.astype(float16)
     return gx, gw, gb
 
 
@@ -207,7 +203,7 @@ def instance_norm(
             f"instance_norm: expected an input (N, C, ...) with more than one value per channel, got {input.shape}"
         )
     if running_mean is not None and running_var is not None:
-        x = input._data.reshape(*input.shape[:2], -1)
+        x = in_single(input._data).reshape(*input.shape[:2], -1)
         for running, found in ((running_mean, x.mean((0, 2))), (running_var, x.var(2, ddof=1).mean(0))):
             old = running._data
             np.add(old, momentum * (found - old), out=old, casting="same_kind")

@@ -91,6 +91,7 @@ def _naive_gru(
     namespace="rules",
     outputs=GRUResult,
     aux={"steps": _steps},
+    alike=("input", "h0", "weight_ih", "weight_hh", "bias_ih", "bias_hh"),
     inputs=recurrent.cases(3, "h0"),
     errors=[
         error(ValueError, "\\(T, B, features\\)", array(2, 3), None, array(3, 3), array(3, 1)),
@@ -124,7 +125,7 @@ def gru_layer(
     recurrent.check("gru", 3, input, {"h0": h0}, weight_ih, weight_hh, biases, lengths)
     steps, batch, _ = input.shape
     size = weight_hh.shape[1]
-    dtype = recurrent.wide(input.dtype)
+    dtype = input.dtype
     pad = recurrent.padding(lengths, steps, reverse)
     # sigmoid(x) = (1 + tanh(x / 2)) / 2: with the sigmoid gates' weights halved, one tanh serves both.
     half = np.asarray(0.5, dtype)
@@ -133,7 +134,7 @@ def gru_layer(
     if bias_ih is not None and bias_hh is not None:
         bias = bias_ih[:, None] * scale
         bias[: 2 * size] += bias_hh[: 2 * size, None] * half
-        bias_inner = bias_hh[2 * size :, None].astype(dtype)
+        bias_inner = bias_hh[2 * size :, None]
     gates = recurrent.project(input, weight_ih * scale, bias, reverse)
     weight = weight_hh * scale
     hidden = recurrent.start(h0, steps, input, size)

@@ -16,6 +16,7 @@ from tinygrad_dl.tensor import Tensor, as_array
 
 
 @op(
+    exact=True,
     inputs=[
         dict(input=ROWS, dim=one_of(0, -2), index=integers(0, "n", shape="k")),
         dict(input=real(shape="b n m", min_side=1), dim=one_of(1), index=integers(0, "n", shape="3")),

@@ -144,6 +144,7 @@ def getitem(input: Array, index: Any) -> Array:
 @op(
     method=False,
     namespace="rules",
+    exact=True,
     inputs=dict(
         input=real(shape="2 m"),
         index=one_of((slice(None, None, 2),)),
@@ -170,6 +171,7 @@ place.vjp(input=lambda g, index: g[index])
 @op(
     name="index",
     method=False,
+    exact=True,
     inputs=[
         dict(input=real(shape="3 m"), index=one_of(np.array([0, -1, 0]), np.array([[1], [2]]), np.zeros(0, int))),
         dict(input=real(shape="3 4 m"), index=one_of((TWICE, np.array([-1, 3])), (slice(1), TWICE))),
@@ -277,6 +279,7 @@ def positions(parts: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
 
 @op(
     method=False,
+    exact=True,
     inputs=[
         dict(input=real(), index=drawn(_some_index), value=real(shape="")),
         dict(input=real(shape="3 m"), index=one_of(0, (1, ...), slice(1, None)), value=real(shape="m")),

@@ -34,6 +34,7 @@ def along(dim: int, index: Any) -> tuple[Any, ...]:
 @op(
     np.concatenate,
     method=False,
+    exact=True,
     inputs=[
         dict(tensors=reals(real(shape="n m")), dim=one_of(0, 1, -1)),
         dict(tensors=reals(real(shape="n"))),
@@ -86,6 +87,7 @@ concat = concatenate = cat
 @op(
     np.stack,
     method=False,
+    exact=True,
     inputs=dict(tensors=reals(real(shape="n m")), dim=one_of(0, 1, 2, -1, -3)),
     errors=[error(ValueError, "same shape", [array(2), array(3)]), error(ValueError, "at least one", [])],
     reference=lambda tensors, dim=0: np.stack(tensors, dim),

@@ -28,7 +28,7 @@ def reduced(losses: Any, reduction: str) -> Any:
     if reduction == "mean":
         if not losses.size:
             return np.asarray(np.nan, losses.dtype)
-        if losses.itemsize < 4:  # sums of half precision overflow
+        if losses.itemsize < 4:  # a tensor of half precision, whose sum would overflow
             return losses.mean()
         return np.add.reduce(losses, None) / losses.size
     if reduction == "sum":
@@ -88,7 +88,7 @@ def pairs(low: float = -3.0, high: float = 3.0, **options: Any) -> list[Any]:
 def squared_error(input: Array, target: Array, reduction: str = "mean") -> Any:
     """The op of `mse_loss`."""
     difference = input - target
-    if reduction == "mean" and difference.ndim and difference.size and difference.itemsize >= 4:
+    if reduction == "mean" and difference.ndim and difference.size:
         flat = difference.ravel("K")
         return flat.dot(flat) / flat.size
     return reduced(difference * difference, reduction)

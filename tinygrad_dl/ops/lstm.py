@@ -106,6 +106,7 @@ def _naive_lstm(
     namespace="rules",
     outputs=LSTMResult,
     aux={"steps": _steps},
+    alike=("input", "h0", "c0", "weight_ih", "weight_hh", "bias_ih", "bias_hh"),
     inputs=recurrent.cases(4, "h0", "c0"),
     errors=[
         error(ValueError, "\\(T, B, features\\)", array(2, 3), None, None, array(4, 3), array(4, 1)),
@@ -183,7 +184,7 @@ def _prepare(input: Any, h0: Any, weight_ih: Any, weight_hh: Any, bias: Any, rev
 
     sigmoid(x) = (1 + tanh(x / 2)) / 2: with the sigmoid gates' weights halved, one tanh serves all four gates.
     """
-    size, dtype = weight_hh.shape[1], recurrent.wide(input.dtype)
+    size, dtype = weight_hh.shape[1], input.dtype
     weights = [weight_hh, weight_ih] if bias is None else [weight_hh, weight_ih, bias[:, None]]
     joined = np.concatenate([each.reshape(4, size, -1)[INNER] for each in weights], axis=2, dtype=dtype)
     joined[:3] *= 0.5

@@ -24,6 +24,7 @@ def _as_mask(mask: np.ndarray, what: str) -> np.ndarray:
 @op(
     inplace=True,
     promote=False,
+    exact=True,
     inputs=broadcasting(real(), boolean(), real(shape="")),
     errors=[
         error(TypeError, "expected a mask of dtype bool", array(2), array(2), array()),

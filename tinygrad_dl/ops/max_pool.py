@@ -134,6 +134,7 @@ def _like_pooled(rng: Any, input: Any, options: Any) -> Any:
     name="max_pool",
     method=False,
     namespace="rules",
+    exact=True,
     inputs=WINDOWS,
     errors=[error(ValueError, "at most half the window", array(1, 4), ((2,), (2,), (2,), (1,), False))],
     reference=lambda input, options: naive_pick(input, input, options),
@@ -160,6 +161,7 @@ def max_pool_backward(g: Array, input: Array, top: Array, options: Any) -> Array
 @op(
     method=False,
     namespace="rules",
+    exact=True,
     inputs=[
         {
             "input": c["input"],
@@ -188,6 +190,7 @@ max_pool_pick.vjp(
     method=False,
     namespace="rules",
     differentiable=False,
+    exact=True,
     inputs=WINDOWS,
     errors=[error(ValueError, "larger than", array(1), ((2,), (2,), (0,), (1,), False))],
     reference=naive_positions,

@@ -27,6 +27,7 @@ def _naive_linear(input: Any, weight: Any, bias: Any = None) -> Any:
 @op(
     method=False,
     namespace="functional",
+    alike=("input", "weight"),
     inputs=[
         {"input": real(shape="n i"), "weight": real(shape="o i"), "bias": real(shape="o")},
         {"input": real(shape="... i"), "weight": real(shape="o i"), "bias": real(shape="o")},
@@ -207,6 +208,7 @@ def _scatter_rule(g: Any, input: Any, padding_idx: int | None) -> Any:
     name="embedding",
     method=False,
     namespace="functional",
+    exact=True,
     inputs=[
         {"weight": real(shape="5 d"), "input": integers(0, 4, max_dims=2)},
         {"weight": real(shape="5 d"), "input": integers(0, 4, shape="40")},
@@ -296,6 +298,7 @@ def _limit_norms(weight: Tensor, input: Any, max_norm: float, norm_type: float) 
     method=False,
     namespace="functional",
     differentiable=False,
+    exact=True,
     inputs={"tensor": integers(0, 4), "num_classes": one_of(5, 8)},
     errors=[
         error(IndexError, "out of range", array(3, dtype="int64"), 1),

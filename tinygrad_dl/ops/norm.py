@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import float16, float32
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.neural import product
 from tinygrad_dl.ops.overload import overload
@@ -33,8 +32,7 @@ def _naive_layer_norm(
 
 
 def _as_rows(x: Any, count: int) -> Any:
-    """The array with the normalised dimensions made one: (rows, count); float16 as float32, where squares fit."""
-    x = x if x.dtype is not float16 else x.astype(float32)
+    """The array with the normalised dimensions made one: (rows, count)."""
     if x.ndim == 2 and x.shape[1] == count:
         return x
     return np.reshape(x, (math.prod(x.shape) // count if count else 0, count))
@@ -127,7 +125,7 @@ def normalize_rows(
 
     step = block_rows(count)
     spread(work, -(-len(rows) // step), 2)
-    return (out if rows is input else out.reshape(input.shape).astype(input.dtype, copy=False)), inverse
+    return (out if rows is input else out.reshape(input.shape)), inverse
 
 
 @normalize_rows.joint_vjp("input", "weight", "bias")
@@ -149,7 +147,7 @@ def _layer_norm_rule(
     if type(g) is type(rows) is np.ndarray and len(rows) >= 2 * block_rows(count) and needs[0] and needs[1]:
         gx, gw = _blockwise_slope(g, rows, None if weight is None else weight.reshape(-1), inverse)
         gx, gw = gx.reshape(input.shape), gw.reshape(normalized_shape)
-        return [None if x is None else x.astype(input.dtype, copy=False) for x in (gx, gw, gb)]
+        return gx, gw, gb
     if needs[0] or needs[1]:
         centered = rows - _row_centres(rows)
         products = g * centered
@@ -164,8 +162,6 @@ def _layer_norm_rule(
         gx = g * (inverse if weight is None else _outer(inverse, weight))
         gx = plus(times(centered, -tilt), plus(gx, -level))
         gx = gx if gx.shape == input.shape else np.reshape(gx, input.shape)
-    if input.dtype is float16:
-        return [None if each is None else each.astype(float16) for each in (gx, gw, gb)]
     return gx, gw, gb
 
 

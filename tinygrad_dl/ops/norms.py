@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import as_dtype, float16, float32
+from tinygrad_dl.dtypes import as_dtype
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.extrema import share_evenly
 from tinygrad_dl.ops.powers import power
@@ -78,8 +78,6 @@ def norm(input: Array, p: Any = "fro", dim: Any = None, keepdim: bool = False, *
         input = input.astype(as_dtype(dtype), copy=False)
     if type(dim) is list:
         dim = tuple(dim)
-    if input.dtype is float16:
-        return p_norm(input.astype(float32), number, dim, keepdim).astype(float16)
     return p_norm(input, number, dim, keepdim)
 
 

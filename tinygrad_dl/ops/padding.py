@@ -47,6 +47,7 @@ def source(before: int, after: int, size: int, mode: str) -> np.ndarray:
 @op(
     method=False,
     namespace="functional",
+    exact=True,
     inputs=[
         dict(input=real(shape="... n m"), pad=one_of((1, 2), (0, 1, 2, 0), (0, 0)), value=one_of(None, 2.5)),
         dict(input=real(shape="3 4"), pad=one_of((-1, 2), (-2, -1, 1, 0), (1, 1, -1, -1))),

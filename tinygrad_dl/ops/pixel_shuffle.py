@@ -43,6 +43,7 @@ def _check(name: str, shape: Any, factor: Any) -> None:
 @op(
     method=False,
     namespace="functional",
+    exact=True,
     inputs=[
         {"input": real(shape="... 8 h w", min_side=1), "upscale_factor": one_of(2, 1)},
         {"input": real(shape="9 h 2", min_side=1), "upscale_factor": one_of(3)},
@@ -78,6 +79,7 @@ def pixel_shuffle(input: Array, upscale_factor: int) -> Array:
 @op(
     method=False,
     namespace="functional",
+    exact=True,
     inputs=[
         {"input": real(shape="3 c 4 2", min_side=1), "downscale_factor": one_of(2, 1)},
         {"input": real(shape="c 3 6", min_side=1), "downscale_factor": one_of(3)},
@@ -113,6 +115,7 @@ pixel_unshuffle.vjp(input=lambda g, downscale_factor: pixel_shuffle.duck(g, down
 @op(
     method=False,
     namespace="functional",
+    exact=True,
     inputs={"input": real(shape="n 6 h 2", min_side=1), "groups": one_of(1, 2, 3)},
     errors=[error(ValueError, "channels that 2 groups divide", array(1, 3, 2), 2)],
     reference=lambda input, groups: input[:, np.arange(6).reshape(groups, -1).T.ravel()],

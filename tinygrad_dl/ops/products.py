@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import as_dtype, float16, float32, int64
+from tinygrad_dl.dtypes import as_dtype, int64
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.reduce import NO_SUCH_DIM, OVER, kept
 from tinygrad_dl.samples import axis_of, real
@@ -18,17 +18,10 @@ MULTIPLY: Any = np.multiply.reduce
 
 
 def element_type(input: Any, dtype: Any) -> Any:
-    """In which dtype to add or multiply up: the one asked for, int64 for integers, wider for float16."""
+    """In which dtype to add or multiply up: the one asked for, int64 for integers."""
     if dtype is not None:
         return as_dtype(dtype)
-    if input.dtype.kind in "biu":
-        return int64
-    return float32 if input.dtype is float16 else None
-
-
-def narrowed(out: Any, input: Any, dtype: Any) -> Any:
-    """A result that was computed in a wider type, in the type of its input."""
-    return out.astype(float16) if dtype is None and input.dtype is float16 else out
+    return int64 if input.dtype.kind in "biu" else None
 
 
 # -- prod ------------------------------------------------------------------------------------------
@@ -48,7 +41,7 @@ def prod(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     """
     if type(dim) is list:
         dim = tuple(dim)
-    return narrowed(MULTIPLY(input, dim, element_type(input, dtype), None, keepdim), input, dtype)
+    return MULTIPLY(input, dim, element_type(input, dtype), None, keepdim)
 
 
 def product_slope(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
@@ -101,7 +94,7 @@ def cumsum(input: Array, dim: Any, *, dtype: Any = None) -> Array:
     """
     if not input.ndim:
         return input.astype(element_type(input, dtype) or input.dtype)
-    return narrowed(running(np.add, input, dim, element_type(input, dtype)), input, dtype)
+    return running(np.add, input, dim, element_type(input, dtype))
 
 
 def running(ufunc: np.ufunc, x: np.ndarray, dim: int, dtype: Any) -> np.ndarray:
@@ -135,7 +128,7 @@ def cumprod(input: Array, dim: Any, *, dtype: Any = None) -> Array:
     """
     if not input.ndim:
         return input.astype(element_type(input, dtype) or input.dtype)
-    return narrowed(running(np.multiply, input, dim, element_type(input, dtype)), input, dtype)
+    return running(np.multiply, input, dim, element_type(input, dtype))
 
 
 def running_product_slope(g: Any, input: Any, out: Any, dim: Any) -> Any:

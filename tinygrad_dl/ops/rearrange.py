@@ -24,6 +24,7 @@ def _dims(dims: Any, ndim: int) -> list[int]:
 
 @op(
     varargs=True,
+    exact=True,
     inputs=dict(input=real(), dims=axes_of("input", none=False)),
     errors=[
         error(IndexError, "dim 2 is out of range", array(2, 3), 2),
@@ -51,6 +52,7 @@ flip.vjp(input=lambda g, dims: flip.duck(g, dims))
 
 
 @op(
+    exact=True,
     inputs=[
         dict(input=real(), shifts=one_of(0, 1, -2, 7)),
         dict(input=real(min_dims=1), shifts=one_of(1, -5), dims=axis_of("input")),
@@ -87,6 +89,7 @@ roll.vjp(
 
 @op(
     varargs=True,
+    exact=True,
     inputs=[
         dict(input=real(max_dims=1), repeats=one_of((2,), (3, 1), (1, 2, 2))),
         dict(input=real(shape="n m"), repeats=one_of((2, 3), (2, 1, 2), (0, 2))),
@@ -149,6 +152,7 @@ def _method_tile(self: Tensor, *dims: Any) -> Tensor:
 
 @op(
     np.repeat,
+    exact=True,
     inputs=[
         dict(input=real(), repeats=one_of(0, 1, 3)),
         dict(input=real(min_dims=1), repeats=one_of(2), dim=axis_of("input")),
@@ -192,6 +196,7 @@ repeat_interleave.vjp(input=_repeat_interleave_rule)
 
 
 @op(
+    exact=True,
     inputs=dict(input=real(shape="... n m"), diagonal=one_of(0, 1, -1, 5)),
     errors=[error(RuntimeError, "at least 2 dimensions", array(3))],
     reference=lambda input, diagonal=0: np.tril(input, diagonal),
@@ -214,6 +219,7 @@ tril.vjp(input=lambda g, diagonal: np.tril(g, diagonal))
 
 
 @op(
+    exact=True,
     inputs=dict(input=real(shape="... n m"), diagonal=one_of(0, 1, -1, 5)),
     errors=[error(RuntimeError, "at least 2 dimensions", array(3))],
     reference=lambda input, diagonal=0: np.triu(input, diagonal),
@@ -269,6 +275,7 @@ def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Arr
 @op(
     method=False,
     namespace="rules",
+    exact=True,
     inputs=dict(
         input=real(shape="3"), shape=one_of((3, 4), (3, 3), (5, 3)), offset=one_of(0), dim1=one_of(0), dim2=one_of(1)
     ),

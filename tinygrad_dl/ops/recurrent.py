@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import float16, float32
 from tinygrad_dl.ops.reduce import ones
 from tinygrad_dl.samples import drawn, one_of, real
 from tinygrad_dl.threads import spread
@@ -49,11 +48,6 @@ def cases(gates: int, *states: str) -> list[dict[str, Any]]:
             "lengths": drawn(lambda rng, input: rng.integers(1, 4, input.shape[1])),
         },
     ]
-
-
-def wide(dtype: Any) -> Any:
-    """The dtype to compute in: float32 for float16, whose products no BLAS has."""
-    return float32 if dtype is float16 else dtype
 
 
 def in_time(array: Any, reverse: bool) -> Any:
@@ -115,7 +109,7 @@ def project(input: Any, weight: Any, bias: Any, reverse: bool) -> Any:
     """The input's part of all gates at all steps, in one product: (T, n, B). The bias is (n, 1) or None."""
     steps, batch, width = input.shape
     rows = weight.shape[0]
-    product = np.dot(weight, input.reshape(steps * batch, width).astype(weight.dtype, copy=False).T)
+    product = np.dot(weight, input.reshape(steps * batch, width).T)
     source = in_time(product.reshape(rows, steps, batch).transpose(1, 0, 2), reverse)
     gates = np.empty((steps, rows, batch), weight.dtype)
     zero = gates.dtype.type(0)
@@ -152,7 +146,7 @@ def prepare(input: Any, h0: Any, weight: Any, with_bias: bool, reverse: bool) ->
 
 def start(state: Any, steps: int, input: Any, hidden: int) -> Any:
     """Room for a state before the first step and after each one, (steps + 1, H, B), the first filled in."""
-    room = np.empty((steps + 1, hidden, input.shape[1]), wide(input.dtype))
+    room = np.empty((steps + 1, hidden, input.shape[1]), input.dtype)
     room[0] = 0 if state is None else state.T
     return room
 
@@ -202,19 +196,18 @@ def as_rows(slopes: Any, reverse: bool) -> Any:
 
 def input_gradient(rows: Any, weight: Any, shape: Any) -> Any:
     """The gradient of the input, for all steps in one product."""
-    return np.dot(rows.T, weight.astype(rows.dtype, copy=False)).reshape(shape)
+    return np.dot(rows.T, weight).reshape(shape)
 
 
 def weight_gradient(rows: Any, input: Any) -> Any:
     """The gradient of a weight that the input was multiplied by, over all steps in one product."""
     steps, batch, width = input.shape
-    return np.dot(rows, input.reshape(steps * batch, width).astype(rows.dtype, copy=False))
+    return np.dot(rows, input.reshape(steps * batch, width))
 
 
 def hidden_gradient(rows: Any, output: Any, h0: Any, pad: Any, reverse: bool) -> Any:
     """The gradient of the weight that the state before each step was multiplied by."""
     steps, batch, hidden = output.shape
-    output = output.astype(rows.dtype, copy=False)
     if pad is not None:  # the output has zeros where the state is still what it was at first
         previous = np.zeros_like(output)
         before = in_time(previous, reverse)
@@ -231,7 +224,7 @@ def hidden_gradient(rows: Any, output: Any, h0: Any, pad: Any, reverse: bool) ->
         gradient = np.dot(rows[:, batch:], states[:later])
         first = rows[:, :batch]
     if h0 is not None:
-        gradient += np.dot(first, h0.astype(rows.dtype, copy=False))
+        gradient += np.dot(first, h0)
     return gradient
 
 
@@ -266,6 +259,4 @@ def gradients(
     found.append(hidden_gradient(by_hidden, output, h0, pad, reverse) if wanted[1] else None)
     found.append(bias_gradient(by_input) if wanted[2] else None)
     found.append(bias_gradient(by_hidden) if wanted[3] else None)
-    if input.dtype is float16:
-        return [None if each is None else each.astype(float16) for each in found]
     return found

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import as_dtype, float16, float32, int64
+from tinygrad_dl.dtypes import as_dtype, int64
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import alias
 from tinygrad_dl.samples import array, axes_of, boolean, error, one_of, real
@@ -93,7 +93,7 @@ ROW, LARGE, LONG = 1024, 32768, 32
 
 
 def add_up(x: np.ndarray, dim: Any, keepdim: bool) -> Any:
-    """The sum of a floating array; float16 is summed in float32, where it does not overflow on the way."""
+    """The sum of a floating array."""
     if is_rows(x, dim) and x.shape[-1] <= 4 * ROW:
         one = ones(x.shape[-1], x.dtype)
         # Long rows one by one: as fast, and the BLAS wakes no second thread, which would be in the way of ours.
@@ -105,8 +105,6 @@ def add_up(x: np.ndarray, dim: Any, keepdim: bool) -> Any:
         rows = flat[:whole].reshape(-1, ROW) @ ones(ROW, x.dtype)
         total = ADD(rows) + ADD(flat[whole:])
         return np.asarray(total).reshape((1,) * x.ndim) if keepdim else total
-    if x.dtype is float16:
-        return ADD(x, dim, float32, None, keepdim).astype(float16)
     return ADD(x, dim, None, None, keepdim)
 
 
@@ -163,11 +161,9 @@ def mean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
         input = input.astype(as_dtype(dtype), copy=False)
     if input.dtype.kind in "biu":
         raise TypeError(f"expected a floating dtype, got {input.dtype}; pass dtype=td.float32, or call .float() first")
-    half = input.dtype is float16
-    total = ADD(input, dim, float32, None, keepdim) if half else add_up(input, dim, keepdim)
+    total = add_up(input, dim, keepdim)
     n = count(input.shape, total.shape)
-    out = total / n if n else total + math.nan
-    return out.astype(float16) if half else out
+    return total / n if n else total + math.nan
 
 
 mean.vjp(
@@ -192,13 +188,11 @@ def options(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, Any]:
 
 def variance(x: np.ndarray, dim: Any, keepdim: bool, correction: Any) -> Any:
     """The mean squared distance from the mean, over count - correction."""
-    wide = x.astype(float32) if x.dtype is float16 else x
-    total = add_up(wide, dim, True)
+    total = add_up(x, dim, True)
     n = count(x.shape, total.shape)
-    distance = wide - total * (1 / n if n else math.nan)
+    distance = x - total * (1 / n if n else math.nan)
     out = add_up(np.square(distance), dim, keepdim)
-    out = out / (n - correction) if n > correction else out * math.nan
-    return out.astype(float16) if wide is not x else out
+    return out / (n - correction) if n > correction else out * math.nan
 
 
 def variance_slope(g: Any, x: Any, dim: Any, keepdim: bool, correction: Any) -> Any:
@@ -321,7 +315,7 @@ def std_mean(input: Any, dim: Any = None, *, correction: Any = 1, keepdim: bool 
 TRUTHS = [{"input": boolean(), **OVER}, {"input": real(), **OVER}]
 
 
-@op(np.any, (np.logical_or, "reduce"), differentiable=False, inputs=TRUTHS, errors=NO_SUCH_DIM)
+@op(np.any, (np.logical_or, "reduce"), differentiable=False, exact=True, inputs=TRUTHS, errors=NO_SUCH_DIM)
 def any(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """Whether any element is nonzero, over one dimension, several or all.
 
@@ -334,7 +328,7 @@ def any(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     return ANY(input, tuple(dim) if type(dim) is list else dim, None, None, keepdim)
 
 
-@op(np.all, (np.logical_and, "reduce"), differentiable=False, inputs=TRUTHS, errors=NO_SUCH_DIM)
+@op(np.all, (np.logical_and, "reduce"), differentiable=False, exact=True, inputs=TRUTHS, errors=NO_SUCH_DIM)
 def all(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """Whether all elements are nonzero, over one dimension, several or all.
 
@@ -351,7 +345,13 @@ for each, ours in ((np.any, any), (np.all, all)):
     NUMPY[each] = lambda a, axis=None, *, keepdims=False, function=ours: function(a, axis, keepdims)
 
 
-@op(np.count_nonzero, differentiable=False, inputs={"input": real(), "dim": axes_of("input")}, errors=NO_SUCH_DIM)
+@op(
+    np.count_nonzero,
+    differentiable=False,
+    exact=True,
+    inputs={"input": real(), "dim": axes_of("input")},
+    errors=NO_SUCH_DIM,
+)
 def count_nonzero(input: Array, dim: Any = None) -> Array:
     """How many elements are not zero.
 

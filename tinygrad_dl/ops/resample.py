@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import float16, float32
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.reduce import ones
 from tinygrad_dl.ops.windows import Axis, in_blocks, sliding, sweep
@@ -146,8 +145,6 @@ class Plan:
 
 def go_down(x: Any, plan: Plan) -> Any:
     """The results of an input."""
-    if x.dtype is float16:
-        return go_down(x.astype(float32), plan).astype(float16)
     lead = x.shape[: x.ndim - plan.dims]
     if plan.one:
         size = math.prod(plan.sizes)
@@ -167,8 +164,6 @@ def go_down(x: Any, plan: Plan) -> Any:
 
 def go_up(g: Any, plan: Plan) -> Any:
     """The input's gradient of the results' gradient."""
-    if g.dtype is float16:
-        return go_up(g.astype(float32), plan).astype(float16)
     out = np.empty(g.shape[: g.ndim - plan.dims] + plan.sizes, g.dtype)
     if plan.one:
         out[...] = plan.scaled(g)

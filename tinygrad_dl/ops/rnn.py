@@ -96,6 +96,7 @@ def _naive_rnn(
     namespace="rules",
     outputs=RNNResult,
     aux={"steps": _steps},
+    alike=("input", "h0", "weight_ih", "weight_hh", "bias_ih", "bias_hh"),
     inputs=[
         {
             "input": real(shape="t b i", min_side=1),
@@ -155,10 +156,10 @@ def rnn_layer(
     biases = {"bias_ih": bias_ih, "bias_hh": bias_hh}
     recurrent.check("rnn", 1, input, {"h0": h0}, weight_ih, weight_hh, biases, lengths)
     steps = len(input)
-    dtype = recurrent.wide(input.dtype)
+    dtype = input.dtype
     pad = recurrent.padding(lengths, steps, reverse)
-    bias = None if bias_ih is None else (bias_ih + bias_hh)[:, None].astype(dtype)
-    hidden = recurrent.project(input, weight_ih.astype(dtype, copy=False), bias, reverse)
+    bias = None if bias_ih is None else (bias_ih + bias_hh)[:, None]
+    hidden = recurrent.project(input, weight_ih, bias, reverse)
     weight = weight_hh.astype(dtype, order="C", copy=False)
     h = recurrent.start(h0, 0, input, len(weight_hh))[0]
     product = np.empty(h.shape, dtype)

@@ -51,7 +51,7 @@ def share(g: Any, wins: Any, ties: Any) -> Any:
     return keep(g * 0.5, ties) + keep(g, wins)
 
 
-@op(np.maximum, inputs=broadcasting(real(), real()), errors=MISFIT)
+@op(np.maximum, exact=True, inputs=broadcasting(real(), real()), errors=MISFIT)
 def maximum(input: Array, other: Array) -> Array:
     """The larger of two, elementwise; nan if either is nan. Equal elements share the gradient half and half.
 
@@ -69,7 +69,7 @@ maximum.vjp(
 )
 
 
-@op(np.minimum, inputs=broadcasting(real(), real()), errors=MISFIT)
+@op(np.minimum, exact=True, inputs=broadcasting(real(), real()), errors=MISFIT)
 def minimum(input: Array, other: Array) -> Array:
     """The smaller of two, elementwise; nan if either is nan. Equal elements share the gradient half and half.
 
@@ -87,7 +87,7 @@ minimum.vjp(
 )
 
 
-@op(np.fmax, inputs=broadcasting(real(), real()), errors=MISFIT)
+@op(np.fmax, exact=True, inputs=broadcasting(real(), real()), errors=MISFIT)
 def fmax(input: Array, other: Array) -> Array:
     """The larger of two, elementwise; of a number and nan, the number. At equal elements `input` has the gradient.
 
@@ -105,7 +105,7 @@ fmax.vjp(
 )
 
 
-@op(np.fmin, inputs=broadcasting(real(), real()), errors=MISFIT)
+@op(np.fmin, exact=True, inputs=broadcasting(real(), real()), errors=MISFIT)
 def fmin(input: Array, other: Array) -> Array:
     """The smaller of two, elementwise; of a number and nan, the number. At equal elements `input` has the gradient.
 
@@ -126,6 +126,7 @@ fmin.vjp(
 @op(
     promote=("input", "other"),
     method=False,
+    exact=True,
     inputs=broadcasting(boolean(), real(), real()),
     errors=[
         error(TypeError, "expected a condition of dtype bool", array(2), array(2), array(2)),
@@ -170,6 +171,7 @@ NUMPY[np.where] = where
 @op(
     name="clamp",
     method=False,
+    exact=True,
     inputs=[
         broadcasting(real(), real(-2.0, -0.5), real(0.5, 2.0)),
         broadcasting(real(), min=one_of(-1.0, None), max=one_of(1.0, 0.5)),
@@ -255,7 +257,7 @@ def numpy_clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None,
 NUMPY[np.clip] = numpy_clip
 
 
-@op(inplace=True, inputs={"input": real()}, reference=np.nan_to_num)
+@op(inplace=True, exact=True, inputs={"input": real()}, reference=np.nan_to_num)
 def nan_to_num(input: Array, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
     """Numbers in the place of nan and the infinities, which are the dtype's largest and smallest unless given.
 

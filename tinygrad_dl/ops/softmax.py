@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import as_dtype, float16, float32
+from tinygrad_dl.dtypes import as_dtype
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.owned import times
 from tinygrad_dl.ops.reduce import ADD, LARGEST, add_up, dot_rows, kept, largest
@@ -41,14 +41,11 @@ def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
         input = input.astype(as_dtype(dtype), copy=False)
     if not input.size:
         return input.copy()
-    given = input.dtype
-    if given is float16:
-        input = input.astype(float32)  # in float16 the sum would end at 65504
     with np.errstate(invalid="ignore"):  # -inf - -inf in a row of nothing else
         e = np.asarray(input - largest(input, dim, True))
     np.exp(e, out=e)
     e /= add_up(e, dim, True)
-    return e if given is not float16 else e.astype(float16)
+    return e
 
 
 def softmax_slope(g: Any, out: Any, dim: Any) -> Any:
@@ -78,13 +75,10 @@ def log_softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
         input = input.astype(as_dtype(dtype), copy=False)
     if not input.size:
         return input.copy()
-    given = input.dtype
-    if given is float16:
-        input = input.astype(float32)
     with np.errstate(invalid="ignore"):  # -inf - -inf in a row of nothing else
         out = np.asarray(input - largest(input, dim, True))
     out -= np.log(add_up(np.exp(out), dim, True))
-    return out if given is not float16 else out.astype(float16)
+    return out
 
 
 def log_softmax_slope(g: Any, out: Any, dim: Any) -> Any:
@@ -122,9 +116,6 @@ def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Array:
     """
     if type(dim) is list:
         dim = tuple(dim)
-    given = input.dtype
-    if given is float16:
-        input = input.astype(float32)
     top = largest(input, dim, True) if input.size else LARGEST(input, dim, None, None, True, -np.inf)
     top = np.where(np.isfinite(top), top, input.dtype.type(0))
     e = np.asarray(input - top)
@@ -132,7 +123,7 @@ def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Array:
     with np.errstate(divide="ignore"):  # log(0) is the right answer where all are -inf
         out = np.log(total) + top
     out = out if keepdim or (dim is None and not input.ndim) else ADD(out, dim)
-    return out if given is not float16 else out.astype(float16)
+    return out
 
 
 def logsumexp_slope(g: Any, out: Any, input: Any, dim: Any, keepdim: bool) -> Any:

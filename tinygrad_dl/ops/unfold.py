@@ -47,6 +47,7 @@ PATCHES = {
 @op(
     method=False,
     namespace="functional",
+    exact=True,
     inputs=[{"input": real(shape="n 2 4 5"), **PATCHES}, {"input": real(shape="3 4 5"), **PATCHES}],
     errors=[
         error(ValueError, "\\(N, C, H, W\\)", array(2, 3), 2),

@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_dl.random import manual_seed
 from tinygrad_dl.testing.call import SEED, Call
 from tinygrad_dl.testing.expect import STRICT, expect_close, expect_unchanged
+from tinygrad_dl.testing.half import check_half
 from tinygrad_dl.testing.report import CheckError
 from tinygrad_dl.testing.running import Run, Tally, has_gradient
 
@@ -38,14 +39,8 @@ def check_dtypes(call: Call, tally: Tally) -> None:
     if not call.places():
         return
     usual = [r.dtype for r in call.run(seeded=tally.random)]
-    complex_too = any(dtype.kind == "c" for dtype in [*usual, *(a.dtype for a in call.arrays(call.places()))])
     check_dtype(call, tally, np.dtype(np.float32), usual)
-    if not complex_too:  # NumPy has no complex numbers of half precision
-        try:
-            check_dtype(call, tally, np.dtype(np.float16), usual)
-        except (TypeError, NotImplementedError) as error:
-            if "float16" not in str(error):  # else a refusal that says so
-                raise
+    check_half(call, tally)
 
 
 def check_dtype(call: Call, tally: Tally, dtype: np.dtype[Any], usual: list[np.dtype[Any]]) -> None:
@@ -71,8 +66,7 @@ def check_dtype(call: Call, tally: Tally, dtype: np.dtype[Any], usual: list[np.d
             for (name, _), array, g in zip(places, narrow.arrays(places), found, strict=True):
                 if g.dtype != array.dtype:
                     raise CheckError(f"the gradient for {name!r} has dtype {g.dtype}, expected {array.dtype}")
-        if dtype == np.float32:
-            check_values_in_float32(call, narrow, run, tally)
+        check_values_in_float32(call, narrow, run, tally)
         widest = max(map(precision, [*narrow.arrays(places), *run.weights]))
         for i, gx in enumerate(run.rule_results()):
             if gx is not None and precision(gx) > widest:
