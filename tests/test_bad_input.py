@@ -320,9 +320,10 @@ def test_advice_names_only_what_can_be_found():
 
 def test_a_failed_step_changes_nothing():
     x = td.tensor(np.ones(2), requires_grad=True)
-    y = td.tensor(np.ones(3), requires_grad=True)
-    optimiser = optim.SGD([x, y], lr=0.1)
+    y = td.tensor(np.ones(2), requires_grad=True)
     x.grad, y.grad = td.ones(2, dtype=td.float64), td.ones(2, dtype=td.float64)
+    y.data = td.ones(3, dtype=td.float64)
+    optimiser = optim.SGD([x, y], lr=0.1)
     with pytest.raises((RuntimeError, ValueError)):
         optimiser.step()
     assert x.tolist() == [1, 1] and y.tolist() == [1, 1, 1]

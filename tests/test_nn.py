@@ -101,8 +101,14 @@ def test_a_name_moves_between_kinds_and_is_deleted():
     net.x = 5
     net.x = nn.Parameter(td.ones(1))
     assert "x" not in net.__dict__ and list(net.state_dict()) == ["x"]
+    with pytest.raises(TypeError, match=r"Module\.x is registered as a Parameter, got Identity"):
+        net.x = nn.Identity()
+    assert list(net.state_dict()) == ["x"]
+    del net.x
     net.x = nn.Identity()
     assert list(net.state_dict()) == [] and isinstance(net.x, nn.Identity)
+    net.x = nn.Parameter(td.zeros(1))
+    assert list(net.state_dict()) == ["x"] and list(net.children()) == []
     del net.x
     assert not hasattr(net, "x")
     with pytest.raises(AttributeError):
@@ -204,7 +210,7 @@ def test_casts_keep_the_parameters(cast, dtype):
 
 
 def test_to_refuses_what_it_cannot_do():
-    with pytest.raises(TypeError, match="cast to floating dtypes, got int64"):
+    with pytest.raises(TypeError, match="cast to floating or complex dtypes, got int64"):
         nn.Linear(1, 1).to(td.int64)
     with pytest.raises(ValueError, match="tensors live on the CPU"):
         nn.Linear(1, 1).to("cuda")

@@ -221,8 +221,8 @@ class Tensor:
                 f"data: a tensor that requires a gradient holds floating-point or complex numbers, got dtype "
                 f"{array.dtype}; call requires_grad_(False) first, or convert with .float()"
             )
-        base: Any = array.base
-        if type(base) is memoryview and base.obj is self._data:
+        shown: Any = array.base.obj if isinstance(array.base, memoryview) else None
+        if shown is self._data:
             return  # `t.data += 1` assigns what it got from here
         self._data = array
         if type(self._edge) is Leaf:
@@ -399,6 +399,8 @@ class Tensor:
     # -- copying ---------------------------------------------------------------------------------
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        from copy import deepcopy
+
         if not self.is_leaf:
             raise RuntimeError(
                 "only leaf tensors can be deep-copied, and this one was computed by "
@@ -408,6 +410,9 @@ class Tensor:
         if self._grad is not None:
             new._grad = wrap(self._grad._data.copy())
         memo[id(self)] = new
+        for name, value in self.__dict__.items():  # what the user has hung on it
+            if not name.startswith("_"):
+                new.__dict__[name] = deepcopy(value, memo)
         return new
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -563,12 +568,15 @@ def as_array(value: Any, exact: bool = False) -> np.ndarray:
     elif isinstance(value, np.generic):
         found = np.asarray(value)
     elif isinstance(value, list | tuple | range) and has_tensors(value):
-        found = np.array([as_array(each, exact) for each in value])
+        found = np.array([one_number(each) if isinstance(each, Tensor) else as_array(each, exact) for each in value])
     else:
         try:
             found = np.array(value)
-        except ValueError as error:
-            error.add_note("a tensor needs nested sequences of equal lengths")
+        except (ValueError, RuntimeError) as error:
+            if has_tensors(value, every=True):
+                return as_array([one_number(each) if isinstance(each, Tensor) else as_array(each) for each in value])
+            if isinstance(error, ValueError):
+                error.add_note("a tensor needs nested sequences of equal lengths")
             raise
         if found.size == 0 or (not exact and found.dtype == np.float64 and not has_float64(value)):
             found = found.astype(dtypes.get_default_dtype())
@@ -582,11 +590,40 @@ def as_array(value: Any, exact: bool = False) -> np.ndarray:
     return found
 
 
-def has_tensors(value: Any) -> bool:
-    """Whether a nested sequence holds tensors."""
+def has_tensors(value: Any, every: bool = False) -> bool:
+    """Whether a nested sequence begins with a tensor, or holds one anywhere if `every` element is looked at."""
     if isinstance(value, list | tuple):
-        return any(isinstance(each, Tensor) or has_tensors(each) for each in value[:1])
+        return any(isinstance(each, Tensor) or has_tensors(each, every) for each in (value if every else value[:1]))
     return False
+
+
+def one_number(tensor: Tensor) -> np.ndarray:
+    """A tensor among the numbers of a sequence: its one element, as 0-d, without its graph.
+
+    Raises:
+        ValueError: it has more elements, or none.
+    """
+    if tensor._data.size != 1:
+        raise ValueError(
+            f"a sequence of numbers holds a tensor of shape {tensor.shape}, expected tensors of one element; join "
+            f"tensors with td.stack(tensors)"
+        )
+    if tensor._edge is not None:
+        warnings.warn(
+            "a tensor that requires a gradient becomes a number of a new tensor, which has no graph; keep the graph "
+            "with td.stack(tensors), or say that it is to go with detach()",
+            UserWarning,
+            stacklevel=user_level(),
+        )
+    return tensor._data.reshape(())
+
+
+def user_level() -> int:
+    """The `stacklevel` of a warning, issued by the caller, for the first line outside this package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("tinygrad_dl"):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def has_float64(value: Any) -> bool:

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from tinygrad_dl.nn import functional, init, utils
+from tinygrad_dl.nn import functional, init, modules, utils
 from tinygrad_dl.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from tinygrad_dl.nn.layers.activation import (
     CELU,
@@ -224,5 +224,6 @@ __all__ = [
     "UpsamplingNearest2d",
     "functional",
     "init",
+    "modules",
     "utils",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any
 
@@ -19,6 +20,15 @@ def position(index: Any, length: int, what: str, extra: int = 0) -> int:
     if not -length <= found < length + extra:
         raise IndexError(f"{what}: index {found} is out of range, it has {length} entries")
     return found % length if found < 0 else found
+
+
+def repetitions(times: Any) -> int:
+    """How often a Sequential is to be repeated: TypeError if it is no integer, ValueError if it is less than 1."""
+    if not isinstance(times, int):
+        raise TypeError(f"a Sequential is multiplied by an integer, got {type(times).__name__}")
+    if times < 1:
+        raise ValueError(f"a Sequential is multiplied by 1 or more, got {times}")
+    return times
 
 
 class ModuleSequence(Module):
@@ -120,8 +130,24 @@ class Sequential(ModuleSequence):
 
     def __add__(self, other: Any) -> Sequential:
         if not isinstance(other, Sequential):
-            raise TypeError(f"a Sequential is joined with a Sequential, got {type(other).__name__}")
+            raise ValueError(f"a Sequential is joined with a Sequential, got {type(other).__name__}")
         return Sequential(*self, *other)
+
+    def __iadd__(self, other: Any) -> Sequential:
+        if not isinstance(other, Sequential):
+            raise ValueError(f"a Sequential is joined with a Sequential, got {type(other).__name__}")
+        found: Sequential = self.extend(other)
+        return found
+
+    def __mul__(self, times: int) -> Sequential:
+        """The modules several times over: the very same modules, which share their parameters."""
+        return Sequential(*list(self) * repetitions(times))
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: int) -> Sequential:
+        found: Sequential = self.extend(list(self) * (repetitions(times) - 1))
+        return found
 
 
 class ModuleList(ModuleSequence):
@@ -232,13 +258,34 @@ class ModuleDict(Module):
             self[key] = module
 
 
-def as_parameter(value: Any) -> Any:
-    """A tensor as a parameter; other things as they are."""
-    return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
+class ParameterSequence(Module):
+    """What the containers of parameters share: values by key, kept as attributes of that name.
+
+    Tensors become parameters; what is no tensor is kept as it is, outside of the state.
+    """
+
+    def _put(self, key: str, value: Any) -> None:
+        if isinstance(value, Tensor) and not isinstance(value, Parameter):
+            value = Parameter(value)
+        if not isinstance(value, Parameter) and key in self._parameters:
+            del self._parameters[key]
+        setattr(self, key, value)
+
+    def _entries(self) -> list[tuple[str, Any]]:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        lines = [
+            f"({name}): Parameter of {value.dtype}, shape {value.shape}"
+            if isinstance(value, Parameter)
+            else f"({name}): {type(value).__name__}"
+            for name, value in self._entries()
+        ]
+        return f"{self._get_name()}(" + ("\n  " + "\n  ".join(lines) + "\n" if lines else "") + ")"
 
 
-class ParameterList(Module):
-    """A list of parameters that a module finds; tensors become parameters.
+class ParameterList(ParameterSequence):
+    """A list of parameters that a module finds; tensors become parameters, other values are kept as they are.
 
     >>> import tinygrad_dl as td
     >>> scales = td.nn.ParameterList([td.ones(2), td.zeros(3)])
@@ -250,31 +297,37 @@ class ParameterList(Module):
 
     def __init__(self, values: Iterable[Any] | None = None):
         super().__init__()
+        self._size = 0
         if values is not None:
             self.extend(values)
 
+    def _entries(self) -> list[tuple[str, Any]]:
+        return [(str(i), getattr(self, str(i))) for i in range(self._size)]
+
     def __len__(self) -> int:
-        return len(self._parameters)
+        return self._size
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._parameters.values())
+        return iter([value for _, value in self._entries()])
 
     def __getitem__(self, index: Any) -> Any:
-        values = list(self._parameters.values())
         if isinstance(index, slice):
-            return ParameterList(values[index])
-        return values[position(index, len(self), "ParameterList")]
+            return ParameterList(list(self)[index])
+        return getattr(self, str(position(index, len(self), "ParameterList")))
 
     def __setitem__(self, index: int, value: Any) -> None:
-        self.register_parameter(str(position(index, len(self), "ParameterList")), as_parameter(value))
+        self._put(str(position(index, len(self), "ParameterList")), value)
 
     def append(self, value: Any) -> ParameterList:
-        """Adds a parameter at the end; returns itself."""
-        self.register_parameter(str(len(self)), as_parameter(value))
+        """Adds a value at the end; returns itself."""
+        self._size += 1
+        self[-1] = value
         return self
 
     def extend(self, values: Iterable[Any]) -> ParameterList:
-        """Adds parameters at the end; returns itself."""
+        """Adds values at the end; returns itself."""
+        if not isinstance(values, Iterable) or isinstance(values, Tensor):
+            raise TypeError(f"ParameterList: expected a sequence of parameters, got {type(values).__name__}")
         for value in list(values):
             self.append(value)
         return self
@@ -282,78 +335,129 @@ class ParameterList(Module):
     def __iadd__(self, values: Iterable[Any]) -> ParameterList:
         return self.extend(values)
 
-    def __repr__(self) -> str:
-        return described(self)
 
+class ParameterDict(ParameterSequence):
+    """A dict of parameters that a module finds; tensors become parameters, other values are kept as they are.
 
-class ParameterDict(Module):
-    """A dict of parameters that a module finds; tensors become parameters.
+    The keys stand in the order of insertion, those of a plain dict in the order of the alphabet, as in PyTorch.
 
     >>> import tinygrad_dl as td
-    >>> params = td.nn.ParameterDict({"left": td.ones(2)})
-    >>> params["left"].requires_grad
-    True
+    >>> params = td.nn.ParameterDict({"right": td.zeros(2), "left": td.ones(2)})
+    >>> params["left"].requires_grad, list(params)
+    (True, ['left', 'right'])
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ParameterDict.html
     """
 
     def __init__(self, parameters: Any = None):
         super().__init__()
+        self._keys: dict[str, None] = {}
         if parameters is not None:
             self.update(parameters)
 
+    def _entries(self) -> list[tuple[str, Any]]:
+        return [(key, getattr(self, key)) for key in self._keys]
+
     def __getitem__(self, key: str) -> Any:
-        if key not in self._parameters:
-            raise KeyError(f"ParameterDict has no parameter {key!r}; it has {list(self._parameters)}")
-        return self._parameters[key]
+        if key not in self._keys:
+            raise KeyError(f"ParameterDict has no parameter {key!r}; it has {list(self._keys)}")
+        return getattr(self, key)
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self.register_parameter(key, as_parameter(value))
+        if not isinstance(key, str):
+            raise TypeError(f"ParameterDict: a key is a string, got {key!r} ({type(key).__name__})")
+        if key not in self._keys and hasattr(self, key):
+            raise KeyError(f"ParameterDict has an attribute {key!r} already; choose another key")
+        self._put(key, value)
+        self._keys[key] = None
 
     def __delitem__(self, key: str) -> None:
-        del self._parameters[key]
+        self[key]
+        del self._keys[key]
+        delattr(self, key)
 
     def __len__(self) -> int:
-        return len(self._parameters)
+        return len(self._keys)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._parameters)
+        return iter(self._keys)
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self._keys)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._parameters
+        return key in self._keys
+
+    def __or__(self, other: Any) -> ParameterDict:
+        new = self.copy()
+        new.update(other)
+        return new
+
+    def __ror__(self, other: Any) -> ParameterDict:
+        new = ParameterDict(other)
+        new.update(self)
+        return new
+
+    def __ior__(self, other: Any) -> ParameterDict:
+        self.update(other)
+        return self
 
     def keys(self) -> KeysView[str]:
-        """The names."""
-        return self._parameters.keys()
+        """The keys."""
+        return self._keys.keys()
 
     def values(self) -> ValuesView[Any]:
-        """The parameters."""
-        return self._parameters.values()
+        """The values."""
+        return dict(self._entries()).values()
 
     def items(self) -> ItemsView[str, Any]:
-        """(name, parameter) pairs."""
-        return self._parameters.items()
+        """(key, value) pairs."""
+        return dict(self._entries()).items()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a key, or the default."""
+        return self[key] if key in self._keys else default
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The value of a key, which is the default if it was not there."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        """A new one with these keys and one value."""
+        new = ParameterDict()
+        for key in keys:
+            new[key] = default
+        return new
+
+    def copy(self) -> ParameterDict:
+        """A new one with the same values."""
+        new = ParameterDict()
+        for key, value in self.items():
+            new[key] = value
+        return new
 
     def update(self, parameters: Any) -> None:
-        """Adds parameters from a mapping or from (name, parameter) pairs."""
-        for key, value in dict(parameters).items():
+        """Adds values from a mapping or from (key, value) pairs."""
+        pairs = dict(parameters).items()
+        if isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict):
+            pairs = dict(sorted(pairs)).items()
+        for key, value in pairs:
             self[key] = value
 
     def pop(self, key: str) -> Any:
-        """Takes out a parameter and returns it."""
+        """Takes out a value and returns it."""
         value = self[key]
         del self[key]
         return value
 
-    def __repr__(self) -> str:
-        return described(self)
+    def popitem(self) -> tuple[str, Any]:
+        """Takes out the last pair and returns it."""
+        key = next(reversed(self))
+        return key, self.pop(key)
 
-
-def described(module: Module) -> str:
-    """The text of a container of parameters: name, dtype and shape of each."""
-    lines = [
-        f"({name}): Parameter of {value.dtype}, shape {value.shape}"
-        for name, value in module._parameters.items()
-        if value is not None
-    ]
-    return f"{module._get_name()}(" + ("\n  " + "\n  ".join(lines) + "\n" if lines else "") + ")"
+    def clear(self) -> None:
+        """Takes out all values."""
+        for key in list(self):
+            del self[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,15 @@ if TYPE_CHECKING:
     from tinygrad_dl.nn.module import Module
 
 KINDS = ("forward_pre", "forward", "full_backward_pre", "full_backward")
+EVERYWHERE: dict[str, list[Hook]] = {}  # hooks of all modules by kind; kinds without any are left out
+STATE_KINDS = ("state_dict_pre", "state_dict", "load_state_dict_pre", "load_state_dict")
 
 
 class Hook:
     """One registered hook with its options."""
+
+    with_module = True  # of hooks before loading: whether it is called with the module first
+    returns_nothing = False  # of hooks on a state: whether a returned value is an error
 
     def __init__(self, function: Callable[..., Any], with_kwargs: bool = False, always_call: bool = False):
         self.function, self.with_kwargs, self.always_call = function, with_kwargs, always_call
@@ -29,11 +35,12 @@ class HookHandle:
 
     def remove(self) -> None:
         """Takes the hook away; doing so twice is harmless."""
-        hooks = self._module.__dict__["_hooks"]
+        fields, where = self._module.__dict__, place(self._kind)
+        hooks = fields[where]
         if hooks and self._hook in hooks[self._kind]:
             hooks[self._kind].remove(self._hook)
             if not any(hooks.values()):
-                self._module.__dict__["_hooks"] = None
+                fields[where] = None
 
     def __enter__(self) -> HookHandle:
         return self
@@ -46,16 +53,76 @@ def register(module: Module, kind: str, hook: Hook, prepend: bool) -> HookHandle
     """Adds a hook to a module and returns the handle that removes it."""
     if not callable(hook.function):
         raise TypeError(f"a {kind} hook must be callable, got {type(hook.function).__name__}")
-    if module.__dict__["_hooks"] is None:
-        module.__dict__["_hooks"] = {each: [] for each in KINDS}
-    hooks = module.__dict__["_hooks"][kind]
+    where = place(kind)
+    if module.__dict__.get(where) is None:
+        module.__dict__[where] = {each: [] for each in (KINDS if where == "_hooks" else STATE_KINDS)}
+    hooks = module.__dict__[where][kind]
     hooks.insert(0 if prepend else len(hooks), hook)
     return HookHandle(module, kind, hook)
 
 
+class GlobalHandle:
+    """What registering a hook of all modules returns: `remove()` takes the hook away again."""
+
+    def __init__(self, kind: str, hook: Hook):
+        self._kind, self._hook = kind, hook
+        EVERYWHERE.setdefault(kind, []).append(hook)
+
+    def remove(self) -> None:
+        """Takes the hook away; doing so twice is harmless."""
+        found = EVERYWHERE.get(self._kind, [])
+        if self._hook in found:
+            found.remove(self._hook)
+        if not found:
+            EVERYWHERE.pop(self._kind, None)
+
+    def __enter__(self) -> GlobalHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+def register_module_forward_pre_hook(hook: Callable[..., Any]) -> GlobalHandle:
+    """Calls `hook(module, args)` before the `forward` of every module: see `Module.register_forward_pre_hook`."""
+    return GlobalHandle("forward_pre", Hook(hook))
+
+
+def register_module_forward_hook(
+    hook: Callable[..., Any], *, with_kwargs: bool = False, always_call: bool = False
+) -> GlobalHandle:
+    """Calls `hook(module, args, output)` after the `forward` of every module, before the module's own hooks.
+
+    >>> import tinygrad_dl as td
+    >>> names = []
+    >>> with td.nn.modules.module.register_module_forward_hook(lambda m, args, out: names.append(type(m).__name__)):
+    ...     td.nn.Sequential(td.nn.ReLU())(td.ones(1))
+    tensor([1.])
+    >>> names
+    ['ReLU', 'Sequential']
+    """
+    return GlobalHandle("forward", Hook(hook, with_kwargs, always_call))
+
+
+def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> GlobalHandle:
+    """Calls `hook(module, grad_output)` before the gradient of every module."""
+    return GlobalHandle("full_backward_pre", Hook(hook))
+
+
+def register_module_full_backward_hook(hook: Callable[..., Any]) -> GlobalHandle:
+    """Calls `hook(module, grad_input, grad_output)` when the gradient has passed any module."""
+    return GlobalHandle("full_backward", Hook(hook))
+
+
+def place(kind: str) -> str:
+    """The attribute of a module that holds hooks of a kind: those on calls stand apart, so that others cost nothing."""
+    return "_hooks" if kind in KINDS else "_hooks_on_state"
+
+
 def call(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`module(*args, **kwargs)` of a module with hooks."""
-    hooks: dict[str, list[Hook]] = {kind: list(found) for kind, found in module.__dict__["_hooks"].items()}
+    own = module.__dict__["_hooks"] or {}
+    hooks: dict[str, list[Hook]] = {kind: [*EVERYWHERE.get(kind, ()), *own.get(kind, ())] for kind in KINDS}
     for hook in hooks["forward_pre"]:
         if hook.with_kwargs:
             changed = hook.function(module, args, kwargs)
@@ -115,6 +182,13 @@ class BackwardHooks:
         values: Sequence[Any] = result if several else [result]
         places = [i for i, t in enumerate(values) if isinstance(t, Tensor) and t.requires_grad]
         if not places:
+            if isinstance(result, dict):
+                warnings.warn(
+                    f"backward hooks of {type(self.module).__name__} are not called: its output is a dict, expected a "
+                    f"tensor or a tuple of tensors",
+                    UserWarning,
+                    stacklevel=4,
+                )
             return result
         self.outputs = len(values)
         watched = through(self.enter, places, values)
@@ -129,7 +203,7 @@ class BackwardHooks:
         for hook in self.hooks["full_backward_pre"]:
             changed = hook.function(self.module, full)
             if changed is not None:
-                full = changed if isinstance(changed, tuple) else (changed,)
+                full = replaced(changed, full, "grad_output")
         self.grad_output = full
         if not self.watches_inputs:  # nothing will come out at the inputs: the hooks run now
             self.run_hooks((None,) * self.inputs)
@@ -137,15 +211,29 @@ class BackwardHooks:
 
     def leave(self, places: list[int], gradients: tuple[Any, ...]) -> tuple[Any, ...]:
         """The gradients leave the module at its inputs."""
+        if self.grad_output is None:  # a second derivative comes along here, and passed no output
+            return gradients
         full = self.run_hooks(spread(places, gradients, self.inputs))
         return tuple(full[i] for i in places)
 
     def run_hooks(self, grad_input: tuple[Any, ...]) -> tuple[Any, ...]:
+        grad_output, self.grad_output = self.grad_output, None
         for hook in self.hooks["full_backward"]:
-            changed = hook.function(self.module, grad_input, self.grad_output)
+            changed = hook.function(self.module, grad_input, grad_output)
             if changed is not None:
-                grad_input = changed if isinstance(changed, tuple) else (changed,)
+                grad_input = replaced(changed, grad_input, "grad_input")
         return grad_input
+
+
+def replaced(changed: Any, old: tuple[Any, ...], what: str) -> tuple[Any, ...]:
+    """The gradients that a backward hook returned, if there are as many as before."""
+    new = changed if isinstance(changed, tuple) else (changed,)
+    if len(new) != len(old):
+        raise RuntimeError(f"a backward hook returned {len(new)} gradients as {what}, expected {len(old)}")
+    for each in new:
+        if each is not None and not isinstance(each, Tensor):
+            raise TypeError(f"a backward hook returned a {type(each).__name__} as {what}, expected tensors")
+    return new
 
 
 def spread(places: list[int], values: tuple[Any, ...], count: int) -> tuple[Any, ...]:
@@ -168,6 +256,7 @@ class Watch(Function):
     @staticmethod
     def forward(ctx: Any, watcher: Any, places: list[int], *tensors: Tensor) -> Any:
         ctx.watcher, ctx.places = watcher, places
+        ctx.set_materialize_grads(False)  # hooks see None for an output that was not used
         return tuple(wrap(t._data) for t in tensors)
 
     @staticmethod

@@ -13,10 +13,23 @@ from typing import Any, TypeVar
 from tinygrad_dl import dtypes
 from tinygrad_dl.nn import hooks, state
 from tinygrad_dl.nn.errors import explain
+from tinygrad_dl.nn.hooks import (
+    EVERYWHERE,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+)
 from tinygrad_dl.nn.parameter import Buffer, Parameter
 from tinygrad_dl.tensor import Tensor, wrap
 
-__all__ = ["Module"]
+__all__ = [
+    "Module",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+]
 
 M = TypeVar("M", bound="Module")
 REGISTRIES = ("_parameters", "_buffers", "_modules")
@@ -52,6 +65,8 @@ class Module:
     _modules: dict[str, Module | None]
     _non_persistent: set[str]
     _hooks: dict[str, list[hooks.Hook]] | None
+    _hooks_on_state: dict[str, list[hooks.Hook]] | None = None
+    _version = 1  # of what the state of this class looks like: saved beside it
 
     def __init__(self) -> None:
         # Past __setattr__, which needs these to be there.
@@ -69,7 +84,7 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            if self._hooks is None:
+            if self._hooks is None and not EVERYWHERE:
                 return self.forward(*args, **kwargs)
             return hooks.call(self, args, kwargs)
         except Exception as error:
@@ -85,6 +100,12 @@ class Module:
                 raise AttributeError(
                     f"cannot assign {type(value).__name__} {name!r} before {type(self).__name__}.__init__ has called "
                     f"super().__init__(); call it first"
+                )
+            taken = next((r for r in REGISTRIES if name in fields[r]), None)
+            if taken == "_parameters" and not isinstance(value, Parameter):
+                raise TypeError(
+                    f"{type(self).__name__}.{name} is registered as a Parameter, got {type(value).__name__}; assign a "
+                    f"Parameter or None, or delete the attribute first"
                 )
             if isinstance(value, Parameter):
                 forget(self, name, keep="_parameters")
@@ -156,7 +177,7 @@ class Module:
             )
         if param is not None and not param.is_leaf:
             raise ValueError(f"register_parameter {name!r}: a parameter must be a leaf, got a computed tensor")
-        self._parameters[check_name(self, name)] = param
+        self._parameters[check_name(self, name, "_parameters")] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Adds a tensor that is part of the module's state but not trained, such as a running mean.
@@ -172,7 +193,7 @@ class Module:
                 f"register_buffer {name!r}: expected a Tensor or None, got {type(tensor).__name__}; make it one: "
                 f"td.tensor(...)"
             )
-        self._buffers[check_name(self, name)] = tensor
+        self._buffers[check_name(self, name, "_buffers")] = tensor
         if persistent:
             self._non_persistent.discard(name)
         else:
@@ -186,7 +207,7 @@ class Module:
         """
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"add_module {name!r}: expected a Module or None, got {type(module).__name__}")
-        self._modules[check_name(self, name)] = module
+        self._modules[check_name(self, name, "_modules")] = module
 
     def register_module(self, name: str, module: Module | None) -> None:
         """The same as `add_module`."""
@@ -207,6 +228,23 @@ class Module:
     get_buffer = state.get_buffer
     state_dict = state.state_dict
     load_state_dict = state.load_state_dict
+    _save_to_state_dict = state.save_to_state_dict
+    _load_from_state_dict = state.load_from_state_dict
+
+    def get_extra_state(self) -> Any:
+        """What belongs to the state beside parameters and buffers; a subclass that has such a thing defines it."""
+        raise RuntimeError(f"{type(self).__name__}: define get_extra_state() to save more than tensors")
+
+    def set_extra_state(self, state: Any) -> None:
+        """Takes over what `get_extra_state` returned; a subclass that has such a thing defines it."""
+        raise RuntimeError(f"{type(self).__name__}: define set_extra_state(state) to load what get_extra_state saved")
+
+    def _defines(self, method: str) -> bool:
+        """Whether a subclass defines a method of Module's anew."""
+        return getattr(type(self), method) is not getattr(Module, method)
+
+    def _state_hooks(self, kind: str) -> list[hooks.Hook]:
+        return [] if self._hooks_on_state is None else list(self._hooks_on_state[kind])
 
     # -- changing it as a whole --------------------------------------------------------------------
 
@@ -255,10 +293,10 @@ class Module:
                 parameter.grad = wrap(parameter.grad._data * 0)
 
     def to(self: M, *args: Any, device: Any = None, dtype: Any = None, **_: Any) -> M:
-        """Casts floating parameters and buffers to a dtype, in place; the device is always the CPU.
+        """Casts floating and complex parameters and buffers to a dtype, in place; the device is always the CPU.
 
         Raises:
-            TypeError: the dtype is not floating. ValueError: another device.
+            TypeError: the dtype is neither floating nor complex. ValueError: another device.
 
         >>> import tinygrad_dl as td
         >>> td.nn.Linear(1, 1).to(td.float64).weight.dtype
@@ -277,13 +315,15 @@ class Module:
         if dtype is None:
             return self
         found = dtypes.as_dtype(dtype)
-        if not dtypes.is_floating(found):
-            raise TypeError(f"to: modules are cast to floating dtypes, got {found}; pass td.float32 or td.float64")
-        return self._cast(found)
+        if not dtypes.is_differentiable(found):
+            raise TypeError(
+                f"to: modules are cast to floating or complex dtypes, got {found}; pass td.float32 or td.float64"
+            )
+        return self._cast(found, dtypes.is_differentiable)
 
-    def _cast(self: M, dtype: Any) -> M:
+    def _cast(self: M, dtype: Any, kinds: Callable[[Any], bool] = dtypes.is_floating) -> M:
         for tensor in (*self.parameters(), *self.buffers()):
-            if dtypes.is_floating(tensor.dtype):
+            if kinds(tensor.dtype):
                 tensor.data = tensor._data.astype(dtype, copy=False)
                 if tensor._grad is not None:
                     tensor._grad = wrap(tensor._grad._data.astype(dtype, copy=False))
@@ -357,6 +397,39 @@ class Module:
         """
         return hooks.register(self, "full_backward", hooks.Hook(hook), prepend)
 
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> hooks.HookHandle:
+        """Calls `hook(module, prefix, keep_vars)` before `state_dict` reads this module."""
+        return hooks.register(self, "state_dict_pre", hooks.Hook(hook), False)
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> hooks.HookHandle:
+        """Calls `hook(module, state_dict, prefix, local_metadata)` after; it may change the dict in place."""
+        found = hooks.Hook(hook)
+        found.returns_nothing = True
+        return hooks.register(self, "state_dict", found, False)
+
+    def _register_state_dict_hook(self, hook: Callable[..., Any]) -> hooks.HookHandle:
+        """As `register_state_dict_post_hook`; what it returns, if anything, replaces the dict."""
+        return hooks.register(self, "state_dict", hooks.Hook(hook), False)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> hooks.HookHandle:
+        """Calls a hook before `load_state_dict` reads the entries of this module, which it may rename in place.
+
+        It is `hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)`.
+        """
+        return self._register_load_state_dict_pre_hook(hook, True)
+
+    def _register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], with_module: bool = False
+    ) -> hooks.HookHandle:
+        """The same, called without the module unless `with_module`."""
+        found = hooks.Hook(hook)
+        found.with_module = with_module
+        return hooks.register(self, "load_state_dict_pre", found, False)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> hooks.HookHandle:
+        """Calls `hook(module, incompatible_keys)` after; it may change the lists of names in place."""
+        return hooks.register(self, "load_state_dict", hooks.Hook(hook), False)
+
     # -- text ----------------------------------------------------------------------------------------
 
     def extra_repr(self) -> str:
@@ -396,7 +469,7 @@ def forget(module: Module, name: str, keep: str = "") -> bool:
     return found
 
 
-def check_name(module: Module, name: str) -> str:
+def check_name(module: Module, name: str, registry: str) -> str:
     """The name, if a parameter, buffer or submodule may have it."""
     if not isinstance(name, str):
         raise TypeError(f"a name in a module is a string, got {type(name).__name__}")
@@ -407,6 +480,6 @@ def check_name(module: Module, name: str) -> str:
             f"cannot register {name!r} before {type(module).__name__}.__init__ has called super().__init__(); "
             f"call it first"
         )
-    if hasattr(module, name) and not any(name in module.__dict__[r] for r in REGISTRIES):
+    if name not in module.__dict__[registry] and hasattr(module, name):
         raise KeyError(f"{type(module).__name__} has an attribute {name!r} already; choose another name")
     return name

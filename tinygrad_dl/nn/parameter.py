@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import dtypes
-from tinygrad_dl.tensor import Tensor, as_array
+from tinygrad_dl.tensor import Tensor, as_array, rebuild
 
 __all__ = ["Buffer", "Parameter"]
 
@@ -31,6 +31,12 @@ class Parameter(Tensor):
         self._edge = None
         if requires_grad:
             self.requires_grad_()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        # As in PyTorch, its gradient does not go with it: a copy of a model begins anew.
+        new: Parameter = rebuild(type(self), self._data.copy(), self.requires_grad)  # type: ignore[assignment]
+        memo[id(self)] = new
+        return new
 
 
 class Buffer(Tensor):

@@ -5,13 +5,14 @@ These functions are methods of `Module`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl import dtypes
-from tinygrad_dl.tensor import Tensor, as_array
+from tinygrad_dl.tensor import Tensor, as_array, wrap
 
 if TYPE_CHECKING:
     from tinygrad_dl.nn.module import Module
@@ -132,10 +133,19 @@ def get_buffer(self: Module, target: str) -> Tensor:
     return found
 
 
+EXTRA = "_extra_state"
+
+
+class StateDict(dict[str, Any]):
+    """A dict of tensors by name that also knows the `_version` of each module, in `_metadata`."""
+
+    _metadata: dict[str, dict[str, Any]]
+
+
 def state_dict(
     self: Module, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
 ) -> dict[str, Any]:
-    """All parameters and persistent buffers by name.
+    """All parameters and persistent buffers by name, and what `get_extra_state` of the modules returns.
 
     The tensors share the module's memory and are outside the graph; with `keep_vars` they are the very
     parameters. Copy them if they are to outlast training.
@@ -146,17 +156,37 @@ def state_dict(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.state_dict
     """
-    state: dict[str, Any] = {} if destination is None else destination
-    for name, tensor in self._parameters.items():
-        if tensor is not None:
-            state[prefix + name] = tensor if keep_vars else tensor.detach()
-    for name, buffer in self._buffers.items():
-        if buffer is not None and name not in self._non_persistent:
-            state[prefix + name] = buffer if keep_vars else buffer.detach()
+    state: dict[str, Any] = destination if destination is not None else StateDict()
+    if destination is None:
+        state._metadata = {}  # type: ignore[attr-defined]
+    metadata = {"version": self._version}
+    if hasattr(state, "_metadata"):
+        state._metadata[prefix[:-1]] = metadata
+    for hook in self._state_hooks("state_dict_pre"):
+        hook.function(self, prefix, keep_vars)
+    self._save_to_state_dict(state, prefix, keep_vars)
     for name, child in self._modules.items():
         if child is not None:
             child.state_dict(destination=state, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+    for hook in self._state_hooks("state_dict"):
+        changed = hook.function(self, state, prefix, metadata)
+        if changed is not None:
+            if hook.returns_nothing:
+                raise RuntimeError("a state_dict post-hook changes the dict that it gets and returns None")
+            state = changed
     return state
+
+
+def save_to_state_dict(self: Module, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+    """Puts this module's own parameters, buffers and extra state into `destination`; subclasses may add to it."""
+    for name, tensor in self._parameters.items():
+        if tensor is not None:
+            destination[prefix + name] = tensor if keep_vars else tensor.detach()
+    for name, buffer in self._buffers.items():
+        if buffer is not None and name not in self._non_persistent:
+            destination[prefix + name] = buffer if keep_vars else buffer.detach()
+    if self._defines("get_extra_state"):
+        destination[prefix + EXTRA] = self.get_extra_state()
 
 
 class IncompatibleKeys(NamedTuple):
@@ -169,6 +199,17 @@ class IncompatibleKeys(NamedTuple):
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
         return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+
+
+class Loading(NamedTuple):
+    """One call of `load_state_dict`: what is to be written at its end, if nothing is wrong."""
+
+    writes: list[Callable[[], None]]
+    assign: bool
+
+
+# The call that is under way in this thread; `_load_from_state_dict`, whose signature is PyTorch's, finds it here.
+_local = threading.local()
 
 
 def load_state_dict(
@@ -186,7 +227,7 @@ def load_state_dict(
 
     Raises:
         RuntimeError: names are missing or unexpected (if `strict`), shapes differ, complex values are to go into a real
-            parameter, or values into read-only memory; all are listed, and nothing is changed.
+            parameter, or values into read-only memory; all are listed, and no parameter and no buffer is changed.
 
     >>> import tinygrad_dl as td
     >>> a, b = td.nn.Linear(2, 3), td.nn.Linear(2, 3)
@@ -197,39 +238,123 @@ def load_state_dict(
     """
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"load_state_dict: expected a mapping of names to tensors, got {type(state_dict).__name__}")
-    own: dict[str, Tensor] = self.state_dict(keep_vars=True)
-    missing = [name for name in own if name not in state_dict]
-    unexpected = [name for name in state_dict if name not in own]
-    problems = []
+    metadata: dict[str, Any] = getattr(state_dict, "_metadata", {})
+    state = dict(state_dict)  # hooks may rename entries
+    missing: list[str] = []
+    unexpected: list[str] = []
+    problems: list[str] = []
+    before, loading = getattr(_local, "loading", None), Loading([], assign)
+    _local.loading = loading
+
+    def load(module: Module, local: dict[str, Any], prefix: str) -> None:
+        versions = metadata.get(prefix[:-1], {})
+        module._load_from_state_dict(local, prefix, versions, True, missing, unexpected, problems)
+        for name, child in module._modules.items():
+            if child is not None:
+                inner = f"{prefix}{name}."
+                load(child, {key: value for key, value in local.items() if key.startswith(inner)}, inner)
+        keys = IncompatibleKeys(missing, unexpected)
+        for hook in module._state_hooks("load_state_dict"):
+            if hook.function(module, keys) is not None:
+                raise AssertionError("a load_state_dict post-hook changes the lists that it gets and returns None")
+
+    try:
+        load(self, state, "")
+    finally:
+        _local.loading = before
     if strict and missing:
-        problems.append(f"missing (in the module, not in the state): {', '.join(missing)}")
+        problems.insert(0, f"missing (in the module, not in the state): {', '.join(missing)}")
     if strict and unexpected:
-        problems.append(f"unexpected (in the state, not in the module): {', '.join(unexpected)}")
-    arrays: dict[str, np.ndarray] = {}
-    for name, tensor in own.items():
-        if name not in state_dict:
-            continue
-        try:
-            arrays[name] = as_array(state_dict[name])
-        except (TypeError, ValueError):
-            problems.append(f"not a tensor: {name} is {type(state_dict[name]).__name__}")
-            continue
-        if arrays[name].shape != tensor.shape:
-            problems.append(f"shape: {name} has {arrays[name].shape} in the state, {tensor.shape} in the module")
-        elif dtypes.category(arrays[name].dtype) == 3 and dtypes.category(tensor.dtype) < 3 and not assign:
-            problems.append(f"dtype: {name} has {arrays[name].dtype} in the state, {tensor.dtype} in the module")
-        elif not assign and not tensor._data.flags.writeable and tensor._data is not arrays[name]:
-            problems.append(f"read-only: {name} is an array in the module that can't be changed; use assign=True")
+        problems.insert(min(1, len(problems)), f"unexpected (in the state, not in the module): {', '.join(unexpected)}")
     if problems:
         lines = "\n  ".join(problems)
         hint = "; load_state_dict(..., strict=False) leaves out missing and unexpected names" if strict else ""
         raise RuntimeError(
             f"load_state_dict: the state does not fit {type(self).__name__}:\n  {lines}\nnothing was changed{hint}"
         )
-    for name, array in arrays.items():
-        tensor = own[name]
-        if assign:
-            tensor.data = array
-        elif tensor._data is not array:
-            tensor._write(array.astype(tensor.dtype, copy=False), "load_state_dict")
+    for write in loading.writes:
+        write()
     return IncompatibleKeys(missing, unexpected)
+
+
+def load_from_state_dict(
+    self: Module,
+    state_dict: dict[str, Any],
+    prefix: str,
+    local_metadata: dict[str, Any],
+    strict: bool,
+    missing_keys: list[str],
+    unexpected_keys: list[str],
+    error_msgs: list[str],
+) -> None:
+    """Loads this module's own parameters, buffers and extra state; subclasses may rename entries before.
+
+    What is to be written is noted, and written once the whole state was found to fit.
+
+    Args:
+        state_dict: the entries below `prefix`, of submodules too.
+        local_metadata: what was saved beside the tensors: "version", the `_version` of the class.
+        strict: whether to look for unexpected names.
+        missing_keys, unexpected_keys, error_msgs: lists to add to.
+    """
+    for hook in self._state_hooks("load_state_dict_pre"):
+        module = (self,) if hook.with_module else ()
+        hook.function(*module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+    loading: Loading | None = getattr(_local, "loading", None)
+    now = Loading([], False) if loading is None else loading
+    buffers = {name: each for name, each in self._buffers.items() if name not in self._non_persistent}
+    own = {name: each for name, each in (*self._parameters.items(), *buffers.items()) if each is not None}
+    for name, tensor in own.items():
+        key = prefix + name
+        if key not in state_dict:
+            missing_keys.append(key)
+            continue
+        value = state_dict[key]
+        try:
+            array = as_array(value)
+        except (TypeError, ValueError):
+            error_msgs.append(f"not a tensor: {key} is {type(value).__name__}")
+            continue
+        if tensor.shape == () and array.shape == (1,):
+            array, value = array.reshape(()), array.reshape(())  # as such were saved long ago
+        if array.shape != tensor.shape:
+            error_msgs.append(f"shape: {key} has {array.shape} in the state, {tensor.shape} in the module")
+        elif now.assign:
+            now.writes.append(functools.partial(assigned, self, name, tensor, value, array))
+        elif array.dtype.kind == "c" != tensor.dtype.kind:
+            error_msgs.append(f"dtype: {key} has {array.dtype} in the state, {tensor.dtype} in the module")
+        elif not tensor._data.flags.writeable and tensor._data is not array:
+            error_msgs.append(f"read-only: {key} is an array in the module that can't be changed; use assign=True")
+        elif tensor._data is not array:
+            now.writes.append(functools.partial(copied, tensor, array))
+    key = prefix + EXTRA
+    if self._defines("set_extra_state"):
+        if key in state_dict:
+            now.writes.append(functools.partial(self.set_extra_state, state_dict[key]))
+        else:
+            missing_keys.append(key)
+    elif self._defines("get_extra_state") and key not in state_dict:
+        missing_keys.append(key)
+    if strict:
+        known = {*own, *self._modules} | ({EXTRA} if self._defines("set_extra_state") else set())
+        for key in state_dict:
+            first, dot, _ = key.removeprefix(prefix).partition(".")
+            if key.startswith(prefix) and (first not in known or bool(dot) != (first in self._modules)):
+                unexpected_keys.append(key)
+    if loading is None:  # called by itself
+        for write in now.writes:
+            write()
+
+
+def copied(tensor: Tensor, array: np.ndarray) -> None:
+    """Copies a loaded value into a tensor of the module."""
+    tensor._write(array.astype(tensor.dtype, copy=False), "load_state_dict")
+
+
+def assigned(module: Module, name: str, old: Tensor, value: Any, array: np.ndarray) -> None:
+    """Puts a loaded value in the place of a tensor of the module."""
+    if name in module._parameters:
+        new = value if isinstance(value, type(old)) else type(old)(array, requires_grad=old.requires_grad)
+        module._parameters[name] = new.requires_grad_(old.requires_grad)  # type: ignore[assignment]
+    else:
+        module._buffers[name] = value if isinstance(value, Tensor) else wrap(array)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -215,8 +215,14 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return result
 
 
-def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+def tensor_split(
+    input: Any, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: Any = None
+) -> tuple[Tensor, ...]:
     """`indices_or_sections` pieces of nearly equal size, or pieces cut at the indices listed. Views.
+
+    Args:
+        indices_or_sections: an integer or 0-d tensor (also `sections`), or a sequence or 1-d tensor of integers (also
+            `indices`).
 
     >>> import tinygrad_dl as td
     >>> td.arange(5).tensor_split(2), td.arange(5).tensor_split((1, 4))
@@ -225,14 +231,24 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Te
     Source: https://docs.pytorch.org/docs/stable/generated/torch.tensor_split.html
     """
     total = input.shape[normal_dim(dim, input.ndim)]
-    if isinstance(indices_or_sections, int):
-        count = indices_or_sections
+    given = [each for each in (indices_or_sections, indices, sections) if each is not None]
+    if len(given) != 1:
+        raise TypeError(f"tensor_split: expected a number of sections or indices to cut at, got {len(given)} of them")
+    (found,) = given
+    if isinstance(found, Tensor | np.ndarray):
+        if found.ndim > 1 or found.dtype.kind not in "iu":
+            raise TypeError(
+                f"tensor_split: expected a 0-d or 1-d tensor of integers, got {found.dtype} of shape {found.shape}"
+            )
+        found = found.tolist()
+    if isinstance(found, int):
+        count = found
         if count < 1:
             raise ValueError(f"tensor_split: expected at least one section, got {count}")
         size, larger = divmod(total, count)
         result: tuple[Tensor, ...] = split(input, [size + (i < larger) for i in range(count)], dim)
         return result
-    cuts = [0, *(max(0, min(total, i + total if i < 0 else i)) for i in map(int, indices_or_sections)), total]
+    cuts = [0, *(max(0, min(total, i + total if i < 0 else i)) for i in map(int, found)), total]
     head = (slice(None),) * normal_dim(dim, input.ndim)
     return tuple([input[(*head, slice(a, b))] for a, b in itertools.pairwise(cuts)])
 
@@ -249,8 +265,15 @@ def _at_least(ndim: int, tensor: Any) -> Any:
     return tensor.reshape((1,) * missing + tensor.shape) if missing > 0 else tensor
 
 
-def atleast_1d(tensor: Any) -> Any:
-    """The tensor with at least one dimension.
+def each_of(tensors: tuple[Any, ...], function: Callable[[Any], Any]) -> Any:
+    """The result for one tensor, or a tuple of results for several or for a sequence of them."""
+    if len(tensors) == 1 and not isinstance(tensors[0], tuple | list):
+        return function(tensors[0])
+    return tuple(map(function, tensors[0] if len(tensors) == 1 else tensors))
+
+
+def atleast_1d(*tensors: Any) -> Any:
+    """The tensor with at least one dimension; of several, or of a sequence, a tuple.
 
     >>> import tinygrad_dl as td
     >>> td.atleast_1d(td.tensor(1.0))
@@ -258,11 +281,11 @@ def atleast_1d(tensor: Any) -> Any:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_1d.html
     """
-    return _at_least(1, tensor)
+    return each_of(tensors, lambda tensor: _at_least(1, tensor))
 
 
-def atleast_2d(tensor: Any) -> Any:
-    """The tensor with at least two dimensions, the new ones in front.
+def atleast_2d(*tensors: Any) -> Any:
+    """The tensor with at least two dimensions, the new ones in front; of several, or of a sequence, a tuple.
 
     >>> import tinygrad_dl as td
     >>> td.atleast_2d(td.tensor([1.0, 2.0]))
@@ -270,11 +293,13 @@ def atleast_2d(tensor: Any) -> Any:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_2d.html
     """
-    return _at_least(2, tensor)
+    return each_of(tensors, lambda tensor: _at_least(2, tensor))
 
 
-def atleast_3d(tensor: Any) -> Any:
+def atleast_3d(*tensors: Any) -> Any:
     """The tensor with at least three dimensions: a vector in the middle one, a matrix in the first two.
+
+    Of several tensors, or of a sequence, a tuple.
 
     >>> import tinygrad_dl as td
     >>> td.atleast_3d(td.tensor([1.0, 2.0])).shape
@@ -282,9 +307,9 @@ def atleast_3d(tensor: Any) -> Any:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_3d.html
     """
-    if tensor.ndim >= 3:
-        return tensor
-    return tensor.reshape((*_at_least(2, tensor).shape, 1))
+    return each_of(
+        tensors, lambda tensor: tensor if tensor.ndim >= 3 else tensor.reshape((*_at_least(2, tensor).shape, 1))
+    )
 
 
 def hstack(tensors: Sequence[Any]) -> Tensor:

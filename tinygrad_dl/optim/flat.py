@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tinygrad_dl.dtypes import is_differentiable
 from tinygrad_dl.modes import enable_grad
 from tinygrad_dl.optim.block import CHUNK, Array, Block, Memory, State
 from tinygrad_dl.optim.optimizer import Group, Optimizer
@@ -138,6 +139,8 @@ class Layout:
         self.blocks: list[Block] = []
         together: dict[Any, list[Tensor]] = {}
         for p in params:
+            if not is_differentiable(p.dtype):
+                continue  # a frozen mask or count: it never has a gradient
             if may_move(p):
                 together.setdefault(p.dtype, []).append(p)
             else:

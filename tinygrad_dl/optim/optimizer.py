@@ -140,8 +140,6 @@ class Optimizer:
                     f"{where}, of shape {p.shape}, was computed by {p.grad_fn!r}; only leaf tensors can be optimised: "
                     f"pass the tensor it was computed from, or its detach().requires_grad_()"
                 )
-            if not dtypes.is_differentiable(p.dtype):
-                raise ValueError(f"{where} has dtype {p.dtype}, which can't have a gradient; convert it with .float()")
             if not p._data.flags.writeable:
                 raise ValueError(
                     f"{where}, of shape {p.shape}, is a read-only array, which no optimiser can change; make it from a "

@@ -107,8 +107,7 @@ class _Conv(Convolution):
         shape = (in_channels, out_channels, kernel_size, stride, padding, dilation)
         self._configure(*shape, groups, bias, padding_mode, device, dtype)
         # Says here what would be refused at the first call.
-        pairs = self._pairs()
-        self._around = [n for pair in pairs[::-1] for n in pair]
+        self._around = [n for pair in self._pairs()[::-1] for n in pair]
 
     def _pairs(self) -> tuple[tuple[int, int], ...]:
         """The padding as numbers: before and after, for each dimension."""
@@ -117,13 +116,12 @@ class _Conv(Convolution):
 
     def forward(self, input: Any) -> Tensor:
         """The convolution of a batch (N, C, ...), or of one sample (C, ...)."""
-        own = self._parameters
         padding: Any = self.padding
         if self.padding_mode != "zeros":
             if any(self._around):
                 input = pad(input, self._around, self.padding_mode)
             padding = 0
-        return convolve(self.k, input, own["weight"], own["bias"], self.stride, padding, self.dilation, self.groups)
+        return convolve(self.k, input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 class Conv1d(_Conv):
@@ -229,11 +227,11 @@ class _ConvTranspose(Convolution):
 
     def forward(self, input: Any, output_size: Any = None) -> Tensor:
         """The transposed convolution; `output_size`, if given, says which of the possible sizes is wanted."""
-        own, more = self._parameters, self.output_padding
+        more = self.output_padding
         if output_size is not None:
             more = self._padding_for(tuple(input.shape), tuple(output_size))
         return convolve_transposed(
-            self.k, input, own["weight"], own["bias"], self.stride, self.padding, more, self.groups, self.dilation
+            self.k, input, self.weight, self.bias, self.stride, self.padding, more, self.groups, self.dilation
         )
 
     def _padding_for(self, shape: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...]:

@@ -87,7 +87,7 @@ class Embedding(Module):
 
     def forward(self, input: Any) -> Any:
         """The rows that the integers name."""
-        return embedding(input, self._parameters["weight"], self.padding_idx, self.max_norm, self.norm_type)
+        return embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type)
 
     def extra_repr(self) -> str:
         text = f"{self.num_embeddings}, {self.embedding_dim}"

@@ -55,8 +55,7 @@ class GroupNorm(Affine):
 
     def forward(self, input: Any) -> Any:
         """The normalised input."""
-        own = self._parameters
-        return group_norm(input, self.num_groups, own["weight"], own["bias"], self.eps)
+        return group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         return (
@@ -90,14 +89,15 @@ class InstanceNorm(BatchNorm):
                 f"{type(self).__name__}: expected an input of shape {self.shapes} with C={self.num_features} channels, "
                 f"got {input.shape}"
             )
-        own = self._parameters
+        # Statistics of the batch unless it evaluates with those that it tracks; they move in training alone.
+        own = self.training or not self.track_running_stats
         out = instance_norm(
             input if batch else input.unsqueeze(0),
             self.running_mean,
             self.running_var,
-            own["weight"],
-            own["bias"],
-            self.training or self.running_mean is None,
+            self.weight,
+            self.bias,
+            own or self.running_mean is None,
             0.0 if self.momentum is None else self.momentum,
             self.eps,
         )

@@ -63,8 +63,12 @@ class Linear(Module):
 
     def forward(self, input: Any) -> Any:
         """input @ weight.T + bias."""
-        own = self._parameters  # faster than self.weight
-        return linear(input, own["weight"], own["bias"])
+        own = self._parameters
+        try:  # faster than self.weight
+            weight, bias = own["weight"], own["bias"]
+        except KeyError:  # something else stands under the name: a computed weight, a property
+            weight, bias = self.weight, self.bias
+        return linear(input, weight, bias)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

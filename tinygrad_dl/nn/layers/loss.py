@@ -222,7 +222,7 @@ class CrossEntropyLoss(WeightedLoss):
 
     def forward(self, input: Any, target: Any) -> Any:
         return functional.cross_entropy(
-            input, target, self._buffers["weight"], self.ignore_index, self.reduction, self.label_smoothing
+            input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
         )
 
 
@@ -241,7 +241,7 @@ class NLLLoss(WeightedLoss):
         self.ignore_index = ignore_index
 
     def forward(self, input: Any, target: Any) -> Any:
-        return functional.nll_loss(input, target, self._buffers["weight"], self.ignore_index, self.reduction)
+        return functional.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
 
 
 class BCELoss(WeightedLoss):
@@ -258,7 +258,7 @@ class BCELoss(WeightedLoss):
         super().__init__(weight, reduction)
 
     def forward(self, input: Any, target: Any) -> Any:
-        return functional.binary_cross_entropy(input, target, self._buffers["weight"], self.reduction)
+        return functional.binary_cross_entropy(input, target, self.weight, self.reduction)
 
 
 class BCEWithLogitsLoss(WeightedLoss):
@@ -276,10 +276,7 @@ class BCEWithLogitsLoss(WeightedLoss):
         self.register_buffer("pos_weight", pos_weight)
 
     def forward(self, input: Any, target: Any) -> Any:
-        own = self._buffers
-        return functional.binary_cross_entropy_with_logits(
-            input, target, own["weight"], self.reduction, own["pos_weight"]
-        )
+        return functional.binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight)
 
 
 class GaussianNLLLoss(Loss):

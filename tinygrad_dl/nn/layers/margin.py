@@ -28,7 +28,7 @@ class MultiMarginLoss(WeightedLoss):
         self.p, self.margin = p, margin
 
     def forward(self, input: Any, target: Any) -> Any:
-        weight = self._buffers["weight"]
+        weight = self.weight
         return functional.multi_margin_loss(input, target, self.p, self.margin, weight, self.reduction)
 
 
@@ -63,7 +63,7 @@ class MultiLabelSoftMarginLoss(WeightedLoss):
         super().__init__(weight, reduction)
 
     def forward(self, input: Any, target: Any) -> Any:
-        return functional.multilabel_soft_margin_loss(input, target, self._buffers["weight"], self.reduction)
+        return functional.multilabel_soft_margin_loss(input, target, self.weight, self.reduction)
 
 
 class TripletMarginWithDistanceLoss(Loss):

@@ -43,6 +43,7 @@ class BatchNorm(Affine):
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
+    _version = 2  # the first one did not save num_batches_tracked
     dims: tuple[int, ...] = ()
     shapes = ""
 
@@ -88,6 +89,13 @@ class BatchNorm(Affine):
         self.reset_running_stats()
         super().reset_parameters()
 
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *more: Any
+    ) -> None:
+        if local_metadata.get("version", 1) < 2 and self.track_running_stats and self.num_batches_tracked is not None:
+            state_dict.setdefault(prefix + "num_batches_tracked", self.num_batches_tracked)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *more)
+
     def forward(self, input: Any) -> Any:
         """The normalised input; in training the running statistics move."""
         if input.ndim not in self.dims or input.shape[1] != self.num_features:
@@ -95,18 +103,18 @@ class BatchNorm(Affine):
                 f"{type(self).__name__}: expected an input of shape {self.shapes} with C={self.num_features} channels "
                 f"in dimension 1, got {input.shape}"
             )
-        own, buffers = self._parameters, self._buffers
-        mean, var = buffers["running_mean"], buffers["running_var"]
-        momentum = self.momentum
-        if self.training and mean is not None:
-            tracked = buffers["num_batches_tracked"]
+        mean, var, momentum = self.running_mean, self.running_var, self.momentum
+        training = self.training or (mean is None and var is None)
+        if self.training and self.track_running_stats:
+            tracked = self.num_batches_tracked
             if tracked is not None:
                 tracked._data += 1
                 if momentum is None:  # the plain average of all batches so far
                     momentum = 1.0 / int(tracked._data)
-        training = self.training or mean is None
+        elif self.training:  # switched off later: there are statistics, which stay
+            mean = var = None
         return batch_norm(
-            input, mean, var, own["weight"], own["bias"], training, 0.0 if momentum is None else momentum, self.eps
+            input, mean, var, self.weight, self.bias, training, 0.0 if momentum is None else momentum, self.eps
         )
 
     def extra_repr(self) -> str:
@@ -206,8 +214,7 @@ class LayerNorm(Affine):
 
     def forward(self, input: Any) -> Any:
         """The normalised input."""
-        own = self._parameters
-        return normalize_rows(input, self.normalized_shape, own["weight"], own["bias"], self.eps)
+        return normalize_rows(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         return (

@@ -151,14 +151,20 @@ class RNNBase(Module):
 
     def _run(self, input: Any, given: tuple[Any, ...] | None, lengths: Any) -> tuple[Any, tuple[Any, ...]]:
         """All layers, on (L, N, features)."""
-        own, directions = self._parameters, self._directions
+        directions = self._directions
         last: list[list[Any]] = [[] for _ in self.states]
         for layer in range(self.num_layers):
             outputs = []
             for direction in range(directions):
                 index = layer * directions + direction
                 first = [None if given is None else each[index] for each in given or self.states]
-                parameters = [own[name] for name in self._names[index]] + ([] if self.bias else [None, None])
+                if self._names[index][0].endswith("_reverse") != (direction == 1):
+                    raise RuntimeError(
+                        f"{type(self).__name__}: bidirectional={self.bidirectional} does not fit the parameters, which "
+                        f"were made for {not self.bidirectional}; make a new layer"
+                    )
+                parameters = [getattr(self, name) for name in self._names[index][: 4 if self.bias else 2]]
+                parameters += [None] * (4 - len(parameters))
                 output, *states = self._layer(input, first, parameters, direction == 1, lengths)
                 outputs.append(output)
                 for into, state in zip(last, states, strict=True):

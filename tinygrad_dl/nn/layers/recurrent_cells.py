@@ -66,8 +66,7 @@ class Cell(Module):
         single = input.ndim == 1
         if single:
             input, values = input.unsqueeze(0), [None if each is None else each.unsqueeze(0) for each in values]
-        own = self._parameters
-        parameters = [own[each] for each in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        parameters = [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
         found = tuple(self._step(input.unsqueeze(0), values, parameters))
         if single:
             found = tuple(each.squeeze(0) for each in found)

@@ -38,29 +38,39 @@ def total_norm(arrays: list[np.ndarray], norm_type: float, error_if_nonfinite: b
         with np.errstate(over="ignore"):
             for a in arrays:
                 flat = a.reshape(-1)
+                flat = flat.view(flat.real.dtype) if flat.dtype.kind == "c" else flat
                 # Half precision overflows in the squares.
                 squares += float(flat.dot(flat) if a.itemsize >= 4 else np.square(flat, dtype=np.float32).sum())
         norm = squares**0.5
         if not (1e-30 < squares < 1e30) and squares == squares:  # float32 lost it: once more, in double precision
-            norm = float(np.sqrt(sum(float(np.square(a, dtype=np.float64).sum()) for a in arrays)))
+            norm = float(np.sqrt(sum(float(np.square(np.absolute(a), dtype=np.float64).sum()) for a in arrays)))
     elif order == float("inf"):
-        norm = max((float(np.absolute(a).max()) if a.size else 0.0) for a in arrays)
+        norm = float(np.max([np.absolute(a).max() for a in arrays if a.size], initial=0.0))  # a nan stays one
+    elif order == -float("inf"):
+        norm = float(np.min([np.absolute(a).min() for a in arrays if a.size], initial=np.inf))
     elif order == 0.0:
         norm = float(sum(np.count_nonzero(a) > 0 for a in arrays))
-    elif order > 0:
-        norm = sum(float((np.absolute(a).astype(np.float64) ** order).sum()) for a in arrays) ** (1 / order)
+    elif order == order:
+        with np.errstate(divide="ignore"):  # of a negative order, a zero makes the norm zero
+            powers = [(np.absolute(a).astype(np.float64) ** order).sum() for a in arrays]
+            norm = float(np.float64(sum(powers)) ** (1 / order))
     else:
-        raise ValueError(f"expected norm_type >= 0 or infinity, got {norm_type}")
+        raise ValueError(f"expected a number as norm_type, got {norm_type}")
     if error_if_nonfinite and not np.isfinite(norm):
         raise RuntimeError(
             f"the total norm of order {norm_type} of the gradients is {norm}, so they can't be clipped; look for "
             f"the parameter whose .grad is not finite, or pass error_if_nonfinite=False"
         )
-    return np.asarray(norm, arrays[0].dtype if arrays[0].itemsize >= 4 else np.float32)
+    return np.asarray(norm, arrays[0].real.dtype if arrays[0].itemsize >= 4 else np.float32)
 
 
-def get_total_norm(tensors: Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False) -> Tensor:
-    """The norm of all elements of several tensors together.
+def get_total_norm(
+    tensors: Iterable[Tensor],
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """The norm of all elements of several tensors together. `foreach` makes no difference.
 
     >>> import tinygrad_dl as td
     >>> td.nn.utils.get_total_norm([td.tensor([3.0]), td.tensor([4.0])])
@@ -71,8 +81,8 @@ def get_total_norm(tensors: Iterable[Tensor], norm_type: float = 2.0, error_if_n
     return wrap(total_norm([t._data for t in tensors], norm_type, error_if_nonfinite))
 
 
-def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any) -> None:
-    """Scales the gradients by max_norm / total_norm, if that is below 1.
+def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any, foreach: bool | None = None) -> None:
+    """Scales the gradients by max_norm / total_norm, if that is below 1. `foreach` makes no difference.
 
     >>> import tinygrad_dl as td
     >>> w = td.ones(2, requires_grad=True)
@@ -97,14 +107,19 @@ def scale(arrays: list[np.ndarray], factor: float, what: str) -> None:
 
 
 def clip_grad_norm_(
-    parameters: Any, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+    parameters: Any,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
 ) -> Tensor:
     """Scales all gradients down, in place, so that their norm together is at most `max_norm`.
 
     Args:
         parameters: a tensor or several; those without a gradient are left out.
-        norm_type: the p of the norm; may be infinity.
+        norm_type: the p of the norm; may be infinity, or negative.
         error_if_nonfinite: raise if the norm is nan or infinite.
+        foreach: accepted, and makes no difference.
 
     Returns:
         The norm before scaling.
@@ -130,8 +145,10 @@ def clip_grad_norm_(
     return wrap(norm)
 
 
-def clip_grad_value_(parameters: Any, clip_value: float) -> None:
+def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
     """Limits each element of the gradients, in place, to between -clip_value and clip_value.
+
+    `foreach` is accepted, and makes no difference.
 
     >>> import tinygrad_dl as td
     >>> w = td.zeros(2, requires_grad=True)
