@@ -115,3 +115,76 @@ def test_overwriting_cuts_the_old_graph():
         w = x * 3
     w.zero_()
     assert w.tolist() == [0, 0]
+
+
+def test_writing_into_integers_or_bools_records_nothing():
+    x = leaf(1.5, 0)
+    whole, truth, rows = td.zeros(2, dtype=td.int64), td.zeros(2, dtype=td.bool), td.zeros(2, 2, dtype=td.int32)
+    whole.copy_(x)
+    truth[...] = x
+    rows[0] = x
+    assert not (whole.requires_grad or truth.requires_grad or rows.requires_grad)
+    assert whole.tolist() == [1, 0]
+    assert truth.tolist() == [True, False]
+    assert rows.tolist() == [[1, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda base, w: base.add_(w),
+        lambda base, w: base.mul_(w),
+        lambda base, w: base.copy_(td.ones(2, 2) * w),
+        lambda base, w: base.__setitem__(0, w),
+        lambda base, w: base[:1].detach() is None or base.masked_fill_(base == 0, w.sum()),
+    ],
+)
+@pytest.mark.parametrize(
+    "look", [lambda base: base[0], lambda base: base.T, lambda base: base.split(1)[1], lambda base: base[:1][0]]
+)
+def test_views_from_before_their_base_joined_the_graph_are_refused(look, change):
+    base, w = td.zeros(2, 2), leaf(1, 2)
+    view = look(base)
+    change(base, w)
+    assert view.requires_grad  # so that nobody takes its values for constants
+    with pytest.raises(RuntimeError, match="view whose base was changed in place after the view was taken"):
+        (view.sum() + base.sum()).backward()
+    (look(base).sum() + base.sum()).backward()
+
+
+def test_a_recorded_change_of_one_piece_of_a_split_is_refused():
+    base, w = td.zeros(4), leaf(1)
+    for piece in (*base.split(2), *base.chunk(2), *base.unbind()):
+        with pytest.raises(RuntimeError, match="in-place change of a view"):
+            piece.add_(w)
+    assert base.tolist() == [0, 0, 0, 0]
+
+
+def test_only_as_many_views_are_remembered_as_there_are():
+    base = td.zeros(3)
+    kept = [base[:1] for _ in range(20)]
+    for _ in range(1000):
+        base[1:]
+    assert len(base._views) <= 2 * len(kept) + 16
+    base.add_(leaf(1, 2, 3))
+    assert all(view.requires_grad for view in kept)
+
+
+def test_what_is_retained_is_the_gradient_of_the_newest_value():
+    x = leaf(1, 2)
+    a = x * 1
+    a.retain_grad()
+    a.mul_(2)
+    a.sum().backward()
+    assert a.grad.tolist() == [1, 1]
+    assert x.grad.tolist() == [2, 2]
+    var, mean = td.var_mean(leaf(1, 2, 6), dim=0)
+    mean.retain_grad()
+    mean.mul_(3)
+    (mean + var).backward()
+    assert mean.grad.item() == 1
+    a = x * 1
+    a.retain_grad()
+    a.register_hook(lambda g: g * 5)  # what is retained has gone through all hooks
+    a.sum().backward()
+    assert a.grad.tolist() == [5, 5]

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_dl import dtypes, function
 from tinygrad_dl import modes as grad_mode
 from tinygrad_dl.creation import zeros_like
-from tinygrad_dl.engine import Edge, propagate
+from tinygrad_dl.engine import ALONE, Edge, held_alone, mutations, propagate
 from tinygrad_dl.function import Function
 from tinygrad_dl.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from tinygrad_dl.tensor import Tensor, as_array, wrap
@@ -44,7 +44,7 @@ def __getattr__(name: str) -> Any:
     return getattr(testing, name)
 
 
-_accumulating = threading.Lock()  # two threads may bring a gradient to the same leaf
+_accumulating = threading.RLock()  # two threads may bring a gradient to the same leaf, or a signal's handler
 
 
 def backward(
@@ -77,13 +77,13 @@ def backward(
     """
     roots, seeds = _starts(_sequence(tensors), grad_tensors, create_graph, "backward")
     targets = None if inputs is None else _targets(_sequence(inputs), "backward")
-    found, owned = _propagate(roots, seeds, targets, retain_graph, create_graph)
+    found = _propagate(roots, seeds, targets, retain_graph, create_graph)
     into = {} if inputs is None else dict(zip(targets or (), _sequence(inputs), strict=True))
     with _accumulating:
-        for edge, g in found.items():
+        for edge in found:
             tensor = into[edge] if into else edge.variable  # type: ignore[union-attr]
             if tensor is not None:
-                _accumulate(tensor, g, edge in owned)
+                _accumulate(tensor, found, edge)
 
 
 def grad(
@@ -136,21 +136,18 @@ def grad(
     tensors = _sequence(inputs)
     targets = _targets(tensors, "grad")
     roots, seeds = _starts(_sequence(outputs), grad_outputs, create_graph, "grad")
-    found, owned = _propagate(roots, seeds, targets, retain_graph, create_graph)
+    found = _propagate(roots, seeds, targets, retain_graph, create_graph)
     results = []
     for position, (edge, tensor) in enumerate(zip(targets, tensors, strict=True)):
-        g = found.get(edge)
-        if g is None:
+        if edge not in found:
             if not allow_unused:
                 raise RuntimeError(
                     f"grad: input {position} of shape {tensor.shape} was not used to compute the outputs; pass "
                     f"allow_unused=True for None in its place, or materialize_grads=True for zeros"
                 )
             results.append(zeros_like(tensor, requires_grad=create_graph) if materialize_grads else None)
-        elif isinstance(g, Tensor):
-            results.append(g)
         else:
-            results.append(wrap(g if edge in owned else g.copy()))
+            results.append(_own(found, edge))
     return tuple(results)
 
 
@@ -160,7 +157,7 @@ def _propagate(
     targets: list[Edge] | None,
     retain_graph: bool | None,
     create_graph: bool,
-) -> tuple[dict[Edge, Any], set[Edge]]:
+) -> dict[Edge, Any]:
     retain = create_graph if retain_graph is None else retain_graph
     if not create_graph:
         return propagate(roots, seeds, targets, retain)
@@ -229,13 +226,30 @@ def _starts(tensors: Sequence[Tensor], gradients: Any, create_graph: bool, what:
     return edges, seeds
 
 
-def _accumulate(tensor: Tensor, g: Any, owned: bool) -> None:
-    old = tensor._grad
+def _accumulate(tensor: Tensor, found: dict[Edge, Any], edge: Edge) -> None:
+    """Adds what was found at an edge to a tensor's `.grad`, which from then on is the user's."""
+    if tensor._grad is None:
+        new = _own(found, edge)
+        if tensor._grad is None:  # a signal's handler may have been here since, but can't come in between now
+            tensor._grad = new
+            return
+    old, g = tensor._grad, found[edge]
     if isinstance(g, Tensor):
-        tensor._grad = g if old is None else old + g
-    elif old is None:
-        tensor._grad = wrap(g if owned else g.copy())
+        with enable_grad():
+            tensor._grad = old + g
     elif old._edge is None and old.shape == g.shape and old._data.flags.writeable:
         np.add(old._data, g, out=old._data)
+        mutations.record(old._data, "backward, which added to a .grad")  # somebody may have computed with it
     else:
         tensor._grad = old + wrap(g)
+
+
+def _own(found: dict[Edge, Any], edge: Edge) -> Tensor:
+    """The gradient found at an edge as a tensor whose array nobody else holds: it is going to be the user's."""
+    if not isinstance(found[edge], Tensor):
+        return wrap(found[edge] if held_alone(found, edge) else found[edge].copy())
+    alone = getrefcount(found[edge]) <= ALONE and getrefcount(found[edge]._data) <= ALONE
+    if alone and found[edge]._data.base is None:
+        return found[edge]
+    with enable_grad():
+        return found[edge].clone()

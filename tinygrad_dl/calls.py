@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import numpy as np
 
 from tinygrad_dl import dtypes
-from tinygrad_dl.engine import Leaf, Node, Output, next_seq
+from tinygrad_dl.engine import Node, Output, next_seq
 from tinygrad_dl.modes import modes, threads
-from tinygrad_dl.tensor import Tensor, as_array, wrap
+from tinygrad_dl.tensor import Tensor, Views, as_array, wrap
 
 if TYPE_CHECKING:
     from tinygrad_dl.op import Op
@@ -220,32 +220,26 @@ def summary(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def connect_outputs(node: Node, results: list[Tensor], base: Any = None) -> None:
+def connect_outputs(node: Node, results: list[Tensor]) -> None:
     """Gives each floating output of a node its edge."""
     node.shape = tuple(t._data.shape for t in results)
     node.dtype = tuple(t._data.dtype for t in results)
     for index, result in enumerate(results):
         result._edge = output_edge(node, index)
-        if base is not None:
-            note_view(result, base)
-            register_view(result)
 
 
 def note_view(result: Tensor, base: Any) -> None:
-    """Remembers of which tensor a result shows the memory."""
+    """Remembers of which tensor a result shows the memory, and lets that tensor find it."""
     if isinstance(base, Tensor):
         shown, data = result._data.base, base._data
         if shown is data or (shown is not None and shown is data.base):
-            result._base = base if base._base is None else base._base
-
-
-def register_view(result: Tensor) -> None:
-    """Lets a computed base find its recorded views, should it be changed in place."""
-    base = result._base
-    if base is not None and type(base._edge) is not Leaf and base._edge is not None:
-        if base._views is None:
-            base._views = []
-        base._views.append(weakref.ref(result))
+            result._base = root = base if base._base is None else base._base
+            views = root._views
+            if views is None:
+                views = root._views = Views()
+            elif len(views) >= views.limit:
+                views.drop_dead()
+            views.append(ref(result))
 
 
 def output_edge(node: Node, index: int) -> Output | None:
@@ -275,5 +269,4 @@ SCOPE: dict[str, Any] = {
     "explain": explain,
     "connect_outputs": connect_outputs,
     "note_view": note_view,
-    "register_view": register_view,
 }

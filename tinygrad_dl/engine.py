@@ -15,6 +15,7 @@ import itertools
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -223,11 +224,10 @@ def propagate(
     targets: Iterable[Edge] | None = None,
     retain: bool = False,
     taped: bool = False,
-) -> tuple[dict[Edge, Gradient], set[Edge]]:
+) -> dict[Edge, Gradient]:
     """Runs the chain rule backwards from the roots, each with the gradient that it starts from.
 
-    Returns the gradients at the targets (at every leaf if None), and those of them whose array the
-    pass made itself, which may be kept without a copy. Only paths to the targets are visited.
+    Returns the gradients at the targets (at every leaf if None). Only paths to the targets are visited.
 
     Complex gradients are carried as their conjugates, so that a rule is "times the derivative" for real
     and complex numbers alike.
@@ -238,10 +238,7 @@ def propagate(
     if targets is not None:
         useful = leading_to(nodes, wanted)
         nodes = [node for node in nodes if node in useful]
-    # A gradient may be shared with another edge or with a saved array (`add` hands on the one it
-    # got), so the first sum is made out of place; into `owned` ones we may add in place.
     grads: dict[Edge, Gradient] = {}
-    owned: set[Edge] = set()
     found: dict[Edge, Gradient] = {}
     for root, seed in zip(roots, seeds, strict=True):
         g = conjugate(seed)
@@ -250,12 +247,12 @@ def propagate(
     ndarray, pop, changed = np.ndarray, grads.pop, mutations.latest
     usual, double = float32, float64
     for node in nodes:
+        if node.hooks is not None and node in grads:
+            run_hooks(node.hooks, grads, node)
+            changed = mutations.latest  # hooks are the user's code, and may change something
         g = pop(node, None)
         if g is None:
             continue
-        if node.hooks is not None:
-            g = run_hooks(node.hooks, g)
-            changed = mutations.latest  # hooks are the user's code, and may change something
         if useful is not None and node in wanted:
             found[node] = conjugate(g)
             if not any(edge in useful for edge in node.edges):
@@ -289,26 +286,21 @@ def propagate(
                 gx = conform(gx, edge, node)
             if edge not in grads:
                 grads[edge] = gx
-                if type(edge) is Leaf and is_fresh(gx, g, saved):
-                    owned.add(edge)
-            elif edge in owned and not taped:
+            elif taped:
+                grads[edge] = grads[edge] + gx
+            elif held_alone(grads, edge):
                 np.add(grads[edge], gx, out=grads[edge])
             else:
-                total = grads[edge] + gx
-                grads[edge] = total if taped else np.asarray(total)
-                owned.add(edge)
+                grads[edge] = np.asarray(grads[edge] + gx)
         if plan.frees and not retain:
             node.saved = None
 
     for leaf in leaves:
         if leaf in grads and leaf in wanted:
-            g = grads[leaf]
             if leaf.hooks is not None:
-                g = run_hooks(leaf.hooks, g)
-                if g is not grads[leaf]:
-                    owned.discard(leaf)
-            found[leaf] = conjugate(g)
-    return found, owned
+                run_hooks(leaf.hooks, grads, leaf)
+            found[leaf] = conjugate(grads.pop(leaf))
+    return found
 
 
 def freed(node: Node) -> RuntimeError:
@@ -320,12 +312,14 @@ def freed(node: Node) -> RuntimeError:
     )
 
 
-def run_hooks(hooks: list[Hook], g: Gradient) -> Gradient:
-    """The gradient as the hooks leave it."""
-    g = conjugate(g)
-    for hook in hooks:
+def run_hooks(hooks: list[Hook], grads: dict[Edge, Gradient], edge: Edge) -> None:
+    """Leaves the gradient at an edge as the hooks want it; what they are shown is held by nobody else."""
+    if type(grads[edge]) is np.ndarray and not held_alone(grads, edge):
+        grads[edge] = grads[edge].copy()
+    g = conjugate(grads[edge])
+    for hook in tuple(hooks):
         g = hook(g)
-    return conjugate(g)
+    grads[edge] = conjugate(g)
 
 
 def conjugate(g: Gradient) -> Gradient:
@@ -341,14 +335,18 @@ def materialize(g: Gradient | None, shape: tuple[int, ...], dtype: np.dtype[Any]
     return np.zeros(shape, dtype) if g is None and dtype.kind in "fcV" else g
 
 
-def is_fresh(gx: Gradient, g: Gradient, saved: Any) -> bool:
-    """Whether a rule made this array itself: it is no view, not what it got, not what was saved."""
-    if type(gx) is not np.ndarray or gx.base is not None or gx is g:
-        return False
-    for value in saved:
-        if value is gx or (type(value) in (list, tuple) and any(each is gx for each in value)):
-            return False
-    return True
+_probe = {0: np.empty(0)}
+ALONE = getrefcount(_probe[0])  # what is counted of an object to which a dict alone refers
+
+
+def held_alone(holder: dict[Any, Any], key: Any) -> bool:
+    """Whether nobody but this dict holds its array: only then may it be added into, or given away uncopied.
+
+    This is the whole of the engine's ownership. A rule may return the array that it got, one that it keeps, one that
+    was saved, or the same one twice, and a hook may keep what it saw: each of them refers to the array, and the
+    interpreter counts references. A view shares memory without being counted, so it is never held alone.
+    """
+    return getrefcount(holder[key]) <= ALONE and holder[key].base is None and holder[key].flags.writeable
 
 
 class Mutations:

@@ -98,8 +98,10 @@ def call_source(
         ]
     else:
         lines.append("    results = [wrap(each) for each in out]")
+        if view:
+            lines.append("    for result in results: note_view(result, base)")
     if records:
-        lines += _record(parameters, tensors, sequence, outputs, view, aux, plans)
+        lines += _record(parameters, tensors, sequence, outputs, aux, plans)
     returned = "result" if outputs is None else "tuple(results)" if outputs is tuple else "returns(*results)"
     return "\n".join([*lines, f"    return {returned}", ""])
 
@@ -164,7 +166,6 @@ def _record(
     tensors: tuple[str, ...],
     sequence: str | None,
     outputs: Any,
-    view: bool,
     aux: tuple[str, ...],
     plans: tuple[tuple[int, tuple[str, ...]], ...],
 ) -> list[str]:
@@ -198,9 +199,7 @@ def _record(
     if outputs is None:
         lines.append("        node.shape = out.shape; node.dtype = out.dtype; result._edge = node")
     else:
-        lines.append("        connect_outputs(node, results" + (", base)" if view else ")"))
-    if view and outputs is None:
-        lines.append("        register_view(result)")
+        lines.append("        connect_outputs(node, results)")
     if outputs is None:
         lines.append("    else: result._edge = None")
     return lines

@@ -45,7 +45,8 @@ class Tensor:
     _data: np.ndarray
     _edge: Edge | None  # what made it, or its Leaf if it requires a gradient; else None
     _base: Tensor | None = None  # the tensor of which it is a view
-    _views: list[weakref.ref[Tensor]] | None = None  # recorded views of it, if it is no leaf
+    _views: Views | None = None  # its views, and theirs
+    _keeper: RemovableHandle | None = None  # what `retain_grad` asked for
     _grad: Tensor | None = None
 
     def __init__(self, data: Any = (), dtype: Any = None, requires_grad: bool = False):
@@ -177,7 +178,7 @@ class Tensor:
     def grad(self) -> Tensor | None:
         """The gradient that backward has brought, or None. Assigned, it has this tensor's shape and dtype."""
         found = self._grad
-        if found is None and not self.is_leaf and "_retains" not in self.__dict__:
+        if found is None and not self.is_leaf and self._keeper is None:
             warnings.warn(
                 "the .grad of a tensor that was computed is always None: backward brings gradients to leaves; call "
                 "retain_grad() on it before backward, or ask for td.autograd.grad(loss, tensor)",
@@ -262,19 +263,18 @@ class Tensor:
         """Asks backward to keep this computed tensor's gradient in `.grad` too."""
         if self._edge is None:
             raise RuntimeError("retain_grad: this tensor requires no gradient; call requires_grad_() on its inputs")
-        if self.is_leaf or "_retains" in self.__dict__:
+        if self.is_leaf or self._keeper is not None:
             return
-        self.__dict__["_retains"] = True
-        keeper = weakref.ref(self)
+        this = weakref.ref(self)
 
         def keep(g: Any) -> Any:
-            tensor = keeper()
+            tensor = this()
             if tensor is not None:
-                new = wrap(g.copy()) if isinstance(g, np.ndarray) else g
+                new = wrap(g.copy()) if isinstance(g, np.ndarray) else g.clone()
                 tensor._grad = new if tensor._grad is None else tensor._grad + new
             return g
 
-        self._hook(keep)
+        self._keeper = self._hook(keep)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Calls `hook(gradient)` when the gradient of this tensor is known; what it returns replaces it.
@@ -312,7 +312,9 @@ class Tensor:
         assert edge is not None
         if edge.hooks is None:
             edge.hooks = []
-        edge.hooks.append(function)
+        # What is retained is what the other hooks make of the gradient, so that one stays the last.
+        last = len(edge.hooks) - (self._keeper is not None)
+        edge.hooks.insert(last, function)
         return RemovableHandle(edge.hooks, function)
 
     # -- conversion ------------------------------------------------------------------------------
@@ -438,21 +440,30 @@ class Tensor:
     def _assign(self, result: Tensor, what: str) -> Tensor:
         """Takes over a result's values and its place in the graph: every in-place operation ends here."""
         recorded = modes.grad and (result._edge is not None or self._edge is not None)
-        if recorded:
+        if recorded and dtypes.is_differentiable(self.dtype):
             self._require_recordable(what)
             node, old = result._edge, self._data
             if type(node) is Node and node.saved and any(value is old for value in node.saved):
                 kept = old.copy()  # its own rule reads what is about to be overwritten
                 node.saved = tuple(kept if value is old else value for value in node.saved)
-        self._write(result._data, what)
-        if recorded:
-            self._edge = result._edge
-            for view in self._views or ():
-                tensor = view()
-                if tensor is not None:
-                    tensor._edge = stale_node(tensor, what)
-            self._views = None
+            self._write(result._data, what)
+            self._continue_from(result._edge, what)
+        else:
+            self._write(result._data, what)
         return self
+
+    def _continue_from(self, edge: Edge | None, what: str) -> None:
+        """Takes another place in the graph, which its views do not share: they are of no more use there."""
+        keeper, self._keeper = self._keeper, None
+        self._edge = edge
+        if keeper is not None:
+            keeper.remove()
+            if edge is not None:
+                self.retain_grad()
+        views, self._views = self._views, None
+        for view in views.living() if views else ():
+            if dtypes.is_differentiable(view.dtype):
+                view._edge = stale_node(view, what)
 
     def _write(self, array: np.ndarray, what: str) -> None:
         """Overwrites the values and notes it for backward passes; its place in the graph stays."""
@@ -508,6 +519,24 @@ class Tensor:
         def __ge__(self, other: Any) -> Tensor: ...
         def __getitem__(self, index: Any) -> Tensor: ...
         def __setitem__(self, index: Any, value: Any) -> None: ...
+
+
+class Views(list["weakref.ref[Tensor]"]):
+    """The views of a tensor. Those that are gone are dropped whenever there are twice as many as were left before."""
+
+    __slots__ = ("limit",)
+
+    def __init__(self) -> None:
+        self.limit = 16
+
+    def drop_dead(self) -> None:
+        """Called when the limit is reached."""
+        self[:] = [ref for ref in self if ref() is not None]
+        self.limit = 2 * len(self) + 16
+
+    def living(self) -> list[Tensor]:
+        """Those that are still there."""
+        return [view for view in [ref() for ref in self] if view is not None]
 
 
 class RemovableHandle:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.dtypes import is_differentiable
 from tinygrad_dl.engine import mutations, unbroadcast
 from tinygrad_dl.modes import modes
 from tinygrad_dl.op import Array, op
@@ -402,7 +403,8 @@ def store_item(self: Tensor, index: Any, value: Any) -> None:
 def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
     """Stores the value in the tensor at `index`, recorded if one of them requires a gradient."""
     index, _ = plain_index(index)
-    if modes.grad and (tensor._edge is not None or (isinstance(value, Tensor) and value._edge is not None)):
+    recorded = tensor._edge is not None or (isinstance(value, Tensor) and value._edge is not None)
+    if recorded and modes.grad and is_differentiable(tensor._data.dtype):
         tensor._require_recordable(what)
         value = value if isinstance(value, Tensor) else as_array(value, exact=True)
         return tensor._assign(with_items(tensor, index, value), what)
