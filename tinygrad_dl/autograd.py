@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Sequence
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -248,8 +249,9 @@ def _own(found: dict[Edge, Any], edge: Edge) -> Tensor:
     """The gradient found at an edge as a tensor whose array nobody else holds: it is going to be the user's."""
     if not isinstance(found[edge], Tensor):
         return wrap(found[edge] if held_alone(found, edge) else found[edge].copy())
-    alone = getrefcount(found[edge]) <= ALONE and getrefcount(found[edge]._data) <= ALONE
-    if alone and found[edge]._data.base is None:
-        return found[edge]
+    if getrefcount(found[edge]) <= ALONE and getrefcount(found[edge]._data) <= ALONE and found[edge]._data.base is None:
+        own: Tensor = found[edge]
+        return own
     with enable_grad():
-        return found[edge].clone()
+        own = found[edge].clone()
+    return own
