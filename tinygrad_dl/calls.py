@@ -146,6 +146,14 @@ def as_floating(*arrays: Any) -> list[Any]:
     return [a.astype(default) if a is not None and a.dtype.kind in "biu" else a for a in arrays]
 
 
+def one_result(out: tuple[Any, ...], op: Op) -> Any:
+    """Refuses a tuple from an op that declares one output: as an array it would be all of them stacked."""
+    raise TypeError(
+        f"op {op.name} returned a tuple of {len(out)}, expected one array; declare several outputs with "
+        f"outputs=tuple, or outputs=<a namedtuple> to name them, and values for the rules alone with aux={{...}}"
+    )
+
+
 def explain(error: Exception, op: Op, values: tuple[Any, ...]) -> None:
     """Adds to an error of the op's own function what was called, with which arguments, and what to do."""
     arguments = {n: v for n, v in zip(op.parameters, values, strict=True) if not callable(v)}
@@ -267,6 +275,7 @@ SCOPE: dict[str, Any] = {
     "promote": promote,
     "as_floating": as_floating,
     "explain": explain,
+    "one_result": one_result,
     "connect_outputs": connect_outputs,
     "note_view": note_view,
 }

@@ -15,7 +15,7 @@ def generated(input):
         out = forward(input)
     except Exception as error:
         explain(error, op, (input,)); raise
-    if type(out) is not ndarray: out = asarray(out)
+    if type(out) is not ndarray: out = asarray(out) if type(out) is not tuple else one_result(out, op)
     result = new(Tensor); result._data = out
     if (edge_input is not None) and (not threads.not_recording or modes.grad):
         node = Node(); node.edges = (edge_input,); node.hooks = None; node.seq = next_seq()
@@ -92,7 +92,7 @@ def call_source(
     ]
     if outputs is None:
         lines += [
-            "    if type(out) is not ndarray: out = asarray(out)",
+            "    if type(out) is not ndarray: out = asarray(out) if type(out) is not tuple else one_result(out, op)",
             f"    result = new(Tensor); result._data = out{'' if records else '; result._edge = None'}",
             *(["    note_view(result, base)"] if view else []),
         ]

@@ -44,11 +44,12 @@ class Real(NamedTuple):
     max_dims: int
     min_side: int
     distinct: bool
+    unlimited: tuple[bool, bool]  # whether any smaller, any larger number is legal too
 
 
 def real(
-    low: float = -3.0,
-    high: float = 3.0,
+    low: float | None = None,
+    high: float | None = None,
     *,
     avoid: tuple[float, ...] = (),
     shape: str | None = None,
@@ -59,6 +60,9 @@ def real(
 ) -> Real:
     """A floating tensor with elements between `low` and `high`.
 
+    A limit that is not given stands for no limit: most elements are drawn from -3 to 3, and some are large, so that
+    what overflows on the way to a finite result is found.
+
     Args:
         avoid: points where the derivative jumps or is infinite; drawn elements keep away from them.
         shape: dimension names, see the module's text; None for any shape.
@@ -66,7 +70,9 @@ def real(
         min_side: the smallest size of a dimension; 0 lets empty tensors through.
         distinct: whether all elements differ, for ops whose derivative jumps at ties.
     """
-    return Real(low, high, avoid, shape, min_dims, max_dims, min_side, distinct)
+    unlimited = low is None, high is None
+    least, most = -3.0 if low is None else low, 3.0 if high is None else high
+    return Real(least, most, avoid, shape, min_dims, max_dims, min_side, distinct, unlimited)
 
 
 class Complexes(NamedTuple):

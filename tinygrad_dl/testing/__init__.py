@@ -15,7 +15,7 @@ from tinygrad_dl.testing.module_check import check_module
 from tinygrad_dl.testing.report import CheckError, Entry, GradientReport, relative_difference, verdict
 
 if TYPE_CHECKING:
-    from tinygrad_dl.testing.op_checks import OpError, all_ops, check_call, check_op
+    from tinygrad_dl.testing.op_checks import OpError, OpReport, all_ops, check_call, check_op
     from tinygrad_dl.testing.strategies import arguments, broadcastable_shapes, indices, shapes, tensors
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "GradcheckError",
     "GradientReport",
     "OpError",
+    "OpReport",
     "all_ops",
     "arguments",
     "broadcastable_shapes",
@@ -41,7 +42,7 @@ __all__ = [
 
 # Imported when first used, so that gradcheck works without hypothesis.
 _LAZY = {
-    **dict.fromkeys(("OpError", "all_ops", "check_call", "check_op"), "op_checks"),
+    **dict.fromkeys(("OpError", "OpReport", "all_ops", "check_call", "check_op"), "op_checks"),
     **dict.fromkeys(("arguments", "broadcastable_shapes", "indices", "shapes", "tensors"), "strategies"),
 }
 

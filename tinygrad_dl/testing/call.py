@@ -152,7 +152,6 @@ class Call:
 
 def default_values(op: Op) -> dict[str, Any]:
     """The defaults of the op's parameters."""
-    function = op.function
-    defaults = function.__defaults__ or ()
-    found = dict(zip(op.positional[len(op.positional) - len(defaults) :], defaults, strict=True))
-    return {**found, **{k: v for k, v in (function.__kwdefaults__ or {}).items() if k in op.parameters}}
+    values, by_name = op.defaults
+    found = dict(zip(op.positional[len(op.positional) - len(values or ()) :], values or (), strict=True))
+    return {**found, **{k: v for k, v in by_name.items() if k in op.parameters}}

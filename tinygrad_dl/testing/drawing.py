@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Flaky
 
 from tinygrad_dl.op import Op
-from tinygrad_dl.samples import BroadcastingCase, Real
+from tinygrad_dl.samples import BroadcastingCase, Real, Reals
 from tinygrad_dl.testing.call import Call
 from tinygrad_dl.testing.strategies import arguments
 
+LONG = 6  # inputs with long dimensions for each case
+LARGE = {30.0: 2, 300.0: 2, 1000.0: 5}  # magnitudes, and inputs of each; exp of the last overflows in float64
 MORE = 4  # how often to draw again while a tensor was never repeated
 
 
@@ -21,18 +25,18 @@ def default_examples(op: Op) -> int:
 
 
 def for_examples(
-    op: Op, use: Callable[[Call], object], max_examples: int | None = None, derandomize: bool | None = None
+    op: Op,
+    use: Callable[[Call], object],
+    max_examples: int | None = None,
+    derandomize: bool | None = None,
+    use_large: Callable[[Call], object] | None = None,
 ) -> None:
     """Calls `use` with drawn arguments, and with the simplest ones that make it fail.
 
-    For ops that broadcast it goes on, within limits, until each tensor was repeated once.
+    Some have long dimensions. For ops that broadcast it goes on, within limits, until each tensor was repeated once.
+    `use_large` is called with arguments of large magnitude, if the declaration sets no limits.
     """
     never_repeated = tensors_to_repeat(op)
-
-    def one(call: Call) -> None:
-        never_repeated.difference_update(repeated(call))
-        use(call)
-
     usual = settings.default
     chosen = settings(
         max_examples=max_examples or default_examples(op),
@@ -43,11 +47,52 @@ def for_examples(
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
     )
-    chosen(given(arguments(op))(one))()
+
+    def use_and_note(call: Call) -> None:
+        never_repeated.difference_update(repeated(call))
+        use(call)
+
+    draw(chosen, arguments(op), use_and_note)
+    few = settings(chosen, max_examples=min(chosen.max_examples, LONG * len(op.cases)))
+    draw(few, arguments(op, long=True), use_and_note)
+    if use_large is not None and has_no_limits(op):
+        for scale, count in LARGE.items():
+            some = settings(chosen, max_examples=min(chosen.max_examples, count * len(op.cases)))
+            draw(some, arguments(op, scale=scale), use_large)
     again = settings(chosen, derandomize=False)
     for turn in range(MORE if max_examples is None else 0):
         if never_repeated:
-            seed(turn)(again(given(arguments(op))(one)))()
+            draw(again, arguments(op), use_and_note, turn)
+
+
+def draw(chosen: Any, strategy: Any, use: Callable[[Call], object], turn: int | None = None) -> None:
+    """Calls `use` with drawn arguments; `turn` seeds the choice."""
+    failures: list[Exception] = []
+
+    def one(call: Call) -> None:
+        try:
+            use(call)
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    decorate: Any = seed
+    test: Any = chosen(given(strategy)(one))
+    seeded = test if turn is None else decorate(turn)(test)
+    try:
+        seeded()
+    except Flaky:  # with the same arguments it did not fail again
+        if not failures:
+            raise
+        failures[0].add_note("with the same arguments it did not fail again: the op or a rule is not deterministic")
+        raise failures[0] from None
+
+
+def has_no_limits(op: Op) -> bool:
+    """Whether some floating tensor of the op may hold numbers as large as one likes."""
+    samples = [sample for case in op.cases for sample in (*case.values(), *getattr(case, "tensors", ()))]
+    elements = [sample.element if isinstance(sample, Reals) else sample for sample in samples]
+    return any(isinstance(sample, Real) and any(sample.unlimited) for sample in elements)
 
 
 def tensors_to_repeat(op: Op) -> set[str]:

@@ -34,6 +34,19 @@ def check_gradient(call: Call, tally: Tally) -> None:
             )
     for a, b in zip(run.weights, kept, strict=True):
         expect_equal(a, b, "backward changed the gradient that it started from")
+    expect_derivative(run, found, tally)
+
+
+def check_against_differences(call: Call, tally: Tally) -> None:
+    """The gradient equals central differences, and nothing else."""
+    run = Run(call, tally)
+    expect_derivative(run, run.gradients(), tally)
+
+
+def expect_derivative(run: Run, found: list[np.ndarray], tally: Tally) -> None:
+    """Raises unless these gradients equal central differences; counts what was compared."""
+    call = run.call
+    places = call.differentiable()
     step, precision = coarseness(run.results)
     entries = numeric.compare(
         lambda: weighted_result(call, tally, run.weights),

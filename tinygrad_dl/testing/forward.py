@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.random import manual_seed
-from tinygrad_dl.testing.call import SEED, Call
+from tinygrad_dl.testing import first_order
+from tinygrad_dl.testing.call import SEED, Call, label
 from tinygrad_dl.testing.expect import STRICT, expect_close, expect_unchanged
 from tinygrad_dl.testing.half import check_half
 from tinygrad_dl.testing.report import CheckError
@@ -20,18 +21,55 @@ def check_values(call: Call, tally: Tally) -> None:
     with np.errstate(**STRICT):
         results = call.run(seeded=tally.random)
     expect_unchanged(before, call, "the forward computation")
-    for result in results:
+    for i, (result, again) in enumerate(zip(results, call.run(seeded=tally.random), strict=True)):
+        if result._data.tobytes() != again._data.tobytes():
+            raise CheckError(
+                f"the op is not deterministic: with the same arguments result {i} is another at the second call; "
+                f"random numbers must come from the library's generator, which the checks seed"
+            )
         if type(result._data) is not np.ndarray:
             raise CheckError(f"the result holds {type(result._data).__name__}, expected an ndarray")
-    if tally.random:
-        manual_seed(SEED)
     with np.errstate(all="ignore"):
-        expected = before.reference()
+        expected = seeded_reference(before, tally)
     if len(expected) != len(results):
         raise CheckError(f"got {len(results)} results, the reference gives {len(expected)}")
     for i, (result, value) in enumerate(zip(results, expected, strict=True)):
         which = f"result {i}" if len(results) > 1 else "the result"
         expect_close(result._data, value, which, "the reference", 1e-9)
+
+
+def check_large(call: Call, tally: Tally) -> None:
+    """At arguments of large magnitude too, the result is the reference's and the gradient the derivative.
+
+    What is infinite by the reference may be infinite. The reference is asked in extended precision if it can, so that
+    an overflow that it shares with the op on the way to a finite result is seen.
+    """
+    with np.errstate(all="ignore"):
+        expected = widest_reference(call, tally)
+        results = call.run(seeded=tally.random)
+        for i, (result, value) in enumerate(zip(results, expected, strict=True)):
+            which = f"result {i}" if len(results) > 1 else "the result"
+            expect_close(result._data, value, f"at large arguments {which}", "the reference", 1e-7)
+        if has_gradient(call) and all(np.isfinite(value).all() for value in expected):
+            first_order.check_against_differences(call, tally)
+
+
+def widest_reference(call: Call, tally: Tally) -> list[np.ndarray]:
+    """The results of the reference, computed in extended precision and rounded, if it takes that; else as they are."""
+    usual = seeded_reference(call.copy(), tally)
+    try:
+        wide = seeded_reference(call.map(lambda a: a.astype(np.result_type(a.dtype, np.longdouble))), tally)
+    except Exception:  # a function of float64 alone
+        return usual
+    same = len(wide) == len(usual) and all(a.shape == b.shape for a, b in zip(wide, usual, strict=True))
+    return [a.astype(b.dtype) for a, b in zip(wide, usual, strict=True)] if same else usual
+
+
+def seeded_reference(call: Call, tally: Tally) -> list[np.ndarray]:
+    """The results of the reference, with the random numbers that every call of the checks gets."""
+    if tally.random:
+        manual_seed(SEED)
+    return call.reference()
 
 
 def check_dtypes(call: Call, tally: Tally) -> None:
@@ -109,6 +147,7 @@ def check_layouts(call: Call, tally: Tally) -> None:
     records = has_gradient(call)
     usual = Run(call, tally, places=None if records else [])
     expected = usual.gradients()
+    check_layouts_of_g(usual, expected)
     for name, change in LAYOUTS.items():
         laid = call.map(change, floating=False)
         try:
@@ -122,6 +161,19 @@ def check_layouts(call: Call, tally: Tally) -> None:
         for x, y in zip(run.gradients(), expected, strict=True):
             expect_close(x, y, f"the gradient on {name} arguments", "that on contiguous ones", 1e-9)
         expect_unchanged(call, laid, f"the computation on {name} arguments")
+
+
+def check_layouts_of_g(run: Run, expected: list[np.ndarray]) -> None:
+    """The gradients are the same, however the gradient that they start from lies in memory."""
+    names = [label(place) for place in run.call.differentiable()]
+    for layout, change in LAYOUTS.items():
+        for name, x, y in zip(names, run.gradients([change(w) for w in run.weights]), expected, strict=False):
+            text = f"the gradient for {name!r} from a {layout} g"
+            expect_close(x, y, text, "that from a contiguous one", 1e-9)
+    repeated = [np.broadcast_to(w.flat[0] if w.size else w.dtype.type(0), w.shape) for w in run.weights]
+    plain = run.gradients([np.array(w) for w in repeated])
+    for name, x, y in zip(names, run.gradients(repeated), plain, strict=False):
+        expect_close(x, y, f"the gradient for {name!r} from a g of one repeated number", "that from a copy", 1e-9)
 
 
 def stepped(array: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ import numpy as np
 
 from tinygrad_dl.op import REGISTRY, Op
 from tinygrad_dl.random import get_rng_state, set_rng_state
-from tinygrad_dl.samples import BroadcastingCase, Complexes, Real, Reals
-from tinygrad_dl.testing import first_order, forward, refusals, second_order
-from tinygrad_dl.testing.call import Call, record_of
+from tinygrad_dl.samples import AxesOf, AxisOf, BroadcastingCase, Case, Complexes, Drawn, Real, Reals, ShapeOf
+from tinygrad_dl.testing import first_order, forward, refusals, rules, second_order
+from tinygrad_dl.testing.call import Call, default_values, record_of
 from tinygrad_dl.testing.drawing import for_examples
 from tinygrad_dl.testing.report import CheckError, pasteable
 from tinygrad_dl.testing.running import Tally
@@ -36,32 +36,68 @@ def all_ops() -> list[Op]:
     return [REGISTRY[name] for name in sorted(REGISTRY)]
 
 
-def check_op(op: Any, max_examples: int | None = None) -> None:
+class OpReport:
+    """What `check_op` went through: prints as one line.
+
+    Attributes:
+        inputs: how many drawn inputs were checked.
+        compared: how many entries of the gradient were compared with differences, for each argument.
+        skipped: how many were left aside, because the function has no derivative there.
+        refused: how many inputs were refused, as declared.
+    """
+
+    def __init__(self, tally: Tally):
+        self.op, self.inputs, self.refused = tally.op, tally.inputs, len(tally.op.errors)
+        self.compared = {name: tally.compared.get(name, 0) for name in tally.op.differentiable}
+        self.skipped = sum(tally.kinks.values())
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count} of {name!r}" for name, count in self.compared.items())
+        entries = f"entries of the gradient compared: {counts}" if counts else "no gradient"
+        skipped = f", {self.skipped} left aside at kinks" if self.skipped else ""
+        return f"op {self.op.name}: right at {self.inputs} inputs; {entries}{skipped}; {self.refused} refused"
+
+    __repr__ = __str__
+
+
+def check_op(op: Any, max_examples: int | None = None) -> OpReport:
     """Checks an op against its declaration, on inputs that hypothesis draws from `inputs=`.
 
-    On each example: the result against the reference; dtypes; nothing mutated; memory layouts; the gradient
-    against central differences; the second derivative; recorded and bare passes; linearity; what is saved;
-    aliasing. Then the declared errors.
+    On each example: the result against the reference; dtypes; nothing mutated; memory layouts, of arguments and of
+    g; each rule by itself; the gradient against central differences; the second derivative; recorded and bare
+    passes; linearity; what is saved; aliasing. Some examples have long dimensions, and some, where no limit is
+    declared, elements of large magnitude. Then the declared errors.
 
     Args:
         op: a function declared with `@td.op`, its `.op`, or its name.
         max_examples: how many inputs to draw; 30 if not given, more for ops with several cases.
+
+    Returns:
+        A report that prints how many inputs and entries of the gradient were compared.
 
     Raises:
         OpError: the first thing that is wrong, with arguments and a line that shows it again.
 
     >>> import tinygrad_dl as td
     >>> from tinygrad_dl.testing import check_op
-    >>> check_op(td.exp)
+    >>> report = check_op(td.exp)
+    >>> report.inputs > 30, report.compared["input"] > 100
+    (True, True)
     """
     record = record_of(op)
     check_declaration(record)
     tally = Tally(record)
-    for_examples(record, lambda call: examine(call, tally), max_examples)
+    for_examples(
+        record,
+        lambda call: examine(call, tally),
+        max_examples,
+        use_large=lambda call: examine(call, tally, LARGE_ONLY),
+    )
     check_tally(tally)
     for case in record.errors:
         with failing_as_op_error(f"op {record.name}, errors="):
             refusals.check_refusal(record, case)
+    return OpReport(tally)
 
 
 def check_call(op: Any, **arguments: Any) -> None:
@@ -73,12 +109,12 @@ def check_call(op: Any, **arguments: Any) -> None:
     """
     record = record_of(op)
     check_declaration(record)
-    examine(Call(record, arguments), Tally(record))
+    examine(Call(record, arguments), Tally(record), (*LARGE_ONLY, *CHECKS[1:]))
 
 
 def check_declaration(op: Op) -> None:
     """An op enters with its legal inputs, a reference, and a rule for every floating tensor, or not at all."""
-    missing = []
+    missing = [line for case in op.cases for line in misnamed(op, case)]
     if not any(case or getattr(case, "tensors", ()) for case in op.cases):
         missing.append("its legal inputs: inputs=dict(x=real()) or broadcasting(...), see tinygrad_dl.samples")
     if op.reference is None:
@@ -91,8 +127,35 @@ def check_declaration(op: Op) -> None:
             if name not in ruled
         ]
     if missing:
-        lines = "\n".join(f"  - {line}" for line in missing)
-        raise OpError(f"op {op.name} can't be checked; its declaration needs\n{lines}")
+        lines = missing[0] if len(missing) == 1 else "".join(f"\n  - {line}" for line in missing)
+        raise OpError(f"op {op.name} can't be checked; its declaration needs {lines}")
+
+
+def misnamed(op: Op, case: Case) -> Iterator[str]:
+    """What one case of the legal inputs gets wrong: names that are no parameters, or not drawn yet, or missing."""
+    given = list(case)
+    if isinstance(case, BroadcastingCase):
+        if len(case.tensors) > len(op.tensors):
+            yield f"as many samples in broadcasting(...) as there are tensors: {op.tensors}, got {len(case.tensors)}"
+        given = [*op.tensors[: len(case.tensors)], *given]
+    for position, name in enumerate(given):
+        if name not in op.parameters:
+            yield f"inputs= that name parameters: {', '.join(op.parameters)}; got {name!r}"
+        for other in refers_to(case.get(name)):
+            if other not in given[:position]:
+                yield f"inputs= in which {name!r} stands after what it is drawn from; {other!r} is not before it"
+    defaults = default_values(op)
+    for name in op.parameters:
+        if given and name not in given and name not in defaults:
+            yield f"a sample for {name!r} in inputs=, which has no default"
+
+
+def refers_to(sample: Any) -> tuple[str, ...]:
+    """The arguments from which a sample is drawn."""
+    if isinstance(sample, Drawn):
+        code = sample.make.__code__
+        return code.co_varnames[1 : code.co_argcount]
+    return (sample.argument,) if isinstance(sample, AxisOf | AxesOf | ShapeOf) else ()
 
 
 def floating_tensors(op: Op) -> list[str]:
@@ -109,6 +172,7 @@ def floating_tensors(op: Op) -> list[str]:
 def examine(call: Call, tally: Tally, checks: Sequence[Check] | None = None) -> None:
     """Makes the checks on one call; a failure gets the arguments and a line to see it again."""
     call = call.copy()
+    tally.inputs += 1
     for check in CHECKS if checks is None else checks:
         with failing_as_op_error(call):
             check(call.copy(), tally)
@@ -146,6 +210,7 @@ def failing_as_op_error(where: Call | str) -> Iterator[None]:
 CHECKS: tuple[Check, ...] = (
     note_random,
     forward.check_values,
+    rules.check_rules,
     first_order.check_gradient,
     first_order.check_passes,
     first_order.check_saved,
@@ -154,18 +219,26 @@ CHECKS: tuple[Check, ...] = (
     forward.check_layouts,
     first_order.check_unused_outputs,
 )
+LARGE_ONLY = (note_random, forward.check_large)
 GRADIENT_ONLY = (note_random, first_order.check_gradient)
 
 
 def check_tally(tally: Tally) -> None:
     """Over all examples, each argument's gradient was compared somewhere and each saved array was needed."""
     op = tally.op
-    for name, kinks in tally.kinks.items():
-        if kinks and not tally.compared.get(name):
+    for name in op.differentiable if op.records else ():
+        kinks = tally.kinks.get(name, 0)
+        if tally.compared.get(name):
+            continue
+        if kinks:
             raise OpError(
                 f"op {op.name}: all {kinks} entries of the gradient for {name!r} were kinks, none could be compared; "
                 f"draw inputs where it is smooth: real(..., avoid=(...)) or distinct=True"
             )
+        raise OpError(
+            f"op {op.name}: no entry of the gradient for {name!r} was compared at {tally.inputs} inputs, expected one "
+            f"at least; let inputs= draw floating numbers for it, not empty, or draw more examples"
+        )
     for name, needed in tally.read.items():
         if not needed:
             raise OpError(

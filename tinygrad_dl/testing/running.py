@@ -20,6 +20,7 @@ class Tally:
 
     def __init__(self, op: Op):
         self.op = op
+        self.inputs = 0  # how many were checked
         self.random = False
         self.compared: dict[str, int] = {}  # entries of the gradient that were compared, for each argument
         self.kinks: dict[str, int] = {}

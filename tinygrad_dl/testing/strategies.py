@@ -16,6 +16,8 @@ from tinygrad_dl.tensor import Tensor, wrap
 from tinygrad_dl.testing.call import Call, record_of
 
 SIDES = (2, 3, 1, 2, 3, 4, 1)  # simplest first; 0 is added where it is legal
+LONG = (5, 8, 17, 33)  # where code for blocks, vectors and pairs of halves begins to differ
+MOST = 600  # elements, about, of a tensor with long sides
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -49,7 +51,11 @@ def broadcastable_shapes(
     >>> find(broadcastable_shapes(2), lambda pair: pair[0] != pair[1] and len(pair[1]) == 2)
     ((1, 1), (2, 2))
     """
-    whole = draw(shapes(max_dims=max_dims, min_side=min_side))
+    return repeated_to(draw, draw(shapes(max_dims=max_dims, min_side=min_side)), count)
+
+
+def repeated_to(draw: DrawFn, whole: tuple[int, ...], count: int) -> tuple[tuple[int, ...], ...]:
+    """Several shapes that broadcast to this one."""
     found = [list(whole) for _ in range(count)]
     for axis in range(len(whole)):  # in each dimension one of them is repeated, or none
         chosen = draw(st.integers(0, count))
@@ -133,8 +139,15 @@ def indices(draw: DrawFn, shape: tuple[int, ...], advanced: bool = True) -> Any:
 STYLES = ("even", "even", "even", "coarse")
 
 
-def reals(rng: np.random.Generator, shape: tuple[int, ...], sample: words.Real, style: str = "even") -> np.ndarray:
-    """Elements for a `real(...)` sample: evenly spread, or "coarse": small integers, so that some are equal."""
+def reals(
+    rng: np.random.Generator, shape: tuple[int, ...], sample: words.Real, style: str = "even", scale: float = 0.0
+) -> np.ndarray:
+    """Elements for a `real(...)` sample: evenly spread, or "coarse": small integers, so that some are equal.
+
+    With a `scale` most of them are of that size, as far as the sample sets no limit.
+    """
+    if scale and any(sample.unlimited):
+        return large_reals(rng, shape, sample, scale)
     low, high = sample.low, sample.high
     size = math.prod(shape)
     if sample.distinct and size > 1:
@@ -145,6 +158,18 @@ def reals(rng: np.random.Generator, shape: tuple[int, ...], sample: words.Real, 
     if high - low > 0.1:
         found = np.clip(np.round(found, 0 if style == "coarse" else 3) + 0.0, low, high)  # no -0.0
     return away_from(np.asarray(found), sample)
+
+
+def large_reals(rng: np.random.Generator, shape: tuple[int, ...], sample: words.Real, scale: float) -> np.ndarray:
+    """Elements of which most are of the size of `scale`."""
+    usual = reals(rng, shape, sample)
+    if sample.distinct:  # all of them, so that they stay distinct
+        middle = np.clip(0.0, sample.low, sample.high)
+        turned = np.where(usual < middle, sample.unlimited[0], sample.unlimited[1])
+        return np.where(turned, middle + (usual - middle) * scale / 3, usual)
+    sign = rng.choice([-1.0 if sample.unlimited[0] else 1.0, 1.0 if sample.unlimited[1] else -1.0], shape)
+    drawn = np.round(sign * scale * rng.uniform(0.75, 1.0, shape), 1)
+    return np.where(rng.random(shape) < 0.7, drawn, usual)
 
 
 def away_from(array: np.ndarray, sample: words.Real) -> np.ndarray:
@@ -163,8 +188,10 @@ def away_from(array: np.ndarray, sample: words.Real) -> np.ndarray:
 class Sizes:
     """The sizes of the named dimensions of one case, drawn when first needed."""
 
-    def __init__(self, draw: DrawFn, case: words.Case):
+    def __init__(self, draw: DrawFn, case: words.Case, long: bool = False, scale: float = 0.0):
+        self.scale = scale
         self.draw, self.known, self.least = draw, dict[str, int](), dict[str, int]()
+        self.room = MOST if long else 0  # by how much long sides may still multiply the elements
         self.lead: tuple[int, ...] | None = None
         self.count = 0
         everything = [*case.values(), *getattr(case, "tensors", ())]
@@ -184,15 +211,31 @@ class Sizes:
         if name.isdigit():
             return int(name)
         if name not in self.known:
-            self.known[name] = self.draw(sides(self.least.get(name, 0)))
+            self.known[name] = self.side(self.least.get(name, 0))
         return self.known[name]
+
+    def side(self, least: int) -> int:
+        """The size of one dimension."""
+        long = [s for s in LONG if least <= s <= self.room]
+        if not long or self.draw(st.integers(0, 3)) == 3:
+            return self.draw(sides(least))
+        found = self.draw(st.sampled_from(long))
+        self.room //= found
+        return found
+
+    def free(self, min_dims: int, max_dims: int, min_side: int) -> tuple[int, ...]:
+        """A shape that nothing else says."""
+        if not self.room:
+            return self.draw(shapes(min_dims, max_dims, min_side))
+        ndim = self.draw(st.sampled_from([d for d in (1, 2, 3) if min_dims <= d <= max_dims] or [min_dims]))
+        return tuple(self.side(min_side) for _ in range(ndim))
 
     def shape(self, text: str) -> tuple[int, ...]:
         found: list[int] = []
         for name in text.split():
             if name == "...":
                 if self.lead is None:
-                    self.lead = self.draw(shapes(max_dims=2, max_side=3))
+                    self.lead = self.free(0, 1, 0) if self.room else self.draw(shapes(max_dims=2, max_side=3))
                 found += self.lead
             else:
                 found.append(self[name])
@@ -200,9 +243,10 @@ class Sizes:
 
 
 @st.composite
-def arguments(draw: DrawFn, op: Any) -> Call:
+def arguments(draw: DrawFn, op: Any, *, long: bool = False, scale: float = 0.0) -> Call:
     """Legal arguments of an op, drawn from its declaration; floating ones in float64.
 
+    `long` asks for dimensions of more than 4, `scale` for elements of that magnitude where no limit is declared.
     The result has `args` and `kwargs`, so that `op(*call.args, **call.kwargs)` is the call.
 
     >>> import tinygrad_dl as td
@@ -215,14 +259,14 @@ def arguments(draw: DrawFn, op: Any) -> Call:
     if not record.cases:
         raise ValueError(f"op {record.name} declares no inputs; add inputs=... in the words of tinygrad_dl.samples")
     case = draw(st.sampled_from(record.cases))
-    sizes = Sizes(draw, case)
+    sizes = Sizes(draw, case, long, scale)
     values: dict[str, Any] = {}
     if isinstance(case, words.BroadcastingCase):
         names = record.tensors[: len(case.tensors)]
         free = [s for s in case.tensors if getattr(s, "shape", None) is None]
         most = min([getattr(s, "max_dims", 3) for s in free], default=3)
         least = max([getattr(s, "min_side", 0) for s in free], default=0)
-        drawn = iter(draw(broadcastable_shapes(len(free), most, least)) if free else ())
+        drawn = iter(repeated_to(draw, sizes.free(0, most, least), len(free)) if free else ())
         for name, sample in zip(names, case.tensors, strict=True):
             shape = next(drawn) if getattr(sample, "shape", None) is None else None
             values[name] = value_of(draw, sample, record, values, sizes, shape)
@@ -243,10 +287,10 @@ def value_of(
             if sample.shape is not None:
                 shape = sizes.shape(sample.shape)
             else:
-                shape = draw(shapes(sample.min_dims, sample.max_dims, getattr(sample, "min_side", 0)))
+                shape = sizes.free(sample.min_dims, sample.max_dims, getattr(sample, "min_side", 0))
         rng = np.random.default_rng((draw(SEEDS), sizes.next()))
         if isinstance(sample, words.Real):
-            return reals(rng, shape, sample, draw(st.sampled_from(STYLES)))
+            return reals(rng, shape, sample, draw(st.sampled_from(STYLES)), sizes.scale)
         if isinstance(sample, words.Complexes):
             parts = words.real(sample.low, sample.high)
             return np.asarray(reals(rng, shape, parts) + 1j * reals(rng, shape, parts))
