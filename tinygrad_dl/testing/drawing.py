@@ -76,11 +76,11 @@ def draw(chosen: Any, strategy: Any, use: Callable[[Call], object], turn: int | 
             failures.append(error)
             raise
 
-    decorate: Any = seed
-    test: Any = chosen(given(strategy)(one))
-    seeded = test if turn is None else decorate(turn)(test)
+    given_strategy: Any = given(strategy)  # typed as Any, since hypothesis leaves what it decorates untyped
+    seeded: Any = seed
+    test = chosen(given_strategy(one))
     try:
-        seeded()
+        (test if turn is None else seeded(turn)(test))()
     except Flaky:  # with the same arguments it did not fail again
         if not failures:
             raise
