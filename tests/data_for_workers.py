@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
 import time
+from multiprocessing.connection import Connection
 
 import numpy as np
 
@@ -173,3 +175,34 @@ class Drawing(Numbers):
 
     def __getitem__(self, index):
         return self.rng.normal(size=4).astype(np.float32), index % 2
+
+
+class Large(Numbers):
+    """Samples that go through the pipe in several pieces."""
+
+    def __getitem__(self, index):
+        return "x" * 10_000_000
+
+
+def die_while_sending(samples):
+    """A collate function: the process is killed when half of the batch is in the pipe."""
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    return Slow(samples)
+
+
+class Slow:
+    """Is sent as much text, of which the pipe takes the first part, and whose second part comes too late."""
+
+    def __init__(self, samples):
+        self.samples = samples
+
+    def __reduce__(self):
+        write = Connection._send
+
+        def half(self, content, write=write):
+            write(self, content[: len(content) // 2] if len(content) > 1_000_000 else content)
+            if len(content) > 1_000_000:
+                time.sleep(60)
+
+        Connection._send = half
+        return str, ("x" * 10_000_000,)

@@ -20,6 +20,7 @@ from data_for_workers import (
     Foreign,
     Growing,
     Hangs,
+    Large,
     Numbers,
     Random,
     Remembers,
@@ -28,6 +29,7 @@ from data_for_workers import (
     Unpicklable,
     Unusual,
     Where,
+    die_while_sending,
     failing_start,
     pairs,
     remember_worker,
@@ -256,6 +258,21 @@ class TestErrors:
         assert [next(batches).item() for _ in range(5)] == list(range(5))
         with pytest.raises(RuntimeError, match=r"worker 1 \(pid \d+\) ended with exit code 3$"):
             next(batches)
+
+    def test_a_worker_that_is_killed_in_the_middle_of_a_message(self):
+        with pytest.raises(RuntimeError, match=r"worker 0 \(pid \d+\) was killed by signal 9 \(SIGKILL\)"):
+            list(loader(Large(4), 1, workers=1, collate_fn=die_while_sending))
+
+    @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt("a"), GeneratorExit()])
+    def test_what_ends_programs_is_named_as_what_it_is(self, error):
+        said = rf"worker 1 \(pid \d+\) raised {type(error).__name__}"
+        with pytest.raises(RuntimeError, match=said) as caught:
+            list(loader(Fails(20, error)))
+        assert "__main__" not in str(caught.value) and "raise self.error" in caught.value.__notes__[0]
+
+    def test_an_exit_before_the_first_batch_is_not_put_down_to_the_program(self):
+        with pytest.raises(RuntimeError, match=r"worker 1 \(pid \d+\) ended with exit code 3$"):
+            list(loader(Dies(8, code=3)))
 
     def test_killed_from_outside_between_batches(self):
         kept = loader(Where(1000), 1, persistent_workers=True)

@@ -12,10 +12,20 @@ from tinygrad_dl.tensor import Tensor, as_array, wrap
 
 __all__ = ["default_collate", "default_convert"]
 
-NUMBERS = (bool, int, float, complex, np.generic)
+NUMBERS = (bool, int, float, complex, np.number, np.bool_)
+TEXTS = (str, bytes, np.datetime64, np.timedelta64)  # NumPy's own strings are of the first two kinds
+
+
+NUMERIC = "biufcV"  # kinds of dtype; V is bfloat16
 
 
 def _stack(samples: Sequence[Any]) -> Tensor:
+    for sample in samples:
+        if isinstance(sample, np.ndarray) and sample.dtype.kind not in NUMERIC:
+            raise TypeError(
+                f"default_collate: a sample is an array of {sample.dtype}, expected numbers; give the DataLoader a "
+                "collate_fn"
+            )
     arrays = [as_array(sample) for sample in samples]
     for number, array in enumerate(arrays):
         if array.shape != arrays[0].shape:
@@ -40,8 +50,8 @@ def _like(example: Any, values: list[Any]) -> Any:
 def default_collate(batch: Sequence[Any]) -> Any:
     """One batch from a list of samples, with a new first dimension.
 
-    Tensors and arrays are stacked, numbers become a tensor (Python floats a float64 one), strings stay as they are;
-    tuples, lists, named tuples and mappings are collated entry by entry.
+    Tensors and arrays are stacked, numbers become a tensor (Python floats a float64 one), strings, bytes and dates,
+    NumPy's too, stay as they are; tuples, lists, named tuples and mappings are collated entry by entry.
 
     Raises:
         ValueError: the samples have different shapes, lengths or keys.
@@ -59,10 +69,10 @@ def default_collate(batch: Sequence[Any]) -> Any:
     first = batch[0]
     if isinstance(first, Tensor | np.ndarray):
         return _stack(batch)
+    if isinstance(first, TEXTS):
+        return batch
     if isinstance(first, NUMBERS):
         return wrap(np.asarray(batch))
-    if isinstance(first, str | bytes):
-        return batch
     if isinstance(first, Mapping):
         for number, sample in enumerate(batch):
             if set(sample) != set(first):
@@ -88,6 +98,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
 def default_convert(sample: Any) -> Any:
     """A sample with its arrays as tensors: what a `DataLoader` does to a sample with `batch_size=None`.
 
+    Arrays of strings, dates and objects stay as they are, as all else that is no number.
+
     >>> import numpy as np
     >>> import tinygrad_dl as td
     >>> td.data.default_convert([np.ones(2), "a"])
@@ -96,6 +108,8 @@ def default_convert(sample: Any) -> Any:
     Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.default_convert
     """
     if isinstance(sample, np.ndarray | np.generic):
+        if sample.dtype.kind not in NUMERIC:
+            return sample
         return wrap(as_array(sample))
     if isinstance(sample, Mapping):
         return {key: default_convert(value) for key, value in sample.items()}

@@ -1,12 +1,13 @@
 """Samplers: in which order the samples are taken.
 
-Those here also have `indices()`, which returns the whole order as one array; a `DataLoader` cuts it into batches
-without a Python object for each sample.
+Those here also have `chunks()`, which gives the order in arrays, drawn as they are needed; a `DataLoader` cuts them into
+batches without a Python object for each sample.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -42,15 +43,41 @@ class Sampler(Generic[T_co]):
         raise NotImplementedError(f"{type(self).__name__} has no __iter__; write one that gives the samples' numbers")
 
 
-class _Order(Sampler[int]):
-    """A sampler whose whole order is one array."""
+CHUNK = 1 << 20  # numbers drawn at a time
 
-    def indices(self) -> np.ndarray:
-        """The numbers of the samples in the order of this pass."""
+
+class _Order(Sampler[int]):
+    """A sampler whose order comes in arrays."""
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        """The numbers of the samples in the order of this pass, in arrays."""
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self.indices().tolist())
+        return itertools.chain.from_iterable(chunk.tolist() for chunk in self.chunks())
+
+
+def drawn(
+    draw: Callable[[np.random.Generator, int], np.ndarray], count: int, generator: Generator | None
+) -> Iterator[np.ndarray]:
+    """`count` numbers in arrays, of which `draw(rng, n)` gives up to n.
+
+    All that is taken from the generator is taken at once: the first array and, if there are to be more, the seed of the
+    others. So it does not matter to what else draws from it how far ahead of the batches the order is drawn.
+    """
+    rng = rng_of(generator)
+    first = draw(rng, count)
+    if len(first) == count:
+        return iter([first])
+    return itertools.chain([first], _others(draw, count - len(first), int(rng.integers(2**63))))
+
+
+def _others(draw: Callable[[np.random.Generator, int], np.ndarray], left: int, seed: int) -> Iterator[np.ndarray]:
+    rng = np.random.Generator(np.random.SFC64(seed))
+    while left:
+        chunk = draw(rng, left)
+        left -= len(chunk)
+        yield chunk
 
 
 class SequentialSampler(_Order):
@@ -66,8 +93,9 @@ class SequentialSampler(_Order):
     def __init__(self, data_source: Any):
         self.data_source = data_source
 
-    def indices(self) -> np.ndarray:
-        return np.arange(len(self.data_source))
+    def chunks(self) -> Iterator[np.ndarray]:
+        total = len(self.data_source)
+        return (np.arange(start, min(start + CHUNK, total)) for start in range(0, total, CHUNK))
 
     def __len__(self) -> int:
         return len(self.data_source)
@@ -84,7 +112,8 @@ class RandomSampler(_Order):
     Args:
         data_source: what has a length.
         replacement: whether each draw is made among all samples, so that some come twice and some not at all.
-        num_samples: how many to draw (default: as many as there are). More than there are: several passes.
+        num_samples: how many to draw (default: as many as there are). More than there are: several passes. They are
+            drawn as they are needed, so there is no limit.
         generator: where the random numbers come from (default: the one of `td.manual_seed`).
 
     >>> import tinygrad_dl as td
@@ -113,14 +142,15 @@ class RandomSampler(_Order):
         """How many samples a pass gives."""
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
-    def indices(self) -> np.ndarray:
-        rng, total, count = rng_of(self.generator), len(self.data_source), self.num_samples
+    def chunks(self) -> Iterator[np.ndarray]:
+        total = len(self.data_source)
         if not total:
-            return np.arange(0)
-        if self.replacement:
-            return rng.integers(total, size=count)
-        passes = [rng.permutation(total) for _ in range(-(-count // total))]
-        return (passes[0] if len(passes) == 1 else np.concatenate(passes))[:count]
+            return iter(())
+
+        def draw(rng: np.random.Generator, count: int) -> np.ndarray:
+            return rng.integers(total, size=min(count, CHUNK)) if self.replacement else rng.permutation(total)[:count]
+
+        return drawn(draw, self.num_samples, self.generator)
 
     def __len__(self) -> int:
         return self.num_samples
@@ -140,8 +170,8 @@ class SubsetRandomSampler(_Order):
         self._chosen = np.asarray(indices, np.int64)
         self.generator = generator
 
-    def indices(self) -> np.ndarray:
-        return self._chosen[rng_of(self.generator).permutation(len(self._chosen))]
+    def chunks(self) -> Iterator[np.ndarray]:
+        return iter([self._chosen[rng_of(self.generator).permutation(len(self._chosen))]])
 
     def __len__(self) -> int:
         return len(self._chosen)
@@ -191,10 +221,14 @@ class WeightedRandomSampler(_Order):
         self.replacement = replacement
         self.generator = generator
 
-    def indices(self) -> np.ndarray:
-        rng = rng_of(self.generator)
+    def chunks(self) -> Iterator[np.ndarray]:
         chances = self.weights / self.weights.sum()
-        return rng.choice(len(chances), self.num_samples, replace=self.replacement, p=chances)
+
+        def draw(rng: np.random.Generator, count: int) -> np.ndarray:
+            wanted = min(count, CHUNK) if self.replacement else count
+            return rng.choice(len(chances), wanted, replace=self.replacement, p=chances)
+
+        return drawn(draw, self.num_samples, self.generator)
 
     def __len__(self) -> int:
         return self.num_samples
@@ -225,15 +259,23 @@ class BatchSampler(Sampler[list[int]]):
         self.drop_last = drop_last
 
     def arrays(self) -> Iterator[np.ndarray] | None:
-        """The batches of this pass as arrays, if the sampler gives its order as one."""
+        """The batches of this pass as arrays, if the sampler gives its order in such."""
         if not isinstance(self.sampler, _Order) or type(self).__iter__ is not BatchSampler.__iter__:
             return None
         # A subclass with an `__iter__` of its own means that one.
         if type(self.sampler).__iter__ is not _Order.__iter__:
             return None
-        order, size = self.sampler.indices(), self.batch_size
-        end = len(order) - len(order) % size if self.drop_last else len(order)
-        return (order[start : start + size] for start in range(0, end, size))
+        return self._cut(self.sampler.chunks())
+
+    def _cut(self, chunks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        size, rest = self.batch_size, np.arange(0)
+        for chunk in chunks:
+            order = np.concatenate([rest, chunk]) if len(rest) else chunk
+            end = len(order) - len(order) % size
+            yield from (order[start : start + size] for start in range(0, end, size))
+            rest = order[end:]
+        if len(rest) and not self.drop_last:
+            yield rest
 
     def __iter__(self) -> Iterator[list[int]]:
         batch: list[int] = []

@@ -23,8 +23,9 @@ import numpy as np
 from tinygrad_dl.data.fetch import WorkerInfo, seed_of, set_worker_info
 from tinygrad_dl.random import manual_seed
 
-__all__ = ["ALIGNMENT", "aligned", "work"]
+__all__ = ["ALIGNMENT", "BEGUN", "aligned", "work"]
 
+BEGUN = b"begun"  # the first message of a worker: it has come as far as to be one
 GRACE = 5.0  # seconds that a worker without a parent may go on with its batch
 ALIGNMENT = 64
 
@@ -100,8 +101,9 @@ def work(tasks: Connection, results: Connection, payload: bytes, worker: int, wo
     failure: BaseException | None = None
     base = 0
     try:
+        results.send_bytes(BEGUN)
         fetch, init = pickle.loads(payload)
-    except Exception as error:
+    except BaseException as error:
         error.add_note(
             "The worker does not find what was defined in an interactive session, a notebook, or a program read from "
             "standard input; define the dataset and its functions in a module, or use num_workers=0"
@@ -118,7 +120,7 @@ def work(tasks: Connection, results: Connection, payload: bytes, worker: int, wo
                         manual_seed(base + worker)
                         try:
                             init(worker)
-                        except Exception as error:
+                        except BaseException as error:
                             failure = error
                         init = None
                 continue
@@ -136,7 +138,7 @@ def work(tasks: Connection, results: Connection, payload: bytes, worker: int, wo
                 outlet.send(epoch, index, slot, "end", None)
             except (BrokenPipeError, ConnectionResetError):
                 return
-            except Exception as error:
+            except BaseException as error:  # SystemExit too: what ended is not the worker's doing
                 outlet.send(epoch, index, slot, "error", _describe(error))
     except (BrokenPipeError, ConnectionResetError):
         return  # the parent needs no more

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.data.worker import aligned, work
+from tinygrad_dl.data.worker import BEGUN, aligned, work
 
 __all__ = ["END", "Pool"]
 
@@ -59,7 +59,7 @@ class _Worker:
         self.number = number
         self.free: deque[int] = deque()
         self.segments: list[SharedMemory | None] = []
-        self.answered = False
+        self.begun = False
         self.process = context.Process(
             target=work,
             args=(theirs, answers, payload, number, total),
@@ -85,10 +85,20 @@ class _Worker:
         segment = self.segments[slot]
         self.send((epoch, index, task, slot, None if segment is None else segment.name))
 
+    def message(self) -> bytes:
+        """The next message of the process.
+
+        Raises:
+            RuntimeError: it has ended, be it in the middle of a message.
+        """
+        try:
+            return self.results.recv_bytes()
+        except (EOFError, OSError):
+            raise RuntimeError(self.obituary()) from None
+
     def receive(self) -> tuple[int, int, str, Any]:
         """The next answer: epoch, index, kind and value."""
-        epoch, index, slot, kind, shared, head, sizes = pickle.loads(self.results.recv_bytes())
-        self.answered = True
+        epoch, index, slot, kind, shared, head, sizes = pickle.loads(self.message())
         segment = self.segments[slot]
         parts: list[Any] = []
         start = 0
@@ -98,7 +108,7 @@ class _Worker:
                 part[:] = np.frombuffer(segment.buf, np.uint8, size, start)
                 start += aligned(size)
             else:
-                part[:] = np.frombuffer(self.results.recv_bytes(), np.uint8)
+                part[:] = np.frombuffer(self.message(), np.uint8)
             parts.append(part)
         needed = sum(map(aligned, sizes))
         if not shared and needed > SMALL:
@@ -125,9 +135,9 @@ class _Worker:
             hint = "; it may have run out of memory: try fewer workers or smaller batches" if code == -9 else ""
             return f"{who} was killed by signal {-code} ({name}){hint}"
         hint = ""
-        if not self.answered:
+        if not self.begun:
             hint = (
-                " before its first batch. A worker imports the main program again: what starts the loader must stand "
+                " before it had begun. A worker imports the main program again: what starts the loader must stand "
                 "under `if __name__ == '__main__':`, in a file"
             )
         return f"{who} ended with exit code {code}{hint}"
@@ -203,10 +213,10 @@ class Pool:
                         f"DataLoader: worker {number} (pid {worker.process.pid}) gave no batch within {timeout} "
                         f"seconds (batch {index}); give it more time with timeout=, or see what the dataset waits for"
                     )
-                try:
-                    found, at, kind, value = worker.receive()
-                except (EOFError, ConnectionResetError):
-                    raise RuntimeError(worker.obituary()) from None
+                if not worker.begun:
+                    worker.begun = worker.message() == BEGUN
+                    continue
+                found, at, kind, value = worker.receive()
                 if found == epoch:
                     break
             assert at == index
@@ -239,7 +249,8 @@ def _raised(value: tuple[BaseException | None, str, str], worker: _Worker) -> Ba
     """The exception that a worker sent, with its traceback as a note."""
     error, line, text = value
     who = f"DataLoader worker {worker.number} (pid {worker.process.pid})"
-    if error is None or isinstance(error, StopIteration):
+    # A SystemExit would end this program, and a KeyboardInterrupt would look like the user's.
+    if error is None or isinstance(error, StopIteration) or not isinstance(error, Exception):
         error = RuntimeError(f"{who} raised {line}")
     error.add_note(f"Raised in {who}:\n\n{text}")
     return error
