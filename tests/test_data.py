@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
+import tracemalloc
 from collections import Counter, namedtuple
 
 import numpy as np
@@ -355,3 +357,80 @@ class TestLoader:
     def test_another_librarys_generator_is_refused(self):
         with pytest.raises(TypeError, match=r"expected a td.Generator, got Generator"):
             data.DataLoader(Numbers(3), generator=np.random.default_rng(0))
+
+
+class TestOrdersWithoutEnd:
+    """Orders are drawn as they are used: their length costs neither memory nor time."""
+
+    LONG = 10**10
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda count: data.RandomSampler(range(7), num_samples=count),
+            lambda count: data.RandomSampler(range(7), replacement=True, num_samples=count),
+            lambda count: data.WeightedRandomSampler([1.0] * 7, count),
+            lambda count: data.SequentialSampler(range(count)),
+        ],
+        ids=["random", "with replacement", "weighted", "sequential"],
+    )
+    def test_the_first_of_many(self, make):
+        sampler = make(self.LONG)
+        assert len(sampler) == self.LONG
+        tracemalloc.start()
+        first = list(itertools.islice(sampler, 1000))
+        batches = list(itertools.islice(data.BatchSampler(sampler, 300, False).arrays(), 4))
+        loader = data.DataLoader(range(self.LONG), 8, sampler=sampler)
+        assert len(loader) == self.LONG // 8 and next(iter(loader)).shape == (8,)
+        assert tracemalloc.get_traced_memory()[1] < 200e6
+        tracemalloc.stop()
+        assert len(first) == 1000 and all(0 <= number < max(7, 1000) for number in first)
+        assert [len(batch) for batch in batches] == [300] * 4
+
+    @pytest.mark.parametrize("size", [1, 5, 7, 64])
+    @pytest.mark.parametrize("drop_last", [False, True])
+    def test_batches_across_pieces(self, size, drop_last):
+        sampler = data.RandomSampler(range(10), num_samples=33, generator=td.Generator().manual_seed(1))
+        cut = [batch.tolist() for batch in data.BatchSampler(sampler, size, drop_last).arrays()]
+        sampler.generator.manual_seed(1)
+        assert cut == list(data.BatchSampler(sampler, size, drop_last))
+        order = list(itertools.chain.from_iterable(cut))
+        assert len(order) == (33 - 33 % size if drop_last else 33)
+        for start in range(0, len(order) - 9, 10):
+            assert sorted(order[start : start + 10]) == list(range(10)), "a pass over all"
+
+    def test_the_order_does_not_depend_on_what_is_drawn_meanwhile(self):
+        td.manual_seed(2)
+        alone = list(data.RandomSampler(range(10), num_samples=50))
+        td.manual_seed(2)
+        beside = [(number, td.rand(1))[0] for number in data.RandomSampler(range(10), num_samples=50)]
+        assert alone == beside
+
+
+class TestTexts:
+    WORDS = (["a", "b"], [b"a", b"b"], [np.str_("a"), np.str_("b")], [np.bytes_(b"a"), np.bytes_(b"b")])
+
+    @pytest.mark.parametrize("batch", [*WORDS, [np.datetime64("2020-01-01")] * 2, [np.timedelta64(1, "s")] * 2])
+    def test_batches_of_what_is_no_number_stay_lists(self, batch):
+        found = data.default_collate(batch)
+        assert found is batch
+        assert data.default_collate([{"a": each, "b": 1} for each in batch])["a"] == batch
+
+    def test_arrays_of_texts(self):
+        words = np.array(["foo", "bar"])
+        assert data.default_collate(words) is words
+        assert data.default_convert(words) is words
+        days = np.array(["2020-01-01"], "M8[D]")
+        assert data.default_convert(days) is days
+        with pytest.raises(TypeError, match=r"default_collate: a sample is an array of <U3, expected numbers"):
+            data.default_collate([words, words])
+
+    @pytest.mark.parametrize("value", [np.str_("a"), np.bytes_(b"a"), np.datetime64("2020-01-01"), "a", b"a", None])
+    def test_conversion_leaves_them(self, value):
+        assert data.default_convert(value) is value
+        assert data.default_convert({"a": [value]})["a"][0] is value
+
+    def test_numbers_are_still_tensors(self):
+        assert data.default_collate([np.float32(1), np.float32(2)]).dtype == td.float32
+        assert data.default_collate([np.bool_(True), np.bool_(False)]).dtype == td.bool
+        assert data.default_convert(np.int16(3)).dtype == td.int16

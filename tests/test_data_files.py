@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import builtins
 import gzip
+import os
+import socket
+import struct
+import subprocess
+import tracemalloc
+import warnings
+import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -242,6 +249,145 @@ class TestImageFolder:
         for name, mode in (("0.png", "L"), ("1.png", "RGBA"), ("2.png", "P")):
             Image.new(mode, (6, 4)).save(folder / "cat" / name)
         assert all(data.ImageFolder(folder)[index][0].shape == (3, 4, 6) for index in range(3))
+
+    def test_16_bits(self, folder):
+        from PIL import Image
+
+        values = np.array([[0, 40000, 65535]], np.uint16)
+        for name in ("0.png", "1.tif", "2.pgm"):
+            (folder / "cat" / f"{name[0]}.png").unlink()
+            Image.fromarray(values).save(folder / "cat" / name)
+        right = np.broadcast_to(np.array([0, 40000 / 65535, 1], np.float32), (3, 1, 3))
+        dataset = data.ImageFolder(folder)
+        assert [os.path.splitext(path)[1] for path, _ in dataset.samples[:3]] == [".png", ".tif", ".pgm"]
+        for index in range(3):
+            np.testing.assert_allclose(dataset[index][0].numpy(), right, rtol=1e-6)
+        image, _ = data.ImageFolder(folder, size=(2, 3))[0]
+        np.testing.assert_allclose(image.numpy(), np.repeat(right, 2, 1), rtol=1e-6)
+
+    @pytest.mark.parametrize("kind", [np.int32, np.float32])
+    def test_numbers_whose_white_is_not_known(self, folder, kind):
+        from PIL import Image
+
+        Image.fromarray(np.ones((2, 2), kind)).save(folder / "cat" / "3.tif")
+        with pytest.raises(ValueError, match=r"3\.tif: an image of .*, expected 8 or 16 bits"):
+            data.ImageFolder(folder)[3]
+
+    @pytest.mark.parametrize("form", ["EPS", "PDF", "ICO", "TGA"])
+    def test_formats_by_their_content(self, folder, form, monkeypatch):
+        from PIL import Image
+
+        path = folder / "cat" / "1.png"
+        with open(path, "wb") as file:
+            Image.new("RGB", (6, 4)).save(file, form)
+        monkeypatch.setattr(subprocess, "Popen", None)  # EPS would start Ghostscript
+        with pytest.raises(ValueError, match=r"1\.png: expected an image, and Pillow can't read it"):
+            data.ImageFolder(folder)[1]
+
+    def test_a_jpeg_by_the_name_of_a_png(self, folder):
+        from PIL import Image
+
+        with open(folder / "cat" / "1.png", "wb") as file:
+            Image.new("RGB", (6, 4), (255, 255, 255)).save(file, "JPEG")
+        assert data.ImageFolder(folder)[1][0].min().item() > 0.98
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+    def test_what_is_no_ordinary_file(self, folder):
+        dataset = data.ImageFolder(folder)
+        path = folder / "cat" / "1.png"
+        path.unlink()
+        os.mkfifo(path)
+        for read in (lambda: data.ImageFolder(folder), lambda: dataset[1]):
+            with pytest.raises(ValueError, match=r"1\.png: expected an image, found no ordinary file but a pipe"):
+                read()
+        path.unlink()
+        with socket.socket(socket.AF_UNIX) as listening:
+            before = os.getcwd()
+            os.chdir(path.parent)
+            try:
+                listening.bind("1.png")
+            finally:
+                os.chdir(before)
+            with pytest.raises(ValueError, match=r"1\.png: expected an image, found no ordinary file but a socket"):
+                data.ImageFolder(folder)
+            with pytest.raises((ValueError, OSError), match=r"1\.png"):
+                dataset[1]
+        path.unlink()
+        path.symlink_to("/dev/zero")
+        with pytest.raises(ValueError, match=r"1\.png: a link to /dev/zero, which is outside of"):
+            data.ImageFolder(folder)
+        with pytest.raises(ValueError, match=r"1\.png: a link to /dev/zero, which is outside of"):
+            dataset[1]
+        for reader in (data.read_idx, data.read_cifar10):
+            path.unlink()
+            os.mkfifo(path)
+            with pytest.raises(ValueError, match=r"1\.png: expected an ordinary file"):
+                reader(path)
+
+    @pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
+    def test_links(self, folder, tmp_path_factory):
+        outside = tmp_path_factory.mktemp("outside")
+        (folder / "dog" / "1.png").rename(outside / "1.png")
+        (folder / "dog" / "1.png").symlink_to(folder / "cat" / "1.png")
+        assert data.ImageFolder(folder)[4][0].max().item() == pytest.approx(1 / 255)
+        (folder / "dog" / "3.png").symlink_to(outside / "1.png")
+        with pytest.raises(ValueError, match=r"3\.png: a link to .*outside.*1\.png, which is outside of"):
+            data.ImageFolder(folder)
+        (folder / "dog" / "3.png").unlink()
+        (folder / "bird").symlink_to(outside, target_is_directory=True)
+        with pytest.raises(ValueError, match=r"bird: a link to .*outside.*, which is outside of"):
+            data.ImageFolder(folder)
+        (folder / "bird").unlink()
+        inside = tmp_path_factory.mktemp("linked") / "root"
+        inside.symlink_to(folder, target_is_directory=True)
+        assert len(data.ImageFolder(inside)) == 6  # the root itself may be reached by a link
+
+    @pytest.mark.parametrize(("width", "height"), [(8000, 8000), (30000, 30000), (60000, 1000), (14000, 14000)])
+    def test_decompression_bombs(self, folder, width, height):
+        """A PNG of one bit for each pixel, written by hand: a few kB."""
+        rows = zlib.compressobj(9)
+        row = b"\0" + bytes(-(-width // 8))
+        packed = b"".join(rows.compress(row) for _ in range(height)) + rows.flush()
+        chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)), (b"IDAT", packed), (b"IEND", b"")]
+        content = b"\x89PNG\r\n\x1a\n"
+        for kind, body in chunks:
+            content += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        assert len(content) < 130_000
+        path = folder / "cat" / "1.png"
+        path.write_bytes(content)
+        tracemalloc.start()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with pytest.raises(ValueError, match=r"1\.png: .*(pixels in \d+ bytes|exceeds limit)"):
+                data.ImageFolder(folder)[1]
+        assert tracemalloc.get_traced_memory()[1] < 10e6
+        tracemalloc.stop()
+
+    @given(
+        place=st.integers(0, 10**6),
+        value=st.integers(0, 255),
+        cut=st.booleans(),
+        form=st.sampled_from(["png", "jpg", "gif", "tif", "bmp", "webp", "ppm"]),
+    )
+    @settings(max_examples=300, deadline=None)
+    def test_damaged_images_are_read_or_named(self, tmp_path_factory, place, value, cut, form):
+        image = pytest.importorskip("PIL.Image")
+        root = tmp_path_factory.getbasetemp() / f"damaged-{form}"
+        (root / "a").mkdir(parents=True, exist_ok=True)
+        path = root / "a" / f"0.{form}"
+        pixels = np.random.default_rng(0).integers(0, 255, (5, 7, 3)).astype(np.uint8)
+        image.fromarray(pixels).save(path)
+        content = bytearray(path.read_bytes())
+        content[place % len(content)] = value
+        path.write_bytes(content[: place % len(content)] if cut else content)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                found, _ = data.ImageFolder(root)[0]
+            except ValueError as error:
+                assert str(path) in str(error)
+            else:
+                assert found.shape[0] == 3 and float(found.min()) >= 0 and float(found.max()) <= 1
 
     @pytest.mark.parametrize("content", [b"", b"not an image at all", None])
     def test_a_damaged_image_is_named(self, folder, content):

@@ -236,6 +236,75 @@ def test_tensorboard_files(tmp_path, histograms):
     assert (b"0.weight/gradient" in content) == histograms
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_histograms_of_weights_that_are_no_numbers(tmp_path, value):
+    class Spoil(Callback):
+        order = -1
+
+        def on_epoch_end(self, training):
+            with td.no_grad():
+                training.model[0].weight[0] = value
+                training.model[0].bias[...] = value
+            training.model[3].weight.grad = td.full(training.model[3].weight.shape, -value)
+
+    model, loss, optimizer = parts()
+    board = TensorBoard(tmp_path / "run", histograms=True)
+    history = fit(model, loss, optimizer, problem(), epochs=1, callbacks=[Spoil(), board], stop_on_nan=False)
+    assert len(history["train_loss"]) == 1
+    (file,) = (tmp_path / "run").iterdir()
+    content = file.read_bytes()
+    for name in (b"not_finite/0.weight/value", b"not_finite/0.bias/value", b"not_finite/3.weight/gradient"):
+        assert name in content
+    assert b"not_finite/3.weight/value" not in content and content.count(b"0.weight/value") == 2
+
+
+def test_an_exception_of_a_callback_is_the_one_that_was_raised():
+    """A study of trials (Optuna's, for one) ends a trial by an exception of its own, which it must know again."""
+
+    class TrialPruned(Exception):
+        pass
+
+    pruned = TrialPruned("worse than the others")
+
+    class Prune(Callback):
+        def on_epoch_end(self, training):
+            if training.epoch == 1:
+                raise pruned
+
+    model, loss, optimizer = parts()
+    with pytest.raises(TrialPruned) as caught:
+        fit(model, loss, optimizer, problem(), epochs=3, callbacks=Prune())
+    assert caught.value is pruned
+    assert pruned.__notes__ == ["raised by the callback Prune in on_epoch_end, epoch 2"]
+
+
+def test_a_study_prunes_its_trials():
+    optuna = pytest.importorskip("optuna")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+    class Prune(Callback):
+        def on_epoch_end(self, training):
+            raise optuna.TrialPruned("seen enough")
+
+    def objective(trial):
+        model, loss, optimizer = parts(lr=trial.suggest_float("lr", 1e-3, 1e-1))
+        fit(model, loss, optimizer, problem(), epochs=3, callbacks=[Prune()])
+
+    study = optuna.create_study()
+    study.optimize(objective, n_trials=2)
+    assert [trial.state.name for trial in study.trials] == ["PRUNED", "PRUNED"]
+
+
+def test_one_callback_and_numpy_s_numbers_of_epochs():
+    model, loss, optimizer = parts()
+    named = Named()
+    history = fit(model, loss, optimizer, problem(), epochs=np.int64(2), callbacks=named)
+    assert len(history["train_loss"]) == 2 and named.calls[-1] == "teardown"
+    assert len(fit(model, loss, optimizer, problem(), epochs=1, callbacks=None)["train_loss"]) == 1
+    with pytest.raises(TypeError, match=r"evaluate: metrics is \['accuracy'\], expected a dict of functions by name"):
+        evaluate(model, problem(), loss, ["accuracy"])
+
+
 @pytest.mark.parametrize(
     ("module", "make", "said"),
     [

@@ -51,6 +51,12 @@ def _exactly(file: Any, count: int, path: str, what: str) -> bytes:
     return found
 
 
+def _require_file(path: str) -> None:
+    """Raises for what is not an ordinary file: a pipe would be waited for, a device has no end."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(f"{path}: expected an ordinary file, found a folder, device, pipe or socket")
+
+
 def read_idx(path: Path) -> np.ndarray:
     """The array in an IDX file, the format of MNIST and Fashion-MNIST; plain or compressed by gzip.
 
@@ -75,6 +81,7 @@ def read_idx(path: Path) -> np.ndarray:
     Source: http://yann.lecun.com/exdb/mnist/
     """
     path = os.fspath(path)
+    _require_file(path)
     with open(path, "rb") as plain:
         start = plain.read(2)
         plain.seek(0)
@@ -129,6 +136,7 @@ def read_cifar10(path: Path, records: int | None = RECORDS) -> tuple[np.ndarray,
     Source: https://www.cs.toronto.edu/~kriz/cifar.html
     """
     path = os.fspath(path)
+    _require_file(path)
     size = os.path.getsize(path)
     if records is None and (size % RECORD or not size):
         raise ValueError(f"{path}: expected records of {RECORD} bytes (a label and 3 x 32 x 32 pixels), found {size}")

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.data.datasets import Dataset
 from tinygrad_dl.data.files import read_cifar10, read_idx
+from tinygrad_dl.data.pictures import SUFFIXES, pillow, pixels, read_picture, require_inside, require_picture
 from tinygrad_dl.tensor import Tensor, as_array, wrap
 
 __all__ = ["CIFAR10", "MNIST", "FashionMNIST", "ImageFolder"]
 
 Path = str | os.PathLike[str]
 Transform = Callable[[Any], Any]
-SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
-
-
-def pixels(images: np.ndarray) -> np.ndarray:
-    """Bytes from 0 to 255 as float32 from 0 to 1."""
-    values: np.ndarray = np.multiply(images, np.float32(1 / 255), dtype=np.float32)
-    return values
 
 
 def _changed(transform: Transform | None, images: np.ndarray) -> Tensor:
@@ -216,10 +210,15 @@ class ImageFolder(Dataset[tuple[Tensor, Any]]):
 
     `classes`, `class_to_idx` and `samples`, a list of (path, label), are as in torchvision.
 
+    Only JPEG, PNG, PPM and PGM, BMP, TIFF, WebP and GIF are opened, by whichever of these names: no format that runs
+    another program. Images of 16 bits keep their precision; grey ones get three equal channels.
+
     Raises:
         FileNotFoundError: there is no such folder, no class in it, or no image in a class.
         ImportError: Pillow is not installed.
-        ValueError: when a sample is read: its file is cut off, or no image.
+        ValueError: a link leads out of the folder, or what has the name of an image is a device, pipe or socket. When a
+            sample is read: its file is cut off, or no image, or so small that its many pixels are made up (a
+            decompression bomb). The message names the file.
 
     >>> from tinygrad_dl import data
     >>> data.ImageFolder("no/such/folder")
@@ -243,6 +242,7 @@ class ImageFolder(Dataset[tuple[Tensor, Any]]):
         self.transform = transform
         self.target_transform = target_transform
         self.size = size
+        self._real = os.path.realpath(root)
         self.classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
         if not self.classes:
             raise FileNotFoundError(f"ImageFolder: expected one folder for each class in {root}, found none")
@@ -250,21 +250,18 @@ class ImageFolder(Dataset[tuple[Tensor, Any]]):
         self.samples: list[tuple[str, int]] = []
         for name, label in self.class_to_idx.items():
             before = len(self.samples)
-            for folder, folders, files in os.walk(os.path.join(root, name)):
-                folders.sort()
-                paths = (os.path.join(folder, file) for file in sorted(files))
-                self.samples += [(path, label) for path in paths if path.lower().endswith(SUFFIXES)]
+            self.samples += [(path, label) for path in _image_files(os.path.join(root, name), self._real)]
             if len(self.samples) == before:
                 raise FileNotFoundError(
                     f"ImageFolder: there is no image in {os.path.join(root, name)}; expected files that end in "
                     f"{', '.join(SUFFIXES)}"
                 )
         self.targets = [label for _, label in self.samples]
-        _pillow()
+        pillow()
 
     def __getitem__(self, index: int) -> tuple[Tensor, Any]:
         path, target = self.samples[index]
-        image = _changed(self.transform, _open(path, self.size)[None])[0]
+        image = _changed(self.transform, read_picture(path, self.size, self._real)[None])[0]
         return image, target if self.target_transform is None else self.target_transform(target)
 
     def __len__(self) -> int:
@@ -274,24 +271,13 @@ class ImageFolder(Dataset[tuple[Tensor, Any]]):
         return f"ImageFolder({len(self)} images, {len(self.classes)} classes, {self.root!r})"
 
 
-def _pillow() -> Any:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise ImportError("images need Pillow; install it with: pip install 'tinygrad_dl[images]'") from None
-    return Image
-
-
-def _open(path: str, size: tuple[int, int] | None) -> np.ndarray:
-    """The image in a file as float32 (3, H, W) from 0 to 1."""
-    Image = _pillow()
-    try:
-        with Image.open(path) as image:
-            colours = image.convert("RGB")
-    except FileNotFoundError:
-        raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path}: expected an image, and Pillow can't read it: {error}") from error
-    if size is not None:
-        colours = colours.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return pixels(np.asarray(colours).transpose(2, 0, 1))
+def _image_files(folder: str, root: str) -> Iterator[str]:
+    """The paths of the images below a folder, sorted, none of which leaves the root."""
+    require_inside(folder, root)
+    for place, folders, files in os.walk(folder):
+        folders.sort()
+        for file in sorted(files):
+            path = os.path.join(place, file)
+            if file.lower().endswith(SUFFIXES):
+                require_picture(path, root)
+                yield path

@@ -1,7 +1,7 @@
 """Samplers: in which order the samples are taken.
 
-Those here also have `chunks()`, which gives the order in arrays, drawn as they are needed; a `DataLoader` cuts them into
-batches without a Python object for each sample.
+Those here also have `chunks()`, which gives the order in arrays, drawn as they are needed; a `DataLoader` cuts them
+into batches without a Python object for each sample.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dl.train.callback import Callback
 from tinygrad_dl.train.training import Training
 from tinygrad_dl.writing import Path
@@ -78,7 +80,8 @@ class TensorBoard(Callback):
 
     Args:
         folder: where to; each run has one of its own. `tensorboard --logdir` shows it.
-        histograms: whether to write those of the parameters and of their gradients too.
+        histograms: whether to write those of the parameters and of their gradients too. Values that are infinite or no
+            number have no place in one; their count is written beside it, as "not_finite/...".
 
     Raises:
         ImportError: tensorboardX is not installed.
@@ -113,9 +116,18 @@ class TensorBoard(Callback):
             self.writer.add_scalar(f"lr/{position}", float(group["lr"]), epoch)
         if self.histograms:
             for path, parameter in training.model.named_parameters():
-                self.writer.add_histogram(f"{path}/value", parameter.detach().numpy(), epoch)
+                self._histogram(f"{path}/value", parameter._data, epoch)
                 if parameter.grad is not None:
-                    self.writer.add_histogram(f"{path}/gradient", parameter.grad.numpy(), epoch)
+                    self._histogram(f"{path}/gradient", parameter.grad._data, epoch)
+
+    def _histogram(self, name: str, values: np.ndarray, epoch: int) -> None:
+        """Writes a histogram of the finite values, and how many others there are."""
+        values = np.abs(values) if np.iscomplexobj(values) else np.asarray(values, np.float64)
+        finite = values[np.isfinite(values)]
+        if finite.size:
+            self.writer.add_histogram(name, finite, epoch)
+        if finite.size < values.size:
+            self.writer.add_scalar(f"not_finite/{name}", values.size - finite.size, epoch)
 
     def teardown(self, training: Training) -> None:
         if self.writer is not None:
