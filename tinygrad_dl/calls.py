@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygrad_dl import dtypes
 from tinygrad_dl.engine import Node, Output, next_seq
+from tinygrad_dl.messages import home_of, restated, summary, unfit_for
 from tinygrad_dl.modes import modes, threads
 from tinygrad_dl.tensor import Tensor, Views, as_array, wrap
 
@@ -36,11 +37,28 @@ def constant(value: Any, op: Op, like: Any = None) -> Any:
     if type(value) is float and type(like) is np.ndarray and like.dtype.kind == "f":
         return np.asarray(value, like.dtype)
     if value is None or isinstance(value, np.ndarray | np.generic | bool | int | float | complex):
-        return None if value is None else as_array(value)
-    raise TypeError(
-        f"{op.name} takes tensors, arrays and numbers, got {type(value).__name__}; make it a tensor first: "
-        f"td.tensor(...)"
-    )
+        return None if value is None else array_of(value, op)
+    raise unfit_for(value, op.name, argument_of(value, op))
+
+
+def array_of(value: Any, op: Op) -> np.ndarray:
+    """A number or array as an array of a dtype that tensors have."""
+    try:
+        return as_array(value)
+    except TypeError as error:
+        name = argument_of(value, op)
+        raise TypeError(f"{op.name}: got {name}={summary(value)}, expected a tensor of numbers: {error}") from None
+
+
+def argument_of(value: Any, op: Op) -> str:
+    """The name of the argument that a value was given for: looked up in the call that has just failed."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code is not op.function.__code__:
+        frame = frame.f_back  # type: ignore[assignment]
+    found = frame.f_locals if frame is not None else {}
+    if op.sequence:
+        return f"{op.sequence}[{next((i for i, v in enumerate(found.get(op.sequence, ())) if v is value), '')}]"
+    return next((name for name in op.parameters if found.get(name) is value), op.tensors[0])
 
 
 NUMBERS = frozenset((float, int, bool))
@@ -154,78 +172,14 @@ def one_result(out: tuple[Any, ...], op: Op) -> Any:
     )
 
 
-def explain(error: Exception, op: Op, values: tuple[Any, ...]) -> None:
-    """Adds to an error of the op's own function what was called, with which arguments, and what to do."""
-    arguments = {n: v for n, v in zip(op.parameters, values, strict=True) if not callable(v)}
-    shown = ", ".join(f"{name}={summary(value)}" for name, value in arguments.items())
-    error.add_note(f"in {op.name}({shown})")
-    if op.broadcasts and isinstance(error, ValueError) and "broadcast" in str(error):
-        error.add_note(
-            "expected shapes that broadcast: counted from the last dimension, sizes are equal or one of them is 1; "
-            "reshape() or unsqueeze() one of the tensors"
-        )
-        return
-    expected = advice(error, arguments)
-    if expected:
-        error.add_note(expected)
-    home = public_home(op)
-    if home:
-        error.add_note(f"help({home}.{op.name}) says what it takes")
-
-
-# What NumPy says of shapes and dimensions -> what was expected, and what to do.
-ADVICE = {
-    "core dimension": (
-        "expected (..., n, k) @ (..., k, m): the last size of the first and the last but one of the second (the only "
-        "one of a vector) are equal; swap dimensions with .mT, or reshape()"
-    ),
-    "not have enough dimensions": "expected tensors of 1 or more dimensions; multiply by a number with *",
-    "newaxis": "expected sizes before the last two dimensions that broadcast: equal, or one of them 1; use unsqueeze()",
-    "remapped shapes": "expected each size as it is, or in the place of a 1, or new in front; use repeat() to copy",
-    "allowed by the axis remapping": "expected as many sizes as the tensor has dimensions, or more; -1 keeps a size",
-    "concatenation axis": "expected shapes that are equal but for `dim`; reshape() them, or join along another dim",
-    "same number of dimensions": "expected tensors of one number of dimensions; use unsqueeze(), or stack()",
-    "cannot reshape": "expected sizes whose product is the number of elements; one of them may be -1: what is left",
-    "one unknown dimension": "expected -1 for one size at most: it stands for what is left",
-    "axes don't match": "expected each dimension exactly once, as in permute(1, 0)",
-    "repeated axis": "expected each dimension exactly once, as in permute(1, 0)",
-    "duplicate value in 'axis'": "expected each dimension once at most",
-    "zero-size array to reduction": "expected at least one element; look at numel() first",
-    "of an empty sequence": "expected at least one element; look at numel() first",
-    "out of bounds for axis": "indices start at 0, and the last is size - 1 (or -1)",
-    "too many indices": "expected at most one index a dimension; None makes a new one",
-    "negative integer powers": "make the base a float first, with .float()",
-}
-
-
-def advice(error: Exception, arguments: dict[str, Any]) -> str | None:
-    """What was expected and what to do, where NumPy's own text leaves that open."""
-    text = str(error)
-    if isinstance(error, np.exceptions.AxisError) and error.ndim is not None:
-        n = error.ndim
-        return f"expected a dimension from {-n} to {n - 1}" if n else "a 0-d tensor has no dimensions"
-    if isinstance(error, TypeError) and "NoneType" in text:
-        empty = [name for name, value in arguments.items() if value is None]
-        return f"expected a tensor or a number, got None for {' or '.join(map(repr, empty))}" if empty else None
-    return next((hint for words, hint in ADVICE.items() if words in text), None)
-
-
-def public_home(op: Op) -> str | None:
-    """Where users find an op: a module of the package, the class Tensor, or nowhere."""
-    home = {"td": "tinygrad_dl", "functional": "tinygrad_dl.nn.functional"}.get(op.namespace)
-    if home in sys.modules and op.name in vars(sys.modules[home]):
-        return home
-    return "tinygrad_dl.Tensor" if op.namespace == "td" and hasattr(Tensor, op.name) else None
-
-
-def summary(value: Any) -> str:
-    """A value as an error message shows it: an array as its dtype and shape."""
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype}{list(value.shape)}"
-    if isinstance(value, list | tuple) and any(isinstance(v, np.ndarray) for v in value):
-        return "[" + ", ".join(summary(v) for v in value) + "]"
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def explain(error: Exception, op: Op, values: tuple[Any, ...]) -> Exception:
+    """The error to raise for one that arose in the op's own function, called with these values."""
+    annotations = {**dict.fromkeys(op.tensors, "Array"), **op.function.__annotations__}
+    new = restated(error, op.function, op.name, dict(zip(op.parameters, values, strict=True)), annotations)
+    home = home_of(op.name)
+    if home and not any(note.startswith("help(") for note in getattr(new, "__notes__", ())):
+        new.add_note(f"help({home}.{op.name}) says what it takes")
+    return new
 
 
 def connect_outputs(node: Node, results: list[Tensor]) -> None:

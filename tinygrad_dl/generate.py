@@ -14,7 +14,7 @@ def generated(input):
     try:
         out = forward(input)
     except Exception as error:
-        explain(error, op, (input,)); raise
+        raise explain(error, op, (input,))
     if type(out) is not ndarray: out = asarray(out) if type(out) is not tuple else one_result(out, op)
     result = new(Tensor); result._data = out
     if (edge_input is not None) and (not threads.not_recording or modes.grad):
@@ -88,7 +88,7 @@ def call_source(
         "    try:",
         f"        {targets} = forward({arguments})",
         "    except Exception as error:",
-        f"        explain(error, op, ({', '.join(parameters)},)); raise",
+        f"        raise explain(error, op, ({', '.join(parameters)},))",
     ]
     if outputs is None:
         lines += [
@@ -153,7 +153,8 @@ def _unwrap_sequence(
     """The same lines for a sequence of tensors."""
     values = f"({', '.join(parameters)},)"
     return [
-        f"    {sequence} = list({sequence})",
+        f"    try: {sequence} = list({sequence})",
+        f"    except TypeError as error: raise explain(error, op, ({', '.join(parameters)},))",
         f"    edges = tuple([t._edge if isinstance(t, Tensor) else None for t in {sequence}])",
         f"    {sequence} = [t._data if isinstance(t, Tensor) else constant(t, op) for t in {sequence}]",
         *([f"    low, *{sequence} = promote(op, *{sequence})"] if promotes else []),
@@ -203,6 +204,20 @@ def _record(
     if outputs is None:
         lines.append("    else: result._edge = None")
     return lines
+
+
+def composed_source(head: str, arguments: str, names: tuple[str, ...]) -> str:
+    """The source of the function that stands for a composition: its errors are explained."""
+    return "\n".join(
+        [
+            f"def generated({head}):",
+            "    try:",
+            f"        return body({arguments})",
+            "    except Exception as error:",
+            f"        raise explain(error, composed, ({''.join(f'{n}, ' for n in names)}))",
+            "",
+        ]
+    )
 
 
 def save_source(parameters: tuple[str, ...], items: tuple[str, ...]) -> str:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_dl.messages import NAMED, arose_in_users_code, inside_kind, restated
 
 if TYPE_CHECKING:
     from tinygrad_dl.nn.module import Module
 
 
-def explain(error: Exception, module: Module) -> None:
-    """Says in an error's note in which module it arose: class, text and path from the outermost module.
+def explain(error: Exception, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception:
+    """The error to raise for one that arose in a module: a note says where, by class, text and path from the outermost.
 
     Called on the way out, at every module that the error passes; the note is written anew each time.
     """
+    if "_modules" not in error.__dict__ and type(module).__module__.startswith("tinygrad_dl."):
+        error = of_layer(error, module, args, kwargs)
     passed = error.__dict__.setdefault("_modules", [])
     passed.append(module)
     inner = passed[0]
@@ -26,6 +30,29 @@ def explain(error: Exception, module: Module) -> None:
         notes.append(note)
     else:
         notes[error.__dict__["_module_note"]] = note
+    return error
+
+
+def of_layer(error: Exception, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception:
+    """An error of the inside of a layer of this package, in terms of the layer's own arguments.
+
+    What the function of a layer says in a way that names it (`linear: ...` in Linear) stays as it is.
+    """
+    import inspect
+
+    name, said = type(module).__name__, NAMED.match(str(error))
+    same = said is not None and name.lower().startswith(said[1].replace("_", "").lower())
+    if same or arose_in_users_code(error):
+        return error
+    forward = type(module).forward
+    try:
+        arguments = inspect.signature(forward).bind(module, *args, **kwargs).arguments
+    except TypeError:  # too many or too few: Python's own words say so
+        return error
+    del arguments["self"]
+    if said is None or inside_kind(error) is not None:
+        return restated(error, forward, name, arguments, forward.__annotations__)
+    return restated(error, forward, name, arguments, {})
 
 
 def path_to(outer: Module, inner: Module) -> str:

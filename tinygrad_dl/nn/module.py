@@ -88,8 +88,10 @@ class Module:
                 return self.forward(*args, **kwargs)
             return hooks.call(self, args, kwargs)
         except Exception as error:
-            explain(error, self)
-            raise
+            told = explain(error, self, args, kwargs)
+            if told is error:
+                raise
+            raise told from told.__cause__
 
     # -- attributes ------------------------------------------------------------------------------
 

@@ -166,7 +166,10 @@ floor_divide.vjp(input=lambda g: np.zeros_like(g), other=lambda g: np.zeros_like
 def refuse_zero(name: str, other: Any) -> None:
     """Integers have no infinity to divide to."""
     if other.dtype.kind != "f" and not other.all():
-        raise ZeroDivisionError(f"{name}: can't divide integers by zero; make them floats first, or mask the zeros")
+        raise ZeroDivisionError(
+            f"{name}: can't divide integers by zero: got a 0 in other, expected other numbers; make them floats first, or "
+            f"mask the zeros"
+        )
 
 
 @op(

@@ -245,7 +245,7 @@ def check_shapes(query: Any, key: Any, value: Any) -> None:
                 f"{value.dtype}; cast them with .to(...)"
             )
     if query.shape[-1] != key.shape[-1]:
-        raise ValueError(f"{name}: query and key need the same width, got shapes {query.shape} and {key.shape}")
+        raise ValueError(f"{name}: expected query and key of the same width, got shapes {query.shape} and {key.shape}")
     if key.shape[-2] != value.shape[-2]:
         raise ValueError(f"{name}: expected a key for each value, got shapes {key.shape} and {value.shape}")
     if not query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:

@@ -333,7 +333,8 @@ def convolution_weight(
     size = conv_size(input.shape[2:], kernel, stride, padding, dilation)
     if any(n < m for n, m in zip(size, delta.shape[2:], strict=True)):
         raise ValueError(
-            f"convolution_weight: delta of shape {delta.shape} reaches beyond the padded input {input.shape}"
+            f"convolution_weight: delta of shape {delta.shape} reaches beyond the padded input, got "
+            f"{input.shape}, expected a larger input"
         )
     return conv_ways.convolve_weight(input, delta, kernel, stride, padding, dilation, groups)
 

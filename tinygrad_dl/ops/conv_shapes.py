@@ -20,7 +20,7 @@ def sizes(value: Any, k: int, name: str, what: str, least: int = 0) -> Sizes:
         found = tuple([operator.index(v) for v in value]) if isinstance(value, tuple | list) else ()
         found = found or (operator.index(value),) * k
     except TypeError:
-        raise TypeError(f"{name}: {what} must be an integer or {k} of them, got {value!r}") from None
+        raise TypeError(f"{name}: {what}: expected an integer or {k} of them, got {value!r}") from None
     if len(found) == 1:
         found *= k
     if len(found) != k:
@@ -137,8 +137,8 @@ def _check_rest(name: str, input: Any, weight: Any, bias: Any, channels: int) ->
             f"{name}: expected a bias of shape {(channels,)}, a number for each output channel, got {bias.shape}"
         )
     raise TypeError(
-        f"{name}: input and weight must have the same dtype, got {input.dtype} and {weight.dtype}; cast the input with "
-        f"input.to(weight.dtype), or the module with module.to(input.dtype)"
+        f"{name}: expected an input and a weight of the same dtype, got {input.dtype} and {weight.dtype}; cast the input "
+        f"with input.to(weight.dtype), or the module with module.to(input.dtype)"
     )
 
 
@@ -149,8 +149,8 @@ def check_kernel(name: str, input: Sizes, kernel: Sizes, pads: Pads, dilation: S
     if any(r > n for r, n in zip(reach, whole, strict=True)):
         dilated = f", {reach} with dilation {dilation}," if reach != kernel else ""
         raise ValueError(
-            f"{name}: the kernel of size {kernel}{dilated} is larger than the padded input of size {whole} (input of "
-            f"shape {input}); use a smaller kernel, more padding, or fewer layers that shrink the input"
+            f"{name}: the kernel of size {kernel}{dilated} is larger than the padded input of size {whole}: got an "
+            f"input of shape {input}, expected one at least as large as the kernel; use a smaller kernel, more padding, or fewer layers that shrink the input"
         )
 
 

@@ -53,8 +53,8 @@ def check_targets(input: Any, target: Any, ignore_index: int, name: str) -> Any:
     """Raises if the classes do not fit the input; returns which examples count, None if all do."""
     if target.dtype.kind not in "iu":
         raise TypeError(
-            f"{name}: class indices must be integers, got a target of {target.dtype}; convert it with .long() "
-            f"(class probabilities have the input's shape, {input.shape}, and go to cross_entropy)"
+            f"{name}: expected class indices, which are integers, got a target of {target.dtype}{list(target.shape)} for an "
+            f"input of shape {input.shape}; {_instead(input, target, name)}"
         )
     if not input.ndim:
         raise ValueError(f"{name}: expected an input of shape (C,), (N, C) or (N, C, ...), got a 0-d one")
@@ -82,6 +82,17 @@ def check_targets(input: Any, target: Any, ignore_index: int, name: str) -> Any:
             f"to {count - 1} for an input of shape {input.shape}, or ignore_index={ignore_index}"
         )
     return None if counts.all() else counts
+
+
+def _instead(input: Any, target: Any, name: str) -> str:
+    """What someone who gave a target of floats, of another shape than the input's, may have meant."""
+    if target.ndim > input.ndim:
+        return f"{name}(input, target): the logits come first, the classes second"
+    if target.shape == input.shape:  # probabilities, which only cross_entropy takes
+        return "cross_entropy takes class probabilities of the input's shape"
+    if target.ndim == input.ndim and target.shape[-1:] == (1,):
+        return "convert a column of classes with target.squeeze(-1).long()"
+    return "convert classes with target.long(); class probabilities have the input's shape"
 
 
 def places(target: Any, shape: tuple[int, ...]) -> Any:
@@ -312,7 +323,7 @@ def _naive_probabilities(
         {"input": real(shape="n 4", min_side=1), "target": real(0.0, 1.0, shape="n 4", min_side=1)},
         {"input": real(shape="4"), "target": real(0.0, 1.0, shape="4")},
     ],
-    errors=[error(ValueError, "target of the same shape", array(2, 3), array(3, 2))],
+    errors=[error(ValueError, "probabilities of the input's shape", array(2, 3), array(3, 2))],
     reference=_naive_probabilities,
 )
 def probability_entropy(
@@ -325,7 +336,7 @@ def probability_entropy(
     """`cross_entropy` with class probabilities as the target."""
     if input.shape != target.shape or not input.ndim:
         raise ValueError(
-            f"cross_entropy: class probabilities need an input and a target of the same shape, got {input.shape} and "
+            f"cross_entropy: expected class probabilities of the input's shape, {input.shape}, got a target of shape "
             f"{target.shape}; class indices are integers"
         )
     top, level = _top_and_total(input)

@@ -27,7 +27,10 @@ def require_in_range(index: np.ndarray, size: int, dim: int, what: str) -> None:
     # Seen as unsigned, negative ones are very large: one look at the array is enough.
     if index.size and np.maximum.reduce(index.view(f"u{index.itemsize}"), axis=None) >= size:
         wrong = index[(index < 0) | (index >= size)].reshape(-1)[0]
-        raise IndexError(f"{what}: index {wrong} is out of range for dim {dim} of size {size}; indices start at 0")
+        raise IndexError(
+            f"{what}: index {wrong} is out of range for dim {dim} of size {size}: got {wrong}, expected 0 to {size - 1}; "
+            f"indices start at 0"
+        )
 
 
 def grid(index: Any, dim: int) -> tuple[Any, ...]:
@@ -62,7 +65,7 @@ def _checked(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str, src
         if i != dim and size > shape[i]:
             raise IndexError(f"{what}: index of shape {index.shape} is larger than the tensor, {shape}, in dim {i}")
         if src is not None and src.ndim and size > src.shape[i]:
-            raise IndexError(f"{what}: index of shape {index.shape} is larger than src, {src.shape}, in dim {i}")
+            raise IndexError(f"{what}: expected an index no larger than src, {src.shape}, got shape {index.shape}, larger in dim {i}")
     return dim
 
 

@@ -128,7 +128,7 @@ def fused_slope(g: np.ndarray, x: np.ndarray, approximate: str) -> Any:
     floating=True,
     namespace="functional",
     inputs={"input": real(), "approximate": one_of("none", "tanh")},
-    errors=[error(ValueError, "approximate is 'none' or 'tanh'", array(2), approximate="fast")],
+    errors=[error(ValueError, "expected an approximate of 'none' or 'tanh'", array(2), approximate="fast")],
     reference=lambda input, approximate="none": reference_gelu(input, approximate),
 )
 def gelu(input: Array, approximate: str = "none") -> Array:
@@ -147,7 +147,7 @@ def gelu(input: Array, approximate: str = "none") -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.gelu.html
     """
     if approximate not in ("none", "tanh"):
-        raise ValueError(f"approximate is 'none' or 'tanh', got {approximate!r}")
+        raise ValueError(f"expected an approximate of 'none' or 'tanh', got {approximate!r}")
     if input.dtype is float32:
         return fused(input, NORMAL if approximate == "none" else TANH)
     return times(share(input, approximate), np.maximum(input, -EDGE))

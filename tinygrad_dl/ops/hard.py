@@ -141,7 +141,7 @@ hardshrink.vjp(input=lambda g, out: keep(g, out != 0))
     method=False,
     namespace="functional",
     inputs={"input": real(avoid=(-0.5, 0.5)), "lambd": one_of(0.5)},
-    errors=[error(ValueError, "lambd is not negative", array(2), -1.0)],
+    errors=[error(ValueError, "expected a lambd of 0 or more", array(2), -1.0)],
     reference=lambda input, lambd=0.5: np.sign(input) * np.maximum(np.abs(input) - lambd, 0),
 )
 def softshrink(input: Array, lambd: float = 0.5) -> Array:
@@ -157,7 +157,7 @@ def softshrink(input: Array, lambd: float = 0.5) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softshrink.html
     """
     if lambd < 0:
-        raise ValueError(f"lambd is not negative, got {lambd}")
+        raise ValueError(f"expected a lambd of 0 or more, got {lambd}")
     return input - input.clip(-lambd, lambd)
 
 

@@ -57,7 +57,7 @@ def cat(tensors: Arrays, dim: int = 0) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.cat.html
     """
     if not tensors:
-        raise ValueError("cat needs at least one tensor, got an empty list")
+        raise ValueError("cat: expected at least one tensor, got an empty list")
     tensors = common(tensors)
     try:
         return np.concatenate(tensors, dim)
@@ -106,7 +106,7 @@ def stack(tensors: Arrays, dim: int = 0) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.stack.html
     """
     if not tensors:
-        raise ValueError("stack needs at least one tensor, got an empty list")
+        raise ValueError("stack: expected at least one tensor, got an empty list")
     first = tensors[0].shape
     for each in tensors:
         if each.shape != first:

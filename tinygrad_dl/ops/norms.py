@@ -21,7 +21,7 @@ def order(p: Any) -> float:
         return 2.0
     if isinstance(p, int | float):
         return float(p)
-    raise ValueError(f"p is a number or 'fro', got {p!r}; linalg.norm and linalg.matrix_norm know the nuclear norm")
+    raise ValueError(f"expected a number or 'fro' for p, got {p!r}; linalg.norm and linalg.matrix_norm know the nuclear norm")
 
 
 def p_norm(x: np.ndarray, p: float, dim: Any, keepdim: bool) -> Any:
@@ -51,7 +51,7 @@ def p_norm(x: np.ndarray, p: float, dim: Any, keepdim: bool) -> Any:
         {"input": real(0.3, 3.0, distinct=True, min_side=1), "p": one_of(math.inf, -math.inf), **OVER},
         {"input": real(avoid=(0.0,)), "p": one_of(2, 3), **OVER},
     ],
-    errors=[error(ValueError, "p is a number or 'fro'", array(2), "nuc")],
+    errors=[error(ValueError, "expected a number or 'fro'", array(2), "nuc")],
     reference=lambda input, p="fro", dim=None, keepdim=False: reference_norm(input, p, dim, keepdim),
 )
 def norm(input: Array, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Array:

@@ -18,7 +18,7 @@ def _dims(dims: Any, ndim: int) -> list[int]:
     """One dimension or several, counted from the front, each named once."""
     found = [normal_dim(operator.index(d), ndim) for d in (dims if isinstance(dims, tuple | list) else (dims,))]
     if len(set(found)) != len(found):
-        raise ValueError(f"dims {dims} name a dimension twice")
+        raise ValueError(f"expected each dimension once at most, got one twice in dims {dims}")
     return found
 
 

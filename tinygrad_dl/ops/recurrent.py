@@ -95,7 +95,7 @@ def check(
     for what, value in {"weight_ih": weight_ih, "weight_hh": weight_hh, **states, **biases}.items():
         if value is not None and value.dtype != input.dtype:
             raise TypeError(
-                f"{name}: input and {what} must have the same dtype, got {input.dtype} and {value.dtype}; cast the "
+                f"{name}: expected input and {what} of the same dtype, got {input.dtype} and {value.dtype}; cast the "
                 f"input with input.to({what}.dtype), or the module with module.to(input.dtype)"
             )
     if lengths is not None and np.shape(lengths) != (batch,):

@@ -144,7 +144,7 @@ def _inserted(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
     ndim = len(shape) + len(dim)
     places = {normal_dim(operator.index(d), ndim) for d in dim}
     if len(places) != len(dim):
-        raise ValueError(f"dims {tuple(dim)} name a dimension twice")
+        raise ValueError(f"expected each dimension once at most, got one twice in dims {tuple(dim)}")
     rest = iter(shape)
     return tuple([1 if i in places else next(rest) for i in range(ndim)])
 
@@ -225,8 +225,8 @@ def _expanded(shape: tuple[int, ...], size: Any) -> tuple[int, ...]:
     if -1 in size:
         if -1 in size[:new]:
             raise RuntimeError(
-                f"expand: -1 keeps an existing dimension's size, but size {size} has it at a new dimension, "
-                f"for a tensor of shape {shape}; say how large the new dimension is"
+                f"expand: -1 keeps an existing dimension's size: got size {size} for a tensor of shape {shape}, expected "
+                f"0 or more at new dimensions; say how large the new dimension is"
             )
         size = tuple([shape[i - new] if n == -1 else n for i, n in enumerate(size)])
     found: tuple[int, ...] = size
@@ -299,7 +299,9 @@ def view(input: Array, shape: Any) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view.html
     """
     if isinstance(shape, np.dtype | type):
-        raise TypeError("view takes a shape; for another dtype use to(dtype), which converts the elements")
+        raise TypeError(
+            f"view: expected a shape, got the dtype {shape}; for another dtype use to(dtype), which converts the elements"
+        )
     out = input.reshape(shape)
     if out.base is not input and (out.base is None or out.base is not input.base):
         raise RuntimeError(

@@ -54,7 +54,7 @@ PATCHES = {
         error(ValueError, "larger than the padded input", array(1, 1, 3, 3), 4),
         error(ValueError, "expected kernel_size to be one integer or 2 of them", array(1, 1, 3, 3), (2, 2, 2)),
         error(ValueError, "expected stride >= 1", array(1, 1, 3, 3), 2, stride=0),
-        error(TypeError, "kernel_size must be an integer", array(1, 1, 3, 3), 1.5),
+        error(TypeError, "kernel_size: expected an integer", array(1, 1, 3, 3), 1.5),
     ],
     reference=_naive_unfold,
 )
@@ -87,8 +87,8 @@ def unfold(input: Array, kernel_size: Any, dilation: Any = 1, padding: Any = 0, 
     size = conv_size(batch.shape[2:], kernel, steps, pads, spread)
     if min(size) < 1:
         raise ValueError(
-            f"unfold: the kernel of size {kernel} with dilation {spread} is larger than the padded input, whose shape "
-            f"is {input.shape} with padding {pads}"
+            f"unfold: the kernel of size {kernel} with dilation {spread} is larger than the padded input: got shape "
+            f"{input.shape} with padding {pads}, expected a larger input"
         )
     seen = windows(padded(batch, pads), kernel, steps, spread, size)
     columns = np.array(seen).reshape(len(batch), batch.shape[1] * math.prod(kernel), math.prod(size))
@@ -188,7 +188,9 @@ def fold(input: Array, output_size: Any, kernel_size: Any, dilation: Any = 1, pa
         )
     patches = conv_size(size, kernel, steps, pads, spread)
     if min(patches) < 1:
-        raise ValueError(f"fold: an image of size {size} with padding {pads} has no patch of size {kernel}")
+        raise ValueError(
+            f"fold: an image with padding {pads} has no patch: got size {size}, expected at least the kernel's, {kernel}"
+        )
     if math.prod(patches) != batch.shape[2]:
         raise ValueError(
             f"fold: expected {math.prod(patches)} patches ({' x '.join(map(str, patches))}) for an image of size "

@@ -14,17 +14,26 @@ from tinygrad_dl.testing.report import CheckError, pasteable
 
 
 def check_refusal(op: Op, case: ErrorCase) -> None:
-    """The declared arguments raise the declared error with the declared text, and stay as they are."""
+    """The declared arguments raise the declared error, whose first line says who, what was got and expected.
+
+    They stay as they are.
+    """
     args, kwargs = tuple(real(a) for a in case.args), {k: real(v) for k, v in case.kwargs.items()}
     shown = ", ".join([*map(pasteable, args), *(f"{k}={pasteable(v)}" for k, v in kwargs.items())])
     before = [t._data.copy() for t in tensors_in([*args, *kwargs.values()])]
     try:
         result = op.function(*args, **kwargs)
     except case.kind as error:
-        text = "\n".join([str(error), *getattr(error, "__notes__", ())])
-        if not re.search(case.match, text):
+        first = str(error).partition("\n")[0]
+        if not re.search(case.match, first):
             raise CheckError(
-                f"{op.name}({shown}) raised {text!r}, expected a text that matches {case.match!r}"
+                f"{op.name}({shown}) raised {first!r}, expected a first line that matches {case.match!r}"
+            ) from None
+        lacking = lacks(first)
+        if lacking:
+            raise CheckError(
+                f"{op.name}({shown}) raised {first!r}, expected a first line that begins with the name of the op or of "
+                f"the function that users call, and says what was got and what was expected: no {lacking}"
             ) from None
     except Exception as error:
         raise CheckError(
@@ -35,6 +44,15 @@ def check_refusal(op: Op, case: ErrorCase) -> None:
     for old, tensor in zip(before, tensors_in([*args, *kwargs.values()]), strict=True):
         if old.tobytes() != tensor._data.tobytes():
             raise CheckError(f"{op.name}({shown}) was refused but changed its arguments")
+
+
+def lacks(first: str) -> str | None:
+    """What the first line of an error does not say: who, got or expected; None if it says all of them."""
+    if not re.match(r"[A-Za-z_]\w*: ", first):
+        return "name"
+    if "arguments as in" in first:  # what is said where nothing better is known
+        return "words of its own for what was expected"
+    return next((word for word in ("got", "expected") if not re.search(rf"\b{word}\b", first)), None)
 
 
 def real(value: Any) -> Any:

@@ -1,0 +1,86 @@
+"""@composition: a public function written in other functions, whose errors speak of its own arguments.
+
+An op explains what goes wrong in it. A function that only calls ops, or looks at `input.shape` before it does, would show
+its callers an error of its inside: of another callable, of arguments that they did not give, or of an attribute that
+None does not have. Decorated, it is called through a function of the same signature, which costs nothing but that call.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tinygrad_dl.generate import compiled, composed_source
+from tinygrad_dl.messages import arose_in_users_code, restated
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def composition(body: F) -> F:
+    """Makes a function's errors name it, what it got and what it expected.
+
+    Parameters annotated `Array` or `Tensor` are tensors (see `tinygrad_dl.messages.fits` for what else is understood).
+
+    >>> import tinygrad_dl as td
+    >>> td.flatten(None)
+    Traceback (most recent call last):
+    ...
+    TypeError: flatten: got input=None, expected a tensor; a function without `return` gives None
+    """
+    return Composition(body).function  # type: ignore[return-value]
+
+
+class Composition:
+    """A decorated function: its body, and the function that users call, whose code is written at the first call."""
+
+    def __init__(self, body: Callable[..., Any]):
+        self.body = body
+        owner, _, last = body.__qualname__.rpartition(".")
+        self.name = owner.rpartition(".")[2] if last == "__init__" else body.__name__
+        scope = {"body": body, "composed": self, "explain": explain, "__name__": body.__module__}
+        function: Any = types.FunctionType(_first_call.__code__, scope, body.__name__)
+        function.__dict__.update(body.__dict__)
+        function.__doc__, function.__qualname__, function.__wrapped__ = body.__doc__, body.__qualname__, body
+        function.__annotations__ = body.__annotations__
+        self.function: types.FunctionType = function
+
+    def compile(self) -> None:
+        """Gives the function its code."""
+        code, function, body = self.body.__code__, self.function, self.body
+        count = code.co_argcount + code.co_kwonlyargcount
+        names = code.co_varnames[: count + bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)]
+        positional, keywords, more = names[: code.co_argcount], names[code.co_argcount : count], list(names[count:])
+        head, passed = list(positional), list(positional)
+        if code.co_flags & 0x04:
+            head.append(f"*{more[0]}")
+            passed.append(f"*{more.pop(0)}")
+        elif keywords:
+            head.append("*")
+        head += keywords
+        passed += [f"{name}={name}" for name in keywords]
+        if more:
+            head.append(f"**{more[0]}")
+            passed.append(f"**{more[0]}")
+        made = compiled(composed_source, ", ".join(head), ", ".join(passed), names)
+        function.__code__ = made.replace(co_name=body.__name__, co_qualname=body.__qualname__)
+        function.__defaults__, function.__kwdefaults__ = body.__defaults__, body.__kwdefaults__
+        self.names = names
+
+
+def _first_call(*args: Any, **kwargs: Any) -> Any:
+    """The code of a composition's function until it is called: its names are those of the function's own scope."""
+    composed.compile()  # type: ignore[name-defined]
+    return composed.function(*args, **kwargs)  # type: ignore[name-defined]
+
+
+def explain(error: Exception, composed: Composition, values: tuple[Any, ...]) -> Exception:
+    """The error to raise for one that arose in a composition, called with these values."""
+    if arose_in_users_code(error):
+        return error
+    arguments = {n: v for n, v in zip(composed.names, values, strict=True) if n != "self" or composed.name[0].islower()}
+    return restated(error, composed.function, composed.name, arguments, {**TENSOR_NAMES, **composed.body.__annotations__})
+
+
+# `self` of a method of Tensor has no annotation, in most.
+TENSOR_NAMES = {"self": "Tensor"}
