@@ -120,8 +120,16 @@ TYPES = [
     ("linear of integers", lambda: nn.Linear(1, 2)(td.tensor([[1]])), ["same dtype, got int64 and float32"]),
     ("a condition of floats", lambda: td.where(ones(2), 1.0, 2.0), ["dtype bool, got float32", ".bool()"]),
     ("a mask of floats", lambda: ones(2).masked_fill(ones(2), 1.0), ["mask of dtype bool, got float32"]),
-    ("an embedding of floats", lambda: nn.Embedding(3, 2)(ones(2)), ["indices that are integers, got float32", ".long()"]),
-    ("float classes", lambda: F.cross_entropy(ones(1, 2), td.tensor([math.nan])), ["class indices, which are integers", ".long()"]),
+    (
+        "an embedding of floats",
+        lambda: nn.Embedding(3, 2)(ones(2)),
+        ["indices that are integers, got float32", ".long()"],
+    ),
+    (
+        "float classes",
+        lambda: F.cross_entropy(ones(1, 2), td.tensor([math.nan])),
+        ["class indices, which are integers", ".long()"],
+    ),
     ("softmax without dim", lambda: F.softmax(ones(2)), ["along which dimension", "dim=-1"]),
     ("a fractional size", lambda: td.rand(1.5), ["rand: sizes are integers, got (1.5,)", "rand(2, 3)"]),
     ("a size that is text", lambda: td.randn("a"), ["randn: sizes are integers, got ('a',)"]),

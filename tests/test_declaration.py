@@ -87,7 +87,7 @@ def test_an_op_is_a_plain_function_with_its_signature():
 
 
 def test_only_tensors_arrays_and_numbers_are_taken():
-    with pytest.raises(TypeError, match=r"exp takes tensors, arrays and numbers, got list.*td\.tensor"):
+    with pytest.raises(TypeError, match=r"exp: got input=\[1\.0, 2\.0\], expected a tensor.*td\.tensor"):
         td.exp([1.0, 2.0])
     with pytest.raises(TypeError, match="got str"):
         td.ones(2) * "a"
@@ -130,8 +130,8 @@ def test_a_joint_rule_is_told_which_gradients_are_needed():
 def test_errors_inside_an_op_say_which_op_and_arguments():
     with pytest.raises(ValueError) as caught:
         td.ones(2) * td.ones(3)
-    notes = " ".join(caught.value.__notes__)
-    assert "in mul(input=float32[2], other=float32[3])" in notes and "unsqueeze()" in notes
+    said = str(caught.value)
+    assert said.startswith("mul: ") and "got input=float32[2], other=float32[3], expected shapes that" in said
 
 
 # -- an op takes nobody's place ----------------------------------------------------------------------

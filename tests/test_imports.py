@@ -16,6 +16,7 @@ LEVELS = [
     {"modes", "samples", "dtypes", "generate", "memory", "threads", "blas", "writing", "npz", "safetensors"},
     {"engine"},
     {"printing", "tensor"},
+    {"composition", "messages"},
     {"creation", "random"},
     {"attach", "calls", "op"},
     {"ops"},

@@ -261,8 +261,8 @@ def test_overlapping_assignment_reads_before_it_writes():
         (2, IndexError, "index 2 is out of bounds for axis 0 with size 2"),
         ((0, 0, 0), IndexError, "too many indices"),
         ([0, 5], IndexError, "index 5 is out of bounds for axis 0 with size 2"),
-        (1.5, IndexError, "only integers"),
-        ([0.5], IndexError, "must be of integer"),
+        (1.5, IndexError, "expected integers, slices"),
+        ([0.5], IndexError, "expected integers, slices"),
         (np.ones(3, bool), IndexError, "boolean index did not match"),
         (([0, 1], [0, 1, 2]), IndexError, "could not be broadcast"),
     ],
@@ -271,10 +271,10 @@ def test_a_wrong_index_says_what_was_wrong_and_where(index, kind, said):
     x = td.zeros(2, 3)
     with pytest.raises(kind, match=said) as caught:
         x[index]
-    assert "[2, 3]" in "".join(caught.value.__notes__)
+    assert "[2, 3]" in str(caught.value)
     with pytest.raises(kind, match=said) as caught:
         x[index] = 1.0
-    assert "(2, 3)" in "".join(caught.value.__notes__)
+    assert str(caught.value).startswith("x[index] = value: ") and "[2, 3]" in str(caught.value)
     assert x.tolist() == td.zeros(2, 3).tolist()
 
 

@@ -297,7 +297,7 @@ def test_embedding_refuses():
         layer(td.tensor([0, 3]))
     with pytest.raises(IndexError, match="index -1 at position"):
         layer(td.tensor([-1]))
-    with pytest.raises(TypeError, match="indices must be integers"):
+    with pytest.raises(TypeError, match="indices that are integers"):
         layer(td.tensor([1.0]))
 
 

@@ -1,8 +1,8 @@
 """@composition: a public function written in other functions, whose errors speak of its own arguments.
 
-An op explains what goes wrong in it. A function that only calls ops, or looks at `input.shape` before it does, would show
-its callers an error of its inside: of another callable, of arguments that they did not give, or of an attribute that
-None does not have. Decorated, it is called through a function of the same signature, which costs nothing but that call.
+An op explains what goes wrong in it. A function that only calls ops, or looks at `input.shape` before it does, would
+show its callers an error of its inside: of another callable, of arguments that they did not give, or of an attribute
+that None does not have. Decorated, it is called through a function of the same signature, which costs that call alone.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 from tinygrad_dl.generate import compiled, composed_source
 from tinygrad_dl.messages import arose_in_users_code, restated
+
+composed: Any = None  # another one in the scope of each composition's function
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -70,8 +72,8 @@ class Composition:
 
 def _first_call(*args: Any, **kwargs: Any) -> Any:
     """The code of a composition's function until it is called: its names are those of the function's own scope."""
-    composed.compile()  # type: ignore[name-defined]
-    return composed.function(*args, **kwargs)  # type: ignore[name-defined]
+    composed.compile()
+    return composed.function(*args, **kwargs)
 
 
 def explain(error: Exception, composed: Composition, values: tuple[Any, ...]) -> Exception:
@@ -79,7 +81,9 @@ def explain(error: Exception, composed: Composition, values: tuple[Any, ...]) ->
     if arose_in_users_code(error):
         return error
     arguments = {n: v for n, v in zip(composed.names, values, strict=True) if n != "self" or composed.name[0].islower()}
-    return restated(error, composed.function, composed.name, arguments, {**TENSOR_NAMES, **composed.body.__annotations__})
+    return restated(
+        error, composed.function, composed.name, arguments, {**TENSOR_NAMES, **composed.body.__annotations__}
+    )
 
 
 # `self` of a method of Tensor has no annotation, in most.

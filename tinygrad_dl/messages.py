@@ -44,7 +44,9 @@ def restated(
         said = NAMED.match(first)
         if said and (said[1] == name or is_public(said[1])):
             text = completed(first, function, name, arguments)
-            return renewed(error, f"{text if said[1] == name or not is_public(name) else f'{name}: {text}'}{newline}{rest}")
+            return renewed(
+                error, f"{text if said[1] == name or not is_public(name) else f'{name}: {text}'}{newline}{rest}"
+            )
         what = first[said.end() :] if said else first  # without the name of an op that only this callable knows
         return renewed(error, f"{name}: {completed(what, function, name, arguments)}{newline}{rest}")
     wrong = mistaken(arguments, annotations, inside_kind(error) is not None)
@@ -83,11 +85,11 @@ def completed(text: str, function: Any, name: str, arguments: dict[str, Any]) ->
 
 def renewed(error: Exception, text: str, kind: type[Exception] | None = None) -> Exception:
     """The error with another text: itself if its class shows its text as it is, or a new one that comes from it."""
-    if kind is None and type(error).__str__ in (BaseException.__str__, Exception.__str__) and len(error.args) < 2:
+    if kind is None and vars(BaseException)["__str__"] is type(error).__str__ and len(error.args) < 2:
         error.args = (text,)
         return error
     if kind is None:
-        kind = next((k for k in type(error).__mro__ if k.__module__ == "builtins" and k.__str__ is not KeyError.__str__))
+        kind = next(k for k in type(error).__mro__ if k.__module__ == "builtins" and k.__str__ is not KeyError.__str__)
         kind = np.exceptions.AxisError if isinstance(error, np.exceptions.AxisError) else kind
     new: Exception = kind(text)
     new.__cause__ = error
@@ -163,7 +165,9 @@ def summary(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"{value.dtype}{list(value.shape)}"
     kind = type(value)
-    full = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
+    full = (
+        kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
+    )
     if kind.__module__.partition(".")[0] not in ("builtins", "numpy", "tinygrad_dl"):
         shape = getattr(value, "shape", None)
         return f"{full}{list(shape)}" if isinstance(shape, tuple) else full
@@ -313,10 +317,10 @@ def in_our_words(error: Exception, text: str, arguments: dict[str, Any]) -> tupl
         n = error.ndim
         what = f"dim {error.axis} is out of range (axis {error.axis} is out of bounds for {n} dimensions)"
         return what, f"a dimension from {-n} to {n - 1}" if n else "no dimension: a 0-d tensor has none"
-    for pattern, what, expected in ADVICE:
+    for pattern, told, expected in ADVICE:
         found = re.match(pattern, text)
         if found:
-            return what or text, expected(arguments, found) if callable(expected) else expected
+            return told or text, expected(arguments, found) if callable(expected) else expected
     if inside_kind(error) is not None and not isinstance(error, ArithmeticError):
         return f"{type(error).__name__} inside, {text}", None
     return text.strip() or type(error).__name__, None
@@ -346,8 +350,8 @@ def broadcasting_sizes(arguments: dict[str, Any], _: Match) -> str:
     else:
         found = ""
     return (
-        f"shapes that broadcast: counted from the last dimension, sizes are equal or one of them is 1{found}; reshape() "
-        f"or unsqueeze() one of the tensors"
+        f"shapes that broadcast: counted from the last dimension, sizes are equal or one of them is 1{found}; "
+        f"reshape() or unsqueeze() one of the tensors"
     )
 
 
@@ -391,7 +395,11 @@ ADVICE: list[tuple[str, str | None, str | Callable[[dict[str, Any], Match], str]
         "the tensors differ in their number of dimensions",
         "tensors of one number of dimensions; use unsqueeze(), or stack()",
     ),
-    (r"zero-dimensional arrays cannot be concatenated", None, "tensors of 1 or more dimensions; stack() joins 0-d ones"),
+    (
+        r"zero-dimensional arrays cannot be concatenated",
+        None,
+        "tensors of 1 or more dimensions; stack() joins 0-d ones",
+    ),
     (
         r"cannot reshape|total size of new array",
         None,
@@ -404,14 +412,23 @@ ADVICE: list[tuple[str, str | None, str | Callable[[dict[str, Any], Match], str]
     (
         r"only integers, slices|arrays used as indices must be",
         "an index of another type",
-        "integers, slices, None, ..., or tensors of integers or bools; a quotient of integers is an index with // or int()",
+        "integers, slices, None, ..., or tensors of integers or bools; a quotient of integers is an index with // or "
+        "int()",
     ),
     (r".*out of bounds for axis \d+ with size (\d+)", None, index_range),
     (r"too many indices", None, "at most one index a dimension; None makes a new one"),
     (r"boolean index did not match", None, "a mask of the tensor's shape, or of its first dimensions"),
-    (r".*negative integer powers", None, "exponents of 0 or more for integers; make the base a float first, with .float()"),
+    (
+        r".*negative integer powers",
+        None,
+        "exponents of 0 or more for integers; make the base a float first, with .float()",
+    ),
     (r"ufunc 'bitwise|ufunc 'invert", None, "integer or bool tensors; compare, or convert with .long() or .bool()"),
-    (r"ufunc '.*' not supported|numpy boolean subtract", None, "tensors of other dtypes; convert them with .float() first"),
+    (
+        r"ufunc '.*' not supported|numpy boolean subtract",
+        None,
+        "tensors of other dtypes; convert them with .float() first",
+    ),
     (r"cannot convert float NaN|cannot convert float infinity", None, "a finite number"),
     (r"(integer )?(division|modulo)|.*by zero", None, "numbers other than 0"),
     (r"setting an array element with a sequence|.*inhomogeneous", None, "nested lists of equal lengths, of numbers"),

@@ -167,8 +167,8 @@ def refuse_zero(name: str, other: Any) -> None:
     """Integers have no infinity to divide to."""
     if other.dtype.kind != "f" and not other.all():
         raise ZeroDivisionError(
-            f"{name}: can't divide integers by zero: got a 0 in other, expected other numbers; make them floats first, or "
-            f"mask the zeros"
+            f"{name}: can't divide integers by zero: got a 0 in other, expected other numbers; make them floats "
+            f"first, or mask the zeros"
         )
 
 

@@ -137,8 +137,8 @@ def _check_rest(name: str, input: Any, weight: Any, bias: Any, channels: int) ->
             f"{name}: expected a bias of shape {(channels,)}, a number for each output channel, got {bias.shape}"
         )
     raise TypeError(
-        f"{name}: expected an input and a weight of the same dtype, got {input.dtype} and {weight.dtype}; cast the input "
-        f"with input.to(weight.dtype), or the module with module.to(input.dtype)"
+        f"{name}: expected an input and a weight of the same dtype, got {input.dtype} and {weight.dtype}; cast the "
+        f"input with input.to(weight.dtype), or the module with module.to(input.dtype)"
     )
 
 
@@ -150,7 +150,8 @@ def check_kernel(name: str, input: Sizes, kernel: Sizes, pads: Pads, dilation: S
         dilated = f", {reach} with dilation {dilation}," if reach != kernel else ""
         raise ValueError(
             f"{name}: the kernel of size {kernel}{dilated} is larger than the padded input of size {whole}: got an "
-            f"input of shape {input}, expected one at least as large as the kernel; use a smaller kernel, more padding, or fewer layers that shrink the input"
+            f"input of shape {input}, expected one at least as large as the kernel; use a smaller kernel, more "
+            f"padding, or fewer layers that shrink the input"
         )
 
 

@@ -53,8 +53,8 @@ def check_targets(input: Any, target: Any, ignore_index: int, name: str) -> Any:
     """Raises if the classes do not fit the input; returns which examples count, None if all do."""
     if target.dtype.kind not in "iu":
         raise TypeError(
-            f"{name}: expected class indices, which are integers, got a target of {target.dtype}{list(target.shape)} for an "
-            f"input of shape {input.shape}; {_instead(input, target, name)}"
+            f"{name}: expected class indices, which are integers, got a target of {target.dtype}{list(target.shape)} "
+            f"for an input of shape {input.shape}; {_instead(input, target, name)}"
         )
     if not input.ndim:
         raise ValueError(f"{name}: expected an input of shape (C,), (N, C) or (N, C, ...), got a 0-d one")

@@ -48,7 +48,9 @@ def parse(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str]:
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(ndims):
-        raise ValueError(f"einsum: {equation!r} names {len(terms)} operands, got {len(ndims)}, expected a tensor for each term")
+        raise ValueError(
+            f"einsum: {equation!r} names {len(terms)} operands, got {len(ndims)}, expected a tensor for each term"
+        )
     spare = [c for c in reversed(LETTERS) if c not in equation]
     widest = max([n - len(t.replace("...", "")) for t, n in zip(terms, ndims, strict=True) if "..." in t], default=0)
     dots = "".join(spare[: max(0, widest)])
@@ -57,7 +59,10 @@ def parse(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str]:
         named = len(term.replace("...", ""))
         labels = term.replace("...", dots[len(dots) - (ndim - named) :] if ndim > named else "")
         if len(labels) != ndim or not all(c in LETTERS for c in labels):
-            raise ValueError(f"einsum: {term!r} in {equation!r} does not fit an operand with {ndim} dimensions, expected a label for each")
+            raise ValueError(
+                f"einsum: {term!r} in {equation!r} does not fit an operand with {ndim} dimensions, expected a label "
+                f"for each"
+            )
         found.append(labels)
     if arrow:
         result = right.replace("...", dots)
@@ -66,7 +71,9 @@ def parse(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str]:
         result = dots + "".join(c for c in sorted(set(every) - set(dots)) if every.count(c) == 1)
     unknown = set(result) - set("".join(found))
     if unknown or len(set(result)) != len(result):
-        raise ValueError(f"einsum: the result {right!r} of {equation!r} must name labels of the operands, expected once each")
+        raise ValueError(
+            f"einsum: the result {right!r} of {equation!r} must name labels of the operands, expected once each"
+        )
     return tuple(found), result
 
 
@@ -78,7 +85,10 @@ def sizes_of(terms: tuple[str, ...], shapes: tuple[Shape, ...]) -> dict[str, int
         for label, size in zip(labels, shape, strict=True):
             before = sizes.setdefault(label, size)
             if 1 not in (before, size) and before != size:
-                raise ValueError(f"einsum: label {label!r} has size {before} in one operand and {size} in another, expected equal sizes")
+                raise ValueError(
+                    f"einsum: label {label!r} has size {before} in one operand and {size} in another, expected equal "
+                    f"sizes"
+                )
             if before == 1:
                 sizes[label] = size
     return sizes

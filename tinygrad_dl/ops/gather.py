@@ -28,8 +28,8 @@ def require_in_range(index: np.ndarray, size: int, dim: int, what: str) -> None:
     if index.size and np.maximum.reduce(index.view(f"u{index.itemsize}"), axis=None) >= size:
         wrong = index[(index < 0) | (index >= size)].reshape(-1)[0]
         raise IndexError(
-            f"{what}: index {wrong} is out of range for dim {dim} of size {size}: got {wrong}, expected 0 to {size - 1}; "
-            f"indices start at 0"
+            f"{what}: index {wrong} is out of range for dim {dim} of size {size}: got {wrong}, expected 0 to "
+            f"{size - 1}; indices start at 0"
         )
 
 
@@ -65,7 +65,9 @@ def _checked(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str, src
         if i != dim and size > shape[i]:
             raise IndexError(f"{what}: index of shape {index.shape} is larger than the tensor, {shape}, in dim {i}")
         if src is not None and src.ndim and size > src.shape[i]:
-            raise IndexError(f"{what}: expected an index no larger than src, {src.shape}, got shape {index.shape}, larger in dim {i}")
+            raise IndexError(
+                f"{what}: expected an index no larger than src, {src.shape}, got shape {index.shape}, larger in dim {i}"
+            )
     return dim
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from tinygrad_dl.dtypes import is_differentiable
 from tinygrad_dl.engine import mutations, unbroadcast
+from tinygrad_dl.messages import restated
 from tinygrad_dl.modes import modes
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.samples import array, drawn, error, one_of, real
@@ -414,9 +415,11 @@ def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
         target, rest = (data, index) if split is None else (getitem.op.forward(data, split[0]), split[1])
         _put(target, rest, _storable(as_array(value, exact=True), data))
     except Exception as error:
-        shown = f"a value of shape {np.shape(value)}"
-        error.add_note(f"in {what}: index {index!r} into shape {data.shape}, {shown}; a value's shape must broadcast")
-        raise
+        given = {"self": tensor, "index": index, "value": value}
+        told = restated(error, store_item, what, given, {"value": "Array | list"})
+        if told is error:
+            raise
+        raise told from told.__cause__
     mutations.record(data, changed_at(what))
     return tensor
 

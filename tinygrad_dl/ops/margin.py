@@ -29,7 +29,9 @@ def indices(input: Tensor, target: Any, shape: tuple[int, ...], name: str) -> np
     if input.ndim not in (1, 2):
         raise ValueError(f"{name}: expected an input of shape (N, C) or (C,), got {input.shape}")
     if array.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected class indices, which are integers, got a target of {array.dtype}; use .long()")
+        raise TypeError(
+            f"{name}: expected class indices, which are integers, got a target of {array.dtype}; use .long()"
+        )
     if array.shape != shape:
         raise ValueError(f"{name}: expected a target of shape {shape} for an input of {input.shape}, got {array.shape}")
     return array

@@ -62,8 +62,8 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     """
     if input.dtype is not weight.dtype and input.dtype != weight.dtype:
         raise TypeError(
-            f"linear: expected input and weight of the same dtype, got {input.dtype} and {weight.dtype}; cast the input "
-            f"with input.to(weight.dtype), or the module with module.to(input.dtype)"
+            f"linear: expected input and weight of the same dtype, got {input.dtype} and {weight.dtype}; cast the "
+            f"input with input.to(weight.dtype), or the module with module.to(input.dtype)"
         )
     if input.size * weight.shape[0] >= LARGE:
         blas.rest()
@@ -223,8 +223,8 @@ def embedding_rows(input: Array, weight: Array, padding_idx: int | None = None) 
     """The rows of `weight` that `input` names; the row `padding_idx` gets no gradient."""
     if input.dtype.kind not in "iu":
         raise TypeError(
-            f"embedding: expected indices that are integers, got {input.dtype}; the indices come first, the weight second; "
-            f"convert with input.long()"
+            f"embedding: expected indices that are integers, got {input.dtype}; the indices come first, the weight "
+            f"second; convert with input.long()"
         )
     if weight.ndim != 2:
         raise ValueError(f"embedding: expected a weight of shape (num_embeddings, dim), got {weight.shape}")

@@ -21,7 +21,9 @@ def order(p: Any) -> float:
         return 2.0
     if isinstance(p, int | float):
         return float(p)
-    raise ValueError(f"expected a number or 'fro' for p, got {p!r}; linalg.norm and linalg.matrix_norm know the nuclear norm")
+    raise ValueError(
+        f"expected a number or 'fro' for p, got {p!r}; linalg.norm and linalg.matrix_norm know the nuclear norm"
+    )
 
 
 def p_norm(x: np.ndarray, p: float, dim: Any, keepdim: bool) -> Any:

@@ -35,8 +35,8 @@ def source(before: int, after: int, size: int, mode: str) -> np.ndarray:
     limit = size - 1 if mode == "reflect" else size
     if max(before, after) > limit:
         raise ValueError(
-            f"pad: expected at most {max(limit, 0)} elements to add to a side of a dimension of size {size} in mode {mode!r}, "
-            f"got {(before, after)}"
+            f"pad: expected at most {max(limit, 0)} elements to add to a side of a dimension of size {size} in mode "
+            f"{mode!r}, got {(before, after)}"
         )
     if mode == "circular":
         return places % max(size, 1)

@@ -225,8 +225,8 @@ def _expanded(shape: tuple[int, ...], size: Any) -> tuple[int, ...]:
     if -1 in size:
         if -1 in size[:new]:
             raise RuntimeError(
-                f"expand: -1 keeps an existing dimension's size: got size {size} for a tensor of shape {shape}, expected "
-                f"0 or more at new dimensions; say how large the new dimension is"
+                f"expand: -1 keeps an existing dimension's size: got size {size} for a tensor of shape {shape}, "
+                f"expected 0 or more at new dimensions; say how large the new dimension is"
             )
         size = tuple([shape[i - new] if n == -1 else n for i, n in enumerate(size)])
     found: tuple[int, ...] = size
@@ -300,7 +300,8 @@ def view(input: Array, shape: Any) -> Array:
     """
     if isinstance(shape, np.dtype | type):
         raise TypeError(
-            f"view: expected a shape, got the dtype {shape}; for another dtype use to(dtype), which converts the elements"
+            f"view: expected a shape, got the dtype {shape}; for another dtype use to(dtype), which converts the "
+            f"elements"
         )
     out = input.reshape(shape)
     if out.base is not input and (out.base is None or out.base is not input.base):

@@ -189,7 +189,8 @@ def fold(input: Array, output_size: Any, kernel_size: Any, dilation: Any = 1, pa
     patches = conv_size(size, kernel, steps, pads, spread)
     if min(patches) < 1:
         raise ValueError(
-            f"fold: an image with padding {pads} has no patch: got size {size}, expected at least the kernel's, {kernel}"
+            f"fold: an image with padding {pads} has no patch: got size {size}, expected at least the kernel's, "
+            f"{kernel}"
         )
     if math.prod(patches) != batch.shape[2]:
         raise ValueError(

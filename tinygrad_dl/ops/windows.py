@@ -204,8 +204,9 @@ def sliding_windows(
             )
         if size < 1 or window_count(size, k, s, p, d, ceil_mode) < 1:
             raise ValueError(
-                f"{name}: the window is larger than the padded input: got kernel_size {kernel}, padding {padding}, dilation "
-                f"{dilation} for an input of shape {shape}, expected a window that fits; use a smaller one, or a larger input"
+                f"{name}: the window is larger than the padded input: got kernel_size {kernel}, padding {padding}, "
+                f"dilation {dilation} for an input of shape {shape}, expected a window that fits; use a smaller one, "
+                f"or a larger input"
             )
         found.append(sliding(size, k, s, p, d, bool(ceil_mode)))
     return Windows(tuple(found))
