@@ -25,7 +25,7 @@ def test_the_texts_example():
     [
         (
             lambda: nn.Conv2d(3, 2, 5)(td.ones(1, 3, 4, 6)),
-            r"kernel of size \(5, 5\) is larger than the padded input of size \(4, 6\) \(input of shape \(1, 3, 4",
+            r"kernel of size \(5, 5\) is larger than the padded input of size \(4, 6\): got an input of shape \(1, 3, 4",
         ),
         (
             lambda: nn.Conv1d(3, 2, 3, dilation=2, padding=1)(td.ones(1, 3, 2)),
@@ -81,7 +81,7 @@ def test_refusals(call, match):
 def test_refusals_of_types():
     with pytest.raises(TypeError, match=r"same dtype, got float64 and float32; cast the input with input\.to"):
         nn.Conv1d(1, 1, 2)(td.ones(1, 1, 4, dtype=td.float64))
-    with pytest.raises(TypeError, match=r"stride must be an integer or 2 of them, got 1\.5"):
+    with pytest.raises(TypeError, match=r"stride: expected an integer or 2 of them, got 1\.5"):
         nn.Conv2d(1, 1, 2, stride=1.5)
 
 

@@ -15,7 +15,7 @@ X = td.ones(2, 4, 6, 6)
 @pytest.mark.parametrize(
     "call, kind, match",
     [
-        (lambda: F.max_pool2d(X, 7), ValueError, r"larger than the padded input: kernel_size \(7, 7\)"),
+        (lambda: F.max_pool2d(X, 7), ValueError, r"larger than the padded input: got kernel_size \(7, 7\)"),
         (lambda: F.avg_pool2d(X, (1, 9)), ValueError, r"larger than the padded input.*shape \(2, 4, 6, 6\)"),
         (lambda: F.max_pool2d(X, 4, dilation=2), ValueError, r"dilation \(2, 2\)"),
         (lambda: F.max_pool2d(X, 2, padding=2), ValueError, "padding of at most half the window, got padding"),

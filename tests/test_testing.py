@@ -310,7 +310,7 @@ def test_nothing_but_kinks_is_no_proof(declared):
     [
         (error(ValueError, "broadcast", array(2), array(2)), "gave tensor.*expected ValueError"),
         (error(TypeError, "broadcast", array(2), array(3)), "raised ValueError.*expected TypeError"),
-        (error(ValueError, "no such words", array(2), array(3)), "expected a text that matches 'no such words'"),
+        (error(ValueError, "no such words", array(2), array(3)), "expected a first line that matches 'no such words'"),
     ],
 )
 def test_refusals_are_checked(declared, case, expected):

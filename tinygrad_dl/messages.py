@@ -55,9 +55,9 @@ def restated(
         new = kind(f"{name}: got {argument}={summary(arguments[argument])}, expected {expected}")
         new.__suppress_context__ = True  # what the inside made of it tells nothing more
         return new
-    what, expected = in_our_words(error, first.strip(), arguments)
+    what, wanted = in_our_words(error, first.strip(), arguments)
     what = what.removeprefix(f"{name}: ").rstrip(".")
-    text = f"{name}: {what}: got {shown(function, arguments)}, expected {expected or signature(function, name)}"
+    text = f"{name}: {what}: got {shown(function, arguments)}, expected {wanted or signature(function, name)}"
     return renewed(error, text + newline + rest, None if arose_in_users_code(error) else inside_kind(error))
 
 
@@ -85,7 +85,7 @@ def completed(text: str, function: Any, name: str, arguments: dict[str, Any]) ->
 
 def renewed(error: Exception, text: str, kind: type[Exception] | None = None) -> Exception:
     """The error with another text: itself if its class shows its text as it is, or a new one that comes from it."""
-    if kind is None and vars(BaseException)["__str__"] is type(error).__str__ and len(error.args) < 2:
+    if kind is None and plain(error):
         error.args = (text,)
         return error
     if kind is None:
@@ -96,6 +96,12 @@ def renewed(error: Exception, text: str, kind: type[Exception] | None = None) ->
     for note in getattr(error, "__notes__", ()):
         new.add_note(note)
     return new
+
+
+def plain(error: Exception) -> bool:
+    """Whether an error shows its one argument as it is: no class of it has a text of its own."""
+    own = next(kind for kind in type(error).__mro__ if "__str__" in vars(kind))
+    return own in (BaseException, Exception) and len(error.args) < 2
 
 
 def inside_kind(error: Exception) -> type[Exception] | None:
