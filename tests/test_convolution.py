@@ -25,7 +25,7 @@ def test_the_texts_example():
     [
         (
             lambda: nn.Conv2d(3, 2, 5)(td.ones(1, 3, 4, 6)),
-            r"kernel of size \(5, 5\) is larger than the padded input of size \(4, 6\): got an input of shape \(1, 3, 4",
+            r"of size \(5, 5\) is larger than the padded input of size \(4, 6\): got an input of shape \(1, 3, 4",
         ),
         (
             lambda: nn.Conv1d(3, 2, 3, dilation=2, padding=1)(td.ones(1, 3, 2)),

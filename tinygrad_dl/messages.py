@@ -89,7 +89,7 @@ def renewed(error: Exception, text: str, kind: type[Exception] | None = None) ->
         error.args = (text,)
         return error
     if kind is None:
-        kind = next(k for k in type(error).__mro__ if k.__module__ == "builtins" and k.__str__ is not KeyError.__str__)
+        kind = next(k for k in type(error).__mro__ if k.__module__ == "builtins" and k is not KeyError)
         kind = np.exceptions.AxisError if isinstance(error, np.exceptions.AxisError) else kind
     new: Exception = kind(text)
     new.__cause__ = error

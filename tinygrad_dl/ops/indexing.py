@@ -332,8 +332,8 @@ def _put(out: np.ndarray, index: Any, value: np.ndarray) -> None:
         if not out.flags.writeable:
             raise
         raise ValueError(
-            f"x[index] = value: could not broadcast a value of shape {value.shape} into shape {np.shape(out[index])}, "
-            f"which the index picks"
+            f"could not broadcast a value into what the index picks: got shape {value.shape}, expected one that "
+            f"broadcasts to {np.shape(out[index])}"
         ) from None
 
 
