@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_dl import dtypes
 from tinygrad_dl.engine import Node, Output, next_seq
-from tinygrad_dl.messages import home_of, restated, summary, unfit_for
+from tinygrad_dl.messages import home_of, reraise, restated, summary, unfit_for
 from tinygrad_dl.modes import modes, threads
 from tinygrad_dl.tensor import Tensor, Views, as_array, wrap
 
@@ -115,8 +115,7 @@ def in_half(op: Op, low: Any, edges: tuple[Any, ...], values: tuple[Any, ...]) -
     try:
         made = op.forward(*positional, **{name: options[name] for name in op.parameters[count:]})
     except Exception as error:
-        explain(error, op, values)
-        raise
+        reraise(error, explain(error, op, values))
     out, *aux = made if op.aux else (made,)
     several = op.outputs is not None
     out = out if several else np.asarray(out)

@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -59,6 +59,13 @@ def restated(
     what = what.removeprefix(f"{name}: ").rstrip(".")
     text = f"{name}: {what}: got {shown(function, arguments)}, expected {wanted or signature(function, name)}"
     return renewed(error, text + newline + rest, None if arose_in_users_code(error) else inside_kind(error))
+
+
+def reraise(error: Exception, told: Exception) -> NoReturn:
+    """Raises what callers are told in the place of an error: the same one, or a new one that comes from it or hides it."""
+    if told is error:
+        raise error
+    raise told from told.__cause__
 
 
 def raised_here(error: Exception) -> bool:

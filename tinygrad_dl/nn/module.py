@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tinygrad_dl import dtypes
+from tinygrad_dl.messages import reraise
 from tinygrad_dl.nn import hooks, state
 from tinygrad_dl.nn.errors import explain
 from tinygrad_dl.nn.hooks import (
@@ -88,10 +89,7 @@ class Module:
                 return self.forward(*args, **kwargs)
             return hooks.call(self, args, kwargs)
         except Exception as error:
-            told = explain(error, self, args, kwargs)
-            if told is error:
-                raise
-            raise told from told.__cause__
+            reraise(error, explain(error, self, args, kwargs))
 
     # -- attributes ------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_dl.dtypes import is_differentiable
 from tinygrad_dl.engine import mutations, unbroadcast
-from tinygrad_dl.messages import restated
+from tinygrad_dl.messages import reraise, restated
 from tinygrad_dl.modes import modes
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.samples import array, drawn, error, one_of, real
@@ -416,10 +416,7 @@ def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
         _put(target, rest, _storable(as_array(value, exact=True), data))
     except Exception as error:
         given = {"self": tensor, "index": index, "value": value}
-        told = restated(error, store_item, what, given, {"value": "Array | list"})
-        if told is error:
-            raise
-        raise told from told.__cause__
+        reraise(error, restated(error, store_item, what, given, {"value": "Array | list"}))
     mutations.record(data, changed_at(what))
     return tensor
 
