@@ -62,7 +62,7 @@ def restated(
 
 
 def reraise(error: Exception, told: Exception) -> NoReturn:
-    """Raises what callers are told in the place of an error: the same one, or a new one that comes from it or hides it."""
+    """Raises what callers are told in the place of an error: the same one, or a new one made of it."""
     if told is error:
         raise error
     raise told from told.__cause__
