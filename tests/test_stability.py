@@ -219,7 +219,14 @@ CASES = [
     each("log1p", td.log1p, [[1e-14, -1e-20, 0]], [1e-14, -1e-20, 0], [1, 1, 1]),
     each("expm1", td.expm1, [[1e-14, -1e-20, -1e4]], [1e-14, -1e-20, -1], [1, 1, 0]),
     each("tanh near 0", td.tanh, [[1e-10, -1e-20]], [1e-10, -1e-20], [1, 1]),
-    each("logaddexp", td.logaddexp, [[1e4, -inf, -inf], [-1e4, 0, -inf]], [1e4, 0, -inf], [1, 0, 0], [0, 1, 0]),
+    each(
+        "logaddexp",
+        td.logaddexp,
+        [[1e4, -inf, inf, 1e30], [-1e4, 0, 2, 1e30]],
+        [1e4, 0, inf, 1e30],
+        [1, 0, 1, 0.5],
+        [0, 1, 0, 0.5],
+    ),
     each("xlogy at 0", lambda x: td.xlogy(x, like([0, 1], x)), [[0, 0]], [0, 0], [0, 0]),
     each(
         "erf, tails",

@@ -11,7 +11,7 @@ from tinygrad_dl.dtypes import float32
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.ops.owned import plus, times
-from tinygrad_dl.ops.selection import LARGE
+from tinygrad_dl.ops.selection import LARGE, keep, straight
 from tinygrad_dl.samples import one_of, real
 
 # 0 and 1 of each dtype: NumPy takes an array twice as fast as a Python number.
@@ -67,16 +67,10 @@ def relu(input: Array) -> Array:
 
 
 def relu_slope(g: Any, out: Any) -> Any:
-    """g where the output is positive: by its sign (0 or 1) on small arrays, by a mask on large ones."""
-    if g.nbytes < 4 * LARGE:
-        return g * np.sign(out)
-    if type(g) is np.ndarray and g.dtype is out.dtype is float32:
-        # Positive floats are positive integers, bit for bit: integers cut to 0 or 1, times the bits of g, take two
-        # thirds of the time of a boolean mask, which has to be converted to floats.
-        bits = out.view(np.int32).clip(0, 1)
-        bits *= g.view(np.int32)
-        return bits.view(float32)
-    return g * (out > 0)
+    """g where the output is not 0 (positive, or nan), 0 elsewhere."""
+    if type(g) is np.ndarray and g.size < LARGE:
+        return np.where(out, g, ZERO.get(g.dtype, 0.0))
+    return straight(keep(g, out != 0), out)
 
 
 relu.vjp(input=relu_slope)
@@ -168,11 +162,15 @@ def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softplus.html
     """
-    x = input if beta == 1 else input * beta
-    out = np.maximum(x, ZERO.get(x.dtype, 0)) + np.log1p(np.exp(np.negative(np.absolute(x))))
-    if threshold < 20:
-        out = np.where(x > threshold, x, out)
-    return out if beta == 1 else out / beta
+    x = input
+    if beta != 1:
+        with np.errstate(over="ignore"):  # only exp(-|x|) is wanted of it
+            x = input * beta
+    out = np.log1p(np.exp(np.negative(np.absolute(x))))
+    if beta != 1:
+        out = out / beta
+    out = (np.maximum if beta > 0 else np.minimum)(input, ZERO.get(x.dtype, 0)) + out
+    return np.where(x > threshold, input, out) if threshold < 20 else out
 
 
 def softplus_slope(g: Any, input: Any, beta: float, threshold: float) -> Any:

@@ -6,8 +6,10 @@ import math
 from typing import Any
 
 from tinygrad_dl.ops.activation import softplus
+from tinygrad_dl.ops.dimensions import broadcast_tensors
 from tinygrad_dl.ops.elementwise import exp, log
 from tinygrad_dl.ops.norms import norm
+from tinygrad_dl.ops.powers import sqrt
 from tinygrad_dl.ops.reduce import mean, sum
 from tinygrad_dl.ops.selection import clamp_min, minimum, where
 from tinygrad_dl.tensor import Tensor
@@ -59,6 +61,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cosine_similarity.html
     """
+    if x1.shape != x2.shape:
+        x1, x2 = broadcast_tensors(x1, x2)
     # Each is scaled before the product, so that squares of small or large numbers don't get lost.
     first = x1 / clamp_min(norm(x1, 2, dim, True), eps)
     second = x2 / clamp_min(norm(x2, 2, dim, True), eps)
@@ -94,8 +98,11 @@ def cosine_embedding_loss(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cosine_embedding_loss.html
     """
-    cos = cosine_similarity(input1, input2, dim=-1)
-    return reduced(where(target == 1, 1 - cos, clamp_min(cos - margin, 0.0)), reduction)
+    # As in PyTorch, 1e-12 beside the squares, which bounds the gradient at a zero vector, and no `eps`.
+    lengths = sqrt((sum(input1 * input1, -1) + 1e-12) * (sum(input2 * input2, -1) + 1e-12))
+    cos = sum(input1 * input2, -1) / lengths
+    apart = where(target == -1, clamp_min(cos - margin, 0.0), 0.0)
+    return reduced(where(target == 1, 1 - cos, apart), reduction)
 
 
 def margin_ranking_loss(
@@ -121,7 +128,8 @@ def hinge_embedding_loss(input: Tensor, target: Any, margin: float = 1.0, reduct
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hinge_embedding_loss.html
     """
-    return reduced(where(target == 1, input, clamp_min(margin - input, 0.0)), reduction)
+    hinge = clamp_min(margin - input, 0.0)
+    return reduced(where(target != -1, input, 0.0) + where(target != 1, hinge, 0.0), reduction)
 
 
 def soft_margin_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
@@ -192,7 +200,7 @@ def gaussian_nll_loss(
     if var.shape == input.shape[:-1] and var.shape != input.shape:
         var = var.unsqueeze(-1)
     # The bound acts on the value alone: the gradient passes, as in PyTorch.
-    bounded = var + clamp_min(var.detach(), eps) - var.detach()
+    bounded = where(var < eps, var + (eps - var.detach()), var)
     losses = 0.5 * (log(bounded) + (input - target) ** 2 / bounded)
     return reduced(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
 
@@ -218,7 +226,7 @@ def poisson_nll_loss(
     """
     losses = exp(input) - target * input if log_input else input - target * log(input + eps)
     if full:
-        above = where(target > 1, target, 1.0)
+        above = where(target <= 1, 1.0, target)
         stirling = above * log(above) - above + 0.5 * log(2 * math.pi * above)
-        losses = losses + where(target > 1, stirling, 0.0)
+        losses = losses + where(target <= 1, 0.0, stirling)
     return reduced(losses, reduction)

@@ -59,7 +59,7 @@ def expm1(input: Array) -> Array:
     """
 
 
-expm1.vjp(input=lambda g, out: g + g * out)
+expm1.vjp(input=lambda g, out: g * (out + 1))
 
 
 @op(np.log, floating=True, inplace=True, inputs=POSITIVE)
@@ -164,7 +164,7 @@ def tan(input: Array) -> Array:
     """
 
 
-tan.vjp(input=lambda g, out: g + g * (out * out))
+tan.vjp(input=lambda g, out: g * (out * out + 1))
 
 
 @op(np.arcsin, floating=True, inplace=True, inputs={"input": real(-0.9, 0.9)})
@@ -254,7 +254,7 @@ def tanh(input: Array) -> Array:
     """
 
 
-tanh.vjp(input=lambda g, out: g - g * (out * out))
+tanh.vjp(input=lambda g, out: g * (1 - out * out))
 
 
 @op(np.arcsinh, floating=True, inplace=True, inputs=ANY)

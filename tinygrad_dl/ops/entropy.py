@@ -192,7 +192,7 @@ def divergence(input: Array, target: Array, reduction: str = "mean", log_target:
     if log_target:
         return reduced(np.exp(target) * (target - input), reduction)
     # 0 log 0 is 0: where the target is 0, its logarithm is taken as 0.
-    known = np.log(np.where(target > 0, target, 1)) if target.size and not target.min() > 0 else np.log(target)
+    known = np.log(np.where(target == 0, 1, target)) if target.size and not target.min() > 0 else np.log(target)
     return reduced(target * known - target * input, reduction)
 
 

@@ -8,11 +8,10 @@ import numpy as np
 
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import alias
-from tinygrad_dl.ops.owned import times
 from tinygrad_dl.ops.reduce import SMALLEST, add_up, kept, largest
-from tinygrad_dl.ops.selection import maximum, minimum
+from tinygrad_dl.ops.selection import keep, maximum, minimum
 from tinygrad_dl.samples import array, axes_of, axis_of, error, one_of, real
-from tinygrad_dl.tensor import NUMPY, Tensor
+from tinygrad_dl.tensor import NUMPY, Tensor, as_array
 
 WIDE = real(min_side=1)
 OVER = {"input": WIDE, "dim": axes_of("input"), "keepdim": one_of(False, True)}
@@ -55,9 +54,13 @@ def amin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
 
 def share_evenly(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
     """The gradient of an extreme value, in equal parts to all elements that have it."""
-    chosen = (input == kept(out, input.shape, dim, keepdim)).astype(g.dtype)
-    count = add_up(chosen, dim, True) if type(chosen) is np.ndarray else np.sum(chosen, axis=dim, keepdims=True)
-    return times(chosen, kept(g, input.shape, dim, keepdim) / count)
+    chosen = input == kept(out, input.shape, dim, keepdim)
+    count = add_up(as_array(chosen).astype(g.dtype), dim, True)
+    if not count.all():  # the extreme value is nan, which equals nothing: all that are nan share
+        chosen = chosen | np.isnan(input)
+        count = add_up(as_array(chosen).astype(g.dtype), dim, True)
+    part = kept(g, input.shape, dim, keepdim) / count
+    return keep(np.broadcast_to(part, input.shape), chosen)
 
 
 amax.vjp(input=share_evenly)

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.activation import finish
 from tinygrad_dl.ops.overload import overload
-from tinygrad_dl.ops.selection import keep
+from tinygrad_dl.ops.selection import keep, straight
 from tinygrad_dl.samples import array, error, one_of, real
 
 
@@ -29,7 +29,7 @@ def clipped(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     return out if out.dtype is input.dtype else out.astype(input.dtype)
 
 
-clipped.vjp(input=lambda g, out, min_val, max_val: keep(g, (out > min_val) & (out < max_val)))
+clipped.vjp(input=lambda g, out, min_val, max_val: straight(keep(g, ~((out <= min_val) | (out >= max_val))), out))
 
 
 @overload(clipped, method=False)
@@ -73,7 +73,7 @@ def straight_sigmoid(input: Array) -> Array:
     return (input + 3).clip(0, 6) / 6
 
 
-straight_sigmoid.vjp(input=lambda g, input: keep(g / 6, (input > -3) & (input < 3)))
+straight_sigmoid.vjp(input=lambda g, input: straight(keep(g / 6, (input > -3) & (input < 3)), input))
 
 
 @overload(straight_sigmoid, method=False)
@@ -102,7 +102,7 @@ def straight_swish(input: Array) -> Array:
     return input * ((input + 3).clip(0, 6) / 6)
 
 
-straight_swish.vjp(input=lambda g, input: np.where(input < 3, keep(g * (input / 3 + 0.5), input > -3), g))
+straight_swish.vjp(input=lambda g, input: np.where(input >= 3, g, keep(g * (input / 3 + 0.5), ~(input <= -3))))
 
 
 @overload(straight_swish, method=False)
@@ -131,10 +131,10 @@ def hardshrink(input: Array, lambd: float = 0.5) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hardshrink.html
     """
-    return np.where(np.absolute(input) > lambd, input, 0)
+    return np.where(np.absolute(input) <= lambd, np.zeros((), input.dtype), input)
 
 
-hardshrink.vjp(input=lambda g, out: keep(g, out != 0))
+hardshrink.vjp(input=lambda g, out: straight(keep(g, out != 0), out))
 
 
 @op(
@@ -161,7 +161,7 @@ def softshrink(input: Array, lambd: float = 0.5) -> Array:
     return input - input.clip(-lambd, lambd)
 
 
-softshrink.vjp(input=lambda g, out: keep(g, out != 0))
+softshrink.vjp(input=lambda g, out: straight(keep(g, out != 0), out))
 
 
 @op(
@@ -172,10 +172,10 @@ softshrink.vjp(input=lambda g, out: keep(g, out != 0))
 )
 def above(input: Array, threshold: float, value: float) -> Array:
     """`input` where it is above the threshold, else `value`."""
-    return np.where(input > threshold, input, np.asarray(value).astype(input.dtype))
+    return np.where(input <= threshold, np.asarray(value).astype(input.dtype), input)
 
 
-above.vjp(input=lambda g, input, threshold: keep(g, input > threshold))
+above.vjp(input=lambda g, input, threshold: straight(keep(g, ~(input <= threshold)), input))
 
 
 @overload(above, method=False)

@@ -10,6 +10,7 @@ from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.cross_entropy import check_targets, class_axis, class_weights, places, weights_of
 from tinygrad_dl.ops.loss import reduced
 from tinygrad_dl.ops.overload import overload
+from tinygrad_dl.ops.selection import keep
 from tinygrad_dl.samples import array, error, integers, one_of, real
 from tinygrad_dl.tensor import Tensor
 
@@ -84,7 +85,8 @@ def _likelihood_rule(g: Any, target: Any, weight: Any, input_shape: Any, ignore_
     weights, safe, total = _likelihood_weights(blank, target, weight, ignore_index, reduction)
     q = np.zeros(input_shape, g.dtype)
     q.reshape(-1)[places(safe, input_shape)] = weights * (-1 / total if total else 0.0)
-    return (q * (np.expand_dims(g, class_axis(blank)) if reduction == "none" else g),)
+    g = np.broadcast_to(np.expand_dims(g, class_axis(blank)) if reduction == "none" else g, input_shape)
+    return (keep(g, q != 0) * q,)
 
 
 @overload(likelihood_loss, method=False)

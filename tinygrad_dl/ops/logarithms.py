@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.op import Array, op
+from tinygrad_dl.ops.activation import sigmoid
 from tinygrad_dl.ops.comparison import MISFIT
 from tinygrad_dl.ops.selection import keep
 from tinygrad_dl.samples import broadcasting, one_of, real
@@ -24,12 +25,12 @@ def logaddexp(input: Array, other: Array) -> Array:
     """
 
 
-def part(g: Any, out: Any, term: Any) -> Any:
-    """The term's part of the sum; an empty sum, log(0), is taken as the lowest number, and its parts are 0."""
-    return g * np.exp(term - np.maximum(out, float(np.finfo(term.dtype).min)))
+def part(g: Any, term: Any, other: Any) -> Any:
+    """The term's part of the sum: exp(term) / (exp(term) + exp(other)); of two equal infinities it is nan."""
+    return g * sigmoid.duck(term - other)
 
 
-logaddexp.vjp(input=lambda g, out, input: part(g, out, input), other=lambda g, out, other: part(g, out, other))
+logaddexp.vjp(input=lambda g, input, other: part(g, input, other), other=lambda g, input, other: part(g, other, input))
 
 
 @op(
@@ -48,15 +49,16 @@ def xlogy(input: Array, other: Array) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.xlogy.html
     """
-    return input * safe_log(input, other)
+    return input * np.log(np.where((input == 0) & (other == other), 1.0, other))  # nan goes on
 
 
-def safe_log(input: Any, other: Any) -> Any:
-    """log(other), and 0 where it has no value and counts for nothing."""
-    return np.log(np.where((input == 0) & (other <= 0), 1.0, other))
+def xlogy_slope(g: Any, input: Any, other: Any) -> Any:
+    """g * log(other), and 0 where it has no value and counts for nothing."""
+    flat = (input == 0) & (other <= 0)
+    return keep(g * np.log(np.where(flat, 1.0, other)), ~flat)
 
 
-xlogy.vjp(input=lambda g, input, other: g * safe_log(input, other), other=lambda g, input, other: g * (input / other))
+xlogy.vjp(input=xlogy_slope, other=lambda g, input, other: g * (input / other))
 
 
 @op(
@@ -79,9 +81,11 @@ def logit(input: Array, eps: float | None = None) -> Array:
 
 
 def logit_slope(g: Any, input: Any, eps: float | None) -> Any:
-    """g / (input * (1 - input)), and 0 where `eps` cut the input off."""
-    slope = g / (input - input * input)
-    return slope if eps is None else keep(slope, (input >= eps) & (input <= 1 - eps))
+    """g / (input * (1 - input)): nan outside of [0, 1], or 0 where `eps` cut the input off."""
+    slope = g / (input * (1 - input))
+    if eps is None:
+        return np.where((input < 0) | (input > 1), np.nan, slope)
+    return keep(slope, (input >= eps) & (input <= 1 - eps))
 
 
 logit.vjp(input=logit_slope)

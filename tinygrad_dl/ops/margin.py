@@ -12,7 +12,7 @@ from tinygrad_dl.ops.distance import pairwise_distance, reduced
 from tinygrad_dl.ops.gather import gather
 from tinygrad_dl.ops.neural import check_rows
 from tinygrad_dl.ops.reduce import mean, sum
-from tinygrad_dl.ops.selection import clamp_min, minimum
+from tinygrad_dl.ops.selection import clamp_min, minimum, where
 from tinygrad_dl.tensor import Tensor, as_array, wrap
 
 __all__ = [
@@ -64,8 +64,8 @@ def multi_margin_loss(
     check_rows(classes, count, name, "classes")
     places = classes[..., None]
     short = clamp_min(margin - gather(input, -1, wrap(places)) + input, 0.0)
-    others = (np.arange(count) != places).astype(input.dtype)
-    losses = sum((short if p == 1 else short * short) * wrap(others), -1) / count
+    others = wrap(np.arange(count) != places)
+    losses = sum(where(others, short if p == 1 else short * short, 0.0), -1) / count
     if weight is not None:
         if tuple(weight.shape) != (count,):
             raise ValueError(f"{name}: expected a weight for each class, of shape {(count,)}, got {weight.shape}")
@@ -99,8 +99,8 @@ def multilabel_margin_loss(input: Tensor, target: Any, reduction: str = "mean") 
     has = np.zeros(input.shape, bool)
     np.logical_or.at(has, (*np.indices(array.shape)[:-1], classes), listed)
     short = clamp_min(1.0 - gather(input, -1, wrap(classes)).unsqueeze(-1) + input.unsqueeze(-2), 0.0)
-    pairs = (listed[..., None] & ~has[..., None, :]).astype(input.dtype)
-    return reduced(sum(short * wrap(pairs), (-2, -1)) / count, reduction)
+    pairs = listed[..., None] & ~has[..., None, :]
+    return reduced(sum(where(wrap(pairs), short, 0.0), (-2, -1)) / count, reduction)
 
 
 def multilabel_soft_margin_loss(input: Tensor, target: Any, weight: Any = None, reduction: str = "mean") -> Tensor:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.op import Array, op
+from tinygrad_dl.ops.selection import straight
 from tinygrad_dl.ops.window_cases import WINDOWS, naive_give_back, naive_pick, naive_positions
 from tinygrad_dl.ops.windows import (
     Windows,
@@ -179,7 +180,7 @@ def max_pool_pick(values: Array, input: Array, top: Array, options: Any) -> Arra
     return pick(values, input, top, _windows(input.shape, options))
 
 
-pool_max.vjp(input=lambda g, input, out, options: max_pool_backward.duck(g, input, out, options))
+pool_max.vjp(input=lambda g, input, out, options: straight(max_pool_backward.duck(g, input, out, options), input))
 max_pool_backward.vjp(g=lambda g, input, top, options: max_pool_pick.duck(g, input, top, options), input=None, top=None)
 max_pool_pick.vjp(
     values=lambda g, input, top, options: max_pool_backward.duck(g, input, top, options), input=None, top=None

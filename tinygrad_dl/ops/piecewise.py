@@ -11,7 +11,7 @@ from tinygrad_dl.attach import inplace_form
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.activation import ZERO, finish, sigmoid
 from tinygrad_dl.ops.overload import alias, overload
-from tinygrad_dl.ops.selection import select
+from tinygrad_dl.ops.selection import keep, select, straight
 from tinygrad_dl.samples import array, error, one_of, real
 
 KINK = real(avoid=(0.0,))
@@ -36,10 +36,12 @@ def passed(g: Any, condition: Any, otherwise: Any) -> Any:
 )
 def leaky(input: Array, negative_slope: float = 0.01) -> Array:
     """`input` where it is positive, negative_slope * input elsewhere."""
+    if negative_slope == 0:  # an infinity times 0 is nan
+        return select(input > 0, input, np.minimum(input, ZERO.get(input.dtype, 0)) * negative_slope)
     return (np.maximum if negative_slope <= 1 else np.minimum)(input, input * negative_slope)
 
 
-leaky.vjp(input=lambda g, input, negative_slope: passed(g, input > 0, g * negative_slope))
+leaky.vjp(input=lambda g, input, negative_slope: straight(passed(g, input > 0, g * negative_slope), input))
 
 
 @overload(leaky, method=False)
@@ -96,14 +98,14 @@ def prelu(input: Array, weight: Array) -> Array:
 
 def prelu_weight_slope(g: Any, input: Any, weight_shape: tuple[int, ...]) -> Any:
     """g * input where the input is negative, summed to the weight's shape."""
-    part = g * np.minimum(input, 0)
+    part = keep(g * input, ~(input > 0))
     if math.prod(weight_shape) == 1:
         return np.sum(part).reshape(weight_shape)
     return np.sum(part, axis=(0, *range(2, part.ndim)))
 
 
 prelu.vjp(
-    input=lambda g, input, weight: passed(g, input > 0, g * by_channel(weight, input.shape)),
+    input=lambda g, input, weight: straight(passed(g, input > 0, g * by_channel(weight, input.shape)), input),
     weight=prelu_weight_slope,
 )
 

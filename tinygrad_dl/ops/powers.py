@@ -10,6 +10,7 @@ from tinygrad_dl.attach import inplace_form
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.arithmetic import MISFIT, NONZERO
 from tinygrad_dl.ops.overload import alias
+from tinygrad_dl.ops.selection import keep
 from tinygrad_dl.samples import array, broadcasting, error, one_of, real
 from tinygrad_dl.tensor import Tensor
 
@@ -131,15 +132,20 @@ def pow_slope(g: Any, input: Any, exponent: Any) -> Any:
         return g * (power(input, number - 1) * number)
     if exponent.ndim == 0 and exponent.item() != 0:
         return g * (exponent * np.power(input, exponent - 1))
-    # Only where both are 0, so that the derivative at the exponent 0 stays input ** -1 for the second order.
-    less = np.where((exponent == 0) & (input == 0), 1.0, exponent - 1)
-    return g * (exponent * np.power(input, less))
+    flat = exponent == 0
+    # Where input ** -1 is a number it stays: it is the second derivative at the exponent 0.
+    safe = np.where(flat & ~(np.absolute(input) >= np.finfo(input.dtype).tiny), 1.0, input)
+    if type(g) is type(exponent) is np.ndarray:
+        g = keep(g, ~flat)
+    return g * (exponent * np.power(safe, exponent - 1))
 
 
-def pow_exponent_slope(g: Any, out: Any, input: Any) -> Any:
-    """out * log(input); 0 at the base 0, nan at negative bases, where the power is not real."""
-    safe = np.where(input > 0, input, 1.0)
-    return g * (out * np.log(np.where(input < 0, np.nan, safe)))
+def pow_exponent_slope(g: Any, out: Any, input: Any, exponent: Any) -> Any:
+    """out * log(input): at the base 0 it is 0, or -inf; nan at negative bases, where the power is not real."""
+    whole = input.dtype.kind == "c"
+    flat = (input == 0) & ((exponent.real if whole else exponent) >= 0)
+    base = input if whole else np.where(input < 0, np.nan, input)
+    return keep(g, ~flat) * (out * np.log(np.where(flat, 1.0, base)))
 
 
 pow.vjp(input=pow_slope, exponent=pow_exponent_slope)
@@ -183,7 +189,7 @@ def lerp(input: Array, end: Array, weight: Array) -> Array:
 
 
 lerp.vjp(
-    input=lambda g, weight: g - g * weight,
+    input=lambda g, weight: g * (1 - weight),
     end=lambda g, weight: g * weight,
     weight=lambda g, input, end: g * (end - input),
 )

@@ -36,19 +36,42 @@ def select(condition: np.ndarray, yes: Any, no: Any) -> Any:
 
 
 def keep(g: Any, condition: Any) -> Any:
-    """`g` where the condition holds, exactly 0 elsewhere; what a rule multiplies by a mask, safe for infinities."""
+    """`g` where the condition holds, exactly 0 elsewhere: rules that select do it so, as 0 times an infinity is nan."""
     if type(g) is np.ndarray and type(condition) is np.ndarray and condition.size >= LARGE:
         bits = BITS.get(g.dtype.itemsize)
         if bits is not None and g.shape == condition.shape and g.dtype.kind == "f":
-            mask = np.negative(condition.view(np.int8)).astype(bits)
-            mask &= g.view(bits)
+            mask = condition.astype(bits)  # 0 or 1: times the bits of g, an exact selection
+            mask *= g.view(bits)
             return mask.view(g.dtype)
     return np.where(condition, g, 0.0)
 
 
-def share(g: Any, wins: Any, ties: Any) -> Any:
-    """The gradient where one of two elements was chosen, half of it where they are equal."""
-    return keep(g * 0.5, ties) + keep(g, wins)
+@op(
+    namespace="rules",
+    method=False,
+    inputs=[{"input": real(shape="... n"), "other": real(shape="... n")}],
+    reference=lambda input, other: np.array(input),
+)
+def beside(input: Array, other: Array) -> Array:
+    """`input`, which changes with `other` as well, by 0: the slope of a function of straight pieces."""
+    return input.copy()
+
+
+beside.vjp(input=lambda g: g, other=lambda g, other: np.zeros_like(other))
+
+
+def straight(g: Any, input: Any) -> Any:
+    """The gradient of a function of straight pieces: with respect to the input, its own is 0 and not absent.
+
+    `backward` then gives the tensors that the input came from zeros, as PyTorch does, and no None: optimisers
+    skip a parameter whose gradient is None, but decay one whose gradient is 0.
+    """
+    return beside(g, input) if isinstance(input, Tensor) else g
+
+
+def share(g: Any, lost: Any, ties: Any) -> Any:
+    """The gradient of one of two elements: 0 where the other was chosen, half where they are equal, all at nan."""
+    return keep(np.where(ties, g * 0.5, g), ~lost)
 
 
 @op(np.maximum, exact=True, inputs=broadcasting(real(), real()), errors=MISFIT)
@@ -64,8 +87,8 @@ def maximum(input: Array, other: Array) -> Array:
 
 
 maximum.vjp(
-    input=lambda g, input, other: share(g, input > other, input == other),
-    other=lambda g, input, other: share(g, other > input, input == other),
+    input=lambda g, input, other: share(g, input < other, input == other),
+    other=lambda g, input, other: share(g, other < input, input == other),
 )
 
 
@@ -82,8 +105,8 @@ def minimum(input: Array, other: Array) -> Array:
 
 
 minimum.vjp(
-    input=lambda g, input, other: share(g, input < other, input == other),
-    other=lambda g, input, other: share(g, other < input, input == other),
+    input=lambda g, input, other: share(g, input > other, input == other),
+    other=lambda g, input, other: share(g, other > input, input == other),
 )
 
 
@@ -100,8 +123,8 @@ def fmax(input: Array, other: Array) -> Array:
 
 
 fmax.vjp(
-    input=lambda g, input, other: g * ((input >= other) | np.isnan(other)),
-    other=lambda g, input, other: g * ~((input >= other) | np.isnan(other)),
+    input=lambda g, input, other: keep(g, (input >= other) | np.isnan(other)),
+    other=lambda g, input, other: keep(g, ~((input >= other) | np.isnan(other))),
 )
 
 
@@ -118,8 +141,8 @@ def fmin(input: Array, other: Array) -> Array:
 
 
 fmin.vjp(
-    input=lambda g, input, other: g * ((input <= other) | np.isnan(other)),
-    other=lambda g, input, other: g * ~((input <= other) | np.isnan(other)),
+    input=lambda g, input, other: keep(g, (input <= other) | np.isnan(other)),
+    other=lambda g, input, other: keep(g, ~((input <= other) | np.isnan(other))),
 )
 
 
@@ -196,9 +219,9 @@ def inside(input: Any, min: Any, max: Any) -> Any:
 
 
 clamped.vjp(
-    input=lambda g, input, min, max: g * inside(input, min, max),
-    min=lambda g, input, min, max: g * (input < min if max is None else (input < min) & (min < max)),
-    max=lambda g, input, min, max: g * (input > max if min is None else (input > max) | (max < min)),
+    input=lambda g, input, min, max: keep(g, inside(input, min, max)),
+    min=lambda g, input, min, max: keep(g, input < min if max is None else (input < min) & (min < max)),
+    max=lambda g, input, min, max: keep(g, input > max if min is None else (input > max) | (max < min)),
 )
 
 
