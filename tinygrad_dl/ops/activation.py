@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import float32
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.ops.owned import plus, times
