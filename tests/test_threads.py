@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import threading
+from unittest import mock
 
 import cores
 import numpy as np
@@ -11,8 +15,10 @@ import pytest
 
 import tinygrad_dl as td
 from tinygrad_dl import blas
-from tinygrad_dl.threads import spread
+from tinygrad_dl.gemm import product
+from tinygrad_dl.threads import spread, spread_products
 
+ALLOWED = blas.allowed
 needs_switch = pytest.mark.skipif(not blas.switch(), reason="NumPy's BLAS has no such switch here")
 
 
@@ -37,7 +43,6 @@ def test_ranges_cover_everything_once(count, grain):
     assert all(stop - start >= min(grain, count) for start, stop in ranges)
 
 
-@needs_switch
 def test_several_threads_work():
     seen, meet = set(), threading.Barrier(3, timeout=60)
 
@@ -49,19 +54,18 @@ def test_several_threads_work():
     assert len(seen) == 3 and threading.get_ident() in seen
 
 
-@needs_switch
 def test_work_within_work_stays_in_its_thread():
-    outer, inner = {}, {}
+    inner, meet = {}, threading.Barrier(3, timeout=60)
 
     def work(start, stop):
         me = threading.get_ident()
-        outer[start] = me
+        meet.wait()
         if me != threading.main_thread().ident:
-            spread(lambda a, b: inner.setdefault(start, []).append((threading.get_ident(), a, b)), 10)
+            spread(lambda a, b: inner.setdefault(me, []).append((threading.get_ident(), a, b)), 10)
 
     spread(work, 3)
     assert len(inner) == 2
-    assert all(calls == [(outer[start], 0, 10)] for start, calls in inner.items())
+    assert all(calls == [(me, 0, 3), (me, 3, 6), (me, 6, 10)] for me, calls in inner.items())
 
 
 @pytest.mark.parametrize("where", [0, 2])
@@ -108,30 +112,200 @@ def test_refused_numbers_of_threads(number, kind):
 
 
 @needs_switch
-def test_beside_a_blas_of_several_threads_nothing_is_split():
-    blas.let_go()
-    assert blas.rest() and not blas.is_quiet()
-    ranges = []
-    spread(lambda start, stop: ranges.append((start, stop)), 10)
-    assert ranges == [(0, 10)]
-    blas.hold()
+def test_a_call_leaves_the_number_of_the_blas_as_it_was():
+    get, put = blas.switch()
+    before = get()
+    x = td.randn(300, 300, requires_grad=True)
+    image = td.randn(2, 24, 16, 16, requires_grad=True)
+    inside = []
+    try:
+        for number in (2, 1):
+            put(number)
+            td.set_num_threads(3)
+            assert get() == number  # it is the package's own number alone
+            (x @ x).sum().backward()
+            td.nn.LSTM(8, 8)(td.randn(3, 2, 8))[0].sum().backward()
+            td.nn.Conv2d(24, 24, 3)(image).sum().backward()
+            assert get() == number
+            with pytest.raises(ValueError, match="from a range"):
+                spread_products(lambda start, stop: inside.append(get()) or fail(), 3)
+            assert get() == number
+        assert set(inside) == {1}
+    finally:
+        put(before)
+
+
+def fail():
+    raise ValueError("from a range")
 
 
 @needs_switch
-def test_the_number_holds_for_the_blas_too():
-    threads_of_blas = blas.switch()[0]
-    blas.let_go()
-    assert blas.rest()
-    td.set_num_threads(1)
-    assert threads_of_blas() == 1
-    td.set_num_threads(2)
-    assert threads_of_blas() == 2
-    blas.hold()
-    assert threads_of_blas() == 1
-    td.set_num_threads(3)
-    assert threads_of_blas() == 1
-    assert not blas.rest()  # somebody holds it
-    blas.let_go()
-    assert not blas.rest(seconds=60.0)
-    assert blas.rest() and threads_of_blas() == 3
-    blas.hold()
+def test_holds_within_holds_and_numbers_that_others_set_meanwhile():
+    get, put = blas.switch()
+    before = get()
+    try:
+        put(2)
+        with blas.single:
+            with blas.single:
+                assert get() == 1
+            assert get() == 1
+            assert ALLOWED() == 2
+        assert get() == 2
+        with blas.single:
+            put(3)
+        assert get() == 3
+    finally:
+        put(before)
+
+
+@needs_switch
+def test_no_more_threads_work_than_the_blas_may_have():
+    get, put = blas.switch()
+    before = get()
+    seen = {}
+
+    def work(start, stop):
+        seen[start, stop] = threading.get_ident()
+
+    try:
+        put(1)
+        with mock.patch.object(blas, "allowed", ALLOWED):
+            spread(work, 9)
+    finally:
+        put(before)
+    assert seen == dict.fromkeys([(0, 3), (3, 6), (6, 9)], threading.get_ident())  # the ranges stay the same
+
+
+def test_ranges_do_not_depend_on_who_computes_them():
+    found = []
+
+    def nested(start, stop):
+        spread(lambda a, b: found.append((a, b)), 10)
+
+    spread(nested, 3)
+    assert sorted(found) == sorted([(0, 3), (3, 6), (6, 10)] * 3)
+
+
+def test_ranges_that_no_thread_has_begun_are_computed_by_the_caller():
+    release, order = threading.Event(), []
+
+    def block(start, stop):
+        if threading.current_thread() is not threading.main_thread():
+            release.wait(60)
+
+    blocker = threading.Thread(target=spread, args=(block, 3))
+    blocker.start()  # keeps the waiting threads busy
+    spread(lambda start, stop: order.append(start), 3)
+    assert sorted(order) == [0, 1, 2]
+    release.set()
+    blocker.join()
+
+
+SHAPES = [((300, 200), (200, 310)), ((64, 300, 40), (64, 40, 50)), ((3, 1, 150, 90), (4, 90, 150)), ((9001,), (9001,))]
+SHAPES += [
+    ((200, 300), (300,)),
+    ((90,), (90, 300)),
+    ((5, 4), (4, 3)),
+    ((0, 4), (4, 3)),
+    ((2, 4), (4, 0)),
+    ((2, 0), (0, 3)),
+]
+
+
+@pytest.mark.parametrize("shapes", SHAPES)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "complex64"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_products_are_numpys(shapes, dtype, turned):
+    rng = np.random.default_rng(0)
+    a, b = [rng.integers(-4, 5, shape).astype(dtype) for shape in shapes]
+    if turned:
+        a, b = np.asfortranarray(a), np.asfortranarray(b)
+    found = product(a, b)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, np.matmul(a, b))
+
+
+@needs_switch
+def test_bits_of_a_product_do_not_depend_on_what_ran_before():
+    get, put = blas.switch()
+    before = get()
+    a, b = td.randn(200, 333), td.randn(333, 257)
+    try:
+        found = []
+        for number in (1, 2):
+            put(number)
+            for _ in range(2):
+                found.append((a @ b).numpy().tobytes())
+                td.nn.functional.conv2d(td.randn(4, 8, 16, 16), td.randn(8, 8, 3, 3))
+    finally:
+        put(before)
+    assert len(set(found)) == 1
+
+
+FORKS = """
+import os, threading, warnings
+import tinygrad_dl as td
+warnings.simplefilter("ignore")
+stop = threading.Event()
+
+def train(shared=td.ones(20, requires_grad=True)):
+    while not stop.is_set():
+        with td.no_grad():
+            pass
+        ((shared * 2).sum() + td.randn(200, 200, requires_grad=True).mm(td.randn(200, 200)).sum()).backward()
+
+threads = [threading.Thread(target=train) for _ in range(3)]
+for thread in threads:
+    thread.start()
+failed = 0
+for _ in range(50):
+    pid = os.fork()
+    if pid == 0:
+        x = td.ones(300, 300, requires_grad=True)
+        with td.no_grad():
+            pass
+        (x @ x).sum().backward()
+        os._exit(0 if x.grad[0, 0].item() == 600 else 1)
+    failed += os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0
+stop.set()
+for thread in threads:
+    thread.join()
+print(failed)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_children_forked_beside_threads_in_backward_go_on():
+    done = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "0", done.stderr
+
+
+SIGNALS = """
+import signal
+import tinygrad_dl as td
+x, calls = td.ones(5, requires_grad=True), 0
+
+def handler(*_):
+    global calls
+    calls += 1
+    (x * 2).sum().backward()
+    with td.no_grad():
+        td.randn(300, 300) @ td.randn(300, 300)
+
+(x * 3).sum().backward()
+handler()  # all is imported before the first signal: NumPy's own imports don't bear one
+x.grad, calls = None, 0
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+for step in range(300):
+    (x * 3).sum().backward()
+    td.randn(200, 200) @ td.randn(200, 200)
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(x.grad.tolist() == [300 * 3.0 + 2.0 * calls] * 5, calls > 10)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such signals here")
+def test_a_signals_handler_may_call_backward_at_any_time():
+    done = subprocess.run([sys.executable, "-c", SIGNALS], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["True", "True"], done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Sequence
@@ -46,6 +47,16 @@ def __getattr__(name: str) -> Any:
 
 
 _accumulating = threading.RLock()  # two threads may bring a gradient to the same leaf, or a signal's handler
+
+
+def _renew_lock() -> None:
+    """In a forked child the lock may be held by a thread that is not there."""
+    global _accumulating
+    _accumulating = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def backward(

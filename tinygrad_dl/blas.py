@@ -1,12 +1,13 @@
 """How many threads the BLAS behind NumPy uses: its switch, where there is one.
 
-The OpenBLAS that NumPy's wheels bring along has one, and no other BLAS is asked: then nothing is switched.
+The OpenBLAS that NumPy's wheels bring along has one, and no other BLAS is asked: then nothing is switched. The number
+belongs to the process and everything in it, so it is changed for the length of a call and then set back.
 """
 
 from __future__ import annotations
 
+import os
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +15,12 @@ import numpy as np
 
 
 class _Held:
-    """Whether the BLAS is held to one thread, by how many, until when, and what its number was before."""
+    """By how many calls the BLAS is held to one thread now, and what its number was before the first of them."""
 
-    held, users, last, before = False, 0, 0.0, 1
+    users, before = 0, 1
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # the handler of a signal may multiply, too
 _held = _Held()
 _switch: list[Callable[..., Any]] | None = None  # get and set; empty: there is none; None: not looked for yet
 
@@ -38,7 +39,7 @@ def _find() -> list[Callable[..., Any]]:
     # Where NumPy's core lies is no public knowledge, so nothing here may fail if it moves.
     core = getattr(getattr(np, "_core", None), "_multiarray_umath", None)
     try:
-        library = ctypes.CDLL(core.__file__)  # type: ignore[union-attr]
+        library = ctypes.PyDLL(core.__file__)  # type: ignore[union-attr]
     except (AttributeError, OSError, TypeError):
         return []
     for suffix in ("64_", ""):
@@ -50,61 +51,53 @@ def _find() -> list[Callable[..., Any]]:
     return []
 
 
-def set_threads(number: int) -> None:
-    """Lets the BLAS use so many threads, once it is released if it is held to one."""
+def allowed() -> int:
+    """How many threads others let the BLAS have, `threadpool_limits` for example; a large number if nobody can tell."""
     if not switch():
-        return
+        return 2**31
     with _lock:
-        if _held.held:
-            _held.before = number
-        else:
-            switch()[1](number)
+        return _held.before if _held.users else switch()[0]()
 
 
-def is_quiet() -> bool:
-    """Whether the BLAS leaves the cores to others between its products: it has one thread, or is held to one."""
-    return _held.held or (bool(switch()) and switch()[0]() == 1)
+class Single:
+    """While a call is inside, the BLAS uses the calling thread alone. May be entered again, and by several threads.
 
-
-def hold() -> bool:
-    """Holds the BLAS to one thread until `rest` is called and nobody has held it for a while.
-
-    A thread of OpenBLAS goes on for some 20 ms after a product, looking for the next one, and is in the way of other
-    threads meanwhile. So it is not let go after every use, but when there has been none for longer than that.
-
-    Returns:
-        Whether it was not held before: somebody has to call `rest` from then on.
+    A number that another library sets meanwhile stays, but for 1, which can't be told from ours.
     """
-    getter, setter = switch()
-    with _lock:
-        _held.users += 1
-        if _held.held:
-            return False
-        _held.before, _held.held = getter(), True
-        setter(1)
-        return True
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        functions = switch()
+        if functions:
+            with _lock:
+                _held.users += 1  # first, so that a signal's handler in between finds the BLAS held
+                if _held.users == 1:
+                    _held.before = functions[0]()
+                    if _held.before != 1:
+                        functions[1](1)
+
+    def __exit__(self, *_: object) -> None:
+        functions = switch()
+        if functions:
+            with _lock:
+                before = _held.before
+                _held.users -= 1
+                if not _held.users and before != 1 and functions[0]() == 1:
+                    functions[1](before)
 
 
-def let_go() -> None:
-    """Ends one `hold`."""
-    with _lock:
-        _held.users -= 1
-        _held.last = time.monotonic()
+single = Single()
 
 
-def rest(seconds: float = 0.0) -> bool:
-    """Gives the BLAS its threads back if nobody holds it, and nobody has for so long; whether it has them now."""
-    with _lock:
-        if _held.held and not _held.users and time.monotonic() - _held.last >= seconds:
-            switch()[1](_held.before)
-            _held.held = False
-        return not _held.held
-
-
-def forget() -> None:
-    """In a forked child nobody holds the BLAS, and nobody the lock."""
+def _forget() -> None:
+    """In a forked child there is one thread, which was not in here, and a lock may be held by none."""
     global _lock
-    _lock = threading.Lock()
-    _held.users = 0
-    if _held.held:
-        rest()
+    _lock = threading.RLock()
+    if _held.users:
+        _held.users = 0
+        switch()[1](_held.before)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -6,6 +6,7 @@ Threads do not see each other's flags, so one can evaluate under `no_grad` while
 from __future__ import annotations
 
 import functools
+import os
 import threading
 import warnings
 from collections.abc import Callable
@@ -32,7 +33,7 @@ class _Elsewhere:
 
 modes = _Modes()
 threads = _Elsewhere()
-_counting = threading.Lock()
+_counting = threading.RLock()  # the handler of a signal may switch, too
 
 
 def _set_grad(value: bool) -> None:
@@ -44,6 +45,17 @@ def _set_grad(value: bool) -> None:
 
 
 GENERATOR = 0x20  # the flag of a generator function's code
+
+
+def _count_anew() -> None:
+    """In a forked child there is one thread, and the lock may be held by none."""
+    global _counting
+    _counting = threading.RLock()
+    threads.not_recording = int(not modes.grad)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_anew)
 
 
 class _Switch:

@@ -5,9 +5,14 @@
 
     spread(work, len(x), grain=...)
 
-Matrix products alone need none of this: the BLAS has threads of its own. But a job that alternates between copies and
-small products is better split as a whole (`spread_products`). Handing a range to a thread and waiting for it costs
-about 15 us, so a job is worth splitting from about 100 us on; `grain` says how small a range may be.
+Handing a range to a thread and waiting for it costs about 15 us, so a job is worth splitting from about 100 us on;
+`grain` says how small a range may be. Where ranges begin depends on the number of threads that was asked for and on
+nothing else: not on how many are free, nor on who computes a range. So the same call always gives the same bits.
+
+Matrix products are split in the same way, each range in a thread with a BLAS of one thread (`gemm.py`). The threads of
+the BLAS itself would do as well for large products alone; but they go on for some 20 ms after each, looking for the
+next one, and are in the way of everything else; and where other programs keep the cores busy each product waits for
+the last of them.
 """
 
 from __future__ import annotations
@@ -34,8 +39,9 @@ _here = threading.local()
 def set_num_threads(number: int) -> None:
     """Sets the number of threads that large operations use, this one included; 1: none but this one.
 
-    It holds for matrix products too, if NumPy's BLAS is the OpenBLAS of its wheels, and then for all of the process.
-    Where other programs keep the cores busy, 1 is the fastest: products wait for their slowest thread.
+    It holds for what this package computes, matrix products among it, not for NumPy's own. Results may differ in
+    their last bits between one number and another; with one number they are always the same. No more threads are
+    used than the BLAS may have: `threadpoolctl.threadpool_limits` and OPENBLAS_NUM_THREADS hold here too.
 
     Raises:
         ValueError: less than 1. TypeError: not an int.
@@ -55,7 +61,6 @@ def set_num_threads(number: int) -> None:
     if number < 1:
         raise ValueError(f"set_num_threads: expected a positive number, got {number}")
     _number = number
-    blas.set_threads(number)
 
 
 def get_num_threads() -> int:
@@ -73,12 +78,7 @@ def get_num_threads() -> int:
 def spread(work: Work, count: int, grain: int = 1) -> None:
     """Calls `work(start, stop)` on ranges that together cover 0 to `count`, on several threads at once.
 
-    Where a range begins depends on the number of threads: work must give the same numbers for any split, or set
-    `grain` to `count`. Within work this runs everything in the calling thread. NumPy's error state goes along.
-
-    While the BLAS uses several threads nothing is split: those of OpenBLAS go on for some 20 ms after each product,
-    looking for the next one, and in a step of training that is always (measured on a GPT: 5 % slower with ranges
-    split). So ranges are split where convolutions hold the BLAS to one thread, or OPENBLAS_NUM_THREADS=1 does.
+    Within work this runs everything in the calling thread, range after range. NumPy's error state goes along.
 
     Args:
         work: what to do with one range; ranges must not write to the same place.
@@ -89,79 +89,75 @@ def spread(work: Work, count: int, grain: int = 1) -> None:
         Whatever work raises, after all ranges have ended.
     """
     parts = min(_number, count // grain) if grain > 0 else 1
-    if parts < 2 or getattr(_here, "busy", False) or not blas.is_quiet():
+    if parts < 2:
         work(0, count)
         return
-    _start(parts - 1)
-    shares = [_Share(work, count * part // parts, count * (part + 1) // parts) for part in range(parts - 1)]
+    ranges = [(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
+    at_once = 1 if getattr(_here, "busy", False) else min(parts, blas.allowed())
+    shares = [_Share(work, ranges[parts * i // at_once : parts * (i + 1) // at_once]) for i in range(at_once)]
+    if at_once > 1:
+        _start(at_once - 1)
+        for share in shares[1:]:
+            _jobs.put(share)
+    interrupted: BaseException | None = None
     for share in shares:
-        _jobs.put(share)
-    try:
-        work(shares[-1].stop, count)
-    finally:
-        for share in shares:
-            share.done.acquire()
+        while not share.ended:
+            try:
+                share.finish()
+            except BaseException as error:  # a signal's: it is raised when nobody writes to the arrays any more
+                interrupted = error
     for share in shares:
         if share.error is not None:
             raise share.error
+    if interrupted is not None:
+        raise interrupted
 
 
 def spread_products(work: Work, count: int, grain: int = 1) -> None:
-    """`spread` for work that contains matrix products: each stays in its thread.
-
-    Splitting only the products would keep one core waiting during the copies between them. All is done by this
-    thread if the BLAS can't be told to leave the others alone.
-    """
-    if _number < 2 or not blas.switch():
-        work(0, count)
-        return
-    if blas.hold():
-        _start(1)
-        _jobs.put(_Share(_nothing, 0, 0))  # wakes a thread, which gives the BLAS back when there is no more to do
-    try:
+    """`spread` for work that contains matrix products: each of them stays in its thread."""
+    with blas.single:
         spread(work, count, grain)
-    finally:
-        blas.let_go()
-
-
-def _nothing(start: int, stop: int) -> None:
-    """Work that is none."""
 
 
 class _Share:
-    """One range on its way to a thread."""
+    """Some ranges on their way to a thread. Whoever comes first computes them: one that waits, or the caller."""
 
-    __slots__ = ("context", "done", "error", "start", "stop", "work")
+    __slots__ = ("context", "done", "ended", "error", "free", "ranges", "work")
 
-    def __init__(self, work: Work, start: int, stop: int):
-        self.work, self.start, self.stop = work, start, stop
+    def __init__(self, work: Work, ranges: list[tuple[int, int]]):
+        self.work, self.ranges = work, ranges
         self.context: Context = copy_context()
         self.error: BaseException | None = None
+        self.ended = False
+        self.free = threading.Lock()  # is taken by who computes
         self.done = threading.Lock()
         self.done.acquire()
 
     def run(self) -> None:
+        """Computes the ranges, unless somebody has begun to."""
+        if not self.free.acquire(blocking=False):
+            return
         try:
-            self.context.run(self.work, self.start, self.stop)
+            for start, stop in self.ranges:
+                self.context.run(self.work, start, stop)
         except BaseException as error:
             self.error = error
         finally:
+            del self.work  # a share that was not waited for may lie in the queue for long
+            self.ended = True
             self.done.release()
 
-
-IDLE = 0.05  # seconds without products, after which the BLAS gets its threads back
+    def finish(self) -> None:
+        """Computes the ranges, or waits for who does: returns when they are ended."""
+        self.run()
+        if not self.ended:
+            self.done.acquire()
 
 
 def _serve(jobs: Any) -> None:
-    from queue import Empty
-
     _here.busy = True
     while True:
-        try:
-            share = jobs.get(timeout=None if blas.rest(IDLE) else IDLE)
-        except Empty:
-            continue
-        share.run()
+        jobs.get().run()
 
 
 def _start(number: int) -> None:
@@ -182,7 +178,6 @@ def _forget() -> None:
     global _jobs
     _jobs = None
     _helpers.clear()
-    blas.forget()
 
 
 if hasattr(os, "register_at_fork"):

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.dropout import keep_factors
 from tinygrad_dl.ops.overload import overload
@@ -23,7 +24,6 @@ from tinygrad_dl.ops.owned import plus, times
 from tinygrad_dl.ops.reduce import add_up, largest
 from tinygrad_dl.samples import array, boolean, drawn, error, one_of, real
 from tinygrad_dl.tensor import Tensor
-from tinygrad_dl.threads import spread
 
 __all__ = ["scaled_dot_product_attention"]
 
@@ -111,20 +111,10 @@ def in_layout(shape: tuple[int, ...], like: Any) -> np.ndarray:
 
 
 def matmul(a: Any, b: Any, like: Any = None) -> Any:
-    """a @ b of stacks of matrices, shared out among threads, as BLAS does not for small matrices.
-
-    The result lies in memory in the order of `like`'s dimensions.
-    """
+    """a @ b of stacks of matrices; the result lies in memory in the order of `like`'s dimensions."""
     if type(a) is not np.ndarray or type(b) is not np.ndarray:
         return np.matmul(a, b)
-    shape = (*a.shape[:-1], b.shape[-1])
-    out = np.empty(shape, a.dtype) if like is None else in_layout(shape, like)
-    if a.ndim < 3 or not out.size:
-        return np.matmul(a, b, out=out)
-    left, right, stack = (a[0], b[0], out[0]) if a.ndim > 3 and len(a) == 1 else (a, b, out)
-    grain = GRAIN // (math.prod(left.shape[1:]) * right.shape[-1] + 1) + 1
-    spread(lambda start, stop: np.matmul(left[start:stop], right[start:stop], stack[start:stop]), len(left), grain)
-    return out
+    return product(a, b, None if like is None else in_layout((*a.shape[:-1], b.shape[-1]), like))
 
 
 CASES = {

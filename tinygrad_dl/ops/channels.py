@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.ops.neural import product
+from tinygrad_dl.gemm import product
 from tinygrad_dl.ops.reduce import add_up, dot_rows, ones
 
 

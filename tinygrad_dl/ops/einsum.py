@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, Arrays, op
 from tinygrad_dl.ops.joining import common
 from tinygrad_dl.ops.rearrange import diagonal
@@ -175,7 +176,7 @@ def contract(a: np.ndarray, b: np.ndarray, pair: Pair) -> np.ndarray:
         b = np.add.reduce(b, axis=pair.sums[1])
     a = a.transpose(pair.orders[0]).reshape(pair.matrices[0])
     b = b.transpose(pair.orders[1]).reshape(pair.matrices[1])
-    out = a * b if pair.outer else np.matmul(a, b)
+    out = a * b if pair.outer else product(a, b)
     found: np.ndarray = out.reshape(pair.shape).transpose(pair.order)
     return found
 

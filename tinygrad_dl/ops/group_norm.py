@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.dtypes import in_single
+from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.batch_norm import batch_norm
-from tinygrad_dl.ops.neural import product
 from tinygrad_dl.ops.norm import evenly
 from tinygrad_dl.ops.owned import plus, times
 from tinygrad_dl.ops.reduce import dot_rows, ones
@@ -164,7 +164,7 @@ def _channel_dots(a: Any, b: Any) -> Any:
 
 def _channel_sums(x: Any) -> Any:
     """(N, C) from (N, C, L)."""
-    return np.reshape(np.matmul(x, ones(x.shape[2], x.dtype)), x.shape[:2])
+    return np.reshape(product(x, ones(x.shape[2], x.dtype)), x.shape[:2])
 
 
 group_norm = normalize_groups

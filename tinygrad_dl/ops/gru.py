@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.blas import single
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops import recurrent, unrolled
 from tinygrad_dl.ops.activation import sigmoid
@@ -145,23 +146,24 @@ def gru_layer(
     each = zip(
         gates[:, : 2 * size], gates[:, :size], gates[:, size : 2 * size], gates[:, 2 * size :], hidden[1:], strict=True
     )
-    for t, (sigmoids, r, z, n, out) in enumerate(each):
-        q = inner[t if keep else 0]
-        np.dot(weight, h, product)
-        np.add(sigmoids, by_sigmoids, sigmoids)
-        np.tanh(sigmoids, sigmoids)
-        np.multiply(sigmoids, half, sigmoids)
-        np.add(sigmoids, half, sigmoids)
-        np.add(by_inner, bias_inner, q)
-        np.multiply(r, q, out)
-        np.add(n, out, n)
-        np.tanh(n, n)
-        np.subtract(h, n, out)
-        np.multiply(out, z, out)
-        np.add(out, n, out)
-        if pad is not None:
-            np.copyto(out, h, where=pad[t])
-        h = out
+    with single:  # the steps are too small to be shared out
+        for t, (sigmoids, r, z, n, out) in enumerate(each):
+            q = inner[t if keep else 0]
+            np.dot(weight, h, product)
+            np.add(sigmoids, by_sigmoids, sigmoids)
+            np.tanh(sigmoids, sigmoids)
+            np.multiply(sigmoids, half, sigmoids)
+            np.add(sigmoids, half, sigmoids)
+            np.add(by_inner, bias_inner, q)
+            np.multiply(r, q, out)
+            np.add(n, out, n)
+            np.tanh(n, n)
+            np.subtract(h, n, out)
+            np.multiply(out, z, out)
+            np.add(out, n, out)
+            if pad is not None:
+                np.copyto(out, h, where=pad[t])
+            h = out
     output = recurrent.steps_first(hidden[1:], reverse, pad, input.dtype)
     last = h.T.astype(input.dtype, order="C")
     return GRUResult(output, last), (gates, inner, hidden) if keep else None
@@ -225,12 +227,13 @@ def _gru_rule(
     product = np.empty(dh.shape, dtype)
     parts = slopes.reshape(len(slopes), 4, *dh.shape)
     each = zip(by_output, parts, slopes[:, size:], update, strict=True)
-    for given, part, by_hidden, stay in reversed(list(each)):
-        np.add(dh, given, dh)
-        np.multiply(part, dh, part)
-        np.multiply(dh, stay, dh)
-        np.dot(weight, by_hidden, product)
-        np.add(dh, product, dh)
+    with single:  # the steps are too small to be shared out
+        for given, part, by_hidden, stay in reversed(list(each)):
+            np.add(dh, given, dh)
+            np.multiply(part, dh, part)
+            np.multiply(dh, stay, dh)
+            np.dot(weight, by_hidden, product)
+            np.add(dh, product, dh)
     rows = recurrent.as_rows(slopes, reverse)
     by_input = np.concatenate((rows[size : 3 * size], rows[:size]))
     by_hidden = rows[size:]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.engine import unbroadcast
+from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.einsum import tensordot
 from tinygrad_dl.ops.rearrange import diagonal
@@ -58,8 +59,8 @@ def matmul(input: Array, other: Array) -> Array:
     """
     if other.ndim == 2 and input.ndim > 2 and input.shape[-1] == other.shape[0]:
         # One large product is faster than many small ones.
-        return np.matmul(as_rows(input), other).reshape(*input.shape[:-1], other.shape[1])
-    return np.matmul(input, other)
+        return product(as_rows(input), other).reshape(*input.shape[:-1], other.shape[1])
+    return product(input, other)
 
 
 def turned_of(a: Any) -> Any:
@@ -71,13 +72,13 @@ def _matmul_input(g: Any, input_shape: tuple[int, ...], other: Any) -> Any:
     turned = turned_of(other)
     ndim = other.ndim
     if ndim == 2 and len(input_shape) > 1:
-        return g @ turned if len(input_shape) == 2 else (as_rows(g) @ turned).reshape(input_shape)
+        return product(g, turned) if len(input_shape) == 2 else product(as_rows(g), turned).reshape(input_shape)
     if ndim == 1:
         return g * turned if len(input_shape) == 1 else np.expand_dims(g, -1) * turned
     if len(input_shape) == 1:
-        row = np.squeeze(np.expand_dims(g, -2) @ turned, -2)
+        row = np.squeeze(product(np.expand_dims(g, -2), turned), -2)
         return row if ndim == 2 else unbroadcast(row, input_shape)
-    gx = g @ turned
+    gx = product(g, turned)
     return gx if gx.shape == input_shape else unbroadcast(gx, input_shape)
 
 
@@ -85,11 +86,11 @@ def _matmul_other(g: Any, input: Any, other_shape: tuple[int, ...]) -> Any:
     ndim = input.ndim
     if ndim > 2 and len(other_shape) <= 2:
         rows = as_rows(input)
-        return turned_of(rows) @ (as_rows(g) if len(other_shape) == 2 else g.reshape(-1))
+        return product(turned_of(rows), as_rows(g) if len(other_shape) == 2 else g.reshape(-1))
     turned = turned_of(input)
     if ndim == 1:
         return g * turned if len(other_shape) == 1 else np.expand_dims(turned, -1) * np.expand_dims(g, -2)
-    gx = turned @ g
+    gx = product(turned, g)
     return gx if gx.shape == other_shape else unbroadcast(gx, other_shape)
 
 
@@ -256,7 +257,7 @@ def addmm(input: Array, mat1: Array, mat2: Array, *, beta: Any = 1, alpha: Any =
     """
     if mat1.ndim != 2 or mat2.ndim != 2:
         raise ValueError(f"addmm: expected matrices, got shapes {mat1.shape} and {mat2.shape}; use baddbmm for batches")
-    return _added(input, np.matmul(mat1, mat2), beta, alpha)
+    return _added(input, product(mat1, mat2), beta, alpha)
 
 
 def _added(input: np.ndarray, out: np.ndarray, beta: Any, alpha: Any) -> np.ndarray:
@@ -281,8 +282,8 @@ def _added_input(g: Any, input_shape: tuple[int, ...], beta: Any) -> Any:
 
 addmm.vjp(
     input=_added_input,
-    mat1=lambda g, mat2, alpha: _scaled(g @ turned_of(mat2), alpha),
-    mat2=lambda g, mat1, alpha: _scaled(turned_of(mat1) @ g, alpha),
+    mat1=lambda g, mat2, alpha: _scaled(product(g, turned_of(mat2)), alpha),
+    mat2=lambda g, mat1, alpha: _scaled(product(turned_of(mat1), g), alpha),
 )
 
 
@@ -316,13 +317,13 @@ def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: Any = 1, alpha:
         raise ValueError(
             f"baddbmm: expected batches of matrices, (b, n, k) and (b, k, m), got {batch1.shape} and {batch2.shape}"
         )
-    return _added(input, np.matmul(batch1, batch2), beta, alpha)
+    return _added(input, product(batch1, batch2), beta, alpha)
 
 
 baddbmm.vjp(
     input=_added_input,
-    batch1=lambda g, batch2, alpha: _scaled(g @ turned_of(batch2), alpha),
-    batch2=lambda g, batch1, alpha: _scaled(turned_of(batch1) @ g, alpha),
+    batch1=lambda g, batch2, alpha: _scaled(product(g, turned_of(batch2)), alpha),
+    batch2=lambda g, batch1, alpha: _scaled(product(turned_of(batch1), g), alpha),
 )
 
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.blas import single
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops import recurrent, unrolled
 from tinygrad_dl.ops.activation import sigmoid
@@ -156,24 +157,25 @@ def lstm_layer(
     parts = gates.reshape(steps, 4, *c.shape)
     blocks = gates, parts[:, :3], *(parts[:, k] for k in range(4))
     each = zip(*blocks, room, hidden, new_cells, hidden[1:], strict=False)
-    for t, (z, sigmoids, i, f, o, a, column, h, new, out) in enumerate(each):
-        if whole:
-            np.dot(weight, column, z)
-        elif t or h0 is not None:
-            np.dot(weight, h, product)
-            np.add(z, product, z)
-        np.tanh(z, z)
-        np.multiply(sigmoids, half, sigmoids)
-        np.add(sigmoids, half, sigmoids)
-        np.multiply(f, c, new)
-        np.multiply(i, a, one)
-        np.add(new, one, new)
-        np.tanh(new, out)
-        np.multiply(out, o, out)
-        if pad is not None:
-            np.copyto(new, c, where=pad[t])
-            np.copyto(out, h, where=pad[t])
-        c = new
+    with single:  # the steps are too small to be shared out
+        for t, (z, sigmoids, i, f, o, a, column, h, new, out) in enumerate(each):
+            if whole:
+                np.dot(weight, column, z)
+            elif t or h0 is not None:
+                np.dot(weight, h, product)
+                np.add(z, product, z)
+            np.tanh(z, z)
+            np.multiply(sigmoids, half, sigmoids)
+            np.add(sigmoids, half, sigmoids)
+            np.multiply(f, c, new)
+            np.multiply(i, a, one)
+            np.add(new, one, new)
+            np.tanh(new, out)
+            np.multiply(out, o, out)
+            if pad is not None:
+                np.copyto(new, c, where=pad[t])
+                np.copyto(out, h, where=pad[t])
+            c = new
     output = recurrent.steps_first(hidden[1:], reverse, pad, input.dtype)
     last = [state.T.astype(input.dtype, order="C") for state in (hidden[-1], c)]
     return LSTMResult(output, *last), (gates, cells) if keep else None
@@ -255,18 +257,19 @@ def _lstm_rule(
     one = np.empty(dh.shape, dtype)
     parts = slopes.reshape(len(slopes), 4, *dh.shape)
     each = zip(by_output, slopes, parts[:, :3], parts[:, 3], through, forget, strict=True)
-    for t, (given, dz, to_cell, to_output, between, stay) in reversed(list(enumerate(each))):
-        np.add(dh, given, dh)
-        np.multiply(between, dh, one)
-        np.add(dc, one, dc)
-        np.multiply(to_cell, dc, to_cell)
-        np.multiply(to_output, dh, to_output)
-        np.multiply(dc, stay, dc)
-        if pad is not None:
-            np.multiply(dh, pad[t], one)
-        if t or needs[1]:
-            np.dot(weight, dz, dh)
+    with single:  # the steps are too small to be shared out
+        for t, (given, dz, to_cell, to_output, between, stay) in reversed(list(enumerate(each))):
+            np.add(dh, given, dh)
+            np.multiply(between, dh, one)
+            np.add(dc, one, dc)
+            np.multiply(to_cell, dc, to_cell)
+            np.multiply(to_output, dh, to_output)
+            np.multiply(dc, stay, dc)
             if pad is not None:
-                np.add(dh, one, dh)
+                np.multiply(dh, pad[t], one)
+            if t or needs[1]:
+                np.dot(weight, dz, dh)
+                if pad is not None:
+                    np.add(dh, one, dh)
     rows = recurrent.as_rows(slopes, reverse)
     return recurrent.gradients(rows, rows, (dh, dc), input, weight_ih, output, h0, pad, reverse, needs)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl import blas
+from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.ops.reduce import ones
@@ -14,9 +14,6 @@ from tinygrad_dl.samples import array, error, integers, one_of, real
 from tinygrad_dl.tensor import Tensor
 
 __all__ = ["embedding", "linear", "one_hot"]
-
-# From so many multiplications on, a product is worth several threads also where convolutions hold the BLAS to one.
-LARGE = 2**24
 
 
 def _naive_linear(input: Any, weight: Any, bias: Any = None) -> Any:
@@ -65,14 +62,14 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
             f"linear: expected input and weight of the same dtype, got {input.dtype} and {weight.dtype}; cast the "
             f"input with input.to(weight.dtype), or the module with module.to(input.dtype)"
         )
-    if input.size * weight.shape[0] >= LARGE:
-        blas.rest()
     if input.ndim == 2:
-        out = input.dot(weight.T) if weight.ndim == 2 and input.shape[1] == weight.shape[1] else _misfit(input, weight)
+        if weight.ndim != 2 or input.shape[1] != weight.shape[1]:
+            _misfit(input, weight)
+        out = product(input, weight.T)
     else:
         if weight.ndim != 2 or not input.ndim or input.shape[-1] != weight.shape[1]:
             _misfit(input, weight)
-        out = input.reshape(-1 if input.size else _rows(input), input.shape[-1]).dot(weight.T)
+        out = product(input.reshape(-1 if input.size else _rows(input), input.shape[-1]), weight.T)
         out = out.reshape(*input.shape[:-1], weight.shape[0])
     if bias is not None:
         if bias.shape != weight.shape[:1]:
@@ -102,25 +99,13 @@ def _linear_weight(g: Any, input: Any, weight_shape: tuple[int, ...]) -> Any:
     if g.ndim == 2:
         return product(g.T, input)
     rows = _rows(g)
-    return np.matmul(np.reshape(g, (rows, weight_shape[0])).T, np.reshape(input, (rows, weight_shape[1])))
+    return product(np.reshape(g, (rows, weight_shape[0])).T, np.reshape(input, (rows, weight_shape[1])))
 
 
 def _linear_input(g: Any, weight: Any, input_shape: tuple[int, ...]) -> Any:
     if g.ndim == 2:
         return product(g, weight)
-    return np.reshape(np.matmul(np.reshape(g, (_rows(g), weight.shape[0])), weight), input_shape)
-
-
-def product(a: Any, b: Any) -> Any:
-    """a @ b of vectors and matrices, by the faster way if both are arrays.
-
-    With a vector of ones it is a sum, and faster than NumPy's.
-    """
-    if type(a) is not np.ndarray or type(b) is not np.ndarray:
-        return np.matmul(a, b)
-    if a.size * b.shape[-1] >= LARGE:
-        blas.rest()
-    return a.dot(b)
+    return np.reshape(product(np.reshape(g, (_rows(g), weight.shape[0])), weight), input_shape)
 
 
 def _linear_bias(g: Any, bias_shape: tuple[int, ...]) -> Any:
@@ -188,7 +173,7 @@ def embedding_backward(g: Array, input: Array, count: int, padding_idx: int | No
         one = np.zeros((index.size, count), g.dtype)
         one.reshape(-1)[index + np.arange(0, index.size * count, count)] = 1
         with np.errstate(all="ignore"):
-            np.matmul(one.T, rows, out=total)
+            product(one.T, rows, total)
         if np.isfinite(total).all():
             return total
         total[...] = 0  # 0 * inf was nan in every row

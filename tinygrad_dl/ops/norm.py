@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
-from tinygrad_dl.ops.neural import product
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.ops.owned import plus, times
 from tinygrad_dl.ops.reduce import ones
 from tinygrad_dl.samples import array, error, one_of, real
 from tinygrad_dl.tensor import Tensor
-from tinygrad_dl.threads import spread
+from tinygrad_dl.threads import spread_products
 
 __all__ = ["layer_norm"]
 
@@ -124,7 +124,7 @@ def normalize_rows(
                 here += bias
 
     step = block_rows(count)
-    spread(work, -(-len(rows) // step), 2)
+    spread_products(work, -(-len(rows) // step), 2)
     return (out if rows is input else out.reshape(input.shape)), inverse
 
 
@@ -192,7 +192,7 @@ def _blockwise_slope(g: np.ndarray, rows: np.ndarray, weight: Any, inverse: np.n
             centered *= tilt
             out -= centered
 
-    spread(work, blocks, 2)
+    spread_products(work, blocks, 2)
     return gx, np.add.reduce(parts, 0)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.dtypes import as_dtype
+from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.extrema import share_evenly
 from tinygrad_dl.ops.powers import power
@@ -31,7 +32,7 @@ def p_norm(x: np.ndarray, p: float, dim: Any, keepdim: bool) -> Any:
     if p == 2:
         if dim is None and not keepdim and x.flags.c_contiguous:
             flat = x.reshape(-1)
-            return np.sqrt(np.dot(flat, flat))
+            return np.sqrt(product(flat, flat))
         return np.sqrt(add_up(x * x, dim, keepdim))
     size = np.absolute(x)
     if p == 1:

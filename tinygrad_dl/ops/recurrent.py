@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.gemm import product
 from tinygrad_dl.ops.reduce import ones
 from tinygrad_dl.samples import drawn, one_of, real
 from tinygrad_dl.threads import spread
@@ -109,8 +110,8 @@ def project(input: Any, weight: Any, bias: Any, reverse: bool) -> Any:
     """The input's part of all gates at all steps, in one product: (T, n, B). The bias is (n, 1) or None."""
     steps, batch, width = input.shape
     rows = weight.shape[0]
-    product = np.dot(weight, input.reshape(steps * batch, width).T)
-    source = in_time(product.reshape(rows, steps, batch).transpose(1, 0, 2), reverse)
+    made = product(weight, input.reshape(steps * batch, width).T)
+    source = in_time(made.reshape(rows, steps, batch).transpose(1, 0, 2), reverse)
     gates = np.empty((steps, rows, batch), weight.dtype)
     zero = gates.dtype.type(0)
 
@@ -196,13 +197,13 @@ def as_rows(slopes: Any, reverse: bool) -> Any:
 
 def input_gradient(rows: Any, weight: Any, shape: Any) -> Any:
     """The gradient of the input, for all steps in one product."""
-    return np.dot(rows.T, weight).reshape(shape)
+    return product(rows.T, weight).reshape(shape)
 
 
 def weight_gradient(rows: Any, input: Any) -> Any:
     """The gradient of a weight that the input was multiplied by, over all steps in one product."""
     steps, batch, width = input.shape
-    return np.dot(rows, input.reshape(steps * batch, width))
+    return product(rows, input.reshape(steps * batch, width))
 
 
 def hidden_gradient(rows: Any, output: Any, h0: Any, pad: Any, reverse: bool) -> Any:
@@ -218,19 +219,19 @@ def hidden_gradient(rows: Any, output: Any, h0: Any, pad: Any, reverse: bool) ->
         return weight_gradient(rows, previous)
     states, later = output.reshape(steps * batch, hidden), (steps - 1) * batch
     if reverse:
-        gradient = np.dot(rows[:, :later], states[batch:])
+        gradient = product(rows[:, :later], states[batch:])
         first = rows[:, later:]
     else:
-        gradient = np.dot(rows[:, batch:], states[:later])
+        gradient = product(rows[:, batch:], states[:later])
         first = rows[:, :batch]
     if h0 is not None:
-        gradient += np.dot(first, h0)
+        gradient += product(first, h0)
     return gradient
 
 
 def bias_gradient(rows: Any) -> Any:
     """The gradient of a bias: the sum over all steps and examples."""
-    return np.dot(rows, ones(rows.shape[1], rows.dtype))
+    return product(rows, ones(rows.shape[1], rows.dtype))
 
 
 def gradients(

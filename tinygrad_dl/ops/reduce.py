@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.dtypes import as_dtype, int64
+from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import alias
 from tinygrad_dl.samples import array, axes_of, boolean, error, one_of, real
@@ -96,13 +97,13 @@ def add_up(x: np.ndarray, dim: Any, keepdim: bool) -> Any:
     """The sum of a floating array."""
     if is_rows(x, dim) and x.shape[-1] <= 4 * ROW:
         one = ones(x.shape[-1], x.dtype)
-        # Long rows one by one: as fast, and the BLAS wakes no second thread, which would be in the way of ours.
-        total = np.vecdot(x, one) if x.shape[-1] >= LONG else x.reshape(-1, x.shape[-1]).dot(one)
+        # Long rows one by one: as fast, and more exact.
+        total = np.vecdot(x, one) if x.shape[-1] >= LONG else product(x.reshape(-1, x.shape[-1]), one)
         return total.reshape((*x.shape[:-1], 1) if keepdim else x.shape[:-1])
     if dim is None and x.size >= LARGE and x.dtype.char in "fd" and x.flags.c_contiguous:
         flat = x.reshape(-1)
         whole = len(flat) // ROW * ROW
-        rows = flat[:whole].reshape(-1, ROW) @ ones(ROW, x.dtype)
+        rows = product(flat[:whole].reshape(-1, ROW), ones(ROW, x.dtype))
         total = ADD(rows) + ADD(flat[whole:])
         return np.asarray(total).reshape((1,) * x.ndim) if keepdim else total
     return ADD(x, dim, None, None, keepdim)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.reduce import ones
 from tinygrad_dl.ops.windows import Axis, in_blocks, sliding, sweep
@@ -116,7 +117,7 @@ def _along(matrix: Any, x: Any, dim: int) -> Any:
     if dim == -1:
         return x.reshape(math.prod(x.shape[:-1]), size).dot(matrix.T).reshape(*x.shape[:-1], count)
     last = math.prod(x.shape[dim + 1 :])
-    out = np.matmul(matrix, x.reshape(math.prod(x.shape[:dim]), size, last))
+    out = product(matrix, x.reshape(math.prod(x.shape[:dim]), size, last))
     return out.reshape(*x.shape[:dim], count, *x.shape[dim + 1 :])
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.blas import single
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops import recurrent, unrolled
 from tinygrad_dl.samples import array, drawn, error, one_of, real
@@ -164,16 +165,17 @@ def rnn_layer(
     h = recurrent.start(h0, 0, input, len(weight_hh))[0]
     product = np.empty(h.shape, dtype)
     zero = np.zeros((), dtype)
-    for t, out in enumerate(hidden):
-        np.dot(weight, h, product)
-        np.add(out, product, out)
-        if nonlinearity == "tanh":
-            np.tanh(out, out)
-        else:
-            np.maximum(out, zero, out=out)
-        if pad is not None:
-            np.copyto(out, h, where=pad[t])
-        h = out
+    with single:  # the steps are too small to be shared out
+        for t, out in enumerate(hidden):
+            np.dot(weight, h, product)
+            np.add(out, product, out)
+            if nonlinearity == "tanh":
+                np.tanh(out, out)
+            else:
+                np.maximum(out, zero, out=out)
+            if pad is not None:
+                np.copyto(out, h, where=pad[t])
+            h = out
     output = recurrent.steps_first(hidden, reverse, pad, input.dtype)
     last = h.T.astype(input.dtype, order="C")
     return RNNResult(output, last), (hidden,) if keep else None
@@ -205,12 +207,13 @@ def _rnn_rule(
         by_output *= ~pad
     dh = g[1].T.astype(hidden.dtype, order="C")
     weight = np.ascontiguousarray(weight_hh.T, hidden.dtype)
-    for t in range(len(hidden) - 1, -1, -1):
-        np.add(dh, by_output[t], dh)
-        np.multiply(slopes[t], dh, slopes[t])
-        past = None if pad is None else dh * pad[t]
-        np.dot(weight, slopes[t], dh)
-        if past is not None:
-            np.add(dh, past, dh)
+    with single:  # the steps are too small to be shared out
+        for t in range(len(hidden) - 1, -1, -1):
+            np.add(dh, by_output[t], dh)
+            np.multiply(slopes[t], dh, slopes[t])
+            past = None if pad is None else dh * pad[t]
+            np.dot(weight, slopes[t], dh)
+            if past is not None:
+                np.add(dh, past, dh)
     rows = recurrent.as_rows(slopes, reverse)
     return recurrent.gradients(rows, rows, (dh,), input, weight_ih, output, h0, pad, reverse, needs)

@@ -1,0 +1,91 @@
+"""Matrix products: kernels of one thread on ranges that our own threads share.
+
+A result's bits depend on its operands and on `threads.get_num_threads()` alone: neither on what the BLAS was told by
+others nor on what ran before. Products so small that the BLAS leaves them to one thread anyway go straight to it.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.blas import single
+from tinygrad_dl.threads import spread_products
+
+SMALL = 2**18  # multiplications of two matrices, up to which OpenBLAS uses one thread
+SHORT = 9000  # elements of a matrix that is multiplied by a vector, the same
+LARGE = 2**21  # multiplications that a range has at least: some 60 us
+STEP = 32  # rows or columns: ranges begin at multiples, where kernels work on whole tiles
+
+
+def product(a: Any, b: Any, out: np.ndarray | None = None) -> Any:
+    """a @ b, of arrays or tensors, with the shapes that `numpy.matmul` takes.
+
+    Args:
+        a: (..., n, k) or (k,).
+        b: (..., k, m) or (k,).
+        out: where to put the result of arrays.
+    """
+    if type(a) is not np.ndarray or type(b) is not np.ndarray:
+        return np.matmul(a, b)
+    if not a.ndim or not b.ndim:
+        return np.matmul(a, b)  # which refuses it
+    if a.ndim == 1 or b.ndim == 1:
+        if a.size + b.size <= SHORT:
+            return np.matmul(a, b, out=out)
+        with single:
+            return np.matmul(a, b, out=out)
+    if a.shape[-1] != b.shape[-2]:
+        return np.matmul(a, b)
+    if a.ndim == 2 and b.ndim == 2:
+        work = a.size * b.shape[1]
+        if work >= 2 * LARGE:
+            return _by_ranges(a, b, work, out)
+        multiply = a.dot if out is None else functools.partial(np.matmul, a, out=out)
+        if work <= SMALL:
+            return multiply(b)
+        with single:
+            return multiply(b)
+    lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    each = a.shape[-2] * a.shape[-1] * b.shape[-1]
+    if each <= SMALL and math.prod(lead) * each < 2 * LARGE:
+        return np.matmul(a, b, out=out)
+    return _stacks(a, b, lead, each, out)
+
+
+def _by_ranges(a: np.ndarray, b: np.ndarray, work: int, out: np.ndarray | None) -> np.ndarray:
+    """The product of two matrices, ranges of the longer dimension of the result at once."""
+    n, m = a.shape[0], b.shape[1]
+    result = np.empty((n, m), np.result_type(a, b)) if out is None else out
+    tall = n >= m
+    longer = n if tall else m
+    steps = -(-longer // STEP)
+
+    def multiply(start: int, stop: int) -> None:
+        here = slice(start * STEP, min(stop * STEP, longer))
+        if tall:
+            np.matmul(a[here], b, out=result[here])
+        else:
+            np.matmul(a, b[:, here], out=result[:, here])
+
+    spread_products(multiply, steps, -(-steps * LARGE // work))
+    return result
+
+
+def _stacks(a: np.ndarray, b: np.ndarray, lead: tuple[int, ...], each: int, out: np.ndarray | None) -> np.ndarray:
+    """The products of two stacks of matrices, ranges of their longest dimension at once."""
+    result = np.empty((*lead, a.shape[-2], b.shape[-1]), np.result_type(a, b)) if out is None else out
+    axis = max(range(len(lead)), key=lead.__getitem__)
+    here: list[Any] = [slice(None)] * axis
+    left, right = np.broadcast_to(a, (*lead, *a.shape[-2:])), np.broadcast_to(b, (*lead, *b.shape[-2:]))
+
+    def multiply(start: int, stop: int) -> None:
+        own = (*here, slice(start, stop))
+        np.matmul(left[own], right[own], out=result[own])
+
+    count = lead[axis]
+    spread_products(multiply, count, -(-LARGE * count // (math.prod(lead) * each + 1)))
+    return result
