@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 
@@ -347,24 +345,3 @@ def test_without_the_blas_switch_one_thread_does_all(monkeypatch):
     seen = []
     threads.spread_products(lambda start, stop: seen.append((start, stop)), 10)
     assert seen == [(0, 10)]
-
-
-def test_the_blas_is_held_to_one_thread_and_given_back_when_all_is_done():
-    if not blas.switch():
-        pytest.skip("NumPy's BLAS has no such switch here")
-    getter, before = blas.switch()[0], td.get_num_threads()
-    td.set_num_threads(2)
-    try:
-        seen = []
-        threads.spread_products(lambda start, stop: seen.append(getter()), 10)
-        assert set(seen) == {1}
-        with pytest.raises(ZeroDivisionError):
-            threads.spread_products(lambda start, stop: 1 / 0, 10)
-        while getter() == 1:  # a helper thread gives it back after a while
-            threading.Event().wait(0.01)
-        assert getter() == 2
-        functional.conv2d(td.randn(8, 32, 16, 16), td.randn(32, 32, 3, 3))
-        functional.linear(td.ones(256, 256), td.ones(256, 256))  # worth several threads
-        assert getter() == 2
-    finally:
-        td.set_num_threads(before)

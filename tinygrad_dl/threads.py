@@ -114,7 +114,13 @@ def spread(work: Work, count: int, grain: int = 1) -> None:
 
 
 def spread_products(work: Work, count: int, grain: int = 1) -> None:
-    """`spread` for work that contains matrix products: each of them stays in its thread."""
+    """`spread` for work that contains matrix products: each of them stays in its thread.
+
+    All is done by this thread if the BLAS can't be told to leave the others alone.
+    """
+    if not blas.switch():
+        work(0, count)
+        return
     with blas.single:
         spread(work, count, grain)
 
