@@ -492,6 +492,21 @@ def test_frozen_masks_and_counts_stay_as_they_are(kind):
     assert len(again.state_dict()["state"]) == len(optimizer.state_dict()["state"])
 
 
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW, Adagrad])
+def test_switches_between_ways_to_one_step_change_nothing(kind):
+    found = []
+    for switches in ({}, {"foreach": True, "fused": None}, {"foreach": False, "fused": True}):
+        (p,) = parameters((3,))
+        set_gradients([p], 0)
+        kind([p], lr=0.1, **switches).step()
+        found.append(p.tolist())
+    assert found[0] == found[1] == found[2]
+    with pytest.raises(NotImplementedError, match="steps are never recorded"):
+        kind(parameters((3,)), lr=0.1, differentiable=True)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'forreach'"):
+        kind(parameters((3,)), lr=0.1, forreach=True)
+
+
 def test_refusals():
     (p,) = parameters((2,))
     with pytest.raises(TypeError, match=r"params is one tensor of shape \(2,\).*pass \[tensor\]"):

@@ -51,6 +51,7 @@ class Adam(FlatOptimizer):
         *,
         maximize: bool = False,
         decoupled_weight_decay: bool = False,
+        **switches: Any,
     ):
         defaults = {
             "lr": lr,
@@ -61,7 +62,7 @@ class Adam(FlatOptimizer):
             "maximize": maximize,
             "decoupled_weight_decay": decoupled_weight_decay,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, **switches)
 
     def _check_options(self, group: Group) -> None:
         for option in ("lr", "eps", "weight_decay"):
@@ -118,5 +119,8 @@ class AdamW(Adam):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        **switches: Any,
     ):
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True)
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True, **switches
+        )

@@ -70,6 +70,7 @@ class Adamax(AdamVariant):
         weight_decay: float = 0,
         *,
         maximize: bool = False,
+        **switches: Any,
     ):
         super().__init__(
             params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
@@ -126,6 +127,7 @@ class RAdam(AdamVariant):
         decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
+        **switches: Any,
     ):
         defaults = {
             "lr": lr,
@@ -135,7 +137,7 @@ class RAdam(AdamVariant):
             "maximize": maximize,
             "decoupled_weight_decay": decoupled_weight_decay,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, **switches)
 
     def update(self, group: Group, step: float, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
         beta1, beta2 = group["betas"]
@@ -195,6 +197,7 @@ class NAdam(AdamVariant):
         decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
+        **switches: Any,
     ):
         defaults = {
             "lr": lr,
@@ -205,7 +208,7 @@ class NAdam(AdamVariant):
             "decoupled_weight_decay": decoupled_weight_decay,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, **switches)
 
     def momentum(self, group: Group, step: float) -> float:
         """mu(step)."""

@@ -52,6 +52,7 @@ class RMSprop(FlatOptimizer):
         centered: bool = False,
         *,
         maximize: bool = False,
+        **switches: Any,
     ):
         defaults = {
             "lr": lr,
@@ -62,7 +63,7 @@ class RMSprop(FlatOptimizer):
             "weight_decay": weight_decay,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, **switches)
 
     def _check_options(self, group: Group) -> None:
         for option in ("lr", "alpha", "eps", "weight_decay", "momentum"):
@@ -132,6 +133,7 @@ class Adagrad(FlatOptimizer):
         eps: float = 1e-10,
         *,
         maximize: bool = False,
+        **switches: Any,
     ):
         defaults = {
             "lr": lr,
@@ -141,7 +143,7 @@ class Adagrad(FlatOptimizer):
             "initial_accumulator_value": initial_accumulator_value,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, **switches)
 
     def _check_options(self, group: Group) -> None:
         for option in ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps"):
@@ -199,9 +201,10 @@ class Adadelta(FlatOptimizer):
         weight_decay: float = 0,
         *,
         maximize: bool = False,
+        **switches: Any,
     ):
         defaults = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, **switches)
 
     def _check_options(self, group: Group) -> None:
         for option in ("lr", "eps", "weight_decay"):

@@ -42,6 +42,24 @@ class FlatOptimizer(Optimizer):
     steps_taken = 0
     _exposed = False  # whether anybody has seen `state`, and so may have changed it
 
+    def __init__(
+        self,
+        params: Iterable[Any],
+        defaults: dict[str, Any],
+        *,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ):
+        # PyTorch's choices among ways to the same step, of which there is one here.
+        if differentiable:
+            raise NotImplementedError(
+                f"{type(self).__name__}: differentiable=True, but steps are never recorded; write them with operations "
+                f"on tensors: w = w - lr * g"
+            )
+        super().__init__(params, defaults)
+
     def names(self, group: Group) -> tuple[str, ...]:
         """The names of the state arrays that the rule asks for with these options."""
         raise NotImplementedError

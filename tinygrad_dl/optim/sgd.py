@@ -51,6 +51,7 @@ class SGD(FlatOptimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        **switches: Any,
     ):
         defaults = {
             "lr": lr,
@@ -60,7 +61,7 @@ class SGD(FlatOptimizer):
             "nesterov": nesterov,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, **switches)
 
     def _check_options(self, group: Group) -> None:
         for option in ("lr", "momentum", "weight_decay"):
