@@ -8,7 +8,7 @@ from tinygrad_dl import dtypes
 from tinygrad_dl.nn import functional, init
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
-from tinygrad_dl.nn.module import Module
+from tinygrad_dl.nn.module import Module, member
 from tinygrad_dl.nn.parameter import Parameter
 
 __all__ = [
@@ -339,7 +339,7 @@ class PReLU(Module):
         init.constant_(self.weight, self.init)
 
     def forward(self, input: Any) -> Any:
-        return functional.prelu(input, self.weight)
+        return functional.prelu(input, member(self, "weight"))
 
     def extra_repr(self) -> str:
         return f"num_parameters={self.num_parameters}"

@@ -9,7 +9,7 @@ from tinygrad_dl import dtypes
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
-from tinygrad_dl.nn.module import Module
+from tinygrad_dl.nn.module import Module, member
 from tinygrad_dl.nn.parameter import Parameter
 from tinygrad_dl.ops.conv_functional import convolve, convolve_transposed
 from tinygrad_dl.ops.conv_shapes import convolution_options, sizes
@@ -121,7 +121,16 @@ class _Conv(Convolution):
             if any(self._around):
                 input = pad(input, self._around, self.padding_mode)
             padding = 0
-        return convolve(self.k, input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return convolve(
+            self.k,
+            input,
+            member(self, "weight"),
+            member(self, "bias"),
+            self.stride,
+            padding,
+            self.dilation,
+            self.groups,
+        )
 
 
 class Conv1d(_Conv):
@@ -231,7 +240,15 @@ class _ConvTranspose(Convolution):
         if output_size is not None:
             more = self._padding_for(tuple(input.shape), tuple(output_size))
         return convolve_transposed(
-            self.k, input, self.weight, self.bias, self.stride, self.padding, more, self.groups, self.dilation
+            self.k,
+            input,
+            member(self, "weight"),
+            member(self, "bias"),
+            self.stride,
+            self.padding,
+            more,
+            self.groups,
+            self.dilation,
         )
 
     def _padding_for(self, shape: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...]:

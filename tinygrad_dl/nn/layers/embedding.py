@@ -8,7 +8,7 @@ from tinygrad_dl import dtypes
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
-from tinygrad_dl.nn.module import Module
+from tinygrad_dl.nn.module import Module, member
 from tinygrad_dl.nn.parameter import Parameter
 from tinygrad_dl.ops.neural import embedding
 from tinygrad_dl.tensor import Tensor
@@ -87,7 +87,7 @@ class Embedding(Module):
 
     def forward(self, input: Any) -> Any:
         """The rows that the integers name."""
-        return embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type)
+        return embedding(input, member(self, "weight"), self.padding_idx, self.max_norm, self.norm_type)
 
     def extra_repr(self) -> str:
         text = f"{self.num_embeddings}, {self.embedding_dim}"

@@ -7,6 +7,7 @@ from typing import Any
 from tinygrad_dl import dtypes
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.norm import Affine, BatchNorm
+from tinygrad_dl.nn.module import member
 from tinygrad_dl.ops.group_norm import group_norm, instance_norm
 
 __all__ = ["GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
@@ -55,7 +56,7 @@ class GroupNorm(Affine):
 
     def forward(self, input: Any) -> Any:
         """The normalised input."""
-        return group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+        return group_norm(input, self.num_groups, member(self, "weight"), member(self, "bias"), self.eps)
 
     def extra_repr(self) -> str:
         return (
@@ -93,11 +94,11 @@ class InstanceNorm(BatchNorm):
         own = self.training or not self.track_running_stats
         out = instance_norm(
             input if batch else input.unsqueeze(0),
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            own or self.running_mean is None,
+            member(self, "running_mean"),
+            member(self, "running_var"),
+            member(self, "weight"),
+            member(self, "bias"),
+            own or member(self, "running_mean") is None,
             0.0 if self.momentum is None else self.momentum,
             self.eps,
         )

@@ -10,7 +10,7 @@ from tinygrad_dl import dtypes
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
-from tinygrad_dl.nn.module import Module
+from tinygrad_dl.nn.module import Module, member
 from tinygrad_dl.nn.parameter import Parameter
 from tinygrad_dl.ops.batch_norm import batch_norm
 from tinygrad_dl.ops.norm import normalize_rows
@@ -103,10 +103,10 @@ class BatchNorm(Affine):
                 f"{type(self).__name__}: expected an input of shape {self.shapes} with C={self.num_features} channels "
                 f"in dimension 1, got {input.shape}"
             )
-        mean, var, momentum = self.running_mean, self.running_var, self.momentum
+        mean, var, momentum = member(self, "running_mean"), member(self, "running_var"), self.momentum
         training = self.training or (mean is None and var is None)
         if self.training and self.track_running_stats:
-            tracked = self.num_batches_tracked
+            tracked = member(self, "num_batches_tracked")
             if tracked is not None:
                 tracked._data += 1
                 if momentum is None:  # the plain average of all batches so far
@@ -114,7 +114,14 @@ class BatchNorm(Affine):
         elif self.training:  # switched off later: there are statistics, which stay
             mean = var = None
         return batch_norm(
-            input, mean, var, self.weight, self.bias, training, 0.0 if momentum is None else momentum, self.eps
+            input,
+            mean,
+            var,
+            member(self, "weight"),
+            member(self, "bias"),
+            training,
+            0.0 if momentum is None else momentum,
+            self.eps,
         )
 
     def extra_repr(self) -> str:
@@ -214,7 +221,7 @@ class LayerNorm(Affine):
 
     def forward(self, input: Any) -> Any:
         """The normalised input."""
-        return normalize_rows(input, self.normalized_shape, self.weight, self.bias, self.eps)
+        return normalize_rows(input, self.normalized_shape, member(self, "weight"), member(self, "bias"), self.eps)
 
     def extra_repr(self) -> str:
         return (

@@ -11,7 +11,7 @@ from tinygrad_dl.modes import modes
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import probability, whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
-from tinygrad_dl.nn.module import Module
+from tinygrad_dl.nn.module import Module, member
 from tinygrad_dl.nn.parameter import Parameter
 from tinygrad_dl.nn.utils.rnn import PackedSequence, packed, padded
 from tinygrad_dl.ops.dropout import dropout
@@ -163,7 +163,7 @@ class RNNBase(Module):
                         f"{type(self).__name__}: bidirectional={self.bidirectional} does not fit the parameters, which "
                         f"were made for {not self.bidirectional}; make a new layer"
                     )
-                parameters = [getattr(self, name) for name in self._names[index][: 4 if self.bias else 2]]
+                parameters = [member(self, name) for name in self._names[index][: 4 if self.bias else 2]]
                 parameters += [None] * (4 - len(parameters))
                 output, *states = self._layer(input, first, parameters, direction == 1, lengths)
                 outputs.append(output)

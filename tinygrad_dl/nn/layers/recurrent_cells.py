@@ -10,7 +10,7 @@ from tinygrad_dl.modes import modes
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
-from tinygrad_dl.nn.module import Module
+from tinygrad_dl.nn.module import Module, member
 from tinygrad_dl.ops.gru import gru_layer
 from tinygrad_dl.ops.lstm import lstm_layer
 from tinygrad_dl.ops.rnn import rnn_layer
@@ -66,7 +66,12 @@ class Cell(Module):
         single = input.ndim == 1
         if single:
             input, values = input.unsqueeze(0), [None if each is None else each.unsqueeze(0) for each in values]
-        parameters = [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
+        parameters = [
+            member(self, "weight_ih"),
+            member(self, "weight_hh"),
+            member(self, "bias_ih"),
+            member(self, "bias_hh"),
+        ]
         found = tuple(self._step(input.unsqueeze(0), values, parameters))
         if single:
             found = tuple(each.squeeze(0) for each in found)
