@@ -378,3 +378,13 @@ def test_every_schedule_goes_on(name, tmp_path):
 
     rates(2, tmp_path / "run.npz")
     assert rates(6, tmp_path / "run.npz") == rates(6, tmp_path / "whole.npz")
+
+
+@pytest.mark.parametrize("state", [{}, {"bit_generator": "MT19937"}, None, 3, {"bit_generator": "SFC64", "state": 1}])
+def test_a_generator_refuses_what_is_no_state_of_it(state):
+    generator = td.Generator().manual_seed(3)
+    whole = generator.get_state()
+    for bad in (state, {**whole, "state": {"state": np.array([1, 2, 3], np.uint64)}}):
+        with pytest.raises(ValueError, match=r"Generator\.set_state: got .*, expected what get_state returned"):
+            generator.set_state(bad)
+    assert td.equal(td.rand(3, generator=generator), td.rand(3, generator=td.Generator().manual_seed(3)))

@@ -178,3 +178,111 @@ def test_without_scikit_learn(monkeypatch):
     assert str(caught.value) == (
         "tinygrad_dl.estimators needs scikit-learn; install it with: pip install 'tinygrad_dl[sklearn]'"
     )
+
+
+# -- options -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sizes", [16, np.int64(16), [16], np.array([16]), (16,)])
+def test_one_hidden_layer_may_be_given_as_a_number(sizes):
+    model = small(hidden_layer_sizes=sizes, epochs=2).fit(X, Y)
+    assert model.module_[0].weight.shape == (16, 4) and len(model.module_) == 3
+    assert clone(model).fit(X, Y).predict(X).shape == (150,)
+
+
+@pytest.mark.parametrize("sizes", [0, -3, (4, 0), 1.5, "100", True, None, (4, "4")])
+def test_sizes_of_layers_that_are_refused(sizes):
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes is .*, expected the width of each hidden layer: an int"):
+        TinygradClassifier(sizes).fit(X, Y)
+
+
+def test_a_module_as_it_is():
+    module = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+    before = {name: value.tolist() for name, value in module.state_dict().items()}
+    model = small(module=module)
+    first = model.fit(X, Y).predict_proba(X)
+    assert {name: value.tolist() for name, value in module.state_dict().items()} == before
+    assert (model.fit(X, Y).predict_proba(X) == first).all(), "each fit begins anew"
+    assert (clone(model).fit(X, Y).predict_proba(X) == first).all()
+    assert module[0].weight.dtype == td.float32 and model.module_[0].weight.dtype == td.float64
+    with pytest.raises(TypeError, match=r"TinygradClassifier: module is 3, expected an nn\.Module, or a function of"):
+        small(module=3).fit(X, Y)
+
+
+def test_weights_of_samples_are_as_samples_repeated():
+    """With all samples in one batch, whose order does not matter then."""
+    rng = np.random.default_rng(0)
+    weights = rng.integers(0, 4, 60)
+    x, y = rng.normal(size=(60, 4)), rng.integers(0, 3, 60)
+    for make, targets in ((TinygradClassifier, y), (TinygradRegressor, x @ [1.0, 2, 3, 4])):
+        options = {"batch_size": 500, "epochs": 20, "random_state": 0, "lr": 0.01}
+        weighted = make(8, **options).fit(x, targets, sample_weight=weights)
+        repeated = make(8, **options).fit(x.repeat(weights, 0), targets.repeat(weights))
+        np.testing.assert_allclose(weighted.predict(x), repeated.predict(x), rtol=1e-7)
+        assert (weighted.predict(x) != make(8, **options).fit(x, targets).predict(x)).any()
+        again = make(8, **options).partial_fit(x, targets, **({"classes": [0, 1, 2]} if targets is y else {}))
+        again.partial_fit(x, targets, sample_weight=weights)
+
+
+def test_the_weighted_loss_is_the_weighted_mean():
+    x, y = np.eye(3), np.array([0, 1, 1])
+    model = TinygradClassifier((), epochs=1, lr=0.0, batch_size=3, random_state=0)
+    model.fit(x, y, sample_weight=[1.0, 2.0, 5.0])
+    losses = -model.predict_log_proba(x)[np.arange(3), y]
+    right = losses @ [1.0, 2.0, 5.0] / 8
+    assert model.history_["train_loss"][0] == pytest.approx(right, rel=1e-12)
+    model = clone(model).set_params(class_weight={0: 3.0, 1: 1.0}).fit(x, y, sample_weight=[1.0, 2.0, 5.0])
+    assert model.history_["train_loss"][0] == pytest.approx(losses @ [3.0, 2.0, 5.0] / 10, rel=1e-12)
+    model = clone(model).set_params(class_weight="balanced").fit(x, y)
+    assert model.history_["train_loss"][0] == pytest.approx(losses @ [2.0, 1.0, 1.0] / 4, rel=1e-12)
+
+
+def test_weights_that_are_refused():
+    for weights, said in (
+        ([1.0] * 3, r"sample_weight has shape \(3,\), expected \(150,\)"),
+        ([-1.0] + [1.0] * 149, r"sample_weight is -1\.0 to 1\.0, expected finite numbers of 0 or more"),
+        ([np.nan] * 150, "sample_weight is nan to nan"),
+        ([0.0] * 150, "sample_weight is 0 for all samples, expected at least one non-zero number"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            small().fit(X, Y, sample_weight=weights)
+    with pytest.raises(ValueError, match=r"a loss must give a value for each sample: got shape \(\) for"):
+        small(loss=lambda scores, y: nn.functional.cross_entropy(scores, y)).fit(X, Y, sample_weight=np.ones(150))
+    own = small(loss=lambda scores, y: nn.functional.cross_entropy(scores, y, reduction="none"), epochs=2)
+    same = small(epochs=2).fit(X, Y, sample_weight=np.ones(150)).predict_proba(X)
+    np.testing.assert_allclose(own.fit(X, Y, sample_weight=np.ones(150)).predict_proba(X), same, rtol=1e-12)
+    with pytest.raises(ValueError, match=r"partial_fit: class_weight='balanced' needs all samples at once"):
+        small(class_weight="balanced").partial_fit(X, Y, classes=[0, 1, 2])
+
+
+def test_rare_classes_count_more_with_balanced_weights():
+    rng = np.random.default_rng(1)
+    x = np.concatenate([rng.normal(0, 1, (300, 2)), rng.normal(1.0, 1, (15, 2))])
+    y = np.repeat(["often", "rare"], [300, 15])
+    options = {"hidden_layer_sizes": (), "epochs": 60, "lr": 0.05, "random_state": 0}
+    plain = TinygradClassifier(**options).fit(x, y)
+    balanced = TinygradClassifier(**options, class_weight="balanced", early_stopping=True).fit(x, y)
+    found = [(model.predict(x[300:]) == "rare").mean() for model in (plain, balanced)]
+    assert found[0] < 0.5 and found[1] > found[0] + 0.2
+
+
+def test_learning_rate_schedules():
+    schedules = td.optim.lr_scheduler
+    halve = functools.partial(schedules.ExponentialLR, gamma=0.5)
+    for make, targets in ((TinygradClassifier, Y), (TinygradRegressor, Y * 1.0)):
+        model = make(4, epochs=3, lr=0.8, lr_schedule=halve, random_state=0).fit(X, targets)
+        assert model.optimizer_.param_groups[0]["lr"] == pytest.approx(0.1)
+        assert pickle.loads(pickle.dumps(model)).predict(X).shape == (150,)
+        assert clone(model).lr_schedule is not None
+    model = TinygradRegressor(4, lr=0.8, lr_schedule=halve).partial_fit(X, Y).partial_fit(X, Y)
+    assert model.optimizer_.param_groups[0]["lr"] == pytest.approx(0.2)
+    plateau = functools.partial(schedules.ReduceLROnPlateau, patience=0, threshold=1e6, threshold_mode="abs")
+    model = small(lr_schedule=plateau, epochs=3, early_stopping=True).fit(X, Y)
+    assert model.optimizer_.param_groups[0]["lr"] < 0.01
+    with pytest.raises(TypeError, match=r"lr_schedule is 'cosine', expected a function of the optimiser, such as"):
+        small(lr_schedule="cosine").fit(X, Y)
+
+
+def test_one_callback():
+    model = small(epochs=9, callbacks=EarlyStopping("train_loss", patience=1, min_delta=1e6)).fit(X, Y)
+    assert model.n_iter_ == 2

@@ -17,7 +17,7 @@ scikit-learn is imported here and nowhere else in the library; `pip install 'tin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
@@ -26,12 +26,13 @@ import numpy as np
 
 from tinygrad_dl import nn, optim, random
 from tinygrad_dl.tensor import Tensor
-from tinygrad_dl.train import Callback, EarlyStopping, History, fit, predict
+from tinygrad_dl.train import Callback, EarlyStopping, History, Schedule, fit, predict
+from tinygrad_dl.train.loop import several
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
     from sklearn.model_selection import train_test_split
-    from sklearn.utils import check_random_state
+    from sklearn.utils import check_random_state, compute_class_weight
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted
 except ImportError:
@@ -60,8 +61,15 @@ class Batches:
     A last batch of one sample goes to the batch before it: batch normalisation can't train on one.
     """
 
-    def __init__(self, inputs: np.ndarray, targets: np.ndarray, size: int, generator: np.random.Generator | None):
-        self.inputs, self.targets, self.generator = inputs, targets, generator
+    def __init__(
+        self,
+        inputs: np.ndarray,
+        targets: np.ndarray,
+        size: int,
+        generator: np.random.Generator | None,
+        weights: np.ndarray | None = None,
+    ):
+        self.inputs, self.targets, self.generator, self.weights = inputs, targets, generator, weights
         starts = list(range(0, len(inputs), size))
         if len(starts) > 1 and len(inputs) - starts[-1] == 1:
             starts.pop()
@@ -70,12 +78,39 @@ class Batches:
     def __len__(self) -> int:
         return len(self.bounds)
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def __iter__(self) -> Iterator[tuple[np.ndarray, Any]]:
         count = len(self.inputs)
         order = np.arange(count) if self.generator is None else self.generator.permutation(count)
         for start, end in self.bounds:
             rows = order[start:end]
-            yield self.inputs[rows], self.targets[rows]
+            targets = self.targets[rows]
+            yield self.inputs[rows], targets if self.weights is None else (targets, self.weights[rows])
+
+
+class Weighted:
+    """The mean of a loss over samples that do not count alike: the sum of weight times loss over the sum of weights.
+
+    Args:
+        loss: one of `nn` with the option `reduction`, or a function of (output, target) with a loss for each sample.
+    """
+
+    def __init__(self, loss: Any):
+        self.loss = loss
+        if isinstance(loss, nn.Module) and hasattr(loss, "reduction"):
+            self.loss = deepcopy(loss)
+            self.loss.reduction = "none"
+
+    def __call__(self, output: Tensor, target: tuple[Tensor, Tensor]) -> Tensor:
+        values, weights = target
+        losses = self.loss(output, values)
+        if losses.ndim == 0 or len(losses) != len(weights):
+            raise ValueError(
+                f"with sample_weight or class_weight a loss must give a value for each sample: got shape "
+                f"{tuple(losses.shape)} for {len(weights)} samples; take a loss of td.nn, or one without a mean"
+            )
+        each = losses.reshape(len(weights), -1).mean(1)
+        found: Tensor = (each * weights).sum() / weights.sum()
+        return found
 
 
 @contextmanager
@@ -94,21 +129,22 @@ class _Estimator(BaseEstimator):
 
     def __init__(
         self,
-        hidden_layer_sizes: Sequence[int] = (100,),
+        hidden_layer_sizes: int | Sequence[int] = (100,),
         *,
         activation: str = "relu",
         dropout: float = 0.0,
-        module: Callable[[int, int], nn.Module] | None = None,
+        module: nn.Module | Callable[[int, int], nn.Module] | None = None,
         loss: Callable[[Tensor, Tensor], Tensor] | None = None,
         optimizer: str | Callable[..., optim.Optimizer] = "adam",
         lr: float = 1e-3,
+        lr_schedule: Callable[[optim.Optimizer], optim.lr_scheduler.LRScheduler] | None = None,
         weight_decay: float = 0.0,
         batch_size: int = 32,
         epochs: int = 100,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 10,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Callback | Sequence[Callback] = (),
         random_state: Any = None,
         verbose: bool = False,
     ):
@@ -119,6 +155,7 @@ class _Estimator(BaseEstimator):
         self.loss = loss
         self.optimizer = optimizer
         self.lr = lr
+        self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
         self.batch_size = batch_size
         self.epochs = epochs
@@ -141,6 +178,22 @@ class _Estimator(BaseEstimator):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
                 raise ValueError(f"{type(self).__name__}: {name} is {value!r}, expected an integer of 1 or more")
+        for size in self._sizes():
+            if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+                raise ValueError(
+                    f"{type(self).__name__}: hidden_layer_sizes is {self.hidden_layer_sizes!r}, expected the width of "
+                    f"each hidden layer: an integer of 1 or more, or several, such as (100, 50)"
+                )
+        if self.module is not None and not callable(self.module):
+            raise TypeError(
+                f"{type(self).__name__}: module is {self.module!r:.60}, expected an nn.Module, or a function of "
+                f"(number of features, number of outputs) that makes one"
+            )
+        if self.lr_schedule is not None and not callable(self.lr_schedule):
+            raise TypeError(
+                f"{type(self).__name__}: lr_schedule is {self.lr_schedule!r:.60}, expected a function of the "
+                f"optimiser, such as lambda optimizer: td.optim.lr_scheduler.StepLR(optimizer, 10)"
+            )
         if self.activation not in ACTIVATIONS:
             raise ValueError(
                 f"{type(self).__name__}: activation is {self.activation!r}, expected one of {sorted(ACTIVATIONS)}"
@@ -158,6 +211,25 @@ class _Estimator(BaseEstimator):
     n_features_in_: int
     _dtype: np.dtype[Any]
     _random: Any
+    _schedule: Schedule | None
+
+    def _weights(self, sample_weight: Any, x: np.ndarray) -> np.ndarray | None:
+        """The weights of the samples once they are as many numbers of 0 or more, not all 0."""
+        if sample_weight is None:
+            return None
+        weights: np.ndarray = np.asarray(sample_weight, self._dtype)
+        name = type(self).__name__
+        if weights.shape != (len(x),):
+            raise ValueError(
+                f"{name}: sample_weight has shape {weights.shape}, expected ({len(x)},): one for each sample"
+            )
+        if not (np.isfinite(weights).all() and (weights >= 0).all()):
+            raise ValueError(
+                f"{name}: sample_weight is {weights.min()} to {weights.max()}, expected finite numbers of 0 or more"
+            )
+        if not weights.any():
+            raise ValueError(f"{name}: sample_weight is 0 for all samples, expected at least one non-zero number")
+        return weights
 
     def _checked(self, X: Any, y: Any, new: bool, **options: Any) -> tuple[np.ndarray, np.ndarray]:
         """X and y once scikit-learn has accepted them. A new model computes in the dtype of X."""
@@ -166,9 +238,16 @@ class _Estimator(BaseEstimator):
             self._dtype = x.dtype
         return x, y
 
+    def _sizes(self) -> list[Any]:
+        """The widths of the hidden layers."""
+        sizes = self.hidden_layer_sizes
+        return list(sizes) if isinstance(sizes, Iterable) and not isinstance(sizes, str) else [sizes]
+
     def _build(self, outputs: int) -> None:
         """A new model and optimiser."""
-        if self.module is not None:
+        if isinstance(self.module, nn.Module):
+            self.module_ = deepcopy(self.module)  # each fit begins with the weights that it came with
+        elif self.module is not None:
             self.module_ = self.module(self.n_features_in_, outputs)
             if not isinstance(self.module_, nn.Module):
                 raise TypeError(
@@ -178,7 +257,7 @@ class _Estimator(BaseEstimator):
         else:
             layers: list[nn.Module] = []
             width = self.n_features_in_
-            for size in self.hidden_layer_sizes:
+            for size in map(int, self._sizes()):
                 layers += [nn.Linear(width, size), ACTIVATIONS[self.activation]()]
                 layers += [nn.Dropout(self.dropout)] if self.dropout else []
                 width = size
@@ -186,12 +265,25 @@ class _Estimator(BaseEstimator):
         self.module_.to(self._dtype)
         make = OPTIMIZERS[self.optimizer.lower()] if isinstance(self.optimizer, str) else self.optimizer
         self.optimizer_ = make(self.module_.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+        self._schedule = None if self.lr_schedule is None else Schedule(self.lr_schedule(self.optimizer_))
 
     # -- training ------------------------------------------------------------------------------------
 
-    def _train(self, x: np.ndarray, y: np.ndarray, outputs: int, stratify: np.ndarray | None, epochs: int) -> None:
+    def _train(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        outputs: int,
+        stratify: np.ndarray | None,
+        epochs: int,
+        weights: np.ndarray | None,
+    ) -> None:
         """Trains on checked arrays; goes on with the model that is there if `epochs` is 0: one pass."""
         self._check_options()
+        if weights is not None:
+            kept = weights > 0  # a sample that counts for nothing is as one that is not there
+            x, y, weights = x[kept], y[kept], weights[kept]
+            stratify = None if stratify is None else stratify[kept]
         again = epochs == 0 and hasattr(self, "module_")
         if not again:
             self._random = check_random_state(self.random_state)
@@ -200,17 +292,20 @@ class _Estimator(BaseEstimator):
             if not again:
                 self._build(outputs)
             dev = None
-            callbacks = list(deepcopy(self.callbacks))  # what they remember stays out of the parameters
+            callbacks = several(deepcopy(self.callbacks))  # what they remember stays out of the parameters
+            callbacks += [] if self._schedule is None else [self._schedule]
             if self.early_stopping and epochs:
-                x, dev_x, y, dev_y = train_test_split(
-                    x, y, test_size=self.validation_fraction, stratify=stratify, random_state=seed
+                part, dev_part = train_test_split(
+                    np.arange(len(x)), test_size=self.validation_fraction, stratify=stratify, random_state=seed
                 )
-                dev = Batches(dev_x, dev_y, max(self.batch_size, 1024), None)
+                dev_weights = None if weights is None else weights[dev_part]
+                dev = Batches(x[dev_part], y[dev_part], max(self.batch_size, 1024), None, dev_weights)
+                x, y, weights = x[part], y[part], None if weights is None else weights[part]
                 callbacks.append(EarlyStopping(patience=int(self.patience)))
-            train = Batches(x, y, int(self.batch_size), np.random.default_rng(seed))
+            train = Batches(x, y, int(self.batch_size), np.random.default_rng(seed), weights)
             self.history_ = fit(
                 self.module_,
-                self._loss(),
+                self._loss() if weights is None else Weighted(self._loss()),
                 self.optimizer_,
                 train,
                 dev,
@@ -231,19 +326,23 @@ class TinygradClassifier(ClassifierMixin, _Estimator):
     """A neural network that classifies, as a scikit-learn estimator.
 
     Args:
-        hidden_layer_sizes: the width of each hidden layer; `()` is logistic regression.
+        hidden_layer_sizes: the width of each hidden layer, or of the one there is; `()` is logistic regression.
         activation: "relu", "tanh", "sigmoid" or "identity", after each hidden layer.
         dropout: the share of activations that is dropped after each hidden layer in training.
-        module: a function of (number of features, number of classes) that makes the model instead; its output is a
-            score for each class.
+        module: the model instead, of which each `fit` trains a copy; or a function of (number of features, number of
+            classes) that makes it. Its output is a score for each class.
         loss: `loss(scores, classes)`; by default the cross-entropy.
         optimizer: the name of one in `td.optim`, or a function of (parameters, lr=..., weight_decay=...).
         lr, weight_decay: for the optimiser.
+        lr_schedule: a function of the optimiser that makes one of `optim.lr_scheduler`, which goes on after each epoch:
+            `lambda optimizer: td.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=100)`.
         batch_size: samples a step.
         epochs: passes over the training set, at most.
         early_stopping: whether to hold out a part of the training set, to stop when the loss on it has not fallen
             for `patience` epochs, and to keep the weights of the best epoch.
         validation_fraction: the part that is held out, with the same share of each class.
+        class_weight: how much the samples of each class count, as a dict from label to weight; "balanced": each class
+            as much as the others; None: all samples alike.
         patience: epochs without progress.
         callbacks: of `td.train`; each `fit` works with copies of them.
         random_state: the seed of all that is random: weights, order, dropout, the part that is held out.
@@ -254,7 +353,8 @@ class TinygradClassifier(ClassifierMixin, _Estimator):
         history_: the `td.train.History`. n_iter_: how many epochs were run. n_features_in_: columns of X.
 
     Raises:
-        ValueError: an option out of its range, or data that scikit-learn refuses; from `fit`.
+        ValueError: an option out of its range, or data that scikit-learn refuses; from `fit`. TypeError: one of another
+            kind.
 
     >>> from sklearn.datasets import load_iris
     >>> import tinygrad_dl as td
@@ -268,23 +368,91 @@ class TinygradClassifier(ClassifierMixin, _Estimator):
     Source: https://scikit-learn.org/stable/developers/develop.html
     """
 
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        *,
+        activation: str = "relu",
+        dropout: float = 0.0,
+        module: nn.Module | Callable[[int, int], nn.Module] | None = None,
+        loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+        optimizer: str | Callable[..., optim.Optimizer] = "adam",
+        lr: float = 1e-3,
+        lr_schedule: Callable[[optim.Optimizer], optim.lr_scheduler.LRScheduler] | None = None,
+        weight_decay: float = 0.0,
+        batch_size: int = 32,
+        epochs: int = 100,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        callbacks: Callback | Sequence[Callback] = (),
+        random_state: Any = None,
+        verbose: bool = False,
+        class_weight: dict[Any, float] | str | None = None,
+    ):
+        super().__init__(
+            hidden_layer_sizes,
+            activation=activation,
+            dropout=dropout,
+            module=module,
+            loss=loss,
+            optimizer=optimizer,
+            lr=lr,
+            lr_schedule=lr_schedule,
+            weight_decay=weight_decay,
+            batch_size=batch_size,
+            epochs=epochs,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            callbacks=callbacks,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+
     def _loss(self) -> Callable[[Tensor, Tensor], Tensor]:
         return nn.CrossEntropyLoss() if self.loss is None else self.loss
 
-    def fit(self, X: Any, y: Any) -> TinygradClassifier:
-        """Trains a new model on samples X (n, features) and their labels y (n,); returns itself."""
+    def _class_weights(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
+        """The weights of the samples times those of their classes."""
+        if self.class_weight is None:
+            return weights
+        by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=weights)
+        own = by_class[np.searchsorted(self.classes_, y)]
+        found: np.ndarray = (own if weights is None else own * weights).astype(self._dtype)
+        return found
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TinygradClassifier:
+        """Trains a new model on samples X (n, features) and their labels y (n,); returns itself.
+
+        Args:
+            sample_weight: how much each sample counts (n,): 0 as if it were not there. None: all alike.
+        """
         x, y = self._checked(X, y, True)
         check_classification_targets(y)
-        self.classes_, numbers = np.unique(y, return_inverse=True)
-        self._train(x, numbers.astype(np.int64), len(self.classes_), numbers, self.epochs)
+        weights = self._weights(sample_weight, x)
+        self.classes_ = np.unique(y if weights is None else y[weights > 0])
+        if weights is not None:
+            kept = np.isin(y, self.classes_)
+            x, y, weights = x[kept], y[kept], weights[kept]
+        numbers = np.searchsorted(self.classes_, y)
+        weights = self._class_weights(y, weights)
+        self._train(x, numbers, len(self.classes_), numbers, self.epochs, weights)
         return self
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> TinygradClassifier:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> TinygradClassifier:
         """Trains for one pass over these samples, and goes on with the model that is there; returns itself.
 
         Args:
             classes: all labels that will come, needed at the first call.
+            sample_weight: how much each sample counts (n,). None: all alike.
         """
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                "partial_fit: class_weight='balanced' needs all samples at once; give the weights as a dict from label "
+                "to weight"
+            )
         first = not hasattr(self, "module_")
         x, y = self._checked(X, y, first)
         check_classification_targets(y)
@@ -295,7 +463,8 @@ class TinygradClassifier(ClassifierMixin, _Estimator):
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(f"partial_fit: y has the labels {unknown}, which are not among classes {self.classes_}")
-        self._train(x, np.searchsorted(self.classes_, y), len(self.classes_), None, 0)
+        weights = self._class_weights(y, self._weights(sample_weight, x))
+        self._train(x, np.searchsorted(self.classes_, y), len(self.classes_), None, 0, weights)
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -331,9 +500,10 @@ class TinygradRegressor(RegressorMixin, _Estimator):
     `TransformedTargetRegressor(TinygradRegressor(), transformer=StandardScaler())`.
 
     Args:
-        hidden_layer_sizes, activation, dropout, optimizer, lr, weight_decay, batch_size, epochs, early_stopping,
-        validation_fraction, patience, callbacks, random_state, verbose: as in `TinygradClassifier`.
-        module: a function of (number of features, number of targets) that makes the model.
+        hidden_layer_sizes, activation, dropout, optimizer, lr, lr_schedule, weight_decay, batch_size, epochs,
+        early_stopping, validation_fraction, patience, callbacks, random_state, verbose: as in `TinygradClassifier`.
+        module: the model instead, of which each `fit` trains a copy; or a function of (number of features, number of
+            targets) that makes it.
         loss: `loss(output, target)`, both (n, targets); by default the mean squared error.
 
     Attributes:
@@ -357,21 +527,29 @@ class TinygradRegressor(RegressorMixin, _Estimator):
     def _loss(self) -> Callable[[Tensor, Tensor], Tensor]:
         return nn.MSELoss() if self.loss is None else self.loss
 
-    def fit(self, X: Any, y: Any) -> TinygradRegressor:
-        """Trains a new model on samples X (n, features) and their targets y (n,) or (n, targets); returns itself."""
-        return self._fit(X, y, True, self.epochs)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TinygradRegressor:
+        """Trains a new model on samples X (n, features) and their targets y (n,) or (n, targets); returns itself.
 
-    def partial_fit(self, X: Any, y: Any) -> TinygradRegressor:
-        """Trains for one pass over these samples, and goes on with the model that is there; returns itself."""
-        return self._fit(X, y, not hasattr(self, "module_"), 0)
+        Args:
+            sample_weight: how much each sample counts (n,): 0 as if it were not there. None: all alike.
+        """
+        return self._fit(X, y, True, self.epochs, sample_weight)
 
-    def _fit(self, X: Any, y: Any, new: bool, epochs: int) -> TinygradRegressor:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> TinygradRegressor:
+        """Trains for one pass over these samples, and goes on with the model that is there; returns itself.
+
+        Args:
+            sample_weight: how much each sample counts (n,). None: all alike.
+        """
+        return self._fit(X, y, not hasattr(self, "module_"), 0, sample_weight)
+
+    def _fit(self, X: Any, y: Any, new: bool, epochs: int, sample_weight: Any) -> TinygradRegressor:
         x, y = self._checked(X, y, new, multi_output=True, y_numeric=True)
         targets = np.asarray(y, self._dtype)
         if new:
             self._single = targets.ndim == 1
         targets = targets.reshape(len(targets), -1)
-        self._train(x, targets, targets.shape[1], None, epochs)
+        self._train(x, targets, targets.shape[1], None, epochs, self._weights(sample_weight, x))
         return self
 
     def predict(self, X: Any) -> np.ndarray:

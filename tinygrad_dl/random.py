@@ -72,8 +72,19 @@ class Generator:
         return self.rng.bit_generator.state
 
     def set_state(self, state: Any) -> Generator:
-        """Goes on from a state that `get_state` returned."""
-        self.rng.bit_generator.state = state
+        """Goes on from a state that `get_state` returned.
+
+        Raises:
+            ValueError: it is no such state. Nothing is changed then.
+        """
+        probe = np.random.SFC64(0)
+        try:
+            probe.state = state
+        except (TypeError, KeyError, ValueError, OverflowError) as error:
+            raise ValueError(
+                f"Generator.set_state: got {state!r:.60}, expected what get_state returned ({error})"
+            ) from error
+        self.rng.bit_generator.state = probe.state
         return self
 
 
