@@ -289,25 +289,27 @@ small, large = td.randn(200, 200), td.randn(300, 300)
 def handler(*_):
     global calls
     calls += 1
-    with td.enable_grad():  # a signal may come while the handler runs
-        (x * 2).sum().backward()
+    (x * 2).sum().backward()
     with td.no_grad():
         large @ large
+    signal.setitimer(signal.ITIMER_REAL, 0.0005 + calls % 7 * 0.0001)  # the next one
 
 (x * 3).sum().backward()
-handler()  # all is imported before the first signal: NumPy's own imports don't bear one
-x.grad, calls = None, 0
+large @ large
+x.grad = None
 signal.signal(signal.SIGALRM, handler)
-signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
-for step in range(300):
+signal.setitimer(signal.ITIMER_REAL, 0.001)
+steps = 0
+while calls < 200:
     (x * 3).sum().backward()
     small @ small
+    steps += 1
 signal.setitimer(signal.ITIMER_REAL, 0)
-print(x.grad.tolist() == [300 * 3.0 + 2.0 * calls] * 5, calls > 10)
+print(x.grad.tolist() == [3.0 * steps + 2.0 * calls] * 5)
 """
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such signals here")
 def test_a_signals_handler_may_call_backward_at_any_time():
     done = subprocess.run([sys.executable, "-c", SIGNALS], capture_output=True, text=True, timeout=120)
-    assert done.stdout.split() == ["True", "True"], done.stderr
+    assert done.stdout.strip() == "True", done.stderr
