@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import pytest
 from leaves import leaf
 
 import tinygrad_dl as td
 from tinygrad_dl import autograd
+from tinygrad_dl.engine import topological
 
 
 def test_gradient_has_the_shape_and_dtype_of_its_input():
@@ -303,3 +306,47 @@ def test_arrays_of_tensors_that_require_a_gradient_are_given_under_no_grad():
         assert x.numpy() is x._data and np.asarray(x).tolist() == [1, 2] and (x * 2).numpy().tolist() == [2, 4]
     with pytest.raises(RuntimeError, match="numpy: this tensor requires a gradient"):
         x.numpy()
+
+
+def test_a_root_given_twice_counts_twice():
+    x = leaf(3)
+    y = x * 2
+    td.autograd.backward([y, y], [td.ones(1), td.ones(1)])
+    assert x.grad.tolist() == [4]
+
+
+def test_recorded_passes_add_up_and_can_be_differentiated_again():
+    x = leaf(2)
+    for _ in range(2):
+        (x**3).backward(td.ones(1), create_graph=True)
+    assert x.grad.tolist() == [24]
+    assert td.autograd.grad(x.grad, x)[0].tolist() == [24]
+
+
+def test_each_node_is_visited_once_however_many_ways_lead_to_it():
+    y = leaf(1)
+    for _ in range(12):
+        y = y * y
+    nodes, leaves = topological([y._edge])
+    assert (len(nodes), len(leaves)) == (12, 1)
+    assert [node.seq for node in nodes] == sorted((node.seq for node in nodes), reverse=True)
+
+
+def test_an_output_that_is_used_and_saved_gets_both_gradients():
+    class Pair(NamedTuple):
+        grown: Any
+        doubled: Any
+
+    @td.op(outputs=Pair)
+    def pair(x):
+        return np.exp(x), x * 2
+
+    pair.vjp(x=lambda g, grown: g[0] * grown + g[1] * 2)
+    try:
+        x = leaf(0.5, dtype="float64")
+        out = pair(x)
+        (g,) = td.autograd.grad(out.grown, x, td.ones(1, dtype=td.float64), create_graph=True)
+        (g * out.grown + out.doubled).sum().backward()  # e**2x + 2x
+        assert x.grad.item() == pytest.approx(2 * np.exp(1.0) + 2)
+    finally:
+        del td.op.registry[pair.op.key]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import tinygrad_dl as td
 from tinygrad_dl.testing import check_call
 
 RNG = np.random.default_rng(0)
@@ -55,3 +56,14 @@ def test_of_a_complex_and_a_real_tensor(name):
 )
 def test_of_whole_arrays(name, arguments):
     check_call(name, **arguments)
+
+
+def test_hooks_see_the_gradient_as_grad_has_it():
+    z, seen = td.tensor([1 + 2j, 3 - 1j], requires_grad=True), []
+    w = z * (2 + 1j)
+    w.retain_grad()
+    for t in (z, w):
+        t.register_hook(seen.append)
+    (w * 1j).real.sum().backward()
+    assert w.grad.tolist() == [-1j, -1j] and z.grad.tolist() == [-1 - 2j, -1 - 2j]
+    assert [g.tolist() for g in seen] == [w.grad.tolist(), z.grad.tolist()]

@@ -8,6 +8,7 @@ from leaves import leaf
 
 import tinygrad_dl as td
 from tinygrad_dl import nn
+from tinygrad_dl.engine import mutations
 
 
 def test_in_place_operations_are_recorded():
@@ -188,3 +189,62 @@ def test_what_is_retained_is_the_gradient_of_the_newest_value():
     a.register_hook(lambda g: g * 5)  # what is retained has gone through all hooks
     a.sum().backward()
     assert a.grad.tolist() == [5, 5]
+
+
+@pytest.mark.parametrize(
+    "view", [lambda y: y[:1], lambda y: y[1:][:1], lambda y: y.detach()[:1], lambda y: y.view(2, 1)]
+)
+def test_a_change_under_no_grad_of_any_view_is_noticed(view):
+    y = leaf(1, 2, 3, 4)[:2] * 2
+    z = y * y
+    with td.no_grad():
+        view(y).zero_()
+    with pytest.raises(RuntimeError, match="changed in place afterwards, by zero_"):
+        z.sum().backward()
+
+
+def test_a_change_before_the_operation_is_none_to_it():
+    x, other = leaf(1, 2), td.zeros(1)
+    y = x * 1
+    with td.no_grad():
+        y.mul_(3)
+    z = y * y
+    other.add_(1)  # a later change, so that the pass looks at all
+    z.sum().backward()
+    assert x.grad.tolist() == [6, 12]
+
+
+def test_a_change_by_a_hook_during_the_pass_is_noticed():
+    x = leaf(1, 2)
+    y = x * 2
+    z = y * y
+
+    def spoil(g):
+        y.detach().zero_()
+
+    (z * 1).register_hook(spoil)
+    last = z * 1
+    last.register_hook(spoil)
+    with pytest.raises(RuntimeError, match="changed in place afterwards, by zero_"):
+        last.sum().backward()
+
+
+def test_a_buffer_that_is_gone_leaves_nothing_in_the_log():
+    before = len(mutations.log)
+    changed = [td.zeros(3).add_(1) for _ in range(10)]
+    assert len(mutations.log) == before + 10
+    changed.clear()
+    assert len(mutations.log) == before
+
+
+@pytest.mark.parametrize("kind", [td.optim.SGD, td.optim.Adam])
+def test_a_step_of_the_optimiser_between_forward_and_backward_is_noticed(kind):
+    w, b = leaf(1, 2), leaf(3)  # two, which become pieces of one buffer
+    optimizer = kind([w, b], lr=0.1)
+    for _ in range(2):
+        w.grad, b.grad = td.ones(2), td.ones(1)
+        optimizer.step()
+    loss = (w * w).sum()
+    optimizer.step()
+    with pytest.raises(RuntimeError, match=f"changed in place afterwards, by {kind.__name__}"):
+        loss.backward()

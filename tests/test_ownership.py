@@ -176,3 +176,22 @@ def test_whole_graphs_give_the_sum_over_paths_and_change_nothing_held(kinds, pic
     assert KEPT.tolist() == [4, 4]
     assert [value.tolist() for value in values] == [[n, n] for n in numbers]
     assert all(g.tolist() == before for g, before in seen)
+
+
+def test_what_a_hook_kept_and_what_is_retained_are_two_arrays():
+    x, kept = leaf(1, 2), []
+    y = x * 3
+    y.register_hook(kept.append)
+    y.retain_grad()
+    (y * 2).sum().backward()
+    y.grad.zero_()
+    assert kept[0].tolist() == [2, 2] and x.grad.tolist() == [6, 6]
+
+
+def test_a_recorded_grad_that_somebody_holds_is_not_added_into():
+    x = leaf(2)
+    (x**3).backward(td.ones(1), create_graph=True)
+    first = x.grad
+    (x**3).backward(td.ones(1))
+    assert (first.item(), x.grad.item()) == (12, 24)
+    assert td.autograd.grad(first, x)[0].item() == 12
