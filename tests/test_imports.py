@@ -18,7 +18,7 @@ LEVELS = [
     {"printing", "tensor"},
     {"composition", "messages"},
     {"creation", "random"},
-    {"attach", "calls", "op"},
+    {"attach", "calls", "op", "protocol"},
     {"ops"},
     {"function"},
     {"autograd", "serialization"},

@@ -19,7 +19,7 @@ from tinygrad_dl import dtypes
 from tinygrad_dl.engine import Edge, Leaf, Node, Stale, mutations, next_seq
 from tinygrad_dl.modes import modes
 
-# NumPy function or ufunc -> our operation; `op.py` fills it.
+# NumPy function, ufunc or (ufunc, method) -> our operation; `op.py` and `ops/` fill it.
 NUMPY: dict[Any, Callable[..., Any]] = {}
 
 
@@ -664,50 +664,13 @@ def has_float64(value: Any) -> bool:
 
 def numpy_call(function: Any, fallback: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
     """What `np.f(tensor)` does: our operation if there is one, else NumPy's on data without a graph."""
-    out = kwargs.pop("out", None)
-    ours = NUMPY.get(function)
-    if ours is not None:
-        result = ours(*args, **kwargs)
-    else:
-        seen: list[Tensor] = []
-        plain, options = stripped(args, seen), stripped(kwargs, seen)
-        if modes.grad and any(t._edge is not None for t in seen):
-            name = getattr(function, "__name__", None) or ".".join(getattr(f, "__name__", f) for f in function)
-            raise TypeError(
-                f"np.{name} has no gradient rule here, and a tensor that requires a gradient was given; call it on "
-                f"t.detach(), or declare an op for it with @td.op(np.{name})"
-            )
-        result = rewrapped(fallback(*plain, **options))
-    if out is None:
-        return result
-    target = out[0] if isinstance(out, tuple) else out
-    if not isinstance(target, Tensor):
-        np.copyto(target, result.numpy())
-        return target
-    return target._assign(result, f"np.{getattr(function, '__name__', function)}(out=...)")
+    if not kwargs and type(function) is np.ufunc and len(args) == function.nin:
+        ours = NUMPY.get(function)
+        if ours is not None:
+            return ours(*args)
+    from tinygrad_dl import protocol
 
-
-def stripped(value: Any, seen: list[Tensor]) -> Any:
-    """Arguments with arrays in the place of tensors."""
-    if isinstance(value, Tensor):
-        seen.append(value)
-        return value._data
-    if type(value) in (list, tuple):
-        return type(value)(stripped(each, seen) for each in value)
-    if type(value) is dict:
-        return {key: stripped(each, seen) for key, each in value.items()}
-    return value
-
-
-def rewrapped(value: Any) -> Any:
-    """Results with tensors in the place of arrays."""
-    if isinstance(value, np.ndarray):
-        return wrap(value) if value.dtype.kind in "biufcV" else value
-    if isinstance(value, np.generic) and value.dtype.kind in "biufc":
-        return wrap(np.asarray(value))
-    if type(value) in (list, tuple):
-        return type(value)(rewrapped(each) for each in value)
-    return value
+    return protocol.call(function, fallback, args, kwargs)
 
 
 def changed_at(what: str) -> str:

@@ -327,4 +327,4 @@ for _name, _method in _METHODS.items():
 
 NUMPY[np.copy] = lambda a, order="K", subok=False: clone(a)
 if hasattr(np, "astype"):  # from NumPy 2.1 on
-    NUMPY[np.astype] = lambda x, dtype, /, *, copy=True, device=None: astype(x, dtype, copy)
+    NUMPY[np.astype] = lambda x, dtype, *, copy=True, device=None: astype(x, dtype, copy)

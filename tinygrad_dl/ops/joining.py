@@ -397,7 +397,5 @@ for _name, _method in {"chunk": chunk, "tensor_split": tensor_split}.items():
     setattr(Tensor, _name, _method)
 row_stack = vstack
 NUMPY[np.split] = _np_split
-NUMPY[np.array_split] = lambda ary, indices_or_sections, axis=0: list(tensor_split(ary, indices_or_sections, axis))
 NUMPY[np.hstack], NUMPY[np.vstack], NUMPY[np.dstack], NUMPY[np.column_stack] = hstack, vstack, dstack, column_stack
 NUMPY[np.atleast_1d], NUMPY[np.atleast_2d] = atleast_1d, atleast_2d
-NUMPY[np.meshgrid] = lambda *xi, indexing="xy", copy=True, sparse=False: meshgrid(*xi, indexing=indexing)

@@ -73,7 +73,6 @@ def before(rows: Any) -> Any:
 
 
 prod.vjp(input=product_slope)
-NUMPY[np.prod] = lambda a, axis=None, dtype=None, *, keepdims=False: prod(a, axis, keepdims, dtype=dtype)
 
 
 # -- running sums and products -----------------------------------------------------------------------

@@ -13,7 +13,6 @@ from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import alias
 from tinygrad_dl.samples import array, axes_of, boolean, error, one_of, real
-from tinygrad_dl.tensor import NUMPY
 
 # The ufuncs' own reductions, which spare the calls that np.sum and its like make on the way to them.
 ADD: Any = np.add.reduce
@@ -130,8 +129,6 @@ def sum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = No
 
 
 sum.vjp(input=lambda g, dim, keepdim, input_shape: spread(g, input_shape, dim, keepdim))
-NUMPY[np.sum] = lambda a, axis=None, dtype=None, *, keepdims=False: sum(a, axis, keepdims, dtype=dtype)
-NUMPY[(np.add, "reduce")] = NUMPY[np.sum]
 
 
 def count(shape: tuple[int, ...], reduced: tuple[int, ...]) -> int:
@@ -172,7 +169,6 @@ mean.vjp(
         g / max(1, count(input_shape, g.shape)), input_shape, dim, keepdim
     )
 )
-NUMPY[np.mean] = lambda a, axis=None, dtype=None, *, keepdims=False: mean(a, axis, keepdims, dtype=dtype)
 
 
 # -- spread ----------------------------------------------------------------------------------------
@@ -279,12 +275,6 @@ def std_slope(g: Any, out: Any, input: Any, dim: Any, unbiased: Any, keepdim: bo
 
 
 std.vjp(input=std_slope)
-NUMPY[np.var] = lambda a, axis=None, *, ddof=0, correction=None, keepdims=False: var(
-    a, axis, None, keepdims, correction=ddof if correction is None else correction
-)
-NUMPY[np.std] = lambda a, axis=None, *, ddof=0, correction=None, keepdims=False: std(
-    a, axis, None, keepdims, correction=ddof if correction is None else correction
-)
 
 
 def var_mean(input: Any, dim: Any = None, *, correction: Any = 1, keepdim: bool = False) -> tuple[Any, Any]:
@@ -340,10 +330,6 @@ def all(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.all.html
     """
     return ALL(input, tuple(dim) if type(dim) is list else dim, None, None, keepdim)
-
-
-for each, ours in ((np.any, any), (np.all, all)):
-    NUMPY[each] = lambda a, axis=None, *, keepdims=False, function=ours: function(a, axis, keepdims)
 
 
 @op(

@@ -294,4 +294,3 @@ def nan_to_num(input: Array, nan: float = 0.0, posinf: float | None = None, negi
 
 
 nan_to_num.vjp(input=lambda g, input: keep(g, np.isfinite(input)))
-NUMPY[np.nan_to_num] = lambda x, copy=True, nan=0.0, posinf=None, neginf=None: nan_to_num(x, nan, posinf, neginf)
