@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.modes import modes
-from tinygrad_dl.tensor import NUMPY, Tensor, wrap
+from tinygrad_dl.tensor import DIRECT, NUMPY, Tensor, wrap
 
+NONE: Any = np._NoValue  # NumPy's word for an argument that is not given
 # NumPy's word -> ours, where the place in the signature does not say it.
 SAME = {"axis": "dim", "keepdims": "keepdim"}
 # Say how memory is laid out, or by which algorithm: the values are the same.
@@ -50,6 +51,7 @@ def call(function: Any, fallback: Callable[..., Any], args: Sequence[Any], kwarg
     out = kwargs.pop("out", None)
     out = out[0] if isinstance(out, tuple) and len(out) == 1 else out
     if function in NUMPY:
+        DIRECT[function] = direct(function)
         result = translated(function, args, kwargs, out)
     else:
         return without_graph(function, fallback, args, kwargs, out)
@@ -104,6 +106,22 @@ def spelling(function: Any) -> tuple[tuple[str, ...] | None, dict[str, str], fro
     return positional(function), free, frozenset(known)
 
 
+def direct(function: Any) -> tuple[Any, int, frozenset[str]]:
+    """Our operation, and what needs no translation: the number of places, and the names."""
+    ours = NUMPY[function]
+    if isinstance(function, np.ufunc):
+        return ours, function.nin, frozenset()
+    theirs, names, _ = spelling(function)
+    places = [p.name for p in inspect.signature(ours).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    same = [names.get(name) == place for name, place in zip(theirs or (), places, strict=False)]
+    plain = {name for name in names if names[name] == name}
+    if ours is getattr(getattr(ours, "op", None), "function", None):  # generated: it knows NumPy's words for `dim`
+        plain |= {name for name in names if names[name] == SAME.get(name)}
+    if not ours.__module__.endswith("numpy_functions"):  # where NumPy's word for "not given" is known
+        plain -= {name for name, default in parameters(function).items() if default is NONE}
+    return ours, [*same, False].index(False), frozenset(plain)
+
+
 def translated(function: Any, args: list[Any], kwargs: dict[str, Any], out: Any) -> Any:
     """Our operation with the arguments of a NumPy call."""
     ours = NUMPY[function]
@@ -120,7 +138,7 @@ def translated(function: Any, args: list[Any], kwargs: dict[str, Any], out: Any)
     passed, dtype, casting = {}, None, "same_kind"
     for name, value in given.items():
         if name in names:
-            if value is not np._NoValue:  # type: ignore[attr-defined]
+            if value is not NONE:
                 passed[names[name]] = value
         elif name in known:
             passed[name] = value
@@ -141,7 +159,7 @@ def is_default(value: Any, default: Any) -> bool:
     """Whether an argument is what it would be if left out."""
     if isinstance(value, np.ndarray | Tensor):
         return False
-    return value is default or value is np._NoValue or (type(value) is type(default) and value == default)  # type: ignore[attr-defined]
+    return value is default or value is NONE or (type(value) is type(default) and value == default)
 
 
 def cast(result: Tensor, dtype: Any, casting: Any, what: str) -> Tensor:
@@ -149,7 +167,8 @@ def cast(result: Tensor, dtype: Any, casting: Any, what: str) -> Tensor:
     wanted = np.dtype(dtype)
     if not np.can_cast(result.dtype, wanted, casting):
         raise TypeError(f"{what}: cannot cast {result.dtype} to {wanted} by the rule casting={casting!r}")
-    return result.astype(wanted)
+    found: Tensor = result.astype(wanted)
+    return found
 
 
 def ufunc_call(ufunc: np.ufunc, ours: Any, args: list[Any], kwargs: dict[str, Any], out: Any) -> Any:

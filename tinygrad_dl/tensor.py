@@ -21,6 +21,8 @@ from tinygrad_dl.modes import modes
 
 # NumPy function, ufunc or (ufunc, method) -> our operation; `op.py` and `ops/` fill it.
 NUMPY: dict[Any, Callable[..., Any]] = {}
+# The same with how many of its arguments by place and which by name mean the same to both; `protocol.py` fills it.
+DIRECT: dict[Any, tuple[Callable[..., Any], int, frozenset[str]]] = {}
 
 
 class Tensor:
@@ -664,10 +666,11 @@ def has_float64(value: Any) -> bool:
 
 def numpy_call(function: Any, fallback: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
     """What `np.f(tensor)` does: our operation if there is one, else NumPy's on data without a graph."""
-    if not kwargs and type(function) is np.ufunc and len(args) == function.nin:
-        ours = NUMPY.get(function)
-        if ours is not None:
-            return ours(*args)
+    direct = DIRECT.get(function)
+    if direct is not None:
+        ours, places, names = direct
+        if len(args) <= places and names.issuperset(kwargs) and NUMPY.get(function) is ours:
+            return ours(*args, **kwargs)
     from tinygrad_dl import protocol
 
     return protocol.call(function, fallback, args, kwargs)

@@ -21,12 +21,12 @@ from tinygrad_dl.ops.norms import norm
 from tinygrad_dl.ops.products import cumprod, cumsum, prod
 from tinygrad_dl.ops.rearrange import diagonal
 from tinygrad_dl.ops.selection import nan_to_num
-from tinygrad_dl.ops.shape import permute, reshape, unsqueeze
+from tinygrad_dl.ops.shape import expand, permute, reshape, unsqueeze
 from tinygrad_dl.ops.softmax import logsumexp
 from tinygrad_dl.ops.sort import sort
 from tinygrad_dl.tensor import NUMPY, Tensor, as_array, wrap
 
-NONE: Any = np._NoValue  # type: ignore[attr-defined]
+NONE: Any = np._NoValue
 
 
 def as_tensor(value: Any) -> Tensor:
@@ -191,7 +191,7 @@ def full_of(a: Any, fill_value: Any, dtype: Any = None) -> Tensor:
     a = as_tensor(a)
     if not isinstance(fill_value, Tensor):
         return full_like(a, fill_value, dtype=dtype or a.dtype)
-    filled: Tensor = np.broadcast_to(fill_value, a.shape).astype(dtype or a.dtype)
+    filled: Tensor = expand(fill_value.astype(dtype or a.dtype), a.shape).clone()
     return filled
 
 
@@ -218,7 +218,8 @@ def unique(
     equal_nan: bool = True,
 ) -> Any:
     """np.unique; the gradient of a value goes to where it stands first."""
-    _, first, *others = np.unique(ar._data, True, return_inverse, return_counts, axis, equal_nan=equal_nan)
+    of_array: Any = np.unique  # its overloads know literal flags only
+    _, first, *others = of_array(ar._data, True, return_inverse, return_counts, axis, equal_nan=equal_nan)
     values = ar.reshape(-1)[first] if axis is None else NUMPY[np.take](ar, first, axis)
     found = (values, *([wrap(first)] if return_index else []), *map(wrap, others))
     return found if len(found) > 1 else values
@@ -280,6 +281,13 @@ def each_of(ours: Callable[..., Any]) -> Callable[..., Any]:
     return found
 
 
+def only_dim(x: Any, axis: Any) -> Any:
+    """The axis of a cumulative sum, which may be left out for one dimension."""
+    if axis is None and x.ndim != 1:
+        raise ValueError(f"expected axis= for a tensor of {x.ndim} dimensions")
+    return 0 if axis is None else axis
+
+
 for _function in (np.atleast_1d, np.atleast_2d):
     NUMPY[_function] = each_of(NUMPY[_function])
 NUMPY[np.atleast_3d] = each_of(at_least_3d)
@@ -294,10 +302,8 @@ NUMPY[np.isclose] = isclose
 if hasattr(np, "unstack"):  # from NumPy 2.1 on
     NUMPY[np.unstack] = lambda x, *, axis=0: unbind(x, axis)
 if hasattr(np, "cumulative_sum"):
-    for _function, _ours in ((np.cumulative_sum, cumsum), (np.cumulative_prod, cumprod)):
-        NUMPY[_function] = lambda x, *, axis=None, dtype=None, ours=_ours: ours(
-            x, 0 if axis is None and x.ndim == 1 else axis, dtype=dtype
-        )
+    NUMPY[np.cumulative_sum] = lambda x, *, axis=None, dtype=None: cumsum(x, only_dim(x, axis), dtype=dtype)
+    NUMPY[np.cumulative_prod] = lambda x, *, axis=None, dtype=None: cumprod(x, only_dim(x, axis), dtype=dtype)
 
 
 # -- elementwise, of others --------------------------------------------------------------------------
