@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import dtypes
+from tinygrad_dl.composition import composition
 from tinygrad_dl.tensor import Tensor, as_array, wrap
 
 __all__ = [
@@ -52,6 +53,7 @@ def sizes(size: tuple[Any, ...], what: str) -> tuple[int, ...]:
     return found
 
 
+@composition
 def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with a copy of the data: numbers, nested sequences, arrays or tensors.
 
@@ -71,6 +73,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     return finish(np.array(array, dtype=None if dtype is None else dtypes.as_dtype(dtype)), requires_grad, device)
 
 
+@composition
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """A tensor with the data, sharing memory when it can; a tensor of the right dtype is returned itself.
 
@@ -88,6 +91,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return finish(np.asarray(array, None if dtype is None else dtypes.as_dtype(dtype)), False, device)
 
 
+@composition
 def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor that shares the array's memory: changes in one show in the other.
 
@@ -110,6 +114,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return wrap(as_array(array))
 
 
+@composition
 def from_dlpack(data: Any) -> Tensor:
     """A tensor that shares the memory of another library's array, through DLPack.
 
@@ -127,6 +132,7 @@ def _dtype(dtype: Any) -> np.dtype[Any]:
     return dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
 
 
+@composition
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`.
 
@@ -140,6 +146,7 @@ def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     return finish(np.zeros(sizes(size, "zeros"), _dtype(dtype)), requires_grad, device)
 
 
+@composition
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones.
 
@@ -153,6 +160,7 @@ def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool 
     return finish(np.ones(sizes(size, "ones"), _dtype(dtype)), requires_grad, device)
 
 
+@composition
 def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with whatever lay in memory.
 
@@ -165,6 +173,7 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     return finish(np.empty(sizes(size, "empty"), _dtype(dtype)), requires_grad, device)
 
 
+@composition
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with every element `fill_value`, which gives the dtype too unless it is given.
 
@@ -180,6 +189,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     return finish(np.full(shape, value, found), requires_grad, device)
 
 
+@composition
 def scalar_tensor(value: Any, *, dtype: Any = None) -> Tensor:
     """A 0-d tensor.
 
@@ -192,6 +202,7 @@ def scalar_tensor(value: Any, *, dtype: Any = None) -> Tensor:
     return tensor(value, dtype=_dtype(dtype))
 
 
+@composition
 def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`zeros` in the shape and dtype of `input`.
 
@@ -204,6 +215,7 @@ def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires
     return zeros(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
+@composition
 def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`ones` in the shape and dtype of `input`.
 
@@ -216,6 +228,7 @@ def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_
     return ones(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
+@composition
 def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`empty` in the shape and dtype of `input`.
 
@@ -228,6 +241,7 @@ def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires
     return empty(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
+@composition
 def full_like(
     input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -242,6 +256,7 @@ def full_like(
     return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
+@composition
 def arange(
     start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -266,6 +281,7 @@ def arange(
     return finish(np.arange(start, end, step).astype(found), requires_grad, device)
 
 
+@composition
 def linspace(
     start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -282,6 +298,7 @@ def linspace(
     return finish(np.linspace(start, end, steps).astype(_dtype(dtype)), requires_grad, device)
 
 
+@composition
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """The n by n (or n by m) matrix with ones on its diagonal.
 

@@ -47,7 +47,8 @@ def restated(
             return renewed(
                 error, f"{text if said[1] == name or not is_public(name) else f'{name}: {text}'}{newline}{rest}"
             )
-        what = first[said.end() :] if said else first  # without the name of an op that only this callable knows
+        # Without the name of an op that only this callable knows; that of an argument stays.
+        what = first[said.end() :] if said and said[1] not in arguments else first
         return renewed(error, f"{name}: {completed(what, function, name, arguments)}{newline}{rest}")
     wrong = mistaken(arguments, annotations, inside_kind(error) is not None)
     if wrong is not None:

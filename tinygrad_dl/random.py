@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.dtypes import as_dtype, check_device, get_default_dtype, int64, is_floating
 from tinygrad_dl.tensor import Tensor, wrap
 
@@ -185,6 +186,7 @@ def _floating(dtype: Any, what: str) -> np.dtype[Any]:
     return found
 
 
+@composition
 def rand(
     *size: Any, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False, device: Any = None
 ) -> Tensor:
@@ -202,6 +204,7 @@ def rand(
     return _finish(uniform(sizes(size, "rand"), _floating(dtype, "rand"), generator), requires_grad, device)
 
 
+@composition
 def randn(
     *size: Any, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False, device: Any = None
 ) -> Tensor:
@@ -218,6 +221,7 @@ def randn(
     return _finish(gaussian(sizes(size, "randn"), _floating(dtype, "randn"), generator), requires_grad, device)
 
 
+@composition
 def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`rand` in the shape and dtype of `input`.
 
@@ -230,6 +234,7 @@ def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_
     return rand(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
+@composition
 def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`randn` in the shape and dtype of `input`.
 
@@ -242,6 +247,7 @@ def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires
     return randn(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
+@composition
 def randint(
     low: int,
     high: Any = None,
@@ -271,6 +277,7 @@ def randint(
     return wrap(np.asarray(drawn, as_dtype(dtype or int64)))
 
 
+@composition
 def randperm(n: int, *, dtype: Any = None, generator: Generator | None = None, device: Any = None) -> Tensor:
     """The integers 0 to n - 1 in random order.
 
@@ -286,6 +293,7 @@ def randperm(n: int, *, dtype: Any = None, generator: Generator | None = None, d
     return wrap(rng_of(generator).permutation(n).astype(as_dtype(dtype or int64), copy=False))
 
 
+@composition
 def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None) -> Tensor:
     """Normal numbers with the given means and standard deviations (numbers or tensors).
 
@@ -307,6 +315,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
     return wrap(np.asarray(gaussian(shape, dtype, generator) * stds + means, dtype))
 
 
+@composition
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """Ones with the probabilities that `input` holds (or all with `p`), else zeros.
 
@@ -322,6 +331,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     return wrap(np.asarray(uniform(input.shape, np.float32, generator) < chance, input.dtype))
 
 
+@composition
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
 ) -> Tensor:

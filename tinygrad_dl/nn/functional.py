@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.dtypes import as_dtype
+from tinygrad_dl.op import Array
 from tinygrad_dl.ops.activation import logsigmoid, mish, sigmoid, silu, softplus, softsign, tanhshrink
 from tinygrad_dl.ops.activation import relu as _relu
 from tinygrad_dl.ops.attention import scaled_dot_product_attention
@@ -172,7 +174,8 @@ __all__ = [
 ]
 
 
-def relu(input: Any, inplace: bool = False) -> Any:
+@composition
+def relu(input: Array, inplace: bool = False) -> Any:
     """max(input, 0).
 
     >>> import tinygrad_dl as td
@@ -184,7 +187,8 @@ def relu(input: Any, inplace: bool = False) -> Any:
     return input._assign(_relu(input), "relu") if inplace else _relu(input)
 
 
-def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
+@composition
+def softmax(input: Array, dim: int | None = None, dtype: Any = None) -> Tensor:
     """exp(input) / sum(exp(input)) along a dimension.
 
     Args:
@@ -201,7 +205,8 @@ def softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
     return result
 
 
-def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
+@composition
+def log_softmax(input: Array, dim: int | None = None, dtype: Any = None) -> Tensor:
     """The logarithm of `softmax`, finite where softmax rounds to 0.
 
     >>> import tinygrad_dl as td
@@ -214,7 +219,8 @@ def log_softmax(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor
     return result
 
 
-def softmin(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
+@composition
+def softmin(input: Array, dim: int | None = None, dtype: Any = None) -> Tensor:
     """`softmax` of -input.
 
     >>> import tinygrad_dl as td

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import random
+from tinygrad_dl.composition import composition
 from tinygrad_dl.random import Generator
 from tinygrad_dl.tensor import Tensor
 
@@ -39,6 +40,7 @@ def fill(tensor: Tensor, values: Any, what: str) -> Tensor:
     return tensor
 
 
+@composition
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Numbers drawn uniformly from [a, b).
 
@@ -55,6 +57,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     return fill(tensor, values, "uniform_")
 
 
+@composition
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal numbers.
 
@@ -72,6 +75,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
     return fill(tensor, values, "normal_")
 
 
+@composition
 def trunc_normal_(
     tensor: Tensor,
     mean: float = 0.0,
@@ -106,6 +110,7 @@ def trunc_normal_(
         values[outside] = random.gaussian((count,), tensor.dtype, generator)
 
 
+@composition
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """One value everywhere.
 
@@ -118,6 +123,7 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
     return fill(tensor, val, "constant_")
 
 
+@composition
 def ones_(tensor: Tensor) -> Tensor:
     """Ones everywhere.
 
@@ -130,6 +136,7 @@ def ones_(tensor: Tensor) -> Tensor:
     return fill(tensor, 1, "ones_")
 
 
+@composition
 def zeros_(tensor: Tensor) -> Tensor:
     """Zeros everywhere.
 
@@ -142,6 +149,7 @@ def zeros_(tensor: Tensor) -> Tensor:
     return fill(tensor, 0, "zeros_")
 
 
+@composition
 def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix.
 
@@ -157,6 +165,7 @@ def eye_(tensor: Tensor) -> Tensor:
     return fill(tensor, np.eye(tensor.shape[0], tensor.shape[1]), "eye_")
 
 
+@composition
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """A convolution's weight (out, in, ...) that passes each channel on unchanged, as far as there are channels.
 
@@ -203,6 +212,7 @@ LINEAR = (
 )
 
 
+@composition
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor by which an activation's layer is to be scaled: 1 for linear, 5/3 for tanh, sqrt(2) for relu.
 
@@ -228,6 +238,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     raise ValueError(f"calculate_gain: unknown nonlinearity {nonlinearity!r}, expected one of {known}")
 
 
+@composition
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform numbers with the variance gain**2 * 2 / (fan_in + fan_out) (Glorot and Bengio, 2010).
 
@@ -242,6 +253,7 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | No
     return uniform_(tensor, -bound, bound, generator)
 
 
+@composition
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal numbers with the variance gain**2 * 2 / (fan_in + fan_out) (Glorot and Bengio, 2010).
 
@@ -262,6 +274,7 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str, what: s
     return calculate_gain(nonlinearity, a) / math.sqrt(max(1, fan))
 
 
+@composition
 def kaiming_uniform_(
     tensor: Tensor,
     a: float = 0,
@@ -286,6 +299,7 @@ def kaiming_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
+@composition
 def kaiming_normal_(
     tensor: Tensor,
     a: float = 0,
@@ -304,6 +318,7 @@ def kaiming_normal_(
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity, "kaiming_normal_"), generator)
 
 
+@composition
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
     """A matrix with orthonormal rows or columns, whichever are fewer, times `gain`; later dimensions are flattened.
 
@@ -326,6 +341,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     return fill(tensor, (gain * (q if rows >= columns else q.T)).reshape(tensor.shape), "orthogonal_")
 
 
+@composition
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """Normal numbers; in each column the share `sparsity` (rounded up) is zero.
 

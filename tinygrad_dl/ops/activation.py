@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.ops.owned import plus, times
@@ -206,7 +207,8 @@ swish.vjp(input=swish_slope)
 
 
 @overload(swish, method=False)
-def silu(input: Any, inplace: bool = False) -> Any:
+@composition
+def silu(input: Array, inplace: bool = False) -> Any:
     """input * sigmoid(input), also called swish.
 
     >>> import tinygrad_dl as td
@@ -250,7 +252,8 @@ smooth_mish.vjp(input=mish_slope)
 
 
 @overload(smooth_mish, method=False)
-def mish(input: Any, inplace: bool = False) -> Any:
+@composition
+def mish(input: Array, inplace: bool = False) -> Any:
     """input * tanh(softplus(input)).
 
     >>> import tinygrad_dl as td

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import alias, overload
 from tinygrad_dl.ops.rounding import trunc
@@ -24,7 +25,8 @@ plus.vjp(input=lambda g: g, other=lambda g: g)
 
 
 @overload(plus, inplace=True)
-def add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+@composition
+def add(input: Array, other: Array, *, alpha: Any = 1) -> Any:
     """input + alpha * other, elementwise, with broadcasting.
 
     >>> import tinygrad_dl as td
@@ -53,7 +55,8 @@ minus.vjp(input=lambda g: g, other=lambda g: np.negative(g))
 
 
 @overload(minus, inplace=True)
-def sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+@composition
+def sub(input: Array, other: Array, *, alpha: Any = 1) -> Any:
     """input - alpha * other, elementwise, with broadcasting.
 
     >>> import tinygrad_dl as td
@@ -105,7 +108,8 @@ quotient.vjp(input=lambda g, other: g / other, other=lambda g, out, other: np.ne
 
 
 @overload(quotient, inplace=True)
-def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
+@composition
+def div(input: Array, other: Array, *, rounding_mode: str | None = None) -> Any:
     """input / other, elementwise, with broadcasting; integers are divided as floats.
 
     Args:
@@ -235,7 +239,8 @@ def neg(input: Array) -> Array:
 neg.vjp(input=lambda g: np.negative(g))
 
 
-def positive(input: Any) -> Any:
+@composition
+def positive(input: Array) -> Any:
     """The tensor itself.
 
     Raises:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.dropout import keep_factors
@@ -301,9 +302,10 @@ def summed_to(s: Any, shape: tuple[int, ...]) -> Any:
 
 
 @overload(attend, method=False)
+@composition
 def scaled_dot_product_attention(
-    query: Any,
-    key: Any,
+    query: Array,
+    key: Array,
     value: Any,
     attn_mask: Any = None,
     dropout_p: float = 0.0,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.resample import Plan, Product, Sums, go_down, resample
 from tinygrad_dl.ops.window_cases import naive_windows
@@ -194,8 +195,9 @@ def _avg_pool(
     return pool_average(input, options)
 
 
+@composition
 def avg_pool1d(
-    input: Any,
+    input: Array,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -213,8 +215,9 @@ def avg_pool1d(
     return _avg_pool(input, 1, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
+@composition
 def avg_pool2d(
-    input: Any,
+    input: Array,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -244,8 +247,9 @@ def avg_pool2d(
     return _avg_pool(input, 2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
+@composition
 def avg_pool3d(
-    input: Any,
+    input: Array,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -270,7 +274,8 @@ def _adaptive_avg_pool(input: Any, dims: int, output_size: Any) -> Any:
     return pool_average_to(input, sizes_of(name, input.shape, output_size, dims))
 
 
-def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
+@composition
+def adaptive_avg_pool1d(input: Array, output_size: Any) -> Any:
     """The mean of each of `output_size` parts of (N, C, L) or (C, L). See `adaptive_avg_pool2d`.
 
     >>> import tinygrad_dl as td
@@ -282,7 +287,8 @@ def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
     return _adaptive_avg_pool(input, 1, output_size)
 
 
-def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
+@composition
+def adaptive_avg_pool2d(input: Array, output_size: Any) -> Any:
     """The mean of each part of (N, C, H, W) or (C, H, W) cut into `output_size` parts of about equal size.
 
     Part i of n goes from floor(i * size / n) to ceil((i + 1) * size / n): parts overlap where n does not divide.
@@ -302,7 +308,8 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
     return _adaptive_avg_pool(input, 2, output_size)
 
 
-def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
+@composition
+def adaptive_avg_pool3d(input: Array, output_size: Any) -> Any:
     """The mean of each part of (N, C, D, H, W) or (C, D, H, W). See `adaptive_avg_pool2d`.
 
     >>> import tinygrad_dl as td

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.channels import channel_dots, channel_sums, channels
 from tinygrad_dl.ops.owned import plus, times
@@ -202,11 +203,12 @@ def _checked(input: Any, weight: Any, bias: Any, **others: Any) -> Any:
     return channels(input)
 
 
+@composition
 def batch_norm(
-    input: Any,
+    input: Array,
     running_mean: Tensor | None,
     running_var: Tensor | None,
-    weight: Any = None,
+    weight: Array | None = None,
     bias: Any = None,
     training: bool = False,
     momentum: float = 0.1,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import alias
 from tinygrad_dl.samples import Case, array, boolean, broadcasting, error, integers, real
@@ -257,7 +256,8 @@ def isclose(input: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8, 
     return np.isclose(input, other, rtol, atol, equal_nan)
 
 
-def allclose(input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+@composition
+def allclose(input: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether `isclose` holds for all elements; a Python bool.
 
     >>> import tinygrad_dl as td
@@ -269,7 +269,8 @@ def allclose(input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equ
     return bool(isclose(input, other, rtol, atol, equal_nan)._data.all())
 
 
-def equal(input: Any, other: Any) -> bool:
+@composition
+def equal(input: Array, other: Array) -> bool:
     """Whether two tensors have the same shape and elements; a Python bool.
 
     >>> import tinygrad_dl as td
@@ -281,6 +282,7 @@ def equal(input: Any, other: Any) -> bool:
     return bool(np.array_equal(as_array(input), as_array(other)))
 
 
+@composition
 def is_nonzero(input: Tensor) -> bool:
     """Whether the one element of a tensor is not zero.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_dl.composition import composition
+from tinygrad_dl.op import Array
 from tinygrad_dl.ops.conv import convolution, convolution_transpose
 from tinygrad_dl.ops.conv_shapes import convolution_options, transposed_options
 from tinygrad_dl.tensor import Tensor
@@ -73,8 +75,9 @@ def convolve_transposed(
     return result
 
 
+@composition
 def conv1d(
-    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input: Array, weight: Array, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
 ) -> Tensor:
     """Convolution over one dimension.
 
@@ -104,8 +107,9 @@ def conv1d(
     return convolve(1, input, weight, bias, stride, padding, dilation, groups)
 
 
+@composition
 def conv2d(
-    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input: Array, weight: Array, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
 ) -> Tensor:
     """Convolution over two dimensions; as `conv1d`, with one number or a pair for each option.
 
@@ -127,8 +131,9 @@ def conv2d(
     return convolve(2, input, weight, bias, stride, padding, dilation, groups)
 
 
+@composition
 def conv3d(
-    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input: Array, weight: Array, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
 ) -> Tensor:
     """Convolution over three dimensions; as `conv1d`, with one number or three for each option.
 
@@ -149,9 +154,10 @@ def conv3d(
     return convolve(3, input, weight, bias, stride, padding, dilation, groups)
 
 
+@composition
 def conv_transpose1d(
-    input: Any,
-    weight: Any,
+    input: Array,
+    weight: Array,
     bias: Any = None,
     stride: Any = 1,
     padding: Any = 0,
@@ -187,9 +193,10 @@ def conv_transpose1d(
     return convolve_transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
+@composition
 def conv_transpose2d(
-    input: Any,
-    weight: Any,
+    input: Array,
+    weight: Array,
     bias: Any = None,
     stride: Any = 1,
     padding: Any = 0,
@@ -216,9 +223,10 @@ def conv_transpose2d(
     return convolve_transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
+@composition
 def conv_transpose3d(
-    input: Any,
-    weight: Any,
+    input: Array,
+    weight: Array,
     bias: Any = None,
     stride: Any = 1,
     padding: Any = 0,

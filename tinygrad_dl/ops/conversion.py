@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import dtypes
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.samples import array, broadcasting, complexes, error, one_of
 from tinygrad_dl.samples import real as real_tensor
@@ -70,7 +71,8 @@ def cast(input: Array, dtype: Any) -> Array:
 cast.vjp(input=lambda g: g)
 
 
-def astype(input: Any, dtype: Any, copy: bool = False) -> Tensor:
+@composition
+def astype(input: Array, dtype: Any, copy: bool = False) -> Tensor:
     """The tensor with elements of `dtype`: itself if they are already, unless `copy`. Differentiable.
 
     A cast to integers or bool cuts the graph.
@@ -95,6 +97,7 @@ def astype(input: Any, dtype: Any, copy: bool = False) -> Tensor:
 DEVICES = frozenset(("cpu", "cuda", "mps", "xpu", "meta", "tpu", "hip", "xla", "vulkan"))
 
 
+@composition
 def to(
     self: Tensor,
     *args: Any,
@@ -134,7 +137,8 @@ def to(
     return astype(self, dtype, copy)
 
 
-def contiguous(self: Any, memory_format: Any = None) -> Tensor:
+@composition
+def contiguous(self: Array, memory_format: Any = None) -> Tensor:
     """The tensor in row-major order: itself if it lies so already, else a copy.
 
     >>> import tinygrad_dl as td
@@ -147,6 +151,7 @@ def contiguous(self: Any, memory_format: Any = None) -> Tensor:
     return result
 
 
+@composition
 def type_as(self: Tensor, other: Tensor) -> Tensor:
     """`to(other.dtype)`.
 
@@ -155,6 +160,7 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
     return astype(self, other.dtype)
 
 
+@composition
 def type_(self: Tensor, dtype: Any = None) -> Any:
     """`to(dtype)`; without a dtype, the name of the tensor's own.
 

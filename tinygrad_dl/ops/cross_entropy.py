@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.loss import reduced, share
 from tinygrad_dl.ops.overload import overload
@@ -389,10 +390,11 @@ def _probability_entropy_rule(
 
 
 @overload(class_entropy, method=False)
+@composition
 def cross_entropy(
     input: Tensor,
-    target: Any,
-    weight: Any = None,
+    target: Array,
+    weight: Array | None = None,
     ignore_index: int = -100,
     reduction: str = "mean",
     label_smoothing: float = 0.0,

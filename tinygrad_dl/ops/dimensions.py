@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
+from tinygrad_dl.op import Array
 from tinygrad_dl.ops.indexing import getitem
 from tinygrad_dl.ops.shape import expand, normal_dim, np_reshape, permute, reshape, transpose, view
 from tinygrad_dl.tensor import NUMPY, Tensor
 
 
-def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+@composition
+def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions `start_dim` to `end_dim`, both included, as one. A view if that can be.
 
     Raises:
@@ -36,7 +39,8 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return result
 
 
-def ravel(input: Any) -> Tensor:
+@composition
+def ravel(input: Array) -> Tensor:
     """All elements in one dimension. A view if that can be.
 
     >>> import tinygrad_dl as td
@@ -49,7 +53,8 @@ def ravel(input: Any) -> Tensor:
     return result
 
 
-def unflatten(input: Any, dim: int, sizes: Any) -> Tensor:
+@composition
+def unflatten(input: Array, dim: int, sizes: Any) -> Tensor:
     """Dimension `dim` as several, of the given sizes, one of which may be -1.
 
     Raises:
@@ -73,7 +78,8 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Tensor:
     return result
 
 
-def t(input: Any) -> Tensor:
+@composition
+def t(input: Array) -> Tensor:
     """The transpose of a matrix; a tensor of fewer dimensions is returned as it is. A view.
 
     >>> import tinygrad_dl as td
@@ -88,7 +94,8 @@ def t(input: Any) -> Tensor:
     return result
 
 
-def adjoint(input: Any) -> Tensor:
+@composition
+def adjoint(input: Array) -> Tensor:
     """The last two dimensions exchanged, complex elements conjugated.
 
     >>> import tinygrad_dl as td
@@ -102,7 +109,8 @@ def adjoint(input: Any) -> Tensor:
     return turned.conj() if turned.is_complex() else turned
 
 
-def movedim(input: Any, source: Any, destination: Any) -> Tensor:
+@composition
+def movedim(input: Array, source: Any, destination: Any) -> Tensor:
     """Dimensions `source` (an int or several) moved to the places `destination`. A view.
 
     >>> import tinygrad_dl as td
@@ -123,7 +131,8 @@ def movedim(input: Any, source: Any, destination: Any) -> Tensor:
     return result
 
 
-def expand_as(input: Any, other: Any) -> Tensor:
+@composition
+def expand_as(input: Array, other: Array) -> Tensor:
     """`expand` to the shape of `other`.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand_as.html
@@ -132,7 +141,8 @@ def expand_as(input: Any, other: Any) -> Tensor:
     return result
 
 
-def view_as(input: Any, other: Any) -> Tensor:
+@composition
+def view_as(input: Array, other: Array) -> Tensor:
     """`view` in the shape of `other`.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view_as.html
@@ -141,7 +151,8 @@ def view_as(input: Any, other: Any) -> Tensor:
     return result
 
 
-def reshape_as(input: Any, other: Any) -> Tensor:
+@composition
+def reshape_as(input: Array, other: Array) -> Tensor:
     """`reshape` to the shape of `other`.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.reshape_as.html
@@ -150,6 +161,7 @@ def reshape_as(input: Any, other: Any) -> Tensor:
     return result
 
 
+@composition
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """The tensors expanded to the one shape that they broadcast to.
 
@@ -165,7 +177,8 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     return tuple([expand(each, shape) for each in tensors])
 
 
-def narrow(input: Any, dim: int, start: Any, length: int) -> Tensor:
+@composition
+def narrow(input: Array, dim: int, start: Any, length: int) -> Tensor:
     """`length` slices along `dim`, from number `start` on. A view.
 
     Raises:
@@ -187,7 +200,8 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Tensor:
     return result
 
 
-def select(input: Any, dim: int, index: int) -> Tensor:
+@composition
+def select(input: Array, dim: int, index: int) -> Tensor:
     """Slice number `index` along `dim`, without that dimension. A view.
 
     Raises:
@@ -203,12 +217,14 @@ def select(input: Any, dim: int, index: int) -> Tensor:
     return result
 
 
+@composition
 def _reversed(self: Tensor) -> Tensor:
     """The dimensions in reverse order: of a matrix, its transpose. A view."""
     result: Tensor = permute(self, range(self._data.ndim - 1, -1, -1))
     return result
 
 
+@composition
 def _matrix_transpose(self: Tensor) -> Tensor:
     """The last two dimensions exchanged. A view."""
     if self.ndim < 2:
@@ -217,6 +233,7 @@ def _matrix_transpose(self: Tensor) -> Tensor:
     return result
 
 
+@composition
 def _hermitian(self: Tensor) -> Tensor:
     """The transpose of a matrix, complex elements conjugated."""
     if self.ndim != 2:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tinygrad_dl.composition import composition
+from tinygrad_dl.op import Array
 from tinygrad_dl.ops.activation import softplus
 from tinygrad_dl.ops.dimensions import broadcast_tensors
 from tinygrad_dl.ops.elementwise import exp, log
@@ -39,6 +41,7 @@ def reduced(losses: Any, reduction: str) -> Tensor:
     return losses  # type: ignore[no-any-return]
 
 
+@composition
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """input / max(norm, eps), with the p-norm along a dimension.
 
@@ -52,6 +55,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
     return result
 
 
+@composition
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """sum(x1 * x2) / (max(norm(x1), eps) * max(norm(x2), eps)) along a dimension.
 
@@ -70,6 +74,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return result
 
 
+@composition
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps along the last dimension.
 
@@ -83,8 +88,9 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     return result
 
 
+@composition
 def cosine_embedding_loss(
-    input1: Tensor, input2: Tensor, target: Any, margin: float = 0.0, reduction: str = "mean"
+    input1: Tensor, input2: Tensor, target: Array, margin: float = 0.0, reduction: str = "mean"
 ) -> Tensor:
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1.
 
@@ -105,8 +111,9 @@ def cosine_embedding_loss(
     return reduced(where(target == 1, 1 - cos, apart), reduction)
 
 
+@composition
 def margin_ranking_loss(
-    input1: Tensor, input2: Tensor, target: Any, margin: float = 0.0, reduction: str = "mean"
+    input1: Tensor, input2: Tensor, target: Array, margin: float = 0.0, reduction: str = "mean"
 ) -> Tensor:
     """max(0, -target * (input1 - input2) + margin): target 1 wants input1 higher, -1 input2.
 
@@ -119,7 +126,8 @@ def margin_ranking_loss(
     return reduced(clamp_min(-target * (input1 - input2) + margin, 0.0), reduction)
 
 
-def hinge_embedding_loss(input: Tensor, target: Any, margin: float = 1.0, reduction: str = "mean") -> Tensor:
+@composition
+def hinge_embedding_loss(input: Tensor, target: Array, margin: float = 1.0, reduction: str = "mean") -> Tensor:
     """input where the target is 1, max(0, margin - input) where it is -1.
 
     >>> import tinygrad_dl as td
@@ -132,7 +140,8 @@ def hinge_embedding_loss(input: Tensor, target: Any, margin: float = 1.0, reduct
     return reduced(where(target != -1, input, 0.0) + where(target != 1, hinge, 0.0), reduction)
 
 
-def soft_margin_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
+@composition
+def soft_margin_loss(input: Tensor, target: Array, reduction: str = "mean") -> Tensor:
     """log(1 + exp(-target * input)), targets 1 and -1.
 
     >>> import tinygrad_dl as td
@@ -144,6 +153,7 @@ def soft_margin_loss(input: Tensor, target: Any, reduction: str = "mean") -> Ten
     return reduced(softplus(-target * input), reduction)
 
 
+@composition
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,
@@ -175,6 +185,7 @@ def triplet_margin_loss(
     return reduced(clamp_min(near - far + margin, 0.0), reduction)
 
 
+@composition
 def gaussian_nll_loss(
     input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:
@@ -205,6 +216,7 @@ def gaussian_nll_loss(
     return reduced(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
 
 
+@composition
 def poisson_nll_loss(
     input: Tensor,
     target: Tensor,

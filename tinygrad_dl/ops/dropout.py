@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.random import Generator, rng_of
 from tinygrad_dl.samples import array, drawn, error, real
@@ -50,6 +51,7 @@ def keep_factors(shape: tuple[int, ...], p: float, dtype: Any, generator: Genera
     return factors.reshape(shape)
 
 
+@composition
 def dropout(
     input: Tensor,
     p: float = 0.5,
@@ -113,6 +115,7 @@ def _drop_channels(
     return _dropped(name, input, channels, p, training, inplace, generator)
 
 
+@composition
 def dropout1d(
     input: Tensor,
     p: float = 0.5,
@@ -133,6 +136,7 @@ def dropout1d(
     return _drop_channels(input, 1, p, training, inplace, generator)
 
 
+@composition
 def dropout2d(
     input: Tensor,
     p: float = 0.5,
@@ -159,6 +163,7 @@ def dropout2d(
     return _drop_channels(input, 2, p, training, inplace, generator)
 
 
+@composition
 def dropout3d(
     input: Tensor,
     p: float = 0.5,

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, Arrays, op
 from tinygrad_dl.ops.joining import common
@@ -266,6 +267,7 @@ def _gradients(g: Any, operands: list[Any], equation: str) -> list[Any]:
 contracted.vjp(operands=_gradients)
 
 
+@composition
 def einsum(equation: Any, *operands: Any) -> Tensor:
     """The sum of products that an equation names, by Einstein's convention: `einsum("ij,jk->ik", a, b)` is `a @ b`.
 
@@ -333,6 +335,7 @@ def without_repeats(equation: str, tensors: list[Tensor]) -> tuple[str, list[Ten
     return ",".join(terms) + "->" + result, tensors
 
 
+@composition
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Tensor:
     """Products of `a` and `b` summed over pairs of dimensions: the last `dims` of `a` with the first of `b`.
 

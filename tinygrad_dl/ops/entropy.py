@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.loss import extent, naive, reduced, share
 from tinygrad_dl.ops.overload import overload
@@ -212,6 +213,7 @@ def _divergence_rule(g: Any, input: Any, target: Any, reduction: str, log_target
 
 
 @overload(binary_entropy, method=False)
+@composition
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
@@ -237,6 +239,7 @@ def binary_cross_entropy(
 
 
 @overload(logits_entropy, method=False)
+@composition
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -267,6 +270,7 @@ def binary_cross_entropy_with_logits(
 
 
 @overload(divergence, method=False)
+@composition
 def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """The Kullback-Leibler divergence, target * (log(target) - input): `input` holds logarithms.
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import alias
 from tinygrad_dl.ops.reduce import SMALLEST, add_up, kept, largest
@@ -170,8 +171,15 @@ def by_arguments(forms: tuple[Any, Any, Any], input: Any, dim: Any, keepdim: boo
     return along(input, dim, keepdim)
 
 
+@composition
 def max(
-    input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None, keepdims: bool = False
+    input: Array,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    other: Array | None = None,
+    axis: Any = None,
+    keepdims: bool = False,
 ) -> Any:
     """The largest element; along a dimension, the largest elements and their indices.
 
@@ -192,8 +200,15 @@ def max(
     return by_arguments((amax, maximum, max_dim), input, dim, keepdim, other)
 
 
+@composition
 def min(
-    input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None, keepdims: bool = False
+    input: Array,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    other: Array | None = None,
+    axis: Any = None,
+    keepdims: bool = False,
 ) -> Any:
     """The smallest element; along a dimension, the smallest elements and their indices.
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.attach import inplace_form
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.indexing import accumulate, index_, place, positions, survivors
 from tinygrad_dl.ops.shape import expand, normal_dim, reshape
@@ -172,8 +173,9 @@ scattered.vjp(
 )
 
 
+@composition
 def scatter(
-    input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None
+    input: Array, dim: int, index: Any, src: Array | None = None, *, value: Any = None, reduce: str | None = None
 ) -> Tensor:
     """A copy of `input` with out[i, index[i, j, k], k] = src[i, j, k] for dim 1, and so on.
 
@@ -237,7 +239,8 @@ def _scatter_add_src(g: Any, dim: int, index: Any, src_shape: tuple[int, ...]) -
 scatter_add.vjp(input=lambda g: g, index=None, src=_scatter_add_src)
 
 
-def take(input: Any, index: Any) -> Tensor:
+@composition
+def take(input: Array, index: Any) -> Tensor:
     """The elements of the flattened tensor at `index`, in the shape of `index`. Negative indices count from the end.
 
     >>> import tinygrad_dl as td
@@ -259,7 +262,8 @@ def _np_take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise")
     return take(a, indices) if axis is None else a[at(normal_dim(axis, a.ndim), as_array(indices))]
 
 
-def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Tensor:
+@composition
+def take_along_dim(input: Array, indices: Any, dim: int | None = None) -> Tensor:
     """`gather` that broadcasts the other dimensions and lets negative indices count from the end.
 
     >>> import tinygrad_dl as td

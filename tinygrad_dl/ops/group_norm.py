@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.dtypes import in_single
 from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
@@ -170,11 +171,12 @@ def _channel_sums(x: Any) -> Any:
 group_norm = normalize_groups
 
 
+@composition
 def instance_norm(
-    input: Any,
+    input: Array,
     running_mean: Tensor | None = None,
     running_var: Tensor | None = None,
-    weight: Any = None,
+    weight: Array | None = None,
     bias: Any = None,
     use_input_stats: bool = True,
     momentum: float = 0.1,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.activation import finish
 from tinygrad_dl.ops.overload import overload
@@ -33,7 +34,8 @@ clipped.vjp(input=lambda g, out, min_val, max_val: straight(keep(g, ~((out <= mi
 
 
 @overload(clipped, method=False)
-def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
+@composition
+def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
     """`input` cut off at `min_val` and `max_val`; the gradient on a bound is 0.
 
     Raises:
@@ -48,7 +50,8 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: b
     return finish(input, clipped(input, min_val, max_val), inplace, "hardtanh")
 
 
-def relu6(input: Any, inplace: bool = False) -> Any:
+@composition
+def relu6(input: Array, inplace: bool = False) -> Any:
     """`input` cut off at 0 and 6.
 
     >>> import tinygrad_dl as td
@@ -77,7 +80,8 @@ straight_sigmoid.vjp(input=lambda g, input: straight(keep(g / 6, (input > -3) & 
 
 
 @overload(straight_sigmoid, method=False)
-def hardsigmoid(input: Any, inplace: bool = False) -> Any:
+@composition
+def hardsigmoid(input: Array, inplace: bool = False) -> Any:
     """input / 6 + 1/2, cut off at 0 and 1.
 
     >>> import tinygrad_dl as td
@@ -106,7 +110,8 @@ straight_swish.vjp(input=lambda g, input: np.where(input >= 3, g, keep(g * (inpu
 
 
 @overload(straight_swish, method=False)
-def hardswish(input: Any, inplace: bool = False) -> Any:
+@composition
+def hardswish(input: Array, inplace: bool = False) -> Any:
     """input * hardsigmoid(input).
 
     >>> import tinygrad_dl as td
@@ -179,7 +184,8 @@ above.vjp(input=lambda g, input, threshold: straight(keep(g, ~(input <= threshol
 
 
 @overload(above, method=False)
-def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
+@composition
+def threshold(input: Array, threshold: float, value: float, inplace: bool = False) -> Any:
     """`input` where it is above the threshold, else `value`.
 
     >>> import tinygrad_dl as td

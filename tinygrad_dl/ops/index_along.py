@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.attach import inplace_form
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.gather import ROWS, at, require_in_range
 from tinygrad_dl.ops.indexing import accumulate, getitem, integers_first, plain_index, setitem, store, with_items
@@ -112,7 +113,8 @@ index_add.vjp(
 )
 
 
-def index_copy(input: Any, dim: int, index: Any, source: Any) -> Tensor:
+@composition
+def index_copy(input: Array, dim: int, index: Any, source: Any) -> Tensor:
     """A copy of `input` in which slice index[i] is slice i of `source`, along `dim`.
 
     >>> import tinygrad_dl as td
@@ -126,7 +128,8 @@ def index_copy(input: Any, dim: int, index: Any, source: Any) -> Tensor:
     return result
 
 
-def index_fill(input: Any, dim: int, index: Any, value: Any) -> Tensor:
+@composition
+def index_fill(input: Array, dim: int, index: Any, value: Any) -> Tensor:
     """A copy of `input` in which the slices along `dim` that `index` names are filled with `value`.
 
     >>> import tinygrad_dl as td
@@ -140,7 +143,8 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Tensor:
     return result
 
 
-def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
+@composition
+def index_put(input: Array, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
     """A copy of `input` with `values` at `input[indices]`: stored, or with `accumulate` added.
 
     >>> import tinygrad_dl as td
@@ -165,6 +169,7 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
 _accumulate = accumulate
 
 
+@composition
 def index_put_(self: Tensor, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
     """The in-place form of `index_put`: changes the tensor and returns it."""
     if accumulate:

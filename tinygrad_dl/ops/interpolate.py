@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.avg_pool import pool_average_to
 from tinygrad_dl.ops.resample import Choice, Plan, Product, Repeats, go_down, resample
@@ -138,8 +139,9 @@ resize.vjp(
 )
 
 
+@composition
 def interpolate(
-    input: Any,
+    input: Array,
     size: Any = None,
     scale_factor: Any = None,
     mode: str = "nearest",

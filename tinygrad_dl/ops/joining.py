@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import dtypes
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, Arrays, op
 from tinygrad_dl.ops.shape import expand, normal_dim, reshape, transpose
 from tinygrad_dl.samples import array, axis_of, error, one_of, real, reals
@@ -199,7 +200,8 @@ def _naive_split(input: np.ndarray, sizes: Any, dim: int) -> tuple[np.ndarray, .
     return tuple(np.split(input, list(cuts), dim))
 
 
-def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+@composition
+def chunk(input: Array, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` pieces of equal size (the last may be smaller) along `dim`, as in PyTorch. Views.
 
     >>> import tinygrad_dl as td
@@ -215,8 +217,9 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return result
 
 
+@composition
 def tensor_split(
-    input: Any, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: Any = None
+    input: Array, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: Any = None
 ) -> tuple[Tensor, ...]:
     """`indices_or_sections` pieces of nearly equal size, or pieces cut at the indices listed. Views.
 
@@ -272,6 +275,7 @@ def each_of(tensors: tuple[Any, ...], function: Callable[[Any], Any]) -> Any:
     return tuple(map(function, tensors[0] if len(tensors) == 1 else tensors))
 
 
+@composition
 def atleast_1d(*tensors: Any) -> Any:
     """The tensor with at least one dimension; of several, or of a sequence, a tuple.
 
@@ -284,6 +288,7 @@ def atleast_1d(*tensors: Any) -> Any:
     return each_of(tensors, lambda tensor: _at_least(1, tensor))
 
 
+@composition
 def atleast_2d(*tensors: Any) -> Any:
     """The tensor with at least two dimensions, the new ones in front; of several, or of a sequence, a tuple.
 
@@ -296,6 +301,7 @@ def atleast_2d(*tensors: Any) -> Any:
     return each_of(tensors, lambda tensor: _at_least(2, tensor))
 
 
+@composition
 def atleast_3d(*tensors: Any) -> Any:
     """The tensor with at least three dimensions: a vector in the middle one, a matrix in the first two.
 
@@ -312,6 +318,7 @@ def atleast_3d(*tensors: Any) -> Any:
     )
 
 
+@composition
 def hstack(tensors: Sequence[Any]) -> Tensor:
     """The tensors side by side: along the first dimension if they are 1-D, else along the second.
 
@@ -326,6 +333,7 @@ def hstack(tensors: Sequence[Any]) -> Tensor:
     return result
 
 
+@composition
 def vstack(tensors: Sequence[Any]) -> Tensor:
     """The tensors one below the other: along the first dimension, 1-D tensors as rows.
 
@@ -339,6 +347,7 @@ def vstack(tensors: Sequence[Any]) -> Tensor:
     return result
 
 
+@composition
 def dstack(tensors: Sequence[Any]) -> Tensor:
     """The tensors one behind the other: along the third dimension.
 
@@ -352,6 +361,7 @@ def dstack(tensors: Sequence[Any]) -> Tensor:
     return result
 
 
+@composition
 def column_stack(tensors: Sequence[Any]) -> Tensor:
     """The tensors side by side, 1-D ones as columns.
 
@@ -366,6 +376,7 @@ def column_stack(tensors: Sequence[Any]) -> Tensor:
     return result
 
 
+@composition
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """For each 1-D tensor a grid of its values, changing along its own dimension: read-only views.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.cross_entropy import check_targets, class_axis, class_weights, places, weights_of
 from tinygrad_dl.ops.loss import reduced
@@ -90,8 +91,9 @@ def _likelihood_rule(g: Any, target: Any, weight: Any, input_shape: Any, ignore_
 
 
 @overload(likelihood_loss, method=False)
+@composition
 def nll_loss(
-    input: Tensor, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
+    input: Tensor, target: Array, weight: Array | None = None, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
     """-input at the target class, averaged over the examples: `cross_entropy` of what `log_softmax` gives.
 

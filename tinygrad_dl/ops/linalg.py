@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.engine import unbroadcast
 from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
@@ -107,7 +108,8 @@ def _require_dims(what: str, expected: tuple[int, ...], *tensors: Any) -> None:
         raise RuntimeError(f"{what}: expected tensors with {expected} dimensions, got shapes {shapes}; see matmul")
 
 
-def mm(input: Any, mat2: Any) -> Tensor:
+@composition
+def mm(input: Array, mat2: Array) -> Tensor:
     """The product of two matrices, (n, k) and (k, m).
 
     >>> import tinygrad_dl as td
@@ -122,7 +124,8 @@ def mm(input: Any, mat2: Any) -> Tensor:
     return result
 
 
-def bmm(input: Any, mat2: Any) -> Tensor:
+@composition
+def bmm(input: Array, mat2: Array) -> Tensor:
     """The products of two batches of matrices, (b, n, k) and (b, k, m).
 
     >>> import tinygrad_dl as td
@@ -138,7 +141,8 @@ def bmm(input: Any, mat2: Any) -> Tensor:
     return result
 
 
-def mv(input: Any, vec: Any) -> Tensor:
+@composition
+def mv(input: Array, vec: Array) -> Tensor:
     """The product of a matrix (n, k) and a vector (k).
 
     >>> import tinygrad_dl as td
@@ -152,7 +156,8 @@ def mv(input: Any, vec: Any) -> Tensor:
     return result
 
 
-def dot(input: Any, other: Any) -> Tensor:
+@composition
+def dot(input: Array, other: Array) -> Tensor:
     """The sum of the products of two vectors' elements.
 
     >>> import tinygrad_dl as td
@@ -166,7 +171,8 @@ def dot(input: Any, other: Any) -> Tensor:
     return result
 
 
-def vdot(input: Any, other: Any) -> Tensor:
+@composition
+def vdot(input: Array, other: Array) -> Tensor:
     """`dot` with the complex conjugate of `input`.
 
     >>> import tinygrad_dl as td
@@ -180,7 +186,8 @@ def vdot(input: Any, other: Any) -> Tensor:
     return result
 
 
-def inner(input: Any, other: Any) -> Tensor:
+@composition
+def inner(input: Array, other: Array) -> Tensor:
     """Products summed over the last dimension of both.
 
     >>> import tinygrad_dl as td
@@ -195,7 +202,8 @@ def inner(input: Any, other: Any) -> Tensor:
     return tensordot(input, other, ([-1], [-1]))
 
 
-def outer(input: Any, vec2: Any) -> Tensor:
+@composition
+def outer(input: Array, vec2: Array) -> Tensor:
     """The matrix of all products of the elements of two vectors, (n) and (m): (n, m).
 
     >>> import tinygrad_dl as td
@@ -210,7 +218,8 @@ def outer(input: Any, vec2: Any) -> Tensor:
     return result
 
 
-def kron(input: Any, other: Any) -> Tensor:
+@composition
+def kron(input: Array, other: Array) -> Tensor:
     """The Kronecker product: each element of `input` times the whole of `other`, side by side.
 
     >>> import tinygrad_dl as td

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.samples import array, broadcasting, drawn, error, one_of, real
@@ -188,11 +189,12 @@ def warn_of_broadcasting(name: str, input: Any, target: Any) -> None:
             f"{name}: the input has shape {input.shape} and the target {target.shape}; they are broadcast, which is "
             f"likely not what was meant; give both the same shape, for example with squeeze() or unsqueeze()",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
 @overload(squared_error, method=False)
+@composition
 def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """The mean (or sum, or each) of (input - target) ** 2.
 
@@ -218,6 +220,7 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Ten
 
 
 @overload(absolute_error, method=False)
+@composition
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """The mean (or sum, or each) of |input - target|.
 
@@ -242,6 +245,7 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tens
 
 
 @overload(huber_error, method=False)
+@composition
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
@@ -263,6 +267,7 @@ def huber_loss(
     return result
 
 
+@composition
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """`huber_loss` with delta = beta, divided by beta; with beta = 0 it is `l1_loss`.
 

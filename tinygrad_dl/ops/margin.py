@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
+from tinygrad_dl.op import Array
 from tinygrad_dl.ops.activation import logsigmoid
 from tinygrad_dl.ops.distance import pairwise_distance, reduced
 from tinygrad_dl.ops.gather import gather
@@ -37,8 +39,9 @@ def indices(input: Tensor, target: Any, shape: tuple[int, ...], name: str) -> np
     return array
 
 
+@composition
 def multi_margin_loss(
-    input: Tensor, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean"
+    input: Tensor, target: Array, p: int = 1, margin: float = 1.0, weight: Array | None = None, reduction: str = "mean"
 ) -> Tensor:
     """sum(max(0, margin - input[target] + input[i])**p) / C over all other classes i.
 
@@ -73,7 +76,8 @@ def multi_margin_loss(
     return reduced(losses, reduction)
 
 
-def multilabel_margin_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
+@composition
+def multilabel_margin_loss(input: Tensor, target: Array, reduction: str = "mean") -> Tensor:
     """sum(max(0, 1 - input[j] + input[i])) / C over all classes j that an example has and all i that it has not.
 
     Args:
@@ -103,7 +107,10 @@ def multilabel_margin_loss(input: Tensor, target: Any, reduction: str = "mean") 
     return reduced(sum(where(wrap(pairs), short, 0.0), (-2, -1)) / count, reduction)
 
 
-def multilabel_soft_margin_loss(input: Tensor, target: Any, weight: Any = None, reduction: str = "mean") -> Tensor:
+@composition
+def multilabel_soft_margin_loss(
+    input: Tensor, target: Array, weight: Array | None = None, reduction: str = "mean"
+) -> Tensor:
     """-mean(target * logsigmoid(input) + (1 - target) * logsigmoid(-input)) over the classes, the last dimension.
 
     Args:
@@ -119,6 +126,7 @@ def multilabel_soft_margin_loss(input: Tensor, target: Any, weight: Any = None, 
     return reduced(mean(losses if weight is None else losses * weight, -1), reduction)
 
 
+@composition
 def triplet_margin_with_distance_loss(
     anchor: Tensor,
     positive: Tensor,

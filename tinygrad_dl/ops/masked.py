@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.attach import inplace_form
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.indexing import index_, setitem, store
 from tinygrad_dl.ops.selection import LARGE, select
@@ -66,7 +67,8 @@ masked_fill.vjp(
 )
 
 
-def masked_select(input: Any, mask: Any) -> Tensor:
+@composition
+def masked_select(input: Array, mask: Array) -> Tensor:
     """The elements where the mask holds, in one dimension. Both broadcast.
 
     >>> import tinygrad_dl as td
@@ -83,7 +85,8 @@ def masked_select(input: Any, mask: Any) -> Tensor:
     return result
 
 
-def masked_scatter(input: Any, mask: Any, source: Any) -> Tensor:
+@composition
+def masked_scatter(input: Array, mask: Array, source: Any) -> Tensor:
     """A copy of `input` whose elements where the mask holds are the first ones of `source`, in order.
 
     Raises:
@@ -103,6 +106,7 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Tensor:
     return result
 
 
+@composition
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Every element becomes `value`, a number or 0-d tensor, in place.
 
@@ -115,6 +119,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     return store(self, ..., value, "fill_")
 
 
+@composition
 def zero_(self: Tensor) -> Tensor:
     """Every element becomes 0, in place.
 
@@ -123,7 +128,8 @@ def zero_(self: Tensor) -> Tensor:
     return store(self, ..., 0, "zero_")
 
 
-def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+@composition
+def copy_(self: Tensor, src: Array, non_blocking: bool = False) -> Tensor:
     """The elements become those of `src`, broadcast and cast, in place.
 
     >>> import tinygrad_dl as td

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_dl.composition import composition
+from tinygrad_dl.op import Array
 from tinygrad_dl.ops.max_pool import max_pool_indices, pool_max
 from tinygrad_dl.ops.windows import check_dims, per_dim, sizes_of
 
@@ -45,8 +47,9 @@ def _with_indices(input: Any, options: Any, return_indices: bool) -> Any:
     return (out, max_pool_indices(input, options)) if return_indices else out
 
 
+@composition
 def max_pool1d(
-    input: Any,
+    input: Array,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -65,8 +68,9 @@ def max_pool1d(
     return _max_pool(input, 1, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@composition
 def max_pool2d(
-    input: Any,
+    input: Array,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -99,8 +103,9 @@ def max_pool2d(
     return _max_pool(input, 2, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@composition
 def max_pool3d(
-    input: Any,
+    input: Array,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
@@ -125,7 +130,8 @@ def _adaptive_max_pool(input: Any, dims: int, output_size: Any, return_indices: 
     return _with_indices(input, (sizes_of(name, input.shape, output_size, dims),), return_indices)
 
 
-def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+@composition
+def adaptive_max_pool1d(input: Array, output_size: Any, return_indices: bool = False) -> Any:
     """The maximum of each of `output_size` parts of (N, C, L) or (C, L). See `adaptive_max_pool2d`.
 
     >>> import tinygrad_dl as td
@@ -137,7 +143,8 @@ def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = Fal
     return _adaptive_max_pool(input, 1, output_size, return_indices)
 
 
-def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+@composition
+def adaptive_max_pool2d(input: Array, output_size: Any, return_indices: bool = False) -> Any:
     """The maximum of each part of (N, C, H, W) or (C, H, W) cut into `output_size` parts of about equal size.
 
     Args:
@@ -156,7 +163,8 @@ def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = Fal
     return _adaptive_max_pool(input, 2, output_size, return_indices)
 
 
-def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+@composition
+def adaptive_max_pool3d(input: Array, output_size: Any, return_indices: bool = False) -> Any:
     """The maximum of each part of (N, C, D, H, W) or (C, D, H, W). See `adaptive_max_pool2d`.
 
     >>> import tinygrad_dl as td

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import overload
@@ -225,9 +226,10 @@ embedding_rows.vjp(
 
 
 @overload(embedding_rows, method=False)
+@composition
 def embedding(
-    input: Any,
-    weight: Any,
+    input: Array,
+    weight: Array,
     padding_idx: int | None = None,
     max_norm: float | None = None,
     norm_type: float = 2.0,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import overload
@@ -197,7 +198,10 @@ def _blockwise_slope(g: np.ndarray, rows: np.ndarray, weight: Any, inverse: np.n
 
 
 @overload(normalize_rows, method=False)
-def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
+@composition
+def layer_norm(
+    input: Array, normalized_shape: Any, weight: Array | None = None, bias: Any = None, eps: float = 1e-5
+) -> Tensor:
     """(x - mean) / sqrt(variance + eps) * weight + bias, mean and variance over the last dimensions.
 
     Args:

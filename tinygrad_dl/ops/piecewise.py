@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.attach import inplace_form
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.activation import ZERO, finish, sigmoid
 from tinygrad_dl.ops.overload import alias, overload
@@ -45,7 +46,8 @@ leaky.vjp(input=lambda g, input, negative_slope: straight(passed(g, input > 0, g
 
 
 @overload(leaky, method=False)
-def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
+@composition
+def leaky_relu(input: Array, negative_slope: float = 0.01, inplace: bool = False) -> Any:
     """`input` where it is positive, negative_slope * input elsewhere.
 
     >>> import tinygrad_dl as td
@@ -146,7 +148,8 @@ exponential_linear.vjp(input=lambda g, input, alpha: exponential_slope(g, input,
 
 
 @overload(exponential_linear, method=False)
-def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
+@composition
+def elu(input: Array, alpha: float = 1.0, inplace: bool = False) -> Any:
     """`input` above 0, alpha * (exp(input) - 1) below.
 
     >>> import tinygrad_dl as td
@@ -178,7 +181,8 @@ scaled_elu.vjp(input=lambda g, input: exponential_slope(g * SELU_SCALE, input, S
 
 
 @overload(scaled_elu)
-def selu(input: Any, inplace: bool = False) -> Any:
+@composition
+def selu(input: Array, inplace: bool = False) -> Any:
     """scale * (`input` above 0, alpha * (exp(input) - 1) below), with the paper's two constants.
 
     >>> import tinygrad_dl as td
@@ -206,7 +210,8 @@ smooth_elu.vjp(input=lambda g, input, alpha: exponential_slope(g, input, 1.0, al
 
 
 @overload(smooth_elu)
-def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
+@composition
+def celu(input: Array, alpha: float = 1.0, inplace: bool = False) -> Any:
     """`input` above 0, alpha * (exp(input / alpha) - 1) below.
 
     >>> import tinygrad_dl as td
@@ -222,7 +227,8 @@ alias("selu_", inplace_form(selu, "selu_"))
 alias("celu_", inplace_form(celu, "celu_"))
 
 
-def glu(input: Any, dim: int = -1) -> Any:
+@composition
+def glu(input: Array, dim: int = -1) -> Any:
     """The first half along a dimension, times the sigmoid of the second.
 
     Raises:

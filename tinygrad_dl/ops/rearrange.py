@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.indexing import accumulate
 from tinygrad_dl.ops.shape import normal_dim
@@ -131,7 +132,8 @@ def _repeat_rule(g: Any, input_shape: tuple[int, ...], repeats: Any) -> Any:
 repeat.vjp(input=_repeat_rule)
 
 
-def tile(input: Any, dims: Any) -> Tensor:
+@composition
+def tile(input: Array, dims: Any) -> Tensor:
     """`repeat`, where missing numbers count as 1 in front. Also `t.tile(2, 2)`.
 
     >>> import tinygrad_dl as td
@@ -145,6 +147,7 @@ def tile(input: Any, dims: Any) -> Tensor:
     return result
 
 
+@composition
 def _method_tile(self: Tensor, *dims: Any) -> Tensor:
     """`td.tile`."""
     return tile(self, dims[0] if len(dims) == 1 else dims)
@@ -301,7 +304,8 @@ embed_diagonal.vjp(input=lambda g, offset, dim1, dim2: np.diagonal(g, offset, di
 NUMPY[np.diagonal] = lambda a, offset=0, axis1=0, axis2=1: diagonal(a, offset, axis1, axis2)
 
 
-def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+@composition
+def diag_embed(input: Array, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Square matrices, in dimensions `dim1` and `dim2`, with the last dimension of `input` on a diagonal.
 
     >>> import tinygrad_dl as td
@@ -322,7 +326,8 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> T
     return result
 
 
-def diag(input: Any, diagonal: int = 0) -> Tensor:
+@composition
+def diag(input: Array, diagonal: int = 0) -> Tensor:
     """The square matrix with a vector on its diagonal; of a matrix, the diagonal, copied.
 
     >>> import tinygrad_dl as td
@@ -343,7 +348,8 @@ def diag(input: Any, diagonal: int = 0) -> Tensor:
 _diagonal = diagonal
 
 
-def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Tensor:
+@composition
+def rot90(input: Array, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     """Rotated by 90 degrees `k` times, in the plane of two dimensions, from the first towards the second.
 
     >>> import tinygrad_dl as td
@@ -365,7 +371,8 @@ def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     return result
 
 
-def fliplr(input: Any) -> Tensor:
+@composition
+def fliplr(input: Array) -> Tensor:
     """`flip` along the second dimension.
 
     >>> import tinygrad_dl as td
@@ -379,7 +386,8 @@ def fliplr(input: Any) -> Tensor:
     return result
 
 
-def flipud(input: Any) -> Tensor:
+@composition
+def flipud(input: Array) -> Tensor:
     """`flip` along the first dimension.
 
     >>> import tinygrad_dl as td

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.dtypes import as_dtype, int64
 from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
@@ -277,7 +278,8 @@ def std_slope(g: Any, out: Any, input: Any, dim: Any, unbiased: Any, keepdim: bo
 std.vjp(input=std_slope)
 
 
-def var_mean(input: Any, dim: Any = None, *, correction: Any = 1, keepdim: bool = False) -> tuple[Any, Any]:
+@composition
+def var_mean(input: Array, dim: Any = None, *, correction: Any = 1, keepdim: bool = False) -> tuple[Any, Any]:
     """(var, mean) over the same dimensions.
 
     >>> import tinygrad_dl as td
@@ -289,7 +291,8 @@ def var_mean(input: Any, dim: Any = None, *, correction: Any = 1, keepdim: bool 
     return var(input, dim, None, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
-def std_mean(input: Any, dim: Any = None, *, correction: Any = 1, keepdim: bool = False) -> tuple[Any, Any]:
+@composition
+def std_mean(input: Array, dim: Any = None, *, correction: Any = 1, keepdim: bool = False) -> tuple[Any, Any]:
     """(std, mean) over the same dimensions.
 
     >>> import tinygrad_dl as td
@@ -351,7 +354,8 @@ def count_nonzero(input: Array, dim: Any = None) -> Array:
     return np.count_nonzero(input, tuple(dim) if type(dim) is list else dim)
 
 
-def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+@composition
+def nansum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The sum of the elements that are numbers.
 
     >>> import tinygrad_dl as td
@@ -363,7 +367,8 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     return sum(np.where(np.isnan(input), 0.0, input), dim, keepdim, dtype=dtype)
 
 
-def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+@composition
+def nanmean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The mean of the elements that are numbers.
 
     >>> import tinygrad_dl as td

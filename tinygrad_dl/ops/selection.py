@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.comparison import MISFIT
 from tinygrad_dl.ops.overload import alias, overload
@@ -182,7 +183,8 @@ where.vjp(
 )
 
 
-def where_method(self: Tensor, condition: Any, other: Any) -> Any:
+@composition
+def where_method(self: Tensor, condition: Any, other: Array) -> Any:
     """The tensor where the condition holds, `other` elsewhere: `td.where(condition, self, other)`."""
     return where(condition, self, other)
 
@@ -226,7 +228,8 @@ clamped.vjp(
 
 
 @overload(clamped, inplace=True)
-def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
+@composition
+def clamp(input: Array, min: Any = None, max: Any = None) -> Any:
     """Elements below `min` become `min`, those above `max` become `max`; bounds are numbers, tensors or None.
 
     The gradient passes where an element lies inside the bounds or on them, and goes to a bound elsewhere.
@@ -243,7 +246,8 @@ def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
     return clamped(input, min, max)
 
 
-def clamp_min(input: Any, min: Any) -> Any:
+@composition
+def clamp_min(input: Array, min: Any) -> Any:
     """Elements below `min` become `min`.
 
     >>> import tinygrad_dl as td
@@ -255,7 +259,8 @@ def clamp_min(input: Any, min: Any) -> Any:
     return clamped(input, min)
 
 
-def clamp_max(input: Any, max: Any) -> Any:
+@composition
+def clamp_max(input: Array, max: Any) -> Any:
     """Elements above `max` become `max`.
 
     >>> import tinygrad_dl as td

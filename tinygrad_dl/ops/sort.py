@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.gather import grid
 from tinygrad_dl.ops.indexing import accumulate
@@ -160,7 +161,8 @@ def argsort(input: Array, dim: int = -1, descending: bool = False, stable: bool 
     return order(input, normal_dim(dim, input.ndim), descending)
 
 
-def msort(input: Any) -> Tensor:
+@composition
+def msort(input: Array) -> Tensor:
     """The values in order along the first dimension.
 
     >>> import tinygrad_dl as td
@@ -224,7 +226,8 @@ def _naive_kth(input: np.ndarray, k: int, dim: int, keepdim: bool) -> Sorted:
 # -- where elements are ------------------------------------------------------------------------------
 
 
-def nonzero(input: Any, as_tuple: bool = False) -> Any:
+@composition
+def nonzero(input: Array, as_tuple: bool = False) -> Any:
     """The indices of the elements that are not zero: a tensor (count, ndim), or a tuple of one tensor a dimension.
 
     >>> import tinygrad_dl as td
@@ -240,7 +243,8 @@ def nonzero(input: Any, as_tuple: bool = False) -> Any:
     return wrap(np.argwhere(data))
 
 
-def argwhere(input: Any) -> Tensor:
+@composition
+def argwhere(input: Array) -> Tensor:
     """`nonzero`: the indices of the elements that are not zero, (count, ndim).
 
     >>> import tinygrad_dl as td
@@ -254,8 +258,9 @@ def argwhere(input: Any) -> Tensor:
     return result
 
 
+@composition
 def unique(
-    input: Any,
+    input: Array,
     sorted: bool = True,
     return_inverse: bool = False,
     return_counts: bool = False,
@@ -284,8 +289,9 @@ def unique(
     return tuple([wrap(each) for each in parts])
 
 
+@composition
 def searchsorted(
-    sorted_sequence: Any, input: Any, *, out_int32: bool = False, right: bool = False, side: str | None = None
+    sorted_sequence: Any, input: Array, *, out_int32: bool = False, right: bool = False, side: str | None = None
 ) -> Tensor:
     """Where the elements of `input` would be put in to keep the last dimension of `sorted_sequence` in order.
 
@@ -312,7 +318,8 @@ def searchsorted(
     return wrap(out)
 
 
-def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bool = False) -> Tensor:
+@composition
+def bucketize(input: Array, boundaries: Any, *, out_int32: bool = False, right: bool = False) -> Tensor:
     """The number of the interval between `boundaries`, a sorted 1-D tensor, in which each element lies.
 
     >>> import tinygrad_dl as td

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import dtypes
+from tinygrad_dl.composition import composition
 from tinygrad_dl.tensor import Tensor, wrap
 
 
+@composition
 def grid_anchors(
     grid: tuple[int, int],
     stride: float | tuple[float, float],

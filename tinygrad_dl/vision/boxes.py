@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_dl import dtypes
+from tinygrad_dl.composition import composition
 from tinygrad_dl.creation import as_tensor
+from tinygrad_dl.op import Array
 from tinygrad_dl.ops.joining import stack
 from tinygrad_dl.ops.sort import nonzero
 from tinygrad_dl.tensor import Tensor
@@ -36,7 +38,8 @@ def widened(boxes: Tensor) -> Tensor:
     return wide
 
 
-def box_area(boxes: Any) -> Tensor:
+@composition
+def box_area(boxes: Array) -> Tensor:
     """The areas of boxes: (x2 - x1) (y2 - y1).
 
     Args:
@@ -59,7 +62,8 @@ def box_area(boxes: Any) -> Tensor:
     return area
 
 
-def box_convert(boxes: Any, in_fmt: str, out_fmt: str) -> Tensor:
+@composition
+def box_convert(boxes: Array, in_fmt: str, out_fmt: str) -> Tensor:
     """Boxes in another form.
 
     Args:
@@ -96,7 +100,8 @@ def box_convert(boxes: Any, in_fmt: str, out_fmt: str) -> Tensor:
     return converted
 
 
-def clip_boxes_to_image(boxes: Any, size: tuple[int, int]) -> Tensor:
+@composition
+def clip_boxes_to_image(boxes: Array, size: tuple[int, int]) -> Tensor:
     """The parts of boxes that lie inside an image; those outside get no area.
 
     Args:
@@ -121,7 +126,8 @@ def clip_boxes_to_image(boxes: Any, size: tuple[int, int]) -> Tensor:
     return inside
 
 
-def remove_small_boxes(boxes: Any, min_size: float) -> Tensor:
+@composition
+def remove_small_boxes(boxes: Array, min_size: float) -> Tensor:
     """The positions of boxes whose sides are both `min_size` or longer.
 
     Args:

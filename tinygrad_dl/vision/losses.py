@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.creation import as_tensor
 from tinygrad_dl.modes import no_grad
+from tinygrad_dl.op import Array
 from tinygrad_dl.ops.entropy import binary_cross_entropy_with_logits
 from tinygrad_dl.tensor import Tensor
 from tinygrad_dl.vision.boxes import checked, widened
@@ -32,7 +34,8 @@ def reduced(loss: Tensor, reduction: str) -> Tensor:
     return one
 
 
-def generalized_box_iou_loss(boxes1: Any, boxes2: Any, reduction: str = "none", eps: float = 1e-7) -> Tensor:
+@composition
+def generalized_box_iou_loss(boxes1: Array, boxes2: Array, reduction: str = "none", eps: float = 1e-7) -> Tensor:
     """1 - generalized IoU of each box with its own partner.
 
     Args:
@@ -66,7 +69,8 @@ def distance_and_iou(one: Tensor, two: Tensor, eps: float) -> tuple[Tensor, Tens
     return 1 - iou + centre_distance(one, two) / (width * width + height * height + eps), iou
 
 
-def distance_box_iou_loss(boxes1: Any, boxes2: Any, reduction: str = "none", eps: float = 1e-7) -> Tensor:
+@composition
+def distance_box_iou_loss(boxes1: Array, boxes2: Array, reduction: str = "none", eps: float = 1e-7) -> Tensor:
     """1 - distance IoU of each box with its own partner.
 
     Args:
@@ -86,7 +90,8 @@ def distance_box_iou_loss(boxes1: Any, boxes2: Any, reduction: str = "none", eps
     return reduced(distance_and_iou(*matched(boxes1, boxes2), eps)[0], reduction)
 
 
-def complete_box_iou_loss(boxes1: Any, boxes2: Any, reduction: str = "none", eps: float = 1e-7) -> Tensor:
+@composition
+def complete_box_iou_loss(boxes1: Array, boxes2: Array, reduction: str = "none", eps: float = 1e-7) -> Tensor:
     """1 - complete IoU of each box with its own partner; the weight of the proportions has no gradient.
 
     Args:
@@ -111,8 +116,9 @@ def complete_box_iou_loss(boxes1: Any, boxes2: Any, reduction: str = "none", eps
     return reduced(loss + weight * difference, reduction)
 
 
+@composition
 def sigmoid_focal_loss(
-    inputs: Any, targets: Any, alpha: float = 0.25, gamma: float = 2, reduction: str = "none"
+    inputs: Array, targets: Array, alpha: float = 0.25, gamma: float = 2, reduction: str = "none"
 ) -> Tensor:
     """-a (1 - p)^gamma log p, p being the probability given to what is true: easy examples hardly count.
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.modes import no_grad
+from tinygrad_dl.op import Array
 from tinygrad_dl.ops.comparison import eq
 from tinygrad_dl.ops.elementwise import atan2
 from tinygrad_dl.ops.selection import maximum, minimum, where
@@ -67,7 +69,8 @@ def distance_overlap(one: Tensor, two: Tensor, eps: float) -> tuple[Tensor, Tens
     return iou - centre_distance(one, two) / diagonal, iou
 
 
-def box_iou(boxes1: Any, boxes2: Any) -> Tensor:
+@composition
+def box_iou(boxes1: Array, boxes2: Array) -> Tensor:
     """Intersection over union of all pairs: |A and B| / |A or B|, from 0 (apart) to 1 (equal).
 
     Args:
@@ -89,7 +92,8 @@ def box_iou(boxes1: Any, boxes2: Any) -> Tensor:
     return ratio(*intersection_and_union(*pairs(boxes1, boxes2)))
 
 
-def generalized_box_iou(boxes1: Any, boxes2: Any) -> Tensor:
+@composition
+def generalized_box_iou(boxes1: Array, boxes2: Array) -> Tensor:
     """IoU - (|C| - |A or B|) / |C| of all pairs, C being the smallest box around both: from -1 to 1.
 
     Unlike the IoU it has a gradient for boxes that are apart.
@@ -113,7 +117,8 @@ def generalized_box_iou(boxes1: Any, boxes2: Any) -> Tensor:
     return ratio(inter, union) - ratio(area - union, area)
 
 
-def distance_box_iou(boxes1: Any, boxes2: Any, eps: float = 1e-7) -> Tensor:
+@composition
+def distance_box_iou(boxes1: Array, boxes2: Array, eps: float = 1e-7) -> Tensor:
     """IoU - d^2 / c^2 of all pairs: d is the distance of the centres, c the diagonal of the smallest box around both.
 
     Args:
@@ -132,7 +137,8 @@ def distance_box_iou(boxes1: Any, boxes2: Any, eps: float = 1e-7) -> Tensor:
     return distance_overlap(*pairs(boxes1, boxes2), eps)[0]
 
 
-def complete_box_iou(boxes1: Any, boxes2: Any, eps: float = 1e-7) -> Tensor:
+@composition
+def complete_box_iou(boxes1: Array, boxes2: Array, eps: float = 1e-7) -> Tensor:
     """The distance IoU - a v of all pairs, v being how much the proportions differ, and a = v / (1 - IoU + v).
 
     The weight a is taken as a constant: no gradient goes through it.

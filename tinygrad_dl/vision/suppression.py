@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.creation import as_tensor
+from tinygrad_dl.op import Array
 from tinygrad_dl.ops.sort import argsort
 from tinygrad_dl.tensor import Tensor, wrap
 from tinygrad_dl.vision.boxes import checked, widened
@@ -14,7 +16,8 @@ from tinygrad_dl.vision.boxes import checked, widened
 Numbers = np.ndarray[Any, Any]
 
 
-def nms(boxes: Any, scores: Any, iou_threshold: float) -> Tensor:
+@composition
+def nms(boxes: Array, scores: Array, iou_threshold: float) -> Tensor:
     """The positions of the boxes that stay, by falling score: each discards those that overlap it too much.
 
     A box is discarded if its IoU with one that stays is greater than the threshold. Of equal scores the first counts
@@ -41,7 +44,8 @@ def nms(boxes: Any, scores: Any, iou_threshold: float) -> Tensor:
     return wrap(greedy(*arrays(boxes, scores), None, iou_threshold))
 
 
-def batched_nms(boxes: Any, scores: Any, idxs: Any, iou_threshold: float) -> Tensor:
+@composition
+def batched_nms(boxes: Array, scores: Array, idxs: Any, iou_threshold: float) -> Tensor:
     """`nms` for each class on its own: boxes of different classes do not discard each other.
 
     Args:
