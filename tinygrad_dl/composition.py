@@ -81,9 +81,7 @@ def explain(error: Exception, composed: Composition, values: tuple[Any, ...]) ->
     if arose_in_users_code(error):
         return error
     arguments = {n: v for n, v in zip(composed.names, values, strict=True) if n != "self" or composed.name[0].islower()}
-    return restated(
-        error, composed.function, composed.name, arguments, {**TENSOR_NAMES, **composed.body.__annotations__}
-    )
+    return restated(error, composed.body, composed.name, arguments, {**TENSOR_NAMES, **composed.body.__annotations__})
 
 
 # `self` of a method of Tensor has no annotation, in most.

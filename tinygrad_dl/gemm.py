@@ -49,7 +49,10 @@ def product(a: Any, b: Any, out: np.ndarray | None = None) -> Any:
             return multiply(b)
         with single:
             return multiply(b)
-    lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    try:
+        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    except ValueError:
+        return np.matmul(a, b, out=out)  # which refuses them as a product of matrices
     each = a.shape[-2] * a.shape[-1] * b.shape[-1]
     if each <= SMALL and math.prod(lead) * each < 2 * LARGE:
         return np.matmul(a, b, out=out)
