@@ -23,7 +23,7 @@ def check_half(call: Call, tally: Tally) -> None:
         return  # NumPy has no complex numbers of half precision
     with np.errstate(all="ignore"):
         for scale in SCALES:
-            half = call.map(lambda a, scale=scale: (a * scale).astype(float16))  # type: ignore[misc]
+            half = call.map(lambda a, scale=scale: np.asarray(a * scale, float16))  # type: ignore[misc]
             check_against_single(half, half.map(in_single), tally)
 
 
