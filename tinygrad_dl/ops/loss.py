@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.composition import composition
+from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.samples import array, broadcasting, drawn, error, one_of, real
@@ -91,7 +92,7 @@ def squared_error(input: Array, target: Array, reduction: str = "mean") -> Any:
     difference = input - target
     if reduction == "mean" and difference.ndim and difference.size:
         flat = difference.ravel("K")
-        return flat.dot(flat) / flat.size
+        return product(flat, flat) / flat.size
     return reduced(difference * difference, reduction)
 
 

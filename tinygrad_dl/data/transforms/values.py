@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.blas import single
 from tinygrad_dl.data.transforms.base import Transform, as_pair, fraction
 from tinygrad_dl.random import Generator, rng_of
 from tinygrad_dl.tensor import Tensor, as_array, wrap
@@ -114,7 +115,8 @@ class ColorJitter(Transform):
             return rng.uniform(*pair, (len(images), 1, 1, 1)).astype(values.dtype)
 
         def grey() -> np.ndarray:
-            found: np.ndarray = np.tensordot(np.asarray(GREY, values.dtype), values, (0, 1))[:, None]
+            with single:
+                found: np.ndarray = np.tensordot(np.asarray(GREY, values.dtype), values, (0, 1))[:, None]
             return found
 
         if self.brightness != (1, 1):
