@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 
 EXAMPLES := $(sort $(wildcard examples/[0-9]*.py))
 
-.PHONY: demo examples test lint types doctest parity pictures benchmark clean
+.PHONY: demo examples test lint types doctest parity fuzz pictures benchmark clean
 
 demo: $(VENV)/demo.stamp
 	$(RUN) examples/digits.py
@@ -16,7 +16,7 @@ examples: $(VENV)/examples.stamp
 	set -e; for example in $(EXAMPLES); do echo "== $$example"; $(RUN) $$example $(ARGS); done
 
 test: $(VENV)/dev.stamp
-	$(RUN) -m pytest -n auto --ignore=tests/parity
+	$(RUN) -m pytest -n auto --ignore=tests/parity --ignore=tests/fuzz
 
 lint: $(VENV)/dev.stamp
 	$(RUN) -m ruff check .
@@ -28,9 +28,15 @@ types: $(VENV)/dev.stamp
 doctest: $(VENV)/dev.stamp
 	$(RUN) -m pytest --doctest-modules tinygrad_dl
 
-# PyTorch is never a dependency: it is installed for these two targets alone.
+# PyTorch is never a dependency: it is installed for these three targets alone.
 parity: $(VENV)/torch.stamp
-	$(RUN) -m pytest -n auto tests/parity
+	$(RUN) -m pytest -n auto tests/parity tests/fuzz
+
+# Random programs in both libraries; prints the smallest of each kind that differs.
+N ?= 30000
+SEED ?= 0
+fuzz: $(VENV)/torch.stamp
+	cd tests && ../$(RUN) -m fuzz $(N) --seed $(SEED)
 
 benchmark: $(VENV)/torch.stamp
 	$(RUN) benchmarks/compare.py

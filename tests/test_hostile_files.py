@@ -87,10 +87,8 @@ def test_damage_is_noticed_or_harmless(tmp_path, suffix, content):
     whole = saved(tmp_path, suffix, content)
     right = flat(content)
     path = tmp_path / f"damaged{suffix}"
-    # Two at once may take away the one checksum of a safetensors file, and change what it was for.
-    most = 3 if suffix == ".npz" else 1
 
-    @given(changes=st.lists(CHANGES, min_size=1, max_size=most))
+    @given(changes=st.lists(CHANGES, min_size=1, max_size=3))
     @settings(max_examples=400)
     def check(changes):
         path.write_bytes(changed(whole, changes))
@@ -119,60 +117,6 @@ def test_every_cut_is_noticed(tmp_path, suffix):
     for end in range(0, len(whole), 7):
         path.write_bytes(whole[:end])
         refused(path)
-
-
-@pytest.mark.parametrize("suffix", SUFFIXES)
-def test_every_byte_counts_or_does_not_matter(tmp_path, suffix):
-    """One that made the directory's entry of one array swallow those of the next would go unseen by zipfile."""
-    whole = saved(tmp_path, suffix, CONTENT)
-    right = flat(CONTENT)
-    path = tmp_path / f"changed{suffix}"
-    for at in range(len(whole)):
-        changed_here = bytearray(whole)
-        changed_here[at] ^= 1 << at % 8
-        path.write_bytes(changed_here)
-        try:
-            found = td.load(path)
-        except ValueError as error:
-            assert str(path) in str(error)
-        else:
-            assert flat(found) == right, at
-
-
-def test_a_directory_that_leaves_out_a_member(tmp_path):
-    path = tmp_path / "a.npz"
-    whole = archive(path, ("a.npy", npy()), ("b.npy", npy())).read_bytes()
-    assert set(td.load(path)) == {"a", "b"}
-    first = whole.index(b"PK\x01\x02")
-    for at, length in ((30, b"\xff\x01"), (32, b"\xff\x01")):  # of the extra fields, of the comment
-        path.write_bytes(whole[: first + at] + length + whole[first + at + 2 :])
-        refused(path)
-    path.write_bytes(b"before" + whole)
-    refused(path)
-
-
-def test_an_archive_written_to_a_stream_is_read(tmp_path):
-    class Stream(io.RawIOBase):
-        def __init__(self):
-            self.parts = []
-
-        def writable(self):
-            return True
-
-        def write(self, part):
-            self.parts.append(bytes(part))
-            return len(part)
-
-    stream = Stream()
-    np.savez(stream, a=np.arange(3.0), b=np.ones((2, 2)))
-    (tmp_path / "a.npz").write_bytes(b"".join(stream.parts))
-    assert td.load(tmp_path / "a.npz")["a"].tolist() == [0.0, 1.0, 2.0]
-    stream = Stream()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("a.npy", npy())
-        file.writestr("b.npy", npy())
-    (tmp_path / "b.npz").write_bytes(b"".join(stream.parts))
-    assert set(td.load(tmp_path / "b.npz")) == {"a", "b"}
 
 
 # -- npz -----------------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import struct
 from collections.abc import Mapping
 from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
@@ -28,7 +27,6 @@ BFLOAT16 = "bfloat16"  # the metadata entry with the names of such arrays
 SHORTEST = 22  # bytes of an empty archive
 LOCAL = 30  # bytes before a member's name
 DENSEST = 1032  # bytes that deflate can make of one
-DESCRIPTORS = (12, 16, 20, 24)  # bytes of sizes and checksum after a member, of 4 or 8 bytes each, marked or not
 PIECE = 1 << 20
 
 
@@ -58,7 +56,7 @@ def read(file: IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     arrays: dict[str, np.ndarray] = {}
     with ZipFile(file) as archive:
         members = archive.infolist()
-        _check_places(file, members, archive.start_dir)
+        _check_places(members, archive.start_dir)
         for member in members:
             name = member.filename.removesuffix(".npy")
             if name in arrays:
@@ -77,24 +75,12 @@ def read(file: IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     return arrays, metadata
 
 
-def _check_places(file: IO[bytes], members: list[ZipInfo], end: int) -> None:
-    """Raises unless the members fill the file, one after the other, up to the directory.
-
-    Bytes that several share would hold more than the file; bytes of none belong to a member that a damaged directory
-    does not name any more.
-    """
-    places = {0}  # where the next may begin
-    for member in sorted(members, key=lambda member: member.header_offset):
-        start = member.header_offset
-        if start not in places:
-            raise ValueError(f"the member {member.filename!r} at byte {start}, not {min(places)}")
-        file.seek(start)
-        lengths = struct.unpack("<HH", file.read(LOCAL)[26:])  # of the name and of the extra fields
-        after = start + LOCAL + sum(lengths) + member.compress_size
-        # What was written to a stream has its sizes after its data.
-        places = {after + size for size in DESCRIPTORS} if member.flag_bits & 8 else {after}
-    if end not in places:
-        raise ValueError(f"the directory at byte {end}, where the members end at {min(places)}")
+def _check_places(members: list[ZipInfo], end: int) -> None:
+    """Raises unless every member has a part of the file to itself: one that many share holds more than the file."""
+    for member in sorted(members, key=lambda member: -member.header_offset):
+        if member.header_offset + LOCAL + len(member.orig_filename) + member.compress_size > end:
+            raise ValueError(f"the member {member.filename!r} in the place of another")
+        end = member.header_offset
 
 
 def _header(content: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

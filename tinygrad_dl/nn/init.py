@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import random
-from tinygrad_dl.blas import single
 from tinygrad_dl.composition import composition
 from tinygrad_dl.random import Generator
 from tinygrad_dl.tensor import Tensor
@@ -337,8 +336,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     if not rows * columns:
         return tensor
     drawn = random.gaussian((max(rows, columns), min(rows, columns)), np.float64, generator)
-    with single:
-        q, r = np.linalg.qr(drawn)
+    q, r = np.linalg.qr(drawn)
     q *= np.sign(np.diag(r))  # makes the distribution uniform
     return fill(tensor, (gain * (q if rows >= columns else q.T)).reshape(tensor.shape), "orthogonal_")
 

@@ -11,6 +11,7 @@ from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import alias, overload
 from tinygrad_dl.ops.rounding import trunc
 from tinygrad_dl.samples import array, broadcasting, error, real
+from tinygrad_dl.tensor import Tensor
 
 MISFIT = [error(ValueError, "broadcast", array(2), array(3))]
 NONZERO = real(0.31, 3.0)  # 3 / 0.3 is a whole number in one precision and not in another
@@ -35,7 +36,7 @@ def add(input: Array, other: Array, *, alpha: Any = 1) -> Any:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.add.html
     """
-    return plus(input, other) if alpha == 1 else plus(input, mul(other, alpha))
+    return plus(input, other) if alpha == 1 else plus(input, times_alpha(other, alpha))
 
 
 @op(
@@ -54,6 +55,11 @@ def minus(input: Array, other: Array) -> Array:
 minus.vjp(input=lambda g: g, other=lambda g: np.negative(g))
 
 
+def times_alpha(other: Any, alpha: Any) -> Any:
+    """alpha * other: a number of numbers, which then decides no dtype."""
+    return mul(other, alpha) if isinstance(other, Tensor | np.ndarray) else other * alpha
+
+
 @overload(minus, inplace=True)
 @composition
 def sub(input: Array, other: Array, *, alpha: Any = 1) -> Any:
@@ -65,7 +71,7 @@ def sub(input: Array, other: Array, *, alpha: Any = 1) -> Any:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.sub.html
     """
-    return minus(input, other) if alpha == 1 else minus(input, mul(other, alpha))
+    return minus(input, other) if alpha == 1 else minus(input, times_alpha(other, alpha))
 
 
 @op(np.multiply, operator="mul", inplace=True, inputs=broadcasting(real(), real()), errors=MISFIT)

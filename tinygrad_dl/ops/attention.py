@@ -81,9 +81,10 @@ def exponentials(query: Any, key: Any, mask: Any, is_causal: bool, scale: float 
     plain: Any = scores._data if isinstance(scores, Tensor) else scores
     if hidden is not None:
         plain = np.where(hidden, -np.inf, plain)
-        scores = np.where(hidden, np.zeros((), plain.dtype), scores)
     top = np.maximum.reduce(plain, -1, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, np.zeros((), plain.dtype)).astype(plain.dtype)
+    if hidden is not None:
+        scores = np.where(hidden, top, scores)  # so that what is hidden can't overflow
     e = np.exp(scores - top)
     return e if hidden is None else e * np.logical_not(hidden).astype(plain.dtype)
 

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_dl import dtypes
 from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
+from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.samples import array, broadcasting, complexes, error, one_of
 from tinygrad_dl.samples import real as real_tensor
 from tinygrad_dl.tensor import NUMPY, Tensor, as_array, wrap
@@ -215,9 +216,17 @@ def imag(input: Array) -> Any:
     return input.imag, input.dtype.kind
 
 
-@op(np.conjugate, inputs=[dict(input=complexes()), dict(input=real_tensor())])
-def conj(input: Array) -> Array:
-    """The complex conjugate.
+@op(np.conjugate, name="conj", method=False, inputs=[dict(input=complexes()), dict(input=real_tensor())])
+def conjugated(input: Array) -> Array:
+    """The op of `conj`."""
+
+
+conjugated.vjp(input=lambda g: np.conjugate(g))
+
+
+@overload(conjugated)
+def conj(input: Any) -> Any:
+    """The complex conjugate; a real tensor itself.
 
     >>> import tinygrad_dl as td
     >>> td.tensor([1 + 2j]).conj()
@@ -225,9 +234,7 @@ def conj(input: Array) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.conj.html
     """
-
-
-conj.vjp(input=lambda g: np.conjugate(g))
+    return input if isinstance(input, Tensor) and not input.is_complex() else conjugated(input)
 
 
 @op(

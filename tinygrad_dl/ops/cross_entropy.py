@@ -356,10 +356,7 @@ def _smoothed(target: Any, weight: Any, smoothing: float, input: Any) -> Any:
     return q if weight is None else q * class_weights(weight, input, "cross_entropy")
 
 
-probability_entropy.vjp(weight=None)
-
-
-@probability_entropy.joint_vjp("input", "target")
+@probability_entropy.joint_vjp("input", "target", "weight")
 def _probability_entropy_rule(
     g: Any,
     input: Any,
@@ -375,7 +372,7 @@ def _probability_entropy_rule(
     g = share(g, math.prod(input.shape) // input.shape[axis] if input.shape[axis] else 0, reduction)
     if reduction == "none":
         g = np.expand_dims(g, axis)
-    gx = gt = None
+    gx = gt = gw = None
     if needs[0]:
         q = _smoothed(target, weight, label_smoothing, input)
         gx = (np.exp(input - top - level) * np.add.reduce(q, axis, keepdims=True) - q) * g
@@ -383,7 +380,10 @@ def _probability_entropy_rule(
         gt = (level - (input - top)) * (g * (1 - label_smoothing))
         if weight is not None:
             gt = gt * class_weights(weight, input, "cross_entropy")
-    return gx, gt
+    if needs[2]:
+        gw = (level - (input - top)) * (_smoothed(target, None, label_smoothing, input) * g)
+        gw = np.sum(gw, axis=tuple(i for i in range(input.ndim) if i != axis))
+    return gx, gt, gw
 
 
 # -- the functions that users call -------------------------------------------------------------------

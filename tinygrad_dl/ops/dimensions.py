@@ -96,7 +96,7 @@ def t(input: Array) -> Tensor:
 
 @composition
 def adjoint(input: Array) -> Tensor:
-    """The last two dimensions exchanged, complex elements conjugated.
+    """The last two dimensions exchanged, complex elements conjugated; of a 0-d tensor only that.
 
     >>> import tinygrad_dl as td
     >>> td.adjoint(td.tensor([[1.0, 2.0], [3.0, 4.0]]))
@@ -105,7 +105,7 @@ def adjoint(input: Array) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.adjoint.html
     """
-    turned = _matrix_transpose(input)
+    turned = _matrix_transpose(input) if input.ndim else reshape(input, ())
     return turned.conj() if turned.is_complex() else turned
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.composition import composition
+from tinygrad_dl.dtypes import int64
 from tinygrad_dl.engine import unbroadcast
 from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
@@ -342,7 +343,7 @@ baddbmm.vjp(
     reference=lambda input: sum(input[i, i] for i in range(min(input.shape))) + 0 * np.sum(input),
 )
 def trace(input: Array) -> Array:
-    """The sum of a matrix's diagonal.
+    """The sum of a matrix's diagonal; of integers and bools as int64.
 
     >>> import tinygrad_dl as td
     >>> td.tensor([[1.0, 2.0], [3.0, 4.0]]).trace()
@@ -352,7 +353,7 @@ def trace(input: Array) -> Array:
     """
     if input.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, got shape {input.shape}; use diagonal(...).sum(-1) for batches")
-    return np.add.reduce(input.diagonal())
+    return np.add.reduce(input.diagonal(), dtype=int64 if input.dtype.kind in "biu" else None)
 
 
 trace.vjp(input=lambda g, input_shape: np.eye(*input_shape, dtype=g.dtype) * g)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.composition import composition
-from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.samples import array, broadcasting, drawn, error, one_of, real
@@ -92,7 +91,7 @@ def squared_error(input: Array, target: Array, reduction: str = "mean") -> Any:
     difference = input - target
     if reduction == "mean" and difference.ndim and difference.size:
         flat = difference.ravel("K")
-        return product(flat, flat) / flat.size
+        return flat.dot(flat) / flat.size
     return reduced(difference * difference, reduction)
 
 
@@ -175,7 +174,8 @@ def huber_error(input: Array, target: Array, reduction: str = "mean", delta: flo
 
 @huber_error.joint_vjp("input", "target")
 def _huber_rule(g: Any, input: Any, target: Any, reduction: str, delta: float, needs: Any) -> Any:
-    slope = np.minimum(np.maximum(input - target, -delta), delta)
+    distance = input - target
+    slope = np.where(np.absolute(distance) < delta, distance, np.sign(distance) * delta)
     gx = slope * share(g, extent(input.shape, target.shape), reduction)
     return gx, -gx if needs[1] else None
 

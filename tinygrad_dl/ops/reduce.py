@@ -190,7 +190,7 @@ def variance(x: np.ndarray, dim: Any, keepdim: bool, correction: Any) -> Any:
     n = count(x.shape, total.shape)
     distance = x - total * (1 / n if n else math.nan)
     out = add_up(np.square(distance), dim, keepdim)
-    return out / (n - correction) if n > correction else out * math.nan
+    return out / (n - correction) if n > correction else np.where(out > 0, out.dtype.type(math.inf), out * math.nan)
 
 
 def variance_slope(g: Any, x: Any, dim: Any, keepdim: bool, correction: Any) -> Any:
@@ -279,7 +279,9 @@ std.vjp(input=std_slope)
 
 
 @composition
-def var_mean(input: Array, dim: Any = None, *, correction: Any = 1, keepdim: bool = False) -> tuple[Any, Any]:
+def var_mean(
+    input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = 1
+) -> tuple[Any, Any]:
     """(var, mean) over the same dimensions.
 
     >>> import tinygrad_dl as td
@@ -288,11 +290,14 @@ def var_mean(input: Array, dim: Any = None, *, correction: Any = 1, keepdim: boo
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.var_mean.html
     """
+    dim, correction = options(dim, unbiased, correction)
     return var(input, dim, None, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
 @composition
-def std_mean(input: Array, dim: Any = None, *, correction: Any = 1, keepdim: bool = False) -> tuple[Any, Any]:
+def std_mean(
+    input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = 1
+) -> tuple[Any, Any]:
     """(std, mean) over the same dimensions.
 
     >>> import tinygrad_dl as td
@@ -301,6 +306,7 @@ def std_mean(input: Array, dim: Any = None, *, correction: Any = 1, keepdim: boo
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.std_mean.html
     """
+    dim, correction = options(dim, unbiased, correction)
     return std(input, dim, None, keepdim, correction=correction), mean(input, dim, keepdim)
 
 

@@ -115,7 +115,7 @@ class Product:
 def _along(matrix: Any, x: Any, dim: int) -> Any:
     count, size = matrix.shape
     if dim == -1:
-        return product(x.reshape(math.prod(x.shape[:-1]), size), matrix.T).reshape(*x.shape[:-1], count)
+        return x.reshape(math.prod(x.shape[:-1]), size).dot(matrix.T).reshape(*x.shape[:-1], count)
     last = math.prod(x.shape[dim + 1 :])
     out = product(matrix, x.reshape(math.prod(x.shape[:dim]), size, last))
     return out.reshape(*x.shape[:dim], count, *x.shape[dim + 1 :])
@@ -149,7 +149,7 @@ def go_down(x: Any, plan: Plan) -> Any:
     lead = x.shape[: x.ndim - plan.dims]
     if plan.one:
         size = math.prod(plan.sizes)
-        return plan.scaled(product(x.reshape(math.prod(lead), size), ones(size, x.dtype))).reshape(*lead, *plan.counts)
+        return plan.scaled(x.reshape(math.prod(lead), size).dot(ones(size, x.dtype))).reshape(*lead, *plan.counts)
 
     def work(out: Any, x: Any) -> None:
         for dim, each in enumerate(plan.maps, -plan.dims):

@@ -18,7 +18,6 @@ import math
 import numpy as np
 
 from tinygrad_dl.dtypes import float32
-from tinygrad_dl.gemm import product
 from tinygrad_dl.ops.conv_rows import SHARES, Frame, Job, Line, Piece, tiles_of
 from tinygrad_dl.ops.conv_shapes import Pads, Sizes, spatial
 from tinygrad_dl.threads import spread_products
@@ -82,7 +81,7 @@ def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, pads: Pads) -> np.nd
     lines = _lines(out, pads)
     job = Job(x, lines, BLOCK)
     o, c = weight.shape[:2]
-    kernels = product(transforms()[1], weight.reshape(o * c, KERNEL * KERNEL).T).reshape(-1, o, c)
+    kernels = transforms()[1].dot(weight.reshape(o * c, KERNEL * KERNEL).T).reshape(-1, o, c)
     kernels = np.ascontiguousarray(kernels.transpose(0, 2, 1))
     result = np.empty((len(x), o, *[line.number * TILE for line in lines]), x.dtype)
     tiles = tiles_of(result, lines)
@@ -128,5 +127,5 @@ def convolve_weight(x: np.ndarray, g: np.ndarray, pads: Pads) -> np.ndarray:
                 sums[share] += np.matmul(seen.swapaxes(1, 2), slopes)
 
     spread_products(work, shares)
-    total = product(transforms()[1].T, np.add.reduce(sums, axis=0).reshape(WINDOW * WINDOW, -1))
+    total = transforms()[1].T.dot(np.add.reduce(sums, axis=0).reshape(WINDOW * WINDOW, -1))
     return np.ascontiguousarray(total.reshape(KERNEL * KERNEL, c, o).transpose(2, 1, 0)).reshape(o, c, KERNEL, KERNEL)

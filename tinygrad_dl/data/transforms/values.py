@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.blas import single
 from tinygrad_dl.data.transforms.base import Transform, as_pair, fraction
 from tinygrad_dl.random import Generator, rng_of
 from tinygrad_dl.tensor import Tensor, as_array, wrap
@@ -115,8 +114,7 @@ class ColorJitter(Transform):
             return rng.uniform(*pair, (len(images), 1, 1, 1)).astype(values.dtype)
 
         def grey() -> np.ndarray:
-            with single:
-                found: np.ndarray = np.tensordot(np.asarray(GREY, values.dtype), values, (0, 1))[:, None]
+            found: np.ndarray = np.tensordot(np.asarray(GREY, values.dtype), values, (0, 1))[:, None]
             return found
 
         if self.brightness != (1, 1):

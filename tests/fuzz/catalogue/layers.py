@@ -1,0 +1,240 @@
+"""Convolutions, pools, norms and their like, as functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fuzz.catalogue.table import draws
+from fuzz.drawing import Writer
+from fuzz.programs import Name
+
+DOUBLES = ("float64", "float64", "float32")
+
+
+def images(w: Writer, dims: int, batch: bool = True, channels: int | None = None, least: int = 1) -> Name:
+    """(N, C, *sizes), or (C, *sizes)."""
+    lead = (w.int(0, 2) if w.chance(0.1) else w.int(1, 2),) if batch else ()
+    sizes = tuple(w.int(least, (7, 5, 4)[dims - 1]) for _ in range(dims))
+    shape = (*lead, channels or w.int(1, 3), *sizes)
+    return w.tensor("f", shape=shape, dtype=w.choice(DOUBLES))
+
+
+def kernel_of(w: Writer, x: Name, shape: tuple[int, ...]) -> Name:
+    """A weight of finite numbers: which zeros of the padding others meet depends on the way of computing."""
+    special, w.special = w.special, False
+    weight = w.tensor(shape=shape, dtype=w.dtype(x), where=lambda v: bool(v.isfinite().all()))
+    w.special = special
+    return weight
+
+
+def per_dim(w: Writer, dims: int, low: int, high: int) -> Any:
+    """One number, or one for each dimension."""
+    return w.int(low, high) if w.bool() else tuple(w.int(low, high) for _ in range(dims))
+
+
+def convolution(dims: int) -> Any:
+    def draw(w: Writer) -> Any:
+        groups = w.choice((1, 1, 2))
+        ins, outs = groups * w.int(1, 2), groups * w.int(1, 2)
+        x = images(w, dims, w.chance(0.8), ins, least=2)
+        weight = kernel_of(w, x, (outs, ins // groups, *(w.int(1, 3) for _ in range(dims))))
+        options = w.options(stride=lambda: per_dim(w, dims, 1, 3), dilation=lambda: per_dim(w, dims, 1, 2))
+        if w.bool():
+            options["padding"] = w.choice((w.int(0, 2), tuple(w.int(0, 2) for _ in range(dims)), "valid", "same"))
+        if options.get("padding") == "same":
+            options.pop("stride", None)
+        if groups > 1 or w.chance(0.1):
+            options["groups"] = groups
+        if w.bool():
+            options["bias"] = w.tensor(shape=(outs,), dtype=w.dtype(x))
+        return x, weight, options
+
+    return draw
+
+
+def transposed(dims: int) -> Any:
+    def draw(w: Writer) -> Any:
+        groups = w.choice((1, 1, 2))
+        ins, outs = groups * w.int(1, 2), w.int(1, 2)
+        x = images(w, dims, w.chance(0.8), ins)
+        weight = kernel_of(w, x, (ins, outs, *(w.int(1, 3) for _ in range(dims))))
+        options = w.options(
+            stride=lambda: w.int(1, 3),
+            dilation=lambda: w.int(1, 2),
+            padding=lambda: w.int(0, 1),
+            output_padding=lambda: w.int(0, 2),
+        )
+        options["groups"] = groups
+        if w.bool():
+            options["bias"] = w.tensor(shape=(outs * groups,), dtype=w.dtype(x))
+        return x, weight, options
+
+    return draw
+
+
+def pooling(dims: int, kind: str) -> Any:
+    def draw(w: Writer) -> Any:
+        x = images(w, dims, w.chance(0.8), least=2)
+        kernel = per_dim(w, dims, 1, 3)
+        least = kernel if isinstance(kernel, int) else min(kernel)
+        options = w.options(
+            stride=lambda: per_dim(w, dims, 1, 3), ceil_mode=w.bool, padding=lambda: w.int(0, least // 2)
+        )
+        if kind == "max":
+            options |= w.options(dilation=lambda: w.int(1, 2), return_indices=True)
+        else:
+            options |= w.options(count_include_pad=w.bool)
+            if dims > 1:
+                options |= w.options(divisor_override=3)
+        return x, kernel, options
+
+    return draw
+
+
+def adaptive(dims: int, kind: str) -> Any:
+    def draw(w: Writer) -> Any:
+        x = images(w, dims, w.chance(0.8))
+        return x, w.int(1, 4) if w.bool() else tuple(w.int(1, 4) for _ in range(dims))
+
+    return draw
+
+
+for n in (1, 2, 3):
+    draws(f"conv{n}d", weight=2)(convolution(n))
+    draws(f"conv_transpose{n}d")(transposed(n))
+    draws(f"max_pool{n}d")(pooling(n, "max"))
+    draws(f"avg_pool{n}d")(pooling(n, "avg"))
+    draws(f"adaptive_avg_pool{n}d", weight=0.6)(adaptive(n, "avg"))
+    draws(f"adaptive_max_pool{n}d", weight=0.6)(adaptive(n, "max"))
+
+
+@draws("unfold")
+def unfold(w: Writer) -> Any:
+    x = images(w, 2, w.chance(0.8), least=3)
+    return (
+        x,
+        per_dim(w, 2, 1, 2),
+        w.options(stride=lambda: per_dim(w, 2, 1, 2), padding=lambda: w.int(0, 1), dilation=lambda: w.int(1, 2)),
+    )
+
+
+@draws("fold")
+def fold(w: Writer) -> Any:
+    kernel, height, width, channels = w.int(1, 2), w.int(2, 4), w.int(2, 4), w.int(1, 2)
+    count = (height - kernel + 1) * (width - kernel + 1)
+    x = w.tensor("f", shape=(w.int(1, 2), channels * kernel * kernel, count), dtype=w.choice(DOUBLES))
+    return x, (height, width), kernel
+
+
+@draws("pad", weight=2)
+def pad(w: Writer) -> Any:
+    mode = w.choice(("constant", "constant", "reflect", "replicate", "circular"))
+    if mode == "constant":
+        x = w.tensor("fcib", least=1, size=100)
+        dims = w.int(1, w.ndim(x))
+        return x, [w.int(-1, 2) for _ in range(2 * dims)], *((("constant", w.choice((0, 1, 2)))) if w.bool() else ())
+    x = w.tensor("f", least=2, most=4, size=100)
+    dims = max(1, w.ndim(x) - 2 + w.int(0, 1))
+    return x, [w.int(-1 if w.chance(0.2) else 0, 2) for _ in range(2 * dims)], {"mode": mode}
+
+
+@draws("layer_norm", weight=1.5)
+def layer_norm(w: Writer) -> Any:
+    x = w.tensor("f", least=1)
+    shape = w.shape(x)[w.int(0, w.ndim(x) - 1) :]
+    options = w.options(eps=0.1)
+    if w.bool():
+        options["weight"] = w.tensor(shape=shape, dtype=w.dtype(x))
+        options |= w.options(bias=lambda: w.tensor(shape=shape, dtype=w.dtype(x)))
+    return x, shape, options
+
+
+def affine(w: Writer, x: Name, channels: int) -> dict[str, Any]:
+    if w.bool():
+        return {}
+    return {name: w.tensor(shape=(channels,), dtype=w.dtype(x)) for name in ("weight", "bias")}
+
+
+@draws("batch_norm")
+def batch_norm(w: Writer) -> Any:
+    x = w.tensor("f", least=2)
+    channels = w.shape(x)[1]
+    mean = w.new((channels,), w.dtype(x), layout=False)
+    mean = w.do(".clone", (w.do(".detach", (mean,)),))
+    var = w.do(".clone", (w.do(".detach", (w.new((channels,), w.dtype(x), 0.5, 2.0, layout=False),)),))
+    options = affine(w, x, channels) | {"training": w.bool()}
+    if w.chance(0.2) and options["training"]:
+        return x, None, None, options
+    return x, mean, var, options | w.options(momentum=0.3, eps=0.1)
+
+
+@draws("group_norm")
+def group_norm(w: Writer) -> Any:
+    groups = w.int(1, 2)
+    channels = groups * w.int(1, 2)
+    x = w.tensor("f", shape=(w.int(1, 2), channels, *(w.int(1, 3) for _ in range(w.int(0, 2)))))
+    return x, groups, affine(w, x, channels)
+
+
+@draws("instance_norm")
+def instance_norm(w: Writer) -> Any:
+    channels = w.int(1, 3)
+    x = w.tensor("f", shape=(w.int(1, 2), channels, *(w.int(1, 3) for _ in range(w.int(1, 2)))))
+    return x, affine(w, x, channels)
+
+
+@draws("glu")
+def glu(w: Writer) -> Any:
+    x = w.tensor("f", least=1)
+    even = [i for i, n in enumerate(w.shape(x)) if n % 2 == 0]
+    return x, w.choice(even) if even and w.chance(0.95) else w.dim(x)
+
+
+@draws("embedding")
+def embedding(w: Writer) -> Any:
+    rows = w.int(1, 4)
+    weight = w.tensor("f", shape=(rows, w.int(1, 3)))
+    index = w.indices(w.new_shape(0, 2), rows)
+    return index, weight, w.options(padding_idx=lambda: w.int(-rows, rows - 1))
+
+
+@draws("interpolate", weight=1.5)
+def interpolate(w: Writer) -> Any:
+    dims = w.int(1, 3)
+    x = images(w, dims)
+    modes = {
+        1: ("nearest", "linear", "area", "nearest-exact"),
+        2: ("nearest", "bilinear", "bicubic", "area", "nearest-exact"),
+    }
+    mode = w.choice(modes.get(dims, ("nearest", "trilinear", "area", "nearest-exact")))
+    options: dict[str, Any] = {"mode": mode}
+    if w.bool():
+        options["size"] = tuple(w.int(1, 5) for _ in range(dims)) if w.bool() else w.int(1, 5)
+    else:
+        options["scale_factor"] = w.choice((2, 0.5, 1.5, 2.0, 1.3))
+        options |= w.options(recompute_scale_factor=w.bool)
+    if mode in ("linear", "bilinear", "bicubic", "trilinear"):
+        options |= w.options(align_corners=w.bool)
+    return x, options
+
+
+@draws("pixel_shuffle")
+def pixel_shuffle(w: Writer) -> Any:
+    return w.tensor("fi", shape=(*w.choice(((), (2,))), 4 * w.int(1, 2), w.int(1, 3), w.int(1, 3))), 2
+
+
+@draws("pixel_unshuffle")
+def pixel_unshuffle(w: Writer) -> Any:
+    return w.tensor("fi", shape=(*w.choice(((), (2,))), w.int(1, 2), 2 * w.int(1, 2), 2 * w.int(1, 2))), 2
+
+
+@draws("channel_shuffle")
+def channel_shuffle(w: Writer) -> Any:
+    return w.tensor("f", shape=(w.int(1, 2), 4, *(w.int(1, 3) for _ in range(w.int(1, 2))))), 2
+
+
+@draws("dropout dropout1d dropout2d dropout3d", weight=0.2)
+def dropout(w: Writer) -> Any:
+    """Without chance: nothing is dropped, or nothing kept."""
+    x = w.tensor("f", least=2, most=3)
+    return (x, 0.5, False) if w.bool() else (x, 0.0, True)

@@ -1,0 +1,18 @@
+"""What both libraries have and no program draws, with the reason."""
+
+REASONS = {
+    "draws random numbers, which differ for the same seed": """bernoulli bernoulli_ multinomial normal normal_ rand
+        rand_like randint randn randn_like randperm random_ uniform_ Generator Dropout Dropout1d Dropout2d Dropout3d""",
+    "returns memory that was never written": "empty empty_like new_empty",
+    "is a setting of the process or of random numbers": """enable_grad get_default_dtype get_num_threads get_rng_state
+        inference_mode initial_seed is_grad_enabled is_inference_mode_enabled manual_seed no_grad set_default_dtype
+        set_grad_enabled set_num_threads set_rng_state""",
+    "reads or writes files, or shares memory with another library": "load save from_dlpack from_numpy numpy",
+    "is no op: a class, or a question about a tensor": """Tensor device cpu data_ptr element_size is_complex
+        is_contiguous is_floating_point size stride""",
+    "belongs to the backward pass, which follows every program": "backward register_hook retain_grad",
+    "is a dtype that NumPy does not have": "bfloat16",
+    "holds other modules or parameters": """Buffer Module ModuleDict ModuleList Parameter ParameterDict ParameterList
+        RNNBase Sequential Transformer TransformerDecoder TransformerEncoder""",
+}
+LEFT_OUT = {name: reason for reason, names in REASONS.items() for name in names.split()}

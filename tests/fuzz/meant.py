@@ -1,0 +1,149 @@
+"""The differences that are meant, as data, each with its reason. `docs/differences.md` says the same to users."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from fuzz.compare import Difference
+from fuzz.programs import Program
+
+
+@dataclass(frozen=True)
+class Meant:
+    """Differences of these kinds, where all that is given here fits.
+
+    Args:
+        reason: why it is meant.
+        kinds: what the difference's kind contains, one of several divided by spaces.
+        ops: ops of which the program has one; none for any program.
+        ours, theirs: patterns found in what the library gave or said.
+        nan: whether PyTorch's side must be no number.
+    """
+
+    reason: str
+    kinds: str
+    ops: str = ""
+    ours: str = ""
+    theirs: str = ""
+    nan: bool = False
+
+    def fits(self, program: Program, difference: Difference) -> bool:
+        ops = {step.op for step in program.steps}
+        return (
+            any(kind in difference.kind for kind in self.kinds.split())
+            and (not self.ops or bool(ops & set(self.ops.split())))
+            and bool(re.search(self.ours, difference.ours))
+            and bool(re.search(self.theirs, difference.theirs))
+            and (difference.nan or not self.nan)
+        )
+
+
+IN_PLACE_COMPARISONS = """eq_ ne_ not_equal_ lt_ le_ gt_ ge_ less_ less_equal_ greater_ greater_equal_
+logical_and_ logical_or_ logical_xor_ logical_not_"""
+
+MEANT = (
+    # What PyTorch refuses and we compute.
+    Meant(
+        "PyTorch has no kernel for the dtype",
+        "taken",
+        theirs="not implemented for|not (yet )?supported|non-complex|not support complex",
+    ),
+    Meant(
+        "PyTorch has no derivative",
+        "taken",
+        theirs="derivative for|is not differentiable|not support automatic diff|does not require grad",
+    ),
+    Meant(
+        "PyTorch's derivative fails where shapes or dtypes are mixed",
+        "taken",
+        theirs="doesn't match the broadcast shape|Could this error message be improved|INTERNAL ASSERT",
+    ),
+    Meant(
+        "a node saves what its rules read: nothing of it was changed",
+        "taken",
+        theirs="modified by an inplace operation",
+    ),
+    Meant("mixed dtypes are promoted", "taken", theirs="must have the same dtype|expected .* dtype|dtypes match"),
+    Meant("a complex number makes a complex tensor", "taken", "scalar_tensor", theirs="without overflow"),
+    Meant("a view may leave the graph on its own", "taken", "detach_"),
+    Meant("a 0-d tensor has one dimension of size 1", "taken", "repeat_interleave", theirs="Dimension out of range"),
+    Meant("groups of one value are 0", "taken", "GroupNorm group_norm", theirs="Expected more than 1 value"),
+    Meant(
+        "any layout is taken: what does not lie side by side is copied", "taken", "view_as_complex", theirs="stride 1"
+    ),
+    Meant(
+        "a window that covers more than all, with ceil_mode, sees what there is",
+        "taken",
+        "avg_pool1d avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d",
+        theirs="smaller than kernel size",
+    ),
+    Meant("a circle may be cut to nothing", "taken", "pad", theirs="empty dimension"),
+    Meant(
+        "of no targets there is a second gradient, too", "second taken", theirs="cannot reshape tensor of 0 elements"
+    ),
+    # What we refuse and PyTorch computes.
+    Meant("recording in-place changes of views is planned", "refused", ours="recording an in-place change of a view"),
+    Meant("another value was saved, and then changed in place", "refused", ours="changed in place afterwards"),
+    Meant(
+        "nothing is changed of a leaf, and still it is refused",
+        "refused",
+        "setitem",
+        ours="a leaf tensor that requires",
+    ),
+    Meant(
+        "a dropout of channels needs channels", "refused", "dropout1d dropout2d dropout3d", ours="expected an input of"
+    ),
+    Meant(
+        "no padding leaves a result of size 0", "refused", ours="gives a result of size|expected output_padding less"
+    ),
+    Meant(
+        "complex numbers are not cut to their real part", "refused", ours="complex values can't be stored in a tensor"
+    ),
+    Meant("spreads and norms of complex numbers want their parts", "refused", ours="reduce td.view_as_real"),
+    Meant("a condition is a bool", "refused", "where", ours="expected a condition of dtype bool"),
+    # Other values.
+    Meant(
+        "limits where PyTorch has no number: inf times a weight of 0",
+        "value",
+        "interpolate Upsample UpsamplingBilinear2d lerp kl_div scaled_dot_product_attention",
+        nan=True,
+    ),
+    Meant(
+        "formulas that do not overflow",
+        "value",
+        "soft_margin_loss SoftMarginLoss gelu GELU silu SiLU mish Mish",
+        nan=True,
+    ),
+    Meant("gradients of `hypot` at the origin are 0", "value", "hypot hypot_", nan=True),
+    Meant("second gradients at the origin are 0", "second", "atan2 arctan2 hypot norm pow ** pow_ **=", nan=True),
+    Meant("PyTorch rounds 1/6 to float32", "first plain second", "hardsigmoid Hardsigmoid hardswish Hardswish"),
+    Meant(
+        "PyTorch returns memory that was never written: no rows have no mean", "value", "multi_margin_loss", ours="nan"
+    ),
+    Meant(
+        "the slope of the loss as computed, with the logarithm clamped at -100",
+        "first plain second",
+        "binary_cross_entropy",
+        theirs="inf",
+    ),
+    Meant("PyTorch copies where the size stays, whatever the scale", "value", "interpolate Upsample"),
+    Meant("PyTorch cuts a threshold to an integer", "value", "threshold Threshold", ours=r"\bu?int\d+ \("),
+    Meant(
+        "gates are sigmoids of the accuracy of 1, not of their tails, which a quotient of two may show",
+        "value",
+        "LSTM LSTMCell GRU GRUCell",
+        ours="nan",
+    ),
+    Meant("the sign of a zero", "value", "reciprocal div / /= divide atan2 arctan2 pow **", theirs="inf", ours="inf"),
+    Meant("there is no complex number of half precision in NumPy", "dtype", theirs="complex32"),
+    # Whether there is a graph.
+    Meant("a comparison has no gradient, in place as elsewhere", "requires_grad kind", IN_PLACE_COMPARISONS),
+    Meant("an integer tensor never requires a gradient", "requires_grad", ours=r"\b(bool|u?int\d+) \("),
+    Meant("`unique` has no gradient, and PyTorch's raises when it is asked for", "requires_grad", "unique"),
+)
+
+
+def why_meant(program: Program, difference: Difference) -> str | None:
+    """The reason of a difference that is meant, or None."""
+    return next((meant.reason for meant in MEANT if meant.fits(program, difference)), None)

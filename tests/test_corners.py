@@ -1,0 +1,78 @@
+"""Corners of ops where a rule, a dtype or a limit is easily lost: the values are PyTorch's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+from tinygrad_dl.nn import functional as F
+
+
+def second_at(function, value):
+    """The second derivative at this number."""
+    x = td.tensor(value, dtype=td.float64, requires_grad=True)
+    (first,) = td.autograd.grad(function(x), x, create_graph=True)
+    return td.autograd.grad(first, x)[0].item()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [F.elu, F.selu, F.celu, lambda x: F.huber_loss(x, td.tensor(1.0, dtype=td.float64))],
+    ids=["elu", "selu", "celu", "huber_loss"],
+)
+def test_second_derivative_at_a_kink_is_zero(function):
+    assert second_at(function, 0.0) == 0.0
+
+
+def test_gradient_of_class_weights_where_targets_are_probabilities():
+    x, target = td.zeros(2, 2, dtype=td.float64), td.tensor([[1.0, 0.0], [0.5, 0.5]], dtype=td.float64)
+    weight = td.ones(2, dtype=td.float64, requires_grad=True)
+    F.cross_entropy(x, target, weight=weight, reduction="sum").backward()
+    np.testing.assert_allclose(weight.grad.numpy(), np.log(2) * np.array([1.5, 0.5]))
+
+
+def test_hidden_scores_do_not_overflow_in_a_recorded_pass():
+    query, key = td.tensor([[1e4], [1.0]], dtype=td.float64), td.tensor([[-1.0], [1.0]], dtype=td.float64)
+    value = td.ones(2, 1, dtype=td.float64, requires_grad=True)
+    mask = td.tensor([[True, False], [True, False]])
+    out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    (g,) = td.autograd.grad(out.sum(), value, create_graph=True)
+    assert g.tolist() == [[2.0], [0.0]]
+
+
+def test_variance_of_no_degrees_of_freedom():
+    assert td.var(td.tensor([1.0, 2.0]), correction=2).item() == np.inf
+    assert np.isnan(td.var(td.tensor([1.0, 1.0]), correction=2).item())
+    assert np.isnan(td.var(td.tensor([1.0])).item())
+
+
+def test_unbiased_for_both_results():
+    assert [t.item() for t in td.std_mean(td.tensor([1.0, 3.0]), unbiased=False)] == [1.0, 2.0]
+    assert [t.item() for t in td.var_mean(td.tensor([1.0, 3.0]), False)] == [1.0, 2.0]
+
+
+def test_trace_of_integers_is_int64():
+    found = td.trace(td.full((2, 2), 200, dtype=td.uint8))
+    assert found.dtype == td.int64 and found.item() == 400
+
+
+def test_complex_0d_takes_the_precision_of_floats_with_dimensions():
+    assert (td.ones(2) + td.tensor(1j, dtype=td.complex128)).dtype == td.complex64
+    assert (td.ones(2, dtype=td.float64) * td.tensor(1j, dtype=td.complex64)).dtype == td.complex128
+    assert (td.ones(2, dtype=td.int64) * td.tensor(1j, dtype=td.complex128)).dtype == td.complex128
+    assert (td.ones(()) + td.tensor(1j, dtype=td.complex128)).dtype == td.complex128
+
+
+def test_alpha_of_a_number_decides_no_dtype():
+    assert td.add(td.ones((), dtype=td.float16), True, alpha=0.5).dtype == td.float16
+
+
+def test_what_has_no_gradient_takes_half_precision_that_requires_one():
+    x = td.tensor([1.0, 2.0], dtype=td.float16, requires_grad=True)
+    assert x.isclose(x).tolist() == [True, True] and not x.isclose(x).requires_grad
+    assert x.allclose(x)
+
+
+def test_adjoint_of_a_0d_tensor():
+    assert td.tensor(1 + 2j).adjoint().item() == 1 - 2j
