@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.blas import single
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops import recurrent, unrolled
 from tinygrad_dl.ops.activation import sigmoid
@@ -140,16 +139,15 @@ def gru_layer(
     weight = weight_hh * scale
     hidden = recurrent.start(h0, steps, input, size)
     inner = np.empty((steps if keep else 1, size, batch), dtype)
-    h = hidden[0]
-    product = np.empty(gates.shape[1:], dtype)
-    by_sigmoids, by_inner = product[: 2 * size], product[2 * size :]
-    each = zip(
-        gates[:, : 2 * size], gates[:, :size], gates[:, size : 2 * size], gates[:, 2 * size :], hidden[1:], strict=True
-    )
-    with single:  # the steps are too small to be shared out
-        for t, (sigmoids, r, z, n, out) in enumerate(each):
-            q = inner[t if keep else 0]
-            np.dot(weight, h, product)
+    products = np.empty(gates.shape[1:], dtype)
+    blocks = gates[:, : 2 * size], gates[:, :size], gates[:, size : 2 * size], gates[:, 2 * size :], hidden[1:]
+
+    def work(own: Any) -> None:
+        h, product, kept, skip = hidden[0][own], products[own], inner[own], None if pad is None else pad[own]
+        by_sigmoids, by_inner = product[: 2 * size], product[2 * size :]
+        for t, (sigmoids, r, z, n, out) in enumerate(zip(*(block[own] for block in blocks), strict=True)):
+            q = kept[t if keep else 0]
+            np.matmul(weight, h, out=product)
             np.add(sigmoids, by_sigmoids, sigmoids)
             np.tanh(sigmoids, sigmoids)
             np.multiply(sigmoids, half, sigmoids)
@@ -161,11 +159,13 @@ def gru_layer(
             np.subtract(h, n, out)
             np.multiply(out, z, out)
             np.add(out, n, out)
-            if pad is not None:
-                np.copyto(out, h, where=pad[t])
+            if skip is not None:
+                np.copyto(out, h, where=skip[t])
             h = out
+
+    recurrent.for_sequences(work, steps, weight, batch)
     output = recurrent.steps_first(hidden[1:], reverse, pad, input.dtype)
-    last = h.T.astype(input.dtype, order="C")
+    last = hidden[-1].T.astype(input.dtype, order="C")
     return GRUResult(output, last), (gates, inner, hidden) if keep else None
 
 
@@ -222,19 +222,23 @@ def _gru_rule(
     if pad is not None:
         update = np.where(pad, 1, update)  # the state passes by the padding
         by_output *= ~pad
-    dh = g[1].T.astype(dtype, order="C")
+    state = g[1].T.astype(dtype, order="C")
     weight = np.ascontiguousarray(weight_hh.T, dtype)
-    product = np.empty(dh.shape, dtype)
-    parts = slopes.reshape(len(slopes), 4, *dh.shape)
-    each = zip(by_output, parts, slopes[:, size:], update, strict=True)
-    with single:  # the steps are too small to be shared out
+    products = np.empty(state.shape, dtype)
+    blocks = by_output, slopes.reshape(len(slopes), 4, *state.shape), slopes[:, size:], update
+
+    def work(own: Any) -> None:
+        dh, product = state[own], products[own]
+        each = zip(*(block[own] for block in blocks), strict=True)
         for given, part, by_hidden, stay in reversed(list(each)):
             np.add(dh, given, dh)
             np.multiply(part, dh, part)
             np.multiply(dh, stay, dh)
-            np.dot(weight, by_hidden, product)
+            np.matmul(weight, by_hidden, out=product)
             np.add(dh, product, dh)
+
+    recurrent.for_sequences(work, len(slopes), weight, state.shape[1])
     rows = recurrent.as_rows(slopes, reverse)
     by_input = np.concatenate((rows[size : 3 * size], rows[:size]))
     by_hidden = rows[size:]
-    return recurrent.gradients(by_input, by_hidden, (dh,), input, weight_ih, output, h0, pad, reverse, needs)
+    return recurrent.gradients(by_input, by_hidden, (state,), input, weight_ih, output, h0, pad, reverse, needs)

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.blas import single
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops import recurrent, unrolled
 from tinygrad_dl.ops.activation import sigmoid
@@ -150,19 +149,20 @@ def lstm_layer(
     gates, weight, room = _prepare(input, h0, weight_ih, weight_hh, bias, reverse)
     whole = room.shape[1] > size  # one product gives the gates; otherwise the input's part is in them already
     cells = recurrent.start(c0, steps if keep or pad is not None else 0, input, size)
-    c, half = cells[0], np.asarray(0.5, cells.dtype)
-    one, product = np.empty(c.shape, c.dtype), np.empty(gates.shape[1:], c.dtype)
-    hidden = room[:, :size]
-    new_cells = cells[1:] if len(cells) > 1 else itertools.repeat(c)
-    parts = gates.reshape(steps, 4, *c.shape)
-    blocks = gates, parts[:, :3], *(parts[:, k] for k in range(4))
-    each = zip(*blocks, room, hidden, new_cells, hidden[1:], strict=False)
-    with single:  # the steps are too small to be shared out
+    half, hidden = np.asarray(0.5, cells.dtype), room[:, :size]
+    ones, products = np.empty(cells.shape[1:], cells.dtype), np.empty(gates.shape[1:], cells.dtype)
+    parts = gates.reshape(steps, 4, *ones.shape)
+    blocks = gates, parts[:, :3], *(parts[:, k] for k in range(4)), room, hidden
+
+    def work(own: Any) -> None:
+        c, one, product, skip = cells[0][own], ones[own], products[own], None if pad is None else pad[own]
+        new_cells = cells[1:][own] if len(cells) > 1 else itertools.repeat(c)
+        each = zip(*(block[own] for block in blocks), new_cells, hidden[1:][own], strict=False)
         for t, (z, sigmoids, i, f, o, a, column, h, new, out) in enumerate(each):
             if whole:
-                np.dot(weight, column, z)
+                np.matmul(weight, column, out=z)
             elif t or h0 is not None:
-                np.dot(weight, h, product)
+                np.matmul(weight, h, out=product)
                 np.add(z, product, z)
             np.tanh(z, z)
             np.multiply(sigmoids, half, sigmoids)
@@ -172,12 +172,14 @@ def lstm_layer(
             np.add(new, one, new)
             np.tanh(new, out)
             np.multiply(out, o, out)
-            if pad is not None:
-                np.copyto(new, c, where=pad[t])
-                np.copyto(out, h, where=pad[t])
+            if skip is not None:
+                np.copyto(new, c, where=skip[t])
+                np.copyto(out, h, where=skip[t])
             c = new
+
+    recurrent.for_sequences(work, steps, weight, input.shape[1])
     output = recurrent.steps_first(hidden[1:], reverse, pad, input.dtype)
-    last = [state.T.astype(input.dtype, order="C") for state in (hidden[-1], c)]
+    last = [state.T.astype(input.dtype, order="C") for state in (hidden[-1], cells[-1])]
     return LSTMResult(output, *last), (gates, cells) if keep else None
 
 
@@ -252,12 +254,15 @@ def _lstm_rule(
     by_output = recurrent.features_first(g[0], reverse, dtype)
     if pad is not None:
         by_output *= ~pad
-    dh, dc = g[1].T.astype(dtype, order="C"), g[2].T.astype(dtype, order="C")
+    state, cell = g[1].T.astype(dtype, order="C"), g[2].T.astype(dtype, order="C")
     weight = np.ascontiguousarray(weight_hh.T, dtype)
-    one = np.empty(dh.shape, dtype)
-    parts = slopes.reshape(len(slopes), 4, *dh.shape)
-    each = zip(by_output, slopes, parts[:, :3], parts[:, 3], through, forget, strict=True)
-    with single:  # the steps are too small to be shared out
+    ones = np.empty(state.shape, dtype)
+    parts = slopes.reshape(len(slopes), 4, *state.shape)
+    blocks = by_output, slopes, parts[:, :3], parts[:, 3], through, forget
+
+    def work(own: Any) -> None:
+        dh, dc, one, skip = state[own], cell[own], ones[own], None if pad is None else pad[own]
+        each = zip(*(block[own] for block in blocks), strict=True)
         for t, (given, dz, to_cell, to_output, between, stay) in reversed(list(enumerate(each))):
             np.add(dh, given, dh)
             np.multiply(between, dh, one)
@@ -265,11 +270,13 @@ def _lstm_rule(
             np.multiply(to_cell, dc, to_cell)
             np.multiply(to_output, dh, to_output)
             np.multiply(dc, stay, dc)
-            if pad is not None:
-                np.multiply(dh, pad[t], one)
+            if skip is not None:
+                np.multiply(dh, skip[t], one)
             if t or needs[1]:
-                np.dot(weight, dz, dh)
-                if pad is not None:
+                np.matmul(weight, dz, out=dh)
+                if skip is not None:
                     np.add(dh, one, dh)
+
+    recurrent.for_sequences(work, len(slopes), weight, state.shape[1])
     rows = recurrent.as_rows(slopes, reverse)
-    return recurrent.gradients(rows, rows, (dh, dc), input, weight_ih, output, h0, pad, reverse, needs)
+    return recurrent.gradients(rows, rows, (state, cell), input, weight_ih, output, h0, pad, reverse, needs)

@@ -7,6 +7,7 @@ is fastest. Time runs forwards inside: a reversed layer turns it at the boundary
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from tinygrad_dl.gemm import product
 from tinygrad_dl.ops.reduce import ones
 from tinygrad_dl.samples import drawn, one_of, real
-from tinygrad_dl.threads import spread
+from tinygrad_dl.threads import spread, spread_products
 
 GRAIN = 2**16  # elements of a copy that are worth a thread
 FEW, WIDE = 32, 1  # a step's product takes in the input: from so many examples on, up to so many times the state's size
@@ -182,6 +183,19 @@ def moved(source: Any, target: Any) -> Any:
 def grain(size: int) -> int:
     """How many steps of so many elements are worth a thread."""
     return max(1, GRAIN // max(1, size))
+
+
+FEWEST = 8  # sequences that a thread has at least: with fewer a step's product takes hardly less time
+WORTH = 2**22  # multiplications at all steps together, from which on sequences are shared out
+
+
+def for_sequences(work: Callable[[Any], None], steps: int, weight: Any, batch: int) -> None:
+    """Calls `work` with indices of ranges of the batch, the last dimension: a thread goes through all steps of its own.
+
+    A step alone is too small to be shared out, and each step needs the one before.
+    """
+    least = max(FEWEST, WORTH // max(1, steps * weight.size))
+    spread_products(lambda start, stop: work((..., slice(start, stop))), batch, least)
 
 
 # -- backward --------------------------------------------------------------------------------------------

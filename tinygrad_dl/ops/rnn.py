@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.blas import single
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops import recurrent, unrolled
 from tinygrad_dl.samples import array, drawn, error, one_of, real
@@ -162,22 +161,26 @@ def rnn_layer(
     bias = None if bias_ih is None else (bias_ih + bias_hh)[:, None]
     hidden = recurrent.project(input, weight_ih, bias, reverse)
     weight = weight_hh.astype(dtype, order="C", copy=False)
-    h = recurrent.start(h0, 0, input, len(weight_hh))[0]
-    product = np.empty(h.shape, dtype)
+    first = recurrent.start(h0, 0, input, len(weight_hh))[0]
+    products = np.empty(first.shape, dtype)
     zero = np.zeros((), dtype)
-    with single:  # the steps are too small to be shared out
-        for t, out in enumerate(hidden):
-            np.dot(weight, h, product)
+
+    def work(own: Any) -> None:
+        h, product, skip = first[own], products[own], None if pad is None else pad[own]
+        for t, out in enumerate(hidden[own]):
+            np.matmul(weight, h, out=product)
             np.add(out, product, out)
             if nonlinearity == "tanh":
                 np.tanh(out, out)
             else:
                 np.maximum(out, zero, out=out)
-            if pad is not None:
-                np.copyto(out, h, where=pad[t])
+            if skip is not None:
+                np.copyto(out, h, where=skip[t])
             h = out
+
+    recurrent.for_sequences(work, steps, weight, input.shape[1])
     output = recurrent.steps_first(hidden, reverse, pad, input.dtype)
-    last = h.T.astype(input.dtype, order="C")
+    last = (hidden[-1] if steps else first).T.astype(input.dtype, order="C")
     return RNNResult(output, last), (hidden,) if keep else None
 
 
@@ -205,15 +208,19 @@ def _rnn_rule(
     if pad is not None:
         slopes *= ~pad
         by_output *= ~pad
-    dh = g[1].T.astype(hidden.dtype, order="C")
+    state = g[1].T.astype(hidden.dtype, order="C")
     weight = np.ascontiguousarray(weight_hh.T, hidden.dtype)
-    with single:  # the steps are too small to be shared out
-        for t in range(len(hidden) - 1, -1, -1):
-            np.add(dh, by_output[t], dh)
-            np.multiply(slopes[t], dh, slopes[t])
-            past = None if pad is None else dh * pad[t]
-            np.dot(weight, slopes[t], dh)
+
+    def work(own: Any) -> None:
+        dh, skip = state[own], None if pad is None else pad[own]
+        for t, (given, slope) in reversed(list(enumerate(zip(by_output[own], slopes[own], strict=True)))):
+            np.add(dh, given, dh)
+            np.multiply(slope, dh, slope)
+            past = None if skip is None else dh * skip[t]
+            np.matmul(weight, slope, out=dh)
             if past is not None:
                 np.add(dh, past, dh)
+
+    recurrent.for_sequences(work, len(hidden), weight, state.shape[1])
     rows = recurrent.as_rows(slopes, reverse)
-    return recurrent.gradients(rows, rows, (dh,), input, weight_ih, output, h0, pad, reverse, needs)
+    return recurrent.gradients(rows, rows, (state,), input, weight_ih, output, h0, pad, reverse, needs)
