@@ -14,14 +14,19 @@ from tinygrad_dl.samples import BroadcastingCase, Real, Reals
 from tinygrad_dl.testing.call import Call
 from tinygrad_dl.testing.strategies import arguments
 
-LONG = 6  # inputs with long dimensions for each case
+LONG = 6  # inputs with long dimensions of an op with one case
 LARGE = {30.0: 2, 300.0: 2, 1000.0: 5}  # magnitudes, and inputs of each; exp of the last overflows in float64
 MORE = 4  # how often to draw again while a tensor was never repeated
 
 
 def default_examples(op: Op) -> int:
     """Enough inputs to meet every case."""
-    return 30 + 10 * (len(op.cases) - 1)
+    return for_cases(30, op)
+
+
+def for_cases(count: int, op: Op) -> int:
+    """So many inputs of an op with one case, and a third as many for each further one."""
+    return count + count // 3 * (len(op.cases) - 1)
 
 
 def for_examples(
@@ -53,11 +58,11 @@ def for_examples(
         use(call)
 
     draw(chosen, arguments(op), use_and_note)
-    few = settings(chosen, max_examples=min(chosen.max_examples, LONG * len(op.cases)))
+    few = settings(chosen, max_examples=min(chosen.max_examples, for_cases(LONG, op)))
     draw(few, arguments(op, long=True), use_and_note)
     if use_large is not None and has_no_limits(op):
         for scale, count in LARGE.items():
-            some = settings(chosen, max_examples=min(chosen.max_examples, count * len(op.cases)))
+            some = settings(chosen, max_examples=min(chosen.max_examples, for_cases(count, op)))
             draw(some, arguments(op, scale=scale), use_large)
     again = settings(chosen, derandomize=False)
     for turn in range(MORE if max_examples is None else 0):
