@@ -159,7 +159,8 @@ def main() -> None:
     figure, (left, middle, right) = viz.figure(1, 3, title="Logistic regression on breast cancer data")
     bars = left.barh(list(times), list(times.values()), color="#0072b2")
     left.bar_label(bars, [f"{t:.3f} ms" for t in times.values()], padding=3)
-    left.set(xscale="log", xlabel="ms for one gradient", xlim=(0.005, 50), title="The same gradient, three ways")
+    viz.log_scale(left, x=True)
+    left.set(xlabel="ms for one gradient", xlim=(0.005, 50), title="The same gradient, three ways")
     left.invert_yaxis()
     curves = {f"rate {rate:g}": costs for rate, (costs, _, _) in found.items()}
     viz.plot_curves(curves, ylabel="cross-entropy", ax=middle)

@@ -157,7 +157,7 @@ def measure(model: nn.Module, seed: int, size: int = 100) -> Result:
 
 
 def main() -> None:
-    options = show.options(__doc__)
+    options = show.options(__doc__, "one seed and a sixth of the steps, before the plain network has learnt the noise")
     steps, seeds = (700, [options.seed]) if options.quick else (4000, range(options.seed, options.seed + 5))
     models, rows = {}, []
     for name, way in WAYS.items():

@@ -183,7 +183,8 @@ def main() -> None:
     viz.plot_curves(
         {"test": [scores[b][1] for b in sizes]}, x=sizes, xlabel="size of the batch", ylabel="accuracy", ax=right
     )
-    right.set(title="200 training images, by size of the batch", xscale="log")
+    right.set(title="200 training images, by size of the batch")
+    viz.log_scale(right, x=True)
     show.save(figure, options, "10_batch_normalisation.png")
 
 

@@ -247,12 +247,15 @@ def draw_trials(ax: Any, study: optuna.Study, y: str, marker: str, label: str) -
     losses = np.array([trial.value for trial in study.trials])
     places = [[trial.params[name] for trial in study.trials] for name in ("lr", y)]
     ax.scatter(*places, s=10 + 120 * (1 - losses / WORST) ** 3, marker=marker, alpha=0.6, label=label)
-    ax.set(xscale="log", yscale="log", xlabel="learning rate")
-    ax.legend(frameon=False, fontsize=8, loc="lower left")
+    viz.log_scale(ax, x=True, y=True)
+    ax.set(xlabel="learning rate")
+    viz.legend(ax)
 
 
 def main() -> None:
-    options = show.options(__doc__, worker="", number=0, dies="False")
+    options = show.options(
+        __doc__, "one search of each kind, and no turn of the rate", worker="", number=0, dies="False"
+    )
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if options.worker:
         work(Path(options.worker), options.number, options.dies == "True")
@@ -325,7 +328,7 @@ def main() -> None:
         axes[0, 1].bar(places + shift, 100 * drawn[log][0], 0.4, hatch=hatch, edgecolor="white", label=label)
     axes[0, 1].set_xticks(places, ends, rotation=20)
     axes[0, 1].set(ylabel="% of draws", title="Rates from [0.0001, 1]")
-    axes[0, 1].legend(frameon=False, fontsize=8)
+    viz.legend(axes[0, 1])
     coarse = momentum_search(data, 100 * seed, trials, epochs)
     box = around_the_best(coarse)
     draw_trials(axes[0, 2], coarse, "rest", "o", "coarse")
@@ -341,10 +344,10 @@ def main() -> None:
     for worker, marker in zip(range(processes), "os^", strict=False):
         own = [trial for trial in complete if trial.user_attrs["worker"] == worker]
         axes[1, 2].plot([t.number for t in own], [t.value for t in own], marker, label=f"process {worker + 1}")
-    axes[1, 2].axvline(lost, color="#333333", linestyle=":", linewidth=1)
-    axes[1, 2].annotate("killed", (lost, WORST), (4, 0), textcoords="offset points", fontsize=8, va="top")
-    axes[1, 2].set(xlabel="trial", ylabel="dev loss", yscale="log", title="Caviar: the first process is killed")
-    axes[1, 2].legend(frameon=False, fontsize=8)
+    axes[1, 2].axvline(lost, color="#333333", linestyle=":", linewidth=1, label="process 1 is killed")
+    viz.log_scale(axes[1, 2], y=True)
+    axes[1, 2].set(xlabel="trial", ylabel="dev loss", title="Caviar: the first process is killed")
+    viz.legend(axes[1, 2])
     show.save(figure, options, "12_hyperparameters.png")
 
 

@@ -146,7 +146,7 @@ def diagnosis(train: float, dev: float, floor: float) -> str:
 
 
 def main() -> None:
-    options = show.options(__doc__)
+    options = show.options(__doc__, "a few draws and short training leave the size of each error to chance")
     quick = options.quick
     methods = list(METHODS)[:4:2] if quick else list(METHODS)
     repeats, sets, steps = (2, 4, 100) if quick else (20, 30, 300)
@@ -186,8 +186,11 @@ def main() -> None:
         ax.plot([100 * errors.mean()], [place], "|", color="#333333", markersize=18, markeredgewidth=2)
     ax.axvline(0, color="#333333", linewidth=1)
     ax.set_yticks(range(len(estimates)), list(estimates))
-    ax.invert_yaxis()
-    ax.set(xlabel="estimate - truth, in points (bar: mean)", title="Estimates of the accuracy")
+    ax.set(
+        ylim=(len(estimates) - 0.5, -0.5),
+        xlabel="estimate - truth, in points (bar: mean)",
+        title="Estimates of the accuracy",
+    )
     for (name, terms), ax in zip(measured.items(), (axes[0, 1], None, axes[0, 2], axes[1, 0], axes[1, 1]), strict=True):
         if ax is None:
             continue
@@ -196,7 +199,7 @@ def main() -> None:
         ax.plot(terms["x"], mean, "-", color="#0072b2", label="mean of all fits, and their spread")
         ax.plot(terms["x"], curve(terms["x"][:, None]), "--", color="#333333", label="truth")
         ax.set(title=name, ylim=(-3, 3))
-    axes[0, 1].legend(frameon=False, fontsize=8, loc="upper left")
+    viz.legend(axes[0, 2])
     ax, left = axes[1, 2], np.zeros(len(measured))
     for term, colour, hatch in (("bias^2", "#0072b2", "///"), ("variance", "#e69f00", "..."), ("noise", "#cccccc", "")):
         values = [terms[term.removesuffix("^2")] for terms in measured.values()]
@@ -204,7 +207,7 @@ def main() -> None:
         left += values
     ax.invert_yaxis()
     ax.set(xlabel="squared error", title="Bias^2 + variance + noise")
-    ax.legend(frameon=False, fontsize=8)
+    viz.legend(ax)
     show.save(figure, options, "13_data_splits.png")
 
 

@@ -116,7 +116,7 @@ def main() -> None:
         optimizer,
         batches,
         data.DataLoader(test, batch_size=256),
-        epochs=1 if options.quick else 10,
+        epochs=4 if options.quick else 10,
         metrics={"accuracy": accuracy},
     )
     first = model[0].weight.numel() + model[0].bias.numel()

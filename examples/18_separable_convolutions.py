@@ -115,7 +115,7 @@ def train(kind: str, width: int, seed: int, epochs: int) -> tuple[int, int, floa
 
 
 def main() -> None:
-    options = show.options(__doc__)
+    options = show.options(__doc__, "one width and one epoch, after which the nets guess")
     image = td.zeros(1, 3, 6, 6)
     whole = nn.Conv2d(3, 5, 3)
     apart = nn.Sequential(nn.Conv2d(3, 3, 3, groups=3), nn.Conv2d(3, 5, 1))
@@ -140,9 +140,9 @@ def main() -> None:
         ax.plot(counts, accuracies, marker=marker, linestyle=line, label=kind)
         for width, m, a in zip(widths[kind], counts, accuracies, strict=True):
             ax.annotate(str(width), (m, a), (0, 7), textcoords="offset points", ha="center")
-    ax.set(xscale="log", xlabel="multiplications for one image (log scale)", ylabel="test accuracy")
-    ax.tick_params(which="minor", labelbottom=False)
-    ax.legend(title="block (numbers: width)")
+    viz.log_scale(ax, x=True)
+    ax.set(xlabel="multiplications for one image (log scale)", ylabel="test accuracy")
+    viz.legend(ax, title="block\n(numbers: width)")
     show.save(figure, options, "18_separable_convolutions.png")
 
 

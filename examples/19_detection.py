@@ -211,7 +211,7 @@ def run(seed: int, count: int, epochs: int) -> dict:
 
 
 def main() -> None:
-    options = show.options(__doc__)
+    options = show.options(__doc__, "200 canvases, too few for a net to find digits")
     found = run(options.seed, 200 if options.quick else 5000, 2 if options.quick else 7)
 
     show.table(
@@ -242,7 +242,7 @@ def main() -> None:
         recall, precision, _ = curve(judged(found_in(output, 0.02, suppress), boxes, labels)[:, 2], total)
         ax.plot(recall, precision, label=kind)
     ax.set(xlabel="recall", ylabel="precision", ylim=(0, 1.02))
-    ax.legend(frameon=False, loc="lower left")
+    viz.legend(ax)
     show.save(figure, options, "19_detection.png")
 
 

@@ -123,7 +123,7 @@ def adjoint(seed: int) -> float:
 
 
 def main() -> None:
-    options = show.options(__doc__)
+    options = show.options(__doc__, "25 steps tell digits from the ground, and not from each other")
     steps = 25 if options.quick else 400
     print(f"<conv(x), y> and <x, transposed(y)> differ by {adjoint(options.seed):.0e}\n")
 

@@ -125,7 +125,7 @@ def compare(seed: int, steps: int) -> dict[str, tuple[float, float, nn.Module]]:
 
 
 def main() -> None:
-    options = show.options(__doc__)
+    options = show.options(__doc__, "30 steps, in which no way of choosing negatives beats another")
     steps = 30 if options.quick else 500
     found = compare(options.seed, steps)
     print("Digits never trained on, 6 to 9: accuracy with one and with five examples of each\n")
@@ -143,7 +143,7 @@ def main() -> None:
         for digit, points, marker in zip(NEW, np.split(flat, 4), "os^D", strict=True):
             ax.plot(*points.T, marker, label=str(digit), markersize=5, alpha=0.8)
         ax.set_title(name)
-        ax.legend(title="digit", loc="best")
+        viz.legend(ax, title="digit")
     show.save(figure, options, "21_one_shot.png")
 
 

@@ -106,7 +106,7 @@ def compare(seed: int, numbers: list[int], steps: int) -> dict[str, list[float]]
 
 
 def main() -> None:
-    options = show.options(__doc__)
+    options = show.options(__doc__, "two sizes of the new task and a quarter of the steps")
     numbers, steps, seeds = ([2, 20], 40, 1) if options.quick else ([1, 2, 5, 10, 20, 50, 90], 150, 2)
     runs = [compare(options.seed + number, numbers, steps) for number in range(seeds)]
     scores = {way: np.mean([run[way] for run in runs], axis=0) for way in WAYS}
@@ -116,7 +116,7 @@ def main() -> None:
 
     figure, (ax,) = viz.figure(1, 1, title="From the digits 0 to 4 to the digits 5 to 9", size=(9, 6))
     viz.plot_curves(scores, x=numbers, xlabel="examples of each class (log scale)", ylabel="test accuracy", ax=ax)
-    ax.set_xscale("log")
+    viz.log_scale(ax, x=True)
     ax.set_xticks(numbers, [str(number) for number in numbers])
     ax.minorticks_off()
     show.save(figure, options, "22_transfer_learning.png")

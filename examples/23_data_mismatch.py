@@ -169,7 +169,7 @@ def multi_task(way: str, seed: int, epochs: int, size: int = 300, missing: float
 
 
 def main() -> None:
-    options = show.options(__doc__)
+    options = show.options(__doc__, "one seed and few epochs, in which training on fresh noise does not pay yet")
     quick = options.quick
     seeds = range(options.seed, options.seed + (1 if quick else 5))
     epochs = 8 if quick else 40

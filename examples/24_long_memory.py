@@ -224,18 +224,17 @@ def main() -> None:
         print(f"temperature {temperature}: {''.join(characters[line])!r}\n")
 
     figure, axes = viz.figure(1, 3, title="Long memory", size=(16, 5))
+    axes[0].set_ylim(1e-18, 10)
     viz.plot_curves(
         slopes, xlabel="step", ylabel="part of the gradient that arrives", x=range(101), log=True, ax=axes[0]
     )
     axes[0].set_title("From the last step back to the first")
-    axes[0].set_ylim(1e-18, 10)
     smooth = {name: np.convolve(right, np.full(20, 1 / 20), "valid") for name, (right, _) in runs.items()}
     viz.plot_curves(smooth, xlabel="step", ylabel="accuracy over 20 batches", ax=axes[1])
     axes[1].set_title("A net that copies its state, by its gradient")
-    viz.plot_curves({"LSTM, training": losses}, xlabel="step", ylabel="loss per character", ax=axes[2])
-    for name, level in (("each character alone", alone), ("pairs counted", after), ("LSTM, other text", found)):
-        axes[2].axhline(level, linestyle=":", color="0.4")
-        axes[2].annotate(name, (len(losses), level), xytext=(0, 3), textcoords="offset points", ha="right")
+    levels = {"each character alone": alone, "pairs counted": after, "LSTM, other text": found}
+    level_lines = {name: np.full(len(losses), level) for name, level in levels.items()}
+    viz.plot_curves({"LSTM, training": losses, **level_lines}, xlabel="step", ylabel="loss per character", ax=axes[2])
     axes[2].set_title("The next character")
     show.save(figure, options, "24_long_memory.png")
 

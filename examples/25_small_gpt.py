@@ -193,11 +193,11 @@ def write(model: GPT, start: int, length: int, seed: int) -> np.ndarray:
 
 def draw_training(axes: np.ndarray, history: dict, pairs: float) -> None:
     """The losses beside that of pairs, and the rate."""
-    smooth = np.convolve(history["loss"], np.full(10, 0.1), "valid")
-    viz.plot_curves({"training, mean of 10": smooth}, xlabel="step", ylabel="loss per character", ax=axes[0])
-    axes[0].plot(history["at"], history["dev"], "s--", color="#d55e00", label="other text")
-    axes[0].axhline(pairs, linestyle=":", color="0.4", label="which follows which")
-    axes[0].legend()
+    training, dev = np.full((2, len(history["loss"]) + 1), np.nan)
+    training[10:] = np.convolve(history["loss"], np.full(10, 0.1), "valid")
+    dev[history["at"]] = history["dev"]
+    curves = {"training, mean of 10": training, "other text": dev, "which follows which": np.full(len(dev), pairs)}
+    viz.plot_curves(curves, x=range(len(dev)), xlabel="step", ylabel="loss per character", ax=axes[0])
     axes[0].set_title("Loss")
     viz.plot_schedule({"AdamW": history["rate"]}, ax=axes[1])
     axes[1].set_title("Warm-up and half a cosine")
@@ -210,7 +210,7 @@ def attention_map(model: GPT, text: np.ndarray, characters: np.ndarray, length: 
     letters = [{" ": "\N{OPEN BOX}", "\n": "\N{PILCROW SIGN}"}.get(c, c) for c in characters[text[:length]]]
     figure, axes = viz.figure(BLOCKS, HEADS, title="Who looks where: each row at the characters above", size=(16, 9))
     for (block, head), ax in np.ndenumerate(axes):
-        ax.imshow(maps[block, head], cmap="Blues", vmin=0, vmax=1)
+        image = ax.imshow(maps[block, head], cmap="Blues", vmin=0, vmax=1)
         ax.set_xticks(range(length), letters, fontsize=8)
         ax.set_yticks(range(length), letters, fontsize=8)
         ax.xaxis.tick_top()
@@ -218,11 +218,12 @@ def attention_map(model: GPT, text: np.ndarray, characters: np.ndarray, length: 
         ax.grid(False)
         before = np.diagonal(maps[block, head], -1).mean()
         ax.set_title(f"block {block + 1}, head {head + 1}: {before:.0%} on the one before", fontsize=9)
+    figure.colorbar(image, ax=axes, shrink=0.5, aspect=30, pad=0.01, label="share of a row's attention")
     return figure
 
 
 def main() -> None:
-    options = show.options(__doc__, data=None)
+    options = show.options(__doc__, "60 steps, after which counted pairs still predict better", data=None)
     td.set_num_threads(1)  # products this small gain little from a second core, and lose much where it is busy
     characters, train, dev = load(options.data)
     steps = 60 if options.quick else 1200

@@ -7,7 +7,7 @@ Run it with `python examples/digits.py`. It takes a few seconds, and shows what 
   are kept; the test set is looked at once, at the end (expect 97 % or more), and the confusion matrix shows which
   digits are taken for which;
 - `out/` then holds `digits.safetensors` (the weights, which PyTorch can load too), `curves.png` (the two losses part
-  where the model begins to learn by heart) and `graph.svg` (the graph of one loss, with the bytes it keeps).
+  where the model begins to learn by heart, and so do the accuracies) and `graph.svg` (the graph of one loss, with the bytes it keeps).
 
 The same seed gives the same numbers, to the last bit.
 """
@@ -18,7 +18,6 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import train_test_split
@@ -80,15 +79,15 @@ def evaluate(model: nn.Module, x: td.Tensor, y: td.Tensor) -> tuple[float, float
     return nn.functional.cross_entropy(scores, y).item(), (predicted == y).float().mean().item(), predicted.numpy()
 
 
-def train(model: nn.Module, data: dict[str, Split], epochs: int) -> tuple[list[tuple[float, float]], int]:
+def train(model: nn.Module, data: dict[str, Split], epochs: int) -> tuple[np.ndarray, int]:
     """Trains until the dev loss stops falling; leaves the best weights in the model.
 
-    Returns the (train loss, dev loss) of each epoch, and the epoch that was kept.
+    Returns losses and accuracies, of shape (epochs, train and dev, loss and accuracy), and the epoch that was kept.
     """
     x, y = data["train"]
     optimizer = td.optim.Adam(model.parameters(), lr=2e-3)
     scheduler = td.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.95)
-    losses: list[tuple[float, float]] = []
+    history: list[list[tuple[float, float]]] = []
     kept, best = 0, model.state_dict()
     progress = tqdm(range(epochs), desc="training", unit="epoch")
     for epoch in progress:
@@ -100,32 +99,25 @@ def train(model: nn.Module, data: dict[str, Split], epochs: int) -> tuple[list[t
             optimizer.step()
         scheduler.step()
 
-        losses.append((evaluate(model, *data["train"])[0], evaluate(model, *data["dev"])[0]))
-        progress.set_postfix(train=f"{losses[-1][0]:.4f}", dev=f"{losses[-1][1]:.4f}")
-        if losses[-1][1] <= min(dev for _, dev in losses):
+        history.append([evaluate(model, *data[name])[:2] for name in ("train", "dev")])
+        (train_loss, _), (dev_loss, _) = history[-1]
+        progress.set_postfix(train=f"{train_loss:.4f}", dev=f"{dev_loss:.4f}")
+        if dev_loss <= min(dev[0] for _, dev in history):
             kept, best = epoch, {name: value.clone() for name, value in model.state_dict().items()}
         elif epoch - kept >= PATIENCE:
             break
     progress.close()
     model.load_state_dict(best)
-    return losses, kept
+    return np.array(history), kept
 
 
-def draw_curves(losses: list[tuple[float, float]], kept: int, path: Path) -> None:
-    """Draws the loss curves, with a mark at the epoch whose weights were kept."""
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    epochs = np.arange(1, len(losses) + 1)
-    for name, curve, color in zip(("train", "dev"), np.array(losses).T, ("#4c78a8", "#e45756"), strict=True):
-        axes.plot(epochs, curve, color=color, linewidth=2)
-        axes.annotate(name, (epochs[-1], curve[-1]), (6, 0), textcoords="offset points", color=color, va="center")
-    mark = kept + 1, losses[kept][1]
-    axes.plot(*mark, "o", color="#e45756", markersize=8)
-    axes.annotate(f"kept: epoch {mark[0]}", mark, (0, 12), textcoords="offset points", ha="center")
-    axes.set(title="Cross-entropy after each epoch", xlabel="epoch", ylim=(0, None))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", alpha=0.3)
-    figure.savefig(path, dpi=150)
+def draw_curves(history: np.ndarray, kept: int, path: Path) -> None:
+    """Draws the losses and accuracies by epoch, with a mark at the epoch whose weights were kept."""
+    figure, (left, right) = viz.figure(1, 2)
+    for number, (ax, name) in enumerate(((left, "cross-entropy"), (right, "accuracy, %"))):
+        values = history[:, :, number].T * (100 if number else 1)
+        viz.plot_curves(dict(zip(("train", "dev"), values, strict=True)), kept=kept, ylabel=name, ax=ax)
+    figure.savefig(path, dpi=120)
 
 
 def main() -> None:
@@ -141,7 +133,7 @@ def main() -> None:
     x, y = data["train"]
     model = Classifier()
     check_gradients(model, x[:20], y[:20])
-    losses, kept = train(model, data, options.epochs)
+    history, kept = train(model, data, options.epochs)
 
     print(f"\nWeights of epoch {kept + 1}, where the dev loss was lowest")
     for name, split in data.items():
@@ -151,7 +143,7 @@ def main() -> None:
     print(f"\nConfusion matrix of the test set (row: the digit, column: what it was taken for)\n\n{matrix}\n")
 
     td.save(model.state_dict(), options.out / "digits.safetensors")
-    draw_curves(losses, kept, options.out / "curves.png")
+    draw_curves(history, kept, options.out / "curves.png")
     loss = nn.functional.cross_entropy(model.train()(x[:BATCH]), y[:BATCH])
     viz.graph(loss, model, title="The loss of one mini-batch", summary=True).save(options.out / "graph.svg")
     print(*(f"wrote {options.out / name}" for name in ("digits.safetensors", "curves.png", "graph.svg")), sep="\n")

@@ -11,11 +11,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 
-def options(doc: str | None, **defaults: object) -> argparse.Namespace:
+def options(doc: str | None, too_short: str = "", **defaults: object) -> argparse.Namespace:
     """The command line of an example: --quick, --seed, --out, and one more option for each keyword.
 
     Args:
         doc: the example's docstring, shown by --help.
+        too_short: what --quick cannot show. It is printed first, and `save` writes that at the head of each picture, so
+            that nobody takes the numbers of a few steps for a result; without it, --quick shows what the full run does.
         defaults: further options with the value each has when it is not given: `data=None` makes `--data`.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -24,7 +26,11 @@ def options(doc: str | None, **defaults: object) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("out"), help="the folder that pictures go to (default: out)")
     for name, value in defaults.items():
         parser.add_argument(f"--{name}", default=value, type=str if value is None else type(value))
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    chosen.too_short = too_short if chosen.quick else ""
+    if chosen.too_short:
+        print(f"--quick is too short to conclude: {chosen.too_short}.\nRun it without --quick to see what it shows.\n")
+    return chosen
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -47,8 +53,11 @@ def _text(value: object) -> str:
 
 
 def save(figure: Figure, options: argparse.Namespace, name: str) -> None:
-    """Writes a figure into the folder of --out, and says so."""
+    """Writes a figure into the folder of --out, and says so; at its head, if a quick run was too short to conclude."""
     options.out.mkdir(parents=True, exist_ok=True)
+    if options.too_short:
+        head = f"--quick, too short to conclude: {options.too_short}"
+        figure.suptitle(f"{figure.get_suptitle()}\n{head}", color="#b00020", fontsize=11, weight="bold", wrap=True)
     figure.savefig(options.out / name, dpi=120)
     print(f"wrote {options.out / name}")
 

@@ -18,6 +18,8 @@ from tinygrad_dl.viz.drawing import Drawing, graph
 from tinygrad_dl.viz.plots import (
     Watch,
     figure,
+    legend,
+    log_scale,
     plot_boxes,
     plot_confusion_matrix,
     plot_curves,
@@ -41,6 +43,8 @@ __all__ = [
     "Watch",
     "figure",
     "graph",
+    "legend",
+    "log_scale",
     "plot_boxes",
     "plot_confusion_matrix",
     "plot_curves",

@@ -11,7 +11,7 @@ from tinygrad_dl.viz.plots.boxes import plot_boxes, plot_segmentation
 from tinygrad_dl.viz.plots.curves import plot_curves, plot_schedule
 from tinygrad_dl.viz.plots.histograms import plot_histograms
 from tinygrad_dl.viz.plots.images import plot_feature_maps, plot_filters
-from tinygrad_dl.viz.plots.look import figure
+from tinygrad_dl.viz.plots.look import figure, legend, log_scale
 from tinygrad_dl.viz.plots.matrix import plot_confusion_matrix
 from tinygrad_dl.viz.plots.paths import plot_paths
 from tinygrad_dl.viz.plots.watch import Watch
@@ -19,6 +19,8 @@ from tinygrad_dl.viz.plots.watch import Watch
 __all__ = [
     "Watch",
     "figure",
+    "legend",
+    "log_scale",
     "plot_boxes",
     "plot_confusion_matrix",
     "plot_curves",

@@ -59,7 +59,7 @@ def plot_curves(
         raise ValueError(f"kept: got {kept}, expected a position in the curves: 0 to {longest - 1}")
     ax = look.axes_for(ax)
     if log:
-        ax.set_yscale("log")
+        look.log_scale(ax, y=True)
         lines = {name: np.where(values > 0, values, np.nan) for name, values in lines.items()}
     ends = [draw_line(ax, i, places[: len(values)], values) for i, values in enumerate(lines.values())]
     if kept is not None:
@@ -152,7 +152,7 @@ def name_ends(ax: Axes, names: Sequence[str], ends: Sequence[tuple[float, float]
     places = np.array([ax.transData.transform(end) if end else corner for end in ends]) * to_points
     heights = places[:, 1].copy()
     for column in columns_of(places[:, 0]):
-        heights[column] = spread(places[column, 1].tolist(), GAP)
+        heights[column] = spread(places[column, 1].tolist(), GAP, top=ax.bbox.y1 * to_points)
     right = places[:, 0].max()
     for index, (name, end, (x, y), height) in enumerate(zip(names, ends, places, heights, strict=True)):
         moved = end is not None and abs(height - y) > 3
@@ -186,8 +186,8 @@ def columns_of(x: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
     return np.split(order, np.flatnonzero(np.diff(x[order]) > WIDTH) + 1)
 
 
-def spread(heights: Sequence[float], gap: float) -> list[float]:
-    """The heights moved as little as possible so that no two are nearer than `gap`.
+def spread(heights: Sequence[float], gap: float, top: float = np.inf) -> list[float]:
+    """The heights moved as little as possible so that no two are nearer than `gap`, and none above `top` (a title).
 
     With `gap` times its rank taken off, each must be no less than the one below it: isotonic regression, which
     puts neighbours in the wrong order at their common mean.
@@ -203,5 +203,5 @@ def spread(heights: Sequence[float], gap: float) -> list[float]:
     level = [mean for mean, count in blocks for _ in range(count)]
     result = [0.0] * len(heights)
     for rank, i in enumerate(order):
-        result[i] = level[rank] + gap * rank
+        result[i] = min(level[rank] + gap * rank, top - gap * (len(order) - 1 - rank))
     return result

@@ -101,7 +101,8 @@ def style(ax: Axes) -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(FAINT)
     ax.grid(True, color=FAINT, alpha=0.2, linewidth=0.6)
-    ax.set_axisbelow(True)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_zorder(-1)  # below images too, which `set_axisbelow` leaves under the grid
     ax.tick_params(labelsize=SMALL, color=FAINT, labelcolor=TEXT)
     for label in (ax.xaxis.label, ax.yaxis.label):
         label.set(size=NORMAL, color=TEXT)
@@ -122,11 +123,78 @@ def bare(ax: Axes) -> None:
 def whole_ticks(ax: Axes) -> None:
     """Ticks along the horizontal axis at whole numbers only."""
     locator: Any = ax.xaxis.get_major_locator()
-    locator.set_params(integer=True)
+    locator.set_params(integer=True, min_n_ticks=1)
+
+
+def log_scale(ax: Axes, *, x: bool = False, y: bool = False) -> None:
+    """Makes axes logarithmic, with ticks that read as plain numbers: 0.5, 2, 10, and powers of ten where they are long.
+
+    A range of less than two decades has ticks between the powers of ten, so that there is always more than one.
+
+    Args:
+        ax: the axes.
+        x, y: which of the two axes.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        ValueError: neither axis is named.
+
+    >>> from tinygrad_dl import viz
+    >>> ax = viz.plot_curves({"loss": [2.5, 1.0, 0.3]})
+    >>> viz.log_scale(ax, y=True)
+    >>> ax.yaxis.get_major_formatter()(1.0), ax.yaxis.get_minor_formatter()(0.5)
+    ('1', '0.5')
+
+    Source: https://matplotlib.org/stable/api/scale_api.html#matplotlib.scale.LogScale
+    """
+    if not (x or y):
+        raise ValueError("log_scale: expected x=True, y=True or both, got neither")
+    ticker = matplotlib_part("ticker")
+    for name in [name for name, wanted in (("x", x), ("y", y)) if wanted]:
+        ax.set(**{f"{name}scale": "log"})
+        axis = getattr(ax, f"{name}axis")
+        axis.set_major_formatter(ticker.FuncFormatter(lambda value, _, axis=axis: written(value, axis)))
+        axis.set_minor_formatter(ticker.FuncFormatter(lambda value, _, axis=axis: between(value, axis)))
+        axis.set_tick_params(which="minor", labelsize=SMALL, color=FAINT, labelcolor=TEXT)
+
+
+def written(value: float, axis: Any) -> str:
+    """A tick of a logarithmic axis: a plain number, or a power of ten where some of the axis would be long numbers."""
+    low, high = sorted(axis.get_view_interval())
+    if (low >= 5e-5 and high <= 2e5) or value <= 0:
+        return np.format_float_positional(value, 4, unique=True, fractional=False, trim="-")
+    exponent = int(np.floor(np.log10(value) + 1e-9))
+    factor = value / 10.0**exponent
+    power = f"10^{{{exponent}}}"
+    return f"${power}$" if abs(factor - 1) < 1e-6 else rf"${factor:.4g} \times {power}$"
+
+
+def between(value: float, axis: Any) -> str:
+    """What stands at a tick between two powers of ten: the fewer of those are seen, the more of these have a number."""
+    low, high = sorted(axis.get_view_interval())
+    decades = np.log10(high / low)
+    first = value / 10.0 ** np.floor(np.log10(value) + 1e-9)
+    whole = abs(first - round(first)) < 1e-6  # others are matplotlib's own choice, for less than half a decade
+    shown = decades < 0.7 or (decades < 2 and round(first) in (2, 5)) or (decades < 1.2 and round(first) == 3)
+    return written(value, axis) if shown or not whole else ""
 
 
 def legend(ax: Axes, **options: Any) -> None:
-    """A legend that stands beside the axes, where it hides nothing; samples long enough to tell line styles apart."""
+    """A legend that stands beside the axes, where it hides nothing; samples long enough to tell line styles apart.
+
+    Args:
+        ax: the axes; what was drawn with a `label` is in the legend.
+        options: of matplotlib's `Axes.legend`, instead of those of the look.
+
+    >>> from tinygrad_dl import viz
+    >>> _, (ax,) = viz.figure()
+    >>> lines = ax.plot([1, 2], label="a")
+    >>> viz.legend(ax)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['a']
+
+    Source: https://matplotlib.org/stable/api/_as_gen/matplotlib.axes.Axes.legend.html
+    """
     beside = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0, "handlelength": 2.8}
     ax.legend(**{"frameon": False, "fontsize": SMALL, "labelcolor": TEXT, **beside, **options})
 
