@@ -6,8 +6,8 @@ Run it with `python examples/digits.py`. It takes a few seconds, and shows what 
 - training stops when the loss on the development set has not fallen for a while, and the weights of the best epoch
   are kept; the test set is looked at once, at the end (expect 97 % or more), and the confusion matrix shows which
   digits are taken for which;
-- `out/` then holds `digits.safetensors` (the weights, which PyTorch can load too), `curves.png` (the two losses part
-  where the model begins to learn by heart, and so do the accuracies) and `graph.svg` (the graph of one loss, with the bytes it keeps).
+- `out/` then holds `digits.safetensors` (the weights, which PyTorch can load too), `curves.png` (losses and accuracies
+  part where the model begins to learn by heart) and `graph.svg` (the graph of one loss, with the bytes it keeps).
 
 The same seed gives the same numbers, to the last bit.
 """

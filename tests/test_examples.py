@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,26 @@ def test_what_counts_as_an_absolute_path():
 def test_every_row_leads_to_an_example():
     linked = re.findall(r"\]\(\.\./examples/([^)]+)\)", (ROOT / "docs" / "course.md").read_text())
     assert sorted(linked) == [path.name for path in EXAMPLES]
+
+
+@pytest.fixture
+def show():
+    pytest.importorskip("matplotlib")
+    spec = importlib.util.spec_from_file_location("show_of_examples", ROOT / "examples" / "show.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_quick_run_too_short_to_conclude_says_so_first_and_in_its_picture(show, quick, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["example.py", "--out", str(tmp_path), *["--quick"] * quick])
+    options = show.options("An example.", "one epoch")
+    printed = capsys.readouterr().out
+    assert printed.split("\n")[0] == ("--quick is too short to conclude: one epoch." if quick else "")
+    figure = show.Figure()
+    figure.suptitle("A title")
+    show.save(figure, options, "a.png")
+    head = "\n--quick, too short to conclude: one epoch" if quick else ""
+    assert figure.get_suptitle() == f"A title{head}"
+    assert (tmp_path / "a.png").stat().st_size > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import io
 import itertools
+import re
 import subprocess
 import sys
 
@@ -572,3 +573,84 @@ def test_masks_refuse():
         viz.plot_segmentation(np.zeros((4, 5)), np.zeros((5, 4), int))
     with pytest.raises(ValueError, match="names: got 1, which leaves class 2 without one"):
         viz.plot_segmentation(np.zeros((4, 5)), np.full((4, 5), 2), ["a"])
+
+
+def pixels(figure):
+    canvas = pytest.importorskip("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[:, :, :3]
+
+
+def test_the_grid_is_below_an_image():
+    def drawn(grid):
+        figure, (ax,) = viz.figure()
+        ax.imshow(np.zeros((8, 8)), cmap="gray")
+        ax.grid(grid)
+        inside = ax.get_window_extent
+        figure.draw_without_rendering()
+        box = inside()
+        shown = pixels(figure)
+        return shown[len(shown) - int(box.y1) + 3 : len(shown) - int(box.y0) - 3, int(box.x0) + 3 : int(box.x1) - 3]
+
+    assert (drawn(True) == 0).all()
+    assert (drawn(True) == drawn(False)).all()
+
+
+def ticks(ax, axis="y"):
+    """What is written at the ticks within the limits of an axis."""
+    ax.figure.draw_without_rendering()
+    low, high = sorted(getattr(ax, f"get_{axis}lim")())
+    labels = getattr(ax, f"get_{axis}ticklabels")
+    found = [*labels(), *labels(minor=True)]
+    inside = [t for t in found if low <= t.get_position()["xy".index(axis)] <= high and t.get_text()]
+    return [t.get_text() for t in sorted(inside, key=lambda t: t.get_position()["xy".index(axis)])]
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ((0.5, 20), ["0.5", "1", "2", "5", "10", "20"]),
+        ((0.004, 3), ["0.01", "0.1", "1"]),
+        ((2, 8), ["2", "3", "4", "5", "6", "7", "8"]),
+        ((1e-8, 1e-5), ["$10^{-8}$", "$10^{-7}$", "$10^{-6}$", "$10^{-5}$"]),
+        ((2000, 30000), ["2000", "3000", "5000", "10000", "20000", "30000"]),
+    ],
+)
+def test_log_ticks_are_plain_numbers_unless_long(limits, expected):
+    for axis in "xy":
+        _, (ax,) = viz.figure()
+        ax.set(**{f"{axis}lim": limits})
+        viz.log_scale(ax, **{axis: True})
+        assert ticks(ax, axis) == expected
+
+
+def test_a_log_axis_of_a_narrow_range_has_several_plain_ticks():
+    found = ticks(viz.plot_curves({"a": [2.25, 1.95]}, log=True))
+    assert len(found) >= 3
+    assert all(re.fullmatch(r"\d\.?\d*", text) for text in found)
+
+
+def test_log_scale_wants_an_axis():
+    _, (ax,) = viz.figure()
+    with pytest.raises(ValueError, match="x=True, y=True or both, got neither"):
+        viz.log_scale(ax)
+
+
+def test_names_at_the_top_stay_below_the_title():
+    figure, (ax,) = viz.figure()
+    ax.set_ylim(0, 1)
+    viz.plot_curves({name: [0.0, 1.0] for name in "abcdef"}, ax=ax)
+    figure.draw_without_rendering()
+    middles = [(box.y0 + box.y1) / 2 for box in map(Text.get_window_extent, ax.texts)]  # without arrows
+    assert max(middles) <= ax.bbox.y1 + 1
+    assert min(np.diff(sorted(middles))) > 10
+
+
+def test_what_was_kept_is_written_where_no_curve_is():
+    low = viz.plot_curves({"a": [99.0, 50.0, 1.0]}, kept=2)
+    high = viz.plot_curves({"a": [1.0, 50.0, 99.0]}, kept=2)
+    assert [ax.texts[0].xy[1] for ax in (low, high)] == [1.0, 0.0]
+
+
+def test_one_epoch_has_one_whole_tick():
+    assert ticks(viz.plot_curves({"a": [1.0]}), "x") == ["1"]

@@ -63,7 +63,8 @@ def plot_curves(
         lines = {name: np.where(values > 0, values, np.nan) for name, values in lines.items()}
     ends = [draw_line(ax, i, places[: len(values)], values) for i, values in enumerate(lines.values())]
     if kept is not None:
-        mark(ax, places[kept], f"kept: {xlabel} {places[kept]:g}")
+        there = [values[kept] for values in lines.values() if kept < len(values) and np.isfinite(values[kept])]
+        mark(ax, places[kept], f"kept: {xlabel} {places[kept]:g}", there)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if places.dtype.kind in "iu":
         look.whole_ticks(ax)
@@ -125,19 +126,24 @@ def draw_line(ax: Axes, index: int, x: np.ndarray[Any, Any], y: np.ndarray[Any, 
     return (float(x[finite[-1]]), float(y[finite[-1]])) if finite.size else None
 
 
-def mark(ax: Axes, x: float, text: str) -> None:
-    """A line down the axes, and what it says at its upper end, on the side that has more room."""
+def mark(ax: Axes, x: float, text: str, crossed: Sequence[float]) -> None:
+    """A line down the axes, and what it says at its end, on the side that has more room.
+
+    That is its upper end, unless the curves that it has `crossed` are there, and none is at the lower one.
+    """
     ax.axvline(x, color=look.FAINT, linewidth=1.2, linestyle=(0, (1, 2)), zorder=1.5)
     low, high = ax.get_xlim()
     right = x < (low + high) / 2
+    heights = [ax.transAxes.inverted().transform(ax.transData.transform((x, y)))[1] for y in crossed]
+    below = max(heights, default=0.0) > 0.85 and min(heights, default=0.0) > 0.15
     ax.annotate(
         text,
-        (x, 1.0),
-        (4 if right else -4, -2),
+        (x, 0.0 if below else 1.0),
+        (4 if right else -4, 2 if below else -2),
         xycoords=("data", "axes fraction"),
         textcoords="offset points",
         ha="left" if right else "right",
-        va="top",
+        va="bottom" if below else "top",
         size=look.SMALL,
         color=look.TEXT,
         path_effects=look.halo(),
