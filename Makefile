@@ -41,7 +41,7 @@ fuzz: $(VENV)/torch.stamp
 benchmark: $(VENV)/torch.stamp
 	$(RUN) benchmarks/compare.py
 
-# The pictures of the README, from the demo's own output.
+# The pictures of the README and of docs/course.md, from the demo and the full examples.
 pictures: $(VENV)/demo.stamp
 	$(RUN) docs/make_pictures.py
 

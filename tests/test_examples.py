@@ -86,3 +86,11 @@ def test_a_quick_run_too_short_to_conclude_says_so_first_and_in_its_picture(show
     head = "\n--quick, too short to conclude: one epoch" if quick else ""
     assert figure.get_suptitle() == f"A title{head}"
     assert (tmp_path / "a.png").stat().st_size > 0
+
+
+def test_every_picture_is_shown_and_small():
+    folder = ROOT / "docs" / "img"
+    shown = re.findall(r"!\[[^]]*\]\(img/([^)]+)\)", (ROOT / "docs" / "course.md").read_text())
+    assert sorted(shown) == sorted(path.name for path in folder.glob("[0-9][0-9]_*.png"))
+    assert {Path(name).stem for name in shown} <= {path.stem for path in EXAMPLES}
+    assert [name for name in shown if (folder / name).stat().st_size >= 80_000] == []
