@@ -7,9 +7,11 @@ import pytest
 
 import tinygrad_dl as td
 from tinygrad_dl import nn
+from tinygrad_dl.dtypes import in_single
 from tinygrad_dl.nn import functional as F
 from tinygrad_dl.testing import all_ops, half
 from tinygrad_dl.testing.call import Call
+from tinygrad_dl.testing.drawing import for_examples
 from tinygrad_dl.testing.report import CheckError
 from tinygrad_dl.testing.running import Tally
 
@@ -127,6 +129,11 @@ def test_the_dtype_asked_for_is_the_results():
     assert td.prod(x[:2], dtype=td.float32).item() == 3.6e9
 
 
+def test_there_are_no_complex_numbers_of_half_precision():
+    with pytest.raises(TypeError, match="view_as_complex: expected float32 or float64, got float16"):
+        td.view_as_complex(full(1.0, 2, 2))
+
+
 def test_in_place():
     x = td.tensor([0.5]).half()
     x *= 1e5
@@ -189,6 +196,32 @@ def test_bfloat16():
     for recorded in (False, True):
         (found,) = td.autograd.grad(F.gelu(y).sum(), y, create_graph=recorded)
         assert found.item() == float(ml_dtypes.bfloat16(expected.item()))
+
+
+@pytest.mark.parametrize("op", all_ops(), ids=lambda op: op.name)
+def test_bfloat16_results_are_those_in_float32(op):
+    bfloat16 = np.dtype(pytest.importorskip("ml_dtypes").bfloat16)
+
+    if op.name == "view_as_complex":
+        pytest.skip("NumPy has no complex numbers of half precision")
+
+    def compare(call):
+        places = call.places()
+        if not places or call.values.get("dtype") is not None or any(a.dtype.kind == "c" for a in call.arrays(places)):
+            return
+        narrow = call.map(lambda a: a.astype(bfloat16))
+        with np.errstate(all="ignore"):
+            expected = narrow.map(in_single).run(seeded=True)
+            if any(wide.is_complex() for wide in expected):
+                return  # NumPy has no complex numbers of half precision
+            results = narrow.run(seeded=True)
+        for result, wide in zip(results, expected, strict=True):
+            if wide.dtype == td.float32:
+                assert result.dtype == bfloat16
+                single = result._data.astype(np.float32)
+                np.testing.assert_allclose(single, wide._data.astype(bfloat16).astype(np.float32), rtol=2**-7)
+
+    for_examples(op, compare, 6)
 
 
 def test_every_op_says_how_it_treats_half_precision():

@@ -281,6 +281,8 @@ def view_as_complex(input: Array) -> Array:
     """
     if input.shape[-1:] != (2,):
         raise ValueError(f"view_as_complex: expected a last dimension of size 2, got shape {input.shape}")
+    if input.dtype not in dtypes.COMPLEX_OF:
+        raise TypeError(f"view_as_complex: expected float32 or float64, got {input.dtype}; convert with .float()")
     if input.strides[-1] != input.itemsize or any(s % (2 * input.itemsize) for s in input.strides[:-1]):
         input = input.copy("C")
     return input.view(dtypes.COMPLEX_OF[input.dtype])[..., 0]

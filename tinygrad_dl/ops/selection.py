@@ -210,7 +210,11 @@ def clamped(input: Array, min: Array | None = None, max: Array | None = None) ->
         if max is None:
             raise ValueError("min and max are both None, expected at least one of them")
         return np.minimum(input, max)
-    return np.maximum(input, min) if max is None else input.clip(min, max)
+    if max is None:
+        return np.maximum(input, min)
+    if input.dtype.kind == "V":  # of bfloat16 clip makes float32
+        return np.minimum(np.maximum(input, min), max)
+    return input.clip(min, max)
 
 
 def inside(input: Any, min: Any, max: Any) -> Any:
