@@ -27,7 +27,7 @@ X = td.ones(2, 4, 6, 6)
         (lambda: F.max_pool2d(X, 2, stride=0), ValueError, "stride of at least 1"),
         (lambda: F.max_pool2d(X, 2.5), TypeError, "kernel_size must be whole numbers"),
         (lambda: F.avg_pool2d(X, 2, divisor_override=0), ValueError, "divisor_override other than 0"),
-        (lambda: F.avg_pool2d(X.long(), 2), TypeError, "floating tensor, got int64"),
+        (lambda: F.avg_pool2d(X.int(), 2), TypeError, "floating tensor, got int32"),
         (lambda: F.adaptive_avg_pool2d(X, (1, 2, 3)), ValueError, "output_size as one number or 2"),
         (lambda: F.adaptive_max_pool2d(X, -1), ValueError, "output_size of at least 0"),
         (lambda: F.adaptive_avg_pool2d(td.ones(1, 1, 0, 2), 1), ValueError, "with elements in its last 2 dimensions"),

@@ -92,7 +92,35 @@ def promote(op: Op, *values: Any) -> Sequence[Any]:
     dtype, low = dtypes.result_dtype(present), None
     if not op.exact and dtypes.is_half(dtype) and any(getattr(a, "dtype", None) is not dtype for a in present):
         dtype, low = dtypes.float32, dtype
-    return [low, *(None if a is None else np.asarray(a, dtype) for a in arrays)]
+    if op.name in COMPARISONS and dtype.kind in "iu":
+        return [low, *arrays]  # NumPy compares integers of all sizes exactly
+    return [low, *(None if a is None else operand(a, dtype, op) for a in arrays)]
+
+
+COMPARISONS = frozenset(("eq", "ne", "lt", "le", "gt", "ge"))
+WRAPPING = frozenset(
+    ("add", "sub", "mul", "floor_divide", "remainder", "fmod", "bitwise_and", "bitwise_or", "bitwise_xor")
+)
+
+
+def operand(value: Any, dtype: dtypes.DType, op: Op) -> np.ndarray:
+    """An array or number in the dtype of an operation; an int too large wraps around, as all arithmetic does."""
+    try:
+        return np.asarray(value, dtype)
+    except OverflowError:
+        if op.floating:
+            return np.asarray(value)  # what is divided becomes a float next
+        if op.name in WRAPPING:
+            return np.asarray(value).astype(dtype)
+        raise
+
+
+def not_real(op: Op, dtype: dtypes.DType) -> TypeError:
+    """The error of an op for which complex numbers have no meaning."""
+    return TypeError(
+        f"{op.name}: expected real numbers, got dtype {dtype}: it has no meaning for complex ones; take x.abs(), "
+        f"x.real, x.imag or td.view_as_real(x)"
+    )
 
 
 def in_half(op: Op, low: Any, edges: tuple[Any, ...], values: tuple[Any, ...]) -> Any:
@@ -226,6 +254,8 @@ SCOPE: dict[str, Any] = {
     "NUMBERS": NUMBERS,
     "constant": constant,
     "promote": promote,
+    "COMPLEX": dtypes.COMPLEX,
+    "not_real": not_real,
     "as_floating": as_floating,
     "explain": explain,
     "one_result": one_result,

@@ -189,6 +189,13 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     return finish(np.full(shape, value, found), requires_grad, device)
 
 
+def counted(dtype: np.dtype[Any], what: str) -> np.dtype[Any]:
+    """A dtype in which numbers can be counted through: any but bool."""
+    if dtype.kind == "b":
+        raise TypeError(f"{what}: expected a dtype of numbers, got bool; compare the result, or call .bool()")
+    return dtype
+
+
 @composition
 def scalar_tensor(value: Any, *, dtype: Any = None) -> Tensor:
     """A 0-d tensor.
@@ -278,7 +285,7 @@ def arange(
         raise ValueError("arange: step must not be 0")
     whole = all(isinstance(n, int | np.integer) for n in (start, end, step))
     found = (dtypes.int64 if whole else dtypes.get_default_dtype()) if dtype is None else dtypes.as_dtype(dtype)
-    return finish(np.arange(start, end, step).astype(found), requires_grad, device)
+    return finish(np.arange(start, end, step).astype(counted(found, "arange")), requires_grad, device)
 
 
 @composition
@@ -295,7 +302,8 @@ def linspace(
     """
     if steps < 0:
         raise ValueError(f"linspace: expected steps >= 0, got {steps}")
-    return finish(np.linspace(start, end, steps).astype(_dtype(dtype)), requires_grad, device)
+    found = counted(_dtype(dtype), "linspace")
+    return finish(np.linspace(start, end, steps).astype(found), requires_grad, device)
 
 
 @composition

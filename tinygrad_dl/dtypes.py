@@ -32,6 +32,7 @@ NAMES: Final[dict[str, np.dtype[Any]]] = {
 }
 DType = np.dtype[Any]
 COMPLEX_OF: Final[dict[DType, DType]] = {float32: complex64, float64: complex128}
+COMPLEX: Final = frozenset(COMPLEX_OF.values())
 
 
 class _Default:
@@ -71,8 +72,6 @@ def as_dtype(dtype: Any) -> DType:
     """The NumPy dtype meant by a dtype, one of PyTorch's names, or a Python type."""
     if isinstance(dtype, np.dtype):
         return dtype
-    if dtype is float:
-        return _Default.dtype
     if isinstance(dtype, str):
         if dtype in NAMES:
             return NAMES[dtype]

@@ -6,7 +6,7 @@ that is what makes a small operation fast. Look at one:
 
 >>> from tinygrad_dl.generate import call_source
 >>> layout = (("input",), ("input",), ("input",), None, ())
->>> print(call_source(*layout, False, False, "single", True, None, False, (), ()))
+>>> print(call_source(*layout, False, False, "single", False, True, None, False, (), ()))
 def generated(input):
     if isinstance(input, Tensor): edge_input = input._edge; input = input._data
     else: edge_input = None; input = constant(input, op)
@@ -61,6 +61,7 @@ def call_source(
     promotes: bool | tuple[str, ...],
     floating: bool,
     half: str,
+    real: bool,
     records: bool,
     outputs: Any,
     view: bool,
@@ -70,7 +71,8 @@ def call_source(
     """The source of the function that users call; `plans` are written into it, see `Op.compile`.
 
     `half` says what happens to half precision: "single", if it is to be computed in float32; "rounds once", if the
-    function does that itself, with arrays of one dtype; "exact", if nothing is computed.
+    function does that itself, with arrays of one dtype; "exact", if nothing is computed. `real`: complex numbers are
+    refused.
     """
     keywords = parameters[len(positional) :]
     head = [*positional, *(["*", *keywords, *aliases] if keywords or aliases else [])]
@@ -85,6 +87,7 @@ def call_source(
             if sequence
             else _unwrap(tensors, parameters, promotes, floating, half)
         ),
+        *([f"    if {tensors[0]}.dtype in COMPLEX: raise not_real(op, {tensors[0]}.dtype)"] if real else []),
         "    try:",
         f"        {targets} = forward({arguments})",
         "    except Exception as error:",

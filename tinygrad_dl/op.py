@@ -82,6 +82,7 @@ def op(
     promote: bool | tuple[str, ...] | None = None,
     exact: bool | None = None,
     alike: tuple[str, ...] = (),
+    real: bool = False,
     differentiable: bool = True,
     outputs: Any = None,
     aux: dict[str, Callable[..., Any] | None] | None = None,
@@ -116,6 +117,7 @@ def op(
         exact: whether it moves, chooses or compares elements and computes none, so that half precision loses
             nothing; by default, if it is a view, or a ufunc without gradients. To the functions and rules of all
             other ops arrays of half precision are float32, and what they return is rounded, once.
+        real: whether it is defined for real numbers alone, so that complex ones, which have no order, are refused.
         alike: names of tensors of which the function refuses different dtypes, half precision with float32 too.
         differentiable: False for ops whose result never has a gradient (comparisons, argmax).
         outputs: a namedtuple class if there are several outputs, or `tuple` for a varying number.
@@ -162,7 +164,7 @@ def op(
         record.key = record.name if ours else f"{record.namespace}::{record.name}"
         record.promotes = record.broadcasts if promote is None else promote
         record.exact = view or (record.rounds_once and not differentiable) if exact is None else exact
-        record.alike = alike
+        record.alike, record.real = alike, real
         function = record.make_function(body)
         attributes: dict[str, Any] = {}
         if ours if method is None else method:
@@ -195,6 +197,7 @@ class Op:
     records: bool
     exact: bool
     alike: tuple[str, ...]
+    real: bool
     outputs: Any
     aux: dict[str, Callable[..., Any] | None]
     reference: Callable[..., Any] | None
@@ -317,7 +320,16 @@ class Op:
         """The function that users call. Its code is written at the first call: imports stay fast."""
         aliases = tuple(a for name, a in ALIASES.items() if name in self.parameters and a not in self.parameters)
         half = "exact" if self.exact else "rounds once" if self.rounds_once else "single"
-        options = (self.promotes, self.floating, half, self.records, self.outputs, self.view, tuple(self.aux))
+        options = (
+            self.promotes,
+            self.floating,
+            half,
+            self.real,
+            self.records,
+            self.outputs,
+            self.view,
+            tuple(self.aux),
+        )
         self.layout = (self.positional, self.parameters, self.tensors, self.sequence, aliases, *options)
         self.defaults = body.__defaults__, {**(body.__kwdefaults__ or {}), **dict.fromkeys(aliases, UNSET)}
         scope = {

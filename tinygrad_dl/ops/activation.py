@@ -14,8 +14,17 @@ from tinygrad_dl.ops.owned import plus, times
 from tinygrad_dl.ops.selection import LARGE, keep, straight
 from tinygrad_dl.samples import one_of, real
 
-# 0 and 1 of each dtype: NumPy takes an array twice as fast as a Python number.
-ZERO = {np.dtype(t): np.zeros((), t) for t in (np.float16, np.float32, np.float64)}
+
+class Zeros(dict[Any, Any]):
+    """0 as an array of each floating dtype, which NumPy takes twice as fast as a Python number; of integers plain."""
+
+    def __missing__(self, dtype: Any) -> int:
+        if dtype.kind == "c":
+            raise TypeError(f"expected real numbers, got dtype {dtype}: complex ones have no order")
+        return 0
+
+
+ZERO = Zeros({np.dtype(t): np.zeros((), t) for t in (np.float16, np.float32, np.float64)})
 ONE = {dtype: np.ones((), dtype) for dtype in ZERO}
 
 SMOOTH = {"input": real()}
@@ -63,13 +72,13 @@ def relu(input: Array) -> Array:
     """
     if input.size >= LARGE and input.dtype.kind == "f":
         return input.clip(0, math.inf)  # on large arrays clip is three times as fast as maximum
-    return np.maximum(input, ZERO.get(input.dtype, 0))
+    return np.maximum(input, ZERO[input.dtype])
 
 
 def relu_slope(g: Any, out: Any) -> Any:
     """g where the output is not 0 (positive, or nan), 0 elsewhere."""
     if type(g) is np.ndarray and g.size < LARGE:
-        return np.where(out, g, ZERO.get(g.dtype, 0.0))
+        return np.where(out, g, ZERO[g.dtype])
     return straight(keep(g, out != 0), out)
 
 
@@ -124,6 +133,7 @@ sigmoid.vjp(input=lambda g, out: g * (out - out * out))
     method=False,
     floating=True,
     namespace="functional",
+    real=True,
     inputs=SMOOTH,
     reference=lambda input: -np.log1p(np.exp(-input)),
 )
@@ -136,7 +146,7 @@ def logsigmoid(input: Array) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.logsigmoid.html
     """
-    return np.minimum(input, ZERO.get(input.dtype, 0)) - np.log1p(np.exp(np.negative(np.absolute(input))))
+    return np.minimum(input, ZERO[input.dtype]) - np.log1p(np.exp(np.negative(np.absolute(input))))
 
 
 logsigmoid.vjp(input=lambda g, input: g * sigmoid.duck(np.negative(input)))
@@ -146,6 +156,7 @@ logsigmoid.vjp(input=lambda g, input: g * sigmoid.duck(np.negative(input)))
     method=False,
     floating=True,
     namespace="functional",
+    real=True,
     inputs={"input": real(), "beta": one_of(1.0, 2.0), "threshold": one_of(20.0)},
     reference=lambda input, beta=1.0, threshold=20.0: np.log1p(np.exp(beta * input)) / beta,
 )
@@ -169,7 +180,7 @@ def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     out = np.log1p(np.exp(np.negative(np.absolute(x))))
     if beta != 1:
         out = out / beta
-    out = (np.maximum if beta > 0 else np.minimum)(input, ZERO.get(x.dtype, 0)) + out
+    out = (np.maximum if beta > 0 else np.minimum)(input, ZERO[x.dtype]) + out
     return np.where(x > threshold, input, out) if threshold < 20 else out
 
 
@@ -233,6 +244,7 @@ def tanh_softplus(x: np.ndarray) -> Any:
     floating=True,
     namespace="functional",
     aux={"gate": lambda input: np.tanh(softplus(input))},
+    real=True,
     inputs=SMOOTH,
     reference=lambda input: input * np.tanh(np.log1p(np.exp(input))),
 )
@@ -269,6 +281,7 @@ def mish(input: Array, inplace: bool = False) -> Any:
     method=False,
     floating=True,
     namespace="functional",
+    real=True,
     inputs={"input": real(avoid=(0.0,))},
     reference=lambda input: input / (1 + np.abs(input)),
 )

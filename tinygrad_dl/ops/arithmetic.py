@@ -174,7 +174,9 @@ floor_divide.vjp(input=lambda g: np.zeros_like(g), other=lambda g: np.zeros_like
 
 
 def refuse_zero(name: str, other: Any) -> None:
-    """Integers have no infinity to divide to."""
+    """Integers have no infinity to divide to, and bools no quotient."""
+    if other.dtype.kind == "b":
+        raise TypeError(f"{name}: expected numbers, got bools; convert one of the two first, for example with .int()")
     if other.dtype.kind != "f" and not other.all():
         raise ZeroDivisionError(
             f"{name}: can't divide integers by zero: got a 0 in other, expected other numbers; make them floats "
@@ -281,16 +283,21 @@ def abs(input: Array) -> Array:
 
 def abs_slope(g: Any, input: Any) -> Any:
     """g times the sign; of complex numbers, times the conjugate direction (0 at 0)."""
+    return g * direction(input)
+
+
+def direction(input: Any) -> Any:
+    """The slope of |input|: its sign; of complex numbers conj(input) / |input|, and 0 at 0."""
     if input.dtype.kind != "c":
-        return g * np.sign(input)
+        return np.sign(input)
     size = np.absolute(input)
-    return g * (np.conjugate(input) / np.where(size == 0, 1.0, size))
+    return np.conjugate(input) / np.where(size == 0, 1.0, size)
 
 
 abs.vjp(input=abs_slope)
 
 
-@op(np.sign, inplace=True, inputs={"input": real()})
+@op(np.sign, real=True, inplace=True, inputs={"input": real()})
 def sign(input: Array) -> Array:
     """-1, 0 or 1, by the sign; its gradient is zero.
 
@@ -300,6 +307,7 @@ def sign(input: Array) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.sign.html
     """
+    return np.sign(input) if input.dtype.kind != "b" else input.copy()
 
 
 sign.vjp(input=lambda g: np.zeros_like(g))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.composition import composition
+from tinygrad_dl.dtypes import float64, int64
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.resample import Plan, Product, Sums, go_down, resample
 from tinygrad_dl.ops.window_cases import naive_windows
@@ -22,6 +23,7 @@ from tinygrad_dl.ops.windows import (
     sliding_windows,
 )
 from tinygrad_dl.samples import array, error, one_of, real
+from tinygrad_dl.tensor import wrap
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -192,7 +194,19 @@ def _avg_pool(
         bool(count_include_pad),
         divisor_override,
     )
+    if input.dtype == int64:
+        return wrap(whole_means(input._data, options))
     return pool_average(input, options)
+
+
+def whole_means(x: np.ndarray, options: Any) -> np.ndarray:
+    """The means of windows of integers, rounded towards zero, as PyTorch divides them."""
+    plain = (*options[:5], None)
+    each = go_down(np.ones(x.shape), pooling_plan(x.shape, (*options[:5], 1)))
+    count = options[5] or np.rint(each / go_down(np.ones(x.shape), pooling_plan(x.shape, plain)))
+    total = go_down(x.astype(float64), pooling_plan(x.shape, (*options[:5], 1)))
+    means: np.ndarray = np.trunc(total / count).astype(int64)
+    return means
 
 
 @composition

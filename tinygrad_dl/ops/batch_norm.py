@@ -56,6 +56,7 @@ def _naive_batch_norm(input: Any, weight: Any = None, bias: Any = None, eps: flo
     method=False,
     namespace="rules",
     aux={"mean": _batch_mean, "inverse": _batch_inverse},
+    real=True,
     inputs=[
         {
             "input": real(shape="5 c", min_side=1),
@@ -136,6 +137,7 @@ def _naive_fixed(
     method=False,
     namespace="rules",
     aux={"mean": None, "inverse": None},
+    real=True,
     inputs=[
         {
             "input": real(shape="n c"),

@@ -42,7 +42,7 @@ def ne(input: Array, other: Array) -> Array:
     """
 
 
-@op(np.less, operator="lt", inplace=True, differentiable=False, inputs=pairs(), errors=MISFIT)
+@op(np.less, operator="lt", inplace=True, differentiable=False, real=True, inputs=pairs(), errors=MISFIT)
 def lt(input: Array, other: Array) -> Array:
     """input < other, elementwise.
 
@@ -54,7 +54,7 @@ def lt(input: Array, other: Array) -> Array:
     """
 
 
-@op(np.less_equal, operator="le", inplace=True, differentiable=False, inputs=pairs(), errors=MISFIT)
+@op(np.less_equal, operator="le", inplace=True, differentiable=False, real=True, inputs=pairs(), errors=MISFIT)
 def le(input: Array, other: Array) -> Array:
     """input <= other, elementwise.
 
@@ -66,7 +66,7 @@ def le(input: Array, other: Array) -> Array:
     """
 
 
-@op(np.greater, operator="gt", inplace=True, differentiable=False, inputs=pairs(), errors=MISFIT)
+@op(np.greater, operator="gt", inplace=True, differentiable=False, real=True, inputs=pairs(), errors=MISFIT)
 def gt(input: Array, other: Array) -> Array:
     """input > other, elementwise.
 
@@ -78,7 +78,7 @@ def gt(input: Array, other: Array) -> Array:
     """
 
 
-@op(np.greater_equal, operator="ge", inplace=True, differentiable=False, inputs=pairs(), errors=MISFIT)
+@op(np.greater_equal, operator="ge", inplace=True, differentiable=False, real=True, inputs=pairs(), errors=MISFIT)
 def ge(input: Array, other: Array) -> Array:
     """input >= other, elementwise.
 

@@ -45,6 +45,9 @@ def log_total(input: Any) -> Any:
 
 def _top_and_total(input: Any) -> tuple[Any, Any]:
     axis = class_axis(input)
+    if not input.size:
+        blank = np.zeros((*input.shape[:axis], 1, *input.shape[axis + 1 :]), input.dtype)
+        return blank, blank
     top = largest(input, axis, True)
     e = input - top
     return top, np.log(add_up(np.exp(e, out=e), axis, True))
@@ -99,7 +102,7 @@ def _instead(input: Any, target: Any, name: str) -> str:
 def places(target: Any, shape: tuple[int, ...]) -> Any:
     """The positions of each example's class in the flat input of this shape; target as (N, L)."""
     if len(shape) == 2:
-        return np.arange(0, shape[0] * shape[1], shape[1]) + target
+        return np.arange(shape[0]) * shape[1] + target
     if len(shape) == 1:
         return target
     inner = math.prod(shape[2:])
@@ -128,7 +131,9 @@ def spread_targets(shape: Any, safe: Any, weights: Any, weight: Any, smoothing: 
     q.reshape(-1)[places(safe, shape)] = weights * (1 - smoothing)
     if smoothing:
         each = np.expand_dims(weights != 0 if weight is None else np.ones_like(weights), class_axis(input))
-        q += each * (smoothing / shape[class_axis(input)] * (1 if weight is None else class_weights(weight, input, "")))
+        q += each * (
+            smoothing / max(1, shape[class_axis(input)]) * (1 if weight is None else class_weights(weight, input, ""))
+        )
     return q
 
 
@@ -161,6 +166,7 @@ def _naive_classes(
     method=False,
     namespace="functional",
     aux={"top": None, "level": log_total, "counts": None, "total": None},
+    real=True,
     inputs=[
         {"input": real(shape="n 4", min_side=1), "target": integers(0, 3, shape="n", min_side=1)},
         {
@@ -216,7 +222,7 @@ def class_entropy(
         minus = level - shifted
         smooth = np.add.reduce(minus if weight is None else minus * class_weights(weight, input, "cross_entropy"), axis)
         smooth = smooth if counts is None else np.where(counts, smooth, np.zeros((), input.dtype))
-        losses = (1 - label_smoothing) * losses + label_smoothing / input.shape[axis] * smooth
+        losses = (1 - label_smoothing) * losses + label_smoothing / max(1, input.shape[axis]) * smooth
     elif weight is not None:
         class_weights(weight, input, "cross_entropy")
     losses = np.asarray(losses, input.dtype)
@@ -300,7 +306,7 @@ def _naive_probabilities(
 ) -> Any:
     axis = 0 if input.ndim == 1 else 1
     logp = input - np.log(np.exp(input).sum(axis, keepdims=True))
-    q = target * (1 - label_smoothing) + label_smoothing / input.shape[axis]
+    q = target * (1 - label_smoothing) + label_smoothing / max(1, input.shape[axis])
     if weight is not None:
         q = q * weight.reshape((-1,) + (1,) * (input.ndim - axis - 1))
     losses = -(q * logp).sum(axis)
@@ -313,6 +319,7 @@ def _naive_probabilities(
     namespace="functional",
     promote=("input", "target"),
     aux={"top": None, "level": log_total},
+    real=True,
     inputs=[
         {
             "input": real(shape="n 3 k", min_side=1),
@@ -352,7 +359,7 @@ def probability_entropy(
 def _smoothed(target: Any, weight: Any, smoothing: float, input: Any) -> Any:
     q = target
     if smoothing:
-        q = q * (1 - smoothing) + smoothing / input.shape[class_axis(input)]
+        q = q * (1 - smoothing) + smoothing / max(1, input.shape[class_axis(input)])
     return q if weight is None else q * class_weights(weight, input, "cross_entropy")
 
 

@@ -119,7 +119,7 @@ def movedim(input: Array, source: Any, destination: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.movedim.html
     """
-    ndim = input.ndim
+    ndim = input.ndim or 1
     source = [normal_dim(d, ndim) for d in ((source,) if isinstance(source, int) else source)]
     places = [normal_dim(d, ndim) for d in ((destination,) if isinstance(destination, int) else destination)]
     if len(source) != len(places) or len(set(source)) != len(source) or len(set(places)) != len(places):
@@ -127,7 +127,7 @@ def movedim(input: Array, source: Any, destination: Any) -> Tensor:
     order = [d for d in range(ndim) if d not in source]
     for place, dim in sorted(zip(places, source, strict=True)):
         order.insert(place, dim)
-    result: Tensor = permute(input, order)
+    result: Tensor = permute(input, order if input.ndim else ())
     return result
 
 

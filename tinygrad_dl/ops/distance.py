@@ -65,6 +65,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cosine_similarity.html
     """
+    if x1.dtype.kind == "c" or x2.dtype.kind == "c":
+        raise TypeError("cosine_similarity: expected real tensors, got complex ones; compare td.view_as_real of them")
     if x1.shape != x2.shape:
         x1, x2 = broadcast_tensors(x1, x2)
     # Each is scaled before the product, so that squares of small or large numbers don't get lost.

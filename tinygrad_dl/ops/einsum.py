@@ -290,8 +290,12 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = tuple(operands[0])
     tensors = [each if isinstance(each, Tensor) else wrap(as_array(each)) for each in operands]
+    letters, _, kept = equation.replace(".", "").replace(" ", "").partition("->")
+    whole = len(set(letters)) > len(kept) if "->" in equation else len(set(letters)) < len(letters)
     if repeats(equation):
         equation, tensors = without_repeats(equation, tensors)
+    if whole and len(tensors) == 1 and tensors[0].dtype.kind in "biu":
+        tensors = [tensors[0].long()]  # sums of integers are int64
     result: Tensor = contracted(tensors, equation)
     return result
 

@@ -348,7 +348,13 @@ hypot.vjp(
 # -- the error function ------------------------------------------------------------------------------
 
 
-@op(floating=True, inplace=True, inputs=ANY, reference=lambda input: np.vectorize(math.erf, otypes=[float])(input))
+@op(
+    floating=True,
+    inplace=True,
+    real=True,
+    inputs=ANY,
+    reference=lambda input: np.vectorize(math.erf, otypes=[float])(input),
+)
 def erf(input: Array) -> Array:
     """The error function 2/sqrt(pi) * integral of exp(-t*t) from 0 to input, to the last digits of the dtype.
 
@@ -365,7 +371,13 @@ def erf(input: Array) -> Array:
 erf.vjp(input=lambda g, input: g * (np.exp(np.negative(input * input)) * (2 / math.sqrt(math.pi))))
 
 
-@op(floating=True, inplace=True, inputs=ANY, reference=lambda input: np.vectorize(math.erfc, otypes=[float])(input))
+@op(
+    floating=True,
+    inplace=True,
+    real=True,
+    inputs=ANY,
+    reference=lambda input: np.vectorize(math.erfc, otypes=[float])(input),
+)
 def erfc(input: Array) -> Array:
     """1 - erf(input), exact where that difference is tiny too.
 

@@ -29,6 +29,7 @@ def _naive_bce(input: Any, target: Any, weight: Any = None) -> Any:
     method=False,
     promote=("input", "target"),
     namespace="functional",
+    real=True,
     inputs=[
         {
             "input": real(0.05, 0.95, shape="m n", min_side=1),
@@ -102,6 +103,7 @@ def _naive_logits(input: Any, target: Any, weight: Any = None, pos_weight: Any =
     method=False,
     promote=("input", "target"),
     namespace="functional",
+    real=True,
     inputs=[
         {
             "input": real(-8, 8, shape="m n", min_side=1),
@@ -179,6 +181,7 @@ def _naive_divergence(input: Any, target: Any, log_target: bool = False) -> Any:
     name="kl_div",
     method=False,
     namespace="functional",
+    real=True,
     inputs=[
         broadcasting(real(min_side=1), real(0.1, 2.0, min_side=1), reduction=one_of("mean"), log_target=one_of(False)),
         broadcasting(real(), real(0.1, 2.0), reduction=one_of("none", "sum"), log_target=one_of(False, True)),

@@ -21,7 +21,7 @@ ALONG = {"input": real(min_dims=1, min_side=1, distinct=True), "dim": axis_of("i
 EMPTY = [error(ValueError, "zero-size array", array(0))]
 
 
-@op(np.max, np.amax, (np.maximum, "reduce"), exact=True, inputs=OVER, errors=EMPTY, reference=np.max)
+@op(np.max, np.amax, (np.maximum, "reduce"), exact=True, real=True, inputs=OVER, errors=EMPTY, reference=np.max)
 def amax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """The largest elements over one dimension, several or all; equal ones share the gradient evenly.
 
@@ -37,7 +37,7 @@ def amax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     return largest(input, dim, keepdim)
 
 
-@op(np.min, np.amin, (np.minimum, "reduce"), exact=True, inputs=OVER, errors=EMPTY, reference=np.min)
+@op(np.min, np.amin, (np.minimum, "reduce"), exact=True, real=True, inputs=OVER, errors=EMPTY, reference=np.min)
 def amin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """The smallest elements over one dimension, several or all; equal ones share the gradient evenly.
 
@@ -69,7 +69,12 @@ amin.vjp(input=share_evenly)
 
 
 @op(
-    np.argmax, differentiable=False, exact=True, inputs=OVER_ONE, errors=[error(ValueError, "empty sequence", array(0))]
+    np.argmax,
+    differentiable=False,
+    exact=True,
+    real=True,
+    inputs=OVER_ONE,
+    errors=[error(ValueError, "empty sequence", array(0))],
 )
 def argmax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """Where the largest element stands along a dimension, or in the flattened tensor; the first of equals.
@@ -84,7 +89,12 @@ def argmax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
 
 
 @op(
-    np.argmin, differentiable=False, exact=True, inputs=OVER_ONE, errors=[error(ValueError, "empty sequence", array(0))]
+    np.argmin,
+    differentiable=False,
+    exact=True,
+    real=True,
+    inputs=OVER_ONE,
+    errors=[error(ValueError, "empty sequence", array(0))],
 )
 def argmin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """Where the smallest element stands along a dimension, or in the flattened tensor; the first of equals.
@@ -129,6 +139,7 @@ def to_chosen(g: Any, input_shape: Any, indices: Any, dim: int, keepdim: bool) -
     method=False,
     outputs=Extreme,
     exact=True,
+    real=True,
     inputs=ALONG,
     errors=[error(ValueError, "empty sequence", array(0), 0)],
     reference=lambda input, dim, keepdim=False: (
@@ -145,6 +156,7 @@ def max_dim(input: Array, dim: Any, keepdim: bool = False) -> Array:
     method=False,
     outputs=Extreme,
     exact=True,
+    real=True,
     inputs=ALONG,
     errors=[error(ValueError, "empty sequence", array(0), 0)],
     reference=lambda input, dim, keepdim=False: (

@@ -127,6 +127,7 @@ def fused_slope(g: np.ndarray, x: np.ndarray, approximate: str) -> Any:
     method=False,
     floating=True,
     namespace="functional",
+    real=True,
     inputs={"input": real(), "approximate": one_of("none", "tanh")},
     errors=[error(ValueError, "expected an approximate of 'none' or 'tanh'", array(2), approximate="fast")],
     reference=lambda input, approximate="none": reference_gelu(input, approximate),

@@ -60,6 +60,7 @@ def _naive_group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any
     method=False,
     namespace="functional",
     aux={"mean": _group_mean, "inverse": _inverse_std},
+    real=True,
     inputs=[
         {
             "input": real(shape="n 4 3", min_side=1),

@@ -18,6 +18,7 @@ from tinygrad_dl.samples import array, error, one_of, real
     name="hardtanh",
     method=False,
     namespace="functional",
+    real=True,
     inputs={"input": real(avoid=(-1.0, 1.0)), "min_val": one_of(-1.0), "max_val": one_of(1.0)},
     errors=[error(ValueError, "min_val", array(2), 1.0, -1.0)],
     reference=lambda input, min_val=-1.0, max_val=1.0: np.clip(input, min_val, max_val),
@@ -68,6 +69,7 @@ def relu6(input: Array, inplace: bool = False) -> Any:
     method=False,
     floating=True,
     namespace="functional",
+    real=True,
     inputs={"input": real(-5.0, 5.0, avoid=(-3.0, 3.0))},
     reference=lambda input: np.clip(input / 6 + 0.5, 0, 1),
 )
@@ -98,6 +100,7 @@ def hardsigmoid(input: Array, inplace: bool = False) -> Any:
     method=False,
     floating=True,
     namespace="functional",
+    real=True,
     inputs={"input": real(-5.0, 5.0, avoid=(-3.0, 3.0))},
     reference=lambda input: input * np.clip(input / 6 + 0.5, 0, 1),
 )
@@ -124,6 +127,7 @@ def hardswish(input: Array, inplace: bool = False) -> Any:
 
 
 @op(
+    real=True,
     inputs={"input": real(avoid=(-0.5, 0.5)), "lambd": one_of(0.5)},
     reference=lambda input, lambd=0.5: input * (np.abs(input) > lambd),
 )
@@ -145,6 +149,7 @@ hardshrink.vjp(input=lambda g, out: straight(keep(g, out != 0), out))
 @op(
     method=False,
     namespace="functional",
+    real=True,
     inputs={"input": real(avoid=(-0.5, 0.5)), "lambd": one_of(0.5)},
     errors=[error(ValueError, "expected a lambd of 0 or more", array(2), -1.0)],
     reference=lambda input, lambd=0.5: np.sign(input) * np.maximum(np.abs(input) - lambd, 0),
@@ -172,6 +177,7 @@ softshrink.vjp(input=lambda g, out: straight(keep(g, out != 0), out))
 @op(
     name="threshold",
     method=False,
+    real=True,
     inputs={"input": real(avoid=(0.5,)), "threshold": one_of(0.5), "value": one_of(-2.0)},
     reference=lambda input, threshold, value: np.where(input > threshold, input, value),
 )

@@ -127,9 +127,14 @@ def _naive_weight(distance: float, mode: str) -> float:
 )
 def resize(input: Array, counts: Any, scales: Any, mode: str = "nearest", align_corners: bool = False) -> Array:
     """The last dimensions in the sizes `counts`; `scales` are the factors that were asked for, or None."""
-    if mode != "nearest" and input.dtype.kind in "biu":
+    plan = interpolation_plan(input.shape, counts, scales, mode, align_corners)
+    if input.dtype.kind not in "biu":
+        return go_down(input, plan)
+    if not mode.startswith("nearest"):
         raise TypeError(f"interpolate: expected a floating tensor, got {input.dtype}; convert it first with .float()")
-    return go_down(input, interpolation_plan(input.shape, counts, scales, mode, align_corners))
+    for dim, chosen in enumerate(plan.maps, -len(plan.maps)):
+        input = chosen.down(input, dim)
+    return input
 
 
 resize.vjp(
@@ -189,7 +194,7 @@ def interpolate(
     counts, scales = _sizes(input.shape, size, scale_factor, dims)
     if recompute_scale_factor:
         scales = (None,) * dims
-    if min(counts) < 1 or min(input.shape[2:]) < 1:
+    if min(counts) < (mode != "area") or min(input.shape[2:]) < 1:
         raise ValueError(f"interpolate: expected sizes of at least 1, got {input.shape[2:]} to {counts}")
     if mode == "area":
         result: Tensor = pool_average_to(input, counts)

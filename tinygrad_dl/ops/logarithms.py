@@ -36,6 +36,7 @@ logaddexp.vjp(input=lambda g, input, other: part(g, input, other), other=lambda 
 @op(
     floating=True,
     inplace=True,
+    real=True,
     inputs=broadcasting(real(), real(0.3, 3.0)),
     errors=MISFIT,
     reference=lambda input, other: input * np.log(other),
@@ -64,6 +65,7 @@ xlogy.vjp(input=xlogy_slope, other=lambda g, input, other: g * (input / other))
 @op(
     floating=True,
     inplace=True,
+    real=True,
     inputs={"input": real(0.1, 0.9), "eps": one_of(None, 0.05)},
     reference=lambda input, eps=None: np.log(input) - np.log1p(-input),
 )

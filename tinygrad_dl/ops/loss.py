@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
+from tinygrad_dl.ops.arithmetic import direction
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.samples import array, broadcasting, drawn, error, one_of, real
 from tinygrad_dl.tensor import Tensor
@@ -79,6 +80,7 @@ def pairs(low: float = -3.0, high: float = 3.0, **options: Any) -> list[Any]:
     name="mse_loss",
     method=False,
     namespace="functional",
+    real=True,
     inputs=pairs(),
     errors=[
         error(ValueError, "broadcast", array(2), array(3)),
@@ -140,7 +142,7 @@ def absolute_error(input: Array, target: Array, reduction: str = "mean") -> Any:
 
 @absolute_error.joint_vjp("input", "target")
 def _absolute_error_rule(g: Any, input: Any, target: Any, reduction: str, needs: Any) -> Any:
-    gx = np.sign(input - target) * share(g, extent(input.shape, target.shape), reduction)
+    gx = direction(input - target) * share(g, extent(input.shape, target.shape), reduction)
     return gx, -gx if needs[1] else None
 
 
@@ -153,6 +155,7 @@ def _naive_huber(input: Any, target: Any, delta: float = 1.0) -> Any:
     name="huber_loss",
     method=False,
     namespace="functional",
+    real=True,
     inputs=[
         {"input": real(), "target": _apart(0.0, 0.9), "delta": one_of(1.0), "reduction": one_of("none", "sum")},
         {"input": real(), "target": _apart(0.6, 2.0), "delta": one_of(0.5), "reduction": one_of("none", "sum")},

@@ -74,6 +74,7 @@ def _inverse_std(input: Any, normalized_shape: Any, eps: float) -> Any:
     method=False,
     namespace="functional",
     aux={"inverse": _inverse_std},
+    real=True,
     inputs=[
         {
             "input": real(shape="... 4"),

@@ -10,9 +10,10 @@ import numpy as np
 from tinygrad_dl.dtypes import as_dtype
 from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
+from tinygrad_dl.ops.arithmetic import direction
 from tinygrad_dl.ops.extrema import share_evenly
 from tinygrad_dl.ops.powers import power
-from tinygrad_dl.ops.reduce import ADD, LARGEST, OVER, SMALLEST, add_up, kept, require_floating
+from tinygrad_dl.ops.reduce import ADD, LARGEST, OVER, SMALLEST, add_up, kept, require_floating, squares
 from tinygrad_dl.samples import array, error, one_of, real
 
 
@@ -32,15 +33,15 @@ def p_norm(x: np.ndarray, p: float, dim: Any, keepdim: bool) -> Any:
     if p == 2:
         if dim is None and not keepdim and x.flags.c_contiguous:
             flat = x.reshape(-1)
-            return np.sqrt(product(flat, flat))
-        return np.sqrt(add_up(x * x, dim, keepdim))
+            return np.sqrt(product(flat, flat) if x.dtype.kind != "c" else np.vdot(flat, flat).real)
+        return np.sqrt(add_up(squares(x), dim, keepdim))
     size = np.absolute(x)
     if p == 1:
         return add_up(size, dim, keepdim)
     if math.isinf(p):
         return (LARGEST if p > 0 else SMALLEST)(size, dim, None, None, keepdim)
     if p == 0:
-        return ADD(x != 0, dim, x.dtype, None, keepdim)
+        return ADD(x != 0, dim, size.dtype, None, keepdim)
     if p < 0:
         with np.errstate(divide="ignore"):  # 0 to a negative power is inf, and inf to another one 0 again
             return add_up(size**p, dim, keepdim) ** (1 / p)
@@ -90,15 +91,15 @@ def norm_slope(g: Any, input: Any, out: Any, p: Any, dim: Any, keepdim: bool) ->
     if p == 0:
         return np.zeros_like(input)
     if p == 1:
-        return kept(g, shape, dim, keepdim) * np.sign(input)
+        return kept(g, shape, dim, keepdim) * direction(input)
     if math.isinf(p):
-        return share_evenly(g, np.absolute(input), out, dim, keepdim) * np.sign(input)
+        return share_evenly(g, np.absolute(input), out, dim, keepdim) * direction(input)
     safe = np.where(out == 0, 1.0, out)
     if p == 2:
-        return kept(np.where(out == 0, 0.0, g / safe), shape, dim, keepdim) * input
+        return kept(np.where(out == 0, 0.0, g / safe), shape, dim, keepdim) * np.conjugate(input)
     size = np.absolute(input)
     ratio = np.where(size == 0, 1.0, size) / kept(safe, shape, dim, keepdim)
-    return kept(np.where(out == 0, 0.0, g), shape, dim, keepdim) * (np.sign(input) * power(ratio, p - 1))
+    return kept(np.where(out == 0, 0.0, g), shape, dim, keepdim) * (direction(input) * power(ratio, p - 1))
 
 
 norm.vjp(input=norm_slope)

@@ -32,13 +32,14 @@ def passed(g: Any, condition: Any, otherwise: Any) -> Any:
     method=False,
     floating=True,
     namespace="functional",
+    real=True,
     inputs={"input": KINK, "negative_slope": one_of(0.01, 0.2, 1.5)},
     reference=lambda input, negative_slope=0.01: np.where(input > 0, input, negative_slope * input),
 )
 def leaky(input: Array, negative_slope: float = 0.01) -> Array:
     """`input` where it is positive, negative_slope * input elsewhere."""
     if negative_slope == 0:  # an infinity times 0 is nan
-        return select(input > 0, input, np.minimum(input, ZERO.get(input.dtype, 0)) * negative_slope)
+        return select(input > 0, input, np.minimum(input, ZERO[input.dtype]) * negative_slope)
     return (np.maximum if negative_slope <= 1 else np.minimum)(input, input * negative_slope)
 
 
@@ -73,6 +74,7 @@ def by_channel(weight: Any, shape: tuple[int, ...]) -> Any:
 @op(
     floating=True,
     promote=True,
+    real=True,
     inputs=[
         {"input": real(shape="n c", avoid=(0.0,)), "weight": real(shape="c")},
         {"input": real(shape="n c m", avoid=(0.0,)), "weight": real(shape="c")},
@@ -117,11 +119,11 @@ prelu.vjp(
 
 def exponential_below(x: np.ndarray, alpha: float, width: float = 1.0) -> Any:
     """x above 0, alpha * (exp(x / width) - 1) below."""
-    below = np.minimum(x, ZERO.get(x.dtype, 0))
+    below = np.minimum(x, ZERO[x.dtype])
     curve = np.expm1(below if width == 1 else below / width)
     if alpha != 1:
         curve = curve * alpha
-    return curve + np.maximum(x, ZERO.get(x.dtype, 0))
+    return curve + np.maximum(x, ZERO[x.dtype])
 
 
 def exponential_slope(g: Any, x: Any, factor: float, width: float = 1.0) -> Any:
@@ -137,6 +139,7 @@ def exponential_slope(g: Any, x: Any, factor: float, width: float = 1.0) -> Any:
     method=False,
     floating=True,
     namespace="functional",
+    real=True,
     inputs={"input": KINK, "alpha": one_of(1.0, 0.5)},
     reference=lambda input, alpha=1.0: np.where(input > 0, input, alpha * (np.exp(np.minimum(input, 0)) - 1)),
 )
@@ -170,6 +173,7 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.050700987355480493
     name="selu",
     method=False,
     floating=True,
+    real=True,
     inputs={"input": KINK},
     reference=lambda input: SELU_SCALE * np.where(input > 0, input, SELU_ALPHA * (np.exp(np.minimum(input, 0)) - 1)),
 )
@@ -199,6 +203,7 @@ def selu(input: Array, inplace: bool = False) -> Any:
     name="celu",
     method=False,
     floating=True,
+    real=True,
     inputs={"input": KINK, "alpha": one_of(1.0, 0.5)},
     reference=lambda input, alpha=1.0: np.where(input > 0, input, alpha * (np.exp(np.minimum(input, 0) / alpha) - 1)),
 )

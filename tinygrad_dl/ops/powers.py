@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_dl.attach import inplace_form
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.arithmetic import MISFIT, NONZERO
-from tinygrad_dl.ops.overload import alias
+from tinygrad_dl.ops.overload import alias, overload
 from tinygrad_dl.ops.selection import keep
 from tinygrad_dl.samples import array, broadcasting, error, one_of, real
 from tinygrad_dl.tensor import Tensor
@@ -30,9 +30,17 @@ def reciprocal(input: Array) -> Array:
 reciprocal.vjp(input=lambda g, out: np.negative(g * np.square(out)))
 
 
-@op(np.square, inplace=True, inputs={"input": real()})
-def square(input: Array) -> Array:
-    """input * input.
+@op(np.square, name="square", method=False, inputs={"input": real()})
+def squared(input: Array) -> Array:
+    """input * input."""
+
+
+squared.vjp(input=lambda g, input: g * (input + input))
+
+
+@overload(squared, inplace=True)
+def square(input: Any) -> Any:
+    """input * input; of bools int64.
 
     >>> import tinygrad_dl as td
     >>> td.square(td.tensor([2.0, -3.0]))
@@ -40,9 +48,7 @@ def square(input: Array) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.square.html
     """
-
-
-square.vjp(input=lambda g, input: g * (input + input))
+    return pow(input, 2) if isinstance(input, Tensor) and input.dtype.kind == "b" else squared(input)
 
 
 @op(np.sqrt, floating=True, inplace=True, inputs={"input": real(0.2, 3.0)})
@@ -116,6 +122,8 @@ def pow(input: Array, exponent: Array) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.pow.html
     """
+    if input.dtype.kind == "b":
+        return input | ~exponent
     if exponent.ndim == 0:
         return power(input, exponent.item())
     return np.power(input, exponent)
@@ -153,12 +161,13 @@ pow.vjp(input=pow_slope, exponent=pow_exponent_slope)
 
 def pow_operator(self: Any, exponent: Any) -> Any:
     """`x ** n`: the usual numbers by an op that needs no power."""
-    if type(exponent) is int or type(exponent) is float:
+    # What requires a gradient is floating, or complex; the powers below are exact for both.
+    if (type(exponent) is int or type(exponent) is float) and (self._edge is not None or self.dtype.kind == "f"):
         if exponent == 2:
-            return square(self)
+            return squared(self)
         if exponent == 0.5:
             return sqrt(self)
-        if exponent == -1 and self.dtype.kind == "f":
+        if exponent == -1:
             return reciprocal(self)
     return pow(self, exponent)
 

@@ -11,7 +11,8 @@ import numpy as np
 from tinygrad_dl.dtypes import as_dtype, int64
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.reduce import NO_SUCH_DIM, OVER, kept
-from tinygrad_dl.samples import axis_of, real
+from tinygrad_dl.ops.shape import normal_dim
+from tinygrad_dl.samples import array, axis_of, error, real
 from tinygrad_dl.tensor import NUMPY
 
 MULTIPLY: Any = np.multiply.reduce
@@ -78,10 +79,11 @@ prod.vjp(input=product_slope)
 # -- running sums and products -----------------------------------------------------------------------
 
 SLICE = 128  # neighbouring elements, from which a call for each slice costs less than NumPy's way
+NO_DIM = [error(IndexError, "out of range", array(2), 3), error(IndexError, "out of range", array(), 2)]
 RUNNING = {"input": real(min_dims=1), "dim": axis_of("input")}
 
 
-@op((np.add, "accumulate"), inplace=True, inputs=RUNNING, errors=NO_SUCH_DIM, reference=np.cumsum)
+@op((np.add, "accumulate"), inplace=True, inputs=RUNNING, errors=NO_DIM, reference=np.cumsum)
 def cumsum(input: Array, dim: Any, *, dtype: Any = None) -> Array:
     """The running sum along a dimension; of integers as int64.
 
@@ -91,14 +93,15 @@ def cumsum(input: Array, dim: Any, *, dtype: Any = None) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.cumsum.html
     """
-    if not input.ndim:
-        return input.astype(element_type(input, dtype) or input.dtype)
     return running(np.add, input, dim, element_type(input, dtype))
 
 
 def running(ufunc: np.ufunc, x: np.ndarray, dim: int, dtype: Any) -> np.ndarray:
     """ufunc.accumulate; across large slices one slice after the other, which is ten times as fast."""
-    if not -x.ndim <= dim < x.ndim or math.prod(x.shape[dim % x.ndim + 1 :]) < SLICE:
+    dim = normal_dim(dim, x.ndim)
+    if not x.ndim:
+        return x.astype(dtype or x.dtype)
+    if math.prod(x.shape[dim + 1 :]) < SLICE:
         return ufunc.accumulate(x, dim, dtype)
     out = x.astype(dtype or x.dtype, "C")
     slices = np.moveaxis(out, dim, 0)
@@ -115,7 +118,7 @@ def summed_from_end(g: Any, dim: Any) -> Any:
 cumsum.vjp(input=lambda g, dim: summed_from_end(g, dim))
 
 
-@op((np.multiply, "accumulate"), inplace=True, inputs=RUNNING, errors=NO_SUCH_DIM, reference=np.cumprod)
+@op((np.multiply, "accumulate"), inplace=True, inputs=RUNNING, errors=NO_DIM, reference=np.cumprod)
 def cumprod(input: Array, dim: Any, *, dtype: Any = None) -> Array:
     """The running product along a dimension; its gradient is right at zeros too, to every order.
 
@@ -125,8 +128,6 @@ def cumprod(input: Array, dim: Any, *, dtype: Any = None) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.cumprod.html
     """
-    if not input.ndim:
-        return input.astype(element_type(input, dtype) or input.dtype)
     return running(np.multiply, input, dim, element_type(input, dtype))
 
 

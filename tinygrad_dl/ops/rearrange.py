@@ -44,8 +44,9 @@ def flip(input: Array, dims: Any) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.flip.html
     """
     index: list[Any] = [slice(None)] * input.ndim
-    for dim in _dims(dims, input.ndim) if input.ndim else ():
-        index[dim] = slice(None, None, -1)
+    for dim in _dims(dims, input.ndim):
+        if input.ndim:
+            index[dim] = slice(None, None, -1)
     return input[tuple(index)].copy("C")
 
 
@@ -73,12 +74,24 @@ def roll(input: Array, shifts: Any, dims: Any = None) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.roll.html
     """
-    if isinstance(shifts, int) and isinstance(dims, int):
+    if isinstance(shifts, int) and isinstance(dims, int) and input.ndim:
         dim = normal_dim(dims, input.ndim)
         cut = -shifts % input.shape[dim] if input.size else 0
         head = (slice(None),) * dim
         return np.concatenate([input[(*head, slice(cut, None))], input[(*head, slice(cut))]], dim)
-    return np.roll(input, shifts, dims)
+    shifts, dims = (each if isinstance(each, tuple | list) else (each,) for each in (shifts, dims))
+    if dims == (None,):
+        dims = (None,) * min(len(shifts), 1)
+    if len(shifts) != len(dims):
+        raise ValueError(
+            f"roll: expected as many shifts as dims, got {shifts} and {None if None in dims else dims}; "
+            f"without dims, one shift moves the flattened tensor"
+        )
+    if None in dims:
+        return np.roll(input, shifts[0])
+    for dim in dims:
+        normal_dim(dim, input.ndim)
+    return np.roll(input, shifts, dims) if input.ndim else input.copy()
 
 
 roll.vjp(

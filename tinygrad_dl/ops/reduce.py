@@ -184,12 +184,17 @@ def options(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, Any]:
     return tuple(dim) if type(dim) is list else dim, correction
 
 
+def squares(x: Any) -> Any:
+    """|x| ** 2; of complex numbers real."""
+    return np.square(x) if x.dtype.kind != "c" else np.square(x.real) + np.square(x.imag)
+
+
 def variance(x: np.ndarray, dim: Any, keepdim: bool, correction: Any) -> Any:
     """The mean squared distance from the mean, over count - correction."""
     total = add_up(x, dim, True)
     n = count(x.shape, total.shape)
     distance = x - total * (1 / n if n else math.nan)
-    out = add_up(np.square(distance), dim, keepdim)
+    out = add_up(squares(distance), dim, keepdim)
     return out / (n - correction) if n > correction else np.where(out > 0, out.dtype.type(math.inf), out * math.nan)
 
 
@@ -197,7 +202,9 @@ def variance_slope(g: Any, x: Any, dim: Any, keepdim: bool, correction: Any) -> 
     """2 (x - mean) / (count - correction)."""
     center = np.mean(x, axis=dim, keepdims=True)
     n = count(x.shape, center.shape)
-    return kept(g, x.shape, dim, keepdim) * ((x - center) * (2 / (n - correction) if n > correction else math.nan))
+    return kept(g, x.shape, dim, keepdim) * (
+        np.conjugate(x - center) * (2 / (n - correction) if n > correction else math.nan)
+    )
 
 
 SPREAD = {"input": real(min_dims=1, min_side=2), **OVER, "correction": one_of(0, 1)}
@@ -205,11 +212,9 @@ INTEGERS = [error(TypeError, "expected a floating dtype", array(2, dtype="int64"
 
 
 def require_floating(dtype: Any) -> None:
-    """Refuses what has no mean or distance: integers, and complex numbers, whose parts are meant."""
+    """Refuses integers, which have no mean among themselves."""
     if dtype.kind in "biu":
         raise TypeError(f"expected a floating dtype, got {dtype}; call .float() first")
-    if dtype.kind == "c":
-        raise TypeError(f"expected a real floating dtype, got {dtype}; reduce td.view_as_real(...) of it")
 
 
 @op(
@@ -370,7 +375,7 @@ def nansum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any =
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nansum.html
     """
-    return sum(np.where(np.isnan(input), 0.0, input), dim, keepdim, dtype=dtype)
+    return sum(np.where(np.isnan(input), np.zeros((), input.dtype), input), dim, keepdim, dtype=dtype)
 
 
 @composition

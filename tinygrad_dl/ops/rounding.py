@@ -47,7 +47,7 @@ def trunc(input: Array) -> Array:
     """
 
 
-@op(np.round, inplace=True, inputs={"input": real(-3.0, 3.0), "decimals": one_of(0, 3)})
+@op(np.round, inplace=True, real=True, inputs={"input": real(-3.0, 3.0), "decimals": one_of(0, 3)})
 def round(input: Array, decimals: int = 0) -> Array:
     """The nearest number with so many decimals, halves to the even one; the gradient is zero.
 

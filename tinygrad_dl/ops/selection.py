@@ -75,7 +75,7 @@ def share(g: Any, lost: Any, ties: Any) -> Any:
     return keep(np.where(ties, g * 0.5, g), ~lost)
 
 
-@op(np.maximum, exact=True, inputs=broadcasting(real(), real()), errors=MISFIT)
+@op(np.maximum, exact=True, real=True, inputs=broadcasting(real(), real()), errors=MISFIT)
 def maximum(input: Array, other: Array) -> Array:
     """The larger of two, elementwise; nan if either is nan. Equal elements share the gradient half and half.
 
@@ -93,7 +93,7 @@ maximum.vjp(
 )
 
 
-@op(np.minimum, exact=True, inputs=broadcasting(real(), real()), errors=MISFIT)
+@op(np.minimum, exact=True, real=True, inputs=broadcasting(real(), real()), errors=MISFIT)
 def minimum(input: Array, other: Array) -> Array:
     """The smaller of two, elementwise; nan if either is nan. Equal elements share the gradient half and half.
 
@@ -111,7 +111,7 @@ minimum.vjp(
 )
 
 
-@op(np.fmax, exact=True, inputs=broadcasting(real(), real()), errors=MISFIT)
+@op(np.fmax, exact=True, real=True, inputs=broadcasting(real(), real()), errors=MISFIT)
 def fmax(input: Array, other: Array) -> Array:
     """The larger of two, elementwise; of a number and nan, the number. At equal elements `input` has the gradient.
 
@@ -129,7 +129,7 @@ fmax.vjp(
 )
 
 
-@op(np.fmin, exact=True, inputs=broadcasting(real(), real()), errors=MISFIT)
+@op(np.fmin, exact=True, real=True, inputs=broadcasting(real(), real()), errors=MISFIT)
 def fmin(input: Array, other: Array) -> Array:
     """The smaller of two, elementwise; of a number and nan, the number. At equal elements `input` has the gradient.
 
@@ -197,6 +197,7 @@ NUMPY[np.where] = where
     name="clamp",
     method=False,
     exact=True,
+    real=True,
     inputs=[
         broadcasting(real(), real(-2.0, -0.5), real(0.5, 2.0)),
         broadcasting(real(), min=one_of(-1.0, None), max=one_of(1.0, 0.5)),

@@ -5,6 +5,7 @@ Most of these show the memory of the tensor they were made from, as in PyTorch.
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -245,7 +246,7 @@ def _expanded(shape: tuple[int, ...], size: Any) -> tuple[int, ...]:
     reference=lambda input, size: np.broadcast_to(input, _expanded(input.shape, size)),
 )
 def expand(input: Array, size: Any) -> Array:
-    """Dimensions of size 1 repeated up to `size`, and new ones put in front. A read-only view.
+    """Dimensions of size 1 repeated up to `size`, and new ones put in front. A view, read-only if elements repeat.
 
     -1 keeps a dimension's size. As a method also `t.expand(2, -1)`.
 
@@ -260,6 +261,8 @@ def expand(input: Array, size: Any) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand.html
     """
     size = _expanded(input.shape, size)
+    if math.prod(size) == input.size != 0 and len(size) >= input.ndim:
+        return input.reshape(size)  # no element stands in two places, so it may be written to
     shape, new = input.shape, len(size) - input.ndim
     if new < 0 or not input.flags.c_contiguous or not input.size or min(size, default=1) < 1:
         return np.broadcast_to(input, size)

@@ -18,6 +18,7 @@ NO_SUCH_DIM = [error(ValueError, "out of bounds", array(2), 3)]
 
 @op(
     floating=True,
+    real=True,
     inputs=ROWS,
     errors=NO_SUCH_DIM,
     reference=lambda input, dim: (
@@ -58,6 +59,7 @@ softmax.vjp(input=softmax_slope)
 
 @op(
     floating=True,
+    real=True,
     inputs=ROWS,
     errors=NO_SUCH_DIM,
     reference=lambda input, dim: input - np.logaddexp.reduce(input, dim, keepdims=True),
@@ -128,7 +130,9 @@ def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Array:
 
 def logsumexp_slope(g: Any, out: Any, input: Any, dim: Any, keepdim: bool) -> Any:
     """softmax; where the sum is 0 its logarithm is -inf, and taken as the lowest number: exp(-inf) is 0."""
-    level = np.maximum(kept(out, input.shape, dim, keepdim), float(np.finfo(input.dtype).min))
+    level = kept(out, input.shape, dim, keepdim)
+    if input.dtype.kind == "f":
+        level = np.maximum(level, float(np.finfo(input.dtype).min))
     return kept(g, input.shape, dim, keepdim) * np.exp(input - level)
 
 

@@ -56,6 +56,7 @@ def to_their_places(g: Any, input_shape: tuple[int, ...], indices: Any, dim: int
 @op(
     outputs=Sorted,
     exact=True,
+    real=True,
     inputs=dict(
         input=real(min_dims=1, distinct=True),
         dim=axis_of("input"),
@@ -94,6 +95,7 @@ def _naive_sort(input: np.ndarray, dim: int, descending: bool) -> Sorted:
 @op(
     outputs=Sorted,
     exact=True,
+    real=True,
     inputs=[
         dict(input=real(shape="n", distinct=True, min_side=1), k=one_of(1), dim=one_of(0, -1)),
         dict(input=real(shape="n 4", distinct=True), k=one_of(0, 2, 4), largest=one_of(True, False)),
@@ -145,6 +147,7 @@ def _naive_topk(input: np.ndarray, k: int, dim: int, largest: bool) -> Sorted:
 @op(
     differentiable=False,
     exact=True,
+    real=True,
     inputs=dict(input=real(min_dims=1, distinct=True), dim=axis_of("input"), descending=one_of(False, True)),
     errors=[error(IndexError, "dim 2 is out of range", array(2, 3), 2)],
     reference=lambda input, dim=-1, descending=False, stable=False: _naive_sort(input, dim, descending).indices,
@@ -179,6 +182,7 @@ def msort(input: Array) -> Tensor:
 @op(
     outputs=Sorted,
     exact=True,
+    real=True,
     inputs=dict(
         input=real(shape="n 3", distinct=True), k=one_of(1, 2, 3), dim=one_of(1, -1), keepdim=one_of(False, True)
     ),
