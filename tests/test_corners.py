@@ -76,3 +76,27 @@ def test_what_has_no_gradient_takes_half_precision_that_requires_one():
 
 def test_adjoint_of_a_0d_tensor():
     assert td.tensor(1 + 2j).adjoint().item() == 1 - 2j
+
+
+def test_an_infinity_stays_in_the_results_that_see_it():
+    x = td.tensor([[[1.0, 2.0, np.inf]]])
+    assert F.adaptive_avg_pool1d(x, 2).tolist() == [[[1.5, np.inf]]]
+    assert F.interpolate(td.tensor([[[1.0, np.nan]]]), 4, mode="linear")[0, 0, 0].item() == 1.0
+
+
+def test_lerp_reaches_its_end():
+    start, end = td.tensor([-np.inf, 1e8]), td.tensor([0.0, 0.1])
+    assert td.lerp(start, end, 0.7).tolist()[0] == -np.inf
+    assert td.lerp(start, end, 1.0)[1].item() == end[1].item()
+    assert td.lerp(td.tensor([1.0, 3.0]), td.tensor([2.0, 5.0]), td.tensor([0.25, 0.75])).tolist() == [1.25, 4.5]
+
+
+def test_0d_tensors_have_one_slice():
+    x = td.tensor(3.0, requires_grad=True)
+    picked = x.index_select(0, td.tensor([0]))
+    picked.backward()
+    assert picked.shape == () and x.grad.item() == 1.0
+    assert td.tensor(3.0).index_fill(0, td.tensor([0]), 2.0).tolist() == 2.0
+    assert td.tensor(3.0).index_fill(-1, td.zeros(0, dtype=td.int64), 2.0).tolist() == 3.0
+    with pytest.raises(IndexError, match="one index into a 0-d tensor, got 2"):
+        x.index_select(0, td.tensor([0, 0]))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from fuzz.compare import Difference
-from fuzz.programs import Program
+from fuzz.programs import Program, line
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Meant:
         ops: ops of which the program has one; none for any program.
         ours, theirs: patterns found in what the library gave or said.
         nan: whether PyTorch's side must be no number.
+        source: a pattern found in the program.
     """
 
     reason: str
@@ -27,6 +28,7 @@ class Meant:
     ours: str = ""
     theirs: str = ""
     nan: bool = False
+    source: str = ""
 
     def fits(self, program: Program, difference: Difference) -> bool:
         ops = {step.op for step in program.steps}
@@ -36,6 +38,7 @@ class Meant:
             and bool(re.search(self.ours, difference.ours))
             and bool(re.search(self.theirs, difference.theirs))
             and (difference.nan or not self.nan)
+            and bool(re.search(self.source, "\n".join(map(line, program.steps))))
         )
 
 
@@ -82,6 +85,10 @@ MEANT = (
     Meant(
         "of no targets there is a second gradient, too", "second taken", theirs="cannot reshape tensor of 0 elements"
     ),
+    Meant("numbers are taken where a tensor is expected", "taken", theirs="invalid combination of arguments"),
+    Meant("a 0-d tensor is its own mirror image", "taken", "fliplr flipud", theirs=">= [12]-d"),
+    Meant("`einsum` makes no views", "taken", "einsum", theirs="a view of a leaf Variable"),
+    Meant("nothing is rolled by nothing", "taken", "roll", theirs="`shifts` required"),
     # What we refuse and PyTorch computes.
     Meant("recording in-place changes of views is planned", "refused", ours="recording an in-place change of a view"),
     Meant("another value was saved, and then changed in place", "refused", ours="changed in place afterwards"),
@@ -112,9 +119,10 @@ MEANT = (
     Meant(
         "formulas that do not overflow",
         "value",
-        "soft_margin_loss SoftMarginLoss gelu GELU silu SiLU mish Mish",
+        "gelu GELU silu SiLU mish Mish",
         nan=True,
     ),
+    Meant("a softplus that does not overflow", "value", "soft_margin_loss SoftMarginLoss", theirs="inf|nan"),
     Meant("gradients of `hypot` at the origin are 0", "value", "hypot hypot_", nan=True),
     Meant("second gradients at the origin are 0", "second", "atan2 arctan2 hypot norm pow ** pow_ **=", nan=True),
     Meant("PyTorch rounds 1/6 to float32", "first plain second", "hardsigmoid Hardsigmoid hardswish Hardswish"),
@@ -135,6 +143,12 @@ MEANT = (
         "LSTM LSTMCell GRU GRUCell",
         ours="nan",
     ),
+    Meant("of equal elements a nan is the largest, and has the gradient", "value", "amax amin", nan=True),
+    Meant("a nan is no place where the slope is 0", "value", "relu6 ReLU6 hardtanh Hardtanh", source="nan"),
+    Meant("a nan stays a nan", "value", "multilabel_margin_loss MultiLabelMarginLoss multi_margin_loss", ours="nan"),
+    Meant("the mean of an infinity is infinite", "value", "std_mean var_mean", nan=True),
+    Meant("PyTorch returns memory that was never written: a circle of no elements", "value", "pad", theirs="e-3"),
+    Meant("PyTorch has no graph, we have zeros", "kind", "norm", theirs="None", ours=r"\[?\b0"),
     Meant("the sign of a zero", "value", "reciprocal div / /= divide atan2 arctan2 pow **", theirs="inf", ours="inf"),
     Meant("there is no complex number of half precision in NumPy", "dtype", theirs="complex32"),
     # Whether there is a graph.

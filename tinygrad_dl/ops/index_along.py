@@ -11,7 +11,7 @@ from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.gather import ROWS, at, require_in_range
 from tinygrad_dl.ops.indexing import accumulate, getitem, integers_first, plain_index, setitem, store, with_items
-from tinygrad_dl.ops.shape import expand, normal_dim
+from tinygrad_dl.ops.shape import expand, normal_dim, reshape
 from tinygrad_dl.samples import array, error, integers, one_of, real
 from tinygrad_dl.tensor import Tensor, as_array
 
@@ -41,7 +41,9 @@ def index_select(input: Array, dim: int, index: Array) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.index_select.html
     """
     dim, index = _checked_line(input.shape, dim, index, "index_select")
-    return input.take(index, dim)
+    if not input.ndim and index.size != 1:
+        raise IndexError(f"index_select: expected one index into a 0-d tensor, got {index.size}")
+    return input.take(index, dim) if input.ndim else input.copy()
 
 
 def _checked_line(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str) -> tuple[int, np.ndarray]:
@@ -54,8 +56,8 @@ def _checked_line(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str
 
 
 index_select.vjp(
-    input=lambda g, dim, index, input_shape: accumulate.duck(
-        g, at(normal_dim(dim, len(input_shape)), index.reshape(-1)), input_shape
+    input=lambda g, dim, index, input_shape: (
+        accumulate.duck(g, at(normal_dim(dim, len(input_shape)), index.reshape(-1)), input_shape) if input_shape else g
     ),
     index=None,
 )
@@ -138,6 +140,8 @@ def index_fill(input: Array, dim: int, index: Any, value: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_fill.html
     """
+    if not input.ndim:  # one element, as if in a dimension of size 1
+        return reshape(index_fill(reshape(input, (1,)), dim, index, value), ())
     line = as_array(index).reshape(-1)
     result: Tensor = setitem(input, at(normal_dim(dim, input.ndim), line), value)
     return result

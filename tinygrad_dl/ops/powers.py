@@ -194,7 +194,11 @@ def lerp(input: Array, end: Array, weight: Array) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.lerp.html
     """
-    return input + weight * (end - input)
+    way = end - input
+    if weight.size != 1:
+        return np.where(np.absolute(weight) < 0.5, input + weight * way, end - way * (1 - weight))
+    # From the nearer end: all the way there is `end` itself, and an infinity at the other does not spread.
+    return input + weight * way if np.absolute(weight.reshape(())) < 0.5 else end - way * (1 - weight)
 
 
 lerp.vjp(

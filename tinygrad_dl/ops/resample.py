@@ -96,10 +96,10 @@ class Product:
         self.matrices = {matrix.dtype: matrix}
 
     def down(self, x: Any, dim: int) -> Any:
-        return _along(self._in(x.dtype), x, dim)
+        return apart(self._in(x.dtype), x, dim)
 
     def up(self, g: Any, dim: int) -> Any:
-        return _along(self._in(g.dtype).T, g, dim)
+        return apart(self._in(g.dtype).T, g, dim)
 
     def _in(self, dtype: Any) -> Any:
         found = self.matrices.get(dtype)
@@ -110,6 +110,21 @@ class Product:
     def dense(self) -> Any:
         """The map as a matrix, (count, size)."""
         return next(iter(self.matrices.values()))
+
+
+def apart(matrix: Any, x: Any, dim: int) -> Any:
+    """The product with the matrix along a dimension, in which an element without weight counts for nothing.
+
+    0 times an infinity or nan is nan, so where there is one each result is made of the elements that it sees.
+    """
+    out = _along(matrix, x, dim)
+    if math.isfinite(np.add.reduce(out, None)):
+        return out
+    x, out = np.moveaxis(x, dim, -1), np.moveaxis(out, dim, -1)
+    for i, row in enumerate(matrix):
+        seen = row.nonzero()[0]
+        out[..., i] = x[..., seen] @ row[seen]
+    return np.moveaxis(out, -1, dim)
 
 
 def _along(matrix: Any, x: Any, dim: int) -> Any:
