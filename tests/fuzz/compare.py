@@ -349,7 +349,8 @@ def excused(mine: Seen, other: Seen, place: Place, excuses: Excuses) -> np.ndarr
         pair = [reached(place, trace) for trace in (excuses.ours_double, excuses.double)]
         if all(isinstance(each, Seen) and each.array.shape == other.array.shape for each in pair):
             agreed = distance(pair[0].array, pair[1].array) <= tolerance(pair[1].array, "float64", 0.1)
-            good |= agreed & (apart <= 100 * tolerance(other.array, other.dtype, 1.0))
+            size = np.abs(other.array).max(initial=1.0, where=np.isfinite(other.array))
+            good |= agreed & (apart <= 0.01 * size)
     double = reached(place, excuses.double)
     if mine.dtype in RTOL and isinstance(double, Seen) and double.array.shape == other.array.shape:
         mistake = distance(mine.array, double.array)

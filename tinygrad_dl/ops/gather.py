@@ -16,7 +16,7 @@ from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.indexing import accumulate, index_, place, positions, survivors
 from tinygrad_dl.ops.shape import expand, normal_dim, reshape
 from tinygrad_dl.samples import array, error, integers, one_of, real
-from tinygrad_dl.tensor import NUMPY, Tensor, as_array
+from tinygrad_dl.tensor import NUMPY, Tensor, as_array, wrap
 
 ROWS = real(shape="n m", min_side=1)
 
@@ -200,7 +200,9 @@ def scatter(
         return result
     if reduce != "add":
         raise ValueError(f"scatter: expected reduce to be 'add' or None, got {reduce!r}")
-    src = src if isinstance(src, Tensor) and src.ndim else expand(src, index.shape)
+    if not isinstance(src, Tensor):
+        src = wrap(np.asarray(src, input.dtype))
+    src = src if src.ndim else expand(src, index.shape)
     result = scatter_add(input, dim, index, src)
     return result
 

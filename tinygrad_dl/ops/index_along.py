@@ -141,9 +141,10 @@ def index_fill(input: Array, dim: int, index: Any, value: Any) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_fill.html
     """
     if not input.ndim:  # one element, as if in a dimension of size 1
-        return reshape(index_fill(reshape(input, (1,)), dim, index, value), ())
+        result: Tensor = reshape(index_fill(reshape(input, (1,)), dim, index, value), ())
+        return result
     line = as_array(index).reshape(-1)
-    result: Tensor = setitem(input, at(normal_dim(dim, input.ndim), line), value)
+    result = setitem(input, at(normal_dim(dim, input.ndim), line), value)
     return result
 
 

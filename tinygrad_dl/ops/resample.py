@@ -117,7 +117,8 @@ def apart(matrix: Any, x: Any, dim: int) -> Any:
 
     0 times an infinity or nan is nan, so where there is one each result is made of the elements that it sees.
     """
-    out = _along(matrix, x, dim)
+    with np.errstate(invalid="ignore"):
+        out = _along(matrix, x, dim)
     if math.isfinite(np.add.reduce(out, None)):
         return out
     x, out = np.moveaxis(x, dim, -1), np.moveaxis(out, dim, -1)

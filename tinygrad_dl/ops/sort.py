@@ -284,7 +284,7 @@ def unique(
     """
     data = as_array(input)
     np_unique: Any = np.unique  # its overloads know literal flags only
-    found = np_unique(data, False, return_inverse, return_counts, axis=dim)
+    found = np_unique(data, False, return_inverse, return_counts, axis=dim, equal_nan=False)
     if not isinstance(found, tuple):
         return wrap(found)
     parts = list(found)

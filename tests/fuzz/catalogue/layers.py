@@ -152,7 +152,7 @@ def layer_norm(w: Writer) -> Any:
 def affine(w: Writer, x: Name, channels: int) -> dict[str, Any]:
     if w.bool():
         return {}
-    return {name: w.tensor(shape=(channels,), dtype=w.dtype(x)) for name in ("weight", "bias")}
+    return {name: kernel_of(w, x, (channels,)) for name in ("weight", "bias")}
 
 
 @draws("batch_norm")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fuzz.catalogue.table import draws
-from fuzz.drawing import Writer
+from fuzz.drawing import NotNow, Writer
 from fuzz.programs import Name
 
 
@@ -133,6 +133,8 @@ def einsum(w: Writer) -> Any:
     if w.chance(0.8):
         every = sorted(set("".join(terms)))
         equation += "->" + "".join(w.rng.sample(every, w.int(0, len(every))))
+    if len(operands) == 1 and len(set(terms[0])) == len(set(equation.partition("->")[2] or terms[0])):
+        raise NotNow  # nothing is summed: PyTorch returns a view, we do not
     return (equation, *operands)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from fuzz.catalogue.table import draws
-from fuzz.drawing import Writer
+from fuzz.drawing import NotNow, Writer
 from fuzz.programs import Attribute, Name, Step
 
 
@@ -112,13 +114,14 @@ def running(w: Writer) -> Any:
 
 def distinct(w: Writer, kinds: str = "fib", least: int = 0) -> Name:
     """A tensor without equal elements: which of several comes first is open in PyTorch."""
-    return w.tensor(
-        kinds,
-        least=least,
-        where=lambda v: v.numel() == v.unique().numel() and not bool((v != v).any()),
-        low=-40,
-        high=40,
-    )
+
+    def apart(v: torch.Tensor) -> bool:
+        return v.numel() == v.unique().numel() and not bool((v != v).any())
+
+    x = w.tensor(kinds, least=least, where=apart, low=-40, high=40)
+    if not apart(w.value(x).detach()):
+        raise NotNow
+    return x
 
 
 @draws("sort argsort", weight=1.5)
