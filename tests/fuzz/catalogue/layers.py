@@ -159,13 +159,16 @@ def affine(w: Writer, x: Name, channels: int) -> dict[str, Any]:
 def batch_norm(w: Writer) -> Any:
     x = w.tensor("f", least=2)
     channels = w.shape(x)[1]
-    mean = w.new((channels,), w.dtype(x), layout=False)
-    mean = w.do(".clone", (w.do(".detach", (mean,)),))
-    var = w.do(".clone", (w.do(".detach", (w.new((channels,), w.dtype(x), 0.5, 2.0, layout=False),)),))
     options = affine(w, x, channels) | {"training": w.bool()}
     if w.chance(0.2) and options["training"]:
         return x, None, None, options
+    mean, var = statistic(w, x, channels, -1.0), statistic(w, x, channels, 0.5)
     return x, mean, var, options | w.options(momentum=0.3, eps=0.1)
+
+
+def statistic(w: Writer, x: Name, channels: int, low: float) -> Name:
+    """A buffer that training may change: no leaf that requires a gradient, and nothing else's memory."""
+    return w.do(".clone", (w.do(".detach", (w.new((channels,), w.dtype(x), low, 2.0, layout=False),)),))
 
 
 @draws("group_norm")
