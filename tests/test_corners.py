@@ -115,3 +115,8 @@ def test_python_numbers_keep_their_digits_beside_double_precision():
 def test_unique_keeps_every_nan():
     values, counts = td.unique(td.tensor([np.nan, 1.0, np.nan]), return_counts=True)
     assert values.shape == (3,) and counts.tolist() == [1, 1, 1]
+
+
+def test_where_of_a_condition_alone_says_where():
+    rows, columns = td.where(td.tensor([[True, False], [False, True]]))
+    assert rows.tolist() == [0, 1] and columns.tolist() == [0, 1]

@@ -148,6 +148,7 @@ fmin.vjp(
 
 
 @op(
+    name="where",
     promote=("input", "other"),
     method=False,
     exact=True,
@@ -158,8 +159,25 @@ fmin.vjp(
     ],
     reference=np.where,
 )
-def where(condition: Array, input: Array, other: Array) -> Array:
+def chosen(condition: Array, input: Array, other: Array) -> Array:
+    """`where` of three tensors."""
+    if condition.dtype.kind != "b":
+        raise TypeError(f"expected a condition of dtype bool, got {condition.dtype}; compare it, or call .bool()")
+    return select(condition, input, other)
+
+
+chosen.vjp(
+    condition=None,
+    input=lambda g, condition: keep(g, condition),
+    other=lambda g, condition: keep(g, ~condition),
+)
+
+
+@overload(chosen, method=False)
+def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """`input` where the condition holds, `other` elsewhere; the gradient of the one not chosen is exactly 0.
+
+    Of a condition alone: where it is not 0, as a tuple of indices, a tensor for each dimension.
 
     Raises:
         TypeError: the condition is not a bool tensor.
@@ -168,19 +186,12 @@ def where(condition: Array, input: Array, other: Array) -> Array:
     >>> x = td.tensor([1.0, -2.0])
     >>> td.where(x > 0, x, 0.0)
     tensor([1., 0.])
+    >>> td.where(x > 0)
+    (tensor([0]),)
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.where.html
     """
-    if condition.dtype.kind != "b":
-        raise TypeError(f"expected a condition of dtype bool, got {condition.dtype}; compare it, or call .bool()")
-    return select(condition, input, other)
-
-
-where.vjp(
-    condition=None,
-    input=lambda g, condition: keep(g, condition),
-    other=lambda g, condition: keep(g, ~condition),
-)
+    return condition.nonzero(as_tuple=True) if input is None and other is None else chosen(condition, input, other)
 
 
 @composition
