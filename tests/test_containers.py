@@ -155,7 +155,7 @@ def test_tensors_among_numbers():
             t = td.tensor(values)
         assert t.shape == (2,) and not t.requires_grad and t.dtype == td.float32
     with pytest.raises(
-        ValueError, match=r"holds a tensor of shape \(2,\), expected tensors of one element; .*td\.stack"
+        ValueError, match=r"holds a tensor of shape \(2,\), expected tensors of one element: .*td\.stack"
     ):
         td.tensor([td.ones(2), td.ones(2)])
     assert td.stack([loss, loss * 2]).requires_grad

@@ -18,6 +18,8 @@ import test_inplace
 import test_ownership
 from engine_mutants import MUTANTS, EngineMutant
 
+import tinygrad_dl as td
+
 MODULES = [
     test_ownership,
     test_backward,
@@ -60,13 +62,16 @@ TESTS = [case for module in MODULES for case in cases(module)]
 
 def killer(mutant: EngineMutant) -> str | None:
     """The first test that fails with the mutant in place, or None."""
-    with mutant:
-        for name, test in TESTS:
-            try:
-                test()
-            except (Exception, pytest.fail.Exception):
-                return name
-    return None
+    try:
+        with mutant:
+            for name, test in TESTS:
+                try:
+                    test()
+                except (Exception, pytest.fail.Exception):
+                    return name
+        return None
+    finally:
+        td.set_grad_enabled(True)  # a mutant of the modes may have left it off
 
 
 def test_the_tests_pass_without_a_mutant():
