@@ -1,0 +1,186 @@
+"""Modules on batches, channels, lengths and layers of size 0 and 1: PyTorch's results, gradients and refusals."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+from tinygrad_dl import nn
+
+torch = pytest.importorskip("torch")
+
+# Sizes by name, in the arguments and in the inputs' shapes alike: each in turn becomes 0, then 1.
+SIZES = {"n": 2, "c": 4, "o": 6, "l": 5, "h": 4, "w": 5, "d": 3, "s": 3, "e": 4, "k": 3}
+MODULES = [
+    ("Identity", (), {}, ["n c"]),
+    ("Linear", ("c", "o"), {}, ["n c"]),
+    ("Linear", ("c", "o"), {"bias": False}, ["n l c"]),
+    ("Linear", ("c", "o"), {}, ["c"]),
+    ("Bilinear", ("c", "e", "o"), {}, ["n c", "n e"]),
+    ("Flatten", (), {}, ["n c l"]),
+    ("Unflatten", (1, (2, 2)), {}, ["n 4 l"]),
+    *[(f"Conv{i}d", ("c", "o", 3), {"padding": 1, **kw}, ["n c l h w"[: 3 + 2 * i]]) for i in (1, 2, 3) for kw in ({}, {"stride": 2})],
+    ("Conv1d", ("c", "o", 1), {"bias": False}, ["n c l"]),
+    ("Conv2d", ("c", "c", 3), {"groups": 4}, ["n c h w"]),
+    ("Conv2d", ("c", "o", 3), {}, ["c h w"]),
+    ("Conv2d", ("c", "o", 3), {"padding": 1, "padding_mode": "circular"}, ["n c h w"]),
+    ("Conv2d", ("c", "o", 3), {"padding": 1, "padding_mode": "reflect"}, ["n c h w"]),
+    *[(f"ConvTranspose{i}d", ("c", "o", 3), {"stride": 2}, ["n c l h w"[: 3 + 2 * i]]) for i in (1, 2, 3)],
+    *[(f"MaxPool{i}d", (2,), {}, ["n c l h w"[: 3 + 2 * i]]) for i in (1, 2, 3)],
+    *[(f"AvgPool{i}d", (2,), {}, ["n c l h w"[: 3 + 2 * i]]) for i in (1, 2, 3)],
+    *[(f"AdaptiveAvgPool{i}d", (2,), {}, ["n c l h w"[: 3 + 2 * i]]) for i in (1, 2, 3)],
+    *[(f"AdaptiveMaxPool{i}d", (2,), {}, ["n c l h w"[: 3 + 2 * i]]) for i in (1, 2, 3)],
+    ("AdaptiveAvgPool2d", ("k",), {}, ["n c h w"]),
+    ("AdaptiveMaxPool1d", ("k",), {}, ["n c l"]),
+    ("MaxPool2d", (2,), {}, ["c h w"]),
+    *[(f"BatchNorm{i}d", ("c",), kw, ["n c l h w"[: 3 + 2 * i]]) for i in (1, 2, 3) for kw in ({}, {"affine": False}, {"track_running_stats": False})],
+    ("BatchNorm1d", ("c",), {}, ["n c"]),
+    ("BatchNorm1d", ("c",), {"momentum": None}, ["n c"]),
+    *[(f"InstanceNorm{i}d", ("c",), kw, ["n c l h w"[: 3 + 2 * i]]) for i in (1, 2, 3) for kw in ({}, {"affine": True}, {"track_running_stats": True})],
+    ("InstanceNorm1d", ("c",), {"affine": True}, ["c l"]),
+    ("GroupNorm", (2, "c"), {}, ["n c l"]),
+    ("GroupNorm", (1, "c"), {"affine": False}, ["n c h w"]),
+    ("GroupNorm", (2, "c"), {}, ["n c"]),
+    ("LayerNorm", ("c",), {}, ["n c"]),
+    ("LayerNorm", ("c",), {}, ["n l c"]),
+    ("LayerNorm", ("c",), {"elementwise_affine": False}, ["n c"]),
+    ("LayerNorm", (("l", "c"),), {"bias": False}, ["n l c"]),
+    ("Embedding", ("k", "c"), {}, ["int:k n l"]),
+    ("Embedding", ("k", "c"), {"padding_idx": 0}, ["int:k n"]),
+    *[(name, ("c", "o"), kw, ["l n c"]) for name in ("RNN", "GRU", "LSTM") for kw in ({}, {"bidirectional": True, "num_layers": 2}, {"bias": False})],
+    *[(name, ("c", "o"), {"batch_first": True}, ["n l c"]) for name in ("RNN", "GRU", "LSTM")],
+    *[(name, ("c", "o"), {}, ["l c"]) for name in ("RNN", "GRU", "LSTM")],
+    *[(name, ("c", "o"), {}, ["n c"]) for name in ("RNNCell", "GRUCell", "LSTMCell")],
+    *[(name, ("c", "o"), {}, ["c"]) for name in ("RNNCell", "GRUCell", "LSTMCell")],
+    ("RNNCell", ("c", "o"), {}, ["n c", "n o"]),
+    ("MultiheadAttention", ("e", 2), {}, ["l n e", "s n e", "s n e"]),
+    ("MultiheadAttention", ("e", 1), {"batch_first": True}, ["n l e", "n s e", "n s e"]),
+    ("MultiheadAttention", ("e", 1), {"bias": False}, ["l e", "s e", "s e"]),
+    ("MultiheadAttention", ("e", 1), {"kdim": "c", "vdim": "o"}, ["l n e", "s n c", "s n o"]),
+    ("TransformerEncoderLayer", ("e", 1), {"dim_feedforward": "o", "dropout": 0.0}, ["l n e"]),
+    ("TransformerEncoderLayer", ("e", 2, "o", 0.0), {"batch_first": True, "norm_first": True}, ["n l e"]),
+    ("TransformerDecoderLayer", ("e", 1, "o", 0.0), {}, ["l n e", "s n e"]),
+    ("TransformerDecoderLayer", ("e", 2, "o", 0.0), {"batch_first": True}, ["n l e", "n s e"]),
+    ("Transformer", ("e", 1, 1, 1, "o", 0.0), {}, ["s n e", "l n e"]),
+    ("PReLU", (), {}, ["n c"]),
+    ("PReLU", ("c",), {}, ["n c l"]),
+    *[(name, (), {}, [shape]) for name in ("ReLU", "ELU", "GELU", "Sigmoid", "Softplus", "Hardswish", "LogSigmoid") for shape in ("n c", "")],
+    ("GLU", (), {}, ["n c"]),
+    ("GLU", (0,), {}, ["n c"]),
+    *[(name, (dim,), {}, [shape]) for name in ("Softmax", "LogSoftmax", "Softmin") for dim, shape in ((0, "n c"), (-1, "n c"), (0, ""), (-1, "n"))],
+    ("CosineSimilarity", (), {}, ["n c", "n c"]),
+    ("CosineSimilarity", (0,), {}, ["n c", "n c"]),
+    ("PairwiseDistance", (), {}, ["n c", "n c"]),
+    ("PixelShuffle", (2,), {}, ["n 4 h w"]),
+    ("ChannelShuffle", (2,), {}, ["n c h w"]),
+    ("Dropout", (0.0,), {}, ["n c"]),
+    ("Dropout2d", (0.0,), {}, ["n c h w"]),
+    ("Upsample", (), {"scale_factor": 2}, ["n c h w"]),
+    ("Upsample", (), {"size": ("k", "k")}, ["n c h w"]),
+    ("Upsample", (), {"scale_factor": 2, "mode": "bilinear"}, ["n c h w"]),
+    ("Upsample", (), {"scale_factor": 2, "mode": "linear"}, ["n c l"]),
+    ("Unfold", (2,), {}, ["n c h w"]),
+    ("Fold", ((3, 3), 2), {}, ["n 8 4"]),
+    *[(name, (), {"reduction": r}, ["n c", "n c"]) for name in ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCEWithLogitsLoss", "PoissonNLLLoss", "SoftMarginLoss", "HingeEmbeddingLoss") for r in ("mean", "sum", "none")],
+    *[(name, (), {"reduction": "mean"}, ["", ""]) for name in ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCEWithLogitsLoss")],
+    *[(name, (), {"reduction": r}, ["n c", "int:c n"]) for name in ("CrossEntropyLoss", "NLLLoss", "MultiMarginLoss") for r in ("mean", "sum", "none")],
+    *[(name, (), {"reduction": r}, ["n c l", "int:c n l"]) for name in ("CrossEntropyLoss", "NLLLoss") for r in ("mean", "sum", "none")],
+    *[("CrossEntropyLoss", (), {"reduction": r, "label_smoothing": 0.2}, ["n c", "int:c n"]) for r in ("mean", "sum", "none")],
+    *[("CrossEntropyLoss", (), {"reduction": r, "label_smoothing": s}, ["n c", "n c"]) for r in ("mean", "sum", "none") for s in (0.0, 0.2)],
+    ("CrossEntropyLoss", (), {}, ["c", "int:c"]),
+    *[("GaussianNLLLoss", (), {"reduction": r}, ["n c", "n c", "unit: n c"]) for r in ("mean", "sum", "none")],
+    *[("BCELoss", (), {"reduction": r}, ["unit: n c", "unit: n c"]) for r in ("mean", "sum", "none")],
+    *[("KLDivLoss", (), {"reduction": r, "log_target": True}, ["n c", "n c"]) for r in ("mean", "sum", "none", "batchmean")],
+    *[("KLDivLoss", (), {"reduction": r}, ["n c", "unit: n c"]) for r in ("mean", "sum", "none", "batchmean")],
+    *[("MultiLabelSoftMarginLoss", (), {"reduction": r}, ["n c", "unit: n c"]) for r in ("mean", "sum", "none")],
+    *[("MultiLabelMarginLoss", (), {"reduction": r}, ["n c", "int:c n c"]) for r in ("mean", "sum", "none")],
+    *[("MarginRankingLoss", (), {"reduction": r}, ["n", "n", "sign: n"]) for r in ("mean", "sum", "none")],
+    *[("CosineEmbeddingLoss", (), {"reduction": r}, ["n c", "n c", "sign: n"]) for r in ("mean", "sum", "none")],
+    *[("TripletMarginLoss", (), {"reduction": r}, ["n c", "n c", "n c"]) for r in ("mean", "sum", "none")],
+]
+DTYPES = {"double": np.float64}
+
+
+def resolved(value, sizes):
+    """The value with numbers in the place of names of sizes."""
+    if isinstance(value, tuple):
+        return tuple(resolved(each, sizes) for each in value)
+    return sizes.get(value, value) if isinstance(value, str) else value
+
+
+def made(text, sizes, rng):
+    """An input array as its description says: `n c`, `int:c n` (below c), `unit: n` (between 0 and 1), `sign: n`."""
+    kind, colon, rest = text.partition(":") if ":" in text else ("real", "", text)
+    names = rest.split()
+    if kind == "int":
+        high = rest.split(" ")[0]
+        names = names[1:]
+    shape = [sizes.get(n) if n in sizes else int(n) for n in names]
+    if kind == "int":
+        return rng.integers(0, max(sizes[high], 1), shape)
+    if kind == "sign":
+        return np.where(rng.random(shape) < 0.5, -1.0, 1.0)
+    return rng.uniform(0.1, 0.9, shape) if kind == "unit" else rng.standard_normal(shape)
+
+
+def run(lib, module, arrays, options):
+    """Results and gradients of both orders for inputs and parameters, as arrays; None for a gradient that is not."""
+    tensors = [lib.tensor(a) for a in arrays]
+    leaves = [t.requires_grad_() for t in tensors if t.dtype == lib.float64] + list(module.parameters())
+    result = module(*tensors)
+    outputs = []
+
+    def flatten(value):
+        if isinstance(value, tuple):
+            for each in value:
+                flatten(each)
+        elif value is not None:
+            outputs.append(value)
+
+    flatten(result)
+    found = [np.array(t.detach().numpy()) for t in outputs]
+    loss = sum((t * t).sum() for t in outputs if t.requires_grad)
+    if not (isinstance(loss, lib.Tensor) and loss.requires_grad):
+        return found, [], []
+    first = lib.autograd.grad(loss, leaves, create_graph=True, allow_unused=True)
+    again = sum((g * g).sum() for g in first if g is not None)
+    second = ()
+    if isinstance(again, lib.Tensor) and again.requires_grad:
+        second = lib.autograd.grad(again, leaves, allow_unused=True, retain_graph=True)
+    plain = lib.autograd.grad(loss, leaves, allow_unused=True)
+    shapes = [tuple(leaf.shape) for leaf in leaves]
+
+    def arrays_of(gradients):
+        return [np.zeros(s) if g is None else np.array(g.detach().numpy()) for g, s in zip(gradients, shapes, strict=False)]
+
+    return found, arrays_of(first), arrays_of(second), arrays_of(plain), [np.array(b.numpy()) for b in module.buffers()]
+
+
+def outcome(lib, name, args, kwargs, state, arrays, training):
+    place = nn if lib is td else torch.nn
+    module = getattr(place, name)(*args, **kwargs).to(lib.float64)
+    module.train(training)
+    for key, tensor in module.state_dict().items():
+        with lib.no_grad():
+            if key in state and tuple(tensor.shape) == state[key].shape:
+                tensor.copy_(lib.tensor(state[key]))
+    return run(lib, module, arrays, kwargs)
+
+
+def cases():
+    for name, args, kwargs, inputs in MODULES:
+        names = [s for s in SIZES if s in {n for text in inputs for n in text.replace(":", " ").split()} or s in str(args) + str(kwargs.values())]
+        used = sorted({n for text in inputs for n in text.replace(":", " ").split() if n in SIZES} | {a for a in _flat([*args, *kwargs.values()]) if a in SIZES})
+        for changed in [{}, *({s: n} for s in used for n in (0, 1))]:
+            yield name, args, kwargs, inputs, changed
+
+
+def _flat(values):
+    for value in values:
+        if isinstance(value, tuple):
+            yield from _flat(value)
+        elif isinstance(value, str):
+            yield value
