@@ -20,7 +20,11 @@ MODULES = [
     ("Bilinear", ("c", "e", "o"), {}, ["n c", "n e"]),
     ("Flatten", (), {}, ["n c l"]),
     ("Unflatten", (1, (2, 2)), {}, ["n 4 l"]),
-    *[(f"Conv{i}d", ("c", "o", 3), {"padding": 1, **kw}, ["n c l h w"[: 3 + 2 * i]]) for i in (1, 2, 3) for kw in ({}, {"stride": 2})],
+    *[
+        (f"Conv{i}d", ("c", "o", 3), {"padding": 1, **kw}, ["n c l h w"[: 3 + 2 * i]])
+        for i in (1, 2, 3)
+        for kw in ({}, {"stride": 2})
+    ],
     ("Conv1d", ("c", "o", 1), {"bias": False}, ["n c l"]),
     ("Conv2d", ("c", "c", 3), {"groups": 4}, ["n c h w"]),
     ("Conv2d", ("c", "o", 3), {}, ["c h w"]),
@@ -34,10 +38,18 @@ MODULES = [
     ("AdaptiveAvgPool2d", ("k",), {}, ["n c h w"]),
     ("AdaptiveMaxPool1d", ("k",), {}, ["n c l"]),
     ("MaxPool2d", (2,), {}, ["c h w"]),
-    *[(f"BatchNorm{i}d", ("c",), kw, ["n c l h w"[: 3 + 2 * i]]) for i in (1, 2, 3) for kw in ({}, {"affine": False}, {"track_running_stats": False})],
+    *[
+        (f"BatchNorm{i}d", ("c",), kw, ["n c l h w"[: 3 + 2 * i]])
+        for i in (1, 2, 3)
+        for kw in ({}, {"affine": False}, {"track_running_stats": False})
+    ],
     ("BatchNorm1d", ("c",), {}, ["n c"]),
     ("BatchNorm1d", ("c",), {"momentum": None}, ["n c"]),
-    *[(f"InstanceNorm{i}d", ("c",), kw, ["n c l h w"[: 3 + 2 * i]]) for i in (1, 2, 3) for kw in ({}, {"affine": True}, {"track_running_stats": True})],
+    *[
+        (f"InstanceNorm{i}d", ("c",), kw, ["n c l h w"[: 3 + 2 * i]])
+        for i in (1, 2, 3)
+        for kw in ({}, {"affine": True}, {"track_running_stats": True})
+    ],
     ("InstanceNorm1d", ("c",), {"affine": True}, ["c l"]),
     ("GroupNorm", (2, "c"), {}, ["n c l"]),
     ("GroupNorm", (1, "c"), {"affine": False}, ["n c h w"]),
@@ -48,7 +60,11 @@ MODULES = [
     ("LayerNorm", (("l", "c"),), {"bias": False}, ["n l c"]),
     ("Embedding", ("k", "c"), {}, ["int:k n l"]),
     ("Embedding", ("k", "c"), {"padding_idx": 0}, ["int:k n"]),
-    *[(name, ("c", "o"), kw, ["l n c"]) for name in ("RNN", "GRU", "LSTM") for kw in ({}, {"bidirectional": True, "num_layers": 2}, {"bias": False})],
+    *[
+        (name, ("c", "o"), kw, ["l n c"])
+        for name in ("RNN", "GRU", "LSTM")
+        for kw in ({}, {"bidirectional": True, "num_layers": 2}, {"bias": False})
+    ],
     *[(name, ("c", "o"), {"batch_first": True}, ["n l c"]) for name in ("RNN", "GRU", "LSTM")],
     *[(name, ("c", "o"), {}, ["l c"]) for name in ("RNN", "GRU", "LSTM")],
     *[(name, ("c", "o"), {}, ["n c"]) for name in ("RNNCell", "GRUCell", "LSTMCell")],
@@ -65,10 +81,18 @@ MODULES = [
     ("Transformer", ("e", 1, 1, 1, "o", 0.0), {}, ["s n e", "l n e"]),
     ("PReLU", (), {}, ["n c"]),
     ("PReLU", ("c",), {}, ["n c l"]),
-    *[(name, (), {}, [shape]) for name in ("ReLU", "ELU", "GELU", "Sigmoid", "Softplus", "Hardswish", "LogSigmoid") for shape in ("n c", "")],
+    *[
+        (name, (), {}, [shape])
+        for name in ("ReLU", "ELU", "GELU", "Sigmoid", "Softplus", "Hardswish", "LogSigmoid")
+        for shape in ("n c", "")
+    ],
     ("GLU", (), {}, ["n c"]),
     ("GLU", (0,), {}, ["n c"]),
-    *[(name, (dim,), {}, [shape]) for name in ("Softmax", "LogSoftmax", "Softmin") for dim, shape in ((0, "n c"), (-1, "n c"), (0, ""), (-1, "n"))],
+    *[
+        (name, (dim,), {}, [shape])
+        for name in ("Softmax", "LogSoftmax", "Softmin")
+        for dim, shape in ((0, "n c"), (-1, "n c"), (0, ""), (-1, "n"))
+    ],
     ("CosineSimilarity", (), {}, ["n c", "n c"]),
     ("CosineSimilarity", (0,), {}, ["n c", "n c"]),
     ("PairwiseDistance", (), {}, ["n c", "n c"]),
@@ -82,17 +106,50 @@ MODULES = [
     ("Upsample", (), {"scale_factor": 2, "mode": "linear"}, ["n c l"]),
     ("Unfold", (2,), {}, ["n c h w"]),
     ("Fold", ((3, 3), 2), {}, ["n 8 4"]),
-    *[(name, (), {"reduction": r}, ["n c", "n c"]) for name in ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCEWithLogitsLoss", "PoissonNLLLoss", "SoftMarginLoss", ) for r in ("mean", "sum", "none")],
-    *[(name, (), {"reduction": "mean"}, ["", ""]) for name in ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCEWithLogitsLoss")],
-    *[(name, (), {"reduction": r}, ["n c", "int:c n"]) for name in ("CrossEntropyLoss", "NLLLoss", "MultiMarginLoss") for r in ("mean", "sum", "none")],
-    *[(name, (), {"reduction": r}, ["n c l", "int:c n l"]) for name in ("CrossEntropyLoss", "NLLLoss") for r in ("mean", "sum", "none")],
-    *[("CrossEntropyLoss", (), {"reduction": r, "label_smoothing": 0.2}, ["n c", "int:c n"]) for r in ("mean", "sum", "none")],
-    *[("CrossEntropyLoss", (), {"reduction": r, "label_smoothing": s}, ["n c", "n c"]) for r in ("mean", "sum", "none") for s in (0.0, 0.2)],
+    *[
+        (name, (), {"reduction": r}, ["n c", "n c"])
+        for name in (
+            "MSELoss",
+            "L1Loss",
+            "SmoothL1Loss",
+            "HuberLoss",
+            "BCEWithLogitsLoss",
+            "PoissonNLLLoss",
+            "SoftMarginLoss",
+        )
+        for r in ("mean", "sum", "none")
+    ],
+    *[
+        (name, (), {"reduction": "mean"}, ["", ""])
+        for name in ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCEWithLogitsLoss")
+    ],
+    *[
+        (name, (), {"reduction": r}, ["n c", "int:c n"])
+        for name in ("CrossEntropyLoss", "NLLLoss", "MultiMarginLoss")
+        for r in ("mean", "sum", "none")
+    ],
+    *[
+        (name, (), {"reduction": r}, ["n c l", "int:c n l"])
+        for name in ("CrossEntropyLoss", "NLLLoss")
+        for r in ("mean", "sum", "none")
+    ],
+    *[
+        ("CrossEntropyLoss", (), {"reduction": r, "label_smoothing": 0.2}, ["n c", "int:c n"])
+        for r in ("mean", "sum", "none")
+    ],
+    *[
+        ("CrossEntropyLoss", (), {"reduction": r, "label_smoothing": s}, ["n c", "n c"])
+        for r in ("mean", "sum", "none")
+        for s in (0.0, 0.2)
+    ],
     ("CrossEntropyLoss", (), {}, ["c", "int:c"]),
     *[("HingeEmbeddingLoss", (), {"reduction": r}, ["n c", "sign: n c"]) for r in ("mean", "sum", "none")],
     *[("GaussianNLLLoss", (), {"reduction": r}, ["n c", "n c", "unit: n c"]) for r in ("mean", "sum", "none")],
     *[("BCELoss", (), {"reduction": r}, ["unit: n c", "unit: n c"]) for r in ("mean", "sum", "none")],
-    *[("KLDivLoss", (), {"reduction": r, "log_target": True}, ["n c", "n c"]) for r in ("mean", "sum", "none", "batchmean")],
+    *[
+        ("KLDivLoss", (), {"reduction": r, "log_target": True}, ["n c", "n c"])
+        for r in ("mean", "sum", "none", "batchmean")
+    ],
     *[("KLDivLoss", (), {"reduction": r}, ["n c", "unit: n c"]) for r in ("mean", "sum", "none", "batchmean")],
     *[("MultiLabelSoftMarginLoss", (), {"reduction": r}, ["n c", "unit: n c"]) for r in ("mean", "sum", "none")],
     *[("MultiLabelMarginLoss", (), {"reduction": r}, ["n c", "int:c n c"]) for r in ("mean", "sum", "none")],
@@ -120,12 +177,11 @@ def resolved(value, sizes):
 
 def made(text, sizes, rng):
     """An input array as its description says: `n c`, `int:c n` (below c), `unit: n` (between 0 and 1), `sign: n`."""
-    kind, colon, rest = text.partition(":") if ":" in text else ("real", "", text)
+    kind, _, rest = text.rpartition(":")
     names = rest.split()
     if kind == "int":
-        high = rest.split(" ")[0]
-        names = names[1:]
-    shape = [sizes.get(n) if n in sizes else int(n) for n in names]
+        high, *names = names
+    shape = [sizes[n] if n in sizes else int(n) for n in names]
     if kind == "int":
         return rng.integers(0, max(sizes[high], 1), shape)
     if kind == "sign":
@@ -157,8 +213,10 @@ def run(lib, module, arrays):
     plain = gradients(outputs)
     return (
         [t.detach().numpy() for t in outputs],
-        *([np.zeros(tuple(x.shape)) if g is None else g.detach().numpy() for g, x in zip(found, leaves, strict=True)]
-          for found in (first, second, plain)),
+        *(
+            [np.zeros(tuple(x.shape)) if g is None else g.detach().numpy() for g, x in zip(found, leaves, strict=True)]
+            for found in (first, second, plain)
+        ),
         [b.numpy() for b in module.buffers()],
     )
 

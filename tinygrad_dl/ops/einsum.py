@@ -366,7 +366,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Tensor:
     right = list(LETTERS[a.ndim : a.ndim + b.ndim])
     for i, j in zip(first, second, strict=True):
         i, j = normal_dim(i, a.ndim), normal_dim(j, b.ndim)
-        if a.shape[i] != b.shape[j]:
+        if a.shape[i] != b.shape[j] and 1 not in (a.shape[i], b.shape[j]):
             raise ValueError(f"tensordot: dim {i} of shape {a.shape} and dim {j} of shape {b.shape} differ in size")
         right[j] = left[i]
     rest = [c for c in left if c not in right] + [c for c in right if c not in left]

@@ -31,7 +31,7 @@ def source(before: int, after: int, size: int, mode: str) -> np.ndarray:
     What a negative number cuts off is still mirrored, but it is not part of the circle.
     """
     if size + before + after < 0:
-        raise ValueError(f"pad: {(before, after)} cuts off more than there is in a dimension of size {size}")
+        raise ValueError(f"pad: expected to cut off no more than a dimension's size, {size}, got {(before, after)}")
     if mode == "circular":
         return circle(before, after, size)
     places = np.arange(-before, size + after)
@@ -78,7 +78,7 @@ def require_at_most(limit: int, before: int, after: int, size: int, mode: str) -
         error(ValueError, "a pair of numbers for each of at most 1 dimensions", array(3), (1, 1, 1, 1)),
         error(ValueError, "at most 2 elements", array(1, 3), (3, 0), mode="reflect"),
         error(ValueError, "at most 1 elements", array(1, 3), (-2, 2), mode="circular"),
-        error(ValueError, "cuts off more", array(1, 3), (-2, -2), mode="replicate"),
+        error(ValueError, "cut off no more", array(1, 3), (-2, -2), mode="replicate"),
         error(ValueError, "expected a mode among", array(1, 3), (1, 1), mode="wrap"),
     ],
     reference=lambda input, pad, mode="constant", value=None: _naive_pad(input, pad, mode, value),
