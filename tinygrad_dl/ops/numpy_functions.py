@@ -37,7 +37,7 @@ def as_tensor(value: Any) -> Tensor:
 # -- reductions --------------------------------------------------------------------------------------
 
 
-def over(a: Tensor, axis: Any, keepdims: Any) -> tuple[Tensor, Any, bool]:
+def over(a: Any, axis: Any, keepdims: Any) -> tuple[Any, Any, bool]:
     """What to reduce, over which dimensions. axis=() is none in NumPy and all in PyTorch: a new one stands for none."""
     if type(axis) is tuple and not axis:
         return unsqueeze(a, -1), -1, False

@@ -311,7 +311,7 @@ def var_mean(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.var_mean.html
     """
-    dim, correction = options(dim, unbiased, correction)
+    dim, correction = options(dim, unbiased, correction, input.ndim)
     return var(input, dim, None, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
@@ -327,7 +327,7 @@ def std_mean(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.std_mean.html
     """
-    dim, correction = options(dim, unbiased, correction)
+    dim, correction = options(dim, unbiased, correction, input.ndim)
     return std(input, dim, None, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
