@@ -164,7 +164,7 @@ def test_index_put(data, accumulate):
     ours, theirs, mine, other = drawn
     parts_a = mine if isinstance(mine, tuple) else (mine,)
     parts_b = other if isinstance(other, tuple) else (other,)
-    if not parts_b or not all(isinstance(part, torch.Tensor) for part in parts_b):
+    if not parts_b or not all(isinstance(part, torch.Tensor) and part.ndim for part in parts_b):
         return
     if not accumulate and repeats(other, theirs.shape):
         return
