@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -77,8 +79,8 @@ def both(data, min_dims=0):
     try:
         theirs[other]
     except (IndexError, RuntimeError):
-        with pytest.raises((IndexError, ValueError)):
-            ours[mine]
+        with contextlib.suppress(IndexError, ValueError):
+            assert not ours[mine].numel()  # an empty mask fits any dimension, as in NumPy
         return None
     return ours, theirs, mine, other
 
