@@ -24,7 +24,7 @@ CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell]
         (lambda: nn.RNN(2, 3, nonlinearity="elu"), ValueError, "'tanh' or 'relu', got 'elu'"),
         (lambda: nn.RNNCell(2, 3, nonlinearity="elu"), ValueError, "'tanh' or 'relu', got 'elu'"),
         (lambda: nn.LSTM(2, 3, proj_size=1), NotImplementedError, "proj_size=0, got 1; project the output"),
-        (lambda: nn.GRUCell(2, -1), ValueError, "GRUCell: expected hidden_size >= 1, got -1"),
+        (lambda: nn.GRUCell(2, -1), ValueError, "GRUCell: expected hidden_size >= 0, got -1"),
     ],
 )
 def test_constructors_say_what_is_wrong(make, kind, match):

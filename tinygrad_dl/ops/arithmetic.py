@@ -166,18 +166,18 @@ def floor_divide(input: Array, other: Array) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.floor_divide.html
     """
-    refuse_zero("floor_divide", other)
+    refuse_zero("floor_divide", input, other)
     return np.floor_divide(input, other)
 
 
 floor_divide.vjp(input=lambda g: np.zeros_like(g), other=lambda g: np.zeros_like(g))
 
 
-def refuse_zero(name: str, other: Any) -> None:
+def refuse_zero(name: str, input: Any, other: Any) -> None:
     """Integers have no infinity to divide to, and bools no quotient."""
     if other.dtype.kind == "b":
         raise TypeError(f"{name}: expected numbers, got bools; convert one of the two first, for example with .int()")
-    if other.dtype.kind != "f" and not other.all():
+    if other.dtype.kind != "f" and not other.all() and input.size:
         raise ZeroDivisionError(
             f"{name}: can't divide integers by zero: got a 0 in other, expected other numbers; make them floats "
             f"first, or mask the zeros"
@@ -200,7 +200,7 @@ def remainder(input: Array, other: Array) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.remainder.html
     """
-    refuse_zero("remainder", other)
+    refuse_zero("remainder", input, other)
     return np.remainder(input, other)
 
 
@@ -225,7 +225,7 @@ def fmod(input: Array, other: Array) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.fmod.html
     """
-    refuse_zero("fmod", other)
+    refuse_zero("fmod", input, other)
     return np.fmod(input, other)
 
 

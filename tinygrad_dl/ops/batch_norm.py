@@ -25,7 +25,7 @@ Observer = Callable[[Any, Any, int], None]
 
 
 def _channel_means(x: Any) -> Any:
-    return channel_sums(x) * (x.shape[1] / math.prod(x.shape))
+    return channel_sums(x) * (x.shape[1] / max(math.prod(x.shape), 1))
 
 
 def _fit(values: Any, x: Any) -> Any:
@@ -84,10 +84,10 @@ def normalize_batch(
     eps: float = 1e-5,
     observe: Any = None,
 ) -> Any:
-    """`batch_norm` in training. `observe` is called with the batch's means, variances and count."""
+    """`batch_norm` in training. `observe` is called with the batch's means, variances and count, if it is not empty."""
     x = _checked(input, weight, bias)
     count = math.prod(x.shape) // x.shape[1] if x.shape[1] else 0
-    if count <= 1 and x.shape[1]:
+    if count == 1:
         raise ValueError(
             f"batch_norm: expected more than one value per channel in training, got an input of shape {input.shape}; "
             f"use a larger batch, or module.eval()"
@@ -95,7 +95,7 @@ def normalize_batch(
     mean = _channel_means(x) if x.size else np.zeros(_fit(np.empty(x.shape[1]), x).shape, x.dtype)
     out = x - mean
     variance = channel_dots(out, out) * (1 / count) if x.size else mean
-    if observe is not None:
+    if observe is not None and x.size:
         observe(mean.reshape(-1), variance.reshape(-1), count)
     inverse = 1 / np.sqrt(variance + eps)
     out *= inverse if weight is None else inverse * _fit(weight, x)

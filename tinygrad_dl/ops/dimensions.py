@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array
+from tinygrad_dl.ops.conversion import contiguous
 from tinygrad_dl.ops.indexing import getitem
 from tinygrad_dl.ops.shape import expand, normal_dim, np_reshape, permute, reshape, transpose, view
 from tinygrad_dl.tensor import NUMPY, Tensor
@@ -41,15 +42,17 @@ def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 @composition
 def ravel(input: Array) -> Tensor:
-    """All elements in one dimension. A view if that can be.
+    """All elements in one dimension, in row-major order without gaps: a view of a contiguous tensor, else a copy.
 
     >>> import tinygrad_dl as td
     >>> td.zeros(2, 3).ravel().shape
     (6,)
+    >>> td.arange(6)[::2].ravel().stride()
+    (1,)
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.ravel.html
     """
-    result: Tensor = reshape(input, -1)
+    result: Tensor = reshape(contiguous(input), -1)
     return result
 
 
@@ -124,6 +127,8 @@ def movedim(input: Array, source: Any, destination: Any) -> Tensor:
     places = [normal_dim(d, ndim) for d in ((destination,) if isinstance(destination, int) else destination)]
     if len(source) != len(places) or len(set(source)) != len(source) or len(set(places)) != len(places):
         raise RuntimeError(f"movedim: expected as many destinations as sources, each once, got {source} and {places}")
+    if not ndim:
+        source, places = [], []  # a 0-d tensor is taken as one of one dimension
     order = [d for d in range(ndim) if d not in source]
     for place, dim in sorted(zip(places, source, strict=True)):
         order.insert(place, dim)

@@ -215,6 +215,8 @@ def _case(equation: str, *shapes: str) -> Case:
         _case("ij,jk->ik", "i 1", "j k"),
         _case("ij,ij->", "0 j", "0 j"),
         _case(",i->i", "", "i"),
+        _case("ij,j->", "i j", "1"),
+        _case("ij,ij,kj->k", "i j", "1 j", "k 1"),
     ],
     errors=[
         error(ValueError, "names 2 operands, got 1", [array(2, 3)], "ij,jk->ik"),
@@ -250,9 +252,9 @@ def _gradients(g: Any, operands: list[Any], equation: str) -> list[Any]:
     found = []
     for i, (labels, operand) in enumerate(zip(terms, operands, strict=True)):
         others = [(t, o) for j, (t, o) in enumerate(zip(terms, operands, strict=True)) if j != i]
-        known = set(result).union(*[t for t, _ in others])
-        # Labels of broadcast sizes are summed; those that stand in no other term, or with size 1, are repeated.
-        out = "".join(c for c, n in zip(labels, operand.shape, strict=True) if c in known and n == sizes[c])
+        known = sizes_of((result, *(t for t, _ in others)), (g.shape, *(o.shape for _, o in others)))
+        # Labels of broadcast sizes are summed; those that stand in no other term, or there with size 1, are repeated.
+        out = "".join(c for c, n in zip(labels, operand.shape, strict=True) if known.get(c) == n == sizes[c])
         equation_i = ",".join([result, *(t for t, _ in others)]) + "->" + out
         arrays = [g, *(o for _, o in others)]
         made = contracted.duck(arrays, equation_i)
@@ -364,7 +366,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Tensor:
     right = list(LETTERS[a.ndim : a.ndim + b.ndim])
     for i, j in zip(first, second, strict=True):
         i, j = normal_dim(i, a.ndim), normal_dim(j, b.ndim)
-        if a.shape[i] != b.shape[j]:
+        if a.shape[i] != b.shape[j] and 1 not in (a.shape[i], b.shape[j]):
             raise ValueError(f"tensordot: dim {i} of shape {a.shape} and dim {j} of shape {b.shape} differ in size")
         right[j] = left[i]
     rest = [c for c in left if c not in right] + [c for c in right if c not in left]

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import alias
-from tinygrad_dl.ops.reduce import SMALLEST, add_up, kept, largest
+from tinygrad_dl.ops.reduce import SMALLEST, add_up, kept, largest, over
 from tinygrad_dl.ops.selection import keep, maximum, minimum
 from tinygrad_dl.samples import array, axes_of, axis_of, error, one_of, real
 from tinygrad_dl.tensor import NUMPY, Tensor, as_array
@@ -34,7 +34,7 @@ def amax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.amax.html
     """
-    return largest(input, dim, keepdim)
+    return largest(input, over(dim, input.ndim), keepdim)
 
 
 @op(np.min, np.amin, (np.minimum, "reduce"), exact=True, real=True, inputs=OVER, errors=EMPTY, reference=np.min)
@@ -50,16 +50,17 @@ def amin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.amin.html
     """
-    return SMALLEST(input, dim, None, None, keepdim)
+    return SMALLEST(input, over(dim, input.ndim), None, None, keepdim)
 
 
 def share_evenly(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
     """The gradient of an extreme value, in equal parts to all elements that have it."""
     chosen = input == kept(out, input.shape, dim, keepdim)
-    count = add_up(as_array(chosen).astype(g.dtype), dim, True)
+    dims = over(dim, input.ndim)
+    count = add_up(as_array(chosen).astype(g.dtype), dims, True)
     if not count.all():  # the extreme value is nan, which equals nothing: all that are nan share
         chosen = chosen | np.isnan(input)
-        count = add_up(as_array(chosen).astype(g.dtype), dim, True)
+        count = add_up(as_array(chosen).astype(g.dtype), dims, True)
     part = kept(g, input.shape, dim, keepdim) / count
     return keep(np.broadcast_to(part, input.shape), chosen)
 

@@ -13,7 +13,9 @@ import numpy as np
 from tinygrad_dl.attach import inplace_form
 from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
+from tinygrad_dl.ops.conversion import clone
 from tinygrad_dl.ops.indexing import accumulate, index_, place, positions, survivors
+from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.ops.shape import expand, normal_dim, reshape
 from tinygrad_dl.samples import array, error, integers, one_of, real
 from tinygrad_dl.tensor import NUMPY, Tensor, as_array, wrap
@@ -61,7 +63,7 @@ def _checked(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str, src
         raise IndexError(
             f"{what}: expected an index with as many dimensions as the tensor, {len(shape)}, got {index.ndim}"
         )
-    require_in_range(index, shape[dim] if shape else 1, dim, what)
+    require_in_range(index, shape[dim], dim, what)
     for i, size in enumerate(index.shape):
         if i != dim and size > shape[i]:
             raise IndexError(f"{what}: index of shape {index.shape} is larger than the tensor, {shape}, in dim {i}")
@@ -72,7 +74,14 @@ def _checked(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str, src
     return dim
 
 
+def as_line(tensor: Any) -> Any:
+    """A 0-d tensor as one of one element, as which PyTorch takes it beside an index."""
+    return tensor if tensor.ndim else reshape(tensor, (1,))
+
+
 @op(
+    name="gather",
+    method=False,
     exact=True,
     inputs=[
         dict(input=ROWS, dim=one_of(0, -2), index=integers(0, "n", shape="k m")),
@@ -86,12 +95,32 @@ def _checked(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str, src
     ],
     reference=lambda input, dim, index: np.take_along_axis(input, index, dim),
 )
-def gather(input: Array, dim: int, index: Array) -> Array:
+def gathered(input: Array, dim: int, index: Array) -> Array:
+    """`gather` of tensors that are not 0-d.
+
+    >>> import tinygrad_dl as td
+    >>> td.gather(td.tensor([1, 2]), 0, td.tensor([1, 1]))
+    tensor([2, 2])
+    """
+    dim = _checked(input.shape, dim, index, "gather")
+    return input[grid(index, dim)]
+
+
+gathered.vjp(
+    input=lambda g, dim, index, input_shape: accumulate.duck(g, grid(index, dim), input_shape),
+    index=None,
+)
+
+
+@overload(gathered)
+@composition
+def gather(input: Array, dim: int, index: Array) -> Tensor:
     """out[i, j, k] = input[i, index[i, j, k], k] for dim 1, and so on: the shape is that of `index`.
 
     Args:
         input: any shape.
-        index: integers, with as many dimensions as `input`, elsewhere than in `dim` no larger.
+        index: integers, with as many dimensions as `input`, elsewhere than in `dim` no larger. A 0-d tensor counts
+            as one of one element; an index without elements may have any shape.
 
     Raises:
         IndexError: an index is out of range, or the shapes do not fit.
@@ -103,14 +132,14 @@ def gather(input: Array, dim: int, index: Array) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.gather.html
     """
-    dim = _checked(input.shape, dim, index, "gather")
-    return input[grid(index, dim)] if input.ndim else input.copy()
-
-
-gather.vjp(
-    input=lambda g, dim, index, input_shape: accumulate.duck(g, grid(index, dim), input_shape) if input_shape else g,
-    index=None,
-)
+    result: Tensor
+    if input.ndim == index.ndim != 0:
+        result = gathered(input, dim, index)
+        return result
+    wide = as_line(input)
+    line = reshape(index, (0,) * wide.ndim) if 0 in index.shape else as_line(index)
+    result = reshape(gathered(wide, dim, line), index.shape)
+    return result
 
 
 @op(
@@ -137,10 +166,10 @@ def scattered(input: Array, dim: int, index: Array, src: Array) -> Array:
     """
     dim = _checked(input.shape, dim, index, "scatter", src)
     out = input.copy("C")
-    if out.ndim and src.ndim:  # in one dimension the order, and so which value stays, is certain
+    if src.ndim:  # in one dimension the order, and so which value stays, is certain
         out.reshape(-1)[positions(grid(index, dim), out.shape).reshape(-1)] = src[_within(index.shape)].reshape(-1)
     else:
-        out[grid(index, dim) if out.ndim else ...] = src
+        out[grid(index, dim)] = src
     return out
 
 
@@ -160,7 +189,7 @@ def _naive_scatter(input: np.ndarray, dim: int, index: np.ndarray, src: np.ndarr
 
 
 def _scattered_src(g: Any, dim: int, index: Any, input_shape: tuple[int, ...], src_shape: tuple[int, ...]) -> Any:
-    spots = grid(index, normal_dim(dim, len(input_shape))) if input_shape else (...,)
+    spots = grid(index, normal_dim(dim, len(input_shape)))
     kept = survivors(positions(spots, input_shape).reshape(index.shape), math.prod(input_shape))
     picked = g[spots] * kept.astype(g.dtype)
     if not src_shape:
@@ -195,6 +224,12 @@ def scatter(
     """
     src = value if src is None else src
     result: Tensor
+    if 0 in index.shape and index.ndim != input.ndim:
+        result = clone(input)
+        return result
+    if not input.ndim or not index.ndim:
+        result = reshape(scatter(as_line(input), dim, as_line(index), src, reduce=reduce), input.shape)
+        return result
     if reduce is None:
         result = scattered(input, dim, index, src)
         return result
@@ -208,6 +243,8 @@ def scatter(
 
 
 @op(
+    name="scatter_add",
+    method=False,
     inputs=[
         dict(input=ROWS, dim=one_of(0), index=integers(0, "n", shape="3 m"), src=real(shape="3 m")),
         dict(input=ROWS, dim=one_of(-2), index=integers(0, "n", shape="2 m"), src=real(shape="3 m")),
@@ -218,8 +255,31 @@ def scatter(
     ],
     reference=lambda input, dim, index, src: _naive_scatter(input, dim, index, src, add=True),
 )
-def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Array:
+def scatter_added(input: Array, dim: int, index: Array, src: Array) -> Array:
+    """`scatter_add` of tensors that are not 0-d.
+
+    >>> import tinygrad_dl as td
+    >>> td.scatter_add(td.zeros(2), 0, td.tensor([1, 1]), td.ones(2))
+    tensor([0., 2.])
+    """
+    dim = _checked(input.shape, dim, index, "scatter_add", src)
+    return input + accumulate.duck(src[_within(index.shape)].astype(input.dtype), grid(index, dim), input.shape)
+
+
+def _scatter_add_src(g: Any, dim: int, index: Any, src_shape: tuple[int, ...]) -> Any:
+    picked = gathered.duck(g, dim, index)
+    return picked if picked.shape == src_shape else place.duck(picked, _within(index.shape), src_shape)
+
+
+scatter_added.vjp(input=lambda g: g, index=None, src=_scatter_add_src)
+
+
+@overload(scatter_added, inplace=True)
+@composition
+def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Tensor:
     """A copy of `input` with src[i, j, k] added to out[i, index[i, j, k], k] for dim 1, and so on.
+
+    A 0-d tensor counts as one of one element.
 
     >>> import tinygrad_dl as td
     >>> td.zeros(3).scatter_add(0, td.tensor([2, 2, 0]), td.ones(3))
@@ -227,18 +287,14 @@ def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.scatter_add.html
     """
-    dim = _checked(input.shape, dim, index, "scatter_add", src)
-    if not input.ndim:
-        return input + src
-    return input + accumulate.duck(src[_within(index.shape)].astype(input.dtype), grid(index, dim), input.shape)
-
-
-def _scatter_add_src(g: Any, dim: int, index: Any, src_shape: tuple[int, ...]) -> Any:
-    picked = gather.duck(g, dim, index)
-    return picked if picked.shape == src_shape else place.duck(picked, _within(index.shape), src_shape)
-
-
-scatter_add.vjp(input=lambda g: g, index=None, src=_scatter_add_src)
+    result: Tensor
+    if 0 in index.shape and index.ndim != input.ndim:
+        result = clone(input)
+    elif input.ndim and index.ndim and src.ndim:
+        result = scatter_added(input, dim, index, src)
+    else:
+        result = reshape(scatter_added(as_line(input), dim, as_line(index), as_line(src)), input.shape)
+    return result
 
 
 @composition
@@ -299,7 +355,6 @@ for _function in (take, take_along_dim):
 _SCATTERS = {
     "scatter": scatter,
     "scatter_": inplace_form(scatter, "scatter_"),
-    "scatter_add_": inplace_form(scatter_add, "scatter_add_"),
 }
 for _name, _method in _SCATTERS.items():
     setattr(Tensor, _name, _method)

@@ -201,14 +201,14 @@ def instance_norm(
     """
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
-    if input.ndim < 3 or math.prod(input.shape[2:]) < 2:
+    if input.ndim < 3 or math.prod(input.shape[2:]) == 1:
         raise ValueError(
             f"instance_norm: expected an input (N, C, ...) with more than one value per channel, got {input.shape}"
         )
-    if running_mean is not None and running_var is not None:
+    if running_mean is not None and running_var is not None and math.prod(input.shape):
         x = in_single(input._data).reshape(*input.shape[:2], -1)
         for running, found in ((running_mean, x.mean((0, 2))), (running_var, x.var(2, ddof=1).mean(0))):
             old = running._data
             np.add(old, momentum * (found - old), out=old, casting="same_kind")
-    result: Tensor = group_norm(input, input.shape[1], weight, bias, eps)
+    result: Tensor = group_norm(input, max(input.shape[1], 1), weight, bias, eps)
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,17 @@ import numpy as np
 from tinygrad_dl.attach import inplace_form
 from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
-from tinygrad_dl.ops.gather import ROWS, at, require_in_range
+from tinygrad_dl.ops.gather import ROWS, as_line, at, require_in_range
 from tinygrad_dl.ops.indexing import accumulate, getitem, integers_first, plain_index, setitem, store, with_items
+from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.ops.shape import expand, normal_dim, reshape
 from tinygrad_dl.samples import array, error, integers, one_of, real
 from tinygrad_dl.tensor import Tensor, as_array
 
 
 @op(
+    name="index_select",
+    method=False,
     exact=True,
     inputs=[
         dict(input=ROWS, dim=one_of(0, -2), index=integers(0, "n", shape="k")),
@@ -28,8 +32,38 @@ from tinygrad_dl.tensor import Tensor, as_array
     ],
     reference=lambda input, dim, index: np.take(input, index, dim),
 )
-def index_select(input: Array, dim: int, index: Array) -> Array:
-    """The slices along `dim` that the 1-D `index` names, copied.
+def index_selected(input: Array, dim: int, index: Array) -> Array:
+    """`index_select` of a tensor that is not 0-d.
+
+    >>> import tinygrad_dl as td
+    >>> td.index_select(td.tensor([1, 2]), 0, td.tensor([1]))
+    tensor([2])
+    """
+    dim, index = _checked_line(input.shape, dim, index, "index_select")
+    return input.take(index, dim)
+
+
+def _checked_line(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str) -> tuple[int, np.ndarray]:
+    """The dimension counted from the front and the index in one dimension, after a look at whether they fit."""
+    dim = normal_dim(dim, len(shape))
+    if index.ndim > 1:
+        raise IndexError(f"{what}: expected a 1-D index, got shape {index.shape}")
+    require_in_range(index, shape[dim], dim, what)
+    return dim, index.reshape(-1)
+
+
+index_selected.vjp(
+    input=lambda g, dim, index, input_shape: accumulate.duck(
+        g, at(normal_dim(dim, len(input_shape)), index.reshape(-1)), input_shape
+    ),
+    index=None,
+)
+
+
+@overload(index_selected)
+@composition
+def index_select(input: Array, dim: int, index: Array) -> Tensor:
+    """The slices along `dim` that the 1-D `index` names, copied. Of a 0-d tensor, `index` can only name it once.
 
     Raises:
         IndexError: an index is negative or too large, or `index` has several dimensions.
@@ -40,30 +74,19 @@ def index_select(input: Array, dim: int, index: Array) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.index_select.html
     """
-    dim, index = _checked_line(input.shape, dim, index, "index_select")
-    if not input.ndim and index.size != 1:
-        raise IndexError(f"index_select: expected one index into a 0-d tensor, got {index.size}")
-    return input.take(index, dim) if input.ndim else input.copy()
-
-
-def _checked_line(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str) -> tuple[int, np.ndarray]:
-    """The dimension counted from the front and the index in one dimension, after a look at whether they fit."""
-    dim = normal_dim(dim, len(shape))
-    if index.ndim > 1:
-        raise IndexError(f"{what}: expected a 1-D index, got shape {index.shape}")
-    require_in_range(index, shape[dim] if shape else 1, dim, what)
-    return dim, index.reshape(-1)
-
-
-index_select.vjp(
-    input=lambda g, dim, index, input_shape: (
-        accumulate.duck(g, at(normal_dim(dim, len(input_shape)), index.reshape(-1)), input_shape) if input_shape else g
-    ),
-    index=None,
-)
+    result: Tensor
+    if input.ndim:
+        result = index_selected(input, dim, index)
+        return result
+    if math.prod(index.shape) != 1:
+        raise IndexError(f"index_select: expected an index of one element for a 0-d tensor, got shape {index.shape}")
+    result = reshape(index_selected(as_line(input), dim, index), ())
+    return result
 
 
 @op(
+    name="index_add",
+    method=False,
     inputs=[
         dict(input=ROWS, dim=one_of(0), index=integers(0, "n", shape="3"), source=real(shape="3 m")),
         dict(
@@ -80,14 +103,12 @@ index_select.vjp(
     ],
     reference=lambda input, dim, index, source, alpha=1: _naive_index_add(input, dim, index, source, alpha),
 )
-def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Any = 1) -> Array:
-    """A copy of `input` with `alpha` times slice i of `source` added to its slice index[i], along `dim`.
+def index_added(input: Array, dim: int, index: Array, source: Array, *, alpha: Any = 1) -> Array:
+    """`index_add` of tensors that are not 0-d.
 
     >>> import tinygrad_dl as td
-    >>> td.zeros(3).index_add(0, td.tensor([0, 0, 2]), td.ones(3))
-    tensor([2., 0., 1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.index_add.html
+    >>> td.index_add(td.zeros(2), 0, td.tensor([1]), td.ones(1))
+    tensor([0., 1.])
     """
     dim, index = _checked_line(input.shape, dim, index, "index_add")
     expected = (*input.shape[:dim], index.size, *input.shape[dim + 1 :])
@@ -106,17 +127,38 @@ def _naive_index_add(input: np.ndarray, dim: int, index: np.ndarray, source: np.
     return np.moveaxis(out, 0, dim)
 
 
-index_add.vjp(
+index_added.vjp(
     input=lambda g: g,
     index=None,
     source=lambda g, dim, index, alpha: (
-        index_select.duck(g, dim, index) if alpha == 1 else index_select.duck(g, dim, index) * alpha
+        index_selected.duck(g, dim, index) if alpha == 1 else index_selected.duck(g, dim, index) * alpha
     ),
 )
 
 
+@overload(index_added, inplace=True)
 @composition
-def index_copy(input: Array, dim: int, index: Any, source: Any) -> Tensor:
+def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Any = 1) -> Tensor:
+    """A copy of `input` with `alpha` times slice i of `source` added to its slice index[i], along `dim`.
+
+    A 0-d tensor counts as one of one element.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(3).index_add(0, td.tensor([0, 0, 2]), td.ones(3))
+    tensor([2., 0., 1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.index_add.html
+    """
+    result: Tensor
+    if input.ndim and source.ndim:
+        result = index_added(input, dim, index, source, alpha=alpha)
+    else:
+        result = reshape(index_added(as_line(input), dim, index, as_line(source), alpha=alpha), input.shape)
+    return result
+
+
+@composition
+def index_copy(input: Array, dim: int, index: Any, source: Array) -> Tensor:
     """A copy of `input` in which slice index[i] is slice i of `source`, along `dim`.
 
     >>> import tinygrad_dl as td
@@ -125,8 +167,15 @@ def index_copy(input: Array, dim: int, index: Any, source: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_copy.html
     """
+    result: Tensor
+    if not input.ndim or not source.ndim:
+        result = reshape(index_copy(as_line(input), dim, index, as_line(source)), input.shape)
+        return result
     dim, line = _checked_line(input.shape, dim, as_array(index), "index_copy")
-    result: Tensor = setitem(input, at(dim, line), source)
+    expected = (*input.shape[:dim], line.size, *input.shape[dim + 1 :])
+    if source.shape != expected:
+        raise ValueError(f"index_copy: expected a source of shape {expected}, got {source.shape}")
+    result = setitem(input, at(dim, line), source)
     return result
 
 
@@ -140,12 +189,10 @@ def index_fill(input: Array, dim: int, index: Any, value: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_fill.html
     """
-    if not input.ndim:  # one element, as if in a dimension of size 1
-        result: Tensor = reshape(index_fill(reshape(input, (1,)), dim, index, value), ())
-        return result
     line = as_array(index).reshape(-1)
-    result = setitem(input, at(normal_dim(dim, input.ndim), line), value)
-    return result
+    wide = as_line(input)
+    result: Tensor = setitem(wide, at(normal_dim(dim, wide.ndim), line), value)
+    return result if input.ndim else reshape(result, ())
 
 
 @composition
@@ -183,7 +230,7 @@ def index_put_(self: Tensor, indices: Any, values: Any, accumulate: bool = False
 
 
 _methods: tuple[Any, ...] = (index_copy, index_fill, index_put, index_put_)
-_in_place: tuple[Any, ...] = (index_add, index_copy, index_fill)
+_in_place: tuple[Any, ...] = (index_copy, index_fill)
 for _function in _methods:
     setattr(Tensor, _function.__name__, _function)
 for _function in _in_place:

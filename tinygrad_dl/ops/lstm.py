@@ -190,9 +190,9 @@ def _prepare(input: Any, h0: Any, weight_ih: Any, weight_hh: Any, bias: Any, rev
     """
     size, dtype = weight_hh.shape[1], input.dtype
     weights = [weight_hh, weight_ih] if bias is None else [weight_hh, weight_ih, bias[:, None]]
-    joined = np.concatenate([each.reshape(4, size, -1)[INNER] for each in weights], axis=2, dtype=dtype)
+    joined = np.concatenate([each.reshape(4, size, *each.shape[1:])[INNER] for each in weights], axis=2, dtype=dtype)
     joined[:3] *= 0.5
-    return recurrent.prepare(input, h0, joined.reshape(4 * size, -1), bias is not None, reverse)
+    return recurrent.prepare(input, h0, joined.reshape(4 * size, joined.shape[2]), bias is not None, reverse)
 
 
 def _factors(gates: Any, cells: Any, pad: Any, slopes: Any, through: Any) -> None:

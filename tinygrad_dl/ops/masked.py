@@ -87,7 +87,7 @@ def masked_select(input: Array, mask: Array) -> Tensor:
 
 @composition
 def masked_scatter(input: Array, mask: Array, source: Any) -> Tensor:
-    """A copy of `input` whose elements where the mask holds are the first ones of `source`, in order.
+    """A copy of `input` whose elements where the mask holds are the first ones of `source`, in order. Both broadcast.
 
     Raises:
         ValueError: `source` has too few elements.
@@ -98,7 +98,9 @@ def masked_scatter(input: Array, mask: Array, source: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_scatter.html
     """
-    found = np.broadcast_to(_as_mask(as_array(mask), "masked_scatter"), input.shape)
+    found = _as_mask(as_array(mask), "masked_scatter")
+    shape = np.broadcast_shapes(input.shape, found.shape)
+    found, input = np.broadcast_to(found, shape), input if input.shape == shape else expand(input, shape)
     count = int(np.count_nonzero(found))
     if source.numel() < count:
         raise ValueError(f"masked_scatter: the mask picks {count} elements, but the source has {source.numel()} only")

@@ -42,7 +42,7 @@ def _as_rows(x: Any, count: int) -> Any:
 @functools.lru_cache(maxsize=64)
 def evenly(count: int, dtype: Any) -> np.ndarray:
     """A column of 1 / count, made once; nothing may write to it."""
-    made = np.full((count, 1), 1 / count, dtype)
+    made = np.full((count, 1), 1 / max(count, 1), dtype)
     made.flags.writeable = False
     return made
 
@@ -54,7 +54,7 @@ def _row_means(x: Any) -> Any:
 
 def _row_centres(x: Any) -> Any:
     """The mean of each row to be taken from it: the sum divided, which is the value itself where all are equal."""
-    return product(x, ones(x.shape[1], x.dtype).reshape(-1, 1)) / x.shape[1]
+    return product(x, ones(x.shape[1], x.dtype).reshape(-1, 1)) / max(x.shape[1], 1)
 
 
 def _outer(column: Any, row: Any) -> Any:

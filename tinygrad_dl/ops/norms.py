@@ -13,7 +13,7 @@ from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.arithmetic import direction
 from tinygrad_dl.ops.extrema import share_evenly
 from tinygrad_dl.ops.powers import power
-from tinygrad_dl.ops.reduce import ADD, LARGEST, OVER, SMALLEST, add_up, kept, require_floating, squares
+from tinygrad_dl.ops.reduce import ADD, LARGEST, OVER, SMALLEST, add_up, kept, over, require_floating, squares
 from tinygrad_dl.samples import array, error, one_of, real
 
 
@@ -80,8 +80,7 @@ def norm(input: Array, p: Any = "fro", dim: Any = None, keepdim: bool = False, *
     require_floating(input.dtype)
     if dtype is not None:
         input = input.astype(as_dtype(dtype), copy=False)
-    if type(dim) is list:
-        dim = tuple(dim)
+    dim = over(dim, input.ndim)
     return p_norm(input, number, dim, keepdim)
 
 

@@ -37,6 +37,13 @@ def as_tensor(value: Any) -> Tensor:
 # -- reductions --------------------------------------------------------------------------------------
 
 
+def over(a: Any, axis: Any, keepdims: Any) -> tuple[Any, Any, bool]:
+    """What to reduce, over which dimensions. axis=() is none in NumPy and all in PyTorch: a new one stands for none."""
+    if type(axis) is tuple and not axis:
+        return unsqueeze(a, -1), -1, False
+    return a, axis, keepdims is not NONE and bool(keepdims)
+
+
 def reduction(ours: Callable[..., Any], neutral: Any, join: Any, default: Any = None) -> Callable[..., Any]:
     """A reduction with NumPy's `where` (the elements that count) and `initial` (what it starts with).
 
@@ -54,7 +61,7 @@ def reduction(ours: Callable[..., Any], neutral: Any, join: Any, default: Any = 
             if neutral is None and initial is NONE:
                 raise ValueError("where= needs initial=, which stands for the elements that do not count")
             a = np.where(where, a, initial if neutral is None else neutral)
-        result = ours(a, axis, keepdims is not NONE and keepdims, **({} if dtype is None else {"dtype": dtype}))
+        result = ours(*over(a, axis, keepdims), **({} if dtype is None else {"dtype": dtype}))
         return result if initial is NONE or initial is None else join(result, initial)
 
     return reduced
@@ -80,13 +87,13 @@ NUMPY[np.multiply, "accumulate"] = lambda array, axis=0, dtype=None: cumprod(arr
 
 def mean(a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False, where: Any = True) -> Any:
     """np.mean: of integers a float."""
-    a, keepdims = as_tensor(a), keepdims is not NONE and keepdims
+    a = as_tensor(a)
     if dtype is None and a.dtype.kind in "biu":
         dtype = np.float64
     if where is True:
-        return reduce.mean(a, axis, keepdims, dtype=dtype)
-    count = np.sum(np.broadcast_to(as_array(where), a.shape), axis=axis, keepdims=keepdims)
-    return reduce.sum(np.where(where, a, 0), axis, keepdims, dtype=dtype) / count
+        return reduce.mean(*over(a, axis, keepdims), dtype=dtype)
+    count = np.sum(np.broadcast_to(as_array(where), a.shape), axis=axis, keepdims=keepdims is not NONE and keepdims)
+    return reduce.sum(*over(np.where(where, a, 0), axis, keepdims), dtype=dtype) / count
 
 
 def spread(ours: Callable[..., Any]) -> Callable[..., Any]:
@@ -99,7 +106,8 @@ def spread(ours: Callable[..., Any]) -> Callable[..., Any]:
         if dtype is not None or a.dtype.kind in "biu":
             a = a.astype(np.float64 if dtype is None else dtype)
         number = ddof if correction is NONE or correction is None else correction
-        return ours(a, axis, None, keepdims is not NONE and keepdims, correction=number)
+        a, axis, keepdim = over(a, axis, keepdims)
+        return ours(a, axis, None, keepdim, correction=number)
 
     return found
 
@@ -109,7 +117,7 @@ NUMPY[np.mean], NUMPY[np.var], NUMPY[np.std] = mean, spread(reduce.var), spread(
 
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """np.count_nonzero."""
-    return reduce.sum(a != 0, axis, keepdims)
+    return reduce.sum(*over(a != 0, axis, keepdims))
 
 
 def without_nan(ours: Callable[..., Any], neutral: Any) -> Callable[..., Any]:
@@ -117,7 +125,7 @@ def without_nan(ours: Callable[..., Any], neutral: Any) -> Callable[..., Any]:
 
     def found(a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False) -> Any:
         filled = np.where(np.isnan(a), neutral, a)
-        return ours(filled, axis, keepdims is not NONE and keepdims, **({} if dtype is None else {"dtype": dtype}))
+        return ours(*over(filled, axis, keepdims), **({} if dtype is None else {"dtype": dtype}))
 
     return found
 

@@ -26,22 +26,39 @@ def amounts(pad: Any, ndim: int) -> list[tuple[int, int]]:
 
 
 def source(before: int, after: int, size: int, mode: str) -> np.ndarray:
-    """For each place of a padded dimension, the index of the element that stands there."""
+    """For each place of a padded dimension, the index of the element that stands there.
+
+    What a negative number cuts off is still mirrored, but it is not part of the circle.
+    """
+    if size + before + after < 0:
+        raise ValueError(f"pad: expected to cut off no more than a dimension's size, {size}, got {(before, after)}")
+    if mode == "circular":
+        return circle(before, after, size)
     places = np.arange(-before, size + after)
     if mode == "replicate":
         if not size:
             raise ValueError("pad: an empty dimension has nothing to repeat; use mode 'constant'")
         return places.clip(0, size - 1)
-    limit = size - 1 if mode == "reflect" else size
-    if max(before, after) > limit:
+    require_at_most(size - 1, before, after, size, mode)
+    places = np.abs(places)
+    return np.where(places >= size, 2 * (size - 1) - places, places)
+
+
+def circle(before: int, after: int, size: int) -> np.ndarray:
+    """`source` in circular mode: cut first, then continue from the other end of what is left."""
+    first, left = max(-before, 0), size + min(before, 0) + min(after, 0)
+    require_at_most(left, before, after, size, "circular")
+    found: np.ndarray = np.arange(-max(before, 0), left + max(after, 0)) % max(left, 1) + first
+    return found
+
+
+def require_at_most(limit: int, before: int, after: int, size: int, mode: str) -> None:
+    """Raises if more is to be added to one side than there is to take it from."""
+    if max(before, after) > max(limit, 0):
         raise ValueError(
             f"pad: expected at most {max(limit, 0)} elements to add to a side of a dimension of size {size} in mode "
             f"{mode!r}, got {(before, after)}"
         )
-    if mode == "circular":
-        return places % max(size, 1)
-    places = np.abs(places)
-    return np.where(places >= size, 2 * (size - 1) - places, places)
 
 
 @op(
@@ -53,11 +70,15 @@ def source(before: int, after: int, size: int, mode: str) -> np.ndarray:
         dict(input=real(shape="3 4"), pad=one_of((-1, 2), (-2, -1, 1, 0), (1, 1, -1, -1))),
         dict(input=real(shape="n 3 4"), pad=one_of((2, 1), (1, 3, 2, 0)), mode=one_of("reflect")),
         dict(input=real(shape="n 3 4"), pad=one_of((2, 5), (1, 0, 4, 1)), mode=one_of("replicate")),
-        dict(input=real(shape="n 3 4"), pad=one_of((2, 4), (1, 0, 3, 1)), mode=one_of("circular")),
+        dict(input=real(shape="n 3 4"), pad=one_of((2, 4), (1, 0, 3, 1), (-1, 2, 1, -2)), mode=one_of("circular")),
+        dict(input=real(shape="n 3 4"), pad=one_of((-1, 2), (2, -3, -1, -1)), mode=one_of("replicate")),
+        dict(input=real(shape="n 3 4"), pad=one_of((1, -1, -2, 2)), mode=one_of("reflect")),
     ],
     errors=[
         error(ValueError, "a pair of numbers for each of at most 1 dimensions", array(3), (1, 1, 1, 1)),
         error(ValueError, "at most 2 elements", array(1, 3), (3, 0), mode="reflect"),
+        error(ValueError, "at most 1 elements", array(1, 3), (-2, 2), mode="circular"),
+        error(ValueError, "cut off no more", array(1, 3), (-2, -2), mode="replicate"),
         error(ValueError, "expected a mode among", array(1, 3), (1, 1), mode="wrap"),
     ],
     reference=lambda input, pad, mode="constant", value=None: _naive_pad(input, pad, mode, value),
@@ -67,7 +88,7 @@ def pad(input: Array, pad: Any, mode: str = "constant", value: float | None = No
 
     Args:
         pad: (before, after) of the last dimension, then of the one before it, and so on. Negative numbers cut off
-            (constant mode).
+            first; in mode "reflect" what they cut off is mirrored nevertheless.
         mode: "constant"; "reflect" (mirrored, without the edge); "replicate" (the edge again); "circular" (from
             the other end).
         value: what is added in constant mode; 0 if None.
@@ -105,13 +126,18 @@ def _naive_pad(input: np.ndarray, pad: Any, mode: str, value: float | None) -> n
     """`pad` by NumPy, to test against."""
     names = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
     pairs = [*[(0, 0)] * (input.ndim - len(pad) // 2), *list(zip(pad[::2], pad[1::2], strict=True))[::-1]]
-    cut = input[tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(input.shape, pairs, strict=True))]
+
+    def cut(array: np.ndarray) -> np.ndarray:
+        return array[tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(array.shape, pairs, strict=True))]
+
     widths = [(max(a, 0), max(b, 0)) for a, b in pairs]
+    if mode == "constant":
+        return np.pad(cut(input), widths, constant_values=value or 0)
     numpy_pad: Any = np.pad  # its overloads know literal modes only
-    found: np.ndarray = (
-        numpy_pad(cut, widths, mode=names[mode]) if mode in names else np.pad(cut, widths, constant_values=value or 0)
-    )
-    return found
+    if mode == "circular":
+        input = cut(input)
+    found: np.ndarray = numpy_pad(input, widths, mode=names[mode])
+    return found if mode == "circular" else cut(found)
 
 
 def _pad_rule(g: Any, input_shape: tuple[int, ...], pad: Any, mode: str) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_dl.dtypes import as_dtype, int64
 from tinygrad_dl.op import Array, op
-from tinygrad_dl.ops.reduce import NO_SUCH_DIM, OVER, kept
+from tinygrad_dl.ops.reduce import NO_SUCH_DIM, OVER, kept, over
 from tinygrad_dl.ops.shape import normal_dim
 from tinygrad_dl.samples import array, axis_of, error, real
 from tinygrad_dl.tensor import NUMPY
@@ -40,14 +40,13 @@ def prod(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.prod.html
     """
-    if type(dim) is list:
-        dim = tuple(dim)
-    return MULTIPLY(input, dim, element_type(input, dtype), None, keepdim)
+    return MULTIPLY(input, over(dim, input.ndim), element_type(input, dtype), None, keepdim)
 
 
 def product_slope(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
     """The product of all others. Dividing by an element does where there is no zero to divide by."""
     g, shape = kept(g, input.shape, dim, keepdim), input.shape
+    dim = over(dim, len(shape))
     if not np.any(input == 0):
         return g * (kept(out, shape, dim, keepdim) / input)
     if not shape:

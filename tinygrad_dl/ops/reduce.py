@@ -13,6 +13,7 @@ from tinygrad_dl.dtypes import as_dtype, int64
 from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import alias
+from tinygrad_dl.ops.shape import normal_dim
 from tinygrad_dl.samples import array, axes_of, boolean, error, one_of, real
 
 # The ufuncs' own reductions, which spare the calls that np.sum and its like make on the way to them.
@@ -26,6 +27,21 @@ OVER = {"dim": axes_of("input"), "keepdim": one_of(False, True)}
 NO_SUCH_DIM = [error(ValueError, "out of bounds", array(2), 3)]
 
 
+def over(dim: Any, ndim: int) -> Any:
+    """The dimensions to reduce, as NumPy takes them: no dimensions are all in PyTorch, and 0-d tensors have 0 and -1.
+
+    >>> over([0, 1], 2), over((), 2), over((0,), 0)
+    ((0, 1), None, None)
+    """
+    if type(dim) is list:
+        dim = tuple(dim)
+    if type(dim) is not tuple or (dim and ndim):
+        return dim
+    for each in dim:
+        normal_dim(each, ndim)
+    return None
+
+
 def kept(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
     """A reduced array with its reduced dimensions back, of size 1."""
     if keepdim or dim is None or not shape:
@@ -34,6 +50,8 @@ def kept(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
     try:
         sizes[dim] = 1
     except TypeError:
+        if not len(dim):
+            return g  # no dimensions are all of them, see `over`
         for each in dim:
             sizes[each] = 1
     return g.reshape(tuple(sizes))
@@ -120,8 +138,7 @@ def sum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = No
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.sum.html
     """
-    if type(dim) is list:
-        dim = tuple(dim)
+    dim = over(dim, input.ndim)
     if dtype is not None:
         return ADD(input, dim, as_dtype(dtype), None, keepdim)
     if input.dtype.kind in "biu":
@@ -154,8 +171,7 @@ def mean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.mean.html
     """
-    if type(dim) is list:
-        dim = tuple(dim)
+    dim = over(dim, input.ndim)
     if dtype is not None:
         input = input.astype(as_dtype(dtype), copy=False)
     if input.dtype.kind in "biu":
@@ -175,13 +191,13 @@ mean.vjp(
 # -- spread ----------------------------------------------------------------------------------------
 
 
-def options(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, Any]:
+def options(dim: Any, unbiased: Any, correction: Any, ndim: int) -> tuple[Any, Any]:
     """The dimensions and the correction, from PyTorch's old and new ways to say them."""
     if isinstance(dim, bool):  # var(x, False): only whether it is unbiased
         dim, unbiased = None, dim
     if unbiased is not None:
         correction = int(unbiased)
-    return tuple(dim) if type(dim) is list else dim, correction
+    return over(dim, ndim), correction
 
 
 def squares(x: Any) -> Any:
@@ -200,7 +216,7 @@ def variance(x: np.ndarray, dim: Any, keepdim: bool, correction: Any) -> Any:
 
 def variance_slope(g: Any, x: Any, dim: Any, keepdim: bool, correction: Any) -> Any:
     """2 (x - mean) / (count - correction)."""
-    center = np.mean(x, axis=dim, keepdims=True)
+    center = mean.duck(x, dim, True)  # which takes dims 0 and -1 of a 0-d tensor
     n = count(x.shape, center.shape)
     return kept(g, x.shape, dim, keepdim) * (
         np.conjugate(x - center) * (2 / (n - correction) if n > correction else math.nan)
@@ -239,13 +255,13 @@ def var(input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = Fal
     Source: https://docs.pytorch.org/docs/stable/generated/torch.var.html
     """
     require_floating(input.dtype)
-    dim, correction = options(dim, unbiased, correction)
+    dim, correction = options(dim, unbiased, correction, input.ndim)
     return variance(input, dim, keepdim, correction)
 
 
 def var_slope(g: Any, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
     """g * 2 (input - mean) / (count - correction)."""
-    dim, correction = options(dim, unbiased, correction)
+    dim, correction = options(dim, unbiased, correction, input.ndim)
     return variance_slope(g, input, dim, keepdim, correction)
 
 
@@ -269,13 +285,13 @@ def std(input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = Fal
     Source: https://docs.pytorch.org/docs/stable/generated/torch.std.html
     """
     require_floating(input.dtype)
-    dim, correction = options(dim, unbiased, correction)
+    dim, correction = options(dim, unbiased, correction, input.ndim)
     return np.sqrt(variance(input, dim, keepdim, correction))
 
 
 def std_slope(g: Any, out: Any, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
     """The slope of `var` over twice the deviation, and 0 where that is 0."""
-    dim, correction = options(dim, unbiased, correction)
+    dim, correction = options(dim, unbiased, correction, input.ndim)
     half = np.where(out == 0, 0.0, g / np.where(out == 0, 1.0, out + out))
     return variance_slope(half, input, dim, keepdim, correction)
 
@@ -295,7 +311,7 @@ def var_mean(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.var_mean.html
     """
-    dim, correction = options(dim, unbiased, correction)
+    dim, correction = options(dim, unbiased, correction, input.ndim)
     return var(input, dim, None, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
@@ -311,7 +327,7 @@ def std_mean(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.std_mean.html
     """
-    dim, correction = options(dim, unbiased, correction)
+    dim, correction = options(dim, unbiased, correction, input.ndim)
     return std(input, dim, None, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
@@ -330,7 +346,7 @@ def any(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.any.html
     """
-    return ANY(input, tuple(dim) if type(dim) is list else dim, None, None, keepdim)
+    return ANY(input, () if dim in ((), []) else over(dim, input.ndim), None, None, keepdim)
 
 
 @op(np.all, (np.logical_and, "reduce"), differentiable=False, exact=True, inputs=TRUTHS, errors=NO_SUCH_DIM)
@@ -343,7 +359,7 @@ def all(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.all.html
     """
-    return ALL(input, tuple(dim) if type(dim) is list else dim, None, None, keepdim)
+    return ALL(input, () if dim in ((), []) else over(dim, input.ndim), None, None, keepdim)
 
 
 @op(
@@ -362,7 +378,7 @@ def count_nonzero(input: Array, dim: Any = None) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.count_nonzero.html
     """
-    return np.count_nonzero(input, tuple(dim) if type(dim) is list else dim)
+    return np.count_nonzero(input, over(dim, input.ndim))
 
 
 @composition

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_dl.dtypes import as_dtype
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.owned import times
-from tinygrad_dl.ops.reduce import ADD, LARGEST, add_up, dot_rows, kept, largest
+from tinygrad_dl.ops.reduce import ADD, LARGEST, add_up, dot_rows, kept, largest, over
 from tinygrad_dl.samples import array, axes_of, axis_of, error, one_of, real
 
 ROWS = {"input": real(-40.0, 40.0, min_dims=1, min_side=1), "dim": axis_of("input")}
@@ -116,8 +116,7 @@ def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.logsumexp.html
     """
-    if type(dim) is list:
-        dim = tuple(dim)
+    dim = over(dim, input.ndim)
     top = largest(input, dim, True) if input.size else LARGEST(input, dim, None, None, True, -np.inf)
     top = np.where(np.isfinite(top), top, input.dtype.type(0))
     e = np.asarray(input - top)

@@ -86,6 +86,6 @@ def unroll_back(
         by_input[t], by_hidden[t], before[t] = dx, dy, state
     dx, dy = np.concatenate(by_input), np.concatenate(by_hidden)
     gradients = [np.reshape(np.matmul(dx, weight_ih), input.shape), *slopes]
-    gradients.append(np.matmul(np.transpose(dx), np.reshape(input, (-1, input.shape[2]))))
+    gradients.append(np.matmul(np.transpose(dx), np.reshape(input, (input.shape[0] * input.shape[1], input.shape[2]))))
     gradients.append(np.matmul(np.transpose(dy), np.concatenate(before)))
     return (*gradients, np.add.reduce(dx, axis=0), np.add.reduce(dy, axis=0))

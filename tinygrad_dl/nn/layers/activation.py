@@ -330,7 +330,7 @@ class PReLU(Module):
     def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None):
         super().__init__()
         dtypes.check_device(device)
-        self.num_parameters, self.init = whole(self, "num_parameters", num_parameters, 1), init
+        self.num_parameters, self.init = whole(self, "num_parameters", num_parameters), init
         self.weight = empty_parameter((self.num_parameters,), dtype)
         self.reset_parameters()
 

@@ -79,8 +79,8 @@ class MultiheadAttention(Module):
             raise ValueError(
                 f"MultiheadAttention: embed_dim must be a multiple of num_heads, got {width} and {self.num_heads}"
             )
-        self.kdim = width if kdim is None else whole(self, "kdim", kdim, 1)
-        self.vdim = width if vdim is None else whole(self, "vdim", vdim, 1)
+        self.kdim = width if kdim is None else whole(self, "kdim", kdim)
+        self.vdim = width if vdim is None else whole(self, "vdim", vdim)
         self.dropout, self.batch_first = probability(self, "dropout", dropout), batch_first
         self.head_dim, self.add_zero_attn = width // self.num_heads, add_zero_attn
         joined = self.kdim == self.vdim == width
@@ -150,7 +150,7 @@ class MultiheadAttention(Module):
             zeros = wrap(np.zeros((n, 1, width), k.dtype))
             k, v = cat([k, zeros], 1), cat([v, zeros], 1)
         mask = self._mask(attn_mask, key_padding_mask, n, length, key.shape[1], k.shape[1] - key.shape[1])
-        q, k, v = (x.reshape(n, -1, self.num_heads, self.head_dim).transpose(1, 2) for x in (q, k, v))
+        q, k, v = (x.reshape(n, x.shape[1], self.num_heads, self.head_dim).transpose(1, 2) for x in (q, k, v))
         p = self.dropout if self.training else 0.0
         weights = None
         if need_weights:

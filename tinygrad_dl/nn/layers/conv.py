@@ -46,7 +46,7 @@ class Convolution(Module):
         """Checks and keeps the options, and makes the parameters."""
         dtypes.check_device(device)
         name = type(self).__name__
-        self.in_channels = whole(self, "in_channels", in_channels, 1)
+        self.in_channels = whole(self, "in_channels", in_channels, int(self.transposed))
         self.out_channels = whole(self, "out_channels", out_channels, 1)
         self.groups = whole(self, "groups", groups, 1)
         for what, channels in (("in_channels", self.in_channels), ("out_channels", self.out_channels)):
@@ -70,7 +70,7 @@ class Convolution(Module):
         """Draws the weight and bias anew, uniform in +-1 / sqrt(fan in)."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
-            bound = 1 / math.sqrt(math.prod(self.weight.shape[1:]))
+            bound = 1 / math.sqrt(max(math.prod(self.weight.shape[1:]), 1))
             init.uniform_(self.bias, -bound, bound)
 
     def extra_repr(self) -> str:

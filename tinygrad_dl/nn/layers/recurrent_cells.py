@@ -27,8 +27,8 @@ class Cell(Module):
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None):
         super().__init__()
         dtypes.check_device(device)
-        self.input_size = whole(self, "input_size", input_size, 1)
-        self.hidden_size = whole(self, "hidden_size", hidden_size, 1)
+        self.input_size = whole(self, "input_size", input_size)
+        self.hidden_size = whole(self, "hidden_size", hidden_size)
         self.bias = bias
         rows = self.gates * self.hidden_size
         self.weight_ih = empty_parameter((rows, self.input_size), dtype)
@@ -39,7 +39,7 @@ class Cell(Module):
 
     def reset_parameters(self) -> None:
         """Draws all parameters anew, uniform in +-1 / sqrt(hidden_size)."""
-        bound = 1 / math.sqrt(self.hidden_size)
+        bound = 1 / math.sqrt(max(self.hidden_size, 1))
         for parameter in self.parameters():
             init.uniform_(parameter, -bound, bound)
 
