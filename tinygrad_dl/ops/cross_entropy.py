@@ -39,6 +39,8 @@ def log_total(input: Any) -> Any:
     if type(input) is not np.ndarray:
         from tinygrad_dl.ops.softmax import logsumexp
 
+        if not input.shape[axis]:  # no class is the largest
+            return np.sum(input, axis=axis, keepdims=True)
         return logsumexp(input - largest(input._data, axis, True), axis, True)
     return _top_and_total(input)[1]
 
