@@ -67,3 +67,10 @@ def test_hooks_see_the_gradient_as_grad_has_it():
     (w * 1j).real.sum().backward()
     assert w.grad.tolist() == [-1j, -1j] and z.grad.tolist() == [-1 - 2j, -1 - 2j]
     assert [g.tolist() for g in seen] == [w.grad.tolist(), z.grad.tolist()]
+
+
+def test_gradients_at_computed_tensors_are_those_of_the_user():
+    z = td.tensor([1 + 2j, -3j], requires_grad=True)
+    y = z * 2
+    (g,) = td.autograd.grad((y * y.conj()).real.sum(), y)
+    assert g.tolist() == [4 + 8j, -12j]

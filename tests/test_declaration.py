@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from leaves import leaf
 
 import tinygrad_dl as td
 from tinygrad_dl import autograd
+from tinygrad_dl.samples import real
 from tinygrad_dl.tensor import NUMPY
 
 
@@ -243,3 +245,20 @@ def test_a_declaration_without_parentheses_is_refused():
         @td.op
         def probe(x):
             return x
+
+
+def test_a_rule_that_reads_the_second_output_has_derivatives_of_its_own():
+    class Powers(NamedTuple):
+        square: Any
+        cube: Any
+
+    @td.op(outputs=Powers, inputs=dict(x=real()))
+    def powers(x):
+        """The square and the cube."""
+        return x * x, x * x * x
+
+    powers.vjp(x=lambda g, x, cube: g[0] * 2 * x + g[1] * 3 * cube / x)
+    x = td.tensor(2.0, requires_grad=True)
+    (g,) = td.autograd.grad(powers(x).cube, x, create_graph=True)
+    assert g.item() == 12
+    assert td.autograd.grad(g, x)[0].item() == 12

@@ -45,6 +45,8 @@ class Meant:
 IN_PLACE_COMPARISONS = """eq_ ne_ not_equal_ lt_ le_ gt_ ge_ less_ less_equal_ greater_ greater_equal_
 logical_and_ logical_or_ logical_xor_ logical_not_"""
 
+CELLS = "RNN RNNCell LSTM LSTMCell GRU GRUCell"
+
 MEANT = (
     # What PyTorch refuses and we compute.
     Meant(
@@ -90,8 +92,17 @@ MEANT = (
     Meant("`einsum` makes no views", "taken", "einsum", theirs="a view of a leaf Variable"),
     Meant("nothing is rolled by nothing", "taken", "roll", theirs="`shifts` required"),
     Meant("of no classes there is no margin", "taken", "multilabel_margin_loss", theirs="Expected non-empty"),
+    Meant("a slice may be written over itself: its values are read first", "taken", theirs="single memory location"),
+    Meant("an edge may be cut to nothing", "taken", "pad", theirs="too small"),
+    Meant("a result is rounded to the tensor that it is stored in", "taken", theirs="Bad in-place call"),
+    Meant("a float times integers makes floats", "taken", theirs="alpha must not be a floating point"),
     # What we refuse and PyTorch computes.
     Meant("recording in-place changes of views is planned", "refused", ours="recording an in-place change of a view"),
+    Meant("a view of what was recorded in place is stale", "refused", ours="a view whose base was changed in place"),
+    Meant(
+        "a leaf is not changed", "refused", "logical_not_ logical_and_ logical_or_ logical_xor_", ours="a leaf tensor"
+    ),
+    Meant("PyTorch reads beyond the end", "refused", "take_along_dim", ours="out of bounds"),
     Meant("another value was saved, and then changed in place", "refused", ours="changed in place afterwards"),
     Meant(
         "nothing is changed of a leaf, and still it is refused",
@@ -156,6 +167,17 @@ MEANT = (
     Meant("a refused batch is not counted", "final", "BatchNorm1d BatchNorm2d BatchNorm3d", ours=r"^0 int64"),
     Meant("truths are bools", "dtype", "all any", theirs="uint8"),
     Meant("sums of integers are int64, of a size of 1 too", "dtype", "einsum", ours="int64"),
+    Meant("a step of a cell from zeros has no gradient for the weights of its state", "value", CELLS, nan=True),
+    Meant("limits at infinity", "value", "softsign Softsign", nan=True, source="inf"),
+    Meant("eps decides at a zero vector", "second", "cosine_similarity CosineSimilarity", nan=True),
+    Meant("a nan has no sign", "value", "sign sign_", ours="nan"),
+    Meant("a 0-d tensor decides no dtype", "dtype", "l1_loss mse_loss L1Loss MSELoss"),
+    Meant(
+        "PyTorch's batch_norm reads what is not contiguous in another order",
+        "first plain second",
+        "batch_norm BatchNorm1d BatchNorm2d BatchNorm3d",
+        source=r"::2|transpose|permute|expand|flip|swap|moveaxis|movedim|\.[mT]?T\b|rot90",
+    ),
     Meant("the sign of a zero", "value", "reciprocal div / /= divide atan2 arctan2 pow **", theirs="inf", ours="inf"),
     Meant("there is no complex number of half precision in NumPy", "dtype", theirs="complex32"),
     # Whether there is a graph.
