@@ -375,3 +375,11 @@ def test_numpy_functions_reach_the_same_operations():
     assert np.take(x, [1], axis=1).tolist() == [[1], [4]]
     picked.sum().backward()
     assert x.grad.tolist() == [[0, 1], [1, 0]]
+
+
+def test_nothing_is_written_where_nothing_is_picked():
+    expanded = td.zeros(1).expand(3)
+    expanded[td.zeros(3, dtype=td.bool)] = 2.0
+    assert expanded.tolist() == [0, 0, 0]
+    with pytest.raises(ValueError, match="read-only"):
+        expanded[0] = 2.0

@@ -413,6 +413,8 @@ def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
     split = integers_first(index)
     try:
         target, rest = (data, index) if split is None else (getitem.op.forward(data, split[0]), split[1])
+        if not target.flags.writeable and not target[rest].size:
+            return tensor  # nothing is picked, so that nothing is written
         _put(target, rest, _storable(as_array(value, exact=True), data))
     except Exception as error:
         given = {"self": tensor, "index": index, "value": value}
