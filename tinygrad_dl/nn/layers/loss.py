@@ -179,7 +179,7 @@ class HingeEmbeddingLoss(Loss):
     """input where the target is 1, max(0, margin - input) where it is -1: see `functional.hinge_embedding_loss`.
 
     >>> import tinygrad_dl as td
-    >>> td.nn.HingeEmbeddingLoss()(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
+    >>> td.nn.HingeEmbeddingLoss()(td.tensor([1.0, 2.0]), td.tensor([1.0, -1.0]))
     tensor(0.5000)
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.HingeEmbeddingLoss.html
