@@ -163,11 +163,18 @@ def test_decoder_and_whole(norm_first):
     np.testing.assert_array_equal(made, torch.nn.Transformer.generate_square_subsequent_mask(4).numpy())
 
 
+def extreme():
+    """Scores beyond what exp can hold; and rows whose largest score is far below the others'."""
+    q, k, v = (draw(2, 3, 20, 8, dtype=np.float64) for _ in range(3))
+    q *= 1000
+    q[:, :, 1] = 0
+    return q, k, v
+
+
 @pytest.mark.parametrize("causal", [False, True])
 def test_large_and_extreme_scores(causal):
-    """Beyond what exp can hold; and rows whose largest score is far below the others'."""
-    q, k, v = draw(2, 3, 20, 8) * 1000, draw(2, 3, 20, 8), draw(2, 3, 20, 8)
-    q[:, :, 1] = 0
+    """In double precision: in single, both libraries' own rounding of such scores is above these bounds."""
+    q, k, v = extreme()
     function, reference = (m.nn.functional.scaled_dot_product_attention for m in (td, torch))
     mine = [td.tensor(a, requires_grad=True) for a in (q, k, v)]
     other = [torch.tensor(a, requires_grad=True) for a in (q, k, v)]
@@ -177,6 +184,21 @@ def test_large_and_extreme_scores(causal):
     b.sum().backward()
     for x, y in zip(mine, other, strict=True):
         close(x.grad.numpy(), y.grad.numpy(), 1e-3)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_large_scores_in_single_precision_are_off_by_their_rounding_alone(causal):
+    q, k, v = (a.astype(np.float32) for a in extreme())
+    exact = torch.nn.functional.scaled_dot_product_attention(
+        *(torch.tensor(a, dtype=torch.float64) for a in (q, k, v)), is_causal=causal
+    ).numpy()
+    tensors = [td.tensor(a, requires_grad=True) for a in (q, k, v)]
+    out = td.nn.functional.scaled_dot_product_attention(*tensors, is_causal=causal)
+    # A score is off by at most so much; a weight by twice that, relative to itself; the result by that times the values.
+    score = 9 * np.finfo(np.float32).eps * (abs(q) @ abs(k).swapaxes(-1, -2)).max() / np.sqrt(8)
+    assert abs(out.detach().numpy() - exact).max() <= 2 * score * abs(v).max()
+    out.sum().backward()
+    assert all(np.isfinite(t.grad.numpy()).all() for t in tensors)
 
 
 def test_grouped_queries_and_broadcast_batches():

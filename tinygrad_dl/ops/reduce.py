@@ -115,7 +115,7 @@ def add_up(x: np.ndarray, dim: Any, keepdim: bool) -> Any:
     """The sum of a floating array."""
     if is_rows(x, dim) and x.shape[-1] <= 4 * ROW:
         one = ones(x.shape[-1], x.dtype)
-        # Long rows one by one: as fast, and more exact.
+        # Long rows one by one: as fast.
         total = np.vecdot(x, one) if x.shape[-1] >= LONG else product(x.reshape(-1, x.shape[-1]), one)
         return total.reshape((*x.shape[:-1], 1) if keepdim else x.shape[:-1])
     if dim is None and x.size >= LARGE and x.dtype.char in "fd" and x.flags.c_contiguous:
