@@ -194,7 +194,7 @@ def test_large_scores_in_single_precision_are_off_by_their_rounding_alone(causal
     ).numpy()
     tensors = [td.tensor(a, requires_grad=True) for a in (q, k, v)]
     out = td.nn.functional.scaled_dot_product_attention(*tensors, is_causal=causal)
-    # A score is off by at most so much; a weight by twice that, relative to itself; the result by that times the values.
+    # A score is off by so much at most; a weight by twice that, relatively; the result by that times the values.
     score = 9 * np.finfo(np.float32).eps * (abs(q) @ abs(k).swapaxes(-1, -2)).max() / np.sqrt(8)
     assert abs(out.detach().numpy() - exact).max() <= 2 * score * abs(v).max()
     out.sum().backward()
