@@ -120,3 +120,15 @@ def test_unique_keeps_every_nan():
 def test_where_of_a_condition_alone_says_where():
     rows, columns = td.where(td.tensor([[True, False], [False, True]]))
     assert rows.tolist() == [0, 1] and columns.tolist() == [0, 1]
+
+
+def test_numbers_that_a_dtype_cannot_hold_are_refused():
+    for make in (lambda v, d: td.tensor([v], dtype=d), lambda v, d: td.full((1,), v, dtype=d)):
+        with pytest.raises(TypeError, match="got complex numbers, expected real ones for dtype float64"):
+            make(1.5 - 0.5j, td.float64)
+        for value, dtype in ((300, td.uint8), (-300, td.uint8), (1e10, td.int32), (np.nan, td.int64)):
+            with pytest.raises(OverflowError, match=f"expected what dtype {dtype} can hold"):
+                make(value, dtype)
+        assert make(-1, td.uint8).item() == 255
+        assert make(1e5, td.float32).item() == 1e5
+        assert make(1.5, td.int64).item() == 1

@@ -60,7 +60,8 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     Python floats become the default dtype (float32), integers int64; arrays keep their dtype.
 
     Raises:
-        TypeError: the data are not numbers. ValueError: the sequences have unequal lengths.
+        TypeError: the data are not numbers, or complex ones for a real dtype. ValueError: the sequences have unequal
+            lengths. OverflowError: a number that an integer dtype can't hold.
 
     >>> import tinygrad_dl as td
     >>> td.tensor([[1, 2], [3, 4]])
@@ -69,8 +70,26 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.tensor.html
     """
+    return finish(np.array(*given(data, dtype)), requires_grad, device)
+
+
+def given(data: Any, dtype: Any) -> tuple[np.ndarray, np.dtype[Any]]:
+    """The data as an array and the dtype that is asked for, if that can hold Python's numbers."""
     array = as_array(data, exact=dtype is not None)
-    return finish(np.array(array, dtype=None if dtype is None else dtypes.as_dtype(dtype)), requires_grad, device)
+    if dtype is None:
+        return array, array.dtype
+    found = dtypes.as_dtype(dtype)
+    if not isinstance(data, Tensor | np.ndarray):
+        if array.dtype.kind == "c" and found.kind not in "cb":
+            raise TypeError(f"got complex numbers, expected real ones for dtype {found}; give their parts")
+        if found.kind in "iu" and array.dtype.kind in "iuf" and array.size:
+            low, high, most = array.min(), array.max(), np.iinfo(found).max
+            least = -most if found.kind == "u" else np.iinfo(found).min  # negative numbers wrap, as in C
+            if not (least <= low and high <= most):
+                raise OverflowError(
+                    f"got numbers from {low} to {high}, expected what dtype {found} can hold, {least} to {most}"
+                )
+    return array, found
 
 
 @composition
@@ -87,8 +106,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     dtypes.check_device(device)
     if isinstance(data, Tensor):
         return data if dtype is None or dtypes.as_dtype(dtype) == data.dtype else data.to(dtype)
-    array = as_array(data, exact=dtype is not None)
-    return finish(np.asarray(array, None if dtype is None else dtypes.as_dtype(dtype)), False, device)
+    return finish(np.asarray(*given(data, dtype)), False, device)
 
 
 @composition
@@ -183,8 +201,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.full.html
     """
-    value = as_array(fill_value, exact=dtype is not None)
-    found = value.dtype if dtype is None else dtypes.as_dtype(dtype)
+    value, found = given(fill_value, dtype)
     shape = sizes((size,), "full")
     return finish(np.full(shape, value, found), requires_grad, device)
 
