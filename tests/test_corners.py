@@ -132,3 +132,62 @@ def test_numbers_that_a_dtype_cannot_hold_are_refused():
         assert make(-1, td.uint8).item() == 255
         assert make(1e5, td.float32).item() == 1e5
         assert make(1.5, td.int64).item() == 1
+
+
+def test_alpha_counts_in_the_dtype_of_the_sum():
+    small = td.tensor([1, 200], dtype=td.uint8)
+    assert td.sub(td.ones(2), small, alpha=-1).tolist() == [2.0, 201.0]
+    assert td.add(td.ones(2, dtype=td.int64), small, alpha=2).tolist() == [3, 401]
+    assert small.add(small, alpha=-1).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: F.pixel_shuffle(x.view(1, 8, 1, 1), 2),
+        lambda x: F.pixel_unshuffle(x.view(1, 2, 2, 2), 2),
+        lambda x: F.channel_shuffle(x.view(1, 2, 2, 2), 1),
+        lambda x: F.pad(x, (0, 0), mode="circular"),
+    ],
+    ids=["pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "pad"],
+)
+def test_a_copy_is_one_though_nothing_had_to_move(make):
+    x = td.zeros(2, 4)
+    made = make(x)
+    x.fill_(1.0)
+    assert made.tolist() == td.zeros(made.shape).tolist()
+
+
+def test_a_real_tensor_is_its_own_real_part():
+    x = td.zeros(2)
+    assert x.real is x and td.real(x) is x and x.conj() is x
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, v, i: x.masked_fill(td.tensor([True, False]), v),
+        lambda x, v, i: x.scatter(0, i, v.expand(2)),
+        lambda x, v, i: x.scatter_add(0, i, v.expand(2)),
+        lambda x, v, i: x.index_add(0, i, v.expand(2)),
+        lambda x, v, i: x.index_copy(0, i, v.expand(2)),
+        lambda x, v, i: x.index_fill(0, i, v),
+        lambda x, v, i: x.index_put((i,), v),
+        lambda x, v, i: x.masked_scatter(td.tensor([True, False]), v.expand(2)),
+        lambda x, v, i: v.expand(2).sum(dtype=td.int64),
+        lambda x, v, i: v.expand(2).cumsum(0, dtype=td.int64),
+        lambda x, v, i: v.expand(2).prod(dtype=td.int64),
+        lambda x, v, i: v.half().expand(2).sum(dtype=td.int64),
+    ],
+)
+def test_integers_never_require_a_gradient(call):
+    found = call(td.zeros(2, dtype=td.int64), td.tensor(2.5, requires_grad=True), td.tensor([0, 1]))
+    assert found.dtype == td.int64 and not found.requires_grad
+
+
+def test_grad_refuses_a_stale_view_even_if_unused_is_allowed():
+    base, new = td.zeros(3), td.ones(3, requires_grad=True)
+    view = base[:2]
+    base.copy_(new)
+    with pytest.raises(RuntimeError, match="a view whose base was changed in place"):
+        td.autograd.grad(view.sum(), [new], allow_unused=True)

@@ -153,7 +153,8 @@ def in_half(op: Op, low: Any, edges: tuple[Any, ...], values: tuple[Any, ...]) -
     several = op.outputs is not None
     out = out if several else np.asarray(out)
     results = [wrap(each if low is None else rounded(each, low)) for each in (out if several else (out,))]
-    if op.records and any(edge is not None for edge in edges) and (not threads.not_recording or modes.grad):
+    recorded = op.records and any(edge is not None for edge in edges) and results[0]._data.dtype.kind not in "biu"
+    if recorded and (not threads.not_recording or modes.grad):
         node = Node()
         node.edges, node.hooks, node.seq = edges, None, next_seq()
         node.plan = plan = op.plan(

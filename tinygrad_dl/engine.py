@@ -180,10 +180,11 @@ def topological(roots: Iterable[Edge]) -> tuple[list[Any], list[Leaf]]:
 
 
 def leading_to(nodes: list[Any], targets: set[Edge]) -> set[Edge]:
-    """Those of the nodes (newest first) from which a target can be reached, and the targets."""
+    """Those of the nodes (newest first) from which a target can be reached, or might be, and the targets."""
     useful = set(targets)
     for node in reversed(nodes):
-        if any(edge in useful for edge in node.edges):
+        # What a stale view came from is not known: the pass reaches it, and says so.
+        if type(node.plan) is Stale or any(edge in useful for edge in node.edges):
             useful.add(node)
     return useful
 

@@ -104,7 +104,10 @@ def call_source(
         if view:
             lines.append("    for result in results: note_view(result, base)")
     if records:
-        lines += _record(parameters, tensors, sequence, outputs, aux, plans)
+        # Whether the result may have a dtype without gradients though an argument requires one.
+        joined = promotes if isinstance(promotes, tuple) else tensors if promotes else ()
+        whole = "dtype" in parameters or (len(tensors) > 1 and set(joined) != set(tensors))
+        lines += _record(parameters, tensors, sequence, outputs, aux, plans, whole and outputs is None)
     returned = "result" if outputs is None else "tuple(results)" if outputs is tuple else "returns(*results)"
     return "\n".join([*lines, f"    return {returned}", ""])
 
@@ -172,8 +175,9 @@ def _record(
     outputs: Any,
     aux: tuple[str, ...],
     plans: tuple[tuple[int, tuple[str, ...]], ...],
+    whole: bool,
 ) -> list[str]:
-    """Lines that record a node if an argument requires a gradient."""
+    """Lines that record a node if an argument requires a gradient and, should that be open, the result can."""
     if sequence:
         recorded, mask, edges = "any([e is not None for e in edges])", "1", "edges"
     else:
@@ -181,10 +185,11 @@ def _record(
         recorded = " or ".join(f"edge_{t} is not None" for t in tensors)
         mask = " | ".join(f"{bit} << {i}" if i else bit for i, bit in enumerate(bits)) if len(tensors) > 1 else "1"
         edges = f"({', '.join(f'edge_{t}' for t in tensors)},)"
+    fits = " and out.dtype.kind not in 'biu'" if whole else ""
     named = getattr(outputs, "_fields", ())
     saved = ", ".join([*parameters, "out", *aux, *(["*out"] if named else [])])
     lines = [
-        f"    if ({recorded}) and (not threads.not_recording or modes.grad):",
+        f"    if ({recorded}) and (not threads.not_recording or modes.grad){fits}:",
         f"        node = Node(); node.edges = {edges}; node.hooks = None; node.seq = next_seq()",
         *([f"        {', '.join(named)}, = out"] if named and plans else []),
     ]

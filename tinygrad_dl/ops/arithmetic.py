@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.composition import composition
+from tinygrad_dl.dtypes import result_dtype
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import alias, overload
 from tinygrad_dl.ops.rounding import trunc
@@ -36,7 +37,7 @@ def add(input: Array, other: Array, *, alpha: Any = 1) -> Any:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.add.html
     """
-    return plus(input, other) if alpha == 1 else plus(input, times_alpha(other, alpha))
+    return plus(input, other) if alpha == 1 else plus(input, times_alpha(input, other, alpha))
 
 
 @op(
@@ -55,9 +56,12 @@ def minus(input: Array, other: Array) -> Array:
 minus.vjp(input=lambda g: g, other=lambda g: np.negative(g))
 
 
-def times_alpha(other: Any, alpha: Any) -> Any:
-    """alpha * other: a number of numbers, which then decides no dtype."""
-    return mul(other, alpha) if isinstance(other, Tensor | np.ndarray) else other * alpha
+def times_alpha(input: Any, other: Any, alpha: Any) -> Any:
+    """alpha * other, in the dtype of the sum; a number of numbers, which then decides no dtype."""
+    if not isinstance(other, Tensor):
+        return other * alpha
+    dtype = result_dtype((input._data if isinstance(input, Tensor) else input, other._data))
+    return mul(other if other.dtype is dtype else other.to(dtype), alpha)
 
 
 @overload(minus, inplace=True)
@@ -71,7 +75,7 @@ def sub(input: Array, other: Array, *, alpha: Any = 1) -> Any:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.sub.html
     """
-    return minus(input, other) if alpha == 1 else minus(input, times_alpha(other, alpha))
+    return minus(input, other) if alpha == 1 else minus(input, times_alpha(input, other, alpha))
 
 
 @op(np.multiply, operator="mul", inplace=True, inputs=broadcasting(real(), real()), errors=MISFIT)

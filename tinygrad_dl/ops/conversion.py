@@ -178,11 +178,21 @@ def type_(self: Tensor, dtype: Any = None) -> Any:
 
 @op(
     np.real,
+    name="real",
     method=False,
     view=True,
     inputs=[dict(input=complexes()), dict(input=real_tensor())],
 )
-def real(input: Array) -> Array:
+def real_part(input: Array) -> Array:
+    """The op of `real`."""
+    return input.real
+
+
+real_part.vjp(input=lambda g: g)
+
+
+@overload(real_part, method=False)
+def real(input: Any) -> Any:
     """The real part, as a view; a real tensor's is itself. Also the property `t.real`.
 
     >>> import tinygrad_dl as td
@@ -191,10 +201,7 @@ def real(input: Array) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.real.html
     """
-    return input.real
-
-
-real.vjp(input=lambda g: g)
+    return input if isinstance(input, Tensor) and not input.is_complex() else real_part(input)
 
 
 @op(

@@ -111,7 +111,7 @@ def pad(input: Array, pad: Any, mode: str = "constant", value: float | None = No
         for dim, (before, after) in enumerate(pairs):
             if before or after:
                 input = input.take(source(before, after, input.shape[dim], mode), dim)
-        return input
+        return input if any(map(any, pairs)) else input.copy()
     shape = [n + a + b for n, (a, b) in zip(input.shape, pairs, strict=True)]
     if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(input.shape, pairs, strict=True)):
         raise ValueError(f"pad: {pad} cuts off more than there is in shape {input.shape}")

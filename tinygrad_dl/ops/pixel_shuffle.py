@@ -73,7 +73,7 @@ def pixel_shuffle(input: Array, upscale_factor: int) -> Array:
     if c % (r * r):
         raise ValueError(f"pixel_shuffle: expected channels that {r * r} divides, got {c} in shape {input.shape}")
     parts = input.reshape(math.prod(lead), c // (r * r), r, r, h, w).transpose(0, 1, 4, 2, 5, 3)
-    return parts.reshape(*lead, c // (r * r), h * r, w * r)
+    return copied(parts.reshape(*lead, c // (r * r), h * r, w * r), input)
 
 
 @op(
@@ -105,7 +105,7 @@ def pixel_unshuffle(input: Array, downscale_factor: int) -> Array:
     if h % r or w % r:
         raise ValueError(f"pixel_unshuffle: expected height and width that {r} divides, got shape {input.shape}")
     parts = input.reshape(math.prod(lead), c, h // r, r, w // r, r).transpose(0, 1, 3, 5, 2, 4)
-    return parts.reshape(*lead, c * r * r, h // r, w // r)
+    return copied(parts.reshape(*lead, c * r * r, h // r, w // r), input)
 
 
 pixel_shuffle.vjp(input=lambda g, upscale_factor: pixel_unshuffle.duck(g, upscale_factor))
@@ -138,7 +138,12 @@ def channel_shuffle(input: Array, groups: int) -> Array:
             f"channel_shuffle: expected an input (N, C, ...) with channels that {groups} groups divide, got {shape}"
         )
     parts = input.reshape(shape[0], groups, shape[1] // groups, math.prod(shape[2:]))
-    return parts.swapaxes(1, 2).reshape(shape)
+    return copied(parts.swapaxes(1, 2).reshape(shape), input)
+
+
+def copied(result: np.ndarray, input: np.ndarray) -> np.ndarray:
+    """The result, which is never a view, though nothing may have had to move."""
+    return result.copy() if np.may_share_memory(result, input) else result
 
 
 channel_shuffle.vjp(input=lambda g, groups, input_shape: channel_shuffle.duck(g, max(1, input_shape[1] // groups)))
