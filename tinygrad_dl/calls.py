@@ -41,8 +41,10 @@ def constant(value: Any, op: Op, like: Any = None) -> Any:
     """
     if type(like) is np.ndarray and like.dtype.kind in DIGITS.get(type(value), ""):
         return np.asarray(value, like.dtype)
-    if value is None or isinstance(value, np.ndarray | np.generic | bool | int | float | complex):
-        return None if value is None else array_of(value, op)
+    if value is None and like is not None:  # an argument that may be left out; the first one may not
+        return None
+    if isinstance(value, np.ndarray | np.generic | bool | int | float | complex):
+        return array_of(value, op)
     raise unfit_for(value, op.name, argument_of(value, op))
 
 
@@ -63,7 +65,7 @@ def argument_of(value: Any, op: Op) -> str:
     found = frame.f_locals if frame is not None else {}
     if op.sequence:
         return f"{op.sequence}[{next((i for i, v in enumerate(found.get(op.sequence, ())) if v is value), '')}]"
-    return next((name for name in op.parameters if found.get(name) is value), op.tensors[0])
+    return next((name for name in op.tensors if found.get(name) is value), op.tensors[0])
 
 
 NUMBERS = frozenset((float, int, bool))
@@ -89,6 +91,8 @@ def promote(op: Op, *values: Any) -> Sequence[Any]:
     ):
         dtype = values[0].dtype
         return [None, values[0], *(None if value is None else np.asarray(value, dtype) for value in values[1:])]
+    if values[0] is None:
+        raise unfit_for(None, op.name, argument_of(None, op))
     arrays = []
     for value in values:
         plain = isinstance(value, bool | int | float | complex) or value is None
