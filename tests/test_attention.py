@@ -30,9 +30,9 @@ def test_refusals_of_the_function():
 
 
 def test_refusals_of_the_layer():
-    with pytest.raises(ValueError, match="embed_dim must be a multiple of num_heads, got 8 and 3"):
+    with pytest.raises(ValueError, match="an embed_dim that is a multiple of num_heads, got 8 and 3"):
         nn.MultiheadAttention(8, 3)
-    with pytest.raises(TypeError, match="num_heads must be an integer"):
+    with pytest.raises(TypeError, match="expected an integer for num_heads"):
         nn.MultiheadAttention(8, 2.0)
     with pytest.raises(ValueError, match="dropout between 0 and 1"):
         nn.MultiheadAttention(8, 2, dropout=2.0)

@@ -133,7 +133,7 @@ TYPES = [
     ("softmax without dim", lambda: F.softmax(ones(2)), ["along which dimension", "dim=-1"]),
     ("a fractional size", lambda: td.rand(1.5), ["rand: sizes are integers, got (1.5,)", "rand(2, 3)"]),
     ("a size that is text", lambda: td.randn("a"), ["randn: sizes are integers, got ('a',)"]),
-    ("a fractional width", lambda: nn.Linear(1.5, 2), ["in_features must be an integer, got 1.5"]),
+    ("a fractional width", lambda: nn.Linear(1.5, 2), ["an integer for in_features, got 1.5"]),
     ("a model for parameters", lambda: optim.SGD(nn.Linear(1, 1), lr=0.1), ["is a Linear", "model.parameters()"]),
     ("one tensor for parameters", lambda: optim.SGD(ones(2), lr=0.1), ["one tensor of shape (2,)", "[tensor]"]),
 ]

@@ -18,8 +18,8 @@ from tinygrad_dl.nn import functional, init, utils
     "make, kind, match",
     [
         (lambda: nn.Linear(-1, 2), ValueError, "Linear: expected in_features >= 0, got -1"),
-        (lambda: nn.Linear(2.5, 2), TypeError, "Linear: in_features must be an integer, got 2.5"),
-        (lambda: nn.Linear(2, True), TypeError, "out_features must be an integer"),
+        (lambda: nn.Linear(2.5, 2), TypeError, "Linear: expected an integer for in_features, got 2.5"),
+        (lambda: nn.Linear(2, True), TypeError, "expected an integer for out_features"),
         (lambda: nn.Bilinear(0, 2, 2), ValueError, "in1_features >= 1"),
         (lambda: nn.Dropout(1.5), ValueError, "Dropout: expected p between 0 and 1, got 1.5"),
         (lambda: nn.Dropout("half"), TypeError, "p must be a number"),

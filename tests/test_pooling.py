@@ -25,7 +25,7 @@ X = td.ones(2, 4, 6, 6)
         (lambda: F.max_pool2d(X, (2, 2, 2)), ValueError, "kernel_size as one number or 2"),
         (lambda: F.max_pool2d(X, 0), ValueError, "kernel_size of at least 1, got 0"),
         (lambda: F.max_pool2d(X, 2, stride=0), ValueError, "stride of at least 1"),
-        (lambda: F.max_pool2d(X, 2.5), TypeError, "kernel_size must be whole numbers"),
+        (lambda: F.max_pool2d(X, 2.5), TypeError, "kernel_size: expected whole numbers"),
         (lambda: F.avg_pool2d(X, 2, divisor_override=0), ValueError, "divisor_override other than 0"),
         (lambda: F.avg_pool2d(X.int(), 2), TypeError, "floating tensor, got int32"),
         (lambda: F.adaptive_avg_pool2d(X, (1, 2, 3)), ValueError, "output_size as one number or 2"),

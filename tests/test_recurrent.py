@@ -18,7 +18,7 @@ CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell]
     "make, kind, match",
     [
         (lambda: nn.RNN(0, 2), ValueError, "RNN: expected input_size >= 1, got 0"),
-        (lambda: nn.LSTM(2, 2.0), TypeError, "LSTM: hidden_size must be an integer, got 2.0"),
+        (lambda: nn.LSTM(2, 2.0), TypeError, "LSTM: expected an integer for hidden_size, got 2.0"),
         (lambda: nn.GRU(2, 3, num_layers=0), ValueError, "GRU: expected num_layers >= 1, got 0"),
         (lambda: nn.GRU(2, 3, 2, dropout=1.5), ValueError, "GRU: expected dropout between 0 and 1, got 1.5"),
         (lambda: nn.RNN(2, 3, nonlinearity="elu"), ValueError, "'tanh' or 'relu', got 'elu'"),

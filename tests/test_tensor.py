@@ -88,7 +88,7 @@ def test_memory_is_shared_or_copied_as_named():
     [
         (lambda: td.zeros(-1), ValueError, "can't be negative"),
         (lambda: td.zeros(1.5), TypeError, r"sizes are integers, got \(1\.5,\)"),
-        (lambda: td.tensor("text"), TypeError, "a tensor holds numbers, got str"),
+        (lambda: td.tensor("text"), TypeError, "a tensor holds numbers: got str"),
         (lambda: td.tensor([[1], [1, 2]]), ValueError, "inhomogeneous"),
         (lambda: td.zeros(2, dtype="nope"), TypeError, "expected a dtype"),
         (lambda: td.zeros(2, device="cuda"), ValueError, "unknown device 'cuda'"),

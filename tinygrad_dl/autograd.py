@@ -16,8 +16,9 @@ from tinygrad_dl import modes as grad_mode
 from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.engine import ALONE, Edge, held_alone, mutations, propagate
 from tinygrad_dl.function import Function
+from tinygrad_dl.messages import checked_array
 from tinygrad_dl.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
-from tinygrad_dl.tensor import Tensor, as_array, wrap
+from tinygrad_dl.tensor import Tensor, wrap
 
 if TYPE_CHECKING:
     from tinygrad_dl.testing.gradcheck import gradcheck, gradgradcheck
@@ -188,8 +189,8 @@ def _targets(tensors: Sequence[Tensor], what: str) -> list[Edge]:
     for position, tensor in enumerate(tensors):
         if tensor._edge is None:
             raise RuntimeError(
-                f"{what}: input {position} of shape {tensor.shape} does not require a gradient; call "
-                f"requires_grad_() on it before computing the outputs"
+                f"{what}: got input {position} of shape {tensor.shape} that does not require a gradient, expected one "
+                f"that does; call requires_grad_() on it before computing the outputs"
             )
         edges.append(tensor._edge)
     return edges
@@ -198,7 +199,7 @@ def _targets(tensors: Sequence[Tensor], what: str) -> list[Edge]:
 def _starts(tensors: Sequence[Tensor], gradients: Any, create_graph: bool, what: str) -> tuple[list[Edge], list[Any]]:
     """The edges to start from and the gradient that each starts with."""
     given = [None] * len(tensors) if gradients is None else gradients
-    if isinstance(given, Tensor | np.ndarray | int | float):
+    if not isinstance(given, list | tuple):
         given = [given]
     if len(given) != len(tensors):
         raise ValueError(f"{what}: got {len(given)} starting gradients for {len(tensors)} tensors, expected one each")
@@ -206,28 +207,33 @@ def _starts(tensors: Sequence[Tensor], gradients: Any, create_graph: bool, what:
     for tensor, g in zip(tensors, given, strict=True):
         if tensor._edge is None:
             raise RuntimeError(
-                f"{what}: this tensor has no graph: it does not require a gradient and was not computed from one that "
-                f"does; set requires_grad=True on the inputs, and compute outside of no_grad()"
+                f"{what}: this tensor has no graph: got one that does not require a gradient, expected one computed "
+                f"from a tensor that does; set requires_grad=True on the inputs, and compute outside of no_grad()"
             )
         if g is None:
             if tensor._data.size != 1:
                 raise RuntimeError(
-                    f"{what}: a gradient can start by itself from a scalar only, got shape {tensor.shape}; reduce the "
-                    f"tensor with sum() or mean(), or pass a starting gradient of that shape"
+                    f"{what}: a gradient can start by itself from a scalar only, got shape {tensor.shape}, expected "
+                    f"(); reduce the tensor with sum() or mean(), or pass a starting gradient of its shape"
                 )
             if tensor.dtype.kind == "c":
                 raise RuntimeError(
-                    f"{what}: a gradient can start by itself from a real scalar only, got dtype {tensor.dtype}; start "
-                    f"from its abs() or real part, or pass the starting gradient"
+                    f"{what}: a gradient can start by itself from a real scalar only, got dtype {tensor.dtype}, "
+                    f"expected a floating one; start from its abs() or real part, or pass the starting gradient"
                 )
             g = np.ones(tensor.shape, tensor.dtype)
         elif not isinstance(g, Tensor):
-            g = as_array(g)
+            g = checked_array(g, what, "gradient")
         if g.shape != tensor.shape:
-            raise RuntimeError(f"{what}: a starting gradient of shape {g.shape} for a tensor of shape {tensor.shape}")
+            raise RuntimeError(
+                f"{what}: got a starting gradient of shape {g.shape}, expected the shape of the tensor it starts from, "
+                f"{tensor.shape}"
+            )
         if g.dtype != tensor.dtype:
             if dtypes.category(g.dtype) > dtypes.category(tensor.dtype) or tensor.dtype.kind == "c" != g.dtype.kind:
-                raise RuntimeError(f"{what}: a starting gradient of {g.dtype} for a tensor of {tensor.dtype}")
+                raise RuntimeError(
+                    f"{what}: got a starting gradient of {g.dtype}, expected the tensor's {tensor.dtype}"
+                )
             g = g.astype(tensor.dtype)
         if not create_graph and isinstance(g, Tensor):
             g = g._data

@@ -33,13 +33,23 @@ def composition(body: F) -> F:
     return Composition(body).function  # type: ignore[return-value]
 
 
+class Composed:
+    """Base of the classes of this package whose constructors are compositions: their errors name the class."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        constructor = vars(cls).get("__init__")
+        if constructor is not None and cls.__module__.startswith("tinygrad_dl."):
+            type.__setattr__(cls, "__init__", composition(constructor))
+
+
 class Composition:
     """A decorated function: its body, and the function that users call, whose code is written at the first call."""
 
     def __init__(self, body: Callable[..., Any]):
         self.body = body
-        owner, _, last = body.__qualname__.rpartition(".")
-        self.name = owner.rpartition(".")[2] if last == "__init__" else body.__name__
         scope = {"body": body, "composed": self, "explain": explain, "__name__": body.__module__}
         function: Any = types.FunctionType(_first_call.__code__, scope, body.__name__)
         function.__dict__.update(body.__dict__)
@@ -80,8 +90,10 @@ def explain(error: Exception, composed: Composition, values: tuple[Any, ...]) ->
     """The error to raise for one that arose in a composition, called with these values."""
     if arose_in_users_code(error):
         return error
-    arguments = {n: v for n, v in zip(composed.names, values, strict=True) if n != "self" or composed.name[0].islower()}
-    return restated(error, composed.body, composed.name, arguments, {**TENSOR_NAMES, **composed.body.__annotations__})
+    arguments, name = dict(zip(composed.names, values, strict=True)), composed.body.__name__
+    if name == "__init__":
+        name = type(arguments.pop("self")).__name__
+    return restated(error, composed.body, name, arguments, {**TENSOR_NAMES, **composed.body.__annotations__})
 
 
 # `self` of a method of Tensor has no annotation, in most.

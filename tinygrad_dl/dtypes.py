@@ -142,6 +142,9 @@ def promote_types(a: DType, b: DType) -> DType:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.promote_types.html
     """
+    for name, dtype in (("a", a), ("b", b)):
+        if not isinstance(dtype, np.dtype):
+            raise TypeError(f"promote_types: got {name}={dtype!r}, expected a dtype such as td.float32")
     high, low = (a, b) if category(a) >= category(b) else (b, a)
     if category(high) == category(low):
         return np.promote_types(a, b)
@@ -209,7 +212,10 @@ class device:
         if isinstance(type, device):
             type = type.type
         if type not in ("cpu", "cpu:0"):
-            raise ValueError(f"unknown device {type!r}: tensors live on the CPU; pass device='cpu' or leave it out")
+            raise ValueError(
+                f"unknown device: got {type!r}, expected 'cpu': tensors live on the CPU; pass device='cpu' or leave "
+                f"it out"
+            )
         self.type = "cpu"
 
     def __repr__(self) -> str:

@@ -149,6 +149,11 @@ def set_rng_state(state: Any) -> None:
 
 def rng_of(generator: Generator | None) -> np.random.Generator:
     """NumPy's generator behind the given one, or behind the default."""
+    if generator is not None and not isinstance(generator, Generator):
+        raise TypeError(
+            f"got generator={type(generator).__name__} object, expected a tinygrad_dl.Generator or None; make one with "
+            f"td.Generator().manual_seed(0)"
+        )
     return (generator or default_generator).rng
 
 
@@ -386,7 +391,7 @@ def _filler(name: str, draw: Any, doc: str) -> None:
 
     fill.__name__ = fill.__qualname__ = name
     fill.__doc__ = doc
-    setattr(Tensor, name, fill)
+    setattr(Tensor, name, composition(fill))
 
 
 def _uniform(tensor: Tensor, generator: Generator | None, a: float = 0.0, b: float = 1.0) -> np.ndarray:

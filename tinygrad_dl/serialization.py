@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import dtypes
+from tinygrad_dl.composition import composition
 from tinygrad_dl.tensor import Tensor, as_array, wrap
 from tinygrad_dl.writing import Path, replacing
 
@@ -22,6 +23,7 @@ RESERVED = "__metadata__"  # where both formats keep metadata
 DEEPEST = 100  # containers in one another
 
 
+@composition
 def save(obj: dict[Any, Any], path: Path) -> None:
     """Writes a dict of tensors, such as `model.state_dict()`, to a file.
 
@@ -71,6 +73,7 @@ def save(obj: dict[Any, Any], path: Path) -> None:
         write(file, arrays, metadata)
 
 
+@composition
 def load(path: Path) -> dict[Any, Any]:
     """Reads a file that `save`, or PyTorch's `safetensors.torch.save_file`, has written.
 

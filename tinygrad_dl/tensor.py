@@ -66,7 +66,7 @@ class Tensor:
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one dimension."""
-        return self._data.shape if dim is None else self._data.shape[dim]
+        return self._data.shape if dim is None else of_dimension(self._data.shape, dim, "size")
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -108,7 +108,7 @@ class Tensor:
     def stride(self, dim: int | None = None) -> Any:
         """The steps between neighbours in each dimension, in elements."""
         steps = tuple(s // self._data.itemsize for s in self._data.strides)
-        return steps if dim is None else steps[dim]
+        return steps if dim is None else of_dimension(steps, dim, "stride")
 
     def is_contiguous(self) -> bool:
         """Whether its elements lie in memory in row-major order without gaps."""
@@ -151,8 +151,8 @@ class Tensor:
         elif self._edge is None:
             if not dtypes.is_differentiable(self.dtype):
                 raise RuntimeError(
-                    f"only floating-point and complex tensors can require a gradient, got dtype "
-                    f"{self.dtype}; convert it first, for example with .float()"
+                    f"only floating-point and complex tensors can require a gradient: got dtype "
+                    f"{self.dtype}, expected a floating one; convert it first, for example with .float()"
                 )
             self._edge = Leaf(self)
         return self
@@ -294,7 +294,10 @@ class Tensor:
         Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.register_hook.html
         """
         if self._edge is None:
-            raise RuntimeError("register_hook: this tensor requires no gradient; call requires_grad_() first")
+            raise RuntimeError(
+                "register_hook: got a tensor that requires no gradient, expected one that does; call requires_grad_() "
+                "first"
+            )
 
         def on_gradient(g: Any) -> Any:
             tensor = g if isinstance(g, Tensor) else wrap(g)
@@ -559,6 +562,16 @@ class RemovableHandle:
         self.remove()
 
 
+def of_dimension(values: tuple[int, ...], dim: Any, name: str) -> Any:
+    """What one dimension has of a tuple with a value for each."""
+    try:
+        return values[dim]
+    except (IndexError, TypeError) as error:
+        count = len(values)
+        expected = f"an integer from {-count} to {count - 1}" if count else "no dim: a 0-d tensor has no dimensions"
+        raise type(error)(f"{name}: got dim={dim!r}, expected {expected}") from None
+
+
 def wrap(array: np.ndarray) -> Tensor:
     """A tensor around an array, without copying and without a place in the graph."""
     new = object.__new__(Tensor)
@@ -615,7 +628,7 @@ def as_array(value: Any, exact: bool = False) -> np.ndarray:
             found = found.astype(dtypes.COMPLEX_OF.get(dtypes.get_default_dtype(), dtypes.complex64))
     if found.dtype.kind not in "biufcV" or (found.dtype.kind == "V" and found.dtype.name != "bfloat16"):
         raise TypeError(
-            f"a tensor holds numbers, got {type(value).__name__} of dtype {found.dtype}; pass numbers, nested "
+            f"a tensor holds numbers: got {type(value).__name__} of dtype {found.dtype}, expected numbers, nested "
             f"lists of numbers, or a numeric array"
         )
     return found

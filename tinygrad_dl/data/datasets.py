@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from tinygrad_dl.composition import Composed
 from tinygrad_dl.data.collate import default_collate
 from tinygrad_dl.random import Generator, rng_of
 from tinygrad_dl.tensor import Tensor, wrap
@@ -47,7 +48,7 @@ def get_batch(dataset: Any, indices: np.ndarray) -> Any:
     return default_collate([dataset[index] for index in indices.tolist()])
 
 
-class Dataset(Generic[T_co]):
+class Dataset(Composed, Generic[T_co]):
     """Samples by number: a subclass has `__getitem__(index)` and `__len__()`.
 
     >>> from tinygrad_dl import data

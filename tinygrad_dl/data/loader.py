@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_dl.composition import Composed
 from tinygrad_dl.data.collate import default_collate, default_convert
 from tinygrad_dl.data.datasets import IterableDataset
 from tinygrad_dl.data.fetch import Fetch
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["DataLoader"]
 
 
-class DataLoader:
+class DataLoader(Composed):
     """Goes through a dataset in batches, in an order that a generator decides.
 
     The same seed gives the same batches, whatever the number of workers; so does what a dataset or a transform draws

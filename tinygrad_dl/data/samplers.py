@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from tinygrad_dl.composition import Composed
 from tinygrad_dl.random import Generator, rng_of
 
 __all__ = [
@@ -26,7 +27,7 @@ __all__ = [
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Sampler(Generic[T_co]):
+class Sampler(Composed, Generic[T_co]):
     """An order of samples: a subclass has `__iter__()`, which gives their numbers, and, if it can, `__len__()`.
 
     >>> from tinygrad_dl import data

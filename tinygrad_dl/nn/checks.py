@@ -5,20 +5,26 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+from tinygrad_dl.messages import LIMIT
 
-def whole(owner: object, name: str, value: Any, least: int = 0) -> int:
-    """`value` as an int of at least `least`.
+LAYERS = 100_000  # more copies of a layer than this are a mistake
+
+
+def whole(owner: object, name: str, value: Any, least: int = 0, most: int = LIMIT - 1) -> int:
+    """`value` as an int from `least` to `most`.
 
     Raises:
-        TypeError: no integer. ValueError: too small.
+        TypeError: no integer. ValueError: too small or too large.
     """
     layer = type(owner).__name__
     if isinstance(value, bool):
-        raise TypeError(f"{layer}: {name} must be an integer, got {value!r}")
+        raise TypeError(f"{layer}: expected an integer for {name}, got {value!r}")
     try:
         found = operator.index(value)
     except TypeError:
-        raise TypeError(f"{layer}: {name} must be an integer, got {value!r} ({type(value).__name__})") from None
+        raise TypeError(f"{layer}: expected an integer for {name}, got {value!r} ({type(value).__name__})") from None
+    if found > most:
+        raise ValueError(f"{layer}: expected {name} <= {most}, got {found}")
     if found < least:
         raise ValueError(f"{layer}: expected {name} >= {least}, got {found}")
     return found
@@ -32,7 +38,7 @@ def probability(owner: object, name: str, value: Any) -> float:
     """
     layer = type(owner).__name__
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{layer}: {name} must be a number between 0 and 1, got {value!r}")
+        raise TypeError(f"{layer}: expected a number between 0 and 1 for {name}, got {value!r}")
     if not 0 <= value <= 1:
         raise ValueError(f"{layer}: expected {name} between 0 and 1, got {value}")
     return value

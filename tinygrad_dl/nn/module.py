@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tinygrad_dl import dtypes
+from tinygrad_dl.composition import Composed
 from tinygrad_dl.messages import reraise
 from tinygrad_dl.nn import hooks, state
 from tinygrad_dl.nn.errors import explain
@@ -36,7 +37,7 @@ M = TypeVar("M", bound="Module")
 REGISTRIES = ("_parameters", "_buffers", "_modules")
 
 
-class Module:
+class Module(Composed):
     """The base of all layers and models.
 
     A subclass calls `super().__init__()`, assigns its parameters and submodules as attributes and defines

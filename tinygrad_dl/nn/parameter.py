@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import dtypes
+from tinygrad_dl.composition import composition
 from tinygrad_dl.tensor import Tensor, as_array, rebuild
 
 __all__ = ["Buffer", "Parameter"]
@@ -26,6 +27,7 @@ class Parameter(Tensor):
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.parameter.Parameter.html
     """
 
+    @composition
     def __init__(self, data: Any = None, requires_grad: bool = True):
         self._data = np.empty(0, dtypes.get_default_dtype()) if data is None else as_array(data)
         self._edge = None
@@ -53,6 +55,7 @@ class Buffer(Tensor):
 
     persistent: bool = True
 
+    @composition
     def __init__(self, data: Any = None, *, persistent: bool = True):
         self._data = np.empty(0, dtypes.get_default_dtype()) if data is None else as_array(data)
         self._edge = None

@@ -16,6 +16,9 @@ from tinygrad_dl.ops.shape import expand, normal_dim, reshape, transpose
 from tinygrad_dl.samples import array, axis_of, error, one_of, real, reals
 from tinygrad_dl.tensor import NUMPY, Tensor
 
+# More empty sections than this are a mistake, and would take the memory of the machine.
+MANY = 1_000_000
+
 
 def common(tensors: list[Any]) -> list[Any]:
     """The arrays in the dtype that PyTorch's promotion gives them."""
@@ -248,6 +251,10 @@ def tensor_split(
         count = found
         if count < 1:
             raise ValueError(f"tensor_split: expected at least one section, got {count}")
+        if count > total + MANY:
+            raise ValueError(
+                f"tensor_split: got {count} sections for a size of {total}, expected at most {total + MANY}"
+            )
         size, larger = divmod(total, count)
         result: tuple[Tensor, ...] = split(input, [size + (i < larger) for i in range(count)], dim)
         return result

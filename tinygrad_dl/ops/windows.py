@@ -169,7 +169,7 @@ def per_dim(name: str, what: str, value: Any, dims: int, least: int) -> tuple[in
     try:
         numbers = tuple([operator.index(each) for each in values])
     except TypeError:
-        raise TypeError(f"{name}: {what} must be whole numbers, got {value!r}") from None
+        raise TypeError(f"{name}: {what}: expected whole numbers, got {value!r}") from None
     if min(numbers) < least:
         raise ValueError(f"{name}: expected {what} of at least {least}, got {value!r}")
     return numbers

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import dtypes
+from tinygrad_dl.composition import Composed
 from tinygrad_dl.engine import mutations
 from tinygrad_dl.tensor import Tensor, as_array, wrap
 
@@ -21,7 +22,7 @@ Group = dict[str, Any]
 SQUARES = ("exp_avg_sq", "max_exp_avg_sq", "exp_inf", "square_avg", "sum", "acc_delta")
 
 
-class Optimizer:
+class Optimizer(Composed):
     """Base of all optimisers: holds parameter groups, their options, and a state for each parameter.
 
     Args:

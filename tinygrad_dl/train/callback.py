@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_dl.composition import Composed
+
 if TYPE_CHECKING:
     from tinygrad_dl.train.training import Training
 
 HOOKS = ("on_fit_start", "on_epoch_start", "on_before_step", "on_batch_end", "on_epoch_end", "on_fit_end")
 
 
-class Callback:
+class Callback(Composed):
     """The base of all callbacks. A subclass defines the hooks it needs; each gets the `Training`.
 
     What a hook raises ends training, and comes out of `fit` as it is, with a note that names the callback and the hook.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from tinygrad_dl.composition import Composed
 from tinygrad_dl.nn import Module
 from tinygrad_dl.optim import Optimizer
 
@@ -41,7 +42,7 @@ class History(dict[str, list[float]]):
         return "\n".join(lines)
 
 
-class Training:
+class Training(Composed):
     """A training under way. Each hook of a callback gets it.
 
     Attributes:

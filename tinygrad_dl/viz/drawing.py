@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.tensor import Tensor
 from tinygrad_dl.viz import dot
 from tinygrad_dl.viz.read import plural, read
@@ -19,6 +20,7 @@ from tinygrad_dl.writing import replacing
 DIRECTIONS = ("TB", "LR", "BT", "RL")
 
 
+@composition
 def graph(
     tensor: Tensor | Iterable[Tensor],
     params: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] | Any = None,
@@ -94,8 +96,8 @@ def checked_outputs(tensor: Any) -> list[Tensor]:
             raise TypeError(f"{which} to draw: expected a tinygrad_dl.Tensor, got {type(output).__name__}")
         if output._edge is None:
             raise RuntimeError(
-                f"{which} has no graph to draw: nothing that it was computed from requires a gradient; make an "
-                f"input with requires_grad=True, and compute it outside no_grad()"
+                f"{which} has no graph to draw: got one computed from no tensor that requires a gradient, expected "
+                f"another; make an input with requires_grad=True, and compute it outside no_grad()"
             )
     return outputs
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import Composed
 from tinygrad_dl.random import Generator, rng_of
 from tinygrad_dl.tensor import Tensor, as_array, wrap
 
@@ -38,7 +39,7 @@ def as_pair(name: str, option: str, value: Any, centre: float = 0.0, low: float 
     return pair
 
 
-class Transform:
+class Transform(Composed):
     """A change of a batch of images (N, C, H, W), drawn for each image on its own. Write a subclass with `apply`.
 
     Images are arrays or tensors, uint8 from 0 to 255 or floating (from 0 to 1 where the range matters); shape (apart
@@ -89,7 +90,7 @@ class Transform:
         return f"{type(self).__name__}({', '.join(options)})"
 
 
-class Compose:
+class Compose(Composed):
     """Several transforms, one after the other.
 
     >>> import numpy as np

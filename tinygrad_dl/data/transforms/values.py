@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import Composed
 from tinygrad_dl.data.transforms.base import Transform, as_pair, fraction
 from tinygrad_dl.random import Generator, rng_of
 from tinygrad_dl.tensor import Tensor, as_array, wrap
@@ -287,7 +288,7 @@ class Cutout(Transform):
         return _erase(images, top, left, np.full(count, self.size), np.full(count, self.size), self.value)
 
 
-class MixUp:
+class MixUp(Composed):
     """Mixes each image with another of the batch, and their labels in the same proportion.
 
     `mix(images, labels)` returns images, share * image + (1 - share) * other, and probabilities (N, num_classes), which

@@ -77,7 +77,8 @@ class MultiheadAttention(Module):
         self.num_heads = whole(self, "num_heads", num_heads, 1)
         if width % self.num_heads:
             raise ValueError(
-                f"MultiheadAttention: embed_dim must be a multiple of num_heads, got {width} and {self.num_heads}"
+                f"MultiheadAttention: expected an embed_dim that is a multiple of num_heads, got {width} and "
+                f"{self.num_heads}"
             )
         self.kdim = width if kdim is None else whole(self, "kdim", kdim)
         self.vdim = width if vdim is None else whole(self, "vdim", vdim)

@@ -9,7 +9,7 @@ from typing import Any
 from tinygrad_dl import dtypes
 from tinygrad_dl.modes import modes
 from tinygrad_dl.nn import init
-from tinygrad_dl.nn.checks import probability, whole
+from tinygrad_dl.nn.checks import LAYERS, probability, whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
 from tinygrad_dl.nn.module import Module, member
 from tinygrad_dl.nn.parameter import Parameter
@@ -52,7 +52,7 @@ class RNNBase(Module):
         dtypes.check_device(device)
         self.input_size = whole(self, "input_size", input_size, 1)
         self.hidden_size = whole(self, "hidden_size", hidden_size, 1)
-        self.num_layers = whole(self, "num_layers", num_layers, 1)
+        self.num_layers = whole(self, "num_layers", num_layers, 1, LAYERS)
         self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
         self.dropout = probability(self, "dropout", dropout)
         if dropout and num_layers == 1:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_dl import dtypes
 from tinygrad_dl.nn import functional, init
-from tinygrad_dl.nn.checks import whole
+from tinygrad_dl.nn.checks import LAYERS, whole
 from tinygrad_dl.nn.containers import ModuleList
 from tinygrad_dl.nn.layers.attention import MultiheadAttention
 from tinygrad_dl.nn.layers.dropout import Dropout
@@ -134,7 +134,7 @@ class TransformerEncoder(Module):
         mask_check: bool = True,
     ):
         super().__init__()
-        self.num_layers = whole(self, "num_layers", num_layers)
+        self.num_layers = whole(self, "num_layers", num_layers, most=LAYERS)
         self.layers = copies(encoder_layer, self.num_layers)
         self.norm = norm
 
@@ -234,7 +234,7 @@ class TransformerDecoder(Module):
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None):
         super().__init__()
-        self.num_layers = whole(self, "num_layers", num_layers)
+        self.num_layers = whole(self, "num_layers", num_layers, most=LAYERS)
         self.layers = copies(decoder_layer, self.num_layers)
         self.norm = norm
 

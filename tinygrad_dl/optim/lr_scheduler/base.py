@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from tinygrad_dl.composition import Composed
 from tinygrad_dl.optim.optimizer import Optimizer
 
 __all__ = ["LRScheduler", "rates", "require_optimizer"]
@@ -26,7 +27,7 @@ def require_optimizer(scheduler: Any, optimizer: Any) -> None:
         raise TypeError(f"{type(scheduler).__name__}: expected an optimiser, got a {type(optimizer).__name__}")
 
 
-class LRScheduler:
+class LRScheduler(Composed):
     """Base of the schedules that count epochs. A subclass says in `get_lr` what the rates become.
 
     Args:

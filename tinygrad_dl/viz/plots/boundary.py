@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.viz.plots import look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@composition
 def plot_decision_boundary(
     predict: Callable[[np.ndarray[Any, Any]], Any],
     points: Any,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.viz.plots import look
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 Corners = tuple[float, float, float, float]
 
 
+@composition
 def plot_boxes(image: Any, boxes: Any, labels: Sequence[Any] | None = None, *, ax: Axes | None = None) -> Axes:
     """Draws an image and boxes on it, each with its label.
 
@@ -84,6 +86,7 @@ def plot_boxes(image: Any, boxes: Any, labels: Sequence[Any] | None = None, *, a
     return ax
 
 
+@composition
 def plot_segmentation(
     image: Any,
     mask: Any,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.viz.plots import look
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 GAP, WIDTH = 12.0, 50.0  # from one label to that above it, and of a label, in points
 
 
+@composition
 def plot_curves(
     curves: Mapping[str, Sequence[float]],
     *,
@@ -72,6 +74,7 @@ def plot_curves(
     return ax
 
 
+@composition
 def plot_schedule(
     rates: Mapping[str, Sequence[float]],
     *,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.viz.plots import look
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 BANDS = ((0, 100, 0.85, "all"), (5, 95, 0.65, "90 %"), (25, 75, 0.35, "50 %"))
 
 
+@composition
 def plot_histograms(
     values: Mapping[str, Any],
     *,

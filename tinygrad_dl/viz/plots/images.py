@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.viz.plots import look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@composition
 def plot_filters(weights: Any, *, columns: int | None = None, ax: Axes | None = None) -> Axes:
     """Draws the kernels of a convolution: black is negative, white positive, on one scale for all.
 
@@ -56,6 +58,7 @@ def plot_filters(weights: Any, *, columns: int | None = None, ax: Axes | None = 
     return show(tiles(weights, columns), columns, len(weights), ax, signed(weights))
 
 
+@composition
 def plot_feature_maps(maps: Any, *, columns: int | None = None, ax: Axes | None = None) -> Axes:
     """Draws the channels of one image inside a network, on one scale for all: the brighter, the larger.
 

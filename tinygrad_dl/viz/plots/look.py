@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def whole_ticks(ax: Axes) -> None:
     locator.set_params(integer=True, min_n_ticks=1)
 
 
+@composition
 def log_scale(ax: Axes, *, x: bool = False, y: bool = False) -> None:
     """Makes axes logarithmic, with ticks that read as plain numbers: 0.5, 2, 10, and powers of ten where they are long.
 
@@ -179,6 +181,7 @@ def between(value: float, axis: Any) -> str:
     return written(value, axis) if shown or not whole else ""
 
 
+@composition
 def legend(ax: Axes, **options: Any) -> None:
     """A legend that stands beside the axes, where it hides nothing; samples long enough to tell line styles apart.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.viz.plots import look
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ Range = tuple[float, float]
 GRID = 200
 
 
+@composition
 def plot_paths(
     function: Callable[[np.ndarray[Any, Any], np.ndarray[Any, Any]], Any],
     paths: Mapping[str, Any],
