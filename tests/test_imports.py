@@ -13,7 +13,20 @@ PACKAGE = Path(__file__).parent.parent / "tinygrad_dl"
 
 # A part imports only parts to the left of its own, or on the same level.
 LEVELS = [
-    {"modes", "samples", "dtypes", "generate", "memory", "threads", "blas", "gemm", "writing", "npz", "safetensors"},
+    {
+        "warning",
+        "modes",
+        "samples",
+        "dtypes",
+        "generate",
+        "memory",
+        "threads",
+        "blas",
+        "gemm",
+        "writing",
+        "npz",
+        "safetensors",
+    },
     {"engine"},
     {"printing", "tensor"},
     {"composition", "messages"},

@@ -22,7 +22,7 @@ from tinygrad_dl.nn import functional, init, utils
         (lambda: nn.Linear(2, True), TypeError, "expected an integer for out_features"),
         (lambda: nn.Bilinear(0, 2, 2), ValueError, "in1_features >= 1"),
         (lambda: nn.Dropout(1.5), ValueError, "Dropout: expected p between 0 and 1, got 1.5"),
-        (lambda: nn.Dropout("half"), TypeError, "p must be a number"),
+        (lambda: nn.Dropout("half"), TypeError, "expected a number between 0 and 1 for p, got"),
         (lambda: nn.BatchNorm1d(-1), ValueError, "num_features >= 0"),
         (lambda: nn.BatchNorm1d(2, momentum=2), ValueError, "momentum between 0 and 1"),
         (lambda: nn.BatchNorm1d(2, eps=-1.0), ValueError, "eps >= 0"),

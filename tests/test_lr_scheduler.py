@@ -121,7 +121,9 @@ def test_a_saved_plateau_goes_on_the_same():
 
 
 def test_resuming_needs_the_first_rate():
-    with pytest.raises(KeyError, match="group 0 has no 'initial_lr', which resuming at last_epoch=3 needs"):
+    with pytest.raises(
+        KeyError, match="group 0 has no 'initial_lr', which resuming at an epoch needs: got last_epoch=3"
+    ):
         StepLR(optimizer(), 2, last_epoch=3)
 
 

@@ -91,7 +91,7 @@ def test_memory_is_shared_or_copied_as_named():
         (lambda: td.tensor("text"), TypeError, "a tensor holds numbers: got str"),
         (lambda: td.tensor([[1], [1, 2]]), ValueError, "inhomogeneous"),
         (lambda: td.zeros(2, dtype="nope"), TypeError, "expected a dtype"),
-        (lambda: td.zeros(2, device="cuda"), ValueError, "unknown device 'cuda'"),
+        (lambda: td.zeros(2, device="cuda"), ValueError, "unknown device: got 'cuda', expected 'cpu'"),
         (lambda: td.from_numpy([1]), TypeError, "expected a NumPy array, got list"),
         (lambda: td.from_numpy(np.ones(1, ">f4")), ValueError, "byte order"),
         (lambda: td.from_numpy(np.array(["a"])), TypeError, "integer, float or complex numbers"),

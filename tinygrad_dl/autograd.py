@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections.abc import Sequence
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from tinygrad_dl.function import Function
 from tinygrad_dl.messages import checked_array
 from tinygrad_dl.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from tinygrad_dl.tensor import Tensor, wrap
+from tinygrad_dl.warning import warn
 
 if TYPE_CHECKING:
     from tinygrad_dl.testing.gradcheck import gradcheck, gradgradcheck
@@ -137,10 +137,9 @@ def grad(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html
     """
     if not only_inputs:
-        warnings.warn(
+        warn(
             "grad: only_inputs=False is ignored; call backward() to add the gradients of all leaves to their .grad",
             FutureWarning,
-            stacklevel=2,
         )
     if allow_unused is None:
         allow_unused = materialize_grads

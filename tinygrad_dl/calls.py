@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_dl import dtypes
 from tinygrad_dl.engine import Node, Output, next_seq
-from tinygrad_dl.messages import home_of, reraise, restated, summary, unfit_for
+from tinygrad_dl.messages import reraise, restated, summary, unfit_for
 from tinygrad_dl.modes import modes, threads
 from tinygrad_dl.tensor import Tensor, Views, as_array, wrap
 
@@ -212,11 +212,7 @@ def one_result(out: tuple[Any, ...], op: Op) -> Any:
 def explain(error: Exception, op: Op, values: tuple[Any, ...]) -> Exception:
     """The error to raise for one that arose in the op's own function, called with these values."""
     annotations = {**dict.fromkeys(op.tensors, "Array"), **op.function.__annotations__}
-    new = restated(error, op.function, op.name, dict(zip(op.parameters, values, strict=True)), annotations)
-    home = home_of(op.name)
-    if home and not any(note.startswith("help(") for note in getattr(new, "__notes__", ())):
-        new.add_note(f"help({home}.{op.name}) says what it takes")
-    return new
+    return restated(error, op.function, op.name, dict(zip(op.parameters, values, strict=True)), annotations)
 
 
 def connect_outputs(node: Node, results: list[Tensor]) -> None:

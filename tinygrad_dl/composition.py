@@ -75,9 +75,10 @@ class Composition:
             head.append(f"**{more[0]}")
             passed.append(f"**{more[0]}")
         made = compiled(composed_source, ", ".join(head), ", ".join(passed), names)
-        function.__code__ = made.replace(co_name=body.__name__, co_qualname=body.__qualname__)
-        function.__defaults__, function.__kwdefaults__ = body.__defaults__, body.__kwdefaults__
         self.names = names
+        # The code comes last: another thread may call the function in between.
+        function.__defaults__, function.__kwdefaults__ = body.__defaults__, body.__kwdefaults__
+        function.__code__ = made.replace(co_name=body.__name__, co_qualname=body.__qualname__)
 
 
 def _first_call(*args: Any, **kwargs: Any) -> Any:

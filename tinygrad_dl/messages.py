@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -27,9 +27,20 @@ INSIDE: dict[type[BaseException], type[Exception]] = {
     ArithmeticError: ValueError,
     SystemError: RuntimeError,
 }
+# Errors that say nothing of arguments: of the process, of files, of iteration.
+AS_IT_IS = (RecursionError, ImportError, OSError, StopIteration, StopAsyncIteration, Warning)
 Match = re.Match[str]
 NAMED = re.compile(r"(\w+(?:\.\w+)*): ")
 LIMIT = 2**63
+
+
+class Told(NamedTuple):
+    """What was said of an error, apart from the callable and its arguments: kept by the error on its way out."""
+
+    what: str  # with what was got and expected, if that was said where it was raised
+    expected: str | None = None  # None: said in `what`, or not known
+    step: str = ""  # what to do next, with a "; " in front
+    unfit: bool = False  # whether an argument is of a wrong type
 
 
 def restated(
@@ -37,29 +48,49 @@ def restated(
 ) -> Exception:
     """The error to raise in the place of one that arose inside a callable, called with these arguments.
 
-    An error of the same class is the same object with a new text, so that its traceback shows where it arose.
+    An error of the same class is the same object with a new text, so that its traceback shows where it arose. Called
+    for each callable that the error passes: its text names the outermost, which is the one that the user called.
     """
-    first, newline, rest = str(error).partition("\n")
-    if raised_here(error):
-        said = NAMED.match(first)
-        if said and (said[1] == name or is_public(said[1])):
-            text = completed(first, function, name, arguments)
-            return renewed(
-                error, f"{text if said[1] == name or not is_public(name) else f'{name}: {text}'}{newline}{rest}"
-            )
-        # Without the name of an op that only this callable knows; that of an argument stays.
-        what = first[said.end() :] if said and said[1] not in arguments else first
-        return renewed(error, f"{name}: {completed(what, function, name, arguments)}{newline}{rest}")
-    wrong = mistaken(arguments, annotations, inside_kind(error) is not None)
-    if wrong is not None:
-        argument, expected, kind = wrong
-        new = kind(f"{name}: got {argument}={summary(arguments[argument])}, expected {expected}")
-        new.__suppress_context__ = True  # what the inside made of it tells nothing more
-        return new
-    what, wanted = in_our_words(error, first.strip(), arguments)
-    what = what.removeprefix(f"{name}: ").rstrip(".")
-    text = f"{name}: {what}: got {shown(function, arguments)}, expected {wanted or signature(function, name)}"
-    return renewed(error, text + newline + rest, None if arose_in_users_code(error) else inside_kind(error))
+    if isinstance(error, AS_IT_IS):
+        return error
+    told: Told | None = error.__dict__.get("_told")
+    first, newline, rest = (error.args[0] if plain(error) and error.args else str(error)).partition("\n")
+    ours, kind = told is not None or raised_here(error), None
+    if not ours or (told is not None and told.unfit):
+        wrong = mistaken(arguments, annotations, ours or inside_kind(error) is not None)
+        if wrong is not None:
+            argument, expected, kind = wrong
+            return pointing_to_help(unfit(name, argument, arguments[argument], expected, kind), name)
+    if told is None and ours:
+        what, semicolon, step = without_name(first, arguments).partition("; ")
+        told = Told(what, None, semicolon + step)
+    elif told is None:
+        what, wanted = in_our_words(error, first.strip(), arguments)
+        told = Told(without_name(what, arguments).rstrip("."), wanted)
+        kind = None if arose_in_users_code(error) else inside_kind(error)
+    text = told.what
+    if not re.search(r"\bgot\b", text):
+        text += f": got {shown(function, arguments)}"
+    if "expected" not in text:
+        text += f", expected {told.expected or signature(function, name)}"
+    new = renewed(error, f"{name}: {text}{told.step}{newline}{rest}", kind)
+    new._told = told  # type: ignore[attr-defined]
+    return pointing_to_help(new, name)
+
+
+def without_name(text: str, arguments: dict[str, Any]) -> str:
+    """A message without the name of the callable in front; that of an argument stays."""
+    said = NAMED.match(text)
+    return text if said is None or said[1] in arguments else text[said.end() :]
+
+
+def unfit(name: str, argument: str, value: Any, expected: str, kind: type[Exception] = TypeError) -> Exception:
+    """The error for an argument that is not what its callable takes."""
+    what = f"got {argument}={summary(value)}, expected {expected}"
+    new = kind(f"{name}: {what}")
+    new._told = Told(what, unfit=True)  # type: ignore[attr-defined]
+    new.__suppress_context__ = True  # what the inside made of it tells nothing more
+    return new
 
 
 def reraise(error: Exception, told: Exception) -> NoReturn:
@@ -81,35 +112,26 @@ def raised_here(error: Exception) -> bool:
     return trace.tb_frame.f_code.co_code[trace.tb_lasti] == opcode.opmap["RAISE_VARARGS"]
 
 
-def completed(text: str, function: Any, name: str, arguments: dict[str, Any]) -> str:
-    """A message of ours with what was got and what was expected, where they are missing; the next step comes last."""
-    text, semicolon, step = text.partition("; ")
-    if not re.search(r"\bgot\b", text):
-        text += f": got {shown(function, arguments)}"
-    if "expected" not in text:
-        text += f", expected {signature(function, name)}"
-    return text + semicolon + step
-
-
 def renewed(error: Exception, text: str, kind: type[Exception] | None = None) -> Exception:
     """The error with another text: itself if its class shows its text as it is, or a new one that comes from it."""
     if kind is None and plain(error):
         error.args = (text,)
         return error
     if kind is None:
-        kind = next(k for k in type(error).__mro__ if k.__module__ == "builtins" and k is not KeyError)
+        kind = next(k for k in type(error).__mro__ if k.__module__ == "builtins")
         kind = np.exceptions.AxisError if isinstance(error, np.exceptions.AxisError) else kind
     new: Exception = kind(text)
     new.__cause__ = error
-    for note in getattr(error, "__notes__", ()):
-        new.add_note(note)
+    new.__dict__.update(error.__dict__)
     return new
 
 
 def plain(error: Exception) -> bool:
-    """Whether an error shows its one argument as it is: no class of it has a text of its own."""
+    """Whether an error shows its one argument, a str, as it is, or between quotes: it has no text of its own."""
     own = next(kind for kind in type(error).__mro__ if "__str__" in vars(kind))
-    return own in (BaseException, Exception) and len(error.args) < 2
+    return own in (BaseException, Exception, KeyError) and (
+        not error.args or (len(error.args) == 1 and isinstance(error.args[0], str))
+    )
 
 
 def inside_kind(error: Exception) -> type[Exception] | None:
@@ -134,17 +156,23 @@ def passed(trace: TracebackType | None) -> Iterator[str]:
         trace = trace.tb_next
 
 
-def is_public(name: str) -> bool:
-    """Whether users find a function of this name in the package, in nn.functional, among the methods or in vision."""
-    return home_of(name) is not None
+def pointing_to_help(error: Exception, name: str) -> Exception:
+    """The error with a note of where to read about the callable, in the place of that of another inside it."""
+    notes = [note for note in getattr(error, "__notes__", ()) if not note.startswith("help(")]
+    home = home_of(name)
+    error.__notes__ = [*notes, *([f"help({home}.{name}) says what it takes"] if home else [])]
+    return error
+
+
+HOMES = ("", ".nn.functional", ".nn", ".nn.init", ".optim", ".optim.lr_scheduler", ".data", ".train", ".vision")
 
 
 def home_of(name: str) -> str | None:
-    """Where users find a function: a module of the package, the class Tensor, or nowhere."""
-    for home in ("tinygrad_dl", "tinygrad_dl.nn.functional", "tinygrad_dl.vision", "tinygrad_dl.nn.init"):
-        module = sys.modules.get(home)
+    """Where users find a callable: a module of the package, the class Tensor, or nowhere."""
+    for home in HOMES:
+        module = sys.modules.get(f"tinygrad_dl{home}")
         if module is not None and callable(vars(module).get(name)):
-            return home
+            return f"tinygrad_dl{home}"
     return "tinygrad_dl.Tensor" if hasattr(Tensor, name) else None
 
 
@@ -168,7 +196,9 @@ def signature(function: Any, name: str) -> str:
     """The arguments that a callable takes, where nothing better can be said of what was expected."""
     import inspect
 
-    parameters = inspect.signature(getattr(function, "__wrapped__", function)).parameters.values()
+    parameters = list(inspect.signature(getattr(function, "__wrapped__", function)).parameters.values())
+    if function.__name__ in ("__init__", "forward"):
+        del parameters[0]
     return f"arguments as in {name}({', '.join(str(p.replace(annotation=p.empty)) for p in parameters)})"
 
 
@@ -452,9 +482,9 @@ ADVICE: list[tuple[str, str | None, str | Callable[[dict[str, Any], Match], str]
 ]
 
 
-def unfit_for(value: Any, name: str, argument: str) -> TypeError:
+def unfit_for(value: Any, name: str, argument: str) -> Exception:
     """The error for an argument that is no tensor, array or number."""
-    return TypeError(f"{name}: got {argument}={summary(value)}, expected {expected_for(value, 'Array')}")
+    return unfit(name, argument, value, expected_for(value, "Array"))
 
 
 def checked_array(value: Any, name: str, argument: str) -> np.ndarray:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import functools
 import os
 import threading
-import warnings
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
+
+from tinygrad_dl.warning import warn
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -93,11 +94,10 @@ class _Switch:
 
     def __call__(self, function: F) -> F:
         if isinstance(function, type):
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} decorates a class: its instances are made in that mode, but its methods run as "
                 f"without it; decorate the methods instead",
                 FutureWarning,
-                stacklevel=2,
             )
         code = getattr(getattr(function, "func", function), "__code__", None)
         if code is not None and code.co_flags & GENERATOR:

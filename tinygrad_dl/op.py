@@ -334,6 +334,7 @@ class Op:
         self.defaults = body.__defaults__, {**(body.__kwdefaults__ or {}), **dict.fromkeys(aliases, UNSET)}
         scope = {
             **SCOPE,
+            "__name__": __name__,
             "forward": self.forward,
             "op": self,
             "plans": self.plans,

@@ -8,7 +8,6 @@ its part in NumPy's protocols.
 from __future__ import annotations
 
 import sys
-import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ import numpy as np
 from tinygrad_dl import dtypes
 from tinygrad_dl.engine import Edge, Leaf, Node, Stale, mutations, next_seq
 from tinygrad_dl.modes import modes
+from tinygrad_dl.warning import warn
 
 # NumPy function, ufunc or (ufunc, method) -> our operation; `op.py` and `ops/` fill it.
 NUMPY: dict[Any, Callable[..., Any]] = {}
@@ -181,11 +181,9 @@ class Tensor:
         """The gradient that backward has brought, or None. Assigned, it has this tensor's shape and dtype."""
         found = self._grad
         if found is None and not self.is_leaf and self._keeper is None:
-            warnings.warn(
+            warn(
                 "the .grad of a tensor that was computed is always None: backward brings gradients to leaves; call "
-                "retain_grad() on it before backward, or ask for td.autograd.grad(loss, tensor)",
-                UserWarning,
-                stacklevel=2,
+                "retain_grad() on it before backward, or ask for td.autograd.grad(loss, tensor)"
             )
         return found
 
@@ -653,21 +651,11 @@ def one_number(tensor: Tensor) -> np.ndarray:
             f"tensors with td.stack(tensors)"
         )
     if tensor._edge is not None:
-        warnings.warn(
+        warn(
             "a tensor that requires a gradient becomes a number of a new tensor, which has no graph; keep the graph "
-            "with td.stack(tensors), or say that it is to go with detach()",
-            UserWarning,
-            stacklevel=user_level(),
+            "with td.stack(tensors), or say that it is to go with detach()"
         )
     return tensor._data.reshape(())
-
-
-def user_level() -> int:
-    """The `stacklevel` of a warning, issued by the caller, for the first line outside this package."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("tinygrad_dl"):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def has_float64(value: Any) -> bool:

@@ -64,7 +64,10 @@ class _Images(Dataset[tuple[Tensor, Any]]):
 
 def _never(name: str, download: bool, where: str) -> None:
     if download:
-        raise ValueError(f"{name}: this library downloads nothing; get the files from {where}, and leave download out")
+        raise ValueError(
+            f"{name}: got download={download!r}, expected False: this library downloads nothing; get the files from "
+            f"{where}, and leave download out"
+        )
 
 
 def _find(name: str, root: Path, folders: tuple[str, ...], files: tuple[str, ...], where: str) -> str:

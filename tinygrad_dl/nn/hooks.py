@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_dl.function import Function
 from tinygrad_dl.tensor import Tensor, wrap
+from tinygrad_dl.warning import warn
 
 if TYPE_CHECKING:
     from tinygrad_dl.nn.module import Module
@@ -183,11 +183,9 @@ class BackwardHooks:
         places = [i for i, t in enumerate(values) if isinstance(t, Tensor) and t.requires_grad]
         if not places:
             if isinstance(result, dict):
-                warnings.warn(
+                warn(
                     f"backward hooks of {type(self.module).__name__} are not called: its output is a dict, expected a "
-                    f"tensor or a tuple of tensors",
-                    UserWarning,
-                    stacklevel=4,
+                    f"tensor or a tuple of tensors"
                 )
             return result
         self.outputs = len(values)

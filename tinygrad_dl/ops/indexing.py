@@ -8,7 +8,6 @@ beside each other put their dimensions in their place, others in front. Negative
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from tinygrad_dl.modes import modes
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.samples import array, drawn, error, one_of, real
 from tinygrad_dl.tensor import Tensor, as_array, changed_at
+from tinygrad_dl.warning import warn
 
 BASIC = frozenset((int, slice, type(Ellipsis), type(None)))  # what makes a view
 SEQUENCES = (list, tuple, range)
@@ -41,10 +41,9 @@ def _list_as_tuple(index: list[Any]) -> Any:
     """PyTorch reads a list of anything but numbers as the parts of an index, unless it is long."""
     if len(index) >= 32 or not any(isinstance(part, INSIDE_A_TUPLE) for part in index):
         return index
-    warnings.warn(
+    warn(
         "x[list]: a list that holds lists, tensors or slices is read as x[tuple(list)], one part for each dimension, "
-        "as PyTorch does; write x[tuple(list)], or x[td.tensor(list)] for one index of several dimensions",
-        stacklevel=4,
+        "as PyTorch does; write x[tuple(list)], or x[td.tensor(list)] for one index of several dimensions"
     )
     return tuple(index)
 
@@ -61,10 +60,9 @@ def _plain_part(part: Any) -> Any:
         return int(part)
     if isinstance(part, np.ndarray):
         if part.dtype.char == "B":
-            warnings.warn(
+            warn(
                 "x[index]: a uint8 index is a mask, as in PyTorch; write index.bool() for a mask, index.long() for "
-                "positions",
-                stacklevel=4,
+                "positions"
             )
             return part != 0
         if not part.ndim and part.dtype.kind in "iu":

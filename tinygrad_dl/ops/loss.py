@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from tinygrad_dl.ops.arithmetic import direction
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.samples import array, broadcasting, drawn, error, one_of, real
 from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.warning import warn
 
 __all__ = [
     "huber_loss",
@@ -189,11 +189,9 @@ def _huber_rule(g: Any, input: Any, target: Any, reduction: str, delta: float, n
 def warn_of_broadcasting(name: str, input: Any, target: Any) -> None:
     """Warns if the shapes differ: the loss would compare each element with many."""
     if input.shape != target.shape:
-        warnings.warn(
+        warn(
             f"{name}: the input has shape {input.shape} and the target {target.shape}; they are broadcast, which is "
-            f"likely not what was meant; give both the same shape, for example with squeeze() or unsqueeze()",
-            UserWarning,
-            stacklevel=4,
+            f"likely not what was meant; give both the same shape, for example with squeeze() or unsqueeze()"
         )
 
 

@@ -77,8 +77,9 @@ class Optimizer(Composed):
         groups = list(params)
         if not groups:
             raise ValueError(
-                f"{type(self).__name__}: got an empty parameter list; pass model.parameters() of a model that has "
-                f"parameters (an iterator that was used up already is empty too)"
+                f"{type(self).__name__}: got an empty parameter list, expected at least one tensor, as in "
+                f"model.parameters(); a generator that was used before is empty: make a list of it first, "
+                f"list(model.parameters())"
             )
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
@@ -138,7 +139,7 @@ class Optimizer(Composed):
                 raise TypeError(f"{where} is a {type(p).__name__}, expected a tensor; pass model.parameters()")
             if not p.is_leaf:
                 raise ValueError(
-                    f"{where}, of shape {p.shape}, was computed by {p.grad_fn!r}; only leaf tensors can be optimised: "
+                    f"{where}: got a tensor of shape {p.shape} that was computed by {p.grad_fn!r}, expected a leaf: "
                     f"pass the tensor it was computed from, or its detach().requires_grad_()"
                 )
             if not p._data.flags.writeable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from tinygrad_dl.tensor import Tensor, wrap
 from tinygrad_dl.testing import numeric
 from tinygrad_dl.testing.report import CheckError, Entry, GradientReport, worst_lines
 from tinygrad_dl.testing.running import random_like
+from tinygrad_dl.warning import warn
 
 ENTRYWISE = 10**9  # every entry by itself, however large the tensor
 
@@ -182,11 +182,9 @@ class Comparison:
             )
         low = [labels[i] for i in places if arguments[i].dtype.itemsize < (16 if arguments[i].is_complex() else 8)]
         if low:
-            warnings.warn(
+            warn(
                 f"{self.what}: {', '.join(low)} below float64, where central differences are too coarse to judge by; "
-                f"pass float64 inputs: t.double()",
-                UserWarning,
-                stacklevel=3,
+                f"pass float64 inputs: t.double()"
             )
         values = list(arguments)
         for i in places:

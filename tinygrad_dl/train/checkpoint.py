@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
@@ -13,6 +12,7 @@ from tinygrad_dl.train import generators
 from tinygrad_dl.train.callback import Callback
 from tinygrad_dl.train.stopping import Best, best_value
 from tinygrad_dl.train.training import Training
+from tinygrad_dl.warning import warn
 from tinygrad_dl.writing import Path, destination, remove_leftovers
 
 FORMAT = 2
@@ -115,7 +115,7 @@ class Checkpoint(Callback):
         self.warned.update(new)
         if new:
             listed = ", ".join(f"{name} ({reason})" for name, reason in new.items())
-            warnings.warn(f"Checkpoint: {what} {listed}{consequence}", UserWarning, stacklevel=2)
+            warn(f"Checkpoint: {what} {listed}{consequence}")
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best.value}

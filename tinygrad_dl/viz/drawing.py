@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,7 @@ from tinygrad_dl.viz import dot
 from tinygrad_dl.viz.read import plural, read
 from tinygrad_dl.viz.render import RenderError, format_of, render
 from tinygrad_dl.viz.themes import THEMES, Theme
+from tinygrad_dl.warning import warn
 from tinygrad_dl.writing import replacing
 
 DIRECTIONS = ("TB", "LR", "BT", "RL")
@@ -76,10 +76,9 @@ def graph(
     picture = read(outputs, params, max_nodes, show_shapes, show_saved)
     if picture.left_out:
         total = max_nodes + picture.left_out
-        warnings.warn(
+        warn(
             f"the graph has {plural(total, 'node')}; the {max_nodes} nearest to the output are drawn and "
-            f"{picture.left_out:,} left out; pass max_nodes={total} to draw them all",
-            stacklevel=2,
+            f"{picture.left_out:,} left out; pass max_nodes={total} to draw them all"
         )
     captions = [*([title] if title else []), *([picture.summary] if summary else [])]
     return Drawing(dot.write(picture, theme, direction, captions), picture.summary)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 from tinygrad_dl import dtypes
@@ -19,6 +18,7 @@ from tinygrad_dl.ops.gru import gru_layer
 from tinygrad_dl.ops.joining import cat, stack
 from tinygrad_dl.ops.lstm import lstm_layer
 from tinygrad_dl.ops.rnn import rnn_layer
+from tinygrad_dl.warning import warn
 
 __all__ = ["GRU", "LSTM", "RNN", "RNNBase"]
 
@@ -56,10 +56,9 @@ class RNNBase(Module):
         self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
         self.dropout = probability(self, "dropout", dropout)
         if dropout and num_layers == 1:
-            warnings.warn(
+            warn(
                 f"{type(self).__name__}: dropout comes between layers, so dropout={dropout} with num_layers=1 does "
-                f"nothing; use more layers, or an nn.Dropout after this one",
-                stacklevel=3,
+                f"nothing; use more layers, or an nn.Dropout after this one"
             )
         rows = self.gates * self.hidden_size
         self._names: list[tuple[str, ...]] = []

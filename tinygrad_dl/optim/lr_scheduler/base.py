@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from tinygrad_dl.composition import Composed
 from tinygrad_dl.optim.optimizer import Optimizer
+from tinygrad_dl.warning import warn
 
 __all__ = ["LRScheduler", "rates", "require_optimizer"]
 
@@ -66,8 +66,8 @@ class LRScheduler(Composed):
                 group.setdefault("initial_lr", float(group["lr"]))
             elif "initial_lr" not in group:
                 raise KeyError(
-                    f"{type(self).__name__}: group {position} has no 'initial_lr', which resuming at last_epoch="
-                    f"{last_epoch} needs; load the optimiser's state first, or leave last_epoch at -1"
+                    f"{type(self).__name__}: group {position} has no 'initial_lr', which resuming at an epoch needs: "
+                    f"got last_epoch={last_epoch!r}, expected -1; load the optimiser's state first"
                 )
         self.base_lrs = rates(optimizer, "initial_lr")
         self.last_epoch = last_epoch
@@ -94,11 +94,9 @@ class LRScheduler(Composed):
     def step(self) -> None:
         """Goes on to the next epoch. Call it after the optimiser's `step`."""
         if self._step_count == 1 and getattr(self.optimizer, "steps_taken", 1) == 0:
-            warnings.warn(
+            warn(
                 "scheduler.step() was called before optimizer.step(): the first learning rate is never used; call "
-                "optimizer.step() first",
-                UserWarning,
-                stacklevel=2,
+                "optimizer.step() first"
             )
         self._advance()
 
