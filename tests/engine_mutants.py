@@ -46,7 +46,7 @@ OWNERSHIP = [
     ("whoever refers to an array", engine.held_alone, "getrefcount(holder[key]) <= ALONE and ", ""),
     ("views share memory", engine.held_alone, "and holder[key].base is None", ""),
     ("read-only arrays", engine.held_alone, " and holder[key].flags.writeable", ""),
-    ("sums go into any array", PROPAGATE, "elif held_alone(grads, edge):", "elif True:"),
+    ("sums go into any array", PROPAGATE, "elif not taped and held_alone(grads, edge):", "elif not taped:"),
     ("gradients are given away uncopied", autograd._own, "if held_alone(found, edge) else found[edge].copy()", ""),
     (
         "recorded gradients are given away uncopied",
@@ -62,20 +62,21 @@ OWNERSHIP = [
 
 # That all contributions arrive, once.
 ACCUMULATION = [
-    ("the first contribution is dropped", PROPAGATE, "np.asarray(grads[edge] + gx)", "np.asarray(gx)"),
+    ("the first contribution is dropped", PROPAGATE, "together(grads[edge], gx)", "gx"),
     ("the third contribution is dropped", PROPAGATE, "np.add(grads[edge], gx, out=grads[edge])", "pass"),
     (
         "recorded sums drop one",
         PROPAGATE,
-        "elif taped:\n                grads[edge] = grads[edge] + gx",
-        "elif taped: pass",
+        "together(grads[edge], gx)",
+        "grads[edge] if taped else together(grads[edge], gx)",
     ),
     ("the first contribution counts twice", PROPAGATE, "grads[edge] = gx\n", "grads[edge] = gx + gx\n"),
-    ("a root given twice counts once", PROPAGATE, "grads[root] + g if root in grads else g", "g"),
+    ("sums of 0-d gradients are numbers", engine.together, "np.asarray(total)", "total"),
+    ("a root given twice counts once", PROPAGATE, "together(grads[root], g) if root in grads else g", "g"),
     (
         "an output's second gradient replaces the first",
         PROPAGATE,
-        "g if slots[node.index] is None else slots[node.index] + g",
+        "g if slots[node.index] is None else together(slots[node.index], g)",
         "g",
     ),
     (".grad is replaced", autograd._accumulate, "np.add(old._data, g, out=old._data)", "np.copyto(old._data, g)"),
@@ -102,7 +103,8 @@ VIEWS = [
     ("a base does not know its views", calls.note_view, "views.append(ref(result))", "pass"),
     ("a view does not know its base", calls.note_view, "result._base = root =", "root ="),
     ("views of views know only each other", calls.note_view, "base if base._base is None else base._base", "base"),
-    ("views are not marked", Tensor._continue_from, "view._edge = stale_node(view, what)", "pass"),
+    ("views of a new leaf are not marked", Tensor.requires_grad_, 'self._leave_views("requires_grad_")', "pass"),
+    ("views are not marked", Tensor._leave_views, "view._edge = stale_node(view, what)", "pass"),
     ("what is retained stays the old gradient", Tensor._continue_from, "keeper.remove()", "pass"),
     ("recorded changes of views", Tensor._require_recordable, "if self._base is not None:", "if False:"),
     ("recorded changes of leaves", Tensor._require_recordable, "if type(self._edge) is Leaf:", "if False:"),

@@ -356,3 +356,13 @@ def test_rules_of_half_precision_compute_in_single():
     x = td.ones(70000, dtype=td.float16, requires_grad=True)
     x.mean().backward()  # the number of elements is infinite in float16
     assert x.grad[0].item() == np.float16(1 / 70000)
+
+
+def test_sums_of_0d_gradients_are_arrays():
+    x = td.tensor(2.0, requires_grad=True)
+    y = x.masked_fill(td.tensor(False), 0.0)  # whose rule writes into a copy of its gradient
+    (g,) = td.autograd.grad([y, y], x, [td.tensor(0.5), td.tensor(1.5)])
+    assert g.item() == 2.0
+    z = x.masked_fill(td.tensor(False), 0.0)
+    (z.clone() + z).backward()
+    assert x.grad.item() == 2.0

@@ -191,3 +191,152 @@ def test_grad_refuses_a_stale_view_even_if_unused_is_allowed():
     base.copy_(new)
     with pytest.raises(RuntimeError, match="a view whose base was changed in place"):
         td.autograd.grad(view.sum(), [new], allow_unused=True)
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        lambda x, v: x.fill_(v),
+        lambda x, v: x.__setitem__(0, v),
+        lambda x, v: x.__setitem__(td.tensor([0]), v),
+        lambda x, v: x.masked_fill(td.tensor([True, False]), v),
+        lambda x, v: x.masked_fill_(td.tensor([True, False]), v),
+        lambda x, v: x.index_fill(0, td.tensor([0]), v),
+        lambda x, v: x.scatter(0, td.tensor([0]), v),
+        lambda x, v: td.threshold(x, 0.5, v),
+        lambda x, v: F.pad(x, (1, 1), value=v),
+        lambda x, v: td.linspace(0.0, v, 2, dtype=x.dtype),
+        lambda x, v: x.new_full((1,), v),
+        lambda x, v: td.full_like(x, v),
+        lambda x, v: td.scalar_tensor(v, dtype=x.dtype),
+        lambda x, v: td.tensor(v, dtype=x.dtype),
+    ],
+)
+def test_numbers_that_a_dtype_cannot_hold_are_refused_where_they_are_stored(store):
+    for value, dtype in ((300, "uint8"), (-1.5, "uint8"), (256.0, "uint8"), (2**31, "int32"), (2.0**63, "int64")):
+        before = td.tensor([1, 2], dtype=getattr(td, dtype))
+        x = before.clone()
+        with pytest.raises(OverflowError, match=f"got .*expected what dtype {dtype} can hold"):
+            store(x, value)
+        assert x.tolist() == before.tolist()
+    store(td.tensor([1, 2], dtype=td.uint8), 255.5)
+    store(td.tensor([1, 2], dtype=td.int32), -(2**31))
+
+
+def test_integer_tensors_are_cast_as_in_c_where_they_are_stored():
+    x = td.zeros(2, dtype=td.uint8)
+    x[0] = td.tensor(300)
+    assert x.tolist() == [44, 0]
+    assert x.fill_(-1).tolist() == [255, 255]
+    assert x.copy_(td.tensor([256, 257])).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [
+        lambda z: z.bool(),
+        lambda z: z.to(td.bool),
+        lambda z: z.type_as(td.tensor(True)),
+        lambda z: td.zeros(2, dtype=td.bool).copy_(z),
+        lambda z: td.zeros(2, dtype=td.bool).masked_fill(td.tensor([True, False]), z[0]),
+        lambda z: td.logical_not(td.logical_not(z)),
+        lambda z: td.stack([z[0].any(), z[1].all()]),
+    ],
+)
+def test_a_complex_number_is_true_if_one_of_its_parts_is_not_0(truth):
+    assert truth(td.tensor([2j, 0j])).tolist() == [True, False]
+
+
+def test_alpha_of_bools_is_a_bool():
+    yes, no = td.tensor([True]), td.tensor([False])
+    assert no.add(True, alpha=3).tolist() == no.add(yes, alpha=-1).tolist() == [True]
+    assert no.add(yes, alpha=0).dtype == td.bool
+    assert no.add(1, alpha=3).tolist() == [3]
+
+
+def test_factors_of_small_integers_wrap_around():
+    nine, two = td.tensor([[9]], dtype=td.uint8), td.tensor([[2]], dtype=td.uint8)
+    assert td.addmm(nine, two, two, alpha=-1).item() == 5
+    assert td.addmm(nine, two, two, beta=-1).item() == 251
+    assert td.baddbmm(nine[None], two[None], two[None], alpha=-1).item() == 5
+    assert td.addcmul(nine, two, two, value=-1).item() == 5
+    assert td.tensor([1], dtype=td.uint8).index_add(0, td.tensor([0]), two[0], alpha=-1).item() == 255
+
+
+def test_dimensions_are_looked_at_even_where_nothing_is_to_be_done():
+    with pytest.raises(IndexError, match="a 0-d tensor has no dimensions"):
+        td.tensor(1.0).roll(1, 0)
+    with pytest.raises(IndexError, match="a 0-d tensor has no dimensions"):
+        td.tensor(1.0).repeat_interleave(2, dim=0)
+    for softmax in (td.softmax, td.log_softmax, F.softmin):
+        with pytest.raises(IndexError, match="out of "):
+            softmax(td.zeros(0, 2), -5)
+        assert softmax(td.zeros(0, 2), 0).shape == (0, 2)
+    with pytest.raises(ValueError, match="each dimension once"):
+        td.zeros(5, 1).squeeze((1, 1))
+    with pytest.raises(ValueError, match="two different dimensions"):
+        td.rot90(td.zeros(5, 2), 1, (0, -2))
+
+
+def test_sums_of_small_integers_in_einsum_are_int64():
+    a, b = td.tensor([[200, 200]], dtype=td.uint8), td.tensor([1], dtype=td.uint8)
+    for equation, dtype in (("ij,k->ik", td.int64), ("ij,j->i", td.int64), ("ij,k->ijk", td.uint8)):
+        found = td.einsum(equation, a, b)
+        assert found.dtype == dtype and found.flatten()[0].item() in (400, 200)
+
+
+def test_linear_interpolation_to_the_same_size_changes_nothing():
+    x = td.tensor([[[[1.0, -1.0, 3.0], [1.0, 5.0, 2.0]]]])
+    assert F.interpolate(x, scale_factor=1.3, mode="bilinear").tolist() == x.tolist()
+    line = F.interpolate(x[0], scale_factor=1.3, mode="linear")
+    assert line.tolist() == x[0].tolist()
+    wider = F.interpolate(x, scale_factor=(2.2, 1.3), mode="bilinear")  # each dimension by itself
+    assert wider[0, 0, :, 0].tolist() == [1.0] * 4
+    assert wider[0, 0, 1].tolist() == pytest.approx([1.0, 0.0909091, 2.8181818])
+
+
+def test_the_gradient_of_the_largest_of_a_short_window_goes_to_its_last_nan():
+    x = td.tensor([[1.0, np.nan, 2.0, np.nan, 5.0]], requires_grad=True)
+    top, places = F.adaptive_max_pool1d(x, 3, return_indices=True)
+    top.sum().backward()
+    assert places.tolist() == [[1, 3, 3]]
+    assert x.grad.tolist() == [[0.0, 1.0, 0.0, 2.0, 0.0]]
+
+
+def test_prelu_at_0_has_no_second_derivative():
+    x, w = td.zeros(2, 3, requires_grad=True), td.full((3,), 0.25, requires_grad=True)
+    gx, gw = td.autograd.grad(F.prelu(x, w).sum(), (x, w), create_graph=True)
+    assert gx.tolist() == [[0.25] * 3] * 2 and gw.tolist() == [0.0] * 3
+    by_x, by_w = td.autograd.grad(gx.sum() + gw.sum(), (x, w))
+    assert by_x.tolist() == [[0.0] * 3] * 2 and by_w.tolist() == [0.0] * 3
+
+
+def relu_net(x):
+    """A recurrent net whose first weight is 1, all others 0, over a sequence of single numbers."""
+    net = td.nn.RNN(1, 1, nonlinearity="relu", dtype=td.float64)
+    with td.no_grad():
+        for p in net.parameters():
+            p.fill_(1.0 if p is net.weight_ih_l0 else 0.0)
+    return net, net(td.tensor(x, dtype=td.float64).reshape(-1, 1, 1))
+
+
+def test_a_recurrent_net_with_relu_passes_nan_on_and_stops_infinite_gradients():
+    net, (out, _) = relu_net([np.nan])
+    out.sum().backward()
+    assert net.bias_ih_l0.grad.item() == 1.0
+    net, (out, _) = relu_net([-1.0])
+    out.backward(td.full((1, 1, 1), np.inf, dtype=td.float64))
+    assert net.bias_ih_l0.grad.item() == 0.0
+
+
+def test_a_recurrent_net_with_relu_has_no_second_derivative_at_0():
+    net, (out, _) = relu_net([0.0, 1.0])
+    (g,) = td.autograd.grad(out.sum(), [net.weight_hh_l0], create_graph=True)
+    second = td.autograd.grad(g, list(net.parameters()), allow_unused=True)
+    assert [0.0 if each is None else each.item() for each in second] == [0.0] * 4
+
+
+def test_running_statistics_that_are_infinite_stay_so():
+    mean, var = td.tensor([np.inf, 0.0]), td.tensor([1.0, np.inf])
+    F.batch_norm(td.tensor([[1.0, 2.0], [3.0, 4.0]]), mean, var, training=True)
+    assert mean.tolist() == [np.inf, pytest.approx(0.3)] and var.tolist() == [pytest.approx(1.1), np.inf]

@@ -248,3 +248,19 @@ def test_a_step_of_the_optimiser_between_forward_and_backward_is_noticed(kind):
     optimizer.step()
     with pytest.raises(RuntimeError, match=f"changed in place afterwards, by {kind.__name__}"):
         loss.backward()
+
+
+def test_a_view_taken_before_its_base_requires_a_gradient_is_refused():
+    base = td.ones(3)
+    view, after = base[:2], None
+    base.requires_grad_()
+    after = base[:2]
+    assert view.requires_grad
+    with pytest.raises(RuntimeError, match="a view whose base was changed in place after the view was taken, by requ"):
+        (view * 2 + after).sum().backward()
+    after.sum().backward()
+    assert base.grad.tolist() == [1.0, 1.0, 0.0]
+    again = base[1:]
+    base.requires_grad_()  # which changes nothing
+    again.sum().backward()
+    assert base.grad.tolist() == [1.0, 2.0, 1.0]

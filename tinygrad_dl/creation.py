@@ -82,13 +82,7 @@ def given(data: Any, dtype: Any) -> tuple[np.ndarray, np.dtype[Any]]:
     if not isinstance(data, Tensor | np.ndarray):
         if array.dtype.kind == "c" and found.kind not in "cb":
             raise TypeError(f"got complex numbers, expected real ones for dtype {found}; give their parts")
-        if found.kind in "iu" and array.dtype.kind in "iuf" and array.size:
-            low, high, most = array.min(), array.max(), np.iinfo(found).max
-            least = -most if found.kind == "u" else np.iinfo(found).min  # negative numbers wrap, as in C
-            if not (least <= low and high <= most):
-                raise OverflowError(
-                    f"got numbers from {low} to {high}, expected what dtype {found} can hold, {least} to {most}"
-                )
+        dtypes.require_room(array, found)
     return array, found
 
 
@@ -320,7 +314,9 @@ def linspace(
     if steps < 0:
         raise ValueError(f"linspace: expected steps >= 0, got {steps}")
     found = counted(_dtype(dtype), "linspace")
-    return finish(np.linspace(start, end, steps).astype(found), requires_grad, device)
+    made = np.linspace(start, end, steps)
+    dtypes.require_room(made, found)
+    return finish(made.astype(found), requires_grad, device)
 
 
 @composition

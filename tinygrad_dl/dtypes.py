@@ -115,6 +115,30 @@ def is_half(dtype: DType) -> bool:
     return dtype is float16 or (dtype.itemsize == 2 and dtype.kind == "V")
 
 
+def require_room(numbers: np.ndarray, dtype: DType) -> None:
+    """Refuses numbers for a place of an integer dtype that cannot hold them; other dtypes round, or ask only for truth.
+
+    Negative integers may stand for unsigned ones, as everywhere in C: -1 among uint8 is 255.
+
+    Raises:
+        OverflowError: a number is too large, or no number.
+    """
+    if dtype.kind not in "iu" or numbers.dtype.kind not in "iuf" or not numbers.size:
+        return
+    low, high, limits = numbers.min(), numbers.max(), np.iinfo(dtype)
+    least, most = int(limits.min), int(limits.max)
+    if not least and numbers.dtype.kind == "i":
+        least = -most
+    if not (least <= low and (high <= most if numbers.dtype.kind != "f" else high < most + 1)):
+        got = f"numbers from {low} to {high}" if numbers.size > 1 else f"the number {low}"
+        raise OverflowError(f"got {got}, expected what dtype {dtype} can hold, {least} to {most}")
+
+
+def factor(number: Any, dtype: DType) -> Any:
+    """A number to multiply arrays of that dtype by: an int beside integers wraps around, as in all arithmetic."""
+    return np.asarray(number).astype(dtype) if dtype.kind in "iu" and isinstance(number, int) else number
+
+
 def in_single(value: Any) -> Any:
     """Arrays and tensors of half precision as float32, those in lists and tuples too; all else as it is.
 

@@ -243,7 +243,7 @@ def propagate(
     found: dict[Edge, Gradient] = {}
     for root, seed in zip(roots, seeds, strict=True):
         g = conjugate(seed)
-        grads[root] = grads[root] + g if root in grads else g
+        grads[root] = together(grads[root], g) if root in grads else g
 
     ndarray, pop, changed = np.ndarray, grads.pop, mutations.latest
     usual, double = float32, float64
@@ -261,7 +261,7 @@ def propagate(
         plan, saved = node.plan, node.saved
         if plan is None:  # an Output: its gradient takes its place among those of the whole node
             slots = grads.setdefault(node.node, [None] * len(node.node.shape))
-            slots[node.index] = g if slots[node.index] is None else slots[node.index] + g
+            slots[node.index] = g if slots[node.index] is None else together(slots[node.index], g)
             continue
         if plan.multiple and plan.materializes:
             g = [materialize(*each) for each in zip(g, node.shape, node.dtype, strict=True)]
@@ -287,12 +287,10 @@ def propagate(
                 gx = conform(gx, edge, node)
             if edge not in grads:
                 grads[edge] = gx
-            elif taped:
-                grads[edge] = grads[edge] + gx
-            elif held_alone(grads, edge):
+            elif not taped and held_alone(grads, edge):
                 np.add(grads[edge], gx, out=grads[edge])
             else:
-                grads[edge] = np.asarray(grads[edge] + gx)
+                grads[edge] = together(grads[edge], gx)
         if plan.frees and not retain:
             node.saved = None
 
@@ -329,6 +327,12 @@ def conjugate(g: Gradient) -> Gradient:
         return g
     turned = np.conjugate(g)
     return np.asarray(turned) if isinstance(turned, np.generic) else turned
+
+
+def together(a: Gradient, b: Gradient) -> Gradient:
+    """Their sum, made anew: of arrays an array, for 0-d ones too, of which NumPy makes a number."""
+    total = a + b
+    return np.asarray(total) if isinstance(total, np.generic) else total
 
 
 def materialize(g: Gradient | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Gradient:

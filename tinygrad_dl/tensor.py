@@ -155,6 +155,8 @@ class Tensor:
                     f"{self.dtype}, expected a floating one; convert it first, for example with .float()"
                 )
             self._edge = Leaf(self)
+            if self._views:
+                self._leave_views("requires_grad_")  # were there before: operations on them would not reach this leaf
         return self
 
     @property
@@ -463,6 +465,10 @@ class Tensor:
             keeper.remove()
             if edge is not None:
                 self.retain_grad()
+        self._leave_views(what)
+
+    def _leave_views(self, what: str) -> None:
+        """Marks the views taken so far: a backward pass that reaches one raises."""
         views, self._views = self._views, None
         for view in views.living() if views else ():
             if dtypes.is_differentiable(view.dtype):

@@ -59,10 +59,12 @@ def try_program(seed: int, number: int, tries: int = 800) -> tuple[Program, str 
     difference = compare(program)
     if difference is None:
         return program, None
-    reason = why_meant(program, difference)
+    small = program
+    if difference.of_gradients:  # which of its steps they hang on, a small program says
+        small, difference = shrink(program, difference, tries // 5)
+    reason = why_meant(small, difference)
     if reason is None:
-        small, difference = shrink(program, difference, tries)
-        reason = why_meant(small, difference)
+        small, difference = shrink(small, difference, tries, wanted=lambda *found: why_meant(*found) is None)
     return program, reason or Finding(seed, number, small, difference)
 
 

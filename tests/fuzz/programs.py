@@ -84,6 +84,16 @@ class Program:
                 found.append(f"*{step.result}.parameters()")
         return found
 
+    def op_of(self, step: Step) -> str:
+        """What a step does; of a call of a module, the module's class."""
+        if step.call != "apply":
+            return step.op
+        return next((made.op for made in self.steps if made.result == step.args[0].root), step.op)
+
+    def ops(self) -> list[str]:
+        """What its steps do, each once."""
+        return list(dict.fromkeys(self.op_of(step) for step in self.steps if not step.is_leaf))
+
     def with_steps(self, steps: list[Step]) -> Program:
         """The program of these steps, without outputs that are no longer made."""
         made = {step.result for step in steps}

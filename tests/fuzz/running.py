@@ -190,8 +190,7 @@ def differentiate(
         trace.second = Refusal(error)
 
 
-EPS = {torch.float16: 1e-3, torch.float32: 1.2e-7, torch.float64: 2.3e-16}
-EPS |= {torch.complex64: 1.2e-7, torch.complex128: 2.3e-16}
+EPS = {"float16": 1e-3, "float32": 1.2e-7, "float64": 2.3e-16, "complex64": 1.2e-7, "complex128": 2.3e-16}
 
 
 def wobble(seed: int, exact: frozenset[str]) -> Change:
@@ -202,14 +201,20 @@ def wobble(seed: int, exact: frozenset[str]) -> Change:
         if isinstance(result, tuple | list):
             for each in result:
                 change(step, each)
-        if not isinstance(result, torch.Tensor) or step.op in exact or result.dtype not in EPS or not result.numel():
+        if step.op in exact or not isinstance(result, torch.Tensor | td.Tensor) or not result.numel():
             return
-        eps = EPS[result.dtype]
-        factors = torch.tensor([1 + eps * rng.choice((-1, 1)) for _ in range(result.numel())], dtype=torch.float64)
+        dtype = str(result.dtype).removeprefix("torch.")
+        if dtype not in EPS:
+            return
+        factors = np.reshape([1 + EPS[dtype] * rng.choice((-1, 1)) for _ in range(result.numel())], result.shape)
         try:
-            data = result.data
-            data.copy_((data if data.is_complex() else data.double()) * factors.reshape(data.shape))
-        except RuntimeError:
+            if isinstance(result, td.Tensor):
+                data = result.data.numpy()
+                np.multiply(data, factors, out=data, casting="unsafe")
+            else:
+                data = result.data
+                data.copy_((data if data.is_complex() else data.double()) * torch.from_numpy(factors))
+        except (RuntimeError, ValueError):
             return  # an expanded tensor, of which several elements are one
 
     return change

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -14,12 +14,16 @@ from fuzz.running import THEIRS, Seen, perform
 
 def kind_of(difference: Difference) -> tuple[str, str]:
     """What must stay: the kind, and for a step's own difference its op."""
-    whole = any(difference.kind.startswith(part) for part in ("first", "second", "plain"))
-    return difference.kind.replace("plain ", "first "), "" if whole else difference.op
+    return difference.kind.replace("plain ", "first "), "" if difference.of_gradients else difference.op
 
 
-def shrink(program: Program, difference: Difference, tries: int = 800) -> tuple[Program, Difference]:
-    """A smaller program with a difference of the same kind, and that difference."""
+def shrink(
+    program: Program,
+    difference: Difference,
+    tries: int = 800,
+    wanted: Callable[[Program, Difference], bool] = lambda program, difference: True,
+) -> tuple[Program, Difference]:
+    """A smaller program with a difference of the same kind that is `wanted`, and that difference."""
     kind, left = kind_of(difference), tries
     smaller = True
     while smaller and left > 0:
@@ -29,7 +33,7 @@ def shrink(program: Program, difference: Difference, tries: int = 800) -> tuple[
             if left < 0:
                 break
             found = compare(candidate)
-            if found and kind_of(found) == kind:
+            if found and kind_of(found) == kind and wanted(candidate, found):
                 program, difference, smaller = candidate, found, True
                 break
     return program, difference

@@ -58,9 +58,11 @@ minus.vjp(input=lambda g: g, other=lambda g: np.negative(g))
 
 def times_alpha(input: Any, other: Any, alpha: Any) -> Any:
     """alpha * other, in the dtype of the sum; a number of numbers, which then decides no dtype."""
+    dtype = result_dtype(tuple([each._data if isinstance(each, Tensor) else each for each in (input, other)]))
+    if dtype.kind == "b":
+        alpha = bool(alpha)
     if not isinstance(other, Tensor):
-        return other * alpha
-    dtype = result_dtype((input._data if isinstance(input, Tensor) else input, other._data))
+        return bool(other and alpha) if dtype.kind == "b" else other * alpha
     return mul(other if other.dtype is dtype else other.to(dtype), alpha)
 
 

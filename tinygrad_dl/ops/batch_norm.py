@@ -251,9 +251,9 @@ def batch_norm(
 
         def observe(mean: Any, variance: Any, count: int) -> None:
             # No graph ever holds these arrays, so the change needs no note in the log of in-place changes.
-            np.add(old_mean, momentum * (mean - old_mean), out=old_mean, casting="same_kind")
+            np.add((1 - momentum) * old_mean, momentum * mean, out=old_mean, casting="same_kind")
             unbiased = variance * (count / (count - 1)) if count > 1 else variance
-            np.add(old_var, momentum * (unbiased - old_var), out=old_var, casting="same_kind")
+            np.add((1 - momentum) * old_var, momentum * unbiased, out=old_var, casting="same_kind")
 
     result = normalize_batch(input, weight, bias, eps, observe)
     return result

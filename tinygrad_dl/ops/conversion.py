@@ -87,7 +87,7 @@ def astype(input: Array, dtype: Any, copy: bool = False) -> Tensor:
     if found == tensor._data.dtype:
         return tensor.clone() if copy else tensor
     data = tensor._data
-    if data.dtype.kind == "c" and dtypes.category(found) < 3:
+    if data.dtype.kind == "c" and 0 < dtypes.category(found) < 3:
         tensor = real(tensor)  # without NumPy's warning that the imaginary part is lost
     if tensor._edge is None or not dtypes.is_differentiable(found):
         return wrap(tensor._data.astype(found))

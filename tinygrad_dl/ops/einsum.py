@@ -171,10 +171,11 @@ def contract(a: np.ndarray, b: np.ndarray, pair: Pair) -> np.ndarray:
     """Two arrays contracted as planned."""
     if pair.direct:
         return np.asarray(np.einsum(pair.direct, a, b))
+    whole = np.int64 if a.dtype.kind in "biu" else None  # sums of integers are int64, as everywhere
     if pair.sums[0]:
-        a = np.add.reduce(a, axis=pair.sums[0])
+        a = np.add.reduce(a, axis=pair.sums[0], dtype=whole)
     if pair.sums[1]:
-        b = np.add.reduce(b, axis=pair.sums[1])
+        b = np.add.reduce(b, axis=pair.sums[1], dtype=whole)
     a = a.transpose(pair.orders[0]).reshape(pair.matrices[0])
     b = b.transpose(pair.orders[1]).reshape(pair.matrices[1])
     out = a * b if pair.outer else product(a, b)

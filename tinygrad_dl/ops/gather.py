@@ -12,6 +12,7 @@ import numpy as np
 
 from tinygrad_dl.attach import inplace_form
 from tinygrad_dl.composition import composition
+from tinygrad_dl.dtypes import require_room
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.conversion import clone
 from tinygrad_dl.ops.indexing import accumulate, index_, place, positions, survivors
@@ -231,6 +232,8 @@ def scatter(
         result = reshape(scatter(as_line(input), dim, as_line(index), src, reduce=reduce), input.shape)
         return result
     if reduce is None:
+        if not isinstance(src, Tensor):
+            require_room(as_array(src, exact=True), input.dtype)
         result = scattered(input, dim, index, src)
         return result
     if reduce != "add":

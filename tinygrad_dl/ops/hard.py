@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.composition import composition
+from tinygrad_dl.dtypes import require_room
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.activation import finish
 from tinygrad_dl.ops.overload import overload
@@ -183,7 +184,9 @@ softshrink.vjp(input=lambda g, out: straight(keep(g, out != 0), out))
 )
 def above(input: Array, threshold: float, value: float) -> Array:
     """`input` where it is above the threshold, else `value`."""
-    return np.where(input <= threshold, np.asarray(value).astype(input.dtype), input)
+    replacement = np.asarray(value)
+    require_room(replacement, input.dtype)
+    return np.where(input <= threshold, replacement.astype(input.dtype), input)
 
 
 above.vjp(input=lambda g, input, threshold: straight(keep(g, ~(input <= threshold)), input))

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_dl.attach import inplace_form
 from tinygrad_dl.composition import composition
+from tinygrad_dl.dtypes import factor, require_room
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.gather import ROWS, as_line, at, require_in_range
 from tinygrad_dl.ops.indexing import accumulate, getitem, integers_first, plain_index, setitem, store, with_items
@@ -115,7 +116,7 @@ def index_added(input: Array, dim: int, index: Array, source: Array, *, alpha: A
     if source.shape != expected:
         raise ValueError(f"index_add: expected a source of shape {expected}, got {source.shape}")
     if alpha != 1:
-        source = source * alpha
+        source = source * factor(alpha, source.dtype)
     return input + accumulate.duck(source.astype(input.dtype), at(dim, index), input.shape)
 
 
@@ -191,6 +192,7 @@ def index_fill(input: Array, dim: int, index: Any, value: Any) -> Tensor:
     """
     line = as_array(index).reshape(-1)
     wide = as_line(input)
+    require_room(as_array(value, exact=True), input.dtype)
     result: Tensor = setitem(wide, at(normal_dim(dim, wide.ndim), line), value)
     return result if input.ndim else reshape(result, ())
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import is_differentiable
+from tinygrad_dl.dtypes import is_differentiable, require_room
 from tinygrad_dl.engine import mutations, unbroadcast
 from tinygrad_dl.messages import reraise, restated
 from tinygrad_dl.modes import modes
@@ -371,7 +371,7 @@ def survivors(spots: np.ndarray, size: int) -> np.ndarray:
 
 def _storable(value: np.ndarray, into: np.ndarray) -> np.ndarray:
     """The value as it broadcasts to what it is stored in, unless storing it would drop imaginary parts."""
-    if value.dtype.kind == "c" and into.dtype.kind != "c":
+    if value.dtype.kind == "c" and into.dtype.kind not in "cb":
         raise TypeError(f"complex values can't be stored in a tensor of dtype {into.dtype}; store value.real")
     return value.reshape(without_ones_in_front(value.shape)) if value.ndim and value.shape[0] == 1 else value
 
@@ -402,18 +402,21 @@ def store_item(self: Tensor, index: Any, value: Any) -> None:
 def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
     """Stores the value in the tensor at `index`, recorded if one of them requires a gradient."""
     index, _ = plain_index(index)
+    data = tensor._data
     recorded = tensor._edge is not None or (isinstance(value, Tensor) and value._edge is not None)
-    if recorded and modes.grad and is_differentiable(tensor._data.dtype):
+    if recorded and modes.grad and is_differentiable(data.dtype):
         tensor._require_recordable(what)
         value = value if isinstance(value, Tensor) else as_array(value, exact=True)
         return tensor._assign(with_items(tensor, index, value), what)
-    data = tensor._data
     split = integers_first(index)
     try:
         target, rest = (data, index) if split is None else (getitem.op.forward(data, split[0]), split[1])
         if not target.flags.writeable and not target[rest].size:
             return tensor  # nothing is picked, so that nothing is written
-        _put(target, rest, _storable(as_array(value, exact=True), data))
+        stored = as_array(value, exact=True)
+        if not isinstance(value, Tensor | np.ndarray):
+            require_room(stored, data.dtype)
+        _put(target, rest, _storable(stored, data))
     except Exception as error:
         given = {"self": tensor, "index": index, "value": value}
         reraise(error, restated(error, store_item, what, given, {"value": "Array | list"}))

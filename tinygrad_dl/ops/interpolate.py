@@ -42,6 +42,8 @@ def _nearest(size: int, count: int, scale: float | None, exact: bool) -> Choice 
 
 def _linear(size: int, count: int, scale: float | None, align_corners: bool) -> Product:
     places = np.maximum(_positions(size, count, scale, align_corners), 0)
+    if count == size:  # whatever the scale was that led to it
+        places = np.arange(count)
     low = np.minimum(places.astype(np.int64), size - 1)
     share = np.minimum(places - low, 1)
     rows, matrix = np.arange(count), np.zeros((count, size))
@@ -78,6 +80,7 @@ def _naive(input: Any, counts: Any, scales: Any, mode: str = "nearest", align_co
     """Result by result, dimension by dimension."""
     for dim, (count, scale) in enumerate(zip(counts, scales, strict=True), input.ndim - len(counts)):
         x, size = np.moveaxis(input, dim, 0), input.shape[dim]
+        scale = None if count == size and mode.endswith("linear") else scale
         step, out = 1 / scale if scale else size / count, np.zeros((count, *x.shape[1:]), input.dtype)
         for i in range(count):
             if mode == "nearest":

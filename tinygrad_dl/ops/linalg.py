@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.composition import composition
-from tinygrad_dl.dtypes import int64
+from tinygrad_dl.dtypes import factor, int64
 from tinygrad_dl.engine import unbroadcast
 from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
@@ -273,9 +273,9 @@ def addmm(input: Array, mat1: Array, mat2: Array, *, beta: Any = 1, alpha: Any =
 def _added(input: np.ndarray, out: np.ndarray, beta: Any, alpha: Any) -> np.ndarray:
     """beta * input + alpha * out, in the memory of `out`."""
     if alpha != 1:
-        out *= alpha
+        out *= factor(alpha, out.dtype)
     if beta:
-        out += input if beta == 1 else beta * input
+        out += input if beta == 1 else factor(beta, out.dtype) * input
     elif np.broadcast_shapes(input.shape, out.shape) != out.shape:
         raise ValueError(f"input of shape {input.shape} does not broadcast to {out.shape}")
     return out

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_dl.attach import inplace_form
 from tinygrad_dl.composition import composition
+from tinygrad_dl.dtypes import require_room
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.indexing import index_, setitem, store
 from tinygrad_dl.ops.selection import LARGE, select
@@ -40,6 +41,7 @@ def masked_fill(input: Array, mask: Array, value: Array) -> Array:
 
     Raises:
         TypeError: the mask is not of dtype bool, or a complex value is to fill a real tensor.
+        OverflowError: an integer dtype can't hold the value.
 
     >>> import tinygrad_dl as td
     >>> td.tensor([1.0, 2.0]).masked_fill(td.tensor([True, False]), float("-inf"))
@@ -48,8 +50,9 @@ def masked_fill(input: Array, mask: Array, value: Array) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html
     """
     _as_mask(mask, "masked_fill")
-    if value.dtype.kind == "c" and input.dtype.kind != "c":
+    if value.dtype.kind == "c" and input.dtype.kind not in "cb":
         raise TypeError(f"masked_fill: a complex value does not fit into dtype {input.dtype}; pass value.real")
+    require_room(value, input.dtype)
     if input.size >= LARGE:
         return select(mask, value.astype(input.dtype), input)
     out = input.copy()

@@ -68,8 +68,11 @@ def positions(code: Any, windows: Windows) -> Any:
     index: Any = 0
     places = np.unravel_index(code, [len(axis.parts) for axis in windows.axes])
     for dim, (axis, place) in enumerate(zip(windows.axes, places, strict=True), 1):
-        starts = axis.starts.reshape((-1,) + (1,) * (windows.dims - dim))
-        index = index * axis.size + (starts + place * axis.dilation)
+        shape = (-1,) + (1,) * (windows.dims - dim)
+        spots = axis.starts.reshape(shape) + place * axis.dilation
+        if not axis.even:  # a shorter window has seen its last element more than once
+            spots = np.minimum(spots, axis.parts[-1][1].reshape(shape))
+        index = index * axis.size + spots
     return index
 
 

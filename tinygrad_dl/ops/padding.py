@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.dtypes import require_room
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.indexing import accumulate
 from tinygrad_dl.samples import array, error, one_of, real
@@ -115,6 +116,8 @@ def pad(input: Array, pad: Any, mode: str = "constant", value: float | None = No
     shape = [n + a + b for n, (a, b) in zip(input.shape, pairs, strict=True)]
     if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(input.shape, pairs, strict=True)):
         raise ValueError(f"pad: {pad} cuts off more than there is in shape {input.shape}")
+    if value:
+        require_room(np.asarray(value), input.dtype)
     out = np.full(shape, value, input.dtype) if value else np.zeros(shape, input.dtype)
     out[tuple([slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(shape, pairs, strict=True)])] = input[
         tuple([slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(input.shape, pairs, strict=True)])

@@ -100,16 +100,24 @@ def prelu(input: Array, weight: Array) -> Array:
     return np.where(input > 0, input, input * by_channel(weight, input.shape))
 
 
+def prelu_slope(g: Any, input: Any, weight: Any) -> Any:
+    """g above 0, g * weight elsewhere; at 0, where two pieces meet, the slope does not change with the weight."""
+    slope = by_channel(weight, input.shape)
+    if type(slope) is not np.ndarray:
+        slope = np.where(input == 0, slope.detach(), slope)
+    return passed(g, input > 0, g * slope)
+
+
 def prelu_weight_slope(g: Any, input: Any, weight_shape: tuple[int, ...]) -> Any:
     """g * input where the input is negative, summed to the weight's shape."""
-    part = keep(g * input, ~(input > 0))
+    part = keep(g * input, ~(input >= 0))
     if math.prod(weight_shape) == 1:
         return np.sum(part).reshape(weight_shape)
     return np.sum(part, axis=(0, *range(2, part.ndim)))
 
 
 prelu.vjp(
-    input=lambda g, input, weight: straight(passed(g, input > 0, g * by_channel(weight, input.shape)), input),
+    input=lambda g, input, weight: straight(prelu_slope(g, input, weight), input),
     weight=prelu_weight_slope,
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.attach import inplace_form
+from tinygrad_dl.dtypes import factor
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.arithmetic import MISFIT, NONZERO
 from tinygrad_dl.ops.overload import alias, overload
@@ -223,7 +224,7 @@ def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Any = 1) -> 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.addcmul.html
     """
     if input.dtype.kind in "iub":
-        value = int(value)
+        value = factor(int(value), input.dtype)
     return input + value * (tensor1 * tensor2)
 
 

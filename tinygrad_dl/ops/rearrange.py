@@ -90,8 +90,10 @@ def roll(input: Array, shifts: Any, dims: Any = None) -> Array:
     if None in dims:
         return np.roll(input, shifts[0])
     for dim in dims:
+        if not input.ndim:
+            raise IndexError(f"roll: a 0-d tensor has no dimensions, got dims {dims}; leave them out")
         normal_dim(dim, input.ndim)
-    return np.roll(input, shifts, dims) if input.ndim else input.copy()
+    return np.roll(input, shifts, dims)
 
 
 roll.vjp(
@@ -186,6 +188,8 @@ def repeat_interleave(input: Array, repeats: Any, dim: int | None = None) -> Arr
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.repeat_interleave.html
     """
+    if dim is not None and not input.ndim:
+        raise IndexError(f"repeat_interleave: a 0-d tensor has no dimensions, got dim {dim}; leave it out")
     return np.repeat(input, _counts(repeats), dim)
 
 
@@ -373,6 +377,8 @@ def rot90(input: Array, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.rot90.html
     """
     first, second = dims
+    if normal_dim(first, input.ndim) == normal_dim(second, input.ndim):
+        raise ValueError(f"rot90: expected two different dimensions, got {first} and {second} of {input.ndim}")
     k %= 4
     result: Tensor
     if k == 0:

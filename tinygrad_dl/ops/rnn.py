@@ -36,12 +36,13 @@ def _tanh_back(slopes: Any, kept: Any) -> Any:
 
 
 def _relu_cell(x: Any, y: Any, states: Any) -> Any:
-    out = np.maximum(x + y, 0.0)
+    z = x + y
+    out = np.where(z <= 0, 0.0, z)  # np.maximum would share the gradient at 0
     return (out,), out
 
 
 def _relu_back(slopes: Any, kept: Any) -> Any:
-    dz = np.where(kept > 0, slopes[0], 0.0)
+    dz = np.where(kept <= 0, 0.0, slopes[0])  # nan goes on
     return dz, dz, [np.zeros(dz.shape, dz.dtype)]
 
 
@@ -203,7 +204,8 @@ def _rnn_rule(
         return unrolled.unroll_back(cell, g, steps, input, weight_ih, weight_hh, reverse, lengths)
     (hidden,) = steps
     pad = recurrent.padding(lengths, len(hidden), reverse)
-    slopes = 1 - hidden * hidden if nonlinearity == "tanh" else (hidden > 0).astype(hidden.dtype)
+    straight = nonlinearity == "relu"
+    slopes = (~(hidden <= 0)).astype(hidden.dtype) if straight else 1 - hidden * hidden
     by_output = recurrent.features_first(g[0], reverse, hidden.dtype)
     if pad is not None:
         slopes *= ~pad
@@ -215,7 +217,10 @@ def _rnn_rule(
         dh, skip = state[own], None if pad is None else pad[own]
         for t, (given, slope) in reversed(list(enumerate(zip(by_output[own], slopes[own], strict=True)))):
             np.add(dh, given, dh)
-            np.multiply(slope, dh, slope)
+            if straight:
+                np.copyto(slope, dh, where=slope != 0)  # a selection: 0 times an infinity is nan
+            else:
+                np.multiply(slope, dh, slope)
             past = None if skip is None else dh * skip[t]
             np.matmul(weight, slope, out=dh)
             if past is not None:

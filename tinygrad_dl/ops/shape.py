@@ -180,7 +180,10 @@ def _squeezed(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
     ndim = len(shape)
     if dim is None:
         return tuple([n for n in shape if n != 1])
-    named = {normal_dim(operator.index(d), ndim) for d in (dim if isinstance(dim, tuple | list) else (dim,))}
+    dims = dim if isinstance(dim, tuple | list) else (dim,)
+    named = {normal_dim(operator.index(d), ndim) for d in dims}
+    if len(named) != len(dims):
+        raise ValueError(f"expected each dimension once at most, got one twice in dims {tuple(dims)}")
     return tuple([n for i, n in enumerate(shape) if n != 1 or i not in named])
 
 

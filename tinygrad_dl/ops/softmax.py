@@ -41,6 +41,7 @@ def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
     if dtype is not None:
         input = input.astype(as_dtype(dtype), copy=False)
     if not input.size:
+        ADD(input, dim)  # which refuses a dimension that there is not
         return input.copy()
     with np.errstate(invalid="ignore"):  # -inf - -inf in a row of nothing else
         e = np.asarray(input - largest(input, dim, True))
@@ -76,6 +77,7 @@ def log_softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
     if dtype is not None:
         input = input.astype(as_dtype(dtype), copy=False)
     if not input.size:
+        ADD(input, dim)  # which refuses a dimension that there is not
         return input.copy()
     with np.errstate(invalid="ignore"):  # -inf - -inf in a row of nothing else
         out = np.asarray(input - largest(input, dim, True))
