@@ -3,10 +3,53 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 from fuzz.compare import Difference
 from fuzz.programs import Program, line
+
+
+def nan_there(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """PyTorch has no number."""
+    return bool(np.isnan(theirs).all())
+
+
+def nan_here(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """We have no number."""
+    return bool(np.isnan(ours).all())
+
+
+def zero_for_nan(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """We have 0, PyTorch no number."""
+    return nan_there(ours, theirs) and not ours.any()
+
+
+def infinite_there(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """PyTorch has overflowed."""
+    return not bool(np.isfinite(theirs).any())
+
+
+def opposite_infinities(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """Both are infinite, and differ in sign."""
+    return bool((np.isinf(ours) & (ours == -theirs)).all())
+
+
+def close(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """They agree in single precision."""
+    return bool(np.allclose(ours, theirs, 1e-6, 1e-6, equal_nan=True))
+
+
+def tiny(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """Both are next to nothing."""
+    return bool((np.abs(ours) < 1e-7).all() and (np.abs(theirs) < 1e-7).all())
+
+
+def garbage(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """We have no number, and PyTorch one that nobody computed."""
+    return nan_here(ours, theirs) and bool((np.abs(theirs) < 1e-300).all() or not np.isfinite(theirs).all())
 
 
 @dataclass(frozen=True)
@@ -15,10 +58,11 @@ class Meant:
 
     Args:
         reason: why it is meant.
-        kinds: what the difference's kind contains, one of several divided by spaces.
-        ops: ops of which the program has one; none for any program.
+        kinds: the difference's kind, one of several; of gradients with "first-", "second-" in front, of what is left at
+            the end with "final-".
+        ops: what the differing step does, one of several; of gradients, what a step of the smallest program does.
         ours, theirs: patterns found in what the library gave or said.
-        nan: whether PyTorch's side must be no number.
+        wrong: what holds for the elements that differ.
         source: a pattern found in the program.
     """
 
@@ -27,165 +71,334 @@ class Meant:
     ops: str = ""
     ours: str = ""
     theirs: str = ""
-    nan: bool = False
+    wrong: Callable[[np.ndarray, np.ndarray], bool] | None = None
     source: str = ""
 
     def fits(self, program: Program, difference: Difference) -> bool:
-        ops = {step.op for step in program.steps}
+        kind = difference.kind.replace("plain ", "first ").replace(" ", "-")
+        ops = set(program.ops()) if difference.of_gradients else {difference.op}
         return (
-            any(kind in difference.kind for kind in self.kinds.split())
+            kind in self.kinds.split()
             and (not self.ops or bool(ops & set(self.ops.split())))
             and bool(re.search(self.ours, difference.ours))
             and bool(re.search(self.theirs, difference.theirs))
-            and (difference.nan or not self.nan)
+            and (self.wrong is None or (difference.wrong is not None and self.wrong(*difference.wrong)))
             and bool(re.search(self.source, "\n".join(map(line, program.steps))))
         )
 
 
 IN_PLACE_COMPARISONS = """eq_ ne_ not_equal_ lt_ le_ gt_ ge_ less_ less_equal_ greater_ greater_equal_
 logical_and_ logical_or_ logical_xor_ logical_not_"""
-
 CELLS = "RNN RNNCell LSTM LSTMCell GRU GRUCell"
+BATCH_NORM = "batch_norm BatchNorm1d BatchNorm2d BatchNorm3d"
+POOLS = "avg_pool1d avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d AvgPool1d AvgPool2d AvgPool3d"
+INTERPOLATE = "interpolate Upsample UpsamplingNearest2d UpsamplingBilinear2d"
+MARGIN = "multi_margin_loss MultiMarginLoss multilabel_margin_loss MultiLabelMarginLoss"
+POWERS = "pow pow_ ** **= float_power"
 
 MEANT = (
     # What PyTorch refuses and we compute.
     Meant(
         "PyTorch has no kernel for the dtype",
+        "taken first-taken second-taken",
+        theirs=r"\" not implemented for '|is not implemented for tensors with non-complex"
+        r"|does not support complex inputs|expected input to have floating point or complex|In-place abs is not supported for complex",
+    ),
+    Meant(
+        "bools are 0 and 1 in a subtraction",
         "taken",
-        theirs="not implemented for|not (yet )?supported|non-complex|not support complex",
+        "sub sub_ subtract subtract_ - -= rsub",
+        theirs="with (a|two) bool tensors? is not supported",
     ),
     Meant(
         "PyTorch has no derivative",
-        "taken",
-        theirs="derivative for|is not differentiable|not support automatic diff|does not require grad",
+        "taken first-taken second-taken",
+        theirs=r"[Dd]erivative for .* is not implemented|is not differentiable with respect to argument"
+        "|not support automatic differentiation",
     ),
     Meant(
         "PyTorch's derivative fails where shapes or dtypes are mixed",
-        "taken",
-        theirs="doesn't match the broadcast shape|Could this error message be improved|INTERNAL ASSERT",
+        "taken first-taken second-taken",
+        theirs="doesn't match the broadcast shape|input_is_complex == grad_is_complex|INTERNAL ASSERT"
+        "|Autograd not support dtype|Found dtype .* but expected",
     ),
     Meant(
         "a node saves what its rules read: nothing of it was changed",
-        "taken",
-        theirs="modified by an inplace operation",
+        "first-taken",
+        theirs="has been modified by an inplace operation|saved tensor that has been detached in-place",
     ),
-    Meant("mixed dtypes are promoted", "taken", theirs="must have the same dtype|expected .* dtype|dtypes match"),
-    Meant("a complex number makes a complex tensor", "taken", "scalar_tensor", theirs="without overflow"),
-    Meant("a view may leave the graph on its own", "taken", "detach_"),
-    Meant("a 0-d tensor has one dimension of size 1", "taken", "repeat_interleave", theirs="Dimension out of range"),
-    Meant("groups of one value are 0", "taken", "GroupNorm group_norm", theirs="Expected more than 1 value"),
     Meant(
-        "any layout is taken: what does not lie side by side is copied", "taken", "view_as_complex", theirs="stride 1"
+        "mixed dtypes are promoted",
+        "taken",
+        theirs="have (the )?same dtype|source and destination dtypes match|expected scalar type .* but found"
+        "|to have the same dtype|expected (self and source|both inputs) to have same dtype",
     ),
+    Meant("a result is rounded to the tensor that it is stored in", "taken", theirs="Bad in-place call"),
+    Meant("a float times integers makes floats", "taken", theirs="alpha must not be a floating point"),
+    Meant("numbers are taken where a tensor is expected", "taken", theirs="invalid combination of arguments"),
+    Meant("a view may leave the graph on its own", "taken", "detach_", theirs="Can't detach views in-place"),
+    Meant(
+        "pieces of a tensor may be changed in place",
+        "taken",
+        theirs="is the output of a function that returns multiple views",
+    ),
+    Meant("groups of one value are 0", "taken", "GroupNorm group_norm", theirs="Expected more than 1 value"),
+    Meant("any layout is taken: what does not lie side by side is copied", "taken", "view_as_complex", theirs="stride"),
     Meant(
         "a window that covers more than all, with ceil_mode, sees what there is",
         "taken",
-        "avg_pool1d avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d",
+        POOLS,
         theirs="smaller than kernel size",
+        source="ceil_mode|padding",
     ),
-    Meant("a circle may be cut to nothing", "taken", "pad", theirs="empty dimension"),
     Meant(
-        "of no targets there is a second gradient, too", "second taken", theirs="cannot reshape tensor of 0 elements"
+        "an empty tensor is padded to an empty one",
+        "taken",
+        "pad",
+        theirs="empty dimension|too small|possibly 0 batch size",
+        ours=r"^\[\] ",
     ),
-    Meant("numbers are taken where a tensor is expected", "taken", theirs="invalid combination of arguments"),
+    Meant(
+        "of no targets there is a second gradient, too", "second-taken", theirs="cannot reshape tensor of 0 elements"
+    ),
     Meant("a 0-d tensor is its own mirror image", "taken", "fliplr flipud", theirs=">= [12]-d"),
     Meant("`einsum` makes no views", "taken", "einsum", theirs="a view of a leaf Variable"),
     Meant("nothing is rolled by nothing", "taken", "roll", theirs="`shifts` required"),
-    Meant("of no classes there is no margin", "taken", "multilabel_margin_loss", theirs="Expected non-empty"),
-    Meant("a slice may be written over itself: its values are read first", "taken", theirs="single memory location"),
-    Meant("an edge may be cut to nothing", "taken", "pad", theirs="too small"),
-    Meant("a result is rounded to the tensor that it is stored in", "taken", theirs="Bad in-place call"),
-    Meant("a float times integers makes floats", "taken", theirs="alpha must not be a floating point"),
+    Meant("of no classes there is no margin", "taken", MARGIN, theirs="Expected non-empty"),
+    Meant("a norm is over any dimensions", "taken", "norm", theirs="linalg.matrix_norm: dim must be a 2-tuple"),
+    Meant(
+        "a tensor may be written over a part of itself: the values are read first",
+        "taken",
+        theirs="refer to a single memory location",
+    ),
+    Meant(
+        "a tensor may be written over a part of itself: the values are read first",
+        "value",
+        "index_put_ setitem index_add_ scatter_add_",
+        source=r"\.index_put_|\] = |_add_",
+    ),
     # What we refuse and PyTorch computes.
     Meant("recording in-place changes of views is planned", "refused", ours="recording an in-place change of a view"),
-    Meant("a view of what was recorded in place is stale", "refused", ours="a view whose base was changed in place"),
     Meant(
-        "a leaf is not changed", "refused", "logical_not_ logical_and_ logical_or_ logical_xor_", ours="a leaf tensor"
+        "a view of what was recorded in place is stale", "first-refused", ours="a view whose base was changed in place"
     ),
-    Meant("PyTorch reads beyond the end", "refused", "take_along_dim", ours="out of bounds"),
-    Meant("another value was saved, and then changed in place", "refused", ours="changed in place afterwards"),
     Meant(
-        "nothing is changed of a leaf, and still it is refused",
+        "where elements share memory nothing is written", "refused", ours="read-only", source=r"\.(expand|expand_as)\("
+    ),
+    Meant(
+        "a leaf is not changed, not even to what has no gradient",
+        "refused",
+        IN_PLACE_COMPARISONS,
+        ours="a leaf tensor that requires",
+    ),
+    Meant(
+        "a leaf is not changed, not even where nothing is stored",
         "refused",
         "setitem",
         ours="a leaf tensor that requires",
     ),
     Meant(
-        "a dropout of channels needs channels", "refused", "dropout1d dropout2d dropout3d", ours="expected an input of"
+        "a circle is repeated once, and PyTorch returns memory that was never written beyond that",
+        "refused value",
+        "pad",
+        ours="to a side of a dimension of size .* in mode 'circular'",
+    ),
+    Meant("PyTorch reads beyond the end", "refused", "take_along_dim", ours="out of bounds"),
+    Meant(
+        "another value was saved, and then changed in place",
+        "first-refused",
+        ours="needs a value of shape .* that was changed in place afterwards",
     ),
     Meant(
-        "no padding leaves a result of size 0", "refused", ours="gives a result of size|expected output_padding less"
+        "a dropout of channels needs channels",
+        "refused",
+        "dropout1d dropout2d dropout3d Dropout1d Dropout2d Dropout3d feature_dropout",
+        ours="expected an input of",
+    ),
+    Meant(
+        "no padding leaves a result of size 0",
+        "refused",
+        "conv_transpose1d conv_transpose2d conv_transpose3d ConvTranspose1d ConvTranspose2d ConvTranspose3d",
+        ours="gives a result of size|expected output_padding less",
     ),
     Meant(
         "complex numbers are not cut to their real part", "refused", ours="complex values can't be stored in a tensor"
     ),
-    Meant("spreads and norms of complex numbers want their parts", "refused", ours="reduce td.view_as_real"),
     Meant("a condition is a bool", "refused", "where", ours="expected a condition of dtype bool"),
-    # Other values.
     Meant(
-        "limits where PyTorch has no number: inf times a weight of 0",
-        "value",
-        "interpolate Upsample UpsamplingBilinear2d lerp kl_div scaled_dot_product_attention",
-        nan=True,
+        "integers have no reciprocal: PyTorch's is 0",
+        "refused",
+        POWERS,
+        ours="Integers to negative integer powers are not allowed",
     ),
+    Meant(
+        "the results of attention lie in memory in another order",
+        "refused",
+        "view",
+        ours="can't be shown in shape",
+        source="scaled_dot_product_attention",
+    ),
+    # Other values: infinities, nan and zeros.
+    Meant(
+        "an infinity or nan without a share in a result leaves it alone",
+        "value first-value second-value",
+        f"{INTERPOLATE} lerp scaled_dot_product_attention",
+        wrong=nan_there,
+    ),
+    Meant("a nan is not masked out", "value first-value second-value", "scaled_dot_product_attention", wrong=nan_here),
+    Meant("the target's gradient at 0 is the limit", "first-value", "kl_div KLDivLoss", wrong=nan_there),
     Meant(
         "formulas that do not overflow",
-        "value",
-        "gelu GELU silu SiLU mish Mish",
-        nan=True,
+        "value first-value second-value",
+        "gelu GELU silu SiLU mish Mish softsign Softsign",
+        wrong=nan_there,
     ),
-    Meant("a softplus that does not overflow", "value", "soft_margin_loss SoftMarginLoss", theirs="inf|nan"),
-    Meant("gradients of `hypot` at the origin are 0", "value", "hypot hypot_", nan=True),
-    Meant("second gradients at the origin are 0", "second", "atan2 arctan2 hypot norm pow ** pow_ **=", nan=True),
-    Meant("PyTorch rounds 1/6 to float32", "first plain second", "hardsigmoid Hardsigmoid hardswish Hardswish"),
+    Meant("a softplus that does not overflow", "value", "soft_margin_loss SoftMarginLoss", wrong=infinite_there),
+    Meant("no threshold cuts a softplus", "first-value second-value", "softplus Softplus", wrong=tiny),
+    Meant("gradients of `hypot` at the origin are 0", "first-value second-value", "hypot hypot_", wrong=zero_for_nan),
     Meant(
-        "PyTorch returns memory that was never written: no rows have no mean", "value", "multi_margin_loss", ours="nan"
+        "second gradients at the origin are 0",
+        "second-value",
+        f"atan2 atan2_ arctan2 arctan2_ norm normalize {POWERS} cosine_similarity CosineSimilarity",
+        wrong=zero_for_nan,
     ),
     Meant(
         "the slope of the loss as computed, with the logarithm clamped at -100",
-        "first plain second",
-        "binary_cross_entropy",
+        "first-value second-value",
+        "binary_cross_entropy BCELoss",
         theirs="inf",
     ),
-    Meant("PyTorch copies where the size stays, whatever the scale", "value", "interpolate Upsample"),
-    Meant("PyTorch cuts a threshold to an integer", "value", "threshold Threshold", ours=r"\bu?int\d+ \("),
+    Meant(
+        "PyTorch rounds 1/6 to float32",
+        "first-value second-value",
+        "hardsigmoid Hardsigmoid hardswish Hardswish",
+        wrong=close,
+    ),
+    Meant("the mean of an infinity is infinite", "value", "std_mean var_mean", wrong=nan_there, source="inf|nan|1e|/"),
+    Meant(
+        "log 0 times 0 is 0",
+        "value first-value second-value",
+        "poisson_nll_loss PoissonNLLLoss xlogy xlogy_",
+        wrong=nan_there,
+    ),
+    Meant(
+        "probability 0 costs nothing, and so do no classes",
+        "value first-value",
+        "cross_entropy CrossEntropyLoss",
+        wrong=nan_there,
+    ),
+    Meant(
+        "losses of infinite logits",
+        "value first-value",
+        "binary_cross_entropy_with_logits BCEWithLogitsLoss",
+        wrong=nan_there,
+    ),
+    Meant(
+        "PyTorch multiplies from left to right, and meets inf * 0",
+        "value first-value second-value",
+        "einsum",
+        wrong=nan_there,
+        source="inf",
+    ),
     Meant(
         "gates are sigmoids of the accuracy of 1, not of their tails, which a quotient of two may show",
-        "value",
+        "first-value second-value",
         "LSTM LSTMCell GRU GRUCell",
+        wrong=nan_here,
+    ),
+    Meant("of equal elements a nan is the largest, and has the gradient", "first-value", "amax amin", wrong=nan_there),
+    Meant(
+        "nan goes on",
+        "value first-value second-value",
+        "sign sign_ sgn abs absolute l1_loss L1Loss smooth_l1_loss SmoothL1Loss huber_loss HuberLoss pairwise_distance"
+        f" PairwiseDistance relu6 ReLU6 hardtanh Hardtanh hardshrink Hardshrink softshrink Softshrink {MARGIN}",
         ours="nan",
     ),
-    Meant("of equal elements a nan is the largest, and has the gradient", "value", "amax amin", nan=True),
-    Meant("a nan is no place where the slope is 0", "value", "relu6 ReLU6 hardtanh Hardtanh", source="nan"),
-    Meant("a nan stays a nan", "value", "multilabel_margin_loss MultiLabelMarginLoss multi_margin_loss", ours="nan"),
-    Meant("the mean of an infinity is infinite", "value", "std_mean var_mean", nan=True),
-    Meant("PyTorch returns memory that was never written: a circle of no elements", "value", "pad", theirs="e-3"),
-    Meant("PyTorch has no graph, we have zeros", "kind", "norm", theirs="None", ours=r"\[?\b0"),
-    Meant("log 0 times 0 is 0", "value", "poisson_nll_loss PoissonNLLLoss xlogy", nan=True),
-    Meant("losses of infinite logits", "value", "binary_cross_entropy_with_logits BCEWithLogitsLoss", nan=True),
-    Meant("PyTorch multiplies from left to right, and meets inf * 0", "value", "einsum", nan=True, source="inf"),
-    Meant("a refused batch is not counted", "final", "BatchNorm1d BatchNorm2d BatchNorm3d", ours=r"^0 int64"),
-    Meant("truths are bools", "dtype", "all any", theirs="uint8"),
-    Meant("sums of integers are int64, of a size of 1 too", "dtype", "einsum", ours="int64"),
-    Meant("a step of a cell from zeros has no gradient for the weights of its state", "value", CELLS, nan=True),
-    Meant("limits at infinity", "value", "softsign Softsign", nan=True, source="inf"),
-    Meant("eps decides at a zero vector", "second", "cosine_similarity CosineSimilarity", nan=True),
-    Meant("a nan has no sign", "value", "sign sign_", ours="nan"),
-    Meant("a 0-d tensor decides no dtype", "dtype", "l1_loss mse_loss L1Loss MSELoss"),
     Meant(
-        "PyTorch's batch_norm reads what is not contiguous in another order",
-        "first plain second",
-        "batch_norm BatchNorm1d BatchNorm2d BatchNorm3d",
-        source=r"::2|transpose|permute|expand|flip|swap|moveaxis|movedim|\.[mT]?T\b|rot90",
+        "PyTorch returns memory that was never written: of no rows there is no mean",
+        "value",
+        MARGIN,
+        wrong=garbage,
     ),
-    Meant("the sign of a zero", "value", "reciprocal div / /= divide atan2 arctan2 pow **", theirs="inf", ours="inf"),
-    Meant("there is no complex number of half precision in NumPy", "dtype", theirs="complex32"),
-    # Whether there is a graph.
-    Meant("a view of before has no graph of after", "requires_grad", "requires_grad_", source="chunk|split|unbind"),
-    Meant("nothing stored, but stored with a graph", "requires_grad", "setitem", source=r"\[False\]"),
-    Meant("a comparison has no gradient, in place as elsewhere", "requires_grad kind", IN_PLACE_COMPARISONS),
-    Meant("an integer tensor never requires a gradient", "requires_grad", ours=r"\b(bool|u?int\d+) \("),
+    Meant(
+        "without degrees of freedom there is no gradient", "first-value", "var std var_mean std_mean", wrong=nan_here
+    ),
+    Meant("numbers from an infinity on are none", "value", "linspace", source=r"linspace\(.*inf"),
+    Meant(
+        "the sign of a zero",
+        "value",
+        "reciprocal reciprocal_ div div_ / /= divide divide_ true_divide atan2 atan2_"
+        " arctan2 arctan2_ addcdiv addcdiv_ rsqrt " + POWERS,
+        wrong=opposite_infinities,
+    ),
+    Meant(
+        "a step of a cell from zeros has no gradient for the weights of its state",
+        "first-value second-value",
+        CELLS,
+        wrong=zero_for_nan,
+    ),
+    # Other values: PyTorch's own slips.
+    Meant(
+        "PyTorch copies or doubles where the size does, whatever the scale, in two of its three kernels",
+        "value first-value second-value",
+        "interpolate Upsample",
+        source="scale_factor",
+    ),
+    Meant(
+        "PyTorch negates unsigned integers in a derivative",
+        "first-value second-value",
+        "atan2 arctan2 atan2_ arctan2_",
+        source="uint8",
+    ),
+    Meant(
+        "PyTorch's derivative of a complex acosh has the wrong sign on the left, and none at 1",
+        "first-value second-value",
+        "acosh arccosh acosh_ arccosh_",
+        ours="complex",
+    ),
+    Meant("PyTorch cuts a threshold to an integer", "value", "threshold Threshold", ours=r"\bu?int\d+ \("),
+    Meant(
+        "PyTorch's batch_norm reads weights and statistics that are not contiguous as if they were",
+        "value first-value second-value",
+        BATCH_NORM,
+        source=r"::|transpose|permute|expand|flip|swap|moveaxis|movedim|\.[mT]?T\b|rot90|unbind|select|narrow",
+    ),
+    Meant(
+        "the second derivative of a power does not know where its first one was masked",
+        "second-value",
+        POWERS,
+        theirs=r"\b0\.",
+    ),
+    Meant(
+        "integers compare by their values: PyTorch cuts the number to the tensor's dtype",
+        "value",
+        f"eq ne not_equal lt le gt ge less less_equal greater greater_equal == != < <= > >= {IN_PLACE_COMPARISONS}",
+        source="uint8",
+    ),
+    # Other dtypes and kinds.
+    Meant("truths are bools", "dtype", "all any", ours="bool", theirs="uint8"),
+    Meant("sums of integers are int64, of a size of 1 too", "dtype", "einsum", ours="int64"),
+    Meant(
+        "mixed dtypes are promoted: PyTorch's weight, 0-d input or empty product decides nothing",
+        "dtype",
+        "binary_cross_entropy l1_loss mse_loss huber_loss smooth_l1_loss L1Loss MSELoss HuberLoss SmoothL1Loss bmm baddbmm",
+    ),
+    Meant("there is no complex number of half precision in NumPy", "dtype", ours="complex64", theirs="complex32"),
+    Meant("PyTorch has no graph, we have zeros", "first-kind", "norm", ours=r"\[?\b0", theirs="^None"),
+    # Whether there is a graph, and what is left at the end.
+    Meant(
+        "an integer tensor never requires a gradient", "requires_grad final-requires_grad", ours=r"\b(bool|u?int\d+) \("
+    ),
+    Meant(
+        "a comparison has no gradient, in place as elsewhere",
+        "requires_grad final-requires_grad first-kind",
+        IN_PLACE_COMPARISONS,
+    ),
     Meant("`unique` has no gradient, and PyTorch's raises when it is asked for", "requires_grad", "unique"),
+    Meant("nothing stored, but stored with a graph", "requires_grad", "setitem", source=r"\[False\]"),
+    Meant("a refused batch is not counted", "final-kind final-value", BATCH_NORM, ours=r"^0 int64"),
+    Meant("a conjugate is a copy", "final-value final-requires_grad", source=r"\.(conj|H|mH|adjoint)\b"),
+    Meant("bools are 0 and 1 in a subtraction, in place too", "final-value", source=r"-=|\.sub_|\.subtract_"),
 )
 
 
