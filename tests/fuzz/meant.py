@@ -102,7 +102,8 @@ MEANT = (
         "PyTorch has no kernel for the dtype",
         "taken first-taken second-taken",
         theirs=r"\" not implemented for '|is not implemented for tensors with non-complex"
-        r"|does not support complex inputs|expected input to have floating point or complex|In-place abs is not supported for complex",
+        "|does not support complex inputs|expected input to have floating point or complex"
+        "|In-place abs is not supported for complex",
     ),
     Meant(
         "bools are 0 and 1 in a subtraction",
@@ -381,7 +382,8 @@ MEANT = (
     Meant(
         "mixed dtypes are promoted: PyTorch's weight, 0-d input or empty product decides nothing",
         "dtype",
-        "binary_cross_entropy l1_loss mse_loss huber_loss smooth_l1_loss L1Loss MSELoss HuberLoss SmoothL1Loss bmm baddbmm",
+        "binary_cross_entropy l1_loss mse_loss huber_loss smooth_l1_loss L1Loss MSELoss HuberLoss SmoothL1Loss bmm"
+        " baddbmm",
     ),
     Meant("there is no complex number of half precision in NumPy", "dtype", ours="complex64", theirs="complex32"),
     Meant("PyTorch has no graph, we have zeros", "first-kind", "norm", ours=r"\[?\b0", theirs="^None"),
