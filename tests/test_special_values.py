@@ -102,6 +102,128 @@ def test_losses_select():
     assert weight.grad.tolist() == [0, -2]
 
 
+@pytest.mark.parametrize("special", [inf, -inf, nan])
+@pytest.mark.filterwarnings("ignore:.*invalid value:RuntimeWarning")
+def test_examples_that_do_not_count_leave_no_trace(special):
+    """Neither their logits nor their gradients, to any order: selected out, and not multiplied by 0."""
+    target = td.tensor([-100, 0, 1])
+    for smoothing in (0.0, 0.2):
+        x = td.tensor([[special, 2.0], [0.0, 0.0], [0.0, 0.0]], requires_grad=True)
+        each = F.cross_entropy(x, target, reduction="none", label_smoothing=smoothing)
+        assert each.tolist() == pytest.approx([0, math.log(2), math.log(2)])
+        first = (0.5 - smoothing / 2) * np.array([[0, 0], [-1, 1], [1, -1]])
+        seed = td.tensor([special, 1.0, 1.0])
+        np.testing.assert_allclose(td.autograd.grad(each, x, seed, retain_graph=True)[0], first, atol=1e-7)
+        (slope,) = td.autograd.grad(each, x, seed, create_graph=True)
+        np.testing.assert_allclose(slope.detach(), first, atol=1e-7)
+        slope[:, 0].sum().backward()
+        np.testing.assert_allclose(x.grad, [[0, 0], [0.25, -0.25], [0.25, -0.25]], atol=1e-7)
+    weight = td.tensor([0.0, 1.0])
+    x = td.tensor([[special, 2.0], [0.0, 0.0]], requires_grad=True)
+    for loss in (F.cross_entropy, F.nll_loss):
+        each = loss(x, td.tensor([0, 1]), weight=weight, reduction="none")
+        assert each[0].item() == 0
+        assert td.autograd.grad(each, x, td.tensor([special, 1.0]))[0][0].tolist() == [0, 0]
+    mean = F.cross_entropy(x, td.tensor([-100, -100]))
+    assert math.isnan(mean.item())
+    assert td.autograd.grad(mean, x, td.tensor(special))[0].tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_probabilities_that_are_all_zero_leave_no_trace():
+    x = td.tensor([[nan, 2.0], [0.0, 0.0]], requires_grad=True)
+    target = td.tensor([[0.0, 0.0], [0.5, 0.5]], requires_grad=True)
+    each = F.cross_entropy(x, target, reduction="none")
+    slope = td.autograd.grad(each, x, td.tensor([inf, 1.0]))[0]
+    assert slope.tolist() == [[0, 0], [0, 0]]
+    weight = td.tensor([0.0, 1.0], requires_grad=True)
+    x = td.tensor([[-inf, 0.0]], requires_grad=True)
+    target = td.tensor([[0.0, 1.0]], requires_grad=True)
+    F.cross_entropy(x, target, weight=weight).backward()
+    assert (x.grad.tolist(), target.grad.tolist(), weight.grad.tolist()) == ([[0, 0]], [[0, 0]], [0, 0])
+
+
+@pytest.mark.parametrize("special", [inf, -inf, nan])
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("kind", ["bool", "float"])
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_hidden_keys_leave_no_trace(kind, create_graph, special):
+    """What stands in keys and values that a mask hides, or in the gradients of others, does not reach the rest."""
+    rng = np.random.default_rng(0)
+    q, k, v = rng.standard_normal((3, 2, 3, 4))
+    mask = np.array([[True, True, False]] * 3)
+    given = td.tensor(mask if kind == "bool" else np.where(mask, 0.0, -inf))
+
+    def gradients(k, v, seed):
+        tensors = [td.tensor(a, requires_grad=True) for a in (q, k, v)]
+        out = F.scaled_dot_product_attention(*tensors, attn_mask=given)
+        found = td.autograd.grad(out, tensors, td.tensor(seed), create_graph=create_graph)
+        return [x.detach().numpy() for x in (out, *found)]
+
+    ones = np.ones((2, 3, 4))
+    expected = gradients(k, v, ones)
+    bad_k, bad_v, bad_seed = k.copy(), v.copy(), ones.copy()
+    bad_k[0, 2, 1] = bad_v[1, 2, 0] = bad_seed[0, 0, 0] = special
+    for found, right in zip(gradients(bad_k, bad_v, ones), expected, strict=True):
+        np.testing.assert_allclose(found, right, atol=1e-12)
+    _, _, gk, gv = gradients(k, v, bad_seed)
+    assert not gk[:, 2].any() and not gv[:, 2].any()
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_causal_attention_sees_no_later_nan():
+    q, k, v = np.random.default_rng(0).standard_normal((3, 1, 3, 2))
+    tensors = [td.tensor(a, requires_grad=True) for a in (q, k, v)]
+    right = F.scaled_dot_product_attention(*tensors, is_causal=True)
+    v[0, 2, 0] = k[0, 2, 1] = nan
+    tensors = [td.tensor(a, requires_grad=True) for a in (q, k, v)]
+    out = F.scaled_dot_product_attention(*tensors, is_causal=True)
+    np.testing.assert_allclose(out.detach()[:, :2], right.detach()[:, :2], rtol=1e-12)
+    assert out.detach()[:, 2].isnan().all()
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_products_over_zeros():
+    """What a zero cuts off is 0, whatever comes from above; values from PyTorch."""
+    x = td.tensor([2.0, 0.0, 3.0], requires_grad=True)
+    for seed, expected in {(1, 1, inf): [1, inf, 0], (1, nan, 1): [1, nan, 0], (inf, 1, 1): [inf, 8, 0]}.items():
+        for create_graph in (False, True):
+            (g,) = td.autograd.grad(x.cumprod(0), x, td.tensor([*map(float, seed)]), create_graph=create_graph)
+            np.testing.assert_array_equal(g.detach().numpy(), expected)
+    x = td.tensor([0.0, 0.0, 3.0], requires_grad=True)
+    for seed in (inf, nan):
+        assert td.autograd.grad(x.prod(), x, td.tensor(seed))[0].tolist() == [0, 0, 0]
+    x = td.tensor([2.0, 0.0, 3.0], requires_grad=True)
+    assert td.autograd.grad(x.prod(), x, td.tensor(inf))[0].tolist() == [0, inf, 0]
+
+
+def test_trace_selects():
+    x = td.ones(2, 2, requires_grad=True)
+    x.trace().backward(td.tensor(inf))
+    assert x.grad.tolist() == [[inf, 0], [0, inf]]
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_certain_logits():
+    """The right answer costs nothing, any other an infinity."""
+    x = td.tensor([inf, inf, -inf, -inf, inf], requires_grad=True)
+    losses = F.binary_cross_entropy_with_logits(x, td.tensor([1.0, 0.0, 0.0, 1.0, 0.5]), reduction="none")
+    assert losses.tolist() == [0, inf, 0, inf, inf]
+    weighted = F.binary_cross_entropy_with_logits(
+        x, td.tensor([1.0, 0.0, 0.0, 1.0, 0.5]), reduction="none", pos_weight=td.tensor(2.0)
+    )
+    assert weighted.tolist() == [0, inf, 0, inf, inf]
+    losses.sum().backward()
+    assert x.grad.tolist() == [0, 1, 0, -1, 0.5]
+
+
+def test_targets_of_certain_probabilities():
+    """The slope of logarithms that end at -100."""
+    target = td.tensor([0.3, 0.3, 0.3], requires_grad=True)
+    F.binary_cross_entropy(td.tensor([0.0, 1.0, 0.5]), target, reduction="sum").backward()
+    assert target.grad.tolist() == [100, -100, 0]
+
+
 def test_nan_goes_through():
     x = leaf([nan])
     for function in (F.hardshrink, F.softshrink, lambda x: F.threshold(x, 1.0, 2.0), F.hardswish, F.hardtanh, td.relu):

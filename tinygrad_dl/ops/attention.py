@@ -23,8 +23,9 @@ from tinygrad_dl.ops.dropout import keep_factors
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.ops.owned import plus, times
 from tinygrad_dl.ops.reduce import add_up, largest
+from tinygrad_dl.ops.selection import unspoilt
 from tinygrad_dl.samples import array, boolean, drawn, error, one_of, real
-from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.tensor import Tensor, as_array
 
 __all__ = ["scaled_dot_product_attention"]
 
@@ -74,19 +75,19 @@ def exponentials(query: Any, key: Any, mask: Any, is_causal: bool, scale: float 
     hidden = None
     if is_causal:
         hidden = np.tri(scores.shape[-2], scores.shape[-1]) == 0
-    elif mask is not None and mask.dtype == bool:
-        hidden = np.logical_not(mask._data if isinstance(mask, Tensor) else mask)
     elif mask is not None:
-        scores = scores + mask
-    plain: Any = scores._data if isinstance(scores, Tensor) else scores
+        seen = as_array(mask)
+        hidden = np.logical_not(seen) if seen.dtype == bool else np.isneginf(seen)
+        scores = scores if seen.dtype == bool else scores + mask
+    plain: Any = as_array(scores)
     if hidden is not None:
         plain = np.where(hidden, -np.inf, plain)
     top = np.maximum.reduce(plain, -1, keepdims=True, initial=-np.inf)
-    top = np.where(np.isfinite(top), top, np.zeros((), plain.dtype)).astype(plain.dtype)
+    top = np.where(np.isneginf(top), 0.0, np.where(np.isposinf(top), np.nan, top)).astype(plain.dtype)
     if hidden is not None:
         scores = np.where(hidden, top, scores)  # so that what is hidden can't overflow
     e = np.exp(scores - top)
-    return e if hidden is None else e * np.logical_not(hidden).astype(plain.dtype)
+    return e if hidden is None else np.where(hidden, 0.0, e)
 
 
 def inverses(e: Any) -> Any:
@@ -119,6 +120,30 @@ def matmul(a: Any, b: Any, like: Any = None) -> Any:
     return product(a, b, None if like is None else in_layout((*a.shape[:-1], b.shape[-1]), like))
 
 
+def finite(x: Any) -> bool:
+    """Whether all elements are numbers. If it says no, a sum may have overflowed."""
+    return bool(np.isfinite(np.add.reduce(as_array(x), None)))
+
+
+def seen_product(weights: Any, rows: Any, like: Any, masked: bool) -> Any:
+    """weights @ rows, where no nan or infinity comes from a row that a mask gave the weight 0.
+
+    In a plain product it would: 0 times nan is nan. So rows that are not finite are left out of the product, and added
+    one by one.
+    """
+    out = matmul(weights, rows, like)
+    if not masked or finite(out):
+        return out
+    bad = np.logical_not(np.isfinite(as_array(rows))).any(-1, keepdims=True)
+    out = matmul(weights, np.where(bad, 0.0, rows), like)
+    for i in np.flatnonzero(bad.any((*range(bad.ndim - 2), -1))):
+        here = (..., slice(i, i + 1), slice(None))
+        weight = weights[..., i : i + 1]
+        row = np.where(bad[here], rows[here], 0.0)
+        out = out + weight * np.where(as_array(weight) != 0, row, 0.0)
+    return out
+
+
 CASES = {
     "query": real(shape="... l d"),
     "key": real(shape="... s d", min_side=1),
@@ -131,7 +156,7 @@ CASES = {
     method=False,
     namespace="functional",
     promote=False,
-    aux={"e": exponentials, "inverse": lambda e: inverses(e)},
+    aux={"e": exponentials, "inverse": lambda e: inverses(e), "masked": None},
     alike=("query", "key", "value"),
     inputs=[
         {**CASES, "is_causal": one_of(False, True), "scale": one_of(None, 0.5)},
@@ -175,12 +200,18 @@ def attend(
         exponentiate_visible(e, mask)
     else:
         e += mask
+        if not finite(e):  # a key that is not finite is hidden all the same
+            np.copyto(e, -np.inf, where=np.isneginf(mask))
         exponentiate(e)
     total = add_up(e, -1, True)
+    if not finite(total):  # a row that is nan is so where it may see, and there alone
+        hidden = False if mask is None else np.isneginf(mask) if mask.dtype.kind == "f" and not is_causal else mask == 0
+        np.copyto(e, np.where(hidden, 0.0, np.nan), where=~np.isfinite(total))
     inverse = np.divide(1, total, out=np.zeros_like(total), where=total != 0)
-    out = matmul(e if factors is None else e * factors.astype(e.dtype, copy=False), value, query)
+    weights = e if factors is None else e * factors.astype(e.dtype, copy=False)
+    out = seen_product(weights, value, query, mask is not None)
     out *= inverse
-    return out, e, inverse
+    return out, e, inverse, mask is not None
 
 
 def exponentiate_visible(e: np.ndarray, mask: Any) -> None:
@@ -257,32 +288,36 @@ def _attention_rule(
     factors: Any,
     e: Any,
     inverse: Any,
+    masked: bool,
     scale: float | None,
     needs: Any,
 ) -> Any:
     gq = gk = gv = None
     g = g * inverse
     if needs[2]:
-        gv = matmul(np.swapaxes(e if factors is None else e * factors, -1, -2), g, value)
+        gv = seen_product(np.swapaxes(e if factors is None else e * factors, -1, -2), g, value, masked)
     if needs[0] or needs[1]:
-        s = score_slope(g, out, value, factors, e)
+        s = score_slope(g, out, value, factors, e, masked)
         factor = found_scale(query, scale)
         if needs[0]:
-            gq = times(matmul(s, key, query), factor)
+            gq = times(seen_product(s, key, query, masked), factor)
         if needs[1]:
-            gk = times(matmul(np.swapaxes(s, -1, -2), query, key), factor)
+            gk = times(seen_product(np.swapaxes(s, -1, -2), query, key, masked), factor)
     return gq, gk, gv
 
 
-def score_slope(g: Any, out: Any, value: Any, factors: Any, e: Any) -> Any:
+def score_slope(g: Any, out: Any, value: Any, factors: Any, e: Any, masked: bool) -> Any:
     """The gradient of the scores: e * (g @ value.T * factors - sum(g * out)), with g times 1 / sum(e) already."""
     s = matmul(g, np.swapaxes(value, -1, -2))
     s = s if factors is None else times(s, factors)
-    return times(plus(s, -row_products(g, out)), e)
+    s = times(plus(s, -row_products(g, out)), e)
+    return unspoilt(s, e) if masked and not finite(s) else s
 
 
-def _mask_slope(g: Any, out: Any, value: Any, factors: Any, e: Any, inverse: Any, mask_shape: tuple[int, ...]) -> Any:
-    return summed_to(score_slope(g * inverse, out, value, factors, e), mask_shape)
+def _mask_slope(
+    g: Any, out: Any, value: Any, factors: Any, e: Any, inverse: Any, masked: bool, mask_shape: tuple[int, ...]
+) -> Any:
+    return summed_to(score_slope(g * inverse, out, value, factors, e, masked), mask_shape)
 
 
 attend.vjp(mask=_mask_slope, factors=None)

@@ -16,10 +16,11 @@ from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.loss import reduced, share
 from tinygrad_dl.ops.overload import overload
-from tinygrad_dl.ops.owned import less
 from tinygrad_dl.ops.reduce import add_up, largest
+from tinygrad_dl.ops.selection import keep, unspoilt
+from tinygrad_dl.ops.softmax import log_softmax, softmax
 from tinygrad_dl.samples import array, error, integers, one_of, real
-from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.tensor import Tensor, as_array
 
 __all__ = ["cross_entropy"]
 
@@ -29,23 +30,12 @@ def class_axis(input: Any) -> int:
     return 0 if input.ndim == 1 else 1
 
 
-def log_total(input: Any) -> Any:
-    """log(sum(exp(input - top))) over the classes, top being the largest of a row; their dimension is kept as 1.
-
-    The gradient needs exp(input - top - log_total). With the two in one number, which may be 10000.69, it would
-    have that number's rounding.
-    """
-    axis = class_axis(input)
-    if type(input) is not np.ndarray:
-        from tinygrad_dl.ops.softmax import logsumexp
-
-        if not input.shape[axis]:  # no class is the largest
-            return np.sum(input, axis=axis, keepdims=True)
-        return logsumexp(input - largest(input._data, axis, True), axis, True)
-    return _top_and_total(input)[1]
-
-
 def _top_and_total(input: Any) -> tuple[Any, Any]:
+    """The largest of each row over the classes, and log(sum(exp(input - top))); their dimension is kept as 1.
+
+    Rules need exp(input - top - level). With the two in one number, which may be 10000.69, it would have that number's
+    rounding. Tensors, for higher orders, go by softmax and log_softmax, which do the same.
+    """
     axis = class_axis(input)
     if not input.size:
         blank = np.zeros((*input.shape[:axis], 1, *input.shape[axis + 1 :]), input.dtype)
@@ -167,7 +157,7 @@ def _naive_classes(
     name="cross_entropy",
     method=False,
     namespace="functional",
-    aux={"top": None, "level": log_total, "counts": None, "total": None},
+    aux={"top": None, "level": None, "counts": None, "total": None},
     real=True,
     inputs=[
         {"input": real(shape="n 4", min_side=1), "target": integers(0, 3, shape="n", min_side=1)},
@@ -215,15 +205,17 @@ def class_entropy(
     shifted = np.ascontiguousarray(input - top)
     axis = class_axis(input)
     weights, safe = weights_of(target, counts, weight, input.dtype)
+    zero = np.zeros((), input.dtype)
     losses = level.reshape(target.shape) - shifted.reshape(-1)[places(safe, input.shape)]
     if counts is not None or weight is not None:
-        losses = losses * weights
-        if counts is not None:
-            losses = np.where(counts, losses, np.zeros((), input.dtype))
+        losses = np.where(weights != 0, losses * weights, zero)  # 0 times an infinity would be nan
     if label_smoothing:
         minus = level - shifted
-        smooth = np.add.reduce(minus if weight is None else minus * class_weights(weight, input, "cross_entropy"), axis)
-        smooth = smooth if counts is None else np.where(counts, smooth, np.zeros((), input.dtype))
+        if weight is not None:
+            each = class_weights(weight, input, "cross_entropy")
+            minus = np.where(each != 0, minus * each, zero)
+        smooth = np.add.reduce(minus, axis)
+        smooth = smooth if counts is None else np.where(counts, smooth, zero)
         losses = (1 - label_smoothing) * losses + label_smoothing / max(1, input.shape[axis]) * smooth
     elif weight is not None:
         class_weights(weight, input, "cross_entropy")
@@ -279,13 +271,13 @@ def _class_entropy_rule(
     counts: Any,
     total: Any,
 ) -> Any:
+    axis = class_axis(input)
     if reduction == "mean":
         g = g * (1 / total if total else 0.0)
     elif reduction == "none":
-        g = np.expand_dims(g, class_axis(input))
-    p = less(input - top, level)
-    p = np.exp(p, out=p) if type(p) is np.ndarray else np.exp(p)
+        g = np.expand_dims(g, axis)
     if weight is None and counts is None and not label_smoothing:
+        p = _probabilities(input, top, level)
         if type(p) is np.ndarray and isinstance(g, np.ndarray | np.generic) and p.flags.c_contiguous:
             p.reshape(-1)[places(target, p.shape)] -= 1
             p *= g
@@ -294,10 +286,31 @@ def _class_entropy_rule(
         hot.reshape(-1)[places(target, p.shape)] = 1
         return ((p - hot) * g,)
     weights, safe = weights_of(target, counts, weight, input.dtype)
-    q = spread_targets(p.shape, safe, weights, weight, label_smoothing, input)
+    q = spread_targets(input.shape, safe, weights, weight, label_smoothing, input)
     if counts is not None:
-        q *= np.expand_dims(counts, class_axis(input))
-    return ((p * np.add.reduce(q, class_axis(input), keepdims=True) - q) * g,)
+        q *= np.expand_dims(counts, axis)
+    return (_slope(g, input, q, top, level),)
+
+
+def _probabilities(input: Any, top: Any, level: Any) -> Any:
+    """softmax(input) over the classes: of arrays from what the loss has found already."""
+    if isinstance(input, Tensor):
+        return softmax(input, class_axis(input))
+    p = input - top
+    p -= level
+    return np.exp(p, out=p)
+
+
+def _slope(g: Any, input: Any, q: Any, top: Any, level: Any) -> Any:
+    """(Q softmax(x) - q) g; 0 for an example that gives no class any weight, whatever its logits and g are."""
+    axis = class_axis(input)
+    counted = np.logical_or.reduce(as_array(q), axis, keepdims=True)
+    if not counted.all() and not isinstance(q, Tensor):
+        g = keep(g, counted)
+        if isinstance(input, Tensor):  # whose own gradient is to be 0 too
+            input = keep(input, counted)
+    p = _probabilities(input, top, level)
+    return unspoilt((p * np.add.reduce(q, axis, keepdims=True) - q) * g, counted)
 
 
 # -- class probabilities -----------------------------------------------------------------------------
@@ -320,7 +333,7 @@ def _naive_probabilities(
     method=False,
     namespace="functional",
     promote=("input", "target"),
-    aux={"top": None, "level": log_total},
+    aux={"top": None, "level": None},
     real=True,
     inputs=[
         {
@@ -383,14 +396,17 @@ def _probability_entropy_rule(
         g = np.expand_dims(g, axis)
     gx = gt = gw = None
     if needs[0]:
-        q = _smoothed(target, weight, label_smoothing, input)
-        gx = (np.exp(input - top - level) * np.add.reduce(q, axis, keepdims=True) - q) * g
+        gx = _slope(g, input, _smoothed(target, weight, label_smoothing, input), top, level)
+    if needs[1] or needs[2]:
+        minus = -log_softmax(input, axis) if isinstance(input, Tensor) else level - (input - top)
     if needs[1]:
-        gt = (level - (input - top)) * (g * (1 - label_smoothing))
+        gt = minus * (g * (1 - label_smoothing))
         if weight is not None:
-            gt = gt * class_weights(weight, input, "cross_entropy")
+            each = class_weights(weight, input, "cross_entropy")
+            gt = unspoilt(gt * each, each)
     if needs[2]:
-        gw = (level - (input - top)) * (_smoothed(target, None, label_smoothing, input) * g)
+        q = _smoothed(target, None, label_smoothing, input)
+        gw = unspoilt(minus * (q * g), q)
         gw = np.sum(gw, axis=tuple(i for i in range(input.ndim) if i != axis))
     return gx, gt, gw
 

@@ -11,12 +11,15 @@ from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.loss import extent, naive, reduced, share
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.samples import array, broadcasting, error, one_of, real
-from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.tensor import Tensor, as_array
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div"]
 
 
 # -- cross-entropy of two classes --------------------------------------------------------------------
+
+
+LOWEST = -100.0
 
 
 def _naive_bce(input: Any, target: Any, weight: Any = None) -> Any:
@@ -68,9 +71,9 @@ def binary_entropy(input: Array, target: Array, weight: Array | None = None, red
             f"binary_cross_entropy: expected targets between 0 and 1, got numbers from {target.min()} to {target.max()}"
         )
     with np.errstate(divide="ignore"):
-        # As in PyTorch, logarithms end at -100, so that a certain prediction costs 100 and not infinity.
-        positive = np.maximum(np.log(input), -100)
-        negative = np.maximum(np.log1p(-input), -100)
+        # As in PyTorch, logarithms end at LOWEST, so that a certain prediction costs 100 and not infinity.
+        positive = np.maximum(np.log(input), LOWEST)
+        negative = np.maximum(np.log1p(-input), LOWEST)
     losses = target * (negative - positive) - negative
     return reduced(losses if weight is None else losses * weight, reduction)
 
@@ -87,9 +90,14 @@ def _binary_entropy_rule(g: Any, input: Any, target: Any, weight: Any, reduction
     if needs[0]:
         gx = g * (input - target) / np.maximum(input * (1 - input), 1e-12)
     if needs[1]:
-        tiny = 1e-44 if input.dtype == np.float64 else 1e-38
-        gt = g * (np.log(np.maximum(1 - input, tiny)) - np.log(np.maximum(input, tiny)))
+        gt = g * (_bounded_log(np.log1p, -input, -1.0) - _bounded_log(np.log, input, 0.0))
     return gx, gt
+
+
+def _bounded_log(function: Any, x: Any, pole: float) -> Any:
+    """The logarithm, no lower than LOWEST; at its pole it is that, and its own slope 0."""
+    outside = as_array(x) > pole
+    return np.where(outside, np.maximum(function(np.where(outside, x, pole + 1)), LOWEST), LOWEST)
 
 
 def _naive_logits(input: Any, target: Any, weight: Any = None, pos_weight: Any = None) -> Any:
@@ -141,6 +149,10 @@ def logits_entropy(
         losses = np.maximum(input, 0) - input * target + tail
     else:
         losses = (1 - target) * input + (1 + (pos_weight - 1) * target) * (tail + np.maximum(-input, 0))
+    if not np.isfinite(np.add.reduce(losses, None)):  # at infinite inputs: nothing, if that is the target, or infinity
+        wrong = np.where(input > 0, 1 - target, target if pos_weight is None else target * pos_weight)
+        infinite = np.multiply(wrong, np.inf, out=np.zeros_like(losses), where=wrong != 0)
+        losses = np.where(np.isinf(input), infinite, losses)
     return reduced(losses if weight is None else losses * weight, reduction)
 
 

@@ -14,6 +14,7 @@ from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.einsum import tensordot
 from tinygrad_dl.ops.rearrange import diagonal
+from tinygrad_dl.ops.selection import keep
 from tinygrad_dl.ops.shape import reshape, unsqueeze
 from tinygrad_dl.samples import array, error, one_of, real
 from tinygrad_dl.tensor import NUMPY, Tensor
@@ -356,7 +357,7 @@ def trace(input: Array) -> Array:
     return np.add.reduce(input.diagonal(), dtype=int64 if input.dtype.kind in "biu" else None)
 
 
-trace.vjp(input=lambda g, input_shape: np.eye(*input_shape, dtype=g.dtype) * g)
+trace.vjp(input=lambda g, input_shape: keep(g, np.eye(*input_shape, dtype=bool)))
 
 
 def _np_dot(a: Any, b: Any) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_dl.dtypes import as_dtype, int64
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.reduce import NO_SUCH_DIM, OVER, kept, over
+from tinygrad_dl.ops.selection import unspoilt
 from tinygrad_dl.ops.shape import normal_dim
 from tinygrad_dl.samples import array, axis_of, error, real
 from tinygrad_dl.tensor import NUMPY
@@ -63,7 +64,8 @@ def product_slope(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
         size *= shape[d]
     rows = moved.reshape((*moved.shape[: count - len(dims)], size))
     others = before(rows) * np.flip(before(np.flip(rows, -1)), -1)
-    return g * np.transpose(others.reshape(moved.shape), tuple(np.argsort(order).tolist()))
+    others = np.transpose(others.reshape(moved.shape), tuple(np.argsort(order).tolist()))
+    return unspoilt(g * others, others)
 
 
 def before(rows: Any) -> Any:
@@ -145,10 +147,11 @@ def running_product_slope(g: Any, input: Any, out: Any, dim: Any) -> Any:
     x, r = np.swapaxes(input, dim, -1), np.swapaxes(g, dim, -1)
     reach, factor = 1, shifted(x, 1)
     while reach < x.shape[-1]:
-        r = r + factor * shifted(r, reach)
+        r = r + unspoilt(factor * shifted(r, reach), factor)
         factor = factor * shifted(factor, reach)
         reach *= 2
-    return np.swapaxes(before(x) * r, dim, -1)
+    ahead = before(x)
+    return np.swapaxes(unspoilt(ahead * r, ahead), dim, -1)
 
 
 def shifted(rows: Any, by: int) -> Any:

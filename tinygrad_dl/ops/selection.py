@@ -11,7 +11,7 @@ from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.comparison import MISFIT
 from tinygrad_dl.ops.overload import alias, overload
 from tinygrad_dl.samples import array, boolean, broadcasting, error, one_of, real
-from tinygrad_dl.tensor import NUMPY, Tensor
+from tinygrad_dl.tensor import NUMPY, Tensor, as_array
 
 BITS = {2: np.int16, 4: np.int32, 8: np.int64}
 LARGE = 4096
@@ -45,6 +45,16 @@ def keep(g: Any, condition: Any) -> Any:
             mask *= g.view(bits)
             return mask.view(g.dtype)
     return np.where(condition, g, 0.0)
+
+
+def unspoilt(product: Any, factor: Any) -> Any:
+    """`product`, of a factor and something else: where the factor is 0 and the product no number, it is 0.
+
+    A zero of that kind leaves out: an example that does not count, a key that may not be seen. What is finite stays
+    as it is, with its own gradient, which a factor of 0 may have as well as any other.
+    """
+    fine = np.isfinite(as_array(product))
+    return product if fine.all() else keep(product, fine | (as_array(factor) != 0))
 
 
 @op(
