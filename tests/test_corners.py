@@ -340,3 +340,11 @@ def test_running_statistics_that_are_infinite_stay_so():
     mean, var = td.tensor([np.inf, 0.0]), td.tensor([1.0, np.inf])
     F.batch_norm(td.tensor([[1.0, 2.0], [3.0, 4.0]]), mean, var, training=True)
     assert mean.tolist() == [np.inf, pytest.approx(0.3)] and var.tolist() == [pytest.approx(1.1), np.inf]
+
+
+def test_what_becomes_a_float_is_not_made_a_small_integer_first():
+    small, minus = td.tensor([1], dtype=td.uint8), td.tensor(-1)
+    assert (small / minus).tolist() == (small / -1).tolist() == [-1.0]
+    assert td.atan2(small, minus).tolist() == pytest.approx([3 * np.pi / 4])
+    assert (td.tensor([1], dtype=td.int32) / td.tensor(2**40)).item() == 2.0**-40
+    assert td.xlogy(small, td.tensor(300)).item() == pytest.approx(np.log(300))

@@ -383,3 +383,13 @@ def test_nothing_is_written_where_nothing_is_picked():
     assert expanded.tolist() == [0, 0, 0]
     with pytest.raises(ValueError, match="read-only"):
         expanded[0] = 2.0
+
+
+def test_dots_that_stand_for_no_dimension_do_not_divide_the_picks_beside_them():
+    x, rows, columns = td.arange(24.0).reshape(2, 3, 4), td.tensor([0, 1]), td.tensor([3, 1])
+    assert x[:, rows, ..., columns].tolist() == [[3.0, 5.0], [15.0, 17.0]]
+    assert x[:, rows, ..., columns].tolist() == x[:, rows, columns].tolist()
+    y = td.zeros(2, 3, 4)
+    y[:, rows, ..., columns] = td.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert y[:, rows, columns].tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert x[rows, ..., columns].tolist() == [[3.0, 7.0, 11.0], [13.0, 17.0, 21.0]]  # here they stand for one

@@ -99,6 +99,8 @@ def promote(op: Op, *values: Any) -> Sequence[Any]:
         arrays.append(value if plain else constant(value, op))
     present = tuple(a for a in arrays if a is not None)
     dtype, low = dtypes.result_dtype(present), None
+    if op.floating and dtype.kind in "biu":
+        dtype = dtypes.get_default_dtype()  # at once: -1 beside uint8 would become 255 first
     if not op.exact and dtypes.is_half(dtype) and any(getattr(a, "dtype", None) is not dtype for a in present):
         dtype, low = dtypes.float32, dtype
     if op.name in COMPARISONS and dtype.kind in "iu":
@@ -117,8 +119,6 @@ def operand(value: Any, dtype: dtypes.DType, op: Op) -> np.ndarray:
     try:
         return np.asarray(value, dtype)
     except OverflowError:
-        if op.floating:
-            return np.asarray(value)  # what is divided becomes a float next
         if op.name in WRAPPING:
             return np.asarray(value).astype(dtype)
         raise

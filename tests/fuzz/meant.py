@@ -103,7 +103,7 @@ MEANT = (
         "taken first-taken second-taken",
         theirs=r"\" not implemented for '|is not implemented for tensors with non-complex"
         "|does not support complex inputs|expected input to have floating point or complex"
-        "|In-place abs is not supported for complex",
+        "|In-place abs is not supported for complex|Boolean inputs not supported for relu",
     ),
     Meant(
         "bools are 0 and 1 in a subtraction",
@@ -175,8 +175,9 @@ MEANT = (
     Meant(
         "a tensor may be written over a part of itself: the values are read first",
         "value",
-        "index_put_ setitem index_add_ scatter_add_",
-        source=r"\.index_put_|\] = |_add_",
+        "index_put_ setitem index_add_ scatter_add_ add_ sub_ mul_ div_ subtract_ multiply_ divide_ += -= *= /= copy_"
+        " addcmul_ addcdiv_ lerp_",
+        source=r"\[.*:|chunk|split|unbind|transpose|permute|diagonal|expand|narrow|select|unfold|view|\.[mT]?T\b",
     ),
     # What we refuse and PyTorch computes.
     Meant("recording in-place changes of views is planned", "refused", ours="recording an in-place change of a view"),
@@ -203,6 +204,13 @@ MEANT = (
         "refused value",
         "pad",
         ours="to a side of a dimension of size .* in mode 'circular'",
+    ),
+    Meant(
+        "indices are looked at even where nothing is stored",
+        "refused",
+        "index_fill index_fill_ index_copy index_copy_ index_add index_add_",
+        ours="out of bounds",
+        theirs=r"^\[\] ",
     ),
     Meant("PyTorch reads beyond the end", "refused", "take_along_dim", ours="out of bounds"),
     Meant(

@@ -207,7 +207,7 @@ def index_put(input: Array, indices: Any, values: Any, accumulate: bool = False)
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_put.html
     """
-    index, _ = plain_index(tuple(indices))
+    index, _ = plain_index(tuple(indices), input.ndim)
     result: Tensor
     if not accumulate:
         result = with_items(input, index, values)

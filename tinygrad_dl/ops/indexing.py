@@ -26,15 +26,26 @@ SEQUENCES = (list, tuple, range)
 INSIDE_A_TUPLE = (Tensor, np.ndarray, slice, type(Ellipsis), type(None), str, *SEQUENCES)
 
 
-def plain_index(index: Any) -> tuple[Any, bool]:
+def plain_index(index: Any, ndim: int) -> tuple[Any, bool]:
     """The index with arrays in the place of tensors, lists and bools, and whether it is basic (makes a view)."""
     if type(index) is list:
         index = _list_as_tuple(index)
     if type(index) is tuple:
         found = tuple([part if type(part) in BASIC else _plain_part(part) for part in index])
-        return found, all(type(part) in BASIC for part in found)
+        basic = all(type(part) in BASIC for part in found)
+        return found if basic else _without_idle(found, ndim), basic
     part = index if type(index) in BASIC else _plain_part(index)
     return part, type(part) in BASIC
+
+
+def _without_idle(index: tuple[Any, ...], ndim: int) -> tuple[Any, ...]:
+    """The index without a `...` that stands for no dimension, which in NumPy divides the picks beside it all the same.
+
+    >>> _without_idle((..., np.array([0])), 1)
+    (array([0]),)
+    """
+    taken = sum([part.ndim if _is_mask(part) else part is not None and part is not ... for part in index])
+    return tuple([part for part in index if part is not ...]) if taken >= ndim else index
 
 
 def _list_as_tuple(index: list[Any]) -> Any:
@@ -387,7 +398,7 @@ def take_item(self: Tensor, index: Any) -> Any:
     kind = type(index)
     if kind in BASIC:
         return getitem(self, index)
-    index, basic = plain_index(index)
+    index, basic = plain_index(index, self._data.ndim)
     if basic:
         return getitem(self, index)
     split = integers_first(index)
@@ -401,7 +412,7 @@ def store_item(self: Tensor, index: Any, value: Any) -> None:
 
 def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
     """Stores the value in the tensor at `index`, recorded if one of them requires a gradient."""
-    index, _ = plain_index(index)
+    index, _ = plain_index(index, tensor._data.ndim)
     data = tensor._data
     recorded = tensor._edge is not None or (isinstance(value, Tensor) and value._edge is not None)
     if recorded and modes.grad and is_differentiable(data.dtype):
