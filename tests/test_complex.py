@@ -74,3 +74,41 @@ def test_gradients_at_computed_tensors_are_those_of_the_user():
     y = z * 2
     (g,) = td.autograd.grad((y * y.conj()).real.sum(), y)
     assert g.tolist() == [4 + 8j, -12j]
+
+
+QUADRANTS = np.array([complex(x, y) for x in (-3.3, -0.7, 0.6, 2.7) for y in (-1.9, -0.4, 0.5, 2.2)])
+
+
+def slopes(function, z):
+    """The gradient of the sum of the real parts, by differences."""
+    h = 1e-6
+    along, across = [(function(z + d).real - function(z - d).real) / (2 * h) for d in (h, 1j * h)]
+    return along + 1j * across
+
+
+def test_in_all_four_quadrants_every_function_has_the_slope_that_differences_have():
+    found = set()
+    for op in td.op.registry.values():
+        if len(op.tensors) != 1 or op.sequence or not op.records or op.namespace not in ("td", "functional"):
+            continue
+
+        def values(z, op=op):
+            return op.function(td.tensor(z)).numpy()
+
+        z = td.tensor(QUADRANTS, requires_grad=True)
+        try:
+            out = op.function(z)
+        except (TypeError, ValueError, RuntimeError, IndexError):
+            continue  # has no meaning for complex numbers, or wants more arguments
+        if not isinstance(out, td.Tensor) or out.shape != z.shape or not out.requires_grad:
+            continue
+        (g,) = td.autograd.grad(out, z, td.ones_like(out))
+        np.testing.assert_allclose(g.numpy(), slopes(values, QUADRANTS), rtol=1e-6, atol=1e-7, err_msg=op.key)
+        found.add(op.key)
+    assert {"exp", "log", "sqrt", "tan", "asin", "acos", "atan", "asinh", "acosh", "atanh", "tanh", "abs"} <= found
+
+
+def test_acosh_near_1_keeps_its_digits():
+    x = td.tensor(1 + 2.0**-40, dtype=td.float64, requires_grad=True)
+    td.acosh(x).backward()
+    assert x.grad.item() == pytest.approx(2.0**20 / np.sqrt(2 + 2.0**-40), rel=1e-12)

@@ -266,6 +266,15 @@ MEANT = (
     Meant("no threshold cuts a softplus", "first-value second-value", "softplus Softplus", wrong=tiny),
     Meant("gradients of `hypot` at the origin are 0", "first-value second-value", "hypot hypot_", wrong=zero_for_nan),
     Meant(
+        "a term of -inf has no second gradient", "second-value", "logaddexp logaddexp2 logsumexp", wrong=zero_for_nan
+    ),
+    Meant(
+        "half precision is worked out in float32, and its numbers are not rounded first",
+        "value first-value",
+        "logit",
+        source="float16",
+    ),
+    Meant(
         "second gradients at the origin are 0",
         "second-value",
         f"atan2 atan2_ arctan2 arctan2_ norm normalize {POWERS} cosine_similarity CosineSimilarity",
@@ -277,6 +286,7 @@ MEANT = (
         "binary_cross_entropy BCELoss",
         theirs="inf",
     ),
+    Meant("PyTorch rounds 1e-12 to float32", "first-value second-value", "binary_cross_entropy BCELoss", wrong=close),
     Meant(
         "PyTorch rounds 1/6 to float32",
         "first-value second-value",
@@ -359,18 +369,13 @@ MEANT = (
         "atan2 arctan2 atan2_ arctan2_",
         source="uint8",
     ),
-    Meant(
-        "PyTorch's derivative of a complex acosh has the wrong sign on the left, and none at 1",
-        "first-value second-value",
-        "acosh arccosh acosh_ arccosh_",
-        ours="complex",
-    ),
     Meant("PyTorch cuts a threshold to an integer", "value", "threshold Threshold", ours=r"\bu?int\d+ \("),
     Meant(
         "PyTorch's batch_norm reads weights and statistics that are not contiguous as if they were",
         "value first-value second-value",
         BATCH_NORM,
-        source=r"::|transpose|permute|expand|flip|swap|moveaxis|movedim|\.[mT]?T\b|rot90|unbind|select|narrow",
+        source=r"::|transpose|permute|expand|flip|swap|moveaxis|movedim|\.[mT]?T\b|rot90|unbind|select|narrow"
+        "|diagonal",
     ),
     Meant(
         "the second derivative of a power does not know where its first one was masked",

@@ -284,7 +284,13 @@ def acosh(input: Array) -> Array:
     """
 
 
-acosh.vjp(input=lambda g, input: g / np.sqrt(input * input - 1))
+def acosh_slope(g: Any, input: Any) -> Any:
+    """g / sqrt(input**2 - 1), in two factors where the root of a product has another sign than the product of roots."""
+    below, above = input - 1, input + 1
+    return g / (np.sqrt(below) * np.sqrt(above) if input.dtype.kind == "c" else np.sqrt(below * above))
+
+
+acosh.vjp(input=acosh_slope)
 
 
 @op(np.arctanh, floating=True, inplace=True, inputs={"input": real(-0.8, 0.8)})
