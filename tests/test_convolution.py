@@ -8,7 +8,7 @@ import pytest
 import tinygrad_dl as td
 from tinygrad_dl import blas, nn, threads
 from tinygrad_dl.nn import functional
-from tinygrad_dl.ops import conv_columns, conv_depthwise, conv_rows, conv_ways, winograd
+from tinygrad_dl.ops import conv_columns, conv_deep, conv_depthwise, conv_rows, conv_ways, winograd
 from tinygrad_dl.ops.conv_shapes import conv_size
 
 
@@ -244,6 +244,27 @@ def test_rows_equal_columns(monkeypatch, t, stride, padding, kernel, block):
     close(gx, conv_columns.convolve_transposed(y, w, size, *options, 1))
 
 
+@pytest.mark.parametrize(
+    "size, kernel, stride, pads, dilation",
+    [
+        ((6, 5), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+        ((7, 6), (3, 2), (2, 1), ((0, 2), (1, 0)), (1, 2)),
+        ((8, 8), (1, 1), (2, 2), ((0, 0), (0, 0)), (1, 1)),
+        ((9,), (4,), (3,), ((2, 2),), (2,)),
+        ((4, 3, 5), (2, 3, 3), (1, 1, 2), ((0, 0), (1, 1), (2, 2)), (1, 1, 1)),
+    ],
+)
+def test_one_product_for_the_batch_equals_columns(size, kernel, stride, pads, dilation):
+    rng = np.random.default_rng(0)
+    out = conv_size(size, kernel, stride, pads, dilation)
+    x, w, g = (rng.standard_normal(shape) for shape in ((3, 4, *size), (5, 4, *kernel), (3, 5, *out)))
+    options = (stride, pads, dilation)
+    close(conv_deep.convolve(x, w, out, *options), conv_columns.convolve(x, w, out, *options, 1))
+    gx = conv_columns.convolve_transposed(g, w, size, *options, 1)
+    close(conv_deep.convolve_transposed(g, w, size, *options), gx)
+    close(conv_deep.convolve_weight(x, g, kernel, *options), conv_columns.convolve_weight(x, g, kernel, *options, 1))
+
+
 @pytest.mark.parametrize("block", [1, 2**18])
 @pytest.mark.parametrize(
     "dilation, padding", [((1, 1), ((1, 1), (1, 1))), ((1, 2), ((0, 2), (3, 0))), ((2, 1), ((0, 0),) * 2)]
@@ -261,27 +282,128 @@ def test_depthwise_weight_gradients_equal_those_by_columns(monkeypatch, block, d
     close(conv_depthwise.convolve_weight(x, y, (3, 3), padding, dilation), gw)
 
 
-@pytest.mark.parametrize("size", [(16, 16), (13, 9), (4, 30)])
-@pytest.mark.parametrize("channels", [24, 64, 128])
-@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
-def test_winograds_error_is_below_one_in_a_hundred_thousand(size, channels, scale):
+def gradients(x, w, g, padding=1, **options):
+    """The result of a convolution, the input's gradient and the weight's."""
+    leaves = [td.tensor(x).requires_grad_(), td.tensor(w).requires_grad_()]
+    out = functional.conv2d(*leaves, padding=padding, **options)
+    return [out.detach().numpy(), *[each.numpy() for each in td.autograd.grad(out, leaves, td.tensor(g))]]
+
+
+def by_columns(x, w, g, stride=1, padding=1, groups=1):
+    """The same by columns alone, in double precision."""
+    x, w, g = (each.astype(np.float64) for each in (x, w, g))
+    options = ((stride, stride), ((padding, padding),) * 2, (1, 1), groups)
+    return [
+        conv_columns.convolve(x, w, g.shape[2:], *options),
+        conv_columns.convolve_transposed(g, w, x.shape[2:], *options),
+        conv_columns.convolve_weight(x, g, w.shape[2:], *options),
+    ]
+
+
+def arrays(x, w, stride=1, padding=1):
+    """An input, a weight and a gradient of the result, in single precision."""
     rng = np.random.default_rng(0)
-    pads = ((1, 1), (0, 2))
-    x = (rng.standard_normal((4, channels, *size)) * scale).astype(np.float32)
-    w = (rng.standard_normal((32, channels, 3, 3)) / np.sqrt(9 * channels)).astype(np.float32)
-    g = rng.standard_normal((4, 32, *size)).astype(np.float32)
-    options = ((1, 1), pads, (1, 1), 1)
-    exact_x, exact_w, exact_g = (a.astype(np.float64) for a in (x, w, g))
-    for found, exact in (
-        (winograd.convolve(x, w, size, pads), conv_columns.convolve(exact_x, exact_w, size, *options)),
-        (
-            winograd.convolve_transposed(g, w, size, pads),
-            conv_columns.convolve_transposed(exact_g, exact_w, size, *options),
-        ),
-        (winograd.convolve_weight(x, g, pads), conv_columns.convolve_weight(exact_x, exact_g, (3, 3), *options)),
-    ):
+    out = conv_size(x[2:], w[2:], (stride, stride), ((padding, padding),) * 2, (1, 1))
+    return [rng.standard_normal(shape, np.float32) for shape in (x, w, (x[0], w[0], *out))]
+
+
+@pytest.mark.parametrize(
+    "input, made",
+    [
+        ((2, 512, 4, 4), 512),
+        ((1, 512, 13, 13), 512),
+        ((4, 256, 8, 8), 256),
+        ((2, 256, 15, 6), 96),
+        ((8, 128, 7, 7), 128),
+        ((2, 64, 32, 32), 64),
+        ((2, 64, 28, 37), 256),
+        ((2, 32, 64, 64), 32),
+        ((3, 40, 6, 64), 32),
+        ((4, 24, 17, 23), 24),
+    ],
+)
+@pytest.mark.parametrize("kind", ["normal", "positive", "large"])
+def test_relative_errors_in_single_precision_are_at_most_a_millionth(input, made, kind):
+    x, w, g = arrays(input, (made, input[1], 3, 3))
+    if kind == "positive":
+        x, g = np.maximum(x, 0), np.abs(g)
+    if kind == "large":
+        x, w = x * np.float32(1e6), w / np.float32(1e3)
+    for found, exact in zip(gradients(x, w, g), by_columns(x, w, g), strict=True):
         assert found.dtype == np.float32
-        assert np.abs(found - exact).max() < 2e-5 * np.abs(exact).max()
+        assert np.sqrt(np.mean((found - exact) ** 2)) <= 1e-6 * np.sqrt(np.mean(exact**2))
+
+
+@pytest.mark.parametrize("pads", [((0, 0), (0, 0)), ((1, 1), (0, 2)), ((2, 3), (3, 0))])
+@pytest.mark.parametrize("channels, made", [(32, 100), (100, 32)])
+def test_winograd_equals_columns_with_any_padding(pads, channels, made):
+    size = (14, 9)
+    out = conv_size(size, (3, 3), (1, 1), pads, (1, 1))
+    rng = np.random.default_rng(0)
+    x, w, g = (
+        rng.standard_normal(shape, np.float32)
+        for shape in ((3, channels, *size), (made, channels, 3, 3), (3, made, *out))
+    )
+    options = ((1, 1), pads, (1, 1), 1)
+    close(winograd.convolve(x, w, out, pads), conv_columns.convolve(x, w, out, *options), 5e-6)
+    gx = conv_columns.convolve_transposed(g, w, size, *options)
+    close(winograd.convolve_transposed(g, w, size, pads), gx, 5e-6)
+    close(winograd.convolve_weight(x, g, pads), conv_columns.convolve_weight(x, g, (3, 3), *options), 5e-6)
+
+
+# -- infinities ----------------------------------------------------------------------------------------
+
+EVERY_WAY = {
+    "Winograd": ((2, 32, 9, 12), (40, 32, 3, 3), {}),
+    "Winograd without padding": ((2, 100, 8, 9), (40, 100, 3, 3), {"padding": 0}),
+    "strips of two": ((2, 16, 12, 12), (16, 16, 3, 3), {}),
+    "whole lines": ((2, 6, 14, 14), (16, 6, 5, 5), {"padding": 0}),
+    "rows by a stride": ((2, 16, 12, 13), (40, 16, 3, 3), {"stride": 2}),
+    "rows with gaps": ((3, 16, 10, 10), (8, 16, 2, 2), {"stride": 3}),
+    "columns by a stride": ((1, 64, 26, 26), (64, 64, 3, 3), {"stride": 2}),
+    "one product": ((1, 256, 4, 4), (256, 256, 3, 3), {}),
+    "groups": ((2, 8, 12, 12), (8, 4, 3, 3), {"groups": 2}),
+    "depthwise": ((2, 8, 9, 10), (16, 1, 3, 3), {"groups": 8}),
+    "few channels": ((2, 3, 12, 12), (8, 3, 5, 5), {"padding": 2}),
+}
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("where", [0, 1, 2])
+@pytest.mark.parametrize("way", EVERY_WAY)
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_infinities_stay_where_they_are_seen(way, where, value):
+    input, weight, options = EVERY_WAY[way]
+    options = {"padding": 1, "stride": 1, "groups": 1, **options}
+    each = arrays(input, weight, options["stride"], options["padding"])
+    rng = np.random.default_rng(1)
+    for _ in range(2):
+        each[where][tuple(rng.integers(each[where].shape))] = value
+    for found, exact in zip(gradients(*each, **options), by_columns(*each, **options), strict=True):
+        finite = np.isfinite(exact)
+        np.testing.assert_array_equal(found[~finite], exact[~finite])
+        np.testing.assert_allclose(found[finite], exact[finite], rtol=0, atol=1e-5 * np.abs(exact[finite]).max())
+
+
+def test_what_is_not_computed_directly_warns_of_nothing():
+    x, w, g = arrays((1, 32, 12, 12), (32, 32, 3, 3))
+    x[0, 0, 0, 0] = np.inf
+    w[:, 0] = 1
+    out = gradients(x, w, g)[0]
+    assert np.isposinf(out[0, :, :2, :2]).all()
+    assert np.isfinite(out).sum() == 32 * (144 - 4)
+
+
+def test_numbers_near_the_largest_do_not_overflow_in_between():
+    x, w, g = arrays((2, 32, 8, 8), (32, 32, 3, 3))
+    x, w, g = x * np.float32(4e37), w * np.float32(1e-3), g * np.float32(1e-3)
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert not np.isfinite(winograd.convolve(x, w, (8, 8), ((1, 1), (1, 1)))).all()
+    for found, exact in zip(gradients(x, w, g), by_columns(x, w, g), strict=True):
+        close(found.astype(np.float64), exact, 1e-6)
+
+
+# -- the choice ----------------------------------------------------------------------------------------
 
 
 def test_winograd_is_for_float32_and_small_kernels_only():
@@ -298,8 +420,8 @@ def test_winograd_is_for_float32_and_small_kernels_only():
     }
     assert winograd.fits(**fitting)
     for change in (
-        {"channels": 8},
-        {"made": 8},
+        {"channels": 31},
+        {"made": 31},
         {"kernel": (5, 5)},
         {"stride": (2, 2)},
         {"dilation": (2, 2)},
@@ -308,6 +430,27 @@ def test_winograd_is_for_float32_and_small_kernels_only():
         {"dtype": np.dtype(np.float64)},
     ):
         assert not winograd.fits(**{**fitting, **change})
+
+
+def test_one_product_for_the_batch_is_for_few_places_only():
+    deep = {"places": 196, "channels": 512, "made": 512, "kernel": (3, 3), "groups": 1, "itemsize": 4, "fast": True}
+    assert conv_deep.fits(**deep)
+    assert conv_deep.fits(**{**deep, "places": 1024, "fast": False})
+    for change in ({"places": 257}, {"groups": 2}, {"places": 1025, "fast": False}, {"kernel": (20, 20)}):
+        assert not conv_deep.fits(**{**deep, **change})
+    for name in ("places", "channels", "made"):
+        assert not conv_deep.fits(**{**deep, name: 0})
+
+
+@pytest.mark.parametrize("count, size", [(1, 24), (2, 24), (5, 12), (32, 12), (3, 200)])
+def test_there_is_something_for_a_second_thread(count, size):
+    x = np.ones((count, 16, size, size), np.float32)
+    lines = conv_rows.forward_lines((size, size), (size, size), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 1)
+    seen = np.zeros((count, size), int)
+    job = conv_rows.Job(x, lines, 2**20)
+    for n0, n1, r0, r1 in job.pieces:
+        seen[n0:n1, r0:r1] += 1
+    assert (seen == 1).all() and len(job.pieces) > 1
 
 
 @pytest.mark.parametrize("channels", [8, 32])

@@ -167,13 +167,14 @@ class Job:
         row_bytes = max(1, self.width * self.behind * x.itemsize)
         limit = min(max(block, row_bytes), LARGEST)
         rows = lines[0].number
-        if rows * row_bytes <= limit:
-            step = max(1, limit // max(1, rows * row_bytes))
-            if len(x) * rows * row_bytes >= SMALL:
-                step = min(step, -(-len(x) // 2))  # something for a second thread
+        least = 2 if len(x) * rows * row_bytes >= SMALL else 1  # something for a second thread
+        if rows * row_bytes <= limit and len(x) >= least:
+            number = max(1, -(-len(x) // max(1, limit // max(1, rows * row_bytes))))
+            number += number % least
+            step = -(-len(x) // number)
             self.pieces = [(a, min(a + step, len(x)), 0, rows) for a in range(0, len(x), step)]
         else:
-            step = max(1, limit // row_bytes)
+            step = max(1, min(limit // row_bytes, -(-rows // least)))
             starts = range(0, rows, step)
             self.pieces = [(n, n + 1, a, min(a + step, rows)) for n, a in itertools.product(range(len(x)), starts)]
 

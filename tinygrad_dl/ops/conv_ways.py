@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.ops import conv_columns, conv_depthwise, conv_rows, winograd
+from tinygrad_dl.ops import conv_columns, conv_deep, conv_depthwise, conv_rows, winograd
 from tinygrad_dl.ops.conv_shapes import Pads, Sizes, spatial
 
 LARGEST = conv_columns.LARGEST
 FEW = 6  # channels, below which a run of memory with channels last is too short to be worth it
 WIDE = 512  # the largest second matrix that a whole line of the result may have
+MANY, LONG = (
+    64,
+    12,
+)  # channels and neighbouring places, from which columns have less to do than rows if there is a stride
 
 
 def strip(channels: int, made: int, kernel: Sizes, stride: Sizes, dilation: Sizes, groups: int, out: Sizes) -> int:
@@ -31,6 +36,28 @@ def strip(channels: int, made: int, kernel: Sizes, stride: Sizes, dilation: Size
 def too_large(channels: int, kernel: Sizes, size: Sizes, itemsize: int) -> bool:
     """Whether one row of the result takes more columns than a block may have; then the channels are halved."""
     return channels > 1 and channels * math.prod(kernel) * math.prod(size[1:]) * itemsize > LARGEST
+
+
+def unspread(way: Callable[[], np.ndarray], again: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """The result of a way that may spread infinities and nans, with them only where the definition has them.
+
+    Winograd's tiles and the strips of rows multiply what one place of the result sees by zeros that stand for others:
+    0 * inf is nan, in all channels. The samples of which one channel is not finite are computed `again`, by columns.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = way()
+    finite = np.isfinite(found[:, :1])
+    if not finite.all():
+        bad = np.flatnonzero(~finite.reshape(len(found), -1).all(axis=1))
+        found[bad] = again(bad)
+    return found
+
+
+def finite_or(way: Callable[[], np.ndarray], again: Callable[[], np.ndarray]) -> np.ndarray:
+    """The same for the weight's gradient, whose elements are sums over all samples."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = way()
+    return found if np.isfinite(found).all() else again()
 
 
 def halves(array: np.ndarray, axis: int, groups: int = 1) -> list[np.ndarray]:
@@ -58,8 +85,15 @@ def convolve(
 ) -> np.ndarray:
     """(N, C, *in) with (O, C / groups, *kernel) gives (N, O, *out)."""
     kernel = weight.shape[2:]
-    if winograd.fits(x.shape[1], len(weight), kernel, stride, pads, dilation, groups, out, x.dtype) and len(x):
-        return winograd.convolve(x, weight, out, pads)
+
+    def by_columns(samples: Any) -> np.ndarray:
+        return conv_columns.convolve(x[samples], weight, out, stride, pads, dilation, groups)
+
+    fast = winograd.fits(x.shape[1], len(weight), kernel, stride, pads, dilation, groups, out, x.dtype)
+    if conv_deep.fits(len(x) * math.prod(out), x.shape[1], len(weight), kernel, groups, x.itemsize, fast):
+        return conv_deep.convolve(x, weight, out, stride, pads, dilation)
+    if fast and len(x):
+        return unspread(partial(winograd.convolve, x, weight, out, pads), by_columns)
     if too_large(x.shape[1], kernel, out, x.itemsize):
         options = out, stride, pads, dilation
         if groups > 1:
@@ -69,10 +103,11 @@ def convolve(
         return first
     t = strip(x.shape[1], len(weight), kernel, stride, dilation, groups, out)
     if not t or not x.size:
-        return conv_columns.convolve(x, weight, out, stride, pads, dilation, groups)
+        return by_columns(slice(None))
     lines = conv_rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
     flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
-    return conv_rows.apply(x, flat.transpose(2, 1, 0), lines, kernel, out)
+    by_rows = partial(conv_rows.apply, x, flat.transpose(2, 1, 0), lines, kernel, out)
+    return by_rows() if t == 1 else unspread(by_rows, by_columns)
 
 
 def convolve_transposed(
@@ -80,8 +115,16 @@ def convolve_transposed(
 ) -> np.ndarray:
     """(N, O, *out) with (O, C / groups, *kernel) gives (N, C, *size)."""
     kernel, channels = weight.shape[2:], weight.shape[1] * groups
-    if winograd.fits(g.shape[1], channels, kernel, stride, pads, dilation, groups, size, g.dtype) and len(g):
-        return winograd.convolve_transposed(g, weight, size, pads)
+
+    def by_columns(samples: Any) -> np.ndarray:
+        return conv_columns.convolve_transposed(g[samples], weight, size, stride, pads, dilation, groups)
+
+    fast = winograd.fits(g.shape[1], channels, kernel, stride, pads, dilation, groups, size, g.dtype)
+    places = len(g) * math.prod(g.shape[2:])
+    if conv_deep.fits(places, channels, g.shape[1], kernel, groups, g.itemsize, fast):
+        return conv_deep.convolve_transposed(g, weight, size, stride, pads, dilation)
+    if fast and len(g):
+        return unspread(partial(winograd.convolve_transposed, g, weight, size, pads), by_columns)
     larger = tuple(map(max, size, g.shape[2:]))
     if too_large(max(channels, g.shape[1]), kernel, larger, g.itemsize):
         options = size, stride, pads, dilation
@@ -94,17 +137,21 @@ def convolve_transposed(
         return first
     t = strip(g.shape[1], channels, kernel, (1,) * len(kernel), dilation, groups, size)
     pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
+    if not np.isfinite(weight).all():  # the other ways multiply it by the zeros around g, too
+        return by_columns(slice(None))
     if max(stride) == 1 and (groups > 1 or pointless):
         return _by_flipping(g, weight, size, pads, dilation, groups)
     if not t or pointless or not g.size or channels < FEW:
-        return conv_columns.convolve_transposed(g, weight, size, stride, pads, dilation, groups)
+        return by_columns(slice(None))
+    if max(stride) > 1 and g.shape[-1] >= LONG and min(channels, g.shape[1]) >= MANY:
+        return by_columns(slice(None))  # rows multiply by zeros for the places that another phase of the stride reaches
     if max(stride) > 1:
         t = 1
     elif channels * size[-1] <= WIDE // 4:
         t = size[-1]  # so narrow a result is computed a line at a time
     lines = conv_rows.backward_lines(g.shape[2:], size, kernel, stride, pads, t)
     flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
-    return conv_rows.apply(g, flat.transpose(2, 0, 1), lines, kernel, size)
+    return unspread(partial(conv_rows.apply, g, flat.transpose(2, 0, 1), lines, kernel, size), by_columns)
 
 
 def _by_flipping(
@@ -126,8 +173,16 @@ def convolve_weight(
     x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> np.ndarray:
     """(N, C, *in) with (N, O, *out) gives (O, C / groups, *kernel): the gradient of the weight."""
-    if winograd.fits(x.shape[1], g.shape[1], kernel, stride, pads, dilation, groups, g.shape[2:], x.dtype) and len(x):
-        return winograd.convolve_weight(x, g, pads)
+    out, made = g.shape[2:], g.shape[1]
+
+    def by_columns() -> np.ndarray:
+        return conv_columns.convolve_weight(x, g, kernel, stride, pads, dilation, groups)
+
+    fast = winograd.fits(x.shape[1], made, kernel, stride, pads, dilation, groups, out, x.dtype)
+    if conv_deep.fits(len(x) * math.prod(out), x.shape[1], made, kernel, groups, x.itemsize, fast):
+        return conv_deep.convolve_weight(x, g, kernel, stride, pads, dilation)
+    if fast and len(x):
+        return finite_or(partial(winograd.convolve_weight, x, g, pads), by_columns)
     if too_large(x.shape[1], kernel, g.shape[2:], x.itemsize):
         options = kernel, stride, pads, dilation
         if groups > 1:
@@ -135,10 +190,10 @@ def convolve_weight(
         return np.concatenate([convolve_weight(half, g, *options, 1) for half in halves(x, 1)], axis=1)
     shape = (g.shape[1], x.shape[1] // groups, *kernel)
     if conv_depthwise.fits(x.shape[1], shape, stride, pads, dilation, groups, x.dtype.char) and x.size:
-        return conv_depthwise.convolve_weight(x, g, kernel, pads, dilation)
+        return finite_or(partial(conv_depthwise.convolve_weight, x, g, kernel, pads, dilation), by_columns)
     t = strip(x.shape[1], g.shape[1], kernel, stride, dilation, groups, g.shape[2:])
     if not t or not x.size or not g.size:
-        return conv_columns.convolve_weight(x, g, kernel, stride, pads, dilation, groups)
+        return by_columns()
     lines = conv_rows.forward_lines(x.shape[2:], g.shape[2:], kernel, stride, pads, dilation, t)
     found = conv_rows.apply_weight(x, g, lines, kernel)
     return np.ascontiguousarray(found.transpose(2, 1, 0)).reshape(g.shape[1], x.shape[1], *kernel)
