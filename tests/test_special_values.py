@@ -197,6 +197,41 @@ def test_products_over_zeros():
     assert td.autograd.grad(x.prod(), x, td.tensor(inf))[0].tolist() == [0, inf, 0]
 
 
+def test_overwritten_values_get_nothing():
+    """Of several values for one place, the last one stays; the others' gradient is 0, whatever comes from above."""
+    for special in (inf, nan):
+        for store in (
+            lambda x, v: x.scatter(0, td.tensor([1, 1, 0]), v),
+            lambda x, v: x.index_put((td.tensor([1, 1, 0]),), v),
+        ):
+            values = td.tensor([1.0, 2.0, 3.0], requires_grad=True)
+            store(td.zeros(2), values).backward(td.tensor([1.0, special]))
+            np.testing.assert_array_equal(values.grad.numpy(), [0, special, 1])
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("layer", ["RNN", "GRU", "LSTM"])
+def test_padding_behind_a_sequence_gets_nothing(layer, create_graph):
+    """Neither the gradients nor the inputs there reach anything."""
+    td.manual_seed(0)
+    module = getattr(td.nn, layer)(2, 3)
+
+    def gradients(input, seed):
+        x = td.tensor(input, dtype=td.float32, requires_grad=True)
+        packed = td.nn.utils.rnn.pack_padded_sequence(x, [4, 2])
+        out, _ = td.nn.utils.rnn.pad_packed_sequence(module(packed)[0])
+        found = td.autograd.grad(out, [x, *module.parameters()], seed, create_graph=create_graph)
+        return [g.detach().numpy() for g in found]
+
+    x, seed = np.ones((4, 2, 2)), td.ones(4, 2, 3)
+    expected = gradients(x, seed)
+    for special in (inf, nan):
+        x[2:, 1] = special
+        seed[2:, 1] = special
+        for found, right in zip(gradients(x, seed), expected, strict=True):
+            np.testing.assert_array_equal(found, right)
+
+
 def test_trace_selects():
     x = td.ones(2, 2, requires_grad=True)
     x.trace().backward(td.tensor(inf))

@@ -40,6 +40,36 @@ def test_powers_of_bools():
     assert x.tolist() == [True, False]
 
 
+def test_factors_of_a_sum_are_of_its_kind():
+    x = td.tensor([1, 2])
+    assert td.add(x, x, alpha=2).tolist() == [3, 6] and td.sub(x.float(), x, alpha=0.5).tolist() == [0.5, 1]
+    for function in (td.add, td.sub, lambda x, y, alpha: x.add_(y, alpha=alpha)):
+        with pytest.raises(TypeError, match=r"got alpha=2\.5 for tensors that make int64"):
+            function(x, x, alpha=2.5)
+        with pytest.raises(TypeError, match="got alpha=1j for tensors that make float32"):
+            function(x.float(), x, alpha=1j)
+
+
+def test_complex_numbers_are_not_stored_among_real_ones():
+    x, first = td.zeros(2), td.tensor([0])
+    for store in (
+        lambda v: x.scatter(0, first, v),
+        lambda v: x.index_fill(0, first, v),
+        lambda v: x.masked_fill(x == 0, v),
+        lambda v: F.pad(x, (1, 1), value=v),
+        lambda v: F.threshold(x, 0.0, v),
+        lambda v: td.full_like(x, v),
+    ):
+        with pytest.raises(TypeError, match="got complex numbers, expected real ones for dtype float32"):
+            store(1 + 1j)
+
+
+def test_numbers_beyond_all_integers_divide():
+    quotient = td.tensor([1, 3], dtype=td.uint8) / 2**70
+    assert quotient.dtype == td.float32 and quotient.tolist() == [2.0**-70, 3 * 2.0**-70]
+    assert (2**70 / td.tensor(2)).item() == 2.0**69
+
+
 SMALL = td.tensor([1, 2, 200], dtype=td.uint8)
 
 
@@ -58,6 +88,8 @@ SMALL = td.tensor([1, 2, 200], dtype=td.uint8)
         (lambda x: x - 1000, [25, 26, 224]),
         (lambda x: 1000 - x, [231, 230, 32]),
         (lambda x: x * 1000, [232, 208, 64]),
+        (lambda x: 300**x, [44, 144, 0]),
+        (lambda x: (-1) ** x, [255, 1, 1]),
         (lambda x: x // 1000, [0, 0, 0]),
         (lambda x: x % 1000, [1, 2, 200]),
         (lambda x: x & -1, [1, 2, 200]),

@@ -105,7 +105,7 @@ def promote(op: Op, *values: Any) -> Sequence[Any]:
         dtype, low = dtypes.float32, dtype
     if op.name in COMPARISONS and dtype.kind in "iu":
         return [low, *arrays]  # NumPy compares integers of all sizes exactly
-    return [low, *(None if a is None else operand(a, dtype, op) for a in arrays)]
+    return [low, *(None if a is None else operand(a, dtype, op, i) for i, a in enumerate(arrays))]
 
 
 COMPARISONS = frozenset(("eq", "ne", "lt", "le", "gt", "ge"))
@@ -114,12 +114,15 @@ WRAPPING = frozenset(
 )
 
 
-def operand(value: Any, dtype: dtypes.DType, op: Op) -> np.ndarray:
-    """An array or number in the dtype of an operation; an int too large wraps around, as all arithmetic does."""
+def operand(value: Any, dtype: dtypes.DType, op: Op, position: int) -> np.ndarray:
+    """An array or number in the dtype of an operation; an int too large wraps around, as all arithmetic does.
+
+    Exponents do not: they count how often to multiply.
+    """
     try:
         return np.asarray(value, dtype)
     except OverflowError:
-        if op.name in WRAPPING:
+        if op.name in WRAPPING or (op.name == "pow" and position == 0):
             return np.asarray(value).astype(dtype)
         raise
 

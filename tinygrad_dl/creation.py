@@ -80,8 +80,6 @@ def given(data: Any, dtype: Any) -> tuple[np.ndarray, np.dtype[Any]]:
         return array, array.dtype
     found = dtypes.as_dtype(dtype)
     if not isinstance(data, Tensor | np.ndarray):
-        if array.dtype.kind == "c" and found.kind not in "cb":
-            raise TypeError(f"got complex numbers, expected real ones for dtype {found}; give their parts")
         dtypes.require_room(array, found)
     return array, found
 

@@ -115,14 +115,21 @@ def is_half(dtype: DType) -> bool:
     return dtype is float16 or (dtype.itemsize == 2 and dtype.kind == "V")
 
 
+def require_real(numbers: np.ndarray, dtype: DType) -> None:
+    """Refuses complex numbers for a place of real ones: their imaginary parts would be lost."""
+    if numbers.dtype.kind == "c" and dtype.kind not in "cb":
+        raise TypeError(f"got complex numbers, expected real ones for dtype {dtype}; give their parts, .real and .imag")
+
+
 def require_room(numbers: np.ndarray, dtype: DType) -> None:
     """Refuses numbers for a place of an integer dtype that cannot hold them; other dtypes round, or ask only for truth.
 
     Negative integers may stand for unsigned ones, as everywhere in C: -1 among uint8 is 255.
 
     Raises:
-        OverflowError: a number is too large, or no number.
+        OverflowError: a number is too large, or no number. TypeError: it is complex, and the place real.
     """
+    require_real(numbers, dtype)
     if dtype.kind not in "iu" or numbers.dtype.kind not in "iuf" or not numbers.size:
         return
     low, high, limits = numbers.min(), numbers.max(), np.iinfo(dtype)

@@ -230,9 +230,7 @@ MEANT = (
         "conv_transpose1d conv_transpose2d conv_transpose3d ConvTranspose1d ConvTranspose2d ConvTranspose3d",
         ours="gives a result of size|expected output_padding less",
     ),
-    Meant(
-        "complex numbers are not cut to their real part", "refused", ours="complex values can't be stored in a tensor"
-    ),
+    Meant("complex numbers are not cut to their real part", "refused", ours="got complex numbers, expected real ones"),
     Meant("a condition is a bool", "refused", "where", ours="expected a condition of dtype bool"),
     Meant(
         "integers have no reciprocal: PyTorch's is 0",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.composition import composition
-from tinygrad_dl.dtypes import result_dtype
+from tinygrad_dl.dtypes import category, result_dtype, scalar_category
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import alias, overload
 from tinygrad_dl.ops.rounding import trunc
@@ -35,6 +35,9 @@ def add(input: Array, other: Array, *, alpha: Any = 1) -> Any:
     >>> td.add(td.tensor([1.0, 2.0]), 10)
     tensor([11., 12.])
 
+    Raises:
+        TypeError: alpha is a float among integers, or complex among real numbers.
+
     Source: https://docs.pytorch.org/docs/stable/generated/torch.add.html
     """
     return plus(input, other) if alpha == 1 else plus(input, times_alpha(input, other, alpha))
@@ -59,6 +62,8 @@ minus.vjp(input=lambda g: g, other=lambda g: np.negative(g))
 def times_alpha(input: Any, other: Any, alpha: Any) -> Any:
     """alpha * other, in the dtype of the sum; a number of numbers, which then decides no dtype."""
     dtype = result_dtype(tuple([each._data if isinstance(each, Tensor) else each for each in (input, other)]))
+    if (scalar_category(alpha) or 0) > max(category(dtype), 1):
+        raise TypeError(f"got alpha={alpha} for tensors that make {dtype}, expected a number of that kind")
     if dtype.kind == "b":
         alpha = bool(alpha)
     if not isinstance(other, Tensor):

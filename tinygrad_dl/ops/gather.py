@@ -17,6 +17,7 @@ from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.conversion import clone
 from tinygrad_dl.ops.indexing import accumulate, index_, place, positions, survivors
 from tinygrad_dl.ops.overload import overload
+from tinygrad_dl.ops.selection import keep
 from tinygrad_dl.ops.shape import expand, normal_dim, reshape
 from tinygrad_dl.samples import array, error, integers, one_of, real
 from tinygrad_dl.tensor import NUMPY, Tensor, as_array, wrap
@@ -192,7 +193,7 @@ def _naive_scatter(input: np.ndarray, dim: int, index: np.ndarray, src: np.ndarr
 def _scattered_src(g: Any, dim: int, index: Any, input_shape: tuple[int, ...], src_shape: tuple[int, ...]) -> Any:
     spots = grid(index, normal_dim(dim, len(input_shape)))
     kept = survivors(positions(spots, input_shape).reshape(index.shape), math.prod(input_shape))
-    picked = g[spots] * kept.astype(g.dtype)
+    picked = keep(g[spots], kept)
     if not src_shape:
         return np.add.reduce(picked, axis=None)
     return picked if picked.shape == src_shape else place.duck(picked, _within(index.shape), src_shape)

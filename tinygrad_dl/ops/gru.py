@@ -169,7 +169,7 @@ def gru_layer(
     return GRUResult(output, last), (gates, inner, hidden) if keep else None
 
 
-def _factors(gates: Any, inner: Any, hidden: Any, pad: Any, slopes: Any) -> None:
+def _factors(gates: Any, inner: Any, hidden: Any, slopes: Any) -> None:
     """What dh is multiplied by at each step, in `slopes`: to get dn, dr, dz and the gradient of y_n, in this order."""
     size = hidden.shape[1]
 
@@ -186,8 +186,6 @@ def _factors(gates: Any, inner: Any, hidden: Any, pad: Any, slopes: Any) -> None
             np.multiply(sr, factor, sr)
         np.multiply(sz, z, sz)
         np.multiply(sz, hidden[start:stop] - n, sz)
-        if pad is not None:
-            slopes[start:stop] *= ~pad[start:stop]
 
     def blocks(start: int, stop: int) -> None:
         block = recurrent.grain(slopes[0].size)  # of a size that stays in the cache
@@ -216,23 +214,24 @@ def _gru_rule(
     pad = recurrent.padding(lengths, len(gates), reverse)
     dtype, size = gates.dtype, weight_hh.shape[1]
     slopes = np.empty((len(gates), 4 * size, gates.shape[2]), dtype)
-    _factors(gates, inner, hidden, pad, slopes)
+    _factors(gates, inner, hidden, slopes)
     update = gates[:, size : 2 * size]
-    by_output = recurrent.features_first(g[0], reverse, dtype)
+    by_output = recurrent.features_first(g[0], reverse, pad, dtype)
     if pad is not None:
         update = np.where(pad, 1, update)  # the state passes by the padding
-        by_output *= ~pad
     state = g[1].T.astype(dtype, order="C")
     weight = np.ascontiguousarray(weight_hh.T, dtype)
     products = np.empty(state.shape, dtype)
     blocks = by_output, slopes.reshape(len(slopes), 4, *state.shape), slopes[:, size:], update
 
     def work(own: Any) -> None:
-        dh, product = state[own], products[own]
+        dh, product, skip = state[own], products[own], None if pad is None else pad[own]
         each = zip(*(block[own] for block in blocks), strict=True)
-        for given, part, by_hidden, stay in reversed(list(each)):
+        for t, (given, part, by_hidden, stay) in reversed(list(enumerate(each))):
             np.add(dh, given, dh)
             np.multiply(part, dh, part)
+            if skip is not None:
+                np.copyto(part, 0, where=skip[t])
             np.multiply(dh, stay, dh)
             np.matmul(weight, by_hidden, out=product)
             np.add(dh, product, dh)

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import is_differentiable, require_room
+from tinygrad_dl.dtypes import is_differentiable, require_real, require_room
 from tinygrad_dl.engine import mutations, unbroadcast
 from tinygrad_dl.messages import reraise, restated
 from tinygrad_dl.modes import modes
 from tinygrad_dl.op import Array, op
+from tinygrad_dl.ops.selection import keep
 from tinygrad_dl.samples import array, drawn, error, one_of, real
 from tinygrad_dl.tensor import Tensor, as_array, changed_at
 from tinygrad_dl.warning import warn
@@ -360,7 +361,7 @@ def _setitem_value(g: Any, input_shape: tuple[int, ...], index: Any, value_shape
     parts = index if type(index) is tuple else (index,)
     if any(_is_picks(part) for part in parts):
         spots = positions(parts, input_shape).reshape(picked.shape)
-        picked = picked * survivors(spots, math.prod(input_shape)).astype(g.dtype)
+        picked = keep(picked, survivors(spots, math.prod(input_shape)))
     shape = without_ones_in_front(value_shape)
     if picked.shape != shape:
         picked = unbroadcast(picked, shape)
@@ -382,8 +383,7 @@ def survivors(spots: np.ndarray, size: int) -> np.ndarray:
 
 def _storable(value: np.ndarray, into: np.ndarray) -> np.ndarray:
     """The value as it broadcasts to what it is stored in, unless storing it would drop imaginary parts."""
-    if value.dtype.kind == "c" and into.dtype.kind not in "cb":
-        raise TypeError(f"complex values can't be stored in a tensor of dtype {into.dtype}; store value.real")
+    require_real(value, into.dtype)
     return value.reshape(without_ones_in_front(value.shape)) if value.ndim and value.shape[0] == 1 else value
 
 

@@ -195,7 +195,7 @@ def _prepare(input: Any, h0: Any, weight_ih: Any, weight_hh: Any, bias: Any, rev
     return recurrent.prepare(input, h0, joined.reshape(4 * size, joined.shape[2]), bias is not None, reverse)
 
 
-def _factors(gates: Any, cells: Any, pad: Any, slopes: Any, through: Any) -> None:
+def _factors(gates: Any, cells: Any, slopes: Any, through: Any) -> None:
     """What dc and dh are multiplied by at each step: in `slopes` to get dz, in `through` from dh to dc.
 
     The gates come in the inner order; the slopes are in PyTorch's, as the weights' gradients will be.
@@ -215,9 +215,6 @@ def _factors(gates: Any, cells: Any, pad: Any, slopes: Any, through: Any) -> Non
             np.subtract(1, into, into)
         for factor, into in ((a, si), (cells[start:stop], sf), (i, sa), (out, so), (o, to_cell)):
             np.multiply(into, factor, into)
-        if pad is not None:
-            s *= ~pad[start:stop]
-            to_cell *= ~pad[start:stop]
 
     def blocks(start: int, stop: int) -> None:
         block = recurrent.grain(slopes[0].size)  # of a size that stays in the cache
@@ -247,13 +244,11 @@ def _lstm_rule(
     dtype, size = gates.dtype, weight_hh.shape[1]
     slopes = np.empty(gates.shape, dtype)
     through = np.empty(cells[1:].shape, dtype)
-    _factors(gates, cells, pad, slopes, through)
+    _factors(gates, cells, slopes, through)
     forget = gates[:, size : 2 * size]
     if pad is not None:
         forget = np.where(pad, 1, forget)  # the cell passes by the padding
-    by_output = recurrent.features_first(g[0], reverse, dtype)
-    if pad is not None:
-        by_output *= ~pad
+    by_output = recurrent.features_first(g[0], reverse, pad, dtype)
     state, cell = g[1].T.astype(dtype, order="C"), g[2].T.astype(dtype, order="C")
     weight = np.ascontiguousarray(weight_hh.T, dtype)
     ones = np.empty(state.shape, dtype)
@@ -266,12 +261,16 @@ def _lstm_rule(
         for t, (given, dz, to_cell, to_output, between, stay) in reversed(list(enumerate(each))):
             np.add(dh, given, dh)
             np.multiply(between, dh, one)
+            if skip is not None:
+                np.copyto(one, 0, where=skip[t])
             np.add(dc, one, dc)
             np.multiply(to_cell, dc, to_cell)
             np.multiply(to_output, dh, to_output)
             np.multiply(dc, stay, dc)
             if skip is not None:
-                np.multiply(dh, skip[t], one)
+                np.copyto(dz, 0, where=skip[t])
+                np.copyto(one, 0)
+                np.copyto(one, dh, where=skip[t])
             if t or needs[1]:
                 np.matmul(weight, dz, out=dh)
                 if skip is not None:

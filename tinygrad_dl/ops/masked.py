@@ -50,8 +50,6 @@ def masked_fill(input: Array, mask: Array, value: Array) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html
     """
     _as_mask(mask, "masked_fill")
-    if value.dtype.kind == "c" and input.dtype.kind not in "cb":
-        raise TypeError(f"masked_fill: a complex value does not fit into dtype {input.dtype}; pass value.real")
     require_room(value, input.dtype)
     if input.size >= LARGE:
         return select(mask, value.astype(input.dtype), input)

@@ -11,6 +11,7 @@ from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.ops.reduce import ones
+from tinygrad_dl.ops.selection import keep
 from tinygrad_dl.samples import array, error, integers, one_of, real
 from tinygrad_dl.tensor import Tensor
 
@@ -187,7 +188,7 @@ def embedding_backward(g: Array, input: Array, count: int, padding_idx: int | No
 
 def _scatter_rule(g: Any, input: Any, padding_idx: int | None) -> Any:
     rows = embedding_rows.duck(input, g)
-    return rows if padding_idx is None else rows * np.expand_dims(input != padding_idx, -1).astype(rows.dtype)
+    return rows if padding_idx is None else keep(rows, np.expand_dims(input != padding_idx, -1))
 
 
 @op(

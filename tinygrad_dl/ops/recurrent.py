@@ -153,10 +153,13 @@ def start(state: Any, steps: int, input: Any, hidden: int) -> Any:
     return room
 
 
-def features_first(array: Any, reverse: bool, dtype: Any) -> Any:
-    """(T, B, H) as a new array (T, H, B) in the layer's order."""
+def features_first(array: Any, reverse: bool, pad: Any, dtype: Any) -> Any:
+    """(T, B, H) as a new array (T, H, B) in the layer's order, with zeros where there is padding."""
     source = in_time(array, reverse).transpose(0, 2, 1)
-    return moved(source, np.empty(source.shape, dtype))
+    target = moved(source, np.empty(source.shape, dtype))
+    if pad is not None:
+        np.copyto(target, 0, where=pad)  # whatever was there: nan times 0 would be nan
+    return target
 
 
 def steps_first(states: Any, reverse: bool, pad: Any, dtype: Any) -> Any:

@@ -206,10 +206,7 @@ def _rnn_rule(
     pad = recurrent.padding(lengths, len(hidden), reverse)
     straight = nonlinearity == "relu"
     slopes = (~(hidden <= 0)).astype(hidden.dtype) if straight else 1 - hidden * hidden
-    by_output = recurrent.features_first(g[0], reverse, hidden.dtype)
-    if pad is not None:
-        slopes *= ~pad
-        by_output *= ~pad
+    by_output = recurrent.features_first(g[0], reverse, pad, hidden.dtype)
     state = g[1].T.astype(hidden.dtype, order="C")
     weight = np.ascontiguousarray(weight_hh.T, hidden.dtype)
 
@@ -221,7 +218,10 @@ def _rnn_rule(
                 np.copyto(slope, dh, where=slope != 0)  # a selection: 0 times an infinity is nan
             else:
                 np.multiply(slope, dh, slope)
-            past = None if skip is None else dh * skip[t]
+            past = None
+            if skip is not None:
+                np.copyto(slope, 0, where=skip[t])
+                past = np.where(skip[t], dh, 0)
             np.matmul(weight, slope, out=dh)
             if past is not None:
                 np.add(dh, past, dh)
