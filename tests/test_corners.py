@@ -348,3 +348,15 @@ def test_what_becomes_a_float_is_not_made_a_small_integer_first():
     assert td.atan2(small, minus).tolist() == pytest.approx([3 * np.pi / 4])
     assert (td.tensor([1], dtype=td.int32) / td.tensor(2**40)).item() == 2.0**-40
     assert td.xlogy(small, td.tensor(300)).item() == pytest.approx(np.log(300))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 8])
+@pytest.mark.parametrize("columns", [1, 2])
+def test_zero_times_an_infinity_is_nan_in_every_product(rows, columns):
+    a, b = td.ones(rows, 1), td.zeros(1, columns)
+    a[0, 0] = np.inf
+    bias = td.zeros(columns)
+    with np.errstate(invalid="ignore"):
+        found = [a @ b, F.linear(a, b.T), F.linear(a, b.T, bias), td.addmm(bias, a, b), (b.T @ a.T).T, a * b]
+    for product in found:
+        assert product[0].isnan().all() and not product[1:].isnan().any()

@@ -44,7 +44,9 @@ def product(a: Any, b: Any, out: np.ndarray | None = None) -> Any:
         work = a.size * b.shape[1]
         if work >= 2 * LARGE:
             return _by_ranges(a, b, work, out)
-        multiply = a.dot if out is None else functools.partial(np.matmul, a, out=out)
+        # dot scales by a single number, and BLAS takes 0 times an infinity for 0 there.
+        plain = out is not None or a.size == 1 or b.size == 1
+        multiply = functools.partial(np.matmul, a, out=out) if plain else a.dot
         if work <= SMALL:
             return multiply(b)
         with single:

@@ -223,7 +223,7 @@ class Excuses:
     @cached_property
     def ours_moved(self) -> list[Trace]:
         """Ours, for what is not rounded but hangs on what is: comparisons and positions."""
-        return [run(self.program, OURS, wobble(seed, EXACT)) for seed in range(4)]
+        return [run(self.program, OURS, wobble(seed, EXACT, zeros=True)) for seed in range(8)]
 
     def coarsest(self, dtype: str) -> str:
         """The dtype of the fewest digits among the results: what a gradient may have passed through."""

@@ -243,7 +243,7 @@ MEANT = (
         "refused",
         "view",
         ours="can't be shown in shape",
-        source="scaled_dot_product_attention",
+        source=r"scaled_dot_product_attention|(Batch|Instance|Group)Norm|(batch|instance|group)_norm",
     ),
     # Other values: infinities, nan and zeros.
     Meant(
@@ -291,7 +291,7 @@ MEANT = (
         "hardsigmoid Hardsigmoid hardswish Hardswish",
         wrong=close,
     ),
-    Meant("the mean of an infinity is infinite", "value", "std_mean var_mean", wrong=nan_there, source="inf|nan|1e|/"),
+    Meant("the mean of an infinity is infinite", "value", "std_mean var_mean", wrong=nan_there, ours="inf"),
     Meant(
         "log 0 times 0 is 0",
         "value first-value second-value",

@@ -193,8 +193,11 @@ def differentiate(
 EPS = {"float16": 1e-3, "float32": 1.2e-7, "float64": 2.3e-16, "complex64": 1.2e-7, "complex128": 2.3e-16}
 
 
-def wobble(seed: int, exact: frozenset[str]) -> Change:
-    """Moves what was computed by about one unit in the last place, except by steps that do not round."""
+def wobble(seed: int, exact: frozenset[str], zeros: bool = False) -> Change:
+    """Moves what was computed by about one unit in the last place, except by steps that do not round.
+
+    With `zeros` also by one beside 1, which is what is left where numbers near 1 cancel.
+    """
     rng = random.Random(seed)
 
     def change(step: Step, result: Any) -> None:
@@ -211,6 +214,8 @@ def wobble(seed: int, exact: frozenset[str]) -> Change:
             if isinstance(result, td.Tensor):
                 data = result.data.numpy()
                 np.multiply(data, factors, out=data, casting="unsafe")
+                if zeros:
+                    np.add(data, factors - 1, out=data, casting="unsafe")
             else:
                 data = result.data
                 data.copy_((data if data.is_complex() else data.double()) * torch.from_numpy(factors))
