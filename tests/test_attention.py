@@ -25,7 +25,9 @@ def test_refusals_of_the_function():
         attention(x, x, x, td.ones(3, 3).long())
     with pytest.raises(ValueError, match="enable_gqa=True"):
         attention(td.ones(2, 4, 3, 4), td.ones(2, 2, 3, 4), td.ones(2, 2, 3, 4))
-    with pytest.raises(ValueError, match=r"number of key heads .* must divide"):
+    with pytest.raises(
+        ValueError, match=r"got shapes \(2, 3, 3, 4\) and \(2, 4, 3, 4\), expected a number of key heads"
+    ):
         attention(td.ones(2, 4, 3, 4), td.ones(2, 3, 3, 4), td.ones(2, 3, 3, 4), enable_gqa=True)
 
 
@@ -38,7 +40,7 @@ def test_refusals_of_the_layer():
         nn.MultiheadAttention(8, 2, dropout=2.0)
     layer = nn.MultiheadAttention(8, 2, batch_first=True)
     x = td.ones(3, 5, 8)
-    with pytest.raises(ValueError, match="has to be given too"):
+    with pytest.raises(ValueError, match="got is_causal=True without attn_mask, expected the causal mask too"):
         layer(x, x, x, is_causal=True)
     with pytest.raises(ValueError, match=r"attn_mask of shape \(5, 5\) or \(6, 5, 5\), got \(5, 4\)"):
         layer(x, x, x, attn_mask=td.ones(5, 4))
@@ -54,7 +56,7 @@ def test_refusals_of_the_layer():
         layer(x, x, td.ones(3, 4, 8))
     with pytest.raises(ValueError, match="the same batch size in dimension 0"):
         layer(td.ones(2, 5, 8), x, x)
-    with pytest.raises(ValueError, match="activation is 'tanh', expected 'relu', 'gelu' or a function"):
+    with pytest.raises(ValueError, match="got activation='tanh', expected 'relu', 'gelu' or a function"):
         nn.TransformerEncoderLayer(8, 2, activation="tanh")
     with pytest.raises(ValueError, match="num_layers"):
         nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 8), -1)

@@ -126,7 +126,9 @@ def test_grad_of_unused_inputs():
     assert autograd.grad(x.sum(), [x, y], allow_unused=True)[1] is None
     zeros = autograd.grad(x.sum(), [x, y], materialize_grads=True)[1]
     assert zeros.tolist() == [0, 0]
-    with pytest.raises(ValueError, match="materialize_grads=True needs allow_unused=True"):
+    with pytest.raises(
+        ValueError, match="got materialize_grads=True with allow_unused=False, expected allow_unused=True"
+    ):
         autograd.grad(x.sum(), y, allow_unused=False, materialize_grads=True)
 
 
@@ -231,7 +233,7 @@ def test_a_complex_scalar_starts_no_gradient_by_itself():
 
 
 def test_empty_inputs_are_refused():
-    with pytest.raises(RuntimeError, match="grad: inputs is empty"):
+    with pytest.raises(RuntimeError, match="got no inputs, expected at least one tensor"):
         autograd.grad(leaf(1).sum(), [])
 
 
@@ -293,7 +295,9 @@ def test_data_is_the_same_memory_whatever_the_layout(dtype):
 
 def test_data_of_a_tensor_that_requires_a_gradient_stays_differentiable():
     x = leaf(1, 2)
-    with pytest.raises(RuntimeError, match=r"got dtype int64; call requires_grad_\(False\) first"):
+    with pytest.raises(
+        RuntimeError, match="got dtype int64, expected a floating or complex one, as the tensor requires a"
+    ):
         x.data = td.tensor([1, 2])
     assert x.tolist() == [1, 2] and x.dtype == td.float32
     x.requires_grad_(False).data = td.tensor([3, 4])
@@ -304,7 +308,9 @@ def test_arrays_of_tensors_that_require_a_gradient_are_given_under_no_grad():
     x = leaf(1, 2)
     with td.no_grad():
         assert x.numpy() is x._data and np.asarray(x).tolist() == [1, 2] and (x * 2).numpy().tolist() == [2, 4]
-    with pytest.raises(RuntimeError, match="numpy: this tensor requires a gradient"):
+    with pytest.raises(
+        RuntimeError, match="got a tensor that requires a gradient, expected one that does not, as an array"
+    ):
         x.numpy()
 
 

@@ -127,12 +127,12 @@ def test_bars_may_come_and_go(tmp_path):
 def test_another_training_is_refused(tmp_path):
     path = tmp_path / "run.npz"
     train([Checkpoint(path)])
-    with pytest.raises(ValueError, match=r"callbacks \['Checkpoint'\], and this one has \['EarlyStopping', "):
+    with pytest.raises(ValueError, match=r"got the state of a training with the callbacks \['Checkpoint'\], expected"):
         train([EarlyStopping("train_loss"), Checkpoint(path, resume=True)])
-    with pytest.raises(ValueError, match=r"measures \['train_loss'\], and .* \['train_loss', 'dev_loss'\]"):
+    with pytest.raises(ValueError, match=r"measures \['train_loss'\], expected \['train_loss', 'dev_loss'\]"):
         train([Checkpoint(path, resume=True)], dev=DATA)
     td.save(nn.Linear(2, 1).state_dict(), path)
-    with pytest.raises(ValueError, match="no checkpoint of a training; to load weights, use") as caught:
+    with pytest.raises(ValueError, match="got another file, expected a checkpoint of a training") as caught:
         train([Checkpoint(path, resume=True)])
     assert caught.value.__notes__ == ["raised by the callback Checkpoint in on_fit_start"]
 
@@ -152,42 +152,58 @@ def change(state, where, value):
 
 NAN = float("nan")
 BAD_STATES = {
-    "epochs NaN": (["epochs"], NAN, "epochs is nan, expected 1 or more"),
-    "epochs below 0": (["epochs"], -5, "epochs is -5, expected 1 or more"),
-    "epochs a fraction": (["epochs"], 1.5, "epochs is 1.5"),
-    "steps": (["steps"], -1, "steps is -1, expected 0 or more"),
+    "epochs NaN": (["epochs"], NAN, "got epochs=nan, expected 1 or more"),
+    "epochs below 0": (["epochs"], -5, "got epochs=-5, expected 1 or more"),
+    "epochs a fraction": (["epochs"], 1.5, r"got epochs=1\.5, expected 1 or more"),
+    "steps": (["steps"], -1, "got steps=-1, expected 0 or more"),
     "history too short": (
         ["history", "train_loss"],
         [1.0],
-        "the history of train_loss is .*expected a number for each",
+        r"got the history \[1\.0\] of train_loss, expected a number for each of 3 epochs",
     ),
-    "history of texts": (["history", "train_loss"], ["a"] * 3, "the history of train_loss is"),
-    "random": (["random"], [], "random is .*, expected a dict"),
-    "callbacks": (["callbacks"], [1, 2, 3], "callbacks are .*, expected pairs"),
+    "history of texts": (
+        ["history", "train_loss"],
+        ["a"] * 3,
+        r"got the history \['a', 'a', 'a'\] of train_loss, expected a number for each of 3",
+    ),
+    "random": (["random"], [], r"got random=\[\], expected a dict"),
+    "callbacks": (["callbacks"], [1, 2, 3], r"got callbacks=\[1, 2, 3\], expected pairs"),
     "a weight's shape": (["model", "weight"], td.zeros(1, 3), r"shape: weight has \(1, 3\) in the state"),
     "a weight's kind": (["model", "weight"], td.zeros(1, 2, dtype=td.complex64), "dtype: weight has complex64"),
     "a weight less": (["model"], {"bias": td.zeros(1)}, "missing .*: weight"),
-    "step NaN": (["optimizer", "state", 0, "step"], td.tensor(NAN), "'step' of parameter 0 is nan, expected a whole"),
+    "step NaN": (["optimizer", "state", 0, "step"], td.tensor(NAN), "got nan, expected a whole number from 0 on"),
     "step below 0": (["optimizer", "state", 0, "step"], td.tensor(-1.0), "expected a whole number from 0 on"),
     "squares": (
         ["optimizer", "state", 1, "exp_avg_sq"],
         td.tensor([-1.0]),
-        "'exp_avg_sq' of parameter 1 has values below",
+        "got values below 0, expected a mean or sum of squares: 0 or more",
     ),
-    "complex mean": (["optimizer", "state", 1, "exp_avg"], td.tensor([1j]), "'exp_avg' of parameter 1 is complex64"),
-    "lr inf": (["optimizer", "param_groups", 0, "lr"], float("inf"), "Adam: lr is inf, expected finite numbers"),
-    "lr NaN": (["optimizer", "param_groups", 0, "lr"], NAN, "Adam: lr is nan, expected finite numbers"),
-    "betas": (["optimizer", "param_groups", 0, "betas"], (0.9, NAN), r"Adam: betas is \(0.9, nan\)"),
-    "no groups": (["optimizer", "param_groups"], 3, "param_groups is 3, expected a list of dicts"),
-    "state a list": (["optimizer", "state"], [], "state is \\[\\], expected a dict of dicts"),
-    "gamma NaN": (["callbacks", 0, 1, "gamma"], NAN, "StepLR: gamma is nan, expected finite numbers"),
-    "rates NaN": (["callbacks", 0, 1, "base_lrs"], [NAN], r"StepLR: base_lrs is \[nan\]"),
+    "complex mean": (
+        ["optimizer", "state", 1, "exp_avg"],
+        td.tensor([1j]),
+        "got complex64, expected real numbers, as the parameter is float32",
+    ),
+    "lr inf": (["optimizer", "param_groups", 0, "lr"], float("inf"), "got lr=inf, expected finite numbers"),
+    "lr NaN": (["optimizer", "param_groups", 0, "lr"], NAN, "got lr=nan, expected finite numbers"),
+    "betas": (
+        ["optimizer", "param_groups", 0, "betas"],
+        (0.9, NAN),
+        r"got betas=\(0\.9, nan\), expected finite numbers",
+    ),
+    "no groups": (["optimizer", "param_groups"], 3, "got param_groups=3, expected a list of dicts with 'params'"),
+    "state a list": (["optimizer", "state"], [], r"got state=\[\], expected a dict of dicts"),
+    "gamma NaN": (["callbacks", 0, 1, "gamma"], NAN, "got gamma=nan, expected finite numbers"),
+    "rates NaN": (["callbacks", 0, 1, "base_lrs"], [NAN], r"got base_lrs=\[nan\], expected finite numbers"),
     "too many rates": (["callbacks", 0, 1, "base_lrs"], [0.1, 0.1], "expected a number for each of 1 groups"),
-    "last_epoch": (["callbacks", 0, 1, "last_epoch"], -5, "last_epoch is -5, expected a whole number from -1 on"),
-    "last_epoch NaN": (["callbacks", 0, 1, "last_epoch"], NAN, "StepLR: last_epoch is nan"),
-    "best": (["callbacks", 1, 1, "best"], NAN, "EarlyStopping.load_state_dict: best is nan, expected a number"),
-    "waited": (["callbacks", 1, 1, "waited"], -1, "waited is -1, expected a number of epochs"),
-    "best weights": (["callbacks", 1, 1, "weights"], {"a": td.ones(2)}, "weights is .*expected the model's names"),
+    "last_epoch": (["callbacks", 0, 1, "last_epoch"], -5, "got last_epoch=-5, expected a whole number from -1 on"),
+    "last_epoch NaN": (["callbacks", 0, 1, "last_epoch"], NAN, "got last_epoch=nan, expected finite numbers"),
+    "best": (["callbacks", 1, 1, "best"], NAN, "got best=nan, expected a number"),
+    "waited": (["callbacks", 1, 1, "waited"], -1, "got waited=-1, expected a number of epochs"),
+    "best weights": (
+        ["callbacks", 1, 1, "weights"],
+        {"a": td.ones(2)},
+        r"got weights=\{'a': tensor\(\[1\., 1\.\]\)\}, expected the model's names and shapes",
+    ),
     "one's own callback": (["callbacks", 2, 1], {"half": 1}, "no other"),
     "the checkpoint's best": (["callbacks", 3, 1, "best"], "a", "Checkpoint.load_state_dict: best is 'a'"),
     "a generator": (["random", "td.random"], {"bit_generator": "MT19937"}, ""),
@@ -265,7 +281,7 @@ def test_options_that_are_no_finite_numbers(value):
     schedules = td.optim.lr_scheduler
     weights = [td.zeros(2, requires_grad=True)]
     for make in (td.optim.SGD, td.optim.Adam, td.optim.RMSprop, td.optim.Adagrad, td.optim.Adadelta):
-        with pytest.raises(ValueError, match=f"{make.__name__}: lr is {value}, expected finite numbers"):
+        with pytest.raises(ValueError, match=f"{make.__name__}: got lr={value}, expected finite numbers"):
             make(weights, lr=value)
     optimizer = td.optim.SGD(weights, lr=0.1)
     for make in (
@@ -281,7 +297,7 @@ def test_options_that_are_no_finite_numbers(value):
         assert optimizer.param_groups[0]["lr"] == 0.1
     later = schedules.LambdaLR(optimizer, lambda epoch: 1.0 if epoch < 1 else value)
     optimizer.step()
-    with pytest.raises(ValueError, match="LambdaLR: the learning rates of epoch 1 are"):
+    with pytest.raises(ValueError, match=r"got the learning rates .* for epoch 1, expected finite numbers"):
         later.step()
     assert optimizer.param_groups[0]["lr"] == 0.1
 
@@ -294,14 +310,14 @@ def test_a_chain_of_schedules_takes_all_its_states_or_none():
     state = copy.deepcopy(before)
     state["_schedulers"][0]["last_epoch"] = 3
     state["_schedulers"][1]["gamma"] = NAN
-    with pytest.raises(ValueError, match="ExponentialLR: gamma is nan"):
+    with pytest.raises(ValueError, match="got gamma=nan, expected finite numbers"):
         chain.load_state_dict(state)
     assert chain.state_dict() == before
 
 
 def test_path_and_best_are_two_files(tmp_path):
     (tmp_path / "link.npz").symlink_to("run.npz")
-    with pytest.raises(ValueError, match=r"path and best are one file, .*run\.npz; expected two"):
+    with pytest.raises(ValueError, match=r"got one file for path and best, .*run\.npz, expected two"):
         train([Checkpoint(tmp_path / "run.npz", best=tmp_path / "link.npz")])
 
 
@@ -344,7 +360,7 @@ def test_options_out_of_range(make, said):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"there is no folder .*missing; make it first"):
+    with pytest.raises(FileNotFoundError, match=r"got the folder .*missing, expected one that is there; make it first"):
         train([Checkpoint(tmp_path / "missing" / "run.npz")])
 
 

@@ -25,9 +25,9 @@ def test_a_sequential_is_repeated_and_joined():
     pair *= 2
     assert [type(each).__name__ for each in pair] == ["Linear", "ReLU", "Tanh"] * 2
     for wrong in (lambda: pair * 0, lambda: pair * -1, lambda: pair + nn.ModuleList([nn.ReLU()])):
-        with pytest.raises(ValueError, match="a Sequential is"):
+        with pytest.raises(ValueError, match="^Sequential [*+]"):
             wrong()
-    with pytest.raises(TypeError, match="multiplied by an integer, got float"):
+    with pytest.raises(TypeError, match="got a float, expected an integer"):
         pair * 1.5
 
 
@@ -51,9 +51,9 @@ def test_a_parameter_dict_is_a_dict():
     assert list(params.fromkeys(["x", "y"], 3).items()) == [("x", 3), ("y", 3)]
     params.clear()
     assert len(params) == 0 and params.state_dict() == {} and not hasattr(params, "a")
-    with pytest.raises(KeyError, match="has an attribute 'forward' already"):
+    with pytest.raises(KeyError, match="got key 'forward', which is an attribute already, expected another"):
         params["forward"] = td.ones(1)
-    with pytest.raises(KeyError, match="no parameter 'a'"):
+    with pytest.raises(KeyError, match="got key 'a', expected one of \\[\\]\""):
         del params["a"]
 
 
@@ -66,7 +66,7 @@ def test_values_that_are_no_tensors_are_kept_outside_of_the_state():
     assert params["w"] == 5 and list(params.state_dict()) == [] and next(iter(values)) == 6
     values[0] = td.ones(2)
     assert type(values[0]) is nn.Parameter and len(values[:2]) == 2
-    with pytest.raises(IndexError, match="index 3 is out of range"):
+    with pytest.raises(IndexError, match="got index 3, expected -3 to 2"):
         values[3]
 
 
@@ -155,7 +155,7 @@ def test_tensors_among_numbers():
             t = td.tensor(values)
         assert t.shape == (2,) and not t.requires_grad and t.dtype == td.float32
     with pytest.raises(
-        ValueError, match=r"holds a tensor of shape \(2,\), expected tensors of one element: .*td\.stack"
+        ValueError, match=r"got a tensor of shape \(2,\) in a sequence of numbers, expected tensors of one"
     ):
         td.tensor([td.ones(2), td.ones(2)])
     assert td.stack([loss, loss * 2]).requires_grad

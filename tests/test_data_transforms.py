@@ -156,7 +156,7 @@ class TestCrop:
             T.RandomCrop(**options)
 
     def test_a_window_that_is_too_large(self):
-        with pytest.raises(ValueError, match=r"a window of \(9, 9\) is too large for images of \(8, 8\) with padding"):
+        with pytest.raises(ValueError, match=r"got size \(9, 9\) for images of \(8, 8\) with padding, expected at"):
             T.RandomCrop(9, padding=1)(np.zeros((1, 1, 6, 6)))
 
 
@@ -375,5 +375,5 @@ class TestMixUp:
 
 
 def test_a_transform_without_apply():
-    with pytest.raises(NotImplementedError, match="has no apply"):
+    with pytest.raises(NotImplementedError, match="got a Transform without apply, expected one"):
         T.Transform()(batch())

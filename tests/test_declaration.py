@@ -32,9 +32,9 @@ def test_rules_are_read_when_they_are_declared():
 
     with pytest.raises(TypeError, match=r"reads \['y'\], expected names among"):
         probe.vjp(x=lambda g, y: g)
-    with pytest.raises(TypeError, match="a rule for 'scale', but the tensors are"):
+    with pytest.raises(TypeError, match=r"got a rule for 'scale', expected one of the tensors \('x',\)"):
         probe.vjp(scale=lambda g: g)
-    with pytest.raises(TypeError, match="first parameter is g"):
+    with pytest.raises(TypeError, match=r"got a rule with the parameters \('x',\), expected g, the output's"):
         probe.vjp(x=lambda x: x)
 
 
@@ -43,7 +43,7 @@ def test_names_that_the_generated_code_uses_itself_are_refused(name):
     scope = {}
     exec(f"def probe(x, {name}=1):\n    return x", scope)
     before = set(td.op.registry)
-    with pytest.raises(TypeError, match=f"op probe: .* use the name {name!r} themselves"):
+    with pytest.raises(TypeError, match=f"op probe: got a parameter {name!r}, expected another name"):
         td.op()(scope["probe"])
     assert set(td.op.registry) == before
 
@@ -54,7 +54,7 @@ def test_a_rule_that_returns_the_wrong_shape_is_named():
         return x * 2
 
     probe.vjp(x=lambda g: g[:1])
-    with pytest.raises(RuntimeError, match=r"rule of Probe for 'x' returned shape \(1,\), expected .*\(2,\)"):
+    with pytest.raises(RuntimeError, match=r"got a gradient of shape \(1,\) from the rule of Probe for 'x',"):
         probe(leaf(1, 2)).sum().backward()
 
 
@@ -63,7 +63,7 @@ def test_an_op_without_a_rule_says_so():
     def probe(x):
         return x * 2
 
-    with pytest.raises(NotImplementedError, match=r"no gradient rule for 'x'.*probe\.vjp\(x=\.\.\.\)"):
+    with pytest.raises(NotImplementedError, match="got 'x' that requires a gradient, expected a gradient rule for"):
         probe(leaf(1))
     assert probe(td.ones(1)).tolist() == [2]
 
@@ -234,7 +234,7 @@ def test_another_function_of_the_same_name_and_module_is_refused(put_back):
         return probe
 
     kept = first()
-    with pytest.raises(ValueError, match=r"the name '.*::probe' is taken by .*first.<locals>.probe.*rename the"):
+    with pytest.raises(ValueError, match=r"got the name 'test_declaration::probe', which is taken by the op"):
         second()
     assert td.op.registry[kept.op.key] is kept.op
 

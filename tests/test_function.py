@@ -80,7 +80,9 @@ def test_too_few_gradients_are_explained():
         def backward(ctx, g):
             return g
 
-    with pytest.raises(RuntimeError, match=r"Wrong\.backward returned 1 gradients, expected 2"):
+    with pytest.raises(
+        RuntimeError, match=r"got 1 gradients from it, expected 2: one for each argument of forward, None for"
+    ):
         Wrong.apply(leaf(1), leaf(2)).sum().backward()
 
 
@@ -185,7 +187,9 @@ def test_nones_beyond_the_arguments_are_accepted_and_gradients_are_not():
     x = leaf(1, 1)
     Tripled.apply(x).sum().backward()
     assert x.grad.tolist() == [3, 3]
-    with pytest.raises(RuntimeError, match=r"Surplus\.backward returned 2 gradients, expected 1"):
+    with pytest.raises(
+        RuntimeError, match=r"got 2 gradients from it, expected 1: one for each argument of forward, None for"
+    ):
         Surplus.apply(x).sum().backward()
 
 
@@ -266,7 +270,9 @@ def test_a_function_may_work_in_place():
     (first,) = autograd.grad((y * 1).sum(), x, create_graph=True)
     assert first.item() == pytest.approx(2 * np.exp(2))
     assert autograd.grad(first.sum(), x)[0].item() == pytest.approx(4 * np.exp(2))
-    with pytest.raises(RuntimeError, match=r"Mul needs a value .* changed in place"):
+    with pytest.raises(
+        RuntimeError, match=r"got a value of shape \(1,\) that was changed in place afterwards, by Exp_ at"
+    ):
         before.backward()
 
 
@@ -276,9 +282,11 @@ def test_in_place_functions_refuse_leaves_and_lost_outputs():
         def forward(ctx, x):
             return Exp_.forward(ctx, x) * 1
 
-    with pytest.raises(RuntimeError, match=r"Exp_: a leaf tensor that requires a gradient"):
+    with pytest.raises(
+        RuntimeError, match=r"got a leaf tensor that requires a gradient, expected another, as operations are"
+    ):
         Exp_.apply(leaf(1))
-    with pytest.raises(RuntimeError, match=r"1 tensors were given to mark_dirty, but 0 of them are among the outputs"):
+    with pytest.raises(RuntimeError, match=r"got 1 tensors in mark_dirty, 0 of them among the outputs, expected all"):
         Lost.apply(leaf(1) * 2)
     plain = td.zeros(1)
     assert Exp_.apply(plain) is plain and plain.item() == 1 and not plain.requires_grad
@@ -301,7 +309,7 @@ def test_once_differentiable_refuses_a_second_derivative():
     assert autograd.grad(Square.apply(x), x)[0].tolist() == [6]
     (g,) = autograd.grad(Square.apply(x) * x, x, create_graph=True)
     assert g.tolist() == [27]
-    with pytest.raises(RuntimeError, match=r"second time through a Function .* @once_differentiable"):
+    with pytest.raises(RuntimeError, match=r"got a second derivative through a Function whose backward is marked with"):
         g.backward()
 
 
@@ -312,5 +320,5 @@ def test_only_tensors_are_saved():
             ctx.save_for_backward(x, 5)
             return x * 1
 
-    with pytest.raises(TypeError, match=r"save_for_backward: argument 1 is a int, expected a tensor or None"):
+    with pytest.raises(TypeError, match="got a int for argument 1, expected a tensor or None"):
         Wrong.apply(leaf(1))

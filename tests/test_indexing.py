@@ -292,7 +292,7 @@ def test_a_failed_assignment_changes_nothing():
             target[0] = "one"
         assert target.tolist() == td.zeros(2, 3).tolist()
     assert scaled.grad_fn is edge
-    with pytest.raises(RuntimeError, match=r"x\[index\] = value: a leaf tensor that requires a gradient"):
+    with pytest.raises(RuntimeError, match=r"got a leaf tensor that requires a gradient, expected another, as"):
         leaf[0] = 1.0
     assert leaf.tolist() == td.zeros(2, 3).tolist()
     with td.no_grad():

@@ -25,7 +25,9 @@ def test_a_saved_value_changed_in_place_is_an_error_that_names_the_line():
     y = x * 2
     z = y * y
     y.add_(1)
-    with pytest.raises(RuntimeError, match=r"gradient of Mul needs a value.*by add_ at .*test_inplace\.py:\d+.*clone"):
+    with pytest.raises(
+        RuntimeError, match=r"got a value of shape \(2,\) that was changed in place afterwards, by add_ at"
+    ):
         z.sum().backward()
 
 
@@ -95,9 +97,11 @@ def test_a_change_whose_own_rule_reads_the_old_values(change):
 
 def test_in_place_results_must_fit():
     x = td.ones(2)
-    with pytest.raises(RuntimeError, match=r"shape \(3, 2\), which does not fit in place into shape \(2,\)"):
+    with pytest.raises(
+        RuntimeError, match=r"got a result of shape \(3, 2\), expected the tensor's shape \(2,\), into which it"
+    ):
         x.add_(td.ones(3, 2))
-    with pytest.raises(RuntimeError, match="float32 can't be stored in place in dtype int64"):
+    with pytest.raises(RuntimeError, match="got a result of dtype float32, expected one that can be stored in place"):
         td.tensor([1, 2]).add_(0.5)
     assert x.tolist() == [1, 1]
 

@@ -211,7 +211,7 @@ def test_composed_losses_refuse():
         F.triplet_margin_loss(td.ones(1, 2), td.ones(1, 2), td.ones(1, 2), margin=0.0)
     with pytest.raises(ValueError, match="among 'none', 'mean' and 'sum'"):
         F.soft_margin_loss(td.ones(2), td.ones(2), reduction="average")
-    with pytest.raises(TypeError, match="say along which dimension"):
+    with pytest.raises(TypeError, match="got no dim, expected the dimension along which to go"):
         F.softmax(td.ones(2))
 
 

@@ -31,7 +31,7 @@ def test_extra_state_is_saved_and_loaded():
     assert list(state)[:3] == ["0._extra_state", "0.layer.weight", "0.layer.bias"]
     assert other.load_state_dict(state) == ([], []) and (other[0].count, other[1].count) == (7, 8)
     del state["0._extra_state"]
-    with pytest.raises(RuntimeError, match=r"does not fit Sequential:\n  missing .*0\._extra_state"):
+    with pytest.raises(RuntimeError, match=r"does not fit Sequential: got one that differs, missing .*0\._extra_state"):
         other.load_state_dict(state)
     assert other.load_state_dict(state, strict=False).missing_keys == ["0._extra_state"]
     plain = nn.Sequential(nn.Linear(1, 1)).load_state_dict({"0._extra_state": 1}, strict=False)
@@ -77,7 +77,7 @@ def test_an_overridden_loading_may_say_what_is_wrong():
         def _load_from_state_dict(self, *args):
             args[-1].append("not today")
 
-    with pytest.raises(RuntimeError, match=r"does not fit Picky:\n  not today"):
+    with pytest.raises(RuntimeError, match=r"does not fit Picky: got one that differs, not today"):
         Picky(1, 1).load_state_dict({})
 
 
@@ -161,7 +161,7 @@ def test_one_name_is_of_one_kind(first, second):
     if first == second:
         KINDS[second](net)
     else:
-        with pytest.raises(KeyError, match="has an attribute 'a' already"):
+        with pytest.raises(KeyError, match="got the name 'a', which is an attribute already, expected another"):
             KINDS[second](net)
     assert [len(each) for each in (net._parameters, net._buffers, net._modules)].count(1) == 1
 
@@ -240,7 +240,9 @@ def test_recurrent_weights_may_be_computed_too():
 def test_a_recurrent_layer_refuses_another_number_of_directions():
     layer = nn.GRU(2, 3, num_layers=2, bidirectional=True)
     layer.bidirectional = False
-    with pytest.raises(RuntimeError, match="GRU: bidirectional=False does not fit the parameters"):
+    with pytest.raises(
+        RuntimeError, match="got bidirectional=False, expected True, for which the parameters were made"
+    ):
         layer(td.ones(4, 1, 2))
 
 

@@ -128,7 +128,7 @@ def test_strided_and_unusual_parameters():
 
 def test_a_read_only_parameter_is_refused():
     p = td.from_numpy(np.broadcast_to(np.ones(1), (3,))).requires_grad_()
-    with pytest.raises(ValueError, match=r"of shape \(3,\), is a read-only array.*td\.tensor"):
+    with pytest.raises(ValueError, match=r"got a read-only array of shape \(3,\), expected one that can be changed"):
         SGD([p])
     optimizer = SGD(parameters((2,)))
     with pytest.raises(ValueError, match="parameter 0 of group 1"):
@@ -265,7 +265,7 @@ def test_a_gradient_that_no_longer_fits_its_parameter_is_refused():
     optimizer = SGD(params)
     set_gradients(params, 0)
     params[0].data = td.zeros(3, 2, dtype=td.float64)
-    with pytest.raises(RuntimeError, match=r"shape \(3, 2\) has a gradient of shape \(2, 3\)"):
+    with pytest.raises(RuntimeError, match=r"got a gradient of shape \(2, 3\) for a parameter of shape \(3, 2\),"):
         optimizer.step()
 
 
@@ -410,13 +410,13 @@ def test_load_state_dict_refuses_and_changes_nothing():
     bad = [
         ([], r"expected a dict with 'state' and 'param_groups', got list"),
         ({"state": {}}, r"expected a dict with 'state' and 'param_groups', got \['state'\]"),
-        (Adam(parameters((2,))).state_dict(), r"have \[2\] parameters, the state was saved from \[1\]"),
+        (Adam(parameters((2,))).state_dict(), r"got a state saved from parameter groups of \[1\] parameters,"),
         (SGD(parameters((2,), (3,))).state_dict(), r"lacks the options \['betas', 'eps'\]"),
         ({**good, "state": {5: {}}}, r"a state for parameter 5, expected \[0, 1\]"),
-        ({**good, "state": {0: {"sum": td.zeros(2)}}}, r"parameter 0 has a state 'sum', expected only"),
+        ({**good, "state": {0: {"sum": td.zeros(2)}}}, r"got a state 'sum' of parameter 0, expected only \('step',"),
         (
             {**good, "state": {0: {"exp_avg": td.zeros(3)}}},
-            r"'exp_avg' of parameter 0 has shape \(3,\), expected \(2,\)",
+            r"'exp_avg' of parameter 0 of shape \(3,\), expected \(2,\)",
         ),
         ({**good, "param_groups": [{**good["param_groups"][0], "lr": -1}]}, r"invalid lr: got -1"),
     ]
@@ -450,7 +450,7 @@ def test_named_parameters():
     optimizer = SGD(td.nn.Linear(2, 3).named_parameters(), lr=0.1)
     assert optimizer.param_groups[0]["param_names"] == ["weight", "bias"]
     assert optimizer.state_dict()["param_groups"][0]["param_names"] == ["weight", "bias"]
-    with pytest.raises(ValueError, match="either all parameter groups have names, or none"):
+    with pytest.raises(ValueError, match="got a parameter group with names beside one without, expected names in"):
         optimizer.add_param_group({"params": parameters((2,))})
 
 
@@ -509,19 +509,19 @@ def test_switches_between_ways_to_one_step_change_nothing(kind):
 
 def test_refusals():
     (p,) = parameters((2,))
-    with pytest.raises(TypeError, match=r"params is one tensor of shape \(2,\).*pass \[tensor\]"):
+    with pytest.raises(TypeError, match=r"got one tensor of shape \(2,\) for params, expected an iterable of tensors"):
         SGD(p)
     with pytest.raises(ValueError, match=r"got an empty parameter list, expected .*model\.parameters\(\)"):
         SGD([])
-    with pytest.raises(TypeError, match="parameter 0 of group 0 is a ndarray, expected a tensor"):
+    with pytest.raises(TypeError, match=r"got float64\[2\], expected a tensor"):
         SGD([np.ones(2)])
     with pytest.raises(ValueError, match=r"was computed by <Mul>, expected a leaf"):
         SGD([p * 2])
-    with pytest.raises(ValueError, match=r"parameter 1 of group 0, of shape \(2,\), appears twice"):
+    with pytest.raises(ValueError, match=r"parameter 1 of group 0: got a tensor of shape \(2,\) that appears twice"):
         SGD([p, p])
-    with pytest.raises(ValueError, match=r"parameter 0 of group 1, of shape \(2,\), appears twice"):
+    with pytest.raises(ValueError, match=r"parameter 0 of group 1: got a tensor of shape \(2,\) that appears twice"):
         SGD([{"params": [p]}, {"params": [p]}])
-    with pytest.raises(TypeError, match="need an order that is the same in every run"):
+    with pytest.raises(TypeError, match="got a set of parameters, expected an order that is the same in every run"):
         SGD([{"params": {p}}])
     with pytest.raises(TypeError, match="a dict with the key 'params'"):
         SGD([p]).add_param_group([p])
@@ -532,18 +532,18 @@ def test_refusals():
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        (SGD, {"lr": -1}, "invalid lr: got -1, expected 0 or more"),
-        (SGD, {"momentum": -0.1}, "invalid momentum: got -0.1"),
+        (SGD, {"lr": -1}, "invalid lr: got lr=-1, expected a number of 0 or more"),
+        (SGD, {"momentum": -0.1}, r"got momentum=-0\.1, expected a number of 0 or more"),
         (SGD, {"weight_decay": -0.1}, "invalid weight_decay"),
-        (SGD, {"nesterov": True}, "invalid momentum: got 0, expected more than 0 with nesterov=True"),
+        (SGD, {"nesterov": True}, "invalid momentum: got momentum=0, expected more than 0 with nesterov=True"),
         (SGD, {"nesterov": True, "momentum": 0.9, "dampening": 0.1}, "invalid dampening"),
-        (Adam, {"betas": (1.0, 0.9)}, r"invalid betas: got \(1.0, 0.9\), expected two numbers in \[0, 1\)"),
+        (Adam, {"betas": (1.0, 0.9)}, r"invalid betas: got betas=\(1.0, 0.9\), expected two numbers in \[0, 1\)"),
         (Adam, {"eps": -1}, "invalid eps"),
         (AdamW, {"betas": (0.9, -0.1)}, "invalid betas"),
         (RMSprop, {"alpha": -1}, "invalid alpha"),
         (Adagrad, {"lr_decay": -1}, "invalid lr_decay"),
         (Adagrad, {"initial_accumulator_value": -1}, "invalid initial_accumulator_value"),
-        (Adadelta, {"rho": 1.5}, r"invalid rho: got 1.5, expected a number in \[0, 1\]"),
+        (Adadelta, {"rho": 1.5}, r"invalid rho: got rho=1.5, expected a number in \[0, 1\]"),
     ],
 )
 def test_options_out_of_range(kind, options, message):

@@ -397,7 +397,7 @@ def test_watch_records_each_epoch_of_fit():
 def test_watch_refuses():
     with pytest.raises(TypeError, match=r"Watch: expected an nn.Module, got list"):
         viz.Watch([])
-    with pytest.raises(ValueError, match="Watch: size is 1 or more, got 0"):
+    with pytest.raises(ValueError, match="got size=0, expected 1 or more"):
         viz.Watch(nn.Linear(1, 1), size=0)
 
 

@@ -90,7 +90,7 @@ def test_complex128(tmp_path):
     content = {"a": td.tensor([1 + 2j], dtype=td.complex128)}
     td.save(content, tmp_path / "a.npz")
     assert_same(content, td.load(tmp_path / "a.npz"))
-    with pytest.raises(TypeError, match=r"'a' is complex128, which safetensors can't hold; save it as \.npz"):
+    with pytest.raises(TypeError, match="got 'a' of complex128, expected a dtype that safetensors holds"):
         td.save(content, tmp_path / "a.safetensors")
     assert os.listdir(tmp_path) == ["a.npz"]
 
@@ -162,7 +162,7 @@ def test_damaged_files(path):
     whole = path.read_bytes()
     for content in (b"", whole[:5], whole[: len(whole) // 2], whole[:-3], b"hello" * 50, pickle.dumps({"a": 1})):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"damaged or of another kind: found .*, expected an? .* file; copy"):
+        with pytest.raises(ValueError, match=r"damaged or of another kind: got .*, expected an? .* file; copy"):
             td.load(path)
 
 
@@ -211,22 +211,22 @@ def test_paths_that_are_refused(tmp_path):
         td.save({}, tmp_path / "a.txt")
     with pytest.raises(ValueError, match=r"ends in 'nothing', expected"):
         td.load(str(tmp_path / "a"))
-    with pytest.raises(FileNotFoundError, match="there is no file"):
+    with pytest.raises(FileNotFoundError, match="expected a file: there is none"):
         td.load(tmp_path / "a.npz")
-    with pytest.raises(FileNotFoundError, match=r"there is no folder .*; make it first"):
+    with pytest.raises(FileNotFoundError, match=r"got the folder .*missing, expected one that is there; make it first"):
         td.save({}, tmp_path / "missing" / "a.npz")
 
 
 def test_contents_that_are_refused(path):
     with pytest.raises(TypeError, match=r"save: expected a dict, got Tensor; pass model\.state_dict\(\)"):
         td.save(td.ones(2), path)
-    with pytest.raises(TypeError, match=r"save: 'a\.0' is a function, expected a tensor"):
+    with pytest.raises(TypeError, match=r"got a function for 'a\.0', expected a tensor, array, number, string,"):
         td.save({"a": [assert_same]}, path)
-    with pytest.raises(TypeError, match=r"the key \(1, 2\) in 'a' is no string or integer"):
+    with pytest.raises(TypeError, match=r"got the key \(1, 2\) in 'a', expected a str or an integer"):
         td.save({"a": {(1, 2): 3}}, path)
     with pytest.raises(TypeError) as error:
         td.save({"a": np.array(["text"])}, path)
-    assert error.value.__notes__ == ["while saving 'a'"]
+    assert error.value.__notes__[0] == "while saving 'a'"
     for name in ("__metadata__", "a\0b"):
         with pytest.raises(ValueError, match="can't be the name of a tensor in a file; rename it"):
             td.save({name: td.ones(2)}, path)

@@ -107,14 +107,18 @@ def test_memory_is_shared_or_copied_as_named():
         (lambda: td.multinomial(td.tensor([1.0, -1.0]), 1), ValueError, r"0 or more.*softmax"),
         (lambda: td.multinomial(td.tensor([1.0, np.nan]), 1), ValueError, "finite"),
         (lambda: td.normal(0.0, td.full((1,), -1.0)), ValueError, "std >= 0"),
-        (lambda: td.arange(0, 1, 0), ValueError, "step must not be 0"),
+        (lambda: td.arange(0, 1, 0), ValueError, "got step=0, expected a number other than 0"),
         (lambda: td.linspace(0, 1, -1), ValueError, "steps >= 0"),
         (lambda: td.set_default_dtype(td.int64), TypeError, "expected a floating dtype"),
         (lambda: td.ones(2).item(), RuntimeError, "2 elements, expected exactly one"),
         (lambda: bool(td.ones(2)), RuntimeError, r"ambiguous.*any\(\) or all\(\)"),
         (lambda: len(td.tensor(1)), TypeError, "0-d"),
         (lambda: iter(td.tensor(1)), TypeError, "0-d"),
-        (lambda: [1, 2][td.tensor(1.0)], TypeError, "only integer tensors"),
+        (
+            lambda: [1, 2][td.tensor(1.0)],
+            TypeError,
+            "got a tensor of dtype float32, expected an integer tensor of one element",
+        ),
     ],
 )
 def test_bad_input_is_explained(action, kind, text):
@@ -304,7 +308,7 @@ def test_leaves_are_copied_and_pickled_and_others_say_why_not():
     parameter = pickle.loads(pickle.dumps(td.nn.Parameter(td.ones(1))))
     assert type(parameter) is td.nn.Parameter
     for action in (copy.deepcopy, pickle.dumps):
-        with pytest.raises(RuntimeError, match=r"only leaf tensors.*<Mul>.*detach\(\)"):
+        with pytest.raises(RuntimeError, match=r"got a tensor computed by <Mul>, expected a leaf"):
             action(x * 2)
 
 
@@ -343,7 +347,9 @@ def test_numpy_functions_are_differentiable():
 
 def test_numpy_functions_without_a_rule():
     assert np.median(td.tensor([1.0, 3.0, 2.0])).item() == 2
-    with pytest.raises(TypeError, match=r"np\.nextafter has no gradient rule here.*detach\(\)"):
+    with pytest.raises(
+        TypeError, match=r"got a tensor that requires a gradient, expected one that does not: it has no"
+    ):
         np.nextafter(leaf(1), 2.0)
 
 

@@ -62,7 +62,7 @@ def declare(rule, body=np.exp, **options):
 
 WRONG = {
     "gradient": (lambda g, x: g * np.exp(x) * 1.001, {}, "the gradient differs from central differences"),
-    "shape": (lambda g, out: np.sum(g * out), {}, "returned shape"),
+    "shape": (lambda g, out: np.sum(g * out), {}, "got a gradient of shape"),
     "linear": (lambda g, out: np.abs(g) * out, {}, "differs"),
     "value": (lambda g, out: g * out, {"reference": np.exp2}, "the result differs from the reference"),
     "saved": (lambda g, out, x: g * out, {}, "keep 'x' alive"),
@@ -154,7 +154,7 @@ SUBTLE = {
     "a plain tuple": (
         lambda g: g,
         {"body": lambda x: (x, x)},
-        "op wrong returned a tuple of 2, expected one array; declare several outputs with outputs=tuple",
+        "op wrong: got a tuple of 2, expected one array; declare several outputs with outputs=tuple",
     ),
     "a random rule": (
         lambda g, out: g * out * (1 + 1e-12 * NOISE.random()),
@@ -341,9 +341,11 @@ def test_ops_are_found_by_function_record_and_name():
     check_op(td.mul.op, max_examples=2)
     check_op("mul", max_examples=2)
     check_call("mul", input=np.array([1.0, 2.0]), other=np.array(3.0))
-    with pytest.raises(ValueError, match="no op is named 'mull'"):
+    with pytest.raises(ValueError, match="got 'mull', expected the name of an op"):
         check_op("mull")
-    with pytest.raises(ValueError, match=r"no op is named 'words_for_tests'; did you mean '\w+::words_for_tests'\?"):
+    with pytest.raises(
+        ValueError, match=r"got 'words_for_tests', expected the name of an op; did you mean '\w+::words_for_tests'\?"
+    ):
         check_op("words_for_tests")
     with pytest.raises(TypeError, match=r"expected an op declared with @td\.op"):
         check_op(np.exp)

@@ -301,7 +301,7 @@ def test_one_callback_and_numpy_s_numbers_of_epochs():
     history = fit(model, loss, optimizer, problem(), epochs=np.int64(2), callbacks=named)
     assert len(history["train_loss"]) == 2 and named.calls[-1] == "teardown"
     assert len(fit(model, loss, optimizer, problem(), epochs=1, callbacks=None)["train_loss"]) == 1
-    with pytest.raises(TypeError, match=r"evaluate: metrics is \['accuracy'\], expected a dict of functions by name"):
+    with pytest.raises(TypeError, match=r"got metrics=\['accuracy'\], expected a dict of functions by name, such as"):
         evaluate(model, problem(), loss, ["accuracy"])
 
 
@@ -359,37 +359,37 @@ REFUSED = {
         "smaller than one batch with drop_last=True",
         {"train": td.data.DataLoader(td.data.TensorDataset(td.ones(3, 4)), 8, drop_last=True)},
     ),
-    "iterator": (TypeError, "which can be gone through only once; pass a DataLoader, or list", {"train": iter([])}),
+    "iterator": (TypeError, "got a list_iterator, which can be gone through only once,", {"train": iter([])}),
     "tensor": (TypeError, "expected batches of (input, target), got a Tensor", {"train": td.ones(3, 4)}),
     "no pair": (TypeError, "batch 1 of train: expected a pair (input, target), got a list of 1", {"train": [[1]]}),
-    "epochs": (ValueError, "epochs is 0, expected 1 or more", {"epochs": 0}),
-    "epochs, fraction": (TypeError, "epochs is 1.5, expected an integer", {"epochs": 1.5}),
-    "model": (TypeError, "model is a function, expected an nn.Module", {"model": lambda x: x}),
-    "loss class": (TypeError, "loss is the class MSELoss; make one: MSELoss()", {"loss": nn.MSELoss}),
-    "optimizer": (TypeError, "optimizer is a type, expected one such as", {"optimizer": td.optim.SGD}),
+    "epochs": (ValueError, "got epochs=0, expected 1 or more", {"epochs": 0}),
+    "epochs, fraction": (TypeError, "got epochs=1.5, expected an integer", {"epochs": 1.5}),
+    "model": (TypeError, "got a function for model, expected an nn.Module", {"model": lambda x: x}),
+    "loss class": (TypeError, "got the class MSELoss for loss, expected a function of", {"loss": nn.MSELoss}),
+    "optimizer": (TypeError, "got a type for optimizer, expected one such as", {"optimizer": td.optim.SGD}),
     "another model's": (
         ValueError,
-        "has none of the model's parameters",
+        "got an optimiser with none of the model's parameters, expected one made with",
         {"optimizer": td.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1)},
     ),
-    "metric": (TypeError, "metrics['a'] is 1, expected a function of (output, target)", {"metrics": {"a": 1}}),
+    "metric": (TypeError, "got metrics['a']=1, expected a function of (output, target) under", {"metrics": {"a": 1}}),
     "metric loss": (TypeError, "metrics['loss']", {"metrics": {"loss": accuracy}}),
-    "callback class": (TypeError, "a callback is the class EarlyStopping; make one", {"callbacks": [EarlyStopping]}),
+    "callback class": (TypeError, "got the class EarlyStopping", {"callbacks": [EarlyStopping]}),
     "no reduction": (
         ValueError,
-        "the loss returned shape (16,), expected one number",
+        "got shape (16,) from it, expected one number: the mean over the batch",
         {"loss": nn.CrossEntropyLoss(reduction="none")},
     ),
-    "loss of nothing": (TypeError, "the loss returned a NoneType, expected one number", {"loss": lambda o, t: None}),
+    "loss of nothing": (TypeError, "got a NoneType from it, expected one number", {"loss": lambda o, t: None}),
     "monitor": (
         ValueError,
-        "EarlyStopping: monitor='dev_loss' is not measured",
+        "got monitor='dev_loss', which is not measured, expected one of ['train_loss']",
         {"callbacks": [EarlyStopping("dev_loss")]},
     ),
-    "nothing to watch": (ValueError, "EarlyStopping: there is no dev set to watch", {"callbacks": EarlyStopping()}),
+    "nothing to watch": (ValueError, "got no dev set to watch, expected one in fit", {"callbacks": EarlyStopping()}),
     "metric names": (
         TypeError,
-        "metrics is ['accuracy'], expected a dict of functions",
+        "got metrics=['accuracy'], expected a dict of functions by name, such as",
         {"metrics": ["accuracy"]},
     ),
 }
@@ -403,16 +403,16 @@ def test_refused_before_any_step(kind, said, options):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: EarlyStopping(patience=0), "patience is 0, expected 1 or more"),
-        (lambda: EarlyStopping("dev_accuracy"), "say whether less of it is better"),
+        (lambda: EarlyStopping(patience=0), "got patience=0, expected 1 or more epochs"),
+        (lambda: EarlyStopping("dev_accuracy"), "got monitor='dev_accuracy' without mode, expected mode='min' or"),
         (lambda: EarlyStopping(mode="best"), "mode is 'best', expected 'min' or 'max'"),
-        (lambda: EarlyStopping(min_delta=-1.0), "min_delta is -1.0"),
+        (lambda: EarlyStopping(min_delta=-1.0), "got min_delta=-1.0, expected 0 or more"),
         (lambda: ClipGradients(), "expected one limit above 0, got max_norm=None and max_value=None"),
         (lambda: ClipGradients(1.0, 1.0), "got max_norm=1.0 and max_value=1.0"),
         (lambda: ClipGradients(max_norm=0.0), "one limit above 0"),
         (lambda: Schedule(None), "expected one of td.optim.lr_scheduler, got None"),
-        (lambda: Schedule(td.optim.lr_scheduler.StepLR(parts()[2], 1), every="step"), "every is 'step'"),
-        (lambda: Schedule(td.optim.lr_scheduler.ReduceLROnPlateau(parts()[2]), every="batch"), "use every='epoch'"),
+        (lambda: Schedule(td.optim.lr_scheduler.StepLR(parts()[2], 1), every="step"), "got every='step', expected"),
+        (lambda: Schedule(td.optim.lr_scheduler.ReduceLROnPlateau(parts()[2]), every="batch"), "got every='batch'"),
     ],
 )
 def test_callbacks_out_of_range(make, said):
@@ -423,7 +423,7 @@ def test_callbacks_out_of_range(make, said):
 
 def test_a_schedule_of_another_optimiser():
     schedule = Schedule(td.optim.lr_scheduler.StepLR(parts()[2], 1))
-    refused(ValueError, "made for another optimiser", callbacks=[schedule])
+    refused(ValueError, "got a scheduler of another optimiser, expected one made with the", callbacks=[schedule])
 
 
 def test_a_batch_of_another_shape_names_the_layer():

@@ -393,7 +393,7 @@ def test_system_graphviz_goes_first(drawing: viz.Drawing, monkeypatch: pytest.Mo
 def test_unknown_ending(drawing: viz.Drawing, tmp_path: Path) -> None:
     for name in ("graph.bmp", "graph"):
         with pytest.raises(
-            ValueError, match=r"can't tell the format of 'graph.*expected one of .svg, .png, .pdf, .dot"
+            ValueError, match=r"got 'graph.*', whose ending '.*' tells no format, expected one of \.svg"
         ):
             drawing.save(tmp_path / name)
     assert not list(tmp_path.iterdir())

@@ -51,33 +51,33 @@ RIGHT = {
 
 
 class Hanging(BaseException):
-    """Raised by the alarm."""
+    """Raised by the timer."""
 
 
-def on_alarm(*_):
+def on_time(*_):
     raise Hanging
 
 
 @pytest.fixture(autouse=True)
-def alarm(monkeypatch):
-    """Two seconds for each call; nothing may hang. The generator and the modes are put back."""
-    before = signal.signal(signal.SIGALRM, on_alarm)
+def timer(monkeypatch):
+    """Two seconds of computing for each call; nothing may hang. The generator and the modes are put back."""
+    before = signal.signal(signal.SIGPROF, on_time)
     state = td.get_rng_state()
     yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    signal.signal(signal.SIGPROF, before)
     td.set_rng_state(state)
 
 
 def told(action, *, names, right=None):
     """What is wrong with the way in which a call fails; None if nothing is."""
-    signal.setitimer(signal.ITIMER_REAL, 2)
+    signal.setitimer(signal.ITIMER_PROF, 2)
     try:
         action()
     except Hanging:
         return "it hangs"
     except BaseException as error:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         first = str(error).partition("\n")[0]
         if isinstance(error, INSIDE) and not (right and isinstance(error, right)):
             return f"{type(error).__name__}: {first}"
@@ -90,7 +90,7 @@ def told(action, *, names, right=None):
         if not re.search(r"\b(got|expected|missing|takes|unexpected keyword)\b", first):
             return f"{type(error).__name__} does not say what was got or expected: {first}"
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
     return None
 
 

@@ -552,7 +552,8 @@ def __getattr__(name: str) -> Any:
         import importlib
 
         return importlib.import_module(f"tinygrad_dl.{name}")
-    raise AttributeError(f"module 'tinygrad_dl' has no attribute {name!r}")
+    where = "; tensors live on the CPU: device = 'cpu'" if name in ("cuda", "mps", "xpu", "accelerator") else ""
+    raise AttributeError(f"module 'tinygrad_dl' has no attribute {name!r}{where}")
 
 
 def __dir__() -> list[str]:

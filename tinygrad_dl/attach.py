@@ -64,7 +64,8 @@ def require_free(op: Op, kind: str, taken: Mapping[Any, Any], wanted: Mapping[An
         shown = getattr(place, "__name__", place)
         by = f"the op {holder.key!r} declared at {holder.home}" if hasattr(holder, "home") else "class Tensor itself"
         raise ValueError(
-            f"op {op.key!r}: the {kind} {shown!r} is taken by {by}, expected a {kind} that is free; {REMEDY[kind]}"
+            f"op {op.key!r}: got the {kind} {shown!r}, which is taken by {by}, expected a {kind} that is free; "
+            f"{REMEDY[kind]}"
         )
 
 

@@ -144,7 +144,9 @@ def grad(
     if allow_unused is None:
         allow_unused = materialize_grads
     elif materialize_grads and not allow_unused:
-        raise ValueError("grad: materialize_grads=True needs allow_unused=True, or leave allow_unused out")
+        raise ValueError(
+            "grad: got materialize_grads=True with allow_unused=False, expected allow_unused=True, or none"
+        )
     tensors = _sequence(inputs)
     targets = _targets(tensors, "grad")
     roots, seeds = _starts(_sequence(outputs), grad_outputs, create_graph, "grad")
@@ -154,8 +156,9 @@ def grad(
         if edge not in found:
             if not allow_unused:
                 raise RuntimeError(
-                    f"grad: input {position} of shape {tensor.shape} was not used to compute the outputs; pass "
-                    f"allow_unused=True for None in its place, or materialize_grads=True for zeros"
+                    f"grad: got input {position} of shape {tensor.shape}, which was not used to compute the outputs, "
+                    "expected one that was; pass allow_unused=True for None in its place, or materialize_grads=True "
+                    "for zeros"
                 )
             results.append(zeros_like(tensor, requires_grad=create_graph) if materialize_grads else None)
         else:
@@ -184,7 +187,7 @@ def _sequence(tensors: Any) -> Sequence[Tensor]:
 def _targets(tensors: Sequence[Tensor], what: str) -> list[Edge]:
     edges = []
     if not tensors:
-        raise RuntimeError(f"{what}: inputs is empty, expected at least one tensor")
+        raise RuntimeError(f"{what}: got no inputs, expected at least one tensor")
     for position, tensor in enumerate(tensors):
         if tensor._edge is None:
             raise RuntimeError(

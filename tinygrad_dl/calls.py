@@ -207,8 +207,8 @@ def as_floating(*arrays: Any) -> list[Any]:
 def one_result(out: tuple[Any, ...], op: Op) -> Any:
     """Refuses a tuple from an op that declares one output: as an array it would be all of them stacked."""
     raise TypeError(
-        f"op {op.name} returned a tuple of {len(out)}, expected one array; declare several outputs with "
-        f"outputs=tuple, or outputs=<a namedtuple> to name them, and values for the rules alone with aux={{...}}"
+        f"op {op.name}: got a tuple of {len(out)}, expected one array; declare several outputs with outputs=tuple, or "
+        f"outputs=<a namedtuple> to name them, and values for the rules alone with aux={{...}}"
     )
 
 

@@ -46,10 +46,10 @@ def sizes(size: tuple[Any, ...], what: str) -> tuple[int, ...]:
         found = tuple(operator.index(n) for n in size)
     except TypeError:
         raise TypeError(
-            f"{what}: sizes are integers, got {size!r}; pass them as {what}(2, 3) or {what}((2, 3))"
+            f"{what}: sizes are integers, got {size!r}, expected integers; pass them as {what}(2, 3) or {what}((2, 3))"
         ) from None
     if any(n < 0 for n in found):
-        raise ValueError(f"{what}: sizes can't be negative, got {found}")
+        raise ValueError(f"{what}: sizes can't be negative, got {found}, expected integers of 0 or more")
     return found
 
 
@@ -119,7 +119,8 @@ def from_numpy(array: np.ndarray) -> Tensor:
         raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}; use td.tensor for other data")
     if not array.dtype.isnative:
         raise ValueError(
-            f"from_numpy: {array.dtype} has another byte order than this machine and can't be shared; use td.tensor"
+            f"from_numpy: got an array of {array.dtype}, expected this machine's byte order, as memory is shared; use "
+            "td.tensor"
         )
     return wrap(as_array(array))
 
@@ -291,7 +292,7 @@ def arange(
     if end is None:
         start, end = 0, start
     if step == 0:
-        raise ValueError("arange: step must not be 0")
+        raise ValueError("arange: got step=0, expected a number other than 0")
     whole = all(isinstance(n, int | np.integer) for n in (start, end, step))
     found = (dtypes.int64 if whole else dtypes.get_default_dtype()) if dtype is None else dtypes.as_dtype(dtype)
     return finish(np.arange(start, end, step).astype(counted(found, "arange")), requires_grad, device)

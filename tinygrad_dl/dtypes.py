@@ -102,7 +102,7 @@ def category(dtype: DType) -> int:
     try:
         return {"b": 0, "i": 1, "u": 1, "c": 3}[kind]
     except KeyError:
-        raise TypeError(f"tensors hold bool, integer, float or complex numbers, got dtype {dtype}") from None
+        raise TypeError(f"got dtype {dtype}, expected bool, integer, float or complex numbers") from None
 
 
 def is_floating(dtype: DType) -> bool:
@@ -243,10 +243,7 @@ class device:
         if isinstance(type, device):
             type = type.type
         if type not in ("cpu", "cpu:0"):
-            raise ValueError(
-                f"unknown device: got {type!r}, expected 'cpu': tensors live on the CPU; pass device='cpu' or leave "
-                f"it out"
-            )
+            raise unknown_device(type)
         self.type = "cpu"
 
     def __repr__(self) -> str:
@@ -263,6 +260,13 @@ class device:
 
 
 CPU: Final = device()
+
+
+def unknown_device(wanted: Any) -> ValueError:
+    """The error for any device but the CPU."""
+    return ValueError(
+        f"unknown device: got {wanted!r}, expected 'cpu': tensors live on the CPU; pass device='cpu' or leave it out"
+    )
 
 
 def check_device(wanted: Any) -> None:

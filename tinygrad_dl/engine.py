@@ -205,9 +205,9 @@ def conform(g: Gradient, edge: Edge, node: Node) -> Gradient:
         if not node.plan.broadcasts:
             argument = node.plan.argument(node.edges.index(edge))
             raise RuntimeError(
-                f"the gradient rule of {node.name()} for {argument!r} returned shape "
-                f"{g.shape}, expected the input's shape {edge.shape}; mend the rule, or declare the op "
-                f"with inputs=broadcasting(...) if it broadcasts"
+                f"backward: got a gradient of shape {g.shape} from the rule of {node.name()} for {argument!r}, "
+                f"expected the input's shape {edge.shape}; mend the rule, or declare the op with "
+                "inputs=broadcasting(...) if it broadcasts"
             )
         g = unbroadcast(g, edge.shape)
         if type(g) is not np.ndarray and not hasattr(g, "_edge"):
@@ -398,9 +398,9 @@ class Mutations:
             entry = self.log.get(id(buffer_owner(array)))
             if entry is not None and entry[0] > node.seq:
                 raise RuntimeError(
-                    f"the gradient of {node.name()} needs a value of shape {array.shape} that was changed "
-                    f"in place afterwards, by {entry[1]}; use an operation that makes a new tensor "
-                    f"there, or clone() the value before it is changed"
+                    f"backward: got a value of shape {array.shape} that was changed in place afterwards, by "
+                    f"{entry[1]}, expected it as it was, for the gradient of {node.name()}; use an operation that "
+                    "makes a new tensor there, or clone() the value before it is changed"
                 )
 
 
@@ -426,8 +426,8 @@ class Stale:
 
     def run(self, g: Gradient, saved: Any) -> Sequence[Gradient]:
         raise RuntimeError(
-            f"backward reached a view whose base was changed in place after the view was taken, by "
-            f"{self.what}; take the view again after the change"
+            f"backward: got a view whose base was changed in place afterwards, by {self.what}, expected it unchanged; "
+            "take the view again after the change"
         )
 
     def taped(self, node: Node) -> Any:

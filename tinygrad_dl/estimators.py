@@ -105,8 +105,8 @@ class Weighted:
         losses = self.loss(output, values)
         if losses.ndim == 0 or len(losses) != len(weights):
             raise ValueError(
-                f"with sample_weight or class_weight a loss must give a value for each sample: got shape "
-                f"{tuple(losses.shape)} for {len(weights)} samples; take a loss of td.nn, or one without a mean"
+                f"got a loss of shape {tuple(losses.shape)} with sample_weight or class_weight, expected a value for "
+                f"each of {len(weights)} samples; take a loss of td.nn, or one without a mean"
             )
         each = losses.reshape(len(weights), -1).mean(1)
         found: Tensor = (each * weights).sum() / weights.sum()
@@ -177,31 +177,31 @@ class _Estimator(BaseEstimator):
         for name in ("batch_size", "epochs", "patience"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(f"{type(self).__name__}: {name} is {value!r}, expected an integer of 1 or more")
+                raise ValueError(f"{type(self).__name__}: got {name}={value!r}, expected an integer of 1 or more")
         for size in self._sizes():
             if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
                 raise ValueError(
-                    f"{type(self).__name__}: hidden_layer_sizes is {self.hidden_layer_sizes!r}, expected the width of "
-                    f"each hidden layer: an integer of 1 or more, or several, such as (100, 50)"
+                    f"{type(self).__name__}: got hidden_layer_sizes={self.hidden_layer_sizes!r}, expected the width of "
+                    "each hidden layer: an integer of 1 or more, or several, such as (100, 50)"
                 )
         if self.module is not None and not callable(self.module):
             raise TypeError(
-                f"{type(self).__name__}: module is {self.module!r:.60}, expected an nn.Module, or a function of "
-                f"(number of features, number of outputs) that makes one"
+                f"{type(self).__name__}: got module={self.module!r:.60}, expected an nn.Module, or a function of "
+                "(number of features, number of outputs) that makes one"
             )
         if self.lr_schedule is not None and not callable(self.lr_schedule):
             raise TypeError(
-                f"{type(self).__name__}: lr_schedule is {self.lr_schedule!r:.60}, expected a function of the "
-                f"optimiser, such as lambda optimizer: td.optim.lr_scheduler.StepLR(optimizer, 10)"
+                f"{type(self).__name__}: got lr_schedule={self.lr_schedule!r:.60}, expected a function of the "
+                "optimiser, such as lambda optimizer: td.optim.lr_scheduler.StepLR(optimizer, 10)"
             )
         if self.activation not in ACTIVATIONS:
             raise ValueError(
-                f"{type(self).__name__}: activation is {self.activation!r}, expected one of {sorted(ACTIVATIONS)}"
+                f"{type(self).__name__}: got activation={self.activation!r}, expected one of {sorted(ACTIVATIONS)}"
             )
         if isinstance(self.optimizer, str) and self.optimizer.lower() not in OPTIMIZERS:
             raise ValueError(
-                f"{type(self).__name__}: optimizer is {self.optimizer!r}, expected one of {sorted(OPTIMIZERS)}, or "
-                f"a function of (parameters, lr=..., weight_decay=...)"
+                f"{type(self).__name__}: got optimizer={self.optimizer!r}, expected one of {sorted(OPTIMIZERS)}, or a "
+                "function of (parameters, lr=..., weight_decay=...)"
             )
 
     module_: nn.Module
@@ -221,14 +221,15 @@ class _Estimator(BaseEstimator):
         name = type(self).__name__
         if weights.shape != (len(x),):
             raise ValueError(
-                f"{name}: sample_weight has shape {weights.shape}, expected ({len(x)},): one for each sample"
+                f"{name}: got sample_weight of shape {weights.shape}, expected ({len(x)},): one for each sample"
             )
         if not (np.isfinite(weights).all() and (weights >= 0).all()):
             raise ValueError(
-                f"{name}: sample_weight is {weights.min()} to {weights.max()}, expected finite numbers of 0 or more"
+                f"{name}: got sample_weight from {weights.min()} to {weights.max()}, expected finite numbers of 0 or "
+                "more"
             )
         if not weights.any():
-            raise ValueError(f"{name}: sample_weight is 0 for all samples, expected at least one non-zero number")
+            raise ValueError(f"{name}: got sample_weight of zeros alone, expected at least one non-zero number")
         return weights
 
     def _checked(self, X: Any, y: Any, new: bool, **options: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -251,8 +252,8 @@ class _Estimator(BaseEstimator):
             self.module_ = self.module(self.n_features_in_, outputs)
             if not isinstance(self.module_, nn.Module):
                 raise TypeError(
-                    f"{type(self).__name__}: module(n_features, n_outputs) returned a "
-                    f"{type(self.module_).__name__}, expected an nn.Module"
+                    f"{type(self).__name__}: got a {type(self.module_).__name__} from module(n_features, n_outputs), "
+                    "expected an nn.Module"
                 )
         else:
             layers: list[nn.Module] = []
@@ -450,19 +451,23 @@ class TinygradClassifier(ClassifierMixin, _Estimator):
         """
         if isinstance(self.class_weight, str):
             raise ValueError(
-                "partial_fit: class_weight='balanced' needs all samples at once; give the weights as a dict from label "
-                "to weight"
+                "partial_fit: got class_weight='balanced', which needs all samples at once, expected a dict; give the "
+                "weights as a dict from label to weight"
             )
         first = not hasattr(self, "module_")
         x, y = self._checked(X, y, first)
         check_classification_targets(y)
         if first:
             if classes is None:
-                raise ValueError("partial_fit: classes must be given at the first call: all labels that will come")
+                raise ValueError(
+                    "partial_fit: got no classes, expected them at the first call: all labels that will come"
+                )
             self.classes_ = np.unique(classes)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
-            raise ValueError(f"partial_fit: y has the labels {unknown}, which are not among classes {self.classes_}")
+            raise ValueError(
+                f"partial_fit: got the labels {unknown} in y, expected those among classes {self.classes_}"
+            )
         weights = self._class_weights(y, self._weights(sample_weight, x))
         self._train(x, np.searchsorted(self.classes_, y), len(self.classes_), None, 0, weights)
         return self

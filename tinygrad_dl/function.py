@@ -44,7 +44,9 @@ class Function:
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """Computes the result; nothing in it is recorded."""
-        raise NotImplementedError("a subclass of Function defines forward(ctx, *args) as a static method")
+        raise NotImplementedError(
+            "Function: got a subclass without forward, expected forward(ctx, *args) as a static method"
+        )
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> Any:
@@ -66,12 +68,16 @@ class Function:
         >>> x.grad
         tensor(6.)
         """
-        raise NotImplementedError("a subclass of Function may define setup_context(ctx, inputs, output)")
+        raise NotImplementedError(
+            "Function: got a subclass without setup_context, expected setup_context(ctx, inputs, output)"
+        )
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """Returns the gradient of each argument of `forward`."""
-        raise NotImplementedError("a subclass of Function defines backward(ctx, *grad_outputs) as a static method")
+        raise NotImplementedError(
+            "Function: got a subclass without backward, expected backward(ctx, *grad_outputs) as a static method"
+        )
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
@@ -93,8 +99,8 @@ class Function:
         changed = {i: t for i, t in enumerate(found) if any(t is each for each in ctx._dirty)}
         if len(changed) != len(ctx._dirty):
             raise RuntimeError(
-                f"{cls.__name__}: {len(ctx._dirty)} tensors were given to mark_dirty, but {len(changed)} of them are "
-                f"among the outputs; forward must return each tensor that it changes in place"
+                f"{cls.__name__}: got {len(ctx._dirty)} tensors in mark_dirty, {len(changed)} of them among the "
+                "outputs, expected all; forward must return each tensor that it changes in place"
             )
         if not (modes.grad and any(ctx.needs_input_grad)):
             results = [t if i in changed or not aliased(t, inputs) else wrap(t._data) for i, t in enumerate(found)]
@@ -151,8 +157,8 @@ class Context:
         for position, tensor in enumerate(tensors):
             if tensor is not None and not isinstance(tensor, Tensor):
                 raise TypeError(
-                    f"save_for_backward: argument {position} is a {type(tensor).__name__}, expected a tensor or None; "
-                    f"keep other things as attributes: ctx.name = value"
+                    f"save_for_backward: got a {type(tensor).__name__} for argument {position}, expected a tensor or "
+                    "None; keep other things as attributes: ctx.name = value"
                 )
         self._to_save = tensors
 
@@ -220,8 +226,8 @@ class FunctionRules:
         expected = len(self.shapes)
         if len(given) < expected or any(each is not None for each in given[expected:]):
             raise RuntimeError(
-                f"{self.name}.backward returned {len(given)} gradients, expected {expected}: one for each argument of "
-                f"forward, None for those without"
+                f"{self.name}.backward: got {len(given)} gradients from it, expected {expected}: one for each argument "
+                "of forward, None for those without"
             )
         results = []
         for each, shape in zip(given, self.shapes, strict=False):
@@ -319,8 +325,9 @@ class Once:
 
     def run(self, g: Any, saved: Any) -> Sequence[Any]:
         raise RuntimeError(
-            "differentiating a second time through a Function whose backward is marked with @once_differentiable; "
-            "take the mark away if all that backward does is recorded, or write its gradient as a Function too"
+            "backward: got a second derivative through a Function whose backward is marked with @once_differentiable, "
+            "expected a first; take the mark away if all that backward does is recorded, or write its gradient as a "
+            "Function too"
         )
 
     def taped(self, node: Node) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 import re
 import sys
+import types
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn
@@ -29,6 +30,8 @@ INSIDE: dict[type[BaseException], type[Exception]] = {
 }
 # Errors that say nothing of arguments: of the process, of files, of iteration.
 AS_IT_IS = (RecursionError, ImportError, OSError, StopIteration, StopAsyncIteration, Warning)
+# Python's methods by which a tensor becomes something else: what fails in them is a wrong argument.
+CONVERSIONS = frozenset(("__index__", "__bool__", "__len__", "__iter__", "as_number"))
 Match = re.Match[str]
 NAMED = re.compile(r"(\w+(?:\.\w+)*): ")
 LIMIT = 2**63
@@ -71,7 +74,7 @@ def restated(
     text = told.what
     if not re.search(r"\bgot\b", text):
         text += f": got {shown(function, arguments)}"
-    if "expected" not in text:
+    if not re.search(r"\bexpected\b", text):
         text += f", expected {told.expected or signature(function, name)}"
     new = renewed(error, f"{name}: {text}{told.step}{newline}{rest}", kind)
     new._told = told  # type: ignore[attr-defined]
@@ -108,6 +111,8 @@ def raised_here(error: Exception) -> bool:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     if trace is None or not trace.tb_frame.f_globals.get("__name__", "tinygrad_dl").startswith("tinygrad_dl"):
+        return False
+    if trace.tb_frame.f_code.co_name in CONVERSIONS:  # a tensor was taken for a number
         return False
     return trace.tb_frame.f_code.co_code[trace.tb_lasti] == opcode.opmap["RAISE_VARARGS"]
 
@@ -187,9 +192,16 @@ def shown(function: Any, arguments: dict[str, Any]) -> str:
     parts = [
         f"{name}={summary(value)}"
         for name, value in arguments.items()
-        if not callable(value) and not (name in parameters and value is parameters[name].default)
+        if not (name in parameters and is_default(value, parameters[name]))
     ]
     return ", ".join(parts) or "no arguments"
+
+
+def is_default(value: Any, parameter: Any) -> bool:
+    """Whether an argument was left out."""
+    return value is parameter.default or (
+        parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) and not value
+    )
 
 
 def signature(function: Any, name: str) -> str:
@@ -223,6 +235,8 @@ def summary(value: Any) -> str:
         return f"{kind.__name__} of {len(value)}"
     if isinstance(value, type):
         return f"the class {value.__name__}"
+    if isinstance(value, types.FunctionType | types.MethodType | types.BuiltinFunctionType):
+        return f"the {'method' if isinstance(value, types.MethodType) else 'function'} {value.__name__}"
     if value is not None and not isinstance(value, bool | int | float | complex | str | bytes | slice | np.generic):
         return f"{full} object" if kind is not type(...) else "..."
     try:
@@ -337,7 +351,7 @@ def hint(value: Any, parts: list[str]) -> str:
         return " between -2**63 and 2**63 - 1"
     if not tensors:
         several = is_tensor(value) and "int" in parts and value.ndim
-        return "; several tensors go into one list, as in f([a, b])" if several else ""
+        return "; several tensors go into one list: [a, b]" if several else ""
     module = type(value).__module__.partition(".")[0]
     if hasattr(value, "detach") and module != "tinygrad_dl":
         return f" of tinygrad_dl: convert with td.from_numpy({'t.detach().numpy()'})"
@@ -364,7 +378,8 @@ def in_our_words(error: Exception, text: str, arguments: dict[str, Any]) -> tupl
     for pattern, told, expected in ADVICE:
         found = re.match(pattern, text)
         if found:
-            return told or text, expected(arguments, found) if callable(expected) else expected
+            what = found.expand(told) if told else text
+            return what, expected(arguments, found) if callable(expected) else expected
     if inside_kind(error) is not None and not isinstance(error, ArithmeticError):
         return f"{type(error).__name__} inside, {text}", None
     return text.strip() or type(error).__name__, None
@@ -406,7 +421,8 @@ def index_range(_: dict[str, Any], found: Match) -> str:
 
 
 # The start of NumPy's or Python's text -> what is wrong (None: that text), and what was expected and what to do.
-ADVICE: list[tuple[str, str | None, str | Callable[[dict[str, Any], Match], str]]] = [
+ADVICE: list[tuple[str, str | None, str | Callable[[dict[str, Any], Match], str] | None]] = [
+    (r"(?:\w+\.)*\w+\(\) (got an unexpected keyword argument .*)", r"\1", None),
     (r"matmul: .*core dimension|shapes .* not aligned", "the inner sizes differ", matching_sizes),
     (
         r"matmul: .*does not have enough dimensions",

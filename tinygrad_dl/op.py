@@ -231,10 +231,13 @@ class Op:
         self.parameters: tuple[str, ...] = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         self.positional: tuple[str, ...] = code.co_varnames[: code.co_argcount]
         if code.co_flags & 0x0C:
-            raise TypeError(f"op {name}: *args and **kwargs can't be declared; name the parameters")
+            raise TypeError(f"op {name}: got *args or **kwargs, expected parameters by name")
         taken = RESERVED.intersection(self.parameters)
         if taken:
-            raise TypeError(f"op {name}: the generated function and the rules use the name {min(taken)!r} themselves")
+            raise TypeError(
+                f"op {name}: got a parameter {min(taken)!r}, expected another name: the generated function and the "
+                "rules use it themselves"
+            )
         defaults = body.__defaults__ or ()
         required = set(self.positional[: len(self.positional) - len(defaults)])
         self.sequence: str | None = None
@@ -248,7 +251,9 @@ class Op:
                 tensors.append(parameter)
         self.tensors: tuple[str, ...] = tuple(tensors)
         if self.sequence and len(tensors) > 1:
-            raise TypeError(f"op {name}: a parameter marked Arrays must be the only tensor parameter")
+            raise TypeError(
+                f"op {name}: got a parameter marked Arrays beside others, expected it as the only tensor parameter"
+            )
         self.rules: dict[str, Callable[..., Any] | None] = {}
         self.joint: tuple[tuple[str, ...], Callable[..., Any]] | None = None
         self.plans: list[Plan | None] = [None] * (2 ** max(1, len(tensors)))
@@ -288,17 +293,20 @@ class Op:
 
     def _check_argument(self, argument: str) -> None:
         if argument not in self.tensors:
-            raise TypeError(f"op {self.name}: a rule for {argument!r}, but the tensors are {self.tensors}")
+            raise TypeError(f"op {self.name}: got a rule for {argument!r}, expected one of the tensors {self.tensors}")
 
     def _check_rule(self, rule: Callable[..., Any]) -> None:
         known = {"out", "needs", *self.parameters, *self.aux, *self.output_names}
         known |= {f"{t}_shape" for t in self.tensors}
         names = reads(rule)
         if not names or names[0] != "g":
-            raise TypeError(f"op {self.name}: a rule's first parameter is g, the output's gradient, got {names}")
+            raise TypeError(
+                f"op {self.name}: got a rule with the parameters {names}, expected g, the output's gradient, as the "
+                "first"
+            )
         unknown = [n for n in names[1:] if n not in known]
         if unknown:
-            raise TypeError(f"op {self.name}: a rule reads {unknown}, expected names among {sorted(known)}")
+            raise TypeError(f"op {self.name}: got a rule that reads {unknown}, expected names among {sorted(known)}")
 
     def plan(self, mask: int) -> Plan:
         """The plan for the pattern of tensor arguments that require a gradient."""
@@ -415,8 +423,8 @@ class Plan:
         for tensor in asked:
             if tensor not in self.wanted and tensor not in op.rules:
                 raise NotImplementedError(
-                    f"op {op.name} has no gradient rule for {tensor!r}, which requires a gradient; declare one with "
-                    f"{op.name}.vjp({tensor}=...), or None if it has no gradient"
+                    f"op {op.name}: got {tensor!r} that requires a gradient, expected a gradient rule for it: there is "
+                    f"none; declare one with {op.name}.vjp({tensor}=...), or None if it has no gradient"
                 )
         self.joint = op.joint if op.joint and set(op.joint[0]) & set(self.wanted) else None
         self.rules = {t: op.rules[t] for t in self.wanted if op.rules.get(t)}

@@ -132,7 +132,7 @@ def translated(function: Any, args: list[Any], kwargs: dict[str, Any], out: Any)
     if theirs is not None:
         given |= zip(theirs, args, strict=False)
         if len(args) > len(theirs):
-            raise TypeError(f"{called(function)} takes {len(theirs)} arguments at most, got {len(args)}")
+            raise TypeError(f"{called(function)} got {len(args)} arguments, expected {len(theirs)} at most")
         args = []
     defaults = parameters(function)
     passed, dtype, casting = {}, None, "same_kind"
@@ -148,8 +148,8 @@ def translated(function: Any, args: list[Any], kwargs: dict[str, Any], out: Any)
             casting = value
         elif name not in WITHOUT_EFFECT and not is_default(value, defaults.get(name)):
             raise TypeError(
-                f"{called(function)}: {name}={value!r} is not supported with tensors; leave it out, or call it on "
-                f"t.detach().numpy()"
+                f"{called(function)}: got {name}={value!r}, expected it left out: it is not supported with tensors; "
+                "leave it out, or call it on t.detach().numpy()"
             )
     result = ours(*args, **passed)
     return result if dtype is None else cast(result, dtype, casting, called(function))
@@ -166,7 +166,10 @@ def cast(result: Tensor, dtype: Any, casting: Any, what: str) -> Tensor:
     """A result in the dtype that was asked for, if NumPy's casting rule allows it."""
     wanted = np.dtype(dtype)
     if not np.can_cast(result.dtype, wanted, casting):
-        raise TypeError(f"{what}: cannot cast {result.dtype} to {wanted} by the rule casting={casting!r}")
+        raise TypeError(
+            f"{what}: got a result of {result.dtype}, expected one that casts to {wanted} by the rule "
+            f"casting={casting!r}"
+        )
     found: Tensor = result.astype(wanted)
     return found
 
@@ -177,8 +180,8 @@ def ufunc_call(ufunc: np.ufunc, ours: Any, args: list[Any], kwargs: dict[str, An
     for name, value in kwargs.items():
         if name not in WITHOUT_EFFECT and not is_default(value, UFUNC_OPTIONS.get(name)):
             raise TypeError(
-                f"{called(ufunc)}: {name}={value!r} is not supported with tensors; leave it out, or call it on "
-                f"t.detach().numpy()"
+                f"{called(ufunc)}: got {name}={value!r}, expected it left out: it is not supported with tensors; leave "
+                "it out, or call it on t.detach().numpy()"
             )
     if dtype is not None:
         wanted = np.dtype(dtype)
@@ -188,8 +191,8 @@ def ufunc_call(ufunc: np.ufunc, ours: Any, args: list[Any], kwargs: dict[str, An
         return result
     if out is None:
         raise TypeError(
-            f"{called(ufunc)}: where= leaves elements of the result undefined, expected out= beside it; or write "
-            f"np.where(condition, result, other)"
+            f"{called(ufunc)}: got where= alone, which leaves elements of the result undefined, expected out= beside "
+            "it; or write np.where(condition, result, other)"
         )
     return np.where(where, result, out)
 
@@ -244,8 +247,8 @@ def refuse_graph(function: Any, tensors: Sequence[Tensor]) -> None:
     if modes.grad and any(t._edge is not None for t in tensors):
         name = called(function)
         raise TypeError(
-            f"{name} has no gradient rule here, and a tensor that requires a gradient was given; call it on "
-            f"t.detach(), or declare an op for it with @td.op({name})"
+            f"{name}: got a tensor that requires a gradient, expected one that does not: it has no gradient rule here; "
+            f"call it on t.detach(), or declare an op for it with @td.op({name})"
         )
 
 

@@ -332,7 +332,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     """
     chance = input._data if p is None else np.full(input.shape, p)
     if not ((chance >= 0) & (chance <= 1)).all():
-        raise ValueError("bernoulli: expected probabilities between 0 and 1")
+        raise ValueError("bernoulli: got numbers outside of [0, 1], expected probabilities between 0 and 1")
     return wrap(np.asarray(uniform(input.shape, np.float32, generator) < chance, input.dtype))
 
 
@@ -361,7 +361,10 @@ def multinomial(
             f"and {num_samples}"
         )
     if not ((weights >= 0) & np.isfinite(weights)).all():
-        raise ValueError("multinomial: expected finite weights of 0 or more; of logits, take td.softmax(logits, -1)")
+        raise ValueError(
+            "multinomial: got weights that are not finite, or below 0, expected finite weights of 0 or more; of "
+            "logits, take td.softmax(logits, -1)"
+        )
     fewest = int(np.count_nonzero(weights, -1).min(initial=num_samples))
     if fewest < (1 if replacement else num_samples):
         raise ValueError(

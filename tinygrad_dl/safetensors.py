@@ -54,7 +54,9 @@ def write(file: IO[bytes], arrays: Mapping[str, np.ndarray], metadata: Mapping[s
     for name, array in arrays.items():
         code = "BF16" if array.dtype.name == "bfloat16" else CODES.get(array.dtype)
         if code is None:
-            raise TypeError(f"save: {name!r} is {array.dtype}, which safetensors can't hold; save it as .npz")
+            raise TypeError(
+                f"save: got {name!r} of {array.dtype}, expected a dtype that safetensors holds; save it as .npz"
+            )
         header[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": []}
     # The widest first: then each begins at a multiple of its own size, and others may map the file into memory.
     order = sorted(arrays, key=lambda name: -arrays[name].dtype.itemsize)

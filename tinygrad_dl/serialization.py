@@ -64,7 +64,9 @@ def save(obj: dict[Any, Any], path: Path) -> None:
         metadata = {STRUCTURE: json.dumps(_pack(obj, "", arrays, 0))}
     for name in arrays:
         if name == RESERVED or "\0" in name:
-            raise ValueError(f"save: {name!r} can't be the name of a tensor in a file; rename it")
+            raise ValueError(
+                f"save: got {name!r} as the name of a tensor, expected another: files can't have it; rename it"
+            )
     if suffix == ".npz":
         from tinygrad_dl.npz import write
     else:
@@ -105,9 +107,9 @@ def load(path: Path) -> dict[Any, Any]:
     path = os.fspath(path)
     suffix = _suffix(path, "load")
     if not os.path.exists(path):
-        raise FileNotFoundError(f"load: there is no file {path}")
+        raise FileNotFoundError(f"load: got {str(path)!r}, expected a file: there is none")
     if not os.path.isfile(path):
-        raise ValueError(f"load: {path} is no ordinary file, expected one that td.save has written")
+        raise ValueError(f"load: got {path}, which is no ordinary file, expected one that td.save has written")
     if suffix == ".npz":
         from tinygrad_dl.npz import read
     else:
@@ -144,17 +146,18 @@ def _suffix(path: str, what: str) -> str:
     suffix = os.path.splitext(path)[1]
     if suffix in (".pt", ".pth", ".pkl", ".pickle", ".ckpt"):
         raise ValueError(
-            f"{what}: {path} would be a pickle, and loading a pickle runs the code in it; use .safetensors or .npz "
-            f"(in PyTorch: safetensors.torch.save_file(model.state_dict(), 'model.safetensors'))"
+            f"{what}: got {path}, expected .safetensors or .npz: this would be a pickle, and loading a pickle runs the "
+            "code in it; use .safetensors or .npz (in PyTorch: safetensors.torch.save_file(model.state_dict(), "
+            "'model.safetensors'))"
         )
     if suffix not in (".safetensors", ".npz"):
-        raise ValueError(f"{what}: {path} ends in {suffix or 'nothing'!r}, expected .safetensors or .npz")
+        raise ValueError(f"{what}: got {path}, which ends in {suffix or 'nothing'!r}, expected .safetensors or .npz")
     return suffix
 
 
 def _damaged(path: str, found: str, expected: str) -> ValueError:
     return ValueError(
-        f"load: {path} ({os.path.getsize(path)} bytes) is damaged or of another kind: found {found}, expected "
+        f"load: {path} ({os.path.getsize(path)} bytes) is damaged or of another kind: got {found}, expected "
         f"{expected}; copy or save it again"
     )
 
@@ -195,21 +198,21 @@ def _pack(value: Any, where: str, arrays: dict[str, np.ndarray], depth: int) -> 
         return ["tensor", where]
     if depth > DEEPEST:
         raise ValueError(
-            f"save: {where[:60]!r}... is the {depth}th container in one another, expected at most {DEEPEST}; does "
-            f"something contain itself?"
+            f"save: got {where[:60]!r}..., the {depth}th container in one another, expected at most {DEEPEST}; does "
+            "something contain itself?"
         )
     inside = f"{where}." if where else ""
     if isinstance(value, dict):
         for key in value:
             if type(key) not in (str, int):
-                raise TypeError(f"save: the key {key!r} in {where or 'the dict'!r} is no string or integer")
+                raise TypeError(f"save: got the key {key!r} in {where or 'the dict'!r}, expected a str or an integer")
         return ["dict", [[key, _pack(each, f"{inside}{key}", arrays, depth + 1)] for key, each in value.items()]]
     if type(value) in (list, tuple):
         parts = enumerate(value)
         return [type(value).__name__, [_pack(each, f"{inside}{i}", arrays, depth + 1) for i, each in parts]]
     raise TypeError(
-        f"save: {where!r} is a {type(value).__name__}, expected a tensor, array, number, string, None, or a list, "
-        f"tuple or dict of these"
+        f"save: got a {type(value).__name__} for {where!r}, expected a tensor, array, number, string, None, or a list, "
+        "tuple or dict of these"
     )
 
 

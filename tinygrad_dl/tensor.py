@@ -143,8 +143,8 @@ class Tensor:
             if requires_grad:
                 return self
             raise RuntimeError(
-                "requires_grad can be switched off on leaf tensors only, and this one was computed by "
-                f"{self._edge!r}; use detach() for a tensor without the graph"
+                f"requires_grad_: got False for a tensor computed by {self._edge!r}, expected a leaf; use detach() for "
+                "a tensor without the graph"
             )
         if not requires_grad:
             self._edge = None
@@ -195,7 +195,9 @@ class Tensor:
             if not isinstance(value, Tensor):
                 raise TypeError(f"grad: expected a tensor or None, got {type(value).__name__}")
             if value is self:
-                raise RuntimeError("grad: a tensor can't be its own gradient; assign a copy: t.detach().clone()")
+                raise RuntimeError(
+                    "grad: got the tensor itself, expected another, for its gradient; assign a copy: t.detach().clone()"
+                )
             if value.shape != self.shape or value.dtype != self.dtype:
                 raise RuntimeError(
                     f"grad: expected a gradient of the tensor's shape {self.shape} and dtype {self.dtype}, got shape "
@@ -221,8 +223,8 @@ class Tensor:
         array = as_array(value)
         if self._edge is not None and not dtypes.is_differentiable(array.dtype):
             raise RuntimeError(
-                f"data: a tensor that requires a gradient holds floating-point or complex numbers, got dtype "
-                f"{array.dtype}; call requires_grad_(False) first, or convert with .float()"
+                f"data: got dtype {array.dtype}, expected a floating or complex one, as the tensor requires a "
+                "gradient; call requires_grad_(False) first, or convert with .float()"
             )
         shown: Any = array.base.obj if isinstance(array.base, memoryview) else None
         if shown is self._data:
@@ -264,7 +266,10 @@ class Tensor:
     def retain_grad(self) -> None:
         """Asks backward to keep this computed tensor's gradient in `.grad` too."""
         if self._edge is None:
-            raise RuntimeError("retain_grad: this tensor requires no gradient; call requires_grad_() on its inputs")
+            raise RuntimeError(
+                "retain_grad: got a tensor that requires no gradient, expected one that does; call requires_grad_() on "
+                "its inputs"
+            )
         if self.is_leaf or self._keeper is not None:
             return
         this = weakref.ref(self)
@@ -306,7 +311,7 @@ class Tensor:
                 return g
             if new.shape != tensor.shape:
                 raise RuntimeError(
-                    f"a gradient hook returned shape {new.shape}, expected the gradient's shape {tensor.shape}"
+                    f"a gradient hook: got shape {new.shape} from it, expected the gradient's shape {tensor.shape}"
                 )
             return new if isinstance(g, Tensor) else new._data
 
@@ -327,10 +332,7 @@ class Tensor:
     def item(self) -> Any:
         """The one element as a Python number."""
         if self._data.size != 1:
-            raise RuntimeError(
-                f"item: a tensor of shape {self.shape} has {self._data.size} elements, expected exactly one; "
-                f"index one element, or use tolist()"
-            )
+            raise not_one(self, "item")
         return self._data.item()
 
     def tolist(self) -> Any:
@@ -341,13 +343,18 @@ class Tensor:
         """The data as an array that shares memory. `force=True` detaches first; so it is under `no_grad`."""
         if self._edge is not None and not force and modes.grad:
             raise RuntimeError(
-                "numpy: this tensor requires a gradient, which an array cannot carry; use t.detach().numpy()"
+                "numpy: got a tensor that requires a gradient, expected one that does not, as an array has no graph; "
+                "use t.detach().numpy()"
             )
         return self._data
 
     def cpu(self) -> Tensor:
         """Itself: tensors live on the CPU."""
         return self
+
+    def cuda(self, *_: Any, **__: Any) -> Tensor:
+        """Raises ValueError: tensors live on the CPU."""
+        raise dtypes.unknown_device("cuda")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
@@ -359,34 +366,40 @@ class Tensor:
         return self._data.__dlpack_device__()
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(as_number(self, "float"))
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(as_number(self, "int"))
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(as_number(self, "complex"))
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iub":
-            raise TypeError(f"only integer tensors of one element can be an index, got dtype {self.dtype}")
-        return int(self.item())
+            raise TypeError(
+                f"index: got a tensor of dtype {self.dtype}, expected an integer tensor of one element; convert it "
+                f"with .long(), or int(t)"
+            )
+        return int(as_number(self, "index"))
 
     def __bool__(self) -> bool:
         if self._data.size != 1:
             raise RuntimeError(
-                f"the truth of a tensor of shape {self.shape} is ambiguous, expected one element; use any() or all()"
+                f"bool: got a tensor of shape {self.shape}, expected one element: the truth of several is ambiguous; "
+                f"use any() or all()"
             )
         return bool(self._data.item())
 
     def __len__(self) -> int:
         if not self._data.ndim:
-            raise TypeError("len() of a 0-d tensor")
+            raise TypeError("len: got a 0-d tensor, expected 1 or more dimensions; numel() counts the elements")
         return len(self._data)
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self._data.ndim:
-            raise TypeError("iteration over a 0-d tensor; use item() for its value")
+            raise TypeError(
+                "iter: got a 0-d tensor, expected 1 or more dimensions; item() gives its value, reshape(1) makes it 1-d"
+            )
         return iter(self.unbind(0))
 
     def __contains__(self, value: Any) -> bool:
@@ -410,8 +423,8 @@ class Tensor:
 
         if not self.is_leaf:
             raise RuntimeError(
-                "only leaf tensors can be deep-copied, and this one was computed by "
-                f"{self._edge!r}; use detach().clone() for the values, clone() to stay in the graph"
+                f"deepcopy: got a tensor computed by {self._edge!r}, expected a leaf; use detach().clone() for the "
+                f"values, clone() to stay in the graph"
             )
         new: Tensor = rebuild(type(self), self._data.copy(), self.requires_grad)
         if self._grad is not None:
@@ -425,7 +438,8 @@ class Tensor:
     def __reduce_ex__(self, protocol: Any) -> Any:
         if not self.is_leaf:
             raise RuntimeError(
-                f"only leaf tensors can be pickled, and this one was computed by {self._edge!r}; use detach() first"
+                f"copy, pickle: got a tensor computed by {self._edge!r}, expected a leaf; use t.detach(), or "
+                f"t.detach().numpy() for plots and other libraries"
             )
         return rebuild, (type(self), self._data, self.requires_grad)
 
@@ -478,29 +492,31 @@ class Tensor:
         """Overwrites the values and notes it for backward passes; its place in the graph stays."""
         if array.shape != self._data.shape:
             raise RuntimeError(
-                f"{what}: the result has shape {array.shape}, which does not fit in place into shape "
-                f"{self.shape}; use the operation that makes a new tensor"
+                f"{what}: got a result of shape {array.shape}, expected the tensor's shape {self.shape}, into which it "
+                "goes in place; use the operation that makes a new tensor"
             )
         if dtypes.category(array.dtype) > dtypes.category(self.dtype):
             raise RuntimeError(
-                f"{what}: a result of dtype {array.dtype} can't be stored in place in dtype {self.dtype}; "
-                f"convert the tensor first, or use the operation that makes a new tensor"
+                f"{what}: got a result of dtype {array.dtype}, expected one that can be stored in place in dtype "
+                f"{self.dtype}; convert the tensor first, or use the operation that makes a new tensor"
             )
         if not self._data.flags.writeable:
-            raise ValueError(f"{what}: the tensor is a read-only view (from expand?); clone() it first")
+            raise ValueError(
+                f"{what}: got a read-only view (from expand?), expected a tensor that can be changed; clone() it first"
+            )
         np.copyto(self._data, array, casting="unsafe")
         mutations.record(self._data, changed_at(what))
 
     def _require_recordable(self, what: str) -> None:
         if type(self._edge) is Leaf:
             raise RuntimeError(
-                f"{what}: a leaf tensor that requires a gradient can't be changed in place while operations "
-                f"are recorded; do it under td.no_grad(), or use the operation that makes a new tensor"
+                f"{what}: got a leaf tensor that requires a gradient, expected another, as operations are recorded: it "
+                "can't be changed in place; do it under td.no_grad(), or use the operation that makes a new tensor"
             )
         if self._base is not None:
             raise RuntimeError(
-                f"{what}: recording an in-place change of a view is not supported; change the tensor it was "
-                f"taken from (x[index] = value), or clone() the view first"
+                f"{what}: got a view, expected the tensor it was taken from: recording an in-place change of a view is "
+                "not supported; change the tensor it was taken from (x[index] = value), or clone() the view first"
             )
 
     if TYPE_CHECKING:  # attached by the declarations in ops/
@@ -564,6 +580,21 @@ class RemovableHandle:
 
     def __exit__(self, *_: object) -> None:
         self.remove()
+
+
+def not_one(tensor: Tensor, name: str) -> RuntimeError:
+    """The error of what needs a tensor of one element."""
+    return RuntimeError(
+        f"{name}: got a tensor of shape {tensor.shape} with {tensor._data.size} elements, expected exactly one; index "
+        f"one element, reduce it with sum() or mean(), or use tolist()"
+    )
+
+
+def as_number(tensor: Tensor, name: str) -> Any:
+    """The one element of a tensor, for Python's function of this name."""
+    if tensor._data.size != 1:
+        raise not_one(tensor, name)
+    return tensor._data.item()
 
 
 def of_dimension(values: tuple[int, ...], dim: Any, name: str) -> Any:
@@ -653,8 +684,8 @@ def one_number(tensor: Tensor) -> np.ndarray:
     """
     if tensor._data.size != 1:
         raise ValueError(
-            f"a sequence of numbers holds a tensor of shape {tensor.shape}, expected tensors of one element; join "
-            f"tensors with td.stack(tensors)"
+            f"got a tensor of shape {tensor.shape} in a sequence of numbers, expected tensors of one element; join "
+            "tensors with td.stack(tensors)"
         )
     if tensor._edge is not None:
         warn(

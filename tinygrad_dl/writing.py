@@ -28,18 +28,21 @@ def destination(path: Path, what: str) -> str:
     target = os.path.realpath(os.fspath(path))
     folder = os.path.dirname(target)
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f"{what}: there is no folder {folder}; make it first, with os.makedirs")
+        raise FileNotFoundError(
+            f"{what}: got the folder {folder}, expected one that is there; make it first, with os.makedirs"
+        )
     try:
         kind = os.lstat(target).st_mode
     except FileNotFoundError:
         kind = stat.S_IFREG
     if stat.S_ISDIR(kind):
-        raise IsADirectoryError(f"{what}: {os.fspath(path)} is a folder, expected the path of a file")
+        raise IsADirectoryError(f"{what}: got {os.fspath(path)}, which is a folder, expected the path of a file")
     if not stat.S_ISREG(kind):
-        raise ValueError(f"{what}: {os.fspath(path)} is no ordinary file, expected the path of one")
+        raise ValueError(f"{what}: got {os.fspath(path)}, which is no ordinary file, expected the path of one")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(
-            f"{what}: no file can be made in the folder {folder}; ask for the right to, or go elsewhere"
+            f"{what}: got the folder {folder}, expected one in which a file can be made; ask for the right to, or go "
+            "elsewhere"
         )
     return target
 

@@ -23,16 +23,16 @@ def _stack(samples: Sequence[Any]) -> Tensor:
     for sample in samples:
         if isinstance(sample, np.ndarray) and sample.dtype.kind not in NUMERIC:
             raise TypeError(
-                f"default_collate: a sample is an array of {sample.dtype}, expected numbers; give the DataLoader a "
-                "collate_fn"
+                f"default_collate: got a sample that is an array of {sample.dtype}, expected numbers; give the "
+                "DataLoader a collate_fn"
             )
     arrays = [as_array(sample) for sample in samples]
     for number, array in enumerate(arrays):
         if array.shape != arrays[0].shape:
             raise ValueError(
-                f"default_collate: the samples of a batch must have one shape; sample 0 of this batch has "
-                f"{arrays[0].shape}, sample {number} has {array.shape}; bring them to one size in the dataset, "
-                "or give the DataLoader a collate_fn"
+                f"default_collate: got samples of shapes {arrays[0].shape} (sample 0 of the batch) and {array.shape} "
+                f"(sample {number}), expected one shape; bring them to one size in the dataset, or give the DataLoader "
+                "a collate_fn"
             )
     if any(isinstance(sample, Tensor) and sample.requires_grad for sample in samples):
         stacked: Tensor = stack(list(samples))
@@ -77,16 +77,16 @@ def default_collate(batch: Sequence[Any]) -> Any:
         for number, sample in enumerate(batch):
             if set(sample) != set(first):
                 raise ValueError(
-                    f"default_collate: the samples of a batch must have the same keys; sample 0 has {sorted(first)}, "
-                    f"sample {number} has {sorted(sample)}"
+                    f"default_collate: got samples with the keys {sorted(first)} (sample 0 of the batch) and "
+                    f"{sorted(sample)} (sample {number}), expected the same keys"
                 )
         return {key: default_collate([sample[key] for sample in batch]) for key in first}
     if isinstance(first, Sequence):
         for number, sample in enumerate(batch):
             if len(sample) != len(first):
                 raise ValueError(
-                    f"default_collate: the samples of a batch must have the same length; sample 0 has {len(first)} "
-                    f"entries, sample {number} has {len(sample)}"
+                    f"default_collate: got samples of {len(first)} entries (sample 0 of the batch) and {len(sample)} "
+                    f"(sample {number}), expected the same length"
                 )
         return _like(first, [default_collate(entries) for entries in zip(*batch, strict=True)])
     raise TypeError(

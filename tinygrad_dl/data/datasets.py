@@ -64,7 +64,10 @@ class Dataset(Composed, Generic[T_co]):
     """
 
     def __getitem__(self, index: Any) -> T_co:
-        raise NotImplementedError(f"{type(self).__name__} has no __getitem__; write one that returns sample `index`")
+        raise NotImplementedError(
+            f"{type(self).__name__}: got a Dataset without __getitem__, expected one that returns sample `index`; "
+            "define __getitem__(self, index)"
+        )
 
     def __add__(self, other: Dataset[Any]) -> ConcatDataset:
         return ConcatDataset([self, other])
@@ -86,7 +89,10 @@ class IterableDataset(Dataset[T_co]):
     """
 
     def __iter__(self) -> Iterator[T_co]:
-        raise NotImplementedError(f"{type(self).__name__} has no __iter__; write one that returns the samples")
+        raise NotImplementedError(
+            f"{type(self).__name__}: got an IterableDataset without __iter__, expected one that returns the samples; "
+            "define __iter__(self)"
+        )
 
 
 def _same_length(what: str, lengths: Mapping[Any, int]) -> int:
@@ -94,7 +100,7 @@ def _same_length(what: str, lengths: Mapping[Any, int]) -> int:
         raise ValueError(f"{what}: expected at least one, got none")
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name}: {length}" for name, length in lengths.items())
-        raise ValueError(f"{what}: all must have the same length, got {found}")
+        raise ValueError(f"{what}: got different lengths, {found}, expected the same length of all")
     return next(iter(lengths.values()))
 
 
@@ -126,7 +132,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
         self.tensors = tuple(t if isinstance(t, Tensor) else wrap(np.asarray(t)) for t in tensors)
         for number, tensor in enumerate(self.tensors):
             if not tensor.ndim:
-                raise ValueError(f"TensorDataset: tensor {number} is 0-dimensional; expected rows, one for each sample")
+                raise ValueError(f"TensorDataset: got a 0-d tensor {number}, expected rows, one for each sample")
         self._length = _same_length("TensorDataset", {f"tensor {i}": len(t) for i, t in enumerate(self.tensors)})
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
@@ -227,13 +233,15 @@ class ConcatDataset(Dataset[Any]):
             raise ValueError("ConcatDataset: expected at least one dataset, got none")
         for number, dataset in enumerate(self.datasets):
             if isinstance(dataset, IterableDataset):
-                raise TypeError(f"ConcatDataset: dataset {number} is an IterableDataset, whose samples have no numbers")
+                raise TypeError(
+                    f"ConcatDataset: got an IterableDataset for dataset {number}, expected samples with numbers"
+                )
         self.cumulative_sizes: list[int] = np.cumsum([len(dataset) for dataset in self.datasets]).tolist()
 
     def __getitem__(self, index: int) -> Any:
         position = index + len(self) if index < 0 else index
         if not 0 <= position < len(self):
-            raise IndexError(f"ConcatDataset: there is no sample {index} among {len(self)}")
+            raise IndexError(f"ConcatDataset: got index {index}, expected {-len(self)} to {len(self) - 1}")
         part = int(np.searchsorted(self.cumulative_sizes, position, side="right"))
         return self.datasets[part][position - (self.cumulative_sizes[part - 1] if part else 0)]
 

@@ -60,7 +60,9 @@ class Fetch:
             return self.collate([self.dataset[number] for number in numbers])
         except StopIteration as error:
             # It would end the loop over the loader without a word.
-            raise RuntimeError(f"the dataset raised StopIteration for {task!r}; raise IndexError instead") from error
+            raise RuntimeError(
+                f"got StopIteration from the dataset for {task!r}, expected a sample, or IndexError"
+            ) from error
 
     def _from_stream(self, task: int | None) -> Any:
         if self.samples is None:

@@ -39,7 +39,9 @@ def _at_most(file: Any, count: int, path: str) -> bytes:
             pieces.append(piece)
             left -= len(piece)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path}: the gzip file is cut off or damaged ({error}); get it again") from error
+        raise ValueError(
+            f"{path}: got a gzip file that is cut off or damaged ({error}), expected a whole one; get it again"
+        ) from error
     return b"".join(pieces)
 
 
@@ -47,14 +49,14 @@ def _exactly(file: Any, count: int, path: str, what: str) -> bytes:
     """The next `count` bytes of a file; fewer are an error."""
     found = _at_most(file, count, path)
     if len(found) < count:
-        raise ValueError(f"{path}: cut off: expected {count} bytes of {what}, found {len(found)}; get it again")
+        raise ValueError(f"{path}: cut off: expected {count} bytes of {what}, got {len(found)}; get it again")
     return found
 
 
 def _require_file(path: str) -> None:
     """Raises for what is not an ordinary file: a pipe would be waited for, a device has no end."""
     if os.path.exists(path) and not os.path.isfile(path):
-        raise ValueError(f"{path}: expected an ordinary file, found a folder, device, pipe or socket")
+        raise ValueError(f"{path}: expected an ordinary file, got a folder, device, pipe or socket")
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -90,7 +92,7 @@ def read_idx(path: Path) -> np.ndarray:
         if magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES or not magic[3]:
             raise ValueError(
                 f"{path}: not an IDX file: expected it to start with 00 00, a type (08, 09, 0B to 0E) and a number of "
-                f"dimensions, found {magic.hex(' ')}"
+                f"dimensions, got {magic.hex(' ')}"
             )
         dtype = np.dtype(IDX_TYPES[magic[2]])
         shape = tuple(np.frombuffer(_exactly(file, 4 * magic[3], path, "sizes"), ">u4").tolist())
@@ -101,12 +103,12 @@ def read_idx(path: Path) -> np.ndarray:
             if there != size:
                 verdict = "cut off" if there < size else "too long"
                 raise ValueError(
-                    f"{path}: {verdict}: its header says {_size(shape)} values of {dtype.itemsize} bytes, {size} bytes "
-                    f"in all, and {there} follow; get it again"
+                    f"{path}: {verdict}: got {there} bytes, expected {size}: its header says {_size(shape)} values of "
+                    f"{dtype.itemsize} bytes; get it again"
                 )
         content = _exactly(file, size, path, f"{_size(shape)} values")
         if _at_most(file, 1, path):
-            raise ValueError(f"{path}: too long: more follows the {_size(shape)} values that its header says")
+            raise ValueError(f"{path}: got more than the {_size(shape)} values that its header says, expected no more")
     return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
 
 
@@ -139,16 +141,16 @@ def read_cifar10(path: Path, records: int | None = RECORDS) -> tuple[np.ndarray,
     _require_file(path)
     size = os.path.getsize(path)
     if records is None and (size % RECORD or not size):
-        raise ValueError(f"{path}: expected records of {RECORD} bytes (a label and 3 x 32 x 32 pixels), found {size}")
+        raise ValueError(f"{path}: expected records of {RECORD} bytes (a label and 3 x 32 x 32 pixels), got {size}")
     if records is not None and size != records * RECORD:
         verdict = "cut off" if size < records * RECORD else "too long"
         raise ValueError(
             f"{path}: {verdict}: expected {records} records of {RECORD} bytes (a label and 3 x 32 x 32 pixels), "
-            f"{records * RECORD} bytes in all, found {size}; get the binary version again"
+            f"{records * RECORD} bytes in all, got {size}; get the binary version again"
         )
     rows = np.fromfile(path, np.uint8).reshape(-1, RECORD)
     labels = rows[:, 0].astype(np.int64)
     if labels.max() > 9:
         first = int(np.argmax(labels > 9))
-        raise ValueError(f"{path}: not CIFAR-10: expected labels from 0 to 9, record {first} has {labels[first]}")
+        raise ValueError(f"{path}: not CIFAR-10: expected labels from 0 to 9, got {labels[first]} in record {first}")
     return rows[:, 1:].reshape(-1, 3, 32, 32), labels

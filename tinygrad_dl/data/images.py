@@ -77,7 +77,9 @@ def _find(name: str, root: Path, folders: tuple[str, ...], files: tuple[str, ...
             path = os.path.join(os.fspath(root), folder, file)
             if os.path.isfile(path):
                 return path
-    raise FileNotFoundError(f"{name}: there is no {' or '.join(files)} in {os.fspath(root)}; get it from {where}")
+    raise FileNotFoundError(
+        f"{name}: got root={os.fspath(root)!r}, expected a folder that has {' or '.join(files)}; get it from {where}"
+    )
 
 
 class MNIST(_Images):
@@ -126,13 +128,13 @@ class MNIST(_Images):
             found.append(_find(name, root, folders, files, self.where))
         images, labels = map(read_idx, found)
         if images.dtype != np.uint8 or images.shape[1:] != (28, 28):
-            raise ValueError(f"{found[0]}: expected images, uint8 (N, 28, 28), found {images.dtype} {images.shape}")
+            raise ValueError(f"{found[0]}: expected images, uint8 (N, 28, 28), got {images.dtype} {images.shape}")
         if labels.dtype != np.uint8 or labels.ndim != 1:
-            raise ValueError(f"{found[1]}: expected labels, uint8 (N,), found {labels.dtype} {labels.shape}")
+            raise ValueError(f"{found[1]}: expected labels, uint8 (N,), got {labels.dtype} {labels.shape}")
         if len(images) != len(labels):
-            raise ValueError(f"{found[1]}: expected {len(images)} labels, as there are images, found {len(labels)}")
+            raise ValueError(f"{found[1]}: expected {len(images)} labels, as there are images, got {len(labels)}")
         if len(labels) and labels.max() >= len(self.classes):
-            raise ValueError(f"{found[1]}: expected labels from 0 to 9, found {labels.max()}")
+            raise ValueError(f"{found[1]}: expected labels from 0 to 9, got {labels.max()}")
         super().__init__(images[:, None], labels.astype(np.int64), transform, target_transform)
 
 
@@ -240,7 +242,7 @@ class ImageFolder(Dataset[tuple[Tensor, Any]]):
     ):
         root = os.fspath(root)
         if not os.path.isdir(root):
-            raise FileNotFoundError(f"ImageFolder: there is no folder {root}")
+            raise FileNotFoundError(f"ImageFolder: got root={os.fspath(root)!r}, expected a folder: there is none")
         self.root = root
         self.transform = transform
         self.target_transform = target_transform
@@ -248,7 +250,9 @@ class ImageFolder(Dataset[tuple[Tensor, Any]]):
         self._real = os.path.realpath(root)
         self.classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
         if not self.classes:
-            raise FileNotFoundError(f"ImageFolder: expected one folder for each class in {root}, found none")
+            raise FileNotFoundError(
+                f"ImageFolder: got root={os.fspath(root)!r} without folders, expected one for each class"
+            )
         self.class_to_idx = {name: number for number, name in enumerate(self.classes)}
         self.samples: list[tuple[str, int]] = []
         for name, label in self.class_to_idx.items():
@@ -256,7 +260,7 @@ class ImageFolder(Dataset[tuple[Tensor, Any]]):
             self.samples += [(path, label) for path in _image_files(os.path.join(root, name), self._real)]
             if len(self.samples) == before:
                 raise FileNotFoundError(
-                    f"ImageFolder: there is no image in {os.path.join(root, name)}; expected files that end in "
+                    f"ImageFolder: got no image in {os.path.join(root, name)}, expected files that end in "
                     f"{', '.join(SUFFIXES)}"
                 )
         self.targets = [label for _, label in self.samples]

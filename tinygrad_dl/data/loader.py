@@ -191,7 +191,10 @@ class _FromWorkers:
         from tinygrad_dl.data.workers import END
 
         if self.epoch != self.pool.epoch:
-            raise RuntimeError("DataLoader: a newer pass has taken the persistent workers over; this one has ended")
+            raise RuntimeError(
+                "DataLoader: got a batch asked of an older pass, expected the newest: it has taken the persistent "
+                "workers over"
+            )
         while not self.pool.closed:
             self._fill()
             if not self.pending:
@@ -219,18 +222,25 @@ def _check_order(
         for name, value in (("shuffle", shuffle), ("sampler", sampler), ("batch_sampler", batch_sampler)):
             if value is not None and value is not False:
                 raise ValueError(
-                    f"DataLoader: {name}={value!r} needs samples with numbers, and an IterableDataset decides its own "
-                    "order; shuffle in its __iter__"
+                    f"DataLoader: got {name}={value!r} with an IterableDataset, expected a dataset whose samples have "
+                    "numbers: this one decides its own order; shuffle in its __iter__"
                 )
     if sampler is not None and shuffle:
-        raise ValueError("DataLoader: sampler decides the order, so leave shuffle out; a RandomSampler shuffles")
+        raise ValueError(
+            "DataLoader: got both shuffle=True and a sampler, expected one of them: the sampler decides the order; a "
+            "RandomSampler shuffles"
+        )
     if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
         raise ValueError(
-            "DataLoader: batch_sampler decides the batches, so leave batch_size, shuffle, sampler and drop_last out"
+            "DataLoader: got batch_sampler beside batch_size, shuffle, sampler or drop_last, expected it alone: it "
+            "decides the batches"
         )
     if batch_size is None:
         if drop_last:
-            raise ValueError("DataLoader: batch_size=None makes no batches, so there is no last one to drop")
+            raise ValueError(
+                "DataLoader: got drop_last=True with batch_size=None, expected a batch_size: without batches there is "
+                "no last one to drop"
+            )
     elif not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size <= 0:
         raise ValueError(f"DataLoader: expected batch_size to be a whole number above 0, or None, got {batch_size!r}")
 
@@ -243,8 +253,11 @@ def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None
     if not num_workers:
         for name, value in (("timeout", timeout), ("prefetch_factor", prefetch_factor)):
             if value:
-                raise ValueError(f"DataLoader: {name}={value} is for worker processes; set num_workers above 0")
+                raise ValueError(
+                    f"DataLoader: got {name}={value} with num_workers=0, expected num_workers above 0: it is for "
+                    "worker processes"
+                )
         if persistent:
-            raise ValueError("DataLoader: persistent_workers=True needs worker processes; set num_workers above 0")
+            raise ValueError("DataLoader: got persistent_workers=True with num_workers=0, expected num_workers above 0")
     elif prefetch_factor is not None and prefetch_factor < 1:
         raise ValueError(f"DataLoader: expected prefetch_factor of 1 or more, got {prefetch_factor}")

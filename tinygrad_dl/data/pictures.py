@@ -41,7 +41,8 @@ def require_inside(path: str, root: str) -> None:
     real = os.path.realpath(path)
     if real != root and not real.startswith(os.path.join(root, "")):
         raise ValueError(
-            f"{path}: a link to {real}, which is outside of {root}; put a copy there, or name a folder that holds both"
+            f"{path}: got a link to {real}, which is outside of {root}, expected a file inside; put a copy there, or "
+            "name a folder that holds both"
         )
 
 
@@ -52,7 +53,7 @@ def require_picture(path: str, root: str) -> None:
         require_inside(path, root)
         mode = os.stat(path).st_mode
     if not stat.S_ISREG(mode):
-        raise ValueError(f"{path}: expected an image, found no ordinary file but a {_kind(mode)}")
+        raise ValueError(f"{path}: expected an image, got no ordinary file but a {_kind(mode)}")
 
 
 def _kind(mode: int) -> str:
@@ -69,15 +70,15 @@ def read_picture(path: str, size: tuple[int, int] | None, root: str) -> np.ndarr
     with file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise ValueError(f"{path}: expected an image, found no ordinary file but a {_kind(status.st_mode)}")
+            raise ValueError(f"{path}: expected an image, got no ordinary file but a {_kind(status.st_mode)}")
         try:
             return _decoded(Image, file, path, status.st_size, size)
         except (OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError, OverflowError) as error:
             if str(error).startswith(path):
                 raise
-            raise ValueError(f"{path}: expected an image, and Pillow can't read it: {error}") from error
+            raise ValueError(f"{path}: expected an image, got what Pillow can't read: {error}") from error
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise ValueError(f"{path}: expected at most {MOST} pixels: {error}") from error
+            raise ValueError(f"{path}: expected at most {MOST} pixels, got more: {error}") from error
 
 
 def _decoded(Image: Any, file: IO[bytes], path: str, length: int, size: tuple[int, int] | None) -> np.ndarray:
@@ -86,8 +87,8 @@ def _decoded(Image: Any, file: IO[bytes], path: str, length: int, size: tuple[in
         limit = min(MOST, max(MANY, length * DENSEST))
         if width * height > limit:
             raise ValueError(
-                f"{path}: {width} x {height} pixels in {length} bytes, expected at most {limit}; is it made to fill "
-                f"the memory? if not, cut it into parts"
+                f"{path}: got {width} x {height} pixels in {length} bytes, expected at most {limit}; is it made to "
+                "fill the memory? if not, cut it into parts"
             )
         most = _most(image, path)
         if most is None:
@@ -109,5 +110,5 @@ def _most(image: Any, path: str) -> float | None:
         return 65535.0
     if image.mode in ("I", "F"):
         kind = "whole numbers of 32 bits" if image.mode == "I" else "floating numbers"
-        raise ValueError(f"{path}: an image of {kind}, expected 8 or 16 bits: what is white in it is not known")
+        raise ValueError(f"{path}: got an image of {kind}, expected 8 or 16 bits: what is white in it is not known")
     return None

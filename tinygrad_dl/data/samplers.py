@@ -41,7 +41,10 @@ class Sampler(Composed, Generic[T_co]):
     """
 
     def __iter__(self) -> Iterator[T_co]:
-        raise NotImplementedError(f"{type(self).__name__} has no __iter__; write one that gives the samples' numbers")
+        raise NotImplementedError(
+            f"{type(self).__name__}: got a Sampler without __iter__, expected one that gives the samples' numbers; "
+            "define __iter__(self)"
+        )
 
 
 CHUNK = 1 << 20  # numbers drawn at a time
@@ -210,12 +213,15 @@ class WeightedRandomSampler(_Order):
         if found.ndim != 1:
             raise ValueError(f"WeightedRandomSampler: expected one weight for each sample, got shape {found.shape}")
         if not (np.isfinite(found).all() and (found >= 0).all() and found.sum() > 0):
-            raise ValueError("WeightedRandomSampler: expected finite weights of 0 or more, and one above 0")
+            raise ValueError(
+                "WeightedRandomSampler: got weights that are not all finite and 0 or more, or all 0, expected finite "
+                "weights of 0 or more, and one above 0"
+            )
         possible = int(np.count_nonzero(found))
         if not replacement and num_samples > possible:
             raise ValueError(
-                f"WeightedRandomSampler: {num_samples} samples can't be drawn without replacement from the {possible} "
-                "whose weight is above 0"
+                f"WeightedRandomSampler: got num_samples={num_samples} without replacement, expected at most "
+                f"{possible}: as many weights are above 0"
             )
         self.weights = found
         self.num_samples = num_samples

@@ -164,9 +164,9 @@ class Pool:
             payload = bytes(ForkingPickler.dumps(job))
         except Exception as error:
             raise TypeError(
-                "DataLoader: workers are processes of their own, so the dataset, collate_fn and worker_init_fn are "
-                f"sent to them by pickle, which failed: {error}; define them at the top level of a module, or use "
-                "num_workers=0"
+                "DataLoader: got a dataset, collate_fn or worker_init_fn that can't be sent to worker processes, "
+                f"expected what pickle can send: {error}; define them at the top level of a "
+                "module, or use num_workers=0"
             ) from error
         if os.name == "posix":
             # One tracker for all: a worker that started one of its own would remove the parent's memory as it ends.
@@ -210,8 +210,9 @@ class Pool:
             while True:
                 if timeout and not worker.results.poll(timeout):
                     raise RuntimeError(
-                        f"DataLoader: worker {number} (pid {worker.process.pid}) gave no batch within {timeout} "
-                        f"seconds (batch {index}); give it more time with timeout=, or see what the dataset waits for"
+                        f"DataLoader: got no batch from worker {number} (pid {worker.process.pid}), expected one "
+                        f"within {timeout} seconds (batch {index}); give it more time with timeout=, or see what "
+                        "the dataset waits for"
                     )
                 if not worker.begun:
                     worker.begun = worker.message() == BEGUN

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any
 
+from tinygrad_dl.nn.checks import require_module
 from tinygrad_dl.nn.module import Module, indented
 from tinygrad_dl.nn.parameter import Parameter
 from tinygrad_dl.tensor import Tensor
@@ -18,16 +19,16 @@ def position(index: Any, length: int, what: str, extra: int = 0) -> int:
     """An index counted from the front. IndexError if it is out of range."""
     found = operator.index(index)
     if not -length <= found < length + extra:
-        raise IndexError(f"{what}: index {found} is out of range, it has {length} entries")
+        raise IndexError(f"{what}: got index {found}, expected {-length} to {length - 1}")
     return found % length if found < 0 else found
 
 
 def repetitions(times: Any) -> int:
     """How often a Sequential is to be repeated: TypeError if it is no integer, ValueError if it is less than 1."""
     if not isinstance(times, int):
-        raise TypeError(f"a Sequential is multiplied by an integer, got {type(times).__name__}")
+        raise TypeError(f"Sequential * times: got a {type(times).__name__}, expected an integer")
     if times < 1:
-        raise ValueError(f"a Sequential is multiplied by 1 or more, got {times}")
+        raise ValueError(f"Sequential * times: got {times}, expected 1 or more")
     return times
 
 
@@ -55,8 +56,7 @@ class ModuleSequence(Module):
     def _renew(self, modules: list[Any]) -> None:
         """Holds these modules now, named by their places."""
         for module in modules:
-            if not isinstance(module, Module):
-                raise TypeError(f"{type(self).__name__} holds modules, got {type(module).__name__}")
+            require_module(module, type(self).__name__)
         self.__dict__["_modules"] = {str(i): module for i, module in enumerate(modules)}
 
     def __len__(self) -> int:
@@ -130,12 +130,12 @@ class Sequential(ModuleSequence):
 
     def __add__(self, other: Any) -> Sequential:
         if not isinstance(other, Sequential):
-            raise ValueError(f"a Sequential is joined with a Sequential, got {type(other).__name__}")
+            raise ValueError(f"Sequential + other: got a {type(other).__name__}, expected a Sequential")
         return Sequential(*self, *other)
 
     def __iadd__(self, other: Any) -> Sequential:
         if not isinstance(other, Sequential):
-            raise ValueError(f"a Sequential is joined with a Sequential, got {type(other).__name__}")
+            raise ValueError(f"Sequential + other: got a {type(other).__name__}, expected a Sequential")
         found: Sequential = self.extend(other)
         return found
 
@@ -212,7 +212,7 @@ class ModuleDict(Module):
 
     def __getitem__(self, key: str) -> Any:
         if key not in self._modules:
-            raise KeyError(f"ModuleDict has no module {key!r}; it has {list(self._modules)}")
+            raise KeyError(f"ModuleDict: got key {key!r}, expected one of {list(self._modules)}")
         return self._modules[key]
 
     def __setitem__(self, key: str, module: Module) -> None:
@@ -360,14 +360,14 @@ class ParameterDict(ParameterSequence):
 
     def __getitem__(self, key: str) -> Any:
         if key not in self._keys:
-            raise KeyError(f"ParameterDict has no parameter {key!r}; it has {list(self._keys)}")
+            raise KeyError(f"ParameterDict: got key {key!r}, expected one of {list(self._keys)}")
         return getattr(self, key)
 
     def __setitem__(self, key: str, value: Any) -> None:
         if not isinstance(key, str):
-            raise TypeError(f"ParameterDict: a key is a string, got {key!r} ({type(key).__name__})")
+            raise TypeError(f"ParameterDict: got key {key!r} ({type(key).__name__}), expected a str")
         if key not in self._keys and hasattr(self, key):
-            raise KeyError(f"ParameterDict has an attribute {key!r} already; choose another key")
+            raise KeyError(f"ParameterDict: got key {key!r}, which is an attribute already, expected another")
         self._put(key, value)
         self._keys[key] = None
 

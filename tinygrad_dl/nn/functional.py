@@ -235,5 +235,5 @@ def softmin(input: Array, dim: int | None = None, dtype: Any = None) -> Tensor:
 
 def _prepared(input: Any, dim: int | None, dtype: Any, name: str) -> Any:
     if dim is None:
-        raise TypeError(f"{name}: say along which dimension, usually dim=-1")
+        raise TypeError(f"{name}: got no dim, expected the dimension along which to go; usually dim=-1, the classes")
     return input if dtype is None else input.to(as_dtype(dtype))

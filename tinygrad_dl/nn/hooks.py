@@ -52,7 +52,7 @@ class HookHandle:
 def register(module: Module, kind: str, hook: Hook, prepend: bool) -> HookHandle:
     """Adds a hook to a module and returns the handle that removes it."""
     if not callable(hook.function):
-        raise TypeError(f"a {kind} hook must be callable, got {type(hook.function).__name__}")
+        raise TypeError(f"a {kind} hook: got a {type(hook.function).__name__}, expected a callable")
     where = place(kind)
     if module.__dict__.get(where) is None:
         module.__dict__[where] = {each: [] for each in (KINDS if where == "_hooks" else STATE_KINDS)}
@@ -129,8 +129,8 @@ def call(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if changed is not None:
                 if not (isinstance(changed, tuple) and len(changed) == 2):
                     raise RuntimeError(
-                        "a forward pre-hook registered with with_kwargs=True returns None or a tuple (args, kwargs), "
-                        f"got {type(changed).__name__}"
+                        f"a forward pre-hook registered with with_kwargs=True: got a {type(changed).__name__} from it, "
+                        "expected None or a tuple (args, kwargs)"
                     )
                 args, kwargs = changed
         else:
@@ -227,10 +227,10 @@ def replaced(changed: Any, old: tuple[Any, ...], what: str) -> tuple[Any, ...]:
     """The gradients that a backward hook returned, if there are as many as before."""
     new = changed if isinstance(changed, tuple) else (changed,)
     if len(new) != len(old):
-        raise RuntimeError(f"a backward hook returned {len(new)} gradients as {what}, expected {len(old)}")
+        raise RuntimeError(f"a backward hook: got {len(new)} gradients as {what} from it, expected {len(old)}")
     for each in new:
         if each is not None and not isinstance(each, Tensor):
-            raise TypeError(f"a backward hook returned a {type(each).__name__} as {what}, expected tensors")
+            raise TypeError(f"a backward hook: got a {type(each).__name__} as {what} from it, expected tensors")
     return new
 
 

@@ -100,7 +100,10 @@ def trunc_normal_(
         raise ValueError(f"trunc_normal_: expected a < b and std > 0, got a={a}, b={b}, std={std}")
     low, high = (a - mean) / std, (b - mean) / std
     if 0.5 * (math.erf(high / 2**0.5) - math.erf(low / 2**0.5)) < 1e-3:
-        raise ValueError(f"trunc_normal_: [{a}, {b}] holds almost nothing of a normal with mean {mean}, std {std}")
+        raise ValueError(
+            f"trunc_normal_: got [{a}, {b}], which holds almost nothing of a normal with mean {mean}, std {std}, "
+            "expected an interval nearer to the mean"
+        )
     values = random.gaussian(tensor.shape, tensor.dtype, generator)
     while True:
         outside = (values < low) | (values > high)
@@ -178,7 +181,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     if tensor.ndim not in (3, 4, 5):
         raise ValueError(f"dirac_: expected a tensor of 3, 4 or 5 dimensions, got shape {tensor.shape}")
     if tensor.shape[0] % groups:
-        raise ValueError(f"dirac_: the size of dimension 0, {tensor.shape[0]}, is not divisible by groups={groups}")
+        raise ValueError(f"dirac_: got size {tensor.shape[0]} of dimension 0, expected a multiple of groups={groups}")
     values = np.zeros(tensor.shape)
     each = tensor.shape[0] // groups
     centre = tuple(n // 2 for n in tensor.shape[2:])
@@ -192,8 +195,8 @@ def fans(tensor: Tensor, what: str) -> tuple[int, int]:
     """(fan_in, fan_out): how many inputs reach an output of a layer with this weight, and the reverse."""
     if tensor.ndim < 2:
         raise ValueError(
-            f"{what}: fan in and fan out need a weight of at least 2 dimensions, (out, in, ...), got shape "
-            f"{tensor.shape}; use uniform_ or normal_ for biases"
+            f"{what}: got a tensor of shape {tensor.shape}, expected a weight of at least 2 dimensions, (out, in, "
+            "...); use uniform_ or normal_ for biases"
         )
     area = math.prod(tensor.shape[2:])
     return tensor.shape[1] * area, tensor.shape[0] * area
@@ -235,7 +238,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     if nonlinearity in GAINS:
         return GAINS[nonlinearity]
     known = ", ".join([*LINEAR, *GAINS, "leaky_relu"])
-    raise ValueError(f"calculate_gain: unknown nonlinearity {nonlinearity!r}, expected one of {known}")
+    raise ValueError(f"calculate_gain: got nonlinearity {nonlinearity!r}, expected one of {known}")
 
 
 @composition

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from tinygrad_dl import dtypes
 from tinygrad_dl.composition import Composed
-from tinygrad_dl.messages import reraise
+from tinygrad_dl.messages import reraise, summary
 from tinygrad_dl.nn import hooks, state
+from tinygrad_dl.nn.checks import require_module
 from tinygrad_dl.nn.errors import explain
 from tinygrad_dl.nn.hooks import (
     EVERYWHERE,
@@ -81,7 +82,8 @@ class Module(Composed):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; subclasses define it."""
         raise NotImplementedError(
-            f"{type(self).__name__} has no forward(); define `def forward(self, x): ...` in the class"
+            f"{type(self).__name__}: got a module without forward(), expected one; define `def forward(self, x): ...` "
+            "in the class"
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -99,14 +101,14 @@ class Module(Composed):
         if isinstance(value, Parameter | Module | Buffer):
             if "_modules" not in fields:
                 raise AttributeError(
-                    f"cannot assign {type(value).__name__} {name!r} before {type(self).__name__}.__init__ has called "
-                    f"super().__init__(); call it first"
+                    f"{type(self).__name__}: got a {type(value).__name__} for {name!r} before super().__init__() was "
+                    "called, expected that call first, in __init__"
                 )
             taken = next((r for r in REGISTRIES if name in fields[r]), None)
             if taken == "_parameters" and not isinstance(value, Parameter):
                 raise TypeError(
-                    f"{type(self).__name__}.{name} is registered as a Parameter, got {type(value).__name__}; assign a "
-                    f"Parameter or None, or delete the attribute first"
+                    f"{type(self).__name__}: got a {type(value).__name__} for {name!r}, expected a Parameter or None, "
+                    "as it is registered as one; or delete the attribute first"
                 )
             if isinstance(value, Parameter):
                 forget(self, name, keep="_parameters")
@@ -124,10 +126,13 @@ class Module(Composed):
         elif value is None or (registry == "_buffers" and isinstance(value, Tensor)):
             fields[registry][name] = value
         else:
-            kind = {"_parameters": "a Parameter", "_buffers": "a Tensor", "_modules": "a Module"}[registry]
+            if registry == "_modules":
+                require_module(value, type(self).__name__, name)
+            kind = {"_parameters": "a Parameter", "_buffers": "a Tensor"}[registry]
+            wrapped = f"{type(self).__name__}.{name} = nn.Parameter(tensor), " if isinstance(value, Tensor) else ""
             raise TypeError(
-                f"{type(self).__name__}.{name} is registered as {kind}, got {type(value).__name__}; assign {kind} or "
-                f"None, or delete the attribute first"
+                f"{type(self).__name__}: got {name}={summary(value)}, expected {kind} or None, as {name} is registered "
+                f"as one; {wrapped}or delete the attribute first"
             )
 
     def __getattr__(self, name: str) -> Any:
@@ -145,7 +150,8 @@ class Module(Composed):
                 return buffers[name]
         if parameters is None and name in Module.__annotations__:
             raise AttributeError(
-                f"{type(self).__name__}.__init__ did not call super().__init__(); call it before anything else"
+                f"{type(self).__name__}: got a module that is not set up, expected that its __init__ calls "
+                "super().__init__() before anything else"
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
@@ -177,7 +183,7 @@ class Module(Composed):
                 f"tensor: nn.Parameter(tensor)"
             )
         if param is not None and not param.is_leaf:
-            raise ValueError(f"register_parameter {name!r}: a parameter must be a leaf, got a computed tensor")
+            raise ValueError(f"register_parameter {name!r}: got a computed tensor, expected a leaf")
         self._parameters[check_name(self, name, "_parameters")] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -206,8 +212,8 @@ class Module(Composed):
         Raises:
             TypeError: not a Module. KeyError: the name is taken or not allowed.
         """
-        if module is not None and not isinstance(module, Module):
-            raise TypeError(f"add_module {name!r}: expected a Module or None, got {type(module).__name__}")
+        if module is not None:
+            require_module(module, "add_module", name)
         self._modules[check_name(self, name, "_modules")] = module
 
     def register_module(self, name: str, module: Module | None) -> None:
@@ -234,11 +240,16 @@ class Module(Composed):
 
     def get_extra_state(self) -> Any:
         """What belongs to the state beside parameters and buffers; a subclass that has such a thing defines it."""
-        raise RuntimeError(f"{type(self).__name__}: define get_extra_state() to save more than tensors")
+        raise RuntimeError(
+            f"{type(self).__name__}: got a module without get_extra_state(), expected it, to save more than tensors"
+        )
 
     def set_extra_state(self, state: Any) -> None:
         """Takes over what `get_extra_state` returned; a subclass that has such a thing defines it."""
-        raise RuntimeError(f"{type(self).__name__}: define set_extra_state(state) to load what get_extra_state saved")
+        raise RuntimeError(
+            f"{type(self).__name__}: got a module without set_extra_state(state), expected it, to load what "
+            "get_extra_state saved"
+        )
 
     def _defines(self, method: str) -> bool:
         """Whether a subclass defines a method of Module's anew."""
@@ -268,7 +279,7 @@ class Module(Composed):
     def train(self: M, mode: bool = True) -> M:
         """Sets training mode (or evaluation mode) here and in all submodules; returns itself."""
         if not isinstance(mode, bool):
-            raise ValueError(f"train: mode is True or False, got {mode!r}")
+            raise ValueError(f"train: got mode={mode!r}, expected True or False")
         for module in self.modules():
             module.__dict__["training"] = mode
         return self
@@ -318,9 +329,13 @@ class Module(Composed):
         found = dtypes.as_dtype(dtype)
         if not dtypes.is_differentiable(found):
             raise TypeError(
-                f"to: modules are cast to floating or complex dtypes, got {found}; pass td.float32 or td.float64"
+                f"to: got dtype {found}, expected a floating or complex one for a module; pass td.float32 or td.float64"
             )
         return self._cast(found, dtypes.is_differentiable)
+
+    def cuda(self: M, *_: Any, **__: Any) -> M:
+        """Raises ValueError: tensors live on the CPU."""
+        raise dtypes.unknown_device("cuda")
 
     def _cast(self: M, dtype: Any, kinds: Callable[[Any], bool] = dtypes.is_floating) -> M:
         for tensor in (*self.parameters(), *self.buffers()):
@@ -485,14 +500,16 @@ def member(module: Module, name: str) -> Any:
 def check_name(module: Module, name: str, registry: str) -> str:
     """The name, if a parameter, buffer or submodule may have it."""
     if not isinstance(name, str):
-        raise TypeError(f"a name in a module is a string, got {type(name).__name__}")
+        raise TypeError(f"a name in a module: got a {type(name).__name__}, expected a str")
     if not name or "." in name:
-        raise KeyError(f"the name {name!r} is not allowed in a module: it must not be empty or contain a dot")
+        raise KeyError(f"a name in a module: got {name!r}, expected one that is not empty and contains no dot")
     if "_modules" not in module.__dict__:
         raise AttributeError(
-            f"cannot register {name!r} before {type(module).__name__}.__init__ has called super().__init__(); "
-            f"call it first"
+            f"{type(module).__name__}: got {name!r} before super().__init__() was called, expected that call first, in "
+            "__init__"
         )
     if name not in module.__dict__[registry] and hasattr(module, name):
-        raise KeyError(f"{type(module).__name__} has an attribute {name!r} already; choose another name")
+        raise KeyError(
+            f"{type(module).__name__}: got the name {name!r}, which is an attribute already, expected another"
+        )
     return name

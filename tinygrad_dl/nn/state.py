@@ -104,7 +104,7 @@ def get_submodule(self: Module, target: str) -> Module:
     for name in target.split(".") if target else ():
         if name not in found._modules:
             raise AttributeError(
-                f"{type(found).__name__} has no submodule {name!r} (in the path {target!r}); it has "
+                f"{type(found).__name__}: got submodule {name!r} (in the path {target!r}), expected one of "
                 f"{list(found._modules)}"
             )
         found = found._modules[name]
@@ -117,7 +117,9 @@ def member_at(self: Module, target: str, registry: str, kind: str) -> Any:
     owner = self.get_submodule(path)
     if owner.__dict__[registry].get(name) is None:
         known = list(owner.__dict__[registry])
-        raise AttributeError(f"{type(owner).__name__} has no {kind} {name!r} (in the path {target!r}); it has {known}")
+        raise AttributeError(
+            f"{type(owner).__name__}: got {kind} {name!r} (in the path {target!r}), expected one of {known}"
+        )
     return owner.__dict__[registry][name]
 
 
@@ -267,10 +269,11 @@ def load_state_dict(
     if strict and unexpected:
         problems.insert(min(1, len(problems)), f"unexpected (in the state, not in the module): {', '.join(unexpected)}")
     if problems:
-        lines = "\n  ".join(problems)
+        lines, first = "\n  ".join(problems), "; ".join(f"{p[:100]}..." if len(p) > 100 else p for p in problems)
         hint = "; load_state_dict(..., strict=False) leaves out missing and unexpected names" if strict else ""
         raise RuntimeError(
-            f"load_state_dict: the state does not fit {type(self).__name__}:\n  {lines}\nnothing was changed{hint}"
+            f"load_state_dict: the state does not fit {type(self).__name__}: got one that differs, {first}, "
+            f"expected the module's names, shapes and dtypes\n  {lines}\nnothing was changed{hint}"
         )
     for write in loading.writes:
         write()

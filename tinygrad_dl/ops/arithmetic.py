@@ -147,7 +147,7 @@ def div(input: Array, other: Array, *, rounding_mode: str | None = None) -> Any:
         return floor_divide(input, other)
     if rounding_mode == "trunc":
         return truncated_quotient(input, other)
-    raise ValueError(f"div: rounding_mode is None, 'trunc' or 'floor', got {rounding_mode!r}")
+    raise ValueError(f"div: got rounding_mode={rounding_mode!r}, expected None, 'trunc' or 'floor'")
 
 
 def truncated_quotient(input: Any, other: Any) -> Any:
@@ -272,7 +272,10 @@ def positive(input: Array) -> Any:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.positive.html
     """
     if input.dtype.kind == "b":
-        raise TypeError("positive: bools have no sign; convert the tensor first, for example with .int()")
+        raise TypeError(
+            "positive: got a bool tensor, expected numbers: bools have no sign; convert the tensor first, for example "
+            "with .int()"
+        )
     return input
 
 

@@ -192,7 +192,7 @@ def attend(
     e = matmul(query * query.dtype.type(found_scale(query, scale)), np.swapaxes(key, -1, -2))
     if is_causal:
         if mask is not None:
-            raise ValueError("scaled_dot_product_attention: give a mask or is_causal, not both")
+            raise ValueError("scaled_dot_product_attention: got a mask and is_causal=True, expected one of them")
         mask = triangle(e.shape[-2], e.shape[-1], e.dtype)
     elif mask is not None:
         check_mask(mask, e.shape)
@@ -273,8 +273,8 @@ def check_shapes(query: Any, key: Any, value: Any) -> None:
         raise ValueError(f"{name}: expected a key for each value, got shapes {key.shape} and {value.shape}")
     if not query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:
         raise ValueError(
-            f"{name}: the dimensions before (length, width) differ: {query.shape}, {key.shape} and {value.shape}; "
-            f"fewer key and value heads need enable_gqa=True"
+            f"{name}: got query, key and value of shapes {query.shape}, {key.shape} and {value.shape}, expected equal "
+            "dimensions before (length, width); fewer key and value heads need enable_gqa=True"
         )
 
 
@@ -379,7 +379,9 @@ def scaled_dot_product_attention(
     if not 0.0 <= dropout_p <= 1.0:
         raise ValueError(f"{name}: expected a probability dropout_p between 0 and 1, got {dropout_p}")
     if is_causal and attn_mask is not None:
-        raise ValueError(f"{name}: got both attn_mask and is_causal=True; put the causal mask into attn_mask")
+        raise ValueError(
+            f"{name}: got both attn_mask and is_causal=True, expected one of them; put the causal mask into attn_mask"
+        )
     if enable_gqa:
         key, value = (_repeated(x, query, what) for x, what in ((key, "key"), (value, "value")))
     if not query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:
@@ -397,8 +399,8 @@ def _repeated(x: Any, query: Any, what: str) -> Any:
     heads = [y.shape[-3] if y.ndim > 2 else 0 for y in (query, x)]
     if not heads[1] or heads[0] % heads[1]:
         raise ValueError(
-            f"scaled_dot_product_attention: with enable_gqa the number of {what} heads (dimension -3) must divide "
-            f"that of the queries, got shapes {x.shape} and {query.shape}"
+            f"scaled_dot_product_attention: got shapes {x.shape} and {query.shape}, expected a number of {what} heads "
+            "(dimension -3) that divides that of the queries, with enable_gqa"
         )
     return x if heads[0] == heads[1] else x.repeat_interleave(heads[0] // heads[1], -3)
 

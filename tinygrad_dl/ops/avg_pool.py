@@ -185,7 +185,7 @@ def _avg_pool(
     check_dims(name, input.shape, dims)
     kernel = per_dim(name, "kernel_size", kernel_size, dims, 1)
     if divisor_override is not None and operator.index(divisor_override) == 0:
-        raise ValueError(f"{name}: expected a divisor_override other than 0")
+        raise ValueError(f"{name}: got divisor_override=0, expected another number")
     options = (
         kernel,
         kernel if stride is None or stride == () else per_dim(name, "stride", stride, dims, 1),

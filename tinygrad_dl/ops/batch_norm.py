@@ -240,7 +240,7 @@ def batch_norm(
     result: Tensor
     if not training:
         if running_mean is None or running_var is None:
-            raise ValueError("batch_norm: expected running_mean and running_var in evaluation (training=False)")
+            raise ValueError("batch_norm: got training=False without running_mean and running_var, expected both")
         result = normalize_fixed(input, running_mean, running_var, weight, bias, eps)
         return result
     observe: Observer | None = None

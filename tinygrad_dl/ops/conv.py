@@ -329,7 +329,9 @@ def convolution_weight(
 ) -> Any:
     """The gradient of a convolution's weight, from its input and the gradient of its result."""
     if len(input) != len(delta):
-        raise ValueError(f"convolution_weight: expected as many samples in {input.shape} as in {delta.shape}")
+        raise ValueError(
+            f"convolution_weight: got shapes {input.shape} and {delta.shape}, expected as many samples in both"
+        )
     size = conv_size(input.shape[2:], kernel, stride, padding, dilation)
     if any(n < m for n, m in zip(size, delta.shape[2:], strict=True)):
         raise ValueError(

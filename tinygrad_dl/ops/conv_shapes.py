@@ -40,7 +40,9 @@ def convolution_options(
         return stride, ((0, 0),) * k, dilation
     if padding == "same":
         if max(stride) > 1:
-            raise ValueError(f"{name}: padding='same' needs a stride of 1, got {stride}; give the padding as a number")
+            raise ValueError(
+                f"{name}: got padding='same' with stride {stride}, expected a stride of 1; give the padding as a number"
+            )
         total = [d * (size - 1) for size, d in zip(kernel, dilation, strict=True)]
         return stride, tuple([(t // 2, t - t // 2) for t in total]), dilation
     if isinstance(padding, str):
@@ -184,8 +186,8 @@ def transposed_options(
     )
     if min(found) < 1:
         raise ValueError(
-            f"{name}: an input of size {input} with a kernel of size {kernel}, stride {stride} and padding {padding} "
-            f"gives a result of size {found}; use less padding"
+            f"{name}: got an input of size {input} with a kernel of size {kernel}, stride {stride} and padding "
+            f"{padding}, which gives a result of size {found}, expected 0 or more; use less padding"
         )
     return stride, tuple([(p, p) for p in padding]), dilation, found
 

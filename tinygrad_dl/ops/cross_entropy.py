@@ -74,8 +74,8 @@ def check_targets(input: Any, target: Any, ignore_index: int, name: str) -> Any:
     if wrong.any():
         position = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise IndexError(
-            f"{name}: the class {target[position]} at position {position} of the target is out of range, expected 0 "
-            f"to {count - 1} for an input of shape {input.shape}, or ignore_index={ignore_index}"
+            f"{name}: got class {target[position]} at position {position} of the target, expected 0 to {count - 1} for "
+            f"an input of shape {input.shape}, or ignore_index={ignore_index}"
         )
     return None if counts.all() else counts
 

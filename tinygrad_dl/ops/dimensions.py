@@ -32,7 +32,10 @@ def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     shape = input.shape
     start, end = normal_dim(start_dim, len(shape)), normal_dim(end_dim, len(shape))
     if start > end:
-        raise RuntimeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim} in shape {shape}")
+        raise RuntimeError(
+            f"flatten: got start_dim={start_dim} and end_dim={end_dim} for shape {shape}, expected a start before the "
+            "end"
+        )
     if start == end and shape and isinstance(input, Tensor):
         return input
     count = math.prod(shape[start : end + 1])
@@ -76,7 +79,9 @@ def unflatten(input: Array, dim: int, sizes: Any) -> Tensor:
         known = math.prod(n for n in sizes if n != -1)
         sizes[sizes.index(-1)] = shape[place] // known if known else 0
     if math.prod(sizes) != shape[place]:
-        raise ValueError(f"unflatten: sizes {tuple(sizes)} do not multiply to the size {shape[place]} of dim {dim}")
+        raise ValueError(
+            f"unflatten: got sizes {tuple(sizes)}, expected sizes whose product is {shape[place]}, that of dim {dim}"
+        )
     result: Tensor = reshape(input, (*shape[:place], *sizes, *shape[place + 1 :]))
     return result
 
@@ -200,7 +205,9 @@ def narrow(input: Array, dim: int, start: Any, length: int) -> Tensor:
     first = operator.index(start)
     first += size if first < 0 else 0
     if length < 0 or not 0 <= first <= first + length <= size:
-        raise RuntimeError(f"narrow: start {start} with length {length} does not fit dim {dim} of size {size}")
+        raise RuntimeError(
+            f"narrow: got start={start} and length={length}, expected a range within dim {dim} of size {size}"
+        )
     result: Tensor = getitem(input, (*(slice(None),) * place, slice(first, first + length)))
     return result
 

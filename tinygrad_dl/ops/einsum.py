@@ -62,8 +62,7 @@ def parse(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str]:
         labels = term.replace("...", dots[len(dots) - (ndim - named) :] if ndim > named else "")
         if len(labels) != ndim or not all(c in LETTERS for c in labels):
             raise ValueError(
-                f"einsum: {term!r} in {equation!r} does not fit an operand with {ndim} dimensions, expected a label "
-                f"for each"
+                f"einsum: got {term!r} in {equation!r} for an operand with {ndim} dimensions, expected a label for each"
             )
         found.append(labels)
     if arrow:
@@ -74,7 +73,7 @@ def parse(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str]:
     unknown = set(result) - set("".join(found))
     if unknown or len(set(result)) != len(result):
         raise ValueError(
-            f"einsum: the result {right!r} of {equation!r} must name labels of the operands, expected once each"
+            f"einsum: got the result {right!r} in {equation!r}, expected labels of the operands, once each"
         )
     return tuple(found), result
 
@@ -88,8 +87,8 @@ def sizes_of(terms: tuple[str, ...], shapes: tuple[Shape, ...]) -> dict[str, int
             before = sizes.setdefault(label, size)
             if 1 not in (before, size) and before != size:
                 raise ValueError(
-                    f"einsum: label {label!r} has size {before} in one operand and {size} in another, expected equal "
-                    f"sizes"
+                    f"einsum: got label {label!r} of size {before} in one operand and {size} in another, expected "
+                    "equal sizes"
                 )
             if before == 1:
                 sizes[label] = size
@@ -334,7 +333,7 @@ def without_repeats(equation: str, tensors: list[Tensor]) -> tuple[str, list[Ten
             second = labels.index(label, first + 1)
             if tensors[i].shape[first] != tensors[i].shape[second]:
                 raise ValueError(
-                    f"einsum: label {label!r} names two dims of different sizes, in shape {tensors[i].shape}"
+                    f"einsum: got label {label!r} for two dims of shape {tensors[i].shape}, expected equal sizes"
                 )
             tensors[i] = diagonal(tensors[i], 0, first, second)
             labels = labels[:first] + labels[first + 1 : second] + labels[second + 1 :] + label
@@ -368,7 +367,9 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Tensor:
     for i, j in zip(first, second, strict=True):
         i, j = normal_dim(i, a.ndim), normal_dim(j, b.ndim)
         if a.shape[i] != b.shape[j] and 1 not in (a.shape[i], b.shape[j]):
-            raise ValueError(f"tensordot: dim {i} of shape {a.shape} and dim {j} of shape {b.shape} differ in size")
+            raise ValueError(
+                f"tensordot: got dim {i} of shape {a.shape} beside dim {j} of shape {b.shape}, expected equal sizes"
+            )
         right[j] = left[i]
     rest = [c for c in left if c not in right] + [c for c in right if c not in left]
     result: Tensor = contracted([a, b], f"{''.join(left)},{''.join(right)}->{''.join(rest)}")

@@ -68,7 +68,10 @@ def _checked(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str, src
     require_in_range(index, shape[dim], dim, what)
     for i, size in enumerate(index.shape):
         if i != dim and size > shape[i]:
-            raise IndexError(f"{what}: index of shape {index.shape} is larger than the tensor, {shape}, in dim {i}")
+            raise IndexError(
+                f"{what}: got an index of shape {index.shape}, which is larger than the tensor, {shape}, in dim {i}, "
+                "expected at most its size"
+            )
         if src is not None and src.ndim and size > src.shape[i]:
             raise IndexError(
                 f"{what}: expected an index no larger than src, {src.shape}, got shape {index.shape}, larger in dim {i}"

@@ -187,13 +187,15 @@ def interpolate(
     if input.ndim not in DIMS.get(mode, (3, 4, 5)):
         wanted = " or ".join(map(str, DIMS.get(mode, (3, 4, 5))))
         raise ValueError(
-            f"interpolate: mode {mode!r} is for inputs of {wanted} dimensions with batch and channels, got shape "
-            f"{input.shape}"
+            f"interpolate: got an input of shape {input.shape}, expected {wanted} dimensions, with batch and channels, "
+            f"for mode {mode!r}"
         )
     if antialias:
-        raise NotImplementedError("interpolate: antialias is not supported; blur with avg_pool2d before")
+        raise NotImplementedError(
+            "interpolate: got antialias=True, expected False: it is not supported; blur with avg_pool2d before"
+        )
     if align_corners is not None and mode not in DIMS:
-        raise ValueError(f"interpolate: align_corners is for the modes {tuple(DIMS)}, got mode {mode!r}")
+        raise ValueError(f"interpolate: got align_corners with mode {mode!r}, expected one of the modes {tuple(DIMS)}")
     counts, scales = _sizes(input.shape, size, scale_factor, dims)
     if recompute_scale_factor:
         scales = (None,) * dims

@@ -140,7 +140,7 @@ def unbind(input: Array, dim: int = 0) -> tuple[Array, ...]:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.unbind.html
     """
     if not input.ndim:
-        raise IndexError("unbind: a 0-d tensor has no dimension to take apart; use item() for its value")
+        raise IndexError("unbind: got a 0-d tensor, expected a dimension to take apart; use item() for its value")
     dim = normal_dim(dim, input.ndim)
     if dim:
         input = np.moveaxis(input, dim, 0)
@@ -180,7 +180,9 @@ def split(input: Array, split_size_or_sections: Any, dim: int = 0) -> tuple[Arra
     if isinstance(split_size_or_sections, list | tuple):
         sizes = split_size_or_sections
         if sum(sizes) != total or min(sizes, default=0) < 0:
-            raise ValueError(f"split: the sizes sum to {sum(sizes)}, expected {total}, the size of dim {dim}: {sizes}")
+            raise ValueError(
+                f"split: got sizes {sizes}, which sum to {sum(sizes)}, expected {total}, the size of dim {dim}"
+            )
     else:
         size = operator.index(split_size_or_sections)
         if size < 1 and (size < 0 or total):
@@ -265,7 +267,9 @@ def tensor_split(
 
 def _np_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
     if isinstance(indices_or_sections, int) and ary.shape[axis] % indices_or_sections:
-        raise ValueError("array split does not result in an equal division")
+        raise ValueError(
+            "got a size that the number of parts does not divide, expected equal parts; array_split() takes others"
+        )
     return list(tensor_split(ary, indices_or_sections, axis))
 
 

@@ -278,7 +278,7 @@ def _added(input: np.ndarray, out: np.ndarray, beta: Any, alpha: Any) -> np.ndar
     if beta:
         out += input if beta == 1 else factor(beta, out.dtype) * input
     elif np.broadcast_shapes(input.shape, out.shape) != out.shape:
-        raise ValueError(f"input of shape {input.shape} does not broadcast to {out.shape}")
+        raise ValueError(f"got an input of shape {input.shape}, expected one that broadcasts to {out.shape}")
     return out
 
 

@@ -104,7 +104,9 @@ def masked_scatter(input: Array, mask: Array, source: Any) -> Tensor:
     found, input = np.broadcast_to(found, shape), input if input.shape == shape else expand(input, shape)
     count = int(np.count_nonzero(found))
     if source.numel() < count:
-        raise ValueError(f"masked_scatter: the mask picks {count} elements, but the source has {source.numel()} only")
+        raise ValueError(
+            f"masked_scatter: got a source of {source.numel()} elements, expected {count} or more, as the mask picks"
+        )
     result: Tensor = setitem(input, found, reshape(source, -1)[:count])
     return result
 

@@ -133,8 +133,7 @@ def check_rows(input: Any, count: int, what: str, limit: str) -> None:
     if not fine:
         position = tuple(int(i) for i in np.argwhere((input < 0) | (input >= count))[0])
         raise IndexError(
-            f"{what}: the index {input[position]} at position {position} is out of range, expected 0 to {count - 1} "
-            f"({limit}={count})"
+            f"{what}: got index {input[position]} at position {position}, expected 0 to {count - 1} ({limit}={count})"
         )
 
 
@@ -313,7 +312,9 @@ def one_hot(tensor: Array, num_classes: int = -1) -> Array:
         raise TypeError(f"one_hot: expected integers, got {tensor.dtype}; convert with .long()")
     if num_classes == -1:
         if not tensor.size:
-            raise ValueError("one_hot: the number of classes can't be told from an empty tensor; pass num_classes")
+            raise ValueError(
+                "one_hot: got an empty tensor without num_classes, expected the number of classes; pass num_classes"
+            )
         num_classes = int(tensor.max()) + 1
     check_rows(tensor, num_classes, "one_hot", "num_classes")
     hot = np.zeros((tensor.size, num_classes), np.int64)

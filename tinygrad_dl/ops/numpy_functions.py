@@ -59,7 +59,9 @@ def reduction(ours: Callable[..., Any], neutral: Any, join: Any, default: Any = 
         a = as_tensor(a)
         if where is not True:
             if neutral is None and initial is NONE:
-                raise ValueError("where= needs initial=, which stands for the elements that do not count")
+                raise ValueError(
+                    "got where= without initial=, expected both: initial stands for the elements that do not count"
+                )
             a = np.where(where, a, initial if neutral is None else neutral)
         result = ours(*over(a, axis, keepdims), **({} if dtype is None else {"dtype": dtype}))
         return result if initial is NONE or initial is None else join(result, initial)
@@ -292,7 +294,7 @@ def each_of(ours: Callable[..., Any]) -> Callable[..., Any]:
 def only_dim(x: Any, axis: Any) -> Any:
     """The axis of a cumulative sum, which may be left out for one dimension."""
     if axis is None and x.ndim != 1:
-        raise ValueError(f"expected axis= for a tensor of {x.ndim} dimensions")
+        raise ValueError(f"got a tensor of {x.ndim} dimensions without axis, expected axis=")
     return 0 if axis is None else axis
 
 
@@ -333,12 +335,15 @@ def linalg_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = Fals
     if ord is None or (not matrix and ord != "fro" and ord != "nuc"):
         if ord is not None and axis is None and x.ndim != 1:
             raise ValueError(
-                f"np.linalg.norm: ord={ord!r} is for vectors and matrices, got shape {x.shape}; give axis="
+                f"np.linalg.norm: got ord={ord!r} for shape {x.shape}, expected a vector or a matrix; give axis="
             )
         return norm(x, 2 if ord is None else ord, axis, keepdims)
     dims = tuple(range(x.ndim)) if axis is None else tuple(axis) if isinstance(axis, tuple | list) else (axis,)
     if not matrix:
-        raise ValueError(f"np.linalg.norm: ord={ord!r} is for matrices, got axis={axis!r} of shape {x.shape}")
+        raise ValueError(
+            f"np.linalg.norm: got ord={ord!r} with axis={axis!r} of shape {x.shape}, expected two axes: it is for "
+            "matrices"
+        )
     rows, columns = (d % x.ndim for d in dims)
     if ord == "fro":
         return norm(x, 2, dims, keepdims)
@@ -348,8 +353,8 @@ def linalg_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = Fals
         found = (extrema.amax if ord > 0 else extrema.amin)(sums, second, True)
         return found if keepdims else found.reshape([n for d, n in enumerate(x.shape) if d not in (rows, columns)])
     raise NotImplementedError(
-        f"np.linalg.norm: ord={ord!r} needs singular values, which no op computes; use ord='fro', 1, -1, "
-        f"inf or -inf, or call it on t.detach().numpy()"
+        f"np.linalg.norm: got ord={ord!r}, which needs singular values, expected 'fro', 1, -1, inf or -inf; or call it "
+        "on t.detach().numpy()"
     )
 
 

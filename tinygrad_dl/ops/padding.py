@@ -38,7 +38,7 @@ def source(before: int, after: int, size: int, mode: str) -> np.ndarray:
     places = np.arange(-before, size + after)
     if mode == "replicate":
         if not size:
-            raise ValueError("pad: an empty dimension has nothing to repeat; use mode 'constant'")
+            raise ValueError("pad: got an empty dimension, expected one with elements to repeat; use mode 'constant'")
         return places.clip(0, size - 1)
     require_at_most(size - 1, before, after, size, mode)
     places = np.abs(places)
@@ -115,7 +115,7 @@ def pad(input: Array, pad: Any, mode: str = "constant", value: float | None = No
         return input if any(map(any, pairs)) else input.copy()
     shape = [n + a + b for n, (a, b) in zip(input.shape, pairs, strict=True)]
     if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(input.shape, pairs, strict=True)):
-        raise ValueError(f"pad: {pad} cuts off more than there is in shape {input.shape}")
+        raise ValueError(f"pad: got {pad}, which cuts off more than there is, expected less for shape {input.shape}")
     if value:
         require_room(np.asarray(value), input.dtype)
     out = np.full(shape, value, input.dtype) if value else np.zeros(shape, input.dtype)

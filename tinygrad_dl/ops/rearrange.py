@@ -128,11 +128,11 @@ def repeat(input: Array, repeats: Any) -> Array:
     repeats = (repeats,) if isinstance(repeats, int) else tuple(repeats)
     if len(repeats) < input.ndim:
         raise ValueError(
-            f"repeat: {repeats} has {len(repeats)} numbers for a tensor with {input.ndim} dimensions, expected at "
-            f"least as many; tile() takes fewer"
+            f"repeat: got {repeats} for a tensor with {input.ndim} dimensions, expected at least as many numbers; "
+            "tile() takes fewer"
         )
     if min(repeats, default=0) < 0:
-        raise ValueError(f"repeat: numbers can't be negative, got {repeats}")
+        raise ValueError(f"repeat: numbers can't be negative, got {repeats}, expected 0 or more")
     return np.tile(input, repeats)
 
 

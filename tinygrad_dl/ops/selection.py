@@ -230,7 +230,7 @@ def clamped(input: Array, min: Array | None = None, max: Array | None = None) ->
     """Elements below `min` become `min`, those above `max` become `max`."""
     if min is None:
         if max is None:
-            raise ValueError("min and max are both None, expected at least one of them")
+            raise ValueError("got None for both min and max, expected at least one of them")
         return np.minimum(input, max)
     if max is None:
         return np.maximum(input, min)

@@ -23,7 +23,7 @@ def normal_dim(dim: int, ndim: int) -> int:
         return dim + ndim if dim < 0 else dim
     if ndim == 0 and dim in (0, -1):
         return 0
-    raise IndexError(f"dim {dim} is out of range for a tensor with {ndim} dimensions, expected {-ndim} to {ndim - 1}")
+    raise IndexError(f"got dim {dim} for a tensor with {ndim} dimensions, expected {-ndim} to {ndim - 1}")
 
 
 @op(
@@ -137,7 +137,7 @@ def _inserted(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
     if type(dim) is int:
         ndim = len(shape) + 1
         if not -ndim <= dim < ndim:
-            raise IndexError(f"dim {dim} is out of range, expected {-ndim} to {ndim - 1} for shape {list(shape)}")
+            raise IndexError(f"got dim {dim}, expected {-ndim} to {ndim - 1} for shape {list(shape)}")
         place = dim if dim >= 0 else dim + ndim
         return (*shape[:place], 1, *shape[place:])
     if not isinstance(dim, tuple | list):
@@ -215,7 +215,7 @@ def _np_squeeze(a: Any, axis: Any = None) -> Any:
     """NumPy refuses to squeeze a dimension of another size than 1."""
     for dim in () if axis is None else axis if isinstance(axis, tuple) else (axis,):
         if a.shape[dim] != 1:
-            raise ValueError(f"cannot squeeze dimension {dim} of shape {a.shape}: its size is not 1")
+            raise ValueError(f"got dimension {dim} of shape {a.shape}, expected one of size 1")
     return squeeze(a, axis)
 
 
@@ -312,8 +312,8 @@ def view(input: Array, shape: Any) -> Array:
     out = input.reshape(shape)
     if out.base is not input and (out.base is None or out.base is not input.base):
         raise RuntimeError(
-            f"view: a tensor of shape {input.shape} with strides {input.strides} can't be shown in shape {out.shape} "
-            f"without a copy; use reshape(), or contiguous() first"
+            f"view: got a tensor of shape {input.shape} with strides {input.strides}, expected one that can be shown "
+            f"in shape {out.shape} without a copy; use reshape(), or contiguous() first"
         )
     return out
 

@@ -315,7 +315,10 @@ def searchsorted(
     if rows.ndim < 2:
         return wrap(np.asarray(np.searchsorted(rows, values, where), kind))
     if rows.shape[:-1] != values.shape[:-1]:
-        raise ValueError(f"searchsorted: rows of shape {rows.shape} and values of shape {values.shape} do not match")
+        raise ValueError(
+            f"searchsorted: got rows of shape {rows.shape} and values of shape {values.shape}, expected the same but "
+            "for the last dimension"
+        )
     out = np.empty(values.shape, kind)
     for spot in np.ndindex(rows.shape[:-1]):
         out[spot] = np.searchsorted(rows[spot], values[spot], where)

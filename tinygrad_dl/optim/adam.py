@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.optim.flat import Array, FlatOptimizer
-from tinygrad_dl.optim.optimizer import Group, require
+from tinygrad_dl.optim.optimizer import Group, require, two_fractions
 
 
 class Adam(FlatOptimizer):
@@ -66,9 +66,8 @@ class Adam(FlatOptimizer):
 
     def _check_options(self, group: Group) -> None:
         for option in ("lr", "eps", "weight_decay"):
-            require(group, option, group[option] >= 0, "0 or more")
-        betas = group["betas"]
-        require(group, "betas", len(betas) == 2 and all(0 <= b < 1 for b in betas), "two numbers in [0, 1)")
+            require(group, option, lambda value: value >= 0, "a number of 0 or more")
+        require(group, "betas", two_fractions, "two numbers in [0, 1)")
 
     def names(self, group: Group) -> tuple[str, ...]:
         return self.state_names[1:] if group["amsgrad"] else self.state_names[1:3]

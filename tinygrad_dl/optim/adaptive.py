@@ -67,7 +67,7 @@ class RMSprop(FlatOptimizer):
 
     def _check_options(self, group: Group) -> None:
         for option in ("lr", "alpha", "eps", "weight_decay", "momentum"):
-            require(group, option, group[option] >= 0, "0 or more")
+            require(group, option, lambda value: value >= 0, "a number of 0 or more")
 
     def names(self, group: Group) -> tuple[str, ...]:
         return "square_avg", *["momentum_buffer"] * (group["momentum"] > 0), *["grad_avg"] * group["centered"]
@@ -147,7 +147,7 @@ class Adagrad(FlatOptimizer):
 
     def _check_options(self, group: Group) -> None:
         for option in ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps"):
-            require(group, option, group[option] >= 0, "0 or more")
+            require(group, option, lambda value: value >= 0, "a number of 0 or more")
 
     def names(self, group: Group) -> tuple[str, ...]:
         return ("sum",)
@@ -208,8 +208,8 @@ class Adadelta(FlatOptimizer):
 
     def _check_options(self, group: Group) -> None:
         for option in ("lr", "eps", "weight_decay"):
-            require(group, option, group[option] >= 0, "0 or more")
-        require(group, "rho", 0 <= group["rho"] <= 1, "a number in [0, 1]")
+            require(group, option, lambda value: value >= 0, "a number of 0 or more")
+        require(group, "rho", lambda value: 0 <= value <= 1, "a number in [0, 1]")
 
     def names(self, group: Group) -> tuple[str, ...]:
         return self.state_names[1:]

@@ -157,8 +157,8 @@ class Block:
         if shapes != self.shapes:
             i = next(i for i, shape in enumerate(shapes) if shape != self.shapes[i])
             raise RuntimeError(
-                f"{type(optimizer).__name__}.step: a parameter of shape {self.shapes[i]} has a gradient of shape "
-                f"{shapes[i]}, expected the same; set .grad to None, or to a tensor of the parameter's shape"
+                f"{type(optimizer).__name__}.step: got a gradient of shape {shapes[i]} for a parameter of shape "
+                f"{self.shapes[i]}, expected the same shape; set .grad to None, or to a tensor of the parameter's shape"
             )
         if self.staged:
             self.slots[0][...] = self.arrays[0]

@@ -55,8 +55,8 @@ class FlatOptimizer(Optimizer):
         # PyTorch's choices among ways to the same step, of which there is one here.
         if differentiable:
             raise NotImplementedError(
-                f"{type(self).__name__}: differentiable=True, but steps are never recorded; write them with operations "
-                f"on tensors: w = w - lr * g"
+                f"{type(self).__name__}: got differentiable=True, expected False: steps are never recorded; write them "
+                "with operations on tensors: w = w - lr * g"
             )
         super().__init__(params, defaults)
 

@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_dl import dtypes
 from tinygrad_dl.composition import Composed
 from tinygrad_dl.engine import mutations
+from tinygrad_dl.messages import summary
 from tinygrad_dl.tensor import Tensor, as_array, wrap
 
 Group = dict[str, Any]
@@ -63,13 +64,13 @@ class Optimizer(Composed):
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         if isinstance(params, Tensor):
             raise TypeError(
-                f"{type(self).__name__}: params is one tensor of shape {params.shape}, expected an iterable of "
-                f"tensors; pass [tensor], or model.parameters()"
+                f"{type(self).__name__}: got one tensor of shape {params.shape} for params, expected an iterable of "
+                "tensors; pass [tensor], or model.parameters()"
             )
         if not isinstance(params, Iterable):
             raise TypeError(
-                f"{type(self).__name__}: params is a {type(params).__name__}, expected an iterable of tensors; pass "
-                f"model.parameters()"
+                f"{type(self).__name__}: got a {type(params).__name__} for params, expected an iterable of tensors; "
+                "pass model.parameters()"
             )
         self.defaults = defaults
         self.param_groups: list[Group] = []
@@ -97,7 +98,9 @@ class Optimizer(Composed):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Changes the parameters by their gradients; `closure` computes the loss again and returns it."""
-        raise NotImplementedError(f"{type(self).__name__} is an Optimizer without a step: define step(self, closure)")
+        raise NotImplementedError(
+            f"{type(self).__name__}: got an Optimizer without a step, expected one; define step(self, closure)"
+        )
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets the gradients of all parameters, or sets them to zero with `set_to_none=False`.
@@ -122,11 +125,15 @@ class Optimizer(Composed):
         """
         name = type(self).__name__
         if not isinstance(param_group, dict) or "params" not in param_group:
-            raise TypeError(f"{name}: a parameter group is a dict with the key 'params', got {param_group!r}")
+            raise TypeError(
+                f"{name}: got {summary(param_group)} for a parameter group, expected a dict with the key 'params'"
+            )
         group = dict(param_group)
         params = group["params"]
         if isinstance(params, set | frozenset):
-            raise TypeError(f"{name}: parameters need an order that is the same in every run; pass a list, not a set")
+            raise TypeError(
+                f"{name}: got a set of parameters, expected an order that is the same in every run; pass a list"
+            )
         params = [params] if isinstance(params, Tensor) else list(params)
         if params and all(isinstance(p, tuple) and len(p) == 2 for p in params):
             group["param_names"] = [each[0] for each in params]
@@ -136,7 +143,7 @@ class Optimizer(Composed):
         for position, p in enumerate(params):
             where = f"{name}: parameter {position} of group {len(self.param_groups)}"
             if not isinstance(p, Tensor):
-                raise TypeError(f"{where} is a {type(p).__name__}, expected a tensor; pass model.parameters()")
+                raise TypeError(f"{where}: got {summary(p)}, expected a tensor; pass model.parameters()")
             if not p.is_leaf:
                 raise ValueError(
                     f"{where}: got a tensor of shape {p.shape} that was computed by {p.grad_fn!r}, expected a leaf: "
@@ -144,18 +151,22 @@ class Optimizer(Composed):
                 )
             if not p._data.flags.writeable:
                 raise ValueError(
-                    f"{where}, of shape {p.shape}, is a read-only array, which no optimiser can change; make it from a "
-                    f"copy: td.tensor(array)"
+                    f"{where}: got a read-only array of shape {p.shape}, expected one that can be changed; make it "
+                    "from a copy: td.tensor(array)"
                 )
             if id(p) in seen:
-                raise ValueError(f"{where}, of shape {p.shape}, appears twice; pass each parameter once")
+                raise ValueError(
+                    f"{where}: got a tensor of shape {p.shape} that appears twice, expected each parameter once"
+                )
             seen.add(id(p))
         for option, value in self.defaults.items():
             group.setdefault(option, value)
         self._check_finite(group)
         self._check_options(group)
         if self.param_groups and ("param_names" in group) != ("param_names" in self.param_groups[0]):
-            raise ValueError(f"{name}: either all parameter groups have names, or none")
+            raise ValueError(
+                f"{name}: got a parameter group with names beside one without, expected names in all or in none"
+            )
         self.param_groups.append(group)
 
     def _check_finite(self, group: Group) -> None:
@@ -165,7 +176,7 @@ class Optimizer(Composed):
                 continue
             for each in value if isinstance(value, tuple | list) else [value]:
                 if isinstance(each, float | np.floating | Tensor) and not np.isfinite(as_array(each)).all():
-                    raise ValueError(f"{type(self).__name__}: {option} is {value!r}, expected finite numbers")
+                    raise ValueError(f"{type(self).__name__}: got {option}={value!r}, expected finite numbers")
 
     def _check_options(self, group: Group) -> None:
         """Raises ValueError for an option that makes no sense; subclasses say what does."""
@@ -208,16 +219,16 @@ class Optimizer(Composed):
             isinstance(each, dict) and isinstance(each.get("params"), list | tuple) for each in saved_groups
         ):
             raise ValueError(
-                f"{name}.load_state_dict: param_groups is {saved_groups!r:.60}, expected a list of dicts with 'params'"
+                f"{name}.load_state_dict: got param_groups={saved_groups!r:.60}, expected a list of dicts with 'params'"
             )
         if not isinstance(saved_state, dict) or not all(isinstance(each, dict) for each in saved_state.values()):
-            raise ValueError(f"{name}.load_state_dict: state is {saved_state!r:.60}, expected a dict of dicts")
+            raise ValueError(f"{name}.load_state_dict: got state={saved_state!r:.60}, expected a dict of dicts")
         sizes = [len(g["params"]) for g in self.param_groups]
         saved_sizes = [len(g["params"]) for g in saved_groups]
         if sizes != saved_sizes:
             raise ValueError(
-                f"{name}.load_state_dict: the parameter groups have {sizes} parameters, the state was saved from "
-                f"{saved_sizes}; make the optimiser with the same groups"
+                f"{name}.load_state_dict: got a state saved from parameter groups of {saved_sizes} parameters, "
+                f"expected {sizes}; make the optimiser with the same groups"
             )
         groups: list[Group] = []
         params: dict[Any, Tensor] = {}
@@ -227,8 +238,8 @@ class Optimizer(Composed):
             missing = sorted(known - set(saved))
             if missing:
                 raise ValueError(
-                    f"{name}.load_state_dict: group {position} lacks the options {missing}; was it saved by another "
-                    f"optimiser?"
+                    f"{name}.load_state_dict: got a state whose group {position} lacks the options {missing}, expected "
+                    "all; was it saved by another optimiser?"
                 )
             new = {**self.defaults, **deepcopy({key: value for key, value in saved.items() if key != "params"})}
             if "param_names" in group:
@@ -241,7 +252,9 @@ class Optimizer(Composed):
         state: dict[Any, dict[str, Any]] = {}
         for number, entry in saved_state.items():
             if number not in params:
-                raise ValueError(f"{name}.load_state_dict: a state for parameter {number}, expected {sorted(params)}")
+                raise ValueError(
+                    f"{name}.load_state_dict: got a state for parameter {number}, expected {sorted(params)}"
+                )
             p = params[number]
             state[p] = {key: self._loaded(number, p, key, value) for key, value in deepcopy(entry).items()}
         self.state = state
@@ -252,8 +265,8 @@ class Optimizer(Composed):
         name = type(self).__name__
         if self.state_names is not None and key not in self.state_names:
             raise ValueError(
-                f"{name}.load_state_dict: parameter {number} has a state {key!r}, expected only {self.state_names}; "
-                f"was it saved by another optimiser?"
+                f"{name}.load_state_dict: got a state {key!r} of parameter {number}, expected only {self.state_names}; "
+                "was it saved by another optimiser?"
             )
         if value is None or (self.state_names is None and not isinstance(value, Tensor | np.ndarray)):
             return value
@@ -262,20 +275,20 @@ class Optimizer(Composed):
         shape = () if single else p.shape
         if self.state_names is not None and array.shape != shape:
             raise ValueError(
-                f"{name}.load_state_dict: {key!r} of parameter {number} has shape {array.shape}, expected {shape}; "
-                f"make the optimiser with the same parameters in the same order"
+                f"{name}.load_state_dict: got {key!r} of parameter {number} of shape {array.shape}, expected {shape}; "
+                "make the optimiser with the same parameters in the same order"
             )
         dtype = dtypes.float32 if single else p.dtype
         where = f"{name}.load_state_dict: {key!r} of parameter {number}"
         if dtypes.category(array.dtype) == 3 and dtypes.category(dtype) < 3:
-            raise ValueError(f"{where} is {array.dtype}, expected real numbers, as the parameter is {p.dtype}")
+            raise ValueError(f"{where}: got {array.dtype}, expected real numbers, as the parameter is {p.dtype}")
         if self.state_names is not None:
             if key == "step" and not (array >= 0 and array == np.floor(array) and np.isfinite(array)):
-                raise ValueError(f"{where} is {array}, expected a whole number from 0 on")
+                raise ValueError(f"{where}: got {array}, expected a whole number from 0 on")
             if key in SQUARES and (array.view(array.real.dtype) if array.ndim else array.real).min(initial=0) < 0:
-                raise ValueError(f"{where} has values below 0, expected a mean or sum of squares: 0 or more")
+                raise ValueError(f"{where}: got values below 0, expected a mean or sum of squares: 0 or more")
             if single and not (np.isfinite(array) and array >= 0):
-                raise ValueError(f"{where} is {array}, expected a finite number from 0 on")
+                raise ValueError(f"{where}: got {array}, expected a finite number from 0 on")
         return wrap(np.array(array, dtype=dtype))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -292,7 +305,21 @@ class Optimizer(Composed):
         return "\n".join([*lines, ")"])
 
 
-def require(group: Group, option: str, holds: bool, expected: str) -> None:
-    """Raises ValueError for an option of a parameter group that is out of its range."""
-    if not holds:
-        raise ValueError(f"invalid {option}: got {group[option]!r}, expected {expected}")
+def require(group: Group, option: str, holds: Callable[[Any], Any], expected: str) -> None:
+    """Checks an option of a parameter group.
+
+    Raises:
+        ValueError: `holds(value)` is false. TypeError: it cannot be said, of a str for example.
+    """
+    value = group[option]
+    try:
+        fits, kind = holds(value), ValueError
+    except (TypeError, ValueError):
+        fits, kind = False, TypeError
+    if not fits:
+        raise kind(f"invalid {option}: got {option}={summary(value)}, expected {expected}")
+
+
+def two_fractions(betas: Any) -> bool:
+    """Whether it is two numbers from 0 to below 1."""
+    return len(betas) == 2 and all(0 <= beta < 1 for beta in betas)

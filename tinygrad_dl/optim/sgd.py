@@ -65,10 +65,10 @@ class SGD(FlatOptimizer):
 
     def _check_options(self, group: Group) -> None:
         for option in ("lr", "momentum", "weight_decay"):
-            require(group, option, group[option] >= 0, "0 or more")
+            require(group, option, lambda value: value >= 0, "a number of 0 or more")
         if group["nesterov"]:
-            require(group, "momentum", group["momentum"] > 0, "more than 0 with nesterov=True")
-            require(group, "dampening", group["dampening"] == 0, "0 with nesterov=True")
+            require(group, "momentum", lambda value: value > 0, "more than 0 with nesterov=True")
+            require(group, "dampening", lambda value: value == 0, "0 with nesterov=True")
 
     def names(self, group: Group) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] else ()

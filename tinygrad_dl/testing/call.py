@@ -23,7 +23,7 @@ def record_of(op: Any) -> Op:
         if op not in REGISTRY:
             alike = [key for key in REGISTRY if key.endswith(f"::{op}")]
             meant = f"did you mean {' or '.join(map(repr, alike))}?" if alike else "see tinygrad_dl.testing.all_ops()"
-            raise ValueError(f"no op is named {op!r}; {meant}")
+            raise ValueError(f"got {op!r}, expected the name of an op; {meant}")
         return REGISTRY[op]
     found = getattr(op, "op", None)
     if not isinstance(found, Op):

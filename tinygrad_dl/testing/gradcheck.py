@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dl import autograd
+from tinygrad_dl.function import Function
+from tinygrad_dl.nn import Module
 from tinygrad_dl.tensor import Tensor, wrap
 from tinygrad_dl.testing import numeric
 from tinygrad_dl.testing.report import CheckError, Entry, GradientReport, worst_lines
@@ -118,8 +121,8 @@ def gradgradcheck(
         ]
         if [g.shape for g in starts] != [o.shape for _, o in outputs]:
             raise ValueError(
-                f"gradgradcheck: grad_outputs of shapes {[g.shape for g in starts]}, expected one for each output that "
-                f"requires a gradient: {[o.shape for _, o in outputs]}"
+                f"gradgradcheck: got grad_outputs of shapes {[g.shape for g in starts]}, expected one for each output "
+                f"that requires a gradient: {[o.shape for _, o in outputs]}"
             )
 
     def gradients(*values: Any) -> list[Tensor]:
@@ -149,7 +152,7 @@ class Comparison:
         fast_mode: bool,
     ):
         self.what, self.names = what, list(names or parameter_names(f))
-        self.title = f"{what} of {getattr(f, '__name__', type(f).__name__)}"
+        self.title = f"{what} of {getattr(function_of(f) or f, '__name__', type(f).__name__)}"
         self.eps, self.atol, self.rtol, self.nondet_tol = eps, atol, rtol, nondet_tol
         self.entrywise = 0 if fast_mode else ENTRYWISE
 
@@ -162,7 +165,8 @@ class Comparison:
         found = [(i, o) for i, o in enumerate(outputs) if o is not None and o.requires_grad]
         if not found:
             raise ValueError(
-                f"{self.what}: no output requires a gradient: the function does not use the inputs, or detaches"
+                f"{self.what}: got no output that requires a gradient, expected one: the function does not use the "
+                "inputs, or detaches"
             )
         return found
 
@@ -177,8 +181,8 @@ class Comparison:
         places = [i for i, t in enumerate(arguments) if requires_grad(t)]
         if not places:
             raise ValueError(
-                f"{self.what}: no input requires a gradient, so there is nothing to check; make one with "
-                f"requires_grad=True"
+                f"{self.what}: got no input that requires a gradient, expected one to check; make one with "
+                "requires_grad=True"
             )
         low = [labels[i] for i in places if arguments[i].dtype.itemsize < (16 if arguments[i].is_complex() else 8)]
         if low:
@@ -284,7 +288,7 @@ def results_of(f: Callable[..., Any], arguments: Sequence[Any]) -> list[Tensor |
             "" if type(result).__name__ == strange else f" with {strange} in it" if strange else " without a tensor"
         )
         raise TypeError(
-            f"gradcheck: the function returned {type(result).__name__}{inside}, expected a tensor or several"
+            f"gradcheck: got {type(result).__name__}{inside} from the function, expected a tensor or several"
         )
     return found
 
@@ -311,6 +315,19 @@ def cotangents(outputs: Sequence[Tensor], rng: np.random.Generator) -> list[np.n
 
 
 def parameter_names(f: Any) -> list[str]:
-    """The names of a plain function's positional parameters."""
-    code = getattr(f, "__code__", None)
-    return list(code.co_varnames[: code.co_argcount]) if code else []
+    """The names of a callable's positional parameters; `apply` of a Function has those of its forward."""
+    owner = function_of(f)
+    if owner is not None:
+        names = parameter_names(owner.forward)
+        return names[owner.setup_context is Function.setup_context :]  # without ctx
+    try:
+        found = inspect.signature(f.forward if isinstance(f, Module) else f).parameters.values()
+    except (TypeError, ValueError):  # a callable without a signature
+        return []
+    return [each.name for each in found if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+
+
+def function_of(f: Any) -> type[Function] | None:
+    """The Function whose `apply` a callable is, or None."""
+    owner = getattr(f, "__self__", None)
+    return owner if isinstance(owner, type) and issubclass(owner, Function) else None

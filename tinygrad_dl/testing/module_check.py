@@ -60,7 +60,7 @@ def check_module(
     '15 entries compared'
     """
     if entries < 1:
-        raise ValueError(f"check_module: entries={entries}, expected at least 1 to compare of each parameter")
+        raise ValueError(f"check_module: got entries={entries}, expected at least 1 to compare of each parameter")
     double = as_double(model)
     given = [in_float64(t) for t in (inputs if isinstance(inputs, tuple | list) else (inputs,))]
     names, tensors = checked_tensors(double, given)
@@ -84,7 +84,7 @@ def check_module(
             value = value + regularization(double)
         if value._data.size != 1:
             raise ValueError(
-                f"check_module: the loss has shape {value.shape}, expected a scalar; take its mean() or sum()"
+                f"check_module: got a loss of shape {value.shape}, expected a scalar; take its mean() or sum()"
             )
         return value
 
@@ -145,7 +145,9 @@ def checked_tensors(model: Any, inputs: Sequence[Any]) -> tuple[list[str], list[
     """The names and tensors at which gradients are compared: parameters, and inputs that require a gradient."""
     found = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     if not found:
-        raise ValueError("check_module: no parameter of the model requires a gradient, so there is nothing to check")
+        raise ValueError(
+            "check_module: got a model without a parameter that requires a gradient, expected one to check"
+        )
     found += [(f"input {i}", t) for i, t in enumerate(inputs) if isinstance(t, Tensor) and t.requires_grad]
     return [name for name, _ in found], [tensor for _, tensor in found]
 

@@ -60,6 +60,11 @@ class Entry(NamedTuple):
         """The relative difference, or 0 where the two agree but for rounding."""
         return 0.0 if abs(self.analytic - self.numeric) <= self.noise else self.relative
 
+    @property
+    def difference(self) -> str:
+        """The relative difference as reports show it; of numbers that differ by rounding alone it says nothing."""
+        return f"{self.relative:.1e}" if self.excess or self.relative < RIGHT else "within rounding"
+
     def agrees(self, rtol: float) -> bool:
         """Whether the two values agree, rounding set aside."""
         return bool(np.isfinite(self.analytic) and np.isfinite(self.numeric) and self.excess <= rtol)
@@ -73,7 +78,7 @@ class Entry(NamedTuple):
         where = f"{self.name}[{', '.join(map(str, self.place))}]" if self.place else self.name
         return (
             f"{where}: analytic {self.analytic:.10g}, numeric {self.numeric:.10g}, "
-            f"relative difference {self.relative:.1e}: {self.verdict}"
+            f"relative difference {self.difference}: {self.verdict}"
         )
 
 
@@ -161,7 +166,7 @@ class GradientReport:
             kinks = sum(e.kink for e in found)
             count = f"{len(found)} of {size}" + (f", {kinks} at kinks" if kinks else "")
             if entry is not None:
-                rows.append((name, count, f"{entry.relative:.1e}", verdict(entry.excess)))
+                rows.append((name, count, entry.difference, verdict(entry.excess)))
             elif count_compared(found, size):
                 rows.append((name, f"{size} of {size}", "along one direction", "right"))
             else:

@@ -257,7 +257,10 @@ def arguments(draw: DrawFn, op: Any, *, long: bool = False, scale: float = 0.0) 
     """
     record = record_of(op)
     if not record.cases:
-        raise ValueError(f"op {record.name} declares no inputs; add inputs=... in the words of tinygrad_dl.samples")
+        raise ValueError(
+            f"op {record.name}: got no inputs in its declaration, expected some; add inputs=... in the words of "
+            "tinygrad_dl.samples"
+        )
     case = draw(st.sampled_from(record.cases))
     sizes = Sizes(draw, case, long, scale)
     values: dict[str, Any] = {}

@@ -38,15 +38,21 @@ class Schedule(Callback):
         if not callable(getattr(scheduler, "step", None)) or isinstance(scheduler, type):
             raise TypeError(f"Schedule: expected one of td.optim.lr_scheduler, got {scheduler!r}")
         if every not in ("epoch", "batch"):
-            raise ValueError(f"Schedule: every is {every!r}, expected 'epoch' or 'batch'")
+            raise ValueError(f"Schedule: got every={every!r}, expected 'epoch' or 'batch'")
         if every == "batch" and isinstance(scheduler, ReduceLROnPlateau):
-            raise ValueError("Schedule: ReduceLROnPlateau needs what is measured after an epoch; use every='epoch'")
+            raise ValueError(
+                "Schedule: got every='batch' with ReduceLROnPlateau, expected every='epoch': it needs what is measured "
+                "after an epoch"
+            )
         self.scheduler, self.every, self.monitor = scheduler, every, monitor
 
     def on_fit_start(self, training: Training) -> None:
         training.monitored(self.monitor, "Schedule")
         if getattr(self.scheduler, "optimizer", training.optimizer) is not training.optimizer:
-            raise ValueError("Schedule: the scheduler was made for another optimiser than the one that fit was given")
+            raise ValueError(
+                "Schedule: got a scheduler of another optimiser, expected one made with the optimiser that fit was "
+                "given"
+            )
 
     def on_batch_end(self, training: Training) -> None:
         if self.every == "batch":

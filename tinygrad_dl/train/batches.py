@@ -22,8 +22,8 @@ def require_batches(data: Any, what: str) -> None:
         )
     if isinstance(data, Iterator):
         raise TypeError(
-            f"{what}: got a {type(data).__name__}, which can be gone through only once; pass a DataLoader, or "
-            f"list(...) of it"
+            f"{what}: got a {type(data).__name__}, which can be gone through only once, expected something for every "
+            "epoch; pass a DataLoader, or list(...) of it"
         )
     try:
         size = len(data)  # type: ignore[arg-type]
@@ -96,13 +96,13 @@ def number(value: Any, what: str) -> float:
     """What a loss or metric returned, as a float."""
     if isinstance(value, Tensor | np.ndarray) and value.shape != () and np.prod(value.shape) != 1:
         raise ValueError(
-            f"{what} returned shape {tuple(value.shape)}, expected one number: the mean over the batch "
-            f"(reduction='mean')"
+            f"{what}: got shape {tuple(value.shape)} from it, expected one number: the mean over the batch "
+            "(reduction='mean')"
         )
     try:
         return float(value.item() if isinstance(value, Tensor) else value)
     except (TypeError, ValueError):
-        raise TypeError(f"{what} returned a {type(value).__name__}, expected one number") from None
+        raise TypeError(f"{what}: got a {type(value).__name__} from it, expected one number") from None
 
 
 class Means:

@@ -76,7 +76,7 @@ class Checkpoint(Callback):
         resume: bool = False,
     ):
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-            raise ValueError(f"Checkpoint: every is {every!r}, expected 1 or more epochs")
+            raise ValueError(f"Checkpoint: got every={every!r}, expected 1 or more epochs")
         for each in (path, best):
             if each is not None and os.path.splitext(os.fspath(each))[1] not in (".npz", ".safetensors"):
                 raise ValueError(f"Checkpoint: expected a path that ends in .npz or .safetensors, got {each!r}")
@@ -89,7 +89,7 @@ class Checkpoint(Callback):
         training.monitored(self.monitor, "Checkpoint")
         places = [destination(each, "Checkpoint") for each in (self.path, self.best_path) if each is not None]
         if len(set(places)) < len(places):
-            raise ValueError(f"Checkpoint: path and best are one file, {places[0]}; expected two")
+            raise ValueError(f"Checkpoint: got one file for path and best, {places[0]}, expected two")
         for place in places:
             remove_leftovers(os.path.dirname(place))
         self.best = Best(self.monitor, self.mode)
@@ -211,28 +211,31 @@ def check(training: Training, callbacks: list[Callback], state: dict[str, Any], 
         )
     if form != FORMAT:
         raise ValueError(
-            f"{path} is no checkpoint of a training; to load weights, use model.load_state_dict(td.load(...))"
+            f"{path}: got another file, expected a checkpoint of a training; to load weights, use "
+            "model.load_state_dict(td.load(...))"
         )
     for name, least in (("epochs", 1), ("steps", 0)):
         if type(state.get(name)) is not int or state[name] < least:
-            raise ValueError(f"{path} is damaged: {name} is {state.get(name)!r:.60}, expected {least} or more")
+            raise ValueError(f"{path} is damaged: got {name}={state.get(name)!r:.60}, expected {least} or more")
     for name, kind in {"batch_loss": float, "history": dict, "callbacks": list, "random": dict}.items():
         if not isinstance(state.get(name), kind):
-            raise ValueError(f"{path} is damaged: {name} is {state.get(name)!r:.60}, expected a {kind.__name__}")
+            raise ValueError(f"{path} is damaged: got {name}={state.get(name)!r:.60}, expected a {kind.__name__}")
     for name, values in state["history"].items():
         if not isinstance(values, list) or [type(each) for each in values] != [float] * state["epochs"]:
             raise ValueError(
-                f"{path} is damaged: the history of {name} is {values!r:.60}, expected a number for each of "
+                f"{path} is damaged: got the history {values!r:.60} of {name}, expected a number for each of "
                 f"{state['epochs']} epochs"
             )
     if not all(isinstance(each, list) and len(each) == 2 for each in state["callbacks"]):
-        raise ValueError(f"{path} is damaged: callbacks are {state['callbacks']!r:.60}, expected pairs")
+        raise ValueError(f"{path} is damaged: got callbacks={state['callbacks']!r:.60}, expected pairs")
     for what, saved, own in (
         ("callbacks", [name for name, _ in state["callbacks"]], [type(each).__name__ for each in callbacks]),
         ("measures", list(state["history"]), training.names),
     ):
         if saved != own:
-            raise ValueError(f"{path} was saved by a training with the {what} {saved}, and this one has {own}")
+            raise ValueError(
+                f"{path}: got the state of a training with the {what} {saved}, expected {own}, as this one has"
+            )
 
 
 def stateful(training: Training) -> list[Callback]:

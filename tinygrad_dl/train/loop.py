@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.messages import summary
 from tinygrad_dl.modes import no_grad
 from tinygrad_dl.nn import Module
 from tinygrad_dl.ops.joining import cat
@@ -259,11 +260,11 @@ def by_name(metrics: Any, what: str) -> Mapping[str, Metric]:
         return {}
     example = "such as {'accuracy': lambda output, target: (output.argmax(1) == target).float().mean()}"
     if not isinstance(metrics, Mapping):
-        raise TypeError(f"{what}: metrics is {metrics!r:.60}, expected a dict of functions by name, {example}")
+        raise TypeError(f"{what}: got metrics={metrics!r:.60}, expected a dict of functions by name, {example}")
     for name, metric in metrics.items():
         if name == "loss" or not callable(metric):
             raise TypeError(
-                f"{what}: metrics[{name!r}] is {metric!r:.60}, expected a function of (output, target) under another "
+                f"{what}: got metrics[{name!r}]={metric!r:.60}, expected a function of (output, target) under another "
                 f"name than 'loss', {example}"
             )
     return metrics
@@ -272,27 +273,32 @@ def by_name(metrics: Any, what: str) -> Mapping[str, Metric]:
 def _check(model: Any, loss: Any, optimizer: Any, epochs: Any, callbacks: Sequence[Any]) -> None:
     """Raises for arguments with which training can't begin."""
     if not isinstance(model, Module):
-        raise TypeError(f"fit: model is a {type(model).__name__}, expected an nn.Module")
+        raise TypeError(f"fit: got a {type(model).__name__} for model, expected an nn.Module")
     if not callable(loss):
-        raise TypeError(f"fit: loss is a {type(loss).__name__}, expected a function of (output, target)")
+        raise TypeError(f"fit: got a {type(loss).__name__} for loss, expected a function of (output, target)")
     if isinstance(loss, type):
-        raise TypeError(f"fit: loss is the class {loss.__name__}; make one: {loss.__name__}()")
+        raise TypeError(
+            f"fit: got the class {loss.__name__} for loss, expected a function of (output, target); make one: "
+            f"{loss.__name__}()"
+        )
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"fit: optimizer is a {type(optimizer).__name__}, expected one such as td.optim.Adam(...)")
+        raise TypeError(f"fit: got a {type(optimizer).__name__} for optimizer, expected one such as td.optim.Adam(...)")
     if isinstance(epochs, bool) or not isinstance(epochs, int | np.integer):
-        raise TypeError(f"fit: epochs is {epochs!r}, expected an integer")
+        raise TypeError(f"fit: got epochs={epochs!r}, expected an integer")
     if epochs < 1:
-        raise ValueError(f"fit: epochs is {epochs}, expected 1 or more")
+        raise ValueError(f"fit: got epochs={epochs}, expected 1 or more")
     own = {id(parameter) for parameter in model.parameters()}
     if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
         raise ValueError(
-            "fit: the optimiser has none of the model's parameters, so the model would not learn; make it with "
-            "model.parameters()"
+            "fit: got an optimiser with none of the model's parameters, expected one made with them, or the model "
+            "would not learn; make it with model.parameters()"
         )
     for callback in callbacks:
         if not isinstance(callback, Callback):
-            made = f"the class {callback.__name__}; make one" if isinstance(callback, type) else repr(callback)
-            raise TypeError(f"fit: a callback is {made}; expected objects of subclasses of td.train.Callback")
+            step = f"; make one: {callback.__name__}(...)" if isinstance(callback, type) else ""
+            raise TypeError(
+                f"fit: got {summary(callback)} as a callback, expected objects of subclasses of td.train.Callback{step}"
+            )
 
 
 def _not_finite(training: Training, value: float, what: str) -> FloatingPointError:

@@ -21,11 +21,13 @@ class Best:
 
     def __init__(self, monitor: str | None, mode: str | None, min_delta: float = 0.0):
         if mode not in ("min", "max", None):
-            raise ValueError(f"mode is {mode!r}, expected 'min' or 'max'")
+            raise ValueError(f"got mode={mode!r}, expected 'min' or 'max'")
         if mode is None and monitor is not None and not monitor.endswith("loss"):
-            raise ValueError(f"monitor={monitor!r}: say whether less of it is better: mode='min' or mode='max'")
+            raise ValueError(
+                f"got monitor={monitor!r} without mode, expected mode='min' or mode='max': whether less of it is better"
+            )
         if min_delta < 0:
-            raise ValueError(f"min_delta is {min_delta}, expected 0 or more")
+            raise ValueError(f"got min_delta={min_delta}, expected 0 or more")
         self.monitor, self.sign, self.min_delta = monitor, -1.0 if mode == "max" else 1.0, min_delta
         self.value = math.inf * self.sign
 
@@ -75,7 +77,7 @@ class EarlyStopping(Callback):
         restore_best: bool = True,
     ):
         if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
-            raise ValueError(f"EarlyStopping: patience is {patience!r}, expected 1 or more epochs")
+            raise ValueError(f"EarlyStopping: got patience={patience!r}, expected 1 or more epochs")
         self.monitor, self.mode, self.min_delta = monitor, mode, min_delta
         self.patience, self.restore_best = patience, restore_best
         self._begin()
@@ -90,7 +92,7 @@ class EarlyStopping(Callback):
     def on_fit_start(self, training: Training) -> None:
         if self.monitor is None and training.dev is None:
             raise ValueError(
-                "EarlyStopping: there is no dev set to watch; give one to fit (dev=...), or say what to watch instead: "
+                "EarlyStopping: got no dev set to watch, expected one in fit (dev=...); or say what to watch instead: "
                 "monitor='train_loss', which goes on falling while a model overfits"
             )
         training.monitored(self.monitor, "EarlyStopping")
@@ -130,7 +132,7 @@ class EarlyStopping(Callback):
         ):
             if not fits:
                 expected = "the model's names and shapes" if name == "weights" else "a number of epochs"
-                raise ValueError(f"EarlyStopping.load_state_dict: {name} is {value!r:.60}, expected {expected}")
+                raise ValueError(f"EarlyStopping.load_state_dict: got {name}={value!r:.60}, expected {expected}")
         assert isinstance(waited, int) and isinstance(weights, dict)
         self.best.value, self.waited, self.kept, self.weights = best, waited, kept, weights
 
@@ -144,5 +146,5 @@ def best_value(state_dict: Any, who: str) -> float:
     """The entry "best" of a callback's state: a number."""
     value: Any = state_dict.get("best") if isinstance(state_dict, dict) else None
     if type(value) not in (int, float) or math.isnan(value):
-        raise ValueError(f"{who}.load_state_dict: best is {value!r:.60}, expected a number")
+        raise ValueError(f"{who}.load_state_dict: got best={value!r:.60}, expected a number")
     return float(value)

@@ -108,7 +108,7 @@ class Training(Composed):
             return "train_loss" if self.dev is None else "dev_loss"
         if monitor not in self.names:
             raise ValueError(
-                f"{who}: monitor={monitor!r} is not measured, expected one of {self.names}; dev_... needs a dev set, "
-                f"and all but the loss an entry in metrics"
+                f"{who}: got monitor={monitor!r}, which is not measured, expected one of {self.names}; dev_... needs a "
+                "dev set, and all but the loss an entry in metrics"
             )
         return monitor

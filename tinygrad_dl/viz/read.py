@@ -93,7 +93,7 @@ def named(params: Any) -> Iterable[tuple[str, Tensor]]:
     try:
         for name, tensor in pairs:
             if not isinstance(tensor, Tensor):
-                raise TypeError(f"a {type(tensor).__name__} is named {name!r}")
+                raise TypeError(f"got a {type(tensor).__name__} named {name!r}, expected a tensor")
             found.append((str(name), tensor))
     except (TypeError, ValueError) as error:
         raise TypeError(

@@ -69,6 +69,5 @@ def format_of(path: Path) -> str:
         return FORMATS[path.suffix.lower()]
     except KeyError:
         raise ValueError(
-            f"can't tell the format of {path.name!r} from its ending {path.suffix!r}; expected one of "
-            f"{', '.join(FORMATS)}"
+            f"got {path.name!r}, whose ending {path.suffix!r} tells no format, expected one of {', '.join(FORMATS)}"
         ) from None

@@ -65,7 +65,9 @@ class Transform(Composed):
 
     def apply(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The changed batch (N, C, H, W); draws from `rng`, and leaves `images` alone."""
-        raise NotImplementedError(f"{type(self).__name__} has no apply(images, rng); write one")
+        raise NotImplementedError(
+            f"{type(self).__name__}: got a Transform without apply, expected one; define apply(self, images, rng)"
+        )
 
     def __call__(self, images: Any, labels: Any = None) -> Any:
         array = as_array(images)

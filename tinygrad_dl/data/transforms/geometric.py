@@ -112,8 +112,8 @@ class RandomCrop(Transform):
         high, wide = images.shape[2] - self.size[0], images.shape[3] - self.size[1]
         if high < 0 or wide < 0:
             raise ValueError(
-                f"RandomCrop: a window of {self.size} is too large for images of {images.shape[2:]} with padding; "
-                "give a smaller size or a larger padding"
+                f"RandomCrop: got size {self.size} for images of {images.shape[2:]} with padding, expected at most the "
+                "size of the images; give a smaller size or a larger padding"
             )
         windows = np.lib.stride_tricks.sliding_window_view(images, self.size, axis=(2, 3))
         rows, columns = rng.integers(high + 1, size=len(images)), rng.integers(wide + 1, size=len(images))

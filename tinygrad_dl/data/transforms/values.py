@@ -343,8 +343,8 @@ class MixUp(Composed):
     def _one_hot(self, labels: np.ndarray, dtype: Any) -> np.ndarray:
         if self.num_classes is None or labels.dtype.kind not in "iu":
             raise ValueError(
-                f"MixUp: labels of {labels.dtype} {labels.shape} must be whole numbers, and num_classes be given; or "
-                "give probabilities (N, num_classes)"
+                f"MixUp: got labels of {labels.dtype}{list(labels.shape)}, expected whole numbers with num_classes "
+                "given, or probabilities (N, num_classes)"
             )
         if labels.size and not 0 <= labels.min() <= labels.max() < self.num_classes:
             raise ValueError(

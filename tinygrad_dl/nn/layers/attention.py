@@ -132,7 +132,7 @@ class MultiheadAttention(Module):
         self._check(query, key, value)
         if is_causal and attn_mask is None:
             raise ValueError(
-                "MultiheadAttention: is_causal says that attn_mask is the causal mask, which has to be given too; pass "
+                "MultiheadAttention: got is_causal=True without attn_mask, expected the causal mask too; pass "
                 "attn_mask=nn.Transformer.generate_square_subsequent_mask(length)"
             )
         batched = query.ndim == 3

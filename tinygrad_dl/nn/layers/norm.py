@@ -214,7 +214,7 @@ class LayerNorm(Affine):
         sizes = normalized_shape if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
         self.normalized_shape = tuple([whole(self, "normalized_shape", n) for n in sizes])
         if not self.normalized_shape:
-            raise ValueError("LayerNorm: normalized_shape is empty, expected the size of at least one dimension")
+            raise ValueError("LayerNorm: got an empty normalized_shape, expected the size of at least one dimension")
         self.eps, self.elementwise_affine = eps, elementwise_affine
         self._add_affine(self.normalized_shape, elementwise_affine, bias, dtype)
         self.reset_parameters()

@@ -94,7 +94,9 @@ class RNNBase(Module):
 
     def _layer(self, input: Any, states: Any, parameters: Any, reverse: bool, lengths: Any) -> Any:
         """One layer in one direction: the output at every step, then the states after the last."""
-        raise NotImplementedError(f"{type(self).__name__} has no layer; use nn.RNN, nn.LSTM or nn.GRU")
+        raise NotImplementedError(
+            f"{type(self).__name__}: got a class without a layer, expected nn.RNN, nn.LSTM or nn.GRU"
+        )
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """The outputs of the last layer at every step, and the last states of all layers."""
@@ -159,8 +161,8 @@ class RNNBase(Module):
                 first = [None if given is None else each[index] for each in given or self.states]
                 if self._names[index][0].endswith("_reverse") != (direction == 1):
                     raise RuntimeError(
-                        f"{type(self).__name__}: bidirectional={self.bidirectional} does not fit the parameters, which "
-                        f"were made for {not self.bidirectional}; make a new layer"
+                        f"{type(self).__name__}: got bidirectional={self.bidirectional}, expected "
+                        f"{not self.bidirectional}, for which the parameters were made; make a new layer"
                     )
                 parameters = [member(self, name) for name in self._names[index][: 4 if self.bias else 2]]
                 parameters += [None] * (4 - len(parameters))

@@ -34,7 +34,9 @@ def activation_named(owner: object, activation: Activation) -> Callable[[Any], A
     if not isinstance(activation, str):
         return activation
     if activation not in ("relu", "gelu"):
-        raise ValueError(f"{type(owner).__name__}: activation is {activation!r}, expected 'relu', 'gelu' or a function")
+        raise ValueError(
+            f"{type(owner).__name__}: got activation={activation!r}, expected 'relu', 'gelu' or a function"
+        )
     found: Callable[[Any], Any] = getattr(functional, activation)
     return found
 

@@ -58,8 +58,8 @@ def total_norm(arrays: list[np.ndarray], norm_type: float, error_if_nonfinite: b
         raise ValueError(f"expected a number as norm_type, got {norm_type}")
     if error_if_nonfinite and not np.isfinite(norm):
         raise RuntimeError(
-            f"the total norm of order {norm_type} of the gradients is {norm}, so they can't be clipped; look for "
-            f"the parameter whose .grad is not finite, or pass error_if_nonfinite=False"
+            f"clip_grad_norm_: got gradients whose total norm of order {norm_type} is {norm}, expected a finite one; "
+            "look for the parameter whose .grad is not finite, or pass error_if_nonfinite=False"
         )
     return np.asarray(norm, arrays[0].real.dtype if arrays[0].itemsize >= 4 else np.float32)
 

@@ -81,7 +81,10 @@ class LRScheduler(Composed):
 
     def get_lr(self) -> list[float]:
         """The learning rate of each group at `last_epoch`; may start from the current ones."""
-        raise NotImplementedError(f"{type(self).__name__}: define get_lr(self), which returns a rate for each group")
+        raise NotImplementedError(
+            f"{type(self).__name__}: got a schedule without get_lr, expected one that returns a rate for each group; "
+            "define get_lr(self)"
+        )
 
     def first_lr(self) -> list[float]:
         """The learning rates at epoch 0, whatever the current ones: for a schedule that begins after another."""
@@ -115,13 +118,13 @@ class LRScheduler(Composed):
         for name, value in values.items():
             for each in value if isinstance(value, list | tuple) else [value]:
                 if isinstance(each, float) and (math.isnan(each) or (math.isinf(each) and name not in UNBOUNDED)):
-                    raise ValueError(f"{type(self).__name__}: {name} is {value!r}, expected finite numbers")
+                    raise ValueError(f"{type(self).__name__}: got {name}={value!r}, expected finite numbers")
 
     def _set(self, found: list[float]) -> None:
         if not all(map(math.isfinite, found)):
             raise ValueError(
-                f"{type(self).__name__}: the learning rates of epoch {self.last_epoch} are {found}, expected finite "
-                f"numbers; see to what get_lr returns"
+                f"{type(self).__name__}: got the learning rates {found} for epoch {self.last_epoch}, expected finite "
+                "numbers; see to what get_lr returns"
             )
         for group, lr in zip(self.optimizer.param_groups, found, strict=True):
             group["lr"] = lr
@@ -148,11 +151,13 @@ class LRScheduler(Composed):
         unknown = sorted(set(state_dict) - set(self.__dict__) - {"_get_lr_called_within_step"})
         if unknown:
             raise ValueError(
-                f"{type(self).__name__}.load_state_dict: unknown entries {unknown}, expected "
+                f"{type(self).__name__}.load_state_dict: got unknown entries {unknown}, expected "
                 f"{sorted(self.state_dict())}; was it saved by another schedule?"
             )
         if "last_epoch" in vars(self) and "last_epoch" not in state_dict:
-            raise ValueError(f"{name}.load_state_dict: there is no 'last_epoch' among {sorted(state_dict)}")
+            raise ValueError(
+                f"{name}.load_state_dict: got a state with {sorted(state_dict)}, expected 'last_epoch' among them"
+            )
         self._check_numbers(state_dict)
         for key, value in state_dict.items():
             own = vars(self).get(key)
@@ -170,7 +175,7 @@ class LRScheduler(Composed):
             elif _is_number(own):
                 fits = _is_number(value) or value is None
             if not fits:
-                raise ValueError(f"{name}.load_state_dict: {key} is {value!r:.60}, expected {expected}")
+                raise ValueError(f"{name}.load_state_dict: got {key}={value!r:.60}, expected {expected}")
 
     def _take_state(self, state_dict: dict[str, Any]) -> None:
         """Takes over a state that was checked."""

@@ -21,11 +21,17 @@ class Combined(LRScheduler):
             raise ValueError(f"{name}: got no schedules, expected at least one")
         for position, each in enumerate(schedulers):
             if not isinstance(each, LRScheduler):
-                raise TypeError(f"{name}: item {position} is a {type(each).__name__}, expected a schedule")
+                raise TypeError(f"{name}: got a {type(each).__name__} as item {position}, expected a schedule")
             if isinstance(each, ReduceLROnPlateau):
-                raise ValueError(f"{name}: item {position} is a ReduceLROnPlateau, whose step needs a metric")
+                raise ValueError(
+                    f"{name}: got a ReduceLROnPlateau as item {position}, whose step needs a metric, expected another "
+                    "schedule"
+                )
             if each.optimizer is not (optimizer or schedulers[0].optimizer):
-                raise ValueError(f"{name}: item {position} belongs to another optimiser; make all with the same one")
+                raise ValueError(
+                    f"{name}: got item {position} of another optimiser, expected schedules of one; make all with the "
+                    "same one"
+                )
         self._schedulers = list(schedulers)
         self.optimizer = optimizer or schedulers[0].optimizer
 
@@ -38,7 +44,7 @@ class Combined(LRScheduler):
         states = state_dict.get("_schedulers", ())
         if len(states) != len(self._schedulers):
             raise ValueError(
-                f"{type(self).__name__}.load_state_dict: got the states of {len(states)} schedules for "
+                f"{type(self).__name__}.load_state_dict: got the states of {len(states)} schedules, expected "
                 f"{len(self._schedulers)}"
             )
         for each, state in zip(self._schedulers, states, strict=True):

@@ -32,7 +32,7 @@ class CosineAnnealingLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1):
         if T_max < 1:
-            raise ValueError(f"CosineAnnealingLR: T_max is {T_max}, expected 1 or more epochs")
+            raise ValueError(f"CosineAnnealingLR: got T_max={T_max}, expected 1 or more epochs")
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 
@@ -81,7 +81,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1):
         for name, value in (("T_0", T_0), ("T_mult", T_mult)):
             if not isinstance(value, int) or value < 1:
-                raise ValueError(f"CosineAnnealingWarmRestarts: {name} is {value!r}, expected an integer of 1 or more")
+                raise ValueError(f"CosineAnnealingWarmRestarts: got {name}={value!r}, expected an integer of 1 or more")
         self.T_0 = self.T_i = T_0
         self.T_mult, self.eta_min = T_mult, eta_min
         self.T_cur: float = last_epoch
@@ -127,7 +127,9 @@ def each_group(optimizer: Optimizer, name: str, value: float | Sequence[float]) 
     if not isinstance(value, list | tuple):
         return [value] * groups  # type: ignore[list-item]
     if len(value) != groups:
-        raise ValueError(f"OneCycleLR: got {len(value)} values in {name} for {groups} parameter groups")
+        raise ValueError(
+            f"OneCycleLR: got {len(value)} values in {name}, expected one for each of {groups} parameter groups"
+        )
     return list(value)
 
 
@@ -185,14 +187,14 @@ class OneCycleLR(LRScheduler):
         if total_steps is not None:
             counts = {"total_steps": total_steps}
         elif None in counts.values():
-            raise ValueError("OneCycleLR: give total_steps, or both epochs and steps_per_epoch")
+            raise ValueError("OneCycleLR: got no total_steps, expected it, or both epochs and steps_per_epoch")
         for name, value in counts.items():
             if not isinstance(value, int) or value < 1:
-                raise ValueError(f"OneCycleLR: {name} is {value!r}, expected an integer of 1 or more")
+                raise ValueError(f"OneCycleLR: got {name}={value!r}, expected an integer of 1 or more")
         if not 0 <= pct_start <= 1:
-            raise ValueError(f"OneCycleLR: pct_start is {pct_start}, expected a number from 0 to 1")
+            raise ValueError(f"OneCycleLR: got pct_start={pct_start}, expected a number from 0 to 1")
         if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"OneCycleLR: anneal_strategy is {anneal_strategy!r}, expected 'cos' or 'linear'")
+            raise ValueError(f"OneCycleLR: got anneal_strategy={anneal_strategy!r}, expected 'cos' or 'linear'")
         self.total_steps = math.prod(counts.values())  # type: ignore[arg-type]
         rise = float(pct_start * self.total_steps) - 1
         phases: list[tuple[float, str, str, str, str]] = [
@@ -222,7 +224,8 @@ class OneCycleLR(LRScheduler):
     def _prepare_momentum(self, optimizer: Optimizer, base: Any, highest: Any, last_epoch: int) -> None:
         if not {"momentum", "betas"} & set(optimizer.defaults):
             raise ValueError(
-                f"OneCycleLR: {type(optimizer).__name__} has neither momentum nor betas; pass cycle_momentum=False"
+                f"OneCycleLR: got {type(optimizer).__name__}, which has neither momentum nor betas, expected one of "
+                "them; pass cycle_momentum=False"
             )
         self.use_beta1 = "betas" in optimizer.defaults
         lows, highs = each_group(optimizer, "base_momentum", base), each_group(optimizer, "max_momentum", highest)
@@ -246,7 +249,10 @@ class OneCycleLR(LRScheduler):
     def get_lr(self) -> list[float]:
         step = self.last_epoch
         if step > self.total_steps:
-            raise ValueError(f"OneCycleLR: step {step} of {self.total_steps}; make the schedule with more total_steps")
+            raise ValueError(
+                f"OneCycleLR: got step {step}, expected at most {self.total_steps}; make the schedule with more "
+                "total_steps"
+            )
         start = 0.0
         phase = self._schedule_phases[-1]
         for each in self._schedule_phases[:-1]:

@@ -40,7 +40,7 @@ class StepLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1):
         if step_size < 1:
-            raise ValueError(f"StepLR: step_size is {step_size}, expected 1 or more epochs")
+            raise ValueError(f"StepLR: got step_size={step_size}, expected 1 or more epochs")
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
@@ -123,7 +123,7 @@ class ConstantLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5, last_epoch: int = -1):
         if not 0 <= factor <= 1:
-            raise ValueError(f"ConstantLR: factor is {factor}, expected a number from 0 to 1")
+            raise ValueError(f"ConstantLR: got factor={factor}, expected a number from 0 to 1")
         self.factor, self.total_iters = factor, total_iters
         super().__init__(optimizer, last_epoch)
 
@@ -167,9 +167,9 @@ class LinearLR(LRScheduler):
         last_epoch: int = -1,
     ):
         if not 0 < start_factor <= 1:
-            raise ValueError(f"LinearLR: start_factor is {start_factor}, expected more than 0 and at most 1")
+            raise ValueError(f"LinearLR: got start_factor={start_factor}, expected more than 0 and at most 1")
         if not 0 <= end_factor <= 1:
-            raise ValueError(f"LinearLR: end_factor is {end_factor}, expected a number from 0 to 1")
+            raise ValueError(f"LinearLR: got end_factor={end_factor}, expected a number from 0 to 1")
         self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
         super().__init__(optimizer, last_epoch)
 
@@ -204,7 +204,7 @@ class PolynomialLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1):
         if total_iters < 1:
-            raise ValueError(f"PolynomialLR: total_iters is {total_iters}, expected 1 or more epochs")
+            raise ValueError(f"PolynomialLR: got total_iters={total_iters}, expected 1 or more epochs")
         self.total_iters, self.power = total_iters, power
         super().__init__(optimizer, last_epoch)
 
@@ -229,10 +229,13 @@ class WithFactors(LRScheduler):
         name, groups = type(self).__name__, len(optimizer.param_groups)
         functions = list(lr_lambda) if isinstance(lr_lambda, list | tuple) else [lr_lambda] * groups
         if len(functions) != groups:
-            raise ValueError(f"{name}: got {len(functions)} functions in lr_lambda for {groups} parameter groups")
+            raise ValueError(
+                f"{name}: got {len(functions)} functions in lr_lambda, expected one for each of {groups} parameter "
+                "groups"
+            )
         for each in functions:
             if not callable(each):
-                raise TypeError(f"{name}: lr_lambda must be a function of the epoch, got a {type(each).__name__}")
+                raise TypeError(f"{name}: got a {type(each).__name__} for lr_lambda, expected a function of the epoch")
         self.lr_lambdas = functions  # type: ignore[assignment]
         super().__init__(optimizer, last_epoch)
 
@@ -247,8 +250,8 @@ class WithFactors(LRScheduler):
         fits = isinstance(kept, list) and len(kept) == len(self.lr_lambdas)
         if not fits or not all(each is None or isinstance(each, dict) for each in kept):
             raise ValueError(
-                f"{type(self).__name__}.load_state_dict: lr_lambdas is {kept!r:.60}, expected a dict or None for "
-                f"each of {len(self.lr_lambdas)} functions"
+                f"{type(self).__name__}.load_state_dict: got lr_lambdas={kept!r:.60}, expected a dict or None for each "
+                f"of {len(self.lr_lambdas)} functions"
             )
 
     def _take_state(self, state_dict: dict[str, Any]) -> None:

@@ -52,11 +52,11 @@ class ReduceLROnPlateau(LRScheduler):
     ):
         require_optimizer(self, optimizer)
         if factor >= 1:
-            raise ValueError(f"ReduceLROnPlateau: factor is {factor}, expected less than 1")
+            raise ValueError(f"ReduceLROnPlateau: got factor={factor}, expected less than 1")
         if mode not in ("min", "max"):
-            raise ValueError(f"ReduceLROnPlateau: mode is {mode!r}, expected 'min' or 'max'")
+            raise ValueError(f"ReduceLROnPlateau: got mode={mode!r}, expected 'min' or 'max'")
         if threshold_mode not in ("rel", "abs"):
-            raise ValueError(f"ReduceLROnPlateau: threshold_mode is {threshold_mode!r}, expected 'rel' or 'abs'")
+            raise ValueError(f"ReduceLROnPlateau: got threshold_mode={threshold_mode!r}, expected 'rel' or 'abs'")
         self.optimizer = optimizer
         self.mode, self.factor, self.patience, self.cooldown = mode, factor, patience, cooldown
         self.threshold, self.threshold_mode, self.eps = threshold, threshold_mode, eps
@@ -64,7 +64,9 @@ class ReduceLROnPlateau(LRScheduler):
         self.default_min_lr = None if isinstance(min_lr, Sequence) else min_lr
         self.min_lrs = list(min_lr) if isinstance(min_lr, Sequence) else [min_lr] * groups
         if len(self.min_lrs) != groups:
-            raise ValueError(f"ReduceLROnPlateau: got {len(self.min_lrs)} rates in min_lr for {groups} groups")
+            raise ValueError(
+                f"ReduceLROnPlateau: got {len(self.min_lrs)} rates in min_lr, expected one for each of {groups} groups"
+            )
         self._check_numbers(vars(self))
         self.last_epoch = 0
         self.mode_worse = math.inf if mode == "min" else -math.inf
@@ -108,8 +110,8 @@ class ReduceLROnPlateau(LRScheduler):
         if len(groups) != len(self.min_lrs):
             if self.default_min_lr is None:
                 raise RuntimeError(
-                    f"ReduceLROnPlateau: min_lr has {len(self.min_lrs)} rates, and the optimiser now has "
-                    f"{len(groups)} groups; set scheduler.min_lrs to one rate for each group"
+                    f"ReduceLROnPlateau: got {len(self.min_lrs)} rates in min_lr, expected one for each of the "
+                    f"optimiser's {len(groups)} groups; set scheduler.min_lrs to one rate for each group"
                 )
             self.min_lrs = [self.default_min_lr] * len(groups)
         for group, least in zip(groups, self.min_lrs, strict=True):

@@ -89,7 +89,7 @@ def checked(values: Any, name: str) -> list[np.ndarray[Any, Any]]:
     arrays = [each[np.isfinite(each)] for each in arrays]
     for i, each in enumerate(arrays):
         if not each.size:
-            raise ValueError(f"the layer {name!r}: array {i} has no finite value")
+            raise ValueError(f"got no finite value in array {i} of the layer {name!r}, expected some")
     return arrays
 
 

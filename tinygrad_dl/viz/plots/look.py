@@ -288,4 +288,6 @@ def check_names(names: Any, classes: Sequence[int]) -> None:
         raise TypeError(f"names: expected a list of names, got the string {names!r}")
     missing = [c for c in classes if (c not in names if isinstance(names, Mapping) else not 0 <= c < len(names))]
     if missing:
-        raise ValueError(f"names: got {len(names)}, which leaves class {missing[0]} without one")
+        raise ValueError(
+            f"names: got {len(names)}, which leaves class {missing[0]} without one, expected one for each class"
+        )

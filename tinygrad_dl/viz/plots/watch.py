@@ -50,7 +50,7 @@ class Watch(Callback):
         if not isinstance(model, Module):
             raise TypeError(f"Watch: expected an nn.Module, got {type(model).__name__}")
         if size < 1:
-            raise ValueError(f"Watch: size is 1 or more, got {size}")
+            raise ValueError(f"Watch: got size={size}, expected 1 or more")
         self.size = size
         self.weights: Samples = {}
         self.activations: Samples = {}
