@@ -25,7 +25,7 @@ def test_a_sequential_is_repeated_and_joined():
     pair *= 2
     assert [type(each).__name__ for each in pair] == ["Linear", "ReLU", "Tanh"] * 2
     for wrong in (lambda: pair * 0, lambda: pair * -1, lambda: pair + nn.ModuleList([nn.ReLU()])):
-        with pytest.raises(ValueError, match="^Sequential [*+]"):
+        with pytest.raises(ValueError, match=r"^Sequential [*+]"):
             wrong()
     with pytest.raises(TypeError, match="got a float, expected an integer"):
         pair * 1.5

@@ -202,7 +202,7 @@ class TestSamplers:
             ([0.0, 0.0], 1, True, "one above 0"),
             ([float("nan")], 1, True, "finite"),
             ([[1.0]], 1, True, "one weight for each"),
-            ([1.0, 0.0], 2, False, "2 samples can't be drawn without replacement from the 1"),
+            ([1.0, 0.0], 2, False, "got num_samples=2 without replacement, expected at most 1"),
             ([1.0], 0, True, "num_samples to be a whole number above 0, got 0"),
         ],
     )
@@ -329,15 +329,15 @@ class TestLoader:
             def __getitem__(self, index):
                 raise StopIteration
 
-        with pytest.raises(RuntimeError, match="raised StopIteration"):
+        with pytest.raises(RuntimeError, match="got StopIteration from the dataset"):
             list(data.DataLoader(Stops(4), 2))
 
     @pytest.mark.parametrize(
         ("options", "message"),
         [
             (dict(sampler=[0], shuffle=True), "sampler decides the order"),
-            (dict(batch_sampler=[[0]], batch_size=2), "batch_sampler decides the batches"),
-            (dict(batch_sampler=[[0]], shuffle=True), "batch_sampler decides the batches"),
+            (dict(batch_sampler=[[0]], batch_size=2), "expected it alone: it decides the batches"),
+            (dict(batch_sampler=[[0]], shuffle=True), "expected it alone: it decides the batches"),
             (dict(batch_size=None, drop_last=True), "no last one to drop"),
             (dict(batch_size=0), "batch_size to be a whole number above 0, or None, got 0"),
             (dict(batch_size=2.5), "got 2.5"),

@@ -362,8 +362,8 @@ class TestMixUp:
         [
             (np.ones((2, 1)), [0, 1, 1], 2, ValueError, "one label for each"),
             (np.ones((2, 1)), [0, 2], 2, ValueError, "labels from 0 to 1, got 0 to 2"),
-            (np.ones((2, 1)), [0, 1], None, ValueError, "num_classes be given"),
-            (np.ones((2, 1)), [0.5, 1.0], 2, ValueError, "must be whole numbers"),
+            (np.ones((2, 1)), [0, 1], None, ValueError, "with num_classes given"),
+            (np.ones((2, 1)), [0.5, 1.0], 2, ValueError, "expected whole numbers"),
             (np.ones((2, 1), np.uint8), [0, 1], 2, TypeError, "floating images, got uint8"),
         ],
     )

@@ -161,10 +161,10 @@ def test_options_out_of_range(options, said):
 
 
 def test_partial_fit_says_which_labels_it_needs():
-    with pytest.raises(ValueError, match="classes must be given at the first call"):
+    with pytest.raises(ValueError, match="got no classes, expected them at the first call"):
         small().partial_fit(X, Y)
     model = small().partial_fit(X[:100], Y[:100], classes=[0, 1])
-    with pytest.raises(ValueError, match=r"y has the labels \[2\], which are not among classes \[0 1\]"):
+    with pytest.raises(ValueError, match=r"got the labels \[2\] in y, expected those among classes \[0 1\]"):
         model.partial_fit(X, Y)
 
 
@@ -239,19 +239,21 @@ def test_the_weighted_loss_is_the_weighted_mean():
 
 def test_weights_that_are_refused():
     for weights, said in (
-        ([1.0] * 3, r"sample_weight has shape \(3,\), expected \(150,\)"),
+        ([1.0] * 3, r"got sample_weight of shape \(3,\), expected \(150,\)"),
         ([-1.0] + [1.0] * 149, r"sample_weight is -1\.0 to 1\.0, expected finite numbers of 0 or more"),
         ([np.nan] * 150, "sample_weight is nan to nan"),
         ([0.0] * 150, "sample_weight is 0 for all samples, expected at least one non-zero number"),
     ):
         with pytest.raises(ValueError, match=said):
             small().fit(X, Y, sample_weight=weights)
-    with pytest.raises(ValueError, match=r"a loss must give a value for each sample: got shape \(\) for"):
+    with pytest.raises(
+        ValueError, match=r"got a loss of shape \(\) with sample_weight or class_weight, expected a value for each of"
+    ):
         small(loss=lambda scores, y: nn.functional.cross_entropy(scores, y)).fit(X, Y, sample_weight=np.ones(150))
     own = small(loss=lambda scores, y: nn.functional.cross_entropy(scores, y, reduction="none"), epochs=2)
     same = small(epochs=2).fit(X, Y, sample_weight=np.ones(150)).predict_proba(X)
     np.testing.assert_allclose(own.fit(X, Y, sample_weight=np.ones(150)).predict_proba(X), same, rtol=1e-12)
-    with pytest.raises(ValueError, match=r"partial_fit: class_weight='balanced' needs all samples at once"):
+    with pytest.raises(ValueError, match=r"partial_fit: got class_weight='balanced', which needs all samples at once"):
         small(class_weight="balanced").partial_fit(X, Y, classes=[0, 1, 2])
 
 

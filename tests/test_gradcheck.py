@@ -152,9 +152,9 @@ def test_gradcheck_refuses_functions_that_are_not_deterministic():
 
 
 def test_gradcheck_says_when_there_is_nothing_to_check():
-    with pytest.raises(ValueError, match="no input requires a gradient"):
+    with pytest.raises(ValueError, match="got no input that requires a gradient"):
         gradcheck(lambda x: x, td.tensor([1.0]))
-    with pytest.raises(ValueError, match="no output requires a gradient"):
+    with pytest.raises(ValueError, match="got no output that requires a gradient"):
         gradcheck(lambda x: x.detach() * 2, double(1.0))
     with pytest.raises(TypeError, match="returned float, expected a tensor"):
         gradcheck(lambda x: 1.0, double(1.0))
@@ -195,9 +195,11 @@ def test_outputs_that_ask_for_no_gradient_are_left_out():
     assert gradgradcheck(lambda x: (x.exp(), x.sum().detach(), None, x > 0), (x,))
     assert gradcheck(lambda x: (None, {"a": x * 2, "b": [x.exp(), None]}), x)
     assert not gradcheck(lambda x: (None, {"a": [Halved.apply(x)]}), x, raise_exception=False)
-    with pytest.raises(TypeError, match="returned NoneType without a tensor, expected a tensor or several"):
+    with pytest.raises(
+        TypeError, match="got NoneType without a tensor from the function, expected a tensor or several"
+    ):
         gradcheck(lambda x: None, x)
-    with pytest.raises(TypeError, match="returned tuple with float in it, expected"):
+    with pytest.raises(TypeError, match="got tuple with float in it from the function, expected"):
         gradcheck(lambda x: (x, 1.0), x)
 
 
@@ -361,7 +363,7 @@ def test_dropout_left_on_is_refused_by_name():
 
 
 def test_check_module_says_what_is_missing():
-    with pytest.raises(ValueError, match="no parameter of the model requires a gradient"):
+    with pytest.raises(ValueError, match="got a model without a parameter that requires a gradient"):
         check_module(nn.ReLU(), td.randn(2, 3))
-    with pytest.raises(ValueError, match=r"the loss has shape \(2, 1\), expected a scalar"):
+    with pytest.raises(ValueError, match=r"got a loss of shape \(2, 1\), expected a scalar"):
         check_module(nn.Linear(3, 1), td.randn(2, 3), lambda out: out)

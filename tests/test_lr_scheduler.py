@@ -157,11 +157,11 @@ def test_refusals():
         CosineAnnealingLR(optimizer(), 0)
     with pytest.raises(ValueError, match=r"got factor=1\.5, expected less than 1"):
         ReduceLROnPlateau(optimizer(), factor=1.5)
-    with pytest.raises(ValueError, match="mode is 'least', expected 'min' or 'max'"):
+    with pytest.raises(ValueError, match="got mode='least', expected 'min' or 'max'"):
         ReduceLROnPlateau(optimizer(), "least")
-    with pytest.raises(ValueError, match="threshold_mode is 'x', expected 'rel' or 'abs'"):
+    with pytest.raises(ValueError, match="got threshold_mode='x', expected 'rel' or 'abs'"):
         ReduceLROnPlateau(optimizer(), threshold_mode="x")
-    with pytest.raises(ValueError, match="got 2 rates in min_lr for 1 groups"):
+    with pytest.raises(ValueError, match="got 2 rates in min_lr, expected one for each of 1 groups"):
         ReduceLROnPlateau(optimizer(), min_lr=[0, 0])
     with pytest.raises(ValueError, match=r"unknown entries \['T_max', 'eta_min'\].*was it saved by another schedule"):
         StepLR(optimizer(), 2).load_state_dict(CosineAnnealingLR(optimizer(), 2).state_dict())

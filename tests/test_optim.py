@@ -418,7 +418,7 @@ def test_load_state_dict_refuses_and_changes_nothing():
             {**good, "state": {0: {"exp_avg": td.zeros(3)}}},
             r"'exp_avg' of parameter 0 of shape \(3,\), expected \(2,\)",
         ),
-        ({**good, "param_groups": [{**good["param_groups"][0], "lr": -1}]}, r"invalid lr: got -1"),
+        ({**good, "param_groups": [{**good["param_groups"][0], "lr": -1}]}, r"invalid lr: got lr=-1"),
     ]
     for state, message in bad:
         with pytest.raises(ValueError, match=message):

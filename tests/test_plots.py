@@ -342,7 +342,7 @@ def test_layers_recorded_once_are_histograms_on_one_scale():
     [
         ({}, {}, "values: expected at least one"),
         ({"a": []}, {}, "the layer 'a': expected at least one array, got an empty list; record something first"),
-        ({"a": [np.zeros(0)]}, {}, "the layer 'a': array 0 has no finite value"),
+        ({"a": [np.zeros(0)]}, {}, "got no finite value in array 0 of the layer 'a'"),
         ({"a": np.zeros(3)}, {"bins": 0}, "bins: expected 1 or more, got 0"),
         ({"a": [np.zeros(3)] * 2}, {"x": [1]}, "x: expected 2 positions"),
     ],

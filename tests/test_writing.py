@@ -189,7 +189,7 @@ def test_places_are_refused_by_saving_and_before_the_first_epoch(tmp_path, name)
 @pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_cannot_be_written_to(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(PermissionError, match="no file can be made in the folder"):
+    with pytest.raises(PermissionError, match="expected one in which a file can be made"):
         td.save({}, tmp_path / "a.npz")
     tmp_path.chmod(0o700)
 

@@ -242,7 +242,7 @@ MEANT = (
         "the results of attention lie in memory in another order",
         "refused",
         "view",
-        ours="can't be shown in shape",
+        ours="that can be shown in shape",
         source=r"scaled_dot_product_attention|(Batch|Instance|Group)Norm|(batch|instance|group)_norm",
     ),
     # Other values: infinities, nan and zeros.

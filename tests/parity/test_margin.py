@@ -54,7 +54,7 @@ def test_margin_losses(name, module, arrays, constants, options, reduction):
 def test_refusals():
     function = td.nn.functional
     x = td.zeros(2, 3)
-    with pytest.raises(IndexError, match="the index 3 at position"):
+    with pytest.raises(IndexError, match="got index 3 at position"):
         function.multi_margin_loss(x, td.tensor([0, 3]))
     with pytest.raises(TypeError, match="class indices, which are integers"):
         function.multi_margin_loss(x, td.zeros(2))
@@ -68,7 +68,7 @@ def test_refusals():
         td.nn.MultiMarginLoss(p=3)
     with pytest.raises(ValueError, match=r"a weight for each class, of shape \(3,\), got \(2,\)"):
         function.multi_margin_loss(x, td.tensor([0, 1]), weight=td.ones(2))
-    with pytest.raises(IndexError, match="the index 3 at position"):
+    with pytest.raises(IndexError, match="got index 3 at position"):
         function.multilabel_margin_loss(x, td.tensor([[0, 3, -1], [0, 1, 2]]))
     with pytest.raises(ValueError, match="margin > 0, got 0"):
         function.triplet_margin_with_distance_loss(x, x, x, margin=0)

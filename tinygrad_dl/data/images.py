@@ -102,7 +102,7 @@ class MNIST(_Images):
     >>> from tinygrad_dl import data
     >>> data.MNIST("no/such/folder")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    FileNotFoundError: MNIST: there is no train-images-idx3-ubyte or train-images-idx3-ubyte.gz ...
+    FileNotFoundError: MNIST: got root='no/such/folder', expected a folder that has train-images-idx3-ubyte ...
 
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.MNIST.html
     """
@@ -228,7 +228,7 @@ class ImageFolder(Dataset[tuple[Tensor, Any]]):
     >>> from tinygrad_dl import data
     >>> data.ImageFolder("no/such/folder")
     Traceback (most recent call last):
-    FileNotFoundError: ImageFolder: there is no folder no/such/folder
+    FileNotFoundError: ImageFolder: got root='no/such/folder', expected a folder: there is none
 
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.ImageFolder.html
     """

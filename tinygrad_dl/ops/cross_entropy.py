@@ -179,7 +179,7 @@ def _naive_classes(
         {"input": real(shape="5"), "target": integers(0, 4, shape="")},
     ],
     errors=[
-        error(IndexError, "the class 1 at position \\(0,\\)", array(2, 1), array(2, dtype="int64")),
+        error(IndexError, "got class 1 at position \\(0,\\)", array(2, 1), array(2, dtype="int64")),
         error(TypeError, "\\.long\\(\\)", array(2, 3), array(2)),
         error(ValueError, "expected a target of shape \\(2,\\)", array(2, 3), array(3, dtype="int64")),
     ],

@@ -220,9 +220,9 @@ def _case(equation: str, *shapes: str) -> Case:
     ],
     errors=[
         error(ValueError, "names 2 operands, got 1", [array(2, 3)], "ij,jk->ik"),
-        error(ValueError, "label 'j' has size 3 in one operand and 4", [array(2, 3), array(4, 2)], "ij,jk->ik"),
-        error(ValueError, "does not fit an operand with 2 dimensions", [array(2, 3)], "ijk->i"),
-        error(ValueError, "must name labels of the operands", [array(2, 3)], "ij->k"),
+        error(ValueError, "label 'j' of size 3 in one operand and 4", [array(2, 3), array(4, 2)], "ij,jk->ik"),
+        error(ValueError, "for an operand with 2 dimensions", [array(2, 3)], "ijk->i"),
+        error(ValueError, "expected labels of the operands", [array(2, 3)], "ij->k"),
     ],
     reference=lambda operands, equation: np.einsum(equation, *operands),
 )

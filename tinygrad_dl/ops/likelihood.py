@@ -52,7 +52,7 @@ def _naive_nll(input: Any, target: Any, weight: Any = None, ignore_index: int = 
         {"input": real(shape="5"), "target": integers(0, 4, shape="")},
     ],
     errors=[
-        error(IndexError, "the class 1 at position \\(0,\\)", array(2, 1), array(2, dtype="int64")),
+        error(IndexError, "got class 1 at position \\(0,\\)", array(2, 1), array(2, dtype="int64")),
         error(TypeError, "\\.long\\(\\)", array(2, 3), array(2)),
     ],
     reference=_naive_nll,

@@ -288,7 +288,7 @@ def _limit_norms(weight: Tensor, input: Any, max_norm: float, norm_type: float) 
     exact=True,
     inputs={"tensor": integers(0, 4), "num_classes": one_of(5, 8)},
     errors=[
-        error(IndexError, "out of range", array(3, dtype="int64"), 1),
+        error(IndexError, "got index 1", array(3, dtype="int64"), 1),
         error(TypeError, "integers", array(3), 1),
     ],
     reference=lambda tensor, num_classes=-1: (tensor[..., None] == np.arange(num_classes)).astype(np.int64),

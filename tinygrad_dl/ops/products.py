@@ -80,7 +80,7 @@ prod.vjp(input=product_slope)
 # -- running sums and products -----------------------------------------------------------------------
 
 SLICE = 128  # neighbouring elements, from which a call for each slice costs less than NumPy's way
-NO_DIM = [error(IndexError, "out of range", array(2), 3), error(IndexError, "out of range", array(), 2)]
+NO_DIM = [error(IndexError, "got dim 3", array(2), 3), error(IndexError, "got dim 2", array(), 2)]
 RUNNING = {"input": real(min_dims=1), "dim": axis_of("input")}
 
 

@@ -223,7 +223,7 @@ NUMPY[np.where] = where
         broadcasting(real(), real(-2.0, -0.5), real(0.5, 2.0)),
         broadcasting(real(), min=one_of(-1.0, None), max=one_of(1.0, 0.5)),
     ],
-    errors=[error(ValueError, "min and max are both None", array(2))],
+    errors=[error(ValueError, "got None for both min and max", array(2))],
     reference=np.clip,
 )
 def clamped(input: Array, min: Array | None = None, max: Array | None = None) -> Array:
