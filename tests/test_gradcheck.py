@@ -156,7 +156,7 @@ def test_gradcheck_says_when_there_is_nothing_to_check():
         gradcheck(lambda x: x, td.tensor([1.0]))
     with pytest.raises(ValueError, match="got no output that requires a gradient"):
         gradcheck(lambda x: x.detach() * 2, double(1.0))
-    with pytest.raises(TypeError, match="returned float, expected a tensor"):
+    with pytest.raises(TypeError, match="got float from the function, expected a tensor"):
         gradcheck(lambda x: 1.0, double(1.0))
 
 

@@ -312,8 +312,9 @@ def require(group: Group, option: str, holds: Callable[[Any], Any], expected: st
         ValueError: `holds(value)` is false. TypeError: it cannot be said, of a str for example.
     """
     value = group[option]
+    kind: type[Exception] = ValueError
     try:
-        fits, kind = holds(value), ValueError
+        fits = holds(value)
     except (TypeError, ValueError):
         fits, kind = False, TypeError
     if not fits:
