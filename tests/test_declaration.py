@@ -174,11 +174,14 @@ def test_an_op_of_the_same_name_as_ours_stands_beside_it(put_back):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"method": True}, "the method 'norm' is taken by the op 'norm' declared at tinygrad_dl.ops.norms.norm"),
-        ({"method": "backward"}, "the method 'backward' is taken by class Tensor itself"),
-        ({"method": "fresh_add", "operator": "add"}, "the method '__add__' is taken by the op 'add'"),
-        ({"method": "add", "inplace": True}, "the method 'add' is taken"),
-        ({"numpy": (np.exp,)}, "the NumPy function 'exp' is taken by the op 'exp'"),
+        (
+            {"method": True},
+            "got the method 'norm', which is taken by the op 'norm' declared at tinygrad_dl.ops.norms.norm",
+        ),
+        ({"method": "backward"}, "got the method 'backward', which is taken by class Tensor itself"),
+        ({"method": "fresh_add", "operator": "add"}, "got the method '__add__', which is taken by the op 'add'"),
+        ({"method": "add", "inplace": True}, "got the method 'add', which is taken"),
+        ({"numpy": (np.exp,)}, "got the NumPy function 'exp', which is taken by the op 'exp'"),
     ],
 )
 def test_a_place_that_is_taken_is_refused_and_nothing_is_half_declared(put_back, options, text):

@@ -86,7 +86,7 @@ def test_integer_targets_of_any_width(dtype):
     "target, kind, match",
     [
         (td.tensor([0, 4, 1]), IndexError, r"got class 4 at position \(1,\) of the target, expected 0 to 3"),
-        (td.tensor([0, 1, -1]), IndexError, r"the class -1 at position \(2,\)"),
+        (td.tensor([0, 1, -1]), IndexError, r"got class -1 at position \(2,\)"),
         (
             td.tensor([0.0, math.nan, 1.0]),
             TypeError,

@@ -38,7 +38,11 @@ X = td.ones(2, 4, 6, 6)
         (lambda: F.interpolate(X), ValueError, "one of size and scale_factor, got none"),
         (lambda: F.interpolate(X, 3, 2.0), ValueError, "got both"),
         (lambda: F.interpolate(X, 3, mode="lanczos"), ValueError, "expected a mode among"),
-        (lambda: F.interpolate(X, 3, mode="linear"), ValueError, "mode 'linear' is for inputs of 3 dimensions"),
+        (
+            lambda: F.interpolate(X, 3, mode="linear"),
+            ValueError,
+            "expected 3 dimensions, with batch and channels, for mode 'linear'",
+        ),
         (lambda: F.interpolate(X, 3, align_corners=True), ValueError, "got align_corners with mode"),
         (lambda: F.interpolate(X, (3, 3, 3)), ValueError, "size as one number or 2"),
         (lambda: F.interpolate(X, scale_factor=0.1), ValueError, "sizes of at least 1"),
