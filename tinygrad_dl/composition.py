@@ -29,6 +29,7 @@ def composition(body: F) -> F:
     Traceback (most recent call last):
     ...
     TypeError: flatten: got input=None, expected a tensor; a function without `return` gives None
+    help(tinygrad_dl.flatten) says what it takes
     """
     return Composition(body).function  # type: ignore[return-value]
 
