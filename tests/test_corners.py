@@ -360,3 +360,10 @@ def test_zero_times_an_infinity_is_nan_in_every_product(rows, columns):
         found = [a @ b, F.linear(a, b.T), F.linear(a, b.T, bias), td.addmm(bias, a, b), (b.T @ a.T).T, a * b]
     for product in found:
         assert product[0].isnan().all() and not product[1:].isnan().any()
+
+
+def test_xlogy_passes_a_gradient_of_0_on_as_0():
+    x = td.ones(2, dtype=td.float64, requires_grad=True)
+    with np.errstate(divide="ignore"):
+        (g,) = td.autograd.grad(td.xlogy(x, td.zeros(2)), x, td.tensor([0.0, 1.0], dtype=td.float64))
+    assert g.tolist() == [0.0, -np.inf]

@@ -60,7 +60,7 @@ def try_program(seed: int, number: int, tries: int = 800) -> tuple[Program, str 
     if difference is None:
         return program, None
     small = program
-    if difference.of_gradients:  # which of its steps they hang on, a small program says
+    if difference.of_gradients and difference.wrong is not None:  # which step they hang on, a small program says
         small, difference = shrink(program, difference, tries // 5)
     reason = why_meant(small, difference)
     if reason is None:

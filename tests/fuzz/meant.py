@@ -264,6 +264,9 @@ MEANT = (
     Meant("no threshold cuts a softplus", "first-value second-value", "softplus Softplus", wrong=tiny),
     Meant("gradients of `hypot` at the origin are 0", "first-value second-value", "hypot hypot_", wrong=zero_for_nan),
     Meant(
+        "eps decides at a zero vector", "second-value", "cosine_similarity CosineSimilarity normalize", wrong=nan_there
+    ),
+    Meant(
         "a term of -inf has no second gradient", "second-value", "logaddexp logaddexp2 logsumexp", wrong=zero_for_nan
     ),
     Meant(
@@ -275,7 +278,7 @@ MEANT = (
     Meant(
         "second gradients at the origin are 0",
         "second-value",
-        f"atan2 atan2_ arctan2 arctan2_ norm normalize {POWERS} cosine_similarity CosineSimilarity",
+        f"atan2 atan2_ arctan2 arctan2_ norm normalize {POWERS}",
         wrong=zero_for_nan,
     ),
     Meant(

@@ -54,9 +54,9 @@ def xlogy(input: Array, other: Array) -> Array:
 
 
 def xlogy_slope(g: Any, input: Any, other: Any) -> Any:
-    """g * log(other), and 0 where it has no value and counts for nothing."""
+    """g * log(other), and 0 where it has no value and counts for nothing; a g of 0 stays 0, as in `xlogy` itself."""
     flat = (input == 0) & (other <= 0)
-    return keep(g * np.log(np.where(flat, 1.0, other)), ~flat)
+    return keep(xlogy.duck(g, np.where(flat, 1.0, other)), ~flat)
 
 
 xlogy.vjp(input=xlogy_slope, other=lambda g, input, other: g * (input / other))
