@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dl import set_num_threads
-from tinygrad_dl.ops import conv, conv_columns, conv_depthwise, conv_rows, winograd
+from tinygrad_dl.ops import conv, conv_columns, conv_deep, conv_depthwise, conv_rows, winograd
 from tinygrad_dl.ops.conv_shapes import conv_size
 
 
@@ -44,12 +44,18 @@ SHAPES = [
     Shape("ResNet 32-64", (32, 32, 16, 16), (64, 32, 3, 3), 2, 1),
     Shape("ResNet 64", (32, 64, 8, 8), (64, 64, 3, 3), 1, 1),
     Shape("64 on 16x16", (32, 64, 16, 16), (64, 64, 3, 3), 1, 1),
+    Shape("64 on 56x56", (4, 64, 56, 56), (64, 64, 3, 3), 1, 1),
+    Shape("128 on 28x28", (4, 128, 28, 28), (128, 128, 3, 3), 1, 1),
+    Shape("128-256", (4, 128, 28, 28), (256, 128, 3, 3), 2, 1),
+    Shape("256 on 14x14", (4, 256, 14, 14), (256, 256, 3, 3), 1, 1),
+    Shape("512 on 7x7", (4, 512, 7, 7), (512, 512, 3, 3), 1, 1),
     Shape("autoencoder 1", (64, 1, 28, 28), (16, 1, 3, 3), 2, 1),
     Shape("autoencoder 2", (64, 16, 14, 14), (32, 16, 3, 3), 2, 1),
     Shape("1x1", (32, 64, 16, 16), (128, 64, 1, 1)),
     Shape("depthwise", (32, 64, 16, 16), (64, 1, 3, 3), 1, 1, 64),
 ]
 STRIPS = (1, 2, 4, 7, 14)
+DEEP = 1000  # places in a batch, up to which one product for all of them is tried
 PAUSE = 0.003  # seconds: threads that have just worked wait a moment in a loop, and would disturb the next
 Way = Callable[[], Any]
 
@@ -68,6 +74,10 @@ def ways(shape: Shape) -> dict[str, dict[str, Way]]:
         "input's": {"columns": lambda: conv_columns.convolve_transposed(g, w, size, *options)},
         "weight's": {"columns": lambda: conv_columns.convolve_weight(x, g, kernel, *options)},
     }
+    if groups == 1 and len(x) * out[0] * out[1] <= DEEP:
+        found["result"]["joined"] = lambda: conv_deep.convolve(x, w, out, stride, pads, dilation)
+        found["input's"]["joined"] = lambda: conv_deep.convolve_transposed(g, w, size, stride, pads, dilation)
+        found["weight's"]["joined"] = lambda: conv_deep.convolve_weight(x, g, kernel, stride, pads, dilation)
     if groups == 1:
         for t in STRIPS:
             add_rows(found, t, x, w, g, stride, pads)
@@ -132,7 +142,7 @@ def main() -> None:
     if arguments.threads:
         set_num_threads(arguments.threads)
         importlib.import_module("torch").set_num_threads(arguments.threads)
-    names = ["columns", *[f"rows {t}" for t in STRIPS], "Winograd", "shifted", "PyTorch", "chosen"]
+    names = ["columns", "joined", *[f"rows {t}" for t in STRIPS], "Winograd", "shifted", "PyTorch", "chosen"]
     print(f"| shape | of | {' | '.join(names)} | ratio |\n|{'---|' * (len(names) + 3)}")
     for shape in SHAPES:
         if arguments.only not in shape.name:

@@ -26,6 +26,7 @@ from tinygrad_dl.threads import spread_products
 SHARES = 4  # into which a weight's gradient is summed
 SMALL = 2**18  # bytes of rows, below which a second thread is not worth waking
 BLOCK = 2**20  # bytes of rows that are made at a time: they stay in the cache until the product has read them
+CROWD, GAP = 2**16, 16  # bytes over which channels lie whole KiB apart, and elements that keep them from it
 
 
 class Line(NamedTuple):
@@ -142,6 +143,21 @@ def fold_matrix(matrix: np.ndarray, lines: Lines, kernel: Sizes, c: int, o: int)
     return total
 
 
+def apart(images: np.ndarray) -> np.ndarray:
+    """(N, *size, channels), made of (N, channels, *size): the same, where channels do not lie whole KiB apart.
+
+    Of such addresses the cache holds only a few at a time, so that each line would be fetched for each of its elements.
+    """
+    n, *size, channels = images.shape
+    step = images.strides[-1]
+    if step % 1024 or channels * step < CROWD:
+        return images
+    memory = np.empty((n, channels, math.prod(size) + GAP), images.dtype)
+    copy = np.moveaxis(memory[..., :-GAP].reshape(n, channels, *size), 1, -1)
+    copy[...] = images
+    return copy
+
+
 Piece = tuple[int, int, int, int]  # samples from, to; strips along the first dimension from, to
 
 
@@ -188,7 +204,7 @@ class Job:
         n0, n1, r0, r1 = piece
         if frame is None or frame.fits != (n1 - n0, r0, r1):
             frame = self._frame(n1 - n0, r0, r1)
-        frame.inner[...] = self.moved[n0:n1][frame.taken]
+        frame.inner[...] = apart(self.moved[n0:n1][frame.taken])
         return frame
 
     def _frame(self, n: int, r0: int, r1: int) -> Frame:
@@ -273,7 +289,7 @@ def apply_weight(x: np.ndarray, g: np.ndarray, lines: Lines, kernel: Sizes) -> n
             for piece in job.pieces[share::shares]:
                 rows, frame = job.rows(piece, frame)
                 n0, n1, r0, r1 = piece
-                slopes = parts[n0:n1, r0:r1].reshape(len(rows), strips * o)
+                slopes = apart(parts[n0:n1, r0:r1]).reshape(len(rows), strips * o)
                 sums[share] += rows.T.dot(slopes)
 
     spread_products(work, shares)

@@ -25,7 +25,7 @@ import numpy as np
 
 from tinygrad_dl.dtypes import float32
 from tinygrad_dl.gemm import product
-from tinygrad_dl.ops.conv_rows import SHARES, Frame, Job, Line, Piece
+from tinygrad_dl.ops.conv_rows import SHARES, Frame, Job, Line, Piece, apart
 from tinygrad_dl.ops.conv_shapes import Pads, Sizes
 from tinygrad_dl.threads import spread_products
 
@@ -166,7 +166,7 @@ def convolve_weight(x: np.ndarray, g: np.ndarray, pads: Pads) -> np.ndarray:
                 part = _channels_last(g, piece)
                 image, tiles = _image(part, lines)
                 h, w = part.shape[1:3]
-                image[:, :h, :w], image[:, h:], image[:, :h, w:] = part, 0, 0
+                image[:, :h, :w], image[:, h:], image[:, :h, w:] = apart(part), 0, 0
                 slopes = back.T.dot(tiles.reshape(len(back), -1)).reshape(len(window), -1, o).swapaxes(1, 2)
                 if i:
                     sums[share] += np.matmul(slopes, seen)
