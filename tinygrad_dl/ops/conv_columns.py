@@ -108,9 +108,11 @@ def convolve_transposed(
     behind = math.prod(g.shape[3:])
     places = list(itertools.product(*[range(k) for k in kernel]))
     pieces = list(blocks(n, g.shape[2], height * groups * behind * g.itemsize))
+    # Blocks of one sample add to the same rows: one thread does them, so that the order of the sums stays as it is.
+    apart = [list(own) for _, own in itertools.groupby(pieces, lambda piece: piece[0].start)]
 
     def work(start: int, stop: int) -> None:
-        for samples, rows in pieces[start:stop]:
+        for samples, rows in itertools.chain.from_iterable(apart[start:stop]):
             part = g[samples, :, rows]
             count, shape = len(part), part.shape[2:]
             columns = np.matmul(matrix, part.reshape(count, groups, o // groups, math.prod(shape)))
@@ -123,8 +125,7 @@ def convolve_transposed(
                 ]
                 total[(samples, slice(None), *index)] += columns[(slice(None), slice(None), *place)]
 
-    # Blocks of one sample add to the same rows: then the order of the sums must stay as it is.
-    spread_products(work, len(pieces), 1 if len(pieces) <= n else len(pieces))
+    spread_products(work, len(apart))
     return np.ascontiguousarray(total[spatial(*[slice(a, a + m) for m, (a, _) in zip(size, pads, strict=True)])])
 
 
