@@ -29,7 +29,7 @@ def test_the_texts_example():
             lambda: nn.Conv1d(3, 2, 3, dilation=2, padding=1)(td.ones(1, 3, 2)),
             r"\(3,\), \(5,\) with dilation \(2,\), is larger than the padded input of size \(4,\).*more padding",
         ),
-        (lambda: nn.Conv2d(3, 2, 3)(td.ones(1, 4, 5, 5)), r"conv2d: expected 3 channels .* shape \(1, 4, 5, 5\)"),
+        (lambda: nn.Conv2d(3, 2, 3)(td.ones(1, 4, 5, 5)), r"expected 3 channels .* shape \(1, 4, 5, 5\)"),
         (
             lambda: nn.Conv2d(4, 2, 3, groups=2)(td.ones(1, 6, 5, 5)),
             r"expected 4 channels .* weight of shape \(2, 2, 3, 3\) and groups=2",
