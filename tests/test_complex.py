@@ -112,3 +112,10 @@ def test_acosh_near_1_keeps_its_digits():
     x = td.tensor(1 + 2.0**-40, dtype=td.float64, requires_grad=True)
     td.acosh(x).backward()
     assert x.grad.item() == pytest.approx(2.0**20 / np.sqrt(2 + 2.0**-40), rel=1e-12)
+
+
+def test_the_norm_of_an_infinite_number_is_infinite():
+    z = td.tensor([complex(np.inf, 2.0), 1.0])
+    with np.errstate(invalid="ignore"):
+        assert td.norm(z).item() == td.norm(z, dim=0).item() == td.norm(z, p=1).item() == np.inf
+    assert td.norm(td.tensor([3 + 4j, 0j, 12.0])).item() == 13.0

@@ -103,7 +103,8 @@ MEANT = (
         "taken first-taken second-taken",
         theirs=r"\" not implemented for '|is not implemented for tensors with non-complex"
         "|does not support complex inputs|expected input to have floating point or complex"
-        "|In-place abs is not supported for complex|Boolean inputs not supported for relu",
+        "|In-place abs is not supported for complex|Boolean inputs not supported for relu"
+        "|does not support bool dtypes",
     ),
     Meant(
         "bools are 0 and 1 in a subtraction",
@@ -211,6 +212,12 @@ MEANT = (
         "index_fill index_fill_ index_copy index_copy_ index_add index_add_",
         ours="out of bounds",
         theirs=r"^\[\] ",
+    ),
+    Meant(
+        "sums and products of bools are int64, in place too",
+        "refused",
+        "cumsum_ cumprod_",
+        ours="dtype int64 can't be stored in place in dtype bool",
     ),
     Meant("PyTorch reads beyond the end", "refused", "take_along_dim", ours="out of bounds"),
     Meant(
@@ -328,6 +335,13 @@ MEANT = (
     ),
     Meant("of equal elements a nan is the largest, and has the gradient", "first-value", "amax amin", wrong=nan_there),
     Meant(
+        "a slope at nan is that of the piece that goes on",
+        "first-value second-value",
+        "relu6 ReLU6 hardtanh Hardtanh hardshrink Hardshrink softshrink Softshrink",
+        theirs=r"\b0\.",
+        source="nan|inf|log|/",
+    ),
+    Meant(
         "nan goes on",
         "value first-value second-value",
         "sign sign_ sgn abs absolute l1_loss L1Loss smooth_l1_loss SmoothL1Loss huber_loss HuberLoss pairwise_distance"
@@ -342,6 +356,12 @@ MEANT = (
     ),
     Meant(
         "without degrees of freedom there is no gradient", "first-value", "var std var_mean std_mean", wrong=nan_here
+    ),
+    Meant(
+        "the gradient of a product is a quotient, and has no value beside nan or an infinity",
+        "first-value second-value",
+        "prod cumprod cumprod_",
+        wrong=nan_here,
     ),
     Meant("numbers from an infinity on are none", "value", "linspace", source=r"linspace\(.*inf"),
     Meant(
@@ -378,6 +398,7 @@ MEANT = (
         source=r"::|transpose|permute|expand|flip|swap|moveaxis|movedim|\.[mT]?T\b|rot90|unbind|select|narrow"
         "|diagonal",
     ),
+    Meant("second derivatives of powers at 0", "second-value", POWERS, wrong=nan_there),
     Meant(
         "the second derivative of a power does not know where its first one was masked",
         "second-value",

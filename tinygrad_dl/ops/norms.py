@@ -33,7 +33,8 @@ def p_norm(x: np.ndarray, p: float, dim: Any, keepdim: bool) -> Any:
     if p == 2:
         if dim is None and not keepdim and x.flags.c_contiguous:
             flat = x.reshape(-1)
-            return np.sqrt(product(flat, flat) if x.dtype.kind != "c" else np.vdot(flat, flat).real)
+            flat = flat if x.dtype.kind != "c" else flat.view(flat.real.dtype)  # both parts, one beside the other
+            return np.sqrt(product(flat, flat))
         return np.sqrt(add_up(squares(x), dim, keepdim))
     size = np.absolute(x)
     if p == 1:
