@@ -12,6 +12,7 @@ REASONS = {
         is_contiguous is_floating_point size stride""",
     "belongs to the backward pass, which follows every program": "backward register_hook retain_grad",
     "is a dtype that NumPy does not have": "bfloat16",
+    "is for another device, and refused": "cuda",
     "holds other modules or parameters": """Buffer Module ModuleDict ModuleList Parameter ParameterDict ParameterList
         RNNBase Sequential Transformer TransformerDecoder TransformerEncoder""",
 }

@@ -207,9 +207,10 @@ MEANT = (
         ours="to a side of a dimension of size .* in mode 'circular'",
     ),
     Meant(
-        "indices are looked at even where nothing is stored",
+        "indices are looked at even where nothing is picked or stored",
         "refused",
-        "index_fill index_fill_ index_copy index_copy_ index_add index_add_",
+        "index_fill index_fill_ index_copy index_copy_ index_add index_add_ getitem setitem index_put index_put_ gather"
+        " index_select take",
         ours="out of bounds",
         theirs=r"^\[\] ",
     ),
@@ -390,6 +391,7 @@ MEANT = (
         "atan2 arctan2 atan2_ arctan2_",
         source="uint8",
     ),
+    Meant("a threshold need not be an integer", "taken", "threshold Threshold", theirs="without overflow"),
     Meant("PyTorch cuts a threshold to an integer", "value", "threshold Threshold", ours=r"\bu?int\d+ \("),
     Meant(
         "PyTorch's batch_norm reads weights and statistics that are not contiguous as if they were",
