@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 
@@ -10,6 +11,8 @@ import pytest
 
 import tinygrad_dl as td
 import tinygrad_dl.nn.functional as F
+from tinygrad_dl.testing import all_ops
+from tinygrad_dl.testing.drawing import for_examples
 
 INTEGERS = [td.uint8, td.int8, td.int16, td.int32, td.int64]
 
@@ -297,3 +300,39 @@ def test_shifts_fit_dimensions():
     assert td.roll(td.arange(4).reshape(2, 2), (1, 1), (0, 0)).tolist() == [[0, 1], [2, 3]]
     assert td.roll(td.tensor(1.0), 1).item() == 1
     assert td.movedim(td.tensor(1.0), 0, 0).shape == ()
+
+
+def as_integers(value, floats):
+    """A tensor of the values, as integers if it is not to be one of those that require a gradient."""
+    if isinstance(value, list):
+        return [as_integers(each, floats) for each in value]
+    if not isinstance(value, np.ndarray):
+        return value
+    if value.dtype.kind in "biu":
+        return td.tensor(value)
+    return td.tensor(value, requires_grad=True) if floats else td.tensor(np.round(value.real).astype(np.int64))
+
+
+def test_no_op_lets_integers_require_a_gradient():
+    made = 0
+
+    def use(call):
+        nonlocal made
+        op, names = call.op, [name for name in call.op.tensors if name in call.values]
+        for floats in itertools.product((False, True), repeat=len(names)):
+            given = {name: as_integers(call.values[name], each) for name, each in zip(names, floats, strict=True)}
+            for options in ({"dtype": td.int64}, {}) if "dtype" in op.parameters else ({},):
+                try:
+                    out = op.function(**{**call.values, **given, **options})
+                except (TypeError, ValueError, RuntimeError, ArithmeticError, IndexError):
+                    continue  # what it takes is another matter
+                for each in out if isinstance(out, tuple | list) else [out]:
+                    if each.dtype.kind in "biu":
+                        made += 1
+                        assert not each.requires_grad, f"{call} with {floats} and {options}"
+
+    with np.errstate(all="ignore"):
+        for op in all_ops():
+            if op.records and len(op.tensors) < 5:
+                for_examples(op, use, max_examples=2, derandomize=True)
+    assert made > 300

@@ -224,7 +224,7 @@ MEANT = (
     Meant(
         "another value was saved, and then changed in place",
         "first-refused",
-        ours="needs a value of shape .* that was changed in place afterwards",
+        ours="a value of shape .* that was changed in place afterwards",
     ),
     Meant(
         "a dropout of channels needs channels",
@@ -400,6 +400,7 @@ MEANT = (
         source=r"::|transpose|permute|expand|flip|swap|moveaxis|movedim|\.[mT]?T\b|rot90|unbind|select|narrow"
         "|diagonal",
     ),
+    Meant("0 to the power of 0 is 1, of complex numbers too", "value first-value", POWERS, wrong=nan_there),
     Meant("second derivatives of powers at 0", "second-value", POWERS, wrong=nan_there),
     Meant(
         "the second derivative of a power does not know where its first one was masked",
