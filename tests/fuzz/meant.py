@@ -401,6 +401,7 @@ MEANT = (
         "|diagonal",
     ),
     Meant("0 to the power of 0 is 1, of complex numbers too", "value first-value", POWERS, wrong=nan_there),
+    Meant("a complex power of infinite parts", "value", POWERS, ours="complex", wrong=nan_here),
     Meant("second derivatives of powers at 0", "second-value", POWERS, wrong=nan_there),
     Meant(
         "the second derivative of a power does not know where its first one was masked",
