@@ -95,7 +95,7 @@ def test_a_second_backward_explains_itself():
     x = leaf(2)
     y = (x * x).sum()
     y.backward()
-    with pytest.raises(RuntimeError, match=r"reached Mul a second time.*retain_graph=True"):
+    with pytest.raises(RuntimeError, match=r"second time, .*Mul.*retain_graph=True"):
         y.backward()
 
 
@@ -199,7 +199,7 @@ def test_grad_takes_tensors_of_the_same_shape_and_dtype_alone(value, error, text
     x.grad = td.tensor([5.0, 6.0])
     with pytest.raises(error, match=text):
         x.grad = value
-    with pytest.raises(RuntimeError, match="its own gradient"):
+    with pytest.raises(RuntimeError, match="got the tensor itself, expected another"):
         x.grad = x
     assert x.grad.tolist() == [5, 6]
     x.grad = None

@@ -157,6 +157,8 @@ MODULES = {
     "td": td,
     "functional": functional,
     "init": nn.init,
+    "utils": nn.utils,
+    "rnn": nn.utils.rnn,
     "vision": vision,
     "viz": viz,
 }

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tinygrad_dl.generate import compiled, composed_source
-from tinygrad_dl.messages import arose_in_users_code, restated
+from tinygrad_dl.messages import alternatives, arose_in_users_code, mistaken, restated, unfit
+from tinygrad_dl.tensor import Tensor
 
 composed: Any = None  # another one in the scope of each composition's function
 
@@ -51,7 +52,14 @@ class Composition:
 
     def __init__(self, body: Callable[..., Any]):
         self.body = body
-        scope = {"body": body, "composed": self, "explain": explain, "__name__": body.__module__}
+        scope = {
+            "body": body,
+            "composed": self,
+            "explain": explain,
+            "refuse_tensors": refuse_tensors,
+            "Tensor": Tensor,
+            "__name__": body.__module__,
+        }
         function: Any = types.FunctionType(_first_call.__code__, scope, body.__name__)
         function.__dict__.update(body.__dict__)
         function.__doc__, function.__qualname__, function.__wrapped__ = body.__doc__, body.__qualname__, body
@@ -75,7 +83,9 @@ class Composition:
         if more:
             head.append(f"**{more[0]}")
             passed.append(f"**{more[0]}")
-        made = compiled(composed_source, ", ".join(head), ", ".join(passed), names)
+        # A layer is made and then called: what is given to the call is often given to the constructor.
+        plain = [n for n in names[:count] if is_plain(body.__annotations__.get(n)) and body.__name__ == "__init__"]
+        made = compiled(composed_source, ", ".join(head), ", ".join(passed), names, tuple(plain))
         self.names = names
         # The code comes last: another thread may call the function in between.
         function.__defaults__, function.__kwdefaults__ = body.__defaults__, body.__kwdefaults__
@@ -92,11 +102,34 @@ def explain(error: Exception, composed: Composition, values: tuple[Any, ...]) ->
     """The error to raise for one that arose in a composition, called with these values."""
     if arose_in_users_code(error):
         return error
-    arguments, name = dict(zip(composed.names, values, strict=True)), composed.body.__name__
-    if name == "__init__":
-        name = type(arguments.pop("self")).__name__
+    name, arguments = called(composed, values)
     return restated(error, composed.body, name, arguments, {**TENSOR_NAMES, **composed.body.__annotations__})
 
 
+def called(composed: Composition, values: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
+    """The name under which users call a composition, and its arguments by name."""
+    arguments, name = dict(zip(composed.names, values, strict=True)), composed.body.__name__
+    if name == "__init__":
+        name = type(arguments.pop("self")).__name__
+    return name, arguments
+
+
+def refuse_tensors(composed: Composition, values: tuple[Any, ...]) -> None:
+    """Raises TypeError if a tensor was given for a number, a bool or a str; one of one element is a number."""
+    name, arguments = called(composed, values)
+    tensors = {n: value for n, value in arguments.items() if isinstance(value, Tensor)}
+    wrong = mistaken(tensors, {n: a for n, a in composed.body.__annotations__.items() if is_plain(a)}, False)
+    if wrong is not None:
+        argument, expected, kind = wrong
+        step = "; what the layer is applied to goes to its call: make it first, then layer(x)"
+        raise unfit(name, argument, arguments[argument], expected.partition(";")[0] + step, kind)
+
+
+def is_plain(annotation: Any) -> bool:
+    """Whether an annotation is of numbers, bools and texts alone."""
+    return isinstance(annotation, str) and PLAIN.issuperset(alternatives(annotation))
+
+
+PLAIN = frozenset(("bool", "int", "float", "str", "None"))
 # `self` of a method of Tensor has no annotation, in most.
 TENSOR_NAMES = {"self": "Tensor"}

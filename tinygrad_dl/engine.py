@@ -305,9 +305,9 @@ def propagate(
 def freed(node: Node) -> RuntimeError:
     """The error of a second pass through a graph whose saved values are gone."""
     return RuntimeError(
-        f"backward reached {node.name()} a second time, but its saved values were freed by the first pass; call "
-        f"the first backward (or grad) with retain_graph=True to go through the same graph again, or run the "
-        f"forward computation again"
+        f"backward: got a graph for a second time, whose saved values the first pass has freed (at {node.name()}), "
+        f"expected one that was not gone through; call the first backward (or grad) with retain_graph=True to go "
+        f"through it again, or run the forward computation again"
     )
 
 

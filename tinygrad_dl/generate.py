@@ -214,15 +214,21 @@ def _record(
     return lines
 
 
-def composed_source(head: str, arguments: str, names: tuple[str, ...]) -> str:
-    """The source of the function that stands for a composition: its errors are explained."""
+def composed_source(head: str, arguments: str, names: tuple[str, ...], plain: tuple[str, ...]) -> str:
+    """The source of the function that stands for a composition: its errors are explained.
+
+    Tensors in the place of the arguments `plain` are refused before anything else.
+    """
+    values = f"({''.join(f'{n}, ' for n in names)})"
+    types = ", ".join(f"type({n})" for n in plain)
     return "\n".join(
         [
             f"def generated({head}):",
+            *([f"    if Tensor in ({types},): refuse_tensors(composed, {values})"] if plain else []),
             "    try:",
             f"        return body({arguments})",
             "    except Exception as error:",
-            f"        raise explain(error, composed, ({''.join(f'{n}, ' for n in names)}))",
+            f"        raise explain(error, composed, {values})",
             "",
         ]
     )

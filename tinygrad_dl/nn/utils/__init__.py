@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.engine import mutations
+from tinygrad_dl.messages import summary
 from tinygrad_dl.nn.utils import rnn
 from tinygrad_dl.tensor import Tensor, changed_at, wrap
 
@@ -24,8 +26,18 @@ __all__ = [
 
 def gradients(parameters: Any) -> list[np.ndarray]:
     """The gradients of one tensor or several, as arrays; those without are left out."""
-    tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    return [t.grad._data for t in tensors if t.grad is not None]
+    return [t.grad._data for t in tensors_of(parameters) if t.grad is not None]
+
+
+def tensors_of(parameters: Any) -> list[Tensor]:
+    """One tensor or several as a list. TypeError for anything else."""
+    tensors = [parameters] if isinstance(parameters, Tensor) else None
+    if tensors is None and isinstance(parameters, Iterable):
+        tensors = list(parameters)
+    odd = parameters if tensors is None else next((t for t in tensors if not isinstance(t, Tensor)), None)
+    if tensors is None or odd is not None:
+        raise TypeError(f"got {summary(odd)}, expected a tensor or an iterable of tensors; pass model.parameters()")
+    return tensors
 
 
 def total_norm(arrays: list[np.ndarray], norm_type: float, error_if_nonfinite: bool) -> Any:
@@ -64,6 +76,7 @@ def total_norm(arrays: list[np.ndarray], norm_type: float, error_if_nonfinite: b
     return np.asarray(norm, arrays[0].real.dtype if arrays[0].itemsize >= 4 else np.float32)
 
 
+@composition
 def get_total_norm(
     tensors: Iterable[Tensor],
     norm_type: float = 2.0,
@@ -81,6 +94,7 @@ def get_total_norm(
     return wrap(total_norm([t._data for t in tensors], norm_type, error_if_nonfinite))
 
 
+@composition
 def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any, foreach: bool | None = None) -> None:
     """Scales the gradients by max_norm / total_norm, if that is below 1. `foreach` makes no difference.
 
@@ -106,6 +120,7 @@ def scale(arrays: list[np.ndarray], factor: float, what: str) -> None:
         mutations.record(a, where)
 
 
+@composition
 def clip_grad_norm_(
     parameters: Any,
     max_norm: float,
@@ -145,6 +160,7 @@ def clip_grad_norm_(
     return wrap(norm)
 
 
+@composition
 def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
     """Limits each element of the gradients, in place, to between -clip_value and clip_value.
 
@@ -167,6 +183,7 @@ def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = 
         mutations.record(a, where)
 
 
+@composition
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """All elements of the parameters in one 1-D tensor, recorded.
 
@@ -182,6 +199,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     return vector
 
 
+@composition
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Copies the elements of a vector into the parameters, in order.
 

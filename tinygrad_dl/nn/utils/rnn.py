@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.composition import composition
 from tinygrad_dl.ops.joining import cat
 from tinygrad_dl.tensor import Tensor, wrap
 
@@ -62,6 +63,7 @@ def packed(steps: Tensor, like: PackedSequence) -> PackedSequence:
     return PackedSequence(steps[wrap(inside)], *like[1:])
 
 
+@composition
 def pad_sequence(
     sequences: Sequence[Tensor], batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right"
 ) -> Tensor:
@@ -99,6 +101,7 @@ def pad_sequence(
     return result
 
 
+@composition
 def pack_padded_sequence(
     input: Tensor, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True
 ) -> PackedSequence:
@@ -146,6 +149,7 @@ def pack_padded_sequence(
     return packed(input[: int(sizes[0])], like)
 
 
+@composition
 def pad_packed_sequence(
     sequence: PackedSequence, batch_first: bool = False, padding_value: float = 0.0, total_length: int | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -177,6 +181,7 @@ def pad_packed_sequence(
     return output.transpose(0, 1) if batch_first else output, wrap(lengths.astype(np.int64))
 
 
+@composition
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
     """Tensors (L_i, ...) as a packed batch.
 
