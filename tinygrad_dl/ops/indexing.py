@@ -425,7 +425,7 @@ def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
         if not target.flags.writeable and not target[rest].size:
             return tensor  # nothing is picked, so that nothing is written
         stored = as_array(value, exact=True)
-        if not isinstance(value, Tensor | np.ndarray):
+        if data.dtype.kind in "iu" and not isinstance(value, Tensor | np.ndarray):
             require_room(stored, data.dtype)
         _put(target, rest, _storable(stored, data))
     except Exception as error:
