@@ -96,6 +96,8 @@ def multilabel_margin_loss(input: Tensor, target: Array, reduction: str = "mean"
     """
     name = "multilabel_margin_loss"
     array = indices(input, target, input.shape, name)
+    if not input.shape[-1]:
+        raise ValueError(f"{name}: expected scores of at least one class, got shape {input.shape}")
     listed = np.logical_and.accumulate(array != -1, axis=-1)
     classes = np.where(listed, array, 0)
     count = input.shape[-1]
