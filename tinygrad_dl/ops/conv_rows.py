@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ from tinygrad_dl.threads import spread_products
 SHARES = 4  # into which a weight's gradient is summed
 SMALL = 2**18  # bytes of rows, below which a second thread is not worth waking
 BLOCK = 2**20  # bytes of rows that are made at a time: they stay in the cache until the product has read them
-CROWD, GAP = 2**16, 16  # bytes over which channels lie whole KiB apart, and elements that keep them from it
+CROWD, GAP = 2**17, 16  # bytes over which channels lie whole KiB apart, and elements that keep them from it
 
 
 class Line(NamedTuple):
@@ -250,14 +251,34 @@ def tiles_of(array: np.ndarray, lines: Lines) -> np.ndarray:
     return parts.transpose(0, *range(2, 2 + 2 * k, 2), *range(3, 3 + 2 * k, 2), 1)
 
 
-def apply(x: np.ndarray, weight: np.ndarray, lines: Lines, kernel: Sizes, out: Sizes) -> np.ndarray:
-    """(N, in, *size) with (places, in, out channels) gives (N, out channels, *out)."""
+Again = Callable[[np.ndarray], np.ndarray]  # from samples' numbers to their results by columns
+
+
+def repair(result: np.ndarray, pieces: list[Piece], again: Again) -> None:
+    """Computes the samples of these pieces once more.
+
+    A way that multiplies what one place of the result sees by zeros that stand for another spreads infinities and
+    nans, as 0 * inf is nan. All channels and places of a strip get them, so it is enough to look at one of each.
+    """
+    if pieces:
+        samples = np.unique(np.concatenate([np.arange(start, stop) for start, stop, *_ in pieces]))
+        result[samples] = again(samples)
+
+
+def apply(
+    x: np.ndarray, weight: np.ndarray, lines: Lines, kernel: Sizes, out: Sizes, again: Again | None = None
+) -> np.ndarray:
+    """(N, in, *size) with (places, in, out channels) gives (N, out channels, *out).
+
+    Where there may be zeros between the kernel's elements, `again` computes what is not finite.
+    """
     job = Job(x, lines, BLOCK)
     channels = weight.shape[2]
     matrix = make_matrix(weight, lines, kernel)
     full = tuple([line.number * line.strip for line in lines])
     result = np.empty((len(x), channels, *full), x.dtype)
     parts = tiles_of(result, lines)
+    doubtful: list[Piece] = []
 
     def work(start: int, stop: int) -> None:
         frame = None
@@ -265,12 +286,18 @@ def apply(x: np.ndarray, weight: np.ndarray, lines: Lines, kernel: Sizes, out: S
             rows, frame = job.rows(piece, frame)
             n0, n1, r0, r1 = piece
             target = parts[n0:n1, r0:r1]
-            target[...] = rows.dot(matrix).reshape(target.shape)
+            found = rows.dot(matrix)
+            if again and not np.isfinite(found[:, 0]).all():
+                doubtful.append(piece)
+            target[...] = found.reshape(target.shape)
 
-    spread_products(work, len(job.pieces))
-    if full == out:
-        return result
-    return np.ascontiguousarray(result[spatial(*[slice(0, n) for n in out])])
+    with np.errstate(invalid="ignore", over="ignore"):
+        spread_products(work, len(job.pieces))
+    if full != out:
+        result = np.ascontiguousarray(result[spatial(*[slice(0, n) for n in out])])
+    if again:
+        repair(result, doubtful, again)
+    return result
 
 
 def apply_weight(x: np.ndarray, g: np.ndarray, lines: Lines, kernel: Sizes) -> np.ndarray:

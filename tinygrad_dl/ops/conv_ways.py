@@ -38,23 +38,8 @@ def too_large(channels: int, kernel: Sizes, size: Sizes, itemsize: int) -> bool:
     return channels > 1 and channels * math.prod(kernel) * math.prod(size[1:]) * itemsize > LARGEST
 
 
-def unspread(way: Callable[[], np.ndarray], again: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """The result of a way that may spread infinities and nans, with them only where the definition has them.
-
-    Winograd's tiles and the strips of rows multiply what one place of the result sees by zeros that stand for others:
-    0 * inf is nan, in all channels. The samples of which one channel is not finite are computed `again`, by columns.
-    """
-    with np.errstate(invalid="ignore", over="ignore"):
-        found = way()
-    finite = np.isfinite(found[:, :1])
-    if not finite.all():
-        bad = np.flatnonzero(~finite.reshape(len(found), -1).all(axis=1))
-        found[bad] = again(bad)
-    return found
-
-
 def finite_or(way: Callable[[], np.ndarray], again: Callable[[], np.ndarray]) -> np.ndarray:
-    """The same for the weight's gradient, whose elements are sums over all samples."""
+    """The gradient of a weight, by columns if it is not finite: this way may spread infinities and nans."""
     with np.errstate(invalid="ignore", over="ignore"):
         found = way()
     return found if np.isfinite(found).all() else again()
@@ -93,7 +78,7 @@ def convolve(
     if conv_deep.fits(len(x) * math.prod(out), x.shape[1], len(weight), kernel, groups, x.itemsize, fast):
         return conv_deep.convolve(x, weight, out, stride, pads, dilation)
     if fast and len(x):
-        return unspread(partial(winograd.convolve, x, weight, out, pads), by_columns)
+        return winograd.convolve(x, weight, out, pads, by_columns)
     if too_large(x.shape[1], kernel, out, x.itemsize):
         options = out, stride, pads, dilation
         if groups > 1:
@@ -106,8 +91,7 @@ def convolve(
         return by_columns(slice(None))
     lines = conv_rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
     flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
-    by_rows = partial(conv_rows.apply, x, flat.transpose(2, 1, 0), lines, kernel, out)
-    return by_rows() if t == 1 else unspread(by_rows, by_columns)
+    return conv_rows.apply(x, flat.transpose(2, 1, 0), lines, kernel, out, by_columns if t > 1 else None)
 
 
 def convolve_transposed(
@@ -124,7 +108,7 @@ def convolve_transposed(
     if conv_deep.fits(places, channels, g.shape[1], kernel, groups, g.itemsize, fast):
         return conv_deep.convolve_transposed(g, weight, size, stride, pads, dilation)
     if fast and len(g):
-        return unspread(partial(winograd.convolve_transposed, g, weight, size, pads), by_columns)
+        return winograd.convolve_transposed(g, weight, size, pads, by_columns)
     larger = tuple(map(max, size, g.shape[2:]))
     if too_large(max(channels, g.shape[1]), kernel, larger, g.itemsize):
         options = size, stride, pads, dilation
@@ -151,7 +135,7 @@ def convolve_transposed(
         t = size[-1]  # so narrow a result is computed a line at a time
     lines = conv_rows.backward_lines(g.shape[2:], size, kernel, stride, pads, t)
     flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
-    return unspread(partial(conv_rows.apply, g, flat.transpose(2, 0, 1), lines, kernel, size), by_columns)
+    return conv_rows.apply(g, flat.transpose(2, 0, 1), lines, kernel, size, by_columns)
 
 
 def _by_flipping(

@@ -8,8 +8,8 @@ It sums in another order and with other factors, so it is less exact than plain 
 is up to 8e-7 of that of the result. Tiles of 4 x 4 would have less to multiply and twice that error; and with the usual
 points 0, 1, -1, 2, -2 in place of ours, twice that again.
 
-An infinity in a window, or a sum that overflows, makes its whole tile nan: then all that is computed at once with it
-becomes nan, so that `conv_ways` sees it and computes it again.
+An infinity in a window, or a sum that overflows, makes its whole tile nan: then its sample is computed again by
+columns.
 
 Sources: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, https://arxiv.org/abs/1509.09308; Barabasz,
 Anderson, Soodhalter and Gregg, Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural
@@ -25,7 +25,7 @@ import numpy as np
 
 from tinygrad_dl.dtypes import float32
 from tinygrad_dl.gemm import product
-from tinygrad_dl.ops.conv_rows import SHARES, Frame, Job, Line, Piece, apart
+from tinygrad_dl.ops.conv_rows import SHARES, Again, Frame, Job, Line, Piece, apart, repair
 from tinygrad_dl.ops.conv_shapes import Pads, Sizes
 from tinygrad_dl.threads import spread_products
 
@@ -93,41 +93,47 @@ def _windows(job: Job, piece: Piece, frame: Frame | None, transform: np.ndarray)
     return transform.dot(columns).reshape(len(transform), -1, job.channels), frame
 
 
-def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, pads: Pads) -> np.ndarray:
-    """(N, C, H, W) with (O, C, 3, 3) gives (N, O, *out)."""
+def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, pads: Pads, again: Again | None = None) -> np.ndarray:
+    """(N, C, H, W) with (O, C, 3, 3) gives (N, O, *out); `again` computes samples that are not finite."""
     o, c = weight.shape[:2]
     kernels = product(transforms()[1], weight.reshape(o * c, KERNEL * KERNEL).T)
-    return _apply(x, kernels.reshape(-1, o, c).swapaxes(1, 2), out, pads)
+    return _apply(x, kernels.reshape(-1, o, c).swapaxes(1, 2), out, pads, again)
 
 
-def convolve_transposed(g: np.ndarray, weight: np.ndarray, size: Sizes, pads: Pads) -> np.ndarray:
+def convolve_transposed(
+    g: np.ndarray, weight: np.ndarray, size: Sizes, pads: Pads, again: Again | None = None
+) -> np.ndarray:
     """(N, O, *out) with (O, C, 3, 3) gives (N, C, *size): a convolution with the kernel turned round."""
     o, c = weight.shape[:2]
     turned = np.ascontiguousarray(transforms()[1][:, ::-1])
     kernels = product(turned, weight.reshape(o * c, KERNEL * KERNEL).T).reshape(-1, o, c)
-    return _apply(g, kernels, size, tuple([(KERNEL - 1 - a, KERNEL - 1 - b) for a, b in pads]))
+    return _apply(g, kernels, size, tuple([(KERNEL - 1 - a, KERNEL - 1 - b) for a, b in pads]), again)
 
 
-def _apply(x: np.ndarray, kernels: np.ndarray, out: Sizes, pads: Pads) -> np.ndarray:
+def _apply(x: np.ndarray, kernels: np.ndarray, out: Sizes, pads: Pads, again: Again | None) -> np.ndarray:
     """(N, C, H, W) with transformed kernels (24, C, O) gives (N, O, *out)."""
     lines = _lines(out, pads)
     job = Job(x, lines, BLOCK)
     window, _, back = transforms()
     result = np.empty((len(x), kernels.shape[2], *out), x.dtype)
+    doubtful: list[Piece] = []
 
     def work(start: int, stop: int) -> None:
         frame = None
         for piece in job.pieces[start:stop]:
             seen, frame = _windows(job, piece, frame, window)
             found = back.dot(np.matmul(seen, kernels).reshape(len(window), -1))
-            if not np.isfinite(found).all():
-                found[...] = np.nan
+            if again and not np.isfinite(found).all():
+                doubtful.append(piece)
             part = _channels_last(result, piece)
             image, tiles = _image(part, lines)
             tiles[...] = found.reshape(tiles.shape)
             part[...] = image[:, : part.shape[1], : part.shape[2]]
 
-    spread_products(work, len(job.pieces))
+    with np.errstate(invalid="ignore", over="ignore"):
+        spread_products(work, len(job.pieces))
+    if again:
+        repair(result, doubtful, again)
     return result
 
 
