@@ -205,7 +205,7 @@ BAD_STATES = {
         r"got weights=\{'a': tensor\(\[1\., 1\.\]\)\}, expected the model's names and shapes",
     ),
     "one's own callback": (["callbacks", 2, 1], {"half": 1}, "no other"),
-    "the checkpoint's best": (["callbacks", 3, 1, "best"], "a", "Checkpoint.load_state_dict: best is 'a'"),
+    "the checkpoint's best": (["callbacks", 3, 1, "best"], "a", "Checkpoint.load_state_dict: got best='a'"),
     "a generator": (["random", "td.random"], {"bit_generator": "MT19937"}, ""),
     "the last generator": (["random", "random"], (3, (1, 2), None), ""),
 }
@@ -349,7 +349,7 @@ def test_a_write_that_fails_leaves_the_file_before(tmp_path, monkeypatch):
     [
         (lambda: Checkpoint("run.pt"), "ends in .npz or .safetensors, got 'run.pt'"),
         (lambda: Checkpoint("run.npz", best="best"), "got 'best'"),
-        (lambda: Checkpoint("run.npz", every=0), "every is 0, expected 1 or more epochs"),
+        (lambda: Checkpoint("run.npz", every=0), "got every=0, expected 1 or more epochs"),
         (lambda: Checkpoint("run.npz", monitor="dev_accuracy"), "mode='min' or mode='max'"),
     ],
 )

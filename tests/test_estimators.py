@@ -146,12 +146,15 @@ def test_verbose_shows_a_bar(capsys):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"batch_size": 0}, "batch_size is 0, expected an integer of 1 or more"),
-        ({"epochs": 1.5}, "epochs is 1.5, expected an integer of 1 or more"),
-        ({"activation": "swish"}, "activation is 'swish', expected one of"),
-        ({"optimizer": "adamax2"}, "optimizer is 'adamax2', expected one of"),
+        ({"batch_size": 0}, "got batch_size=0, expected an integer of 1 or more"),
+        ({"epochs": 1.5}, "got epochs=1.5, expected an integer of 1 or more"),
+        ({"activation": "swish"}, "got activation='swish', expected one of"),
+        ({"optimizer": "adamax2"}, "got optimizer='adamax2', expected one of"),
         ({"lr": -1.0}, "lr"),
-        ({"module": lambda features, classes: None}, "returned a NoneType, expected an nn.Module"),
+        (
+            {"module": lambda features, classes: None},
+            "got a NoneType from module(n_features, n_outputs), expected an nn.Module",
+        ),
     ],
 )
 def test_options_out_of_range(options, said):
@@ -192,7 +195,7 @@ def test_one_hidden_layer_may_be_given_as_a_number(sizes):
 
 @pytest.mark.parametrize("sizes", [0, -3, (4, 0), 1.5, "100", True, None, (4, "4")])
 def test_sizes_of_layers_that_are_refused(sizes):
-    with pytest.raises(ValueError, match=r"hidden_layer_sizes is .*, expected the width of each hidden layer: an int"):
+    with pytest.raises(ValueError, match=r"got hidden_layer_sizes=.*, expected the width of each hidden layer: an int"):
         TinygradClassifier(sizes).fit(X, Y)
 
 
@@ -205,7 +208,7 @@ def test_a_module_as_it_is():
     assert (model.fit(X, Y).predict_proba(X) == first).all(), "each fit begins anew"
     assert (clone(model).fit(X, Y).predict_proba(X) == first).all()
     assert module[0].weight.dtype == td.float32 and model.module_[0].weight.dtype == td.float64
-    with pytest.raises(TypeError, match=r"TinygradClassifier: module is 3, expected an nn\.Module, or a function of"):
+    with pytest.raises(TypeError, match=r"TinygradClassifier: got module=3, expected an nn\.Module, or a function of"):
         small(module=3).fit(X, Y)
 
 
@@ -240,9 +243,9 @@ def test_the_weighted_loss_is_the_weighted_mean():
 def test_weights_that_are_refused():
     for weights, said in (
         ([1.0] * 3, r"got sample_weight of shape \(3,\), expected \(150,\)"),
-        ([-1.0] + [1.0] * 149, r"sample_weight is -1\.0 to 1\.0, expected finite numbers of 0 or more"),
+        ([-1.0] + [1.0] * 149, r"got sample_weight from -1\.0 to 1\.0, expected finite numbers of 0 or more"),
         ([np.nan] * 150, "sample_weight is nan to nan"),
-        ([0.0] * 150, "sample_weight is 0 for all samples, expected at least one non-zero number"),
+        ([0.0] * 150, "got sample_weight of zeros alone, expected at least one non-zero number"),
     ):
         with pytest.raises(ValueError, match=said):
             small().fit(X, Y, sample_weight=weights)
@@ -281,7 +284,7 @@ def test_learning_rate_schedules():
     plateau = functools.partial(schedules.ReduceLROnPlateau, patience=0, threshold=1e6, threshold_mode="abs")
     model = small(lr_schedule=plateau, epochs=3, early_stopping=True).fit(X, Y)
     assert model.optimizer_.param_groups[0]["lr"] < 0.01
-    with pytest.raises(TypeError, match=r"lr_schedule is 'cosine', expected a function of the optimiser, such as"):
+    with pytest.raises(TypeError, match=r"got lr_schedule='cosine', expected a function of the optimiser, such as"):
         small(lr_schedule="cosine").fit(X, Y)
 
 

@@ -53,8 +53,8 @@ def test_outputs_that_were_not_used_have_the_gradient_none():
 @pytest.mark.parametrize(
     ("returned", "error", "text"),
     [
-        (5, TypeError, "returned a int as grad_input, expected tensors"),
-        ((td.ones(1), td.ones(1)), RuntimeError, "returned 2 gradients as grad_input, expected 1"),
+        (5, TypeError, "got a int as grad_input from it, expected tensors"),
+        ((td.ones(1), td.ones(1)), RuntimeError, "got 2 gradients as grad_input from it, expected 1"),
     ],
 )
 def test_what_a_backward_hook_may_not_return(returned, error, text):

@@ -405,7 +405,7 @@ def test_refused_before_any_step(kind, said, options):
     [
         (lambda: EarlyStopping(patience=0), "got patience=0, expected 1 or more epochs"),
         (lambda: EarlyStopping("dev_accuracy"), "got monitor='dev_accuracy' without mode, expected mode='min' or"),
-        (lambda: EarlyStopping(mode="best"), "mode is 'best', expected 'min' or 'max'"),
+        (lambda: EarlyStopping(mode="best"), "got mode='best', expected 'min' or 'max'"),
         (lambda: EarlyStopping(min_delta=-1.0), "got min_delta=-1.0, expected 0 or more"),
         (lambda: ClipGradients(), "expected one limit above 0, got max_norm=None and max_value=None"),
         (lambda: ClipGradients(1.0, 1.0), "got max_norm=1.0 and max_value=1.0"),
