@@ -346,7 +346,7 @@ MEANT = (
         "nan goes on",
         "value first-value second-value",
         "sign sign_ sgn abs absolute l1_loss L1Loss smooth_l1_loss SmoothL1Loss huber_loss HuberLoss pairwise_distance"
-        f" PairwiseDistance relu6 ReLU6 hardtanh Hardtanh hardshrink Hardshrink softshrink Softshrink {MARGIN}",
+        f" PairwiseDistance elu elu_ ELU celu CELU selu SELU relu6 ReLU6 hardtanh Hardtanh hardshrink Hardshrink softshrink Softshrink {MARGIN}",
         ours="nan",
     ),
     Meant(
@@ -403,6 +403,9 @@ MEANT = (
     Meant("0 to the power of 0 is 1, of complex numbers too", "value first-value", POWERS, wrong=nan_there),
     Meant("a complex power of infinite parts", "value", POWERS, ours="complex", wrong=nan_here),
     Meant("second derivatives of powers at 0", "second-value", POWERS, wrong=nan_there),
+    Meant(
+        "PyTorch's second pass through prelu is on the other side at 0", "second-value", "prelu PReLU", source="0[.]0"
+    ),
     Meant(
         "the second derivative of a power does not know where its first one was masked",
         "second-value",
