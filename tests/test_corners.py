@@ -367,3 +367,20 @@ def test_xlogy_passes_a_gradient_of_0_on_as_0():
     with np.errstate(divide="ignore"):
         (g,) = td.autograd.grad(td.xlogy(x, td.zeros(2)), x, td.tensor([0.0, 1.0], dtype=td.float64))
     assert g.tolist() == [0.0, -np.inf]
+
+
+def test_a_margin_just_kept_has_no_slope():
+    x = td.tensor([[1.0, 0.0]], requires_grad=True)
+    F.multi_margin_loss(x, td.tensor([0])).backward()
+    assert x.grad.tolist() == [[0.0, 0.0]]
+    x = td.tensor([1.0, 1.0, -1.0, -2.0], requires_grad=True)
+    F.multilabel_margin_loss(x, td.tensor([1, 2, 0, 0])).backward()
+    assert x.grad.tolist() == [0.0] * 4
+
+
+def test_nothing_is_written_to_a_read_only_view_of_nothing():
+    _, columns = td.meshgrid(td.zeros(0), td.ones(1), indexing="ij")
+    assert columns.sub_(columns).shape == (0, 1)
+    shared = td.ones(1).expand(3)
+    with pytest.raises(ValueError, match="read-only view"):
+        shared.sub_(1.0)

@@ -501,6 +501,8 @@ class Tensor:
                 f"{self.dtype}; convert the tensor first, or use the operation that makes a new tensor"
             )
         if not self._data.flags.writeable:
+            if not self._data.size:
+                return  # nothing is written
             raise ValueError(
                 f"{what}: got a read-only view (from expand?), expected a tensor that can be changed; clone() it first"
             )

@@ -186,7 +186,10 @@ MEANT = (
         "a view of what was recorded in place is stale", "first-refused", ours="a view whose base was changed in place"
     ),
     Meant(
-        "where elements share memory nothing is written", "refused", ours="read-only", source=r"\.(expand|expand_as)\("
+        "where elements share memory nothing is written",
+        "refused",
+        ours="read-only",
+        source=r"\b(expand|expand_as|broadcast_to|broadcast_tensors|meshgrid)\(",
     ),
     Meant(
         "a leaf is not changed, not even to what has no gradient",
@@ -218,7 +221,7 @@ MEANT = (
         "sums and products of bools are int64, in place too",
         "refused",
         "cumsum_ cumprod_",
-        ours="dtype int64 can't be stored in place in dtype bool",
+        ours="result of dtype int64.* stored in place in dtype bool",
     ),
     Meant("PyTorch reads beyond the end", "refused", "take_along_dim", ours="out of bounds"),
     Meant(
@@ -268,19 +271,22 @@ MEANT = (
         "gelu GELU silu SiLU mish Mish softsign Softsign",
         wrong=nan_there,
     ),
-    Meant("a softplus that does not overflow", "value", "soft_margin_loss SoftMarginLoss", wrong=infinite_there),
+    Meant(
+        "a softplus that does not overflow",
+        "value first-value",
+        "soft_margin_loss SoftMarginLoss",
+        wrong=infinite_there,
+    ),
     Meant("no threshold cuts a softplus", "first-value second-value", "softplus Softplus", wrong=tiny),
     Meant("gradients of `hypot` at the origin are 0", "first-value second-value", "hypot hypot_", wrong=zero_for_nan),
     Meant(
         "eps decides at a zero vector", "second-value", "cosine_similarity CosineSimilarity normalize", wrong=nan_there
     ),
-    Meant(
-        "a term of -inf has no second gradient", "second-value", "logaddexp logaddexp2 logsumexp", wrong=zero_for_nan
-    ),
+    Meant("a term of -inf has no second gradient", "second-value", "logaddexp logaddexp2 logsumexp", wrong=nan_there),
     Meant(
         "half precision is worked out in float32, and its numbers are not rounded first",
-        "value first-value",
-        "logit",
+        "value first-value second-value",
+        "logit normalize",
         source="float16",
     ),
     Meant(
@@ -294,6 +300,19 @@ MEANT = (
         "first-value second-value",
         "binary_cross_entropy BCELoss",
         theirs="inf",
+    ),
+    Meant(
+        "the second slope of the loss at 0 and 1 is that of a division by 1e-12",
+        "second-value",
+        "binary_cross_entropy BCELoss",
+        source=r"\b[01]\.0\b",
+    ),
+    Meant(
+        "normalised values times an infinite gradient",
+        "first-value second-value",
+        "GroupNorm group_norm LayerNorm layer_norm InstanceNorm1d InstanceNorm2d InstanceNorm3d instance_norm "
+        f"{BATCH_NORM}",
+        wrong=infinite_there,
     ),
     Meant("PyTorch rounds 1e-12 to float32", "first-value second-value", "binary_cross_entropy BCELoss", wrong=close),
     Meant(
@@ -346,7 +365,8 @@ MEANT = (
         "nan goes on",
         "value first-value second-value",
         "sign sign_ sgn abs absolute l1_loss L1Loss smooth_l1_loss SmoothL1Loss huber_loss HuberLoss pairwise_distance"
-        f" PairwiseDistance elu elu_ ELU celu CELU selu SELU relu6 ReLU6 hardtanh Hardtanh hardshrink Hardshrink softshrink Softshrink {MARGIN}",
+        f" PairwiseDistance elu elu_ ELU celu CELU selu SELU relu6 ReLU6 hardtanh Hardtanh hardshrink Hardshrink"
+        f" softshrink Softshrink {MARGIN}",
         ours="nan",
     ),
     Meant(

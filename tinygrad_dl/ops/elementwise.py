@@ -287,7 +287,9 @@ def acosh(input: Array) -> Array:
 def acosh_slope(g: Any, input: Any) -> Any:
     """g / sqrt(input**2 - 1), in two factors where the root of a product has another sign than the product of roots."""
     below, above = input - 1, input + 1
-    return g / (np.sqrt(below) * np.sqrt(above) if input.dtype.kind == "c" else np.sqrt(below * above))
+    return g / (
+        np.sqrt(below) * np.sqrt(above) if input.dtype.kind == "c" else np.sqrt(below * above + 0.0)
+    )  # of a zero without a sign
 
 
 acosh.vjp(input=acosh_slope)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_dl.composition import composition
 from tinygrad_dl.op import Array
-from tinygrad_dl.ops.activation import logsigmoid
+from tinygrad_dl.ops.activation import logsigmoid, relu
 from tinygrad_dl.ops.distance import pairwise_distance, reduced
 from tinygrad_dl.ops.gather import gather
 from tinygrad_dl.ops.neural import check_rows
@@ -66,7 +66,7 @@ def multi_margin_loss(
     count = input.shape[-1]
     check_rows(classes, count, name, "classes")
     places = classes[..., None]
-    short = clamp_min(margin - gather(input, -1, wrap(places)) + input, 0.0)
+    short = relu(margin - gather(input, -1, wrap(places)) + input)
     others = wrap(np.arange(count) != places)
     losses = sum(where(others, short if p == 1 else short * short, 0.0), -1) / count
     if weight is not None:
@@ -104,7 +104,7 @@ def multilabel_margin_loss(input: Tensor, target: Array, reduction: str = "mean"
     check_rows(classes, count, name, "classes")
     has = np.zeros(input.shape, bool)
     np.logical_or.at(has, (*np.indices(array.shape)[:-1], classes), listed)
-    short = clamp_min(1.0 - gather(input, -1, wrap(classes)).unsqueeze(-1) + input.unsqueeze(-2), 0.0)
+    short = relu(1.0 - gather(input, -1, wrap(classes)).unsqueeze(-1) + input.unsqueeze(-2))
     pairs = listed[..., None] & ~has[..., None, :]
     return reduced(sum(where(wrap(pairs), short, 0.0), (-2, -1)) / count, reduction)
 
