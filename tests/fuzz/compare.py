@@ -317,7 +317,7 @@ def differ(ours: Trace, theirs: Trace, place: Place, excuses: Excuses, op: str, 
     if not isinstance(mine, Seen) or not isinstance(other, Seen):
         if type(mine) is not type(other):
             return difference("kind")
-        if isinstance(mine, float | complex) and np.isclose(mine, other, 1e-4, equal_nan=True):
+        if isinstance(mine, float | complex) and np.isclose(mine, other, RTOL[excuses.coarsest("float64")], 1e-4, True):
             return None
         return None if mine == other or mine is None or callable(mine) else difference("value")
     if mine.array.shape != other.array.shape:

@@ -122,7 +122,7 @@ MEANT = (
         "PyTorch's derivative fails where shapes or dtypes are mixed",
         "taken first-taken second-taken",
         theirs="doesn't match the broadcast shape|input_is_complex == grad_is_complex|INTERNAL ASSERT"
-        "|Autograd not support dtype|Found dtype .* but expected",
+        "|Autograd not support dtype|view size is not compatible with input tensor|Found dtype .* but expected",
     ),
     Meant(
         "a node saves what its rules read: nothing of it was changed",
@@ -223,6 +223,12 @@ MEANT = (
         "cumsum_ cumprod_",
         ours="result of dtype int64.* stored in place in dtype bool",
     ),
+    Meant(
+        "a bound that the dtype cannot hold is an error",
+        "refused",
+        "clamp clamp_ clamp_min clamp_min_ clamp_max clamp_max_ clip clip_ where",
+        ours="out of bounds for|can hold",
+    ),
     Meant("PyTorch reads beyond the end", "refused", "take_along_dim", ours="out of bounds"),
     Meant(
         "another value was saved, and then changed in place",
@@ -280,7 +286,10 @@ MEANT = (
     Meant("no threshold cuts a softplus", "first-value second-value", "softplus Softplus", wrong=tiny),
     Meant("gradients of `hypot` at the origin are 0", "first-value second-value", "hypot hypot_", wrong=zero_for_nan),
     Meant(
-        "eps decides at a zero vector", "second-value", "cosine_similarity CosineSimilarity normalize", wrong=nan_there
+        "eps decides at a zero vector",
+        "second-value",
+        "cosine_similarity CosineSimilarity cosine_embedding_loss CosineEmbeddingLoss normalize",
+        wrong=nan_there,
     ),
     Meant("a term of -inf has no second gradient", "second-value", "logaddexp logaddexp2 logsumexp", wrong=nan_there),
     Meant(
@@ -325,7 +334,7 @@ MEANT = (
     Meant(
         "log 0 times 0 is 0",
         "value first-value second-value",
-        "poisson_nll_loss PoissonNLLLoss xlogy xlogy_",
+        "poisson_nll_loss PoissonNLLLoss xlogy xlogy_ binary_cross_entropy BCELoss",
         wrong=nan_there,
     ),
     Meant(
