@@ -122,7 +122,8 @@ MEANT = (
         "PyTorch's derivative fails where shapes or dtypes are mixed",
         "taken first-taken second-taken",
         theirs="doesn't match the broadcast shape|input_is_complex == grad_is_complex|INTERNAL ASSERT"
-        "|Autograd not support dtype|view size is not compatible with input tensor|Found dtype .* but expected",
+        "|Autograd not support dtype|view size is not compatible with input tensor"
+        "|grad_input must be contiguous|Found dtype .* but expected",
     ),
     Meant(
         "a node saves what its rules read: nothing of it was changed",
