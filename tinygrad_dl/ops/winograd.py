@@ -33,6 +33,7 @@ KERNEL, TILE = 3, (2, 4)
 POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.75, -0.75, 1.5, -1.5)}  # and infinity, for so many results
 FEWEST = 32  # channels, below which the transforms cost more than they save
 BLOCK = 2**21  # bytes of windows that are transformed at a time: large, as all kernels are read for each block
+SUMMED = 256  # tiles that one product sums over: of longer sums the BLAS loses more digits
 WASTE = 1.4  # how many times the area of the result the tiles may have
 
 
@@ -160,7 +161,7 @@ def convolve_weight(x: np.ndarray, g: np.ndarray, pads: Pads) -> np.ndarray:
     out, o, c = g.shape[2:], g.shape[1], x.shape[1]
     lines = _lines(out, pads)
     window, kernel, back = transforms()
-    job = Job(x, lines, BLOCK)
+    job = Job(x, lines, min(BLOCK, SUMMED * len(window) * c * x.itemsize))
     shares = min(SHARES, len(job.pieces))
     sums = np.empty((shares, len(window), o, c), x.dtype)
 
