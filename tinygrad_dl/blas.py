@@ -46,7 +46,7 @@ def _find() -> list[Callable[..., Any]]:
         getter = getattr(library, f"scipy_openblas_get_num_threads{suffix}", None)
         setter = getattr(library, f"scipy_openblas_set_num_threads{suffix}", None)
         if getter is not None and setter is not None:
-            setter.argtypes, setter.restype, getter.restype = [ctypes.c_int], None, ctypes.c_int
+            setter.restype, getter.restype = None, ctypes.c_int  # no argtypes: ints pass faster without
             return [getter, setter]
     return []
 
@@ -68,7 +68,7 @@ class Single:
     __slots__ = ()
 
     def __enter__(self) -> None:
-        functions = switch()
+        functions = switch() if _switch is None else _switch
         if functions:
             with _lock:
                 _held.users += 1  # first, so that a signal's handler in between finds the BLAS held
@@ -78,7 +78,7 @@ class Single:
                         functions[1](1)
 
     def __exit__(self, *_: object) -> None:
-        functions = switch()
+        functions = _switch
         if functions:
             with _lock:
                 before = _held.before

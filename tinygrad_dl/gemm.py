@@ -6,19 +6,18 @@ others nor on what ran before. Products so small that the BLAS leaves them to on
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.blas import single
-from tinygrad_dl.threads import spread_products
+from tinygrad_dl.threads import get_num_threads, spread_products
 
 SMALL = 2**18  # multiplications of two matrices, up to which OpenBLAS uses one thread
 SHORT = 9000  # elements of a matrix that is multiplied by a vector, the same
-LARGE = 2**21  # multiplications that a range has at least: some 60 us
-STEP = 32  # rows or columns: ranges begin at multiples, where kernels work on whole tiles
+LARGE = 2**23  # multiplications that a range has at least: some 90 to 190 us
+STEP = 16  # rows or columns: ranges begin at multiples, where kernels work on whole tiles
 
 
 def product(a: Any, b: Any, out: np.ndarray | None = None) -> Any:
@@ -31,34 +30,27 @@ def product(a: Any, b: Any, out: np.ndarray | None = None) -> Any:
     """
     if type(a) is not np.ndarray or type(b) is not np.ndarray:
         return np.matmul(a, b)
-    if not a.ndim or not b.ndim:
-        return np.matmul(a, b)  # which refuses it
-    if a.ndim == 1 or b.ndim == 1:
-        if a.size + b.size <= SHORT:
-            return np.matmul(a, b, out=out)
-        with single:
-            return np.matmul(a, b, out=out)
-    if a.shape[-1] != b.shape[-2]:
-        return np.matmul(a, b)
     if a.ndim == 2 and b.ndim == 2:
+        if a.shape[1] != b.shape[0]:
+            return np.matmul(a, b)  # which refuses it
         work = a.size * b.shape[1]
-        if work >= 2 * LARGE:
+        if work >= 2 * LARGE and get_num_threads() > 1:
             return _by_ranges(a, b, work, out)
-        # dot scales by a single number, and BLAS takes 0 times an infinity for 0 there.
-        plain = out is not None or a.size == 1 or b.size == 1
-        multiply = functools.partial(np.matmul, a, out=out) if plain else a.dot
+        # dot is faster, but scales by a single number, and BLAS takes 0 times an infinity for 0 there.
+        multiply = np.matmul if out is not None or a.size == 1 or b.size == 1 else np.dot
         if work <= SMALL:
-            return multiply(b)
+            return multiply(a, b, out)
         with single:
-            return multiply(b)
-    try:
-        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    except ValueError:
-        return np.matmul(a, b, out=out)  # which refuses them as a product of matrices
-    each = a.shape[-2] * a.shape[-1] * b.shape[-1]
-    if each <= SMALL and math.prod(lead) * each < 2 * LARGE:
-        return np.matmul(a, b, out=out)
-    return _stacks(a, b, lead, each, out)
+            return multiply(a, b, out)
+    if not a.ndim or not b.ndim:
+        return np.matmul(a, b)  # the same
+    if a.ndim == 1 or b.ndim == 1:
+        multiply = np.matmul if out is not None or max(a.ndim, b.ndim) > 2 or a.size == 1 or b.size == 1 else np.dot
+        if a.size + b.size <= SHORT:
+            return multiply(a, b, out)
+        with single:
+            return multiply(a, b, out)
+    return _stacks(a, b, out)
 
 
 def _by_ranges(a: np.ndarray, b: np.ndarray, work: int, out: np.ndarray | None) -> np.ndarray:
@@ -76,12 +68,21 @@ def _by_ranges(a: np.ndarray, b: np.ndarray, work: int, out: np.ndarray | None) 
         else:
             np.matmul(a, b[:, here], out=result[:, here])
 
-    spread_products(multiply, steps, -(-steps * LARGE // work))
+    least = -(-steps * LARGE // work)
+    spread_products(multiply, steps, least, least // 2)
     return result
 
 
-def _stacks(a: np.ndarray, b: np.ndarray, lead: tuple[int, ...], each: int, out: np.ndarray | None) -> np.ndarray:
+def _stacks(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> np.ndarray:
     """The products of two stacks of matrices, ranges of their longest dimension at once."""
+    try:
+        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    except ValueError:
+        return np.matmul(a, b, out)  # which refuses them as a product of matrices
+    each = a.shape[-2] * a.shape[-1] * b.shape[-1]
+    work = math.prod(lead) * each
+    if (each <= SMALL and work < 2 * LARGE) or a.shape[-1] != b.shape[-2]:
+        return np.matmul(a, b, out)
     result = np.empty((*lead, a.shape[-2], b.shape[-1]), np.result_type(a, b)) if out is None else out
     axis = max(range(len(lead)), key=lead.__getitem__)
     here: list[Any] = [slice(None)] * axis
@@ -91,6 +92,5 @@ def _stacks(a: np.ndarray, b: np.ndarray, lead: tuple[int, ...], each: int, out:
         own = (*here, slice(start, stop))
         np.matmul(left[own], right[own], out=result[own])
 
-    count = lead[axis]
-    spread_products(multiply, count, -(-LARGE * count // (math.prod(lead) * each + 1)))
+    spread_products(multiply, lead[axis], -(-LARGE * lead[axis] // (work + 1)))
     return result

@@ -17,6 +17,7 @@ the last of them.
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable
@@ -75,7 +76,7 @@ def get_num_threads() -> int:
     return _number
 
 
-def spread(work: Work, count: int, grain: int = 1) -> None:
+def spread(work: Work, count: int, grain: int = 1, ahead: int = 0) -> None:
     """Calls `work(start, stop)` on ranges that together cover 0 to `count`, on several threads at once.
 
     Within work this runs everything in the calling thread, range after range. NumPy's error state goes along.
@@ -84,6 +85,8 @@ def spread(work: Work, count: int, grain: int = 1) -> None:
         work: what to do with one range; ranges must not write to the same place.
         count: the number of items.
         grain: no range is smaller than this (but for a smaller `count`).
+        ahead: by how many items the first range, which the calling thread takes, is larger than the others: as many
+            as it computes until another thread is awake.
 
     Raises:
         Whatever work raises, after all ranges have ended.
@@ -92,13 +95,17 @@ def spread(work: Work, count: int, grain: int = 1) -> None:
     if parts < 2:
         work(0, count)
         return
-    ranges = [(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
+    rest = count - ahead
+    bounds = [0, *(ahead + rest * part // parts for part in range(1, parts + 1))]
+    ranges = list(itertools.pairwise(bounds))
+    ranges.reverse()  # they are taken from the end
     at_once = 1 if getattr(_here, "busy", False) else min(parts, blas.allowed())
-    shares = [_Share(work, ranges[parts * i // at_once : parts * (i + 1) // at_once]) for i in range(at_once)]
     if at_once > 1:
         _start(at_once - 1)
-        for share in shares[1:]:
-            _jobs.put(share)
+    others = [_Share(work, ranges) for _ in range(at_once - 1)]
+    for share in others:
+        _jobs.put(share)
+    shares = [_Share(work, ranges), *others]
     interrupted: BaseException | None = None
     for share in shares:
         while not share.ended:
@@ -113,7 +120,7 @@ def spread(work: Work, count: int, grain: int = 1) -> None:
         raise interrupted
 
 
-def spread_products(work: Work, count: int, grain: int = 1) -> None:
+def spread_products(work: Work, count: int, grain: int = 1, ahead: int = 0) -> None:
     """`spread` for work that contains matrix products: each of them stays in its thread.
 
     All is done by this thread if the BLAS can't be told to leave the others alone.
@@ -122,11 +129,11 @@ def spread_products(work: Work, count: int, grain: int = 1) -> None:
         work(0, count)
         return
     with blas.single:
-        spread(work, count, grain)
+        spread(work, count, grain, ahead)
 
 
 class _Share:
-    """Some ranges on their way to a thread. Whoever comes first computes them: one that waits, or the caller."""
+    """A thread's share of a job: it takes ranges until none is left. One that no thread has begun the caller ends."""
 
     __slots__ = ("context", "done", "ended", "error", "free", "ranges", "work")
 
@@ -140,11 +147,15 @@ class _Share:
         self.done.acquire()
 
     def run(self) -> None:
-        """Computes the ranges, unless somebody has begun to."""
+        """Computes ranges, unless somebody has begun to."""
         if not self.free.acquire(blocking=False):
             return
         try:
-            for start, stop in self.ranges:
+            while self.ranges:
+                try:
+                    start, stop = self.ranges.pop()
+                except IndexError:  # another thread has just taken the last one
+                    break
                 self.context.run(self.work, start, stop)
         except BaseException as error:
             self.error = error

@@ -25,7 +25,7 @@ from tinygrad_dl.threads import spread
 
 __all__ = ["CHUNK", "SMALL", "Array", "FlatOptimizer"]
 
-SHARE = 2 * CHUNK  # elements for each thread, at least
+SHARE = 2**19  # elements for each thread, at least: fewer are stepped before another one is awake
 SMALL = 32768  # below this, copying a gradient costs less than calls of its own
 
 _array = attrgetter("_data")
