@@ -163,7 +163,7 @@ def gru_layer(
                 np.copyto(out, h, where=skip[t])
             h = out
 
-    recurrent.for_sequences(work, steps, weight, batch)
+    recurrent.for_sequences(work, weight, batch)
     output = recurrent.steps_first(hidden[1:], reverse, pad, input.dtype)
     last = hidden[-1].T.astype(input.dtype, order="C")
     return GRUResult(output, last), (gates, inner, hidden) if keep else None
@@ -236,7 +236,7 @@ def _gru_rule(
             np.matmul(weight, by_hidden, out=product)
             np.add(dh, product, dh)
 
-    recurrent.for_sequences(work, len(slopes), weight, state.shape[1])
+    recurrent.for_sequences(work, weight, state.shape[1])
     rows = recurrent.as_rows(slopes, reverse)
     by_input = np.concatenate((rows[size : 3 * size], rows[:size]))
     by_hidden = rows[size:]

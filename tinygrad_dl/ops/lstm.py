@@ -177,7 +177,7 @@ def lstm_layer(
                 np.copyto(out, h, where=skip[t])
             c = new
 
-    recurrent.for_sequences(work, steps, weight, input.shape[1])
+    recurrent.for_sequences(work, weight, input.shape[1])
     output = recurrent.steps_first(hidden[1:], reverse, pad, input.dtype)
     last = [state.T.astype(input.dtype, order="C") for state in (hidden[-1], cells[-1])]
     return LSTMResult(output, *last), (gates, cells) if keep else None
@@ -276,6 +276,6 @@ def _lstm_rule(
                 if skip is not None:
                     np.add(dh, one, dh)
 
-    recurrent.for_sequences(work, len(slopes), weight, state.shape[1])
+    recurrent.for_sequences(work, weight, state.shape[1])
     rows = recurrent.as_rows(slopes, reverse)
     return recurrent.gradients(rows, rows, (state, cell), input, weight_ih, output, h0, pad, reverse, needs)

@@ -188,17 +188,16 @@ def grain(size: int) -> int:
     return max(1, GRAIN // max(1, size))
 
 
-FEWEST = 8  # sequences that a thread has at least: with fewer a step's product takes hardly less time
-WORTH = 2**22  # multiplications at all steps together, from which on sequences are shared out
+WORTH = 2**24  # multiplications of a thread at each step, from which on sequences are shared out
 
 
-def for_sequences(work: Callable[[Any], None], steps: int, weight: Any, batch: int) -> None:
+def for_sequences(work: Callable[[Any], None], weight: Any, batch: int) -> None:
     """Calls `work` with indices of ranges of the batch, the last dimension: a thread goes through all steps of its own.
 
-    A step alone is too small to be shared out, and each step needs the one before.
+    A step alone is too small to be shared out, and each step needs the one before. Between the products of a step
+    there are many short operations, for each of which the interpreter changes hands: products must be worth that.
     """
-    least = max(FEWEST, WORTH // max(1, steps * weight.size))
-    spread_products(lambda start, stop: work((..., slice(start, stop))), batch, least)
+    spread_products(lambda start, stop: work((..., slice(start, stop))), batch, 1 + WORTH // max(1, weight.size))
 
 
 # -- backward --------------------------------------------------------------------------------------------

@@ -179,7 +179,7 @@ def rnn_layer(
                 np.copyto(out, h, where=skip[t])
             h = out
 
-    recurrent.for_sequences(work, steps, weight, input.shape[1])
+    recurrent.for_sequences(work, weight, input.shape[1])
     output = recurrent.steps_first(hidden, reverse, pad, input.dtype)
     last = (hidden[-1] if steps else first).T.astype(input.dtype, order="C")
     return RNNResult(output, last), (hidden,) if keep else None
@@ -226,6 +226,6 @@ def _rnn_rule(
             if past is not None:
                 np.add(dh, past, dh)
 
-    recurrent.for_sequences(work, len(hidden), weight, state.shape[1])
+    recurrent.for_sequences(work, weight, state.shape[1])
     rows = recurrent.as_rows(slopes, reverse)
     return recurrent.gradients(rows, rows, (state,), input, weight_ih, output, h0, pad, reverse, needs)
