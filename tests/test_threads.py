@@ -242,6 +242,74 @@ def test_bits_of_a_product_do_not_depend_on_what_ran_before():
     assert len(set(found)) == 1
 
 
+SLEEPING = """
+import os, sys, threading, time
+import numpy as np
+import tinygrad_dl as td
+from tinygrad_dl import blas
+nn, F = td.nn, td.nn.functional
+
+def woken():
+    ours = {str(thread.native_id) for thread in threading.enumerate()}
+    total = 0
+    for task in set(os.listdir("/proc/self/task")) - ours:
+        with open(f"/proc/self/task/{task}/status") as file:
+            total += sum(int(line.split()[1]) for line in file if "ctxt_switches" in line)
+    return total
+
+def asleep():
+    last = None
+    while last != woken():  # a thread that was woken looks for work for a while
+        last = woken()
+        time.sleep(0.2)
+
+def run(name, model, *inputs):
+    before = woken()
+    for x in inputs:
+        x.requires_grad_()
+    out = model(*inputs)
+    (out[0] if isinstance(out, tuple) else out).sum().backward()
+    if woken() != before:
+        print(name)
+        asleep()
+
+td.set_num_threads(2)
+blas.switch()[1](2)
+asleep()
+x, images, words = td.randn(256, 512), td.randn(8, 32, 24, 24), td.randn(32, 40, 96)
+run("linear", nn.Linear(512, 512), x)
+run("norms", nn.Sequential(nn.BatchNorm1d(512), nn.LayerNorm(512), nn.Linear(512, 1)), x)
+run("matrix by vector", lambda a, b: a @ b, x, td.randn(512))
+run("vectors", lambda a, b: a @ b, td.randn(20000), td.randn(20000))
+run("columns", lambda a, b: a @ b, td.randn(3, 256, 512), td.randn(512, 1))
+run("addmm", td.addmm, td.randn(512), x, td.randn(512, 512))
+run("einsum", lambda a, b: td.einsum("bi,ji->bj", a, b), x, td.randn(300, 512))
+run("sums", lambda a: a.sum() + a.mean(1).sum() + a.var(0).sum(), x)
+for channels, kernel in ((96, 3), (48, 1), (8, 5)):
+    run(f"conv {channels} {kernel}", nn.Conv2d(32, channels, kernel, padding=kernel // 2), images)
+run("depthwise", nn.Conv2d(32, 32, 3, groups=32), images)
+run("transposed", nn.ConvTranspose2d(32, 24, 4, 2), images)
+run("image norms", nn.Sequential(nn.BatchNorm2d(32), nn.GroupNorm(4, 32), nn.InstanceNorm2d(32, affine=True)), images)
+run("interpolate", lambda a: F.interpolate(a, size=40, mode="bilinear"), images)
+run("bicubic", lambda a: F.interpolate(a, size=17, mode="bicubic"), images)
+run("pooling", lambda a: F.adaptive_avg_pool2d(a, 1) + F.avg_pool2d(a, 24), images)
+for kind in (nn.RNN, nn.GRU, nn.LSTM):
+    run(kind.__name__, kind(96, 128, batch_first=True), words)
+run("encoder", nn.TransformerEncoderLayer(96, 4, 256, batch_first=True), words)
+run("losses", lambda a: F.cross_entropy(a, td.arange(256)) + F.cosine_similarity(a, a * 2).sum(), x)
+run("embedding", lambda w: F.embedding(td.arange(2000) % 50, w), td.randn(50, 512))
+run("second order", lambda a: td.autograd.grad((nn.Linear(512, 300)(a) ** 2).sum(), a, create_graph=True)[0], x)
+"""
+
+
+@needs_switch
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="tells of threads by Linux's /proc")
+def test_the_threads_of_the_blas_are_never_woken():
+    """One product that is not held to one thread, and they would be in the way of ours for milliseconds."""
+    done = subprocess.run([sys.executable, "-c", SLEEPING], capture_output=True, text=True, timeout=300, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
 FORKS = """
 import os, threading, warnings
 import tinygrad_dl as td

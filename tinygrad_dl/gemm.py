@@ -15,7 +15,7 @@ from tinygrad_dl.blas import single
 from tinygrad_dl.threads import get_num_threads, spread_products
 
 SMALL = 2**18  # multiplications of two matrices, up to which OpenBLAS uses one thread
-SHORT = 9000  # elements of a matrix that is multiplied by a vector, the same
+SHORT = 9000  # the same of a matrix and a vector, or a row, or a column
 LARGE = 2**23  # multiplications that a range has at least: some 90 to 190 us
 STEP = 16  # rows or columns: ranges begin at multiples, where kernels work on whole tiles
 
@@ -36,21 +36,27 @@ def product(a: Any, b: Any, out: np.ndarray | None = None) -> Any:
         work = a.size * b.shape[1]
         if work >= 2 * LARGE and get_num_threads() > 1:
             return _by_ranges(a, b, work, out)
-        # dot is faster, but scales by a single number, and BLAS takes 0 times an infinity for 0 there.
-        multiply = np.matmul if out is not None or a.size == 1 or b.size == 1 else np.dot
-        if work <= SMALL:
-            return multiply(a, b, out)
+        if work <= (SMALL if 1 not in (a.shape[0], b.shape[1]) else SHORT):
+            return _multiply(a, b, out)
         with single:
-            return multiply(a, b, out)
+            return _multiply(a, b, out)
     if not a.ndim or not b.ndim:
         return np.matmul(a, b)  # the same
     if a.ndim == 1 or b.ndim == 1:
-        multiply = np.matmul if out is not None or max(a.ndim, b.ndim) > 2 or a.size == 1 or b.size == 1 else np.dot
         if a.size + b.size <= SHORT:
-            return multiply(a, b, out)
+            return _multiply(a, b, out)
         with single:
-            return multiply(a, b, out)
+            return _multiply(a, b, out)
     return _stacks(a, b, out)
+
+
+def _multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> Any:
+    """The product in this thread: by dot, which is faster, where it means the same.
+
+    By a single number dot scales, and BLAS takes 0 times an infinity for 0 there.
+    """
+    plain = out is None and a.ndim < 3 > b.ndim and a.size != 1 != b.size
+    return a.dot(b) if plain else np.matmul(a, b, out)
 
 
 def _by_ranges(a: np.ndarray, b: np.ndarray, work: int, out: np.ndarray | None) -> np.ndarray:
@@ -81,7 +87,8 @@ def _stacks(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> np.ndarray:
         return np.matmul(a, b, out)  # which refuses them as a product of matrices
     each = a.shape[-2] * a.shape[-1] * b.shape[-1]
     work = math.prod(lead) * each
-    if (each <= SMALL and work < 2 * LARGE) or a.shape[-1] != b.shape[-2]:
+    alone = SMALL if 1 not in (a.shape[-2], b.shape[-1]) else SHORT
+    if (each <= alone and work < 2 * LARGE) or a.shape[-1] != b.shape[-2]:
         return np.matmul(a, b, out)
     result = np.empty((*lead, a.shape[-2], b.shape[-1]), np.result_type(a, b)) if out is None else out
     axis = max(range(len(lead)), key=lead.__getitem__)

@@ -58,8 +58,8 @@ def _row_centres(x: Any) -> Any:
 
 
 def _outer(column: Any, row: Any) -> Any:
-    """column * row: as a matrix product if both are arrays, which takes half the time; of one number it is none."""
-    return column.dot(row) if type(column) is type(row) is np.ndarray and column.size > 1 < row.size else column * row
+    """column * row: as a matrix product if both are arrays, which takes half the time."""
+    return product(column, row) if type(column) is type(row) is np.ndarray else column * row
 
 
 def _inverse_std(input: Any, normalized_shape: Any, eps: float) -> Any:

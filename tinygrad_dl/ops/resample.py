@@ -124,14 +124,14 @@ def apart(matrix: Any, x: Any, dim: int) -> Any:
     x, out = np.moveaxis(x, dim, -1), np.moveaxis(out, dim, -1)
     for i, row in enumerate(matrix):
         seen = row.nonzero()[0]
-        out[..., i] = x[..., seen] @ row[seen]
+        out[..., i] = product(x[..., seen], row[seen])
     return np.moveaxis(out, -1, dim)
 
 
 def _along(matrix: Any, x: Any, dim: int) -> Any:
     count, size = matrix.shape
     if dim == -1:
-        return x.reshape(math.prod(x.shape[:-1]), size).dot(matrix.T).reshape(*x.shape[:-1], count)
+        return product(x.reshape(math.prod(x.shape[:-1]), size), matrix.T).reshape(*x.shape[:-1], count)
     last = math.prod(x.shape[dim + 1 :])
     out = product(matrix, x.reshape(math.prod(x.shape[:dim]), size, last))
     return out.reshape(*x.shape[:dim], count, *x.shape[dim + 1 :])
@@ -165,7 +165,8 @@ def go_down(x: Any, plan: Plan) -> Any:
     lead = x.shape[: x.ndim - plan.dims]
     if plan.one:
         size = math.prod(plan.sizes)
-        return plan.scaled(x.reshape(math.prod(lead), size).dot(ones(size, x.dtype))).reshape(*lead, *plan.counts)
+        sums = product(x.reshape(math.prod(lead), size), ones(size, x.dtype))
+        return plan.scaled(sums).reshape(*lead, *plan.counts)
 
     def work(out: Any, x: Any) -> None:
         for dim, each in enumerate(plan.maps, -plan.dims):

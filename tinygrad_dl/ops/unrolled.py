@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.gemm import product
+
 
 class Cell(NamedTuple):
     """One step of a recurrent layer, forwards and backwards."""
@@ -44,12 +46,12 @@ def unroll(
     """For each step, in the layer's order: the state before it, and what its gradient reads."""
     zeros = np.zeros((input.shape[1], weight_hh.shape[1]), input.dtype)
     states = [zeros if state is None else state for state in states]
-    projected = np.matmul(input, np.transpose(weight_ih))
+    projected = product(input, np.transpose(weight_ih))
     if bias_ih is not None:
         projected = projected + bias_ih
     steps = []
     for t in order(input.shape[0], reverse):
-        hidden = np.matmul(states[0], np.transpose(weight_hh))
+        hidden = product(states[0], np.transpose(weight_hh))
         new, kept = cell.forward(projected[t], hidden if bias_hh is None else hidden + bias_hh, states)
         steps.append((states[0], kept))
         if lengths is not None:
@@ -82,10 +84,10 @@ def unroll_back(
         if ended is not None:
             dx, dy = np.where(ended, 0.0, dx), np.where(ended, 0.0, dy)
             old = [np.where(ended, new, each) for new, each in zip(slopes, old, strict=True)]
-        slopes = [old[0] + np.matmul(dy, weight_hh), *old[1:]]
+        slopes = [old[0] + product(dy, weight_hh), *old[1:]]
         by_input[t], by_hidden[t], before[t] = dx, dy, state
     dx, dy = np.concatenate(by_input), np.concatenate(by_hidden)
-    gradients = [np.reshape(np.matmul(dx, weight_ih), input.shape), *slopes]
-    gradients.append(np.matmul(np.transpose(dx), np.reshape(input, (input.shape[0] * input.shape[1], input.shape[2]))))
-    gradients.append(np.matmul(np.transpose(dy), np.concatenate(before)))
+    gradients = [np.reshape(product(dx, weight_ih), input.shape), *slopes]
+    gradients.append(product(np.transpose(dx), np.reshape(input, (input.shape[0] * input.shape[1], input.shape[2]))))
+    gradients.append(product(np.transpose(dy), np.concatenate(before)))
     return (*gradients, np.add.reduce(dx, axis=0), np.add.reduce(dy, axis=0))
