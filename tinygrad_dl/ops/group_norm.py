@@ -15,6 +15,7 @@ from tinygrad_dl.ops.batch_norm import batch_norm
 from tinygrad_dl.ops.norm import evenly
 from tinygrad_dl.ops.owned import plus, times
 from tinygrad_dl.ops.reduce import dot_rows, ones
+from tinygrad_dl.ops.selection import straight
 from tinygrad_dl.samples import array, error, one_of, real
 from tinygrad_dl.tensor import Tensor
 
@@ -131,7 +132,7 @@ normalize_groups.op.node_name = "GroupNorm"
 def _group_norm_rule(g: Any, input: Any, num_groups: int, weight: Any, mean: Any, inverse: Any, needs: Any) -> Any:
     shape = input.shape
     if not math.prod(shape):
-        nothing = g * 0
+        nothing = straight(g * 0, input)
         zeros = np.zeros(shape[1], g.dtype)
         return nothing, zeros, zeros.copy()
     groups = _rows(input, num_groups)

@@ -14,6 +14,7 @@ from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.ops.owned import plus, times
 from tinygrad_dl.ops.reduce import ones
+from tinygrad_dl.ops.selection import straight
 from tinygrad_dl.samples import array, error, one_of, real
 from tinygrad_dl.tensor import Tensor
 from tinygrad_dl.threads import spread_products
@@ -145,7 +146,7 @@ def _layer_norm_rule(
     if needs[2]:
         gb = product(ones(g.shape[0], g.dtype), g).reshape(normalized_shape)
     if not rows.shape[1]:
-        return np.reshape(g, input.shape), np.reshape(g, normalized_shape), gb
+        return straight(np.reshape(g, input.shape), input), np.reshape(g, normalized_shape), gb
     if type(g) is type(rows) is np.ndarray and len(rows) >= 2 * block_rows(count) and needs[0] and needs[1]:
         gx, gw = _blockwise_slope(g, rows, None if weight is None else weight.reshape(-1), inverse)
         gx, gw = gx.reshape(input.shape), gw.reshape(normalized_shape)

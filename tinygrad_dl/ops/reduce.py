@@ -39,6 +39,8 @@ def over(dim: Any, ndim: int) -> Any:
         return dim
     for each in dim:
         normal_dim(each, ndim)
+    if len(dim) > 1:
+        raise ValueError(f"got the dimensions {dim}, expected different ones: a 0-d tensor has 0 and -1 for the same")
     return None
 
 
