@@ -7,11 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 import tinygrad_dl as td
 from fuzz.programs import BINARY, UNARY, Attribute, Name, Names, Program, Step, line
-from fuzz.running import THEIRS, code
+from fuzz.running import THEIRS, code, torch
 
 FLOATS, COMPLEX, INTS, BOOLS = (
     ("float64", "float32", "float16"),

@@ -176,6 +176,12 @@ MEANT = (
         " addcmul_ addcdiv_ lerp_",
         source=r"\[.*:|chunk|split|unbind|transpose|permute|diagonal|expand|narrow|select|unfold|view|\.[mT]?T\b",
     ),
+    Meant(
+        "a tensor may be written over itself: the values are read first",
+        "value",
+        "masked_scatter_ scatter_ scatter_add_ index_copy_ index_add_ index_put_",
+        source=r"\b(\w+)\.\w+_\(.*\b\1\b",
+    ),
     # What we refuse and PyTorch computes.
     Meant("recording in-place changes of views is planned", "refused", ours="recording an in-place change of a view"),
     Meant(

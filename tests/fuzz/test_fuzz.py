@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch")
-
-import tinygrad_dl as td  # noqa: E402
-from fuzz.campaign import try_program  # noqa: E402
-from fuzz.catalogue import CATALOGUE  # noqa: E402
-from fuzz.compare import compare  # noqa: E402
-from fuzz.drawing import draw_program  # noqa: E402
-from fuzz.left_out import LEFT_OUT  # noqa: E402
-from fuzz.programs import Program, Step  # noqa: E402
-from fuzz.shrink import shrink  # noqa: E402
+import tinygrad_dl as td
+from fuzz.campaign import try_program
+from fuzz.catalogue import CATALOGUE
+from fuzz.compare import compare
+from fuzz.drawing import draw_program
+from fuzz.left_out import LEFT_OUT
+from fuzz.programs import Name, Program, Step
+from fuzz.running import torch
+from fuzz.shrink import shrink
 
 PLACES = {
     "T": (td, torch),
@@ -56,9 +55,9 @@ def test_a_program_is_the_same_however_many_are_run():
 def test_a_wrong_value_is_found_and_made_small(monkeypatch):
     monkeypatch.setattr(td, "tanh", lambda x: td.sin(x))
     leaf = Step("a", "new", ((2, 2), "float64", (0.5, 1.0, 2.0, -1.5), True))
-    more = Step("b", "T.exp", (name("a"),))
-    wrong = Step("c", "T.tanh", (name("b"),))
-    program = Program((leaf, more, wrong), (name("c"),))
+    more = Step("b", "T.exp", (Name("a"),))
+    wrong = Step("c", "T.tanh", (Name("b"),))
+    program = Program((leaf, more, wrong), (Name("c"),))
     difference = compare(program)
     assert (difference.kind, difference.op) == ("value", "tanh")
     small, _ = shrink(program, difference)
@@ -69,12 +68,6 @@ def test_a_wrong_value_is_found_and_made_small(monkeypatch):
 def test_a_wrong_gradient_is_found(monkeypatch):
     monkeypatch.setattr(td, "exp", lambda x: x.exp().detach() + 0 * x)
     program = Program(
-        (Step("a", "new", ((2,), "float64", (0.5, 1.0), True)), Step("b", "T.exp", (name("a"),))), (name("b"),)
+        (Step("a", "new", ((2,), "float64", (0.5, 1.0), True)), Step("b", "T.exp", (Name("a"),))), (Name("b"),)
     )
     assert compare(program).kind == "plain value"
-
-
-def name(text):
-    from fuzz.programs import Name
-
-    return Name(text)

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fuzz.catalogue.table import draws
 from fuzz.drawing import NotNow, Writer
 from fuzz.programs import Attribute, Name
+from fuzz.running import torch
 
 # -- one tensor --------------------------------------------------------------------------------------------------------
+
+
+def between(low: float, high: float) -> Callable[[Any], bool]:
+    """Whether all elements are real and lie between these bounds or on them."""
+
+    def inside(v: Any) -> bool:
+        return not v.is_complex() and bool(((v >= low) & (v <= high)).all())
+
+    return inside
+
+
+def not_0(v: Any) -> bool:
+    """Whether no element is 0."""
+    return bool((v != 0).all())
 
 
 def unary(kinds: str, low: float = -3.0, high: float = 3.0) -> Any:
@@ -17,8 +33,7 @@ def unary(kinds: str, low: float = -3.0, high: float = 3.0) -> Any:
     def draw(w: Writer) -> Any:
         if (low, high) == (-3.0, 3.0) or w.chance(0.1):
             return (w.tensor(kinds),)
-        inside = lambda v: not v.is_complex() and bool(((v >= low) & (v <= high)).all())  # noqa: E731
-        return (w.tensor(kinds, where=inside, low=low, high=high),)
+        return (w.tensor(kinds, where=between(low, high), low=low, high=high),)
 
     return draw
 
@@ -152,8 +167,7 @@ def divided(w: Writer) -> Any:
 @draws("floor_divide remainder fmod", {"floor_divide": "// //=", "remainder": "% %="})
 def whole_division(w: Writer) -> Any:
     x = w.tensor("fi")
-    nonzero = lambda v: bool((v != 0).all())  # noqa: E731
-    y = w.choice((2, 3, -2, 1.5, -0.7)) if w.chance(0.4) else w.broadcast(x, "fi", where=nonzero, low=1, high=4)
+    y = w.choice((2, 3, -2, 1.5, -0.7)) if w.chance(0.4) else w.broadcast(x, "fi", where=not_0, low=1, high=4)
     return (w.choice((7, 2.5, -3)), y) if isinstance(y, Name) and w.chance(0.15) else (x, y)
 
 
@@ -266,8 +280,6 @@ def masked_fill(w: Writer) -> Any:
 
 def fits_in(w: Writer, x: Name, dtype: str) -> bool:
     """Whether all values can be this dtype's, so that C says what casting them gives."""
-    import torch
-
     value = w.value(x).detach()
     if dtype in ("bool", "float64", "complex128") or dtype.startswith(("float", "complex")) or not value.numel():
         return True

@@ -7,7 +7,8 @@ from typing import Any
 from fuzz.catalogue.elementwise import fits_in
 from fuzz.catalogue.table import draws
 from fuzz.drawing import NotNow, Writer
-from fuzz.programs import Name, Step
+from fuzz.programs import Name, Step, index_text
+from fuzz.running import torch
 
 
 def simple_part(w: Writer, size: int) -> Any:
@@ -101,10 +102,6 @@ def setitem(w: Writer) -> Any:
 
 def repeats(w: Writer, x: Name, index: Any) -> bool:
     """Whether the index reaches one element twice."""
-    import torch
-
-    from fuzz.programs import index_text
-
     value = w.value(x)
     numbers = torch.arange(value.numel()).reshape(value.shape)
     w.scope["positions_"] = numbers

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
+from fuzz.catalogue.elementwise import between
 from fuzz.catalogue.table import draws
 from fuzz.drawing import Writer
 from fuzz.programs import Name
@@ -63,7 +65,7 @@ def ranking(w: Writer) -> Any:
 
 @draws("binary_cross_entropy")
 def bce(w: Writer) -> Any:
-    inside = lambda v: bool(((v >= 0) & (v <= 1)).all())  # noqa: E731
+    inside = between(0.0, 1.0)
     x = w.tensor("f", where=inside, low=0.05, high=0.95)
     y = same(w, x, 0.0, 1.0, where=inside)
     return x, y, reduction(w) | (w.options(weight=lambda: same(w, x, 0.1, 2.0)))
@@ -80,8 +82,7 @@ def bce_logits(w: Writer) -> Any:
 def kl_div(w: Writer) -> Any:
     x = w.tensor("f")
     log_target = w.bool()
-    positive = lambda v: bool((v >= 0).all())  # noqa: E731
-    y = same(w, x) if log_target else same(w, x, 0.0, 1.0, where=positive)
+    y = same(w, x) if log_target else same(w, x, 0.0, 1.0, where=between(0.0, inf))
     return x, y, {"reduction": w.choice(("none", "mean", "sum", "batchmean")), "log_target": log_target}
 
 
@@ -126,8 +127,7 @@ def poisson(w: Writer) -> Any:
 @draws("gaussian_nll_loss")
 def gaussian(w: Writer) -> Any:
     x = w.tensor("f", least=1)
-    positive = lambda v: bool((v >= 0).all())  # noqa: E731
-    return x, same(w, x), same(w, x, 0.1, 2.0, where=positive), reduction(w) | w.options(full=w.bool)
+    return x, same(w, x), same(w, x, 0.1, 2.0, where=between(0.0, inf)), reduction(w) | w.options(full=w.bool)
 
 
 @draws("cosine_similarity")

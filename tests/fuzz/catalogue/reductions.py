@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from fuzz.catalogue.table import draws
 from fuzz.drawing import NotNow, Writer
 from fuzz.programs import Attribute, Name, Step
+from fuzz.running import torch
 
 
 def over(w: Writer, x: Name, one: bool = False, keep: bool = True) -> dict[str, Any]:
