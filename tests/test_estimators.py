@@ -244,7 +244,7 @@ def test_weights_that_are_refused():
     for weights, said in (
         ([1.0] * 3, r"got sample_weight of shape \(3,\), expected \(150,\)"),
         ([-1.0] + [1.0] * 149, r"got sample_weight from -1\.0 to 1\.0, expected finite numbers of 0 or more"),
-        ([np.nan] * 150, "sample_weight is nan to nan"),
+        ([np.nan] * 150, "got sample_weight from nan to nan"),
         ([0.0] * 150, "got sample_weight of zeros alone, expected at least one non-zero number"),
     ):
         with pytest.raises(ValueError, match=said):
