@@ -258,11 +258,10 @@ MEANT = (
         ours="Integers to negative integer powers are not allowed",
     ),
     Meant(
-        "the results of attention lie in memory in another order",
+        "a result may lie in memory in another order",
         "refused",
         "view",
-        ours="that can be shown in shape",
-        source=r"scaled_dot_product_attention|(Batch|Instance|Group)Norm|(batch|instance|group)_norm",
+        ours="a tensor of shape .* with strides .* without a copy",
     ),
     # Other values: infinities, nan and zeros.
     Meant(
