@@ -226,3 +226,38 @@ def test_constructors(name, kind):
     with np.errstate(all="ignore"):
         found = faults_of("class", name, construct, given)
     assert not found, "\n".join(found)
+
+
+def example(name, kind):
+    """An object of a class, made with the usual values; None for what cannot be made so or is not called."""
+    needed = [n for n, p in parameters_of(kind).items() if p.default is p.empty or n in SMALL]
+    try:
+        found = kind(**{n: usual(n) for n in needed})
+    except Exception:
+        return None
+    return found if callable(found) else None
+
+
+CALLED = [
+    pytest.param(name, layer, id=name)
+    for module in (nn, transforms)
+    for name, kind in classes(module)
+    if issubclass(kind, nn.Module | transforms.Transform) and (layer := example(name, kind)) is not None
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("name", "layer"), CALLED)
+def test_calls_of_layers_and_transforms(name, layer):
+    """A layer is called by its own name, or by that of the function that it applies."""
+    found = []
+    with np.errstate(all="ignore"):
+        for value in WRONG:
+            fault = told(lambda value=value: layer(value), names=[name, "missing", ": "])
+            if fault:
+                found.append(f"{name}()({value!r}): {fault}")
+    assert not found, "\n".join(found)
+
+
+def test_most_layers_and_transforms_are_called():
+    assert len(CALLED) > 100

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.composition import Composed
+from tinygrad_dl.messages import summary
 from tinygrad_dl.random import Generator, rng_of
 from tinygrad_dl.tensor import Tensor, as_array, wrap
 
@@ -70,8 +71,11 @@ class Transform(Composed):
         )
 
     def __call__(self, images: Any, labels: Any = None) -> Any:
-        array = as_array(images)
         name = type(self).__name__
+        try:
+            array = as_array(images)
+        except TypeError:
+            raise TypeError(f"{name}: got images={summary(images)}, expected a tensor or an array of numbers") from None
         if array.ndim not in (3, 4):
             raise ValueError(
                 f"{name}: expected images (N, C, H, W), or one (C, H, W), got shape {array.shape}; grey images need a "
