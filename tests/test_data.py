@@ -255,9 +255,13 @@ class TestCollate:
         ("samples", "error", "message"),
         [
             ([], ValueError, "at least one sample"),
-            ([np.ones(2), np.ones(2), np.ones(3)], ValueError, r"sample 0 .* has \(2,\), sample 2 has \(3,\)"),
-            ([(1, 2), (1,)], ValueError, "sample 0 has 2 entries, sample 1 has 1"),
-            ([{"a": 1}, {"b": 1}], ValueError, r"sample 0 has \['a'\], sample 1 has \['b'\]"),
+            (
+                [np.ones(2), np.ones(2), np.ones(3)],
+                ValueError,
+                r"shapes \(2,\) \(sample 0 .*\) and \(3,\) \(sample 2\)",
+            ),
+            ([(1, 2), (1,)], ValueError, r"samples of 2 entries \(sample 0 of the batch\) and 1 \(sample 1\)"),
+            ([{"a": 1}, {"b": 1}], ValueError, r"keys \['a'\] \(sample 0 of the batch\) and \['b'\] \(sample 1\)"),
             ([object()], TypeError, "got object; give the DataLoader a collate_fn"),
         ],
     )

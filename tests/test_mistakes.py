@@ -477,9 +477,8 @@ GRAPH = {
     ),
     "a starting gradient as a list": (
         lambda: w().sum(0).backward([1.0, 2.0, 3.0]),
-        (TypeError, ValueError),
-        "backward: got ",
-        "expected",
+        TypeError,
+        "backward: got gradient=[1.0, 2.0, 3.0], expected a tensor of shape (3,)",
     ),
     "a starting gradient as text": (
         lambda: w().sum().backward("1"),
@@ -757,6 +756,11 @@ TRAINING = {
         ValueError,
         "default_collate: got samples of shapes (2,) (sample 0 of the batch) and (3,) (sample 1), expected one shape",
         "collate_fn",
+    ),
+    "a number for the dataset": (
+        lambda: data.DataLoader(5),
+        TypeError,
+        "DataLoader: got dataset=5, expected",
     ),
     "None among the samples": (
         lambda: list(data.DataLoader([None, None], batch_size=2)),

@@ -15,7 +15,7 @@ from tinygrad_dl import modes as grad_mode
 from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.engine import ALONE, Edge, held_alone, mutations, propagate
 from tinygrad_dl.function import Function
-from tinygrad_dl.messages import checked_array
+from tinygrad_dl.messages import checked_array, summary
 from tinygrad_dl.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from tinygrad_dl.tensor import Tensor, wrap
 from tinygrad_dl.warning import warn
@@ -204,6 +204,11 @@ def _starts(tensors: Sequence[Tensor], gradients: Any, create_graph: bool, what:
     if not isinstance(given, list | tuple):
         given = [given]
     if len(given) != len(tensors):
+        if all(isinstance(g, int | float) for g in given):
+            raise TypeError(
+                f"{what}: got gradient={summary(given)}, expected a tensor of shape {tensors[0].shape}; make it one "
+                f"with td.tensor(...)"
+            )
         raise ValueError(f"{what}: got {len(given)} starting gradients for {len(tensors)} tensors, expected one each")
     edges, seeds = [], []
     for tensor, g in zip(tensors, given, strict=True):

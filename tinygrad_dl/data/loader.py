@@ -13,6 +13,7 @@ from tinygrad_dl.data.collate import default_collate, default_convert
 from tinygrad_dl.data.datasets import IterableDataset
 from tinygrad_dl.data.fetch import Fetch
 from tinygrad_dl.data.samplers import BatchSampler, RandomSampler, SequentialSampler
+from tinygrad_dl.messages import summary
 from tinygrad_dl.random import Generator, rng_of
 
 if TYPE_CHECKING:
@@ -92,6 +93,11 @@ class DataLoader(Composed):
         _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
         if generator is not None and not isinstance(generator, Generator):
             raise TypeError(f"DataLoader: expected a td.Generator, got {type(generator).__name__}")
+        if not (stream or hasattr(dataset, "__getitem__") or hasattr(dataset, "__getitems__")):
+            raise TypeError(
+                f"DataLoader: got dataset={summary(dataset)}, expected a data.Dataset or a list, with samples by "
+                f"number, or a data.IterableDataset"
+            )
         self.dataset = dataset
         self.num_workers = num_workers
         self.prefetch_factor = 2 if prefetch_factor is None and num_workers else prefetch_factor
