@@ -62,6 +62,8 @@ def test_complex_0d_takes_the_precision_of_floats_with_dimensions():
     assert (td.ones(2, dtype=td.float64) * td.tensor(1j, dtype=td.complex64)).dtype == td.complex128
     assert (td.ones(2, dtype=td.int64) * td.tensor(1j, dtype=td.complex128)).dtype == td.complex128
     assert (td.ones(()) + td.tensor(1j, dtype=td.complex128)).dtype == td.complex128
+    half, one = td.ones(2, dtype=td.float16), td.tensor(1j, dtype=td.complex128)
+    assert (half * one).dtype == td.where(td.tensor([True, False]), half, one).dtype == td.complex64
 
 
 def test_alpha_of_a_number_decides_no_dtype():

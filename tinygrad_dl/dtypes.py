@@ -218,7 +218,10 @@ def result_dtype(values: tuple[Any, ...]) -> DType:
     if dims is None:
         dims = zero
     elif zero is not None and category(zero) > category(dims):
-        dims = COMPLEX_OF.get(dims, zero) if category(zero) == 3 else promote_types(dims, zero)
+        if category(zero) == 3:  # of half precision there is no complex dtype: the smallest that there is
+            dims = complex64 if is_half(dims) else COMPLEX_OF.get(dims, zero)
+        else:
+            dims = promote_types(dims, zero)
     if dims is None or number > category(dims):
         by_number = [bool_, int64, _Default.dtype, COMPLEX_OF.get(dims or _Default.dtype, complex64)][number]
         dims = by_number if dims is None else promote_types(dims, by_number)
