@@ -191,6 +191,21 @@ def test_labels_at_one_height_are_spread():
     assert all(below[1] <= above[0] + 1 for below, above in itertools.pairwise(rows))
 
 
+@pytest.mark.parametrize("ends", [[1.0] * 6, [1.0, 1.0, 0.99, 0.98], [1.0, 0.2]])
+def test_no_leader_crosses_a_name(ends):
+    ax = viz.plot_curves({f"run {i}": [0.0, end] for i, end in enumerate(ends)})
+    left, middle = zip(*(text.get_position() for text in ax.texts), strict=True)
+    apart = ends == [1.0, 0.2]  # nothing to make room for: names beside their ends, without leaders
+    assert set(left) == ({7.0} if apart else {18.0}) and (max(map(abs, middle)) < 1e-9) == apart
+    assert {text.arrow_patch is None for text in ax.texts} == {apart}
+
+
+def test_names_of_lines_that_end_near_each_other_stand_in_line():
+    ax = viz.plot_curves({"a": [1.0] * 50, "b": [1.0] * 49})
+    starts = [ax.transData.transform(text.xy)[0] * 72 / ax.figure.dpi + text.get_position()[0] for text in ax.texts]
+    assert np.ptp(starts) < 1e-9
+
+
 @pytest.mark.parametrize("heights", [[0.0, 0.0, 0.0], [5.0, 1.0, 30.0, 6.0, 2.0], [1.0], []])
 def test_spread_keeps_order_and_gap(heights):
     moved = np.array(curves.spread(heights, 10.0))

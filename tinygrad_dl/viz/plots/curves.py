@@ -154,21 +154,28 @@ def mark(ax: Axes, x: float, text: str, crossed: Sequence[float]) -> None:
 
 
 def name_ends(ax: Axes, names: Sequence[str], ends: Sequence[tuple[float, float] | None]) -> None:
-    """Writes each name right of its line's end, moved up or down where two would overlap."""
+    """Writes each name right of its line's end, moved up or down where two would overlap.
+
+    If one has moved, the whole column stands in line, a little further to the right, so that no leader crosses a name.
+    """
     ax.get_xlim(), ax.get_ylim()  # brings the limits up to date, and with them the transformation
     to_points = 72.0 / ax.figure.dpi
     corner = ax.bbox.x1, ax.bbox.y0  # for a line that has no end
     places = np.array([ax.transData.transform(end) if end else corner for end in ends]) * to_points
-    heights = places[:, 1].copy()
+    offsets = np.full_like(places, 7.0)
+    led = np.zeros(len(names), bool)
     for column in columns_of(places[:, 0]):
-        heights[column] = spread(places[column, 1].tolist(), GAP, top=ax.bbox.y1 * to_points)
+        heights = spread(places[column, 1].tolist(), GAP, top=ax.bbox.y1 * to_points)
+        offsets[column, 1] = heights - places[column, 1]
+        if np.any(np.abs(offsets[column, 1]) > 3):
+            led[column] = True
+            offsets[column, 0] = places[column, 0].max() + 18 - places[column, 0]
     right = places[:, 0].max()
-    for index, (name, end, (x, y), height) in enumerate(zip(names, ends, places, heights, strict=True)):
-        moved = end is not None and abs(height - y) > 3
+    for index, (name, end, x, offset) in enumerate(zip(names, ends, places[:, 0], offsets.tolist(), strict=True)):
         ax.annotate(
             name if end else f"{name}: no finite value",
             end or (1.0, 0.0),
-            (18 if moved else 7, height - y),
+            offset,
             xycoords="data" if end else "axes fraction",
             textcoords="offset points",
             va="center",
@@ -183,7 +190,7 @@ def name_ends(ax: Axes, names: Sequence[str], ends: Sequence[tuple[float, float]
                 "shrinkB": 4,
                 "relpos": (0, 0.5),
             }
-            if moved
+            if led[index] and end
             else None,
             annotation_clip=False,
         )
