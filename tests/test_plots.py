@@ -542,6 +542,13 @@ def test_labels_of_boxes_on_each_other_are_written_at_different_corners():
     draw(viz.plot_boxes(np.zeros((4, 4)), [[0, 0, 4, 4]] * 9, ["a very long label indeed"] * 9))
 
 
+def test_labels_at_the_upper_edge_go_beside_their_boxes_before_they_cover_each_other():
+    boxes = [[50, 0, 80, 20]] * 9
+    ax = draw(viz.plot_boxes(np.zeros((80, 120)), boxes, [f"{i} 0.5" for i in range(9)]), dpi="figure")
+    places = [text.get_window_extent() for text in ax.texts]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(places, 2))
+
+
 def test_no_boxes_and_no_labels():
     assert not draw(viz.plot_boxes(np.zeros((4, 4)), [], [])).patches
     assert not draw(viz.plot_boxes(np.zeros((4, 4)), np.zeros((0, 4)))).patches

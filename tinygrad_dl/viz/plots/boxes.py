@@ -153,7 +153,9 @@ def plot_segmentation(
 
 
 def free_place(box: Corners, letters: int, taken: Sequence[Corners], points: float, shape: Sequence[int]) -> Corners:
-    """Where a label is written: at the first corner of its box where it covers no other and stays inside the image.
+    """Where a label is written: the first place at its box where it covers no other label and stays inside the image.
+
+    Corners come first, then what is left and right of the box; where all is taken, the place that covers least.
 
     Args:
         box, taken: the label's box, and where other labels are.
@@ -163,17 +165,19 @@ def free_place(box: Corners, letters: int, taken: Sequence[Corners], points: flo
     """
     x1, y1, x2, y2 = box
     width, height = (0.62 * letters + 0.6) * look.SMALL / points, 1.7 * look.SMALL / points
-    places = [(x, y) for y in (y1 - height, y1, y2 - height, y2) for x in (x1, x2 - width)]
+    rows = (y1 - height, y1, y2 - height, y2)
+    places = [(x, y) for pair in ((x1, x2 - width), (x1 - width, x2)) for y in rows for x in pair]
     inside = [
         (x, y, x + width, y + height) for x, y in places if 0 <= x <= shape[1] - width and 0 <= y <= shape[0] - height
     ]
-    free = (at for at in inside if not any(overlaps(at, other) for other in taken))
-    return next(free, inside[0] if inside else (x1, y1, x1 + width, y1 + height))
+    covered = [sum(common(at, other) for other in taken) for at in inside]
+    return inside[int(np.argmin(covered))] if inside else (x1, y1, x1 + width, y1 + height)
 
 
-def overlaps(one: Corners, two: Corners) -> bool:
-    """Whether two boxes have some area in common."""
-    return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
+def common(one: Corners, two: Corners) -> float:
+    """The area that two boxes have in common."""
+    width, height = min(one[2], two[2]) - max(one[0], two[0]), min(one[3], two[3]) - max(one[1], two[1])
+    return max(width, 0.0) * max(height, 0.0)
 
 
 def listed(labels: Any) -> list[Any]:
