@@ -41,9 +41,9 @@ fuzz: $(VENV)/torch.stamp
 benchmark: $(VENV)/torch.stamp
 	$(RUN) benchmarks/compare.py
 
-# The pictures of the README and of docs/course.md, from the demo and the full examples.
-pictures: $(VENV)/demo.stamp
-	$(RUN) docs/make_pictures.py
+# The pictures of the README and of docs/course.md, from the demo and the full examples; ONLY="20 24": of those alone.
+pictures: $(VENV)/examples.stamp
+	$(RUN) docs/make_pictures.py $(ONLY)
 
 $(VENV)/pyvenv.cfg:
 	$(PYTHON) -m venv $(VENV)

@@ -1,4 +1,8 @@
-"""Makes the pictures of the README and of docs/course.md: `make pictures` runs the demo and all examples, in full."""
+"""Makes the pictures of the README and of docs/course.md: `make pictures` runs the demo and all examples, in full.
+
+`make pictures ONLY="digits 20"` makes those of the examples whose names begin so. Pictures are kept example by example:
+what a run has made stays, also when a later example fails or the run is broken off.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
-EXAMPLES = sorted((ROOT / "examples").glob("[0-9][0-9]_*.py"))
+EXAMPLES = [ROOT / "examples" / "digits.py", *sorted((ROOT / "examples").glob("[0-9][0-9]_*.py"))]
 WIDTH, MOST = 1000, 80_000  # pixels, and bytes of a picture: all of them stay below 2 MB in the repository
 
 
@@ -23,20 +28,27 @@ def keep(source: Path, name: str) -> None:
         width = min(WIDTH, image.width)
         small = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
         for colours in (256, 64, 32, 16, 8):
-            small.quantize(colours, dither=Image.Dither.NONE).save(target, optimize=True)
+            # By the colours there are: by the number of pixels, thin lines would lose theirs to what they are drawn on.
+            few = small.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+            few.save(target, optimize=True)
             if target.stat().st_size < MOST:
                 break
     else:
         shutil.copy(source, target)
-    print("wrote", target.relative_to(ROOT))
+    print("wrote", target.relative_to(ROOT), flush=True)
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        for example in [ROOT / "examples" / "digits.py", *EXAMPLES]:
+    for example in EXAMPLES:
+        if len(sys.argv) > 1 and not example.name.startswith(tuple(sys.argv[1:])):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            begun = time.perf_counter()
             subprocess.run([sys.executable, str(example), "--out", folder], check=True)
-        for name in ("graph.svg", "curves.png", *(f"{example.stem}.png" for example in EXAMPLES)):
-            keep(Path(folder) / name, name)
+            print(f"{example.name} took {time.perf_counter() - begun:.0f} s")
+            for made in sorted(Path(folder).iterdir()):
+                if made.suffix in (".png", ".svg"):
+                    keep(made, made.name)
 
 
 if __name__ == "__main__":
