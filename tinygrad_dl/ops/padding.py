@@ -20,7 +20,7 @@ def amounts(pad: Any, ndim: int) -> list[tuple[int, int]]:
     pad = tuple(pad)
     if len(pad) % 2 or len(pad) > 2 * ndim:
         raise ValueError(
-            f"pad: expected a pair of numbers for each of at most {ndim} dimensions, the last one first, got {pad}"
+            f"expected a pair of numbers for each of at most {ndim} dimensions, the last one first, got {pad}"
         )
     pairs = list(zip(pad[::2], pad[1::2], strict=True))
     return [(0, 0)] * (ndim - len(pairs)) + pairs[::-1]
@@ -32,13 +32,13 @@ def source(before: int, after: int, size: int, mode: str) -> np.ndarray:
     What a negative number cuts off is still mirrored, but it is not part of the circle.
     """
     if size + before + after < 0:
-        raise ValueError(f"pad: expected to cut off no more than a dimension's size, {size}, got {(before, after)}")
+        raise ValueError(f"expected to cut off no more than a dimension's size, {size}, got {(before, after)}")
     if mode == "circular":
         return circle(before, after, size)
     places = np.arange(-before, size + after)
     if mode == "replicate":
         if not size:
-            raise ValueError("pad: got an empty dimension, expected one with elements to repeat; use mode 'constant'")
+            raise ValueError("got an empty dimension, expected one with elements to repeat; use mode 'constant'")
         return places.clip(0, size - 1)
     require_at_most(size - 1, before, after, size, mode)
     places = np.abs(places)
@@ -57,7 +57,7 @@ def require_at_most(limit: int, before: int, after: int, size: int, mode: str) -
     """Raises if more is to be added to one side than there is to take it from."""
     if max(before, after) > max(limit, 0):
         raise ValueError(
-            f"pad: expected at most {max(limit, 0)} elements to add to a side of a dimension of size {size} in mode "
+            f"expected at most {max(limit, 0)} elements to add to a side of a dimension of size {size} in mode "
             f"{mode!r}, got {(before, after)}"
         )
 
@@ -107,7 +107,7 @@ def pad(input: Array, pad: Any, mode: str = "constant", value: float | None = No
     """
     pairs = amounts(pad, input.ndim)
     if mode not in MODES:
-        raise ValueError(f"pad: expected a mode among {MODES}, got {mode!r}")
+        raise ValueError(f"expected a mode among {MODES}, got {mode!r}")
     if mode != "constant":
         for dim, (before, after) in enumerate(pairs):
             if before or after:
@@ -115,7 +115,7 @@ def pad(input: Array, pad: Any, mode: str = "constant", value: float | None = No
         return input if any(map(any, pairs)) else input.copy()
     shape = [n + a + b for n, (a, b) in zip(input.shape, pairs, strict=True)]
     if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(input.shape, pairs, strict=True)):
-        raise ValueError(f"pad: got {pad}, which cuts off more than there is, expected less for shape {input.shape}")
+        raise ValueError(f"got {pad}, which cuts off more than there is, expected less for shape {input.shape}")
     if value:
         require_room(np.asarray(value), input.dtype)
     out = np.full(shape, value, input.dtype) if value else np.zeros(shape, input.dtype)
