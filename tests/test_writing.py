@@ -159,11 +159,19 @@ def places(folder):
     os.mkfifo(folder / "pipe.npz")
     (folder / "round.npz").symlink_to("round.npz")
     return {
-        "folder": (folder / "dir.npz", IsADirectoryError, r"which is a folder, expected the path of a file"),
-        "pipe": (folder / "pipe.npz", ValueError, "which is no ordinary file, expected the path of one"),
+        "folder": (folder / "dir.npz", IsADirectoryError, r"dir\.npz, which is a folder, expected the path of a file"),
+        "pipe": (folder / "pipe.npz", ValueError, r"pipe\.npz, which is no ordinary file, expected the path of one"),
         "circle of links": (folder / "round.npz", (ValueError, OSError), "round"),
-        "no folder": (folder / "missing" / "a.npz", FileNotFoundError, "expected one that is there"),
-        "a file as a folder": (folder / "pipe.npz" / "a.npz", FileNotFoundError, "there is no folder"),
+        "no folder": (
+            folder / "missing" / "a.npz",
+            FileNotFoundError,
+            "got the folder .*missing, expected one that is there; make it first",
+        ),
+        "a file as a folder": (
+            folder / "pipe.npz" / "a.npz",
+            FileNotFoundError,
+            r"got the folder .*pipe\.npz, expected one that is there",
+        ),
         "too long": (folder / ("n" * 256 + ".npz"), OSError, "File name too long"),
     }
 
