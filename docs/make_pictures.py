@@ -27,9 +27,9 @@ def keep(source: Path, name: str) -> None:
         image = Image.open(source).convert("RGB")
         width = min(WIDTH, image.width)
         small = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
-        for colours in (256, 64, 32, 16, 8):
+        for colours in (256, 128, 64, 32, 16, 8):
             # By the colours there are: by the number of pixels, thin lines would lose theirs to what they are drawn on.
-            few = small.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+            few = small.quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
             few.save(target, optimize=True)
             if target.stat().st_size < MOST:
                 break

@@ -92,5 +92,6 @@ def test_every_picture_is_shown_and_small():
     folder = ROOT / "docs" / "img"
     shown = re.findall(r"!\[[^]]*\]\(img/([^)]+)\)", (ROOT / "docs" / "course.md").read_text())
     assert sorted(shown) == sorted(path.name for path in folder.glob("[0-9][0-9]_*.png"))
+    assert {path.stem for path in EXAMPLES if path.name[0].isdigit()} <= {Path(name).stem for name in shown}
     assert [name for name in shown if not name.startswith(tuple(path.stem for path in EXAMPLES))] == []
     assert [name for name in shown if (folder / name).stat().st_size >= 80_000] == []
