@@ -161,6 +161,7 @@ MEANT = (
         theirs="empty dimension|too small|possibly 0 batch size",
         ours=r"^\[\] ",
     ),
+    Meant("of nothing there are no statistics", "taken", BATCH_NORM, ours=r"^\[\] ", theirs="out of range"),
     Meant(
         "of no targets there is a second gradient, too", "second-taken", theirs="cannot reshape tensor of 0 elements"
     ),
@@ -404,7 +405,7 @@ MEANT = (
         "the sign of a zero",
         "value",
         "reciprocal reciprocal_ div div_ / /= divide divide_ true_divide atan2 atan2_"
-        " arctan2 arctan2_ addcdiv addcdiv_ rsqrt " + POWERS,
+        " arctan2 arctan2_ addcdiv addcdiv_ rsqrt rsqrt_ " + POWERS,
         wrong=opposite_infinities,
     ),
     Meant(
@@ -459,7 +460,8 @@ MEANT = (
     Meant(
         "mixed dtypes are promoted: PyTorch's weight, 0-d input or empty product decides nothing",
         "dtype",
-        "binary_cross_entropy l1_loss mse_loss huber_loss smooth_l1_loss L1Loss MSELoss HuberLoss SmoothL1Loss bmm"
+        "binary_cross_entropy_with_logits"
+        " binary_cross_entropy l1_loss mse_loss huber_loss smooth_l1_loss L1Loss MSELoss HuberLoss SmoothL1Loss bmm"
         " baddbmm",
     ),
     Meant("there is no complex number of half precision in NumPy", "dtype", ours="complex64", theirs="complex32"),
