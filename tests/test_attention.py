@@ -133,3 +133,16 @@ def test_a_function_as_activation():
     td.manual_seed(0)
     layer = nn.TransformerEncoderLayer(8, 2, 16, 0.0, activation=td.tanh)
     assert layer(td.randn(4, 3, 8)).shape == (4, 3, 8)
+
+
+def test_where_one_key_has_all_the_weight_the_scores_have_no_gradient():
+    """Its slope less the mean of all slopes is exactly 0: nothing is left of numbers as large as the values."""
+    random = np.random.default_rng(0)
+    query, key, value = (td.tensor(random.standard_normal((2, 5, 8)), dtype=td.float32) for _ in range(3))
+    key, value = key * 1e4, value * 1e4
+    for x in (query, key, value):
+        x.requires_grad_()
+    out = td.nn.functional.scaled_dot_product_attention(query, key, value)
+    out.backward(td.tensor(random.standard_normal((2, 5, 8)), dtype=td.float32))
+    assert (query.grad == 0).all() and (key.grad == 0).all()
+    assert (value.grad != 0).any()

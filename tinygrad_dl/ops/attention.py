@@ -281,7 +281,6 @@ def check_shapes(query: Any, key: Any, value: Any) -> None:
 @attend.joint_vjp("query", "key", "value")
 def _attention_rule(
     g: Any,
-    out: Any,
     query: Any,
     key: Any,
     value: Any,
@@ -297,7 +296,7 @@ def _attention_rule(
     if needs[2]:
         gv = seen_product(np.swapaxes(e if factors is None else e * factors, -1, -2), g, value, masked)
     if needs[0] or needs[1]:
-        s = score_slope(g, out, value, factors, e, masked)
+        s = score_slope(g, value, factors, e, inverse, masked)
         factor = found_scale(query, scale)
         if needs[0]:
             gq = times(seen_product(s, key, query, masked), factor)
@@ -306,18 +305,23 @@ def _attention_rule(
     return gq, gk, gv
 
 
-def score_slope(g: Any, out: Any, value: Any, factors: Any, e: Any, masked: bool) -> Any:
-    """The gradient of the scores: e * (g @ value.T * factors - sum(g * out)), with g times 1 / sum(e) already."""
+def score_slope(g: Any, value: Any, factors: Any, e: Any, inverse: Any, masked: bool) -> Any:
+    """The gradient of the scores: e * (s - sum(e * s) / sum(e)), s = g @ value.T * factors, with g / sum(e) already.
+
+    The sum of g * out is the same, and shorter; but where one key has all the weight, only this one is exactly s.
+    """
     s = matmul(g, np.swapaxes(value, -1, -2))
     s = s if factors is None else times(s, factors)
-    s = times(plus(s, -row_products(g, out)), e)
-    return unspoilt(s, e) if masked and not finite(s) else s
+    if not masked or finite(s):
+        return times(plus(s, -row_products(e, s) * inverse), e)
+    s = unspoilt(s, e)
+    return unspoilt(times(plus(s, -row_products(e, s) * inverse), e), e)
 
 
 def _mask_slope(
-    g: Any, out: Any, value: Any, factors: Any, e: Any, inverse: Any, masked: bool, mask_shape: tuple[int, ...]
+    g: Any, value: Any, factors: Any, e: Any, inverse: Any, masked: bool, mask_shape: tuple[int, ...]
 ) -> Any:
-    return summed_to(score_slope(g * inverse, out, value, factors, e, masked), mask_shape)
+    return summed_to(score_slope(g * inverse, value, factors, e, inverse, masked), mask_shape)
 
 
 attend.vjp(mask=_mask_slope, factors=None)
