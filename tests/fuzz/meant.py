@@ -438,6 +438,14 @@ MEANT = (
     ),
     Meant("0 to the power of 0 is 1, of complex numbers too", "value first-value", POWERS, wrong=nan_there),
     Meant("a complex power of infinite parts", "value", POWERS, ours="complex", wrong=nan_here),
+    Meant(
+        "a complex product with an infinity is infinite",
+        "first-value",
+        "square square_",
+        ours="complex",
+        source=r"\binf\b",
+        wrong=nan_there,
+    ),
     Meant("second derivatives of powers at 0", "second-value", POWERS, wrong=nan_there),
     Meant(
         "PyTorch's second pass through prelu is on the other side at 0", "second-value", "prelu PReLU", source="0[.]0"
