@@ -42,6 +42,16 @@ def opposite_infinities(ours: np.ndarray, theirs: np.ndarray) -> bool:
     return bool((np.isinf(ours) & (ours == -theirs)).all())
 
 
+def not_finite(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """Neither of us has a finite number."""
+    return not (np.isfinite(ours) | np.isfinite(theirs)).any()
+
+
+def both_small(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """Both are far from the length 1 that a normalised vector has."""
+    return bool(((np.abs(ours) < 0.1) & (np.abs(theirs) < 0.1)).all())
+
+
 def close(ours: np.ndarray, theirs: np.ndarray) -> bool:
     """They agree in single precision."""
     return bool(np.allclose(ours, theirs, 1e-6, 1e-6, equal_nan=True))
@@ -439,12 +449,37 @@ MEANT = (
     Meant("0 to the power of 0 is 1, of complex numbers too", "value first-value", POWERS, wrong=nan_there),
     Meant("a complex power of infinite parts", "value", POWERS, ours="complex", wrong=nan_here),
     Meant(
-        "a complex product with an infinity is infinite",
+        "a complex product with an infinity is C's, or that of the BLAS",
         "first-value",
-        "square square_",
+        "square square_ linear",
         ours="complex",
         source=r"\binf\b",
+        wrong=not_finite,
+    ),
+    Meant(
+        "normalize divides what rounding leaves of equal values by eps",
+        "value",
+        "normalize",
+        source="[nN]orm[0-9(]|_norm",
+        wrong=both_small,
+    ),
+    Meant(
+        "at equal points a distance has a second derivative of 0",
+        "second-value",
+        "triplet_margin_loss TripletMarginLoss triplet_margin_with_distance_loss TripletMarginWithDistanceLoss",
         wrong=nan_there,
+    ),
+    Meant(
+        "limits may be negative for unsigned integers",
+        "taken",
+        "hardtanh hardtanh_ Hardtanh",
+        theirs="an unsigned type with negative limits",
+    ),
+    Meant(
+        "the second derivative of a power at an exponent of 0 is not masked",
+        "second-value",
+        POWERS,
+        source=r"\b0[.]0\b",
     ),
     Meant("second derivatives of powers at 0", "second-value", POWERS, wrong=nan_there),
     Meant(
