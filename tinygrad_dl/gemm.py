@@ -37,21 +37,21 @@ def product(a: Any, b: Any, out: np.ndarray | None = None) -> Any:
         if work >= 2 * LARGE and get_num_threads() > 1:
             return _by_ranges(a, b, work, out)
         if work <= (SMALL if 1 not in (a.shape[0], b.shape[1]) else SHORT):
-            return _multiply(a, b, out)
+            return multiply_alone(a, b, out)
         with single:
-            return _multiply(a, b, out)
+            return multiply_alone(a, b, out)
     if not a.ndim or not b.ndim:
         return np.matmul(a, b)  # the same
     if a.ndim == 1 or b.ndim == 1:
         if a.size + b.size <= SHORT:
-            return _multiply(a, b, out)
+            return multiply_alone(a, b, out)
         with single:
-            return _multiply(a, b, out)
+            return multiply_alone(a, b, out)
     return _stacks(a, b, out)
 
 
-def _multiply(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> Any:
-    """The product in this thread: by dot, which is faster, where it means the same.
+def multiply_alone(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> Any:
+    """The product in this thread, where the BLAS is held to it: by dot, which is faster, where it means the same.
 
     By a single number dot scales, and BLAS takes 0 times an infinity for 0 there.
     """

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.blas import single
 from tinygrad_dl.composition import composition
-from tinygrad_dl.gemm import product
+from tinygrad_dl.gemm import multiply_alone, product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.ops.owned import plus, times
@@ -17,7 +18,6 @@ from tinygrad_dl.ops.reduce import ones
 from tinygrad_dl.ops.selection import straight
 from tinygrad_dl.samples import array, error, one_of, real
 from tinygrad_dl.tensor import Tensor
-from tinygrad_dl.threads import spread_products
 
 __all__ = ["layer_norm"]
 
@@ -114,20 +114,18 @@ def normalize_rows(
     weight = None if weight is None else weight.reshape(1, -1)
     bias = None if bias is None else bias.reshape(-1)
 
-    def work(start: int, stop: int) -> None:
-        for i in range(start, stop):
-            part = slice(i * step, (i + 1) * step)
+    one, step = ones(count, rows.dtype).reshape(-1, 1), block_rows(count)
+    with single:  # and in this thread: blocks on two, each with many short operations, take twice the time
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
             x, here = rows[part], out[part]
-            np.subtract(x, _row_centres(x), out=here)
+            np.subtract(x, multiply_alone(x, one) / count, out=here)
             factor = np.divide(
                 math.sqrt(count), np.sqrt(np.vecdot(here, here)[:, None] + count * eps), out=inverse[part]
             )
-            here *= factor if weight is None else _outer(factor, weight)
+            here *= factor if weight is None else multiply_alone(factor, weight)
             if bias is not None:
                 here += bias
-
-    step = block_rows(count)
-    spread_products(work, -(-len(rows) // step), 2)
     return (out if rows is input else out.reshape(input.shape)), inverse
 
 
@@ -174,28 +172,27 @@ def block_rows(count: int) -> int:
 
 
 def _blockwise_slope(g: np.ndarray, rows: np.ndarray, weight: Any, inverse: np.ndarray) -> Any:
-    """The gradients of input and weight: the rule below, block after block, on several threads."""
+    """The gradients of input and weight: the rule above, block after block."""
     number, count = rows.shape
     step = block_rows(count)
     blocks = -(-number // step)
     gx, parts = np.empty_like(rows), np.empty((blocks, count), rows.dtype)
     share = evenly(count, g.dtype) if weight is None else weight.reshape(-1, 1) * g.dtype.type(1 / count)
 
-    def work(start: int, stop: int) -> None:
-        for i in range(start, stop):
+    one, weight = ones(count, rows.dtype).reshape(-1, 1), None if weight is None else weight.reshape(1, -1)
+    with single:
+        for i in range(blocks):
             part = slice(i * step, (i + 1) * step)
             x, slope, factor, out = rows[part], g[part], inverse[part], gx[part]
-            centered = x - _row_centres(x)
+            centered = x - multiply_alone(x, one) / count
             products = np.multiply(slope, centered, out=out)
             np.dot(factor.T, products, out=parts[i : i + 1])
             tilt = products.dot(share)
             tilt *= factor * factor * factor
-            np.multiply(slope, factor if weight is None else _outer(factor, weight.reshape(1, -1)), out=out)
+            np.multiply(slope, factor if weight is None else multiply_alone(factor, weight), out=out)
             out -= slope.dot(share) * factor
             centered *= tilt
             out -= centered
-
-    spread_products(work, blocks, 2)
     return gx, np.add.reduce(parts, 0)
 
 
