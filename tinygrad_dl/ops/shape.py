@@ -5,7 +5,6 @@ Most of these show the memory of the tensor they were made from, as in PyTorch.
 
 from __future__ import annotations
 
-import math
 import operator
 from typing import Any
 
@@ -245,6 +244,8 @@ def _expanded(shape: tuple[int, ...], size: Any) -> tuple[int, ...]:
     inputs=dict(input=real(), size=shape_of("input", "expand")),
     errors=[
         error(ValueError, "expand", array(2, 3), (4, 3)),
+        error(ValueError, "expand", array(2, 3), (3, 2)),
+        error(ValueError, "expand", array(3), (3, 1)),
         error(RuntimeError, "-1 keeps an existing dimension", array(3), (-1, 3)),
     ],
     reference=lambda input, size: np.broadcast_to(input, _expanded(input.shape, size)),
@@ -265,7 +266,7 @@ def expand(input: Array, size: Any) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand.html
     """
     size = _expanded(input.shape, size)
-    if math.prod(size) == input.size != 0 and len(size) >= input.ndim:
+    if size == (1,) * (len(size) - input.ndim) + input.shape and input.size:
         return input.reshape(size)  # no element stands in two places, so it may be written to
     shape, new = input.shape, len(size) - input.ndim
     if new < 0 or not input.flags.c_contiguous or not input.size or min(size, default=1) < 1:
