@@ -390,9 +390,9 @@ MEANT = (
     Meant(
         "nan goes on",
         "value first-value second-value",
-        "sign sign_ sgn abs absolute norm l1_loss L1Loss smooth_l1_loss SmoothL1Loss huber_loss HuberLoss pairwise_distance"
-        f" PairwiseDistance elu elu_ ELU celu CELU selu SELU relu6 ReLU6 hardtanh Hardtanh hardshrink Hardshrink"
-        f" softshrink Softshrink {MARGIN}",
+        "sign sign_ sgn abs absolute norm l1_loss L1Loss smooth_l1_loss SmoothL1Loss huber_loss HuberLoss"
+        f" pairwise_distance PairwiseDistance elu elu_ ELU celu CELU selu SELU relu6 ReLU6 hardtanh Hardtanh"
+        f" hardshrink Hardshrink softshrink Softshrink {MARGIN}",
         ours="nan",
     ),
     Meant(
