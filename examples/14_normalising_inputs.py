@@ -40,7 +40,8 @@ def steps_to_goal(x: np.ndarray, y: np.ndarray, rate: float, most: int) -> tuple
     """Gradient descent on softmax regression; returns the steps until the loss is below GOAL (or `most`)."""
     x, y = td.tensor(x).float(), td.tensor(y)
     model = nn.Linear(x.shape[1], 3)
-    nn.init.zeros_(model.weight)
+    for parameter in model.parameters():
+        nn.init.zeros_(parameter)
     optimizer = td.optim.SGD(model.parameters(), lr=rate)
     for step in range(most):
         optimizer.zero_grad()
