@@ -11,7 +11,7 @@ from leaves import leaf
 
 import tinygrad_dl as td
 from tinygrad_dl import autograd
-from tinygrad_dl.samples import real
+from tinygrad_dl.samples import broadcasting, real
 from tinygrad_dl.tensor import NUMPY
 
 
@@ -265,3 +265,19 @@ def test_a_rule_that_reads_the_second_output_has_derivatives_of_its_own():
     (g,) = td.autograd.grad(powers(x).cube, x, create_graph=True)
     assert g.item() == 12
     assert td.autograd.grad(g, x)[0].item() == 12
+
+
+@pytest.mark.parametrize("name", ["eq", "add"])
+def test_an_op_that_is_called_like_one_of_ours_is_promoted_as_any_other(name):
+    """Comparisons of ours take integers as they are, and their arithmetic wraps Python's around."""
+    seen = []
+
+    @declare(name=name, inputs=broadcasting(real(), real()), differentiable=False)
+    def probe(a, b):
+        seen.extend([a.dtype, b.dtype])
+        return a + b
+
+    probe(td.tensor([1], dtype=td.int8), td.tensor([2], dtype=td.int32))
+    assert seen == [td.int32, td.int32]
+    with pytest.raises((OverflowError, ValueError), match=r"300|out of bounds"):
+        probe(td.tensor([1], dtype=td.int8), 300)

@@ -103,11 +103,12 @@ def promote(op: Op, *values: Any) -> Sequence[Any]:
         dtype = dtypes.get_default_dtype()  # at once: -1 beside uint8 would become 255 first
     if not op.exact and dtypes.is_half(dtype) and any(getattr(a, "dtype", None) is not dtype for a in present):
         dtype, low = dtypes.float32, dtype
-    if op.name in COMPARISONS and dtype.kind in "iu":
+    if op.key in COMPARISONS and dtype.kind in "iu":
         return [low, *arrays]  # NumPy compares integers of all sizes exactly
     return [low, *(None if a is None else operand(a, dtype, op, i) for i, a in enumerate(arrays))]
 
 
+# By their keys: an op of a user's that is called `eq` is another one.
 COMPARISONS = frozenset(("eq", "ne", "lt", "le", "gt", "ge"))
 WRAPPING = frozenset(
     ("add", "sub", "mul", "floor_divide", "remainder", "fmod", "bitwise_and", "bitwise_or", "bitwise_xor")
@@ -122,7 +123,7 @@ def operand(value: Any, dtype: dtypes.DType, op: Op, position: int) -> np.ndarra
     try:
         return np.asarray(value, dtype)
     except OverflowError:
-        if op.name in WRAPPING or (op.name == "pow" and position == 0):
+        if op.key in WRAPPING or (op.key == "pow" and position == 0):
             return np.asarray(value).astype(dtype)
         raise
 
