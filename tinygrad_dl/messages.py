@@ -354,7 +354,7 @@ def hint(value: Any, parts: list[str]) -> str:
         return "; several tensors go into one list: [a, b]" if several else ""
     module = type(value).__module__.partition(".")[0]
     if hasattr(value, "detach") and module != "tinygrad_dl":
-        return f" of tinygrad_dl: convert with td.from_numpy({'t.detach().numpy()'})"
+        return " of tinygrad_dl: convert with td.from_numpy(t.detach().numpy())"
     if hasattr(value, "to_numpy"):
         return "; convert with td.tensor(x.to_numpy())"
     if isinstance(value, list | tuple | bool | int | float | complex | np.generic):

@@ -5,9 +5,12 @@
 
     spread(work, len(x), grain=...)
 
-Handing a range to a thread and waiting for it costs about 15 us, so a job is worth splitting from about 100 us on;
-`grain` says how small a range may be. Where ranges begin depends on the number of threads that was asked for and on
-nothing else: not on how many are free, nor on who computes a range. So the same call always gives the same bits.
+Waking a thread costs the caller 15 to 45 us, and the thread begins up to 100 us after it, so a job is worth splitting
+from some 300 us on; `grain` says how small a range may be. Work is best a few long NumPy calls: between short ones the
+interpreter changes hands, which may cost as much each time.
+
+Where ranges begin depends on the number of threads that was asked for and on nothing else: not on how many are free,
+nor on who computes a range. So the same call always gives the same bits.
 
 Matrix products are split in the same way, each range in a thread with a BLAS of one thread (`gemm.py`). The threads of
 the BLAS itself would do as well for large products alone; but they go on for some 20 ms after each, looking for the
@@ -120,6 +123,14 @@ def spread(work: Work, count: int, grain: int = 1, ahead: int = 0) -> None:
         raise interrupted
 
 
+GRAIN = 2**16  # elements
+
+
+def grain(size: int) -> int:
+    """How many items of so many elements are worth a thread, if all that is done is to copy or to add them."""
+    return max(1, GRAIN // max(1, size))
+
+
 def spread_products(work: Work, count: int, grain: int = 1, ahead: int = 0) -> None:
     """`spread` for work that contains matrix products: each of them stays in its thread.
 
@@ -151,10 +162,10 @@ class _Share:
         if not self.free.acquire(blocking=False):
             return
         try:
-            while self.ranges:
+            while True:
                 try:
                     start, stop = self.ranges.pop()
-                except IndexError:  # another thread has just taken the last one
+                except IndexError:  # none is left
                     break
                 self.context.run(self.work, start, stop)
         except BaseException as error:

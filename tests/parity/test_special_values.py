@@ -152,6 +152,13 @@ def compare(name: str, what: str, inputs: Any, found: np.ndarray, expected: np.n
 
 # -- gradients from above that are infinite or nan -----------------------------------------------------
 
+
+def comparable(call: Any, tally: Tally) -> bool:
+    """Whether a call has a gradient, and one that is the same each time and defined."""
+    note_random(call, tally)
+    return not (undefined(call) or tally.random) and has_gradient(call)
+
+
 RECORDED = [op for op in all_ops() if op.records and op.namespace != "rules"]
 
 
@@ -164,8 +171,7 @@ def test_what_was_not_selected_gets_no_nan(op):
     @given(arguments(op))
     def run(call):
         tally = Tally(op)
-        note_random(call, tally)
-        if undefined(call) or tally.random or not has_gradient(call):
+        if not comparable(call, tally):
             return
         try:
             theirs, leaves = call_torch(call.copy())
@@ -215,9 +221,7 @@ def test_the_second_order_reaches_what_it_reaches_in_pytorch(op):
     @FEW
     @given(arguments(op))
     def run(call):
-        tally = Tally(op)
-        note_random(call, tally)
-        if undefined(call) or tally.random or not has_gradient(call) or op.name in UNCONNECTED:
+        if not comparable(call, Tally(op)) or op.name in UNCONNECTED:
             return
         if any(x.size == 0 or x.dtype.kind == "c" for x in call.arrays(call.places())):
             return

@@ -25,7 +25,6 @@ class Zeros(dict[Any, Any]):
 
 
 ZERO = Zeros({np.dtype(t): np.zeros((), t) for t in (np.float16, np.float32, np.float64)})
-ONE = {dtype: np.ones((), dtype) for dtype in ZERO}
 
 SMOOTH = {"input": real()}
 

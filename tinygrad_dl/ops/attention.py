@@ -23,14 +23,13 @@ from tinygrad_dl.ops.dropout import keep_factors
 from tinygrad_dl.ops.overload import overload
 from tinygrad_dl.ops.owned import plus, times
 from tinygrad_dl.ops.reduce import add_up, largest
-from tinygrad_dl.ops.selection import unspoilt
+from tinygrad_dl.ops.selection import finite, unspoilt
 from tinygrad_dl.samples import array, boolean, drawn, error, one_of, real
 from tinygrad_dl.tensor import Tensor, as_array
 
 __all__ = ["scaled_dot_product_attention"]
 
 SAFE = 40.0  # exp of it, summed over as many keys as there can be, is far from float32's limits, and so is its inverse
-GRAIN = 1 << 17  # multiplications in one thread's share, at least
 
 
 def _naive_attention(
@@ -118,11 +117,6 @@ def matmul(a: Any, b: Any, like: Any = None) -> Any:
     if type(a) is not np.ndarray or type(b) is not np.ndarray:
         return np.matmul(a, b)
     return product(a, b, None if like is None else in_layout((*a.shape[:-1], b.shape[-1]), like))
-
-
-def finite(x: Any) -> bool:
-    """Whether all elements are numbers. If it says no, a sum may have overflowed."""
-    return bool(np.isfinite(np.add.reduce(as_array(x), None)))
 
 
 def seen_product(weights: Any, rows: Any, like: Any, masked: bool) -> Any:

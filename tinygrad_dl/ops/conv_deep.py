@@ -15,9 +15,7 @@ import numpy as np
 from tinygrad_dl.gemm import product
 from tinygrad_dl.ops.conv_columns import LARGEST, padded, windows
 from tinygrad_dl.ops.conv_shapes import Pads, Sizes, spatial
-from tinygrad_dl.threads import spread
-
-GRAIN = 2**16  # elements that a thread copies or adds at least
+from tinygrad_dl.threads import grain, spread
 
 
 def fits(places: int, channels: int, made: int, kernel: Sizes, groups: int, itemsize: int, fast: bool) -> bool:
@@ -40,7 +38,7 @@ def columns(x: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: S
     def work(start: int, stop: int) -> None:
         found[start:stop] = seen[start:stop]
 
-    spread(work, c, -(-GRAIN * c // found.size))
+    spread(work, c, grain(found[0].size))
     return found.reshape(c * math.prod(kernel), -1)
 
 
@@ -70,7 +68,7 @@ def convolve_transposed(
             ]
             total[(slice(start, stop), slice(None), *reached)] += each[(slice(start, stop), *place)]
 
-    spread(work, c, -(-GRAIN * c // each.size))
+    spread(work, c, grain(each[0].size))
     inner = total[spatial(*[slice(a, a + m) for m, (a, _) in zip(size, pads, strict=True)])]
     return np.ascontiguousarray(inner.swapaxes(0, 1))
 

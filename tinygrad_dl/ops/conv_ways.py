@@ -18,10 +18,8 @@ from tinygrad_dl.ops.conv_shapes import Pads, Sizes, spatial
 LARGEST = conv_columns.LARGEST
 FEW = 6  # channels, below which a run of memory with channels last is too short to be worth it
 WIDE = 512  # the largest second matrix that a whole line of the result may have
-MANY, LONG = (
-    64,
-    12,
-)  # channels and neighbouring places, from which columns have less to do than rows if there is a stride
+# Channels and neighbouring places, from which columns have less to do than rows if there is a stride.
+MANY, LONG = 64, 12
 
 
 def strip(channels: int, made: int, kernel: Sizes, stride: Sizes, dilation: Sizes, groups: int, out: Sizes) -> int:
@@ -167,17 +165,17 @@ def convolve_weight(
         return conv_deep.convolve_weight(x, g, kernel, stride, pads, dilation)
     if fast and len(x):
         return finite_or(partial(winograd.convolve_weight, x, g, pads), by_columns)
-    if too_large(x.shape[1], kernel, g.shape[2:], x.itemsize):
+    if too_large(x.shape[1], kernel, out, x.itemsize):
         options = kernel, stride, pads, dilation
         if groups > 1:
             return np.concatenate(of_halves(convolve_weight, x, g, (1, 1), options, groups), axis=0)
         return np.concatenate([convolve_weight(half, g, *options, 1) for half in halves(x, 1)], axis=1)
-    shape = (g.shape[1], x.shape[1] // groups, *kernel)
+    shape = (made, x.shape[1] // groups, *kernel)
     if conv_depthwise.fits(x.shape[1], shape, stride, pads, dilation, groups, x.dtype.char) and x.size:
         return finite_or(partial(conv_depthwise.convolve_weight, x, g, kernel, pads, dilation), by_columns)
-    t = strip(x.shape[1], g.shape[1], kernel, stride, dilation, groups, g.shape[2:])
+    t = strip(x.shape[1], made, kernel, stride, dilation, groups, out)
     if not t or not x.size or not g.size:
         return by_columns()
-    lines = conv_rows.forward_lines(x.shape[2:], g.shape[2:], kernel, stride, pads, dilation, t)
+    lines = conv_rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
     found = conv_rows.apply_weight(x, g, lines, kernel)
-    return np.ascontiguousarray(found.transpose(2, 1, 0)).reshape(g.shape[1], x.shape[1], *kernel)
+    return np.ascontiguousarray(found.transpose(2, 1, 0)).reshape(made, x.shape[1], *kernel)

@@ -19,7 +19,7 @@ from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops import recurrent, unrolled
 from tinygrad_dl.ops.activation import sigmoid
 from tinygrad_dl.samples import array, error
-from tinygrad_dl.threads import spread
+from tinygrad_dl.threads import grain, spread
 
 __all__ = ["GRUResult", "gru_layer"]
 
@@ -188,11 +188,11 @@ def _factors(gates: Any, inner: Any, hidden: Any, slopes: Any) -> None:
         np.multiply(sz, hidden[start:stop] - n, sz)
 
     def blocks(start: int, stop: int) -> None:
-        block = recurrent.grain(slopes[0].size)  # of a size that stays in the cache
+        block = grain(slopes[0].size)  # of a size that stays in the cache
         for begin in range(start, stop, block):
             work(begin, min(stop, begin + block))
 
-    spread(blocks, len(slopes), recurrent.grain(slopes[0].size))
+    spread(blocks, len(slopes), grain(slopes[0].size))
 
 
 @gru_layer.joint_vjp("input", "h0", "weight_ih", "weight_hh", "bias_ih", "bias_hh")

@@ -15,9 +15,8 @@ import numpy as np
 from tinygrad_dl.gemm import product
 from tinygrad_dl.ops.reduce import ones
 from tinygrad_dl.samples import drawn, one_of, real
-from tinygrad_dl.threads import spread, spread_products
+from tinygrad_dl.threads import grain, spread, spread_products
 
-GRAIN = 2**16  # elements of a copy that are worth a thread
 FEW, WIDE = 32, 1  # a step's product takes in the input: from so many examples on, up to so many times the state's size
 
 
@@ -181,11 +180,6 @@ def moved(source: Any, target: Any) -> Any:
 
     spread(copy, len(target), grain(target[0].size))
     return target
-
-
-def grain(size: int) -> int:
-    """How many steps of so many elements are worth a thread."""
-    return max(1, GRAIN // max(1, size))
 
 
 WORTH = 2**24  # multiplications of a thread at each step, from which on sequences are shared out

@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_dl.gemm import product
 from tinygrad_dl.op import Array, op
 from tinygrad_dl.ops.reduce import ones
+from tinygrad_dl.ops.selection import finite
 from tinygrad_dl.ops.windows import Axis, in_blocks, sliding, sweep
 from tinygrad_dl.samples import array, drawn, error, one_of
 
@@ -119,7 +120,7 @@ def apart(matrix: Any, x: Any, dim: int) -> Any:
     """
     with np.errstate(invalid="ignore"):
         out = _along(matrix, x, dim)
-    if math.isfinite(np.add.reduce(out, None)):
+    if finite(out):
         return out
     x, out = np.moveaxis(x, dim, -1), np.moveaxis(out, dim, -1)
     for i, row in enumerate(matrix):

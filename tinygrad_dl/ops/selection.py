@@ -47,6 +47,11 @@ def keep(g: Any, condition: Any) -> Any:
     return np.where(condition, g, 0.0)
 
 
+def finite(x: Any) -> bool:
+    """Whether all elements are numbers. If it says no, a sum may have overflowed."""
+    return bool(np.isfinite(np.add.reduce(as_array(x), None)))
+
+
 def unspoilt(product: Any, factor: Any) -> Any:
     """`product`, of a factor and something else: where the factor is 0 and the product no number, it is 0.
 
