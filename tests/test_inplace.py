@@ -268,3 +268,21 @@ def test_a_view_taken_before_its_base_requires_a_gradient_is_refused():
     base.requires_grad_()  # which changes nothing
     again.sum().backward()
     assert base.grad.tolist() == [1.0, 2.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("operation", "option", "changed"),
+    [
+        (lambda x, alpha: td.addmm(td.zeros(2, 2), x, td.ones(2, 2), alpha=alpha), 2.0, 5.0),
+        (lambda x, slope: nn.functional.leaky_relu(-x, slope), 0.5, 5.0),
+        (lambda x, alpha: nn.functional.elu(-x, alpha), 0.5, 5.0),
+        (lambda x, repeats: x.repeat_interleave(repeats, 0), [2, 1], [1, 2]),
+    ],
+    ids=["addmm", "leaky_relu", "elu", "repeat_interleave"],
+)
+def test_an_option_that_is_a_tensor_and_was_changed_is_noticed(operation, option, changed):
+    number = td.tensor(option)
+    y = operation(td.ones(2, 2, requires_grad=True), number)
+    number.copy_(td.tensor(changed))
+    with pytest.raises(RuntimeError, match="changed in place afterwards, by copy_ at"):
+        y.sum().backward()

@@ -148,10 +148,12 @@ Edge: TypeAlias = Node | Output | Leaf
 
 
 def saved_arrays(saved: Any) -> Iterable[np.ndarray]:
-    """The arrays among a node's saved values, those inside lists and tuples too."""
+    """The arrays among a node's saved values, those inside lists and tuples too, and of tensors given as options."""
     for value in saved or ():
         if isinstance(value, np.ndarray):
             yield value
+        elif hasattr(value, "_data"):
+            yield value._data
         elif type(value) in (tuple, list):
             yield from saved_arrays(value)
 
