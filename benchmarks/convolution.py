@@ -4,7 +4,7 @@
 
 For each shape, and for the result, the input's gradient and the weight's gradient, prints the time in ms (the best of
 the rounds: in the others the machine was busier) and the speed in GF/s of arithmetic that the definition needs. The
-ways take turns. The last column is the way that `tinygrad_dl.ops.conv` chooses by itself.
+ways take turns. The last column is the way that `tinygrad_dl.ops.convolution` chooses by itself.
 """
 
 from __future__ import annotations
@@ -18,8 +18,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dl import set_num_threads
-from tinygrad_dl.ops import conv, conv_columns, conv_deep, conv_depthwise, conv_rows, winograd
-from tinygrad_dl.ops.conv_shapes import conv_size
+from tinygrad_dl.ops.convolution import _columns as columns
+from tinygrad_dl.ops.convolution import _convolution as convolution
+from tinygrad_dl.ops.convolution import _deep as deep
+from tinygrad_dl.ops.convolution import _depthwise as depthwise
+from tinygrad_dl.ops.convolution import _rows as rows
+from tinygrad_dl.ops.convolution import _winograd as winograd
+from tinygrad_dl.ops.convolution._shapes import conv_size
 
 
 class Shape(NamedTuple):
@@ -70,14 +75,14 @@ def ways(shape: Shape) -> dict[str, dict[str, Way]]:
     g = rng.standard_normal((len(x), len(w), *out), dtype=np.float32)
     options: Any = (stride, pads, dilation, groups)
     found: dict[str, dict[str, Way]] = {
-        "result": {"columns": lambda: conv_columns.convolve(x, w, out, *options)},
-        "input's": {"columns": lambda: conv_columns.convolve_transposed(g, w, size, *options)},
-        "weight's": {"columns": lambda: conv_columns.convolve_weight(x, g, kernel, *options)},
+        "result": {"columns": lambda: columns.convolve(x, w, out, *options)},
+        "input's": {"columns": lambda: columns.convolve_transposed(g, w, size, *options)},
+        "weight's": {"columns": lambda: columns.convolve_weight(x, g, kernel, *options)},
     }
     if groups == 1 and len(x) * out[0] * out[1] <= DEEP:
-        found["result"]["joined"] = lambda: conv_deep.convolve(x, w, out, stride, pads, dilation)
-        found["input's"]["joined"] = lambda: conv_deep.convolve_transposed(g, w, size, stride, pads, dilation)
-        found["weight's"]["joined"] = lambda: conv_deep.convolve_weight(x, g, kernel, stride, pads, dilation)
+        found["result"]["joined"] = lambda: deep.convolve(x, w, out, stride, pads, dilation)
+        found["input's"]["joined"] = lambda: deep.convolve_transposed(g, w, size, stride, pads, dilation)
+        found["weight's"]["joined"] = lambda: deep.convolve_weight(x, g, kernel, stride, pads, dilation)
     if groups == 1:
         for t in STRIPS:
             add_rows(found, t, x, w, g, stride, pads)
@@ -86,11 +91,11 @@ def ways(shape: Shape) -> dict[str, dict[str, Way]]:
         found["input's"]["Winograd"] = lambda: winograd.convolve_transposed(g, w, size, pads)
         found["weight's"]["Winograd"] = lambda: winograd.convolve_weight(x, g, pads)
     if groups == len(w) == x.shape[1] and stride == (1, 1):
-        found["weight's"]["shifted"] = lambda: conv_depthwise.convolve_weight(x, g, kernel, pads, dilation)
+        found["weight's"]["shifted"] = lambda: depthwise.convolve_weight(x, g, kernel, pads, dilation)
     add_pytorch(found, x, w, g, shape)
-    found["result"]["chosen"] = lambda: conv.convolution.duck(x, w, None, *options)
-    found["input's"]["chosen"] = lambda: conv.convolution_transpose.duck(g, w, None, *options, size)
-    found["weight's"]["chosen"] = lambda: conv.convolution_weight.duck(x, g, kernel, *options)
+    found["result"]["chosen"] = lambda: convolution.convolution.duck(x, w, None, *options)
+    found["input's"]["chosen"] = lambda: convolution.convolution_transpose.duck(g, w, None, *options, size)
+    found["weight's"]["chosen"] = lambda: convolution.convolution_weight.duck(x, g, kernel, *options)
     return found
 
 
@@ -98,14 +103,14 @@ def add_rows(found: dict[str, dict[str, Way]], t: int, x: Any, w: Any, g: Any, s
     """Rows in strips of t."""
     kernel, out, size = w.shape[2:], g.shape[2:], x.shape[2:]
     flat = w.reshape(*w.shape[:2], -1)
-    lines = conv_rows.forward_lines(size, out, kernel, stride, pads, (1, 1), t)
-    back = conv_rows.backward_lines(out, size, kernel, stride, pads, t)
+    lines = rows.forward_lines(size, out, kernel, stride, pads, (1, 1), t)
+    back = rows.backward_lines(out, size, kernel, stride, pads, t)
     name = f"rows {t}"
     if not out[1] % t:
-        found["result"][name] = lambda: conv_rows.apply(x, flat.transpose(2, 1, 0), lines, kernel, out)
-        found["weight's"][name] = lambda: conv_rows.apply_weight(x, g, lines, kernel)
+        found["result"][name] = lambda: rows.apply(x, flat.transpose(2, 1, 0), lines, kernel, out)
+        found["weight's"][name] = lambda: rows.apply_weight(x, g, lines, kernel)
     if not size[1] % (t * stride[1]):
-        found["input's"][name] = lambda: conv_rows.apply(g, flat.transpose(2, 0, 1), back, kernel, size)
+        found["input's"][name] = lambda: rows.apply(g, flat.transpose(2, 0, 1), back, kernel, size)
 
 
 def add_pytorch(found: dict[str, dict[str, Way]], x: Any, w: Any, g: Any, shape: Shape) -> None:

@@ -1,6 +1,6 @@
 """The whole idea on a few screens: the engine of tinygrad_dl, retold without its speed, checks and errors.
 
-Read it from top to bottom; then `tinygrad_dl/engine.py` and `tinygrad_dl/op.py` hold no surprise. A test runs the same
+Read it from top to bottom; then `core/engine.py` and `core/declaration.py` hold no surprise. A test runs the same
 expressions through this file and through the real engine and demands equal gradients.
 
 An op is a function of arrays and rules that name what they read. The names decide what is saved. Rules are called with

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from unittest import mock
 
 import tinygrad_dl as td
-from tinygrad_dl import blas
+from tinygrad_dl.backends import blas
 
 
 @contextmanager

@@ -10,12 +10,13 @@ import inspect
 import textwrap
 from typing import Any
 
-from tinygrad_dl import autograd, calls, engine
-from tinygrad_dl.engine import Mutations
-from tinygrad_dl.function import FunctionRules
-from tinygrad_dl.modes import _Switch
-from tinygrad_dl.op import Plan, connected
-from tinygrad_dl.tensor import Tensor
+from tinygrad_dl import autograd
+from tinygrad_dl.core import engine, runtime
+from tinygrad_dl.core.declaration import Plan, connected
+from tinygrad_dl.core.engine import Mutations
+from tinygrad_dl.core.function import FunctionRules
+from tinygrad_dl.core.modes import _Switch
+from tinygrad_dl.core.tensor import Tensor
 
 
 class EngineMutant:
@@ -100,9 +101,9 @@ ORDER = [
 
 # What is changed in place, and which views there are.
 VIEWS = [
-    ("a base does not know its views", calls.note_view, "views.append(ref(result))", "pass"),
-    ("a view does not know its base", calls.note_view, "result._base = root =", "root ="),
-    ("views of views know only each other", calls.note_view, "base if base._base is None else base._base", "base"),
+    ("a base does not know its views", runtime.note_view, "views.append(ref(result))", "pass"),
+    ("a view does not know its base", runtime.note_view, "result._base = root =", "root ="),
+    ("views of views know only each other", runtime.note_view, "base if base._base is None else base._base", "base"),
     ("views of a new leaf are not marked", Tensor.requires_grad_, 'self._leave_views("requires_grad_")', "pass"),
     ("views are not marked", Tensor._leave_views, "view._edge = stale_node(view, what)", "pass"),
     ("what is retained stays the old gradient", Tensor._continue_from, "keeper.remove()", "pass"),
@@ -165,7 +166,7 @@ CONFORMING = [
 OUTPUTS = [
     ("gradients of outputs in one place", PROPAGATE, "slots[node.index] = ", "slots[0] = "),
     ("unused outputs have gradients of ones", engine.materialize, "np.zeros(", "np.ones("),
-    ("outputs have the first one's edge", calls.connect_outputs, "output_edge(node, index)", "output_edge(node, 0)"),
+    ("outputs have the first one's edge", runtime.connect_outputs, "output_edge(node, index)", "output_edge(node, 0)"),
     (
         "saved outputs have the first one's edge",
         Plan.taped,

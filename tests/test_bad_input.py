@@ -13,7 +13,7 @@ import pytest
 
 import tinygrad_dl as td
 from tinygrad_dl import nn, optim
-from tinygrad_dl.messages import home_of
+from tinygrad_dl.core.messages import home_of
 from tinygrad_dl.nn import functional as F
 
 

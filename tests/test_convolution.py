@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import tinygrad_dl as td
-from tinygrad_dl import blas, nn, threads
+from tinygrad_dl import nn
+from tinygrad_dl.backends import blas, threads
 from tinygrad_dl.nn import functional
-from tinygrad_dl.ops import conv_columns, conv_deep, conv_depthwise, conv_rows, conv_ways, winograd
-from tinygrad_dl.ops.conv_shapes import conv_size
+from tinygrad_dl.ops.convolution import _choice, _columns, _deep, _depthwise, _rows, _winograd
+from tinygrad_dl.ops.convolution._shapes import conv_size
 
 
 def test_the_texts_example():
@@ -101,7 +102,7 @@ def test_the_first_layers_input_gradient_is_never_computed(monkeypatch):
     def refuse(*_):
         raise AssertionError("computed")
 
-    monkeypatch.setattr("tinygrad_dl.ops.conv.convolution_transpose.duck", refuse, raising=False)
+    monkeypatch.setattr("tinygrad_dl.ops.convolution._convolution.convolution_transpose.duck", refuse, raising=False)
     out.sum().backward()
     assert layer.weight.grad.shape == (4, 3, 3, 3)
 
@@ -152,10 +153,10 @@ def test_a_convolution_is_a_product_with_columns():
 )
 def test_blocks_cover_everything_once_and_stay_below_the_limit(count, rows, row_bytes):
     seen = np.zeros((count, rows), int)
-    for samples, lines in conv_columns.blocks(count, rows, row_bytes):
+    for samples, lines in _columns.blocks(count, rows, row_bytes):
         seen[samples, lines] += 1
         size = len(range(*samples.indices(count))) * len(range(*lines.indices(rows))) * row_bytes
-        assert size <= max(conv_columns.BLOCK, row_bytes) <= conv_columns.LARGEST
+        assert size <= max(_columns.BLOCK, row_bytes) <= _columns.LARGEST
     assert (seen == 1).all()
 
 
@@ -165,7 +166,7 @@ def test_blocks_of_every_size_give_the_same(monkeypatch, stride):
     x, w = td.randn(3, 4, 9, 8, dtype=td.float64), td.randn(4, 2, 3, 3, dtype=td.float64)
     found = []
     for block in (1, 3000, 2**20):
-        monkeypatch.setattr(conv_columns, "BLOCK", block)
+        monkeypatch.setattr(_columns, "BLOCK", block)
         leaves = [x.clone().requires_grad_(), w.clone().requires_grad_()]
         out = functional.conv2d(*leaves, stride=stride, padding=1, groups=2)
         out.square().sum().backward()
@@ -182,17 +183,17 @@ def test_where_one_row_is_too_large_the_channels_are_halved(monkeypatch, channel
     x, w = td.randn(2, channels, 7, 8, dtype=td.float64), td.randn(made, channels // groups, 3, 3, dtype=td.float64)
     g = td.randn(2, made, 7, 8, dtype=td.float64)
     rows, found = [], []  # the bytes of each row that columns were made for
-    blocks, job = conv_columns.blocks, conv_rows.Job
-    monkeypatch.setattr(conv_columns, "blocks", lambda n, count, size: rows.append(size) or blocks(n, count, size))
+    blocks, job = _columns.blocks, _rows.Job
+    monkeypatch.setattr(_columns, "blocks", lambda n, count, size: rows.append(size) or blocks(n, count, size))
 
     def noted(*args):
         made = job(*args)
         rows.append(made.width * made.behind * 8)
         return made
 
-    monkeypatch.setattr(conv_rows, "Job", noted)
-    for limit in (conv_ways.LARGEST, 3000):
-        monkeypatch.setattr(conv_ways, "LARGEST", limit)
+    monkeypatch.setattr(_rows, "Job", noted)
+    for limit in (_choice.LARGEST, 3000):
+        monkeypatch.setattr(_choice, "LARGEST", limit)
         rows.clear()
         results = []
         for function in (functional.conv2d, functional.conv_transpose2d):
@@ -208,14 +209,14 @@ def test_where_one_row_is_too_large_the_channels_are_halved(monkeypatch, channel
 
 def test_rows_stay_below_the_limit_too():
     x = np.ones((3, 8, 20, 20), np.float32)
-    lines = conv_rows.forward_lines((20, 20), (20, 20), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 2)
+    lines = _rows.forward_lines((20, 20), (20, 20), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 2)
     for block in (1, 2**14, 2**19):
-        job = conv_rows.Job(x, lines, block)
+        job = _rows.Job(x, lines, block)
         row_bytes = job.width * job.behind * 4
         seen = np.zeros((3, lines[0].number), int)
         for n0, n1, r0, r1 in job.pieces:
             seen[n0:n1, r0:r1] += 1
-            assert (n1 - n0) * (r1 - r0) * row_bytes <= max(block, row_bytes) <= conv_rows.LARGEST
+            assert (n1 - n0) * (r1 - r0) * row_bytes <= max(block, row_bytes) <= _rows.LARGEST
         assert (seen == 1).all()
 
 
@@ -231,20 +232,20 @@ def close(a, b, tolerance=1e-12):
 @pytest.mark.parametrize("stride, padding, kernel", [(1, 0, 3), (1, 2, 3), (2, 1, 3), (3, 1, 2), (2, 0, 1)])
 @pytest.mark.parametrize("block", [1, 2**19])
 def test_rows_equal_columns(monkeypatch, t, stride, padding, kernel, block):
-    monkeypatch.setattr(conv_rows, "BLOCK", block)
+    monkeypatch.setattr(_rows, "BLOCK", block)
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((3, 4, 8, 9)), rng.standard_normal((5, 4, kernel, 2))
     size, options = (8, 9), ((stride, stride), ((padding, 0), (0, padding)), (1, 1))
     out = conv_size(size, w.shape[2:], *options)
-    lines = conv_rows.forward_lines(size, out, w.shape[2:], *options, t)
-    back = conv_rows.backward_lines(out, size, w.shape[2:], *options[:2], t)
+    lines = _rows.forward_lines(size, out, w.shape[2:], *options, t)
+    back = _rows.backward_lines(out, size, w.shape[2:], *options[:2], t)
     flat = w.reshape(5, 4, -1)
-    y = conv_columns.convolve(x, w, out, *options, 1)
-    close(conv_rows.apply(x, flat.transpose(2, 1, 0), lines, w.shape[2:], out), y)
-    gw = conv_rows.apply_weight(x, y, lines, w.shape[2:]).transpose(2, 1, 0).reshape(w.shape)
-    close(gw, conv_columns.convolve_weight(x, y, w.shape[2:], *options, 1))
-    gx = conv_rows.apply(y, flat.transpose(2, 0, 1), back, w.shape[2:], size)
-    close(gx, conv_columns.convolve_transposed(y, w, size, *options, 1))
+    y = _columns.convolve(x, w, out, *options, 1)
+    close(_rows.apply(x, flat.transpose(2, 1, 0), lines, w.shape[2:], out), y)
+    gw = _rows.apply_weight(x, y, lines, w.shape[2:]).transpose(2, 1, 0).reshape(w.shape)
+    close(gw, _columns.convolve_weight(x, y, w.shape[2:], *options, 1))
+    gx = _rows.apply(y, flat.transpose(2, 0, 1), back, w.shape[2:], size)
+    close(gx, _columns.convolve_transposed(y, w, size, *options, 1))
 
 
 @pytest.mark.parametrize(
@@ -262,10 +263,10 @@ def test_one_product_for_the_batch_equals_columns(size, kernel, stride, pads, di
     out = conv_size(size, kernel, stride, pads, dilation)
     x, w, g = (rng.standard_normal(shape) for shape in ((3, 4, *size), (5, 4, *kernel), (3, 5, *out)))
     options = (stride, pads, dilation)
-    close(conv_deep.convolve(x, w, out, *options), conv_columns.convolve(x, w, out, *options, 1))
-    gx = conv_columns.convolve_transposed(g, w, size, *options, 1)
-    close(conv_deep.convolve_transposed(g, w, size, *options), gx)
-    close(conv_deep.convolve_weight(x, g, kernel, *options), conv_columns.convolve_weight(x, g, kernel, *options, 1))
+    close(_deep.convolve(x, w, out, *options), _columns.convolve(x, w, out, *options, 1))
+    gx = _columns.convolve_transposed(g, w, size, *options, 1)
+    close(_deep.convolve_transposed(g, w, size, *options), gx)
+    close(_deep.convolve_weight(x, g, kernel, *options), _columns.convolve_weight(x, g, kernel, *options, 1))
 
 
 @pytest.mark.parametrize("block", [1, 2**18])
@@ -274,15 +275,15 @@ def test_one_product_for_the_batch_equals_columns(size, kernel, stride, pads, di
 )
 @pytest.mark.parametrize("multiplier", [1, 2])
 def test_depthwise_weight_gradients_equal_those_by_columns(monkeypatch, block, dilation, padding, multiplier):
-    monkeypatch.setattr(conv_depthwise, "BLOCK", block)
+    monkeypatch.setattr(_depthwise, "BLOCK", block)
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((3, 4, 8, 9)), rng.standard_normal((4 * multiplier, 1, 3, 3))
     out = conv_size((8, 9), (3, 3), (1, 1), padding, dilation)
     options = ((1, 1), padding, dilation, 4)
-    assert conv_depthwise.fits(4, w.shape, (1, 1), padding, dilation, 4, "d")
-    y = conv_columns.convolve(x, w, out, *options)
-    gw = conv_columns.convolve_weight(x, y, (3, 3), *options)
-    close(conv_depthwise.convolve_weight(x, y, (3, 3), padding, dilation), gw)
+    assert _depthwise.fits(4, w.shape, (1, 1), padding, dilation, 4, "d")
+    y = _columns.convolve(x, w, out, *options)
+    gw = _columns.convolve_weight(x, y, (3, 3), *options)
+    close(_depthwise.convolve_weight(x, y, (3, 3), padding, dilation), gw)
 
 
 def gradients(x, w, g, padding=1, **options):
@@ -297,9 +298,9 @@ def by_columns(x, w, g, stride=1, padding=1, groups=1):
     x, w, g = (each.astype(np.float64) for each in (x, w, g))
     options = ((stride, stride), ((padding, padding),) * 2, (1, 1), groups)
     return [
-        conv_columns.convolve(x, w, g.shape[2:], *options),
-        conv_columns.convolve_transposed(g, w, x.shape[2:], *options),
-        conv_columns.convolve_weight(x, g, w.shape[2:], *options),
+        _columns.convolve(x, w, g.shape[2:], *options),
+        _columns.convolve_transposed(g, w, x.shape[2:], *options),
+        _columns.convolve_weight(x, g, w.shape[2:], *options),
     ]
 
 
@@ -348,10 +349,10 @@ def test_winograd_equals_columns_with_any_padding(pads, channels, made):
         for shape in ((3, channels, *size), (made, channels, 3, 3), (3, made, *out))
     )
     options = ((1, 1), pads, (1, 1), 1)
-    close(winograd.convolve(x, w, out, pads), conv_columns.convolve(x, w, out, *options), 5e-6)
-    gx = conv_columns.convolve_transposed(g, w, size, *options)
-    close(winograd.convolve_transposed(g, w, size, pads), gx, 5e-6)
-    close(winograd.convolve_weight(x, g, pads), conv_columns.convolve_weight(x, g, (3, 3), *options), 5e-6)
+    close(_winograd.convolve(x, w, out, pads), _columns.convolve(x, w, out, *options), 5e-6)
+    gx = _columns.convolve_transposed(g, w, size, *options)
+    close(_winograd.convolve_transposed(g, w, size, pads), gx, 5e-6)
+    close(_winograd.convolve_weight(x, g, pads), _columns.convolve_weight(x, g, (3, 3), *options), 5e-6)
 
 
 # -- infinities ----------------------------------------------------------------------------------------
@@ -401,7 +402,7 @@ def test_numbers_near_the_largest_do_not_overflow_in_between():
     x, w, g = arrays((2, 32, 8, 8), (32, 32, 3, 3))
     x, w, g = x * np.float32(4e37), w * np.float32(1e-3), g * np.float32(1e-3)
     with np.errstate(over="ignore", invalid="ignore"):
-        assert not np.isfinite(winograd.convolve(x, w, (8, 8), ((1, 1), (1, 1)))).all()
+        assert not np.isfinite(_winograd.convolve(x, w, (8, 8), ((1, 1), (1, 1)))).all()
     for found, exact in zip(gradients(x, w, g), by_columns(x, w, g), strict=True):
         close(found.astype(np.float64), exact, 1e-6)
 
@@ -421,7 +422,7 @@ def test_winograd_is_for_float32_and_small_kernels_only():
         "out": (16, 16),
         "dtype": np.dtype(np.float32),
     }
-    assert winograd.fits(**fitting)
+    assert _winograd.fits(**fitting)
     for change in (
         {"channels": 31},
         {"made": 31},
@@ -432,25 +433,25 @@ def test_winograd_is_for_float32_and_small_kernels_only():
         {"out": (5, 5)},
         {"dtype": np.dtype(np.float64)},
     ):
-        assert not winograd.fits(**{**fitting, **change})
+        assert not _winograd.fits(**{**fitting, **change})
 
 
 def test_one_product_for_the_batch_is_for_few_places_only():
     deep = {"places": 196, "channels": 512, "made": 512, "kernel": (3, 3), "groups": 1, "itemsize": 4, "fast": True}
-    assert conv_deep.fits(**deep)
-    assert conv_deep.fits(**{**deep, "places": 1024, "fast": False})
+    assert _deep.fits(**deep)
+    assert _deep.fits(**{**deep, "places": 1024, "fast": False})
     for change in ({"places": 257}, {"groups": 2}, {"places": 1025, "fast": False}, {"kernel": (20, 20)}):
-        assert not conv_deep.fits(**{**deep, **change})
+        assert not _deep.fits(**{**deep, **change})
     for name in ("places", "channels", "made"):
-        assert not conv_deep.fits(**{**deep, name: 0})
+        assert not _deep.fits(**{**deep, name: 0})
 
 
 @pytest.mark.parametrize("count, size", [(1, 24), (2, 24), (5, 12), (32, 12), (3, 200)])
 def test_there_is_something_for_a_second_thread(count, size):
     x = np.ones((count, 16, size, size), np.float32)
-    lines = conv_rows.forward_lines((size, size), (size, size), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 1)
+    lines = _rows.forward_lines((size, size), (size, size), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 1)
     seen = np.zeros((count, size), int)
-    job = conv_rows.Job(x, lines, 2**20)
+    job = _rows.Job(x, lines, 2**20)
     for n0, n1, r0, r1 in job.pieces:
         seen[n0:n1, r0:r1] += 1
     assert (seen == 1).all() and len(job.pieces) > 1

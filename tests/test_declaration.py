@@ -11,8 +11,8 @@ from leaves import leaf
 
 import tinygrad_dl as td
 from tinygrad_dl import autograd
-from tinygrad_dl.samples import broadcasting, real
-from tinygrad_dl.tensor import NUMPY
+from tinygrad_dl.core.tensor import NUMPY
+from tinygrad_dl.inputs import broadcasting, real
 
 
 def declare(**options):
@@ -176,7 +176,7 @@ def test_an_op_of_the_same_name_as_ours_stands_beside_it(put_back):
     [
         (
             {"method": True},
-            "got the method 'norm', which is taken by the op 'norm' declared at tinygrad_dl.ops.norms.norm",
+            "got the method 'norm', which is taken by the op 'norm' declared at tinygrad_dl.ops.reduction.norm.norm",
         ),
         ({"method": "backward"}, "got the method 'backward', which is taken by class Tensor itself"),
         ({"method": "fresh_add", "operator": "add"}, "got the method '__add__', which is taken by the op 'add'"),

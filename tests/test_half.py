@@ -7,7 +7,7 @@ import pytest
 
 import tinygrad_dl as td
 from tinygrad_dl import nn
-from tinygrad_dl.dtypes import in_single
+from tinygrad_dl.core.dtypes import in_single
 from tinygrad_dl.nn import functional as F
 from tinygrad_dl.testing import all_ops, half
 from tinygrad_dl.testing.call import Call
@@ -172,7 +172,7 @@ def test_recurrent_layers_are_those_in_float32(layer):
 
 
 def test_the_check_notices_rounding_on_the_way():
-    @td.op(exact=True, method=False, inputs={"x": td.samples.real()}, reference=lambda x: x * x - x * x + x)
+    @td.op(exact=True, method=False, inputs={"x": td.inputs.real()}, reference=lambda x: x * x - x * x + x)
     def halfway(x):
         return x * x - np.float16(3) * x + x
 

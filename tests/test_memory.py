@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-CODE = "from tinygrad_dl.memory import keep_freed_memory; print(keep_freed_memory())"
+CODE = "from tinygrad_dl.core.memory import keep_freed_memory; print(keep_freed_memory())"
 GLIBC = sys.platform.startswith("linux") and platform.libc_ver()[0] == "glibc"
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from leaves import leaf
 
 import tinygrad_dl as td
-from tinygrad_dl.engine import held_alone
+from tinygrad_dl.core.engine import held_alone
 
 KEPT = np.array([4.0, 4.0])
 

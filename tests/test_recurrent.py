@@ -7,7 +7,8 @@ import pytest
 
 import tinygrad_dl as td
 from tinygrad_dl import nn
-from tinygrad_dl.ops import gru, lstm, recurrent, rnn
+from tinygrad_dl.ops.recurrent import _layer as layer
+from tinygrad_dl.ops.recurrent import gru, lstm, rnn
 from tinygrad_dl.testing import gradcheck, gradgradcheck
 
 KINDS = [nn.RNN, nn.LSTM, nn.GRU]
@@ -202,12 +203,12 @@ def test_learns_to_count():
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("lengths", [None, [1, 2, 3, 4] * (recurrent.FEW // 4)])
+@pytest.mark.parametrize("lengths", [None, [1, 2, 3, 4] * (layer.FEW // 4)])
 @pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-12), ("float16", 2e-2)])
 def test_lstm_of_many_examples_is_that_of_few(reverse, bias, lengths, dtype, tolerance):
     """From FEW examples on, a step's product takes in the input and the bias; below, one comes before."""
     rng = np.random.default_rng(0)
-    batch = recurrent.FEW
+    batch = layer.FEW
     shapes = [(4, batch, 3), (batch, 5), (batch, 5), (20, 3), (20, 5)] + [(20,), (20,)] * bias
     arrays = [(0.5 * rng.standard_normal(shape)).astype(dtype) for shape in shapes]
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_dl as td
-from tinygrad_dl.op import Array
-from tinygrad_dl.samples import array, axis_of, broadcasting, complexes, error, integers, one_of, real, reals
+from tinygrad_dl.core.declaration import Array
+from tinygrad_dl.inputs import array, axis_of, broadcasting, complexes, error, integers, one_of, real, reals
 from tinygrad_dl.testing import (
     OpError,
     arguments,

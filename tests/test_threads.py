@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import tinygrad_dl as td
-from tinygrad_dl import blas
-from tinygrad_dl.gemm import product
-from tinygrad_dl.threads import spread, spread_products
+from tinygrad_dl.backends import blas
+from tinygrad_dl.backends.gemm import product
+from tinygrad_dl.backends.threads import spread, spread_products
 
 ALLOWED = blas.allowed
 needs_switch = pytest.mark.skipif(not blas.switch(), reason="NumPy's BLAS has no such switch here")
@@ -246,7 +246,7 @@ SLEEPING = """
 import os, sys, threading, time
 import numpy as np
 import tinygrad_dl as td
-from tinygrad_dl import blas
+from tinygrad_dl.backends import blas
 nn, F = td.nn, td.nn.functional
 
 def woken():

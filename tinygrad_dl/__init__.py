@@ -12,25 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_dl import autograd, nn, optim
-from tinygrad_dl.creation import (
-    arange,
-    as_tensor,
-    empty,
-    empty_like,
-    eye,
-    from_dlpack,
-    from_numpy,
-    full,
-    full_like,
-    linspace,
-    ones,
-    ones_like,
-    scalar_tensor,
-    tensor,
-    zeros,
-    zeros_like,
-)
-from tinygrad_dl.dtypes import (
+from tinygrad_dl.backends.threads import get_num_threads, set_num_threads
+from tinygrad_dl.core.declaration import Array, Arrays, op
+from tinygrad_dl.core.dtypes import (
     bool_,
     complex64,
     complex128,
@@ -51,8 +35,8 @@ from tinygrad_dl.dtypes import (
     short,
     uint8,
 )
-from tinygrad_dl.memory import keep_freed_memory
-from tinygrad_dl.modes import (
+from tinygrad_dl.core.memory import keep_freed_memory
+from tinygrad_dl.core.modes import (
     enable_grad,
     inference_mode,
     is_grad_enabled,
@@ -60,28 +44,30 @@ from tinygrad_dl.modes import (
     no_grad,
     set_grad_enabled,
 )
-from tinygrad_dl.op import Array, Arrays, op
-from tinygrad_dl.ops.activation import relu, sigmoid
-from tinygrad_dl.ops.arithmetic import (
-    abs,
-    absolute,
-    add,
-    div,
-    divide,
-    floor_divide,
-    fmod,
-    mul,
-    multiply,
-    neg,
-    negative,
-    positive,
-    remainder,
-    sign,
-    sub,
-    subtract,
-    true_divide,
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.creation import (
+    arange,
+    as_tensor,
+    empty,
+    empty_like,
+    eye,
+    from_dlpack,
+    from_numpy,
+    full,
+    full_like,
+    linspace,
+    ones,
+    ones_like,
+    scalar_tensor,
+    tensor,
+    zeros,
+    zeros_like,
 )
-from tinygrad_dl.ops.comparison import (
+from tinygrad_dl.ops.activation.hard import hardshrink, threshold
+from tinygrad_dl.ops.activation.piecewise import celu, prelu, selu
+from tinygrad_dl.ops.activation.smooth import relu, sigmoid
+from tinygrad_dl.ops.activation.softmax import log_softmax, logsumexp, softmax
+from tinygrad_dl.ops.comparison.elementwise import (
     allclose,
     bitwise_and,
     bitwise_not,
@@ -109,21 +95,32 @@ from tinygrad_dl.ops.comparison import (
     ne,
     not_equal,
 )
-from tinygrad_dl.ops.conversion import astype, clone, complex, conj, imag, real, view_as_complex, view_as_real
-from tinygrad_dl.ops.dimensions import (
-    adjoint,
-    broadcast_tensors,
-    flatten,
-    moveaxis,
-    movedim,
-    narrow,
-    ravel,
-    select,
-    t,
-    unflatten,
+from tinygrad_dl.ops.indexing.gather import gather, scatter, scatter_add, take, take_along_dim
+from tinygrad_dl.ops.indexing.masked import masked_fill, masked_scatter, masked_select
+from tinygrad_dl.ops.indexing.slices import index_add, index_copy, index_fill, index_put, index_select
+from tinygrad_dl.ops.linalg.einsum import einsum, tensordot
+from tinygrad_dl.ops.linalg.products import addmm, baddbmm, bmm, dot, inner, kron, matmul, mm, mv, outer, trace, vdot
+from tinygrad_dl.ops.pointwise.arithmetic import (
+    abs,
+    absolute,
+    add,
+    div,
+    divide,
+    floor_divide,
+    fmod,
+    mul,
+    multiply,
+    neg,
+    negative,
+    positive,
+    remainder,
+    sign,
+    sub,
+    subtract,
+    true_divide,
 )
-from tinygrad_dl.ops.einsum import einsum, tensordot
-from tinygrad_dl.ops.elementwise import (
+from tinygrad_dl.ops.pointwise.conversion import astype, clone, complex, conj, imag, real, view_as_complex, view_as_real
+from tinygrad_dl.ops.pointwise.exponential import (
     acos,
     acosh,
     arccos,
@@ -155,11 +152,38 @@ from tinygrad_dl.ops.elementwise import (
     tan,
     tanh,
 )
-from tinygrad_dl.ops.extrema import amax, amin, argmax, argmin, max, min
-from tinygrad_dl.ops.gather import gather, scatter, scatter_add, take, take_along_dim
-from tinygrad_dl.ops.hard import hardshrink, threshold
-from tinygrad_dl.ops.index_along import index_add, index_copy, index_fill, index_put, index_select
-from tinygrad_dl.ops.joining import (
+from tinygrad_dl.ops.pointwise.extremes import (
+    clamp,
+    clamp_max,
+    clamp_min,
+    clip,
+    fmax,
+    fmin,
+    maximum,
+    minimum,
+    nan_to_num,
+    where,
+)
+from tinygrad_dl.ops.pointwise.logarithms import logaddexp, logit, xlogy
+from tinygrad_dl.ops.pointwise.powers import addcdiv, addcmul, lerp, pow, reciprocal, rsqrt, sqrt, square
+from tinygrad_dl.ops.pointwise.rounding import ceil, fix, floor, frac, round, trunc
+from tinygrad_dl.ops.reduction.cumulative import cumprod, cumsum, prod
+from tinygrad_dl.ops.reduction.extrema import amax, amin, argmax, argmin, max, min
+from tinygrad_dl.ops.reduction.norm import norm
+from tinygrad_dl.ops.reduction.sum import (
+    all,
+    any,
+    count_nonzero,
+    mean,
+    nanmean,
+    nansum,
+    std,
+    std_mean,
+    sum,
+    var,
+    var_mean,
+)
+from tinygrad_dl.ops.shape.joining import (
     atleast_1d,
     atleast_2d,
     atleast_3d,
@@ -178,14 +202,19 @@ from tinygrad_dl.ops.joining import (
     unbind,
     vstack,
 )
-from tinygrad_dl.ops.linalg import addmm, baddbmm, bmm, dot, inner, kron, matmul, mm, mv, outer, trace, vdot
-from tinygrad_dl.ops.logarithms import logaddexp, logit, xlogy
-from tinygrad_dl.ops.masked import masked_fill, masked_scatter, masked_select
-from tinygrad_dl.ops.norms import norm
-from tinygrad_dl.ops.piecewise import celu, prelu, selu
-from tinygrad_dl.ops.powers import addcdiv, addcmul, lerp, pow, reciprocal, rsqrt, sqrt, square
-from tinygrad_dl.ops.products import cumprod, cumsum, prod
-from tinygrad_dl.ops.rearrange import (
+from tinygrad_dl.ops.shape.permute import (
+    adjoint,
+    broadcast_tensors,
+    flatten,
+    moveaxis,
+    movedim,
+    narrow,
+    ravel,
+    select,
+    t,
+    unflatten,
+)
+from tinygrad_dl.ops.shape.reorder import (
     diag,
     diag_embed,
     diagonal,
@@ -199,10 +228,7 @@ from tinygrad_dl.ops.rearrange import (
     tril,
     triu,
 )
-from tinygrad_dl.ops.reduce import all, any, count_nonzero, mean, nanmean, nansum, std, std_mean, sum, var, var_mean
-from tinygrad_dl.ops.rounding import ceil, fix, floor, frac, round, trunc
-from tinygrad_dl.ops.selection import clamp, clamp_max, clamp_min, clip, fmax, fmin, maximum, minimum, nan_to_num, where
-from tinygrad_dl.ops.shape import (
+from tinygrad_dl.ops.shape.reshape import (
     broadcast_to,
     expand,
     permute,
@@ -213,8 +239,7 @@ from tinygrad_dl.ops.shape import (
     transpose,
     unsqueeze,
 )
-from tinygrad_dl.ops.softmax import log_softmax, logsumexp, softmax
-from tinygrad_dl.ops.sort import (
+from tinygrad_dl.ops.sorting.sort import (
     argsort,
     argwhere,
     bucketize,
@@ -243,8 +268,6 @@ from tinygrad_dl.random import (
     set_rng_state,
 )
 from tinygrad_dl.serialization import load, save
-from tinygrad_dl.tensor import Tensor
-from tinygrad_dl.threads import get_num_threads, set_num_threads
 
 __all__ = [
     "Array",

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_dl import dtypes, function
-from tinygrad_dl import modes as grad_mode
+from tinygrad_dl.core import dtypes, function
+from tinygrad_dl.core import modes as grad_mode
+from tinygrad_dl.core.engine import ALONE, Edge, held_alone, mutations, propagate
+from tinygrad_dl.core.function import Function
+from tinygrad_dl.core.messages import checked_array, summary
+from tinygrad_dl.core.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
+from tinygrad_dl.core.tensor import Tensor, wrap
+from tinygrad_dl.core.warning import warn
 from tinygrad_dl.creation import zeros_like
-from tinygrad_dl.engine import ALONE, Edge, held_alone, mutations, propagate
-from tinygrad_dl.function import Function
-from tinygrad_dl.messages import checked_array, summary
-from tinygrad_dl.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
-from tinygrad_dl.tensor import Tensor, wrap
-from tinygrad_dl.warning import warn
 
 if TYPE_CHECKING:
     from tinygrad_dl.testing.gradcheck import gradcheck, gradgradcheck

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl import dtypes
-from tinygrad_dl.composition import composition
-from tinygrad_dl.tensor import Tensor, as_array, wrap
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 
 __all__ = [
     "arange",

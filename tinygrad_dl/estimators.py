@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import nn, optim, random
-from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.train import Callback, EarlyStopping, History, Schedule, fit, predict
 from tinygrad_dl.train.loop import several
 

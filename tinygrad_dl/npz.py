@@ -18,7 +18,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 
-from tinygrad_dl import dtypes
+from tinygrad_dl.core import dtypes
 
 __all__ = ["read", "write"]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.composition import composition
-from tinygrad_dl.dtypes import as_dtype, check_device, get_default_dtype, int64, is_floating
-from tinygrad_dl.tensor import Tensor, wrap
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.dtypes import as_dtype, check_device, get_default_dtype, int64, is_floating
+from tinygrad_dl.core.tensor import Tensor, wrap
 
 __all__ = [
     "Generator",
@@ -308,8 +308,8 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.normal.html
     """
+    from tinygrad_dl.core.tensor import as_array
     from tinygrad_dl.creation import sizes
-    from tinygrad_dl.tensor import as_array
 
     means, stds = as_array(mean), as_array(std)
     if (stds < 0).any():

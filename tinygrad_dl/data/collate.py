@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.ops.joining import stack
-from tinygrad_dl.tensor import Tensor, as_array, wrap
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
+from tinygrad_dl.ops.shape.joining import stack
 
 __all__ = ["default_collate", "default_convert"]
 

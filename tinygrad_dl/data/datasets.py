@@ -11,10 +11,10 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from tinygrad_dl.composition import Composed
+from tinygrad_dl.core.composition import Composed
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.data.collate import default_collate
 from tinygrad_dl.random import Generator, rng_of
-from tinygrad_dl.tensor import Tensor, wrap
 
 __all__ = [
     "ConcatDataset",

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.data.datasets import Dataset
 from tinygrad_dl.data.files import read_cifar10, read_idx
 from tinygrad_dl.data.pictures import SUFFIXES, pillow, pixels, read_picture, require_inside, require_picture
-from tinygrad_dl.tensor import Tensor, as_array, wrap
 
 __all__ = ["CIFAR10", "MNIST", "FashionMNIST", "ImageFolder"]
 

@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_dl.composition import Composed
+from tinygrad_dl.core.composition import Composed
+from tinygrad_dl.core.messages import summary
 from tinygrad_dl.data.collate import default_collate, default_convert
 from tinygrad_dl.data.datasets import IterableDataset
 from tinygrad_dl.data.fetch import Fetch
 from tinygrad_dl.data.samplers import BatchSampler, RandomSampler, SequentialSampler
-from tinygrad_dl.messages import summary
 from tinygrad_dl.random import Generator, rng_of
 
 if TYPE_CHECKING:

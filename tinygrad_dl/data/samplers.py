@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from tinygrad_dl.composition import Composed
+from tinygrad_dl.core.composition import Composed
 from tinygrad_dl.random import Generator, rng_of
 
 __all__ = [

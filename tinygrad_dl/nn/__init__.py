@@ -30,7 +30,7 @@ from tinygrad_dl.nn.layers.activation import (
 )
 from tinygrad_dl.nn.layers.attention import MultiheadAttention
 from tinygrad_dl.nn.layers.basic import Flatten, Identity, Unflatten
-from tinygrad_dl.nn.layers.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from tinygrad_dl.nn.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from tinygrad_dl.nn.layers.distance import CosineSimilarity, PairwiseDistance
 from tinygrad_dl.nn.layers.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
 from tinygrad_dl.nn.layers.embedding import Embedding
@@ -72,7 +72,7 @@ from tinygrad_dl.nn.layers.margin import (
     MultiMarginLoss,
     TripletMarginWithDistanceLoss,
 )
-from tinygrad_dl.nn.layers.norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm
+from tinygrad_dl.nn.layers.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm
 from tinygrad_dl.nn.layers.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -89,14 +89,6 @@ from tinygrad_dl.nn.layers.pooling import (
 )
 from tinygrad_dl.nn.layers.recurrent import GRU, LSTM, RNN, RNNBase
 from tinygrad_dl.nn.layers.recurrent_cells import GRUCell, LSTMCell, RNNCell
-from tinygrad_dl.nn.layers.resampling import (
-    ChannelShuffle,
-    PixelShuffle,
-    PixelUnshuffle,
-    Upsample,
-    UpsamplingBilinear2d,
-    UpsamplingNearest2d,
-)
 from tinygrad_dl.nn.layers.transformer import (
     Transformer,
     TransformerDecoder,
@@ -105,6 +97,14 @@ from tinygrad_dl.nn.layers.transformer import (
     TransformerEncoderLayer,
 )
 from tinygrad_dl.nn.layers.unfold import Fold, Unfold
+from tinygrad_dl.nn.layers.vision import (
+    ChannelShuffle,
+    PixelShuffle,
+    PixelUnshuffle,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
+)
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.nn.parameter import Buffer, Parameter
 

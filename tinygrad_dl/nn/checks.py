@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from tinygrad_dl.messages import LIMIT, summary
+from tinygrad_dl.core.messages import LIMIT, summary
 
 LAYERS = 100_000  # more copies of a layer than this are a mistake
 

@@ -7,10 +7,10 @@ from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any
 
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn.checks import require_module
 from tinygrad_dl.nn.module import Module, indented
 from tinygrad_dl.nn.parameter import Parameter
-from tinygrad_dl.tensor import Tensor
 
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 

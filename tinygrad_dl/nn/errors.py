@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_dl.messages import NAMED, arose_in_users_code, inside_kind, restated
+from tinygrad_dl.core.messages import NAMED, arose_in_users_code, inside_kind, restated
 
 if TYPE_CHECKING:
     from tinygrad_dl.nn.module import Module

@@ -7,22 +7,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_dl.composition import composition
-from tinygrad_dl.dtypes import as_dtype
-from tinygrad_dl.op import Array
-from tinygrad_dl.ops.activation import logsigmoid, mish, sigmoid, silu, softplus, softsign, tanhshrink
-from tinygrad_dl.ops.activation import relu as _relu
-from tinygrad_dl.ops.attention import scaled_dot_product_attention
-from tinygrad_dl.ops.avg_pool import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
-    avg_pool1d,
-    avg_pool2d,
-    avg_pool3d,
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array
+from tinygrad_dl.core.dtypes import as_dtype
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.ops.activation.gelu import gelu
+from tinygrad_dl.ops.activation.hard import (
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    relu6,
+    softshrink,
+    threshold,
 )
-from tinygrad_dl.ops.batch_norm import batch_norm
-from tinygrad_dl.ops.conv_functional import (
+from tinygrad_dl.ops.activation.piecewise import celu, elu, glu, leaky_relu, prelu, selu
+from tinygrad_dl.ops.activation.smooth import logsigmoid, mish, sigmoid, silu, softplus, softsign, tanhshrink
+from tinygrad_dl.ops.activation.smooth import relu as _relu
+from tinygrad_dl.ops.activation.softmax import log_softmax as _log_softmax
+from tinygrad_dl.ops.activation.softmax import softmax as _softmax
+from tinygrad_dl.ops.attention.attention import scaled_dot_product_attention
+from tinygrad_dl.ops.convolution.convolution import (
     conv1d,
     conv2d,
     conv3d,
@@ -30,8 +35,8 @@ from tinygrad_dl.ops.conv_functional import (
     conv_transpose2d,
     conv_transpose3d,
 )
-from tinygrad_dl.ops.cross_entropy import cross_entropy
-from tinygrad_dl.ops.distance import (
+from tinygrad_dl.ops.convolution.fold import fold, unfold
+from tinygrad_dl.ops.distance.distance import (
     cosine_embedding_loss,
     cosine_similarity,
     gaussian_nll_loss,
@@ -43,30 +48,32 @@ from tinygrad_dl.ops.distance import (
     soft_margin_loss,
     triplet_margin_loss,
 )
-from tinygrad_dl.ops.dropout import dropout, dropout1d, dropout2d, dropout3d
-from tinygrad_dl.ops.elementwise import tanh
-from tinygrad_dl.ops.entropy import binary_cross_entropy, binary_cross_entropy_with_logits, kl_div
-from tinygrad_dl.ops.gelu import gelu
-from tinygrad_dl.ops.group_norm import group_norm, instance_norm
-from tinygrad_dl.ops.hard import (
-    hardshrink,
-    hardsigmoid,
-    hardswish,
-    hardtanh,
-    relu6,
-    softshrink,
-    threshold,
-)
-from tinygrad_dl.ops.interpolate import interpolate
-from tinygrad_dl.ops.likelihood import nll_loss
-from tinygrad_dl.ops.loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
-from tinygrad_dl.ops.margin import (
+from tinygrad_dl.ops.dropout.dropout import dropout, dropout1d, dropout2d, dropout3d
+from tinygrad_dl.ops.linear.linear import embedding, linear, one_hot
+from tinygrad_dl.ops.loss.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits, kl_div
+from tinygrad_dl.ops.loss.cross_entropy import cross_entropy
+from tinygrad_dl.ops.loss.margin import (
     multi_margin_loss,
     multilabel_margin_loss,
     multilabel_soft_margin_loss,
     triplet_margin_with_distance_loss,
 )
-from tinygrad_dl.ops.max_pooling import (
+from tinygrad_dl.ops.loss.nll_loss import nll_loss
+from tinygrad_dl.ops.loss.regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
+from tinygrad_dl.ops.normalization.batch_norm import batch_norm
+from tinygrad_dl.ops.normalization.group_norm import group_norm, instance_norm
+from tinygrad_dl.ops.normalization.layer_norm import layer_norm
+from tinygrad_dl.ops.padding.pad import pad
+from tinygrad_dl.ops.pointwise.exponential import tanh
+from tinygrad_dl.ops.pooling.avg_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+)
+from tinygrad_dl.ops.pooling.max_pool import (
     adaptive_max_pool1d,
     adaptive_max_pool2d,
     adaptive_max_pool3d,
@@ -74,15 +81,8 @@ from tinygrad_dl.ops.max_pooling import (
     max_pool2d,
     max_pool3d,
 )
-from tinygrad_dl.ops.neural import embedding, linear, one_hot
-from tinygrad_dl.ops.norm import layer_norm
-from tinygrad_dl.ops.padding import pad
-from tinygrad_dl.ops.piecewise import celu, elu, glu, leaky_relu, prelu, selu
-from tinygrad_dl.ops.pixel_shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
-from tinygrad_dl.ops.softmax import log_softmax as _log_softmax
-from tinygrad_dl.ops.softmax import softmax as _softmax
-from tinygrad_dl.ops.unfold import fold, unfold
-from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.ops.vision.interpolate import interpolate
+from tinygrad_dl.ops.vision.pixel_shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
 
 __all__ = [
     "adaptive_avg_pool1d",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_dl.function import Function
-from tinygrad_dl.tensor import Tensor, wrap
-from tinygrad_dl.warning import warn
+from tinygrad_dl.core.function import Function
+from tinygrad_dl.core.tensor import Tensor, wrap
+from tinygrad_dl.core.warning import warn
 
 if TYPE_CHECKING:
     from tinygrad_dl.nn.module import Module

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import random
-from tinygrad_dl.composition import composition
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.random import Generator
-from tinygrad_dl.tensor import Tensor
 
 __all__ = [
     "calculate_gain",

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from tinygrad_dl import dtypes
-from tinygrad_dl.composition import Composed
-from tinygrad_dl.messages import reraise, summary
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.composition import Composed
+from tinygrad_dl.core.messages import reraise, summary
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.nn import hooks, state
 from tinygrad_dl.nn.checks import require_module
 from tinygrad_dl.nn.errors import explain
@@ -24,7 +25,6 @@ from tinygrad_dl.nn.hooks import (
     register_module_full_backward_pre_hook,
 )
 from tinygrad_dl.nn.parameter import Buffer, Parameter
-from tinygrad_dl.tensor import Tensor, wrap
 
 __all__ = [
     "Module",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.tensor import Tensor, as_array, wrap
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 
 if TYPE_CHECKING:
     from tinygrad_dl.nn.module import Module

@@ -1,5 +1,8 @@
-"""The operations, one theme a file. Importing a file declares its ops, `numpy_functions` what is made of them."""
+"""The operations. A folder is a chapter of PyTorch's documentation, a file a family of operations, `_file.py` a helper.
 
-from tinygrad_dl.ops import numpy_functions
+Importing a file declares its ops; `_numpy_functions` declares NumPy's functions that are made of several ops.
+"""
 
-__all__ = ["numpy_functions"]
+from tinygrad_dl.ops import _numpy_functions
+
+__all__ = ["_numpy_functions"]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_dl import dtypes
-from tinygrad_dl.engine import mutations
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.engine import mutations
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.optim.optimizer import Group
-from tinygrad_dl.tensor import Tensor, as_array, wrap
 
 if TYPE_CHECKING:
     from tinygrad_dl.optim.flat import FlatOptimizer

@@ -16,12 +16,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_dl.dtypes import is_differentiable
-from tinygrad_dl.modes import enable_grad
+from tinygrad_dl.backends.threads import spread
+from tinygrad_dl.core.dtypes import is_differentiable
+from tinygrad_dl.core.modes import enable_grad
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.optim.block import CHUNK, Array, Block, Memory, State
 from tinygrad_dl.optim.optimizer import Group, Optimizer
-from tinygrad_dl.tensor import Tensor, wrap
-from tinygrad_dl.threads import spread
 
 __all__ = ["CHUNK", "SMALL", "Array", "FlatOptimizer"]
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl import dtypes
-from tinygrad_dl.composition import Composed
-from tinygrad_dl.engine import mutations
-from tinygrad_dl.messages import summary
-from tinygrad_dl.tensor import Tensor, as_array, wrap
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.composition import Composed
+from tinygrad_dl.core.engine import mutations
+from tinygrad_dl.core.messages import summary
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 
 Group = dict[str, Any]
 # The states that are made of squares or absolute values; of a complex parameter, both their parts are.

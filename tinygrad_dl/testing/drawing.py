@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Flaky
 
-from tinygrad_dl.op import Op
-from tinygrad_dl.samples import BroadcastingCase, Real, Reals
+from tinygrad_dl.core.declaration import Op
+from tinygrad_dl.inputs import BroadcastingCase, Real, Reals
 from tinygrad_dl.testing.call import Call
 from tinygrad_dl.testing.strategies import arguments
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import autograd
-from tinygrad_dl.function import Function
+from tinygrad_dl.core.function import Function
+from tinygrad_dl.core.tensor import Tensor, wrap
+from tinygrad_dl.core.warning import warn
 from tinygrad_dl.nn import Module
-from tinygrad_dl.tensor import Tensor, wrap
 from tinygrad_dl.testing import numeric
 from tinygrad_dl.testing.report import CheckError, Entry, GradientReport, worst_lines
 from tinygrad_dl.testing.running import random_like
-from tinygrad_dl.warning import warn
 
 ENTRYWISE = 10**9  # every entry by itself, however large the tensor
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.dtypes import float16, float32, in_single
-from tinygrad_dl.engine import conform
+from tinygrad_dl.core.dtypes import float16, float32, in_single
+from tinygrad_dl.core.engine import conform
 from tinygrad_dl.testing.call import Call, label
 from tinygrad_dl.testing.report import CheckError
 from tinygrad_dl.testing.running import Run, Tally, has_gradient

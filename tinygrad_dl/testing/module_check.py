@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import autograd
-from tinygrad_dl.tensor import Tensor, wrap
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.testing import numeric
 from tinygrad_dl.testing.gradcheck import GradcheckError, cotangents, report_of
 from tinygrad_dl.testing.report import LOOK, GradientReport

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.op import REGISTRY, Op
+from tinygrad_dl.core.declaration import REGISTRY, Op
+from tinygrad_dl.inputs import AxesOf, AxisOf, BroadcastingCase, Case, Complexes, Drawn, Real, Reals, ShapeOf
 from tinygrad_dl.random import get_rng_state, set_rng_state
-from tinygrad_dl.samples import AxesOf, AxisOf, BroadcastingCase, Case, Complexes, Drawn, Real, Reals, ShapeOf
 from tinygrad_dl.testing import first_order, forward, refusals, rules, second_order
 from tinygrad_dl.testing.call import Call, default_values, record_of
 from tinygrad_dl.testing.drawing import for_examples
@@ -116,7 +116,7 @@ def check_declaration(op: Op) -> None:
     """An op enters with its legal inputs, a reference, and a rule for every floating tensor, or not at all."""
     missing = [line for case in op.cases for line in misnamed(op, case)]
     if not any(case or getattr(case, "tensors", ()) for case in op.cases):
-        missing.append("its legal inputs: inputs=dict(x=real()) or broadcasting(...), see tinygrad_dl.samples")
+        missing.append("its legal inputs: inputs=dict(x=real()) or broadcasting(...), see tinygrad_dl.inputs")
     if op.reference is None:
         missing.append("the same function written differently: reference=...")
     if op.records:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.op import Op
-from tinygrad_dl.samples import ErrorCase, SampleArray
-from tinygrad_dl.tensor import Tensor, wrap
+from tinygrad_dl.core.declaration import Op
+from tinygrad_dl.core.tensor import Tensor, wrap
+from tinygrad_dl.inputs import ErrorCase, SampleArray
 from tinygrad_dl.testing.report import CheckError, pasteable
 
 

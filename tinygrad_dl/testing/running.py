@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import autograd
-from tinygrad_dl.op import Op
-from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.core.declaration import Op
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.testing.call import Call, label
 from tinygrad_dl.testing.numeric import weighted_sum
 from tinygrad_dl.testing.report import CheckError, Entry

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_dl import autograd
-from tinygrad_dl.tensor import wrap
+from tinygrad_dl.core.tensor import wrap
 from tinygrad_dl.testing import numeric
 from tinygrad_dl.testing.call import Call, label
 from tinygrad_dl.testing.report import CheckError, worst_lines

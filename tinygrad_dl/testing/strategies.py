@@ -10,9 +10,9 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from tinygrad_dl import samples as words
-from tinygrad_dl.op import Op
-from tinygrad_dl.tensor import Tensor, wrap
+from tinygrad_dl import inputs as words
+from tinygrad_dl.core.declaration import Op
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.testing.call import Call, record_of
 
 SIDES = (2, 3, 1, 2, 3, 4, 1)  # simplest first; 0 is added where it is legal
@@ -259,7 +259,7 @@ def arguments(draw: DrawFn, op: Any, *, long: bool = False, scale: float = 0.0) 
     if not record.cases:
         raise ValueError(
             f"op {record.name}: got no inputs in its declaration, expected some; add inputs=... in the words of "
-            "tinygrad_dl.samples"
+            "tinygrad_dl.inputs"
         )
     case = draw(st.sampled_from(record.cases))
     sizes = Sizes(draw, case, long, scale)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import as_tensor
 from tinygrad_dl.nn import Module
-from tinygrad_dl.tensor import Tensor
 
 
 def require_batches(data: Any, what: str) -> None:

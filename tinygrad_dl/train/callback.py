@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_dl.composition import Composed
+from tinygrad_dl.core.composition import Composed
 
 if TYPE_CHECKING:
     from tinygrad_dl.train.training import Training

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
+from tinygrad_dl.core.warning import warn
 from tinygrad_dl.serialization import load, save
 from tinygrad_dl.train import generators
 from tinygrad_dl.train.callback import Callback
 from tinygrad_dl.train.stopping import Best, best_value
 from tinygrad_dl.train.training import Training
-from tinygrad_dl.warning import warn
 from tinygrad_dl.writing import Path, destination, remove_leftovers
 
 FORMAT = 2

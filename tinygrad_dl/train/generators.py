@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.random import Generator, default_generator
-from tinygrad_dl.tensor import Tensor
 
 if TYPE_CHECKING:
     from tinygrad_dl.train.training import Training

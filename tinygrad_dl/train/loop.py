@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.messages import summary
-from tinygrad_dl.modes import no_grad
+from tinygrad_dl.core.messages import summary
+from tinygrad_dl.core.modes import no_grad
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn import Module
-from tinygrad_dl.ops.joining import cat
+from tinygrad_dl.ops.shape.joining import cat
 from tinygrad_dl.optim import Optimizer
-from tinygrad_dl.tensor import Tensor
 from tinygrad_dl.train.batches import (
     Means,
     forward,

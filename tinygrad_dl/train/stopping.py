@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.train.callback import Callback
 from tinygrad_dl.train.training import Training
 

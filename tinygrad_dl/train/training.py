@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from tinygrad_dl.composition import Composed
+from tinygrad_dl.core.composition import Composed
 from tinygrad_dl.nn import Module
 from tinygrad_dl.optim import Optimizer
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_dl import dtypes
-from tinygrad_dl.composition import composition
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import as_tensor
-from tinygrad_dl.op import Array
-from tinygrad_dl.ops.joining import stack
-from tinygrad_dl.ops.sort import nonzero
-from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.ops.shape.joining import stack
+from tinygrad_dl.ops.sorting.sort import nonzero
 
 FORMS = ("xyxy", "xywh", "cxcywh")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_dl.composition import composition
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array
+from tinygrad_dl.core.modes import no_grad
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import as_tensor
-from tinygrad_dl.modes import no_grad
-from tinygrad_dl.op import Array
-from tinygrad_dl.ops.entropy import binary_cross_entropy_with_logits
-from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.ops.loss.binary_cross_entropy import binary_cross_entropy_with_logits
 from tinygrad_dl.vision.boxes import checked, widened
 from tinygrad_dl.vision.overlap import centre_distance, hull, intersection_and_union, shape_difference
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinygrad_dl.composition import composition
-from tinygrad_dl.modes import no_grad
-from tinygrad_dl.op import Array
-from tinygrad_dl.ops.comparison import eq
-from tinygrad_dl.ops.elementwise import atan2
-from tinygrad_dl.ops.selection import maximum, minimum, where
-from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array
+from tinygrad_dl.core.modes import no_grad
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.ops.comparison.elementwise import eq
+from tinygrad_dl.ops.pointwise.exponential import atan2
+from tinygrad_dl.ops.pointwise.extremes import maximum, minimum, where
 from tinygrad_dl.vision.boxes import box_area, checked, widened
 
 

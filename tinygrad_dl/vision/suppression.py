@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.composition import composition
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.creation import as_tensor
-from tinygrad_dl.op import Array
-from tinygrad_dl.ops.sort import argsort
-from tinygrad_dl.tensor import Tensor, wrap
+from tinygrad_dl.ops.sorting.sort import argsort
 from tinygrad_dl.vision.boxes import checked, widened
 
 Numbers = np.ndarray[Any, Any]

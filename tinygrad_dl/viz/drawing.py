@@ -8,13 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tinygrad_dl.composition import composition
-from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.warning import warn
 from tinygrad_dl.viz import dot
 from tinygrad_dl.viz.read import plural, read
 from tinygrad_dl.viz.render import RenderError, format_of, render
 from tinygrad_dl.viz.themes import THEMES, Theme
-from tinygrad_dl.warning import warn
 from tinygrad_dl.writing import replacing
 
 DIRECTIONS = ("TB", "LR", "BT", "RL")

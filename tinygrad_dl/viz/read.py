@@ -10,9 +10,9 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tinygrad_dl.engine import Edge, Leaf, Node, Output, saved_arrays, topological
+from tinygrad_dl.core.engine import Edge, Leaf, Node, Output, saved_arrays, topological
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn.parameter import Parameter
-from tinygrad_dl.tensor import Tensor
 
 # A leaf that is used more often is drawn once for each use, lest its arrows tangle the picture.
 MOST_SHARED = 4

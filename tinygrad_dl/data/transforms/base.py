@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.composition import Composed
-from tinygrad_dl.messages import summary
+from tinygrad_dl.core.composition import Composed
+from tinygrad_dl.core.messages import summary
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.random import Generator, rng_of
-from tinygrad_dl.tensor import Tensor, as_array, wrap
 
 __all__ = ["Compose", "Transform", "as_pair", "fraction"]
 

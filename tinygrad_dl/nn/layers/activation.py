@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_dl import dtypes
+from tinygrad_dl.core import dtypes
 from tinygrad_dl.nn import functional, init
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.linear import empty_parameter

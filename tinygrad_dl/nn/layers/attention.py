@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl import dtypes
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import probability, whole
 from tinygrad_dl.nn.layers.linear import Linear, empty_parameter
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.nn.parameter import Parameter
-from tinygrad_dl.ops.attention import scaled_dot_product_attention
-from tinygrad_dl.ops.dropout import dropout
-from tinygrad_dl.ops.joining import cat
-from tinygrad_dl.ops.neural import linear
-from tinygrad_dl.ops.softmax import softmax
-from tinygrad_dl.tensor import Tensor, wrap
+from tinygrad_dl.ops.activation.softmax import softmax
+from tinygrad_dl.ops.attention.attention import scaled_dot_product_attention
+from tinygrad_dl.ops.dropout.dropout import dropout
+from tinygrad_dl.ops.linear.linear import linear
+from tinygrad_dl.ops.shape.joining import cat
 
 __all__ = ["MultiheadAttention"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tinygrad_dl.nn.checks import probability
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.ops.dropout import dropout, dropout1d, dropout2d, dropout3d
+from tinygrad_dl.ops.dropout.dropout import dropout, dropout1d, dropout2d, dropout3d
 
 __all__ = ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d"]
 

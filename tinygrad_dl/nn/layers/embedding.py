@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_dl import dtypes
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
 from tinygrad_dl.nn.module import Module, member
 from tinygrad_dl.nn.parameter import Parameter
-from tinygrad_dl.ops.neural import embedding
-from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.ops.linear.linear import embedding
 
 __all__ = ["Embedding"]
 

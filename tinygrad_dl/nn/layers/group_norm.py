@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_dl import dtypes
+from tinygrad_dl.core import dtypes
 from tinygrad_dl.nn.checks import whole
-from tinygrad_dl.nn.layers.norm import Affine, BatchNorm
+from tinygrad_dl.nn.layers.normalization import Affine, BatchNorm
 from tinygrad_dl.nn.module import member
-from tinygrad_dl.ops.group_norm import group_norm, instance_norm
+from tinygrad_dl.ops.normalization.group_norm import group_norm, instance_norm
 
 __all__ = ["GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl import dtypes
+from tinygrad_dl.core import dtypes
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.nn.parameter import Parameter
-from tinygrad_dl.ops.neural import linear
+from tinygrad_dl.ops.linear.linear import linear
 
 __all__ = ["Bilinear", "Linear"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn import functional
 from tinygrad_dl.nn.checks import reduction_name
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.tensor import Tensor
 
 __all__ = [
     "BCELoss",

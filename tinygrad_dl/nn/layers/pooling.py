@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.ops import avg_pool, max_pooling
-from tinygrad_dl.ops.windows import per_dim
+from tinygrad_dl.ops.pooling import avg_pool, max_pool
+from tinygrad_dl.ops.pooling._windows import per_dim
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -52,7 +52,7 @@ class MaxPool(Module):
 
     def forward(self, input: Any) -> Any:
         """The maxima; with their indices if `return_indices`."""
-        pool = getattr(max_pooling, f"max_pool{self.dims}d")
+        pool = getattr(max_pool, f"max_pool{self.dims}d")
         return pool(
             input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
         )
@@ -130,7 +130,7 @@ class AdaptiveMaxPool(AdaptivePool):
 
     def forward(self, input: Any) -> Any:
         """The maxima of the parts; with their indices if `return_indices`."""
-        pool = getattr(max_pooling, f"adaptive_max_pool{self.dims}d")
+        pool = getattr(max_pool, f"adaptive_max_pool{self.dims}d")
         return pool(input, self.output_size, self.return_indices)
 
 

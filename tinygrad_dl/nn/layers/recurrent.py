@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinygrad_dl import dtypes
-from tinygrad_dl.modes import modes
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.modes import modes
+from tinygrad_dl.core.warning import warn
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import LAYERS, probability, whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
 from tinygrad_dl.nn.module import Module, member
 from tinygrad_dl.nn.parameter import Parameter
 from tinygrad_dl.nn.utils.rnn import PackedSequence, packed, padded
-from tinygrad_dl.ops.dropout import dropout
-from tinygrad_dl.ops.gru import gru_layer
-from tinygrad_dl.ops.joining import cat, stack
-from tinygrad_dl.ops.lstm import lstm_layer
-from tinygrad_dl.ops.rnn import rnn_layer
-from tinygrad_dl.warning import warn
+from tinygrad_dl.ops.dropout.dropout import dropout
+from tinygrad_dl.ops.recurrent.gru import gru_layer
+from tinygrad_dl.ops.recurrent.lstm import lstm_layer
+from tinygrad_dl.ops.recurrent.rnn import rnn_layer
+from tinygrad_dl.ops.shape.joining import cat, stack
 
 __all__ = ["GRU", "LSTM", "RNN", "RNNBase"]
 

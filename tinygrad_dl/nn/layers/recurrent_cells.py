@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinygrad_dl import dtypes
-from tinygrad_dl.modes import modes
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.modes import modes
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
 from tinygrad_dl.nn.module import Module, member
-from tinygrad_dl.ops.gru import gru_layer
-from tinygrad_dl.ops.lstm import lstm_layer
-from tinygrad_dl.ops.rnn import rnn_layer
+from tinygrad_dl.ops.recurrent.gru import gru_layer
+from tinygrad_dl.ops.recurrent.lstm import lstm_layer
+from tinygrad_dl.ops.recurrent.rnn import rnn_layer
 
 __all__ = ["GRUCell", "LSTMCell", "RNNCell"]
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl import dtypes
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.nn import functional, init
 from tinygrad_dl.nn.checks import LAYERS, whole
 from tinygrad_dl.nn.containers import ModuleList
 from tinygrad_dl.nn.layers.attention import MultiheadAttention
 from tinygrad_dl.nn.layers.dropout import Dropout
 from tinygrad_dl.nn.layers.linear import Linear
-from tinygrad_dl.nn.layers.norm import LayerNorm
+from tinygrad_dl.nn.layers.normalization import LayerNorm
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.tensor import Tensor, wrap
 
 __all__ = [
     "Transformer",

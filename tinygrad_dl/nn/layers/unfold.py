@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.ops.unfold import fold, unfold
+from tinygrad_dl.ops.convolution.fold import fold, unfold
 
 __all__ = ["Fold", "Unfold"]
 

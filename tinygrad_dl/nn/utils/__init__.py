@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.composition import composition
-from tinygrad_dl.engine import mutations
-from tinygrad_dl.messages import summary
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.engine import mutations
+from tinygrad_dl.core.messages import summary
+from tinygrad_dl.core.tensor import Tensor, changed_at, wrap
 from tinygrad_dl.nn.utils import rnn
-from tinygrad_dl.tensor import Tensor, changed_at, wrap
 
 __all__ = [
     "clip_grad_norm_",
@@ -193,7 +193,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.parameters_to_vector.html
     """
-    from tinygrad_dl.ops.joining import cat
+    from tinygrad_dl.ops.shape.joining import cat
 
     vector: Tensor = cat([parameter.reshape(-1) for parameter in parameters])
     return vector

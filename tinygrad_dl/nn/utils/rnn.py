@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.composition import composition
-from tinygrad_dl.ops.joining import cat
-from tinygrad_dl.tensor import Tensor, wrap
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.tensor import Tensor, wrap
+from tinygrad_dl.ops.shape.joining import cat
 
 __all__ = [
     "PackedSequence",

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from tinygrad_dl.composition import Composed
+from tinygrad_dl.core.composition import Composed
+from tinygrad_dl.core.warning import warn
 from tinygrad_dl.optim.optimizer import Optimizer
-from tinygrad_dl.warning import warn
 
 __all__ = ["LRScheduler", "rates", "require_optimizer"]
 

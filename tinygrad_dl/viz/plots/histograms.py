@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_dl.composition import composition
+from tinygrad_dl.core.composition import composition
 from tinygrad_dl.viz.plots import look
 
 if TYPE_CHECKING:

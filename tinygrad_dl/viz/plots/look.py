@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tinygrad_dl.composition import composition
-from tinygrad_dl.tensor import Tensor
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.tensor import Tensor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn import Module
-from tinygrad_dl.tensor import Tensor
 from tinygrad_dl.train.callback import Callback
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What computes: matrix products, threads, and NumPy's BLAS."""

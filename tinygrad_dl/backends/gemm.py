@@ -1,0 +1,103 @@
+"""Matrix products: kernels of one thread on ranges that our own threads share.
+
+A result's bits depend on its operands and on `threads.get_num_threads()` alone: neither on what the BLAS was told by
+others nor on what ran before. Products so small that the BLAS leaves them to one thread anyway go straight to it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.backends.blas import single
+from tinygrad_dl.backends.threads import get_num_threads, spread_products
+
+SMALL = 2**18  # multiplications of two matrices, up to which OpenBLAS uses one thread
+SHORT = 9000  # the same of a matrix and a vector, or a row, or a column
+LARGE = 2**23  # multiplications that a range has at least: some 90 to 190 us
+STEP = 16  # rows or columns: ranges begin at multiples, where kernels work on whole tiles
+
+
+def product(a: Any, b: Any, out: np.ndarray | None = None) -> Any:
+    """a @ b, of arrays or tensors, with the shapes that `numpy.matmul` takes.
+
+    Args:
+        a: (..., n, k) or (k,).
+        b: (..., k, m) or (k,).
+        out: where to put the result of arrays.
+    """
+    if type(a) is not np.ndarray or type(b) is not np.ndarray:
+        return np.matmul(a, b)
+    if a.ndim == 2 and b.ndim == 2:
+        if a.shape[1] != b.shape[0]:
+            return np.matmul(a, b)  # which refuses it
+        work = a.size * b.shape[1]
+        if work >= 2 * LARGE and get_num_threads() > 1:
+            return _by_ranges(a, b, work, out)
+        if work <= (SMALL if 1 not in (a.shape[0], b.shape[1]) else SHORT):
+            return multiply_alone(a, b, out)
+        with single:
+            return multiply_alone(a, b, out)
+    if not a.ndim or not b.ndim:
+        return np.matmul(a, b)  # the same
+    if a.ndim == 1 or b.ndim == 1:
+        if a.size + b.size <= SHORT:
+            return multiply_alone(a, b, out)
+        with single:
+            return multiply_alone(a, b, out)
+    return _stacks(a, b, out)
+
+
+def multiply_alone(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> Any:
+    """The product in this thread, where the BLAS is held to it: by dot, which is faster, where it means the same.
+
+    By a single number dot scales, and BLAS takes 0 times an infinity for 0 there.
+    """
+    plain = out is None and a.ndim < 3 > b.ndim and a.size != 1 != b.size
+    return a.dot(b) if plain else np.matmul(a, b, out)
+
+
+def _by_ranges(a: np.ndarray, b: np.ndarray, work: int, out: np.ndarray | None) -> np.ndarray:
+    """The product of two matrices, ranges of the longer dimension of the result at once."""
+    n, m = a.shape[0], b.shape[1]
+    result = np.empty((n, m), np.result_type(a, b)) if out is None else out
+    tall = n >= m
+    longer = n if tall else m
+    steps = -(-longer // STEP)
+
+    def multiply(start: int, stop: int) -> None:
+        here = slice(start * STEP, min(stop * STEP, longer))
+        if tall:
+            np.matmul(a[here], b, out=result[here])
+        else:
+            np.matmul(a, b[:, here], out=result[:, here])
+
+    least = -(-steps * LARGE // work)
+    spread_products(multiply, steps, least, least // 2)
+    return result
+
+
+def _stacks(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> np.ndarray:
+    """The products of two stacks of matrices, ranges of their longest dimension at once."""
+    try:
+        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    except ValueError:
+        return np.matmul(a, b, out)  # which refuses them as a product of matrices
+    each = a.shape[-2] * a.shape[-1] * b.shape[-1]
+    work = math.prod(lead) * each
+    alone = SMALL if 1 not in (a.shape[-2], b.shape[-1]) else SHORT
+    if (each <= alone and work < 2 * LARGE) or a.shape[-1] != b.shape[-2]:
+        return np.matmul(a, b, out)
+    result = np.empty((*lead, a.shape[-2], b.shape[-1]), np.result_type(a, b)) if out is None else out
+    axis = max(range(len(lead)), key=lead.__getitem__)
+    here: list[Any] = [slice(None)] * axis
+    left, right = np.broadcast_to(a, (*lead, *a.shape[-2:])), np.broadcast_to(b, (*lead, *b.shape[-2:]))
+
+    def multiply(start: int, stop: int) -> None:
+        own = (*here, slice(start, stop))
+        np.matmul(left[own], right[own], out=result[own])
+
+    spread_products(multiply, lead[axis], -(-LARGE * lead[axis] // (work + 1)))
+    return result

@@ -1,0 +1,212 @@
+"""Large NumPy jobs on all cores: NumPy lets other threads run while it computes, but starts none of its own.
+
+    def work(start, stop):
+        np.exp(x[start:stop], out=y[start:stop])
+
+    spread(work, len(x), grain=...)
+
+Waking a thread costs the caller 15 to 45 us, and the thread begins up to 100 us after it, so a job is worth splitting
+from some 300 us on; `grain` says how small a range may be. Work is best a few long NumPy calls: between short ones the
+interpreter changes hands, which may cost as much each time.
+
+Where ranges begin depends on the number of threads that was asked for and on nothing else: not on how many are free,
+nor on who computes a range. So the same call always gives the same bits.
+
+Matrix products are split in the same way, each range in a thread with a BLAS of one thread (`gemm.py`). The threads of
+the BLAS itself would do as well for large products alone; but they go on for some 20 ms after each, looking for the
+next one, and are in the way of everything else; and where other programs keep the cores busy each product waits for
+the last of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any
+
+from tinygrad_dl.backends import blas
+
+__all__ = ["get_num_threads", "set_num_threads", "spread", "spread_products"]
+
+Work = Callable[[int, int], object]
+
+_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_number = _cores
+_helpers: list[threading.Thread] = []
+_jobs: Any = None
+_here = threading.local()
+
+
+def set_num_threads(number: int) -> None:
+    """Sets the number of threads that large operations use, this one included; 1: none but this one.
+
+    It holds for what this package computes, matrix products among it, not for NumPy's own. Results may differ in
+    their last bits between one number and another; with one number they are always the same. No more threads are
+    used than the BLAS may have: `threadpoolctl.threadpool_limits` and OPENBLAS_NUM_THREADS hold here too.
+
+    Raises:
+        ValueError: less than 1. TypeError: not an int.
+
+    >>> import tinygrad_dl as td
+    >>> before = td.get_num_threads()
+    >>> td.set_num_threads(1)
+    >>> td.get_num_threads()
+    1
+    >>> td.set_num_threads(before)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.set_num_threads.html
+    """
+    global _number
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TypeError(f"set_num_threads: expected an int, got {type(number).__name__}")
+    if number < 1:
+        raise ValueError(f"set_num_threads: expected a positive number, got {number}")
+    _number = number
+
+
+def get_num_threads() -> int:
+    """The number of threads that large operations use: at first one for each core.
+
+    >>> import tinygrad_dl as td
+    >>> td.get_num_threads() >= 1
+    True
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.get_num_threads.html
+    """
+    return _number
+
+
+def spread(work: Work, count: int, grain: int = 1, ahead: int = 0) -> None:
+    """Calls `work(start, stop)` on ranges that together cover 0 to `count`, on several threads at once.
+
+    Within work this runs everything in the calling thread, range after range. NumPy's error state goes along.
+
+    Args:
+        work: what to do with one range; ranges must not write to the same place.
+        count: the number of items.
+        grain: no range is smaller than this (but for a smaller `count`).
+        ahead: by how many items the first range, which the calling thread takes, is larger than the others: as many
+            as it computes until another thread is awake.
+
+    Raises:
+        Whatever work raises, after all ranges have ended.
+    """
+    parts = min(_number, count // grain) if grain > 0 else 1
+    if parts < 2:
+        work(0, count)
+        return
+    rest = count - ahead
+    bounds = [0, *(ahead + rest * part // parts for part in range(1, parts + 1))]
+    ranges = list(itertools.pairwise(bounds))
+    ranges.reverse()  # they are taken from the end
+    at_once = 1 if getattr(_here, "busy", False) else min(parts, blas.allowed())
+    if at_once > 1:
+        _start(at_once - 1)
+    others = [_Share(work, ranges) for _ in range(at_once - 1)]
+    for share in others:
+        _jobs.put(share)
+    shares = [_Share(work, ranges), *others]
+    interrupted: BaseException | None = None
+    for share in shares:
+        while not share.ended:
+            try:
+                share.finish()
+            except BaseException as error:  # a signal's: it is raised when nobody writes to the arrays any more
+                interrupted = error
+    for share in shares:
+        if share.error is not None:
+            raise share.error
+    if interrupted is not None:
+        raise interrupted
+
+
+GRAIN = 2**16  # elements
+
+
+def grain(size: int) -> int:
+    """How many items of so many elements are worth a thread, if all that is done is to copy or to add them."""
+    return max(1, GRAIN // max(1, size))
+
+
+def spread_products(work: Work, count: int, grain: int = 1, ahead: int = 0) -> None:
+    """`spread` for work that contains matrix products: each of them stays in its thread.
+
+    All is done by this thread if the BLAS can't be told to leave the others alone.
+    """
+    if not blas.switch():
+        work(0, count)
+        return
+    with blas.single:
+        spread(work, count, grain, ahead)
+
+
+class _Share:
+    """A thread's share of a job: it takes ranges until none is left. One that no thread has begun the caller ends."""
+
+    __slots__ = ("context", "done", "ended", "error", "free", "ranges", "work")
+
+    def __init__(self, work: Work, ranges: list[tuple[int, int]]):
+        self.work, self.ranges = work, ranges
+        self.context: Context = copy_context()
+        self.error: BaseException | None = None
+        self.ended = False
+        self.free = threading.Lock()  # is taken by who computes
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def run(self) -> None:
+        """Computes ranges, unless somebody has begun to."""
+        if not self.free.acquire(blocking=False):
+            return
+        try:
+            while True:
+                try:
+                    start, stop = self.ranges.pop()
+                except IndexError:  # none is left
+                    break
+                self.context.run(self.work, start, stop)
+        except BaseException as error:
+            self.error = error
+        finally:
+            del self.work  # a share that was not waited for may lie in the queue for long
+            self.ended = True
+            self.done.release()
+
+    def finish(self) -> None:
+        """Computes the ranges, or waits for who does: returns when they are ended."""
+        self.run()
+        if not self.ended:
+            self.done.acquire()
+
+
+def _serve(jobs: Any) -> None:
+    _here.busy = True
+    while True:
+        jobs.get().run()
+
+
+def _start(number: int) -> None:
+    """Makes sure that so many threads wait for work."""
+    global _jobs
+    if _jobs is None:
+        from queue import SimpleQueue  # at the first large job: imports stay fast
+
+        _jobs = SimpleQueue()
+    while len(_helpers) < number:
+        thread = threading.Thread(target=_serve, args=(_jobs,), name="tinygrad_dl", daemon=True)
+        thread.start()
+        _helpers.append(thread)
+
+
+def _forget() -> None:
+    """In a forked child there are no threads but its own, and a lock of the queue may be held by none of them."""
+    global _jobs
+    _jobs = None
+    _helpers.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,135 @@
+"""@composition: a public function written in other functions, whose errors speak of its own arguments.
+
+An op explains what goes wrong in it. A function that only calls ops, or looks at `input.shape` before it does, would
+show its callers an error of its inside: of another callable, of arguments that they did not give, or of an attribute
+that None does not have. Decorated, it is called through a function of the same signature, which costs that call alone.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tinygrad_dl.core.generate import compiled, composed_source
+from tinygrad_dl.core.messages import alternatives, arose_in_users_code, mistaken, restated, unfit
+from tinygrad_dl.core.tensor import Tensor
+
+composed: Any = None  # another one in the scope of each composition's function
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def composition(body: F) -> F:
+    """Makes a function's errors name it, what it got and what it expected.
+
+    Parameters annotated `Array` or `Tensor` are tensors (see `messages.fits` for what else is understood).
+
+    >>> import tinygrad_dl as td
+    >>> td.flatten(None)
+    Traceback (most recent call last):
+    ...
+    TypeError: flatten: got input=None, expected a tensor; a function without `return` gives None
+    help(tinygrad_dl.flatten) says what it takes
+    """
+    return Composition(body).function  # type: ignore[return-value]
+
+
+class Composed:
+    """Base of the classes of this package whose constructors are compositions: their errors name the class."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        constructor = vars(cls).get("__init__")
+        if constructor is not None and cls.__module__.startswith("tinygrad_dl."):
+            type.__setattr__(cls, "__init__", composition(constructor))
+
+
+class Composition:
+    """A decorated function: its body, and the function that users call, whose code is written at the first call."""
+
+    def __init__(self, body: Callable[..., Any]):
+        self.body = body
+        scope = {
+            "body": body,
+            "composed": self,
+            "explain": explain,
+            "refuse_tensors": refuse_tensors,
+            "Tensor": Tensor,
+            "__name__": body.__module__,
+        }
+        function: Any = types.FunctionType(_first_call.__code__, scope, body.__name__)
+        function.__dict__.update(body.__dict__)
+        function.__doc__, function.__qualname__, function.__wrapped__ = body.__doc__, body.__qualname__, body
+        function.__annotations__ = body.__annotations__
+        self.function: types.FunctionType = function
+
+    def compile(self) -> None:
+        """Gives the function its code."""
+        code, function, body = self.body.__code__, self.function, self.body
+        count = code.co_argcount + code.co_kwonlyargcount
+        names = code.co_varnames[: count + bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)]
+        positional, keywords, more = names[: code.co_argcount], names[code.co_argcount : count], list(names[count:])
+        head, passed = list(positional), list(positional)
+        if code.co_flags & 0x04:
+            head.append(f"*{more[0]}")
+            passed.append(f"*{more.pop(0)}")
+        elif keywords:
+            head.append("*")
+        head += keywords
+        passed += [f"{name}={name}" for name in keywords]
+        if more:
+            head.append(f"**{more[0]}")
+            passed.append(f"**{more[0]}")
+        # A layer is made and then called: what is given to the call is often given to the constructor.
+        plain = [n for n in names[:count] if is_plain(body.__annotations__.get(n)) and body.__name__ == "__init__"]
+        made = compiled(composed_source, ", ".join(head), ", ".join(passed), names, tuple(plain))
+        self.names = names
+        # The code comes last: another thread may call the function in between.
+        function.__defaults__, function.__kwdefaults__ = body.__defaults__, body.__kwdefaults__
+        function.__code__ = made.replace(co_name=body.__name__, co_qualname=body.__qualname__)
+
+
+def _first_call(*args: Any, **kwargs: Any) -> Any:
+    """The code of a composition's function until it is called: its names are those of the function's own scope."""
+    composed.compile()
+    return composed.function(*args, **kwargs)
+
+
+def explain(error: Exception, composed: Composition, values: tuple[Any, ...]) -> Exception:
+    """The error to raise for one that arose in a composition, called with these values."""
+    if arose_in_users_code(error):
+        return error
+    name, arguments = called(composed, values)
+    return restated(error, composed.body, name, arguments, {**TENSOR_NAMES, **composed.body.__annotations__})
+
+
+def called(composed: Composition, values: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
+    """The name under which users call a composition, and its arguments by name."""
+    arguments, name = dict(zip(composed.names, values, strict=True)), composed.body.__name__
+    if name == "__init__":
+        name = type(arguments.pop("self")).__name__
+    return name, arguments
+
+
+def refuse_tensors(composed: Composition, values: tuple[Any, ...]) -> None:
+    """Raises TypeError if a tensor was given for a number, a bool or a str; one of one element is a number."""
+    name, arguments = called(composed, values)
+    tensors = {n: value for n, value in arguments.items() if isinstance(value, Tensor)}
+    wrong = mistaken(tensors, {n: a for n, a in composed.body.__annotations__.items() if is_plain(a)}, False)
+    if wrong is not None:
+        argument, expected, kind = wrong
+        step = "; what the layer is applied to goes to its call: make it first, then layer(x)"
+        raise unfit(name, argument, arguments[argument], expected.partition(";")[0] + step, kind)
+
+
+def is_plain(annotation: Any) -> bool:
+    """Whether an annotation is of numbers, bools and texts alone."""
+    return isinstance(annotation, str) and PLAIN.issuperset(alternatives(annotation))
+
+
+PLAIN = frozenset(("bool", "int", "float", "str", "None"))
+# `self` of a method of Tensor has no annotation, in most.
+TENSOR_NAMES = {"self": "Tensor"}

@@ -1,0 +1,505 @@
+"""@op: one declaration makes the function, the method, the operator, NumPy's dispatch and the registry entry.
+
+An op is a function of arrays and gradient rules whose parameter names say what they read:
+
+    @op(np.multiply, operator="mul", inputs=broadcasting(real(), real()))
+    def mul(input: Array, other: Array) -> Array:
+        return np.multiply(input, other)
+
+    mul.vjp(input=lambda g, other: g * other,
+            other=lambda g, input: g * input)
+
+A rule may read `g` (the output's gradient), `out` (the output), an argument by its name, `<argument>_shape`,
+an output or auxiliary value by its name, and `needs` (joint rules: which gradients are asked for). For each
+pattern of arguments that require a gradient a `Plan` says what to save and which rules to run.
+
+The function that users call is generated from the signature: see `tinygrad_dl.core.generate`.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
+
+import numpy as np
+
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.engine import Gradient, Node
+from tinygrad_dl.core.generate import ALIASES, call_source, compiled, run_source, save_source
+from tinygrad_dl.core.methods import methods, operators, require_free
+from tinygrad_dl.core.runtime import SCOPE, UNSET, output_edge
+from tinygrad_dl.core.tensor import NUMPY, Tensor, wrap
+from tinygrad_dl.inputs import Case, ErrorCase
+
+P = ParamSpec("P")
+
+if TYPE_CHECKING:
+    Array = Any
+    Arrays = Any
+else:
+
+    class Array:
+        """Marks a parameter as a tensor: an array inside the op, a tensor, array or number for its caller."""
+
+    class Arrays:
+        """Marks a parameter as a sequence of tensors."""
+
+
+REGISTRY: dict[str, Op] = {}  # by `Op.key`
+
+OURS = "tinygrad_dl."  # begins the names of the modules whose ops go without their module's name
+
+# What the code made for an op calls its own variables (see `tinygrad_dl.core.generate`).
+RESERVED = frozenset({"edges", "error", "forward", "mixed", "needs", "node", "op", "out", "plan", "result", "save"})
+
+
+class OpFunction(Protocol[P]):
+    """A declared op: an ordinary function that also carries its declaration."""
+
+    __name__: str
+    op: Op
+    duck: Callable[..., Any]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+
+    def vjp(self, **rules: Callable[..., Any] | None) -> None:
+        """Declares the gradient rule of each named argument; None: has no gradient."""
+
+    def joint_vjp(self, *arguments: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Decorates one rule that returns the gradients of all the named arguments, as a tuple."""
+
+
+def op(
+    *numpy: Any,
+    name: str | None = None,
+    method: str | bool | None = None,
+    operator: str | None = None,
+    inplace: bool = False,
+    view: bool = False,
+    varargs: bool = False,
+    floating: bool = False,
+    promote: bool | tuple[str, ...] | None = None,
+    exact: bool | None = None,
+    alike: tuple[str, ...] = (),
+    real: bool = False,
+    differentiable: bool = True,
+    outputs: Any = None,
+    aux: dict[str, Callable[..., Any] | None] | None = None,
+    inputs: Case | dict[str, Any] | Sequence[Any] = (),
+    errors: Sequence[ErrorCase] = (),
+    reference: Callable[..., Any] | None = None,
+    namespace: str | None = None,
+) -> Callable[[Callable[P, Any]], OpFunction[P]]:
+    """Declares an op; decorates a function of arrays that returns an array.
+
+    An op never takes another's place: a method, an operator or a NumPy function that has one already is an error.
+    The names of ops are those of the module that declares them, so `norm` of yours stands beside ours. Only
+    declaring the same function again, as running a notebook's cell twice does, replaces what it declared before.
+
+    The body may be left out (a docstring alone) if the op is just what the first NumPy function does.
+
+    Parameters annotated `Array`, and those with neither annotation nor default, are tensors; one annotated
+    `Arrays` is a sequence of tensors; all others are options.
+
+    Args:
+        numpy: NumPy functions or ufuncs that reach this op when called on a tensor.
+        name: its name, if not the function's.
+        method: whether it is a method of Tensor too, which an op declared outside this library is only if asked;
+            a string names the method.
+        operator: the operator it is, such as "mul" for `*`, both ways round.
+        inplace: whether there is an in-place method `<name>_` too.
+        view: whether the result shows its first argument's memory.
+        varargs: whether the method takes its first option as separate numbers too (`t.permute(1, 0)`).
+        floating: whether integers are turned into the default floating dtype first.
+        promote: whether tensors are cast to a common dtype, or the names of those that are; by default, if the
+            op broadcasts.
+        exact: whether it moves, chooses or compares elements and computes none, so that half precision loses
+            nothing; by default, if it is a view, or a ufunc without gradients. To the functions and rules of all
+            other ops arrays of half precision are float32, and what they return is rounded, once.
+        real: whether it is defined for real numbers alone, so that complex ones, which have no order, are refused.
+        alike: names of tensors of which the function refuses different dtypes, half precision with float32 too.
+        differentiable: False for ops whose result never has a gradient (comparisons, argmax).
+        outputs: a namedtuple class if there are several outputs, or `tuple` for a varying number.
+        aux: values that the function returns after its output, for the rules alone: name -> a function that
+            derives it again from arguments (on tensors, for higher orders), or None for a constant.
+        inputs: the legal inputs, in the words of `tinygrad_dl.inputs`: a case or a list of cases.
+        errors: inputs that must be refused, each an `error(...)`.
+        reference: the same function written differently, to test against.
+        namespace: where users find it: "td", "functional"; for ops from outside, the module that declares them.
+
+    Raises:
+        ValueError: the name, the method, the operator or the NumPy function has an op already.
+        TypeError: the declaration contradicts itself, or `@td.op` stands without parentheses.
+
+    >>> import numpy as np
+    >>> import tinygrad_dl as td
+    >>> from tinygrad_dl.inputs import real
+    >>> @td.op(inputs=dict(x=real()))
+    ... def cube(x):
+    ...     return x ** 3
+    >>> cube.vjp(x=lambda g, x: g * 3 * x**2)
+    >>> x = td.tensor(2.0, requires_grad=True)
+    >>> cube(x).backward()
+    >>> x.grad
+    tensor(12.)
+    """
+
+    bare = next((each for each in numpy if isinstance(each, types.FunctionType)), None)
+    if bare is not None:  # NumPy's own are of other types
+        raise TypeError(
+            f"td.op: got the function {bare.__name__!r} itself, expected NumPy functions or nothing; write "
+            f"@td.op(), or better @td.op(inputs=..., reference=...), which can be checked"
+        )
+
+    def declare(body: Callable[P, Any]) -> OpFunction[P]:
+        cases = inputs if isinstance(inputs, list | tuple) else [inputs]
+        record = Op(body, name or body.__name__, numpy, list(cases), list(errors))
+        record.view, record.floating, record.outputs, record.records = view, floating, outputs, differentiable
+        record.aux = aux or {}
+        record.reference = reference or (numpy[0] if numpy else None)
+        module = body.__module__ or "?"  # None where code is run without a name
+        ours = module.startswith(OURS)
+        record.namespace = namespace or ("td" if ours else module)
+        record.key = record.name if ours else f"{record.namespace}::{record.name}"
+        record.promotes = record.broadcasts if promote is None else promote
+        record.exact = view or (record.rounds_once and not differentiable) if exact is None else exact
+        record.alike, record.real = alike, real
+        function = record.make_function(body)
+        attributes: dict[str, Any] = {}
+        if ours if method is None else method:
+            called = method if isinstance(method, str) else record.name
+            attributes |= methods(function, called, varargs, inplace)
+        if operator:
+            attributes |= operators(function, operator, inplace)
+        require_free(record, "name", REGISTRY, {record.key: record})
+        require_free(record, "method", Tensor.__dict__, attributes)
+        require_free(record, "NumPy function", NUMPY, dict.fromkeys(numpy, function))
+        # Nothing is in the way, so nothing is left half-declared.
+        REGISTRY[record.key] = record
+        NUMPY.update(dict.fromkeys(numpy, function))
+        for attribute, value in attributes.items():
+            setattr(Tensor, attribute, value)
+        return function
+
+    return declare
+
+
+op.registry = REGISTRY  # type: ignore[attr-defined]
+
+
+class Op:
+    """The declaration of an op, as the registry keeps it."""
+
+    view: bool
+    floating: bool
+    promotes: bool | tuple[str, ...]
+    records: bool
+    exact: bool
+    alike: tuple[str, ...]
+    real: bool
+    outputs: Any
+    aux: dict[str, Callable[..., Any] | None]
+    reference: Callable[..., Any] | None
+    namespace: str
+    key: str  # its name in the registry: "mul"; of an op from outside "module::name"
+    function: Any
+    layout: tuple[Any, ...]
+    defaults: tuple[tuple[Any, ...] | None, dict[str, Any]]
+    compiled = False
+
+    def __init__(
+        self,
+        body: Callable[..., Any],
+        name: str,
+        numpy: tuple[Any, ...],
+        cases: list[Any],
+        errors: list[ErrorCase],
+    ):
+        # A body of nothing but its docstring stands for the NumPy function that the op is declared for.
+        empty = body.__code__.co_code == _nothing.__code__.co_code and not body.__code__.co_names
+        self.forward: Callable[..., Any] = numpy[0] if empty and numpy else body
+        # NumPy's ufuncs compute half precision in single and round once, themselves.
+        self.rounds_once = isinstance(self.forward, np.ufunc) and self.forward.signature is None
+        self.name = name
+        self.home = f"{body.__module__}.{body.__qualname__}"  # where it is declared
+        self.node_name = "".join(part.capitalize() for part in name.split("_"))
+        self.cases = [case if isinstance(case, Case) else Case(case) for case in cases]
+        self.errors = errors
+        self.broadcasts = any(case.broadcasts for case in self.cases)
+        code = body.__code__
+        self.parameters: tuple[str, ...] = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        self.positional: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+        if code.co_flags & 0x0C:
+            raise TypeError(f"op {name}: got *args or **kwargs, expected parameters by name")
+        taken = RESERVED.intersection(self.parameters)
+        if taken:
+            raise TypeError(
+                f"op {name}: got a parameter {min(taken)!r}, expected another name: the generated function and the "
+                "rules use it themselves"
+            )
+        defaults = body.__defaults__ or ()
+        required = set(self.positional[: len(self.positional) - len(defaults)])
+        self.sequence: str | None = None
+        tensors = []
+        for parameter in self.parameters:
+            marked = body.__annotations__.get(parameter)
+            text = marked if isinstance(marked, str) else getattr(marked, "__name__", str(marked))
+            if marked is not None and "Arrays" in text:
+                self.sequence = parameter
+            if ("Array" in text or "Tensor" in text) if marked is not None else parameter in required:
+                tensors.append(parameter)
+        self.tensors: tuple[str, ...] = tuple(tensors)
+        if self.sequence and len(tensors) > 1:
+            raise TypeError(
+                f"op {name}: got a parameter marked Arrays beside others, expected it as the only tensor parameter"
+            )
+        self.rules: dict[str, Callable[..., Any] | None] = {}
+        self.joint: tuple[tuple[str, ...], Callable[..., Any]] | None = None
+        self.plans: list[Plan | None] = [None] * (2 ** max(1, len(tensors)))
+
+    # -- rules -----------------------------------------------------------------------------------
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return getattr(self.outputs, "_fields", ())
+
+    @property
+    def differentiable(self) -> tuple[str, ...]:
+        """The tensor parameters that have a gradient rule."""
+        return tuple(t for t in self.tensors if self.rules.get(t) or (self.joint and t in self.joint[0]))
+
+    def vjp(self, **rules: Callable[..., Any] | None) -> None:
+        """Declares the gradient rule of each named argument; None says that it has no gradient."""
+        for argument, rule in rules.items():
+            self._check_argument(argument)
+            if rule is not None:
+                self._check_rule(rule)
+        self.rules.update(rules)
+        self._forget_plans()
+
+    def joint_vjp(self, *arguments: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Decorates one rule that returns the gradients of all the named arguments, as a tuple."""
+
+        def declare(rule: Callable[..., Any]) -> Callable[..., Any]:
+            for argument in arguments:
+                self._check_argument(argument)
+            self._check_rule(rule)
+            self.joint = arguments, rule
+            self._forget_plans()
+            return rule
+
+        return declare
+
+    def _check_argument(self, argument: str) -> None:
+        if argument not in self.tensors:
+            raise TypeError(f"op {self.name}: got a rule for {argument!r}, expected one of the tensors {self.tensors}")
+
+    def _check_rule(self, rule: Callable[..., Any]) -> None:
+        known = {"out", "needs", *self.parameters, *self.aux, *self.output_names}
+        known |= {f"{t}_shape" for t in self.tensors}
+        names = reads(rule)
+        if not names or names[0] != "g":
+            raise TypeError(
+                f"op {self.name}: got a rule with the parameters {names}, expected g, the output's gradient, as the "
+                "first"
+            )
+        unknown = [n for n in names[1:] if n not in known]
+        if unknown:
+            raise TypeError(f"op {self.name}: got a rule that reads {unknown}, expected names among {sorted(known)}")
+
+    def plan(self, mask: int) -> Plan:
+        """The plan for the pattern of tensor arguments that require a gradient."""
+        found = self.plans[mask]
+        if found is None:
+            found = self.plans[mask] = Plan(self, mask)
+            self.compile()
+        return found
+
+    def _forget_plans(self) -> None:
+        """Called when rules change: plans are made anew when next needed."""
+        self.plans[:] = [None] * len(self.plans)  # in place: the generated function holds this list
+        if self.compiled:
+            self.compile()
+
+    # -- the function that users call -----------------------------------------------------------
+
+    def make_function(self, body: Any) -> OpFunction[Any]:
+        """The function that users call. Its code is written at the first call: imports stay fast."""
+        aliases = tuple(a for name, a in ALIASES.items() if name in self.parameters and a not in self.parameters)
+        half = "exact" if self.exact else "rounds once" if self.rounds_once else "single"
+        options = (
+            self.promotes,
+            self.floating,
+            half,
+            self.real,
+            self.records,
+            self.outputs,
+            self.view,
+            tuple(self.aux),
+        )
+        self.layout = (self.positional, self.parameters, self.tensors, self.sequence, aliases, *options)
+        self.defaults = body.__defaults__, {**(body.__kwdefaults__ or {}), **dict.fromkeys(aliases, UNSET)}
+        scope = {
+            **SCOPE,
+            "__name__": __name__,
+            "forward": self.forward,
+            "op": self,
+            "plans": self.plans,
+            "plan_for": self.plan,
+            "returns": self.outputs,
+        }
+        function: Any = types.FunctionType(_first_call.__code__, scope, self.name)
+        function.__doc__, function.__module__ = body.__doc__, body.__module__
+        function.__annotations__ = body.__annotations__
+        function.__qualname__ = self.name
+        function.__wrapped__ = body  # whose signature `help` and `inspect` show
+        function.op, function.vjp, function.joint_vjp = self, self.vjp, self.joint_vjp
+        function.duck = self.duck
+        self.function = function
+        return function  # type: ignore[no-any-return]
+
+    def compile(self) -> None:
+        """Gives the function its code, with the plans known so far written into it.
+
+        That saves a call and two look-ups on every recorded operation; other patterns go the general way.
+        """
+        known = [(mask, plan) for mask, plan in enumerate(self.plans) if plan is not None]
+        if self.sequence or len(self.tensors) > 2:
+            known = []
+        function = self.function
+        function.__globals__.update({f"plan_{mask}": plan for mask, plan in known})
+        code = compiled(call_source, *self.layout, tuple((mask, plan.items) for mask, plan in known))
+        # The op's own name is what tracebacks and profilers show.
+        function.__code__ = code.replace(co_name=self.name, co_qualname=self.name)
+        function.__defaults__, function.__kwdefaults__ = self.defaults
+        self.compiled = True
+
+    def duck(self, *args: Any, **kwargs: Any) -> Any:
+        """The op on whatever comes: tensors give a tensor, bare arrays an array. For use in rules."""
+        for value in args:
+            if isinstance(value, Tensor) or (type(value) is list and any(isinstance(t, Tensor) for t in value)):
+                return self.function(*args, **kwargs)
+        out = self.forward(*args, **kwargs)
+        return out[0] if self.aux else out
+
+
+def _first_call(*args: Any, **kwargs: Any) -> Any:
+    """The code of an op's function until it is called: its names are those of the op's own scope."""
+    op.compile()  # type: ignore[attr-defined]
+    return op.function(*args, **kwargs)  # type: ignore[attr-defined]
+
+
+def _nothing() -> None:
+    """Compared with the bodies of ops, to know an empty one."""
+
+
+def passes_on(rule: Callable[..., Any]) -> bool:
+    """Whether a rule is `lambda g: g`."""
+    return reads(rule) == ("g",) and rule.__code__.co_code == _identity.__code__.co_code
+
+
+def _identity(g: Any) -> Any:
+    return g
+
+
+def reads(rule: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of a rule's parameters."""
+    code = rule.__code__
+    found: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+    return found
+
+
+class Plan:
+    """What one op saves and runs when a given set of its arguments requires a gradient."""
+
+    materializes = single = True
+
+    def __init__(self, op: Op, mask: int):
+        self.op, self.name, self.broadcasts, self.multiple = op, op.node_name, op.broadcasts, op.outputs is not None
+        # A sequence is one argument, with one rule that returns a gradient for each of its tensors.
+        asked = [t for i, t in enumerate(op.tensors) if mask >> i & 1]
+        self.wanted = tuple(t for t in asked if t in op.differentiable)
+        for tensor in asked:
+            if tensor not in self.wanted and tensor not in op.rules:
+                raise NotImplementedError(
+                    f"op {op.name}: got {tensor!r} that requires a gradient, expected a gradient rule for it: there is "
+                    f"none; declare one with {op.name}.vjp({tensor}=...), or None if it has no gradient"
+                )
+        self.joint = op.joint if op.joint and set(op.joint[0]) & set(self.wanted) else None
+        self.rules = {t: op.rules[t] for t in self.wanted if op.rules.get(t)}
+        used: dict[str, None] = {}
+        for rule in [*self.rules.values(), *([self.joint[1]] if self.joint else [])]:
+            used.update(dict.fromkeys(reads(rule)[1:]))  # type: ignore[arg-type]
+        used.pop("needs", None)
+        self.reads = tuple(used)  # the names that rules read
+        derived = [op.aux[name] for name in used if op.aux.get(name)]
+        for function in derived:
+            used.update(dict.fromkeys(reads(function)))  # type: ignore[arg-type]
+        self.saves = tuple(used)  # and those from which auxiliary values are derived again
+        self.frees = any(name in (*op.tensors, "out", *op.aux, *op.output_names) for name in self.saves)
+        self.items = tuple(self._item(name) for name in self.saves)  # their source text
+        self.save: Callable[..., Any] | None = self._make_save() if self.saves else None
+        self.run: Callable[..., Sequence[Gradient]] = self._make_run()
+
+    def _item(self, name: str) -> str:
+        """The expression, in the generated function's names, of a value to save."""
+        op = self.op
+        if name in (*op.parameters, "out", *op.aux, *op.output_names):
+            return name
+        argument = name.removesuffix("_shape")
+        return f"[each.shape for each in {argument}]" if argument == op.sequence else f"{argument}.shape"
+
+    def _make_save(self) -> Callable[..., Any]:
+        parameters = (*self.op.parameters, "out", *self.op.aux, *self.op.output_names)
+        function: Callable[..., Any] = types.FunctionType(compiled(save_source, parameters, self.items), {})
+        return function
+
+    def _make_run(self) -> Callable[..., Sequence[Gradient]]:
+        op = self.op
+        scope: dict[str, Any] = {f"rule_{t}": rule for t, rule in self.rules.items()}
+        # A rule that hands the gradient on as it is (`lambda g: g`) needs no call.
+        calls = tuple((t, () if passes_on(rule) else reads(rule)) for t, rule in self.rules.items() if rule)
+        joint: tuple[Any, ...] = ()
+        if self.joint:
+            scope["rule_joint"] = self.joint[1]
+            scope["needs"] = tuple(t in self.wanted for t in self.joint[0])
+            joint = (self.joint[0], reads(self.joint[1]))
+        code = compiled(run_source, self.saves, calls, joint, op.tensors, op.sequence)
+        function: Callable[..., Sequence[Gradient]] = types.FunctionType(code, scope)
+        return function
+
+    def argument(self, position: int) -> str:
+        """The name of the input that edge number `position` leads to."""
+        return f"{self.op.sequence}[{position}]" if self.op.sequence else self.op.tensors[position]
+
+    def taped(self, node: Node) -> Any:
+        """The saved values as tensors, each on its own edge again; constants stay arrays."""
+        op = self.op
+        values = dict(zip(self.saves, node.saved, strict=True))
+        for name in self.saves:
+            if name == op.sequence:
+                values[name] = [connected(a, e) for a, e in zip(values[name], node.edges, strict=True)]
+            elif name in op.tensors:
+                values[name] = connected(values[name], node.edges[op.tensors.index(name)])
+            elif name == "out" and self.multiple:
+                values[name] = tuple(connected(a, output_edge(node, i)) for i, a in enumerate(values[name]))
+            elif name == "out":
+                values[name] = connected(values[name], node)
+            elif name in op.output_names:
+                values[name] = connected(values[name], output_edge(node, op.output_names.index(name)))
+        values = {name: dtypes.in_single(value) for name, value in values.items()}
+        for name in self.saves:
+            derive = op.aux.get(name)
+            if derive is not None:
+                values[name] = derive(*(values[each] for each in reads(derive)))
+        return tuple(values.values())
+
+
+def connected(array: Any, edge: Any) -> Any:
+    """A saved array as a tensor on its edge; without an edge it was a constant and stays an array."""
+    if edge is None or array is None or not dtypes.is_differentiable(array.dtype):
+        return array
+    new = wrap(array)
+    new._edge = edge
+    return new

@@ -1,0 +1,337 @@
+"""`Function`: operations with a hand-written backward, as in PyTorch."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tinygrad_dl.core.engine import Edge, Node, conjugate, next_seq, unbroadcast
+from tinygrad_dl.core.modes import modes, no_grad, set_grad_enabled
+from tinygrad_dl.core.runtime import connect_outputs, output_edge
+from tinygrad_dl.core.tensor import Tensor, wrap
+
+__all__ = ["Context", "Function", "once_differentiable"]
+
+
+class Function:
+    """An operation with a hand-written backward, as in PyTorch.
+
+    Subclass it with static methods `forward(ctx, *args)` and `backward(ctx, *grad_outputs)`, which returns a
+    gradient (or None) for each argument, and call `apply`. Or define `forward(*args)` and, apart from it,
+    `setup_context(ctx, inputs, output)`. For an operation of NumPy functions, `@td.op` is
+    shorter and is tested by `tinygrad_dl.testing.check_op`.
+
+    >>> import tinygrad_dl as td
+    >>> class Cube(td.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x * x * x
+    ...     @staticmethod
+    ...     def backward(ctx, g):
+    ...         (x,) = ctx.saved_tensors
+    ...         return g * 3 * x * x
+    >>> x = td.tensor(2.0, requires_grad=True)
+    >>> Cube.apply(x).backward()
+    >>> x.grad
+    tensor(12.)
+
+    Source: https://docs.pytorch.org/docs/stable/autograd.html#torch.autograd.Function
+    """
+
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """Computes the result; nothing in it is recorded."""
+        raise NotImplementedError(
+            "Function: got a subclass without forward, expected forward(ctx, *args) as a static method"
+        )
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> Any:
+        """Saves what backward needs, where `forward` takes no ctx: called with its arguments and its result.
+
+        >>> import tinygrad_dl as td
+        >>> class Square(td.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(x):
+        ...         return x * x
+        ...     @staticmethod
+        ...     def setup_context(ctx, inputs, output):
+        ...         ctx.save_for_backward(*inputs)
+        ...     @staticmethod
+        ...     def backward(ctx, g):
+        ...         return 2 * g * ctx.saved_tensors[0]
+        >>> x = td.tensor(3.0, requires_grad=True)
+        >>> Square.apply(x).backward()
+        >>> x.grad
+        tensor(6.)
+        """
+        raise NotImplementedError(
+            "Function: got a subclass without setup_context, expected setup_context(ctx, inputs, output)"
+        )
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """Returns the gradient of each argument of `forward`."""
+        raise NotImplementedError(
+            "Function: got a subclass without backward, expected backward(ctx, *grad_outputs) as a static method"
+        )
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Runs `forward` and records one node."""
+        ctx = Context()
+        inputs = [a if isinstance(a, Tensor) else None for a in args]
+        ctx.needs_input_grad = tuple(t is not None and t._edge is not None for t in inputs)
+        with no_grad():
+            if cls.setup_context is Function.setup_context:
+                out = cls.forward(ctx, *args, **kwargs)
+            else:
+                out = cls.forward(*args, **kwargs)
+                cls.setup_context(ctx, args, out)
+        single = type(out) not in (tuple, list)
+        found = [out] if single else list(out)
+        places = [i for i, each in enumerate(found) if isinstance(each, Tensor)]
+        if single and not places:
+            raise TypeError(f"{cls.__name__}.forward: expected a tensor or a tuple, got {type(out).__name__}")
+        changed = {i: t for i, t in enumerate(found) if any(t is each for each in ctx._dirty)}
+        if len(changed) != len(ctx._dirty):
+            raise RuntimeError(
+                f"{cls.__name__}: got {len(ctx._dirty)} tensors in mark_dirty, {len(changed)} of them among the "
+                "outputs, expected all; forward must return each tensor that it changes in place"
+            )
+        if not (modes.grad and any(ctx.needs_input_grad)):
+            results = [t if i in changed or not aliased(t, inputs) else wrap(t._data) for i, t in enumerate(found)]
+            return results[0] if single else type(out)(results)
+        node = Node()
+        rules = FunctionRules(cls, ctx, inputs, None if single else places, len(found))
+        node.plan, node.hooks = rules, None
+        node.edges = tuple(None if t is None else t._edge for t in inputs)
+        # An argument handed back gets a place of its own in the graph, also one that was changed in place.
+        results = [wrap(t._data) if i in changed or aliased(t, inputs) else t for i, t in enumerate(found)]
+        tensors = [results[i] for i in places]
+        # Outputs are saved as bare arrays: a node must not refer to its own output.
+        node.saved = tuple(ctx._pack(inputs, tensors, list(changed.values())))
+        node.seq = next_seq()
+        if single:
+            node.shape, node.dtype, tensors[0]._edge = tensors[0].shape, tensors[0].dtype, node
+        else:
+            connect_outputs(node, tensors)
+        for i in places:
+            if any(found[i] is t for t in ctx._non_differentiable):
+                results[i]._edge = None
+        for i, tensor in changed.items():
+            results[i] = tensor._assign(results[i], cls.__name__)
+        if changed:  # the values that the node saved are those after the change
+            node.seq = next_seq()
+            for tensor in tensors:
+                if tensor._edge is not None and tensor._edge is not node:
+                    tensor._edge.seq = next_seq()
+        return results[0] if single else type(out)(results)
+
+
+def aliased(tensor: Any, inputs: Sequence[Any]) -> bool:
+    """Whether a result is one of the arguments itself."""
+    return isinstance(tensor, Tensor) and any(tensor is each for each in inputs)
+
+
+class Context:
+    """What `forward` and `backward` of a `Function` share: saved tensors and any attributes.
+
+    Attributes:
+        needs_input_grad: for each argument, whether a gradient is asked for.
+        saved_tensors: in backward, what `save_for_backward` was given; arguments are the very same tensors.
+    """
+
+    needs_input_grad: tuple[bool, ...] = ()
+    saved_tensors: tuple[Any, ...] = ()
+    materialize_grads = True
+    _to_save: tuple[Any, ...] = ()
+    _non_differentiable: tuple[Any, ...] = ()
+    _dirty: tuple[Any, ...] = ()
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        """Keeps tensors (arguments, outputs or others, or None) for `saved_tensors` in backward."""
+        for position, tensor in enumerate(tensors):
+            if tensor is not None and not isinstance(tensor, Tensor):
+                raise TypeError(
+                    f"save_for_backward: got a {type(tensor).__name__} for argument {position}, expected a tensor or "
+                    "None; keep other things as attributes: ctx.name = value"
+                )
+        self._to_save = tensors
+
+    def mark_non_differentiable(self, *tensors: Tensor) -> None:
+        """Says that these outputs have no gradient."""
+        self._non_differentiable = tensors
+
+    def mark_dirty(self, *tensors: Tensor) -> None:
+        """Says that forward changed these arguments in place; it must return them."""
+        self._dirty = tensors
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether backward gets zeros (the default) or None for an output that was not used."""
+        self.materialize_grads = value
+
+    def _pack(self, arguments: Sequence[Any], results: Sequence[Tensor], changed: Sequence[Any]) -> list[Any]:
+        """The saved tensors as (array, where its edge is found: argument i, output i, or nowhere; the tensor, weakly).
+
+        Arguments that were changed in place count as the outputs that they have become.
+        """
+        packed: list[Any] = []
+        for tensor in self._to_save:
+            place, known = None, None
+            if tensor is not None:
+                known = weakref.ref(tensor)
+                for i, each in enumerate(arguments):
+                    if each is not None and each._data is tensor._data and not any(each is t for t in changed):
+                        place = ("in", i)
+                for i, each in enumerate(results):
+                    if each._data is tensor._data and place is None:
+                        place, known = ("out", i), None
+            packed.append((None if tensor is None else tensor._data, place, known))
+        self._to_save = ()
+        return packed
+
+
+class FunctionRules:
+    """The rules of a node that a `Function` made.
+
+    Args:
+        places: which of the `count` outputs are tensors, or None if there is one output, by itself.
+    """
+
+    broadcasts = single = False
+
+    def __init__(
+        self, function: type[Function], ctx: Context, inputs: Sequence[Any], places: list[int] | None, count: int
+    ):
+        self.function, self.ctx, self.places, self.count = function, ctx, places, count
+        self.shapes = [None if t is None else t.shape for t in inputs]
+        self.name, self.multiple, self.frees = function.__name__, places is not None, bool(ctx._to_save)
+        self.materializes = ctx.materialize_grads
+
+    def run(self, g: Any, saved: Any) -> Sequence[Any]:
+        taped = isinstance(saved, list)
+        self.ctx.saved_tensors = tuple(saved if taped else [unpacked(*each) for each in saved])
+        gradients: list[Any] = [None] * self.count
+        for place, each in zip(self.places or [0], g if self.multiple else [g], strict=True):
+            if each is not None:
+                gradients[place] = conjugate(each if isinstance(each, Tensor) else wrap(each))
+        with set_grad_enabled(taped):
+            out = self.function.backward(self.ctx, *gradients)
+        self.ctx.saved_tensors = ()
+        given = tuple(out) if isinstance(out, tuple | list) else (out,)
+        expected = len(self.shapes)
+        if len(given) < expected or any(each is not None for each in given[expected:]):
+            raise RuntimeError(
+                f"{self.name}.backward: got {len(given)} gradients from it, expected {expected}: one for each argument "
+                "of forward, None for those without"
+            )
+        results = []
+        for each, shape in zip(given, self.shapes, strict=False):
+            found = each if taped or not isinstance(each, Tensor) else each._data
+            if found is not None and shape is not None and found.shape != shape and extends(found.shape, shape):
+                found = unbroadcast(found, shape)
+            results.append(None if found is None else conjugate(found))
+        return results
+
+    def taped(self, node: Node) -> Any:
+        values: list[Any] = []
+        for array, place, known in node.saved:
+            edge: Edge | None = None
+            if place is not None and place[0] == "in":
+                edge = node.edges[place[1]]
+            elif place is not None:
+                edge = output_edge(node, place[1]) if self.multiple else node
+            tensor = unpacked(array, place, known)
+            if tensor is not None and place is not None and tensor._edge is not edge:
+                tensor = wrap(array)
+                tensor._edge = edge
+            values.append(tensor)
+        return values
+
+    def argument(self, position: int) -> str:
+        return f"argument {position}"
+
+
+def unpacked(array: Any, place: Any, known: Any) -> Any:
+    """A saved tensor: the one that was given, if it is still there with the same memory."""
+    tensor = known and known()
+    if tensor is not None and tensor._data is array:
+        return tensor
+    return None if array is None else wrap(array)
+
+
+def extends(shape: tuple[int, ...], original: tuple[int, ...]) -> bool:
+    """Whether a broadcast of `original` may have `shape`."""
+    if len(shape) < len(original):
+        return False
+    pairs = zip(reversed(shape), reversed(original), strict=False)
+    return all(size == n or n == 1 for size, n in pairs)
+
+
+def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorates a `Function.backward` that is not made of operations with gradients.
+
+    It is then never recorded, and differentiating its results is an error rather than a wrong number.
+
+    >>> import tinygrad_dl as td
+    >>> class Double(td.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         return x * 2
+    ...     @staticmethod
+    ...     @td.autograd.function.once_differentiable
+    ...     def backward(ctx, g):
+    ...         return g * 2
+    >>> x = td.tensor(1.0, requires_grad=True)
+    >>> td.autograd.grad(Double.apply(x), x)
+    (tensor(2.),)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.function.once_differentiable.html
+    """
+
+    @functools.wraps(backward)
+    def wrapped(ctx: Any, *gradients: Any) -> Any:
+        with no_grad():
+            out = backward(ctx, *gradients)
+        asked = [g for g in (*gradients, *ctx.saved_tensors) if isinstance(g, Tensor) and g._edge is not None]
+        if not modes.grad or not asked:
+            return out
+        given = out if isinstance(out, tuple | list) else (out,)
+        refused = [g if g is None else refusing(g, asked) for g in given]
+        return tuple(refused) if isinstance(out, tuple | list) else refused[0]
+
+    return wrapped
+
+
+def refusing(tensor: Tensor, asked: Sequence[Tensor]) -> Tensor:
+    """The values of a tensor that must not be differentiated: backward that reaches it raises."""
+    new = wrap(tensor._data)
+    node = Node()
+    node.plan, node.edges, node.saved, node.hooks = Once(), tuple(t._edge for t in asked), (), None
+    node.seq, node.shape, node.dtype, new._edge = next_seq(), new.shape, new.dtype, node
+    return new
+
+
+class Once:
+    """Rules of a result of a backward that can't be differentiated."""
+
+    name = "OnceDifferentiable"
+    broadcasts = multiple = frees = single = False
+    materializes = True
+
+    def run(self, g: Any, saved: Any) -> Sequence[Any]:
+        raise RuntimeError(
+            "backward: got a second derivative through a Function whose backward is marked with @once_differentiable, "
+            "expected a first; take the mark away if all that backward does is recorded, or write its gradient as a "
+            "Function too"
+        )
+
+    def taped(self, node: Node) -> Any:
+        return ()
+
+    def argument(self, position: int) -> str:
+        return f"gradient {position}"

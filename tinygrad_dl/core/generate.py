@@ -1,0 +1,261 @@
+"""The source of the functions that ops generate: from a signature to straight-line code.
+
+A call unwraps its tensors, casts, calls the declared function on arrays, wraps the result and records a node.
+Written out for each signature there is no `*args`, no look-up and no branch that this signature does not need;
+that is what makes a small operation fast. Look at one:
+
+>>> from tinygrad_dl.core.generate import call_source
+>>> layout = (("input",), ("input",), ("input",), None, ())
+>>> print(call_source(*layout, False, False, "single", False, True, None, False, (), ()))
+def generated(input):
+    if isinstance(input, Tensor): edge_input = input._edge; input = input._data
+    else: edge_input = None; input = constant(input, op)
+    if input.itemsize == 2: return in_half(op, None, (edge_input,), (input,))
+    try:
+        out = forward(input)
+    except Exception as error:
+        raise explain(error, op, (input,))
+    if type(out) is not ndarray: out = asarray(out) if type(out) is not tuple else one_result(out, op)
+    result = new(Tensor); result._data = out
+    if (edge_input is not None) and (not threads.not_recording or modes.grad):
+        node = Node(); node.edges = (edge_input,); node.hooks = None; node.seq = next_seq()
+        plan = plans[1] or plan_for(1); save = plan.save
+        node.plan = plan; node.saved = save(input, out) if save is not None else ()
+        node.shape = out.shape; node.dtype = out.dtype; result._edge = node
+    else: result._edge = None
+    return result
+<BLANKLINE>
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable
+from typing import Any
+
+# Other names of parameters, as NumPy has them: every op with `dim` takes `axis` too.
+ALIASES = {"dim": "axis", "keepdim": "keepdims"}
+
+
+@functools.cache
+def compiled(source: Callable[..., str], *layout: Any) -> types.CodeType:
+    """The code of a generated function; one for all ops of the same layout. Tracebacks show its source."""
+    import linecache
+
+    text = source(*layout)
+    filename = f"<tinygrad_dl {source.__name__} {abs(hash(layout)):x}>"
+    linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+    scope: dict[str, Any] = {}
+    exec(compile(text, filename, "exec"), scope)
+    code: types.CodeType = scope["generated"].__code__
+    return code
+
+
+def call_source(
+    positional: tuple[str, ...],
+    parameters: tuple[str, ...],
+    tensors: tuple[str, ...],
+    sequence: str | None,
+    aliases: tuple[str, ...],
+    promotes: bool | tuple[str, ...],
+    floating: bool,
+    half: str,
+    real: bool,
+    records: bool,
+    outputs: Any,
+    view: bool,
+    aux: tuple[str, ...],
+    plans: tuple[tuple[int, tuple[str, ...]], ...],
+) -> str:
+    """The source of the function that users call; `plans` are written into it, see `Op.compile`.
+
+    `half` says what happens to half precision: "single", if it is to be computed in float32; "rounds once", if the
+    function does that itself, with arrays of one dtype; "exact", if nothing is computed. `real`: complex numbers are
+    refused.
+    """
+    keywords = parameters[len(positional) :]
+    head = [*positional, *(["*", *keywords, *aliases] if keywords or aliases else [])]
+    arguments = ", ".join([*positional, *(f"{k}={k}" for k in keywords)])
+    targets = ", ".join(["out", *aux])
+    lines = [
+        f"def generated({', '.join(head)}):",
+        *(f"    if {ALIASES[n]} is not UNSET: {n} = {ALIASES[n]}" for n in ALIASES if ALIASES[n] in aliases),
+        *([f"    base = {tensors[0]}"] if view else []),
+        *(
+            _unwrap_sequence(sequence, parameters, promotes, half)
+            if sequence
+            else _unwrap(tensors, parameters, promotes, floating, half)
+        ),
+        *([f"    if {tensors[0]}.dtype in COMPLEX: raise not_real(op, {tensors[0]}.dtype)"] if real else []),
+        "    try:",
+        f"        {targets} = forward({arguments})",
+        "    except Exception as error:",
+        f"        raise explain(error, op, ({', '.join(parameters)},))",
+    ]
+    if outputs is None:
+        lines += [
+            "    if type(out) is not ndarray: out = asarray(out) if type(out) is not tuple else one_result(out, op)",
+            f"    result = new(Tensor); result._data = out{'' if records else '; result._edge = None'}",
+            *(["    note_view(result, base)"] if view else []),
+        ]
+    else:
+        lines.append("    results = [wrap(each) for each in out]")
+        if view:
+            lines.append("    for result in results: note_view(result, base)")
+    if records:
+        # Whether the result may have a dtype without gradients though an argument requires one.
+        joined = promotes if isinstance(promotes, tuple) else tensors if promotes else ()
+        whole = "dtype" in parameters or (len(tensors) > 1 and set(joined) != set(tensors))
+        lines += _record(parameters, tensors, sequence, outputs, aux, plans, whole and outputs is None)
+    returned = "result" if outputs is None else "tuple(results)" if outputs is tuple else "returns(*results)"
+    return "\n".join([*lines, f"    return {returned}", ""])
+
+
+def _unwrap(
+    tensors: tuple[str, ...],
+    parameters: tuple[str, ...],
+    promotes: bool | tuple[str, ...],
+    floating: bool,
+    half: str,
+) -> list[str]:
+    """Lines that turn the tensor arguments into arrays of one dtype and keep their edges."""
+    joined = promotes if isinstance(promotes, tuple) else tensors if promotes else ()
+    mixed = len(joined) > 1
+    lines = ["    mixed = False"] if mixed else []
+    edges = ", ".join(f"edge_{t}" for t in tensors)
+    in_half = f"return in_half(op, low, ({edges},), ({', '.join(parameters)},))"
+    for t in tensors:
+        like = "" if t == tensors[0] else f", {tensors[0]}"
+        constant = "mixed = True" if mixed and t in joined else f"{t} = constant({t}, op{like})"
+        lines += [
+            f"    if isinstance({t}, Tensor): edge_{t} = {t}._edge; {t} = {t}._data",
+            f"    else: edge_{t} = None; {constant}",
+        ]
+    if mixed:
+        word = "if"
+        for t, number in (joined, joined[::-1]) if len(joined) == 2 else ():
+            # The usual case first: a number beside a tensor that requires a gradient, and so is floating.
+            usual = "" if half == "exact" else f" and {t}.itemsize != 2"
+            lines.append(f"    {word} mixed and edge_{t} is not None and type({number}) in NUMBERS{usual}:")
+            lines.append(f"        {number} = asarray({number}, {t}.dtype)")
+            word = "elif"
+        differ = [f"{joined[0]}.dtype is not {t}.dtype" for t in joined[1:]]
+        lines.append(f"    {word} mixed or {' or '.join(differ)}:")
+        lines.append(f"        low, {', '.join(joined)} = promote(op, {', '.join(joined)})")
+        if half != "exact":
+            lines.append(f"        if low is not None: {in_half}")
+    if floating:  # what requires a gradient is floating already: only constants need the look
+        constants = " and ".join(f"edge_{t} is None" for t in tensors)
+        lines.append(f"    if {constants}: {', '.join(tensors)}, = as_floating({', '.join(tensors)})")
+    if half == "single":
+        lines.append(f"    if {(joined or tensors)[0]}.itemsize == 2: {in_half.replace('low', 'None')}")
+    return lines
+
+
+def _unwrap_sequence(
+    sequence: str, parameters: tuple[str, ...], promotes: bool | tuple[str, ...], half: str
+) -> list[str]:
+    """The same lines for a sequence of tensors."""
+    values = f"({', '.join(parameters)},)"
+    return [
+        f"    try: {sequence} = list({sequence})",
+        f"    except TypeError as error: raise explain(error, op, ({', '.join(parameters)},))",
+        f"    edges = tuple([t._edge if isinstance(t, Tensor) else None for t in {sequence}])",
+        f"    {sequence} = [t._data if isinstance(t, Tensor) else constant(t, op) for t in {sequence}]",
+        *([f"    low, *{sequence} = promote(op, *{sequence})"] if promotes else []),
+        *([f"    if any_half({sequence}): return in_half(op, None, edges, {values})"] if half == "single" else []),
+    ]
+
+
+def _record(
+    parameters: tuple[str, ...],
+    tensors: tuple[str, ...],
+    sequence: str | None,
+    outputs: Any,
+    aux: tuple[str, ...],
+    plans: tuple[tuple[int, tuple[str, ...]], ...],
+    whole: bool,
+) -> list[str]:
+    """Lines that record a node if an argument requires a gradient and, should that be open, the result can."""
+    if sequence:
+        recorded, mask, edges = "any([e is not None for e in edges])", "1", "edges"
+    else:
+        bits = [f"(edge_{t} is not None)" for t in tensors]
+        recorded = " or ".join(f"edge_{t} is not None" for t in tensors)
+        mask = " | ".join(f"{bit} << {i}" if i else bit for i, bit in enumerate(bits)) if len(tensors) > 1 else "1"
+        edges = f"({', '.join(f'edge_{t}' for t in tensors)},)"
+    fits = " and out.dtype.kind not in 'biu'" if whole else ""
+    named = getattr(outputs, "_fields", ())
+    saved = ", ".join([*parameters, "out", *aux, *(["*out"] if named else [])])
+    lines = [
+        f"    if ({recorded}) and (not threads.not_recording or modes.grad){fits}:",
+        f"        node = Node(); node.edges = {edges}; node.hooks = None; node.seq = next_seq()",
+        *([f"        {', '.join(named)}, = out"] if named and plans else []),
+    ]
+    word = "if"
+    for number, items in plans:
+        pattern = [f"edge_{t} is {'not ' if number >> i & 1 else ''}None" for i, t in enumerate(tensors)]
+        values = f"({', '.join(items)},)" if items else "()"
+        lines.append(f"        {word} {' and '.join(pattern)}: node.plan = plan_{number}; node.saved = {values}")
+        word = "elif"
+    general = [
+        f"plan = plans[{mask}] or plan_for({mask}); save = plan.save",
+        f"node.plan = plan; node.saved = save({saved}) if save is not None else ()",
+    ]
+    if len(plans) < 2 ** len(tensors) - 1:
+        lines += [*(["        else:"] if plans else []), *(f"        {'    ' * bool(plans)}{line}" for line in general)]
+    if outputs is None:
+        lines.append("        node.shape = out.shape; node.dtype = out.dtype; result._edge = node")
+    else:
+        lines.append("        connect_outputs(node, results)")
+    if outputs is None:
+        lines.append("    else: result._edge = None")
+    return lines
+
+
+def composed_source(head: str, arguments: str, names: tuple[str, ...], plain: tuple[str, ...]) -> str:
+    """The source of the function that stands for a composition: its errors are explained.
+
+    Tensors in the place of the arguments `plain` are refused before anything else.
+    """
+    values = f"({''.join(f'{n}, ' for n in names)})"
+    types = ", ".join(f"type({n})" for n in plain)
+    return "\n".join(
+        [
+            f"def generated({head}):",
+            *([f"    if Tensor in ({types},): refuse_tensors(composed, {values})"] if plain else []),
+            "    try:",
+            f"        return body({arguments})",
+            "    except Exception as error:",
+            f"        raise explain(error, composed, {values})",
+            "",
+        ]
+    )
+
+
+def save_source(parameters: tuple[str, ...], items: tuple[str, ...]) -> str:
+    """The source of the function that picks what a node keeps."""
+    return f"def generated({', '.join(parameters)}):\n    return ({', '.join(items)},)\n"
+
+
+def run_source(
+    saves: tuple[str, ...],
+    calls: tuple[tuple[str, tuple[str, ...]], ...],
+    joint: tuple[Any, ...],
+    tensors: tuple[str, ...],
+    sequence: str | None,
+) -> str:
+    """The source of the function that runs the rules of a plan; returns a gradient for each edge."""
+    lines = ["def generated(g, saved):"]
+    if saves:
+        lines.append(f"    {', '.join(saves)}, = saved")
+    results = {tensor: f"rule_{tensor}({', '.join(names)})" if names else "g" for tensor, names in calls}
+    if joint:
+        lines.append(f"    joint = rule_joint({', '.join(joint[1])})")
+        results |= {tensor: f"joint[{i}]" for i, tensor in enumerate(joint[0]) if tensor not in results}
+    if sequence:
+        lines.append(f"    return {results[sequence]}")
+    else:
+        lines.append(f"    return ({', '.join(results.get(t, 'None') for t in tensors)},)")
+    return "\n".join(lines) + "\n"

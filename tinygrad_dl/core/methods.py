@@ -1,0 +1,76 @@
+"""Makes ops methods and operators of Tensor."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_dl.core.tensor import Tensor
+
+if TYPE_CHECKING:
+    from tinygrad_dl.core.declaration import Op
+
+
+def methods(function: Any, name: str, varargs: bool, inplace: bool) -> dict[str, Any]:
+    """The op as a method of Tensor, and `<name>_`, its in-place form."""
+    method = function
+    if varargs:
+
+        @functools.wraps(function)
+        def method(self: Tensor, *numbers: Any, **kwargs: Any) -> Any:
+            if len(numbers) == 1 or not numbers:
+                return function(self, *numbers, **kwargs)
+            return function(self, numbers, **kwargs)
+
+    return {name: method, **({f"{name}_": inplace_form(method, f"{name}_")} if inplace else {})}
+
+
+def operators(function: Any, operator: str, inplace: bool) -> dict[str, Any]:
+    """The op as an operator of Tensor, both ways round."""
+    found = {f"__{operator}__": function}
+    if len(function.op.positional) == 2 and operator not in ("eq", "ne", "lt", "le", "gt", "ge", "getitem"):
+
+        def turned(self: Any, other: Any) -> Any:
+            return function(other, self)
+
+        turned.op = function.op  # type: ignore[attr-defined]
+        found[f"__r{operator}__"] = turned
+    if inplace:
+        found[f"__i{operator}__"] = inplace_form(function, f"__i{operator}__")
+    return found
+
+
+def inplace_form(function: Any, name: str) -> Callable[..., Tensor]:
+    """The in-place method that stores the function's result in its tensor."""
+
+    def change(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return self._assign(function(self, *args, **kwargs), name)
+
+    change.op = getattr(function, "op", None)  # type: ignore[attr-defined]
+    change.__name__ = change.__qualname__ = name
+    change.__doc__ = f"The in-place form of `{name.rstrip('_')}`: changes the tensor and returns it."
+    return change
+
+
+def require_free(op: Op, kind: str, taken: Mapping[Any, Any], wanted: Mapping[Any, Any]) -> None:
+    """Raises if a place that an op is to have is another's; its own, declared before, it may have again."""
+    for place in wanted:
+        if place not in taken:
+            continue
+        holder = getattr(taken[place], "op", taken[place])
+        if getattr(holder, "home", None) == op.home and holder.key == op.key:
+            continue
+        shown = getattr(place, "__name__", place)
+        by = f"the op {holder.key!r} declared at {holder.home}" if hasattr(holder, "home") else "class Tensor itself"
+        raise ValueError(
+            f"op {op.key!r}: got the {kind} {shown!r}, which is taken by {by}, expected a {kind} that is free; "
+            f"{REMEDY[kind]}"
+        )
+
+
+REMEDY = {
+    "name": "rename the function, or pass name=...",
+    "method": "pass method=False or method=<another name>, and leave out operator=... and inplace=True",
+    "NumPy function": "leave it out of @td.op(...), and call your op by its own name",
+}

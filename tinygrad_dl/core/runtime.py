@@ -1,0 +1,274 @@
+"""What the generated functions call off the fast path: casts, errors explained, several outputs, views."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+import numpy as np
+
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.engine import Node, Output, next_seq
+from tinygrad_dl.core.messages import reraise, restated, summary, unfit_for
+from tinygrad_dl.core.modes import modes, threads
+from tinygrad_dl.core.tensor import Tensor, Views, as_array, wrap
+
+if TYPE_CHECKING:
+    from tinygrad_dl.core.declaration import Op
+
+
+class _Unset:
+    """The default of `axis=` and `keepdims=`, which are other names of `dim=` and `keepdim=`."""
+
+    def __repr__(self) -> str:
+        return "<same as dim, keepdim>"
+
+
+UNSET: Any = _Unset()
+
+
+# The kinds of dtypes whose digits a Python number takes.
+DIGITS = {float: "fc", complex: "c"}
+
+
+def constant(value: Any, op: Op, like: Any = None) -> Any:
+    """An argument that is no tensor, as an array; None stays None.
+
+    A float has the dtype of the op's first argument, if that is floating or complex, and so has a complex number beside
+    complex ones: 0.1 among float64 is not float32's 0.1.
+    """
+    if type(like) is np.ndarray and like.dtype.kind in DIGITS.get(type(value), ""):
+        return np.asarray(value, like.dtype)
+    if value is None and like is not None:  # an argument that may be left out; the first one may not
+        return None
+    if isinstance(value, np.ndarray | np.generic | bool | int | float | complex):
+        return array_of(value, op)
+    raise unfit_for(value, op.name, argument_of(value, op))
+
+
+def array_of(value: Any, op: Op) -> np.ndarray:
+    """A number or array as an array of a dtype that tensors have."""
+    try:
+        return as_array(value)
+    except TypeError as error:
+        name = argument_of(value, op)
+        raise TypeError(f"{op.name}: got {name}={summary(value)}, expected a tensor of numbers: {error}") from None
+
+
+def argument_of(value: Any, op: Op) -> str:
+    """The name of the argument that a value was given for: looked up in the call that has just failed."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code is not op.function.__code__:
+        frame = frame.f_back  # type: ignore[assignment]
+    found = frame.f_locals if frame is not None else {}
+    if op.sequence:
+        return f"{op.sequence}[{next((i for i, v in enumerate(found.get(op.sequence, ())) if v is value), '')}]"
+    return next((name for name in op.tensors if found.get(name) is value), op.tensors[0])
+
+
+NUMBERS = frozenset((float, int, bool))
+OPTIONAL_NUMBERS = NUMBERS | {type(None)}
+
+
+def promote(op: Op, *values: Any) -> Sequence[Any]:
+    """None, and arrays and numbers all cast to the dtype that PyTorch's promotion gives them.
+
+    If that is half precision and something is not of it already, say a number, an op that computes gets float32, and
+    the dtype to round its result to stands in the place of None: x * 1e5 may fit where 1e5 does not.
+    """
+    if len(values) == 2:  # the usual case first: a floating tensor and a number
+        first, second = values
+        if type(second) in NUMBERS and type(first) is np.ndarray and first.dtype.char in "fd":
+            return None, first, np.asarray(second, first.dtype)
+        if type(first) in NUMBERS and type(second) is np.ndarray and second.dtype.char in "fd":
+            return None, np.asarray(first, second.dtype), second
+    elif (
+        type(values[0]) is np.ndarray
+        and values[0].dtype.char in "fd"
+        and OPTIONAL_NUMBERS.issuperset(map(type, values[1:]))
+    ):
+        dtype = values[0].dtype
+        return [None, values[0], *(None if value is None else np.asarray(value, dtype) for value in values[1:])]
+    if values[0] is None:
+        raise unfit_for(None, op.name, argument_of(None, op))
+    arrays = []
+    for value in values:
+        plain = isinstance(value, bool | int | float | complex) or value is None
+        arrays.append(value if plain else constant(value, op))
+    present = tuple(a for a in arrays if a is not None)
+    dtype, low = dtypes.result_dtype(present), None
+    if op.floating and dtype.kind in "biu":
+        dtype = dtypes.get_default_dtype()  # at once: -1 beside uint8 would become 255 first
+    if not op.exact and dtypes.is_half(dtype) and any(getattr(a, "dtype", None) is not dtype for a in present):
+        dtype, low = dtypes.float32, dtype
+    if op.key in COMPARISONS and dtype.kind in "iu":
+        return [low, *arrays]  # NumPy compares integers of all sizes exactly
+    return [low, *(None if a is None else operand(a, dtype, op, i) for i, a in enumerate(arrays))]
+
+
+# By their keys: an op of a user's that is called `eq` is another one.
+COMPARISONS = frozenset(("eq", "ne", "lt", "le", "gt", "ge"))
+WRAPPING = frozenset(
+    ("add", "sub", "mul", "floor_divide", "remainder", "fmod", "bitwise_and", "bitwise_or", "bitwise_xor")
+)
+
+
+def operand(value: Any, dtype: dtypes.DType, op: Op, position: int) -> np.ndarray:
+    """An array or number in the dtype of an operation; an int too large wraps around, as all arithmetic does.
+
+    Exponents do not: they count how often to multiply.
+    """
+    try:
+        return np.asarray(value, dtype)
+    except OverflowError:
+        if op.key in WRAPPING or (op.key == "pow" and position == 0):
+            return np.asarray(value).astype(dtype)
+        raise
+
+
+def not_real(op: Op, dtype: dtypes.DType) -> TypeError:
+    """The error of an op for which complex numbers have no meaning."""
+    return TypeError(
+        f"{op.name}: expected real numbers, got dtype {dtype}: it has no meaning for complex ones; take x.abs(), "
+        f"x.real, x.imag or td.view_as_real(x)"
+    )
+
+
+def in_half(op: Op, low: Any, edges: tuple[Any, ...], values: tuple[Any, ...]) -> Any:
+    """A call of an op with arrays of two-byte elements: of half precision, computed in float32 and rounded once.
+
+    What a generated function does, but for the casts; here speed matters less. Arguments are saved as they are, what
+    came of them before it was rounded.
+
+    Args:
+        low: the dtype to round results to; None: that of the arrays.
+        edges: the places in the graph of the op's tensors.
+        values: all arguments, in the order of `op.parameters`, tensors as arrays.
+    """
+    given = dict(zip(op.parameters, values, strict=True))
+    low = low or half_of(op, given)
+    if low is not None and given.get("dtype") is not None:  # the caller chose the result's dtype
+        given[op.tensors[0]], low = dtypes.in_single(given[op.tensors[0]]), None
+    options = given if low is None else {**given, **{name: dtypes.in_single(given[name]) for name in op.tensors}}
+    positional, count = [options[name] for name in op.positional], len(op.positional)
+    try:
+        made = op.forward(*positional, **{name: options[name] for name in op.parameters[count:]})
+    except Exception as error:
+        reraise(error, explain(error, op, values))
+    out, *aux = made if op.aux else (made,)
+    several = op.outputs is not None
+    out = out if several else np.asarray(out)
+    results = [wrap(each if low is None else rounded(each, low)) for each in (out if several else (out,))]
+    recorded = op.records and any(edge is not None for edge in edges) and results[0]._data.dtype.kind not in "biu"
+    if recorded and (not threads.not_recording or modes.grad):
+        node = Node()
+        node.edges, node.hooks, node.seq = edges, None, next_seq()
+        node.plan = plan = op.plan(
+            1 if op.sequence else sum(1 << i for i, edge in enumerate(edges) if edge is not None)
+        )
+        named = out if op.output_names else ()
+        node.saved = () if plan.save is None else plan.save(*given.values(), out, *aux, *named)
+        if several:
+            connect_outputs(node, results)
+        else:
+            node.shape, node.dtype, results[0]._edge = out.shape, results[0]._data.dtype, node
+    return results[0] if not several else tuple(results) if op.outputs is tuple else op.outputs(*results)
+
+
+def half_of(op: Op, given: dict[str, Any]) -> Any:
+    """The half precision to round results to: that of the first floating tensor; None if it has another dtype."""
+    tensors = given[op.sequence] if op.sequence else [given[name] for name in op.tensors]
+    found = [t.dtype for t in tensors if t is not None and dtypes.is_differentiable(t.dtype)]
+    if not found or not dtypes.is_half(found[0]):
+        return None
+    same = [given[name].dtype for name in op.alike if given[name] is not None]
+    if len(set(same)) > 1 or (op.sequence and len(set(found)) > 1):
+        return None  # as it is: to be refused, or promoted
+    return found[0]
+
+
+def any_half(arrays: Sequence[Any]) -> bool:
+    """Whether one of several arrays has elements of two bytes."""
+    return any(array.itemsize == 2 for array in arrays)
+
+
+def rounded(array: Any, low: Any) -> Any:
+    """A floating result in half precision."""
+    return np.asarray(array).astype(low) if dtypes.is_floating(array.dtype) else array
+
+
+def as_floating(*arrays: Any) -> list[Any]:
+    """Integer and bool arrays in the default floating dtype; others as they are."""
+    default = dtypes.get_default_dtype()
+    return [a.astype(default) if a is not None and a.dtype.kind in "biu" else a for a in arrays]
+
+
+def one_result(out: tuple[Any, ...], op: Op) -> Any:
+    """Refuses a tuple from an op that declares one output: as an array it would be all of them stacked."""
+    raise TypeError(
+        f"op {op.name}: got a tuple of {len(out)}, expected one array; declare several outputs with outputs=tuple, or "
+        f"outputs=<a namedtuple> to name them, and values for the rules alone with aux={{...}}"
+    )
+
+
+def explain(error: Exception, op: Op, values: tuple[Any, ...]) -> Exception:
+    """The error to raise for one that arose in the op's own function, called with these values."""
+    annotations = {**dict.fromkeys(op.tensors, "Array"), **op.function.__annotations__}
+    return restated(error, op.function, op.name, dict(zip(op.parameters, values, strict=True)), annotations)
+
+
+def connect_outputs(node: Node, results: list[Tensor]) -> None:
+    """Gives each floating output of a node its edge."""
+    node.shape = tuple(t._data.shape for t in results)
+    node.dtype = tuple(t._data.dtype for t in results)
+    for index, result in enumerate(results):
+        result._edge = output_edge(node, index)
+
+
+def note_view(result: Tensor, base: Any) -> None:
+    """Remembers of which tensor a result shows the memory, and lets that tensor find it."""
+    if isinstance(base, Tensor):
+        shown, data = result._data.base, base._data
+        if shown is data or (shown is not None and shown is data.base):
+            result._base = root = base if base._base is None else base._base
+            views = root._views
+            if views is None:
+                views = root._views = Views()
+            elif len(views) >= views.limit:
+                views.drop_dead()
+            views.append(ref(result))
+
+
+def output_edge(node: Node, index: int) -> Output | None:
+    """A new edge to one output of a node that has several."""
+    dtype = node.dtype[index]
+    return Output(node, index, node.shape[index], dtype) if dtypes.is_differentiable(dtype) else None
+
+
+# The names that a generated function finds.
+SCOPE: dict[str, Any] = {
+    "Tensor": Tensor,
+    "Node": Node,
+    "ndarray": np.ndarray,
+    "asarray": np.asarray,
+    "in_half": in_half,
+    "any_half": any_half,
+    "new": object.__new__,
+    "wrap": wrap,
+    "next_seq": next_seq,
+    "modes": modes,
+    "threads": threads,
+    "UNSET": UNSET,
+    "NUMBERS": NUMBERS,
+    "constant": constant,
+    "promote": promote,
+    "COMPLEX": dtypes.COMPLEX,
+    "not_real": not_real,
+    "as_floating": as_floating,
+    "explain": explain,
+    "one_result": one_result,
+    "connect_outputs": connect_outputs,
+    "note_view": note_view,
+}

@@ -1,0 +1,732 @@
+"""class Tensor: an array, and where it came from.
+
+The operations are not here: each is declared once in `ops/`, which attaches it as a method and
+operator. What stands here is what a tensor is: its data, its place in the graph, its conversions and
+its part in NumPy's protocols.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.engine import Edge, Leaf, Node, Stale, mutations, next_seq
+from tinygrad_dl.core.modes import modes
+from tinygrad_dl.core.warning import warn
+
+# NumPy function, ufunc or (ufunc, method) -> our operation; `declaration.py` and `ops/` fill it.
+NUMPY: dict[Any, Callable[..., Any]] = {}
+# The same with how many of its arguments by place and which by name mean the same to both; `protocol.py` fills it.
+DIRECT: dict[Any, tuple[Callable[..., Any], int, frozenset[str]]] = {}
+
+
+class Tensor:
+    """A multi-dimensional array that records the operations made with it.
+
+    Make one with `td.tensor`, `td.zeros`, `td.randn` and their like; `Tensor(data)` copies the data as
+    the default floating dtype.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+
+    Source: https://docs.pytorch.org/docs/stable/tensors.html
+    """
+
+    # Every operation reads and writes the slots; what few tensors have stands in the instance's dict,
+    # over defaults in the class.
+    __slots__ = ("__dict__", "__weakref__", "_data", "_edge")
+
+    _data: np.ndarray
+    _edge: Edge | None  # what made it, or its Leaf if it requires a gradient; else None
+    _base: Tensor | None = None  # the tensor of which it is a view
+    _views: Views | None = None  # its views, and theirs
+    _keeper: RemovableHandle | None = None  # what `retain_grad` asked for
+    _grad: Tensor | None = None
+
+    def __init__(self, data: Any = (), dtype: Any = None, requires_grad: bool = False):
+        self._data = np.array(as_array(data), dtype=dtypes.as_dtype(dtype or dtypes.get_default_dtype()))
+        self._edge = None
+        if requires_grad:
+            self.requires_grad_()
+
+    # -- what it holds ---------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of its dimensions."""
+        return self._data.shape
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one dimension."""
+        return self._data.shape if dim is None else of_dimension(self._data.shape, dim, "size")
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of its elements."""
+        return self._data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of its dimensions."""
+        return self._data.ndim
+
+    def dim(self) -> int:
+        """The number of its dimensions."""
+        return self._data.ndim
+
+    def numel(self) -> int:
+        """The number of its elements."""
+        return self._data.size
+
+    @property
+    def device(self) -> dtypes.device:
+        """Always the CPU."""
+        return dtypes.CPU
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of its elements."""
+        return self._data.nbytes
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of one element."""
+        return self._data.itemsize
+
+    def element_size(self) -> int:
+        """The bytes of one element."""
+        return self._data.itemsize
+
+    def stride(self, dim: int | None = None) -> Any:
+        """The steps between neighbours in each dimension, in elements."""
+        steps = tuple(s // self._data.itemsize for s in self._data.strides)
+        return steps if dim is None else of_dimension(steps, dim, "stride")
+
+    def is_contiguous(self) -> bool:
+        """Whether its elements lie in memory in row-major order without gaps."""
+        return self._data.flags.c_contiguous
+
+    def data_ptr(self) -> int:
+        """The address of its first element."""
+        return self._data.ctypes.data
+
+    def is_floating_point(self) -> bool:
+        """Whether its elements are real floating-point numbers."""
+        return dtypes.is_floating(self.dtype)
+
+    def is_complex(self) -> bool:
+        """Whether its elements are complex numbers."""
+        return self.dtype.kind == "c"
+
+    # -- its place in the graph ------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on it are recorded and `backward` brings it a gradient."""
+        return self._edge is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Starts (or ends) recording operations on this leaf; returns it."""
+        if not self.is_leaf:
+            if requires_grad:
+                return self
+            raise RuntimeError(
+                f"requires_grad_: got False for a tensor computed by {self._edge!r}, expected a leaf; use detach() for "
+                "a tensor without the graph"
+            )
+        if not requires_grad:
+            self._edge = None
+        elif self._edge is None:
+            if not dtypes.is_differentiable(self.dtype):
+                raise RuntimeError(
+                    f"only floating-point and complex tensors can require a gradient: got dtype "
+                    f"{self.dtype}, expected a floating one; convert it first, for example with .float()"
+                )
+            self._edge = Leaf(self)
+            if self._views:
+                self._leave_views("requires_grad_")  # were there before: operations on them would not reach this leaf
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the graph ends here: made by the user, or not requiring a gradient."""
+        return self._edge is None or type(self._edge) is Leaf
+
+    @property
+    def grad_fn(self) -> Any:
+        """The node of the operation that made it; None for a leaf."""
+        return None if self.is_leaf else self._edge
+
+    def detach(self) -> Tensor:
+        """The same data without the graph: shares memory, requires no gradient."""
+        return wrap(self._data)
+
+    def detach_(self) -> Tensor:
+        """Leaves the graph: becomes a leaf that requires no gradient."""
+        self._edge = self._base = None
+        return self
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward has brought, or None. Assigned, it has this tensor's shape and dtype."""
+        found = self._grad
+        if found is None and not self.is_leaf and self._keeper is None:
+            warn(
+                "the .grad of a tensor that was computed is always None: backward brings gradients to leaves; call "
+                "retain_grad() on it before backward, or ask for td.autograd.grad(loss, tensor)"
+            )
+        return found
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"grad: expected a tensor or None, got {type(value).__name__}")
+            if value is self:
+                raise RuntimeError(
+                    "grad: got the tensor itself, expected another, for its gradient; assign a copy: t.detach().clone()"
+                )
+            if value.shape != self.shape or value.dtype != self.dtype:
+                raise RuntimeError(
+                    f"grad: expected a gradient of the tensor's shape {self.shape} and dtype {self.dtype}, got shape "
+                    f"{value.shape} and dtype {value.dtype}"
+                )
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
+    def data(self) -> Tensor:
+        """The same data without the graph. Assigning replaces the data and keeps the place in the graph.
+
+        What is changed through it, backward does not learn of: it goes on with the changed values. Change
+        `detach()`, or the tensor under `no_grad`, and backward refuses values that it needs and that are gone.
+        """
+        return wrap(alias(self._data))
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        array = as_array(value)
+        if self._edge is not None and not dtypes.is_differentiable(array.dtype):
+            raise RuntimeError(
+                f"data: got dtype {array.dtype}, expected a floating or complex one, as the tensor requires a "
+                "gradient; call requires_grad_(False) first, or convert with .float()"
+            )
+        shown: Any = array.base.obj if isinstance(array.base, memoryview) else None
+        if shown is self._data:
+            return  # `t.data += 1` assigns what it got from here
+        self._data = array
+        if type(self._edge) is Leaf:
+            self._edge.shape, self._edge.dtype = self.shape, self.dtype
+
+    def backward(
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Adds the gradient of this tensor to the `.grad` of every leaf that it came from.
+
+        Args:
+            gradient: the gradient to start from, of this tensor's shape; may be left out for a scalar.
+            retain_graph: keep the saved values, so that the same graph can be gone through again.
+            create_graph: record the pass itself, for second derivatives; implies `retain_graph`.
+            inputs: accumulate into these tensors only.
+
+        Raises:
+            RuntimeError: no graph, not a scalar and no gradient given, or the graph was freed already.
+
+        >>> import tinygrad_dl as td
+        >>> x = td.tensor(3.0, requires_grad=True)
+        >>> (x ** 2).backward()
+        >>> x.grad
+        tensor(6.)
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.backward.html
+        """
+        from tinygrad_dl import autograd
+
+        autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+    def retain_grad(self) -> None:
+        """Asks backward to keep this computed tensor's gradient in `.grad` too."""
+        if self._edge is None:
+            raise RuntimeError(
+                "retain_grad: got a tensor that requires no gradient, expected one that does; call requires_grad_() on "
+                "its inputs"
+            )
+        if self.is_leaf or self._keeper is not None:
+            return
+        this = weakref.ref(self)
+
+        def keep(g: Any) -> Any:
+            tensor = this()
+            if tensor is not None:
+                new = wrap(g.copy()) if isinstance(g, np.ndarray) else g.clone()
+                tensor._grad = new if tensor._grad is None else tensor._grad + new
+            return g
+
+        self._keeper = self._hook(keep)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Calls `hook(gradient)` when the gradient of this tensor is known; what it returns replaces it.
+
+        Returns:
+            A handle whose `remove()` takes the hook away.
+
+        >>> import tinygrad_dl as td
+        >>> x = td.tensor(1.0, requires_grad=True)
+        >>> handle = x.register_hook(lambda g: g * 10)
+        >>> (x * 2).backward()
+        >>> x.grad
+        tensor(20.)
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.register_hook.html
+        """
+        if self._edge is None:
+            raise RuntimeError(
+                "register_hook: got a tensor that requires no gradient, expected one that does; call requires_grad_() "
+                "first"
+            )
+
+        def on_gradient(g: Any) -> Any:
+            tensor = g if isinstance(g, Tensor) else wrap(g)
+            new = hook(tensor)
+            if new is None:
+                return g
+            if new.shape != tensor.shape:
+                raise RuntimeError(
+                    f"a gradient hook: got shape {new.shape} from it, expected the gradient's shape {tensor.shape}"
+                )
+            return new if isinstance(g, Tensor) else new._data
+
+        return self._hook(on_gradient)
+
+    def _hook(self, function: Callable[[Any], Any]) -> RemovableHandle:
+        edge = self._edge
+        assert edge is not None
+        if edge.hooks is None:
+            edge.hooks = []
+        # What is retained is what the other hooks make of the gradient, so that one stays the last.
+        last = len(edge.hooks) - (self._keeper is not None)
+        edge.hooks.insert(last, function)
+        return RemovableHandle(edge.hooks, function)
+
+    # -- conversion ------------------------------------------------------------------------------
+
+    def item(self) -> Any:
+        """The one element as a Python number."""
+        if self._data.size != 1:
+            raise not_one(self, "item")
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return self._data.tolist()
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The data as an array that shares memory. `force=True` detaches first; so it is under `no_grad`."""
+        if self._edge is not None and not force and modes.grad:
+            raise RuntimeError(
+                "numpy: got a tensor that requires a gradient, expected one that does not, as an array has no graph; "
+                "use t.detach().numpy()"
+            )
+        return self._data
+
+    def cpu(self) -> Tensor:
+        """Itself: tensors live on the CPU."""
+        return self
+
+    def cuda(self, *_: Any, **__: Any) -> Tensor:
+        """Raises ValueError: tensors live on the CPU."""
+        raise dtypes.unknown_device("cuda")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self.numpy().__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._data.__dlpack_device__()
+
+    def __float__(self) -> float:
+        return float(as_number(self, "float"))
+
+    def __int__(self) -> int:
+        return int(as_number(self, "int"))
+
+    def __complex__(self) -> complex:
+        return complex(as_number(self, "complex"))
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iub":
+            raise TypeError(
+                f"index: got a tensor of dtype {self.dtype}, expected an integer tensor of one element; convert it "
+                f"with .long(), or int(t)"
+            )
+        return int(as_number(self, "index"))
+
+    def __bool__(self) -> bool:
+        if self._data.size != 1:
+            raise RuntimeError(
+                f"bool: got a tensor of shape {self.shape}, expected one element: the truth of several is ambiguous; "
+                f"use any() or all()"
+            )
+        return bool(self._data.item())
+
+    def __len__(self) -> int:
+        if not self._data.ndim:
+            raise TypeError("len: got a 0-d tensor, expected 1 or more dimensions; numel() counts the elements")
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._data.ndim:
+            raise TypeError(
+                "iter: got a 0-d tensor, expected 1 or more dimensions; item() gives its value, reshape(1) makes it 1-d"
+            )
+        return iter(self.unbind(0))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self._data == (value._data if isinstance(value, Tensor) else value)).any())
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data.item(), spec) if spec and self._data.ndim == 0 else format(str(self), spec)
+
+    def __repr__(self) -> str:
+        from tinygrad_dl.core.printing import tensor_repr
+
+        return tensor_repr(self)
+
+    # -- copying ---------------------------------------------------------------------------------
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        from copy import deepcopy
+
+        if not self.is_leaf:
+            raise RuntimeError(
+                f"deepcopy: got a tensor computed by {self._edge!r}, expected a leaf; use detach().clone() for the "
+                f"values, clone() to stay in the graph"
+            )
+        new: Tensor = rebuild(type(self), self._data.copy(), self.requires_grad)
+        if self._grad is not None:
+            new._grad = wrap(self._grad._data.copy())
+        memo[id(self)] = new
+        for name, value in self.__dict__.items():  # what the user has hung on it
+            if not name.startswith("_"):
+                new.__dict__[name] = deepcopy(value, memo)
+        return new
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError(
+                f"copy, pickle: got a tensor computed by {self._edge!r}, expected a leaf; use t.detach(), or "
+                f"t.detach().numpy() for plots and other libraries"
+            )
+        return rebuild, (type(self), self._data, self.requires_grad)
+
+    # -- NumPy's protocols -----------------------------------------------------------------------
+
+    __array_priority__ = 1000
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        function: Any = ufunc if method == "__call__" else (ufunc, method)
+        return numpy_call(function, getattr(ufunc, method), inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return numpy_call(function, function, args, kwargs)
+
+    # -- changing it in place --------------------------------------------------------------------
+
+    def _assign(self, result: Tensor, what: str) -> Tensor:
+        """Takes over a result's values and its place in the graph: every in-place operation ends here."""
+        recorded = modes.grad and (result._edge is not None or self._edge is not None)
+        if recorded and dtypes.is_differentiable(self.dtype):
+            self._require_recordable(what)
+            node, old = result._edge, self._data
+            if type(node) is Node and node.saved and any(value is old for value in node.saved):
+                kept = old.copy()  # its own rule reads what is about to be overwritten
+                node.saved = tuple(kept if value is old else value for value in node.saved)
+            self._write(result._data, what)
+            self._continue_from(result._edge, what)
+        else:
+            self._write(result._data, what)
+        return self
+
+    def _continue_from(self, edge: Edge | None, what: str) -> None:
+        """Takes another place in the graph, which its views do not share: they are of no more use there."""
+        keeper, self._keeper = self._keeper, None
+        self._edge = edge
+        if keeper is not None:
+            keeper.remove()
+            if edge is not None:
+                self.retain_grad()
+        self._leave_views(what)
+
+    def _leave_views(self, what: str) -> None:
+        """Marks the views taken so far: a backward pass that reaches one raises."""
+        views, self._views = self._views, None
+        for view in views.living() if views else ():
+            if dtypes.is_differentiable(view.dtype):
+                view._edge = stale_node(view, what)
+
+    def _write(self, array: np.ndarray, what: str) -> None:
+        """Overwrites the values and notes it for backward passes; its place in the graph stays."""
+        if array.shape != self._data.shape:
+            raise RuntimeError(
+                f"{what}: got a result of shape {array.shape}, expected the tensor's shape {self.shape}, into which it "
+                "goes in place; use the operation that makes a new tensor"
+            )
+        if dtypes.category(array.dtype) > dtypes.category(self.dtype):
+            raise RuntimeError(
+                f"{what}: got a result of dtype {array.dtype}, expected one that can be stored in place in dtype "
+                f"{self.dtype}; convert the tensor first, or use the operation that makes a new tensor"
+            )
+        if not self._data.flags.writeable:
+            if not self._data.size:
+                return  # nothing is written
+            raise ValueError(
+                f"{what}: got a read-only view (from expand?), expected a tensor that can be changed; clone() it first"
+            )
+        np.copyto(self._data, array, casting="unsafe")
+        mutations.record(self._data, changed_at(what))
+
+    def _require_recordable(self, what: str) -> None:
+        if type(self._edge) is Leaf:
+            raise RuntimeError(
+                f"{what}: got a leaf tensor that requires a gradient, expected another, as operations are recorded: it "
+                "can't be changed in place; do it under td.no_grad(), or use the operation that makes a new tensor"
+            )
+        if self._base is not None:
+            raise RuntimeError(
+                f"{what}: got a view, expected the tensor it was taken from: recording an in-place change of a view is "
+                "not supported; change the tensor it was taken from (x[index] = value), or clone() the view first"
+            )
+
+    if TYPE_CHECKING:  # attached by the declarations in ops/
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __floordiv__(self, other: Any) -> Tensor: ...
+        def __mod__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+
+
+class Views(list["weakref.ref[Tensor]"]):
+    """The views of a tensor. Those that are gone are dropped whenever there are twice as many as were left before."""
+
+    __slots__ = ("limit",)
+
+    def __init__(self) -> None:
+        self.limit = 16
+
+    def drop_dead(self) -> None:
+        """Called when the limit is reached."""
+        self[:] = [ref for ref in self if ref() is not None]
+        self.limit = 2 * len(self) + 16
+
+    def living(self) -> list[Tensor]:
+        """Those that are still there."""
+        return [view for view in [ref() for ref in self] if view is not None]
+
+
+class RemovableHandle:
+    """What registering a hook returns: `remove()` takes the hook away again."""
+
+    def __init__(self, hooks: list[Any], function: Any):
+        self._hooks, self._function = hooks, function
+
+    def remove(self) -> None:
+        """Takes the hook away; doing so twice is harmless."""
+        if self._function in self._hooks:
+            self._hooks.remove(self._function)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+def not_one(tensor: Tensor, name: str) -> RuntimeError:
+    """The error of what needs a tensor of one element."""
+    return RuntimeError(
+        f"{name}: got a tensor of shape {tensor.shape} with {tensor._data.size} elements, expected exactly one; index "
+        f"one element, reduce it with sum() or mean(), or use tolist()"
+    )
+
+
+def as_number(tensor: Tensor, name: str) -> Any:
+    """The one element of a tensor, for Python's function of this name."""
+    if tensor._data.size != 1:
+        raise not_one(tensor, name)
+    return tensor._data.item()
+
+
+def of_dimension(values: tuple[int, ...], dim: Any, name: str) -> Any:
+    """What one dimension has of a tuple with a value for each."""
+    try:
+        return values[dim]
+    except (IndexError, TypeError) as error:
+        count = len(values)
+        expected = f"an integer from {-count} to {count - 1}" if count else "no dim: a 0-d tensor has no dimensions"
+        raise type(error)(f"{name}: got dim={dim!r}, expected {expected}") from None
+
+
+def wrap(array: np.ndarray) -> Tensor:
+    """A tensor around an array, without copying and without a place in the graph."""
+    new = object.__new__(Tensor)
+    new._data = array
+    new._edge = None
+    return new
+
+
+def alias(array: np.ndarray) -> np.ndarray:
+    """The same memory as another array, which counts as the owner of its own: see `mutations.record`."""
+    if array.dtype.kind == "V":  # bfloat16, of which the buffer protocol knows nothing
+        return alias(array.view(np.uint16)).view(array.dtype)
+    return np.asarray(array.data) if array.size else array
+
+
+def rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tensor:
+    """A leaf of the given class: what copying and unpickling call."""
+    new = object.__new__(kind)
+    new._data = array
+    new._edge = None
+    return new.requires_grad_(requires_grad) if requires_grad else new
+
+
+def as_array(value: Any, exact: bool = False) -> np.ndarray:
+    """The array meant by a tensor, array, number or (nested) sequence, dtypes by PyTorch's rules.
+
+    Python numbers become int64, bool or the default floating dtype; arrays keep theirs. With `exact`, for callers that
+    know the dtype they want, Python's floats stay float64, so that they are rounded once, to that dtype.
+    """
+    if isinstance(value, Tensor):
+        return value._data
+    found: np.ndarray
+    if isinstance(value, np.ndarray):
+        if value.dtype.isnative and value.dtype.kind != "O":
+            dtypes.category(value.dtype)
+            return value
+        found = value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
+    elif isinstance(value, np.generic):
+        found = np.asarray(value)
+    elif isinstance(value, list | tuple | range) and has_tensors(value):
+        found = np.array([one_number(each) if isinstance(each, Tensor) else as_array(each, exact) for each in value])
+    else:
+        try:
+            found = np.array(value)
+        except (ValueError, RuntimeError) as error:
+            if has_tensors(value, every=True):
+                return as_array([one_number(each) if isinstance(each, Tensor) else as_array(each) for each in value])
+            if isinstance(error, ValueError):
+                error.add_note("a tensor needs nested sequences of equal lengths")
+            raise
+        if found.size == 0 or (not exact and found.dtype == np.float64 and not has_float64(value)):
+            found = found.astype(dtypes.get_default_dtype())
+        elif not exact and found.dtype == np.complex128 and not hasattr(value, "dtype"):
+            found = found.astype(dtypes.COMPLEX_OF.get(dtypes.get_default_dtype(), dtypes.complex64))
+    if found.dtype.kind not in "biufcV" or (found.dtype.kind == "V" and found.dtype.name != "bfloat16"):
+        raise TypeError(
+            f"a tensor holds numbers: got {type(value).__name__} of dtype {found.dtype}, expected numbers, nested "
+            f"lists of numbers, or a numeric array"
+        )
+    return found
+
+
+def has_tensors(value: Any, every: bool = False) -> bool:
+    """Whether a nested sequence begins with a tensor, or holds one anywhere if `every` element is looked at."""
+    if isinstance(value, list | tuple):
+        return any(isinstance(each, Tensor) or has_tensors(each, every) for each in (value if every else value[:1]))
+    return False
+
+
+def one_number(tensor: Tensor) -> np.ndarray:
+    """A tensor among the numbers of a sequence: its one element, as 0-d, without its graph.
+
+    Raises:
+        ValueError: it has more elements, or none.
+    """
+    if tensor._data.size != 1:
+        raise ValueError(
+            f"got a tensor of shape {tensor.shape} in a sequence of numbers, expected tensors of one element; join "
+            "tensors with td.stack(tensors)"
+        )
+    if tensor._edge is not None:
+        warn(
+            "a tensor that requires a gradient becomes a number of a new tensor, which has no graph; keep the graph "
+            "with td.stack(tensors), or say that it is to go with detach()"
+        )
+    return tensor._data.reshape(())
+
+
+def has_float64(value: Any) -> bool:
+    """Whether a nested sequence begins with something that says itself that it is float64."""
+    while isinstance(value, list | tuple) and value:
+        value = value[0]
+    return hasattr(value, "dtype")
+
+
+def numpy_call(function: Any, fallback: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+    """What `np.f(tensor)` does: our operation if there is one, else NumPy's on data without a graph."""
+    direct = DIRECT.get(function)
+    if direct is not None:
+        ours, places, names = direct
+        if len(args) <= places and names.issuperset(kwargs) and NUMPY.get(function) is ours:
+            return ours(*args, **kwargs)
+    from tinygrad_dl.core import protocol
+
+    return protocol.call(function, fallback, args, kwargs)
+
+
+def changed_at(what: str) -> str:
+    """Names an in-place operation and the first line outside this package that led to it."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("tinygrad_dl"):
+        frame = frame.f_back
+    return f"{what} at {frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def stale_node(view: Tensor, what: str) -> Node:
+    """A node that raises when backward reaches it: the view's own graph is no longer true."""
+    node = Node()
+    node.plan, node.edges, node.saved, node.hooks = Stale(changed_at(what)), (view._edge,), (), None
+    node.seq, node.shape, node.dtype = next_seq(), view.shape, view.dtype
+    return node

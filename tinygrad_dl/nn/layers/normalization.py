@@ -1,0 +1,230 @@
+"""Normalisation layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.tensor import Tensor, wrap
+from tinygrad_dl.nn import init
+from tinygrad_dl.nn.checks import whole
+from tinygrad_dl.nn.layers.linear import empty_parameter
+from tinygrad_dl.nn.module import Module, member
+from tinygrad_dl.nn.parameter import Parameter
+from tinygrad_dl.ops.normalization.batch_norm import batch_norm
+from tinygrad_dl.ops.normalization.layer_norm import normalize_rows
+
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm"]
+
+
+class Affine(Module):
+    """What all norms share: a weight that the normalised input is multiplied by, and a bias that is added."""
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def _add_affine(self, shape: tuple[int, ...], affine: bool, bias: bool, dtype: Any) -> None:
+        self.register_parameter("weight", empty_parameter(shape, dtype) if affine else None)
+        self.register_parameter("bias", empty_parameter(shape, dtype) if affine and bias else None)
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+
+class BatchNorm(Affine):
+    """What the batch norms share: they differ in the number of dimensions that they take."""
+
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+    _version = 2  # the first one did not save num_batches_tracked
+    dims: tuple[int, ...] = ()
+    shapes = ""
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ):
+        super().__init__()
+        dtypes.check_device(device)
+        self.num_features = whole(self, "num_features", num_features)
+        if not eps >= 0:
+            raise ValueError(f"{type(self).__name__}: expected eps >= 0, got {eps}")
+        if momentum is not None and not 0 <= momentum <= 1:
+            raise ValueError(f"{type(self).__name__}: expected momentum between 0 and 1 or None, got {momentum}")
+        self.eps, self.momentum, self.affine = eps, momentum, affine
+        self.track_running_stats = track_running_stats
+        shape = (self.num_features,)
+        self._add_affine(shape, affine, bias, dtype)
+        found = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+        for name, value in (("running_mean", np.zeros(shape, found)), ("running_var", np.ones(shape, found))):
+            self.register_buffer(name, wrap(value) if track_running_stats else None)
+        self.register_buffer("num_batches_tracked", wrap(np.array(0)) if track_running_stats else None)
+        self.reset_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Forgets the running mean and variance."""
+        if self.running_mean is not None and self.running_var is not None:
+            self.running_mean._data[...] = 0
+            self.running_var._data[...] = 1
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked._data[...] = 0
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0, and the running statistics forgotten."""
+        self.reset_running_stats()
+        super().reset_parameters()
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *more: Any
+    ) -> None:
+        if local_metadata.get("version", 1) < 2 and self.track_running_stats and self.num_batches_tracked is not None:
+            state_dict.setdefault(prefix + "num_batches_tracked", self.num_batches_tracked)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *more)
+
+    def forward(self, input: Any) -> Any:
+        """The normalised input; in training the running statistics move."""
+        if input.ndim not in self.dims or input.shape[1] != self.num_features:
+            raise ValueError(
+                f"{type(self).__name__}: expected an input of shape {self.shapes} with C={self.num_features} channels "
+                f"in dimension 1, got {input.shape}"
+            )
+        mean, var, momentum = member(self, "running_mean"), member(self, "running_var"), self.momentum
+        training = self.training or (mean is None and var is None)
+        if self.training and self.track_running_stats:
+            tracked = member(self, "num_batches_tracked")
+            if tracked is not None:
+                tracked._data += 1
+                if momentum is None:  # the plain average of all batches so far
+                    momentum = 1.0 / int(tracked._data)
+        elif self.training:  # switched off later: there are statistics, which stay
+            mean = var = None
+        return batch_norm(
+            input,
+            mean,
+            var,
+            member(self, "weight"),
+            member(self, "bias"),
+            training,
+            0.0 if momentum is None else momentum,
+            self.eps,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+
+class BatchNorm1d(BatchNorm):
+    """Normalises each channel over the batch: (N, C) or (N, C, L).
+
+    In training with the batch's mean and variance, which also move the running ones; in evaluation with
+    the running ones. Then multiplies by `weight` and adds `bias`, (C,) each, if `affine`.
+
+    Args:
+        num_features: C.
+        momentum: the weight of each batch in the running statistics; None for the average of all batches.
+        affine, bias: whether there are a weight and a bias.
+        track_running_stats: if False there are none, and evaluation uses the batch's too.
+
+    Raises:
+        ValueError: the input has other dimensions, or one value per channel in training.
+
+    >>> import tinygrad_dl as td
+    >>> layer = td.nn.BatchNorm1d(2)
+    >>> layer(td.tensor([[1.0, 0.0], [3.0, 4.0]]))
+    tensor([[-1.0000, -1.0000],
+            [ 1.0000,  1.0000]], grad_fn=<BatchNorm>)
+    >>> layer.running_mean
+    tensor([0.2000, 0.2000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BatchNorm1d.html
+    """
+
+    dims, shapes = (2, 3), "(N, C) or (N, C, L)"
+
+
+class BatchNorm2d(BatchNorm):
+    """`BatchNorm1d` for (N, C, H, W).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.BatchNorm2d(3)(td.ones(2, 3, 4, 4)).shape
+    (2, 3, 4, 4)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html
+    """
+
+    dims, shapes = (4,), "(N, C, H, W)"
+
+
+class BatchNorm3d(BatchNorm):
+    """`BatchNorm1d` for (N, C, D, H, W).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.BatchNorm3d(3)(td.ones(2, 3, 1, 2, 2)).shape
+    (2, 3, 1, 2, 2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BatchNorm3d.html
+    """
+
+    dims, shapes = (5,), "(N, C, D, H, W)"
+
+
+class LayerNorm(Affine):
+    """Normalises over the last dimensions, then multiplies by `weight` and adds `bias` of their shape.
+
+    Args:
+        normalized_shape: the sizes of the dimensions to normalise over; an int for the last alone.
+        elementwise_affine: whether there are weight and bias.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.LayerNorm(2)(td.tensor([[1.0, 3.0]]))
+    tensor([[-1.0000,  1.0000]], grad_fn=<LayerNorm>)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html
+    """
+
+    def __init__(
+        self,
+        normalized_shape: Any,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__()
+        dtypes.check_device(device)
+        sizes = normalized_shape if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
+        self.normalized_shape = tuple([whole(self, "normalized_shape", n) for n in sizes])
+        if not self.normalized_shape:
+            raise ValueError("LayerNorm: got an empty normalized_shape, expected the size of at least one dimension")
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        self._add_affine(self.normalized_shape, elementwise_affine, bias, dtype)
+        self.reset_parameters()
+
+    def forward(self, input: Any) -> Any:
+        """The normalised input."""
+        return normalize_rows(input, self.normalized_shape, member(self, "weight"), member(self, "bias"), self.eps)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
+            f"bias={self.bias is not None}"
+        )

@@ -1,0 +1,41 @@
+"""Public functions that take more than the op they lead to.
+
+`td.add(a, b, alpha=2)` is rare and `a + b` is everywhere: the op and the operator know nothing of `alpha`, so
+that the usual call does not pay for it. The public function looks at its extra arguments and picks the op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tinygrad_dl.core.methods import inplace_form
+from tinygrad_dl.core.tensor import Tensor
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def overload(declared: Any, *, method: bool = True, inplace: bool = False) -> Callable[[F], F]:
+    """Makes a function the public form of a declared op, and a method of Tensor.
+
+    The function carries the op's declaration (`.op`, `.duck`, `.vjp`), so it passes for the op wherever one
+    is expected. `inplace` adds the method `<name>_`.
+    """
+
+    def attach(function: F) -> F:
+        vars(function).update(vars(declared))
+        if method:
+            setattr(Tensor, function.__name__, function)
+        if inplace:
+            setattr(Tensor, f"{function.__name__}_", inplace_form(function, f"{function.__name__}_"))
+        return function
+
+    return attach
+
+
+def alias(name: str, function: Any, *, inplace: bool = False) -> Any:
+    """Gives a function a second name as a method of Tensor, and returns it."""
+    setattr(Tensor, name, function)
+    if inplace:
+        setattr(Tensor, f"{name}_", inplace_form(function, f"{name}_"))
+    return function

@@ -1,0 +1,140 @@
+"""softmax and its logarithm, and the logarithm of a sum of exponentials: all without overflow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.dtypes import as_dtype
+from tinygrad_dl.inputs import array, axes_of, axis_of, error, one_of, real
+from tinygrad_dl.ops._owned import times
+from tinygrad_dl.ops.reduction.sum import ADD, LARGEST, add_up, dot_rows, kept, largest, over
+
+ROWS = {"input": real(-40.0, 40.0, min_dims=1, min_side=1), "dim": axis_of("input")}
+NO_SUCH_DIM = [error(ValueError, "out of bounds", array(2), 3)]
+
+
+@op(
+    floating=True,
+    real=True,
+    inputs=ROWS,
+    errors=NO_SUCH_DIM,
+    reference=lambda input, dim: (
+        np.exp(input - np.max(input, dim, keepdims=True))
+        / np.sum(np.exp(input - np.max(input, dim, keepdims=True)), dim, keepdims=True)
+    ),
+)
+def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
+    """exp(input) / sum(exp(input)) along a dimension: weights between 0 and 1 that sum to 1.
+
+    The largest element is subtracted first, so nothing overflows; -inf has the weight 0. A row of nothing
+    but -inf has no weights: nan, as in PyTorch.
+
+    >>> import tinygrad_dl as td
+    >>> td.softmax(td.tensor([0.0, 0.0, 10.0]), dim=0)
+    tensor([4.5396e-05, 4.5396e-05, 9.9991e-01])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html
+    """
+    if dtype is not None:
+        input = input.astype(as_dtype(dtype), copy=False)
+    if not input.size:
+        ADD(input, dim)  # which refuses a dimension that there is not
+        return input.copy()
+    with np.errstate(invalid="ignore"):  # -inf - -inf in a row of nothing else
+        e = np.asarray(input - largest(input, dim, True))
+    np.exp(e, out=e)
+    e /= add_up(e, dim, True)
+    return e
+
+
+def softmax_slope(g: Any, out: Any, dim: Any) -> Any:
+    """out * (g - sum(g * out))."""
+    return times(g - dot_rows(g, out, dim), out)
+
+
+softmax.vjp(input=softmax_slope)
+
+
+@op(
+    floating=True,
+    real=True,
+    inputs=ROWS,
+    errors=NO_SUCH_DIM,
+    reference=lambda input, dim: input - np.logaddexp.reduce(input, dim, keepdims=True),
+)
+def log_softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
+    """input - logsumexp(input) along a dimension: the logarithm of `softmax`, exact where softmax underflows.
+
+    >>> import tinygrad_dl as td
+    >>> td.log_softmax(td.tensor([0.0, 1000.0]), dim=0)
+    tensor([-1000.,     0.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html
+    """
+    if dtype is not None:
+        input = input.astype(as_dtype(dtype), copy=False)
+    if not input.size:
+        ADD(input, dim)  # which refuses a dimension that there is not
+        return input.copy()
+    with np.errstate(invalid="ignore"):  # -inf - -inf in a row of nothing else
+        out = np.asarray(input - largest(input, dim, True))
+    out -= np.log(add_up(np.exp(out), dim, True))
+    return out
+
+
+def log_softmax_slope(g: Any, out: Any, dim: Any) -> Any:
+    """g - exp(out) * sum(g)."""
+    share = np.exp(out)
+    if type(g) is not np.ndarray or type(share) is not np.ndarray or g.dtype is not share.dtype:
+        return g - share * ADD(g, axis=dim, keepdims=True)
+    share *= add_up(g, dim, True)
+    return np.subtract(g, share, out=share)
+
+
+log_softmax.vjp(input=log_softmax_slope)
+
+
+@op(
+    floating=True,
+    inputs={
+        "input": real(-40.0, 40.0, min_side=1),
+        "dim": axes_of("input"),
+        "keepdim": one_of(False, True),
+    },
+    errors=NO_SUCH_DIM,
+    reference=lambda input, dim, keepdim=False: (
+        np.logaddexp.reduce(input, dim, keepdims=keepdim) if input.ndim else input
+    ),
+)
+def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Array:
+    """log(sum(exp(input))) over one dimension or several, without overflow; of nothing but -inf, -inf.
+
+    >>> import tinygrad_dl as td
+    >>> td.logsumexp(td.tensor([[1000.0, 1000.0], [0.0, 0.0]]), dim=1)
+    tensor([1.0007e+03, 6.9315e-01])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.logsumexp.html
+    """
+    dim = over(dim, input.ndim)
+    top = largest(input, dim, True) if input.size else LARGEST(input, dim, None, None, True, -np.inf)
+    top = np.where(np.isfinite(top), top, input.dtype.type(0))
+    e = np.asarray(input - top)
+    total = add_up(np.exp(e, out=e), dim, True)
+    with np.errstate(divide="ignore"):  # log(0) is the right answer where all are -inf
+        out = np.log(total) + top
+    out = out if keepdim or (dim is None and not input.ndim) else ADD(out, dim)
+    return out
+
+
+def logsumexp_slope(g: Any, out: Any, input: Any, dim: Any, keepdim: bool) -> Any:
+    """softmax; where the sum is 0 its logarithm is -inf, and taken as the lowest number: exp(-inf) is 0."""
+    level = kept(out, input.shape, dim, keepdim)
+    if input.dtype.kind == "f":
+        level = np.maximum(level, float(np.finfo(input.dtype).min))
+    return kept(g, input.shape, dim, keepdim) * np.exp(input - level)
+
+
+logsumexp.vjp(input=logsumexp_slope)

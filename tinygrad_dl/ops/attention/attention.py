@@ -1,0 +1,412 @@
+"""Scaled dot-product attention: one node, with all gradients in one hand-written rule.
+
+With e = exp(scale * query @ key.T - shift), 0 where the mask hides a key, and r = 1 / sum(e) of each row, the
+result is (e * dropout) @ value * r. Kept are e and r, not the weights e * r: so no pass over the (L, S) arrays is
+needed to divide them, and the rule works with g * r, which has the size of the output.
+
+The shift keeps exp from overflow. Where all scores lie within +-SAFE none is needed, which spares the search for
+the largest of each row.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.backends.gemm import product
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.tensor import Tensor, as_array
+from tinygrad_dl.inputs import array, boolean, drawn, error, one_of, real
+from tinygrad_dl.ops._overload import overload
+from tinygrad_dl.ops._owned import plus, times
+from tinygrad_dl.ops.dropout.dropout import keep_factors
+from tinygrad_dl.ops.pointwise.extremes import finite, unspoilt
+from tinygrad_dl.ops.reduction.sum import add_up, largest
+
+__all__ = ["scaled_dot_product_attention"]
+
+SAFE = 40.0  # exp of it, summed over as many keys as there can be, is far from float32's limits, and so is its inverse
+
+
+def _naive_attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    mask: Any = None,
+    factors: Any = None,
+    is_causal: bool = False,
+    scale: float | None = None,
+) -> Any:
+    """One query at a time, over the keys that it may see."""
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    shape = (*query.shape[:-1], key.shape[-2])
+    mask = None if mask is None else np.broadcast_to(mask, shape)
+    out = np.zeros((*shape[:-1], value.shape[-1]))
+    for place in np.ndindex(shape[:-1]):
+        batch, row = place[:-1], place[-1]
+        scores = np.array([np.sum(query[place] * k) * scale for k in key[batch]])
+        if is_causal:
+            scores[row + 1 :] = -np.inf
+        if mask is not None:
+            scores = np.where(mask[place], scores, -np.inf) if mask.dtype == bool else scores + mask[place]
+        if scores.max(initial=-np.inf) > -np.inf:
+            weights = np.exp(scores - scores.max())
+            weights /= weights.sum()
+            out[place] = (weights if factors is None else weights * factors[place]) @ value[batch]
+    return out
+
+
+@functools.lru_cache(maxsize=8)
+def triangle(rows: int, columns: int, dtype: Any) -> np.ndarray:
+    """Ones for the keys up to each query's own place, zeros for later ones; nothing may write to it."""
+    made = np.tri(rows, columns, 0, dtype)
+    made.flags.writeable = False
+    return made
+
+
+def exponentials(query: Any, key: Any, mask: Any, is_causal: bool, scale: float | None) -> Any:
+    """e on tensors, for higher orders: what `attend` computes, with the shift a constant."""
+    scores = np.matmul(query, np.swapaxes(key, -1, -2)) * found_scale(query, scale)
+    hidden = None
+    if is_causal:
+        hidden = np.tri(scores.shape[-2], scores.shape[-1]) == 0
+    elif mask is not None:
+        seen = as_array(mask)
+        hidden = np.logical_not(seen) if seen.dtype == bool else np.isneginf(seen)
+        scores = scores if seen.dtype == bool else scores + mask
+    plain: Any = as_array(scores)
+    if hidden is not None:
+        plain = np.where(hidden, -np.inf, plain)
+    top = np.maximum.reduce(plain, -1, keepdims=True, initial=-np.inf)
+    top = np.where(np.isneginf(top), 0.0, np.where(np.isposinf(top), np.nan, top)).astype(plain.dtype)
+    if hidden is not None:
+        scores = np.where(hidden, top, scores)  # so that what is hidden can't overflow
+    e = np.exp(scores - top)
+    return e if hidden is None else np.where(hidden, 0.0, e)
+
+
+def inverses(e: Any) -> Any:
+    """1 / sum(e), a column for each row; 0 where there is nothing to see."""
+    total = np.sum(e, axis=-1, keepdims=True)
+    empty = total._data == 0 if isinstance(total, Tensor) else total == 0
+    return np.where(empty, np.zeros((), total.dtype), 1 / (total + empty.astype(total.dtype)))
+
+
+def found_scale(query: Any, scale: float | None) -> float:
+    """The factor of the products: 1 / sqrt(width) unless given."""
+    return 1 / math.sqrt(max(1, query.shape[-1])) if scale is None else float(scale)
+
+
+def in_layout(shape: tuple[int, ...], like: Any) -> np.ndarray:
+    """An empty array of this shape, whose dimensions lie in memory in the order of another's.
+
+    Heads that were cut from one projection are then joined again without a copy.
+    """
+    if like.flags.c_contiguous or not like.size:
+        return np.empty(shape, like.dtype)
+    order = sorted(range(like.ndim), key=lambda i: -like.strides[i])
+    return np.empty([shape[i] for i in order], like.dtype).transpose(np.argsort(order))
+
+
+def matmul(a: Any, b: Any, like: Any = None) -> Any:
+    """a @ b of stacks of matrices; the result lies in memory in the order of `like`'s dimensions."""
+    if type(a) is not np.ndarray or type(b) is not np.ndarray:
+        return np.matmul(a, b)
+    return product(a, b, None if like is None else in_layout((*a.shape[:-1], b.shape[-1]), like))
+
+
+def seen_product(weights: Any, rows: Any, like: Any, masked: bool) -> Any:
+    """weights @ rows, where no nan or infinity comes from a row that a mask gave the weight 0.
+
+    In a plain product it would: 0 times nan is nan. So rows that are not finite are left out of the product, and added
+    one by one.
+    """
+    out = matmul(weights, rows, like)
+    if not masked or finite(out):
+        return out
+    bad = np.logical_not(np.isfinite(as_array(rows))).any(-1, keepdims=True)
+    out = matmul(weights, np.where(bad, 0.0, rows), like)
+    for i in np.flatnonzero(bad.any((*range(bad.ndim - 2), -1))):
+        here = (..., slice(i, i + 1), slice(None))
+        weight = weights[..., i : i + 1]
+        row = np.where(bad[here], rows[here], 0.0)
+        out = out + weight * np.where(as_array(weight) != 0, row, 0.0)
+    return out
+
+
+CASES = {
+    "query": real(shape="... l d"),
+    "key": real(shape="... s d", min_side=1),
+    "value": real(shape="... s e", min_side=1),
+}
+
+
+@op(
+    name="scaled_dot_product_attention",
+    method=False,
+    namespace="functional",
+    promote=False,
+    aux={"e": exponentials, "inverse": lambda e: inverses(e), "masked": None},
+    alike=("query", "key", "value"),
+    inputs=[
+        {**CASES, "is_causal": one_of(False, True), "scale": one_of(None, 0.5)},
+        {**CASES, "mask": real(shape="l s")},
+        {**CASES, "mask": real(shape="... l s"), "scale": one_of(None, 2.0)},
+        {**CASES, "mask": boolean(shape="l s")},
+        {
+            **CASES,
+            "factors": drawn(lambda rng, query, key: rng.integers(0, 2, (*query.shape[:-1], key.shape[-2])) * 2.0),
+            "is_causal": one_of(False, True),
+        },
+    ],
+    errors=[
+        error(ValueError, "the same width", array(2, 3), array(2, 4), array(2, 4)),
+        error(ValueError, "a key for each value", array(2, 3), array(2, 3), array(4, 3)),
+        error(ValueError, "length, width", array(3), array(2, 3), array(4, 3)),
+        error(ValueError, "mask", array(2, 3), array(4, 3), array(4, 3), array(4, 2)),
+        error(TypeError, "floating", array(2, 3, dtype="int64"), array(2, 3, dtype="int64"), array(2, 3)),
+    ],
+    reference=_naive_attention,
+)
+def attend(
+    query: Array,
+    key: Array,
+    value: Array,
+    mask: Array | None = None,
+    factors: Array | None = None,
+    is_causal: bool = False,
+    scale: float | None = None,
+) -> Any:
+    """`scaled_dot_product_attention`, with the factors of dropout as an array."""
+    check_shapes(query, key, value)
+    e = matmul(query * query.dtype.type(found_scale(query, scale)), np.swapaxes(key, -1, -2))
+    if is_causal:
+        if mask is not None:
+            raise ValueError("scaled_dot_product_attention: got a mask and is_causal=True, expected one of them")
+        mask = triangle(e.shape[-2], e.shape[-1], e.dtype)
+    elif mask is not None:
+        check_mask(mask, e.shape)
+    if is_causal or mask is None or mask.dtype == bool:
+        exponentiate_visible(e, mask)
+    else:
+        e += mask
+        if not finite(e):  # a key that is not finite is hidden all the same
+            np.copyto(e, -np.inf, where=np.isneginf(mask))
+        exponentiate(e)
+    total = add_up(e, -1, True)
+    if not finite(total):  # a row that is nan is so where it may see, and there alone
+        hidden = False if mask is None else np.isneginf(mask) if mask.dtype.kind == "f" and not is_causal else mask == 0
+        np.copyto(e, np.where(hidden, 0.0, np.nan), where=~np.isfinite(total))
+    inverse = np.divide(1, total, out=np.zeros_like(total), where=total != 0)
+    weights = e if factors is None else e * factors.astype(e.dtype, copy=False)
+    out = seen_product(weights, value, query, mask is not None)
+    out *= inverse
+    return out, e, inverse, mask is not None
+
+
+def exponentiate_visible(e: np.ndarray, mask: Any) -> None:
+    """Turns scores into e, in place: 0 where the mask is."""
+    if not e.size:
+        return
+    if max(np.maximum.reduce(e, None), -np.minimum.reduce(e, None)) <= SAFE:
+        np.exp(e, out=e)
+        if mask is not None:
+            e *= mask.astype(e.dtype, copy=False)
+        return
+    if mask is not None:
+        np.copyto(e, -np.inf, where=np.equal(mask, 0))
+    exponentiate(e)
+
+
+def exponentiate(e: np.ndarray) -> None:
+    """Turns scores into e, in place: 1 for the largest of each row, 0 for -inf."""
+    if not e.size:
+        return
+    top = np.asarray(largest(e, -1, True))
+    np.copyto(top, 0, where=np.isneginf(top))  # nothing to see there: all are 0
+    e -= top
+    np.exp(e, out=e)
+
+
+def check_mask(mask: Any, shape: tuple[int, ...]) -> None:
+    """Raises if the mask fits no scores of this shape."""
+    try:
+        fits = np.broadcast_shapes(mask.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"scaled_dot_product_attention: expected a mask that broadcasts to (..., queries, keys) = {shape}, got "
+            f"{mask.shape}"
+        )
+    if mask.dtype.kind not in "bfV":
+        raise TypeError(
+            f"scaled_dot_product_attention: expected a mask of bools (True: may be seen) or floats, got {mask.dtype}; "
+            f"convert it with .bool()"
+        )
+
+
+def check_shapes(query: Any, key: Any, value: Any) -> None:
+    """Raises if the three can't be attended."""
+    name = "scaled_dot_product_attention"
+    for what, x in (("query", query), ("key", key), ("value", value)):
+        if x.ndim < 2:
+            raise ValueError(f"{name}: expected a {what} of shape (..., length, width), got {x.shape}")
+        if x.dtype.kind not in "fV" or x.dtype != query.dtype:
+            raise TypeError(
+                f"{name}: expected three floating tensors of one dtype, got {query.dtype}, {key.dtype} and "
+                f"{value.dtype}; cast them with .to(...)"
+            )
+    if query.shape[-1] != key.shape[-1]:
+        raise ValueError(f"{name}: expected query and key of the same width, got shapes {query.shape} and {key.shape}")
+    if key.shape[-2] != value.shape[-2]:
+        raise ValueError(f"{name}: expected a key for each value, got shapes {key.shape} and {value.shape}")
+    if not query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:
+        raise ValueError(
+            f"{name}: got query, key and value of shapes {query.shape}, {key.shape} and {value.shape}, expected equal "
+            "dimensions before (length, width); fewer key and value heads need enable_gqa=True"
+        )
+
+
+@attend.joint_vjp("query", "key", "value")
+def _attention_rule(
+    g: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    factors: Any,
+    e: Any,
+    inverse: Any,
+    masked: bool,
+    scale: float | None,
+    needs: Any,
+) -> Any:
+    gq = gk = gv = None
+    g = g * inverse
+    if needs[2]:
+        gv = seen_product(np.swapaxes(e if factors is None else e * factors, -1, -2), g, value, masked)
+    if needs[0] or needs[1]:
+        s = score_slope(g, value, factors, e, inverse, masked)
+        factor = found_scale(query, scale)
+        if needs[0]:
+            gq = times(seen_product(s, key, query, masked), factor)
+        if needs[1]:
+            gk = times(seen_product(np.swapaxes(s, -1, -2), query, key, masked), factor)
+    return gq, gk, gv
+
+
+def score_slope(g: Any, value: Any, factors: Any, e: Any, inverse: Any, masked: bool) -> Any:
+    """The gradient of the scores: e * (s - sum(e * s) / sum(e)), s = g @ value.T * factors, with g / sum(e) already.
+
+    The sum of g * out is the same, and shorter; but where one key has all the weight, only this one is exactly s.
+    """
+    s = matmul(g, np.swapaxes(value, -1, -2))
+    s = s if factors is None else times(s, factors)
+    if not masked or finite(s):
+        return times(plus(s, -row_products(e, s) * inverse), e)
+    s = unspoilt(s, e)
+    return unspoilt(times(plus(s, -row_products(e, s) * inverse), e), e)
+
+
+def _mask_slope(
+    g: Any, value: Any, factors: Any, e: Any, inverse: Any, masked: bool, mask_shape: tuple[int, ...]
+) -> Any:
+    return summed_to(score_slope(g * inverse, value, factors, e, inverse, masked), mask_shape)
+
+
+attend.vjp(mask=_mask_slope, factors=None)
+
+
+def row_products(a: Any, b: Any) -> Any:
+    """The sum of a * b of each row, as a column."""
+    if type(a) is type(b) is np.ndarray:
+        return np.vecdot(a, b)[..., None]
+    return np.sum(a * b, axis=-1, keepdims=True)
+
+
+def summed_to(s: Any, shape: tuple[int, ...]) -> Any:
+    """The gradient of an array of this shape that was broadcast."""
+    wide = (1,) * (s.ndim - len(shape)) + shape
+    dims = tuple(i for i, (n, m) in enumerate(zip(s.shape, wide, strict=True)) if n != m)
+    return np.reshape(np.sum(s, axis=dims, keepdims=True) if dims else s, shape)
+
+
+@overload(attend, method=False)
+@composition
+def scaled_dot_product_attention(
+    query: Array,
+    key: Array,
+    value: Any,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """softmax(scale * query @ key.T + mask) @ value: for each query a mean of the values, weighted by its keys.
+
+    Args:
+        query: (..., L, E). key: (..., S, E). value: (..., S, Ev).
+        attn_mask: broadcasts to (..., L, S): bool, True where a key may be seen; or floats that are added to
+            the scores.
+        dropout_p: the probability with which each weight is dropped; whether in training or not.
+        is_causal: a query sees no keys behind its own place; not with `attn_mask`.
+        scale: 1 / sqrt(E) unless given.
+        enable_gqa: fewer heads (dimension -3) of keys and values than of queries, each serving several.
+
+    Returns:
+        (..., L, Ev). A query that may see no key at all gets zeros.
+
+    Raises:
+        ValueError: the shapes do not fit, or a mask together with `is_causal`. TypeError: integers, or mixed dtypes.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor([[[1.0, 0.0], [0.0, 1.0]]])
+    >>> td.nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True)
+    tensor([[[1.0000, 0.0000],
+             [0.3302, 0.6698]]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html
+    (Vaswani et al., 2017)
+    """
+    name = "scaled_dot_product_attention"
+    if not 0.0 <= dropout_p <= 1.0:
+        raise ValueError(f"{name}: expected a probability dropout_p between 0 and 1, got {dropout_p}")
+    if is_causal and attn_mask is not None:
+        raise ValueError(
+            f"{name}: got both attn_mask and is_causal=True, expected one of them; put the causal mask into attn_mask"
+        )
+    if enable_gqa:
+        key, value = (_repeated(x, query, what) for x, what in ((key, "key"), (value, "value")))
+    if not query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:
+        query, key, value = _widened(query, key, value)
+    factors = None
+    if dropout_p:
+        shape, dtype = (*query.shape[:-1], key.shape[-2]), query.dtype
+        factors = np.zeros(shape, dtype) if dropout_p == 1 else keep_factors(shape, float(dropout_p), dtype, None)
+    result: Tensor = attend(query, key, value, attn_mask, factors, is_causal, scale)
+    return result
+
+
+def _repeated(x: Any, query: Any, what: str) -> Any:
+    """Each head as often as there are queries for it."""
+    heads = [y.shape[-3] if y.ndim > 2 else 0 for y in (query, x)]
+    if not heads[1] or heads[0] % heads[1]:
+        raise ValueError(
+            f"scaled_dot_product_attention: got shapes {x.shape} and {query.shape}, expected a number of {what} heads "
+            "(dimension -3) that divides that of the queries, with enable_gqa"
+        )
+    return x if heads[0] == heads[1] else x.repeat_interleave(heads[0] // heads[1], -3)
+
+
+def _widened(*tensors: Any) -> Any:
+    """The three with equal dimensions before (length, width)."""
+    try:
+        leading = np.broadcast_shapes(*(x.shape[:-2] for x in tensors))
+    except ValueError:
+        return tensors  # refused with a message by the op
+    return [x.expand((*leading, *x.shape[-2:])) for x in tensors]

@@ -1,0 +1,1 @@
+"""Convolution, and the patches that it sees."""

@@ -1,0 +1,185 @@
+"""Which way a convolution is computed. The measurements behind the choice stand in docs/performance.md.
+
+The choice depends on shapes, options and dtype alone, so that the same operation always gives the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.ops.convolution import _columns as columns
+from tinygrad_dl.ops.convolution import _deep as deep
+from tinygrad_dl.ops.convolution import _depthwise as depthwise
+from tinygrad_dl.ops.convolution import _rows as rows
+from tinygrad_dl.ops.convolution import _winograd as winograd
+from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
+
+LARGEST = columns.LARGEST
+FEW = 6  # channels, below which a run of memory with channels last is too short to be worth it
+WIDE = 512  # the largest second matrix that a whole line of the result may have
+# Channels and neighbouring places, from which columns have less to do than rows if there is a stride.
+MANY, LONG = 64, 12
+
+
+def strip(channels: int, made: int, kernel: Sizes, stride: Sizes, dilation: Sizes, groups: int, out: Sizes) -> int:
+    """How many neighbouring places `_rows` computes at once; 0 where columns are the faster way."""
+    if groups > 1 or channels < FEW or math.prod(kernel) == 1 or (dilation[-1] > 1 and channels < 2 * FEW):
+        return 0
+    if dilation[-1] > 1 or stride[-1] > 1 or made > 32 or out[-1] % 2:
+        return 1
+    return 2
+
+
+def too_large(channels: int, kernel: Sizes, size: Sizes, itemsize: int) -> bool:
+    """Whether one row of the result takes more columns than a block may have; then the channels are halved."""
+    return channels > 1 and channels * math.prod(kernel) * math.prod(size[1:]) * itemsize > LARGEST
+
+
+def finite_or(way: Callable[[], np.ndarray], again: Callable[[], np.ndarray]) -> np.ndarray:
+    """The gradient of a weight, by columns if it is not finite: this way may spread infinities and nans."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = way()
+    return found if np.isfinite(found).all() else again()
+
+
+def halves(array: np.ndarray, axis: int, groups: int = 1) -> list[np.ndarray]:
+    """An array cut in two along a dimension, between two groups if there are several."""
+    middle = groups // 2 * (array.shape[axis] // groups) if groups > 1 else array.shape[axis] // 2
+    return [np.ascontiguousarray(each) for each in np.split(array, [middle], axis)]
+
+
+def of_halves(
+    way: Callable[..., np.ndarray],
+    left: np.ndarray,
+    right: np.ndarray,
+    axes: tuple[int, int],
+    options: Any,
+    groups: int,
+) -> list[np.ndarray]:
+    """The results of `way` on the first halves of two arrays and on the second ones, cut along these dimensions."""
+    each = (groups // 2, groups - groups // 2) if groups > 1 else (1, 1)
+    pairs = zip(halves(left, axes[0], groups), halves(right, axes[1], groups), each, strict=True)
+    return [way(a, b, *options, own) for a, b, own in pairs]
+
+
+def convolve(
+    x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
+) -> np.ndarray:
+    """(N, C, *in) with (O, C / groups, *kernel) gives (N, O, *out)."""
+    kernel = weight.shape[2:]
+
+    def by_columns(samples: Any) -> np.ndarray:
+        return columns.convolve(x[samples], weight, out, stride, pads, dilation, groups)
+
+    fast = winograd.fits(x.shape[1], len(weight), kernel, stride, pads, dilation, groups, out, x.dtype)
+    if deep.fits(len(x) * math.prod(out), x.shape[1], len(weight), kernel, groups, x.itemsize, fast):
+        return deep.convolve(x, weight, out, stride, pads, dilation)
+    if fast and len(x):
+        return winograd.convolve(x, weight, out, pads, by_columns)
+    if too_large(x.shape[1], kernel, out, x.itemsize):
+        options = out, stride, pads, dilation
+        if groups > 1:
+            return np.concatenate(of_halves(convolve, x, weight, (1, 0), options, groups), axis=1)
+        first, second = of_halves(convolve, x, weight, (1, 1), options, 1)
+        first += second
+        return first
+    t = strip(x.shape[1], len(weight), kernel, stride, dilation, groups, out)
+    if not t or not x.size:
+        return by_columns(slice(None))
+    lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
+    flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
+    return rows.apply(x, flat.transpose(2, 1, 0), lines, kernel, out, by_columns if t > 1 else None)
+
+
+def convolve_transposed(
+    g: np.ndarray, weight: np.ndarray, size: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
+) -> np.ndarray:
+    """(N, O, *out) with (O, C / groups, *kernel) gives (N, C, *size)."""
+    kernel, channels = weight.shape[2:], weight.shape[1] * groups
+
+    def by_columns(samples: Any) -> np.ndarray:
+        return columns.convolve_transposed(g[samples], weight, size, stride, pads, dilation, groups)
+
+    fast = winograd.fits(g.shape[1], channels, kernel, stride, pads, dilation, groups, size, g.dtype)
+    places = len(g) * math.prod(g.shape[2:])
+    if deep.fits(places, channels, g.shape[1], kernel, groups, g.itemsize, fast):
+        return deep.convolve_transposed(g, weight, size, stride, pads, dilation)
+    if fast and len(g):
+        return winograd.convolve_transposed(g, weight, size, pads, by_columns)
+    larger = tuple(map(max, size, g.shape[2:]))
+    if too_large(max(channels, g.shape[1]), kernel, larger, g.itemsize):
+        options = size, stride, pads, dilation
+        if groups == 1 and channels > g.shape[1]:
+            return np.concatenate([convolve_transposed(g, w, *options, 1) for w in halves(weight, 1)], axis=1)
+        first, second = of_halves(convolve_transposed, g, weight, (1, 0), options, groups)
+        if groups > 1:
+            return np.concatenate((first, second), axis=1)
+        first += second
+        return first
+    t = strip(g.shape[1], channels, kernel, (1,) * len(kernel), dilation, groups, size)
+    pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
+    if not np.isfinite(weight).all():  # the other ways multiply it by the zeros around g, too
+        return by_columns(slice(None))
+    if max(stride) == 1 and (groups > 1 or pointless):
+        return _by_flipping(g, weight, size, pads, dilation, groups)
+    if not t or pointless or not g.size or channels < FEW:
+        return by_columns(slice(None))
+    if max(stride) > 1 and g.shape[-1] >= LONG and min(channels, g.shape[1]) >= MANY:
+        return by_columns(slice(None))  # rows multiply by zeros for the places that another phase of the stride reaches
+    if max(stride) > 1:
+        t = 1
+    elif channels * size[-1] <= WIDE // 4:
+        t = size[-1]  # so narrow a result is computed a line at a time
+    lines = rows.backward_lines(g.shape[2:], size, kernel, stride, pads, t)
+    flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
+    return rows.apply(g, flat.transpose(2, 0, 1), lines, kernel, size, by_columns)
+
+
+def _by_flipping(
+    g: np.ndarray, weight: np.ndarray, size: Sizes, pads: Pads, dilation: Sizes, groups: int
+) -> np.ndarray:
+    """A transposed convolution without stride is a convolution with the kernel turned round."""
+    o, each, *kernel = weight.shape
+    k = len(kernel)
+    turned = weight[spatial(*[slice(None, None, -1)] * k)].reshape(groups, o // groups, each, *kernel)
+    turned = np.ascontiguousarray(turned.swapaxes(1, 2)).reshape(groups * each, o // groups, *kernel)
+    around = []
+    for n, m, p, d, (a, _) in zip(size, g.shape[2:], kernel, dilation, pads, strict=True):
+        before = d * (p - 1) - a
+        around.append((before, n - m - before + d * (p - 1)))
+    return convolve(g, turned, size, (1,) * k, tuple(around), dilation, groups)
+
+
+def convolve_weight(
+    x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
+) -> np.ndarray:
+    """(N, C, *in) with (N, O, *out) gives (O, C / groups, *kernel): the gradient of the weight."""
+    out, made = g.shape[2:], g.shape[1]
+
+    def by_columns() -> np.ndarray:
+        return columns.convolve_weight(x, g, kernel, stride, pads, dilation, groups)
+
+    fast = winograd.fits(x.shape[1], made, kernel, stride, pads, dilation, groups, out, x.dtype)
+    if deep.fits(len(x) * math.prod(out), x.shape[1], made, kernel, groups, x.itemsize, fast):
+        return deep.convolve_weight(x, g, kernel, stride, pads, dilation)
+    if fast and len(x):
+        return finite_or(partial(winograd.convolve_weight, x, g, pads), by_columns)
+    if too_large(x.shape[1], kernel, out, x.itemsize):
+        options = kernel, stride, pads, dilation
+        if groups > 1:
+            return np.concatenate(of_halves(convolve_weight, x, g, (1, 1), options, groups), axis=0)
+        return np.concatenate([convolve_weight(half, g, *options, 1) for half in halves(x, 1)], axis=1)
+    shape = (made, x.shape[1] // groups, *kernel)
+    if depthwise.fits(x.shape[1], shape, stride, pads, dilation, groups, x.dtype.char) and x.size:
+        return finite_or(partial(depthwise.convolve_weight, x, g, kernel, pads, dilation), by_columns)
+    t = strip(x.shape[1], made, kernel, stride, dilation, groups, out)
+    if not t or not x.size or not g.size:
+        return by_columns()
+    lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
+    found = rows.apply_weight(x, g, lines, kernel)
+    return np.ascontiguousarray(found.transpose(2, 1, 0)).reshape(made, x.shape[1], *kernel)

@@ -1,0 +1,186 @@
+"""Winograd's way to convolve with 3 x 3 kernels: a third of the multiplications.
+
+F(2 x 4, 3 x 3): a tile of 2 x 4 results is computed from the 4 x 6 window that it sees by `A' [(G k G') * (B' d B)] A`,
+with 24 multiplications for each pair of channels instead of 72. The transforms of rows and columns are done in one
+product with their Kronecker product, and the multiplications as matrix products over the channels.
+
+It sums in another order and with other factors, so it is less exact than plain sums: the root mean square of the error
+is up to 8e-7 of that of the result. Tiles of 4 x 4 would have less to multiply and twice that error; and with the usual
+points 0, 1, -1, 2, -2 in place of ours, twice that again.
+
+An infinity in a window, or a sum that overflows, makes its whole tile nan: then its sample is computed again by
+columns.
+
+Sources: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, https://arxiv.org/abs/1509.09308; Barabasz,
+Anderson, Soodhalter and Gregg, Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural
+Networks, https://arxiv.org/abs/1803.10986
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+
+from tinygrad_dl.backends.gemm import product
+from tinygrad_dl.backends.threads import spread_products
+from tinygrad_dl.core.dtypes import float32
+from tinygrad_dl.ops.convolution._rows import SHARES, Again, Frame, Job, Line, Piece, apart, repair
+from tinygrad_dl.ops.convolution._shapes import Pads, Sizes
+
+KERNEL, TILE = 3, (2, 4)
+POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.75, -0.75, 1.5, -1.5)}  # and infinity, for so many results
+FEWEST = 32  # channels, below which the transforms cost more than they save
+BLOCK = 2**21  # bytes of windows that are transformed at a time: large, as all kernels are read for each block
+SUMMED = 256  # tiles that one product sums over: of longer sums the BLAS loses more digits
+WASTE = 1.4  # how many times the area of the result the tiles may have
+
+
+def _line(tile: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """B', G and A' of one dimension, by Toom and Cook: the values of polynomials at points, and back.
+
+    The last point is infinity, where the value of a polynomial is its highest coefficient.
+    """
+    points = np.array(POINTS[tile])
+    n = len(points)
+    window, kernel, back = np.zeros((n + 1, n + 1)), np.zeros((n + 1, KERNEL)), np.zeros((tile, n + 1))
+    window[n] = np.poly(points)[::-1]
+    kernel[n, -1] = back[-1, n] = 1
+    for i, point in enumerate(points):
+        others = np.delete(points, i)
+        window[i, :n] = np.poly(others)[::-1]
+        kernel[i] = point ** np.arange(KERNEL) / np.prod(point - others)
+        back[:, i] = point ** np.arange(tile)
+    return window, kernel, back
+
+
+@functools.cache
+def transforms() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(24, 24), (24, 9) and (8, 24): of the windows, of the kernel, and back from the products."""
+    window, kernel, back = map(np.kron, *map(_line, TILE))
+    return window.astype(float32), kernel.astype(float32), back.astype(float32)
+
+
+def fits(
+    channels: int,
+    made: int,
+    kernel: Sizes,
+    stride: Sizes,
+    pads: Pads,
+    dilation: Sizes,
+    groups: int,
+    out: Sizes,
+    dtype: np.dtype[np.generic],
+) -> bool:
+    """Whether this is the way to compute a convolution: possible, and the fastest."""
+    if kernel != (KERNEL, KERNEL) or dtype != float32 or groups != 1 or min(channels, made) < FEWEST:
+        return False
+    if stride != (1, 1) or dilation != (1, 1) or max(max(pair) for pair in pads) > KERNEL:
+        return False
+    return math.prod([-(-n // t) * t for n, t in zip(out, TILE, strict=True)]) <= WASTE * math.prod(out)
+
+
+@functools.lru_cache(maxsize=256)
+def _lines(out: Sizes, pads: Pads) -> tuple[Line, ...]:
+    each = zip(TILE, out, pads, strict=True)
+    return tuple([Line(t + KERNEL - 1, 1, t, t, -(-n // t), a, ()) for t, n, (a, _) in each])
+
+
+def _windows(job: Job, piece: Piece, frame: Frame | None, transform: np.ndarray) -> tuple[np.ndarray, Frame]:
+    """The transformed windows of a piece, (24, tiles, channels), and the frame to be used again."""
+    frame = job.fill(piece, frame)
+    columns = frame.seen.transpose(3, 4, 0, 1, 2, 5).reshape(len(transform), -1)
+    return transform.dot(columns).reshape(len(transform), -1, job.channels), frame
+
+
+def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, pads: Pads, again: Again | None = None) -> np.ndarray:
+    """(N, C, H, W) with (O, C, 3, 3) gives (N, O, *out); `again` computes samples that are not finite."""
+    o, c = weight.shape[:2]
+    kernels = product(transforms()[1], weight.reshape(o * c, KERNEL * KERNEL).T)
+    return _apply(x, kernels.reshape(-1, o, c).swapaxes(1, 2), out, pads, again)
+
+
+def convolve_transposed(
+    g: np.ndarray, weight: np.ndarray, size: Sizes, pads: Pads, again: Again | None = None
+) -> np.ndarray:
+    """(N, O, *out) with (O, C, 3, 3) gives (N, C, *size): a convolution with the kernel turned round."""
+    o, c = weight.shape[:2]
+    turned = np.ascontiguousarray(transforms()[1][:, ::-1])
+    kernels = product(turned, weight.reshape(o * c, KERNEL * KERNEL).T).reshape(-1, o, c)
+    return _apply(g, kernels, size, tuple([(KERNEL - 1 - a, KERNEL - 1 - b) for a, b in pads]), again)
+
+
+def _apply(x: np.ndarray, kernels: np.ndarray, out: Sizes, pads: Pads, again: Again | None) -> np.ndarray:
+    """(N, C, H, W) with transformed kernels (24, C, O) gives (N, O, *out)."""
+    lines = _lines(out, pads)
+    job = Job(x, lines, BLOCK)
+    window, _, back = transforms()
+    result = np.empty((len(x), kernels.shape[2], *out), x.dtype)
+    doubtful: list[Piece] = []
+
+    def work(start: int, stop: int) -> None:
+        frame = None
+        for piece in job.pieces[start:stop]:
+            seen, frame = _windows(job, piece, frame, window)
+            found = back.dot(np.matmul(seen, kernels).reshape(len(window), -1))
+            if again and not np.isfinite(found).all():
+                doubtful.append(piece)
+            part = _channels_last(result, piece)
+            image, tiles = _image(part, lines)
+            tiles[...] = found.reshape(tiles.shape)
+            part[...] = image[:, : part.shape[1], : part.shape[2]]
+
+    with np.errstate(invalid="ignore", over="ignore"):
+        spread_products(work, len(job.pieces))
+    if again:
+        repair(result, doubtful, again)
+    return result
+
+
+def _channels_last(array: np.ndarray, piece: Piece) -> np.ndarray:
+    """The places of a piece: a view (n, height, width, channels) of (N, channels, H, W)."""
+    n0, n1, r0, r1 = piece
+    return array[n0:n1, :, r0 * TILE[0] : r1 * TILE[0]].transpose(0, 2, 3, 1)
+
+
+def _image(part: np.ndarray, lines: tuple[Line, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Memory for the whole tiles of a part, with channels last, and a view (8, n, tiles down, tiles across, channels).
+
+    Between the order of tiles and that of images lies this copy: in one step the runs of memory would be too short.
+    """
+    n, height, _, channels = part.shape
+    down, across = -(-height // TILE[0]), lines[1].number
+    image = np.empty((n, down * TILE[0], across * TILE[1], channels), part.dtype)
+    tiles = image.reshape(n, down, TILE[0], across, TILE[1], channels)
+    return image, tiles.transpose(2, 4, 0, 1, 3, 5)
+
+
+def convolve_weight(x: np.ndarray, g: np.ndarray, pads: Pads) -> np.ndarray:
+    """(N, C, H, W) with (N, O, *out) gives (O, C, 3, 3): the sum over all tiles is taken between the transforms."""
+    out, o, c = g.shape[2:], g.shape[1], x.shape[1]
+    lines = _lines(out, pads)
+    window, kernel, back = transforms()
+    job = Job(x, lines, min(BLOCK, SUMMED * len(window) * c * x.itemsize))
+    shares = min(SHARES, len(job.pieces))
+    sums = np.empty((shares, len(window), o, c), x.dtype)
+
+    def work(start: int, stop: int) -> None:
+        frame = None
+        for share in range(start, stop):
+            for i, piece in enumerate(job.pieces[share::shares]):
+                seen, frame = _windows(job, piece, frame, window)
+                part = _channels_last(g, piece)
+                image, tiles = _image(part, lines)
+                h, w = part.shape[1:3]
+                image[:, :h, :w], image[:, h:], image[:, :h, w:] = apart(part), 0, 0
+                slopes = back.T.dot(tiles.reshape(len(back), -1)).reshape(len(window), -1, o).swapaxes(1, 2)
+                if i:
+                    sums[share] += np.matmul(slopes, seen)
+                else:
+                    np.matmul(slopes, seen, out=sums[share])
+
+    spread_products(work, shares)
+    total = np.add.reduce(sums, axis=0).reshape(len(window), -1)
+    found: np.ndarray = product(total.T, kernel)
+    return found.reshape(o, c, KERNEL, KERNEL)

@@ -1,0 +1,183 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.inputs import array, drawn, error, real
+from tinygrad_dl.random import Generator, rng_of
+
+__all__ = ["dropout", "dropout1d", "dropout2d", "dropout3d"]
+
+
+@op(
+    name="dropout",
+    method=False,
+    namespace="rules",
+    inputs={
+        "input": real(),
+        "factors": drawn(lambda rng, input: np.asarray(rng.integers(0, 2, input.shape) * 2, input.dtype)),
+    },
+    errors=[error(ValueError, "broadcast", array(2), array(3))],
+    reference=lambda input, factors: input * factors,
+)
+def masked(input: Array, factors: Array) -> Array:
+    """input * factors, where the factors (0 or 1 / (1 - p)) are constants: the node that dropout records."""
+    return input * factors
+
+
+masked.vjp(input=lambda g, factors: g * factors, factors=None)
+
+
+def keep_factors(shape: tuple[int, ...], p: float, dtype: Any, generator: Generator | None) -> np.ndarray:
+    """Zeros with probability p, else 1 / (1 - p).
+
+    One raw number of the generator serves eight elements when p is a multiple of 1/256, else four, with p
+    rounded to 1/65536: three times faster than a float for each.
+    """
+    size = 1
+    for n in shape:
+        size *= n
+    few = (p * 256).is_integer()
+    width, steps = (8, 256) if few else (4, 65536)
+    raw = rng_of(generator).bit_generator.random_raw(size // width + 1)
+    draws: Any = raw.view(np.uint8 if few else np.uint16)[:size]
+    factors: np.ndarray = np.multiply(draws >= round(p * steps), dtype.type(1 / (1 - p)))
+    return factors.reshape(shape)
+
+
+@composition
+def dropout(
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """In training, zeroes each element with probability `p` and scales the others by 1 / (1 - p).
+
+    Args:
+        p: between 0 (nothing changes) and 1 (all zeros).
+        training: if False, the input is returned as it is.
+        inplace: change the input itself.
+        generator: where the random numbers come from; by default those that `td.manual_seed` seeds.
+
+    Raises:
+        ValueError: `p` is not between 0 and 1.
+
+    >>> import tinygrad_dl as td
+    >>> _ = td.manual_seed(0)
+    >>> sorted(set(td.nn.functional.dropout(td.ones(100), 0.75).tolist()))
+    [0.0, 4.0]
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
+    """
+    return _dropped("dropout", input, input.shape, p, training, inplace, generator)
+
+
+def _dropped(
+    name: str,
+    input: Tensor,
+    shape: tuple[int, ...],
+    p: float,
+    training: bool,
+    inplace: bool,
+    generator: Generator | None,
+) -> Tensor:
+    """The input times random factors of this shape, which broadcasts against it."""
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"{name}: expected a probability p between 0 and 1, got {p}")
+    if not training or p == 0.0:
+        return input
+    dtype = input.dtype
+    if dtype.kind not in "fcV":
+        raise TypeError(f"{name}: expected a floating tensor, got {dtype}; convert it first with .float()")
+    factors = np.zeros(shape, dtype) if p == 1.0 else keep_factors(shape, float(p), dtype, generator)
+    result: Tensor = masked(input, factors if shape == input.shape else np.broadcast_to(factors, input.shape))
+    return input._assign(result, name) if inplace else result
+
+
+def _drop_channels(
+    input: Tensor, dims: int, p: float, training: bool, inplace: bool, generator: Generator | None
+) -> Tensor:
+    name = f"dropout{dims}d"
+    if input.ndim not in (dims + 1, dims + 2):
+        raise ValueError(
+            f"{name}: expected an input of {dims + 2} dimensions, or {dims + 1} without a batch, got {input.shape}"
+        )
+    channels = (*input.shape[: input.ndim - dims], *(1,) * dims)
+    return _dropped(name, input, channels, p, training, inplace, generator)
+
+
+@composition
+def dropout1d(
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """`dropout2d` for (N, C, L) or (C, L).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.dropout1d(td.ones(1, 2, 3), 1.0)
+    tensor([[[0., 0., 0.],
+             [0., 0., 0.]]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout1d.html
+    """
+    return _drop_channels(input, 1, p, training, inplace, generator)
+
+
+@composition
+def dropout2d(
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """In training, zeroes each whole channel of (N, C, H, W) or (C, H, W) with probability `p`, and scales the others.
+
+    Neighbouring places of a channel say much the same, so that dropping single ones hides little.
+
+    Raises:
+        ValueError: `p` is not between 0 and 1, or the input has other dimensions.
+
+    >>> import tinygrad_dl as td
+    >>> _ = td.manual_seed(0)
+    >>> out = td.nn.functional.dropout2d(td.ones(1, 50, 2, 2))
+    >>> sorted(set(out.sum((2, 3)).flatten().tolist()))
+    [0.0, 8.0]
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout2d.html
+    """
+    return _drop_channels(input, 2, p, training, inplace, generator)
+
+
+@composition
+def dropout3d(
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    inplace: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """`dropout2d` for (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.dropout3d(td.ones(2, 1, 1, 1), 1.0).flatten()
+    tensor([0., 0.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout3d.html
+    """
+    return _drop_channels(input, 3, p, training, inplace, generator)

@@ -1,0 +1,1 @@
+"""Indexing: picking elements and writing to places."""

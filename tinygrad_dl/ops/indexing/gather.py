@@ -1,0 +1,369 @@
+"""Picking and placing elements by tensors of indices: gather, scatter, take and their like.
+
+Indices that are out of range, negative ones included where PyTorch refuses them, raise IndexError.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.dtypes import require_room
+from tinygrad_dl.core.methods import inplace_form
+from tinygrad_dl.core.tensor import NUMPY, Tensor, as_array, wrap
+from tinygrad_dl.inputs import array, error, integers, one_of, real
+from tinygrad_dl.ops._overload import overload
+from tinygrad_dl.ops.indexing.getitem import accumulate, index_, place, positions, survivors
+from tinygrad_dl.ops.pointwise.conversion import clone
+from tinygrad_dl.ops.pointwise.extremes import keep
+from tinygrad_dl.ops.shape.reshape import expand, normal_dim, reshape
+
+ROWS = real(shape="n m", min_side=1)
+
+
+def require_in_range(index: np.ndarray, size: int, dim: int, what: str) -> None:
+    """Raises IndexError unless all indices are integers from 0 to size - 1."""
+    if index.dtype.kind not in "iu":
+        raise IndexError(f"{what}: expected an index of integers, got dtype {index.dtype}; use t[mask] for masks")
+    # Seen as unsigned, negative ones are very large: one look at the array is enough.
+    if index.size and np.maximum.reduce(index.view(f"u{index.itemsize}"), axis=None) >= size:
+        wrong = index[(index < 0) | (index >= size)].reshape(-1)[0]
+        raise IndexError(
+            f"{what}: index {wrong} is out of range for dim {dim} of size {size}: got {wrong}, expected 0 to "
+            f"{size - 1}; indices start at 0"
+        )
+
+
+def grid(index: Any, dim: int) -> tuple[Any, ...]:
+    """The NumPy index that picks element `index[i, j, k]` along `dim`, and i, j, k along the others."""
+    ndim = index.ndim
+    index = index.astype(np.intp, copy=False)  # uint8 would be a mask
+    shape, parts = [1] * ndim, []
+    for i, size in enumerate(index.shape):
+        if i == dim % ndim:
+            parts.append(index)
+        else:
+            shape[i] = size
+            parts.append(np.arange(size).reshape(shape))
+            shape[i] = 1
+    return tuple(parts)
+
+
+def at(dim: int, index: Any) -> tuple[Any, ...]:
+    """The NumPy index that applies `index`, positions, to dimension `dim`."""
+    return (*(slice(None),) * dim, index.astype(np.intp, copy=False))
+
+
+def _checked(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str, src: np.ndarray | None = None) -> int:
+    """The dimension counted from the front, after a look at whether the index fits."""
+    dim = normal_dim(dim, len(shape))
+    if index.ndim != len(shape):
+        raise IndexError(
+            f"{what}: expected an index with as many dimensions as the tensor, {len(shape)}, got {index.ndim}"
+        )
+    require_in_range(index, shape[dim], dim, what)
+    for i, size in enumerate(index.shape):
+        if i != dim and size > shape[i]:
+            raise IndexError(
+                f"{what}: got an index of shape {index.shape}, which is larger than the tensor, {shape}, in dim {i}, "
+                "expected at most its size"
+            )
+        if src is not None and src.ndim and size > src.shape[i]:
+            raise IndexError(
+                f"{what}: expected an index no larger than src, {src.shape}, got shape {index.shape}, larger in dim {i}"
+            )
+    return dim
+
+
+def as_line(tensor: Any) -> Any:
+    """A 0-d tensor as one of one element, as which PyTorch takes it beside an index."""
+    return tensor if tensor.ndim else reshape(tensor, (1,))
+
+
+@op(
+    name="gather",
+    method=False,
+    exact=True,
+    inputs=[
+        dict(input=ROWS, dim=one_of(0, -2), index=integers(0, "n", shape="k m")),
+        dict(input=real(shape="b n m", min_side=1), dim=one_of(1), index=integers(0, "n", shape="b 2 m")),
+        dict(input=real(shape="n", min_side=1), dim=one_of(0, -1), index=integers(0, "n", shape="k")),
+    ],
+    errors=[
+        error(IndexError, "index 1 is out of range for dim 0 of size 1", array(1), 0, array(2, dtype="int64")),
+        error(IndexError, "as many dimensions", array(2, 3), 0, array(2, dtype="int64")),
+        error(IndexError, "expected an index of integers", array(2), 0, array(2)),
+    ],
+    reference=lambda input, dim, index: np.take_along_axis(input, index, dim),
+)
+def gathered(input: Array, dim: int, index: Array) -> Array:
+    """`gather` of tensors that are not 0-d.
+
+    >>> import tinygrad_dl as td
+    >>> td.gather(td.tensor([1, 2]), 0, td.tensor([1, 1]))
+    tensor([2, 2])
+    """
+    dim = _checked(input.shape, dim, index, "gather")
+    return input[grid(index, dim)]
+
+
+gathered.vjp(
+    input=lambda g, dim, index, input_shape: accumulate.duck(g, grid(index, dim), input_shape),
+    index=None,
+)
+
+
+@overload(gathered)
+@composition
+def gather(input: Array, dim: int, index: Array) -> Tensor:
+    """out[i, j, k] = input[i, index[i, j, k], k] for dim 1, and so on: the shape is that of `index`.
+
+    Args:
+        input: any shape.
+        index: integers, with as many dimensions as `input`, elsewhere than in `dim` no larger. A 0-d tensor counts
+            as one of one element; an index without elements may have any shape.
+
+    Raises:
+        IndexError: an index is out of range, or the shapes do not fit.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([[1, 2], [3, 4]]).gather(1, td.tensor([[1], [0]]))
+    tensor([[2],
+            [3]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.gather.html
+    """
+    result: Tensor
+    if input.ndim == index.ndim != 0:
+        result = gathered(input, dim, index)
+        return result
+    wide = as_line(input)
+    line = reshape(index, (0,) * wide.ndim) if 0 in index.shape else as_line(index)
+    result = reshape(gathered(wide, dim, line), index.shape)
+    return result
+
+
+@op(
+    name="scatter",
+    method=False,
+    exact=True,
+    inputs=[
+        dict(input=ROWS, dim=one_of(0), index=integers(0, "n", shape="2 m"), src=real(shape="2 m")),
+        dict(input=ROWS, dim=one_of(-2), index=integers(0, "n", shape="2 m"), src=real(shape="3 m")),
+        dict(input=real(shape="n", min_side=1), dim=one_of(0), index=integers(0, "n", shape="3"), src=real(shape="")),
+    ],
+    errors=[
+        error(IndexError, "out of range", array(1), 0, array(2, dtype="int64"), array(2)),
+        error(IndexError, "larger than src", array(2), 0, array(2, dtype="int64"), array(1)),
+    ],
+    reference=lambda input, dim, index, src: _naive_scatter(input, dim, index, src, add=False),
+)
+def scattered(input: Array, dim: int, index: Array, src: Array) -> Array:
+    """`scatter` of a tensor, or of a 0-d tensor or number everywhere.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(3).scatter(0, td.tensor([2]), 5.0)
+    tensor([0., 0., 5.])
+    """
+    dim = _checked(input.shape, dim, index, "scatter", src)
+    out = input.copy("C")
+    if src.ndim:  # in one dimension the order, and so which value stays, is certain
+        out.reshape(-1)[positions(grid(index, dim), out.shape).reshape(-1)] = src[_within(index.shape)].reshape(-1)
+    else:
+        out[grid(index, dim)] = src
+    return out
+
+
+def _within(shape: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple([slice(n) for n in shape])
+
+
+def _naive_scatter(input: np.ndarray, dim: int, index: np.ndarray, src: np.ndarray, add: bool) -> np.ndarray:
+    """`scatter` and `scatter_add` element by element, to test against."""
+    out = input.copy()
+    for spot in np.ndindex(index.shape):
+        target = list(spot)
+        target[dim] = index[spot]
+        value = src[spot] if src.ndim else src
+        out[tuple(target)] = out[tuple(target)] + value if add else value
+    return out
+
+
+def _scattered_src(g: Any, dim: int, index: Any, input_shape: tuple[int, ...], src_shape: tuple[int, ...]) -> Any:
+    spots = grid(index, normal_dim(dim, len(input_shape)))
+    kept = survivors(positions(spots, input_shape).reshape(index.shape), math.prod(input_shape))
+    picked = keep(g[spots], kept)
+    if not src_shape:
+        return np.add.reduce(picked, axis=None)
+    return picked if picked.shape == src_shape else place.duck(picked, _within(index.shape), src_shape)
+
+
+scattered.vjp(
+    input=lambda g, dim, index: scattered.duck(g, dim, index, np.zeros((), g.dtype)), index=None, src=_scattered_src
+)
+
+
+@composition
+def scatter(
+    input: Array, dim: int, index: Any, src: Array | None = None, *, value: Any = None, reduce: str | None = None
+) -> Tensor:
+    """A copy of `input` with out[i, index[i, j, k], k] = src[i, j, k] for dim 1, and so on.
+
+    Args:
+        index: integers, with as many dimensions as `input`; its shape says how much of `src` is used.
+        src: a tensor at least as large as `index`, or a number.
+        reduce: "add" adds to what is there.
+
+    Of several values for one element the last one stays, and alone has a gradient.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2, 3).scatter(1, td.tensor([[2], [0]]), 1.0)
+    tensor([[0., 0., 1.],
+            [1., 0., 0.]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.scatter.html
+    """
+    src = value if src is None else src
+    result: Tensor
+    if 0 in index.shape and index.ndim != input.ndim:
+        result = clone(input)
+        return result
+    if not input.ndim or not index.ndim:
+        result = reshape(scatter(as_line(input), dim, as_line(index), src, reduce=reduce), input.shape)
+        return result
+    if reduce is None:
+        if not isinstance(src, Tensor):
+            require_room(as_array(src, exact=True), input.dtype)
+        result = scattered(input, dim, index, src)
+        return result
+    if reduce != "add":
+        raise ValueError(f"scatter: expected reduce to be 'add' or None, got {reduce!r}")
+    if not isinstance(src, Tensor):
+        src = wrap(np.asarray(src, input.dtype))
+    src = src if src.ndim else expand(src, index.shape)
+    result = scatter_add(input, dim, index, src)
+    return result
+
+
+@op(
+    name="scatter_add",
+    method=False,
+    inputs=[
+        dict(input=ROWS, dim=one_of(0), index=integers(0, "n", shape="3 m"), src=real(shape="3 m")),
+        dict(input=ROWS, dim=one_of(-2), index=integers(0, "n", shape="2 m"), src=real(shape="3 m")),
+    ],
+    errors=[
+        error(IndexError, "out of range", array(1), 0, array(2, dtype="int64"), array(2)),
+        error(IndexError, "larger than src", array(2), 0, array(2, dtype="int64"), array(1)),
+    ],
+    reference=lambda input, dim, index, src: _naive_scatter(input, dim, index, src, add=True),
+)
+def scatter_added(input: Array, dim: int, index: Array, src: Array) -> Array:
+    """`scatter_add` of tensors that are not 0-d.
+
+    >>> import tinygrad_dl as td
+    >>> td.scatter_add(td.zeros(2), 0, td.tensor([1, 1]), td.ones(2))
+    tensor([0., 2.])
+    """
+    dim = _checked(input.shape, dim, index, "scatter_add", src)
+    return input + accumulate.duck(src[_within(index.shape)].astype(input.dtype), grid(index, dim), input.shape)
+
+
+def _scatter_add_src(g: Any, dim: int, index: Any, src_shape: tuple[int, ...]) -> Any:
+    picked = gathered.duck(g, dim, index)
+    return picked if picked.shape == src_shape else place.duck(picked, _within(index.shape), src_shape)
+
+
+scatter_added.vjp(input=lambda g: g, index=None, src=_scatter_add_src)
+
+
+@overload(scatter_added, inplace=True)
+@composition
+def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Tensor:
+    """A copy of `input` with src[i, j, k] added to out[i, index[i, j, k], k] for dim 1, and so on.
+
+    A 0-d tensor counts as one of one element.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(3).scatter_add(0, td.tensor([2, 2, 0]), td.ones(3))
+    tensor([1., 0., 2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.scatter_add.html
+    """
+    result: Tensor
+    if 0 in index.shape and index.ndim != input.ndim:
+        result = clone(input)
+    elif input.ndim and index.ndim and src.ndim:
+        result = scatter_added(input, dim, index, src)
+    else:
+        result = reshape(scatter_added(as_line(input), dim, as_line(index), as_line(src)), input.shape)
+    return result
+
+
+@composition
+def take(input: Array, index: Any) -> Tensor:
+    """The elements of the flattened tensor at `index`, in the shape of `index`. Negative indices count from the end.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([[1, 2], [3, 4]]).take(td.tensor([0, -1]))
+    tensor([1, 4])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.take.html
+    """
+    found = as_array(index)
+    if found.dtype.kind not in "iu" and found.size:
+        raise IndexError(f"take: expected an index of integers, got dtype {found.dtype}; use t[mask] for masks")
+    result: Tensor = index_(reshape(input, -1), found.astype(np.intp, copy=False))
+    return result
+
+
+def _np_take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Tensor:
+    if mode != "raise":
+        raise ValueError(f"np.take of a tensor: expected mode 'raise', got {mode!r}")
+    return take(a, indices) if axis is None else a[at(normal_dim(axis, a.ndim), as_array(indices))]
+
+
+@composition
+def take_along_dim(input: Array, indices: Any, dim: int | None = None) -> Tensor:
+    """`gather` that broadcasts the other dimensions and lets negative indices count from the end.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor([[3, 1, 2], [4, 6, 5]])
+    >>> td.take_along_dim(x, x.argsort(dim=1), dim=1)
+    tensor([[1, 2, 3],
+            [4, 5, 6]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.take_along_dim.html
+    """
+    index = as_array(indices)
+    if dim is None:
+        return take(input, index.reshape(-1))
+    ndim = input.ndim
+    dim = normal_dim(dim, ndim)
+    if index.ndim != ndim:
+        raise ValueError(f"take_along_dim: expected indices with {ndim} dimensions as the tensor has, got {index.ndim}")
+    if index.dtype.kind not in "iu":
+        raise IndexError(f"take_along_dim: expected indices of integers, got dtype {index.dtype}")
+    others = [n for i, n in enumerate(index.shape) if i != dim], [n for i, n in enumerate(input.shape) if i != dim]
+    rest = list(np.broadcast_shapes(*map(tuple, others)))
+    rest.insert(dim, -1)
+    wide = expand(input, rest) if any(a not in (-1, b) for a, b in zip(rest, input.shape, strict=True)) else input
+    rest[dim] = index.shape[dim]
+    result: Tensor = index_(wide, grid(np.broadcast_to(index, rest), dim))
+    return result
+
+
+for _function in (take, take_along_dim):
+    setattr(Tensor, _function.__name__, _function)
+_SCATTERS = {
+    "scatter": scatter,
+    "scatter_": inplace_form(scatter, "scatter_"),
+}
+for _name, _method in _SCATTERS.items():
+    setattr(Tensor, _name, _method)
+NUMPY[np.take] = _np_take
+NUMPY[np.take_along_axis] = lambda arr, indices, axis=-1: take_along_dim(arr, indices, axis)

@@ -1,0 +1,152 @@
+"""Picking and filling elements by masks, and filling whole tensors in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.dtypes import require_room
+from tinygrad_dl.core.methods import inplace_form
+from tinygrad_dl.core.tensor import Tensor, as_array
+from tinygrad_dl.inputs import array, boolean, broadcasting, error, real
+from tinygrad_dl.ops.indexing.getitem import index_, setitem, store
+from tinygrad_dl.ops.pointwise.extremes import LARGE, select
+from tinygrad_dl.ops.shape.reshape import expand, reshape
+
+
+def _as_mask(mask: np.ndarray, what: str) -> np.ndarray:
+    if mask.dtype.kind != "b":
+        raise TypeError(f"{what}: expected a mask of dtype bool, got {mask.dtype}; compare it, or call .bool()")
+    return mask
+
+
+@op(
+    inplace=True,
+    promote=False,
+    exact=True,
+    inputs=broadcasting(real(), boolean(), real(shape="")),
+    errors=[
+        error(TypeError, "expected a mask of dtype bool", array(2), array(2), array()),
+        error(ValueError, "broadcast", array(2), array(3, dtype="bool"), array()),
+    ],
+    reference=lambda input, mask, value: np.where(mask, value, input),
+)
+def masked_fill(input: Array, mask: Array, value: Array) -> Array:
+    """`value` (a number or 0-d tensor) where the mask holds, `input` elsewhere. The mask broadcasts.
+
+    The gradient of what was filled is exactly 0, whatever stood there.
+
+    Raises:
+        TypeError: the mask is not of dtype bool, or a complex value is to fill a real tensor.
+        OverflowError: an integer dtype can't hold the value.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([1.0, 2.0]).masked_fill(td.tensor([True, False]), float("-inf"))
+    tensor([-inf,   2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html
+    """
+    _as_mask(mask, "masked_fill")
+    require_room(value, input.dtype)
+    if input.size >= LARGE:
+        return select(mask, value.astype(input.dtype), input)
+    out = input.copy()
+    try:
+        np.copyto(out, value, "unsafe", mask)
+    except ValueError:  # the mask is the larger one
+        return np.where(mask, value.astype(input.dtype), input)
+    return out
+
+
+masked_fill.vjp(
+    input=lambda g, mask: masked_fill.duck(g, mask, np.zeros((), g.dtype)),
+    mask=None,
+    value=lambda g, mask: masked_fill.duck(g, ~mask, np.zeros((), g.dtype)),
+)
+
+
+@composition
+def masked_select(input: Array, mask: Array) -> Tensor:
+    """The elements where the mask holds, in one dimension. Both broadcast.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor([1.0, -2.0, 3.0])
+    >>> x.masked_select(x > 0)
+    tensor([1., 3.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.masked_select.html
+    """
+    found = _as_mask(as_array(mask), "masked_select")
+    shape = np.broadcast_shapes(input.shape, found.shape)
+    wide = input if input.shape == shape else expand(input, shape)
+    result: Tensor = index_(wide, np.broadcast_to(found, shape))
+    return result
+
+
+@composition
+def masked_scatter(input: Array, mask: Array, source: Any) -> Tensor:
+    """A copy of `input` whose elements where the mask holds are the first ones of `source`, in order. Both broadcast.
+
+    Raises:
+        ValueError: `source` has too few elements.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(3).masked_scatter(td.tensor([True, False, True]), td.tensor([1.0, 2.0, 3.0]))
+    tensor([1., 0., 2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_scatter.html
+    """
+    found = _as_mask(as_array(mask), "masked_scatter")
+    shape = np.broadcast_shapes(input.shape, found.shape)
+    found, input = np.broadcast_to(found, shape), input if input.shape == shape else expand(input, shape)
+    count = int(np.count_nonzero(found))
+    if source.numel() < count:
+        raise ValueError(
+            f"masked_scatter: got a source of {source.numel()} elements, expected {count} or more, as the mask picks"
+        )
+    result: Tensor = setitem(input, found, reshape(source, -1)[:count])
+    return result
+
+
+@composition
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Every element becomes `value`, a number or 0-d tensor, in place.
+
+    >>> import tinygrad_dl as td
+    >>> td.empty(2).fill_(1.5)
+    tensor([1.5000, 1.5000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.fill_.html
+    """
+    return store(self, ..., value, "fill_")
+
+
+@composition
+def zero_(self: Tensor) -> Tensor:
+    """Every element becomes 0, in place.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.zero_.html
+    """
+    return store(self, ..., 0, "zero_")
+
+
+@composition
+def copy_(self: Tensor, src: Array, non_blocking: bool = False) -> Tensor:
+    """The elements become those of `src`, broadcast and cast, in place.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2).copy_(td.tensor([1, 2]))
+    tensor([1., 2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.copy_.html
+    """
+    return store(self, ..., src, "copy_")
+
+
+for _function in (masked_select, masked_scatter, fill_, zero_, copy_):
+    setattr(Tensor, _function.__name__, _function)
+for _name in ("masked_scatter_",):
+    setattr(Tensor, _name, inplace_form(masked_scatter, _name))

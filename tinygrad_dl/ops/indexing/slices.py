@@ -1,0 +1,247 @@
+"""Slices along a dimension, picked and placed by 1-D indices: index_select, index_add and their like."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.dtypes import factor, require_room
+from tinygrad_dl.core.methods import inplace_form
+from tinygrad_dl.core.tensor import Tensor, as_array
+from tinygrad_dl.inputs import array, error, integers, one_of, real
+from tinygrad_dl.ops._overload import overload
+from tinygrad_dl.ops.indexing.gather import ROWS, as_line, at, require_in_range
+from tinygrad_dl.ops.indexing.getitem import (
+    accumulate,
+    getitem,
+    integers_first,
+    plain_index,
+    setitem,
+    store,
+    with_items,
+)
+from tinygrad_dl.ops.shape.reshape import expand, normal_dim, reshape
+
+
+@op(
+    name="index_select",
+    method=False,
+    exact=True,
+    inputs=[
+        dict(input=ROWS, dim=one_of(0, -2), index=integers(0, "n", shape="k")),
+        dict(input=real(shape="b n m", min_side=1), dim=one_of(1), index=integers(0, "n", shape="3")),
+    ],
+    errors=[
+        error(IndexError, "index 1 is out of range for dim 0 of size 1", array(1, 2), 0, array(2, dtype="int64")),
+        error(IndexError, "1-D index", array(2, 2), 0, array(1, 1, dtype="int64")),
+    ],
+    reference=lambda input, dim, index: np.take(input, index, dim),
+)
+def index_selected(input: Array, dim: int, index: Array) -> Array:
+    """`index_select` of a tensor that is not 0-d.
+
+    >>> import tinygrad_dl as td
+    >>> td.index_select(td.tensor([1, 2]), 0, td.tensor([1]))
+    tensor([2])
+    """
+    dim, index = _checked_line(input.shape, dim, index, "index_select")
+    return input.take(index, dim)
+
+
+def _checked_line(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str) -> tuple[int, np.ndarray]:
+    """The dimension counted from the front and the index in one dimension, after a look at whether they fit."""
+    dim = normal_dim(dim, len(shape))
+    if index.ndim > 1:
+        raise IndexError(f"{what}: expected a 1-D index, got shape {index.shape}")
+    require_in_range(index, shape[dim], dim, what)
+    return dim, index.reshape(-1)
+
+
+index_selected.vjp(
+    input=lambda g, dim, index, input_shape: accumulate.duck(
+        g, at(normal_dim(dim, len(input_shape)), index.reshape(-1)), input_shape
+    ),
+    index=None,
+)
+
+
+@overload(index_selected)
+@composition
+def index_select(input: Array, dim: int, index: Array) -> Tensor:
+    """The slices along `dim` that the 1-D `index` names, copied. Of a 0-d tensor, `index` can only name it once.
+
+    Raises:
+        IndexError: an index is negative or too large, or `index` has several dimensions.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([1, 2, 3]).index_select(0, td.tensor([2, 0]))
+    tensor([3, 1])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.index_select.html
+    """
+    result: Tensor
+    if input.ndim:
+        result = index_selected(input, dim, index)
+        return result
+    if math.prod(index.shape) != 1:
+        raise IndexError(f"index_select: expected an index of one element for a 0-d tensor, got shape {index.shape}")
+    result = reshape(index_selected(as_line(input), dim, index), ())
+    return result
+
+
+@op(
+    name="index_add",
+    method=False,
+    inputs=[
+        dict(input=ROWS, dim=one_of(0), index=integers(0, "n", shape="3"), source=real(shape="3 m")),
+        dict(
+            input=real(shape="m n", min_side=1),
+            dim=one_of(-1),
+            index=integers(0, "n", shape="2"),
+            source=real(shape="m 2"),
+            alpha=one_of(2.0, -1),
+        ),
+    ],
+    errors=[
+        error(IndexError, "out of range", array(1, 2), 0, array(2, dtype="int64"), array(2, 2)),
+        error(ValueError, "expected a source of shape", array(2, 2), 0, array(1, dtype="int64"), array(2, 2)),
+    ],
+    reference=lambda input, dim, index, source, alpha=1: _naive_index_add(input, dim, index, source, alpha),
+)
+def index_added(input: Array, dim: int, index: Array, source: Array, *, alpha: Any = 1) -> Array:
+    """`index_add` of tensors that are not 0-d.
+
+    >>> import tinygrad_dl as td
+    >>> td.index_add(td.zeros(2), 0, td.tensor([1]), td.ones(1))
+    tensor([0., 1.])
+    """
+    dim, index = _checked_line(input.shape, dim, index, "index_add")
+    expected = (*input.shape[:dim], index.size, *input.shape[dim + 1 :])
+    if source.shape != expected:
+        raise ValueError(f"index_add: expected a source of shape {expected}, got {source.shape}")
+    if alpha != 1:
+        source = source * factor(alpha, source.dtype)
+    return input + accumulate.duck(source.astype(input.dtype), at(dim, index), input.shape)
+
+
+def _naive_index_add(input: np.ndarray, dim: int, index: np.ndarray, source: np.ndarray, alpha: Any) -> np.ndarray:
+    """`index_add` by NumPy, to test against."""
+    out = np.moveaxis(input, dim, 0).copy()
+    for i, each in zip(index, np.moveaxis(source, dim, 0), strict=True):
+        out[i] += alpha * each
+    return np.moveaxis(out, 0, dim)
+
+
+index_added.vjp(
+    input=lambda g: g,
+    index=None,
+    source=lambda g, dim, index, alpha: (
+        index_selected.duck(g, dim, index) if alpha == 1 else index_selected.duck(g, dim, index) * alpha
+    ),
+)
+
+
+@overload(index_added, inplace=True)
+@composition
+def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Any = 1) -> Tensor:
+    """A copy of `input` with `alpha` times slice i of `source` added to its slice index[i], along `dim`.
+
+    A 0-d tensor counts as one of one element.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(3).index_add(0, td.tensor([0, 0, 2]), td.ones(3))
+    tensor([2., 0., 1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.index_add.html
+    """
+    result: Tensor
+    if input.ndim and source.ndim:
+        result = index_added(input, dim, index, source, alpha=alpha)
+    else:
+        result = reshape(index_added(as_line(input), dim, index, as_line(source), alpha=alpha), input.shape)
+    return result
+
+
+@composition
+def index_copy(input: Array, dim: int, index: Any, source: Array) -> Tensor:
+    """A copy of `input` in which slice index[i] is slice i of `source`, along `dim`.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(3).index_copy(0, td.tensor([2]), td.ones(1))
+    tensor([0., 0., 1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_copy.html
+    """
+    result: Tensor
+    if not input.ndim or not source.ndim:
+        result = reshape(index_copy(as_line(input), dim, index, as_line(source)), input.shape)
+        return result
+    dim, line = _checked_line(input.shape, dim, as_array(index), "index_copy")
+    expected = (*input.shape[:dim], line.size, *input.shape[dim + 1 :])
+    if source.shape != expected:
+        raise ValueError(f"index_copy: expected a source of shape {expected}, got {source.shape}")
+    result = setitem(input, at(dim, line), source)
+    return result
+
+
+@composition
+def index_fill(input: Array, dim: int, index: Any, value: Any) -> Tensor:
+    """A copy of `input` in which the slices along `dim` that `index` names are filled with `value`.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(3).index_fill(0, td.tensor([0, 2]), 1.0)
+    tensor([1., 0., 1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_fill.html
+    """
+    line = as_array(index).reshape(-1)
+    wide = as_line(input)
+    require_room(as_array(value, exact=True), input.dtype)
+    result: Tensor = setitem(wide, at(normal_dim(dim, wide.ndim), line), value)
+    return result if input.ndim else reshape(result, ())
+
+
+@composition
+def index_put(input: Array, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
+    """A copy of `input` with `values` at `input[indices]`: stored, or with `accumulate` added.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(3).index_put((td.tensor([0, 0]),), td.tensor(1.0), accumulate=True)
+    tensor([2., 0., 0.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_put.html
+    """
+    index, _ = plain_index(tuple(indices), input.ndim)
+    result: Tensor
+    if not accumulate:
+        result = with_items(input, index, values)
+    elif (split := integers_first(index)) is None:
+        added = expand(values, np.empty(input.shape, bool)[index].shape)
+        result = input + _accumulate(added, index, input.shape)
+    else:
+        first, rest = split
+        result = setitem(input, first, index_put(getitem(input, first), rest, values, True))
+    return result
+
+
+_accumulate = accumulate
+
+
+@composition
+def index_put_(self: Tensor, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
+    """The in-place form of `index_put`: changes the tensor and returns it."""
+    if accumulate:
+        return self._assign(index_put(self, indices, values, True), "index_put_")
+    return store(self, tuple(indices), values, "index_put_")
+
+
+_methods: tuple[Any, ...] = (index_copy, index_fill, index_put, index_put_)
+_in_place: tuple[Any, ...] = (index_copy, index_fill)
+for _function in _methods:
+    setattr(Tensor, _function.__name__, _function)
+for _function in _in_place:
+    setattr(Tensor, f"{_function.__name__}_", inplace_form(_function, f"{_function.__name__}_"))

@@ -1,0 +1,309 @@
+"""Cross-entropy of two classes and the Kullback-Leibler divergence: one node each, the reduction included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.tensor import Tensor, as_array
+from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
+from tinygrad_dl.ops._overload import overload
+from tinygrad_dl.ops.loss.regression import extent, naive, reduced, share
+
+__all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div"]
+
+
+# -- cross-entropy of two classes --------------------------------------------------------------------
+
+
+LOWEST = -100.0
+
+
+def _naive_bce(input: Any, target: Any, weight: Any = None) -> Any:
+    losses = -(target * np.log(input) + (1 - target) * np.log1p(-input))
+    return losses if weight is None else losses * weight
+
+
+@op(
+    name="binary_cross_entropy",
+    method=False,
+    promote=("input", "target"),
+    namespace="functional",
+    real=True,
+    inputs=[
+        {
+            "input": real(0.05, 0.95, shape="m n", min_side=1),
+            "target": real(0.05, 0.95, shape="m n", min_side=1),
+            "weight": real(0.5, 2.0, shape="n", min_side=1),
+            "reduction": one_of("none", "mean", "sum"),
+        },
+        {
+            "input": real(0.05, 0.95, shape="... n"),
+            "target": real(0.05, 0.95, shape="... n"),
+            "reduction": one_of("none", "sum"),
+        },
+    ],
+    errors=[
+        error(ValueError, "same shape", array(2), array(3)),
+        error(RuntimeError, "between 0 and 1", 2.0, 1.0),
+    ],
+    reference=lambda input, target, weight=None, reduction="mean": naive(_naive_bce)(
+        input, target, weight, reduction=reduction
+    ),
+)
+def binary_entropy(input: Array, target: Array, weight: Array | None = None, reduction: str = "mean") -> Any:
+    """The op of `binary_cross_entropy`."""
+    if input.shape != target.shape:
+        raise ValueError(
+            f"binary_cross_entropy: expected input and target of the same shape, got {input.shape} and "
+            f"{target.shape}; reshape one of them"
+        )
+    if input.size and not (np.minimum.reduce(input, None) >= 0 and np.maximum.reduce(input, None) <= 1):
+        raise RuntimeError(
+            "binary_cross_entropy: expected probabilities between 0 and 1 as the input, got numbers from "
+            f"{input.min()} to {input.max()}; apply sigmoid() first, or use binary_cross_entropy_with_logits"
+        )
+    if target.size and not (np.minimum.reduce(target, None) >= 0 and np.maximum.reduce(target, None) <= 1):
+        raise ValueError(
+            f"binary_cross_entropy: expected targets between 0 and 1, got numbers from {target.min()} to {target.max()}"
+        )
+    with np.errstate(divide="ignore"):
+        # As in PyTorch, logarithms end at LOWEST, so that a certain prediction costs 100 and not infinity.
+        positive = np.maximum(np.log(input), LOWEST)
+        negative = np.maximum(np.log1p(-input), LOWEST)
+    losses = target * (negative - positive) - negative
+    return reduced(losses if weight is None else losses * weight, reduction)
+
+
+binary_entropy.vjp(weight=None)
+
+
+@binary_entropy.joint_vjp("input", "target")
+def _binary_entropy_rule(g: Any, input: Any, target: Any, weight: Any, reduction: str, needs: Any) -> Any:
+    g = share(g, extent(input.shape, target.shape), reduction)
+    if weight is not None:
+        g = g * weight
+    gx = gt = None
+    if needs[0]:
+        gx = g * (input - target) / np.maximum(input * (1 - input), 1e-12)
+    if needs[1]:
+        gt = g * (_bounded_log(np.log1p, -input, -1.0) - _bounded_log(np.log, input, 0.0))
+    return gx, gt
+
+
+def _bounded_log(function: Any, x: Any, pole: float) -> Any:
+    """The logarithm, no lower than LOWEST; at its pole it is that, and its own slope 0."""
+    outside = as_array(x) > pole
+    return np.where(outside, np.maximum(function(np.where(outside, x, pole + 1)), LOWEST), LOWEST)
+
+
+def _naive_logits(input: Any, target: Any, weight: Any = None, pos_weight: Any = None) -> Any:
+    p = 1 / (1 + np.exp(-input))
+    losses = -((1 if pos_weight is None else pos_weight) * target * np.log(p) + (1 - target) * np.log(1 - p))
+    return losses if weight is None else losses * weight
+
+
+@op(
+    name="binary_cross_entropy_with_logits",
+    method=False,
+    promote=("input", "target"),
+    namespace="functional",
+    real=True,
+    inputs=[
+        {
+            "input": real(-8, 8, shape="m n", min_side=1),
+            "target": real(0.0, 1.0, shape="m n", min_side=1),
+            "weight": real(0.5, 2.0, shape="n", min_side=1),
+            "pos_weight": real(0.5, 2.0, shape="n", min_side=1),
+            "reduction": one_of("none", "mean", "sum"),
+        },
+        {
+            "input": real(-8, 8, shape="... n"),
+            "target": real(0.0, 1.0, shape="... n"),
+            "reduction": one_of("none", "sum"),
+        },
+    ],
+    errors=[error(ValueError, "same shape", array(2), array(2, 1))],
+    reference=lambda input, target, weight=None, reduction="mean", pos_weight=None: naive(_naive_logits)(
+        input, target, weight, pos_weight, reduction=reduction
+    ),
+)
+def logits_entropy(
+    input: Array,
+    target: Array,
+    weight: Array | None = None,
+    reduction: str = "mean",
+    pos_weight: Array | None = None,
+) -> Any:
+    """The op of `binary_cross_entropy_with_logits`."""
+    if input.shape != target.shape:
+        raise ValueError(
+            f"binary_cross_entropy_with_logits: expected input and target of the same shape, got {input.shape} and "
+            f"{target.shape}; reshape one of them, for example with squeeze() or unsqueeze()"
+        )
+    tail = np.log1p(np.exp(-np.absolute(input)))  # log(1 + exp(-|x|)), which can't overflow
+    if pos_weight is None:
+        losses = np.maximum(input, 0) - input * target + tail
+    else:
+        losses = (1 - target) * input + (1 + (pos_weight - 1) * target) * (tail + np.maximum(-input, 0))
+    if not np.isfinite(np.add.reduce(losses, None)):  # at infinite inputs: nothing, if that is the target, or infinity
+        wrong = np.where(input > 0, 1 - target, target if pos_weight is None else target * pos_weight)
+        infinite = np.multiply(wrong, np.inf, out=np.zeros_like(losses), where=wrong != 0)
+        losses = np.where(np.isinf(input), infinite, losses)
+    return reduced(losses if weight is None else losses * weight, reduction)
+
+
+logits_entropy.vjp(weight=None, pos_weight=None)
+
+
+@logits_entropy.joint_vjp("input", "target")
+def _logits_entropy_rule(
+    g: Any, input: Any, target: Any, weight: Any, reduction: str, pos_weight: Any, needs: Any
+) -> Any:
+    g = share(g, extent(input.shape, target.shape), reduction)
+    if weight is not None:
+        g = g * weight
+    p = 0.5 * np.tanh(0.5 * input) + 0.5
+    gx = gt = None
+    if pos_weight is None:
+        gx = g * (p - target)
+        if needs[1]:
+            gt = g * -input
+    else:
+        gx = g * ((1 - target) * p - pos_weight * target * (1 - p))
+        if needs[1]:
+            softplus = np.log1p(np.exp(-np.absolute(input))) + np.maximum(-input, 0)  # log(1 + exp(-x))
+            gt = g * ((pos_weight - 1) * softplus - input)
+    return gx, gt
+
+
+# -- divergence --------------------------------------------------------------------------------------
+
+
+def _naive_divergence(input: Any, target: Any, log_target: bool = False) -> Any:
+    if log_target:
+        return np.exp(target) * (target - input)
+    return np.where(target > 0, target * (np.log(np.where(target > 0, target, 1)) - input), 0)
+
+
+@op(
+    name="kl_div",
+    method=False,
+    namespace="functional",
+    real=True,
+    inputs=[
+        broadcasting(real(min_side=1), real(0.1, 2.0, min_side=1), reduction=one_of("mean"), log_target=one_of(False)),
+        broadcasting(real(), real(0.1, 2.0), reduction=one_of("none", "sum"), log_target=one_of(False, True)),
+    ],
+    errors=[error(ValueError, "reduction", array(2), array(2), reduction="average")],
+    reference=lambda input, target, reduction="mean", log_target=False: naive(_naive_divergence)(
+        input, target, log_target=log_target, reduction=reduction
+    ),
+)
+def divergence(input: Array, target: Array, reduction: str = "mean", log_target: bool = False) -> Any:
+    """The op of `kl_div`."""
+    if log_target:
+        return reduced(np.exp(target) * (target - input), reduction)
+    # 0 log 0 is 0: where the target is 0, its logarithm is taken as 0.
+    known = np.log(np.where(target == 0, 1, target)) if target.size and not target.min() > 0 else np.log(target)
+    return reduced(target * known - target * input, reduction)
+
+
+@divergence.joint_vjp("input", "target")
+def _divergence_rule(g: Any, input: Any, target: Any, reduction: str, log_target: bool, needs: Any) -> Any:
+    g = share(g, extent(input.shape, target.shape), reduction)
+    mass = np.exp(target) if log_target else target
+    gx, gt = (-g * mass if needs[0] else None), None
+    if needs[0] and reduction != "none" and input.shape != target.shape:
+        gx = gx + np.zeros(np.broadcast_shapes(input.shape, target.shape), target.dtype)
+    if needs[1]:
+        gt = g * mass * (target - input + 1) if log_target else g * (np.log(target) - input + 1)
+    return gx, gt
+
+
+# -- the functions that users call -------------------------------------------------------------------
+
+
+@overload(binary_entropy, method=False)
+@composition
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+) -> Tensor:
+    """-(target * log(input) + (1 - target) * log(1 - input)), with logarithms no lower than -100.
+
+    Args:
+        input: probabilities. Prefer `binary_cross_entropy_with_logits`, which takes what sigmoid is given.
+        target: of the same shape, between 0 and 1.
+        weight: factors of the losses, broadcast to them.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ValueError: the shapes differ, or targets outside [0, 1]. RuntimeError: input outside [0, 1].
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.binary_cross_entropy(td.tensor([0.5, 1.0]), td.tensor([1.0, 1.0]), reduction="none")
+    tensor([0.6931, 0.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy.html
+    """
+    result: Tensor = binary_entropy(input, target, weight, reduction)
+    return result
+
+
+@overload(logits_entropy, method=False)
+@composition
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """`binary_cross_entropy` of sigmoid(input), exact and finite for large inputs.
+
+    Args:
+        input: logits: what sigmoid turns into probabilities.
+        target: of the same shape, usually between 0 and 1.
+        weight: factors of the losses, broadcast to them.
+        reduction: "mean", "sum" or "none".
+        pos_weight: factors of the positive part, target * log(p), broadcast to it.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.binary_cross_entropy_with_logits(td.tensor([0.0, 1e4]), td.ones(2), reduction="none")
+    tensor([0.6931, 0.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy_with_logits.html
+    """
+    result: Tensor = logits_entropy(input, target, weight, reduction, pos_weight)
+    return result
+
+
+@overload(divergence, method=False)
+@composition
+def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
+    """The Kullback-Leibler divergence, target * (log(target) - input): `input` holds logarithms.
+
+    Args:
+        reduction: "batchmean" (the sum over the batch size: the divergence proper), "mean" (over all
+            elements), "sum" or "none".
+        log_target: whether the target holds logarithms too.
+
+    >>> import tinygrad_dl as td
+    >>> p = td.tensor([[0.5, 0.5]])
+    >>> td.nn.functional.kl_div(p.log(), p, reduction="batchmean")
+    tensor(0.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.kl_div.html
+    """
+    result: Tensor
+    if reduction == "batchmean":
+        result = divergence(input, target, "sum", log_target)
+        return result / input.shape[0] if input.ndim else result
+    result = divergence(input, target, reduction, log_target)
+    return result

@@ -1,0 +1,458 @@
+"""Cross-entropy between logits and classes.
+
+With q the weight that an example gives each class (one at its class; spread by label smoothing and
+class weights), its loss is Q logsumexp(x) - sum(q x), where Q = sum(q), and the gradient is
+Q softmax(x) - q.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.tensor import Tensor, as_array
+from tinygrad_dl.inputs import array, error, integers, one_of, real
+from tinygrad_dl.ops._overload import overload
+from tinygrad_dl.ops.activation.softmax import log_softmax, softmax
+from tinygrad_dl.ops.loss.regression import reduced, share
+from tinygrad_dl.ops.pointwise.extremes import keep, unspoilt
+from tinygrad_dl.ops.reduction.sum import add_up, largest
+
+__all__ = ["cross_entropy"]
+
+
+def class_axis(input: Any) -> int:
+    """The dimension of the classes: 0 of (C,), else 1 of (N, C, ...)."""
+    return 0 if input.ndim == 1 else 1
+
+
+def _top_and_total(input: Any) -> tuple[Any, Any]:
+    """The largest of each row over the classes, and log(sum(exp(input - top))); their dimension is kept as 1.
+
+    Rules need exp(input - top - level). With the two in one number, which may be 10000.69, it would have that number's
+    rounding. Tensors, for higher orders, go by softmax and log_softmax, which do the same.
+    """
+    axis = class_axis(input)
+    if not input.size:
+        blank = np.zeros((*input.shape[:axis], 1, *input.shape[axis + 1 :]), input.dtype)
+        return blank, blank
+    top = largest(input, axis, True)
+    e = input - top
+    return top, np.log(add_up(np.exp(e, out=e), axis, True))
+
+
+def check_targets(input: Any, target: Any, ignore_index: int, name: str) -> Any:
+    """Raises if the classes do not fit the input; returns which examples count, None if all do."""
+    if target.dtype.kind not in "iu":
+        raise TypeError(
+            f"{name}: expected class indices, which are integers, got a target of {target.dtype}{list(target.shape)} "
+            f"for an input of shape {input.shape}; {_instead(input, target, name)}"
+        )
+    if not input.ndim:
+        raise ValueError(f"{name}: expected an input of shape (C,), (N, C) or (N, C, ...), got a 0-d one")
+    expected = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
+    if target.shape != expected:
+        raise ValueError(
+            f"{name}: expected a target of shape {expected} for an input of shape {input.shape}, whose dimension "
+            f"{class_axis(input)} are the classes, got {target.shape}"
+        )
+    count = input.shape[class_axis(input)]
+    if not target.size:
+        return None
+    if target.dtype == np.int64:
+        # A negative index, such as the usual ignore_index, is a huge one here.
+        if np.maximum.reduce(target.view(np.uint64), None) < count and not 0 <= ignore_index < count:
+            return None
+    elif not 0 <= ignore_index < count and target.min() >= 0 and target.max() < count:
+        return None
+    counts = target != ignore_index
+    wrong = counts & ((target < 0) | (target >= count))
+    if wrong.any():
+        position = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise IndexError(
+            f"{name}: got class {target[position]} at position {position} of the target, expected 0 to {count - 1} for "
+            f"an input of shape {input.shape}, or ignore_index={ignore_index}"
+        )
+    return None if counts.all() else counts
+
+
+def _instead(input: Any, target: Any, name: str) -> str:
+    """What someone who gave a target of floats, of another shape than the input's, may have meant."""
+    if target.ndim > input.ndim:
+        return f"{name}(input, target): the logits come first, the classes second"
+    if target.shape == input.shape:  # probabilities, which only cross_entropy takes
+        return "cross_entropy takes class probabilities of the input's shape"
+    if target.ndim == input.ndim and target.shape[-1:] == (1,):
+        return "convert a column of classes with target.squeeze(-1).long()"
+    return "convert classes with target.long(); class probabilities have the input's shape"
+
+
+def places(target: Any, shape: tuple[int, ...]) -> Any:
+    """The positions of each example's class in the flat input of this shape; target as (N, L)."""
+    if len(shape) == 2:
+        return np.arange(shape[0]) * shape[1] + target
+    if len(shape) == 1:
+        return target
+    inner = math.prod(shape[2:])
+    first = np.arange(shape[0])[:, None] * (shape[1] * inner) + np.arange(inner)
+    return first.reshape(target.shape) + np.multiply(target, inner, dtype=np.int64)
+
+
+def class_weights(weight: Any, input: Any, name: str) -> Any:
+    """The weight of each class, shaped to broadcast against the input."""
+    classes = (input.shape[class_axis(input)],)
+    if weight.shape != classes:
+        raise ValueError(f"{name}: expected a weight for each class, of shape {classes}, got {weight.shape}")
+    return weight.reshape(-1, *(1,) * (input.ndim - 2)) if input.ndim > 1 else weight
+
+
+def weights_of(target: Any, counts: Any, weight: Any, dtype: Any) -> Any:
+    """The weight of each example: its class's, zero if it does not count."""
+    safe = target if counts is None else np.where(counts, target, 0)
+    found = np.ones(target.shape, dtype) if weight is None else weight.take(safe).astype(dtype, copy=False)
+    return found if counts is None else np.where(counts, found, np.zeros((), dtype)), safe
+
+
+def spread_targets(shape: Any, safe: Any, weights: Any, weight: Any, smoothing: float, input: Any) -> Any:
+    """q: what weight each example gives each class."""
+    q = np.zeros(shape, weights.dtype)
+    q.reshape(-1)[places(safe, shape)] = weights * (1 - smoothing)
+    if smoothing:
+        each = np.expand_dims(weights != 0 if weight is None else np.ones_like(weights), class_axis(input))
+        q += each * (
+            smoothing / max(1, shape[class_axis(input)]) * (1 if weight is None else class_weights(weight, input, ""))
+        )
+    return q
+
+
+def _naive_classes(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """A loop over examples."""
+    x = np.moveaxis(input[None] if input.ndim == 1 else input, 1, -1)
+    t = target[None] if input.ndim == 1 else target
+    w = np.ones(x.shape[-1]) if weight is None else weight
+    losses, total = np.zeros(t.shape), 0.0
+    for place in np.ndindex(t.shape):
+        if t[place] != ignore_index:
+            minus = np.log(np.exp(x[place]).sum()) - x[place]
+            losses[place] = (1 - label_smoothing) * w[t[place]] * minus[t[place]]
+            losses[place] += label_smoothing / w.size * (w * minus).sum()
+            total += w[t[place]]
+    if reduction == "mean":
+        return losses.sum() / total if total else np.nan
+    return losses.sum() if reduction == "sum" else losses.reshape(target.shape)
+
+
+@op(
+    name="cross_entropy",
+    method=False,
+    namespace="functional",
+    aux={"top": None, "level": None, "counts": None, "total": None},
+    real=True,
+    inputs=[
+        {"input": real(shape="n 4", min_side=1), "target": integers(0, 3, shape="n", min_side=1)},
+        {
+            "input": real(shape="n 3", min_side=1),
+            "target": integers(0, 2, shape="n", min_side=1),
+            "weight": real(0.5, 2.0, shape="3"),
+            "ignore_index": one_of(-100),
+            "reduction": one_of("none", "mean", "sum"),
+            "label_smoothing": one_of(0.0, 0.2),
+        },
+        {
+            "input": real(shape="2 3 k"),
+            "target": integers(0, 2, shape="2 k"),
+            "ignore_index": one_of(-100, 1),
+            "reduction": one_of("none", "sum"),
+            "label_smoothing": one_of(0.0, 0.5),
+        },
+        {"input": real(shape="5"), "target": integers(0, 4, shape="")},
+    ],
+    errors=[
+        error(IndexError, "got class 1 at position \\(0,\\)", array(2, 1), array(2, dtype="int64")),
+        error(TypeError, "\\.long\\(\\)", array(2, 3), array(2)),
+        error(ValueError, "expected a target of shape \\(2,\\)", array(2, 3), array(3, dtype="int64")),
+    ],
+    reference=_naive_classes,
+)
+def class_entropy(
+    input: Array,
+    target: Array,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """`cross_entropy` with class indices as the target."""
+    counts = check_targets(input, target, ignore_index, "cross_entropy")
+    if weight is None and counts is None and not label_smoothing and target.ndim == 1 and target.size:
+        if reduction == "mean":
+            return (_few_classes if input.shape[1] <= FEW else _many_classes)(input, target)
+        top, level = _top_and_total(input)
+        losses = level[:, 0] - (input.ravel()[places(target, input.shape)] - top[:, 0])
+        return reduced(losses, reduction), top, level, None, target.size
+    top, level = _top_and_total(input)
+    shifted = np.ascontiguousarray(input - top)
+    axis = class_axis(input)
+    weights, safe = weights_of(target, counts, weight, input.dtype)
+    zero = np.zeros((), input.dtype)
+    losses = level.reshape(target.shape) - shifted.reshape(-1)[places(safe, input.shape)]
+    if counts is not None or weight is not None:
+        losses = np.where(weights != 0, losses * weights, zero)  # 0 times an infinity would be nan
+    if label_smoothing:
+        minus = level - shifted
+        if weight is not None:
+            each = class_weights(weight, input, "cross_entropy")
+            minus = np.where(each != 0, minus * each, zero)
+        smooth = np.add.reduce(minus, axis)
+        smooth = smooth if counts is None else np.where(counts, smooth, zero)
+        losses = (1 - label_smoothing) * losses + label_smoothing / max(1, input.shape[axis]) * smooth
+    elif weight is not None:
+        class_weights(weight, input, "cross_entropy")
+    losses = np.asarray(losses, input.dtype)
+    if reduction != "mean":
+        return reduced(losses, reduction), top, level, counts, 1
+    total = float(weights.sum(dtype=np.float64))
+    mean = np.asarray(losses.sum(dtype=np.float64) / total if total else np.nan, input.dtype)
+    return mean, top, level, counts, total
+
+
+FEW = 40  # classes, up to which it pays to put them first
+
+
+def _many_classes(input: Any, target: Any) -> Any:
+    """The mean loss, when every example counts the same."""
+    top = largest(input, 1, True)
+    e = input - top
+    losses = e.reshape(-1).take(places(target, e.shape))
+    level = np.log(add_up(np.exp(e, out=e), 1, True))
+    np.subtract(level[:, 0], losses, out=losses)
+    return np.add.reduce(losses) / losses.size, top, level, None, losses.size
+
+
+def _few_classes(input: Any, target: Any) -> Any:
+    """The mean loss of few classes: classes first, so that NumPy's inner loops are over the examples."""
+    count = input.shape[0]
+    x = input.T.copy()
+    top = np.maximum.reduce(x, 0)
+    x -= top
+    places = np.multiply(target, count, dtype=np.int64)
+    places += np.arange(count)
+    losses = x.reshape(-1)[places]
+    level = np.log(np.add.reduce(np.exp(x, out=x), 0))
+    np.subtract(level, losses, out=losses)
+    return np.add.reduce(losses) / count, top.reshape(count, 1), level.reshape(count, 1), None, count
+
+
+class_entropy.vjp(target=None, weight=None)
+
+
+@class_entropy.joint_vjp("input")
+def _class_entropy_rule(
+    g: Any,
+    input: Any,
+    target: Any,
+    weight: Any,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
+    top: Any,
+    level: Any,
+    counts: Any,
+    total: Any,
+) -> Any:
+    axis = class_axis(input)
+    if reduction == "mean":
+        g = g * (1 / total if total else 0.0)
+    elif reduction == "none":
+        g = np.expand_dims(g, axis)
+    if weight is None and counts is None and not label_smoothing:
+        p = _probabilities(input, top, level)
+        if type(p) is np.ndarray and isinstance(g, np.ndarray | np.generic) and p.flags.c_contiguous:
+            p.reshape(-1)[places(target, p.shape)] -= 1
+            p *= g
+            return (p,)
+        hot = np.zeros(p.shape, p.dtype)
+        hot.reshape(-1)[places(target, p.shape)] = 1
+        return ((p - hot) * g,)
+    weights, safe = weights_of(target, counts, weight, input.dtype)
+    q = spread_targets(input.shape, safe, weights, weight, label_smoothing, input)
+    if counts is not None:
+        q *= np.expand_dims(counts, axis)
+    return (_slope(g, input, q, top, level),)
+
+
+def _probabilities(input: Any, top: Any, level: Any) -> Any:
+    """softmax(input) over the classes: of arrays from what the loss has found already."""
+    if isinstance(input, Tensor):
+        return softmax(input, class_axis(input))
+    p = input - top
+    p -= level
+    return np.exp(p, out=p)
+
+
+def _slope(g: Any, input: Any, q: Any, top: Any, level: Any) -> Any:
+    """(Q softmax(x) - q) g; 0 for an example that gives no class any weight, whatever its logits and g are."""
+    axis = class_axis(input)
+    counted = np.logical_or.reduce(as_array(q), axis, keepdims=True)
+    if not counted.all() and not isinstance(q, Tensor):
+        g = keep(g, counted)
+        if isinstance(input, Tensor):  # whose own gradient is to be 0 too
+            input = keep(input, counted)
+    p = _probabilities(input, top, level)
+    return unspoilt((p * np.add.reduce(q, axis, keepdims=True) - q) * g, counted)
+
+
+# -- class probabilities -----------------------------------------------------------------------------
+
+
+def _naive_probabilities(
+    input: Any, target: Any, weight: Any = None, reduction: str = "mean", label_smoothing: float = 0.0
+) -> Any:
+    axis = 0 if input.ndim == 1 else 1
+    logp = input - np.log(np.exp(input).sum(axis, keepdims=True))
+    q = target * (1 - label_smoothing) + label_smoothing / max(1, input.shape[axis])
+    if weight is not None:
+        q = q * weight.reshape((-1,) + (1,) * (input.ndim - axis - 1))
+    losses = -(q * logp).sum(axis)
+    return {"none": lambda: losses, "mean": lambda: losses.mean(), "sum": lambda: losses.sum()}[reduction]()
+
+
+@op(
+    name="cross_entropy_of_probabilities",
+    method=False,
+    namespace="functional",
+    promote=("input", "target"),
+    aux={"top": None, "level": None},
+    real=True,
+    inputs=[
+        {
+            "input": real(shape="n 3 k", min_side=1),
+            "target": real(0.0, 1.0, shape="n 3 k", min_side=1),
+            "weight": real(0.5, 2.0, shape="3"),
+            "reduction": one_of("none", "mean", "sum"),
+            "label_smoothing": one_of(0.0, 0.2),
+        },
+        {"input": real(shape="n 4", min_side=1), "target": real(0.0, 1.0, shape="n 4", min_side=1)},
+        {"input": real(shape="4"), "target": real(0.0, 1.0, shape="4")},
+    ],
+    errors=[error(ValueError, "probabilities of the input's shape", array(2, 3), array(3, 2))],
+    reference=_naive_probabilities,
+)
+def probability_entropy(
+    input: Array,
+    target: Array,
+    weight: Array | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """`cross_entropy` with class probabilities as the target."""
+    if input.shape != target.shape or not input.ndim:
+        raise ValueError(
+            f"cross_entropy: expected class probabilities of the input's shape, {input.shape}, got a target of shape "
+            f"{target.shape}; class indices are integers"
+        )
+    top, level = _top_and_total(input)
+    q = _smoothed(target, weight, label_smoothing, input)
+    minus = level - (input - top)
+    if input.size and np.minimum.reduce(input, None) == -np.inf:  # an impossible class without weight costs nothing
+        minus[(q == 0) & (input == -np.inf)] = 0
+    losses = np.add.reduce(q * minus, class_axis(input))
+    return np.asarray(reduced(np.asarray(losses), reduction)), top, level
+
+
+def _smoothed(target: Any, weight: Any, smoothing: float, input: Any) -> Any:
+    q = target
+    if smoothing:
+        q = q * (1 - smoothing) + smoothing / max(1, input.shape[class_axis(input)])
+    return q if weight is None else q * class_weights(weight, input, "cross_entropy")
+
+
+@probability_entropy.joint_vjp("input", "target", "weight")
+def _probability_entropy_rule(
+    g: Any,
+    input: Any,
+    target: Any,
+    weight: Any,
+    reduction: str,
+    label_smoothing: float,
+    top: Any,
+    level: Any,
+    needs: Any,
+) -> Any:
+    axis = class_axis(input)
+    g = share(g, math.prod(input.shape) // input.shape[axis] if input.shape[axis] else 0, reduction)
+    if reduction == "none":
+        g = np.expand_dims(g, axis)
+    gx = gt = gw = None
+    if needs[0]:
+        gx = _slope(g, input, _smoothed(target, weight, label_smoothing, input), top, level)
+    if needs[1] or needs[2]:
+        minus = -log_softmax(input, axis) if isinstance(input, Tensor) else level - (input - top)
+    if needs[1]:
+        gt = minus * (g * (1 - label_smoothing))
+        if weight is not None:
+            each = class_weights(weight, input, "cross_entropy")
+            gt = unspoilt(gt * each, each)
+    if needs[2]:
+        q = _smoothed(target, None, label_smoothing, input)
+        gw = unspoilt(minus * (q * g), q)
+        gw = np.sum(gw, axis=tuple(i for i in range(input.ndim) if i != axis))
+    return gx, gt, gw
+
+
+# -- the functions that users call -------------------------------------------------------------------
+
+
+@overload(class_entropy, method=False)
+@composition
+def cross_entropy(
+    input: Tensor,
+    target: Array,
+    weight: Array | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """-log(softmax(input)) at the target class, averaged over the examples.
+
+    Args:
+        input: logits, (N, C), (N, C, d1, ...) or (C,).
+        target: class indices, integers of shape (N,), (N, d1, ...) or (); or class probabilities, floats of
+            the input's shape.
+        weight: a factor for each class, (C,); the mean is then divided by the sum of the factors used.
+        ignore_index: a class index whose examples do not count.
+        reduction: "mean", "sum" or "none".
+        label_smoothing: the share of each target, between 0 and 1, that is spread evenly over all classes.
+
+    Returns:
+        A scalar, or the shape of the class indices if `reduction` is "none".
+
+    Raises:
+        IndexError: a class index out of range. TypeError: float targets that are no probabilities.
+        ValueError: the shapes do not fit.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.cross_entropy(td.tensor([[0.0, 0.0], [1e4, 0.0]]), td.tensor([1, 0]), reduction="none")
+    tensor([0.6931, 0.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html
+    """
+    if label_smoothing and not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"cross_entropy: expected label_smoothing between 0 and 1, got {label_smoothing}")
+    result: Tensor
+    if target.dtype.kind == "f" and target.shape == input.shape:
+        result = probability_entropy(input, target, weight, reduction, label_smoothing)
+    else:
+        result = class_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+    return result

@@ -1,0 +1,115 @@
+"""The negative log-likelihood of classes: what is left of cross-entropy after log_softmax."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.inputs import array, error, integers, one_of, real
+from tinygrad_dl.ops._overload import overload
+from tinygrad_dl.ops.loss.cross_entropy import check_targets, class_axis, class_weights, places, weights_of
+from tinygrad_dl.ops.loss.regression import reduced
+from tinygrad_dl.ops.pointwise.extremes import keep
+
+__all__ = ["nll_loss"]
+
+
+def _naive_nll(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
+    x = np.moveaxis(input[None] if input.ndim == 1 else input, 1, -1)
+    t = target[None] if input.ndim == 1 else target
+    w = np.ones(x.shape[-1]) if weight is None else weight
+    losses, total = np.zeros(t.shape), 0.0
+    for place in np.ndindex(t.shape):
+        if t[place] != ignore_index:
+            losses[place] = -w[t[place]] * x[place][t[place]]
+            total += w[t[place]]
+    if reduction == "mean":
+        return losses.sum() / total if total else np.nan
+    return losses.sum() if reduction == "sum" else losses.reshape(target.shape)
+
+
+@op(
+    name="nll_loss",
+    method=False,
+    namespace="functional",
+    inputs=[
+        {
+            "input": real(shape="n 3", min_side=1),
+            "target": integers(0, 2, shape="n", min_side=1),
+            "weight": real(0.5, 2.0, shape="3"),
+            "reduction": one_of("none", "mean", "sum"),
+        },
+        {
+            "input": real(shape="2 3 k"),
+            "target": integers(0, 2, shape="2 k"),
+            "ignore_index": one_of(-100, 1),
+            "reduction": one_of("none", "sum"),
+        },
+        {"input": real(shape="5"), "target": integers(0, 4, shape="")},
+    ],
+    errors=[
+        error(IndexError, "got class 1 at position \\(0,\\)", array(2, 1), array(2, dtype="int64")),
+        error(TypeError, "\\.long\\(\\)", array(2, 3), array(2)),
+    ],
+    reference=_naive_nll,
+)
+def likelihood_loss(
+    input: Array, target: Array, weight: Array | None = None, ignore_index: int = -100, reduction: str = "mean"
+) -> Any:
+    """The op of `nll_loss`."""
+    weights, safe, total = _likelihood_weights(input, target, weight, ignore_index, reduction)
+    flat = np.ascontiguousarray(input).reshape(-1)
+    losses = np.where(weights != 0, -flat[places(safe, input.shape)], np.zeros((), input.dtype)) * weights
+    if reduction != "mean":
+        return reduced(losses, reduction)
+    return np.asarray(np.add.reduce(losses, None) / total if total else np.nan, input.dtype)
+
+
+def _likelihood_weights(input: Any, target: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
+    counts = check_targets(input, target, ignore_index, "nll_loss")
+    if weight is not None:
+        class_weights(weight, input, "nll_loss")
+    weights, safe = weights_of(target, counts, weight, input.dtype)
+    return weights, safe, float(weights.sum(dtype=np.float64)) if reduction == "mean" else 1.0
+
+
+likelihood_loss.vjp(target=None, weight=None)
+
+
+@likelihood_loss.joint_vjp("input")
+def _likelihood_rule(g: Any, target: Any, weight: Any, input_shape: Any, ignore_index: int, reduction: str) -> Any:
+    blank = np.empty(input_shape, g.dtype)
+    weights, safe, total = _likelihood_weights(blank, target, weight, ignore_index, reduction)
+    q = np.zeros(input_shape, g.dtype)
+    q.reshape(-1)[places(safe, input_shape)] = weights * (-1 / total if total else 0.0)
+    g = np.broadcast_to(np.expand_dims(g, class_axis(blank)) if reduction == "none" else g, input_shape)
+    return (keep(g, q != 0) * q,)
+
+
+@overload(likelihood_loss, method=False)
+@composition
+def nll_loss(
+    input: Tensor, target: Array, weight: Array | None = None, ignore_index: int = -100, reduction: str = "mean"
+) -> Tensor:
+    """-input at the target class, averaged over the examples: `cross_entropy` of what `log_softmax` gives.
+
+    Args:
+        input: log-probabilities, (N, C), (N, C, d1, ...) or (C,).
+        target: class indices, of shape (N,), (N, d1, ...) or ().
+        weight, ignore_index, reduction: as in `cross_entropy`.
+
+    Raises:
+        IndexError: a class index out of range. TypeError: the targets are no integers.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.nll_loss(td.tensor([[-0.5, -1.0]]), td.tensor([1]))
+    tensor(1.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.nll_loss.html
+    """
+    result: Tensor = likelihood_loss(input, target, weight, ignore_index, reduction)
+    return result

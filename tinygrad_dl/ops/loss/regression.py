@@ -1,0 +1,301 @@
+"""Losses that compare each element with its target: one node each, the reduction included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.warning import warn
+from tinygrad_dl.inputs import array, broadcasting, drawn, error, one_of, real
+from tinygrad_dl.ops._overload import overload
+from tinygrad_dl.ops.pointwise.arithmetic import direction
+
+__all__ = [
+    "huber_loss",
+    "l1_loss",
+    "mse_loss",
+    "smooth_l1_loss",
+]
+
+REDUCTIONS = ("none", "mean", "sum")
+
+
+def reduced(losses: Any, reduction: str) -> Any:
+    """The losses themselves, their mean (nan of none) or their sum."""
+    if reduction == "mean":
+        if not losses.size:
+            return np.asarray(np.nan, losses.dtype)
+        if losses.itemsize < 4:  # a tensor of half precision, whose sum would overflow
+            return losses.mean()
+        return np.add.reduce(losses, None) / losses.size
+    if reduction == "sum":
+        return np.add.reduce(losses, None)
+    if reduction == "none":
+        return losses
+    raise ValueError(f"expected a reduction among 'none', 'mean' and 'sum', got {reduction!r}")
+
+
+def share(g: Any, size: int, reduction: str) -> Any:
+    """The gradient of each loss, before broadcasting, from that of the reduced ones."""
+    return g * (1.0 / size) if reduction == "mean" and size else g
+
+
+def extent(input: Any, target: Any) -> int:
+    """The number of losses of an input and a target of these shapes."""
+    if input == target:
+        size = 1
+        for n in input:
+            size *= n
+        return size
+    return int(np.prod(np.broadcast_shapes(input, target)))
+
+
+def naive(losses: Callable[..., Any]) -> Callable[..., Any]:
+    """A reference from a formula of float64 arrays: the losses, then their reduction."""
+
+    def reference(input: Any, target: Any, *args: Any, reduction: str = "mean", **kwargs: Any) -> Any:
+        found = losses(input, target, *args, **kwargs)
+        return {"none": lambda: found, "mean": lambda: found.mean(), "sum": lambda: found.sum()}[reduction]()
+
+    return reference
+
+
+def pairs(low: float = -3.0, high: float = 3.0, **options: Any) -> list[Any]:
+    """Legal inputs of a loss: same shapes (which may be empty unless averaged), and shapes that broadcast."""
+    return [
+        broadcasting(real(low, high, min_side=1), real(low, high, min_side=1), reduction=one_of("mean"), **options),
+        broadcasting(real(low, high), real(low, high), reduction=one_of("none", "sum"), **options),
+    ]
+
+
+# -- squared and absolute error ----------------------------------------------------------------------
+
+
+@op(
+    name="mse_loss",
+    method=False,
+    namespace="functional",
+    real=True,
+    inputs=pairs(),
+    errors=[
+        error(ValueError, "broadcast", array(2), array(3)),
+        error(ValueError, "reduction", array(2), array(2), reduction="average"),
+    ],
+    reference=naive(lambda input, target: (input - target) ** 2),
+)
+def squared_error(input: Array, target: Array, reduction: str = "mean") -> Any:
+    """The op of `mse_loss`."""
+    difference = input - target
+    if reduction == "mean" and difference.ndim and difference.size:
+        flat = difference.ravel("K")
+        return flat.dot(flat) / flat.size
+    return reduced(difference * difference, reduction)
+
+
+@squared_error.joint_vjp("input", "target")
+def _squared_error_rule(g: Any, input: Any, target: Any, reduction: str, needs: Any) -> Any:
+    difference = input - target
+    gx = difference * share(g * 2.0, extent(input.shape, target.shape), reduction)
+    return gx, -gx if needs[1] else None
+
+
+def _distance_rule(slope: Callable[..., Any]) -> Callable[..., Any]:
+    """The rule of a loss of the difference alone, from its slope."""
+
+    def rule(g: Any, input: Any, target: Any, beta: Any, reduction: str, needs: Any) -> Any:
+        gx = slope(input - target, beta) * share(g, extent(input.shape, target.shape), reduction)
+        return gx, -gx if needs[1] else None
+
+    return rule
+
+
+def _apart(low: float, high: float) -> Any:
+    """A target whose distance from the input is between low and high: away from the kinks of a loss."""
+
+    def make(rng: Any, input: Any) -> Any:
+        sign = np.where(rng.random(input.shape) < 0.5, -1.0, 1.0)
+        return np.asarray(input + sign * rng.uniform(low, high, input.shape), input.dtype)
+
+    return drawn(make)
+
+
+@op(
+    name="l1_loss",
+    method=False,
+    namespace="functional",
+    inputs=[
+        {"input": real(), "target": _apart(0.1, 2.0), "reduction": one_of("none", "sum")},
+        broadcasting(real(-3, -1, min_side=1), real(1, 3, min_side=1), reduction=one_of("mean")),
+    ],
+    errors=[error(ValueError, "broadcast", array(2), array(3))],
+    reference=naive(lambda input, target: np.where(input > target, input - target, target - input)),
+)
+def absolute_error(input: Array, target: Array, reduction: str = "mean") -> Any:
+    """The op of `l1_loss`."""
+    return reduced(np.absolute(input - target), reduction)
+
+
+@absolute_error.joint_vjp("input", "target")
+def _absolute_error_rule(g: Any, input: Any, target: Any, reduction: str, needs: Any) -> Any:
+    gx = direction(input - target) * share(g, extent(input.shape, target.shape), reduction)
+    return gx, -gx if needs[1] else None
+
+
+def _naive_huber(input: Any, target: Any, delta: float = 1.0) -> Any:
+    d = np.abs(input - target)
+    return np.where(d < delta, 0.5 * d * d, delta * (d - 0.5 * delta))
+
+
+@op(
+    name="huber_loss",
+    method=False,
+    namespace="functional",
+    real=True,
+    inputs=[
+        {"input": real(), "target": _apart(0.0, 0.9), "delta": one_of(1.0), "reduction": one_of("none", "sum")},
+        {"input": real(), "target": _apart(0.6, 2.0), "delta": one_of(0.5), "reduction": one_of("none", "sum")},
+        broadcasting(real(-3, -1, min_side=1), real(1, 3, min_side=1), delta=one_of(1.0), reduction=one_of("mean")),
+    ],
+    errors=[error(ValueError, "delta", array(2), array(2), delta=0.0)],
+    reference=lambda input, target, reduction="mean", delta=1.0: naive(_naive_huber)(
+        input, target, delta=delta, reduction=reduction
+    ),
+)
+def huber_error(input: Array, target: Array, reduction: str = "mean", delta: float = 1.0) -> Any:
+    """The op of `huber_loss`."""
+    if not delta > 0:
+        raise ValueError(f"huber_loss: expected delta > 0, got {delta}")
+    distance = np.absolute(input - target)
+    inner = np.minimum(distance, delta)
+    return reduced(inner * (distance - 0.5 * inner), reduction)
+
+
+@huber_error.joint_vjp("input", "target")
+def _huber_rule(g: Any, input: Any, target: Any, reduction: str, delta: float, needs: Any) -> Any:
+    distance = input - target
+    slope = np.where(np.absolute(distance) < delta, distance, np.sign(distance) * delta)
+    gx = slope * share(g, extent(input.shape, target.shape), reduction)
+    return gx, -gx if needs[1] else None
+
+
+# -- the functions that users call -------------------------------------------------------------------
+
+
+def warn_of_broadcasting(name: str, input: Any, target: Any) -> None:
+    """Warns if the shapes differ: the loss would compare each element with many."""
+    if input.shape != target.shape:
+        warn(
+            f"{name}: the input has shape {input.shape} and the target {target.shape}; they are broadcast, which is "
+            f"likely not what was meant; give both the same shape, for example with squeeze() or unsqueeze()"
+        )
+
+
+@overload(squared_error, method=False)
+@composition
+def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+    """The mean (or sum, or each) of (input - target) ** 2.
+
+    Args:
+        reduction: "mean", "sum" or "none".
+        weight: factors of the squares; the mean is then divided by their sum.
+
+    Warns:
+        UserWarning: the shapes differ.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.mse_loss(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
+    tensor(2.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.mse_loss.html
+    """
+    if input.shape != target.shape:
+        warn_of_broadcasting("mse_loss", input, target)
+    if weight is not None:
+        return _weighted(squared_error(input, target, "none"), weight, reduction)
+    result: Tensor = squared_error(input, target, reduction)
+    return result
+
+
+@overload(absolute_error, method=False)
+@composition
+def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+    """The mean (or sum, or each) of |input - target|.
+
+    Args:
+        reduction: "mean", "sum" or "none".
+        weight: factors of the distances; the mean is then divided by their sum.
+
+    Warns:
+        UserWarning: the shapes differ.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.l1_loss(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
+    tensor(1.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.l1_loss.html
+    """
+    warn_of_broadcasting("l1_loss", input, target)
+    if weight is not None:
+        return _weighted(absolute_error(input, target, "none"), weight, reduction)
+    result: Tensor = absolute_error(input, target, reduction)
+    return result
+
+
+@overload(huber_error, method=False)
+@composition
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """Half the square of d = |input - target| where d < delta, else delta * (d - delta / 2).
+
+    Raises:
+        ValueError: delta is not positive.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.huber_loss(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]), reduction="none")
+    tensor([0.0000, 1.5000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.huber_loss.html
+    """
+    warn_of_broadcasting("huber_loss", input, target)
+    if weight is not None:
+        return _weighted(huber_error(input, target, "none", delta), weight, reduction)
+    result: Tensor = huber_error(input, target, reduction, delta)
+    return result
+
+
+@composition
+def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """`huber_loss` with delta = beta, divided by beta; with beta = 0 it is `l1_loss`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.smooth_l1_loss(td.tensor([1.0, 2.0]), td.tensor([1.5, 4.0]), reduction="none")
+    tensor([0.1250, 1.5000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.smooth_l1_loss.html
+    """
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss: expected beta >= 0, got {beta}")
+    warn_of_broadcasting("smooth_l1_loss", input, target)
+    result: Tensor
+    if beta == 0:
+        result = absolute_error(input, target, reduction)
+        return result
+    result = huber_error(input, target, reduction, beta)
+    return result if beta == 1 else result / beta
+
+
+def _weighted(losses: Tensor, weight: Tensor, reduction: str) -> Tensor:
+    """Losses times their weights, reduced; the mean is divided by the sum of the weights."""
+    weighted: Tensor = losses * weight
+    if reduction == "mean":
+        total: Tensor = weighted.sum() / (weight * np.ones(losses.shape, losses.dtype)).sum()
+        return total
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"expected a reduction among 'none', 'mean' and 'sum', got {reduction!r}")
+    return weighted.sum() if reduction == "sum" else weighted

@@ -1,0 +1,259 @@
+"""Batch normalisation: one node, with all gradients in one hand-written rule.
+
+The channels are dimension 1. With (N, C) the statistics are over the rows; with more dimensions the array is
+taken as (N, C, L).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.inputs import array, error, one_of, real
+from tinygrad_dl.ops._owned import plus, times
+from tinygrad_dl.ops.reduction._channels import channel_dots, channel_sums, channels
+
+__all__ = ["batch_norm"]
+
+Observer = Callable[[Any, Any, int], None]
+
+
+def _channel_means(x: Any) -> Any:
+    return channel_sums(x) * (x.shape[1] / max(math.prod(x.shape), 1))
+
+
+def _fit(values: Any, x: Any) -> Any:
+    """A value for each channel, shaped to broadcast."""
+    return values if x.ndim == 2 else np.reshape(values, (x.shape[1], 1))
+
+
+def _batch_mean(input: Any) -> Any:
+    return _channel_means(channels(input))
+
+
+def _batch_inverse(input: Any, eps: float) -> Any:
+    x = channels(input)
+    centered = x - _channel_means(x)
+    return 1 / np.sqrt(_channel_means(centered * centered) + eps)
+
+
+def _naive_batch_norm(input: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5, observe: Any = None) -> Any:
+    axes = (0, *range(2, input.ndim))
+    shape = (1, -1) + (1,) * (input.ndim - 2)
+    out = (input - input.mean(axes, keepdims=True)) / np.sqrt(input.var(axes, keepdims=True) + eps)
+    out = out if weight is None else out * weight.reshape(shape)
+    return out if bias is None else out + bias.reshape(shape)
+
+
+@op(
+    name="batch_norm",
+    method=False,
+    namespace="rules",
+    aux={"mean": _batch_mean, "inverse": _batch_inverse},
+    real=True,
+    inputs=[
+        {
+            "input": real(shape="5 c", min_side=1),
+            "weight": real(shape="c", min_side=1),
+            "bias": real(shape="c", min_side=1),
+            "eps": one_of(1e-5, 0.1),
+        },
+        {
+            "input": real(shape="2 c 3", min_side=1),
+            "weight": real(shape="c", min_side=1),
+            "bias": real(shape="c", min_side=1),
+        },
+        {"input": real(shape="2 c 3 2", min_side=1)},
+    ],
+    errors=[
+        error(ValueError, "more than one value per channel", array(1, 3)),
+        error(ValueError, "\\(N, C\\)", array(3)),
+    ],
+    reference=_naive_batch_norm,
+)
+def normalize_batch(
+    input: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: float = 1e-5,
+    observe: Any = None,
+) -> Any:
+    """`batch_norm` in training. `observe` is called with the batch's means, variances and count, if it is not empty."""
+    x = _checked(input, weight, bias)
+    count = math.prod(x.shape) // x.shape[1] if x.shape[1] else 0
+    if count == 1:
+        raise ValueError(
+            f"batch_norm: expected more than one value per channel in training, got an input of shape {input.shape}; "
+            f"use a larger batch, or module.eval()"
+        )
+    mean = _channel_means(x) if x.size else np.zeros(_fit(np.empty(x.shape[1]), x).shape, x.dtype)
+    out = x - mean
+    variance = channel_dots(out, out) * (1 / count) if x.size else mean
+    if observe is not None and x.size:
+        observe(mean.reshape(-1), variance.reshape(-1), count)
+    inverse = 1 / np.sqrt(variance + eps)
+    out *= inverse if weight is None else inverse * _fit(weight, x)
+    if bias is not None:
+        out += _fit(bias, x)
+    return out if x is input else out.reshape(input.shape), mean, inverse
+
+
+@normalize_batch.joint_vjp("input", "weight", "bias")
+def _batch_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, needs: Any) -> Any:
+    x, g = channels(input), channels(g)
+    shape = (x.shape[1],)
+    sums = channel_sums(g)
+    if not (needs[0] or needs[1]):
+        return None, None, np.reshape(sums, shape)
+    centered = x - mean
+    products = channel_dots(g, centered) * inverse
+    gx = None
+    if needs[0]:
+        share = x.shape[1] / math.prod(x.shape) if math.prod(x.shape) else 0.0
+        scale = inverse if weight is None else inverse * _fit(weight, x)
+        slope = plus(plus(times(centered, products * inverse * -share), g), sums * -share)
+        gx = times(slope, scale)
+        gx = gx if x.ndim == input.ndim else np.reshape(gx, input.shape)
+    return gx, np.reshape(products, shape), np.reshape(sums, shape)
+
+
+def _naive_fixed(
+    input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    shape = (1, -1) + (1,) * (input.ndim - 2)
+    out = (input - running_mean.reshape(shape)) / np.sqrt(running_var.reshape(shape) + eps)
+    out = out if weight is None else out * weight.reshape(shape)
+    return out if bias is None else out + bias.reshape(shape)
+
+
+@op(
+    name="batch_norm_eval",
+    method=False,
+    namespace="rules",
+    aux={"mean": None, "inverse": None},
+    real=True,
+    inputs=[
+        {
+            "input": real(shape="n c"),
+            "running_mean": real(shape="c"),
+            "running_var": real(0.5, 2.0, shape="c"),
+            "weight": real(shape="c"),
+            "bias": real(shape="c"),
+        },
+        {"input": real(shape="n c 2 k"), "running_mean": real(shape="c"), "running_var": real(0.5, 2.0, shape="c")},
+    ],
+    errors=[error(ValueError, "running_mean of shape", array(2, 3), array(4), array(4))],
+    reference=_naive_fixed,
+)
+def normalize_fixed(
+    input: Array,
+    running_mean: Array,
+    running_var: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: float = 1e-5,
+) -> Any:
+    """`batch_norm` in evaluation: with given means and variances, which have no gradient."""
+    x = _checked(input, weight, bias, running_mean=running_mean, running_var=running_var)
+    # Copies: the running statistics may change before the backward pass.
+    mean = _fit(running_mean.astype(x.dtype), x)
+    inverse = _fit((1 / np.sqrt(running_var + eps)).astype(x.dtype, copy=False), x)
+    out = x - mean
+    out *= inverse if weight is None else inverse * _fit(weight, x)
+    if bias is not None:
+        out += _fit(bias, x)
+    return out if x is input else out.reshape(input.shape), mean, inverse
+
+
+normalize_fixed.op.node_name = "BatchNorm"
+normalize_fixed.vjp(running_mean=None, running_var=None)
+
+
+@normalize_fixed.joint_vjp("input", "weight", "bias")
+def _fixed_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, needs: Any) -> Any:
+    x, g = channels(input), channels(g)
+    shape = (x.shape[1],)
+    gx = gw = gb = None
+    if needs[0]:
+        gx = g * (inverse if weight is None else inverse * _fit(weight, x))
+        gx = gx if x.ndim == input.ndim else np.reshape(gx, input.shape)
+    if needs[1]:
+        gw = np.reshape(channel_dots(g, x - mean) * inverse, shape)
+    if needs[2]:
+        gb = np.reshape(channel_sums(g), shape)
+    return gx, gw, gb
+
+
+def _checked(input: Any, weight: Any, bias: Any, **others: Any) -> Any:
+    """The input as `channels` gives it, if the shapes fit."""
+    if input.ndim < 2:
+        raise ValueError(f"batch_norm: expected an input of shape (N, C) or (N, C, ...), got {input.shape}")
+    shape = (input.shape[1],)
+    if (weight is not None and weight.shape != shape) or (bias is not None and bias.shape != shape) or others:
+        for name, value in dict(weight=weight, bias=bias, **others).items():
+            if value is not None and value.shape != shape:
+                raise ValueError(
+                    f"batch_norm: expected a {name} of shape {shape} for an input of shape {input.shape}, whose "
+                    f"dimension 1 are the channels, got a {name} of shape {value.shape}"
+                )
+    return channels(input)
+
+
+@composition
+def batch_norm(
+    input: Array,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Array | None = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x - mean) / sqrt(variance + eps) * weight + bias for each channel (dimension 1).
+
+    In training the mean and (biased) variance are the batch's, and the running ones, if given, move towards
+    them in place: `running = (1 - momentum) * running + momentum * batch`, with the unbiased variance. In
+    evaluation the running ones are used.
+
+    Args:
+        input: (N, C) or (N, C, ...).
+        running_mean, running_var: (C,), changed in training; may be None then.
+        weight, bias: (C,) or None.
+
+    Raises:
+        ValueError: the shapes do not fit, one value per channel in training, or no statistics in evaluation.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.batch_norm(td.tensor([[1.0], [3.0]]), None, None, training=True, eps=0.0)
+    tensor([[-1.],
+            [ 1.]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.batch_norm.html
+    """
+    result: Tensor
+    if not training:
+        if running_mean is None or running_var is None:
+            raise ValueError("batch_norm: got training=False without running_mean and running_var, expected both")
+        result = normalize_fixed(input, running_mean, running_var, weight, bias, eps)
+        return result
+    observe: Observer | None = None
+    if running_mean is not None and running_var is not None:
+        old_mean, old_var = running_mean._data, running_var._data
+        if old_mean.shape != (input.shape[1:2]) or old_var.shape != old_mean.shape:
+            _checked(input._data, None, None, running_mean=old_mean, running_var=old_var)
+
+        def observe(mean: Any, variance: Any, count: int) -> None:
+            # No graph ever holds these arrays, so the change needs no note in the log of in-place changes.
+            np.add((1 - momentum) * old_mean, momentum * mean, out=old_mean, casting="same_kind")
+            unbiased = variance * (count / (count - 1)) if count > 1 else variance
+            np.add((1 - momentum) * old_var, momentum * unbiased, out=old_var, casting="same_kind")
+
+    result = normalize_batch(input, weight, bias, eps, observe)
+    return result

@@ -1,0 +1,215 @@
+"""Group normalisation, and instance normalisation, whose groups are the channels: one node with a joint rule."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.backends.gemm import product
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.dtypes import in_single
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.inputs import array, error, one_of, real
+from tinygrad_dl.ops._owned import plus, times
+from tinygrad_dl.ops.normalization.batch_norm import batch_norm
+from tinygrad_dl.ops.normalization.layer_norm import evenly
+from tinygrad_dl.ops.pointwise.extremes import straight
+from tinygrad_dl.ops.reduction.sum import dot_rows, ones
+
+__all__ = ["group_norm", "instance_norm"]
+
+
+def _rows(x: Any, groups: int) -> Any:
+    """(N, C, ...) as (N * groups, the rest): a row for each group."""
+    count = x.shape[0] * groups
+    return np.reshape(x, (count, math.prod(x.shape) // count if count else 0))
+
+
+def _row_means(x: Any) -> Any:
+    return product(x, evenly(x.shape[1], x.dtype))
+
+
+def _inverse_std(input: Any, num_groups: int, eps: float) -> Any:
+    rows = _rows(input, num_groups)
+    centered = rows - _row_means(rows)
+    return 1 / np.sqrt(_row_means(centered * centered) + eps)
+
+
+def _group_mean(input: Any, num_groups: int) -> Any:
+    return _row_means(_rows(input, num_groups))
+
+
+def _by_channel(rows: Any, shape: Any) -> Any:
+    """Rows of groups as (N, C, L)."""
+    return np.reshape(rows, (shape[0], shape[1], math.prod(shape[2:])))
+
+
+def _naive_group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
+    n, c = input.shape[:2]
+    groups = input.reshape(n, num_groups, c // num_groups * math.prod(input.shape[2:]))
+    out = (groups - groups.mean(2, keepdims=True)) / np.sqrt(groups.var(2, keepdims=True) + eps)
+    out, shape = out.reshape(input.shape), (-1,) + (1,) * (input.ndim - 2)
+    out = out if weight is None else out * weight.reshape(shape)
+    return out if bias is None else out + bias.reshape(shape)
+
+
+@op(
+    name="group_norm",
+    method=False,
+    namespace="functional",
+    aux={"mean": _group_mean, "inverse": _inverse_std},
+    real=True,
+    inputs=[
+        {
+            "input": real(shape="n 4 3", min_side=1),
+            "num_groups": one_of(1, 2),
+            "weight": real(shape="4"),
+            "bias": real(shape="4"),
+            "eps": one_of(1e-5, 0.1),
+        },
+        {"input": real(shape="n 6 2 2", min_side=1), "num_groups": one_of(2, 3, 6), "weight": real(shape="6")},
+        {"input": real(shape="n 4", min_side=1), "num_groups": one_of(2)},
+    ],
+    errors=[
+        error(ValueError, "expected channels that num_groups=2 divides", array(1, 3, 2), 2),
+        error(ValueError, "a weight of shape \\(4,\\)", array(1, 4, 2), 2, array(3)),
+        error(ValueError, "\\(N, C, ...\\)", array(4), 2),
+    ],
+    reference=_naive_group_norm,
+)
+def normalize_groups(
+    input: Array, num_groups: int, weight: Array | None = None, bias: Array | None = None, eps: float = 1e-5
+) -> Any:
+    """(x - mean) / sqrt(variance + eps) over each of `num_groups` groups of channels of each element of the batch.
+
+    Args:
+        input: (N, C, ...).
+        num_groups: how many groups the channels make.
+        weight, bias: (C,) or None: what each channel is then multiplied by, and what is added.
+
+    Raises:
+        ValueError: num_groups does not divide the channels, or the shapes do not fit.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.group_norm(td.tensor([[1.0, 3.0, 5.0, 5.0]]), 2)
+    tensor([[-1.0000,  1.0000,  0.0000,  0.0000]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.group_norm.html
+    """
+    if input.ndim < 2:
+        raise ValueError(f"group_norm: expected an input of shape (N, C, ...), got {input.shape}")
+    channels = input.shape[1]
+    if num_groups < 1 or channels % num_groups:
+        raise ValueError(
+            f"group_norm: expected channels that num_groups={num_groups} divides, got {channels} in shape {input.shape}"
+        )
+    for name, value in (("weight", weight), ("bias", bias)):
+        if value is not None and value.shape != (channels,):
+            raise ValueError(f"group_norm: expected a {name} of shape {(channels,)}, got {value.shape}")
+    rows = _rows(input, num_groups)
+    if not rows.size:
+        empty = np.zeros((len(rows), 1), rows.dtype)
+        return input.copy(), empty, empty
+    mean = _row_means(rows)
+    out = rows - mean
+    inverse = 1 / np.sqrt(dot_rows(out, out, 1) * (1 / rows.shape[1]) + eps)
+    out *= inverse
+    by_channel = _by_channel(out, input.shape)
+    if weight is not None:
+        by_channel *= weight[:, None]
+    if bias is not None:
+        by_channel += bias[:, None]
+    return by_channel.reshape(input.shape), mean, inverse
+
+
+normalize_groups.op.node_name = "GroupNorm"
+
+
+@normalize_groups.joint_vjp("input", "weight", "bias")
+def _group_norm_rule(g: Any, input: Any, num_groups: int, weight: Any, mean: Any, inverse: Any, needs: Any) -> Any:
+    shape = input.shape
+    if not math.prod(shape):
+        nothing = straight(g * 0, input)
+        zeros = np.zeros(shape[1], g.dtype)
+        return nothing, zeros, zeros.copy()
+    groups = _rows(input, num_groups)
+    by_channel = _by_channel(g, shape)
+    normal = times(groups - mean, inverse)
+    gx = gw = gb = None
+    if needs[1]:
+        gw = np.add.reduce(_channel_dots(by_channel, _by_channel(normal, shape)), axis=0)
+    if needs[2]:
+        gb = np.add.reduce(_channel_sums(by_channel), axis=0)
+    if needs[0]:
+        slope = by_channel if weight is None else by_channel * np.expand_dims(weight, -1)
+        slope = np.reshape(slope, groups.shape)
+        share = 1 / groups.shape[1] if groups.shape[1] else 0.0
+        dots = _dots(slope, normal)
+        gx = plus(plus(times(normal, dots * -share), slope), -_row_means(slope))
+        gx = np.reshape(times(gx, inverse), shape)
+    return gx, gw, gb
+
+
+def _dots(a: Any, b: Any) -> Any:
+    """The sum of a * b along the last dimension, which is kept."""
+    if type(a) is type(b) is np.ndarray:
+        return dot_rows(a, b, a.ndim - 1)
+    return np.add.reduce(a * b, axis=a.ndim - 1, keepdims=True)
+
+
+def _channel_dots(a: Any, b: Any) -> Any:
+    """(N, C) from two (N, C, L)."""
+    return np.reshape(_dots(a, b), a.shape[:2])
+
+
+def _channel_sums(x: Any) -> Any:
+    """(N, C) from (N, C, L)."""
+    return np.reshape(product(x, ones(x.shape[2], x.dtype)), x.shape[:2])
+
+
+group_norm = normalize_groups
+
+
+@composition
+def instance_norm(
+    input: Array,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Array | None = None,
+    bias: Any = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x - mean) / sqrt(variance + eps) over each channel of each element of the batch, (N, C, ...).
+
+    Args:
+        running_mean, running_var: (C,) or None: moved towards the mean and (unbiased) variance of the batch's
+            channels, and used instead of them if `use_input_stats` is False.
+        weight, bias: (C,) or None: what each channel is then multiplied by, and what is added.
+
+    Raises:
+        ValueError: one value per channel, or no statistics to use.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.instance_norm(td.tensor([[[1.0, 3.0], [5.0, 5.0]]]), eps=0.01)[0, 0]
+    tensor([-0.9950,  0.9950])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.instance_norm.html
+    """
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    if input.ndim < 3 or math.prod(input.shape[2:]) == 1:
+        raise ValueError(
+            f"instance_norm: expected an input (N, C, ...) with more than one value per channel, got {input.shape}"
+        )
+    if running_mean is not None and running_var is not None and math.prod(input.shape):
+        x = in_single(input._data).reshape(*input.shape[:2], -1)
+        for running, found in ((running_mean, x.mean((0, 2))), (running_var, x.var(2, ddof=1).mean(0))):
+            old = running._data
+            np.add(old, momentum * (found - old), out=old, casting="same_kind")
+    result: Tensor = group_norm(input, max(input.shape[1], 1), weight, bias, eps)
+    return result

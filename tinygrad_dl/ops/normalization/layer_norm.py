@@ -1,0 +1,223 @@
+"""Layer normalisation: one node, with all gradients in one hand-written rule."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.backends.blas import single
+from tinygrad_dl.backends.gemm import multiply_alone, product
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.inputs import array, error, one_of, real
+from tinygrad_dl.ops._overload import overload
+from tinygrad_dl.ops._owned import plus, times
+from tinygrad_dl.ops.pointwise.extremes import straight
+from tinygrad_dl.ops.reduction.sum import ones
+
+__all__ = ["layer_norm"]
+
+BLOCK = 16384  # elements at a time
+
+
+def _naive_layer_norm(
+    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
+    out = (input - input.mean(axes, keepdims=True)) / np.sqrt(input.var(axes, keepdims=True) + eps)
+    out = out if weight is None else out * weight
+    return out if bias is None else out + bias
+
+
+def _as_rows(x: Any, count: int) -> Any:
+    """The array with the normalised dimensions made one: (rows, count)."""
+    if x.ndim == 2 and x.shape[1] == count:
+        return x
+    return np.reshape(x, (math.prod(x.shape) // count if count else 0, count))
+
+
+@functools.lru_cache(maxsize=64)
+def evenly(count: int, dtype: Any) -> np.ndarray:
+    """A column of 1 / count, made once; nothing may write to it."""
+    made = np.full((count, 1), 1 / max(count, 1), dtype)
+    made.flags.writeable = False
+    return made
+
+
+def _row_means(x: Any) -> Any:
+    """The mean of each row, as a column. A product with ones is faster than a sum."""
+    return product(x, evenly(x.shape[1], x.dtype))
+
+
+def _row_centres(x: Any) -> Any:
+    """The mean of each row to be taken from it: the sum divided, which is the value itself where all are equal."""
+    return product(x, ones(x.shape[1], x.dtype).reshape(-1, 1)) / max(x.shape[1], 1)
+
+
+def _outer(column: Any, row: Any) -> Any:
+    """column * row: as a matrix product if both are arrays, which takes half the time."""
+    return product(column, row) if type(column) is type(row) is np.ndarray else column * row
+
+
+def _inverse_std(input: Any, normalized_shape: Any, eps: float) -> Any:
+    """1 / sqrt(variance + eps) of each row, as a column."""
+    rows = _as_rows(input, math.prod(normalized_shape))
+    centered = rows - _row_centres(rows)
+    return 1 / np.sqrt(_row_means(centered * centered) + eps)
+
+
+@op(
+    name="layer_norm",
+    method=False,
+    namespace="functional",
+    aux={"inverse": _inverse_std},
+    real=True,
+    inputs=[
+        {
+            "input": real(shape="... 4"),
+            "normalized_shape": one_of((4,)),
+            "weight": real(shape="4"),
+            "bias": real(shape="4"),
+        },
+        {"input": real(shape="n 2 3"), "normalized_shape": one_of((2, 3)), "weight": real(shape="2 3")},
+        {"input": real(shape="... 5"), "normalized_shape": one_of((5,)), "eps": one_of(1e-5, 0.1)},
+    ],
+    errors=[error(ValueError, "ends in the normalized shape", array(2, 3), (4,))],
+    reference=_naive_layer_norm,
+)
+def normalize_rows(
+    input: Array,
+    normalized_shape: Any,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: float = 1e-5,
+) -> Any:
+    """`layer_norm` with `normalized_shape` a tuple."""
+    k = len(normalized_shape)
+    if not k or input.shape[-k:] != normalized_shape:
+        raise ValueError(
+            f"layer_norm: expected an input whose shape ends in the normalized shape {normalized_shape}, got "
+            f"{input.shape}"
+        )
+    for name, value in (("weight", weight), ("bias", bias)):
+        if value is not None and value.shape != normalized_shape:
+            raise ValueError(f"layer_norm: expected a {name} of shape {normalized_shape}, got {value.shape}")
+    count = math.prod(normalized_shape)
+    rows = _as_rows(input, count)
+    if not rows.size:
+        return input.copy(), np.zeros((rows.shape[0], 1), rows.dtype)
+    out, inverse = np.empty_like(rows), np.empty((len(rows), 1), rows.dtype)
+    weight = None if weight is None else weight.reshape(1, -1)
+    bias = None if bias is None else bias.reshape(-1)
+
+    one, step = ones(count, rows.dtype).reshape(-1, 1), block_rows(count)
+    with single:  # and in this thread: blocks on two, each with many short operations, take twice the time
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            x, here = rows[part], out[part]
+            np.subtract(x, multiply_alone(x, one) / count, out=here)
+            factor = np.divide(
+                math.sqrt(count), np.sqrt(np.vecdot(here, here)[:, None] + count * eps), out=inverse[part]
+            )
+            here *= factor if weight is None else multiply_alone(factor, weight)
+            if bias is not None:
+                here += bias
+    return (out if rows is input else out.reshape(input.shape)), inverse
+
+
+@normalize_rows.joint_vjp("input", "weight", "bias")
+def _layer_norm_rule(
+    g: Any,
+    input: Any,
+    weight: Any,
+    inverse: Any,
+    normalized_shape: Any,
+    needs: Any,
+) -> Any:
+    count = math.prod(normalized_shape)
+    rows, g = _as_rows(input, count), _as_rows(g, count)
+    gx = gw = gb = None
+    if needs[2]:
+        gb = product(ones(g.shape[0], g.dtype), g).reshape(normalized_shape)
+    if not rows.shape[1]:
+        return straight(np.reshape(g, input.shape), input), np.reshape(g, normalized_shape), gb
+    if type(g) is type(rows) is np.ndarray and len(rows) >= 2 * block_rows(count) and needs[0] and needs[1]:
+        gx, gw = _blockwise_slope(g, rows, None if weight is None else weight.reshape(-1), inverse)
+        gx, gw = gx.reshape(input.shape), gw.reshape(normalized_shape)
+        return gx, gw, gb
+    if needs[0] or needs[1]:
+        centered = rows - _row_centres(rows)
+        products = g * centered
+    if needs[1]:
+        gw = product(inverse.T, products).reshape(normalized_shape)
+    if needs[0]:
+        # inverse * (g * weight - mean(g * weight) - normalised * mean(g * weight * normalised))
+        weight = None if weight is None else _as_rows(weight, count)
+        share = evenly(count, g.dtype) if weight is None else weight.reshape(-1, 1) * (1 / count)
+        level = product(g, share) * inverse
+        tilt = product(products, share) * inverse * inverse * inverse
+        gx = g * (inverse if weight is None else _outer(inverse, weight))
+        gx = plus(times(centered, -tilt), plus(gx, -level))
+        gx = gx if gx.shape == input.shape else np.reshape(gx, input.shape)
+    return gx, gw, gb
+
+
+def block_rows(count: int) -> int:
+    """How many rows of this length to work on at a time: four arrays of them stay in the cache."""
+    return max(1, BLOCK // count)
+
+
+def _blockwise_slope(g: np.ndarray, rows: np.ndarray, weight: Any, inverse: np.ndarray) -> Any:
+    """The gradients of input and weight: the rule above, block after block."""
+    number, count = rows.shape
+    step = block_rows(count)
+    blocks = -(-number // step)
+    gx, parts = np.empty_like(rows), np.empty((blocks, count), rows.dtype)
+    share = evenly(count, g.dtype) if weight is None else weight.reshape(-1, 1) * g.dtype.type(1 / count)
+
+    one, weight = ones(count, rows.dtype).reshape(-1, 1), None if weight is None else weight.reshape(1, -1)
+    with single:
+        for i in range(blocks):
+            part = slice(i * step, (i + 1) * step)
+            x, slope, factor, out = rows[part], g[part], inverse[part], gx[part]
+            centered = x - multiply_alone(x, one) / count
+            products = np.multiply(slope, centered, out=out)
+            np.dot(factor.T, products, out=parts[i : i + 1])
+            tilt = products.dot(share)
+            tilt *= factor * factor * factor
+            np.multiply(slope, factor if weight is None else multiply_alone(factor, weight), out=out)
+            out -= slope.dot(share) * factor
+            centered *= tilt
+            out -= centered
+    return gx, np.add.reduce(parts, 0)
+
+
+@overload(normalize_rows, method=False)
+@composition
+def layer_norm(
+    input: Array, normalized_shape: Any, weight: Array | None = None, bias: Any = None, eps: float = 1e-5
+) -> Tensor:
+    """(x - mean) / sqrt(variance + eps) * weight + bias, mean and variance over the last dimensions.
+
+    Args:
+        input: its shape ends in `normalized_shape`.
+        normalized_shape: the sizes of the dimensions to normalise over (an int for the last alone).
+        weight, bias: of that shape, or None.
+
+    Raises:
+        ValueError: the shapes do not fit.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.layer_norm(td.tensor([[1.0, 3.0], [0.0, 8.0]]), (2,), eps=0.0)
+    tensor([[-1.,  1.],
+            [-1.,  1.]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.layer_norm.html
+    """
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    result: Tensor = normalize_rows(input, shape, weight, bias, eps)
+    return result

@@ -1,0 +1,335 @@
+"""Arithmetic between tensors, with broadcasting and PyTorch's promotion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.dtypes import category, result_dtype, scalar_category
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.inputs import array, broadcasting, error, real
+from tinygrad_dl.ops._overload import alias, overload
+from tinygrad_dl.ops.pointwise.rounding import trunc
+
+MISFIT = [error(ValueError, "broadcast", array(2), array(3))]
+NONZERO = real(0.31, 3.0)  # 3 / 0.3 is a whole number in one precision and not in another
+
+
+@op(np.add, name="add", operator="add", inplace=True, method=False, inputs=broadcasting(real(), real()), errors=MISFIT)
+def plus(input: Array, other: Array) -> Array:
+    """input + other, elementwise."""
+
+
+plus.vjp(input=lambda g: g, other=lambda g: g)
+
+
+@overload(plus, inplace=True)
+@composition
+def add(input: Array, other: Array, *, alpha: Any = 1) -> Any:
+    """input + alpha * other, elementwise, with broadcasting.
+
+    >>> import tinygrad_dl as td
+    >>> td.add(td.tensor([1.0, 2.0]), 10)
+    tensor([11., 12.])
+
+    Raises:
+        TypeError: alpha is a float among integers, or complex among real numbers.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.add.html
+    """
+    return plus(input, other) if alpha == 1 else plus(input, times_alpha(input, other, alpha))
+
+
+@op(
+    np.subtract,
+    name="sub",
+    operator="sub",
+    inplace=True,
+    method=False,
+    inputs=broadcasting(real(), real()),
+    errors=MISFIT,
+)
+def minus(input: Array, other: Array) -> Array:
+    """input - other, elementwise."""
+
+
+minus.vjp(input=lambda g: g, other=lambda g: np.negative(g))
+
+
+def times_alpha(input: Any, other: Any, alpha: Any) -> Any:
+    """alpha * other, in the dtype of the sum; a number of numbers, which then decides no dtype."""
+    dtype = result_dtype(tuple([each._data if isinstance(each, Tensor) else each for each in (input, other)]))
+    if (scalar_category(alpha) or 0) > max(category(dtype), 1):
+        raise TypeError(f"got alpha={alpha} for tensors that make {dtype}, expected a number of that kind")
+    if dtype.kind == "b":
+        alpha = bool(alpha)
+    if not isinstance(other, Tensor):
+        return bool(other and alpha) if dtype.kind == "b" else other * alpha
+    return mul(other if other.dtype is dtype else other.to(dtype), alpha)
+
+
+@overload(minus, inplace=True)
+@composition
+def sub(input: Array, other: Array, *, alpha: Any = 1) -> Any:
+    """input - alpha * other, elementwise, with broadcasting.
+
+    >>> import tinygrad_dl as td
+    >>> td.sub(td.tensor([1.0, 2.0]), td.tensor([1.0, 1.0]), alpha=2)
+    tensor([-1.,  0.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.sub.html
+    """
+    return minus(input, other) if alpha == 1 else minus(input, times_alpha(input, other, alpha))
+
+
+@op(np.multiply, operator="mul", inplace=True, inputs=broadcasting(real(), real()), errors=MISFIT)
+def mul(input: Array, other: Array) -> Array:
+    """input * other, elementwise, with broadcasting.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([1.0, 2.0]) * 3
+    tensor([3., 6.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.mul.html
+    """
+
+
+mul.vjp(input=lambda g, other: g * other, other=lambda g, input: g * input)
+
+
+@op(
+    np.divide,
+    name="div",
+    operator="truediv",
+    inplace=True,
+    method=False,
+    floating=True,
+    inputs=broadcasting(real(), NONZERO),
+    errors=MISFIT,
+)
+def quotient(input: Array, other: Array) -> Array:
+    """input / other, elementwise; integers are divided as floats.
+
+    >>> import tinygrad_dl as td
+    >>> td.true_divide(td.tensor([7, -7]), 2)
+    tensor([ 3.5000, -3.5000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.true_divide.html
+    """
+
+
+quotient.vjp(input=lambda g, other: g / other, other=lambda g, out, other: np.negative(g * out / other))
+
+
+@overload(quotient, inplace=True)
+@composition
+def div(input: Array, other: Array, *, rounding_mode: str | None = None) -> Any:
+    """input / other, elementwise, with broadcasting; integers are divided as floats.
+
+    Args:
+        rounding_mode: None for the true quotient, "trunc" to round it towards zero, "floor" to round it
+            down. Rounded quotients of integers are integers, and have a gradient of zero.
+
+    >>> import tinygrad_dl as td
+    >>> td.div(td.tensor([7, -7]), 2)
+    tensor([ 3.5000, -3.5000])
+    >>> td.div(td.tensor([7, -7]), 2, rounding_mode="floor")
+    tensor([ 3, -4])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.div.html
+    """
+    if rounding_mode is None:
+        return quotient(input, other)
+    if rounding_mode == "floor":
+        return floor_divide(input, other)
+    if rounding_mode == "trunc":
+        return truncated_quotient(input, other)
+    raise ValueError(f"div: got rounding_mode={rounding_mode!r}, expected None, 'trunc' or 'floor'")
+
+
+def truncated_quotient(input: Any, other: Any) -> Any:
+    """The quotient rounded towards zero; of integers an integer."""
+    result = minus(input, fmod(input, other))
+    if result.is_floating_point():
+        return trunc(quotient(input, other))
+    return floor_divide(result, other)  # exact, so there is nothing to round
+
+
+@op(
+    np.floor_divide,
+    operator="floordiv",
+    inplace=True,
+    inputs=broadcasting(real(), NONZERO),
+    errors=[error(ZeroDivisionError, "divide integers by zero", array(2, dtype="int64"), 0)],
+)
+def floor_divide(input: Array, other: Array) -> Array:
+    """The quotient rounded down, elementwise; its gradient is zero.
+
+    Raises:
+        ZeroDivisionError: an integer is divided by zero.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([7, -7]) // 2
+    tensor([ 3, -4])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.floor_divide.html
+    """
+    refuse_zero("floor_divide", input, other)
+    return np.floor_divide(input, other)
+
+
+floor_divide.vjp(input=lambda g: np.zeros_like(g), other=lambda g: np.zeros_like(g))
+
+
+def refuse_zero(name: str, input: Any, other: Any) -> None:
+    """Integers have no infinity to divide to, and bools no quotient."""
+    if other.dtype.kind == "b":
+        raise TypeError(f"{name}: expected numbers, got bools; convert one of the two first, for example with .int()")
+    if other.dtype.kind != "f" and not other.all() and input.size:
+        raise ZeroDivisionError(
+            f"{name}: can't divide integers by zero: got a 0 in other, expected other numbers; make them floats "
+            f"first, or mask the zeros"
+        )
+
+
+@op(
+    np.remainder,
+    operator="mod",
+    inplace=True,
+    inputs=broadcasting(real(), NONZERO),
+    errors=[error(ZeroDivisionError, "divide integers by zero", array(2, dtype="int64"), 0)],
+)
+def remainder(input: Array, other: Array) -> Array:
+    """input - other * floor(input / other): the remainder with the sign of `other`, as in Python.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([-3.0, 5.0]) % 2
+    tensor([1., 1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.remainder.html
+    """
+    refuse_zero("remainder", input, other)
+    return np.remainder(input, other)
+
+
+remainder.vjp(
+    input=lambda g: g,
+    other=lambda g, input, other: np.negative(g * np.floor_divide(input, other)),
+)
+
+
+@op(
+    np.fmod,
+    inplace=True,
+    inputs=broadcasting(real(), NONZERO),
+    errors=[error(ZeroDivisionError, "divide integers by zero", array(2, dtype="int64"), 0)],
+)
+def fmod(input: Array, other: Array) -> Array:
+    """The remainder with the sign of `input`, as in C.
+
+    >>> import tinygrad_dl as td
+    >>> td.fmod(td.tensor([-3.0, 5.0]), 2)
+    tensor([-1.,  1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.fmod.html
+    """
+    refuse_zero("fmod", input, other)
+    return np.fmod(input, other)
+
+
+fmod.vjp(input=lambda g: g, other=lambda g, input, other: np.negative(g * np.trunc(input / other)))
+
+
+@op(np.negative, operator="neg", inplace=True, inputs={"input": real()})
+def neg(input: Array) -> Array:
+    """-input.
+
+    >>> import tinygrad_dl as td
+    >>> -td.tensor([1.0, -2.0])
+    tensor([-1.,  2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.neg.html
+    """
+
+
+neg.vjp(input=lambda g: np.negative(g))
+
+
+@composition
+def positive(input: Array) -> Any:
+    """The tensor itself.
+
+    Raises:
+        TypeError: the tensor holds bools.
+
+    >>> import tinygrad_dl as td
+    >>> +td.tensor([1.0, -2.0])
+    tensor([ 1., -2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.positive.html
+    """
+    if input.dtype.kind == "b":
+        raise TypeError(
+            "positive: got a bool tensor, expected numbers: bools have no sign; convert the tensor first, for example "
+            "with .int()"
+        )
+    return input
+
+
+alias("positive", positive)
+alias("__pos__", positive)
+
+
+@op(np.absolute, operator="abs", inplace=True, inputs={"input": real()})
+def abs(input: Array) -> Array:
+    """The absolute value; its gradient at 0 is 0.
+
+    >>> import tinygrad_dl as td
+    >>> abs(td.tensor([1.0, -2.0]))
+    tensor([1., 2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.abs.html
+    """
+
+
+def abs_slope(g: Any, input: Any) -> Any:
+    """g times the sign; of complex numbers, times the conjugate direction (0 at 0)."""
+    return g * direction(input)
+
+
+def direction(input: Any) -> Any:
+    """The slope of |input|: its sign; of complex numbers conj(input) / |input|, and 0 at 0."""
+    if input.dtype.kind != "c":
+        return np.sign(input)
+    size = np.absolute(input)
+    return np.conjugate(input) / np.where(size == 0, 1.0, size)
+
+
+abs.vjp(input=abs_slope)
+
+
+@op(np.sign, real=True, inplace=True, inputs={"input": real()})
+def sign(input: Array) -> Array:
+    """-1, 0 or 1, by the sign; its gradient is zero.
+
+    >>> import tinygrad_dl as td
+    >>> td.sign(td.tensor([3.0, 0.0, -2.0]))
+    tensor([ 1.,  0., -1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.sign.html
+    """
+    return np.sign(input) if input.dtype.kind != "b" else input.copy()
+
+
+sign.vjp(input=lambda g: np.zeros_like(g))
+
+
+multiply = alias("multiply", mul, inplace=True)
+subtract = alias("subtract", sub, inplace=True)
+divide = alias("divide", div, inplace=True)
+true_divide = alias("true_divide", quotient, inplace=True)
+negative = alias("negative", neg, inplace=True)
+absolute = alias("absolute", abs, inplace=True)

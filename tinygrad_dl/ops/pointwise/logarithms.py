@@ -1,0 +1,93 @@
+"""Logarithms of sums, products and odds that hold where the plain formula breaks down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.inputs import broadcasting, one_of, real
+from tinygrad_dl.ops.activation.smooth import sigmoid
+from tinygrad_dl.ops.comparison.elementwise import MISFIT
+from tinygrad_dl.ops.pointwise.extremes import keep
+
+
+@op(np.logaddexp, floating=True, inputs=broadcasting(real(-30.0, 30.0), real(-30.0, 30.0)), errors=MISFIT)
+def logaddexp(input: Array, other: Array) -> Array:
+    """log(exp(input) + exp(other)), elementwise, without overflow.
+
+    >>> import tinygrad_dl as td
+    >>> td.logaddexp(td.tensor([0.0, -1000.0]), td.tensor([0.0, -1000.0]))
+    tensor([ 6.9315e-01, -9.9931e+02])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.logaddexp.html
+    """
+
+
+def part(g: Any, term: Any, other: Any) -> Any:
+    """The term's part of the sum: exp(term) / (exp(term) + exp(other)); of two equal infinities it is nan."""
+    return g * sigmoid.duck(term - other)
+
+
+logaddexp.vjp(input=lambda g, input, other: part(g, input, other), other=lambda g, input, other: part(g, other, input))
+
+
+@op(
+    floating=True,
+    inplace=True,
+    real=True,
+    inputs=broadcasting(real(), real(0.3, 3.0)),
+    errors=MISFIT,
+    reference=lambda input, other: input * np.log(other),
+)
+def xlogy(input: Array, other: Array) -> Array:
+    """input * log(other), and 0 where `input` is 0.
+
+    >>> import tinygrad_dl as td
+    >>> td.xlogy(td.tensor([0.0, 2.0]), td.tensor([0.0, 1.0]))
+    tensor([0., 0.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.xlogy.html
+    """
+    return input * np.log(np.where((input == 0) & (other == other), 1.0, other))  # nan goes on
+
+
+def xlogy_slope(g: Any, input: Any, other: Any) -> Any:
+    """g * log(other), and 0 where it has no value and counts for nothing; a g of 0 stays 0, as in `xlogy` itself."""
+    flat = (input == 0) & (other <= 0)
+    return keep(xlogy.duck(g, np.where(flat, 1.0, other)), ~flat)
+
+
+xlogy.vjp(input=xlogy_slope, other=lambda g, input, other: g * (input / other))
+
+
+@op(
+    floating=True,
+    inplace=True,
+    real=True,
+    inputs={"input": real(0.1, 0.9), "eps": one_of(None, 0.05)},
+    reference=lambda input, eps=None: np.log(input) - np.log1p(-input),
+)
+def logit(input: Array, eps: float | None = None) -> Array:
+    """log(input / (1 - input)), the inverse of `sigmoid`; `eps` cuts the input off at eps and 1 - eps first.
+
+    >>> import tinygrad_dl as td
+    >>> td.logit(td.tensor([0.5, 0.8808]))
+    tensor([0.0000, 2.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.logit.html
+    """
+    x = input if eps is None else input.clip(eps, 1 - eps)
+    return np.log(x / (1 - x))
+
+
+def logit_slope(g: Any, input: Any, eps: float | None) -> Any:
+    """g / (input * (1 - input)): nan outside of [0, 1], or 0 where `eps` cut the input off."""
+    slope = g / (input * (1 - input))
+    if eps is None:
+        return np.where((input < 0) | (input > 1), np.nan, slope)
+    return keep(slope, (input >= eps) & (input <= 1 - eps))
+
+
+logit.vjp(input=logit_slope)

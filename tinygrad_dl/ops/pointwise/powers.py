@@ -1,0 +1,260 @@
+"""Powers and roots, and several operations at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.dtypes import factor
+from tinygrad_dl.core.methods import inplace_form
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
+from tinygrad_dl.ops._overload import alias, overload
+from tinygrad_dl.ops.pointwise.arithmetic import MISFIT, NONZERO
+from tinygrad_dl.ops.pointwise.extremes import keep
+
+
+@op(np.reciprocal, floating=True, inplace=True, inputs={"input": real(0.3, 3.0)})
+def reciprocal(input: Array) -> Array:
+    """1 / input.
+
+    >>> import tinygrad_dl as td
+    >>> td.reciprocal(td.tensor([2.0, -4.0]))
+    tensor([ 0.5000, -0.2500])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.reciprocal.html
+    """
+
+
+reciprocal.vjp(input=lambda g, out: np.negative(g * np.square(out)))
+
+
+@op(np.square, name="square", method=False, inputs={"input": real()})
+def squared(input: Array) -> Array:
+    """input * input."""
+
+
+squared.vjp(input=lambda g, input: g * (input + input))
+
+
+@overload(squared, inplace=True)
+def square(input: Any) -> Any:
+    """input * input; of bools int64.
+
+    >>> import tinygrad_dl as td
+    >>> td.square(td.tensor([2.0, -3.0]))
+    tensor([4., 9.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.square.html
+    """
+    return pow(input, 2) if isinstance(input, Tensor) and input.dtype.kind == "b" else squared(input)
+
+
+@op(np.sqrt, floating=True, inplace=True, inputs={"input": real(0.2, 3.0)})
+def sqrt(input: Array) -> Array:
+    """The square root.
+
+    >>> import tinygrad_dl as td
+    >>> td.sqrt(td.tensor([4.0, 9.0]))
+    tensor([2., 3.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.sqrt.html
+    """
+
+
+sqrt.vjp(input=lambda g, out: g / (out + out))
+
+
+@op(floating=True, inplace=True, inputs={"input": real(0.2, 3.0)}, reference=lambda input: input**-0.5)
+def rsqrt(input: Array) -> Array:
+    """1 / sqrt(input).
+
+    >>> import tinygrad_dl as td
+    >>> td.rsqrt(td.tensor([4.0, 16.0]))
+    tensor([0.5000, 0.2500])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.rsqrt.html
+    """
+    return np.reciprocal(np.sqrt(input))
+
+
+rsqrt.vjp(input=lambda g, out: g * (out * out * out) * -0.5)
+
+
+def power(base: Any, exponent: float) -> Any:
+    """base ** exponent for one number as exponent, in multiplications and roots where that is exact."""
+    if exponent == 1:
+        return base * 1
+    if exponent == 2:
+        return base * base
+    if exponent == 3:
+        return base * base * base
+    if base.dtype.kind == "f":
+        if exponent == 0.5:
+            return np.sqrt(base)
+        if exponent == -1:
+            return np.reciprocal(base)
+        if exponent == -0.5:
+            return np.reciprocal(np.sqrt(base))
+        if exponent == -2:
+            return np.reciprocal(base * base)
+    return np.power(base, exponent)
+
+
+@op(
+    np.power,
+    inplace=True,
+    inputs=[broadcasting(real(0.3, 3.0), real()), broadcasting(real(0.3, 3.0), real(shape=""))],
+    errors=[*MISFIT, error(ValueError, "negative integer powers", array(2, dtype="int64"), -1)],
+)
+def pow(input: Array, exponent: Array) -> Array:
+    """input ** exponent, elementwise; either may be a number.
+
+    Raises:
+        ValueError: an integer to a negative integer power.
+
+    >>> import tinygrad_dl as td
+    >>> td.pow(td.tensor([1.0, 2.0, 3.0]), 2)
+    tensor([1., 4., 9.])
+    >>> 2 ** td.tensor([1.0, 2.0, 3.0])
+    tensor([2., 4., 8.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.pow.html
+    """
+    if input.dtype.kind == "b":
+        return input | ~exponent
+    if exponent.ndim == 0:
+        return power(input, exponent.item())
+    return np.power(input, exponent)
+
+
+def pow_slope(g: Any, input: Any, exponent: Any) -> Any:
+    """exponent * input ** (exponent - 1); 0 where the exponent is 0, at the base 0 too."""
+    if exponent.ndim == 0 and not isinstance(exponent, Tensor):
+        number = exponent.item()
+        if number == 0:
+            return np.zeros_like(g)
+        if number == 1:
+            return g
+        return g * (power(input, number - 1) * number)
+    if exponent.ndim == 0 and exponent.item() != 0:
+        return g * (exponent * np.power(input, exponent - 1))
+    flat = exponent == 0
+    # Where input ** -1 is a number it stays: it is the second derivative at the exponent 0.
+    safe = np.where(flat & ~(np.absolute(input) >= np.finfo(input.dtype).tiny), 1.0, input)
+    if type(g) is type(exponent) is np.ndarray:
+        g = keep(g, ~flat)
+    return g * (exponent * np.power(safe, exponent - 1))
+
+
+def pow_exponent_slope(g: Any, out: Any, input: Any, exponent: Any) -> Any:
+    """out * log(input): at the base 0 it is 0, or -inf; nan at negative bases, where the power is not real."""
+    whole = input.dtype.kind == "c"
+    flat = (input == 0) & ((exponent.real if whole else exponent) >= 0)
+    base = input if whole else np.where(input < 0, np.nan, input)
+    return keep(g, ~flat) * (out * np.log(np.where(flat, 1.0, base)))
+
+
+pow.vjp(input=pow_slope, exponent=pow_exponent_slope)
+
+
+def pow_operator(self: Any, exponent: Any) -> Any:
+    """`x ** n`: the usual numbers by an op that needs no power."""
+    # What requires a gradient is floating, or complex; the powers below are exact for both.
+    if (type(exponent) is int or type(exponent) is float) and (self._edge is not None or self.dtype.kind == "f"):
+        if exponent == 2:
+            return squared(self)
+        if exponent == 0.5:
+            return sqrt(self)
+        if exponent == -1:
+            return reciprocal(self)
+    return pow(self, exponent)
+
+
+alias("__pow__", pow_operator)
+alias("__rpow__", lambda self, base: pow(base, self))
+alias("__ipow__", inplace_form(pow_operator, "__ipow__"))
+
+# -- several at once -------------------------------------------------------------------------------
+
+
+@op(
+    inplace=True,
+    inputs=broadcasting(real(), real(), real(0.0, 1.0)),
+    errors=[error(ValueError, "broadcast", array(2), array(3), 0.5)],
+    reference=lambda input, end, weight: (1 - weight) * input + weight * end,
+)
+def lerp(input: Array, end: Array, weight: Array) -> Array:
+    """input + weight * (end - input): the straight way from `input` to `end`; `weight` a tensor or number.
+
+    >>> import tinygrad_dl as td
+    >>> td.lerp(td.tensor([0.0, 10.0]), td.tensor([10.0, 20.0]), 0.5)
+    tensor([ 5., 15.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.lerp.html
+    """
+    way = end - input
+    if weight.size != 1:
+        return np.where(np.absolute(weight) < 0.5, input + weight * way, end - way * (1 - weight))
+    # From the nearer end: all the way there is `end` itself, and an infinity at the other does not spread.
+    return input + weight * way if np.absolute(weight.reshape(())) < 0.5 else end - way * (1 - weight)
+
+
+lerp.vjp(
+    input=lambda g, weight: g * (1 - weight),
+    end=lambda g, weight: g * weight,
+    weight=lambda g, input, end: g * (end - input),
+)
+
+
+@op(
+    inplace=True,
+    inputs=broadcasting(real(), real(), real(), value=one_of(1, 0.5, -2.0)),
+    reference=lambda input, tensor1, tensor2, value=1: input + value * tensor1 * tensor2,
+)
+def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Any = 1) -> Array:
+    """input + value * tensor1 * tensor2, elementwise; among integers `value` is cut to one too.
+
+    >>> import tinygrad_dl as td
+    >>> td.addcmul(td.ones(2), td.tensor([1.0, 2.0]), td.tensor([3.0, 4.0]), value=0.5)
+    tensor([2.5000, 5.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.addcmul.html
+    """
+    if input.dtype.kind in "iub":
+        value = factor(int(value), input.dtype)
+    return input + value * (tensor1 * tensor2)
+
+
+addcmul.vjp(
+    input=lambda g: g,
+    tensor1=lambda g, tensor2, value: g * (tensor2 * value),
+    tensor2=lambda g, tensor1, value: g * (tensor1 * value),
+)
+
+
+@op(
+    floating=True,
+    inplace=True,
+    inputs=broadcasting(real(), real(), NONZERO, value=one_of(1, 0.5, -2.0)),
+    reference=lambda input, tensor1, tensor2, value=1: input + value * tensor1 / tensor2,
+)
+def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Any = 1) -> Array:
+    """input + value * tensor1 / tensor2, elementwise.
+
+    >>> import tinygrad_dl as td
+    >>> td.addcdiv(td.ones(2), td.tensor([1.0, 2.0]), td.tensor([4.0, 4.0]), value=2)
+    tensor([1.5000, 2.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.addcdiv.html
+    """
+    return input + value * (tensor1 / tensor2)
+
+
+addcdiv.vjp(
+    input=lambda g: g,
+    tensor1=lambda g, tensor2, value: g * value / tensor2,
+    tensor2=lambda g, tensor1, tensor2, value: np.negative(g * value * tensor1 / (tensor2 * tensor2)),
+)

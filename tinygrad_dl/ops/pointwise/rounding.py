@@ -1,0 +1,92 @@
+"""Rounding: steps, whose gradient is zero wherever they have one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.tensor import NUMPY
+from tinygrad_dl.inputs import one_of, real
+
+
+@op(np.floor, inplace=True, inputs={"input": real()})
+def floor(input: Array) -> Array:
+    """The largest integer not above; the gradient is zero.
+
+    >>> import tinygrad_dl as td
+    >>> td.floor(td.tensor([1.7, -1.2]))
+    tensor([ 1., -2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.floor.html
+    """
+
+
+@op(np.ceil, inplace=True, inputs={"input": real()})
+def ceil(input: Array) -> Array:
+    """The smallest integer not below; the gradient is zero.
+
+    >>> import tinygrad_dl as td
+    >>> td.ceil(td.tensor([1.2, -1.7]))
+    tensor([ 2., -1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.ceil.html
+    """
+
+
+@op(np.trunc, np.fix, inplace=True, inputs={"input": real()})
+def trunc(input: Array) -> Array:
+    """The integer part, rounded towards zero; the gradient is zero.
+
+    >>> import tinygrad_dl as td
+    >>> td.trunc(td.tensor([1.7, -1.7]))
+    tensor([ 1., -1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.trunc.html
+    """
+
+
+@op(np.round, inplace=True, real=True, inputs={"input": real(-3.0, 3.0), "decimals": one_of(0, 3)})
+def round(input: Array, decimals: int = 0) -> Array:
+    """The nearest number with so many decimals, halves to the even one; the gradient is zero.
+
+    >>> import tinygrad_dl as td
+    >>> td.round(td.tensor([0.5, 1.5, 2.6]))
+    tensor([0., 2., 3.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.round.html
+    """
+    return np.rint(input) if decimals == 0 and input.dtype.kind == "f" else np.round(input, decimals)
+
+
+NUMPY[np.rint] = round
+NUMPY[np.around] = round
+
+
+def no_slope(g: Any) -> Any:
+    """The gradient of a step."""
+    return np.zeros_like(g)
+
+
+floor.vjp(input=no_slope)
+ceil.vjp(input=no_slope)
+trunc.vjp(input=no_slope)
+round.vjp(input=no_slope)
+
+
+@op(inplace=True, inputs={"input": real()}, reference=lambda input: np.modf(input)[0])
+def frac(input: Array) -> Array:
+    """The part after the decimal point, with the number's sign: input - trunc(input).
+
+    >>> import tinygrad_dl as td
+    >>> td.frac(td.tensor([1.5, -2.25]))
+    tensor([ 0.5000, -0.2500])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.frac.html
+    """
+    return input - np.trunc(input)
+
+
+frac.vjp(input=lambda g: g)
+fix = trunc

@@ -1,0 +1,207 @@
+"""Max pooling over one, two or three dimensions, by one implementation.
+
+Forward, the maximum is taken along one dimension after the other. The backward pass finds again, offset by offset,
+which element of each window is the first that equals the maximum: nothing but input and output is kept.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.inputs import array, drawn, error
+from tinygrad_dl.ops.pointwise.extremes import straight
+from tinygrad_dl.ops.pooling._cases import WINDOWS, naive_give_back, naive_pick, naive_positions
+from tinygrad_dl.ops.pooling._windows import (
+    Windows,
+    adaptive_windows,
+    elements,
+    in_blocks,
+    sliding_windows,
+    sweep,
+)
+
+MANY = 64  # elements in a window, from which on scattering by index is faster than one pass for each
+BITS: dict[int, Any] = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}
+
+
+def _least(dtype: Any) -> Any:
+    return np.iinfo(dtype).min if dtype.kind in "iu" else -math.inf
+
+
+def largest(input: Any, windows: Windows) -> Any:
+    """The maximum of each window."""
+    least = _least(input.dtype)
+
+    def work(out: Any, x: Any) -> None:
+        for dim, axis in enumerate(windows.axes, -windows.dims):
+            x = sweep(x, dim, axis, np.maximum, least)
+        out[...] = x
+
+    return in_blocks(work, windows.empty(input), (input,), windows.dims)
+
+
+def chosen(x: Any, top: Any, windows: Windows) -> Any:
+    """For each window, the number of the first offset whose element is the maximum, in small integers."""
+    even = windows.even
+    code = np.zeros(top.shape, np.uint8 if windows.count < 256 else np.int64)
+    waiting = np.ones(top.shape, bool)
+    for to, of in windows.offsets:
+        here = waiting[to]
+        np.greater(here, elements(x, of, even) == top[to], here)
+        code += waiting.view(np.uint8)
+    if waiting.any():  # what equals nothing, not even itself
+        for number in range(windows.count - 1, -1, -1):
+            to, of = windows.offsets[number]
+            found = waiting[to] & np.isnan(elements(x, of, even))
+            code[to][found] = number
+            waiting[to] &= ~found
+    return code
+
+
+def positions(code: Any, windows: Windows) -> Any:
+    """Where in the flattened last dimensions the chosen elements stand."""
+    index: Any = 0
+    places = np.unravel_index(code, [len(axis.parts) for axis in windows.axes])
+    for dim, (axis, place) in enumerate(zip(windows.axes, places, strict=True), 1):
+        shape = (-1,) + (1,) * (windows.dims - dim)
+        spots = axis.starts.reshape(shape) + place * axis.dilation
+        if not axis.even:  # a shorter window has seen its last element more than once
+            spots = np.minimum(spots, axis.parts[-1][1].reshape(shape))
+        index = index * axis.size + spots
+    return index
+
+
+def _give_back(gx: Any, g: Any, x: Any, top: Any, windows: Windows) -> None:
+    """Writes into gx each window's gradient at the place of its maximum."""
+    code = chosen(x, top, windows)
+    if windows.count >= MANY or not windows.even:
+        gx[...] = 0
+        lead = math.prod(gx.shape[: gx.ndim - windows.dims])
+        flat = positions(code, windows).reshape(lead, -1) + np.arange(0, gx.size, gx.size // lead)[:, None]
+        np.add.at(gx.reshape(-1), flat.reshape(-1), g.reshape(-1))
+        return
+    # Masks of bits, not products with 0 and 1: 0 * inf would be nan.
+    bits = BITS[g.dtype.itemsize]
+    gx_bits, g_bits = gx.view(bits), g.view(bits)
+    if not windows.tiles:
+        gx[...] = 0
+    for number, (to, of) in enumerate(windows.offsets):
+        mask = np.negative((code[to] == number).view(np.int8), dtype=bits, casting="safe")
+        if windows.tiles:
+            np.bitwise_and(mask, g_bits[to], gx_bits[of])
+        else:
+            mask &= g_bits[to]
+            gx[of] += mask.view(g.dtype)
+
+
+def give_back(g: Any, input: Any, top: Any, windows: Windows) -> Any:
+    """Zeros of the input's shape, with each window's gradient added at the place of its maximum."""
+    gx = np.empty(input.shape, g.dtype)
+    if not g.size:
+        gx[...] = 0
+        return gx
+    arrays = [np.ascontiguousarray(each) for each in (g, input, top)]
+    work = functools.partial(_give_back, windows=windows)
+    return in_blocks(work, gx, tuple(arrays), windows.dims)
+
+
+def pick(values: Any, input: Any, top: Any, windows: Windows) -> Any:
+    """The elements of `values` at the places of the maxima of `input`."""
+    lead = input.shape[: input.ndim - windows.dims]
+    flat = positions(chosen(input, top, windows), windows).reshape(*lead, math.prod(windows.counts))
+    found = np.take_along_axis(values.reshape(*lead, math.prod(input.shape[len(lead) :])), flat, -1)
+    return found.reshape(top.shape)
+
+
+# -- ops -------------------------------------------------------------------------------------------
+
+
+def _windows(shape: Any, options: Any) -> Windows:
+    """The windows that the options of `max_pool` or the sizes of `adaptive_max_pool` describe."""
+    return adaptive_windows(shape, *options) if len(options) == 1 else sliding_windows("max_pool", shape, *options)
+
+
+def _pooled(rng: Any, input: Any, options: Any) -> Any:
+    return largest(input, _windows(input.shape, options))
+
+
+def _like_pooled(rng: Any, input: Any, options: Any) -> Any:
+    return np.asarray(rng.uniform(0.5, 2.0, _pooled(rng, input, options).shape), input.dtype)
+
+
+@op(
+    name="max_pool",
+    method=False,
+    namespace="rules",
+    exact=True,
+    real=True,
+    inputs=WINDOWS,
+    errors=[error(ValueError, "at most half the window", array(1, 4), ((2,), (2,), (2,), (1,), False))],
+    reference=lambda input, options: naive_pick(input, input, options),
+)
+def pool_max(input: Array, options: Any) -> Array:
+    """The maximum of each window; `options`: kernel_size, stride, padding, dilation, ceil_mode, or the sizes alone."""
+    return largest(input, _windows(input.shape, options))
+
+
+@op(
+    method=False,
+    namespace="rules",
+    inputs=[
+        {"input": c["input"], "options": c["options"], "top": drawn(_pooled), "g": drawn(_like_pooled)} for c in WINDOWS
+    ],
+    errors=[error(ValueError, "larger than", array(1), array(1), array(1), ((2,), (2,), (0,), (1,), False))],
+    reference=lambda g, input, top, options: naive_give_back(g, input, options),
+)
+def max_pool_backward(g: Array, input: Array, top: Array, options: Any) -> Array:
+    """The gradient of `max_pool`."""
+    return give_back(g, input, top, _windows(input.shape, options))
+
+
+@op(
+    method=False,
+    namespace="rules",
+    exact=True,
+    inputs=[
+        {
+            "input": c["input"],
+            "options": c["options"],
+            "top": drawn(_pooled),
+            "values": drawn(lambda rng, input: np.asarray(rng.uniform(0.5, 2.0, input.shape), input.dtype)),
+        }
+        for c in WINDOWS
+    ],
+    errors=[error(ValueError, "larger than", array(1), array(1), array(1), ((2,), (2,), (0,), (1,), False))],
+    reference=lambda values, input, top, options: naive_pick(values, input, options),
+)
+def max_pool_pick(values: Array, input: Array, top: Array, options: Any) -> Array:
+    """The elements of `values` at the places of the maxima of `input`."""
+    return pick(values, input, top, _windows(input.shape, options))
+
+
+pool_max.vjp(input=lambda g, input, out, options: straight(max_pool_backward.duck(g, input, out, options), input))
+max_pool_backward.vjp(g=lambda g, input, top, options: max_pool_pick.duck(g, input, top, options), input=None, top=None)
+max_pool_pick.vjp(
+    values=lambda g, input, top, options: max_pool_backward.duck(g, input, top, options), input=None, top=None
+)
+
+
+@op(
+    method=False,
+    namespace="rules",
+    differentiable=False,
+    exact=True,
+    real=True,
+    inputs=WINDOWS,
+    errors=[error(ValueError, "larger than", array(1), ((2,), (2,), (0,), (1,), False))],
+    reference=naive_positions,
+)
+def max_pool_indices(input: Array, options: Any) -> Array:
+    """Where the maxima stand, as indices into the flattened last dimensions."""
+    windows = _windows(input.shape, options)
+    return positions(chosen(input, largest(input, windows), windows), windows)

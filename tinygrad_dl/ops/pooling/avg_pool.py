@@ -1,0 +1,335 @@
+"""Average pooling over one, two or three dimensions, by one implementation."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.dtypes import float64, int64
+from tinygrad_dl.core.tensor import wrap
+from tinygrad_dl.inputs import array, error, one_of, real
+from tinygrad_dl.ops.pooling._cases import naive_windows
+from tinygrad_dl.ops.pooling._windows import (
+    adaptive,
+    adaptive_edges,
+    check_dims,
+    per_dim,
+    sizes_of,
+    sliding_windows,
+)
+from tinygrad_dl.ops.vision._resample import Plan, Product, Sums, go_down, resample
+
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+]
+
+
+def _lengths(size: int, count: int, kernel: int, stride: int, padding: int, include_pad: bool) -> Any:
+    """By how many elements each window of a dimension is divided."""
+    starts = np.arange(count) * stride - padding
+    ends = np.minimum(starts + kernel, size + padding)
+    return ends - starts if include_pad else np.minimum(ends, size) - np.maximum(starts, 0)
+
+
+@functools.lru_cache(maxsize=256)
+def pooling_plan(shape: Any, options: Any) -> Plan:
+    """The sums and divisors of average pooling of an input of that shape."""
+    kernel, stride, padding, ceil_mode, include_pad, divisor = options
+    windows = sliding_windows("avg_pool", shape, kernel, stride, padding, (1,) * len(kernel), ceil_mode)
+    maps = tuple([Sums(axis) for axis in windows.axes])
+    if divisor is not None:
+        return Plan(maps, 1.0 / divisor)
+    lengths = [
+        _lengths(axis.size, axis.windows, k, s, p, include_pad)
+        for axis, k, s, p in zip(windows.axes, kernel, stride, padding, strict=True)
+    ]
+    if all((each == k).all() for each, k in zip(lengths, kernel, strict=True)):
+        return Plan(maps, 1.0 / math.prod(kernel))
+    return Plan(maps, 1.0 / functools.reduce(np.multiply.outer, lengths))
+
+
+@functools.lru_cache(maxsize=256)
+def adaptive_plan(shape: Any, counts: Any) -> Plan:
+    """The sums and divisors of adaptive average pooling of an input of that shape."""
+    maps: list[Any] = []
+    factor = 1.0
+    for size, count in zip(shape[len(shape) - len(counts) :], counts, strict=True):
+        if count and size % count == 0:
+            maps.append(Sums(adaptive(size, count)))
+            factor *= count / size
+        else:  # windows of different lengths, which overlap
+            starts, ends = adaptive_edges(size, count)
+            places = np.arange(size)
+            inside = (places >= starts[:, None]) & (places < ends[:, None])
+            maps.append(Product(inside / (ends - starts)[:, None]))
+    return Plan(tuple(maps), factor)
+
+
+def _naive_avg_pool(input: Any, options: Any) -> Any:
+    kernel, stride, padding, ceil_mode, include_pad, divisor = options
+    dims = len(kernel)
+    lead, shape = input.shape[: input.ndim - dims], input.shape[input.ndim - dims :]
+    edges = naive_windows(shape, (kernel, stride, padding, (1,) * dims, ceil_mode))
+    total = np.zeros((*lead, *map(len, edges)), input.dtype)
+    for to in np.ndindex(*map(len, edges)):
+        index = [edge[i] for edge, i in zip(edges, to, strict=True)]
+        values = input[(..., *np.ix_(*index))]
+        count = math.prod(map(len, index))
+        if include_pad:
+            spans = zip(to, shape, kernel, stride, padding, strict=True)
+            count = math.prod(min(i * s - p + k, n + p) - (i * s - p) for i, n, k, s, p in spans)
+        total[(..., *to)] = values.sum(tuple(range(-dims, 0))) / (divisor or count)
+    return total
+
+
+def _require_floating(name: str, dtype: Any) -> None:
+    if dtype.kind in "biu":
+        raise TypeError(f"{name}: expected a floating tensor, got {dtype}; convert it first with .float()")
+
+
+@op(
+    name="avg_pool",
+    method=False,
+    namespace="rules",
+    inputs=[
+        {
+            "input": real(shape="... 6"),
+            "options": one_of(
+                ((2,), (2,), (0,), False, True, None),
+                ((3,), (2,), (1,), True, False, None),
+                ((3,), (2,), (1,), True, True, None),
+            ),
+        },
+        {
+            "input": real(shape="n 5 4"),
+            "options": one_of(
+                ((2, 2), (2, 2), (0, 0), True, True, None),
+                ((3, 2), (1, 2), (1, 0), False, False, None),
+                ((3, 2), (2, 2), (1, 1), True, True, 5),
+                ((5, 4), (1, 1), (0, 0), False, True, None),
+            ),
+        },
+        {"input": real(shape="n 2 4 3"), "options": one_of(((2, 2, 2), (2, 2, 1), (0, 1, 0), False, False, None))},
+    ],
+    errors=[
+        error(ValueError, "larger than the padded input", array(1, 4), ((5,), (5,), (0,), False, True, None)),
+        error(TypeError, "floating", array(1, 4, dtype="int64"), ((2,), (2,), (0,), False, True, None)),
+    ],
+    reference=_naive_avg_pool,
+)
+def pool_average(input: Array, options: Any) -> Array:
+    """The mean of each window; `options`: kernel_size, stride, padding, ceil_mode, count_include_pad, divisor."""
+    _require_floating("avg_pool", input.dtype)
+    return go_down(input, pooling_plan(input.shape, options))
+
+
+pool_average.vjp(input=lambda g, input_shape, options: resample.duck(g, pooling_plan(input_shape, options), True))
+
+
+def _naive_adaptive(input: Any, sizes: Any) -> Any:
+    dims = len(sizes)
+    edges = naive_windows(input.shape[input.ndim - dims :], (sizes,))
+    total = np.zeros((*input.shape[: input.ndim - dims], *sizes), input.dtype)
+    for to in np.ndindex(*sizes):
+        index = np.ix_(*(edge[i] for edge, i in zip(edges, to, strict=True)))
+        total[(..., *to)] = input[(..., *index)].mean(tuple(range(-dims, 0)))
+    return total
+
+
+@op(
+    name="adaptive_avg_pool",
+    method=False,
+    namespace="rules",
+    inputs=[
+        {"input": real(shape="... 6"), "sizes": one_of((1,), (3,), (4,), (7,))},
+        {"input": real(shape="n 5 4"), "sizes": one_of((1, 1), (3, 2), (5, 4), (2, 6))},
+        {"input": real(shape="n 3 2 4"), "sizes": one_of((1, 1, 1), (2, 2, 3))},
+    ],
+    errors=[error(TypeError, "floating", array(1, 4, dtype="int64"), (2,))],
+    reference=_naive_adaptive,
+)
+def pool_average_to(input: Array, sizes: Any) -> Array:
+    """The mean of each of `sizes` parts of the last dimensions."""
+    _require_floating("adaptive_avg_pool", input.dtype)
+    return go_down(input, adaptive_plan(input.shape, sizes))
+
+
+pool_average_to.vjp(input=lambda g, input_shape, sizes: resample.duck(g, adaptive_plan(input_shape, sizes), True))
+
+
+# -- functions -------------------------------------------------------------------------------------
+
+
+def _avg_pool(
+    input: Any,
+    dims: int,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+) -> Any:
+    name = f"avg_pool{dims}d"
+    check_dims(name, input.shape, dims)
+    kernel = per_dim(name, "kernel_size", kernel_size, dims, 1)
+    if divisor_override is not None and operator.index(divisor_override) == 0:
+        raise ValueError(f"{name}: got divisor_override=0, expected another number")
+    options = (
+        kernel,
+        kernel if stride is None or stride == () else per_dim(name, "stride", stride, dims, 1),
+        per_dim(name, "padding", padding, dims, 0),
+        bool(ceil_mode),
+        bool(count_include_pad),
+        divisor_override,
+    )
+    if input.dtype == int64:
+        return wrap(whole_means(input._data, options))
+    return pool_average(input, options)
+
+
+def whole_means(x: np.ndarray, options: Any) -> np.ndarray:
+    """The means of windows of integers, rounded towards zero, as PyTorch divides them."""
+    plain = (*options[:5], None)
+    each = go_down(np.ones(x.shape), pooling_plan(x.shape, (*options[:5], 1)))
+    count = options[5] or np.rint(each / go_down(np.ones(x.shape), pooling_plan(x.shape, plain)))
+    total = go_down(x.astype(float64), pooling_plan(x.shape, (*options[:5], 1)))
+    means: np.ndarray = np.trunc(total / count).astype(int64)
+    return means
+
+
+@composition
+def avg_pool1d(
+    input: Array,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Any:
+    """The mean of each window of (N, C, L) or (C, L). See `avg_pool2d`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.avg_pool1d(td.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
+    tensor([[2., 1.]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.avg_pool1d.html
+    """
+    return _avg_pool(input, 1, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+
+
+@composition
+def avg_pool2d(
+    input: Array,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Any:
+    """The mean of each window of (N, C, H, W) or (C, H, W).
+
+    Args:
+        kernel_size: the window's size; like stride and padding one number, or one for each dimension.
+        stride: the distance between windows; by default kernel_size.
+        padding: zeros at both ends, at most half the window.
+        ceil_mode: whether a last window may reach beyond the end.
+        count_include_pad: whether the padding counts in the mean.
+        divisor_override: what to divide by instead of the number of elements.
+
+    Raises:
+        ValueError: too much padding, a window larger than the padded input, or other dimensions.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.avg_pool2d(td.arange(8.0).reshape(1, 2, 4), 2)
+    tensor([[[2.5000, 4.5000]]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.avg_pool2d.html
+    """
+    return _avg_pool(input, 2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+@composition
+def avg_pool3d(
+    input: Array,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Any:
+    """The mean of each window of (N, C, D, H, W) or (C, D, H, W). See `avg_pool2d`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.avg_pool3d(td.arange(8.0).reshape(1, 2, 2, 2), 2)
+    tensor([[[[3.5000]]]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.avg_pool3d.html
+    """
+    return _avg_pool(input, 3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def _adaptive_avg_pool(input: Any, dims: int, output_size: Any) -> Any:
+    name = f"adaptive_avg_pool{dims}d"
+    check_dims(name, input.shape, dims)
+    return pool_average_to(input, sizes_of(name, input.shape, output_size, dims))
+
+
+@composition
+def adaptive_avg_pool1d(input: Array, output_size: Any) -> Any:
+    """The mean of each of `output_size` parts of (N, C, L) or (C, L). See `adaptive_avg_pool2d`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.adaptive_avg_pool1d(td.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
+    tensor([[2., 1.]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool1d.html
+    """
+    return _adaptive_avg_pool(input, 1, output_size)
+
+
+@composition
+def adaptive_avg_pool2d(input: Array, output_size: Any) -> Any:
+    """The mean of each part of (N, C, H, W) or (C, H, W) cut into `output_size` parts of about equal size.
+
+    Part i of n goes from floor(i * size / n) to ceil((i + 1) * size / n): parts overlap where n does not divide.
+
+    Args:
+        output_size: H and W of the result, or one number for both; None for the input's own.
+
+    Raises:
+        ValueError: other dimensions, or an input without elements there.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.adaptive_avg_pool2d(td.arange(12.0).reshape(1, 3, 4), (1, 2))
+    tensor([[[4.5000, 6.5000]]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool2d.html
+    """
+    return _adaptive_avg_pool(input, 2, output_size)
+
+
+@composition
+def adaptive_avg_pool3d(input: Array, output_size: Any) -> Any:
+    """The mean of each part of (N, C, D, H, W) or (C, D, H, W). See `adaptive_avg_pool2d`.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.adaptive_avg_pool3d(td.arange(8.0).reshape(1, 2, 2, 2), 1)
+    tensor([[[[3.5000]]]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool3d.html
+    """
+    return _adaptive_avg_pool(input, 3, output_size)

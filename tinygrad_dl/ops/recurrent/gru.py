@@ -1,0 +1,244 @@
+"""One layer of a GRU in one direction over a whole sequence: one node, one rule for all gradients.
+
+Three gates, in PyTorch's order: reset r, update z, new n. With x = weight_ih input + bias_ih and
+y = weight_hh h + bias_hh
+
+    r, z = sigmoid(x_r + y_r), sigmoid(x_z + y_z)      n = tanh(x_n + r y_n)      h' = (1 - z) n + z h
+
+Source: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, 2014, https://arxiv.org/abs/1406.1078
+(there the reset gate is applied before the product with the weight; here after it, as in PyTorch and cuDNN).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_dl.backends.threads import grain, spread
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.inputs import array, error
+from tinygrad_dl.ops.activation.smooth import sigmoid
+from tinygrad_dl.ops.recurrent import _layer as layer
+from tinygrad_dl.ops.recurrent import _unrolled as unrolled
+
+__all__ = ["GRUResult", "gru_layer"]
+
+
+class GRUResult(NamedTuple):
+    """The output at every step, and the state after the last."""
+
+    output: Any
+    h_n: Any
+
+
+def _cell_forward(x: Any, y: Any, states: Any) -> Any:
+    h, size = states[0], x.shape[1] // 3
+    r = sigmoid.duck(x[:, :size] + y[:, :size])
+    z = sigmoid.duck(x[:, size : 2 * size] + y[:, size : 2 * size])
+    inner = y[:, 2 * size :]
+    n = np.tanh(x[:, 2 * size :] + r * inner)
+    return (n + z * (h - n),), (r, z, n, inner, h)
+
+
+def _cell_backward(slopes: Any, kept: Any) -> Any:
+    r, z, n, inner, h = kept
+    dh = slopes[0]
+    dn = dh * (1 - z) * (1 - n * n)
+    dr, dz = dn * inner * r * (1 - r), dh * (h - n) * z * (1 - z)
+    return np.concatenate((dr, dz, dn), axis=1), np.concatenate((dr, dz, dn * r), axis=1), [dh * z]
+
+
+CELL = unrolled.Cell(_cell_forward, _cell_backward)
+
+
+def _steps(
+    input: Any, h0: Any, weight_ih: Any, weight_hh: Any, bias_ih: Any, bias_hh: Any, reverse: bool, lengths: Any
+) -> Any:
+    return unrolled.unroll(CELL, input, (h0,), weight_ih, weight_hh, bias_ih, bias_hh, reverse, lengths)
+
+
+def _naive_gru(
+    input: Any,
+    h0: Any,
+    weight_ih: Any,
+    weight_hh: Any,
+    bias_ih: Any = None,
+    bias_hh: Any = None,
+    reverse: bool = False,
+    lengths: Any = None,
+    keep: bool = True,
+) -> Any:
+    steps, batch, _ = input.shape
+    size = weight_hh.shape[1]
+    output = np.zeros((steps, batch, size), input.dtype)
+    last = np.zeros((batch, size), input.dtype)
+    for b in range(batch):
+        h = np.zeros(size) if h0 is None else h0[b]
+        times = range(steps if lengths is None else lengths[b])
+        for t in reversed(times) if reverse else times:
+            x, y = weight_ih @ input[t, b], weight_hh @ h
+            if bias_ih is not None:
+                x, y = x + bias_ih, y + bias_hh
+            r, z = 1 / (1 + np.exp(-(x + y)[: 2 * size].reshape(2, size)))
+            h = (1 - z) * np.tanh(x[2 * size :] + r * y[2 * size :]) + z * h
+            output[t, b] = h
+        last[b] = h
+    return output, last
+
+
+@op(
+    method=False,
+    namespace="rules",
+    outputs=GRUResult,
+    aux={"steps": _steps},
+    alike=("input", "h0", "weight_ih", "weight_hh", "bias_ih", "bias_hh"),
+    inputs=layer.cases(3, "h0"),
+    errors=[
+        error(ValueError, "\\(T, B, features\\)", array(2, 3), None, array(3, 3), array(3, 1)),
+        error(ValueError, "input_size=4 features", array(2, 2, 3), None, array(3, 4), array(3, 1)),
+        error(ValueError, "weight_ih of shape \\(3, ", array(2, 2, 3), None, array(4, 3), array(3, 1)),
+        error(ValueError, "bias_hh of shape", array(2, 2, 3), None, array(3, 3), array(3, 1), array(3), array(4)),
+        error(
+            ValueError,
+            "lengths of shape \\(2,\\)",
+            *(array(2, 2, 3), None, array(3, 3), array(3, 1), None, None, False, (1, 1, 1)),
+        ),
+    ],
+    reference=_naive_gru,
+)
+def gru_layer(
+    input: Array,
+    h0: Array | None,
+    weight_ih: Array,
+    weight_hh: Array,
+    bias_ih: Array | None = None,
+    bias_hh: Array | None = None,
+    reverse: bool = False,
+    lengths: Any = None,
+    keep: bool = True,
+) -> Any:
+    """One layer of a GRU: (T, B, features) gives (T, B, H), and the last state, (B, H).
+
+    The weights are (3 H, features) and (3 H, H), the biases (3 H,); the rest as in `lstm_layer`.
+    """
+    biases = {"bias_ih": bias_ih, "bias_hh": bias_hh}
+    layer.check("gru", 3, input, {"h0": h0}, weight_ih, weight_hh, biases, lengths)
+    steps, batch, _ = input.shape
+    size = weight_hh.shape[1]
+    dtype = input.dtype
+    pad = layer.padding(lengths, steps, reverse)
+    # sigmoid(x) = (1 + tanh(x / 2)) / 2: with the sigmoid gates' weights halved, one tanh serves both.
+    half = np.asarray(0.5, dtype)
+    scale = np.repeat(np.array([0.5, 0.5, 1.0], dtype), size)[:, None]
+    bias, bias_inner = None, np.zeros((), dtype)
+    if bias_ih is not None and bias_hh is not None:
+        bias = bias_ih[:, None] * scale
+        bias[: 2 * size] += bias_hh[: 2 * size, None] * half
+        bias_inner = bias_hh[2 * size :, None]
+    gates = layer.project(input, weight_ih * scale, bias, reverse)
+    weight = weight_hh * scale
+    hidden = layer.start(h0, steps, input, size)
+    inner = np.empty((steps if keep else 1, size, batch), dtype)
+    products = np.empty(gates.shape[1:], dtype)
+    blocks = gates[:, : 2 * size], gates[:, :size], gates[:, size : 2 * size], gates[:, 2 * size :], hidden[1:]
+
+    def work(own: Any) -> None:
+        h, product, kept, skip = hidden[0][own], products[own], inner[own], None if pad is None else pad[own]
+        by_sigmoids, by_inner = product[: 2 * size], product[2 * size :]
+        for t, (sigmoids, r, z, n, out) in enumerate(zip(*(block[own] for block in blocks), strict=True)):
+            q = kept[t if keep else 0]
+            np.matmul(weight, h, out=product)
+            np.add(sigmoids, by_sigmoids, sigmoids)
+            np.tanh(sigmoids, sigmoids)
+            np.multiply(sigmoids, half, sigmoids)
+            np.add(sigmoids, half, sigmoids)
+            np.add(by_inner, bias_inner, q)
+            np.multiply(r, q, out)
+            np.add(n, out, n)
+            np.tanh(n, n)
+            np.subtract(h, n, out)
+            np.multiply(out, z, out)
+            np.add(out, n, out)
+            if skip is not None:
+                np.copyto(out, h, where=skip[t])
+            h = out
+
+    layer.for_sequences(work, weight, batch)
+    output = layer.steps_first(hidden[1:], reverse, pad, input.dtype)
+    last = hidden[-1].T.astype(input.dtype, order="C")
+    return GRUResult(output, last), (gates, inner, hidden) if keep else None
+
+
+def _factors(gates: Any, inner: Any, hidden: Any, slopes: Any) -> None:
+    """What dh is multiplied by at each step, in `slopes`: to get dn, dr, dz and the gradient of y_n, in this order."""
+    size = hidden.shape[1]
+
+    def work(start: int, stop: int) -> None:
+        r, z, n = (gates[start:stop, k * size : (k + 1) * size] for k in range(3))
+        sn, sr, sz, sq = (slopes[start:stop, k * size : (k + 1) * size] for k in range(4))
+        np.multiply(n, n, sn)
+        np.subtract(1, sn, sn)
+        np.subtract(1, z, sz)
+        np.multiply(sn, sz, sn)
+        np.multiply(sn, r, sq)
+        np.subtract(1, r, sr)
+        for factor in (sq, inner[start:stop]):
+            np.multiply(sr, factor, sr)
+        np.multiply(sz, z, sz)
+        np.multiply(sz, hidden[start:stop] - n, sz)
+
+    def blocks(start: int, stop: int) -> None:
+        block = grain(slopes[0].size)  # of a size that stays in the cache
+        for begin in range(start, stop, block):
+            work(begin, min(stop, begin + block))
+
+    spread(blocks, len(slopes), grain(slopes[0].size))
+
+
+@gru_layer.joint_vjp("input", "h0", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
+def _gru_rule(
+    g: Any,
+    input: Any,
+    h0: Any,
+    weight_ih: Any,
+    weight_hh: Any,
+    output: Any,
+    steps: Any,
+    reverse: bool,
+    lengths: Any,
+    needs: Any,
+) -> Any:
+    if type(steps) is list:
+        return unrolled.unroll_back(CELL, g, steps, input, weight_ih, weight_hh, reverse, lengths)
+    gates, inner, hidden = steps
+    pad = layer.padding(lengths, len(gates), reverse)
+    dtype, size = gates.dtype, weight_hh.shape[1]
+    slopes = np.empty((len(gates), 4 * size, gates.shape[2]), dtype)
+    _factors(gates, inner, hidden, slopes)
+    update = gates[:, size : 2 * size]
+    by_output = layer.features_first(g[0], reverse, pad, dtype)
+    if pad is not None:
+        update = np.where(pad, 1, update)  # the state passes by the padding
+    state = g[1].T.astype(dtype, order="C")
+    weight = np.ascontiguousarray(weight_hh.T, dtype)
+    products = np.empty(state.shape, dtype)
+    blocks = by_output, slopes.reshape(len(slopes), 4, *state.shape), slopes[:, size:], update
+
+    def work(own: Any) -> None:
+        dh, product, skip = state[own], products[own], None if pad is None else pad[own]
+        each = zip(*(block[own] for block in blocks), strict=True)
+        for t, (given, part, by_hidden, stay) in reversed(list(enumerate(each))):
+            np.add(dh, given, dh)
+            np.multiply(part, dh, part)
+            if skip is not None:
+                np.copyto(part, 0, where=skip[t])
+            np.multiply(dh, stay, dh)
+            np.matmul(weight, by_hidden, out=product)
+            np.add(dh, product, dh)
+
+    layer.for_sequences(work, weight, state.shape[1])
+    rows = layer.as_rows(slopes, reverse)
+    by_input = np.concatenate((rows[size : 3 * size], rows[:size]))
+    by_hidden = rows[size:]
+    return layer.gradients(by_input, by_hidden, (state,), input, weight_ih, output, h0, pad, reverse, needs)

@@ -1,0 +1,174 @@
+"""Products, and running sums and products."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.dtypes import as_dtype, int64
+from tinygrad_dl.core.tensor import NUMPY
+from tinygrad_dl.inputs import array, axis_of, error, real
+from tinygrad_dl.ops.pointwise.extremes import unspoilt
+from tinygrad_dl.ops.reduction.sum import NO_SUCH_DIM, OVER, kept, over
+from tinygrad_dl.ops.shape.reshape import normal_dim
+
+MULTIPLY: Any = np.multiply.reduce
+
+
+def element_type(input: Any, dtype: Any) -> Any:
+    """In which dtype to add or multiply up: the one asked for, int64 for integers."""
+    if dtype is not None:
+        return as_dtype(dtype)
+    return int64 if input.dtype.kind in "biu" else None
+
+
+# -- prod ------------------------------------------------------------------------------------------
+
+
+@op((np.multiply, "reduce"), inputs={"input": real(), **OVER}, errors=NO_SUCH_DIM, reference=np.prod)
+def prod(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
+    """The product over one dimension, several or all; its gradient is right at zeros too, to every order.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor([2.0, 0.0, 4.0], requires_grad=True)
+    >>> td.prod(x).backward()
+    >>> x.grad
+    tensor([0., 8., 0.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.prod.html
+    """
+    return MULTIPLY(input, over(dim, input.ndim), element_type(input, dtype), None, keepdim)
+
+
+def product_slope(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
+    """The product of all others. Dividing by an element does where there is no zero to divide by."""
+    g, shape = kept(g, input.shape, dim, keepdim), input.shape
+    dim = over(dim, len(shape))
+    if not np.any(input == 0):
+        return g * (kept(out, shape, dim, keepdim) / input)
+    if not shape:
+        return g
+    count = len(shape)
+    if dim is None:
+        dims = list(range(count))
+    else:
+        dims = sorted(d % count for d in (dim if isinstance(dim, tuple | list) else (dim,)))
+    order = [i for i in range(count) if i not in dims] + dims
+    moved = np.transpose(input, order)
+    size = 1
+    for d in dims:
+        size *= shape[d]
+    rows = moved.reshape((*moved.shape[: count - len(dims)], size))
+    others = before(rows) * np.flip(before(np.flip(rows, -1)), -1)
+    others = np.transpose(others.reshape(moved.shape), tuple(np.argsort(order).tolist()))
+    return unspoilt(g * others, others)
+
+
+def before(rows: Any) -> Any:
+    """Along the last dimension: the product of all elements before each."""
+    ones = np.ones((*rows.shape[:-1], 1), rows.dtype)
+    return np.concatenate([ones, np.cumprod(rows[..., :-1], axis=-1)], axis=-1)
+
+
+prod.vjp(input=product_slope)
+
+
+# -- running sums and products -----------------------------------------------------------------------
+
+SLICE = 128  # neighbouring elements, from which a call for each slice costs less than NumPy's way
+NO_DIM = [error(IndexError, "got dim 3", array(2), 3), error(IndexError, "got dim 2", array(), 2)]
+RUNNING = {"input": real(min_dims=1), "dim": axis_of("input")}
+
+
+@op((np.add, "accumulate"), inplace=True, inputs=RUNNING, errors=NO_DIM, reference=np.cumsum)
+def cumsum(input: Array, dim: Any, *, dtype: Any = None) -> Array:
+    """The running sum along a dimension; of integers as int64.
+
+    >>> import tinygrad_dl as td
+    >>> td.cumsum(td.tensor([1.0, 2.0, 3.0]), dim=0)
+    tensor([1., 3., 6.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.cumsum.html
+    """
+    return running(np.add, input, dim, element_type(input, dtype))
+
+
+def running(ufunc: np.ufunc, x: np.ndarray, dim: int, dtype: Any) -> np.ndarray:
+    """ufunc.accumulate; across large slices one slice after the other, which is ten times as fast."""
+    dim = normal_dim(dim, x.ndim)
+    if not x.ndim:
+        return x.astype(dtype or x.dtype)
+    if math.prod(x.shape[dim + 1 :]) < SLICE:
+        return ufunc.accumulate(x, dim, dtype)
+    out = x.astype(dtype or x.dtype, "C")
+    slices = np.moveaxis(out, dim, 0)
+    for before, here in itertools.pairwise(slices):
+        ufunc(before, here, here)
+    return out
+
+
+def summed_from_end(g: Any, dim: Any) -> Any:
+    """The running sum from the last element to the first."""
+    return np.flip(cumsum.duck(np.flip(g, dim), dim), dim) if g.ndim else g
+
+
+cumsum.vjp(input=lambda g, dim: summed_from_end(g, dim))
+
+
+@op((np.multiply, "accumulate"), inplace=True, inputs=RUNNING, errors=NO_DIM, reference=np.cumprod)
+def cumprod(input: Array, dim: Any, *, dtype: Any = None) -> Array:
+    """The running product along a dimension; its gradient is right at zeros too, to every order.
+
+    >>> import tinygrad_dl as td
+    >>> td.cumprod(td.tensor([1.0, 2.0, 3.0]), dim=0)
+    tensor([1., 2., 6.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.cumprod.html
+    """
+    return running(np.multiply, input, dim, element_type(input, dtype))
+
+
+def running_product_slope(g: Any, input: Any, out: Any, dim: Any) -> Any:
+    """Where there is no zero, the running sum from the end of g * out, over the input.
+
+    At zeros, without division: the gradient of x[j] is before[j] * r[j], where before[j] is the product of
+    all elements before it and r[j] = g[j] + x[j+1] * r[j+1]. That recurrence is solved by doubling: each
+    round joins stretches twice as long, so there are log2(n) rounds of whole-array operations, which have
+    gradients of their own.
+    """
+    if not input.ndim:
+        return g
+    if not np.any(input == 0):
+        return summed_from_end(g * out, dim) / input
+    x, r = np.swapaxes(input, dim, -1), np.swapaxes(g, dim, -1)
+    reach, factor = 1, shifted(x, 1)
+    while reach < x.shape[-1]:
+        r = r + unspoilt(factor * shifted(r, reach), factor)
+        factor = factor * shifted(factor, reach)
+        reach *= 2
+    ahead = before(x)
+    return np.swapaxes(unspoilt(ahead * r, ahead), dim, -1)
+
+
+def shifted(rows: Any, by: int) -> Any:
+    """Along the last dimension: the element `by` places further on, zero beyond the end."""
+    zeros = np.zeros((*rows.shape[:-1], by), rows.dtype)
+    return np.concatenate([rows[..., by:], zeros], axis=-1)
+
+
+cumprod.vjp(input=running_product_slope)
+
+
+def along(function: Any) -> Any:
+    """NumPy's spelling: without an axis, of the flattened array."""
+    return lambda a, axis=None, dtype=None: (
+        function(a.reshape(-1), 0, dtype=dtype) if axis is None else function(a, axis, dtype=dtype)
+    )
+
+
+NUMPY[np.cumsum] = along(cumsum)
+NUMPY[np.cumprod] = along(cumprod)

@@ -1,0 +1,246 @@
+"""The largest and smallest elements over dimensions, and where they stand."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.tensor import NUMPY, Tensor, as_array
+from tinygrad_dl.inputs import array, axes_of, axis_of, error, one_of, real
+from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops.pointwise.extremes import keep, maximum, minimum
+from tinygrad_dl.ops.reduction.sum import SMALLEST, add_up, kept, largest, over
+
+WIDE = real(min_side=1)
+OVER = {"input": WIDE, "dim": axes_of("input"), "keepdim": one_of(False, True)}
+OVER_ONE = {"input": real(min_dims=1, min_side=1), "dim": axis_of("input", none=True), "keepdim": one_of(False, True)}
+ALONG = {"input": real(min_dims=1, min_side=1, distinct=True), "dim": axis_of("input"), "keepdim": one_of(False, True)}
+EMPTY = [error(ValueError, "zero-size array", array(0))]
+
+
+@op(np.max, np.amax, (np.maximum, "reduce"), exact=True, real=True, inputs=OVER, errors=EMPTY, reference=np.max)
+def amax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
+    """The largest elements over one dimension, several or all; equal ones share the gradient evenly.
+
+    Raises:
+        ValueError: there is no element to choose from.
+
+    >>> import tinygrad_dl as td
+    >>> td.amax(td.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
+    tensor([5., 3.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.amax.html
+    """
+    return largest(input, over(dim, input.ndim), keepdim)
+
+
+@op(np.min, np.amin, (np.minimum, "reduce"), exact=True, real=True, inputs=OVER, errors=EMPTY, reference=np.min)
+def amin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
+    """The smallest elements over one dimension, several or all; equal ones share the gradient evenly.
+
+    Raises:
+        ValueError: there is no element to choose from.
+
+    >>> import tinygrad_dl as td
+    >>> td.amin(td.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
+    tensor([1., 2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.amin.html
+    """
+    return SMALLEST(input, over(dim, input.ndim), None, None, keepdim)
+
+
+def share_evenly(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
+    """The gradient of an extreme value, in equal parts to all elements that have it."""
+    chosen = input == kept(out, input.shape, dim, keepdim)
+    dims = over(dim, input.ndim)
+    count = add_up(as_array(chosen).astype(g.dtype), dims, True)
+    if not count.all():  # the extreme value is nan, which equals nothing: all that are nan share
+        chosen = chosen | np.isnan(input)
+        count = add_up(as_array(chosen).astype(g.dtype), dims, True)
+    part = kept(g, input.shape, dim, keepdim) / count
+    return keep(np.broadcast_to(part, input.shape), chosen)
+
+
+amax.vjp(input=share_evenly)
+amin.vjp(input=share_evenly)
+
+
+@op(
+    np.argmax,
+    differentiable=False,
+    exact=True,
+    real=True,
+    inputs=OVER_ONE,
+    errors=[error(ValueError, "empty sequence", array(0))],
+)
+def argmax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
+    """Where the largest element stands along a dimension, or in the flattened tensor; the first of equals.
+
+    >>> import tinygrad_dl as td
+    >>> td.argmax(td.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
+    tensor([1, 0])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.argmax.html
+    """
+    return input.argmax(dim, keepdims=keepdim)
+
+
+@op(
+    np.argmin,
+    differentiable=False,
+    exact=True,
+    real=True,
+    inputs=OVER_ONE,
+    errors=[error(ValueError, "empty sequence", array(0))],
+)
+def argmin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
+    """Where the smallest element stands along a dimension, or in the flattened tensor; the first of equals.
+
+    >>> import tinygrad_dl as td
+    >>> td.argmin(td.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
+    tensor([0, 1])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.argmin.html
+    """
+    return input.argmin(dim, keepdims=keepdim)
+
+
+for ufunc, position in ((np.argmax, argmax), (np.argmin, argmin)):
+    NUMPY[ufunc] = lambda a, axis=None, *, keepdims=False, function=position: function(a, axis, keepdims)
+
+
+class Extreme(NamedTuple):
+    """Extreme values along a dimension, and where they stand there."""
+
+    values: Any
+    indices: Any
+
+
+def extreme(input: Any, indices: Any, dim: int, keepdim: bool) -> Extreme:
+    """The elements at the given places (which kept their dimension)."""
+    values = np.take_along_axis(input, indices, dim) if input.ndim else input.copy()
+    if keepdim or not input.ndim:
+        return Extreme(values, indices)
+    return Extreme(values.squeeze(dim), indices.squeeze(dim))
+
+
+def to_chosen(g: Any, input_shape: Any, indices: Any, dim: int, keepdim: bool) -> Any:
+    """The gradient of a chosen element, to its place; zero elsewhere."""
+    if not input_shape:
+        return g[0]
+    places = np.arange(input_shape[dim]).reshape((-1,) + (1,) * ((-1 - dim) % len(input_shape)))
+    return np.where(places == kept(indices, input_shape, dim, keepdim), kept(g[0], input_shape, dim, keepdim), 0.0)
+
+
+@op(
+    method=False,
+    outputs=Extreme,
+    exact=True,
+    real=True,
+    inputs=ALONG,
+    errors=[error(ValueError, "empty sequence", array(0), 0)],
+    reference=lambda input, dim, keepdim=False: (
+        np.max(input, dim, keepdims=keepdim),
+        np.argmax(input, dim, keepdims=keepdim),
+    ),
+)
+def max_dim(input: Array, dim: Any, keepdim: bool = False) -> Array:
+    """The largest elements along one dimension and their indices; `max` with a dimension."""
+    return extreme(input, np.asarray(input.argmax(dim, keepdims=True)), dim, keepdim)
+
+
+@op(
+    method=False,
+    outputs=Extreme,
+    exact=True,
+    real=True,
+    inputs=ALONG,
+    errors=[error(ValueError, "empty sequence", array(0), 0)],
+    reference=lambda input, dim, keepdim=False: (
+        np.min(input, dim, keepdims=keepdim),
+        np.argmin(input, dim, keepdims=keepdim),
+    ),
+)
+def min_dim(input: Array, dim: Any, keepdim: bool = False) -> Array:
+    """The smallest elements along one dimension and their indices; `min` with a dimension."""
+    return extreme(input, np.asarray(input.argmin(dim, keepdims=True)), dim, keepdim)
+
+
+max_dim.vjp(input=to_chosen)
+min_dim.vjp(input=to_chosen)
+
+
+def by_arguments(forms: tuple[Any, Any, Any], input: Any, dim: Any, keepdim: bool, other: Any) -> Any:
+    """`max` and `min`: the form of all elements, of two tensors, or along a dimension, as the arguments say."""
+    of_all, of_two, along = forms
+    if dim is None and other is None:
+        return of_all(input, None, keepdim)
+    if other is not None or isinstance(dim, Tensor):
+        return of_two(input, dim if other is None else other)
+    return along(input, dim, keepdim)
+
+
+@composition
+def max(
+    input: Array,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    other: Array | None = None,
+    axis: Any = None,
+    keepdims: bool = False,
+) -> Any:
+    """The largest element; along a dimension, the largest elements and their indices.
+
+    - `max(input)`: the largest of all. Equal elements share the gradient evenly.
+    - `max(input, dim, keepdim)`: a namedtuple (values, indices); the gradient goes to the element at the index.
+    - `max(input, other)`: the larger of two tensors, elementwise, as `maximum`.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor([[1.0, 5.0], [3.0, 2.0]])
+    >>> td.max(x)
+    tensor(5.)
+    >>> td.max(x, 1)
+    Extreme(values=tensor([5., 3.]), indices=tensor([1, 0]))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.max.html
+    """
+    dim, keepdim = axis if dim is None else dim, keepdim or keepdims
+    return by_arguments((amax, maximum, max_dim), input, dim, keepdim, other)
+
+
+@composition
+def min(
+    input: Array,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    other: Array | None = None,
+    axis: Any = None,
+    keepdims: bool = False,
+) -> Any:
+    """The smallest element; along a dimension, the smallest elements and their indices.
+
+    - `min(input)`: the smallest of all. Equal elements share the gradient evenly.
+    - `min(input, dim, keepdim)`: a namedtuple (values, indices); the gradient goes to the element at the index.
+    - `min(input, other)`: the smaller of two tensors, elementwise, as `minimum`.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor([[1.0, 5.0], [3.0, 2.0]])
+    >>> td.min(x)
+    tensor(1.)
+    >>> td.min(x, 1)
+    Extreme(values=tensor([1., 2.]), indices=tensor([0, 1]))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.min.html
+    """
+    dim, keepdim = axis if dim is None else dim, keepdim or keepdims
+    return by_arguments((amin, minimum, min_dim), input, dim, keepdim, other)
+
+
+alias("max", max)
+alias("min", min)

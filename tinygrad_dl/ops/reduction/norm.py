@@ -1,0 +1,114 @@
+"""The norm of a tensor."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.backends.gemm import product
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.dtypes import as_dtype
+from tinygrad_dl.inputs import array, error, one_of, real
+from tinygrad_dl.ops.pointwise.arithmetic import direction
+from tinygrad_dl.ops.pointwise.powers import power
+from tinygrad_dl.ops.reduction.extrema import share_evenly
+from tinygrad_dl.ops.reduction.sum import ADD, LARGEST, OVER, SMALLEST, add_up, kept, over, require_floating, squares
+
+
+def order(p: Any) -> float:
+    """The p of a p-norm as a number."""
+    if p is None or p == "fro":
+        return 2.0
+    if isinstance(p, int | float):
+        return float(p)
+    raise ValueError(
+        f"expected a number or 'fro' for p, got {p!r}; linalg.norm and linalg.matrix_norm know the nuclear norm"
+    )
+
+
+def p_norm(x: np.ndarray, p: float, dim: Any, keepdim: bool) -> Any:
+    """(sum |x|**p) ** (1/p), with the limits at 0 and at plus and minus infinity."""
+    if p == 2:
+        if dim is None and not keepdim and x.flags.c_contiguous:
+            flat = x.reshape(-1)
+            flat = flat if x.dtype.kind != "c" else flat.view(flat.real.dtype)  # both parts, one beside the other
+            return np.sqrt(product(flat, flat))
+        return np.sqrt(add_up(squares(x), dim, keepdim))
+    size = np.absolute(x)
+    if p == 1:
+        return add_up(size, dim, keepdim)
+    if math.isinf(p):
+        return (LARGEST if p > 0 else SMALLEST)(size, dim, None, None, keepdim)
+    if p == 0:
+        return ADD(x != 0, dim, size.dtype, None, keepdim)
+    if p < 0:
+        with np.errstate(divide="ignore"):  # 0 to a negative power is inf, and inf to another one 0 again
+            return add_up(size**p, dim, keepdim) ** (1 / p)
+    return add_up(size**p, dim, keepdim) ** (1 / p)
+
+
+@op(
+    floating=True,
+    inputs=[
+        {"input": real(0.3, 3.0), "p": one_of("fro", 1, 3, 1.5), **OVER},
+        {"input": real(0.3, 3.0, distinct=True, min_side=1), "p": one_of(math.inf, -math.inf), **OVER},
+        {"input": real(avoid=(0.0,)), "p": one_of(2, 3), **OVER},
+    ],
+    errors=[error(ValueError, "expected a number or 'fro'", array(2), "nuc")],
+    reference=lambda input, p="fro", dim=None, keepdim=False: reference_norm(input, p, dim, keepdim),
+)
+def norm(input: Array, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
+    """The p-norm of all elements, or over one dimension or several: (sum |x|**p) ** (1/p).
+
+    Args:
+        p: 2 or "fro" for Euclid's, 1, inf (the largest), -inf (the smallest), 0 (how many are not zero),
+            or any number.
+
+    At zero, where Euclid's norm has no derivative, the gradient is 0.
+
+    Raises:
+        ValueError: `p` is neither a number nor "fro".
+
+    >>> import tinygrad_dl as td
+    >>> td.norm(td.tensor([3.0, 4.0]))
+    tensor(5.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.norm.html
+    """
+    number = order(p)
+    require_floating(input.dtype)
+    if dtype is not None:
+        input = input.astype(as_dtype(dtype), copy=False)
+    dim = over(dim, input.ndim)
+    return p_norm(input, number, dim, keepdim)
+
+
+def norm_slope(g: Any, input: Any, out: Any, p: Any, dim: Any, keepdim: bool) -> Any:
+    """sign(x) * (|x| / out) ** (p - 1), and 0 where the norm is 0."""
+    p, shape = order(p), input.shape
+    if p == 0:
+        return np.zeros_like(input)
+    if p == 1:
+        return kept(g, shape, dim, keepdim) * direction(input)
+    if math.isinf(p):
+        return share_evenly(g, np.absolute(input), out, dim, keepdim) * direction(input)
+    safe = np.where(out == 0, 1.0, out)
+    if p == 2:
+        return kept(np.where(out == 0, 0.0, g / safe), shape, dim, keepdim) * np.conjugate(input)
+    size = np.absolute(input)
+    ratio = np.where(size == 0, 1.0, size) / kept(safe, shape, dim, keepdim)
+    return kept(np.where(out == 0, 0.0, g), shape, dim, keepdim) * (direction(input) * power(ratio, p - 1))
+
+
+norm.vjp(input=norm_slope)
+
+
+def reference_norm(input: Any, p: Any, dim: Any, keepdim: bool) -> Any:
+    """The same by NumPy, over the flattened dimensions."""
+    size = np.abs(np.asarray(input, np.float64))
+    p = 2.0 if p == "fro" else float(p)
+    if math.isinf(p):
+        return (np.max if p > 0 else np.min)(size, axis=dim, keepdims=keepdim)
+    return np.sum(size**p, axis=dim, keepdims=keepdim) ** (1 / p)

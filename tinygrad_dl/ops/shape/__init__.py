@@ -1,0 +1,1 @@
+"""Shape and order: the same elements in another form, joined or split."""
