@@ -119,3 +119,12 @@ def test_the_norm_of_an_infinite_number_is_infinite():
     with np.errstate(invalid="ignore"):
         assert td.norm(z).item() == td.norm(z, dim=0).item() == td.norm(z, p=1).item() == np.inf
     assert td.norm(td.tensor([3 + 4j, 0j, 12.0])).item() == 13.0
+
+
+@pytest.mark.parametrize("function", [td.abs, lambda z: td.nn.functional.l1_loss(z, td.zeros(2), reduction="none")])
+def test_the_distance_from_0_has_no_slope_there_to_any_order(function):
+    z = td.tensor([0j, 3 + 4j], requires_grad=True)
+    (first,) = td.autograd.grad(function(z).sum(), z, create_graph=True)
+    (second,) = td.autograd.grad(first, z, td.tensor([1 + 2j, 1 + 0j]))
+    np.testing.assert_allclose(first.detach().numpy(), [0, 0.6 + 0.8j], rtol=1e-6)
+    np.testing.assert_allclose(second.numpy(), [0, (0.64 - 0.48j) / 5], rtol=1e-6)

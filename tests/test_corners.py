@@ -342,6 +342,14 @@ def test_running_statistics_that_are_infinite_stay_so():
     mean, var = td.tensor([np.inf, 0.0]), td.tensor([1.0, np.inf])
     F.batch_norm(td.tensor([[1.0, 2.0], [3.0, 4.0]]), mean, var, training=True)
     assert mean.tolist() == [np.inf, pytest.approx(0.3)] and var.tolist() == [pytest.approx(1.1), np.inf]
+    mean, var = td.tensor([np.inf, 0.0]), td.tensor([1.0, np.inf])
+    F.instance_norm(td.tensor([[[1.0, 3.0], [2.0, 4.0]]]), mean, var)
+    assert mean.tolist() == [np.inf, pytest.approx(0.3)] and var.tolist() == [pytest.approx(1.1), np.inf]
+    mean, var = td.zeros(1), td.ones(1)
+    with np.errstate(invalid="ignore"):
+        for _ in range(2):
+            F.instance_norm(td.tensor([[[1.0, np.inf]]]), mean, var)
+    assert mean.item() == np.inf and np.isnan(var.item())
 
 
 def test_what_becomes_a_float_is_not_made_a_small_integer_first():
@@ -386,3 +394,9 @@ def test_nothing_is_written_to_a_read_only_view_of_nothing():
     shared = td.ones(1).expand(3)
     with pytest.raises(ValueError, match="read-only view"):
         shared.sub_(1.0)
+
+
+def test_broadcast_tensors_returns_what_has_the_shape_itself():
+    a, b = td.zeros(2, 3), td.tensor([1.0, 2.0, 3.0])
+    first, second = td.broadcast_tensors(a, b)
+    assert first is a and second.tolist() == [[1.0, 2.0, 3.0]] * 2

@@ -197,6 +197,26 @@ def test_products_over_zeros():
     assert td.autograd.grad(x.prod(), x, td.tensor(inf))[0].tolist() == [0, inf, 0]
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.3, 0.0, 0.0, nan], [nan, nan, nan, 0]),
+        ([1.0, 0.0, 1.0, nan], [nan, nan, nan, 0]),
+        ([2.0, 0.0, inf, 1.0], [nan, inf, 0, nan]),
+        ([0.0, 2.0, inf], [inf, nan, 0]),
+        ([nan, 0.0, 1.0], [1, nan, nan]),
+    ],
+)
+def test_a_running_product_over_a_zero_has_no_slope_beside_what_is_no_number(values, expected, create_graph):
+    """A product that is nan for lack of the one element has no slope there, zero or not; values from PyTorch."""
+    x = td.tensor(values, requires_grad=True)
+    seed = td.arange(1.0, len(values) + 1)
+    (g,) = td.autograd.grad(x.cumprod(0), x, seed, create_graph=create_graph)
+    np.testing.assert_array_equal(g.detach().numpy(), expected)
+
+
 def test_overwritten_values_get_nothing():
     """Of several values for one place, the last one stays; the others' gradient is 0, whatever comes from above."""
     for special in (inf, nan):

@@ -312,8 +312,8 @@ MEANT = (
     Meant(
         "half precision is worked out in float32, and its numbers are not rounded first",
         "value first-value second-value",
-        "logit normalize",
-        source="float16",
+        "logit normalize pairwise_distance PairwiseDistance",
+        source="float16|half",
     ),
     Meant(
         "second gradients at the origin are 0",
@@ -501,11 +501,16 @@ MEANT = (
     Meant("truths are bools", "dtype", "all any", ours="bool", theirs="uint8"),
     Meant("sums of integers are int64, of a size of 1 too", "dtype", "einsum", ours="int64"),
     Meant(
-        "mixed dtypes are promoted: PyTorch's weight, 0-d input or empty product decides nothing",
+        "mixed dtypes are promoted: PyTorch's weight or 0-d input decides nothing",
         "dtype",
         "binary_cross_entropy_with_logits"
-        " binary_cross_entropy l1_loss mse_loss huber_loss smooth_l1_loss L1Loss MSELoss HuberLoss SmoothL1Loss bmm"
-        " baddbmm",
+        " binary_cross_entropy l1_loss mse_loss huber_loss smooth_l1_loss L1Loss MSELoss HuberLoss SmoothL1Loss",
+    ),
+    Meant(
+        "mixed dtypes are promoted: PyTorch's empty product has the dtype of one factor",
+        "dtype",
+        "bmm baddbmm matmul @",
+        theirs=r"^\[\] ",
     ),
     Meant("there is no complex number of half precision in NumPy", "dtype", ours="complex64", theirs="complex32"),
     Meant("PyTorch has no graph, we have zeros", "first-kind", "norm", ours=r"\[?\b0", theirs="^None"),

@@ -132,12 +132,17 @@ def seen(value: Any) -> Any:
 Change = Callable[[Step, Any], None]
 
 
-def run(program: Program, library: Library, change: Change | None = None) -> Trace:
-    """The program's trace. A step that raises has a `Refusal` for a result, and the program goes on."""
+def run(program: Program, library: Library, change: Change | None = None, leader: Trace | None = None) -> Trace:
+    """The program's trace. A step that raises has a `Refusal` for a result, and the program goes on.
+
+    With a `leader` each step starts from the numbers that the leader had, whatever the steps before it gave.
+    """
     trace, scope = Trace(), library.scope()
     with library.ready():
-        for step in program.steps:
+        for i, step in enumerate(program.steps):
             trace.results.append(perform(step, scope, change))
+            if leader is not None and not isinstance(trace.results[-1], Refusal):
+                follow(target(step, scope), leader.results[i])
         for step in program.steps:
             if step.result in scope:
                 try:
@@ -154,13 +159,29 @@ def perform(step: Step, scope: dict[str, Any], change: Change | None = None) -> 
         exec(code(line(step)), scope)
     except Exception as error:  # whatever it is, the other library is asked whether it says no, too
         return Refusal(error)
-    changed = scope[step.args[0].root] if step.in_place else scope[step.result]
+    changed = target(step, scope)
     try:
         if change:
             change(step, changed)
         return seen(changed)
     except RuntimeError as error:
         return Refusal(error)
+
+
+def target(step: Step, scope: dict[str, Any]) -> Any:
+    """What the step made or changed."""
+    return scope[step.args[0].root] if step.in_place else scope[step.result]
+
+
+def follow(result: Any, leading: Any) -> None:
+    """Gives our tensors the leading numbers, where shape and dtype are the same."""
+    if isinstance(result, tuple | list) and isinstance(leading, list):
+        for each, other in zip(result, leading, strict=False):
+            follow(each, other)
+    if isinstance(result, td.Tensor) and isinstance(leading, Seen):
+        data = result.data.numpy()
+        if data.shape == leading.array.shape and data.dtype == leading.array.dtype and data.flags.writeable:
+            np.copyto(data, leading.array)
 
 
 def differentiate(
@@ -195,33 +216,34 @@ def differentiate(
 EPS = {"float16": 1e-3, "float32": 1.2e-7, "float64": 2.3e-16, "complex64": 1.2e-7, "complex128": 2.3e-16}
 
 
-def wobble(seed: int, exact: frozenset[str], zeros: bool = False) -> Change:
-    """Moves what was computed by about one unit in the last place, except by steps that do not round.
+def wobble(seed: int, exact: frozenset[str]) -> Change:
+    """Moves PyTorch's numbers by a few units in the last place, except results of steps that do not round.
 
-    With `zeros` also by one beside 1, which is what is left where numbers near 1 cancel.
+    Of the given numbers whole ones stay, and equal ones move together: ties stay ties, and zeros zeros.
     """
     rng = random.Random(seed)
+    ways: dict[float, int] = {}
+
+    def way(step: Step, size: float) -> int:
+        if step.call != "new":
+            return rng.choice((-1, 1))
+        return 0 if size % 1 == 0 else ways.setdefault(size, rng.choice((-3, -2, -1, 1, 2, 3)))
 
     def change(step: Step, result: Any) -> None:
         if isinstance(result, tuple | list):
             for each in result:
                 change(step, each)
-        if step.op in exact or not isinstance(result, torch.Tensor | td.Tensor) or not result.numel():
+        if step.op in exact or not isinstance(result, torch.Tensor) or not result.numel():
             return
         dtype = str(result.dtype).removeprefix("torch.")
         if dtype not in EPS:
             return
-        factors = np.reshape([1 + EPS[dtype] * rng.choice((-1, 1)) for _ in range(result.numel())], result.shape)
+        sizes = result.detach().abs().ravel().tolist()
+        factors = np.reshape([1 + EPS[dtype] * way(step, size) for size in sizes], result.shape)
         try:
-            if isinstance(result, td.Tensor):
-                data = result.data.numpy()
-                np.multiply(data, factors, out=data, casting="unsafe")
-                if zeros:
-                    np.add(data, factors - 1, out=data, casting="unsafe")
-            else:
-                data = result.data
-                data.copy_((data if data.is_complex() else data.double()) * torch.from_numpy(factors))
-        except (RuntimeError, ValueError):
+            data = result.data
+            data.copy_((data if data.is_complex() else data.double()) * torch.from_numpy(factors))
+        except RuntimeError:
             return  # an expanded tensor, of which several elements are one
 
     return change

@@ -205,6 +205,14 @@ def _checked(input: Any, weight: Any, bias: Any, **others: Any) -> Any:
     return channels(input)
 
 
+def move_running(old: np.ndarray, found: np.ndarray, momentum: float) -> None:
+    """A running statistic's step towards what was found; an infinity stays one, which a difference of two would not.
+
+    No graph ever holds these arrays, so the change needs no note in the log of in-place changes.
+    """
+    np.add((1 - momentum) * old, momentum * found, out=old, casting="same_kind")
+
+
 @composition
 def batch_norm(
     input: Array,
@@ -250,10 +258,9 @@ def batch_norm(
             _checked(input._data, None, None, running_mean=old_mean, running_var=old_var)
 
         def observe(mean: Any, variance: Any, count: int) -> None:
-            # No graph ever holds these arrays, so the change needs no note in the log of in-place changes.
-            np.add((1 - momentum) * old_mean, momentum * mean, out=old_mean, casting="same_kind")
+            move_running(old_mean, mean, momentum)
             unbiased = variance * (count / (count - 1)) if count > 1 else variance
-            np.add((1 - momentum) * old_var, momentum * unbiased, out=old_var, casting="same_kind")
+            move_running(old_var, unbiased, momentum)
 
     result = normalize_batch(input, weight, bias, eps, observe)
     return result

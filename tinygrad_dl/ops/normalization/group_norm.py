@@ -14,7 +14,7 @@ from tinygrad_dl.core.dtypes import in_single
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._owned import plus, times
-from tinygrad_dl.ops.normalization.batch_norm import batch_norm
+from tinygrad_dl.ops.normalization.batch_norm import batch_norm, move_running
 from tinygrad_dl.ops.normalization.layer_norm import evenly
 from tinygrad_dl.ops.pointwise.extremes import straight
 from tinygrad_dl.ops.reduction.sum import dot_rows, ones
@@ -209,7 +209,6 @@ def instance_norm(
     if running_mean is not None and running_var is not None and math.prod(input.shape):
         x = in_single(input._data).reshape(*input.shape[:2], -1)
         for running, found in ((running_mean, x.mean((0, 2))), (running_var, x.var(2, ddof=1).mean(0))):
-            old = running._data
-            np.add(old, momentum * (found - old), out=old, casting="same_kind")
+            move_running(running._data, found, momentum)
     result: Tensor = group_norm(input, max(input.shape[1], 1), weight, bias, eps)
     return result

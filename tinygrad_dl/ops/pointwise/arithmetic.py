@@ -305,7 +305,7 @@ def direction(input: Any) -> Any:
     if input.dtype.kind != "c":
         return np.sign(input)
     size = np.absolute(input)
-    return np.conjugate(input) / np.where(size == 0, 1.0, size)
+    return np.where(size == 0, 0.0, np.conjugate(input) / np.where(size == 0, 1.0, size))
 
 
 abs.vjp(input=abs_slope)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import as_dtype, int64
-from tinygrad_dl.core.tensor import NUMPY
+from tinygrad_dl.core.tensor import NUMPY, as_array
 from tinygrad_dl.inputs import array, axis_of, error, real
 from tinygrad_dl.ops.pointwise.extremes import unspoilt
 from tinygrad_dl.ops.reduction.sum import NO_SUCH_DIM, OVER, kept, over
@@ -151,7 +151,12 @@ def running_product_slope(g: Any, input: Any, out: Any, dim: Any) -> Any:
         factor = factor * shifted(factor, reach)
         reach *= 2
     ahead = before(x)
-    return np.swapaxes(unspoilt(ahead * r, ahead), dim, -1)
+    slope = unspoilt(ahead * r, ahead)
+    values = as_array(x)
+    if not np.isfinite(values).all():  # the last product has no value without such an element, and so no slope
+        others = before(values) * np.flip(before(np.flip(values, -1)), -1)
+        slope = np.where(np.isnan(others), np.nan, slope)
+    return np.swapaxes(slope, dim, -1)
 
 
 def shifted(rows: Any, by: int) -> Any:

@@ -173,7 +173,7 @@ def reshape_as(input: Array, other: Array) -> Tensor:
 
 @composition
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
-    """The tensors expanded to the one shape that they broadcast to.
+    """The tensors expanded to the one shape that they broadcast to; one that has it already is returned itself.
 
     >>> import tinygrad_dl as td
     >>> [t.shape for t in td.broadcast_tensors(td.zeros(3, 1), td.zeros(2))]
@@ -184,7 +184,7 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     if len(tensors) == 1 and isinstance(tensors[0], list | tuple):
         tensors = tuple(tensors[0])
     shape = np.broadcast_shapes(*[each.shape for each in tensors])
-    return tuple([expand(each, shape) for each in tensors])
+    return tuple([each if each.shape == shape else expand(each, shape) for each in tensors])
 
 
 @composition
