@@ -63,23 +63,17 @@ from tinygrad_dl.creation import (
     zeros,
     zeros_like,
 )
-from tinygrad_dl.ops.activation.hard import hardshrink, threshold
-from tinygrad_dl.ops.activation.piecewise import celu, prelu, selu
-from tinygrad_dl.ops.activation.smooth import relu, sigmoid
-from tinygrad_dl.ops.activation.softmax import log_softmax, logsumexp, softmax
+from tinygrad_dl.ops.activation.elu import celu, selu
+from tinygrad_dl.ops.activation.relu import prelu, relu, threshold
+from tinygrad_dl.ops.activation.shrink import hardshrink
+from tinygrad_dl.ops.activation.sigmoid import sigmoid
+from tinygrad_dl.ops.activation.softmax import log_softmax, softmax
 from tinygrad_dl.ops.comparison.elementwise import (
-    allclose,
-    bitwise_and,
-    bitwise_not,
-    bitwise_or,
-    bitwise_xor,
     eq,
-    equal,
     ge,
     greater,
     greater_equal,
     gt,
-    is_nonzero,
     isclose,
     isfinite,
     isinf,
@@ -87,27 +81,31 @@ from tinygrad_dl.ops.comparison.elementwise import (
     le,
     less,
     less_equal,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
     lt,
     ne,
     not_equal,
 )
+from tinygrad_dl.ops.comparison.logical import logical_and, logical_not, logical_or, logical_xor
+from tinygrad_dl.ops.comparison.whole import allclose, equal, is_nonzero
+from tinygrad_dl.ops.indexing.diagonal import diag, diag_embed, diagonal
 from tinygrad_dl.ops.indexing.gather import gather, scatter, scatter_add, take, take_along_dim
 from tinygrad_dl.ops.indexing.masked import masked_fill, masked_scatter, masked_select
-from tinygrad_dl.ops.indexing.slices import index_add, index_copy, index_fill, index_put, index_select
+from tinygrad_dl.ops.indexing.nonzero import argwhere, nonzero
+from tinygrad_dl.ops.indexing.slices import index_add, index_copy, index_fill, index_put, index_select, narrow, select
+from tinygrad_dl.ops.indexing.triangular import tril, triu
 from tinygrad_dl.ops.linalg.einsum import einsum, tensordot
 from tinygrad_dl.ops.linalg.products import addmm, baddbmm, bmm, dot, inner, kron, matmul, mm, mv, outer, trace, vdot
 from tinygrad_dl.ops.pointwise.arithmetic import (
     abs,
     absolute,
     add,
+    addcdiv,
+    addcmul,
     div,
     divide,
     floor_divide,
     fmod,
+    lerp,
     mul,
     multiply,
     neg,
@@ -119,39 +117,10 @@ from tinygrad_dl.ops.pointwise.arithmetic import (
     subtract,
     true_divide,
 )
-from tinygrad_dl.ops.pointwise.conversion import astype, clone, complex, conj, imag, real, view_as_complex, view_as_real
-from tinygrad_dl.ops.pointwise.exponential import (
-    acos,
-    acosh,
-    arccos,
-    arccosh,
-    arcsin,
-    arcsinh,
-    arctan,
-    arctan2,
-    arctanh,
-    asin,
-    asinh,
-    atan,
-    atan2,
-    atanh,
-    cos,
-    cosh,
-    erf,
-    erfc,
-    exp,
-    exp2,
-    expm1,
-    hypot,
-    log,
-    log1p,
-    log2,
-    log10,
-    sin,
-    sinh,
-    tan,
-    tanh,
-)
+from tinygrad_dl.ops.pointwise.bitwise import bitwise_and, bitwise_not, bitwise_or, bitwise_xor
+from tinygrad_dl.ops.pointwise.complex import complex, conj, imag, real, view_as_complex, view_as_real
+from tinygrad_dl.ops.pointwise.error_function import erf, erfc
+from tinygrad_dl.ops.pointwise.exponential import exp, exp2, expm1, log, log1p, log2, log10, logaddexp, logit, xlogy
 from tinygrad_dl.ops.pointwise.extremes import (
     clamp,
     clamp_max,
@@ -162,95 +131,63 @@ from tinygrad_dl.ops.pointwise.extremes import (
     maximum,
     minimum,
     nan_to_num,
-    where,
 )
-from tinygrad_dl.ops.pointwise.logarithms import logaddexp, logit, xlogy
-from tinygrad_dl.ops.pointwise.powers import addcdiv, addcmul, lerp, pow, reciprocal, rsqrt, sqrt, square
+from tinygrad_dl.ops.pointwise.hyperbolic import acosh, arccosh, arcsinh, arctanh, asinh, atanh, cosh, sinh, tanh
+from tinygrad_dl.ops.pointwise.powers import pow, reciprocal, rsqrt, sqrt, square
 from tinygrad_dl.ops.pointwise.rounding import ceil, fix, floor, frac, round, trunc
-from tinygrad_dl.ops.reduction.cumulative import cumprod, cumsum, prod
-from tinygrad_dl.ops.reduction.extrema import amax, amin, argmax, argmin, max, min
-from tinygrad_dl.ops.reduction.norm import norm
-from tinygrad_dl.ops.reduction.sum import (
-    all,
-    any,
-    count_nonzero,
-    mean,
-    nanmean,
-    nansum,
-    std,
-    std_mean,
-    sum,
-    var,
-    var_mean,
+from tinygrad_dl.ops.pointwise.trigonometric import (
+    acos,
+    arccos,
+    arcsin,
+    arctan,
+    arctan2,
+    asin,
+    atan,
+    atan2,
+    cos,
+    hypot,
+    sin,
+    tan,
 )
+from tinygrad_dl.ops.pointwise.where import where
+from tinygrad_dl.ops.reduction.cumulative import cumprod, cumsum
+from tinygrad_dl.ops.reduction.extrema import amax, amin, argmax, argmin, max, min
+from tinygrad_dl.ops.reduction.logical import all, any, count_nonzero
+from tinygrad_dl.ops.reduction.logsumexp import logsumexp
+from tinygrad_dl.ops.reduction.norm import norm
+from tinygrad_dl.ops.reduction.statistics import mean, nanmean, std, std_mean, var, var_mean
+from tinygrad_dl.ops.reduction.sum import nansum, prod, sum
+from tinygrad_dl.ops.shape.expand import broadcast_tensors, broadcast_to, expand, meshgrid, repeat_interleave, tile
 from tinygrad_dl.ops.shape.joining import (
-    atleast_1d,
-    atleast_2d,
-    atleast_3d,
     cat,
-    chunk,
     column_stack,
     concat,
     concatenate,
     dstack,
     hstack,
-    meshgrid,
     row_stack,
-    split,
     stack,
-    tensor_split,
-    unbind,
     vstack,
 )
-from tinygrad_dl.ops.shape.permute import (
-    adjoint,
-    broadcast_tensors,
-    flatten,
-    moveaxis,
-    movedim,
-    narrow,
-    ravel,
-    select,
-    t,
-    unflatten,
-)
-from tinygrad_dl.ops.shape.reorder import (
-    diag,
-    diag_embed,
-    diagonal,
-    flip,
-    fliplr,
-    flipud,
-    repeat_interleave,
-    roll,
-    rot90,
-    tile,
-    tril,
-    triu,
-)
+from tinygrad_dl.ops.shape.permute import adjoint, moveaxis, movedim, permute, swapaxes, swapdims, t, transpose
+from tinygrad_dl.ops.shape.reorder import flip, fliplr, flipud, roll, rot90
 from tinygrad_dl.ops.shape.reshape import (
-    broadcast_to,
-    expand,
-    permute,
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    flatten,
+    ravel,
     reshape,
     squeeze,
-    swapaxes,
-    swapdims,
-    transpose,
+    unflatten,
     unsqueeze,
 )
-from tinygrad_dl.ops.sorting.sort import (
-    argsort,
-    argwhere,
-    bucketize,
-    kthvalue,
-    msort,
-    nonzero,
-    searchsorted,
-    sort,
-    topk,
-    unique,
-)
+from tinygrad_dl.ops.shape.splitting import chunk, split, tensor_split, unbind
+from tinygrad_dl.ops.sorting.search import bucketize, searchsorted
+from tinygrad_dl.ops.sorting.sort import argsort, msort, sort
+from tinygrad_dl.ops.sorting.topk import kthvalue, topk
+from tinygrad_dl.ops.sorting.unique import unique
+from tinygrad_dl.ops.tensor.conversion import astype, clone
 from tinygrad_dl.random import (
     Generator,
     bernoulli,

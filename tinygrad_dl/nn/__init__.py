@@ -16,38 +16,40 @@ from tinygrad_dl.nn.layers.activation import (
     GELU,
     GLU,
     SELU,
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
     LeakyReLU,
     LogSigmoid,
     Mish,
     PReLU,
     ReLU,
+    ReLU6,
     Sigmoid,
     SiLU,
     Softplus,
+    Softshrink,
     Softsign,
     Tanh,
     Tanhshrink,
+    Threshold,
 )
 from tinygrad_dl.nn.layers.attention import MultiheadAttention
-from tinygrad_dl.nn.layers.basic import Flatten, Identity, Unflatten
-from tinygrad_dl.nn.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from tinygrad_dl.nn.layers.convolution import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    Fold,
+    Unfold,
+)
 from tinygrad_dl.nn.layers.distance import CosineSimilarity, PairwiseDistance
 from tinygrad_dl.nn.layers.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
 from tinygrad_dl.nn.layers.embedding import Embedding
-from tinygrad_dl.nn.layers.group_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
-from tinygrad_dl.nn.layers.limits import (
-    Hardshrink,
-    Hardsigmoid,
-    Hardswish,
-    Hardtanh,
-    LogSoftmax,
-    ReLU6,
-    Softmax,
-    Softmin,
-    Softshrink,
-    Threshold,
-)
-from tinygrad_dl.nn.layers.linear import Bilinear, Linear
+from tinygrad_dl.nn.layers.linear import Bilinear, Identity, Linear
 from tinygrad_dl.nn.layers.loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -60,19 +62,26 @@ from tinygrad_dl.nn.layers.loss import (
     L1Loss,
     MarginRankingLoss,
     MSELoss,
+    MultiLabelMarginLoss,
+    MultiLabelSoftMarginLoss,
+    MultiMarginLoss,
     NLLLoss,
     PoissonNLLLoss,
     SmoothL1Loss,
     SoftMarginLoss,
     TripletMarginLoss,
-)
-from tinygrad_dl.nn.layers.margin import (
-    MultiLabelMarginLoss,
-    MultiLabelSoftMarginLoss,
-    MultiMarginLoss,
     TripletMarginWithDistanceLoss,
 )
-from tinygrad_dl.nn.layers.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm
+from tinygrad_dl.nn.layers.normalization import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+)
 from tinygrad_dl.nn.layers.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -87,8 +96,9 @@ from tinygrad_dl.nn.layers.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
-from tinygrad_dl.nn.layers.recurrent import GRU, LSTM, RNN, RNNBase
-from tinygrad_dl.nn.layers.recurrent_cells import GRUCell, LSTMCell, RNNCell
+from tinygrad_dl.nn.layers.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell
+from tinygrad_dl.nn.layers.shape import Flatten, Unflatten
+from tinygrad_dl.nn.layers.softmax import LogSoftmax, Softmax, Softmin
 from tinygrad_dl.nn.layers.transformer import (
     Transformer,
     TransformerDecoder,
@@ -96,7 +106,6 @@ from tinygrad_dl.nn.layers.transformer import (
     TransformerEncoder,
     TransformerEncoderLayer,
 )
-from tinygrad_dl.nn.layers.unfold import Fold, Unfold
 from tinygrad_dl.nn.layers.vision import (
     ChannelShuffle,
     PixelShuffle,

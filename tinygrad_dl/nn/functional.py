@@ -11,21 +11,18 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.ops.activation.elu import celu, elu, selu
 from tinygrad_dl.ops.activation.gelu import gelu
-from tinygrad_dl.ops.activation.hard import (
-    hardshrink,
-    hardsigmoid,
-    hardswish,
-    hardtanh,
-    relu6,
-    softshrink,
-    threshold,
-)
-from tinygrad_dl.ops.activation.piecewise import celu, elu, glu, leaky_relu, prelu, selu
-from tinygrad_dl.ops.activation.smooth import logsigmoid, mish, sigmoid, silu, softplus, softsign, tanhshrink
-from tinygrad_dl.ops.activation.smooth import relu as _relu
+from tinygrad_dl.ops.activation.glu import glu
+from tinygrad_dl.ops.activation.hard import hardsigmoid, hardswish, hardtanh
+from tinygrad_dl.ops.activation.relu import leaky_relu, prelu, relu6, threshold
+from tinygrad_dl.ops.activation.relu import relu as _relu
+from tinygrad_dl.ops.activation.shrink import hardshrink, softshrink, tanhshrink
+from tinygrad_dl.ops.activation.sigmoid import logsigmoid, sigmoid
+from tinygrad_dl.ops.activation.silu import mish, silu
 from tinygrad_dl.ops.activation.softmax import log_softmax as _log_softmax
 from tinygrad_dl.ops.activation.softmax import softmax as _softmax
+from tinygrad_dl.ops.activation.softplus import softplus, softsign
 from tinygrad_dl.ops.attention.attention import scaled_dot_product_attention
 from tinygrad_dl.ops.convolution.convolution import (
     conv1d,
@@ -36,35 +33,32 @@ from tinygrad_dl.ops.convolution.convolution import (
     conv_transpose3d,
 )
 from tinygrad_dl.ops.convolution.fold import fold, unfold
-from tinygrad_dl.ops.distance.distance import (
+from tinygrad_dl.ops.distance.distance import cosine_similarity, pairwise_distance
+from tinygrad_dl.ops.dropout.dropout import dropout, dropout1d, dropout2d, dropout3d
+from tinygrad_dl.ops.embedding.embedding import embedding, one_hot
+from tinygrad_dl.ops.linear.linear import linear
+from tinygrad_dl.ops.loss.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits
+from tinygrad_dl.ops.loss.cross_entropy import cross_entropy
+from tinygrad_dl.ops.loss.kl_div import kl_div
+from tinygrad_dl.ops.loss.margin import (
     cosine_embedding_loss,
-    cosine_similarity,
-    gaussian_nll_loss,
     hinge_embedding_loss,
     margin_ranking_loss,
-    normalize,
-    pairwise_distance,
-    poisson_nll_loss,
-    soft_margin_loss,
-    triplet_margin_loss,
-)
-from tinygrad_dl.ops.dropout.dropout import dropout, dropout1d, dropout2d, dropout3d
-from tinygrad_dl.ops.linear.linear import embedding, linear, one_hot
-from tinygrad_dl.ops.loss.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits, kl_div
-from tinygrad_dl.ops.loss.cross_entropy import cross_entropy
-from tinygrad_dl.ops.loss.margin import (
     multi_margin_loss,
     multilabel_margin_loss,
     multilabel_soft_margin_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
-from tinygrad_dl.ops.loss.nll_loss import nll_loss
+from tinygrad_dl.ops.loss.nll_loss import gaussian_nll_loss, nll_loss, poisson_nll_loss
 from tinygrad_dl.ops.loss.regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from tinygrad_dl.ops.normalization.batch_norm import batch_norm
 from tinygrad_dl.ops.normalization.group_norm import group_norm, instance_norm
 from tinygrad_dl.ops.normalization.layer_norm import layer_norm
+from tinygrad_dl.ops.normalization.normalize import normalize
 from tinygrad_dl.ops.padding.pad import pad
-from tinygrad_dl.ops.pointwise.exponential import tanh
+from tinygrad_dl.ops.pointwise.hyperbolic import tanh
 from tinygrad_dl.ops.pooling.avg_pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,

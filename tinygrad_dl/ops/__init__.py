@@ -4,5 +4,6 @@ Importing a file declares its ops; `_numpy_functions` declares NumPy's functions
 """
 
 from tinygrad_dl.ops import _numpy_functions
+from tinygrad_dl.ops.tensor import fill
 
-__all__ = ["_numpy_functions"]
+__all__ = ["_numpy_functions", "fill"]

@@ -13,17 +13,21 @@ import numpy as np
 
 from tinygrad_dl.core.tensor import NUMPY, Tensor, as_array, wrap
 from tinygrad_dl.creation import full_like, zeros, zeros_like
-from tinygrad_dl.ops.activation.softmax import logsumexp
 from tinygrad_dl.ops.comparison.elementwise import isclose
+from tinygrad_dl.ops.indexing.diagonal import diagonal
 from tinygrad_dl.ops.linalg.products import matmul, outer
 from tinygrad_dl.ops.pointwise.extremes import nan_to_num
-from tinygrad_dl.ops.reduction import extrema, sum
-from tinygrad_dl.ops.reduction.cumulative import cumprod, cumsum, prod
+from tinygrad_dl.ops.reduction import extrema, logical, statistics
+from tinygrad_dl.ops.reduction import sum as sums
+from tinygrad_dl.ops.reduction.cumulative import cumprod, cumsum
+from tinygrad_dl.ops.reduction.logsumexp import logsumexp
 from tinygrad_dl.ops.reduction.norm import norm
-from tinygrad_dl.ops.shape.joining import cat, meshgrid, tensor_split, unbind
-from tinygrad_dl.ops.shape.permute import movedim
-from tinygrad_dl.ops.shape.reorder import diagonal
-from tinygrad_dl.ops.shape.reshape import expand, permute, reshape, unsqueeze
+from tinygrad_dl.ops.reduction.sum import prod
+from tinygrad_dl.ops.shape.expand import expand, meshgrid
+from tinygrad_dl.ops.shape.joining import cat
+from tinygrad_dl.ops.shape.permute import movedim, permute
+from tinygrad_dl.ops.shape.reshape import reshape, unsqueeze
+from tinygrad_dl.ops.shape.splitting import tensor_split, unbind
 from tinygrad_dl.ops.sorting.sort import sort
 
 NONE: Any = np._NoValue
@@ -70,10 +74,10 @@ def reduction(ours: Callable[..., Any], neutral: Any, join: Any, default: Any = 
 
 
 for _names, _ours, _neutral, _join in (
-    ((np.sum, np.add), sum.sum, 0, np.add),
+    ((np.sum, np.add), sums.sum, 0, np.add),
     ((np.prod, np.multiply), prod, 1, np.multiply),
-    ((np.any, np.logical_or), sum.any, False, np.logical_or),
-    ((np.all, np.logical_and), sum.all, True, np.logical_and),
+    ((np.any, np.logical_or), logical.any, False, np.logical_or),
+    ((np.all, np.logical_and), logical.all, True, np.logical_and),
     ((np.max, np.maximum), extrema.amax, None, np.maximum),
     ((np.min, np.minimum), extrema.amin, None, np.minimum),
 ):
@@ -93,9 +97,9 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False, whe
     if dtype is None and a.dtype.kind in "biu":
         dtype = np.float64
     if where is True:
-        return sum.mean(*over(a, axis, keepdims), dtype=dtype)
+        return statistics.mean(*over(a, axis, keepdims), dtype=dtype)
     count = np.sum(np.broadcast_to(as_array(where), a.shape), axis=axis, keepdims=keepdims is not NONE and keepdims)
-    return sum.sum(*over(np.where(where, a, 0), axis, keepdims), dtype=dtype) / count
+    return sums.sum(*over(np.where(where, a, 0), axis, keepdims), dtype=dtype) / count
 
 
 def spread(ours: Callable[..., Any]) -> Callable[..., Any]:
@@ -114,12 +118,12 @@ def spread(ours: Callable[..., Any]) -> Callable[..., Any]:
     return found
 
 
-NUMPY[np.mean], NUMPY[np.var], NUMPY[np.std] = mean, spread(sum.var), spread(sum.std)
+NUMPY[np.mean], NUMPY[np.var], NUMPY[np.std] = mean, spread(statistics.var), spread(statistics.std)
 
 
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """np.count_nonzero."""
-    return sum.sum(*over(a != 0, axis, keepdims))
+    return sums.sum(*over(a != 0, axis, keepdims))
 
 
 def without_nan(ours: Callable[..., Any], neutral: Any) -> Callable[..., Any]:
@@ -133,8 +137,8 @@ def without_nan(ours: Callable[..., Any], neutral: Any) -> Callable[..., Any]:
 
 
 NUMPY[np.count_nonzero] = count_nonzero
-NUMPY[np.nansum], NUMPY[np.nanprod] = without_nan(sum.sum, 0), without_nan(prod, 1)
-NUMPY[np.nanmean] = lambda a, axis=None, dtype=None, keepdims=False: sum.nanmean(
+NUMPY[np.nansum], NUMPY[np.nanprod] = without_nan(sums.sum, 0), without_nan(prod, 1)
+NUMPY[np.nanmean] = lambda a, axis=None, dtype=None, keepdims=False: statistics.nanmean(
     a, axis, keepdims is not NONE and keepdims, dtype=dtype
 )
 NUMPY[np.ptp] = lambda a, axis=None, keepdims=False: (
@@ -155,7 +159,7 @@ def median(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
         raise ValueError(f"np.median: expected at least one element, got shape {a.shape}")
     values = sort(rows, -1)[0]
     middle = values[..., (size - 1) // 2 : size // 2 + 1]
-    found = np.where(np.isnan(values[..., -1]), np.nan, sum.mean(middle, -1))
+    found = np.where(np.isnan(values[..., -1]), np.nan, statistics.mean(middle, -1))
     return found.reshape([1 if d in dims else n for d, n in enumerate(a.shape)]) if keepdims else found
 
 
@@ -170,8 +174,8 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
         if weights.ndim == 1 and a.ndim > 1 and isinstance(axis, int):
             weights = reshape(weights, [-1 if d == axis % a.ndim else 1 for d in range(a.ndim)])
         weights = np.broadcast_to(weights, a.shape)
-        total = sum.sum(weights, axis, keepdims)
-        found = sum.sum(a * weights, axis, keepdims) / total
+        total = sums.sum(weights, axis, keepdims)
+        found = sums.sum(a * weights, axis, keepdims) / total
     return (found, total) if returned else found
 
 
@@ -179,6 +183,11 @@ NUMPY[np.median], NUMPY[np.average] = median, average
 
 
 # -- shapes and parts --------------------------------------------------------------------------------
+
+
+NUMPY[np.ndim] = lambda a: a.ndim
+NUMPY[np.shape] = lambda a: a.shape
+NUMPY[np.size] = lambda a, axis=None: a.numel() if axis is None else a.shape[axis]
 
 
 def expand_dims(a: Any, axis: Any) -> Any:
@@ -349,8 +358,8 @@ def linalg_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = Fals
         return norm(x, 2, dims, keepdims)
     if ord in (1, -1, np.inf, -np.inf):
         first, second = (rows, columns) if abs(ord) == 1 else (columns, rows)
-        sums = sum.sum(np.absolute(x), first, True)
-        found = (extrema.amax if ord > 0 else extrema.amin)(sums, second, True)
+        total = sums.sum(np.absolute(x), first, True)
+        found = (extrema.amax if ord > 0 else extrema.amin)(total, second, True)
         return found if keepdims else found.reshape([n for d, n in enumerate(x.shape) if d not in (rows, columns)])
     raise NotImplementedError(
         f"np.linalg.norm: got ord={ord!r}, which needs singular values, expected 'fro', 1, -1, inf or -inf; or call it "
@@ -367,8 +376,8 @@ if hasattr(np.linalg, "vector_norm"):
     NUMPY[np.linalg.matrix_transpose] = NUMPY[np.matrix_transpose]
     NUMPY[np.linalg.tensordot] = lambda x1, x2, *, axes=2: NUMPY[np.tensordot](x1, x2, axes)
     NUMPY[np.linalg.diagonal] = lambda x, *, offset=0: diagonal(x, offset, -2, -1)
-    NUMPY[np.linalg.trace] = lambda x, *, offset=0, dtype=None: sum.sum(diagonal(x, offset, -2, -1), -1, dtype=dtype)
-    NUMPY[np.linalg.vecdot] = lambda x1, x2, *, axis=-1: sum.sum(np.conjugate(x1) * x2, axis)
+    NUMPY[np.linalg.trace] = lambda x, *, offset=0, dtype=None: sums.sum(diagonal(x, offset, -2, -1), -1, dtype=dtype)
+    NUMPY[np.linalg.vecdot] = lambda x1, x2, *, axis=-1: sums.sum(np.conjugate(x1) * x2, axis)
 
 
 def _chain(arrays: Any) -> Any:

@@ -9,8 +9,8 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import as_tensor
+from tinygrad_dl.ops.indexing.nonzero import nonzero
 from tinygrad_dl.ops.shape.joining import stack
-from tinygrad_dl.ops.sorting.sort import nonzero
 
 FORMS = ("xyxy", "xywh", "cxcywh")
 

@@ -13,8 +13,9 @@ from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.modes import no_grad
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops.comparison.elementwise import eq
-from tinygrad_dl.ops.pointwise.exponential import atan2
-from tinygrad_dl.ops.pointwise.extremes import maximum, minimum, where
+from tinygrad_dl.ops.pointwise.extremes import maximum, minimum
+from tinygrad_dl.ops.pointwise.trigonometric import atan2
+from tinygrad_dl.ops.pointwise.where import where
 from tinygrad_dl.vision.boxes import box_area, checked, widened
 
 

@@ -1,1 +1,1 @@
-"""The layers, one theme a file."""
+"""The layers: a file for each chapter of PyTorch's documentation of torch.nn."""

@@ -11,7 +11,7 @@ from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
 from tinygrad_dl.nn.module import Module, member
 from tinygrad_dl.nn.parameter import Parameter
-from tinygrad_dl.ops.linear.linear import embedding
+from tinygrad_dl.ops.embedding.embedding import embedding
 
 __all__ = ["Embedding"]
 

@@ -14,7 +14,7 @@ from tinygrad_dl.nn.module import Module
 from tinygrad_dl.nn.parameter import Parameter
 from tinygrad_dl.ops.linear.linear import linear
 
-__all__ = ["Bilinear", "Linear"]
+__all__ = ["Bilinear", "Identity", "Linear"]
 
 
 def empty_parameter(shape: tuple[int, ...], dtype: Any = None) -> Parameter:
@@ -130,3 +130,21 @@ class Bilinear(Module):
             f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}"
         )
+
+
+class Identity(Module):
+    """Returns its input; takes any arguments, so that it can stand for any layer.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Identity()(td.ones(1))
+    tensor([1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Identity.html
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__()
+
+    def forward(self, input: Any) -> Any:
+        """The input."""
+        return input

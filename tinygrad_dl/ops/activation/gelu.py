@@ -22,7 +22,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import float32
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._owned import plus, times
-from tinygrad_dl.ops.pointwise.exponential import erf
+from tinygrad_dl.ops.pointwise.error_function import erf
 
 BLOCK = 16384  # elements at a time: four arrays of them stay in the cache
 HALF_ROOT, BELL = math.sqrt(0.5), 1 / math.sqrt(2 * math.pi)

@@ -1,4 +1,4 @@
-"""Activation functions of straight pieces: clipped, hard and shrinking ones."""
+"""hardtanh, hardsigmoid and hardswish: functions of straight pieces."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.dtypes import require_room
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import overload
-from tinygrad_dl.ops.activation.smooth import finish
-from tinygrad_dl.ops.pointwise.extremes import keep, straight
+from tinygrad_dl.ops.activation._common import finish
+from tinygrad_dl.ops.pointwise._selection import keep, straight
 
 
 @op(
@@ -50,19 +49,6 @@ def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0, inplace:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hardtanh.html
     """
     return finish(input, clipped(input, min_val, max_val), inplace, "hardtanh")
-
-
-@composition
-def relu6(input: Array, inplace: bool = False) -> Any:
-    """`input` cut off at 0 and 6.
-
-    >>> import tinygrad_dl as td
-    >>> td.nn.functional.relu6(td.tensor([-2.0, 3.0, 8.0]))
-    tensor([0., 3., 6.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.relu6.html
-    """
-    return finish(input, clipped(input, 0.0, 6.0), inplace, "relu6")
 
 
 @op(
@@ -125,82 +111,3 @@ def hardswish(input: Array, inplace: bool = False) -> Any:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hardswish.html
     """
     return finish(input, straight_swish(input), inplace, "hardswish")
-
-
-@op(
-    real=True,
-    inputs={"input": real(avoid=(-0.5, 0.5)), "lambd": one_of(0.5)},
-    reference=lambda input, lambd=0.5: input * (np.abs(input) > lambd),
-)
-def hardshrink(input: Array, lambd: float = 0.5) -> Array:
-    """`input` where it is further than `lambd` from 0, else 0.
-
-    >>> import tinygrad_dl as td
-    >>> td.hardshrink(td.tensor([-1.0, 0.2, 2.0]))
-    tensor([-1.,  0.,  2.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hardshrink.html
-    """
-    return np.where(np.absolute(input) <= lambd, np.zeros((), input.dtype), input)
-
-
-hardshrink.vjp(input=lambda g, out: straight(keep(g, out != 0), out))
-
-
-@op(
-    method=False,
-    namespace="functional",
-    real=True,
-    inputs={"input": real(avoid=(-0.5, 0.5)), "lambd": one_of(0.5)},
-    errors=[error(ValueError, "expected a lambd of 0 or more", array(2), -1.0)],
-    reference=lambda input, lambd=0.5: np.sign(input) * np.maximum(np.abs(input) - lambd, 0),
-)
-def softshrink(input: Array, lambd: float = 0.5) -> Array:
-    """`input` moved towards 0 by `lambd`, and no further than 0.
-
-    Raises:
-        ValueError: `lambd` is negative.
-
-    >>> import tinygrad_dl as td
-    >>> td.nn.functional.softshrink(td.tensor([-1.0, 0.2, 2.0]))
-    tensor([-0.5000,  0.0000,  1.5000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softshrink.html
-    """
-    if lambd < 0:
-        raise ValueError(f"expected a lambd of 0 or more, got {lambd}")
-    return input - input.clip(-lambd, lambd)
-
-
-softshrink.vjp(input=lambda g, out: straight(keep(g, out != 0), out))
-
-
-@op(
-    name="threshold",
-    method=False,
-    real=True,
-    inputs={"input": real(avoid=(0.5,)), "threshold": one_of(0.5), "value": one_of(-2.0)},
-    reference=lambda input, threshold, value: np.where(input > threshold, input, value),
-)
-def above(input: Array, threshold: float, value: float) -> Array:
-    """`input` where it is above the threshold, else `value`."""
-    replacement = np.asarray(value)
-    require_room(replacement, input.dtype)
-    return np.where(input <= threshold, replacement.astype(input.dtype), input)
-
-
-above.vjp(input=lambda g, input, threshold: straight(keep(g, ~(input <= threshold)), input))
-
-
-@overload(above, method=False)
-@composition
-def threshold(input: Array, threshold: float, value: float, inplace: bool = False) -> Any:
-    """`input` where it is above the threshold, else `value`.
-
-    >>> import tinygrad_dl as td
-    >>> td.threshold(td.tensor([0.2, 1.0]), 0.5, -1.0)
-    tensor([-1.,  1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.threshold.html
-    """
-    return finish(input, above(input, threshold, value), inplace, "threshold")

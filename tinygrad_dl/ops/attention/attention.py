@@ -24,10 +24,8 @@ from tinygrad_dl.inputs import array, boolean, drawn, error, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops._owned import plus, times
 from tinygrad_dl.ops.dropout.dropout import keep_factors
-from tinygrad_dl.ops.pointwise.extremes import finite, unspoilt
-from tinygrad_dl.ops.reduction.sum import add_up, largest
-
-__all__ = ["scaled_dot_product_attention"]
+from tinygrad_dl.ops.pointwise._selection import finite, unspoilt
+from tinygrad_dl.ops.reduction._sums import add_up, largest
 
 SAFE = 40.0  # exp of it, summed over as many keys as there can be, is far from float32's limits, and so is its inverse
 

@@ -19,8 +19,6 @@ from tinygrad_dl.ops.convolution import _choice as choice
 from tinygrad_dl.ops.convolution._shapes import check_convolution, check_kernel, check_transposed, conv_size, spatial
 from tinygrad_dl.ops.reduction._channels import channel_sums, channels
 
-__all__ = ["convolution", "convolution_transpose", "convolution_weight"]
-
 
 def _padded(input: Any, padding: Any) -> Any:
     return np.pad(input, [(0, 0), (0, 0), *padding])

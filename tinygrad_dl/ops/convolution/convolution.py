@@ -10,8 +10,6 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops.convolution._convolution import convolution, convolution_transpose
 from tinygrad_dl.ops.convolution._shapes import convolution_options, transposed_options
 
-__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
-
 
 def hashable(value: Any) -> Any:
     """A list as a tuple, so that options can be looked up."""

@@ -13,8 +13,6 @@ from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops.convolution._columns import padded, windows
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, conv_size, sizes, spatial
 
-__all__ = ["fold", "unfold"]
-
 
 def _options(name: str, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> tuple[Sizes, Sizes, Pads, Sizes]:
     kernel, spread = sizes(kernel_size, 2, name, "kernel_size", 1), sizes(dilation, 2, name, "dilation", 1)

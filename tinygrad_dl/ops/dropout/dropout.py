@@ -12,8 +12,6 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, drawn, error, real
 from tinygrad_dl.random import Generator, rng_of
 
-__all__ = ["dropout", "dropout1d", "dropout2d", "dropout3d"]
-
 
 @op(
     name="dropout",

@@ -18,9 +18,11 @@ from tinygrad_dl.core.tensor import NUMPY, Tensor, as_array, wrap
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops.indexing.getitem import accumulate, index_, place, positions, survivors
-from tinygrad_dl.ops.pointwise.conversion import clone
-from tinygrad_dl.ops.pointwise.extremes import keep
-from tinygrad_dl.ops.shape.reshape import expand, normal_dim, reshape
+from tinygrad_dl.ops.pointwise._selection import keep
+from tinygrad_dl.ops.shape._dims import normal_dim
+from tinygrad_dl.ops.shape.expand import expand
+from tinygrad_dl.ops.shape.reshape import reshape
+from tinygrad_dl.ops.tensor.conversion import clone
 
 ROWS = real(shape="n m", min_side=1)
 

@@ -20,7 +20,7 @@ from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.tensor import Tensor, as_array, changed_at
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.inputs import array, drawn, error, one_of, real
-from tinygrad_dl.ops.pointwise.extremes import keep
+from tinygrad_dl.ops.pointwise._selection import keep
 
 BASIC = frozenset((int, slice, type(Ellipsis), type(None)))  # what makes a view
 SEQUENCES = (list, tuple, range)

@@ -1,4 +1,4 @@
-"""Picking and filling elements by masks, and filling whole tensors in place."""
+"""Picking and filling elements by masks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import require_room
-from tinygrad_dl.core.methods import inplace_form
 from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.inputs import array, boolean, broadcasting, error, real
-from tinygrad_dl.ops.indexing.getitem import index_, setitem, store
-from tinygrad_dl.ops.pointwise.extremes import LARGE, select
-from tinygrad_dl.ops.shape.reshape import expand, reshape
+from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops.indexing.getitem import index_, setitem
+from tinygrad_dl.ops.pointwise._selection import LARGE, select
+from tinygrad_dl.ops.shape.expand import expand
+from tinygrad_dl.ops.shape.reshape import reshape
 
 
 def _as_mask(mask: np.ndarray, what: str) -> np.ndarray:
@@ -111,42 +112,7 @@ def masked_scatter(input: Array, mask: Array, source: Any) -> Tensor:
     return result
 
 
-@composition
-def fill_(self: Tensor, value: Any) -> Tensor:
-    """Every element becomes `value`, a number or 0-d tensor, in place.
-
-    >>> import tinygrad_dl as td
-    >>> td.empty(2).fill_(1.5)
-    tensor([1.5000, 1.5000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.fill_.html
-    """
-    return store(self, ..., value, "fill_")
+alias("masked_select", masked_select)
 
 
-@composition
-def zero_(self: Tensor) -> Tensor:
-    """Every element becomes 0, in place.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.zero_.html
-    """
-    return store(self, ..., 0, "zero_")
-
-
-@composition
-def copy_(self: Tensor, src: Array, non_blocking: bool = False) -> Tensor:
-    """The elements become those of `src`, broadcast and cast, in place.
-
-    >>> import tinygrad_dl as td
-    >>> td.zeros(2).copy_(td.tensor([1, 2]))
-    tensor([1., 2.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.copy_.html
-    """
-    return store(self, ..., src, "copy_")
-
-
-for _function in (masked_select, masked_scatter, fill_, zero_, copy_):
-    setattr(Tensor, _function.__name__, _function)
-for _name in ("masked_scatter_",):
-    setattr(Tensor, _name, inplace_form(masked_scatter, _name))
+alias("masked_scatter", masked_scatter, inplace=True)

@@ -1,8 +1,9 @@
-"""Slices along a dimension, picked and placed by 1-D indices: index_select, index_add and their like."""
+"""Slices along a dimension: narrow, select, and the operations that pick and place them by 1-D indices."""
 
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,9 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import factor, require_room
-from tinygrad_dl.core.methods import inplace_form
 from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.inputs import array, error, integers, one_of, real
-from tinygrad_dl.ops._overload import overload
+from tinygrad_dl.ops._overload import alias, overload
 from tinygrad_dl.ops.indexing.gather import ROWS, as_line, at, require_in_range
 from tinygrad_dl.ops.indexing.getitem import (
     accumulate,
@@ -24,7 +24,9 @@ from tinygrad_dl.ops.indexing.getitem import (
     store,
     with_items,
 )
-from tinygrad_dl.ops.shape.reshape import expand, normal_dim, reshape
+from tinygrad_dl.ops.shape._dims import normal_dim
+from tinygrad_dl.ops.shape.expand import expand
+from tinygrad_dl.ops.shape.reshape import reshape
 
 
 @op(
@@ -239,9 +241,61 @@ def index_put_(self: Tensor, indices: Any, values: Any, accumulate: bool = False
     return store(self, tuple(indices), values, "index_put_")
 
 
-_methods: tuple[Any, ...] = (index_copy, index_fill, index_put, index_put_)
-_in_place: tuple[Any, ...] = (index_copy, index_fill)
-for _function in _methods:
-    setattr(Tensor, _function.__name__, _function)
-for _function in _in_place:
-    setattr(Tensor, f"{_function.__name__}_", inplace_form(_function, f"{_function.__name__}_"))
+alias("index_copy", index_copy, inplace=True)
+
+
+alias("index_fill", index_fill, inplace=True)
+
+
+alias("index_put", index_put)
+
+
+alias("index_put_", index_put_)
+
+
+@composition
+def narrow(input: Array, dim: int, start: Any, length: int) -> Tensor:
+    """`length` slices along `dim`, from number `start` on. A view.
+
+    Raises:
+        RuntimeError: there are not that many.
+
+    >>> import tinygrad_dl as td
+    >>> td.arange(5).narrow(0, 1, 3)
+    tensor([1, 2, 3])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.narrow.html
+    """
+    place = normal_dim(dim, input.ndim)
+    size = input.shape[place]
+    first = operator.index(start)
+    first += size if first < 0 else 0
+    if length < 0 or not 0 <= first <= first + length <= size:
+        raise RuntimeError(
+            f"narrow: got start={start} and length={length}, expected a range within dim {dim} of size {size}"
+        )
+    result: Tensor = getitem(input, (*(slice(None),) * place, slice(first, first + length)))
+    return result
+
+
+@composition
+def select(input: Array, dim: int, index: int) -> Tensor:
+    """Slice number `index` along `dim`, without that dimension. A view.
+
+    Raises:
+        IndexError: there is no such slice.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([[1, 2], [3, 4]]).select(1, 0)
+    tensor([1, 3])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.select.html
+    """
+    result: Tensor = getitem(input, (*(slice(None),) * normal_dim(dim, input.ndim), operator.index(index)))
+    return result
+
+
+alias("narrow", narrow)
+
+
+alias("select", select)

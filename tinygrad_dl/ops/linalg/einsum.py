@@ -17,9 +17,9 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, Arrays, op
 from tinygrad_dl.core.tensor import NUMPY, Tensor, as_array, wrap
 from tinygrad_dl.inputs import Case, array, drawn, error, one_of
+from tinygrad_dl.ops.indexing.diagonal import diagonal
+from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.shape.joining import common
-from tinygrad_dl.ops.shape.reorder import diagonal
-from tinygrad_dl.ops.shape.reshape import normal_dim
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Shape = tuple[int, ...]

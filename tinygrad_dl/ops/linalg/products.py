@@ -14,9 +14,9 @@ from tinygrad_dl.core.dtypes import factor, int64
 from tinygrad_dl.core.engine import unbroadcast
 from tinygrad_dl.core.tensor import NUMPY, Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
+from tinygrad_dl.ops.indexing.diagonal import diagonal
 from tinygrad_dl.ops.linalg.einsum import tensordot
-from tinygrad_dl.ops.pointwise.extremes import keep
-from tinygrad_dl.ops.shape.reorder import diagonal
+from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.shape.reshape import reshape, unsqueeze
 
 

@@ -1,4 +1,4 @@
-"""Cross-entropy of two classes and the Kullback-Leibler divergence: one node each, the reduction included."""
+"""Cross-entropy of two classes: one node each, the reduction included."""
 
 from __future__ import annotations
 
@@ -9,15 +9,9 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor, as_array
-from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
+from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import overload
-from tinygrad_dl.ops.loss.regression import extent, naive, reduced, share
-
-__all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div"]
-
-
-# -- cross-entropy of two classes --------------------------------------------------------------------
-
+from tinygrad_dl.ops.loss._reduction import extent, naive, reduced, share
 
 LOWEST = -100.0
 
@@ -180,50 +174,6 @@ def _logits_entropy_rule(
     return gx, gt
 
 
-# -- divergence --------------------------------------------------------------------------------------
-
-
-def _naive_divergence(input: Any, target: Any, log_target: bool = False) -> Any:
-    if log_target:
-        return np.exp(target) * (target - input)
-    return np.where(target > 0, target * (np.log(np.where(target > 0, target, 1)) - input), 0)
-
-
-@op(
-    name="kl_div",
-    method=False,
-    namespace="functional",
-    real=True,
-    inputs=[
-        broadcasting(real(min_side=1), real(0.1, 2.0, min_side=1), reduction=one_of("mean"), log_target=one_of(False)),
-        broadcasting(real(), real(0.1, 2.0), reduction=one_of("none", "sum"), log_target=one_of(False, True)),
-    ],
-    errors=[error(ValueError, "reduction", array(2), array(2), reduction="average")],
-    reference=lambda input, target, reduction="mean", log_target=False: naive(_naive_divergence)(
-        input, target, log_target=log_target, reduction=reduction
-    ),
-)
-def divergence(input: Array, target: Array, reduction: str = "mean", log_target: bool = False) -> Any:
-    """The op of `kl_div`."""
-    if log_target:
-        return reduced(np.exp(target) * (target - input), reduction)
-    # 0 log 0 is 0: where the target is 0, its logarithm is taken as 0.
-    known = np.log(np.where(target == 0, 1, target)) if target.size and not target.min() > 0 else np.log(target)
-    return reduced(target * known - target * input, reduction)
-
-
-@divergence.joint_vjp("input", "target")
-def _divergence_rule(g: Any, input: Any, target: Any, reduction: str, log_target: bool, needs: Any) -> Any:
-    g = share(g, extent(input.shape, target.shape), reduction)
-    mass = np.exp(target) if log_target else target
-    gx, gt = (-g * mass if needs[0] else None), None
-    if needs[0] and reduction != "none" and input.shape != target.shape:
-        gx = gx + np.zeros(np.broadcast_shapes(input.shape, target.shape), target.dtype)
-    if needs[1]:
-        gt = g * mass * (target - input + 1) if log_target else g * (np.log(target) - input + 1)
-    return gx, gt
-
-
 # -- the functions that users call -------------------------------------------------------------------
 
 
@@ -281,29 +231,4 @@ def binary_cross_entropy_with_logits(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy_with_logits.html
     """
     result: Tensor = logits_entropy(input, target, weight, reduction, pos_weight)
-    return result
-
-
-@overload(divergence, method=False)
-@composition
-def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
-    """The Kullback-Leibler divergence, target * (log(target) - input): `input` holds logarithms.
-
-    Args:
-        reduction: "batchmean" (the sum over the batch size: the divergence proper), "mean" (over all
-            elements), "sum" or "none".
-        log_target: whether the target holds logarithms too.
-
-    >>> import tinygrad_dl as td
-    >>> p = td.tensor([[0.5, 0.5]])
-    >>> td.nn.functional.kl_div(p.log(), p, reduction="batchmean")
-    tensor(0.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.kl_div.html
-    """
-    result: Tensor
-    if reduction == "batchmean":
-        result = divergence(input, target, "sum", log_target)
-        return result / input.shape[0] if input.ndim else result
-    result = divergence(input, target, reduction, log_target)
     return result

@@ -18,11 +18,9 @@ from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops.activation.softmax import log_softmax, softmax
-from tinygrad_dl.ops.loss.regression import reduced, share
-from tinygrad_dl.ops.pointwise.extremes import keep, unspoilt
-from tinygrad_dl.ops.reduction.sum import add_up, largest
-
-__all__ = ["cross_entropy"]
+from tinygrad_dl.ops.loss._reduction import reduced, share
+from tinygrad_dl.ops.pointwise._selection import keep, unspoilt
+from tinygrad_dl.ops.reduction._sums import add_up, largest
 
 
 def class_axis(input: Any) -> int:

@@ -1,4 +1,4 @@
-"""Losses that want scores apart by a margin: compositions of other operations."""
+"""Losses that want scores or distances apart by a margin: compositions of other operations."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
-from tinygrad_dl.ops.activation.smooth import logsigmoid, relu
-from tinygrad_dl.ops.distance.distance import pairwise_distance, reduced
+from tinygrad_dl.ops.activation.relu import relu
+from tinygrad_dl.ops.activation.sigmoid import logsigmoid
+from tinygrad_dl.ops.activation.softplus import softplus
+from tinygrad_dl.ops.distance.distance import pairwise_distance
+from tinygrad_dl.ops.embedding.embedding import check_rows
 from tinygrad_dl.ops.indexing.gather import gather
-from tinygrad_dl.ops.linear.linear import check_rows
-from tinygrad_dl.ops.pointwise.extremes import clamp_min, minimum, where
-from tinygrad_dl.ops.reduction.sum import mean, sum
-
-__all__ = [
-    "multi_margin_loss",
-    "multilabel_margin_loss",
-    "multilabel_soft_margin_loss",
-    "triplet_margin_with_distance_loss",
-]
+from tinygrad_dl.ops.loss._reduction import reduce_losses
+from tinygrad_dl.ops.pointwise.extremes import clamp_min, minimum
+from tinygrad_dl.ops.pointwise.powers import sqrt
+from tinygrad_dl.ops.pointwise.where import where
+from tinygrad_dl.ops.reduction.statistics import mean
+from tinygrad_dl.ops.reduction.sum import sum
 
 
 def indices(input: Tensor, target: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
@@ -73,7 +72,7 @@ def multi_margin_loss(
         if tuple(weight.shape) != (count,):
             raise ValueError(f"{name}: expected a weight for each class, of shape {(count,)}, got {weight.shape}")
         losses = losses * wrap(np.asarray(as_array(weight)[classes]))
-    return reduced(losses, reduction)
+    return reduce_losses(losses, reduction)
 
 
 @composition
@@ -106,7 +105,7 @@ def multilabel_margin_loss(input: Tensor, target: Array, reduction: str = "mean"
     np.logical_or.at(has, (*np.indices(array.shape)[:-1], classes), listed)
     short = relu(1.0 - gather(input, -1, wrap(classes)).unsqueeze(-1) + input.unsqueeze(-2))
     pairs = listed[..., None] & ~has[..., None, :]
-    return reduced(sum(where(wrap(pairs), short, 0.0), (-2, -1)) / count, reduction)
+    return reduce_losses(sum(where(wrap(pairs), short, 0.0), (-2, -1)) / count, reduction)
 
 
 @composition
@@ -125,7 +124,7 @@ def multilabel_soft_margin_loss(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.multilabel_soft_margin_loss.html
     """
     losses = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
-    return reduced(mean(losses if weight is None else losses * weight, -1), reduction)
+    return reduce_losses(mean(losses if weight is None else losses * weight, -1), reduction)
 
 
 @composition
@@ -158,4 +157,101 @@ def triplet_margin_with_distance_loss(
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = minimum(far, distance(positive, negative))
-    return reduced(clamp_min(near - far + margin, 0.0), reduction)
+    return reduce_losses(clamp_min(near - far + margin, 0.0), reduction)
+
+
+@composition
+def cosine_embedding_loss(
+    input1: Tensor, input2: Tensor, target: Array, margin: float = 0.0, reduction: str = "mean"
+) -> Tensor:
+    """1 - cos where the target is 1, max(0, cos - margin) where it is -1.
+
+    Args:
+        input1, input2: (N, D) or (D,). target: 1 or -1 for each pair.
+
+    >>> import tinygrad_dl as td
+    >>> same = td.tensor([[1.0, 0.0]])
+    >>> td.nn.functional.cosine_embedding_loss(same, same, td.tensor([1]))
+    tensor(0.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cosine_embedding_loss.html
+    """
+    # As in PyTorch, 1e-12 beside the squares, which bounds the gradient at a zero vector, and no `eps`.
+    lengths = sqrt((sum(input1 * input1, -1) + 1e-12) * (sum(input2 * input2, -1) + 1e-12))
+    cos = sum(input1 * input2, -1) / lengths
+    apart = where(target == -1, clamp_min(cos - margin, 0.0), 0.0)
+    return reduce_losses(where(target == 1, 1 - cos, apart), reduction)
+
+
+@composition
+def margin_ranking_loss(
+    input1: Tensor, input2: Tensor, target: Array, margin: float = 0.0, reduction: str = "mean"
+) -> Tensor:
+    """max(0, -target * (input1 - input2) + margin): target 1 wants input1 higher, -1 input2.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.margin_ranking_loss(td.tensor([1.0]), td.tensor([3.0]), td.tensor([1.0]))
+    tensor(2.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.margin_ranking_loss.html
+    """
+    return reduce_losses(clamp_min(-target * (input1 - input2) + margin, 0.0), reduction)
+
+
+@composition
+def hinge_embedding_loss(input: Tensor, target: Array, margin: float = 1.0, reduction: str = "mean") -> Tensor:
+    """input where the target is 1, max(0, margin - input) where it is -1.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.hinge_embedding_loss(td.tensor([0.5, 0.25]), td.tensor([1, -1]), reduction="none")
+    tensor([0.5000, 0.7500])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hinge_embedding_loss.html
+    """
+    hinge = clamp_min(margin - input, 0.0)
+    return reduce_losses(where(target != -1, input, 0.0) + where(target != 1, hinge, 0.0), reduction)
+
+
+@composition
+def soft_margin_loss(input: Tensor, target: Array, reduction: str = "mean") -> Tensor:
+    """log(1 + exp(-target * input)), targets 1 and -1.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.soft_margin_loss(td.tensor([0.0]), td.tensor([1.0]))
+    tensor(0.6931)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.soft_margin_loss.html
+    """
+    return reduce_losses(softplus(-target * input), reduction)
+
+
+@composition
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2.0,
+    eps: float = 1e-6,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, distance(anchor, positive) - distance(anchor, negative) + margin).
+
+    Args:
+        swap: take the distance between positive and negative if that is smaller than the anchor's.
+
+    >>> import tinygrad_dl as td
+    >>> a = td.tensor([[0.0]])
+    >>> td.nn.functional.triplet_margin_loss(a, a + 1, a + 3, margin=4.0)
+    tensor(2.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.triplet_margin_loss.html
+    """
+    if margin <= 0:
+        raise ValueError(f"triplet_margin_loss: expected margin > 0, got {margin}")
+    near = pairwise_distance(anchor, positive, p, eps)
+    far = pairwise_distance(anchor, negative, p, eps)
+    if swap:
+        far = minimum(far, pairwise_distance(positive, negative, p, eps))
+    return reduce_losses(clamp_min(near - far + margin, 0.0), reduction)

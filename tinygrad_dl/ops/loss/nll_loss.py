@@ -1,7 +1,8 @@
-"""The negative log-likelihood of classes: what is left of cross-entropy after log_softmax."""
+"""Negative log-likelihoods: of classes, after log_softmax; of a Gaussian, of a Poisson distribution."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,11 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
+from tinygrad_dl.ops.loss._reduction import reduce_losses, reduced
 from tinygrad_dl.ops.loss.cross_entropy import check_targets, class_axis, class_weights, places, weights_of
-from tinygrad_dl.ops.loss.regression import reduced
-from tinygrad_dl.ops.pointwise.extremes import keep
-
-__all__ = ["nll_loss"]
+from tinygrad_dl.ops.pointwise._selection import keep
+from tinygrad_dl.ops.pointwise.exponential import exp, log
+from tinygrad_dl.ops.pointwise.where import where
 
 
 def _naive_nll(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
@@ -113,3 +114,62 @@ def nll_loss(
     """
     result: Tensor = likelihood_loss(input, target, weight, ignore_index, reduction)
     return result
+
+
+@composition
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
+    """0.5 * (log(var) + (input - target)**2 / var), with var no smaller than `eps`.
+
+    Args:
+        input: the means. var: the variances, of the input's shape or with a last dimension of 1; or a number.
+        full: add the constant 0.5 * log(2 pi).
+
+    Raises:
+        ValueError: a variance is negative.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.gaussian_nll_loss(td.tensor([1.0]), td.tensor([3.0]), td.tensor([1.0]))
+    tensor(2.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.gaussian_nll_loss.html
+    """
+    if not isinstance(var, Tensor):
+        var = Tensor(var, input.dtype)
+    if var._data.size and var._data.min() < 0:
+        raise ValueError(f"gaussian_nll_loss: expected variances >= 0, got one of {var._data.min()}")
+    if var.shape == input.shape[:-1] and var.shape != input.shape:
+        var = var.unsqueeze(-1)
+    # The bound acts on the value alone: the gradient passes, as in PyTorch.
+    bounded = where(var < eps, var + (eps - var.detach()), var)
+    losses = 0.5 * (log(bounded) + (input - target) ** 2 / bounded)
+    return reduce_losses(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
+
+
+@composition
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    eps: float = 1e-8,
+    reduction: str = "mean",
+) -> Tensor:
+    """exp(input) - target * input; without `log_input`: input - target * log(input + eps).
+
+    Args:
+        full: add Stirling's approximation of log(target!) where the target is above 1.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.poisson_nll_loss(td.tensor([0.0]), td.tensor([2.0]))
+    tensor(1.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.poisson_nll_loss.html
+    """
+    losses = exp(input) - target * input if log_input else input - target * log(input + eps)
+    if full:
+        above = where(target <= 1, 1.0, target)
+        stirling = above * log(above) - above + 0.5 * log(2 * math.pi * above)
+        losses = losses + where(target <= 1, 0.0, stirling)
+    return reduce_losses(losses, reduction)

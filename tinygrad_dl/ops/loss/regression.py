@@ -10,70 +10,10 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.core.warning import warn
 from tinygrad_dl.inputs import array, broadcasting, drawn, error, one_of, real
 from tinygrad_dl.ops._overload import overload
+from tinygrad_dl.ops.loss._reduction import REDUCTIONS, extent, naive, pairs, reduced, share, warn_of_broadcasting
 from tinygrad_dl.ops.pointwise.arithmetic import direction
-
-__all__ = [
-    "huber_loss",
-    "l1_loss",
-    "mse_loss",
-    "smooth_l1_loss",
-]
-
-REDUCTIONS = ("none", "mean", "sum")
-
-
-def reduced(losses: Any, reduction: str) -> Any:
-    """The losses themselves, their mean (nan of none) or their sum."""
-    if reduction == "mean":
-        if not losses.size:
-            return np.asarray(np.nan, losses.dtype)
-        if losses.itemsize < 4:  # a tensor of half precision, whose sum would overflow
-            return losses.mean()
-        return np.add.reduce(losses, None) / losses.size
-    if reduction == "sum":
-        return np.add.reduce(losses, None)
-    if reduction == "none":
-        return losses
-    raise ValueError(f"expected a reduction among 'none', 'mean' and 'sum', got {reduction!r}")
-
-
-def share(g: Any, size: int, reduction: str) -> Any:
-    """The gradient of each loss, before broadcasting, from that of the reduced ones."""
-    return g * (1.0 / size) if reduction == "mean" and size else g
-
-
-def extent(input: Any, target: Any) -> int:
-    """The number of losses of an input and a target of these shapes."""
-    if input == target:
-        size = 1
-        for n in input:
-            size *= n
-        return size
-    return int(np.prod(np.broadcast_shapes(input, target)))
-
-
-def naive(losses: Callable[..., Any]) -> Callable[..., Any]:
-    """A reference from a formula of float64 arrays: the losses, then their reduction."""
-
-    def reference(input: Any, target: Any, *args: Any, reduction: str = "mean", **kwargs: Any) -> Any:
-        found = losses(input, target, *args, **kwargs)
-        return {"none": lambda: found, "mean": lambda: found.mean(), "sum": lambda: found.sum()}[reduction]()
-
-    return reference
-
-
-def pairs(low: float = -3.0, high: float = 3.0, **options: Any) -> list[Any]:
-    """Legal inputs of a loss: same shapes (which may be empty unless averaged), and shapes that broadcast."""
-    return [
-        broadcasting(real(low, high, min_side=1), real(low, high, min_side=1), reduction=one_of("mean"), **options),
-        broadcasting(real(low, high), real(low, high), reduction=one_of("none", "sum"), **options),
-    ]
-
-
-# -- squared and absolute error ----------------------------------------------------------------------
 
 
 @op(
@@ -181,18 +121,6 @@ def _huber_rule(g: Any, input: Any, target: Any, reduction: str, delta: float, n
     slope = np.where(np.absolute(distance) < delta, distance, np.sign(distance) * delta)
     gx = slope * share(g, extent(input.shape, target.shape), reduction)
     return gx, -gx if needs[1] else None
-
-
-# -- the functions that users call -------------------------------------------------------------------
-
-
-def warn_of_broadcasting(name: str, input: Any, target: Any) -> None:
-    """Warns if the shapes differ: the loss would compare each element with many."""
-    if input.shape != target.shape:
-        warn(
-            f"{name}: the input has shape {input.shape} and the target {target.shape}; they are broadcast, which is "
-            f"likely not what was meant; give both the same shape, for example with squeeze() or unsqueeze()"
-        )
 
 
 @overload(squared_error, method=False)

@@ -19,8 +19,6 @@ from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._owned import plus, times
 from tinygrad_dl.ops.reduction._channels import channel_dots, channel_sums, channels
 
-__all__ = ["batch_norm"]
-
 Observer = Callable[[Any, Any, int], None]
 
 

@@ -16,10 +16,8 @@ from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._owned import plus, times
 from tinygrad_dl.ops.normalization.batch_norm import batch_norm, move_running
 from tinygrad_dl.ops.normalization.layer_norm import evenly
-from tinygrad_dl.ops.pointwise.extremes import straight
-from tinygrad_dl.ops.reduction.sum import dot_rows, ones
-
-__all__ = ["group_norm", "instance_norm"]
+from tinygrad_dl.ops.pointwise._selection import straight
+from tinygrad_dl.ops.reduction._sums import dot_rows, ones
 
 
 def _rows(x: Any, groups: int) -> Any:

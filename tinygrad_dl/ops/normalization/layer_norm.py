@@ -16,10 +16,8 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops._owned import plus, times
-from tinygrad_dl.ops.pointwise.extremes import straight
-from tinygrad_dl.ops.reduction.sum import ones
-
-__all__ = ["layer_norm"]
+from tinygrad_dl.ops.pointwise._selection import straight
+from tinygrad_dl.ops.reduction._sums import ones
 
 BLOCK = 16384  # elements at a time
 

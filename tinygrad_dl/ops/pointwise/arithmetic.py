@@ -8,13 +8,15 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.dtypes import category, result_dtype, scalar_category
+from tinygrad_dl.core.dtypes import category, factor, result_dtype, scalar_category
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.inputs import array, broadcasting, error, real
+from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
 from tinygrad_dl.ops._overload import alias, overload
 from tinygrad_dl.ops.pointwise.rounding import trunc
 
 MISFIT = [error(ValueError, "broadcast", array(2), array(3))]
+
+
 NONZERO = real(0.31, 3.0)  # 3 / 0.3 is a whole number in one precision and not in another
 
 
@@ -280,6 +282,8 @@ def positive(input: Array) -> Any:
 
 
 alias("positive", positive)
+
+
 alias("__pos__", positive)
 
 
@@ -328,8 +332,98 @@ sign.vjp(input=lambda g: np.zeros_like(g))
 
 
 multiply = alias("multiply", mul, inplace=True)
+
+
 subtract = alias("subtract", sub, inplace=True)
+
+
 divide = alias("divide", div, inplace=True)
+
+
 true_divide = alias("true_divide", quotient, inplace=True)
+
+
 negative = alias("negative", neg, inplace=True)
+
+
 absolute = alias("absolute", abs, inplace=True)
+
+
+@op(
+    inplace=True,
+    inputs=broadcasting(real(), real(), real(0.0, 1.0)),
+    errors=[error(ValueError, "broadcast", array(2), array(3), 0.5)],
+    reference=lambda input, end, weight: (1 - weight) * input + weight * end,
+)
+def lerp(input: Array, end: Array, weight: Array) -> Array:
+    """input + weight * (end - input): the straight way from `input` to `end`; `weight` a tensor or number.
+
+    >>> import tinygrad_dl as td
+    >>> td.lerp(td.tensor([0.0, 10.0]), td.tensor([10.0, 20.0]), 0.5)
+    tensor([ 5., 15.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.lerp.html
+    """
+    way = end - input
+    if weight.size != 1:
+        return np.where(np.absolute(weight) < 0.5, input + weight * way, end - way * (1 - weight))
+    # From the nearer end: all the way there is `end` itself, and an infinity at the other does not spread.
+    return input + weight * way if np.absolute(weight.reshape(())) < 0.5 else end - way * (1 - weight)
+
+
+lerp.vjp(
+    input=lambda g, weight: g * (1 - weight),
+    end=lambda g, weight: g * weight,
+    weight=lambda g, input, end: g * (end - input),
+)
+
+
+@op(
+    inplace=True,
+    inputs=broadcasting(real(), real(), real(), value=one_of(1, 0.5, -2.0)),
+    reference=lambda input, tensor1, tensor2, value=1: input + value * tensor1 * tensor2,
+)
+def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Any = 1) -> Array:
+    """input + value * tensor1 * tensor2, elementwise; among integers `value` is cut to one too.
+
+    >>> import tinygrad_dl as td
+    >>> td.addcmul(td.ones(2), td.tensor([1.0, 2.0]), td.tensor([3.0, 4.0]), value=0.5)
+    tensor([2.5000, 5.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.addcmul.html
+    """
+    if input.dtype.kind in "iub":
+        value = factor(int(value), input.dtype)
+    return input + value * (tensor1 * tensor2)
+
+
+addcmul.vjp(
+    input=lambda g: g,
+    tensor1=lambda g, tensor2, value: g * (tensor2 * value),
+    tensor2=lambda g, tensor1, value: g * (tensor1 * value),
+)
+
+
+@op(
+    floating=True,
+    inplace=True,
+    inputs=broadcasting(real(), real(), NONZERO, value=one_of(1, 0.5, -2.0)),
+    reference=lambda input, tensor1, tensor2, value=1: input + value * tensor1 / tensor2,
+)
+def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Any = 1) -> Array:
+    """input + value * tensor1 / tensor2, elementwise.
+
+    >>> import tinygrad_dl as td
+    >>> td.addcdiv(td.ones(2), td.tensor([1.0, 2.0]), td.tensor([4.0, 4.0]), value=2)
+    tensor([1.5000, 2.0000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.addcdiv.html
+    """
+    return input + value * (tensor1 / tensor2)
+
+
+addcdiv.vjp(
+    input=lambda g: g,
+    tensor1=lambda g, tensor2, value: g * value / tensor2,
+    tensor2=lambda g, tensor1, tensor2, value: np.negative(g * value * tensor1 / (tensor2 * tensor2)),
+)

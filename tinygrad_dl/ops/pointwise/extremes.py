@@ -1,4 +1,4 @@
-"""Choosing between elements: the larger, the clamped, the one where a condition holds."""
+"""The larger or smaller of two elements, and elements clamped between bounds."""
 
 from __future__ import annotations
 
@@ -8,81 +8,11 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.tensor import NUMPY, Tensor, as_array
-from tinygrad_dl.inputs import array, boolean, broadcasting, error, one_of, real
+from tinygrad_dl.core.tensor import NUMPY
+from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
 from tinygrad_dl.ops._overload import alias, overload
 from tinygrad_dl.ops.comparison.elementwise import MISFIT
-
-BITS = {2: np.int16, 4: np.int32, 8: np.int64}
-LARGE = 4096
-
-
-def select(condition: np.ndarray, yes: Any, no: Any) -> Any:
-    """np.where for arrays of one dtype; large ones by their bits, ten times faster.
-
-    np.where takes a branch for each element, and mispredicts every second one under a random mask.
-    """
-    bits = BITS.get(yes.dtype.itemsize)
-    if max(condition.size, no.size) >= LARGE and bits is not None and yes.dtype is no.dtype and yes.dtype.kind == "f":
-        mask = np.negative(condition.view(np.int8)).astype(bits)  # all bits set, or none
-        low = no.view(bits)
-        differ = yes.view(bits) ^ low
-        if mask.shape == differ.shape:
-            mask &= differ
-        else:
-            mask = mask & differ
-        mask ^= low
-        return mask.view(yes.dtype)
-    return np.where(condition, yes, no)
-
-
-def keep(g: Any, condition: Any) -> Any:
-    """`g` where the condition holds, exactly 0 elsewhere: rules that select do it so, as 0 times an infinity is nan."""
-    if type(g) is np.ndarray and type(condition) is np.ndarray and condition.size >= LARGE:
-        bits = BITS.get(g.dtype.itemsize)
-        if bits is not None and g.shape == condition.shape and g.dtype.kind == "f":
-            mask = condition.astype(bits)  # 0 or 1: times the bits of g, an exact selection
-            mask *= g.view(bits)
-            return mask.view(g.dtype)
-    return np.where(condition, g, 0.0)
-
-
-def finite(x: Any) -> bool:
-    """Whether all elements are numbers. If it says no, a sum may have overflowed."""
-    return bool(np.isfinite(np.add.reduce(as_array(x), None)))
-
-
-def unspoilt(product: Any, factor: Any) -> Any:
-    """`product`, of a factor and something else: where the factor is 0 and the product no number, it is 0.
-
-    A zero of that kind leaves out: an example that does not count, a key that may not be seen. What is finite stays
-    as it is, with its own gradient, which a factor of 0 may have as well as any other.
-    """
-    fine = np.isfinite(as_array(product))
-    return product if fine.all() else keep(product, fine | (as_array(factor) != 0))
-
-
-@op(
-    namespace="rules",
-    method=False,
-    inputs=[{"input": real(shape="... n"), "other": real(shape="... n")}],
-    reference=lambda input, other: np.array(input),
-)
-def beside(input: Array, other: Array) -> Array:
-    """`input`, which changes with `other` as well, by 0: the slope of a function of straight pieces."""
-    return input.copy()
-
-
-beside.vjp(input=lambda g: g, other=lambda g, other: np.zeros_like(other))
-
-
-def straight(g: Any, input: Any) -> Any:
-    """The gradient of a function of straight pieces: with respect to the input, its own is 0 and not absent.
-
-    `backward` then gives the tensors that the input came from zeros, as PyTorch does, and no None: optimisers
-    skip a parameter whose gradient is None, but decay one whose gradient is 0.
-    """
-    return beside(g, input) if isinstance(input, Tensor) else g
+from tinygrad_dl.ops.pointwise._selection import keep
 
 
 def share(g: Any, lost: Any, ties: Any) -> Any:
@@ -160,63 +90,6 @@ fmin.vjp(
     input=lambda g, input, other: keep(g, (input <= other) | np.isnan(other)),
     other=lambda g, input, other: keep(g, ~((input <= other) | np.isnan(other))),
 )
-
-
-@op(
-    name="where",
-    promote=("input", "other"),
-    method=False,
-    exact=True,
-    inputs=broadcasting(boolean(), real(), real()),
-    errors=[
-        error(TypeError, "expected a condition of dtype bool", array(2), array(2), array(2)),
-        error(ValueError, "broadcast", array(2, dtype="bool"), array(3), array(2)),
-    ],
-    reference=np.where,
-)
-def chosen(condition: Array, input: Array, other: Array) -> Array:
-    """`where` of three tensors."""
-    if condition.dtype.kind != "b":
-        raise TypeError(f"expected a condition of dtype bool, got {condition.dtype}; compare it, or call .bool()")
-    return select(condition, input, other)
-
-
-chosen.vjp(
-    condition=None,
-    input=lambda g, condition: keep(g, condition),
-    other=lambda g, condition: keep(g, ~condition),
-)
-
-
-@overload(chosen, method=False)
-def where(condition: Any, input: Any = None, other: Any = None) -> Any:
-    """`input` where the condition holds, `other` elsewhere; the gradient of the one not chosen is exactly 0.
-
-    Of a condition alone: where it is not 0, as a tuple of indices, a tensor for each dimension.
-
-    Raises:
-        TypeError: the condition is not a bool tensor.
-
-    >>> import tinygrad_dl as td
-    >>> x = td.tensor([1.0, -2.0])
-    >>> td.where(x > 0, x, 0.0)
-    tensor([1., 0.])
-    >>> td.where(x > 0)
-    (tensor([0]),)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.where.html
-    """
-    return condition.nonzero(as_tuple=True) if input is None and other is None else chosen(condition, input, other)
-
-
-@composition
-def where_method(self: Tensor, condition: Any, other: Array) -> Any:
-    """The tensor where the condition holds, `other` elsewhere: `td.where(condition, self, other)`."""
-    return where(condition, self, other)
-
-
-alias("where", where_method)
-NUMPY[np.where] = where
 
 
 @op(
@@ -304,7 +177,11 @@ def clamp_max(input: Array, max: Any) -> Any:
 
 
 alias("clamp_min", clamp_min, inplace=True)
+
+
 alias("clamp_max", clamp_max, inplace=True)
+
+
 clip = alias("clip", clamp, inplace=True)
 
 

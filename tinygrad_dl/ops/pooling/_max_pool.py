@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, drawn, error
-from tinygrad_dl.ops.pointwise.extremes import straight
+from tinygrad_dl.ops.pointwise._selection import straight
 from tinygrad_dl.ops.pooling._cases import WINDOWS, naive_give_back, naive_pick, naive_positions
 from tinygrad_dl.ops.pooling._windows import (
     Windows,

@@ -25,15 +25,6 @@ from tinygrad_dl.ops.pooling._windows import (
 )
 from tinygrad_dl.ops.vision._resample import Plan, Product, Sums, go_down, resample
 
-__all__ = [
-    "adaptive_avg_pool1d",
-    "adaptive_avg_pool2d",
-    "adaptive_avg_pool3d",
-    "avg_pool1d",
-    "avg_pool2d",
-    "avg_pool3d",
-]
-
 
 def _lengths(size: int, count: int, kernel: int, stride: int, padding: int, include_pad: bool) -> Any:
     """By how many elements each window of a dimension is divided."""

@@ -9,15 +9,6 @@ from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.ops.pooling._max_pool import max_pool_indices, pool_max
 from tinygrad_dl.ops.pooling._windows import check_dims, per_dim, sizes_of
 
-__all__ = [
-    "adaptive_max_pool1d",
-    "adaptive_max_pool2d",
-    "adaptive_max_pool3d",
-    "max_pool1d",
-    "max_pool2d",
-    "max_pool3d",
-]
-
 
 def _max_pool(
     input: Any,

@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.backends.threads import grain, spread, spread_products
 from tinygrad_dl.inputs import drawn, one_of, real
-from tinygrad_dl.ops.reduction.sum import ones
+from tinygrad_dl.ops.reduction._sums import ones
 
 FEW, WIDE = 32, 1  # a step's product takes in the input: from so many examples on, up to so many times the state's size
 

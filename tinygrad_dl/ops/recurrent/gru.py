@@ -18,11 +18,9 @@ import numpy as np
 from tinygrad_dl.backends.threads import grain, spread
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error
-from tinygrad_dl.ops.activation.smooth import sigmoid
+from tinygrad_dl.ops.activation.sigmoid import sigmoid
 from tinygrad_dl.ops.recurrent import _layer as layer
 from tinygrad_dl.ops.recurrent import _unrolled as unrolled
-
-__all__ = ["GRUResult", "gru_layer"]
 
 
 class GRUResult(NamedTuple):

@@ -16,8 +16,6 @@ from tinygrad_dl.inputs import array, drawn, error, one_of, real
 from tinygrad_dl.ops.recurrent import _layer as layer
 from tinygrad_dl.ops.recurrent import _unrolled as unrolled
 
-__all__ = ["RNNResult", "rnn_layer"]
-
 
 class RNNResult(NamedTuple):
     """The output at every step, and the state after the last."""

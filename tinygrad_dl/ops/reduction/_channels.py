@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.backends.gemm import product
-from tinygrad_dl.ops.reduction.sum import add_up, dot_rows, ones
+from tinygrad_dl.ops.reduction._sums import add_up, dot_rows, ones
 
 
 def channels(x: Any) -> Any:

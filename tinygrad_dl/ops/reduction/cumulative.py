@@ -1,4 +1,4 @@
-"""Products, and running sums and products."""
+"""Cumulative sums and products."""
 
 from __future__ import annotations
 
@@ -9,78 +9,18 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.dtypes import as_dtype, int64
 from tinygrad_dl.core.tensor import NUMPY, as_array
 from tinygrad_dl.inputs import array, axis_of, error, real
-from tinygrad_dl.ops.pointwise.extremes import unspoilt
-from tinygrad_dl.ops.reduction.sum import NO_SUCH_DIM, OVER, kept, over
-from tinygrad_dl.ops.shape.reshape import normal_dim
-
-MULTIPLY: Any = np.multiply.reduce
-
-
-def element_type(input: Any, dtype: Any) -> Any:
-    """In which dtype to add or multiply up: the one asked for, int64 for integers."""
-    if dtype is not None:
-        return as_dtype(dtype)
-    return int64 if input.dtype.kind in "biu" else None
-
-
-# -- prod ------------------------------------------------------------------------------------------
-
-
-@op((np.multiply, "reduce"), inputs={"input": real(), **OVER}, errors=NO_SUCH_DIM, reference=np.prod)
-def prod(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
-    """The product over one dimension, several or all; its gradient is right at zeros too, to every order.
-
-    >>> import tinygrad_dl as td
-    >>> x = td.tensor([2.0, 0.0, 4.0], requires_grad=True)
-    >>> td.prod(x).backward()
-    >>> x.grad
-    tensor([0., 8., 0.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.prod.html
-    """
-    return MULTIPLY(input, over(dim, input.ndim), element_type(input, dtype), None, keepdim)
-
-
-def product_slope(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
-    """The product of all others. Dividing by an element does where there is no zero to divide by."""
-    g, shape = kept(g, input.shape, dim, keepdim), input.shape
-    dim = over(dim, len(shape))
-    if not np.any(input == 0):
-        return g * (kept(out, shape, dim, keepdim) / input)
-    if not shape:
-        return g
-    count = len(shape)
-    if dim is None:
-        dims = list(range(count))
-    else:
-        dims = sorted(d % count for d in (dim if isinstance(dim, tuple | list) else (dim,)))
-    order = [i for i in range(count) if i not in dims] + dims
-    moved = np.transpose(input, order)
-    size = 1
-    for d in dims:
-        size *= shape[d]
-    rows = moved.reshape((*moved.shape[: count - len(dims)], size))
-    others = before(rows) * np.flip(before(np.flip(rows, -1)), -1)
-    others = np.transpose(others.reshape(moved.shape), tuple(np.argsort(order).tolist()))
-    return unspoilt(g * others, others)
-
-
-def before(rows: Any) -> Any:
-    """Along the last dimension: the product of all elements before each."""
-    ones = np.ones((*rows.shape[:-1], 1), rows.dtype)
-    return np.concatenate([ones, np.cumprod(rows[..., :-1], axis=-1)], axis=-1)
-
-
-prod.vjp(input=product_slope)
-
-
-# -- running sums and products -----------------------------------------------------------------------
+from tinygrad_dl.ops.pointwise._selection import unspoilt
+from tinygrad_dl.ops.reduction.sum import before, element_type
+from tinygrad_dl.ops.shape._dims import normal_dim
 
 SLICE = 128  # neighbouring elements, from which a call for each slice costs less than NumPy's way
+
+
 NO_DIM = [error(IndexError, "got dim 3", array(2), 3), error(IndexError, "got dim 2", array(), 2)]
+
+
 RUNNING = {"input": real(min_dims=1), "dim": axis_of("input")}
 
 
@@ -106,8 +46,8 @@ def running(ufunc: np.ufunc, x: np.ndarray, dim: int, dtype: Any) -> np.ndarray:
         return ufunc.accumulate(x, dim, dtype)
     out = x.astype(dtype or x.dtype, "C")
     slices = np.moveaxis(out, dim, 0)
-    for before, here in itertools.pairwise(slices):
-        ufunc(before, here, here)
+    for earlier, here in itertools.pairwise(slices):
+        ufunc(earlier, here, here)
     return out
 
 
@@ -176,4 +116,6 @@ def along(function: Any) -> Any:
 
 
 NUMPY[np.cumsum] = along(cumsum)
+
+
 NUMPY[np.cumprod] = along(cumprod)

@@ -11,8 +11,9 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import NUMPY, Tensor, as_array
 from tinygrad_dl.inputs import array, axes_of, axis_of, error, one_of, real
 from tinygrad_dl.ops._overload import alias
-from tinygrad_dl.ops.pointwise.extremes import keep, maximum, minimum
-from tinygrad_dl.ops.reduction.sum import SMALLEST, add_up, kept, largest, over
+from tinygrad_dl.ops.pointwise._selection import keep
+from tinygrad_dl.ops.pointwise.extremes import maximum, minimum
+from tinygrad_dl.ops.reduction._sums import SMALLEST, add_up, kept, largest, over
 
 WIDE = real(min_side=1)
 OVER = {"input": WIDE, "dim": axes_of("input"), "keepdim": one_of(False, True)}

@@ -13,8 +13,9 @@ from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops.pointwise.arithmetic import direction
 from tinygrad_dl.ops.pointwise.powers import power
+from tinygrad_dl.ops.reduction._sums import ADD, LARGEST, OVER, SMALLEST, add_up, kept, over, require_floating
 from tinygrad_dl.ops.reduction.extrema import share_evenly
-from tinygrad_dl.ops.reduction.sum import ADD, LARGEST, OVER, SMALLEST, add_up, kept, over, require_floating, squares
+from tinygrad_dl.ops.reduction.statistics import squares
 
 
 def order(p: Any) -> float:

@@ -1,89 +1,18 @@
-"""Other ways to name a reshape, a permutation or an expansion: flatten, movedim, T and their like."""
+"""Dimensions in another order: transpose, permute, movedim, t, and the properties T, mT, H, mH."""
 
 from __future__ import annotations
 
-import math
-import operator
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.core.composition import composition
-from tinygrad_dl.core.declaration import Array
+from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import NUMPY, Tensor
-from tinygrad_dl.ops.indexing.getitem import getitem
-from tinygrad_dl.ops.pointwise.conversion import contiguous
-from tinygrad_dl.ops.shape.reshape import expand, normal_dim, np_reshape, permute, reshape, transpose, view
-
-
-@composition
-def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Dimensions `start_dim` to `end_dim`, both included, as one. A view if that can be.
-
-    Raises:
-        RuntimeError: `start_dim` comes after `end_dim`.
-
-    >>> import tinygrad_dl as td
-    >>> td.zeros(2, 3, 4).flatten(1).shape
-    (2, 12)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.flatten.html
-    """
-    shape = input.shape
-    start, end = normal_dim(start_dim, len(shape)), normal_dim(end_dim, len(shape))
-    if start > end:
-        raise RuntimeError(
-            f"flatten: got start_dim={start_dim} and end_dim={end_dim} for shape {shape}, expected a start before the "
-            "end"
-        )
-    if start == end and shape and isinstance(input, Tensor):
-        return input
-    count = math.prod(shape[start : end + 1])
-    result: Tensor = reshape(input, (*shape[:start], count, *shape[end + 1 :]))
-    return result
-
-
-@composition
-def ravel(input: Array) -> Tensor:
-    """All elements in one dimension, in row-major order without gaps: a view of a contiguous tensor, else a copy.
-
-    >>> import tinygrad_dl as td
-    >>> td.zeros(2, 3).ravel().shape
-    (6,)
-    >>> td.arange(6)[::2].ravel().stride()
-    (1,)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.ravel.html
-    """
-    result: Tensor = reshape(contiguous(input), -1)
-    return result
-
-
-@composition
-def unflatten(input: Array, dim: int, sizes: Any) -> Tensor:
-    """Dimension `dim` as several, of the given sizes, one of which may be -1.
-
-    Raises:
-        ValueError: the sizes' product is not the dimension's size.
-
-    >>> import tinygrad_dl as td
-    >>> td.zeros(2, 12).unflatten(1, (3, -1)).shape
-    (2, 3, 4)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.unflatten.html
-    """
-    shape = input.shape
-    place = normal_dim(dim, len(shape))
-    sizes = [operator.index(n) for n in sizes]
-    if -1 in sizes:
-        known = math.prod(n for n in sizes if n != -1)
-        sizes[sizes.index(-1)] = shape[place] // known if known else 0
-    if math.prod(sizes) != shape[place]:
-        raise ValueError(
-            f"unflatten: got sizes {tuple(sizes)}, expected sizes whose product is {shape[place]}, that of dim {dim}"
-        )
-    result: Tensor = reshape(input, (*shape[:place], *sizes, *shape[place + 1 :]))
-    return result
+from tinygrad_dl.inputs import array, axis_of, drawn, error, real
+from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops.shape._dims import normal_dim
+from tinygrad_dl.ops.shape.reshape import np_reshape, reshape
 
 
 @composition
@@ -142,94 +71,6 @@ def movedim(input: Array, source: Any, destination: Any) -> Tensor:
 
 
 @composition
-def expand_as(input: Array, other: Array) -> Tensor:
-    """`expand` to the shape of `other`.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand_as.html
-    """
-    result: Tensor = expand(input, other.shape)
-    return result
-
-
-@composition
-def view_as(input: Array, other: Array) -> Tensor:
-    """`view` in the shape of `other`.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view_as.html
-    """
-    result: Tensor = view(input, other.shape)
-    return result
-
-
-@composition
-def reshape_as(input: Array, other: Array) -> Tensor:
-    """`reshape` to the shape of `other`.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.reshape_as.html
-    """
-    result: Tensor = reshape(input, other.shape)
-    return result
-
-
-@composition
-def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
-    """The tensors expanded to the one shape that they broadcast to; one that has it already is returned itself.
-
-    >>> import tinygrad_dl as td
-    >>> [t.shape for t in td.broadcast_tensors(td.zeros(3, 1), td.zeros(2))]
-    [(3, 2), (3, 2)]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.broadcast_tensors.html
-    """
-    if len(tensors) == 1 and isinstance(tensors[0], list | tuple):
-        tensors = tuple(tensors[0])
-    shape = np.broadcast_shapes(*[each.shape for each in tensors])
-    return tuple([each if each.shape == shape else expand(each, shape) for each in tensors])
-
-
-@composition
-def narrow(input: Array, dim: int, start: Any, length: int) -> Tensor:
-    """`length` slices along `dim`, from number `start` on. A view.
-
-    Raises:
-        RuntimeError: there are not that many.
-
-    >>> import tinygrad_dl as td
-    >>> td.arange(5).narrow(0, 1, 3)
-    tensor([1, 2, 3])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.narrow.html
-    """
-    place = normal_dim(dim, input.ndim)
-    size = input.shape[place]
-    first = operator.index(start)
-    first += size if first < 0 else 0
-    if length < 0 or not 0 <= first <= first + length <= size:
-        raise RuntimeError(
-            f"narrow: got start={start} and length={length}, expected a range within dim {dim} of size {size}"
-        )
-    result: Tensor = getitem(input, (*(slice(None),) * place, slice(first, first + length)))
-    return result
-
-
-@composition
-def select(input: Array, dim: int, index: int) -> Tensor:
-    """Slice number `index` along `dim`, without that dimension. A view.
-
-    Raises:
-        IndexError: there is no such slice.
-
-    >>> import tinygrad_dl as td
-    >>> td.tensor([[1, 2], [3, 4]]).select(1, 0)
-    tensor([1, 3])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.select.html
-    """
-    result: Tensor = getitem(input, (*(slice(None),) * normal_dim(dim, input.ndim), operator.index(index)))
-    return result
-
-
-@composition
 def _reversed(self: Tensor) -> Tensor:
     """The dimensions in reverse order: of a matrix, its transpose. A view."""
     result: Tensor = permute(self, range(self._data.ndim - 1, -1, -1))
@@ -254,35 +95,108 @@ def _hermitian(self: Tensor) -> Tensor:
 
 
 moveaxis = movedim
-_METHODS = {
-    "broadcast_to": vars(Tensor)["expand"],
-    "flatten": flatten,
-    "unflatten": unflatten,
-    "moveaxis": movedim,
-    "movedim": movedim,
-    "ravel": ravel,
-    "swapaxes": transpose,
-    "swapdims": transpose,
-    "t": t,
-    "narrow": narrow,
-    "select": select,
-    "adjoint": adjoint,
-    "expand_as": expand_as,
-    "view_as": view_as,
-    "reshape_as": reshape_as,
-    "T": property(_reversed),
-    "mT": property(_matrix_transpose),
-    "H": property(_hermitian),
-    "mH": property(adjoint),
-}
-for _name, _method in _METHODS.items():
-    setattr(Tensor, _name, _method)
+
+
+alias("moveaxis", movedim)
+
+
+alias("movedim", movedim)
+
+
+alias("t", t)
+
+
+alias("adjoint", adjoint)
+
+
+alias("T", property(_reversed))
+
+
+alias("mT", property(_matrix_transpose))
+
+
+alias("H", property(_hermitian))
+
+
+alias("mH", property(adjoint))
 
 
 NUMPY[np.moveaxis] = movedim
+
+
 NUMPY[np.ravel] = lambda a, order="C": np_reshape(a, -1, order)
-NUMPY[np.broadcast_arrays] = lambda *args, subok=False: broadcast_tensors(*args)
+
+
 NUMPY[np.matrix_transpose] = _matrix_transpose
-NUMPY[np.ndim] = lambda a: a.ndim
-NUMPY[np.shape] = lambda a: a.shape
-NUMPY[np.size] = lambda a, axis=None: a.numel() if axis is None else a.shape[axis]
+
+
+@op(
+    np.swapaxes,
+    view=True,
+    inputs=dict(input=real(min_dims=1), dim0=axis_of("input"), dim1=axis_of("input")),
+    errors=[error(IndexError, "got dim 2", array(2, 3), 0, 2)],
+    reference=lambda input, dim0, dim1: np.swapaxes(input, dim0, dim1),
+)
+def transpose(input: Array, dim0: int, dim1: int) -> Array:
+    """Two dimensions exchanged. A view.
+
+    Raises:
+        IndexError: there is no such dimension.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2, 3, 4).transpose(0, 2).shape
+    (4, 3, 2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.transpose.html
+    """
+    try:
+        return input.swapaxes(dim0, dim1)
+    except np.exceptions.AxisError:
+        normal_dim(dim0, input.ndim), normal_dim(dim1, input.ndim)
+        return input[...]  # PyTorch lets a 0-d tensor have the dimension 0
+
+
+transpose.vjp(input=lambda g, dim0, dim1: g.swapaxes(dim0, dim1) if g.ndim else g)
+
+
+swapaxes = swapdims = transpose
+
+
+def _inverse(dims: Any) -> list[int]:
+    """The order of dimensions that undoes `dims`."""
+    ndim = len(dims)
+    inverse = [0] * ndim
+    for position, dim in enumerate(dims):
+        inverse[dim] = position
+    return inverse
+
+
+@op(
+    varargs=True,
+    view=True,
+    inputs=dict(input=real(), dims=drawn(lambda rng, input: tuple(int(d) for d in rng.permutation(input.ndim)))),
+    errors=[error(ValueError, "axes", array(2, 3), (0,)), error(ValueError, "repeated", array(2, 3), (0, 0))],
+    reference=lambda input, dims: np.transpose(input, dims),
+)
+def permute(input: Array, dims: Any) -> Array:
+    """The dimensions in the order `dims`, which names each of them once. A view. Also `t.permute(1, 0)`.
+
+    Raises:
+        ValueError: `dims` does not name each dimension once.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2, 3, 4).permute(2, 0, 1).shape
+    (4, 2, 3)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.permute.html
+    """
+    return input.transpose(dims)
+
+
+permute.vjp(input=lambda g, dims: np.transpose(g, _inverse((dims,) if isinstance(dims, int) else dims)))
+
+
+NUMPY[np.transpose] = lambda a, axes=None: permute(a, range(a.ndim - 1, -1, -1) if axes is None else axes)
+
+alias("swapaxes", transpose)
+alias("swapdims", transpose)

@@ -5,25 +5,20 @@ Most of these show the memory of the tensor they were made from, as in PyTorch.
 
 from __future__ import annotations
 
+import math
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.engine import unbroadcast
-from tinygrad_dl.core.tensor import NUMPY
+from tinygrad_dl.core.tensor import NUMPY, Tensor
 from tinygrad_dl.inputs import array, axes_of, axis_of, drawn, error, real, shape_of
-
-
-def normal_dim(dim: int, ndim: int) -> int:
-    """A dimension counted from the front; raises IndexError if there is none such."""
-    if -ndim <= dim < ndim:
-        return dim + ndim if dim < 0 else dim
-    if ndim == 0 and dim in (0, -1):
-        return 0
-    expected = f"{-ndim} to {ndim - 1}" if ndim else "0 or -1"
-    raise IndexError(f"got dim {dim} for a tensor with {ndim} dimensions, expected {expected}")
+from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops.shape._dims import normal_dim
+from tinygrad_dl.ops.tensor.conversion import contiguous
 
 
 @op(
@@ -65,71 +60,6 @@ def np_reshape(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = N
 
 
 NUMPY[np.reshape] = np_reshape
-
-
-@op(
-    np.swapaxes,
-    view=True,
-    inputs=dict(input=real(min_dims=1), dim0=axis_of("input"), dim1=axis_of("input")),
-    errors=[error(IndexError, "got dim 2", array(2, 3), 0, 2)],
-    reference=lambda input, dim0, dim1: np.swapaxes(input, dim0, dim1),
-)
-def transpose(input: Array, dim0: int, dim1: int) -> Array:
-    """Two dimensions exchanged. A view.
-
-    Raises:
-        IndexError: there is no such dimension.
-
-    >>> import tinygrad_dl as td
-    >>> td.zeros(2, 3, 4).transpose(0, 2).shape
-    (4, 3, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.transpose.html
-    """
-    try:
-        return input.swapaxes(dim0, dim1)
-    except np.exceptions.AxisError:
-        normal_dim(dim0, input.ndim), normal_dim(dim1, input.ndim)
-        return input[...]  # PyTorch lets a 0-d tensor have the dimension 0
-
-
-transpose.vjp(input=lambda g, dim0, dim1: g.swapaxes(dim0, dim1) if g.ndim else g)
-swapaxes = swapdims = transpose
-
-
-def _inverse(dims: Any) -> list[int]:
-    """The order of dimensions that undoes `dims`."""
-    ndim = len(dims)
-    inverse = [0] * ndim
-    for position, dim in enumerate(dims):
-        inverse[dim] = position
-    return inverse
-
-
-@op(
-    varargs=True,
-    view=True,
-    inputs=dict(input=real(), dims=drawn(lambda rng, input: tuple(int(d) for d in rng.permutation(input.ndim)))),
-    errors=[error(ValueError, "axes", array(2, 3), (0,)), error(ValueError, "repeated", array(2, 3), (0, 0))],
-    reference=lambda input, dims: np.transpose(input, dims),
-)
-def permute(input: Array, dims: Any) -> Array:
-    """The dimensions in the order `dims`, which names each of them once. A view. Also `t.permute(1, 0)`.
-
-    Raises:
-        ValueError: `dims` does not name each dimension once.
-
-    >>> import tinygrad_dl as td
-    >>> td.zeros(2, 3, 4).permute(2, 0, 1).shape
-    (4, 2, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.permute.html
-    """
-    return input.transpose(dims)
-
-
-permute.vjp(input=lambda g, dims: np.transpose(g, _inverse((dims,) if isinstance(dims, int) else dims)))
-NUMPY[np.transpose] = lambda a, axes=None: permute(a, range(a.ndim - 1, -1, -1) if axes is None else axes)
 
 
 def _inserted(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
@@ -222,70 +152,6 @@ def _np_squeeze(a: Any, axis: Any = None) -> Any:
 NUMPY[np.squeeze] = _np_squeeze
 
 
-def _expanded(shape: tuple[int, ...], size: Any) -> tuple[int, ...]:
-    """The shape that `size` means, where -1 keeps a dimension's size."""
-    size = (size,) if isinstance(size, int) else tuple(size)
-    new = len(size) - len(shape)
-    if -1 in size:
-        if -1 in size[:new]:
-            raise RuntimeError(
-                f"expand: -1 keeps an existing dimension's size: got size {size} for a tensor of shape {shape}, "
-                f"expected 0 or more at new dimensions; say how large the new dimension is"
-            )
-        size = tuple([shape[i - new] if n == -1 else n for i, n in enumerate(size)])
-    found: tuple[int, ...] = size
-    return found
-
-
-@op(
-    np.broadcast_to,
-    varargs=True,
-    view=True,
-    inputs=dict(input=real(), size=shape_of("input", "expand")),
-    errors=[
-        error(ValueError, "expand", array(2, 3), (4, 3)),
-        error(ValueError, "expand", array(2, 3), (3, 2)),
-        error(ValueError, "expand", array(3), (3, 1)),
-        error(RuntimeError, "-1 keeps an existing dimension", array(3), (-1, 3)),
-    ],
-    reference=lambda input, size: np.broadcast_to(input, _expanded(input.shape, size)),
-)
-def expand(input: Array, size: Any) -> Array:
-    """Dimensions of size 1 repeated up to `size`, and new ones put in front. A view, read-only if elements repeat.
-
-    -1 keeps a dimension's size. As a method also `t.expand(2, -1)`.
-
-    Raises:
-        ValueError: a dimension of another size than 1 would have to change.
-
-    >>> import tinygrad_dl as td
-    >>> td.tensor([[1.0], [2.0]]).expand(-1, 3)
-    tensor([[1., 1., 1.],
-            [2., 2., 2.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand.html
-    """
-    size = _expanded(input.shape, size)
-    if size == (1,) * (len(size) - input.ndim) + input.shape and input.size:
-        return input.reshape(size)  # no element stands in two places, so it may be written to
-    shape, new = input.shape, len(size) - input.ndim
-    if new < 0 or not input.flags.c_contiguous or not input.size or min(size, default=1) < 1:
-        return np.broadcast_to(input, size)
-    # The same in half the time: repeated dimensions have stride 0.
-    steps = [0] * new
-    for n, wanted, step in zip(shape, size[new:], input.strides, strict=True):
-        if n != wanted and n != 1:
-            return np.broadcast_to(input, size)  # which says what is wrong
-        steps.append(0 if n == 1 else step)
-    out: np.ndarray = np.ndarray(size, input.dtype, input, 0, steps)
-    out.setflags(write=False)
-    return out
-
-
-expand.vjp(input=lambda g, input_shape: g if g.shape == input_shape else unbroadcast(g, input_shape))
-broadcast_to = expand
-
-
 @op(
     varargs=True,
     view=True,
@@ -321,3 +187,167 @@ def view(input: Array, shape: Any) -> Array:
 
 
 view.vjp(input=lambda g, input_shape: g.reshape(input_shape))
+
+
+def _at_least(ndim: int, tensor: Any) -> Any:
+    """The tensor with dimensions of size 1 put in front, as `hstack` and `vstack` want it."""
+    missing = ndim - tensor.ndim
+    return tensor.reshape((1,) * missing + tensor.shape) if missing > 0 else tensor
+
+
+def each_of(tensors: tuple[Any, ...], function: Callable[[Any], Any]) -> Any:
+    """The result for one tensor, or a tuple of results for several or for a sequence of them."""
+    if len(tensors) == 1 and not isinstance(tensors[0], tuple | list):
+        return function(tensors[0])
+    return tuple(map(function, tensors[0] if len(tensors) == 1 else tensors))
+
+
+@composition
+def atleast_1d(*tensors: Any) -> Any:
+    """The tensor with at least one dimension; of several, or of a sequence, a tuple.
+
+    >>> import tinygrad_dl as td
+    >>> td.atleast_1d(td.tensor(1.0))
+    tensor([1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_1d.html
+    """
+    return each_of(tensors, lambda tensor: _at_least(1, tensor))
+
+
+@composition
+def atleast_2d(*tensors: Any) -> Any:
+    """The tensor with at least two dimensions, the new ones in front; of several, or of a sequence, a tuple.
+
+    >>> import tinygrad_dl as td
+    >>> td.atleast_2d(td.tensor([1.0, 2.0]))
+    tensor([[1., 2.]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_2d.html
+    """
+    return each_of(tensors, lambda tensor: _at_least(2, tensor))
+
+
+@composition
+def atleast_3d(*tensors: Any) -> Any:
+    """The tensor with at least three dimensions: a vector in the middle one, a matrix in the first two.
+
+    Of several tensors, or of a sequence, a tuple.
+
+    >>> import tinygrad_dl as td
+    >>> td.atleast_3d(td.tensor([1.0, 2.0])).shape
+    (1, 2, 1)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_3d.html
+    """
+    return each_of(
+        tensors, lambda tensor: tensor if tensor.ndim >= 3 else tensor.reshape((*_at_least(2, tensor).shape, 1))
+    )
+
+
+NUMPY[np.atleast_1d], NUMPY[np.atleast_2d] = atleast_1d, atleast_2d
+
+
+@composition
+def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Dimensions `start_dim` to `end_dim`, both included, as one. A view if that can be.
+
+    Raises:
+        RuntimeError: `start_dim` comes after `end_dim`.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2, 3, 4).flatten(1).shape
+    (2, 12)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.flatten.html
+    """
+    shape = input.shape
+    start, end = normal_dim(start_dim, len(shape)), normal_dim(end_dim, len(shape))
+    if start > end:
+        raise RuntimeError(
+            f"flatten: got start_dim={start_dim} and end_dim={end_dim} for shape {shape}, expected a start before the "
+            "end"
+        )
+    if start == end and shape and isinstance(input, Tensor):
+        return input
+    count = math.prod(shape[start : end + 1])
+    result: Tensor = reshape(input, (*shape[:start], count, *shape[end + 1 :]))
+    return result
+
+
+@composition
+def ravel(input: Array) -> Tensor:
+    """All elements in one dimension, in row-major order without gaps: a view of a contiguous tensor, else a copy.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2, 3).ravel().shape
+    (6,)
+    >>> td.arange(6)[::2].ravel().stride()
+    (1,)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.ravel.html
+    """
+    result: Tensor = reshape(contiguous(input), -1)
+    return result
+
+
+@composition
+def unflatten(input: Array, dim: int, sizes: Any) -> Tensor:
+    """Dimension `dim` as several, of the given sizes, one of which may be -1.
+
+    Raises:
+        ValueError: the sizes' product is not the dimension's size.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2, 12).unflatten(1, (3, -1)).shape
+    (2, 3, 4)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.unflatten.html
+    """
+    shape = input.shape
+    place = normal_dim(dim, len(shape))
+    sizes = [operator.index(n) for n in sizes]
+    if -1 in sizes:
+        known = math.prod(n for n in sizes if n != -1)
+        sizes[sizes.index(-1)] = shape[place] // known if known else 0
+    if math.prod(sizes) != shape[place]:
+        raise ValueError(
+            f"unflatten: got sizes {tuple(sizes)}, expected sizes whose product is {shape[place]}, that of dim {dim}"
+        )
+    result: Tensor = reshape(input, (*shape[:place], *sizes, *shape[place + 1 :]))
+    return result
+
+
+@composition
+def view_as(input: Array, other: Array) -> Tensor:
+    """`view` in the shape of `other`.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view_as.html
+    """
+    result: Tensor = view(input, other.shape)
+    return result
+
+
+@composition
+def reshape_as(input: Array, other: Array) -> Tensor:
+    """`reshape` to the shape of `other`.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.reshape_as.html
+    """
+    result: Tensor = reshape(input, other.shape)
+    return result
+
+
+alias("flatten", flatten)
+
+
+alias("unflatten", unflatten)
+
+
+alias("ravel", ravel)
+
+
+alias("view_as", view_as)
+
+
+alias("reshape_as", reshape_as)

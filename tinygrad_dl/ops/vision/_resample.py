@@ -14,9 +14,9 @@ import numpy as np
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, drawn, error, one_of
-from tinygrad_dl.ops.pointwise.extremes import finite
+from tinygrad_dl.ops.pointwise._selection import finite
 from tinygrad_dl.ops.pooling._windows import Axis, in_blocks, sliding, sweep
-from tinygrad_dl.ops.reduction.sum import ones
+from tinygrad_dl.ops.reduction._sums import ones
 
 
 class Sums:

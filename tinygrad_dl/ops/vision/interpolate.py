@@ -15,8 +15,6 @@ from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops.pooling.avg_pool import pool_average_to
 from tinygrad_dl.ops.vision._resample import Choice, Plan, Product, Repeats, go_down, resample
 
-__all__ = ["interpolate"]
-
 # mode -> the number of dimensions that it is for, with batch and channels.
 DIMS = {"linear": (3,), "bilinear": (4,), "bicubic": (4,), "trilinear": (5,)}
 MODES = ("nearest", "nearest-exact", *DIMS, "area")

@@ -10,8 +10,6 @@ import numpy as np
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error, one_of, real
 
-__all__ = ["channel_shuffle", "pixel_shuffle", "pixel_unshuffle"]
-
 
 def _naive_shuffle(input: Any, upscale_factor: int) -> Any:
     r = upscale_factor

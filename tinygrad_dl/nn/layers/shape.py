@@ -1,4 +1,4 @@
-"""Layers without parameters that pass on or reshape their input."""
+"""Layers that reshape their input."""
 
 from __future__ import annotations
 
@@ -6,25 +6,7 @@ from typing import Any
 
 from tinygrad_dl.nn.module import Module
 
-__all__ = ["Flatten", "Identity", "Unflatten"]
-
-
-class Identity(Module):
-    """Returns its input; takes any arguments, so that it can stand for any layer.
-
-    >>> import tinygrad_dl as td
-    >>> td.nn.Identity()(td.ones(1))
-    tensor([1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Identity.html
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__()
-
-    def forward(self, input: Any) -> Any:
-        """The input."""
-        return input
+__all__ = ["Flatten", "Unflatten"]
 
 
 class Flatten(Module):

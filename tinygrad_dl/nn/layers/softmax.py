@@ -1,0 +1,73 @@
+"""Softmax as modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_dl.nn import functional
+from tinygrad_dl.nn.module import Module
+
+__all__ = ["LogSoftmax", "Softmax", "Softmin"]
+
+
+class Softmax(Module):
+    """exp(input) / sum(exp(input)) along dim.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Softmax(dim=0)(td.tensor([-2.0, 1.0]))
+    tensor([0.0474, 0.9526])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Softmax.html
+    """
+
+    def __init__(self, dim: int | None = None):
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Any) -> Any:
+        return functional.softmax(input, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Softmin(Module):
+    """`Softmax` of -input.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.Softmin(dim=0)(td.tensor([-2.0, 1.0]))
+    tensor([0.9526, 0.0474])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Softmin.html
+    """
+
+    def __init__(self, dim: int | None = None):
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Any) -> Any:
+        return functional.softmin(input, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class LogSoftmax(Module):
+    """The logarithm of `Softmax`, finite where that rounds to 0.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.LogSoftmax(dim=0)(td.tensor([-2.0, 1.0]))
+    tensor([-3.0486, -0.0486])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LogSoftmax.html
+    """
+
+    def __init__(self, dim: int | None = None):
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Any) -> Any:
+        return functional.log_softmax(input, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"

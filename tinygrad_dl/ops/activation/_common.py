@@ -1,0 +1,14 @@
+"""What activation functions share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_dl.inputs import real
+
+SMOOTH = {"input": real()}
+
+
+def finish(input: Any, out: Any, inplace: bool, name: str) -> Any:
+    """What an activation returns: its result, or its input with the result stored in it."""
+    return input._assign(out, name) if inplace else out

@@ -1,0 +1,78 @@
+"""sigmoid and its logarithm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.ops._owned import plus
+from tinygrad_dl.ops.activation._common import SMOOTH
+from tinygrad_dl.ops.activation.relu import ZERO
+from tinygrad_dl.ops.pointwise._selection import LARGE
+
+
+def _logistic_constants(limit: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where exp is cut off, so that it and its inverse are normal numbers; one; and that inverse."""
+    one = np.ones((), limit.dtype)
+    return limit, one, np.asarray(one / (np.exp(limit) + one))
+
+
+LOGISTIC = {x.dtype: _logistic_constants(x) for x in (np.array(87.0, np.float32), np.array(708.0))}
+
+
+def logistic(x: np.ndarray) -> Any:
+    """1 / (1 + exp(-x)) for arrays."""
+    constants = LOGISTIC.get(x.dtype)
+    e: Any = np.negative(x)
+    if constants is None or x.size >= LARGE or x.ndim == 0:
+        with np.errstate(over="ignore"):  # where exp overflows, the quotient is 0, as it should be
+            e = plus(np.exp(e, out=e) if x.ndim else np.exp(e), 1)
+            return np.divide(1, e, out=e) if x.ndim else 1 / e
+    # On small arrays errstate would take longer than all the rest.
+    limit, one, floor = constants
+    np.minimum(e, limit, out=e)
+    np.exp(e, e)
+    np.add(e, one, e)
+    np.divide(one, e, e)
+    return np.subtract(e, floor, e)  # exactly 0 beyond the limit
+
+
+@op(floating=True, inplace=True, inputs=SMOOTH, reference=lambda input: 1 / (1 + np.exp(-input)))
+def sigmoid(input: Array) -> Array:
+    """1 / (1 + exp(-input)), between 0 and 1.
+
+    >>> import tinygrad_dl as td
+    >>> td.sigmoid(td.tensor([0.0, 2.0]))
+    tensor([0.5000, 0.8808])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.sigmoid.html
+    """
+    return logistic(input)
+
+
+sigmoid.vjp(input=lambda g, out: g * (out - out * out))
+
+
+@op(
+    method=False,
+    floating=True,
+    namespace="functional",
+    real=True,
+    inputs=SMOOTH,
+    reference=lambda input: -np.log1p(np.exp(-input)),
+)
+def logsigmoid(input: Array) -> Array:
+    """log(sigmoid(input)) = min(input, 0) - log1p(exp(-|input|)), exact where sigmoid underflows.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.logsigmoid(td.tensor([0.0, -1000.0]))
+    tensor([-6.9315e-01, -1.0000e+03])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.logsigmoid.html
+    """
+    return np.minimum(input, ZERO[input.dtype]) - np.log1p(np.exp(np.negative(np.absolute(input))))
+
+
+logsigmoid.vjp(input=lambda g, input: g * sigmoid.duck(np.negative(input)))

@@ -1,0 +1,77 @@
+"""softplus and softsign."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.inputs import one_of, real
+from tinygrad_dl.ops.activation.relu import ZERO
+from tinygrad_dl.ops.activation.sigmoid import sigmoid
+
+
+@op(
+    method=False,
+    floating=True,
+    namespace="functional",
+    real=True,
+    inputs={"input": real(), "beta": one_of(1.0, 2.0), "threshold": one_of(20.0)},
+    reference=lambda input, beta=1.0, threshold=20.0: np.log1p(np.exp(beta * input)) / beta,
+)
+def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
+    """log(1 + exp(beta * input)) / beta, a smooth relu, computed without overflow.
+
+    Args:
+        threshold: where beta * input is above it, the result is the input. From 20 on that is what the formula
+            says to seven digits, so it only matters when it is lower.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.softplus(td.tensor([0.0, 1000.0]))
+    tensor([6.9315e-01, 1.0000e+03])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softplus.html
+    """
+    x = input
+    if beta != 1:
+        with np.errstate(over="ignore"):  # only exp(-|x|) is wanted of it
+            x = input * beta
+    out = np.log1p(np.exp(np.negative(np.absolute(x))))
+    if beta != 1:
+        out = out / beta
+    out = (np.maximum if beta > 0 else np.minimum)(input, ZERO[x.dtype]) + out
+    return np.where(x > threshold, input, out) if threshold < 20 else out
+
+
+def softplus_slope(g: Any, input: Any, beta: float, threshold: float) -> Any:
+    """g * sigmoid(beta * input); above the threshold, g."""
+    x = input if beta == 1 else input * beta
+    slope = g * sigmoid.duck(x)
+    return np.where(x > threshold, g, slope) if threshold < 20 else slope
+
+
+softplus.vjp(input=softplus_slope)
+
+
+@op(
+    method=False,
+    floating=True,
+    namespace="functional",
+    real=True,
+    inputs={"input": real(avoid=(0.0,))},
+    reference=lambda input: input / (1 + np.abs(input)),
+)
+def softsign(input: Array) -> Array:
+    """input / (1 + |input|).
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.softsign(td.tensor([-1.0, 0.0, 3.0]))
+    tensor([-0.5000,  0.0000,  0.7500])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softsign.html
+    """
+    return input / (np.absolute(input) + 1)
+
+
+softsign.vjp(input=lambda g, input: g * np.square(1 / (np.absolute(input) + 1)))

@@ -1,0 +1,217 @@
+"""Embeddings, and one-hot rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.backends.gemm import product
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.inputs import array, error, integers, one_of, real
+from tinygrad_dl.ops._overload import overload
+from tinygrad_dl.ops.pointwise._selection import keep
+
+
+def check_rows(input: Any, count: int, what: str, limit: str) -> None:
+    """Raises IndexError if an index is not in [0, count), naming the first such."""
+    if not input.size:
+        return
+    if input.dtype == np.int64:
+        fine = np.maximum.reduce(input.view(np.uint64), axis=None) < count  # a negative index is a huge one here
+    else:
+        fine = input.min() >= 0 and input.max() < count
+    if not fine:
+        position = tuple(int(i) for i in np.argwhere((input < 0) | (input >= count))[0])
+        raise IndexError(
+            f"{what}: got index {input[position]} at position {position}, expected 0 to {count - 1} ({limit}={count})"
+        )
+
+
+def _naive_scatter(g: Any, input: Any, count: int, padding_idx: int | None = None) -> Any:
+    total = np.zeros((count, g.shape[-1]), g.dtype)
+    for position in np.ndindex(input.shape):
+        if input[position] != padding_idx:
+            total[input[position]] += g[position]
+    return total
+
+
+# Up to so many rows, a product with one-hot rows is faster than adding them one by one.
+FEW = 80
+
+
+@op(
+    method=False,
+    namespace="rules",
+    inputs={
+        "g": real(shape="n d"),
+        "input": integers(0, 4, shape="n"),
+        "count": one_of(5, 20),
+        "padding_idx": one_of(None, 1),
+    },
+    errors=[error(IndexError, "embedding", array(2, 3), array(2, dtype="int64"), 1)],
+    reference=_naive_scatter,
+)
+def embedding_backward(g: Array, input: Array, count: int, padding_idx: int | None = None) -> Array:
+    """Adds each row of `g` to the row of a (count, d) matrix that `input` names; those of `padding_idx` to none."""
+    check_rows(input, count, "embedding_backward", "count")
+    index = input.reshape(-1)
+    rows = g.reshape(index.size, g.shape[-1])
+    if padding_idx is not None:
+        wanted = index != padding_idx
+        index, rows = index[wanted], rows[wanted]
+    total = np.zeros((count, g.shape[-1]), g.dtype)
+    if count <= FEW:
+        one = np.zeros((index.size, count), g.dtype)
+        one.reshape(-1)[index + np.arange(0, index.size * count, count)] = 1
+        with np.errstate(all="ignore"):
+            product(one.T, rows, total)
+        if np.isfinite(total).all():
+            return total
+        total[...] = 0  # 0 * inf was nan in every row
+    width = g.shape[-1]
+    # ufunc.at is fast on flat arrays only.
+    flat = np.add.outer(index * width, np.arange(width)).reshape(-1)
+    np.add.at(total.reshape(-1), flat, np.ascontiguousarray(rows).reshape(-1))
+    return total
+
+
+def _scatter_rule(g: Any, input: Any, padding_idx: int | None) -> Any:
+    rows = embedding_rows.duck(input, g)
+    return rows if padding_idx is None else keep(rows, np.expand_dims(input != padding_idx, -1))
+
+
+@op(
+    name="embedding",
+    method=False,
+    namespace="functional",
+    exact=True,
+    inputs=[
+        {"weight": real(shape="5 d"), "input": integers(0, 4, max_dims=2)},
+        {"weight": real(shape="5 d"), "input": integers(0, 4, shape="40")},
+    ],
+    errors=[
+        error(IndexError, "got index 1 at position \\(0,\\)", array(2, dtype="int64"), array(1, 3)),
+        error(TypeError, "integer", array(2), array(3, 3)),
+    ],
+    reference=lambda input, weight, padding_idx=None: weight[input],
+)
+def embedding_rows(input: Array, weight: Array, padding_idx: int | None = None) -> Array:
+    """The rows of `weight` that `input` names; the row `padding_idx` gets no gradient."""
+    if input.dtype.kind not in "iu":
+        raise TypeError(
+            f"embedding: expected indices that are integers, got {input.dtype}; the indices come first, the weight "
+            f"second; convert with input.long()"
+        )
+    if weight.ndim != 2:
+        raise ValueError(f"embedding: expected a weight of shape (num_embeddings, dim), got {weight.shape}")
+    check_rows(input, weight.shape[0], "embedding", "num_embeddings")
+    return weight.take(input, axis=0)
+
+
+embedding_backward.vjp(g=_scatter_rule, input=None)
+
+
+embedding_rows.vjp(
+    weight=lambda g, input, weight_shape, padding_idx: embedding_backward.duck(g, input, weight_shape[0], padding_idx),
+    input=None,
+)
+
+
+@overload(embedding_rows, method=False)
+@composition
+def embedding(
+    input: Array,
+    weight: Array,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+) -> Tensor:
+    """The rows of a table that integers name.
+
+    Args:
+        input: integers of any shape.
+        weight: the table, (num_embeddings, dim).
+        padding_idx: a row that gets no gradient.
+        max_norm: rows named here are first scaled down, in place, to at most this norm.
+        norm_type: the p of that norm.
+
+    Returns:
+        (*input.shape, dim).
+
+    Raises:
+        IndexError: an index out of range. TypeError: the indices are no integers.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.embedding(td.tensor([1, 0, 1]), td.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor([[3., 4.],
+            [1., 2.],
+            [3., 4.]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html
+    """
+    if padding_idx is not None:
+        count = weight.shape[0]
+        if not -count <= padding_idx < count:
+            raise ValueError(f"embedding: expected padding_idx between {-count} and {count - 1}, got {padding_idx}")
+        padding_idx %= count
+    if max_norm is not None:
+        _limit_norms(weight, input, max_norm, norm_type)
+    result: Tensor = embedding_rows(input, weight, padding_idx)
+    return result
+
+
+def _limit_norms(weight: Tensor, input: Any, max_norm: float, norm_type: float) -> None:
+    """Scales the rows that are used and too long, outside the graph."""
+    array = input._data if isinstance(input, Tensor) else np.asarray(input)
+    check_rows(array, weight.shape[0], "embedding", "num_embeddings")
+    rows = np.unique(array)
+    norms = np.linalg.norm(weight._data[rows], norm_type, axis=1)
+    long = norms > max_norm
+    if long.any():
+        changed = weight._data.copy()
+        changed[rows[long]] *= (max_norm / (norms[long] + 1e-7))[:, None].astype(weight.dtype)
+        weight._write(changed, "embedding (max_norm)")
+
+
+@op(
+    method=False,
+    namespace="functional",
+    differentiable=False,
+    exact=True,
+    inputs={"tensor": integers(0, 4), "num_classes": one_of(5, 8)},
+    errors=[
+        error(IndexError, "got index 1", array(3, dtype="int64"), 1),
+        error(TypeError, "integers", array(3), 1),
+    ],
+    reference=lambda tensor, num_classes=-1: (tensor[..., None] == np.arange(num_classes)).astype(np.int64),
+)
+def one_hot(tensor: Array, num_classes: int = -1) -> Array:
+    """Rows of zeros with a one at the place each integer names: (*,) gives (*, num_classes), int64.
+
+    With `num_classes=-1` there are as many classes as the largest integer needs.
+
+    Raises:
+        IndexError: an integer out of range. TypeError: no integers.
+
+    >>> import tinygrad_dl as td
+    >>> td.nn.functional.one_hot(td.tensor([0, 2]), 3)
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.one_hot.html
+    """
+    if tensor.dtype.kind not in "iu":
+        raise TypeError(f"one_hot: expected integers, got {tensor.dtype}; convert with .long()")
+    if num_classes == -1:
+        if not tensor.size:
+            raise ValueError(
+                "one_hot: got an empty tensor without num_classes, expected the number of classes; pass num_classes"
+            )
+        num_classes = int(tensor.max()) + 1
+    check_rows(tensor, num_classes, "one_hot", "num_classes")
+    hot = np.zeros((tensor.size, num_classes), np.int64)
+    hot[np.arange(tensor.size), tensor.reshape(-1)] = 1
+    return hot.reshape(*tensor.shape, num_classes)

@@ -1,0 +1,126 @@
+"""Diagonals of matrices, and matrices made of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.tensor import NUMPY, Tensor
+from tinygrad_dl.inputs import array, error, one_of, real
+from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops.shape._dims import normal_dim
+
+
+@op(
+    view=True,
+    inputs=[
+        dict(input=real(shape="n m"), offset=one_of(0, 1, -1, 4)),
+        dict(input=real(shape="n m k"), offset=one_of(0, -1), dim1=one_of(0, -1), dim2=one_of(1)),
+    ],
+    errors=[error(RuntimeError, "two different dimensions", array(2, 3), 0, 1, 1)],
+    reference=lambda input, offset=0, dim1=0, dim2=1: np.diagonal(input, offset, dim1, dim2),
+)
+def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
+    """Diagonal number `offset` of the matrices in `dim1` and `dim2`, as a new last dimension. A view.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([[1, 2], [3, 4]]).diagonal()
+    tensor([1, 4])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.diagonal.html
+    """
+    if normal_dim(dim1, input.ndim) == normal_dim(dim2, input.ndim):
+        raise RuntimeError(f"diagonal: expected two different dimensions, got {dim1} and {dim2} of {input.ndim}")
+    out = input.diagonal(offset, dim1, dim2)
+    if input.flags.writeable:
+        out.setflags(write=True)
+    return out
+
+
+@op(
+    method=False,
+    namespace="rules",
+    exact=True,
+    inputs=dict(
+        input=real(shape="3"), shape=one_of((3, 4), (3, 3), (5, 3)), offset=one_of(0), dim1=one_of(0), dim2=one_of(1)
+    ),
+    reference=lambda input, shape, offset, dim1, dim2: np.eye(*shape) * np.pad(input, (0, shape[1] - 3)),
+)
+def embed_diagonal(input: Array, shape: Any, offset: int, dim1: int, dim2: int) -> Array:
+    """Zeros of the given shape with `input` as their diagonal: what the gradient of `diagonal` is.
+
+    >>> import numpy as np
+    >>> embed_diagonal(np.ones(2), (2, 3), 1, 0, 1)
+    tensor([[0., 1., 0.],
+            [0., 0., 1.]], dtype=float64)
+    """
+    out = np.zeros(shape, input.dtype)
+    place = out.diagonal(offset, dim1, dim2)
+    place.setflags(write=True)
+    place[...] = input
+    return out
+
+
+diagonal.vjp(input=lambda g, input_shape, offset, dim1, dim2: embed_diagonal.duck(g, input_shape, offset, dim1, dim2))
+
+
+embed_diagonal.vjp(input=lambda g, offset, dim1, dim2: np.diagonal(g, offset, dim1, dim2))
+
+
+NUMPY[np.diagonal] = lambda a, offset=0, axis1=0, axis2=1: diagonal(a, offset, axis1, axis2)
+
+
+@composition
+def diag_embed(input: Array, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Square matrices, in dimensions `dim1` and `dim2`, with the last dimension of `input` on a diagonal.
+
+    >>> import tinygrad_dl as td
+    >>> td.diag_embed(td.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.diag_embed.html
+    """
+    ndim = input.ndim + 1
+    first, second = normal_dim(dim1, ndim), normal_dim(dim2, ndim)
+    if first == second:
+        raise RuntimeError(f"diag_embed: expected two different dimensions, got {dim1} and {dim2} of {ndim}")
+    side = input.shape[-1] + abs(offset)
+    rest = iter(input.shape[:-1])
+    shape = tuple([side if i in (first, second) else next(rest) for i in range(ndim)])
+    result: Tensor = embed_diagonal(input, shape, offset, first, second)
+    return result
+
+
+@composition
+def diag(input: Array, diagonal: int = 0) -> Tensor:
+    """The square matrix with a vector on its diagonal; of a matrix, the diagonal, copied.
+
+    >>> import tinygrad_dl as td
+    >>> td.diag(td.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.diag.html
+    """
+    if input.ndim not in (1, 2):
+        raise RuntimeError(f"diag: expected a vector or a matrix, got shape {input.shape}; use diagonal or diag_embed")
+    if input.ndim == 1:
+        return diag_embed(input, diagonal)
+    result: Tensor = _diagonal(input, diagonal).clone()
+    return result
+
+
+_diagonal = diagonal
+
+
+alias("diag", diag)
+
+
+alias("diag_embed", diag_embed)
+
+
+NUMPY[np.diag] = lambda v, k=0: diag(v, k)

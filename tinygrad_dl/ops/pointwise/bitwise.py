@@ -1,0 +1,68 @@
+"""Bitwise operations: on integers bit by bit, on bools logical."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.inputs import array, boolean, broadcasting, error, integers
+
+BITS = [broadcasting(boolean(), boolean()), broadcasting(integers(), integers())]
+
+
+FLOATS = [error(TypeError, "not supported", array(2), array(2))]
+
+
+@op(np.bitwise_and, operator="and", inplace=True, differentiable=False, inputs=BITS, errors=FLOATS)
+def bitwise_and(input: Array, other: Array) -> Array:
+    """input & other: of integers bit by bit, of bools their "and".
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([True, True]) & td.tensor([True, False])
+    tensor([ True, False])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.bitwise_and.html
+    """
+
+
+@op(np.bitwise_or, operator="or", inplace=True, differentiable=False, inputs=BITS, errors=FLOATS)
+def bitwise_or(input: Array, other: Array) -> Array:
+    """input | other: of integers bit by bit, of bools their "or".
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([6, 8]) | 1
+    tensor([7, 9])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.bitwise_or.html
+    """
+
+
+@op(np.bitwise_xor, operator="xor", inplace=True, differentiable=False, inputs=BITS, errors=FLOATS)
+def bitwise_xor(input: Array, other: Array) -> Array:
+    """input ^ other: of integers bit by bit, of bools whether they differ.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([6, 7]) ^ 1
+    tensor([7, 6])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.bitwise_xor.html
+    """
+
+
+@op(
+    np.invert,
+    operator="invert",
+    inplace=True,
+    differentiable=False,
+    inputs=[{"input": boolean()}, {"input": integers()}],
+    errors=[error(TypeError, "not supported", array(2))],
+)
+def bitwise_not(input: Array) -> Array:
+    """~input: of integers every bit, of bools "not".
+
+    >>> import tinygrad_dl as td
+    >>> ~td.tensor([True, False])
+    tensor([False,  True])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.bitwise_not.html
+    """

@@ -1,0 +1,172 @@
+"""Complex numbers: their parts, their conjugates, and views of them as pairs of real numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.inputs import array, broadcasting, complexes, error
+from tinygrad_dl.inputs import real as real_tensor
+from tinygrad_dl.ops._overload import alias, overload
+
+# The gradient of a real loss L at z = x + iy is dL/dx + i dL/dy, PyTorch's convention. Rules see its conjugate, see
+# `engine.propagate`: multiplying by the derivative is then right for every holomorphic function. Those that are
+# not, here and `abs`, say what they do to the two parts.
+
+
+@op(
+    np.real,
+    name="real",
+    method=False,
+    view=True,
+    inputs=[dict(input=complexes()), dict(input=real_tensor())],
+)
+def real_part(input: Array) -> Array:
+    """The op of `real`."""
+    return input.real
+
+
+real_part.vjp(input=lambda g: g)
+
+
+@overload(real_part, method=False)
+def real(input: Any) -> Any:
+    """The real part, as a view; a real tensor's is itself. Also the property `t.real`.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([1 + 2j]).real
+    tensor([1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.real.html
+    """
+    return input if isinstance(input, Tensor) and not input.is_complex() else real_part(input)
+
+
+@op(
+    np.imag,
+    method=False,
+    view=True,
+    aux={"kind": None},
+    inputs=[dict(input=complexes()), dict(input=real_tensor())],
+)
+def imag(input: Array) -> Any:
+    """The imaginary part, as a view; of a real tensor, zeros. Also the property `t.imag`.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([1 + 2j]).imag
+    tensor([2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.imag.html
+    """
+    return input.imag, input.dtype.kind
+
+
+@op(np.conjugate, name="conj", method=False, inputs=[dict(input=complexes()), dict(input=real_tensor())])
+def conjugated(input: Array) -> Array:
+    """The op of `conj`."""
+
+
+conjugated.vjp(input=lambda g: np.conjugate(g))
+
+
+@overload(conjugated)
+def conj(input: Any) -> Any:
+    """The complex conjugate; a real tensor itself.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([1 + 2j]).conj()
+    tensor([1.-2.j])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.conj.html
+    """
+    return input if isinstance(input, Tensor) and not input.is_complex() else conjugated(input)
+
+
+@op(
+    method=False,
+    inputs=broadcasting(real_tensor(), real_tensor()),
+    errors=[error(ValueError, "broadcast", array(2), array(3))],
+    reference=lambda real, imag: real + imag * 1j,
+)
+def complex(real: Array, imag: Array) -> Array:
+    """real + i imag.
+
+    >>> import tinygrad_dl as td
+    >>> td.complex(td.tensor([1.0]), td.tensor([2.0]))
+    tensor([1.+2.j])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.complex.html
+    """
+    out = np.empty(np.broadcast_shapes(real.shape, imag.shape), np.result_type(real, np.complex64))
+    out.real, out.imag = real, imag
+    return out
+
+
+imag.vjp(
+    input=lambda g, kind: complex.duck(np.zeros(g.shape, g.dtype), -g) if kind == "c" else np.zeros(g.shape, g.dtype)
+)
+
+
+complex.vjp(real=lambda g: np.real(g), imag=lambda g: -np.imag(g))
+
+
+@op(
+    view=True,
+    method=False,
+    inputs=dict(input=real_tensor(shape="... 2")),
+    errors=[error(ValueError, "last dimension of size 2", array(3))],
+    reference=lambda input: input[..., 0] + input[..., 1] * 1j,
+)
+def view_as_complex(input: Array) -> Array:
+    """Pairs of real numbers in the last dimension, of size 2, as complex numbers. A view if they are adjacent.
+
+    >>> import tinygrad_dl as td
+    >>> td.view_as_complex(td.tensor([[1.0, 2.0]]))
+    tensor([1.+2.j])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.view_as_complex.html
+    """
+    if input.shape[-1:] != (2,):
+        raise ValueError(f"view_as_complex: expected a last dimension of size 2, got shape {input.shape}")
+    if input.dtype not in dtypes.COMPLEX_OF:
+        raise TypeError(f"view_as_complex: expected float32 or float64, got {input.dtype}; convert with .float()")
+    if input.strides[-1] != input.itemsize or any(s % (2 * input.itemsize) for s in input.strides[:-1]):
+        input = input.copy("C")
+    return input.view(dtypes.COMPLEX_OF[input.dtype])[..., 0]
+
+
+@op(
+    view=True,
+    method=False,
+    aux={"kind": None},
+    inputs=[dict(input=complexes()), dict(input=real_tensor())],
+    reference=lambda input: np.stack([input.real, input.imag], -1),
+)
+def view_as_real(input: Array) -> Any:
+    """The real and the imaginary parts side by side in a new last dimension of size 2. A view of complex ones.
+
+    >>> import tinygrad_dl as td
+    >>> td.view_as_real(td.tensor([1 + 2j]))
+    tensor([[1., 2.]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.view_as_real.html
+    """
+    if input.dtype.kind != "c":
+        return np.stack([input, np.zeros_like(input)], -1), "f"
+    return input[..., None].view(input.real.dtype), "c"
+
+
+view_as_complex.vjp(input=lambda g: view_as_real.duck(np.conjugate(g)))
+
+
+view_as_real.vjp(input=lambda g, kind: np.conjugate(view_as_complex.duck(g)) if kind == "c" else g[..., 0])
+
+
+alias("imag", property(imag))
+
+
+alias("real", property(real))

@@ -1,0 +1,58 @@
+"""any, all, and the number of elements that are not zero."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.inputs import axes_of, boolean, real
+from tinygrad_dl.ops.reduction._sums import ALL, ANY, NO_SUCH_DIM, OVER, over
+
+TRUTHS = [{"input": boolean(), **OVER}, {"input": real(), **OVER}]
+
+
+@op(np.any, (np.logical_or, "reduce"), differentiable=False, exact=True, inputs=TRUTHS, errors=NO_SUCH_DIM)
+def any(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
+    """Whether any element is nonzero, over one dimension, several or all.
+
+    >>> import tinygrad_dl as td
+    >>> td.any(td.tensor([[False, True], [False, False]]), dim=1)
+    tensor([ True, False])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.any.html
+    """
+    return ANY(input, () if dim in ((), []) else over(dim, input.ndim), None, None, keepdim)
+
+
+@op(np.all, (np.logical_and, "reduce"), differentiable=False, exact=True, inputs=TRUTHS, errors=NO_SUCH_DIM)
+def all(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
+    """Whether all elements are nonzero, over one dimension, several or all.
+
+    >>> import tinygrad_dl as td
+    >>> td.all(td.tensor([[True, True], [False, True]]), dim=1)
+    tensor([ True, False])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.all.html
+    """
+    return ALL(input, () if dim in ((), []) else over(dim, input.ndim), None, None, keepdim)
+
+
+@op(
+    np.count_nonzero,
+    differentiable=False,
+    exact=True,
+    inputs={"input": real(), "dim": axes_of("input")},
+    errors=NO_SUCH_DIM,
+)
+def count_nonzero(input: Array, dim: Any = None) -> Array:
+    """How many elements are not zero.
+
+    >>> import tinygrad_dl as td
+    >>> td.count_nonzero(td.tensor([0.0, 1.0, 2.0]))
+    tensor(2)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.count_nonzero.html
+    """
+    return np.count_nonzero(input, over(dim, input.ndim))

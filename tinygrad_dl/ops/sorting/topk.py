@@ -1,0 +1,113 @@
+"""topk and kthvalue. NaN counts as larger than every number, as in PyTorch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.inputs import array, error, one_of, real
+from tinygrad_dl.ops.indexing.gather import grid
+from tinygrad_dl.ops.shape._dims import normal_dim
+from tinygrad_dl.ops.sorting.sort import Sorted, _naive_sort, order, picked, to_their_places
+
+
+@op(
+    outputs=Sorted,
+    exact=True,
+    real=True,
+    inputs=[
+        dict(input=real(shape="n", distinct=True, min_side=1), k=one_of(1), dim=one_of(0, -1)),
+        dict(input=real(shape="n 4", distinct=True), k=one_of(0, 2, 4), largest=one_of(True, False)),
+        dict(input=real(shape="70 n", distinct=True), k=one_of(3), dim=one_of(0), largest=one_of(True, False)),
+    ],
+    errors=[error(ValueError, "k between 0 and 3", array(2, 3), 4)],
+    reference=lambda input, k, dim=-1, largest=True, sorted=True: _naive_topk(input, k, dim, largest),
+)
+def topk(input: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
+    """The `k` largest (or smallest) elements along `dim`, in order, and their indices.
+
+    Returns:
+        A named tuple (values, indices). Of equal elements at the edge, any may be chosen.
+
+    Raises:
+        ValueError: there are fewer than `k` elements.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([1.0, 5.0, 3.0]).topk(2)
+    Sorted(values=tensor([5., 3.]), indices=tensor([1, 2]))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.topk.html
+    """
+    dim = normal_dim(dim, input.ndim)
+    size = input.shape[dim] if input.ndim else 1
+    if not 0 <= k <= size:
+        raise ValueError(f"topk: expected k between 0 and {size}, the size of dim {dim}, got {k}")
+    first = (*(slice(None),) * dim, slice(k))
+    if 0 < k < size // 8 and size > 64:  # worth to set the k apart before sorting them
+        apart = input.argpartition(size - k if largest else k - 1, dim)
+        best = apart[(*first[:-1], slice(size - k, None))] if largest else apart[first]
+        inner = order(picked(input, best, dim), dim, largest)
+        indices = best[grid(inner, dim)]
+    else:
+        indices = order(input, dim, largest)
+        indices = indices[first] if input.ndim else indices
+    return Sorted(picked(input, indices, dim), indices)
+
+
+topk.vjp(input=lambda g, input_shape, indices, dim: to_their_places(g, input_shape, indices, dim))
+
+
+def _naive_topk(input: np.ndarray, k: int, dim: int, largest: bool) -> Sorted:
+    """`topk` of distinct elements by NumPy, to test against."""
+    values, indices = _naive_sort(input, dim, largest)
+    return Sorted(np.take(values, range(k), dim), np.take(indices, range(k), dim))
+
+
+@op(
+    outputs=Sorted,
+    exact=True,
+    real=True,
+    inputs=dict(
+        input=real(shape="n 3", distinct=True), k=one_of(1, 2, 3), dim=one_of(1, -1), keepdim=one_of(False, True)
+    ),
+    errors=[error(ValueError, "k between 1 and 3", array(2, 3), 4), error(ValueError, "k between", array(2, 3), 0)],
+    reference=lambda input, k, dim=-1, keepdim=False: _naive_kth(input, k, dim, keepdim),
+)
+def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False) -> Any:
+    """The k-th smallest element along `dim` (the first is k=1), and its index.
+
+    Returns:
+        A named tuple (values, indices), without that dimension unless `keepdim`.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([5.0, 1.0, 3.0]).kthvalue(2)
+    Sorted(values=tensor(3.), indices=tensor(2))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.kthvalue.html
+    """
+    dim = normal_dim(dim, input.ndim)
+    size = input.shape[dim] if input.ndim else 1
+    if not 1 <= k <= size:
+        raise ValueError(f"kthvalue: expected k between 1 and {size}, the size of dim {dim}, got {k}")
+    if not input.ndim:
+        return Sorted(input.copy(), np.zeros((), np.int64))
+    indices = order(input, dim, False).take([k - 1], dim)
+    values = picked(input, indices, dim)
+    return Sorted(values, indices) if keepdim else Sorted(values.squeeze(dim), indices.squeeze(dim))
+
+
+def _kth_rule(g: Any, input_shape: tuple[int, ...], indices: Any, dim: int, keepdim: bool) -> Any:
+    if not keepdim and input_shape:
+        g, indices = [np.expand_dims(g[0], dim)], np.expand_dims(indices, dim)
+    return to_their_places(g, input_shape, indices, dim)
+
+
+kthvalue.vjp(input=_kth_rule)
+
+
+def _naive_kth(input: np.ndarray, k: int, dim: int, keepdim: bool) -> Sorted:
+    """`kthvalue` of distinct elements by NumPy, to test against."""
+    found = [np.take(each, [k - 1], dim) for each in _naive_sort(input, dim, False)]
+    return Sorted(*found) if keepdim else Sorted(*(each.squeeze(dim) for each in found))

@@ -1,0 +1,212 @@
+"""Copies, and other element types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.tensor import NUMPY, Tensor, as_array, wrap
+from tinygrad_dl.inputs import one_of
+from tinygrad_dl.inputs import real as real_tensor
+from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops.pointwise.complex import real
+
+
+@op(exact=True, inputs=dict(input=real_tensor()), reference=lambda input: np.array(input))
+def clone(input: Array) -> Array:
+    """A copy, which stays in the graph.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([1.0, 2.0]).clone()
+    tensor([1., 2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.clone.html
+    """
+    return input.copy("K")
+
+
+clone.vjp(input=lambda g: g)
+
+
+@op(
+    name="contiguous",
+    method=False,
+    exact=True,
+    inputs=dict(input=real_tensor()),
+    reference=lambda input: np.array(input),
+)
+def contiguous_copy(input: Array) -> Array:
+    """A copy in row-major order; `Tensor.contiguous` is what users call.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2, 3).T.contiguous().stride()
+    (2, 1)
+    """
+    return input.copy("C")
+
+
+contiguous_copy.vjp(input=lambda g: g)
+
+
+@op(
+    method=False,
+    exact=True,
+    inputs=dict(input=real_tensor(), dtype=one_of(np.dtype("float32"), np.dtype("float64"))),
+    reference=lambda input, dtype: np.array(input, dtype),
+)
+def cast(input: Array, dtype: Any) -> Array:
+    """A copy with elements of another floating or complex dtype; `Tensor.to` is what users call.
+
+    >>> import tinygrad_dl as td
+    >>> td.ones(2).to(td.float64).dtype
+    dtype('float64')
+    """
+    return input.astype(dtype)
+
+
+# The engine gives every gradient its input's dtype, and takes the real part for a real input.
+cast.vjp(input=lambda g: g)
+
+
+@composition
+def astype(input: Array, dtype: Any, copy: bool = False) -> Tensor:
+    """The tensor with elements of `dtype`: itself if they are already, unless `copy`. Differentiable.
+
+    A cast to integers or bool cuts the graph.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([1, 2]).astype(td.float32)
+    tensor([1., 2.])
+    """
+    tensor = input if isinstance(input, Tensor) else wrap(as_array(input))
+    found = dtypes.as_dtype(dtype)
+    if found == tensor._data.dtype:
+        return tensor.clone() if copy else tensor
+    data = tensor._data
+    if data.dtype.kind == "c" and 0 < dtypes.category(found) < 3:
+        tensor = real(tensor)  # without NumPy's warning that the imaginary part is lost
+    if tensor._edge is None or not dtypes.is_differentiable(found):
+        return wrap(tensor._data.astype(found))
+    result: Tensor = cast(tensor, found)
+    return result
+
+
+DEVICES = frozenset(("cpu", "cuda", "mps", "xpu", "meta", "tpu", "hip", "xla", "vulkan"))
+
+
+@composition
+def to(
+    self: Tensor,
+    *args: Any,
+    dtype: Any = None,
+    device: Any = None,
+    copy: bool = False,
+    non_blocking: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
+    """The tensor in another dtype: `t.to(td.float64)`, `t.to("cpu")`, `t.to("cpu", td.float64)`, `t.to(other)`.
+
+    Returns:
+        Itself if nothing is to change, unless `copy`. The cast is differentiable.
+
+    Raises:
+        ValueError: a device other than the CPU.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([1, 2]).to(td.float64)
+    tensor([1., 2.], dtype=float64)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.to.html
+    """
+    for value in args:
+        if isinstance(value, bool) or value is None:
+            continue  # non_blocking, which means nothing on the CPU
+        if isinstance(value, Tensor):
+            dtype = value.dtype
+        elif isinstance(value, dtypes.device) or (isinstance(value, str) and value.partition(":")[0] in DEVICES):
+            device = value
+        else:
+            dtype = value
+    if device is not None:
+        dtypes.device(device)
+    if dtype is None:
+        return clone(self) if copy else self
+    return astype(self, dtype, copy)
+
+
+@composition
+def contiguous(self: Array, memory_format: Any = None) -> Tensor:
+    """The tensor in row-major order: itself if it lies so already, else a copy.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2, 3).T.contiguous().is_contiguous()
+    True
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.contiguous.html
+    """
+    result: Tensor = self if self._data.flags.c_contiguous else contiguous_copy(self)
+    return result
+
+
+@composition
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """`to(other.dtype)`.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.type_as.html
+    """
+    return astype(self, other.dtype)
+
+
+@composition
+def type_(self: Tensor, dtype: Any = None) -> Any:
+    """`to(dtype)`; without a dtype, the name of the tensor's own.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.type.html
+    """
+    return self.dtype.name if dtype is None else astype(self, dtype)
+
+
+def _to_dtype(name: str, dtype: Any) -> Callable[[Tensor], Tensor]:
+    def method(self: Tensor) -> Tensor:
+        return astype(self, dtype)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"The tensor with elements of dtype {dtype}: itself if they are already."
+    return method
+
+
+for _name in ("float", "double", "half", "bfloat16", "long", "int", "short", "bool", "cfloat", "cdouble"):
+    alias(_name, _to_dtype(_name, dtypes.NAMES.get(_name, _name)))
+
+
+alias("byte", _to_dtype("byte", dtypes.uint8))
+
+
+alias("char", _to_dtype("char", dtypes.int8))
+
+
+alias("astype", astype)
+
+
+alias("contiguous", contiguous)
+
+
+alias("to", to)
+
+
+alias("type", type_)
+
+
+alias("type_as", type_as)
+
+
+NUMPY[np.copy] = lambda a, order="K", subok=False: clone(a)
+
+
+if hasattr(np, "astype"):  # from NumPy 2.1 on
+    NUMPY[np.astype] = lambda x, dtype, *, copy=True, device=None: astype(x, dtype, copy)

@@ -1,0 +1,55 @@
+"""Filling whole tensors in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.declaration import Array
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops.indexing.getitem import store
+
+
+@composition
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Every element becomes `value`, a number or 0-d tensor, in place.
+
+    >>> import tinygrad_dl as td
+    >>> td.empty(2).fill_(1.5)
+    tensor([1.5000, 1.5000])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.fill_.html
+    """
+    return store(self, ..., value, "fill_")
+
+
+@composition
+def zero_(self: Tensor) -> Tensor:
+    """Every element becomes 0, in place.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.zero_.html
+    """
+    return store(self, ..., 0, "zero_")
+
+
+@composition
+def copy_(self: Tensor, src: Array, non_blocking: bool = False) -> Tensor:
+    """The elements become those of `src`, broadcast and cast, in place.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2).copy_(td.tensor([1, 2]))
+    tensor([1., 2.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.copy_.html
+    """
+    return store(self, ..., src, "copy_")
+
+
+alias("fill_", fill_)
+
+
+alias("zero_", zero_)
+
+
+alias("copy_", copy_)
