@@ -333,9 +333,9 @@ def test_each_node_is_visited_once_however_many_ways_lead_to_it():
     y = leaf(1)
     for _ in range(12):
         y = y * y
-    nodes, leaves = topological([y._edge])
-    assert (len(nodes), len(leaves)) == (12, 1)
-    assert [node.seq for node in nodes] == sorted((node.seq for node in nodes), reverse=True)
+    places = topological([y._edge])
+    assert len(places) == 13 and places[-1].name() == "AccumulateGrad"
+    assert [place.seq for place in places] == sorted((place.seq for place in places), reverse=True)
 
 
 def test_an_output_that_is_used_and_saved_gets_both_gradients():

@@ -27,6 +27,7 @@ LEVELS = [
         "npz",
         "safetensors",
     },
+    {"hooks"},
     {"engine"},
     {"printing", "tensor"},
     {"composition", "messages"},

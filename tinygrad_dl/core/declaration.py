@@ -414,6 +414,7 @@ class Plan:
     """What one op saves and runs when a given set of its arguments requires a gradient."""
 
     materializes = single = True
+    suffix = "Backward0"
 
     def __init__(self, op: Op, mask: int):
         self.op, self.name, self.broadcasts, self.multiple = op, op.node_name, op.broadcasts, op.outputs is not None
@@ -473,10 +474,10 @@ class Plan:
         """The name of the input that edge number `position` leads to."""
         return f"{self.op.sequence}[{position}]" if self.op.sequence else self.op.tensors[position]
 
-    def taped(self, node: Node) -> Any:
+    def taped(self, node: Node, saved: Any) -> Any:
         """The saved values as tensors, each on its own edge again; constants stay arrays."""
         op = self.op
-        values = dict(zip(self.saves, node.saved, strict=True))
+        values = dict(zip(self.saves, saved, strict=True))
         for name in self.saves:
             if name == op.sequence:
                 values[name] = [connected(a, e) for a, e in zip(values[name], node.edges, strict=True)]

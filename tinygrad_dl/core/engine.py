@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 
 from tinygrad_dl.core.dtypes import float32, float64, in_single
+from tinygrad_dl.core.hooks import Hooks, RemovableHandle
 
 if TYPE_CHECKING:
     from tinygrad_dl.core.tensor import Tensor
 
 Gradient: TypeAlias = Any  # an ndarray, or a Tensor when the pass is taped
-Hook: TypeAlias = Callable[[Gradient], Gradient]
 
 # Counts nodes and in-place changes alike, so that "made before the change" is one comparison.
 next_seq = itertools.count(1).__next__
@@ -41,11 +41,12 @@ class Rules(Protocol):
     frees: bool  # whether arrays are saved, which go when they have been used
     materializes: bool  # whether, of several outputs, those that were not used have zeros as their gradients
     single: bool  # whether half precision is worked out in float32
+    suffix: str  # what PyTorch's name of the node has after the operation's
 
     def run(self, g: Gradient, saved: Any) -> Sequence[Gradient]:
         """One gradient an edge, given the output's gradient and the saved values."""
 
-    def taped(self, node: Node) -> Any:
+    def taped(self, node: Node, saved: Any) -> Any:
         """The saved values as tensors that are connected to the graph again."""
 
     def argument(self, position: int) -> str:
@@ -63,53 +64,120 @@ class Node:
     seq: int
     shape: Any  # of the output; a tuple of shapes when there are several outputs
     dtype: Any
-    hooks: list[Hook] | None
+    hooks: Hooks | None
 
-    def name(self) -> str:
+    index = 0  # which output of its node it is
+
+    @property
+    def title(self) -> str:
         """The operation's name in CamelCase."""
         return self.plan.name
 
-    @property
-    def next_functions(self) -> tuple[tuple[Edge, int], ...]:
-        """PyTorch's way to walk the graph: (node, index of its output) for each input."""
-        return tuple((edge.node, edge.index) for edge in self.edges if edge is not None)
+    def name(self) -> str:
+        """PyTorch's name: of the node that multiplies "MulBackward0"."""
+        return self.plan.name + self.plan.suffix
 
     @property
     def node(self) -> Node:
+        """The node whose output it is: itself, but for one of several outputs."""
         return self
 
-    index = 0
+    @property
+    def metadata(self: Any) -> dict[str, Any]:
+        """A dict for whatever the user wants to remember of this node."""
+        return metadata.setdefault(self, {})
+
+    def kept_arrays(self) -> Iterable[np.ndarray]:
+        """The arrays that it keeps for its rules, as they are in memory."""
+        return saved_arrays(self.saved)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays that this node keeps for its backward rules."""
-        return sum(a.nbytes for a in saved_arrays(self.saved))
+        return sum(a.nbytes for a in self.kept_arrays())
 
-    def __repr__(self) -> str:
+    @property
+    def next_functions(self: Any) -> tuple[tuple[Any, int], ...]:
+        """For each input the node that made it and which of its outputs it was; (None, 0) if it has no gradient."""
+        return tuple((None, 0) if edge is None else (edge.node, edge.index) for edge in self.edges)
+
+    def register_hook(self: Any, hook: Callable[[Any, Any], Any]) -> RemovableHandle:
+        """Calls `hook(grad_inputs, grad_outputs)`, two tuples, when a backward pass has gone through the node.
+
+        A tuple that it returns takes the place of the gradients of the inputs.
+
+        >>> import tinygrad_dl as td
+        >>> x = td.tensor(2.0, requires_grad=True)
+        >>> y = x * x
+        >>> handle = y.grad_fn.register_hook(lambda grad_inputs, grad_outputs: print(grad_inputs, grad_outputs))
+        >>> y.backward()
+        (tensor(2.), tensor(2.)) (tensor(1.),)
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.graph.Node.register_hook.html
+        """
+        return RemovableHandle(self.with_hooks().after, hook)
+
+    def register_prehook(self: Any, hook: Callable[[Any], Any]) -> RemovableHandle:
+        """Calls `hook(grad_outputs)`, a tuple, before a backward pass goes through the node.
+
+        A tuple that it returns takes its place. The gradient of an output that was not used is None.
+
+        >>> import tinygrad_dl as td
+        >>> x = td.tensor(2.0, requires_grad=True)
+        >>> y = x * x
+        >>> handle = y.grad_fn.register_prehook(lambda grad_outputs: (grad_outputs[0] * 10,))
+        >>> y.backward()
+        >>> x.grad
+        tensor(40.)
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.graph.Node.register_prehook.html
+        """
+        return RemovableHandle(self.with_hooks().before, hook)
+
+    def with_hooks(self: Any) -> Hooks:
+        """Its hooks, which it has from now on."""
+        if self.hooks is None:
+            self.hooks = Hooks()
+        hooks: Hooks = self.hooks
+        return hooks
+
+    def __repr__(self: Any) -> str:
         return f"<{self.name()}>"
 
 
 class Output:
     """One output of a node that has several: collects its gradient and hands it to the node."""
 
-    __slots__ = ("__weakref__", "dtype", "edges", "hooks", "index", "node", "seq", "shape")
+    __slots__ = ("__weakref__", "_node", "dtype", "edges", "hooks", "index", "seq", "shape")
 
     plan = None
     saved = ()
-
-    def __init__(self, node: Node, index: int, shape: tuple[int, ...], dtype: np.dtype[Any]):
-        self.node, self.index, self.shape, self.dtype = node, index, shape, dtype
-        self.edges = (node,)
-        self.seq = next_seq()
-        self.hooks: list[Hook] | None = None
-
-    next_functions = property(lambda self: self.node.next_functions)
     nbytes = 0
+    next_functions = Node.next_functions
+    register_hook, register_prehook, with_hooks = Node.register_hook, Node.register_prehook, Node.with_hooks
     __repr__ = Node.__repr__
 
+    def __init__(self, node: Node, index: int, shape: tuple[int, ...], dtype: np.dtype[Any]):
+        self._node, self.index, self.shape, self.dtype = node, index, shape, dtype
+        self.edges = (node,)
+        self.seq = next_seq()
+        self.hooks: Hooks | None = None
+
+    @property
+    def node(self) -> Node:
+        return self._node
+
+    @property
+    def title(self) -> str:
+        return self._node.title
+
     def name(self) -> str:
-        """The name of the node's operation."""
-        return self.node.name()
+        return self._node.name()
+
+    def join(self, grads: dict[Any, Gradient], g: Gradient) -> None:
+        """Gives its gradient a place among those of the whole node."""
+        slots = grads.setdefault(self._node, [None] * len(self._node.shape))
+        slots[self.index] = g if slots[self.index] is None else together(slots[self.index], g)
 
 
 class Leaf:
@@ -117,15 +185,24 @@ class Leaf:
 
     __slots__ = ("__weakref__", "dtype", "hooks", "shape", "tensor")
 
+    plan = None
     edges: tuple[()] = ()
-    next_functions: tuple[()] = ()
     saved = ()
     index = seq = nbytes = 0
+    title = "AccumulateGrad"
+    next_functions = Node.next_functions
+    register_hook, register_prehook, with_hooks = Node.register_hook, Node.register_prehook, Node.with_hooks
+    __repr__ = Node.__repr__
+    metadata = Node.metadata
 
     def __init__(self, tensor: Tensor):
         self.tensor = weakref.ref(tensor)
         self.shape, self.dtype = tensor.shape, tensor.dtype
-        self.hooks: list[Hook] | None = None
+        self.hooks: Hooks | None = None
+
+    def name(self) -> str:
+        """What PyTorch calls the end of the graph."""
+        return self.title
 
     @property
     def node(self) -> Leaf:
@@ -136,15 +213,10 @@ class Leaf:
         """The leaf tensor, or None once it is gone."""
         return self.tensor()
 
-    def name(self) -> str:
-        """What PyTorch calls the end of the graph."""
-        return "AccumulateGrad"
-
-    def __repr__(self) -> str:
-        return "<AccumulateGrad>"
-
 
 Edge: TypeAlias = Node | Output | Leaf
+
+metadata: weakref.WeakKeyDictionary[Edge, dict[str, Any]] = weakref.WeakKeyDictionary()  # of the few that have any
 
 
 def saved_arrays(saved: Any) -> Iterable[np.ndarray]:
@@ -158,37 +230,57 @@ def saved_arrays(saved: Any) -> Iterable[np.ndarray]:
             yield from saved_arrays(value)
 
 
-def topological(roots: Iterable[Edge]) -> tuple[list[Any], list[Leaf]]:
-    """All that the roots reach, without recursion: the nodes, newest first, and the leaves.
+def topological(roots: Iterable[Edge]) -> list[Any]:
+    """All places that the roots reach, without recursion: newest first, the leaves last.
 
     An input is always older than the operation that read it, so sorting by sequence number is a
     topological sort.
     """
-    stack = list(dict.fromkeys(roots))
-    seen = set(stack)
-    nodes, leaves = [], []
-    while stack:
-        edge = stack.pop()
-        if type(edge) is Leaf:
-            leaves.append(edge)
-            continue
-        nodes.append(edge)
-        for parent in edge.edges:
-            if parent is not None and parent not in seen:
-                seen.add(parent)
-                stack.append(parent)
-    nodes.sort(key=attrgetter("seq"), reverse=True)
-    return nodes, leaves
+    found = Places(dict.fromkeys(roots))
+    seen: set[Edge | None] = {None, *found}
+    see, take = seen.add, found.append
+    for place in found:  # which grows meanwhile
+        for parent in place.edges:
+            if parent not in seen:
+                see(parent)
+                take(parent)
+    found.sort(key=attrgetter("seq"), reverse=True)
+    return found
 
 
-def leading_to(nodes: list[Any], targets: set[Edge]) -> set[Edge]:
-    """Those of the nodes (newest first) from which a target can be reached, or might be, and the targets."""
+class Places(list[Any]):
+    """The places that a pass visits, in order."""
+
+    __slots__ = ("__weakref__",)
+
+
+def leading_to(places: Sequence[Any], targets: set[Edge]) -> set[Edge]:
+    """Those of the places (newest first) from which a target can be reached, or might be, and the targets."""
     useful = set(targets)
-    for node in reversed(nodes):
+    for place in reversed(places):
         # What a stale view came from is not known: the pass reaches it, and says so.
-        if type(node.plan) is Stale or any(edge in useful for edge in node.edges):
-            useful.add(node)
+        if type(place.plan) is Stale or any(edge in useful for edge in place.edges):
+            useful.add(place)
     return useful
+
+
+def leaves_when_due(places: list[Any]) -> list[Any]:
+    """The places with each leaf that waits for its whole gradient right behind the last that adds to it."""
+    waiting = {place for place in places if type(place) is Leaf and place.hooks is not None and place.hooks.around}
+    if not waiting:
+        return places
+    order = Places()
+    left = set(waiting)
+    for place in reversed(places):
+        for edge in place.edges:
+            if edge in left:
+                left.remove(edge)
+                order.append(edge)
+        if place not in waiting:
+            order.append(place)
+    order.extend(left)  # leaves that are roots
+    order.reverse()
+    return order
 
 
 def unbroadcast(g: Gradient, shape: tuple[int, ...]) -> Gradient:
@@ -207,7 +299,7 @@ def conform(g: Gradient, edge: Edge, node: Node) -> Gradient:
         if not node.plan.broadcasts:
             argument = node.plan.argument(node.edges.index(edge))
             raise RuntimeError(
-                f"backward: got a gradient of shape {g.shape} from the rule of {node.name()} for {argument!r}, "
+                f"backward: got a gradient of shape {g.shape} from the rule of {node.title} for {argument!r}, "
                 f"expected the input's shape {edge.shape}; mend the rule, or declare the op with "
                 "inputs=broadcasting(...) if it broadcasts"
             )
@@ -227,105 +319,158 @@ def propagate(
     targets: Iterable[Edge] | None = None,
     retain: bool = False,
     taped: bool = False,
-) -> dict[Edge, Gradient]:
+    arrive: Callable[[dict[Any, Gradient], Leaf], None] | None = None,
+) -> dict[Any, Gradient]:
     """Runs the chain rule backwards from the roots, each with the gradient that it starts from.
 
     Returns the gradients at the targets (at every leaf if None). Only paths to the targets are visited.
+    A leaf with hooks of its accumulation is handed to `arrive`, with what was found, as soon as its gradient is whole.
 
     Complex gradients are carried as their conjugates, so that a rule is "times the derivative" for real
     and complex numbers alike.
     """
-    nodes, leaves = topological(roots)
-    wanted: set[Edge] = set(leaves if targets is None else targets)
+    places = topological(roots)
+    wanted: set[Edge] = set(targets or ())
     useful: set[Edge] | None = None
     if targets is not None:
-        useful = leading_to(nodes, wanted)
-        nodes = [node for node in nodes if node in useful]
+        useful = leading_to(places, wanted)
+        places = Places(place for place in places if place in useful)
+    if arrive is not None:
+        places = leaves_when_due(places)
     grads: dict[Edge, Gradient] = {}
     found: dict[Edge, Gradient] = {}
     for root, seed in zip(roots, seeds, strict=True):
         g = conjugate(seed)
         grads[root] = together(grads[root], g) if root in grads else g
 
-    ndarray, pop, changed = np.ndarray, grads.pop, mutations.latest
-    usual, double = float32, float64
-    for node in nodes:
-        if node.hooks is not None and node in grads:
-            run_hooks(node.hooks, grads, node)
-            changed = mutations.latest  # hooks are the user's code, and may change something
-        g = pop(node, None)
+    ndarray, pop, step = np.ndarray, grads.pop, observers.step
+    for place in places:
+        hooks = place.hooks
+        if hooks is not None and place in grads:
+            run_hooks(hooks, grads, place, places)
+        g = pop(place, None)
         if g is None:
             continue
-        if useful is not None and node in wanted:
-            found[node] = conjugate(g)
-            if not any(edge in useful for edge in node.edges):
-                continue  # nobody asked for what lies behind it
-        plan, saved = node.plan, node.saved
-        if plan is None:  # an Output: its gradient takes its place among those of the whole node
-            slots = grads.setdefault(node.node, [None] * len(node.node.shape))
-            slots[node.index] = g if slots[node.index] is None else together(slots[node.index], g)
-            continue
-        if plan.multiple and plan.materializes:
-            g = [materialize(*each) for each in zip(g, node.shape, node.dtype, strict=True)]
-        if saved is None:
-            raise freed(node)
-        if node.seq < changed:
-            mutations.check(node)
-        dtype = node.dtype
-        if dtype is not usual and dtype is not double and plan.single:
-            g, saved = in_single(g), in_single(saved)
-        try:
-            results = plan.run(g, plan.taped(node) if taped else saved)
-        except Exception as error:
-            error.add_note(f"while computing the gradient of {node.name()}")
-            raise
+        if place.plan is None or useful is not None:  # not just an operation on the way to all leaves
+            if type(place) is Leaf or place in wanted:
+                found[place] = conjugate(g)
+                if useful is None or not any(edge in useful for edge in place.edges):
+                    if arrive is not None and hooks is not None and hooks.around and type(place) is Leaf:
+                        g = gx = results = None  # from here on only `found` holds it
+                        arrive(found, place)
+                    continue  # nobody asked for what lies behind it
+            if place.plan is None:
+                place.join(grads, g)
+                continue
+        results = step(place, g, retain, taped) if hooks is None else hooked(step, place, g, retain, taped)
         position = -1
-        for edge in node.edges:  # counted by hand: zip(strict=True) would cost more than all checks here
+        for edge in place.edges:  # counted by hand: zip(strict=True) would cost more than all checks here
             position += 1
             gx = results[position]
             if edge is None or gx is None or (useful is not None and edge not in useful):
                 continue
             if gx.shape != edge.shape or gx.dtype is not edge.dtype or type(gx) is not ndarray:
-                gx = conform(gx, edge, node)
+                gx = conform(gx, edge, place)
             if edge not in grads:
                 grads[edge] = gx
             elif not taped and held_alone(grads, edge):
                 np.add(grads[edge], gx, out=grads[edge])
             else:
                 grads[edge] = together(grads[edge], gx)
-        if plan.frees and not retain:
-            node.saved = None
-
-    for leaf in leaves:
-        if leaf in grads and leaf in wanted:
-            if leaf.hooks is not None:
-                run_hooks(leaf.hooks, grads, leaf)
-            found[leaf] = conjugate(grads.pop(leaf))
     return found
+
+
+def gradients(node: Node, g: Gradient, retain: bool, taped: bool) -> Sequence[Gradient]:
+    """One step: from the gradient of a node's output, or the list of those of its outputs, to those of its inputs."""
+    plan, saved = node.plan, node.saved
+    if plan.multiple and plan.materializes:
+        g = [materialize(*each) for each in zip(g, node.shape, node.dtype, strict=True)]
+    if saved is None:
+        raise freed(node)
+    if node.seq < mutations.latest:
+        mutations.check(node)
+    dtype = node.dtype
+    if dtype is not float32 and dtype is not float64 and plan.single:
+        g, saved = in_single(g), in_single(saved)
+    try:
+        results = plan.run(g, plan.taped(node, saved) if taped else saved)
+    except Exception as error:
+        error.add_note(f"while computing the gradient of {node.title}")
+        raise
+    if plan.frees and not retain:
+        node.saved = None
+    return results
+
+
+def hooked(step: Step, node: Node, g: Gradient, retain: bool, taped: bool) -> Sequence[Gradient]:
+    """One step with the node's hooks before and after it."""
+    hooks, several = node.hooks, node.plan.multiple
+    if hooks is None or not hooks.around:
+        return step(node, g, retain, taped)
+    outputs = hooks.run_before([conjugate(each) for each in (g if several else [g])], taped)
+    g = [conjugate(each) for each in outputs]
+    results = step(node, g if several else g[0], retain, taped)
+    inputs = [
+        None if edge is None or each is None else conjugate(conform(each, edge, node))
+        for each, edge in zip(results, node.edges, strict=False)
+    ]
+    return [conjugate(each) for each in hooks.run_after(inputs, outputs, taped)]
+
+
+Step: TypeAlias = Callable[[Any, Gradient, bool, bool], Sequence[Gradient]]
+
+
+class Observers:
+    """Who looks on while operations are recorded and gone through: nobody, usually, and then it costs nothing."""
+
+    def __init__(self) -> None:
+        self.step: Step = gradients  # what a pass does with each node
+        self.recorded: list[Callable[[Node], None]] = []
+
+    def watch(self, recorder: Callable[[Node], None]) -> None:
+        """Calls a function with every node that is made from now on, in any thread, while it is still empty.
+
+        The functions that ops generate call `Node()`, so class Node has an `__init__` for as long as somebody looks on.
+        """
+        self.recorded.append(recorder)
+        Node.__init__ = _tell_recorders  # type: ignore[method-assign]
+
+    def leave(self, recorder: Callable[[Node], None]) -> None:
+        """Calls the function no longer."""
+        self.recorded.remove(recorder)
+        if not self.recorded:
+            del Node.__init__
+
+
+def _tell_recorders(node: Node) -> None:
+    for recorder in tuple(observers.recorded):
+        recorder(node)
+
+
+observers = Observers()
 
 
 def freed(node: Node) -> RuntimeError:
     """The error of a second pass through a graph whose saved values are gone."""
     return RuntimeError(
-        f"backward: got a graph for a second time, whose saved values the first pass has freed (at {node.name()}), "
+        f"backward: got a graph for a second time, whose saved values the first pass has freed (at {node.title}), "
         f"expected one that was not gone through; call the first backward (or grad) with retain_graph=True to go "
         f"through it again, or run the forward computation again"
     )
 
 
-def run_hooks(hooks: list[Hook], grads: dict[Edge, Gradient], edge: Edge) -> None:
-    """Leaves the gradient at an edge as the hooks want it; what they are shown is held by nobody else."""
-    if type(grads[edge]) is np.ndarray and not held_alone(grads, edge):
-        grads[edge] = grads[edge].copy()
-    g = conjugate(grads[edge])
-    for hook in tuple(hooks):
-        g = hook(g)
-    grads[edge] = conjugate(g)
+def run_hooks(hooks: Hooks, grads: dict[Any, Gradient], place: Edge, places: list[Any]) -> None:
+    """Leaves the gradient at a place as its hooks want it; what they are shown is held by nobody else."""
+    if not hooks.gradient and hooks.kept is None or type(grads[place]) is list:
+        return
+    if type(grads[place]) is np.ndarray and not held_alone(grads, place):
+        grads[place] = grads[place].copy()
+    grads[place] = conjugate(hooks.run_on_gradient(conjugate(grads[place]), places))
 
 
 def conjugate(g: Gradient) -> Gradient:
     """Between a gradient as users see it and as rules do: of complex numbers the conjugate."""
-    if g.dtype.kind != "c":
+    if g is None or g.dtype.kind != "c":
         return g
     turned = np.conjugate(g)
     return np.asarray(turned) if isinstance(turned, np.generic) else turned
@@ -396,12 +541,12 @@ class Mutations:
 
     def check(self, node: Node) -> None:
         """Raises if a value that the node saved was changed after the node was recorded."""
-        for array in saved_arrays(node.saved):
+        for array in node.kept_arrays():
             entry = self.log.get(id(buffer_owner(array)))
             if entry is not None and entry[0] > node.seq:
                 raise RuntimeError(
                     f"backward: got a value of shape {array.shape} that was changed in place afterwards, by "
-                    f"{entry[1]}, expected it as it was, for the gradient of {node.name()}; use an operation that "
+                    f"{entry[1]}, expected it as it was, for the gradient of {node.title}; use an operation that "
                     "makes a new tensor there, or clone() the value before it is changed"
                 )
 
@@ -422,6 +567,7 @@ class Stale:
     name = "Stale"
     broadcasts = multiple = frees = single = False
     materializes = True
+    suffix = "Backward"
 
     def __init__(self, what: str):
         self.what = what
@@ -432,7 +578,7 @@ class Stale:
             "take the view again after the change"
         )
 
-    def taped(self, node: Node) -> Any:
+    def taped(self, node: Node, saved: Any) -> Any:
         return ()
 
     def argument(self, position: int) -> str:

@@ -203,6 +203,7 @@ class FunctionRules:
     """
 
     broadcasts = single = False
+    suffix = "Backward"
 
     def __init__(
         self, function: type[Function], ctx: Context, inputs: Sequence[Any], places: list[int] | None, count: int
@@ -237,9 +238,9 @@ class FunctionRules:
             results.append(None if found is None else conjugate(found))
         return results
 
-    def taped(self, node: Node) -> Any:
+    def taped(self, node: Node, saved: Any) -> Any:
         values: list[Any] = []
-        for array, place, known in node.saved:
+        for array, place, known in saved:
             edge: Edge | None = None
             if place is not None and place[0] == "in":
                 edge = node.edges[place[1]]
@@ -322,6 +323,7 @@ class Once:
     name = "OnceDifferentiable"
     broadcasts = multiple = frees = single = False
     materializes = True
+    suffix = ""
 
     def run(self, g: Any, saved: Any) -> Sequence[Any]:
         raise RuntimeError(
@@ -330,7 +332,7 @@ class Once:
             "Function too"
         )
 
-    def taped(self, node: Node) -> Any:
+    def taped(self, node: Node, saved: Any) -> Any:
         return ()
 
     def argument(self, position: int) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.engine import Edge, Leaf, Node, Stale, mutations, next_seq
+from tinygrad_dl.core.hooks import Hooks, RemovableHandle
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.warning import warn
 
@@ -48,7 +49,7 @@ class Tensor:
     _edge: Edge | None  # what made it, or its Leaf if it requires a gradient; else None
     _base: Tensor | None = None  # the tensor of which it is a view
     _views: Views | None = None  # its views, and theirs
-    _keeper: RemovableHandle | None = None  # what `retain_grad` asked for
+    _keeper: Keeper | None = None  # what `retain_grad` asked for
     _grad: Tensor | None = None
 
     def __init__(self, data: Any = (), dtype: Any = None, requires_grad: bool = False):
@@ -167,7 +168,13 @@ class Tensor:
     @property
     def grad_fn(self) -> Any:
         """The node of the operation that made it; None for a leaf."""
-        return None if self.is_leaf else self._edge
+        edge = self._edge
+        return None if edge is None or type(edge) is Leaf else edge.node
+
+    @property
+    def output_nr(self) -> int:
+        """Which output of its operation it is: 0, but where there are several."""
+        return 0 if self._edge is None else self._edge.index
 
     def detach(self) -> Tensor:
         """The same data without the graph: shares memory, requires no gradient."""
@@ -270,24 +277,25 @@ class Tensor:
                 "retain_grad: got a tensor that requires no gradient, expected one that does; call requires_grad_() on "
                 "its inputs"
             )
-        if self.is_leaf or self._keeper is not None:
-            return
-        this = weakref.ref(self)
+        if not self.is_leaf and self._keeper is None:
+            self._keeper = Keeper(self, self._edge.with_hooks())
 
-        def keep(g: Any) -> Any:
-            tensor = this()
-            if tensor is not None:
-                new = wrap(g.copy()) if isinstance(g, np.ndarray) else g.clone()
-                tensor._grad = new if tensor._grad is None else tensor._grad + new
-            return g
-
-        self._keeper = self._hook(keep)
+    @property
+    def retains_grad(self) -> bool:
+        """Whether it was computed and backward keeps its gradient in `.grad`: see `retain_grad`."""
+        return self._keeper is not None and not self.is_leaf
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Calls `hook(gradient)` when the gradient of this tensor is known; what it returns replaces it.
 
+        Hooks are called in the order in which they were registered, each with what the one before returned. What
+        `retain_grad` keeps is what the last returned. Without `create_graph` nothing is recorded inside.
+
         Returns:
             A handle whose `remove()` takes the hook away.
+
+        Raises:
+            RuntimeError: the tensor requires no gradient; in backward: the hook returned another shape or dtype.
 
         >>> import tinygrad_dl as td
         >>> x = td.tensor(1.0, requires_grad=True)
@@ -303,29 +311,43 @@ class Tensor:
                 "register_hook: got a tensor that requires no gradient, expected one that does; call requires_grad_() "
                 "first"
             )
+        return RemovableHandle(self._edge.with_hooks().gradient, hook)
 
-        def on_gradient(g: Any) -> Any:
-            tensor = g if isinstance(g, Tensor) else wrap(g)
-            new = hook(tensor)
-            if new is None:
-                return g
-            if new.shape != tensor.shape:
-                raise RuntimeError(
-                    f"a gradient hook: got shape {new.shape} from it, expected the gradient's shape {tensor.shape}"
-                )
-            return new if isinstance(g, Tensor) else new._data
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
+        """Calls `hook(tensor)` each time backward has added to this leaf's `.grad`, as soon as its gradient is whole.
 
-        return self._hook(on_gradient)
+        So an optimiser can step, and free the gradient, while backward still goes on.
 
-    def _hook(self, function: Callable[[Any], Any]) -> RemovableHandle:
-        edge = self._edge
-        assert edge is not None
-        if edge.hooks is None:
-            edge.hooks = []
-        # What is retained is what the other hooks make of the gradient, so that one stays the last.
-        last = len(edge.hooks) - (self._keeper is not None)
-        edge.hooks.insert(last, function)
-        return RemovableHandle(edge.hooks, function)
+        Returns:
+            A handle whose `remove()` takes the hook away.
+
+        Raises:
+            RuntimeError: the tensor requires no gradient, or was computed; in backward: the hook returned something.
+
+        >>> import tinygrad_dl as td
+        >>> w = td.tensor(1.0, requires_grad=True)
+        >>> def step(w):
+        ...     with td.no_grad():
+        ...         w -= 0.1 * w.grad
+        ...     w.grad = None
+        >>> handle = w.register_post_accumulate_grad_hook(step)
+        >>> (w * 2).backward()
+        >>> w
+        tensor(0.8000, requires_grad=True)
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.register_post_accumulate_grad_hook.html
+        """
+        if self._edge is None:
+            raise RuntimeError(
+                "register_post_accumulate_grad_hook: got a tensor that requires no gradient, expected one that does; "
+                "call requires_grad_() first"
+            )
+        if not self.is_leaf:
+            raise RuntimeError(
+                f"register_post_accumulate_grad_hook: got a tensor computed by {self._edge!r}, expected a leaf: its "
+                ".grad is not accumulated; use register_hook"
+            )
+        return RemovableHandle(self._edge.with_hooks().accumulated, hook)
 
     # -- conversion ------------------------------------------------------------------------------
 
@@ -566,22 +588,22 @@ class Views(list["weakref.ref[Tensor]"]):
         return [view for view in [ref() for ref in self] if view is not None]
 
 
-class RemovableHandle:
-    """What registering a hook returns: `remove()` takes the hook away again."""
+class Keeper:
+    """Keeps the gradient of a computed tensor in its `.grad`: what `retain_grad` puts among the hooks of its place."""
 
-    def __init__(self, hooks: list[Any], function: Any):
-        self._hooks, self._function = hooks, function
+    def __init__(self, tensor: Tensor, hooks: Hooks):
+        self._tensor, self._hooks = weakref.ref(tensor), hooks
+        hooks.kept = self
+
+    def __call__(self, g: Tensor) -> None:
+        tensor = self._tensor()
+        if tensor is not None:
+            new = wrap(g._data.copy()) if g._edge is None else g.clone()
+            tensor._grad = new if tensor._grad is None else tensor._grad + new
 
     def remove(self) -> None:
-        """Takes the hook away; doing so twice is harmless."""
-        if self._function in self._hooks:
-            self._hooks.remove(self._function)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
+        """The tensor has another place in the graph."""
+        self._hooks.kept = None
 
 
 def not_one(tensor: Tensor, name: str) -> RuntimeError:
@@ -615,6 +637,9 @@ def wrap(array: np.ndarray) -> Tensor:
     new._data = array
     new._edge = None
     return new
+
+
+Hooks.wrap = staticmethod(wrap)
 
 
 def alias(array: np.ndarray) -> np.ndarray:

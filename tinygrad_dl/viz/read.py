@@ -107,7 +107,7 @@ def read(outputs: Sequence[Tensor], params: Any, max_nodes: int, show_shapes: bo
     """The picture of all that led to the outputs; of the boxes nearest to them if there are too many."""
     names = Names(params)
     roots = [edge for edge in (output._edge for output in outputs) if edge is not None]
-    nodes = [node for node in reversed(topological(roots)[0]) if type(node) is not Output]
+    nodes = [node for node in reversed(topological(roots)) if isinstance(node, Node)]
     items, uses = arrange(nodes, roots)
     kept = nearest(items, uses, len(roots), max_nodes)
     number = {item: i for i, item in enumerate(kept)}
@@ -129,7 +129,7 @@ def read(outputs: Sequence[Tensor], params: Any, max_nodes: int, show_shapes: bo
         lines = (f"{plural(left_out, 'more node')} not drawn", f"to see all: max_nodes={len(items)}")
         boxes.append(Box("note", lines, lines))
     parameters = sum(kind_of(leaf, names) == "parameter" for leaf in leaves)
-    saved = {id(array): array.nbytes for node in nodes for array in saved_arrays(node.saved)}
+    saved = {id(array): array.nbytes for node in nodes for array in node.kept_arrays()}
     return Picture(boxes, arrows, len(nodes), parameters, sum(saved.values()), left_out)
 
 
@@ -206,7 +206,7 @@ class Artist:
 
     def operation(self, node: Node) -> Box:
         name = None if node in self.roots else self.names.find(node)  # else the output's box shows it
-        lines = [node.name() if name is None else f"{node.name()} → {shortened(name)}"]
+        lines = [node.title if name is None else f"{node.title} → {shortened(name)}"]
         multiple = type(node.dtype) is tuple
         shapes = [text_of(s, d) for s, d in zip(node.shape, node.dtype, strict=True)] if multiple else []
         if self.show_shapes and multiple:
@@ -219,7 +219,7 @@ class Artist:
         elif self.show_saved and node.nbytes:
             lines.append(f"saves {human_bytes(node.nbytes)}")
         result = [f"{output_name(node, i)}: {text}" for i, text in enumerate(shapes)]
-        title = node.name() if multiple else f"{node.name()}: {text_of(node.shape, node.dtype)}"
+        title = node.title if multiple else f"{node.title}: {text_of(node.shape, node.dtype)}"
         return Box("op", tuple(lines), (title, *result, *saved_values(node)))
 
     def leaf(self, leaf: Leaf) -> Box:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Sequence
@@ -12,13 +13,13 @@ import numpy as np
 
 from tinygrad_dl.core import dtypes, function
 from tinygrad_dl.core import modes as grad_mode
-from tinygrad_dl.core.engine import ALONE, Edge, held_alone, mutations, propagate
+from tinygrad_dl.core.engine import ALONE, Edge, Leaf, held_alone, mutations, propagate
 from tinygrad_dl.core.function import Function
+from tinygrad_dl.core.hooks import named
 from tinygrad_dl.core.messages import checked_array, summary
 from tinygrad_dl.core.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.warning import warn
-from tinygrad_dl.creation import zeros_like
 
 if TYPE_CHECKING:
     from tinygrad_dl.testing.gradcheck import gradcheck, gradgradcheck
@@ -89,14 +90,26 @@ def backward(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.backward.html
     """
     roots, seeds = _starts(_sequence(tensors), grad_tensors, create_graph, "backward")
-    targets = None if inputs is None else _targets(_sequence(inputs), "backward")
-    found = _propagate(roots, seeds, targets, retain_graph, create_graph)
-    into = {} if inputs is None else dict(zip(targets or (), _sequence(inputs), strict=True))
-    with _accumulating:
-        for edge in found:
-            tensor = into[edge] if into else edge.variable  # type: ignore[union-attr]
-            if tensor is not None:
+    into: dict[Edge, Any] = {}
+    if inputs is not None:
+        given = _sequence(inputs)
+        into = dict(zip(_targets(given, "backward"), given, strict=True))
+
+    def bring(found: dict[Edge, Any], edge: Edge) -> None:
+        tensor = into.get(edge, edge)
+        if not isinstance(tensor, Tensor):  # an edge, which stands for its leaf
+            tensor = edge.variable  # type: ignore[union-attr]
+        if tensor is not None:
+            with _accumulating:
                 _accumulate(tensor, found, edge)
+
+    def arrive(found: dict[Edge, Any], leaf: Leaf) -> None:
+        _around(bring, found, leaf, create_graph)
+        del found[leaf]
+
+    found = _propagate(roots, seeds, None if inputs is None else [*into], retain_graph, create_graph, arrive)
+    for edge in found:
+        bring(found, edge)
 
 
 def grad(
@@ -147,20 +160,20 @@ def grad(
         raise ValueError(
             "grad: got materialize_grads=True with allow_unused=False, expected allow_unused=True, or none"
         )
-    tensors = _sequence(inputs)
-    targets = _targets(tensors, "grad")
+    targets = _targets(_sequence(inputs), "grad")
     roots, seeds = _starts(_sequence(outputs), grad_outputs, create_graph, "grad")
     found = _propagate(roots, seeds, targets, retain_graph, create_graph)
     results = []
-    for position, (edge, tensor) in enumerate(zip(targets, tensors, strict=True)):
+    for position, edge in enumerate(targets):
         if edge not in found:
             if not allow_unused:
                 raise RuntimeError(
-                    f"grad: got input {position} of shape {tensor.shape}, which was not used to compute the outputs, "
+                    f"grad: got input {position} of shape {edge.shape}, which was not used to compute the outputs, "
                     "expected one that was; pass allow_unused=True for None in its place, or materialize_grads=True "
                     "for zeros"
                 )
-            results.append(zeros_like(tensor, requires_grad=create_graph) if materialize_grads else None)
+            zero = np.zeros(edge.shape, edge.dtype) if materialize_grads else None
+            results.append(None if zero is None else wrap(zero).requires_grad_(create_graph))
         else:
             results.append(_own(found, edge))
     return tuple(results)
@@ -172,33 +185,65 @@ def _propagate(
     targets: list[Edge] | None,
     retain_graph: bool | None,
     create_graph: bool,
+    arrive: Any = None,
 ) -> dict[Edge, Any]:
     retain = create_graph if retain_graph is None else retain_graph
     if not create_graph:
-        return propagate(roots, seeds, targets, retain)
+        return propagate(roots, seeds, targets, retain, arrive=arrive)
     with enable_grad():
-        return propagate(roots, seeds, targets, retain, taped=True)
+        return propagate(roots, seeds, targets, retain, taped=True, arrive=arrive)
 
 
-def _sequence(tensors: Any) -> Sequence[Tensor]:
-    return (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+def _around(bring: Any, found: dict[Edge, Any], leaf: Leaf, taped: bool) -> None:
+    """Brings a leaf its gradient, with the leaf's hooks before and after that."""
+    hooks, tensor = leaf.hooks, leaf.variable
+    if hooks is None or tensor is None:
+        return
+    (found[leaf],) = hooks.run_before([found[leaf]], taped)
+    if found[leaf] is None:
+        return
+    seen = [found[leaf].copy() if hooks.after and not taped else None if not hooks.after else found[leaf]]
+    bring(found, leaf)
+    with set_grad_enabled(taped):
+        for hook in tuple(hooks.accumulated.values()):
+            if hook(tensor) is not None:
+                raise RuntimeError(
+                    f"backward: got a value from {named(hook)}, expected None: hooks after a gradient was accumulated "
+                    "replace nothing"
+                )
+    hooks.run_after([], seen, taped)
 
 
-def _targets(tensors: Sequence[Tensor], what: str) -> list[Edge]:
+def _sequence(tensors: Any) -> Sequence[Any]:
+    """Tensors and edges of the graph, of which one may stand by itself."""
+    return (tensors,) if isinstance(tensors, Tensor) or hasattr(tensors, "output_nr") else tuple(tensors)
+
+
+def _place(tensor: Any, what: str, name: str) -> Edge | None:
+    """Where a tensor, or what `graph.get_gradient_edge` returned, stands in the graph."""
+    if isinstance(tensor, Tensor):
+        return tensor._edge
+    if hasattr(tensor, "output_nr"):
+        return tensor.place  # type: ignore[no-any-return]
+    raise TypeError(f"{what}: got {summary(tensor)} for {name}, expected a tensor or a GradientEdge")
+
+
+def _targets(tensors: Sequence[Any], what: str) -> list[Edge]:
     edges = []
     if not tensors:
         raise RuntimeError(f"{what}: got no inputs, expected at least one tensor")
     for position, tensor in enumerate(tensors):
-        if tensor._edge is None:
+        edge = _place(tensor, what, f"input {position}")
+        if edge is None:
             raise RuntimeError(
                 f"{what}: got input {position} of shape {tensor.shape} that does not require a gradient, expected one "
                 f"that does; call requires_grad_() on it before computing the outputs"
             )
-        edges.append(tensor._edge)
+        edges.append(edge)
     return edges
 
 
-def _starts(tensors: Sequence[Tensor], gradients: Any, create_graph: bool, what: str) -> tuple[list[Edge], list[Any]]:
+def _starts(tensors: Sequence[Any], gradients: Any, create_graph: bool, what: str) -> tuple[list[Edge], list[Any]]:
     """The edges to start from and the gradient that each starts with."""
     given = [None] * len(tensors) if gradients is None else gradients
     if not isinstance(given, list | tuple):
@@ -211,42 +256,42 @@ def _starts(tensors: Sequence[Tensor], gradients: Any, create_graph: bool, what:
             )
         raise ValueError(f"{what}: got {len(given)} starting gradients for {len(tensors)} tensors, expected one each")
     edges, seeds = [], []
-    for tensor, g in zip(tensors, given, strict=True):
-        if tensor._edge is None:
+    for position, (tensor, g) in enumerate(zip(tensors, given, strict=True)):
+        edge = _place(tensor, what, f"output {position}")
+        if edge is None:
             raise RuntimeError(
                 f"{what}: this tensor has no graph: got one that does not require a gradient, expected one computed "
                 f"from a tensor that does; set requires_grad=True on the inputs, and compute outside of no_grad()"
             )
+        shape, dtype = edge.shape, edge.dtype
         if g is None:
-            if tensor._data.size != 1:
+            if math.prod(shape) != 1:
                 raise RuntimeError(
-                    f"{what}: a gradient can start by itself from a scalar only, got shape {tensor.shape}, expected "
+                    f"{what}: a gradient can start by itself from a scalar only, got shape {shape}, expected "
                     f"(); reduce the tensor with sum() or mean(), or pass a starting gradient of its shape"
                 )
-            if tensor.dtype.kind == "c":
+            if dtype.kind == "c":
                 raise RuntimeError(
-                    f"{what}: a gradient can start by itself from a real scalar only, got dtype {tensor.dtype}, "
+                    f"{what}: a gradient can start by itself from a real scalar only, got dtype {dtype}, "
                     f"expected a floating one; start from its abs() or real part, or pass the starting gradient"
                 )
-            g = np.ones(tensor.shape, tensor.dtype)
+            g = np.ones(shape, dtype)
         elif not isinstance(g, Tensor):
             g = checked_array(g, what, "gradient")
-        if g.shape != tensor.shape:
+        if g.shape != shape:
             raise RuntimeError(
                 f"{what}: got a starting gradient of shape {g.shape}, expected the shape of the tensor it starts from, "
-                f"{tensor.shape}"
+                f"{shape}"
             )
-        if g.dtype != tensor.dtype:
-            if dtypes.category(g.dtype) > dtypes.category(tensor.dtype) or tensor.dtype.kind == "c" != g.dtype.kind:
-                raise RuntimeError(
-                    f"{what}: got a starting gradient of {g.dtype}, expected the tensor's {tensor.dtype}"
-                )
-            g = g.astype(tensor.dtype)
+        if g.dtype != dtype:
+            if dtypes.category(g.dtype) > dtypes.category(dtype) or dtype.kind == "c" != g.dtype.kind:
+                raise RuntimeError(f"{what}: got a starting gradient of {g.dtype}, expected the tensor's {dtype}")
+            g = g.astype(dtype)
         if not create_graph and isinstance(g, Tensor):
             g = g._data
         elif create_graph and not isinstance(g, Tensor):
             g = wrap(g)
-        edges.append(tensor._edge)
+        edges.append(edge)
         seeds.append(g)
     return edges, seeds
 

@@ -1,0 +1,179 @@
+"""Hooks of the graph: functions of the user's that a backward pass calls where a gradient arrives.
+
+A place in the graph without hooks has None, and costs a backward pass one comparison. All that happens
+otherwise happens here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tinygrad_dl.core.modes import no_grad
+
+Function: TypeAlias = Callable[..., Any]
+
+
+class Registered(dict[int, Function]):
+    """Hooks of one kind by their number, in the order in which they were registered."""
+
+    __slots__ = ("__weakref__",)
+
+
+class RemovableHandle:
+    """What registering a hook returns: `remove()` takes the hook away again. Used with `with`, at the end of the block.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor(1.0, requires_grad=True)
+    >>> with x.register_hook(lambda g: g * 10):
+    ...     (x * 2).backward()
+    >>> (x * 2).backward()
+    >>> x.grad
+    tensor(22.)
+    """
+
+    _numbers = itertools.count()
+
+    def __init__(self, hooks: Registered, function: Function):
+        self.id = next(self._numbers)
+        self._hooks = weakref.ref(hooks)  # a hook may hold its own handle
+        hooks[self.id] = function
+
+    def remove(self) -> None:
+        """Takes the hook away; doing so twice is harmless."""
+        hooks = self._hooks()
+        if hooks is not None:
+            hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+class _Running(threading.local):
+    """The passes that run hooks in this thread, innermost last: each the list of the places that it visits."""
+
+    def __init__(self) -> None:
+        self.passes: list[Any] = []
+
+
+running = _Running()
+
+
+class Hooks:
+    """The hooks of one place in the graph.
+
+    Attributes:
+        gradient: called with the gradient that arrived; what they return takes its place.
+        kept: what `retain_grad` asked for: sees what the others made of the gradient.
+        before: of an operation, called with the gradients of its outputs, which they may replace.
+        after: of an operation, called with the gradients of its inputs, which they may replace, and of its outputs.
+        accumulated: of a leaf, called with the tensor after its `.grad` has changed.
+    """
+
+    __slots__ = ("accumulated", "after", "before", "gradient", "kept")
+
+    # From an array to a tensor; class Tensor, which stands above this module, puts it here.
+    wrap: Callable[[np.ndarray], Any]
+
+    def __init__(self) -> None:
+        self.gradient = Registered()
+        self.before, self.after, self.accumulated = Registered(), Registered(), Registered()
+        self.kept: Function | None = None
+
+    @property
+    def around(self) -> bool:
+        """Whether there are hooks of the operation itself, or of a leaf's accumulation."""
+        return bool(self.before or self.after or self.accumulated)
+
+    def run_on_gradient(self, g: Any, places: Any) -> Any:
+        """What the hooks make of a gradient that arrived; in an array pass nothing that they compute is recorded."""
+        running.passes.append(places)
+        try:
+            if type(g) is not np.ndarray:
+                return self._on_gradient(g)
+            with no_grad():
+                return self._on_gradient(self.wrap(g))._data
+        finally:
+            running.passes.pop()
+
+    def _on_gradient(self, g: Any) -> Any:
+        for hook in tuple(self.gradient.values()):
+            g = replacement(hook, hook(g), g)
+        if self.kept is not None:
+            self.kept(g)
+        return g
+
+    def run_before(self, gradients: Sequence[Any], taped: bool) -> Sequence[Any]:
+        """What the hooks before an operation make of the gradients of its outputs; None: there is none."""
+        if not self.before:
+            return gradients
+        return self._run_around(self.before, tuple(gradients), (), taped)
+
+    def run_after(self, gradients: Sequence[Any], outputs: Sequence[Any], taped: bool) -> Sequence[Any]:
+        """What the hooks after an operation make of the gradients of its inputs."""
+        if not self.after:
+            return gradients
+        return self._run_around(self.after, tuple(gradients), (self._shown(outputs, taped),), taped)
+
+    def _run_around(
+        self, hooks: Registered, gradients: tuple[Any, ...], others: tuple[Any, ...], taped: bool
+    ) -> Sequence[Any]:
+        if taped:
+            return self._around(hooks, gradients, others)
+        with no_grad():
+            found = self._around(hooks, self._shown(gradients, taped), others)
+        return [None if each is None else each._data for each in found]
+
+    def _around(self, hooks: Registered, gradients: tuple[Any, ...], others: tuple[Any, ...]) -> tuple[Any, ...]:
+        for hook in tuple(hooks.values()):
+            new = hook(gradients, *others)
+            if new is None:
+                continue
+            if not isinstance(new, tuple):
+                raise TypeError(f"a hook: got {type(new).__name__} from {named(hook)}, expected a tuple or None")
+            if len(new) != len(gradients):
+                raise RuntimeError(
+                    f"a hook: got {len(new)} gradients from {named(hook)}, expected {len(gradients)}, or None to leave "
+                    "them as they are"
+                )
+            gradients = tuple(
+                each if old is None else replacement(hook, each, old, keeps=False)
+                for each, old in zip(new, gradients, strict=True)
+            )
+        return gradients
+
+    def _shown(self, gradients: Sequence[Any], taped: bool) -> tuple[Any, ...]:
+        """The gradients as hooks see them: tensors, whose arrays are theirs."""
+        if taped:
+            return tuple(gradients)
+        return tuple(None if g is None else self.wrap(g.copy()) for g in gradients)
+
+
+def replacement(hook: Function, new: Any, old: Any, keeps: bool = True) -> Any:
+    """The gradient that a hook returned; None leaves it as it is, or where the hook returned several, takes it away."""
+    if new is None:
+        return old if keeps else None
+    if not hasattr(new, "_edge"):
+        raise TypeError(f"a gradient hook: got {type(new).__name__} from {named(hook)}, expected a tensor or None")
+    if new.shape != old.shape:
+        raise RuntimeError(
+            f"a gradient hook: got shape {new.shape} from {named(hook)}, expected the gradient's shape {old.shape}"
+        )
+    if new.dtype != old.dtype:
+        raise RuntimeError(
+            f"a gradient hook: got dtype {new.dtype} from {named(hook)}, expected the gradient's dtype {old.dtype}"
+        )
+    return new
+
+
+def named(hook: Function) -> str:
+    """What an error calls a hook."""
+    return getattr(hook, "__qualname__", None) or type(hook).__name__
