@@ -15,8 +15,9 @@ from tinygrad_dl.core import engine, runtime
 from tinygrad_dl.core.declaration import Plan, connected
 from tinygrad_dl.core.engine import Mutations
 from tinygrad_dl.core.function import FunctionRules
+from tinygrad_dl.core.hooks import Hooks, RemovableHandle
 from tinygrad_dl.core.modes import _Switch
-from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.tensor import Keeper, Tensor
 
 
 class EngineMutant:
@@ -40,7 +41,7 @@ class EngineMutant:
         self.function.__code__ = self.before
 
 
-PROPAGATE, CHECK = engine.propagate, Mutations.check
+PROPAGATE, STEP, CHECK = engine.propagate, engine.gradients, Mutations.check
 
 # Who owns an array.
 OWNERSHIP = [
@@ -55,8 +56,8 @@ OWNERSHIP = [
         "getrefcount(found[edge]) <= ALONE and getrefcount(found[edge]._data) <= ALONE and",
         "",
     ),
-    ("hooks see shared arrays", engine.run_hooks, "if type(grads[edge]) is np.ndarray and", "if False and"),
-    ("retain_grad keeps the engine's array", Tensor.retain_grad, "wrap(g.copy())", "wrap(g)"),
+    ("hooks see shared arrays", engine.run_hooks, "if type(grads[place]) is np.ndarray and", "if False and"),
+    ("retain_grad keeps the engine's array", Keeper.__call__, "wrap(g._data.copy())", "wrap(g._data)"),
     ("an operation's own rule reads the new values", Tensor._assign, "kept = old.copy()", "kept = old"),
     ("a recorded .grad is added into", autograd._accumulate, "old._edge is None and", ""),
 ]
@@ -76,8 +77,8 @@ ACCUMULATION = [
     ("a root given twice counts once", PROPAGATE, "together(grads[root], g) if root in grads else g", "g"),
     (
         "an output's second gradient replaces the first",
-        PROPAGATE,
-        "g if slots[node.index] is None else together(slots[node.index], g)",
+        engine.Output.join,
+        "g if slots[self.index] is None else together(slots[self.index], g)",
         "g",
     ),
     (".grad is replaced", autograd._accumulate, "np.add(old._data, g, out=old._data)", "np.copyto(old._data, g)"),
@@ -93,9 +94,9 @@ ACCUMULATION = [
 # In which order, and what is visited.
 ORDER = [
     ("oldest first", engine.topological, "reverse=True", "reverse=False"),
-    ("in the order found", engine.topological, 'nodes.sort(key=attrgetter("seq"), reverse=True)', "pass"),
-    ("nodes are visited again", engine.topological, "and parent not in seen", ""),
-    ("what leads to a target, the wrong way round", engine.leading_to, "reversed(nodes)", "nodes"),
+    ("in the order found", engine.topological, 'found.sort(key=attrgetter("seq"), reverse=True)', "pass"),
+    ("places are visited again", engine.topological, "if parent not in seen:", "if parent is not None:"),
+    ("what leads to a target, the wrong way round", engine.leading_to, "reversed(places)", "places"),
     ("what lies behind the targets", PROPAGATE, "continue  # nobody asked for what lies behind it", "pass"),
 ]
 
@@ -125,22 +126,33 @@ VIEWS = [
     ("changes are noted for the view alone", engine.buffer_owner, "while isinstance", "while False and isinstance"),
     ("changes are never found", CHECK, "entry[0] > node.seq", "False"),
     ("changes before the operation count", CHECK, "entry[0] > node.seq", "True"),
-    ("the log is not consulted", PROPAGATE, "if node.seq < changed:", "if False:"),
-    ("changes by hooks pass", PROPAGATE, "changed = mutations.latest  # hooks", "pass  # hooks"),
+    ("the log is not consulted", STEP, "if node.seq < mutations.latest:", "if False:"),
     ("the log keeps buffers that are gone", Mutations._forget, "log.pop(key, None)", "pass"),
 ]
 
 FREEING = [
-    ("saved values are never freed", PROPAGATE, "if plan.frees and not retain:", "if False:"),
-    ("saved values are freed whatever was asked", PROPAGATE, "if plan.frees and not retain:", "if plan.frees:"),
-    ("a second pass is not explained", PROPAGATE, "raise freed(node)", "pass"),
+    ("saved values are never freed", STEP, "if plan.frees and not retain:", "if False:"),
+    ("saved values are freed whatever was asked", STEP, "if plan.frees and not retain:", "if plan.frees:"),
+    ("a second pass is not explained", STEP, "raise freed(node)", "pass"),
 ]
 
 HOOKS = [
-    ("hooks of leaves are not called", PROPAGATE, "if leaf.hooks is not None:", "if False:"),
-    ("hooks of computed tensors are not called", PROPAGATE, "if node.hooks is not None and", "if False and"),
-    ("what a hook returns is lost", engine.run_hooks, "g = hook(g)", "hook(g)"),
-    ("hooks see the conjugate", engine.run_hooks, "g = conjugate(grads[edge])", "g = grads[edge]"),
+    ("hooks of tensors are not called", PROPAGATE, "if hooks is not None and place in grads:", "if False:"),
+    ("hooks of nodes are not called", PROPAGATE, "if hooks is None else hooked", "if True else hooked"),
+    ("what a hook returns is lost", Hooks._on_gradient, "g = replacement(hook, hook(g), g)", "hook(g)"),
+    ("what a hook of a node returns is lost", Hooks._around, "if new is None:", "if True:"),
+    ("hooks see the conjugate", engine.run_hooks, "conjugate(grads[place])", "grads[place]"),
+    ("hooks before a node see the conjugate", engine.hooked, "[conjugate(each) for each in (g", "[each for each in (g"),
+    ("hooks after a node see the conjugate", engine.hooked, "else conjugate(conform(each, edge, node))", "else each"),
+    ("hooks after a node see broadcast gradients", engine.hooked, "conform(each, edge, node)", "each"),
+    ("hooks are recorded", Hooks.run_on_gradient, "with no_grad():", "if True:"),
+    ("hooks of nodes are recorded", Hooks._run_around, "with no_grad():", "if True:"),
+    ("a leaf's hooks wait for the end", engine.leaves_when_due, "if not waiting:", "if True:"),
+    ("a leaf is due too early", engine.leaves_when_due, "for place in reversed(places):", "for place in places:"),
+    ("a leaf with hooks gets its gradient twice", autograd.backward, "del found[leaf]", "pass"),
+    ("hooks before a leaf are lost", autograd._around, "(found[leaf],) =", "_ ="),
+    ("hooks of accumulation are recorded", autograd._around, "with set_grad_enabled(taped):", "if True:"),
+    ("removed hooks are called", RemovableHandle.remove, "hooks.pop(self.id, None)", "pass"),
 ]
 
 MODES = [
@@ -160,11 +172,11 @@ CONFORMING = [
         "[*range(g.ndim - extra, g.ndim)]",
     ),
     ("repeated parts are not summed", engine.unbroadcast, "size == 1 and g.shape[i + extra] != 1", "False"),
-    ("sums in half precision", PROPAGATE, "is not usual and dtype is not double and plan.single", "is None"),
+    ("sums in half precision", STEP, "is not float32 and dtype is not float64 and plan.single", "is None"),
 ]
 
 OUTPUTS = [
-    ("gradients of outputs in one place", PROPAGATE, "slots[node.index] = ", "slots[0] = "),
+    ("gradients of outputs in one place", engine.Output.join, "slots[self.index] = ", "slots[0] = "),
     ("unused outputs have gradients of ones", engine.materialize, "np.zeros(", "np.ones("),
     ("outputs have the first one's edge", runtime.connect_outputs, "output_edge(node, index)", "output_edge(node, 0)"),
     (
@@ -176,7 +188,7 @@ OUTPUTS = [
 ]
 
 HIGHER_ORDERS = [
-    ("saved values stay constants", PROPAGATE, "plan.taped(node) if taped else saved", "saved"),
+    ("saved values stay constants", STEP, "plan.taped(node, saved) if taped else saved", "saved"),
     ("saved values have no edge", connected, "new._edge = edge", "pass"),
     ("a Function's saved arguments have no edge", FunctionRules.taped, "edge = node.edges[place[1]]", "pass"),
     ("a Function's backward is not recorded", FunctionRules.run, "set_grad_enabled(taped)", "set_grad_enabled(False)"),
@@ -185,8 +197,7 @@ HIGHER_ORDERS = [
 
 COMPLEX = [
     ("the seed is not turned", PROPAGATE, "g = conjugate(seed)", "g = seed"),
-    ("gradients of leaves are not turned back", PROPAGATE, "conjugate(grads.pop(leaf))", "grads.pop(leaf)"),
-    ("gradients of computed tensors are not turned back", PROPAGATE, "found[node] = conjugate(g)", "found[node] = g"),
+    ("gradients are not turned back", PROPAGATE, "found[place] = conjugate(g)", "found[place] = g"),
 ]
 
 GROUPS = [OWNERSHIP, ACCUMULATION, ORDER, VIEWS, FREEING, HOOKS, MODES, CONFORMING, OUTPUTS, HIGHER_ORDERS, COMPLEX]

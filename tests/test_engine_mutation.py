@@ -13,6 +13,7 @@ import test_complex
 import test_declaration
 import test_function
 import test_graph
+import test_graph_hooks
 import test_graph_memory
 import test_inplace
 import test_ownership
@@ -25,6 +26,7 @@ MODULES = [
     test_backward,
     test_inplace,
     test_graph,
+    test_graph_hooks,
     test_function,
     test_graph_memory,
     test_declaration,

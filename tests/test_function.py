@@ -29,7 +29,7 @@ def test_first_and_second_order():
     (gx,) = autograd.grad(Product.apply(x, Product.apply(x, y)).sum(), x, create_graph=True)
     assert gx.tolist() == [12]
     assert autograd.grad(gx.sum(), [x, y])[0].tolist() == [6]
-    assert Product.apply(x, y).grad_fn.name() == "Product"
+    assert Product.apply(x, y).grad_fn.name() == "ProductBackward"
     assert not Product.apply(x.detach(), y.detach()).requires_grad
 
 

@@ -35,7 +35,7 @@ def test_a_leaf_hook_is_called_once_with_the_whole_gradient():
 def test_a_hook_of_the_wrong_shape_is_refused():
     x = leaf(1, 2)
     x.register_hook(lambda g: td.ones(3))
-    with pytest.raises(RuntimeError, match=r"got shape \(3,\) from it, expected the gradient's shape \(2,\)"):
+    with pytest.raises(RuntimeError, match=r"got shape \(3,\) from .*lambda.*, expected the gradient's shape \(2,\)"):
         x.sum().backward()
 
 
@@ -51,7 +51,7 @@ def test_leaves_and_grad_fn():
     x = leaf(1)
     y = x * 2
     assert x.is_leaf and x.grad_fn is None and x.requires_grad
-    assert not y.is_leaf and y.grad_fn.name() == "Mul" and repr(y.grad_fn) == "<Mul>"
+    assert not y.is_leaf and y.grad_fn.name() == "MulBackward0" and repr(y.grad_fn) == "<MulBackward0>"
     assert td.ones(1).is_leaf
     (parent, index), *_ = (y + 1).grad_fn.next_functions
     assert parent is y.grad_fn and index == 0

@@ -400,13 +400,13 @@ NUMBERS_AND_ARRAYS = {
     "copy.copy, as plots do": (
         lambda: copy.copy(w()[0]),
         RuntimeError,
-        "copy, pickle: got a tensor computed by <Getitem>",
+        "copy, pickle: got a tensor computed by <GetitemBackward0>",
         "detach()",
     ),
     "deepcopy of a result": (
         lambda: copy.deepcopy(w() * 2),
         RuntimeError,
-        "deepcopy: got a tensor computed by <Mul>",
+        "deepcopy: got a tensor computed by <MulBackward0>",
         "detach().clone()",
     ),
     "if tensor": (
@@ -701,7 +701,7 @@ TRAINING = {
         lambda: optim.SGD([w() * 2]),
         ValueError,
         "SGD: ",
-        "was computed by <Mul>, expected a leaf",
+        "was computed by <MulBackward0>, expected a leaf",
     ),
     "an array as a parameter": (
         lambda: optim.SGD([np.ones(2)]),

@@ -515,7 +515,7 @@ def test_refusals():
         SGD([])
     with pytest.raises(TypeError, match=r"got float64\[2\], expected a tensor"):
         SGD([np.ones(2)])
-    with pytest.raises(ValueError, match=r"was computed by <Mul>, expected a leaf"):
+    with pytest.raises(ValueError, match=r"was computed by <MulBackward0>, expected a leaf"):
         SGD([p * 2])
     with pytest.raises(ValueError, match=r"parameter 1 of group 0: got a tensor of shape \(2,\) that appears twice"):
         SGD([p, p])

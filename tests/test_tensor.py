@@ -286,7 +286,7 @@ def test_a_cast_is_differentiable():
         (lambda: td.tensor([True]), "tensor([True])"),
         (lambda: td.tensor([1.0], dtype=td.float64), "tensor([1.], dtype=float64)"),
         (lambda: leaf(1), "tensor([1.], requires_grad=True)"),
-        (lambda: leaf(1) * 2, "tensor([2.], grad_fn=<Mul>)"),
+        (lambda: leaf(1) * 2, "tensor([2.], grad_fn=<MulBackward0>)"),
         (lambda: td.zeros(0), "tensor([])"),
         (lambda: td.zeros(0, 2), "tensor([], size=(0, 2))"),
         (lambda: td.tensor([[1, 2], [3, 4]]), "tensor([[1, 2],\n        [3, 4]])"),
@@ -308,7 +308,7 @@ def test_leaves_are_copied_and_pickled_and_others_say_why_not():
     parameter = pickle.loads(pickle.dumps(td.nn.Parameter(td.ones(1))))
     assert type(parameter) is td.nn.Parameter
     for action in (copy.deepcopy, pickle.dumps):
-        with pytest.raises(RuntimeError, match=r"got a tensor computed by <Mul>, expected a leaf"):
+        with pytest.raises(RuntimeError, match=r"got a tensor computed by <MulBackward0>, expected a leaf"):
             action(x * 2)
 
 

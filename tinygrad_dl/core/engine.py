@@ -433,7 +433,7 @@ class Observers:
         The functions that ops generate call `Node()`, so class Node has an `__init__` for as long as somebody looks on.
         """
         self.recorded.append(recorder)
-        Node.__init__ = _tell_recorders  # type: ignore[method-assign]
+        type.__setattr__(Node, "__init__", _tell_recorders)
 
     def leave(self, recorder: Callable[[Node], None]) -> None:
         """Calls the function no longer."""
@@ -461,7 +461,7 @@ def freed(node: Node) -> RuntimeError:
 
 def run_hooks(hooks: Hooks, grads: dict[Any, Gradient], place: Edge, places: list[Any]) -> None:
     """Leaves the gradient at a place as its hooks want it; what they are shown is held by nobody else."""
-    if not hooks.gradient and hooks.kept is None or type(grads[place]) is list:
+    if (not hooks.gradient and hooks.kept is None) or type(grads[place]) is list:
         return
     if type(grads[place]) is np.ndarray and not held_alone(grads, place):
         grads[place] = grads[place].copy()

@@ -144,10 +144,7 @@ class Hooks:
                     f"a hook: got {len(new)} gradients from {named(hook)}, expected {len(gradients)}, or None to leave "
                     "them as they are"
                 )
-            gradients = tuple(
-                each if old is None else replacement(hook, each, old, keeps=False)
-                for each, old in zip(new, gradients, strict=True)
-            )
+            gradients = tuple(replacement(hook, *pair, keeps=False) for pair in zip(new, gradients, strict=True))
         return gradients
 
     def _shown(self, gradients: Sequence[Any], taped: bool) -> tuple[Any, ...]:
@@ -161,6 +158,8 @@ def replacement(hook: Function, new: Any, old: Any, keeps: bool = True) -> Any:
     """The gradient that a hook returned; None leaves it as it is, or where the hook returned several, takes it away."""
     if new is None:
         return old if keeps else None
+    if old is None:
+        raise RuntimeError(f"a gradient hook: got a gradient from {named(hook)} where there was None, expected None")
     if not hasattr(new, "_edge"):
         raise TypeError(f"a gradient hook: got {type(new).__name__} from {named(hook)}, expected a tensor or None")
     if new.shape != old.shape:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def tensor_repr(tensor: Tensor) -> str:
-    """`tensor([1., 2.], grad_fn=<Mul>)`; of more than 1000 elements, the first and last three a side."""
+    """`tensor([1., 2.], grad_fn=<MulBackward0>)`; of more than 1000 elements, the first and last three a side."""
     array = tensor._data
     name = type(tensor).__name__
     head = "tensor(" if name == "Tensor" else f"{name} containing:\ntensor("

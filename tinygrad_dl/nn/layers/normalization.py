@@ -160,7 +160,7 @@ class BatchNorm1d(BatchNorm):
     >>> layer = td.nn.BatchNorm1d(2)
     >>> layer(td.tensor([[1.0, 0.0], [3.0, 4.0]]))
     tensor([[-1.0000, -1.0000],
-            [ 1.0000,  1.0000]], grad_fn=<BatchNorm>)
+            [ 1.0000,  1.0000]], grad_fn=<BatchNormBackward0>)
     >>> layer.running_mean
     tensor([0.2000, 0.2000])
 
@@ -205,7 +205,7 @@ class LayerNorm(Affine):
 
     >>> import tinygrad_dl as td
     >>> td.nn.LayerNorm(2)(td.tensor([[1.0, 3.0]]))
-    tensor([[-1.0000,  1.0000]], grad_fn=<LayerNorm>)
+    tensor([[-1.0000,  1.0000]], grad_fn=<LayerNormBackward0>)
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html
     """
@@ -253,7 +253,7 @@ class GroupNorm(Affine):
 
     >>> import tinygrad_dl as td
     >>> td.nn.GroupNorm(2, 4)(td.tensor([[1.0, 3.0, 5.0, 5.0]]))
-    tensor([[-1.0000,  1.0000,  0.0000,  0.0000]], grad_fn=<GroupNorm>)
+    tensor([[-1.0000,  1.0000,  0.0000,  0.0000]], grad_fn=<GroupNormBackward0>)
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.GroupNorm.html
     """
