@@ -193,6 +193,24 @@ def test_names_that_are_there_twice(tmp_path):
     assert "'a' twice" in refused(path)
 
 
+def test_entries_that_another_takes_for_its_comment(tmp_path):
+    """The length of the first entry's comment is not guarded by any checksum."""
+    path = archive(tmp_path / "a.npz", ("a.npy", npy()), ("b.npy", npy()), ("c.npy", npy()))
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    for swallowed in (1, 2):
+        content[entry + 32] = swallowed * (46 + len("b.npy"))
+        path.write_bytes(content)
+        assert len(zipfile.ZipFile(path).infolist()) == 3 - swallowed
+        refused(path, f"{3 - swallowed} members, expected 3")
+
+
+def test_bytes_after_the_end(tmp_path):
+    path = archive(tmp_path / "a.npz", ("a.npy", npy()))
+    path.write_bytes(path.read_bytes() + b"more")
+    refused(path)
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_ways_of_compression_that_numpy_does_not_write(tmp_path, method):
     refused(archive(tmp_path / "a.npz", ("a.npy", npy()), compression=method))

@@ -56,6 +56,7 @@ def read(file: IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     arrays: dict[str, np.ndarray] = {}
     with ZipFile(file) as archive:
         members = archive.infolist()
+        _check_number(file, archive.comment, len(members))
         _check_places(members, archive.start_dir)
         for member in members:
             name = member.filename.removesuffix(".npy")
@@ -73,6 +74,15 @@ def read(file: IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
             raise ValueError(f"the array {name!r} of {arrays[name].dtype}, expected the bits of bfloat16")
         arrays[name] = arrays[name].view(dtypes.bfloat16())
     return arrays, metadata
+
+
+def _check_number(file: IO[bytes], comment: bytes, found: int) -> None:
+    """Raises unless the archive's end tells of as many members: a damaged entry may hold the next as its comment."""
+    file.seek(-SHORTEST - len(comment), os.SEEK_END)
+    end = file.read(SHORTEST)
+    told = int.from_bytes(end[10:12], "little")
+    if not end.startswith(b"PK\x05\x06") or told != min(found, 0xFFFF):
+        raise ValueError(f"{found} members, expected {told}")
 
 
 def _check_places(members: list[ZipInfo], end: int) -> None:

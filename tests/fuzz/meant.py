@@ -279,6 +279,12 @@ MEANT = (
         "view",
         ours="a tensor of shape .* with strides .* without a copy",
     ),
+    Meant(
+        "a result may lie in memory in another order, and then be copied or not",
+        "final-value",
+        "contiguous reshape flatten ravel",
+        source=r"transpose|permute|swap|moveaxis|movedim|\.[mT]?T\b",
+    ),
     # Other values: infinities, nan and zeros.
     Meant(
         "an infinity or nan without a share in a result leaves it alone",
@@ -301,7 +307,7 @@ MEANT = (
         wrong=infinite_there,
     ),
     Meant("no threshold cuts a softplus", "first-value second-value", "softplus Softplus", wrong=close),
-    Meant("gradients of `hypot` at the origin are 0", "first-value second-value", "hypot hypot_", wrong=zero_for_nan),
+    Meant("gradients of `hypot` at the origin are 0", "first-value second-value", "hypot hypot_", wrong=nan_there),
     Meant(
         "eps decides at a zero vector",
         "second-value",
@@ -383,7 +389,7 @@ MEANT = (
     Meant(
         "a slope at nan is that of the piece that goes on",
         "first-value second-value",
-        "relu6 ReLU6 hardtanh Hardtanh hardshrink Hardshrink softshrink Softshrink",
+        "relu6 ReLU6 hardtanh Hardtanh hardshrink Hardshrink softshrink Softshrink hardswish Hardswish",
         theirs=r"\b0\.",
         source="nan|inf|log|/",
     ),
@@ -392,7 +398,7 @@ MEANT = (
         "value first-value second-value",
         "sign sign_ sgn abs absolute norm l1_loss L1Loss smooth_l1_loss SmoothL1Loss huber_loss HuberLoss"
         f" pairwise_distance PairwiseDistance elu elu_ ELU celu CELU selu SELU relu6 ReLU6 hardtanh Hardtanh"
-        f" hardshrink Hardshrink softshrink Softshrink {MARGIN}",
+        f" hardshrink Hardshrink softshrink Softshrink hardswish Hardswish {MARGIN}",
         ours="nan",
     ),
     Meant(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tinygrad_dl.train.training import Training
 
 HOOKS = ("on_fit_start", "on_epoch_start", "on_before_step", "on_batch_end", "on_epoch_end", "on_fit_end")
+OUTSIDE = ("on_fit_start", "on_fit_end", "teardown")  # of an epoch
 
 
 class Callback(Composed):
@@ -89,7 +90,7 @@ class Hooks:
         try:
             getattr(callback, name)(self.training)
         except Exception as error:
-            when = f", epoch {self.training.epoch + 1}" if name not in ("on_fit_start", "teardown") else ""
+            when = f", epoch {self.training.epoch + 1}" if name not in OUTSIDE else ""
             error.add_note(f"raised by the callback {type(callback).__name__} in {name}{when}")
             raise
 
