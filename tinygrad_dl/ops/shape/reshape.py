@@ -1,4 +1,4 @@
-"""The same elements in another shape or order: reshape, transpose, expand and their like.
+"""The same elements in another shape: reshape, view, flatten, squeeze, unsqueeze and the like.
 
 Most of these show the memory of the tensor they were made from, as in PyTorch.
 """
