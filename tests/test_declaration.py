@@ -11,7 +11,7 @@ from leaves import leaf
 
 import tinygrad_dl as td
 from tinygrad_dl import autograd
-from tinygrad_dl.core.tensor import NUMPY
+from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.inputs import broadcasting, real
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import tinygrad_dl as td
+from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.protocol import CONSTANT, METHODS, WITHOUT_EFFECT, called, spelling
-from tinygrad_dl.core.tensor import NUMPY
 from tinygrad_dl.testing import gradcheck
 
 X = np.array([[3.0, 1.0, 2.5], [0.5, 4.0, -2.0]])

@@ -8,7 +8,8 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.dtypes import as_dtype, check_device, get_default_dtype, int64, is_floating
-from tinygrad_dl.core.tensor import Tensor, wrap
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
+from tinygrad_dl.creation import sizes
 
 __all__ = [
     "Generator",
@@ -204,8 +205,6 @@ def rand(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.rand.html
     """
-    from tinygrad_dl.creation import sizes
-
     return _finish(uniform(sizes(size, "rand"), _floating(dtype, "rand"), generator), requires_grad, device)
 
 
@@ -221,8 +220,6 @@ def randn(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.randn.html
     """
-    from tinygrad_dl.creation import sizes
-
     return _finish(gaussian(sizes(size, "randn"), _floating(dtype, "randn"), generator), requires_grad, device)
 
 
@@ -271,8 +268,6 @@ def randint(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.randint.html
     """
-    from tinygrad_dl.creation import sizes
-
     check_device(device)
     if size is None:
         low, high, size = 0, low, high
@@ -308,9 +303,6 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.normal.html
     """
-    from tinygrad_dl.core.tensor import as_array
-    from tinygrad_dl.creation import sizes
-
     means, stds = as_array(mean), as_array(std)
     if (stds < 0).any():
         raise ValueError(f"normal: expected std >= 0, got {stds.min()}")

@@ -18,7 +18,7 @@ from tinygrad_dl.core.function import Function
 from tinygrad_dl.core.hooks import named
 from tinygrad_dl.core.messages import checked_array, summary
 from tinygrad_dl.core.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
-from tinygrad_dl.core.tensor import Tensor, wrap
+from tinygrad_dl.core.tensor import Tensor, attach, wrap
 from tinygrad_dl.core.warning import warn
 
 if TYPE_CHECKING:
@@ -110,6 +110,39 @@ def backward(
     found = _propagate(roots, seeds, None if inputs is None else [*into], retain_graph, create_graph, arrive)
     for edge in found:
         bring(found, edge)
+
+
+def tensor_backward(
+    self: Tensor,
+    gradient: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Adds the gradient of this tensor to the `.grad` of every leaf that it came from.
+
+    Args:
+        gradient: the gradient to start from, of this tensor's shape; may be left out for a scalar.
+        retain_graph: keep the saved values, so that the same graph can be gone through again.
+        create_graph: record the pass itself, for second derivatives; implies `retain_graph`.
+        inputs: accumulate into these tensors only.
+
+    Raises:
+        RuntimeError: no graph, not a scalar and no gradient given, or the graph was freed already.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor(3.0, requires_grad=True)
+    >>> (x ** 2).backward()
+    >>> x.grad
+    tensor(6.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.backward.html
+    """
+    backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+tensor_backward.__name__ = tensor_backward.__qualname__ = "backward"
+attach("backward", tensor_backward)
 
 
 def grad(

@@ -25,11 +25,12 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 import numpy as np
 
 from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.engine import Gradient, Node
 from tinygrad_dl.core.generate import ALIASES, call_source, compiled, run_source, save_source
 from tinygrad_dl.core.methods import methods, operators, require_free
 from tinygrad_dl.core.runtime import SCOPE, UNSET, output_edge
-from tinygrad_dl.core.tensor import NUMPY, Tensor, wrap
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.inputs import Case, ErrorCase
 
 P = ParamSpec("P")

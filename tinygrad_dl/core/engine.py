@@ -16,15 +16,12 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from sys import getrefcount
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from tinygrad_dl.core.dtypes import float32, float64, in_single
 from tinygrad_dl.core.hooks import Hooks, RemovableHandle
-
-if TYPE_CHECKING:
-    from tinygrad_dl.core.tensor import Tensor
 
 Gradient: TypeAlias = Any  # an ndarray, or a Tensor when the pass is taped
 
@@ -180,6 +177,15 @@ class Output:
         slots[self.index] = g if slots[self.index] is None else together(slots[self.index], g)
 
 
+class Variable(Protocol):
+    """What the end of the graph notes of a tensor."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+
 class Leaf:
     """The end of the graph in a tensor of the user's; refers to the tensor weakly."""
 
@@ -195,7 +201,7 @@ class Leaf:
     __repr__ = Node.__repr__
     metadata = Node.metadata
 
-    def __init__(self, tensor: Tensor):
+    def __init__(self, tensor: Variable):
         self.tensor = weakref.ref(tensor)
         self.shape, self.dtype = tensor.shape, tensor.dtype
         self.hooks: Hooks | None = None
@@ -209,7 +215,7 @@ class Leaf:
         return self
 
     @property
-    def variable(self) -> Tensor | None:
+    def variable(self) -> Any:
         """The leaf tensor, or None once it is gone."""
         return self.tensor()
 

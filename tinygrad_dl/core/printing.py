@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from tinygrad_dl.core import dtypes
-
-if TYPE_CHECKING:
-    from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.tensor import Tensor, attach
 
 
 def tensor_repr(tensor: Tensor) -> str:
@@ -49,3 +47,6 @@ def float_mode(array: np.ndarray) -> Literal["maxprec", "fixed"]:
         return "maxprec"
     finite = array[np.isfinite(array)]
     return "maxprec" if (finite == np.round(finite)).all() else "fixed"
+
+
+attach("__repr__", tensor_repr)

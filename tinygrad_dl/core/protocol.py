@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.dispatch import DIRECT, NUMPY
 from tinygrad_dl.core.modes import modes
-from tinygrad_dl.core.tensor import DIRECT, NUMPY, Tensor, wrap
+from tinygrad_dl.core.tensor import Tensor, wrap
 
 NONE: Any = np._NoValue  # NumPy's word for an argument that is not given
 # NumPy's word -> ours, where the place in the signature does not say it.

@@ -1,8 +1,9 @@
 """class Tensor: an array, and where it came from.
 
-The operations are not here: each is declared once in `ops/`, which attaches it as a method and
-operator. What stands here is what a tensor is: its data, its place in the graph, its conversions and
-its part in NumPy's protocols.
+The operations are not here: each is declared once in `ops/`, which attaches it as a method and operator. So
+attach `autograd` the method `backward`, `printing` what a tensor prints as, and `dispatch` its part in NumPy's
+protocols: this module knows none of them. What stands here is what a tensor is: its data, its place in the graph and
+its conversions.
 """
 
 from __future__ import annotations
@@ -19,11 +20,6 @@ from tinygrad_dl.core.engine import Edge, Leaf, Node, Stale, mutations, next_seq
 from tinygrad_dl.core.hooks import Hooks, RemovableHandle
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.warning import warn
-
-# NumPy function, ufunc or (ufunc, method) -> our operation; `declaration.py` and `ops/` fill it.
-NUMPY: dict[Any, Callable[..., Any]] = {}
-# The same with how many of its arguments by place and which by name mean the same to both; `protocol.py` fills it.
-DIRECT: dict[Any, tuple[Callable[..., Any], int, frozenset[str]]] = {}
 
 
 class Tensor:
@@ -240,36 +236,6 @@ class Tensor:
         if type(self._edge) is Leaf:
             self._edge.shape, self._edge.dtype = self.shape, self.dtype
 
-    def backward(
-        self,
-        gradient: Any = None,
-        retain_graph: bool | None = None,
-        create_graph: bool = False,
-        inputs: Any = None,
-    ) -> None:
-        """Adds the gradient of this tensor to the `.grad` of every leaf that it came from.
-
-        Args:
-            gradient: the gradient to start from, of this tensor's shape; may be left out for a scalar.
-            retain_graph: keep the saved values, so that the same graph can be gone through again.
-            create_graph: record the pass itself, for second derivatives; implies `retain_graph`.
-            inputs: accumulate into these tensors only.
-
-        Raises:
-            RuntimeError: no graph, not a scalar and no gradient given, or the graph was freed already.
-
-        >>> import tinygrad_dl as td
-        >>> x = td.tensor(3.0, requires_grad=True)
-        >>> (x ** 2).backward()
-        >>> x.grad
-        tensor(6.)
-
-        Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.backward.html
-        """
-        from tinygrad_dl import autograd
-
-        autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
-
     def retain_grad(self) -> None:
         """Asks backward to keep this computed tensor's gradient in `.grad` too."""
         if self._edge is None:
@@ -433,11 +399,6 @@ class Tensor:
     def __format__(self, spec: str) -> str:
         return format(self._data.item(), spec) if spec and self._data.ndim == 0 else format(str(self), spec)
 
-    def __repr__(self) -> str:
-        from tinygrad_dl.core.printing import tensor_repr
-
-        return tensor_repr(self)
-
     # -- copying ---------------------------------------------------------------------------------
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -465,16 +426,7 @@ class Tensor:
             )
         return rebuild, (type(self), self._data, self.requires_grad)
 
-    # -- NumPy's protocols -----------------------------------------------------------------------
-
-    __array_priority__ = 1000
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        function: Any = ufunc if method == "__call__" else (ufunc, method)
-        return numpy_call(function, getattr(ufunc, method), inputs, kwargs)
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return numpy_call(function, function, args, kwargs)
+    __array_priority__ = 1000  # NumPy's arrays leave operators to tensors; its functions: see `dispatch.py`
 
     # -- changing it in place --------------------------------------------------------------------
 
@@ -543,8 +495,11 @@ class Tensor:
                 "not supported; change the tensor it was taken from (x[index] = value), or clone() the view first"
             )
 
-    if TYPE_CHECKING:  # attached by the declarations in ops/
+    if TYPE_CHECKING:  # attached by the declarations in ops/, and by autograd
 
+        def backward(
+            self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+        ) -> None: ...
         def __getattr__(self, name: str) -> Any: ...
         def __add__(self, other: Any) -> Tensor: ...
         def __radd__(self, other: Any) -> Tensor: ...
@@ -604,6 +559,11 @@ class Keeper:
     def remove(self) -> None:
         """The tensor has another place in the graph."""
         self._hooks.kept = None
+
+
+def attach(name: str, function: Any) -> None:
+    """Makes a function a method of Tensor: how the modules that stand above this one put their part there."""
+    setattr(Tensor, name, function)
 
 
 def not_one(tensor: Tensor, name: str) -> RuntimeError:
@@ -727,18 +687,6 @@ def has_float64(value: Any) -> bool:
     while isinstance(value, list | tuple) and value:
         value = value[0]
     return hasattr(value, "dtype")
-
-
-def numpy_call(function: Any, fallback: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
-    """What `np.f(tensor)` does: our operation if there is one, else NumPy's on data without a graph."""
-    direct = DIRECT.get(function)
-    if direct is not None:
-        ours, places, names = direct
-        if len(args) <= places and names.issuperset(kwargs) and NUMPY.get(function) is ours:
-            return ours(*args, **kwargs)
-    from tinygrad_dl.core import protocol
-
-    return protocol.call(function, fallback, args, kwargs)
 
 
 def changed_at(what: str) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.tensor import NUMPY, Tensor, as_array, wrap
+from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.creation import full_like, zeros, zeros_like
 from tinygrad_dl.ops.comparison.elementwise import isclose
 from tinygrad_dl.ops.indexing.diagonal import diagonal

@@ -12,6 +12,7 @@ from tinygrad_dl.core.engine import mutations
 from tinygrad_dl.core.messages import summary
 from tinygrad_dl.core.tensor import Tensor, changed_at, wrap
 from tinygrad_dl.nn.utils import rnn
+from tinygrad_dl.ops.shape.joining import cat
 
 __all__ = [
     "clip_grad_norm_",
@@ -193,8 +194,6 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.parameters_to_vector.html
     """
-    from tinygrad_dl.ops.shape.joining import cat
-
     vector: Tensor = cat([parameter.reshape(-1) for parameter in parameters])
     return vector
 

@@ -15,7 +15,8 @@ import numpy as np
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, Arrays, op
-from tinygrad_dl.core.tensor import NUMPY, Tensor, as_array, wrap
+from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.inputs import Case, array, drawn, error, one_of
 from tinygrad_dl.ops.indexing.diagonal import diagonal
 from tinygrad_dl.ops.shape._dims import normal_dim

@@ -10,9 +10,10 @@ import numpy as np
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.dtypes import factor, int64
 from tinygrad_dl.core.engine import unbroadcast
-from tinygrad_dl.core.tensor import NUMPY, Tensor
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops.indexing.diagonal import diagonal
 from tinygrad_dl.ops.linalg.einsum import tensordot

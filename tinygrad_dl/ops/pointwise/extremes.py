@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.tensor import NUMPY
+from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
 from tinygrad_dl.ops._overload import alias, overload
 from tinygrad_dl.ops.comparison.elementwise import MISFIT

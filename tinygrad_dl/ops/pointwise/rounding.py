@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.tensor import NUMPY
+from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.inputs import one_of, real
 
 

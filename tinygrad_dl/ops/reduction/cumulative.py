@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.tensor import NUMPY, as_array
+from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.tensor import as_array
 from tinygrad_dl.inputs import array, axis_of, error, real
 from tinygrad_dl.ops.pointwise._selection import unspoilt
 from tinygrad_dl.ops.reduction.sum import before, element_type

@@ -8,7 +8,8 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.tensor import NUMPY, Tensor, as_array
+from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.inputs import array, axes_of, axis_of, error, one_of, real
 from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops.pointwise._selection import keep

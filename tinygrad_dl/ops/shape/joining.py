@@ -10,7 +10,8 @@ import numpy as np
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, Arrays, op
-from tinygrad_dl.core.tensor import NUMPY, Tensor
+from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real, reals
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.shape.reshape import atleast_1d, atleast_2d, atleast_3d

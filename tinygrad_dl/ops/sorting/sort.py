@@ -8,7 +8,8 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.tensor import NUMPY, Tensor
+from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axis_of, error, one_of, real
 from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops.indexing.gather import grid

@@ -10,7 +10,8 @@ import numpy as np
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.tensor import NUMPY, Tensor, as_array, wrap
+from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.inputs import one_of
 from tinygrad_dl.inputs import real as real_tensor
 from tinygrad_dl.ops._overload import alias
