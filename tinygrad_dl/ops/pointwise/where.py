@@ -9,9 +9,11 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
-from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.messages import checked_array
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.inputs import array, boolean, broadcasting, error, real
 from tinygrad_dl.ops._overload import alias, overload
+from tinygrad_dl.ops.indexing.nonzero import nonzero
 from tinygrad_dl.ops.pointwise._selection import keep, select
 
 
@@ -59,7 +61,9 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.where.html
     """
-    return condition.nonzero(as_tuple=True) if input is None and other is None else chosen(condition, input, other)
+    if input is None and other is None:
+        return nonzero(wrap(checked_array(condition, "where", "condition")), as_tuple=True)
+    return chosen(condition, input, other)
 
 
 @composition
