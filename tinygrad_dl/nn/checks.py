@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from tinygrad_dl.core.messages import LIMIT, summary
+from tinygrad_dl.core.messages import LIMIT
 
 LAYERS = 100_000  # more copies of a layer than this are a mistake
 
@@ -28,22 +28,6 @@ def whole(owner: object, name: str, value: Any, least: int = 0, most: int = LIMI
     if found < least:
         raise ValueError(f"{layer}: expected {name} >= {least}, got {found}")
     return found
-
-
-def require_module(value: Any, owner: str, name: str = "") -> None:
-    """Raises TypeError for anything but a module, in words that say how to make one of it."""
-    from tinygrad_dl.nn.module import Module
-
-    if isinstance(value, Module):
-        return
-    step = ""
-    if isinstance(value, type) and issubclass(value, Module):
-        step = f"; make one: {value.__name__}(...)"
-    elif isinstance(value, list | tuple):
-        step = "; pass the modules one by one, as in nn.Sequential(*modules)"
-    elif callable(value):
-        step = "; a function has a layer of its own, such as nn.ReLU(), or is called in forward()"
-    raise TypeError(f"{owner}: got {f'module {name!r} = ' if name else ''}{summary(value)}, expected a Module{step}")
 
 
 def probability(owner: object, name: str, value: Any) -> float:

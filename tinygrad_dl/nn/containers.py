@@ -8,8 +8,7 @@ from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Va
 from typing import Any
 
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.nn.checks import require_module
-from tinygrad_dl.nn.module import Module, indented
+from tinygrad_dl.nn.module import Module, indented, require_module
 from tinygrad_dl.nn.parameter import Parameter
 
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinygrad_dl.core.messages import NAMED, arose_in_users_code, inside_kind, restated
-
-if TYPE_CHECKING:
-    from tinygrad_dl.nn.module import Module
+from tinygrad_dl.nn.members import Members
 
 
-def explain(error: Exception, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception:
+def explain(error: Exception, module: Members[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception:
     """The error to raise for one that arose in a module: a note says where, by class, text and path from the outermost.
 
     Called on the way out, at every module that the error passes; the note is written anew each time.
@@ -33,7 +31,7 @@ def explain(error: Exception, module: Module, args: tuple[Any, ...], kwargs: dic
     return error
 
 
-def of_layer(error: Exception, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception:
+def of_layer(error: Exception, module: Members[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception:
     """An error of the inside of a layer of this package, in terms of the layer's own arguments.
 
     What the function of a layer says in a way that names it (`linear: ...` in Linear) stays as it is.
@@ -44,7 +42,7 @@ def of_layer(error: Exception, module: Module, args: tuple[Any, ...], kwargs: di
     same = said is not None and name.lower().startswith(said[1].replace("_", "").lower())
     if same or arose_in_users_code(error):
         return error
-    forward = type(module).forward
+    forward: Any = type(module).forward  # type: ignore[attr-defined]
     try:
         arguments = inspect.signature(forward).bind(module, *args, **kwargs).arguments
     except TypeError:  # too many or too few: Python's own words say so
@@ -55,6 +53,6 @@ def of_layer(error: Exception, module: Module, args: tuple[Any, ...], kwargs: di
     return restated(error, forward, name, arguments, {})
 
 
-def path_to(outer: Module, inner: Module) -> str:
+def path_to(outer: Members[Any], inner: Members[Any]) -> str:
     """The name under which a module is found in another."""
     return next((name for name, each in outer.named_modules() if each is inner), f"<{type(inner).__name__}>")

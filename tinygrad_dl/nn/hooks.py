@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinygrad_dl.core.function import Function
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.warning import warn
-
-if TYPE_CHECKING:
-    from tinygrad_dl.nn.module import Module
 
 KINDS = ("forward_pre", "forward", "full_backward_pre", "full_backward")
 EVERYWHERE: dict[str, list[Hook]] = {}  # hooks of all modules by kind; kinds without any are left out
@@ -30,7 +27,7 @@ class Hook:
 class HookHandle:
     """What registering a hook returns: `remove()` takes the hook away again."""
 
-    def __init__(self, module: Module, kind: str, hook: Hook):
+    def __init__(self, module: Any, kind: str, hook: Hook):
         self._module, self._kind, self._hook = module, kind, hook
 
     def remove(self) -> None:
@@ -49,7 +46,7 @@ class HookHandle:
         self.remove()
 
 
-def register(module: Module, kind: str, hook: Hook, prepend: bool) -> HookHandle:
+def register(module: Any, kind: str, hook: Hook, prepend: bool) -> HookHandle:
     """Adds a hook to a module and returns the handle that removes it."""
     if not callable(hook.function):
         raise TypeError(f"a {kind} hook: got a {type(hook.function).__name__}, expected a callable")
@@ -59,6 +56,85 @@ def register(module: Module, kind: str, hook: Hook, prepend: bool) -> HookHandle
     hooks = module.__dict__[where][kind]
     hooks.insert(0 if prepend else len(hooks), hook)
     return HookHandle(module, kind, hook)
+
+
+class Hooked:
+    """The part of `Module` that registers hooks."""
+
+    _hooks: dict[str, list[Hook]] | None
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> HookHandle:
+        """Calls `hook(module, args)` before `forward`; what it returns replaces the arguments.
+
+        With `with_kwargs`, it is `hook(module, args, kwargs)` and returns a tuple of both.
+        """
+        return register(self, "forward_pre", Hook(hook, with_kwargs), prepend)
+
+    def register_forward_hook(
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
+    ) -> HookHandle:
+        """Calls `hook(module, args, output)` after `forward`; what it returns replaces the output.
+
+        With `with_kwargs`, it is `hook(module, args, kwargs, output)`; with `always_call`, it is called with
+        the output None when `forward` raised.
+
+        >>> import tinygrad_dl as td
+        >>> layer = td.nn.ReLU()
+        >>> handle = layer.register_forward_hook(lambda module, args, output: output * 10)
+        >>> layer(td.ones(1))
+        tensor([10.])
+        >>> handle.remove()
+        """
+        return register(self, "forward", Hook(hook, with_kwargs, always_call), prepend)
+
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> HookHandle:
+        """Calls `hook(module, grad_output)` before the module's gradient; what it returns replaces `grad_output`."""
+        return register(self, "full_backward_pre", Hook(hook), prepend)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> HookHandle:
+        """Calls `hook(module, grad_input, grad_output)` when the gradient has passed the module.
+
+        What it returns replaces `grad_input`, the gradients of the positional arguments.
+        """
+        return register(self, "full_backward", Hook(hook), prepend)
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> HookHandle:
+        """Calls `hook(module, prefix, keep_vars)` before `state_dict` reads this module."""
+        return register(self, "state_dict_pre", Hook(hook), False)
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> HookHandle:
+        """Calls `hook(module, state_dict, prefix, local_metadata)` after; it may change the dict in place."""
+        found = Hook(hook)
+        found.returns_nothing = True
+        return register(self, "state_dict", found, False)
+
+    def _register_state_dict_hook(self, hook: Callable[..., Any]) -> HookHandle:
+        """As `register_state_dict_post_hook`; what it returns, if anything, replaces the dict."""
+        return register(self, "state_dict", Hook(hook), False)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> HookHandle:
+        """Calls a hook before `load_state_dict` reads the entries of this module, which it may rename in place.
+
+        It is `hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)`.
+        """
+        return self._register_load_state_dict_pre_hook(hook, True)
+
+    def _register_load_state_dict_pre_hook(self, hook: Callable[..., Any], with_module: bool = False) -> HookHandle:
+        """The same, called without the module unless `with_module`."""
+        found = Hook(hook)
+        found.with_module = with_module
+        return register(self, "load_state_dict_pre", found, False)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> HookHandle:
+        """Calls `hook(module, incompatible_keys)` after; it may change the lists of names in place."""
+        return register(self, "load_state_dict", Hook(hook), False)
 
 
 class GlobalHandle:
@@ -119,7 +195,7 @@ def place(kind: str) -> str:
     return "_hooks" if kind in KINDS else "_hooks_on_state"
 
 
-def call(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def call(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`module(*args, **kwargs)` of a module with hooks."""
     own = module.__dict__["_hooks"] or {}
     hooks: dict[str, list[Hook]] = {kind: [*EVERYWHERE.get(kind, ()), *own.get(kind, ())] for kind in KINDS}
@@ -160,7 +236,7 @@ def call(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 class BackwardHooks:
     """Runs a module's backward hooks: identities around it see the gradients pass."""
 
-    def __init__(self, module: Module, hooks: dict[str, list[Hook]]):
+    def __init__(self, module: Any, hooks: dict[str, list[Hook]]):
         self.module, self.hooks = module, hooks
         self.grad_output: tuple[Any, ...] | None = None
         self.inputs = 0

@@ -1,30 +1,31 @@
 """class Module: parameters, buffers and submodules by name, and a `forward`.
 
 Assigning a Parameter, a Module or a Buffer as an attribute registers it; they are found again in the
-order of assignment. The state that training and saving need (`parameters`, `state_dict`) is in
-`state.py`, hooks are in `hooks.py`.
+order of assignment. The parts of the class: what it contains (`parameters`, `modules`) is in `members.py`, its state
+in `state.py`, hooks in `hooks.py`; none of them knows this file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Self
 
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.composition import Composed
 from tinygrad_dl.core.messages import reraise, summary
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.nn import hooks, state
-from tinygrad_dl.nn.checks import require_module
+from tinygrad_dl.nn import hooks
 from tinygrad_dl.nn.errors import explain
 from tinygrad_dl.nn.hooks import (
     EVERYWHERE,
+    Hooked,
     register_module_forward_hook,
     register_module_forward_pre_hook,
     register_module_full_backward_hook,
     register_module_full_backward_pre_hook,
 )
 from tinygrad_dl.nn.parameter import Buffer, Parameter
+from tinygrad_dl.nn.state import State
 
 __all__ = [
     "Module",
@@ -34,11 +35,11 @@ __all__ = [
     "register_module_full_backward_pre_hook",
 ]
 
-M = TypeVar("M", bound="Module")
 REGISTRIES = ("_parameters", "_buffers", "_modules")
+SET_UP = ("training", "_hooks", "_non_persistent", *REGISTRIES)  # what `Module.__init__` makes
 
 
-class Module(Composed):
+class Module(State["Module"], Hooked, Composed):
     """The base of all layers and models.
 
     A subclass calls `super().__init__()`, assigns its parameters and submodules as attributes and defines
@@ -63,13 +64,6 @@ class Module(Composed):
     """
 
     training: bool
-    _parameters: dict[str, Parameter | None]
-    _buffers: dict[str, Tensor | None]
-    _modules: dict[str, Module | None]
-    _non_persistent: set[str]
-    _hooks: dict[str, list[hooks.Hook]] | None
-    _hooks_on_state: dict[str, list[hooks.Hook]] | None = None
-    _version = 1  # of what the state of this class looks like: saved beside it
 
     def __init__(self) -> None:
         # Past __setattr__, which needs these to be there.
@@ -148,7 +142,7 @@ class Module(Composed):
             buffers = fields["_buffers"]
             if name in buffers:
                 return buffers[name]
-        if parameters is None and name in Module.__annotations__:
+        if parameters is None and name in SET_UP:
             raise AttributeError(
                 f"{type(self).__name__}: got a module that is not set up, expected that its __init__ calls "
                 "super().__init__() before anything else"
@@ -220,47 +214,9 @@ class Module(Composed):
         """The same as `add_module`."""
         self.add_module(name, module)
 
-    # -- what it contains: see state.py ------------------------------------------------------------
-
-    parameters = state.parameters
-    named_parameters = state.named_parameters
-    buffers = state.buffers
-    named_buffers = state.named_buffers
-    children = state.children
-    named_children = state.named_children
-    modules = state.modules
-    named_modules = state.named_modules
-    get_submodule = state.get_submodule
-    get_parameter = state.get_parameter
-    get_buffer = state.get_buffer
-    state_dict = state.state_dict
-    load_state_dict = state.load_state_dict
-    _save_to_state_dict = state.save_to_state_dict
-    _load_from_state_dict = state.load_from_state_dict
-
-    def get_extra_state(self) -> Any:
-        """What belongs to the state beside parameters and buffers; a subclass that has such a thing defines it."""
-        raise RuntimeError(
-            f"{type(self).__name__}: got a module without get_extra_state(), expected it, to save more than tensors"
-        )
-
-    def set_extra_state(self, state: Any) -> None:
-        """Takes over what `get_extra_state` returned; a subclass that has such a thing defines it."""
-        raise RuntimeError(
-            f"{type(self).__name__}: got a module without set_extra_state(state), expected it, to load what "
-            "get_extra_state saved"
-        )
-
-    def _defines(self, method: str) -> bool:
-        """Whether a subclass defines a method of Module's anew."""
-        return getattr(type(self), method) is not getattr(Module, method)
-
-    def _state_hooks(self, kind: str) -> list[hooks.Hook]:
-        return [] if self._hooks_on_state is None else list(self._hooks_on_state[kind])
-
     # -- changing it as a whole --------------------------------------------------------------------
 
-    def apply(self: M, fn: Callable[[Module], Any]) -> M:
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Calls `fn` with every submodule, children first, and with itself; returns itself.
 
         >>> import tinygrad_dl as td
@@ -276,7 +232,7 @@ class Module(Composed):
         fn(self)
         return self
 
-    def train(self: M, mode: bool = True) -> M:
+    def train(self, mode: bool = True) -> Self:
         """Sets training mode (or evaluation mode) here and in all submodules; returns itself."""
         if not isinstance(mode, bool):
             raise ValueError(f"train: got mode={mode!r}, expected True or False")
@@ -284,11 +240,11 @@ class Module(Composed):
             module.__dict__["training"] = mode
         return self
 
-    def eval(self: M) -> M:
+    def eval(self) -> Self:
         """Sets evaluation mode: dropout passes everything, batch norm uses its running statistics."""
         return self.train(False)
 
-    def requires_grad_(self: M, requires_grad: bool = True) -> M:
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Sets whether the parameters require a gradient; returns itself."""
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
@@ -304,7 +260,7 @@ class Module(Composed):
             else:
                 parameter.grad = wrap(parameter.grad._data * 0)
 
-    def to(self: M, *args: Any, device: Any = None, dtype: Any = None, **_: Any) -> M:
+    def to(self, *args: Any, device: Any = None, dtype: Any = None, **_: Any) -> Self:
         """Casts floating and complex parameters and buffers to a dtype, in place; the device is always the CPU.
 
         Raises:
@@ -333,11 +289,11 @@ class Module(Composed):
             )
         return self._cast(found, dtypes.is_differentiable)
 
-    def cuda(self: M, *_: Any, **__: Any) -> M:
+    def cuda(self, *_: Any, **__: Any) -> Self:
         """Raises ValueError: tensors live on the CPU."""
         raise dtypes.unknown_device("cuda")
 
-    def _cast(self: M, dtype: Any, kinds: Callable[[Any], bool] = dtypes.is_floating) -> M:
+    def _cast(self, dtype: Any, kinds: Callable[[Any], bool] = dtypes.is_floating) -> Self:
         for tensor in (*self.parameters(), *self.buffers()):
             if kinds(tensor.dtype):
                 tensor.data = tensor._data.astype(dtype, copy=False)
@@ -345,106 +301,29 @@ class Module(Composed):
                     tensor._grad = wrap(tensor._grad._data.astype(dtype, copy=False))
         return self
 
-    def float(self: M) -> M:
+    def float(self) -> Self:
         """Casts to float32."""
         return self._cast(dtypes.float32)
 
-    def double(self: M) -> M:
+    def double(self) -> Self:
         """Casts to float64."""
         return self._cast(dtypes.float64)
 
-    def half(self: M) -> M:
+    def half(self) -> Self:
         """Casts to float16."""
         return self._cast(dtypes.float16)
 
-    def bfloat16(self: M) -> M:
+    def bfloat16(self) -> Self:
         """Casts to bfloat16, which needs the package ml_dtypes."""
         return self._cast(dtypes.bfloat16())
 
-    def type(self: M, dst_type: Any) -> M:
+    def type(self, dst_type: Any) -> Self:
         """Casts to a floating dtype."""
         return self.to(dst_type)
 
-    def cpu(self: M) -> M:
+    def cpu(self) -> Self:
         """Itself: modules live on the CPU."""
         return self
-
-    # -- hooks: see hooks.py -------------------------------------------------------------------------
-
-    def register_forward_pre_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> hooks.HookHandle:
-        """Calls `hook(module, args)` before `forward`; what it returns replaces the arguments.
-
-        With `with_kwargs`, it is `hook(module, args, kwargs)` and returns a tuple of both.
-        """
-        return hooks.register(self, "forward_pre", hooks.Hook(hook, with_kwargs), prepend)
-
-    def register_forward_hook(
-        self,
-        hook: Callable[..., Any],
-        *,
-        prepend: bool = False,
-        with_kwargs: bool = False,
-        always_call: bool = False,
-    ) -> hooks.HookHandle:
-        """Calls `hook(module, args, output)` after `forward`; what it returns replaces the output.
-
-        With `with_kwargs`, it is `hook(module, args, kwargs, output)`; with `always_call`, it is called with
-        the output None when `forward` raised.
-
-        >>> import tinygrad_dl as td
-        >>> layer = td.nn.ReLU()
-        >>> handle = layer.register_forward_hook(lambda module, args, output: output * 10)
-        >>> layer(td.ones(1))
-        tensor([10.])
-        >>> handle.remove()
-        """
-        return hooks.register(self, "forward", hooks.Hook(hook, with_kwargs, always_call), prepend)
-
-    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> hooks.HookHandle:
-        """Calls `hook(module, grad_output)` before the module's gradient; what it returns replaces `grad_output`."""
-        return hooks.register(self, "full_backward_pre", hooks.Hook(hook), prepend)
-
-    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> hooks.HookHandle:
-        """Calls `hook(module, grad_input, grad_output)` when the gradient has passed the module.
-
-        What it returns replaces `grad_input`, the gradients of the positional arguments.
-        """
-        return hooks.register(self, "full_backward", hooks.Hook(hook), prepend)
-
-    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> hooks.HookHandle:
-        """Calls `hook(module, prefix, keep_vars)` before `state_dict` reads this module."""
-        return hooks.register(self, "state_dict_pre", hooks.Hook(hook), False)
-
-    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> hooks.HookHandle:
-        """Calls `hook(module, state_dict, prefix, local_metadata)` after; it may change the dict in place."""
-        found = hooks.Hook(hook)
-        found.returns_nothing = True
-        return hooks.register(self, "state_dict", found, False)
-
-    def _register_state_dict_hook(self, hook: Callable[..., Any]) -> hooks.HookHandle:
-        """As `register_state_dict_post_hook`; what it returns, if anything, replaces the dict."""
-        return hooks.register(self, "state_dict", hooks.Hook(hook), False)
-
-    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> hooks.HookHandle:
-        """Calls a hook before `load_state_dict` reads the entries of this module, which it may rename in place.
-
-        It is `hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)`.
-        """
-        return self._register_load_state_dict_pre_hook(hook, True)
-
-    def _register_load_state_dict_pre_hook(
-        self, hook: Callable[..., Any], with_module: bool = False
-    ) -> hooks.HookHandle:
-        """The same, called without the module unless `with_module`."""
-        found = hooks.Hook(hook)
-        found.with_module = with_module
-        return hooks.register(self, "load_state_dict_pre", found, False)
-
-    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> hooks.HookHandle:
-        """Calls `hook(module, incompatible_keys)` after; it may change the lists of names in place."""
-        return hooks.register(self, "load_state_dict", hooks.Hook(hook), False)
 
     # -- text ----------------------------------------------------------------------------------------
 
@@ -463,6 +342,20 @@ class Module(Composed):
         if not children and len(lines) <= 1:
             return f"{self._get_name()}({extra})"
         return f"{self._get_name()}(\n  " + "\n  ".join(body) + "\n)"
+
+
+def require_module(value: Any, owner: str, name: str = "") -> None:
+    """Raises TypeError for anything but a module, in words that say how to make one of it."""
+    if isinstance(value, Module):
+        return
+    step = ""
+    if isinstance(value, type) and issubclass(value, Module):
+        step = f"; make one: {value.__name__}(...)"
+    elif isinstance(value, list | tuple):
+        step = "; pass the modules one by one, as in nn.Sequential(*modules)"
+    elif callable(value):
+        step = "; a function has a layer of its own, such as nn.ReLU(), or is called in forward()"
+    raise TypeError(f"{owner}: got {f'module {name!r} = ' if name else ''}{summary(value)}, expected a Module{step}")
 
 
 def indented(text: str) -> str:

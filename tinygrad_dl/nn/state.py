@@ -1,139 +1,19 @@
-"""What a module contains: parameters, buffers and submodules by name, and its state dict.
-
-These functions are methods of `Module`.
-"""
+"""The state of a module: saved as a dict of tensors by name, and loaded whole or not at all."""
 
 from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
+from tinygrad_dl.nn.hooks import Hook
+from tinygrad_dl.nn.members import Members
 
-if TYPE_CHECKING:
-    from tinygrad_dl.nn.module import Module
-    from tinygrad_dl.nn.parameter import Parameter
-
-
-def named_members(module: Module, registry: str, prefix: str, recurse: bool, once: bool) -> Iterator[tuple[str, Any]]:
-    """(name, member) of a registry of the module and those in it; a member shared between names `once` only."""
-    seen: set[int] = set()
-    found = module.named_modules(prefix=prefix, remove_duplicate=once) if recurse else [(prefix, module)]
-    for path, each in found:
-        for name, member in each.__dict__[registry].items():
-            if member is None or id(member) in seen:
-                continue
-            if once:
-                seen.add(id(member))
-            yield f"{path}.{name}" if path else name, member
-
-
-def parameters(self: Module, recurse: bool = True) -> Iterator[Parameter]:
-    """The parameters, in the order of assignment, each once; of submodules too if `recurse`."""
-    for _, parameter in self.named_parameters(recurse=recurse):
-        yield parameter
-
-
-def named_parameters(
-    self: Module, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-) -> Iterator[tuple[str, Parameter]]:
-    """The parameters with their names, such as "layers.0.weight"."""
-    yield from named_members(self, "_parameters", prefix, recurse, remove_duplicate)
-
-
-def buffers(self: Module, recurse: bool = True) -> Iterator[Tensor]:
-    """The buffers, in the order of registration, each once."""
-    for _, buffer in self.named_buffers(recurse=recurse):
-        yield buffer
-
-
-def named_buffers(
-    self: Module, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
-) -> Iterator[tuple[str, Tensor]]:
-    """The buffers with their names."""
-    yield from named_members(self, "_buffers", prefix, recurse, remove_duplicate)
-
-
-def children(self: Module) -> Iterator[Module]:
-    """The direct submodules, each once."""
-    for _, child in self.named_children():
-        yield child
-
-
-def named_children(self: Module) -> Iterator[tuple[str, Module]]:
-    """The direct submodules with their names."""
-    seen: set[int] = set()
-    for name, child in self._modules.items():
-        if child is not None and id(child) not in seen:
-            seen.add(id(child))
-            yield name, child
-
-
-def modules(self: Module, remove_duplicate: bool = True) -> Iterator[Module]:
-    """The module itself and all in it, each once."""
-    for _, module in self.named_modules(remove_duplicate=remove_duplicate):
-        yield module
-
-
-def named_modules(
-    self: Module, memo: set[Any] | None = None, prefix: str = "", remove_duplicate: bool = True
-) -> Iterator[tuple[str, Module]]:
-    """The module itself (named `prefix`) and all in it, with their paths."""
-    memo = set() if memo is None else memo
-    if self in memo:
-        return
-    if remove_duplicate:
-        memo.add(self)
-    yield prefix, self
-    for name, child in self._modules.items():
-        if child is not None:
-            yield from child.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
-
-
-def get_submodule(self: Module, target: str) -> Module:
-    """The submodule at a path such as "layers.0"; "" is the module itself.
-
-    Raises:
-        AttributeError: there is none.
-    """
-    found: Any = self
-    for name in target.split(".") if target else ():
-        if name not in found._modules:
-            raise AttributeError(
-                f"{type(found).__name__}: got submodule {name!r} (in the path {target!r}), expected one of "
-                f"{list(found._modules)}"
-            )
-        found = found._modules[name]
-    return found  # type: ignore[no-any-return]
-
-
-def member_at(self: Module, target: str, registry: str, kind: str) -> Any:
-    """The parameter or buffer of a registry that a dotted name leads to."""
-    path, _, name = target.rpartition(".")
-    owner = self.get_submodule(path)
-    if owner.__dict__[registry].get(name) is None:
-        known = list(owner.__dict__[registry])
-        raise AttributeError(
-            f"{type(owner).__name__}: got {kind} {name!r} (in the path {target!r}), expected one of {known}"
-        )
-    return owner.__dict__[registry][name]
-
-
-def get_parameter(self: Module, target: str) -> Parameter:
-    """The parameter at a path such as "layers.0.weight". AttributeError if there is none."""
-    found: Parameter = member_at(self, target, "_parameters", "parameter")
-    return found
-
-
-def get_buffer(self: Module, target: str) -> Tensor:
-    """The buffer at a path. AttributeError if there is none."""
-    found: Tensor = member_at(self, target, "_buffers", "buffer")
-    return found
-
+S = TypeVar("S", bound="State[Any]")
 
 EXTRA = "_extra_state"
 
@@ -142,53 +22,6 @@ class StateDict(dict[str, Any]):
     """A dict of tensors by name that also knows the `_version` of each module, in `_metadata`."""
 
     _metadata: dict[str, dict[str, Any]]
-
-
-def state_dict(
-    self: Module, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
-) -> dict[str, Any]:
-    """All parameters and persistent buffers by name, and what `get_extra_state` of the modules returns.
-
-    The tensors share the module's memory and are outside the graph; with `keep_vars` they are the very
-    parameters. Copy them if they are to outlast training.
-
-    >>> import tinygrad_dl as td
-    >>> {name: t.shape for name, t in td.nn.Linear(2, 3).state_dict().items()}
-    {'weight': (3, 2), 'bias': (3,)}
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.state_dict
-    """
-    state: dict[str, Any] = destination if destination is not None else StateDict()
-    if destination is None:
-        state._metadata = {}  # type: ignore[attr-defined]
-    metadata = {"version": self._version}
-    if hasattr(state, "_metadata"):
-        state._metadata[prefix[:-1]] = metadata
-    for hook in self._state_hooks("state_dict_pre"):
-        hook.function(self, prefix, keep_vars)
-    self._save_to_state_dict(state, prefix, keep_vars)
-    for name, child in self._modules.items():
-        if child is not None:
-            child.state_dict(destination=state, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
-    for hook in self._state_hooks("state_dict"):
-        changed = hook.function(self, state, prefix, metadata)
-        if changed is not None:
-            if hook.returns_nothing:
-                raise RuntimeError("a state_dict post-hook changes the dict that it gets and returns None")
-            state = changed
-    return state
-
-
-def save_to_state_dict(self: Module, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-    """Puts this module's own parameters, buffers and extra state into `destination`; subclasses may add to it."""
-    for name, tensor in self._parameters.items():
-        if tensor is not None:
-            destination[prefix + name] = tensor if keep_vars else tensor.detach()
-    for name, buffer in self._buffers.items():
-        if buffer is not None and name not in self._non_persistent:
-            destination[prefix + name] = buffer if keep_vars else buffer.detach()
-    if self._defines("get_extra_state"):
-        destination[prefix + EXTRA] = self.get_extra_state()
 
 
 class IncompatibleKeys(NamedTuple):
@@ -214,139 +47,213 @@ class Loading(NamedTuple):
 _local = threading.local()
 
 
-def load_state_dict(
-    self: Module, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-) -> IncompatibleKeys:
-    """Copies values into the parameters and buffers of the same names, casting to their dtypes.
+class State(Members[S]):
+    """The part of `Module` that saves and loads its state."""
 
-    Args:
-        state_dict: tensors or arrays by name, as `state_dict()` gives them.
-        strict: whether names missing from or unknown to the module are an error.
-        assign: take over the given arrays instead of copying their values.
+    _version = 1  # of what the state of this class looks like: saved beside it
+    _hooks_on_state: dict[str, list[Hook]] | None = None
 
-    Returns:
-        The missing and unexpected names (both empty if `strict`).
+    def state_dict(
+        self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Any]:
+        """All parameters and persistent buffers by name, and what `get_extra_state` of the modules returns.
 
-    Raises:
-        RuntimeError: names are missing or unexpected (if `strict`), shapes differ, complex values are to go into a real
-            parameter, or values into read-only memory; all are listed, and no parameter and no buffer is changed.
+        The tensors share the module's memory and are outside the graph; with `keep_vars` they are the very
+        parameters. Copy them if they are to outlast training.
 
-    >>> import tinygrad_dl as td
-    >>> a, b = td.nn.Linear(2, 3), td.nn.Linear(2, 3)
-    >>> a.load_state_dict(b.state_dict())
-    <All keys matched successfully>
+        >>> import tinygrad_dl as td
+        >>> {name: t.shape for name, t in td.nn.Linear(2, 3).state_dict().items()}
+        {'weight': (3, 2), 'bias': (3,)}
 
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.load_state_dict
-    """
-    if not isinstance(state_dict, Mapping):
-        raise TypeError(f"load_state_dict: expected a mapping of names to tensors, got {type(state_dict).__name__}")
-    metadata: dict[str, Any] = getattr(state_dict, "_metadata", {})
-    state = dict(state_dict)  # hooks may rename entries
-    missing: list[str] = []
-    unexpected: list[str] = []
-    problems: list[str] = []
-    before, loading = getattr(_local, "loading", None), Loading([], assign)
-    _local.loading = loading
-
-    def load(module: Module, local: dict[str, Any], prefix: str) -> None:
-        versions = metadata.get(prefix[:-1], {})
-        module._load_from_state_dict(local, prefix, versions, True, missing, unexpected, problems)
-        for name, child in module._modules.items():
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.state_dict
+        """
+        state: dict[str, Any] = destination if destination is not None else StateDict()
+        if destination is None:
+            state._metadata = {}  # type: ignore[attr-defined]
+        metadata = {"version": self._version}
+        if hasattr(state, "_metadata"):
+            state._metadata[prefix[:-1]] = metadata
+        for hook in self._state_hooks("state_dict_pre"):
+            hook.function(self, prefix, keep_vars)
+        self._save_to_state_dict(state, prefix, keep_vars)
+        for name, child in self._modules.items():
             if child is not None:
-                inner = f"{prefix}{name}."
-                load(child, {key: value for key, value in local.items() if key.startswith(inner)}, inner)
-        keys = IncompatibleKeys(missing, unexpected)
-        for hook in module._state_hooks("load_state_dict"):
-            if hook.function(module, keys) is not None:
-                raise AssertionError("a load_state_dict post-hook changes the lists that it gets and returns None")
+                child.state_dict(destination=state, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+        for hook in self._state_hooks("state_dict"):
+            changed = hook.function(self, state, prefix, metadata)
+            if changed is not None:
+                if hook.returns_nothing:
+                    raise RuntimeError("a state_dict post-hook changes the dict that it gets and returns None")
+                state = changed
+        return state
 
-    try:
-        load(self, state, "")
-    finally:
-        _local.loading = before
-    if strict and missing:
-        problems.insert(0, f"missing (in the module, not in the state): {', '.join(missing)}")
-    if strict and unexpected:
-        problems.insert(min(1, len(problems)), f"unexpected (in the state, not in the module): {', '.join(unexpected)}")
-    if problems:
-        lines, first = "\n  ".join(problems), "; ".join(f"{p[:100]}..." if len(p) > 100 else p for p in problems)
-        hint = "; load_state_dict(..., strict=False) leaves out missing and unexpected names" if strict else ""
-        raise RuntimeError(
-            f"load_state_dict: the state does not fit {type(self).__name__}: got one that differs, {first}, "
-            f"expected the module's names, shapes and dtypes\n  {lines}\nnothing was changed{hint}"
-        )
-    for write in loading.writes:
-        write()
-    return IncompatibleKeys(missing, unexpected)
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        """Puts this module's own parameters, buffers and extra state into `destination`; subclasses may add to it."""
+        for name, tensor in self._parameters.items():
+            if tensor is not None:
+                destination[prefix + name] = tensor if keep_vars else tensor.detach()
+        for name, buffer in self._buffers.items():
+            if buffer is not None and name not in self._non_persistent:
+                destination[prefix + name] = buffer if keep_vars else buffer.detach()
+        if self._defines("get_extra_state"):
+            destination[prefix + EXTRA] = self.get_extra_state()
 
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
+        """Copies values into the parameters and buffers of the same names, casting to their dtypes.
 
-def load_from_state_dict(
-    self: Module,
-    state_dict: dict[str, Any],
-    prefix: str,
-    local_metadata: dict[str, Any],
-    strict: bool,
-    missing_keys: list[str],
-    unexpected_keys: list[str],
-    error_msgs: list[str],
-) -> None:
-    """Loads this module's own parameters, buffers and extra state; subclasses may rename entries before.
+        Args:
+            state_dict: tensors or arrays by name, as `state_dict()` gives them.
+            strict: whether names missing from or unknown to the module are an error.
+            assign: take over the given arrays instead of copying their values.
 
-    What is to be written is noted, and written once the whole state was found to fit.
+        Returns:
+            The missing and unexpected names (both empty if `strict`).
 
-    Args:
-        state_dict: the entries below `prefix`, of submodules too.
-        local_metadata: what was saved beside the tensors: "version", the `_version` of the class.
-        strict: whether to look for unexpected names.
-        missing_keys, unexpected_keys, error_msgs: lists to add to.
-    """
-    for hook in self._state_hooks("load_state_dict_pre"):
-        module = (self,) if hook.with_module else ()
-        hook.function(*module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
-    loading: Loading | None = getattr(_local, "loading", None)
-    now = Loading([], False) if loading is None else loading
-    buffers = {name: each for name, each in self._buffers.items() if name not in self._non_persistent}
-    own = {name: each for name, each in (*self._parameters.items(), *buffers.items()) if each is not None}
-    for name, tensor in own.items():
-        key = prefix + name
-        if key not in state_dict:
-            missing_keys.append(key)
-            continue
-        value = state_dict[key]
+        Raises:
+            RuntimeError: names are missing or unexpected (if `strict`), shapes differ, complex values are to go into a
+                real parameter, or values into read-only memory; all are listed, and no parameter or buffer is changed.
+
+        >>> import tinygrad_dl as td
+        >>> a, b = td.nn.Linear(2, 3), td.nn.Linear(2, 3)
+        >>> a.load_state_dict(b.state_dict())
+        <All keys matched successfully>
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.load_state_dict
+        """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"load_state_dict: expected a mapping of names to tensors, got {type(state_dict).__name__}")
+        metadata: dict[str, Any] = getattr(state_dict, "_metadata", {})
+        state = dict(state_dict)  # hooks may rename entries
+        missing: list[str] = []
+        unexpected: list[str] = []
+        problems: list[str] = []
+        before, loading = getattr(_local, "loading", None), Loading([], assign)
+        _local.loading = loading
+
+        def load(module: State[Any], local: dict[str, Any], prefix: str) -> None:
+            versions = metadata.get(prefix[:-1], {})
+            module._load_from_state_dict(local, prefix, versions, True, missing, unexpected, problems)
+            for name, child in module._modules.items():
+                if child is not None:
+                    inner = f"{prefix}{name}."
+                    load(child, {key: value for key, value in local.items() if key.startswith(inner)}, inner)
+            keys = IncompatibleKeys(missing, unexpected)
+            for hook in module._state_hooks("load_state_dict"):
+                if hook.function(module, keys) is not None:
+                    raise AssertionError("a load_state_dict post-hook changes the lists that it gets and returns None")
+
         try:
-            array = as_array(value)
-        except (TypeError, ValueError):
-            error_msgs.append(f"not a tensor: {key} is {type(value).__name__}")
-            continue
-        if tensor.shape == () and array.shape == (1,):
-            array, value = array.reshape(()), array.reshape(())  # as such were saved long ago
-        if array.shape != tensor.shape:
-            error_msgs.append(f"shape: {key} has {array.shape} in the state, {tensor.shape} in the module")
-        elif now.assign:
-            now.writes.append(functools.partial(assigned, self, name, tensor, value, array))
-        elif array.dtype.kind == "c" != tensor.dtype.kind:
-            error_msgs.append(f"dtype: {key} has {array.dtype} in the state, {tensor.dtype} in the module")
-        elif not tensor._data.flags.writeable and tensor._data is not array:
-            error_msgs.append(f"read-only: {key} is an array in the module that can't be changed; use assign=True")
-        elif tensor._data is not array:
-            now.writes.append(functools.partial(copied, tensor, array))
-    key = prefix + EXTRA
-    if self._defines("set_extra_state"):
-        if key in state_dict:
-            now.writes.append(functools.partial(self.set_extra_state, state_dict[key]))
-        else:
-            missing_keys.append(key)
-    elif self._defines("get_extra_state") and key not in state_dict:
-        missing_keys.append(key)
-    if strict:
-        known = {*own, *self._modules} | ({EXTRA} if self._defines("set_extra_state") else set())
-        for key in state_dict:
-            first, dot, _ = key.removeprefix(prefix).partition(".")
-            if key.startswith(prefix) and (first not in known or bool(dot) != (first in self._modules)):
-                unexpected_keys.append(key)
-    if loading is None:  # called by itself
-        for write in now.writes:
+            load(self, state, "")
+        finally:
+            _local.loading = before
+        if strict and missing:
+            problems.insert(0, f"missing (in the module, not in the state): {', '.join(missing)}")
+        if strict and unexpected:
+            problems.insert(
+                min(1, len(problems)), f"unexpected (in the state, not in the module): {', '.join(unexpected)}"
+            )
+        if problems:
+            lines, first = "\n  ".join(problems), "; ".join(f"{p[:100]}..." if len(p) > 100 else p for p in problems)
+            hint = "; load_state_dict(..., strict=False) leaves out missing and unexpected names" if strict else ""
+            raise RuntimeError(
+                f"load_state_dict: the state does not fit {type(self).__name__}: got one that differs, {first}, "
+                f"expected the module's names, shapes and dtypes\n  {lines}\nnothing was changed{hint}"
+            )
+        for write in loading.writes:
             write()
+        return IncompatibleKeys(missing, unexpected)
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Loads this module's own parameters, buffers and extra state; subclasses may rename entries before.
+
+        What is to be written is noted, and written once the whole state was found to fit.
+
+        Args:
+            state_dict: the entries below `prefix`, of submodules too.
+            local_metadata: what was saved beside the tensors: "version", the `_version` of the class.
+            strict: whether to look for unexpected names.
+            missing_keys, unexpected_keys, error_msgs: lists to add to.
+        """
+        for hook in self._state_hooks("load_state_dict_pre"):
+            module = (self,) if hook.with_module else ()
+            hook.function(
+                *module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+            )
+        loading: Loading | None = getattr(_local, "loading", None)
+        now = Loading([], False) if loading is None else loading
+        buffers = {name: each for name, each in self._buffers.items() if name not in self._non_persistent}
+        own = {name: each for name, each in (*self._parameters.items(), *buffers.items()) if each is not None}
+        for name, tensor in own.items():
+            key = prefix + name
+            if key not in state_dict:
+                missing_keys.append(key)
+                continue
+            value = state_dict[key]
+            try:
+                array = as_array(value)
+            except (TypeError, ValueError):
+                error_msgs.append(f"not a tensor: {key} is {type(value).__name__}")
+                continue
+            if tensor.shape == () and array.shape == (1,):
+                array, value = array.reshape(()), array.reshape(())  # as such were saved long ago
+            if array.shape != tensor.shape:
+                error_msgs.append(f"shape: {key} has {array.shape} in the state, {tensor.shape} in the module")
+            elif now.assign:
+                now.writes.append(functools.partial(assigned, self, name, tensor, value, array))
+            elif array.dtype.kind == "c" != tensor.dtype.kind:
+                error_msgs.append(f"dtype: {key} has {array.dtype} in the state, {tensor.dtype} in the module")
+            elif not tensor._data.flags.writeable and tensor._data is not array:
+                error_msgs.append(f"read-only: {key} is an array in the module that can't be changed; use assign=True")
+            elif tensor._data is not array:
+                now.writes.append(functools.partial(copied, tensor, array))
+        key = prefix + EXTRA
+        if self._defines("set_extra_state"):
+            if key in state_dict:
+                now.writes.append(functools.partial(self.set_extra_state, state_dict[key]))
+            else:
+                missing_keys.append(key)
+        elif self._defines("get_extra_state") and key not in state_dict:
+            missing_keys.append(key)
+        if strict:
+            known = {*own, *self._modules} | ({EXTRA} if self._defines("set_extra_state") else set())
+            for key in state_dict:
+                first, dot, _ = key.removeprefix(prefix).partition(".")
+                if key.startswith(prefix) and (first not in known or bool(dot) != (first in self._modules)):
+                    unexpected_keys.append(key)
+        if loading is None:  # called by itself
+            for write in now.writes:
+                write()
+
+    def get_extra_state(self) -> Any:
+        """What belongs to the state beside parameters and buffers; a subclass that has such a thing defines it."""
+        raise RuntimeError(
+            f"{type(self).__name__}: got a module without get_extra_state(), expected it, to save more than tensors"
+        )
+
+    def set_extra_state(self, state: Any) -> None:
+        """Takes over what `get_extra_state` returned; a subclass that has such a thing defines it."""
+        raise RuntimeError(
+            f"{type(self).__name__}: got a module without set_extra_state(state), expected it, to load what "
+            "get_extra_state saved"
+        )
+
+    def _defines(self, method: str) -> bool:
+        """Whether a subclass defines a method of this class anew."""
+        return getattr(type(self), method) is not getattr(State, method)
+
+    def _state_hooks(self, kind: str) -> list[Hook]:
+        return [] if self._hooks_on_state is None else list(self._hooks_on_state[kind])
 
 
 def copied(tensor: Tensor, array: np.ndarray) -> None:
@@ -354,7 +261,7 @@ def copied(tensor: Tensor, array: np.ndarray) -> None:
     tensor._write(array.astype(tensor.dtype, copy=False), "load_state_dict")
 
 
-def assigned(module: Module, name: str, old: Tensor, value: Any, array: np.ndarray) -> None:
+def assigned(module: State[Any], name: str, old: Tensor, value: Any, array: np.ndarray) -> None:
     """Puts a loaded value in the place of a tensor of the module."""
     if name in module._parameters:
         new = value if isinstance(value, type(old)) else type(old)(array, requires_grad=old.requires_grad)
