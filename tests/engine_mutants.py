@@ -18,6 +18,7 @@ from tinygrad_dl.core.function import FunctionRules
 from tinygrad_dl.core.hooks import Hooks, RemovableHandle
 from tinygrad_dl.core.modes import _Switch
 from tinygrad_dl.core.tensor import Keeper, Tensor
+from tinygrad_dl.ops import _inplace as inplace
 
 
 class EngineMutant:
@@ -58,7 +59,6 @@ OWNERSHIP = [
     ),
     ("hooks see shared arrays", engine.run_hooks, "if type(grads[place]) is np.ndarray and", "if False and"),
     ("retain_grad keeps the engine's array", Keeper.__call__, "wrap(g._data.copy())", "wrap(g._data)"),
-    ("an operation's own rule reads the new values", Tensor._assign, "kept = old.copy()", "kept = old"),
     ("a recorded .grad is added into", autograd._accumulate, "old._edge is None and", ""),
 ]
 
@@ -102,14 +102,56 @@ ORDER = [
 
 # What is changed in place, and which views there are.
 VIEWS = [
+    ("a base does not know its first view", runtime.note_view, "Views([ref(result)])", "Views()"),
     ("a base does not know its views", runtime.note_view, "views.append(ref(result))", "pass"),
-    ("a view does not know its base", runtime.note_view, "result._base = root =", "root ="),
-    ("views of views know only each other", runtime.note_view, "base if base._base is None else base._base", "base"),
-    ("views of a new leaf are not marked", Tensor.requires_grad_, 'self._leave_views("requires_grad_")', "pass"),
-    ("views are not marked", Tensor._leave_views, "view._edge = stale_node(view, what)", "pass"),
-    ("what is retained stays the old gradient", Tensor._continue_from, "keeper.remove()", "pass"),
-    ("recorded changes of views", Tensor._require_recordable, "if self._base is not None:", "if False:"),
-    ("recorded changes of leaves", Tensor._require_recordable, "if type(self._edge) is Leaf:", "if False:"),
+    ("a base does not know one of several views", runtime.note_views, "views.append(ref(result))", "pass"),
+    ("one of several views is the first", runtime.note_views, "values, index, recorded", "values, 0, recorded"),
+    ("views under no_grad are as others", runtime.note_view, "not threads.not_recording or modes.grad", "True"),
+    ("views do not join the graph with their base", Tensor.requires_grad_, "self._replay_views()", "pass"),
+    ("what is retained stays the old gradient", Tensor._move, "keeper.remove()", "pass"),
+    ("what is retained is lost", Tensor._move, "self.retain_grad()", "pass"),
+    ("an operation's own rule reads the new values", inplace.assign, "kept = old.copy()", "kept = old"),
+    ("a leaf's edge is shared", inplace.assign, "type(edge) is Leaf or", ""),
+    ("changes of another dtype keep it", inplace.assign, "result.dtype != self.dtype", "False"),
+    ("a change of a constant view is no change", inplace.is_recorded, "or root_of(tensor)._edge is not None", ""),
+    (
+        "recorded changes of leaves",
+        inplace.require_recordable,
+        "type(tensor._edge) is Leaf or",
+        "tensor._edge is root and",
+    ),
+    ("recorded changes of views of leaves", inplace.require_recordable, "or type(root._edge) is Leaf", ""),
+    ("only the last step is looked at", inplace.require_recordable, "view = view[0]._view", "view = None"),
+    ("views of Functions may be changed", inplace.unfit, "return MADE_BY_A_FUNCTION", "return None"),
+    ("views under no_grad may be changed", inplace.unfit, "if not recorded else", "if False else"),
+    ("one of several views may be changed", inplace.unfit, "if index is not None else", "if False else"),
+    ("a view keeps its base with other memory", inplace.root_of, "base is None or", "base is None or False and"),
+    ("views of one shape are the same", inplace.is_same_view, "x.ctypes.data == y.ctypes.data", "True"),
+    (
+        "views with one start are the same",
+        inplace.is_same_view,
+        " and x.strides == y.strides",
+        "",
+    ),
+    ("views are the graph themselves", inplace.rebase, "edge = written(root, tensor, edge)", "pass"),
+    ("views stay where they were", inplace.rebase, "replay_views(root)", "pass"),
+    ("what was in the base is lost", inplace.written, "(root._edge, edge)", "(None, edge)"),
+    ("what is written is lost", inplace.written, "(root._edge, edge)", "(root._edge, None)"),
+    ("all bases are row-major", inplace.written, "None if data.flags.c_contiguous else root.stride()", "None"),
+    (
+        "only the last step is written through",
+        inplace.path_to,
+        "while (view := tensor._view)",
+        "if (view := tensor._view)",
+    ),
+    ("views of views stay where they were", inplace.replay_views, "todo.append((tensor, replayed))", "pass"),
+    ("views under no_grad follow", inplace.replay_views, "and reason is not MADE_UNDER_NO_GRAD", ""),
+    ("outputs of one operation are the first", inplace.replay_views, "made[key][index]", "made[key][0]"),
+    ("views with other memory follow", inplace.replay_views, "if buffer_owner(tensor._data) is owner:", "if True:"),
+    ("views of unknown origin are constants", inplace.ambiguous, "if root._edge is None:", "if True:"),
+    ("changes are not counted", Mutations.record, "self.counts.get(key, 0) + 1", "1"),
+    ("changes of the optimiser are not counted", Mutations.record_all, "group.times += 1", "pass"),
+    ("counts of buffers that are gone stay", Mutations._forget, "counts.pop(key, None)", "pass"),
     ("changes are not noted", Tensor._write, "mutations.record(self._data, changed_at(what))", "pass"),
     (
         "changes of .grad are not noted",
@@ -120,7 +162,7 @@ VIEWS = [
     (
         "changes of the optimiser are not noted",
         Mutations.record_all,
-        "self.log.update(dict.fromkeys(watched, (self.latest, what, watched)))",
+        "self.log.update(dict.fromkeys(group, (self.latest, what, group)))",
         "pass",
     ),
     ("changes are noted for the view alone", engine.buffer_owner, "while isinstance", "while False and isinstance"),

@@ -17,6 +17,7 @@ import test_graph_hooks
 import test_graph_memory
 import test_inplace
 import test_ownership
+import test_views
 from engine_mutants import MUTANTS, EngineMutant
 
 import tinygrad_dl as td
@@ -25,6 +26,7 @@ MODULES = [
     test_ownership,
     test_backward,
     test_inplace,
+    test_views,
     test_graph,
     test_graph_hooks,
     test_function,

@@ -52,7 +52,9 @@ REGISTRY: dict[str, Op] = {}  # by `Op.key`
 OURS = "tinygrad_dl."  # begins the names of the modules whose ops go without their module's name
 
 # What the code made for an op calls its own variables (see `tinygrad_dl.core.generate`).
-RESERVED = frozenset({"edges", "error", "forward", "mixed", "needs", "node", "op", "out", "plan", "result", "save"})
+RESERVED = frozenset(
+    {"edges", "error", "forward", "mixed", "needs", "node", "op", "out", "plan", "result", "save", "shown", "viewed"}
+)
 
 
 class OpFunction(Protocol[P]):

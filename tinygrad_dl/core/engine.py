@@ -261,11 +261,10 @@ class Places(list[Any]):
 
 
 def leading_to(places: Sequence[Any], targets: set[Edge]) -> set[Edge]:
-    """Those of the places (newest first) from which a target can be reached, or might be, and the targets."""
+    """Those of the places (newest first) from which a target can be reached, and the targets."""
     useful = set(targets)
     for place in reversed(places):
-        # What a stale view came from is not known: the pass reaches it, and says so.
-        if type(place.plan) is Stale or any(edge in useful for edge in place.edges):
+        if any(edge in useful for edge in place.edges):
             useful.add(place)
     return useful
 
@@ -507,6 +506,16 @@ def held_alone(holder: dict[Any, Any], key: Any) -> bool:
     return getrefcount(holder[key]) <= ALONE and holder[key].base is None and holder[key].flags.writeable
 
 
+class Group(dict[int, "weakref.ref[np.ndarray]"]):
+    """Arrays that are changed together, by their ids, and how often they were."""
+
+    __slots__ = ("__weakref__", "times")
+
+    def __init__(self, arrays: dict[int, weakref.ref[np.ndarray]]) -> None:
+        super().__init__(arrays)
+        self.times = 0
+
+
 class Mutations:
     """Which buffers were changed in place, and when: backward refuses values that are no longer there.
 
@@ -517,6 +526,8 @@ class Mutations:
     def __init__(self) -> None:
         self.latest = 0
         self.log: dict[int, tuple[int, str, Any]] = {}
+        self.counts: dict[int, int] = {}  # how often each was changed by itself
+        self.groups: weakref.WeakValueDictionary[int, Group] = weakref.WeakValueDictionary()
 
     def record(self, array: np.ndarray, what: str) -> None:
         """Notes that `array` was just changed; `what` says by which operation, and where."""
@@ -526,24 +537,36 @@ class Mutations:
         watch = before[2] if before else weakref.ref(owner, self._forget(key))
         self.latest = next_seq()
         self.log[key] = (self.latest, what, watch)
+        self.counts[key] = self.counts.get(key, 0) + 1
 
-    def watch(self, owners: Sequence[np.ndarray]) -> dict[int, weakref.ref[np.ndarray]]:
+    def version(self, array: np.ndarray) -> int:
+        """How often the memory of an array was changed."""
+        owner = buffer_owner(array)
+        key = id(owner)
+        together = sum(group.times for group in self.groups.values() if key in group and group[key]() is owner)
+        return self.counts.get(key, 0) + together
+
+    def watch(self, owners: Sequence[np.ndarray]) -> Group:
         """Prepares `record_all` for arrays that own their memory and will be changed together, often."""
-        return {id(array): weakref.ref(array, self._forget(id(array))) for array in owners}
+        group = Group({id(array): weakref.ref(array, self._forget(id(array))) for array in owners})
+        self.groups[id(group)] = group
+        return group
 
     def _forget(self, key: int) -> Callable[[Any], None]:
         """What takes a buffer's entry away when the buffer goes, before its id can be used again."""
-        log = self.log
+        log, counts = self.log, self.counts
 
         def forget(_: Any) -> None:
             log.pop(key, None)
+            counts.pop(key, None)
 
         return forget
 
-    def record_all(self, watched: dict[int, weakref.ref[np.ndarray]], what: str) -> None:
-        """Notes that all the watched arrays were just changed: `record` for many, in one go."""
+    def record_all(self, group: Group, what: str) -> None:
+        """Notes that all arrays of a group were just changed: `record` for many, in one go."""
         self.latest = next_seq()
-        self.log.update(dict.fromkeys(watched, (self.latest, what, watched)))
+        group.times += 1
+        self.log.update(dict.fromkeys(group, (self.latest, what, group)))
 
     def check(self, node: Node) -> None:
         """Raises if a value that the node saved was changed after the node was recorded."""
@@ -567,25 +590,29 @@ def buffer_owner(array: np.ndarray) -> np.ndarray:
 mutations = Mutations()
 
 
-class Stale:
-    """Rules of a view whose base was changed in place by a recorded operation: using it is an error."""
+class Refusing:
+    """Rules of a tensor that must not be differentiated: a backward pass that reaches it raises."""
 
-    name = "Stale"
     broadcasts = multiple = frees = single = False
     materializes = True
-    suffix = "Backward"
+    suffix = ""
 
-    def __init__(self, what: str):
-        self.what = what
+    def __init__(self, name: str, message: str):
+        self.name, self.message = name, message
 
     def run(self, g: Gradient, saved: Any) -> Sequence[Gradient]:
-        raise RuntimeError(
-            f"backward: got a view whose base was changed in place afterwards, by {self.what}, expected it unchanged; "
-            "take the view again after the change"
-        )
+        raise RuntimeError(self.message)
 
     def taped(self, node: Node, saved: Any) -> Any:
         return ()
 
     def argument(self, position: int) -> str:
-        return "base"
+        return f"input {position}"
+
+
+def refusing(tensor: Variable, edges: Sequence[Edge | None], name: str, message: str) -> Node:
+    """A place in the graph for a tensor, from which a backward pass raises instead of going on to `edges`."""
+    node = Node()
+    node.plan, node.edges, node.saved, node.hooks = Refusing(name, message), tuple(edges), (), None
+    node.seq, node.shape, node.dtype = next_seq(), tensor.shape, tensor.dtype
+    return node

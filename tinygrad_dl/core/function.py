@@ -7,10 +7,12 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinygrad_dl.core.engine import Edge, Node, conjugate, next_seq, unbroadcast
+from tinygrad_dl.core.dtypes import is_differentiable
+from tinygrad_dl.core.engine import Edge, Node, conjugate, mutations, next_seq, refusing, unbroadcast
 from tinygrad_dl.core.modes import modes, no_grad, set_grad_enabled
 from tinygrad_dl.core.runtime import connect_outputs, output_edge
-from tinygrad_dl.core.tensor import Tensor, wrap
+from tinygrad_dl.core.tensor import Tensor, changed_at, wrap
+from tinygrad_dl.ops._inplace import rebase, require_recordable, show
 
 __all__ = ["Context", "Function", "once_differentiable"]
 
@@ -114,7 +116,11 @@ class Function:
         tensors = [results[i] for i in places]
         # Outputs are saved as bare arrays: a node must not refer to its own output.
         node.saved = tuple(ctx._pack(inputs, tensors, list(changed.values())))
-        node.seq = next_seq()
+        for tensor in changed.values():
+            if is_differentiable(tensor.dtype):
+                require_recordable(tensor, cls.__name__)
+            mutations.record(tensor._data, changed_at(cls.__name__))
+        node.seq = next_seq()  # the values that it saved are those after the changes
         if single:
             node.shape, node.dtype, tensors[0]._edge = tensors[0].shape, tensors[0].dtype, node
         else:
@@ -122,13 +128,14 @@ class Function:
         for i in places:
             if any(found[i] is t for t in ctx._non_differentiable):
                 results[i]._edge = None
-        for i, tensor in changed.items():
-            results[i] = tensor._assign(results[i], cls.__name__)
-        if changed:  # the values that the node saved are those after the change
-            node.seq = next_seq()
-            for tensor in tensors:
-                if tensor._edge is not None and tensor._edge is not node:
-                    tensor._edge.seq = next_seq()
+        for i in places:
+            if i in changed:
+                rebase(found[i], results[i]._edge)
+                results[i] = found[i]
+            elif results[i] is not found[i]:
+                show(results[i], found[i])
+            elif found[i]._view is not None:
+                found[i]._view = (found[i]._view[0], None, (), None, True)
         return results[0] if single else type(out)(results)
 
 
@@ -302,38 +309,16 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         if not modes.grad or not asked:
             return out
         given = out if isinstance(out, tuple | list) else (out,)
-        refused = [g if g is None else refusing(g, asked) for g in given]
+        refused = [g if g is None else wrap(g._data) for g in given]
+        for each in refused:
+            if each is not None:
+                each._edge = refusing(each, [t._edge for t in asked], "OnceDifferentiable", SECOND_DERIVATIVE)
         return tuple(refused) if isinstance(out, tuple | list) else refused[0]
 
     return wrapped
 
 
-def refusing(tensor: Tensor, asked: Sequence[Tensor]) -> Tensor:
-    """The values of a tensor that must not be differentiated: backward that reaches it raises."""
-    new = wrap(tensor._data)
-    node = Node()
-    node.plan, node.edges, node.saved, node.hooks = Once(), tuple(t._edge for t in asked), (), None
-    node.seq, node.shape, node.dtype, new._edge = next_seq(), new.shape, new.dtype, node
-    return new
-
-
-class Once:
-    """Rules of a result of a backward that can't be differentiated."""
-
-    name = "OnceDifferentiable"
-    broadcasts = multiple = frees = single = False
-    materializes = True
-    suffix = ""
-
-    def run(self, g: Any, saved: Any) -> Sequence[Any]:
-        raise RuntimeError(
-            "backward: got a second derivative through a Function whose backward is marked with @once_differentiable, "
-            "expected a first; take the mark away if all that backward does is recorded, or write its gradient as a "
-            "Function too"
-        )
-
-    def taped(self, node: Node, saved: Any) -> Any:
-        return ()
-
-    def argument(self, position: int) -> str:
-        return f"gradient {position}"
+SECOND_DERIVATIVE = (
+    "backward: got a second derivative through a Function whose backward is marked with @once_differentiable, expected "
+    "a first; take the mark away if all that backward does is recorded, or write its gradient as a Function too"
+)

@@ -78,16 +78,17 @@ def call_source(
     head = [*positional, *(["*", *keywords, *aliases] if keywords or aliases else [])]
     arguments = ", ".join([*positional, *(f"{k}={k}" for k in keywords)])
     targets = ", ".join(["out", *aux])
+    first = tensors[0]
+    call = f"op, ({''.join(f'{name}, ' for name in parameters if name != first)})"
     lines = [
         f"def generated({', '.join(head)}):",
         *(f"    if {ALIASES[n]} is not UNSET: {n} = {ALIASES[n]}" for n in ALIASES if ALIASES[n] in aliases),
-        *([f"    base = {tensors[0]}"] if view else []),
         *(
             _unwrap_sequence(sequence, parameters, promotes, half)
             if sequence
-            else _unwrap(tensors, parameters, promotes, floating, half)
+            else _unwrap(tensors, parameters, promotes, floating, half, view)
         ),
-        *([f"    if {tensors[0]}.dtype in COMPLEX: raise not_real(op, {tensors[0]}.dtype)"] if real else []),
+        *([f"    if {first}.dtype in COMPLEX: raise not_real(op, {first}.dtype)"] if real else []),
         "    try:",
         f"        {targets} = forward({arguments})",
         "    except Exception as error:",
@@ -97,12 +98,12 @@ def call_source(
         lines += [
             "    if type(out) is not ndarray: out = asarray(out) if type(out) is not tuple else one_result(out, op)",
             f"    result = new(Tensor); result._data = out{'' if records else '; result._edge = None'}",
-            *(["    note_view(result, base)"] if view else []),
+            *(_note_view(first, call) if view else []),
         ]
     else:
         lines.append("    results = [wrap(each) for each in out]")
         if view:
-            lines.append("    for result in results: note_view(result, base)")
+            lines.append(f"    if viewed is not None: note_views(results, viewed, {first}, {call})")
     if records:
         # Whether the result may have a dtype without gradients though an argument requires one.
         joined = promotes if isinstance(promotes, tuple) else tensors if promotes else ()
@@ -112,14 +113,24 @@ def call_source(
     return "\n".join([*lines, f"    return {returned}", ""])
 
 
+def _note_view(first: str, call: str) -> list[str]:
+    """Lines that note a result which shows the memory of the first tensor."""
+    return [
+        "    shown = out.base",
+        f"    if viewed is not None and (shown is {first} or (shown is not None and shown is {first}.base)):",
+        f"        note_view(result, viewed, {call})",
+    ]
+
+
 def _unwrap(
     tensors: tuple[str, ...],
     parameters: tuple[str, ...],
     promotes: bool | tuple[str, ...],
     floating: bool,
     half: str,
+    view: bool,
 ) -> list[str]:
-    """Lines that turn the tensor arguments into arrays of one dtype and keep their edges."""
+    """Lines that turn the tensor arguments into arrays of one dtype and keep their edges, and the tensor viewed."""
     joined = promotes if isinstance(promotes, tuple) else tensors if promotes else ()
     mixed = len(joined) > 1
     lines = ["    mixed = False"] if mixed else []
@@ -128,9 +139,10 @@ def _unwrap(
     for t in tensors:
         like = "" if t == tensors[0] else f", {tensors[0]}"
         constant = "mixed = True" if mixed and t in joined else f"{t} = constant({t}, op{like})"
+        viewed = view and t == tensors[0]
         lines += [
-            f"    if isinstance({t}, Tensor): edge_{t} = {t}._edge; {t} = {t}._data",
-            f"    else: edge_{t} = None; {constant}",
+            f"    if isinstance({t}, Tensor): {f'viewed = {t}; ' * viewed}edge_{t} = {t}._edge; {t} = {t}._data",
+            f"    else: {'viewed = ' * viewed}edge_{t} = None; {constant}",
         ]
     if mixed:
         word = "if"

@@ -227,18 +227,31 @@ def connect_outputs(node: Node, results: list[Tensor]) -> None:
         result._edge = output_edge(node, index)
 
 
-def note_view(result: Tensor, base: Any) -> None:
-    """Remembers of which tensor a result shows the memory, and lets that tensor find it."""
-    if isinstance(base, Tensor):
-        shown, data = result._data.base, base._data
+def note_view(result: Tensor, base: Tensor, op: Op, values: tuple[Any, ...]) -> None:
+    """Remembers of which tensor a result shows the memory and how, and lets that tensor find it; see `tensor.View`."""
+    result._view = (base, op, values, None, not threads.not_recording or modes.grad)
+    views = base._views
+    if views is None:
+        base._views = Views([ref(result)])
+    else:
+        views.append(ref(result))
+        if len(views) > views.limit:
+            views.drop_dead()
+
+
+def note_views(results: list[Tensor], base: Tensor, data: np.ndarray, op: Op, values: tuple[Any, ...]) -> None:
+    """The same for the outputs of an op that has several, those that show the memory of `data`."""
+    recorded = not threads.not_recording or modes.grad
+    views = base._views
+    if views is None:
+        views = base._views = Views()
+    for index, result in enumerate(results):
+        shown = result._data.base
         if shown is data or (shown is not None and shown is data.base):
-            result._base = root = base if base._base is None else base._base
-            views = root._views
-            if views is None:
-                views = root._views = Views()
-            elif len(views) >= views.limit:
-                views.drop_dead()
+            result._view = (base, op, values, index, recorded)
             views.append(ref(result))
+    if len(views) > views.limit:
+        views.drop_dead()
 
 
 def output_edge(node: Node, index: int) -> Output | None:
@@ -271,4 +284,5 @@ SCOPE: dict[str, Any] = {
     "one_result": one_result,
     "connect_outputs": connect_outputs,
     "note_view": note_view,
+    "note_views": note_views,
 }

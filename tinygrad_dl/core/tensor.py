@@ -11,15 +11,24 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from tinygrad_dl.core import dtypes
-from tinygrad_dl.core.engine import Edge, Leaf, Node, Stale, mutations, next_seq
+from tinygrad_dl.core.engine import Edge, Leaf, mutations
 from tinygrad_dl.core.hooks import Hooks, RemovableHandle
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.warning import warn
+
+if TYPE_CHECKING:
+    from tinygrad_dl.core.declaration import Op
+
+
+# Of a view: the tensor that it was taken from, the op that made it (None: a Function), the op's arguments but for the
+# tensor, which of several outputs it is, and whether operations were recorded. A plain tuple: each call of a view op
+# makes one.
+View: TypeAlias = "tuple[Tensor, Op | None, tuple[Any, ...], int | None, bool]"
 
 
 class Tensor:
@@ -43,8 +52,8 @@ class Tensor:
 
     _data: np.ndarray
     _edge: Edge | None  # what made it, or its Leaf if it requires a gradient; else None
-    _base: Tensor | None = None  # the tensor of which it is a view
-    _views: Views | None = None  # its views, and theirs
+    _view: View | None = None  # of which tensor it shows the memory, and how
+    _views: Views | None = None  # those that were taken from it
     _keeper: Keeper | None = None  # what `retain_grad` asked for
     _grad: Tensor | None = None
 
@@ -153,7 +162,7 @@ class Tensor:
                 )
             self._edge = Leaf(self)
             if self._views:
-                self._leave_views("requires_grad_")  # were there before: operations on them would not reach this leaf
+                self._replay_views()
         return self
 
     @property
@@ -177,9 +186,37 @@ class Tensor:
         return wrap(self._data)
 
     def detach_(self) -> Tensor:
-        """Leaves the graph: becomes a leaf that requires no gradient."""
-        self._edge = self._base = None
+        """Leaves the graph: becomes a leaf that requires no gradient.
+
+        Raises:
+            RuntimeError: it is a view, which belongs to the graph as its base does.
+        """
+        if self._view is not None:
+            raise RuntimeError(
+                "detach_: got a view, expected the tensor it was taken from: a view is in the graph as its base is; "
+                "use detach(), or detach_() the base"
+            )
+        self._move(None)
         return self
+
+    @property
+    def _base(self) -> Tensor | None:
+        """The tensor whose memory it shows if it is a view, else None."""
+        if self._view is None:
+            return None
+        base = self._view[0]
+        while base._view is not None:
+            base = base._view[0]
+        return base
+
+    def _is_view(self) -> bool:
+        """Whether it shows the memory of another tensor and follows its changes in the graph."""
+        return self._view is not None
+
+    @property
+    def _version(self) -> int:
+        """How often its memory was changed in place, by itself, its base, its views or what `detach` returned."""
+        return mutations.version(self._data)
 
     @property
     def grad(self) -> Tensor | None:
@@ -430,37 +467,14 @@ class Tensor:
 
     # -- changing it in place --------------------------------------------------------------------
 
-    def _assign(self, result: Tensor, what: str) -> Tensor:
-        """Takes over a result's values and its place in the graph: every in-place operation ends here."""
-        recorded = modes.grad and (result._edge is not None or self._edge is not None)
-        if recorded and dtypes.is_differentiable(self.dtype):
-            self._require_recordable(what)
-            node, old = result._edge, self._data
-            if type(node) is Node and node.saved and any(value is old for value in node.saved):
-                kept = old.copy()  # its own rule reads what is about to be overwritten
-                node.saved = tuple(kept if value is old else value for value in node.saved)
-            self._write(result._data, what)
-            self._continue_from(result._edge, what)
-        else:
-            self._write(result._data, what)
-        return self
-
-    def _continue_from(self, edge: Edge | None, what: str) -> None:
-        """Takes another place in the graph, which its views do not share: they are of no more use there."""
+    def _move(self, edge: Edge | None) -> None:
+        """Takes another place in the graph, and what `retain_grad` asked for with it."""
         keeper, self._keeper = self._keeper, None
         self._edge = edge
         if keeper is not None:
             keeper.remove()
             if edge is not None:
                 self.retain_grad()
-        self._leave_views(what)
-
-    def _leave_views(self, what: str) -> None:
-        """Marks the views taken so far: a backward pass that reaches one raises."""
-        views, self._views = self._views, None
-        for view in views.living() if views else ():
-            if dtypes.is_differentiable(view.dtype):
-                view._edge = stale_node(view, what)
 
     def _write(self, array: np.ndarray, what: str) -> None:
         """Overwrites the values and notes it for backward passes; its place in the graph stays."""
@@ -483,24 +497,14 @@ class Tensor:
         np.copyto(self._data, array, casting="unsafe")
         mutations.record(self._data, changed_at(what))
 
-    def _require_recordable(self, what: str) -> None:
-        if type(self._edge) is Leaf:
-            raise RuntimeError(
-                f"{what}: got a leaf tensor that requires a gradient, expected another, as operations are recorded: it "
-                "can't be changed in place; do it under td.no_grad(), or use the operation that makes a new tensor"
-            )
-        if self._base is not None:
-            raise RuntimeError(
-                f"{what}: got a view, expected the tensor it was taken from: recording an in-place change of a view is "
-                "not supported; change the tensor it was taken from (x[index] = value), or clone() the view first"
-            )
-
     if TYPE_CHECKING:  # attached by the declarations in ops/, and by autograd
 
         def backward(
             self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
         ) -> None: ...
         def __getattr__(self, name: str) -> Any: ...
+        def _assign(self, result: Tensor, what: str) -> Tensor: ...
+        def _replay_views(self) -> None: ...
         def __add__(self, other: Any) -> Tensor: ...
         def __radd__(self, other: Any) -> Tensor: ...
         def __sub__(self, other: Any) -> Tensor: ...
@@ -528,10 +532,7 @@ class Tensor:
 class Views(list["weakref.ref[Tensor]"]):
     """The views of a tensor. Those that are gone are dropped whenever there are twice as many as were left before."""
 
-    __slots__ = ("limit",)
-
-    def __init__(self) -> None:
-        self.limit = 16
+    limit = 16
 
     def drop_dead(self) -> None:
         """Called when the limit is reached."""
@@ -695,11 +696,3 @@ def changed_at(what: str) -> str:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("tinygrad_dl"):
         frame = frame.f_back
     return f"{what} at {frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-def stale_node(view: Tensor, what: str) -> Node:
-    """A node that raises when backward reaches it: the view's own graph is no longer true."""
-    node = Node()
-    node.plan, node.edges, node.saved, node.hooks = Stale(changed_at(what)), (view._edge,), (), None
-    node.seq, node.shape, node.dtype = next_seq(), view.shape, view.dtype
-    return node

@@ -1,4 +1,4 @@
-"""Tensor[index], and Tensor[index] = value.
+"""Tensor[index], and what Tensor[index] = value makes of it.
 
 Integers, slices, None and `...` show the tensor's memory; integer arrays and masks (tensors, arrays or lists) pick
 elements and copy them. PyTorch's order of dimensions: integers are taken first, then the picks; picks that stand
@@ -11,13 +11,12 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.dtypes import is_differentiable, require_real, require_room
-from tinygrad_dl.core.engine import mutations, unbroadcast
-from tinygrad_dl.core.messages import reraise, restated
-from tinygrad_dl.core.modes import modes
-from tinygrad_dl.core.tensor import Tensor, as_array, changed_at
+from tinygrad_dl.core.dtypes import require_real
+from tinygrad_dl.core.engine import unbroadcast
+from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.inputs import array, drawn, error, one_of, real
 from tinygrad_dl.ops.pointwise._selection import keep
@@ -148,7 +147,7 @@ def getitem(input: Array, index: Any) -> Array:
     Source: https://numpy.org/doc/stable/user/basics.indexing.html
     """
     out = input[index]
-    if type(out) is not np.ndarray:  # a number: with `...` NumPy gives a 0-d view
+    if type(out) is not ndarray:  # a number: with `...` NumPy gives a 0-d view
         out = input[(*index, ...) if type(index) is tuple else (index, ...)]
     return out
 
@@ -322,7 +321,7 @@ def setitem(input: Array, index: Any, value: Array) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_put_.html
     """
     out = input.copy("C")
-    value = _storable(value, input)
+    value = storable(value, input)
     parts = index if type(index) is tuple else (index,)
     if any(_is_picks(part) for part in parts) and value.ndim:
         # Which of several values for one element stays is certain in one dimension only.
@@ -330,11 +329,11 @@ def setitem(input: Array, index: Any, value: Array) -> Array:
         spots = spots.reshape(np.empty(input.shape, bool)[index].shape)
         out.reshape(-1)[spots.reshape(-1)] = np.broadcast_to(value, spots.shape).reshape(-1)
     else:
-        _put(out, index, value)
+        put(out, index, value)
     return out
 
 
-def _put(out: np.ndarray, index: Any, value: np.ndarray) -> None:
+def put(out: np.ndarray, index: Any, value: np.ndarray) -> None:
     """out[index] = value, with one error for whatever does not broadcast, single elements and masks included."""
     try:
         out[index] = value
@@ -381,7 +380,7 @@ def survivors(spots: np.ndarray, size: int) -> np.ndarray:
     return kept.reshape(spots.shape)
 
 
-def _storable(value: np.ndarray, into: np.ndarray) -> np.ndarray:
+def storable(value: np.ndarray, into: np.ndarray) -> np.ndarray:
     """The value as it broadcasts to what it is stored in, unless storing it would drop imaginary parts."""
     require_real(value, into.dtype)
     return value.reshape(without_ones_in_front(value.shape)) if value.ndim and value.shape[0] == 1 else value
@@ -405,36 +404,6 @@ def take_item(self: Tensor, index: Any) -> Any:
     return index_(self, index) if split is None else index_(getitem(self, split[0]), split[1])
 
 
-def store_item(self: Tensor, index: Any, value: Any) -> None:
-    """self[index] = value."""
-    store(self, index, value, "x[index] = value")
-
-
-def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
-    """Stores the value in the tensor at `index`, recorded if one of them requires a gradient."""
-    index, _ = plain_index(index, tensor._data.ndim)
-    data = tensor._data
-    recorded = tensor._edge is not None or (isinstance(value, Tensor) and value._edge is not None)
-    if recorded and modes.grad and is_differentiable(data.dtype):
-        tensor._require_recordable(what)
-        value = value if isinstance(value, Tensor) else as_array(value, exact=True)
-        return tensor._assign(with_items(tensor, index, value), what)
-    split = integers_first(index)
-    try:
-        target, rest = (data, index) if split is None else (getitem.op.forward(data, split[0]), split[1])
-        if not target.flags.writeable and not target[rest].size:
-            return tensor  # nothing is picked, so that nothing is written
-        stored = as_array(value, exact=True)
-        if data.dtype.kind in "iu" and not isinstance(value, Tensor | np.ndarray):
-            require_room(stored, data.dtype)
-        _put(target, rest, _storable(stored, data))
-    except Exception as error:
-        given = {"self": tensor, "index": index, "value": value}
-        reraise(error, restated(error, store_item, what, given, {"value": "Array | list"}))
-    mutations.record(data, changed_at(what))
-    return tensor
-
-
 def with_items(input: Any, index: Any, value: Any) -> Any:
     """A copy of `input` with `value` at the index, which is plain."""
     split = integers_first(index)
@@ -444,5 +413,5 @@ def with_items(input: Any, index: Any, value: Any) -> Any:
     return setitem(input, first, setitem(getitem(input, first), rest, value))
 
 
-for _name, _method in {"__getitem__": take_item, "__setitem__": store_item}.items():
+for _name, _method in {"__getitem__": take_item}.items():
     setattr(Tensor, _name, _method)

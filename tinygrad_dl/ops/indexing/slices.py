@@ -13,6 +13,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import factor, require_room
 from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.inputs import array, error, integers, one_of, real
+from tinygrad_dl.ops._inplace import store
 from tinygrad_dl.ops._overload import alias, overload
 from tinygrad_dl.ops.indexing.gather import ROWS, as_line, at, require_in_range
 from tinygrad_dl.ops.indexing.getitem import (
@@ -21,7 +22,6 @@ from tinygrad_dl.ops.indexing.getitem import (
     integers_first,
     plain_index,
     setitem,
-    store,
     with_items,
 )
 from tinygrad_dl.ops.shape._dims import normal_dim

@@ -155,9 +155,9 @@ def tensor_split(
                 f"tensor_split: got {count} sections for a size of {total}, expected at most {total + MANY}"
             )
         size, larger = divmod(total, count)
-        result: tuple[Tensor, ...] = split(input, [size + (i < larger) for i in range(count)], dim)
-        return result
-    cuts = [0, *(max(0, min(total, i + total if i < 0 else i)) for i in map(int, found)), total]
+        cuts = [i * size + min(i, larger) for i in range(count + 1)]
+    else:
+        cuts = [0, *(max(0, min(total, i + total if i < 0 else i)) for i in map(int, found)), total]
     head = (slice(None),) * normal_dim(dim, input.ndim)
     return tuple([input[(*head, slice(a, b))] for a, b in itertools.pairwise(cuts)])
 

@@ -1,0 +1,407 @@
+"""In-place changes: the memory is changed once, and the graph continues with the new values.
+
+A view knows its base and the operations that lead from the base to it (`tensor.View`). When a recorded operation
+changes a view, the base's place in the graph becomes one node, `copy_slices`: the old base with the result written
+where the view lies. Then every view of the base gets its place anew, by the same operations on the base. So a place in
+the graph always stands for the values that are in memory, and reading it costs nothing.
+
+Paths are gone by operations, not by strides: real views of complex numbers need no case of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.declaration import Array, Op, op
+from tinygrad_dl.core.engine import (
+    Edge,
+    Leaf,
+    Node,
+    buffer_owner,
+    conjugate,
+    mutations,
+    next_seq,
+    refusing,
+    unbroadcast,
+)
+from tinygrad_dl.core.messages import reraise, restated
+from tinygrad_dl.core.modes import enable_grad, modes
+from tinygrad_dl.core.tensor import Tensor, View, Views, as_array, changed_at, wrap
+from tinygrad_dl.inputs import array, complexes, drawn, error, one_of, real
+from tinygrad_dl.ops.indexing.getitem import (
+    getitem,
+    integers_first,
+    plain_index,
+    put,
+    storable,
+    with_items,
+    without_ones_in_front,
+)
+from tinygrad_dl.ops.pointwise.complex import view_as_complex, view_as_real
+from tinygrad_dl.ops.shape.permute import permute, transpose
+from tinygrad_dl.ops.shape.reshape import reshape
+
+MADE_UNDER_NO_GRAD = "a view that was made under no_grad"
+ONE_OF_SEVERAL = "one of several views that one operation made"
+MADE_BY_A_FUNCTION = "a view that a Function returned"
+
+REMEDIES = {
+    MADE_UNDER_NO_GRAD: "make the view and change it both under no_grad, or both outside",
+    ONE_OF_SEVERAL: "index the piece (x[start:stop]), which is a view that may be changed",
+    MADE_BY_A_FUNCTION: "return a clone() from forward: its backward knows nothing of the change",
+}
+
+
+# -- the operations ------------------------------------------------------------------------------
+
+
+def follow(base: Any, path: Any) -> Any:
+    """The view that the operations of a path make of an array or tensor."""
+    for made_by, values, index in path:
+        base = made_by.duck(base, **dict(zip(made_by.parameters[1:], values, strict=True)))
+        if index is not None:
+            base = base[index]
+    return base
+
+
+def laid_out(array: np.ndarray, strides: Any) -> np.ndarray:
+    """A copy with these strides, in elements; in row-major order if None.
+
+    Of an array that lies in memory as the base does, each step of a path is a view again.
+    """
+    if strides is None or not array.size:
+        return array.copy("C")
+    reach = [(n - 1) * step for n, step in zip(array.shape, strides, strict=True)]
+    before, after = -sum(r for r in reach if r < 0), sum(r for r in reach if r > 0)
+    memory = np.empty(before + after + 1, array.dtype)
+    size = array.itemsize
+    out: np.ndarray = np.ndarray(array.shape, array.dtype, memory, before * size, [step * size for step in strides])
+    out[...] = array
+    return out
+
+
+ROWS_TURNED = ((getitem.op, (slice(1, 3),), None), (transpose.op, (0, 1), None))
+FLAT = ((permute.op, ((1, 0),), None), (reshape.op, (-1,), None), (getitem.op, (slice(None, None, 5),), None))
+IMAGINARY = ((view_as_real.op, (), None), (getitem.op, ((..., 1),), None))
+AS_COMPLEX = ((view_as_complex.op, (), None), (getitem.op, (slice(0, 2),), None))
+
+
+@op(
+    method=False,
+    namespace="rules",
+    exact=True,
+    inputs=[
+        dict(base=real(shape="3 4"), value=real(shape="4 2"), path=one_of(ROWS_TURNED), strides=one_of(None, (8, 2))),
+        dict(base=real(shape="4 3"), value=real(shape="3"), path=one_of(FLAT), strides=one_of((1, 4))),
+        dict(base=complexes(shape="3"), value=real(shape="3"), path=one_of(IMAGINARY), strides=one_of(None, (-1,))),
+        dict(base=real(shape="3 2"), value=complexes(shape="2"), path=one_of(AS_COMPLEX)),
+    ],
+    reference=lambda base, value, path, strides=None: _naive_copy_slices(base, value, path),
+)
+def copy_slices(base: Array, value: Array, path: Any, strides: Any = None) -> Array:
+    """A copy of `base` with `value` in the place of the view that `path` leads to.
+
+    Args:
+        path: the steps from the base to the view, each (op, its further arguments, which of several outputs).
+        strides: the base's strides in elements, in which each step of the path is a view; None: row-major order.
+
+    >>> import numpy as np
+    >>> copy_slices(np.zeros(3), np.ones(2), ((getitem.op, (slice(1, 3),), None),))
+    tensor([0., 1., 1.], dtype=float64)
+    """
+    out = laid_out(base, strides)
+    follow(out, path)[...] = value
+    return out
+
+
+@op(
+    method=False,
+    namespace="rules",
+    exact=True,
+    aux={"kind": None},
+    inputs=[
+        dict(base=real(shape="3 4"), path=one_of(ROWS_TURNED), strides=one_of(None, (8, 2))),
+        dict(base=complexes(shape="3"), path=one_of(IMAGINARY), strides=one_of(None)),
+    ],
+    reference=lambda base, path, strides: follow(base, path),
+)
+def slices(base: Array, path: Any, strides: Any) -> Any:
+    """A copy of the view that `path` leads to: the gradient of what `copy_slices` writes.
+
+    >>> import numpy as np
+    >>> slices(np.arange(3), ((getitem.op, (slice(1, 3),), None),), None)
+    tensor([1, 2])
+    """
+    kind = dtypes.float32 if dtypes.is_half(base.dtype) else base.dtype
+    return follow(laid_out(base, strides), path).copy("C"), kind
+
+
+# Writing and reading are linear in the real and imaginary parts, and a path may take these apart: the rules work on
+# gradients as users see them, not on their conjugates.
+NOTHING = np.zeros((), np.int8)  # fits into every dtype
+copy_slices.vjp(
+    base=lambda g, path, strides: conjugate(copy_slices.duck(conjugate(g), NOTHING, path, strides)),
+    value=lambda g, path, strides: conjugate(slices.duck(conjugate(g), path, strides)),
+)
+slices.vjp(
+    base=lambda g, base_shape, path, strides, kind: conjugate(
+        copy_slices.duck(np.zeros(base_shape, kind), conjugate(g), path, strides)
+    )
+)
+
+
+def _naive_copy_slices(base: np.ndarray, value: np.ndarray, path: Any) -> np.ndarray:
+    """`copy_slices` by one element of the real parts at a time, to test against."""
+    out = base.copy("C")
+    parts = out.reshape(-1).view(np.float64)
+    written, wanted = follow(out, path), np.ascontiguousarray(value).reshape(-1).view(np.float64)
+    for i in range(parts.size):
+        before = parts[i]
+        parts[i] = np.nan
+        spot = np.flatnonzero(np.isnan(np.ascontiguousarray(follow(out, path)).reshape(-1).view(np.float64)))
+        parts[i] = wanted[spot[0]] if spot.size else before
+    assert written.shape == value.shape
+    return out
+
+
+@op(
+    name="copy",
+    method=False,
+    namespace="rules",
+    exact=True,
+    inputs=[
+        dict(value=real(shape="2 1"), size=one_of((3, 2, 2), (0, 2, 1)), dtype=one_of(np.dtype("float64"))),
+        dict(value=real(shape="1 1 n"), size=drawn(lambda rng, value: (value.shape[-1],)), dtype=one_of(None)),
+        dict(value=real(shape="2"), size=one_of((3, 2)), dtype=one_of(np.dtype("complex128"))),
+    ],
+    errors=[error(ValueError, "could not broadcast", array(3), (2,), np.dtype("float32"))],
+    reference=lambda value, size, dtype: (
+        np.zeros(size, dtype or value.dtype) + value.reshape(value.shape[-len(size) :])
+    ),
+)
+def stored(value: Array, size: Any, dtype: Any) -> Array:
+    """A copy of `value` as it stands where it is stored: broadcast to a shape and cast to a dtype.
+
+    >>> import numpy as np
+    >>> stored(np.ones((1, 1)), (2,), np.float32)
+    tensor([1., 1.])
+    """
+    dtypes.require_real(value, dtype or value.dtype)
+    short = value.reshape(without_ones_in_front(value.shape))
+    try:
+        return np.array(np.broadcast_to(short, size), dtype)
+    except ValueError:
+        raise ValueError(
+            f"could not broadcast a value into what the index picks: got shape {value.shape}, expected one that "
+            f"broadcasts to {size}"
+        ) from None
+
+
+def _stored_value(g: Any, value_shape: tuple[int, ...]) -> Any:
+    short = without_ones_in_front(value_shape)
+    g = g if g.shape == short else unbroadcast(g, short)
+    return g if short == value_shape else g.reshape(value_shape)
+
+
+stored.vjp(value=_stored_value)
+
+
+# -- changing a tensor ---------------------------------------------------------------------------
+
+
+def assign(self: Tensor, result: Tensor, what: str) -> Tensor:
+    """Takes over a result's values and its place in the graph: every in-place operation ends here."""
+    if not (is_recorded(self, result._edge) and dtypes.is_differentiable(self.dtype)):
+        self._write(result._data, what)
+        return self
+    require_recordable(self, what)
+    edge, old = result._edge, self._data
+    if type(edge) is Node and edge.saved and any(value is old for value in edge.saved):
+        kept = old.copy()  # its own rule reads what is about to be overwritten
+        edge.saved = tuple(kept if value is old else value for value in edge.saved)
+    self._write(result._data, what)
+    if type(edge) is Leaf or (edge is not None and result.dtype != self.dtype):
+        edge = stored(result, self.shape, self.dtype)._edge
+    rebase(self, edge)
+    return self
+
+
+def is_recorded(tensor: Tensor, edge: Edge | None) -> bool:
+    """Whether a change of the tensor to what `edge` leads to belongs to the graph."""
+    if not modes.grad:
+        return False
+    return edge is not None or tensor._edge is not None or root_of(tensor)._edge is not None
+
+
+def require_recordable(tensor: Tensor, what: str) -> None:
+    """Raises if a recorded operation may not change the tensor in place."""
+    root = root_of(tensor)
+    if type(tensor._edge) is Leaf or type(root._edge) is Leaf:
+        shown = "a leaf tensor" if type(tensor._edge) is Leaf else "a view of a leaf tensor"
+        raise RuntimeError(
+            f"{what}: got {shown} that requires a gradient, expected another, as operations are recorded: it can't be "
+            "changed in place; do it under td.no_grad(), or use the operation that makes a new tensor"
+        )
+    view = tensor._view if root is not tensor else None
+    while view is not None:
+        reason = unfit(view)
+        if reason is not None:
+            raise RuntimeError(
+                f"{what}: got {reason}, expected another tensor, as operations are recorded: it can't be changed in "
+                f"place; {REMEDIES[reason]}, or use the operation that makes a new tensor"
+            )
+        view = view[0]._view
+
+
+def unfit(view: View) -> str | None:
+    """Why a view may not be changed by a recorded operation; None if it may."""
+    _, made_by, _, index, recorded = view
+    if made_by is None:
+        return MADE_BY_A_FUNCTION
+    return MADE_UNDER_NO_GRAD if not recorded else ONE_OF_SEVERAL if index is not None else None
+
+
+def root_of(tensor: Tensor) -> Tensor:
+    """The tensor whose memory a view shows; the tensor itself if it is none, or one of them has got other memory."""
+    base = tensor._base
+    return tensor if base is None or buffer_owner(base._data) is not buffer_owner(tensor._data) else base
+
+
+def is_same_view(a: Tensor, b: Tensor) -> bool:
+    """Whether two views show the same elements of the same base."""
+    if a._view is None or root_of(a) is not root_of(b) or a.dtype != b.dtype:
+        return False
+    x, y = a._data, b._data
+    return x.shape == y.shape and x.strides == y.strides and x.ctypes.data == y.ctypes.data
+
+
+def rebase(tensor: Tensor, edge: Edge | None) -> None:
+    """Gives a tensor whose values were changed, its base and all views of that their new places in the graph."""
+    root = root_of(tensor)
+    if root is not tensor:
+        edge = written(root, tensor, edge)
+    root._move(edge)
+    replay_views(root)
+
+
+def written(root: Tensor, view: Tensor, edge: Edge | None) -> Node | None:
+    """The base's new place in the graph, of whose views one was changed to what `edge` leads to."""
+    pattern = (root._edge is not None) + 2 * (edge is not None)
+    if not pattern:
+        return None
+    data = root._data
+    strides = None if data.flags.c_contiguous else root.stride()
+    node, plan = Node(), copy_slices.op.plan(pattern)
+    assert plan.save is not None
+    plan.suffix = ""  # as in PyTorch, where this node alone has no "Backward0"
+    node.plan, node.edges, node.hooks, node.seq = plan, (root._edge, edge), None, next_seq()
+    node.saved = plan.save(data, view._data, path_to(view), strides, data)
+    node.shape, node.dtype = data.shape, data.dtype
+    return node
+
+
+def path_to(tensor: Tensor) -> tuple[Any, ...]:
+    """The steps that lead from the base to a view, as `follow` goes them."""
+    steps = []
+    while (view := tensor._view) is not None:
+        tensor = view[0]
+        steps.append(view[1:4])
+    return tuple(reversed(steps))
+
+
+def replay_views(root: Tensor) -> None:
+    """Gives each view of a tensor the place in the graph that it has as a view of the tensor as it now is."""
+    if not root._views:
+        return
+    owner, at = buffer_owner(root._data), wrap(root._data)
+    at._edge = root._edge
+    todo: list[tuple[Tensor, Tensor | None]] = [(root, at)]  # a tensor, and one with its new place in the graph
+    while todo:
+        taken_from, now = todo.pop()
+        made: dict[tuple[Op, int], Any] = {}  # one call for all outputs of an operation
+        for tensor in taken_from._views.living() if taken_from._views else ():
+            assert tensor._view is not None
+            _, made_by, values, index, _ = tensor._view
+            reason = unfit(tensor._view)
+            replayed = None
+            if now is not None and made_by is not None and reason is not MADE_UNDER_NO_GRAD:
+                key = made_by, id(values)
+                if key not in made:
+                    made[key] = follow(now, ((made_by, values, None),))
+                replayed = made[key] if index is None else made[key][index]
+            todo.append((tensor, replayed))
+            if buffer_owner(tensor._data) is owner:
+                tensor._move(ambiguous(tensor, root) if replayed is None else replayed._edge)
+
+
+def ambiguous(tensor: Tensor, root: Tensor) -> Node | None:
+    """The place of a view that is in the graph by no operation of its own, once the base was changed."""
+    if root._edge is None:
+        return None
+    reason, view = MADE_UNDER_NO_GRAD, tensor._view
+    while view is not None:
+        reason, view = unfit(view) or reason, view[0]._view
+    message = (
+        f"backward: got {reason}, whose base was changed in place afterwards, expected it unchanged: it is not known "
+        f"on what its values depend; {REMEDIES[reason]}"
+    )
+    return refusing(tensor, (root._edge,), "View", message)
+
+
+def show(result: Tensor, tensor: Tensor) -> None:
+    """Makes a result that has a tensor's own memory a view of it that may not be changed in place."""
+    result._view = (tensor, None, (), None, True)
+    if tensor._views is None:
+        tensor._views = Views()
+    tensor._views.append(ref(result))
+
+
+# -- storing values ------------------------------------------------------------------------------
+
+
+def store_item(self: Tensor, index: Any, value: Any) -> None:
+    """self[index] = value."""
+    store(self, index, value, "x[index] = value")
+
+
+def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
+    """Stores the value in the tensor at `index`, recorded if one of them requires a gradient."""
+    index, basic = plain_index(index, tensor._data.ndim)
+    data = tensor._data
+    if is_recorded(tensor, value._edge if isinstance(value, Tensor) else None) and dtypes.is_differentiable(data.dtype):
+        require_recordable(tensor, what)
+        value = value if isinstance(value, Tensor) else as_array(value, exact=True)
+        if basic:
+            target = tensor if index is ... and tensor._edge is None else getitem(tensor, index)
+            if isinstance(value, Tensor) and is_same_view(value, target):
+                mutations.record(data, changed_at(what))  # `x[index] += y` stores what is there already
+                return tensor
+            target._assign(stored(value, target.shape, target.dtype), what)
+            return tensor
+        return tensor._assign(with_items(tensor, index, value), what)
+    split = integers_first(index)
+    try:
+        target, rest = (data, index) if split is None else (getitem.op.forward(data, split[0]), split[1])
+        if not target.flags.writeable and not target[rest].size:
+            return tensor  # nothing is picked, so that nothing is written
+        found = as_array(value, exact=True)
+        if data.dtype.kind in "iu" and not isinstance(value, Tensor | np.ndarray):
+            dtypes.require_room(found, data.dtype)
+        put(target, rest, storable(found, data))
+    except Exception as error:
+        given = {"self": tensor, "index": index, "value": value}
+        reraise(error, restated(error, store_item, what, given, {"value": "Array | list"}))
+    mutations.record(data, changed_at(what))
+    return tensor
+
+
+for _name, _method in {
+    "_assign": assign,
+    "_replay_views": enable_grad()(replay_views),
+    "__setitem__": store_item,
+}.items():
+    setattr(Tensor, _name, _method)
