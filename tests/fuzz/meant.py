@@ -199,10 +199,6 @@ MEANT = (
         source=r"\b(\w+)\.\w+_\(.*\b\1\b",
     ),
     # What we refuse and PyTorch computes.
-    Meant("recording in-place changes of views is planned", "refused", ours="recording an in-place change of a view"),
-    Meant(
-        "a view of what was recorded in place is stale", "first-refused", ours="a view whose base was changed in place"
-    ),
     Meant(
         "where elements share memory nothing is written",
         "refused",
