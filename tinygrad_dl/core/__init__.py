@@ -1,8 +1,8 @@
 """The engine: tensors, the graph, the declaration of ops, and how functions are called.
 
-`dispatch` and `printing` are loaded with it: nothing calls them by name, they attach to class Tensor what they have.
+`printing` is loaded with it: nothing calls it by name, it attaches what tensors print as to class Tensor.
 """
 
-from tinygrad_dl.core import dispatch, printing
+from tinygrad_dl.core import printing
 
-__all__ = ["dispatch", "printing"]
+__all__ = ["printing"]

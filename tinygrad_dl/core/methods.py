@@ -1,4 +1,4 @@
-"""Makes ops methods and operators of Tensor."""
+"""Makes ops methods and operators of Tensor, and what NumPy calls with tensors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.dispatch import DIRECT, NUMPY
+from tinygrad_dl.core.tensor import Tensor, attach
 
 if TYPE_CHECKING:
     from tinygrad_dl.core.declaration import Op
@@ -74,3 +75,33 @@ REMEDY = {
     "method": "pass method=False or method=<another name>, and leave out operator=... and inplace=True",
     "NumPy function": "leave it out of @td.op(...), and call your op by its own name",
 }
+
+
+# -- NumPy's protocols ---------------------------------------------------------------------------------
+
+
+def numpy_call(function: Any, fallback: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+    """What `np.f(tensor)` does: our operation if there is one, else NumPy's on data without a graph."""
+    direct = DIRECT.get(function)
+    if direct is not None:
+        ours, places, names = direct
+        if len(args) <= places and names.issuperset(kwargs) and NUMPY.get(function) is ours:
+            return ours(*args, **kwargs)
+    from tinygrad_dl.core import protocol  # loaded when first needed
+
+    return protocol.call(function, fallback, args, kwargs)
+
+
+def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """What NumPy calls for a ufunc, or a ufunc's method, with a tensor among its arguments."""
+    function: Any = ufunc if method == "__call__" else (ufunc, method)
+    return numpy_call(function, getattr(ufunc, method), inputs, kwargs)
+
+
+def array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """What NumPy calls for any other of its functions."""
+    return numpy_call(function, function, args, kwargs)
+
+
+attach("__array_ufunc__", array_ufunc)
+attach("__array_function__", array_function)

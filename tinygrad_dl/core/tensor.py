@@ -1,7 +1,7 @@
 """class Tensor: an array, and where it came from.
 
 The operations are not here: each is declared once in `ops/`, which attaches it as a method and operator. So
-attach `autograd` the method `backward`, `printing` what a tensor prints as, and `dispatch` its part in NumPy's
+attach `autograd` the method `backward`, `printing` what a tensor prints as, and `methods` its part in NumPy's
 protocols: this module knows none of them. What stands here is what a tensor is: its data, its place in the graph and
 its conversions.
 """
@@ -463,7 +463,7 @@ class Tensor:
             )
         return rebuild, (type(self), self._data, self.requires_grad)
 
-    __array_priority__ = 1000  # NumPy's arrays leave operators to tensors; its functions: see `dispatch.py`
+    __array_priority__ = 1000  # NumPy's arrays leave operators to tensors; its functions: see `methods.py`
 
     # -- changing it in place --------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -13,14 +13,27 @@ from tinygrad_dl.core.engine import mutations
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.optim.optimizer import Group
 
-if TYPE_CHECKING:
-    from tinygrad_dl.optim.flat import FlatOptimizer
-
 Array = np.ndarray
 State = defaultdict[Any, dict[str, Any]]
 
 CHUNK = 65536  # elements worked on at a time: five arrays of them stay in the cache
 REAL: dict[Any, np.dtype[Any]] = {dtypes.complex64: dtypes.float32, dtypes.complex128: dtypes.float64}
+
+
+class Rule(Protocol):
+    """What a block asks of the optimiser whose parameters it holds: see `FlatOptimizer`."""
+
+    counts: ClassVar[bool]
+    eager: ClassVar[bool]
+    product: ClassVar[str]
+    _state: State
+
+    def names(self, group: Group) -> tuple[str, ...]: ...
+    def initial(self, group: Group) -> float: ...
+    def advance(self, group: Group, step: float, product: Any) -> Any: ...
+    def update(
+        self, group: Group, step: float, g: Array, work: Array, more: Array, p: Array, *states: Array
+    ) -> None: ...
 
 
 class Memory(bytearray):
@@ -79,7 +92,7 @@ class Block:
 
     # -- state -----------------------------------------------------------------------------------
 
-    def adopt(self, optimizer: FlatOptimizer, group: Group, state: State) -> None:
+    def adopt(self, optimizer: Rule, group: Group, state: State) -> None:
         """Takes over what stands in the optimiser's `state`, where it is not ours already."""
         for i, p in enumerate(self.params):
             entry = state.get(p) or {}
@@ -107,7 +120,7 @@ class Block:
                     if factor is not None:
                         entry[optimizer.product] = wrap(self.factors[i])
 
-    def publish(self, optimizer: FlatOptimizer, state: State) -> None:
+    def publish(self, optimizer: Rule, state: State) -> None:
         """Adds to the optimiser's `state` what it does not show yet."""
         for i, p in enumerate(self.params):
             if not (self.steps[i] or optimizer.eager):
@@ -121,7 +134,7 @@ class Block:
                 if entry.get(name) is None:
                     entry[name] = wrap(self.states[name][1][i])
 
-    def use(self, names: tuple[str, ...], optimizer: FlatOptimizer, group: Group) -> None:
+    def use(self, names: tuple[str, ...], optimizer: Rule, group: Group) -> None:
         """Sets which states the rule asks for; an option such as `momentum` may have been switched on."""
         self.publish(optimizer, optimizer._state)
         self.names = names
@@ -133,7 +146,7 @@ class Block:
 
     # -- a step ----------------------------------------------------------------------------------
 
-    def step(self, optimizer: FlatOptimizer, group: Group) -> None:
+    def step(self, optimizer: Rule, group: Group) -> None:
         """Changes the parameters that have a gradient, and their state."""
         try:
             grads = [p._grad._data for p in self.params]  # type: ignore[union-attr]
@@ -194,7 +207,7 @@ class Block:
                     mutations.record(array, what)
 
     def step_low(
-        self, optimizer: FlatOptimizer, group: Group, number: float, decay: float, g: Array, works: Any, arrays: Any
+        self, optimizer: Rule, group: Group, number: float, decay: float, g: Array, works: Any, arrays: Any
     ) -> None:
         wide = [a.astype(np.float32) for a in arrays]
         apply(optimizer, group, number, decay, g.astype(np.float32), works, wide)
@@ -235,9 +248,7 @@ def scalars_of(flat: Array) -> list[Array]:
     return [np.ndarray((), np.float32, flat, 4 * i) for i in range(len(flat))]
 
 
-def apply(
-    optimizer: FlatOptimizer, group: Group, number: float, decay: float, g: Array, works: Any, arrays: Any
-) -> None:
+def apply(optimizer: Rule, group: Group, number: float, decay: float, g: Array, works: Any, arrays: Any) -> None:
     """Runs the rule on the gradient that it should see: with the sign turned, with weight decay."""
     p, work, spare = arrays[0], works[0], works[1]
     if group["maximize"]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinygrad_dl.core.composition import Composed
-
-if TYPE_CHECKING:
-    from tinygrad_dl.train.training import Training
+from tinygrad_dl.train.training import Training
 
 HOOKS = ("on_fit_start", "on_epoch_start", "on_before_step", "on_batch_end", "on_epoch_end", "on_fit_end")
 OUTSIDE = ("on_fit_start", "on_fit_end", "teardown")  # of an epoch

@@ -14,15 +14,14 @@ import types
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.data.loader import DataLoader
 from tinygrad_dl.random import Generator, default_generator
-
-if TYPE_CHECKING:
-    from tinygrad_dl.train.training import Training
+from tinygrad_dl.train.training import Training
 
 __all__ = ["Found", "find", "get_state", "set_state"]
 
@@ -129,8 +128,6 @@ def _visit(name: str, root: Any, found: Found, seen: dict[int, Any]) -> None:
 
 
 def _lives_in_workers(value: Any) -> bool:
-    from tinygrad_dl.data.loader import DataLoader
-
     return isinstance(value, DataLoader) and value.persistent_workers
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn import Module
 from tinygrad_dl.train.callback import Callback
-
-if TYPE_CHECKING:
-    from tinygrad_dl.train.training import Training
+from tinygrad_dl.train.training import Training
 
 Samples = dict[str, list[np.ndarray[Any, Any]]]
 
