@@ -37,14 +37,14 @@ def infinite_there(ours: np.ndarray, theirs: np.ndarray) -> bool:
     return not bool(np.isfinite(theirs).any())
 
 
-def opposite_infinities(ours: np.ndarray, theirs: np.ndarray) -> bool:
-    """Both are infinite, and differ in sign."""
-    return bool((np.isinf(ours) & (ours == -theirs)).all())
-
-
 def not_finite(ours: np.ndarray, theirs: np.ndarray) -> bool:
     """Neither of us has a finite number."""
     return not (np.isfinite(ours) | np.isfinite(theirs)).any()
+
+
+def permuted(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """The same numbers in another order."""
+    return bool(np.array_equal(np.sort(ours), np.sort(theirs), equal_nan=True))
 
 
 def both_small(ours: np.ndarray, theirs: np.ndarray) -> bool:
@@ -189,7 +189,7 @@ MEANT = (
         "a tensor may be written over a part of itself: the values are read first",
         "value",
         "index_put_ setitem index_add_ scatter_add_ add_ sub_ mul_ div_ subtract_ multiply_ divide_ += -= *= /= copy_"
-        " addcmul_ addcdiv_ lerp_",
+        f" addcmul_ addcdiv_ lerp_ {IN_PLACE_COMPARISONS}",
         source=r"\[.*:|chunk|split|unbind|transpose|permute|diagonal|expand|narrow|select|unfold|view|\.[mT]?T\b",
     ),
     Meant(
@@ -318,6 +318,14 @@ MEANT = (
         source="float16|half",
     ),
     Meant(
+        "half precision is worked out in float32, where a square does not overflow",
+        "first-value second-value",
+        "div div_ / /= divide divide_ true_divide true_divide_ reciprocal reciprocal_",
+        source="float16|half",
+        wrong=infinite_there,
+    ),
+    Meant("sorting is stable", "first-value second-value", "sort msort", wrong=permuted),
+    Meant(
         "second gradients at the origin are 0",
         "second-value",
         f"atan2 atan2_ arctan2 arctan2_ norm normalize {POWERS}",
@@ -412,14 +420,7 @@ MEANT = (
         "prod cumprod cumprod_",
         wrong=nan_here,
     ),
-    Meant("numbers from an infinity on are none", "value", "linspace", source=r"linspace\(.*inf"),
-    Meant(
-        "the sign of a zero",
-        "value",
-        "reciprocal reciprocal_ div div_ / /= divide divide_ true_divide atan2 atan2_"
-        " arctan2 arctan2_ addcdiv addcdiv_ rsqrt rsqrt_ " + POWERS,
-        wrong=opposite_infinities,
-    ),
+    Meant("numbers from an infinity or nan on are none", "value", "linspace", source=r"linspace\(.*(inf|nan)"),
     Meant(
         "a step of a cell from zeros has no gradient for the weights of its state",
         "first-value second-value",
@@ -529,6 +530,7 @@ MEANT = (
     Meant("nothing stored, but stored with a graph", "requires_grad", "setitem", source=r"\[False\]"),
     Meant("a refused batch is not counted", "final-kind final-value", BATCH_NORM, ours=r"^0 int64"),
     Meant("a conjugate is a copy", "final-value final-requires_grad", source=r"\.(conj|H|mH|adjoint)\b"),
+    Meant("what does not lie side by side is copied", "final-value final-requires_grad", "view_as_complex"),
     Meant("bools are 0 and 1 in a subtraction, in place too", "final-value", source=r"-=|\.sub_|\.subtract_"),
 )
 
