@@ -29,6 +29,7 @@ from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.engine import Gradient, Node
 from tinygrad_dl.core.generate import ALIASES, call_source, compiled, run_source, save_source
 from tinygrad_dl.core.methods import methods, operators, require_free
+from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.runtime import SCOPE, UNSET, output_edge
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.inputs import Case, ErrorCase
@@ -191,7 +192,7 @@ def op(
 op.registry = REGISTRY  # type: ignore[attr-defined]
 
 
-class Op:
+class Op(Record):
     """The declaration of an op, as the registry keeps it."""
 
     view: bool

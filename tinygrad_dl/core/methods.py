@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinygrad_dl.core.dispatch import DIRECT, NUMPY
+from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, attach
-
-if TYPE_CHECKING:
-    from tinygrad_dl.core.declaration import Op
 
 
 def methods(function: Any, name: str, varargs: bool, inplace: bool) -> dict[str, Any]:
@@ -54,7 +52,7 @@ def inplace_form(function: Any, name: str) -> Callable[..., Tensor]:
     return change
 
 
-def require_free(op: Op, kind: str, taken: Mapping[Any, Any], wanted: Mapping[Any, Any]) -> None:
+def require_free(op: Record, kind: str, taken: Mapping[Any, Any], wanted: Mapping[Any, Any]) -> None:
     """Raises if a place that an op is to have is another's; its own, declared before, it may have again."""
     for place in wanted:
         if place not in taken:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import ref
 
 import numpy as np
@@ -13,10 +13,8 @@ from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.engine import Node, Output, next_seq
 from tinygrad_dl.core.messages import reraise, restated, summary, unfit_for
 from tinygrad_dl.core.modes import modes, threads
+from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, Views, as_array, wrap
-
-if TYPE_CHECKING:
-    from tinygrad_dl.core.declaration import Op
 
 
 class _Unset:
@@ -33,7 +31,7 @@ UNSET: Any = _Unset()
 DIGITS = {float: "fc", complex: "c"}
 
 
-def constant(value: Any, op: Op, like: Any = None) -> Any:
+def constant(value: Any, op: Record, like: Any = None) -> Any:
     """An argument that is no tensor, as an array; None stays None.
 
     A float has the dtype of the op's first argument, if that is floating or complex, and so has a complex number beside
@@ -48,7 +46,7 @@ def constant(value: Any, op: Op, like: Any = None) -> Any:
     raise unfit_for(value, op.name, argument_of(value, op))
 
 
-def array_of(value: Any, op: Op) -> np.ndarray:
+def array_of(value: Any, op: Record) -> np.ndarray:
     """A number or array as an array of a dtype that tensors have."""
     try:
         return as_array(value)
@@ -57,7 +55,7 @@ def array_of(value: Any, op: Op) -> np.ndarray:
         raise TypeError(f"{op.name}: got {name}={summary(value)}, expected a tensor of numbers: {error}") from None
 
 
-def argument_of(value: Any, op: Op) -> str:
+def argument_of(value: Any, op: Record) -> str:
     """The name of the argument that a value was given for: looked up in the call that has just failed."""
     frame = sys._getframe(1)
     while frame is not None and frame.f_code is not op.function.__code__:
@@ -72,7 +70,7 @@ NUMBERS = frozenset((float, int, bool))
 OPTIONAL_NUMBERS = NUMBERS | {type(None)}
 
 
-def promote(op: Op, *values: Any) -> Sequence[Any]:
+def promote(op: Record, *values: Any) -> Sequence[Any]:
     """None, and arrays and numbers all cast to the dtype that PyTorch's promotion gives them.
 
     If that is half precision and something is not of it already, say a number, an op that computes gets float32, and
@@ -115,7 +113,7 @@ WRAPPING = frozenset(
 )
 
 
-def operand(value: Any, dtype: dtypes.DType, op: Op, position: int) -> np.ndarray:
+def operand(value: Any, dtype: dtypes.DType, op: Record, position: int) -> np.ndarray:
     """An array or number in the dtype of an operation; an int too large wraps around, as all arithmetic does.
 
     Exponents do not: they count how often to multiply.
@@ -128,7 +126,7 @@ def operand(value: Any, dtype: dtypes.DType, op: Op, position: int) -> np.ndarra
         raise
 
 
-def not_real(op: Op, dtype: dtypes.DType) -> TypeError:
+def not_real(op: Record, dtype: dtypes.DType) -> TypeError:
     """The error of an op for which complex numbers have no meaning."""
     return TypeError(
         f"{op.name}: expected real numbers, got dtype {dtype}: it has no meaning for complex ones; take x.abs(), "
@@ -136,7 +134,7 @@ def not_real(op: Op, dtype: dtypes.DType) -> TypeError:
     )
 
 
-def in_half(op: Op, low: Any, edges: tuple[Any, ...], values: tuple[Any, ...]) -> Any:
+def in_half(op: Record, low: Any, edges: tuple[Any, ...], values: tuple[Any, ...]) -> Any:
     """A call of an op with arrays of two-byte elements: of half precision, computed in float32 and rounded once.
 
     What a generated function does, but for the casts; here speed matters less. Arguments are saved as they are, what
@@ -177,7 +175,7 @@ def in_half(op: Op, low: Any, edges: tuple[Any, ...], values: tuple[Any, ...]) -
     return results[0] if not several else tuple(results) if op.outputs is tuple else op.outputs(*results)
 
 
-def half_of(op: Op, given: dict[str, Any]) -> Any:
+def half_of(op: Record, given: dict[str, Any]) -> Any:
     """The half precision to round results to: that of the first floating tensor; None if it has another dtype."""
     tensors = given[op.sequence] if op.sequence else [given[name] for name in op.tensors]
     found = [t.dtype for t in tensors if t is not None and dtypes.is_differentiable(t.dtype)]
@@ -205,7 +203,7 @@ def as_floating(*arrays: Any) -> list[Any]:
     return [a.astype(default) if a is not None and a.dtype.kind in "biu" else a for a in arrays]
 
 
-def one_result(out: tuple[Any, ...], op: Op) -> Any:
+def one_result(out: tuple[Any, ...], op: Record) -> Any:
     """Refuses a tuple from an op that declares one output: as an array it would be all of them stacked."""
     raise TypeError(
         f"op {op.name}: got a tuple of {len(out)}, expected one array; declare several outputs with outputs=tuple, or "
@@ -213,7 +211,7 @@ def one_result(out: tuple[Any, ...], op: Op) -> Any:
     )
 
 
-def explain(error: Exception, op: Op, values: tuple[Any, ...]) -> Exception:
+def explain(error: Exception, op: Record, values: tuple[Any, ...]) -> Exception:
     """The error to raise for one that arose in the op's own function, called with these values."""
     annotations = {**dict.fromkeys(op.tensors, "Array"), **op.function.__annotations__}
     return restated(error, op.function, op.name, dict(zip(op.parameters, values, strict=True)), annotations)
@@ -227,7 +225,7 @@ def connect_outputs(node: Node, results: list[Tensor]) -> None:
         result._edge = output_edge(node, index)
 
 
-def note_view(result: Tensor, base: Tensor, op: Op, values: tuple[Any, ...]) -> None:
+def note_view(result: Tensor, base: Tensor, op: Record, values: tuple[Any, ...]) -> None:
     """Remembers of which tensor a result shows the memory and how, and lets that tensor find it; see `tensor.View`."""
     result._view = (base, op, values, None, not threads.not_recording or modes.grad)
     views = base._views
@@ -239,7 +237,7 @@ def note_view(result: Tensor, base: Tensor, op: Op, values: tuple[Any, ...]) -> 
             views.drop_dead()
 
 
-def note_views(results: list[Tensor], base: Tensor, data: np.ndarray, op: Op, values: tuple[Any, ...]) -> None:
+def note_views(results: list[Tensor], base: Tensor, data: np.ndarray, op: Record, values: tuple[Any, ...]) -> None:
     """The same for the outputs of an op that has several, those that show the memory of `data`."""
     recorded = not threads.not_recording or modes.grad
     views = base._views

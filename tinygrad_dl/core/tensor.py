@@ -19,16 +19,13 @@ from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.engine import Edge, Leaf, mutations
 from tinygrad_dl.core.hooks import Hooks, RemovableHandle
 from tinygrad_dl.core.modes import modes
+from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.warning import warn
-
-if TYPE_CHECKING:
-    from tinygrad_dl.core.declaration import Op
-
 
 # Of a view: the tensor that it was taken from, the op that made it (None: a Function), the op's arguments but for the
 # tensor, which of several outputs it is, and whether operations were recorded. A plain tuple: each call of a view op
 # makes one.
-View: TypeAlias = "tuple[Tensor, Op | None, tuple[Any, ...], int | None, bool]"
+View: TypeAlias = "tuple[Tensor, Record | None, tuple[Any, ...], int | None, bool]"
 
 
 class Tensor:

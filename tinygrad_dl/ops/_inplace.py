@@ -16,7 +16,7 @@ from weakref import ref
 import numpy as np
 
 from tinygrad_dl.core import dtypes
-from tinygrad_dl.core.declaration import Array, Op, op
+from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.engine import (
     Edge,
     Leaf,
@@ -30,6 +30,7 @@ from tinygrad_dl.core.engine import (
 )
 from tinygrad_dl.core.messages import reraise, restated
 from tinygrad_dl.core.modes import enable_grad, modes
+from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, View, Views, as_array, changed_at, wrap
 from tinygrad_dl.inputs import array, complexes, drawn, error, one_of, real
 from tinygrad_dl.ops.indexing.getitem import (
@@ -322,7 +323,7 @@ def replay_views(root: Tensor) -> None:
     todo: list[tuple[Tensor, Tensor | None]] = [(root, at)]  # a tensor, and one with its new place in the graph
     while todo:
         taken_from, now = todo.pop()
-        made: dict[tuple[Op, int], Any] = {}  # one call for all outputs of an operation
+        made: dict[tuple[Record, int], Any] = {}  # one call for all outputs of an operation
         for tensor in taken_from._views.living() if taken_from._views else ():
             assert tensor._view is not None
             _, made_by, values, index, _ = tensor._view

@@ -1,0 +1,35 @@
+"""What a declaration says of its op: read by the parts that stand below `declaration.py`, which makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Record:
+    """The record of a declaration; `Op` fills it."""
+
+    name: str
+    key: str  # its name in the registry: "mul"; of an op from outside "module::name"
+    home: str  # where it is declared
+    forward: Callable[..., Any]
+    function: Any  # what users call
+    parameters: tuple[str, ...]
+    positional: tuple[str, ...]
+    tensors: tuple[str, ...]
+    sequence: str | None  # the parameter that takes a sequence of tensors
+    outputs: Any  # a namedtuple class if there are several outputs, or `tuple` for a varying number
+    aux: dict[str, Callable[..., Any] | None]
+    view: bool
+    floating: bool
+    exact: bool
+    alike: tuple[str, ...]
+    records: bool
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return getattr(self.outputs, "_fields", ())
+
+    def plan(self, mask: int) -> Any:
+        """The plan for the pattern of tensor arguments that require a gradient."""
+        raise NotImplementedError
