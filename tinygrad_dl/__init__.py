@@ -504,7 +504,7 @@ __version__ = "0.1.0"
 keep_freed_memory()
 bool = bool_  # PyTorch's name of the dtype
 # Imported when first used: drawing and testing need more than NumPy.
-_LAZY = ("data", "estimators", "testing", "train", "vision", "viz")
+_LAZY = ("data", "estimators", "func", "testing", "train", "vision", "viz")
 
 
 def __getattr__(name: str) -> Any:

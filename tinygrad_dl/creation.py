@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
+from tinygrad_dl.core.transforms import Lifted
 
 __all__ = [
     "arange",
@@ -219,6 +221,13 @@ def scalar_tensor(value: Any, *, dtype: Any = None) -> Tensor:
     return tensor(value, dtype=_dtype(dtype))
 
 
+def _like(make: Callable[..., Tensor], input: Tensor, **options: Any) -> Tensor:
+    """What `make` makes of a shape, in that of a tensor: inside of vmap for each example."""
+    if isinstance(input, Lifted):
+        return input.filled(lambda value: _like(make, value, **options))
+    return make(input.shape, **options)
+
+
 @composition
 def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`zeros` in the shape and dtype of `input`.
@@ -229,7 +238,7 @@ def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.zeros_like.html
     """
-    return zeros(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return _like(zeros, input, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
 @composition
@@ -242,7 +251,7 @@ def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.ones_like.html
     """
-    return ones(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return _like(ones, input, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
 @composition
@@ -255,7 +264,7 @@ def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.empty_like.html
     """
-    return empty(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return _like(empty, input, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
 @composition
@@ -270,7 +279,8 @@ def full_like(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.full_like.html
     """
-    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    options = {"dtype": dtype or input.dtype, "device": device, "requires_grad": requires_grad}
+    return _like(lambda shape, **more: full(shape, fill_value, **more), input, **options)
 
 
 @composition

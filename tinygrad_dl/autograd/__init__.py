@@ -19,6 +19,7 @@ from tinygrad_dl.core.hooks import named
 from tinygrad_dl.core.messages import checked_array, summary
 from tinygrad_dl.core.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from tinygrad_dl.core.tensor import Tensor, attach, wrap
+from tinygrad_dl.core.transforms import Lifted, innermost, stack
 from tinygrad_dl.core.warning import warn
 
 if TYPE_CHECKING:
@@ -193,6 +194,10 @@ def grad(
         raise ValueError(
             "grad: got materialize_grads=True with allow_unused=False, expected allow_unused=True, or none"
         )
+    if stack.levels and innermost((_sequence(outputs), _sequence(inputs))):
+        return lifted_grad(
+            _sequence(outputs), _sequence(inputs), grad_outputs, retain_graph, create_graph, allow_unused
+        )
     targets = _targets(_sequence(inputs), "grad")
     roots, seeds = _starts(_sequence(outputs), grad_outputs, create_graph, "grad")
     found = _propagate(roots, seeds, targets, retain_graph, create_graph)
@@ -212,6 +217,22 @@ def grad(
     return tuple(results)
 
 
+def lifted_grad(
+    outputs: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    cotangents: Any,
+    retain_graph: bool | None,
+    create_graph: bool,
+    allow_unused: bool,
+) -> tuple[Any, ...]:
+    """`grad` of tensors inside of transforms."""
+    from tinygrad_dl.func import lowering
+
+    given = [None] * len(outputs) if cotangents is None else list(_sequence(cotangents))
+    options = {"retain_graph": retain_graph, "create_graph": create_graph, "allow_unused": allow_unused}
+    return tuple(lowering.grad(list(outputs), list(inputs), given, options))
+
+
 def _propagate(
     roots: list[Edge],
     seeds: list[Any],
@@ -221,6 +242,9 @@ def _propagate(
     arrive: Any = None,
 ) -> dict[Edge, Any]:
     retain = create_graph if retain_graph is None else retain_graph
+    if not create_graph and stack.levels and any(isinstance(seed, Lifted) for seed in seeds):
+        with no_grad():  # the rules go through ops, as those of a recorded pass do: the transform is in these
+            return propagate(roots, seeds, targets, retain, taped=True)
     if not create_graph:
         return propagate(roots, seeds, targets, retain, arrive=arrive)
     with enable_grad():
@@ -320,7 +344,7 @@ def _starts(tensors: Sequence[Any], gradients: Any, create_graph: bool, what: st
             if dtypes.category(g.dtype) > dtypes.category(dtype) or dtype.kind == "c" != g.dtype.kind:
                 raise RuntimeError(f"{what}: got a starting gradient of {g.dtype}, expected the tensor's {dtype}")
             g = g.astype(dtype)
-        if not create_graph and isinstance(g, Tensor):
+        if not create_graph and isinstance(g, Tensor) and not isinstance(g, Lifted):
             g = g._data
         elif create_graph and not isinstance(g, Tensor):
             g = wrap(g)
@@ -351,6 +375,8 @@ def _own(found: dict[Edge, Any], edge: Edge) -> Tensor:
     """The gradient found at an edge as a tensor whose array nobody else holds: it is going to be the user's."""
     if not isinstance(found[edge], Tensor):
         return wrap(found[edge] if held_alone(found, edge) else found[edge].copy())
+    if isinstance(found[edge], Lifted):
+        return found[edge]  # type: ignore[no-any-return]
     if getrefcount(found[edge]) <= ALONE and getrefcount(found[edge]._data) <= ALONE and found[edge]._data.base is None:
         own: Tensor = found[edge]
         return own

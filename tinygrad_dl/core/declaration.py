@@ -54,7 +54,24 @@ OURS = "tinygrad_dl."  # begins the names of the modules whose ops go without th
 
 # What the code made for an op calls its own variables (see `tinygrad_dl.core.generate`).
 RESERVED = frozenset(
-    {"edges", "error", "forward", "mixed", "needs", "node", "op", "out", "plan", "result", "save", "shown", "viewed"}
+    (
+        "batch",
+        "edges",
+        "error",
+        "forward",
+        "found",
+        "mixed",
+        "needs",
+        "node",
+        "op",
+        "out",
+        "plan",
+        "result",
+        "save",
+        "shown",
+        "t",
+        "viewed",
+    )
 )
 
 
@@ -73,9 +90,20 @@ class OpFunction(Protocol[P]):
     def joint_vjp(self, *arguments: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Decorates one rule that returns the gradients of all the named arguments, as a tuple."""
 
+    def jvp(self, **rules: Callable[..., Any] | None) -> None:
+        """Declares what the tangent of each named argument brings to that of the output; None: nothing."""
+
+    def vmap(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Declares what the op does with tensors that have a batch dimension in front."""
+
+    def decompose(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Declares the op as other ops."""
+
 
 def op(
     *numpy: Any,
+    kind: str | None = None,
+    linear: tuple[str, ...] = (),
     name: str | None = None,
     method: str | bool | None = None,
     operator: str | None = None,
@@ -108,6 +136,12 @@ def op(
 
     Args:
         numpy: NumPy functions or ufuncs that reach this op when called on a tensor.
+        kind: what kind of function it is, which says what its forward mode and its batched form are:
+            "elementwise" (each element of the result comes from the elements at its place), "reduction" (of the
+            dimensions `dim`), "scan" (along `dim`), "batched" (takes any dimensions in front as they are), "folded"
+            (the first dimension of its tensors is a batch already), "loss" (has a `reduction`), "general" (none of
+            these). By default elementwise if it broadcasts.
+        linear: tensors in each of which it is linear while the others are held: the tangent goes the same way.
         name: its name, if not the function's.
         method: whether it is a method of Tensor too, which an op declared outside this library is only if asked;
             a string names the method.
@@ -162,6 +196,8 @@ def op(
         record.view, record.floating, record.outputs, record.records = view, floating, outputs, differentiable
         record.aux = aux or {}
         record.reference = reference or (numpy[0] if numpy else None)
+        record.kind = kind or ("elementwise" if record.broadcasts else "general")
+        record.linear = linear
         module = body.__module__ or "?"  # None where code is run without a name
         ours = module.startswith(OURS)
         record.namespace = namespace or ("td" if ours else module)
@@ -205,6 +241,8 @@ class Op(Record):
     outputs: Any
     aux: dict[str, Callable[..., Any] | None]
     reference: Callable[..., Any] | None
+    kind: str
+    linear: tuple[str, ...]
     namespace: str
     key: str  # its name in the registry: "mul"; of an op from outside "module::name"
     function: Any
@@ -260,6 +298,9 @@ class Op(Record):
             )
         self.rules: dict[str, Callable[..., Any] | None] = {}
         self.joint: tuple[tuple[str, ...], Callable[..., Any]] | None = None
+        self.tangents: dict[str, Callable[..., Any] | None] = {}
+        self.batching: Callable[..., Any] | None = None
+        self.decomposed: Callable[..., Any] | None = None
         self.plans: list[Plan | None] = [None] * (2 ** max(1, len(tensors)))
 
     # -- rules -----------------------------------------------------------------------------------
@@ -295,18 +336,45 @@ class Op(Record):
 
         return declare
 
+    def jvp(self, **rules: Callable[..., Any] | None) -> None:
+        """Declares what the tangent `t` of each named argument brings to that of the output; None: nothing.
+
+        A rule reads what those of `vjp` may read. What the arguments bring is added up.
+        """
+        for argument, rule in rules.items():
+            self._check_argument(argument)
+            if rule is not None:
+                self._check_rule(rule, "t", "the argument's tangent")
+        self.tangents.update(rules)
+
+    def vmap(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Declares what the op does with tensors that have a batch dimension in front; returns such ones.
+
+        The rule reads arguments by name, and `batch` (see `tinygrad_dl.batching.Batch`).
+        """
+        known = {"batch", *self.parameters}
+        unknown = [name for name in reads(rule) if name not in known]
+        if unknown:
+            raise TypeError(f"op {self.name}: got a rule that reads {unknown}, expected names among {sorted(known)}")
+        self.batching = rule
+        return rule
+
+    def decompose(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Declares the op as other ops, of its arguments by name: how transforms without a rule for it see it."""
+        self.decomposed = rule
+        return rule
+
     def _check_argument(self, argument: str) -> None:
         if argument not in self.tensors:
             raise TypeError(f"op {self.name}: got a rule for {argument!r}, expected one of the tensors {self.tensors}")
 
-    def _check_rule(self, rule: Callable[..., Any]) -> None:
+    def _check_rule(self, rule: Callable[..., Any], given: str = "g", meaning: str = "the output's gradient") -> None:
         known = {"out", "needs", *self.parameters, *self.aux, *self.output_names}
         known |= {f"{t}_shape" for t in self.tensors}
         names = reads(rule)
-        if not names or names[0] != "g":
+        if not names or names[0] != given:
             raise TypeError(
-                f"op {self.name}: got a rule with the parameters {names}, expected g, the output's gradient, as the "
-                "first"
+                f"op {self.name}: got a rule with the parameters {names}, expected {given}, {meaning}, as the first"
             )
         unknown = [n for n in names[1:] if n not in known]
         if unknown:
@@ -359,6 +427,7 @@ class Op(Record):
         function.__qualname__ = self.name
         function.__wrapped__ = body  # whose signature `help` and `inspect` show
         function.op, function.vjp, function.joint_vjp = self, self.vjp, self.joint_vjp
+        function.jvp, function.vmap, function.decompose = self.jvp, self.vmap, self.decompose
         function.duck = self.duck
         self.function = function
         return function  # type: ignore[no-any-return]

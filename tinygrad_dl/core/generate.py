@@ -8,22 +8,25 @@ that is what makes a small operation fast. Look at one:
 >>> layout = (("input",), ("input",), ("input",), None, ())
 >>> print(call_source(*layout, False, False, "single", False, True, None, False, (), ()))
 def generated(input):
-    if isinstance(input, Tensor): edge_input = input._edge; input = input._data
-    else: edge_input = None; input = constant(input, op)
-    if input.itemsize == 2: return in_half(op, None, (edge_input,), (input,))
     try:
-        out = forward(input)
-    except Exception as error:
-        raise explain(error, op, (input,))
-    if type(out) is not ndarray: out = asarray(out) if type(out) is not tuple else one_result(out, op)
-    result = new(Tensor); result._data = out
-    if (edge_input is not None) and (not threads.not_recording or modes.grad):
-        node = Node(); node.edges = (edge_input,); node.hooks = None; node.seq = next_seq()
-        plan = plans[1] or plan_for(1); save = plan.save
-        node.plan = plan; node.saved = save(input, out) if save is not None else ()
-        node.shape = out.shape; node.dtype = out.dtype; result._edge = node
-    else: result._edge = None
-    return result
+        if isinstance(input, Tensor): edge_input = input._edge; input = input._data
+        else: edge_input = None; input = constant(input, op)
+        if input.itemsize == 2: return in_half(op, None, (edge_input,), (input,))
+        try:
+            out = forward(input)
+        except Exception as error:
+            raise explain(error, op, (input,))
+        if type(out) is not ndarray: out = asarray(out) if type(out) is not tuple else one_result(out, op)
+        result = new(Tensor); result._data = out
+        if (edge_input is not None) and (not threads.not_recording or modes.grad):
+            node = Node(); node.edges = (edge_input,); node.hooks = None; node.seq = next_seq()
+            plan = plans[1] or plan_for(1); save = plan.save
+            node.plan = plan; node.saved = save(input, out) if save is not None else ()
+            node.shape = out.shape; node.dtype = out.dtype; result._edge = node
+        else: result._edge = None
+        return result
+    except Escape: found = locals()
+    return transformed(op, found)
 <BLANKLINE>
 """
 
@@ -80,9 +83,12 @@ def call_source(
     targets = ", ".join(["out", *aux])
     first = tensors[0]
     call = f"op, ({''.join(f'{name}, ' for name in parameters if name != first)})"
-    lines = [
+    begin = [
         f"def generated({', '.join(head)}):",
         *(f"    if {ALIASES[n]} is not UNSET: {n} = {ALIASES[n]}" for n in ALIASES if ALIASES[n] in aliases),
+        "    try:",
+    ]
+    lines = [
         *(
             _unwrap_sequence(sequence, parameters, promotes, half)
             if sequence
@@ -110,7 +116,9 @@ def call_source(
         whole = "dtype" in parameters or (len(tensors) > 1 and set(joined) != set(tensors))
         lines += _record(parameters, tensors, sequence, outputs, aux, plans, whole and outputs is None)
     returned = "result" if outputs is None else "tuple(results)" if outputs is tuple else "returns(*results)"
-    return "\n".join([*lines, f"    return {returned}", ""])
+    # A tensor inside a transform has no array: reading it escapes, and the transform's rule takes over.
+    end = ["    except Escape: found = locals()", "    return transformed(op, found)", ""]
+    return "\n".join([*begin, *(f"    {line}" for line in lines), f"        return {returned}", *end])
 
 
 def _note_view(first: str, call: str) -> list[str]:

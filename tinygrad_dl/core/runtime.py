@@ -15,6 +15,7 @@ from tinygrad_dl.core.messages import reraise, restated, summary, unfit_for
 from tinygrad_dl.core.modes import modes, threads
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, Views, as_array, wrap
+from tinygrad_dl.core.transforms import Escape, transformed
 
 
 class _Unset:
@@ -153,6 +154,8 @@ def in_half(op: Record, low: Any, edges: tuple[Any, ...], values: tuple[Any, ...
     positional, count = [options[name] for name in op.positional], len(op.positional)
     try:
         made = op.forward(*positional, **{name: options[name] for name in op.parameters[count:]})
+    except Escape:
+        raise
     except Exception as error:
         reraise(error, explain(error, op, values))
     out, *aux = made if op.aux else (made,)
@@ -213,6 +216,8 @@ def one_result(out: tuple[Any, ...], op: Record) -> Any:
 
 def explain(error: Exception, op: Record, values: tuple[Any, ...]) -> Exception:
     """The error to raise for one that arose in the op's own function, called with these values."""
+    if isinstance(error, Escape):
+        return error
     annotations = {**dict.fromkeys(op.tensors, "Array"), **op.function.__annotations__}
     return restated(error, op.function, op.name, dict(zip(op.parameters, values, strict=True)), annotations)
 
@@ -261,6 +266,8 @@ def output_edge(node: Node, index: int) -> Output | None:
 # The names that a generated function finds.
 SCOPE: dict[str, Any] = {
     "Tensor": Tensor,
+    "Escape": Escape,
+    "transformed": transformed,
     "Node": Node,
     "ndarray": np.ndarray,
     "asarray": np.asarray,

@@ -32,6 +32,7 @@ from tinygrad_dl.core.messages import reraise, restated
 from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, View, Views, as_array, changed_at, wrap
+from tinygrad_dl.core.transforms import innermost, stack
 from tinygrad_dl.inputs import array, complexes, drawn, error, one_of, real
 from tinygrad_dl.ops.indexing.getitem import (
     getitem,
@@ -371,7 +372,9 @@ def store_item(self: Tensor, index: Any, value: Any) -> None:
 
 def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
     """Stores the value in the tensor at `index`, recorded if one of them requires a gradient."""
-    index, basic = plain_index(index, tensor._data.ndim)
+    index, basic = plain_index(index, tensor.ndim)
+    if stack.levels and innermost((tensor, index, value)) is not None:
+        return tensor._assign(with_items(tensor, index, value), what)
     data = tensor._data
     if is_recorded(tensor, value._edge if isinstance(value, Tensor) else None) and dtypes.is_differentiable(data.dtype):
         require_recordable(tensor, what)

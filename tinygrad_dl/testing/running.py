@@ -22,6 +22,7 @@ class Tally:
         self.op = op
         self.inputs = 0  # how many were checked
         self.random = False
+        self.looped = False  # whether a batch went through its examples one by one
         self.compared: dict[str, int] = {}  # entries of the gradient that were compared, for each argument
         self.kinks: dict[str, int] = {}
         self.read: dict[str, bool] = {}  # whether a saved array's values mattered to the rules

@@ -33,6 +33,7 @@ def exponential_slope(g: Any, x: Any, factor: float, width: float = 1.0) -> Any:
 
 
 @op(
+    kind="elementwise",
     name="elu",
     method=False,
     floating=True,
@@ -68,6 +69,7 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.050700987355480493
 
 
 @op(
+    kind="elementwise",
     name="selu",
     method=False,
     floating=True,
@@ -98,6 +100,7 @@ def selu(input: Array, inplace: bool = False) -> Any:
 
 
 @op(
+    kind="elementwise",
     name="celu",
     method=False,
     floating=True,

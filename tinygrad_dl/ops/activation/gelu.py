@@ -124,6 +124,7 @@ def fused_slope(g: np.ndarray, x: np.ndarray, approximate: str) -> Any:
 
 
 @op(
+    kind="elementwise",
     method=False,
     floating=True,
     namespace="functional",

@@ -15,6 +15,7 @@ from tinygrad_dl.ops.pointwise._selection import keep, straight
 
 
 @op(
+    kind="elementwise",
     name="hardtanh",
     method=False,
     namespace="functional",
@@ -52,6 +53,7 @@ def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0, inplace:
 
 
 @op(
+    kind="elementwise",
     name="hardsigmoid",
     method=False,
     floating=True,
@@ -83,6 +85,7 @@ def hardsigmoid(input: Array, inplace: bool = False) -> Any:
 
 
 @op(
+    kind="elementwise",
     name="hardswish",
     method=False,
     floating=True,

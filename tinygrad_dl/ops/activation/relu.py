@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.batching import Batch, every, folded
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import require_room
@@ -30,6 +31,7 @@ ZERO = Zeros({np.dtype(t): np.zeros((), t) for t in (np.float16, np.float32, np.
 
 
 @op(
+    kind="elementwise",
     inplace=True,
     exact=True,
     inputs={"input": real(avoid=(0.0,))},
@@ -69,6 +71,7 @@ def passed(g: Any, condition: Any, otherwise: Any) -> Any:
 
 
 @op(
+    kind="elementwise",
     name="leaky_relu",
     method=False,
     floating=True,
@@ -163,6 +166,19 @@ prelu.vjp(
 )
 
 
+@prelu.vmap
+def _prelu_batch(input: Any, weight: Any, batch: Batch) -> Any:
+    x = every(input, "input", batch)
+    if "weight" not in batch.of:
+        if weight.ndim and weight.shape[0] != 1 and x.ndim > 2:
+            return prelu(folded(x), weight).reshape(x.shape)
+        return prelu(x.reshape(-1), weight.reshape(-1)).reshape(x.shape) if weight.numel() == 1 else prelu(x, weight)
+    shape = [batch.size] + [1] * (x.ndim - 1)
+    if weight.ndim > 1 and weight.shape[1] != 1:
+        shape[2 if x.ndim > 2 else 1] = weight.shape[1]
+    return np.where(x >= 0, x, weight.reshape(*shape) * x)
+
+
 @composition
 def relu6(input: Array, inplace: bool = False) -> Any:
     """`input` cut off at 0 and 6.
@@ -177,6 +193,7 @@ def relu6(input: Array, inplace: bool = False) -> Any:
 
 
 @op(
+    kind="elementwise",
     name="threshold",
     method=False,
     real=True,

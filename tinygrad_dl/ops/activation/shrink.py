@@ -10,6 +10,7 @@ from tinygrad_dl.ops.pointwise._selection import keep, straight
 
 
 @op(
+    kind="elementwise",
     method=False,
     floating=True,
     namespace="functional",
@@ -32,6 +33,7 @@ tanhshrink.vjp(input=lambda g, input: g * np.square(np.tanh(input)))
 
 
 @op(
+    kind="elementwise",
     real=True,
     inputs={"input": real(avoid=(-0.5, 0.5)), "lambd": one_of(0.5)},
     reference=lambda input, lambd=0.5: input * (np.abs(input) > lambd),
@@ -52,6 +54,7 @@ hardshrink.vjp(input=lambda g, out: straight(keep(g, out != 0), out))
 
 
 @op(
+    kind="elementwise",
     method=False,
     namespace="functional",
     real=True,

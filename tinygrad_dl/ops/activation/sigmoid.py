@@ -39,7 +39,7 @@ def logistic(x: np.ndarray) -> Any:
     return np.subtract(e, floor, e)  # exactly 0 beyond the limit
 
 
-@op(floating=True, inplace=True, inputs=SMOOTH, reference=lambda input: 1 / (1 + np.exp(-input)))
+@op(kind="elementwise", floating=True, inplace=True, inputs=SMOOTH, reference=lambda input: 1 / (1 + np.exp(-input)))
 def sigmoid(input: Array) -> Array:
     """1 / (1 + exp(-input)), between 0 and 1.
 
@@ -56,6 +56,7 @@ sigmoid.vjp(input=lambda g, out: g * (out - out * out))
 
 
 @op(
+    kind="elementwise",
     method=False,
     floating=True,
     namespace="functional",

@@ -35,6 +35,7 @@ def gated(input: np.ndarray, gate: np.ndarray) -> Any:
 
 
 @op(
+    kind="elementwise",
     name="silu",
     method=False,
     floating=True,
@@ -79,6 +80,7 @@ def tanh_softplus(x: np.ndarray) -> Any:
 
 
 @op(
+    kind="elementwise",
     name="mish",
     method=False,
     floating=True,

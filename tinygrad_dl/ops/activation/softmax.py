@@ -19,6 +19,7 @@ NO_SUCH_DIM = [error(ValueError, "out of bounds", array(2), 3)]
 
 
 @op(
+    kind="scan",
     floating=True,
     real=True,
     inputs=ROWS,
@@ -61,6 +62,7 @@ softmax.vjp(input=softmax_slope)
 
 
 @op(
+    kind="scan",
     floating=True,
     real=True,
     inputs=ROWS,

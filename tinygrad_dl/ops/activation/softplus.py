@@ -13,6 +13,7 @@ from tinygrad_dl.ops.activation.sigmoid import sigmoid
 
 
 @op(
+    kind="elementwise",
     method=False,
     floating=True,
     namespace="functional",
@@ -55,6 +56,7 @@ softplus.vjp(input=softplus_slope)
 
 
 @op(
+    kind="elementwise",
     method=False,
     floating=True,
     namespace="functional",

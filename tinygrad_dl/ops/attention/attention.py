@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.backends.gemm import product
+from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.tensor import Tensor, as_array
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import is_known, values_of
 from tinygrad_dl.inputs import array, boolean, drawn, error, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops._owned import plus, times
@@ -73,10 +75,10 @@ def exponentials(query: Any, key: Any, mask: Any, is_causal: bool, scale: float 
     if is_causal:
         hidden = np.tri(scores.shape[-2], scores.shape[-1]) == 0
     elif mask is not None:
-        seen = as_array(mask)
+        seen = values_of(mask)
         hidden = np.logical_not(seen) if seen.dtype == bool else np.isneginf(seen)
         scores = scores if seen.dtype == bool else scores + mask
-    plain: Any = as_array(scores)
+    plain: Any = values_of(scores)
     if hidden is not None:
         plain = np.where(hidden, -np.inf, plain)
     top = np.maximum.reduce(plain, -1, keepdims=True, initial=-np.inf)
@@ -90,7 +92,7 @@ def exponentials(query: Any, key: Any, mask: Any, is_causal: bool, scale: float 
 def inverses(e: Any) -> Any:
     """1 / sum(e), a column for each row; 0 where there is nothing to see."""
     total = np.sum(e, axis=-1, keepdims=True)
-    empty = total._data == 0 if isinstance(total, Tensor) else total == 0
+    empty = np.equal(values_of(total), 0)
     return np.where(empty, np.zeros((), total.dtype), 1 / (total + empty.astype(total.dtype)))
 
 
@@ -121,18 +123,18 @@ def seen_product(weights: Any, rows: Any, like: Any, masked: bool) -> Any:
     """weights @ rows, where no nan or infinity comes from a row that a mask gave the weight 0.
 
     In a plain product it would: 0 times nan is nan. So rows that are not finite are left out of the product, and added
-    one by one.
+    one by one. Inside of a transform nobody can look, and the plain product it is.
     """
     out = matmul(weights, rows, like)
-    if not masked or finite(out):
+    if not masked or not is_known(out) or finite(out):
         return out
-    bad = np.logical_not(np.isfinite(as_array(rows))).any(-1, keepdims=True)
+    bad = np.logical_not(np.isfinite(values_of(rows))).any(-1, keepdims=True)
     out = matmul(weights, np.where(bad, 0.0, rows), like)
     for i in np.flatnonzero(bad.any((*range(bad.ndim - 2), -1))):
         here = (..., slice(i, i + 1), slice(None))
         weight = weights[..., i : i + 1]
         row = np.where(bad[here], rows[here], 0.0)
-        out = out + weight * np.where(as_array(weight) != 0, row, 0.0)
+        out = out + weight * np.where(np.not_equal(values_of(weight), 0), row, 0.0)
     return out
 
 
@@ -317,6 +319,18 @@ def _mask_slope(
 
 
 attend.vjp(mask=_mask_slope, factors=None)
+
+
+@attend.vmap
+def _attention_batch(
+    query: Any, key: Any, value: Any, mask: Any, factors: Any, is_causal: bool, scale: float | None, batch: Batch
+) -> Any:
+    q, k, v = every(query, "query", batch), every(key, "key", batch), every(value, "value", batch)
+    mask, factors = [
+        each.reshape(batch.size, *(1,) * (q.ndim - each.ndim), *each.shape[1:]) if name in batch.of else each
+        for name, each in (("mask", mask), ("factors", factors))
+    ]
+    return attend(q, k, v, mask, factors, is_causal, scale)
 
 
 def row_products(a: Any, b: Any) -> Any:

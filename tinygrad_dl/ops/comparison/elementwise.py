@@ -88,7 +88,7 @@ def ge(input: Array, other: Array) -> Array:
     """
 
 
-@op(np.isnan, differentiable=False, inputs={"input": real()})
+@op(np.isnan, kind="elementwise", differentiable=False, inputs={"input": real()})
 def isnan(input: Array) -> Array:
     """Which elements are not a number.
 
@@ -100,7 +100,7 @@ def isnan(input: Array) -> Array:
     """
 
 
-@op(np.isinf, differentiable=False, inputs={"input": real()})
+@op(np.isinf, kind="elementwise", differentiable=False, inputs={"input": real()})
 def isinf(input: Array) -> Array:
     """Which elements are infinite, of either sign.
 
@@ -112,7 +112,7 @@ def isinf(input: Array) -> Array:
     """
 
 
-@op(np.isfinite, differentiable=False, inputs={"input": real()})
+@op(np.isfinite, kind="elementwise", differentiable=False, inputs={"input": real()})
 def isfinite(input: Array) -> Array:
     """Which elements are neither infinite nor not a number.
 

@@ -47,7 +47,7 @@ def logical_xor(input: Array, other: Array) -> Array:
     """
 
 
-@op(np.logical_not, inplace=True, differentiable=False, inputs={"input": boolean()})
+@op(np.logical_not, kind="elementwise", inplace=True, differentiable=False, inputs={"input": boolean()})
 def logical_not(input: Array) -> Array:
     """Whether it is zero, elementwise.
 

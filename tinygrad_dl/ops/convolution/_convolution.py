@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.batching import Batch, apart, every, folded, scaled_channels, side_by_side, unfolded
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops.convolution import _choice as choice
@@ -148,6 +149,23 @@ def _convolution_rule(
     return gx, gw, gb
 
 
+@convolution.vmap
+def _convolution_batch(
+    input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int, batch: Batch
+) -> Any:
+    if "weight" not in batch.of:
+        out = (
+            unfolded(convolution(folded(input), weight, None, stride, padding, dilation, groups), batch.size)
+            if "input" in batch.of
+            else convolution(input, weight, None, stride, padding, dilation, groups).unsqueeze(0)
+        )
+    else:  # one example's kernels are a group of their own
+        joined = side_by_side(every(input, "input", batch))
+        found = convolution(joined, folded(weight), None, stride, padding, dilation, groups * batch.size)
+        out = apart(found, batch.size)
+    return scaled_channels(out, None, bias, batch)
+
+
 def _naive_transpose(
     input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int, size: Any
 ) -> Any:
@@ -259,6 +277,22 @@ def _transpose_rule(
     return gx, gw, gb
 
 
+@convolution_transpose.vmap
+def _convolution_transpose_batch(
+    input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int, size: Any, batch: Batch
+) -> Any:
+    options = stride, padding, dilation
+    if "weight" not in batch.of:
+        x = folded(input) if "input" in batch.of else input
+        out = convolution_transpose(x, weight, None, *options, groups, size)
+        out = unfolded(out, batch.size) if "input" in batch.of else out.unsqueeze(0)
+    else:
+        joined = side_by_side(every(input, "input", batch))
+        found = convolution_transpose(joined, folded(weight), None, *options, groups * batch.size, size)
+        out = apart(found, batch.size)
+    return scaled_channels(out, None, bias, batch)
+
+
 def _naive_weight(input: Any, delta: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     wide = _padded(input, padding)
     each, made = input.shape[1] // groups, delta.shape[1] // groups
@@ -272,6 +306,10 @@ def _naive_weight(input: Any, delta: Any, kernel: Any, stride: Any, padding: Any
 
 
 @op(
+    linear=(
+        "input",
+        "delta",
+    ),
     method=False,
     namespace="rules",
     inputs=[
@@ -349,3 +387,11 @@ def _weight_rule(
     if needs[1]:
         gd = _fitting(convolution.duck(input, g, None, stride, padding, dilation, groups), delta.shape[2:])
     return gx, gd
+
+
+@convolution_weight.vmap
+def _convolution_weight_batch(
+    input: Any, delta: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int, batch: Batch
+) -> Any:
+    x, g = side_by_side(every(input, "input", batch)), side_by_side(every(delta, "delta", batch))
+    return unfolded(convolution_weight(x, g, kernel, stride, padding, dilation, groups * batch.size), batch.size)

@@ -43,6 +43,8 @@ PATCHES = {
 
 
 @op(
+    kind="folded",
+    linear=("input",),
     method=False,
     namespace="functional",
     exact=True,
@@ -119,6 +121,8 @@ def _naive_fold(
 
 
 @op(
+    kind="folded",
+    linear=("input",),
     method=False,
     namespace="functional",
     inputs=[

@@ -14,6 +14,8 @@ from tinygrad_dl.random import Generator, rng_of
 
 
 @op(
+    kind="elementwise",
+    linear=("input",),
     name="dropout",
     method=False,
     namespace="rules",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.backends.gemm import product
+from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
@@ -43,6 +44,7 @@ FEW = 80
 
 
 @op(
+    linear=("g",),
     method=False,
     namespace="rules",
     inputs={
@@ -84,6 +86,7 @@ def _scatter_rule(g: Any, input: Any, padding_idx: int | None) -> Any:
 
 
 @op(
+    linear=("weight",),
     name="embedding",
     method=False,
     namespace="functional",
@@ -114,10 +117,31 @@ def embedding_rows(input: Array, weight: Array, padding_idx: int | None = None) 
 embedding_backward.vjp(g=_scatter_rule, input=None)
 
 
+@embedding_backward.vmap
+def _embedding_backward_batch(g: Any, input: Any, count: int, padding_idx: int | None, batch: Batch) -> Any:
+    g, places = every(g, "g", batch), every(input, "input", batch)
+    if padding_idx is not None:
+        g = np.where(np.expand_dims(np.equal(places, padding_idx), -1), np.zeros((), g.dtype), g)
+    first = np.arange(batch.size).reshape(-1, *(1,) * (places.ndim - 1)) * count
+    return embedding_backward(g, places + first, batch.size * count, None).reshape(batch.size, count, g.shape[-1])
+
+
 embedding_rows.vjp(
     weight=lambda g, input, weight_shape, padding_idx: embedding_backward.duck(g, input, weight_shape[0], padding_idx),
     input=None,
 )
+
+
+@embedding_rows.vmap
+def _embedding_batch(input: Any, weight: Any, padding_idx: int | None, batch: Batch) -> Any:
+    if "weight" not in batch.of:
+        return embedding_rows(input, weight, padding_idx)
+    rows, places = weight.shape[1], every(input, "input", batch)
+    first = np.arange(batch.size).reshape(-1, *(1,) * (places.ndim - 1)) * rows
+    found = embedding_rows(places + first, weight.reshape(batch.size * rows, weight.shape[2]), None)
+    if padding_idx is None:
+        return found
+    return np.where(np.expand_dims(np.equal(places, padding_idx), -1), found.detach(), found)
 
 
 @overload(embedding_rows, method=False)
@@ -215,3 +239,13 @@ def one_hot(tensor: Array, num_classes: int = -1) -> Array:
     hot = np.zeros((tensor.size, num_classes), np.int64)
     hot[np.arange(tensor.size), tensor.reshape(-1)] = 1
     return hot.reshape(*tensor.shape, num_classes)
+
+
+@one_hot.vmap
+def _one_hot_batch(tensor: Any, num_classes: int) -> Any:
+    if num_classes < 0:
+        raise ValueError(
+            f"one_hot: got num_classes={num_classes} inside of vmap, expected a number: the examples' "
+            "shape would depend on their values"
+        )
+    return one_hot(tensor, num_classes)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.batching import Batch, inner
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
@@ -16,6 +17,7 @@ from tinygrad_dl.ops.shape._dims import normal_dim
 
 
 @op(
+    linear=("input",),
     view=True,
     inputs=[
         dict(input=real(shape="n m"), offset=one_of(0, 1, -1, 4)),
@@ -42,6 +44,7 @@ def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Arr
 
 
 @op(
+    linear=("input",),
     method=False,
     namespace="rules",
     exact=True,
@@ -68,7 +71,19 @@ def embed_diagonal(input: Array, shape: Any, offset: int, dim1: int, dim2: int) 
 diagonal.vjp(input=lambda g, input_shape, offset, dim1, dim2: embed_diagonal.duck(g, input_shape, offset, dim1, dim2))
 
 
+@diagonal.vmap
+def _diagonal_batch(input: Any, offset: int, dim1: int, dim2: int) -> Any:
+    ndim = input.ndim - 1
+    return diagonal(input, offset, inner(dim1, ndim), inner(dim2, ndim))
+
+
 embed_diagonal.vjp(input=lambda g, offset, dim1, dim2: np.diagonal(g, offset, dim1, dim2))
+
+
+@embed_diagonal.vmap
+def _embed_diagonal_batch(input: Any, shape: Any, offset: int, dim1: int, dim2: int, batch: Batch) -> Any:
+    ndim = len(shape)
+    return embed_diagonal(input, (batch.size, *shape), offset, inner(dim1, ndim), inner(dim2, ndim))
 
 
 NUMPY[np.diagonal] = lambda a, offset=0, axis1=0, axis2=1: diagonal(a, offset, axis1, axis2)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.batching import Batch, every, inner
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
@@ -88,6 +89,7 @@ def as_line(tensor: Any) -> Any:
 
 
 @op(
+    linear=("input",),
     name="gather",
     method=False,
     exact=True,
@@ -118,6 +120,18 @@ gathered.vjp(
     input=lambda g, dim, index, input_shape: accumulate.duck(g, grid(index, dim), input_shape),
     index=None,
 )
+
+
+@gathered.vmap
+def _gathered_batch(input: Any, index: Any, dim: int, batch: Batch) -> Any:
+    return _along_batch(gathered, dim, every(input, "input", batch), every(index, "index", batch))
+
+
+def _along_batch(function: Any, dim: int, *tensors: Any) -> Any:
+    """gather and scatter on batches; a 0-d example counts as one of one dimension."""
+    flat = [each.reshape(each.shape[0], 1) if each.ndim == 1 else each for each in tensors]
+    out = function(flat[0], inner(dim, flat[0].ndim - 1), *flat[1:])
+    return out.reshape(out.shape[0]) if tensors[0 if function is not gathered else 1].ndim == 1 else out
 
 
 @overload(gathered)
@@ -210,6 +224,14 @@ scattered.vjp(
 )
 
 
+@scattered.vmap
+def _scattered_batch(input: Any, index: Any, src: Any, dim: int, batch: Batch) -> Any:
+    tensors = [every(value, name, batch) for name, value in (("input", input), ("index", index), ("src", src))]
+    if tensors[2].ndim == 1 < tensors[1].ndim:  # one value for all places
+        tensors[2] = np.broadcast_to(tensors[2].reshape((batch.size, *(1,) * (tensors[1].ndim - 1))), tensors[1].shape)
+    return _along_batch(scattered, dim, *tensors)
+
+
 @composition
 def scatter(
     input: Array, dim: int, index: Any, src: Array | None = None, *, value: Any = None, reduce: str | None = None
@@ -282,6 +304,12 @@ def _scatter_add_src(g: Any, dim: int, index: Any, src_shape: tuple[int, ...]) -
 
 
 scatter_added.vjp(input=lambda g: g, index=None, src=_scatter_add_src)
+
+
+@scatter_added.vmap
+def _scatter_added_batch(input: Any, index: Any, src: Any, dim: int, batch: Batch) -> Any:
+    tensors = [every(value, name, batch) for name, value in (("input", input), ("index", index), ("src", src))]
+    return _along_batch(scatter_added, dim, *tensors)
 
 
 @overload(scatter_added, inplace=True)

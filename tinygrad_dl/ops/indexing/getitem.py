@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import require_real
 from tinygrad_dl.core.engine import unbroadcast
 from tinygrad_dl.core.tensor import Tensor, as_array
+from tinygrad_dl.core.transforms import Lifted, applied
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.inputs import array, drawn, error, one_of, real
+from tinygrad_dl.ops.indexing._batched import batched_index, is_mask
 from tinygrad_dl.ops.pointwise._selection import keep
 
 BASIC = frozenset((int, slice, type(Ellipsis), type(None)))  # what makes a view
@@ -38,13 +41,18 @@ def plain_index(index: Any, ndim: int) -> tuple[Any, bool]:
     return part, type(part) in BASIC
 
 
+def plain_parts(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The parts of an index as ops take them: arrays in the place of tensors."""
+    return tuple([part if type(part) in BASIC else _plain_part(part) for part in parts])
+
+
 def _without_idle(index: tuple[Any, ...], ndim: int) -> tuple[Any, ...]:
     """The index without a `...` that stands for no dimension, which in NumPy divides the picks beside it all the same.
 
     >>> _without_idle((..., np.array([0])), 1)
     (array([0]),)
     """
-    taken = sum([part.ndim if _is_mask(part) else part is not None and part is not ... for part in index])
+    taken = sum([part.ndim if is_mask(part) else part is not None and part is not ... for part in index])
     return tuple([part for part in index if part is not ...]) if taken >= ndim else index
 
 
@@ -59,9 +67,21 @@ def _list_as_tuple(index: list[Any]) -> Any:
     return tuple(index)
 
 
+def lifted_part(part: Lifted) -> Lifted:
+    """A tensor of a transform as a part of an index: positions, but no mask, which picks more or less by its values."""
+    if part.dtype.kind not in "iu":
+        raise IndexError(
+            f"x[index]: got an index of dtype {part.dtype} inside of {part.level.name}, expected integers: how much a "
+            "mask picks depends on its values; use td.where"
+        )
+    return part
+
+
 def _plain_part(part: Any) -> Any:
     """One part of an index: a tensor, list or bool as an array, an integer of another kind as an int."""
     if isinstance(part, Tensor):
+        if isinstance(part, Lifted):
+            return lifted_part(part)
         part = part._data
     elif isinstance(part, SEQUENCES):
         part = as_array(part) if len(part) else np.empty(0, np.intp)
@@ -91,7 +111,9 @@ def integers_first(index: Any) -> tuple[Any, Any] | None:
     >>> integers_first((0, slice(None), np.array([1, 2])))
     ((0, slice(None, None, None), slice(None, None, None)), (slice(None, None, None), array([1, 2])))
     """
-    if type(index) is not tuple or int not in (kinds := [type(part) for part in index]):
+    if type(index) is not tuple or int not in (
+        kinds := [np.ndarray if isinstance(part, Lifted) else type(part) for part in index]
+    ):
         return None
     places = [i for i, kind in enumerate(kinds) if kind is int or kind is np.ndarray]
     if places[-1] - places[0] < len(places) or np.ndarray not in kinds:
@@ -99,7 +121,7 @@ def integers_first(index: Any) -> tuple[Any, Any] | None:
     full = slice(None)
     first: list[Any] = []
     for part in index:
-        if type(part) is np.ndarray:
+        if type(part) is np.ndarray or isinstance(part, Lifted):
             first += [full] * (part.ndim if part.dtype.kind == "b" else 1)  # the dimensions that it takes up
         elif part is not None:
             first.append(full if type(part) is slice else part)
@@ -125,6 +147,7 @@ def _some_index(rng: np.random.Generator, input: np.ndarray) -> Any:
 
 
 @op(
+    linear=("input",),
     method=False,
     view=True,
     inputs=[dict(input=real(), index=drawn(_some_index)), dict(input=real(min_dims=1), index=one_of(slice(1, None)))],
@@ -153,6 +176,7 @@ def getitem(input: Array, index: Any) -> Array:
 
 
 @op(
+    linear=("input",),
     method=False,
     namespace="rules",
     exact=True,
@@ -176,10 +200,23 @@ def place(input: Array, index: Any, size: tuple[int, ...]) -> Array:
 
 
 getitem.vjp(input=lambda g, input_shape, index: place.duck(g, index, input_shape))
+
+
+@getitem.vmap
+def _getitem_batch(input: Any, index: Any) -> Any:
+    return getitem(input, (slice(None), *(index if type(index) is tuple else (index,))))
+
+
 place.vjp(input=lambda g, index: g[index])
 
 
+@place.vmap
+def _place_batch(input: Any, index: Any, size: Any, batch: Batch) -> Any:
+    return place(input, (slice(None), *(index if type(index) is tuple else (index,))), (batch.size, *size))
+
+
 @op(
+    linear=("input",),
     name="index",
     method=False,
     exact=True,
@@ -208,6 +245,7 @@ def index_(input: Array, index: Any) -> Array:
 
 
 @op(
+    linear=("input",),
     method=False,
     namespace="rules",
     inputs=[
@@ -230,7 +268,7 @@ def accumulate(input: Array, index: Any, size: tuple[int, ...]) -> Array:
     """
     out = np.zeros(size, input.dtype)
     parts = index if type(index) is tuple else (index,)
-    if sum([type(part) is np.ndarray for part in parts]) == 1 and any(_is_mask(part) for part in parts):
+    if sum([type(part) is np.ndarray for part in parts]) == 1 and any(is_mask(part) for part in parts):
         out[index] = input  # a single mask picks nothing twice
     elif input.size:
         # NumPy's add.at is fast in one dimension only.
@@ -239,7 +277,22 @@ def accumulate(input: Array, index: Any, size: tuple[int, ...]) -> Array:
 
 
 index_.vjp(input=lambda g, input_shape, index: accumulate.duck(g, index, input_shape))
+
+
+@index_.vmap
+def _index_batch(input: Any, index: Any, batch: Batch) -> Any:
+    plan = batched_index(index, input.ndim - ("input" in batch.of), batch)
+    return every(input, "input", batch)[plan.parts].movedim(plan.found, plan.wanted)
+
+
 accumulate.vjp(input=lambda g, index: g[index])
+
+
+@accumulate.vmap
+def _accumulate_batch(input: Any, index: Any, size: Any, batch: Batch) -> Any:
+    plan = batched_index(index, len(size), batch)
+    values = every(input, "input", batch).movedim(plan.wanted, plan.found)
+    return accumulate(values, plain_parts(plan.parts), (batch.size, *size))
 
 
 def _naive_accumulate(input: np.ndarray, index: Any, size: tuple[int, ...]) -> np.ndarray:
@@ -247,10 +300,6 @@ def _naive_accumulate(input: np.ndarray, index: Any, size: tuple[int, ...]) -> n
     out = np.zeros(size, input.dtype)
     np.add.at(out, index, input)
     return out
-
-
-def _is_mask(part: Any) -> bool:
-    return type(part) is np.ndarray and part.dtype.kind == "b"
 
 
 def _is_picks(part: Any) -> bool:
@@ -370,6 +419,17 @@ def _setitem_value(g: Any, input_shape: tuple[int, ...], index: Any, value_shape
 setitem.vjp(input=lambda g, index: setitem.duck(g, index, np.zeros((), g.dtype)), value=_setitem_value)
 
 
+@setitem.vmap
+def _setitem_batch(input: Any, index: Any, value: Any, batch: Batch) -> Any:
+    plan = batched_index(index, input.ndim - ("input" in batch.of), batch)
+    if "value" in batch.of or plan.found != plan.wanted:
+        value = every(value, "value", batch)
+        given = without_ones_in_front(value.shape[1:])
+        value = value.reshape(batch.size, *(1,) * (plan.ndim - 1 - len(given)), *given)
+        value = value.movedim(plan.wanted, plan.found)
+    return with_items(every(input, "input", batch), plain_parts(plan.parts), value)
+
+
 def survivors(spots: np.ndarray, size: int) -> np.ndarray:
     """Of elements stored one after the other at `spots`, which were not overwritten by a later one."""
     flat = spots.reshape(-1)
@@ -397,10 +457,13 @@ def take_item(self: Tensor, index: Any) -> Any:
     kind = type(index)
     if kind in BASIC:
         return getitem(self, index)
-    index, basic = plain_index(index, self._data.ndim)
+    index, basic = plain_index(index, self.ndim)
     if basic:
         return getitem(self, index)
     split = integers_first(index)
+    if any(isinstance(part, Lifted) for part in (index if type(index) is tuple else (index,))):
+        picked, rest = (self, index) if split is None else (getitem(self, split[0]), split[1])
+        return applied(index_.op, {"input": picked, "index": rest})
     return index_(self, index) if split is None else index_(getitem(self, split[0]), split[1])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.batching import Batch, every, inner
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import factor, require_room
@@ -30,6 +31,7 @@ from tinygrad_dl.ops.shape.reshape import reshape
 
 
 @op(
+    linear=("input",),
     name="index_select",
     method=False,
     exact=True,
@@ -69,6 +71,20 @@ index_selected.vjp(
     ),
     index=None,
 )
+
+
+@index_selected.vmap
+def _index_selected_batch(input: Any, index: Any, dim: int, batch: Batch) -> Any:
+    ndim = input.ndim - ("input" in batch.of)
+    if "index" not in batch.of and ndim:
+        return index_selected(input, inner(dim, ndim), index)
+    x = every(input, "input", batch)
+    picks = every(index, "index", batch)
+    if not ndim:
+        return x.reshape(batch.size, 1).gather(1, picks.reshape(batch.size, -1)).reshape(x.shape)
+    at = inner(dim, ndim)
+    picks = picks.reshape(batch.size, *(1,) * (at - 1), -1, *(1,) * (ndim - at))
+    return x.gather(at, picks.expand(batch.size, *x.shape[1:at], picks.shape[at], *x.shape[at + 1 :]))
 
 
 @overload(index_selected)
@@ -145,6 +161,19 @@ index_added.vjp(
         index_selected.duck(g, dim, index) if alpha == 1 else index_selected.duck(g, dim, index) * alpha
     ),
 )
+
+
+@index_added.vmap
+def _index_added_batch(input: Any, index: Any, source: Any, dim: int, alpha: Any, batch: Batch) -> Any:
+    ndim = input.ndim - ("input" in batch.of)
+    x, s = every(input, "input", batch), every(source, "source", batch)
+    if not ndim:
+        x, s = x.reshape(batch.size, 1), s.reshape(batch.size, -1)
+    at = inner(dim, max(ndim, 1))
+    if "index" not in batch.of:
+        return index_added(x, at, index, s, alpha=alpha).reshape(batch.size, *x.shape[1 : ndim + 1])
+    places = index.reshape(batch.size, *(1,) * (at - 1), -1, *(1,) * (x.ndim - 1 - at)).expand(s.shape)
+    return x.scatter_add(at, places, s if alpha == 1 else s * alpha).reshape(batch.size, *x.shape[1 : ndim + 1])
 
 
 @overload(index_added, inplace=True)

@@ -12,6 +12,8 @@ from tinygrad_dl.inputs import array, error, one_of, real
 
 
 @op(
+    kind="batched",
+    linear=("input",),
     exact=True,
     inputs=dict(input=real(shape="... n m"), diagonal=one_of(0, 1, -1, 5)),
     errors=[error(RuntimeError, "at least 2 dimensions", array(3))],
@@ -35,6 +37,8 @@ tril.vjp(input=lambda g, diagonal: np.tril(g, diagonal))
 
 
 @op(
+    kind="batched",
+    linear=("input",),
     exact=True,
     inputs=dict(input=real(shape="... n m"), diagonal=one_of(0, 1, -1, 5)),
     errors=[error(RuntimeError, "at least 2 dimensions", array(3))],

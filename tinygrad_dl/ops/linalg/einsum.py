@@ -270,6 +270,17 @@ def _gradients(g: Any, operands: list[Any], equation: str) -> list[Any]:
 contracted.vjp(operands=_gradients)
 
 
+@contracted.vmap
+def _contracted_batch(operands: Any, equation: str) -> Any:
+    """One more letter, that of the batch, in every term."""
+    terms, arrow, result = equation.replace(" ", "").partition("->")
+    letter = next(c for c in map(chr, (*range(97, 123), *range(65, 91))) if c not in equation)
+    if not arrow:
+        used = terms.replace(",", "").replace("...", "")
+        result = ("..." if "..." in terms else "") + "".join(sorted(c for c in set(used) if used.count(c) == 1))
+    return contracted(operands, ",".join(letter + term for term in terms.split(",")) + "->" + letter + result)
+
+
 @composition
 def einsum(equation: Any, *operands: Any) -> Tensor:
     """The sum of products that an equation names, by Einstein's convention: `einsum("ij,jk->ik", a, b)` is `a @ b`.

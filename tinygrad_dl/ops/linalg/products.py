@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.backends.gemm import product
+from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
@@ -28,6 +29,10 @@ def as_rows(a: Any) -> Any:
 
 @op(
     np.matmul,
+    linear=(
+        "input",
+        "other",
+    ),
     operator="matmul",
     promote=True,
     inputs=[
@@ -99,6 +104,24 @@ def _matmul_other(g: Any, input: Any, other_shape: tuple[int, ...]) -> Any:
 
 
 matmul.vjp(input=_matmul_input, other=_matmul_other)
+
+
+@matmul.vmap
+def _matmul_batch(input: Any, other: Any, batch: Batch) -> Any:
+    dims = [each.ndim - (name in batch.of) for name, each in (("input", input), ("other", other))]
+    if batch.of == {"input"} and dims[0] >= 2 >= dims[1] > 0:
+        return matmul(input, other)  # a stack of matrices times one
+    a, b = every(input, "input", batch), every(other, "other", batch)
+    if dims[0] == 1:
+        a = a.unsqueeze(-2)
+    if dims[1] == 1:
+        b = b.unsqueeze(-1)
+    ndim = max(a.ndim, b.ndim)
+    a, b = [t.reshape(batch.size, *(1,) * (ndim - t.ndim), *t.shape[1:]) if t.ndim < ndim else t for t in (a, b)]
+    out = matmul(a, b)
+    if dims[1] == 1:
+        out = out.squeeze(-1)
+    return out.squeeze(-1 if dims[1] == 1 else -2) if dims[0] == 1 else out
 
 
 # -- the same product under other names, which say what shapes they take ------------------------------
@@ -299,6 +322,15 @@ addmm.vjp(
 )
 
 
+addmm.decompose(lambda input, mat1, mat2, beta, alpha: _added_parts(input, np.matmul(mat1, mat2), beta, alpha))
+
+
+def _added_parts(input: Any, out: Any, beta: Any, alpha: Any) -> Any:
+    """beta * input + alpha * out, as ops of their own."""
+    out = out if alpha == 1 else out * alpha
+    return out + _scaled(input, beta) if beta else out
+
+
 @op(
     promote=True,
     inputs=[
@@ -339,7 +371,13 @@ baddbmm.vjp(
 )
 
 
+baddbmm.decompose(
+    lambda input, batch1, batch2, beta, alpha: _added_parts(input, np.matmul(batch1, batch2), beta, alpha)
+)
+
+
 @op(
+    linear=("input",),
     inputs=dict(input=real(shape="n m")),
     errors=[error(RuntimeError, "expected a matrix", array(2))],
     reference=lambda input: sum(input[i, i] for i in range(min(input.shape))) + 0 * np.sum(input),
@@ -359,6 +397,9 @@ def trace(input: Array) -> Array:
 
 
 trace.vjp(input=lambda g, input_shape: keep(g, np.eye(*input_shape, dtype=bool)))
+
+
+trace.decompose(lambda input: np.sum(np.diagonal(input)))
 
 
 def _np_dot(a: Any, b: Any) -> Tensor:

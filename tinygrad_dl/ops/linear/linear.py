@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.backends.gemm import product
+from tinygrad_dl.core.batching import Batch, in_last
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error, real
 from tinygrad_dl.ops.reduction._sums import ones
@@ -111,3 +113,19 @@ def _linear_bias(g: Any, bias_shape: tuple[int, ...]) -> Any:
 
 
 linear.vjp(input=_linear_input, weight=_linear_weight, bias=_linear_bias)
+
+
+@linear.vmap
+def _linear_batch(input: Any, weight: Any, bias: Any, batch: Batch) -> Any:
+    if "weight" not in batch.of:
+        out = linear(input, weight, None if "bias" in batch.of else bias)
+        if "bias" in batch.of:
+            out = (out if "input" in batch.of else out.unsqueeze(0)) + in_last(bias, out.ndim - ("input" in batch.of))
+        return out
+    x = input if "input" in batch.of else input.unsqueeze(0)
+    shape = x.shape[1:-1]
+    out = np.matmul(x.reshape(x.shape[0], math.prod(shape), x.shape[-1]), weight.mT)
+    out = out.reshape(batch.size, *shape, weight.shape[1])
+    if bias is not None:
+        out = out + (in_last(bias, len(shape) + 1) if "bias" in batch.of else bias)
+    return out

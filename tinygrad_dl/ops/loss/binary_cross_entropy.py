@@ -8,7 +8,8 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.tensor import Tensor, as_array
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import values_of
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops.loss._reduction import extent, naive, reduced, share
@@ -22,6 +23,7 @@ def _naive_bce(input: Any, target: Any, weight: Any = None) -> Any:
 
 
 @op(
+    kind="loss",
     name="binary_cross_entropy",
     method=False,
     promote=("input", "target"),
@@ -90,7 +92,7 @@ def _binary_entropy_rule(g: Any, input: Any, target: Any, weight: Any, reduction
 
 def _bounded_log(function: Any, x: Any, pole: float) -> Any:
     """The logarithm, no lower than LOWEST; at its pole it is that, and its own slope 0."""
-    outside = as_array(x) > pole
+    outside = np.greater(values_of(x), pole)
     return np.where(outside, np.maximum(function(np.where(outside, x, pole + 1)), LOWEST), LOWEST)
 
 
@@ -101,6 +103,7 @@ def _naive_logits(input: Any, target: Any, weight: Any = None, pos_weight: Any =
 
 
 @op(
+    kind="loss",
     name="binary_cross_entropy_with_logits",
     method=False,
     promote=("input", "target"),

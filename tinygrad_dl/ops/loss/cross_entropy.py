@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.batching import Batch, every, folded, unfolded
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.tensor import Tensor, as_array
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import values_of
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops.activation.softmax import log_softmax, softmax
@@ -290,6 +292,41 @@ def _class_entropy_rule(
     return (_slope(g, input, q, top, level),)
 
 
+@class_entropy.vmap
+def _class_entropy_batch(
+    input: Any,
+    target: Any,
+    weight: Any,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
+    batch: Batch,
+) -> Any:
+    def losses(x: Any, t: Any) -> Any:
+        return class_entropy(x, t, weight, ignore_index, "none", label_smoothing)
+
+    return losses_of_classes(losses, input, target, weight, ignore_index, reduction, batch)
+
+
+def losses_of_classes(
+    losses: Any, input: Any, target: Any, weight: Any, ignore_index: int, reduction: str, batch: Batch
+) -> Any:
+    """Losses of classes of a batch of examples, of which each may be a batch itself, reduced for each example."""
+    if "weight" in batch.of:
+        return NotImplemented
+    x, t = every(input, "input", batch), every(target, "target", batch)
+    found = losses(x, t) if t.ndim == 1 else unfolded(losses(folded(x), folded(t)), batch.size)
+    if reduction == "none":
+        return found
+    total = found.sum(tuple(range(1, found.ndim))) if found.ndim > 1 else found
+    if reduction == "sum":
+        return total
+    counts = np.not_equal(t, ignore_index)
+    if weight is not None:
+        counts = np.where(counts, weight[np.where(counts, t, 0)], np.zeros((), found.dtype))
+    return total / (counts.sum(tuple(range(1, counts.ndim))) if counts.ndim > 1 else counts).to(found.dtype)
+
+
 def _probabilities(input: Any, top: Any, level: Any) -> Any:
     """softmax(input) over the classes: of arrays from what the loss has found already."""
     if isinstance(input, Tensor):
@@ -302,7 +339,7 @@ def _probabilities(input: Any, top: Any, level: Any) -> Any:
 def _slope(g: Any, input: Any, q: Any, top: Any, level: Any) -> Any:
     """(Q softmax(x) - q) g; 0 for an example that gives no class any weight, whatever its logits and g are."""
     axis = class_axis(input)
-    counted = np.logical_or.reduce(as_array(q), axis, keepdims=True)
+    counted = np.any(np.not_equal(values_of(q), 0), axis=axis, keepdims=True)
     if not counted.all() and not isinstance(q, Tensor):
         g = keep(g, counted)
         if isinstance(input, Tensor):  # whose own gradient is to be 0 too
@@ -407,6 +444,23 @@ def _probability_entropy_rule(
         gw = unspoilt(minus * (q * g), q)
         gw = np.sum(gw, axis=tuple(i for i in range(input.ndim) if i != axis))
     return gx, gt, gw
+
+
+@probability_entropy.vmap
+def _probability_entropy_batch(
+    input: Any, target: Any, weight: Any, reduction: str, label_smoothing: float, batch: Batch
+) -> Any:
+    if "weight" in batch.of:
+        return NotImplemented
+    x, t = every(input, "input", batch), every(target, "target", batch)
+    one = x.ndim == 2  # an example is itself one example
+    if not one:
+        x, t = folded(x), folded(t)
+    found = probability_entropy(x, t, weight, "none", label_smoothing)
+    if one or reduction == "none":
+        return found if one else unfolded(found, batch.size)
+    total = unfolded(found, batch.size).flatten(1).sum(1)
+    return total / max(1, found.numel() // max(batch.size, 1)) if reduction == "mean" else total
 
 
 # -- the functions that users call -------------------------------------------------------------------

@@ -21,6 +21,7 @@ def _naive_divergence(input: Any, target: Any, log_target: bool = False) -> Any:
 
 
 @op(
+    kind="loss",
     name="kl_div",
     method=False,
     namespace="functional",

@@ -7,13 +7,21 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.batching import Batch
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops.loss._reduction import reduce_losses, reduced
-from tinygrad_dl.ops.loss.cross_entropy import check_targets, class_axis, class_weights, places, weights_of
+from tinygrad_dl.ops.loss.cross_entropy import (
+    check_targets,
+    class_axis,
+    class_weights,
+    losses_of_classes,
+    places,
+    weights_of,
+)
 from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.pointwise.exponential import exp, log
 from tinygrad_dl.ops.pointwise.where import where
@@ -89,6 +97,14 @@ def _likelihood_rule(g: Any, target: Any, weight: Any, input_shape: Any, ignore_
     q.reshape(-1)[places(safe, input_shape)] = weights * (-1 / total if total else 0.0)
     g = np.broadcast_to(np.expand_dims(g, class_axis(blank)) if reduction == "none" else g, input_shape)
     return (keep(g, q != 0) * q,)
+
+
+@likelihood_loss.vmap
+def _likelihood_batch(input: Any, target: Any, weight: Any, ignore_index: int, reduction: str, batch: Batch) -> Any:
+    def losses(x: Any, t: Any) -> Any:
+        return likelihood_loss(x, t, weight, ignore_index, "none")
+
+    return losses_of_classes(losses, input, target, weight, ignore_index, reduction, batch)
 
 
 @overload(likelihood_loss, method=False)

@@ -17,6 +17,7 @@ from tinygrad_dl.ops.pointwise.arithmetic import direction
 
 
 @op(
+    kind="loss",
     name="mse_loss",
     method=False,
     namespace="functional",
@@ -65,6 +66,7 @@ def _apart(low: float, high: float) -> Any:
 
 
 @op(
+    kind="loss",
     name="l1_loss",
     method=False,
     namespace="functional",
@@ -92,6 +94,7 @@ def _naive_huber(input: Any, target: Any, delta: float = 1.0) -> Any:
 
 
 @op(
+    kind="loss",
     name="huber_loss",
     method=False,
     namespace="functional",

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.batching import Batch, every, folded, scaled_channels, unfolded
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
@@ -121,6 +122,19 @@ def _batch_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, n
     return gx, np.reshape(products, shape), np.reshape(sums, shape)
 
 
+@normalize_batch.vmap
+def _batch_norm_batch(input: Any, weight: Any, bias: Any, eps: float, observe: Any, batch: Batch) -> Any:
+    if observe is not None:
+        raise RuntimeError(
+            "batch_norm: got running statistics inside of vmap, expected none: those of all examples would go into "
+            "one; use track_running_stats=False, call eval(), or replace the layers with GroupNorm"
+        )
+    x = every(input, "input", batch).movedim(0, 1)  # the channels of all examples side by side
+    joined = x.reshape(x.shape[0], x.shape[1] * x.shape[2], *x.shape[3:])
+    out = normalize_batch(joined, None, None, eps).reshape(x.shape).movedim(1, 0)
+    return scaled_channels(out, weight, bias, batch)
+
+
 def _naive_fixed(
     input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> Any:
@@ -186,6 +200,20 @@ def _fixed_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, n
     if needs[2]:
         gb = np.reshape(channel_sums(g), shape)
     return gx, gw, gb
+
+
+@normalize_fixed.vmap
+def _batch_norm_eval_batch(
+    input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any, eps: float, batch: Batch
+) -> Any:
+    if batch.of == {"input"}:
+        return unfolded(normalize_fixed(folded(input), running_mean, running_var, weight, bias, eps), batch.size)
+    x = every(input, "input", batch).movedim(0, 1)
+    joined = x.reshape(x.shape[0], x.shape[1] * x.shape[2], *x.shape[3:])
+    means = every(running_mean, "running_mean", batch).reshape(-1)
+    variances = every(running_var, "running_var", batch).reshape(-1)
+    out = normalize_fixed(joined, means, variances, None, None, eps).reshape(x.shape).movedim(1, 0)
+    return scaled_channels(out, weight, bias, batch)
 
 
 def _checked(input: Any, weight: Any, bias: Any, **others: Any) -> Any:

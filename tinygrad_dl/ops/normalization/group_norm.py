@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.backends.gemm import product
+from tinygrad_dl.core.batching import Batch, every, folded, scaled_channels, unfolded
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import in_single
@@ -149,6 +150,15 @@ def _group_norm_rule(g: Any, input: Any, num_groups: int, weight: Any, mean: Any
         gx = plus(plus(times(normal, dots * -share), slope), -_row_means(slope))
         gx = np.reshape(times(gx, inverse), shape)
     return gx, gw, gb
+
+
+@normalize_groups.vmap
+def _group_norm_batch(input: Any, weight: Any, bias: Any, num_groups: int, eps: float, batch: Batch) -> Any:
+    x = every(input, "input", batch)
+    if not {"weight", "bias"} & batch.of:
+        return unfolded(normalize_groups(folded(x), num_groups, weight, bias, eps), batch.size)
+    out = unfolded(normalize_groups(folded(x), num_groups, None, None, eps), batch.size)
+    return scaled_channels(out, weight, bias, batch)
 
 
 def _dots(a: Any, b: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_dl.backends.blas import single
 from tinygrad_dl.backends.gemm import multiply_alone, product
+from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
@@ -162,6 +163,19 @@ def _layer_norm_rule(
         gx = plus(times(centered, -tilt), plus(gx, -level))
         gx = gx if gx.shape == input.shape else np.reshape(gx, input.shape)
     return gx, gw, gb
+
+
+@normalize_rows.vmap
+def _layer_norm_batch(input: Any, weight: Any, bias: Any, normalized_shape: Any, eps: float, batch: Batch) -> Any:
+    if not {"weight", "bias"} & batch.of:
+        return normalize_rows(input, normalized_shape, weight, bias, eps)
+    out = normalize_rows(every(input, "input", batch), normalized_shape, None, None, eps)
+    for value, name, joined in ((weight, "weight", np.multiply), (bias, "bias", np.add)):
+        if value is not None:
+            more = out.ndim - 1 - len(normalized_shape)
+            of = value.reshape(batch.size, *(1,) * more, *value.shape[1:]) if name in batch.of else value
+            out = joined(out, of)
+    return out
 
 
 def block_rows(count: int) -> int:

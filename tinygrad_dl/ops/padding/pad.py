@@ -64,6 +64,7 @@ def require_at_most(limit: int, before: int, after: int, size: int, mode: str) -
 
 
 @op(
+    kind="batched",
     method=False,
     namespace="functional",
     exact=True,

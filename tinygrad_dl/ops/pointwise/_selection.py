@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.batching import every
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor, as_array
+from tinygrad_dl.core.transforms import is_known, values_of
 from tinygrad_dl.inputs import real
 
 BITS = {2: np.int16, 4: np.int32, 8: np.int64}
@@ -48,7 +50,7 @@ def keep(g: Any, condition: Any) -> Any:
 
 def finite(x: Any) -> bool:
     """Whether all elements are numbers. If it says no, a sum may have overflowed."""
-    return bool(np.isfinite(np.add.reduce(as_array(x), None)))
+    return is_known(x) and bool(np.isfinite(np.add.reduce(as_array(x), None)))
 
 
 def unspoilt(product: Any, factor: Any) -> Any:
@@ -57,11 +59,14 @@ def unspoilt(product: Any, factor: Any) -> Any:
     A zero of that kind leaves out: an example that does not count, a key that may not be seen. What is finite stays
     as it is, with its own gradient, which a factor of 0 may have as well as any other.
     """
-    fine = np.isfinite(as_array(product))
-    return product if fine.all() else keep(product, fine | (as_array(factor) != 0))
+    fine = np.isfinite(values_of(product))
+    if is_known(fine) and fine.all():
+        return product
+    return keep(product, np.logical_or(fine, np.not_equal(values_of(factor), 0)))
 
 
 @op(
+    kind="elementwise",
     namespace="rules",
     method=False,
     inputs=[{"input": real(shape="... n"), "other": real(shape="... n")}],
@@ -73,6 +78,9 @@ def beside(input: Array, other: Array) -> Array:
 
 
 beside.vjp(input=lambda g: g, other=lambda g, other: np.zeros_like(other))
+
+
+beside.vmap(lambda input, other, batch: beside(every(input, "input", batch), every(other, "other", batch)))
 
 
 def straight(g: Any, input: Any) -> Any:

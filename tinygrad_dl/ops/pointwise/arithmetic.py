@@ -245,7 +245,7 @@ def fmod(input: Array, other: Array) -> Array:
 fmod.vjp(input=lambda g: g, other=lambda g, input, other: np.negative(g * np.trunc(input / other)))
 
 
-@op(np.negative, operator="neg", inplace=True, inputs={"input": real()})
+@op(np.negative, kind="elementwise", linear=("input",), operator="neg", inplace=True, inputs={"input": real()})
 def neg(input: Array) -> Array:
     """-input.
 
@@ -287,7 +287,7 @@ alias("positive", positive)
 alias("__pos__", positive)
 
 
-@op(np.absolute, operator="abs", inplace=True, inputs={"input": real()})
+@op(np.absolute, kind="elementwise", operator="abs", inplace=True, inputs={"input": real()})
 def abs(input: Array) -> Array:
     """The absolute value; its gradient at 0 is 0.
 
@@ -315,7 +315,7 @@ def direction(input: Any) -> Any:
 abs.vjp(input=abs_slope)
 
 
-@op(np.sign, real=True, inplace=True, inputs={"input": real()})
+@op(np.sign, kind="elementwise", real=True, inplace=True, inputs={"input": real()})
 def sign(input: Array) -> Array:
     """-1, 0 or 1, by the sign; its gradient is zero.
 

@@ -51,6 +51,7 @@ def bitwise_xor(input: Array, other: Array) -> Array:
 
 @op(
     np.invert,
+    kind="elementwise",
     operator="invert",
     inplace=True,
     differentiable=False,

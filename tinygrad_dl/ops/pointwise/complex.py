@@ -20,6 +20,8 @@ from tinygrad_dl.ops._overload import alias, overload
 
 @op(
     np.real,
+    kind="elementwise",
+    linear=("input",),
     name="real",
     method=False,
     view=True,
@@ -48,6 +50,8 @@ def real(input: Any) -> Any:
 
 @op(
     np.imag,
+    kind="elementwise",
+    linear=("input",),
     method=False,
     view=True,
     aux={"kind": None},
@@ -65,7 +69,14 @@ def imag(input: Array) -> Any:
     return input.imag, input.dtype.kind
 
 
-@op(np.conjugate, name="conj", method=False, inputs=[dict(input=complexes()), dict(input=real_tensor())])
+@op(
+    np.conjugate,
+    kind="elementwise",
+    linear=("input",),
+    name="conj",
+    method=False,
+    inputs=[dict(input=complexes()), dict(input=real_tensor())],
+)
 def conjugated(input: Array) -> Array:
     """The op of `conj`."""
 
@@ -114,7 +125,12 @@ imag.vjp(
 complex.vjp(real=lambda g: np.real(g), imag=lambda g: -np.imag(g))
 
 
+complex.jvp(real=lambda t: t, imag=lambda t: t * 1j)
+
+
 @op(
+    kind="batched",
+    linear=("input",),
     view=True,
     method=False,
     inputs=dict(input=real_tensor(shape="... 2")),
@@ -140,6 +156,8 @@ def view_as_complex(input: Array) -> Array:
 
 
 @op(
+    kind="batched",
+    linear=("input",),
     view=True,
     method=False,
     aux={"kind": None},

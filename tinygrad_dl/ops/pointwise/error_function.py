@@ -12,6 +12,7 @@ from tinygrad_dl.ops.pointwise.exponential import ANY
 
 
 @op(
+    kind="elementwise",
     floating=True,
     inplace=True,
     real=True,
@@ -35,6 +36,7 @@ erf.vjp(input=lambda g, input: g * (np.exp(np.negative(input * input)) * (2 / ma
 
 
 @op(
+    kind="elementwise",
     floating=True,
     inplace=True,
     real=True,

@@ -19,7 +19,7 @@ ANY = {"input": real()}
 POSITIVE = {"input": real(0.2, 3.0)}
 
 
-@op(np.exp, floating=True, inplace=True, inputs=ANY)
+@op(np.exp, kind="elementwise", floating=True, inplace=True, inputs=ANY)
 def exp(input: Array) -> Array:
     """e ** input.
 
@@ -34,7 +34,7 @@ def exp(input: Array) -> Array:
 exp.vjp(input=lambda g, out: g * out)
 
 
-@op(np.exp2, floating=True, inplace=True, inputs=ANY)
+@op(np.exp2, kind="elementwise", floating=True, inplace=True, inputs=ANY)
 def exp2(input: Array) -> Array:
     """2 ** input.
 
@@ -49,7 +49,7 @@ def exp2(input: Array) -> Array:
 exp2.vjp(input=lambda g, out: g * (out * math.log(2)))
 
 
-@op(np.expm1, floating=True, inplace=True, inputs=ANY)
+@op(np.expm1, kind="elementwise", floating=True, inplace=True, inputs=ANY)
 def expm1(input: Array) -> Array:
     """e ** input - 1, exact near 0 too.
 
@@ -64,7 +64,7 @@ def expm1(input: Array) -> Array:
 expm1.vjp(input=lambda g, out: g * (out + 1))
 
 
-@op(np.log, floating=True, inplace=True, inputs=POSITIVE)
+@op(np.log, kind="elementwise", floating=True, inplace=True, inputs=POSITIVE)
 def log(input: Array) -> Array:
     """The natural logarithm.
 
@@ -79,7 +79,7 @@ def log(input: Array) -> Array:
 log.vjp(input=lambda g, input: g / input)
 
 
-@op(np.log2, floating=True, inplace=True, inputs=POSITIVE)
+@op(np.log2, kind="elementwise", floating=True, inplace=True, inputs=POSITIVE)
 def log2(input: Array) -> Array:
     """The logarithm to base 2.
 
@@ -94,7 +94,7 @@ def log2(input: Array) -> Array:
 log2.vjp(input=lambda g, input: g / (input * math.log(2)))
 
 
-@op(np.log10, floating=True, inplace=True, inputs=POSITIVE)
+@op(np.log10, kind="elementwise", floating=True, inplace=True, inputs=POSITIVE)
 def log10(input: Array) -> Array:
     """The logarithm to base 10.
 
@@ -109,7 +109,7 @@ def log10(input: Array) -> Array:
 log10.vjp(input=lambda g, input: g / (input * math.log(10)))
 
 
-@op(np.log1p, floating=True, inplace=True, inputs={"input": real(-0.7, 3.0)})
+@op(np.log1p, kind="elementwise", floating=True, inplace=True, inputs={"input": real(-0.7, 3.0)})
 def log1p(input: Array) -> Array:
     """log(1 + input), exact near 0 too.
 
@@ -174,6 +174,7 @@ xlogy.vjp(input=xlogy_slope, other=lambda g, input, other: g * (input / other))
 
 
 @op(
+    kind="elementwise",
     floating=True,
     inplace=True,
     real=True,

@@ -12,7 +12,7 @@ from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops.pointwise.exponential import ANY
 
 
-@op(np.sinh, floating=True, inplace=True, inputs=ANY)
+@op(np.sinh, kind="elementwise", floating=True, inplace=True, inputs=ANY)
 def sinh(input: Array) -> Array:
     """The hyperbolic sine.
 
@@ -27,7 +27,7 @@ def sinh(input: Array) -> Array:
 sinh.vjp(input=lambda g, input: g * np.cosh(input))
 
 
-@op(np.cosh, floating=True, inplace=True, inputs=ANY)
+@op(np.cosh, kind="elementwise", floating=True, inplace=True, inputs=ANY)
 def cosh(input: Array) -> Array:
     """The hyperbolic cosine.
 
@@ -42,7 +42,7 @@ def cosh(input: Array) -> Array:
 cosh.vjp(input=lambda g, input: g * np.sinh(input))
 
 
-@op(np.tanh, floating=True, inplace=True, inputs=ANY)
+@op(np.tanh, kind="elementwise", floating=True, inplace=True, inputs=ANY)
 def tanh(input: Array) -> Array:
     """The hyperbolic tangent, between -1 and 1.
 
@@ -57,7 +57,7 @@ def tanh(input: Array) -> Array:
 tanh.vjp(input=lambda g, out: g * (1 - out * out))
 
 
-@op(np.arcsinh, floating=True, inplace=True, inputs=ANY)
+@op(np.arcsinh, kind="elementwise", floating=True, inplace=True, inputs=ANY)
 def asinh(input: Array) -> Array:
     """The inverse of sinh.
 
@@ -72,7 +72,7 @@ def asinh(input: Array) -> Array:
 asinh.vjp(input=lambda g, input: g / np.sqrt(input * input + 1))
 
 
-@op(np.arccosh, floating=True, inplace=True, inputs={"input": real(1.3, 4.0)})
+@op(np.arccosh, kind="elementwise", floating=True, inplace=True, inputs={"input": real(1.3, 4.0)})
 def acosh(input: Array) -> Array:
     """The inverse of cosh.
 
@@ -95,7 +95,7 @@ def acosh_slope(g: Any, input: Any) -> Any:
 acosh.vjp(input=acosh_slope)
 
 
-@op(np.arctanh, floating=True, inplace=True, inputs={"input": real(-0.8, 0.8)})
+@op(np.arctanh, kind="elementwise", floating=True, inplace=True, inputs={"input": real(-0.8, 0.8)})
 def atanh(input: Array) -> Array:
     """The inverse of tanh.
 

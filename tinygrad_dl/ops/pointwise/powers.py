@@ -15,7 +15,7 @@ from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.pointwise.arithmetic import MISFIT
 
 
-@op(np.reciprocal, floating=True, inplace=True, inputs={"input": real(0.3, 3.0)})
+@op(np.reciprocal, kind="elementwise", floating=True, inplace=True, inputs={"input": real(0.3, 3.0)})
 def reciprocal(input: Array) -> Array:
     """1 / input.
 
@@ -30,7 +30,7 @@ def reciprocal(input: Array) -> Array:
 reciprocal.vjp(input=lambda g, out: np.negative(g * np.square(out)))
 
 
-@op(np.square, name="square", method=False, inputs={"input": real()})
+@op(np.square, kind="elementwise", name="square", method=False, inputs={"input": real()})
 def squared(input: Array) -> Array:
     """input * input."""
 
@@ -51,7 +51,7 @@ def square(input: Any) -> Any:
     return pow(input, 2) if isinstance(input, Tensor) and input.dtype.kind == "b" else squared(input)
 
 
-@op(np.sqrt, floating=True, inplace=True, inputs={"input": real(0.2, 3.0)})
+@op(np.sqrt, kind="elementwise", floating=True, inplace=True, inputs={"input": real(0.2, 3.0)})
 def sqrt(input: Array) -> Array:
     """The square root.
 
@@ -66,7 +66,13 @@ def sqrt(input: Array) -> Array:
 sqrt.vjp(input=lambda g, out: g / (out + out))
 
 
-@op(floating=True, inplace=True, inputs={"input": real(0.2, 3.0)}, reference=lambda input: input**-0.5)
+@op(
+    kind="elementwise",
+    floating=True,
+    inplace=True,
+    inputs={"input": real(0.2, 3.0)},
+    reference=lambda input: input**-0.5,
+)
 def rsqrt(input: Array) -> Array:
     """1 / sqrt(input).
 

@@ -11,7 +11,7 @@ from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.inputs import one_of, real
 
 
-@op(np.floor, inplace=True, inputs={"input": real()})
+@op(np.floor, kind="elementwise", inplace=True, inputs={"input": real()})
 def floor(input: Array) -> Array:
     """The largest integer not above; the gradient is zero.
 
@@ -23,7 +23,7 @@ def floor(input: Array) -> Array:
     """
 
 
-@op(np.ceil, inplace=True, inputs={"input": real()})
+@op(np.ceil, kind="elementwise", inplace=True, inputs={"input": real()})
 def ceil(input: Array) -> Array:
     """The smallest integer not below; the gradient is zero.
 
@@ -35,7 +35,7 @@ def ceil(input: Array) -> Array:
     """
 
 
-@op(np.trunc, np.fix, inplace=True, inputs={"input": real()})
+@op(np.trunc, np.fix, kind="elementwise", inplace=True, inputs={"input": real()})
 def trunc(input: Array) -> Array:
     """The integer part, rounded towards zero; the gradient is zero.
 
@@ -47,7 +47,7 @@ def trunc(input: Array) -> Array:
     """
 
 
-@op(np.round, inplace=True, real=True, inputs={"input": real(-3.0, 3.0), "decimals": one_of(0, 3)})
+@op(np.round, kind="elementwise", inplace=True, real=True, inputs={"input": real(-3.0, 3.0), "decimals": one_of(0, 3)})
 def round(input: Array, decimals: int = 0) -> Array:
     """The nearest number with so many decimals, halves to the even one; the gradient is zero.
 
@@ -75,7 +75,7 @@ trunc.vjp(input=no_slope)
 round.vjp(input=no_slope)
 
 
-@op(inplace=True, inputs={"input": real()}, reference=lambda input: np.modf(input)[0])
+@op(kind="elementwise", inplace=True, inputs={"input": real()}, reference=lambda input: np.modf(input)[0])
 def frac(input: Array) -> Array:
     """The part after the decimal point, with the number's sign: input - trunc(input).
 

@@ -13,7 +13,7 @@ from tinygrad_dl.ops.comparison.elementwise import MISFIT
 from tinygrad_dl.ops.pointwise.exponential import ANY
 
 
-@op(np.sin, floating=True, inplace=True, inputs=ANY)
+@op(np.sin, kind="elementwise", floating=True, inplace=True, inputs=ANY)
 def sin(input: Array) -> Array:
     """The sine.
 
@@ -28,7 +28,7 @@ def sin(input: Array) -> Array:
 sin.vjp(input=lambda g, input: g * np.cos(input))
 
 
-@op(np.cos, floating=True, inplace=True, inputs=ANY)
+@op(np.cos, kind="elementwise", floating=True, inplace=True, inputs=ANY)
 def cos(input: Array) -> Array:
     """The cosine.
 
@@ -43,7 +43,7 @@ def cos(input: Array) -> Array:
 cos.vjp(input=lambda g, input: np.negative(g * np.sin(input)))
 
 
-@op(np.tan, floating=True, inplace=True, inputs={"input": real(-1.2, 1.2)})
+@op(np.tan, kind="elementwise", floating=True, inplace=True, inputs={"input": real(-1.2, 1.2)})
 def tan(input: Array) -> Array:
     """The tangent.
 
@@ -58,7 +58,7 @@ def tan(input: Array) -> Array:
 tan.vjp(input=lambda g, out: g * (out * out + 1))
 
 
-@op(np.arcsin, floating=True, inplace=True, inputs={"input": real(-0.9, 0.9)})
+@op(np.arcsin, kind="elementwise", floating=True, inplace=True, inputs={"input": real(-0.9, 0.9)})
 def asin(input: Array) -> Array:
     """The angle with this sine, between -pi/2 and pi/2.
 
@@ -73,7 +73,7 @@ def asin(input: Array) -> Array:
 asin.vjp(input=lambda g, input: g / np.sqrt(1 - input * input))
 
 
-@op(np.arccos, floating=True, inplace=True, inputs={"input": real(-0.9, 0.9)})
+@op(np.arccos, kind="elementwise", floating=True, inplace=True, inputs={"input": real(-0.9, 0.9)})
 def acos(input: Array) -> Array:
     """The angle with this cosine, between 0 and pi.
 
@@ -88,7 +88,7 @@ def acos(input: Array) -> Array:
 acos.vjp(input=lambda g, input: np.negative(g / np.sqrt(1 - input * input)))
 
 
-@op(np.arctan, floating=True, inplace=True, inputs=ANY)
+@op(np.arctan, kind="elementwise", floating=True, inplace=True, inputs=ANY)
 def atan(input: Array) -> Array:
     """The angle with this tangent, between -pi/2 and pi/2.
 

@@ -135,6 +135,7 @@ def _like_pooled(rng: Any, input: Any, options: Any) -> Any:
 
 
 @op(
+    kind="batched",
     name="max_pool",
     method=False,
     namespace="rules",
@@ -150,6 +151,8 @@ def pool_max(input: Array, options: Any) -> Array:
 
 
 @op(
+    kind="batched",
+    linear=("g",),
     method=False,
     namespace="rules",
     inputs=[
@@ -164,6 +167,8 @@ def max_pool_backward(g: Array, input: Array, top: Array, options: Any) -> Array
 
 
 @op(
+    kind="batched",
+    linear=("values",),
     method=False,
     namespace="rules",
     exact=True,
@@ -192,6 +197,7 @@ max_pool_pick.vjp(
 
 
 @op(
+    kind="batched",
     method=False,
     namespace="rules",
     differentiable=False,

@@ -90,6 +90,8 @@ def _require_floating(name: str, dtype: Any) -> None:
 
 
 @op(
+    kind="batched",
+    linear=("input",),
     name="avg_pool",
     method=False,
     namespace="rules",
@@ -139,6 +141,8 @@ def _naive_adaptive(input: Any, sizes: Any) -> Any:
 
 
 @op(
+    kind="batched",
+    linear=("input",),
     name="adaptive_avg_pool",
     method=False,
     namespace="rules",

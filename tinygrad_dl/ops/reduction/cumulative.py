@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
-from tinygrad_dl.core.tensor import as_array
+from tinygrad_dl.core.transforms import values_of
 from tinygrad_dl.inputs import array, axis_of, error, real
 from tinygrad_dl.ops.pointwise._selection import unspoilt
 from tinygrad_dl.ops.reduction.sum import before, element_type
@@ -25,7 +25,15 @@ NO_DIM = [error(IndexError, "got dim 3", array(2), 3), error(IndexError, "got di
 RUNNING = {"input": real(min_dims=1), "dim": axis_of("input")}
 
 
-@op((np.add, "accumulate"), inplace=True, inputs=RUNNING, errors=NO_DIM, reference=np.cumsum)
+@op(
+    (np.add, "accumulate"),
+    kind="scan",
+    linear=("input",),
+    inplace=True,
+    inputs=RUNNING,
+    errors=NO_DIM,
+    reference=np.cumsum,
+)
 def cumsum(input: Array, dim: Any, *, dtype: Any = None) -> Array:
     """The running sum along a dimension; of integers as int64.
 
@@ -60,7 +68,7 @@ def summed_from_end(g: Any, dim: Any) -> Any:
 cumsum.vjp(input=lambda g, dim: summed_from_end(g, dim))
 
 
-@op((np.multiply, "accumulate"), inplace=True, inputs=RUNNING, errors=NO_DIM, reference=np.cumprod)
+@op((np.multiply, "accumulate"), kind="scan", inplace=True, inputs=RUNNING, errors=NO_DIM, reference=np.cumprod)
 def cumprod(input: Array, dim: Any, *, dtype: Any = None) -> Array:
     """The running product along a dimension; its gradient is right at zeros too, to every order.
 
@@ -93,7 +101,7 @@ def running_product_slope(g: Any, input: Any, out: Any, dim: Any) -> Any:
         reach *= 2
     ahead = before(x)
     slope = unspoilt(ahead * r, ahead)
-    values = as_array(x)
+    values = values_of(x)
     if not np.isfinite(values).all():  # the last product has no value without such an element, and so no slope
         others = before(values) * np.flip(before(np.flip(values, -1)), -1)
         slope = np.where(np.isnan(others), np.nan, slope)

@@ -9,7 +9,8 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
-from tinygrad_dl.core.tensor import Tensor, as_array
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import is_known, values_of
 from tinygrad_dl.inputs import array, axes_of, axis_of, error, one_of, real
 from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops.pointwise._selection import keep
@@ -23,7 +24,17 @@ ALONG = {"input": real(min_dims=1, min_side=1, distinct=True), "dim": axis_of("i
 EMPTY = [error(ValueError, "zero-size array", array(0))]
 
 
-@op(np.max, np.amax, (np.maximum, "reduce"), exact=True, real=True, inputs=OVER, errors=EMPTY, reference=np.max)
+@op(
+    np.max,
+    np.amax,
+    (np.maximum, "reduce"),
+    kind="reduction",
+    exact=True,
+    real=True,
+    inputs=OVER,
+    errors=EMPTY,
+    reference=np.max,
+)
 def amax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """The largest elements over one dimension, several or all; equal ones share the gradient evenly.
 
@@ -39,7 +50,17 @@ def amax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     return largest(input, over(dim, input.ndim), keepdim)
 
 
-@op(np.min, np.amin, (np.minimum, "reduce"), exact=True, real=True, inputs=OVER, errors=EMPTY, reference=np.min)
+@op(
+    np.min,
+    np.amin,
+    (np.minimum, "reduce"),
+    kind="reduction",
+    exact=True,
+    real=True,
+    inputs=OVER,
+    errors=EMPTY,
+    reference=np.min,
+)
 def amin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """The smallest elements over one dimension, several or all; equal ones share the gradient evenly.
 
@@ -59,10 +80,10 @@ def share_evenly(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
     """The gradient of an extreme value, in equal parts to all elements that have it."""
     chosen = input == kept(out, input.shape, dim, keepdim)
     dims = over(dim, input.ndim)
-    count = add_up(as_array(chosen).astype(g.dtype), dims, True)
-    if not count.all():  # the extreme value is nan, which equals nothing: all that are nan share
+    count = add_up(values_of(chosen).astype(g.dtype), dims, True)
+    if is_known(count) and not count.all():  # the extreme value is nan, which equals nothing: all that are nan share
         chosen = chosen | np.isnan(input)
-        count = add_up(as_array(chosen).astype(g.dtype), dims, True)
+        count = add_up(values_of(chosen).astype(g.dtype), dims, True)
     part = kept(g, input.shape, dim, keepdim) / count
     return keep(np.broadcast_to(part, input.shape), chosen)
 
@@ -73,6 +94,7 @@ amin.vjp(input=share_evenly)
 
 @op(
     np.argmax,
+    kind="reduction",
     differentiable=False,
     exact=True,
     real=True,
@@ -93,6 +115,7 @@ def argmax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
 
 @op(
     np.argmin,
+    kind="reduction",
     differentiable=False,
     exact=True,
     real=True,
@@ -139,6 +162,7 @@ def to_chosen(g: Any, input_shape: Any, indices: Any, dim: int, keepdim: bool) -
 
 
 @op(
+    kind="reduction",
     method=False,
     outputs=Extreme,
     exact=True,
@@ -156,6 +180,7 @@ def max_dim(input: Array, dim: Any, keepdim: bool = False) -> Array:
 
 
 @op(
+    kind="reduction",
     method=False,
     outputs=Extreme,
     exact=True,

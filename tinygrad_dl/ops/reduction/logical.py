@@ -13,7 +13,15 @@ from tinygrad_dl.ops.reduction._sums import ALL, ANY, NO_SUCH_DIM, OVER, over
 TRUTHS = [{"input": boolean(), **OVER}, {"input": real(), **OVER}]
 
 
-@op(np.any, (np.logical_or, "reduce"), differentiable=False, exact=True, inputs=TRUTHS, errors=NO_SUCH_DIM)
+@op(
+    np.any,
+    (np.logical_or, "reduce"),
+    kind="reduction",
+    differentiable=False,
+    exact=True,
+    inputs=TRUTHS,
+    errors=NO_SUCH_DIM,
+)
 def any(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """Whether any element is nonzero, over one dimension, several or all.
 
@@ -26,7 +34,15 @@ def any(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     return ANY(input, () if dim in ((), []) else over(dim, input.ndim), None, None, keepdim)
 
 
-@op(np.all, (np.logical_and, "reduce"), differentiable=False, exact=True, inputs=TRUTHS, errors=NO_SUCH_DIM)
+@op(
+    np.all,
+    (np.logical_and, "reduce"),
+    kind="reduction",
+    differentiable=False,
+    exact=True,
+    inputs=TRUTHS,
+    errors=NO_SUCH_DIM,
+)
 def all(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """Whether all elements are nonzero, over one dimension, several or all.
 
@@ -41,6 +57,7 @@ def all(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
 
 @op(
     np.count_nonzero,
+    kind="reduction",
     differentiable=False,
     exact=True,
     inputs={"input": real(), "dim": axes_of("input")},

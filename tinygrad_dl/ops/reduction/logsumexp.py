@@ -13,6 +13,7 @@ from tinygrad_dl.ops.reduction._sums import ADD, LARGEST, add_up, kept, largest,
 
 
 @op(
+    kind="reduction",
     floating=True,
     inputs={
         "input": real(-40.0, 40.0, min_side=1),

@@ -51,6 +51,7 @@ def p_norm(x: np.ndarray, p: float, dim: Any, keepdim: bool) -> Any:
 
 
 @op(
+    kind="reduction",
     floating=True,
     inputs=[
         {"input": real(0.3, 3.0), "p": one_of("fro", 1, 3, 1.5), **OVER},

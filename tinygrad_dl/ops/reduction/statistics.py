@@ -27,6 +27,8 @@ from tinygrad_dl.ops.reduction.sum import nansum, sum
 
 
 @op(
+    kind="reduction",
+    linear=("input",),
     inputs={"input": real(min_side=1), **OVER},
     errors=[*NO_SUCH_DIM, error(TypeError, "expected a floating dtype", array(2, dtype="int64"))],
     reference=np.mean,
@@ -96,6 +98,7 @@ SPREAD = {"input": real(min_dims=1, min_side=2), **OVER, "correction": one_of(0,
 
 
 @op(
+    kind="reduction",
     inputs=SPREAD,
     errors=INTEGERS,
     reference=lambda input, dim=None, keepdim=False, correction=1: np.var(
@@ -131,6 +134,7 @@ var.vjp(input=var_slope)
 
 
 @op(
+    kind="reduction",
     inputs=SPREAD,
     errors=INTEGERS,
     reference=lambda input, dim=None, keepdim=False, correction=1: np.std(

@@ -15,7 +15,14 @@ from tinygrad_dl.ops.pointwise._selection import unspoilt
 from tinygrad_dl.ops.reduction._sums import ADD, NO_SUCH_DIM, OVER, add_up, kept, over, spread
 
 
-@op(np.sum, (np.add, "reduce"), inputs={"input": real(), **OVER}, errors=NO_SUCH_DIM)
+@op(
+    np.sum,
+    (np.add, "reduce"),
+    kind="reduction",
+    linear=("input",),
+    inputs={"input": real(), **OVER},
+    errors=NO_SUCH_DIM,
+)
 def sum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The sum over one dimension, several (a tuple) or all; of integers and bools as int64.
 
@@ -63,7 +70,7 @@ def element_type(input: Any, dtype: Any) -> Any:
     return int64 if input.dtype.kind in "biu" else None
 
 
-@op((np.multiply, "reduce"), inputs={"input": real(), **OVER}, errors=NO_SUCH_DIM, reference=np.prod)
+@op((np.multiply, "reduce"), kind="reduction", inputs={"input": real(), **OVER}, errors=NO_SUCH_DIM, reference=np.prod)
 def prod(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The product over one dimension, several or all; its gradient is right at zeros too, to every order.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.batching import Batch, flat, inner
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
@@ -36,6 +37,7 @@ def _expanded(shape: tuple[int, ...], size: Any) -> tuple[int, ...]:
 
 @op(
     np.broadcast_to,
+    linear=("input",),
     varargs=True,
     view=True,
     inputs=dict(input=real(), size=shape_of("input", "expand")),
@@ -82,11 +84,21 @@ def expand(input: Array, size: Any) -> Array:
 expand.vjp(input=lambda g, input_shape: g if g.shape == input_shape else unbroadcast(g, input_shape))
 
 
+@expand.vmap
+def _expand_batch(input: Any, size: Any, batch: Batch) -> Any:
+    size = (size,) if isinstance(size, int) else tuple(size)
+    more = len(size) - (input.ndim - 1)
+    if more > 0:
+        input = input.reshape(batch.size, *(1,) * more, *input.shape[1:])
+    return expand(input, (batch.size, *size))
+
+
 broadcast_to = expand
 alias("broadcast_to", vars(Tensor)["expand"])
 
 
 @op(
+    linear=("input",),
     varargs=True,
     exact=True,
     inputs=[
@@ -130,6 +142,13 @@ def _repeat_rule(g: Any, input_shape: tuple[int, ...], repeats: Any) -> Any:
 repeat.vjp(input=_repeat_rule)
 
 
+@repeat.vmap
+def _repeat_batch(input: Any, repeats: Any, batch: Batch) -> Any:
+    repeats = (repeats,) if isinstance(repeats, int) else tuple(repeats)
+    more = max(0, len(repeats) - (input.ndim - 1))
+    return repeat(input.reshape(batch.size, *(1,) * more, *input.shape[1:]), (1, *repeats))
+
+
 @composition
 def tile(input: Array, dims: Any) -> Tensor:
     """`repeat`, where missing numbers count as 1 in front. Also `t.tile(2, 2)`.
@@ -153,6 +172,7 @@ def _method_tile(self: Tensor, *dims: Any) -> Tensor:
 
 @op(
     np.repeat,
+    linear=("input",),
     exact=True,
     inputs=[
         dict(input=real(), repeats=one_of(0, 1, 3)),
@@ -193,6 +213,13 @@ def _repeat_interleave_rule(g: Any, input_shape: tuple[int, ...], repeats: Any, 
 
 
 repeat_interleave.vjp(input=_repeat_interleave_rule)
+
+
+@repeat_interleave.vmap
+def _repeat_interleave_batch(input: Any, repeats: Any, dim: int | None) -> Any:
+    if dim is None:
+        return repeat_interleave(flat(input), repeats, 1)
+    return repeat_interleave(input, repeats, inner(dim, input.ndim - 1))
 
 
 alias("tile", _method_tile)

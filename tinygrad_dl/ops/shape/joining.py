@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.batching import inner
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, Arrays, op
 from tinygrad_dl.core.dispatch import NUMPY
@@ -34,6 +35,7 @@ def along(dim: int, index: Any) -> tuple[Any, ...]:
 
 @op(
     np.concatenate,
+    linear=("tensors",),
     method=False,
     exact=True,
     inputs=[
@@ -84,11 +86,19 @@ def _cat_rule(g: Any, tensors_shape: list[tuple[int, ...]], dim: int) -> list[An
 cat.vjp(tensors=_cat_rule)
 
 
+@cat.vmap
+def _cat_batch(tensors: Any, dim: int) -> Any:
+    ndim = max(each.ndim for each in tensors) - 1
+    kept = [each for each in tensors if each.ndim - 1 == ndim or each.shape[1:] != (0,)]  # PyTorch skips empty ones
+    return cat(kept, inner(dim, ndim))
+
+
 concat = concatenate = cat
 
 
 @op(
     np.stack,
+    linear=("tensors",),
     method=False,
     exact=True,
     inputs=dict(tensors=reals(real(shape="n m")), dim=one_of(0, 1, 2, -1, -3)),
@@ -120,6 +130,11 @@ def stack(tensors: Arrays, dim: int = 0) -> Array:
 
 
 stack.vjp(tensors=lambda g, tensors, dim: [g[along(normal_dim(dim, g.ndim), i)] for i in range(len(tensors))])
+
+
+@stack.vmap
+def _stack_batch(tensors: Any, dim: int) -> Any:
+    return stack(tensors, inner(dim, tensors[0].ndim))
 
 
 @composition

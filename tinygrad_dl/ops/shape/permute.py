@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.batching import inner, inner_dims
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
@@ -74,7 +75,7 @@ def movedim(input: Array, source: Any, destination: Any) -> Tensor:
 @composition
 def _reversed(self: Tensor) -> Tensor:
     """The dimensions in reverse order: of a matrix, its transpose. A view."""
-    result: Tensor = permute(self, range(self._data.ndim - 1, -1, -1))
+    result: Tensor = permute(self, range(self.ndim - 1, -1, -1))
     return result
 
 
@@ -133,6 +134,7 @@ NUMPY[np.matrix_transpose] = _matrix_transpose
 
 @op(
     np.swapaxes,
+    linear=("input",),
     view=True,
     inputs=dict(input=real(min_dims=1), dim0=axis_of("input"), dim1=axis_of("input")),
     errors=[error(IndexError, "got dim 2", array(2, 3), 0, 2)],
@@ -160,6 +162,12 @@ def transpose(input: Array, dim0: int, dim1: int) -> Array:
 transpose.vjp(input=lambda g, dim0, dim1: g.swapaxes(dim0, dim1) if g.ndim else g)
 
 
+@transpose.vmap
+def _transpose_batch(input: Any, dim0: int, dim1: int) -> Any:
+    ndim = input.ndim - 1
+    return transpose(input, inner(dim0, ndim), inner(dim1, ndim)) if ndim else input
+
+
 swapaxes = swapdims = transpose
 
 
@@ -173,6 +181,7 @@ def _inverse(dims: Any) -> list[int]:
 
 
 @op(
+    linear=("input",),
     varargs=True,
     view=True,
     inputs=dict(input=real(), dims=drawn(lambda rng, input: tuple(int(d) for d in rng.permutation(input.ndim)))),
@@ -195,6 +204,11 @@ def permute(input: Array, dims: Any) -> Array:
 
 
 permute.vjp(input=lambda g, dims: np.transpose(g, _inverse((dims,) if isinstance(dims, int) else dims)))
+
+
+@permute.vmap
+def _permute_batch(input: Any, dims: Any) -> Any:
+    return permute(input, (0, *inner_dims((dims,) if isinstance(dims, int) else tuple(dims), input.ndim - 1)))
 
 
 NUMPY[np.transpose] = lambda a, axes=None: permute(a, range(a.ndim - 1, -1, -1) if axes is None else axes)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.batching import flat, inner_dims
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
@@ -25,6 +26,7 @@ def _dims(dims: Any, ndim: int) -> list[int]:
 
 
 @op(
+    linear=("input",),
     varargs=True,
     exact=True,
     inputs=dict(input=real(), dims=axes_of("input", none=False)),
@@ -54,7 +56,13 @@ def flip(input: Array, dims: Any) -> Array:
 flip.vjp(input=lambda g, dims: flip.duck(g, dims))
 
 
+@flip.vmap
+def _flip_batch(input: Any, dims: Any) -> Any:
+    return flip(input, inner_dims(dims, input.ndim - 1)) if input.ndim > 1 else input
+
+
 @op(
+    linear=("input",),
     exact=True,
     inputs=[
         dict(input=real(), shifts=one_of(0, 1, -2, 7)),
@@ -102,6 +110,13 @@ roll.vjp(
         g, tuple([-s for s in shifts]) if isinstance(shifts, tuple | list) else -shifts, dims
     )
 )
+
+
+@roll.vmap
+def _roll_batch(input: Any, shifts: Any, dims: Any) -> Any:
+    if dims is None or (isinstance(dims, tuple | list) and not dims):
+        return roll(flat(input), shifts, 1).reshape(input.shape)
+    return roll(input, shifts, inner_dims(dims, input.ndim - 1))
 
 
 @composition

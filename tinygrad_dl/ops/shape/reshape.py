@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.batching import Batch, inner_dims
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
@@ -23,6 +24,7 @@ from tinygrad_dl.ops.tensor.conversion import contiguous
 
 
 @op(
+    linear=("input",),
     varargs=True,
     view=True,
     inputs=dict(input=real(), shape=shape_of("input", "reshape")),
@@ -47,6 +49,20 @@ def reshape(input: Array, shape: Any) -> Array:
 
 
 reshape.vjp(input=lambda g, input_shape: g.reshape(input_shape))
+
+
+@reshape.vmap
+def _reshape_batch(input: Any, shape: Any, batch: Batch) -> Any:
+    return reshape(input, (batch.size, *_resolved(shape, input.shape[1:])))
+
+
+def _resolved(shape: Any, before: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a reshape of one example, with the size for -1 worked out."""
+    wanted = (shape,) if isinstance(shape, int) else tuple(shape)
+    if -1 not in wanted:
+        return wanted
+    known = math.prod([n for n in wanted if n != -1])
+    return tuple([math.prod(before) // known if n == -1 and known else n for n in wanted])
 
 
 def np_reshape(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Any:
@@ -83,6 +99,7 @@ def _inserted(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
 
 @op(
     np.expand_dims,
+    linear=("input",),
     view=True,
     inputs=dict(input=real(), dim=drawn(lambda rng, input: int(rng.integers(-input.ndim - 1, input.ndim + 1)))),
     errors=[error(IndexError, "got dim 3", array(2, 3), 3)],
@@ -106,6 +123,12 @@ def unsqueeze(input: Array, dim: Any) -> Array:
 unsqueeze.vjp(input=lambda g, input_shape: g.reshape(input_shape))
 
 
+@unsqueeze.vmap
+def _unsqueeze_batch(input: Any, dim: Any) -> Any:
+    count = len(dim) if isinstance(dim, tuple | list) else 1
+    return unsqueeze(input, inner_dims(dim, input.ndim - 1 + count))
+
+
 def _squeezed(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
     """The shape without those of the dimensions `dim` (None: all) whose size is 1."""
     ndim = len(shape)
@@ -119,6 +142,7 @@ def _squeezed(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
 
 
 @op(
+    linear=("input",),
     view=True,
     inputs=[
         dict(input=real(shape="1 n 1"), dim=axes_of("input")),
@@ -142,6 +166,14 @@ def squeeze(input: Array, dim: Any = None) -> Array:
 squeeze.vjp(input=lambda g, input_shape: g.reshape(input_shape))
 
 
+@squeeze.vmap
+def _squeeze_batch(input: Any, dim: Any) -> Any:
+    ndim = input.ndim - 1
+    if dim is None:
+        return squeeze(input, tuple([i for i in range(1, ndim + 1) if input.shape[i] == 1]))
+    return squeeze(input, inner_dims(dim, ndim)) if ndim else input
+
+
 def _np_squeeze(a: Any, axis: Any = None) -> Any:
     """NumPy refuses to squeeze a dimension of another size than 1."""
     for dim in () if axis is None else axis if isinstance(axis, tuple) else (axis,):
@@ -154,6 +186,7 @@ NUMPY[np.squeeze] = _np_squeeze
 
 
 @op(
+    linear=("input",),
     varargs=True,
     view=True,
     inputs=dict(input=real(), shape=shape_of("input", "reshape")),
@@ -188,6 +221,11 @@ def view(input: Array, shape: Any) -> Array:
 
 
 view.vjp(input=lambda g, input_shape: g.reshape(input_shape))
+
+
+@view.vmap
+def _view_batch(input: Any, shape: Any, batch: Batch) -> Any:
+    return view(input, (batch.size, *_resolved(shape, input.shape[1:])))
 
 
 def _at_least(ndim: int, tensor: Any) -> Any:

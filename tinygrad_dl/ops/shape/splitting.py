@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.batching import inner
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
@@ -21,6 +22,7 @@ MANY = 1_000_000
 
 
 @op(
+    linear=("input",),
     outputs=tuple,
     view=True,
     inputs=dict(input=real(min_dims=1, min_side=1), dim=axis_of("input")),
@@ -47,7 +49,13 @@ def unbind(input: Array, dim: int = 0) -> tuple[Array, ...]:
 unbind.vjp(input=lambda g, dim: np.stack(g, dim))
 
 
+@unbind.vmap
+def _unbind_batch(input: Any, dim: int) -> Any:
+    return unbind(input, inner(dim, input.ndim - 1))
+
+
 @op(
+    linear=("input",),
     outputs=tuple,
     view=True,
     inputs=[
@@ -93,6 +101,11 @@ def split(input: Array, split_size_or_sections: Any, dim: int = 0) -> tuple[Arra
 
 
 split.vjp(input=lambda g, dim: np.concatenate(g, dim))
+
+
+@split.vmap
+def _split_batch(input: Any, split_size_or_sections: Any, dim: int) -> Any:
+    return split(input, split_size_or_sections, inner(dim, input.ndim - 1))
 
 
 def _naive_split(input: np.ndarray, sizes: Any, dim: int) -> tuple[np.ndarray, ...]:

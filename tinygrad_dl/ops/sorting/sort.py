@@ -53,6 +53,7 @@ def to_their_places(g: Any, input_shape: tuple[int, ...], indices: Any, dim: int
 
 
 @op(
+    kind="scan",
     outputs=Sorted,
     exact=True,
     real=True,
@@ -92,6 +93,7 @@ def _naive_sort(input: np.ndarray, dim: int, descending: bool) -> Sorted:
 
 
 @op(
+    kind="scan",
     differentiable=False,
     exact=True,
     real=True,

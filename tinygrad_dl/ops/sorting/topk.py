@@ -14,6 +14,7 @@ from tinygrad_dl.ops.sorting.sort import Sorted, _naive_sort, order, picked, to_
 
 
 @op(
+    kind="scan",
     outputs=Sorted,
     exact=True,
     real=True,
@@ -66,6 +67,7 @@ def _naive_topk(input: np.ndarray, k: int, dim: int, largest: bool) -> Sorted:
 
 
 @op(
+    kind="scan",
     outputs=Sorted,
     exact=True,
     real=True,

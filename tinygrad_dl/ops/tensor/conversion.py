@@ -12,13 +12,20 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
+from tinygrad_dl.core.transforms import Lifted
 from tinygrad_dl.inputs import one_of
 from tinygrad_dl.inputs import real as real_tensor
 from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops.pointwise.complex import real
 
 
-@op(exact=True, inputs=dict(input=real_tensor()), reference=lambda input: np.array(input))
+@op(
+    kind="elementwise",
+    linear=("input",),
+    exact=True,
+    inputs=dict(input=real_tensor()),
+    reference=lambda input: np.array(input),
+)
 def clone(input: Array) -> Array:
     """A copy, which stays in the graph.
 
@@ -35,6 +42,8 @@ clone.vjp(input=lambda g: g)
 
 
 @op(
+    kind="elementwise",
+    linear=("input",),
     name="contiguous",
     method=False,
     exact=True,
@@ -55,6 +64,8 @@ contiguous_copy.vjp(input=lambda g: g)
 
 
 @op(
+    kind="elementwise",
+    linear=("input",),
     method=False,
     exact=True,
     inputs=dict(input=real_tensor(), dtype=one_of(np.dtype("float32"), np.dtype("float64"))),
@@ -86,12 +97,11 @@ def astype(input: Array, dtype: Any, copy: bool = False) -> Tensor:
     """
     tensor = input if isinstance(input, Tensor) else wrap(as_array(input))
     found = dtypes.as_dtype(dtype)
-    if found == tensor._data.dtype:
+    if found == tensor.dtype:
         return tensor.clone() if copy else tensor
-    data = tensor._data
-    if data.dtype.kind == "c" and 0 < dtypes.category(found) < 3:
+    if tensor.dtype.kind == "c" and 0 < dtypes.category(found) < 3:
         tensor = real(tensor)  # without NumPy's warning that the imaginary part is lost
-    if tensor._edge is None or not dtypes.is_differentiable(found):
+    if not isinstance(tensor, Lifted) and (tensor._edge is None or not dtypes.is_differentiable(found)):
         return wrap(tensor._data.astype(found))
     result: Tensor = cast(tensor, found)
     return result
@@ -150,7 +160,7 @@ def contiguous(self: Array, memory_format: Any = None) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.contiguous.html
     """
-    result: Tensor = self if self._data.flags.c_contiguous else contiguous_copy(self)
+    result: Tensor = self if self.is_contiguous() else contiguous_copy(self)
     return result
 
 

@@ -225,6 +225,8 @@ _WHOLE = Plan((Sums(sliding(2, 2, 2, 0, 1, False)), Sums(sliding(3, 3, 3, 0, 1, 
 
 
 @op(
+    kind="batched",
+    linear=("input",),
     method=False,
     namespace="rules",
     inputs=[

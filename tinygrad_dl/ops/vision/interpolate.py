@@ -103,6 +103,8 @@ def _naive_weight(distance: float, mode: str) -> float:
 
 
 @op(
+    kind="batched",
+    linear=("input",),
     name="interpolate",
     method=False,
     namespace="rules",

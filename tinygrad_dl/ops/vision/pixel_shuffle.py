@@ -39,6 +39,8 @@ def _check(name: str, shape: Any, factor: Any) -> None:
 
 
 @op(
+    kind="batched",
+    linear=("input",),
     method=False,
     namespace="functional",
     exact=True,
@@ -75,6 +77,8 @@ def pixel_shuffle(input: Array, upscale_factor: int) -> Array:
 
 
 @op(
+    kind="batched",
+    linear=("input",),
     method=False,
     namespace="functional",
     exact=True,
@@ -111,6 +115,8 @@ pixel_unshuffle.vjp(input=lambda g, downscale_factor: pixel_shuffle.duck(g, down
 
 
 @op(
+    kind="folded",
+    linear=("input",),
     method=False,
     namespace="functional",
     exact=True,

@@ -1,0 +1,274 @@
+"""The one place where operations meet transforms: forward mode, vmap, and what others may add.
+
+A transform wraps the tensors that it is about in a subclass of `Lifted`, which has no array of its own, only a tensor
+one level down. The functions that users call know nothing of it. They read `_data`; a lifted tensor raises `Escape`
+at that, and the function hands its arguments to `transformed`, which lets the innermost transform apply its rule for
+the op. The rule calls ops again, one level down, until the tensors are plain: so transforms nest in any order,
+and plain tensors pay nothing, since no flag is read and no type is compared for it.
+
+Reverse mode is not a transform. It lies at the bottom: whatever a transform makes of an operation is recorded
+like any other.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+import numpy as np
+
+from tinygrad_dl.core.tensor import Tensor, wrap
+
+if TYPE_CHECKING:
+    from tinygrad_dl.core.declaration import Op
+
+
+class _Stack(threading.local):
+    """The transforms that this thread is inside of, outermost first."""
+
+    def __init__(self) -> None:
+        self.levels: list[Level] = []
+
+
+stack = _Stack()
+_count = itertools.count(1).__next__  # levels made later lie further inside
+
+
+class Level:
+    """One transform while it runs. A context manager: tensors lifted to it are of use inside of it alone."""
+
+    name = "transform"
+
+    def __init__(self) -> None:
+        self.depth = _count()
+        self.alive = False
+
+    def __enter__(self) -> Self:
+        self.alive = True
+        stack.levels.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        stack.levels.remove(self)
+        self.alive = False
+
+    def apply(self, op: Op, given: dict[str, Any]) -> Any:
+        """The op on these arguments, some of which are lifted to this level and none further in."""
+        raise NotImplementedError
+
+
+class Lifted(Tensor):
+    """A tensor inside a transform: a tensor one level down, and what the transform knows of it.
+
+    The slots of `Tensor` are left empty, so that reading them ends in `__getattr__`.
+    """
+
+    __slots__ = ("level", "value")
+
+    level: Level
+    value: Tensor
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_data":
+            raise Escape(self)
+        if name == "_edge":
+            return self.value._edge
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def with_value(self, value: Tensor) -> Lifted:
+        """Another tensor in the place of the one a level down: `value` is of the same shape."""
+        raise NotImplementedError
+
+    def filled(self, make: Callable[[Tensor], Tensor]) -> Tensor:
+        """What `make` makes in the form of the tensor a level down, as one in the form of this: for `zeros_like`."""
+        raise NotImplementedError
+
+    # -- what it holds: `value` says it, a subclass where its shape is another -------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    def size(self, dim: int | None = None) -> Any:
+        from tinygrad_dl.core.tensor import of_dimension
+
+        return self.shape if dim is None else of_dimension(self.shape, dim, "size")
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.value.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def dim(self) -> int:
+        return len(self.shape)
+
+    def numel(self) -> int:
+        count = 1
+        for n in self.shape:
+            count *= n
+        return count
+
+    @property
+    def itemsize(self) -> int:
+        return self.value.itemsize
+
+    def element_size(self) -> int:
+        return self.value.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.numel() * self.itemsize
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        return self.value.is_contiguous()
+
+    def is_complex(self) -> bool:
+        return self.value.is_complex()
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len: got a 0-d tensor, expected 1 or more dimensions; numel() counts the elements")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.shape:
+            raise TypeError("iter: got a 0-d tensor, expected 1 or more dimensions; reshape(1) makes it 1-d")
+        return iter(self.unbind(0))
+
+    # -- its place in the graph ----------------------------------------------------------------------
+
+    @property
+    def is_leaf(self) -> bool:
+        return self.value.is_leaf
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        raise RuntimeError(
+            f"requires_grad_: got a tensor inside {self.level.name}, expected one outside of any transform; take "
+            "gradients there with td.func.grad or td.func.vjp"
+        )
+
+    def detach(self) -> Tensor:
+        return self.with_value(self.value.detach())
+
+    @property
+    def data(self) -> Tensor:
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        raise RuntimeError(
+            f"data: got a tensor inside {self.level.name}, expected one outside of any transform; use copy_()"
+        )
+
+    # -- other ------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(level={self.level.depth}, value={self.value!r})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        raise RuntimeError(
+            f"deepcopy: got a tensor inside {self.level.name}, expected one outside of any transform; use clone()"
+        )
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise RuntimeError(f"pickle: got a tensor inside {self.level.name}, expected one outside of any transform")
+
+
+class Escape(RuntimeError):
+    """The array of a lifted tensor was asked for. Ops catch it; users see it if something else wanted the array."""
+
+    def __init__(self, lifted: Lifted):
+        self.lifted = lifted
+        super().__init__(
+            f"{lifted.level.name}: got a tensor of shape {lifted.shape} inside of it where numbers are needed (item(), "
+            f"bool(), numpy(), or writing into a tensor made outside), expected operations on tensors alone; replace "
+            f"`if` by td.where, and make what you write into from the tensor itself, with zeros_like(x)"
+        )
+
+
+def values_of(value: Any) -> Any:
+    """The values of a tensor or array apart from its graph: an array, or inside of a transform a tensor.
+
+    Rules choose by values. What they choose with `np.where` and the like is right for both; what they leave out if
+    an array allows it, they can't leave out of a tensor whose values are not known: see `is_known`.
+    """
+    return value.detach() if isinstance(value, Lifted) else value._data if isinstance(value, Tensor) else value
+
+
+def is_known(value: Any) -> bool:
+    """Whether the values can be looked at: those of a tensor inside of a transform can't."""
+    return not isinstance(value, Lifted)
+
+
+def lifted_among(values: Iterable[Any]) -> Iterator[Lifted]:
+    """The lifted tensors among values, those inside tuples, lists and slices too."""
+    for value in values:
+        if isinstance(value, Lifted):
+            yield value
+        elif type(value) in (tuple, list):
+            yield from lifted_among(value)
+        elif type(value) is slice:
+            yield from lifted_among((value.start, value.stop, value.step))
+
+
+def innermost(values: Iterable[Any]) -> Level | None:
+    """The transform furthest inside to which one of the values is lifted."""
+    levels = [each.level for each in lifted_among(values)]
+    return max(levels, key=lambda level: level.depth) if levels else None
+
+
+def transformed(op: Op, found: dict[str, Any]) -> Any:
+    """An op whose function met a lifted tensor; `found` holds that function's variables.
+
+    Tensors that came before the lifted one have been taken apart already, into array and edge.
+    """
+    given: dict[str, Any] = {}
+    for name in op.parameters:
+        value = found[name]
+        if type(value) is np.ndarray and f"edge_{name}" in found:
+            value = wrap(value)
+            value._edge = found[f"edge_{name}"]
+        given[name] = value
+    return applied(op, given)
+
+
+def applied(op: Op, given: dict[str, Any]) -> Any:
+    """The op on arguments of which at least one is lifted, by the rule of the innermost transform."""
+    level = innermost(given.values())
+    assert level is not None
+    if not level.alive:
+        raise RuntimeError(
+            f"{op.name}: got a tensor that was made inside {level.name}, which has ended, expected one of this level; "
+            "return it from the function, rather than keep it"
+        )
+    return level.apply(op, given)
+
+
+def called(op: Op, given: dict[str, Any]) -> Any:
+    """The op on arguments by name."""
+    positional = [given[name] for name in op.positional]
+    return op.function(*positional, **{name: given[name] for name in op.parameters[len(positional) :]})
+
+
+def over_values(value: Any, change: Callable[[Any], Any]) -> Any:
+    """A value with the tensors in it, those inside tuples, lists and slices too, changed."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if type(value) is tuple or type(value) is list:
+        return type(value)([over_values(each, change) for each in value])
+    if type(value) is slice:
+        return slice(*[over_values(each, change) for each in (value.start, value.stop, value.step)])
+    return value
+
+
+def rebuilt(op: Op, out: Any, change: Callable[[int, Any], Any]) -> Any:
+    """The result of an op, one tensor or several, with each changed, given its position."""
+    if op.outputs is None:
+        return change(0, out)
+    changed = [change(i, each) for i, each in enumerate(out)]
+    return tuple(changed) if op.outputs is tuple else op.outputs(*changed)

@@ -1,0 +1,240 @@
+"""vmap as a transform: tensors with a hidden batch dimension, and what each kind of op does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.batching import Batch, every, flat, folded, inner_dims, unfolded
+from tinygrad_dl.core.declaration import reads
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import Level, Lifted, called, lifted_among, over_values, rebuilt
+from tinygrad_dl.core.warning import warn
+
+if TYPE_CHECKING:
+    from tinygrad_dl.core.declaration import Op
+
+
+class Batched(Lifted):
+    """One example's view of a batch: `value` has the batch as its first dimension."""
+
+    __slots__ = ()
+
+    level: BatchLevel
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape[1:]
+
+    def stride(self, dim: int | None = None) -> Any:
+        steps = self.value.stride()[1:]
+        return steps if dim is None else steps[dim]
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        return True
+
+    def with_value(self, value: Tensor) -> Batched:
+        return self.level.lift(value)
+
+    def filled(self, make: Callable[[Tensor], Tensor]) -> Tensor:
+        return self.level.lift(make(self.value))
+
+    def _assign(self, result: Tensor, what: str) -> Tensor:
+        self.value._assign(self.level.lowered(result), what)
+        return self
+
+
+class BatchLevel(Level):
+    """One call of vmap while it runs."""
+
+    name = "vmap"
+
+    def __init__(self, size: int, randomness: str = "error"):
+        super().__init__()
+        self.size, self.randomness = size, randomness
+
+    def lift(self, value: Tensor) -> Batched:
+        """A batch as one example."""
+        new = object.__new__(Batched)
+        new.level, new.value = self, value
+        return new
+
+    def lowered(self, tensor: Any) -> Any:
+        """A tensor with the batch in front: repeated if it belongs to all examples alike."""
+        if isinstance(tensor, Batched) and tensor.level is self:
+            return tensor.value
+        return tensor.unsqueeze(0).expand(self.size, *tensor.shape)
+
+    def apply(self, op: Op, given: dict[str, Any]) -> Any:
+        def below(value: Any) -> Any:
+            return value.value if isinstance(value, Batched) and value.level is self else value
+
+        of = frozenset(
+            name for name, value in given.items() if any(each.level is self for each in lifted_among((value,)))
+        )
+        batch = Batch(self.size, of, self.randomness)
+        if op.decomposed is not None:
+            return op.decomposed(*[given[name] for name in reads(op.decomposed)])
+        if op.batching is not None:
+            # What lies inside of an option, say tensors of an index, the rule takes apart itself.
+            values = {name: below(v) if name in op.tensors else v for name, v in given.items()}
+            if op.sequence:
+                values[op.sequence] = [self.lowered_like(each) for each in given[op.sequence]]
+            out = op.batching(*[batch if name == "batch" else values[name] for name in reads(op.batching)])
+        else:
+            rule = KINDS.get(op.kind)
+            lower = {name: below(value) for name, value in given.items()}
+            out = NotImplemented if rule is None else rule(op, lower, batch)
+        if out is NotImplemented:  # no rule, or none for a batch of just these arguments
+            out = looped(op, given, batch)
+        return rebuilt(op, out, lambda _, each: self.lift(each))
+
+    def lowered_like(self, tensor: Any) -> Any:
+        """An element of a sequence, as a batch; numbers and arrays as tensors first."""
+        from tinygrad_dl.core.tensor import as_array, wrap
+
+        return self.lowered(tensor if isinstance(tensor, Tensor) else wrap(as_array(tensor)))
+
+    def grad(self, outputs: Any, inputs: Any, cotangents: Any, options: dict[str, Any]) -> Any:
+        """`autograd.grad` of examples is that of batches: the gradient of each depends on itself alone."""
+        from tinygrad_dl.func.lowering import grad, into_front, out_of_front
+
+        for position, each in enumerate(inputs):
+            if not (isinstance(each, Batched) and each.level is self):
+                raise RuntimeError(
+                    f"grad: got input {position} from outside of vmap, expected one that was made inside, as each "
+                    "example has a gradient of its own; use td.func.grad inside of vmap, or take the gradient outside"
+                )
+        reached = [i for i, each in enumerate(outputs) if isinstance(each, Batched) and each.level is self]
+        if not reached:
+            return [None] * len(inputs)
+        found = grad(
+            [outputs[i].value for i in reached],
+            [each.value for each in inputs],
+            [
+                np.ones(outputs[i].value.shape, outputs[i].dtype) if g is None else into_front(self, g)
+                for i, g in ((i, cotangents[i]) for i in reached)
+            ],
+            options,
+        )
+        return [None if each is None else out_of_front(self, each) for each in found]
+
+
+# -- kinds --------------------------------------------------------------------------------------------
+
+
+def elementwise(op: Op, given: dict[str, Any], batch: Batch) -> Any:
+    """Dimensions are aligned: examples of fewer than others get ones in front, behind the batch."""
+    tensors = [name for name in op.tensors if isinstance(given[name], Tensor | np.ndarray)]
+    ndims = {name: np.ndim(given[name]) - (name in batch.of) for name in tensors}
+    most = max(ndims.values(), default=0)
+    joined = tensors if op.promotes is True else [name for name in tensors if name in (op.promotes or ())]
+    if len({given[name].dtype for name in joined}) > 1 and len({ndims[name] for name in joined}) > 1:
+        # By PyTorch's promotion a 0-d tensor gives way to others, also where a batch makes it 1-d.
+        shown = tuple([np.empty((1,) * ndims[name], given[name].dtype) for name in joined])
+        dtype = dtypes.result_dtype(shown)
+        for name in joined:
+            if name in batch.of and ndims[name] == 0:
+                given[name] = given[name].to(dtype)
+    for name in tensors:
+        if name in batch.of and ndims[name] < most:
+            value = given[name]
+            given[name] = value.reshape(batch.size, *(1,) * (most - ndims[name]), *value.shape[1:])
+    return called(op, given)
+
+
+def along(op: Op, given: dict[str, Any], batch: Batch) -> Any:
+    """Reductions and scans: `dim` is one further back, and None means all but the batch's."""
+    if batch.of != {op.tensors[0]}:
+        return NotImplemented
+    name = op.tensors[0]
+    value, dim = given[name], given["dim"]
+    ndim = value.ndim - 1
+    if ndim == 0:
+        value, dim, ndim = value.reshape(batch.size, 1), 0 if dim is None or dim == () else dim, 1
+        out = called(op, {**given, name: value, "dim": inner_dims(dim, 1)})
+        return rebuilt(op, out, lambda _, each: each.reshape(batch.size))
+    if dim is None or (isinstance(dim, tuple) and not dim and op.kind == "reduction"):
+        if op.kind == "scan" or op.key in ONE_DIM:
+            out = called(op, {**given, name: flat(value), "dim": 1})
+            if given.get("keepdim"):
+                return out.reshape(batch.size, *(1,) * ndim)
+            return out
+        return called(op, {**given, name: value, "dim": tuple(range(1, ndim + 1))})
+    return called(op, {**given, name: value, "dim": inner_dims(dim, ndim)})
+
+
+# Reductions that take one dimension, or None.
+ONE_DIM = frozenset(("argmax", "argmin", "prod"))
+
+
+def in_front(op: Op, given: dict[str, Any], batch: Batch) -> Any:
+    """Ops that take any dimensions in front as they are."""
+    return called(op, {**given, **{n: every(given[n], n, batch) for n in op.tensors}})
+
+
+def losses(op: Op, given: dict[str, Any], batch: Batch) -> Any:
+    """Losses of an input and a target: each loss by itself, and then `reduction` over those of one example."""
+    first, second = op.tensors[:2]
+    given = {**given, first: every(given[first], first, batch), second: every(given[second], second, batch)}
+    whole = Batch(batch.size, batch.of | {first, second})
+    found = elementwise(op, {**given, "reduction": "none"}, whole)
+    if given["reduction"] == "none" or found.ndim == 1:
+        return found
+    dims = tuple(range(1, found.ndim))
+    if given["reduction"] == "mean":
+        return found.mean(dims)
+    total = found.sum(dims)
+    return total / found.shape[1] if given["reduction"] == "batchmean" else total
+
+
+def each_folded(op: Op, given: dict[str, Any], batch: Batch) -> Any:
+    """Ops of several tensors, all of which have a batch as their first dimension."""
+    changed = {n: folded(every(given[n], n, batch)) for n in op.tensors if given[n] is not None}
+    return unfolded(called(op, {**given, **changed}), batch.size)
+
+
+_warned: set[str] = set()
+
+
+def looped(op: Op, given: dict[str, Any], batch: Batch) -> Any:
+    """The op on one example after the other: right for every op, and slow."""
+    if op.key not in _warned:
+        _warned.add(op.key)
+        warn(
+            f"vmap: the op {op.key} has no rule for batches and goes through the {batch.size} examples one by one; "
+            f"declare one with {op.name}.vmap"
+        )
+    if not batch.size:
+        raise ValueError(f"{op.name}: got a batch of no examples, expected at least one: there is no rule for batches")
+    results = []
+    for i in range(batch.size):
+
+        def example(tensor: Any, i: int = i) -> Any:
+            return tensor.value[i] if isinstance(tensor, Batched) else tensor
+
+        results.append(called(op, {n: over_values(v, example) if n in batch.of else v for n, v in given.items()}))
+    return stacked(op, results)
+
+
+def stacked(op: Op, results: list[Any]) -> Any:
+    """The results of examples as those of a batch."""
+    from tinygrad_dl.ops.shape.joining import stack
+
+    if op.outputs is None:
+        return stack(results)
+    columns = [stack(list(column)) for column in zip(*results, strict=True)]
+    return tuple(columns) if op.outputs is tuple else op.outputs(*columns)
+
+
+KINDS: dict[str, Callable[..., Any]] = {
+    "elementwise": elementwise,
+    "reduction": along,
+    "scan": along,
+    "batched": in_front,
+    "folded": each_folded,
+    "loss": losses,
+}

@@ -1,0 +1,291 @@
+"""Forward mode as a transform: tensors with a tangent, and how ops carry it along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.declaration import reads
+from tinygrad_dl.core.modes import enable_grad, modes
+from tinygrad_dl.core.tensor import Tensor, wrap
+from tinygrad_dl.core.transforms import Level, Lifted, called, over_values, rebuilt
+
+if TYPE_CHECKING:
+    from tinygrad_dl.core.declaration import Op
+
+
+class Dual(Lifted):
+    """A tensor with its derivative in one direction: `value` is the tensor, `tangent` the derivative, of its shape."""
+
+    __slots__ = ("tangent",)
+
+    level: DualLevel
+    tangent: Tensor
+
+    def stride(self, dim: int | None = None) -> Any:
+        return self.value.stride(dim)
+
+    def with_value(self, value: Tensor) -> Dual:
+        return self.level.lift(value, self.tangent)
+
+    def detach(self) -> Tensor:
+        return self.level.lift(self.value.detach(), self.tangent.detach())
+
+    def filled(self, make: Callable[[Tensor], Tensor]) -> Tensor:
+        return make(self.value)
+
+    def _assign(self, result: Tensor, what: str) -> Tensor:
+        primal, tangent = self.level.parts(result)
+        self.value._assign(primal, what)
+        if tangent is None:
+            tangent = zeros_as(self.value)
+        if tangent is not self.tangent:
+            self.tangent = tangent
+        return self
+
+    # What is asked of numbers is asked of the tensor itself.
+    def item(self) -> Any:
+        return self.value.item()
+
+    def tolist(self) -> Any:
+        return self.value.tolist()
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __index__(self) -> int:
+        return self.value.__index__()
+
+
+class DualLevel(Level):
+    """One `jvp`, or one `forward_ad.dual_level`, while it runs."""
+
+    name = "forward mode"
+
+    def lift(self, primal: Tensor, tangent: Tensor) -> Dual:
+        """A tensor with a tangent."""
+        new = object.__new__(Dual)
+        new.level, new.value, new.tangent = self, primal, tangent
+        return new
+
+    def parts(self, tensor: Any) -> tuple[Any, Any]:
+        """A tensor without its tangent, and the tangent, or None."""
+        if isinstance(tensor, Dual) and tensor.level is self:
+            return tensor.value, tensor.tangent
+        return tensor, None
+
+    def apply(self, op: Op, given: dict[str, Any]) -> Any:
+        tangents: dict[str, Any] = {}
+        for name in op.tensors:
+            value = given[name]
+            if name == op.sequence:
+                found = [self.parts(each)[1] for each in value]
+                if any(each is not None for each in found):
+                    tangents[name] = found
+            else:
+                tangent = self.parts(value)[1]
+                if tangent is not None:
+                    tangents[name] = tangent
+        primals = {name: over_values(value, lambda t: self.parts(t)[0]) for name, value in given.items()}
+        if not op.records or not tangents:
+            return called(op, primals)
+        out, found = self.carried(op, primals, tangents)
+
+        def result(i: int, each: Any) -> Any:
+            tangent = found if op.outputs is None else found[i]
+            return each if tangent is None else self.lift(each, tangent)
+
+        return rebuilt(op, out, result)
+
+    def carried(self, op: Op, primals: dict[str, Any], tangents: dict[str, Any]) -> tuple[Any, Any]:
+        """The result and its tangent, by the rules that the op declares, or by going through it backwards twice."""
+        rules = {}
+        for name in tangents:
+            rule = tangent_rule(op, name)
+            if rule is MISSING:
+                return by_reverse(op, primals, tangents)
+            rules[name] = rule
+        out = called(op, primals)
+        total: Any = None
+        for name, rule in rules.items():
+            if rule is None:
+                continue
+            part = rule(primals, out, tangents[name])
+            total = part if total is None else added(total, part)
+        return out, fitted(total, out, op)
+
+    def grad(self, outputs: Any, inputs: Any, cotangents: Any, options: dict[str, Any]) -> Any:
+        """Forward over reverse: the tangent of a gradient is the gradient of what the tangents say.
+
+        With out(p + e t) = o + e o', and u the cotangent: grad(<u, o>) has the tangent grad(<u, o'> + <u', o>).
+        """
+        from tinygrad_dl.func.lowering import dual_of, dual_parts, grad
+
+        primals = [self.parts(each) for each in outputs]
+        places = [self.parts(each)[0] for each in inputs]
+        seeds = [(None, None) if each is None else dual_parts(self, each) for each in cotangents]
+        kept = {**options, "retain_graph": True}
+        first = grad([o for o, _ in primals], places, [u for u, _ in seeds], kept)
+        pairs = [(ot, ones_as(o) if u is None else u) for (o, ot), (u, _) in zip(primals, seeds, strict=True)]
+        pairs += [(o, ut) for (o, _), (_, ut) in zip(primals, seeds, strict=True) if ut is not None]
+        pairs = [(a, u) for a, u in pairs if a is not None and a._edge is not None]
+        if not pairs:
+            return first
+        second = grad([a for a, _ in pairs], places, [u for _, u in pairs], {**options, "allow_unused": True})
+        return [
+            None if g is None else g if gt is None else dual_of(self, g, gt)
+            for g, gt in zip(first, second, strict=True)
+        ]
+
+
+MISSING: Any = object()
+
+
+def tangent_rule(op: Op, name: str) -> Any:
+    """How the tangent of an argument goes through an op: a function of (primals, out, tangent), None if it does not."""
+    if name in op.tangents:
+        rule = op.tangents[name]
+        return None if rule is None else lambda primals, out, t: applied(op, rule, primals, out, t)
+    if name in op.linear or (op.sequence == name and op.linear):
+        return lambda primals, out, t: called(op, {**primals, name: complete(primals[name], t)})
+    if op.kind == "elementwise" and op.outputs is None:
+        # A diagonal matrix is its own transpose: the rule for gradients serves tangents as it is.
+        rule = op.rules.get(name, MISSING)
+        if rule is None:
+            return None
+        if rule is not MISSING and readable(op, rule):
+            return lambda primals, out, t: applied(op, rule, primals, out, spread(t, out))
+    return MISSING
+
+
+def complete(values: Any, tangent: Any) -> Any:
+    """The tangents of a sequence, zeros where there is none; of one tensor, the tangent."""
+    if type(tangent) is not list:
+        return tangent
+    return [zeros_as(v) if t is None else t for v, t in zip(values, tangent, strict=True)]
+
+
+def readable(op: Op, rule: Callable[..., Any]) -> bool:
+    """Whether what a rule reads can be had from tensors."""
+    return all(op.aux.get(name, True) for name in reads(rule)[1:])
+
+
+def applied(op: Op, rule: Callable[..., Any], primals: dict[str, Any], out: Any, t: Any) -> Any:
+    """A rule called with what it reads."""
+    return rule(t, *[read(op, name, primals, out) for name in reads(rule)[1:]])
+
+
+def read(op: Op, name: str, primals: dict[str, Any], out: Any) -> Any:
+    """What a rule reads under a name."""
+    if name in primals:
+        value = primals[name]
+        if name in op.tensors and isinstance(value, bool | int | float | complex):  # rules get arrays
+            return np.asarray(value, out.dtype if op.promotes else None)
+        return value
+    if name == "out":
+        return out
+    if name in op.output_names:
+        return out[op.output_names.index(name)]
+    if name in op.aux:
+        derive: Any = op.aux[name]
+        return derive(*[read(op, each, primals, out) for each in reads(derive)])
+    value = primals[name.removesuffix("_shape")]
+    return [each.shape for each in value] if type(value) is list else value.shape
+
+
+def spread(t: Any, out: Any) -> Any:
+    """A tangent broadcast to the result's shape."""
+    return t if t.shape == out.shape else t.expand(out.shape)
+
+
+def fitted(total: Any, out: Any, op: Op) -> Any:
+    """The tangent in the result's shape and dtype; None where there is none."""
+    if op.outputs is not None:
+        total = total if type(total) in (tuple, list) or hasattr(total, "_fields") else [total] * len(out)
+        return [fit(t, each) for t, each in zip(total, out, strict=True)]
+    return fit(total, out)
+
+
+def fit(t: Any, out: Any) -> Any:
+    if t is None or not dtypes.is_differentiable(out.dtype):
+        return None
+    if not isinstance(t, Tensor):
+        from tinygrad_dl.core.tensor import as_array
+
+        t = wrap(as_array(t))
+    if t.dtype != out.dtype:
+        t = t.real.to(out.dtype) if t.is_complex() and not out.is_complex() else t.to(out.dtype)
+    return spread(t, out)
+
+
+def added(a: Any, b: Any) -> Any:
+    """The sum of two contributions; of several outputs one by one."""
+    if type(a) in (tuple, list) or hasattr(a, "_fields"):
+        return [y if x is None else x if y is None else x + y for x, y in zip(a, b, strict=True)]
+    return a + b
+
+
+def zeros_as(tensor: Any) -> Any:
+    """Zeros of a tensor's shape and dtype, without a place in the graph."""
+    from tinygrad_dl.creation import zeros_like
+
+    return zeros_like(tensor)
+
+
+def ones_as(tensor: Any) -> Any:
+    from tinygrad_dl.creation import ones_like
+
+    return ones_like(tensor)
+
+
+def by_reverse(op: Op, primals: dict[str, Any], tangents: dict[str, Any]) -> tuple[Any, Any]:
+    """Forward mode for every op: u -> vjp(u) is linear, so its own transpose, taken at the tangents, is the jvp.
+
+    Two backward passes: the rules are run on tensors, recorded, and gone through again.
+    """
+    from tinygrad_dl.func.lowering import fresh, grad, plain_edges
+
+    recorded = modes.grad and any(plain_edges(each) for each in (*primals.values(), *tangents.values()))
+    with enable_grad():
+        places, directions, entered = [], [], dict(primals)
+        for name, tangent in tangents.items():
+            if type(tangent) is list:
+                entered[name] = [v if t is None else fresh(v) for v, t in zip(primals[name], tangent, strict=True)]
+                places += [v for v, t in zip(entered[name], tangent, strict=True) if t is not None]
+                directions += [t for t in tangent if t is not None]
+            else:
+                entered[name] = fresh(primals[name])
+                places.append(entered[name])
+                directions.append(tangent)
+        out = called(op, entered)
+        several = [out] if op.outputs is None else list(out)
+        asked = [i for i, each in enumerate(several) if dtypes.is_differentiable(each.dtype) and each._edge is not None]
+        seeds = [fresh(zeros_as(several[i])) for i in asked]
+        options = {"create_graph": True, "retain_graph": True, "allow_unused": True}
+        gradients = grad([several[i] for i in asked], places, seeds, options)
+        pairs = [
+            (g, t.to(g.dtype))
+            for g, t in zip(gradients, directions, strict=True)
+            if g is not None and g._edge is not None
+        ]
+        found: list[Any] = [None] * len(several)
+        if pairs:
+            options = {"create_graph": recorded, "retain_graph": True, "allow_unused": True}
+            carried = grad([g for g, _ in pairs], seeds, [t for _, t in pairs], options)
+            for i, each in zip(asked, carried, strict=True):
+                found[i] = each
+    if not recorded:
+        out = rebuilt(op, out, lambda _, each: each.detach())
+    for i in asked:
+        if found[i] is None:
+            found[i] = zeros_as(several[i])
+    return out, found[0] if op.outputs is None else found

@@ -1,0 +1,155 @@
+"""Modules as functions of their parameters: `functional_call`, `stack_module_state`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tinygrad_dl.core.tensor import Tensor
+
+
+def functional_call(
+    module: Any,
+    parameter_and_buffer_dicts: Any,
+    args: Any = (),
+    kwargs: dict[str, Any] | None = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
+) -> Any:
+    """Calls a module with other tensors in the place of its parameters and buffers, and leaves it as it was.
+
+    Args:
+        module: the module.
+        parameter_and_buffer_dicts: name -> tensor, as in `named_parameters()`; or a sequence of such dicts.
+        args: the arguments, a tuple; or one argument that is no tuple.
+        kwargs: arguments by name.
+        tie_weights: a tensor given for a parameter that the module has under several names serves for all of them.
+        strict: every parameter and buffer must be given.
+
+    Raises:
+        RuntimeError: a name that the module does not have, or, with `strict`, one that is not given.
+
+    >>> import tinygrad_dl as td
+    >>> layer = td.nn.Linear(2, 1)
+    >>> td.func.functional_call(layer, {"weight": td.ones(1, 2), "bias": td.zeros(1)}, td.tensor([3.0, 4.0]))
+    tensor([7.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.func.functional_call.html
+    """
+    given = _joined(parameter_and_buffer_dicts)
+    places = _places(module)
+    unknown = [name for name in given if name not in places]
+    if unknown:
+        raise RuntimeError(
+            f"functional_call: got {unknown[0]!r}, expected a parameter or buffer of {type(module).__name__}: "
+            f"{', '.join(places) or 'it has none'}"
+        )
+    if tie_weights:
+        given = _with_tied(places, given)
+    missing = [name for name in places if name not in given]
+    if strict and missing:
+        raise RuntimeError(f"functional_call: got nothing for {missing[0]!r} with strict=True, expected a tensor")
+    before = []
+    try:
+        for name, tensor in given.items():
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"functional_call: got {type(tensor).__name__} for {name!r}, expected a tensor")
+            holder, key, _ = places[name]
+            before.append((holder, key, holder[key]))
+            holder[key] = tensor
+        arguments = args if isinstance(args, tuple) else (args,)
+        return module(*arguments, **(kwargs or {}))
+    finally:
+        for holder, key, old in reversed(before):
+            holder[key] = old
+
+
+def _joined(dicts: Any) -> dict[str, Any]:
+    """One dict of several, whose names differ."""
+    if isinstance(dicts, dict):
+        return dict(dicts)
+    if not isinstance(dicts, Sequence) or not all(isinstance(each, dict) for each in dicts):
+        raise ValueError(
+            f"functional_call: got {type(dicts).__name__}, expected a dict of tensors, or a sequence of such dicts"
+        )
+    joined: dict[str, Any] = {}
+    for each in dicts:
+        for name, tensor in each.items():
+            if name in joined:
+                raise ValueError(f"functional_call: got {name!r} in two of the dicts, expected it in one")
+            joined[name] = tensor
+    return joined
+
+
+def _places(module: Any) -> dict[str, tuple[dict[str, Any], str, Any]]:
+    """Where each parameter and buffer stands: name -> (the dict that holds it, its key, the tensor)."""
+    found = {}
+    for prefix, part in module.named_modules(remove_duplicate=False):
+        for holder in (part._parameters, part._buffers):
+            for key, tensor in holder.items():
+                if tensor is not None:
+                    found[f"{prefix}.{key}" if prefix else key] = (holder, key, tensor)
+    return found
+
+
+def _with_tied(places: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """What is given for one name of a tensor that has several is given for all."""
+    by_tensor = {id(places[name][2]): tensor for name, tensor in given.items()}
+    for name, (_, _, tensor) in places.items():
+        if name not in given and id(tensor) in by_tensor:
+            given[name] = by_tensor[id(tensor)]
+    return given
+
+
+def stack_module_state(models: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters and buffers of models of one form, stacked: for an ensemble as one call of vmap.
+
+    Returns:
+        (parameters, buffers), each name -> tensor with the models in front. Parameters that required a gradient do so
+        again, as leaves of their own.
+
+    Raises:
+        RuntimeError: no models, or models of different classes or modes.
+
+    >>> import tinygrad_dl as td
+    >>> models = [td.nn.Linear(2, 3) for _ in range(4)]
+    >>> params, buffers = td.func.stack_module_state(models)
+    >>> params["weight"].shape
+    (4, 3, 2)
+    >>> call = lambda p, b, x: td.func.functional_call(models[0], (p, b), x)
+    >>> td.func.vmap(call, in_dims=(0, 0, None))(params, buffers, td.ones(5, 2)).shape
+    (4, 5, 3)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.func.stack_module_state.html
+    """
+    from tinygrad_dl.ops.shape.joining import stack
+
+    models = list(models)
+    if not models:
+        raise RuntimeError("stack_module_state: got no models, expected at least one")
+    if len({type(each) for each in models}) > 1 or len({each.training for each in models}) > 1:
+        raise RuntimeError(
+            "stack_module_state: got models of different classes or modes, expected all of one class, all in training "
+            "or all in evaluation"
+        )
+    found: list[dict[str, Any]] = []
+    for named in ("named_parameters", "named_buffers"):
+        columns: dict[str, list[Any]] = {}
+        for each in models:
+            for name, tensor in getattr(each, named)():
+                columns.setdefault(name, []).append(tensor)
+        state = {}
+        for name, tensors in columns.items():
+            if len(tensors) != len(models) or len({t.shape for t in tensors}) > 1:
+                raise RuntimeError(
+                    f"stack_module_state: got models whose {name!r} differ in shape, expected models of one form"
+                )
+            required = {t.requires_grad for t in tensors}
+            if len(required) > 1:
+                raise RuntimeError(
+                    f"stack_module_state: got {name!r} with and without requires_grad, expected the same in all models"
+                )
+            state[name] = stack([t.detach() for t in tensors]).requires_grad_(required.pop())
+        found.append(state)
+    return found[0], found[1]
