@@ -114,3 +114,11 @@ def test_ops_can_be_reached(op):
 
 def test_ops_behind_another_name_exist():
     assert set(BEHIND) <= set(td.op.registry)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_dir_and_tab_completion_show_what_is_public_and_nothing_else(place):
+    module = PLACES[place]
+    more = {"__version__", "data", "estimators", "testing", "train", "vision", "viz"} if module is td else set()
+    assert set(dir(module)) == {*module.__all__} | more
+    assert all(hasattr(module, name) for name in dir(module))

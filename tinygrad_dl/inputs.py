@@ -33,6 +33,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class Real(NamedTuple):
     """A floating tensor. See `real`."""
 

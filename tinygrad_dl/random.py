@@ -29,6 +29,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class Generator:
     """A source of random numbers with a state of its own; pass it as `generator=`.
 

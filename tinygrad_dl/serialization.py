@@ -18,6 +18,11 @@ from tinygrad_dl.writing import Path, replacing
 
 __all__ = ["load", "save"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 STRUCTURE = "tinygrad_dl"  # the metadata entry with the structure of what was saved
 RESERVED = "__metadata__"  # where both formats keep metadata
 DEEPEST = 100  # containers in one another

@@ -40,6 +40,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     """The checks of the testing kit, which is loaded when they are first used."""
     if name not in ("gradcheck", "gradgradcheck"):

@@ -61,3 +61,7 @@ __all__ = [
     "read_idx",
     "transforms",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -236,3 +236,7 @@ __all__ = [
     "modules",
     "utils",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -168,6 +168,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 @composition
 def relu(input: Array, inplace: bool = False) -> Any:
     """max(input, 0).

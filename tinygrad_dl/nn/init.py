@@ -34,6 +34,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def fill(tensor: Tensor, values: Any, what: str) -> Tensor:
     """Puts values into the tensor's memory."""
     tensor._write(np.asarray(np.broadcast_to(values, tensor.shape), tensor.dtype), what)

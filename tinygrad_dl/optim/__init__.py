@@ -31,3 +31,7 @@ __all__ = [
     "RMSprop",
     "lr_scheduler",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

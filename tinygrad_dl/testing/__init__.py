@@ -40,6 +40,11 @@ __all__ = [
     "verdict",
 ]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 # Imported when first used, so that gradcheck works without hypothesis.
 _LAZY = {
     **dict.fromkeys(("OpError", "OpReport", "all_ops", "check_call", "check_op"), "op_checks"),

@@ -36,3 +36,7 @@ __all__ = [
     "fit",
     "predict",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -36,3 +36,7 @@ __all__ = [
     "remove_small_boxes",
     "sigmoid_focal_loss",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -56,3 +56,7 @@ __all__ = [
     "plot_schedule",
     "plot_segmentation",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

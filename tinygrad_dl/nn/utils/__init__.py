@@ -25,6 +25,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def gradients(parameters: Any) -> list[np.ndarray]:
     """The gradients of one tensor or several, as arrays; those without are left out."""
     return [t.grad._data for t in tensors_of(parameters) if t.grad is not None]

@@ -20,6 +20,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class PackedSequence(NamedTuple):
     """A batch of sequences of different lengths: the first elements of all, then the second of those that have one, ...
 
