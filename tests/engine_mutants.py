@@ -11,6 +11,7 @@ import textwrap
 from typing import Any
 
 from tinygrad_dl import autograd
+from tinygrad_dl.autograd import graph, saved
 from tinygrad_dl.core import engine, runtime
 from tinygrad_dl.core.declaration import Plan, connected
 from tinygrad_dl.core.engine import Mutations
@@ -190,11 +191,27 @@ HOOKS = [
     ("hooks are recorded", Hooks.run_on_gradient, "with no_grad():", "if True:"),
     ("hooks of nodes are recorded", Hooks._run_around, "with no_grad():", "if True:"),
     ("a leaf's hooks wait for the end", engine.leaves_when_due, "if not waiting:", "if True:"),
-    ("a leaf is due too early", engine.leaves_when_due, "for place in reversed(places):", "for place in places:"),
+    ("a leaf is due too early", engine.leaves_when_due, "reversed(places):\n        for", "places:\n        for"),
     ("a leaf with hooks gets its gradient twice", autograd.backward, "del found[leaf]", "pass"),
     ("hooks before a leaf are lost", autograd._around, "(found[leaf],) =", "_ ="),
     ("hooks of accumulation are recorded", autograd._around, "with set_grad_enabled(taped):", "if True:"),
+    ("a targeted pass does not say so", PROPAGATE, "places.targeted = useful is not None", "places.targeted = False"),
     ("removed hooks are called", RemovableHandle.remove, "hooks.pop(self.id, None)", "pass"),
+]
+
+# Hooks on what nodes keep; who looks on while operations are recorded.
+SAVED = [
+    ("nodes never pack", saved.pack_new, "node.__class__ = PackedNode", "pass"),
+    ("numbers are packed", saved.constants_of, "if name in constants} if constants else set()", "if False}"),
+    ("values in tuples stay", saved.mapped, "if type(value) in (tuple, list):", "if False:"),
+    ("a pack hook may change its argument", saved.Packed.__init__, "!= before:", "!= before and False:"),
+    ("packing is recorded", saved.Packed.__init__, "with no_grad():", "if True:"),
+    ("an unpack hook may return anything", saved.Packed.unpacked, "if not isinstance(tensor, Tensor):", "if False:"),
+    ("observers never leave", engine.Observers.leave, "if not self.recorders:", "if False:"),
+    ("observers leave too early", engine.Observers.leave, "if not self.recorders:", "if True:"),
+    ("hooks stay on", graph.saved_tensors_hooks.__exit__, "active.pairs.pop()", "pass"),
+    ("a multi-gradient hook waits for all", graph.register_multi_grad_hook, ".intersection(places)", ""),
+    ("changed values are not copied", graph.MutationContext.before_change, "is owner:", "is None:"),
 ]
 
 MODES = [
@@ -242,5 +259,18 @@ COMPLEX = [
     ("gradients are not turned back", PROPAGATE, "found[place] = conjugate(g)", "found[place] = g"),
 ]
 
-GROUPS = [OWNERSHIP, ACCUMULATION, ORDER, VIEWS, FREEING, HOOKS, MODES, CONFORMING, OUTPUTS, HIGHER_ORDERS, COMPLEX]
+GROUPS = [
+    OWNERSHIP,
+    ACCUMULATION,
+    ORDER,
+    VIEWS,
+    FREEING,
+    HOOKS,
+    SAVED,
+    MODES,
+    CONFORMING,
+    OUTPUTS,
+    HIGHER_ORDERS,
+    COMPLEX,
+]
 MUTANTS = [EngineMutant(*parts) for group in GROUPS for parts in group]

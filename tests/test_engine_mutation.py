@@ -17,10 +17,14 @@ import test_graph_hooks
 import test_graph_memory
 import test_inplace
 import test_ownership
+import test_recomputation
+import test_saved_tensors
 import test_views
 from engine_mutants import MUTANTS, EngineMutant
 
 import tinygrad_dl as td
+from tinygrad_dl.autograd.saved import active
+from tinygrad_dl.core.engine import observers
 
 MODULES = [
     test_ownership,
@@ -29,6 +33,8 @@ MODULES = [
     test_views,
     test_graph,
     test_graph_hooks,
+    test_saved_tensors,
+    test_recomputation,
     test_function,
     test_graph_memory,
     test_declaration,
@@ -76,6 +82,9 @@ def killer(mutant: EngineMutant) -> str | None:
         return None
     finally:
         td.set_grad_enabled(True)  # a mutant of the modes may have left it off
+        active.pairs.clear()
+        for recorder in list(observers.recorders.elements()):
+            observers.leave(recorder)
 
 
 def test_the_tests_pass_without_a_mutant():

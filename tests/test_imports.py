@@ -40,7 +40,7 @@ LEVELS = [
     {"ops"},
     {"function"},
     {"autograd", "serialization"},
-    {"func"},
+    {"func", "utils"},
     {"nn"},
     {"optim"},
     {"data"},

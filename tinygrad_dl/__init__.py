@@ -346,6 +346,8 @@ __all__ = [
     "int16",
     "int32",
     "int64",
+    "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled",
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "is_nonzero",
@@ -443,6 +445,7 @@ __all__ = [
     "searchsorted",
     "select",
     "selu",
+    "set_anomaly_enabled",
     "set_default_dtype",
     "set_grad_enabled",
     "set_num_threads",
@@ -504,14 +507,19 @@ __version__ = "0.1.0"
 keep_freed_memory()
 bool = bool_  # PyTorch's name of the dtype
 # Imported when first used: drawing and testing need more than NumPy.
-_LAZY = ("data", "estimators", "func", "testing", "train", "vision", "viz")
+_LAZY = ("data", "estimators", "func", "testing", "train", "utils", "vision", "viz")
+# And rarely used functions, by the modules that they are in.
+_RARE = dict.fromkeys(
+    ("is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_anomaly_enabled"), "autograd.anomaly_mode"
+)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
+    if name in _LAZY or name in _RARE:
         import importlib
 
-        return importlib.import_module(f"tinygrad_dl.{name}")
+        module = importlib.import_module(f"tinygrad_dl.{_RARE.get(name, name)}")
+        return getattr(module, name) if name in _RARE else module
     where = "; tensors live on the CPU: device = 'cpu'" if name in ("cuda", "mps", "xpu", "accelerator") else ""
     raise AttributeError(f"module 'tinygrad_dl' has no attribute {name!r}{where}")
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import threading
 from collections.abc import Sequence
 from sys import getrefcount
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.core import dtypes, function
 from tinygrad_dl.core import modes as grad_mode
-from tinygrad_dl.core.engine import ALONE, Edge, Leaf, held_alone, mutations, propagate
+from tinygrad_dl.core.engine import ALONE, Edge, Leaf, Node, held_alone, mutations, observers, propagate
 from tinygrad_dl.core.function import Function
 from tinygrad_dl.core.hooks import named
 from tinygrad_dl.core.messages import checked_array, summary
@@ -22,22 +23,33 @@ from tinygrad_dl.core.tensor import Tensor, attach, wrap
 from tinygrad_dl.core.transforms import Lifted, innermost, stack
 from tinygrad_dl.core.warning import warn
 
-if TYPE_CHECKING:
-    from tinygrad_dl.testing.gradcheck import gradcheck, gradgradcheck
-
 __all__ = [
     "Function",
     "backward",
+    "detect_anomaly",
     "enable_grad",
     "function",
+    "functional",
     "grad",
     "grad_mode",
     "gradcheck",
     "gradgradcheck",
+    "graph",
     "inference_mode",
     "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]
+
+
+# Loaded when they are first used: these modules, and where the names of others are.
+MODULES = ("anomaly_mode", "functional", "graph", "saved")
+ELSEWHERE = {
+    "gradcheck": "tinygrad_dl.testing",
+    "gradgradcheck": "tinygrad_dl.testing",
+    "detect_anomaly": "tinygrad_dl.autograd.anomaly_mode",
+    "set_detect_anomaly": "tinygrad_dl.autograd.anomaly_mode",
+}
 
 
 def __dir__() -> list[str]:
@@ -45,14 +57,19 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    """The checks of the testing kit, which is loaded when they are first used."""
-    if name not in ("gradcheck", "gradgradcheck"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from tinygrad_dl import testing
+    if name in MODULES:
+        return importlib.import_module(f"tinygrad_dl.autograd.{name}")
+    if name in ELSEWHERE:
+        return getattr(importlib.import_module(ELSEWHERE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    return getattr(testing, name)
+
+def _attribute(node: Node, name: str) -> Any:
+    """What a node answers to a name that is none of its attributes."""
+    return importlib.import_module("tinygrad_dl.autograd.saved").attribute(node, name)
 
 
+observers.attribute = _attribute
 _accumulating = threading.RLock()  # two threads may bring a gradient to the same leaf, or a signal's handler
 
 
@@ -102,8 +119,8 @@ def backward(
 
     def bring(found: dict[Edge, Any], edge: Edge) -> None:
         tensor = into.get(edge, edge)
-        if not isinstance(tensor, Tensor):  # an edge, which stands for its leaf
-            tensor = edge.variable  # type: ignore[union-attr]
+        if not isinstance(tensor, Tensor):  # an edge, which stands for its leaf if it is one
+            tensor = edge.variable if isinstance(edge, Leaf) else None
         if tensor is not None:
             with _accumulating:
                 _accumulate(tensor, found, edge)
@@ -263,7 +280,6 @@ def _around(bring: Any, found: dict[Edge, Any], leaf: Leaf, taped: bool) -> None
     (found[leaf],) = hooks.run_before([found[leaf]], taped)
     if found[leaf] is None:
         return
-    seen = [found[leaf].copy() if hooks.after and not taped else None if not hooks.after else found[leaf]]
     bring(found, leaf)
     with set_grad_enabled(taped):
         for hook in tuple(hooks.accumulated.values()):
@@ -272,7 +288,7 @@ def _around(bring: Any, found: dict[Edge, Any], leaf: Leaf, taped: bool) -> None
                     f"backward: got a value from {named(hook)}, expected None: hooks after a gradient was accumulated "
                     "replace nothing"
                 )
-    hooks.run_after([], seen, taped)
+    hooks.run_after([], [found[leaf]], taped)
 
 
 def _sequence(tensors: Any) -> Sequence[Any]:

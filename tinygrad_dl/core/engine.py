@@ -12,7 +12,9 @@ therefore written in NumPy functions, which our tensors understand as well as ar
 from __future__ import annotations
 
 import itertools
+import threading
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from sys import getrefcount
@@ -78,6 +80,10 @@ class Node:
     def node(self) -> Node:
         """The node whose output it is: itself, but for one of several outputs."""
         return self
+
+    def __getattr__(self, name: str) -> Any:
+        """`_saved_<name>`, what it keeps for its rules; of a Function's node what its ctx has."""
+        return observers.attribute(self, name)
 
     @property
     def metadata(self: Any) -> dict[str, Any]:
@@ -236,7 +242,7 @@ def saved_arrays(saved: Any) -> Iterable[np.ndarray]:
             yield from saved_arrays(value)
 
 
-def topological(roots: Iterable[Edge]) -> list[Any]:
+def topological(roots: Iterable[Edge]) -> Places:
     """All places that the roots reach, without recursion: newest first, the leaves last.
 
     An input is always older than the operation that read it, so sorting by sequence number is a
@@ -257,7 +263,18 @@ def topological(roots: Iterable[Edge]) -> list[Any]:
 class Places(list[Any]):
     """The places that a pass visits, in order."""
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("_notes", "targeted")
+    _notes: dict[Any, Any]
+    targeted: bool  # whether gradients at certain places are asked for, not those of all leaves
+
+    @property
+    def notes(self) -> dict[Any, Any]:
+        """What hooks remember until the pass ends."""
+        try:
+            return self._notes
+        except AttributeError:
+            self._notes = {}
+            return self._notes
 
 
 def leading_to(places: Sequence[Any], targets: set[Edge]) -> set[Edge]:
@@ -269,12 +286,18 @@ def leading_to(places: Sequence[Any], targets: set[Edge]) -> set[Edge]:
     return useful
 
 
-def leaves_when_due(places: list[Any]) -> list[Any]:
-    """The places with each leaf that waits for its whole gradient right behind the last that adds to it."""
-    waiting = {place for place in places if type(place) is Leaf and place.hooks is not None and place.hooks.around}
+def leaves_when_due(places: Places) -> Places:
+    """The places with each leaf that has hooks right behind the last that adds to its gradient, not at the end."""
+    waiting = set()
+    for place in reversed(places):
+        if type(place) is not Leaf:
+            break
+        if place.hooks is not None:
+            waiting.add(place)
     if not waiting:
         return places
     order = Places()
+    order.targeted = places.targeted
     left = set(waiting)
     for place in reversed(places):
         for edge in place.edges:
@@ -340,8 +363,8 @@ def propagate(
     if targets is not None:
         useful = leading_to(places, wanted)
         places = Places(place for place in places if place in useful)
-    if arrive is not None:
-        places = leaves_when_due(places)
+    places.targeted = useful is not None
+    places = leaves_when_due(places)
     grads: dict[Edge, Gradient] = {}
     found: dict[Edge, Gradient] = {}
     for root, seed in zip(roots, seeds, strict=True):
@@ -430,25 +453,30 @@ class Observers:
 
     def __init__(self) -> None:
         self.step: Step = gradients  # what a pass does with each node
-        self.recorded: list[Callable[[Node], None]] = []
+        self.recorders: Counter[Callable[[Node], None]] = Counter()
+        self.lock = threading.RLock()
+        # What a node answers to a name that it does not have; `autograd` puts its own function here.
+        self.attribute: Callable[[Node, str], Any] = object.__getattribute__
 
     def watch(self, recorder: Callable[[Node], None]) -> None:
         """Calls a function with every node that is made from now on, in any thread, while it is still empty.
 
         The functions that ops generate call `Node()`, so class Node has an `__init__` for as long as somebody looks on.
         """
-        self.recorded.append(recorder)
-        type.__setattr__(Node, "__init__", _tell_recorders)
+        with self.lock:
+            self.recorders[recorder] += 1
+            type.__setattr__(Node, "__init__", _tell_recorders)
 
     def leave(self, recorder: Callable[[Node], None]) -> None:
-        """Calls the function no longer."""
-        self.recorded.remove(recorder)
-        if not self.recorded:
-            del Node.__init__
+        """Undoes one `watch`."""
+        with self.lock:
+            self.recorders -= Counter([recorder])
+            if not self.recorders:
+                del Node.__init__
 
 
 def _tell_recorders(node: Node) -> None:
-    for recorder in tuple(observers.recorded):
+    for recorder in tuple(observers.recorders):
         recorder(node)
 
 

@@ -58,7 +58,7 @@ class RemovableHandle:
 
 
 class _Running(threading.local):
-    """The passes that run hooks in this thread, innermost last: each the list of the places that it visits."""
+    """The passes that run hooks in this thread, innermost last: each the `engine.Places` that it visits."""
 
     def __init__(self) -> None:
         self.passes: list[Any] = []
@@ -148,10 +148,10 @@ class Hooks:
         return gradients
 
     def _shown(self, gradients: Sequence[Any], taped: bool) -> tuple[Any, ...]:
-        """The gradients as hooks see them: tensors, whose arrays are theirs."""
+        """The gradients as hooks see them: tensors, which hooks must not change in place."""
         if taped:
             return tuple(gradients)
-        return tuple(None if g is None else self.wrap(g.copy()) for g in gradients)
+        return tuple(None if g is None else self.wrap(g) for g in gradients)
 
 
 def replacement(hook: Function, new: Any, old: Any, keeps: bool = True) -> Any:

@@ -1,0 +1,375 @@
+"""Derivatives of functions: products with Jacobians and Hessians, and these matrices whole.
+
+Each takes a function of tensors and the point. `v` is the vector to multiply with; a tuple for several inputs or
+outputs, and may be left out where it is the number 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tinygrad_dl.autograd import grad
+from tinygrad_dl.core.messages import summary
+from tinygrad_dl.core.modes import enable_grad, modes, set_grad_enabled
+from tinygrad_dl.core.tensor import Tensor, wrap
+
+__all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
+
+Tensors: TypeAlias = "tuple[Tensor, ...]"
+Function: TypeAlias = Callable[..., Any]
+
+
+class Call:
+    """One call of the user's function at a point of its own, as a derivative needs it.
+
+    Args:
+        name: what errors call the derivative.
+        function, inputs: the user's.
+        create_graph: whether results are to be differentiable, in the inputs as well.
+        strict: whether to refuse outputs, and gradients, that do not depend on the inputs.
+    """
+
+    def __init__(self, name: str, function: Function, inputs: Any, create_graph: bool, strict: bool):
+        self.name, self.create_graph, self.strict = name, create_graph, strict
+        self.several_inputs, given = as_tuple(inputs, name, "inputs")
+        self.given = given
+        with enable_grad():
+            # With create_graph the point stays in the caller's graph; what does not require a gradient, does here.
+            self.inputs = tuple(
+                t.view_as(t) if create_graph and t.requires_grad else t.detach().requires_grad_() for t in given
+            )
+            found = function(*self.inputs)
+        self.several_outputs, self.outputs = as_tuple(found, name, "the outputs of the function")
+        if strict:
+            for i, output in enumerate(self.outputs):
+                if not output.requires_grad:
+                    raise RuntimeError(
+                        f"{name}: got output {i} that does not depend on the inputs in a differentiable way, expected "
+                        "one that does, as strict=True; pass strict=False for zeros"
+                    )
+
+    def one_number(self) -> Tensor:
+        """The function's only output, which must be one number."""
+        if self.several_outputs or self.outputs[0].numel() != 1:
+            raise RuntimeError(
+                f"{self.name}: got outputs of shapes {[t.shape for t in self.outputs]} from the function, expected one "
+                "number"
+            )
+        return self.outputs[0]
+
+    def gradients(
+        self, outputs: Sequence[Tensor], at: Sequence[Tensor], v: Sequence[Any] | None, graph: bool, what: str
+    ) -> Tensors:
+        """Gradients of outputs, weighted by v; zeros where nothing depends on an input, or with `strict` an error."""
+        used = [i for i, output in enumerate(outputs) if output.requires_grad]
+        found: Sequence[Any] = (None,) * len(at)
+        if used:
+            weights = None if v is None else [v[i] for i in used]
+            found = grad([outputs[i] for i in used], at, weights, True, graph, allow_unused=True)
+        for i, each in enumerate(found):
+            if self.strict and (each is None or (graph and self.create_graph and not each.requires_grad)):
+                raise RuntimeError(
+                    f"{self.name}: got {what} with respect to input {i} that is independent of the inputs, expected "
+                    "one that depends on them, as strict=True; pass strict=False for zeros"
+                )
+        return tuple(zeros(t) if each is None else each for each, t in zip(found, at, strict=True))
+
+    def result(self, tensors: Tensors, several: bool) -> Any:
+        """What the caller gets: a tuple if it gave one, without the graph unless it asked for it."""
+        if not self.create_graph:
+            tensors = tuple(t.detach() for t in tensors)
+        return tensors if several else tensors[0]
+
+    def vector(self, v: Any, like: Tensors, several: bool) -> Tensors:
+        """The vector to multiply with, checked against the tensors that it belongs to."""
+        if v is None:
+            if several or like[0].numel() != 1:
+                raise RuntimeError(
+                    f"{self.name}: got no v for tensors of shapes {[t.shape for t in like]}, expected one: only for a "
+                    "single number may it be left out"
+                )
+            return (wrap(np.ones(like[0].shape, like[0].dtype)),)
+        given_several, given = as_tuple(v, self.name, "v")
+        if given_several != several or len(given) != len(like):
+            raise RuntimeError(f"{self.name}: got {count(given, given_several)} as v, expected {count(like, several)}")
+        for i, (each, t) in enumerate(zip(given, like, strict=True)):
+            if each.shape != t.shape:
+                raise RuntimeError(
+                    f"{self.name}: got v of shape {each.shape}{f' for tensor {i}' if several else ''}, expected "
+                    f"{t.shape}"
+                )
+        return tuple(each if self.create_graph else each.detach() for each in given)
+
+
+def count(tensors: Tensors, several: bool) -> str:
+    """How an error says how many tensors there are."""
+    return f"a tuple of {len(tensors)}" if several else "a tensor"
+
+
+def as_tuple(value: Any, name: str, what: str) -> tuple[bool, Tensors]:
+    """Whether a value is several tensors, and they as a tuple."""
+    several = isinstance(value, tuple | list)
+    tensors = tuple(value) if several else (value,)
+    for each in tensors:
+        if not isinstance(each, Tensor):
+            raise TypeError(f"{name}: got {summary(each)} in {what}, expected a tensor or a tuple of tensors")
+    return several, tensors
+
+
+def zeros(like: Tensor) -> Tensor:
+    """The gradient of what does not depend on a tensor."""
+    return wrap(np.zeros(like.shape, like.dtype))
+
+
+def vjp(
+    func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
+    """The product of a vector with the Jacobian of a function: v^T J.
+
+    Args:
+        func: takes tensors, returns a tensor or a tuple of them.
+        inputs: the point, a tensor or a tuple.
+        v: of the shape of the output (a tuple for several); may be left out if it is one number.
+        create_graph: whether the result can be differentiated.
+        strict: raise if an output, or the result, does not depend on an input, rather than give zeros.
+
+    Returns:
+        The outputs, and the product, of the shape of the inputs.
+
+    Raises:
+        RuntimeError: v does not fit; `strict` and something is independent of the inputs.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor([1.0, 2.0, 3.0])
+    >>> td.autograd.functional.vjp(lambda x: x ** 2, x, td.tensor([1.0, 0.0, 10.0]))
+    (tensor([1., 4., 9.]), tensor([ 2.,  0., 60.]))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.functional.vjp.html
+    """
+    call = Call("vjp", func, inputs, create_graph, strict)
+    v = call.vector(v, call.outputs, call.several_outputs)
+    with set_grad_enabled(create_graph or modes.grad):
+        found = call.gradients(call.outputs, call.inputs, v, create_graph, "a gradient")
+    return call.result(call.outputs, call.several_outputs), call.result(found, call.several_inputs)
+
+
+def jvp(
+    func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
+    """The product of the Jacobian of a function with a vector: J v, by going back twice.
+
+    u -> J^T u is linear, and its own vector-Jacobian product with v is J v.
+
+    Args:
+        func: takes tensors, returns a tensor or a tuple of them.
+        inputs: the point, a tensor or a tuple.
+        v: of the shape of the inputs; may be left out if they are one number.
+        create_graph: whether the result can be differentiated.
+        strict: raise if an output, or the result, does not depend on an input, rather than give zeros.
+
+    Returns:
+        The outputs, and the product, of the shape of the outputs.
+
+    Raises:
+        RuntimeError: v does not fit; `strict` and something is independent of the inputs.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor([1.0, 2.0, 3.0])
+    >>> td.autograd.functional.jvp(lambda x: x ** 2, x, td.tensor([1.0, 0.0, 10.0]))
+    (tensor([1., 4., 9.]), tensor([ 2.,  0., 60.]))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.functional.jvp.html
+    """
+    call = Call("jvp", func, inputs, create_graph, strict)
+    v = call.vector(v, call.inputs, call.several_inputs)
+    found = _forward(call, call.outputs, v)
+    return call.result(call.outputs, call.several_outputs), call.result(found, call.several_outputs)
+
+
+def _forward(call: Call, outputs: Sequence[Tensor], v: Sequence[Tensor]) -> Tensors:
+    """J v of a function that has been called."""
+    u = tuple(zeros(output).requires_grad_() for output in outputs)
+    with enable_grad():
+        back = call.gradients(outputs, call.inputs, u, True, "a gradient")
+        return call.gradients(back, u, v, call.create_graph, "a product")
+
+
+def jacobian(
+    func: Function,
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    strategy: str = "reverse-mode",
+) -> Any:
+    """The matrix of the derivatives of each output with respect to each input.
+
+    Args:
+        func: takes tensors, returns a tensor or a tuple of them.
+        inputs: the point, a tensor or a tuple.
+        create_graph: whether the result can be differentiated.
+        strict: raise if an output, or the result, does not depend on an input, rather than give zeros.
+        vectorize: accepted; one backward pass is made for each element of the outputs.
+        strategy: "reverse-mode", or with `vectorize` "forward-mode"; the result is the same.
+
+    Returns:
+        For one input and one output a tensor whose shape is that of the output followed by that of the input. For
+        several inputs a tuple of these; for several outputs a tuple of what each gives.
+
+    Raises:
+        RuntimeError: `strict` and something is independent of the inputs, or `strict` with `vectorize`.
+
+    >>> import tinygrad_dl as td
+    >>> x, y = td.tensor([1.0, 2.0]), td.tensor(3.0)
+    >>> td.autograd.functional.jacobian(lambda x, y: x ** 2 * y, (x, y))
+    (tensor([[ 6.,  0.],
+            [ 0., 12.]]), tensor([1., 4.]))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.functional.jacobian.html
+    """
+    _check_options("jacobian", strict, vectorize, strategy, "strategy")
+    if strategy == "forward-mode" and not vectorize:
+        raise NotImplementedError(
+            "jacobian: got strategy='forward-mode' with vectorize=False, expected vectorize=True, as in PyTorch"
+        )
+    call = Call("jacobian", func, inputs, create_graph, strict)
+    rows = [_rows(call, output) for output in call.outputs]
+    found = tuple(call.result(each, call.several_inputs) for each in rows)
+    return found if call.several_outputs else found[0]
+
+
+def _check_options(name: str, strict: bool, vectorize: bool, strategy: str, option: str) -> None:
+    if strategy not in ("reverse-mode", "forward-mode"):
+        raise ValueError(f"{name}: got {option}={strategy!r}, expected 'reverse-mode' or 'forward-mode'")
+    if strict and vectorize:
+        raise RuntimeError(
+            f"{name}: got strict=True with vectorize=True, expected one of them, as in PyTorch; strict=True needs the "
+            "passes one by one"
+        )
+
+
+def _rows(call: Call, output: Tensor) -> Tensors:
+    """The derivatives of one output with respect to all inputs."""
+    with enable_grad():
+        flat = output.reshape(-1)
+        rows = [call.gradients([flat[i]], call.inputs, None, call.create_graph, "a row") for i in range(flat.numel())]
+        if not rows:
+            return tuple(wrap(np.zeros((*output.shape, *t.shape), output.dtype)) for t in call.inputs)
+        return tuple(_stacked(each).reshape((*output.shape, *each[0].shape)) for each in zip(*rows, strict=True))
+
+
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    from tinygrad_dl.ops.shape.joining import stack
+
+    stacked: Tensor = stack(tensors)
+    return stacked
+
+
+def hessian(
+    func: Function,
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    outer_jacobian_strategy: str = "reverse-mode",
+) -> Any:
+    """The matrix of second derivatives of a function that returns one number.
+
+    Args:
+        func: takes tensors, returns a tensor of one number.
+        inputs: the point, a tensor or a tuple.
+        create_graph: whether the result can be differentiated.
+        strict: raise if something does not depend on an input, rather than give zeros.
+        vectorize: accepted, and changes nothing.
+        outer_jacobian_strategy: "reverse-mode", or with `vectorize` "forward-mode"; the result is the same.
+
+    Returns:
+        For one input a tensor whose shape is that of the input twice. For several a tuple for each of a tuple for each.
+
+    Raises:
+        RuntimeError: the function returns more than one number; `strict` and something is independent of the inputs.
+
+    >>> import tinygrad_dl as td
+    >>> td.autograd.functional.hessian(lambda x: (x ** 3).sum(), td.tensor([1.0, 2.0]))
+    tensor([[ 6.,  0.],
+            [ 0., 12.]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.functional.hessian.html
+    """
+    _check_options("hessian", strict, vectorize, outer_jacobian_strategy, "outer_jacobian_strategy")
+    several, _ = as_tuple(inputs, "hessian", "inputs")
+
+    def slopes(*point: Tensor) -> Any:
+        inner = Call("hessian", func, point, True, strict)
+        return inner.gradients([inner.one_number()], inner.inputs, None, True, "a gradient")
+
+    found = jacobian(slopes, inputs, create_graph, strict)
+    return found if several else found[0]
+
+
+def vhp(
+    func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
+    """The product of a vector with the Hessian of a function that returns one number: v^T H.
+
+    Args:
+        func: takes tensors, returns a tensor of one number.
+        inputs: the point, a tensor or a tuple.
+        v: of the shape of the inputs; may be left out if they are one number.
+        create_graph: whether the result can be differentiated.
+        strict: raise if something does not depend on an input, rather than give zeros.
+
+    Returns:
+        The output, and the product, of the shape of the inputs.
+
+    Raises:
+        RuntimeError: v does not fit; the function returns more than one number; `strict` and something is independent.
+
+    >>> import tinygrad_dl as td
+    >>> td.autograd.functional.vhp(lambda x: (x ** 3).sum(), td.tensor([1.0, 2.0]), td.tensor([1.0, 10.0]))
+    (tensor(9.), tensor([  6., 120.]))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.functional.vhp.html
+    """
+    call = Call("vhp", func, inputs, create_graph, strict)
+    v = call.vector(v, call.inputs, call.several_inputs)
+    with enable_grad():
+        slopes = call.gradients([call.one_number()], call.inputs, None, True, "a gradient")
+        found = call.gradients(slopes, call.inputs, v, create_graph, "a product")
+    return call.result(call.outputs, False), call.result(found, call.several_inputs)
+
+
+def hvp(
+    func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple[Any, Any]:
+    """The product of the Hessian of a function that returns one number with a vector: H v.
+
+    Args:
+        func: takes tensors, returns a tensor of one number.
+        inputs: the point, a tensor or a tuple.
+        v: of the shape of the inputs; may be left out if they are one number.
+        create_graph: whether the result can be differentiated.
+        strict: raise if something does not depend on an input, rather than give zeros.
+
+    Returns:
+        The output, and the product, of the shape of the inputs. `vhp` gives the same where second derivatives are
+        continuous, with one backward pass less.
+
+    Raises:
+        RuntimeError: v does not fit; the function returns more than one number; `strict` and something is independent.
+
+    >>> import tinygrad_dl as td
+    >>> td.autograd.functional.hvp(lambda x: (x ** 3).sum(), td.tensor([1.0, 2.0]), td.tensor([1.0, 10.0]))
+    (tensor(9.), tensor([  6., 120.]))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.functional.hvp.html
+    """
+    call = Call("hvp", func, inputs, create_graph, strict)
+    v = call.vector(v, call.inputs, call.several_inputs)
+    with enable_grad():
+        slopes = call.gradients([call.one_number()], call.inputs, None, True, "a gradient")
+    found = _forward(call, slopes, v)
+    return call.result(call.outputs, False), call.result(found, call.several_inputs)
