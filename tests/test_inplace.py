@@ -293,3 +293,19 @@ def test_an_option_that_is_a_tensor_and_was_changed_is_noticed(operation, option
     number.copy_(td.tensor(changed))
     with pytest.raises(RuntimeError, match="changed in place afterwards, by copy_ at"):
         y.sum().backward()
+
+
+def test_what_is_expanded_to_nothing_may_be_changed_in_the_graph():
+    x = td.ones(1, 3, requires_grad=True)
+    y = 2 * x
+    y.expand(0, 3).mul_(td.ones(3, requires_grad=True))
+    assert td.autograd.grad(y.sum(), x)[0].tolist() == [[2.0, 2.0, 2.0]]
+
+
+@pytest.mark.parametrize("kind", [td.nn.RNN, td.nn.LSTM, td.nn.GRU])
+def test_the_last_state_of_a_recurrent_layer_can_leave_the_graph_in_place(kind):
+    _, state = kind(2, 3)(td.ones(4, 1, 2))
+    for each in state if isinstance(state, tuple) else (state,):
+        assert each.requires_grad and not each._is_view()
+        each.detach_()
+        assert not each.requires_grad and each.grad_fn is None

@@ -10,7 +10,8 @@ REASONS = {
     "reads or writes files, or shares memory with another library": "load save from_dlpack from_numpy numpy",
     "is no op: a class, or a question about a tensor": """Tensor device cpu data_ptr element_size is_complex
         is_contiguous is_floating_point size stride""",
-    "belongs to the backward pass, which follows every program": "backward register_hook retain_grad",
+    "belongs to the backward pass, which follows every program": """backward register_hook retain_grad
+        register_post_accumulate_grad_hook""",
     "is a dtype that NumPy does not have": "bfloat16",
     "is for another device, and refused": "cuda",
     "holds other modules or parameters": """Buffer Module ModuleDict ModuleList Parameter ParameterDict ParameterList

@@ -27,6 +27,11 @@ def one_nan(ours: np.ndarray, theirs: np.ndarray) -> bool:
     return bool((np.isnan(ours) | np.isnan(theirs)).all())
 
 
+def zero_here(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """We have 0."""
+    return not ours.any()
+
+
 def zero_for_nan(ours: np.ndarray, theirs: np.ndarray) -> bool:
     """We have 0, PyTorch no number."""
     return nan_there(ours, theirs) and not ours.any()
@@ -367,7 +372,7 @@ MEANT = (
     Meant(
         "probability 0 costs nothing, and so do no classes",
         "value first-value",
-        "cross_entropy CrossEntropyLoss",
+        "cross_entropy CrossEntropyLoss nll_loss NLLLoss",
         wrong=nan_there,
     ),
     Meant(
@@ -525,6 +530,13 @@ MEANT = (
         "a comparison has no gradient, in place as elsewhere",
         "requires_grad final-requires_grad first-kind",
         IN_PLACE_COMPARISONS,
+    ),
+    Meant("a comparison has no gradient, in place as elsewhere", "first-value", IN_PLACE_COMPARISONS, wrong=zero_here),
+    Meant(
+        "PyTorch's normalisation returns a view, whose views do not follow when it begins to require a gradient",
+        "final-requires_grad",
+        ours="requires_grad$",
+        source=r"norm\w*\((.|\n)*requires_grad_\(|Norm(.|\n)*requires_grad_\(",
     ),
     Meant("`unique` has no gradient, and PyTorch's raises when it is asked for", "requires_grad", "unique"),
     Meant("nothing stored, but stored with a graph", "requires_grad", "setitem", source=r"\[False\]"),

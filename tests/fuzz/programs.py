@@ -47,6 +47,8 @@ class Step:
     def op(self) -> str:
         """What the step does, however it is spelled: the name without its place."""
         name = str(self.args[0].text) if self.call == "module" else self.call
+        if name in BINARY:
+            return name
         return name.lstrip(".@").removeprefix("T.").removeprefix("F.").removeprefix("N.")
 
     @property

@@ -140,7 +140,7 @@ def run(program: Program, library: Library, change: Change | None = None, leader
     trace, scope = Trace(), library.scope()
     with library.ready():
         for i, step in enumerate(program.steps):
-            trace.results.append(perform(step, scope, change))
+            trace.results.append(perform(step, scope, change, library.double))
             if leader is not None and not isinstance(trace.results[-1], Refusal):
                 follow(target(step, scope), leader.results[i])
         for step in program.steps:
@@ -154,9 +154,12 @@ def run(program: Program, library: Library, change: Change | None = None, leader
     return trace
 
 
-def perform(step: Step, scope: dict[str, Any], change: Change | None = None) -> Any:
+def perform(step: Step, scope: dict[str, Any], change: Change | None = None, double: bool = False) -> Any:
+    text = line(step)
+    if double:
+        text = text.replace(".half()", ".double()").replace(".float()", ".double()")
     try:
-        exec(code(line(step)), scope)
+        exec(code(text), scope)
     except Exception as error:  # whatever it is, the other library is asked whether it says no, too
         return Refusal(error)
     changed = target(step, scope)

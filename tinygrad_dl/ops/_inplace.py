@@ -116,7 +116,9 @@ def copy_slices(base: Array, value: Array, path: Any, strides: Any = None) -> Ar
     tensor([0., 1., 1.], dtype=float64)
     """
     out = laid_out(base, strides)
-    follow(out, path)[...] = value
+    place = follow(out, path)
+    if place.size:  # what was expanded to nothing may be changed, but not written to
+        place[...] = value
     return out
 
 

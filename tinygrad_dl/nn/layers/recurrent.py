@@ -173,7 +173,7 @@ class RNNBase(Module):
             input = cat(outputs, 2) if directions == 2 else outputs[0]
             if self.dropout and self.training and layer < self.num_layers - 1:
                 input = dropout(input, self.dropout)
-        return input, tuple(stack(each) if len(each) > 1 else each[0].unsqueeze(0) for each in last)
+        return input, tuple(stack(each) for each in last)  # not views, of one layer either: `h.detach_()` is usual
 
     def _returned(self, last: tuple[Any, ...]) -> Any:
         return last[0] if len(last) == 1 else last
