@@ -183,6 +183,7 @@ MEANT = (
     Meant("a 0-d tensor is its own mirror image", "taken", "fliplr flipud", theirs=">= [12]-d"),
     Meant("`einsum` makes no views", "taken", "einsum", theirs="a view of a leaf Variable"),
     Meant("nothing is rolled by nothing", "taken", "roll", theirs="`shifts` required"),
+    Meant("of nothing there is a power", "taken", POWERS, ours=r"^\[\] ", theirs="negative integer powers"),
     Meant("of no classes there is no margin", "taken", MARGIN, theirs="Expected non-empty"),
     Meant("a norm is over any dimensions", "taken", "norm", theirs="linalg.matrix_norm: dim must be a 2-tuple"),
     Meant(
@@ -518,7 +519,7 @@ MEANT = (
         "mixed dtypes are promoted: PyTorch's empty product has the dtype of one factor",
         "dtype",
         "bmm baddbmm matmul @",
-        theirs=r"^\[\] ",
+        source=r"T\.zeros\(\(.*\b0\b",
     ),
     Meant("there is no complex number of half precision in NumPy", "dtype", ours="complex64", theirs="complex32"),
     Meant("PyTorch has no graph, we have zeros", "first-kind", "norm", ours=r"\[?\b0", theirs="^None"),
