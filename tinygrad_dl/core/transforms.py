@@ -54,6 +54,10 @@ class Level:
         stack.levels.remove(self)
         self.alive = False
 
+    def enter(self, tensor: Any) -> Lifted:
+        """A tensor lifted to this level, with nothing that the transform would know of it."""
+        raise NotImplementedError
+
     def apply(self, op: Op, given: dict[str, Any]) -> Any:
         """The op on these arguments, some of which are lifted to this level and none further in."""
         raise NotImplementedError
@@ -220,6 +224,21 @@ def innermost(values: Iterable[Any]) -> Level | None:
     """The transform furthest inside to which one of the values is lifted."""
     levels = [each.level for each in lifted_among(values)]
     return max(levels, key=lambda level: level.depth) if levels else None
+
+
+def entered(tensor: Any, like: Any) -> Any:
+    """A tensor or array lifted to all levels that another one is lifted to, in their order."""
+    found = tensor if isinstance(tensor, Tensor) else wrap(tensor)
+    levels = {}
+    while isinstance(like, Lifted):
+        levels[like.level.depth], like = like.level, like.value
+    own = found
+    while isinstance(own, Lifted):
+        levels.pop(own.level.depth, None)
+        own = own.value
+    for _, level in sorted(levels.items()):
+        found = level.enter(found)
+    return found
 
 
 def transformed(op: Op, found: dict[str, Any]) -> Any:

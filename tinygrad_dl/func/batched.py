@@ -33,9 +33,6 @@ class Batched(Lifted):
         steps = self.value.stride()[1:]
         return steps if dim is None else steps[dim]
 
-    def is_contiguous(self, memory_format: Any = None) -> bool:
-        return True
-
     def with_value(self, value: Tensor) -> Batched:
         return self.level.lift(value)
 
@@ -62,6 +59,9 @@ class BatchLevel(Level):
         new.level, new.value = self, value
         return new
 
+    def enter(self, tensor: Any) -> Batched:
+        return self.lift(self.lowered(tensor))
+
     def lowered(self, tensor: Any) -> Any:
         """A tensor with the batch in front: repeated if it belongs to all examples alike."""
         if isinstance(tensor, Batched) and tensor.level is self:
@@ -77,7 +77,9 @@ class BatchLevel(Level):
         )
         batch = Batch(self.size, of, self.randomness)
         if op.decomposed is not None:
-            return op.decomposed(*[given[name] for name in reads(op.decomposed)])
+            out = op.decomposed(*[given[name] for name in reads(op.decomposed)])
+            if out is not NotImplemented:
+                return out
         if op.batching is not None:
             # What lies inside of an option, say tensors of an index, the rule takes apart itself.
             values = {name: below(v) if name in op.tensors else v for name, v in given.items()}

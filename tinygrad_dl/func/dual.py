@@ -35,7 +35,7 @@ class Dual(Lifted):
         return self.level.lift(self.value.detach(), self.tangent.detach())
 
     def filled(self, make: Callable[[Tensor], Tensor]) -> Tensor:
-        return make(self.value)
+        return self.level.enter(make(self.value))  # so that tensors with tangents can be written into it
 
     def _assign(self, result: Tensor, what: str) -> Tensor:
         primal, tangent = self.level.parts(result)
@@ -76,6 +76,9 @@ class DualLevel(Level):
         new = object.__new__(Dual)
         new.level, new.value, new.tangent = self, primal, tangent
         return new
+
+    def enter(self, tensor: Any) -> Dual:
+        return self.lift(tensor, zeros_as(tensor))
 
     def parts(self, tensor: Any) -> tuple[Any, Any]:
         """A tensor without its tangent, and the tangent, or None."""
@@ -252,18 +255,21 @@ def by_reverse(op: Op, primals: dict[str, Any], tangents: dict[str, Any]) -> tup
 
     Two backward passes: the rules are run on tensors, recorded, and gone through again.
     """
-    from tinygrad_dl.func.lowering import fresh, grad, plain_edges
+    from tinygrad_dl.func.lowering import batches_within, fresh, grad, own_place, plain_edges
 
     recorded = modes.grad and any(plain_edges(each) for each in (*primals.values(), *tangents.values()))
+    batches = [level for _, level in sorted(batches_within(list(primals.values())).items())]
     with enable_grad():
         places, directions, entered = [], [], dict(primals)
         for name, tangent in tangents.items():
             if type(tangent) is list:
-                entered[name] = [v if t is None else fresh(v) for v, t in zip(primals[name], tangent, strict=True)]
+                entered[name] = [
+                    v if t is None else own_place(v, batches) for v, t in zip(primals[name], tangent, strict=True)
+                ]
                 places += [v for v, t in zip(entered[name], tangent, strict=True) if t is not None]
                 directions += [t for t in tangent if t is not None]
             else:
-                entered[name] = fresh(primals[name])
+                entered[name] = own_place(primals[name], batches)
                 places.append(entered[name])
                 directions.append(tangent)
         out = called(op, entered)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_dl import autograd
@@ -32,11 +33,40 @@ def fresh(tensor: Any) -> Any:
     return tensor.view(tensor.shape)
 
 
-def plain(tensor: Any) -> Any:
-    """The tensor at the bottom."""
-    while isinstance(tensor, Lifted):
-        tensor = tensor.value
+def own_place(tensor: Any, levels: Iterable[BatchLevel]) -> Any:
+    """The same, for a gradient inside of these levels of vmap: every example has one of its own.
+
+    Also by what is the same for all examples, which then is repeated. Its place lies behind the repetition.
+    """
+    depths = set()
+    each = tensor
+    while isinstance(each, Lifted):
+        depths.add(each.level.depth)
+        each = each.value
+    tensor = fresh(tensor)
+    for level in levels:
+        if level.depth not in depths:
+            tensor = _repeated(tensor, level)
     return tensor
+
+
+def _repeated(tensor: Any, level: BatchLevel) -> Any:
+    """A tensor lifted to a level of vmap."""
+    if isinstance(tensor, Lifted) and tensor.level.depth > level.depth:
+        return tensor.with_value(_repeated(tensor.value, level))
+    base = tensor.detach() if tensor.is_leaf else tensor
+    return level.lift(fresh(base.unsqueeze(0).expand(level.size, *base.shape)))
+
+
+def batches_within(value: Any) -> dict[int, BatchLevel]:
+    """The levels of vmap that a value is lifted to, in its tangents too, by depth."""
+    if isinstance(value, Dual):
+        return batches_within(value.value) | batches_within(value.tangent)
+    if isinstance(value, Batched):
+        return {value.level.depth: value.level} | batches_within(value.value)
+    if type(value) in (tuple, list):
+        return {depth: level for each in value for depth, level in batches_within(each).items()}
+    return {}
 
 
 def plain_edges(value: Any) -> list[Any]:

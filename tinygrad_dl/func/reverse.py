@@ -9,11 +9,11 @@ from typing import Any
 from tinygrad_dl.core.dtypes import is_differentiable
 from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.core.transforms import Lifted, stack
+from tinygrad_dl.core.transforms import stack
 from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.batched import BatchLevel
-from tinygrad_dl.func.lowering import fresh, plain_edges, reaches_beyond
 from tinygrad_dl.func.lowering import grad as lowered_grad
+from tinygrad_dl.func.lowering import own_place, plain_edges, reaches_beyond
 from tinygrad_dl.func.trees import flatten, shown, unflatten
 
 
@@ -159,6 +159,7 @@ def _entered(what: str, args: tuple[Any, ...], argnums: Any) -> tuple[tuple[Any,
         raise RuntimeError(f"{what}: got argnums={argnums!r}, expected at least one")
     numbers = tuple(n % len(args) for n in numbers)
     entered, leaves, forms = list(args), [], []
+    batches = [level for level in stack.levels if isinstance(level, BatchLevel)]
     for n in numbers:
         found, form = flatten(args[n])
         for each in found:
@@ -168,7 +169,7 @@ def _entered(what: str, args: tuple[Any, ...], argnums: Any) -> tuple[tuple[Any,
                     f"{what}: got {got} in argument {n}, by which to differentiate, expected floating or complex "
                     f"tensors; pass argnums=... for other arguments"
                 )
-        own = [_in_all(fresh(each)) for each in found]
+        own = [own_place(each, batches) for each in found]
         leaves += own
         forms.append((len(own), form))
         entered[n] = unflatten(own, form)
@@ -181,27 +182,6 @@ def _entered(what: str, args: tuple[Any, ...], argnums: Any) -> tuple[tuple[Any,
         return trees[0] if single else tuple(trees)
 
     return tuple(entered), leaves, restore
-
-
-def _in_all(tensor: Any) -> Any:
-    """Inside of vmap every example has a gradient of its own, also by what is the same for all of them."""
-    depths = set()
-    each = tensor
-    while isinstance(each, Lifted):
-        depths.add(each.level.depth)
-        each = each.value
-    for level in stack.levels:
-        if isinstance(level, BatchLevel) and level.depth not in depths:
-            tensor = _repeated(tensor, level)
-    return tensor
-
-
-def _repeated(tensor: Any, level: BatchLevel) -> Any:
-    """A tensor lifted to a level of vmap: its place in the graph lies behind the repetition, where examples differ."""
-    if isinstance(tensor, Lifted) and tensor.level.depth > level.depth:
-        return tensor.with_value(_repeated(tensor.value, level))
-    base = tensor.detach() if tensor.is_leaf else tensor
-    return level.lift(fresh(base.unsqueeze(0).expand(level.size, *base.shape)))
 
 
 def _gradients(outputs: list[Any], leaves: list[Any], cotangents: list[Any], again: bool) -> list[Any]:

@@ -32,7 +32,7 @@ from tinygrad_dl.core.messages import reraise, restated
 from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, View, Views, as_array, changed_at, wrap
-from tinygrad_dl.core.transforms import innermost, stack
+from tinygrad_dl.core.transforms import entered, innermost, stack
 from tinygrad_dl.inputs import array, complexes, drawn, error, one_of, real
 from tinygrad_dl.ops.indexing.getitem import (
     getitem,
@@ -142,6 +142,22 @@ def slices(base: Array, path: Any, strides: Any) -> Any:
     """
     kind = dtypes.float32 if dtypes.is_half(base.dtype) else base.dtype
     return follow(laid_out(base, strides), path).copy("C"), kind
+
+
+@copy_slices.decompose
+def _copy_slices_parts(base: Any, value: Any, path: Any, strides: Any) -> Any:
+    """The same by in-place operations, whose views are those of a base in row-major order."""
+    steps = 1
+    for size, step in zip(reversed(base.shape), reversed(strides or ()), strict=False):
+        if size != 1 and step != steps:
+            return NotImplemented
+        steps *= size
+    out = entered(base, value).clone().contiguous()
+    follow(out, path).copy_(value)
+    return out
+
+
+slices.decompose(lambda base, path, strides: follow(base, path).clone())
 
 
 # Writing and reading are linear in the real and imaginary parts, and a path may take these apart: the rules work on

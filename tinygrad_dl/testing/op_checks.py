@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_dl.core.declaration import REGISTRY, Op
 from tinygrad_dl.inputs import AxesOf, AxisOf, BroadcastingCase, Case, Complexes, Drawn, Real, Reals, ShapeOf
 from tinygrad_dl.random import get_rng_state, set_rng_state
-from tinygrad_dl.testing import first_order, forward, refusals, rules, second_order
+from tinygrad_dl.testing import first_order, forward, refusals, rules, second_order, transforms
 from tinygrad_dl.testing.call import Call, default_values, record_of
 from tinygrad_dl.testing.drawing import for_examples
 from tinygrad_dl.testing.report import CheckError, pasteable
@@ -65,7 +65,8 @@ def check_op(op: Any, max_examples: int | None = None) -> OpReport:
 
     On each example: the result against the reference; dtypes; nothing mutated; memory layouts, of arguments and of
     g; each rule by itself; the gradient against central differences; the second derivative; recorded and bare
-    passes; linearity; what is saved; aliasing. Some examples have long dimensions, and some, where no limit is
+    passes; linearity; what is saved; aliasing; forward mode against reverse mode, and batches against their
+    examples, in every order of the two. Some examples have long dimensions, and some, where no limit is
     declared, elements of large magnitude. Then the declared errors.
 
     Args:
@@ -218,6 +219,7 @@ CHECKS: tuple[Check, ...] = (
     forward.check_dtypes,
     forward.check_layouts,
     first_order.check_unused_outputs,
+    transforms.check_transforms,
 )
 LARGE_ONLY = (note_random, forward.check_large)
 GRADIENT_ONLY = (note_random, first_order.check_gradient)

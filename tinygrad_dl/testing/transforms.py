@@ -19,6 +19,16 @@ from tinygrad_dl.testing.report import CheckError
 from tinygrad_dl.testing.running import Run, Tally, coarseness, has_gradient, random_like
 
 EXAMPLES = 3  # in a batch
+ENOUGH = 12  # inputs of an op that are looked at: each is run some twenty times
+
+
+def check_transforms(call: Call, tally: Tally) -> None:
+    """Forward mode, vmap, and both with gradients, on the first inputs that were drawn."""
+    if tally.inputs <= ENOUGH:
+        check_tangents(call, tally)
+        check_batches(call.copy(), tally)
+        check_batched_cotangents(call.copy(), tally)
+        check_batched_tangents(call.copy(), tally)
 
 
 def check_tangents(call: Call, tally: Tally) -> None:
@@ -38,7 +48,7 @@ def check_tangents(call: Call, tally: Tally) -> None:
         results, tangents = pushed(call, tally, {places[i]: directions[i] for i in group})
         for result, value in zip(run.results, results, strict=True):
             expect_close(value._data, result._data, "the result in forward mode", "the usual one", 1e-12)
-        left, scale = 0.0, 0.0
+        left, scale = 0.0, 0.0  # the sum, and that of the sizes of its terms: what rounding is measured by
         for weight, tangent, result in zip(run.weights, tangents, results, strict=True):
             if tangent is None:
                 continue
@@ -183,10 +193,12 @@ def subsets(places: list[Any]) -> Iterator[tuple[Any, ...]]:
 
 
 def get(call: Call, name: str, i: int | None) -> Any:
+    """The tensor at a place."""
     return call.values[name] if i is None else call.values[name][i]
 
 
 def put(call: Call, name: str, i: int | None, value: Any) -> None:
+    """Puts a tensor in a place."""
     if i is None:
         call.values[name] = value
     else:

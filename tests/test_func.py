@@ -1,0 +1,191 @@
+"""td.func: values by hand, what is refused and how, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+from tinygrad_dl.core.transforms import stack
+from tinygrad_dl.func import (
+    functional_call,
+    grad,
+    grad_and_value,
+    hessian,
+    hvp,
+    jacfwd,
+    jacrev,
+    jvp,
+    linearize,
+    stack_module_state,
+    vjp,
+    vmap,
+)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind():
+    yield
+    assert stack.levels == []
+
+
+def test_gradients_of_gradients():
+    cubed = lambda x: x**3  # noqa: E731
+    x = td.tensor(2.0)
+    assert [f(x).item() for f in (grad(cubed), grad(grad(cubed)), grad(grad(grad(cubed))))] == [12.0, 12.0, 6.0]
+    assert x.grad is None and not x.requires_grad
+
+
+def test_a_gradient_has_no_graph_unless_something_outside_needs_it():
+    w = td.tensor(3.0, requires_grad=True)
+    assert not grad(lambda x: x**2)(td.tensor(1.0)).requires_grad
+    found = grad(lambda x: w * x**2)(td.tensor(5.0))
+    assert found.item() == 30.0 and found.requires_grad
+    found.backward()
+    assert w.grad.item() == 10.0
+
+
+def test_no_grad_outside_does_not_reach_inside():
+    with td.no_grad():
+        found, value = grad_and_value(lambda x: (x**2).sum())(td.tensor([1.0, 2.0]))
+    assert found.tolist() == [2.0, 4.0] and value.item() == 5.0 and not value.requires_grad
+
+
+def test_levels_do_not_mix_their_perturbations():
+    inner = lambda x: grad(lambda y: x * y)(td.tensor(1.0))  # noqa: E731
+    assert grad(lambda x: x * inner(x))(td.tensor(3.0)).item() == 6.0
+    push = lambda x: jvp(lambda y: x * y, (td.tensor(1.0),), (td.tensor(1.0),))[1]  # noqa: E731
+    assert jvp(lambda x: x * push(x), (td.tensor(3.0),), (td.tensor(1.0),))[1].item() == 6.0
+
+
+def test_trees_of_arguments():
+    tree = {"a": td.tensor(2.0), "b": [td.tensor(3.0), (td.tensor(5.0),)]}
+    found = grad(lambda t: t["a"] * t["b"][0] * t["b"][1][0])(tree)
+    assert found["a"].item() == 15.0 and found["b"][0].item() == 10.0 and found["b"][1][0].item() == 6.0
+    out, pull = vjp(lambda t: {"sum": t["a"] + t["b"][0]}, tree)
+    assert out["sum"].item() == 5.0 and pull({"sum": td.tensor(2.0)})[0]["a"].item() == 2.0
+
+
+def test_hessian_jacobians_and_products_with_them():
+    x = td.tensor([1.0, 2.0, 3.0])
+    f = lambda x: x[0] ** 2 * x[1] + x[2] ** 3  # noqa: E731
+    expected = [[4.0, 2.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, 18.0]]
+    for way in (hessian(f), jacrev(jacrev(f)), jacfwd(jacfwd(f)), jacrev(jacfwd(f))):
+        assert way(x).tolist() == expected
+    assert hvp(f, (x,), (td.tensor([1.0, 0.0, 1.0]),))[1][0].tolist() == [4.0, 2.0, 18.0]
+    out, push = linearize(f, x)
+    assert out.item() == 29.0 and push(td.tensor([1.0, 0.0, 0.0])).item() == 4.0 == push(td.tensor([1.0, 0.0, 0.0]))
+
+
+def test_an_integer_result_has_no_tangent():
+    value, tangent = jvp(lambda x: x.argmax(), (td.tensor([1.0, 3.0]),), (td.tensor([1.0, 1.0]),))
+    assert value.item() == 1 and tangent.item() == 0
+
+
+def test_vmap_puts_dimensions_where_it_is_told():
+    x = td.arange(24).reshape(2, 3, 4)
+    assert vmap(lambda t: t.sum(0), in_dims=1)(x).shape == (3, 4)
+    assert vmap(lambda t: t, in_dims=2, out_dims=1)(x).shape == (2, 4, 3)
+    assert vmap(lambda t: t, in_dims=-1, out_dims=-1)(x).tolist() == x.tolist()
+    a, b = vmap(lambda t, s: (t, s), in_dims=(0, None), out_dims=(0, None))(x, td.tensor(7))
+    assert a.shape == x.shape and b.item() == 7
+    assert vmap(lambda t, *, k: t * k)(td.ones(2, 3), k=td.tensor([1.0, 2.0])).tolist() == [[1.0] * 3, [2.0] * 3]
+
+
+def test_an_op_without_a_rule_says_so_once_and_is_right():
+    @td.op(inputs={}, name="halved_for_this_test")
+    def halved(x):
+        return x / 2
+
+    with pytest.warns(UserWarning, match="halved_for_this_test has no rule for batches"):
+        assert vmap(halved)(td.tensor([2.0, 4.0])).tolist() == [1.0, 2.0]
+    assert vmap(halved)(td.tensor([2.0, 4.0])).tolist() == [1.0, 2.0]
+
+
+def test_a_user_s_op_gets_rules_in_a_line_each():
+    @td.op(inputs={}, name="tripled_for_this_test", kind="elementwise", linear=("x",))
+    def tripled(x):
+        return x * 3
+
+    tripled.vjp(x=lambda g: g * 3)
+    assert vmap(tripled)(td.ones(2, 2)).tolist() == [[3.0, 3.0], [3.0, 3.0]]
+    assert jvp(tripled, (td.tensor(1.0),), (td.tensor(2.0),))[1].item() == 6.0
+
+
+def test_functional_call_leaves_the_module_as_it_was():
+    layer = td.nn.Linear(2, 1)
+    before = dict(layer.named_parameters())
+    given = {"weight": td.ones(1, 2), "bias": td.ones(1)}
+    assert functional_call(layer, given, td.tensor([3.0, 4.0])).tolist() == [8.0]
+    with pytest.raises(ValueError):
+        functional_call(layer, given, td.ones(3))
+    assert all(layer.get_parameter(name) is tensor for name, tensor in before.items())
+    with pytest.raises(RuntimeError, match=r"functional_call: got 'wight', expected a parameter or buffer of Linear"):
+        functional_call(layer, {"wight": td.ones(1, 2)}, td.ones(2))
+    with pytest.raises(RuntimeError, match=r"got nothing for 'bias' with strict=True"):
+        functional_call(layer, {"weight": td.ones(1, 2)}, td.ones(2), strict=True)
+
+
+def test_stacked_models_must_be_alike():
+    with pytest.raises(RuntimeError, match="got no models"):
+        stack_module_state([])
+    with pytest.raises(RuntimeError, match="different classes"):
+        stack_module_state([td.nn.Linear(1, 1), td.nn.ReLU()])
+    with pytest.raises(RuntimeError, match="differ in shape"):
+        stack_module_state([td.nn.Linear(1, 1), td.nn.Linear(2, 1)])
+
+
+REFUSED = {
+    "vmap over nothing": (lambda: vmap(lambda: 1)(), ValueError, "vmap: got no arguments, expected at least one"),
+    "no batch": (lambda: vmap(td.sin, in_dims=None)(td.ones(2)), ValueError, "vmap: got no argument with a batch"),
+    "batches differ": (lambda: vmap(td.add)(td.ones(2), td.ones(3)), ValueError, "batches of the sizes 2, 3"),
+    "no such dim": (lambda: vmap(td.sin, in_dims=2)(td.ones(2)), ValueError, "got dim 2 among in_dims=2 for a tensor"),
+    "a number": (lambda: vmap(td.add)(td.ones(2), 3.0), ValueError, "argument of type float, expected None there"),
+    "too few in_dims": (lambda: vmap(td.add, (0,))(td.ones(2), td.ones(2)), ValueError, "for 2 arguments"),
+    "no tensor": (lambda: vmap(lambda x: 3)(td.ones(2)), TypeError, "got a result of type int"),
+    "out_dims": (lambda: vmap(td.sin, out_dims=3)(td.ones(2)), IndexError, "got 3 among out_dims=3"),
+    "out_dims None": (lambda: vmap(td.sin, out_dims=None)(td.ones(2)), ValueError, "differs between examples"),
+    "randomness": (lambda: vmap(td.sin, randomness="any"), ValueError, "got randomness='any', expected one of"),
+    "chunk_size": (lambda: vmap(td.sin, chunk_size=0), ValueError, "got chunk_size=0, expected None"),
+    "item": (lambda: vmap(lambda x: x * x.item())(td.ones(2)), RuntimeError, "where numbers are needed"),
+    "control flow": (lambda: vmap(lambda x: x if x > 0 else -x)(td.ones(2)), RuntimeError, "use|replace"),
+    "a mask": (lambda: vmap(lambda x: x[x > 0])(td.ones(2, 2)), IndexError, "how much a mask picks depends"),
+    "writing outside": (lambda: vmap(lambda x: td.zeros(2).add_(x))(td.ones(3, 2)), RuntimeError, "made outside"),
+    "no scalar": (lambda: grad(td.sin)(td.ones(2)), RuntimeError, r"got a result of shape \(2,\)"),
+    "not floating": (lambda: grad(td.sum)(td.ones(2).long()), RuntimeError, "got dtype int64 in argument 0"),
+    "argnums": (lambda: grad(td.sin, argnums=1)(td.ones(())), RuntimeError, "expected numbers of the 1 arguments"),
+    "form of tangents": (lambda: jvp(td.sin, (td.ones(2),), ([td.ones(2)],)), RuntimeError, "tangents of the form"),
+    "shape of tangents": (lambda: jvp(td.sin, (td.ones(2),), (td.ones(3),)), RuntimeError, r"tangent of shape \(3,\)"),
+    "no tuple": (lambda: jvp(td.sin, td.ones(2), td.ones(2)), RuntimeError, "write jvp"),
+    "cotangents": (lambda: vjp(td.sin, td.ones(2))[1](td.ones(3)), RuntimeError, r"a cotangent of shape \(3,\)"),
+    "requires_grad_": (lambda: vmap(lambda x: x.requires_grad_())(td.ones(2)), RuntimeError, "td.func.grad"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name):
+    call, kind, words = REFUSED[name]
+    with pytest.raises(kind, match=words):
+        call()
+
+
+def test_a_tensor_that_was_kept_is_of_no_use_outside():
+    kept = []
+    vmap(lambda x: kept.append(x) or x)(td.ones(2))
+    with pytest.raises(RuntimeError, match="made inside vmap, which has ended"):
+        kept[0] + 1
+
+
+def test_writing_into_what_is_made_inside():
+    def running(x):
+        total = td.zeros_like(x)
+        for i in range(len(x)):
+            total[i] = x[: i + 1].sum()
+        total[0] += 100
+        return total
+
+    x = td.tensor([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]])
+    assert vmap(running)(x).tolist() == [[101.0, 3.0, 6.0], [110.0, 30.0, 60.0]]
+    slopes = vmap(jacrev(running))(x)
+    assert slopes.tolist() == [np.tri(3).tolist()] * 2
+    assert vmap(jacfwd(running))(x).tolist() == slopes.tolist()
