@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 
 EXAMPLES := $(sort $(wildcard examples/[0-9]*.py))
 
-.PHONY: demo examples test lint types doctest parity fuzz pictures benchmark clean
+.PHONY: demo examples test lint types doctest parity nightly fuzz pictures benchmark clean
 
 demo: $(VENV)/demo.stamp
 	$(RUN) examples/digits.py
@@ -28,9 +28,13 @@ types: $(VENV)/dev.stamp
 doctest: $(VENV)/dev.stamp
 	$(RUN) -m pytest --doctest-modules tinygrad_dl
 
-# PyTorch is never a dependency: it is installed for these three targets alone.
+# PyTorch is never a dependency: it is installed for these four targets alone.
 parity: $(VENV)/torch.stamp
 	$(RUN) -m pytest -n auto tests/parity tests/fuzz
+
+# The tests of random programs with 10,000 programs each, for a night.
+nightly: $(VENV)/torch.stamp
+	HYPOTHESIS_PROFILE=nightly $(RUN) -m pytest tests/test_inplace_programs.py tests/parity/test_inplace_programs.py
 
 # Random programs in both libraries; prints the smallest of each kind that differs.
 N ?= 30000

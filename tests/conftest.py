@@ -13,7 +13,9 @@ import tinygrad_dl as td
 # Time never decides a test, and a run on a server is the same run every time.
 settings.register_profile("local", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("local"), derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "local")
+# Many more examples, for the tests that ask for the profile's name.
+settings.register_profile("nightly", settings.get_profile("local"), print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "local"))
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     td.set_num_threads(1)  # the workers have the cores: products on several threads would wait for each other
