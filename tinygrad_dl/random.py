@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.dtypes import as_dtype, check_device, get_default_dtype, int64, is_floating
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
+from tinygrad_dl.core.transforms import drawn_inside, is_known, stack
 from tinygrad_dl.creation import sizes
 
 __all__ = [
@@ -162,30 +164,49 @@ def rng_of(generator: Generator | None) -> np.random.Generator:
     return (generator or default_generator).rng
 
 
-def uniform(shape: Any, dtype: Any, generator: Generator | None) -> np.ndarray:
+def draw(
+    make: Callable[[np.random.Generator, Any], Any], shape: Any, generator: Generator | None, *depends: Any
+) -> Any:
+    """The array `make(rng, shape)`; inside of vmap as its `randomness` says, which may be a tensor.
+
+    Everything that draws numbers does it here. `depends` are the parameters of the distribution, if they are tensors.
+    """
+    rng = rng_of(generator)
+    if not stack.levels:
+        return make(rng, shape)
+    return drawn_inside(lambda whole: make(rng, whole), shape, depends)
+
+
+def converted(numbers: Any, dtype: Any) -> Any:
+    """What `draw` gave, in this dtype."""
+    return numbers.to(dtype) if isinstance(numbers, Tensor) else np.asarray(numbers, dtype)
+
+
+def uniform(shape: Any, dtype: Any, generator: Generator | None, *depends: Any) -> Any:
     """Uniform numbers in [0, 1), drawn in float32 unless the dtype is wider."""
     found = as_dtype(dtype)
-    drawn = found if found.itemsize >= 4 and found.kind == "f" else np.dtype(np.float32)
-    numbers: np.ndarray = rng_of(generator).random(shape, dtype=drawn.type)
-    return np.asarray(numbers, found)
+    kind = found if found.itemsize >= 4 and found.kind == "f" else np.dtype(np.float32)
+    return draw(lambda rng, whole: np.asarray(rng.random(whole, dtype=kind.type), found), shape, generator, *depends)
 
 
-def gaussian(shape: Any, dtype: Any, generator: Generator | None) -> np.ndarray:
+def gaussian(shape: Any, dtype: Any, generator: Generator | None, *depends: Any) -> Any:
     """Standard normal numbers; complex ones have a variance of 1/2 in each part."""
     found = as_dtype(dtype)
-    rng = rng_of(generator)
-    if found.kind == "c":
-        real = np.float32 if found.itemsize == 8 else np.float64
-        pair = rng.standard_normal((*shape, 2), dtype=real) * real(0.5**0.5)
-        return (pair[..., 0] + 1j * pair[..., 1]).astype(found)
-    drawn = found if found.itemsize >= 4 and found.kind == "f" else np.dtype(np.float32)
-    numbers: np.ndarray = rng.standard_normal(shape, dtype=drawn.type)
-    return np.asarray(numbers, found)
+
+    def make(rng: np.random.Generator, whole: Any) -> np.ndarray:
+        if found.kind == "c":
+            real = np.float32 if found.itemsize == 8 else np.float64
+            pair = rng.standard_normal((*whole, 2), dtype=real) * real(0.5**0.5)
+            return (pair[..., 0] + 1j * pair[..., 1]).astype(found)
+        kind = found if found.itemsize >= 4 and found.kind == "f" else np.dtype(np.float32)
+        return np.asarray(rng.standard_normal(whole, dtype=kind.type), found)
+
+    return draw(make, shape, generator, *depends)
 
 
 def _finish(array: Any, requires_grad: bool, device: Any) -> Tensor:
     check_device(device)
-    tensor = wrap(np.asarray(array))
+    tensor = array if isinstance(array, Tensor) else wrap(np.asarray(array))
     return tensor.requires_grad_() if requires_grad else tensor
 
 
@@ -277,8 +298,12 @@ def randint(
         low, high, size = 0, low, high
     if not low < high:
         raise ValueError(f"randint: expected low < high, got low={low} and high={high}")
-    drawn = rng_of(generator).integers(low, high, sizes((size,), "randint"))
-    return wrap(np.asarray(drawn, as_dtype(dtype or int64)))
+    found = as_dtype(dtype or int64)
+
+    def make(rng: np.random.Generator, whole: Any) -> np.ndarray:
+        return np.asarray(rng.integers(low, high, whole), found)
+
+    return _finish(draw(make, sizes((size,), "randint"), generator), False, device)
 
 
 @composition
@@ -294,7 +319,14 @@ def randperm(n: int, *, dtype: Any = None, generator: Generator | None = None, d
     check_device(device)
     if n < 0:
         raise ValueError(f"randperm: expected n >= 0, got {n}")
-    return wrap(rng_of(generator).permutation(n).astype(as_dtype(dtype or int64), copy=False))
+    found = as_dtype(dtype or int64)
+
+    def make(rng: np.random.Generator, whole: Any) -> np.ndarray:
+        if whole == (n,):
+            return rng.permutation(n).astype(found, copy=False)
+        return rng.permuted(np.broadcast_to(np.arange(n, dtype=found), whole), axis=-1)
+
+    return _finish(draw(make, (n,), generator), False, device)
 
 
 @composition
@@ -307,13 +339,13 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.normal.html
     """
-    means, stds = as_array(mean), as_array(std)
-    if (stds < 0).any():
+    means, stds = [each if isinstance(each, Tensor) and not is_known(each) else as_array(each) for each in (mean, std)]
+    if is_known(stds) and (stds < 0).any():
         raise ValueError(f"normal: expected std >= 0, got {stds.min()}")
     shape = np.broadcast_shapes(means.shape, stds.shape) if size is None else sizes((size,), "normal")
     dtype = means.dtype if isinstance(mean, Tensor) else stds.dtype
     dtype = dtype if is_floating(dtype) else get_default_dtype()
-    return wrap(np.asarray(gaussian(shape, dtype, generator) * stds + means, dtype))
+    return _finish(converted(gaussian(shape, dtype, generator, mean, std) * stds + means, dtype), False, None)
 
 
 @composition
@@ -326,10 +358,11 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.bernoulli.html
     """
-    chance = input._data if p is None else np.full(input.shape, p)
-    if not ((chance >= 0) & (chance <= 1)).all():
+    chance: Any = np.full(input.shape, p) if p is not None else input._data if is_known(input) else input.detach()
+    if is_known(chance) and not ((chance >= 0) & (chance <= 1)).all():
         raise ValueError("bernoulli: got numbers outside of [0, 1], expected probabilities between 0 and 1")
-    return wrap(np.asarray(uniform(input.shape, np.float32, generator) < chance, input.dtype))
+    numbers = uniform(input.shape, np.float32, generator, *(() if p is not None else (input,)))
+    return _finish(converted(numbers < chance, input.dtype), False, None)
 
 
 @composition
@@ -348,14 +381,37 @@ def multinomial(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.multinomial.html
     """
-    weights = input._data
-    if not is_floating(weights.dtype):
-        raise TypeError(f"multinomial: expected floating weights, got {weights.dtype}; convert them with .float()")
-    if weights.ndim not in (1, 2) or num_samples < 1:
+    if not is_floating(input.dtype):
+        raise TypeError(f"multinomial: expected floating weights, got {input.dtype}; convert them with .float()")
+    if input.ndim not in (1, 2) or num_samples < 1:
         raise ValueError(
-            f"multinomial: expected weights of shape (n,) or (rows, n) and num_samples >= 1, got shape {weights.shape} "
+            f"multinomial: expected weights of shape (n,) or (rows, n) and num_samples >= 1, got shape {input.shape} "
             f"and {num_samples}"
         )
+    known = is_known(input)
+    if known:
+        _require_weights(input._data, num_samples, replacement)
+    if not replacement and num_samples > 1:
+        # The first to arrive, when the waiting times are exponential with these rates, are a draw without replacement.
+        waiting = draw(lambda rng, whole: rng.standard_exponential(whole), input.shape, generator, input)
+        if not known or isinstance(waiting, Tensor):
+            order: Tensor = (waiting / input.detach().double().clamp(1e-300)).argsort(-1)
+            return order[..., :num_samples]
+        rates = np.maximum(input._data.astype(np.float64), 1e-300)
+        return wrap(np.argsort(waiting / rates, -1)[..., :num_samples].astype(np.int64, copy=False))
+    # Above 0, for rng.random is below 1: so a weight of 0 is never drawn.
+    shares = draw(lambda rng, whole: 1 - rng.random(whole), (*input.shape[:-1], num_samples), generator, input)
+    if not known or isinstance(shares, Tensor):
+        bounds = input.detach().double().cumsum(-1)
+        positions: Tensor = (bounds.unsqueeze(-2) < (bounds[..., -1:] * shares).unsqueeze(-1)).sum(-1)
+        return positions
+    below = np.add.accumulate(input._data.astype(np.float64), -1)
+    marks = shares * below[..., -1:]
+    rows = zip(np.atleast_2d(below), np.atleast_2d(marks), strict=True)
+    return wrap(np.array([np.searchsorted(*row) for row in rows], np.int64).reshape(marks.shape))
+
+
+def _require_weights(weights: np.ndarray, num_samples: int, replacement: bool) -> None:
     if not ((weights >= 0) & np.isfinite(weights)).all():
         raise ValueError(
             "multinomial: got weights that are not finite, or below 0, expected finite weights of 0 or more; of "
@@ -367,16 +423,6 @@ def multinomial(
             f"multinomial: expected {1 if replacement else num_samples} or more weights above 0 in each row, got "
             f"{fewest}; draw fewer, or with replacement=True"
         )
-    weights, rng = weights.astype(np.float64), rng_of(generator)
-    if not replacement and num_samples > 1:
-        # The first to arrive, when the waiting times are exponential with these rates, are a draw without replacement.
-        waiting, rates = rng.standard_exponential(weights.shape), np.maximum(weights, 1e-300)
-        return wrap(np.argsort(waiting / rates, -1)[..., :num_samples].astype(np.int64, copy=False))
-    below = np.add.accumulate(weights, -1)
-    # Above 0, for rng.random is below 1: so a weight of 0 is never drawn.
-    marks = (1 - rng.random((*weights.shape[:-1], num_samples))) * below[..., -1:]
-    rows = zip(np.atleast_2d(below), np.atleast_2d(marks), strict=True)
-    return wrap(np.array([np.searchsorted(*row) for row in rows], np.int64).reshape(marks.shape))
 
 
 # -- filling tensors in place ------------------------------------------------------------------------
@@ -386,35 +432,35 @@ def _filler(name: str, draw: Any, doc: str) -> None:
     """Makes an in-place method of Tensor that fills it with drawn numbers."""
 
     def fill(self: Tensor, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
-        return self._assign(wrap(np.asarray(draw(self, generator, *args, **kwargs), self.dtype)), name)
+        return self._assign(_finish(converted(draw(self, generator, *args, **kwargs), self.dtype), False, None), name)
 
     fill.__name__ = fill.__qualname__ = name
     fill.__doc__ = doc
     setattr(Tensor, name, composition(fill))
 
 
-def _uniform(tensor: Tensor, generator: Generator | None, a: float = 0.0, b: float = 1.0) -> np.ndarray:
+def _uniform(tensor: Tensor, generator: Generator | None, a: float = 0.0, b: float = 1.0) -> Any:
     if a > b:
         raise ValueError(f"uniform_: expected a <= b, got a={a} and b={b}")
     return uniform(tensor.shape, tensor.dtype, generator) * (b - a) + a
 
 
-def _normal(tensor: Tensor, generator: Generator | None, mean: float = 0.0, std: float = 1.0) -> np.ndarray:
+def _normal(tensor: Tensor, generator: Generator | None, mean: float = 0.0, std: float = 1.0) -> Any:
     if std < 0:
         raise ValueError(f"normal_: expected std >= 0, got {std}")
     return gaussian(tensor.shape, tensor.dtype, generator) * std + mean
 
 
-def _bernoulli(tensor: Tensor, generator: Generator | None, p: float = 0.5) -> np.ndarray:
+def _bernoulli(tensor: Tensor, generator: Generator | None, p: float = 0.5) -> Any:
     if not 0 <= p <= 1:
         raise ValueError(f"bernoulli_: expected p between 0 and 1, got {p}")
     return uniform(tensor.shape, np.float32, generator) < p
 
 
-def _random(tensor: Tensor, generator: Generator | None, low: int = 0, high: int | None = None) -> np.ndarray:
+def _random(tensor: Tensor, generator: Generator | None, low: int = 0, high: int | None = None) -> Any:
     if high is None:
         low, high = (0, low) if low else (0, 2**24)
-    return rng_of(generator).integers(low, high, tensor.shape)
+    return draw(lambda rng, whole: rng.integers(low, high, whole), tensor.shape, generator)
 
 
 _filler("uniform_", _uniform, "Fills the tensor with numbers drawn uniformly from [a, b); returns it.")

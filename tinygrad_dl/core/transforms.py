@@ -62,6 +62,13 @@ class Level:
         """The op on these arguments, some of which are lifted to this level and none further in."""
         raise NotImplementedError
 
+    def draws_apart(self, depends: tuple[Any, ...]) -> bool:
+        """Whether random numbers drawn inside differ between the examples of this level, which then has a `size`.
+
+        `depends` are the parameters of the distribution.
+        """
+        return False
+
 
 class Lifted(Tensor):
     """A tensor inside a transform: a tensor one level down, and what the transform knows of it.
@@ -193,6 +200,18 @@ class Escape(RuntimeError):
             f"bool(), numpy(), or writing into a tensor made outside), expected operations on tensors alone; replace "
             f"`if` by td.where, and make what you write into from the tensor itself, with zeros_like(x)"
         )
+
+
+def drawn_inside(make: Callable[[Any], Any], shape: Any, depends: tuple[Any, ...]) -> Any:
+    """What `make` draws for a shape, inside of transforms: an array, or a tensor that differs between examples."""
+    apart: list[Any] = [level for level in stack.levels if level.draws_apart(depends)]
+    found = make((*[level.size for level in apart], *shape))
+    if not apart:
+        return found
+    tensor = wrap(np.asarray(found))
+    for level in apart:
+        tensor = level.lift(tensor)
+    return tensor
 
 
 def values_of(value: Any) -> Any:

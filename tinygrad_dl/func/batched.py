@@ -68,6 +68,19 @@ class BatchLevel(Level):
             return tensor.value
         return tensor.unsqueeze(0).expand(self.size, *tensor.shape)
 
+    def draws_apart(self, depends: tuple[Any, ...]) -> bool:
+        if self.randomness == "error":
+            raise RuntimeError(
+                "vmap: got a random operation with randomness='error', expected none; pass randomness='different' to "
+                "vmap for numbers of its own for each example, or 'same' for the same for all"
+            )
+        if self.randomness == "same" and any(each.level is self for each in lifted_among(depends)):
+            raise RuntimeError(
+                "vmap: got parameters of a distribution that differ between examples with randomness='same', expected "
+                "the same for all; pass randomness='different', or draw outside of vmap"
+            )
+        return self.randomness == "different"
+
     def apply(self, op: Op, given: dict[str, Any]) -> Any:
         def below(value: Any) -> Any:
             return value.value if isinstance(value, Batched) and value.level is self else value

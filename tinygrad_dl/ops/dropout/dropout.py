@@ -10,7 +10,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, drawn, error, real
-from tinygrad_dl.random import Generator, rng_of
+from tinygrad_dl.random import Generator, draw
 
 
 @op(
@@ -34,21 +34,25 @@ def masked(input: Array, factors: Array) -> Array:
 masked.vjp(input=lambda g, factors: g * factors, factors=None)
 
 
-def keep_factors(shape: tuple[int, ...], p: float, dtype: Any, generator: Generator | None) -> np.ndarray:
-    """Zeros with probability p, else 1 / (1 - p).
+def keep_factors(shape: tuple[int, ...], p: float, dtype: Any, generator: Generator | None) -> Any:
+    """Zeros with probability p, else 1 / (1 - p): an array; inside of vmap what its randomness says.
 
     One raw number of the generator serves eight elements when p is a multiple of 1/256, else four, with p
     rounded to 1/65536: three times faster than a float for each.
     """
-    size = 1
-    for n in shape:
-        size *= n
     few = (p * 256).is_integer()
     width, steps = (8, 256) if few else (4, 65536)
-    raw = rng_of(generator).bit_generator.random_raw(size // width + 1)
-    draws: Any = raw.view(np.uint8 if few else np.uint16)[:size]
-    factors: np.ndarray = np.multiply(draws >= round(p * steps), dtype.type(1 / (1 - p)))
-    return factors.reshape(shape)
+
+    def make(rng: np.random.Generator, whole: tuple[int, ...]) -> np.ndarray:
+        size = 1
+        for n in whole:
+            size *= n
+        raw = rng.bit_generator.random_raw(size // width + 1)
+        draws: Any = raw.view(np.uint8 if few else np.uint16)[:size]
+        factors: np.ndarray = np.multiply(draws >= round(p * steps), dtype.type(1 / (1 - p)))
+        return factors.reshape(whole)
+
+    return draw(make, shape, generator)
 
 
 @composition
@@ -98,8 +102,11 @@ def _dropped(
     dtype = input.dtype
     if dtype.kind not in "fcV":
         raise TypeError(f"{name}: expected a floating tensor, got {dtype}; convert it first with .float()")
-    factors = np.zeros(shape, dtype) if p == 1.0 else keep_factors(shape, float(p), dtype, generator)
-    result: Tensor = masked(input, factors if shape == input.shape else np.broadcast_to(factors, input.shape))
+    factors: Any = np.zeros(shape, dtype) if p == 1.0 else keep_factors(shape, float(p), dtype, generator)
+    if shape != input.shape:
+        known = isinstance(factors, np.ndarray)
+        factors = np.broadcast_to(factors, input.shape) if known else factors.expand(input.shape)
+    result: Tensor = masked(input, factors)
     return input._assign(result, name) if inplace else result
 
 

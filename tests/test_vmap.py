@@ -1,0 +1,134 @@
+"""vmap: random numbers inside, and what it refuses, in whose words."""
+
+import re
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+import tinygrad_dl.nn.functional as F
+
+X = td.tensor([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9], [0.3, 0.3, 0.3]])
+
+# Random functions of an example x, of shape (3,), whose distribution is the same for all examples.
+DRAWS = {
+    "rand": lambda x: td.rand(3),
+    "randn": lambda x: td.randn(3),
+    "complex randn": lambda x: td.randn(3, dtype=td.complex64).real,
+    "rand_like": lambda x: td.rand_like(x),
+    "randn_like": lambda x: td.randn_like(x),
+    "randint": lambda x: td.randint(0, 10**6, (3,)),
+    "randperm": lambda x: td.randperm(50),
+    "normal": lambda x: td.normal(0.0, 1.0, (3,)),
+    "bernoulli": lambda x: td.ones(64).bernoulli(0.5),
+    "multinomial": lambda x: td.multinomial(td.ones(50), 40),
+    "multinomial with replacement": lambda x: td.multinomial(td.ones(50), 40, True),
+    "uniform_": lambda x: x.clone().uniform_(),
+    "normal_": lambda x: x.clone().normal_(),
+    "bernoulli_": lambda x: x.expand(20, 3).clone().bernoulli_(),
+    "random_": lambda x: x.clone().random_(),
+    "dropout": lambda x: F.dropout(td.ones(64)),
+    "dropout of the example": lambda x: F.dropout(td.ones_like(x).expand(20, 3)),
+    "dropout1d": lambda x: F.dropout1d(td.ones(64, 2)),
+    "attention": lambda x: F.scaled_dot_product_attention(*[td.ones_like(x).expand(20, 3)] * 3, dropout_p=0.5),
+}
+# Those whose distribution differs between examples.
+OWN = {
+    "normal": lambda x: td.normal(x, x),
+    "bernoulli": lambda x: td.bernoulli(x.expand(20, 3)),
+    "multinomial": lambda x: td.multinomial(x.expand(20, 3), 2),
+    "multinomial with replacement": lambda x: td.multinomial(x.expand(20, 3), 9, True),
+}
+
+
+def rows(draw, randomness):
+    return td.func.vmap(draw, randomness=randomness)(X).numpy().reshape(4, -1)
+
+
+@pytest.mark.parametrize("name", [*DRAWS, *(f"own {name}" for name in OWN)])
+def test_random_numbers_inside_are_refused_unless_asked_for(name):
+    draw = OWN[name.removeprefix("own ")] if name.startswith("own ") else DRAWS[name]
+    state = str(td.get_rng_state())
+    with pytest.raises(RuntimeError, match="got a random operation with randomness='error', expected none"):
+        td.func.vmap(draw)(X)
+    assert state == str(td.get_rng_state())
+
+
+@pytest.mark.parametrize("name", [*DRAWS, *(f"own {name}" for name in OWN)])
+def test_different_randomness_differs_between_examples(name):
+    draw = OWN[name.removeprefix("own ")] if name.startswith("own ") else DRAWS[name]
+    found = rows(draw, "different")
+    assert len({row.tobytes() for row in found}) == 4
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_same_randomness_is_what_one_example_would_get(name):
+    td.manual_seed(3)
+    alone = DRAWS[name](X[0]).numpy().ravel()
+    td.manual_seed(3)
+    found = rows(DRAWS[name], "same")
+    assert np.allclose(found, alone, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_same_randomness_of_distributions_of_their_own_is_refused(name):
+    with pytest.raises(RuntimeError, match="parameters of a distribution that differ between examples"):
+        rows(OWN[name], "same")
+
+
+def test_distributions_of_their_own_are_kept():
+    ones = td.func.vmap(td.bernoulli, randomness="different")(td.tensor([[0.0, 1.0], [1.0, 0.0]]))
+    assert ones.tolist() == [[0.0, 1.0], [1.0, 0.0]]
+    means = td.func.vmap(td.normal, randomness="different")(td.tensor([5.0, -7.0]), td.zeros(2))
+    assert means.tolist() == [5.0, -7.0]
+    for replacement in (False, True):
+        weights = td.tensor([[0.0, 0.0, 2.0], [3.0, 0.0, 0.0]])
+        pick = td.func.vmap(lambda w, again=replacement: td.multinomial(w, 1, again), randomness="different")
+        assert pick(weights).tolist() == [[2], [0]]
+
+
+def test_multinomial_draws_by_the_weights_inside_too():
+    td.manual_seed(0)
+    weights = td.tensor([1.0, 3.0, 0.0]).expand(2000, 3)
+    found = td.func.vmap(lambda w: td.multinomial(w, 1, True), randomness="different")(weights)
+    assert abs(found.double().mean().item() - 0.75) < 0.04 and found.max().item() == 1
+
+
+def test_each_of_nested_vmaps_has_its_own_randomness():
+    def both(outer, inner):
+        draw = td.func.vmap(lambda x: td.rand(2), randomness=inner)
+        return td.func.vmap(lambda _: draw(X), randomness=outer)(X).numpy()
+
+    across = both("same", "different")
+    assert (across == across[:1]).all() and len({row.tobytes() for row in across[0]}) == 4
+    along = both("different", "same")
+    assert (along == along[:, :1]).all() and len({row.tobytes() for row in along}) == 4
+    whole = both("different", "different")
+    assert len({row.tobytes() for row in whole.reshape(16, 2)}) == 16
+
+
+def test_a_tensor_made_outside_is_not_filled_with_numbers_of_many_examples():
+    with pytest.raises(RuntimeError, match="writing into a tensor made outside"):
+        td.func.vmap(lambda x: td.ones(3).uniform_() + x, randomness="different")(X)
+
+
+def test_gradients_go_through_dropout_with_the_factors_that_were_drawn():
+    def loss(x):
+        kept = F.dropout(x, 0.5)
+        return kept.sum(), kept
+
+    gradients, kept = td.func.vmap(td.func.grad(loss, has_aux=True), randomness="different")(td.ones(4, 16))
+    assert np.array_equal(gradients.numpy(), kept.numpy()) and set(gradients.numpy().ravel()) == {0.0, 2.0}
+
+
+def test_forward_mode_outside_of_vmap_draws_as_without():
+    td.manual_seed(1)
+    alone = F.dropout(td.ones(8))
+    td.manual_seed(1)
+    out, tangent = td.func.jvp(lambda x: F.dropout(x), (td.ones(8),), (td.full((8,), 3.0),))
+    assert out.tolist() == alone.tolist() and tangent.tolist() == (3 * alone).tolist()
+
+
+def test_an_unknown_randomness_is_refused():
+    with pytest.raises(ValueError, match=re.escape("got randomness='some', expected one of 'error', 'different'")):
+        td.func.vmap(td.sin, randomness="some")
