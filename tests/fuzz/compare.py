@@ -310,7 +310,7 @@ def differ(ours: Trace, theirs: Trace, place: Place, excuses: Excuses, op: str, 
     dtype = mine.dtype if floor < 0.1 else excuses.coarsest(mine.dtype)
     wrong = apart(mine.array, other.array, dtype, floor)
     if wrong.any():
-        rough = 0.05 if label == "second " else 0.01  # where a difference is divided by a square
+        rough = 0.2 if label == "second " else 0.01  # where what is left of a difference is divided by a square
         wrong &= ~excused(mine, other, place, excuses, dtype, floor, rough)
     if wrong.any():
         return difference("value", (mine.array[wrong], other.array[wrong]))

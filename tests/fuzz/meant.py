@@ -278,7 +278,7 @@ MEANT = (
     Meant(
         "a result may lie in memory in another order",
         "refused",
-        "view",
+        "view view_as",
         ours="a tensor of shape .* with strides .* without a copy",
     ),
     Meant(
@@ -286,6 +286,13 @@ MEANT = (
         "final-value",
         "contiguous reshape flatten ravel",
         source=r"transpose|permute|swap|moveaxis|movedim|\.[mT]?T\b",
+    ),
+    Meant(
+        "a result may be a view of what was made on the way",
+        "refused",
+        "detach_",
+        ours="detach_: got a view",
+        source="batch_first=True|kron",
     ),
     # Other values: infinities, nan and zeros.
     Meant(
@@ -334,7 +341,7 @@ MEANT = (
     Meant(
         "second gradients at the origin are 0",
         "second-value",
-        f"atan2 atan2_ arctan2 arctan2_ norm normalize {POWERS}",
+        f"atan2 atan2_ arctan2 arctan2_ norm normalize std std_mean {POWERS}",
         wrong=zero_for_nan,
     ),
     Meant(
@@ -522,6 +529,13 @@ MEANT = (
         source=r"T\.zeros\(\(.*\b0\b",
     ),
     Meant("there is no complex number of half precision in NumPy", "dtype", ours="complex64", theirs="complex32"),
+    Meant(
+        "floor_divide has zero gradients",
+        "first-kind",
+        "floor_divide floor_divide_ // //=",
+        ours=r"\b0\.",
+        theirs="^None",
+    ),
     Meant("PyTorch has no graph, we have zeros", "first-kind", "norm", ours=r"\[?\b0", theirs="^None"),
     # Whether there is a graph, and what is left at the end.
     Meant(
