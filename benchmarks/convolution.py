@@ -93,9 +93,9 @@ def ways(shape: Shape) -> dict[str, dict[str, Way]]:
     if groups == len(w) == x.shape[1] and stride == (1, 1):
         found["weight's"]["shifted"] = lambda: depthwise.convolve_weight(x, g, kernel, pads, dilation)
     add_pytorch(found, x, w, g, shape)
-    found["result"]["chosen"] = lambda: convolution.convolution.duck(x, w, None, *options)
-    found["input's"]["chosen"] = lambda: convolution.convolution_transpose.duck(g, w, None, *options, size)
-    found["weight's"]["chosen"] = lambda: convolution.convolution_weight.duck(x, g, kernel, *options)
+    found["result"]["chosen"] = lambda: convolution.convolution.generic(x, w, None, *options)
+    found["input's"]["chosen"] = lambda: convolution.convolution_transpose.generic(g, w, None, *options, size)
+    found["weight's"]["chosen"] = lambda: convolution.convolution_weight.generic(x, g, kernel, *options)
     return found
 
 

@@ -107,7 +107,7 @@ VIEWS = [
     ("a base does not know its views", runtime.note_view, "views.append(ref(result))", "pass"),
     ("a base does not know one of several views", runtime.note_views, "views.append(ref(result))", "pass"),
     ("one of several views is the first", runtime.note_views, "values, index, recorded", "values, 0, recorded"),
-    ("views under no_grad are as others", runtime.note_view, "not threads.not_recording or modes.grad", "True"),
+    ("views under no_grad are as others", runtime.note_view, "not recording.stopped or modes.grad", "True"),
     ("views do not join the graph with their base", Tensor.requires_grad_, "self._replay_views()", "pass"),
     ("what is retained stays the old gradient", Tensor._move, "keeper.remove()", "pass"),
     ("what is retained is lost", Tensor._move, "self.retain_grad()", "pass"),

@@ -20,7 +20,7 @@ from tinygrad_dl.core.hooks import named
 from tinygrad_dl.core.messages import checked_array, summary
 from tinygrad_dl.core.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from tinygrad_dl.core.tensor import Tensor, attach, wrap
-from tinygrad_dl.core.transforms import Lifted, innermost, stack
+from tinygrad_dl.core.transforms import Lifted, gradients, innermost, stack
 from tinygrad_dl.core.warning import warn
 
 __all__ = [
@@ -247,11 +247,10 @@ def lifted_grad(
     allow_unused: bool,
 ) -> tuple[Any, ...]:
     """`grad` of tensors inside of transforms."""
-    from tinygrad_dl.func import lowering
-
     given = [None] * len(outputs) if cotangents is None else list(_sequence(cotangents))
     options = {"retain_graph": retain_graph, "create_graph": create_graph, "allow_unused": allow_unused}
-    return tuple(lowering.grad(list(outputs), list(inputs), given, options))
+    level: Any = innermost((*outputs, *inputs))
+    return tuple(gradients[type(level)](level, list(outputs), list(inputs), given, options))
 
 
 def _propagate(

@@ -80,7 +80,7 @@ class OpFunction(Protocol[P]):
 
     __name__: str
     op: Op
-    duck: Callable[..., Any]
+    generic: Callable[..., Any]
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
 
@@ -231,21 +231,6 @@ op.registry = REGISTRY  # type: ignore[attr-defined]
 class Op(Record):
     """The declaration of an op, as the registry keeps it."""
 
-    view: bool
-    floating: bool
-    promotes: bool | tuple[str, ...]
-    records: bool
-    exact: bool
-    alike: tuple[str, ...]
-    real: bool
-    outputs: Any
-    aux: dict[str, Callable[..., Any] | None]
-    reference: Callable[..., Any] | None
-    kind: str
-    linear: tuple[str, ...]
-    namespace: str
-    key: str  # its name in the registry: "mul"; of an op from outside "module::name"
-    function: Any
     layout: tuple[Any, ...]
     defaults: tuple[tuple[Any, ...] | None, dict[str, Any]]
     compiled = False
@@ -270,8 +255,8 @@ class Op(Record):
         self.errors = errors
         self.broadcasts = any(case.broadcasts for case in self.cases)
         code = body.__code__
-        self.parameters: tuple[str, ...] = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        self.positional: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+        self.parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        self.positional = code.co_varnames[: code.co_argcount]
         if code.co_flags & 0x0C:
             raise TypeError(f"op {name}: got *args or **kwargs, expected parameters by name")
         taken = RESERVED.intersection(self.parameters)
@@ -282,7 +267,7 @@ class Op(Record):
             )
         defaults = body.__defaults__ or ()
         required = set(self.positional[: len(self.positional) - len(defaults)])
-        self.sequence: str | None = None
+        self.sequence = None
         tensors = []
         for parameter in self.parameters:
             marked = body.__annotations__.get(parameter)
@@ -291,23 +276,18 @@ class Op(Record):
                 self.sequence = parameter
             if ("Array" in text or "Tensor" in text) if marked is not None else parameter in required:
                 tensors.append(parameter)
-        self.tensors: tuple[str, ...] = tuple(tensors)
+        self.tensors = tuple(tensors)
         if self.sequence and len(tensors) > 1:
             raise TypeError(
                 f"op {name}: got a parameter marked Arrays beside others, expected it as the only tensor parameter"
             )
-        self.rules: dict[str, Callable[..., Any] | None] = {}
-        self.joint: tuple[tuple[str, ...], Callable[..., Any]] | None = None
-        self.tangents: dict[str, Callable[..., Any] | None] = {}
-        self.batching: Callable[..., Any] | None = None
-        self.decomposed: Callable[..., Any] | None = None
+        self.rules = {}
+        self.joint = None
+        self.tangents = {}
+        self.batching = self.decomposed = None
         self.plans: list[Plan | None] = [None] * (2 ** max(1, len(tensors)))
 
     # -- rules -----------------------------------------------------------------------------------
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        return getattr(self.outputs, "_fields", ())
 
     @property
     def differentiable(self) -> tuple[str, ...]:
@@ -428,7 +408,7 @@ class Op(Record):
         function.__wrapped__ = body  # whose signature `help` and `inspect` show
         function.op, function.vjp, function.joint_vjp = self, self.vjp, self.joint_vjp
         function.jvp, function.vmap, function.decompose = self.jvp, self.vmap, self.decompose
-        function.duck = self.duck
+        function.generic = self.generic
         self.function = function
         return function  # type: ignore[no-any-return]
 
@@ -448,7 +428,7 @@ class Op(Record):
         function.__defaults__, function.__kwdefaults__ = self.defaults
         self.compiled = True
 
-    def duck(self, *args: Any, **kwargs: Any) -> Any:
+    def generic(self, *args: Any, **kwargs: Any) -> Any:
         """The op on whatever comes: tensors give a tensor, bare arrays an array. For use in rules."""
         for value in args:
             if isinstance(value, Tensor) or (type(value) is list and any(isinstance(t, Tensor) for t in value)):

@@ -18,7 +18,7 @@ def generated(input):
             raise explain(error, op, (input,))
         if type(out) is not ndarray: out = asarray(out) if type(out) is not tuple else one_result(out, op)
         result = new(Tensor); result._data = out
-        if (edge_input is not None) and (not threads.not_recording or modes.grad):
+        if (edge_input is not None) and (not recording.stopped or modes.grad):
             node = Node(); node.edges = (edge_input,); node.hooks = None; node.seq = next_seq()
             plan = plans[1] or plan_for(1); save = plan.save
             node.plan = plan; node.saved = save(input, out) if save is not None else ()
@@ -209,7 +209,7 @@ def _record(
     named = getattr(outputs, "_fields", ())
     saved = ", ".join([*parameters, "out", *aux, *(["*out"] if named else [])])
     lines = [
-        f"    if ({recorded}) and (not threads.not_recording or modes.grad){fits}:",
+        f"    if ({recorded}) and (not recording.stopped or modes.grad){fits}:",
         f"        node = Node(); node.edges = {edges}; node.hooks = None; node.seq = next_seq()",
         *([f"        {', '.join(named)}, = out"] if named and plans else []),
     ]

@@ -22,18 +22,18 @@ class _Modes(threading.local):
     inference: bool = False
 
 
-class _Elsewhere:
+class _Recording:
     """How many threads do not record. While it is 0, an operation need not read its own thread's flag, which takes
     three times as long as reading this."""
 
-    __slots__ = ("not_recording",)
+    __slots__ = ("stopped",)
 
     def __init__(self) -> None:
-        self.not_recording = 0
+        self.stopped = 0
 
 
 modes = _Modes()
-threads = _Elsewhere()
+recording = _Recording()
 _counting = threading.RLock()  # the handler of a signal may switch, too
 
 
@@ -41,7 +41,7 @@ def _set_grad(value: bool) -> None:
     """Sets this thread's flag, and counts. A thread that ends without recording stays counted: slower, not wrong."""
     if value != modes.grad:
         with _counting:
-            threads.not_recording += -1 if value else 1
+            recording.stopped += -1 if value else 1
         modes.grad = value
 
 
@@ -52,7 +52,7 @@ def _count_anew() -> None:
     """In a forked child there is one thread, and the lock may be held by none."""
     global _counting
     _counting = threading.RLock()
-    threads.not_recording = int(not modes.grad)
+    recording.stopped = int(not modes.grad)
 
 
 if hasattr(os, "register_at_fork"):

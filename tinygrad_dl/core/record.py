@@ -20,11 +20,22 @@ class Record:
     sequence: str | None  # the parameter that takes a sequence of tensors
     outputs: Any  # a namedtuple class if there are several outputs, or `tuple` for a varying number
     aux: dict[str, Callable[..., Any] | None]
+    reference: Callable[..., Any] | None
+    namespace: str  # where users find it
+    kind: str
+    linear: tuple[str, ...]
+    rules: dict[str, Callable[..., Any] | None]  # of `vjp`, by argument
+    joint: tuple[tuple[str, ...], Callable[..., Any]] | None
+    tangents: dict[str, Callable[..., Any] | None]  # of `jvp`, by argument
+    batching: Callable[..., Any] | None  # of `vmap`
+    decomposed: Callable[..., Any] | None
     view: bool
     floating: bool
+    promotes: bool | tuple[str, ...]
     exact: bool
     alike: tuple[str, ...]
-    records: bool
+    real: bool
+    records: bool  # whether its result ever has a gradient
 
     @property
     def output_names(self) -> tuple[str, ...]:

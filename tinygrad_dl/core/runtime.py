@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.engine import Node, Output, next_seq
 from tinygrad_dl.core.messages import reraise, restated, summary, unfit_for
-from tinygrad_dl.core.modes import modes, threads
+from tinygrad_dl.core.modes import modes, recording
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, Views, as_array, wrap
 from tinygrad_dl.core.transforms import Escape, transformed
@@ -163,7 +163,7 @@ def in_half(op: Record, low: Any, edges: tuple[Any, ...], values: tuple[Any, ...
     out = out if several else np.asarray(out)
     results = [wrap(each if low is None else rounded(each, low)) for each in (out if several else (out,))]
     recorded = op.records and any(edge is not None for edge in edges) and results[0]._data.dtype.kind not in "biu"
-    if recorded and (not threads.not_recording or modes.grad):
+    if recorded and (not recording.stopped or modes.grad):
         node = Node()
         node.edges, node.hooks, node.seq = edges, None, next_seq()
         node.plan = plan = op.plan(
@@ -232,7 +232,7 @@ def connect_outputs(node: Node, results: list[Tensor]) -> None:
 
 def note_view(result: Tensor, base: Tensor, op: Record, values: tuple[Any, ...]) -> None:
     """Remembers of which tensor a result shows the memory and how, and lets that tensor find it; see `tensor.View`."""
-    result._view = (base, op, values, None, not threads.not_recording or modes.grad)
+    result._view = (base, op, values, None, not recording.stopped or modes.grad)
     views = base._views
     if views is None:
         base._views = Views([ref(result)])
@@ -244,7 +244,7 @@ def note_view(result: Tensor, base: Tensor, op: Record, values: tuple[Any, ...])
 
 def note_views(results: list[Tensor], base: Tensor, data: np.ndarray, op: Record, values: tuple[Any, ...]) -> None:
     """The same for the outputs of an op that has several, those that show the memory of `data`."""
-    recorded = not threads.not_recording or modes.grad
+    recorded = not recording.stopped or modes.grad
     views = base._views
     if views is None:
         views = base._views = Views()
@@ -277,7 +277,7 @@ SCOPE: dict[str, Any] = {
     "wrap": wrap,
     "next_seq": next_seq,
     "modes": modes,
-    "threads": threads,
+    "recording": recording,
     "UNSET": UNSET,
     "NUMBERS": NUMBERS,
     "constant": constant,

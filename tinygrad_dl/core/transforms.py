@@ -15,14 +15,12 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from tinygrad_dl.core.tensor import Tensor, wrap
-
-if TYPE_CHECKING:
-    from tinygrad_dl.core.declaration import Op
+from tinygrad_dl.core.record import Record
+from tinygrad_dl.core.tensor import Tensor, of_dimension, wrap
 
 
 class _Stack(threading.local):
@@ -58,7 +56,7 @@ class Level:
         """A tensor lifted to this level, with nothing that the transform would know of it."""
         raise NotImplementedError
 
-    def apply(self, op: Op, given: dict[str, Any]) -> Any:
+    def apply(self, op: Record, given: dict[str, Any]) -> Any:
         """The op on these arguments, some of which are lifted to this level and none further in."""
         raise NotImplementedError
 
@@ -68,6 +66,10 @@ class Level:
         `depends` are the parameters of the distribution.
         """
         return False
+
+
+# The class of a transform -> what `autograd.grad` does with its tensors; `func/gradients.py` fills it.
+gradients: dict[type[Level], Callable[..., list[Any]]] = {}
 
 
 class Lifted(Tensor):
@@ -88,6 +90,10 @@ class Lifted(Tensor):
             return self.value._edge
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
+    def within(self) -> tuple[Tensor, ...]:
+        """The tensors one level down."""
+        return (self.value,)
+
     def with_value(self, value: Tensor) -> Lifted:
         """Another tensor in the place of the one a level down: `value` is of the same shape."""
         raise NotImplementedError
@@ -103,8 +109,6 @@ class Lifted(Tensor):
         return self.value.shape
 
     def size(self, dim: int | None = None) -> Any:
-        from tinygrad_dl.core.tensor import of_dimension
-
         return self.shape if dim is None else of_dimension(self.shape, dim, "size")
 
     @property
@@ -260,7 +264,7 @@ def entered(tensor: Any, like: Any) -> Any:
     return found
 
 
-def transformed(op: Op, found: dict[str, Any]) -> Any:
+def transformed(op: Record, found: dict[str, Any]) -> Any:
     """An op whose function met a lifted tensor; `found` holds that function's variables.
 
     Tensors that came before the lifted one have been taken apart already, into array and edge.
@@ -275,7 +279,7 @@ def transformed(op: Op, found: dict[str, Any]) -> Any:
     return applied(op, given)
 
 
-def applied(op: Op, given: dict[str, Any]) -> Any:
+def applied(op: Record, given: dict[str, Any]) -> Any:
     """The op on arguments of which at least one is lifted, by the rule of the innermost transform."""
     level = innermost(given.values())
     assert level is not None
@@ -287,7 +291,7 @@ def applied(op: Op, given: dict[str, Any]) -> Any:
     return level.apply(op, given)
 
 
-def called(op: Op, given: dict[str, Any]) -> Any:
+def called(op: Record, given: dict[str, Any]) -> Any:
     """The op on arguments by name."""
     positional = [given[name] for name in op.positional]
     return op.function(*positional, **{name: given[name] for name in op.parameters[len(positional) :]})
@@ -304,7 +308,7 @@ def over_values(value: Any, change: Callable[[Any], Any]) -> Any:
     return value
 
 
-def rebuilt(op: Op, out: Any, change: Callable[[int, Any], Any]) -> Any:
+def rebuilt(op: Record, out: Any, change: Callable[[int, Any], Any]) -> Any:
     """The result of an op, one tensor or several, with each changed, given its position."""
     if op.outputs is None:
         return change(0, out)

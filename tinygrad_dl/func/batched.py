@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.batching import Batch, every, flat, folded, inner_dims, unfolded
 from tinygrad_dl.core.declaration import reads
-from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.record import Record
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import Level, Lifted, called, lifted_among, over_values, rebuilt
 from tinygrad_dl.core.warning import warn
-
-if TYPE_CHECKING:
-    from tinygrad_dl.core.declaration import Op
+from tinygrad_dl.ops.shape.joining import stack
 
 
 class Batched(Lifted):
@@ -81,7 +80,7 @@ class BatchLevel(Level):
             )
         return self.randomness == "different"
 
-    def apply(self, op: Op, given: dict[str, Any]) -> Any:
+    def apply(self, op: Record, given: dict[str, Any]) -> Any:
         def below(value: Any) -> Any:
             return value.value if isinstance(value, Batched) and value.level is self else value
 
@@ -109,39 +108,13 @@ class BatchLevel(Level):
 
     def lowered_like(self, tensor: Any) -> Any:
         """An element of a sequence, as a batch; numbers and arrays as tensors first."""
-        from tinygrad_dl.core.tensor import as_array, wrap
-
         return self.lowered(tensor if isinstance(tensor, Tensor) else wrap(as_array(tensor)))
-
-    def grad(self, outputs: Any, inputs: Any, cotangents: Any, options: dict[str, Any]) -> Any:
-        """`autograd.grad` of examples is that of batches: the gradient of each depends on itself alone."""
-        from tinygrad_dl.func.lowering import grad, into_front, out_of_front
-
-        for position, each in enumerate(inputs):
-            if not (isinstance(each, Batched) and each.level is self):
-                raise RuntimeError(
-                    f"grad: got input {position} from outside of vmap, expected one that was made inside, as each "
-                    "example has a gradient of its own; use td.func.grad inside of vmap, or take the gradient outside"
-                )
-        reached = [i for i, each in enumerate(outputs) if isinstance(each, Batched) and each.level is self]
-        if not reached:
-            return [None] * len(inputs)
-        found = grad(
-            [outputs[i].value for i in reached],
-            [each.value for each in inputs],
-            [
-                np.ones(outputs[i].value.shape, outputs[i].dtype) if g is None else into_front(self, g)
-                for i, g in ((i, cotangents[i]) for i in reached)
-            ],
-            options,
-        )
-        return [None if each is None else out_of_front(self, each) for each in found]
 
 
 # -- kinds --------------------------------------------------------------------------------------------
 
 
-def elementwise(op: Op, given: dict[str, Any], batch: Batch) -> Any:
+def elementwise(op: Record, given: dict[str, Any], batch: Batch) -> Any:
     """Dimensions are aligned: examples of fewer than others get ones in front, behind the batch."""
     tensors = [name for name in op.tensors if isinstance(given[name], Tensor | np.ndarray)]
     ndims = {name: np.ndim(given[name]) - (name in batch.of) for name in tensors}
@@ -161,7 +134,7 @@ def elementwise(op: Op, given: dict[str, Any], batch: Batch) -> Any:
     return called(op, given)
 
 
-def along(op: Op, given: dict[str, Any], batch: Batch) -> Any:
+def along(op: Record, given: dict[str, Any], batch: Batch) -> Any:
     """Reductions and scans: `dim` is one further back, and None means all but the batch's."""
     if batch.of != {op.tensors[0]}:
         return NotImplemented
@@ -186,12 +159,12 @@ def along(op: Op, given: dict[str, Any], batch: Batch) -> Any:
 ONE_DIM = frozenset(("argmax", "argmin", "prod"))
 
 
-def in_front(op: Op, given: dict[str, Any], batch: Batch) -> Any:
+def in_front(op: Record, given: dict[str, Any], batch: Batch) -> Any:
     """Ops that take any dimensions in front as they are."""
     return called(op, {**given, **{n: every(given[n], n, batch) for n in op.tensors}})
 
 
-def losses(op: Op, given: dict[str, Any], batch: Batch) -> Any:
+def losses(op: Record, given: dict[str, Any], batch: Batch) -> Any:
     """Losses of an input and a target: each loss by itself, and then `reduction` over those of one example."""
     first, second = op.tensors[:2]
     given = {**given, first: every(given[first], first, batch), second: every(given[second], second, batch)}
@@ -206,7 +179,7 @@ def losses(op: Op, given: dict[str, Any], batch: Batch) -> Any:
     return total / found.shape[1] if given["reduction"] == "batchmean" else total
 
 
-def each_folded(op: Op, given: dict[str, Any], batch: Batch) -> Any:
+def each_folded(op: Record, given: dict[str, Any], batch: Batch) -> Any:
     """Ops of several tensors, all of which have a batch as their first dimension."""
     changed = {n: folded(every(given[n], n, batch)) for n in op.tensors if given[n] is not None}
     return unfolded(called(op, {**given, **changed}), batch.size)
@@ -215,7 +188,7 @@ def each_folded(op: Op, given: dict[str, Any], batch: Batch) -> Any:
 _warned: set[str] = set()
 
 
-def looped(op: Op, given: dict[str, Any], batch: Batch) -> Any:
+def looped(op: Record, given: dict[str, Any], batch: Batch) -> Any:
     """The op on one example after the other: right for every op, and slow."""
     if op.key not in _warned:
         _warned.add(op.key)
@@ -235,10 +208,8 @@ def looped(op: Op, given: dict[str, Any], batch: Batch) -> Any:
     return stacked(op, results)
 
 
-def stacked(op: Op, results: list[Any]) -> Any:
+def stacked(op: Record, results: list[Any]) -> Any:
     """The results of examples as those of a batch."""
-    from tinygrad_dl.ops.shape.joining import stack
-
     if op.outputs is None:
         return stack(results)
     columns = [stack(list(column)) for column in zip(*results, strict=True)]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.declaration import reads
 from tinygrad_dl.core.modes import enable_grad, modes
+from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import Level, Lifted, called, over_values, rebuilt
-
-if TYPE_CHECKING:
-    from tinygrad_dl.core.declaration import Op
+from tinygrad_dl.creation import ones_like, zeros_like
+from tinygrad_dl.func.lowering import batches_within, fresh, grad, own_place, plain_edges
 
 
 class Dual(Lifted):
@@ -27,6 +27,9 @@ class Dual(Lifted):
 
     def stride(self, dim: int | None = None) -> Any:
         return self.value.stride(dim)
+
+    def within(self) -> tuple[Tensor, ...]:
+        return self.value, self.tangent
 
     def with_value(self, value: Tensor) -> Dual:
         return self.level.lift(value, self.tangent)
@@ -86,7 +89,7 @@ class DualLevel(Level):
             return tensor.value, tensor.tangent
         return tensor, None
 
-    def apply(self, op: Op, given: dict[str, Any]) -> Any:
+    def apply(self, op: Record, given: dict[str, Any]) -> Any:
         tangents: dict[str, Any] = {}
         for name in op.tensors:
             value = given[name]
@@ -109,7 +112,7 @@ class DualLevel(Level):
 
         return rebuilt(op, out, result)
 
-    def carried(self, op: Op, primals: dict[str, Any], tangents: dict[str, Any]) -> tuple[Any, Any]:
+    def carried(self, op: Record, primals: dict[str, Any], tangents: dict[str, Any]) -> tuple[Any, Any]:
         """The result and its tangent, by the rules that the op declares, or by going through it backwards twice."""
         rules = {}
         for name in tangents:
@@ -126,34 +129,11 @@ class DualLevel(Level):
             total = part if total is None else added(total, part)
         return out, fitted(total, out, op)
 
-    def grad(self, outputs: Any, inputs: Any, cotangents: Any, options: dict[str, Any]) -> Any:
-        """Forward over reverse: the tangent of a gradient is the gradient of what the tangents say.
-
-        With out(p + e t) = o + e o', and u the cotangent: grad(<u, o>) has the tangent grad(<u, o'> + <u', o>).
-        """
-        from tinygrad_dl.func.lowering import dual_of, dual_parts, grad
-
-        primals = [self.parts(each) for each in outputs]
-        places = [self.parts(each)[0] for each in inputs]
-        seeds = [(None, None) if each is None else dual_parts(self, each) for each in cotangents]
-        kept = {**options, "retain_graph": True}
-        first = grad([o for o, _ in primals], places, [u for u, _ in seeds], kept)
-        pairs = [(ot, ones_as(o) if u is None else u) for (o, ot), (u, _) in zip(primals, seeds, strict=True)]
-        pairs += [(o, ut) for (o, _), (_, ut) in zip(primals, seeds, strict=True) if ut is not None]
-        pairs = [(a, u) for a, u in pairs if a is not None and a._edge is not None]
-        if not pairs:
-            return first
-        second = grad([a for a, _ in pairs], places, [u for _, u in pairs], {**options, "allow_unused": True})
-        return [
-            None if g is None else g if gt is None else dual_of(self, g, gt)
-            for g, gt in zip(first, second, strict=True)
-        ]
-
 
 MISSING: Any = object()
 
 
-def tangent_rule(op: Op, name: str) -> Any:
+def tangent_rule(op: Record, name: str) -> Any:
     """How the tangent of an argument goes through an op: a function of (primals, out, tangent), None if it does not."""
     if name in op.tangents:
         rule = op.tangents[name]
@@ -177,17 +157,17 @@ def complete(values: Any, tangent: Any) -> Any:
     return [zeros_as(v) if t is None else t for v, t in zip(values, tangent, strict=True)]
 
 
-def readable(op: Op, rule: Callable[..., Any]) -> bool:
+def readable(op: Record, rule: Callable[..., Any]) -> bool:
     """Whether what a rule reads can be had from tensors."""
     return all(op.aux.get(name, True) for name in reads(rule)[1:])
 
 
-def applied(op: Op, rule: Callable[..., Any], primals: dict[str, Any], out: Any, t: Any) -> Any:
+def applied(op: Record, rule: Callable[..., Any], primals: dict[str, Any], out: Any, t: Any) -> Any:
     """A rule called with what it reads."""
     return rule(t, *[read(op, name, primals, out) for name in reads(rule)[1:]])
 
 
-def read(op: Op, name: str, primals: dict[str, Any], out: Any) -> Any:
+def read(op: Record, name: str, primals: dict[str, Any], out: Any) -> Any:
     """What a rule reads under a name."""
     if name in primals:
         value = primals[name]
@@ -210,7 +190,7 @@ def spread(t: Any, out: Any) -> Any:
     return t if t.shape == out.shape else t.expand(out.shape)
 
 
-def fitted(total: Any, out: Any, op: Op) -> Any:
+def fitted(total: Any, out: Any, op: Record) -> Any:
     """The tangent in the result's shape and dtype; None where there is none."""
     if op.outputs is not None:
         total = total if type(total) in (tuple, list) or hasattr(total, "_fields") else [total] * len(out)
@@ -239,24 +219,18 @@ def added(a: Any, b: Any) -> Any:
 
 def zeros_as(tensor: Any) -> Any:
     """Zeros of a tensor's shape and dtype, without a place in the graph."""
-    from tinygrad_dl.creation import zeros_like
-
     return zeros_like(tensor)
 
 
 def ones_as(tensor: Any) -> Any:
-    from tinygrad_dl.creation import ones_like
-
     return ones_like(tensor)
 
 
-def by_reverse(op: Op, primals: dict[str, Any], tangents: dict[str, Any]) -> tuple[Any, Any]:
+def by_reverse(op: Record, primals: dict[str, Any], tangents: dict[str, Any]) -> tuple[Any, Any]:
     """Forward mode for every op: u -> vjp(u) is linear, so its own transpose, taken at the tangents, is the jvp.
 
     Two backward passes: the rules are run on tensors, recorded, and gone through again.
     """
-    from tinygrad_dl.func.lowering import batches_within, fresh, grad, own_place, plain_edges
-
     recorded = modes.grad and any(plain_edges(each) for each in (*primals.values(), *tangents.values()))
     batches = [level for _, level in sorted(batches_within(list(primals.values())).items())]
     with enable_grad():

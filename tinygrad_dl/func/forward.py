@@ -8,11 +8,15 @@ from typing import Any
 from tinygrad_dl.core.dtypes import is_differentiable
 from tinygrad_dl.core.modes import enable_grad
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import gradients
 from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.dual import DualLevel
+from tinygrad_dl.func.gradients import of_duals
 from tinygrad_dl.func.lowering import fresh, plain_edges
 from tinygrad_dl.func.lowering import grad as lowered_grad
 from tinygrad_dl.func.trees import change, flatten, shown, unflatten
+
+gradients[DualLevel] = of_duals
 
 
 def jvp(

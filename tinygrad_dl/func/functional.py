@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.ops.shape.joining import stack
 
 
 def functional_call(
@@ -123,8 +124,6 @@ def stack_module_state(models: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.func.stack_module_state.html
     """
-    from tinygrad_dl.ops.shape.joining import stack
-
     models = list(models)
     if not models:
         raise RuntimeError("stack_module_state: got no models, expected at least one")

@@ -8,9 +8,8 @@ from typing import Any
 from tinygrad_dl import autograd
 from tinygrad_dl.core.engine import Leaf, topological
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.core.transforms import Lifted, innermost
+from tinygrad_dl.core.transforms import Lifted, gradients, innermost
 from tinygrad_dl.func.batched import Batched, BatchLevel
-from tinygrad_dl.func.dual import Dual, DualLevel, zeros_as
 
 
 def grad(outputs: list[Any], inputs: list[Any], cotangents: list[Any], options: dict[str, Any]) -> list[Any]:
@@ -18,7 +17,7 @@ def grad(outputs: list[Any], inputs: list[Any], cotangents: list[Any], options: 
     level: Any = innermost((*outputs, *inputs))
     if level is None:
         return list(autograd.grad(outputs, inputs, cotangents, **options))
-    return list(level.grad(outputs, inputs, cotangents, options))
+    return list(gradients[type(level)](level, outputs, inputs, cotangents, options))
 
 
 def fresh(tensor: Any) -> Any:
@@ -60,10 +59,9 @@ def _repeated(tensor: Any, level: BatchLevel) -> Any:
 
 def batches_within(value: Any) -> dict[int, BatchLevel]:
     """The levels of vmap that a value is lifted to, in its tangents too, by depth."""
-    if isinstance(value, Dual):
-        return batches_within(value.value) | batches_within(value.tangent)
-    if isinstance(value, Batched):
-        return {value.level.depth: value.level} | batches_within(value.value)
+    if isinstance(value, Lifted):
+        own = {value.level.depth: value.level} if isinstance(value, Batched) else {}
+        return own | batches_within(value.within())
     if type(value) in (tuple, list):
         return {depth: level for each in value for depth, level in batches_within(each).items()}
     return {}
@@ -71,10 +69,8 @@ def batches_within(value: Any) -> dict[int, BatchLevel]:
 
 def plain_edges(value: Any) -> list[Any]:
     """The places in the graph of all tensors that a value holds, tangents too."""
-    if isinstance(value, Dual):
-        return plain_edges(value.value) + plain_edges(value.tangent)
     if isinstance(value, Lifted):
-        return plain_edges(value.value)
+        return [edge for each in value.within() for edge in plain_edges(each)]
     if isinstance(value, Tensor):
         return [] if value._edge is None else [value._edge]
     if type(value) in (tuple, list):
@@ -87,55 +83,3 @@ def reaches_beyond(outputs: list[Any], inputs: list[Any]) -> bool:
     own = {edge for each in inputs for edge in plain_edges(each) if type(edge) is Leaf}
     reached = topological(edge for each in outputs for edge in plain_edges(each))
     return any(type(edge) is Leaf and edge not in own for edge in reached)
-
-
-def into_front(level: BatchLevel, tensor: Any) -> Any:
-    """A tensor with a level's batch as its first dimension, however far inside that level lies."""
-    if isinstance(tensor, Batched) and tensor.level is level:
-        return tensor.value
-    if isinstance(tensor, Batched) and tensor.level.depth > level.depth:
-        return tensor.level.lift(into_front(level, tensor.value).movedim(0, 1))
-    if isinstance(tensor, Dual) and tensor.level.depth > level.depth:
-        return tensor.level.lift(into_front(level, tensor.value), into_front(level, tensor.tangent))
-    if not isinstance(tensor, Tensor):
-        tensor = wrap(tensor)
-    return tensor.unsqueeze(0).expand(level.size, *tensor.shape)
-
-
-def out_of_front(level: BatchLevel, tensor: Any) -> Any:
-    """What `into_front` has undone."""
-    if isinstance(tensor, Batched) and tensor.level.depth > level.depth:
-        return tensor.level.lift(out_of_front(level, tensor.value.movedim(1, 0)))
-    if isinstance(tensor, Dual) and tensor.level.depth > level.depth:
-        return tensor.level.lift(out_of_front(level, tensor.value), out_of_front(level, tensor.tangent))
-    return level.lift(tensor)
-
-
-def dual_of(level: DualLevel, primal: Any, tangent: Any) -> Any:
-    """A tensor with a tangent, where each of them may be lifted to transforms further inside than `level`.
-
-    Those further inside have to stay the outer shell, since ops meet the innermost transform first.
-    """
-    inside: Any = innermost((primal, tangent))
-    if inside is None or inside.depth < level.depth:
-        return level.lift(primal, tangent)
-    if isinstance(inside, BatchLevel):
-        return inside.lift(dual_of(level, inside.lowered(primal), inside.lowered(tangent)))
-    (p, pt), (t, tt) = inside.parts(primal), inside.parts(tangent)
-    return inside.lift(
-        dual_of(level, p, t), dual_of(level, zeros_as(p) if pt is None else pt, zeros_as(t) if tt is None else tt)
-    )
-
-
-def dual_parts(level: DualLevel, tensor: Any) -> tuple[Any, Any]:
-    """What `dual_of` has put together: the tensor and its tangent, None if it has none."""
-    if isinstance(tensor, Batched) and tensor.level.depth > level.depth:
-        primal, tangent = dual_parts(level, tensor.value)
-        return tensor.level.lift(primal), None if tangent is None else tensor.level.lift(tangent)
-    if isinstance(tensor, Dual) and tensor.level.depth > level.depth:
-        (p, pt), (t, tt) = dual_parts(level, tensor.value), dual_parts(level, tensor.tangent)
-        if pt is None and tt is None:
-            return tensor, None
-        pt, tt = zeros_as(p) if pt is None else pt, zeros_as(t) if tt is None else tt
-        return tensor.level.lift(p, t), tensor.level.lift(pt, tt)
-    return level.parts(tensor)

@@ -7,8 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import gradients
 from tinygrad_dl.func.batched import Batched, BatchLevel
+from tinygrad_dl.func.gradients import of_batches
 from tinygrad_dl.func.trees import CONTAINERS, flatten, matched, unflatten
+from tinygrad_dl.ops.shape.joining import cat
+
+gradients[BatchLevel] = of_batches
 
 RANDOMNESS = ("error", "different", "same")
 
@@ -93,8 +98,6 @@ def vmap(
             parts.append(run([v[start:stop] if m else v for v, m in zip(values, mapped, strict=True)], stop - start))
         form = parts[0][1]
         dims_out = _out_dims(out_dims, unflatten(parts[0][0], form))
-        from tinygrad_dl.ops.shape.joining import cat
-
         columns = zip(*[found for found, _ in parts], strict=True)
         return unflatten(
             [c[0] if dim is None else cat(list(c), dim) for c, dim in zip(columns, dims_out, strict=True)], form

@@ -64,7 +64,7 @@ REMEDIES = {
 def follow(base: Any, path: Any) -> Any:
     """The view that the operations of a path make of an array or tensor."""
     for made_by, values, index in path:
-        base = made_by.duck(base, **dict(zip(made_by.parameters[1:], values, strict=True)))
+        base = made_by.generic(base, **dict(zip(made_by.parameters[1:], values, strict=True)))
         if index is not None:
             base = base[index]
     return base
@@ -164,12 +164,12 @@ slices.decompose(lambda base, path, strides: follow(base, path).clone())
 # gradients as users see them, not on their conjugates.
 NOTHING = np.zeros((), np.int8)  # fits into every dtype
 copy_slices.vjp(
-    base=lambda g, path, strides: conjugate(copy_slices.duck(conjugate(g), NOTHING, path, strides)),
-    value=lambda g, path, strides: conjugate(slices.duck(conjugate(g), path, strides)),
+    base=lambda g, path, strides: conjugate(copy_slices.generic(conjugate(g), NOTHING, path, strides)),
+    value=lambda g, path, strides: conjugate(slices.generic(conjugate(g), path, strides)),
 )
 slices.vjp(
     base=lambda g, base_shape, path, strides, kind: conjugate(
-        copy_slices.duck(np.zeros(base_shape, kind), conjugate(g), path, strides)
+        copy_slices.generic(np.zeros(base_shape, kind), conjugate(g), path, strides)
     )
 )
 

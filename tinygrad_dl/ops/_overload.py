@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def overload(declared: Any, *, method: bool = True, inplace: bool = False) -> Callable[[F], F]:
     """Makes a function the public form of a declared op, and a method of Tensor.
 
-    The function carries the op's declaration (`.op`, `.duck`, `.vjp`), so it passes for the op wherever one
+    The function carries the op's declaration (`.op`, `.generic`, `.vjp`), so it passes for the op wherever one
     is expected. `inplace` adds the method `<name>_`.
     """
 

@@ -159,7 +159,7 @@ def share(x: Any, approximate: str) -> Any:
     """The factor of x in gelu, by its definition."""
     if approximate == "tanh":
         return plus(times(np.tanh((x * x * (SLOPE * CUBE) + SLOPE) * x), 0.5), 0.5)
-    return plus(times(erf.duck(x * HALF_ROOT), 0.5), 0.5)
+    return plus(times(erf.generic(x * HALF_ROOT), 0.5), 0.5)
 
 
 def slope(g: Any, input: Any, approximate: str) -> Any:

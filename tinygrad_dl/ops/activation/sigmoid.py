@@ -76,4 +76,4 @@ def logsigmoid(input: Array) -> Array:
     return np.minimum(input, ZERO[input.dtype]) - np.log1p(np.exp(np.negative(np.absolute(input))))
 
 
-logsigmoid.vjp(input=lambda g, input: g * sigmoid.duck(np.negative(input)))
+logsigmoid.vjp(input=lambda g, input: g * sigmoid.generic(np.negative(input)))

@@ -99,7 +99,7 @@ def smooth_mish(input: Array) -> Array:
 def mish_slope(g: Any, input: Any, gate: Any) -> Any:
     """g * (t + input * (1 - t**2) * sigmoid(input)) with t = tanh(softplus(input))."""
     input = near(input)
-    return g * (gate + input * (1 - gate * gate) * sigmoid.duck(input))
+    return g * (gate + input * (1 - gate * gate) * sigmoid.generic(input))
 
 
 smooth_mish.vjp(input=mish_slope)

@@ -48,7 +48,7 @@ def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
 def softplus_slope(g: Any, input: Any, beta: float, threshold: float) -> Any:
     """g * sigmoid(beta * input); above the threshold, g."""
     x = input if beta == 1 else input * beta
-    slope = g * sigmoid.duck(x)
+    slope = g * sigmoid.generic(x)
     return np.where(x > threshold, g, slope) if threshold < 20 else slope
 
 

@@ -141,9 +141,9 @@ def _convolution_rule(
 ) -> Any:
     gx = gw = gb = None
     if needs[0]:
-        gx = convolution_transpose.duck(g, weight, None, stride, padding, dilation, groups, input.shape[2:])
+        gx = convolution_transpose.generic(g, weight, None, stride, padding, dilation, groups, input.shape[2:])
     if needs[1]:
-        gw = convolution_weight.duck(input, g, weight.shape[2:], stride, padding, dilation, groups)
+        gw = convolution_weight.generic(input, g, weight.shape[2:], stride, padding, dilation, groups)
     if needs[2]:
         gb = _bias_slope(g)
     return gx, gw, gb
@@ -268,10 +268,10 @@ def _transpose_rule(
 ) -> Any:
     gx = gw = gb = None
     if needs[0]:
-        gx = convolution.duck(g, weight, None, stride, padding, dilation, groups)
+        gx = convolution.generic(g, weight, None, stride, padding, dilation, groups)
         gx = _fitting(gx, input.shape[2:])
     if needs[1]:
-        gw = convolution_weight.duck(g, input, weight.shape[2:], stride, padding, dilation, groups)
+        gw = convolution_weight.generic(g, input, weight.shape[2:], stride, padding, dilation, groups)
     if needs[2]:
         gb = _bias_slope(g)
     return gx, gw, gb
@@ -383,9 +383,9 @@ def _weight_rule(
 ) -> Any:
     gx = gd = None
     if needs[0]:
-        gx = convolution_transpose.duck(delta, g, None, stride, padding, dilation, groups, input.shape[2:])
+        gx = convolution_transpose.generic(delta, g, None, stride, padding, dilation, groups, input.shape[2:])
     if needs[1]:
-        gd = _fitting(convolution.duck(input, g, None, stride, padding, dilation, groups), delta.shape[2:])
+        gd = _fitting(convolution.generic(input, g, None, stride, padding, dilation, groups), delta.shape[2:])
     return gx, gd
 
 

@@ -98,7 +98,7 @@ def unfold(input: Array, kernel_size: Any, dilation: Any = 1, padding: Any = 0, 
 def _unfold_rule(
     g: Any, input_shape: tuple[int, ...], kernel_size: Any, dilation: Any, padding: Any, stride: Any
 ) -> Any:
-    return fold.duck(g, tuple(input_shape[-2:]), kernel_size, dilation, padding, stride)
+    return fold.generic(g, tuple(input_shape[-2:]), kernel_size, dilation, padding, stride)
 
 
 unfold.vjp(input=_unfold_rule)
@@ -220,7 +220,7 @@ def add_columns(total: np.ndarray, columns: np.ndarray, stride: Sizes, dilation:
 
 
 def _fold_rule(g: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Any:
-    return unfold.duck(g, kernel_size, dilation, padding, stride)
+    return unfold.generic(g, kernel_size, dilation, padding, stride)
 
 
 fold.vjp(input=_fold_rule)

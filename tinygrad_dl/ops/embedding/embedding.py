@@ -81,7 +81,7 @@ def embedding_backward(g: Array, input: Array, count: int, padding_idx: int | No
 
 
 def _scatter_rule(g: Any, input: Any, padding_idx: int | None) -> Any:
-    rows = embedding_rows.duck(input, g)
+    rows = embedding_rows.generic(input, g)
     return rows if padding_idx is None else keep(rows, np.expand_dims(input != padding_idx, -1))
 
 
@@ -127,7 +127,9 @@ def _embedding_backward_batch(g: Any, input: Any, count: int, padding_idx: int |
 
 
 embedding_rows.vjp(
-    weight=lambda g, input, weight_shape, padding_idx: embedding_backward.duck(g, input, weight_shape[0], padding_idx),
+    weight=lambda g, input, weight_shape, padding_idx: embedding_backward.generic(
+        g, input, weight_shape[0], padding_idx
+    ),
     input=None,
 )
 

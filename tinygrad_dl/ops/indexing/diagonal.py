@@ -68,7 +68,9 @@ def embed_diagonal(input: Array, shape: Any, offset: int, dim1: int, dim2: int) 
     return out
 
 
-diagonal.vjp(input=lambda g, input_shape, offset, dim1, dim2: embed_diagonal.duck(g, input_shape, offset, dim1, dim2))
+diagonal.vjp(
+    input=lambda g, input_shape, offset, dim1, dim2: embed_diagonal.generic(g, input_shape, offset, dim1, dim2)
+)
 
 
 @diagonal.vmap

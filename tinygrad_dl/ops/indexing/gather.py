@@ -117,7 +117,7 @@ def gathered(input: Array, dim: int, index: Array) -> Array:
 
 
 gathered.vjp(
-    input=lambda g, dim, index, input_shape: accumulate.duck(g, grid(index, dim), input_shape),
+    input=lambda g, dim, index, input_shape: accumulate.generic(g, grid(index, dim), input_shape),
     index=None,
 )
 
@@ -216,11 +216,11 @@ def _scattered_src(g: Any, dim: int, index: Any, input_shape: tuple[int, ...], s
     picked = keep(g[spots], kept)
     if not src_shape:
         return np.add.reduce(picked, axis=None)
-    return picked if picked.shape == src_shape else place.duck(picked, _within(index.shape), src_shape)
+    return picked if picked.shape == src_shape else place.generic(picked, _within(index.shape), src_shape)
 
 
 scattered.vjp(
-    input=lambda g, dim, index: scattered.duck(g, dim, index, np.zeros((), g.dtype)), index=None, src=_scattered_src
+    input=lambda g, dim, index: scattered.generic(g, dim, index, np.zeros((), g.dtype)), index=None, src=_scattered_src
 )
 
 
@@ -295,12 +295,12 @@ def scatter_added(input: Array, dim: int, index: Array, src: Array) -> Array:
     tensor([0., 2.])
     """
     dim = _checked(input.shape, dim, index, "scatter_add", src)
-    return input + accumulate.duck(src[_within(index.shape)].astype(input.dtype), grid(index, dim), input.shape)
+    return input + accumulate.generic(src[_within(index.shape)].astype(input.dtype), grid(index, dim), input.shape)
 
 
 def _scatter_add_src(g: Any, dim: int, index: Any, src_shape: tuple[int, ...]) -> Any:
-    picked = gathered.duck(g, dim, index)
-    return picked if picked.shape == src_shape else place.duck(picked, _within(index.shape), src_shape)
+    picked = gathered.generic(g, dim, index)
+    return picked if picked.shape == src_shape else place.generic(picked, _within(index.shape), src_shape)
 
 
 scatter_added.vjp(input=lambda g: g, index=None, src=_scatter_add_src)

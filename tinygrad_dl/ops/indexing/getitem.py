@@ -199,7 +199,7 @@ def place(input: Array, index: Any, size: tuple[int, ...]) -> Array:
     return out
 
 
-getitem.vjp(input=lambda g, input_shape, index: place.duck(g, index, input_shape))
+getitem.vjp(input=lambda g, input_shape, index: place.generic(g, index, input_shape))
 
 
 @getitem.vmap
@@ -276,7 +276,7 @@ def accumulate(input: Array, index: Any, size: tuple[int, ...]) -> Array:
     return out
 
 
-index_.vjp(input=lambda g, input_shape, index: accumulate.duck(g, index, input_shape))
+index_.vjp(input=lambda g, input_shape, index: accumulate.generic(g, index, input_shape))
 
 
 @index_.vmap
@@ -416,7 +416,7 @@ def _setitem_value(g: Any, input_shape: tuple[int, ...], index: Any, value_shape
     return picked if shape == value_shape else picked.reshape(value_shape)
 
 
-setitem.vjp(input=lambda g, index: setitem.duck(g, index, np.zeros((), g.dtype)), value=_setitem_value)
+setitem.vjp(input=lambda g, index: setitem.generic(g, index, np.zeros((), g.dtype)), value=_setitem_value)
 
 
 @setitem.vmap

@@ -63,9 +63,9 @@ def masked_fill(input: Array, mask: Array, value: Array) -> Array:
 
 
 masked_fill.vjp(
-    input=lambda g, mask: masked_fill.duck(g, mask, np.zeros((), g.dtype)),
+    input=lambda g, mask: masked_fill.generic(g, mask, np.zeros((), g.dtype)),
     mask=None,
-    value=lambda g, mask: masked_fill.duck(g, ~mask, np.zeros((), g.dtype)),
+    value=lambda g, mask: masked_fill.generic(g, ~mask, np.zeros((), g.dtype)),
 )
 
 

@@ -66,7 +66,7 @@ def _checked_line(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str
 
 
 index_selected.vjp(
-    input=lambda g, dim, index, input_shape: accumulate.duck(
+    input=lambda g, dim, index, input_shape: accumulate.generic(
         g, at(normal_dim(dim, len(input_shape)), index.reshape(-1)), input_shape
     ),
     index=None,
@@ -143,7 +143,7 @@ def index_added(input: Array, dim: int, index: Array, source: Array, *, alpha: A
         raise ValueError(f"index_add: expected a source of shape {expected}, got {source.shape}")
     if alpha != 1:
         source = source * factor(alpha, source.dtype)
-    return input + accumulate.duck(source.astype(input.dtype), at(dim, index), input.shape)
+    return input + accumulate.generic(source.astype(input.dtype), at(dim, index), input.shape)
 
 
 def _naive_index_add(input: np.ndarray, dim: int, index: np.ndarray, source: np.ndarray, alpha: Any) -> np.ndarray:
@@ -158,7 +158,7 @@ index_added.vjp(
     input=lambda g: g,
     index=None,
     source=lambda g, dim, index, alpha: (
-        index_selected.duck(g, dim, index) if alpha == 1 else index_selected.duck(g, dim, index) * alpha
+        index_selected.generic(g, dim, index) if alpha == 1 else index_selected.generic(g, dim, index) * alpha
     ),
 )
 

@@ -258,7 +258,7 @@ def _gradients(g: Any, operands: list[Any], equation: str) -> list[Any]:
         out = "".join(c for c, n in zip(labels, operand.shape, strict=True) if known.get(c) == n == sizes[c])
         equation_i = ",".join([result, *(t for t, _ in others)]) + "->" + out
         arrays = [g, *(o for _, o in others)]
-        made = contracted.duck(arrays, equation_i)
+        made = contracted.generic(arrays, equation_i)
         if len(out) != len(labels):
             made = made.reshape([n if c in out else 1 for c, n in zip(labels, operand.shape, strict=True)])
         if made.shape != operand.shape:

@@ -149,13 +149,13 @@ def _pad_rule(g: Any, input_shape: tuple[int, ...], pad: Any, mode: str) -> Any:
     pairs = amounts(pad, g.ndim)
     if mode == "constant":
         if any(a < 0 or b < 0 for a, b in pairs):
-            return _pad.duck(g, [-n for n in pad])
+            return _pad.generic(g, [-n for n in pad])
         return g[tuple([slice(a, a + n) for n, (a, _) in zip(input_shape, pairs, strict=True)])]
     for dim, (before, after) in enumerate(pairs):
         if before or after:
             size = input_shape[dim]
             index = (*(slice(None),) * dim, source(before, after, size, mode))
-            g = accumulate.duck(g, index, (*g.shape[:dim], size, *g.shape[dim + 1 :]))
+            g = accumulate.generic(g, index, (*g.shape[:dim], size, *g.shape[dim + 1 :]))
     return g
 
 

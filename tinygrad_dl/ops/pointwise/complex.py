@@ -118,7 +118,7 @@ def complex(real: Array, imag: Array) -> Array:
 
 
 imag.vjp(
-    input=lambda g, kind: complex.duck(np.zeros(g.shape, g.dtype), -g) if kind == "c" else np.zeros(g.shape, g.dtype)
+    input=lambda g, kind: complex.generic(np.zeros(g.shape, g.dtype), -g) if kind == "c" else np.zeros(g.shape, g.dtype)
 )
 
 
@@ -178,10 +178,10 @@ def view_as_real(input: Array) -> Any:
     return input[..., None].view(input.real.dtype), "c"
 
 
-view_as_complex.vjp(input=lambda g: view_as_real.duck(np.conjugate(g)))
+view_as_complex.vjp(input=lambda g: view_as_real.generic(np.conjugate(g)))
 
 
-view_as_real.vjp(input=lambda g, kind: np.conjugate(view_as_complex.duck(g)) if kind == "c" else g[..., 0])
+view_as_real.vjp(input=lambda g, kind: np.conjugate(view_as_complex.generic(g)) if kind == "c" else g[..., 0])
 
 
 alias("imag", property(imag))

@@ -138,7 +138,7 @@ def logaddexp(input: Array, other: Array) -> Array:
 
 def part(g: Any, term: Any, other: Any) -> Any:
     """The term's part of the sum: exp(term) / (exp(term) + exp(other)); of two equal infinities it is nan."""
-    return g * sigmoid.duck(term - other)
+    return g * sigmoid.generic(term - other)
 
 
 logaddexp.vjp(input=lambda g, input, other: part(g, input, other), other=lambda g, input, other: part(g, other, input))
@@ -167,7 +167,7 @@ def xlogy(input: Array, other: Array) -> Array:
 def xlogy_slope(g: Any, input: Any, other: Any) -> Any:
     """g * log(other), and 0 where it has no value and counts for nothing; a g of 0 stays 0, as in `xlogy` itself."""
     flat = (input == 0) & (other <= 0)
-    return keep(xlogy.duck(g, np.where(flat, 1.0, other)), ~flat)
+    return keep(xlogy.generic(g, np.where(flat, 1.0, other)), ~flat)
 
 
 xlogy.vjp(input=xlogy_slope, other=lambda g, input, other: g * (input / other))

@@ -189,10 +189,12 @@ def max_pool_pick(values: Array, input: Array, top: Array, options: Any) -> Arra
     return pick(values, input, top, _windows(input.shape, options))
 
 
-pool_max.vjp(input=lambda g, input, out, options: straight(max_pool_backward.duck(g, input, out, options), input))
-max_pool_backward.vjp(g=lambda g, input, top, options: max_pool_pick.duck(g, input, top, options), input=None, top=None)
+pool_max.vjp(input=lambda g, input, out, options: straight(max_pool_backward.generic(g, input, out, options), input))
+max_pool_backward.vjp(
+    g=lambda g, input, top, options: max_pool_pick.generic(g, input, top, options), input=None, top=None
+)
 max_pool_pick.vjp(
-    values=lambda g, input, top, options: max_pool_backward.duck(g, input, top, options), input=None, top=None
+    values=lambda g, input, top, options: max_pool_backward.generic(g, input, top, options), input=None, top=None
 )
 
 

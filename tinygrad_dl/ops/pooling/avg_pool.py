@@ -127,7 +127,7 @@ def pool_average(input: Array, options: Any) -> Array:
     return go_down(input, pooling_plan(input.shape, options))
 
 
-pool_average.vjp(input=lambda g, input_shape, options: resample.duck(g, pooling_plan(input_shape, options), True))
+pool_average.vjp(input=lambda g, input_shape, options: resample.generic(g, pooling_plan(input_shape, options), True))
 
 
 def _naive_adaptive(input: Any, sizes: Any) -> Any:
@@ -160,7 +160,7 @@ def pool_average_to(input: Array, sizes: Any) -> Array:
     return go_down(input, adaptive_plan(input.shape, sizes))
 
 
-pool_average_to.vjp(input=lambda g, input_shape, sizes: resample.duck(g, adaptive_plan(input_shape, sizes), True))
+pool_average_to.vjp(input=lambda g, input_shape, sizes: resample.generic(g, adaptive_plan(input_shape, sizes), True))
 
 
 # -- functions -------------------------------------------------------------------------------------

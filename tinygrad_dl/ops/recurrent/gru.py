@@ -32,8 +32,8 @@ class GRUResult(NamedTuple):
 
 def _cell_forward(x: Any, y: Any, states: Any) -> Any:
     h, size = states[0], x.shape[1] // 3
-    r = sigmoid.duck(x[:, :size] + y[:, :size])
-    z = sigmoid.duck(x[:, size : 2 * size] + y[:, size : 2 * size])
+    r = sigmoid.generic(x[:, :size] + y[:, :size])
+    z = sigmoid.generic(x[:, size : 2 * size] + y[:, size : 2 * size])
     inner = y[:, 2 * size :]
     n = np.tanh(x[:, 2 * size :] + r * inner)
     return (n + z * (h - n),), (r, z, n, inner, h)

@@ -36,8 +36,8 @@ class LSTMResult(NamedTuple):
 
 def _cell_forward(x: Any, y: Any, states: Any) -> Any:
     z, size = x + y, x.shape[1] // 4
-    i, f = sigmoid.duck(z[:, :size]), sigmoid.duck(z[:, size : 2 * size])
-    a, o = np.tanh(z[:, 2 * size : 3 * size]), sigmoid.duck(z[:, 3 * size :])
+    i, f = sigmoid.generic(z[:, :size]), sigmoid.generic(z[:, size : 2 * size])
+    a, o = np.tanh(z[:, 2 * size : 3 * size]), sigmoid.generic(z[:, 3 * size :])
     c = f * states[1] + i * a
     out = np.tanh(c)
     return (o * out, c), (i, f, a, o, states[1], out)

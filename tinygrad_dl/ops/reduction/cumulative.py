@@ -62,7 +62,7 @@ def running(ufunc: np.ufunc, x: np.ndarray, dim: int, dtype: Any) -> np.ndarray:
 
 def summed_from_end(g: Any, dim: Any) -> Any:
     """The running sum from the last element to the first."""
-    return np.flip(cumsum.duck(np.flip(g, dim), dim), dim) if g.ndim else g
+    return np.flip(cumsum.generic(np.flip(g, dim), dim), dim) if g.ndim else g
 
 
 cumsum.vjp(input=lambda g, dim: summed_from_end(g, dim))

@@ -87,7 +87,7 @@ def variance(x: np.ndarray, dim: Any, keepdim: bool, correction: Any) -> Any:
 
 def variance_slope(g: Any, x: Any, dim: Any, keepdim: bool, correction: Any) -> Any:
     """2 (x - mean) / (count - correction)."""
-    center = mean.duck(x, dim, True)  # which takes dims 0 and -1 of a 0-d tensor
+    center = mean.generic(x, dim, True)  # which takes dims 0 and -1 of a 0-d tensor
     n = count(x.shape, center.shape)
     return kept(g, x.shape, dim, keepdim) * (
         np.conjugate(x - center) * (2 / (n - correction) if n > correction else math.nan)

@@ -209,7 +209,7 @@ def _repeat_interleave_rule(g: Any, input_shape: tuple[int, ...], repeats: Any, 
         split = (*shape[: place + 1], repeats, *shape[place + 1 :])
         return np.reshape(np.add.reduce(np.reshape(g, split), axis=place + 1), input_shape)
     source = np.repeat(np.arange(shape[place]), repeats)
-    return np.reshape(accumulate.duck(g, (*(slice(None),) * place, source), shape), input_shape)
+    return np.reshape(accumulate.generic(g, (*(slice(None),) * place, source), shape), input_shape)
 
 
 repeat_interleave.vjp(input=_repeat_interleave_rule)

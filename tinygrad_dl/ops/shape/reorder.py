@@ -53,7 +53,7 @@ def flip(input: Array, dims: Any) -> Array:
     return input[tuple(index)].copy("C")
 
 
-flip.vjp(input=lambda g, dims: flip.duck(g, dims))
+flip.vjp(input=lambda g, dims: flip.generic(g, dims))
 
 
 @flip.vmap
@@ -106,7 +106,7 @@ def roll(input: Array, shifts: Any, dims: Any = None) -> Array:
 
 
 roll.vjp(
-    input=lambda g, shifts, dims: roll.duck(
+    input=lambda g, shifts, dims: roll.generic(
         g, tuple([-s for s in shifts]) if isinstance(shifts, tuple | list) else -shifts, dims
     )
 )

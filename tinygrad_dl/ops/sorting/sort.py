@@ -49,7 +49,7 @@ def to_their_places(g: Any, input_shape: tuple[int, ...], indices: Any, dim: int
     """The gradient of values picked at `indices`."""
     if not input_shape:
         return g[0].reshape(())
-    return accumulate.duck(g[0], grid(indices, normal_dim(dim, len(input_shape))), input_shape)
+    return accumulate.generic(g[0], grid(indices, normal_dim(dim, len(input_shape))), input_shape)
 
 
 @op(

@@ -249,4 +249,4 @@ def resample(input: Array, mapping: Plan, up: bool) -> Array:
     return go_up(input, mapping) if up else go_down(input, mapping)
 
 
-resample.vjp(input=lambda g, mapping, up: resample.duck(g, mapping, not up))
+resample.vjp(input=lambda g, mapping, up: resample.generic(g, mapping, not up))

@@ -141,7 +141,7 @@ def resize(input: Array, counts: Any, scales: Any, mode: str = "nearest", align_
 
 
 resize.vjp(
-    input=lambda g, input_shape, counts, scales, mode, align_corners: resample.duck(
+    input=lambda g, input_shape, counts, scales, mode, align_corners: resample.generic(
         g, interpolation_plan(input_shape, counts, scales, mode, align_corners), True
     )
 )

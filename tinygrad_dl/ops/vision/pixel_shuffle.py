@@ -110,8 +110,8 @@ def pixel_unshuffle(input: Array, downscale_factor: int) -> Array:
     return copied(parts.reshape(*lead, c * r * r, h // r, w // r), input)
 
 
-pixel_shuffle.vjp(input=lambda g, upscale_factor: pixel_unshuffle.duck(g, upscale_factor))
-pixel_unshuffle.vjp(input=lambda g, downscale_factor: pixel_shuffle.duck(g, downscale_factor))
+pixel_shuffle.vjp(input=lambda g, upscale_factor: pixel_unshuffle.generic(g, upscale_factor))
+pixel_unshuffle.vjp(input=lambda g, downscale_factor: pixel_shuffle.generic(g, downscale_factor))
 
 
 @op(
@@ -150,4 +150,4 @@ def copied(result: np.ndarray, input: np.ndarray) -> np.ndarray:
     return result.copy() if np.may_share_memory(result, input) else result
 
 
-channel_shuffle.vjp(input=lambda g, groups, input_shape: channel_shuffle.duck(g, max(1, input_shape[1] // groups)))
+channel_shuffle.vjp(input=lambda g, groups, input_shape: channel_shuffle.generic(g, max(1, input_shape[1] // groups)))
