@@ -6,7 +6,8 @@ REASONS = {
     "returns memory that was never written": "empty empty_like new_empty",
     "is a setting of the process or of random numbers": """enable_grad get_default_dtype get_num_threads get_rng_state
         inference_mode initial_seed is_grad_enabled is_inference_mode_enabled manual_seed no_grad set_default_dtype
-        set_grad_enabled set_num_threads set_rng_state""",
+        set_grad_enabled set_num_threads set_rng_state
+        is_anomaly_check_nan_enabled is_anomaly_enabled set_anomaly_enabled""",
     "reads or writes files, or shares memory with another library": "load save from_dlpack from_numpy numpy",
     "is no op: a class, or a question about a tensor": """Tensor device cpu data_ptr element_size is_complex
         is_contiguous is_floating_point size stride""",
