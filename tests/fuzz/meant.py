@@ -333,7 +333,8 @@ MEANT = (
     Meant(
         "half precision is worked out in float32, where a square does not overflow",
         "first-value second-value",
-        "div div_ / /= divide divide_ true_divide true_divide_ reciprocal reciprocal_",
+        "div div_ / /= divide divide_ true_divide true_divide_ reciprocal reciprocal_ cosine_similarity"
+        " CosineSimilarity",
         source="float16|half",
         wrong=infinite_there,
     ),
@@ -471,6 +472,14 @@ MEANT = (
         ours="complex",
         source=r"\binf\b",
         wrong=not_finite,
+    ),
+    Meant(
+        "0 over an infinite complex number is 0",
+        "first-value",
+        "sqrt sqrt_ rsqrt rsqrt_",
+        ours="complex",
+        source=r"\binf\b",
+        wrong=zero_for_nan,
     ),
     Meant(
         "normalize divides what rounding leaves of equal values by eps",
