@@ -157,20 +157,20 @@ reshape.vjp(x=lambda g, x_shape: g.reshape(x_shape))
 # -- the backward pass -----------------------------------------------------------------------------
 
 
-def propagate(root, start, taped=False):
-    """The chain rule from the root to every leaf. With `taped`, on tensors, so that it is recorded itself."""
+def propagate(root, start, recorded=False):
+    """The chain rule from the root to every leaf. With `recorded`, on tensors, so that it is recorded itself."""
     seen, stack = {root}, [root]  # no recursion: graphs are deep
     while stack:
         for edge in stack.pop().edges:
             if edge is not None and edge not in seen:
                 seen.add(edge)
                 stack.append(edge)
-    grads = {root: Tensor(start) if taped else start}
+    grads = {root: Tensor(start) if recorded else start}
     for node in sorted(seen, key=lambda node: -node.seq):  # newest first: what reads comes before what is read
         if isinstance(node, Leaf):
             break
         g = grads.pop(node)
-        saved = reconnected(node) if taped else node.saved
+        saved = reconnected(node) if recorded else node.saved
         for name, edge in zip(node.op.arguments, node.edges, strict=False):
             if edge is not None:
                 gx = unbroadcast(node.op.rules[name](g, *(saved[read] for read in node.op.reads[name])), edge.shape)
@@ -194,6 +194,6 @@ def unbroadcast(g, shape):
 if __name__ == "__main__":
     x = Tensor([0.5, -1.0], requires_grad=True)
     y = np.sum(np.tanh(x * x) * np.exp(x))
-    first = propagate(y.edge, np.ones(()), taped=True)[x.edge]
+    first = propagate(y.edge, np.ones(()), recorded=True)[x.edge]
     second = propagate(np.sum(first).edge, np.ones(()))[x.edge]
     print(y.data, first.data, second)

@@ -50,7 +50,7 @@ OWNERSHIP = [
     ("whoever refers to an array", engine.held_alone, "getrefcount(holder[key]) <= ALONE and ", ""),
     ("views share memory", engine.held_alone, "and holder[key].base is None", ""),
     ("read-only arrays", engine.held_alone, " and holder[key].flags.writeable", ""),
-    ("sums go into any array", PROPAGATE, "elif not taped and held_alone(grads, edge):", "elif not taped:"),
+    ("sums go into any array", PROPAGATE, "elif not recorded and held_alone(grads, edge):", "elif not recorded:"),
     ("gradients are given away uncopied", autograd._own, "if held_alone(found, edge) else found[edge].copy()", ""),
     (
         "recorded gradients are given away uncopied",
@@ -71,7 +71,7 @@ ACCUMULATION = [
         "recorded sums drop one",
         PROPAGATE,
         "together(grads[edge], gx)",
-        "grads[edge] if taped else together(grads[edge], gx)",
+        "grads[edge] if recorded else together(grads[edge], gx)",
     ),
     ("the first contribution counts twice", PROPAGATE, "grads[edge] = gx\n", "grads[edge] = gx + gx\n"),
     ("sums of 0-d gradients are numbers", engine.together, "np.asarray(total)", "total"),
@@ -174,8 +174,13 @@ VIEWS = [
 ]
 
 FREEING = [
-    ("saved values are never freed", STEP, "if plan.frees and not retain:", "if False:"),
-    ("saved values are freed whatever was asked", STEP, "if plan.frees and not retain:", "if plan.frees:"),
+    ("saved values are never freed", STEP, "if plan.keeps_arrays and not retain:", "if False:"),
+    (
+        "saved values are freed whatever was asked",
+        STEP,
+        "if plan.keeps_arrays and not retain:",
+        "if plan.keeps_arrays:",
+    ),
     ("a second pass is not explained", STEP, "raise freed(node)", "pass"),
 ]
 
@@ -186,15 +191,20 @@ HOOKS = [
     ("what a hook of a node returns is lost", Hooks._around, "if new is None:", "if True:"),
     ("hooks see the conjugate", engine.run_hooks, "conjugate(grads[place])", "grads[place]"),
     ("hooks before a node see the conjugate", engine.hooked, "[conjugate(each) for each in (g", "[each for each in (g"),
-    ("hooks after a node see the conjugate", engine.hooked, "else conjugate(conform(each, edge, node))", "else each"),
-    ("hooks after a node see broadcast gradients", engine.hooked, "conform(each, edge, node)", "each"),
+    (
+        "hooks after a node see the conjugate",
+        engine.hooked,
+        "else conjugate(match_input(each, edge, node))",
+        "else each",
+    ),
+    ("hooks after a node see broadcast gradients", engine.hooked, "match_input(each, edge, node)", "each"),
     ("hooks are recorded", Hooks.run_on_gradient, "with no_grad():", "if True:"),
     ("hooks of nodes are recorded", Hooks._run_around, "with no_grad():", "if True:"),
     ("a leaf's hooks wait for the end", engine.leaves_when_due, "if not waiting:", "if True:"),
     ("a leaf is due too early", engine.leaves_when_due, "reversed(places):\n        for", "places:\n        for"),
     ("a leaf with hooks gets its gradient twice", autograd.backward, "del found[leaf]", "pass"),
     ("hooks before a leaf are lost", autograd._around, "(found[leaf],) =", "_ ="),
-    ("hooks of accumulation are recorded", autograd._around, "with set_grad_enabled(taped):", "if True:"),
+    ("hooks of accumulation are recorded", autograd._around, "with set_grad_enabled(recorded):", "if True:"),
     ("a targeted pass does not say so", PROPAGATE, "places.targeted = useful is not None", "places.targeted = False"),
     ("removed hooks are called", RemovableHandle.remove, "hooks.pop(self.id, None)", "pass"),
 ]
@@ -221,9 +231,9 @@ MODES = [
 ]
 
 CONFORMING = [
-    ("shapes are not looked at", engine.conform, "if g.shape != edge.shape:", "if False:"),
-    ("every op broadcasts", engine.conform, "if not node.plan.broadcasts:", "if False:"),
-    ("dtypes are not looked at", engine.conform, "if g.dtype is not edge.dtype and", "if False and"),
+    ("shapes are not looked at", engine.match_input, "if g.shape != edge.shape:", "if False:"),
+    ("every op broadcasts", engine.match_input, "if not node.plan.broadcasts:", "if False:"),
+    ("dtypes are not looked at", engine.match_input, "if g.dtype is not edge.dtype and", "if False and"),
     (
         "broadcasting is undone at the other end",
         engine.unbroadcast,
@@ -240,18 +250,23 @@ OUTPUTS = [
     ("outputs have the first one's edge", runtime.connect_outputs, "output_edge(node, index)", "output_edge(node, 0)"),
     (
         "saved outputs have the first one's edge",
-        Plan.taped,
+        Plan.reconnected,
         "output_edge(node, op.output_names.index(name))",
         "output_edge(node, 0)",
     ),
 ]
 
 HIGHER_ORDERS = [
-    ("saved values stay constants", STEP, "plan.taped(node, saved) if taped else saved", "saved"),
+    ("saved values stay constants", STEP, "plan.reconnected(node, saved) if recorded else saved", "saved"),
     ("saved values have no edge", connected, "new._edge = edge", "pass"),
-    ("a Function's saved arguments have no edge", FunctionRules.taped, "edge = node.edges[place[1]]", "pass"),
-    ("a Function's backward is not recorded", FunctionRules.run, "set_grad_enabled(taped)", "set_grad_enabled(False)"),
-    ("auxiliary values stay constants", Plan.taped, "if derive is not None:", "if False:"),
+    ("a Function's saved arguments have no edge", FunctionRules.reconnected, "edge = node.edges[place[1]]", "pass"),
+    (
+        "a Function's backward is not recorded",
+        FunctionRules.run,
+        "set_grad_enabled(recorded)",
+        "set_grad_enabled(False)",
+    ),
+    ("auxiliary values stay constants", Plan.reconnected, "if derive is not None:", "if False:"),
 ]
 
 COMPLEX = [

@@ -169,8 +169,8 @@ def test_create_graph_gradients_are_bitwise_those_of_the_array_pass():
         return ((x @ w).tanh().exp() / 3).sum()
 
     plain = autograd.grad(loss(), [x, w])
-    taped = autograd.grad(loss(), [x, w], create_graph=True)
-    for a, b in zip(plain, taped, strict=True):
+    recorded = autograd.grad(loss(), [x, w], create_graph=True)
+    for a, b in zip(plain, recorded, strict=True):
         assert np.array_equal(a.numpy(), b.detach().numpy())
 
 

@@ -30,7 +30,7 @@ def test_first_and_second_order_agree_with_the_engine(f):
     theirs = [retold.Tensor(a, requires_grad=True) for a in arrays]
     ours = [td.tensor(a, requires_grad=True) for a in arrays]
     out = f(*theirs)
-    first = retold.propagate(out.edge, np.ones(()), taped=True)
+    first = retold.propagate(out.edge, np.ones(()), recorded=True)
     second = retold.propagate(np.sum(first[theirs[0].edge]).edge, np.ones(()))
     expected = td.autograd.grad(f(*ours), ours, create_graph=True)
     for tensor, g in zip(theirs, expected, strict=True):

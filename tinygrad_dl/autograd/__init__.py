@@ -264,30 +264,30 @@ def _propagate(
     retain = create_graph if retain_graph is None else retain_graph
     if not create_graph and stack.levels and any(isinstance(seed, Lifted) for seed in seeds):
         with no_grad():  # the rules go through ops, as those of a recorded pass do: the transform is in these
-            return propagate(roots, seeds, targets, retain, taped=True)
+            return propagate(roots, seeds, targets, retain, recorded=True)
     if not create_graph:
         return propagate(roots, seeds, targets, retain, arrive=arrive)
     with enable_grad():
-        return propagate(roots, seeds, targets, retain, taped=True, arrive=arrive)
+        return propagate(roots, seeds, targets, retain, recorded=True, arrive=arrive)
 
 
-def _around(bring: Any, found: dict[Edge, Any], leaf: Leaf, taped: bool) -> None:
+def _around(bring: Any, found: dict[Edge, Any], leaf: Leaf, recorded: bool) -> None:
     """Brings a leaf its gradient, with the leaf's hooks before and after that."""
     hooks, tensor = leaf.hooks, leaf.variable
     if hooks is None or tensor is None:
         return
-    (found[leaf],) = hooks.run_before([found[leaf]], taped)
+    (found[leaf],) = hooks.run_before([found[leaf]], recorded)
     if found[leaf] is None:
         return
     bring(found, leaf)
-    with set_grad_enabled(taped):
+    with set_grad_enabled(recorded):
         for hook in tuple(hooks.accumulated.values()):
             if hook(tensor) is not None:
                 raise RuntimeError(
                     f"backward: got a value from {named(hook)}, expected None: hooks after a gradient was accumulated "
                     "replace nothing"
                 )
-    hooks.run_after([], [found[leaf]], taped)
+    hooks.run_after([], [found[leaf]], recorded)
 
 
 def _sequence(tensors: Any) -> Sequence[Any]:

@@ -205,12 +205,12 @@ def note_origin(node: Node) -> None:
     node.metadata["origin"] = Origin(sys._getframe(2))
 
 
-def watched_step(node: Node, g: Gradient, retain: bool, taped: bool) -> Sequence[Gradient]:
+def watched_step(node: Node, g: Gradient, retain: bool, recorded: bool) -> Sequence[Gradient]:
     """One step of a backward pass, whose errors tell where the node was made."""
     current.nodes.append(node)
     try:
         with np.errstate(all="ignore"):  # what NumPy would warn of is told more exactly here
-            results = gradients(node, g, retain, taped)
+            results = gradients(node, g, retain, recorded)
         if state.check_nan:
             for position, each in enumerate(results):
                 bad = int(np.isnan(array_of(each)).sum()) if each is not None and each.dtype.kind in "fc" else 0

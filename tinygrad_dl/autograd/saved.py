@@ -179,7 +179,7 @@ def attribute(node: Node, name: str) -> Any:
         if _slot.__get__(node) is None:
             raise freed(node)
         if name == "saved_tensors":
-            return tuple(node.plan.taped(node, node.saved))
+            return tuple(node.plan.reconnected(node, node.saved))
     elif ctx is not None and not name.startswith("__"):
         return getattr(ctx, name)
     raise AttributeError(f"{node!r} has no attribute {name!r}")
@@ -189,5 +189,5 @@ def shown(node: Node, position: int) -> Any:
     """A saved value as users see it: an array as a tensor, in its place in the graph."""
     if _slot.__get__(node) is None:
         raise freed(node)
-    value = node.plan.taped(node, node.saved)[position]
+    value = node.plan.reconnected(node, node.saved)[position]
     return wrap(value) if isinstance(value, np.ndarray) else value

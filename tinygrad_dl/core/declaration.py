@@ -491,7 +491,7 @@ class Plan:
         for function in derived:
             used.update(dict.fromkeys(reads(function)))  # type: ignore[arg-type]
         self.saves = tuple(used)  # and those from which auxiliary values are derived again
-        self.frees = any(name in (*op.tensors, "out", *op.aux, *op.output_names) for name in self.saves)
+        self.keeps_arrays = any(name in (*op.tensors, "out", *op.aux, *op.output_names) for name in self.saves)
         self.items = tuple(self._item(name) for name in self.saves)  # their source text
         self.save: Callable[..., Any] | None = self._make_save() if self.saves else None
         self.run: Callable[..., Sequence[Gradient]] = self._make_run()
@@ -527,7 +527,7 @@ class Plan:
         """The name of the input that edge number `position` leads to."""
         return f"{self.op.sequence}[{position}]" if self.op.sequence else self.op.tensors[position]
 
-    def taped(self, node: Node, saved: Any) -> Any:
+    def reconnected(self, node: Node, saved: Any) -> Any:
         """The saved values as tensors, each on its own edge again; constants stay arrays."""
         op = self.op
         values = dict(zip(self.saves, saved, strict=True))

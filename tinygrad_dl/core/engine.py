@@ -4,7 +4,7 @@ A `Node` is one recorded operation. It points to the nodes that made its inputs,
 output, so there are no reference cycles and a graph is freed by reference counting alone. A `Leaf`
 stands where the graph ends in a tensor that the user made.
 
-The pass works on bare arrays. With `taped=True` the very same rules are called with tensors, and so
+The pass works on bare arrays. With `recorded=True` the very same rules are called with tensors, and so
 record a graph of their own: that is all there is to second and higher order. Everything here is
 therefore written in NumPy functions, which our tensors understand as well as arrays do.
 """
@@ -25,7 +25,7 @@ import numpy as np
 from tinygrad_dl.core.dtypes import float32, float64, in_single
 from tinygrad_dl.core.hooks import Hooks, RemovableHandle
 
-Gradient: TypeAlias = Any  # an ndarray, or a Tensor when the pass is taped
+Gradient: TypeAlias = Any  # an ndarray, or a Tensor when the pass is recorded
 
 # Counts nodes and in-place changes alike, so that "made before the change" is one comparison.
 next_seq = itertools.count(1).__next__
@@ -37,7 +37,7 @@ class Rules(Protocol):
     name: str
     broadcasts: bool  # whether the engine is to sum gradients back to their inputs' shapes
     multiple: bool  # whether there are several outputs
-    frees: bool  # whether arrays are saved, which go when they have been used
+    keeps_arrays: bool  # whether arrays are saved, which go when they have been used
     materializes: bool  # whether, of several outputs, those that were not used have zeros as their gradients
     single: bool  # whether half precision is worked out in float32
     suffix: str  # what PyTorch's name of the node has after the operation's
@@ -45,7 +45,7 @@ class Rules(Protocol):
     def run(self, g: Gradient, saved: Any) -> Sequence[Gradient]:
         """One gradient an edge, given the output's gradient and the saved values."""
 
-    def taped(self, node: Node, saved: Any) -> Any:
+    def reconnected(self, node: Node, saved: Any) -> Any:
         """The saved values as tensors that are connected to the graph again."""
 
     def argument(self, position: int) -> str:
@@ -319,7 +319,7 @@ def unbroadcast(g: Gradient, shape: tuple[int, ...]) -> Gradient:
     return np.reshape(np.add.reduce(g, axis=tuple(axes)), shape)
 
 
-def conform(g: Gradient, edge: Edge, node: Node) -> Gradient:
+def match_input(g: Gradient, edge: Edge, node: Node) -> Gradient:
     """The gradient in its input's shape and dtype: broadcasting undone, never another precision."""
     if type(g) is not np.ndarray and not hasattr(g, "_edge"):
         g = np.asarray(g)
@@ -346,7 +346,7 @@ def propagate(
     seeds: Sequence[Gradient],
     targets: Iterable[Edge] | None = None,
     retain: bool = False,
-    taped: bool = False,
+    recorded: bool = False,
     arrive: Callable[[dict[Any, Gradient], Leaf], None] | None = None,
 ) -> dict[Any, Gradient]:
     """Runs the chain rule backwards from the roots, each with the gradient that it starts from.
@@ -390,7 +390,7 @@ def propagate(
             if place.plan is None:
                 place.join(grads, g)
                 continue
-        results = step(place, g, retain, taped) if hooks is None else hooked(step, place, g, retain, taped)
+        results = step(place, g, retain, recorded) if hooks is None else hooked(step, place, g, retain, recorded)
         position = -1
         for edge in place.edges:  # counted by hand: zip(strict=True) would cost more than all checks here
             position += 1
@@ -398,17 +398,17 @@ def propagate(
             if edge is None or gx is None or (useful is not None and edge not in useful):
                 continue
             if gx.shape != edge.shape or gx.dtype is not edge.dtype or type(gx) is not ndarray:
-                gx = conform(gx, edge, place)
+                gx = match_input(gx, edge, place)
             if edge not in grads:
                 grads[edge] = gx
-            elif not taped and held_alone(grads, edge):
+            elif not recorded and held_alone(grads, edge):
                 np.add(grads[edge], gx, out=grads[edge])
             else:
                 grads[edge] = together(grads[edge], gx)
     return found
 
 
-def gradients(node: Node, g: Gradient, retain: bool, taped: bool) -> Sequence[Gradient]:
+def gradients(node: Node, g: Gradient, retain: bool, recorded: bool) -> Sequence[Gradient]:
     """One step: from the gradient of a node's output, or the list of those of its outputs, to those of its inputs."""
     plan, saved = node.plan, node.saved
     if plan.multiple and plan.materializes:
@@ -421,28 +421,28 @@ def gradients(node: Node, g: Gradient, retain: bool, taped: bool) -> Sequence[Gr
     if dtype is not float32 and dtype is not float64 and plan.single:
         g, saved = in_single(g), in_single(saved)
     try:
-        results = plan.run(g, plan.taped(node, saved) if taped else saved)
+        results = plan.run(g, plan.reconnected(node, saved) if recorded else saved)
     except Exception as error:
         error.add_note(f"while computing the gradient of {node.title}")
         raise
-    if plan.frees and not retain:
+    if plan.keeps_arrays and not retain:
         node.saved = None
     return results
 
 
-def hooked(step: Step, node: Node, g: Gradient, retain: bool, taped: bool) -> Sequence[Gradient]:
+def hooked(step: Step, node: Node, g: Gradient, retain: bool, recorded: bool) -> Sequence[Gradient]:
     """One step with the node's hooks before and after it."""
     hooks, several = node.hooks, node.plan.multiple
     if hooks is None or not hooks.around:
-        return step(node, g, retain, taped)
-    outputs = hooks.run_before([conjugate(each) for each in (g if several else [g])], taped)
+        return step(node, g, retain, recorded)
+    outputs = hooks.run_before([conjugate(each) for each in (g if several else [g])], recorded)
     g = [conjugate(each) for each in outputs]
-    results = step(node, g if several else g[0], retain, taped)
+    results = step(node, g if several else g[0], retain, recorded)
     inputs = [
-        None if edge is None or each is None else conjugate(conform(each, edge, node))
+        None if edge is None or each is None else conjugate(match_input(each, edge, node))
         for each, edge in zip(results, node.edges, strict=False)
     ]
-    return [conjugate(each) for each in hooks.run_after(inputs, outputs, taped)]
+    return [conjugate(each) for each in hooks.run_after(inputs, outputs, recorded)]
 
 
 Step: TypeAlias = Callable[[Any, Gradient, bool, bool], Sequence[Gradient]]
@@ -621,7 +621,7 @@ mutations = Mutations()
 class Refusing:
     """Rules of a tensor that must not be differentiated: a backward pass that reaches it raises."""
 
-    broadcasts = multiple = frees = single = False
+    broadcasts = multiple = keeps_arrays = single = False
     materializes = True
     suffix = ""
 
@@ -631,7 +631,7 @@ class Refusing:
     def run(self, g: Gradient, saved: Any) -> Sequence[Gradient]:
         raise RuntimeError(self.message)
 
-    def taped(self, node: Node, saved: Any) -> Any:
+    def reconnected(self, node: Node, saved: Any) -> Any:
         return ()
 
     def argument(self, position: int) -> str:

@@ -217,17 +217,17 @@ class FunctionRules:
     ):
         self.function, self.ctx, self.places, self.count = function, ctx, places, count
         self.shapes = [None if t is None else t.shape for t in inputs]
-        self.name, self.multiple, self.frees = function.__name__, places is not None, bool(ctx._to_save)
+        self.name, self.multiple, self.keeps_arrays = function.__name__, places is not None, bool(ctx._to_save)
         self.materializes = ctx.materialize_grads
 
     def run(self, g: Any, saved: Any) -> Sequence[Any]:
-        taped = isinstance(saved, list)
-        self.ctx.saved_tensors = tuple(saved if taped else [unpacked(*each) for each in saved])
+        recorded = isinstance(saved, list)
+        self.ctx.saved_tensors = tuple(saved if recorded else [unpacked(*each) for each in saved])
         gradients: list[Any] = [None] * self.count
         for place, each in zip(self.places or [0], g if self.multiple else [g], strict=True):
             if each is not None:
                 gradients[place] = conjugate(each if isinstance(each, Tensor) else wrap(each))
-        with set_grad_enabled(taped):
+        with set_grad_enabled(recorded):
             out = self.function.backward(self.ctx, *gradients)
         self.ctx.saved_tensors = ()
         given = tuple(out) if isinstance(out, tuple | list) else (out,)
@@ -239,13 +239,13 @@ class FunctionRules:
             )
         results = []
         for each, shape in zip(given, self.shapes, strict=False):
-            found = each if taped or not isinstance(each, Tensor) else each._data
+            found = each if recorded or not isinstance(each, Tensor) else each._data
             if found is not None and shape is not None and found.shape != shape and extends(found.shape, shape):
                 found = unbroadcast(found, shape)
             results.append(None if found is None else conjugate(found))
         return results
 
-    def taped(self, node: Node, saved: Any) -> Any:
+    def reconnected(self, node: Node, saved: Any) -> Any:
         values: list[Any] = []
         for array, place, known in saved:
             edge: Edge | None = None

@@ -111,25 +111,25 @@ class Hooks:
             self.kept(g)
         return g
 
-    def run_before(self, gradients: Sequence[Any], taped: bool) -> Sequence[Any]:
+    def run_before(self, gradients: Sequence[Any], recorded: bool) -> Sequence[Any]:
         """What the hooks before an operation make of the gradients of its outputs; None: there is none."""
         if not self.before:
             return gradients
-        return self._run_around(self.before, tuple(gradients), (), taped)
+        return self._run_around(self.before, tuple(gradients), (), recorded)
 
-    def run_after(self, gradients: Sequence[Any], outputs: Sequence[Any], taped: bool) -> Sequence[Any]:
+    def run_after(self, gradients: Sequence[Any], outputs: Sequence[Any], recorded: bool) -> Sequence[Any]:
         """What the hooks after an operation make of the gradients of its inputs."""
         if not self.after:
             return gradients
-        return self._run_around(self.after, tuple(gradients), (self._shown(outputs, taped),), taped)
+        return self._run_around(self.after, tuple(gradients), (self._shown(outputs, recorded),), recorded)
 
     def _run_around(
-        self, hooks: Registered, gradients: tuple[Any, ...], others: tuple[Any, ...], taped: bool
+        self, hooks: Registered, gradients: tuple[Any, ...], others: tuple[Any, ...], recorded: bool
     ) -> Sequence[Any]:
-        if taped:
+        if recorded:
             return self._around(hooks, gradients, others)
         with no_grad():
-            found = self._around(hooks, self._shown(gradients, taped), others)
+            found = self._around(hooks, self._shown(gradients, recorded), others)
         return [None if each is None else each._data for each in found]
 
     def _around(self, hooks: Registered, gradients: tuple[Any, ...], others: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -147,9 +147,9 @@ class Hooks:
             gradients = tuple(replacement(hook, *pair, keeps=False) for pair in zip(new, gradients, strict=True))
         return gradients
 
-    def _shown(self, gradients: Sequence[Any], taped: bool) -> tuple[Any, ...]:
+    def _shown(self, gradients: Sequence[Any], recorded: bool) -> tuple[Any, ...]:
         """The gradients as hooks see them: tensors, which hooks must not change in place."""
-        if taped:
+        if recorded:
             return tuple(gradients)
         return tuple(None if g is None else self.wrap(g) for g in gradients)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.dtypes import float16, float32, in_single
-from tinygrad_dl.core.engine import conform
+from tinygrad_dl.core.engine import match_input
 from tinygrad_dl.testing.call import Call, label
 from tinygrad_dl.testing.report import CheckError
 from tinygrad_dl.testing.running import Run, Tally, has_gradient
@@ -55,7 +55,7 @@ def check_half_gradients(half: Call, single: Call, tally: Tally) -> None:
         if plan.op.rounds_once and "out" in plan.reads:  # the rule knows the result only as it was rounded
             slopes = plan.run(in_single(run.weights[0]), in_single(run.node.saved))
             pairs = zip(run.node.edges, slopes, strict=True)
-            expected = [conform(np.asarray(g), e, run.node) for e, g in pairs if e is not None and g is not None]
+            expected = [match_input(np.asarray(g), e, run.node) for e, g in pairs if e is not None and g is not None]
         else:
             expected = [g.astype(float16) for g in wide.gradients(create_graph=recorded)]
         for place, g, rounded in zip(
