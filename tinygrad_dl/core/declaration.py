@@ -93,6 +93,9 @@ class OpFunction(Protocol[P]):
     def jvp(self, **rules: Callable[..., Any] | None) -> None:
         """Declares what the tangent of each named argument brings to that of the output; None: nothing."""
 
+    def joint_jvp(self, *arguments: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Decorates one rule for the tangents of all the named arguments, a tuple with None where there is none."""
+
     def vmap(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Declares what the op does with tensors that have a batch dimension in front."""
 
@@ -284,6 +287,8 @@ class Op(Record):
         self.rules = {}
         self.joint = None
         self.tangents = {}
+        self.joint_tangents = None
+        self.carriers = {}
         self.batching = self.decomposed = None
         self.plans: list[Plan | None] = [None] * (2 ** max(1, len(tensors)))
 
@@ -326,6 +331,20 @@ class Op(Record):
             if rule is not None:
                 self._check_rule(rule, "t", "the argument's tangent")
         self.tangents.update(rules)
+        self.carriers.clear()
+
+    def joint_jvp(self, *arguments: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Decorates one rule for the tangents of all the named arguments, a tuple `t` with None where there is none."""
+
+        def declare(rule: Callable[..., Any]) -> Callable[..., Any]:
+            for argument in arguments:
+                self._check_argument(argument)
+            self._check_rule(rule, "t", "the tuple of the arguments' tangents")
+            self.joint_tangents = arguments, rule
+            self.carriers.clear()
+            return rule
+
+        return declare
 
     def vmap(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Declares what the op does with tensors that have a batch dimension in front; returns such ones.
@@ -371,6 +390,7 @@ class Op(Record):
     def _forget_plans(self) -> None:
         """Called when rules change: plans are made anew when next needed."""
         self.plans[:] = [None] * len(self.plans)  # in place: the generated function holds this list
+        self.carriers.clear()
         if self.compiled:
             self.compile()
 
@@ -407,7 +427,8 @@ class Op(Record):
         function.__qualname__ = self.name
         function.__wrapped__ = body  # whose signature `help` and `inspect` show
         function.op, function.vjp, function.joint_vjp = self, self.vjp, self.joint_vjp
-        function.jvp, function.vmap, function.decompose = self.jvp, self.vmap, self.decompose
+        function.jvp, function.joint_jvp = self.jvp, self.joint_jvp
+        function.vmap, function.decompose = self.vmap, self.decompose
         function.generic = self.generic
         self.function = function
         return function  # type: ignore[no-any-return]

@@ -27,6 +27,8 @@ class Record:
     rules: dict[str, Callable[..., Any] | None]  # of `vjp`, by argument
     joint: tuple[tuple[str, ...], Callable[..., Any]] | None
     tangents: dict[str, Callable[..., Any] | None]  # of `jvp`, by argument
+    joint_tangents: tuple[tuple[str, ...], Callable[..., Any]] | None  # of `joint_jvp`
+    carriers: dict[tuple[str, ...], Any]  # how tangents of these arguments go through it, once found
     batching: Callable[..., Any] | None  # of `vmap`
     decomposed: Callable[..., Any] | None
     view: bool

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from tinygrad_dl.core import dtypes
-from tinygrad_dl.core.declaration import reads
 from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import Level, Lifted, called, over_values, rebuilt
 from tinygrad_dl.creation import ones_like, zeros_like
 from tinygrad_dl.func.lowering import batches_within, fresh, grad, own_place, plain_edges
+from tinygrad_dl.func.tangents import NESTS, Values, carriers, spread
 
 
 class Dual(Lifted):
@@ -90,104 +88,43 @@ class DualLevel(Level):
         return tensor, None
 
     def apply(self, op: Record, given: dict[str, Any]) -> Any:
-        tangents: dict[str, Any] = {}
-        for name in op.tensors:
-            value = given[name]
-            if name == op.sequence:
-                found = [self.parts(each)[1] for each in value]
-                if any(each is not None for each in found):
-                    tangents[name] = found
-            else:
-                tangent = self.parts(value)[1]
-                if tangent is not None:
-                    tangents[name] = tangent
-        primals = {name: over_values(value, lambda t: self.parts(t)[0]) for name, value in given.items()}
+        primals, tangents = dict(given), {}
+        for name, value in given.items():
+            if isinstance(value, Dual) and value.level is self:
+                primals[name] = value.value
+                if name in op.tensors:
+                    tangents[name] = value.tangent
+            elif type(value) in NESTS:
+                primals[name] = over_values(value, self.primal)
+                if name == op.sequence:
+                    found = [self.parts(each)[1] for each in value]
+                    if any(each is not None for each in found):
+                        tangents[name] = found
         if not op.records or not tangents:
             return called(op, primals)
         out, found = self.carried(op, primals, tangents)
+        if op.outputs is None:
+            return out if found is None else self.lift(out, found)
+        return rebuilt(op, out, lambda i, each: each if found[i] is None else self.lift(each, found[i]))
 
-        def result(i: int, each: Any) -> Any:
-            tangent = found if op.outputs is None else found[i]
-            return each if tangent is None else self.lift(each, tangent)
-
-        return rebuilt(op, out, result)
+    def primal(self, tensor: Any) -> Any:
+        """A tensor without its tangent."""
+        return tensor.value if isinstance(tensor, Dual) and tensor.level is self else tensor
 
     def carried(self, op: Record, primals: dict[str, Any], tangents: dict[str, Any]) -> tuple[Any, Any]:
         """The result and its tangent, by the rules that the op declares, or by going through it backwards twice."""
-        rules = {}
-        for name in tangents:
-            rule = tangent_rule(op, name)
-            if rule is MISSING:
-                return by_reverse(op, primals, tangents)
-            rules[name] = rule
-        out = called(op, primals)
-        total: Any = None
-        for name, rule in rules.items():
-            if rule is None:
-                continue
-            part = rule(primals, out, tangents[name])
-            total = part if total is None else added(total, part)
+        rules = carriers(op, tuple(tangents))
+        if rules is None:
+            return by_reverse(op, primals, tangents)
+        values = Values(op, primals, tangents)
+        parts = [part for part in [rule(values, tangents) for rule in rules] if part is not None]
+        out = values.out
+        if not parts:
+            return out, fitted(None, out, op)
+        total = parts[0]
+        for part in parts[1:]:
+            total = added(total, part)
         return out, fitted(total, out, op)
-
-
-MISSING: Any = object()
-
-
-def tangent_rule(op: Record, name: str) -> Any:
-    """How the tangent of an argument goes through an op: a function of (primals, out, tangent), None if it does not."""
-    if name in op.tangents:
-        rule = op.tangents[name]
-        return None if rule is None else lambda primals, out, t: applied(op, rule, primals, out, t)
-    if name in op.linear or (op.sequence == name and op.linear):
-        return lambda primals, out, t: called(op, {**primals, name: complete(primals[name], t)})
-    if op.kind == "elementwise" and op.outputs is None:
-        # A diagonal matrix is its own transpose: the rule for gradients serves tangents as it is.
-        rule = op.rules.get(name, MISSING)
-        if rule is None:
-            return None
-        if rule is not MISSING and readable(op, rule):
-            return lambda primals, out, t: applied(op, rule, primals, out, spread(t, out))
-    return MISSING
-
-
-def complete(values: Any, tangent: Any) -> Any:
-    """The tangents of a sequence, zeros where there is none; of one tensor, the tangent."""
-    if type(tangent) is not list:
-        return tangent
-    return [zeros_as(v) if t is None else t for v, t in zip(values, tangent, strict=True)]
-
-
-def readable(op: Record, rule: Callable[..., Any]) -> bool:
-    """Whether what a rule reads can be had from tensors."""
-    return all(op.aux.get(name, True) for name in reads(rule)[1:])
-
-
-def applied(op: Record, rule: Callable[..., Any], primals: dict[str, Any], out: Any, t: Any) -> Any:
-    """A rule called with what it reads."""
-    return rule(t, *[read(op, name, primals, out) for name in reads(rule)[1:]])
-
-
-def read(op: Record, name: str, primals: dict[str, Any], out: Any) -> Any:
-    """What a rule reads under a name."""
-    if name in primals:
-        value = primals[name]
-        if name in op.tensors and isinstance(value, bool | int | float | complex):  # rules get arrays
-            return np.asarray(value, out.dtype if op.promotes else None)
-        return value
-    if name == "out":
-        return out
-    if name in op.output_names:
-        return out[op.output_names.index(name)]
-    if name in op.aux:
-        derive: Any = op.aux[name]
-        return derive(*[read(op, each, primals, out) for each in reads(derive)])
-    value = primals[name.removesuffix("_shape")]
-    return [each.shape for each in value] if type(value) is list else value.shape
-
-
-def spread(t: Any, out: Any) -> Any:
-    """A tangent broadcast to the result's shape."""
-    return t if t.shape == out.shape else t.expand(out.shape)
 
 
 def fitted(total: Any, out: Any, op: Record) -> Any:

@@ -172,6 +172,11 @@ slices.vjp(
         copy_slices.generic(np.zeros(base_shape, kind), conjugate(g), path, strides)
     )
 )
+copy_slices.jvp(
+    base=lambda t, path, strides: copy_slices.generic(t, NOTHING, path, strides),
+    value=lambda t, base, path, strides: copy_slices.generic(np.zeros(base.shape, base.dtype), t, path, strides),
+)
+slices.jvp(base=lambda t, path, strides: slices.generic(t, path, strides))
 
 
 def _naive_copy_slices(base: np.ndarray, value: np.ndarray, path: Any) -> np.ndarray:
@@ -190,6 +195,7 @@ def _naive_copy_slices(base: np.ndarray, value: np.ndarray, path: Any) -> np.nda
 
 @op(
     name="copy",
+    linear=("value",),
     method=False,
     namespace="rules",
     exact=True,

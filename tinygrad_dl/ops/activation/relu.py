@@ -166,6 +166,12 @@ prelu.vjp(
 )
 
 
+prelu.jvp(
+    input=lambda t, input, weight: prelu_slope(t, input, weight),
+    weight=lambda t, input: keep(by_channel(t, input.shape) * input, ~(input >= 0)),
+)
+
+
 @prelu.vmap
 def _prelu_batch(input: Any, weight: Any, batch: Batch) -> Any:
     x = every(input, "input", batch)

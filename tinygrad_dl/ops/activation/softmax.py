@@ -59,6 +59,7 @@ def softmax_slope(g: Any, out: Any, dim: Any) -> Any:
 
 
 softmax.vjp(input=softmax_slope)
+softmax.jvp(input=lambda t, out, dim: softmax_slope(t, out, dim))  # its matrix is symmetric
 
 
 @op(
@@ -99,3 +100,4 @@ def log_softmax_slope(g: Any, out: Any, dim: Any) -> Any:
 
 
 log_softmax.vjp(input=log_softmax_slope)
+log_softmax.jvp(input=lambda t, out, dim: t - dot_rows(np.exp(out), t, dim))

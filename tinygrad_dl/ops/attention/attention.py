@@ -305,7 +305,11 @@ def score_slope(g: Any, value: Any, factors: Any, e: Any, inverse: Any, masked: 
     The sum of g * out is the same, and shorter; but where one key has all the weight, only this one is exactly s.
     """
     s = matmul(g, np.swapaxes(value, -1, -2))
-    s = s if factors is None else times(s, factors)
+    return slope_of_weights(s if factors is None else times(s, factors), e, inverse, masked)
+
+
+def slope_of_weights(s: Any, e: Any, inverse: Any, masked: bool) -> Any:
+    """e * (s - sum(e * s) / sum(e)), over `s` if it is an array: by the symmetric matrix of softmax, times sum(e)."""
     if not masked or finite(s):
         return times(plus(s, -row_products(e, s) * inverse), e)
     s = unspoilt(s, e)
@@ -319,6 +323,40 @@ def _mask_slope(
 
 
 attend.vjp(mask=_mask_slope, factors=None)
+
+
+@attend.joint_jvp("query", "key", "value", "mask")
+def _attention_tangent(
+    t: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    mask: Any,
+    factors: Any,
+    e: Any,
+    inverse: Any,
+    is_causal: bool,
+    scale: float | None,
+) -> Any:
+    tq, tk, tv, tm = t
+    masked = is_causal or mask is not None
+    factor = found_scale(query, scale)
+    out: Any = None
+    if tv is not None:
+        out = seen_product(e if factors is None else e * factors, tv, query, masked)
+    s: Any = None
+    if tq is not None:
+        s = matmul(times(tq * 1, factor), np.swapaxes(key, -1, -2))
+    if tk is not None:
+        part = matmul(query * factor, np.swapaxes(tk, -1, -2))
+        s = part if s is None else plus(s, part)
+    if tm is not None:
+        s = np.broadcast_to(tm, e.shape) * 1 if s is None else plus(s, tm)
+    if s is not None:
+        s = slope_of_weights(s, e, inverse, masked)
+        part = seen_product(s if factors is None else s * factors, value, query, masked)
+        out = part if out is None else plus(out, part)
+    return times(out, inverse)
 
 
 @attend.vmap

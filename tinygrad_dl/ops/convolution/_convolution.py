@@ -149,6 +149,17 @@ def _convolution_rule(
     return gx, gw, gb
 
 
+convolution.jvp(
+    input=lambda t, weight, stride, padding, dilation, groups: convolution.generic(
+        t, weight, None, stride, padding, dilation, groups
+    ),
+    weight=lambda t, input, stride, padding, dilation, groups: convolution.generic(
+        input, t, None, stride, padding, dilation, groups
+    ),
+    bias=lambda t, input: t.reshape(-1, *(1,) * (input.ndim - 2)),
+)
+
+
 @convolution.vmap
 def _convolution_batch(
     input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int, batch: Batch
@@ -275,6 +286,17 @@ def _transpose_rule(
     if needs[2]:
         gb = _bias_slope(g)
     return gx, gw, gb
+
+
+convolution_transpose.jvp(
+    input=lambda t, weight, stride, padding, dilation, groups, size: convolution_transpose.generic(
+        t, weight, None, stride, padding, dilation, groups, size
+    ),
+    weight=lambda t, input, stride, padding, dilation, groups, size: convolution_transpose.generic(
+        input, t, None, stride, padding, dilation, groups, size
+    ),
+    bias=lambda t, input: t.reshape(-1, *(1,) * (input.ndim - 2)),
+)
 
 
 @convolution_transpose.vmap

@@ -224,6 +224,12 @@ scattered.vjp(
 )
 
 
+scattered.jvp(
+    input=lambda t, dim, index: scattered.generic(t, dim, index, np.zeros((), t.dtype)),
+    src=lambda t, dim, index, input_shape: scattered.generic(np.zeros(input_shape, t.dtype), dim, index, t),
+)
+
+
 @scattered.vmap
 def _scattered_batch(input: Any, index: Any, src: Any, dim: int, batch: Batch) -> Any:
     tensors = [every(value, name, batch) for name, value in (("input", input), ("index", index), ("src", src))]
@@ -304,6 +310,12 @@ def _scatter_add_src(g: Any, dim: int, index: Any, src_shape: tuple[int, ...]) -
 
 
 scatter_added.vjp(input=lambda g: g, index=None, src=_scatter_add_src)
+
+
+scatter_added.jvp(
+    input=lambda t: t,
+    src=lambda t, dim, index, input_shape: scatter_added.generic(np.zeros(input_shape, t.dtype), dim, index, t),
+)
 
 
 @scatter_added.vmap

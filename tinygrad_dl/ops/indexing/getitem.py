@@ -430,6 +430,12 @@ def _setitem_batch(input: Any, index: Any, value: Any, batch: Batch) -> Any:
     return with_items(every(input, "input", batch), plain_parts(plan.parts), value)
 
 
+setitem.jvp(
+    input=lambda t, index: setitem.generic(t, index, np.zeros((), t.dtype)),
+    value=lambda t, index, input_shape: setitem.generic(np.zeros(input_shape, t.dtype), index, t),
+)
+
+
 def survivors(spots: np.ndarray, size: int) -> np.ndarray:
     """Of elements stored one after the other at `spots`, which were not overwritten by a later one."""
     flat = spots.reshape(-1)

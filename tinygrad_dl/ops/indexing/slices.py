@@ -163,6 +163,14 @@ index_added.vjp(
 )
 
 
+index_added.jvp(
+    input=lambda t: t,
+    source=lambda t, dim, index, alpha, input_shape: index_added.generic(
+        np.zeros(input_shape, t.dtype), dim, index, t, alpha=alpha
+    ),
+)
+
+
 @index_added.vmap
 def _index_added_batch(input: Any, index: Any, source: Any, dim: int, alpha: Any, batch: Batch) -> Any:
     ndim = input.ndim - ("input" in batch.of)

@@ -270,6 +270,19 @@ def _gradients(g: Any, operands: list[Any], equation: str) -> list[Any]:
 contracted.vjp(operands=_gradients)
 
 
+def _changes(t: Any, operands: list[Any], equation: str) -> Any:
+    """The sum over the operands, each with its tangent in its place."""
+    total: Any = None
+    for i, tangent in enumerate(t):
+        if tangent is not None:
+            part = contracted.generic([*operands[:i], tangent, *operands[i + 1 :]], equation)
+            total = part if total is None else total + part
+    return total
+
+
+contracted.jvp(operands=_changes)
+
+
 @contracted.vmap
 def _contracted_batch(operands: Any, equation: str) -> Any:
     """One more letter, that of the batch, in every term."""

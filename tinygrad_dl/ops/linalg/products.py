@@ -322,6 +322,13 @@ addmm.vjp(
 )
 
 
+addmm.jvp(
+    input=lambda t, beta: _scaled(t, beta),
+    mat1=lambda t, mat2, alpha: _scaled(product(t, mat2), alpha),
+    mat2=lambda t, mat1, alpha: _scaled(product(mat1, t), alpha),
+)
+
+
 addmm.decompose(lambda input, mat1, mat2, beta, alpha: _added_parts(input, np.matmul(mat1, mat2), beta, alpha))
 
 
@@ -368,6 +375,13 @@ baddbmm.vjp(
     input=_added_input,
     batch1=lambda g, batch2, alpha: _scaled(product(g, turned_of(batch2)), alpha),
     batch2=lambda g, batch1, alpha: _scaled(product(turned_of(batch1), g), alpha),
+)
+
+
+baddbmm.jvp(
+    input=lambda t, beta: _scaled(t, beta),
+    batch1=lambda t, batch2, alpha: _scaled(product(t, batch2), alpha),
+    batch2=lambda t, batch1, alpha: _scaled(product(batch1, t), alpha),
 )
 
 

@@ -113,6 +113,11 @@ def _linear_bias(g: Any, bias_shape: tuple[int, ...]) -> Any:
 
 
 linear.vjp(input=_linear_input, weight=_linear_weight, bias=_linear_bias)
+linear.jvp(
+    input=lambda t, weight: linear.generic(t, weight),
+    weight=lambda t, input: linear.generic(input, t),
+    bias=lambda t: t,
+)
 
 
 @linear.vmap

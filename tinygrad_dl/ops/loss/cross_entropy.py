@@ -20,6 +20,7 @@ from tinygrad_dl.core.transforms import values_of
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops.activation.softmax import log_softmax, softmax
+from tinygrad_dl.ops.indexing.gather import gathered
 from tinygrad_dl.ops.loss._reduction import reduced, share
 from tinygrad_dl.ops.pointwise._selection import keep, unspoilt
 from tinygrad_dl.ops.reduction._sums import add_up, largest
@@ -292,6 +293,30 @@ def _class_entropy_rule(
     return (_slope(g, input, q, top, level),)
 
 
+def _class_entropy_tangent(
+    t: Any, input: Any, target: Any, weight: Any, ignore_index: int, reduction: str, label_smoothing: float
+) -> Any:
+    """The losses are linear in log_softmax(input), which changes by t - sum(softmax(input) * t)."""
+    axis = class_axis(input)
+    change = t - np.add.reduce(softmax.generic(input, axis) * t, axis=axis, keepdims=True)
+    counts = np.not_equal(target, ignore_index)
+    safe = np.where(counts, target, 0)
+    picked = gathered.generic(change, axis, np.expand_dims(safe, axis)).squeeze(axis)
+    found = 1.0 if weight is None else gathered.generic(weight, 0, safe.reshape(-1)).reshape(safe.shape)
+    weights = np.where(counts, found, 0.0).astype(change.dtype)
+    losses = picked * (weights * -(1 - label_smoothing))
+    if label_smoothing:
+        each = change if weight is None else change * class_weights(weight, input, "cross_entropy")
+        smooth = keep(np.add.reduce(each, axis), counts)
+        losses = losses - smooth * (label_smoothing / max(1, input.shape[axis]))
+    if reduction == "none":
+        return losses
+    return np.sum(losses) / np.sum(weights) if reduction == "mean" else np.sum(losses)
+
+
+class_entropy.jvp(input=_class_entropy_tangent)
+
+
 @class_entropy.vmap
 def _class_entropy_batch(
     input: Any,
@@ -444,6 +469,29 @@ def _probability_entropy_rule(
         gw = unspoilt(minus * (q * g), q)
         gw = np.sum(gw, axis=tuple(i for i in range(input.ndim) if i != axis))
     return gx, gt, gw
+
+
+@probability_entropy.joint_jvp("input", "target", "weight")
+def _probability_entropy_tangent(
+    t: Any, input: Any, target: Any, weight: Any, reduction: str, label_smoothing: float
+) -> Any:
+    axis = class_axis(input)
+    terms: list[Any] = []
+    if t[0] is not None:
+        p, q = softmax.generic(input, axis), _smoothed(target, weight, label_smoothing, input)
+        terms.append(q * (np.add.reduce(p * t[0], axis=axis, keepdims=True) - t[0]))
+    minus = -log_softmax.generic(input, axis)
+    if t[1] is not None:
+        change = t[1] * (1 - label_smoothing)
+        each = change if weight is None else change * class_weights(weight, input, "cross_entropy")
+        terms.append(unspoilt(minus * each, each))
+    if t[2] is not None:
+        each = _smoothed(target, None, label_smoothing, input) * class_weights(t[2], input, "cross_entropy")
+        terms.append(unspoilt(minus * each, each))
+    losses = np.add.reduce(sum(terms[1:], terms[0]), axis)
+    if reduction == "none":
+        return losses
+    return np.sum(losses) * (1 / (math.prod(losses.shape) or math.nan) if reduction == "mean" else 1.0)
 
 
 @probability_entropy.vmap

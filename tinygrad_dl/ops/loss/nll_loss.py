@@ -43,6 +43,7 @@ def _naive_nll(input: Any, target: Any, weight: Any = None, ignore_index: int = 
 
 @op(
     name="nll_loss",
+    linear=("input",),
     method=False,
     namespace="functional",
     inputs=[

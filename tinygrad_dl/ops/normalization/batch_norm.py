@@ -122,6 +122,30 @@ def _batch_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, n
     return gx, np.reshape(products, shape), np.reshape(sums, shape)
 
 
+@normalize_batch.joint_jvp("input", "weight", "bias")
+def _batch_norm_tangent(t: Any, input: Any, weight: Any, mean: Any, inverse: Any) -> Any:
+    x, (change, tw, tb) = channels(input), t
+    if not math.prod(x.shape):
+        return input * 0
+    normal = times(x - mean, inverse)
+    out: Any = 0.0
+    if tw is not None:
+        out = normal * _fit(tw, x)
+    if change is not None:
+        change = channels(change)
+        change = change - _channel_means(change)
+        share = x.shape[1] / math.prod(x.shape)
+        change = plus(times(normal, channel_dots(normal, change) * -share), change)
+        out = times(change, inverse if weight is None else inverse * _fit(weight, x)) + out
+    return _placed(out, tb, x, input.shape)
+
+
+def _placed(out: Any, tb: Any, x: Any, shape: Any) -> Any:
+    """What the other arguments bring, and the tangent of the bias, in the shape of the result."""
+    out = np.broadcast_to(out if tb is None else out + _fit(tb, x), x.shape)
+    return out if x.shape == shape else np.reshape(out, shape)
+
+
 @normalize_batch.vmap
 def _batch_norm_batch(input: Any, weight: Any, bias: Any, eps: float, observe: Any, batch: Batch) -> Any:
     if observe is not None:
@@ -200,6 +224,18 @@ def _fixed_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, n
     if needs[2]:
         gb = np.reshape(channel_sums(g), shape)
     return gx, gw, gb
+
+
+@normalize_fixed.joint_jvp("input", "weight", "bias")
+def _fixed_norm_tangent(t: Any, input: Any, running_mean: Any, running_var: Any, weight: Any, eps: float) -> Any:
+    x, (change, tw, tb) = channels(input), t
+    inverse = _fit(1 / np.sqrt(running_var + eps), x)
+    out: Any = 0.0
+    if tw is not None:
+        out = (x - _fit(running_mean, x)) * (inverse * _fit(tw, x))
+    if change is not None:
+        out = channels(change) * (inverse if weight is None else inverse * _fit(weight, x)) + out
+    return _placed(out, tb, x, input.shape)
 
 
 @normalize_fixed.vmap

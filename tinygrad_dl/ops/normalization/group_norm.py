@@ -152,6 +152,27 @@ def _group_norm_rule(g: Any, input: Any, num_groups: int, weight: Any, mean: Any
     return gx, gw, gb
 
 
+@normalize_groups.joint_jvp("input", "weight", "bias")
+def _group_norm_tangent(t: Any, input: Any, num_groups: int, weight: Any, mean: Any, inverse: Any) -> Any:
+    shape, (change, tw, tb) = input.shape, t
+    if not math.prod(shape):
+        return input * 0
+    out: Any = 0.0
+    normal = times(_rows(input, num_groups) - mean, inverse)
+    if tw is not None:
+        out = _by_channel(normal, shape) * np.expand_dims(tw, -1)
+    if change is not None:
+        change = _rows(change, num_groups)
+        change = change - _row_means(change)
+        share = 1 / change.shape[1]
+        change = times(plus(times(normal, _dots(normal, change) * -share), change), inverse)
+        change = _by_channel(change, shape)
+        out = (change if weight is None else times(change, np.expand_dims(weight, -1))) + out
+    if tb is not None:
+        out = out + np.expand_dims(tb, -1)
+    return np.reshape(np.broadcast_to(out, (shape[0], shape[1], math.prod(shape[2:]))), shape)
+
+
 @normalize_groups.vmap
 def _group_norm_batch(input: Any, weight: Any, bias: Any, num_groups: int, eps: float, batch: Batch) -> Any:
     x = every(input, "input", batch)

@@ -165,6 +165,28 @@ def _layer_norm_rule(
     return gx, gw, gb
 
 
+@normalize_rows.joint_jvp("input", "weight", "bias")
+def _layer_norm_tangent(t: Any, input: Any, weight: Any, inverse: Any, normalized_shape: Any) -> Any:
+    count = math.prod(normalized_shape)
+    rows = _as_rows(input, count)
+    out: Any = None
+    if t[0] is not None or t[1] is not None:
+        normal = times(rows - _row_centres(rows), inverse)
+    if t[1] is not None:
+        out = normal * _as_rows(t[1], count)
+    if t[0] is not None:
+        change = _as_rows(t[0], count)
+        change = change - _row_centres(change)
+        tilt = _row_means(normal * change)
+        change = times(plus(times(normal, -tilt), change), inverse)
+        change = change if weight is None else times(change, _as_rows(weight, count))
+        out = change if out is None else plus(out, change)
+    if out is None:
+        return t[2]
+    out = out if t[2] is None else plus(out, _as_rows(t[2], count))
+    return out if out.shape == input.shape else np.reshape(out, input.shape)
+
+
 @normalize_rows.vmap
 def _layer_norm_batch(input: Any, weight: Any, bias: Any, normalized_shape: Any, eps: float, batch: Batch) -> Any:
     if not {"weight", "bias"} & batch.of:

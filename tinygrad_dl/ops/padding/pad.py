@@ -161,6 +161,7 @@ def _pad_rule(g: Any, input_shape: tuple[int, ...], pad: Any, mode: str) -> Any:
 
 _pad = pad
 pad.vjp(input=_pad_rule)
+pad.jvp(input=lambda t, pad, mode: _pad.generic(t, pad, mode))
 
 
 def _np_pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: float = 0) -> Tensor:

@@ -190,6 +190,7 @@ def max_pool_pick(values: Array, input: Array, top: Array, options: Any) -> Arra
 
 
 pool_max.vjp(input=lambda g, input, out, options: straight(max_pool_backward.generic(g, input, out, options), input))
+pool_max.jvp(input=lambda t, input, out, options: max_pool_pick.generic(t, input, out, options))
 max_pool_backward.vjp(
     g=lambda g, input, top, options: max_pool_pick.generic(g, input, top, options), input=None, top=None
 )

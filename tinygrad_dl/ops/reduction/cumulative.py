@@ -117,6 +117,26 @@ def shifted(rows: Any, by: int) -> Any:
 cumprod.vjp(input=running_product_slope)
 
 
+def running_product_tangent(t: Any, input: Any, dim: Any) -> Any:
+    """The sum over the elements up to each place, each changed alone, by doubling: right at zeros too.
+
+    Of a stretch are known the product p and its change c; two of them together have p1 p2 and c1 p2 + p1 c2.
+    """
+    if not input.ndim:
+        return t
+    p, c = np.swapaxes(input, dim, -1), np.swapaxes(t, dim, -1)
+    reach, size = 1, p.shape[-1]
+    while reach < size:
+        p1, c1, p2, c2 = p[..., :-reach], c[..., :-reach], p[..., reach:], c[..., reach:]
+        c = np.concatenate([c[..., :reach], c1 * p2 + p1 * c2], axis=-1)
+        p = np.concatenate([p[..., :reach], p1 * p2], axis=-1)
+        reach *= 2
+    return np.swapaxes(c, dim, -1)
+
+
+cumprod.jvp(input=running_product_tangent)
+
+
 def along(function: Any) -> Any:
     """NumPy's spelling: without an axis, of the flattened array."""
     return lambda a, axis=None, dtype=None: (

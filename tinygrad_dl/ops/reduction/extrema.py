@@ -13,6 +13,7 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known, values_of
 from tinygrad_dl.inputs import array, axes_of, axis_of, error, one_of, real
 from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops.indexing.gather import gathered
 from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.pointwise.extremes import maximum, minimum
 from tinygrad_dl.ops.reduction._sums import SMALLEST, add_up, kept, largest, over
@@ -161,6 +162,14 @@ def to_chosen(g: Any, input_shape: Any, indices: Any, dim: int, keepdim: bool) -
     return np.where(places == kept(indices, input_shape, dim, keepdim), kept(g[0], input_shape, dim, keepdim), 0.0)
 
 
+def of_chosen(t: Any, indices: Any, dim: int, keepdim: bool) -> Any:
+    """The tangents of the chosen elements."""
+    if not t.ndim:
+        return t
+    picked = gathered.generic(t, dim, kept(indices, t.shape, dim, keepdim))
+    return picked if keepdim else picked.squeeze(dim)
+
+
 @op(
     kind="reduction",
     method=False,
@@ -199,6 +208,8 @@ def min_dim(input: Array, dim: Any, keepdim: bool = False) -> Array:
 
 max_dim.vjp(input=to_chosen)
 min_dim.vjp(input=to_chosen)
+max_dim.jvp(input=lambda t, indices, dim, keepdim: of_chosen(t, indices, dim, keepdim))
+min_dim.jvp(input=lambda t, indices, dim, keepdim: of_chosen(t, indices, dim, keepdim))
 
 
 def by_arguments(forms: tuple[Any, Any, Any], input: Any, dim: Any, keepdim: bool, other: Any) -> Any:

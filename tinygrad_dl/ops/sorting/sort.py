@@ -12,7 +12,7 @@ from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axis_of, error, one_of, real
 from tinygrad_dl.ops._overload import alias
-from tinygrad_dl.ops.indexing.gather import grid
+from tinygrad_dl.ops.indexing.gather import gathered, grid
 from tinygrad_dl.ops.indexing.getitem import accumulate
 from tinygrad_dl.ops.shape._dims import normal_dim
 
@@ -52,6 +52,11 @@ def to_their_places(g: Any, input_shape: tuple[int, ...], indices: Any, dim: int
     return accumulate.generic(g[0], grid(indices, normal_dim(dim, len(input_shape))), input_shape)
 
 
+def from_their_places(t: Any, indices: Any, dim: int) -> Any:
+    """The tangents of values picked at `indices`."""
+    return gathered.generic(t, dim, indices) if t.ndim else t
+
+
 @op(
     kind="scan",
     outputs=Sorted,
@@ -84,6 +89,7 @@ def sort(input: Array, dim: int = -1, descending: bool = False, stable: bool = F
 
 
 sort.vjp(input=lambda g, input_shape, indices, dim: to_their_places(g, input_shape, indices, dim))
+sort.jvp(input=lambda t, indices, dim: from_their_places(t, indices, dim))
 
 
 def _naive_sort(input: np.ndarray, dim: int, descending: bool) -> Sorted:

@@ -9,8 +9,9 @@ import numpy as np
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops.indexing.gather import grid
+from tinygrad_dl.ops.reduction.extrema import of_chosen
 from tinygrad_dl.ops.shape._dims import normal_dim
-from tinygrad_dl.ops.sorting.sort import Sorted, _naive_sort, order, picked, to_their_places
+from tinygrad_dl.ops.sorting.sort import Sorted, _naive_sort, from_their_places, order, picked, to_their_places
 
 
 @op(
@@ -58,6 +59,7 @@ def topk(input: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool
 
 
 topk.vjp(input=lambda g, input_shape, indices, dim: to_their_places(g, input_shape, indices, dim))
+topk.jvp(input=lambda t, indices, dim: from_their_places(t, indices, dim))
 
 
 def _naive_topk(input: np.ndarray, k: int, dim: int, largest: bool) -> Sorted:
@@ -107,6 +109,7 @@ def _kth_rule(g: Any, input_shape: tuple[int, ...], indices: Any, dim: int, keep
 
 
 kthvalue.vjp(input=_kth_rule)
+kthvalue.jvp(input=lambda t, indices, dim, keepdim: of_chosen(t, indices, dim, keepdim))
 
 
 def _naive_kth(input: np.ndarray, k: int, dim: int, keepdim: bool) -> Sorted:
