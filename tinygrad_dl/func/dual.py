@@ -88,7 +88,8 @@ class DualLevel(Level):
         return tensor, None
 
     def apply(self, op: Record, given: dict[str, Any]) -> Any:
-        primals, tangents = dict(given), {}
+        primals = dict(given)
+        tangents: dict[str, Any] = {}
         for name, value in given.items():
             if isinstance(value, Dual) and value.level is self:
                 primals[name] = value.value
