@@ -12,7 +12,7 @@ from typing import Any
 
 from tinygrad_dl import autograd
 from tinygrad_dl.autograd import graph, saved
-from tinygrad_dl.core import engine, runtime
+from tinygrad_dl.core import engine, inference, runtime
 from tinygrad_dl.core.declaration import Plan, connected
 from tinygrad_dl.core.engine import Mutations
 from tinygrad_dl.core.function import FunctionRules
@@ -111,7 +111,7 @@ VIEWS = [
     ("views do not join the graph with their base", Tensor.requires_grad_, "self._replay_views()", "pass"),
     ("what is retained stays the old gradient", Tensor._move, "keeper.remove()", "pass"),
     ("what is retained is lost", Tensor._move, "self.retain_grad()", "pass"),
-    ("an operation's own rule reads the new values", inplace.assign, "kept = old.copy()", "kept = old"),
+    ("an operation's own rule reads the new values", engine.Node.keep_copy, "copy = array.copy()", "copy = array"),
     ("a leaf's edge is shared", inplace.assign, "type(edge) is Leaf or", ""),
     ("changes of another dtype keep it", inplace.assign, "result.dtype != self.dtype", "False"),
     ("a change of a constant view is no change", inplace.is_recorded, "or root_of(tensor)._edge is not None", ""),
@@ -224,6 +224,23 @@ SAVED = [
     ("changed values are not copied", graph.MutationContext.before_change, "is owner:", "is None:"),
 ]
 
+INFERENCE = [
+    ("no tensor is noted", inference.InferenceMemory.note, "if modes.inference:", "if False:"),
+    ("tensors of other threads are noted", inference.InferenceMemory.note, "if modes.inference:", "if True:"),
+    ("views of ordinary tensors count", inference.InferenceMemory.settle, "and tensor._base is None", ""),
+    ("views of inference tensors don't", inference.InferenceMemory.holds, "buffer_owner(array)", "array"),
+    ("in-place changes pass", inference.refuse_change, "if not modes.inference and", "if False and"),
+    ("in-place changes inside are refused", inference.refuse_change, "if not modes.inference and", "if"),
+    ("created tensors are not noted", inference.fresh, "if recording.inferring:", "if False:"),
+    (
+        "computed tensors are not noted",
+        inference.new_in_inference,
+        "memory.note(object.__new__(kind))",
+        "object.__new__(kind)",
+    ),
+    ("temporaries are kept", inference.InferenceMemory.note, "if each() is not None", ""),
+]
+
 MODES = [
     ("no_grad does nothing", _Switch.__enter__, "_set_grad(self.grad)", "pass"),
     ("no_grad never ends", _Switch.__exit__, "_set_grad(grad)", "pass"),
@@ -282,6 +299,7 @@ GROUPS = [
     FREEING,
     HOOKS,
     SAVED,
+    INFERENCE,
     MODES,
     CONFORMING,
     OUTPUTS,

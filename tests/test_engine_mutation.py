@@ -15,6 +15,7 @@ import test_function
 import test_graph
 import test_graph_hooks
 import test_graph_memory
+import test_inference
 import test_inplace
 import test_ownership
 import test_recomputation
@@ -25,6 +26,7 @@ from engine_mutants import MUTANTS, EngineMutant
 import tinygrad_dl as td
 from tinygrad_dl.autograd.saved import active
 from tinygrad_dl.core.engine import observers
+from tinygrad_dl.core.inference import memory
 
 MODULES = [
     test_ownership,
@@ -35,6 +37,7 @@ MODULES = [
     test_graph_hooks,
     test_saved_tensors,
     test_recomputation,
+    test_inference,
     test_function,
     test_graph_memory,
     test_declaration,
@@ -85,6 +88,9 @@ def killer(mutant: EngineMutant) -> str | None:
         active.pairs.clear()
         for recorder in list(observers.recorders.elements()):
             observers.leave(recorder)
+        observers.writers.clear()
+        memory.known.clear()
+        memory.watching = False
 
 
 def test_the_tests_pass_without_a_mutant():

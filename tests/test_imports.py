@@ -31,6 +31,7 @@ LEVELS = [
     },
     {"hooks"},
     {"engine"},
+    {"inference"},
     {"tensor"},
     {"transforms"},
     {"batching", "composition", "messages", "printing", "protocol"},

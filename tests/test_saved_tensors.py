@@ -321,6 +321,26 @@ def test_saved_tensors_may_be_changed_inside_the_context():
         late.backward()
 
 
+def test_stores_by_index_are_changes_too():
+    x, w = leaf(1, 2), td.tensor([3.0, 4.0])
+    with graph.allow_mutation_on_saved_tensors() as context:
+        y = (x * w).sum()
+        w[0] = 100.0
+        assert len(context.cloned) == 1
+        y.backward()
+    assert x.grad.tolist() == [3.0, 4.0] and w.tolist() == [100.0, 4.0]
+
+
+def test_an_operation_that_reads_what_it_overwrites_packs_a_copy():
+    x = leaf(0.5, 1)
+    with graph.saved_tensors_hooks(keep, keep):
+        y = x.clone()
+        y.sin_()
+        y.mul_(y)
+    y.sum().backward()
+    assert x.grad.tolist() == pytest.approx((2 * np.sin([0.5, 1.0]) * np.cos([0.5, 1.0])).tolist())
+
+
 def test_nothing_is_copied_that_no_graph_needs():
     with graph.allow_mutation_on_saved_tensors() as context:
         y = leaf(1, 2).clone()

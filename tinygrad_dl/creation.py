@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.inference import fresh
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import Lifted
 
@@ -36,7 +37,7 @@ __all__ = [
 def finish(array: np.ndarray, requires_grad: bool, device: Any = None) -> Tensor:
     """A tensor around a new array, with the options that all creation functions share."""
     dtypes.check_device(device)
-    made = wrap(array)
+    made = fresh(wrap(array))
     return made.requires_grad_() if requires_grad else made
 
 
@@ -124,7 +125,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
             f"from_numpy: got an array of {array.dtype}, expected this machine's byte order, as memory is shared; use "
             "td.tensor"
         )
-    return wrap(as_array(array))
+    return fresh(wrap(as_array(array)))
 
 
 @composition
@@ -138,7 +139,7 @@ def from_dlpack(data: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.from_dlpack.html
     """
-    return wrap(as_array(np.from_dlpack(data)))
+    return fresh(wrap(as_array(np.from_dlpack(data))))
 
 
 def _dtype(dtype: Any) -> np.dtype[Any]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.dtypes import as_dtype, check_device, get_default_dtype, int64, is_floating
+from tinygrad_dl.core.inference import fresh
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import drawn_inside, is_known, stack
 from tinygrad_dl.creation import sizes
@@ -206,7 +207,7 @@ def gaussian(shape: Any, dtype: Any, generator: Generator | None, *depends: Any)
 
 def _finish(array: Any, requires_grad: bool, device: Any) -> Tensor:
     check_device(device)
-    tensor = array if isinstance(array, Tensor) else wrap(np.asarray(array))
+    tensor = array if isinstance(array, Tensor) else fresh(wrap(np.asarray(array)))
     return tensor.requires_grad_() if requires_grad else tensor
 
 

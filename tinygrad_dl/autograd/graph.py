@@ -328,7 +328,7 @@ class MutationContext:
             )
         return wrap(kept.array)
 
-    def before_change(self, array: np.ndarray) -> None:
+    def before_change(self, array: np.ndarray, what: str) -> None:
         """Copies the saved values that are about to be overwritten."""
         owner = buffer_owner(array)
         for kept in list(self.kept.values()):
@@ -364,18 +364,12 @@ def allow_mutation_on_saved_tensors() -> Iterator[MutationContext]:
     if _allowing:
         raise RuntimeError("allow_mutation_on_saved_tensors: got one inside another, expected one at a time")
     context = MutationContext()
-    write = Tensor._write
-
-    def write_after_copying(tensor: Tensor, array: np.ndarray, what: str) -> None:
-        context.before_change(tensor._data)
-        write(tensor, array, what)
-
     with saved_tensors_hooks(context.pack, context.unpack):
         _allowing.append(context)
-        type.__setattr__(Tensor, "_write", write_after_copying)
+        observers.writers.append(context.before_change)
         try:
             yield context
         finally:
-            type.__setattr__(Tensor, "_write", write)
+            observers.writers.remove(context.before_change)
             _allowing.clear()
             context.clear()

@@ -28,7 +28,9 @@ from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.engine import Gradient, Node
 from tinygrad_dl.core.generate import ALIASES, call_source, compiled, run_source, save_source
+from tinygrad_dl.core.inference import new_in_inference, wrap_in_inference
 from tinygrad_dl.core.methods import methods, operators, require_free
+from tinygrad_dl.core.modes import recording
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.runtime import SCOPE, UNSET, output_edge
 from tinygrad_dl.core.tensor import Tensor, wrap
@@ -228,6 +230,15 @@ def op(
     return declare
 
 
+def _on_inference(entered: bool) -> None:
+    """While a thread is in inference mode, the functions that ops generate note the tensors that they make."""
+    names = {"new": new_in_inference if entered else object.__new__, "wrap": wrap_in_inference if entered else wrap}
+    SCOPE.update(names)
+    for record in REGISTRY.values():
+        record.function.__globals__.update(names)
+
+
+recording.on_inference.append(_on_inference)
 op.registry = REGISTRY  # type: ignore[attr-defined]
 
 

@@ -94,6 +94,12 @@ class Node:
         """The arrays that it keeps for its rules, as they are in memory."""
         return saved_arrays(self.saved)
 
+    def keep_copy(self, array: np.ndarray) -> None:
+        """Keeps a copy of an array that its own rules read and that is about to be overwritten."""
+        if self.saved and any(value is array for value in self.saved):
+            copy = array.copy()
+            self.saved = tuple(copy if value is array else value for value in self.saved)
+
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays that this node keeps for its backward rules."""
@@ -454,6 +460,8 @@ class Observers:
     def __init__(self) -> None:
         self.step: Step = gradients  # what a pass does with each node
         self.recorders: Counter[Callable[[Node], None]] = Counter()
+        # Called with an array, and by which operation, before it is changed in place.
+        self.writers: list[Callable[[np.ndarray, str], None]] = []
         self.lock = threading.RLock()
         # What a node answers to a name that it does not have; `autograd` puts its own function here.
         self.attribute: Callable[[Node, str], Any] = object.__getattribute__
@@ -466,6 +474,11 @@ class Observers:
         with self.lock:
             self.recorders[recorder] += 1
             type.__setattr__(Node, "__init__", _tell_recorders)
+
+    def before_write(self, array: np.ndarray, what: str) -> None:
+        """Tells those who want to know that an array is about to be changed in place."""
+        for writer in tuple(self.writers):
+            writer(array, what)
 
     def leave(self, recorder: Callable[[Node], None]) -> None:
         """Undoes one `watch`."""

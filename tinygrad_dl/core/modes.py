@@ -23,13 +23,16 @@ class _Modes(threading.local):
 
 
 class _Recording:
-    """How many threads do not record. While it is 0, an operation need not read its own thread's flag, which takes
-    three times as long as reading this."""
+    """How many threads do not record, and how many are in inference mode. While it is 0, an operation need not read its
+    own thread's flag, which takes three times as long as reading this."""
 
-    __slots__ = ("stopped",)
+    __slots__ = ("inferring", "on_inference", "stopped")
 
     def __init__(self) -> None:
         self.stopped = 0
+        self.inferring = 0
+        # Called with True when the first thread enters inference mode, with False when the last leaves it.
+        self.on_inference: list[Callable[[bool], None]] = []
 
 
 modes = _Modes()
@@ -45,6 +48,17 @@ def _set_grad(value: bool) -> None:
         modes.grad = value
 
 
+def _set_inference(value: bool) -> None:
+    """Sets this thread's flag, counts, and tells who listens."""
+    if value != modes.inference:
+        with _counting:
+            recording.inferring += 1 if value else -1
+            modes.inference = value
+            if recording.inferring == int(value):
+                for listener in recording.on_inference:
+                    listener(value)
+
+
 GENERATOR = 0x20  # the flag of a generator function's code
 
 
@@ -53,6 +67,7 @@ def _count_anew() -> None:
     global _counting
     _counting = threading.RLock()
     recording.stopped = int(not modes.grad)
+    recording.inferring = int(modes.inference)
 
 
 if hasattr(os, "register_at_fork"):
@@ -81,16 +96,17 @@ class _Switch:
         stacks.setdefault(threading.get_ident(), []).append((modes.grad, modes.inference))
         _set_grad(self.grad)
         if self.inference is not None:
-            modes.inference = self.inference
+            _set_inference(self.inference)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         stacks, thread = self.__dict__["_before"], threading.get_ident()
-        grad, modes.inference = stacks[thread].pop()
+        grad, inference = stacks[thread].pop()
         if not stacks[thread]:
             del stacks[thread]
         _set_grad(grad)
+        _set_inference(inference)
 
     def __call__(self, function: F) -> F:
         if isinstance(function, type):
@@ -175,12 +191,24 @@ class enable_grad(_Switch):
 
 
 class inference_mode(_Switch):
-    """`no_grad` that also answers `is_inference_mode_enabled()`. `inference_mode(False)` records.
+    """`no_grad` whose results, inference tensors, can never become part of a graph that needs their values.
+
+    So a result that was meant for evaluation alone does not slip into training: outside, an operation that would save
+    an inference tensor for backward raises, and so do in-place changes of it and `requires_grad_`. Its `clone()` made
+    there is an ordinary tensor. What was made before is not affected; views of it are no inference tensors.
+    `inference_mode(False)` records.
 
     >>> import tinygrad_dl as td
+    >>> x = td.ones(2, requires_grad=True)
     >>> with td.inference_mode():
-    ...     td.is_grad_enabled(), td.is_inference_mode_enabled()
-    (False, True)
+    ...     y = x * 2
+    >>> y.is_inference()
+    True
+    >>> x * y  # doctest: +IGNORE_EXCEPTION_DETAIL
+    Traceback (most recent call last):
+    RuntimeError: Mul: got an inference tensor of shape (2,), whose values its gradient needs
+    >>> (x * y.clone()).sum()
+    tensor(4., grad_fn=<SumBackward0>)
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad_mode.inference_mode.html
     """
@@ -248,6 +276,21 @@ def is_grad_enabled() -> bool:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.is_grad_enabled.html
     """
     return modes.grad
+
+
+def is_inference(input: Any) -> bool:
+    """Whether a tensor was made inside `inference_mode`.
+
+    >>> import tinygrad_dl as td
+    >>> with td.inference_mode():
+    ...     y = td.ones(2)
+    >>> td.is_inference(y), td.is_inference(td.ones(2))
+    (True, False)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.is_inference.html
+    """
+    found: bool = input.is_inference()
+    return found
 
 
 def is_inference_mode_enabled() -> bool:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from tinygrad_dl.core import dtypes
-from tinygrad_dl.core.engine import Edge, Leaf, mutations
+from tinygrad_dl.core.engine import Edge, Leaf, mutations, observers
 from tinygrad_dl.core.hooks import Hooks, RemovableHandle
+from tinygrad_dl.core.inference import memory
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.warning import warn
@@ -157,6 +158,11 @@ class Tensor:
                     f"only floating-point and complex tensors can require a gradient: got dtype "
                     f"{self.dtype}, expected a floating one; convert it first, for example with .float()"
                 )
+            if not modes.inference and self.is_inference():
+                raise RuntimeError(
+                    "requires_grad_: got an inference tensor, expected a tensor that was made outside of "
+                    "inference_mode; use its clone()"
+                )
             self._edge = Leaf(self)
             if self._views:
                 self._replay_views()
@@ -213,7 +219,13 @@ class Tensor:
     @property
     def _version(self) -> int:
         """How often its memory was changed in place, by itself, its base, its views or what `detach` returned."""
+        if self.is_inference():
+            raise RuntimeError("_version: got an inference tensor, whose changes are not counted, expected another")
         return mutations.version(self._data)
+
+    def is_inference(self) -> bool:
+        """Whether it was made inside `inference_mode`, or shows the memory of a tensor that was."""
+        return memory.holds(self._data)
 
     @property
     def grad(self) -> Tensor | None:
@@ -491,6 +503,8 @@ class Tensor:
             raise ValueError(
                 f"{what}: got a read-only view (from expand?), expected a tensor that can be changed; clone() it first"
             )
+        if observers.writers:
+            observers.before_write(self._data, what)
         np.copyto(self._data, array, casting="unsafe")
         mutations.record(self._data, changed_at(what))
 

@@ -25,6 +25,7 @@ from tinygrad_dl.core.engine import (
     conjugate,
     mutations,
     next_seq,
+    observers,
     refusing,
     unbroadcast,
 )
@@ -246,9 +247,8 @@ def assign(self: Tensor, result: Tensor, what: str) -> Tensor:
         return self
     require_recordable(self, what)
     edge, old = result._edge, self._data
-    if type(edge) is Node and edge.saved and any(value is old for value in edge.saved):
-        kept = old.copy()  # its own rule reads what is about to be overwritten
-        edge.saved = tuple(kept if value is old else value for value in edge.saved)
+    if isinstance(edge, Node):
+        edge.keep_copy(old)
     self._write(result._data, what)
     if type(edge) is Leaf or (edge is not None and result.dtype != self.dtype):
         edge = stored(result, self.shape, self.dtype)._edge
@@ -412,6 +412,8 @@ def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
             return tensor
         return tensor._assign(with_items(tensor, index, value), what)
     split = integers_first(index)
+    if observers.writers:
+        observers.before_write(data, what)
     try:
         target, rest = (data, index) if split is None else (getitem.op.forward(data, split[0]), split[1])
         if not target.flags.writeable and not target[rest].size:
