@@ -19,7 +19,7 @@ from tinygrad_dl.core.function import FunctionRules
 from tinygrad_dl.core.hooks import Hooks, RemovableHandle
 from tinygrad_dl.core.modes import _Switch
 from tinygrad_dl.core.tensor import Keeper, Tensor
-from tinygrad_dl.ops import _inplace as inplace
+from tinygrad_dl.ops.tensor import inplace
 
 
 class EngineMutant:

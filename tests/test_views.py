@@ -499,3 +499,108 @@ def test_views_that_a_function_returns_may_not_be_changed():
         y.mul_(2)
         with pytest.raises(RuntimeError, match="a view that a Function returned, whose base was changed"):
             out.sum().backward()
+
+
+# -- shapes in place -----------------------------------------------------------------------------
+
+
+def test_shapes_change_in_place():
+    x = leaf(1, 2, 3, 4, 5, 6)
+    y = (x * 1).view(2, 3).clone()
+    assert y.t_() is y
+    assert y.shape == (3, 2)
+    assert y._version == 1
+    assert not y._is_view()
+    y[0] *= 2  # elements 0 and 3
+    y.unsqueeze_(0).squeeze_().transpose_(0, 1).swapaxes_(0, 1).swapdims_(0, 1)
+    assert y.tolist() == [[2, 2, 3], [8, 5, 6]]
+    assert grads(y, x) == [[2, 2, 3, 8, 5, 6]]
+
+
+def test_views_and_their_bases_keep_their_places_when_shapes_change_in_place():
+    x = leaf(1, 2, 3, 4, 5, 6)
+    base = (x * 1).view(2, 3)
+    row, y = base[0], base[:, 1:]
+    inner = y[0]
+    y.t_()
+    y[0].mul_(2)  # elements 1 and 4
+    assert y.tolist() == [[4, 10], [3, 6]]
+    assert grads(y, x) == [[0, 2, 3, 0, 4, 4]]
+    assert grads(inner, x) == [[0, 2, 2, 0, 0, 0]]
+    assert grads(row, x) == [[1, 4, 3, 0, 0, 0]]
+    whole = x * 1
+    part = whole[1:3]
+    whole.unsqueeze_(1)
+    whole.mul_(3)
+    assert whole.shape == (6, 1)
+    assert grads(part, x) == [[0, 3, 6, 0, 0, 0]]
+    part.mul_(0)
+    assert grads(whole, x) == [[3, 0, 0, 12, 15, 18]]
+
+
+def test_shapes_of_leaves_change_under_no_grad_alone():
+    x = td.ones(2, 3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="got a leaf tensor that requires a gradient"):
+        x.t_()
+    with pytest.raises(RuntimeError, match="got a view of a leaf tensor that requires a gradient"):
+        x[0].unsqueeze_(0)
+    view = x[0]
+    with td.no_grad():
+        with pytest.raises(RuntimeError, match="t_: got a leaf that requires a gradient and has views"):
+            x.t_()
+        del view
+        x.t_()
+    (x * td.arange(6.0).view(3, 2)).sum().backward()
+    assert x.grad.tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_splits_in_rows_columns_and_depth():
+    x = td.arange(8).view(2, 2, 2)
+    assert [p.tolist() for p in x.dsplit(2)] == [[[[0], [2]], [[4], [6]]], [[[1], [3]], [[5], [7]]]]
+    assert [p.tolist() for p in td.hsplit(x, 2)] == [[[[0, 1]], [[4, 5]]], [[[2, 3]], [[6, 7]]]]
+    assert [p.shape for p in td.vsplit(x, (1,))] == [(1, 2, 2), (1, 2, 2)]
+    assert [p.tolist() for p in td.arange(4).hsplit([1, 3])] == [[0], [1, 2], [3]]
+    for split, parts in ((td.hsplit, 3), (td.vsplit, 3), (td.dsplit, 3), (td.hsplit, 0)):
+        with pytest.raises(RuntimeError, match=f"{split.__name__}: got {parts} sections for a size of 2"):
+            split(x, parts)
+    for split, tensor in ((td.hsplit, x[0, 0, 0]), (td.vsplit, x[0, 0]), (td.dsplit, x[0])):
+        with pytest.raises(RuntimeError, match=f"{split.__name__}: got a tensor of shape"):
+            split(tensor, 1)
+    w = leaf(1, 2)
+    y = td.zeros(2, 2)
+    y.hsplit(2)[1].add_(w[:, None])
+    assert grads(y, w) == [[2, 4]]
+
+
+# -- bytes ---------------------------------------------------------------------------------------
+
+
+def test_bytes_as_another_dtype():
+    x = td.tensor([1.0, -2.0], requires_grad=True)
+    y = x * 1
+    bits = y.view(td.int32)
+    assert bits.tolist() == [0x3F800000, -0x40000000]
+    assert not bits.requires_grad
+    assert not bits._is_view()
+    bits[0] = 0x40000000
+    assert y.tolist() == [2, -2]
+    assert y._version == bits._version == 1
+    assert y.view(dtype=td.uint8).shape == (8,)
+    assert td.zeros(2, 2, dtype=td.int16).view(td.float32).shape == (2, 1)
+    assert y.view(td.int32).view(2, 1).shape == (2, 1)
+    assert y.view(shape=(2, 1)).shape == (2, 1)
+    for wrong in (lambda: td.zeros(3, 2).T.view(td.int64), lambda: td.zeros(3).view(td.float64)):
+        with pytest.raises(RuntimeError, match=r"view_bytes: got dtype .*64 for a tensor of shape"):
+            wrong()
+
+
+def test_storages_are_the_memory_that_views_share():
+    y = td.arange(6).view(2, 3)
+    storage = y[1, 1:].untyped_storage()
+    assert storage.data_ptr() == y.data_ptr() == y.untyped_storage().data_ptr()
+    assert storage.nbytes() == len(storage) == storage.size() == 48
+    assert [y[1, 1:].storage_offset(), y.storage_offset(), y.T[2].storage_offset()] == [4, 0, 2]
+    assert td.zeros(0).untyped_storage().nbytes() == 0
+    backwards = td.from_numpy(np.arange(4)[::-1])
+    assert backwards.storage_offset() == 3
+    assert repr(storage) == "<UntypedStorage of 48 bytes>"

@@ -183,7 +183,7 @@ from tinygrad_dl.ops.shape.reshape import (
     unflatten,
     unsqueeze,
 )
-from tinygrad_dl.ops.shape.splitting import chunk, split, tensor_split, unbind
+from tinygrad_dl.ops.shape.splitting import chunk, dsplit, hsplit, split, tensor_split, unbind, vsplit
 from tinygrad_dl.ops.sorting.search import bucketize, searchsorted
 from tinygrad_dl.ops.sorting.sort import argsort, msort, sort
 from tinygrad_dl.ops.sorting.topk import kthvalue, topk
@@ -290,6 +290,7 @@ __all__ = [
     "divide",
     "dot",
     "double",
+    "dsplit",
     "dstack",
     "einsum",
     "empty",
@@ -332,6 +333,7 @@ __all__ = [
     "gt",
     "half",
     "hardshrink",
+    "hsplit",
     "hstack",
     "hypot",
     "imag",
@@ -498,6 +500,7 @@ __all__ = [
     "vdot",
     "view_as_complex",
     "view_as_real",
+    "vsplit",
     "vstack",
     "where",
     "xlogy",

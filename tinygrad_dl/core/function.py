@@ -12,7 +12,7 @@ from tinygrad_dl.core.engine import Edge, Node, conjugate, mutations, next_seq, 
 from tinygrad_dl.core.modes import modes, no_grad, set_grad_enabled
 from tinygrad_dl.core.runtime import connect_outputs, output_edge
 from tinygrad_dl.core.tensor import Tensor, changed_at, wrap
-from tinygrad_dl.ops._inplace import rebase, require_recordable, show
+from tinygrad_dl.ops.tensor.inplace import rebase, require_recordable, show
 
 __all__ = ["Context", "Function", "once_differentiable"]
 

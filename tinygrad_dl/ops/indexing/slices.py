@@ -14,7 +14,6 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import factor, require_room
 from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.inputs import array, error, integers, one_of, real
-from tinygrad_dl.ops._inplace import store
 from tinygrad_dl.ops._overload import alias, overload
 from tinygrad_dl.ops.indexing.gather import ROWS, as_line, at, require_in_range
 from tinygrad_dl.ops.indexing.getitem import (
@@ -28,6 +27,7 @@ from tinygrad_dl.ops.indexing.getitem import (
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.shape.expand import expand
 from tinygrad_dl.ops.shape.reshape import reshape
+from tinygrad_dl.ops.tensor.inplace import store
 
 
 @op(

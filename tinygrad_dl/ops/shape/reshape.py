@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.batching import Batch, inner_dims
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.inputs import array, axes_of, axis_of, drawn, error, real, shape_of
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.inputs import array, axes_of, axis_of, drawn, error, integers, one_of, real, shape_of
+from tinygrad_dl.ops._overload import alias, overload
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.tensor.conversion import contiguous
 
@@ -190,7 +191,7 @@ NUMPY[np.squeeze] = _np_squeeze
     varargs=True,
     view=True,
     inputs=dict(input=real(), shape=shape_of("input", "reshape")),
-    errors=[error(ValueError, "reshape", array(2, 3), (4, 2)), error(TypeError, "dtype", array(2), np.dtype("int32"))],
+    errors=[error(ValueError, "reshape", array(2, 3), (4, 2))],
     reference=lambda input, shape: np.reshape(input, shape),
 )
 def view(input: Array, shape: Any) -> Array:
@@ -206,11 +207,6 @@ def view(input: Array, shape: Any) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view.html
     """
-    if isinstance(shape, np.dtype | type):
-        raise TypeError(
-            f"view: expected a shape, got the dtype {shape}; for another dtype use to(dtype), which converts the "
-            f"elements"
-        )
     out = input.reshape(shape)
     if out.base is not input and (out.base is None or out.base is not input.base):
         raise RuntimeError(
@@ -226,6 +222,65 @@ view.vjp(input=lambda g, input_shape: g.reshape(input_shape))
 @view.vmap
 def _view_batch(input: Any, shape: Any, batch: Batch) -> Any:
     return view(input, (batch.size, *_resolved(shape, input.shape[1:])))
+
+
+@op(
+    method=False,
+    namespace="rules",
+    exact=True,
+    differentiable=False,
+    inputs=dict(input=integers(shape="n 4"), dtype=one_of(np.dtype("int16"), np.dtype("float64"), np.dtype("uint8"))),
+    errors=[error(RuntimeError, "expected a last dimension", array(3), np.dtype("float64"))],
+    reference=lambda input, dtype: np.frombuffer(input.tobytes(), dtype).reshape(len(input), 32 // dtype.itemsize),
+)
+def view_bytes(input: Array, dtype: Any) -> Array:
+    """The same bytes as elements of another dtype, without a graph; `Tensor.view(dtype)` is what users call.
+
+    >>> import numpy as np
+    >>> view_bytes(np.float32([1.0]), np.int32)
+    tensor([1065353216], dtype=int32)
+    """
+    try:
+        return input.view(dtype)
+    except (TypeError, ValueError):
+        raise RuntimeError(
+            f"view: got dtype {np.dtype(dtype)} for a tensor of shape {input.shape}, strides {input.strides} and dtype "
+            f"{input.dtype}, expected a last dimension of adjacent elements whose bytes make whole new ones; use "
+            "contiguous() first, or to(dtype), which converts the elements"
+        ) from None
+
+
+SHAPES = frozenset((int, tuple, list))
+
+
+@overload(view, method=False)
+def view_as_shape_or_dtype(self: Tensor, *shape: Any, **kwargs: Any) -> Any:
+    """The same memory in another shape, one size of which may be -1, or as another dtype: `t.view(td.int32)`.
+
+    Of another dtype the elements are not converted: the bytes are read as it. Such a view has no graph.
+
+    Raises:
+        RuntimeError: the elements do not lie in memory so that they can be shown in this shape or dtype.
+        ValueError: the shape asks for another number of elements.
+
+    >>> import tinygrad_dl as td
+    >>> td.arange(6).view(3, 2).shape
+    (3, 2)
+    >>> td.tensor([1.0]).view(td.int32)
+    tensor([1065353216], dtype=int32)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view.html
+    """
+    if kwargs:
+        dtype = kwargs.get("dtype")
+        return view(self, *shape, **kwargs) if dtype is None else view_bytes(self, dtypes.as_dtype(dtype))
+    only = shape[0] if len(shape) == 1 else shape
+    if type(only) not in SHAPES and isinstance(only, np.dtype | type):
+        return view_bytes(self, dtypes.as_dtype(only))
+    return view(self, only)
+
+
+alias("view", view_as_shape_or_dtype)
 
 
 def _at_least(ndim: int, tensor: Any) -> Any:

@@ -1,4 +1,4 @@
-"""One tensor into several: split, chunk, tensor_split, unbind."""
+"""One tensor into several: split, chunk, tensor_split, hsplit, vsplit, dsplit, unbind."""
 
 from __future__ import annotations
 
@@ -181,6 +181,72 @@ def _np_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]
             "got a size that the number of parts does not divide, expected equal parts; array_split() takes others"
         )
     return list(tensor_split(ary, indices_or_sections, axis))
+
+
+def _split_along(input: Any, parts: Any, dim: int, least: int, name: str) -> tuple[Tensor, ...]:
+    """`tensor_split` along `dim`, which a number of parts must divide."""
+    if input.ndim < least:
+        raise RuntimeError(f"{name}: got a tensor of shape {input.shape}, expected at least {least} dimensions")
+    if isinstance(parts, int) and (parts < 1 or input.shape[dim] % parts):
+        raise RuntimeError(
+            f"{name}: got {parts} sections for a size of {input.shape[dim]}, expected a number that divides it; "
+            "tensor_split() takes others"
+        )
+    found: tuple[Tensor, ...] = tensor_split(input, parts, dim)
+    return found
+
+
+@composition
+def hsplit(input: Array, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Pieces side by side: `tensor_split` along dimension 1, of a vector along dimension 0. Views.
+
+    Args:
+        indices_or_sections: a number of pieces of equal size, or the indices to cut at.
+
+    >>> import tinygrad_dl as td
+    >>> td.arange(4).view(2, 2).hsplit(2)
+    (tensor([[0],
+            [2]]), tensor([[1],
+            [3]]))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.hsplit.html
+    """
+    return _split_along(input, indices_or_sections, 1 if input.ndim > 1 else 0, 1, "hsplit")
+
+
+@composition
+def vsplit(input: Array, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Pieces one above the other: `tensor_split` along dimension 0. Views.
+
+    >>> import tinygrad_dl as td
+    >>> td.arange(4).view(2, 2).vsplit(2)
+    (tensor([[0, 1]]), tensor([[2, 3]]))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.vsplit.html
+    """
+    return _split_along(input, indices_or_sections, 0, 2, "vsplit")
+
+
+@composition
+def dsplit(input: Array, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Pieces one behind the other: `tensor_split` along dimension 2. Views.
+
+    >>> import tinygrad_dl as td
+    >>> [piece.shape for piece in td.zeros(2, 3, 4).dsplit([1])]
+    [(2, 3, 1), (2, 3, 3)]
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.dsplit.html
+    """
+    return _split_along(input, indices_or_sections, 2, 3, "dsplit")
+
+
+alias("hsplit", hsplit)
+
+
+alias("vsplit", vsplit)
+
+
+alias("dsplit", dsplit)
 
 
 alias("chunk", chunk)

@@ -1,1 +1,1 @@
-"""Methods of Tensor that are no functions in PyTorch, or little else: conversion and filling."""
+"""Methods of Tensor that are no functions in PyTorch, or little else: conversion, filling, changes in place, memory."""

@@ -7,8 +7,8 @@ from typing import Any
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.ops._inplace import store
 from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops.tensor.inplace import store
 
 
 @composition
