@@ -52,11 +52,15 @@ LEVELS = [
 ]
 RANK = {part: rank for rank, level in enumerate(LEVELS) for part in level}
 FOLDERS = {"backends", "core"}  # their modules are parts of their own
+# Modules of PyTorch's names that are made of parts above their folder, which loads them at first use.
+ABOVE = {("autograd", "forward_ad"): "func"}
 ASIDE = {"viz", "testing"}  # may import anything, and nothing imports them
 
 
 def part_of(module: list[str]) -> str:
     """The part that a module is in, by its path below the package."""
+    if tuple(module) in ABOVE:
+        return ABOVE[tuple(module)]
     return module[1] if module[0] in FOLDERS and len(module) > 1 else module[0]
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "forward_ad",
     "function",
     "functional",
     "grad",
@@ -43,7 +44,7 @@ __all__ = [
 
 
 # Loaded when they are first used: these modules, and where the names of others are.
-MODULES = ("anomaly_mode", "functional", "graph", "saved")
+MODULES = ("anomaly_mode", "forward_ad", "functional", "graph", "saved")
 ELSEWHERE = {
     "gradcheck": "tinygrad_dl.testing",
     "gradgradcheck": "tinygrad_dl.testing",
@@ -111,6 +112,8 @@ def backward(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.backward.html
     """
+    if stack.levels:
+        tensors, grad_tensors = _of_values(_sequence(tensors)), _of_values(grad_tensors)
     roots, seeds = _starts(_sequence(tensors), grad_tensors, create_graph, "backward")
     into: dict[Edge, Any] = {}
     if inputs is not None:
@@ -236,6 +239,21 @@ def grad(
         else:
             results.append(_own(found, edge))
     return tuple(results)
+
+
+def _of_values(given: Any) -> Any:
+    """Tensors without their tangents, which a `.grad` does not have either; those inside of vmap are refused."""
+    if given is None or isinstance(given, Tensor):
+        return given if given is None else _of_values((given,))
+    level = innermost(given)
+    if level is None:
+        return given
+    if level.name == "vmap":
+        raise RuntimeError(
+            "backward: got a tensor inside of vmap, expected one outside of it, as a leaf has one .grad for all "
+            "examples; use td.func.grad inside, or call backward() outside"
+        )
+    return _of_values([level.released(each) for each in given])
 
 
 def lifted_grad(

@@ -12,6 +12,7 @@ from tinygrad_dl.core.engine import Edge, Node, conjugate, mutations, next_seq, 
 from tinygrad_dl.core.modes import modes, no_grad, set_grad_enabled
 from tinygrad_dl.core.runtime import connect_outputs, output_edge
 from tinygrad_dl.core.tensor import Tensor, changed_at, wrap
+from tinygrad_dl.core.transforms import innermost, stack
 from tinygrad_dl.ops.tensor.inplace import rebase, require_recordable, show
 
 __all__ = ["Context", "Function", "once_differentiable"]
@@ -81,10 +82,57 @@ class Function:
             "Function: got a subclass without backward, expected backward(ctx, *grad_outputs) as a static method"
         )
 
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        """Returns the tangent of each result, for forward mode; a tangent is None where the argument is no tensor.
+
+        What it reads, `setup_context` keeps with `ctx.save_for_forward`.
+
+        >>> import tinygrad_dl as td
+        >>> class Square(td.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(x):
+        ...         return x * x
+        ...     @staticmethod
+        ...     def setup_context(ctx, inputs, output):
+        ...         ctx.save_for_forward(*inputs)
+        ...     @staticmethod
+        ...     def jvp(ctx, t):
+        ...         return 2 * t * ctx.saved_tensors[0]
+        >>> td.func.jvp(Square.apply, (td.tensor(3.0),), (td.tensor(1.0),))
+        (tensor(9.), tensor(6.))
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.Function.jvp.html
+        """
+        raise NotImplementedError("Function: got a subclass without jvp, expected jvp(ctx, *tangents) for forward mode")
+
+    generate_vmap_rule = False  # whether inside of vmap all its methods are run inside of vmap too
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
+        """Returns (output, out_dims) of a batch of examples: inside of vmap it is called in the place of `apply`.
+
+        Args:
+            info: has `batch_size` and `randomness`.
+            in_dims: where the batch is in each argument; None for one that is the same for all examples.
+            args: the arguments, with the batch.
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.Function.vmap.html
+        """
+        raise NotImplementedError("Function: got a subclass without vmap, expected vmap(info, in_dims, *args)")
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
-        """Runs `forward` and records one node."""
-        ctx = Context()
+        """Runs `forward` and records one node; inside of transforms what belongs to the innermost."""
+        if stack.levels:
+            level = innermost(args)
+            if level is not None:
+                return level.apply_function(cls, args, kwargs)
+        return cls.run(Context(), args, kwargs)
+
+    @classmethod
+    def run(cls, ctx: Context, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Runs `forward` on plain tensors with this context and records one node."""
         inputs = [a if isinstance(a, Tensor) else None for a in args]
         ctx.needs_input_grad = tuple(t is not None and t._edge is not None for t in inputs)
         with no_grad():
@@ -156,6 +204,7 @@ class Context:
     saved_tensors: tuple[Any, ...] = ()
     materialize_grads = True
     _to_save: tuple[Any, ...] = ()
+    _for_forward: tuple[Any, ...] = ()
     _non_differentiable: tuple[Any, ...] = ()
     _dirty: tuple[Any, ...] = ()
 
@@ -168,6 +217,10 @@ class Context:
                     "None; keep other things as attributes: ctx.name = value"
                 )
         self._to_save = tensors
+
+    def save_for_forward(self, *tensors: Any) -> None:
+        """Keeps tensors (arguments, outputs or others, or None) for `saved_tensors` in jvp."""
+        self._for_forward = tensors
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
         """Says that these outputs have no gradient."""
@@ -227,7 +280,7 @@ class FunctionRules:
         for place, each in zip(self.places or [0], g if self.multiple else [g], strict=True):
             if each is not None:
                 gradients[place] = conjugate(each if isinstance(each, Tensor) else wrap(each))
-        with set_grad_enabled(recorded):
+        with set_grad_enabled(recorded and modes.grad):
             out = self.function.backward(self.ctx, *gradients)
         self.ctx.saved_tensors = ()
         given = tuple(out) if isinstance(out, tuple | list) else (out,)

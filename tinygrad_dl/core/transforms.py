@@ -38,6 +38,7 @@ class Level:
     """One transform while it runs. A context manager: tensors lifted to it are of use inside of it alone."""
 
     name = "transform"
+    releases = False  # whether its tensors are plain ones after it has ended
 
     def __init__(self) -> None:
         self.depth = _count()
@@ -59,6 +60,14 @@ class Level:
     def apply(self, op: Record, given: dict[str, Any]) -> Any:
         """The op on these arguments, some of which are lifted to this level and none further in."""
         raise NotImplementedError
+
+    def apply_function(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """An `autograd.Function` on these arguments, as `apply` for an op."""
+        raise NotImplementedError
+
+    def released(self, tensor: Tensor) -> Tensor:
+        """The tensor of which this level, which has ended, knew more."""
+        return tensor.value if isinstance(tensor, Lifted) and tensor.level is self else tensor
 
     def draws_apart(self, depends: tuple[Any, ...]) -> bool:
         """Whether random numbers drawn inside differ between the examples of this level, which then has a `size`.
@@ -85,6 +94,8 @@ class Lifted(Tensor):
 
     def __getattr__(self, name: str) -> Any:
         if name == "_data":
+            if self.level.releases and not self.level.alive:
+                return self.value._data
             raise Escape(self)
         if name == "_edge":
             return self.value._edge
@@ -97,6 +108,10 @@ class Lifted(Tensor):
     def with_value(self, value: Tensor) -> Lifted:
         """Another tensor in the place of the one a level down: `value` is of the same shape."""
         raise NotImplementedError
+
+    def cut(self) -> Tensor:
+        """The same tensor, with what the transforms know of it, without its place in the graph of reverse mode."""
+        return self.with_value(cut(self.value))
 
     def filled(self, make: Callable[[Tensor], Tensor]) -> Tensor:
         """What `make` makes in the form of the tensor a level down, as one in the form of this: for `zeros_like`."""
@@ -194,6 +209,11 @@ class Lifted(Tensor):
         raise RuntimeError(f"pickle: got a tensor inside {self.level.name}, expected one outside of any transform")
 
 
+def cut(tensor: Any) -> Any:
+    """A tensor of any level out of the graph of reverse mode. `detach` takes it out of forward mode as well."""
+    return tensor.cut() if isinstance(tensor, Lifted) else tensor.detach()
+
+
 class Escape(RuntimeError):
     """The array of a lifted tensor was asked for. Ops catch it; users see it if something else wanted the array."""
 
@@ -284,6 +304,8 @@ def applied(op: Record, given: dict[str, Any]) -> Any:
     level = innermost(given.values())
     assert level is not None
     if not level.alive:
+        if level.releases:
+            return called(op, {name: over_values(value, level.released) for name, value in given.items()})
         raise RuntimeError(
             f"{op.name}: got a tensor that was made inside {level.name}, which has ended, expected one of this level; "
             "return it from the function, rather than keep it"

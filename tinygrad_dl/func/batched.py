@@ -14,6 +14,7 @@ from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import Level, Lifted, called, lifted_among, over_values, rebuilt
 from tinygrad_dl.core.warning import warn
+from tinygrad_dl.func.custom import of_examples
 from tinygrad_dl.ops.shape.joining import stack
 
 
@@ -105,6 +106,9 @@ class BatchLevel(Level):
         if out is NotImplemented:  # no rule, or none for a batch of just these arguments
             out = looped(op, given, batch)
         return rebuilt(op, out, lambda _, each: self.lift(each))
+
+    def apply_function(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return of_examples(function, self, args, kwargs)
 
     def lowered_like(self, tensor: Any) -> Any:
         """An element of a sequence, as a batch; numbers and arrays as tensors first."""

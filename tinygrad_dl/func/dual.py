@@ -9,8 +9,9 @@ from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.core.transforms import Level, Lifted, called, over_values, rebuilt
+from tinygrad_dl.core.transforms import Level, Lifted, called, cut, over_values, rebuilt
 from tinygrad_dl.creation import ones_like, zeros_like
+from tinygrad_dl.func.custom import with_tangents
 from tinygrad_dl.func.lowering import batches_within, fresh, grad, own_place, plain_edges
 from tinygrad_dl.func.tangents import NESTS, Values, carriers, spread
 
@@ -33,7 +34,10 @@ class Dual(Lifted):
         return self.level.lift(value, self.tangent)
 
     def detach(self) -> Tensor:
-        return self.level.lift(self.value.detach(), self.tangent.detach())
+        return self.value.detach()
+
+    def cut(self) -> Tensor:
+        return self.level.lift(cut(self.value), cut(self.tangent))
 
     def filled(self, make: Callable[[Tensor], Tensor]) -> Tensor:
         return self.level.enter(make(self.value))  # so that tensors with tangents can be written into it
@@ -46,6 +50,11 @@ class Dual(Lifted):
         if tangent is not self.tangent:
             self.tangent = tangent
         return self
+
+    def __repr__(self) -> str:
+        if not self.level.alive:
+            return repr(self.value)
+        return f"{repr(self.value).removesuffix(')')}, tangent={self.tangent!r})"
 
     # What is asked of numbers is asked of the tensor itself.
     def item(self) -> Any:
@@ -71,6 +80,10 @@ class DualLevel(Level):
     """One `jvp`, or one `forward_ad.dual_level`, while it runs."""
 
     name = "forward mode"
+
+    def __init__(self, releases: bool = False):
+        super().__init__()
+        self.releases = releases
 
     def lift(self, primal: Tensor, tangent: Tensor) -> Dual:
         """A tensor with a tangent."""
@@ -111,6 +124,9 @@ class DualLevel(Level):
     def primal(self, tensor: Any) -> Any:
         """A tensor without its tangent."""
         return tensor.value if isinstance(tensor, Dual) and tensor.level is self else tensor
+
+    def apply_function(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return with_tangents(function, self, args, kwargs)
 
     def carried(self, op: Record, primals: dict[str, Any], tangents: dict[str, Any]) -> tuple[Any, Any]:
         """The result and its tangent, by the rules that the op declares, or by going through it backwards twice."""
@@ -202,7 +218,7 @@ def by_reverse(op: Record, primals: dict[str, Any], tangents: dict[str, Any]) ->
             for i, each in zip(asked, carried, strict=True):
                 found[i] = each
     if not recorded:
-        out = rebuilt(op, out, lambda _, each: each.detach())
+        out = rebuilt(op, out, lambda _, each: cut(each))
     for i in asked:
         if found[i] is None:
             found[i] = zeros_as(several[i])

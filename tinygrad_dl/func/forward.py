@@ -8,7 +8,7 @@ from typing import Any
 from tinygrad_dl.core.dtypes import is_differentiable
 from tinygrad_dl.core.modes import enable_grad
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.core.transforms import gradients
+from tinygrad_dl.core.transforms import cut, gradients
 from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.dual import DualLevel
 from tinygrad_dl.func.gradients import of_duals
@@ -151,4 +151,4 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
             [zeros_like(r).detach() if t is None else t for r, t in zip(results, found, strict=True)], structure
         )
 
-    return unflatten([each.detach() for each in results], structure), push
+    return unflatten([cut(each) for each in results], structure), push

@@ -55,7 +55,7 @@ def jacrev(
         per_result = []
         start = 0
         for each, size in zip(results, sizes, strict=True):
-            parts = [leaf[start : start + size].reshape(*each.shape, *leaf.shape[1:]) for leaf in leaves]
+            parts = [leaf[start : start + size].reshape((*each.shape, *leaf.shape[1:])) for leaf in leaves]
             tree = unflatten(parts, inner)
             per_result.append(tree[0] if single else tree)
             start += size
@@ -102,7 +102,7 @@ def jacfwd(
         def pieces(whole: Any) -> Any:
             shape, parts, start = whole.shape[:-1], [], 0
             for leaf, size in zip(leaves, sizes, strict=True):
-                parts.append(whole[..., start : start + size].reshape(*shape, *leaf.shape))
+                parts.append(whole[..., start : start + size].reshape((*shape, *leaf.shape)))
                 start += size
             tree = unflatten(parts, form)
             return tree[0] if single else tree

@@ -8,7 +8,7 @@ from typing import Any
 from tinygrad_dl import autograd
 from tinygrad_dl.core.engine import Leaf, topological
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.core.transforms import Lifted, gradients, innermost
+from tinygrad_dl.core.transforms import Lifted, cut, gradients, innermost
 from tinygrad_dl.func.batched import Batched, BatchLevel
 
 
@@ -53,7 +53,7 @@ def _repeated(tensor: Any, level: BatchLevel) -> Any:
     """A tensor lifted to a level of vmap."""
     if isinstance(tensor, Lifted) and tensor.level.depth > level.depth:
         return tensor.with_value(_repeated(tensor.value, level))
-    base = tensor.detach() if tensor.is_leaf else tensor
+    base = cut(tensor) if tensor.is_leaf else tensor
     return level.lift(fresh(base.unsqueeze(0).expand(level.size, *base.shape)))
 
 

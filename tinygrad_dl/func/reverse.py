@@ -9,7 +9,7 @@ from typing import Any
 from tinygrad_dl.core.dtypes import is_differentiable
 from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.core.transforms import stack
+from tinygrad_dl.core.transforms import cut, stack
 from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.batched import BatchLevel
 from tinygrad_dl.func.lowering import grad as lowered_grad
@@ -205,4 +205,4 @@ def _with_aux(what: str, out: Any) -> tuple[Any, Any]:
 def _cut(tree: Any) -> Any:
     """The values of a tree without their graph."""
     leaves, structure = flatten(tree)
-    return unflatten([each.detach() if isinstance(each, Tensor) else each for each in leaves], structure)
+    return unflatten([cut(each) if isinstance(each, Tensor) else each for each in leaves], structure)

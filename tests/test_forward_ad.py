@@ -1,0 +1,346 @@
+"""Forward mode by hand (`autograd.forward_ad`), and `autograd.Function` inside of transforms."""
+
+import re
+
+import numpy as np
+import pytest
+from leaves import leaf
+
+import tinygrad_dl as td
+from tinygrad_dl.autograd import Function, forward_ad
+from tinygrad_dl.autograd.forward_ad import dual_level, make_dual, unpack_dual
+
+
+def test_tangents_are_carried_along():
+    with dual_level():
+        x = make_dual(td.tensor([1.0, 2.0]), td.tensor([1.0, -1.0]))
+        y = unpack_dual((x**3).sum() + 5)
+    assert y.primal.item() == 14 and y.tangent.item() == 3 - 12
+    assert y._fields == ("primal", "tangent")
+
+
+def test_several_inputs_and_one_without_a_tangent():
+    with dual_level():
+        x, y = make_dual(td.tensor(2.0), td.tensor(1.0)), make_dual(td.tensor(5.0), td.tensor(10.0))
+        assert unpack_dual(x * y * td.tensor(3.0)).tangent.item() == 3 * (1 * 5 + 2 * 10)
+        assert unpack_dual(td.tensor(3.0) * 2).tangent is None
+
+
+def test_detach_takes_a_tensor_out_of_forward_mode():
+    with dual_level():
+        x = make_dual(td.tensor(3.0), td.tensor(1.0))
+        assert unpack_dual(x.detach()).tangent is None
+        assert unpack_dual(x.detach() * x).tangent.item() == 3
+    _, tangent = td.func.jvp(lambda x: x.detach() * x, (td.tensor(3.0),), (td.tensor(1.0),))
+    assert tangent.item() == 3
+    once = lambda x: td.func.jvp(lambda y: y.detach() * y**2, (x,), (td.ones_like(x),))[1]  # noqa: E731
+    _, twice = td.func.jvp(once, (td.tensor(3.0),), (td.tensor(1.0),))
+    assert twice.item() == 6  # d/dx of c * 2 x with c = 3 held
+
+
+def test_after_the_level_tensors_are_plain_ones():
+    x = leaf(1, 2)
+    with dual_level():
+        dual = make_dual(x, td.ones(2))
+        y = dual * 2
+    assert unpack_dual(y) == (y, None)
+    assert y.detach().numpy().tolist() == [2, 4] and str(y.detach()) == "tensor([2., 4.])"
+    (y * dual).sum().backward()
+    assert x.grad.tolist() == [4, 8]
+    with dual_level():
+        again = unpack_dual(y * make_dual(td.ones(2, dtype=td.float64), td.ones(2)))
+    assert again.tangent.tolist() == [2, 4]
+
+
+def test_reverse_over_forward():
+    x = leaf(2)
+    with dual_level():
+        tangent = unpack_dual(make_dual(x, td.ones(1)) ** 3).tangent
+        tangent.sum().backward()
+    assert x.grad.tolist() == [12]
+
+
+def test_forward_over_reverse():
+    x = leaf(2, 3)
+    with dual_level():
+        dual = make_dual(x, td.tensor([1.0, 10.0]))
+        (g,) = td.autograd.grad((dual**3).sum(), dual, create_graph=True)
+        gradient, product = unpack_dual(g)
+    assert gradient.tolist() == [12, 27] and product.tolist() == [12, 180]
+    (third,) = td.autograd.grad(product.sum(), x)
+    assert third.tolist() == [6, 60]
+
+
+def test_backward_of_a_tensor_with_a_tangent_leaves_gradients_without():
+    x = leaf(2, 3)
+    with dual_level():
+        y = (make_dual(x, td.ones(2)) ** 2).sum()
+        y.backward()
+        assert unpack_dual(x.grad).tangent is None
+    assert x.grad.tolist() == [4, 6]
+
+
+def test_tangents_go_on_without_recording_and_of_another_precision():
+    with dual_level(), td.no_grad():
+        x = make_dual(td.tensor([1.0]), td.tensor([2], dtype=td.float64))
+        assert unpack_dual(x * 3).tangent.dtype == td.float32 and unpack_dual(x * 3).tangent.item() == 6
+
+
+def test_the_text_shows_the_tangent():
+    with dual_level():
+        dual = make_dual(td.tensor([1.0, 2.0]), td.tensor([0.0, 1.0]))
+        assert repr(dual) == "tensor([1., 2.], tangent=tensor([0., 1.]))"
+    assert repr(dual) == "tensor([1., 2.])"
+
+
+def test_a_module_with_dual_parameters():
+    layer = td.nn.Linear(3, 2, dtype=td.float64)
+    x, v = td.randn(4, 3, dtype=td.float64), td.randn(2, 3, dtype=td.float64)
+    with dual_level():
+        weight = layer.weight
+        del layer.weight
+        layer.weight = make_dual(weight, v)
+        tangent = unpack_dual(layer(x)).tangent
+    assert np.allclose(tangent.detach().numpy(), x.numpy() @ v.numpy().T)
+
+
+def test_levels_follow_vmap_and_jvp():
+    with dual_level():
+        x = make_dual(td.tensor([1.0, 2.0, 3.0]), td.tensor([1.0, 0.0, 2.0]))
+        assert unpack_dual(td.func.vmap(lambda e: e**2)(x)).tangent.tolist() == [2, 0, 12]
+        inside = td.func.vmap(lambda e, t: unpack_dual(make_dual(e, t) ** 2).tangent)
+        assert inside(td.tensor([1.0, 2.0]), td.tensor([1.0, 1.0])).tolist() == [2, 4]
+        _, second = td.func.jvp(
+            lambda e: unpack_dual(make_dual(e, td.ones(3)) ** 3).tangent, (td.ones(3),), (td.ones(3),)
+        )
+        assert second.tolist() == [6, 6, 6]
+
+
+def test_mistakes():
+    x, v = td.ones(2), td.ones(2)
+    with pytest.raises(RuntimeError, match="make_dual: got a tensor outside of any level, expected a call inside"):
+        make_dual(x, v)
+    with pytest.raises(RuntimeError, match="exit_dual_level: got no open level, expected the last one"):
+        forward_ad.exit_dual_level()
+    with dual_level() as level:
+        assert level == 0
+        for given, kind, text in [
+            ((x, td.ones(3)), RuntimeError, "got a tangent of shape (3,), expected that of its primal, (2,)"),
+            ((x, td.ones(2).long()), ValueError, "got a tangent of dtype int64, expected a floating"),
+            ((x.long(), v), ValueError, "got a primal of dtype int64, expected a floating"),
+            ((3.0, v), TypeError, "got 3.0 as primal, expected a tensor"),
+            ((x, None), TypeError, "got None as tangent, expected a tensor"),
+            ((make_dual(x, v), v), RuntimeError, "that has a tangent at this level already, expected one without"),
+        ]:
+            with pytest.raises(kind, match=re.escape(text)):
+                make_dual(*given)
+        with pytest.raises(RuntimeError, match="unpack_dual: got level=5, expected that of the current"):
+            unpack_dual(x, level=5)
+        with pytest.raises(TypeError, match="unpack_dual: got 3, expected a tensor"):
+            unpack_dual(3)
+        with pytest.raises(RuntimeError, match="exit_dual_level: got level=5"):
+            forward_ad.exit_dual_level(level=5)
+        with pytest.raises(RuntimeError, match="enter_dual_level: got a level inside of another"):
+            forward_ad.enter_dual_level()
+    assert forward_ad.enter_dual_level() == 0
+    forward_ad.exit_dual_level(level=0)
+
+
+# -- Function ---------------------------------------------------------------------------------------------
+
+
+class Cube(Function):
+    """x**3, whose slope is kept from forward; second derivatives go through x."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x**3
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * 3 * x**2
+
+    @staticmethod
+    def jvp(ctx, t):
+        (x,) = ctx.saved_tensors
+        return t * 3 * x**2
+
+
+class Product(Function):
+    """a * b and, as a number without a gradient, how many elements it has."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(a, b, factor):
+        return a * b * factor, td.tensor(float(a.numel())) + 0 * a.detach().sum()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        a, b, ctx.factor = inputs
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(a, b)
+        ctx.save_for_forward(a, b)
+
+    @staticmethod
+    def backward(ctx, g, _):
+        a, b = ctx.saved_tensors
+        return g * b * ctx.factor, g * a * ctx.factor, None
+
+    @staticmethod
+    def jvp(ctx, ta, tb, nothing):
+        assert nothing is None
+        a, b = ctx.saved_tensors
+        return (ta * b + a * tb) * ctx.factor, None
+
+
+class ByNumPy(Function):
+    """sin by NumPy, which sees the whole batch."""
+
+    @staticmethod
+    def forward(x):
+        return td.from_numpy(np.sin(x.numpy()))
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0].cos()
+
+    @staticmethod
+    def vmap(info, in_dims, x):
+        assert info.batch_size == 3 and info.randomness == "error" and in_dims == (0,)
+        return ByNumPy.apply(x), 0
+
+
+X = td.tensor([1.0, 2.0, 3.0])
+
+
+def test_derivatives_of_a_function_in_forward_mode():
+    out, tangent = td.func.jvp(Cube.apply, (X,), (td.tensor([1.0, 1.0, 2.0]),))
+    assert out.tolist() == [1, 8, 27] and tangent.tolist() == [3, 12, 54]
+    with dual_level():
+        assert unpack_dual(Cube.apply(make_dual(X, X))).tangent.tolist() == [3, 24, 81]
+    assert td.func.hessian(Cube.apply)(td.tensor(2.0)).item() == 12
+    assert td.func.jacfwd(td.func.jacfwd(Cube.apply))(td.tensor(2.0)).item() == 12
+    assert td.func.jacrev(td.func.jacfwd(Cube.apply))(td.tensor(2.0)).item() == 12
+    assert td.func.jacrev(td.func.jacrev(Cube.apply))(td.tensor(2.0)).item() == 12
+
+
+def test_tangents_of_some_arguments_and_results():
+    (product, count), (tangent, none) = td.func.jvp(lambda a: Product.apply(a, X, 2.0), (td.ones(3),), (X,))
+    assert product.tolist() == [2, 4, 6] and tangent.tolist() == [2, 8, 18]
+    assert count.item() == 3 and none.item() == 0
+
+
+def test_a_generated_rule_for_batches():
+    rows = td.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    assert td.func.vmap(Cube.apply)(rows).tolist() == (rows**3).tolist()
+    product, count = td.func.vmap(lambda a, b: Product.apply(a, b, 2.0), in_dims=(0, None))(
+        rows, td.tensor([1.0, 10.0])
+    )
+    assert product.tolist() == [[2, 40], [6, 80], [10, 120]] and count.tolist() == [2, 2, 2]
+    gradient = td.func.grad(lambda a, b: Product.apply(a, b, 2.0)[0].sum(), argnums=(0, 1))
+    a, b = td.func.vmap(gradient, in_dims=(0, None))(rows, td.tensor([1.0, 10.0]))
+    assert a.tolist() == [[2, 20]] * 3 and b.tolist() == (2 * rows).tolist()
+    assert td.func.vmap(td.func.jacfwd(Cube.apply))(X).tolist() == [3, 12, 27]
+    assert td.func.vmap(td.func.vmap(Cube.apply))(rows).tolist() == (rows**3).tolist()
+    _, tangent = td.func.jvp(td.func.vmap(Cube.apply), (X,), (td.ones(3),))
+    assert tangent.tolist() == [3, 12, 27]
+
+
+def test_gradients_through_a_generated_rule_reach_what_all_examples_share():
+    rows, shared = leaf([1.0, 2.0], [3.0, 4.0]), leaf(1.0, 10.0)
+    out, _ = td.func.vmap(lambda a, b: Product.apply(a, b, 2.0), in_dims=(0, None))(rows, shared)
+    assert out.grad_fn is not None
+    (g,) = td.autograd.grad(out.sum(), shared, create_graph=True)
+    assert g.tolist() == [8, 12]
+    (second,) = td.autograd.grad(g.sum(), rows)
+    assert second.tolist() == [[2, 2], [2, 2]]
+
+
+def test_a_rule_for_batches_by_hand():
+    assert np.allclose(td.func.vmap(ByNumPy.apply)(X).numpy(), np.sin(X.numpy()))
+    assert np.allclose(td.func.vmap(td.func.grad(ByNumPy.apply))(X).numpy(), np.cos(X.numpy()))
+
+
+def test_out_dims_of_a_rule_by_hand():
+    class Turned(ByNumPy):
+        @staticmethod
+        def vmap(info, in_dims, x):
+            return (x.T, x.sum()), (1, None)
+
+    turned, total = td.func.vmap(Turned.apply, out_dims=(0, None))(td.arange(6.0).reshape(3, 2))
+    assert turned.tolist() == [[0, 1], [2, 3], [4, 5]] and total.item() == 15
+
+
+def test_what_is_missing_is_named():
+    class Old(Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def jvp(ctx, t):
+            return t * 2
+
+    class Both(Cube):
+        @staticmethod
+        def vmap(info, in_dims, x):
+            return x, 0
+
+    class Single(ByNumPy):
+        @staticmethod
+        def vmap(info, in_dims, x):
+            return x
+
+    class Uneven(ByNumPy):
+        @staticmethod
+        def vmap(info, in_dims, x):
+            return (x, x), (0,)
+
+    class Wrong(Cube):
+        @staticmethod
+        def jvp(ctx, t):
+            return t.sum()
+
+    class Less(Product):
+        @staticmethod
+        def jvp(ctx, *t):
+            return t[0]
+
+    for function, kind, text in [
+        (lambda: td.func.vmap(Old.apply)(X), RuntimeError, "expected forward(...) without ctx, and setup_context"),
+        (lambda: td.func.vmap(Both.apply)(X), RuntimeError, "got both generate_vmap_rule=True and vmap, expected one"),
+        (lambda: td.func.jvp(ByNumPy.apply, (X,), (X,)), NotImplementedError, "expected a Function with jvp(ctx, *tan"),
+        (lambda: td.func.vmap(Single.apply)(X), RuntimeError, "Single.vmap: got Tensor from it, expected a tuple (out"),
+        (lambda: td.func.vmap(Uneven.apply)(X), RuntimeError, "Uneven.vmap: out_dims: got (0,), expected a value, or"),
+        (lambda: td.func.jvp(Wrong.apply, (X,), (X,)), RuntimeError, "got a tangent of shape () from it, expected a t"),
+        (lambda: td.func.jvp(lambda x: Less.apply(x, x, 1.0), (X,), (X,)), RuntimeError, "got 1 tangents from it, exp"),
+    ]:
+        with pytest.raises(kind, match=re.escape(text)):
+            function()
+    assert td.func.jvp(Old.apply, (X,), (X,))[1].tolist() == [2, 4, 6]  # one level has one context
+
+    class Without(Cube):
+        generate_vmap_rule = False
+
+    with pytest.raises(RuntimeError, match=re.escape("expected a Function with vmap(info, in_dims, *args)")):
+        td.func.vmap(Without.apply)(X)
+
+
+def test_backward_inside_of_vmap_is_refused():
+    with pytest.raises(RuntimeError, match="backward: got a tensor inside of vmap, expected one outside of it"):
+        td.func.vmap(lambda x: x.sum().backward())(leaf([1.0, 2.0]))
