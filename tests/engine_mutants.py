@@ -13,11 +13,11 @@ from typing import Any
 from tinygrad_dl import autograd
 from tinygrad_dl.autograd import graph, saved
 from tinygrad_dl.core import engine, inference, runtime
-from tinygrad_dl.core.declaration import Plan, connected
 from tinygrad_dl.core.engine import Mutations
 from tinygrad_dl.core.function import FunctionRules
 from tinygrad_dl.core.hooks import Hooks, RemovableHandle
 from tinygrad_dl.core.modes import _Switch
+from tinygrad_dl.core.plan import Plan, connected
 from tinygrad_dl.core.tensor import Keeper, Tensor
 from tinygrad_dl.ops.tensor import inplace
 

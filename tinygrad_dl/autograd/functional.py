@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinygrad_dl.autograd import grad
-from tinygrad_dl.core.messages import summary
+from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.modes import enable_grad, modes, set_grad_enabled
 from tinygrad_dl.core.tensor import Tensor, wrap
 

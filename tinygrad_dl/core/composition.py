@@ -11,8 +11,9 @@ import types
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from tinygrad_dl.core.descriptions import alternatives
 from tinygrad_dl.core.generate import compiled, composed_source
-from tinygrad_dl.core.messages import alternatives, arose_in_users_code, mistaken, restated, unfit
+from tinygrad_dl.core.messages import arose_in_users_code, mistaken, restated, unfit
 from tinygrad_dl.core.tensor import Tensor
 
 composed: Any = None  # another one in the scope of each composition's function

@@ -24,19 +24,19 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.dispatch import NUMPY
-from tinygrad_dl.core.engine import Gradient, Node
-from tinygrad_dl.core.generate import ALIASES, call_source, compiled, run_source, save_source
+from tinygrad_dl.core.generate import ALIASES, call_source, compiled
 from tinygrad_dl.core.inference import new_in_inference, wrap_in_inference
 from tinygrad_dl.core.methods import methods, operators, require_free
 from tinygrad_dl.core.modes import recording
+from tinygrad_dl.core.plan import Plan, reads
 from tinygrad_dl.core.record import Record
-from tinygrad_dl.core.runtime import SCOPE, UNSET, output_edge
+from tinygrad_dl.core.runtime import SCOPE, UNSET
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.inputs import Case, ErrorCase
 
 P = ParamSpec("P")
+
 
 if TYPE_CHECKING:
     Array = Any
@@ -52,7 +52,9 @@ else:
 
 REGISTRY: dict[str, Op] = {}  # by `Op.key`
 
+
 OURS = "tinygrad_dl."  # begins the names of the modules whose ops go without their module's name
+
 
 # What the code made for an op calls its own variables (see `tinygrad_dl.core.generate`).
 RESERVED = frozenset(
@@ -305,11 +307,6 @@ class Op(Record):
 
     # -- rules -----------------------------------------------------------------------------------
 
-    @property
-    def differentiable(self) -> tuple[str, ...]:
-        """The tensor parameters that have a gradient rule."""
-        return tuple(t for t in self.tensors if self.rules.get(t) or (self.joint and t in self.joint[0]))
-
     def vjp(self, **rules: Callable[..., Any] | None) -> None:
         """Declares the gradient rule of each named argument; None says that it has no gradient."""
         for argument, rule in rules.items():
@@ -477,115 +474,3 @@ def _first_call(*args: Any, **kwargs: Any) -> Any:
 
 def _nothing() -> None:
     """Compared with the bodies of ops, to know an empty one."""
-
-
-def passes_on(rule: Callable[..., Any]) -> bool:
-    """Whether a rule is `lambda g: g`."""
-    return reads(rule) == ("g",) and rule.__code__.co_code == _identity.__code__.co_code
-
-
-def _identity(g: Any) -> Any:
-    return g
-
-
-def reads(rule: Callable[..., Any]) -> tuple[str, ...]:
-    """The names of a rule's parameters."""
-    code = rule.__code__
-    found: tuple[str, ...] = code.co_varnames[: code.co_argcount]
-    return found
-
-
-class Plan:
-    """What one op saves and runs when a given set of its arguments requires a gradient."""
-
-    materializes = single = True
-    suffix = "Backward0"
-
-    def __init__(self, op: Op, mask: int):
-        self.op, self.name, self.broadcasts, self.multiple = op, op.node_name, op.broadcasts, op.outputs is not None
-        # A sequence is one argument, with one rule that returns a gradient for each of its tensors.
-        asked = [t for i, t in enumerate(op.tensors) if mask >> i & 1]
-        self.wanted = tuple(t for t in asked if t in op.differentiable)
-        for tensor in asked:
-            if tensor not in self.wanted and tensor not in op.rules:
-                raise NotImplementedError(
-                    f"op {op.name}: got {tensor!r} that requires a gradient, expected a gradient rule for it: there is "
-                    f"none; declare one with {op.name}.vjp({tensor}=...), or None if it has no gradient"
-                )
-        self.joint = op.joint if op.joint and set(op.joint[0]) & set(self.wanted) else None
-        self.rules = {t: op.rules[t] for t in self.wanted if op.rules.get(t)}
-        used: dict[str, None] = {}
-        for rule in [*self.rules.values(), *([self.joint[1]] if self.joint else [])]:
-            used.update(dict.fromkeys(reads(rule)[1:]))  # type: ignore[arg-type]
-        used.pop("needs", None)
-        self.reads = tuple(used)  # the names that rules read
-        derived = [op.aux[name] for name in used if op.aux.get(name)]
-        for function in derived:
-            used.update(dict.fromkeys(reads(function)))  # type: ignore[arg-type]
-        self.saves = tuple(used)  # and those from which auxiliary values are derived again
-        self.keeps_arrays = any(name in (*op.tensors, "out", *op.aux, *op.output_names) for name in self.saves)
-        self.items = tuple(self._item(name) for name in self.saves)  # their source text
-        self.save: Callable[..., Any] | None = self._make_save() if self.saves else None
-        self.run: Callable[..., Sequence[Gradient]] = self._make_run()
-
-    def _item(self, name: str) -> str:
-        """The expression, in the generated function's names, of a value to save."""
-        op = self.op
-        if name in (*op.parameters, "out", *op.aux, *op.output_names):
-            return name
-        argument = name.removesuffix("_shape")
-        return f"[each.shape for each in {argument}]" if argument == op.sequence else f"{argument}.shape"
-
-    def _make_save(self) -> Callable[..., Any]:
-        parameters = (*self.op.parameters, "out", *self.op.aux, *self.op.output_names)
-        function: Callable[..., Any] = types.FunctionType(compiled(save_source, parameters, self.items), {})
-        return function
-
-    def _make_run(self) -> Callable[..., Sequence[Gradient]]:
-        op = self.op
-        scope: dict[str, Any] = {f"rule_{t}": rule for t, rule in self.rules.items()}
-        # A rule that hands the gradient on as it is (`lambda g: g`) needs no call.
-        calls = tuple((t, () if passes_on(rule) else reads(rule)) for t, rule in self.rules.items() if rule)
-        joint: tuple[Any, ...] = ()
-        if self.joint:
-            scope["rule_joint"] = self.joint[1]
-            scope["needs"] = tuple(t in self.wanted for t in self.joint[0])
-            joint = (self.joint[0], reads(self.joint[1]))
-        code = compiled(run_source, self.saves, calls, joint, op.tensors, op.sequence)
-        function: Callable[..., Sequence[Gradient]] = types.FunctionType(code, scope)
-        return function
-
-    def argument(self, position: int) -> str:
-        """The name of the input that edge number `position` leads to."""
-        return f"{self.op.sequence}[{position}]" if self.op.sequence else self.op.tensors[position]
-
-    def reconnected(self, node: Node, saved: Any) -> Any:
-        """The saved values as tensors, each on its own edge again; constants stay arrays."""
-        op = self.op
-        values = dict(zip(self.saves, saved, strict=True))
-        for name in self.saves:
-            if name == op.sequence:
-                values[name] = [connected(a, e) for a, e in zip(values[name], node.edges, strict=True)]
-            elif name in op.tensors:
-                values[name] = connected(values[name], node.edges[op.tensors.index(name)])
-            elif name == "out" and self.multiple:
-                values[name] = tuple(connected(a, output_edge(node, i)) for i, a in enumerate(values[name]))
-            elif name == "out":
-                values[name] = connected(values[name], node)
-            elif name in op.output_names:
-                values[name] = connected(values[name], output_edge(node, op.output_names.index(name)))
-        values = {name: dtypes.in_single(value) for name, value in values.items()}
-        for name in self.saves:
-            derive = op.aux.get(name)
-            if derive is not None:
-                values[name] = derive(*(values[each] for each in reads(derive)))
-        return tuple(values.values())
-
-
-def connected(array: Any, edge: Any) -> Any:
-    """A saved array as a tensor on its edge; without an edge it was a constant and stays an array."""
-    if edge is None or array is None or not dtypes.is_differentiable(array.dtype):
-        return array
-    new = wrap(array)
-    new._edge = edge
-    return new

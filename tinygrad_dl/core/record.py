@@ -12,6 +12,7 @@ class Record:
     name: str
     key: str  # its name in the registry: "mul"; of an op from outside "module::name"
     home: str  # where it is declared
+    node_name: str  # begins PyTorch's name of its nodes
     forward: Callable[..., Any]
     function: Any  # what users call
     parameters: tuple[str, ...]
@@ -33,6 +34,7 @@ class Record:
     decomposed: Callable[..., Any] | None
     view: bool
     floating: bool
+    broadcasts: bool
     promotes: bool | tuple[str, ...]
     exact: bool
     alike: tuple[str, ...]
@@ -42,6 +44,11 @@ class Record:
     @property
     def output_names(self) -> tuple[str, ...]:
         return getattr(self.outputs, "_fields", ())
+
+    @property
+    def differentiable(self) -> tuple[str, ...]:
+        """The tensor parameters that have a gradient rule."""
+        return tuple(t for t in self.tensors if self.rules.get(t) or (self.joint and t in self.joint[0]))
 
     def plan(self, mask: int) -> Any:
         """The plan for the pattern of tensor arguments that require a gradient."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_dl.core.composition import Composed
-from tinygrad_dl.core.messages import summary
+from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.data.collate import default_collate, default_convert
 from tinygrad_dl.data.datasets import IterableDataset
 from tinygrad_dl.data.fetch import Fetch

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.batching import Batch, every, flat, folded, inner_dims, unfolded
-from tinygrad_dl.core.declaration import reads
+from tinygrad_dl.core.plan import reads
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import Level, Lifted, called, lifted_among, over_values, rebuilt

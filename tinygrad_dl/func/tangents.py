@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core import dtypes
-from tinygrad_dl.core.declaration import reads
 from tinygrad_dl.core.modes import enable_grad, modes
+from tinygrad_dl.core.plan import reads
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import Lifted, called, rebuilt

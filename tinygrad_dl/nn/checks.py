@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from tinygrad_dl.core.messages import LIMIT
+from tinygrad_dl.core.descriptions import LIMIT
 
 LAYERS = 100_000  # more copies of a layer than this are a mistake
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from tinygrad_dl.core.messages import NAMED, arose_in_users_code, inside_kind, restated
+from tinygrad_dl.core.messages import NAMED, arose_in_users_code, restated
+from tinygrad_dl.core.numpy_errors import inside_kind
 from tinygrad_dl.nn.members import Members
 
 

@@ -12,7 +12,8 @@ from typing import Any, Self
 
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.composition import Composed
-from tinygrad_dl.core.messages import reraise, summary
+from tinygrad_dl.core.descriptions import summary
+from tinygrad_dl.core.messages import reraise
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.nn import hooks
 from tinygrad_dl.nn.errors import explain

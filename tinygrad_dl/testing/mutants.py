@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.declaration import Op, reads
+from tinygrad_dl.core.declaration import Op
+from tinygrad_dl.core.plan import reads
 from tinygrad_dl.testing.call import Call, record_of
 from tinygrad_dl.testing.drawing import for_examples
 from tinygrad_dl.testing.op_checks import GRADIENT_ONLY, OpError, examine

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.messages import summary
+from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.modes import no_grad
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn import Module

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.composition import Composed
-from tinygrad_dl.core.messages import summary
+from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.random import Generator, rng_of
 
