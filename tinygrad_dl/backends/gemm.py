@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.backends.blas import single
-from tinygrad_dl.backends.threads import get_num_threads, spread_products
+from tinygrad_dl.backends.threads import get_num_threads, grain, spread, spread_products
 
 SMALL = 2**18  # multiplications of two matrices, up to which OpenBLAS uses one thread
 SHORT = 9000  # the same of a matrix and a vector, or a row, or a column
@@ -81,6 +81,10 @@ def _by_ranges(a: np.ndarray, b: np.ndarray, work: int, out: np.ndarray | None) 
 
 def _stacks(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> np.ndarray:
     """The products of two stacks of matrices, ranges of their longest dimension at once."""
+    if out is None and a.ndim == b.ndim == 3 and a.shape[2] == b.shape[1] and a.size and b.size:
+        found = _of_simple_stacks(a, b)
+        if found is not None:
+            return found
     try:
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     except ValueError:
@@ -101,3 +105,26 @@ def _stacks(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> np.ndarray:
 
     spread_products(multiply, lead[axis], -(-LARGE * lead[axis] // (work + 1)))
     return result
+
+
+def _of_simple_stacks(a: np.ndarray, b: np.ndarray) -> Any:
+    """The products of stacks of which one repeats a matrix, or those of columns and rows; None of others.
+
+    vmap makes both: a weight that all examples share is one product for all, and the gradient of each example's own
+    is its column times its row.
+    """
+    count, n, m = max(len(a), len(b)), a.shape[1], b.shape[2]
+    if len(a) == count > 1 and (len(b) == 1 or not b.strides[0]):
+        return product(a.reshape(count * n, -1), b[0]).reshape(count, n, m)
+    if len(b) == count > 1 and (len(a) == 1 or not a.strides[0]):
+        rows = b.swapaxes(1, 2).reshape(count * m, -1)
+        return product(rows, a[0].T).reshape(count, m, n).swapaxes(1, 2)
+    if a.shape[2] > 1 or len(a) != len(b):
+        return None
+    out = np.empty((count, n, m), np.result_type(a, b))
+
+    def multiply(start: int, stop: int) -> None:
+        np.multiply(a[start:stop], b[start:stop], out=out[start:stop])
+
+    spread(multiply, count, grain(n * m))
+    return out

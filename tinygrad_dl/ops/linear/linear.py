@@ -127,9 +127,10 @@ def _linear_batch(input: Any, weight: Any, bias: Any, batch: Batch) -> Any:
         if "bias" in batch.of:
             out = (out if "input" in batch.of else out.unsqueeze(0)) + in_last(bias, out.ndim - ("input" in batch.of))
         return out
+    # The weight stands on the left, so that its gradient is a product as it is and no turned one.
     x = input if "input" in batch.of else input.unsqueeze(0)
     shape = x.shape[1:-1]
-    out = np.matmul(x.reshape(x.shape[0], math.prod(shape), x.shape[-1]), weight.mT)
+    out = np.matmul(weight, x.reshape(x.shape[0], math.prod(shape), x.shape[-1]).mT).mT
     out = out.reshape(batch.size, *shape, weight.shape[1])
     if bias is not None:
         out = out + (in_last(bias, len(shape) + 1) if "bias" in batch.of else bias)
