@@ -161,7 +161,7 @@ def check_batched_cotangents(call: Call, tally: Tally) -> None:
 
 def check_batched_tangents(call: Call, tally: Tally) -> None:
     """Several directions at once, as `jacfwd` asks for them: vmap over the tangents against one after the other."""
-    if not has_gradient(call):
+    if tally.random or not has_gradient(call):
         return
     places = call.differentiable()
     rng = np.random.default_rng(3)

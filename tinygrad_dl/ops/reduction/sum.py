@@ -9,9 +9,10 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import as_dtype, int64
+from tinygrad_dl.core.transforms import values_of
 from tinygrad_dl.inputs import real
 from tinygrad_dl.ops._overload import alias
-from tinygrad_dl.ops.pointwise._selection import unspoilt
+from tinygrad_dl.ops.pointwise._selection import finite, keep, unspoilt
 from tinygrad_dl.ops.reduction._sums import ADD, NO_SUCH_DIM, OVER, add_up, kept, over, spread
 
 
@@ -105,6 +106,8 @@ def product_slope(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
         size *= shape[d]
     rows = moved.reshape((*moved.shape[: count - len(dims)], size))
     others = before(rows) * np.flip(before(np.flip(rows, -1)), -1)
+    if finite(input):  # 0 times infinity then is a product with a zero in it, of which another part overflowed
+        others = keep(others, np.logical_not(np.isnan(values_of(others))))
     others = np.transpose(others.reshape(moved.shape), tuple(np.argsort(order).tolist()))
     return unspoilt(g * others, others)
 
