@@ -604,3 +604,41 @@ def test_storages_are_the_memory_that_views_share():
     backwards = td.from_numpy(np.arange(4)[::-1])
     assert backwards.storage_offset() == 3
     assert repr(storage) == "<UntypedStorage of 48 bytes>"
+
+
+# -- windows, indices, shapes --------------------------------------------------------------------
+
+
+def test_windows_along_a_dimension_are_views():
+    x = leaf(1, 2, 3, 4, 5)
+    y = x * 1
+    windows = y.unfold(0, 2, 1)
+    assert windows.tolist() == [[1, 2], [2, 3], [3, 4], [4, 5]]
+    assert windows._base is y
+    y.mul_(2)
+    assert grads(windows, x) == [[2, 2 * 5, 2 * 9, 2 * 13, 2 * 8]]
+    with pytest.raises(ValueError, match="read-only"):
+        windows.add_(1)
+    apart = y.unfold(0, 2, 3)
+    apart.mul_(10)
+    assert y.tolist() == [20, 40, 6, 80, 100]
+    assert grads(y, x) == [[20, 40, 6, 80, 100]]
+    assert td.arange(6).view(2, 3).T.unfold(1, 2, 1).tolist() == [[[0, 3]], [[1, 4]], [[2, 5]]]
+    assert td.zeros(4).unfold(0, 0, 2).shape == (3, 0)
+    assert td.tensor(2.0).unfold(0, 1, 1).tolist() == [[2]]
+
+
+def test_indices_of_numbered_elements():
+    assert [i.tolist() for i in td.unravel_index(td.tensor([[4], [1]]), (2, 3))] == [[[1], [0]], [[1], [1]]]
+    assert [i.tolist() for i in td.unravel_index(td.tensor(3), 4)] == [3]
+    with pytest.raises(TypeError, match="unravel_index: got indices of dtype float32, expected integers"):
+        td.unravel_index(td.tensor([0.5]), (2,))
+    with pytest.raises(ValueError, match="out of bounds"):
+        td.unravel_index(td.tensor([6]), (2, 3))
+
+
+def test_shapes_broadcast():
+    assert td.broadcast_shapes((2, 1), (3,), (4, 1, 1)) == (4, 2, 3)
+    assert td.broadcast_shapes() == ()
+    with pytest.raises(ValueError, match="broadcast"):
+        td.broadcast_shapes((2,), (3,))

@@ -91,7 +91,7 @@ from tinygrad_dl.ops.comparison.whole import allclose, equal, is_nonzero
 from tinygrad_dl.ops.indexing.diagonal import diag, diag_embed, diagonal
 from tinygrad_dl.ops.indexing.gather import gather, scatter, scatter_add, take, take_along_dim
 from tinygrad_dl.ops.indexing.masked import masked_fill, masked_scatter, masked_select
-from tinygrad_dl.ops.indexing.nonzero import argwhere, nonzero
+from tinygrad_dl.ops.indexing.nonzero import argwhere, nonzero, unravel_index
 from tinygrad_dl.ops.indexing.slices import index_add, index_copy, index_fill, index_put, index_select, narrow, select
 from tinygrad_dl.ops.indexing.triangular import tril, triu
 from tinygrad_dl.ops.linalg.einsum import einsum, tensordot
@@ -158,7 +158,15 @@ from tinygrad_dl.ops.reduction.logsumexp import logsumexp
 from tinygrad_dl.ops.reduction.norm import norm
 from tinygrad_dl.ops.reduction.statistics import mean, nanmean, std, std_mean, var, var_mean
 from tinygrad_dl.ops.reduction.sum import nansum, prod, sum
-from tinygrad_dl.ops.shape.expand import broadcast_tensors, broadcast_to, expand, meshgrid, repeat_interleave, tile
+from tinygrad_dl.ops.shape.expand import (
+    broadcast_shapes,
+    broadcast_tensors,
+    broadcast_to,
+    expand,
+    meshgrid,
+    repeat_interleave,
+    tile,
+)
 from tinygrad_dl.ops.shape.joining import (
     cat,
     column_stack,
@@ -258,6 +266,7 @@ __all__ = [
     "bmm",
     "bool",
     "bool_",
+    "broadcast_shapes",
     "broadcast_tensors",
     "broadcast_to",
     "bucketize",
@@ -494,6 +503,7 @@ __all__ = [
     "unbind",
     "unflatten",
     "unique",
+    "unravel_index",
     "unsqueeze",
     "var",
     "var_mean",

@@ -1,4 +1,4 @@
-"""The indices of elements that are not zero."""
+"""Indices: of elements that are not zero, and of numbered elements."""
 
 from __future__ import annotations
 
@@ -42,6 +42,32 @@ def argwhere(input: Array) -> Tensor:
     """
     result: Tensor = nonzero(input)
     return result
+
+
+@composition
+def unravel_index(indices: Array, shape: Any) -> tuple[Tensor, ...]:
+    """Where the elements with these numbers stand in a tensor of that shape: one tensor of indices a dimension.
+
+    Args:
+        indices: numbers of elements in row-major order, from 0.
+        shape: a size, or several.
+
+    Raises:
+        TypeError: the indices are no integers.
+        ValueError: a number is out of range, or a size negative.
+
+    >>> import tinygrad_dl as td
+    >>> td.unravel_index(td.tensor([4, 1]), (2, 3))
+    (tensor([1, 0]), tensor([1, 1]))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.unravel_index.html
+    """
+    found = as_array(indices)
+    if found.dtype.kind not in "iu":
+        raise TypeError(f"unravel_index: got indices of dtype {found.dtype}, expected integers")
+    if isinstance(shape, Tensor):
+        shape = shape.tolist()
+    return tuple([wrap(np.array(each, np.int64)) for each in np.unravel_index(found, shape)])
 
 
 alias("nonzero", nonzero)

@@ -267,6 +267,22 @@ def expand_as(input: Array, other: Array) -> Tensor:
 
 
 @composition
+def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
+    """The shape that tensors of these shapes broadcast to.
+
+    Raises:
+        ValueError: they do not broadcast.
+
+    >>> import tinygrad_dl as td
+    >>> td.broadcast_shapes((2, 1), 3, (1, 1, 1))
+    (1, 2, 3)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.broadcast_shapes.html
+    """
+    return np.broadcast_shapes(*shapes)
+
+
+@composition
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """The tensors expanded to the one shape that they broadcast to; one that has it already is returned itself.
 
