@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 
@@ -36,6 +36,7 @@ from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.inputs import Case, ErrorCase
 
 P = ParamSpec("P")
+R = TypeVar("R", covariant=True)  # what a call returns
 
 
 if TYPE_CHECKING:
@@ -79,14 +80,14 @@ RESERVED = frozenset(
 )
 
 
-class OpFunction(Protocol[P]):
+class OpFunction(Protocol[P, R]):
     """A declared op: an ordinary function that also carries its declaration."""
 
     __name__: str
     op: Op
     generic: Callable[..., Any]
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
     def vjp(self, **rules: Callable[..., Any] | None) -> None:
         """Declares the gradient rule of each named argument; None: has no gradient."""
@@ -107,6 +108,40 @@ class OpFunction(Protocol[P]):
         """Declares the op as other ops."""
 
 
+if TYPE_CHECKING:
+
+    class Declared(TypedDict, total=False):
+        """The keywords of `op` but for `outputs`, which says what a call returns."""
+
+        kind: str | None
+        linear: tuple[str, ...]
+        name: str | None
+        method: str | bool | None
+        operator: str | None
+        inplace: bool
+        view: bool
+        varargs: bool
+        floating: bool
+        promote: bool | tuple[str, ...] | None
+        exact: bool | None
+        alike: tuple[str, ...]
+        real: bool
+        differentiable: bool
+        aux: dict[str, Callable[..., Any] | None] | None
+        inputs: Case | dict[str, Any] | Sequence[Any]
+        errors: Sequence[ErrorCase]
+        reference: Callable[..., Any] | None
+        namespace: str | None
+
+
+@overload
+def op(
+    *numpy: Any, outputs: None = None, **declared: Unpack[Declared]
+) -> Callable[[Callable[P, Any]], OpFunction[P, Tensor]]: ...
+@overload
+def op(
+    *numpy: Any, outputs: type[R], **declared: Unpack[Declared]
+) -> Callable[[Callable[P, Any]], OpFunction[P, R]]: ...
 def op(
     *numpy: Any,
     kind: str | None = None,
@@ -129,7 +164,7 @@ def op(
     errors: Sequence[ErrorCase] = (),
     reference: Callable[..., Any] | None = None,
     namespace: str | None = None,
-) -> Callable[[Callable[P, Any]], OpFunction[P]]:
+) -> Callable[[Callable[P, Any]], OpFunction[P, Any]]:
     """Declares an op; decorates a function of arrays that returns an array.
 
     An op never takes another's place: a method, an operator or a NumPy function that has one already is an error.
@@ -197,7 +232,7 @@ def op(
             f"@td.op(), or better @td.op(inputs=..., reference=...), which can be checked"
         )
 
-    def declare(body: Callable[P, Any]) -> OpFunction[P]:
+    def declare(body: Callable[P, Any]) -> OpFunction[P, Any]:
         cases = inputs if isinstance(inputs, list | tuple) else [inputs]
         record = Op(body, name or body.__name__, numpy, list(cases), list(errors))
         record.view, record.floating, record.outputs, record.records = view, floating, outputs, differentiable
@@ -404,7 +439,7 @@ class Op(Record):
 
     # -- the function that users call -----------------------------------------------------------
 
-    def make_function(self, body: Any) -> OpFunction[Any]:
+    def make_function(self, body: Any) -> OpFunction[Any, Any]:
         """The function that users call. Its code is written at the first call: imports stay fast."""
         aliases = tuple(a for name, a in ALIASES.items() if name in self.parameters and a not in self.parameters)
         half = "exact" if self.exact else "rounds once" if self.rounds_once else "single"

@@ -17,9 +17,9 @@ from tinygrad_dl.ops.reduction.sum import sum
 def reduce_losses(losses: Any, reduction: str) -> Tensor:
     """The mean of the losses, their sum, or themselves."""
     if reduction == "mean":
-        return mean(losses)  # type: ignore[no-any-return]
+        return mean(losses)
     if reduction == "sum":
-        return sum(losses)  # type: ignore[no-any-return]
+        return sum(losses)
     if reduction != "none":
         raise ValueError(f"expected a reduction among 'none', 'mean' and 'sum', got {reduction!r}")
     return losses  # type: ignore[no-any-return]

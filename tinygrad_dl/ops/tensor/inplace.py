@@ -415,13 +415,13 @@ def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
     if observers.writers:
         observers.before_write(data, what)
     try:
-        target, rest = (data, index) if split is None else (getitem.op.forward(data, split[0]), split[1])
-        if not target.flags.writeable and not target[rest].size:
+        places, rest = (data, index) if split is None else (getitem.op.forward(data, split[0]), split[1])
+        if not places.flags.writeable and not places[rest].size:
             return tensor  # nothing is picked, so that nothing is written
         found = as_array(value, exact=True)
         if data.dtype.kind in "iu" and not isinstance(value, Tensor | np.ndarray):
             dtypes.require_room(found, data.dtype)
-        put(target, rest, storable(found, data))
+        put(places, rest, storable(found, data))
     except Exception as error:
         given = {"self": tensor, "index": index, "value": value}
         reraise(error, restated(error, store_item, what, given, {"value": "Array | list"}))
