@@ -372,3 +372,16 @@ def test_sums_of_0d_gradients_are_arrays():
     z = x.masked_fill(td.tensor(False), 0.0)
     (z.clone() + z).backward()
     assert x.grad.item() == 2.0
+
+
+def test_a_batch_of_starting_gradients():
+    x = td.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    unused = td.ones(2, requires_grad=True)
+    y, z = x * x, x.sum()
+    rows = td.autograd.grad(y, x, td.eye(3), retain_graph=True, is_grads_batched=True)[0]
+    assert rows.tolist() == [[2.0, 0.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 6.0]]
+    found = td.autograd.grad([y, z], [x, unused], [td.ones(2, 3), td.tensor([0.0, 10.0])], True, allow_unused=True,
+                             is_grads_batched=True)  # fmt: skip
+    assert found[0].tolist() == [[2.0, 4.0, 6.0], [12.0, 14.0, 16.0]] and found[1] is None
+    with pytest.raises(ValueError, match="with is_grads_batched=True, expected a tensor for each output"):
+        td.autograd.grad(z, x, is_grads_batched=True)

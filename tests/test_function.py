@@ -322,3 +322,60 @@ def test_only_tensors_are_saved():
 
     with pytest.raises(TypeError, match="got a int for argument 1, expected a tensor or None"):
         Wrong.apply(leaf(1))
+
+
+def test_arguments_left_out_have_their_defaults_in_setup_context():
+    class Power(td.autograd.Function):
+        @staticmethod
+        def forward(x, n=3):
+            return x**n
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            x, ctx.n = inputs
+            ctx.save_for_backward(x)
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return g * ctx.n * x ** (ctx.n - 1), None
+
+    x = td.tensor(2.0, requires_grad=True)
+    assert Power.apply(x).item() == 8 and td.autograd.grad(Power.apply(x), x)[0].item() == 12
+    assert td.autograd.grad(Power.apply(x, 2), x)[0].item() == 4
+
+
+def test_backward_may_be_called_vjp():
+    class Double(td.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_forward(x)
+            return x * 2
+
+        @staticmethod
+        def vjp(ctx, g):
+            return g * 2
+
+    x = td.tensor(2.0, requires_grad=True)
+    Double.apply(x).backward()
+    assert x.grad.item() == 2
+
+
+def test_a_tensor_that_was_changed_in_place_may_be_returned_twice():
+    class Twice(td.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            x.mul_(2)
+            ctx.mark_dirty(x)
+            return x, x
+
+        @staticmethod
+        def backward(ctx, a, b):
+            return a * 2 + b * 2
+
+    x = td.tensor(3.0, requires_grad=True)
+    y = x.clone()
+    a, b = Twice.apply(y)
+    assert a is y and b is y and y.item() == 6
+    (a + b).backward()
+    assert x.grad.item() == 4

@@ -367,3 +367,58 @@ def test_check_module_says_what_is_missing():
         check_module(nn.ReLU(), td.randn(2, 3))
     with pytest.raises(ValueError, match=r"got a loss of shape \(2, 1\), expected a scalar"):
         check_module(nn.Linear(3, 1), td.randn(2, 3), lambda out: out)
+
+
+class Pair(td.autograd.Function):
+    """Two outputs; with `fault` a backward that is right only if both are used, in forward mode, or without a batch."""
+
+    fault = ""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.set_materialize_grads(False)
+        return x * 2, x * 3
+
+    @staticmethod
+    def backward(ctx, a, b):
+        if Pair.fault == "undefined" and (a is None or b is None):
+            return td.zeros(3, dtype=td.float64)
+        return (0 if a is None else a * 2) + (0 if b is None else b * 3)
+
+
+def test_each_of_several_outputs_is_checked_alone():
+    x = td.tensor([1.0, 2.0, 3.0], dtype=td.float64, requires_grad=True)
+    assert gradcheck(Pair.apply, x)
+    Pair.fault = "undefined"
+    try:
+        with pytest.raises(RuntimeError, match="gradients of each output alone, where the others are not used"):
+            gradcheck(Pair.apply, x)
+        assert not gradcheck(Pair.apply, x, raise_exception=False)
+        assert gradcheck(Pair.apply, x, check_undefined_grad=False)
+    finally:
+        Pair.fault = ""
+
+
+def test_forward_mode_and_batches_are_compared_with_the_backward_pass():
+    x = td.tensor([0.5, 2.0], dtype=td.float64, requires_grad=True)
+    w = td.tensor([[1.0, -2.0], [0.5, 3.0]], dtype=td.float64, requires_grad=True)
+
+    def f(x, w):
+        return (w @ x).sin() * x, w.exp().sum()
+
+    assert gradcheck(f, (x, w), check_forward_ad=True, check_batched_grad=True, check_batched_forward_grad=True)
+    assert gradgradcheck(f, (x, w), check_fwd_over_rev=True, check_batched_grad=True)
+    assert gradcheck(f, (x, w), check_grad_dtypes=True, masked=False, fast_mode=True)
+    with pytest.raises(ValueError, match="got check_backward_ad=False, expected True"):
+        gradcheck(f, (x, w), check_backward_ad=False, check_forward_ad=True)
+    with pytest.raises(ValueError, match="got check_rev_over_rev=False, expected True"):
+        gradgradcheck(f, (x, w), check_rev_over_rev=False)
+
+
+def test_a_wrong_forward_mode_is_found(monkeypatch):
+    x = td.tensor([0.5, 2.0], dtype=td.float64, requires_grad=True)
+    right = td.func.jvp
+    wrong = lambda f, primals, tangents: tuple(tuple(t * 2 for t in each) for each in right(f, primals, tangents))  # noqa: E731
+    monkeypatch.setattr(td.func, "jvp", wrong)
+    with pytest.raises(RuntimeError, match=r"forward mode differs from the backward pass: got .*, expected"):
+        gradcheck(lambda x: x.sin(), x, check_forward_ad=True)

@@ -179,7 +179,7 @@ def grad(
     create_graph: bool = False,
     only_inputs: bool = True,
     allow_unused: bool | None = None,
-    *,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
     """The gradients of the outputs at the inputs, without touching any `.grad`.
@@ -192,6 +192,8 @@ def grad(
         create_graph: record the pass, so that the result can be differentiated again.
         only_inputs: True, and it makes no difference: gradients are found for the inputs alone.
         allow_unused: give None for an input that no output depends on, rather than raise.
+        is_grads_batched: the starting gradients have one more dimension in front, and so have the results: as one call
+            for each, with `td.func.vmap`.
         materialize_grads: give zeros in its place, which require a gradient with `create_graph`.
 
     Returns:
@@ -218,6 +220,10 @@ def grad(
     elif materialize_grads and not allow_unused:
         raise ValueError(
             "grad: got materialize_grads=True with allow_unused=False, expected allow_unused=True, or none"
+        )
+    if is_grads_batched:
+        return _grad_of_batch(
+            outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads
         )
     if stack.levels and innermost((_sequence(outputs), _sequence(inputs))):
         return lifted_grad(
@@ -288,6 +294,34 @@ def _propagate(
         return propagate(roots, seeds, targets, retain, arrive=arrive)
     with enable_grad():
         return propagate(roots, seeds, targets, retain, recorded=True, arrive=arrive)
+
+
+def _grad_of_batch(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any,
+    retain_graph: bool | None,
+    create_graph: bool,
+    allow_unused: bool,
+    materialize_grads: bool,
+) -> tuple[Any, ...]:
+    """`grad` for each of a batch of starting gradients."""
+    seeds = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs or ())
+    if not seeds or not all(isinstance(seed, Tensor) for seed in seeds):
+        raise ValueError(
+            f"grad: got grad_outputs={summary(grad_outputs)} with is_grads_batched=True, expected a tensor for "
+            "each output"
+        )
+    used: list[bool] = []
+
+    def once(*each: Tensor) -> tuple[Any, ...]:
+        found = grad(outputs, inputs, each, retain_graph, create_graph, True, allow_unused, False, materialize_grads)
+        used[:] = [g is not None for g in found]
+        return tuple(g for g in found if g is not None)
+
+    vmap: Any = importlib.import_module("tinygrad_dl.func").vmap
+    results = iter(vmap(once)(*seeds))
+    return tuple(next(results) if there else None for there in used)
 
 
 def _around(bring: Any, found: dict[Edge, Any], leaf: Leaf, recorded: bool) -> None:

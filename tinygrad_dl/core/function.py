@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -77,10 +78,12 @@ class Function:
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
-        """Returns the gradient of each argument of `forward`."""
+        """Returns the gradient of each argument of `forward`. A subclass may call it `vjp` as well."""
         raise NotImplementedError(
             "Function: got a subclass without backward, expected backward(ctx, *grad_outputs) as a static method"
         )
+
+    vjp = backward
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
@@ -124,6 +127,8 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Runs `forward` and records one node; inside of transforms what belongs to the innermost."""
+        if cls.setup_context is not Function.setup_context:
+            args = with_defaults(cls.forward, args)
         if stack.levels:
             level = innermost(args)
             if level is not None:
@@ -147,9 +152,10 @@ class Function:
         if single and not places:
             raise TypeError(f"{cls.__name__}.forward: expected a tensor or a tuple, got {type(out).__name__}")
         changed = {i: t for i, t in enumerate(found) if any(t is each for each in ctx._dirty)}
-        if len(changed) != len(ctx._dirty):
+        returned = sum(any(t is each for t in changed.values()) for each in ctx._dirty)
+        if returned != len(ctx._dirty):
             raise RuntimeError(
-                f"{cls.__name__}: got {len(ctx._dirty)} tensors in mark_dirty, {len(changed)} of them among the "
+                f"{cls.__name__}: got {len(ctx._dirty)} tensors in mark_dirty, {returned} of them among the "
                 "outputs, expected all; forward must return each tensor that it changes in place"
             )
         if not (modes.grad and any(ctx.needs_input_grad)):
@@ -185,6 +191,15 @@ class Function:
             elif found[i]._view is not None:
                 found[i]._view = (found[i]._view[0], None, (), None, True)
         return results[0] if single else type(out)(results)
+
+
+def with_defaults(forward: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments with the defaults of those that were left out, which `setup_context` sees too."""
+    defaults, code = getattr(forward, "__defaults__", None), getattr(forward, "__code__", None)
+    if not defaults or code is None:
+        return args
+    missing = code.co_argcount - inspect.ismethod(forward) - len(args)
+    return (*args, *defaults[-missing:]) if 0 < missing <= len(defaults) else args
 
 
 def aliased(tensor: Any, inputs: Sequence[Any]) -> bool:
@@ -269,6 +284,7 @@ class FunctionRules:
         self, function: type[Function], ctx: Context, inputs: Sequence[Any], places: list[int] | None, count: int
     ):
         self.function, self.ctx, self.places, self.count = function, ctx, places, count
+        self.backward = function.backward if function.backward is not Function.backward else function.vjp
         self.shapes = [None if t is None else t.shape for t in inputs]
         self.name, self.multiple, self.keeps_arrays = function.__name__, places is not None, bool(ctx._to_save)
         self.materializes = ctx.materialize_grads
@@ -281,7 +297,7 @@ class FunctionRules:
             if each is not None:
                 gradients[place] = conjugate(each if isinstance(each, Tensor) else wrap(each))
         with set_grad_enabled(recorded and modes.grad):
-            out = self.function.backward(self.ctx, *gradients)
+            out = self.backward(self.ctx, *gradients)
         self.ctx.saved_tensors = ()
         given = tuple(out) if isinstance(out, tuple | list) else (out,)
         expected = len(self.shapes)

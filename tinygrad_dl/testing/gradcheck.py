@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl import autograd
+from tinygrad_dl import autograd, func
 from tinygrad_dl.core.function import Function
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.warning import warn
@@ -34,7 +34,14 @@ def gradcheck(
     names: Sequence[str] | None = None,
     raise_exception: bool = True,
     nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
     fast_mode: bool = False,
+    masked: bool | None = None,
 ) -> GradientReport:
     """Compares the gradients of a function with central differences, entry by entry.
 
@@ -52,7 +59,14 @@ def gradcheck(
         names: names of the inputs for the report; by default those of the function's parameters.
         raise_exception: whether to raise, or return a report that is false, if the check fails.
         nondet_tol: how far two calls with the same inputs, or two backward passes, may lie apart.
+        check_undefined_grad: of several outputs, check each by itself too, the others being left out of the pass.
+        check_grad_dtypes: accepted: gradients always have their inputs' dtypes.
+        check_batched_grad: check that a batch of gradients (`is_grads_batched`) is what one after the other gives.
+        check_forward_ad: check forward mode (`td.func.jvp`) along a random direction against the backward pass.
+        check_batched_forward_grad: check the same with a batch of directions, as `vmap` makes them.
+        check_backward_ad: must be True: everything else is checked against the backward pass.
         fast_mode: compare each input along one random direction first, and entry by entry only where that fails.
+        masked: accepted: there are no sparse tensors.
 
     Returns:
         A report, true if all entries agree; it prints how many were compared and how many were left aside.
@@ -72,8 +86,13 @@ def gradcheck(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html
     """
     arguments = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if not check_backward_ad:
+        raise ValueError(
+            "gradcheck: got check_backward_ad=False, expected True: forward mode is checked against the backward pass"
+        )
     check = Comparison("gradcheck", f, names, eps, atol, rtol, nondet_tol, fast_mode)
-    return check.judge(check.run(f, arguments), raise_exception)
+    more = Also(check_undefined_grad, check_batched_grad, check_forward_ad, check_batched_forward_grad)
+    return check.outcome(lambda: check.run(f, arguments, more=more), raise_exception)
 
 
 def gradgradcheck(
@@ -87,7 +106,13 @@ def gradgradcheck(
     names: Sequence[str] | None = None,
     raise_exception: bool = True,
     nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
     fast_mode: bool = False,
+    masked: bool | None = None,
 ) -> GradientReport:
     """Compares second derivatives, as `create_graph=True` gives them, with differences of the gradients.
 
@@ -96,6 +121,9 @@ def gradgradcheck(
 
     Args:
         grad_outputs: the starting gradient of each output that requires one; by default random numbers.
+
+            check_fwd_over_rev: check forward mode through the backward pass.
+        check_rev_over_rev: must be True.
 
     All other arguments, the result and the errors are those of `gradcheck`.
 
@@ -109,7 +137,10 @@ def gradgradcheck(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradgradcheck.html
     """
     arguments = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if not check_rev_over_rev:
+        raise ValueError("gradgradcheck: got check_rev_over_rev=False, expected True: it is what it checks first")
     check = Comparison("gradgradcheck", f, names, eps, atol, rtol, nondet_tol, fast_mode)
+    more = Also(check_undefined_grad, check_batched_grad, check_fwd_over_rev, False)
     outputs = check.differentiable(results_of(f, arguments))
     count = len(arguments)
     places = [i for i, t in enumerate(arguments) if requires_grad(t)]
@@ -134,7 +165,7 @@ def gradgradcheck(
     labels = [*check.labels(arguments), *(f"grad_outputs[{i}]" for i in range(len(starts)))]
     check.names = labels
     seeds = [g.requires_grad_() for g in starts]
-    return check.judge(check.run(gradients, [*arguments, *seeds], constant=True), raise_exception)
+    return check.outcome(lambda: check.run(gradients, [*arguments, *seeds], constant=True, more=more), raise_exception)
 
 
 class Comparison:
@@ -171,11 +202,14 @@ class Comparison:
         return found
 
     @np.errstate(all="ignore")  # values that are not finite show in the report; the differences look beyond domains
-    def run(self, f: Callable[..., Any], arguments: Sequence[Any], constant: bool = False) -> GradientReport:
+    def run(
+        self, f: Callable[..., Any], arguments: Sequence[Any], constant: bool = False, more: Also | None = None
+    ) -> GradientReport:
         """Compares at all arguments that require a gradient.
 
         Args:
             constant: whether outputs without a graph count, as those whose derivative is zero.
+            more: what else to compare the backward pass with.
         """
         labels = self.labels(arguments)
         places = [i for i, t in enumerate(arguments) if requires_grad(t)]
@@ -210,6 +244,8 @@ class Comparison:
                 [*autograd.grad(roots, checked, seeds, retain_graph=True, materialize_grads=True)] for _ in range(2)
             )
             self.expect_same(found, second, "the backward pass", "two passes over one graph gave different gradients")
+            if more is not None:
+                more.check(Pass(self, f, values, places, roots, seeds, found))
 
         def weighted() -> tuple[float, float]:
             now = results_of(f, values)
@@ -249,6 +285,15 @@ class Comparison:
             else np.allclose(a._data, b._data, 0, self.nondet_tol, equal_nan=True)
         )
 
+    def outcome(self, run: Callable[[], GradientReport], raise_exception: bool) -> GradientReport:
+        """The report of a comparison; raises instead if it is false and `raise_exception`."""
+        try:
+            return self.judge(run(), raise_exception)
+        except GradcheckError:
+            if raise_exception:
+                raise
+            return GradientReport({"all": []}, {"all": 0}, self.rtol)  # nothing is proven
+
     def judge(self, report: GradientReport, raise_exception: bool) -> GradientReport:
         """The report; raises instead if it is false and `raise_exception`."""
         if report.ok or not raise_exception:
@@ -263,6 +308,103 @@ class Comparison:
             f"{self.title}: {report.summary}, expected at least one entry of every input; choose values at which the "
             f"function is smooth, of inputs that are not empty"
         )
+
+
+class Pass:
+    """A backward pass that has been compared with differences: what it started from and what it found."""
+
+    def __init__(
+        self,
+        check: Comparison,
+        f: Callable[..., Any],
+        values: Sequence[Any],
+        places: Sequence[int],
+        roots: Sequence[Tensor],
+        seeds: Sequence[Tensor],
+        found: Sequence[Tensor],
+    ):
+        self.check, self.f, self.values, self.places = check, f, values, places
+        self.roots, self.seeds, self.found = roots, seeds, found
+        self.inputs = [values[i] for i in places]
+
+    def gradients(self, roots: Sequence[Tensor], seeds: Sequence[Tensor], batched: bool = False) -> list[Tensor]:
+        """Another pass through the same graph."""
+        return list(
+            autograd.grad(
+                roots, self.inputs, seeds, retain_graph=True, materialize_grads=True, is_grads_batched=batched
+            )
+        )
+
+    def expect_close(self, first: Sequence[Any], second: Sequence[Any], text: str) -> None:
+        """Raises unless two ways to the same numbers agree but for rounding."""
+        for a, b in zip(first, second, strict=True):
+            x, y = np.asarray(getattr(a, "_data", a)), np.asarray(getattr(b, "_data", b))
+            size = max(1.0, float(np.abs(x[np.isfinite(x)]).max(initial=0)))
+            if x.shape != y.shape or not np.allclose(x, y, 1e-4, 1e-6 * size, equal_nan=True):
+                raise GradcheckError(f"{self.check.what}: {text}: got {summary_of(y)}, expected {summary_of(x)}")
+
+
+def summary_of(array: np.ndarray) -> str:
+    """The first numbers of an array."""
+    return np.array2string(array.reshape(-1)[:4], precision=6, separator=", ")
+
+
+class Also:
+    """What `gradcheck` compares a backward pass with besides differences."""
+
+    def __init__(self, undefined: bool, batched: bool, forward: bool, batched_forward: bool):
+        self.undefined, self.batched, self.forward, self.batched_forward = undefined, batched, forward, batched_forward
+
+    def check(self, done: Pass) -> None:
+        """Raises `GradcheckError` if something differs."""
+        if self.undefined and len(done.roots) > 1:
+            parts = [done.gradients([root], [seed]) for root, seed in zip(done.roots, done.seeds, strict=True)]
+            sums = [sum((each._data for each in column[1:]), column[0]._data) for column in zip(*parts, strict=True)]
+            done.expect_close(
+                done.found, sums, "gradients of each output alone, where the others are not used, do not add up"
+            )
+        if self.batched:
+            seeds = [wrap(np.stack([seed._data, seed._data * 2])) for seed in done.seeds]
+            found = done.gradients(done.roots, seeds, batched=True)
+            expected = [np.stack([g._data, g._data * 2]) for g in done.found]
+            done.expect_close(expected, found, "a batch of gradients differs from one after the other")
+        if self.forward or self.batched_forward:
+            self.check_forward(done)
+
+    def check_forward(self, done: Pass) -> None:
+        """<w, J t> = <J^T w, t>, for the weights w of the outputs and a random direction t."""
+        rng = np.random.default_rng(2)
+        tangents = [wrap(random_like(t._data, rng)) for t in done.inputs]
+        identities = [i for i, o in enumerate(results_of(done.f, done.values)) if o is not None and o.requires_grad]
+
+        def along(*direction: Tensor) -> tuple[Tensor, ...]:
+            def at(*inputs: Tensor) -> tuple[Any, ...]:
+                values = list(done.values)
+                for place, value in zip(done.places, inputs, strict=True):
+                    values[place] = value
+                now = results_of(done.f, values)
+                return tuple(now[i] for i in identities)
+
+            slopes: tuple[Tensor, ...] = func.jvp(at, tuple(done.inputs), direction)[1]
+            return slopes
+
+        right = sum(inner(g._data, t._data) for g, t in zip(done.found, tangents, strict=True))
+        if self.forward:
+            found = sum(inner(w._data, s._data) for w, s in zip(done.seeds, along(*tangents), strict=True))
+            done.expect_close([np.asarray(right)], [np.asarray(found)], "forward mode differs from the backward pass")
+        if self.batched_forward:
+            batch = [wrap(np.stack([t._data, t._data * 2])) for t in tangents]
+            slopes = func.vmap(along)(*batch)
+            for k in (0, 1):
+                found = sum(inner(w._data, s._data[k]) for w, s in zip(done.seeds, slopes, strict=True))
+                done.expect_close(
+                    [np.asarray(right * (k + 1))], [np.asarray(found)], "a batch of directions differs in forward mode"
+                )
+
+
+def inner(a: np.ndarray, b: np.ndarray) -> float:
+    """The real inner product of two arrays."""
+    return float(np.real(np.vdot(a, b)))
 
 
 def report_of(
