@@ -82,7 +82,7 @@ def _by_ranges(a: np.ndarray, b: np.ndarray, work: int, out: np.ndarray | None) 
 def _stacks(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> np.ndarray:
     """The products of two stacks of matrices, ranges of their longest dimension at once."""
     if out is None and a.ndim == b.ndim == 3 and a.shape[2] == b.shape[1] and a.size and b.size:
-        found = _of_simple_stacks(a, b)
+        found: np.ndarray | None = _of_simple_stacks(a, b)
         if found is not None:
             return found
     try:

@@ -110,12 +110,28 @@ def give_back(g: Any, input: Any, top: Any, windows: Windows) -> Any:
     return in_blocks(work, gx, tuple(arrays), windows.dims)
 
 
+def _pick(out: Any, values: Any, top: Any, x: Any, windows: Windows) -> None:
+    """Writes into out the element of `values` at the place of each window's maximum."""
+    code = chosen(x, top, windows)
+    if windows.count >= MANY or not windows.even or values.dtype.itemsize not in BITS:
+        lead = out.shape[: out.ndim - windows.dims]
+        flat = positions(code, windows).reshape(*lead, math.prod(windows.counts))
+        found = np.take_along_axis(values.reshape(*lead, math.prod(x.shape[len(lead) :])), flat, -1)
+        out[...] = found.reshape(out.shape)
+        return
+    bits = BITS[values.dtype.itemsize]
+    out_bits, values_bits = out.view(bits), values.view(bits)
+    out_bits[...] = 0
+    for number, (to, of) in enumerate(windows.offsets):
+        mask = np.negative((code[to] == number).view(np.int8), dtype=bits, casting="safe")
+        mask &= values_bits[of]
+        out_bits[to] |= mask
+
+
 def pick(values: Any, input: Any, top: Any, windows: Windows) -> Any:
     """The elements of `values` at the places of the maxima of `input`."""
-    lead = input.shape[: input.ndim - windows.dims]
-    flat = positions(chosen(input, top, windows), windows).reshape(*lead, math.prod(windows.counts))
-    found = np.take_along_axis(values.reshape(*lead, math.prod(input.shape[len(lead) :])), flat, -1)
-    return found.reshape(top.shape)
+    arrays = [np.ascontiguousarray(each) for each in (values, top, input)]
+    return in_blocks(functools.partial(_pick, windows=windows), np.empty(top.shape, values.dtype), arrays, windows.dims)
 
 
 # -- ops -------------------------------------------------------------------------------------------
