@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from tinygrad_dl.core.methods import inplace_form
 from tinygrad_dl.core.tensor import Tensor
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Any)
 
 
 def overload(declared: Any, *, method: bool = True, inplace: bool = False) -> Callable[[F], F]:
@@ -33,7 +33,7 @@ def overload(declared: Any, *, method: bool = True, inplace: bool = False) -> Ca
     return attach
 
 
-def alias(name: str, function: Any, *, inplace: bool = False) -> Any:
+def alias(name: str, function: F, *, inplace: bool = False) -> F:
     """Gives a function a second name as a method of Tensor, and returns it."""
     setattr(Tensor, name, function)
     if inplace:

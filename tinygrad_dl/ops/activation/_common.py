@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import real
 
 SMOOTH = {"input": real()}
 
 
-def finish(input: Any, out: Any, inplace: bool, name: str) -> Any:
+def finish(input: Any, out: Tensor, inplace: bool, name: str) -> Tensor:
     """What an activation returns: its result, or its input with the result stored in it."""
-    return input._assign(out, name) if inplace else out
+    result: Tensor = input._assign(out, name) if inplace else out
+    return result

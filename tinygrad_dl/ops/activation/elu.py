@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.methods import inplace_form
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import one_of
 from tinygrad_dl.ops._overload import alias, overload
 from tinygrad_dl.ops.activation._common import finish
@@ -52,7 +53,7 @@ exponential_linear.vjp(input=lambda g, input, alpha: exponential_slope(g, input,
 
 @overload(exponential_linear, method=False)
 @composition
-def elu(input: Array, alpha: float = 1.0, inplace: bool = False) -> Any:
+def elu(input: Array, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """`input` above 0, alpha * (exp(input) - 1) below.
 
     >>> import tinygrad_dl as td
@@ -87,7 +88,7 @@ scaled_elu.vjp(input=lambda g, input: exponential_slope(g * SELU_SCALE, input, S
 
 @overload(scaled_elu)
 @composition
-def selu(input: Array, inplace: bool = False) -> Any:
+def selu(input: Array, inplace: bool = False) -> Tensor:
     """scale * (`input` above 0, alpha * (exp(input) - 1) below), with the paper's two constants.
 
     >>> import tinygrad_dl as td
@@ -118,7 +119,7 @@ smooth_elu.vjp(input=lambda g, input, alpha: exponential_slope(g, input, 1.0, al
 
 @overload(smooth_elu)
 @composition
-def celu(input: Array, alpha: float = 1.0, inplace: bool = False) -> Any:
+def celu(input: Array, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """`input` above 0, alpha * (exp(input / alpha) - 1) below.
 
     >>> import tinygrad_dl as td

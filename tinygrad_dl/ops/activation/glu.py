@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops.activation.sigmoid import sigmoid
 
 
 @composition
-def glu(input: Array, dim: int = -1) -> Any:
+def glu(input: Array, dim: int = -1) -> Tensor:
     """The first half along a dimension, times the sigmoid of the second.
 
     Raises:
@@ -26,4 +25,5 @@ def glu(input: Array, dim: int = -1) -> Any:
     if size % 2:
         raise ValueError(f"glu: expected an even size to halve, got {size} in dimension {dim} of {input.shape}")
     front = (slice(None),) * (dim % input.ndim)
-    return input[(*front, slice(size // 2))] * sigmoid(input[(*front, slice(size // 2, None))])
+    result: Tensor = input[(*front, slice(size // 2))] * sigmoid(input[(*front, slice(size // 2, None))])
+    return result

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops.activation._common import finish
@@ -37,7 +36,7 @@ clipped.vjp(input=lambda g, out, min_val, max_val: straight(keep(g, ~((out <= mi
 
 @overload(clipped, method=False)
 @composition
-def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
+def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """`input` cut off at `min_val` and `max_val`; the gradient on a bound is 0.
 
     Raises:
@@ -72,7 +71,7 @@ straight_sigmoid.vjp(input=lambda g, input: straight(keep(g / 6, (input > -3) & 
 
 @overload(straight_sigmoid, method=False)
 @composition
-def hardsigmoid(input: Array, inplace: bool = False) -> Any:
+def hardsigmoid(input: Array, inplace: bool = False) -> Tensor:
     """input / 6 + 1/2, cut off at 0 and 1.
 
     >>> import tinygrad_dl as td
@@ -104,7 +103,7 @@ straight_swish.vjp(input=lambda g, input: np.where(input >= 3, g, keep(g * (inpu
 
 @overload(straight_swish, method=False)
 @composition
-def hardswish(input: Array, inplace: bool = False) -> Any:
+def hardswish(input: Array, inplace: bool = False) -> Tensor:
     """input * hardsigmoid(input).
 
     >>> import tinygrad_dl as td

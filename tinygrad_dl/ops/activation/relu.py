@@ -11,6 +11,7 @@ from tinygrad_dl.core.batching import Batch, every, folded
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import require_room
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops.activation._common import finish
@@ -92,7 +93,7 @@ leaky.vjp(input=lambda g, input, negative_slope: straight(passed(g, input > 0, g
 
 @overload(leaky, method=False)
 @composition
-def leaky_relu(input: Array, negative_slope: float = 0.01, inplace: bool = False) -> Any:
+def leaky_relu(input: Array, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """`input` where it is positive, negative_slope * input elsewhere.
 
     >>> import tinygrad_dl as td
@@ -186,7 +187,7 @@ def _prelu_batch(input: Any, weight: Any, batch: Batch) -> Any:
 
 
 @composition
-def relu6(input: Array, inplace: bool = False) -> Any:
+def relu6(input: Array, inplace: bool = False) -> Tensor:
     """`input` cut off at 0 and 6.
 
     >>> import tinygrad_dl as td
@@ -218,7 +219,7 @@ above.vjp(input=lambda g, input, threshold: straight(keep(g, ~(input <= threshol
 
 @overload(above, method=False)
 @composition
-def threshold(input: Array, threshold: float, value: float, inplace: bool = False) -> Any:
+def threshold(input: Array, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """`input` where it is above the threshold, else `value`.
 
     >>> import tinygrad_dl as td

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops._owned import plus, times
 from tinygrad_dl.ops.activation._common import SMOOTH, finish
@@ -60,7 +61,7 @@ swish.vjp(input=swish_slope)
 
 @overload(swish, method=False)
 @composition
-def silu(input: Array, inplace: bool = False) -> Any:
+def silu(input: Array, inplace: bool = False) -> Tensor:
     """input * sigmoid(input), also called swish.
 
     >>> import tinygrad_dl as td
@@ -107,7 +108,7 @@ smooth_mish.vjp(input=mish_slope)
 
 @overload(smooth_mish, method=False)
 @composition
-def mish(input: Array, inplace: bool = False) -> Any:
+def mish(input: Array, inplace: bool = False) -> Tensor:
     """input * tanh(softplus(input)).
 
     >>> import tinygrad_dl as td

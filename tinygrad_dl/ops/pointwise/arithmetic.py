@@ -30,7 +30,7 @@ plus.vjp(input=lambda g: g, other=lambda g: g)
 
 @overload(plus, inplace=True)
 @composition
-def add(input: Array, other: Array, *, alpha: Any = 1) -> Any:
+def add(input: Array, other: Array, *, alpha: Any = 1) -> Tensor:
     """input + alpha * other, elementwise, with broadcasting.
 
     >>> import tinygrad_dl as td
@@ -75,7 +75,7 @@ def times_alpha(input: Any, other: Any, alpha: Any) -> Any:
 
 @overload(minus, inplace=True)
 @composition
-def sub(input: Array, other: Array, *, alpha: Any = 1) -> Any:
+def sub(input: Array, other: Array, *, alpha: Any = 1) -> Tensor:
     """input - alpha * other, elementwise, with broadcasting.
 
     >>> import tinygrad_dl as td
@@ -128,7 +128,7 @@ quotient.vjp(input=lambda g, other: g / other, other=lambda g, out, other: np.ne
 
 @overload(quotient, inplace=True)
 @composition
-def div(input: Array, other: Array, *, rounding_mode: str | None = None) -> Any:
+def div(input: Array, other: Array, *, rounding_mode: str | None = None) -> Tensor:
     """input / other, elementwise, with broadcasting; integers are divided as floats.
 
     Args:
@@ -152,7 +152,7 @@ def div(input: Array, other: Array, *, rounding_mode: str | None = None) -> Any:
     raise ValueError(f"div: got rounding_mode={rounding_mode!r}, expected None, 'trunc' or 'floor'")
 
 
-def truncated_quotient(input: Any, other: Any) -> Any:
+def truncated_quotient(input: Any, other: Any) -> Tensor:
     """The quotient rounded towards zero; of integers an integer."""
     result = minus(input, fmod(input, other))
     if result.is_floating_point():
@@ -261,7 +261,7 @@ neg.vjp(input=lambda g: np.negative(g))
 
 
 @composition
-def positive(input: Array) -> Any:
+def positive(input: Tensor) -> Tensor:
     """The tensor itself.
 
     Raises:

@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
 from tinygrad_dl.ops._overload import alias, overload
 from tinygrad_dl.ops.comparison.elementwise import MISFIT
@@ -133,7 +134,7 @@ clamped.vjp(
 
 @overload(clamped, inplace=True)
 @composition
-def clamp(input: Array, min: Any = None, max: Any = None) -> Any:
+def clamp(input: Array, min: Any = None, max: Any = None) -> Tensor:
     """Elements below `min` become `min`, those above `max` become `max`; bounds are numbers, tensors or None.
 
     The gradient passes where an element lies inside the bounds or on them, and goes to a bound elsewhere.
@@ -151,7 +152,7 @@ def clamp(input: Array, min: Any = None, max: Any = None) -> Any:
 
 
 @composition
-def clamp_min(input: Array, min: Any) -> Any:
+def clamp_min(input: Array, min: Any) -> Tensor:
     """Elements below `min` become `min`.
 
     >>> import tinygrad_dl as td
@@ -164,7 +165,7 @@ def clamp_min(input: Array, min: Any) -> Any:
 
 
 @composition
-def clamp_max(input: Array, max: Any) -> Any:
+def clamp_max(input: Array, max: Any) -> Tensor:
     """Elements above `max` become `max`.
 
     >>> import tinygrad_dl as td

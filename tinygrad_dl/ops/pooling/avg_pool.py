@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import float64, int64
-from tinygrad_dl.core.tensor import wrap
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops.pooling._cases import naive_windows
 from tinygrad_dl.ops.pooling._windows import (
@@ -175,7 +175,7 @@ def _avg_pool(
     ceil_mode: bool,
     count_include_pad: bool,
     divisor_override: int | None,
-) -> Any:
+) -> Tensor:
     name = f"avg_pool{dims}d"
     check_dims(name, input.shape, dims)
     kernel = per_dim(name, "kernel_size", kernel_size, dims, 1)
@@ -212,7 +212,7 @@ def avg_pool1d(
     padding: Any = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
-) -> Any:
+) -> Tensor:
     """The mean of each window of (N, C, L) or (C, L). See `avg_pool2d`.
 
     >>> import tinygrad_dl as td
@@ -233,7 +233,7 @@ def avg_pool2d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
-) -> Any:
+) -> Tensor:
     """The mean of each window of (N, C, H, W) or (C, H, W).
 
     Args:
@@ -265,7 +265,7 @@ def avg_pool3d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
-) -> Any:
+) -> Tensor:
     """The mean of each window of (N, C, D, H, W) or (C, D, H, W). See `avg_pool2d`.
 
     >>> import tinygrad_dl as td
@@ -277,14 +277,14 @@ def avg_pool3d(
     return _avg_pool(input, 3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
-def _adaptive_avg_pool(input: Any, dims: int, output_size: Any) -> Any:
+def _adaptive_avg_pool(input: Any, dims: int, output_size: Any) -> Tensor:
     name = f"adaptive_avg_pool{dims}d"
     check_dims(name, input.shape, dims)
     return pool_average_to(input, sizes_of(name, input.shape, output_size, dims))
 
 
 @composition
-def adaptive_avg_pool1d(input: Array, output_size: Any) -> Any:
+def adaptive_avg_pool1d(input: Array, output_size: Any) -> Tensor:
     """The mean of each of `output_size` parts of (N, C, L) or (C, L). See `adaptive_avg_pool2d`.
 
     >>> import tinygrad_dl as td
@@ -297,7 +297,7 @@ def adaptive_avg_pool1d(input: Array, output_size: Any) -> Any:
 
 
 @composition
-def adaptive_avg_pool2d(input: Array, output_size: Any) -> Any:
+def adaptive_avg_pool2d(input: Array, output_size: Any) -> Tensor:
     """The mean of each part of (N, C, H, W) or (C, H, W) cut into `output_size` parts of about equal size.
 
     Part i of n goes from floor(i * size / n) to ceil((i + 1) * size / n): parts overlap where n does not divide.
@@ -318,7 +318,7 @@ def adaptive_avg_pool2d(input: Array, output_size: Any) -> Any:
 
 
 @composition
-def adaptive_avg_pool3d(input: Array, output_size: Any) -> Any:
+def adaptive_avg_pool3d(input: Array, output_size: Any) -> Tensor:
     """The mean of each part of (N, C, D, H, W) or (C, D, H, W). See `adaptive_avg_pool2d`.
 
     >>> import tinygrad_dl as td

@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import as_dtype, int64
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import values_of
 from tinygrad_dl.inputs import real
 from tinygrad_dl.ops._overload import alias
@@ -46,7 +47,7 @@ sum.vjp(input=lambda g, dim, keepdim, input_shape: spread(g, input_shape, dim, k
 
 
 @composition
-def nansum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def nansum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The sum of the elements that are numbers.
 
     >>> import tinygrad_dl as td
