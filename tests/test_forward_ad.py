@@ -146,6 +146,84 @@ def test_mistakes():
     forward_ad.exit_dual_level(level=0)
 
 
+# -- in-place changes --------------------------------------------------------------------------------------
+
+X = td.tensor([1.0, 2.0])
+T = td.tensor([1.0, 7.0])
+
+
+def through_a_view(x):
+    y = x.clone()
+    view = y.view(2, 1)
+    view[0] = x[1]
+    return y
+
+
+def through_the_base(x):
+    y = x * 1
+    view = y[:1]
+    y.mul_(3)
+    view.mul_(2)
+    return y, view * 1
+
+
+def into_zeros(x):
+    y = td.zeros_like(x)
+    y[0] = x[1]
+    return y
+
+
+def into_new_zeros(x):
+    y = x.new_zeros(3)
+    y[1:] = x
+    return y
+
+
+def of_what_shares_a_tangent(x):
+    y = x + 1
+    y.mul_(3)
+    wide = x.expand(2, 2) + 1
+    wide[0] = 5.0
+    wide[1].mul_(2)
+    return x * 1, y, wide
+
+
+def with_a_constant(x):
+    y = x.clone()
+    y.copy_(td.ones(2))
+    return y * x
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (through_a_view, [7, 7]),
+        (through_the_base, ([6, 21], [6])),
+        (into_zeros, [7, 0]),
+        (into_new_zeros, [0, 1, 7]),
+        (of_what_shares_a_tangent, ([1, 7], [3, 21], [[0, 0], [2, 14]])),
+        (with_a_constant, [1, 7]),
+    ],
+)
+def test_changes_in_place_reach_the_tangents_of_all_views(change, expected):
+    _, tangent = td.func.jvp(change, (X,), (T,))
+    assert (tuple(t.tolist() for t in tangent) if isinstance(tangent, tuple) else tangent.tolist()) == expected
+    _, batch = td.func.vmap(lambda x, t: td.func.jvp(change, (x,), (t,)))(td.stack([X, X]), td.stack([T, 2 * T]))
+    pairs = zip(batch, expected, strict=True) if isinstance(expected, tuple) else [(batch, expected)]
+    for both, one in pairs:
+        assert both.tolist() == [one, (2 * td.tensor(one)).tolist()]
+    assert X.tolist() == [1, 2] and T.tolist() == [1, 7]
+
+
+def test_primals_do_not_share_a_tangent():
+    def both(x, y):
+        x.mul_(2)
+        return y * 1
+
+    _, tangent = td.func.jvp(both, (td.ones(2), td.ones(2)), (T.clone(),) * 2)
+    assert tangent.tolist() == [1, 7]
+
+
 # -- Function ---------------------------------------------------------------------------------------------
 
 
@@ -223,14 +301,14 @@ class ByNumPy(Function):
         return ByNumPy.apply(x), 0
 
 
-X = td.tensor([1.0, 2.0, 3.0])
+ROW = td.tensor([1.0, 2.0, 3.0])
 
 
 def test_derivatives_of_a_function_in_forward_mode():
-    out, tangent = td.func.jvp(Cube.apply, (X,), (td.tensor([1.0, 1.0, 2.0]),))
+    out, tangent = td.func.jvp(Cube.apply, (ROW,), (td.tensor([1.0, 1.0, 2.0]),))
     assert out.tolist() == [1, 8, 27] and tangent.tolist() == [3, 12, 54]
     with dual_level():
-        assert unpack_dual(Cube.apply(make_dual(X, X))).tangent.tolist() == [3, 24, 81]
+        assert unpack_dual(Cube.apply(make_dual(ROW, ROW))).tangent.tolist() == [3, 24, 81]
     assert td.func.hessian(Cube.apply)(td.tensor(2.0)).item() == 12
     assert td.func.jacfwd(td.func.jacfwd(Cube.apply))(td.tensor(2.0)).item() == 12
     assert td.func.jacrev(td.func.jacfwd(Cube.apply))(td.tensor(2.0)).item() == 12
@@ -238,7 +316,7 @@ def test_derivatives_of_a_function_in_forward_mode():
 
 
 def test_tangents_of_some_arguments_and_results():
-    (product, count), (tangent, none) = td.func.jvp(lambda a: Product.apply(a, X, 2.0), (td.ones(3),), (X,))
+    (product, count), (tangent, none) = td.func.jvp(lambda a: Product.apply(a, ROW, 2.0), (td.ones(3),), (ROW,))
     assert product.tolist() == [2, 4, 6] and tangent.tolist() == [2, 8, 18]
     assert count.item() == 3 and none.item() == 0
 
@@ -253,9 +331,9 @@ def test_a_generated_rule_for_batches():
     gradient = td.func.grad(lambda a, b: Product.apply(a, b, 2.0)[0].sum(), argnums=(0, 1))
     a, b = td.func.vmap(gradient, in_dims=(0, None))(rows, td.tensor([1.0, 10.0]))
     assert a.tolist() == [[2, 20]] * 3 and b.tolist() == (2 * rows).tolist()
-    assert td.func.vmap(td.func.jacfwd(Cube.apply))(X).tolist() == [3, 12, 27]
+    assert td.func.vmap(td.func.jacfwd(Cube.apply))(ROW).tolist() == [3, 12, 27]
     assert td.func.vmap(td.func.vmap(Cube.apply))(rows).tolist() == (rows**3).tolist()
-    _, tangent = td.func.jvp(td.func.vmap(Cube.apply), (X,), (td.ones(3),))
+    _, tangent = td.func.jvp(td.func.vmap(Cube.apply), (ROW,), (td.ones(3),))
     assert tangent.tolist() == [3, 12, 27]
 
 
@@ -270,8 +348,8 @@ def test_gradients_through_a_generated_rule_reach_what_all_examples_share():
 
 
 def test_a_rule_for_batches_by_hand():
-    assert np.allclose(td.func.vmap(ByNumPy.apply)(X).numpy(), np.sin(X.numpy()))
-    assert np.allclose(td.func.vmap(td.func.grad(ByNumPy.apply))(X).numpy(), np.cos(X.numpy()))
+    assert np.allclose(td.func.vmap(ByNumPy.apply)(ROW).numpy(), np.sin(ROW.numpy()))
+    assert np.allclose(td.func.vmap(td.func.grad(ByNumPy.apply))(ROW).numpy(), np.cos(ROW.numpy()))
 
 
 def test_out_dims_of_a_rule_by_hand():
@@ -322,23 +400,47 @@ def test_what_is_missing_is_named():
             return t[0]
 
     for function, kind, text in [
-        (lambda: td.func.vmap(Old.apply)(X), RuntimeError, "expected forward(...) without ctx, and setup_context"),
-        (lambda: td.func.vmap(Both.apply)(X), RuntimeError, "got both generate_vmap_rule=True and vmap, expected one"),
-        (lambda: td.func.jvp(ByNumPy.apply, (X,), (X,)), NotImplementedError, "expected a Function with jvp(ctx, *tan"),
-        (lambda: td.func.vmap(Single.apply)(X), RuntimeError, "Single.vmap: got Tensor from it, expected a tuple (out"),
-        (lambda: td.func.vmap(Uneven.apply)(X), RuntimeError, "Uneven.vmap: out_dims: got (0,), expected a value, or"),
-        (lambda: td.func.jvp(Wrong.apply, (X,), (X,)), RuntimeError, "got a tangent of shape () from it, expected a t"),
-        (lambda: td.func.jvp(lambda x: Less.apply(x, x, 1.0), (X,), (X,)), RuntimeError, "got 1 tangents from it, exp"),
+        (lambda: td.func.vmap(Old.apply)(ROW), RuntimeError, "expected forward(...) without ctx, and setup_context"),
+        (
+            lambda: td.func.vmap(Both.apply)(ROW),
+            RuntimeError,
+            "got both generate_vmap_rule=True and vmap, expected one",
+        ),
+        (
+            lambda: td.func.jvp(ByNumPy.apply, (ROW,), (ROW,)),
+            NotImplementedError,
+            "expected a Function with jvp(ctx, *tan",
+        ),
+        (
+            lambda: td.func.vmap(Single.apply)(ROW),
+            RuntimeError,
+            "Single.vmap: got Tensor from it, expected a tuple (out",
+        ),
+        (
+            lambda: td.func.vmap(Uneven.apply)(ROW),
+            RuntimeError,
+            "Uneven.vmap: out_dims: got (0,), expected a value, or",
+        ),
+        (
+            lambda: td.func.jvp(Wrong.apply, (ROW,), (ROW,)),
+            RuntimeError,
+            "got a tangent of shape () from it, expected a t",
+        ),
+        (
+            lambda: td.func.jvp(lambda x: Less.apply(x, x, 1.0), (ROW,), (ROW,)),
+            RuntimeError,
+            "got 1 tangents from it, exp",
+        ),
     ]:
         with pytest.raises(kind, match=re.escape(text)):
             function()
-    assert td.func.jvp(Old.apply, (X,), (X,))[1].tolist() == [2, 4, 6]  # one level has one context
+    assert td.func.jvp(Old.apply, (ROW,), (ROW,))[1].tolist() == [2, 4, 6]  # one level has one context
 
     class Without(Cube):
         generate_vmap_rule = False
 
     with pytest.raises(RuntimeError, match=re.escape("expected a Function with vmap(info, in_dims, *args)")):
-        td.func.vmap(Without.apply)(X)
+        td.func.vmap(Without.apply)(ROW)
 
 
 def test_backward_inside_of_vmap_is_refused():

@@ -344,12 +344,17 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
     return finish(np.eye(*shape, dtype=_dtype(dtype)), requires_grad, device)
 
 
+def _beside(lifted: Lifted, made: Tensor) -> Tensor:
+    """A new tensor as one into which the lifted one can be written."""
+    return lifted.beside(_beside(lifted.value, made) if isinstance(lifted.value, Lifted) else made)
+
+
 def _new(name: str, make: Any) -> None:
     """Makes the method `new_<name>` of Tensor: creation in the tensor's own dtype."""
 
     def new(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         made: Tensor = make(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
-        return made
+        return _beside(self, made) if isinstance(self, Lifted) and make is not tensor else made
 
     new.__name__ = new.__qualname__ = f"new_{name}"
     new.__doc__ = f"`td.{name}` in the dtype of this tensor."

@@ -45,9 +45,7 @@ def signature(function: Any, name: str) -> str:
 
 def summary(value: Any) -> str:
     """A value as a message shows it: a tensor or an array as its dtype and shape, others short."""
-    if isinstance(value, Tensor):
-        value = value._data
-    if isinstance(value, np.ndarray):
+    if isinstance(value, Tensor | np.ndarray):
         return f"{value.dtype}{list(value.shape)}"
     kind = type(value)
     full = (

@@ -113,6 +113,10 @@ class Lifted(Tensor):
         """The same tensor, with what the transforms know of it, without its place in the graph of reverse mode."""
         return self.with_value(cut(self.value))
 
+    def beside(self, tensor: Tensor) -> Tensor:
+        """A new tensor, of the level below and of any shape, as one into which tensors like this can be written."""
+        raise NotImplementedError
+
     def filled(self, make: Callable[[Tensor], Tensor]) -> Tensor:
         """What `make` makes in the form of the tensor a level down, as one in the form of this: for `zeros_like`."""
         raise NotImplementedError

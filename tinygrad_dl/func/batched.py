@@ -36,6 +36,9 @@ class Batched(Lifted):
     def with_value(self, value: Tensor) -> Batched:
         return self.level.lift(value)
 
+    def beside(self, tensor: Tensor) -> Tensor:
+        return self.level.lift(self.level.lowered(tensor).clone())
+
     def filled(self, make: Callable[[Tensor], Tensor]) -> Tensor:
         return self.level.lift(make(self.value))
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.core.transforms import Level, Lifted, called, cut, over_values, rebuilt
+from tinygrad_dl.core.transforms import Level, Lifted, called, cut, over_values, rebuilt, stack
 from tinygrad_dl.creation import ones_like, zeros_like
 from tinygrad_dl.func.custom import with_tangents
 from tinygrad_dl.func.lowering import batches_within, fresh, grad, own_place, plain_edges
@@ -39,16 +41,17 @@ class Dual(Lifted):
     def cut(self) -> Tensor:
         return self.level.lift(cut(self.value), cut(self.tangent))
 
+    def beside(self, tensor: Tensor) -> Tensor:
+        return self.level.enter(tensor)
+
     def filled(self, make: Callable[[Tensor], Tensor]) -> Tensor:
         return self.level.enter(make(self.value))  # so that tensors with tangents can be written into it
 
     def _assign(self, result: Tensor, what: str) -> Tensor:
         primal, tangent = self.level.parts(result)
         self.value._assign(primal, what)
-        if tangent is None:
-            tangent = zeros_as(self.value)
-        if tangent is not self.tangent:
-            self.tangent = tangent
+        if tangent is not self.tangent:  # in place too, for views of this tensor have views of its tangent
+            self.tangent._assign(zeros_as(self.value) if tangent is None else tangent, what)
         return self
 
     def __repr__(self) -> str:
@@ -92,7 +95,13 @@ class DualLevel(Level):
         return new
 
     def enter(self, tensor: Any) -> Dual:
-        return self.lift(tensor, zeros_as(tensor))
+        """A tensor with a tangent of zeros, into which one that differs between examples can be written too."""
+        around: list[Any] = [level for level in stack.levels if level.depth < self.depth]
+        sizes = [level.size for level in around if hasattr(level, "size")]
+        tangent = wrap(np.zeros((*sizes, *tensor.shape), tensor.dtype))
+        for level in around:
+            tangent = level.enter(tangent) if isinstance(level, DualLevel) else level.lift(tangent)
+        return self.lift(tensor, tangent)
 
     def parts(self, tensor: Any) -> tuple[Any, Any]:
         """A tensor without its tangent, and the tangent, or None."""
@@ -138,10 +147,28 @@ class DualLevel(Level):
         out = values.out
         if not parts:
             return out, fitted(None, out, op)
+        if op.outputs is None and not op.view and len(parts) == 1:
+            parts[0] = apart(parts[0], tangents)
         total = parts[0]
         for part in parts[1:]:
             total = added(total, part)
         return out, fitted(total, out, op)
+
+
+def apart(part: Any, tangents: dict[str, Any]) -> Any:
+    """A tangent in memory of its own, as its primal is: each of the two may be changed in place."""
+    array = memory_of(part)
+    if array.base is None and not any(array is memory_of(each) for each in tangents.values()):
+        return part
+    return part.copy() if part is array else part.clone()
+
+
+def memory_of(tensor: Any) -> np.ndarray:
+    """The array that a tensor of any level, or an array, has its numbers in."""
+    while isinstance(tensor, Lifted):
+        tensor = tensor.value
+    array: np.ndarray = tensor._data if isinstance(tensor, Tensor) else tensor
+    return array
 
 
 def fitted(total: Any, out: Any, op: Record) -> Any:

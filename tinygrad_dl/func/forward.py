@@ -59,6 +59,9 @@ def jvp(
     for x, t in zip(leaves, directions, strict=True):
         fit_tangent("jvp", x, t)
     with DualLevel() as level:
+        for i, t in enumerate(directions):  # changes in place reach the tangent, which two primals may not share
+            if any(t is each for each in directions[:i]):
+                directions[i] = t.clone()
         entered = [
             level.lift(x, t if t.dtype == x.dtype else t.to(x.dtype)) for x, t in zip(leaves, directions, strict=True)
         ]
