@@ -1,4 +1,4 @@
-"""Every code block of the README and of CONTRIBUTING runs, and its commands are those that CI runs."""
+"""Every code block of the README, CONTRIBUTING and docs/autograd.md runs; the README's commands are those of CI."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ def registry():
 def test_readme_code_runs(code, registry, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+
+
+@pytest.mark.parametrize("code", blocks("docs/autograd.md", "python"))
+def test_code_of_the_page_on_automatic_differentiation_runs(code):
+    exec(compile(code, "docs/autograd.md", "exec"), {"__name__": "page"})
 
 
 def test_contributing_code_runs_as_one_program(registry):

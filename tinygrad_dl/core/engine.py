@@ -306,7 +306,7 @@ def leaves_when_due(places: Places) -> Places:
     order.targeted = places.targeted
     left = set(waiting)
     for place in reversed(places):
-        for edge in place.edges:
+        for edge in reversed(place.edges):
             if edge in left:
                 left.remove(edge)
                 order.append(edge)
