@@ -10,7 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 folder = Path(sys.argv[1])
 (wheel,), (archive,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
-modules = {str(p.relative_to(ROOT)) for p in (ROOT / "tinygrad_dl").rglob("*.py")} | {"tinygrad_dl/py.typed"}
+modules = {str(p.relative_to(ROOT)) for p in (ROOT / "tinygrad_dl").rglob("*.py*") if p.suffix in (".py", ".pyi")}
+modules.add("tinygrad_dl/py.typed")
 
 with zipfile.ZipFile(wheel) as packed:
     in_wheel = {name for name in packed.namelist() if ".dist-info/" not in name}

@@ -29,7 +29,13 @@ from tinygrad_dl.core.warning import warn
 View: TypeAlias = "tuple[Tensor, Record | None, tuple[Any, ...], int | None, bool]"
 
 
-class Tensor:
+if TYPE_CHECKING:
+    from tinygrad_dl.core.signatures import Methods
+else:
+    Methods = object
+
+
+class Tensor(Methods):
     """A multi-dimensional array that records the operations made with it.
 
     Make one with `td.tensor`, `td.zeros`, `td.randn` and their like; `Tensor(data)` copies the data as

@@ -173,7 +173,7 @@ def __dir__() -> list[str]:
 
 
 @composition
-def relu(input: Array, inplace: bool = False) -> Any:
+def relu(input: Array, inplace: bool = False) -> Tensor:
     """max(input, 0).
 
     >>> import tinygrad_dl as td
@@ -182,7 +182,8 @@ def relu(input: Array, inplace: bool = False) -> Any:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.relu.html
     """
-    return input._assign(_relu(input), "relu") if inplace else _relu(input)
+    result: Tensor = input._assign(_relu(input), "relu") if inplace else _relu(input)
+    return result
 
 
 @composition

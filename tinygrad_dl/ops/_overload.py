@@ -23,7 +23,8 @@ def overload(declared: Any, *, method: bool = True, inplace: bool = False) -> Ca
     """
 
     def attach(function: F) -> F:
-        vars(function).update(vars(declared))
+        shared = {name: value for name, value in vars(declared).items() if name != "__wrapped__"}
+        vars(function).update(shared)  # but for the op's signature: `help` shows the function's own
         if method:
             setattr(Tensor, function.__name__, function)
         if inplace:

@@ -130,7 +130,7 @@ def _pick(out: Any, values: Any, top: Any, x: Any, windows: Windows) -> None:
 
 def pick(values: Any, input: Any, top: Any, windows: Windows) -> Any:
     """The elements of `values` at the places of the maxima of `input`."""
-    arrays = [np.ascontiguousarray(each) for each in (values, top, input)]
+    arrays = tuple(np.ascontiguousarray(each) for each in (values, top, input))
     return in_blocks(functools.partial(_pick, windows=windows), np.empty(top.shape, values.dtype), arrays, windows.dims)
 
 
