@@ -272,7 +272,7 @@ def test_an_op_that_is_called_like_one_of_ours_is_promoted_as_any_other(name):
     """Comparisons of ours take integers as they are, and their arithmetic wraps Python's around."""
     seen = []
 
-    @declare(name=name, inputs=broadcasting(real(), real()), differentiable=False)
+    @declare(name=name, kind="elementwise", inputs=broadcasting(real(), real()), differentiable=False)
     def probe(a, b):
         seen.extend([a.dtype, b.dtype])
         return a + b

@@ -187,7 +187,7 @@ def test_what_is_right_only_for_the_usual_inputs_is_caught(declared, what):
 
 
 def test_the_argument_whose_rule_writes_is_named(declared):
-    @td.op(inputs=broadcasting(real(), real()), reference=np.multiply)
+    @td.op(kind="elementwise", inputs=broadcasting(real(), real()), reference=np.multiply)
     def product(x, y):
         return x * y
 
@@ -221,7 +221,7 @@ def test_a_failure_that_does_not_come_again_is_told_as_what_it_was(declared):
     ],
 )
 def test_inputs_that_do_not_fit_the_parameters_are_one_clear_error(declared, inputs, text):
-    @td.op(inputs=inputs, reference=np.sum)
+    @td.op(kind="elementwise", inputs=inputs, reference=np.sum)
     def total(x: Array, dim: int):
         return np.sum(x, dim)
 
@@ -254,7 +254,7 @@ def test_recorded_and_bare_passes_must_agree(declared):
 
 
 def test_wrong_broadcasting_is_caught(declared):
-    @td.op(inputs=broadcasting(real(), real()), reference=np.multiply, method=False)
+    @td.op(kind="elementwise", inputs=broadcasting(real(), real()), reference=np.multiply, method=False)
     def wrong(x: Array, y: Array) -> Array:
         return np.multiply(x, y)
 
@@ -286,7 +286,7 @@ def test_a_declaration_must_be_complete(declared):
     with pytest.raises(OpError, match=r"(?s)can't be checked.*its legal inputs: inputs=.*reference="):
         check_op(bare)
 
-    @td.op(method=False, inputs=broadcasting(real(), real()), reference=np.multiply)
+    @td.op(kind="elementwise", method=False, inputs=broadcasting(real(), real()), reference=np.multiply)
     def ruleless(x, y):
         return x * y
 
@@ -314,7 +314,7 @@ def test_nothing_but_kinks_is_no_proof(declared):
     ],
 )
 def test_refusals_are_checked(declared, case, expected):
-    @td.op(method=False, inputs=broadcasting(real(), real()), reference=np.add, errors=[case])
+    @td.op(kind="elementwise", method=False, inputs=broadcasting(real(), real()), reference=np.add, errors=[case])
     def plus(x, y):
         return np.add(x, y)
 

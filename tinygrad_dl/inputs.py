@@ -224,7 +224,7 @@ class Case(dict[str, Any]):
 
 
 class BroadcastingCase(Case):
-    """A case whose tensors have shapes that broadcast together; the engine then undoes it in backward."""
+    """A case whose tensors have shapes that broadcast together; as those of elementwise ops do."""
 
     broadcasts = True
 
@@ -236,7 +236,7 @@ class BroadcastingCase(Case):
 def broadcasting(*tensors: Any, **options: Any) -> BroadcastingCase:
     """The tensor arguments, in order, have shapes that broadcast together; options by name.
 
-    This is also what tells the engine that the op broadcasts.
+    For ops of kind "elementwise" or "loss".
     """
     return BroadcastingCase(tensors, options)
 

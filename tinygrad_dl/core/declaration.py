@@ -113,7 +113,7 @@ if TYPE_CHECKING:
     class Declared(TypedDict, total=False):
         """The keywords of `op` but for `outputs`, which says what a call returns."""
 
-        kind: str | None
+        kind: str
         linear: tuple[str, ...]
         name: str | None
         method: str | bool | None
@@ -144,7 +144,7 @@ def op(
 ) -> Callable[[Callable[P, Any]], OpFunction[P, R]]: ...
 def op(
     *numpy: Any,
-    kind: str | None = None,
+    kind: str = "general",
     linear: tuple[str, ...] = (),
     name: str | None = None,
     method: str | bool | None = None,
@@ -178,11 +178,14 @@ def op(
 
     Args:
         numpy: NumPy functions or ufuncs that reach this op when called on a tensor.
-        kind: what kind of function it is, which says what its forward mode and its batched form are:
-            "elementwise" (each element of the result comes from the elements at its place), "reduction" (of the
-            dimensions `dim`), "scan" (along `dim`), "batched" (takes any dimensions in front as they are), "folded"
-            (the first dimension of its tensors is a batch already), "loss" (has a `reduction`), "general" (none of
-            these). By default elementwise if it broadcasts.
+        kind: what kind of function it is, which brings what belongs to it:
+            "elementwise": each element of the result comes from the elements at its place. Several tensors broadcast
+            and are cast to a common dtype; the rule of gradients is that of forward mode; vmap aligns dimensions.
+            "reduction", "scan": of the dimensions `dim`, or along it; vmap shifts them.
+            "batched": any dimensions in front are taken as they are. "folded": the first dimension of its tensors is
+            a batch already. "loss": elementwise with a `reduction` after it.
+            "general": none of these. Forward mode goes by the rule of gradients, vmap through the examples, unless
+            `jvp` and `vmap` say more.
         linear: tensors in each of which it is linear while the others are held: the tangent goes the same way.
         name: its name, if not the function's.
         method: whether it is a method of Tensor too, which an op declared outside this library is only if asked;
@@ -192,8 +195,8 @@ def op(
         view: whether the result shows its first argument's memory.
         varargs: whether the method takes its first option as separate numbers too (`t.permute(1, 0)`).
         floating: whether integers are turned into the default floating dtype first.
-        promote: whether tensors are cast to a common dtype, or the names of those that are; by default, if the
-            op broadcasts.
+        promote: whether tensors are cast to a common dtype, or the names of those that are; by default, if they
+            broadcast.
         exact: whether it moves, chooses or compares elements and computes none, so that half precision loses
             nothing; by default, if it is a view, or a ufunc without gradients. To the functions and rules of all
             other ops arrays of half precision are float32, and what they return is rounded, once.
@@ -238,8 +241,14 @@ def op(
         record.view, record.floating, record.outputs, record.records = view, floating, outputs, differentiable
         record.aux = aux or {}
         record.reference = reference or (numpy[0] if numpy else None)
-        record.kind = kind or ("elementwise" if record.broadcasts else "general")
-        record.linear = linear
+        record.kind, record.linear = kind, linear
+        broadcasts = kind in ("elementwise", "loss")
+        record.broadcasts = broadcasts and len(record.tensors) > 1
+        if any(case.broadcasts for case in record.cases) and not broadcasts:
+            raise TypeError(
+                f"op {record.name}: got inputs=broadcasting(...) for an op of kind {kind!r}, expected "
+                'kind="elementwise": the kind is what makes an op broadcast, and inputs alone are for checks'
+            )
         module = body.__module__ or "?"  # None where code is run without a name
         ours = module.startswith(OURS)
         record.namespace = namespace or ("td" if ours else module)
@@ -304,7 +313,6 @@ class Op(Record):
         self.node_name = "".join(part.capitalize() for part in name.split("_"))
         self.cases = [case if isinstance(case, Case) else Case(case) for case in cases]
         self.errors = errors
-        self.broadcasts = any(case.broadcasts for case in self.cases)
         code = body.__code__
         self.parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         self.positional = code.co_varnames[: code.co_argcount]

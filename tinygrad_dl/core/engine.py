@@ -335,7 +335,7 @@ def match_input(g: Gradient, edge: Edge, node: Node) -> Gradient:
             raise RuntimeError(
                 f"backward: got a gradient of shape {g.shape} from the rule of {node.title} for {argument!r}, "
                 f"expected the input's shape {edge.shape}; mend the rule, or declare the op with "
-                "inputs=broadcasting(...) if it broadcasts"
+                'kind="elementwise" if it broadcasts'
             )
         g = unbroadcast(g, edge.shape)
         if type(g) is not np.ndarray and not hasattr(g, "_edge"):

@@ -16,7 +16,8 @@ from tinygrad_dl.testing.strategies import arguments
 
 LONG = 6  # inputs with long dimensions of an op with one case
 LARGE = {30.0: 2, 300.0: 2, 1000.0: 5}  # magnitudes, and inputs of each; exp of the last overflows in float64
-MORE = 4  # how often to draw again while a tensor was never repeated
+MORE = 4  # how often to draw again while a tensor was never repeated, or no dimension was longer than
+USUAL = 16  # what code for short dimensions is made for
 
 
 def default_examples(op: Op) -> int:
@@ -53,13 +54,21 @@ def for_examples(
         report_multiple_bugs=False,
     )
 
+    longest = 0
+
     def use_and_note(call: Call) -> None:
+        nonlocal longest
+        longest = max([longest, *[n for array in call.arrays(call.places()) for n in array.shape]])
         never_repeated.difference_update(repeated(call))
         use(call)
 
     draw(chosen, arguments(op), use_and_note)
     few = settings(chosen, max_examples=min(chosen.max_examples, for_cases(LONG, op)))
     draw(few, arguments(op, long=True), use_and_note)
+    for turn in range(MORE if max_examples is None else 0):
+        if not 4 < longest <= USUAL:  # with no more than 4, its dimensions can't be long
+            break
+        draw(settings(few, derandomize=False), arguments(op, long=True), use_and_note, turn)
     if use_large is not None and has_no_limits(op):
         for scale, count in LARGE.items():
             some = settings(chosen, max_examples=min(chosen.max_examples, for_cases(count, op)))

@@ -16,7 +16,7 @@ def pairs() -> Case:
     return broadcasting(real(), real())
 
 
-@op(np.equal, operator="eq", inplace=True, differentiable=False, inputs=pairs(), errors=MISFIT)
+@op(np.equal, kind="elementwise", operator="eq", inplace=True, differentiable=False, inputs=pairs(), errors=MISFIT)
 def eq(input: Array, other: Array) -> Array:
     """input == other, elementwise.
 
@@ -28,7 +28,7 @@ def eq(input: Array, other: Array) -> Array:
     """
 
 
-@op(np.not_equal, operator="ne", inplace=True, differentiable=False, inputs=pairs(), errors=MISFIT)
+@op(np.not_equal, kind="elementwise", operator="ne", inplace=True, differentiable=False, inputs=pairs(), errors=MISFIT)
 def ne(input: Array, other: Array) -> Array:
     """input != other, elementwise.
 
@@ -40,7 +40,16 @@ def ne(input: Array, other: Array) -> Array:
     """
 
 
-@op(np.less, operator="lt", inplace=True, differentiable=False, real=True, inputs=pairs(), errors=MISFIT)
+@op(
+    np.less,
+    kind="elementwise",
+    operator="lt",
+    inplace=True,
+    differentiable=False,
+    real=True,
+    inputs=pairs(),
+    errors=MISFIT,
+)
 def lt(input: Array, other: Array) -> Array:
     """input < other, elementwise.
 
@@ -52,7 +61,16 @@ def lt(input: Array, other: Array) -> Array:
     """
 
 
-@op(np.less_equal, operator="le", inplace=True, differentiable=False, real=True, inputs=pairs(), errors=MISFIT)
+@op(
+    np.less_equal,
+    kind="elementwise",
+    operator="le",
+    inplace=True,
+    differentiable=False,
+    real=True,
+    inputs=pairs(),
+    errors=MISFIT,
+)
 def le(input: Array, other: Array) -> Array:
     """input <= other, elementwise.
 
@@ -64,7 +82,16 @@ def le(input: Array, other: Array) -> Array:
     """
 
 
-@op(np.greater, operator="gt", inplace=True, differentiable=False, real=True, inputs=pairs(), errors=MISFIT)
+@op(
+    np.greater,
+    kind="elementwise",
+    operator="gt",
+    inplace=True,
+    differentiable=False,
+    real=True,
+    inputs=pairs(),
+    errors=MISFIT,
+)
 def gt(input: Array, other: Array) -> Array:
     """input > other, elementwise.
 
@@ -76,7 +103,16 @@ def gt(input: Array, other: Array) -> Array:
     """
 
 
-@op(np.greater_equal, operator="ge", inplace=True, differentiable=False, real=True, inputs=pairs(), errors=MISFIT)
+@op(
+    np.greater_equal,
+    kind="elementwise",
+    operator="ge",
+    inplace=True,
+    differentiable=False,
+    real=True,
+    inputs=pairs(),
+    errors=MISFIT,
+)
 def ge(input: Array, other: Array) -> Array:
     """input >= other, elementwise.
 
@@ -124,7 +160,7 @@ def isfinite(input: Array) -> Array:
     """
 
 
-@op(np.isclose, differentiable=False, inputs=pairs(), errors=MISFIT)
+@op(np.isclose, kind="elementwise", differentiable=False, inputs=pairs(), errors=MISFIT)
 def isclose(input: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
     """Where |input - other| <= atol + rtol * |other|.
 

@@ -11,7 +11,7 @@ from tinygrad_dl.ops.comparison.elementwise import MISFIT
 TRUTHS = broadcasting(boolean(), boolean())
 
 
-@op(np.logical_and, inplace=True, differentiable=False, promote=False, inputs=TRUTHS, errors=MISFIT)
+@op(np.logical_and, kind="elementwise", inplace=True, differentiable=False, promote=False, inputs=TRUTHS, errors=MISFIT)
 def logical_and(input: Array, other: Array) -> Array:
     """Whether both are nonzero, elementwise.
 
@@ -23,7 +23,7 @@ def logical_and(input: Array, other: Array) -> Array:
     """
 
 
-@op(np.logical_or, inplace=True, differentiable=False, promote=False, inputs=TRUTHS, errors=MISFIT)
+@op(np.logical_or, kind="elementwise", inplace=True, differentiable=False, promote=False, inputs=TRUTHS, errors=MISFIT)
 def logical_or(input: Array, other: Array) -> Array:
     """Whether either is nonzero, elementwise.
 
@@ -35,7 +35,7 @@ def logical_or(input: Array, other: Array) -> Array:
     """
 
 
-@op(np.logical_xor, inplace=True, differentiable=False, promote=False, inputs=TRUTHS, errors=MISFIT)
+@op(np.logical_xor, kind="elementwise", inplace=True, differentiable=False, promote=False, inputs=TRUTHS, errors=MISFIT)
 def logical_xor(input: Array, other: Array) -> Array:
     """Whether exactly one is nonzero, elementwise.
 

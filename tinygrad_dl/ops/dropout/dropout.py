@@ -14,6 +14,7 @@ from tinygrad_dl.random import Generator, draw
 
 
 @op(
+    promote=False,
     kind="elementwise",
     linear=("input",),
     name="dropout",

@@ -25,6 +25,7 @@ def _as_mask(mask: np.ndarray, what: str) -> np.ndarray:
 
 
 @op(
+    kind="elementwise",
     inplace=True,
     promote=False,
     exact=True,

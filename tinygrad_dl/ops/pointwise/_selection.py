@@ -66,6 +66,7 @@ def unspoilt(product: Any, factor: Any) -> Any:
 
 
 @op(
+    promote=False,
     kind="elementwise",
     namespace="rules",
     method=False,

@@ -20,7 +20,16 @@ MISFIT = [error(ValueError, "broadcast", array(2), array(3))]
 NONZERO = real(0.31, 3.0)  # 3 / 0.3 is a whole number in one precision and not in another
 
 
-@op(np.add, name="add", operator="add", inplace=True, method=False, inputs=broadcasting(real(), real()), errors=MISFIT)
+@op(
+    np.add,
+    kind="elementwise",
+    name="add",
+    operator="add",
+    inplace=True,
+    method=False,
+    inputs=broadcasting(real(), real()),
+    errors=MISFIT,
+)
 def plus(input: Array, other: Array) -> Array:
     """input + other, elementwise."""
 
@@ -47,6 +56,7 @@ def add(input: Array, other: Array, *, alpha: Any = 1) -> Tensor:
 
 @op(
     np.subtract,
+    kind="elementwise",
     name="sub",
     operator="sub",
     inplace=True,
@@ -87,7 +97,7 @@ def sub(input: Array, other: Array, *, alpha: Any = 1) -> Tensor:
     return minus(input, other) if alpha == 1 else minus(input, times_alpha(input, other, alpha))
 
 
-@op(np.multiply, operator="mul", inplace=True, inputs=broadcasting(real(), real()), errors=MISFIT)
+@op(np.multiply, kind="elementwise", operator="mul", inplace=True, inputs=broadcasting(real(), real()), errors=MISFIT)
 def mul(input: Array, other: Array) -> Array:
     """input * other, elementwise, with broadcasting.
 
@@ -104,6 +114,7 @@ mul.vjp(input=lambda g, other: g * other, other=lambda g, input: g * input)
 
 @op(
     np.divide,
+    kind="elementwise",
     name="div",
     operator="truediv",
     inplace=True,
@@ -162,6 +173,7 @@ def truncated_quotient(input: Any, other: Any) -> Tensor:
 
 @op(
     np.floor_divide,
+    kind="elementwise",
     operator="floordiv",
     inplace=True,
     inputs=broadcasting(real(), NONZERO),
@@ -199,6 +211,7 @@ def refuse_zero(name: str, input: Any, other: Any) -> None:
 
 @op(
     np.remainder,
+    kind="elementwise",
     operator="mod",
     inplace=True,
     inputs=broadcasting(real(), NONZERO),
@@ -225,6 +238,7 @@ remainder.vjp(
 
 @op(
     np.fmod,
+    kind="elementwise",
     inplace=True,
     inputs=broadcasting(real(), NONZERO),
     errors=[error(ZeroDivisionError, "divide integers by zero", array(2, dtype="int64"), 0)],
@@ -350,6 +364,7 @@ absolute = alias("absolute", abs, inplace=True)
 
 
 @op(
+    kind="elementwise",
     inplace=True,
     inputs=broadcasting(real(), real(), real(0.0, 1.0)),
     errors=[error(ValueError, "broadcast", array(2), array(3), 0.5)],
@@ -379,6 +394,7 @@ lerp.vjp(
 
 
 @op(
+    kind="elementwise",
     inplace=True,
     inputs=broadcasting(real(), real(), real(), value=one_of(1, 0.5, -2.0)),
     reference=lambda input, tensor1, tensor2, value=1: input + value * tensor1 * tensor2,
@@ -405,6 +421,7 @@ addcmul.vjp(
 
 
 @op(
+    kind="elementwise",
     floating=True,
     inplace=True,
     inputs=broadcasting(real(), real(), NONZERO, value=one_of(1, 0.5, -2.0)),

@@ -13,7 +13,7 @@ BITS = [broadcasting(boolean(), boolean()), broadcasting(integers(), integers())
 FLOATS = [error(TypeError, "not supported", array(2), array(2))]
 
 
-@op(np.bitwise_and, operator="and", inplace=True, differentiable=False, inputs=BITS, errors=FLOATS)
+@op(np.bitwise_and, kind="elementwise", operator="and", inplace=True, differentiable=False, inputs=BITS, errors=FLOATS)
 def bitwise_and(input: Array, other: Array) -> Array:
     """input & other: of integers bit by bit, of bools their "and".
 
@@ -25,7 +25,7 @@ def bitwise_and(input: Array, other: Array) -> Array:
     """
 
 
-@op(np.bitwise_or, operator="or", inplace=True, differentiable=False, inputs=BITS, errors=FLOATS)
+@op(np.bitwise_or, kind="elementwise", operator="or", inplace=True, differentiable=False, inputs=BITS, errors=FLOATS)
 def bitwise_or(input: Array, other: Array) -> Array:
     """input | other: of integers bit by bit, of bools their "or".
 
@@ -37,7 +37,7 @@ def bitwise_or(input: Array, other: Array) -> Array:
     """
 
 
-@op(np.bitwise_xor, operator="xor", inplace=True, differentiable=False, inputs=BITS, errors=FLOATS)
+@op(np.bitwise_xor, kind="elementwise", operator="xor", inplace=True, differentiable=False, inputs=BITS, errors=FLOATS)
 def bitwise_xor(input: Array, other: Array) -> Array:
     """input ^ other: of integers bit by bit, of bools whether they differ.
 

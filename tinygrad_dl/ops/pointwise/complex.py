@@ -98,6 +98,7 @@ def conj(input: Any) -> Any:
 
 
 @op(
+    kind="elementwise",
     method=False,
     inputs=broadcasting(real_tensor(), real_tensor()),
     errors=[error(ValueError, "broadcast", array(2), array(3))],

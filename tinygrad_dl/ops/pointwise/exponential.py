@@ -124,7 +124,13 @@ def log1p(input: Array) -> Array:
 log1p.vjp(input=lambda g, input: g / (input + 1))
 
 
-@op(np.logaddexp, floating=True, inputs=broadcasting(real(-30.0, 30.0), real(-30.0, 30.0)), errors=MISFIT)
+@op(
+    np.logaddexp,
+    kind="elementwise",
+    floating=True,
+    inputs=broadcasting(real(-30.0, 30.0), real(-30.0, 30.0)),
+    errors=MISFIT,
+)
 def logaddexp(input: Array, other: Array) -> Array:
     """log(exp(input) + exp(other)), elementwise, without overflow.
 
@@ -145,6 +151,7 @@ logaddexp.vjp(input=lambda g, input, other: part(g, input, other), other=lambda 
 
 
 @op(
+    kind="elementwise",
     floating=True,
     inplace=True,
     real=True,

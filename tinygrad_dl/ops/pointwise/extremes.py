@@ -21,7 +21,7 @@ def share(g: Any, lost: Any, ties: Any) -> Any:
     return keep(np.where(ties, g * 0.5, g), ~lost)
 
 
-@op(np.maximum, exact=True, real=True, inputs=broadcasting(real(), real()), errors=MISFIT)
+@op(np.maximum, kind="elementwise", exact=True, real=True, inputs=broadcasting(real(), real()), errors=MISFIT)
 def maximum(input: Array, other: Array) -> Array:
     """The larger of two, elementwise; nan if either is nan. Equal elements share the gradient half and half.
 
@@ -39,7 +39,7 @@ maximum.vjp(
 )
 
 
-@op(np.minimum, exact=True, real=True, inputs=broadcasting(real(), real()), errors=MISFIT)
+@op(np.minimum, kind="elementwise", exact=True, real=True, inputs=broadcasting(real(), real()), errors=MISFIT)
 def minimum(input: Array, other: Array) -> Array:
     """The smaller of two, elementwise; nan if either is nan. Equal elements share the gradient half and half.
 
@@ -57,7 +57,7 @@ minimum.vjp(
 )
 
 
-@op(np.fmax, exact=True, real=True, inputs=broadcasting(real(), real()), errors=MISFIT)
+@op(np.fmax, kind="elementwise", exact=True, real=True, inputs=broadcasting(real(), real()), errors=MISFIT)
 def fmax(input: Array, other: Array) -> Array:
     """The larger of two, elementwise; of a number and nan, the number. At equal elements `input` has the gradient.
 
@@ -75,7 +75,7 @@ fmax.vjp(
 )
 
 
-@op(np.fmin, exact=True, real=True, inputs=broadcasting(real(), real()), errors=MISFIT)
+@op(np.fmin, kind="elementwise", exact=True, real=True, inputs=broadcasting(real(), real()), errors=MISFIT)
 def fmin(input: Array, other: Array) -> Array:
     """The smaller of two, elementwise; of a number and nan, the number. At equal elements `input` has the gradient.
 
@@ -94,6 +94,7 @@ fmin.vjp(
 
 
 @op(
+    kind="elementwise",
     name="clamp",
     method=False,
     exact=True,

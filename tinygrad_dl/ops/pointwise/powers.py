@@ -110,6 +110,7 @@ def power(base: Any, exponent: float) -> Any:
 
 @op(
     np.power,
+    kind="elementwise",
     inplace=True,
     inputs=[broadcasting(real(0.3, 3.0), real()), broadcasting(real(0.3, 3.0), real(shape=""))],
     errors=[*MISFIT, error(ValueError, "negative integer powers", array(2, dtype="int64"), -1)],

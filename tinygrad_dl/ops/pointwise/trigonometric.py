@@ -103,7 +103,14 @@ def atan(input: Array) -> Array:
 atan.vjp(input=lambda g, input: g / (input * input + 1))
 
 
-@op(np.arctan2, floating=True, inplace=True, inputs=broadcasting(real(0.3, 3.0), real()), errors=MISFIT)
+@op(
+    np.arctan2,
+    kind="elementwise",
+    floating=True,
+    inplace=True,
+    inputs=broadcasting(real(0.3, 3.0), real()),
+    errors=MISFIT,
+)
 def atan2(input: Array, other: Array) -> Array:
     """The angle of the point (x=other, y=input), between -pi and pi; its gradient at the origin is 0.
 
@@ -128,7 +135,14 @@ atan2.vjp(
 )
 
 
-@op(np.hypot, floating=True, inplace=True, inputs=broadcasting(real(0.3, 3.0), real()), errors=MISFIT)
+@op(
+    np.hypot,
+    kind="elementwise",
+    floating=True,
+    inplace=True,
+    inputs=broadcasting(real(0.3, 3.0), real()),
+    errors=MISFIT,
+)
 def hypot(input: Array, other: Array) -> Array:
     """sqrt(input**2 + other**2), without overflow; its gradient at the origin is 0.
 

@@ -18,6 +18,7 @@ from tinygrad_dl.ops.pointwise._selection import keep, select
 
 
 @op(
+    kind="elementwise",
     name="where",
     promote=("input", "other"),
     method=False,
