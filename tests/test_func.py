@@ -142,7 +142,7 @@ REFUSED = {
     "no such dim": (lambda: vmap(td.sin, in_dims=2)(td.ones(2)), ValueError, "got dim 2 among in_dims=2 for a tensor"),
     "a number": (lambda: vmap(td.add)(td.ones(2), 3.0), ValueError, "argument of type float, expected None there"),
     "too few in_dims": (lambda: vmap(td.add, (0,))(td.ones(2), td.ones(2)), ValueError, "for 2 arguments"),
-    "no tensor": (lambda: vmap(lambda x: 3)(td.ones(2)), TypeError, "got a result of type int"),
+    "no tensor": (lambda: vmap(lambda x: 3)(td.ones(2)), ValueError, "got a result of type int"),
     "out_dims": (lambda: vmap(td.sin, out_dims=3)(td.ones(2)), IndexError, "got 3 among out_dims=3"),
     "out_dims None": (lambda: vmap(td.sin, out_dims=None)(td.ones(2)), ValueError, "differs between examples"),
     "randomness": (lambda: vmap(td.sin, randomness="any"), ValueError, "got randomness='any', expected one of"),

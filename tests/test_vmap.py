@@ -132,3 +132,72 @@ def test_forward_mode_outside_of_vmap_draws_as_without():
 def test_an_unknown_randomness_is_refused():
     with pytest.raises(ValueError, match=re.escape("got randomness='some', expected one of 'error', 'different'")):
         td.func.vmap(td.sin, randomness="some")
+
+
+# -- what goes in and comes out ------------------------------------------------------------------------
+
+
+def test_an_index_of_an_outer_batch_into_an_inner_one():
+    rows, picks = td.arange(12.0).reshape(4, 3), td.tensor([[0], [2]])
+    found = td.func.vmap(lambda pick: td.func.vmap(lambda column: column[pick], in_dims=1)(rows))(picks)
+    assert found.tolist() == [[[0], [1], [2]], [[6], [7], [8]]]
+
+
+def test_searchsorted_of_rows_and_values_of_examples():
+    rows, values = td.tensor([[1.0, 3.0, 5.0], [0.0, 1.0, 9.0]]), td.tensor([[0.0, 3.0], [3.0, 10.0]])
+    assert td.func.vmap(td.searchsorted)(rows, values).tolist() == [[0, 1], [2, 3]]
+    right = td.func.vmap(lambda v: td.bucketize(v, rows[0], right=True, out_int32=True))(values)
+    assert right.tolist() == [[0, 2], [2, 3]] and right.dtype == td.int32
+    both = td.func.vmap(lambda v: td.searchsorted(rows, v))(td.stack([values, values + 1]))
+    assert both.tolist() == [td.searchsorted(rows, values).tolist(), td.searchsorted(rows, values + 1).tolist()]
+
+
+def test_bernoulli_in_place_with_probabilities_of_a_tensor():
+    x = td.zeros(3).bernoulli_(td.tensor([0.0, 1.0, 1.0]))
+    assert x.tolist() == [0, 1, 1]
+    draw = td.func.vmap(lambda p: td.zeros_like(p).bernoulli_(p), randomness="different")
+    assert draw(td.tensor([[0.0, 1.0], [1.0, 0.0]])).tolist() == [[0, 1], [1, 0]]
+
+
+def test_what_is_no_tensor_passes_where_out_dims_are_none():
+    doubled, name = td.func.vmap(lambda x: (x * 2, "doubled"), out_dims=(0, None))(td.ones(2))
+    assert doubled.tolist() == [2, 2] and name == "doubled"
+    with pytest.raises(ValueError, match="got a result of type str from vmap's function, expected tensors"):
+        td.func.vmap(lambda x: (x, "name"))(td.ones(2))
+    with pytest.raises(ValueError, match="out_dims"):
+        td.func.vmap(lambda x: (x, x), out_dims=(0,))(td.ones(2))
+
+
+@pytest.mark.parametrize("name", ["grad", "jacrev", "jacfwd", "hessian"])
+@pytest.mark.parametrize(
+    ("argnums", "text"),
+    [
+        ((), "expected at least one number"),
+        ([0], "expected an integer or a tuple of integers"),
+        (1.0, "expected an integer or a tuple of integers"),
+        (2, "expected numbers of the 2 arguments"),
+        (-3, "expected numbers of the 2 arguments"),
+        ((0, -2), "expected each argument once"),
+    ],
+)
+def test_numbers_of_arguments(name, argnums, text):
+    with pytest.raises(RuntimeError, match=re.escape(f"got argnums={argnums!r}, {text}")):
+        getattr(td.func, name)(lambda x, y: x * y, argnums)(td.tensor(1.0), td.tensor(2.0))
+
+
+@pytest.mark.parametrize("jacobian", [td.func.jacrev, td.func.jacfwd])
+def test_jacobians_of_what_has_none(jacobian):
+    for function, x, text in [
+        (lambda x: x * 1j, td.tensor(1.0), "got a result of dtype complex64, expected real ones"),
+        (lambda x: x, td.tensor(1j), "got an argument of dtype complex64, expected real ones"),
+        (lambda x: (), td.tensor(1.0), "got () from the function, expected at least one tensor"),
+        (lambda x: 3, td.tensor(1.0), "got a result of type int"),
+    ]:
+        with pytest.raises(RuntimeError, match=re.escape(text)):
+            jacobian(function)(x)
+
+
+def test_errors_of_an_op_inside_say_what_it_got():
+    with pytest.raises(Exception, match=r"got .*expected") as caught:
+        td.func.vmap(lambda x: x.reshape(7))(td.ones(2, 3))
+    assert "numbers are needed" not in str(caught.value)

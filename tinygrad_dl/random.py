@@ -452,7 +452,9 @@ def _normal(tensor: Tensor, generator: Generator | None, mean: float = 0.0, std:
     return gaussian(tensor.shape, tensor.dtype, generator) * std + mean
 
 
-def _bernoulli(tensor: Tensor, generator: Generator | None, p: float = 0.5) -> Any:
+def _bernoulli(tensor: Tensor, generator: Generator | None, p: Any = 0.5) -> Any:
+    if isinstance(p, Tensor):
+        return uniform(tensor.shape, np.float32, generator, p) < p.detach()
     if not 0 <= p <= 1:
         raise ValueError(f"bernoulli_: expected p between 0 and 1, got {p}")
     return uniform(tensor.shape, np.float32, generator) < p

@@ -32,7 +32,7 @@ class Batch(NamedTuple):
 
     size: int
     of: frozenset[str]  # the arguments that have it
-    randomness: str = "error"
+    level: Any  # the vmap that the rule is run for: what is lifted to others is as good as plain
 
 
 def inner(dim: int, ndim: int) -> int:

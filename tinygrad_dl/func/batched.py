@@ -91,7 +91,7 @@ class BatchLevel(Level):
         of = frozenset(
             name for name, value in given.items() if any(each.level is self for each in lifted_among((value,)))
         )
-        batch = Batch(self.size, of, self.randomness)
+        batch = Batch(self.size, of, self)
         if op.decomposed is not None:
             out = op.decomposed(*[given[name] for name in reads(op.decomposed)])
             if out is not NotImplemented:
@@ -175,7 +175,7 @@ def losses(op: Record, given: dict[str, Any], batch: Batch) -> Any:
     """Losses of an input and a target: each loss by itself, and then `reduction` over those of one example."""
     first, second = op.tensors[:2]
     given = {**given, first: every(given[first], first, batch), second: every(given[second], second, batch)}
-    whole = Batch(batch.size, batch.of | {first, second})
+    whole = Batch(batch.size, batch.of | {first, second}, batch.level)
     found = elementwise(op, {**given, "reduction": "none"}, whole)
     if given["reduction"] == "none" or found.ndim == 1:
         return found

@@ -56,6 +56,8 @@ def jvp(
         raise RuntimeError(
             f"jvp: got tangents of the form {shown(tangents)}, expected that of the primals, {shown(primals)}"
         )
+    if not leaves:
+        raise RuntimeError("jvp: got no primals, expected at least one tensor")
     for x, t in zip(leaves, directions, strict=True):
         fit_tangent("jvp", x, t)
     with DualLevel() as level:
@@ -133,7 +135,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
         asked = [i for i, each in enumerate(results) if plain_edges(each)]
         seeds = [fresh(zeros_like(results[i])) for i in asked]
         options = {"retain_graph": True, "create_graph": True, "allow_unused": True}
-        gradients = lowered_grad([results[i] for i in asked], places, seeds, options) if asked else []
+        gradients = lowered_grad([results[i] for i in asked], places, seeds, options) if asked else [None] * len(places)
 
     def push(*tangents: Any) -> Any:
         directions, other = flatten(tangents)

@@ -11,7 +11,7 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import eye, zeros
 from tinygrad_dl.func.forward import jvp
 from tinygrad_dl.func.reverse import vjp
-from tinygrad_dl.func.trees import change, flatten, unflatten
+from tinygrad_dl.func.trees import argument_numbers, change, flatten, shown, unflatten
 from tinygrad_dl.func.vectorize import vmap
 
 
@@ -45,9 +45,9 @@ def jacrev(
 
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
-        picked, closed, single = _closed(func, argnums, args, kwargs)
+        picked, closed, single = _closed("jacrev", func, argnums, args, kwargs)
         out, pull, *aux = vjp(closed, *picked, has_aux=has_aux)
-        results, form = flatten(out)
+        results, form = results_of("jacrev", out)
         sizes = [each.numel() for each in results]
         seeds = [_identity(each, sizes, i) for i, each in enumerate(results)]
         found = vmap(lambda rows: pull(unflatten(rows, form)), chunk_size=chunk_size)(seeds)
@@ -87,13 +87,14 @@ def jacfwd(
 
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
-        picked, closed, single = _closed(func, argnums, args, kwargs)
+        picked, closed, single = _closed("jacfwd", func, argnums, args, kwargs)
         leaves, form = flatten(picked)
         sizes = [each.numel() for each in leaves]
         seeds = [_identity(each, sizes, i) for i, each in enumerate(leaves)]
 
         def column(directions: list[Any]) -> Any:
-            _, tangent, *aux = jvp(closed, picked, unflatten(directions, form), has_aux=has_aux)
+            out, tangent, *aux = jvp(closed, picked, unflatten(directions, form), has_aux=has_aux)
+            results_of("jacfwd", out)
             return tangent, *aux
 
         out_dims = (-1, None) if has_aux else (-1,)
@@ -145,16 +146,37 @@ def hvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
     return value, products
 
 
+def require_real(what: str, name: str, tensor: Any) -> None:
+    if isinstance(tensor, Tensor) and tensor.is_complex():
+        raise RuntimeError(
+            f"{what}: got {name} of dtype {tensor.dtype}, expected real ones; differentiate a function of the real "
+            "and imaginary parts, view_as_real(z)"
+        )
+
+
+def results_of(what: str, out: Any) -> tuple[list[Any], Any]:
+    """The tensors that a function returned, of which there must be one at least, and real ones alone."""
+    results, form = flatten(out)
+    for each in results:
+        if not isinstance(each, Tensor):
+            raise RuntimeError(
+                f"{what}: got a result of type {type(each).__name__} from the function, expected tensors"
+            )
+        require_real(what, "a result", each)
+    if not results:
+        raise RuntimeError(f"{what}: got {shown(out)} from the function, expected at least one tensor")
+    return results, form
+
+
 def _closed(
-    func: Callable[..., Any], argnums: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    what: str, func: Callable[..., Any], argnums: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], Callable[..., Any], bool]:
     """The arguments to differentiate by, and a function of these alone."""
     single = isinstance(argnums, int)
-    numbers = (argnums,) if single else tuple(argnums)
+    numbers = argument_numbers(what, argnums, len(args))
     for n in numbers:
-        if not isinstance(n, int) or not -len(args) <= n < len(args):
-            raise RuntimeError(f"got argnums={argnums!r}, expected numbers of the {len(args)} arguments")
-    numbers = tuple(n % len(args) for n in numbers)
+        for each in flatten(args[n])[0]:
+            require_real(what, "an argument", each)
 
     def closed(*picked: Any) -> Any:
         whole = list(args)

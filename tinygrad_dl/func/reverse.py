@@ -14,7 +14,7 @@ from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.batched import BatchLevel
 from tinygrad_dl.func.lowering import grad as lowered_grad
 from tinygrad_dl.func.lowering import own_place, plain_edges, reaches_beyond
-from tinygrad_dl.func.trees import flatten, shown, unflatten
+from tinygrad_dl.func.trees import argument_numbers, flatten, shown, unflatten
 
 
 def grad(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -151,13 +151,7 @@ def _what(value: Any) -> str:
 def _entered(what: str, args: tuple[Any, ...], argnums: Any) -> tuple[tuple[Any, ...], list[Any], Callable[..., Any]]:
     """The arguments, those to differentiate by with places of their own; these as a list, and a way back to trees."""
     single = isinstance(argnums, int)
-    numbers = (argnums,) if single else tuple(argnums)
-    for n in numbers:
-        if not isinstance(n, int) or not -len(args) <= n < len(args):
-            raise RuntimeError(f"{what}: got argnums={argnums!r}, expected numbers of the {len(args)} arguments")
-    if not numbers and what != "vjp":
-        raise RuntimeError(f"{what}: got argnums={argnums!r}, expected at least one")
-    numbers = tuple(n % len(args) for n in numbers)
+    numbers = argument_numbers(what, argnums, len(args)) if args or what != "vjp" else ()
     entered, leaves, forms = list(args), [], []
     batches = [level for level in stack.levels if isinstance(level, BatchLevel)]
     for n in numbers:

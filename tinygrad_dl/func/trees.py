@@ -76,6 +76,25 @@ def matched(prefix: Any, tree: Any, what: str) -> list[Any]:
     return [each for p, t in zip(prefix, tree, strict=True) for each in matched(p, t, what)]
 
 
+def argument_numbers(what: str, argnums: Any, count: int) -> tuple[int, ...]:
+    """The numbers of arguments that a caller gave, counted from the front.
+
+    >>> argument_numbers("grad", (0, -1), 3)
+    (0, 2)
+    """
+    numbers = argnums if isinstance(argnums, tuple) else (argnums,)
+    if not all(isinstance(n, int) and not isinstance(n, bool) for n in numbers):
+        raise RuntimeError(f"{what}: got argnums={argnums!r}, expected an integer or a tuple of integers")
+    if not numbers:
+        raise RuntimeError(f"{what}: got argnums={argnums!r}, expected at least one number")
+    if not all(-count <= n < count for n in numbers):
+        raise RuntimeError(f"{what}: got argnums={argnums!r}, expected numbers of the {count} arguments")
+    found = tuple([n % count for n in numbers])
+    if len(set(found)) < len(found):
+        raise RuntimeError(f"{what}: got argnums={argnums!r}, expected each argument once")
+    return found
+
+
 def shown(tree: Any) -> str:
     """A tree in short: its containers, and of each leaf the type.
 

@@ -44,7 +44,7 @@ def vmap(
 
     Raises:
         ValueError: no argument has a batch, batches differ in size, or `in_dims` do not fit the arguments.
-        TypeError: the function returned something other than tensors.
+            Or the function returned something other than tensors, and `out_dims` is not None there.
 
     >>> import tinygrad_dl as td
     >>> dot = td.func.vmap(lambda a, b: (a * b).sum())
@@ -151,8 +151,6 @@ def _size(values: list[Any], mapped: list[bool]) -> int:
 
 def _out_dims(out_dims: Any, out: Any) -> list[Any]:
     """Where the batch goes in each result."""
-    if isinstance(out, CONTAINERS) and isinstance(out_dims, tuple | list) and len(out_dims) == 1 != len(out):
-        out_dims = out_dims[0]
     if not isinstance(out, CONTAINERS) and isinstance(out_dims, tuple | list) and len(out_dims) == 1:
         out_dims = out_dims[0]
     return matched(tuple(out_dims) if isinstance(out_dims, list) else out_dims, out, "vmap: out_dims")
@@ -164,7 +162,10 @@ def _leave(level: BatchLevel, out: Any, out_dims: Any) -> tuple[list[Any], Any]:
     found = []
     for each, dim in zip(leaves, _out_dims(out_dims, out), strict=True):
         if not isinstance(each, Tensor):
-            raise TypeError(
+            if dim is None:
+                found.append(each)
+                continue
+            raise ValueError(
                 f"vmap: got a result of type {type(each).__name__} from {level.name}'s function, expected tensors; "
                 f"return tensors, or a tuple, list or dict of them"
             )

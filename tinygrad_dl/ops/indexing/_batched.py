@@ -27,7 +27,7 @@ def batched_index(index: Any, ndim: int, batch: Batch) -> BatchedIndex:
     taken = sum([part.ndim if is_mask(part) else type(part) is not type(None) and part is not ... for part in parts])
     more = ndim - taken  # dimensions that `...` stands for
     result = sum([part is None or type(part) is slice for part in parts]) + more
-    lifted = any(isinstance(part, Lifted) for part in parts)
+    lifted = any(_is_own(part, batch) for part in parts)
     if not any(_is_pick(part) for part in parts):
         return BatchedIndex((slice(None), *parts), 1 + result, (0,), (0,))
     wide = max([1 if is_mask(part) else part.ndim for part in parts if _is_pick(part)])
@@ -37,7 +37,7 @@ def batched_index(index: Any, ndim: int, batch: Batch) -> BatchedIndex:
         found = (0,) if adjacent else (wide,)
         return BatchedIndex((slice(None), *parts), 1 + wide + result, found, (0,))
     first = np.arange(batch.size).reshape(batch.size, *(1,) * wide)
-    own = [_pick_of_batch(part, wide) if isinstance(part, Lifted) else part for part in parts]
+    own = [_pick_of_batch(part, wide) if _is_own(part, batch) else part for part in parts]
     start = before if adjacent else 0
     return BatchedIndex(
         (first, *own),
@@ -45,6 +45,11 @@ def batched_index(index: Any, ndim: int, batch: Batch) -> BatchedIndex:
         tuple(range(1, 1 + wide)),
         tuple(range(1 + start, 1 + start + wide)),
     )
+
+
+def _is_own(part: Any, batch: Batch) -> bool:
+    """Whether a part of an index differs between the examples of this batch, not of one further out."""
+    return isinstance(part, Lifted) and part.level is batch.level
 
 
 def _is_pick(part: Any) -> bool:

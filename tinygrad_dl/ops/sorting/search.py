@@ -8,7 +8,9 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
+from tinygrad_dl.core.dtypes import int32
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
+from tinygrad_dl.core.transforms import is_known
 
 
 @composition
@@ -27,6 +29,9 @@ def searchsorted(
     """
     if side not in (None, "left", "right"):
         raise ValueError(f"searchsorted: expected side 'left' or 'right', got {side!r}")
+    if not is_known(sorted_sequence) or not is_known(input):
+        found = _counted(sorted_sequence, input, side == "right" or (side is None and right))
+        return found.to(int32) if out_int32 else found
     rows, values = as_array(sorted_sequence), as_array(input)
     where: Any = side or ("right" if right else "left")
     kind = np.int32 if out_int32 else np.int64
@@ -41,6 +46,15 @@ def searchsorted(
     for spot in np.ndindex(rows.shape[:-1]):
         out[spot] = np.searchsorted(rows[spot], values[spot], where)
     return wrap(out)
+
+
+def _counted(rows: Any, values: Any, right: bool) -> Tensor:
+    """The same inside of transforms: how many elements of the rows lie before each of the values."""
+    rows = rows if isinstance(rows, Tensor) else wrap(as_array(rows))
+    values = (values if isinstance(values, Tensor) else wrap(as_array(values))).unsqueeze(-1)
+    rows = rows.unsqueeze(-2) if rows.ndim > 1 else rows
+    count: Tensor = (rows <= values if right else rows < values).sum(-1)
+    return count
 
 
 @composition
