@@ -67,6 +67,11 @@ def check_tangents(call: Call, tally: Tally) -> None:
         text = f"the tangent by {names} disagrees with the gradient: <jvp(t), g>"
         if not abs(left - right) <= tolerance * (1 + scale):
             raise CheckError(f"{text} is {left!r}, and <t, vjp(g)> is {right!r}")
+    # Where something is recorded rules get tensors, and arrays where nothing is.
+    _, recorded = pushed(call, tally, {places[i]: directions[i] for i in group}, places)
+    for tangent, again in zip(tangents, recorded, strict=True):
+        if tangent is not None:
+            expect_close(again._data, tangent._data, "the tangent of recorded tensors", "that of plain ones", 1e-9)
 
 
 def real_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -74,9 +79,11 @@ def real_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.real(a * np.conjugate(b)) if "c" in (a.dtype.kind, b.dtype.kind) else np.asarray(a * b)
 
 
-def pushed(call: Call, tally: Tally, directions: dict[Any, Any]) -> tuple[list[Tensor], list[Any]]:
-    """The results and their tangents."""
-    values, _ = call.wrapped([])
+def pushed(
+    call: Call, tally: Tally, directions: dict[Any, Any], recorded: list[Any] | None = None
+) -> tuple[list[Tensor], list[Any]]:
+    """The results and their tangents, of tensors of which some require gradients."""
+    values, _ = call.wrapped(recorded or [])
     with DualLevel() as level:
         for (name, i), each in directions.items():
             direction = wrap(each) if isinstance(each, np.ndarray) else each
