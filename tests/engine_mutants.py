@@ -12,11 +12,12 @@ from typing import Any
 
 from tinygrad_dl import autograd
 from tinygrad_dl.autograd import graph, saved
-from tinygrad_dl.core import engine, inference, runtime
-from tinygrad_dl.core.engine import Mutations
+from tinygrad_dl.core import engine, inference, mutations, runtime
+from tinygrad_dl.core import graph as core_graph
 from tinygrad_dl.core.function import FunctionRules
 from tinygrad_dl.core.hooks import Hooks, RemovableHandle
 from tinygrad_dl.core.modes import _Switch
+from tinygrad_dl.core.mutations import Mutations
 from tinygrad_dl.core.plan import Plan, connected
 from tinygrad_dl.core.tensor import Keeper, Tensor
 from tinygrad_dl.ops.tensor import inplace
@@ -74,11 +75,11 @@ ACCUMULATION = [
         "grads[edge] if recorded else together(grads[edge], gx)",
     ),
     ("the first contribution counts twice", PROPAGATE, "grads[edge] = gx\n", "grads[edge] = gx + gx\n"),
-    ("sums of 0-d gradients are numbers", engine.together, "np.asarray(total)", "total"),
+    ("sums of 0-d gradients are numbers", core_graph.together, "np.asarray(total)", "total"),
     ("a root given twice counts once", PROPAGATE, "together(grads[root], g) if root in grads else g", "g"),
     (
         "an output's second gradient replaces the first",
-        engine.Output.join,
+        core_graph.Output.join,
         "g if slots[self.index] is None else together(slots[self.index], g)",
         "g",
     ),
@@ -94,10 +95,10 @@ ACCUMULATION = [
 
 # In which order, and what is visited.
 ORDER = [
-    ("oldest first", engine.topological, "reverse=True", "reverse=False"),
-    ("in the order found", engine.topological, 'found.sort(key=attrgetter("seq"), reverse=True)', "pass"),
-    ("places are visited again", engine.topological, "if parent not in seen:", "if parent is not None:"),
-    ("what leads to a target, the wrong way round", engine.leading_to, "reversed(places)", "places"),
+    ("oldest first", core_graph.topological, "reverse=True", "reverse=False"),
+    ("in the order found", core_graph.topological, 'found.sort(key=attrgetter("seq"), reverse=True)', "pass"),
+    ("places are visited again", core_graph.topological, "if parent not in seen:", "if parent is not None:"),
+    ("what leads to a target, the wrong way round", core_graph.leading_to, "reversed(places)", "places"),
     ("what lies behind the targets", PROPAGATE, "continue  # nobody asked for what lies behind it", "pass"),
 ]
 
@@ -111,7 +112,7 @@ VIEWS = [
     ("views do not join the graph with their base", Tensor.requires_grad_, "self._replay_views()", "pass"),
     ("what is retained stays the old gradient", Tensor._move, "keeper.remove()", "pass"),
     ("what is retained is lost", Tensor._move, "self.retain_grad()", "pass"),
-    ("an operation's own rule reads the new values", engine.Node.keep_copy, "copy = array.copy()", "copy = array"),
+    ("an operation's own rule reads the new values", core_graph.Node.keep_copy, "copy = array.copy()", "copy = array"),
     ("a leaf's edge is shared", inplace.assign, "type(edge) is Leaf or", ""),
     ("changes of another dtype keep it", inplace.assign, "result.dtype != self.dtype", "False"),
     ("a change of a constant view is no change", inplace.is_recorded, "or root_of(tensor)._edge is not None", ""),
@@ -166,7 +167,7 @@ VIEWS = [
         "self.log.update(dict.fromkeys(group, (self.latest, what, group)))",
         "pass",
     ),
-    ("changes are noted for the view alone", engine.buffer_owner, "while isinstance", "while False and isinstance"),
+    ("changes are noted for the view alone", mutations.buffer_owner, "while isinstance", "while False and isinstance"),
     ("changes are never found", CHECK, "entry[0] > node.seq", "False"),
     ("changes before the operation count", CHECK, "entry[0] > node.seq", "True"),
     ("the log is not consulted", STEP, "if node.seq < mutations.latest:", "if False:"),
@@ -200,8 +201,8 @@ HOOKS = [
     ("hooks after a node see broadcast gradients", engine.hooked, "match_input(each, edge, node)", "each"),
     ("hooks are recorded", Hooks.run_on_gradient, "with no_grad():", "if True:"),
     ("hooks of nodes are recorded", Hooks._run_around, "with no_grad():", "if True:"),
-    ("a leaf's hooks wait for the end", engine.leaves_when_due, "if not waiting:", "if True:"),
-    ("a leaf is due too early", engine.leaves_when_due, "reversed(places):\n        for", "places:\n        for"),
+    ("a leaf's hooks wait for the end", core_graph.leaves_when_due, "if not waiting:", "if True:"),
+    ("a leaf is due too early", core_graph.leaves_when_due, "reversed(places):\n        for", "places:\n        for"),
     ("a leaf with hooks gets its gradient twice", autograd.backward, "del found[leaf]", "pass"),
     ("hooks before a leaf are lost", autograd._around, "(found[leaf],) =", "_ ="),
     ("hooks of accumulation are recorded", autograd._around, "with set_grad_enabled(recorded):", "if True:"),
@@ -217,8 +218,8 @@ SAVED = [
     ("a pack hook may change its argument", saved.Packed.__init__, "!= before:", "!= before and False:"),
     ("packing is recorded", saved.Packed.__init__, "with no_grad():", "if True:"),
     ("an unpack hook may return anything", saved.Packed.unpacked, "if not isinstance(tensor, Tensor):", "if False:"),
-    ("observers never leave", engine.Observers.leave, "if not self.recorders:", "if False:"),
-    ("observers leave too early", engine.Observers.leave, "if not self.recorders:", "if True:"),
+    ("observers never leave", core_graph.Observers.leave, "if not self.recorders:", "if False:"),
+    ("observers leave too early", core_graph.Observers.leave, "if not self.recorders:", "if True:"),
     ("hooks stay on", graph.saved_tensors_hooks.__exit__, "active.pairs.pop()", "pass"),
     ("a multi-gradient hook waits for all", graph.register_multi_grad_hook, ".intersection(places)", ""),
     ("changed values are not copied", graph.MutationContext.before_change, "is owner:", "is None:"),
@@ -262,8 +263,8 @@ CONFORMING = [
 ]
 
 OUTPUTS = [
-    ("gradients of outputs in one place", engine.Output.join, "slots[self.index] = ", "slots[0] = "),
-    ("unused outputs have gradients of ones", engine.materialize, "np.zeros(", "np.ones("),
+    ("gradients of outputs in one place", core_graph.Output.join, "slots[self.index] = ", "slots[0] = "),
+    ("unused outputs have gradients of ones", core_graph.materialize, "np.zeros(", "np.ones("),
     ("outputs have the first one's edge", runtime.connect_outputs, "output_edge(node, index)", "output_edge(node, 0)"),
     (
         "saved outputs have the first one's edge",
@@ -280,7 +281,7 @@ HIGHER_ORDERS = [
     (
         "a Function's backward is not recorded",
         FunctionRules.run,
-        "set_grad_enabled(recorded)",
+        "set_grad_enabled(recorded and modes.grad)",
         "set_grad_enabled(False)",
     ),
     ("auxiliary values stay constants", Plan.reconnected, "if derive is not None:", "if False:"),

@@ -10,7 +10,7 @@ from leaves import leaf
 
 import tinygrad_dl as td
 from tinygrad_dl import autograd
-from tinygrad_dl.core.engine import topological
+from tinygrad_dl.core.graph import topological
 
 
 def test_gradient_has_the_shape_and_dtype_of_its_input():

@@ -25,7 +25,7 @@ from engine_mutants import MUTANTS, EngineMutant
 
 import tinygrad_dl as td
 from tinygrad_dl.autograd.saved import active
-from tinygrad_dl.core.engine import observers
+from tinygrad_dl.core.graph import observers
 from tinygrad_dl.core.inference import memory
 
 MODULES = [

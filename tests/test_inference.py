@@ -9,7 +9,7 @@ import pytest
 import tinygrad_dl as td
 from tinygrad_dl import nn
 from tinygrad_dl.core.declaration import REGISTRY
-from tinygrad_dl.core.engine import Node, observers
+from tinygrad_dl.core.graph import Node, observers
 from tinygrad_dl.core.inference import memory
 from tinygrad_dl.core.modes import recording
 

@@ -8,7 +8,7 @@ from leaves import leaf
 
 import tinygrad_dl as td
 from tinygrad_dl import nn
-from tinygrad_dl.core.engine import mutations
+from tinygrad_dl.core.mutations import mutations
 
 
 def test_in_place_operations_are_recorded():

@@ -566,7 +566,7 @@ def test_float32_stays_float32():
 
 
 def test_collected_buffers_leave_no_trace_in_the_log():
-    from tinygrad_dl.core.engine import mutations
+    from tinygrad_dl.core.mutations import mutations
 
     gc.collect()
     before = len(mutations.log)

@@ -11,7 +11,7 @@ import tinygrad_dl as td
 from tinygrad_dl import nn
 from tinygrad_dl.autograd import graph
 from tinygrad_dl.autograd.saved import active
-from tinygrad_dl.core.engine import Node, observers
+from tinygrad_dl.core.graph import Node, observers
 
 
 def leaf(*values):

@@ -15,11 +15,13 @@ import numpy as np
 from tinygrad_dl.core import dtypes, function
 from tinygrad_dl.core import modes as grad_mode
 from tinygrad_dl.core.descriptions import summary
-from tinygrad_dl.core.engine import ALONE, Edge, Leaf, Node, held_alone, mutations, observers, propagate
+from tinygrad_dl.core.engine import ALONE, held_alone, propagate
 from tinygrad_dl.core.function import Function
+from tinygrad_dl.core.graph import Edge, Leaf, Node, observers
 from tinygrad_dl.core.hooks import named
 from tinygrad_dl.core.messages import checked_array
 from tinygrad_dl.core.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
+from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import Tensor, attach, wrap
 from tinygrad_dl.core.transforms import Lifted, gradients, innermost, stack
 from tinygrad_dl.core.warning import warn

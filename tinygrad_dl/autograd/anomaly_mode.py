@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.engine import Gradient, Node, gradients, observers
+from tinygrad_dl.core.engine import gradients
+from tinygrad_dl.core.graph import Gradient, Node, observers
 
 __all__ = ["detect_anomaly", "set_detect_anomaly"]
 
@@ -86,7 +87,7 @@ def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
             observers.step = watched_step
         elif not mode and state.enabled:
             observers.leave(note_origin)
-            observers.step = gradients
+            observers.step = None
         state.enabled, state.check_nan = bool(mode), bool(check_nan)
 
 

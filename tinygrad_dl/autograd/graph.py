@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dl.autograd.saved import active, pack_new
-from tinygrad_dl.core import engine
-from tinygrad_dl.core.engine import Edge, buffer_owner, mutations, observers
+from tinygrad_dl.core import graph
+from tinygrad_dl.core.graph import Edge, observers
 from tinygrad_dl.core.hooks import RemovableHandle, running
+from tinygrad_dl.core.mutations import buffer_owner, mutations
 from tinygrad_dl.core.tensor import Tensor, changed_at, wrap
 
 __all__ = [
@@ -48,8 +49,8 @@ class Node(abc.ABC):
         """PyTorch's name of the operation."""
 
 
-Node.register(engine.Node)
-Node.register(engine.Leaf)
+Node.register(graph.Node)
+Node.register(graph.Leaf)
 
 
 class GradientEdge(NamedTuple):

@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinygrad_dl.core.engine import Node, freed, mutations, saved_arrays
-from tinygrad_dl.core.engine import buffer_owner as owner_of
+from tinygrad_dl.core.graph import Node, freed, saved_arrays
 from tinygrad_dl.core.modes import no_grad
+from tinygrad_dl.core.mutations import buffer_owner as owner_of
+from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import Tensor, wrap
 
 Pair: TypeAlias = tuple[Callable[[Tensor], Any], Callable[[Any], Tensor]]

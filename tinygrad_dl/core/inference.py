@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tinygrad_dl.core.engine import Node, buffer_owner, observers, saved_arrays
+from tinygrad_dl.core.graph import Node, observers, saved_arrays
 from tinygrad_dl.core.hooks import Hooks
 from tinygrad_dl.core.modes import modes, recording
+from tinygrad_dl.core.mutations import buffer_owner
 
 T = TypeVar("T")
 

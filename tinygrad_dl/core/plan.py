@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_dl.core import dtypes
-from tinygrad_dl.core.engine import Gradient, Node
 from tinygrad_dl.core.generate import compiled, run_source, save_source
+from tinygrad_dl.core.graph import Gradient, Node
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.runtime import output_edge
 from tinygrad_dl.core.tensor import wrap

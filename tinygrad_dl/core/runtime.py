@@ -11,9 +11,10 @@ import numpy as np
 
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.descriptions import summary
-from tinygrad_dl.core.engine import Node, Output, next_seq
+from tinygrad_dl.core.graph import Node, Output
 from tinygrad_dl.core.messages import reraise, restated, unfit_for
 from tinygrad_dl.core.modes import modes, recording
+from tinygrad_dl.core.mutations import next_seq
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, Views, as_array, wrap
 from tinygrad_dl.core.transforms import Escape, transformed

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from tinygrad_dl.core import dtypes
-from tinygrad_dl.core.engine import Edge, Leaf, mutations, observers
+from tinygrad_dl.core.graph import Edge, Leaf, observers
 from tinygrad_dl.core.hooks import Hooks, RemovableHandle
 from tinygrad_dl.core.inference import memory
 from tinygrad_dl.core.modes import modes
+from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.warning import warn
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_dl import autograd
-from tinygrad_dl.core.engine import Leaf, topological
+from tinygrad_dl.core.graph import Leaf, topological
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import Lifted, cut, gradients, innermost
 from tinygrad_dl.func.batched import Batched, BatchLevel

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from tinygrad_dl.core import dtypes
-from tinygrad_dl.core.engine import mutations
+from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.optim.optimizer import Group
 

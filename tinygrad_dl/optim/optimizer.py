@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.composition import Composed
 from tinygrad_dl.core.descriptions import summary
-from tinygrad_dl.core.engine import mutations
+from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 
 Group = dict[str, Any]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.engine import saved_arrays
+from tinygrad_dl.core.graph import saved_arrays
 from tinygrad_dl.testing import numeric
 from tinygrad_dl.testing.call import Call, label
 from tinygrad_dl.testing.expect import STRICT, as_list, expect_close, expect_equal, expect_unchanged

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from tinygrad_dl.core.engine import saved_arrays
+from tinygrad_dl.core.graph import saved_arrays
 from tinygrad_dl.testing.call import Call, label
 from tinygrad_dl.testing.expect import as_list
 from tinygrad_dl.testing.report import CheckError, pasteable

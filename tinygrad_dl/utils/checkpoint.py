@@ -16,10 +16,10 @@ from typing import Any
 from tinygrad_dl.autograd import backward
 from tinygrad_dl.autograd.graph import saved_tensors_hooks
 from tinygrad_dl.autograd.saved import Packed, active
-from tinygrad_dl.core.engine import mutations
 from tinygrad_dl.core.function import Function
 from tinygrad_dl.core.hooks import running
 from tinygrad_dl.core.modes import enable_grad, modes
+from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.random import get_rng_state, set_rng_state

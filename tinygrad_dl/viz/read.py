@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tinygrad_dl.core.engine import Edge, Leaf, Node, Output, saved_arrays, topological
+from tinygrad_dl.core.graph import Edge, Leaf, Node, Output, saved_arrays, topological
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn.parameter import Parameter
 

@@ -17,20 +17,11 @@ import numpy as np
 
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.engine import (
-    Edge,
-    Leaf,
-    Node,
-    buffer_owner,
-    conjugate,
-    mutations,
-    next_seq,
-    observers,
-    refusing,
-    unbroadcast,
-)
+from tinygrad_dl.core.engine import conjugate, unbroadcast
+from tinygrad_dl.core.graph import Edge, Leaf, Node, observers, refusing
 from tinygrad_dl.core.messages import reraise, restated
 from tinygrad_dl.core.modes import enable_grad, modes
+from tinygrad_dl.core.mutations import buffer_owner, mutations, next_seq
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, View, Views, as_array, changed_at, wrap
 from tinygrad_dl.core.transforms import entered, innermost, stack

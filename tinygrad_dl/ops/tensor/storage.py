@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_dl.core.engine import buffer_owner
+from tinygrad_dl.core.mutations import buffer_owner
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops._overload import alias
 

@@ -1,0 +1,107 @@
+"""Which memory was changed in place, and when."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+# Counts nodes and in-place changes alike, so that "made before the change" is one comparison.
+next_seq = itertools.count(1).__next__
+
+
+class Reader(Protocol):
+    """What is asked of a node whose saved values are checked."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def title(self) -> str: ...
+    def kept_arrays(self) -> Iterable[np.ndarray]: ...
+
+
+class Group(dict[int, "weakref.ref[np.ndarray]"]):
+    """Arrays that are changed together, by their ids, and how often they were."""
+
+    __slots__ = ("__weakref__", "times")
+
+    def __init__(self, arrays: dict[int, weakref.ref[np.ndarray]]) -> None:
+        super().__init__(arrays)
+        self.times = 0
+
+
+class Mutations:
+    """Which buffers were changed in place, and when: backward refuses values that are no longer there.
+
+    Costs nothing on the way forward. A backward pass consults it only if something was changed after
+    the node was recorded.
+    """
+
+    def __init__(self) -> None:
+        self.latest = 0
+        self.log: dict[int, tuple[int, str, Any]] = {}
+        self.counts: dict[int, int] = {}  # how often each was changed by itself
+        self.groups: weakref.WeakValueDictionary[int, Group] = weakref.WeakValueDictionary()
+
+    def record(self, array: np.ndarray, what: str) -> None:
+        """Notes that `array` was just changed; `what` says by which operation, and where."""
+        owner = buffer_owner(array)
+        key = id(owner)
+        before = self.log.get(key)
+        watch = before[2] if before else weakref.ref(owner, self._forget(key))
+        self.latest = next_seq()
+        self.log[key] = (self.latest, what, watch)
+        self.counts[key] = self.counts.get(key, 0) + 1
+
+    def version(self, array: np.ndarray) -> int:
+        """How often the memory of an array was changed."""
+        owner = buffer_owner(array)
+        key = id(owner)
+        together = sum(group.times for group in self.groups.values() if key in group and group[key]() is owner)
+        return self.counts.get(key, 0) + together
+
+    def watch(self, owners: Sequence[np.ndarray]) -> Group:
+        """Prepares `record_all` for arrays that own their memory and will be changed together, often."""
+        group = Group({id(array): weakref.ref(array, self._forget(id(array))) for array in owners})
+        self.groups[id(group)] = group
+        return group
+
+    def _forget(self, key: int) -> Callable[[Any], None]:
+        """What takes a buffer's entry away when the buffer goes, before its id can be used again."""
+        log, counts = self.log, self.counts
+
+        def forget(_: Any) -> None:
+            log.pop(key, None)
+            counts.pop(key, None)
+
+        return forget
+
+    def record_all(self, group: Group, what: str) -> None:
+        """Notes that all arrays of a group were just changed: `record` for many, in one go."""
+        self.latest = next_seq()
+        group.times += 1
+        self.log.update(dict.fromkeys(group, (self.latest, what, group)))
+
+    def check(self, node: Reader) -> None:
+        """Raises if a value that the node saved was changed after the node was recorded."""
+        for array in node.kept_arrays():
+            entry = self.log.get(id(buffer_owner(array)))
+            if entry is not None and entry[0] > node.seq:
+                raise RuntimeError(
+                    f"backward: got a value of shape {array.shape} that was changed in place afterwards, by "
+                    f"{entry[1]}, expected it as it was, for the gradient of {node.title}; use an operation that "
+                    "makes a new tensor there, or clone() the value before it is changed"
+                )
+
+
+def buffer_owner(array: np.ndarray) -> np.ndarray:
+    """The array whose memory this one shows."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+mutations = Mutations()
