@@ -115,7 +115,7 @@ VIEWS = [
     ("an operation's own rule reads the new values", core_graph.Node.keep_copy, "copy = array.copy()", "copy = array"),
     ("a leaf's edge is shared", inplace.assign, "type(edge) is Leaf or", ""),
     ("changes of another dtype keep it", inplace.assign, "result.dtype != self.dtype", "False"),
-    ("a change of a constant view is no change", inplace.is_recorded, "or root_of(tensor)._edge is not None", ""),
+    ("a change of a constant view is no change", inplace.is_recorded, "root_of(tensor)._edge is None", "True"),
     (
         "recorded changes of leaves",
         inplace.require_recordable,

@@ -53,10 +53,23 @@ REMEDIES = {
 # -- the operations ------------------------------------------------------------------------------
 
 
+class Path(tuple[Any, ...]):
+    """The steps from a base to a view, each (op, its further arguments, which of several outputs).
+
+    A type of its own, among whose parts nobody looks for arrays that a node keeps.
+    """
+
+    __slots__ = ()
+
+
 def follow(base: Any, path: Any) -> Any:
     """The view that the operations of a path make of an array or tensor."""
     for made_by, values, index in path:
-        base = made_by.generic(base, **dict(zip(made_by.parameters[1:], values, strict=True)))
+        if type(base) is np.ndarray and made_by.positional == made_by.parameters:
+            made = made_by.forward(base, *values)
+            base = made[0] if made_by.aux else made
+        else:
+            base = made_by.generic(base, **dict(zip(made_by.parameters[1:], values, strict=True)))
         if index is not None:
             base = base[index]
     return base
@@ -209,9 +222,10 @@ def stored(value: Array, size: Any, dtype: Any) -> Array:
     tensor([1., 1.])
     """
     dtypes.require_real(value, dtype or value.dtype)
-    short = value.reshape(without_ones_in_front(value.shape))
+    out: np.ndarray = np.empty(size, dtype or value.dtype)
     try:
-        return np.array(np.broadcast_to(short, size), dtype)
+        out[...] = value if value.shape == out.shape else value.reshape(without_ones_in_front(value.shape))
+        return out
     except ValueError:
         raise ValueError(
             f"could not broadcast a value into what the index picks: got shape {value.shape}, expected one that "
@@ -249,14 +263,15 @@ def assign(self: Tensor, result: Tensor, what: str) -> Tensor:
 
 def is_recorded(tensor: Tensor, edge: Edge | None) -> bool:
     """Whether a change of the tensor to what `edge` leads to belongs to the graph."""
-    if not modes.grad:
+    if edge is None and tensor._edge is None and (tensor._view is None or root_of(tensor)._edge is None):
         return False
-    return edge is not None or tensor._edge is not None or root_of(tensor)._edge is not None
+    recording: bool = modes.grad
+    return recording
 
 
 def require_recordable(tensor: Tensor, what: str) -> None:
     """Raises if a recorded operation may not change the tensor in place."""
-    root = root_of(tensor)
+    root = tensor if tensor._view is None else root_of(tensor)
     if type(tensor._edge) is Leaf or type(root._edge) is Leaf:
         shown = "a leaf tensor" if type(tensor._edge) is Leaf else "a view of a leaf tensor"
         raise RuntimeError(
@@ -321,18 +336,21 @@ def written(root: Tensor, view: Tensor, edge: Edge | None) -> Node | None:
     return node
 
 
-def path_to(tensor: Tensor) -> tuple[Any, ...]:
+def path_to(tensor: Tensor) -> Path:
     """The steps that lead from the base to a view, as `follow` goes them."""
     steps = []
     while (view := tensor._view) is not None:
         tensor = view[0]
         steps.append(view[1:4])
-    return tuple(reversed(steps))
+    return Path(reversed(steps))
 
 
 def replay_views(root: Tensor) -> None:
     """Gives each view of a tensor the place in the graph that it has as a view of the tensor as it now is."""
     if not root._views:
+        return
+    living = root._views.living()
+    if not living:
         return
     owner, at = buffer_owner(root._data), wrap(root._data)
     at._edge = root._edge
@@ -399,7 +417,15 @@ def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
             if isinstance(value, Tensor) and is_same_view(value, target):
                 mutations.record(data, changed_at(what))  # `x[index] += y` stores what is there already
                 return tensor
-            target._assign(stored(value, target.shape, target.dtype), what)
+            new = stored(value, target.shape, target.dtype)
+            if target is tensor:
+                return tensor._assign(new, what)
+            target._write(new._data, what)
+            root = root_of(target)
+            edge = written(root, target, new._edge)
+            del target  # nobody else has this view: it needs no new place
+            root._move(edge)
+            replay_views(root)
             return tensor
         return tensor._assign(with_items(tensor, index, value), what)
     split = integers_first(index)
