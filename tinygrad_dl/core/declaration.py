@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, 
 import numpy as np
 
 from tinygrad_dl.core.dispatch import NUMPY
-from tinygrad_dl.core.generate import ALIASES, call_source, compiled
+from tinygrad_dl.core.generate import ALIASES, Signature, call_source, compiled
 from tinygrad_dl.core.inference import new_in_inference, wrap_in_inference
 from tinygrad_dl.core.methods import methods, operators, require_free
 from tinygrad_dl.core.modes import recording
@@ -291,7 +291,7 @@ op.registry = REGISTRY  # type: ignore[attr-defined]
 class Op(Record):
     """The declaration of an op, as the registry keeps it."""
 
-    layout: tuple[Any, ...]
+    signature: Signature
     defaults: tuple[tuple[Any, ...] | None, dict[str, Any]]
     compiled = False
 
@@ -451,7 +451,12 @@ class Op(Record):
         """The function that users call. Its code is written at the first call: imports stay fast."""
         aliases = tuple(a for name, a in ALIASES.items() if name in self.parameters and a not in self.parameters)
         half = "exact" if self.exact else "rounds once" if self.rounds_once else "single"
-        options = (
+        self.signature = Signature(
+            self.positional,
+            self.parameters,
+            self.tensors,
+            self.sequence,
+            aliases,
             self.promotes,
             self.floating,
             half,
@@ -461,7 +466,6 @@ class Op(Record):
             self.view,
             tuple(self.aux),
         )
-        self.layout = (self.positional, self.parameters, self.tensors, self.sequence, aliases, *options)
         self.defaults = body.__defaults__, {**(body.__kwdefaults__ or {}), **dict.fromkeys(aliases, UNSET)}
         scope = {
             **SCOPE,
@@ -494,7 +498,7 @@ class Op(Record):
             known = []
         function = self.function
         function.__globals__.update({f"plan_{mask}": plan for mask, plan in known})
-        code = compiled(call_source, *self.layout, tuple((mask, plan.items) for mask, plan in known))
+        code = compiled(call_source, self.signature, tuple((mask, plan.items) for mask, plan in known))
         # The op's own name is what tracebacks and profilers show.
         function.__code__ = code.replace(co_name=self.name, co_qualname=self.name)
         function.__defaults__, function.__kwdefaults__ = self.defaults

@@ -4,9 +4,8 @@ A call unwraps its tensors, casts, calls the declared function on arrays, wraps 
 Written out for each signature there is no `*args`, no look-up and no branch that this signature does not need;
 that is what makes a small operation fast. Look at one:
 
->>> from tinygrad_dl.core.generate import call_source
->>> layout = (("input",), ("input",), ("input",), None, ())
->>> print(call_source(*layout, False, False, "single", False, True, None, False, (), ()))
+>>> from tinygrad_dl.core.generate import Signature, call_source
+>>> print(call_source(Signature(("input",), ("input",), ("input",)), ()))
 def generated(input):
     try:
         if isinstance(input, Tensor): edge_input = input._edge; input = input._data
@@ -35,19 +34,39 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 # Other names of parameters, as NumPy has them: every op with `dim` takes `axis` too.
 ALIASES = {"dim": "axis", "keepdim": "keepdims"}
 
 
+class Signature(NamedTuple):
+    """All that the code of an op's function depends on: ops of equal signatures share it."""
+
+    positional: tuple[str, ...]  # the parameters that may be given by place
+    parameters: tuple[str, ...]
+    tensors: tuple[str, ...]
+    sequence: str | None = None  # the parameter that takes several tensors
+    aliases: tuple[str, ...] = ()  # NumPy's names that it takes too
+    promotes: bool | tuple[str, ...] = False  # whether tensors are cast to a common dtype, or which
+    floating: bool = False  # whether integers become floating first
+    # What happens to half precision: "single", if it is computed in float32; "rounds once", if the function does that
+    # itself, with arrays of one dtype; "exact", if nothing is computed.
+    half: str = "single"
+    real: bool = False  # whether complex numbers are refused
+    records: bool = True
+    outputs: Any = None
+    view: bool = False
+    aux: tuple[str, ...] = ()
+
+
 @functools.cache
-def compiled(source: Callable[..., str], *layout: Any) -> types.CodeType:
-    """The code of a generated function; one for all ops of the same layout. Tracebacks show its source."""
+def compiled(source: Callable[..., str], *given: Any) -> types.CodeType:
+    """The code of a generated function; one for all ops of the same signature. Tracebacks show its source."""
     import linecache
 
-    text = source(*layout)
-    filename = f"<tinygrad_dl {source.__name__} {abs(hash(layout)):x}>"
+    text = source(*given)
+    filename = f"<tinygrad_dl {source.__name__} {abs(hash(given)):x}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
     scope: dict[str, Any] = {}
     exec(compile(text, filename, "exec"), scope)
@@ -55,28 +74,10 @@ def compiled(source: Callable[..., str], *layout: Any) -> types.CodeType:
     return code
 
 
-def call_source(
-    positional: tuple[str, ...],
-    parameters: tuple[str, ...],
-    tensors: tuple[str, ...],
-    sequence: str | None,
-    aliases: tuple[str, ...],
-    promotes: bool | tuple[str, ...],
-    floating: bool,
-    half: str,
-    real: bool,
-    records: bool,
-    outputs: Any,
-    view: bool,
-    aux: tuple[str, ...],
-    plans: tuple[tuple[int, tuple[str, ...]], ...],
-) -> str:
-    """The source of the function that users call; `plans` are written into it, see `Op.compile`.
-
-    `half` says what happens to half precision: "single", if it is to be computed in float32; "rounds once", if the
-    function does that itself, with arrays of one dtype; "exact", if nothing is computed. `real`: complex numbers are
-    refused.
-    """
+def call_source(signature: Signature, plans: tuple[tuple[int, tuple[str, ...]], ...]) -> str:
+    """The source of the function that users call; `plans` are written into it, see `Op.compile`."""
+    positional, parameters, tensors, sequence, aliases, promotes, floating, half, real, records, *rest = signature
+    outputs, view, aux = rest
     keywords = parameters[len(positional) :]
     head = [*positional, *(["*", *keywords, *aliases] if keywords or aliases else [])]
     arguments = ", ".join([*positional, *(f"{k}={k}" for k in keywords)])
