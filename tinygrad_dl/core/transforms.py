@@ -222,11 +222,16 @@ class Escape(RuntimeError):
     """The array of a lifted tensor was asked for. Ops catch it; users see it if something else wanted the array."""
 
     def __init__(self, lifted: Lifted):
+        super().__init__()
         self.lifted = lifted
-        super().__init__(
-            f"{lifted.level.name}: got a tensor of shape {lifted.shape} inside of it where numbers are needed (item(), "
-            f"bool(), numpy(), or writing into a tensor made outside), expected operations on tensors alone; replace "
-            f"`if` by td.where, and make what you write into from the tensor itself, with zeros_like(x)"
+
+    def __str__(self) -> str:
+        """The message, which is only made for users: every op on a lifted tensor raises one."""
+        where, shape = self.lifted.level.name, self.lifted.shape
+        return (
+            f"{where}: got a tensor of shape {shape} inside of it where numbers are needed (item(), bool(), numpy(), or "
+            "writing into a tensor made outside), expected operations on tensors alone; replace `if` by td.where, and "
+            "make what you write into from the tensor itself, with zeros_like(x)"
         )
 
 
@@ -256,6 +261,9 @@ def is_known(value: Any) -> bool:
     return not isinstance(value, Lifted)
 
 
+NESTS = (tuple, list, slice)  # what may hold tensors
+
+
 def lifted_among(values: Iterable[Any]) -> Iterator[Lifted]:
     """The lifted tensors among values, those inside tuples, lists and slices too."""
     for value in values:
@@ -269,8 +277,17 @@ def lifted_among(values: Iterable[Any]) -> Iterator[Lifted]:
 
 def innermost(values: Iterable[Any]) -> Level | None:
     """The transform furthest inside to which one of the values is lifted."""
-    levels = [each.level for each in lifted_among(values)]
-    return max(levels, key=lambda level: level.depth) if levels else None
+    found: Level | None = None
+    for value in values:
+        if isinstance(value, Lifted):
+            level: Level | None = value.level
+        elif type(value) in NESTS:
+            level = innermost(lifted_among((value,)))
+        else:
+            continue
+        if found is None or (level is not None and level.depth > found.depth):
+            found = level
+    return found
 
 
 def entered(tensor: Any, like: Any) -> Any:

@@ -12,7 +12,7 @@ from tinygrad_dl.core.batching import Batch, every, flat, folded, inner_dims, un
 from tinygrad_dl.core.plan import reads
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
-from tinygrad_dl.core.transforms import Level, Lifted, called, lifted_among, over_values, rebuilt
+from tinygrad_dl.core.transforms import NESTS, Level, Lifted, called, lifted_among, over_values, rebuilt
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.func.custom import of_examples
 from tinygrad_dl.ops.shape.joining import stack
@@ -85,30 +85,30 @@ class BatchLevel(Level):
         return self.randomness == "different"
 
     def apply(self, op: Record, given: dict[str, Any]) -> Any:
-        def below(value: Any) -> Any:
-            return value.value if isinstance(value, Batched) and value.level is self else value
-
-        of = frozenset(
-            name for name, value in given.items() if any(each.level is self for each in lifted_among((value,)))
-        )
-        batch = Batch(self.size, of, self)
+        values, of = dict(given), []
+        for name, value in given.items():
+            if isinstance(value, Lifted):
+                if value.level is self:
+                    # What is an option, say an index, a rule takes apart itself.
+                    values[name] = value.value if name in op.tensors or op.batching is None else value
+                    of.append(name)
+            elif type(value) in NESTS and any(each.level is self for each in lifted_among((value,))):
+                of.append(name)
+        batch = Batch(self.size, frozenset(of), self)
         if op.decomposed is not None:
             out = op.decomposed(*[given[name] for name in reads(op.decomposed)])
             if out is not NotImplemented:
                 return out
         if op.batching is not None:
-            # What lies inside of an option, say tensors of an index, the rule takes apart itself.
-            values = {name: below(v) if name in op.tensors else v for name, v in given.items()}
             if op.sequence:
                 values[op.sequence] = [self.lowered_like(each) for each in given[op.sequence]]
             out = op.batching(*[batch if name == "batch" else values[name] for name in reads(op.batching)])
         else:
             rule = KINDS.get(op.kind)
-            lower = {name: below(value) for name, value in given.items()}
-            out = NotImplemented if rule is None else rule(op, lower, batch)
+            out = NotImplemented if rule is None else rule(op, values, batch)
         if out is NotImplemented:  # no rule, or none for a batch of just these arguments
             out = looped(op, given, batch)
-        return rebuilt(op, out, lambda _, each: self.lift(each))
+        return self.lift(out) if op.outputs is None else rebuilt(op, out, lambda _, each: self.lift(each))
 
     def apply_function(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return of_examples(function, self, args, kwargs)
@@ -124,7 +124,7 @@ class BatchLevel(Level):
 def elementwise(op: Record, given: dict[str, Any], batch: Batch) -> Any:
     """Dimensions are aligned: examples of fewer than others get ones in front, behind the batch."""
     tensors = [name for name in op.tensors if isinstance(given[name], Tensor | np.ndarray)]
-    ndims = {name: np.ndim(given[name]) - (name in batch.of) for name in tensors}
+    ndims = {name: given[name].ndim - (name in batch.of) for name in tensors}
     most = max(ndims.values(), default=0)
     joined = tensors if op.promotes is True else [name for name in tensors if name in (op.promotes or ())]
     if len({given[name].dtype for name in joined}) > 1 and len({ndims[name] for name in joined}) > 1:

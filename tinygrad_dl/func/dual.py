@@ -11,11 +11,11 @@ from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.core.transforms import Level, Lifted, called, cut, over_values, rebuilt, stack
+from tinygrad_dl.core.transforms import NESTS, Level, Lifted, called, cut, over_values, rebuilt, stack
 from tinygrad_dl.creation import ones_like, zeros_like
 from tinygrad_dl.func.custom import with_tangents
 from tinygrad_dl.func.lowering import batches_within, fresh, grad, own_place, plain_edges
-from tinygrad_dl.func.tangents import NESTS, Values, carriers, spread
+from tinygrad_dl.func.tangents import Values, carriers, spread
 
 
 class Dual(Lifted):

@@ -17,8 +17,6 @@ from tinygrad_dl.core.transforms import Lifted, called, rebuilt
 from tinygrad_dl.creation import ones_like, zeros_like
 from tinygrad_dl.ops.reduction.sum import sum as total
 
-NESTS = (tuple, list, slice)  # what may hold tensors
-
 Carrier = Callable[["Values", dict[str, Any]], Any]
 """What tangents of some arguments bring to the result's."""
 
