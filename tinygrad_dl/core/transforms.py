@@ -229,9 +229,9 @@ class Escape(RuntimeError):
         """The message, which is only made for users: every op on a lifted tensor raises one."""
         where, shape = self.lifted.level.name, self.lifted.shape
         return (
-            f"{where}: got a tensor of shape {shape} inside of it where numbers are needed (item(), bool(), numpy(), or "
-            "writing into a tensor made outside), expected operations on tensors alone; replace `if` by td.where, and "
-            "make what you write into from the tensor itself, with zeros_like(x)"
+            f"{where}: got a tensor of shape {shape} inside of it where numbers are needed (item(), bool(), numpy(), "
+            "or writing into a tensor made outside), expected operations on tensors alone; replace `if` by td.where, "
+            "and make what you write into from the tensor itself, with zeros_like(x)"
         )
 
 
