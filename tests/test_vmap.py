@@ -201,3 +201,11 @@ def test_errors_of_an_op_inside_say_what_it_got():
     with pytest.raises(Exception, match=r"got .*expected") as caught:
         td.func.vmap(lambda x: x.reshape(7))(td.ones(2, 3))
     assert "numbers are needed" not in str(caught.value)
+
+
+def test_chunks_draw_the_same_numbers_where_all_examples_do():
+    draw = td.func.vmap(lambda x: x * 0 + td.rand(3), randomness="same", chunk_size=1)
+    found = draw(X).numpy()
+    assert (found == found[:1]).all()
+    different = td.func.vmap(lambda x: x * 0 + td.rand(3), randomness="different", chunk_size=2)(X).numpy()
+    assert len({row.tobytes() for row in different}) == 4

@@ -12,6 +12,7 @@ from tinygrad_dl.func.batched import Batched, BatchLevel
 from tinygrad_dl.func.gradients import of_batches
 from tinygrad_dl.func.trees import CONTAINERS, flatten, matched, unflatten
 from tinygrad_dl.ops.shape.joining import cat
+from tinygrad_dl.random import get_rng_state, set_rng_state
 
 gradients[BatchLevel] = of_batches
 
@@ -93,7 +94,10 @@ def vmap(
             found, form = run(values, size)
             return unflatten(found, form)
         parts = []
+        state = get_rng_state() if randomness == "same" else None
         for start in range(0, size, chunk_size):
+            if state is not None:
+                set_rng_state(state)  # the same numbers in all chunks
             stop = min(start + chunk_size, size)
             parts.append(run([v[start:stop] if m else v for v, m in zip(values, mapped, strict=True)], stop - start))
         form = parts[0][1]

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.tensor import Tensor, wrap
+from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
@@ -118,9 +119,12 @@ class BatchNorm(Affine):
         if self.training and self.track_running_stats:
             tracked = member(self, "num_batches_tracked")
             if tracked is not None:
-                tracked._data += 1
+                if is_known(tracked):
+                    tracked._data += 1
+                else:
+                    tracked.add_(1)
                 if momentum is None:  # the plain average of all batches so far
-                    momentum = 1.0 / int(tracked._data)
+                    momentum = 1.0 / int(tracked._data) if is_known(tracked) else 1.0 / tracked
         elif self.training:  # switched off later: there are statistics, which stay
             mean = var = None
         return batch_norm(

@@ -15,7 +15,9 @@ import numpy as np
 from tinygrad_dl.core.batching import Batch, every, folded, scaled_channels, unfolded
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.modes import no_grad
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import Escape, is_known
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._owned import plus, times
 from tinygrad_dl.ops.reduction._channels import channel_dots, channel_sums, channels
@@ -275,6 +277,26 @@ def move_running(old: np.ndarray, found: np.ndarray, momentum: float) -> None:
     np.add((1 - momentum) * old, momentum * found, out=old, casting="same_kind")
 
 
+def move_inside(
+    name: str, input: Tensor, mean: Tensor, var: Tensor, dims: tuple[int, ...], then: tuple[int, ...], momentum: Any
+) -> None:
+    """Moves running statistics inside of transforms towards those along `dims`, averaged along `then`."""
+    x = input.detach()
+    count = math.prod([input.shape[dim] for dim in dims])
+    found = x.mean(dims), x.var(dims, correction=int(count > 1))
+    try:
+        with no_grad():
+            for running, each in zip((mean, var), found, strict=True):
+                each = (each.mean(then) if then else each).to(running.dtype)
+                running.copy_(running + (each - running) * momentum)
+    except Escape as error:
+        raise RuntimeError(
+            f"{name}: got an input inside of {error.lifted.level.name} and running statistics from outside, which "
+            "would change with it, expected some for each example; pass stacked buffers to td.func.functional_call, or "
+            "take a layer with track_running_stats=False, or GroupNorm"
+        ) from None
+
+
 @composition
 def batch_norm(
     input: Array,
@@ -314,7 +336,12 @@ def batch_norm(
         result = normalize_fixed(input, running_mean, running_var, weight, bias, eps)
         return result
     observe: Observer | None = None
-    if running_mean is not None and running_var is not None:
+    if running_mean is None or running_var is None:
+        pass
+    elif not (is_known(input) and is_known(running_mean) and is_known(running_var)):
+        dims = (0, *range(2, input.ndim))
+        move_inside("batch_norm", input, running_mean, running_var, dims, (), momentum)
+    else:
         old_mean, old_var = running_mean._data, running_var._data
         if old_mean.shape != (input.shape[1:2]) or old_var.shape != old_mean.shape:
             _checked(input._data, None, None, running_mean=old_mean, running_var=old_var)

@@ -13,9 +13,10 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import in_single
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._owned import plus, times
-from tinygrad_dl.ops.normalization.batch_norm import batch_norm, move_running
+from tinygrad_dl.ops.normalization.batch_norm import batch_norm, move_inside, move_running
 from tinygrad_dl.ops.normalization.layer_norm import evenly
 from tinygrad_dl.ops.pointwise._selection import straight
 from tinygrad_dl.ops.reduction._sums import dot_rows, ones
@@ -235,7 +236,12 @@ def instance_norm(
         raise ValueError(
             f"instance_norm: expected an input (N, C, ...) with more than one value per channel, got {input.shape}"
         )
-    if running_mean is not None and running_var is not None and math.prod(input.shape):
+    if running_mean is None or running_var is None or not math.prod(input.shape):
+        pass
+    elif not (is_known(input) and is_known(running_mean) and is_known(running_var)):
+        spatial = tuple(range(2, input.ndim))
+        move_inside("instance_norm", input, running_mean, running_var, spatial, (0,), momentum)
+    else:
         x = in_single(input._data).reshape(*input.shape[:2], -1)
         for running, found in ((running_mean, x.mean((0, 2))), (running_var, x.var(2, ddof=1).mean(0))):
             move_running(running._data, found, momentum)
