@@ -105,7 +105,7 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
             "get_gradient_edge: got a tensor that requires no gradient, expected one that does; call requires_grad_() "
             "on it, or compute it from one that does"
         )
-    return GradientEdge(edge.node, edge.index, None if edge.node is edge else edge)
+    return GradientEdge(graph.shown(edge.node), edge.index, None if edge.node is edge else edge)
 
 
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:

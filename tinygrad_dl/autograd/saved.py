@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinygrad_dl.core.graph import Node, freed, saved_arrays
+from tinygrad_dl.core.graph import Node, ShownNode, freed, saved_arrays
 from tinygrad_dl.core.modes import no_grad
 from tinygrad_dl.core.mutations import buffer_owner as owner_of
 from tinygrad_dl.core.mutations import mutations
@@ -64,7 +64,7 @@ class Packed:
         return tensor._data
 
 
-class PackedNode(Node):
+class PackedNode(ShownNode):
     """A node whose saved arrays went through the pack hook that was on when it was made."""
 
     __slots__ = ()

@@ -72,10 +72,6 @@ class Node:
         """The node whose output it is: itself, but for one of several outputs."""
         return self
 
-    def __getattr__(self, name: str) -> Any:
-        """`_saved_<name>`, what it keeps for its rules; of a Function's node what its ctx has."""
-        return observers.attribute(self, name)
-
     @property
     def metadata(self: Any) -> dict[str, Any]:
         """A dict for whatever the user wants to remember of this node."""
@@ -99,7 +95,7 @@ class Node:
     @property
     def next_functions(self: Any) -> tuple[tuple[Any, int], ...]:
         """For each input the node that made it and which of its outputs it was; (None, 0) if it has no gradient."""
-        return tuple((None, 0) if edge is None else (edge.node, edge.index) for edge in self.edges)
+        return tuple((None, 0) if edge is None else (shown(edge.node), edge.index) for edge in self.edges)
 
     def register_hook(self: Any, hook: Callable[[Any, Any], Any]) -> RemovableHandle:
         """Calls `hook(grad_inputs, grad_outputs)`, two tuples, when a backward pass has gone through the node.
@@ -143,6 +139,26 @@ class Node:
 
     def __repr__(self: Any) -> str:
         return f"<{self.name()}>"
+
+
+class ShownNode(Node):
+    """A node that the user has looked at, and so may ask for what it keeps.
+
+    A class of its own, since a class with `__getattr__` makes every attribute slower to read.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        """`_saved_<name>`, what it keeps for its rules; of a Function's node what its ctx has."""
+        return observers.attribute(self, name)
+
+
+def shown(node: Any) -> Any:
+    """A node as users see it."""
+    if type(node) is Node:
+        node.__class__ = ShownNode
+    return node
 
 
 class Output:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from tinygrad_dl.core import dtypes
-from tinygrad_dl.core.graph import Edge, Leaf, observers
+from tinygrad_dl.core.graph import Edge, Leaf, observers, shown
 from tinygrad_dl.core.hooks import Hooks, RemovableHandle
 from tinygrad_dl.core.inference import memory
 from tinygrad_dl.core.modes import modes
@@ -184,7 +184,7 @@ class Tensor(Methods):
     def grad_fn(self) -> Any:
         """The node of the operation that made it; None for a leaf."""
         edge = self._edge
-        return None if edge is None or type(edge) is Leaf else edge.node
+        return None if edge is None or type(edge) is Leaf else shown(edge.node)
 
     @property
     def output_nr(self) -> int:
