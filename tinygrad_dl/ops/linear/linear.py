@@ -129,9 +129,13 @@ def _linear_batch(input: Any, weight: Any, bias: Any, batch: Batch) -> Any:
         return out
     # The weight stands on the left, so that its gradient is a product as it is and no turned one.
     x = input if "input" in batch.of else input.unsqueeze(0)
-    shape = x.shape[1:-1]
-    out = np.matmul(weight, x.reshape(x.shape[0], math.prod(shape), x.shape[-1]).mT).mT
-    out = out.reshape(batch.size, *shape, weight.shape[1])
+    shape, (rows, width) = x.shape[1:-1], weight.shape[1:]
+    count = math.prod(shape)
+    if count == 1:
+        out = weight @ x.reshape(x.shape[0], width, 1)
+    else:
+        out = (weight @ x.reshape(x.shape[0], count, width).mT).mT
+    out = out.reshape(batch.size, *shape, rows)
     if bias is not None:
         out = out + (in_last(bias, len(shape) + 1) if "bias" in batch.of else bias)
     return out
