@@ -385,3 +385,18 @@ def test_a_batch_of_starting_gradients():
     assert found[0].tolist() == [[2.0, 4.0, 6.0], [12.0, 14.0, 16.0]] and found[1] is None
     with pytest.raises(ValueError, match="with is_grads_batched=True, expected a tensor for each output"):
         td.autograd.grad(z, x, is_grads_batched=True)
+
+
+def test_variables_are_tensors():
+    data = td.ones(2)
+    x = td.autograd.Variable(data, requires_grad=True)
+    assert isinstance(x, td.autograd.Variable) and isinstance(data, td.autograd.Variable) and type(x) is td.Tensor
+    assert x.requires_grad and not td.autograd.Variable(x).requires_grad
+    data[0] = 5.0
+    assert x.tolist() == [5.0, 1.0]
+    with pytest.raises(TypeError, match="Variable: got list, expected a tensor"):
+        td.autograd.Variable([1.0])
+    td.autograd.set_multithreading_enabled(True)
+    with td.autograd.set_multithreading_enabled(False):
+        (x * x).sum().backward()
+    assert x.grad.tolist() == [10.0, 2.0]

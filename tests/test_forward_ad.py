@@ -446,3 +446,10 @@ def test_what_is_missing_is_named():
 def test_backward_inside_of_vmap_is_refused():
     with pytest.raises(RuntimeError, match="backward: got a tensor inside of vmap, expected one outside of it"):
         td.func.vmap(lambda x: x.sum().backward())(leaf([1.0, 2.0]))
+
+
+def test_the_number_of_the_open_level():
+    assert td.autograd.forward_ad._current_level == -1
+    with td.autograd.forward_ad.dual_level():
+        assert td.autograd.forward_ad._current_level == 0
+    assert not hasattr(td.autograd.forward_ad, "_level")

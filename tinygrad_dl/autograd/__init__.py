@@ -28,6 +28,7 @@ from tinygrad_dl.core.warning import warn
 
 __all__ = [
     "Function",
+    "Variable",
     "backward",
     "detect_anomaly",
     "enable_grad",
@@ -43,6 +44,7 @@ __all__ = [
     "no_grad",
     "set_detect_anomaly",
     "set_grad_enabled",
+    "set_multithreading_enabled",
 ]
 
 
@@ -53,6 +55,8 @@ ELSEWHERE = {
     "gradgradcheck": "tinygrad_dl.testing",
     "detect_anomaly": "tinygrad_dl.autograd.anomaly_mode",
     "set_detect_anomaly": "tinygrad_dl.autograd.anomaly_mode",
+    "set_multithreading_enabled": "tinygrad_dl.autograd.compat",
+    "Variable": "tinygrad_dl.autograd.compat",
 }
 
 

@@ -41,6 +41,13 @@ class _Open(threading.local):
 _open = _Open()
 
 
+def __getattr__(name: str) -> int:
+    """`_current_level`, which programs written for PyTorch read: the number of the open level, -1 if there is none."""
+    if name != "_current_level":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return -1 if _open.level is None else 0
+
+
 def enter_dual_level() -> int:
     """Enters a level and returns its number, 0. `dual_level` does it for a `with` block.
 

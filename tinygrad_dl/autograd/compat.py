@@ -1,0 +1,64 @@
+"""Names of PyTorch that have little to do here: `Variable` of its early versions, and the threads of its engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_dl.core.tensor import Tensor
+
+__all__ = ["Variable", "set_multithreading_enabled"]
+
+
+class _Tensors(type):
+    """Of a class whose instances are all tensors."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, Tensor)
+
+
+class Variable(metaclass=_Tensors):
+    """What tensors with gradients were called in early versions of PyTorch: `Variable(t, requires_grad=True)`.
+
+    Returns a tensor that shares the memory of `t`. Write `t.requires_grad_()`, or `td.tensor(..., requires_grad=True)`.
+
+    Args:
+        data: a tensor.
+        requires_grad: whether operations on the result are recorded.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.autograd.Variable(td.ones(2), requires_grad=True)
+    >>> x.sum().backward()
+    >>> x.grad, isinstance(x, td.autograd.Variable)
+    (tensor([1., 1.]), True)
+
+    Source: https://docs.pytorch.org/docs/stable/autograd.html#variable-deprecated
+    """
+
+    def __new__(cls, data: Tensor, requires_grad: bool = False) -> Any:
+        """The tensor."""
+        if not isinstance(data, Tensor):
+            raise TypeError(f"Variable: got {type(data).__name__}, expected a tensor; make one with td.tensor(...)")
+        return data.detach().requires_grad_(requires_grad)
+
+
+class set_multithreading_enabled:
+    """Accepted, at once or as a context manager: a backward pass runs in the thread that asked for it.
+
+    Args:
+        mode: accepted.
+
+    >>> import tinygrad_dl as td
+    >>> with td.autograd.set_multithreading_enabled(False):
+    ...     pass
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad_mode.set_multithreading_enabled.html
+    """
+
+    def __init__(self, mode: bool):
+        self.mode = mode
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None
