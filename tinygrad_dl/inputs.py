@@ -9,8 +9,6 @@ Shapes are written as strings of dimension names: the same name is the same size
 and `max_dims` will do.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -4,8 +4,6 @@ A rule gets its tensors one level down, with the batch as their first dimension 
 such a tensor. `dim` and the like are still those of one example.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple

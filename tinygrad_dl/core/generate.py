@@ -29,8 +29,6 @@ def generated(input):
 <BLANKLINE>
 """
 
-from __future__ import annotations
-
 import functools
 import types
 from collections.abc import Callable

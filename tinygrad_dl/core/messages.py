@@ -5,8 +5,6 @@ gives back the one to raise: NumPy's and Python's own words are put in terms of 
 argument of a wrong type is named as such, and a message of ours gets what it lacks.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The state of a module: saved as a dict of tensors by name, and loaded whole or not at all."""
 
-from __future__ import annotations
-
 import functools
 import threading
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Sequences of different lengths in one batch: padded, or packed without the padding."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

@@ -10,8 +10,6 @@ fixed window, and so is a product with a matrix made of the kernel. `Line` says 
 and strips lie; all else is the same for both.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import math

@@ -1,7 +1,5 @@
 """Indices of a batch: what an index of one example is for a batch of them."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -4,8 +4,6 @@ What to transpose, reshape and multiply depends on the equation and the shapes a
 once for each and kept, so that a call costs little more than its matrix products.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from typing import Any, NamedTuple

@@ -5,8 +5,6 @@ one slice with a step, so a window of k elements costs k NumPy calls however man
 fall into the padding are left out, and no padded copy is made.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import math

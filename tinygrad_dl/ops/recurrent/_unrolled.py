@@ -5,8 +5,6 @@ the new states and what the step's gradient reads; `backward(slopes, kept)`, giv
 returns those of x, of y, and of the old states (but for the way through y).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 

@@ -9,8 +9,6 @@ Source: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, 2
 (there the reset gate is applied before the product with the weight; here after it, as in PyTorch and cuDNN).
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -9,8 +9,6 @@ z = weight_ih x + bias_ih + weight_hh h + bias_hh
 Source: Hochreiter and Schmidhuber, Long Short-Term Memory, 1997; Gers et al., Learning to Forget, 2000.
 """
 
-from __future__ import annotations
-
 import itertools
 from typing import Any, NamedTuple
 

@@ -5,8 +5,6 @@
 Source: Elman, Finding Structure in Time, 1990.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

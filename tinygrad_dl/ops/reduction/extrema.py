@@ -1,7 +1,5 @@
 """The largest and smallest elements over dimensions, and where they stand."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

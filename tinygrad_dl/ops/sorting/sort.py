@@ -1,7 +1,5 @@
 """sort, argsort and msort. NaN counts as larger than every number, as in PyTorch."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
