@@ -184,7 +184,7 @@ def contract(a: np.ndarray, b: np.ndarray, pair: Pair) -> np.ndarray:
 def _case(equation: str, *shapes: str) -> Case:
     """Operands of an equation; the kit fills the list from the shapes, equal letters being equal sizes."""
 
-    def make(rng: np.random.Generator) -> list[np.ndarray]:
+    def make(rng: Any) -> list[np.ndarray]:
         sizes: dict[str, int] = {}
         for name in " ".join(shapes).split():
             sizes.setdefault(name, int(name) if name.isdigit() else int(rng.integers(1, 4)))
