@@ -139,6 +139,18 @@ def test_drawing_and_testing_are_imported_at_first_use():
     assert "hypothesis" in imported_by("import tinygrad_dl as td; td.testing.check_op")
 
 
+def test_modules_and_optimisers_are_imported_at_first_use_and_change_nothing_for_tensors():
+    code = """
+import sys, tinygrad_dl as td
+from tinygrad_dl.core.dispatch import NUMPY
+before = set(vars(td.Tensor)), set(NUMPY)
+assert "tinygrad_dl.nn" not in sys.modules and "tinygrad_dl.optim" not in sys.modules
+td.optim.SGD(td.nn.Linear(1, 1).parameters())
+assert before == (set(vars(td.Tensor)), set(NUMPY))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_importing_compiles_no_annotations():
     """A NamedTuple compiles each annotation that is a string: files that have one do without `from __future__`."""
     code = """

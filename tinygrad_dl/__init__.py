@@ -9,9 +9,9 @@ tensor([2., 4.])
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tinygrad_dl import autograd, nn, optim
+from tinygrad_dl import autograd
 from tinygrad_dl.backends.threads import get_num_threads, set_num_threads
 from tinygrad_dl.core.declaration import Array, Arrays, op
 from tinygrad_dl.core.dtypes import (
@@ -214,6 +214,9 @@ from tinygrad_dl.random import (
     set_rng_state,
 )
 from tinygrad_dl.serialization import load, save
+
+if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
+    from tinygrad_dl import nn, optim
 
 __all__ = [
     "Array",
@@ -521,8 +524,8 @@ __all__ = [
 __version__ = "0.1.0"
 keep_freed_memory()
 bool = bool_  # PyTorch's name of the dtype
-# Imported when first used: drawing and testing need more than NumPy.
-_LAZY = ("data", "estimators", "func", "testing", "train", "utils", "vision", "viz")
+# Imported when first used: not every program has modules, and drawing and testing need more than NumPy.
+_LAZY = ("data", "estimators", "func", "nn", "optim", "testing", "train", "utils", "vision", "viz")
 # And rarely used functions, by the modules that they are in.
 _RARE = dict.fromkeys(
     ("is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_anomaly_enabled"), "autograd.anomaly_mode"
