@@ -453,3 +453,13 @@ def test_the_number_of_the_open_level():
     with td.autograd.forward_ad.dual_level():
         assert td.autograd.forward_ad._current_level == 0
     assert not hasattr(td.autograd.forward_ad, "_level")
+
+
+def test_a_function_takes_tensors_of_transforms_by_position():
+    class Scaled(Function):
+        @staticmethod
+        def forward(ctx, x, *, factor):
+            return x * factor
+
+    with pytest.raises(NotImplementedError, match="got a tensor inside of vmap by name, expected tensors by position"):
+        td.func.vmap(lambda x: Scaled.apply(td.ones(1), factor=x))(ROW)

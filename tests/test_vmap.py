@@ -209,3 +209,63 @@ def test_chunks_draw_the_same_numbers_where_all_examples_do():
     assert (found == found[:1]).all()
     different = td.func.vmap(lambda x: x * 0 + td.rand(3), randomness="different", chunk_size=2)(X).numpy()
     assert len({row.tobytes() for row in different}) == 4
+
+
+def test_a_mask_of_each_example_says_where_a_number_is_stored():
+    def cut(x):
+        y = x.clone()
+        y[x > 0] = -1.0
+        return y
+
+    def rows_cut(x):
+        y = x.clone()
+        y[x.sum(1) > 0] = 5.0
+        return y
+
+    x = td.tensor([[[1.0, -2.0], [-3.0, 4.0]], [[0.0, 0.0], [-5.0, 6.0]]])
+    assert td.func.vmap(cut)(x).tolist() == [[[-1, -2], [-3, -1]], [[0, 0], [-5, -1]]]
+    assert td.func.vmap(rows_cut)(x).tolist() == [[[1, -2], [5, 5]], [[0, 0], [5, 5]]]
+    assert td.func.vmap(td.func.grad(lambda x: cut(x).sum()))(x).tolist() == (x <= 0).double().tolist()
+    _, tangent = td.func.jvp(cut, (x,), (td.ones_like(x),))
+    assert tangent.tolist() == (x <= 0).double().tolist()
+
+
+def test_another_shape_in_place():
+    def turned(x):
+        y = x.clone().unsqueeze_(0)
+        y.squeeze_(0).mul_(2)
+        return y.t_()
+
+    x = td.tensor([[[1.0, 2.0], [3.0, 4.0]]])
+    assert td.func.vmap(turned)(x).tolist() == [[[2, 6], [4, 8]]]
+    _, tangent = td.func.jvp(turned, (x[0],), (x[0],))
+    assert tangent.tolist() == [[2, 6], [4, 8]]
+
+
+def test_contiguous_is_what_an_example_is():
+    whole = td.zeros(3, 5, 2)
+    seen = []
+    for x, dim in ((whole, 0), (whole, 1), (whole.transpose(1, 2), 0), (whole.permute(1, 2, 0), 2)):
+        td.func.vmap(lambda e: seen.append(e.is_contiguous()) or e, in_dims=dim)(x)
+    assert seen == [True, False, False, True]
+    td.func.vmap(td.func.vmap(lambda e: seen.append(e.is_contiguous()) or e), in_dims=1)(whole)
+    assert seen[-1] is True
+
+
+def test_what_a_jacobian_passes_beside_may_be_anything():
+    def twice(x):
+        return x**3, (x * 2, "name")
+
+    found = td.func.vmap(td.func.jacfwd(td.func.jacrev(twice, has_aux=True), has_aux=True), out_dims=(0, (0, None)))
+    second, (doubled, name) = found(td.tensor([1.0, 2.0]))
+    assert second.tolist() == [6, 12] and doubled.tolist() == [2, 4] and name == "name"
+
+
+def test_losses_that_look_at_values():
+    scores, classes = td.tensor([[0.5, 0.0, 1.0], [0.2, 0.9, 0.3]]), td.tensor([2, 0])
+    each = td.func.vmap(lambda s, c: F.multi_margin_loss(s, c, weight=td.tensor([2.0, 1.0, 1.0])))(scores, classes)
+    assert np.allclose(each.numpy(), [0.5 / 3, 2 * (1.7 + 1.1) / 3])
+    gaussian = td.func.vmap(lambda m, t, v: F.gaussian_nll_loss(m, t, v))(scores, scores + 1, scores * 0 + 4.0)
+    assert np.allclose(gaussian.numpy(), 0.5 * (np.log(4) + 0.25))
+    with pytest.raises(RuntimeError, match="multilabel_margin_loss: got a target inside of vmap, expected the same"):
+        td.func.vmap(F.multilabel_margin_loss)(scores, td.tensor([[0, -1, 1], [1, 2, -1]]))

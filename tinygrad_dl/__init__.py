@@ -88,7 +88,7 @@ from tinygrad_dl.ops.comparison.elementwise import (
 )
 from tinygrad_dl.ops.comparison.logical import logical_and, logical_not, logical_or, logical_xor
 from tinygrad_dl.ops.comparison.whole import allclose, equal, is_nonzero
-from tinygrad_dl.ops.indexing.diagonal import diag, diag_embed, diagonal
+from tinygrad_dl.ops.indexing.diagonal import diag, diag_embed, diagflat, diagonal
 from tinygrad_dl.ops.indexing.gather import gather, scatter, scatter_add, take, take_along_dim
 from tinygrad_dl.ops.indexing.masked import masked_fill, masked_scatter, masked_select
 from tinygrad_dl.ops.indexing.nonzero import argwhere, nonzero, unravel_index
@@ -297,6 +297,7 @@ __all__ = [
     "device",
     "diag",
     "diag_embed",
+    "diagflat",
     "diagonal",
     "div",
     "divide",

@@ -133,6 +133,12 @@ class Function:
             args = with_defaults(cls.forward, args)
         if stack.levels:
             level = innermost(args)
+            named = innermost(kwargs.values())
+            if named is not None:
+                raise NotImplementedError(
+                    f"{cls.__name__}.apply: got a tensor inside of {named.name} by name, expected tensors by position "
+                    "alone, as derivatives and batches belong to these"
+                )
             if level is not None:
                 return level.apply_function(cls, args, kwargs)
         return cls.run(Context(), args, kwargs)

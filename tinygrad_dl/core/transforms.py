@@ -113,6 +113,11 @@ class Lifted(Tensor):
         """The same tensor, with what the transforms know of it, without its place in the graph of reverse mode."""
         return self.with_value(cut(self.value))
 
+    def become(self, other: Any) -> Tensor:
+        """Takes the place of another tensor of its level, which shows the same memory."""
+        self.value = other.value
+        return self
+
     def beside(self, tensor: Tensor) -> Tensor:
         """A new tensor, of the level below and of any shape, as one into which tensors like this can be written."""
         raise NotImplementedError

@@ -33,6 +33,14 @@ class Batched(Lifted):
         steps = self.value.stride()[1:]
         return steps if dim is None else steps[dim]
 
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        step = 1
+        for size, stride in zip(reversed(self.shape), reversed(self.stride()), strict=True):
+            if size != 1 and stride != step:
+                return not self.numel()
+            step *= size
+        return True
+
     def with_value(self, value: Tensor) -> Batched:
         return self.level.lift(value)
 

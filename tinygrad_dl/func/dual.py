@@ -41,6 +41,10 @@ class Dual(Lifted):
     def cut(self) -> Tensor:
         return self.level.lift(cut(self.value), cut(self.tangent))
 
+    def become(self, other: Any) -> Tensor:
+        self.tangent = other.tangent
+        return super().become(other)
+
     def beside(self, tensor: Tensor) -> Tensor:
         return self.level.enter(tensor)
 

@@ -95,9 +95,14 @@ def jacfwd(
         def column(directions: list[Any]) -> Any:
             out, tangent, *aux = jvp(closed, picked, unflatten(directions, form), has_aux=has_aux)
             results_of("jacfwd", out)
-            return tangent, *aux
+            if not has_aux:
+                return tangent, [], None
+            more, structure = flatten(aux[0])
+            others = [None if isinstance(each, Tensor) else each for each in more]
+            return tangent, [each for each in more if isinstance(each, Tensor)], (others, structure)
 
-        out_dims = (-1, None) if has_aux else (-1,)
+        # What a column returns beside its tangent is the same for all, but may have been made as if it were not.
+        out_dims = (-1, 0, None)
         found = vmap(column, randomness=randomness, out_dims=out_dims, chunk_size=chunk_size)(seeds)
 
         def pieces(whole: Any) -> Any:
@@ -109,7 +114,11 @@ def jacfwd(
             return tree[0] if single else tree
 
         whole = change(found[0], pieces)
-        return (whole, found[1]) if has_aux else whole
+        if not has_aux:
+            return whole
+        tensors = iter(found[1])
+        others, structure = found[2]
+        return whole, unflatten([next(tensors)[0] if each is None else each for each in others], structure)
 
     return jacobian
 

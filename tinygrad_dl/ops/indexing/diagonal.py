@@ -14,6 +14,7 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops.shape._dims import normal_dim
+from tinygrad_dl.ops.shape.reshape import reshape
 
 
 @op(
@@ -114,6 +115,20 @@ def diag_embed(input: Array, offset: int = 0, dim1: int = -2, dim2: int = -1) ->
 
 
 @composition
+def diagflat(input: Array, offset: int = 0) -> Tensor:
+    """The square matrix with the elements of `input`, row by row, on a diagonal.
+
+    >>> import tinygrad_dl as td
+    >>> td.diagflat(td.tensor([[1, 2]]))
+    tensor([[1, 0],
+            [0, 2]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.diagflat.html
+    """
+    return diag_embed(reshape(input, (-1,)), offset)
+
+
+@composition
 def diag(input: Array, diagonal: int = 0) -> Tensor:
     """The square matrix with a vector on its diagonal; of a matrix, the diagonal, copied.
 
@@ -139,6 +154,7 @@ alias("diag", diag)
 
 
 alias("diag_embed", diag_embed)
+alias("diagflat", diagflat)
 
 
 NUMPY[np.diag] = lambda v, k=0: diag(v, k)

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
+from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.ops.activation.relu import relu
 from tinygrad_dl.ops.activation.sigmoid import logsigmoid
 from tinygrad_dl.ops.activation.softplus import softplus
@@ -24,9 +25,9 @@ from tinygrad_dl.ops.reduction.statistics import mean
 from tinygrad_dl.ops.reduction.sum import sum
 
 
-def indices(input: Tensor, target: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
-    """The target as an array of integers of the expected shape."""
-    array = as_array(target)
+def indices(input: Tensor, target: Any, shape: tuple[int, ...], name: str) -> Any:
+    """The target as an array of integers of the expected shape; inside of vmap a tensor."""
+    array: Any = as_array(target) if is_known(target) else target
     if input.ndim not in (1, 2):
         raise ValueError(f"{name}: expected an input of shape (N, C) or (C,), got {input.shape}")
     if array.dtype.kind not in "iu":
@@ -63,15 +64,17 @@ def multi_margin_loss(
         raise ValueError(f"{name}: expected p = 1 or 2, got {p}")
     classes = indices(input, target, input.shape[:-1], name)
     count = input.shape[-1]
-    check_rows(classes, count, name, "classes")
-    places = classes[..., None]
-    short = relu(margin - gather(input, -1, wrap(places)) + input)
-    others = wrap(np.arange(count) != places)
+    if is_known(classes):
+        check_rows(classes, count, name, "classes")
+        classes = wrap(classes)
+    places = classes.unsqueeze(-1)
+    short = relu(margin - gather(input, -1, places) + input)
+    others = wrap(np.arange(count)) != places
     losses = sum(where(others, short if p == 1 else short * short, 0.0), -1) / count
     if weight is not None:
         if tuple(weight.shape) != (count,):
             raise ValueError(f"{name}: expected a weight for each class, of shape {(count,)}, got {weight.shape}")
-        losses = losses * wrap(np.asarray(as_array(weight)[classes]))
+        losses = losses * (weight if isinstance(weight, Tensor) else wrap(as_array(weight))).detach()[classes]
     return reduce_losses(losses, reduction)
 
 
@@ -94,6 +97,11 @@ def multilabel_margin_loss(input: Tensor, target: Array, reduction: str = "mean"
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.multilabel_margin_loss.html
     """
     name = "multilabel_margin_loss"
+    if not is_known(target):
+        raise RuntimeError(
+            f"{name}: got a target inside of {target.level.name}, expected the same for all examples: which "
+            "classes it lists depends on its values; give the whole batch to the loss, with reduction='none'"
+        )
     array = indices(input, target, input.shape, name)
     if not input.shape[-1]:
         raise ValueError(f"{name}: expected scores of at least one class, got shape {input.shape}")

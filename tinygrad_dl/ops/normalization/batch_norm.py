@@ -17,7 +17,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.modes import no_grad
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.core.transforms import Escape, is_known
+from tinygrad_dl.core.transforms import Lifted, is_known
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._owned import plus, times
 from tinygrad_dl.ops.reduction._channels import channel_dots, channel_sums, channels
@@ -284,17 +284,16 @@ def move_inside(
     x = input.detach()
     count = math.prod([input.shape[dim] for dim in dims])
     found = x.mean(dims), x.var(dims, correction=int(count > 1))
-    try:
+    for running, each in zip((mean, var), found, strict=True):
+        if isinstance(each, Lifted) and is_known(running):
+            raise RuntimeError(
+                f"{name}: got an input inside of {each.level.name} and running statistics from outside, which would "
+                "change with it, expected some for each example; pass stacked buffers to td.func.functional_call, or "
+                "take a layer with track_running_stats=False, or GroupNorm"
+            )
         with no_grad():
-            for running, each in zip((mean, var), found, strict=True):
-                each = (each.mean(then) if then else each).to(running.dtype)
-                running.copy_(running + (each - running) * momentum)
-    except Escape as error:
-        raise RuntimeError(
-            f"{name}: got an input inside of {error.lifted.level.name} and running statistics from outside, which "
-            "would change with it, expected some for each example; pass stacked buffers to td.func.functional_call, or "
-            "take a layer with track_running_stats=False, or GroupNorm"
-        ) from None
+            new = (each.mean(then) if then else each).to(running.dtype)
+            running.copy_(running + (new - running) * momentum)
 
 
 @composition

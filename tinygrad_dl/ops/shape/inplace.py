@@ -10,6 +10,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.graph import Leaf
 from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import Tensor, Views, changed_at, wrap
+from tinygrad_dl.core.transforms import Lifted
 from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops.shape.permute import t, transpose
 from tinygrad_dl.ops.shape.reshape import squeeze, unsqueeze
@@ -22,6 +23,8 @@ def shown_otherwise(tensor: Tensor, look: Callable[[Tensor], Tensor], what: str)
     Other tensors may be views of it, or it may be one: then a tensor that nobody else sees stays in its place, and it
     becomes a view of that, so that all paths stay true.
     """
+    if isinstance(tensor, Lifted):
+        return tensor.become(look(tensor))
     if is_recorded(tensor, None):
         require_recordable(tensor, what)
     shared = tensor._view is not None or (tensor._views is not None and bool(tensor._views.living()))

@@ -24,7 +24,7 @@ from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.mutations import buffer_owner, mutations, next_seq
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, View, Views, as_array, changed_at, wrap
-from tinygrad_dl.core.transforms import entered, innermost, stack
+from tinygrad_dl.core.transforms import Lifted, entered, innermost, stack
 from tinygrad_dl.inputs import array, complexes, drawn, error, one_of, real
 from tinygrad_dl.ops.indexing.getitem import (
     getitem,
@@ -405,6 +405,9 @@ def store_item(self: Tensor, index: Any, value: Any) -> None:
 
 def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
     """Stores the value in the tensor at `index`, recorded if one of them requires a gradient."""
+    if stack.levels and isinstance(index, Lifted) and index.dtype.kind == "b" and np.ndim(value) == 0:
+        mask = index.reshape((*index.shape, *(1,) * (tensor.ndim - index.ndim)))
+        return tensor._assign(tensor.masked_fill(mask, value), what)  # how much a mask picks does not matter here
     index, basic = plain_index(index, tensor.ndim)
     if stack.levels and innermost((tensor, index, value)) is not None:
         return tensor._assign(with_items(tensor, index, value), what)
