@@ -55,9 +55,12 @@ def test_every_public_function_is_in_a_family_and_not_in_a_helper(name):
         assert page.startswith(("torch.html", "tensors.html")), f"td.{name} stands in {chapter}, a chapter of {page}"
 
 
-def test_importing_the_package_imports_every_operation():
+def test_importing_the_package_and_nn_imports_every_operation():
     """A file that nothing imports declares nothing: its methods would be missing."""
-    program = "import sys, tinygrad_dl; print(*[name for name in sys.modules if name.startswith('tinygrad_dl.ops.')])"
+    program = (
+        "import sys, tinygrad_dl as td; td.nn; "
+        "print(*[name for name in sys.modules if name.startswith('tinygrad_dl.ops.')])"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     files = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in OPS.glob("*/*.py")}
     assert {name for name in files if not name.endswith("__init__")} <= set(done.stdout.split())
