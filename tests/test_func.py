@@ -189,3 +189,27 @@ def test_writing_into_what_is_made_inside():
     slopes = vmap(jacrev(running))(x)
     assert slopes.tolist() == [np.tri(3).tolist()] * 2
     assert vmap(jacfwd(running))(x).tolist() == slopes.tolist()
+
+
+def test_forward_mode_of_inference_tensors_records_nothing_and_asks_no_hooks():
+    with td.inference_mode():
+        x = td.tensor([1.0, 2.0]) * 1
+    packed = []
+    with td.autograd.graph.saved_tensors_hooks(lambda t: packed.append(t) or t, lambda t: t):
+        out, tangent = td.func.jvp(lambda x: x.softmax(0) * x, (x,), (td.ones(2),))
+    assert not packed and not out.requires_grad and not tangent.requires_grad
+    # softmax does not change where all elements grow alike
+    np.testing.assert_allclose(tangent.numpy(), out.numpy() / x.numpy(), rtol=1e-6)
+
+
+def test_forward_mode_of_half_precision_is_that_of_single_precision():
+    x = td.tensor([[0.5, -1.0, 2.0]])
+    t = td.tensor([[1.0, 0.25, -0.5]])
+
+    def f(x):
+        return td.nn.functional.layer_norm(td.nn.functional.gelu(x).softmax(-1), (3,)).logsumexp(-1)
+
+    (out, tangent), (half, half_tangent) = (td.func.jvp(f, (a,), (b,)) for a, b in ((x, t), (x.half(), t.half())))
+    assert half.dtype == half_tangent.dtype == td.float16
+    np.testing.assert_allclose(half.float().numpy(), out.numpy(), atol=2e-3)
+    np.testing.assert_allclose(half_tangent.float().numpy(), tangent.numpy(), atol=2e-2)

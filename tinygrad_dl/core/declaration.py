@@ -294,6 +294,7 @@ class Op(Record):
     signature: Signature
     defaults: tuple[tuple[Any, ...] | None, dict[str, Any]]
     compiled = False
+    evaluating: Any = None  # the function of `evaluated`, once made
 
     def __init__(
         self,
@@ -503,6 +504,17 @@ class Op(Record):
         function.__code__ = code.replace(co_name=self.name, co_qualname=self.name)
         function.__defaults__, function.__kwdefaults__ = self.defaults
         self.compiled = True
+
+    def evaluated(self, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The result for arguments by name, not recorded, and the arrays that rules read, by name."""
+        if self.evaluating is None:
+            code = compiled(call_source, self.signature, (), True).replace(co_name=self.name, co_qualname=self.name)
+            self.evaluating = types.FunctionType(code, self.function.__globals__)
+            self.evaluating.__defaults__, self.evaluating.__kwdefaults__ = self.defaults
+        positional = [given[name] for name in self.positional]
+        options = {name: given[name] for name in self.parameters[len(positional) :]}
+        found: tuple[Any, dict[str, Any]] = self.evaluating(*positional, **options)
+        return found
 
     def generic(self, *args: Any, **kwargs: Any) -> Any:
         """The op on whatever comes: tensors give a tensor, bare arrays an array. For use in rules."""

@@ -72,10 +72,14 @@ def compiled(source: Callable[..., str], *given: Any) -> types.CodeType:
     return code
 
 
-def call_source(signature: Signature, plans: tuple[tuple[int, tuple[str, ...]], ...]) -> str:
-    """The source of the function that users call; `plans` are written into it, see `Op.compile`."""
+def call_source(signature: Signature, plans: tuple[tuple[int, tuple[str, ...]], ...], with_values: bool = False) -> str:
+    """The source of the function that users call; `plans` are written into it, see `Op.compile`.
+
+    `with_values`: of one that records nothing, and returns with its result what rules read, by name.
+    """
     positional, parameters, tensors, sequence, aliases, promotes, floating, half, real, records, *rest = signature
     outputs, view, aux = rest
+    records = records and not with_values
     keywords = parameters[len(positional) :]
     head = [*positional, *(["*", *keywords, *aliases] if keywords or aliases else [])]
     arguments = ", ".join([*positional, *(f"{k}={k}" for k in keywords)])
@@ -115,6 +119,8 @@ def call_source(signature: Signature, plans: tuple[tuple[int, tuple[str, ...]], 
         whole = "dtype" in parameters or (len(tensors) > 1 and set(joined) != set(tensors))
         lines += _record(parameters, tensors, sequence, outputs, aux, plans, whole and outputs is None)
     returned = "result" if outputs is None else "tuple(results)" if outputs is tuple else "returns(*results)"
+    if with_values:
+        returned += f", {{{', '.join(f'{name!r}: {name}' for name in (*parameters, 'out', *aux))}}}"
     # A tensor inside a transform has no array: reading it escapes, and the transform's rule takes over.
     end = ["    except Escape: found = locals()", "    return transformed(op, found)", ""]
     return "\n".join([*begin, *(f"    {line}" for line in lines), f"        return {returned}", *end])

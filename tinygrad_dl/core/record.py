@@ -53,3 +53,7 @@ class Record:
     def plan(self, mask: int) -> Any:
         """The plan for the pattern of tensor arguments that require a gradient."""
         raise NotImplementedError
+
+    def evaluated(self, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The result for arguments by name, not recorded, and the arrays that rules read, by name."""
+        raise NotImplementedError

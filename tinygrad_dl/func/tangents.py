@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core import dtypes
-from tinygrad_dl.core.modes import enable_grad, modes
+from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.plan import reads
 from tinygrad_dl.core.record import Record
-from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.core.transforms import Lifted, called, rebuilt
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import Lifted, called
 from tinygrad_dl.creation import ones_like, zeros_like
 from tinygrad_dl.ops.reduction.sum import sum as total
 
@@ -161,8 +161,8 @@ DIAGONAL: dict[str, Callable[[Slope, str], Carrier]] = {
 class Values:
     """What rules read in one call of an op: arrays, where nothing is recorded or transformed, else tensors.
 
-    The op runs when its result is first asked for. If arrays will do, it runs as if it were recorded: what its node
-    would have kept for the way back serves the rules for tangents as well.
+    The op runs when its result is first asked for. If arrays will do, it hands over what it would keep for the way
+    back, auxiliary values too: they serve the rules for tangents as well.
     """
 
     def __init__(self, op: Record, primals: dict[str, Any], tangents: dict[str, Any]):
@@ -187,23 +187,8 @@ class Values:
     def read(self, names: tuple[str, ...], instead: dict[str, Any] | None = None) -> list[Any]:
         """What a rule reads under these names."""
         if names and self.bare and self._out is None:
-            self._run_recorded()
+            self._out, self.kept = self.op.evaluated(self.primals)
         return [instead[name] if instead and name in instead else self._read(name) for name in names]
-
-    def _run_recorded(self) -> None:
-        entered = dict(self.primals)
-        for name, t in self.tangents.items():
-            value = entered[name]
-            entered[name] = (
-                [v if d is None else leaf(v) for v, d in zip(value, t, strict=True)] if type(t) is list else leaf(value)
-            )
-        with enable_grad():
-            out = called(self.op, entered)
-        for each in [out] if self.op.outputs is None else out:
-            if each._edge is not None:
-                node = each._edge.node
-                self.kept = dict(zip(node.plan.saves, node.saved, strict=True))
-        self._out = rebuilt(self.op, out, lambda _, each: wrap(each._data))
 
     def _read(self, name: str) -> Any:
         op, primals = self.op, self.primals
@@ -244,11 +229,6 @@ def is_bare(value: Any) -> bool:
 def constant(value: Any) -> Any:
     """A tensor as an array, if that will do."""
     return value._data if isinstance(value, Tensor) and is_bare(value) else value
-
-
-def leaf(tensor: Tensor) -> Tensor:
-    """The same array as a tensor that requires a gradient."""
-    return wrap(tensor._data).requires_grad_()
 
 
 def spread(t: Any, out: Any) -> Any:
