@@ -15,11 +15,11 @@ from tinygrad_dl.autograd import graph, saved
 from tinygrad_dl.core import engine, inference, mutations, runtime
 from tinygrad_dl.core import graph as core_graph
 from tinygrad_dl.core.function import FunctionRules
-from tinygrad_dl.core.hooks import Hooks, RemovableHandle
+from tinygrad_dl.core.hooks import Hooks, Keeper, RemovableHandle
 from tinygrad_dl.core.modes import _Switch
 from tinygrad_dl.core.mutations import Mutations
 from tinygrad_dl.core.plan import Plan, connected
-from tinygrad_dl.core.tensor import Keeper, Tensor
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops.tensor import inplace
 
 

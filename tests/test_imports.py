@@ -29,7 +29,7 @@ LEVELS = [
         "npz",
         "safetensors",
     },
-    {"hooks", "mutations"},
+    {"contents", "hooks", "mutations"},
     {"graph"},
     {"engine"},
     {"inference"},

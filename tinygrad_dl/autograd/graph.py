@@ -14,8 +14,8 @@ from tinygrad_dl.autograd.saved import active, pack_new
 from tinygrad_dl.core import graph
 from tinygrad_dl.core.graph import Edge, observers
 from tinygrad_dl.core.hooks import RemovableHandle, running
-from tinygrad_dl.core.mutations import buffer_owner, mutations
-from tinygrad_dl.core.tensor import Tensor, changed_at, wrap
+from tinygrad_dl.core.mutations import buffer_owner, changed_at, mutations
+from tinygrad_dl.core.tensor import Tensor, wrap
 
 __all__ = [
     "GradientEdge",

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, 
 
 import numpy as np
 
+from tinygrad_dl.core.contents import Contents
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.generate import ALIASES, Signature, call_source, compiled
 from tinygrad_dl.core.inference import new_in_inference, wrap_in_inference
@@ -264,7 +265,8 @@ def op(
         if operator:
             attributes |= operators(function, operator, inplace)
         require_free(record, "name", REGISTRY, {record.key: record})
-        require_free(record, "method", Tensor.__dict__, attributes)
+        for holder in (Tensor, Contents):
+            require_free(record, "method", holder.__dict__, attributes)
         require_free(record, "NumPy function", NUMPY, dict.fromkeys(numpy, function))
         # Nothing is in the way, so nothing is left half-declared.
         REGISTRY[record.key] = record

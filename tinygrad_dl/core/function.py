@@ -12,9 +12,9 @@ from tinygrad_dl.core.dtypes import is_differentiable
 from tinygrad_dl.core.engine import conjugate, unbroadcast
 from tinygrad_dl.core.graph import Edge, Node, refusing
 from tinygrad_dl.core.modes import modes, no_grad, set_grad_enabled
-from tinygrad_dl.core.mutations import mutations, next_seq
+from tinygrad_dl.core.mutations import changed_at, mutations, next_seq
 from tinygrad_dl.core.runtime import connect_outputs, output_edge
-from tinygrad_dl.core.tensor import Tensor, changed_at, wrap
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import innermost, stack
 from tinygrad_dl.ops.tensor.inplace import rebase, require_recordable, show
 

@@ -176,3 +176,21 @@ def replacement(hook: Function, new: Any, old: Any, keeps: bool = True) -> Any:
 def named(hook: Function) -> str:
     """What an error calls a hook."""
     return getattr(hook, "__qualname__", None) or type(hook).__name__
+
+
+class Keeper:
+    """Keeps the gradient of a computed tensor in its `.grad`: what `retain_grad` puts among the hooks of its place."""
+
+    def __init__(self, tensor: Any, hooks: Hooks):
+        self._tensor, self._hooks = weakref.ref(tensor), hooks
+        hooks.kept = self
+
+    def __call__(self, g: Any) -> None:
+        tensor = self._tensor()
+        if tensor is not None:
+            new = Hooks.wrap(g._data.copy()) if g._edge is None else g.clone()
+            tensor._grad = new if tensor._grad is None else tensor._grad + new
+
+    def remove(self) -> None:
+        """The tensor has another place in the graph."""
+        self._hooks.kept = None

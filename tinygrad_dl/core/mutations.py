@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
@@ -105,3 +106,11 @@ def buffer_owner(array: np.ndarray) -> np.ndarray:
 
 
 mutations = Mutations()
+
+
+def changed_at(what: str) -> str:
+    """Names an in-place operation and the first line outside this package that led to it."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("tinygrad_dl"):
+        frame = frame.f_back
+    return f"{what} at {frame.f_code.co_filename}:{frame.f_lineno}"

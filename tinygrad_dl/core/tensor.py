@@ -2,13 +2,12 @@
 
 The operations are not here: each is declared once in `ops/`, which attaches it as a method and operator. So
 attach `autograd` the method `backward`, `printing` what a tensor prints as, and `methods` its part in NumPy's
-protocols: this module knows none of them. What stands here is what a tensor is: its data, its place in the graph and
-its conversions.
+protocols: this module knows none of them. What stands here is what a tensor is: its place in the graph, and how it is
+changed; what it holds is in `contents.py`.
 """
 
 from __future__ import annotations
 
-import sys
 import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,11 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.contents import Contents
 from tinygrad_dl.core.graph import Edge, Leaf, observers, shown
-from tinygrad_dl.core.hooks import Hooks, RemovableHandle
+from tinygrad_dl.core.hooks import Hooks, Keeper, RemovableHandle
 from tinygrad_dl.core.inference import memory
 from tinygrad_dl.core.modes import modes
-from tinygrad_dl.core.mutations import mutations
+from tinygrad_dl.core.mutations import changed_at, mutations
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.warning import warn
 
@@ -36,7 +36,7 @@ else:
     Methods = object
 
 
-class Tensor(Methods):
+class Tensor(Contents, Methods):
     """A multi-dimensional array that records the operations made with it.
 
     Make one with `td.tensor`, `td.zeros`, `td.randn` and their like; `Tensor(data)` copies the data as
@@ -67,75 +67,6 @@ class Tensor(Methods):
         self._edge = None
         if requires_grad:
             self.requires_grad_()
-
-    # -- what it holds ---------------------------------------------------------------------------
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The sizes of its dimensions."""
-        return self._data.shape
-
-    def size(self, dim: int | None = None) -> Any:
-        """The shape, or the size of one dimension."""
-        return self._data.shape if dim is None else of_dimension(self._data.shape, dim, "size")
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of its elements."""
-        return self._data.dtype
-
-    @property
-    def ndim(self) -> int:
-        """The number of its dimensions."""
-        return self._data.ndim
-
-    def dim(self) -> int:
-        """The number of its dimensions."""
-        return self._data.ndim
-
-    def numel(self) -> int:
-        """The number of its elements."""
-        return self._data.size
-
-    @property
-    def device(self) -> dtypes.device:
-        """Always the CPU."""
-        return dtypes.CPU
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes of its elements."""
-        return self._data.nbytes
-
-    @property
-    def itemsize(self) -> int:
-        """The bytes of one element."""
-        return self._data.itemsize
-
-    def element_size(self) -> int:
-        """The bytes of one element."""
-        return self._data.itemsize
-
-    def stride(self, dim: int | None = None) -> Any:
-        """The steps between neighbours in each dimension, in elements."""
-        steps = tuple(s // self._data.itemsize for s in self._data.strides)
-        return steps if dim is None else of_dimension(steps, dim, "stride")
-
-    def is_contiguous(self) -> bool:
-        """Whether its elements lie in memory in row-major order without gaps."""
-        return self._data.flags.c_contiguous
-
-    def data_ptr(self) -> int:
-        """The address of its first element."""
-        return self._data.ctypes.data
-
-    def is_floating_point(self) -> bool:
-        """Whether its elements are real floating-point numbers."""
-        return dtypes.is_floating(self.dtype)
-
-    def is_complex(self) -> bool:
-        """Whether its elements are complex numbers."""
-        return self.dtype.kind == "c"
 
     # -- its place in the graph ------------------------------------------------------------------
 
@@ -368,89 +299,12 @@ class Tensor(Methods):
             )
         return RemovableHandle(self._edge.with_hooks().accumulated, hook)
 
-    # -- conversion ------------------------------------------------------------------------------
-
-    def item(self) -> Any:
-        """The one element as a Python number."""
-        if self._data.size != 1:
-            raise not_one(self, "item")
-        return self._data.item()
-
-    def tolist(self) -> Any:
-        """The elements as nested lists of Python numbers."""
-        return self._data.tolist()
-
-    def numpy(self, *, force: bool = False) -> np.ndarray:
-        """The data as an array that shares memory. `force=True` detaches first; so it is under `no_grad`."""
-        if self._edge is not None and not force and modes.grad:
-            raise RuntimeError(
-                "numpy: got a tensor that requires a gradient, expected one that does not, as an array has no graph; "
-                "use t.detach().numpy()"
-            )
-        return self._data
-
-    def cpu(self) -> Tensor:
-        """Itself: tensors live on the CPU."""
-        return self
-
-    def cuda(self, *_: Any, **__: Any) -> Tensor:
-        """Raises ValueError: tensors live on the CPU."""
-        raise dtypes.unknown_device("cuda")
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.numpy(), dtype=dtype, copy=copy)
-
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        return self.numpy().__dlpack__(**kwargs)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return self._data.__dlpack_device__()
-
-    def __float__(self) -> float:
-        return float(as_number(self, "float"))
-
-    def __int__(self) -> int:
-        return int(as_number(self, "int"))
-
-    def __complex__(self) -> complex:
-        return complex(as_number(self, "complex"))
-
-    def __index__(self) -> int:
-        if self.dtype.kind not in "iub":
-            raise TypeError(
-                f"index: got a tensor of dtype {self.dtype}, expected an integer tensor of one element; convert it "
-                f"with .long(), or int(t)"
-            )
-        return int(as_number(self, "index"))
-
-    def __bool__(self) -> bool:
-        if self._data.size != 1:
-            raise RuntimeError(
-                f"bool: got a tensor of shape {self.shape}, expected one element: the truth of several is ambiguous; "
-                f"use any() or all()"
-            )
-        return bool(self._data.item())
-
-    def __len__(self) -> int:
-        if not self._data.ndim:
-            raise TypeError("len: got a 0-d tensor, expected 1 or more dimensions; numel() counts the elements")
-        return len(self._data)
-
     def __iter__(self) -> Iterator[Tensor]:
         if not self._data.ndim:
             raise TypeError(
                 "iter: got a 0-d tensor, expected 1 or more dimensions; item() gives its value, reshape(1) makes it 1-d"
             )
         return iter(self.unbind(0))
-
-    def __contains__(self, value: Any) -> bool:
-        return bool((self._data == (value._data if isinstance(value, Tensor) else value)).any())
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __format__(self, spec: str) -> str:
-        return format(self._data.item(), spec) if spec and self._data.ndim == 0 else format(str(self), spec)
 
     # -- copying ---------------------------------------------------------------------------------
 
@@ -515,36 +369,11 @@ class Tensor(Methods):
         np.copyto(self._data, array, casting="unsafe")
         mutations.record(self._data, changed_at(what))
 
-    if TYPE_CHECKING:  # attached by the declarations in ops/, and by autograd
+    if TYPE_CHECKING:
 
-        def backward(
-            self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
-        ) -> None: ...
         def __getattr__(self, name: str) -> Any: ...
         def _assign(self, result: Tensor, what: str) -> Tensor: ...
         def _replay_views(self) -> None: ...
-        def __add__(self, other: Any) -> Tensor: ...
-        def __radd__(self, other: Any) -> Tensor: ...
-        def __sub__(self, other: Any) -> Tensor: ...
-        def __rsub__(self, other: Any) -> Tensor: ...
-        def __mul__(self, other: Any) -> Tensor: ...
-        def __rmul__(self, other: Any) -> Tensor: ...
-        def __truediv__(self, other: Any) -> Tensor: ...
-        def __rtruediv__(self, other: Any) -> Tensor: ...
-        def __floordiv__(self, other: Any) -> Tensor: ...
-        def __mod__(self, other: Any) -> Tensor: ...
-        def __pow__(self, other: Any) -> Tensor: ...
-        def __rpow__(self, other: Any) -> Tensor: ...
-        def __matmul__(self, other: Any) -> Tensor: ...
-        def __rmatmul__(self, other: Any) -> Tensor: ...
-        def __neg__(self) -> Tensor: ...
-        def __invert__(self) -> Tensor: ...
-        def __lt__(self, other: Any) -> Tensor: ...
-        def __le__(self, other: Any) -> Tensor: ...
-        def __gt__(self, other: Any) -> Tensor: ...
-        def __ge__(self, other: Any) -> Tensor: ...
-        def __getitem__(self, index: Any) -> Tensor: ...
-        def __setitem__(self, index: Any, value: Any) -> None: ...
 
 
 class Views(list["weakref.ref[Tensor]"]):
@@ -562,52 +391,9 @@ class Views(list["weakref.ref[Tensor]"]):
         return [view for view in [ref() for ref in self] if view is not None]
 
 
-class Keeper:
-    """Keeps the gradient of a computed tensor in its `.grad`: what `retain_grad` puts among the hooks of its place."""
-
-    def __init__(self, tensor: Tensor, hooks: Hooks):
-        self._tensor, self._hooks = weakref.ref(tensor), hooks
-        hooks.kept = self
-
-    def __call__(self, g: Tensor) -> None:
-        tensor = self._tensor()
-        if tensor is not None:
-            new = wrap(g._data.copy()) if g._edge is None else g.clone()
-            tensor._grad = new if tensor._grad is None else tensor._grad + new
-
-    def remove(self) -> None:
-        """The tensor has another place in the graph."""
-        self._hooks.kept = None
-
-
 def attach(name: str, function: Any) -> None:
     """Makes a function a method of Tensor: how the modules that stand above this one put their part there."""
     setattr(Tensor, name, function)
-
-
-def not_one(tensor: Tensor, name: str) -> RuntimeError:
-    """The error of what needs a tensor of one element."""
-    return RuntimeError(
-        f"{name}: got a tensor of shape {tensor.shape} with {tensor._data.size} elements, expected exactly one; index "
-        f"one element, reduce it with sum() or mean(), or use tolist()"
-    )
-
-
-def as_number(tensor: Tensor, name: str) -> Any:
-    """The one element of a tensor, for Python's function of this name."""
-    if tensor._data.size != 1:
-        raise not_one(tensor, name)
-    return tensor._data.item()
-
-
-def of_dimension(values: tuple[int, ...], dim: Any, name: str) -> Any:
-    """What one dimension has of a tuple with a value for each."""
-    try:
-        return values[dim]
-    except (IndexError, TypeError) as error:
-        count = len(values)
-        expected = f"an integer from {-count} to {count - 1}" if count else "no dim: a 0-d tensor has no dimensions"
-        raise type(error)(f"{name}: got dim={dim!r}, expected {expected}") from None
 
 
 def wrap(array: np.ndarray) -> Tensor:
@@ -706,11 +492,3 @@ def has_float64(value: Any) -> bool:
     while isinstance(value, list | tuple) and value:
         value = value[0]
     return hasattr(value, "dtype")
-
-
-def changed_at(what: str) -> str:
-    """Names an in-place operation and the first line outside this package that led to it."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("tinygrad_dl"):
-        frame = frame.f_back
-    return f"{what} at {frame.f_code.co_filename}:{frame.f_lineno}"

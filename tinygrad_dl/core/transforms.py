@@ -19,8 +19,9 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
+from tinygrad_dl.core.contents import of_dimension
 from tinygrad_dl.core.record import Record
-from tinygrad_dl.core.tensor import Tensor, of_dimension, wrap
+from tinygrad_dl.core.tensor import Tensor, wrap
 
 
 class _Stack(threading.local):

@@ -9,8 +9,8 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.descriptions import summary
-from tinygrad_dl.core.mutations import mutations
-from tinygrad_dl.core.tensor import Tensor, changed_at, wrap
+from tinygrad_dl.core.mutations import changed_at, mutations
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.nn.utils import rnn
 from tinygrad_dl.ops.shape.joining import cat
 

@@ -8,8 +8,8 @@ from weakref import ref
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.graph import Leaf
-from tinygrad_dl.core.mutations import mutations
-from tinygrad_dl.core.tensor import Tensor, Views, changed_at, wrap
+from tinygrad_dl.core.mutations import changed_at, mutations
+from tinygrad_dl.core.tensor import Tensor, Views, wrap
 from tinygrad_dl.core.transforms import Lifted
 from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops.shape.permute import t, transpose

@@ -21,9 +21,9 @@ from tinygrad_dl.core.engine import conjugate, unbroadcast
 from tinygrad_dl.core.graph import Edge, Leaf, Node, observers, refusing
 from tinygrad_dl.core.messages import reraise, restated
 from tinygrad_dl.core.modes import enable_grad, modes
-from tinygrad_dl.core.mutations import buffer_owner, mutations, next_seq
+from tinygrad_dl.core.mutations import buffer_owner, changed_at, mutations, next_seq
 from tinygrad_dl.core.record import Record
-from tinygrad_dl.core.tensor import Tensor, View, Views, as_array, changed_at, wrap
+from tinygrad_dl.core.tensor import Tensor, View, Views, as_array, wrap
 from tinygrad_dl.core.transforms import Lifted, entered, innermost, stack
 from tinygrad_dl.inputs import array, complexes, drawn, error, one_of, real
 from tinygrad_dl.ops.indexing.getitem import (

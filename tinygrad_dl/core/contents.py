@@ -1,0 +1,188 @@
+"""What a tensor holds: its shape and dtype, and its elements as numbers, arrays and what other libraries take."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.modes import modes
+
+
+class Contents:
+    """The part of class Tensor that reads its array."""
+
+    __slots__ = ()
+
+    _data: np.ndarray
+    _edge: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of its dimensions."""
+        return self._data.shape
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one dimension."""
+        return self._data.shape if dim is None else of_dimension(self._data.shape, dim, "size")
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of its elements."""
+        return self._data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of its dimensions."""
+        return self._data.ndim
+
+    def dim(self) -> int:
+        """The number of its dimensions."""
+        return self._data.ndim
+
+    def numel(self) -> int:
+        """The number of its elements."""
+        return self._data.size
+
+    @property
+    def device(self) -> dtypes.device:
+        """Always the CPU."""
+        return dtypes.CPU
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of its elements."""
+        return self._data.nbytes
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of one element."""
+        return self._data.itemsize
+
+    def element_size(self) -> int:
+        """The bytes of one element."""
+        return self._data.itemsize
+
+    def stride(self, dim: int | None = None) -> Any:
+        """The steps between neighbours in each dimension, in elements."""
+        steps = tuple(s // self._data.itemsize for s in self._data.strides)
+        return steps if dim is None else of_dimension(steps, dim, "stride")
+
+    def is_contiguous(self) -> bool:
+        """Whether its elements lie in memory in row-major order without gaps."""
+        return self._data.flags.c_contiguous
+
+    def data_ptr(self) -> int:
+        """The address of its first element."""
+        return self._data.ctypes.data
+
+    def is_floating_point(self) -> bool:
+        """Whether its elements are real floating-point numbers."""
+        return dtypes.is_floating(self.dtype)
+
+    def is_complex(self) -> bool:
+        """Whether its elements are complex numbers."""
+        return self.dtype.kind == "c"
+
+    # -- conversion ---------------------------------------------------------------------------------
+
+    def item(self) -> Any:
+        """The one element as a Python number."""
+        if self._data.size != 1:
+            raise not_one(self, "item")
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return self._data.tolist()
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The data as an array that shares memory. `force=True` detaches first; so it is under `no_grad`."""
+        if self._edge is not None and not force and modes.grad:
+            raise RuntimeError(
+                "numpy: got a tensor that requires a gradient, expected one that does not, as an array has no graph; "
+                "use t.detach().numpy()"
+            )
+        return self._data
+
+    def cpu(self) -> Self:
+        """Itself: tensors live on the CPU."""
+        return self
+
+    def cuda(self, *_: Any, **__: Any) -> Self:
+        """Raises ValueError: tensors live on the CPU."""
+        raise dtypes.unknown_device("cuda")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self.numpy().__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._data.__dlpack_device__()
+
+    def __float__(self) -> float:
+        return float(as_number(self, "float"))
+
+    def __int__(self) -> int:
+        return int(as_number(self, "int"))
+
+    def __complex__(self) -> complex:
+        return complex(as_number(self, "complex"))
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iub":
+            raise TypeError(
+                f"index: got a tensor of dtype {self.dtype}, expected an integer tensor of one element; convert it "
+                f"with .long(), or int(t)"
+            )
+        return int(as_number(self, "index"))
+
+    def __bool__(self) -> bool:
+        if self._data.size != 1:
+            raise RuntimeError(
+                f"bool: got a tensor of shape {self.shape}, expected one element: the truth of several is ambiguous; "
+                f"use any() or all()"
+            )
+        return bool(self._data.item())
+
+    def __len__(self) -> int:
+        if not self._data.ndim:
+            raise TypeError("len: got a 0-d tensor, expected 1 or more dimensions; numel() counts the elements")
+        return len(self._data)
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self._data == (value._data if isinstance(value, Contents) else value)).any())
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data.item(), spec) if spec and self._data.ndim == 0 else format(str(self), spec)
+
+
+def not_one(tensor: Contents, name: str) -> RuntimeError:
+    """The error of what needs a tensor of one element."""
+    return RuntimeError(
+        f"{name}: got a tensor of shape {tensor.shape} with {tensor._data.size} elements, expected exactly one; index "
+        f"one element, reduce it with sum() or mean(), or use tolist()"
+    )
+
+
+def as_number(tensor: Contents, name: str) -> Any:
+    """The one element of a tensor, for Python's function of this name."""
+    if tensor._data.size != 1:
+        raise not_one(tensor, name)
+    return tensor._data.item()
+
+
+def of_dimension(values: tuple[int, ...], dim: Any, name: str) -> Any:
+    """What one dimension has of a tuple with a value for each."""
+    try:
+        return values[dim]
+    except (IndexError, TypeError) as error:
+        count = len(values)
+        expected = f"an integer from {-count} to {count - 1}" if count else "no dim: a 0-d tensor has no dimensions"
+        raise type(error)(f"{name}: got dim={dim!r}, expected {expected}") from None
