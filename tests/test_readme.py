@@ -1,4 +1,4 @@
-"""Every code block of the README, CONTRIBUTING and docs/autograd.md runs; the README's commands are those of CI."""
+"""Every code block of README, CONTRIBUTING and the pages on derivatives runs; the commands of README are those of CI."""
 
 from __future__ import annotations
 
@@ -37,6 +37,11 @@ def test_readme_code_runs(code, registry, tmp_path, monkeypatch):
 @pytest.mark.parametrize("code", blocks("docs/autograd.md", "python"))
 def test_code_of_the_page_on_automatic_differentiation_runs(code):
     exec(compile(code, "docs/autograd.md", "exec"), {"__name__": "page"})
+
+
+@pytest.mark.parametrize("code", blocks("docs/transforms.md", "python"))
+def test_code_of_the_page_on_transforms_runs(code):
+    exec(compile(code, "docs/transforms.md", "exec"), {"__name__": "page"})
 
 
 def test_contributing_code_runs_as_one_program(registry):

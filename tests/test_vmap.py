@@ -129,6 +129,10 @@ def test_forward_mode_outside_of_vmap_draws_as_without():
     assert out.tolist() == alone.tolist() and tangent.tolist() == (3 * alone).tolist()
 
 
+def test_it_has_the_short_name_too():
+    assert td.vmap is td.func.vmap
+
+
 def test_an_unknown_randomness_is_refused():
     with pytest.raises(ValueError, match=re.escape("got randomness='some', expected one of 'error', 'different'")):
         td.func.vmap(td.sin, randomness="some")

@@ -528,9 +528,12 @@ bool = bool_  # PyTorch's name of the dtype
 # Imported when first used: not every program has modules, and drawing and testing need more than NumPy.
 _LAZY = ("data", "estimators", "func", "nn", "optim", "testing", "train", "utils", "vision", "viz")
 # And rarely used functions, by the modules that they are in.
-_RARE = dict.fromkeys(
-    ("is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_anomaly_enabled"), "autograd.anomaly_mode"
-)
+_RARE = {
+    **dict.fromkeys(
+        ("is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_anomaly_enabled"), "autograd.anomaly_mode"
+    ),
+    "vmap": "func",
+}
 
 
 def __getattr__(name: str) -> Any:

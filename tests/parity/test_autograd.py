@@ -12,8 +12,12 @@ import torch
 
 import tinygrad_dl as td
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "autograd.md"
-BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+DOCS = Path(__file__).parent.parent.parent / "docs"
+BLOCKS = [
+    block
+    for page in ("autograd.md", "transforms.md")
+    for block in re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
+]
 LIBRARIES = {"td": td, "torch": torch}
 
 
@@ -22,7 +26,7 @@ def test_the_page_runs_on_pytorch_as_it_is(code):
     code = code.replace("import tinygrad_dl as td", "import torch as td").replace("tinygrad_dl", "torch")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        exec(compile(code, "docs/autograd.md", "exec"), {"__name__": "page"})
+        exec(compile(code, "docs", "exec"), {"__name__": "page"})
 
 
 def both(program):
