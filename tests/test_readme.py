@@ -1,4 +1,4 @@
-"""Every code block of README, CONTRIBUTING and the pages on derivatives runs; the commands of README are those of CI."""
+"""The code blocks of README, CONTRIBUTING and the pages on derivatives run; the commands of README are those of CI."""
 
 from __future__ import annotations
 
