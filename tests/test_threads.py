@@ -225,6 +225,28 @@ def test_products_are_numpys(shapes, dtype, turned):
     np.testing.assert_array_equal(found, np.matmul(a, b))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128", "int64"])
+@pytest.mark.parametrize("repeated", ["left", "right", "one left", "one right", "columns and rows"])
+def test_products_of_stacks_that_vmap_makes_are_those_of_their_matrices(repeated, dtype):
+    rng = np.random.default_rng(0)
+    k = 1 if repeated == "columns and rows" else 4
+    a, b = (np.asarray(rng.integers(-3, 4, shape), dtype) for shape in ((5, 3, k), (5, k, 2)))
+    if repeated.endswith("left"):
+        a = a[:1] if repeated == "one left" else np.broadcast_to(a[0], a.shape)
+    if repeated.endswith("right"):
+        b = b[:1] if repeated == "one right" else np.broadcast_to(b[0], b.shape)
+    found = product(a, b)
+    assert found.dtype == dtype and found.flags.writeable
+    np.testing.assert_array_equal(found, np.matmul(a, b))
+    turned = product(b.swapaxes(1, 2), a.swapaxes(1, 2))
+    np.testing.assert_array_equal(turned, np.matmul(a, b).swapaxes(1, 2))
+    if dtype.startswith("float"):
+        a, b = a.copy(), b.copy()
+        a[0, 0, 0], b[0, 0, 0] = np.inf, 0
+        with np.errstate(invalid="ignore"):
+            np.testing.assert_array_equal(product(a, b), np.matmul(a, b))
+
+
 @needs_switch
 def test_bits_of_a_product_do_not_depend_on_what_ran_before():
     get, put = blas.switch()
