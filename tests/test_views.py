@@ -635,6 +635,11 @@ def test_indices_of_numbered_elements():
         td.unravel_index(td.tensor([0.5]), (2,))
     with pytest.raises(ValueError, match="out of bounds"):
         td.unravel_index(td.tensor([6]), (2, 3))
+    for shape in (td.tensor([2, 3]), (2, 3.0)):
+        with pytest.raises(TypeError, match="expected an integer or a tuple of integers"):
+            td.unravel_index(td.tensor([1]), shape)
+    with pytest.raises(ValueError, match="not negative"):
+        td.unravel_index(td.tensor(0), (2, -3))
 
 
 def test_shapes_broadcast():

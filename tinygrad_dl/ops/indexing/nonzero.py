@@ -53,7 +53,7 @@ def unravel_index(indices: Array, shape: Any) -> tuple[Tensor, ...]:
         shape: a size, or several.
 
     Raises:
-        TypeError: the indices are no integers.
+        TypeError: the indices, or the sizes, are no integers.
         ValueError: a number is out of range, or a size negative.
 
     >>> import tinygrad_dl as td
@@ -65,9 +65,12 @@ def unravel_index(indices: Array, shape: Any) -> tuple[Tensor, ...]:
     found = as_array(indices)
     if found.dtype.kind not in "iu":
         raise TypeError(f"unravel_index: got indices of dtype {found.dtype}, expected integers")
-    if isinstance(shape, Tensor):
-        shape = shape.tolist()
-    return tuple([wrap(np.array(each, np.int64)) for each in np.unravel_index(found, shape)])
+    sizes = (shape,) if isinstance(shape, int) else shape
+    if not isinstance(sizes, tuple | list) or not all(isinstance(size, int) for size in sizes):
+        raise TypeError(f"unravel_index: got shape={shape!r}, expected an integer or a tuple of integers")
+    if min(sizes, default=0) < 0:
+        raise ValueError(f"unravel_index: got shape={shape!r}, expected sizes that are not negative")
+    return tuple([wrap(np.array(each, np.int64)) for each in np.unravel_index(found, tuple(sizes))])
 
 
 alias("nonzero", nonzero)
