@@ -463,3 +463,21 @@ def test_a_function_takes_tensors_of_transforms_by_position():
 
     with pytest.raises(NotImplementedError, match="got a tensor inside of vmap by name, expected tensors by position"):
         td.func.vmap(lambda x: Scaled.apply(td.ones(1), factor=x))(ROW)
+
+
+def test_jacrev_of_one_row_at_a_time_lets_backward_look_at_values():
+    class Looks(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2 * (1 if g.sum().item() > 0 else -1)
+
+    rows = td.func.jacrev(Looks.apply, chunk_size=1)(ROW)
+    assert rows.tolist() == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
+    both = td.func.jacrev(lambda a, b: (Looks.apply(a) * b, b.sum()), argnums=(0, 1), chunk_size=1)(ROW, ROW)
+    assert both[0][1].tolist() == [[2, 0, 0], [0, 4, 0], [0, 0, 6]] and both[1][1].tolist() == [1, 1, 1]
+    with pytest.raises(RuntimeError, match="numbers are needed"):
+        td.func.jacrev(Looks.apply)(ROW)

@@ -13,6 +13,7 @@ from tinygrad_dl.func.forward import jvp
 from tinygrad_dl.func.reverse import vjp
 from tinygrad_dl.func.trees import argument_numbers, change, flatten, shown, unflatten
 from tinygrad_dl.func.vectorize import vmap
+from tinygrad_dl.ops.shape.joining import stack
 
 
 def jacrev(
@@ -29,7 +30,7 @@ def jacrev(
         func: takes and returns tensors, or nested containers of them.
         argnums: the number of the argument to differentiate by, or a tuple of several.
         has_aux: `func` returns (result, other); then (Jacobian, other) is returned.
-        chunk_size: at most how many rows at once.
+        chunk_size: at most how many rows at once; 1 goes through them without vmap.
 
     Returns:
         A function of the same arguments. Its result has the form of `func`'s, each tensor replaced by the form of the
@@ -50,8 +51,11 @@ def jacrev(
         results, form = results_of("jacrev", out)
         sizes = [each.numel() for each in results]
         seeds = [_identity(each, sizes, i) for i, each in enumerate(results)]
-        found = vmap(lambda rows: pull(unflatten(rows, form)), chunk_size=chunk_size)(seeds)
-        leaves, inner = flatten(found)
+        if chunk_size == 1 and sum(sizes):  # without vmap, for functions that look at their gradients' values
+            rows = [flatten(pull(unflatten([seed[i] for seed in seeds], form))) for i in range(sum(sizes))]
+            leaves, inner = [stack(list(column)) for column in zip(*[row for row, _ in rows], strict=True)], rows[0][1]
+        else:
+            leaves, inner = flatten(vmap(lambda rows: pull(unflatten(rows, form)), chunk_size=chunk_size)(seeds))
         per_result = []
         start = 0
         for each, size in zip(results, sizes, strict=True):
