@@ -8,21 +8,17 @@ import pytest
 
 import tinygrad_dl as td
 from tinygrad_dl import nn
-from tinygrad_dl.core.declaration import REGISTRY
 from tinygrad_dl.core.graph import Node, observers
 from tinygrad_dl.core.inference import memory
 from tinygrad_dl.core.modes import recording
+from tinygrad_dl.core.runtime import SCOPE
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left():
     yield
     assert recording.inferring == 0 and not memory.known and not memory.noted and not memory.watching
-    assert (
-        not observers.recorders
-        and not observers.writers
-        and REGISTRY["exp"].function.__globals__["new"] is object.__new__
-    )
+    assert not observers.recorders and not observers.writers and SCOPE["new"] is object.__new__
 
 
 def test_what_is_made_inside_is_an_inference_tensor():

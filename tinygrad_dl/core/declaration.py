@@ -282,8 +282,6 @@ def _on_inference(entered: bool) -> None:
     """While a thread is in inference mode, the functions that ops generate note the tensors that they make."""
     names = {"new": new_in_inference if entered else object.__new__, "wrap": wrap_in_inference if entered else wrap}
     SCOPE.update(names)
-    for record in REGISTRY.values():
-        record.function.__globals__.update(names)
 
 
 recording.on_inference.append(_on_inference)
@@ -471,7 +469,7 @@ class Op(Record):
         )
         self.defaults = body.__defaults__, {**(body.__kwdefaults__ or {}), **dict.fromkeys(aliases, UNSET)}
         scope = {
-            **SCOPE,
+            "__builtins__": SCOPE,  # one for all ops, in which names can be exchanged
             "__name__": __name__,
             "forward": self.forward,
             "op": self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -265,8 +266,9 @@ def output_edge(node: Node, index: int) -> Output | None:
     return Output(node, index, node.shape[index], dtype) if dtypes.is_differentiable(dtype) else None
 
 
-# The names that a generated function finds.
+# The names that a generated function finds, its builtins among them.
 SCOPE: dict[str, Any] = {
+    **vars(builtins),
     "Tensor": Tensor,
     "Escape": Escape,
     "transformed": transformed,
