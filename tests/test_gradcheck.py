@@ -409,8 +409,9 @@ def test_forward_mode_and_batches_are_compared_with_the_backward_pass():
     assert gradcheck(f, (x, w), check_forward_ad=True, check_batched_grad=True, check_batched_forward_grad=True)
     assert gradgradcheck(f, (x, w), check_fwd_over_rev=True, check_batched_grad=True)
     assert gradcheck(f, (x, w), check_grad_dtypes=True, masked=False, fast_mode=True)
-    with pytest.raises(ValueError, match="got check_backward_ad=False, expected True"):
-        gradcheck(f, (x, w), check_backward_ad=False, check_forward_ad=True)
+    assert gradcheck(f, (x, w), check_backward_ad=False, check_forward_ad=True)
+    with pytest.raises(ValueError, match="check_backward_ad=False and check_forward_ad=False, expected one"):
+        gradcheck(f, (x, w), check_backward_ad=False)
     with pytest.raises(ValueError, match="got check_rev_over_rev=False, expected True"):
         gradgradcheck(f, (x, w), check_rev_over_rev=False)
 
@@ -422,3 +423,6 @@ def test_a_wrong_forward_mode_is_found(monkeypatch):
     monkeypatch.setattr(td.func, "jvp", wrong)
     with pytest.raises(RuntimeError, match=r"forward mode differs from the backward pass: got .*, expected"):
         gradcheck(lambda x: x.sin(), x, check_forward_ad=True)
+    with pytest.raises(RuntimeError, match="1 of 1 entries differ from central differences"):
+        gradcheck(lambda x: x.sin(), x, check_forward_ad=True, check_backward_ad=False)
+    assert not gradcheck(lambda x: x.sin(), x, check_forward_ad=True, check_backward_ad=False, raise_exception=False)

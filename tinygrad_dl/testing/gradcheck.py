@@ -64,7 +64,7 @@ def gradcheck(
         check_batched_grad: check that a batch of gradients (`is_grads_batched`) is what one after the other gives.
         check_forward_ad: check forward mode (`td.func.jvp`) along a random direction against the backward pass.
         check_batched_forward_grad: check the same with a batch of directions, as `vmap` makes them.
-        check_backward_ad: must be True: everything else is checked against the backward pass.
+        check_backward_ad: False checks forward mode alone, along a random direction, against differences.
         fast_mode: compare each input along one random direction first, and entry by entry only where that fails.
         masked: accepted: there are no sparse tensors.
 
@@ -86,11 +86,11 @@ def gradcheck(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html
     """
     arguments = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    if not check_backward_ad:
-        raise ValueError(
-            "gradcheck: got check_backward_ad=False, expected True: forward mode is checked against the backward pass"
-        )
     check = Comparison("gradcheck", f, names, eps, atol, rtol, nondet_tol, fast_mode)
+    if not check_backward_ad:
+        if not check_forward_ad:
+            raise ValueError("gradcheck: got check_backward_ad=False and check_forward_ad=False, expected one of them")
+        return check.outcome(lambda: check.run_forward(f, arguments), raise_exception)
     more = Also(check_undefined_grad, check_batched_grad, check_forward_ad, check_batched_forward_grad)
     return check.outcome(lambda: check.run(f, arguments, more=more), raise_exception)
 
@@ -263,6 +263,36 @@ class Comparison:
             entrywise=self.entrywise,
         )
         return report_of(names, [t._data for t in checked], entries, self.rtol)
+
+    @np.errstate(all="ignore")
+    def run_forward(self, f: Callable[..., Any], arguments: Sequence[Any]) -> GradientReport:
+        """Compares forward mode with differences, along a random direction of all inputs that require a gradient."""
+        places = [i for i, t in enumerate(arguments) if requires_grad(t)]
+        if not places:
+            raise ValueError(f"{self.what}: got no input that requires a gradient, expected one to check")
+        rng = np.random.default_rng(2)
+        points = [arguments[i].detach() for i in places]
+        direction = [wrap(random_like(t._data, rng)) for t in points]
+
+        def at(*inputs: Tensor) -> tuple[Tensor, ...]:
+            values = list(arguments)
+            for place, value in zip(places, inputs, strict=True):
+                values[place] = value
+            return tuple(o for o in results_of(f, values) if o is not None and o.dtype.kind in "fc")
+
+        outputs, slopes = func.jvp(at, tuple(points), tuple(direction))
+        weights = cotangents(outputs, rng)
+
+        def weighted(step: float) -> float:
+            moved = [wrap(t._data + step * d._data) for t, d in zip(points, direction, strict=True)]
+            return sum(inner(w, o._data) for w, o in zip(weights, at(*moved), strict=True))
+
+        h = self.eps
+        numeric_slope = (8 * (weighted(h) - weighted(-h)) - (weighted(2 * h) - weighted(-2 * h))) / (12 * h)
+        found = sum(inner(w, s._data) for w, s in zip(weights, slopes, strict=True))
+        name = "all inputs along one direction"
+        noise = self.atol + 1e-12 * max(1.0, abs(weighted(0.0))) / h
+        return GradientReport({name: [Entry(name, (), found, numeric_slope, noise)]}, {name: 1}, self.rtol)
 
     def expect_same(self, first: Sequence[Any], second: Sequence[Any], what: str, text: str) -> None:
         """Raises unless two runs gave the same, but for `nondet_tol`."""
