@@ -130,7 +130,12 @@ def test_mistakes():
             ((x.long(), v), ValueError, "got a primal of dtype int64, expected a floating"),
             ((3.0, v), TypeError, "got 3.0 as primal, expected a tensor"),
             ((x, None), TypeError, "got None as tangent, expected a tensor"),
-            ((make_dual(x, v), v), RuntimeError, "that has a tangent at this level already, expected one without"),
+            ((make_dual(x, v), v), RuntimeError, "got a tensor of shape (2,) that has a tangent at this level already"),
+            (
+                (x, make_dual(v, v)),
+                RuntimeError,
+                "got a tangent of shape (2,) that has a tangent at this level already",
+            ),
         ]:
             with pytest.raises(kind, match=re.escape(text)):
                 make_dual(*given)

@@ -166,16 +166,16 @@ def rng_of(generator: Generator | None) -> np.random.Generator:
 
 
 def draw(
-    make: Callable[[np.random.Generator, Any], Any], shape: Any, generator: Generator | None, *depends: Any
+    make: Callable[..., Any], shape: Any, generator: Generator | None, *options: Any, depends: tuple[Any, ...] = ()
 ) -> Any:
-    """The array `make(rng, shape)`; inside of vmap as its `randomness` says, which may be a tensor.
+    """The array `make(rng, shape, *options)`; inside of vmap as its `randomness` says, which may be a tensor.
 
     Everything that draws numbers does it here. `depends` are the parameters of the distribution, if they are tensors.
     """
     rng = rng_of(generator)
     if not stack.levels:
-        return make(rng, shape)
-    return drawn_inside(lambda whole: make(rng, whole), shape, depends)
+        return make(rng, shape, *options)
+    return drawn_inside(lambda whole: make(rng, whole, *options), shape, depends)
 
 
 def converted(numbers: Any, dtype: Any) -> Any:
@@ -185,24 +185,26 @@ def converted(numbers: Any, dtype: Any) -> Any:
 
 def uniform(shape: Any, dtype: Any, generator: Generator | None, *depends: Any) -> Any:
     """Uniform numbers in [0, 1), drawn in float32 unless the dtype is wider."""
-    found = as_dtype(dtype)
-    kind = found if found.itemsize >= 4 and found.kind == "f" else np.dtype(np.float32)
-    return draw(lambda rng, whole: np.asarray(rng.random(whole, dtype=kind.type), found), shape, generator, *depends)
+    return draw(_uniform_numbers, shape, generator, as_dtype(dtype), depends=depends)
+
+
+def _uniform_numbers(rng: np.random.Generator, shape: Any, dtype: np.dtype[Any]) -> np.ndarray:
+    kind = dtype if dtype.itemsize >= 4 and dtype.kind == "f" else np.dtype(np.float32)
+    return np.asarray(rng.random(shape, dtype=kind.type), dtype)
 
 
 def gaussian(shape: Any, dtype: Any, generator: Generator | None, *depends: Any) -> Any:
     """Standard normal numbers; complex ones have a variance of 1/2 in each part."""
-    found = as_dtype(dtype)
+    return draw(_gaussian_numbers, shape, generator, as_dtype(dtype), depends=depends)
 
-    def make(rng: np.random.Generator, whole: Any) -> np.ndarray:
-        if found.kind == "c":
-            real = np.float32 if found.itemsize == 8 else np.float64
-            pair = rng.standard_normal((*whole, 2), dtype=real) * real(0.5**0.5)
-            return (pair[..., 0] + 1j * pair[..., 1]).astype(found)
-        kind = found if found.itemsize >= 4 and found.kind == "f" else np.dtype(np.float32)
-        return np.asarray(rng.standard_normal(whole, dtype=kind.type), found)
 
-    return draw(make, shape, generator, *depends)
+def _gaussian_numbers(rng: np.random.Generator, shape: Any, dtype: np.dtype[Any]) -> np.ndarray:
+    if dtype.kind == "c":
+        real = np.float32 if dtype.itemsize == 8 else np.float64
+        pair = rng.standard_normal((*shape, 2), dtype=real) * real(0.5**0.5)
+        return (pair[..., 0] + 1j * pair[..., 1]).astype(dtype)
+    kind = dtype if dtype.itemsize >= 4 and dtype.kind == "f" else np.dtype(np.float32)
+    return np.asarray(rng.standard_normal(shape, dtype=kind.type), dtype)
 
 
 def _finish(array: Any, requires_grad: bool, device: Any) -> Tensor:
@@ -394,14 +396,16 @@ def multinomial(
         _require_weights(input._data, num_samples, replacement)
     if not replacement and num_samples > 1:
         # The first to arrive, when the waiting times are exponential with these rates, are a draw without replacement.
-        waiting = draw(lambda rng, whole: rng.standard_exponential(whole), input.shape, generator, input)
+        waiting = draw(lambda rng, whole: rng.standard_exponential(whole), input.shape, generator, depends=(input,))
         if not known or isinstance(waiting, Tensor):
             order: Tensor = (waiting / input.detach().double().clamp(1e-300)).argsort(-1)
             return order[..., :num_samples]
         rates = np.maximum(input._data.astype(np.float64), 1e-300)
         return wrap(np.argsort(waiting / rates, -1)[..., :num_samples].astype(np.int64, copy=False))
     # Above 0, for rng.random is below 1: so a weight of 0 is never drawn.
-    shares = draw(lambda rng, whole: 1 - rng.random(whole), (*input.shape[:-1], num_samples), generator, input)
+    shares = draw(
+        lambda rng, whole: 1 - rng.random(whole), (*input.shape[:-1], num_samples), generator, depends=(input,)
+    )
     if not known or isinstance(shares, Tensor):
         bounds = input.detach().double().cumsum(-1)
         positions: Tensor = (bounds.unsqueeze(-2) < (bounds[..., -1:] * shares).unsqueeze(-1)).sum(-1)

@@ -151,11 +151,12 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
         raise RuntimeError(
             f"make_dual: got a tangent of shape {tangent.shape}, expected that of its primal, {tensor.shape}"
         )
-    if dual_parts(current, tensor)[1] is not None:
-        raise RuntimeError(
-            f"make_dual: got a tensor of shape {tensor.shape} that has a tangent at this level already, expected one "
-            "without; take it off with detach(), or unpack_dual(tensor).primal"
-        )
+    for name, each in (("tensor", tensor), ("tangent", tangent)):
+        if dual_parts(current, each)[1] is not None:
+            raise RuntimeError(
+                f"make_dual: got a {name} of shape {each.shape} that has a tangent at this level already, expected one "
+                "without; take it off with detach(), or unpack_dual(tensor).primal"
+            )
     dual: Tensor = dual_of(current, tensor, tangent if tangent.dtype == tensor.dtype else tangent.to(tensor.dtype))
     return dual
 
