@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.engine import gradients
 from tinygrad_dl.core.graph import Gradient, Node, observers
 
@@ -81,6 +82,9 @@ def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.set_detect_anomaly.html
     """
+    for name, value in (("mode", mode), ("check_nan", check_nan)):
+        if not isinstance(value, bool):
+            raise TypeError(f"set_anomaly_enabled: got {name}={summary(value)}, expected True or False")
     with observers.lock:
         if mode and not state.enabled:
             observers.watch(note_origin)
@@ -88,7 +92,7 @@ def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
         elif not mode and state.enabled:
             observers.leave(note_origin)
             observers.step = None
-        state.enabled, state.check_nan = bool(mode), bool(check_nan)
+        state.enabled, state.check_nan = mode, check_nan
 
 
 class set_detect_anomaly:

@@ -197,4 +197,7 @@ def checked_array(value: Any, name: str, argument: str) -> np.ndarray:
     """The array of an argument that must be a tensor, an array or a number."""
     if not fits(value, "Array"):
         raise unfit_for(value, name, argument)
-    return as_array(value)
+    try:
+        return as_array(value)
+    except OverflowError:
+        raise ValueError(f"{name}: got {argument}={summary(value)}, expected a number that int64 holds") from None

@@ -289,6 +289,8 @@ def is_inference(input: Any) -> bool:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.is_inference.html
     """
+    if not hasattr(input, "is_inference"):
+        raise TypeError(f"is_inference: got input={type(input).__name__} {input!r:.60}, expected a tensor")
     found: bool = input.is_inference()
     return found
 

@@ -64,6 +64,9 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """
     if input is None and other is None:
         return nonzero(wrap(checked_array(condition, "where", "condition")), as_tuple=True)
+    if input is None or other is None:
+        given, missing = ("other", "input") if input is None else ("input", "other")
+        raise TypeError(f"where: got {given} without {missing}, expected both, or the condition alone")
     return chosen(condition, input, other)
 
 
