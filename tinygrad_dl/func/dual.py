@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.modes import enable_grad, modes
+from tinygrad_dl.core.mutations import buffer_owner
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import NESTS, Level, Lifted, called, cut, over_values, rebuilt, stack
@@ -152,19 +153,30 @@ class DualLevel(Level):
         if not parts:
             return out, fitted(None, out, op)
         if op.outputs is None and not op.view and len(parts) == 1:
-            parts[0] = apart(parts[0], tangents)
+            parts[0] = apart(parts[0], (*tangents.values(), *primals.values()))
         total = parts[0]
         for part in parts[1:]:
             total = added(total, part)
         return out, fitted(total, out, op)
 
 
-def apart(part: Any, tangents: dict[str, Any]) -> Any:
+def apart(part: Any, others: tuple[Any, ...]) -> Any:
     """A tangent in memory of its own, as its primal is: each of the two may be changed in place."""
     array = memory_of(part)
-    if array.base is None and not any(array is memory_of(each) for each in tangents.values()):
-        return part
+    if array.flags.writeable:
+        owner = buffer_owner(array)
+        if not any(buffer_owner(memory_of(each)) is owner for each in tensors_among(others)):
+            return part
     return part.copy() if part is array else part.clone()
+
+
+def tensors_among(values: Iterable[Any]) -> Iterator[Tensor]:
+    """The tensors among values, those in lists too."""
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif type(value) is list:
+            yield from tensors_among(value)
 
 
 def memory_of(tensor: Any) -> np.ndarray:
