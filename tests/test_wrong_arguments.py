@@ -37,7 +37,16 @@ INSIDE = (
 
 # Callables that take anything, run what they are given, change the process, write files or draw.
 ASIDE = {
-    "td": {"keep_freed_memory", "set_num_threads", "set_default_dtype", "manual_seed", "set_rng_state", "save", "op"},
+    "td": {
+        "keep_freed_memory",
+        "manual_seed",
+        "op",
+        "save",
+        "set_anomaly_enabled",
+        "set_default_dtype",
+        "set_num_threads",
+        "set_rng_state",
+    },
     "viz": {"render", "figure"},
     "class": {"TensorBoard"},  # imports half of another library
 }

@@ -45,6 +45,7 @@ chosen.vjp(
 
 
 @overload(chosen, method=False)
+@composition
 def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """`input` where the condition holds, `other` elsewhere; the gradient of the one not chosen is exactly 0.
 
