@@ -379,3 +379,28 @@ def test_a_tensor_that_was_changed_in_place_may_be_returned_twice():
     assert a is y and b is y and y.item() == 6
     (a + b).backward()
     assert x.grad.item() == 4
+
+
+def test_a_ctx_that_is_kept_has_no_saved_tensors_after_backward():
+    kept = []
+
+    class Keeps(td.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            kept.append(ctx)
+            assert ctx.saved_tensors[0].item() == 2
+            return g
+
+    x = td.tensor(2.0, requires_grad=True)
+    y = Keeps.apply(x)
+    y.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="got a ctx whose backward has run"):
+        _ = kept[0].saved_tensors
+    assert y.grad_fn.saved_tensors[0] is x
+    y.backward()
+    assert x.grad.item() == 2

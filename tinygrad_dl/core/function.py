@@ -224,12 +224,30 @@ class Context:
     """
 
     needs_input_grad: tuple[bool, ...] = ()
-    saved_tensors: tuple[Any, ...] = ()
+    _saved: tuple[Any, ...] | None = ()  # None after backward has run
     materialize_grads = True
     _to_save: tuple[Any, ...] = ()
     _for_forward: tuple[Any, ...] = ()
     _non_differentiable: tuple[Any, ...] = ()
     _dirty: tuple[Any, ...] = ()
+
+    @property
+    def saved_tensors(self) -> Any:
+        """What was saved, in backward; afterwards there is nothing left of it.
+
+        Raises:
+            RuntimeError: backward has run.
+        """
+        if self._saved is None:
+            raise RuntimeError(
+                "saved_tensors: got a ctx whose backward has run, expected one inside of backward; keep the tensors "
+                "themselves if they are needed later, or read grad_fn.saved_tensors while the graph is there"
+            )
+        return self._saved
+
+    @saved_tensors.setter
+    def saved_tensors(self, values: Any) -> None:
+        self._saved = values
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keeps tensors (arguments, outputs or others, or None) for `saved_tensors` in backward."""
@@ -306,7 +324,7 @@ class FunctionRules:
                 gradients[place] = conjugate(each if isinstance(each, Tensor) else wrap(each))
         with set_grad_enabled(recorded and modes.grad):
             out = self.backward(self.ctx, *gradients)
-        self.ctx.saved_tensors = ()
+        self.ctx.saved_tensors = None
         given = tuple(out) if isinstance(out, tuple | list) else (out,)
         expected = len(self.shapes)
         if len(given) < expected or any(each is not None for each in given[expected:]):
