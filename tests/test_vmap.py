@@ -201,6 +201,36 @@ def test_jacobians_of_what_has_none(jacobian):
             jacobian(function)(x)
 
 
+@pytest.mark.parametrize(
+    ("name", "ask"),
+    [
+        ("item", lambda x: x.sum().item()),
+        ("tolist", lambda x: x.tolist()),
+        ("numpy", lambda x: x.numpy()),
+        ("numpy", np.asarray),
+        ("float", lambda x: float(x[0])),
+        ("int", lambda x: int(x[0])),
+        ("index", lambda x: [1, 2, 3][x[0].long()]),
+    ],
+)
+def test_numbers_are_refused_inside_by_the_name_that_asked(name, ask):
+    with pytest.raises(RuntimeError, match=f"^{name}: got a tensor of shape .* inside of vmap, where numbers are need"):
+        td.func.vmap(ask)(X)
+
+
+def test_conditions_that_depend_on_values_are_refused():
+    with pytest.raises(RuntimeError, match=re.escape("as a condition (if, while, and, or, not), where numbers are")):
+        td.func.vmap(lambda x: x if x.sum() > 1 else -x)(X)
+
+
+def test_tensors_that_have_left_are_refused():
+    kept = []
+    td.func.vmap(lambda x: kept.append(x) or x)(X)
+    for use in (lambda x: x + 1, lambda x: x[0].item(), lambda x: x.numpy(), bool):
+        with pytest.raises(RuntimeError, match="that was made inside vmap, which has ended, expected one of this leve"):
+            use(kept[0])
+
+
 def test_errors_of_an_op_inside_say_what_it_got():
     with pytest.raises(Exception, match=r"got .*expected") as caught:
         td.func.vmap(lambda x: x.reshape(7))(td.ones(2, 3))

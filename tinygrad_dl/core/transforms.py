@@ -227,13 +227,28 @@ def cut(tensor: Any) -> Any:
 class Escape(RuntimeError):
     """The array of a lifted tensor was asked for. Ops catch it; users see it if something else wanted the array."""
 
-    def __init__(self, lifted: Lifted):
+    def __init__(self, lifted: Lifted, asked: str = ""):
         super().__init__()
-        self.lifted = lifted
+        self.lifted, self.asked, self.ended = lifted, asked, not lifted.level.alive
 
     def __str__(self) -> str:
         """The message, which is only made for users: every op on a lifted tensor raises one."""
         where, shape = self.lifted.level.name, self.lifted.shape
+        if self.ended:
+            return (
+                f"{self.asked or where}: got a tensor of shape {shape} that was made inside {where}, which has ended, "
+                "expected one of this level; return it from the function, rather than keep it"
+            )
+        if self.asked == "bool":
+            return (
+                f"bool: got a tensor of shape {shape} inside of {where} as a condition (if, while, and, or, not), "
+                "where numbers are needed, expected one that does not depend on values; use td.where(condition, a, b)"
+            )
+        if self.asked:
+            return (
+                f"{self.asked}: got a tensor of shape {shape} inside of {where}, where numbers are needed, expected "
+                "operations of tensors alone, as it stands for all examples; return it, and ask for its numbers outside"
+            )
         return (
             f"{where}: got a tensor of shape {shape} inside of it where numbers are needed (item(), bool(), numpy(), "
             "or writing into a tensor made outside), expected operations on tensors alone; replace `if` by td.where, "

@@ -12,10 +12,20 @@ from tinygrad_dl.core.batching import Batch, every, flat, folded, inner_dims, un
 from tinygrad_dl.core.plan import reads
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
-from tinygrad_dl.core.transforms import NESTS, Level, Lifted, called, lifted_among, over_values, rebuilt
+from tinygrad_dl.core.transforms import NESTS, Escape, Level, Lifted, called, lifted_among, over_values, rebuilt
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.func.custom import of_examples
 from tinygrad_dl.ops.shape.joining import stack
+
+
+def _refused(name: str) -> Any:
+    """The method that asks a tensor for its numbers, inside of vmap."""
+
+    def method(self: Any, *_: Any, **__: Any) -> Any:
+        raise Escape(self, name)
+
+    method.__name__ = name
+    return method
 
 
 class Batched(Lifted):
@@ -32,6 +42,11 @@ class Batched(Lifted):
     def stride(self, dim: int | None = None) -> Any:
         steps = self.value.stride()[1:]
         return steps if dim is None else steps[dim]
+
+    # What is asked of numbers, which are those of all examples at once.
+    item, tolist, numpy = _refused("item"), _refused("tolist"), _refused("numpy")
+    __bool__, __array__ = _refused("bool"), _refused("numpy")
+    __float__, __int__, __index__ = _refused("float"), _refused("int"), _refused("index")
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
         step = 1
