@@ -23,7 +23,7 @@ from tinygrad_dl.ops.pooling._windows import (
     sizes_of,
     sliding_windows,
 )
-from tinygrad_dl.ops.vision._resample import Plan, Product, Sums, go_down, resample
+from tinygrad_dl.ops.vision._resample import Product, Resampling, Sums, go_down, resample
 
 
 def _lengths(size: int, count: int, kernel: int, stride: int, padding: int, include_pad: bool) -> Any:
@@ -34,24 +34,24 @@ def _lengths(size: int, count: int, kernel: int, stride: int, padding: int, incl
 
 
 @functools.lru_cache(maxsize=256)
-def pooling_plan(shape: Any, options: Any) -> Plan:
+def pooling_plan(shape: Any, options: Any) -> Resampling:
     """The sums and divisors of average pooling of an input of that shape."""
     kernel, stride, padding, ceil_mode, include_pad, divisor = options
     windows = sliding_windows("avg_pool", shape, kernel, stride, padding, (1,) * len(kernel), ceil_mode)
     maps = tuple([Sums(axis) for axis in windows.axes])
     if divisor is not None:
-        return Plan(maps, 1.0 / divisor)
+        return Resampling(maps, 1.0 / divisor)
     lengths = [
         _lengths(axis.size, axis.windows, k, s, p, include_pad)
         for axis, k, s, p in zip(windows.axes, kernel, stride, padding, strict=True)
     ]
     if all((each == k).all() for each, k in zip(lengths, kernel, strict=True)):
-        return Plan(maps, 1.0 / math.prod(kernel))
-    return Plan(maps, 1.0 / functools.reduce(np.multiply.outer, lengths))
+        return Resampling(maps, 1.0 / math.prod(kernel))
+    return Resampling(maps, 1.0 / functools.reduce(np.multiply.outer, lengths))
 
 
 @functools.lru_cache(maxsize=256)
-def adaptive_plan(shape: Any, counts: Any) -> Plan:
+def adaptive_plan(shape: Any, counts: Any) -> Resampling:
     """The sums and divisors of adaptive average pooling of an input of that shape."""
     maps: list[Any] = []
     factor = 1.0
@@ -64,7 +64,7 @@ def adaptive_plan(shape: Any, counts: Any) -> Plan:
             places = np.arange(size)
             inside = (places >= starts[:, None]) & (places < ends[:, None])
             maps.append(Product(inside / (ends - starts)[:, None]))
-    return Plan(tuple(maps), factor)
+    return Resampling(tuple(maps), factor)
 
 
 def _naive_avg_pool(input: Any, options: Any) -> Any:

@@ -1,6 +1,6 @@
 """Weighted sums along dimensions: average pooling, interpolation, and their gradients, the same turned round.
 
-A `Plan` has one linear map for each of the last dimensions, and a factor. Going down it makes the result from the
+A `Resampling` has one linear map for each of the last dimensions, and a factor. Going down it makes the result from the
 input; going up, transposed, the input's gradient from the result's.
 """
 
@@ -138,7 +138,7 @@ def _along(matrix: Any, x: Any, dim: int) -> Any:
     return out.reshape(*x.shape[:dim], count, *x.shape[dim + 1 :])
 
 
-class Plan:
+class Resampling:
     """A linear map for each of the last dimensions, and a factor for the results: a number, or one for each."""
 
     def __init__(self, maps: tuple[Any, ...], factor: Any = 1.0):
@@ -152,7 +152,7 @@ class Plan:
         self.blocks = not any(isinstance(each, Product) for each in maps)  # the BLAS has its own threads
 
     def __repr__(self) -> str:
-        return f"Plan({self.sizes} -> {self.counts})"
+        return f"Resampling({self.sizes} -> {self.counts})"
 
     def scaled(self, x: Any) -> Any:
         """x times the factor, in x's dtype."""
@@ -161,7 +161,7 @@ class Plan:
         return x * self.factor.astype(x.dtype)
 
 
-def go_down(x: Any, plan: Plan) -> Any:
+def go_down(x: Any, plan: Resampling) -> Any:
     """The results of an input."""
     lead = x.shape[: x.ndim - plan.dims]
     if plan.one:
@@ -181,7 +181,7 @@ def go_down(x: Any, plan: Plan) -> Any:
     return _worked(work, out, x, plan)
 
 
-def go_up(g: Any, plan: Plan) -> Any:
+def go_up(g: Any, plan: Resampling) -> Any:
     """The input's gradient of the results' gradient."""
     out = np.empty(g.shape[: g.ndim - plan.dims] + plan.sizes, g.dtype)
     if plan.one:
@@ -197,7 +197,7 @@ def go_up(g: Any, plan: Plan) -> Any:
     return _worked(work, out, g, plan)
 
 
-def _worked(work: Any, out: Any, x: Any, plan: Plan) -> Any:
+def _worked(work: Any, out: Any, x: Any, plan: Resampling) -> Any:
     if not x.size:
         out[...] = 0
     elif plan.blocks:
@@ -207,7 +207,7 @@ def _worked(work: Any, out: Any, x: Any, plan: Plan) -> Any:
     return out
 
 
-def _naive(input: Any, mapping: Plan, up: bool) -> Any:
+def _naive(input: Any, mapping: Resampling, up: bool) -> Any:
     x = input * mapping.factor if up else input
     for dim, each in enumerate(mapping.maps, -mapping.dims):
         matrix = each.dense().T if up else each.dense()
@@ -215,13 +215,13 @@ def _naive(input: Any, mapping: Plan, up: bool) -> Any:
     return x if up else x * mapping.factor
 
 
-def _fitting(rng: Any, mapping: Plan, up: bool) -> Any:
+def _fitting(rng: Any, mapping: Resampling, up: bool) -> Any:
     return rng.uniform(-2, 2, (3, *(mapping.counts if up else mapping.sizes)))
 
 
-_TWO = Plan((Sums(sliding(6, 3, 2, 1, 1, False)), Sums(sliding(4, 2, 2, 0, 1, False))), 0.5)
-_MIXED = Plan((Choice(5, np.array([0, 0, 2, 4, 4])), Product(np.arange(6.0).reshape(2, 3))))
-_WHOLE = Plan((Sums(sliding(2, 2, 2, 0, 1, False)), Sums(sliding(3, 3, 3, 0, 1, False))), 0.5)
+_TWO = Resampling((Sums(sliding(6, 3, 2, 1, 1, False)), Sums(sliding(4, 2, 2, 0, 1, False))), 0.5)
+_MIXED = Resampling((Choice(5, np.array([0, 0, 2, 4, 4])), Product(np.arange(6.0).reshape(2, 3))))
+_WHOLE = Resampling((Sums(sliding(2, 2, 2, 0, 1, False)), Sums(sliding(3, 3, 3, 0, 1, False))), 0.5)
 
 
 @op(
@@ -241,7 +241,7 @@ _WHOLE = Plan((Sums(sliding(2, 2, 2, 0, 1, False)), Sums(sliding(3, 3, 3, 0, 1, 
     errors=[error(ValueError, "resample: expected", array(2, 2), _TWO, False)],
     reference=_naive,
 )
-def resample(input: Array, mapping: Plan, up: bool) -> Array:
+def resample(input: Array, mapping: Resampling, up: bool) -> Array:
     """The plan's results of an input or, `up`, the input's gradient of the results'."""
     wanted = mapping.counts if up else mapping.sizes
     if input.shape[-mapping.dims :] != wanted:

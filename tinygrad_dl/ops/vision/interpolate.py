@@ -13,7 +13,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops.pooling.avg_pool import pool_average_to
-from tinygrad_dl.ops.vision._resample import Choice, Plan, Product, Repeats, go_down, resample
+from tinygrad_dl.ops.vision._resample import Choice, Product, Repeats, Resampling, go_down, resample
 
 # mode -> the number of dimensions that it is for, with batch and channels.
 DIMS = {"linear": (3,), "bilinear": (4,), "bicubic": (4,), "trilinear": (5,)}
@@ -63,7 +63,7 @@ def _cubic(size: int, count: int, scale: float | None, align_corners: bool, a: f
 
 
 @functools.lru_cache(maxsize=256)
-def interpolation_plan(shape: Any, counts: Any, scales: Any, mode: str, align_corners: bool) -> Plan:
+def interpolation_plan(shape: Any, counts: Any, scales: Any, mode: str, align_corners: bool) -> Resampling:
     """The maps along the last dimensions of an input of that shape."""
     maps: list[Any] = []
     for size, count, scale in zip(shape[len(shape) - len(counts) :], counts, scales, strict=True):
@@ -71,7 +71,7 @@ def interpolation_plan(shape: Any, counts: Any, scales: Any, mode: str, align_co
             maps.append(_nearest(size, count, scale, mode == "nearest-exact"))
         else:
             maps.append((_cubic if mode == "bicubic" else _linear)(size, count, scale, align_corners))
-    return Plan(tuple(maps))
+    return Resampling(tuple(maps))
 
 
 def _naive(input: Any, counts: Any, scales: Any, mode: str = "nearest", align_corners: bool = False) -> Any:
