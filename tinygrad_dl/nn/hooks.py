@@ -273,7 +273,7 @@ class BackwardHooks:
 
     def enter(self, places: list[int], gradients: tuple[Any, ...]) -> tuple[Any, ...]:
         """The gradients arrive at the module's outputs."""
-        full = spread(places, gradients, self.outputs)
+        full = at_places(places, gradients, self.outputs)
         for hook in self.hooks["full_backward_pre"]:
             changed = hook.function(self.module, full)
             if changed is not None:
@@ -287,7 +287,7 @@ class BackwardHooks:
         """The gradients leave the module at its inputs."""
         if self.grad_output is None:  # a second derivative comes along here, and passed no output
             return gradients
-        full = self.run_hooks(spread(places, gradients, self.inputs))
+        full = self.run_hooks(at_places(places, gradients, self.inputs))
         return tuple(full[i] for i in places)
 
     def run_hooks(self, grad_input: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -310,7 +310,7 @@ def replaced(changed: Any, old: tuple[Any, ...], what: str) -> tuple[Any, ...]:
     return new
 
 
-def spread(places: list[int], values: tuple[Any, ...], count: int) -> tuple[Any, ...]:
+def at_places(places: list[int], values: tuple[Any, ...], count: int) -> tuple[Any, ...]:
     """The values at their places in a tuple of `count`, None elsewhere."""
     full: list[Any] = [None] * count
     for place, value in zip(places, values, strict=True):

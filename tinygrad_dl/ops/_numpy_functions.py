@@ -103,7 +103,7 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False, whe
     return sums.sum(*over(np.where(where, a, 0), axis, keepdims), dtype=dtype) / count
 
 
-def spread(ours: Callable[..., Any]) -> Callable[..., Any]:
+def deviation(ours: Callable[..., Any]) -> Callable[..., Any]:
     """np.var or np.std: their `ddof` is PyTorch's correction, and 0 if not given."""
 
     def found(
@@ -119,7 +119,7 @@ def spread(ours: Callable[..., Any]) -> Callable[..., Any]:
     return found
 
 
-NUMPY[np.mean], NUMPY[np.var], NUMPY[np.std] = mean, spread(statistics.var), spread(statistics.std)
+NUMPY[np.mean], NUMPY[np.var], NUMPY[np.std] = mean, deviation(statistics.var), deviation(statistics.std)
 
 
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
