@@ -224,7 +224,7 @@ def _place_batch(input: Any, index: Any, size: Any, batch: Batch) -> Any:
         dict(input=real(shape="3 m"), index=one_of(np.array([0, -1, 0]), np.array([[1], [2]]), np.zeros(0, int))),
         dict(input=real(shape="3 4 m"), index=one_of((TWICE, np.array([-1, 3])), (slice(1), TWICE))),
         dict(input=real(shape="3 4"), index=one_of((TWICE, None, slice(1, 3)), (..., np.array([True, False] * 2)))),
-        dict(input=real(), index=drawn(lambda rng, input: rng.random(input.shape) < 0.5)),
+        dict(input=real(), index=drawn(lambda rng, input: np.asarray(rng.random(input.shape) < 0.5))),
     ],
     errors=[
         error(IndexError, "index 2 is out of bounds", array(2, 3), np.array([0, 2])),
@@ -345,7 +345,11 @@ def positions(parts: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
         dict(input=real(shape="3 m"), index=one_of(0, (1, ...), slice(1, None)), value=real(shape="m")),
         dict(input=real(shape="3 m"), index=one_of(np.array([0, 2]), np.array([1, 1, 0])), value=real(shape="1 m")),
         dict(input=real(shape="3"), index=one_of(np.array([0, 1, 0])), value=real(shape="3")),
-        dict(input=real(), index=drawn(lambda rng, input: rng.random(input.shape) < 0.5), value=real(shape="")),
+        dict(
+            input=real(),
+            index=drawn(lambda rng, input: np.asarray(rng.random(input.shape) < 0.5)),
+            value=real(shape=""),
+        ),
     ],
     errors=[
         error(IndexError, "index 2 is out of bounds", array(2, 3), 2, array()),
