@@ -144,11 +144,13 @@ def ones_like(g: Any) -> Any:
 def mutants(op: Any) -> Iterator[Mutant]:
     """All mutants of an op: each argument's rule, spoilt in each way that applies to it."""
     record = record_of(op)
+    # An op of a kind that broadcasts may refuse it all the same, as losses of two classes do.
+    broadcasts = record.broadcasts and any(case.broadcasts for case in record.cases)
     for argument in record.differentiable if record.records else ():
         for kind in CHANGES:
-            if kind != "broadcasting not summed" or record.broadcasts:
+            if kind != "broadcasting not summed" or broadcasts:
                 yield Mutant(record, argument, kind)
-    if record.broadcasts and record.records and len(record.tensors) > 1 and record.differentiable:
+    if broadcasts and record.records and len(record.tensors) > 1 and record.differentiable:
         yield Mutant(record, record.differentiable[0], NOT_UNDONE)
 
 
