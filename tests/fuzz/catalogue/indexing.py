@@ -240,6 +240,12 @@ def nonzero(w: Writer) -> Any:
     return (w.tensor(),)
 
 
+@draws("unravel_index")
+def unravel_index(w: Writer) -> Any:
+    shape = tuple(w.int(2, 4) for _ in range(w.int(1, 3)))
+    return w.new(w.new_shape(most=2), "int64", 0, 2 ** len(shape) - 1), shape
+
+
 # -- in place alone ----------------------------------------------------------------------------------------------------
 
 

@@ -133,6 +133,11 @@ def diag(w: Writer) -> Any:
     return w.tensor(least=1, most=2, size=60), w.int(-2, 2)
 
 
+@draws("diagflat")
+def diagflat(w: Writer) -> Any:
+    return w.tensor(size=20), w.int(-2, 2)
+
+
 @draws("diag_embed")
 def diag_embed(w: Writer) -> Any:
     return w.tensor(least=1, size=60), w.options(offset=lambda: w.int(-1, 2))
@@ -250,6 +255,14 @@ def split(w: Writer) -> Any:
 def chunk(w: Writer) -> Any:
     x = w.tensor(least=1)
     return x, w.int(1, 4), w.dim(x)
+
+
+@draws("hsplit vsplit dsplit")
+def split_along(w: Writer) -> Any:
+    x = w.tensor(least=3)
+    sizes = w.shape(x)
+    even = [n for n in (1, 2, 3) if all(size % n == 0 for size in sizes[:3])]
+    return x, w.choice(even) if w.bool() else sorted(w.int(0, 3) for _ in range(w.int(1, 2)))
 
 
 @draws("unbind")
