@@ -486,3 +486,23 @@ def test_jacrev_of_one_row_at_a_time_lets_backward_look_at_values():
     assert both[0][1].tolist() == [[2, 0, 0], [0, 4, 0], [0, 0, 6]] and both[1][1].tolist() == [1, 1, 1]
     with pytest.raises(RuntimeError, match="numbers are needed"):
         td.func.jacrev(Looks.apply)(ROW)
+
+
+def test_a_backward_named_vjp_serves_batches_too():
+    class Squared(Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x):
+            return x * x
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(*inputs)
+
+        @staticmethod
+        def vjp(ctx, g):
+            return 2 * g * ctx.saved_tensors[0]
+
+    x = td.tensor([1.0, 2.0, 3.0])
+    assert td.func.vmap(td.func.grad(Squared.apply))(x).tolist() == [2.0, 4.0, 6.0]

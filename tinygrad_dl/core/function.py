@@ -296,6 +296,11 @@ class Context:
         return packed
 
 
+def backward_of(function: type[Function]) -> Callable[..., Any]:
+    """The hand-written backward, by either of its names."""
+    return function.backward if function.backward is not Function.backward else function.vjp
+
+
 class FunctionRules:
     """The rules of a node that a `Function` made.
 
@@ -310,7 +315,7 @@ class FunctionRules:
         self, function: type[Function], ctx: Context, inputs: Sequence[Any], places: list[int] | None, count: int
     ):
         self.function, self.ctx, self.places, self.count = function, ctx, places, count
-        self.backward = function.backward if function.backward is not Function.backward else function.vjp
+        self.backward = backward_of(function)
         self.shapes = [None if t is None else t.shape for t in inputs]
         self.name, self.multiple, self.keeps_arrays = function.__name__, places is not None, bool(ctx._to_save)
         self.materializes = ctx.materialize_grads

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tinygrad_dl.core.dtypes import is_differentiable
-from tinygrad_dl.core.function import Context, Function
+from tinygrad_dl.core.function import Context, Function, backward_of
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import Lifted, innermost
 from tinygrad_dl.creation import zeros_like
@@ -184,7 +184,7 @@ def batched_form(function: type[Function], level: Any, in_dims: Any) -> tuple[ty
         def backward(ctx: Any, *gradients: Any) -> Any:
             with inside() as inner:
                 ctx.example.saved_tensors = lifted(inner, ctx.saved_tensors, list(ctx.saved_dims))
-                found = function.backward(ctx.example, *lifted(inner, gradients, out_dims))
+                found = backward_of(function)(ctx.example, *lifted(inner, gradients, out_dims))
                 ctx.example.saved_tensors = ()
                 each = list(found) if isinstance(found, tuple | list) else [found]
                 return tuple([_gradient(inner, g, dim) for g, dim in zip(each, in_dims, strict=False)])
