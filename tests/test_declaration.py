@@ -281,3 +281,14 @@ def test_an_op_that_is_called_like_one_of_ours_is_promoted_as_any_other(name):
     assert seen == [td.int32, td.int32]
     with pytest.raises((OverflowError, ValueError), match=r"300|out of bounds"):
         probe(td.tensor([1], dtype=td.int8), 300)
+
+
+def test_an_op_describes_itself_by_its_own_source():
+    text = td.hypot.op.describe()
+    assert text.startswith("hypot, declared at tinygrad_dl.ops.pointwise.")
+    assert "kind: elementwise" in text and "tensors: input, other" in text and "def generated(input, other):" in text
+    from tinygrad_dl.testing import all_ops
+
+    for op in all_ops():
+        assert "<lambda>" not in op.describe(), op.key
+    assert "\nlinear in: input\ngradient of input: lambda g, dims:" in td.flip.op.describe()

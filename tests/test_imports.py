@@ -17,6 +17,7 @@ LEVELS = [
         "warning",
         "modes",
         "inputs",
+        "declared",
         "record",
         "dispatch",
         "dtypes",

@@ -415,6 +415,23 @@ class Op(Record):
         self.decomposed = rule
         return rule
 
+    def describe(self) -> str:
+        """The declaration in plain words: kind, arguments, the source of each rule, and the code that a call runs.
+
+        >>> import tinygrad_dl as td
+        >>> print("\\n".join(td.mul.op.describe().splitlines()[:5]))
+        mul, declared at tinygrad_dl.ops.pointwise.arithmetic.mul
+        kind: elementwise: each element of the result comes from the elements at its place
+        tensors: input, other
+        gradient of input: lambda g, other: g * other
+        gradient of other: lambda g, input: g * input
+        """
+        from tinygrad_dl.core.declared import described
+
+        if not self.compiled:
+            self.compile()
+        return described(self)
+
     def _check_argument(self, argument: str) -> None:
         if argument not in self.tensors:
             raise TypeError(f"op {self.name}: got a rule for {argument!r}, expected one of the tensors {self.tensors}")
