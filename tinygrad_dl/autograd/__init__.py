@@ -231,12 +231,14 @@ def grad(
         return _grad_of_batch(
             outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads
         )
-    if stack.levels and innermost((_sequence(outputs), _sequence(inputs))):
-        return lifted_grad(
-            _sequence(outputs), _sequence(inputs), grad_outputs, retain_graph, create_graph, allow_unused
-        )
-    targets = _targets(_sequence(inputs), "grad")
-    roots, seeds = _starts(_sequence(outputs), grad_outputs, create_graph, "grad")
+    ends, places = _sequence(outputs), _sequence(inputs)
+    level = innermost((*ends, *places))
+    if level is not None:
+        given = [None] * len(ends) if grad_outputs is None else list(_sequence(grad_outputs))
+        options = {"retain_graph": retain_graph, "create_graph": create_graph, "allow_unused": allow_unused}
+        return tuple(gradients[type(level)](level, list(ends), list(places), given, options))
+    targets = _targets(places, "grad")
+    roots, seeds = _starts(ends, grad_outputs, create_graph, "grad")
     found = _propagate(roots, seeds, targets, retain_graph, create_graph)
     results = []
     for position, edge in enumerate(targets):
@@ -267,21 +269,6 @@ def _of_values(given: Any) -> Any:
             "examples; use td.func.grad inside, or call backward() outside"
         )
     return _of_values([level.released(each) for each in given])
-
-
-def lifted_grad(
-    outputs: Sequence[Tensor],
-    inputs: Sequence[Tensor],
-    cotangents: Any,
-    retain_graph: bool | None,
-    create_graph: bool,
-    allow_unused: bool,
-) -> tuple[Any, ...]:
-    """`grad` of tensors inside of transforms."""
-    given = [None] * len(outputs) if cotangents is None else list(_sequence(cotangents))
-    options = {"retain_graph": retain_graph, "create_graph": create_graph, "allow_unused": allow_unused}
-    level: Any = innermost((*outputs, *inputs))
-    return tuple(gradients[type(level)](level, list(outputs), list(inputs), given, options))
 
 
 def _propagate(

@@ -15,6 +15,7 @@ from tinygrad_dl.autograd import grad
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.modes import enable_grad, modes, set_grad_enabled
 from tinygrad_dl.core.tensor import Tensor, wrap
+from tinygrad_dl.creation import zeros_like
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
@@ -75,7 +76,7 @@ class Call:
                     f"{self.name}: got {what} with respect to input {i} that is independent of the inputs, expected "
                     "one that depends on them, as strict=True; pass strict=False for zeros"
                 )
-        return tuple(zeros(t) if each is None else each for each, t in zip(found, at, strict=True))
+        return tuple(zeros_like(t) if each is None else each for each, t in zip(found, at, strict=True))
 
     def result(self, tensors: Tensors, several: bool) -> Any:
         """What the caller gets: a tuple if it gave one, without the graph unless it asked for it."""
@@ -117,11 +118,6 @@ def as_tuple(value: Any, name: str, what: str) -> tuple[bool, Tensors]:
         if not isinstance(each, Tensor):
             raise TypeError(f"{name}: got {summary(each)} in {what}, expected a tensor or a tuple of tensors")
     return several, tensors
-
-
-def zeros(like: Tensor) -> Tensor:
-    """The gradient of what does not depend on a tensor."""
-    return wrap(np.zeros(like.shape, like.dtype))
 
 
 def vjp(
@@ -191,7 +187,7 @@ def jvp(
 
 def _forward(call: Call, outputs: Sequence[Tensor], v: Sequence[Tensor]) -> Tensors:
     """J v of a function that has been called."""
-    u = tuple(zeros(output).requires_grad_() for output in outputs)
+    u = tuple(zeros_like(output).requires_grad_() for output in outputs)
     with enable_grad():
         back = call.gradients(outputs, call.inputs, u, True, "a gradient")
         return call.gradients(back, u, v, call.create_graph, "a product")

@@ -186,3 +186,13 @@ def of_dimension(values: tuple[int, ...], dim: Any, name: str) -> Any:
         count = len(values)
         expected = f"an integer from {-count} to {count - 1}" if count else "no dim: a 0-d tensor has no dimensions"
         raise type(error)(f"{name}: got dim={dim!r}, expected {expected}") from None
+
+
+def is_row_major(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Whether elements with these steps between them lie in row-major order without gaps."""
+    steps = 1
+    for size, step in zip(reversed(shape), reversed(strides), strict=True):
+        if size != 1 and step != steps:
+            return False
+        steps *= size
+    return True

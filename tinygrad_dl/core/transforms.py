@@ -311,18 +311,21 @@ def innermost(values: Iterable[Any]) -> Level | None:
     return found
 
 
+def levels_of(tensor: Any) -> dict[int, Level]:
+    """The transforms that a tensor is lifted to, by depth."""
+    levels = {}
+    while isinstance(tensor, Lifted):
+        levels[tensor.level.depth], tensor = tensor.level, tensor.value
+    return levels
+
+
 def entered(tensor: Any, like: Any) -> Any:
     """A tensor or array lifted to all levels that another one is lifted to, in their order."""
     found = tensor if isinstance(tensor, Tensor) else wrap(tensor)
-    levels = {}
-    while isinstance(like, Lifted):
-        levels[like.level.depth], like = like.level, like.value
-    own = found
-    while isinstance(own, Lifted):
-        levels.pop(own.level.depth, None)
-        own = own.value
-    for _, level in sorted(levels.items()):
-        found = level.enter(found)
+    own = levels_of(found)
+    for depth, level in sorted(levels_of(like).items()):
+        if depth not in own:
+            found = level.enter(found)
     return found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.batching import Batch, every, flat, folded, inner_dims, unfolded
+from tinygrad_dl.core.contents import is_row_major
 from tinygrad_dl.core.plan import reads
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
@@ -49,12 +50,7 @@ class Batched(Lifted):
     __float__, __int__, __index__ = _refused("float"), _refused("int"), _refused("index")
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
-        step = 1
-        for size, stride in zip(reversed(self.shape), reversed(self.stride()), strict=True):
-            if size != 1 and stride != step:
-                return not self.numel()
-            step *= size
-        return True
+        return not self.numel() or is_row_major(self.shape, self.stride())
 
     def with_value(self, value: Tensor) -> Batched:
         return self.level.lift(value)

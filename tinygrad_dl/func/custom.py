@@ -124,6 +124,7 @@ def lowered(level: Any, tree: Any) -> tuple[Any, Any]:
 
 
 def dims_of(level: Any, tree: Any) -> Any:
+    """Where in a tree the batches of a level are: 0 for each of its tensors, None elsewhere."""
     return change(tree, lambda each: 0 if own(level, each) else None)
 
 

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl import autograd
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.mutations import buffer_owner
 from tinygrad_dl.core.record import Record
-from tinygrad_dl.core.tensor import Tensor, wrap
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import NESTS, Level, Lifted, called, cut, over_values, rebuilt, stack
-from tinygrad_dl.creation import ones_like, zeros_like
+from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.custom import with_tangents
-from tinygrad_dl.func.lowering import batches_within, fresh, grad, own_place, plain_edges
+from tinygrad_dl.func.lowering import batches_within, fresh, own_place, plain_edges
 from tinygrad_dl.func.tangents import Values, carriers, spread
 
 
@@ -56,7 +57,7 @@ class Dual(Lifted):
         primal, tangent = self.level.parts(result)
         self.value._assign(primal, what)
         if tangent is not self.tangent:  # in place too, for views of this tensor have views of its tangent
-            self.tangent._assign(zeros_as(self.value) if tangent is None else tangent, what)
+            self.tangent._assign(zeros_like(self.value) if tangent is None else tangent, what)
         return self
 
     def __repr__(self) -> str:
@@ -153,14 +154,14 @@ class DualLevel(Level):
         if not parts:
             return out, fitted(None, out, op)
         if op.outputs is None and not op.view and len(parts) == 1:
-            parts[0] = apart(parts[0], (*tangents.values(), *primals.values()))
+            parts[0] = in_own_memory(parts[0], (*tangents.values(), *primals.values()))
         total = parts[0]
         for part in parts[1:]:
             total = added(total, part)
         return out, fitted(total, out, op)
 
 
-def apart(part: Any, others: tuple[Any, ...]) -> Any:
+def in_own_memory(part: Any, others: tuple[Any, ...]) -> Any:
     """A tangent in memory of its own, as its primal is: each of the two may be changed in place."""
     array = memory_of(part)
     if array.flags.writeable:
@@ -196,11 +197,10 @@ def fitted(total: Any, out: Any, op: Record) -> Any:
 
 
 def fit(t: Any, out: Any) -> Any:
+    """One tangent in the shape and dtype of its result."""
     if t is None or not dtypes.is_differentiable(out.dtype):
         return None
     if not isinstance(t, Tensor):
-        from tinygrad_dl.core.tensor import as_array
-
         t = wrap(as_array(t))
     if t.dtype != out.dtype:
         t = t.real.to(out.dtype) if t.is_complex() and not out.is_complex() else t.to(out.dtype)
@@ -212,15 +212,6 @@ def added(a: Any, b: Any) -> Any:
     if type(a) in (tuple, list) or hasattr(a, "_fields"):
         return [y if x is None else x if y is None else x + y for x, y in zip(a, b, strict=True)]
     return a + b
-
-
-def zeros_as(tensor: Any) -> Any:
-    """Zeros of a tensor's shape and dtype, without a place in the graph."""
-    return zeros_like(tensor)
-
-
-def ones_as(tensor: Any) -> Any:
-    return ones_like(tensor)
 
 
 def by_reverse(op: Record, primals: dict[str, Any], tangents: dict[str, Any]) -> tuple[Any, Any]:
@@ -246,9 +237,9 @@ def by_reverse(op: Record, primals: dict[str, Any], tangents: dict[str, Any]) ->
         out = called(op, entered)
         several = [out] if op.outputs is None else list(out)
         asked = [i for i, each in enumerate(several) if dtypes.is_differentiable(each.dtype) and each._edge is not None]
-        seeds = [fresh(zeros_as(several[i])) for i in asked]
+        seeds = [fresh(zeros_like(several[i])) for i in asked]
         options = {"create_graph": True, "retain_graph": True, "allow_unused": True}
-        gradients = grad([several[i] for i in asked], places, seeds, options)
+        gradients = autograd.grad([several[i] for i in asked], places, seeds, **options)
         pairs = [
             (g, t.to(g.dtype))
             for g, t in zip(gradients, directions, strict=True)
@@ -257,12 +248,12 @@ def by_reverse(op: Record, primals: dict[str, Any], tangents: dict[str, Any]) ->
         found: list[Any] = [None] * len(several)
         if pairs:
             options = {"create_graph": recorded, "retain_graph": True, "allow_unused": True}
-            carried = grad([g for g, _ in pairs], seeds, [t for _, t in pairs], options)
+            carried = autograd.grad([g for g, _ in pairs], seeds, [t for _, t in pairs], **options)
             for i, each in zip(asked, carried, strict=True):
                 found[i] = each
     if not recorded:
         out = rebuilt(op, out, lambda _, each: cut(each))
     for i in asked:
         if found[i] is None:
-            found[i] = zeros_as(several[i])
+            found[i] = zeros_like(several[i])
     return out, found[0] if op.outputs is None else found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tinygrad_dl import autograd
 from tinygrad_dl.core.dtypes import is_differentiable
 from tinygrad_dl.core.modes import enable_grad
 from tinygrad_dl.core.tensor import Tensor
@@ -13,7 +14,6 @@ from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.dual import DualLevel
 from tinygrad_dl.func.gradients import of_duals
 from tinygrad_dl.func.lowering import fresh, plain_edges
-from tinygrad_dl.func.lowering import grad as lowered_grad
 from tinygrad_dl.func.trees import change, flatten, shown, unflatten
 
 gradients[DualLevel] = of_duals
@@ -135,7 +135,9 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
         asked = [i for i, each in enumerate(results) if plain_edges(each)]
         seeds = [fresh(zeros_like(results[i])) for i in asked]
         options = {"retain_graph": True, "create_graph": True, "allow_unused": True}
-        gradients = lowered_grad([results[i] for i in asked], places, seeds, options) if asked else [None] * len(places)
+        gradients = (
+            autograd.grad([results[i] for i in asked], places, seeds, **options) if asked else [None] * len(places)
+        )
 
     def push(*tangents: Any) -> Any:
         directions, other = flatten(tangents)
@@ -149,7 +151,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
         found: list[Any] = [None] * len(results)
         if pairs:
             options = {"retain_graph": True, "create_graph": False, "allow_unused": True}
-            carried = lowered_grad([g for g, _ in pairs], seeds, [t for _, t in pairs], options)
+            carried = autograd.grad([g for g, _ in pairs], seeds, [t for _, t in pairs], **options)
             for i, each in zip(asked, carried, strict=True):
                 found[i] = each
         return unflatten(

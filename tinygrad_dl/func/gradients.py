@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.autograd import grad
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import innermost
+from tinygrad_dl.creation import ones_like, zeros_like
 from tinygrad_dl.func.batched import Batched, BatchLevel
-from tinygrad_dl.func.dual import Dual, DualLevel, ones_as, zeros_as
-from tinygrad_dl.func.lowering import grad
+from tinygrad_dl.func.dual import Dual, DualLevel
 
 
 def of_batches(level: BatchLevel, outputs: Any, inputs: Any, cotangents: Any, options: dict[str, Any]) -> Any:
@@ -31,7 +32,7 @@ def of_batches(level: BatchLevel, outputs: Any, inputs: Any, cotangents: Any, op
             np.ones(outputs[i].value.shape, outputs[i].dtype) if g is None else into_front(level, g)
             for i, g in ((i, cotangents[i]) for i in reached)
         ],
-        options,
+        **options,
     )
     return [None if each is None else out_of_front(level, each) for each in found]
 
@@ -45,13 +46,13 @@ def of_duals(level: DualLevel, outputs: Any, inputs: Any, cotangents: Any, optio
     places = [level.parts(each)[0] for each in inputs]
     seeds = [(None, None) if each is None else dual_parts(level, each) for each in cotangents]
     kept = {**options, "retain_graph": True}
-    first = grad([o for o, _ in primals], places, [u for u, _ in seeds], kept)
-    pairs = [(ot, ones_as(o) if u is None else u) for (o, ot), (u, _) in zip(primals, seeds, strict=True)]
+    first = grad([o for o, _ in primals], places, [u for u, _ in seeds], **kept)
+    pairs = [(ot, ones_like(o) if u is None else u) for (o, ot), (u, _) in zip(primals, seeds, strict=True)]
     pairs += [(o, ut) for (o, _), (_, ut) in zip(primals, seeds, strict=True) if ut is not None]
     pairs = [(a, u) for a, u in pairs if a is not None and a._edge is not None]
     if not pairs:
         return first
-    second = grad([a for a, _ in pairs], places, [u for _, u in pairs], {**options, "allow_unused": True})
+    second = grad([a for a, _ in pairs], places, [u for _, u in pairs], **{**options, "allow_unused": True})
     return [
         None if g is None else g if gt is None else dual_of(level, g, gt) for g, gt in zip(first, second, strict=True)
     ]
@@ -91,7 +92,7 @@ def dual_of(level: DualLevel, primal: Any, tangent: Any) -> Any:
         return inside.lift(dual_of(level, inside.lowered(primal), inside.lowered(tangent)))
     (p, pt), (t, tt) = inside.parts(primal), inside.parts(tangent)
     return inside.lift(
-        dual_of(level, p, t), dual_of(level, zeros_as(p) if pt is None else pt, zeros_as(t) if tt is None else tt)
+        dual_of(level, p, t), dual_of(level, zeros_like(p) if pt is None else pt, zeros_like(t) if tt is None else tt)
     )
 
 
@@ -104,6 +105,6 @@ def dual_parts(level: DualLevel, tensor: Any) -> tuple[Any, Any]:
         (p, pt), (t, tt) = dual_parts(level, tensor.value), dual_parts(level, tensor.tangent)
         if pt is None and tt is None:
             return tensor, None
-        pt, tt = zeros_as(p) if pt is None else pt, zeros_as(t) if tt is None else tt
+        pt, tt = zeros_like(p) if pt is None else pt, zeros_like(t) if tt is None else tt
         return tensor.level.lift(p, t), tensor.level.lift(pt, tt)
     return level.parts(tensor)

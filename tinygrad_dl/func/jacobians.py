@@ -160,6 +160,7 @@ def hvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
 
 
 def require_real(what: str, name: str, tensor: Any) -> None:
+    """Raises for complex numbers, by which a Jacobian is not one matrix."""
     if isinstance(tensor, Tensor) and tensor.is_complex():
         raise RuntimeError(
             f"{what}: got {name} of dtype {tensor.dtype}, expected real ones; differentiate a function of the real "

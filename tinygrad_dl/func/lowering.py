@@ -5,19 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tinygrad_dl import autograd
 from tinygrad_dl.core.graph import Leaf, topological
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.core.transforms import Lifted, cut, gradients, innermost
+from tinygrad_dl.core.transforms import Lifted, cut, levels_of
 from tinygrad_dl.func.batched import Batched, BatchLevel
-
-
-def grad(outputs: list[Any], inputs: list[Any], cotangents: list[Any], options: dict[str, Any]) -> list[Any]:
-    """`autograd.grad` of tensors of any level."""
-    level: Any = innermost((*outputs, *inputs))
-    if level is None:
-        return list(autograd.grad(outputs, inputs, cotangents, **options))
-    return list(gradients[type(level)](level, outputs, inputs, cotangents, options))
 
 
 def fresh(tensor: Any) -> Any:
@@ -37,11 +28,7 @@ def own_place(tensor: Any, levels: Iterable[BatchLevel]) -> Any:
 
     Also by what is the same for all examples, which then is repeated. Its place lies behind the repetition.
     """
-    depths = set()
-    each = tensor
-    while isinstance(each, Lifted):
-        depths.add(each.level.depth)
-        each = each.value
+    depths = levels_of(tensor)
     tensor = fresh(tensor)
     for level in levels:
         if level.depth not in depths:

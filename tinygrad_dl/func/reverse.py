@@ -6,13 +6,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from tinygrad_dl import autograd
 from tinygrad_dl.core.dtypes import is_differentiable
 from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import cut, stack
 from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.batched import BatchLevel
-from tinygrad_dl.func.lowering import grad as lowered_grad
 from tinygrad_dl.func.lowering import own_place, plain_edges, reaches_beyond
 from tinygrad_dl.func.trees import argument_numbers, flatten, shown, unflatten
 
@@ -184,7 +184,7 @@ def _gradients(outputs: list[Any], leaves: list[Any], cotangents: list[Any], aga
     if not asked:
         return [zeros_like(each).detach() for each in leaves]
     options = {"retain_graph": True, "create_graph": again, "allow_unused": True}
-    found = lowered_grad([o for o, _ in asked], leaves, [u for _, u in asked], options)
+    found = autograd.grad([o for o, _ in asked], leaves, [u for _, u in asked], **options)
     return [zeros_like(each).detach() if g is None else g for g, each in zip(found, leaves, strict=True)]
 
 

@@ -16,6 +16,7 @@ from weakref import ref
 import numpy as np
 
 from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.contents import is_row_major
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.engine import conjugate, unbroadcast
 from tinygrad_dl.core.graph import Edge, Leaf, Node, observers, refusing
@@ -152,11 +153,8 @@ def slices(base: Array, path: Any, strides: Any) -> Any:
 @copy_slices.decompose
 def _copy_slices_parts(base: Any, value: Any, path: Any, strides: Any) -> Any:
     """The same by in-place operations, whose views are those of a base in row-major order."""
-    steps = 1
-    for size, step in zip(reversed(base.shape), reversed(strides or ()), strict=False):
-        if size != 1 and step != steps:
-            return NotImplemented
-        steps *= size
+    if strides is not None and not is_row_major(base.shape, strides):
+        return NotImplemented
     out = entered(base, value).clone().contiguous()
     follow(out, path).copy_(value)
     return out
