@@ -18,6 +18,7 @@ LEVELS = [
         "modes",
         "inputs",
         "declared",
+        "namespaces",
         "record",
         "dispatch",
         "dtypes",

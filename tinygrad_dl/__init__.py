@@ -45,6 +45,7 @@ from tinygrad_dl.core.modes import (
     no_grad,
     set_grad_enabled,
 )
+from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import (
     arange,
@@ -548,3 +549,11 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*__all__, *_LAZY, "__version__"]
+
+
+public(
+    globals(),
+    "docs/stable/generated/torch.{}.html",
+    without=("Array", "Arrays", "astype", "op"),
+    methods=vars(Tensor),
+)

@@ -66,12 +66,9 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
         TypeError: the data are not numbers, or complex ones for a real dtype. ValueError: the sequences have unequal
             lengths. OverflowError: a number that an integer dtype can't hold.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([[1, 2], [3, 4]])
     tensor([[1, 2],
             [3, 4]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.tensor.html
     """
     return finish(np.array(*given(data, dtype)), requires_grad, device)
 
@@ -91,12 +88,9 @@ def given(data: Any, dtype: Any) -> tuple[np.ndarray, np.dtype[Any]]:
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """A tensor with the data, sharing memory when it can; a tensor of the right dtype is returned itself.
 
-    >>> import tinygrad_dl as td
     >>> x = td.ones(2)
     >>> td.as_tensor(x) is x
     True
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.as_tensor.html
     """
     dtypes.check_device(device)
     if isinstance(data, Tensor):
@@ -108,15 +102,12 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor that shares the array's memory: changes in one show in the other.
 
-    >>> import tinygrad_dl as td
     >>> import numpy as np
     >>> a = np.zeros(2)
     >>> x = td.from_numpy(a)
     >>> a[0] = 1.0
     >>> x
     tensor([1., 0.], dtype=float64)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.from_numpy.html
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}; use td.tensor for other data")
@@ -132,12 +123,9 @@ def from_numpy(array: np.ndarray) -> Tensor:
 def from_dlpack(data: Any) -> Tensor:
     """A tensor that shares the memory of another library's array, through DLPack.
 
-    >>> import tinygrad_dl as td
     >>> import numpy as np
     >>> td.from_dlpack(np.ones(2))
     tensor([1., 1.], dtype=float64)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.from_dlpack.html
     """
     return fresh(wrap(as_array(np.from_dlpack(data))))
 
@@ -150,12 +138,9 @@ def _dtype(dtype: Any) -> np.dtype[Any]:
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros(2, 3)
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.zeros.html
     """
     return finish(np.zeros(sizes(size, "zeros"), _dtype(dtype)), requires_grad, device)
 
@@ -164,12 +149,9 @@ def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones.
 
-    >>> import tinygrad_dl as td
     >>> td.ones(2, 3)
     tensor([[1., 1., 1.],
             [1., 1., 1.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.ones.html
     """
     return finish(np.ones(sizes(size, "ones"), _dtype(dtype)), requires_grad, device)
 
@@ -178,11 +160,8 @@ def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool 
 def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with whatever lay in memory.
 
-    >>> import tinygrad_dl as td
     >>> td.empty(2, 3).shape
     (2, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.empty.html
     """
     return finish(np.empty(sizes(size, "empty"), _dtype(dtype)), requires_grad, device)
 
@@ -191,11 +170,8 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with every element `fill_value`, which gives the dtype too unless it is given.
 
-    >>> import tinygrad_dl as td
     >>> td.full((2,), 3.0)
     tensor([3., 3.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.full.html
     """
     value, found = given(fill_value, dtype)
     shape = sizes((size,), "full")
@@ -213,11 +189,8 @@ def counted(dtype: np.dtype[Any], what: str) -> np.dtype[Any]:
 def scalar_tensor(value: Any, *, dtype: Any = None) -> Tensor:
     """A 0-d tensor.
 
-    >>> import tinygrad_dl as td
     >>> td.scalar_tensor(2)
     tensor(2.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.scalar_tensor.html
     """
     return tensor(value, dtype=_dtype(dtype))
 
@@ -233,11 +206,8 @@ def _like(make: Callable[..., Tensor], input: Tensor, **options: Any) -> Tensor:
 def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`zeros` in the shape and dtype of `input`.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros_like(td.ones(2))
     tensor([0., 0.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.zeros_like.html
     """
     return _like(zeros, input, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
@@ -246,11 +216,8 @@ def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires
 def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`ones` in the shape and dtype of `input`.
 
-    >>> import tinygrad_dl as td
     >>> td.ones_like(td.zeros(2))
     tensor([1., 1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.ones_like.html
     """
     return _like(ones, input, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
@@ -259,11 +226,8 @@ def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_
 def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`empty` in the shape and dtype of `input`.
 
-    >>> import tinygrad_dl as td
     >>> td.empty_like(td.ones(2, 3)).shape
     (2, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.empty_like.html
     """
     return _like(empty, input, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
@@ -274,11 +238,8 @@ def full_like(
 ) -> Tensor:
     """`full` in the shape and dtype of `input`.
 
-    >>> import tinygrad_dl as td
     >>> td.full_like(td.ones(2), 5.0)
     tensor([5., 5.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.full_like.html
     """
     options = {"dtype": dtype or input.dtype, "device": device, "requires_grad": requires_grad}
     return _like(lambda shape, **more: full(shape, fill_value, **more), input, **options)
@@ -292,13 +253,10 @@ def arange(
 
     Integers give int64, floats the default dtype.
 
-    >>> import tinygrad_dl as td
     >>> td.arange(5)
     tensor([0, 1, 2, 3, 4])
     >>> td.arange(0.0, 1.0, 0.25)
     tensor([0.0000, 0.2500, 0.5000, 0.7500])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.arange.html
     """
     if end is None:
         start, end = 0, start
@@ -315,11 +273,8 @@ def linspace(
 ) -> Tensor:
     """`steps` numbers at equal distances from `start` to `end`, both included.
 
-    >>> import tinygrad_dl as td
     >>> td.linspace(0.0, 1.0, 5)
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.linspace.html
     """
     if steps < 0:
         raise ValueError(f"linspace: expected steps >= 0, got {steps}")
@@ -333,12 +288,9 @@ def linspace(
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """The n by n (or n by m) matrix with ones on its diagonal.
 
-    >>> import tinygrad_dl as td
     >>> td.eye(2)
     tensor([[1., 0.],
             [0., 1.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.eye.html
     """
     shape = sizes((n, n if m is None else m), "eye")
     return finish(np.eye(*shape, dtype=_dtype(dtype)), requires_grad, device)

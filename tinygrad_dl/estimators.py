@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import nn, optim, random
+from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.train import Callback, EarlyStopping, History, Schedule, fit, predict
 from tinygrad_dl.train.loop import several
@@ -49,10 +50,6 @@ except ImportError:  # scikit-learn before 1.6
 
 
 __all__ = ["TinygradClassifier", "TinygradRegressor"]
-
-
-def __dir__() -> list[str]:
-    return __all__
 
 
 DTYPES = (np.float64, np.float32)
@@ -574,3 +571,6 @@ class TinygradRegressor(RegressorMixin, _Estimator):
 
     def _more_tags(self) -> dict[str, Any]:  # scikit-learn before 1.6 asks here
         return {"multioutput": True}
+
+
+public(globals(), "")

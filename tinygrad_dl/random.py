@@ -39,13 +39,10 @@ def __dir__() -> list[str]:
 class Generator:
     """A source of random numbers with a state of its own; pass it as `generator=`.
 
-    >>> import tinygrad_dl as td
     >>> a = td.rand(2, generator=td.Generator().manual_seed(1))
     >>> b = td.rand(2, generator=td.Generator().manual_seed(1))
     >>> (a == b).all().item()
     True
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.Generator.html
     """
 
     def __init__(self, device: Any = "cpu"):
@@ -103,14 +100,11 @@ default_generator = Generator()
 def manual_seed(seed: int) -> Generator:
     """Seeds the generator that is used when no other is given: the same seed gives the same numbers.
 
-    >>> import tinygrad_dl as td
     >>> generator = td.manual_seed(1)
     >>> first = td.rand(3)
     >>> generator = td.manual_seed(1)
     >>> td.equal(first, td.rand(3))
     True
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.manual_seed.html
     """
     return default_generator.manual_seed(seed)
 
@@ -118,12 +112,9 @@ def manual_seed(seed: int) -> Generator:
 def initial_seed() -> int:
     """The seed of the default generator.
 
-    >>> import tinygrad_dl as td
     >>> generator = td.manual_seed(7)
     >>> td.initial_seed()
     7
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.initial_seed.html
     """
     return default_generator.initial_seed()
 
@@ -131,14 +122,11 @@ def initial_seed() -> int:
 def get_rng_state() -> Any:
     """The state of the default generator.
 
-    >>> import tinygrad_dl as td
     >>> state = td.get_rng_state()
     >>> first = td.rand(3)
     >>> td.set_rng_state(state)
     >>> td.equal(first, td.rand(3))
     True
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.get_rng_state.html
     """
     return default_generator.get_state()
 
@@ -146,11 +134,8 @@ def get_rng_state() -> Any:
 def set_rng_state(state: Any) -> None:
     """Puts the default generator into a state that `get_rng_state` returned.
 
-    >>> import tinygrad_dl as td
     >>> state = td.get_rng_state()
     >>> td.set_rng_state(state)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.set_rng_state.html
     """
     default_generator.set_state(state)
 
@@ -226,12 +211,9 @@ def rand(
 ) -> Tensor:
     """Numbers drawn uniformly from [0, 1), in a tensor of this size.
 
-    >>> import tinygrad_dl as td
     >>> x = td.rand(2, 3)
     >>> bool(((x >= 0) & (x < 1)).all())
     True
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.rand.html
     """
     return _finish(uniform(sizes(size, "rand"), _floating(dtype, "rand"), generator), requires_grad, device)
 
@@ -242,11 +224,8 @@ def randn(
 ) -> Tensor:
     """Numbers drawn from the standard normal distribution, in a tensor of this size.
 
-    >>> import tinygrad_dl as td
     >>> td.randn(2, 3).shape
     (2, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.randn.html
     """
     return _finish(gaussian(sizes(size, "randn"), _floating(dtype, "randn"), generator), requires_grad, device)
 
@@ -255,11 +234,8 @@ def randn(
 def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`rand` in the shape and dtype of `input`.
 
-    >>> import tinygrad_dl as td
     >>> td.rand_like(td.ones(2, 3)).shape
     (2, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.rand_like.html
     """
     return rand(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
@@ -268,11 +244,8 @@ def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_
 def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`randn` in the shape and dtype of `input`.
 
-    >>> import tinygrad_dl as td
     >>> td.randn_like(td.ones(2, 3)).shape
     (2, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.randn_like.html
     """
     return randn(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
@@ -289,12 +262,9 @@ def randint(
 ) -> Tensor:
     """Integers drawn uniformly from [low, high); `randint(high, size)` starts from 0.
 
-    >>> import tinygrad_dl as td
     >>> x = td.randint(0, 10, (3,))
     >>> bool(((x >= 0) & (x < 10)).all())
     True
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.randint.html
     """
     check_device(device)
     if size is None:
@@ -313,11 +283,8 @@ def randint(
 def randperm(n: int, *, dtype: Any = None, generator: Generator | None = None, device: Any = None) -> Tensor:
     """The integers 0 to n - 1 in random order.
 
-    >>> import tinygrad_dl as td
     >>> td.sort(td.randperm(4)).values
     tensor([0, 1, 2, 3])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.randperm.html
     """
     check_device(device)
     if n < 0:
@@ -336,11 +303,8 @@ def randperm(n: int, *, dtype: Any = None, generator: Generator | None = None, d
 def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None) -> Tensor:
     """Normal numbers with the given means and standard deviations (numbers or tensors).
 
-    >>> import tinygrad_dl as td
     >>> td.normal(0.0, 2.0, (2, 3)).shape
     (2, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.normal.html
     """
     means, stds = [each if isinstance(each, Tensor) and not is_known(each) else as_array(each) for each in (mean, std)]
     if is_known(stds) and (stds < 0).any():
@@ -355,11 +319,8 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """Ones with the probabilities that `input` holds (or all with `p`), else zeros.
 
-    >>> import tinygrad_dl as td
     >>> td.bernoulli(td.tensor([0.0, 1.0]))
     tensor([0., 1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.bernoulli.html
     """
     chance: Any = np.full(input.shape, p) if p is not None else input._data if is_known(input) else input.detach()
     if is_known(chance) and not ((chance >= 0) & (chance <= 1)).all():
@@ -378,11 +339,8 @@ def multinomial(
     No position is drawn twice unless `replacement`. A `ValueError` tells of another shape, of weights below 0 or not
     finite, and of fewer weights above 0 than are to be drawn; a `TypeError` of weights that are not floating.
 
-    >>> import tinygrad_dl as td
     >>> td.multinomial(td.tensor([0.0, 3.0, 0.0, 1.0]), 2).sort().values
     tensor([1, 3])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.multinomial.html
     """
     if not is_floating(input.dtype):
         raise TypeError(f"multinomial: expected floating weights, got {input.dtype}; convert them with .float()")

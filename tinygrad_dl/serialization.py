@@ -52,8 +52,6 @@ def save(obj: dict[Any, Any], path: Path) -> None:
     >>> td.save({"weight": td.ones(2), "epoch": 3}, path)
     >>> td.load(path)
     {'weight': tensor([1., 1.]), 'epoch': 3}
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.save.html
     """
     path = os.fspath(path)
     suffix = _suffix(path, "save")
@@ -106,8 +104,6 @@ def load(path: Path) -> dict[Any, Any]:
     >>> td.save(optimizer.state_dict(), path)
     >>> td.load(path)["param_groups"][0]["lr"]
     0.5
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.load.html
     """
     path = os.fspath(path)
     suffix = _suffix(path, "load")

@@ -50,14 +50,11 @@ def set_num_threads(number: int) -> None:
     Raises:
         ValueError: less than 1. TypeError: not an int.
 
-    >>> import tinygrad_dl as td
     >>> before = td.get_num_threads()
     >>> td.set_num_threads(1)
     >>> td.get_num_threads()
     1
     >>> td.set_num_threads(before)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.set_num_threads.html
     """
     global _number
     if not isinstance(number, int) or isinstance(number, bool):
@@ -70,11 +67,8 @@ def set_num_threads(number: int) -> None:
 def get_num_threads() -> int:
     """The number of threads that large operations use: at first one for each core.
 
-    >>> import tinygrad_dl as td
     >>> td.get_num_threads() >= 1
     True
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.get_num_threads.html
     """
     return _number
 

@@ -42,11 +42,8 @@ class _Default:
 def get_default_dtype() -> DType:
     """The dtype that Python floats become (float32 unless set).
 
-    >>> import tinygrad_dl as td
     >>> td.get_default_dtype()
     dtype('float32')
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.get_default_dtype.html
     """
     return _Default.dtype
 
@@ -54,13 +51,10 @@ def get_default_dtype() -> DType:
 def set_default_dtype(dtype: Any) -> None:
     """Sets the dtype that Python floats become: float16, float32 or float64.
 
-    >>> import tinygrad_dl as td
     >>> td.set_default_dtype(td.float64)
     >>> td.tensor(1.0).dtype
     dtype('float64')
     >>> td.set_default_dtype(td.float32)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.set_default_dtype.html
     """
     found = as_dtype(dtype)
     if not is_floating(found):
@@ -167,11 +161,8 @@ def promote_types(a: DType, b: DType) -> DType:
 
     The higher category wins with its own precision, so int64 with float32 is float32.
 
-    >>> import tinygrad_dl as td
     >>> td.promote_types(td.int64, td.float32)
     dtype('float32')
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.promote_types.html
     """
     for name, dtype in (("a", a), ("b", b)):
         if not isinstance(dtype, np.dtype):
@@ -231,7 +222,6 @@ def result_dtype(values: tuple[Any, ...]) -> DType:
 class device:
     """Where a tensor lives: `device("cpu")`, the only one.
 
-    >>> import tinygrad_dl as td
     >>> td.device("cpu")
     device(type='cpu')
 

@@ -161,14 +161,11 @@ class no_grad(_Switch):
 
     A context manager and a decorator. Thread-local.
 
-    >>> import tinygrad_dl as td
     >>> x = td.ones(2, requires_grad=True)
     >>> with td.no_grad():
     ...     y = x * 2
     >>> y.requires_grad
     False
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.no_grad.html
     """
 
     grad = False
@@ -177,14 +174,11 @@ class no_grad(_Switch):
 class enable_grad(_Switch):
     """Records again inside `no_grad`. A context manager and a decorator. Thread-local.
 
-    >>> import tinygrad_dl as td
     >>> x = td.ones(2, requires_grad=True)
     >>> with td.no_grad(), td.enable_grad():
     ...     y = x * 2
     >>> y.requires_grad
     True
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.enable_grad.html
     """
 
     grad = True
@@ -198,7 +192,6 @@ class inference_mode(_Switch):
     there is an ordinary tensor. What was made before is not affected; views of it are no inference tensors.
     `inference_mode(False)` records.
 
-    >>> import tinygrad_dl as td
     >>> x = td.ones(2, requires_grad=True)
     >>> with td.inference_mode():
     ...     y = x * 2
@@ -230,7 +223,6 @@ class set_grad_enabled(_Switch):
     Raises:
         TypeError: `mode` is not True or False.
 
-    >>> import tinygrad_dl as td
     >>> with td.set_grad_enabled(False):
     ...     td.is_grad_enabled()
     False
@@ -268,12 +260,9 @@ class set_grad_enabled(_Switch):
 def is_grad_enabled() -> bool:
     """Whether operations are recorded in this thread.
 
-    >>> import tinygrad_dl as td
     >>> with td.no_grad():
     ...     td.is_grad_enabled()
     False
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.is_grad_enabled.html
     """
     return modes.grad
 
@@ -281,13 +270,10 @@ def is_grad_enabled() -> bool:
 def is_inference(input: Any) -> bool:
     """Whether a tensor was made inside `inference_mode`.
 
-    >>> import tinygrad_dl as td
     >>> with td.inference_mode():
     ...     y = td.ones(2)
     >>> td.is_inference(y), td.is_inference(td.ones(2))
     (True, False)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.is_inference.html
     """
     if not hasattr(input, "is_inference"):
         raise TypeError(f"is_inference: got input={type(input).__name__} {input!r:.60}, expected a tensor")
@@ -298,11 +284,8 @@ def is_inference(input: Any) -> bool:
 def is_inference_mode_enabled() -> bool:
     """Whether this thread is inside `inference_mode`.
 
-    >>> import tinygrad_dl as td
     >>> with td.inference_mode():
     ...     td.is_inference_mode_enabled()
     True
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.is_inference_mode_enabled.html
     """
     return modes.inference

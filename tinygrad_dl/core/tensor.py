@@ -42,7 +42,6 @@ class Tensor(Contents, Methods):
     Make one with `td.tensor`, `td.zeros`, `td.randn` and their like; `Tensor(data)` copies the data as
     the default floating dtype.
 
-    >>> import tinygrad_dl as td
     >>> x = td.tensor([1.0, 2.0], requires_grad=True)
     >>> (x * x).sum().backward()
     >>> x.grad

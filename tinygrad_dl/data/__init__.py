@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.data import transforms
 from tinygrad_dl.data.collate import default_collate, default_convert
 from tinygrad_dl.data.datasets import (
@@ -63,5 +64,4 @@ __all__ = [
 ]
 
 
-def __dir__() -> list[str]:
-    return __all__
+public(globals(), "docs/stable/data.html#torch.utils.data.{}")

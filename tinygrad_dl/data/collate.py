@@ -57,12 +57,9 @@ def default_collate(batch: Sequence[Any]) -> Any:
         ValueError: the samples have different shapes, lengths or keys.
         TypeError: a sample is of another kind.
 
-    >>> import tinygrad_dl as td
     >>> td.data.default_collate([(td.ones(2), 0), (td.zeros(2), 1)])
     [tensor([[1., 1.],
             [0., 0.]]), tensor([0, 1])]
-
-    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.default_collate
     """
     if not len(batch):
         raise ValueError("default_collate: expected at least one sample, got none")
@@ -104,8 +101,6 @@ def default_convert(sample: Any) -> Any:
     >>> import tinygrad_dl as td
     >>> td.data.default_convert([np.ones(2), "a"])
     [tensor([1., 1.], dtype=float64), 'a']
-
-    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.default_convert
     """
     if isinstance(sample, np.ndarray | np.generic):
         if sample.dtype.kind not in NUMERIC:

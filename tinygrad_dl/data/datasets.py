@@ -59,8 +59,6 @@ class Dataset(Composed, Generic[T_co]):
     ...         return index**2
     >>> Squares()[3]
     9
-
-    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.Dataset
     """
 
     def __getitem__(self, index: Any) -> T_co:
@@ -84,8 +82,6 @@ class IterableDataset(Dataset[T_co]):
     ...         return iter(range(3))
     >>> [batch.tolist() for batch in data.DataLoader(Count(), batch_size=2)]
     [[0, 1], [2]]
-
-    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.IterableDataset
     """
 
     def __iter__(self) -> Iterator[T_co]:
@@ -115,7 +111,6 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     Raises:
         ValueError: the tensors differ in length, or there are none.
 
-    >>> import tinygrad_dl as td
     >>> dataset = td.data.TensorDataset(td.tensor([[1.0], [2.0]]), td.tensor([0, 1]))
     >>> dataset[1]
     (tensor([2.]), tensor(1))
@@ -123,8 +118,6 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     >>> noisy = td.data.TensorDataset(td.rand(9, 1, 8, 8), td.arange(9), transform=noise)
     >>> [x.shape for x in next(iter(td.data.DataLoader(noisy, batch_size=4)))]
     [(4, 1, 8, 8), (4,)]
-
-    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.TensorDataset
     """
 
     def __init__(self, *tensors: Any, transform: Callable[..., Any] | None = None):
@@ -165,8 +158,6 @@ class StackDataset(Dataset[Any]):
     (20, 'b')
     >>> data.StackDataset(image=[10, 20], text="ab")[0]
     {'image': 10, 'text': 'a'}
-
-    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.StackDataset
     """
 
     datasets: tuple[Any, ...] | dict[str, Any]
@@ -196,8 +187,6 @@ class Subset(Dataset[T_co]):
     >>> subset = data.Subset("abcd", [3, 1])
     >>> len(subset), subset[0]
     (2, 'd')
-
-    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.Subset
     """
 
     def __init__(self, dataset: Any, indices: Sequence[int] | np.ndarray | Tensor):
@@ -223,8 +212,6 @@ class ConcatDataset(Dataset[Any]):
     >>> both = data.ConcatDataset([[1, 2], [3]])
     >>> len(both), both[2], both[-3]
     (3, 3, 1)
-
-    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.ConcatDataset
     """
 
     def __init__(self, datasets: Iterable[Any]):
@@ -261,12 +248,9 @@ def random_split(dataset: Any, lengths: Sequence[int | float], generator: Genera
     Raises:
         ValueError: the lengths do not sum to the dataset's, or a fraction is outside [0, 1].
 
-    >>> import tinygrad_dl as td
     >>> generator = td.Generator().manual_seed(0)
     >>> [len(part) for part in td.data.random_split(range(10), [0.7, 0.3], generator)]
     [7, 3]
-
-    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.random_split
     """
     total = len(dataset)
     if abs(sum(lengths) - 1) < 1e-6 and (total != 1 or any(isinstance(length, float) for length in lengths)):

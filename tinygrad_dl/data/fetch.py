@@ -100,8 +100,6 @@ def get_worker_info() -> WorkerInfo | None:
     >>> from tinygrad_dl import data
     >>> data.get_worker_info() is None
     True
-
-    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.get_worker_info
     """
     return _Here.info
 

@@ -58,15 +58,12 @@ class DataLoader(Composed):
         RuntimeError: while iterating: a worker has died (the message says which, and of what) or timed out.
         Exception: while iterating: what the dataset raised; if in a worker, its traceback is added as a note.
 
-    >>> import tinygrad_dl as td
     >>> dataset = td.data.TensorDataset(td.arange(5))
     >>> [x.tolist() for [x] in td.data.DataLoader(dataset, batch_size=2)]
     [[0, 1], [2, 3], [4]]
     >>> loader = td.data.DataLoader(dataset, batch_size=2, shuffle=True, generator=td.Generator().manual_seed(0))
     >>> sorted(number for [x] in loader for number in x.tolist())
     [0, 1, 2, 3, 4]
-
-    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.DataLoader
     """
 
     def __init__(

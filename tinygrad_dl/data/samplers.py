@@ -36,8 +36,6 @@ class Sampler(Composed, Generic[T_co]):
     ...         return iter([2, 1, 0])
     >>> [batch.tolist() for batch in data.DataLoader([10, 20, 30], batch_size=2, sampler=Backwards())]
     [[30, 20], [10]]
-
-    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.Sampler
     """
 
     def __iter__(self) -> Iterator[T_co]:
@@ -90,8 +88,6 @@ class SequentialSampler(_Order):
     >>> from tinygrad_dl import data
     >>> list(data.SequentialSampler("abc"))
     [0, 1, 2]
-
-    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.SequentialSampler
     """
 
     def __init__(self, data_source: Any):
@@ -120,11 +116,8 @@ class RandomSampler(_Order):
             drawn as they are needed, so there is no limit.
         generator: where the random numbers come from (default: the one of `td.manual_seed`).
 
-    >>> import tinygrad_dl as td
     >>> sorted(td.data.RandomSampler("abcd"))
     [0, 1, 2, 3]
-
-    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.RandomSampler
     """
 
     def __init__(
@@ -166,8 +159,6 @@ class SubsetRandomSampler(_Order):
     >>> from tinygrad_dl import data
     >>> sorted(data.SubsetRandomSampler([4, 2]))
     [2, 4]
-
-    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.SubsetRandomSampler
     """
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None):
@@ -197,8 +188,6 @@ class WeightedRandomSampler(_Order):
     >>> from tinygrad_dl import data
     >>> list(data.WeightedRandomSampler([0.0, 1.0, 0.0], 4))
     [1, 1, 1, 1]
-
-    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.WeightedRandomSampler
     """
 
     def __init__(
@@ -252,8 +241,6 @@ class BatchSampler(Sampler[list[int]]):
     >>> from tinygrad_dl import data
     >>> list(data.BatchSampler(range(5), batch_size=2, drop_last=False))
     [[0, 1], [2, 3], [4]]
-
-    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.BatchSampler
     """
 
     def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool):

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.nn import functional, init, modules, utils
 from tinygrad_dl.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from tinygrad_dl.nn.layers.activation import (
@@ -238,5 +239,4 @@ __all__ = [
 ]
 
 
-def __dir__() -> list[str]:
-    return __all__
+public(globals(), "docs/stable/generated/torch.nn.{}.html")

@@ -97,14 +97,11 @@ class Sequential(ModuleSequence):
     Args:
         args: modules, or one dict of modules by name.
 
-    >>> import tinygrad_dl as td
     >>> model = td.nn.Sequential(td.nn.Linear(4, 2), td.nn.ReLU())
     >>> model(td.ones(3, 4)).shape
     (3, 2)
     >>> model[0]
     Linear(in_features=4, out_features=2, bias=True)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Sequential.html
     """
 
     def __init__(self, *args: Any):
@@ -152,12 +149,9 @@ class Sequential(ModuleSequence):
 class ModuleList(ModuleSequence):
     """A list of modules whose parameters are found; it has no forward of its own.
 
-    >>> import tinygrad_dl as td
     >>> layers = td.nn.ModuleList(td.nn.Linear(2, 2) for _ in range(3))
     >>> len(list(layers.parameters()))
     6
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ModuleList.html
     """
 
     def __init__(self, modules: Iterable[Module] | None = None):
@@ -196,12 +190,9 @@ class ModuleList(ModuleSequence):
 class ModuleDict(Module):
     """A dict of modules whose parameters are found; it has no forward of its own.
 
-    >>> import tinygrad_dl as td
     >>> heads = td.nn.ModuleDict({"a": td.nn.Linear(2, 1), "b": td.nn.Linear(2, 5)})
     >>> heads["b"].out_features
     5
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ModuleDict.html
     """
 
     def __init__(self, modules: Any = None):
@@ -286,12 +277,9 @@ class ParameterSequence(Module):
 class ParameterList(ParameterSequence):
     """A list of parameters that a module finds; tensors become parameters, other values are kept as they are.
 
-    >>> import tinygrad_dl as td
     >>> scales = td.nn.ParameterList([td.ones(2), td.zeros(3)])
     >>> [p.shape for p in scales]
     [(2,), (3,)]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ParameterList.html
     """
 
     def __init__(self, values: Iterable[Any] | None = None):
@@ -340,12 +328,9 @@ class ParameterDict(ParameterSequence):
 
     The keys stand in the order of insertion, those of a plain dict in the order of the alphabet, as in PyTorch.
 
-    >>> import tinygrad_dl as td
     >>> params = td.nn.ParameterDict({"right": td.zeros(2), "left": td.ones(2)})
     >>> params["left"].requires_grad, list(params)
     (True, ['left', 'right'])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ParameterDict.html
     """
 
     def __init__(self, parameters: Any = None):

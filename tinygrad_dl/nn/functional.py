@@ -10,6 +10,7 @@ from typing import Any
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.dtypes import as_dtype
+from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops.activation.elu import celu, elu, selu
 from tinygrad_dl.ops.activation.gelu import gelu
@@ -168,19 +169,12 @@ __all__ = [
 ]
 
 
-def __dir__() -> list[str]:
-    return __all__
-
-
 @composition
 def relu(input: Array, inplace: bool = False) -> Tensor:
     """max(input, 0).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.relu(td.tensor([-1.0, 2.0]))
     tensor([0., 2.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.relu.html
     """
     result: Tensor = input._assign(_relu(input), "relu") if inplace else _relu(input)
     return result
@@ -194,11 +188,8 @@ def softmax(input: Array, dim: int | None = None, dtype: Any = None) -> Tensor:
         dim: the dimension; must be given.
         dtype: cast to it first.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.softmax(td.tensor([0.0, 0.0]), dim=0)
     tensor([0.5000, 0.5000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softmax.html
     """
     result: Tensor = _softmax(_prepared(input, dim, dtype, "softmax"), dim)
     return result
@@ -208,11 +199,8 @@ def softmax(input: Array, dim: int | None = None, dtype: Any = None) -> Tensor:
 def log_softmax(input: Array, dim: int | None = None, dtype: Any = None) -> Tensor:
     """The logarithm of `softmax`, finite where softmax rounds to 0.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.log_softmax(td.tensor([0.0, 1e4]), dim=0)
     tensor([-10000.,      0.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html
     """
     result: Tensor = _log_softmax(_prepared(input, dim, dtype, "log_softmax"), dim)
     return result
@@ -222,11 +210,8 @@ def log_softmax(input: Array, dim: int | None = None, dtype: Any = None) -> Tens
 def softmin(input: Array, dim: int | None = None, dtype: Any = None) -> Tensor:
     """`softmax` of -input.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.softmin(td.tensor([0.0, 0.0]), dim=0)
     tensor([0.5000, 0.5000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softmin.html
     """
     result: Tensor = _softmax(-_prepared(input, dim, dtype, "softmin"), dim)
     return result
@@ -236,3 +221,6 @@ def _prepared(input: Any, dim: int | None, dtype: Any, name: str) -> Any:
     if dim is None:
         raise TypeError(f"{name}: got no dim, expected the dimension along which to go; usually dim=-1, the classes")
     return input if dtype is None else input.to(as_dtype(dtype))
+
+
+public(globals(), "docs/stable/generated/torch.nn.functional.{}.html")

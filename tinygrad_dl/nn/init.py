@@ -12,6 +12,7 @@ import numpy as np
 
 from tinygrad_dl import random
 from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.random import Generator
 
@@ -34,10 +35,6 @@ __all__ = [
 ]
 
 
-def __dir__() -> list[str]:
-    return __all__
-
-
 def fill(tensor: Tensor, values: Any, what: str) -> Tensor:
     """Puts values into the tensor's memory."""
     tensor._write(np.asarray(np.broadcast_to(values, tensor.shape), tensor.dtype), what)
@@ -48,12 +45,9 @@ def fill(tensor: Tensor, values: Any, what: str) -> Tensor:
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Numbers drawn uniformly from [a, b).
 
-    >>> import tinygrad_dl as td
     >>> w = td.nn.init.uniform_(td.empty(3, 5), -1.0, 1.0)
     >>> bool((w.abs() <= 1).all())
     True
-
-    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.uniform_
     """
     values = random.uniform(tensor.shape, tensor.dtype, generator)
     values *= b - a
@@ -65,11 +59,8 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal numbers.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.init.normal_(td.empty(3, 5), std=0.02).shape
     (3, 5)
-
-    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.normal_
     """
     if std < 0:
         raise ValueError(f"normal_: expected std >= 0, got {std}")
@@ -93,12 +84,9 @@ def trunc_normal_(
     Raises:
         ValueError: the interval is empty or so far out that drawing would hardly ever reach it.
 
-    >>> import tinygrad_dl as td
     >>> w = td.nn.init.trunc_normal_(td.empty(3, 5))
     >>> bool((w.abs() <= 2).all())
     True
-
-    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.trunc_normal_
     """
     if not (a < b and std > 0):
         raise ValueError(f"trunc_normal_: expected a < b and std > 0, got a={a}, b={b}, std={std}")
@@ -121,11 +109,8 @@ def trunc_normal_(
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """One value everywhere.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.init.constant_(td.empty(2), 0.3)
     tensor([0.3000, 0.3000])
-
-    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.constant_
     """
     return fill(tensor, val, "constant_")
 
@@ -134,11 +119,8 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
 def ones_(tensor: Tensor) -> Tensor:
     """Ones everywhere.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.init.ones_(td.empty(2))
     tensor([1., 1.])
-
-    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.ones_
     """
     return fill(tensor, 1, "ones_")
 
@@ -147,11 +129,8 @@ def ones_(tensor: Tensor) -> Tensor:
 def zeros_(tensor: Tensor) -> Tensor:
     """Zeros everywhere.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.init.zeros_(td.empty(2))
     tensor([0., 0.])
-
-    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.zeros_
     """
     return fill(tensor, 0, "zeros_")
 
@@ -160,12 +139,9 @@ def zeros_(tensor: Tensor) -> Tensor:
 def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.init.eye_(td.empty(2, 2))
     tensor([[1., 0.],
             [0., 1.]])
-
-    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.eye_
     """
     if tensor.ndim != 2:
         raise ValueError(f"eye_: expected a tensor of 2 dimensions, got shape {tensor.shape}")
@@ -176,11 +152,8 @@ def eye_(tensor: Tensor) -> Tensor:
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """A convolution's weight (out, in, ...) that passes each channel on unchanged, as far as there are channels.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.init.dirac_(td.empty(1, 1, 3))
     tensor([[[0., 1., 0.]]])
-
-    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.dirac_
     """
     if tensor.ndim not in (3, 4, 5):
         raise ValueError(f"dirac_: expected a tensor of 3, 4 or 5 dimensions, got shape {tensor.shape}")
@@ -226,11 +199,8 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     Args:
         param: the negative slope of "leaky_relu" (0.01 if None).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.init.calculate_gain("leaky_relu", 1.0)
     1.0
-
-    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.calculate_gain
     """
     if nonlinearity in LINEAR:
         return 1.0
@@ -249,12 +219,9 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform numbers with the variance gain**2 * 2 / (fan_in + fan_out) (Glorot and Bengio, 2010).
 
-    >>> import tinygrad_dl as td
     >>> w = td.nn.init.xavier_uniform_(td.empty(3, 3))
     >>> bool((w.abs() <= 1).all())
     True
-
-    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.xavier_uniform_
     """
     bound = gain * math.sqrt(6.0 / max(1, sum(fans(tensor, "xavier_uniform_"))))
     return uniform_(tensor, -bound, bound, generator)
@@ -264,11 +231,8 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | No
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal numbers with the variance gain**2 * 2 / (fan_in + fan_out) (Glorot and Bengio, 2010).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.init.xavier_normal_(td.empty(3, 5)).shape
     (3, 5)
-
-    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.xavier_normal_
     """
     std = gain * math.sqrt(2.0 / max(1, sum(fans(tensor, "xavier_normal_"))))
     return normal_(tensor, 0.0, std, generator)
@@ -296,11 +260,8 @@ def kaiming_uniform_(
         mode: "fan_in" keeps the size of values on the way forward, "fan_out" of gradients on the way back.
         nonlinearity: which activation follows, see `calculate_gain`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.init.kaiming_uniform_(td.empty(3, 5), nonlinearity="relu").shape
     (3, 5)
-
-    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.kaiming_uniform_
     """
     bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity, "kaiming_uniform_")
     return uniform_(tensor, -bound, bound, generator)
@@ -316,11 +277,8 @@ def kaiming_normal_(
 ) -> Tensor:
     """Normal numbers with the standard deviation gain / sqrt(fan) (He et al., 2015).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.init.kaiming_normal_(td.empty(3, 5), nonlinearity="relu").shape
     (3, 5)
-
-    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.kaiming_normal_
     """
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity, "kaiming_normal_"), generator)
 
@@ -329,12 +287,9 @@ def kaiming_normal_(
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
     """A matrix with orthonormal rows or columns, whichever are fewer, times `gain`; later dimensions are flattened.
 
-    >>> import tinygrad_dl as td
     >>> w = td.nn.init.orthogonal_(td.empty(3, 3, dtype=td.float64))
     >>> td.allclose(w @ w.T, td.eye(3, dtype=td.float64))
     True
-
-    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.orthogonal_
     """
     if tensor.ndim < 2:
         raise ValueError(f"orthogonal_: expected a tensor of at least 2 dimensions, got shape {tensor.shape}")
@@ -352,12 +307,9 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """Normal numbers; in each column the share `sparsity` (rounded up) is zero.
 
-    >>> import tinygrad_dl as td
     >>> w = td.nn.init.sparse_(td.empty(10, 2), sparsity=0.5)
     >>> (w == 0).sum(0)
     tensor([5, 5])
-
-    Source: https://docs.pytorch.org/docs/stable/nn.init.html#torch.nn.init.sparse_
     """
     if tensor.ndim != 2:
         raise ValueError(f"sparse_: expected a tensor of 2 dimensions, got shape {tensor.shape}")
@@ -367,3 +319,6 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     order = random.uniform(tensor.shape, np.float64, generator).argsort(axis=0)
     np.put_along_axis(values, order[: math.ceil(sparsity * tensor.shape[0])], 0, axis=0)
     return fill(tensor, values, "sparse_")
+
+
+public(globals(), "docs/stable/nn.init.html#torch.nn.init.{}")

@@ -46,7 +46,6 @@ class Module(State["Module"], Hooked, Composed):
     A subclass calls `super().__init__()`, assigns its parameters and submodules as attributes and defines
     `forward`; calling the module runs `forward` and the hooks around it.
 
-    >>> import tinygrad_dl as td
     >>> class Model(td.nn.Module):
     ...     def __init__(self):
     ...         super().__init__()
@@ -60,8 +59,6 @@ class Module(State["Module"], Hooked, Composed):
     )
     >>> model(td.ones(2, 3)).shape
     (2, 1)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
     """
 
     training: bool

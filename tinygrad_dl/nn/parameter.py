@@ -18,7 +18,6 @@ class Parameter(Tensor):
 
     Shares the memory of `data`.
 
-    >>> import tinygrad_dl as td
     >>> layer = td.nn.Module()
     >>> layer.scale = td.nn.Parameter(td.ones(2))
     >>> [name for name, _ in layer.named_parameters()]
@@ -44,7 +43,6 @@ class Parameter(Tensor):
 class Buffer(Tensor):
     """A tensor that becomes a buffer of the module it is assigned to: state that is saved but not trained.
 
-    >>> import tinygrad_dl as td
     >>> layer = td.nn.Module()
     >>> layer.total = td.nn.Buffer(td.zeros(1))
     >>> list(layer.state_dict())

@@ -11,6 +11,7 @@
 [0.375]
 """
 
+from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.optim import lr_scheduler
 from tinygrad_dl.optim.adam import Adam, AdamW
 from tinygrad_dl.optim.adam_variants import Adamax, NAdam, RAdam
@@ -33,5 +34,4 @@ __all__ = [
 ]
 
 
-def __dir__() -> list[str]:
-    return __all__
+public(globals(), "docs/stable/generated/torch.optim.{}.html")

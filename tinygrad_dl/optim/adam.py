@@ -27,7 +27,6 @@ class Adam(FlatOptimizer):
         maximize: climb instead of descend.
         decoupled_weight_decay: shrink the parameters instead, as `AdamW` does.
 
-    >>> import tinygrad_dl as td
     >>> w = td.tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = td.optim.Adam([w], lr=0.5)
     >>> (w * w).sum().backward()
@@ -97,7 +96,6 @@ class AdamW(Adam):
 
     The arguments are those of `Adam`; `weight_decay` is 0.01 unless given.
 
-    >>> import tinygrad_dl as td
     >>> w = td.tensor([1.0], requires_grad=True)
     >>> optimizer = td.optim.AdamW([w], lr=0.1, weight_decay=0.5)
     >>> w.grad = td.zeros(1)

@@ -47,7 +47,6 @@ class Adamax(AdamVariant):
         weight_decay: adds `weight_decay * p` to the gradient.
         maximize: climb instead of descend.
 
-    >>> import tinygrad_dl as td
     >>> w = td.tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = td.optim.Adamax([w], lr=0.5)
     >>> (w * w).sum().backward()
@@ -103,7 +102,6 @@ class RAdam(AdamVariant):
         decoupled_weight_decay: shrink the parameters instead, as `AdamW` does.
         maximize: climb instead of descend.
 
-    >>> import tinygrad_dl as td
     >>> w = td.tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = td.optim.RAdam([w], lr=0.1)
     >>> (w * w).sum().backward()
@@ -171,7 +169,6 @@ class NAdam(AdamVariant):
         decoupled_weight_decay: shrink the parameters instead, as `AdamW` does.
         maximize: climb instead of descend.
 
-    >>> import tinygrad_dl as td
     >>> w = td.tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = td.optim.NAdam([w], lr=0.5)
     >>> (w * w).sum().backward()

@@ -28,15 +28,12 @@ class RMSprop(FlatOptimizer):
         centered: divide by the standard deviation instead.
         maximize: climb instead of descend.
 
-    >>> import tinygrad_dl as td
     >>> w = td.tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = td.optim.RMSprop([w], lr=0.05)
     >>> (w * w).sum().backward()
     >>> optimizer.step()
     >>> [round(x, 4) for x in w.tolist()]
     [0.5, -1.5]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
     """
 
     state_names = ("step", "square_avg", "momentum_buffer", "grad_avg")
@@ -109,7 +106,6 @@ class Adagrad(FlatOptimizer):
         eps: keeps the divisor from zero.
         maximize: climb instead of descend.
 
-    >>> import tinygrad_dl as td
     >>> w = td.tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = td.optim.Adagrad([w], lr=0.5)
     >>> (w * w).sum().backward()
@@ -179,7 +175,6 @@ class Adadelta(FlatOptimizer):
         weight_decay: adds `weight_decay * p` to the gradient.
         maximize: climb instead of descend.
 
-    >>> import tinygrad_dl as td
     >>> w = td.tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = td.optim.Adadelta([w], lr=1.0)
     >>> (w * w).sum().backward()

@@ -41,7 +41,6 @@ class Optimizer(Composed):
         TypeError: a parameter is not a tensor, or `params` is a tensor or a set.
         ValueError: no parameters, one that appears twice, one that can't be optimised, or a bad option.
 
-    >>> import tinygrad_dl as td
     >>> class SignDescent(td.optim.Optimizer):
     ...     def step(self, closure=None):
     ...         with td.no_grad():

@@ -27,15 +27,12 @@ class SGD(FlatOptimizer):
         nesterov: use Nesterov's momentum; needs `momentum > 0` and `dampening == 0`.
         maximize: climb instead of descend.
 
-    >>> import tinygrad_dl as td
     >>> w = td.tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = td.optim.SGD([w], lr=0.1, momentum=0.9)
     >>> (w * w).sum().backward()
     >>> optimizer.step()
     >>> w.tolist() == td.tensor([0.8, -1.6]).tolist()
     True
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
     """
 
     state_names = ("momentum_buffer",)

@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.testing.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from tinygrad_dl.testing.module_check import check_module
 from tinygrad_dl.testing.report import CheckError, Entry, GradientReport, relative_difference, verdict
@@ -41,10 +42,6 @@ __all__ = [
 ]
 
 
-def __dir__() -> list[str]:
-    return __all__
-
-
 # Imported when first used, so that gradcheck works without hypothesis.
 _LAZY = {
     **dict.fromkeys(("OpError", "OpReport", "all_ops", "check_call", "check_op"), "op_checks"),
@@ -60,3 +57,6 @@ def __getattr__(name: str) -> Any:
             f"tinygrad_dl.testing.{name} draws its inputs with hypothesis: pip install 'tinygrad_dl[testing]'"
         )
     return getattr(importlib.import_module(f"tinygrad_dl.testing.{_LAZY[name]}"), name)
+
+
+public(globals(), "")

@@ -76,7 +76,6 @@ def gradcheck(
             function or its backward pass is not deterministic.
         ValueError: no input requires a gradient, or no output does.
 
-    >>> import tinygrad_dl as td
     >>> from tinygrad_dl.testing import gradcheck
     >>> x = td.tensor([0.5, 2.0], dtype=td.float64, requires_grad=True)
     >>> report = gradcheck(lambda x: x * x.exp(), x)
@@ -127,7 +126,6 @@ def gradgradcheck(
 
     All other arguments, the result and the errors are those of `gradcheck`.
 
-    >>> import tinygrad_dl as td
     >>> from tinygrad_dl.testing import gradgradcheck
     >>> x = td.tensor([0.5, 2.0], dtype=td.float64, requires_grad=True)
     >>> report = gradgradcheck(lambda x: x * x.exp(), x)

@@ -50,7 +50,6 @@ def check_module(
         GradcheckError: the model is not deterministic, as with dropout in training mode.
         ValueError: the model has no parameter that requires a gradient, or `entries` is below 1.
 
-    >>> import tinygrad_dl as td
     >>> from tinygrad_dl import nn
     >>> from tinygrad_dl.testing import check_module
     >>> model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))

@@ -14,6 +14,7 @@ True
 The loop itself is `loop.py`, some 60 lines; callbacks add stopping, files, schedules and pictures to it.
 """
 
+from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.train.adjusting import ClipGradients, Schedule
 from tinygrad_dl.train.callback import Callback
 from tinygrad_dl.train.checkpoint import Checkpoint
@@ -38,5 +39,4 @@ __all__ = [
 ]
 
 
-def __dir__() -> list[str]:
-    return __all__
+public(globals(), "")

@@ -22,7 +22,6 @@ class Schedule(Callback):
     Raises:
         TypeError: no scheduler. ValueError: another `every`, or `ReduceLROnPlateau` after each batch.
 
-    >>> import tinygrad_dl as td
     >>> model = td.nn.Linear(1, 1)
     >>> optimizer = td.optim.SGD(model.parameters(), lr=1.0)
     >>> halve = td.train.Schedule(td.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5))
@@ -82,7 +81,6 @@ class ClipGradients(Callback):
     Raises:
         ValueError: none of the two limits is given, or both, or it is not above 0.
 
-    >>> import tinygrad_dl as td
     >>> model = td.nn.Linear(1, 1)
     >>> optimizer = td.optim.SGD(model.parameters(), lr=1.0)
     >>> data = [(td.full((4, 1), 1e6), td.ones(4, 1))]

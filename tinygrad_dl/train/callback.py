@@ -20,7 +20,6 @@ class Callback(Composed):
     Attributes:
         order: callbacks with a higher one run later, those with the same in the order in which they are given.
 
-    >>> import tinygrad_dl as td
     >>> class GradientNorms(td.train.Callback):
     ...     def __init__(self):
     ...         self.norms = []

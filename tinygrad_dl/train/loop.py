@@ -72,7 +72,6 @@ def fit(
         FloatingPointError: a loss is no finite number, with `stop_on_nan`.
         Exception: what a callback has raised, with a note that names it and its hook.
 
-    >>> import tinygrad_dl as td
     >>> from tinygrad_dl import nn
     >>> generator = td.manual_seed(0)
     >>> x = td.randn(128, 2)
@@ -205,7 +204,6 @@ def evaluate(
     Raises:
         ValueError: there is no batch.
 
-    >>> import tinygrad_dl as td
     >>> model = td.nn.Identity()
     >>> td.train.evaluate(model, [(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))], td.nn.MSELoss())
     {'loss': 2.0}
@@ -226,7 +224,6 @@ def predict(model: Module, data: Any) -> Tensor:
     Raises:
         ValueError: there is no batch.
 
-    >>> import tinygrad_dl as td
     >>> td.train.predict(td.nn.Dropout(), [(td.ones(2), td.zeros(2)), (td.ones(1), td.zeros(1))])
     tensor([1., 1., 1.])
 

@@ -54,7 +54,6 @@ class EarlyStopping(Callback):
         ValueError: an option out of its range, or a metric without `mode`; at the start of `fit`: no dev set and no
             `monitor`, or one that is not measured.
 
-    >>> import tinygrad_dl as td
     >>> model = td.nn.Linear(1, 1)
     >>> optimizer = td.optim.SGD(model.parameters(), lr=0.1)
     >>> data = [(td.ones(4, 1), td.ones(4, 1))]

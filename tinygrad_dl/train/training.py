@@ -21,7 +21,6 @@ class History(dict[str, list[float]]):
         stopped: why training ended before its last epoch; None if it did not.
         kept: the index of the epoch whose weights the model was left with, if `EarlyStopping` put them back.
 
-    >>> import tinygrad_dl as td
     >>> history = td.train.History(train_loss=[0.9, 0.5], dev_loss=[1.0, 0.8])
     >>> history
     epoch  train_loss  dev_loss
@@ -54,7 +53,6 @@ class Training(Composed):
         history: what was measured so far.
         names: what is measured in each epoch, such as "train_loss" and "dev_accuracy".
 
-    >>> import tinygrad_dl as td
     >>> class Report(td.train.Callback):
     ...     def on_epoch_end(self, training):
     ...         print(training.epoch, training.steps, training.names)

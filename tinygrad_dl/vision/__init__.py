@@ -8,6 +8,7 @@ tensor([0, 2])
 
 from __future__ import annotations
 
+from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.vision.anchors import grid_anchors
 from tinygrad_dl.vision.boxes import box_area, box_convert, clip_boxes_to_image, remove_small_boxes
 from tinygrad_dl.vision.losses import (
@@ -38,5 +39,4 @@ __all__ = [
 ]
 
 
-def __dir__() -> list[str]:
-    return __all__
+public(globals(), "vision/stable/generated/torchvision.ops.{}.html")

@@ -42,7 +42,6 @@ def grid_anchors(
     Raises:
         ValueError: a grid, stride, size or proportion that is not above 0, or no sizes.
 
-    >>> import tinygrad_dl as td
     >>> td.vision.grid_anchors((1, 2), stride=8, sizes=[4.0])
     tensor([[ 2.,  2.,  6.,  6.],
             [10.,  2., 14.,  6.]])

@@ -51,11 +51,8 @@ def box_area(boxes: Array) -> Tensor:
     Raises:
         ValueError: another shape.
 
-    >>> import tinygrad_dl as td
     >>> td.vision.box_area(td.tensor([[0.0, 0.0, 2.0, 3.0]]))
     tensor([6.])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.ops.box_area.html
     """
     boxes = widened(checked(boxes))
     area: Tensor = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
@@ -74,11 +71,8 @@ def box_convert(boxes: Array, in_fmt: str, out_fmt: str) -> Tensor:
     Raises:
         ValueError: another shape or form.
 
-    >>> import tinygrad_dl as td
     >>> td.vision.box_convert(td.tensor([[1.0, 2.0, 5.0, 10.0]]), "xyxy", "cxcywh")
     tensor([[3., 6., 4., 8.]])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.ops.box_convert.html
     """
     for form in (in_fmt, out_fmt):
         if form not in FORMS:
@@ -111,11 +105,8 @@ def clip_boxes_to_image(boxes: Array, size: tuple[int, int]) -> Tensor:
     Raises:
         ValueError: another shape or size.
 
-    >>> import tinygrad_dl as td
     >>> td.vision.clip_boxes_to_image(td.tensor([[-5.0, 2.0, 50.0, 30.0]]), (20, 40))
     tensor([[ 0.,  2., 40., 20.]])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.ops.clip_boxes_to_image.html
     """
     boxes = checked(boxes)
     if len(size) != 2:
@@ -137,11 +128,8 @@ def remove_small_boxes(boxes: Array, min_size: float) -> Tensor:
     Raises:
         ValueError: another shape.
 
-    >>> import tinygrad_dl as td
     >>> td.vision.remove_small_boxes(td.tensor([[0.0, 0.0, 9.0, 1.0], [0.0, 0.0, 9.0, 9.0]]), 2)
     tensor([1])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.ops.remove_small_boxes.html
     """
     boxes = checked(boxes, dims=2).detach()
     large = (boxes[:, 2] - boxes[:, 0] >= min_size) & (boxes[:, 3] - boxes[:, 1] >= min_size)

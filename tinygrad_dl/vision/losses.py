@@ -46,13 +46,10 @@ def generalized_box_iou_loss(boxes1: Array, boxes2: Array, reduction: str = "non
     Raises:
         ValueError: shapes or a reduction other than these.
 
-    >>> import tinygrad_dl as td
     >>> apart = td.tensor([[3.0, 0.0, 4.0, 1.0]], requires_grad=True)
     >>> loss = td.vision.generalized_box_iou_loss(td.tensor([[0.0, 0.0, 1.0, 1.0]]), apart, reduction="sum")
     >>> loss.item()
     1.5
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.ops.generalized_box_iou_loss.html
     """
     one, two = matched(boxes1, boxes2)
     inter, union = intersection_and_union(one, two)
@@ -81,11 +78,8 @@ def distance_box_iou_loss(boxes1: Array, boxes2: Array, reduction: str = "none",
     Raises:
         ValueError: shapes or a reduction other than these.
 
-    >>> import tinygrad_dl as td
     >>> td.vision.distance_box_iou_loss(td.tensor([[0.0, 0.0, 1.0, 1.0]]), td.tensor([[2.0, 0.0, 3.0, 1.0]]))
     tensor([1.4000])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.ops.distance_box_iou_loss.html
     """
     return reduced(distance_and_iou(*matched(boxes1, boxes2), eps)[0], reduction)
 
@@ -102,11 +96,8 @@ def complete_box_iou_loss(boxes1: Array, boxes2: Array, reduction: str = "none",
     Raises:
         ValueError: shapes or a reduction other than these.
 
-    >>> import tinygrad_dl as td
     >>> td.vision.complete_box_iou_loss(td.tensor([[0.0, 0.0, 2.0, 2.0]]), td.tensor([[0.0, 0.0, 4.0, 2.0]]))
     tensor([0.5532])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.ops.complete_box_iou_loss.html
     """
     one, two = matched(boxes1, boxes2)
     loss, iou = distance_and_iou(one, two, eps)
@@ -132,11 +123,8 @@ def sigmoid_focal_loss(
     Raises:
         ValueError: different shapes, another reduction, or alpha neither -1 nor between 0 and 1.
 
-    >>> import tinygrad_dl as td
     >>> td.vision.sigmoid_focal_loss(td.tensor([0.0, 4.0]), td.tensor([1.0, 1.0]))
     tensor([4.3322e-02, 1.4679e-06])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.ops.sigmoid_focal_loss.html
     """
     scores, truth = as_tensor(inputs), as_tensor(targets)
     if not (alpha == -1 or 0 <= alpha <= 1):

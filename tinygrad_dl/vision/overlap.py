@@ -83,12 +83,9 @@ def box_iou(boxes1: Array, boxes2: Array) -> Tensor:
     Raises:
         ValueError: another shape.
 
-    >>> import tinygrad_dl as td
     >>> boxes = td.tensor([[0.0, 0.0, 2.0, 2.0], [1.0, 0.0, 3.0, 2.0]])
     >>> td.vision.box_iou(boxes[:1], boxes)
     tensor([[1.0000, 0.3333]])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.ops.box_iou.html
     """
     return ratio(*intersection_and_union(*pairs(boxes1, boxes2)))
 
@@ -105,11 +102,8 @@ def generalized_box_iou(boxes1: Array, boxes2: Array) -> Tensor:
     Raises:
         ValueError: another shape.
 
-    >>> import tinygrad_dl as td
     >>> td.vision.generalized_box_iou(td.tensor([[0.0, 0.0, 1.0, 1.0]]), td.tensor([[3.0, 0.0, 4.0, 1.0]]))
     tensor([[-0.5000]])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.ops.generalized_box_iou.html
     """
     one, two = pairs(boxes1, boxes2)
     inter, union = intersection_and_union(one, two)
@@ -129,11 +123,8 @@ def distance_box_iou(boxes1: Array, boxes2: Array, eps: float = 1e-7) -> Tensor:
     Raises:
         ValueError: another shape.
 
-    >>> import tinygrad_dl as td
     >>> td.vision.distance_box_iou(td.tensor([[0.0, 0.0, 1.0, 1.0]]), td.tensor([[2.0, 0.0, 3.0, 1.0]]))
     tensor([[-0.4000]])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.ops.distance_box_iou.html
     """
     return distance_overlap(*pairs(boxes1, boxes2), eps)[0]
 
@@ -151,12 +142,9 @@ def complete_box_iou(boxes1: Array, boxes2: Array, eps: float = 1e-7) -> Tensor:
     Raises:
         ValueError: another shape.
 
-    >>> import tinygrad_dl as td
     >>> box = td.tensor([[0.0, 0.0, 2.0, 2.0]])
     >>> td.vision.complete_box_iou(box, td.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 4.0, 2.0]]))
     tensor([[1.0000, 0.4468]])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.ops.complete_box_iou.html
     """
     one, two = pairs(boxes1, boxes2)
     overlap, iou = distance_overlap(one, two, eps)

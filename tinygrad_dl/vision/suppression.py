@@ -34,12 +34,9 @@ def nms(boxes: Array, scores: Array, iou_threshold: float) -> Tensor:
     Raises:
         ValueError: other shapes.
 
-    >>> import tinygrad_dl as td
     >>> boxes = td.tensor([[0.0, 0.0, 10.0, 10.0], [1.0, 1.0, 11.0, 11.0], [20.0, 20.0, 30.0, 30.0]])
     >>> td.vision.nms(boxes, td.tensor([0.8, 0.9, 0.7]), 0.5)
     tensor([1, 2])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.ops.nms.html
     """
     return wrap(greedy(*arrays(boxes, scores), None, iou_threshold))
 
@@ -60,12 +57,9 @@ def batched_nms(boxes: Array, scores: Array, idxs: Any, iou_threshold: float) ->
     Raises:
         ValueError: other shapes.
 
-    >>> import tinygrad_dl as td
     >>> boxes = td.tensor([[0.0, 0.0, 10.0, 10.0], [1.0, 1.0, 11.0, 11.0]])
     >>> td.vision.batched_nms(boxes, td.tensor([0.8, 0.9]), td.tensor([0, 1]), 0.5)
     tensor([1, 0])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.ops.batched_nms.html
     """
     corners, order = arrays(boxes, scores)
     classes = as_tensor(idxs).detach().numpy()

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.viz.drawing import Drawing, graph
 from tinygrad_dl.viz.plots import (
     Watch,
@@ -58,5 +59,4 @@ __all__ = [
 ]
 
 
-def __dir__() -> list[str]:
-    return __all__
+public(globals(), "")

@@ -58,7 +58,6 @@ def graph(
         RuntimeError: a tensor has no graph.
         TypeError, ValueError: an argument is not one of those above.
 
-    >>> import tinygrad_dl as td
     >>> w = td.tensor([1.0, 2.0], requires_grad=True)
     >>> drawing = td.viz.graph((w * 3).sum(), params={"w": w})
     >>> print(drawing.source.splitlines()[0])

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.data.transforms.base import Compose, Transform
 from tinygrad_dl.data.transforms.geometric import (
     RandomAffine,
@@ -42,5 +43,4 @@ __all__ = [
 ]
 
 
-def __dir__() -> list[str]:
-    return __all__
+public(globals(), "vision/stable/generated/torchvision.transforms.{}.html")

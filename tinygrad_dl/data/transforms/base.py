@@ -104,8 +104,6 @@ class Compose(Composed):
     >>> change = transforms.Compose([transforms.RandomHorizontalFlip(p=1.0), transforms.Normalize(0.5, 0.5)])
     >>> change(np.array([[[[0.0, 1.0]]]]))
     array([[[[ 1., -1.]]]])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.Compose.html
     """
 
     def __init__(self, transforms: Iterable[Any]):

@@ -26,8 +26,6 @@ class RandomHorizontalFlip(Transform):
     >>> from tinygrad_dl.data import transforms
     >>> transforms.RandomHorizontalFlip(p=1.0)(np.array([[[[1.0, 2.0, 3.0]]]]))
     array([[[[3., 2., 1.]]]])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.RandomHorizontalFlip.html
     """
 
     _axis = 3
@@ -50,8 +48,6 @@ class RandomVerticalFlip(RandomHorizontalFlip):
     >>> from tinygrad_dl.data import transforms
     >>> transforms.RandomVerticalFlip(p=1.0)(np.array([[[[1.0], [2.0]]]])).ravel()
     array([2., 1.])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.RandomVerticalFlip.html
     """
 
     _axis = 2
@@ -75,8 +71,6 @@ class RandomCrop(Transform):
     >>> from tinygrad_dl.data import transforms
     >>> transforms.RandomCrop(4, padding=1)(np.zeros((2, 3, 4, 4))).shape
     (2, 3, 4, 4)
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.RandomCrop.html
     """
 
     def __init__(
@@ -195,8 +189,6 @@ class RandomAffine(Transform):
     array([[0., 0., 0.],
            [1., 0., 0.],
            [0., 0., 0.]])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.RandomAffine.html
     """
 
     def __init__(
@@ -259,8 +251,6 @@ class RandomRotation(RandomAffine):
     >>> from tinygrad_dl.data import transforms
     >>> transforms.RandomRotation(15)(np.zeros((2, 1, 8, 8))).shape
     (2, 1, 8, 8)
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.RandomRotation.html
     """
 
     def __init__(

@@ -29,8 +29,6 @@ class Normalize(Transform):
     >>> from tinygrad_dl.data import transforms
     >>> transforms.Normalize(0.5, 0.25)(np.full((1, 1, 1, 2), 0.75))
     array([[[[1., 1.]]]])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.Normalize.html
     """
 
     floating = True
@@ -88,8 +86,6 @@ class ColorJitter(Transform):
     >>> from tinygrad_dl.data import transforms
     >>> transforms.ColorJitter(brightness=(0.5, 0.5))(np.ones((1, 1, 1, 2)))
     array([[[[0.5, 0.5]]]])
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.ColorJitter.html
     """
 
     def __init__(
@@ -227,8 +223,6 @@ class RandomErasing(Transform):
     >>> erased = transforms.RandomErasing(p=1.0, scale=(0.25, 0.25), ratio=(1, 1))(np.ones((1, 1, 8, 8)))
     >>> int((erased == 0).sum())
     16
-
-    Source: https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.RandomErasing.html
     """
 
     def __init__(

@@ -41,11 +41,8 @@ __all__ = [
 class ReLU(Module):
     """max(input, 0).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.ReLU()(td.tensor([-2.0, 1.0]))
     tensor([0., 1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ReLU.html
     """
 
     def __init__(self, inplace: bool = False):
@@ -62,11 +59,8 @@ class ReLU(Module):
 class LeakyReLU(Module):
     """input where it is positive, else negative_slope * input.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.LeakyReLU()(td.tensor([-2.0, 1.0]))
     tensor([-0.0200,  1.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LeakyReLU.html
     """
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
@@ -83,11 +77,8 @@ class LeakyReLU(Module):
 class ELU(Module):
     """input where it is positive, else alpha * (exp(input) - 1).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.ELU()(td.tensor([-2.0, 1.0]))
     tensor([-0.8647,  1.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ELU.html
     """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False):
@@ -104,11 +95,8 @@ class ELU(Module):
 class SELU(Module):
     """`ELU` scaled so that normal inputs stay normal (Klambauer et al., 2017).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.SELU()(td.tensor([-2.0, 1.0]))
     tensor([-1.5202,  1.0507])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.SELU.html
     """
 
     def __init__(self, inplace: bool = False):
@@ -125,11 +113,8 @@ class SELU(Module):
 class CELU(Module):
     """max(input, 0) + min(alpha * (exp(input / alpha) - 1), 0).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.CELU()(td.tensor([-2.0, 1.0]))
     tensor([-0.8647,  1.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.CELU.html
     """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False):
@@ -146,11 +131,8 @@ class CELU(Module):
 class GELU(Module):
     """input times the normal distribution function; approximate="tanh" for the formula with tanh.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.GELU()(td.tensor([-2.0, 1.0]))
     tensor([-0.0455,  0.8413])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.GELU.html
     """
 
     def __init__(self, approximate: str = "none"):
@@ -167,11 +149,8 @@ class GELU(Module):
 class SiLU(Module):
     """input * sigmoid(input).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.SiLU()(td.tensor([-2.0, 1.0]))
     tensor([-0.2384,  0.7311])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.SiLU.html
     """
 
     def __init__(self, inplace: bool = False):
@@ -188,11 +167,8 @@ class SiLU(Module):
 class Mish(Module):
     """input * tanh(softplus(input)).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Mish()(td.tensor([-2.0, 1.0]))
     tensor([-0.2525,  0.8651])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Mish.html
     """
 
     def __init__(self, inplace: bool = False):
@@ -209,11 +185,8 @@ class Mish(Module):
 class Sigmoid(Module):
     """1 / (1 + exp(-input)).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Sigmoid()(td.tensor([-2.0, 1.0]))
     tensor([0.1192, 0.7311])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Sigmoid.html
     """
 
     def forward(self, input: Any) -> Any:
@@ -223,11 +196,8 @@ class Sigmoid(Module):
 class LogSigmoid(Module):
     """log(sigmoid(input)).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.LogSigmoid()(td.tensor([-2.0, 1.0]))
     tensor([-2.1269, -0.3133])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LogSigmoid.html
     """
 
     def forward(self, input: Any) -> Any:
@@ -237,11 +207,8 @@ class LogSigmoid(Module):
 class Tanh(Module):
     """The hyperbolic tangent.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Tanh()(td.tensor([-2.0, 1.0]))
     tensor([-0.9640,  0.7616])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Tanh.html
     """
 
     def forward(self, input: Any) -> Any:
@@ -251,11 +218,8 @@ class Tanh(Module):
 class Tanhshrink(Module):
     """input - tanh(input).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Tanhshrink()(td.tensor([-2.0, 1.0]))
     tensor([-1.0360,  0.2384])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Tanhshrink.html
     """
 
     def forward(self, input: Any) -> Any:
@@ -265,11 +229,8 @@ class Tanhshrink(Module):
 class Softplus(Module):
     """log(1 + exp(beta * input)) / beta; the input itself where beta * input is above threshold.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Softplus()(td.tensor([-2.0, 1.0]))
     tensor([0.1269, 1.3133])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Softplus.html
     """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0):
@@ -286,11 +247,8 @@ class Softplus(Module):
 class Softsign(Module):
     """input / (1 + |input|).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Softsign()(td.tensor([-2.0, 1.0]))
     tensor([-0.6667,  0.5000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Softsign.html
     """
 
     def forward(self, input: Any) -> Any:
@@ -300,11 +258,8 @@ class Softsign(Module):
 class GLU(Module):
     """The first half along dim times the sigmoid of the second half.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.GLU()(td.tensor([-2.0, 1.0]))
     tensor([-1.4621])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.GLU.html
     """
 
     def __init__(self, dim: int = -1):
@@ -325,11 +280,8 @@ class PReLU(Module):
         num_parameters: 1, or the number of channels (dimension 1).
         init: the weight to start from.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.PReLU()(td.tensor([-2.0, 1.0])).detach()
     tensor([-0.5000,  1.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.PReLU.html
     """
 
     weight: Parameter
@@ -355,11 +307,8 @@ class PReLU(Module):
 class ReLU6(Module):
     """min(max(input, 0), 6).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.ReLU6()(td.tensor([-2.0, 1.0]))
     tensor([0., 1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ReLU6.html
     """
 
     def __init__(self, inplace: bool = False):
@@ -376,11 +325,8 @@ class ReLU6(Module):
 class Softshrink(Module):
     """input moved towards 0 by lambd, 0 within it.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Softshrink()(td.tensor([-2.0, 1.0]))
     tensor([-1.5000,  0.5000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Softshrink.html
     """
 
     def __init__(self, lambd: float = 0.5):
@@ -397,11 +343,8 @@ class Softshrink(Module):
 class Hardshrink(Module):
     """input, 0 where it is within lambd of 0.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Hardshrink()(td.tensor([-2.0, 1.0]))
     tensor([-2.,  1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Hardshrink.html
     """
 
     def __init__(self, lambd: float = 0.5):
@@ -418,11 +361,8 @@ class Hardshrink(Module):
 class Hardtanh(Module):
     """input, limited to between min_val and max_val.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Hardtanh()(td.tensor([-2.0, 1.0]))
     tensor([-1.,  1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Hardtanh.html
     """
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
@@ -439,11 +379,8 @@ class Hardtanh(Module):
 class Hardsigmoid(Module):
     """min(max(input / 6 + 1 / 2, 0), 1).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Hardsigmoid()(td.tensor([-2.0, 1.0]))
     tensor([0.1667, 0.6667])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Hardsigmoid.html
     """
 
     def __init__(self, inplace: bool = False):
@@ -460,11 +397,8 @@ class Hardsigmoid(Module):
 class Hardswish(Module):
     """input * hardsigmoid(input).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Hardswish()(td.tensor([-2.0, 1.0]))
     tensor([-0.3333,  0.6667])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Hardswish.html
     """
 
     def __init__(self, inplace: bool = False):
@@ -481,11 +415,8 @@ class Hardswish(Module):
 class Threshold(Module):
     """input where it is above threshold, else value.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Threshold(0.0, 5.0)(td.tensor([-2.0, 1.0]))
     tensor([5., 1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Threshold.html
     """
 
     def __init__(self, threshold: float, value: float, inplace: bool = False):

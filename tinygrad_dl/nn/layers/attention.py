@@ -39,7 +39,6 @@ class MultiheadAttention(Module):
     Raises:
         ValueError: `embed_dim` is no multiple of `num_heads`, or inputs or masks have other shapes.
 
-    >>> import tinygrad_dl as td
     >>> attention = td.nn.MultiheadAttention(8, 2, batch_first=True)
     >>> x = td.ones(4, 5, 8)
     >>> out, weights = attention(x, x, x)

@@ -151,11 +151,8 @@ class Conv1d(_Conv):
     Raises:
         ValueError, TypeError: options that do not fit together; an input of another shape.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Conv1d(3, 8, 5, padding="same")(td.ones(2, 3, 16)).shape
     (2, 8, 16)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv1d.html
     """
 
     k = 1
@@ -178,11 +175,8 @@ class Conv2d(_Conv):
     Raises:
         ValueError, TypeError: options that do not fit together; an input of another shape.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Conv2d(1, 6, kernel_size=5, padding=2)(td.ones(4, 1, 28, 28)).shape
     (4, 6, 28, 28)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv2d.html
     """
 
     k = 2
@@ -196,11 +190,8 @@ class Conv3d(_Conv):
     Raises:
         ValueError, TypeError: options that do not fit together; an input of another shape.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Conv3d(1, 2, 3, stride=2)(td.ones(1, 1, 7, 7, 7)).shape
     (1, 2, 3, 3, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Conv3d.html
     """
 
     k = 3
@@ -283,12 +274,9 @@ class ConvTranspose1d(_ConvTranspose):
     Raises:
         ValueError, TypeError: options that do not fit together; an input of another shape.
 
-    >>> import tinygrad_dl as td
     >>> layer = td.nn.ConvTranspose1d(8, 3, 3, stride=2, padding=1)
     >>> layer(td.ones(2, 8, 5)).shape, layer(td.ones(2, 8, 5), output_size=[10]).shape
     ((2, 3, 9), (2, 3, 10))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose1d.html
     """
 
     k = 1
@@ -302,11 +290,8 @@ class ConvTranspose2d(_ConvTranspose):
     Raises:
         ValueError, TypeError: options that do not fit together; an input of another shape.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.ConvTranspose2d(32, 16, 3, stride=2, padding=1, output_padding=1)(td.ones(4, 32, 7, 7)).shape
     (4, 16, 14, 14)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose2d.html
     """
 
     k = 2
@@ -320,11 +305,8 @@ class ConvTranspose3d(_ConvTranspose):
     Raises:
         ValueError, TypeError: options that do not fit together; an input of another shape.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.ConvTranspose3d(2, 1, 2, stride=2)(td.ones(1, 2, 3, 3, 3)).shape
     (1, 1, 6, 6, 6)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose3d.html
     """
 
     k = 3
@@ -333,11 +315,8 @@ class ConvTranspose3d(_ConvTranspose):
 class Unfold(Module):
     """The patches of images as columns: (N, C, H, W) gives (N, C * kernel elements, patches); see `functional.unfold`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Unfold(kernel_size=(2, 3))(td.ones(1, 3, 4, 5)).shape
     (1, 18, 9)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Unfold.html
     """
 
     def __init__(self, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1):
@@ -355,11 +334,8 @@ class Unfold(Module):
 class Fold(Module):
     """Columns added up into images: (N, C * kernel elements, patches) gives (N, C, *output_size).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Fold(output_size=(4, 5), kernel_size=(2, 2))(td.ones(1, 12, 12)).shape
     (1, 3, 4, 5)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Fold.html
     """
 
     def __init__(self, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1):

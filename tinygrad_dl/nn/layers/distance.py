@@ -13,11 +13,8 @@ __all__ = ["CosineSimilarity", "PairwiseDistance"]
 class CosineSimilarity(Module):
     """The cosine of the angle between vectors: see `functional.cosine_similarity`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.CosineSimilarity(dim=0)(td.tensor([1.0, 0.0]), td.tensor([1.0, 1.0]))
     tensor(0.7071)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.CosineSimilarity.html
     """
 
     def __init__(self, dim: int = 1, eps: float = 1e-8):
@@ -31,11 +28,8 @@ class CosineSimilarity(Module):
 class PairwiseDistance(Module):
     """The p-norm of the difference along the last dimension: see `functional.pairwise_distance`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.PairwiseDistance()(td.tensor([[3.0, 4.0]]), td.zeros(1, 2))
     tensor([5.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.PairwiseDistance.html
     """
 
     def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False):

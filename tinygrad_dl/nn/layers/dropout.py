@@ -17,11 +17,8 @@ class Dropout(Module):
     Raises:
         ValueError: `p` is not between 0 and 1.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Dropout(0.5).eval()(td.ones(3))
     tensor([1., 1., 1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Dropout.html
     """
 
     def __init__(self, p: float = 0.5, inplace: bool = False):
@@ -39,11 +36,8 @@ class Dropout(Module):
 class Dropout1d(Dropout):
     """In training, zeroes each whole channel of (N, C, L) or (C, L) with probability `p`, and scales the others.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Dropout1d(0.5).eval()(td.ones(1, 2, 2)).shape
     (1, 2, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Dropout1d.html
     """
 
     def forward(self, input: Any) -> Any:
@@ -54,11 +48,8 @@ class Dropout1d(Dropout):
 class Dropout2d(Dropout):
     """In training, zeroes each whole channel of (N, C, H, W) or (C, H, W) with probability `p`, and scales the others.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Dropout2d(0.5).eval()(td.ones(1, 2, 2, 2)).shape
     (1, 2, 2, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Dropout2d.html
     """
 
     def forward(self, input: Any) -> Any:
@@ -69,11 +60,8 @@ class Dropout2d(Dropout):
 class Dropout3d(Dropout):
     """In training, zeroes whole channels of (N, C, D, H, W) or (C, D, H, W) with probability `p`; scales the others.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Dropout3d(0.5).eval()(td.ones(1, 2, 2, 2, 2)).shape
     (1, 2, 2, 2, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Dropout3d.html
     """
 
     def forward(self, input: Any) -> Any:

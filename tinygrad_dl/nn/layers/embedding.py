@@ -28,11 +28,8 @@ class Embedding(Module):
     Raises:
         IndexError: an index out of range. TypeError: no integers.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Embedding(10, 4)(td.tensor([[1, 2, 3]])).shape
     (1, 3, 4)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Embedding.html
     """
 
     weight: Parameter

@@ -31,12 +31,9 @@ class Linear(Module):
     Raises:
         ValueError, TypeError: a size is negative or no integer; the input has another width.
 
-    >>> import tinygrad_dl as td
     >>> layer = td.nn.Linear(3, 2)
     >>> layer(td.ones(5, 3)).shape
     (5, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html
     """
 
     weight: Parameter
@@ -79,11 +76,8 @@ class Bilinear(Module):
 
     The weight is (out_features, in1_features, in2_features).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Bilinear(2, 3, 4)(td.ones(5, 2), td.ones(5, 3)).shape
     (5, 4)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Bilinear.html
     """
 
     weight: Parameter
@@ -135,11 +129,8 @@ class Bilinear(Module):
 class Identity(Module):
     """Returns its input; takes any arguments, so that it can stand for any layer.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Identity()(td.ones(1))
     tensor([1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Identity.html
     """
 
     def __init__(self, *args: Any, **kwargs: Any):

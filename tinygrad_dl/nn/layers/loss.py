@@ -56,11 +56,8 @@ class WeightedLoss(Loss):
 class MSELoss(Loss):
     """(input - target) ** 2: see `functional.mse_loss`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.MSELoss()(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
     tensor(2.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MSELoss.html
     """
 
     def __init__(self, reduction: str = "mean"):
@@ -73,11 +70,8 @@ class MSELoss(Loss):
 class L1Loss(Loss):
     """|input - target|: see `functional.l1_loss`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.L1Loss()(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
     tensor(1.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.L1Loss.html
     """
 
     def __init__(self, reduction: str = "mean"):
@@ -90,11 +84,8 @@ class L1Loss(Loss):
 class SmoothL1Loss(Loss):
     """Half the square of the difference over beta up to beta, then linear: see `functional.smooth_l1_loss`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.SmoothL1Loss()(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
     tensor(0.7500)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.SmoothL1Loss.html
     """
 
     def __init__(self, reduction: str = "mean", beta: float = 1.0):
@@ -108,11 +99,8 @@ class SmoothL1Loss(Loss):
 class HuberLoss(Loss):
     """Half the square of the difference up to delta, then linear: see `functional.huber_loss`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.HuberLoss()(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
     tensor(0.7500)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.HuberLoss.html
     """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0):
@@ -126,11 +114,8 @@ class HuberLoss(Loss):
 class KLDivLoss(Loss):
     """The Kullback-Leibler divergence of log-probabilities from probabilities: see `functional.kl_div`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.KLDivLoss()(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
     tensor(-1.7274)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.KLDivLoss.html
     """
 
     more_reductions = ("batchmean",)
@@ -146,11 +131,8 @@ class KLDivLoss(Loss):
 class PoissonNLLLoss(Loss):
     """exp(input) - target * input: see `functional.poisson_nll_loss`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.PoissonNLLLoss()(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
     tensor(0.5537)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.PoissonNLLLoss.html
     """
 
     def __init__(self, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean"):
@@ -166,11 +148,8 @@ class PoissonNLLLoss(Loss):
 class SoftMarginLoss(Loss):
     """log(1 + exp(-target * input)): see `functional.soft_margin_loss`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.SoftMarginLoss()(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
     tensor(0.1568)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.SoftMarginLoss.html
     """
 
     def __init__(self, reduction: str = "mean"):
@@ -183,11 +162,8 @@ class SoftMarginLoss(Loss):
 class HingeEmbeddingLoss(Loss):
     """input where the target is 1, max(0, margin - input) where it is -1: see `functional.hinge_embedding_loss`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.HingeEmbeddingLoss()(td.tensor([1.0, 2.0]), td.tensor([1.0, -1.0]))
     tensor(0.5000)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.HingeEmbeddingLoss.html
     """
 
     def __init__(self, margin: float = 1.0, reduction: str = "mean"):
@@ -206,11 +182,8 @@ class CrossEntropyLoss(WeightedLoss):
         ignore_index: a class index whose examples do not count.
         label_smoothing: the share of each target that is spread over all classes.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.CrossEntropyLoss()(td.zeros(3, 2), td.tensor([0, 1, 1]))
     tensor(0.6931)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
     """
 
     def __init__(
@@ -234,11 +207,8 @@ class CrossEntropyLoss(WeightedLoss):
 class NLLLoss(WeightedLoss):
     """-input at the target class, input being log-probabilities: see `functional.nll_loss`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.NLLLoss()(td.tensor([[-0.5, -1.0]]), td.tensor([1]))
     tensor(1.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.NLLLoss.html
     """
 
     def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"):
@@ -252,11 +222,8 @@ class NLLLoss(WeightedLoss):
 class BCELoss(WeightedLoss):
     """The cross-entropy of two classes from probabilities: see `functional.binary_cross_entropy`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.BCELoss()(td.tensor([0.5]), td.tensor([1.0]))
     tensor(0.6931)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BCELoss.html
     """
 
     def __init__(self, weight: Tensor | None = None, reduction: str = "mean"):
@@ -269,11 +236,8 @@ class BCELoss(WeightedLoss):
 class BCEWithLogitsLoss(WeightedLoss):
     """The cross-entropy of two classes from logits: see `functional.binary_cross_entropy_with_logits`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.BCEWithLogitsLoss()(td.tensor([0.0]), td.tensor([1.0]))
     tensor(0.6931)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html
     """
 
     def __init__(self, weight: Tensor | None = None, reduction: str = "mean", pos_weight: Tensor | None = None):
@@ -287,11 +251,8 @@ class BCEWithLogitsLoss(WeightedLoss):
 class GaussianNLLLoss(Loss):
     """0.5 * (log(var) + (input - target)**2 / var): see `functional.gaussian_nll_loss`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.GaussianNLLLoss()(td.tensor([1.0]), td.tensor([3.0]), td.tensor([1.0]))
     tensor(2.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.GaussianNLLLoss.html
     """
 
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean"):
@@ -305,11 +266,8 @@ class GaussianNLLLoss(Loss):
 class MarginRankingLoss(Loss):
     """max(0, -target * (input1 - input2) + margin): see `functional.margin_ranking_loss`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.MarginRankingLoss()(td.tensor([1.0]), td.tensor([3.0]), td.tensor([1.0]))
     tensor(2.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MarginRankingLoss.html
     """
 
     def __init__(self, margin: float = 0.0, reduction: str = "mean"):
@@ -323,11 +281,8 @@ class MarginRankingLoss(Loss):
 class CosineEmbeddingLoss(Loss):
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.CosineEmbeddingLoss()(td.tensor([[1.0, 0.0]]), td.tensor([[1.0, 0.0]]), td.tensor([1]))
     tensor(0.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.CosineEmbeddingLoss.html
     """
 
     def __init__(self, margin: float = 0.0, reduction: str = "mean"):
@@ -341,12 +296,9 @@ class CosineEmbeddingLoss(Loss):
 class TripletMarginLoss(Loss):
     """max(0, distance(anchor, positive) - distance(anchor, negative) + margin).
 
-    >>> import tinygrad_dl as td
     >>> a = td.tensor([[0.0]])
     >>> td.nn.TripletMarginLoss(margin=4.0)(a, a + 1, a + 3)
     tensor(2.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.TripletMarginLoss.html
     """
 
     def __init__(
@@ -366,11 +318,8 @@ class TripletMarginLoss(Loss):
 class MultiMarginLoss(WeightedLoss):
     """sum(max(0, margin - input[target] + input[i])**p) / C: see `functional.multi_margin_loss`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.MultiMarginLoss()(td.tensor([[0.5, 0.0, 1.0]]), td.tensor([2]))
     tensor(0.1667)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiMarginLoss.html
     """
 
     def __init__(self, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean"):
@@ -387,11 +336,8 @@ class MultiMarginLoss(WeightedLoss):
 class MultiLabelMarginLoss(Loss):
     """sum(max(0, 1 - input[j] + input[i])) / C, j of the example's classes: see `functional.multilabel_margin_loss`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.MultiLabelMarginLoss()(td.tensor([[0.1, 0.2, 0.4, 0.8]]), td.tensor([[3, 0, -1, 1]]))
     tensor(0.8500)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiLabelMarginLoss.html
     """
 
     def __init__(self, reduction: str = "mean"):
@@ -404,11 +350,8 @@ class MultiLabelMarginLoss(Loss):
 class MultiLabelSoftMarginLoss(WeightedLoss):
     """Binary cross-entropy of each class, averaged: see `functional.multilabel_soft_margin_loss`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.MultiLabelSoftMarginLoss()(td.zeros(1, 2), td.tensor([[1.0, 0.0]]))
     tensor(0.6931)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiLabelSoftMarginLoss.html
     """
 
     def __init__(self, weight: Any = None, reduction: str = "mean"):
@@ -421,12 +364,9 @@ class MultiLabelSoftMarginLoss(WeightedLoss):
 class TripletMarginWithDistanceLoss(Loss):
     """`TripletMarginLoss` by any distance: see `functional.triplet_margin_with_distance_loss`.
 
-    >>> import tinygrad_dl as td
     >>> a = td.tensor([[0.0]])
     >>> td.nn.TripletMarginWithDistanceLoss(distance_function=lambda x, y: (x - y).abs().sum(-1))(a, a + 3, a + 1)
     tensor(3.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.TripletMarginWithDistanceLoss.html
     """
 
     def __init__(

@@ -160,15 +160,12 @@ class BatchNorm1d(BatchNorm):
     Raises:
         ValueError: the input has other dimensions, or one value per channel in training.
 
-    >>> import tinygrad_dl as td
     >>> layer = td.nn.BatchNorm1d(2)
     >>> layer(td.tensor([[1.0, 0.0], [3.0, 4.0]]))
     tensor([[-1.0000, -1.0000],
             [ 1.0000,  1.0000]], grad_fn=<BatchNormBackward0>)
     >>> layer.running_mean
     tensor([0.2000, 0.2000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BatchNorm1d.html
     """
 
     dims, shapes = (2, 3), "(N, C) or (N, C, L)"
@@ -177,11 +174,8 @@ class BatchNorm1d(BatchNorm):
 class BatchNorm2d(BatchNorm):
     """`BatchNorm1d` for (N, C, H, W).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.BatchNorm2d(3)(td.ones(2, 3, 4, 4)).shape
     (2, 3, 4, 4)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html
     """
 
     dims, shapes = (4,), "(N, C, H, W)"
@@ -190,11 +184,8 @@ class BatchNorm2d(BatchNorm):
 class BatchNorm3d(BatchNorm):
     """`BatchNorm1d` for (N, C, D, H, W).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.BatchNorm3d(3)(td.ones(2, 3, 1, 2, 2)).shape
     (2, 3, 1, 2, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BatchNorm3d.html
     """
 
     dims, shapes = (5,), "(N, C, D, H, W)"
@@ -207,11 +198,8 @@ class LayerNorm(Affine):
         normalized_shape: the sizes of the dimensions to normalise over; an int for the last alone.
         elementwise_affine: whether there are weight and bias.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.LayerNorm(2)(td.tensor([[1.0, 3.0]]))
     tensor([[-1.0000,  1.0000]], grad_fn=<LayerNormBackward0>)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LayerNorm.html
     """
 
     def __init__(
@@ -255,11 +243,8 @@ class GroupNorm(Affine):
     Raises:
         ValueError: the groups do not divide the channels.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.GroupNorm(2, 4)(td.tensor([[1.0, 3.0, 5.0, 5.0]]))
     tensor([[-1.0000,  1.0000,  0.0000,  0.0000]], grad_fn=<GroupNormBackward0>)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.GroupNorm.html
     """
 
     def __init__(
@@ -347,11 +332,8 @@ class InstanceNorm1d(InstanceNorm):
     Raises:
         ValueError: the input has other dimensions, or one value per channel.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.InstanceNorm1d(1, eps=0.0)(td.tensor([[[1.0, 3.0]]]))
     tensor([[[-1.,  1.]]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.InstanceNorm1d.html
     """
 
     dims, shapes = (2, 3), "(N, C, L) or (C, L)"
@@ -360,11 +342,8 @@ class InstanceNorm1d(InstanceNorm):
 class InstanceNorm2d(InstanceNorm):
     """`InstanceNorm1d` for (N, C, H, W) or (C, H, W).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.InstanceNorm2d(3)(td.ones(2, 3, 4, 4)).shape
     (2, 3, 4, 4)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.InstanceNorm2d.html
     """
 
     dims, shapes = (3, 4), "(N, C, H, W) or (C, H, W)"
@@ -373,11 +352,8 @@ class InstanceNorm2d(InstanceNorm):
 class InstanceNorm3d(InstanceNorm):
     """`InstanceNorm1d` for (N, C, D, H, W) or (C, D, H, W).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.InstanceNorm3d(3)(td.ones(2, 3, 1, 2, 2)).shape
     (2, 3, 1, 2, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.InstanceNorm3d.html
     """
 
     dims, shapes = (4, 5), "(N, C, D, H, W) or (C, D, H, W)"

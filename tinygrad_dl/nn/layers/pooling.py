@@ -145,11 +145,8 @@ class MaxPool1d(MaxPool):
         return_indices: whether to return where the maxima stand too.
         ceil_mode: whether a last window may reach beyond the end.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.MaxPool1d(2)(td.ones(1, 2, 4)).shape
     (1, 2, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool1d.html
     """
 
     dims = 1
@@ -166,11 +163,8 @@ class MaxPool2d(MaxPool):
         return_indices: whether to return where the maxima stand too.
         ceil_mode: whether a last window may reach beyond the end.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.MaxPool2d(2)(td.ones(1, 2, 4, 4)).shape
     (1, 2, 2, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html
     """
 
     dims = 2
@@ -187,11 +181,8 @@ class MaxPool3d(MaxPool):
         return_indices: whether to return where the maxima stand too.
         ceil_mode: whether a last window may reach beyond the end.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.MaxPool3d(2)(td.ones(1, 2, 4, 4, 4)).shape
     (1, 2, 2, 2, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool3d.html
     """
 
     dims = 3
@@ -207,11 +198,8 @@ class AvgPool1d(AvgPool):
         ceil_mode: whether a last window may reach beyond the end.
         count_include_pad: whether the padding counts in the mean.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.AvgPool1d(2)(td.ones(1, 2, 4)).shape
     (1, 2, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AvgPool1d.html
     """
 
     dims = 1
@@ -248,11 +236,8 @@ class AvgPool2d(AvgPool):
         count_include_pad: whether the padding counts in the mean.
         divisor_override: what to divide by instead of the number of elements.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.AvgPool2d(2)(td.ones(1, 2, 4, 4)).shape
     (1, 2, 2, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AvgPool2d.html
     """
 
     dims = 2
@@ -269,11 +254,8 @@ class AvgPool3d(AvgPool):
         count_include_pad: whether the padding counts in the mean.
         divisor_override: what to divide by instead of the number of elements.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.AvgPool3d(2)(td.ones(1, 2, 4, 4, 4)).shape
     (1, 2, 2, 2, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AvgPool3d.html
     """
 
     dims = 3
@@ -285,11 +267,8 @@ class AdaptiveAvgPool1d(AdaptivePool):
     Args:
         output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.AdaptiveAvgPool1d(3)(td.ones(1, 2, 4)).shape
     (1, 2, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool1d.html
     """
 
     dims = 1
@@ -301,11 +280,8 @@ class AdaptiveAvgPool2d(AdaptivePool):
     Args:
         output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.AdaptiveAvgPool2d(3)(td.ones(1, 2, 4, 4)).shape
     (1, 2, 3, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool2d.html
     """
 
     dims = 2
@@ -317,11 +293,8 @@ class AdaptiveAvgPool3d(AdaptivePool):
     Args:
         output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.AdaptiveAvgPool3d(3)(td.ones(1, 2, 4, 4, 4)).shape
     (1, 2, 3, 3, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool3d.html
     """
 
     dims = 3
@@ -334,11 +307,8 @@ class AdaptiveMaxPool1d(AdaptiveMaxPool):
         output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
         return_indices: whether to return where the maxima stand too.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.AdaptiveMaxPool1d(3)(td.ones(1, 2, 4)).shape
     (1, 2, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveMaxPool1d.html
     """
 
     dims = 1
@@ -351,11 +321,8 @@ class AdaptiveMaxPool2d(AdaptiveMaxPool):
         output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
         return_indices: whether to return where the maxima stand too.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.AdaptiveMaxPool2d(3)(td.ones(1, 2, 4, 4)).shape
     (1, 2, 3, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveMaxPool2d.html
     """
 
     dims = 2
@@ -368,11 +335,8 @@ class AdaptiveMaxPool3d(AdaptiveMaxPool):
         output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
         return_indices: whether to return where the maxima stand too.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.AdaptiveMaxPool3d(3)(td.ones(1, 2, 4, 4, 4)).shape
     (1, 2, 3, 3, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveMaxPool3d.html
     """
 
     dims = 3

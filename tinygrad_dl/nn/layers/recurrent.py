@@ -26,11 +26,8 @@ __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNBase", "RNNCell"]
 class RNNBase(Module):
     """What the recurrent layers share: parameters by layer and direction, and the way through them.
 
-    >>> import tinygrad_dl as td
     >>> [name for name, _ in td.nn.GRU(2, 3).named_parameters()]
     ['weight_ih_l0', 'weight_hh_l0', 'bias_ih_l0', 'bias_hh_l0']
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.RNNBase.html
     """
 
     gates = 1  # the weights' rows, in multiples of hidden_size
@@ -204,13 +201,10 @@ class RNN(RNNBase):
     Raises:
         ValueError, TypeError: a size, the input or the state does not fit.
 
-    >>> import tinygrad_dl as td
     >>> layer = td.nn.RNN(3, 4, num_layers=2)
     >>> output, h_n = layer(td.ones(5, 2, 3))
     >>> output.shape, h_n.shape
     ((5, 2, 4), (2, 2, 4))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html
     """
 
     def __init__(
@@ -251,13 +245,10 @@ class LSTM(RNNBase):
     Raises:
         ValueError, TypeError: a size, the input or the states do not fit. NotImplementedError: proj_size.
 
-    >>> import tinygrad_dl as td
     >>> layer = td.nn.LSTM(3, 4, batch_first=True, bidirectional=True)
     >>> output, (h_n, c_n) = layer(td.ones(2, 5, 3))
     >>> output.shape, h_n.shape, c_n.shape
     ((2, 5, 8), (2, 2, 4), (2, 2, 4))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
     """
 
     gates = 4
@@ -294,12 +285,9 @@ class GRU(RNNBase):
     x = weight_ih input + bias_ih and y = weight_hh h + bias_hh hold the gates r, z, n one after the other. Arguments,
     calls and results as in `RNN`, but for the nonlinearity.
 
-    >>> import tinygrad_dl as td
     >>> output, h_n = td.nn.GRU(3, 4)(td.ones(5, 2, 3), td.zeros(1, 2, 4))
     >>> output.shape, h_n.shape
     ((5, 2, 4), (1, 2, 4))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html
     """
 
     gates = 3
@@ -381,14 +369,11 @@ class RNNCell(Cell):
     Raises:
         ValueError, TypeError: a size, the input or the state does not fit.
 
-    >>> import tinygrad_dl as td
     >>> cell, h = td.nn.RNNCell(3, 4), td.zeros(2, 4)
     >>> for x in td.ones(5, 2, 3):
     ...     h = cell(x, h)
     >>> h.shape
     (2, 4)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.RNNCell.html
     """
 
     def __init__(
@@ -416,14 +401,11 @@ class RNNCell(Cell):
 class LSTMCell(Cell):
     """One step of `LSTM`: called with an input and optionally (h_0, c_0), returns (h_1, c_1).
 
-    >>> import tinygrad_dl as td
     >>> cell = td.nn.LSTMCell(3, 4)
     >>> h, c = cell(td.ones(2, 3))
     >>> h, c = cell(td.ones(2, 3), (h, c))
     >>> h.shape, c.shape
     ((2, 4), (2, 4))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTMCell.html
     """
 
     gates = 4
@@ -437,11 +419,8 @@ class LSTMCell(Cell):
 class GRUCell(Cell):
     """One step of `GRU`: called with an input and optionally the state, returns the new state.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.GRUCell(3, 4)(td.ones(2, 3)).shape
     (2, 4)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.GRUCell.html
     """
 
     gates = 3

@@ -12,11 +12,8 @@ __all__ = ["Flatten", "Unflatten"]
 class Flatten(Module):
     """Makes one dimension of those from `start_dim` to `end_dim`; by default of all but the first.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Flatten()(td.ones(2, 3, 4)).shape
     (2, 12)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Flatten.html
     """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1):
@@ -34,11 +31,8 @@ class Flatten(Module):
 class Unflatten(Module):
     """Makes several dimensions of one.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Unflatten(1, (3, 4))(td.ones(2, 12)).shape
     (2, 3, 4)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Unflatten.html
     """
 
     def __init__(self, dim: int, unflattened_size: Any):

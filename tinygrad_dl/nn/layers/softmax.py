@@ -13,11 +13,8 @@ __all__ = ["LogSoftmax", "Softmax", "Softmin"]
 class Softmax(Module):
     """exp(input) / sum(exp(input)) along dim.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Softmax(dim=0)(td.tensor([-2.0, 1.0]))
     tensor([0.0474, 0.9526])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Softmax.html
     """
 
     def __init__(self, dim: int | None = None):
@@ -34,11 +31,8 @@ class Softmax(Module):
 class Softmin(Module):
     """`Softmax` of -input.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Softmin(dim=0)(td.tensor([-2.0, 1.0]))
     tensor([0.9526, 0.0474])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Softmin.html
     """
 
     def __init__(self, dim: int | None = None):
@@ -55,11 +49,8 @@ class Softmin(Module):
 class LogSoftmax(Module):
     """The logarithm of `Softmax`, finite where that rounds to 0.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.LogSoftmax(dim=0)(td.tensor([-2.0, 1.0]))
     tensor([-3.0486, -0.0486])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.LogSoftmax.html
     """
 
     def __init__(self, dim: int | None = None):

@@ -61,12 +61,9 @@ class TransformerEncoderLayer(Module):
         norm_first: normalise what attention and perceptron get, not what comes out: deep models train better.
         bias: whether the linear layers and norms have one.
 
-    >>> import tinygrad_dl as td
     >>> layer = td.nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True)
     >>> layer(td.ones(4, 5, 8)).shape
     (4, 5, 8)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerEncoderLayer.html
     """
 
     def __init__(
@@ -119,12 +116,9 @@ class TransformerEncoder(Module):
         norm: a layer that comes last, if any.
         enable_nested_tensor, mask_check: accepted, and change nothing: padded places are computed like others.
 
-    >>> import tinygrad_dl as td
     >>> layer = td.nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True)
     >>> td.nn.TransformerEncoder(layer, 2)(td.ones(4, 5, 8)).shape
     (4, 5, 8)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerEncoder.html
     """
 
     def __init__(
@@ -154,12 +148,9 @@ class TransformerDecoderLayer(Module):
 
     The arguments are those of `TransformerEncoderLayer`.
 
-    >>> import tinygrad_dl as td
     >>> layer = td.nn.TransformerDecoderLayer(8, 2, dim_feedforward=16, batch_first=True)
     >>> layer(td.ones(4, 5, 8), td.ones(4, 3, 8)).shape
     (4, 5, 8)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerDecoderLayer.html
     """
 
     def __init__(
@@ -226,12 +217,9 @@ class TransformerDecoder(Module):
         decoder_layer: copied `num_layers` times; all begin with the same weights.
         norm: a layer that comes last, if any.
 
-    >>> import tinygrad_dl as td
     >>> layer = td.nn.TransformerDecoderLayer(8, 2, dim_feedforward=16, batch_first=True)
     >>> td.nn.TransformerDecoder(layer, 2)(td.ones(4, 5, 8), td.ones(4, 3, 8)).shape
     (4, 5, 8)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerDecoder.html
     """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None):
@@ -266,7 +254,6 @@ class Transformer(Module):
         num_encoder_layers, num_decoder_layers: how many.
         custom_encoder, custom_decoder: modules to use instead.
 
-    >>> import tinygrad_dl as td
     >>> model = td.nn.Transformer(8, 2, 1, 1, dim_feedforward=16, batch_first=True)
     >>> model(td.ones(4, 3, 8), td.ones(4, 5, 8)).shape
     (4, 5, 8)

@@ -28,11 +28,8 @@ class Upsample(Module):
         mode: "nearest", "linear", "bilinear", "bicubic", "trilinear", ...
         align_corners: whether the first and last elements stay where they are, instead of the outer edges.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.Upsample(scale_factor=2)(td.ones(1, 3, 4, 5)).shape
     (1, 3, 8, 10)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Upsample.html
     """
 
     def __init__(
@@ -69,11 +66,8 @@ class Upsample(Module):
 class UpsamplingNearest2d(Upsample):
     """`Upsample` of (N, C, H, W) with mode "nearest".
 
-    >>> import tinygrad_dl as td
     >>> td.nn.UpsamplingNearest2d(scale_factor=2)(td.ones(1, 3, 4, 5)).shape
     (1, 3, 8, 10)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.UpsamplingNearest2d.html
     """
 
     def __init__(self, size: Any = None, scale_factor: Any = None):
@@ -83,11 +77,8 @@ class UpsamplingNearest2d(Upsample):
 class UpsamplingBilinear2d(Upsample):
     """`Upsample` of (N, C, H, W) with mode "bilinear" and aligned corners.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.UpsamplingBilinear2d(size=(8, 9))(td.ones(1, 3, 4, 5)).shape
     (1, 3, 8, 9)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.UpsamplingBilinear2d.html
     """
 
     def __init__(self, size: Any = None, scale_factor: Any = None):
@@ -97,11 +88,8 @@ class UpsamplingBilinear2d(Upsample):
 class PixelShuffle(Module):
     """(..., C r², H, W) to (..., C, H r, W r): r² channels become the pixels of one.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.PixelShuffle(2)(td.ones(1, 8, 3, 3)).shape
     (1, 2, 6, 6)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.PixelShuffle.html
     """
 
     def __init__(self, upscale_factor: int):
@@ -119,11 +107,8 @@ class PixelShuffle(Module):
 class PixelUnshuffle(Module):
     """(..., C, H r, W r) to (..., C r², H, W): `PixelShuffle` undone.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.PixelUnshuffle(2)(td.ones(1, 2, 6, 6)).shape
     (1, 8, 3, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.PixelUnshuffle.html
     """
 
     def __init__(self, downscale_factor: int):
@@ -141,11 +126,8 @@ class PixelUnshuffle(Module):
 class ChannelShuffle(Module):
     """(N, C, ...) with the channels of `groups` groups dealt out in turn.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.ChannelShuffle(2)(td.arange(4.0).reshape(1, 4, 1)).flatten()
     tensor([0., 2., 1., 3.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.ChannelShuffle.html
     """
 
     def __init__(self, groups: int):

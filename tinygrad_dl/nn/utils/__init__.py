@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.mutations import changed_at, mutations
+from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.nn.utils import rnn
 from tinygrad_dl.ops.shape.joining import cat
@@ -23,10 +24,6 @@ __all__ = [
     "rnn",
     "vector_to_parameters",
 ]
-
-
-def __dir__() -> list[str]:
-    return __all__
 
 
 def gradients(parameters: Any) -> list[np.ndarray]:
@@ -90,11 +87,8 @@ def get_total_norm(
 ) -> Tensor:
     """The norm of all elements of several tensors together. `foreach` makes no difference.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.utils.get_total_norm([td.tensor([3.0]), td.tensor([4.0])])
     tensor(5.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.get_total_norm.html
     """
     return wrap(total_norm([t._data for t in tensors], norm_type, error_if_nonfinite))
 
@@ -103,14 +97,11 @@ def get_total_norm(
 def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any, foreach: bool | None = None) -> None:
     """Scales the gradients by max_norm / total_norm, if that is below 1. `foreach` makes no difference.
 
-    >>> import tinygrad_dl as td
     >>> w = td.ones(2, requires_grad=True)
     >>> w.grad = td.tensor([3.0, 4.0])
     >>> td.nn.utils.clip_grads_with_norm_([w], 1.0, 5.0)
     >>> w.grad
     tensor([0.6000, 0.8000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grads_with_norm_.html
     """
     factor = float(max_norm) / (float(total_norm) + 1e-6)
     if factor < 1 or factor != factor:
@@ -147,15 +138,12 @@ def clip_grad_norm_(
     Raises:
         RuntimeError: the norm is not finite, if asked for.
 
-    >>> import tinygrad_dl as td
     >>> w = td.zeros(2, requires_grad=True)
     >>> (w * td.tensor([3.0, 4.0])).sum().backward()
     >>> td.nn.utils.clip_grad_norm_(w, 1.0)
     tensor(5.)
     >>> w.grad
     tensor([0.6000, 0.8000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html
     """
     arrays = gradients(parameters)
     norm = total_norm(arrays, norm_type, error_if_nonfinite)
@@ -171,14 +159,11 @@ def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = 
 
     `foreach` is accepted, and makes no difference.
 
-    >>> import tinygrad_dl as td
     >>> w = td.zeros(2, requires_grad=True)
     >>> (w * td.tensor([3.0, 0.5])).sum().backward()
     >>> td.nn.utils.clip_grad_value_(w, 1.0)
     >>> w.grad
     tensor([1.0000, 0.5000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_value_.html
     """
     limit = float(clip_value)
     where = changed_at("clip_grad_value_")
@@ -192,11 +177,8 @@ def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """All elements of the parameters in one 1-D tensor, recorded.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.utils.parameters_to_vector([td.ones(2), td.zeros(1, 2)])
     tensor([1., 1., 0., 0.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.parameters_to_vector.html
     """
     vector: Tensor = cat([parameter.reshape(-1) for parameter in parameters])
     return vector
@@ -209,13 +191,10 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     Raises:
         TypeError: no tensor. ValueError: the vector has another number of elements.
 
-    >>> import tinygrad_dl as td
     >>> w = td.zeros(2)
     >>> td.nn.utils.vector_to_parameters(td.tensor([1.0, 2.0]), [w])
     >>> w
     tensor([1., 2.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.vector_to_parameters.html
     """
     if not isinstance(vec, Tensor):
         raise TypeError(f"vector_to_parameters: expected a Tensor, got {type(vec).__name__}")
@@ -231,3 +210,6 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         part = vec._data.reshape(-1)[start : start + t.numel()]
         t._write(part.reshape(t.shape), "vector_to_parameters")
         start += t.numel()
+
+
+public(globals(), "docs/stable/generated/torch.nn.utils.{}.html")

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.ops.shape.joining import cat
 
@@ -16,10 +17,6 @@ __all__ = [
     "pad_packed_sequence",
     "pad_sequence",
 ]
-
-
-def __dir__() -> list[str]:
-    return __all__
 
 
 class PackedSequence(NamedTuple):
@@ -33,12 +30,9 @@ class PackedSequence(NamedTuple):
 
     Made by `pack_padded_sequence`; `nn.RNN`, `nn.LSTM` and `nn.GRU` take and return it.
 
-    >>> import tinygrad_dl as td
     >>> packed = td.nn.utils.rnn.pack_sequence([td.tensor([1, 2, 3]), td.tensor([7])])
     >>> packed.data, packed.batch_sizes
     (tensor([1, 7, 2, 3]), tensor([2, 1, 1]))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.PackedSequence.html
     """
 
     data: Tensor
@@ -74,12 +68,9 @@ def pad_sequence(
     Raises:
         ValueError: no sequences, or their dimensions after the first differ.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.utils.rnn.pad_sequence([td.tensor([1, 2, 3]), td.tensor([7])], batch_first=True)
     tensor([[1, 2, 3],
             [7, 0, 0]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_sequence.html
     """
     if padding_side not in ("left", "right"):
         raise ValueError(f"pad_sequence: expected padding_side 'left' or 'right', got {padding_side!r}")
@@ -116,12 +107,9 @@ def pack_padded_sequence(
     Raises:
         ValueError: the lengths do not fit the input, or do not fall.
 
-    >>> import tinygrad_dl as td
     >>> x = td.tensor([[1, 2, 3], [7, 0, 0]])
     >>> td.nn.utils.rnn.pack_padded_sequence(x, [3, 1], batch_first=True).data
     tensor([1, 7, 2, 3])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_padded_sequence.html
     """
     if batch_first:
         input = input.transpose(0, 1)
@@ -163,14 +151,11 @@ def pad_packed_sequence(
     Raises:
         ValueError: `total_length` is less than that.
 
-    >>> import tinygrad_dl as td
     >>> rnn = td.nn.utils.rnn
     >>> packed = rnn.pack_sequence([td.tensor([1, 2, 3]), td.tensor([7])])
     >>> rnn.pad_packed_sequence(packed, batch_first=True)
     (tensor([[1, 2, 3],
             [7, 0, 0]]), tensor([3, 1]))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_packed_sequence.html
     """
     longest = len(sequence.batch_sizes)
     if total_length is not None and total_length < longest:
@@ -187,11 +172,11 @@ def pad_packed_sequence(
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
     """Tensors (L_i, ...) as a packed batch.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.utils.rnn.pack_sequence([td.tensor([7]), td.tensor([1, 2])], enforce_sorted=False).sorted_indices
     tensor([1, 0])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_sequence.html
     """
     lengths = [len(sequence) for sequence in sequences]
     return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
+
+
+public(globals(), "docs/stable/generated/torch.nn.utils.rnn.{}.html")

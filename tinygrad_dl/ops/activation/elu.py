@@ -56,11 +56,8 @@ exponential_linear.vjp(input=lambda g, input, alpha: exponential_slope(g, input,
 def elu(input: Array, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """`input` above 0, alpha * (exp(input) - 1) below.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.elu(td.tensor([-1.0, 2.0]))
     tensor([-0.6321,  2.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.elu.html
     """
     return finish(input, exponential_linear(input, alpha), inplace, "elu")
 
@@ -91,7 +88,6 @@ scaled_elu.vjp(input=lambda g, input: exponential_slope(g * SELU_SCALE, input, S
 def selu(input: Array, inplace: bool = False) -> Tensor:
     """scale * (`input` above 0, alpha * (exp(input) - 1) below), with the paper's two constants.
 
-    >>> import tinygrad_dl as td
     >>> td.selu(td.tensor([-1.0, 2.0]))
     tensor([-1.1113,  2.1014])
 
@@ -122,7 +118,6 @@ smooth_elu.vjp(input=lambda g, input, alpha: exponential_slope(g, input, 1.0, al
 def celu(input: Array, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """`input` above 0, alpha * (exp(input / alpha) - 1) below.
 
-    >>> import tinygrad_dl as td
     >>> td.celu(td.tensor([-1.0, 2.0]), alpha=2.0)
     tensor([-0.7869,  2.0000])
 

@@ -142,11 +142,8 @@ def gelu(input: Array, approximate: str = "none") -> Array:
     Raises:
         ValueError: another `approximate`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.gelu(td.tensor([-1.0, 0.0, 1.0]))
     tensor([-0.1587,  0.0000,  0.8413])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.gelu.html
     """
     if approximate not in ("none", "tanh"):
         raise ValueError(f"expected an approximate of 'none' or 'tanh', got {approximate!r}")

@@ -15,11 +15,8 @@ def glu(input: Array, dim: int = -1) -> Tensor:
     Raises:
         ValueError: the dimension's size is odd.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.glu(td.tensor([2.0, 0.0]))
     tensor([1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.glu.html
     """
     size = input.shape[dim]
     if size % 2:

@@ -42,11 +42,8 @@ def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0, inplace:
     Raises:
         ValueError: `min_val` is above `max_val`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.hardtanh(td.tensor([-2.0, 0.5, 2.0]))
     tensor([-1.0000,  0.5000,  1.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hardtanh.html
     """
     return finish(input, clipped(input, min_val, max_val), inplace, "hardtanh")
 
@@ -74,11 +71,8 @@ straight_sigmoid.vjp(input=lambda g, input: straight(keep(g / 6, (input > -3) & 
 def hardsigmoid(input: Array, inplace: bool = False) -> Tensor:
     """input / 6 + 1/2, cut off at 0 and 1.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.hardsigmoid(td.tensor([-4.0, 0.0, 4.0]))
     tensor([0.0000, 0.5000, 1.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hardsigmoid.html
     """
     return finish(input, straight_sigmoid(input), inplace, "hardsigmoid")
 
@@ -106,10 +100,7 @@ straight_swish.vjp(input=lambda g, input: np.where(input >= 3, g, keep(g * (inpu
 def hardswish(input: Array, inplace: bool = False) -> Tensor:
     """input * hardsigmoid(input).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.hardswish(td.tensor([-4.0, 1.0, 4.0]))
     tensor([-0.0000,  0.6667,  4.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hardswish.html
     """
     return finish(input, straight_swish(input), inplace, "hardswish")

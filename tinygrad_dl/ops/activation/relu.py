@@ -41,7 +41,6 @@ ZERO = Zeros({np.dtype(t): np.zeros((), t) for t in (np.float16, np.float32, np.
 def relu(input: Array) -> Array:
     """max(input, 0); its gradient at 0 is 0.
 
-    >>> import tinygrad_dl as td
     >>> td.relu(td.tensor([-1.0, 2.0]))
     tensor([0., 2.])
 
@@ -96,11 +95,8 @@ leaky.vjp(input=lambda g, input, negative_slope: straight(passed(g, input > 0, g
 def leaky_relu(input: Array, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """`input` where it is positive, negative_slope * input elsewhere.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.leaky_relu(td.tensor([-1.0, 2.0]), 0.1)
     tensor([-0.1000,  2.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.leaky_relu.html
     """
     return finish(input, leaky(input, negative_slope), inplace, "leaky_relu")
 
@@ -136,7 +132,6 @@ def prelu(input: Array, weight: Array) -> Array:
     Raises:
         ValueError: `weight` has neither.
 
-    >>> import tinygrad_dl as td
     >>> td.prelu(td.tensor([-1.0, 2.0]), td.tensor([0.25]))
     tensor([-0.2500,  2.0000])
 
@@ -190,11 +185,8 @@ def _prelu_batch(input: Any, weight: Any, batch: Batch) -> Any:
 def relu6(input: Array, inplace: bool = False) -> Tensor:
     """`input` cut off at 0 and 6.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.relu6(td.tensor([-2.0, 3.0, 8.0]))
     tensor([0., 3., 6.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.relu6.html
     """
     return finish(input, clipped(input, 0.0, 6.0), inplace, "relu6")
 
@@ -222,7 +214,6 @@ above.vjp(input=lambda g, input, threshold: straight(keep(g, ~(input <= threshol
 def threshold(input: Array, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """`input` where it is above the threshold, else `value`.
 
-    >>> import tinygrad_dl as td
     >>> td.threshold(td.tensor([0.2, 1.0]), 0.5, -1.0)
     tensor([-1.,  1.])
 

@@ -20,11 +20,8 @@ from tinygrad_dl.ops.pointwise._selection import keep, straight
 def tanhshrink(input: Array) -> Array:
     """input - tanh(input).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.tanhshrink(td.tensor([0.0, 1.0]))
     tensor([0.0000, 0.2384])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.tanhshrink.html
     """
     return input - np.tanh(input)
 
@@ -41,7 +38,6 @@ tanhshrink.vjp(input=lambda g, input: g * np.square(np.tanh(input)))
 def hardshrink(input: Array, lambd: float = 0.5) -> Array:
     """`input` where it is further than `lambd` from 0, else 0.
 
-    >>> import tinygrad_dl as td
     >>> td.hardshrink(td.tensor([-1.0, 0.2, 2.0]))
     tensor([-1.,  0.,  2.])
 
@@ -68,11 +64,8 @@ def softshrink(input: Array, lambd: float = 0.5) -> Array:
     Raises:
         ValueError: `lambd` is negative.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.softshrink(td.tensor([-1.0, 0.2, 2.0]))
     tensor([-0.5000,  0.0000,  1.5000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softshrink.html
     """
     if lambd < 0:
         raise ValueError(f"expected a lambd of 0 or more, got {lambd}")

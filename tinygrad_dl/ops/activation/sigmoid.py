@@ -43,11 +43,8 @@ def logistic(x: np.ndarray) -> Any:
 def sigmoid(input: Array) -> Array:
     """1 / (1 + exp(-input)), between 0 and 1.
 
-    >>> import tinygrad_dl as td
     >>> td.sigmoid(td.tensor([0.0, 2.0]))
     tensor([0.5000, 0.8808])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.sigmoid.html
     """
     return logistic(input)
 
@@ -67,11 +64,8 @@ sigmoid.vjp(input=lambda g, out: g * (out - out * out))
 def logsigmoid(input: Array) -> Array:
     """log(sigmoid(input)) = min(input, 0) - log1p(exp(-|input|)), exact where sigmoid underflows.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.logsigmoid(td.tensor([0.0, -1000.0]))
     tensor([-6.9315e-01, -1.0000e+03])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.logsigmoid.html
     """
     return np.minimum(input, ZERO[input.dtype]) - np.log1p(np.exp(np.negative(np.absolute(input))))
 

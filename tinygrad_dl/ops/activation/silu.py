@@ -64,11 +64,8 @@ swish.vjp(input=swish_slope)
 def silu(input: Array, inplace: bool = False) -> Tensor:
     """input * sigmoid(input), also called swish.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.silu(td.tensor([-1.0, 0.0, 1.0]))
     tensor([-0.2689,  0.0000,  0.7311])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.silu.html
     """
     return finish(input, swish(input), inplace, "silu")
 
@@ -111,10 +108,7 @@ smooth_mish.vjp(input=mish_slope)
 def mish(input: Array, inplace: bool = False) -> Tensor:
     """input * tanh(softplus(input)).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.mish(td.tensor([-1.0, 0.0, 1.0]))
     tensor([-0.3034,  0.0000,  0.8651])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.mish.html
     """
     return finish(input, smooth_mish(input), inplace, "mish")

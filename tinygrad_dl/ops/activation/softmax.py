@@ -35,7 +35,6 @@ def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
     The largest element is subtracted first, so nothing overflows; -inf has the weight 0. A row of nothing
     but -inf has no weights: nan, as in PyTorch.
 
-    >>> import tinygrad_dl as td
     >>> td.softmax(td.tensor([0.0, 0.0, 10.0]), dim=0)
     tensor([4.5396e-05, 4.5396e-05, 9.9991e-01])
 
@@ -73,7 +72,6 @@ softmax.jvp(input=lambda t, out, dim: softmax_slope(t, out, dim))  # its matrix 
 def log_softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
     """input - logsumexp(input) along a dimension: the logarithm of `softmax`, exact where softmax underflows.
 
-    >>> import tinygrad_dl as td
     >>> td.log_softmax(td.tensor([0.0, 1000.0]), dim=0)
     tensor([-1000.,     0.])
 

@@ -28,11 +28,8 @@ def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
         threshold: where beta * input is above it, the result is the input. From 20 on that is what the formula
             says to seven digits, so it only matters when it is lower.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.softplus(td.tensor([0.0, 1000.0]))
     tensor([6.9315e-01, 1.0000e+03])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softplus.html
     """
     x = input
     if beta != 1:
@@ -67,11 +64,8 @@ softplus.vjp(input=softplus_slope)
 def softsign(input: Array) -> Array:
     """input / (1 + |input|).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.softsign(td.tensor([-1.0, 0.0, 3.0]))
     tensor([-0.5000,  0.0000,  0.7500])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.softsign.html
     """
     return input / (np.absolute(input) + 1)
 

@@ -414,7 +414,6 @@ def scaled_dot_product_attention(
     Raises:
         ValueError: the shapes do not fit, or a mask together with `is_causal`. TypeError: integers, or mixed dtypes.
 
-    >>> import tinygrad_dl as td
     >>> x = td.tensor([[[1.0, 0.0], [0.0, 1.0]]])
     >>> td.nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True)
     tensor([[[1.0000, 0.0000],

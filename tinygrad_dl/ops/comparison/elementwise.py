@@ -20,11 +20,8 @@ def pairs() -> Case:
 def eq(input: Array, other: Array) -> Array:
     """input == other, elementwise.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([1, 2]) == 2
     tensor([False,  True])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.eq.html
     """
 
 
@@ -32,11 +29,8 @@ def eq(input: Array, other: Array) -> Array:
 def ne(input: Array, other: Array) -> Array:
     """input != other, elementwise.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([1, 2]) != 2
     tensor([ True, False])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.ne.html
     """
 
 
@@ -53,11 +47,8 @@ def ne(input: Array, other: Array) -> Array:
 def lt(input: Array, other: Array) -> Array:
     """input < other, elementwise.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([1, 2]) < 2
     tensor([ True, False])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.lt.html
     """
 
 
@@ -74,11 +65,8 @@ def lt(input: Array, other: Array) -> Array:
 def le(input: Array, other: Array) -> Array:
     """input <= other, elementwise.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([1, 2, 3]) <= 2
     tensor([ True,  True, False])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.le.html
     """
 
 
@@ -95,11 +83,8 @@ def le(input: Array, other: Array) -> Array:
 def gt(input: Array, other: Array) -> Array:
     """input > other, elementwise.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([1, 2, 3]) > 2
     tensor([False, False,  True])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.gt.html
     """
 
 
@@ -116,11 +101,8 @@ def gt(input: Array, other: Array) -> Array:
 def ge(input: Array, other: Array) -> Array:
     """input >= other, elementwise.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([1, 2, 3]) >= 2
     tensor([False,  True,  True])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.ge.html
     """
 
 
@@ -128,11 +110,8 @@ def ge(input: Array, other: Array) -> Array:
 def isnan(input: Array) -> Array:
     """Which elements are not a number.
 
-    >>> import tinygrad_dl as td
     >>> td.isnan(td.tensor([1.0, float("nan")]))
     tensor([False,  True])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.isnan.html
     """
 
 
@@ -140,11 +119,8 @@ def isnan(input: Array) -> Array:
 def isinf(input: Array) -> Array:
     """Which elements are infinite, of either sign.
 
-    >>> import tinygrad_dl as td
     >>> td.isinf(td.tensor([1.0, float("-inf")]))
     tensor([False,  True])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.isinf.html
     """
 
 
@@ -152,11 +128,8 @@ def isinf(input: Array) -> Array:
 def isfinite(input: Array) -> Array:
     """Which elements are neither infinite nor not a number.
 
-    >>> import tinygrad_dl as td
     >>> td.isfinite(td.tensor([1.0, float("inf")]))
     tensor([ True, False])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.isfinite.html
     """
 
 
@@ -164,11 +137,8 @@ def isfinite(input: Array) -> Array:
 def isclose(input: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
     """Where |input - other| <= atol + rtol * |other|.
 
-    >>> import tinygrad_dl as td
     >>> td.isclose(td.tensor([1.0, 2.0]), td.tensor([1.0 + 1e-7, 2.1]))
     tensor([ True, False])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.isclose.html
     """
     return np.isclose(input, other, rtol, atol, equal_nan)
 

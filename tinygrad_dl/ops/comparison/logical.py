@@ -15,11 +15,8 @@ TRUTHS = broadcasting(boolean(), boolean())
 def logical_and(input: Array, other: Array) -> Array:
     """Whether both are nonzero, elementwise.
 
-    >>> import tinygrad_dl as td
     >>> td.logical_and(td.tensor([0, 1, 2]), td.tensor([1, 0, 1]))
     tensor([False, False,  True])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.logical_and.html
     """
 
 
@@ -27,11 +24,8 @@ def logical_and(input: Array, other: Array) -> Array:
 def logical_or(input: Array, other: Array) -> Array:
     """Whether either is nonzero, elementwise.
 
-    >>> import tinygrad_dl as td
     >>> td.logical_or(td.tensor([0, 1, 0]), td.tensor([1, 0, 0]))
     tensor([ True,  True, False])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.logical_or.html
     """
 
 
@@ -39,11 +33,8 @@ def logical_or(input: Array, other: Array) -> Array:
 def logical_xor(input: Array, other: Array) -> Array:
     """Whether exactly one is nonzero, elementwise.
 
-    >>> import tinygrad_dl as td
     >>> td.logical_xor(td.tensor([0, 1, 1]), td.tensor([1, 0, 1]))
     tensor([ True,  True, False])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.logical_xor.html
     """
 
 
@@ -51,9 +42,6 @@ def logical_xor(input: Array, other: Array) -> Array:
 def logical_not(input: Array) -> Array:
     """Whether it is zero, elementwise.
 
-    >>> import tinygrad_dl as td
     >>> td.logical_not(td.tensor([0, 1, 2]))
     tensor([ True, False, False])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.logical_not.html
     """

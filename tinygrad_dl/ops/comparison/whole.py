@@ -15,11 +15,8 @@ from tinygrad_dl.ops.comparison.elementwise import isclose
 def allclose(input: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether `isclose` holds for all elements; a Python bool.
 
-    >>> import tinygrad_dl as td
     >>> td.allclose(td.tensor([1.0]), td.tensor([1.0 + 1e-7]))
     True
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.allclose.html
     """
     return bool(isclose(input, other, rtol, atol, equal_nan)._data.all())
 
@@ -28,11 +25,8 @@ def allclose(input: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8,
 def equal(input: Array, other: Array) -> bool:
     """Whether two tensors have the same shape and elements; a Python bool.
 
-    >>> import tinygrad_dl as td
     >>> td.equal(td.tensor([1, 2]), td.tensor([1, 2]))
     True
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.equal.html
     """
     return bool(np.array_equal(as_array(input), as_array(other)))
 
@@ -41,11 +35,8 @@ def equal(input: Array, other: Array) -> bool:
 def is_nonzero(input: Tensor) -> bool:
     """Whether the one element of a tensor is not zero.
 
-    >>> import tinygrad_dl as td
     >>> td.is_nonzero(td.tensor([0.0]))
     False
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.is_nonzero.html
     """
     return bool(input)
 

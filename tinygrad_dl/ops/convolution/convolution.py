@@ -96,11 +96,8 @@ def conv1d(
     Raises:
         ValueError: the shapes do not fit, or the kernel is larger than the padded input. TypeError: other dtypes.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.conv1d(td.tensor([[[1.0, 2.0, 4.0]]]), td.tensor([[[-1.0, 1.0]]]))
     tensor([[[1., 2.]]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv1d.html
     """
     return convolve(1, input, weight, bias, stride, padding, dilation, groups)
 
@@ -119,12 +116,9 @@ def conv2d(
     Raises:
         ValueError: the shapes do not fit, or the kernel is larger than the padded input. TypeError: other dtypes.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.conv2d(td.ones(1, 1, 3, 3), td.ones(1, 1, 2, 2), padding=(0, 1))
     tensor([[[[2., 4., 4., 2.],
               [2., 4., 4., 2.]]]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv2d.html
     """
     return convolve(2, input, weight, bias, stride, padding, dilation, groups)
 
@@ -143,11 +137,8 @@ def conv3d(
     Raises:
         ValueError: the shapes do not fit, or the kernel is larger than the padded input. TypeError: other dtypes.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.conv3d(td.ones(1, 2, 4, 4, 4), td.ones(3, 2, 2, 2, 2), stride=2).shape
     (1, 3, 2, 2, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv3d.html
     """
     return convolve(3, input, weight, bias, stride, padding, dilation, groups)
 
@@ -182,11 +173,8 @@ def conv_transpose1d(
     Raises:
         ValueError: the shapes do not fit, or nothing is left. TypeError: other dtypes.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.conv_transpose1d(td.tensor([[[1.0, 2.0]]]), td.tensor([[[1.0, 1.0, 1.0]]]), stride=2)
     tensor([[[1., 1., 3., 2., 2.]]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv_transpose1d.html
     """
     return convolve_transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
@@ -212,11 +200,8 @@ def conv_transpose2d(
     Raises:
         ValueError: the shapes do not fit, or nothing is left. TypeError: other dtypes.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.conv_transpose2d(td.ones(1, 8, 7, 7), td.ones(8, 4, 3, 3), None, 2, 1, 1).shape
     (1, 4, 14, 14)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv_transpose2d.html
     """
     return convolve_transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
@@ -242,10 +227,7 @@ def conv_transpose3d(
     Raises:
         ValueError: the shapes do not fit, or nothing is left. TypeError: other dtypes.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.conv_transpose3d(td.ones(1, 2, 3, 3, 3), td.ones(2, 4, 2, 2, 2), stride=2).shape
     (1, 4, 6, 6, 6)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.conv_transpose3d.html
     """
     return convolve_transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)

@@ -71,14 +71,11 @@ def unfold(input: Array, kernel_size: Any, dilation: Any = 1, padding: Any = 0, 
     Raises:
         ValueError: another number of dimensions, or a kernel larger than the padded input.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.unfold(td.arange(6.0).reshape(1, 1, 2, 3), (2, 2))
     tensor([[[0., 1.],
              [1., 2.],
              [3., 4.],
              [4., 5.]]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.unfold.html
     """
     kernel, spread, pads, steps = _options("unfold", kernel_size, dilation, padding, stride)
     if not 3 <= input.ndim <= 4:
@@ -170,12 +167,9 @@ def fold(input: Array, output_size: Any, kernel_size: Any, dilation: Any = 1, pa
     Raises:
         ValueError: the columns are too many, too few, or of a height that the kernel does not divide.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.fold(td.ones(1, 4, 2), (2, 3), (2, 2))
     tensor([[[[1., 2., 1.],
               [1., 2., 1.]]]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.fold.html
     """
     kernel, spread, pads, steps = _options("fold", kernel_size, dilation, padding, stride)
     size = sizes(output_size, 2, "fold", "output_size", 1)

@@ -14,11 +14,8 @@ from tinygrad_dl.ops.shape.expand import broadcast_tensors
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """sum(x1 * x2) / (max(norm(x1), eps) * max(norm(x2), eps)) along a dimension.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.cosine_similarity(td.tensor([1.0, 0.0]), td.tensor([1.0, 1.0]), dim=0)
     tensor(0.7071)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cosine_similarity.html
     """
     if x1.dtype.kind == "c" or x2.dtype.kind == "c":
         raise TypeError("cosine_similarity: expected real tensors, got complex ones; compare td.view_as_real of them")
@@ -35,11 +32,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps along the last dimension.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.pairwise_distance(td.tensor([[3.0, 4.0]]), td.zeros(1, 2))
     tensor([5.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.pairwise_distance.html
     """
     result: Tensor = norm(x1 - x2 + eps, p, -1, keepdim)
     return result

@@ -76,12 +76,9 @@ def dropout(
     Raises:
         ValueError: `p` is not between 0 and 1.
 
-    >>> import tinygrad_dl as td
     >>> _ = td.manual_seed(0)
     >>> sorted(set(td.nn.functional.dropout(td.ones(100), 0.75).tolist()))
     [0.0, 4.0]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
     """
     return _dropped("dropout", input, input.shape, p, training, inplace, generator)
 
@@ -134,12 +131,9 @@ def dropout1d(
 ) -> Tensor:
     """`dropout2d` for (N, C, L) or (C, L).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.dropout1d(td.ones(1, 2, 3), 1.0)
     tensor([[[0., 0., 0.],
              [0., 0., 0.]]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout1d.html
     """
     return _drop_channels(input, 1, p, training, inplace, generator)
 
@@ -160,13 +154,10 @@ def dropout2d(
     Raises:
         ValueError: `p` is not between 0 and 1, or the input has other dimensions.
 
-    >>> import tinygrad_dl as td
     >>> _ = td.manual_seed(0)
     >>> out = td.nn.functional.dropout2d(td.ones(1, 50, 2, 2))
     >>> sorted(set(out.sum((2, 3)).flatten().tolist()))
     [0.0, 8.0]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout2d.html
     """
     return _drop_channels(input, 2, p, training, inplace, generator)
 
@@ -182,10 +173,7 @@ def dropout3d(
 ) -> Tensor:
     """`dropout2d` for (N, C, D, H, W) or (C, D, H, W).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.dropout3d(td.ones(2, 1, 1, 1), 1.0).flatten()
     tensor([0., 0.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout3d.html
     """
     return _drop_channels(input, 3, p, training, inplace, generator)

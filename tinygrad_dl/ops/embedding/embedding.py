@@ -170,13 +170,10 @@ def embedding(
     Raises:
         IndexError: an index out of range. TypeError: the indices are no integers.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.embedding(td.tensor([1, 0, 1]), td.tensor([[1.0, 2.0], [3.0, 4.0]]))
     tensor([[3., 4.],
             [1., 2.],
             [3., 4.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html
     """
     if padding_idx is not None:
         count = weight.shape[0]
@@ -222,12 +219,9 @@ def one_hot(tensor: Array, num_classes: int = -1) -> Array:
     Raises:
         IndexError: an integer out of range. TypeError: no integers.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.one_hot(td.tensor([0, 2]), 3)
     tensor([[1, 0, 0],
             [0, 0, 1]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.one_hot.html
     """
     if tensor.dtype.kind not in "iu":
         raise TypeError(f"one_hot: expected integers, got {tensor.dtype}; convert with .long()")

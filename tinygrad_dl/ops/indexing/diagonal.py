@@ -30,11 +30,8 @@ from tinygrad_dl.ops.shape.reshape import reshape
 def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
     """Diagonal number `offset` of the matrices in `dim1` and `dim2`, as a new last dimension. A view.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([[1, 2], [3, 4]]).diagonal()
     tensor([1, 4])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.diagonal.html
     """
     if normal_dim(dim1, input.ndim) == normal_dim(dim2, input.ndim):
         raise RuntimeError(f"diagonal: expected two different dimensions, got {dim1} and {dim2} of {input.ndim}")
@@ -96,12 +93,9 @@ NUMPY[np.diagonal] = lambda a, offset=0, axis1=0, axis2=1: diagonal(a, offset, a
 def diag_embed(input: Array, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Square matrices, in dimensions `dim1` and `dim2`, with the last dimension of `input` on a diagonal.
 
-    >>> import tinygrad_dl as td
     >>> td.diag_embed(td.tensor([1, 2]))
     tensor([[1, 0],
             [0, 2]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.diag_embed.html
     """
     ndim = input.ndim + 1
     first, second = normal_dim(dim1, ndim), normal_dim(dim2, ndim)
@@ -118,12 +112,9 @@ def diag_embed(input: Array, offset: int = 0, dim1: int = -2, dim2: int = -1) ->
 def diagflat(input: Array, offset: int = 0) -> Tensor:
     """The square matrix with the elements of `input`, row by row, on a diagonal.
 
-    >>> import tinygrad_dl as td
     >>> td.diagflat(td.tensor([[1, 2]]))
     tensor([[1, 0],
             [0, 2]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.diagflat.html
     """
     return diag_embed(reshape(input, (-1,)), offset)
 
@@ -132,12 +123,9 @@ def diagflat(input: Array, offset: int = 0) -> Tensor:
 def diag(input: Array, diagonal: int = 0) -> Tensor:
     """The square matrix with a vector on its diagonal; of a matrix, the diagonal, copied.
 
-    >>> import tinygrad_dl as td
     >>> td.diag(td.tensor([1, 2]))
     tensor([[1, 0],
             [0, 2]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.diag.html
     """
     if input.ndim not in (1, 2):
         raise RuntimeError(f"diag: expected a vector or a matrix, got shape {input.shape}; use diagonal or diag_embed")

@@ -147,12 +147,9 @@ def gather(input: Array, dim: int, index: Array) -> Tensor:
     Raises:
         IndexError: an index is out of range, or the shapes do not fit.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([[1, 2], [3, 4]]).gather(1, td.tensor([[1], [0]]))
     tensor([[2],
             [3]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.gather.html
     """
     result: Tensor
     if input.ndim == index.ndim != 0:
@@ -251,12 +248,9 @@ def scatter(
 
     Of several values for one element the last one stays, and alone has a gradient.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros(2, 3).scatter(1, td.tensor([[2], [0]]), 1.0)
     tensor([[0., 0., 1.],
             [1., 0., 0.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.scatter.html
     """
     src = value if src is None else src
     result: Tensor
@@ -331,11 +325,8 @@ def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Tensor:
 
     A 0-d tensor counts as one of one element.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros(3).scatter_add(0, td.tensor([2, 2, 0]), td.ones(3))
     tensor([1., 0., 2.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.scatter_add.html
     """
     result: Tensor
     if 0 in index.shape and index.ndim != input.ndim:
@@ -351,11 +342,8 @@ def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Tensor:
 def take(input: Array, index: Any) -> Tensor:
     """The elements of the flattened tensor at `index`, in the shape of `index`. Negative indices count from the end.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([[1, 2], [3, 4]]).take(td.tensor([0, -1]))
     tensor([1, 4])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.take.html
     """
     found = as_array(index)
     if found.dtype.kind not in "iu" and found.size:
@@ -374,13 +362,10 @@ def _np_take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise")
 def take_along_dim(input: Array, indices: Any, dim: int | None = None) -> Tensor:
     """`gather` that broadcasts the other dimensions and lets negative indices count from the end.
 
-    >>> import tinygrad_dl as td
     >>> x = td.tensor([[3, 1, 2], [4, 6, 5]])
     >>> td.take_along_dim(x, x.argsort(dim=1), dim=1)
     tensor([[1, 2, 3],
             [4, 5, 6]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.take_along_dim.html
     """
     index = as_array(indices)
     if dim is None:

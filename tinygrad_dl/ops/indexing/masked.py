@@ -45,7 +45,6 @@ def masked_fill(input: Array, mask: Array, value: Array) -> Array:
         TypeError: the mask is not of dtype bool, or a complex value is to fill a real tensor.
         OverflowError: an integer dtype can't hold the value.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([1.0, 2.0]).masked_fill(td.tensor([True, False]), float("-inf"))
     tensor([-inf,   2.])
 
@@ -74,12 +73,9 @@ masked_fill.vjp(
 def masked_select(input: Array, mask: Array) -> Tensor:
     """The elements where the mask holds, in one dimension. Both broadcast.
 
-    >>> import tinygrad_dl as td
     >>> x = td.tensor([1.0, -2.0, 3.0])
     >>> x.masked_select(x > 0)
     tensor([1., 3.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.masked_select.html
     """
     found = _as_mask(as_array(mask), "masked_select")
     shape = np.broadcast_shapes(input.shape, found.shape)
@@ -95,7 +91,6 @@ def masked_scatter(input: Array, mask: Array, source: Any) -> Tensor:
     Raises:
         ValueError: `source` has too few elements.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros(3).masked_scatter(td.tensor([True, False, True]), td.tensor([1.0, 2.0, 3.0]))
     tensor([1., 0., 2.])
 

@@ -16,12 +16,9 @@ from tinygrad_dl.ops._overload import alias
 def nonzero(input: Array, as_tuple: bool = False) -> Any:
     """The indices of the elements that are not zero: a tensor (count, ndim), or a tuple of one tensor a dimension.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([[0, 7], [8, 0]]).nonzero()
     tensor([[0, 1],
             [1, 0]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nonzero.html
     """
     data = as_array(input)
     if as_tuple:
@@ -33,12 +30,9 @@ def nonzero(input: Array, as_tuple: bool = False) -> Any:
 def argwhere(input: Array) -> Tensor:
     """`nonzero`: the indices of the elements that are not zero, (count, ndim).
 
-    >>> import tinygrad_dl as td
     >>> td.argwhere(td.tensor([0.0, 2.0, 3.0]))
     tensor([[1],
             [2]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.argwhere.html
     """
     result: Tensor = nonzero(input)
     return result
@@ -56,11 +50,8 @@ def unravel_index(indices: Array, shape: Any) -> tuple[Tensor, ...]:
         TypeError: the indices, or the sizes, are no integers.
         ValueError: a number is out of range, or a size negative.
 
-    >>> import tinygrad_dl as td
     >>> td.unravel_index(td.tensor([4, 1]), (2, 3))
     (tensor([1, 0]), tensor([1, 1]))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.unravel_index.html
     """
     found = as_array(indices)
     if found.dtype.kind not in "iu":

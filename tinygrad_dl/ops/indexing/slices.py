@@ -95,11 +95,8 @@ def index_select(input: Array, dim: int, index: Array) -> Tensor:
     Raises:
         IndexError: an index is negative or too large, or `index` has several dimensions.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([1, 2, 3]).index_select(0, td.tensor([2, 0]))
     tensor([3, 1])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.index_select.html
     """
     result: Tensor
     if input.ndim:
@@ -191,11 +188,8 @@ def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Any
 
     A 0-d tensor counts as one of one element.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros(3).index_add(0, td.tensor([0, 0, 2]), td.ones(3))
     tensor([2., 0., 1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.index_add.html
     """
     result: Tensor
     if input.ndim and source.ndim:
@@ -209,7 +203,6 @@ def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Any
 def index_copy(input: Array, dim: int, index: Any, source: Array) -> Tensor:
     """A copy of `input` in which slice index[i] is slice i of `source`, along `dim`.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros(3).index_copy(0, td.tensor([2]), td.ones(1))
     tensor([0., 0., 1.])
 
@@ -231,7 +224,6 @@ def index_copy(input: Array, dim: int, index: Any, source: Array) -> Tensor:
 def index_fill(input: Array, dim: int, index: Any, value: Any) -> Tensor:
     """A copy of `input` in which the slices along `dim` that `index` names are filled with `value`.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros(3).index_fill(0, td.tensor([0, 2]), 1.0)
     tensor([1., 0., 1.])
 
@@ -248,7 +240,6 @@ def index_fill(input: Array, dim: int, index: Any, value: Any) -> Tensor:
 def index_put(input: Array, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
     """A copy of `input` with `values` at `input[indices]`: stored, or with `accumulate` added.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros(3).index_put((td.tensor([0, 0]),), td.tensor(1.0), accumulate=True)
     tensor([2., 0., 0.])
 
@@ -297,11 +288,8 @@ def narrow(input: Array, dim: int, start: Any, length: int) -> Tensor:
     Raises:
         RuntimeError: there are not that many.
 
-    >>> import tinygrad_dl as td
     >>> td.arange(5).narrow(0, 1, 3)
     tensor([1, 2, 3])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.narrow.html
     """
     place = normal_dim(dim, input.ndim)
     size = input.shape[place]
@@ -322,11 +310,8 @@ def select(input: Array, dim: int, index: int) -> Tensor:
     Raises:
         IndexError: there is no such slice.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([[1, 2], [3, 4]]).select(1, 0)
     tensor([1, 3])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.select.html
     """
     result: Tensor = getitem(input, (*(slice(None),) * normal_dim(dim, input.ndim), operator.index(index)))
     return result

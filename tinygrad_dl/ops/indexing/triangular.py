@@ -22,12 +22,9 @@ from tinygrad_dl.inputs import array, error, one_of, real
 def tril(input: Array, diagonal: int = 0) -> Array:
     """The lower triangle of matrices (..., n, m), zero above diagonal number `diagonal`.
 
-    >>> import tinygrad_dl as td
     >>> td.ones(2, 2).tril()
     tensor([[1., 0.],
             [1., 1.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.tril.html
     """
     _require_matrix(input, "tril")
     return np.tril(input, diagonal)
@@ -47,12 +44,9 @@ tril.vjp(input=lambda g, diagonal: np.tril(g, diagonal))
 def triu(input: Array, diagonal: int = 0) -> Array:
     """The upper triangle of matrices (..., n, m), zero below diagonal number `diagonal`.
 
-    >>> import tinygrad_dl as td
     >>> td.ones(2, 2).triu(1)
     tensor([[0., 1.],
             [0., 0.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.triu.html
     """
     _require_matrix(input, "triu")
     return np.triu(input, diagonal)

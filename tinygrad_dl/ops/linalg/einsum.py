@@ -304,11 +304,8 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     Raises:
         ValueError: the equation does not fit the operands.
 
-    >>> import tinygrad_dl as td
     >>> td.einsum("bi,bj->bij", td.ones(2, 3), td.ones(2, 4)).shape
     (2, 3, 4)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.einsum.html
     """
     if not isinstance(equation, str):
         equation, operands = from_sublists((equation, *operands))
@@ -373,11 +370,8 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Tensor:
     Raises:
         ValueError: paired dimensions differ in size.
 
-    >>> import tinygrad_dl as td
     >>> td.tensordot(td.ones(2, 3, 4), td.ones(3, 4, 5)).shape
     (2, 5)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.tensordot.html
     """
     if isinstance(dims, int):
         first, second = list(range(a.ndim - dims, a.ndim)), list(range(dims))

@@ -60,11 +60,8 @@ def matmul(input: Array, other: Array) -> Array:
     Raises:
         ValueError: the sizes `k` differ, or a tensor is 0-d.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([[1.0, 2.0], [3.0, 4.0]]) @ td.tensor([1.0, 1.0])
     tensor([3., 7.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.matmul.html
     """
     if other.ndim == 2 and input.ndim > 2 and input.shape[-1] == other.shape[0]:
         # One large product is faster than many small ones.
@@ -138,12 +135,9 @@ def _require_dims(what: str, expected: tuple[int, ...], *tensors: Any) -> None:
 def mm(input: Array, mat2: Array) -> Tensor:
     """The product of two matrices, (n, k) and (k, m).
 
-    >>> import tinygrad_dl as td
     >>> td.mm(td.ones(2, 3), td.ones(3, 1))
     tensor([[3.],
             [3.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.mm.html
     """
     _require_dims("mm", (2, 2), input, mat2)
     result: Tensor = matmul(input, mat2)
@@ -154,11 +148,8 @@ def mm(input: Array, mat2: Array) -> Tensor:
 def bmm(input: Array, mat2: Array) -> Tensor:
     """The products of two batches of matrices, (b, n, k) and (b, k, m).
 
-    >>> import tinygrad_dl as td
     >>> td.bmm(td.ones(2, 3, 4), td.ones(2, 4, 5)).shape
     (2, 3, 5)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.bmm.html
     """
     _require_dims("bmm", (3, 3), input, mat2)
     if input.shape[0] != mat2.shape[0]:
@@ -171,11 +162,8 @@ def bmm(input: Array, mat2: Array) -> Tensor:
 def mv(input: Array, vec: Array) -> Tensor:
     """The product of a matrix (n, k) and a vector (k).
 
-    >>> import tinygrad_dl as td
     >>> td.mv(td.ones(2, 3), td.ones(3))
     tensor([3., 3.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.mv.html
     """
     _require_dims("mv", (2, 1), input, vec)
     result: Tensor = matmul(input, vec)
@@ -186,11 +174,8 @@ def mv(input: Array, vec: Array) -> Tensor:
 def dot(input: Array, other: Array) -> Tensor:
     """The sum of the products of two vectors' elements.
 
-    >>> import tinygrad_dl as td
     >>> td.dot(td.tensor([1.0, 2.0]), td.tensor([3.0, 4.0]))
     tensor(11.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.dot.html
     """
     _require_dims("dot", (1, 1), input, other)
     result: Tensor = matmul(input, other)
@@ -201,11 +186,8 @@ def dot(input: Array, other: Array) -> Tensor:
 def vdot(input: Array, other: Array) -> Tensor:
     """`dot` with the complex conjugate of `input`.
 
-    >>> import tinygrad_dl as td
     >>> td.vdot(td.tensor([1j]), td.tensor([1j]))
     tensor(1.+0.j)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.vdot.html
     """
     _require_dims("vdot", (1, 1), input, other)
     result: Tensor = matmul(np.conjugate(input) if input.dtype.kind == "c" else input, other)
@@ -216,11 +198,8 @@ def vdot(input: Array, other: Array) -> Tensor:
 def inner(input: Array, other: Array) -> Tensor:
     """Products summed over the last dimension of both.
 
-    >>> import tinygrad_dl as td
     >>> td.inner(td.ones(2, 3), td.ones(4, 3)).shape
     (2, 4)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.inner.html
     """
     if not input.ndim or not other.ndim:
         result: Tensor = input * other
@@ -232,12 +211,9 @@ def inner(input: Array, other: Array) -> Tensor:
 def outer(input: Array, vec2: Array) -> Tensor:
     """The matrix of all products of the elements of two vectors, (n) and (m): (n, m).
 
-    >>> import tinygrad_dl as td
     >>> td.outer(td.tensor([1, 2]), td.tensor([3, 4]))
     tensor([[3, 4],
             [6, 8]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.outer.html
     """
     _require_dims("outer", (1, 1), input, vec2)
     result: Tensor = unsqueeze(input, 1) * vec2
@@ -248,12 +224,9 @@ def outer(input: Array, vec2: Array) -> Tensor:
 def kron(input: Array, other: Array) -> Tensor:
     """The Kronecker product: each element of `input` times the whole of `other`, side by side.
 
-    >>> import tinygrad_dl as td
     >>> td.kron(td.eye(2), td.ones(1, 2))
     tensor([[1., 1., 0., 0.],
             [0., 0., 1., 1.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.kron.html
     """
     ndim = max(input.ndim, other.ndim)
     left = (1,) * (ndim - input.ndim) + input.shape
@@ -283,12 +256,9 @@ def addmm(input: Array, mat1: Array, mat2: Array, *, beta: Any = 1, alpha: Any =
 
     With beta = 0 what stands in `input` does not matter.
 
-    >>> import tinygrad_dl as td
     >>> td.addmm(td.ones(2), td.eye(2), td.eye(2), alpha=3)
     tensor([[4., 1.],
             [1., 4.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.addmm.html
     """
     if mat1.ndim != 2 or mat2.ndim != 2:
         raise ValueError(f"addmm: expected matrices, got shapes {mat1.shape} and {mat2.shape}; use baddbmm for batches")
@@ -358,11 +328,8 @@ def _added_parts(input: Any, out: Any, beta: Any, alpha: Any) -> Any:
 def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: Any = 1, alpha: Any = 1) -> Array:
     """beta * input + alpha * (batch1 @ batch2), for batches (b, n, k) and (b, k, m); `input` broadcasts to (b, n, m).
 
-    >>> import tinygrad_dl as td
     >>> td.baddbmm(td.zeros(1), td.ones(2, 3, 4), td.ones(2, 4, 5)).shape
     (2, 3, 5)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.baddbmm.html
     """
     if batch1.ndim != 3 or batch2.ndim != 3 or len(batch1) != len(batch2):
         raise ValueError(
@@ -399,11 +366,8 @@ baddbmm.decompose(
 def trace(input: Array) -> Array:
     """The sum of a matrix's diagonal; of integers and bools as int64.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([[1.0, 2.0], [3.0, 4.0]]).trace()
     tensor(5.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.trace.html
     """
     if input.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, got shape {input.shape}; use diagonal(...).sum(-1) for batches")

@@ -49,11 +49,8 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     Raises:
         ValueError: the shapes do not fit. TypeError: the dtypes differ.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.linear(td.tensor([[1.0, 2.0]]), td.tensor([[3.0, 4.0]]), td.tensor([0.5]))
     tensor([[11.5000]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.linear.html
     """
     if input.dtype is not weight.dtype and input.dtype != weight.dtype:
         raise TypeError(

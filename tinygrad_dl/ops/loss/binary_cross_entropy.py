@@ -196,11 +196,8 @@ def binary_cross_entropy(
     Raises:
         ValueError: the shapes differ, or targets outside [0, 1]. RuntimeError: input outside [0, 1].
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.binary_cross_entropy(td.tensor([0.5, 1.0]), td.tensor([1.0, 1.0]), reduction="none")
     tensor([0.6931, 0.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy.html
     """
     result: Tensor = binary_entropy(input, target, weight, reduction)
     return result
@@ -227,11 +224,8 @@ def binary_cross_entropy_with_logits(
     Raises:
         ValueError: the shapes differ.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.binary_cross_entropy_with_logits(td.tensor([0.0, 1e4]), td.ones(2), reduction="none")
     tensor([0.6931, 0.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.binary_cross_entropy_with_logits.html
     """
     result: Tensor = logits_entropy(input, target, weight, reduction, pos_weight)
     return result

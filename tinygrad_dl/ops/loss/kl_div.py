@@ -66,12 +66,9 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
             elements), "sum" or "none".
         log_target: whether the target holds logarithms too.
 
-    >>> import tinygrad_dl as td
     >>> p = td.tensor([[0.5, 0.5]])
     >>> td.nn.functional.kl_div(p.log(), p, reduction="batchmean")
     tensor(0.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.kl_div.html
     """
     result: Tensor
     if reduction == "batchmean":

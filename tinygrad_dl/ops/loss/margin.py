@@ -53,11 +53,8 @@ def multi_margin_loss(
     Raises:
         IndexError: a class index out of range. TypeError: no integers. ValueError: the shapes do not fit, or p.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.multi_margin_loss(td.tensor([[0.5, 0.0, 1.0]]), td.tensor([2]))
     tensor(0.1667)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.multi_margin_loss.html
     """
     name = "multi_margin_loss"
     if p not in (1, 2):
@@ -89,12 +86,9 @@ def multilabel_margin_loss(input: Tensor, target: Array, reduction: str = "mean"
     Raises:
         IndexError: a class index out of range. TypeError: no integers. ValueError: the shapes do not fit.
 
-    >>> import tinygrad_dl as td
     >>> x, classes = td.tensor([[0.1, 0.2, 0.4, 0.8]]), td.tensor([[3, 0, -1, 1]])
     >>> td.nn.functional.multilabel_margin_loss(x, classes)
     tensor(0.8500)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.multilabel_margin_loss.html
     """
     name = "multilabel_margin_loss"
     if not is_known(target):
@@ -125,11 +119,8 @@ def multilabel_soft_margin_loss(
     Args:
         input: scores, (N, C). target: 0 or 1, of the same shape. weight: a factor for each class, (C,).
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.multilabel_soft_margin_loss(td.zeros(1, 2), td.tensor([[1.0, 0.0]]))
     tensor(0.6931)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.multilabel_soft_margin_loss.html
     """
     losses = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
     return reduce_losses(mean(losses if weight is None else losses * weight, -1), reduction)
@@ -152,12 +143,9 @@ def triplet_margin_with_distance_loss(
         distance_function: of two tensors; `pairwise_distance` unless given.
         swap: take the distance between positive and negative if that is smaller than the anchor's.
 
-    >>> import tinygrad_dl as td
     >>> a = td.tensor([[0.0]])
     >>> td.nn.functional.triplet_margin_with_distance_loss(a, a + 1, a + 3, margin=4.0)
     tensor(2.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.triplet_margin_with_distance_loss.html
     """
     if margin <= 0:
         raise ValueError(f"triplet_margin_with_distance_loss: expected margin > 0, got {margin}")
@@ -177,12 +165,9 @@ def cosine_embedding_loss(
     Args:
         input1, input2: (N, D) or (D,). target: 1 or -1 for each pair.
 
-    >>> import tinygrad_dl as td
     >>> same = td.tensor([[1.0, 0.0]])
     >>> td.nn.functional.cosine_embedding_loss(same, same, td.tensor([1]))
     tensor(0.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cosine_embedding_loss.html
     """
     # As in PyTorch, 1e-12 beside the squares, which bounds the gradient at a zero vector, and no `eps`.
     lengths = sqrt((sum(input1 * input1, -1) + 1e-12) * (sum(input2 * input2, -1) + 1e-12))
@@ -197,11 +182,8 @@ def margin_ranking_loss(
 ) -> Tensor:
     """max(0, -target * (input1 - input2) + margin): target 1 wants input1 higher, -1 input2.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.margin_ranking_loss(td.tensor([1.0]), td.tensor([3.0]), td.tensor([1.0]))
     tensor(2.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.margin_ranking_loss.html
     """
     return reduce_losses(clamp_min(-target * (input1 - input2) + margin, 0.0), reduction)
 
@@ -210,11 +192,8 @@ def margin_ranking_loss(
 def hinge_embedding_loss(input: Tensor, target: Array, margin: float = 1.0, reduction: str = "mean") -> Tensor:
     """input where the target is 1, max(0, margin - input) where it is -1.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.hinge_embedding_loss(td.tensor([0.5, 0.25]), td.tensor([1, -1]), reduction="none")
     tensor([0.5000, 0.7500])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hinge_embedding_loss.html
     """
     hinge = clamp_min(margin - input, 0.0)
     return reduce_losses(where(target != -1, input, 0.0) + where(target != 1, hinge, 0.0), reduction)
@@ -224,11 +203,8 @@ def hinge_embedding_loss(input: Tensor, target: Array, margin: float = 1.0, redu
 def soft_margin_loss(input: Tensor, target: Array, reduction: str = "mean") -> Tensor:
     """log(1 + exp(-target * input)), targets 1 and -1.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.soft_margin_loss(td.tensor([0.0]), td.tensor([1.0]))
     tensor(0.6931)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.soft_margin_loss.html
     """
     return reduce_losses(softplus(-target * input), reduction)
 
@@ -249,12 +225,9 @@ def triplet_margin_loss(
     Args:
         swap: take the distance between positive and negative if that is smaller than the anchor's.
 
-    >>> import tinygrad_dl as td
     >>> a = td.tensor([[0.0]])
     >>> td.nn.functional.triplet_margin_loss(a, a + 1, a + 3, margin=4.0)
     tensor(2.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.triplet_margin_loss.html
     """
     if margin <= 0:
         raise ValueError(f"triplet_margin_loss: expected margin > 0, got {margin}")

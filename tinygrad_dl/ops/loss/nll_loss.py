@@ -124,11 +124,8 @@ def nll_loss(
     Raises:
         IndexError: a class index out of range. TypeError: the targets are no integers.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.nll_loss(td.tensor([[-0.5, -1.0]]), td.tensor([1]))
     tensor(1.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.nll_loss.html
     """
     result: Tensor = likelihood_loss(input, target, weight, ignore_index, reduction)
     return result
@@ -147,11 +144,8 @@ def gaussian_nll_loss(
     Raises:
         ValueError: a variance is negative.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.gaussian_nll_loss(td.tensor([1.0]), td.tensor([3.0]), td.tensor([1.0]))
     tensor(2.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.gaussian_nll_loss.html
     """
     if not isinstance(var, Tensor):
         var = Tensor(var, input.dtype)
@@ -179,11 +173,8 @@ def poisson_nll_loss(
     Args:
         full: add Stirling's approximation of log(target!) where the target is above 1.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.poisson_nll_loss(td.tensor([0.0]), td.tensor([2.0]))
     tensor(1.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.poisson_nll_loss.html
     """
     losses = exp(input) - target * input if log_input else input - target * log(input + eps)
     if full:

@@ -138,11 +138,8 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Ten
     Warns:
         UserWarning: the shapes differ.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.mse_loss(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
     tensor(2.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.mse_loss.html
     """
     if input.shape != target.shape:
         warn_of_broadcasting("mse_loss", input, target)
@@ -164,11 +161,8 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tens
     Warns:
         UserWarning: the shapes differ.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.l1_loss(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
     tensor(1.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.l1_loss.html
     """
     warn_of_broadcasting("l1_loss", input, target)
     if weight is not None:
@@ -187,11 +181,8 @@ def huber_loss(
     Raises:
         ValueError: delta is not positive.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.huber_loss(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]), reduction="none")
     tensor([0.0000, 1.5000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.huber_loss.html
     """
     warn_of_broadcasting("huber_loss", input, target)
     if weight is not None:
@@ -204,11 +195,8 @@ def huber_loss(
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """`huber_loss` with delta = beta, divided by beta; with beta = 0 it is `l1_loss`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.smooth_l1_loss(td.tensor([1.0, 2.0]), td.tensor([1.5, 4.0]), reduction="none")
     tensor([0.1250, 1.5000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.smooth_l1_loss.html
     """
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: expected beta >= 0, got {beta}")

@@ -321,12 +321,9 @@ def batch_norm(
     Raises:
         ValueError: the shapes do not fit, one value per channel in training, or no statistics in evaluation.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.batch_norm(td.tensor([[1.0], [3.0]]), None, None, training=True, eps=0.0)
     tensor([[-1.],
             [ 1.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.batch_norm.html
     """
     result: Tensor
     if not training:

@@ -224,11 +224,8 @@ def instance_norm(
     Raises:
         ValueError: one value per channel, or no statistics to use.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.instance_norm(td.tensor([[[1.0, 3.0], [5.0, 5.0]]]), eps=0.01)[0, 0]
     tensor([-0.9950,  0.9950])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.instance_norm.html
     """
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)

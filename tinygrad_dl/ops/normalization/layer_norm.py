@@ -245,12 +245,9 @@ def layer_norm(
     Raises:
         ValueError: the shapes do not fit.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.layer_norm(td.tensor([[1.0, 3.0], [0.0, 8.0]]), (2,), eps=0.0)
     tensor([[-1.,  1.],
             [-1.,  1.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.layer_norm.html
     """
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     result: Tensor = normalize_rows(input, shape, weight, bias, eps)

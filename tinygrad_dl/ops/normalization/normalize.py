@@ -12,11 +12,8 @@ from tinygrad_dl.ops.reduction.norm import norm
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """input / max(norm, eps), with the p-norm along a dimension.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.normalize(td.tensor([3.0, 4.0]), dim=0)
     tensor([0.6000, 0.8000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.normalize.html
     """
     result: Tensor = input / clamp_min(norm(input, p, dim, True), eps)
     return result

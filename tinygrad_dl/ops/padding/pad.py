@@ -99,13 +99,10 @@ def pad(input: Array, pad: Any, mode: str = "constant", value: float | None = No
     Raises:
         ValueError: an unknown mode, too many numbers, or more to mirror than there is.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.pad(td.tensor([1, 2, 3]), (1, 2))
     tensor([0, 1, 2, 3, 0, 0])
     >>> td.nn.functional.pad(td.tensor([[1, 2, 3]]), (2, 0), mode="reflect")
     tensor([[3, 2, 1, 2, 3]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.pad.html
     """
     pairs = amounts(pad, input.ndim)
     if mode not in MODES:

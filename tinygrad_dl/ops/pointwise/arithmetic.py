@@ -42,14 +42,11 @@ plus.vjp(input=lambda g: g, other=lambda g: g)
 def add(input: Array, other: Array, *, alpha: Any = 1) -> Tensor:
     """input + alpha * other, elementwise, with broadcasting.
 
-    >>> import tinygrad_dl as td
     >>> td.add(td.tensor([1.0, 2.0]), 10)
     tensor([11., 12.])
 
     Raises:
         TypeError: alpha is a float among integers, or complex among real numbers.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.add.html
     """
     return plus(input, other) if alpha == 1 else plus(input, times_alpha(input, other, alpha))
 
@@ -88,11 +85,8 @@ def times_alpha(input: Any, other: Any, alpha: Any) -> Any:
 def sub(input: Array, other: Array, *, alpha: Any = 1) -> Tensor:
     """input - alpha * other, elementwise, with broadcasting.
 
-    >>> import tinygrad_dl as td
     >>> td.sub(td.tensor([1.0, 2.0]), td.tensor([1.0, 1.0]), alpha=2)
     tensor([-1.,  0.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.sub.html
     """
     return minus(input, other) if alpha == 1 else minus(input, times_alpha(input, other, alpha))
 
@@ -101,11 +95,8 @@ def sub(input: Array, other: Array, *, alpha: Any = 1) -> Tensor:
 def mul(input: Array, other: Array) -> Array:
     """input * other, elementwise, with broadcasting.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([1.0, 2.0]) * 3
     tensor([3., 6.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.mul.html
     """
 
 
@@ -146,13 +137,10 @@ def div(input: Array, other: Array, *, rounding_mode: str | None = None) -> Tens
         rounding_mode: None for the true quotient, "trunc" to round it towards zero, "floor" to round it
             down. Rounded quotients of integers are integers, and have a gradient of zero.
 
-    >>> import tinygrad_dl as td
     >>> td.div(td.tensor([7, -7]), 2)
     tensor([ 3.5000, -3.5000])
     >>> td.div(td.tensor([7, -7]), 2, rounding_mode="floor")
     tensor([ 3, -4])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.div.html
     """
     if rounding_mode is None:
         return quotient(input, other)
@@ -185,11 +173,8 @@ def floor_divide(input: Array, other: Array) -> Array:
     Raises:
         ZeroDivisionError: an integer is divided by zero.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([7, -7]) // 2
     tensor([ 3, -4])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.floor_divide.html
     """
     refuse_zero("floor_divide", input, other)
     return np.floor_divide(input, other)
@@ -220,11 +205,8 @@ def refuse_zero(name: str, input: Any, other: Any) -> None:
 def remainder(input: Array, other: Array) -> Array:
     """input - other * floor(input / other): the remainder with the sign of `other`, as in Python.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([-3.0, 5.0]) % 2
     tensor([1., 1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.remainder.html
     """
     refuse_zero("remainder", input, other)
     return np.remainder(input, other)
@@ -246,11 +228,8 @@ remainder.vjp(
 def fmod(input: Array, other: Array) -> Array:
     """The remainder with the sign of `input`, as in C.
 
-    >>> import tinygrad_dl as td
     >>> td.fmod(td.tensor([-3.0, 5.0]), 2)
     tensor([-1.,  1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.fmod.html
     """
     refuse_zero("fmod", input, other)
     return np.fmod(input, other)
@@ -263,11 +242,8 @@ fmod.vjp(input=lambda g: g, other=lambda g, input, other: np.negative(g * np.tru
 def neg(input: Array) -> Array:
     """-input.
 
-    >>> import tinygrad_dl as td
     >>> -td.tensor([1.0, -2.0])
     tensor([-1.,  2.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.neg.html
     """
 
 
@@ -281,11 +257,8 @@ def positive(input: Tensor) -> Tensor:
     Raises:
         TypeError: the tensor holds bools.
 
-    >>> import tinygrad_dl as td
     >>> +td.tensor([1.0, -2.0])
     tensor([ 1., -2.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.positive.html
     """
     if input.dtype.kind == "b":
         raise TypeError(
@@ -305,11 +278,8 @@ alias("__pos__", positive)
 def abs(input: Array) -> Array:
     """The absolute value; its gradient at 0 is 0.
 
-    >>> import tinygrad_dl as td
     >>> abs(td.tensor([1.0, -2.0]))
     tensor([1., 2.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.abs.html
     """
 
 
@@ -333,11 +303,8 @@ abs.vjp(input=abs_slope)
 def sign(input: Array) -> Array:
     """-1, 0 or 1, by the sign; its gradient is zero.
 
-    >>> import tinygrad_dl as td
     >>> td.sign(td.tensor([3.0, 0.0, -2.0]))
     tensor([ 1.,  0., -1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.sign.html
     """
     return np.sign(input) if input.dtype.kind != "b" else input.copy()
 
@@ -373,11 +340,8 @@ absolute = alias("absolute", abs, inplace=True)
 def lerp(input: Array, end: Array, weight: Array) -> Array:
     """input + weight * (end - input): the straight way from `input` to `end`; `weight` a tensor or number.
 
-    >>> import tinygrad_dl as td
     >>> td.lerp(td.tensor([0.0, 10.0]), td.tensor([10.0, 20.0]), 0.5)
     tensor([ 5., 15.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.lerp.html
     """
     way = end - input
     if weight.size != 1:
@@ -402,11 +366,8 @@ lerp.vjp(
 def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Any = 1) -> Array:
     """input + value * tensor1 * tensor2, elementwise; among integers `value` is cut to one too.
 
-    >>> import tinygrad_dl as td
     >>> td.addcmul(td.ones(2), td.tensor([1.0, 2.0]), td.tensor([3.0, 4.0]), value=0.5)
     tensor([2.5000, 5.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.addcmul.html
     """
     if input.dtype.kind in "iub":
         value = factor(int(value), input.dtype)
@@ -430,11 +391,8 @@ addcmul.vjp(
 def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Any = 1) -> Array:
     """input + value * tensor1 / tensor2, elementwise.
 
-    >>> import tinygrad_dl as td
     >>> td.addcdiv(td.ones(2), td.tensor([1.0, 2.0]), td.tensor([4.0, 4.0]), value=2)
     tensor([1.5000, 2.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.addcdiv.html
     """
     return input + value * (tensor1 / tensor2)
 

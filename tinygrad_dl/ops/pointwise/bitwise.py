@@ -17,11 +17,8 @@ FLOATS = [error(TypeError, "not supported", array(2), array(2))]
 def bitwise_and(input: Array, other: Array) -> Array:
     """input & other: of integers bit by bit, of bools their "and".
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([True, True]) & td.tensor([True, False])
     tensor([ True, False])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.bitwise_and.html
     """
 
 
@@ -29,11 +26,8 @@ def bitwise_and(input: Array, other: Array) -> Array:
 def bitwise_or(input: Array, other: Array) -> Array:
     """input | other: of integers bit by bit, of bools their "or".
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([6, 8]) | 1
     tensor([7, 9])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.bitwise_or.html
     """
 
 
@@ -41,11 +35,8 @@ def bitwise_or(input: Array, other: Array) -> Array:
 def bitwise_xor(input: Array, other: Array) -> Array:
     """input ^ other: of integers bit by bit, of bools whether they differ.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([6, 7]) ^ 1
     tensor([7, 6])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.bitwise_xor.html
     """
 
 
@@ -61,9 +52,6 @@ def bitwise_xor(input: Array, other: Array) -> Array:
 def bitwise_not(input: Array) -> Array:
     """~input: of integers every bit, of bools "not".
 
-    >>> import tinygrad_dl as td
     >>> ~td.tensor([True, False])
     tensor([False,  True])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.bitwise_not.html
     """

@@ -39,11 +39,8 @@ real_part.vjp(input=lambda g: g)
 def real(input: Any) -> Any:
     """The real part, as a view; a real tensor's is itself. Also the property `t.real`.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([1 + 2j]).real
     tensor([1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.real.html
     """
     return input if isinstance(input, Tensor) and not input.is_complex() else real_part(input)
 
@@ -60,11 +57,8 @@ def real(input: Any) -> Any:
 def imag(input: Array) -> Any:
     """The imaginary part, as a view; of a real tensor, zeros. Also the property `t.imag`.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([1 + 2j]).imag
     tensor([2.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.imag.html
     """
     return input.imag, input.dtype.kind
 
@@ -88,11 +82,8 @@ conjugated.vjp(input=lambda g: np.conjugate(g))
 def conj(input: Any) -> Any:
     """The complex conjugate; a real tensor itself.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([1 + 2j]).conj()
     tensor([1.-2.j])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.conj.html
     """
     return input if isinstance(input, Tensor) and not input.is_complex() else conjugated(input)
 
@@ -107,11 +98,8 @@ def conj(input: Any) -> Any:
 def complex(real: Array, imag: Array) -> Array:
     """real + i imag.
 
-    >>> import tinygrad_dl as td
     >>> td.complex(td.tensor([1.0]), td.tensor([2.0]))
     tensor([1.+2.j])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.complex.html
     """
     out = np.empty(np.broadcast_shapes(real.shape, imag.shape), np.result_type(real, np.complex64))
     out.real, out.imag = real, imag
@@ -141,11 +129,8 @@ complex.jvp(real=lambda t: t, imag=lambda t: t * 1j)
 def view_as_complex(input: Array) -> Array:
     """Pairs of real numbers in the last dimension, of size 2, as complex numbers. A view if they are adjacent.
 
-    >>> import tinygrad_dl as td
     >>> td.view_as_complex(td.tensor([[1.0, 2.0]]))
     tensor([1.+2.j])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.view_as_complex.html
     """
     if input.shape[-1:] != (2,):
         raise ValueError(f"view_as_complex: expected a last dimension of size 2, got shape {input.shape}")
@@ -168,11 +153,8 @@ def view_as_complex(input: Array) -> Array:
 def view_as_real(input: Array) -> Any:
     """The real and the imaginary parts side by side in a new last dimension of size 2. A view of complex ones.
 
-    >>> import tinygrad_dl as td
     >>> td.view_as_real(td.tensor([1 + 2j]))
     tensor([[1., 2.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.view_as_real.html
     """
     if input.dtype.kind != "c":
         return np.stack([input, np.zeros_like(input)], -1), "f"

@@ -22,7 +22,6 @@ from tinygrad_dl.ops.pointwise.exponential import ANY
 def erf(input: Array) -> Array:
     """The error function 2/sqrt(pi) * integral of exp(-t*t) from 0 to input, to the last digits of the dtype.
 
-    >>> import tinygrad_dl as td
     >>> td.erf(td.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8427])
 
@@ -46,7 +45,6 @@ erf.vjp(input=lambda g, input: g * (np.exp(np.negative(input * input)) * (2 / ma
 def erfc(input: Array) -> Array:
     """1 - erf(input), exact where that difference is tiny too.
 
-    >>> import tinygrad_dl as td
     >>> td.erfc(td.tensor([0.0, 5.0]))
     tensor([1.0000e+00, 1.5375e-12])
 

@@ -25,11 +25,8 @@ def share(g: Any, lost: Any, ties: Any) -> Any:
 def maximum(input: Array, other: Array) -> Array:
     """The larger of two, elementwise; nan if either is nan. Equal elements share the gradient half and half.
 
-    >>> import tinygrad_dl as td
     >>> td.maximum(td.tensor([1.0, 5.0]), td.tensor([3.0, 2.0]))
     tensor([3., 5.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.maximum.html
     """
 
 
@@ -43,11 +40,8 @@ maximum.vjp(
 def minimum(input: Array, other: Array) -> Array:
     """The smaller of two, elementwise; nan if either is nan. Equal elements share the gradient half and half.
 
-    >>> import tinygrad_dl as td
     >>> td.minimum(td.tensor([1.0, 5.0]), td.tensor([3.0, 2.0]))
     tensor([1., 2.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.minimum.html
     """
 
 
@@ -61,11 +55,8 @@ minimum.vjp(
 def fmax(input: Array, other: Array) -> Array:
     """The larger of two, elementwise; of a number and nan, the number. At equal elements `input` has the gradient.
 
-    >>> import tinygrad_dl as td
     >>> td.fmax(td.tensor([1.0, float("nan")]), td.tensor([3.0, 2.0]))
     tensor([3., 2.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.fmax.html
     """
 
 
@@ -79,11 +70,8 @@ fmax.vjp(
 def fmin(input: Array, other: Array) -> Array:
     """The smaller of two, elementwise; of a number and nan, the number. At equal elements `input` has the gradient.
 
-    >>> import tinygrad_dl as td
     >>> td.fmin(td.tensor([1.0, float("nan")]), td.tensor([3.0, 2.0]))
     tensor([1., 2.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.fmin.html
     """
 
 
@@ -143,11 +131,8 @@ def clamp(input: Array, min: Any = None, max: Any = None) -> Tensor:
     Raises:
         ValueError: no bound is given.
 
-    >>> import tinygrad_dl as td
     >>> td.clamp(td.tensor([-2.0, 0.5, 2.0]), min=-1, max=1)
     tensor([-1.0000,  0.5000,  1.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.clamp.html
     """
     return clamped(input, min, max)
 
@@ -156,7 +141,6 @@ def clamp(input: Array, min: Any = None, max: Any = None) -> Tensor:
 def clamp_min(input: Array, min: Any) -> Tensor:
     """Elements below `min` become `min`.
 
-    >>> import tinygrad_dl as td
     >>> td.clamp_min(td.tensor([-2.0, 0.5]), 0)
     tensor([0.0000, 0.5000])
 
@@ -169,7 +153,6 @@ def clamp_min(input: Array, min: Any) -> Tensor:
 def clamp_max(input: Array, max: Any) -> Tensor:
     """Elements above `max` become `max`.
 
-    >>> import tinygrad_dl as td
     >>> td.clamp_max(td.tensor([2.0, 0.5]), 1)
     tensor([1.0000, 0.5000])
 
@@ -199,11 +182,8 @@ NUMPY[np.clip] = numpy_clip
 def nan_to_num(input: Array, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
     """Numbers in the place of nan and the infinities, which are the dtype's largest and smallest unless given.
 
-    >>> import tinygrad_dl as td
     >>> td.nan_to_num(td.tensor([1.0, float("nan"), float("-inf")]), neginf=-9.0)
     tensor([ 1.,  0., -9.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nan_to_num.html
     """
     return np.nan_to_num(input, nan=nan, posinf=posinf, neginf=neginf)
 

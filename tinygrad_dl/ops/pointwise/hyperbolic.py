@@ -16,11 +16,8 @@ from tinygrad_dl.ops.pointwise.exponential import ANY
 def sinh(input: Array) -> Array:
     """The hyperbolic sine.
 
-    >>> import tinygrad_dl as td
     >>> td.sinh(td.tensor([0.0, 1.0]))
     tensor([0.0000, 1.1752])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.sinh.html
     """
 
 
@@ -31,11 +28,8 @@ sinh.vjp(input=lambda g, input: g * np.cosh(input))
 def cosh(input: Array) -> Array:
     """The hyperbolic cosine.
 
-    >>> import tinygrad_dl as td
     >>> td.cosh(td.tensor([0.0, 1.0]))
     tensor([1.0000, 1.5431])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.cosh.html
     """
 
 
@@ -46,11 +40,8 @@ cosh.vjp(input=lambda g, input: g * np.sinh(input))
 def tanh(input: Array) -> Array:
     """The hyperbolic tangent, between -1 and 1.
 
-    >>> import tinygrad_dl as td
     >>> td.tanh(td.tensor([0.0, 1.0]))
     tensor([0.0000, 0.7616])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.tanh.html
     """
 
 
@@ -61,11 +52,8 @@ tanh.vjp(input=lambda g, out: g * (1 - out * out))
 def asinh(input: Array) -> Array:
     """The inverse of sinh.
 
-    >>> import tinygrad_dl as td
     >>> td.asinh(td.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8814])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.asinh.html
     """
 
 
@@ -76,11 +64,8 @@ asinh.vjp(input=lambda g, input: g / np.sqrt(input * input + 1))
 def acosh(input: Array) -> Array:
     """The inverse of cosh.
 
-    >>> import tinygrad_dl as td
     >>> td.acosh(td.tensor([1.0, 2.0]))
     tensor([0.0000, 1.3170])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.acosh.html
     """
 
 
@@ -99,11 +84,8 @@ acosh.vjp(input=acosh_slope)
 def atanh(input: Array) -> Array:
     """The inverse of tanh.
 
-    >>> import tinygrad_dl as td
     >>> td.atanh(td.tensor([0.0, 0.5]))
     tensor([0.0000, 0.5493])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.atanh.html
     """
 
 

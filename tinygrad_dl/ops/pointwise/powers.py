@@ -19,11 +19,8 @@ from tinygrad_dl.ops.pointwise.arithmetic import MISFIT
 def reciprocal(input: Array) -> Array:
     """1 / input.
 
-    >>> import tinygrad_dl as td
     >>> td.reciprocal(td.tensor([2.0, -4.0]))
     tensor([ 0.5000, -0.2500])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.reciprocal.html
     """
 
 
@@ -42,11 +39,8 @@ squared.vjp(input=lambda g, input: g * (input + input))
 def square(input: Any) -> Any:
     """input * input; of bools int64.
 
-    >>> import tinygrad_dl as td
     >>> td.square(td.tensor([2.0, -3.0]))
     tensor([4., 9.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.square.html
     """
     return pow(input, 2) if isinstance(input, Tensor) and input.dtype.kind == "b" else squared(input)
 
@@ -55,11 +49,8 @@ def square(input: Any) -> Any:
 def sqrt(input: Array) -> Array:
     """The square root.
 
-    >>> import tinygrad_dl as td
     >>> td.sqrt(td.tensor([4.0, 9.0]))
     tensor([2., 3.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.sqrt.html
     """
 
 
@@ -76,11 +67,8 @@ sqrt.vjp(input=lambda g, out: g / (out + out))
 def rsqrt(input: Array) -> Array:
     """1 / sqrt(input).
 
-    >>> import tinygrad_dl as td
     >>> td.rsqrt(td.tensor([4.0, 16.0]))
     tensor([0.5000, 0.2500])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.rsqrt.html
     """
     return np.reciprocal(np.sqrt(input))
 
@@ -121,13 +109,10 @@ def pow(input: Array, exponent: Array) -> Array:
     Raises:
         ValueError: an integer to a negative integer power.
 
-    >>> import tinygrad_dl as td
     >>> td.pow(td.tensor([1.0, 2.0, 3.0]), 2)
     tensor([1., 4., 9.])
     >>> 2 ** td.tensor([1.0, 2.0, 3.0])
     tensor([2., 4., 8.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.pow.html
     """
     if input.dtype.kind == "b":
         return input | ~exponent

@@ -15,11 +15,8 @@ from tinygrad_dl.inputs import one_of, real
 def floor(input: Array) -> Array:
     """The largest integer not above; the gradient is zero.
 
-    >>> import tinygrad_dl as td
     >>> td.floor(td.tensor([1.7, -1.2]))
     tensor([ 1., -2.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.floor.html
     """
 
 
@@ -27,11 +24,8 @@ def floor(input: Array) -> Array:
 def ceil(input: Array) -> Array:
     """The smallest integer not below; the gradient is zero.
 
-    >>> import tinygrad_dl as td
     >>> td.ceil(td.tensor([1.2, -1.7]))
     tensor([ 2., -1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.ceil.html
     """
 
 
@@ -39,11 +33,8 @@ def ceil(input: Array) -> Array:
 def trunc(input: Array) -> Array:
     """The integer part, rounded towards zero; the gradient is zero.
 
-    >>> import tinygrad_dl as td
     >>> td.trunc(td.tensor([1.7, -1.7]))
     tensor([ 1., -1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.trunc.html
     """
 
 
@@ -51,11 +42,8 @@ def trunc(input: Array) -> Array:
 def round(input: Array, decimals: int = 0) -> Array:
     """The nearest number with so many decimals, halves to the even one; the gradient is zero.
 
-    >>> import tinygrad_dl as td
     >>> td.round(td.tensor([0.5, 1.5, 2.6]))
     tensor([0., 2., 3.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.round.html
     """
     return np.rint(input) if decimals == 0 and input.dtype.kind == "f" else np.round(input, decimals)
 
@@ -79,11 +67,8 @@ round.vjp(input=no_slope)
 def frac(input: Array) -> Array:
     """The part after the decimal point, with the number's sign: input - trunc(input).
 
-    >>> import tinygrad_dl as td
     >>> td.frac(td.tensor([1.5, -2.25]))
     tensor([ 0.5000, -0.2500])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.frac.html
     """
     return input - np.trunc(input)
 

@@ -17,11 +17,8 @@ from tinygrad_dl.ops.pointwise.exponential import ANY
 def sin(input: Array) -> Array:
     """The sine.
 
-    >>> import tinygrad_dl as td
     >>> td.sin(td.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8415])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.sin.html
     """
 
 
@@ -32,11 +29,8 @@ sin.vjp(input=lambda g, input: g * np.cos(input))
 def cos(input: Array) -> Array:
     """The cosine.
 
-    >>> import tinygrad_dl as td
     >>> td.cos(td.tensor([0.0, 1.0]))
     tensor([1.0000, 0.5403])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.cos.html
     """
 
 
@@ -47,11 +41,8 @@ cos.vjp(input=lambda g, input: np.negative(g * np.sin(input)))
 def tan(input: Array) -> Array:
     """The tangent.
 
-    >>> import tinygrad_dl as td
     >>> td.tan(td.tensor([0.0, 1.0]))
     tensor([0.0000, 1.5574])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.tan.html
     """
 
 
@@ -62,11 +53,8 @@ tan.vjp(input=lambda g, out: g * (out * out + 1))
 def asin(input: Array) -> Array:
     """The angle with this sine, between -pi/2 and pi/2.
 
-    >>> import tinygrad_dl as td
     >>> td.asin(td.tensor([0.0, 1.0]))
     tensor([0.0000, 1.5708])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.asin.html
     """
 
 
@@ -77,11 +65,8 @@ asin.vjp(input=lambda g, input: g / np.sqrt(1 - input * input))
 def acos(input: Array) -> Array:
     """The angle with this cosine, between 0 and pi.
 
-    >>> import tinygrad_dl as td
     >>> td.acos(td.tensor([0.0, 1.0]))
     tensor([1.5708, 0.0000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.acos.html
     """
 
 
@@ -92,11 +77,8 @@ acos.vjp(input=lambda g, input: np.negative(g / np.sqrt(1 - input * input)))
 def atan(input: Array) -> Array:
     """The angle with this tangent, between -pi/2 and pi/2.
 
-    >>> import tinygrad_dl as td
     >>> td.atan(td.tensor([0.0, 1.0]))
     tensor([0.0000, 0.7854])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.atan.html
     """
 
 
@@ -114,11 +96,8 @@ atan.vjp(input=lambda g, input: g / (input * input + 1))
 def atan2(input: Array, other: Array) -> Array:
     """The angle of the point (x=other, y=input), between -pi and pi; its gradient at the origin is 0.
 
-    >>> import tinygrad_dl as td
     >>> td.atan2(td.tensor([1.0, 0.0]), td.tensor([0.0, -1.0]))
     tensor([1.5708, 3.1416])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.atan2.html
     """
 
 
@@ -146,11 +125,8 @@ atan2.vjp(
 def hypot(input: Array, other: Array) -> Array:
     """sqrt(input**2 + other**2), without overflow; its gradient at the origin is 0.
 
-    >>> import tinygrad_dl as td
     >>> td.hypot(td.tensor([3.0]), td.tensor([4.0]))
     tensor([5.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.hypot.html
     """
 
 

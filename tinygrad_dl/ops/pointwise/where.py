@@ -54,14 +54,11 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     Raises:
         TypeError: the condition is not a bool tensor.
 
-    >>> import tinygrad_dl as td
     >>> x = td.tensor([1.0, -2.0])
     >>> td.where(x > 0, x, 0.0)
     tensor([1., 0.])
     >>> td.where(x > 0)
     (tensor([0]),)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.where.html
     """
     if input is None and other is None:
         return nonzero(wrap(checked_array(condition, "where", "condition")), as_tuple=True)

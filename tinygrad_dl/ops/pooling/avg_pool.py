@@ -215,11 +215,8 @@ def avg_pool1d(
 ) -> Tensor:
     """The mean of each window of (N, C, L) or (C, L). See `avg_pool2d`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.avg_pool1d(td.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
     tensor([[2., 1.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.avg_pool1d.html
     """
     return _avg_pool(input, 1, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
@@ -247,11 +244,8 @@ def avg_pool2d(
     Raises:
         ValueError: too much padding, a window larger than the padded input, or other dimensions.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.avg_pool2d(td.arange(8.0).reshape(1, 2, 4), 2)
     tensor([[[2.5000, 4.5000]]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.avg_pool2d.html
     """
     return _avg_pool(input, 2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
@@ -268,11 +262,8 @@ def avg_pool3d(
 ) -> Tensor:
     """The mean of each window of (N, C, D, H, W) or (C, D, H, W). See `avg_pool2d`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.avg_pool3d(td.arange(8.0).reshape(1, 2, 2, 2), 2)
     tensor([[[[3.5000]]]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.avg_pool3d.html
     """
     return _avg_pool(input, 3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
@@ -287,11 +278,8 @@ def _adaptive_avg_pool(input: Any, dims: int, output_size: Any) -> Tensor:
 def adaptive_avg_pool1d(input: Array, output_size: Any) -> Tensor:
     """The mean of each of `output_size` parts of (N, C, L) or (C, L). See `adaptive_avg_pool2d`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.adaptive_avg_pool1d(td.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
     tensor([[2., 1.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool1d.html
     """
     return _adaptive_avg_pool(input, 1, output_size)
 
@@ -308,11 +296,8 @@ def adaptive_avg_pool2d(input: Array, output_size: Any) -> Tensor:
     Raises:
         ValueError: other dimensions, or an input without elements there.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.adaptive_avg_pool2d(td.arange(12.0).reshape(1, 3, 4), (1, 2))
     tensor([[[4.5000, 6.5000]]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool2d.html
     """
     return _adaptive_avg_pool(input, 2, output_size)
 
@@ -321,10 +306,7 @@ def adaptive_avg_pool2d(input: Array, output_size: Any) -> Tensor:
 def adaptive_avg_pool3d(input: Array, output_size: Any) -> Tensor:
     """The mean of each part of (N, C, D, H, W) or (C, D, H, W). See `adaptive_avg_pool2d`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.adaptive_avg_pool3d(td.arange(8.0).reshape(1, 2, 2, 2), 1)
     tensor([[[[3.5000]]]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_avg_pool3d.html
     """
     return _adaptive_avg_pool(input, 3, output_size)

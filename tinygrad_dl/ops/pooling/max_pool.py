@@ -50,11 +50,8 @@ def max_pool1d(
 ) -> Any:
     """The maximum of each window of (N, C, L) or (C, L). See `max_pool2d`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.max_pool1d(td.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
     tensor([[3., 2.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_pool1d.html
     """
     return _max_pool(input, 1, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
@@ -82,14 +79,11 @@ def max_pool2d(
     Raises:
         ValueError: too much padding, a window larger than the padded input, or other dimensions.
 
-    >>> import tinygrad_dl as td
     >>> x = td.arange(8.0).reshape(1, 2, 4)
     >>> td.nn.functional.max_pool2d(x, 2)
     tensor([[[5., 7.]]])
     >>> td.nn.functional.max_pool2d(x, (2, 1), return_indices=True)[1]
     tensor([[[4, 5, 6, 7]]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_pool2d.html
     """
     return _max_pool(input, 2, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
@@ -106,11 +100,8 @@ def max_pool3d(
 ) -> Any:
     """The maximum of each window of (N, C, D, H, W) or (C, D, H, W). See `max_pool2d`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.max_pool3d(td.arange(8.0).reshape(1, 2, 2, 2), 2)
     tensor([[[[7.]]]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.max_pool3d.html
     """
     return _max_pool(input, 3, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
@@ -125,11 +116,8 @@ def _adaptive_max_pool(input: Any, dims: int, output_size: Any, return_indices: 
 def adaptive_max_pool1d(input: Array, output_size: Any, return_indices: bool = False) -> Any:
     """The maximum of each of `output_size` parts of (N, C, L) or (C, L). See `adaptive_max_pool2d`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.adaptive_max_pool1d(td.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
     tensor([[3., 2.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_max_pool1d.html
     """
     return _adaptive_max_pool(input, 1, output_size, return_indices)
 
@@ -145,11 +133,8 @@ def adaptive_max_pool2d(input: Array, output_size: Any, return_indices: bool = F
     Raises:
         ValueError: other dimensions, or an input without elements there.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.adaptive_max_pool2d(td.arange(12.0).reshape(1, 3, 4), (1, 2))
     tensor([[[ 9., 11.]]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_max_pool2d.html
     """
     return _adaptive_max_pool(input, 2, output_size, return_indices)
 
@@ -158,10 +143,7 @@ def adaptive_max_pool2d(input: Array, output_size: Any, return_indices: bool = F
 def adaptive_max_pool3d(input: Array, output_size: Any, return_indices: bool = False) -> Any:
     """The maximum of each part of (N, C, D, H, W) or (C, D, H, W). See `adaptive_max_pool2d`.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.adaptive_max_pool3d(td.arange(8.0).reshape(1, 2, 2, 2), 1)
     tensor([[[[7.]]]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.adaptive_max_pool3d.html
     """
     return _adaptive_max_pool(input, 3, output_size, return_indices)

@@ -37,11 +37,8 @@ RUNNING = {"input": real(min_dims=1), "dim": axis_of("input")}
 def cumsum(input: Array, dim: Any, *, dtype: Any = None) -> Array:
     """The running sum along a dimension; of integers as int64.
 
-    >>> import tinygrad_dl as td
     >>> td.cumsum(td.tensor([1.0, 2.0, 3.0]), dim=0)
     tensor([1., 3., 6.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.cumsum.html
     """
     return running(np.add, input, dim, element_type(input, dtype))
 
@@ -72,11 +69,8 @@ cumsum.vjp(input=lambda g, dim: summed_from_end(g, dim))
 def cumprod(input: Array, dim: Any, *, dtype: Any = None) -> Array:
     """The running product along a dimension; its gradient is right at zeros too, to every order.
 
-    >>> import tinygrad_dl as td
     >>> td.cumprod(td.tensor([1.0, 2.0, 3.0]), dim=0)
     tensor([1., 2., 6.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.cumprod.html
     """
     return running(np.multiply, input, dim, element_type(input, dtype))
 

@@ -40,11 +40,8 @@ def amax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     Raises:
         ValueError: there is no element to choose from.
 
-    >>> import tinygrad_dl as td
     >>> td.amax(td.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([5., 3.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.amax.html
     """
     return largest(input, over(dim, input.ndim), keepdim)
 
@@ -66,11 +63,8 @@ def amin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     Raises:
         ValueError: there is no element to choose from.
 
-    >>> import tinygrad_dl as td
     >>> td.amin(td.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([1., 2.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.amin.html
     """
     return SMALLEST(input, over(dim, input.ndim), None, None, keepdim)
 
@@ -103,11 +97,8 @@ amin.vjp(input=share_evenly)
 def argmax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """Where the largest element stands along a dimension, or in the flattened tensor; the first of equals.
 
-    >>> import tinygrad_dl as td
     >>> td.argmax(td.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([1, 0])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.argmax.html
     """
     return input.argmax(dim, keepdims=keepdim)
 
@@ -124,11 +115,8 @@ def argmax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
 def argmin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """Where the smallest element stands along a dimension, or in the flattened tensor; the first of equals.
 
-    >>> import tinygrad_dl as td
     >>> td.argmin(td.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([0, 1])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.argmin.html
     """
     return input.argmin(dim, keepdims=keepdim)
 
@@ -236,14 +224,11 @@ def max(
     - `max(input, dim, keepdim)`: a namedtuple (values, indices); the gradient goes to the element at the index.
     - `max(input, other)`: the larger of two tensors, elementwise, as `maximum`.
 
-    >>> import tinygrad_dl as td
     >>> x = td.tensor([[1.0, 5.0], [3.0, 2.0]])
     >>> td.max(x)
     tensor(5.)
     >>> td.max(x, 1)
     Extreme(values=tensor([5., 3.]), indices=tensor([1, 0]))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.max.html
     """
     dim, keepdim = axis if dim is None else dim, keepdim or keepdims
     return by_arguments((amax, maximum, max_dim), input, dim, keepdim, other)
@@ -265,14 +250,11 @@ def min(
     - `min(input, dim, keepdim)`: a namedtuple (values, indices); the gradient goes to the element at the index.
     - `min(input, other)`: the smaller of two tensors, elementwise, as `minimum`.
 
-    >>> import tinygrad_dl as td
     >>> x = td.tensor([[1.0, 5.0], [3.0, 2.0]])
     >>> td.min(x)
     tensor(1.)
     >>> td.min(x, 1)
     Extreme(values=tensor([1., 2.]), indices=tensor([0, 1]))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.min.html
     """
     dim, keepdim = axis if dim is None else dim, keepdim or keepdims
     return by_arguments((amin, minimum, min_dim), input, dim, keepdim, other)

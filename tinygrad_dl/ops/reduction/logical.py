@@ -25,11 +25,8 @@ TRUTHS = [{"input": boolean(), **OVER}, {"input": real(), **OVER}]
 def any(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """Whether any element is nonzero, over one dimension, several or all.
 
-    >>> import tinygrad_dl as td
     >>> td.any(td.tensor([[False, True], [False, False]]), dim=1)
     tensor([ True, False])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.any.html
     """
     return ANY(input, () if dim in ((), []) else over(dim, input.ndim), None, None, keepdim)
 
@@ -46,11 +43,8 @@ def any(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
 def all(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """Whether all elements are nonzero, over one dimension, several or all.
 
-    >>> import tinygrad_dl as td
     >>> td.all(td.tensor([[True, True], [False, True]]), dim=1)
     tensor([ True, False])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.all.html
     """
     return ALL(input, () if dim in ((), []) else over(dim, input.ndim), None, None, keepdim)
 
@@ -66,10 +60,7 @@ def all(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
 def count_nonzero(input: Array, dim: Any = None) -> Array:
     """How many elements are not zero.
 
-    >>> import tinygrad_dl as td
     >>> td.count_nonzero(td.tensor([0.0, 1.0, 2.0]))
     tensor(2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.count_nonzero.html
     """
     return np.count_nonzero(input, over(dim, input.ndim))

@@ -28,11 +28,8 @@ from tinygrad_dl.ops.reduction._sums import ADD, LARGEST, add_up, kept, largest,
 def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Array:
     """log(sum(exp(input))) over one dimension or several, without overflow; of nothing but -inf, -inf.
 
-    >>> import tinygrad_dl as td
     >>> td.logsumexp(td.tensor([[1000.0, 1000.0], [0.0, 0.0]]), dim=1)
     tensor([1.0007e+03, 6.9315e-01])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.logsumexp.html
     """
     dim = over(dim, input.ndim)
     top = largest(input, dim, True) if input.size else LARGEST(input, dim, None, None, True, -np.inf)

@@ -73,11 +73,8 @@ def norm(input: Array, p: Any = "fro", dim: Any = None, keepdim: bool = False, *
     Raises:
         ValueError: `p` is neither a number nor "fro".
 
-    >>> import tinygrad_dl as td
     >>> td.norm(td.tensor([3.0, 4.0]))
     tensor(5.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.norm.html
     """
     number = order(p)
     require_floating(input.dtype)

@@ -40,11 +40,8 @@ def mean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     Raises:
         TypeError: integers, of which a mean is no integer; pass `dtype=`.
 
-    >>> import tinygrad_dl as td
     >>> td.mean(td.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=1)
     tensor([1.5000, 3.5000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.mean.html
     """
     dim = over(dim, input.ndim)
     if dtype is not None:
@@ -113,12 +110,9 @@ def var(input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = Fal
         correction: 1 (Bessel's) for an unbiased estimate from a sample, 0 for the plain mean.
         unbiased: the older way to say it: True for 1, False for 0.
 
-    >>> import tinygrad_dl as td
     >>> x = td.tensor([1.0, 2.0, 3.0, 4.0])
     >>> td.var(x), td.var(x, correction=0)
     (tensor(1.6667), tensor(1.2500))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.var.html
     """
     require_floating(input.dtype)
     dim, correction = options(dim, unbiased, correction, input.ndim)
@@ -145,11 +139,8 @@ var.vjp(input=var_slope)
 def std(input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = 1) -> Array:
     """The standard deviation, the root of `var`; where it is 0, so is its gradient.
 
-    >>> import tinygrad_dl as td
     >>> td.std(td.tensor([1.0, 2.0, 3.0, 4.0]))
     tensor(1.2910)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.std.html
     """
     require_floating(input.dtype)
     dim, correction = options(dim, unbiased, correction, input.ndim)
@@ -172,11 +163,8 @@ def var_mean(
 ) -> tuple[Any, Any]:
     """(var, mean) over the same dimensions.
 
-    >>> import tinygrad_dl as td
     >>> td.var_mean(td.tensor([1.0, 2.0, 3.0]))
     (tensor(1.), tensor(2.))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.var_mean.html
     """
     dim, correction = options(dim, unbiased, correction, input.ndim)
     return var(input, dim, None, keepdim, correction=correction), mean(input, dim, keepdim)
@@ -188,11 +176,8 @@ def std_mean(
 ) -> tuple[Any, Any]:
     """(std, mean) over the same dimensions.
 
-    >>> import tinygrad_dl as td
     >>> td.std_mean(td.tensor([1.0, 2.0, 3.0]))
     (tensor(1.), tensor(2.))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.std_mean.html
     """
     dim, correction = options(dim, unbiased, correction, input.ndim)
     return std(input, dim, None, keepdim, correction=correction), mean(input, dim, keepdim)
@@ -202,11 +187,8 @@ def std_mean(
 def nanmean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean of the elements that are numbers.
 
-    >>> import tinygrad_dl as td
     >>> td.nanmean(td.tensor([1.0, float("nan"), 3.0]))
     tensor(2.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nanmean.html
     """
     return nansum(input, dim, keepdim, dtype=dtype) / sum(~np.isnan(input), dim, keepdim)
 

@@ -28,12 +28,9 @@ from tinygrad_dl.ops.reduction._sums import ADD, NO_SUCH_DIM, OVER, add_up, kept
 def sum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The sum over one dimension, several (a tuple) or all; of integers and bools as int64.
 
-    >>> import tinygrad_dl as td
     >>> x = td.tensor([[1.0, 2.0], [3.0, 4.0]])
     >>> td.sum(x), td.sum(x, dim=0, keepdim=True)
     (tensor(10.), tensor([[4., 6.]]))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.sum.html
     """
     dim = over(dim, input.ndim)
     if dtype is not None:
@@ -50,11 +47,8 @@ sum.vjp(input=lambda g, dim, keepdim, input_shape: spread(g, input_shape, dim, k
 def nansum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The sum of the elements that are numbers.
 
-    >>> import tinygrad_dl as td
     >>> td.nansum(td.tensor([1.0, float("nan"), 2.0]))
     tensor(3.)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nansum.html
     """
     return sum(np.where(np.isnan(input), np.zeros((), input.dtype), input), dim, keepdim, dtype=dtype)
 
@@ -76,13 +70,10 @@ def element_type(input: Any, dtype: Any) -> Any:
 def prod(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The product over one dimension, several or all; its gradient is right at zeros too, to every order.
 
-    >>> import tinygrad_dl as td
     >>> x = td.tensor([2.0, 0.0, 4.0], requires_grad=True)
     >>> td.prod(x).backward()
     >>> x.grad
     tensor([0., 8., 0.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.prod.html
     """
     return MULTIPLY(input, over(dim, input.ndim), element_type(input, dtype), None, keepdim)
 

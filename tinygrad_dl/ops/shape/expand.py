@@ -153,11 +153,8 @@ def _repeat_batch(input: Any, repeats: Any, batch: Batch) -> Any:
 def tile(input: Array, dims: Any) -> Tensor:
     """`repeat`, where missing numbers count as 1 in front. Also `t.tile(2, 2)`.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([[1, 2]]).tile(2)
     tensor([[1, 2, 1, 2]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.tile.html
     """
     dims = (dims,) if isinstance(dims, int) else tuple(dims)
     result: Tensor = repeat(input, (1,) * (input.ndim - len(dims)) + dims)
@@ -185,11 +182,8 @@ def _method_tile(self: Tensor, *dims: Any) -> Tensor:
 def repeat_interleave(input: Array, repeats: Any, dim: int | None = None) -> Array:
     """Each element (of the flattened tensor, or slice along `dim`) `repeats` times; one number, or one for each.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([1, 2]).repeat_interleave(2), td.tensor([1, 2]).repeat_interleave(td.tensor([0, 3]))
     (tensor([1, 1, 2, 2]), tensor([2, 2, 2]))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.repeat_interleave.html
     """
     if dim is not None and not input.ndim:
         raise IndexError(f"repeat_interleave: a 0-d tensor has no dimensions, got dim {dim}; leave it out")
@@ -235,12 +229,9 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     Args:
         indexing: "ij" gives grids of shape (n0, n1, ...), "xy" exchanges the first two dimensions.
 
-    >>> import tinygrad_dl as td
     >>> td.meshgrid(td.tensor([1, 2]), td.tensor([3, 4, 5]))[0]
     tensor([[1, 1, 1],
             [2, 2, 2]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.meshgrid.html
     """
     if indexing not in ("ij", "xy"):
         raise ValueError(f"meshgrid: expected indexing 'ij' or 'xy', got {indexing!r}")
@@ -273,11 +264,8 @@ def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
     Raises:
         ValueError: they do not broadcast.
 
-    >>> import tinygrad_dl as td
     >>> td.broadcast_shapes((2, 1), 3, (1, 1, 1))
     (1, 2, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.broadcast_shapes.html
     """
     return np.broadcast_shapes(*shapes)
 
@@ -286,11 +274,8 @@ def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """The tensors expanded to the one shape that they broadcast to; one that has it already is returned itself.
 
-    >>> import tinygrad_dl as td
     >>> [t.shape for t in td.broadcast_tensors(td.zeros(3, 1), td.zeros(2))]
     [(3, 2), (3, 2)]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.broadcast_tensors.html
     """
     if len(tensors) == 1 and isinstance(tensors[0], list | tuple):
         tensors = tuple(tensors[0])

@@ -53,11 +53,8 @@ def cat(tensors: Arrays, dim: int = 0) -> Array:
     Raises:
         ValueError: no tensors, or their other sizes differ.
 
-    >>> import tinygrad_dl as td
     >>> td.cat([td.tensor([1.0, 2.0]), td.tensor([3.0])])
     tensor([1., 2., 3.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.cat.html
     """
     if not tensors:
         raise ValueError("cat: expected at least one tensor, got an empty list")
@@ -111,12 +108,9 @@ def stack(tensors: Arrays, dim: int = 0) -> Array:
     Raises:
         ValueError: no tensors, or their shapes differ.
 
-    >>> import tinygrad_dl as td
     >>> td.stack([td.tensor([1.0, 2.0]), td.tensor([3.0, 4.0])], dim=1)
     tensor([[1., 3.],
             [2., 4.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.stack.html
     """
     if not tensors:
         raise ValueError("stack: expected at least one tensor, got an empty list")
@@ -141,11 +135,8 @@ def _stack_batch(tensors: Any, dim: int) -> Any:
 def hstack(tensors: Sequence[Any]) -> Tensor:
     """The tensors side by side: along the first dimension if they are 1-D, else along the second.
 
-    >>> import tinygrad_dl as td
     >>> td.hstack([td.zeros(2, 1), td.ones(2, 2)]).shape
     (2, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.hstack.html
     """
     tensors = [atleast_1d(t) for t in tensors]
     result: Tensor = cat(tensors, 0 if tensors and tensors[0].ndim == 1 else 1)
@@ -156,11 +147,8 @@ def hstack(tensors: Sequence[Any]) -> Tensor:
 def vstack(tensors: Sequence[Any]) -> Tensor:
     """The tensors one below the other: along the first dimension, 1-D tensors as rows.
 
-    >>> import tinygrad_dl as td
     >>> td.vstack([td.zeros(3), td.ones(2, 3)]).shape
     (3, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.vstack.html
     """
     result: Tensor = cat([atleast_2d(t) for t in tensors], 0)
     return result
@@ -170,11 +158,8 @@ def vstack(tensors: Sequence[Any]) -> Tensor:
 def dstack(tensors: Sequence[Any]) -> Tensor:
     """The tensors one behind the other: along the third dimension.
 
-    >>> import tinygrad_dl as td
     >>> td.dstack([td.zeros(3), td.ones(3)]).shape
     (1, 3, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.dstack.html
     """
     result: Tensor = cat([atleast_3d(t) for t in tensors], 2)
     return result
@@ -184,11 +169,8 @@ def dstack(tensors: Sequence[Any]) -> Tensor:
 def column_stack(tensors: Sequence[Any]) -> Tensor:
     """The tensors side by side, 1-D ones as columns.
 
-    >>> import tinygrad_dl as td
     >>> td.column_stack([td.zeros(3), td.ones(3, 2)]).shape
     (3, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.column_stack.html
     """
     columns = [t.reshape(-1, 1) if t.ndim < 2 else t for t in tensors]
     result: Tensor = cat(columns, 1)

@@ -21,11 +21,8 @@ from tinygrad_dl.ops.shape.reshape import np_reshape, reshape
 def t(input: Array) -> Tensor:
     """The transpose of a matrix; a tensor of fewer dimensions is returned as it is. A view.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros(2, 3).t().shape
     (3, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.t.html
     """
     if input.ndim > 2:
         raise RuntimeError(f"t: expected at most 2 dimensions, got shape {input.shape}; use transpose or mT")
@@ -37,12 +34,9 @@ def t(input: Array) -> Tensor:
 def adjoint(input: Array) -> Tensor:
     """The last two dimensions exchanged, complex elements conjugated; of a 0-d tensor only that.
 
-    >>> import tinygrad_dl as td
     >>> td.adjoint(td.tensor([[1.0, 2.0], [3.0, 4.0]]))
     tensor([[1., 3.],
             [2., 4.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.adjoint.html
     """
     turned = _matrix_transpose(input) if input.ndim else reshape(input, ())
     return turned.conj() if turned.is_complex() else turned
@@ -52,11 +46,8 @@ def adjoint(input: Array) -> Tensor:
 def movedim(input: Array, source: Any, destination: Any) -> Tensor:
     """Dimensions `source` (an int or several) moved to the places `destination`. A view.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros(2, 3, 4).movedim(0, -1).shape
     (3, 4, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.movedim.html
     """
     ndim = input.ndim or 1
     source = [normal_dim(d, ndim) for d in ((source,) if isinstance(source, int) else source)]
@@ -120,7 +111,7 @@ alias("mT", property(_matrix_transpose))
 alias("H", property(_hermitian))
 
 
-alias("mH", property(adjoint))
+alias("mH", property(adjoint, doc="The last two dimensions exchanged, complex elements conjugated: `adjoint`."))
 
 
 NUMPY[np.moveaxis] = movedim
@@ -146,11 +137,8 @@ def transpose(input: Array, dim0: int, dim1: int) -> Array:
     Raises:
         IndexError: there is no such dimension.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros(2, 3, 4).transpose(0, 2).shape
     (4, 3, 2)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.transpose.html
     """
     try:
         return input.swapaxes(dim0, dim1)
@@ -194,11 +182,8 @@ def permute(input: Array, dims: Any) -> Array:
     Raises:
         ValueError: `dims` does not name each dimension once.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros(2, 3, 4).permute(2, 0, 1).shape
     (4, 2, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.permute.html
     """
     return input.transpose(dims)
 

@@ -39,12 +39,9 @@ def _dims(dims: Any, ndim: int) -> list[int]:
 def flip(input: Array, dims: Any) -> Array:
     """The elements in reverse order along the given dimensions. A copy. Also `t.flip(0, 1)`.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([[1, 2], [3, 4]]).flip(1)
     tensor([[2, 1],
             [4, 3]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.flip.html
     """
     index: list[Any] = [slice(None)] * input.ndim
     for dim in _dims(dims, input.ndim):
@@ -77,11 +74,8 @@ def roll(input: Array, shifts: Any, dims: Any = None) -> Array:
 
     Without `dims`, the flattened tensor is rolled and brought back into shape.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([1, 2, 3]).roll(1)
     tensor([3, 1, 2])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.roll.html
     """
     if isinstance(shifts, int) and isinstance(dims, int) and input.ndim:
         dim = normal_dim(dims, input.ndim)
@@ -123,12 +117,9 @@ def _roll_batch(input: Any, shifts: Any, dims: Any) -> Any:
 def rot90(input: Array, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     """Rotated by 90 degrees `k` times, in the plane of two dimensions, from the first towards the second.
 
-    >>> import tinygrad_dl as td
     >>> td.rot90(td.tensor([[1, 2], [3, 4]]))
     tensor([[2, 4],
             [1, 3]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.rot90.html
     """
     first, second = dims
     if normal_dim(first, input.ndim) == normal_dim(second, input.ndim):
@@ -148,12 +139,9 @@ def rot90(input: Array, k: int = 1, dims: Any = (0, 1)) -> Tensor:
 def fliplr(input: Array) -> Tensor:
     """`flip` along the second dimension.
 
-    >>> import tinygrad_dl as td
     >>> td.fliplr(td.tensor([[1, 2], [3, 4]]))
     tensor([[2, 1],
             [4, 3]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.fliplr.html
     """
     result: Tensor = flip(input, 1)
     return result
@@ -163,12 +151,9 @@ def fliplr(input: Array) -> Tensor:
 def flipud(input: Array) -> Tensor:
     """`flip` along the first dimension.
 
-    >>> import tinygrad_dl as td
     >>> td.flipud(td.tensor([[1, 2], [3, 4]]))
     tensor([[3, 4],
             [1, 2]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.flipud.html
     """
     result: Tensor = flip(input, 0)
     return result

@@ -40,11 +40,8 @@ def reshape(input: Array, shape: Any) -> Array:
     Raises:
         ValueError: the shape asks for another number of elements.
 
-    >>> import tinygrad_dl as td
     >>> td.arange(6).reshape(2, -1).shape
     (2, 3)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.reshape.html
     """
     return input.reshape(shape)
 
@@ -112,11 +109,8 @@ def unsqueeze(input: Array, dim: Any) -> Array:
     Raises:
         IndexError: `dim` is not between -(ndim + 1) and ndim.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros(2, 3).unsqueeze(0).shape, td.zeros(2, 3).unsqueeze(-1).shape
     ((1, 2, 3), (2, 3, 1))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.unsqueeze.html
     """
     return input.reshape(_inserted(input.shape, dim))
 
@@ -155,11 +149,8 @@ def _squeezed(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
 def squeeze(input: Array, dim: Any = None) -> Array:
     """Without the dimensions of size 1: all of them, or those named that have size 1. A view.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros(1, 2, 1).squeeze().shape, td.zeros(1, 2, 1).squeeze(0).shape, td.zeros(1, 2, 1).squeeze(1).shape
     ((2,), (2, 1), (1, 2, 1))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.squeeze.html
     """
     return input.reshape(_squeezed(input.shape, dim))
 
@@ -300,11 +291,8 @@ def each_of(tensors: tuple[Any, ...], function: Callable[[Any], Any]) -> Any:
 def atleast_1d(*tensors: Any) -> Any:
     """The tensor with at least one dimension; of several, or of a sequence, a tuple.
 
-    >>> import tinygrad_dl as td
     >>> td.atleast_1d(td.tensor(1.0))
     tensor([1.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_1d.html
     """
     return each_of(tensors, lambda tensor: _at_least(1, tensor))
 
@@ -313,11 +301,8 @@ def atleast_1d(*tensors: Any) -> Any:
 def atleast_2d(*tensors: Any) -> Any:
     """The tensor with at least two dimensions, the new ones in front; of several, or of a sequence, a tuple.
 
-    >>> import tinygrad_dl as td
     >>> td.atleast_2d(td.tensor([1.0, 2.0]))
     tensor([[1., 2.]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_2d.html
     """
     return each_of(tensors, lambda tensor: _at_least(2, tensor))
 
@@ -328,11 +313,8 @@ def atleast_3d(*tensors: Any) -> Any:
 
     Of several tensors, or of a sequence, a tuple.
 
-    >>> import tinygrad_dl as td
     >>> td.atleast_3d(td.tensor([1.0, 2.0])).shape
     (1, 2, 1)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.atleast_3d.html
     """
     return each_of(
         tensors, lambda tensor: tensor if tensor.ndim >= 3 else tensor.reshape((*_at_least(2, tensor).shape, 1))
@@ -349,11 +331,8 @@ def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     Raises:
         RuntimeError: `start_dim` comes after `end_dim`.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros(2, 3, 4).flatten(1).shape
     (2, 12)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.flatten.html
     """
     shape = input.shape
     start, end = normal_dim(start_dim, len(shape)), normal_dim(end_dim, len(shape))
@@ -373,13 +352,10 @@ def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 def ravel(input: Array) -> Tensor:
     """All elements in one dimension, in row-major order without gaps: a view of a contiguous tensor, else a copy.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros(2, 3).ravel().shape
     (6,)
     >>> td.arange(6)[::2].ravel().stride()
     (1,)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.ravel.html
     """
     result: Tensor = reshape(contiguous(input), -1)
     return result
@@ -392,11 +368,8 @@ def unflatten(input: Array, dim: int, sizes: Any) -> Tensor:
     Raises:
         ValueError: the sizes' product is not the dimension's size.
 
-    >>> import tinygrad_dl as td
     >>> td.zeros(2, 12).unflatten(1, (3, -1)).shape
     (2, 3, 4)
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.unflatten.html
     """
     shape = input.shape
     place = normal_dim(dim, len(shape))

@@ -32,11 +32,8 @@ MANY = 1_000_000
 def unbind(input: Array, dim: int = 0) -> tuple[Array, ...]:
     """The slices along dimension `dim`, without that dimension, as a tuple of views.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([[1, 2], [3, 4]]).unbind()
     (tensor([1, 2]), tensor([3, 4]))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.unbind.html
     """
     if not input.ndim:
         raise IndexError("unbind: got a 0-d tensor, expected a dimension to take apart; use item() for its value")
@@ -74,11 +71,8 @@ def split(input: Array, split_size_or_sections: Any, dim: int = 0) -> tuple[Arra
     Raises:
         ValueError: the listed sizes do not sum to the dimension's, or the one size is not positive.
 
-    >>> import tinygrad_dl as td
     >>> td.arange(5).split(2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.split.html
     """
     dim = normal_dim(dim, input.ndim)
     total = input.shape[dim]
@@ -119,11 +113,8 @@ def _naive_split(input: np.ndarray, sizes: Any, dim: int) -> tuple[np.ndarray, .
 def chunk(input: Array, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` pieces of equal size (the last may be smaller) along `dim`, as in PyTorch. Views.
 
-    >>> import tinygrad_dl as td
     >>> td.arange(5).chunk(2)
     (tensor([0, 1, 2]), tensor([3, 4]))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.chunk.html
     """
     if chunks < 1:
         raise ValueError(f"chunk: expected at least one chunk, got {chunks}")
@@ -142,11 +133,8 @@ def tensor_split(
         indices_or_sections: an integer or 0-d tensor (also `sections`), or a sequence or 1-d tensor of integers (also
             `indices`).
 
-    >>> import tinygrad_dl as td
     >>> td.arange(5).tensor_split(2), td.arange(5).tensor_split((1, 4))
     ((tensor([0, 1, 2]), tensor([3, 4])), (tensor([0]), tensor([1, 2, 3]), tensor([4])))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.tensor_split.html
     """
     total = input.shape[normal_dim(dim, input.ndim)]
     given = [each for each in (indices_or_sections, indices, sections) if each is not None]
@@ -203,13 +191,10 @@ def hsplit(input: Array, indices_or_sections: Any) -> tuple[Tensor, ...]:
     Args:
         indices_or_sections: a number of pieces of equal size, or the indices to cut at.
 
-    >>> import tinygrad_dl as td
     >>> td.arange(4).view(2, 2).hsplit(2)
     (tensor([[0],
             [2]]), tensor([[1],
             [3]]))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.hsplit.html
     """
     return _split_along(input, indices_or_sections, 1 if input.ndim > 1 else 0, 1, "hsplit")
 
@@ -218,11 +203,8 @@ def hsplit(input: Array, indices_or_sections: Any) -> tuple[Tensor, ...]:
 def vsplit(input: Array, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Pieces one above the other: `tensor_split` along dimension 0. Views.
 
-    >>> import tinygrad_dl as td
     >>> td.arange(4).view(2, 2).vsplit(2)
     (tensor([[0, 1]]), tensor([[2, 3]]))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.vsplit.html
     """
     return _split_along(input, indices_or_sections, 0, 2, "vsplit")
 
@@ -231,11 +213,8 @@ def vsplit(input: Array, indices_or_sections: Any) -> tuple[Tensor, ...]:
 def dsplit(input: Array, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Pieces one behind the other: `tensor_split` along dimension 2. Views.
 
-    >>> import tinygrad_dl as td
     >>> [piece.shape for piece in td.zeros(2, 3, 4).dsplit([1])]
     [(2, 3, 1), (2, 3, 3)]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.dsplit.html
     """
     return _split_along(input, indices_or_sections, 2, 3, "dsplit")
 

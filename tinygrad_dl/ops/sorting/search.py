@@ -21,11 +21,8 @@ def searchsorted(
 
     Before equal elements, or with `right=True` behind them. With several dimensions, row by row.
 
-    >>> import tinygrad_dl as td
     >>> td.searchsorted(td.tensor([1, 3, 5]), td.tensor([0, 3, 9]))
     tensor([0, 1, 3])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.searchsorted.html
     """
     if side not in (None, "left", "right"):
         raise ValueError(f"searchsorted: expected side 'left' or 'right', got {side!r}")
@@ -61,10 +58,7 @@ def _counted(rows: Any, values: Any, right: bool) -> Tensor:
 def bucketize(input: Array, boundaries: Any, *, out_int32: bool = False, right: bool = False) -> Tensor:
     """The number of the interval between `boundaries`, a sorted 1-D tensor, in which each element lies.
 
-    >>> import tinygrad_dl as td
     >>> td.bucketize(td.tensor([0, 3, 9]), td.tensor([1, 3, 5]))
     tensor([0, 1, 3])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.bucketize.html
     """
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)

@@ -75,11 +75,8 @@ def sort(input: Array, dim: int = -1, descending: bool = False, stable: bool = F
     Returns:
         A named tuple (values, indices).
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([2.0, 3.0, 1.0]).sort(descending=True)
     Sorted(values=tensor([3., 2., 1.]), indices=tensor([1, 0, 2]))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.sort.html
     """
     dim = normal_dim(dim, input.ndim)
     indices = order(input, dim, descending)
@@ -108,11 +105,8 @@ def _naive_sort(input: np.ndarray, dim: int, descending: bool) -> Sorted:
 def argsort(input: Array, dim: int = -1, descending: bool = False, stable: bool = False) -> Array:
     """The indices that put the elements in order along `dim`. Equal elements keep their order.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([2.0, 3.0, 1.0]).argsort()
     tensor([2, 0, 1])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.argsort.html
     """
     return order(input, normal_dim(dim, input.ndim), descending)
 
@@ -121,12 +115,9 @@ def argsort(input: Array, dim: int = -1, descending: bool = False, stable: bool 
 def msort(input: Array) -> Tensor:
     """The values in order along the first dimension.
 
-    >>> import tinygrad_dl as td
     >>> td.msort(td.tensor([[3, 1], [2, 4]]))
     tensor([[2, 1],
             [3, 4]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.msort.html
     """
     result: Tensor = sort(input, 0).values
     return result

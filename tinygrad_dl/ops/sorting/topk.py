@@ -36,11 +36,8 @@ def topk(input: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool
     Raises:
         ValueError: there are fewer than `k` elements.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([1.0, 5.0, 3.0]).topk(2)
     Sorted(values=tensor([5., 3.]), indices=tensor([1, 2]))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.topk.html
     """
     dim = normal_dim(dim, input.ndim)
     size = input.shape[dim] if input.ndim else 1
@@ -85,11 +82,8 @@ def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     Returns:
         A named tuple (values, indices), without that dimension unless `keepdim`.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([5.0, 1.0, 3.0]).kthvalue(2)
     Sorted(values=tensor(3.), indices=tensor(2))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.kthvalue.html
     """
     dim = normal_dim(dim, input.ndim)
     size = input.shape[dim] if input.ndim else 1

@@ -26,11 +26,8 @@ def unique(
         The tensor alone, or a tuple with, as asked for, the index among them of each element of the input, and
         how often each of them occurs. Nothing of it has a gradient.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([3, 1, 3]).unique(return_counts=True)
     (tensor([1, 3]), tensor([1, 2]))
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.unique.html
     """
     data = as_array(input)
     np_unique: Any = np.unique  # its overloads know literal flags only

@@ -29,11 +29,8 @@ from tinygrad_dl.ops.pointwise.complex import real
 def clone(input: Array) -> Array:
     """A copy, which stays in the graph.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([1.0, 2.0]).clone()
     tensor([1., 2.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.clone.html
     """
     return input.copy("K")
 
@@ -91,7 +88,6 @@ def astype(input: Array, dtype: Any, copy: bool = False) -> Tensor:
 
     A cast to integers or bool cuts the graph.
 
-    >>> import tinygrad_dl as td
     >>> td.tensor([1, 2]).astype(td.float32)
     tensor([1., 2.])
     """

@@ -172,14 +172,11 @@ def interpolate(
         ValueError: neither or both of size and scale_factor, an unknown mode, or a mode for other dimensions.
         NotImplementedError: antialias.
 
-    >>> import tinygrad_dl as td
     >>> x = td.tensor([[[1.0, 3.0]]])
     >>> td.nn.functional.interpolate(x, scale_factor=2)
     tensor([[[1., 1., 3., 3.]]])
     >>> td.nn.functional.interpolate(x, size=3, mode="linear", align_corners=True)
     tensor([[[1., 2., 3.]]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.interpolate.html
     """
     if mode not in MODES:
         raise ValueError(f"interpolate: expected a mode among {MODES}, got {mode!r}")

@@ -60,12 +60,9 @@ def pixel_shuffle(input: Array, upscale_factor: int) -> Array:
     Raises:
         ValueError: r² does not divide the channels.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.pixel_shuffle(td.arange(4.0).reshape(4, 1, 1), 2)
     tensor([[[0., 1.],
              [2., 3.]]])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.pixel_shuffle.html
     """
     r = upscale_factor
     _check("pixel_shuffle", input.shape, r)
@@ -95,11 +92,8 @@ def pixel_unshuffle(input: Array, downscale_factor: int) -> Array:
     Raises:
         ValueError: r does not divide height and width.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.pixel_unshuffle(td.arange(4.0).reshape(1, 2, 2), 2).flatten()
     tensor([0., 1., 2., 3.])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.pixel_unshuffle.html
     """
     r = downscale_factor
     _check("pixel_unshuffle", input.shape, r)
@@ -130,7 +124,6 @@ def channel_shuffle(input: Array, groups: int) -> Array:
     Raises:
         ValueError: the groups do not divide the channels.
 
-    >>> import tinygrad_dl as td
     >>> td.nn.functional.channel_shuffle(td.arange(4.0).reshape(1, 4, 1), 2).flatten()
     tensor([0., 2., 1., 3.])
 

@@ -3,6 +3,7 @@
 Call `scheduler.step()` once an epoch, after the optimiser's steps (`OneCycleLR`: once a batch).
 """
 
+from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.optim.lr_scheduler.base import LRScheduler
 from tinygrad_dl.optim.lr_scheduler.combined import ChainedScheduler, SequentialLR
 from tinygrad_dl.optim.lr_scheduler.cycles import CosineAnnealingLR, CosineAnnealingWarmRestarts, OneCycleLR
@@ -37,5 +38,4 @@ __all__ = [
 ]
 
 
-def __dir__() -> list[str]:
-    return __all__
+public(globals(), "docs/stable/generated/torch.optim.lr_scheduler.{}.html")

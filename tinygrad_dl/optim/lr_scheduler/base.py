@@ -39,7 +39,6 @@ class LRScheduler(Composed):
         last_epoch: how many times `step` was called.
         base_lrs: the learning rate that each group began with.
 
-    >>> import tinygrad_dl as td
     >>> class Inverse(td.optim.lr_scheduler.LRScheduler):
     ...     def get_lr(self):
     ...         return [lr / (1 + self.last_epoch) for lr in self.base_lrs]
@@ -51,8 +50,6 @@ class LRScheduler(Composed):
     ...     scheduler.step()
     >>> scheduler.get_last_lr()
     [0.25]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.LRScheduler.html
     """
 
     _is_initial = False

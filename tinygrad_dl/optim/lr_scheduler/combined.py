@@ -59,7 +59,6 @@ class Combined(LRScheduler):
 class SequentialLR(Combined):
     """One schedule after the other: the next one begins at each of the epochs in `milestones`.
 
-    >>> import tinygrad_dl as td
     >>> from tinygrad_dl.optim.lr_scheduler import ConstantLR, ExponentialLR, SequentialLR
     >>> optimizer = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=1.0)
     >>> parts = [ConstantLR(optimizer, factor=0.1), ExponentialLR(optimizer, gamma=0.5)]
@@ -72,8 +71,6 @@ class SequentialLR(Combined):
     [0.1]
     [1.0]
     [0.5]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.SequentialLR.html
     """
 
     def __init__(
@@ -121,7 +118,6 @@ def _take_back(schedule: LRScheduler) -> None:
 class ChainedScheduler(Combined):
     """Several schedules at once: each changes the rates that the one before left.
 
-    >>> import tinygrad_dl as td
     >>> from tinygrad_dl.optim.lr_scheduler import ChainedScheduler, ConstantLR, ExponentialLR
     >>> optimizer = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=1.0)
     >>> scheduler = ChainedScheduler([ConstantLR(optimizer, factor=0.5), ExponentialLR(optimizer, gamma=0.5)])
@@ -129,8 +125,6 @@ class ChainedScheduler(Combined):
     >>> scheduler.step()
     >>> scheduler.get_last_lr()
     [0.25]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ChainedScheduler.html
     """
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None):

@@ -18,7 +18,6 @@ class CosineAnnealingLR(LRScheduler):
     `lr = eta_min + (base_lr - eta_min) * (1 + cos(pi * epoch / T_max)) / 2`, worked out from each rate to the
     next, so that changes made elsewhere are kept.
 
-    >>> import tinygrad_dl as td
     >>> optimizer = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=1.0)
     >>> scheduler = td.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=4)
     >>> for epoch in range(2):
@@ -26,8 +25,6 @@ class CosineAnnealingLR(LRScheduler):
     ...     scheduler.step()
     >>> round(scheduler.get_last_lr()[0], 6)
     0.5
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.CosineAnnealingLR.html
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1):
@@ -63,7 +60,6 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         T_mult: how many times longer each stretch is than the one before.
         eta_min: the lowest rate.
 
-    >>> import tinygrad_dl as td
     >>> optimizer = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=1.0)
     >>> scheduler = td.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2)
     >>> for epoch in range(3):
@@ -152,7 +148,6 @@ class OneCycleLR(LRScheduler):
     Raises:
         ValueError: no number of steps, or another option out of its range; a step too many.
 
-    >>> import tinygrad_dl as td
     >>> optimizer = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=1.0, momentum=0.9)
     >>> scheduler = td.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
     >>> for batch in range(2):

@@ -26,7 +26,6 @@ Factor = Callable[[int], float]
 class StepLR(LRScheduler):
     """Multiplies the learning rates by `gamma` every `step_size` epochs.
 
-    >>> import tinygrad_dl as td
     >>> optimizer = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=1.0)
     >>> scheduler = td.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
     >>> for epoch in range(4):
@@ -34,8 +33,6 @@ class StepLR(LRScheduler):
     ...     scheduler.step()
     >>> scheduler.get_last_lr()
     [0.25]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.StepLR.html
     """
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1):
@@ -55,7 +52,6 @@ class StepLR(LRScheduler):
 class MultiStepLR(LRScheduler):
     """Multiplies the learning rates by `gamma` at each of the epochs in `milestones`.
 
-    >>> import tinygrad_dl as td
     >>> optimizer = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=1.0)
     >>> scheduler = td.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[1, 3], gamma=0.5)
     >>> for epoch in range(4):
@@ -63,8 +59,6 @@ class MultiStepLR(LRScheduler):
     ...     scheduler.step()
     >>> scheduler.get_last_lr()
     [0.25]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.MultiStepLR.html
     """
 
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1):
@@ -81,15 +75,12 @@ class MultiStepLR(LRScheduler):
 class ExponentialLR(LRScheduler):
     """Multiplies the learning rates by `gamma` every epoch.
 
-    >>> import tinygrad_dl as td
     >>> optimizer = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=1.0)
     >>> scheduler = td.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
     >>> optimizer.step()
     >>> scheduler.step()
     >>> scheduler.get_last_lr()
     [0.5]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ExponentialLR.html
     """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1):
@@ -106,7 +97,6 @@ class ExponentialLR(LRScheduler):
 class ConstantLR(LRScheduler):
     """Multiplies the learning rates by `factor` for the first `total_iters` epochs.
 
-    >>> import tinygrad_dl as td
     >>> optimizer = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=1.0)
     >>> scheduler = td.optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=2)
     >>> for epoch in range(2):
@@ -117,8 +107,6 @@ class ConstantLR(LRScheduler):
     [0.5]
     >>> scheduler.get_last_lr()
     [1.0]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ConstantLR.html
     """
 
     def __init__(self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5, last_epoch: int = -1):
@@ -144,7 +132,6 @@ class ConstantLR(LRScheduler):
 class LinearLR(LRScheduler):
     """Multiplies the learning rates by a factor that goes from `start_factor` to `end_factor` in `total_iters` epochs.
 
-    >>> import tinygrad_dl as td
     >>> optimizer = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=1.0)
     >>> scheduler = td.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5, total_iters=2)
     >>> for epoch in range(3):
@@ -154,8 +141,6 @@ class LinearLR(LRScheduler):
     [0.5]
     [0.75]
     [1.0]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.LinearLR.html
     """
 
     def __init__(
@@ -190,7 +175,6 @@ class LinearLR(LRScheduler):
 class PolynomialLR(LRScheduler):
     """Lowers the learning rates to 0 in `total_iters` epochs: `lr = base_lr * (1 - epoch / total_iters)**power`.
 
-    >>> import tinygrad_dl as td
     >>> optimizer = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=1.0)
     >>> scheduler = td.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=4, power=2.0)
     >>> for epoch in range(2):
@@ -198,8 +182,6 @@ class PolynomialLR(LRScheduler):
     ...     scheduler.step()
     >>> scheduler.get_last_lr()
     [0.25]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.PolynomialLR.html
     """
 
     def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1):
@@ -268,7 +250,6 @@ class LambdaLR(WithFactors):
         optimizer: the optimiser whose learning rates are set.
         lr_lambda: from the epoch to the factor; or a list of such, one for each parameter group.
 
-    >>> import tinygrad_dl as td
     >>> optimizer = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=1.0)
     >>> scheduler = td.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch))
     >>> for epoch in range(3):
@@ -276,8 +257,6 @@ class LambdaLR(WithFactors):
     ...     scheduler.step()
     >>> scheduler.get_last_lr()
     [0.25]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.LambdaLR.html
     """
 
     def get_lr(self) -> list[float]:
@@ -287,7 +266,6 @@ class LambdaLR(WithFactors):
 class MultiplicativeLR(WithFactors):
     """Multiplies the learning rates by a function of the epoch, every epoch.
 
-    >>> import tinygrad_dl as td
     >>> optimizer = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=1.0)
     >>> scheduler = td.optim.lr_scheduler.MultiplicativeLR(optimizer, lambda epoch: 0.5)
     >>> for epoch in range(3):
@@ -295,8 +273,6 @@ class MultiplicativeLR(WithFactors):
     ...     scheduler.step()
     >>> scheduler.get_last_lr()
     [0.125]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.MultiplicativeLR.html
     """
 
     def get_lr(self) -> list[float]:

@@ -26,7 +26,6 @@ class ReduceLROnPlateau(LRScheduler):
         min_lr: the lowest rate; a number, or one for each group.
         eps: smaller changes are not made.
 
-    >>> import tinygrad_dl as td
     >>> optimizer = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=1.0)
     >>> scheduler = td.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=1)
     >>> for loss in [1.0, 0.5, 0.5, 0.5]:
@@ -34,8 +33,6 @@ class ReduceLROnPlateau(LRScheduler):
     ...     scheduler.step(loss)
     >>> scheduler.get_last_lr()
     [0.1]
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ReduceLROnPlateau.html
     """
 
     def __init__(

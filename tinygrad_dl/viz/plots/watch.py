@@ -30,7 +30,6 @@ class Watch(Callback):
         gradients: layer -> the gradients of the weights.
         output_gradients: layer -> the gradients of the outputs, as they came back through the last backward pass.
 
-    >>> import tinygrad_dl as td
     >>> model = td.nn.Sequential(td.nn.Linear(4, 8), td.nn.Tanh(), td.nn.Linear(8, 1))
     >>> with td.viz.Watch(model) as watch:
     ...     for epoch in range(3):

@@ -1,0 +1,48 @@
+"""What public names have in common, said once: the import that an example needs, PyTorch's page, and `dir`."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from typing import Any
+
+EXAMPLE = ">>> "
+IMPORT = ">>> import tinygrad_dl as td"
+NOTHING: Mapping[str, Any] = {}
+PAGES = "https://docs.pytorch.org/"
+
+
+def public(
+    namespace: dict[str, Any], page: str, without: tuple[str, ...] = (), methods: Mapping[str, Any] = NOTHING
+) -> None:
+    """Completes the docstrings of what a namespace exports, and makes `dir` show its `__all__`.
+
+    A docstring that names its source keeps it; so does one of an object that has another name of its own, as aliases.
+
+    Args:
+        namespace: the globals of the module.
+        page: the path of PyTorch's page of a name, with `{}` in the place of the name; "" for names of our own.
+        without: names that PyTorch does not have.
+        methods: those of a class, by name: one that has a function's docstring gets its new one.
+    """
+    names: list[str] = namespace["__all__"]
+    for name in names:
+        value = namespace.get(name)
+        if isinstance(value, types.FunctionType | type) and value.__name__ == name:
+            source = PAGES + page.format(name) if page and name not in without else ""
+            text = vars(value).get("__doc__", value.__doc__) or ""
+            value.__doc__ = completed(text, source)
+            if name in methods and methods[name].__doc__ == text:
+                methods[name].__doc__ = value.__doc__
+    namespace.setdefault("__dir__", lambda: names)
+
+
+def completed(text: str, source: str) -> str:
+    """A docstring with the import that its example needs and, unless it says which, its source."""
+    margin = "    " if "\n    " in text or "\n" not in text else ""  # Python 3.13 takes it away
+    head, example, rest = text.partition(EXAMPLE)
+    if example and "td." in rest and IMPORT not in text:
+        text = f"{head}{IMPORT}\n{margin}{EXAMPLE}{rest}"
+    if source and "Source: " not in text:
+        text = f"{text.rstrip()}\n\n{margin}Source: {source}\n{margin}"
+    return text
