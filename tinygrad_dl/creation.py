@@ -14,24 +14,12 @@ from tinygrad_dl.core.inference import fresh
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import Lifted
 
+# fmt: off
 __all__ = [
-    "arange",
-    "as_tensor",
-    "empty",
-    "empty_like",
-    "eye",
-    "from_dlpack",
-    "from_numpy",
-    "full",
-    "full_like",
-    "linspace",
-    "ones",
-    "ones_like",
-    "scalar_tensor",
-    "tensor",
-    "zeros",
-    "zeros_like",
+    "arange", "as_tensor", "empty", "empty_like", "eye", "from_dlpack", "from_numpy", "full", "full_like", "linspace",
+    "ones", "ones_like", "scalar_tensor", "tensor", "zeros", "zeros_like",
 ]
+# fmt: on
 
 
 def finish(array: np.ndarray, requires_grad: bool, device: Any = None) -> Tensor:

@@ -50,8 +50,6 @@ except ImportError:  # scikit-learn before 1.6
 
 
 __all__ = ["TinygradClassifier", "TinygradRegressor"]
-
-
 DTYPES = (np.float64, np.float32)
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}
 OPTIMIZERS = {name.lower(): getattr(optim, name) for name in optim.__all__ if name not in ("Optimizer", "lr_scheduler")}

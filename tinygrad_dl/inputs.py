@@ -12,23 +12,12 @@ and `max_dims` will do.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+# fmt: off
 __all__ = [
-    "Case",
-    "ErrorCase",
-    "array",
-    "axes_of",
-    "axis_of",
-    "boolean",
-    "broadcasting",
-    "complexes",
-    "drawn",
-    "error",
-    "integers",
-    "one_of",
-    "real",
-    "reals",
-    "shape_of",
+    "Case", "ErrorCase", "array", "axes_of", "axis_of", "boolean", "broadcasting", "complexes", "drawn", "error",
+    "integers", "one_of", "real", "reals", "shape_of",
 ]
+# fmt: on
 
 
 def __dir__() -> list[str]:

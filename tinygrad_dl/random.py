@@ -14,22 +14,12 @@ from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import drawn_inside, is_known, stack
 from tinygrad_dl.creation import sizes
 
+# fmt: off
 __all__ = [
-    "Generator",
-    "bernoulli",
-    "get_rng_state",
-    "initial_seed",
-    "manual_seed",
-    "multinomial",
-    "normal",
-    "rand",
-    "rand_like",
-    "randint",
-    "randn",
-    "randn_like",
-    "randperm",
-    "set_rng_state",
+    "Generator", "bernoulli", "get_rng_state", "initial_seed", "manual_seed", "multinomial", "normal", "rand",
+    "rand_like", "randint", "randn", "randn_like", "randperm", "set_rng_state",
 ]
+# fmt: on
 
 
 def __dir__() -> list[str]:

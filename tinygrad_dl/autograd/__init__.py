@@ -26,26 +26,13 @@ from tinygrad_dl.core.tensor import Tensor, attach, wrap
 from tinygrad_dl.core.transforms import Lifted, gradients, innermost, stack
 from tinygrad_dl.core.warning import warn
 
+# fmt: off
 __all__ = [
-    "Function",
-    "Variable",
-    "backward",
-    "detect_anomaly",
-    "enable_grad",
-    "forward_ad",
-    "function",
-    "functional",
-    "grad",
-    "grad_mode",
-    "gradcheck",
-    "gradgradcheck",
-    "graph",
-    "inference_mode",
-    "no_grad",
-    "set_detect_anomaly",
-    "set_grad_enabled",
-    "set_multithreading_enabled",
+    "Function", "Variable", "backward", "detect_anomaly", "enable_grad", "forward_ad", "function", "functional", "grad",
+    "grad_mode", "gradcheck", "gradgradcheck", "graph", "inference_mode", "no_grad", "set_detect_anomaly",
+    "set_grad_enabled", "set_multithreading_enabled",
 ]
+# fmt: on
 
 
 # Loaded when they are first used: these modules, and where the names of others are.

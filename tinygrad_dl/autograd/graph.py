@@ -17,17 +17,12 @@ from tinygrad_dl.core.hooks import RemovableHandle, running
 from tinygrad_dl.core.mutations import buffer_owner, changed_at, mutations
 from tinygrad_dl.core.tensor import Tensor, wrap
 
+# fmt: off
 __all__ = [
-    "GradientEdge",
-    "Node",
-    "allow_mutation_on_saved_tensors",
-    "disable_saved_tensors_hooks",
-    "get_gradient_edge",
-    "increment_version",
-    "register_multi_grad_hook",
-    "save_on_cpu",
-    "saved_tensors_hooks",
+    "GradientEdge", "Node", "allow_mutation_on_saved_tensors", "disable_saved_tensors_hooks", "get_gradient_edge",
+    "increment_version", "register_multi_grad_hook", "save_on_cpu", "saved_tensors_hooks",
 ]
+# fmt: on
 
 
 class Node(abc.ABC):

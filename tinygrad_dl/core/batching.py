@@ -10,19 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+# fmt: off
 __all__ = [
-    "Batch",
-    "apart",
-    "every",
-    "flat",
-    "folded",
-    "in_last",
-    "inner",
-    "inner_dims",
-    "scaled_channels",
-    "side_by_side",
+    "Batch", "apart", "every", "flat", "folded", "in_last", "inner", "inner_dims", "scaled_channels", "side_by_side",
     "unfolded",
 ]
+# fmt: on
 
 
 class Batch(NamedTuple):

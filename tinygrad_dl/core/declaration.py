@@ -54,7 +54,6 @@ else:
 
 REGISTRY: dict[str, Op] = {}  # by `Op.key`
 
-
 OURS = "tinygrad_dl."  # begins the names of the modules whose ops go without their module's name
 
 

@@ -185,8 +185,6 @@ def conjugate(g: Gradient) -> Gradient:
 
 
 _probe = {0: np.empty(0)}
-
-
 ALONE = getrefcount(_probe[0])  # what is counted of an object to which a dict alone refers
 
 

@@ -241,7 +241,6 @@ class Leaf:
 
 Edge: TypeAlias = Node | Output | Leaf
 
-
 metadata: weakref.WeakKeyDictionary[Edge, dict[str, Any]] = weakref.WeakKeyDictionary()  # of the few that have any
 
 

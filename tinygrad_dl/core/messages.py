@@ -23,8 +23,6 @@ AS_IT_IS = (RecursionError, ImportError, OSError, StopIteration, StopAsyncIterat
 
 # Python's methods by which a tensor becomes something else: what fails in them is a wrong argument.
 CONVERSIONS = frozenset(("__index__", "__bool__", "__len__", "__iter__", "as_number"))
-
-
 NAMED = re.compile(r"(\w+(?:\.\w+)*): ")
 
 

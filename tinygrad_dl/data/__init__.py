@@ -36,32 +36,14 @@ from tinygrad_dl.data.samplers import (
     WeightedRandomSampler,
 )
 
+# fmt: off
 __all__ = [
-    "CIFAR10",
-    "MNIST",
-    "BatchSampler",
-    "ConcatDataset",
-    "DataLoader",
-    "Dataset",
-    "FashionMNIST",
-    "ImageFolder",
-    "IterableDataset",
-    "RandomSampler",
-    "Sampler",
-    "SequentialSampler",
-    "StackDataset",
-    "Subset",
-    "SubsetRandomSampler",
-    "TensorDataset",
-    "WeightedRandomSampler",
-    "default_collate",
-    "default_convert",
-    "get_worker_info",
-    "random_split",
-    "read_cifar10",
-    "read_idx",
-    "transforms",
+    "CIFAR10", "MNIST", "BatchSampler", "ConcatDataset", "DataLoader", "Dataset", "FashionMNIST", "ImageFolder",
+    "IterableDataset", "RandomSampler", "Sampler", "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler",
+    "TensorDataset", "WeightedRandomSampler", "default_collate", "default_convert", "get_worker_info", "random_split",
+    "read_cifar10", "read_idx", "transforms",
 ]
+# fmt: on
 
 
 public(globals(), "docs/stable/data.html#torch.utils.data.{}")

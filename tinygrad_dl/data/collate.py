@@ -14,8 +14,6 @@ __all__ = ["default_collate", "default_convert"]
 
 NUMBERS = (bool, int, float, complex, np.number, np.bool_)
 TEXTS = (str, bytes, np.datetime64, np.timedelta64)  # NumPy's own strings are of the first two kinds
-
-
 NUMERIC = "biufcV"  # kinds of dtype; V is bfloat16
 
 

@@ -16,15 +16,11 @@ from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.data.collate import default_collate
 from tinygrad_dl.random import Generator, rng_of
 
+# fmt: off
 __all__ = [
-    "ConcatDataset",
-    "Dataset",
-    "IterableDataset",
-    "StackDataset",
-    "Subset",
-    "TensorDataset",
-    "random_split",
+    "ConcatDataset", "Dataset", "IterableDataset", "StackDataset", "Subset", "TensorDataset", "random_split",
 ]
+# fmt: on
 
 T_co = TypeVar("T_co", covariant=True)
 

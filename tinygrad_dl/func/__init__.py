@@ -15,17 +15,9 @@ from tinygrad_dl.func.jacobians import hessian, hvp, jacfwd, jacrev
 from tinygrad_dl.func.reverse import grad, grad_and_value, vjp
 from tinygrad_dl.func.vectorize import vmap
 
+# fmt: off
 __all__ = [
-    "functional_call",
-    "grad",
-    "grad_and_value",
-    "hessian",
-    "hvp",
-    "jacfwd",
-    "jacrev",
-    "jvp",
-    "linearize",
-    "stack_module_state",
-    "vjp",
-    "vmap",
+    "functional_call", "grad", "grad_and_value", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "linearize",
+    "stack_module_state", "vjp", "vmap",
 ]
+# fmt: on

@@ -16,23 +16,12 @@ from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.random import Generator
 
+# fmt: off
 __all__ = [
-    "calculate_gain",
-    "constant_",
-    "dirac_",
-    "eye_",
-    "kaiming_normal_",
-    "kaiming_uniform_",
-    "normal_",
-    "ones_",
-    "orthogonal_",
-    "sparse_",
-    "trunc_normal_",
-    "uniform_",
-    "xavier_normal_",
-    "xavier_uniform_",
-    "zeros_",
+    "calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_",
+    "orthogonal_", "sparse_", "trunc_normal_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_",
 ]
+# fmt: on
 
 
 def fill(tensor: Tensor, values: Any, what: str) -> Tensor:

@@ -19,19 +19,11 @@ from tinygrad_dl.optim.adaptive import Adadelta, Adagrad, RMSprop
 from tinygrad_dl.optim.optimizer import Optimizer
 from tinygrad_dl.optim.sgd import SGD
 
+# fmt: off
 __all__ = [
-    "SGD",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "NAdam",
-    "Optimizer",
-    "RAdam",
-    "RMSprop",
-    "lr_scheduler",
+    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "Optimizer", "RAdam", "RMSprop", "lr_scheduler",
 ]
+# fmt: on
 
 
 public(globals(), "docs/stable/generated/torch.optim.{}.html")

@@ -19,27 +19,13 @@ if TYPE_CHECKING:
     from tinygrad_dl.testing.op_checks import OpError, OpReport, all_ops, check_call, check_op
     from tinygrad_dl.testing.strategies import arguments, broadcastable_shapes, indices, shapes, tensors
 
+# fmt: off
 __all__ = [
-    "CheckError",
-    "Entry",
-    "GradcheckError",
-    "GradientReport",
-    "OpError",
-    "OpReport",
-    "all_ops",
-    "arguments",
-    "broadcastable_shapes",
-    "check_call",
-    "check_module",
-    "check_op",
-    "gradcheck",
-    "gradgradcheck",
-    "indices",
-    "relative_difference",
-    "shapes",
-    "tensors",
-    "verdict",
+    "CheckError", "Entry", "GradcheckError", "GradientReport", "OpError", "OpReport", "all_ops", "arguments",
+    "broadcastable_shapes", "check_call", "check_module", "check_op", "gradcheck", "gradgradcheck", "indices",
+    "relative_difference", "shapes", "tensors", "verdict",
 ]
+# fmt: on
 
 
 # Imported when first used, so that gradcheck works without hypothesis.

@@ -56,7 +56,6 @@ CHANGES: dict[str, Change] = {
     "broadcasting not summed": not_summed,
 }
 
-
 NOT_UNDONE = "broadcasting not undone"  # the engine is told that the op does not broadcast
 
 

@@ -23,20 +23,12 @@ from tinygrad_dl.train.loop import evaluate, fit, predict
 from tinygrad_dl.train.stopping import EarlyStopping
 from tinygrad_dl.train.training import History, Training
 
+# fmt: off
 __all__ = [
-    "Callback",
-    "Checkpoint",
-    "ClipGradients",
-    "EarlyStopping",
-    "History",
-    "Progress",
-    "Schedule",
-    "TensorBoard",
-    "Training",
-    "evaluate",
-    "fit",
-    "predict",
+    "Callback", "Checkpoint", "ClipGradients", "EarlyStopping", "History", "Progress", "Schedule", "TensorBoard",
+    "Training", "evaluate", "fit", "predict",
 ]
+# fmt: on
 
 
 public(globals(), "")

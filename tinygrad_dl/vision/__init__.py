@@ -20,23 +20,13 @@ from tinygrad_dl.vision.losses import (
 from tinygrad_dl.vision.overlap import box_iou, complete_box_iou, distance_box_iou, generalized_box_iou
 from tinygrad_dl.vision.suppression import batched_nms, nms
 
+# fmt: off
 __all__ = [
-    "batched_nms",
-    "box_area",
-    "box_convert",
-    "box_iou",
-    "clip_boxes_to_image",
-    "complete_box_iou",
-    "complete_box_iou_loss",
-    "distance_box_iou",
-    "distance_box_iou_loss",
-    "generalized_box_iou",
-    "generalized_box_iou_loss",
-    "grid_anchors",
-    "nms",
-    "remove_small_boxes",
-    "sigmoid_focal_loss",
+    "batched_nms", "box_area", "box_convert", "box_iou", "clip_boxes_to_image", "complete_box_iou",
+    "complete_box_iou_loss", "distance_box_iou", "distance_box_iou_loss", "generalized_box_iou",
+    "generalized_box_iou_loss", "grid_anchors", "nms", "remove_small_boxes", "sigmoid_focal_loss",
 ]
+# fmt: on
 
 
 public(globals(), "vision/stable/generated/torchvision.ops.{}.html")

@@ -35,28 +35,13 @@ from tinygrad_dl.viz.plots import (
 from tinygrad_dl.viz.render import RenderError
 from tinygrad_dl.viz.themes import DARK, LIGHT, Theme
 
+# fmt: off
 __all__ = [
-    "DARK",
-    "LIGHT",
-    "Drawing",
-    "RenderError",
-    "Theme",
-    "Watch",
-    "figure",
-    "graph",
-    "legend",
-    "log_scale",
-    "plot_boxes",
-    "plot_confusion_matrix",
-    "plot_curves",
-    "plot_decision_boundary",
-    "plot_feature_maps",
-    "plot_filters",
-    "plot_histograms",
-    "plot_paths",
-    "plot_schedule",
-    "plot_segmentation",
+    "DARK", "LIGHT", "Drawing", "RenderError", "Theme", "Watch", "figure", "graph", "legend", "log_scale", "plot_boxes",
+    "plot_confusion_matrix", "plot_curves", "plot_decision_boundary", "plot_feature_maps", "plot_filters",
+    "plot_histograms", "plot_paths", "plot_schedule", "plot_segmentation",
 ]
+# fmt: on
 
 
 public(globals(), "")

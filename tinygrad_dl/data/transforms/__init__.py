@@ -25,22 +25,12 @@ from tinygrad_dl.data.transforms.geometric import (
 )
 from tinygrad_dl.data.transforms.values import ColorJitter, Cutout, GaussianNoise, MixUp, Normalize, RandomErasing
 
+# fmt: off
 __all__ = [
-    "ColorJitter",
-    "Compose",
-    "Cutout",
-    "GaussianNoise",
-    "MixUp",
-    "Normalize",
-    "RandomAffine",
-    "RandomCrop",
-    "RandomErasing",
-    "RandomHorizontalFlip",
-    "RandomRotation",
-    "RandomShear",
-    "RandomVerticalFlip",
-    "Transform",
+    "ColorJitter", "Compose", "Cutout", "GaussianNoise", "MixUp", "Normalize", "RandomAffine", "RandomCrop",
+    "RandomErasing", "RandomHorizontalFlip", "RandomRotation", "RandomShear", "RandomVerticalFlip", "Transform",
 ]
+# fmt: on
 
 
 public(globals(), "vision/stable/generated/torchvision.transforms.{}.html")

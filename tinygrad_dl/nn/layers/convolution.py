@@ -18,8 +18,6 @@ from tinygrad_dl.ops.convolution.fold import fold, unfold
 from tinygrad_dl.ops.padding.pad import pad
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Fold", "Unfold"]
-
-
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 

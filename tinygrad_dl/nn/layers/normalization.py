@@ -18,16 +18,12 @@ from tinygrad_dl.ops.normalization.batch_norm import batch_norm
 from tinygrad_dl.ops.normalization.group_norm import group_norm, instance_norm
 from tinygrad_dl.ops.normalization.layer_norm import normalize_rows
 
+# fmt: off
 __all__ = [
-    "BatchNorm1d",
-    "BatchNorm2d",
-    "BatchNorm3d",
-    "GroupNorm",
-    "InstanceNorm1d",
-    "InstanceNorm2d",
-    "InstanceNorm3d",
+    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d",
     "LayerNorm",
 ]
+# fmt: on
 
 
 class Affine(Module):

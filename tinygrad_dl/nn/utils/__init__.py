@@ -15,15 +15,12 @@ from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.nn.utils import rnn
 from tinygrad_dl.ops.shape.joining import cat
 
+# fmt: off
 __all__ = [
-    "clip_grad_norm_",
-    "clip_grad_value_",
-    "clip_grads_with_norm_",
-    "get_total_norm",
-    "parameters_to_vector",
-    "rnn",
+    "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm", "parameters_to_vector", "rnn",
     "vector_to_parameters",
 ]
+# fmt: on
 
 
 def gradients(parameters: Any) -> list[np.ndarray]:

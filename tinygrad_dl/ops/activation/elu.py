@@ -127,6 +127,4 @@ def celu(input: Array, alpha: float = 1.0, inplace: bool = False) -> Tensor:
 
 
 alias("selu_", inplace_form(selu, "selu_"))
-
-
 alias("celu_", inplace_form(celu, "celu_"))

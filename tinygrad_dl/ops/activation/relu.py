@@ -60,7 +60,6 @@ def relu_slope(g: Any, out: Any) -> Any:
 
 relu.vjp(input=relu_slope)
 
-
 KINK = real(avoid=(0.0,))
 
 
@@ -160,7 +159,6 @@ prelu.vjp(
     input=lambda g, input, weight: straight(prelu_slope(g, input, weight), input),
     weight=prelu_weight_slope,
 )
-
 
 prelu.jvp(
     input=lambda t, input, weight: prelu_slope(t, input, weight),

@@ -13,8 +13,6 @@ from tinygrad_dl.ops._owned import times
 from tinygrad_dl.ops.reduction._sums import ADD, add_up, dot_rows, largest
 
 ROWS = {"input": real(-40.0, 40.0, min_dims=1, min_side=1), "dim": axis_of("input")}
-
-
 NO_SUCH_DIM = [error(ValueError, "out of bounds", array(2), 3)]
 
 

@@ -144,15 +144,7 @@ def isclose(input: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8, 
 
 
 not_equal = alias("not_equal", ne, inplace=True)
-
-
 less = alias("less", lt, inplace=True)
-
-
 less_equal = alias("less_equal", le, inplace=True)
-
-
 greater = alias("greater", gt, inplace=True)
-
-
 greater_equal = alias("greater_equal", ge, inplace=True)

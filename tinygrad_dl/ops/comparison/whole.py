@@ -42,9 +42,5 @@ def is_nonzero(input: Tensor) -> bool:
 
 
 alias("allclose", allclose)
-
-
 alias("equal", equal)
-
-
 alias("is_nonzero", is_nonzero)

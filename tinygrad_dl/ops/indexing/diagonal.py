@@ -137,12 +137,8 @@ def diag(input: Array, diagonal: int = 0) -> Tensor:
 
 _diagonal = diagonal
 
-
 alias("diag", diag)
-
-
 alias("diag_embed", diag_embed)
 alias("diagflat", diagflat)
-
 
 NUMPY[np.diag] = lambda v, k=0: diag(v, k)

@@ -220,7 +220,6 @@ scattered.vjp(
     input=lambda g, dim, index: scattered.generic(g, dim, index, np.zeros((), g.dtype)), index=None, src=_scattered_src
 )
 
-
 scattered.jvp(
     input=lambda t, dim, index: scattered.generic(t, dim, index, np.zeros((), t.dtype)),
     src=lambda t, dim, index, input_shape: scattered.generic(np.zeros(input_shape, t.dtype), dim, index, t),
@@ -304,7 +303,6 @@ def _scatter_add_src(g: Any, dim: int, index: Any, src_shape: tuple[int, ...]) -
 
 
 scatter_added.vjp(input=lambda g: g, index=None, src=_scatter_add_src)
-
 
 scatter_added.jvp(
     input=lambda t: t,

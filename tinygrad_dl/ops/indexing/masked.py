@@ -109,6 +109,4 @@ def masked_scatter(input: Array, mask: Array, source: Any) -> Tensor:
 
 
 alias("masked_select", masked_select)
-
-
 alias("masked_scatter", masked_scatter, inplace=True)

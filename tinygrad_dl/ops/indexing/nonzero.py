@@ -65,6 +65,4 @@ def unravel_index(indices: Array, shape: Any) -> tuple[Tensor, ...]:
 
 
 alias("nonzero", nonzero)
-
-
 alias("argwhere", argwhere)

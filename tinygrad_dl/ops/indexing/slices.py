@@ -159,7 +159,6 @@ index_added.vjp(
     ),
 )
 
-
 index_added.jvp(
     input=lambda t: t,
     source=lambda t, dim, index, alpha, input_shape: index_added.generic(
@@ -270,14 +269,8 @@ def index_put_(self: Tensor, indices: Any, values: Any, accumulate: bool = False
 
 
 alias("index_copy", index_copy, inplace=True)
-
-
 alias("index_fill", index_fill, inplace=True)
-
-
 alias("index_put", index_put)
-
-
 alias("index_put_", index_put_)
 
 
@@ -318,6 +311,4 @@ def select(input: Array, dim: int, index: int) -> Tensor:
 
 
 alias("narrow", narrow)
-
-
 alias("select", select)

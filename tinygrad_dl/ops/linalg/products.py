@@ -291,13 +291,11 @@ addmm.vjp(
     mat2=lambda g, mat1, alpha: _scaled(product(turned_of(mat1), g), alpha),
 )
 
-
 addmm.jvp(
     input=lambda t, beta: _scaled(t, beta),
     mat1=lambda t, mat2, alpha: _scaled(product(t, mat2), alpha),
     mat2=lambda t, mat1, alpha: _scaled(product(mat1, t), alpha),
 )
-
 
 addmm.decompose(lambda input, mat1, mat2, beta, alpha: _added_parts(input, np.matmul(mat1, mat2), beta, alpha))
 
@@ -344,13 +342,11 @@ baddbmm.vjp(
     batch2=lambda g, batch1, alpha: _scaled(product(turned_of(batch1), g), alpha),
 )
 
-
 baddbmm.jvp(
     input=lambda t, beta: _scaled(t, beta),
     batch1=lambda t, batch2, alpha: _scaled(product(t, batch2), alpha),
     batch2=lambda t, batch1, alpha: _scaled(product(batch1, t), alpha),
 )
-
 
 baddbmm.decompose(
     lambda input, batch1, batch2, beta, alpha: _added_parts(input, np.matmul(batch1, batch2), beta, alpha)
@@ -375,8 +371,6 @@ def trace(input: Array) -> Array:
 
 
 trace.vjp(input=lambda g, input_shape: keep(g, np.eye(*input_shape, dtype=bool)))
-
-
 trace.decompose(lambda input: np.sum(np.diagonal(input)))
 
 

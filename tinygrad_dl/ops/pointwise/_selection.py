@@ -13,8 +13,6 @@ from tinygrad_dl.core.transforms import is_known, values_of
 from tinygrad_dl.inputs import real
 
 BITS = {2: np.int16, 4: np.int32, 8: np.int64}
-
-
 LARGE = 4096
 
 
@@ -79,8 +77,6 @@ def beside(input: Array, other: Array) -> Array:
 
 
 beside.vjp(input=lambda g: g, other=lambda g, other: np.zeros_like(other))
-
-
 beside.vmap(lambda input, other, batch: beside(every(input, "input", batch), every(other, "other", batch)))
 
 

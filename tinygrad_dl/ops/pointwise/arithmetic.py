@@ -15,8 +15,6 @@ from tinygrad_dl.ops._overload import alias, overload
 from tinygrad_dl.ops.pointwise.rounding import trunc
 
 MISFIT = [error(ValueError, "broadcast", array(2), array(3))]
-
-
 NONZERO = real(0.31, 3.0)  # 3 / 0.3 is a whole number in one precision and not in another
 
 
@@ -269,8 +267,6 @@ def positive(input: Tensor) -> Tensor:
 
 
 alias("positive", positive)
-
-
 alias("__pos__", positive)
 
 
@@ -311,22 +307,11 @@ def sign(input: Array) -> Array:
 
 sign.vjp(input=lambda g: np.zeros_like(g))
 
-
 multiply = alias("multiply", mul, inplace=True)
-
-
 subtract = alias("subtract", sub, inplace=True)
-
-
 divide = alias("divide", div, inplace=True)
-
-
 true_divide = alias("true_divide", quotient, inplace=True)
-
-
 negative = alias("negative", neg, inplace=True)
-
-
 absolute = alias("absolute", abs, inplace=True)
 
 

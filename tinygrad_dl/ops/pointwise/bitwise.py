@@ -8,8 +8,6 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, boolean, broadcasting, error, integers
 
 BITS = [broadcasting(boolean(), boolean()), broadcasting(integers(), integers())]
-
-
 FLOATS = [error(TypeError, "not supported", array(2), array(2))]
 
 

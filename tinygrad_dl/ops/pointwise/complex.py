@@ -110,10 +110,7 @@ imag.vjp(
     input=lambda g, kind: complex.generic(np.zeros(g.shape, g.dtype), -g) if kind == "c" else np.zeros(g.shape, g.dtype)
 )
 
-
 complex.vjp(real=lambda g: np.real(g), imag=lambda g: -np.imag(g))
-
-
 complex.jvp(real=lambda t: t, imag=lambda t: t * 1j)
 
 
@@ -162,12 +159,6 @@ def view_as_real(input: Array) -> Any:
 
 
 view_as_complex.vjp(input=lambda g: view_as_real.generic(np.conjugate(g)))
-
-
 view_as_real.vjp(input=lambda g, kind: np.conjugate(view_as_complex.generic(g)) if kind == "c" else g[..., 0])
-
-
 alias("imag", property(imag))
-
-
 alias("real", property(real))

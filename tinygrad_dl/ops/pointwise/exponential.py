@@ -14,8 +14,6 @@ from tinygrad_dl.ops.comparison.elementwise import MISFIT
 from tinygrad_dl.ops.pointwise._selection import keep
 
 ANY = {"input": real()}
-
-
 POSITIVE = {"input": real(0.2, 3.0)}
 
 

@@ -162,10 +162,7 @@ def clamp_max(input: Array, max: Any) -> Tensor:
 
 
 alias("clamp_min", clamp_min, inplace=True)
-
-
 alias("clamp_max", clamp_max, inplace=True)
-
 
 clip = alias("clip", clamp, inplace=True)
 

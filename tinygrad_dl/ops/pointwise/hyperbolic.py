@@ -91,11 +91,6 @@ def atanh(input: Array) -> Array:
 
 atanh.vjp(input=lambda g, input: g / (1 - input * input))
 
-
 arcsinh = alias("arcsinh", asinh, inplace=True)
-
-
 arccosh = alias("arccosh", acosh, inplace=True)
-
-
 arctanh = alias("arctanh", atanh, inplace=True)

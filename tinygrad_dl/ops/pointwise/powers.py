@@ -165,9 +165,5 @@ def pow_operator(self: Any, exponent: Any) -> Any:
 
 
 alias("__pow__", pow_operator)
-
-
 alias("__rpow__", lambda self, base: pow(base, self))
-
-
 alias("__ipow__", inplace_form(pow_operator, "__ipow__"))

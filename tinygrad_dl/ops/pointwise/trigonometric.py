@@ -135,14 +135,7 @@ hypot.vjp(
     other=lambda g, out, other: g * (other / np.where(out == 0, 1.0, out)),
 )
 
-
 arcsin = alias("arcsin", asin, inplace=True)
-
-
 arccos = alias("arccos", acos, inplace=True)
-
-
 arctan = alias("arctan", atan, inplace=True)
-
-
 arctan2 = alias("arctan2", atan2, inplace=True)

@@ -76,5 +76,4 @@ def where_method(self: Tensor, condition: Any, other: Array) -> Any:
 
 alias("where", where_method)
 
-
 NUMPY[np.where] = where

@@ -15,22 +15,15 @@ from tinygrad_dl.ops.shape._dims import normal_dim
 # The ufuncs' own reductions, which spare the calls that np.sum and its like make on the way to them.
 ADD: Any = np.add.reduce
 
-
 LARGEST: Any = np.maximum.reduce
-
 
 SMALLEST: Any = np.minimum.reduce
 
-
 ANY: Any = np.logical_or.reduce
-
 
 ALL: Any = np.logical_and.reduce
 
-
 OVER = {"dim": axes_of("input"), "keepdim": one_of(False, True)}
-
-
 NO_SUCH_DIM = [error(ValueError, "out of bounds", array(2), 3)]
 
 

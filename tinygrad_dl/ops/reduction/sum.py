@@ -55,7 +55,6 @@ def nansum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any =
 
 alias("nansum", nansum)
 
-
 MULTIPLY: Any = np.multiply.reduce
 
 

@@ -218,7 +218,6 @@ def _repeat_interleave_batch(input: Any, repeats: Any, dim: int | None) -> Any:
 
 alias("tile", _method_tile)
 
-
 NUMPY[np.tile] = tile
 
 
@@ -284,6 +283,5 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
 
 
 alias("expand_as", expand_as)
-
 
 NUMPY[np.broadcast_arrays] = lambda *args, subok=False: broadcast_tensors(*args)

@@ -178,6 +178,4 @@ def column_stack(tensors: Sequence[Any]) -> Tensor:
 
 
 row_stack = vstack
-
-
 NUMPY[np.hstack], NUMPY[np.vstack], NUMPY[np.dstack], NUMPY[np.column_stack] = hstack, vstack, dstack, column_stack

@@ -89,37 +89,17 @@ def _hermitian(self: Tensor) -> Tensor:
 
 moveaxis = movedim
 
-
 alias("moveaxis", movedim)
-
-
 alias("movedim", movedim)
-
-
 alias("t", t)
-
-
 alias("adjoint", adjoint)
-
-
 alias("T", property(_reversed))
-
-
 alias("mT", property(_matrix_transpose))
-
-
 alias("H", property(_hermitian))
-
-
 alias("mH", property(adjoint, doc="The last two dimensions exchanged, complex elements conjugated: `adjoint`."))
 
-
 NUMPY[np.moveaxis] = movedim
-
-
 NUMPY[np.ravel] = lambda a, order="C": np_reshape(a, -1, order)
-
-
 NUMPY[np.matrix_transpose] = _matrix_transpose
 
 

@@ -160,21 +160,10 @@ def flipud(input: Array) -> Tensor:
 
 
 alias("rot90", rot90)
-
-
 alias("fliplr", fliplr)
-
-
 alias("flipud", flipud)
 
-
 NUMPY[np.flip] = lambda m, axis=None: flip(m, tuple(range(m.ndim)) if axis is None else axis)
-
-
 NUMPY[np.roll] = lambda a, shift, axis=None: roll(a, shift, axis)
-
-
 NUMPY[np.fliplr], NUMPY[np.flipud] = fliplr, flipud
-
-
 NUMPY[np.rot90] = lambda m, k=1, axes=(0, 1): rot90(m, k, axes)

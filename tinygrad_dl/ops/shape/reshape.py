@@ -406,15 +406,7 @@ def reshape_as(input: Array, other: Array) -> Tensor:
 
 
 alias("flatten", flatten)
-
-
 alias("unflatten", unflatten)
-
-
 alias("ravel", ravel)
-
-
 alias("view_as", view_as)
-
-
 alias("reshape_as", reshape_as)

@@ -220,18 +220,9 @@ def dsplit(input: Array, indices_or_sections: Any) -> tuple[Tensor, ...]:
 
 
 alias("hsplit", hsplit)
-
-
 alias("vsplit", vsplit)
-
-
 alias("dsplit", dsplit)
-
-
 alias("chunk", chunk)
-
-
 alias("tensor_split", tensor_split)
-
 
 NUMPY[np.split] = _np_split

@@ -125,11 +125,9 @@ def msort(input: Array) -> Tensor:
 
 alias("msort", msort)
 
-
 NUMPY[np.sort] = lambda a, axis=-1, kind=None, order=None, stable=None: (
     (sort(a.reshape(-1), 0) if axis is None else sort(a, axis)).values
 )
-
 
 NUMPY[np.argsort] = lambda a, axis=-1, kind=None, order=None, stable=None: (
     argsort(a.reshape(-1), 0) if axis is None else argsort(a, axis)

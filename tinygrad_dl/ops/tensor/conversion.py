@@ -190,27 +190,13 @@ def _to_dtype(name: str, dtype: Any) -> Callable[[Tensor], Tensor]:
 for _name in ("float", "double", "half", "bfloat16", "long", "int", "short", "bool", "cfloat", "cdouble"):
     alias(_name, _to_dtype(_name, dtypes.NAMES.get(_name, _name)))
 
-
 alias("byte", _to_dtype("byte", dtypes.uint8))
-
-
 alias("char", _to_dtype("char", dtypes.int8))
-
-
 alias("astype", astype)
-
-
 alias("contiguous", contiguous)
-
-
 alias("to", to)
-
-
 alias("type", type_)
-
-
 alias("type_as", type_as)
-
 
 NUMPY[np.copy] = lambda a, order="K", subok=False: clone(a)
 

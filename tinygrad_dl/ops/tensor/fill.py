@@ -47,9 +47,5 @@ def copy_(self: Tensor, src: Array, non_blocking: bool = False) -> Tensor:
 
 
 alias("fill_", fill_)
-
-
 alias("zero_", zero_)
-
-
 alias("copy_", copy_)

@@ -9,16 +9,11 @@ from typing import Any
 from tinygrad_dl.optim.lr_scheduler.base import LRScheduler, rates, require_optimizer
 from tinygrad_dl.optim.optimizer import Optimizer
 
+# fmt: off
 __all__ = [
-    "ConstantLR",
-    "ExponentialLR",
-    "LambdaLR",
-    "LinearLR",
-    "MultiStepLR",
-    "MultiplicativeLR",
-    "PolynomialLR",
-    "StepLR",
+    "ConstantLR", "ExponentialLR", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "PolynomialLR", "StepLR",
 ]
+# fmt: on
 
 Factor = Callable[[int], float]
 

@@ -16,19 +16,10 @@ from tinygrad_dl.viz.plots.matrix import plot_confusion_matrix
 from tinygrad_dl.viz.plots.paths import plot_paths
 from tinygrad_dl.viz.plots.watch import Watch
 
+# fmt: off
 __all__ = [
-    "Watch",
-    "figure",
-    "legend",
-    "log_scale",
-    "plot_boxes",
-    "plot_confusion_matrix",
-    "plot_curves",
-    "plot_decision_boundary",
-    "plot_feature_maps",
-    "plot_filters",
-    "plot_histograms",
-    "plot_paths",
-    "plot_schedule",
+    "Watch", "figure", "legend", "log_scale", "plot_boxes", "plot_confusion_matrix", "plot_curves",
+    "plot_decision_boundary", "plot_feature_maps", "plot_filters", "plot_histograms", "plot_paths", "plot_schedule",
     "plot_segmentation",
 ]
+# fmt: on
