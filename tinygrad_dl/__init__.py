@@ -259,13 +259,26 @@ __version__ = "0.1.0"
 keep_freed_memory()
 bool = bool_  # PyTorch's name of the dtype
 # Imported when first used: not every program has modules, and drawing and testing need more than NumPy.
-_LAZY = ("data", "estimators", "func", "nn", "optim", "testing", "train", "utils", "vision", "viz")
-# And rarely used functions, by the modules that they are in.
+_LAZY = ("data", "estimators", "func", "nn", "optim", "testing", "torch", "train", "utils", "vision", "viz")
+# And rarely used names, by the modules that they are in.
 _RARE = {
-    **dict.fromkeys(
-        ("is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_anomaly_enabled"), "autograd.anomaly_mode"
-    ),
-    "vmap": "func",
+    name: module
+    for module, names in {
+        "autograd.anomaly_mode": "is_anomaly_check_nan_enabled is_anomaly_enabled set_anomaly_enabled",
+        "core.printing": "set_printoptions",
+        "func": "vmap",
+        "nn.functional": "adaptive_avg_pool1d avg_pool1d celu channel_shuffle conv1d conv2d conv3d conv_transpose1d "
+        "conv_transpose2d conv_transpose3d cosine_similarity dropout group_norm layer_norm max_pool1d max_pool2d "
+        "max_pool3d pairwise_distance pixel_shuffle pixel_unshuffle",
+        "torch": "amp compiler cuda jit version",
+        "torch.amp": "GradScaler autocast",
+        "torch.compiler": "compile _assert",
+        "torch.settings": "are_deterministic_algorithms_enabled get_default_device get_float32_matmul_precision "
+        "get_num_interop_threads is_deterministic_algorithms_warn_only_enabled set_default_device "
+        "set_default_tensor_type set_float32_matmul_precision set_flush_denormal set_num_interop_threads "
+        "set_warn_always use_deterministic_algorithms",
+    }.items()
+    for name in names.split()
 }
 
 
@@ -275,12 +288,15 @@ def __getattr__(name: str) -> Any:
 
         module = importlib.import_module(f"tinygrad_dl.{_RARE.get(name, name)}")
         return getattr(module, name) if name in _RARE else module
-    where = "; tensors live on the CPU: device = 'cpu'" if name in ("cuda", "mps", "xpu", "accelerator") else ""
+    # PyTorch has the in-place methods, and a few others, as functions too: td.relu_(x) is x.relu_().
+    if name in ("detach", "numel") or (name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name)):
+        return getattr(Tensor, name)
+    where = "; tensors live on the CPU: device = 'cpu'" if name in ("mps", "xpu", "accelerator") else ""
     raise AttributeError(f"module 'tinygrad_dl' has no attribute {name!r}{where}")
 
 
 def __dir__() -> list[str]:
-    return [*__all__, *_LAZY, "__version__"]
+    return [*__all__, *_LAZY, *(name for name in _RARE if not name.startswith("_")), "__version__"]
 
 
 public(

@@ -1,17 +1,64 @@
-"""How a tensor prints: as in PyTorch, with its place in the graph at the end."""
+"""How a tensor prints: as in PyTorch, with its place in the graph at the end; and `set_printoptions`."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.tensor import Tensor, attach
 
+_DEFAULT: Final = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 100}
+_PROFILES: Final[dict[str, dict[str, Any]]] = {
+    "default": _DEFAULT,
+    "short": _DEFAULT | {"precision": 2, "edgeitems": 2},
+    "full": _DEFAULT | {"threshold": np.iinfo(np.int64).max},
+}
+_options: dict[str, Any] = _DEFAULT | {"sci_mode": None}
+
+
+def set_printoptions(
+    precision: int | None = None,
+    threshold: float | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """Sets how tensors print; what is None stays as it was. NumPy's arrays have options of their own.
+
+    Args:
+        precision: digits after the point (4).
+        threshold: the number of elements from which the middle is left out (1000).
+        edgeitems: elements a side that are shown then, of each dimension (3).
+        linewidth: characters a line (100).
+        profile: "default", "short" or "full": all of the above at once, before the others are set.
+        sci_mode: with exponents (True) or without (False); None lets the numbers decide.
+
+    Raises:
+        ValueError: the profile is none of the three.
+
+    >>> import tinygrad_dl as td
+    >>> td.set_printoptions(precision=2)
+    >>> td.tensor([1.12345])
+    tensor([1.12])
+    >>> td.set_printoptions(profile="default")
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.set_printoptions.html
+    """
+    if profile is not None and profile not in _PROFILES:
+        raise ValueError(f"set_printoptions: got profile={profile!r}, expected 'default', 'short' or 'full'")
+    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
+    if threshold is not None:
+        given["threshold"] = int(min(threshold, np.iinfo(np.int64).max))
+    _options.update(_PROFILES[profile] if profile else {})
+    _options.update({name: value for name, value in given.items() if value is not None})
+    _options["sci_mode"] = sci_mode
+
 
 def tensor_repr(tensor: Tensor) -> str:
-    """`tensor([1., 2.], grad_fn=<MulBackward0>)`; of more than 1000 elements, the first and last three a side."""
+    """`tensor([1., 2.], grad_fn=<MulBackward0>)`; of many elements, the first and last a side."""
     array = tensor._data
     name = type(tensor).__name__
     head = "tensor(" if name == "Tensor" else f"{name} containing:\ntensor("
@@ -20,13 +67,13 @@ def tensor_repr(tensor: Tensor) -> str:
             array.astype(np.float32) if array.dtype.kind == "V" else array,
             prefix="tensor(",
             separator=", ",
-            threshold=1000,
-            edgeitems=3,
-            max_line_width=100,
-            precision=4,
+            threshold=_options["threshold"],
+            edgeitems=_options["edgeitems"],
+            max_line_width=_options["linewidth"],
+            precision=_options["precision"],
             suppress_small=False,
             floatmode=float_mode(array),
-            formatter={"bool": lambda value: str(bool(value)).rjust(4 if array.all() else 5)},
+            formatter={"bool": lambda value: str(bool(value)).rjust(4 if array.all() else 5), **exponents(array)},
         )
     else:
         body = "[]" + (f", size={array.shape}" if array.ndim != 1 else "")
@@ -47,6 +94,18 @@ def float_mode(array: np.ndarray) -> Literal["maxprec", "fixed"]:
         return "maxprec"
     finite = array[np.isfinite(array)]
     return "maxprec" if (finite == np.round(finite)).all() else "fixed"
+
+
+def exponents(array: np.ndarray) -> dict[str, Any]:
+    """The formatters of NumPy that `sci_mode` asks for."""
+    mode, precision = _options["sci_mode"], _options["precision"]
+    if mode is None or array.dtype.kind not in "fc":
+        return {}
+    shown = f"{{:.{precision}{'e' if mode else 'f'}}}"
+    texts = [shown.format(value) for value in (array if array.size <= _options["threshold"] else array[:0]).ravel()]
+    width = max(map(len, texts), default=0)
+    kind = "float_kind" if array.dtype.kind == "f" else "complex_kind"
+    return {kind: lambda value: shown.format(value).rjust(width)}
 
 
 attach("__repr__", tensor_repr)

@@ -1,0 +1,122 @@
+"""Where PyTorch's modules are in this library, and the modules that carry PyTorch's names."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import functools
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import types
+from collections.abc import Sequence
+from typing import Any, Final
+
+import tinygrad_dl
+from tinygrad_dl.torch import version
+
+# Modules of PyTorch that have another place here. All others are at their own: torch.nn.init is tinygrad_dl.nn.init.
+PLACES: Final = {
+    "": "tinygrad_dl",
+    "functional": "tinygrad_dl",
+    "amp.autocast_mode": "tinygrad_dl.torch.amp",
+    "amp.grad_scaler": "tinygrad_dl.torch.amp",
+    "backends": "tinygrad_dl.torch.backends",
+    "cuda.amp": "tinygrad_dl.torch.amp",
+    "cuda.amp.autocast_mode": "tinygrad_dl.torch.amp",
+    "cuda.amp.grad_scaler": "tinygrad_dl.torch.amp",
+    "multiprocessing": "multiprocessing",
+    "nn.modules": "tinygrad_dl.nn",
+    "nn.utils.clip_grad": "tinygrad_dl.nn.utils",
+    "nn.utils.convert_parameters": "tinygrad_dl.nn.utils",
+    "utils.data": "tinygrad_dl.data",
+    "utils.data.dataloader": "tinygrad_dl.data",
+    "utils.data.dataset": "tinygrad_dl.data",
+    "utils.data.sampler": "tinygrad_dl.data",
+    "utils.data._utils": "tinygrad_dl.data",
+    "utils.data._utils.collate": "tinygrad_dl.data",
+}
+# PyTorch spreads its layers over modules by theme; here all are in `nn`.
+LAYERS: Final = (
+    "activation adaptive batchnorm channelshuffle container conv distance dropout flatten fold instancenorm linear loss "
+    "module normalization padding pixelshuffle pooling rnn sparse transformer upsampling"
+)
+PLACES.update({f"nn.modules.{theme}": "tinygrad_dl.nn" for theme in LAYERS.split()})
+HIDDEN: Final = frozenset({"core", "ops", "torch"})  # how this library is built, and this package
+_MISSING: Final = object()
+REMEDY: Final = "docs/from_pytorch.md says what differs from PyTorch, and what to write instead"
+
+
+class Names(types.ModuleType):
+    """A module under PyTorch's name: reads what a module of this library has, and says which name is missing.
+
+    What a program sets in it stays in it, and the library's module as it is.
+    """
+
+    def __init__(self, name: str, target: types.ModuleType) -> None:
+        super().__init__(name, target.__doc__)
+        self.__dict__.update(_target=target, __path__=[], __file__=getattr(target, "__file__", None))
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__version__":
+            return version.__version__
+        path = f"{self.__name__}.{name}"
+        dunder = name.startswith("__")
+        if not dunder and target_of(path):
+            return importlib.import_module(path)
+        value = _MISSING if name in HIDDEN else getattr(self._target, name, _MISSING)
+        if value is not _MISSING:
+            return value
+        if dunder:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name, obj=self)
+        raise missing(self, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*dir(self._target), *self.__dict__} - {"_target"})
+
+
+def missing(module: Names, name: str) -> AttributeError:
+    """The error for a name that the library does not have."""
+    near = difflib.get_close_matches(name, dir(module), 1)
+    hint = f"did you mean {module.__name__}.{near[0]}? " if near else ""
+    return AttributeError(
+        f"{module.__name__}.{name} is not in tinygrad_dl {tinygrad_dl.__version__}\n"
+        f"  {hint}{REMEDY}",
+        name=name,
+        obj=module,
+    )
+
+
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds torch and the modules below it in this library."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        return importlib.machinery.ModuleSpec(name, self, is_package=True) if target_of(name) else None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> Names:
+        return Names(spec.name, importlib.import_module(target_of(spec.name)))
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Nothing: the module reads what it has from its target."""
+
+
+@functools.cache
+def target_of(name: str) -> str:
+    """The module that one of PyTorch's names stands for; empty if there is none.
+
+    >>> target_of("torch.nn.functional"), target_of("torch.utils.data"), target_of("torch.tpu")
+    ('tinygrad_dl.nn.functional', 'tinygrad_dl.data', '')
+    """
+    root, _, path = name.partition(".")
+    if root != "torch" or path.split(".")[0] in HIDDEN:
+        return ""
+    if path in PLACES:
+        return PLACES[path]
+    for ours in (f"tinygrad_dl.{path}", f"tinygrad_dl.torch.{path}"):
+        with contextlib.suppress(ModuleNotFoundError):  # what should be its package is not there, or is no package
+            if importlib.util.find_spec(ours):
+                return ours
+    return ""
