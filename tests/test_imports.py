@@ -49,7 +49,7 @@ LEVELS = [
     {"nn"},
     {"optim"},
     {"data"},
-    {"vision"},
+    {"vision", "torch"},
     {"train"},
     {"estimators"},
     {"viz", "testing"},

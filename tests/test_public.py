@@ -119,10 +119,7 @@ def test_ops_behind_another_name_exist():
 @pytest.mark.parametrize("place", PLACES)
 def test_dir_and_tab_completion_show_what_is_public_and_nothing_else(place):
     module = PLACES[place]
-    more = (
-        {"__version__", "data", "estimators", "func", "utils", "testing", "train", "vision", "viz"}
-        if module is td
-        else set()
-    )
+    rare = {name for name in td._RARE if not name.startswith("_")}
+    more = {"__version__", "estimators", "torch", *td._LAZY, *rare} if module is td else set()
     assert set(dir(module)) == {*module.__all__} | more
     assert all(hasattr(module, name) for name in dir(module))

@@ -1,4 +1,7 @@
-"""What computes: matrix products, threads, and NumPy's BLAS. PyTorch's settings of other libraries can be set here too."""
+"""What computes: matrix products, threads, and NumPy's BLAS.
+
+Programs find PyTorch's settings of other libraries here too: `td.backends.cudnn.benchmark = True`.
+"""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def tensor_repr(tensor: Tensor) -> str:
             precision=_options["precision"],
             suppress_small=False,
             floatmode=float_mode(array),
-            formatter={"bool": lambda value: str(bool(value)).rjust(4 if array.all() else 5), **exponents(array)},
+            formatter=formatters(array),
         )
     else:
         body = "[]" + (f", size={array.shape}" if array.ndim != 1 else "")
@@ -96,16 +96,16 @@ def float_mode(array: np.ndarray) -> Literal["maxprec", "fixed"]:
     return "maxprec" if (finite == np.round(finite)).all() else "fixed"
 
 
-def exponents(array: np.ndarray) -> dict[str, Any]:
-    """The formatters of NumPy that `sci_mode` asks for."""
-    mode, precision = _options["sci_mode"], _options["precision"]
-    if mode is None or array.dtype.kind not in "fc":
-        return {}
-    shown = f"{{:.{precision}{'e' if mode else 'f'}}}"
-    texts = [shown.format(value) for value in (array if array.size <= _options["threshold"] else array[:0]).ravel()]
-    width = max(map(len, texts), default=0)
-    kind = "float_kind" if array.dtype.kind == "f" else "complex_kind"
-    return {kind: lambda value: shown.format(value).rjust(width)}
+def formatters(array: np.ndarray) -> Any:
+    """How elements print that NumPy would print otherwise: bools, and numbers by `sci_mode`."""
+    found: dict[str, Any] = {"bool": lambda value: str(bool(value)).rjust(4 if array.all() else 5)}
+    mode = _options["sci_mode"]
+    if mode is not None and array.dtype.kind in "fc":
+        shown = f"{{:.{_options['precision']}{'e' if mode else 'f'}}}"
+        # Columns, unless there are so many numbers that the middle is left out.
+        width = max([len(shown.format(x)) for x in array.flat]) if array.size <= _options["threshold"] else 0
+        found["float_kind"] = found["complex_kind"] = lambda value: shown.format(value).rjust(width)
+    return found
 
 
 attach("__repr__", tensor_repr)

@@ -29,7 +29,9 @@ def compile(model: Any = None, **options: Any) -> Any:
     """
     unknown = sorted(set(options) - {"fullgraph", "dynamic", "backend", "mode", "options", "disable"})
     if unknown:
-        raise TypeError(f"compile: got the option {unknown[0]!r}, expected fullgraph, dynamic, backend, mode or options")
+        raise TypeError(
+            f"compile: got the option {unknown[0]!r}, expected fullgraph, dynamic, backend, mode or options"
+        )
     return (lambda model: model) if model is None else model
 
 

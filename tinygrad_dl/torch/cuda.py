@@ -78,8 +78,16 @@ def memory_reserved(device: Any = None) -> int:
 max_memory_reserved = memory_reserved
 
 
+# What asks a GPU for something.
+_NEED_A_GPU = """
+    Event Stream current_device current_stream default_stream get_device_capability get_device_name
+    get_device_properties get_rng_state init ipc_collect mem_get_info memory_stats memory_summary
+    reset_peak_memory_stats set_device set_rng_state stream synchronize
+"""
+
+
 def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
+    if name not in _NEED_A_GPU.split():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def needs_gpu(*args: Any, **kwargs: Any) -> NoReturn:

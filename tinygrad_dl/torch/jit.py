@@ -57,7 +57,6 @@ def annotate(the_type: Any, the_value: T) -> T:
     return the_value
 
 
-
 def is_scripting() -> bool:
     """Whether the code is compiled: False."""
     return False

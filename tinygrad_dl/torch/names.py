@@ -39,8 +39,8 @@ PLACES: Final = {
 }
 # PyTorch spreads its layers over modules by theme; here all are in `nn`.
 LAYERS: Final = (
-    "activation adaptive batchnorm channelshuffle container conv distance dropout flatten fold instancenorm linear loss "
-    "module normalization padding pixelshuffle pooling rnn sparse transformer upsampling"
+    "activation adaptive batchnorm channelshuffle container conv distance dropout flatten fold instancenorm linear "
+    "loss module normalization padding pixelshuffle pooling rnn sparse transformer upsampling"
 )
 PLACES.update({f"nn.modules.{theme}": "tinygrad_dl.nn" for theme in LAYERS.split()})
 HIDDEN: Final = frozenset({"core", "ops", "torch"})  # how this library is built, and this package
@@ -81,8 +81,7 @@ def missing(module: Names, name: str) -> AttributeError:
     near = difflib.get_close_matches(name, dir(module), 1)
     hint = f"did you mean {module.__name__}.{near[0]}? " if near else ""
     return AttributeError(
-        f"{module.__name__}.{name} is not in tinygrad_dl {tinygrad_dl.__version__}\n"
-        f"  {hint}{REMEDY}",
+        f"{module.__name__}.{name} is not in tinygrad_dl {tinygrad_dl.__version__}\n  {hint}{REMEDY}",
         name=name,
         obj=module,
     )

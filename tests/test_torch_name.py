@@ -1,0 +1,270 @@
+"""PyTorch's name for this library: `tinygrad_dl.torch.install`, `python -m tinygrad_dl.torch`, and what is beside them.
+
+Each program runs in a process of its own: this one may have imported PyTorch.
+"""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+from tinygrad_dl.torch.names import target_of
+
+
+def run(*arguments: str, folder: object = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=folder, timeout=60)
+
+
+def output(program: str) -> list[str]:
+    """The lines that a program prints."""
+    done = run("-W", "error", "-c", program)
+    assert not done.returncode, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_programs_import_torch_and_get_this_library():
+    assert output("""
+import tinygrad_dl.torch
+tinygrad_dl.torch.install()
+tinygrad_dl.torch.install()
+import torch, torch.nn as nn, torch.nn.functional as F, torch.utils.data, torch.backends.cudnn as cudnn
+from torch import optim, Tensor
+from torch.nn import *
+from torch.optim.lr_scheduler import StepLR
+from torch.utils.data.dataset import Dataset
+from torch.nn.modules.batchnorm import BatchNorm2d
+import tinygrad_dl as td
+print(Tensor is td.Tensor, nn.Linear is td.nn.Linear is Linear, F.relu is td.nn.functional.relu)
+print(optim.SGD is td.optim.SGD, StepLR is td.optim.lr_scheduler.StepLR)
+print(Dataset is td.data.Dataset, BatchNorm2d is td.nn.BatchNorm2d)
+cudnn.benchmark = True
+print(torch.backends.cudnn.benchmark, torch.cuda.is_available(), torch.__version__.split("+")[1])
+""") == ["True True True", "True True", "True True", "True False tinygrad_dl"]
+
+
+def test_uninstall_leaves_no_module_and_no_finder_behind():
+    assert output("""
+import sys
+before = list(sys.meta_path)
+import tinygrad_dl.torch
+tinygrad_dl.torch.uninstall()
+tinygrad_dl.torch.install()
+import torch.nn.functional
+tinygrad_dl.torch.uninstall()
+print(sys.meta_path == before, [name for name in sys.modules if name.split(".")[0] == "torch"])
+""") == ["True []"]
+
+
+def test_install_refuses_when_torch_is_imported_and_changes_nothing():
+    assert output("""
+import sys, types
+sys.modules["torch"] = types.ModuleType("torch")
+before = list(sys.meta_path)
+import tinygrad_dl.torch
+try:
+    tinygrad_dl.torch.install()
+except RuntimeError as error:
+    print(str(error).partition(",")[0], sys.meta_path == before)
+""") == ["tinygrad_dl.torch.install: got a process that has imported torch from an unknown place True"]
+
+
+def test_a_missing_name_says_which_it_is_and_what_is_near():
+    lines = output("""
+import tinygrad_dl.torch
+tinygrad_dl.torch.install()
+import torch
+print(hasattr(torch, "no_such_name"), hasattr(torch, "core"), hasattr(torch.nn, "__no__"))
+try:
+    torch.nn.Liner
+except AttributeError as error:
+    print(error)
+try:
+    import torch.no_such_module
+except ImportError as error:
+    print(error)
+""")
+    assert lines[0] == "False False False"
+    assert lines[1] == f"torch.nn.Liner is not in tinygrad_dl {td.__version__}"
+    assert lines[2].startswith("  did you mean torch.nn.Linear? docs/from_pytorch.md")
+    assert lines[3] == "No module named 'torch.no_such_module'"
+
+
+def test_a_script_runs_with_its_arguments_and_imports_its_neighbours(tmp_path):
+    (tmp_path / "neighbour.py").write_text("import torch\nnumber = torch.tensor(2.0)\n")
+    script = tmp_path / "script.py"
+    script.write_text("import sys\nfrom neighbour import number\nprint(__name__, sys.argv[1:], float(number))\n")
+    done = run("-m", "tinygrad_dl.torch", str(script), "--epochs", "3")
+    assert done.stdout == "__main__ ['--epochs', '3'] 2.0\n" and not done.stderr
+    done = run("-m", "tinygrad_dl.torch", "-m", "script", "--epochs", "3", folder=tmp_path)
+    assert done.stdout == "__main__ ['--epochs', '3'] 2.0\n" and not done.stderr
+
+
+def test_a_script_with_a_missing_module_is_told_what_to_do(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("from torch import no_such_name\n")
+    done = run("-m", "tinygrad_dl.torch", str(script))
+    assert done.returncode == 1
+    assert "cannot import name 'no_such_name' from 'torch'" in done.stderr and "docs/from_pytorch.md" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        ([], 2, "usage: python -m tinygrad_dl.torch script.py"),
+        (["--help"], 0, "usage: python -m tinygrad_dl.torch script.py"),
+        (["-m"], 1, "got -m and no module"),
+        (["no_such_file.py"], 1, "got the script 'no_such_file.py', which does not exist"),
+    ],
+)
+def test_the_command_line_says_how_it_is_used(arguments, status, said):
+    done = run("-m", "tinygrad_dl.torch", *arguments)
+    assert done.returncode == status and said in done.stdout + done.stderr
+
+
+def test_modules_are_found_at_pytorchs_places():
+    assert target_of("torch") == "tinygrad_dl"
+    assert target_of("torch.nn.init") == "tinygrad_dl.nn.init"
+    assert target_of("torch.utils.data.sampler") == "tinygrad_dl.data"
+    assert target_of("torch.cuda") == "tinygrad_dl.torch.cuda"
+    assert not any(map(target_of, ("torch.core", "torch.core.engine", "torch.nothing.at.all", "torchvision", "numpy")))
+
+
+def test_functions_that_pytorch_has_beside_its_methods():
+    x = td.tensor([-1.0, 2.0])
+    assert td.relu_(x) is x and x.tolist() == [0.0, 2.0]
+    assert td.numel(x) == 2 and td.conv2d is td.nn.functional.conv2d
+    with pytest.raises(AttributeError, match="'no_such_'"):
+        _ = td.no_such_
+
+
+def test_a_cpu_has_no_gpu():
+    assert not td.cuda.is_available() and td.cuda.device_count() == 0 and td.cuda.memory_allocated() == 0
+    td.cuda.manual_seed_all(0)
+    td.cuda.empty_cache()
+    with pytest.raises(RuntimeError, match=r"cuda.synchronize: got a call for a GPU"):
+        td.cuda.synchronize()
+
+
+def test_what_would_be_compiled_runs_as_it_is():
+    model = td.nn.Linear(2, 3)
+    assert td.compile(model) is model and td.jit.script(model) is model and td.jit.trace(model, td.ones(1, 2)) is model
+    assert not td.compiler.is_compiling() and not td.jit.is_scripting() and not td.jit.is_tracing()
+
+    @td.compile(mode="reduce-overhead")
+    def double(x):
+        return x * 2
+
+    @td.compiler.disable
+    def triple(x):
+        return x * 3
+
+    assert (double(1), triple(1)) == (2, 3)
+    with pytest.raises(TypeError, match="got the option 'modes'"):
+        td.compile(model, modes="default")
+    with pytest.raises(AssertionError, match="too small"):
+        td._assert(False, "too small")
+
+
+def test_settings_are_kept_and_read():
+    assert td.get_float32_matmul_precision() == "highest"
+    td.set_float32_matmul_precision("high")
+    assert td.get_float32_matmul_precision() == "high"
+    td.set_float32_matmul_precision("highest")
+    with pytest.raises(ValueError, match="expected 'highest', 'high' or 'medium'"):
+        td.set_float32_matmul_precision("low")
+    td.use_deterministic_algorithms(True, warn_only=True)
+    assert td.are_deterministic_algorithms_enabled() and td.is_deterministic_algorithms_warn_only_enabled()
+    td.use_deterministic_algorithms(False)
+    td.set_default_tensor_type("torch.DoubleTensor")
+    assert td.tensor(1.0).dtype == td.float64
+    td.set_default_tensor_type("torch.FloatTensor")
+    assert td.tensor(1.0).dtype == td.float32
+    with pytest.raises(TypeError, match="expected FloatTensor"):
+        td.set_default_tensor_type("torch.cuda.FloatTensor")
+    td.set_default_device("cpu")
+    with pytest.raises(ValueError, match="cuda"):
+        td.set_default_device("cuda")
+
+
+def test_print_options():
+    x = td.tensor([1.23456789, 1e-5, 12345.678])
+    try:
+        td.set_printoptions(sci_mode=False)
+        assert repr(x) == "tensor([    1.2346,     0.0000, 12345.6777])"
+        td.set_printoptions(precision=2)
+        assert repr(x) == "tensor([1.23e+00, 1.00e-05, 1.23e+04])"
+        td.set_printoptions(threshold=5, edgeitems=1)
+        assert repr(td.arange(10)) == "tensor([0, ..., 9])"
+        td.set_printoptions(profile="full")
+        assert "..." not in repr(td.arange(2000))
+        td.set_printoptions(sci_mode=True, precision=1)
+        assert repr(td.tensor([1.0, 20.0])) == "tensor([1.0e+00, 2.0e+01])"
+    finally:
+        td.set_printoptions(profile="default")
+    assert repr(x) == "tensor([1.2346e+00, 1.0000e-05, 1.2346e+04])"
+    with pytest.raises(ValueError, match="got profile='long'"):
+        td.set_printoptions(profile="long")
+
+
+# -- mixed precision -----------------------------------------------------------------------------------
+
+
+def test_autocast_keeps_dtypes_and_says_so_once():
+    td.torch.amp._say_once.cache_clear()
+    x = td.ones(2, 2)
+    with pytest.warns(UserWarning, match="operations keep the dtypes of their tensors") as said:
+        for _ in range(2):
+            with td.autocast("cpu", dtype=td.float16):
+                assert (x @ x).dtype == td.float32
+    assert len(said) == 1 and said[0].filename == __file__
+
+    @td.amp.autocast("cuda", enabled=False)
+    def double(x):
+        return x * 2
+
+    assert double(1) == 2
+
+
+def test_a_scaler_leaves_out_steps_with_infinite_gradients():
+    weight = td.ones(2, requires_grad=True)
+    optimizer = td.optim.SGD([weight], lr=0.5)
+    scaler = td.amp.GradScaler("cpu", init_scale=4.0, growth_interval=2)
+    for factor, expected, scale in ((1.0, 0.5, 4.0), (np.inf, 0.5, 2.0), (1.0, 0.0, 2.0), (1.0, -0.5, 4.0)):
+        optimizer.zero_grad()
+        scaler.scale((weight * factor).sum()).backward()
+        scaler.unscale_(optimizer)
+        assert weight.grad.tolist() == [factor, factor]
+        scaler.step(optimizer)
+        scaler.update()
+        assert weight.tolist() == [expected, expected] and scaler.get_scale() == scale
+    other = td.amp.GradScaler("cpu")
+    other.load_state_dict(scaler.state_dict())
+    assert other.state_dict() == scaler.state_dict()
+
+
+def test_a_scaler_refuses_calls_out_of_order():
+    weight = td.ones(2, requires_grad=True)
+    optimizer = td.optim.SGD([weight], lr=0.5)
+    scaler = td.amp.GradScaler("cpu")
+    with pytest.raises(RuntimeError, match="got no step since the last update"):
+        scaler.update()
+    scaler.scale(weight.sum()).backward()
+    scaler.unscale_(optimizer)
+    with pytest.raises(RuntimeError, match="unscale_ was called since the last update"):
+        scaler.unscale_(optimizer)
+    scaler.step(optimizer)
+    with pytest.raises(RuntimeError, match="got a second step"):
+        scaler.step(optimizer)
+    with pytest.raises(RuntimeError, match="got a closure"):
+        scaler.step(optimizer, lambda: 1.0)
+    with pytest.raises(RuntimeError, match="got a state without scale"):
+        scaler.load_state_dict({})
+
+
+def test_a_scaler_for_a_gpu_is_not_enabled():
+    scaler = td.cuda.amp.GradScaler()
+    loss = td.ones(1)
+    assert not scaler.is_enabled() and scaler.scale(loss) is loss and scaler.get_scale() == 1.0
+    assert scaler.state_dict() == {}
