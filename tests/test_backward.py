@@ -400,3 +400,36 @@ def test_variables_are_tensors():
     with td.autograd.set_multithreading_enabled(False):
         (x * x).sum().backward()
     assert x.grad.tolist() == [10.0, 2.0]
+
+
+def test_whether_several_threads_are_allowed_is_remembered():
+    allowed = td.autograd.is_multithreading_enabled
+    assert allowed()
+    with td.autograd.set_multithreading_enabled(False):
+        assert not allowed()
+        td.autograd.set_multithreading_enabled(True)
+        assert allowed()
+    assert allowed()
+    td.autograd.set_multithreading_enabled(False)
+    assert not allowed()
+    td.autograd.set_multithreading_enabled(True)
+    assert allowed()
+
+
+@pytest.mark.parametrize("gradient", [3.0, 1, [1.0], np.ones(()), "1"], ids=repr)
+def test_a_starting_gradient_is_a_tensor(gradient):
+    y = td.ones(3, requires_grad=True).sum()
+    with pytest.raises(TypeError, match=r"backward: got gradient=.*, expected a tensor of shape \(\)"):
+        y.backward(gradient)
+    with pytest.raises(TypeError, match=r"grad: got gradient="):
+        td.autograd.grad(y * 2, y, gradient)
+
+
+def test_zeros_are_made_at_tensors_alone():
+    from tinygrad_dl.autograd.graph import get_gradient_edge
+
+    x, y = td.ones(2, requires_grad=True), td.ones(3, requires_grad=True)
+    assert td.autograd.grad(x.sum(), [x, y], materialize_grads=True)[1].tolist() == [0.0, 0.0, 0.0]
+    assert td.autograd.grad(x.sum(), [get_gradient_edge(x), y], materialize_grads=True)[0].tolist() == [1.0, 1.0]
+    with pytest.raises(RuntimeError, match="got materialize_grads=True and a GradientEdge as input 1"):
+        td.autograd.grad(x.sum(), [x, get_gradient_edge(y)], materialize_grads=True)

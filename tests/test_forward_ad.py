@@ -413,7 +413,7 @@ def test_what_is_missing_is_named():
         ),
         (
             lambda: td.func.jvp(ByNumPy.apply, (ROW,), (ROW,)),
-            NotImplementedError,
+            RuntimeError,
             "expected a Function with jvp(ctx, *tan",
         ),
         (
@@ -506,3 +506,112 @@ def test_a_backward_named_vjp_serves_batches_too():
 
     x = td.tensor([1.0, 2.0, 3.0])
     assert td.func.vmap(td.func.grad(Squared.apply))(x).tolist() == [2.0, 4.0, 6.0]
+
+
+class Narrowed(Function):
+    """The first two elements, with a tangent that is made as `how` says."""
+
+    @staticmethod
+    def forward(ctx, x, how):
+        ctx.how = how
+        return x[:2]
+
+    @staticmethod
+    def backward(ctx, g):
+        return td.cat([g, td.zeros(1)]), None
+
+    @staticmethod
+    def jvp(ctx, t, _):
+        return {"view": lambda: t[:2], "copy": lambda: t[:2].clone(), "other": lambda: t.clone()[:2]}[ctx.how]()
+
+
+def test_the_tangent_of_a_view_is_a_view():
+    t = td.tensor([1.0, 2.0, 3.0])
+    with dual_level():
+        out = Narrowed.apply(make_dual(td.ones(3), t), "view")
+        assert unpack_dual(out).tangent.tolist() == [1.0, 2.0] and unpack_dual(out).tangent._base is t
+        for how in ("copy", "other"):
+            with pytest.raises(
+                RuntimeError, match=r"Narrowed.jvp: got a tangent of its own .* that is a view of an arg"
+            ):
+                Narrowed.apply(make_dual(td.ones(3, requires_grad=True), t), how)
+
+
+def test_the_tangent_of_an_argument_that_is_returned():
+    class Returned(Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            return x + y, x
+
+        @staticmethod
+        def backward(ctx, g, h):
+            return g + h, g
+
+        @staticmethod
+        def jvp(ctx, x, y):
+            return x + y, Returned.tangent(x)
+
+    t = td.tensor(1.0)
+    for requires_grad in (False, True):
+        x, y = td.tensor(2.0, requires_grad=requires_grad), td.tensor(3.0)
+        with dual_level():
+            Returned.tangent = lambda x: x.view_as(x)
+            assert unpack_dual(Returned.apply(make_dual(x, t), y)[1]).tangent._base is t
+            for Returned.tangent in (lambda x: x, lambda x: x * 2):
+                with pytest.raises(RuntimeError, match="or the argument itself, expected the same view"):
+                    Returned.apply(make_dual(x, t), y)
+
+
+def test_the_tangent_of_an_argument_that_is_changed():
+    class Doubled(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            return x.mul_(2)
+
+        @staticmethod
+        def jvp(ctx, t):
+            return Doubled.tangent(t)
+
+    with dual_level():
+        t = td.tensor(5.0)
+        x = make_dual(td.tensor(1.0), t)
+        Doubled.tangent = lambda t: t.mul_(2)
+        assert Doubled.apply(x) is x and unpack_dual(x).tangent is t and t.item() == 10
+        for Doubled.tangent in (lambda t: t, lambda t: t * 2):
+            with pytest.raises(RuntimeError, match="expected the argument's own, changed in place too"):
+                Doubled.apply(make_dual(td.tensor(1.0), td.tensor(5.0)))
+
+
+def test_no_tangents_of_what_is_not_differentiable():
+    class Two(Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            second = y.clone()
+            if Two.mark:
+                ctx.mark_non_differentiable(second)
+            return x.clone(), second
+
+        @staticmethod
+        def jvp(ctx, x, y):
+            return x, Two.second
+
+    with dual_level():
+        x = make_dual(td.tensor(2.0), td.tensor(1.0))
+        for Two.mark, y in ((True, td.tensor(3.0)), (False, td.tensor(3))):
+            Two.second = None
+            first, second = Two.apply(x, y)
+            assert unpack_dual(first).tangent.item() == 1 and unpack_dual(second).tangent is None
+            Two.second = td.tensor(1.0)
+            with pytest.raises(RuntimeError, match="for a result that is not differentiable, expected None"):
+                Two.apply(x, y)
+
+
+def test_unpacking_gives_a_view():
+    with dual_level():
+        x, t = td.tensor([1.0, 2.0]), td.tensor([3.0, 4.0])
+        dual = make_dual(x, t)
+        primal, tangent = unpack_dual(dual)
+        assert primal is not x and primal._base is x and tangent is t
+        assert unpack_dual(dual).primal is not primal
+        assert unpack_dual(x).primal is x

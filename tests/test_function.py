@@ -404,3 +404,96 @@ def test_a_ctx_that_is_kept_has_no_saved_tensors_after_backward():
     assert y.grad_fn.saved_tensors[0] is x
     y.backward()
     assert x.grad.item() == 2
+
+
+def test_both_names_or_none_of_the_backward_are_refused():
+    class Both(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+        @staticmethod
+        def vjp(ctx, g):
+            return g * 2
+
+    class Neither(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+    with pytest.raises(RuntimeError, match="Both: got both backward and vjp"):
+        Both.apply(leaf(1))
+    with pytest.raises(RuntimeError, match="got a subclass without backward") as caught:
+        Neither.apply(leaf(1)).backward()
+    assert not isinstance(caught.value, NotImplementedError)
+
+
+def test_the_gradients_of_non_differentiable_outputs():
+    seen = []
+
+    class Pair(autograd.Function):
+        whole = True
+
+        @staticmethod
+        def forward(ctx, x):
+            a, b = x * 2, x * 3
+            ctx.mark_non_differentiable(b)
+            ctx._materialize_non_diff_grads = Pair.whole
+            return a, b
+
+        @staticmethod
+        def backward(ctx, ga, gb):
+            seen.append(None if gb is None else gb.tolist())
+            return ga * 2
+
+    for Pair.whole in (True, False):
+        x = leaf(1)
+        Pair.apply(x)[0].backward()
+        assert x.grad.tolist() == [2]
+    assert seen == [[0], None]
+
+
+def test_the_old_name_of_saved_tensors():
+    class Square(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_variables
+            return 2 * g * x
+
+    x = leaf(3)
+    with pytest.warns(DeprecationWarning, match="its name is ctx.saved_tensors"):
+        Square.apply(x).backward()
+    assert x.grad.tolist() == [6]
+
+
+def test_the_modules_of_pytorchs_names():
+    from tinygrad_dl.autograd.function import FunctionCtx, InplaceFunction, once_differentiable
+    from tinygrad_dl.autograd.grad_mode import no_grad, set_multithreading_enabled
+
+    class Doubled(InplaceFunction):
+        @staticmethod
+        def forward(ctx, x):
+            assert isinstance(ctx, FunctionCtx)
+            ctx.mark_dirty(x)
+            return x.mul_(2)
+
+        @staticmethod
+        @once_differentiable
+        def backward(ctx, g):
+            return g * 2
+
+    x = leaf(3)
+    y = x * 1
+    assert Doubled.apply(y) is y and y.tolist() == [6]
+    y.backward()
+    assert x.grad.tolist() == [2]
+    assert no_grad is td.no_grad and set_multithreading_enabled is autograd.set_multithreading_enabled

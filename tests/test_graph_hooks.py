@@ -257,3 +257,19 @@ def test_hooks_are_freed_with_their_tensor():
         handle.remove()
     finally:
         gc.enable()
+
+
+def test_the_hooks_of_a_node_at_which_a_pass_ends():
+    log = []
+    a = leaf(1)
+    b = a.clone()
+    b.register_hook(lambda g: log.append("tensor") or g * 3)
+    b.grad_fn.register_prehook(lambda gs: log.append(("before", numbers(gs))) or (gs[0] * 2,))
+    b.grad_fn.register_hook(lambda inputs, outputs: log.append(("after", numbers(inputs), numbers(outputs))))
+    b.retain_grad()
+    (b * 5).backward(inputs=[b])
+    assert log == ["tensor", ("before", (15.0,)), ("after", (None,), (30.0,))]
+    assert a.grad is None
+    log.clear()
+    td.autograd.grad(b * 5, b)
+    assert log == ["tensor"]

@@ -363,3 +363,50 @@ def test_increment_version_says_that_memory_was_changed():
     graph.increment_version([x, w])
     with pytest.raises(RuntimeError, match="changed in place"):
         y.backward()
+
+
+def test_what_a_function_saves_one_by_one():
+    class Double(td.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x, None)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0]
+
+    x = leaf(3, 5)
+    y = Double.apply(x)
+    saved = y.grad_fn._raw_saved_tensors
+    assert len(saved) == 2 and all(isinstance(each, td.autograd.SavedTensor) for each in saved)
+    with pytest.raises(RuntimeError, match="register_hooks: got NoneType, expected a saved tensor"):
+        saved[1].register_hooks(keep, keep)
+    with pytest.raises(TypeError, match="register_hooks: got int as a hook, expected a function"):
+        saved[0].register_hooks(1, keep)
+    saved[0].register_hooks(lambda t: t.tolist(), lambda values: td.tensor(values) * 10)
+    with pytest.raises(RuntimeError, match="that has hooks already"):
+        saved[0].register_hooks(keep, keep)
+    y.sum().backward()
+    assert x.grad.tolist() == [30.0, 50.0]
+    with pytest.raises(RuntimeError, match="for a second time"):
+        y.grad_fn._raw_saved_tensors  # noqa: B018
+    with pytest.raises(RuntimeError, match="SavedTensor: got a call"):
+        td.autograd.SavedTensor()
+
+
+def test_a_node_can_be_called():
+    x, y = leaf(3, 5), leaf(2, 2)
+    node = (x * y).grad_fn
+    gx, gy = node(td.tensor([1.0, 10.0]))
+    assert gx.tolist() == [2.0, 20.0] and gy.tolist() == [3.0, 50.0] and not gx.requires_grad
+    start = leaf(1, 1)
+    again, _ = node(start)
+    again.sum().backward()
+    assert start.grad.tolist() == [2.0, 2.0] and y.grad.tolist() == [1.0, 1.0]
+    assert (x * 2).grad_fn(td.ones(2))[0].tolist() == [2.0, 2.0] and x.exp().grad_fn(td.zeros(2)).tolist() == [0.0, 0.0]
+    for wrong in [(), (td.ones(2), td.ones(2)), (1.0,)]:
+        with pytest.raises(
+            TypeError, match=r"<MulBackward0>: got \d arguments, expected 1: the gradient of each output"
+        ):
+            node(*wrong)

@@ -12,14 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes, function
-from tinygrad_dl.core import modes as grad_mode
+from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.engine import ALONE, held_alone, propagate
 from tinygrad_dl.core.function import Function
 from tinygrad_dl.core.graph import Edge, Leaf, Node, observers
 from tinygrad_dl.core.hooks import named
-from tinygrad_dl.core.messages import checked_array
 from tinygrad_dl.core.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import Tensor, attach, wrap
@@ -28,22 +26,24 @@ from tinygrad_dl.core.warning import warn
 
 # fmt: off
 __all__ = [
-    "Function", "Variable", "backward", "detect_anomaly", "enable_grad", "forward_ad", "function", "functional", "grad",
-    "grad_mode", "gradcheck", "gradgradcheck", "graph", "inference_mode", "no_grad", "set_detect_anomaly",
-    "set_grad_enabled", "set_multithreading_enabled",
+    "Function", "SavedTensor", "Variable", "backward", "detect_anomaly", "enable_grad", "forward_ad", "function",
+    "functional", "grad", "grad_mode", "gradcheck", "gradgradcheck", "graph", "inference_mode",
+    "is_multithreading_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled", "set_multithreading_enabled",
 ]
 # fmt: on
 
 
 # Loaded when they are first used: these modules, and where the names of others are.
-MODULES = ("anomaly_mode", "forward_ad", "functional", "graph", "saved")
+MODULES = ("anomaly_mode", "forward_ad", "function", "functional", "grad_mode", "graph", "saved")
 ELSEWHERE = {
     "gradcheck": "tinygrad_dl.testing",
     "gradgradcheck": "tinygrad_dl.testing",
     "detect_anomaly": "tinygrad_dl.autograd.anomaly_mode",
     "set_detect_anomaly": "tinygrad_dl.autograd.anomaly_mode",
     "set_multithreading_enabled": "tinygrad_dl.autograd.compat",
+    "is_multithreading_enabled": "tinygrad_dl.autograd.compat",
     "Variable": "tinygrad_dl.autograd.compat",
+    "SavedTensor": "tinygrad_dl.autograd.saved",
 }
 
 
@@ -236,6 +236,11 @@ def grad(
                     "expected one that was; pass allow_unused=True for None in its place, or materialize_grads=True "
                     "for zeros"
                 )
+            if materialize_grads and not isinstance(places[position], Tensor):
+                raise RuntimeError(
+                    f"grad: got materialize_grads=True and a GradientEdge as input {position}, which was not used, "
+                    "expected a tensor there, or allow_unused=True for None"
+                )
             zero = np.zeros(edge.shape, edge.dtype) if materialize_grads else None
             results.append(None if zero is None else wrap(zero).requires_grad_(create_graph))
         else:
@@ -357,12 +362,12 @@ def _starts(tensors: Sequence[Any], gradients: Any, create_graph: bool, what: st
     given = [None] * len(tensors) if gradients is None else gradients
     if not isinstance(given, list | tuple):
         given = [given]
+    if not all(g is None or isinstance(g, Tensor) for g in given):
+        raise TypeError(
+            f"{what}: got gradient={summary(gradients)}, expected a tensor of shape {tensors[0].shape}; make it one "
+            f"with td.tensor(...)"
+        )
     if len(given) != len(tensors):
-        if all(isinstance(g, int | float) for g in given):
-            raise TypeError(
-                f"{what}: got gradient={summary(given)}, expected a tensor of shape {tensors[0].shape}; make it one "
-                f"with td.tensor(...)"
-            )
         raise ValueError(f"{what}: got {len(given)} starting gradients for {len(tensors)} tensors, expected one each")
     edges, seeds = [], []
     for position, (tensor, g) in enumerate(zip(tensors, given, strict=True)):
@@ -385,8 +390,6 @@ def _starts(tensors: Sequence[Any], gradients: Any, create_graph: bool, what: st
                     f"expected a floating one; start from its abs() or real part, or pass the starting gradient"
                 )
             g = np.ones(shape, dtype)
-        elif not isinstance(g, Tensor):
-            g = checked_array(g, what, "gradient")
         if g.shape != shape:
             raise RuntimeError(
                 f"{what}: got a starting gradient of shape {g.shape}, expected the shape of the tensor it starts from, "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from tinygrad_dl.core.tensor import Tensor
 
-__all__ = ["Variable", "set_multithreading_enabled"]
+__all__ = ["Variable", "is_multithreading_enabled", "set_multithreading_enabled"]
 
 
 class _Tensors(type):
@@ -41,24 +42,47 @@ class Variable(metaclass=_Tensors):
         return data.detach().requires_grad_(requires_grad)
 
 
+class _Threads(threading.local):
+    """What this thread asked for."""
+
+    allowed = True
+
+
+_threads = _Threads()
+
+
+def is_multithreading_enabled() -> bool:
+    """What `set_multithreading_enabled` was last given in this thread; True by default.
+
+    >>> import tinygrad_dl as td
+    >>> td.autograd.is_multithreading_enabled()
+    True
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad_mode.set_multithreading_enabled.html
+    """
+    return _threads.allowed
+
+
 class set_multithreading_enabled:
-    """Accepted, at once or as a context manager: a backward pass runs in the thread that asked for it.
+    """Accepted, at once or as a context manager: a backward pass runs in the thread that asked for it in any case.
 
     Args:
-        mode: accepted.
+        mode: what `is_multithreading_enabled` says from now on, or inside.
 
     >>> import tinygrad_dl as td
     >>> with td.autograd.set_multithreading_enabled(False):
-    ...     pass
+    ...     td.autograd.is_multithreading_enabled()
+    False
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad_mode.set_multithreading_enabled.html
     """
 
     def __init__(self, mode: bool):
-        self.mode = mode
+        self.mode, self._before = mode, _threads.allowed
+        _threads.allowed = mode
 
     def __enter__(self) -> None:
-        return None
+        _threads.allowed = self.mode
 
     def __exit__(self, *_: object) -> None:
-        return None
+        _threads.allowed = self._before

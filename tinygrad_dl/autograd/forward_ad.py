@@ -162,7 +162,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
-    """The tensor without its tangent, and the tangent: None if it has none, or its level has ended.
+    """A view of the tensor without its tangent, and the tangent: None if it has none, or its level has ended.
 
     Args:
         level: the number of the level; by default the current one.
@@ -183,4 +183,5 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
         raise RuntimeError(f"unpack_dual: got level={level}, expected that of the current dual_level, 0")
     if _open.level is None:
         return UnpackedDualTensor(tensor, None)
-    return UnpackedDualTensor(*dual_parts(_open.level, tensor))
+    primal, tangent = dual_parts(_open.level, tensor)
+    return UnpackedDualTensor(primal if tangent is None else primal.view_as(primal), tangent)

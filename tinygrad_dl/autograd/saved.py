@@ -6,6 +6,7 @@ is put there and unpacks what is read. Plain nodes know nothing of it.
 
 from __future__ import annotations
 
+import functools
 import threading
 import weakref
 from collections.abc import Callable, Iterable
@@ -13,8 +14,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinygrad_dl.core import engine
+from tinygrad_dl.core.engine import conjugate
 from tinygrad_dl.core.graph import Node, ShownNode, freed, saved_arrays
-from tinygrad_dl.core.modes import no_grad
+from tinygrad_dl.core.modes import modes, no_grad
 from tinygrad_dl.core.mutations import buffer_owner as owner_of
 from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import Tensor, wrap
@@ -137,33 +140,53 @@ class SavedTensor:
     >>> y.sum().backward()
     >>> x.grad
     tensor([2.7183, 7.3891])
+
+    Source: https://docs.pytorch.org/docs/stable/notes/autograd.html#registering-hooks-on-a-saved-tensor
     """
 
-    def __init__(self, node: Node, position: int):
-        self._node, self._position = node, position
+    _node: Node
+    _position: int
+
+    def __init__(self) -> None:
+        raise RuntimeError("SavedTensor: got a call, expected none: read grad_fn._raw_saved_<name>, which makes one")
+
+    @classmethod
+    def at(cls, node: Node, position: int) -> SavedTensor:
+        """The value that a node keeps at a position."""
+        new = object.__new__(cls)
+        new._node, new._position = node, position
+        return new
 
     def register_hooks(self, pack_hook: Callable[[Tensor], Any], unpack_hook: Callable[[Any], Tensor]) -> None:
         """Packs the value now, and unpacks it whenever it is read.
 
         Raises:
             RuntimeError: it has hooks already, or it was freed, or it is no tensor.
+            TypeError: a hook can't be called.
         """
+        for hook in (pack_hook, unpack_hook):
+            if not callable(hook):
+                raise TypeError(f"register_hooks: got {type(hook).__name__} as a hook, expected a function")
         node = self._node
         values = _slot.__get__(node)
         if values is None:
             raise freed(node)
-        value = values[self._position]
+        entry = values[self._position]
+        value = entry[0] if isinstance(entry, tuple) else entry  # a Function keeps where the tensor is in the graph too
         if isinstance(value, Packed):
             raise RuntimeError("register_hooks: got a saved tensor that has hooks already, expected one without")
         if not isinstance(value, np.ndarray):
             raise RuntimeError(f"register_hooks: got {type(value).__name__}, expected a saved tensor")
         packed = Packed(value, (pack_hook, unpack_hook))
         node.__class__ = PackedNode
-        _slot.__set__(node, (*values[: self._position], packed, *values[self._position + 1 :]))
+        kept = (packed, *entry[1:]) if isinstance(entry, tuple) else packed
+        _slot.__set__(node, (*values[: self._position], kept, *values[self._position + 1 :]))
 
 
 def attribute(node: Node, name: str) -> Any:
     """What a node answers to a name that is none of its own attributes."""
+    if name == "__call__":
+        return functools.partial(called, node)
     raw = name.startswith("_raw_saved_")
     asked = name.removeprefix("_raw_saved_" if raw else "_saved_")
     plan: Any = node.plan
@@ -174,16 +197,38 @@ def attribute(node: Node, name: str) -> Any:
         if given in names:
             position = names.index(given)
             if raw:
-                return SavedTensor(node, position)
+                return SavedTensor.at(node, position)
             return shown(node, position)
     elif name in ("saved_tensors", "_raw_saved_tensors") and ctx is not None:
         if _slot.__get__(node) is None:
             raise freed(node)
         if name == "saved_tensors":
             return tuple(node.plan.reconnected(node, node.saved))
+        return tuple(SavedTensor.at(node, position) for position in range(len(_slot.__get__(node))))
     elif ctx is not None and not name.startswith("__"):
         return getattr(ctx, name)
     raise AttributeError(f"{node!r} has no attribute {name!r}")
+
+
+def called(node: Node, *gradients: Tensor) -> Any:
+    """What a node makes of the gradients of its outputs: those of its inputs, one by itself or several in a tuple.
+
+    Nothing is freed. The result belongs to the graph if one of the gradients does.
+    """
+    several = node.plan.multiple
+    count = len(node.shape) if several else 1
+    if len(gradients) != count or not all(g is None or isinstance(g, Tensor) for g in gradients):
+        raise TypeError(
+            f"{node!r}: got {len(gradients)} arguments, expected {count}: the gradient of each output, a tensor or None"
+        )
+    recorded = modes.grad and any(g is not None and g.requires_grad for g in gradients)
+    given = [conjugate(g if recorded or g is None else g._data) for g in gradients]
+    found = engine.gradients(node, given if several else given[0], True, recorded)
+    results = []
+    for g, edge in zip(found, node.edges, strict=False):
+        each = None if g is None or edge is None else conjugate(engine.match_input(g, edge, node))
+        results.append(each if each is None or isinstance(each, Tensor) else wrap(each))
+    return results[0] if len(results) == 1 else tuple(results)
 
 
 def shown(node: Node, position: int) -> Any:

@@ -108,6 +108,8 @@ def propagate(
                     if arrive is not None and hooks is not None and hooks.around and type(place) is Leaf:
                         g = gx = results = None  # from here on only `found` holds it
                         arrive(found, place)
+                    elif arrive is not None and hooks is not None and hooks.around:
+                        passed(hooks, place, g, recorded)
                     continue  # nobody asked for what lies behind it
             if place.plan is None:
                 place.join(grads, g)
@@ -165,6 +167,12 @@ def hooked(step: Step, node: Node, g: Gradient, retain: bool, recorded: bool) ->
         for each, edge in zip(results, node.edges, strict=False)
     ]
     return [conjugate(each) for each in hooks.run_after(inputs, outputs, recorded)]
+
+
+def passed(hooks: Hooks, node: Node, g: Gradient, recorded: bool) -> None:
+    """The hooks of a node at which a pass ends: they see the gradient of its output, and None for its inputs."""
+    outputs = hooks.run_before([conjugate(g)], recorded)
+    hooks.run_after([None] * len(node.edges), outputs, recorded)
 
 
 def run_hooks(hooks: Hooks, grads: dict[Any, Gradient], place: Edge, places: list[Any]) -> None:

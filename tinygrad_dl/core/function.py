@@ -16,6 +16,7 @@ from tinygrad_dl.core.mutations import changed_at, mutations, next_seq
 from tinygrad_dl.core.runtime import connect_outputs, output_edge
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import innermost, stack
+from tinygrad_dl.core.warning import warn
 from tinygrad_dl.ops.tensor.inplace import rebase, require_recordable, show
 
 __all__ = ["Context", "Function", "once_differentiable"]
@@ -81,7 +82,7 @@ class Function:
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """Returns the gradient of each argument of `forward`. A subclass may call it `vjp` as well."""
-        raise NotImplementedError(
+        raise RuntimeError(
             "Function: got a subclass without backward, expected backward(ctx, *grad_outputs) as a static method"
         )
 
@@ -109,7 +110,7 @@ class Function:
 
         Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.Function.jvp.html
         """
-        raise NotImplementedError("Function: got a subclass without jvp, expected jvp(ctx, *tangents) for forward mode")
+        raise RuntimeError("Function: got a subclass without jvp, expected jvp(ctx, *tangents) for forward mode")
 
     generate_vmap_rule = False  # whether inside of vmap all its methods are run inside of vmap too
 
@@ -190,6 +191,8 @@ class Function:
         for i in places:
             if any(found[i] is t for t in ctx._non_differentiable):
                 results[i]._edge = None
+                if not ctx._materialize_non_diff_grads:
+                    rules.left_out.add(i)
         for i in places:
             if i in changed:
                 rebase(found[i], results[i]._edge)
@@ -226,6 +229,7 @@ class Context:
     needs_input_grad: tuple[bool, ...] = ()
     _saved: tuple[Any, ...] | None = ()  # None after backward has run
     materialize_grads = True
+    _materialize_non_diff_grads = True  # whether outputs that were marked non-differentiable have zeros too
     _to_save: tuple[Any, ...] = ()
     _for_forward: tuple[Any, ...] = ()
     _non_differentiable: tuple[Any, ...] = ()
@@ -248,6 +252,12 @@ class Context:
     @saved_tensors.setter
     def saved_tensors(self, values: Any) -> None:
         self._saved = values
+
+    @property
+    def saved_variables(self) -> Any:
+        """The old name of `saved_tensors`."""
+        warn("ctx.saved_variables is deprecated: its name is ctx.saved_tensors", DeprecationWarning)
+        return self.saved_tensors
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keeps tensors (arguments, outputs or others, or None) for `saved_tensors` in backward."""
@@ -298,6 +308,10 @@ class Context:
 
 def backward_of(function: type[Function]) -> Callable[..., Any]:
     """The hand-written backward, by either of its names."""
+    if function.backward is not Function.backward and function.vjp is not Function.vjp:
+        raise RuntimeError(
+            f"{function.__name__}: got both backward and vjp, which are two names of the same, expected one of them"
+        )
     return function.backward if function.backward is not Function.backward else function.vjp
 
 
@@ -319,13 +333,14 @@ class FunctionRules:
         self.shapes = [None if t is None else t.shape for t in inputs]
         self.name, self.multiple, self.keeps_arrays = function.__name__, places is not None, bool(ctx._to_save)
         self.materializes = ctx.materialize_grads
+        self.left_out: set[int] = set()  # outputs whose gradient is None for backward
 
     def run(self, g: Any, saved: Any) -> Sequence[Any]:
         recorded = isinstance(saved, list)
         self.ctx.saved_tensors = tuple(saved if recorded else [unpacked(*each) for each in saved])
         gradients: list[Any] = [None] * self.count
         for place, each in zip(self.places or [0], g if self.multiple else [g], strict=True):
-            if each is not None:
+            if each is not None and place not in self.left_out:
                 gradients[place] = conjugate(each if isinstance(each, Tensor) else wrap(each))
         with set_grad_enabled(recorded and modes.grad):
             out = self.backward(self.ctx, *gradients)

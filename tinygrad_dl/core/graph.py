@@ -153,6 +153,10 @@ class ShownNode(Node):
         """`_saved_<name>`, what it keeps for its rules; of a Function's node what its ctx has."""
         return observers.attribute(self, name)
 
+    def __call__(self, *gradients: Any) -> Any:
+        """The gradients of its inputs, given those of its outputs: see `autograd.saved.called`."""
+        return observers.attribute(self, "__call__")(*gradients)
+
 
 def shown(node: Any) -> Any:
     """A node as users see it."""

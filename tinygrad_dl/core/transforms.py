@@ -311,6 +311,14 @@ def innermost(values: Iterable[Any]) -> Level | None:
     return found
 
 
+def memory_of(tensor: Any) -> np.ndarray:
+    """The array that a tensor of any level, or an array, has its numbers in."""
+    while isinstance(tensor, Lifted):
+        tensor = tensor.value
+    array: np.ndarray = tensor._data if isinstance(tensor, Tensor) else tensor
+    return array
+
+
 def levels_of(tensor: Any) -> dict[int, Level]:
     """The transforms that a tensor is lifted to, by depth."""
     levels = {}

@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 
 from tinygrad_dl.core.dtypes import is_differentiable
 from tinygrad_dl.core.function import Context, Function, backward_of
+from tinygrad_dl.core.mutations import buffer_owner, mutations
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.core.transforms import Lifted, innermost
+from tinygrad_dl.core.transforms import Lifted, innermost, memory_of
 from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.trees import change, flatten, matched, shown, unflatten
+from tinygrad_dl.ops.tensor.inplace import root_of
 
 
 class VmapInfo(NamedTuple):
@@ -36,7 +38,7 @@ def with_tangents(function: type[Function], level: Any, args: tuple[Any, ...], k
     pairs = [level.parts(each) for each in args]
     primals = tuple([primal for primal, _ in pairs])
     if function.jvp is Function.jvp:
-        raise NotImplementedError(
+        raise RuntimeError(
             f"{function.__name__}: got a tensor with a tangent, expected a Function with jvp(ctx, *tangents) as a "
             "static method, which forward mode needs"
         )
@@ -52,6 +54,7 @@ def with_tangents(function: type[Function], level: Any, args: tuple[Any, ...], k
         for primal, tangent in pairs
     ]
     ctx.saved_tensors = ctx._for_forward
+    before = [version_of(each) for each in given]
     tangents = function.jvp(ctx, *given)
     ctx.saved_tensors = ()
     single = type(out) not in (tuple, list)
@@ -62,25 +65,65 @@ def with_tangents(function: type[Function], level: Any, args: tuple[Any, ...], k
             f"{function.__name__}.jvp: got {len(found)} tangents from it, expected {len(results)}: one for each result "
             "of forward, None for those without"
         )
-    lifted = [_lifted(function, level, args, pairs, *each) for each in zip(results, found, strict=True)]
+    arguments = [Argument(*each) for each in zip(args, primals, given, before, strict=True)]
+    lifted = [_lifted(function, ctx, level, arguments, *each) for each in zip(results, found, strict=True)]
     return lifted[0] if single else type(out)(lifted)
 
 
-def _lifted(function: type[Function], level: Any, args: Any, pairs: Any, result: Any, tangent: Any) -> Any:
+class Argument(NamedTuple):
+    """An argument of a Function in forward mode: as it was given, without its tangent, and the tangent for `jvp`."""
+
+    given: Any
+    primal: Any
+    tangent: Any
+    version: int  # of the tangent, before `jvp`
+
+
+def version_of(tangent: Any) -> int:
+    """How often the memory of a tangent was changed."""
+    return mutations.version(memory_of(tangent)) if isinstance(tangent, Tensor) else 0
+
+
+def _lifted(
+    function: type[Function], ctx: Context, level: Any, arguments: list[Argument], result: Any, tangent: Any
+) -> Any:
     """A result with its tangent; the argument itself, if it was changed in place."""
-    if tangent is None or not isinstance(result, Tensor) or not is_differentiable(result.dtype):
+    if tangent is None or not isinstance(result, Tensor):
         return result
+    if not is_differentiable(result.dtype) or any(result is each for each in ctx._non_differentiable):
+        raise RuntimeError(
+            f"{function.__name__}.jvp: got a tangent from it for a result that is not differentiable, expected None at "
+            "its place"
+        )
     if not isinstance(tangent, Tensor) or tangent.shape != result.shape:
         got = f"shape {tangent.shape}" if isinstance(tangent, Tensor) else f"type {type(tangent).__name__}"
         raise RuntimeError(
             f"{function.__name__}.jvp: got a tangent of {got} from it, expected a tensor of the result's shape "
             f"{result.shape}"
         )
-    for argument, (primal, _) in zip(args, pairs, strict=True):
-        if primal is result and isinstance(argument, Lifted):
-            argument.tangent = tangent  # type: ignore[attr-defined]
-            return argument
+    for each in arguments:
+        if each.primal is result and isinstance(each.given, Lifted):
+            if tangent is not each.tangent or version_of(tangent) == each.version:
+                raise RuntimeError(
+                    f"{function.__name__}.jvp: got another tangent from it for an argument that forward changes in "
+                    "place, expected the argument's own, changed in place too"
+                )
+            return each.given
+        if shows(result, each.primal) and (
+            tangent is each.tangent or buffer_owner(memory_of(tangent)) is not buffer_owner(memory_of(each.tangent))
+        ):
+            raise RuntimeError(
+                f"{function.__name__}.jvp: got a tangent of its own from it for a result that is a view of an argument "
+                "or the argument itself, expected the same view of the argument's tangent: t.view_as(t)"
+            )
     return level.lift(result, tangent)
+
+
+def shows(result: Tensor, primal: Any) -> bool:
+    """Whether a result of forward is a view of an argument, or has its array."""
+    if not isinstance(primal, Tensor) or isinstance(primal, Lifted) or isinstance(result, Lifted):
+        return False
+    return result._data is primal._data or (result._view is not None and root_of(result) is root_of(primal))
 
 
 # -- vmap ---------------------------------------------------------------------------------------------

@@ -13,7 +13,17 @@ from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.mutations import buffer_owner
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
-from tinygrad_dl.core.transforms import NESTS, Level, Lifted, called, cut, over_values, rebuilt, stack
+from tinygrad_dl.core.transforms import (
+    NESTS,
+    Level,
+    Lifted,
+    called,
+    cut,
+    memory_of,
+    over_values,
+    rebuilt,
+    stack,
+)
 from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.custom import with_tangents
 from tinygrad_dl.func.lowering import batches_within, fresh, own_place, plain_edges
@@ -178,14 +188,6 @@ def tensors_among(values: Iterable[Any]) -> Iterator[Tensor]:
             yield value
         elif type(value) is list:
             yield from tensors_among(value)
-
-
-def memory_of(tensor: Any) -> np.ndarray:
-    """The array that a tensor of any level, or an array, has its numbers in."""
-    while isinstance(tensor, Lifted):
-        tensor = tensor.value
-    array: np.ndarray = tensor._data if isinstance(tensor, Tensor) else tensor
-    return array
 
 
 def fitted(total: Any, out: Any, op: Record) -> Any:

@@ -29,7 +29,7 @@ def of_batches(level: BatchLevel, outputs: Any, inputs: Any, cotangents: Any, op
         [outputs[i].value for i in reached],
         [each.value for each in inputs],
         [
-            np.ones(outputs[i].value.shape, outputs[i].dtype) if g is None else into_front(level, g)
+            wrap(np.ones(outputs[i].value.shape, outputs[i].dtype)) if g is None else into_front(level, g)
             for i, g in ((i, cotangents[i]) for i in reached)
         ],
         **options,
