@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_dl import autograd
 from tinygrad_dl.core.declaration import Op
-from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.testing.call import Call, label
 from tinygrad_dl.testing.numeric import weighted_sum
 from tinygrad_dl.testing.report import CheckError, Entry
@@ -66,7 +66,7 @@ class Run:
             return []
         pairs = zip(self.results, self.weights if weights is None else weights, strict=True)
         starts = [(r, w) for r, w in pairs if r.requires_grad]
-        roots, seeds = [r for r, _ in starts], [w for _, w in starts]
+        roots, seeds = [r for r, _ in starts], [wrap(w) for _, w in starts]
         found = autograd.grad(roots, self.leaves, seeds, retain_graph=True, materialize_grads=True, **options)
         return [g._data for g in found]
 

@@ -29,7 +29,7 @@ def check_second_order(call: Call, tally: Tally) -> None:
     again = [(g, u) for g, u in zip(first, outer, strict=True) if g.requires_grad]
     targets = [*run.leaves, *seeds]
     if again:
-        found = autograd.grad([g for g, _ in again], targets, [u for _, u in again], materialize_grads=True)
+        found = autograd.grad([g for g, _ in again], targets, [wrap(u) for _, u in again], materialize_grads=True)
         second = [h._data for h in found]
     else:
         second = [np.zeros(t.shape, t.dtype) for t in targets]
