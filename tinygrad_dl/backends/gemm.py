@@ -7,6 +7,7 @@ others nor on what ran before. Products so small that the BLAS leaves them to on
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -59,24 +60,52 @@ def multiply_alone(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) 
     return a.dot(b) if plain else np.matmul(a, b, out)
 
 
+def product_and_tangent(a: np.ndarray, b: np.ndarray, ta: Any, tb: Any) -> tuple[np.ndarray, np.ndarray]:
+    """a @ b of two matrices, and ta @ b + a @ tb, where one of the tangents may be None: as one job for the threads."""
+    terms = [pair for pair in ((ta, b), (a, tb)) if pair[0] is not None is not pair[1]]
+    shape = a.shape[0], b.shape[1]
+    out, tangent = np.empty(shape, np.result_type(a, b)), np.empty(shape, np.result_type(*terms[0], *terms[-1]))
+
+    def multiply(rows: slice, columns: slice) -> None:
+        np.matmul(a[rows], b[:, columns], out=out[rows, columns])
+        np.matmul(terms[0][0][rows], terms[0][1][:, columns], out=tangent[rows, columns])
+        for left, right in terms[1:]:
+            tangent[rows, columns] += np.matmul(left[rows], right[:, columns])
+
+    work = (1 + len(terms)) * a.size * shape[1]
+    if work >= 2 * LARGE:
+        _over_ranges(multiply, shape, work)
+    elif work > SHORT:
+        with single:
+            multiply(slice(None), slice(None))
+    else:
+        multiply(slice(None), slice(None))
+    return out, tangent
+
+
 def _by_ranges(a: np.ndarray, b: np.ndarray, work: int, out: np.ndarray | None) -> np.ndarray:
     """The product of two matrices, ranges of the longer dimension of the result at once."""
-    n, m = a.shape[0], b.shape[1]
-    result = np.empty((n, m), np.result_type(a, b)) if out is None else out
-    tall = n >= m
-    longer = n if tall else m
+    shape = a.shape[0], b.shape[1]
+    result = np.empty(shape, np.result_type(a, b)) if out is None else out
+
+    def multiply(rows: slice, columns: slice) -> None:
+        np.matmul(a[rows], b[:, columns], out=result[rows, columns])
+
+    _over_ranges(multiply, shape, work)
+    return result
+
+
+def _over_ranges(multiply: Callable[[slice, slice], None], shape: tuple[int, int], work: int) -> None:
+    """Calls multiply(rows, columns) for ranges of the longer dimension of a result that takes so many multiplications."""
+    longer, whole = max(shape), slice(None)
     steps = -(-longer // STEP)
 
-    def multiply(start: int, stop: int) -> None:
+    def part(start: int, stop: int) -> None:
         here = slice(start * STEP, min(stop * STEP, longer))
-        if tall:
-            np.matmul(a[here], b, out=result[here])
-        else:
-            np.matmul(a, b[:, here], out=result[:, here])
+        multiply(*((here, whole) if shape[0] >= shape[1] else (whole, here)))
 
     least = -(-steps * LARGE // work)
-    spread_products(multiply, steps, least, least // 2)
-    return result
+    spread_products(part, steps, least, least // 2)
 
 
 def _stacks(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> np.ndarray:

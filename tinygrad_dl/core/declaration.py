@@ -101,6 +101,9 @@ class OpFunction(Protocol[P, R]):
     def joint_jvp(self, *arguments: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Decorates one rule for the tangents of all the named arguments, a tuple with None where there is none."""
 
+    def value_and_jvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Declares how arrays go through the op together with their tangents, where the two share work."""
+
     def vmap(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Declares what the op does with tensors that have a batch dimension in front."""
 
@@ -294,6 +297,7 @@ class Op(Record):
     defaults: tuple[tuple[Any, ...] | None, dict[str, Any]]
     compiled = False
     evaluating: Any = None  # the function of `evaluated`, once made
+    together: Any = None  # and that of `evaluated_with_tangent`
 
     def __init__(
         self,
@@ -343,7 +347,7 @@ class Op(Record):
         self.rules = {}
         self.joint = None
         self.tangents = {}
-        self.joint_tangents = None
+        self.joint_tangents = self.value_with_tangent = None
         self.carriers = {}
         self.batching = self.decomposed = None
         self.plans: list[Plan | None] = [None] * (2 ** max(1, len(tensors)))
@@ -396,6 +400,20 @@ class Op(Record):
             return rule
 
         return declare
+
+    def value_and_jvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Declares how arrays go through the op together with their tangents, where the two share work.
+
+        The rule gets a tuple `t` with the tangent of each tensor argument, None where there is none, and reads
+        arguments by name. It returns (result, tangent), two arrays that nobody else has, or NotImplemented for
+        arguments on which it would gain nothing. `jvp` is declared beside it, for tensors of nested transforms.
+        """
+        self._check_rule(rule, "t", "the tuple of the arguments' tangents")
+        unknown = [name for name in reads(rule)[1:] if name not in self.parameters]
+        if unknown:
+            raise TypeError(f"op {self.name}: got a rule that reads {unknown}, expected arguments of the op")
+        self.value_with_tangent, self.together = rule, None
+        return rule
 
     def vmap(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Declares what the op does with tensors that have a batch dimension in front; returns such ones.
@@ -499,7 +517,7 @@ class Op(Record):
         function.__qualname__ = self.name
         function.__wrapped__ = body  # whose signature `help` and `inspect` show
         function.op, function.vjp, function.joint_vjp = self, self.vjp, self.joint_vjp
-        function.jvp, function.joint_jvp = self.jvp, self.joint_jvp
+        function.jvp, function.joint_jvp, function.value_and_jvp = self.jvp, self.joint_jvp, self.value_and_jvp
         function.vmap, function.decompose = self.vmap, self.decompose
         function.generic = self.generic
         self.function = function
@@ -524,13 +542,27 @@ class Op(Record):
     def evaluated(self, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The result for arguments by name, not recorded, and the arrays that rules read, by name."""
         if self.evaluating is None:
-            code = compiled(call_source, self.signature, (), True).replace(co_name=self.name, co_qualname=self.name)
-            self.evaluating = types.FunctionType(code, self.function.__globals__)
-            self.evaluating.__defaults__, self.evaluating.__kwdefaults__ = self.defaults
+            self.evaluating = self._variant(True)
         positional = [given[name] for name in self.positional]
         options = {name: given[name] for name in self.parameters[len(positional) :]}
         found: tuple[Any, dict[str, Any]] = self.evaluating(*positional, **options)
         return found
+
+    def evaluated_with_tangent(self, given: dict[str, Any], t: tuple[Any, ...]) -> Any:
+        """The result and its tangent, not recorded, by the rule of `value_and_jvp`; NotImplemented where it has none."""
+        if self.together is None:
+            self.function.__globals__["together"] = self.value_with_tangent
+            self.together = self._variant(False, reads(self.value_with_tangent))  # type: ignore[arg-type]
+        positional = [given[name] for name in self.positional]
+        options = {name: given[name] for name in self.parameters[len(positional) :]}
+        return self.together(t, *positional, **options)
+
+    def _variant(self, *which: Any) -> Any:
+        """Another function made of the op's signature: see `call_source`."""
+        code = compiled(call_source, self.signature, (), *which).replace(co_name=self.name, co_qualname=self.name)
+        made = types.FunctionType(code, self.function.__globals__)
+        made.__defaults__, made.__kwdefaults__ = self.defaults
+        return made
 
     def generic(self, *args: Any, **kwargs: Any) -> Any:
         """The op on whatever comes: tensors give a tensor, bare arrays an array. For use in rules."""

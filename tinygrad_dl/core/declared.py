@@ -33,7 +33,8 @@ def described(record: Record) -> str:
         lines.append(f"linear in: {', '.join(record.linear)}")
     lines += rules("gradient of", record.rules, record.joint)
     lines += rules("what the tangent brings of", record.tangents, record.joint_tangents)
-    for title, rule in (("vmap", record.batching), ("as other ops", record.decomposed)):
+    others = ("result and tangent", record.value_with_tangent), ("vmap", record.batching)
+    for title, rule in (*others, ("as other ops", record.decomposed)):
         if rule is not None:
             lines.append(f"{title}: {source_of(rule)}")
     code = record.function.__code__

@@ -72,18 +72,32 @@ def compiled(source: Callable[..., str], *given: Any) -> types.CodeType:
     return code
 
 
-def call_source(signature: Signature, plans: tuple[tuple[int, tuple[str, ...]], ...], with_values: bool = False) -> str:
+def call_source(
+    signature: Signature,
+    plans: tuple[tuple[int, tuple[str, ...]], ...],
+    with_values: bool = False,
+    together: tuple[str, ...] = (),
+) -> str:
     """The source of the function that users call; `plans` are written into it, see `Op.compile`.
 
     `with_values`: of one that records nothing, and returns with its result what rules read, by name.
+    `together`: of one that gets the tangents `t` first, records nothing and returns with its result the tangent, both
+    from a rule of `value_and_jvp` with these parameters.
     """
     positional, parameters, tensors, sequence, aliases, promotes, floating, half, real, records, *rest = signature
     outputs, view, aux = rest
-    records = records and not with_values
+    records = records and not with_values and not together
     keywords = parameters[len(positional) :]
     head = [*positional, *(["*", *keywords, *aliases] if keywords or aliases else [])]
     arguments = ", ".join([*positional, *(f"{k}={k}" for k in keywords)])
-    targets = ", ".join(["out", *aux])
+    evaluated = [f"        {', '.join(['out', *aux])} = forward({arguments})"]
+    if together:
+        head = ["t", *head]
+        evaluated = [
+            f"        out = together({', '.join(together)})",
+            "        if out is NotImplemented: return out",
+            "        out, tangent = out",
+        ]
     first = tensors[0]
     call = f"op, ({''.join(f'{name}, ' for name in parameters if name != first)})"
     begin = [
@@ -99,7 +113,7 @@ def call_source(signature: Signature, plans: tuple[tuple[int, tuple[str, ...]], 
         ),
         *([f"    if {first}.dtype in COMPLEX: raise not_real(op, {first}.dtype)"] if real else []),
         "    try:",
-        f"        {targets} = forward({arguments})",
+        *evaluated,
         "    except Exception as error:",
         f"        raise explain(error, op, ({', '.join(parameters)},))",
     ]
@@ -121,6 +135,8 @@ def call_source(signature: Signature, plans: tuple[tuple[int, tuple[str, ...]], 
     returned = "result" if outputs is None else "tuple(results)" if outputs is tuple else "returns(*results)"
     if with_values:
         returned += f", {{{', '.join(f'{name!r}: {name}' for name in (*parameters, 'out', *aux))}}}"
+    if together:
+        returned += ", tangent"
     # A tensor inside a transform has no array: reading it escapes, and the transform's rule takes over.
     end = ["    except Escape: found = locals()", "    return transformed(op, found)", ""]
     return "\n".join([*begin, *(f"    {line}" for line in lines), f"        return {returned}", *end])

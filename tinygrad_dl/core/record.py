@@ -29,6 +29,7 @@ class Record:
     joint: tuple[tuple[str, ...], Callable[..., Any]] | None
     tangents: dict[str, Callable[..., Any] | None]  # of `jvp`, by argument
     joint_tangents: tuple[tuple[str, ...], Callable[..., Any]] | None  # of `joint_jvp`
+    value_with_tangent: Callable[..., Any] | None  # of `value_and_jvp`
     carriers: dict[tuple[str, ...], Any]  # how tangents of these arguments go through it, once found
     batching: Callable[..., Any] | None  # of `vmap`
     decomposed: Callable[..., Any] | None
@@ -56,4 +57,8 @@ class Record:
 
     def evaluated(self, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The result for arguments by name, not recorded, and the arrays that rules read, by name."""
+        raise NotImplementedError
+
+    def evaluated_with_tangent(self, given: dict[str, Any], t: tuple[Any, ...]) -> Any:
+        """The result and its tangent, not recorded, by the rule of `value_and_jvp`; NotImplemented where it has none."""
         raise NotImplementedError

@@ -159,6 +159,12 @@ class DualLevel(Level):
         if rules is None:
             return by_reverse(op, primals, tangents)
         values = Values(op, primals, tangents)
+        if values.bare and op.value_with_tangent is not None:
+            given = tuple([values.given(tangents.get(name)) for name in op.tensors])
+            together = op.evaluated_with_tangent(primals, given)
+            if together is not NotImplemented:
+                out, tangent = together
+                return out, fit(tangent, out)
         parts = [part for part in [rule(values, tangents) for rule in rules] if part is not None]
         out = values.out
         if not parts:

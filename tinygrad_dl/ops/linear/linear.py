@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.backends.gemm import product
+from tinygrad_dl.backends.gemm import product, product_and_tangent
 from tinygrad_dl.core.batching import Batch, in_last
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error, real
@@ -115,6 +115,20 @@ linear.jvp(
     weight=lambda t, input: linear.generic(input, t),
     bias=lambda t: t,
 )
+
+
+@linear.value_and_jvp
+def _linear_and_tangent(t: Any, input: Any, weight: Any, bias: Any) -> Any:
+    tx, tw, tb = t
+    fits = input.dtype == weight.dtype and weight.ndim == 2 and input.ndim and input.shape[-1] == weight.shape[1]
+    if not fits or not input.size or (bias is not None and bias.shape != weight.shape[:1]) or tx is tw is None:
+        return NotImplemented  # what does not fit is refused there
+    x, tx = [None if each is None else each.reshape(-1, input.shape[-1]) for each in (input, tx)]
+    pair = product_and_tangent(x, weight.T, tx, None if tw is None else tw.T)
+    for each, shift in zip(pair, (bias, tb), strict=True):
+        if shift is not None:
+            each += shift
+    return [each.reshape(*input.shape[:-1], weight.shape[0]) for each in pair]
 
 
 @linear.vmap
