@@ -50,22 +50,21 @@ NORMAL = constants(
 )
 
 
-def blockwise(function: Callable[..., None], *arrays: np.ndarray) -> Any:
-    """Calls function(out, *blocks) on block after block of flat arrays, on several threads; returns the result."""
+def blockwise(function: Callable[..., None], *arrays: np.ndarray, results: int = 1) -> list[np.ndarray]:
+    """Calls function(*results, *blocks) on block after block of flat arrays, on several threads; returns the results."""
     x = arrays[0]
-    out: np.ndarray = np.empty(x.shape, x.dtype)
-    flat = [np.ascontiguousarray(a).reshape(-1) for a in arrays]
-    target = out.reshape(-1)
+    made = [np.empty(x.shape, x.dtype) for _ in range(results)]
+    flat = [each.reshape(-1) for each in (*made, *map(np.ascontiguousarray, arrays))]
     if x.size <= BLOCK:
-        function(target, *flat)
-        return out
+        function(*flat)
+        return made
 
     def work(start: int, stop: int) -> None:
         for i in range(start * BLOCK, min(stop * BLOCK, x.size), BLOCK):
-            function(target[i : i + BLOCK], *(a[i : i + BLOCK] for a in flat))
+            function(*[a[i : i + BLOCK] for a in flat])
 
     spread(work, -(-x.size // BLOCK), 2)
-    return out
+    return made
 
 
 def hyperbolic(x: np.ndarray, square: np.ndarray, coefficients: list[np.ndarray]) -> Any:
@@ -90,37 +89,56 @@ def fused(x: np.ndarray, coefficients: list[np.ndarray]) -> Any:
         out += t
 
     with np.errstate(over="ignore"):  # the square of 1e20; tanh of inf is 1
-        return blockwise(block, x)
+        return blockwise(block, x)[0]
+
+
+def share_and_change(x: np.ndarray, square: np.ndarray, approximate: str) -> Any:
+    """s = (1 + t) / 2, the share of x, t = tanh(x * p(x*x)), and x * s', which is written over x; `square` is x * x."""
+    if approximate == "none":
+        t = hyperbolic(x, square, NORMAL)
+        square *= MINUS_HALF
+        np.exp(square, out=square)
+        x *= BELL_FACTOR
+        x *= square
+    else:  # s' = (1 - t*t) / 2 * (x * p)'
+        t = hyperbolic(x, square, TANH)
+        first, last = TANH_SLOPE
+        square *= first
+        square += last
+        x *= square
+        np.multiply(t, t, out=square)
+        np.subtract(ONE, square, out=square)
+        x *= square
+        x *= HALF
+    t *= HALF
+    t += HALF
+    return t, x
 
 
 def fused_slope(g: np.ndarray, x: np.ndarray, approximate: str) -> Any:
-    """g * (s + x * s') where s = (1 + t) / 2 is the share of x, t = tanh(x * p(x*x))."""
-    normal = approximate == "none"
+    """g * (s + x * s')."""
 
     def block(out: np.ndarray, x: np.ndarray, g: np.ndarray) -> None:
         x = x.clip(-FAR, FAR)
-        square = np.multiply(x, x, out=out)
-        t = hyperbolic(x, square, NORMAL if normal else TANH)
-        if normal:
-            square *= MINUS_HALF
-            np.exp(square, out=square)
-            x *= BELL_FACTOR
-            x *= square
-        else:  # s' = (1 - t*t) / 2 * (x * p)'
-            first, last = TANH_SLOPE
-            square *= first
-            square += last
-            x *= square
-            np.multiply(t, t, out=square)
-            np.subtract(ONE, square, out=square)
-            x *= square
-            x *= HALF
-        t *= HALF
-        t += HALF
-        t += x
-        np.multiply(t, g, out=out)
+        share, change = share_and_change(x, np.multiply(x, x, out=out), approximate)
+        share += change
+        np.multiply(share, g, out=out)
 
-    return blockwise(block, x, g)
+    return blockwise(block, x, g)[0]
+
+
+def fused_both(x: np.ndarray, g: np.ndarray, approximate: str) -> Any:
+    """gelu of x, and g * (s + x * s'): the same share serves both."""
+
+    def block(out: np.ndarray, slope: np.ndarray, x: np.ndarray, g: np.ndarray) -> None:
+        near = x.clip(-FAR, FAR)
+        share, change = share_and_change(near, np.multiply(near, near, out=slope), approximate)
+        x.clip(-FAR, math.inf, out=out)
+        out *= share
+        share += change
+        np.multiply(share, g, out=slope)
+
+    return blockwise(block, x, g, results=2)
 
 
 @op(
@@ -171,6 +189,13 @@ def slope(g: Any, input: Any, approximate: str) -> Any:
 
 
 gelu.vjp(input=slope)
+
+
+@gelu.value_and_jvp
+def _gelu_and_tangent(t: Any, input: Any, approximate: str) -> Any:
+    if approximate in ("none", "tanh") and input.dtype is t[0].dtype is float32:
+        return fused_both(input, t[0], approximate)
+    return NotImplemented
 
 
 def reference_gelu(input: Any, approximate: str) -> Any:

@@ -60,6 +60,13 @@ def relu_slope(g: Any, out: Any) -> Any:
 
 relu.vjp(input=relu_slope)
 
+
+@relu.value_and_jvp
+def _relu_and_tangent(t: Any, input: Any) -> Any:
+    out = relu.generic(input)
+    return out, relu_slope(t[0], out)
+
+
 KINK = real(avoid=(0.0,))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, drawn, error
-from tinygrad_dl.ops.pointwise._selection import straight
+from tinygrad_dl.ops.pointwise._selection import finite, select, straight
 from tinygrad_dl.ops.pooling._cases import WINDOWS, naive_give_back, naive_pick, naive_positions
 from tinygrad_dl.ops.pooling._windows import (
     Windows,
@@ -134,6 +134,29 @@ def pick(values: Any, input: Any, top: Any, windows: Windows) -> Any:
     return in_blocks(functools.partial(_pick, windows=windows), np.empty(top.shape, values.dtype), arrays, windows.dims)
 
 
+def _largest_and_pick(out: Any, picked: Any, values: Any, x: Any, windows: Windows) -> None:
+    """Writes the maximum of each window into `out`, and the element of `values` at its place into `picked`."""
+    for dim in range(-1, -windows.dims - 1, -1):  # the last dimension first: of equal elements the first one counts
+        after = (slice(None),) * (-1 - dim)
+        parts = [(..., of, *after) for _, of in windows.axes[dim].parts]
+        top, own = x[parts[0]], values[parts[0]]
+        for part in parts[1:]:
+            own = select(x[part] > top, values[part], own)
+            top = np.maximum(top, x[part])
+        x, values = top, own
+    out[...], picked[...] = x, values
+
+
+def largest_and_pick(values: Any, input: Any, windows: Windows) -> Any:
+    """The maxima of `input`, and the elements of `values` at their places; None where the two gain nothing together."""
+    if not windows.even or not all(axis.whole for axis in windows.axes) or input.dtype.kind != "f" or not input.size:
+        return None
+    out, picked = windows.empty(input), windows.empty(values)
+    arrays = picked, np.ascontiguousarray(values), np.ascontiguousarray(input)
+    in_blocks(functools.partial(_largest_and_pick, windows=windows), out, arrays, windows.dims)
+    return (out, picked) if finite(out) else None  # no comparison finds a nan
+
+
 # -- ops -------------------------------------------------------------------------------------------
 
 
@@ -207,6 +230,14 @@ def max_pool_pick(values: Array, input: Array, top: Array, options: Any) -> Arra
 
 pool_max.vjp(input=lambda g, input, out, options: straight(max_pool_backward.generic(g, input, out, options), input))
 pool_max.jvp(input=lambda t, input, out, options: max_pool_pick.generic(t, input, out, options))
+
+
+@pool_max.value_and_jvp
+def _max_pool_and_tangent(t: Any, input: Any, options: Any) -> Any:
+    found = largest_and_pick(t[0], input, _windows(input.shape, options))
+    return NotImplemented if found is None else found
+
+
 max_pool_backward.vjp(
     g=lambda g, input, top, options: max_pool_pick.generic(g, input, top, options), input=None, top=None
 )
