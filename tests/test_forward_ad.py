@@ -615,3 +615,57 @@ def test_unpacking_gives_a_view():
         assert primal is not x and primal._base is x and tangent is t
         assert unpack_dual(dual).primal is not primal
         assert unpack_dual(x).primal is x
+
+
+# -- result and tangent together ----------------------------------------------------------------------
+
+F = td.nn.functional
+TOGETHER = {
+    "gelu": (lambda x: F.gelu(x), [(40, 700)]),
+    "gelu by tanh": (lambda x: F.gelu(x, "tanh"), [(40, 700)]),
+    "linear": (F.linear, [(3, 50, 200), (300, 200), (300,)]),
+    "linear, small": (F.linear, [(3, 4), (5, 4), (5,)]),
+    "conv2d by columns": (lambda x, w, b: F.conv2d(x, w, b, padding=1), [(5, 1, 28, 28), (6, 1, 5, 5), (6,)]),
+    "conv2d by rows": (F.conv2d, [(5, 6, 14, 14), (16, 6, 5, 5), (16,)]),
+    "conv1d of groups": (lambda x, w, b: F.conv1d(x, w, b, groups=2), [(5, 4, 30), (6, 2, 3), (6,)]),
+    "max_pool2d": (lambda x: F.max_pool2d(x.relu(), 2), [(30, 6, 28, 28)]),
+    "max_pool2d, windows that overlap": (lambda x: F.max_pool2d(x.relu(), 3, 2), [(3, 6, 28, 28)]),
+}
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_result_and_tangent_together_are_those_of_the_separate_rules(name):
+    function, shapes = TOGETHER[name]
+    rng = np.random.default_rng(0)
+    primals, tangents = [[td.tensor(rng.normal(size=s), dtype=td.float32) for s in shapes] for _ in range(2)]
+    exact = [p.to(td.float64) for p in primals]
+
+    def pushed(values, group, directions):
+        chosen = [values[i] for i in group]
+        return td.func.jvp(
+            lambda *given: function(*[dict(zip(group, given, strict=True)).get(i, v) for i, v in enumerate(values)]),
+            tuple(chosen),
+            tuple([each.to(chosen[0].dtype) for each in directions]),
+        )
+
+    def apart(a, b):
+        return abs(a.to(td.float64) - b).max().item() / b.abs().max().item()
+
+    plain = function(*primals)
+    for group in [(i,) for i in range(len(shapes))] + [tuple(range(len(shapes)))]:
+        directions = [tangents[i] for i in group]
+        # Where a tangent is recorded, rules get tensors, and the separate ones serve.
+        value, tangent = pushed(exact, group, [each.to(td.float64).requires_grad_() for each in directions])
+        for values, tolerance in ((exact, 1e-13), (primals, 2e-5)):
+            result, found = pushed(values, group, directions)
+            assert apart(result, value) <= tolerance and apart(found, tangent) <= tolerance
+        assert apart(result, plain) <= 1e-6
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_max_pool_of_a_nan_takes_the_tangent_at_the_nan(place):
+    x, t = td.zeros(1, 1, 2, 2), td.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+    x.view(-1)[place] = float("nan")
+    out, tangent = td.func.jvp(lambda x: F.max_pool2d(x, 2), (x,), (t,))
+    assert np.isnan(out.item())
+    assert tangent.item() == place + 1.0

@@ -96,7 +96,7 @@ def _by_ranges(a: np.ndarray, b: np.ndarray, work: int, out: np.ndarray | None) 
 
 
 def _over_ranges(multiply: Callable[[slice, slice], None], shape: tuple[int, int], work: int) -> None:
-    """Calls multiply(rows, columns) for ranges of the longer dimension of a result that takes so many multiplications."""
+    """Calls multiply(rows, columns) for ranges of the longer dimension of a result; `work`: multiplications in all."""
     longer, whole = max(shape), slice(None)
     steps = -(-longer // STEP)
 

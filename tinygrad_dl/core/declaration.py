@@ -75,6 +75,8 @@ RESERVED = frozenset(
         "save",
         "shown",
         "t",
+        "tangent",
+        "together",
         "viewed",
     )
 )
@@ -549,7 +551,7 @@ class Op(Record):
         return found
 
     def evaluated_with_tangent(self, given: dict[str, Any], t: tuple[Any, ...]) -> Any:
-        """The result and its tangent, not recorded, by the rule of `value_and_jvp`; NotImplemented where it has none."""
+        """The result and its tangent, not recorded, by the rule of `value_and_jvp`, which may be NotImplemented."""
         if self.together is None:
             self.function.__globals__["together"] = self.value_with_tangent
             self.together = self._variant(False, reads(self.value_with_tangent))  # type: ignore[arg-type]

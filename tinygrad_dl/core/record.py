@@ -60,5 +60,5 @@ class Record:
         raise NotImplementedError
 
     def evaluated_with_tangent(self, given: dict[str, Any], t: tuple[Any, ...]) -> Any:
-        """The result and its tangent, not recorded, by the rule of `value_and_jvp`; NotImplemented where it has none."""
+        """The result and its tangent, not recorded, by the rule of `value_and_jvp`, which may be NotImplemented."""
         raise NotImplementedError

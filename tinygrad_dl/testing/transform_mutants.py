@@ -38,15 +38,17 @@ class Mutant:
 
     def __enter__(self) -> Mutant:
         op = self.op
-        self.before = dict(op.tangents), op.joint_tangents, op.batching
+        self.before = dict(op.tangents), op.joint_tangents, op.value_with_tangent, op.batching
         self.spoil()
         op.carriers.clear()
+        op.together = None
         return self
 
     def __exit__(self, *_: object) -> None:
         op = self.op
-        op.tangents, op.joint_tangents, op.batching = self.before
+        op.tangents, op.joint_tangents, op.value_with_tangent, op.batching = self.before
         op.carriers.clear()
+        op.together = None
 
     def spoil(self) -> None:
         """Puts the wrong rule in the right one's place."""
@@ -119,9 +121,23 @@ class TangentMutant(Mutant):
         return wrong
 
 
+class TogetherMutant(TangentMutant):
+    """A wrong rule for result and tangent together."""
+
+    def spoil(self) -> None:
+        op = self.op
+        rule: Any = op.value_with_tangent
+        position = op.tensors.index(self.what)
+        op.value_with_tangent = with_names(reads(rule), self.wrong_place(rule, position))
+
+
 def tangent_mutants(op: Any) -> Iterator[TangentMutant]:
     """Each declared rule for tangents, spoilt in each way."""
     record = record_of(op)
+    if record.value_with_tangent is not None:
+        for name in record.differentiable:
+            for kind in TANGENTS:
+                yield TogetherMutant(record, name, kind)
     together = record.joint_tangents[0] if record.joint_tangents else ()
     for name in (*[n for n, rule in record.tangents.items() if rule is not None], *together):
         for kind in TANGENTS:

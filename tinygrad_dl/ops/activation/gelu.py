@@ -51,7 +51,7 @@ NORMAL = constants(
 
 
 def blockwise(function: Callable[..., None], *arrays: np.ndarray, results: int = 1) -> list[np.ndarray]:
-    """Calls function(*results, *blocks) on block after block of flat arrays, on several threads; returns the results."""
+    """Calls function(*results, *blocks) on block after block of flat arrays, on several threads; returns results."""
     x = arrays[0]
     made = [np.empty(x.shape, x.dtype) for _ in range(results)]
     flat = [each.reshape(-1) for each in (*made, *map(np.ascontiguousarray, arrays))]
@@ -181,11 +181,16 @@ def slope(g: Any, input: Any, approximate: str) -> Any:
     """g * (share + x * its derivative); of s = (1 + tanh(u)) / 2 that is 2 (s - s*s) u'."""
     if type(g) is type(input) is np.ndarray and g.dtype is input.dtype is float32:
         return fused_slope(g, input, approximate)
+    return g * share_and_derivative(input, approximate)[1]
+
+
+def share_and_derivative(input: Any, approximate: str) -> Any:
+    """The share of x, and gelu's derivative."""
     x = np.minimum(np.maximum(input, -EDGE), EDGE)
     s = share(x, approximate)
     if approximate == "none":
-        return g * (s + x * (np.exp(x * x * -0.5) * BELL))
-    return g * (s + x * ((s - s * s) * (x * x * (6 * SLOPE * CUBE) + 2 * SLOPE)))
+        return s, s + x * (np.exp(x * x * -0.5) * BELL)
+    return s, s + x * ((s - s * s) * (x * x * (6 * SLOPE * CUBE) + 2 * SLOPE))
 
 
 gelu.vjp(input=slope)
@@ -193,9 +198,12 @@ gelu.vjp(input=slope)
 
 @gelu.value_and_jvp
 def _gelu_and_tangent(t: Any, input: Any, approximate: str) -> Any:
-    if approximate in ("none", "tanh") and input.dtype is t[0].dtype is float32:
+    if approximate not in ("none", "tanh"):
+        return NotImplemented
+    if input.dtype is t[0].dtype is float32:
         return fused_both(input, t[0], approximate)
-    return NotImplemented
+    s, derivative = share_and_derivative(input, approximate)
+    return times(s, np.maximum(input, -EDGE)), times(derivative, t[0])
 
 
 def reference_gelu(input: Any, approximate: str) -> Any:

@@ -96,6 +96,29 @@ def convolve(
     return rows.apply(x, flat.transpose(2, 1, 0), lines, kernel, out, by_columns if t > 1 else None)
 
 
+def convolve_with_tangent(
+    x: np.ndarray, weight: np.ndarray, tx: Any, tw: Any, out: Sizes, *options: Any
+) -> list[np.ndarray] | None:
+    """A convolution and its tangent, where they share rows or columns; None where another way computes each alone."""
+    stride, pads, dilation, groups = options
+    channels, kernel, itemsize = x.shape[1], weight.shape[2:], x.itemsize
+    fast = winograd.fits(channels, len(weight), kernel, stride, pads, dilation, groups, out, x.dtype)
+    if fast or deep.fits(len(x) * math.prod(out), channels, len(weight), kernel, groups, itemsize, fast):
+        return None
+    if too_large(channels, kernel, out, itemsize) or not x.size:
+        return None
+    terms = [pair for pair in ((x, tw), (tx, weight)) if pair[0] is not None is not pair[1]]
+    t = strip(channels, len(weight), kernel, stride, dilation, groups, out)
+    if not t:
+        return columns.convolve_sums([[(x, weight)], terms], out, *options)
+    lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
+    turned = [
+        [(a, w.reshape(*w.shape[:2], -1).transpose(2, 1, 0)) for a, w in pairs] for pairs in ([(x, weight)], terms)
+    ]
+    results, doubtful = rows.apply_sums(turned, lines, kernel, out, t > 1)
+    return None if doubtful else results
+
+
 def convolve_transposed(
     g: np.ndarray, weight: np.ndarray, size: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> np.ndarray:

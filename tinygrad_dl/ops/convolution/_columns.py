@@ -65,28 +65,54 @@ def convolve(
     x: np.ndarray, weight: np.ndarray, out_size: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> np.ndarray:
     """(N, C, *in) with (O, C / groups, *kernel) gives (N, O, *out)."""
+    return convolve_sums([[(x, weight)]], out_size, stride, pads, dilation, groups)[0]
+
+
+def convolve_sums(
+    sums: list[list[tuple[np.ndarray, np.ndarray]]],
+    out_size: Sizes,
+    stride: Sizes,
+    pads: Pads,
+    dilation: Sizes,
+    groups: int,
+) -> list[np.ndarray]:
+    """`convolve` of pairs of an input and a weight, each result the sum over its pairs.
+
+    An input that several pairs share is made columns of once.
+    """
+    inputs = {id(x): x for pairs in sums for x, _ in pairs}
+    x, weight = sums[0][0]
     n, o, kernel = len(x), len(weight), weight.shape[2:]
     height = math.prod(weight.shape[1:])
-    out = np.empty((n, o, *out_size), x.dtype)
-    seen = windows(padded(x, pads), kernel, stride, dilation, out_size)
-    matrix = weight.reshape(groups, o // groups, height)
+    outs = [np.empty((n, o, *out_size), x.dtype) for _ in sums]
+    seen = {key: windows(padded(each, pads), kernel, stride, dilation, out_size) for key, each in inputs.items()}
+    matrices = [[(id(a), w.reshape(groups, o // groups, height)) for a, w in pairs] for pairs in sums]
     behind = math.prod(out_size[1:])
     k = len(kernel)
     pieces = list(blocks(n, out_size[0], height * groups * behind * x.itemsize))
 
     def work(start: int, stop: int) -> None:
         for samples, rows in pieces[start:stop]:
-            part = seen[(samples, *(slice(None),) * (k + 1), rows)]
-            count, length = part.shape[0], part.shape[k + 2] * behind
-            columns = part.reshape(count, groups, height, length)
-            target = out[samples, :, rows]
-            if target.flags.c_contiguous:
-                np.matmul(matrix, columns, out=target.reshape(count, groups, o // groups, length))
-            else:
-                target[...] = np.matmul(matrix, columns).reshape(target.shape)
+            begun = set()
+            for key, whole in seen.items():
+                part = whole[(samples, *(slice(None),) * (k + 1), rows)]
+                count, length = part.shape[0], part.shape[k + 2] * behind
+                columns = part.reshape(count, groups, height, length)
+                for i, pairs in enumerate(matrices):
+                    target = outs[i][samples, :, rows]
+                    for own, matrix in pairs:
+                        if own != key:
+                            continue
+                        if i in begun:
+                            target += np.matmul(matrix, columns).reshape(target.shape)
+                        elif target.flags.c_contiguous:
+                            np.matmul(matrix, columns, out=target.reshape(count, groups, o // groups, length))
+                        else:
+                            target[...] = np.matmul(matrix, columns).reshape(target.shape)
+                        begun.add(i)
 
     spread_products(work, len(pieces))
-    return out
+    return outs
 
 
 def convolve_transposed(

@@ -160,6 +160,18 @@ convolution.jvp(
 )
 
 
+@convolution.value_and_jvp
+def _convolution_and_tangent(
+    t: Any, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Any:
+    check_convolution(input, weight, bias, groups)
+    size = conv_size(input.shape[2:], weight.shape[2:], stride, padding, dilation)
+    if min(size) < 1 or t[0] is t[1] is None:
+        return NotImplemented
+    found = choice.convolve_with_tangent(input, weight, *t[:2], size, stride, padding, dilation, groups)
+    return NotImplemented if found is None else (_biased(found[0], bias), _biased(found[1], t[2]))
+
+
 @convolution.vmap
 def _convolution_batch(
     input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int, batch: Batch

@@ -270,32 +270,52 @@ def apply(
 
     Where there may be zeros between the kernel's elements, `again` computes what is not finite.
     """
-    job = Job(x, lines, BLOCK)
-    channels = weight.shape[2]
-    matrix = make_matrix(weight, lines, kernel)
+    (result,), doubtful = apply_sums([[(x, weight)]], lines, kernel, out, again is not None)
+    if again:
+        repair(result, doubtful, again)
+    return result
+
+
+def apply_sums(
+    sums: list[list[tuple[np.ndarray, np.ndarray]]], lines: Lines, kernel: Sizes, out: Sizes, doubting: bool
+) -> tuple[list[np.ndarray], list[Piece]]:
+    """`apply` of pairs of an input and a weight, each result the sum over its pairs, and the pieces to be doubted.
+
+    An input that several pairs share is made rows of once.
+    """
+    inputs = {id(x): x for pairs in sums for x, _ in pairs}
+    jobs = {key: Job(x, lines, BLOCK) for key, x in inputs.items()}
+    first = sums[0][0]
+    pieces, shape = jobs[id(first[0])].pieces, (len(first[0]), first[1].shape[2])
     full = tuple([line.number * line.strip for line in lines])
-    result = np.empty((len(x), channels, *full), x.dtype)
-    parts = tiles_of(result, lines)
+    results = [np.empty((*shape, *full), first[0].dtype) for _ in sums]
+    parts = [tiles_of(result, lines) for result in results]
+    matrices = [[(id(x), make_matrix(weight, lines, kernel)) for x, weight in pairs] for pairs in sums]
     doubtful: list[Piece] = []
 
     def work(start: int, stop: int) -> None:
         frame = None
-        for piece in job.pieces[start:stop]:
-            rows, frame = job.rows(piece, frame)
+        for piece in pieces[start:stop]:
             n0, n1, r0, r1 = piece
-            target = parts[n0:n1, r0:r1]
-            found = rows.dot(matrix)
-            if again and not np.isfinite(found[:, 0]).all():
+            found: list[Any] = [None] * len(sums)
+            for key, job in jobs.items():
+                rows, frame = job.rows(piece, frame)
+                for i, pairs in enumerate(matrices):
+                    for own, matrix in pairs:
+                        if own == key:
+                            part = rows.dot(matrix)
+                            found[i] = part if found[i] is None else np.add(found[i], part, out=part)
+            if doubting and not all(np.isfinite(each[:, 0]).all() for each in found):
                 doubtful.append(piece)
-            target[...] = found.reshape(target.shape)
+            for each, tiles in zip(found, parts, strict=True):
+                target = tiles[n0:n1, r0:r1]
+                target[...] = each.reshape(target.shape)
 
     with np.errstate(invalid="ignore", over="ignore"):
-        spread_products(work, len(job.pieces))
+        spread_products(work, len(pieces))
     if full != out:
-        result = np.ascontiguousarray(result[spatial(*[slice(0, n) for n in out])])
-    if again:
-        repair(result, doubtful, again)
-    return result
+        results = [np.ascontiguousarray(each[spatial(*[slice(0, n) for n in out])]) for each in results]
+    return results, doubtful
 
 
 def apply_weight(x: np.ndarray, g: np.ndarray, lines: Lines, kernel: Sizes) -> np.ndarray:

@@ -123,7 +123,7 @@ def _linear_and_tangent(t: Any, input: Any, weight: Any, bias: Any) -> Any:
     fits = input.dtype == weight.dtype and weight.ndim == 2 and input.ndim and input.shape[-1] == weight.shape[1]
     if not fits or not input.size or (bias is not None and bias.shape != weight.shape[:1]) or tx is tw is None:
         return NotImplemented  # what does not fit is refused there
-    x, tx = [None if each is None else each.reshape(-1, input.shape[-1]) for each in (input, tx)]
+    x, tx = input.reshape(-1, input.shape[-1]), None if tx is None else tx.reshape(-1, input.shape[-1])
     pair = product_and_tangent(x, weight.T, tx, None if tw is None else tw.T)
     for each, shift in zip(pair, (bias, tb), strict=True):
         if shift is not None:
