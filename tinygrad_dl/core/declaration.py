@@ -126,7 +126,7 @@ if TYPE_CHECKING:
         inplace: bool
         view: bool
         varargs: bool
-        floating: bool
+        floating: bool | None
         promote: bool | tuple[str, ...] | None
         exact: bool | None
         alike: tuple[str, ...]
@@ -157,7 +157,7 @@ def op(
     inplace: bool = False,
     view: bool = False,
     varargs: bool = False,
-    floating: bool = False,
+    floating: bool | None = None,
     promote: bool | tuple[str, ...] | None = None,
     exact: bool | None = None,
     alike: tuple[str, ...] = (),
@@ -199,7 +199,8 @@ def op(
         inplace: whether there is an in-place method `<name>_` too.
         view: whether the result shows its first argument's memory.
         varargs: whether the method takes its first option as separate numbers too (`t.permute(1, 0)`).
-        floating: whether integers are turned into the default floating dtype first.
+        floating: whether integers are turned into the default floating dtype first; by default, if a ufunc with
+            gradients has no loop for integers.
         promote: whether tensors are cast to a common dtype, or the names of those that are; by default, if they
             broadcast.
         exact: whether it moves, chooses or compares elements and computes none, so that half precision loses
@@ -243,7 +244,8 @@ def op(
     def declare(body: Callable[P, Any]) -> OpFunction[P, Any]:
         cases = inputs if isinstance(inputs, list | tuple) else [inputs]
         record = Op(body, name or body.__name__, numpy, list(cases), list(errors))
-        record.view, record.floating, record.outputs, record.records = view, floating, outputs, differentiable
+        record.view, record.outputs, record.records = view, outputs, differentiable
+        record.floating = differentiable and not has_integers(record.forward) if floating is None else floating
         record.aux = aux or {}
         record.reference = reference or (numpy[0] if numpy else None)
         record.kind, record.linear = kind, linear
@@ -280,6 +282,11 @@ def op(
         return function
 
     return declare
+
+
+def has_integers(function: Any) -> bool:
+    """Whether a ufunc makes integers of integers; what is no ufunc may. NumPy writes a loop's types as "ll->l"."""
+    return any(loop.endswith("l->l") for loop in getattr(function, "types", ("l->l",)))
 
 
 def _on_inference(entered: bool) -> None:

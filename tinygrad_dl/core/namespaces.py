@@ -17,7 +17,7 @@ def public(
 ) -> None:
     """Completes the docstrings of what a namespace exports, and makes `dir` show its `__all__`.
 
-    A docstring that names its source keeps it; so does one of an object that has another name of its own, as aliases.
+    A docstring that names its source keeps it.
 
     Args:
         namespace: the globals of the module.
@@ -26,14 +26,13 @@ def public(
         methods: those of a class, by name: one that has a function's docstring gets its new one.
     """
     names: list[str] = namespace["__all__"]
-    for name in names:
-        value = namespace.get(name)
-        if isinstance(value, types.FunctionType | type) and value.__name__ == name:
-            source = PAGES + page.format(name) if page and name not in without else ""
-            text = vars(value).get("__doc__", value.__doc__) or ""
-            value.__doc__ = completed(text, source)
-            if name in methods and methods[name].__doc__ == text:
-                methods[name].__doc__ = value.__doc__
+    found = [(name, namespace.get(name)) for name in names]
+    functions = [(name, value) for name, value in found if isinstance(value, types.FunctionType | type)]
+    for name, value in sorted(functions, key=lambda pair: pair[1].__name__ != pair[0]):  # what has two names by its own
+        text = vars(value).get("__doc__", value.__doc__) or ""
+        value.__doc__ = completed(text, PAGES + page.format(name) if page and name not in without else "")
+        if name in methods and methods[name].__doc__ == text:
+            methods[name].__doc__ = value.__doc__
     namespace.setdefault("__dir__", lambda: names)
 
 

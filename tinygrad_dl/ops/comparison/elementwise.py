@@ -5,135 +5,34 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.inputs import Case, array, broadcasting, error, real
+from tinygrad_dl.inputs import broadcasting
 from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops._rows import ANY, MISFIT, binary, unary
 
-MISFIT = [error(ValueError, "broadcast", array(2), array(3))]
-
-
-def pairs() -> Case:
-    """Two tensors that broadcast."""
-    return broadcasting(real(), real())
-
-
-@op(np.equal, kind="elementwise", operator="eq", inplace=True, differentiable=False, inputs=pairs(), errors=MISFIT)
-def eq(input: Array, other: Array) -> Array:
-    """input == other, elementwise.
-
-    >>> td.tensor([1, 2]) == 2
-    tensor([False,  True])
-    """
-
-
-@op(np.not_equal, kind="elementwise", operator="ne", inplace=True, differentiable=False, inputs=pairs(), errors=MISFIT)
-def ne(input: Array, other: Array) -> Array:
-    """input != other, elementwise.
-
-    >>> td.tensor([1, 2]) != 2
-    tensor([ True, False])
-    """
+# fmt: off
+eq = binary(np.equal, "input == other, elementwise.", "td.tensor([1, 2]) == 2 -> [False,  True]", name="eq",
+    operator="eq")
+ne = binary(np.not_equal, "input != other, elementwise.", "td.tensor([1, 2]) != 2 -> [ True, False]", name="ne",
+    operator="ne")
+lt = binary(np.less, "input < other, elementwise.", "td.tensor([1, 2]) < 2 -> [ True, False]", name="lt", operator="lt",
+    real=True)
+le = binary(np.less_equal, "input <= other, elementwise.", "td.tensor([1, 2, 3]) <= 2 -> [ True,  True, False]",
+    name="le", operator="le", real=True)
+gt = binary(np.greater, "input > other, elementwise.", "td.tensor([1, 2, 3]) > 2 -> [False, False,  True]", name="gt",
+    operator="gt", real=True)
+ge = binary(np.greater_equal, "input >= other, elementwise.", "td.tensor([1, 2, 3]) >= 2 -> [False,  True,  True]",
+    name="ge", operator="ge", real=True)
+# fmt: on
+NAN, INFINITE = '[1.0, float("nan")] -> [False,  True]', '[1.0, float("-inf")] -> [False,  True]'
+# fmt: off
+isnan = unary(np.isnan, "Which elements are not a number.", NAN, inplace=False)
+isinf = unary(np.isinf, "Which elements are infinite, of either sign.", INFINITE, inplace=False)
+isfinite = unary(np.isfinite, "Which elements are neither infinite nor not a number.",
+    '[1.0, float("inf")] -> [ True, False]', inplace=False)
+# fmt: on
 
 
-@op(
-    np.less,
-    kind="elementwise",
-    operator="lt",
-    inplace=True,
-    differentiable=False,
-    real=True,
-    inputs=pairs(),
-    errors=MISFIT,
-)
-def lt(input: Array, other: Array) -> Array:
-    """input < other, elementwise.
-
-    >>> td.tensor([1, 2]) < 2
-    tensor([ True, False])
-    """
-
-
-@op(
-    np.less_equal,
-    kind="elementwise",
-    operator="le",
-    inplace=True,
-    differentiable=False,
-    real=True,
-    inputs=pairs(),
-    errors=MISFIT,
-)
-def le(input: Array, other: Array) -> Array:
-    """input <= other, elementwise.
-
-    >>> td.tensor([1, 2, 3]) <= 2
-    tensor([ True,  True, False])
-    """
-
-
-@op(
-    np.greater,
-    kind="elementwise",
-    operator="gt",
-    inplace=True,
-    differentiable=False,
-    real=True,
-    inputs=pairs(),
-    errors=MISFIT,
-)
-def gt(input: Array, other: Array) -> Array:
-    """input > other, elementwise.
-
-    >>> td.tensor([1, 2, 3]) > 2
-    tensor([False, False,  True])
-    """
-
-
-@op(
-    np.greater_equal,
-    kind="elementwise",
-    operator="ge",
-    inplace=True,
-    differentiable=False,
-    real=True,
-    inputs=pairs(),
-    errors=MISFIT,
-)
-def ge(input: Array, other: Array) -> Array:
-    """input >= other, elementwise.
-
-    >>> td.tensor([1, 2, 3]) >= 2
-    tensor([False,  True,  True])
-    """
-
-
-@op(np.isnan, kind="elementwise", differentiable=False, inputs={"input": real()})
-def isnan(input: Array) -> Array:
-    """Which elements are not a number.
-
-    >>> td.isnan(td.tensor([1.0, float("nan")]))
-    tensor([False,  True])
-    """
-
-
-@op(np.isinf, kind="elementwise", differentiable=False, inputs={"input": real()})
-def isinf(input: Array) -> Array:
-    """Which elements are infinite, of either sign.
-
-    >>> td.isinf(td.tensor([1.0, float("-inf")]))
-    tensor([False,  True])
-    """
-
-
-@op(np.isfinite, kind="elementwise", differentiable=False, inputs={"input": real()})
-def isfinite(input: Array) -> Array:
-    """Which elements are neither infinite nor not a number.
-
-    >>> td.isfinite(td.tensor([1.0, float("inf")]))
-    tensor([ True, False])
-    """
-
-
-@op(np.isclose, kind="elementwise", differentiable=False, inputs=pairs(), errors=MISFIT)
+@op(np.isclose, kind="elementwise", differentiable=False, inputs=broadcasting(ANY, ANY), errors=MISFIT)
 def isclose(input: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
     """Where |input - other| <= atol + rtol * |other|.
 

@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
-from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.inputs import boolean, broadcasting
-from tinygrad_dl.ops.comparison.elementwise import MISFIT
+from tinygrad_dl.inputs import boolean
+from tinygrad_dl.ops._rows import binary, unary
 
-TRUTHS = broadcasting(boolean(), boolean())
-
-
-@op(np.logical_and, kind="elementwise", inplace=True, differentiable=False, promote=False, inputs=TRUTHS, errors=MISFIT)
-def logical_and(input: Array, other: Array) -> Array:
-    """Whether both are nonzero, elementwise.
-
-    >>> td.logical_and(td.tensor([0, 1, 2]), td.tensor([1, 0, 1]))
-    tensor([False, False,  True])
-    """
-
-
-@op(np.logical_or, kind="elementwise", inplace=True, differentiable=False, promote=False, inputs=TRUTHS, errors=MISFIT)
-def logical_or(input: Array, other: Array) -> Array:
-    """Whether either is nonzero, elementwise.
-
-    >>> td.logical_or(td.tensor([0, 1, 0]), td.tensor([1, 0, 0]))
-    tensor([ True,  True, False])
-    """
-
-
-@op(np.logical_xor, kind="elementwise", inplace=True, differentiable=False, promote=False, inputs=TRUTHS, errors=MISFIT)
-def logical_xor(input: Array, other: Array) -> Array:
-    """Whether exactly one is nonzero, elementwise.
-
-    >>> td.logical_xor(td.tensor([0, 1, 1]), td.tensor([1, 0, 1]))
-    tensor([ True,  True, False])
-    """
-
-
-@op(np.logical_not, kind="elementwise", inplace=True, differentiable=False, inputs={"input": boolean()})
-def logical_not(input: Array) -> Array:
-    """Whether it is zero, elementwise.
-
-    >>> td.logical_not(td.tensor([0, 1, 2]))
-    tensor([ True, False, False])
-    """
+TRUTH = boolean()
+of_two = functools.partial(binary, inputs=(TRUTH, TRUTH), promote=False)
+# fmt: off
+logical_and = of_two(np.logical_and, "Whether both are nonzero, elementwise.",
+    "[0, 1, 2] [1, 0, 1] -> [False, False,  True]")
+logical_or = of_two(np.logical_or, "Whether either is nonzero, elementwise.",
+    "[0, 1, 0] [1, 0, 0] -> [ True,  True, False]")
+logical_xor = of_two(np.logical_xor, "Whether exactly one is nonzero, elementwise.",
+    "[0, 1, 1] [1, 0, 1] -> [ True,  True, False]")
+logical_not = unary(np.logical_not, "Whether it is zero, elementwise.", "[0, 1, 2] -> [ True, False, False]",
+    inputs=TRUTH)
+# fmt: on

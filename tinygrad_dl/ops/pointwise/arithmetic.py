@@ -12,27 +12,16 @@ from tinygrad_dl.core.dtypes import category, factor, result_dtype, scalar_categ
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
 from tinygrad_dl.ops._overload import alias, overload
+from tinygrad_dl.ops._rows import ANY, binary, unary
 from tinygrad_dl.ops.pointwise.rounding import trunc
 
-MISFIT = [error(ValueError, "broadcast", array(2), array(3))]
 NONZERO = real(0.31, 3.0)  # 3 / 0.3 is a whole number in one precision and not in another
 
 
-@op(
-    np.add,
-    kind="elementwise",
-    name="add",
-    operator="add",
-    inplace=True,
-    method=False,
-    inputs=broadcasting(real(), real()),
-    errors=MISFIT,
-)
-def plus(input: Array, other: Array) -> Array:
-    """input + other, elementwise."""
-
-
-plus.vjp(input=lambda g: g, other=lambda g: g)
+# fmt: off
+plus = binary(np.add, "input + other, elementwise.", "", lambda g: g, lambda g: g, name="add", operator="add",
+    method=False)
+# fmt: on
 
 
 @overload(plus, inplace=True)
@@ -49,21 +38,10 @@ def add(input: Array, other: Array, *, alpha: Any = 1) -> Tensor:
     return plus(input, other) if alpha == 1 else plus(input, times_alpha(input, other, alpha))
 
 
-@op(
-    np.subtract,
-    kind="elementwise",
-    name="sub",
-    operator="sub",
-    inplace=True,
-    method=False,
-    inputs=broadcasting(real(), real()),
-    errors=MISFIT,
-)
-def minus(input: Array, other: Array) -> Array:
-    """input - other, elementwise."""
-
-
-minus.vjp(input=lambda g: g, other=lambda g: np.negative(g))
+# fmt: off
+minus = binary(np.subtract, "input - other, elementwise.", "", lambda g: g, lambda g: np.negative(g), name="sub",
+    operator="sub", method=False)
+# fmt: on
 
 
 def times_alpha(input: Any, other: Any, alpha: Any) -> Any:
@@ -89,41 +67,13 @@ def sub(input: Array, other: Array, *, alpha: Any = 1) -> Tensor:
     return minus(input, other) if alpha == 1 else minus(input, times_alpha(input, other, alpha))
 
 
-@op(np.multiply, kind="elementwise", operator="mul", inplace=True, inputs=broadcasting(real(), real()), errors=MISFIT)
-def mul(input: Array, other: Array) -> Array:
-    """input * other, elementwise, with broadcasting.
-
-    >>> td.tensor([1.0, 2.0]) * 3
-    tensor([3., 6.])
-    """
-
-
-mul.vjp(input=lambda g, other: g * other, other=lambda g, input: g * input)
-
-
-@op(
-    np.divide,
-    kind="elementwise",
-    name="div",
-    operator="truediv",
-    inplace=True,
-    method=False,
-    floating=True,
-    inputs=broadcasting(real(), NONZERO),
-    errors=MISFIT,
-)
-def quotient(input: Array, other: Array) -> Array:
-    """input / other, elementwise; integers are divided as floats.
-
-    >>> import tinygrad_dl as td
-    >>> td.true_divide(td.tensor([7, -7]), 2)
-    tensor([ 3.5000, -3.5000])
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.true_divide.html
-    """
-
-
-quotient.vjp(input=lambda g, other: g / other, other=lambda g, out, other: np.negative(g * out / other))
+# fmt: off
+mul = binary(np.multiply, "input * other, elementwise, with broadcasting.", "td.tensor([1.0, 2.0]) * 3 -> [3., 6.]",
+    lambda g, other: g * other, lambda g, input: g * input, name="mul", operator="mul")
+quotient = binary(np.divide, "input / other, elementwise; integers are divided as floats.",
+    "td.true_divide(td.tensor([7, -7]), 2) -> [ 3.5000, -3.5000]", lambda g, other: g / other,
+    lambda g, out, other: np.negative(g * out / other), (ANY, NONZERO), name="div", operator="truediv", method=False)
+# fmt: on
 
 
 @overload(quotient, inplace=True)
@@ -236,16 +186,10 @@ def fmod(input: Array, other: Array) -> Array:
 fmod.vjp(input=lambda g: g, other=lambda g, input, other: np.negative(g * np.trunc(input / other)))
 
 
-@op(np.negative, kind="elementwise", linear=("input",), operator="neg", inplace=True, inputs={"input": real()})
-def neg(input: Array) -> Array:
-    """-input.
-
-    >>> -td.tensor([1.0, -2.0])
-    tensor([-1.,  2.])
-    """
-
-
-neg.vjp(input=lambda g: np.negative(g))
+# fmt: off
+neg = unary(np.negative, "-input.", "-td.tensor([1.0, -2.0]) -> [-1.,  2.]", lambda g: np.negative(g), name="neg",
+    operator="neg", linear=("input",))
+# fmt: on
 
 
 @composition
@@ -270,15 +214,6 @@ alias("positive", positive)
 alias("__pos__", positive)
 
 
-@op(np.absolute, kind="elementwise", operator="abs", inplace=True, inputs={"input": real()})
-def abs(input: Array) -> Array:
-    """The absolute value; its gradient at 0 is 0.
-
-    >>> abs(td.tensor([1.0, -2.0]))
-    tensor([1., 2.])
-    """
-
-
 def abs_slope(g: Any, input: Any) -> Any:
     """g times the sign; of complex numbers, times the conjugate direction (0 at 0)."""
     return g * direction(input)
@@ -292,7 +227,10 @@ def direction(input: Any) -> Any:
     return np.where(size == 0, 0.0, np.conjugate(input) / np.where(size == 0, 1.0, size))
 
 
-abs.vjp(input=abs_slope)
+# fmt: off
+abs = unary(np.absolute, "The absolute value; its gradient at 0 is 0.", "abs(td.tensor([1.0, -2.0])) -> [1., 2.]",
+    abs_slope, name="abs", operator="abs")
+# fmt: on
 
 
 @op(np.sign, kind="elementwise", real=True, inplace=True, inputs={"input": real()})

@@ -9,111 +9,26 @@ import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import broadcasting, one_of, real
+from tinygrad_dl.ops._rows import MISFIT, binary, unary
 from tinygrad_dl.ops.activation.sigmoid import sigmoid
-from tinygrad_dl.ops.comparison.elementwise import MISFIT
 from tinygrad_dl.ops.pointwise._selection import keep
 
-ANY = {"input": real()}
-POSITIVE = {"input": real(0.2, 3.0)}
+POSITIVE, LARGER = real(0.2, 3.0), real(-30.0, 30.0)
 
 
-@op(np.exp, kind="elementwise", floating=True, inplace=True, inputs=ANY)
-def exp(input: Array) -> Array:
-    """e ** input.
-
-    >>> td.exp(td.tensor([0.0, 1.0]))
-    tensor([1.0000, 2.7183])
-    """
-
-
-exp.vjp(input=lambda g, out: g * out)
-
-
-@op(np.exp2, kind="elementwise", floating=True, inplace=True, inputs=ANY)
-def exp2(input: Array) -> Array:
-    """2 ** input.
-
-    >>> td.exp2(td.tensor([0.0, 3.0]))
-    tensor([1., 8.])
-    """
-
-
-exp2.vjp(input=lambda g, out: g * (out * math.log(2)))
-
-
-@op(np.expm1, kind="elementwise", floating=True, inplace=True, inputs=ANY)
-def expm1(input: Array) -> Array:
-    """e ** input - 1, exact near 0 too.
-
-    >>> td.expm1(td.tensor([0.0, 1e-10]))
-    tensor([0.0000e+00, 1.0000e-10])
-    """
-
-
-expm1.vjp(input=lambda g, out: g * (out + 1))
-
-
-@op(np.log, kind="elementwise", floating=True, inplace=True, inputs=POSITIVE)
-def log(input: Array) -> Array:
-    """The natural logarithm.
-
-    >>> td.log(td.tensor([1.0, 2.0]))
-    tensor([0.0000, 0.6931])
-    """
-
-
-log.vjp(input=lambda g, input: g / input)
-
-
-@op(np.log2, kind="elementwise", floating=True, inplace=True, inputs=POSITIVE)
-def log2(input: Array) -> Array:
-    """The logarithm to base 2.
-
-    >>> td.log2(td.tensor([1.0, 8.0]))
-    tensor([0., 3.])
-    """
-
-
-log2.vjp(input=lambda g, input: g / (input * math.log(2)))
-
-
-@op(np.log10, kind="elementwise", floating=True, inplace=True, inputs=POSITIVE)
-def log10(input: Array) -> Array:
-    """The logarithm to base 10.
-
-    >>> td.log10(td.tensor([1.0, 50.0]))
-    tensor([0.0000, 1.6990])
-    """
-
-
-log10.vjp(input=lambda g, input: g / (input * math.log(10)))
-
-
-@op(np.log1p, kind="elementwise", floating=True, inplace=True, inputs={"input": real(-0.7, 3.0)})
-def log1p(input: Array) -> Array:
-    """log(1 + input), exact near 0 too.
-
-    >>> td.log1p(td.tensor([0.0, 1e-10]))
-    tensor([0.0000e+00, 1.0000e-10])
-    """
-
-
-log1p.vjp(input=lambda g, input: g / (input + 1))
-
-
-@op(
-    np.logaddexp,
-    kind="elementwise",
-    floating=True,
-    inputs=broadcasting(real(-30.0, 30.0), real(-30.0, 30.0)),
-    errors=MISFIT,
-)
-def logaddexp(input: Array, other: Array) -> Array:
-    """log(exp(input) + exp(other)), elementwise, without overflow.
-
-    >>> td.logaddexp(td.tensor([0.0, -1000.0]), td.tensor([0.0, -1000.0]))
-    tensor([ 6.9315e-01, -9.9931e+02])
-    """
+# fmt: off
+exp = unary(np.exp, "e ** input.", "[0.0, 1.0] -> [1.0000, 2.7183]", lambda g, out: g * out)
+exp2 = unary(np.exp2, "2 ** input.", "[0.0, 3.0] -> [1., 8.]", lambda g, out: g * (out * math.log(2)))
+expm1 = unary(np.expm1, "e ** input - 1, exact near 0 too.", "[0.0, 1e-10] -> [0.0000e+00, 1.0000e-10]",
+    lambda g, out: g * (out + 1))
+log = unary(np.log, "The natural logarithm.", "[1.0, 2.0] -> [0.0000, 0.6931]", lambda g, input: g / input, POSITIVE)
+log2 = unary(np.log2, "The logarithm to base 2.", "[1.0, 8.0] -> [0., 3.]", lambda g, input: g / (input * math.log(2)),
+    POSITIVE)
+log10 = unary(np.log10, "The logarithm to base 10.", "[1.0, 50.0] -> [0.0000, 1.6990]",
+    lambda g, input: g / (input * math.log(10)), POSITIVE)
+log1p = unary(np.log1p, "log(1 + input), exact near 0 too.", "[0.0, 1e-10] -> [0.0000e+00, 1.0000e-10]",
+    lambda g, input: g / (input + 1), real(-0.7, 3.0))
+# fmt: on
 
 
 def part(g: Any, term: Any, other: Any) -> Any:
@@ -121,7 +36,11 @@ def part(g: Any, term: Any, other: Any) -> Any:
     return g * sigmoid.generic(term - other)
 
 
-logaddexp.vjp(input=lambda g, input, other: part(g, input, other), other=lambda g, input, other: part(g, other, input))
+# fmt: off
+logaddexp = binary(np.logaddexp, "log(exp(input) + exp(other)), elementwise, without overflow.",
+    "[0.0, -1000.0] [0.0, -1000.0] -> [ 6.9315e-01, -9.9931e+02]", lambda g, input, other: part(g, input, other),
+    lambda g, input, other: part(g, other, input), (LARGER, LARGER), inplace=False)
+# fmt: on
 
 
 @op(

@@ -12,7 +12,7 @@ from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
 from tinygrad_dl.ops._overload import alias, overload
-from tinygrad_dl.ops.comparison.elementwise import MISFIT
+from tinygrad_dl.ops._rows import binary
 from tinygrad_dl.ops.pointwise._selection import keep
 
 
@@ -21,64 +21,25 @@ def share(g: Any, lost: Any, ties: Any) -> Any:
     return keep(np.where(ties, g * 0.5, g), ~lost)
 
 
-@op(np.maximum, kind="elementwise", exact=True, real=True, inputs=broadcasting(real(), real()), errors=MISFIT)
-def maximum(input: Array, other: Array) -> Array:
-    """The larger of two, elementwise; nan if either is nan. Equal elements share the gradient half and half.
-
-    >>> td.maximum(td.tensor([1.0, 5.0]), td.tensor([3.0, 2.0]))
-    tensor([3., 5.])
-    """
-
-
-maximum.vjp(
-    input=lambda g, input, other: share(g, input < other, input == other),
-    other=lambda g, input, other: share(g, other < input, input == other),
-)
-
-
-@op(np.minimum, kind="elementwise", exact=True, real=True, inputs=broadcasting(real(), real()), errors=MISFIT)
-def minimum(input: Array, other: Array) -> Array:
-    """The smaller of two, elementwise; nan if either is nan. Equal elements share the gradient half and half.
-
-    >>> td.minimum(td.tensor([1.0, 5.0]), td.tensor([3.0, 2.0]))
-    tensor([1., 2.])
-    """
-
-
-minimum.vjp(
-    input=lambda g, input, other: share(g, input > other, input == other),
-    other=lambda g, input, other: share(g, other > input, input == other),
-)
-
-
-@op(np.fmax, kind="elementwise", exact=True, real=True, inputs=broadcasting(real(), real()), errors=MISFIT)
-def fmax(input: Array, other: Array) -> Array:
-    """The larger of two, elementwise; of a number and nan, the number. At equal elements `input` has the gradient.
-
-    >>> td.fmax(td.tensor([1.0, float("nan")]), td.tensor([3.0, 2.0]))
-    tensor([3., 2.])
-    """
-
-
-fmax.vjp(
-    input=lambda g, input, other: keep(g, (input >= other) | np.isnan(other)),
-    other=lambda g, input, other: keep(g, ~((input >= other) | np.isnan(other))),
-)
-
-
-@op(np.fmin, kind="elementwise", exact=True, real=True, inputs=broadcasting(real(), real()), errors=MISFIT)
-def fmin(input: Array, other: Array) -> Array:
-    """The smaller of two, elementwise; of a number and nan, the number. At equal elements `input` has the gradient.
-
-    >>> td.fmin(td.tensor([1.0, float("nan")]), td.tensor([3.0, 2.0]))
-    tensor([1., 2.])
-    """
-
-
-fmin.vjp(
-    input=lambda g, input, other: keep(g, (input <= other) | np.isnan(other)),
-    other=lambda g, input, other: keep(g, ~((input <= other) | np.isnan(other))),
-)
+CHOICE: dict[str, Any] = {"exact": True, "real": True, "inplace": False}
+# fmt: off
+maximum = binary(np.maximum,
+    "The larger of two, elementwise; nan if either is nan. Equal elements share the gradient half and half.",
+    "[1.0, 5.0] [3.0, 2.0] -> [3., 5.]", lambda g, input, other: share(g, input < other, input == other),
+    lambda g, input, other: share(g, other < input, input == other), **CHOICE)
+minimum = binary(np.minimum,
+    "The smaller of two, elementwise; nan if either is nan. Equal elements share the gradient half and half.",
+    "[1.0, 5.0] [3.0, 2.0] -> [1., 2.]", lambda g, input, other: share(g, input > other, input == other),
+    lambda g, input, other: share(g, other > input, input == other), **CHOICE)
+fmax = binary(np.fmax,
+    "The larger of two, elementwise; of a number and nan, the number. At equal elements `input` has the gradient.",
+    '[1.0, float("nan")] [3.0, 2.0] -> [3., 2.]', lambda g, input, other: keep(g, (input >= other) | np.isnan(other)),
+    lambda g, input, other: keep(g, ~((input >= other) | np.isnan(other))), **CHOICE)
+fmin = binary(np.fmin,
+    "The smaller of two, elementwise; of a number and nan, the number. At equal elements `input` has the gradient.",
+    '[1.0, float("nan")] [3.0, 2.0] -> [1., 2.]', lambda g, input, other: keep(g, (input <= other) | np.isnan(other)),
+    lambda g, input, other: keep(g, ~((input <= other) | np.isnan(other))), **CHOICE)
+# fmt: on
 
 
 @op(

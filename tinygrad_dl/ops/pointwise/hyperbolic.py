@@ -6,67 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import real
 from tinygrad_dl.ops._overload import alias
-from tinygrad_dl.ops.pointwise.exponential import ANY
+from tinygrad_dl.ops._rows import unary
 
-
-@op(np.sinh, kind="elementwise", floating=True, inplace=True, inputs=ANY)
-def sinh(input: Array) -> Array:
-    """The hyperbolic sine.
-
-    >>> td.sinh(td.tensor([0.0, 1.0]))
-    tensor([0.0000, 1.1752])
-    """
-
-
-sinh.vjp(input=lambda g, input: g * np.cosh(input))
-
-
-@op(np.cosh, kind="elementwise", floating=True, inplace=True, inputs=ANY)
-def cosh(input: Array) -> Array:
-    """The hyperbolic cosine.
-
-    >>> td.cosh(td.tensor([0.0, 1.0]))
-    tensor([1.0000, 1.5431])
-    """
-
-
-cosh.vjp(input=lambda g, input: g * np.sinh(input))
-
-
-@op(np.tanh, kind="elementwise", floating=True, inplace=True, inputs=ANY)
-def tanh(input: Array) -> Array:
-    """The hyperbolic tangent, between -1 and 1.
-
-    >>> td.tanh(td.tensor([0.0, 1.0]))
-    tensor([0.0000, 0.7616])
-    """
-
-
-tanh.vjp(input=lambda g, out: g * (1 - out * out))
-
-
-@op(np.arcsinh, kind="elementwise", floating=True, inplace=True, inputs=ANY)
-def asinh(input: Array) -> Array:
-    """The inverse of sinh.
-
-    >>> td.asinh(td.tensor([0.0, 1.0]))
-    tensor([0.0000, 0.8814])
-    """
-
-
-asinh.vjp(input=lambda g, input: g / np.sqrt(input * input + 1))
-
-
-@op(np.arccosh, kind="elementwise", floating=True, inplace=True, inputs={"input": real(1.3, 4.0)})
-def acosh(input: Array) -> Array:
-    """The inverse of cosh.
-
-    >>> td.acosh(td.tensor([1.0, 2.0]))
-    tensor([0.0000, 1.3170])
-    """
+# fmt: off
+sinh = unary(np.sinh, "The hyperbolic sine.", "[0.0, 1.0] -> [0.0000, 1.1752]", lambda g, input: g * np.cosh(input))
+cosh = unary(np.cosh, "The hyperbolic cosine.", "[0.0, 1.0] -> [1.0000, 1.5431]", lambda g, input: g * np.sinh(input))
+tanh = unary(np.tanh, "The hyperbolic tangent, between -1 and 1.", "[0.0, 1.0] -> [0.0000, 0.7616]",
+    lambda g, out: g * (1 - out * out))
+asinh = unary(np.arcsinh, "The inverse of sinh.", "[0.0, 1.0] -> [0.0000, 0.8814]",
+    lambda g, input: g / np.sqrt(input * input + 1), name="asinh")
+# fmt: on
 
 
 def acosh_slope(g: Any, input: Any) -> Any:
@@ -77,19 +28,12 @@ def acosh_slope(g: Any, input: Any) -> Any:
     )  # of a zero without a sign
 
 
-acosh.vjp(input=acosh_slope)
-
-
-@op(np.arctanh, kind="elementwise", floating=True, inplace=True, inputs={"input": real(-0.8, 0.8)})
-def atanh(input: Array) -> Array:
-    """The inverse of tanh.
-
-    >>> td.atanh(td.tensor([0.0, 0.5]))
-    tensor([0.0000, 0.5493])
-    """
-
-
-atanh.vjp(input=lambda g, input: g / (1 - input * input))
+# fmt: off
+acosh = unary(np.arccosh, "The inverse of cosh.", "[1.0, 2.0] -> [0.0000, 1.3170]", acosh_slope, real(1.3, 4.0),
+    name="acosh")
+atanh = unary(np.arctanh, "The inverse of tanh.", "[0.0, 0.5] -> [0.0000, 0.5493]",
+    lambda g, input: g / (1 - input * input), real(-0.8, 0.8), name="atanh")
+# fmt: on
 
 arcsinh = alias("arcsinh", asinh, inplace=True)
 arccosh = alias("arccosh", acosh, inplace=True)

@@ -11,28 +11,15 @@ from tinygrad_dl.core.methods import inplace_form
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, broadcasting, error, real
 from tinygrad_dl.ops._overload import alias, overload
+from tinygrad_dl.ops._rows import MISFIT, unary
 from tinygrad_dl.ops.pointwise._selection import keep
-from tinygrad_dl.ops.pointwise.arithmetic import MISFIT
 
-
-@op(np.reciprocal, kind="elementwise", floating=True, inplace=True, inputs={"input": real(0.3, 3.0)})
-def reciprocal(input: Array) -> Array:
-    """1 / input.
-
-    >>> td.reciprocal(td.tensor([2.0, -4.0]))
-    tensor([ 0.5000, -0.2500])
-    """
-
-
-reciprocal.vjp(input=lambda g, out: np.negative(g * np.square(out)))
-
-
-@op(np.square, kind="elementwise", name="square", method=False, inputs={"input": real()})
-def squared(input: Array) -> Array:
-    """input * input."""
-
-
-squared.vjp(input=lambda g, input: g * (input + input))
+# fmt: off
+reciprocal = unary(np.reciprocal, "1 / input.", "[2.0, -4.0] -> [ 0.5000, -0.2500]",
+    lambda g, out: np.negative(g * np.square(out)), real(0.3, 3.0), floating=True)
+squared = unary(np.square, "input * input.", "", lambda g, input: g * (input + input), name="square", method=False,
+    inplace=False)
+# fmt: on
 
 
 @overload(squared, inplace=True)
@@ -45,16 +32,7 @@ def square(input: Any) -> Any:
     return pow(input, 2) if isinstance(input, Tensor) and input.dtype.kind == "b" else squared(input)
 
 
-@op(np.sqrt, kind="elementwise", floating=True, inplace=True, inputs={"input": real(0.2, 3.0)})
-def sqrt(input: Array) -> Array:
-    """The square root.
-
-    >>> td.sqrt(td.tensor([4.0, 9.0]))
-    tensor([2., 3.])
-    """
-
-
-sqrt.vjp(input=lambda g, out: g / (out + out))
+sqrt = unary(np.sqrt, "The square root.", "[4.0, 9.0] -> [2., 3.]", lambda g, out: g / (out + out), real(0.2, 3.0))
 
 
 @op(

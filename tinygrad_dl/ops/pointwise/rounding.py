@@ -9,33 +9,22 @@ import numpy as np
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.inputs import one_of, real
+from tinygrad_dl.ops._rows import unary
 
 
-@op(np.floor, kind="elementwise", inplace=True, inputs={"input": real()})
-def floor(input: Array) -> Array:
-    """The largest integer not above; the gradient is zero.
-
-    >>> td.floor(td.tensor([1.7, -1.2]))
-    tensor([ 1., -2.])
-    """
+def no_slope(g: Any) -> Any:
+    """The gradient of a step."""
+    return np.zeros_like(g)
 
 
-@op(np.ceil, kind="elementwise", inplace=True, inputs={"input": real()})
-def ceil(input: Array) -> Array:
-    """The smallest integer not below; the gradient is zero.
-
-    >>> td.ceil(td.tensor([1.2, -1.7]))
-    tensor([ 2., -1.])
-    """
-
-
-@op(np.trunc, np.fix, kind="elementwise", inplace=True, inputs={"input": real()})
-def trunc(input: Array) -> Array:
-    """The integer part, rounded towards zero; the gradient is zero.
-
-    >>> td.trunc(td.tensor([1.7, -1.7]))
-    tensor([ 1., -1.])
-    """
+# fmt: off
+floor = unary(np.floor, "The largest integer not above; the gradient is zero.", "[1.7, -1.2] -> [ 1., -2.]", no_slope,
+    floating=False)
+ceil = unary(np.ceil, "The smallest integer not below; the gradient is zero.", "[1.2, -1.7] -> [ 2., -1.]", no_slope,
+    floating=False)
+trunc = unary([np.trunc, np.fix], "The integer part, rounded towards zero; the gradient is zero.",
+    "[1.7, -1.7] -> [ 1., -1.]", no_slope, floating=False)
+# fmt: on
 
 
 @op(np.round, kind="elementwise", inplace=True, real=True, inputs={"input": real(-3.0, 3.0), "decimals": one_of(0, 3)})
@@ -52,14 +41,6 @@ NUMPY[np.rint] = round
 NUMPY[np.around] = round
 
 
-def no_slope(g: Any) -> Any:
-    """The gradient of a step."""
-    return np.zeros_like(g)
-
-
-floor.vjp(input=no_slope)
-ceil.vjp(input=no_slope)
-trunc.vjp(input=no_slope)
 round.vjp(input=no_slope)
 
 
