@@ -300,8 +300,5 @@ def __dir__() -> list[str]:
 
 
 public(
-    globals(),
-    "docs/stable/generated/torch.{}.html",
-    without=("Array", "Arrays", "astype", "op"),
-    methods=vars(Tensor),
+    globals(), "docs/stable/generated/torch.{}.html", without=("Array", "Arrays", "astype", "op"), methods=vars(Tensor)
 )

@@ -309,12 +309,7 @@ class Op(Record):
     together: Any = None  # and that of `evaluated_with_tangent`
 
     def __init__(
-        self,
-        body: Callable[..., Any],
-        name: str,
-        numpy: tuple[Any, ...],
-        cases: list[Any],
-        errors: list[ErrorCase],
+        self, body: Callable[..., Any], name: str, numpy: tuple[Any, ...], cases: list[Any], errors: list[ErrorCase]
     ):
         # A body of nothing but its docstring stands for the NumPy function that the op is declared for.
         empty = body.__code__.co_code == _nothing.__code__.co_code and not body.__code__.co_names

@@ -31,11 +31,7 @@ class _Images(Dataset[tuple[Tensor, Any]]):
     classes: tuple[str, ...]
 
     def __init__(
-        self,
-        images: np.ndarray,
-        targets: np.ndarray,
-        transform: Transform | None,
-        target_transform: Transform | None,
+        self, images: np.ndarray, targets: np.ndarray, transform: Transform | None, target_transform: Transform | None
     ):
         self.data = images
         self.targets = targets
@@ -148,18 +144,7 @@ class FashionMNIST(MNIST):
     Source: https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.FashionMNIST.html
     """
 
-    classes = (
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
-    )
+    classes = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
     where = "https://github.com/zalandoresearch/fashion-mnist"
 
 

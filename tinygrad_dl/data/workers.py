@@ -61,10 +61,7 @@ class _Worker:
         self.segments: list[SharedMemory | None] = []
         self.begun = False
         self.process = context.Process(
-            target=work,
-            args=(theirs, answers, payload, number, total),
-            name=f"DataLoader worker {number}",
-            daemon=True,
+            target=work, args=(theirs, answers, payload, number, total), name=f"DataLoader worker {number}", daemon=True
         )
         try:
             self.process.start()

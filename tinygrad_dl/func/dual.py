@@ -13,17 +13,7 @@ from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.mutations import buffer_owner
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
-from tinygrad_dl.core.transforms import (
-    NESTS,
-    Level,
-    Lifted,
-    called,
-    cut,
-    memory_of,
-    over_values,
-    rebuilt,
-    stack,
-)
+from tinygrad_dl.core.transforms import NESTS, Level, Lifted, called, cut, memory_of, over_values, rebuilt, stack
 from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.custom import with_tangents
 from tinygrad_dl.func.lowering import batches_within, fresh, own_place, plain_edges

@@ -73,12 +73,7 @@ class Hooked:
         return register(self, "forward_pre", Hook(hook, with_kwargs), prepend)
 
     def register_forward_hook(
-        self,
-        hook: Callable[..., Any],
-        *,
-        prepend: bool = False,
-        with_kwargs: bool = False,
-        always_call: bool = False,
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
     ) -> HookHandle:
         """Calls `hook(module, args, output)` after `forward`; what it returns replaces the output.
 

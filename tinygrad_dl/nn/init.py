@@ -169,16 +169,7 @@ def fans(tensor: Tensor, what: str) -> tuple[int, int]:
 
 
 GAINS = {"tanh": 5 / 3, "relu": 2**0.5, "selu": 3 / 4}
-LINEAR = (
-    "linear",
-    "conv1d",
-    "conv2d",
-    "conv3d",
-    "conv_transpose1d",
-    "conv_transpose2d",
-    "conv_transpose3d",
-    "sigmoid",
-)
+LINEAR = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "sigmoid")
 
 
 @composition

@@ -47,7 +47,7 @@ class OpReport:
     """
 
     def __init__(self, tally: Tally):
-        self.op, self.inputs, self.refused = tally.op, tally.inputs, len(tally.op.errors)
+        self.op, self.inputs, self.refused = tally.op, tally.inputs, len(refusals.refused(tally.op))
         self.compared = {name: tally.compared.get(name, 0) for name in tally.op.differentiable}
         self.skipped = sum(tally.kinks.values())
 
@@ -89,13 +89,10 @@ def check_op(op: Any, max_examples: int | None = None) -> OpReport:
     check_declaration(record)
     tally = Tally(record)
     for_examples(
-        record,
-        lambda call: examine(call, tally),
-        max_examples,
-        use_large=lambda call: examine(call, tally, LARGE_ONLY),
+        record, lambda call: examine(call, tally), max_examples, use_large=lambda call: examine(call, tally, LARGE_ONLY)
     )
     check_tally(tally)
-    for case in record.errors:
+    for case in refusals.refused(record):
         with failing_as_op_error(f"op {record.name}, errors="):
             refusals.check_refusal(record, case)
     return OpReport(tally)

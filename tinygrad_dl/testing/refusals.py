@@ -9,8 +9,28 @@ import numpy as np
 
 from tinygrad_dl.core.declaration import Op
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.inputs import ErrorCase, SampleArray
+from tinygrad_dl.inputs import Boolean, BroadcastingCase, ErrorCase, Integers, SampleArray, array, error
 from tinygrad_dl.testing.report import CheckError, pasteable
+
+
+def refused(op: Op) -> list[ErrorCase]:
+    """The arguments that an op must refuse: those that it declares, and what all of its kind refuse."""
+    defaults = len(op.defaults[0] or ())
+    required = op.positional[: len(op.positional) - defaults]
+    options = [name for name in required if name not in op.tensors and name != "dim"]
+    cases = [*op.errors]
+    if op.kind in ("reduction", "scan") and "dim" in op.parameters and not options:
+        cases.append(error(IndexError, "out of bounds|got dim 7", array(2, 3), dim=7))
+    for case in op.cases[:1]:
+        if op.kind == "elementwise" and isinstance(case, BroadcastingCase) and len(case.tensors) > 1:
+            sizes = [(2,), (3,), *[()] * (len(case.tensors) - 2)]
+            dtypes = {Boolean: "bool", Integers: "int64"}
+            arrays = [
+                array(*size, dtype=dtypes.get(type(sample), "float32"))
+                for size, sample in zip(sizes, case.tensors, strict=True)
+            ]
+            cases.append(error(ValueError, "broadcast", *arrays))
+    return cases
 
 
 def check_refusal(op: Op, case: ErrorCase) -> None:

@@ -9,14 +9,7 @@ import numpy as np
 from tinygrad_dl.data.transforms.base import Transform, as_pair, fraction
 from tinygrad_dl.random import Generator
 
-__all__ = [
-    "RandomAffine",
-    "RandomCrop",
-    "RandomHorizontalFlip",
-    "RandomRotation",
-    "RandomShear",
-    "RandomVerticalFlip",
-]
+__all__ = ["RandomAffine", "RandomCrop", "RandomHorizontalFlip", "RandomRotation", "RandomShear", "RandomVerticalFlip"]
 
 
 class RandomHorizontalFlip(Transform):

@@ -135,9 +135,7 @@ def turn_hue(images: np.ndarray, turns: np.ndarray) -> np.ndarray:
     chroma = value - images.min(axis=1)
     safe = np.where(chroma == 0, 1, chroma)
     sector = np.where(
-        value == red,
-        (green - blue) / safe,
-        np.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
+        value == red, (green - blue) / safe, np.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe)
     )
     # The hue in sixths of the circle; each channel is the value less the chroma's share at its distance from it.
     hue = sector + 6 * turns

@@ -77,10 +77,7 @@ def total_norm(arrays: list[np.ndarray], norm_type: float, error_if_nonfinite: b
 
 @composition
 def get_total_norm(
-    tensors: Iterable[Tensor],
-    norm_type: float = 2.0,
-    error_if_nonfinite: bool = False,
-    foreach: bool | None = None,
+    tensors: Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None
 ) -> Tensor:
     """The norm of all elements of several tensors together. `foreach` makes no difference.
 

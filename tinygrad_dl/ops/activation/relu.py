@@ -162,10 +162,7 @@ def prelu_weight_slope(g: Any, input: Any, weight_shape: tuple[int, ...]) -> Any
     return np.sum(part, axis=(0, *range(2, part.ndim)))
 
 
-prelu.vjp(
-    input=lambda g, input, weight: straight(prelu_slope(g, input, weight), input),
-    weight=prelu_weight_slope,
-)
+prelu.vjp(input=lambda g, input, weight: straight(prelu_slope(g, input, weight), input), weight=prelu_weight_slope)
 
 prelu.jvp(
     input=lambda t, input, weight: prelu_slope(t, input, weight),

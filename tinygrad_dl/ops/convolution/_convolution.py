@@ -340,10 +340,7 @@ def _naive_weight(input: Any, delta: Any, kernel: Any, stride: Any, padding: Any
 
 
 @op(
-    linear=(
-        "input",
-        "delta",
-    ),
+    linear=("input", "delta"),
     method=False,
     namespace="rules",
     inputs=[

@@ -159,14 +159,7 @@ def check_kernel(name: str, input: Sizes, kernel: Sizes, pads: Pads, dilation: S
 
 @functools.lru_cache(maxsize=512)
 def transposed_options(
-    k: int,
-    name: str,
-    input: Sizes,
-    kernel: Sizes,
-    stride: Any,
-    padding: Any,
-    output_padding: Any,
-    dilation: Any,
+    k: int, name: str, input: Sizes, kernel: Sizes, stride: Any, padding: Any, output_padding: Any, dilation: Any
 ) -> tuple[Sizes, Pads, Sizes, Sizes]:
     """Stride, padding, dilation and the result's sizes of a transposed convolution, as `convolution_transpose` takes
     them."""

@@ -149,11 +149,7 @@ def _embedding_batch(input: Any, weight: Any, padding_idx: int | None, batch: Ba
 @overload(embedding_rows, method=False)
 @composition
 def embedding(
-    input: Array,
-    weight: Array,
-    padding_idx: int | None = None,
-    max_norm: float | None = None,
-    norm_type: float = 2.0,
+    input: Array, weight: Array, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0
 ) -> Tensor:
     """The rows of a table that integers name.
 
@@ -205,10 +201,7 @@ def _limit_norms(weight: Tensor, input: Any, max_norm: float, norm_type: float) 
     differentiable=False,
     exact=True,
     inputs={"tensor": integers(0, 4), "num_classes": one_of(5, 8)},
-    errors=[
-        error(IndexError, "got index 1", array(3, dtype="int64"), 1),
-        error(TypeError, "integers", array(3), 1),
-    ],
+    errors=[error(IndexError, "got index 1", array(3, dtype="int64"), 1), error(TypeError, "integers", array(3), 1)],
     reference=lambda tensor, num_classes=-1: (tensor[..., None] == np.arange(num_classes)).astype(np.int64),
 )
 def one_hot(tensor: Array, num_classes: int = -1) -> Array:

@@ -38,10 +38,7 @@ def batched_index(index: Any, ndim: int, batch: Batch) -> BatchedIndex:
     own = [_pick_of_batch(part, wide) if _is_own(part, batch) else part for part in parts]
     start = before if adjacent else 0
     return BatchedIndex(
-        (first, *own),
-        1 + wide + result,
-        tuple(range(1, 1 + wide)),
-        tuple(range(1 + start, 1 + start + wide)),
+        (first, *own), 1 + wide + result, tuple(range(1, 1 + wide)), tuple(range(1 + start, 1 + start + wide))
     )
 
 

@@ -116,10 +116,7 @@ def gathered(input: Array, dim: int, index: Array) -> Array:
     return input[grid(index, dim)]
 
 
-gathered.vjp(
-    input=lambda g, dim, index, input_shape: accumulate.generic(g, grid(index, dim), input_shape),
-    index=None,
-)
+gathered.vjp(input=lambda g, dim, index, input_shape: accumulate.generic(g, grid(index, dim), input_shape), index=None)
 
 
 @gathered.vmap
@@ -385,10 +382,7 @@ def take_along_dim(input: Array, indices: Any, dim: int | None = None) -> Tensor
 
 for _function in (take, take_along_dim):
     setattr(Tensor, _function.__name__, _function)
-_SCATTERS = {
-    "scatter": scatter,
-    "scatter_": inplace_form(scatter, "scatter_"),
-}
+_SCATTERS = {"scatter": scatter, "scatter_": inplace_form(scatter, "scatter_")}
 for _name, _method in _SCATTERS.items():
     setattr(Tensor, _name, _method)
 NUMPY[np.take] = _np_take

@@ -30,10 +30,7 @@ def _as_mask(mask: np.ndarray, what: str) -> np.ndarray:
     promote=False,
     exact=True,
     inputs=broadcasting(real(), boolean(), real(shape="")),
-    errors=[
-        error(TypeError, "expected a mask of dtype bool", array(2), array(2), array()),
-        error(ValueError, "broadcast", array(2), array(3, dtype="bool"), array()),
-    ],
+    errors=[error(TypeError, "expected a mask of dtype bool", array(2), array(2), array())],
     reference=lambda input, mask, value: np.where(mask, value, input),
 )
 def masked_fill(input: Array, mask: Array, value: Array) -> Array:

@@ -16,14 +16,7 @@ from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import alias, overload
 from tinygrad_dl.ops.indexing.gather import ROWS, as_line, at, require_in_range
-from tinygrad_dl.ops.indexing.getitem import (
-    accumulate,
-    getitem,
-    integers_first,
-    plain_index,
-    setitem,
-    with_items,
-)
+from tinygrad_dl.ops.indexing.getitem import accumulate, getitem, integers_first, plain_index, setitem, with_items
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.shape.expand import expand
 from tinygrad_dl.ops.shape.reshape import reshape

@@ -29,10 +29,7 @@ def as_rows(a: Any) -> Any:
 
 @op(
     np.matmul,
-    linear=(
-        "input",
-        "other",
-    ),
+    linear=("input", "other"),
     operator="matmul",
     promote=True,
     inputs=[

@@ -42,10 +42,7 @@ def _naive_bce(input: Any, target: Any, weight: Any = None) -> Any:
             "reduction": one_of("none", "sum"),
         },
     ],
-    errors=[
-        error(ValueError, "same shape", array(2), array(3)),
-        error(RuntimeError, "between 0 and 1", 2.0, 1.0),
-    ],
+    errors=[error(ValueError, "same shape", array(2), array(3)), error(RuntimeError, "between 0 and 1", 2.0, 1.0)],
     reference=lambda input, target, weight=None, reduction="mean": naive(_naive_bce)(
         input, target, weight, reduction=reduction
     ),
@@ -129,11 +126,7 @@ def _naive_logits(input: Any, target: Any, weight: Any = None, pos_weight: Any =
     ),
 )
 def logits_entropy(
-    input: Array,
-    target: Array,
-    weight: Array | None = None,
-    reduction: str = "mean",
-    pos_weight: Array | None = None,
+    input: Array, target: Array, weight: Array | None = None, reduction: str = "mean", pos_weight: Array | None = None
 ) -> Any:
     """The op of `binary_cross_entropy_with_logits`."""
     if input.shape != target.shape:

@@ -319,13 +319,7 @@ class_entropy.jvp(input=_class_entropy_tangent)
 
 @class_entropy.vmap
 def _class_entropy_batch(
-    input: Any,
-    target: Any,
-    weight: Any,
-    ignore_index: int,
-    reduction: str,
-    label_smoothing: float,
-    batch: Batch,
+    input: Any, target: Any, weight: Any, ignore_index: int, reduction: str, label_smoothing: float, batch: Batch
 ) -> Any:
     def losses(x: Any, t: Any) -> Any:
         return class_entropy(x, t, weight, ignore_index, "none", label_smoothing)
@@ -410,11 +404,7 @@ def _naive_probabilities(
     reference=_naive_probabilities,
 )
 def probability_entropy(
-    input: Array,
-    target: Array,
-    weight: Array | None = None,
-    reduction: str = "mean",
-    label_smoothing: float = 0.0,
+    input: Array, target: Array, weight: Array | None = None, reduction: str = "mean", label_smoothing: float = 0.0
 ) -> Any:
     """`cross_entropy` with class probabilities as the target."""
     if input.shape != target.shape or not input.ndim:

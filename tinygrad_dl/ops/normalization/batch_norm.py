@@ -79,11 +79,7 @@ def _naive_batch_norm(input: Any, weight: Any = None, bias: Any = None, eps: flo
     reference=_naive_batch_norm,
 )
 def normalize_batch(
-    input: Array,
-    weight: Array | None = None,
-    bias: Array | None = None,
-    eps: float = 1e-5,
-    observe: Any = None,
+    input: Array, weight: Array | None = None, bias: Array | None = None, eps: float = 1e-5, observe: Any = None
 ) -> Any:
     """`batch_norm` in training. `observe` is called with the batch's means, variances and count, if it is not empty."""
     x = _checked(input, weight, bias)

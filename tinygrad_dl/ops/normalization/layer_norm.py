@@ -89,11 +89,7 @@ def _inverse_std(input: Any, normalized_shape: Any, eps: float) -> Any:
     reference=_naive_layer_norm,
 )
 def normalize_rows(
-    input: Array,
-    normalized_shape: Any,
-    weight: Array | None = None,
-    bias: Array | None = None,
-    eps: float = 1e-5,
+    input: Array, normalized_shape: Any, weight: Array | None = None, bias: Array | None = None, eps: float = 1e-5
 ) -> Any:
     """`layer_norm` with `normalized_shape` a tuple."""
     k = len(normalized_shape)
@@ -129,14 +125,7 @@ def normalize_rows(
 
 
 @normalize_rows.joint_vjp("input", "weight", "bias")
-def _layer_norm_rule(
-    g: Any,
-    input: Any,
-    weight: Any,
-    inverse: Any,
-    normalized_shape: Any,
-    needs: Any,
-) -> Any:
+def _layer_norm_rule(g: Any, input: Any, weight: Any, inverse: Any, normalized_shape: Any, needs: Any) -> Any:
     count = math.prod(normalized_shape)
     rows, g = _as_rows(input, count), _as_rows(g, count)
     gx = gw = gb = None

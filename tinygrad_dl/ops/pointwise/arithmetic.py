@@ -160,10 +160,7 @@ def remainder(input: Array, other: Array) -> Array:
     return np.remainder(input, other)
 
 
-remainder.vjp(
-    input=lambda g: g,
-    other=lambda g, input, other: np.negative(g * np.floor_divide(input, other)),
-)
+remainder.vjp(input=lambda g: g, other=lambda g, input, other: np.negative(g * np.floor_divide(input, other)))
 
 
 @op(
@@ -257,7 +254,6 @@ absolute = alias("absolute", abs, inplace=True)
     kind="elementwise",
     inplace=True,
     inputs=broadcasting(real(), real(), real(0.0, 1.0)),
-    errors=[error(ValueError, "broadcast", array(2), array(3), 0.5)],
     reference=lambda input, end, weight: (1 - weight) * input + weight * end,
 )
 def lerp(input: Array, end: Array, weight: Array) -> Array:

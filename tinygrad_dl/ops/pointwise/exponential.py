@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import broadcasting, one_of, real
-from tinygrad_dl.ops._rows import MISFIT, binary, unary
+from tinygrad_dl.ops._rows import binary, unary
 from tinygrad_dl.ops.activation.sigmoid import sigmoid
 from tinygrad_dl.ops.pointwise._selection import keep
 
@@ -49,7 +49,6 @@ logaddexp = binary(np.logaddexp, "log(exp(input) + exp(other)), elementwise, wit
     inplace=True,
     real=True,
     inputs=broadcasting(real(), real(0.3, 3.0)),
-    errors=MISFIT,
     reference=lambda input, other: input * np.log(other),
 )
 def xlogy(input: Array, other: Array) -> Array:

@@ -11,7 +11,7 @@ from tinygrad_dl.core.methods import inplace_form
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, broadcasting, error, real
 from tinygrad_dl.ops._overload import alias, overload
-from tinygrad_dl.ops._rows import MISFIT, unary
+from tinygrad_dl.ops._rows import unary
 from tinygrad_dl.ops.pointwise._selection import keep
 
 # fmt: off
@@ -79,7 +79,7 @@ def power(base: Any, exponent: float) -> Any:
     kind="elementwise",
     inplace=True,
     inputs=[broadcasting(real(0.3, 3.0), real()), broadcasting(real(0.3, 3.0), real(shape=""))],
-    errors=[*MISFIT, error(ValueError, "negative integer powers", array(2, dtype="int64"), -1)],
+    errors=[error(ValueError, "negative integer powers", array(2, dtype="int64"), -1)],
 )
 def pow(input: Array, exponent: Array) -> Array:
     """input ** exponent, elementwise; either may be a number.

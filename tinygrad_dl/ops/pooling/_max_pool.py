@@ -16,14 +16,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, drawn, error
 from tinygrad_dl.ops.pointwise._selection import finite, select, straight
 from tinygrad_dl.ops.pooling._cases import WINDOWS, naive_give_back, naive_pick, naive_positions
-from tinygrad_dl.ops.pooling._windows import (
-    Windows,
-    adaptive_windows,
-    elements,
-    in_blocks,
-    sliding_windows,
-    sweep,
-)
+from tinygrad_dl.ops.pooling._windows import Windows, adaptive_windows, elements, in_blocks, sliding_windows, sweep
 
 MANY = 64  # elements in a window, from which on scattering by index is faster than one pass for each
 BITS: dict[int, Any] = {2: np.dtype(np.int16), 4: np.dtype(np.int32), 8: np.dtype(np.int64)}

@@ -15,14 +15,7 @@ from tinygrad_dl.core.dtypes import float64, int64
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops.pooling._cases import naive_windows
-from tinygrad_dl.ops.pooling._windows import (
-    adaptive,
-    adaptive_edges,
-    check_dims,
-    per_dim,
-    sizes_of,
-    sliding_windows,
-)
+from tinygrad_dl.ops.pooling._windows import adaptive, adaptive_edges, check_dims, per_dim, sizes_of, sliding_windows
 from tinygrad_dl.ops.vision._resample import Product, Resampling, Sums, go_down, resample
 
 

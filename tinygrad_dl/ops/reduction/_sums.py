@@ -24,7 +24,6 @@ ANY: Any = np.logical_or.reduce
 ALL: Any = np.logical_and.reduce
 
 OVER = {"dim": axes_of("input"), "keepdim": one_of(False, True)}
-NO_SUCH_DIM = [error(ValueError, "out of bounds", array(2), 3)]
 
 
 def over(dim: Any, ndim: int) -> Any:

@@ -8,20 +8,12 @@ import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import axes_of, boolean, real
-from tinygrad_dl.ops.reduction._sums import ALL, ANY, NO_SUCH_DIM, OVER, over
+from tinygrad_dl.ops.reduction._sums import ALL, ANY, OVER, over
 
 TRUTHS = [{"input": boolean(), **OVER}, {"input": real(), **OVER}]
 
 
-@op(
-    np.any,
-    (np.logical_or, "reduce"),
-    kind="reduction",
-    differentiable=False,
-    exact=True,
-    inputs=TRUTHS,
-    errors=NO_SUCH_DIM,
-)
+@op(np.any, (np.logical_or, "reduce"), kind="reduction", differentiable=False, exact=True, inputs=TRUTHS)
 def any(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """Whether any element is nonzero, over one dimension, several or all.
 
@@ -31,15 +23,7 @@ def any(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     return ANY(input, () if dim in ((), []) else over(dim, input.ndim), None, None, keepdim)
 
 
-@op(
-    np.all,
-    (np.logical_and, "reduce"),
-    kind="reduction",
-    differentiable=False,
-    exact=True,
-    inputs=TRUTHS,
-    errors=NO_SUCH_DIM,
-)
+@op(np.all, (np.logical_and, "reduce"), kind="reduction", differentiable=False, exact=True, inputs=TRUTHS)
 def all(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """Whether all elements are nonzero, over one dimension, several or all.
 
@@ -55,7 +39,6 @@ def all(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     differentiable=False,
     exact=True,
     inputs={"input": real(), "dim": axes_of("input")},
-    errors=NO_SUCH_DIM,
 )
 def count_nonzero(input: Array, dim: Any = None) -> Array:
     """How many elements are not zero.

@@ -14,17 +14,10 @@ from tinygrad_dl.core.transforms import values_of
 from tinygrad_dl.inputs import real
 from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops.pointwise._selection import finite, keep, unspoilt
-from tinygrad_dl.ops.reduction._sums import ADD, NO_SUCH_DIM, OVER, add_up, kept, over, spread
+from tinygrad_dl.ops.reduction._sums import ADD, OVER, add_up, kept, over, spread
 
 
-@op(
-    np.sum,
-    (np.add, "reduce"),
-    kind="reduction",
-    linear=("input",),
-    inputs={"input": real(), **OVER},
-    errors=NO_SUCH_DIM,
-)
+@op(np.sum, (np.add, "reduce"), kind="reduction", linear=("input",), inputs={"input": real(), **OVER})
 def sum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The sum over one dimension, several (a tuple) or all; of integers and bools as int64.
 
@@ -65,7 +58,7 @@ def element_type(input: Any, dtype: Any) -> Any:
     return int64 if input.dtype.kind in "biu" else None
 
 
-@op((np.multiply, "reduce"), kind="reduction", inputs={"input": real(), **OVER}, errors=NO_SUCH_DIM, reference=np.prod)
+@op((np.multiply, "reduce"), kind="reduction", inputs={"input": real(), **OVER}, reference=np.prod)
 def prod(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The product over one dimension, several or all; its gradient is right at zeros too, to every order.
 

@@ -38,10 +38,7 @@ def along(dim: int, index: Any) -> tuple[Any, ...]:
     linear=("tensors",),
     method=False,
     exact=True,
-    inputs=[
-        dict(tensors=reals(real(shape="n m")), dim=one_of(0, 1, -1)),
-        dict(tensors=reals(real(shape="n"))),
-    ],
+    inputs=[dict(tensors=reals(real(shape="n m")), dim=one_of(0, 1, -1)), dict(tensors=reals(real(shape="n")))],
     errors=[error(ValueError, "cat", [array(2, 3), array(2, 4)], 0), error(ValueError, "at least one", [])],
     reference=lambda tensors, dim=0: np.concatenate(tensors, dim),
 )

@@ -30,10 +30,7 @@ def _dims(dims: Any, ndim: int) -> list[int]:
     varargs=True,
     exact=True,
     inputs=dict(input=real(), dims=axes_of("input", none=False)),
-    errors=[
-        error(IndexError, "got dim 2", array(2, 3), 2),
-        error(ValueError, "twice", array(2, 3), (0, 0)),
-    ],
+    errors=[error(IndexError, "got dim 2", array(2, 3), 2), error(ValueError, "twice", array(2, 3), (0, 0))],
     reference=lambda input, dims: np.flip(input, dims) if input.ndim else input,
 )
 def flip(input: Array, dims: Any) -> Array:

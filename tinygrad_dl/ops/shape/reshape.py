@@ -139,10 +139,7 @@ def _squeezed(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
 @op(
     linear=("input",),
     view=True,
-    inputs=[
-        dict(input=real(shape="1 n 1"), dim=axes_of("input")),
-        dict(input=real(), dim=axis_of("input", none=True)),
-    ],
+    inputs=[dict(input=real(shape="1 n 1"), dim=axes_of("input")), dict(input=real(), dim=axis_of("input", none=True))],
     errors=[error(IndexError, "got dim 2", array(2, 1), 2)],
     reference=lambda input, dim=None: input.reshape(_squeezed(input.shape, dim)),
 )

@@ -14,11 +14,7 @@ from tinygrad_dl.ops._overload import alias
 
 @composition
 def unique(
-    input: Array,
-    sorted: bool = True,
-    return_inverse: bool = False,
-    return_counts: bool = False,
-    dim: int | None = None,
+    input: Array, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
     """The different elements, or slices along `dim`, in order.
 

@@ -236,7 +236,7 @@ _WHOLE = Resampling((Sums(sliding(2, 2, 2, 0, 1, False)), Sums(sliding(3, 3, 3, 
             "input": drawn(
                 lambda rng, mapping, up: rng.uniform(-2, 2, (3, *(mapping.counts if up else mapping.sizes)))
             ),
-        },
+        }
     ],
     errors=[error(ValueError, "resample: expected", array(2, 2), _TWO, False)],
     reference=_naive,
