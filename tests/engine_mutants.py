@@ -259,7 +259,7 @@ CONFORMING = [
         "[*range(g.ndim - extra, g.ndim)]",
     ),
     ("repeated parts are not summed", engine.unbroadcast, "size == 1 and g.shape[i + extra] != 1", "False"),
-    ("sums in half precision", STEP, "is not float32 and dtype is not float64 and plan.single", "is None"),
+    ("sums in half precision", STEP, "is not FLOAT32 and dtype is not FLOAT64 and plan.single", "is None"),
 ]
 
 OUTPUTS = [

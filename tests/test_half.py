@@ -7,7 +7,7 @@ import pytest
 
 import tinygrad_dl as td
 from tinygrad_dl import nn
-from tinygrad_dl.core.dtypes import in_single
+from tinygrad_dl.core.promotion import in_single
 from tinygrad_dl.nn import functional as F
 from tinygrad_dl.testing import all_ops, half
 from tinygrad_dl.testing.call import Call

@@ -21,6 +21,8 @@ LEVELS = [
         "namespaces",
         "record",
         "dispatch",
+        "device",
+        "promotion",
         "dtypes",
         "generate",
         "memory",

@@ -9,22 +9,29 @@ tensor([2., 4.])
 
 from __future__ import annotations
 
+from math import e, inf, nan, pi
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_dl import autograd
 from tinygrad_dl.backends.threads import get_num_threads, set_num_threads
 from tinygrad_dl.core.declaration import Array, Arrays, op
+from tinygrad_dl.core.device import device
 from tinygrad_dl.core.dtypes import (
     bool_,
+    can_cast,
+    cdouble,
+    cfloat,
     complex64,
     complex128,
-    device,
     double,
+    dtype,
+    finfo,
     float16,
     float32,
     float64,
     get_default_dtype,
     half,
+    iinfo,
     int8,
     int16,
     int32,
@@ -34,6 +41,9 @@ from tinygrad_dl.core.dtypes import (
     set_default_dtype,
     short,
     uint8,
+    uint16,
+    uint32,
+    uint64,
 )
 from tinygrad_dl.core.memory import keep_freed_memory
 from tinygrad_dl.core.modes import (
@@ -197,6 +207,7 @@ from tinygrad_dl.ops.sorting.search import bucketize, searchsorted
 from tinygrad_dl.ops.sorting.sort import argsort, msort, sort
 from tinygrad_dl.ops.sorting.topk import kthvalue, topk
 from tinygrad_dl.ops.sorting.unique import unique
+from tinygrad_dl.ops.tensor.attributes import is_complex, is_floating_point, is_tensor, numel, result_type
 from tinygrad_dl.ops.tensor.conversion import astype, clone
 from tinygrad_dl.random import (
     Generator,
@@ -226,38 +237,41 @@ __all__ = [
     "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "as_tensor", "asin", "asinh", "astype", "atan",
     "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "autograd", "baddbmm", "bernoulli", "bitwise_and",
     "bitwise_not", "bitwise_or", "bitwise_xor", "bmm", "bool", "bool_", "broadcast_shapes", "broadcast_tensors",
-    "broadcast_to", "bucketize", "cat", "ceil", "celu", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone",
-    "column_stack", "complex", "complex64", "complex128", "concat", "concatenate", "conj", "cos", "cosh",
-    "count_nonzero", "cumprod", "cumsum", "device", "diag", "diag_embed", "diagflat", "diagonal", "div", "divide",
-    "dot", "double", "dsplit", "dstack", "einsum", "empty", "empty_like", "enable_grad", "eq", "equal", "erf", "erfc",
-    "exp", "exp2", "expand", "expm1", "eye", "fix", "flatten", "flip", "fliplr", "flipud", "float16", "float32",
-    "float64", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "from_dlpack", "from_numpy", "full",
-    "full_like", "gather", "ge", "get_default_dtype", "get_num_threads", "get_rng_state", "greater", "greater_equal",
-    "gt", "half", "hardshrink", "hsplit", "hstack", "hypot", "imag", "index_add", "index_copy", "index_fill",
-    "index_put", "index_select", "inference_mode", "initial_seed", "inner", "int8", "int16", "int32", "int64",
-    "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_grad_enabled", "is_inference",
-    "is_inference_mode_enabled", "is_nonzero", "isclose", "isfinite", "isinf", "isnan", "kron", "kthvalue", "le",
-    "lerp", "less", "less_equal", "linspace", "load", "log", "log1p", "log2", "log10", "log_softmax", "logaddexp",
+    "broadcast_to", "bucketize", "can_cast", "cat", "cdouble", "ceil", "celu", "cfloat", "chunk", "clamp", "clamp_max",
+    "clamp_min", "clip", "clone", "column_stack", "complex", "complex64", "complex128", "concat", "concatenate", "conj",
+    "cos", "cosh", "count_nonzero", "cumprod", "cumsum", "device", "diag", "diag_embed", "diagflat", "diagonal", "div",
+    "divide", "dot", "double", "dsplit", "dstack", "dtype", "e", "einsum", "empty", "empty_like", "enable_grad", "eq",
+    "equal", "erf", "erfc", "exp", "exp2", "expand", "expm1", "eye", "finfo", "fix", "flatten", "flip", "fliplr",
+    "flipud", "float", "float16", "float32", "float64", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac",
+    "from_dlpack", "from_numpy", "full", "full_like", "gather", "ge", "get_default_dtype", "get_num_threads",
+    "get_rng_state", "greater", "greater_equal", "gt", "half", "hardshrink", "hsplit", "hstack", "hypot", "iinfo",
+    "imag", "index_add", "index_copy", "index_fill", "index_put", "index_select", "inf", "inference_mode",
+    "initial_seed", "inner", "int", "int8", "int16", "int32", "int64", "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled", "is_complex", "is_floating_point", "is_grad_enabled", "is_inference",
+    "is_inference_mode_enabled", "is_nonzero", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "kron", "kthvalue",
+    "le", "lerp", "less", "less_equal", "linspace", "load", "log", "log1p", "log2", "log10", "log_softmax", "logaddexp",
     "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logsumexp", "long", "lt", "manual_seed",
     "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "maximum", "mean", "meshgrid", "min", "minimum",
-    "mm", "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv", "nan_to_num", "nanmean", "nansum",
-    "narrow", "ne", "neg", "negative", "nn", "no_grad", "nonzero", "norm", "normal", "not_equal", "ones", "ones_like",
-    "op", "optim", "outer", "permute", "positive", "pow", "prelu", "prod", "promote_types", "rand", "rand_like",
-    "randint", "randn", "randn_like", "randperm", "ravel", "real", "reciprocal", "relu", "remainder",
-    "repeat_interleave", "reshape", "roll", "rot90", "round", "row_stack", "rsqrt", "save", "scalar_tensor", "scatter",
-    "scatter_add", "searchsorted", "select", "selu", "set_anomaly_enabled", "set_default_dtype", "set_grad_enabled",
-    "set_num_threads", "set_rng_state", "short", "sigmoid", "sign", "sin", "sinh", "softmax", "sort", "split", "sqrt",
-    "square", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take",
-    "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace",
-    "transpose", "tril", "triu", "true_divide", "trunc", "uint8", "unbind", "unflatten", "unique", "unravel_index",
-    "unsqueeze", "var", "var_mean", "vdot", "view_as_complex", "view_as_real", "vsplit", "vstack", "where", "xlogy",
-    "zeros", "zeros_like",
+    "mm", "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv", "nan", "nan_to_num", "nanmean",
+    "nansum", "narrow", "ne", "neg", "negative", "newaxis", "nn", "no_grad", "nonzero", "norm", "normal", "not_equal",
+    "numel", "ones", "ones_like", "op", "optim", "outer", "permute", "pi", "positive", "pow", "prelu", "prod",
+    "promote_types", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "ravel", "real", "reciprocal",
+    "relu", "remainder", "repeat_interleave", "reshape", "result_type", "roll", "rot90", "round", "row_stack", "rsqrt",
+    "save", "scalar_tensor", "scatter", "scatter_add", "searchsorted", "select", "selu", "set_anomaly_enabled",
+    "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_rng_state", "short", "sigmoid", "sign", "sin",
+    "sinh", "softmax", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "sub", "subtract",
+    "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot",
+    "threshold", "tile", "topk", "trace", "transpose", "tril", "triu", "true_divide", "trunc", "uint8", "uint16",
+    "uint32", "uint64", "unbind", "unflatten", "unique", "unravel_index", "unsqueeze", "var", "var_mean", "vdot",
+    "view_as_complex", "view_as_real", "vsplit", "vstack", "where", "xlogy", "zeros", "zeros_like",
 ]
 # fmt: on
 
 __version__ = "0.1.0"
 keep_freed_memory()
-bool = bool_  # PyTorch's name of the dtype
+# PyTorch's names of dtypes that are Python's of types; annotations below would mean these.
+bool, float, int = bool_, float32, int32
+newaxis = None
 # Imported when first used: not every program has modules, and drawing and testing need more than NumPy.
 _LAZY = ("data", "estimators", "func", "nn", "optim", "testing", "torch", "train", "utils", "vision", "viz")
 # And rarely used names, by the modules that they are in.
@@ -265,6 +279,7 @@ _RARE = {
     name: module
     for module, names in {
         "autograd.anomaly_mode": "is_anomaly_check_nan_enabled is_anomaly_enabled set_anomaly_enabled",
+        "core.dtypes": "bfloat16",
         "core.printing": "set_printoptions",
         "func": "vmap",
         "nn.functional": "adaptive_avg_pool1d avg_pool1d celu channel_shuffle conv1d conv2d conv3d conv_transpose1d "
@@ -289,7 +304,7 @@ def __getattr__(name: str) -> Any:
         module = importlib.import_module(f"tinygrad_dl.{_RARE.get(name, name)}")
         return getattr(module, name) if name in _RARE else module
     # PyTorch has the in-place methods, and a few others, as functions too: td.relu_(x) is x.relu_().
-    if name in ("detach", "numel") or (name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name)):
+    if name == "detach" or (name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name)):
         return getattr(Tensor, name)
     where = "; tensors live on the CPU: device = 'cpu'" if name in ("mps", "xpu", "accelerator") else ""
     raise AttributeError(f"module 'tinygrad_dl' has no attribute {name!r}{where}")

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.inference import fresh
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import Lifted
@@ -24,7 +25,7 @@ __all__ = [
 
 def finish(array: np.ndarray, requires_grad: bool, device: Any = None) -> Tensor:
     """A tensor around a new array, with the options that all creation functions share."""
-    dtypes.check_device(device)
+    check_device(device)
     made = fresh(wrap(array))
     return made.requires_grad_() if requires_grad else made
 
@@ -68,7 +69,7 @@ def given(data: Any, dtype: Any) -> tuple[np.ndarray, np.dtype[Any]]:
         return array, array.dtype
     found = dtypes.as_dtype(dtype)
     if not isinstance(data, Tensor | np.ndarray):
-        dtypes.require_room(array, found)
+        promotion.require_room(array, found)
     return array, found
 
 
@@ -80,7 +81,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     >>> td.as_tensor(x) is x
     True
     """
-    dtypes.check_device(device)
+    check_device(device)
     if isinstance(data, Tensor):
         return data if dtype is None or dtypes.as_dtype(dtype) == data.dtype else data.to(dtype)
     return finish(np.asarray(*given(data, dtype)), False, device)
@@ -119,7 +120,7 @@ def from_dlpack(data: Any) -> Tensor:
 
 
 def _dtype(dtype: Any) -> np.dtype[Any]:
-    return dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    return promotion.default.dtype if dtype is None else dtypes.as_dtype(dtype)
 
 
 @composition
@@ -251,7 +252,7 @@ def arange(
     if step == 0:
         raise ValueError("arange: got step=0, expected a number other than 0")
     whole = all(isinstance(n, int | np.integer) for n in (start, end, step))
-    found = (dtypes.int64 if whole else dtypes.get_default_dtype()) if dtype is None else dtypes.as_dtype(dtype)
+    found = (promotion.INT64 if whole else promotion.default.dtype) if dtype is None else dtypes.as_dtype(dtype)
     return finish(np.arange(start, end, step).astype(counted(found, "arange")), requires_grad, device)
 
 
@@ -268,7 +269,7 @@ def linspace(
         raise ValueError(f"linspace: expected steps >= 0, got {steps}")
     found = counted(_dtype(dtype), "linspace")
     made = np.linspace(start, end, steps)
-    dtypes.require_room(made, found)
+    promotion.require_room(made, found)
     return finish(made.astype(found), requires_grad, device)
 
 

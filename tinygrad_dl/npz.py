@@ -18,7 +18,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import promotion
 
 __all__ = ["read", "write"]
 
@@ -72,7 +72,7 @@ def read(file: IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     for name in json.loads(metadata.pop(BFLOAT16, "[]")):
         if arrays[name].dtype != np.uint16:
             raise ValueError(f"the array {name!r} of {arrays[name].dtype}, expected the bits of bfloat16")
-        arrays[name] = arrays[name].view(dtypes.bfloat16())
+        arrays[name] = arrays[name].view(promotion.bfloat16())
     return arrays, metadata
 
 

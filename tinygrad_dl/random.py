@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.composition import composition
-from tinygrad_dl.core.dtypes import as_dtype, check_device, get_default_dtype, int64, is_floating
+from tinygrad_dl.core.device import check_device
+from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.core.inference import fresh
+from tinygrad_dl.core.promotion import INT64, default, is_floating
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import drawn_inside, is_known, stack
 from tinygrad_dl.creation import sizes
@@ -189,7 +191,7 @@ def _finish(array: Any, requires_grad: bool, device: Any) -> Tensor:
 
 
 def _floating(dtype: Any, what: str) -> np.dtype[Any]:
-    found = get_default_dtype() if dtype is None else as_dtype(dtype)
+    found = default.dtype if dtype is None else as_dtype(dtype)
     if not is_floating(found) and found.kind != "c":
         raise TypeError(f"{what}: expected a floating dtype, got {found}; use td.randint for integers")
     return found
@@ -261,7 +263,7 @@ def randint(
         low, high, size = 0, low, high
     if not low < high:
         raise ValueError(f"randint: expected low < high, got low={low} and high={high}")
-    found = as_dtype(dtype or int64)
+    found = as_dtype(dtype or INT64)
 
     def make(rng: np.random.Generator, whole: Any) -> np.ndarray:
         return np.asarray(rng.integers(low, high, whole), found)
@@ -279,7 +281,7 @@ def randperm(n: int, *, dtype: Any = None, generator: Generator | None = None, d
     check_device(device)
     if n < 0:
         raise ValueError(f"randperm: expected n >= 0, got {n}")
-    found = as_dtype(dtype or int64)
+    found = as_dtype(dtype or INT64)
 
     def make(rng: np.random.Generator, whole: Any) -> np.ndarray:
         if whole == (n,):
@@ -301,7 +303,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
         raise ValueError(f"normal: expected std >= 0, got {stds.min()}")
     shape = np.broadcast_shapes(means.shape, stds.shape) if size is None else sizes((size,), "normal")
     dtype = means.dtype if isinstance(mean, Tensor) else stds.dtype
-    dtype = dtype if is_floating(dtype) else get_default_dtype()
+    dtype = dtype if is_floating(dtype) else default.dtype
     return _finish(converted(gaussian(shape, dtype, generator, mean, std) * stds + means, dtype), False, None)
 
 

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import promotion
 
 __all__ = ["read", "write"]
 
@@ -102,7 +102,7 @@ def read(file: IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     found = _checksum_of(header, metadata)
     arrays: dict[str, np.ndarray] = {}
     for (start, end, code, shape), name in places:
-        dtype = dtypes.bfloat16() if code == "BF16" else np.dtype(TYPES[code])
+        dtype = promotion.bfloat16() if code == "BF16" else np.dtype(TYPES[code])
         array = np.empty(end - start, np.uint8)
         if file.readinto(array) != end - start:  # type: ignore[attr-defined]
             raise ValueError(f"the end of the file within the tensor {name!r}")

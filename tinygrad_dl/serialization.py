@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import promotion
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.writing import Path, replacing
@@ -180,7 +180,7 @@ def _tensor(name: str, array: np.ndarray) -> Tensor:
 def _array(value: Any, where: str) -> np.ndarray:
     try:
         array = as_array(value)
-        dtypes.category(array.dtype)
+        promotion.category(array.dtype)
     except TypeError as error:
         error.add_note(f"while saving {where!r}")
         raise

@@ -121,7 +121,7 @@ def seen(value: Any) -> Any:
         return Seen(value.dtype.name, np.array(value.detach().numpy()), value.requires_grad)
     if isinstance(value, tuple | list):
         return [seen(each) for each in value]
-    if isinstance(value, np.dtype | torch.dtype):
+    if isinstance(value, td.dtype | torch.dtype):
         return str(value).removeprefix("torch.")
     if hasattr(value, "state_dict"):
         return [seen(each) for each in value.state_dict().values()]

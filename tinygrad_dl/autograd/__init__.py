@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import promotion
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.engine import ALONE, held_alone, propagate
 from tinygrad_dl.core.function import Function
@@ -392,7 +392,7 @@ def _starts(tensors: Sequence[Any], gradients: Any, create_graph: bool, what: st
                 f"{shape}"
             )
         if g.dtype != dtype:
-            if dtypes.category(g.dtype) > dtypes.category(dtype) or dtype.kind == "c" != g.dtype.kind:
+            if promotion.category(g.dtype) > promotion.category(dtype) or dtype.kind == "c" != g.dtype.kind:
                 raise RuntimeError(f"{what}: got a starting gradient of {g.dtype}, expected the tensor's {dtype}")
             g = g.astype(dtype)
         if not create_graph and isinstance(g, Tensor) and not isinstance(g, Lifted):

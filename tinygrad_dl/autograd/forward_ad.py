@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from tinygrad_dl.core.descriptions import summary
-from tinygrad_dl.core.dtypes import is_differentiable
+from tinygrad_dl.core.promotion import is_differentiable
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.func.dual import DualLevel
 from tinygrad_dl.func.gradients import dual_of, dual_parts

@@ -6,7 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.device import CPU, unknown_device
+from tinygrad_dl.core.device import device as Device
+from tinygrad_dl.core.dtypes import DTYPES, dtype
 from tinygrad_dl.core.modes import modes
 
 
@@ -28,9 +30,9 @@ class Contents:
         return self._data.shape if dim is None else of_dimension(self._data.shape, dim, "size")
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> dtype:
         """The type of its elements."""
-        return self._data.dtype
+        return DTYPES[self._data.dtype]
 
     @property
     def ndim(self) -> int:
@@ -46,9 +48,9 @@ class Contents:
         return self._data.size
 
     @property
-    def device(self) -> dtypes.device:
+    def device(self) -> Device:
         """Always the CPU."""
-        return dtypes.CPU
+        return CPU
 
     @property
     def nbytes(self) -> int:
@@ -79,11 +81,11 @@ class Contents:
 
     def is_floating_point(self) -> bool:
         """Whether its elements are real floating-point numbers."""
-        return dtypes.is_floating(self.dtype)
+        return self.dtype.is_floating_point
 
     def is_complex(self) -> bool:
         """Whether its elements are complex numbers."""
-        return self.dtype.kind == "c"
+        return self.dtype.is_complex
 
     # -- conversion ---------------------------------------------------------------------------------
 
@@ -112,7 +114,7 @@ class Contents:
 
     def cuda(self, *_: Any, **__: Any) -> Self:
         """Raises ValueError: tensors live on the CPU."""
-        raise dtypes.unknown_device("cuda")
+        raise unknown_device("cuda")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype=dtype, copy=copy)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.dtypes import dtype
 from tinygrad_dl.core.tensor import Tensor
 
 LIMIT = 2**63
@@ -64,13 +65,17 @@ def summary(value: Any) -> str:
         return f"the class {value.__name__}"
     if isinstance(value, types.FunctionType | types.MethodType | types.BuiltinFunctionType):
         return f"the {'method' if isinstance(value, types.MethodType) else 'function'} {value.__name__}"
-    if value is not None and not isinstance(value, bool | int | float | complex | str | bytes | slice | np.generic):
+    if value is not None and not isinstance(value, SHOWN):
         return f"{full} object" if kind is not type(...) else "..."
     try:
         text = repr(value)
     except ValueError:  # an integer of too many digits
         return f"an {kind.__name__}"
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+# Types of which messages show the values themselves.
+SHOWN = (bool, int, float, complex, str, bytes, slice, np.generic, np.dtype, dtype)
 
 
 def alternatives(annotation: str) -> list[str]:

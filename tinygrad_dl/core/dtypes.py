@@ -1,51 +1,207 @@
-"""Element types, PyTorch's promotion rules between them, and the device that all tensors share."""
+"""The dtypes of tensors, by PyTorch's names and with its attributes; NumPy takes them for its own.
+
+`promotion.py` has the dtypes of arrays, which the engine works with.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NoReturn, TypeAlias
 
 import numpy as np
 
-float16: Final = np.dtype(np.float16)
-float32: Final = np.dtype(np.float32)
-float64: Final = np.dtype(np.float64)
-complex64: Final = np.dtype(np.complex64)
-complex128: Final = np.dtype(np.complex128)
-int8: Final = np.dtype(np.int8)
-int16: Final = np.dtype(np.int16)
-int32: Final = np.dtype(np.int32)
-int64: Final = np.dtype(np.int64)
-uint8: Final = np.dtype(np.uint8)
-bool_: Final = np.dtype(np.bool_)
-half, double, long, short = float16, float64, int64, int16
+from tinygrad_dl.core.promotion import COMPLEX64, COMPLEX_OF, DType, category, default, promote
+from tinygrad_dl.core.promotion import bfloat16 as find_bfloat16
 
-NAMES: Final[dict[str, np.dtype[Any]]] = {
-    "float": float32,
-    "half": half,
-    "double": double,
-    "long": long,
-    "int": int32,
-    "short": short,
-    "bool": bool_,
-    "cfloat": complex64,
-    "cdouble": complex128,
+# Beside NumPy's names. What PyTorch calls float and int, Python and NumPy call float32 and int32.
+NAMES: Final = {
+    "float": "float32",
+    "half": "float16",
+    "double": "float64",
+    "long": "int64",
+    "int": "int32",
+    "short": "int16",
+    "cfloat": "complex64",
+    "cdouble": "complex128",
 }
-DType = np.dtype[Any]
-COMPLEX_OF: Final[dict[DType, DType]] = {float32: complex64, float64: complex128}
-COMPLEX: Final = frozenset(COMPLEX_OF.values())
+# NumPy's types of numbers, without the abstract ones, which mean no dtype.
+CONCRETE: Final = frozenset(np.sctypeDict.values())
 
 
-class _Default:
-    dtype: DType = float32
+class dtype:
+    """The type of a tensor's elements: `td.float32`, `td.int64`, `td.bool` and so on; `td.dtype(of)` finds the others'.
+
+    There is one object for each type. NumPy takes it wherever it takes a dtype, it is equal to NumPy's dtype and hashes
+    as that does, and it has NumPy's attributes (`kind`, `char`, `type`...) beside PyTorch's.
+
+    Args:
+        of: a dtype of NumPy's or of ours, its name, or a Python type: `float` is float64, and "float" float32.
+
+    Raises:
+        TypeError: it means no type of numbers. ImportError: bfloat16, without the package ml_dtypes.
+
+    >>> import numpy as np
+    >>> td.ones(2).dtype
+    tinygrad_dl.float32
+    >>> td.float32.is_floating_point, td.float32.itemsize, td.float32 == np.float32
+    (True, 4, True)
+    >>> np.zeros(2, td.float32).dtype
+    dtype('float32')
+
+    Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#torch.dtype
+    """
+
+    __slots__ = ("dtype", "is_complex", "is_floating_point", "is_signed", "itemsize", "kind", "name")
+
+    dtype: DType  # NumPy's, which NumPy asks for by this name
+    name: str
+    kind: str
+    itemsize: int
+    is_floating_point: bool
+    is_complex: bool
+    is_signed: bool
+
+    def __new__(cls, of: Any) -> Dtype:
+        return DTYPES[as_dtype(of)]
+
+    @property
+    def __numpy_dtype__(self) -> DType:
+        return self.dtype
+
+    def to_complex(self) -> Dtype:
+        """The dtype of complex numbers with parts of this one; of half precision, complex64.
+
+        Raises:
+            TypeError: it is a dtype of integers or bools.
+
+            >>> td.float64.to_complex()
+        tinygrad_dl.complex128
+        """
+        if not (self.is_floating_point or self.is_complex):
+            raise TypeError(f"to_complex: got {self}, expected a floating or complex dtype")
+        return self if self.is_complex else DTYPES[COMPLEX_OF.get(self.dtype, COMPLEX64)]
+
+    def to_real(self) -> Dtype:
+        """The dtype of the parts of complex numbers of this one; itself if it is real.
+
+            >>> td.complex64.to_real()
+        tinygrad_dl.float32
+        """
+        return DTYPES[np.empty(0, self.dtype).real.dtype] if self.is_complex else self
+
+    def __eq__(self, other: object) -> bool:
+        if other is self or other is self.dtype:
+            return True
+        if isinstance(other, dtype):
+            return False
+        if isinstance(other, str) and "bfloat16" in (other, self.name):
+            return other == self.name
+        if isinstance(other, type) and issubclass(other, np.generic) and other not in CONCRETE:
+            return other is self.dtype.type
+        if not isinstance(other, np.dtype | str | type):
+            return NotImplemented
+        try:
+            return bool(self.dtype == as_dtype(other))
+        except TypeError:
+            return False
+
+    def __hash__(self) -> int:
+        return hash(self.dtype)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"tinygrad_dl.{self.name}" if self.name in NUMBERS else f"tinygrad_dl.dtype({self.name!r})"
+
+    def __reduce__(self) -> Any:
+        return dtype, (self.name,)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"dtype {self} has no attribute {name!r}")
+        return getattr(self.dtype, name)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"dtype {self} cannot be changed: got {name}={value!r}, expected no assignment")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"dtype {self} cannot be changed: got del {name}, expected no deletion")
 
 
-def get_default_dtype() -> DType:
+Dtype: TypeAlias = dtype  # where `dtype` is an attribute or an argument
+
+
+class _Dtypes(dict[DType, dtype]):
+    """The dtype for each of NumPy's, made when it is first asked for."""
+
+    def __missing__(self, of: DType) -> dtype:
+        kind = category(of)  # refuses what holds no numbers
+        new = object.__new__(dtype)
+        attributes: dict[str, Any] = {
+            "dtype": of,
+            "name": of.name,
+            "kind": of.kind,
+            "itemsize": of.itemsize,
+            "is_floating_point": kind == 2,
+            "is_complex": kind == 3,
+            "is_signed": of.kind not in "bu",
+        }
+        for name, value in attributes.items():
+            object.__setattr__(new, name, value)
+        return self.setdefault(of, new)
+
+
+DTYPES: Final = _Dtypes()
+
+
+def as_dtype(dtype: Any) -> DType:
+    """The NumPy dtype meant by a dtype of ours or of NumPy's, one of PyTorch's names, or a Python type."""
+    if isinstance(dtype, np.dtype):
+        return dtype
+    if type(dtype) is Dtype:
+        return dtype.dtype
+    if isinstance(dtype, str) and dtype == "bfloat16":
+        return find_bfloat16()
+    try:
+        if dtype is None or (hasattr(dtype, "__array__") and not isinstance(dtype, type)):
+            raise TypeError
+        found: DType = np.dtype(NAMES.get(dtype, dtype) if isinstance(dtype, str) else dtype)
+    except TypeError:
+        raise TypeError(f"expected a dtype such as td.float32 or 'float32', got {dtype!r}") from None
+    return found
+
+
+float16: Final = dtype("float16")
+float32: Final = dtype("float32")
+float64: Final = dtype("float64")
+complex64: Final = dtype("complex64")
+complex128: Final = dtype("complex128")
+int8: Final = dtype("int8")
+int16: Final = dtype("int16")
+int32: Final = dtype("int32")
+int64: Final = dtype("int64")
+uint8: Final = dtype("uint8")
+uint16: Final = dtype("uint16")
+uint32: Final = dtype("uint32")
+uint64: Final = dtype("uint64")
+bool_: Final = dtype("bool")
+half, double, long, short, cfloat, cdouble = float16, float64, int64, int16, complex64, complex128
+NUMBERS: Final = frozenset(each.name for each in DTYPES.values()) | {"bfloat16"}
+
+
+def __getattr__(name: str) -> dtype:
+    if name == "bfloat16":
+        return DTYPES[find_bfloat16()]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def get_default_dtype() -> dtype:
     """The dtype that Python floats become (float32 unless set).
 
     >>> td.get_default_dtype()
-    dtype('float32')
+    tinygrad_dl.float32
     """
-    return _Default.dtype
+    return DTYPES[default.dtype]
 
 
 def set_default_dtype(dtype: Any) -> None:
@@ -53,216 +209,104 @@ def set_default_dtype(dtype: Any) -> None:
 
     >>> td.set_default_dtype(td.float64)
     >>> td.tensor(1.0).dtype
-    dtype('float64')
+    tinygrad_dl.float64
     >>> td.set_default_dtype(td.float32)
     """
     found = as_dtype(dtype)
-    if not is_floating(found):
+    if category(found) != 2:
         raise TypeError(f"set_default_dtype: expected a floating dtype, got {found}; pass td.float32 or td.float64")
-    _Default.dtype = found
+    default.dtype = found
 
 
-def as_dtype(dtype: Any) -> DType:
-    """The NumPy dtype meant by a dtype, one of PyTorch's names, or a Python type."""
-    if isinstance(dtype, np.dtype):
-        return dtype
-    if isinstance(dtype, str):
-        if dtype in NAMES:
-            return NAMES[dtype]
-        if dtype == "bfloat16":
-            return bfloat16()
-    try:
-        found: DType = np.dtype(dtype)
-    except TypeError:
-        raise TypeError(f"expected a dtype such as td.float32 or 'float32', got {dtype!r}") from None
-    return found
-
-
-def bfloat16() -> DType:
-    """The bfloat16 dtype, which the package ml_dtypes brings."""
-    try:
-        import ml_dtypes
-    except ImportError:
-        raise ImportError("bfloat16 needs ml_dtypes: pip install 'tinygrad_dl[io]'") from None
-    found: DType = np.dtype(ml_dtypes.bfloat16)
-    return found
-
-
-def category(dtype: DType) -> int:
-    """0 for bool, 1 for integers, 2 for floats, 3 for complex: the order in which types promote."""
-    kind = dtype.kind
-    if kind == "f" or (kind == "V" and dtype.name == "bfloat16"):
-        return 2
-    try:
-        return {"b": 0, "i": 1, "u": 1, "c": 3}[kind]
-    except KeyError:
-        raise TypeError(f"got dtype {dtype}, expected bool, integer, float or complex numbers") from None
-
-
-def is_floating(dtype: DType) -> bool:
-    """Whether it is a real floating dtype."""
-    return category(dtype) == 2
-
-
-def is_half(dtype: DType) -> bool:
-    """Whether it is float16 or bfloat16, in which nothing is computed: arithmetic is float32's, rounded once."""
-    return dtype is float16 or (dtype.itemsize == 2 and dtype.kind == "V")
-
-
-def require_real(numbers: np.ndarray, dtype: DType) -> None:
-    """Refuses complex numbers for a place of real ones: their imaginary parts would be lost."""
-    if numbers.dtype.kind == "c" and dtype.kind not in "cb":
-        raise TypeError(f"got complex numbers, expected real ones for dtype {dtype}; give their parts, .real and .imag")
-
-
-def require_room(numbers: np.ndarray, dtype: DType) -> None:
-    """Refuses numbers for a place of an integer dtype that cannot hold them; other dtypes round, or ask only for truth.
-
-    Negative integers may stand for unsigned ones, as everywhere in C: -1 among uint8 is 255.
-
-    Raises:
-        OverflowError: a number is too large, or no number. TypeError: it is complex, and the place real.
-    """
-    require_real(numbers, dtype)
-    if dtype.kind not in "iu" or numbers.dtype.kind not in "iuf" or not numbers.size:
-        return
-    low, high, limits = numbers.min(), numbers.max(), np.iinfo(dtype)
-    least, most = int(limits.min), int(limits.max)
-    if not least and numbers.dtype.kind == "i":
-        least = -most
-    if not (least <= low and (high <= most if numbers.dtype.kind != "f" else high < most + 1)):
-        got = f"numbers from {low} to {high}" if numbers.size > 1 else f"the number {low}"
-        raise OverflowError(f"got {got}, expected what dtype {dtype} can hold, {least} to {most}")
-
-
-def factor(number: Any, dtype: DType) -> Any:
-    """A number to multiply arrays of that dtype by: an int beside integers wraps around, as in all arithmetic."""
-    return np.asarray(number).astype(dtype) if dtype.kind in "iu" and isinstance(number, int) else number
-
-
-def in_single(value: Any) -> Any:
-    """Arrays and tensors of half precision as float32, those in lists and tuples too; all else as it is.
-
-    Nothing is lost: every number of half precision is one of float32.
-    """
-    if type(value) in (tuple, list):
-        return type(value)([in_single(each) for each in value])
-    dtype = getattr(value, "dtype", None)
-    return value.astype(float32) if isinstance(dtype, np.dtype) and is_half(dtype) else value
-
-
-def is_differentiable(dtype: DType) -> bool:
-    """Whether tensors of this dtype can require a gradient: floats and complex numbers."""
-    return category(dtype) >= 2
-
-
-def promote_types(a: DType, b: DType) -> DType:
-    """The dtype of an operation between tensors of dtypes `a` and `b`, by PyTorch's rules.
+def promote_types(type1: Any, type2: Any) -> dtype:
+    """The dtype of an operation between tensors of these dtypes, by PyTorch's rules.
 
     The higher category wins with its own precision, so int64 with float32 is float32.
 
     >>> td.promote_types(td.int64, td.float32)
-    dtype('float32')
+    tinygrad_dl.float32
     """
-    for name, dtype in (("a", a), ("b", b)):
-        if not isinstance(dtype, np.dtype):
-            raise TypeError(f"promote_types: got {name}={dtype!r}, expected a dtype such as td.float32")
-    high, low = (a, b) if category(a) >= category(b) else (b, a)
-    if category(high) == category(low):
-        return np.promote_types(a, b)
-    if category(high) == 3 and low == float64:
-        return complex128
-    return high
+    return DTYPES[promote(*_given("promote_types", type1=type1, type2=type2))]
 
 
-_SCALARS: Final = {bool: 0, int: 1, float: 2, complex: 3}
+def can_cast(from_: Any, to: Any) -> bool:
+    """Whether results of dtype `from_` may be stored in tensors of dtype `to`: bool < integers < floats < complex.
 
-
-def scalar_category(value: Any) -> int | None:
-    """The category of a Python or NumPy number; None for anything else."""
-    found = _SCALARS.get(type(value))
-    if found is None:
-        for kind, code in _SCALARS.items():
-            if isinstance(value, kind):
-                return code
-        if isinstance(value, np.generic):
-            return category(value.dtype)
-    return found
-
-
-def result_dtype(values: tuple[Any, ...]) -> DType:
-    """The dtype in which an operation on these arrays and numbers is carried out.
-
-    Arrays with dimensions decide; 0-d arrays, and then numbers, matter only if they are of a higher
-    category.
+    >>> td.can_cast(td.int64, td.float32), td.can_cast(td.float32, td.int64)
+    (True, False)
     """
-    tiers: list[DType | None] = [None, None]  # of arrays with dimensions, of 0-d arrays
-    number = -1
-    for value in values:
-        if isinstance(value, np.ndarray):
-            tier = 0 if value.ndim else 1
-            before = tiers[tier]
-            tiers[tier] = value.dtype if before is None else promote_types(before, value.dtype)
-        else:
-            number = max(number, scalar_category(value) or 0)
-    dims, zero = tiers
-    if dims is None:
-        dims = zero
-    elif zero is not None and category(zero) > category(dims):
-        if category(zero) == 3:  # of half precision there is no complex dtype: the smallest that there is
-            dims = complex64 if is_half(dims) else COMPLEX_OF.get(dims, zero)
-        else:
-            dims = promote_types(dims, zero)
-    if dims is None or number > category(dims):
-        by_number = [bool_, int64, _Default.dtype, COMPLEX_OF.get(dims or _Default.dtype, complex64)][number]
-        dims = by_number if dims is None else promote_types(dims, by_number)
-    return dims
+    before, after = _given("can_cast", from_=from_, to=to)
+    return category(before) <= category(after)
 
 
-class device:
-    """Where a tensor lives: `device("cpu")`, the only one.
+def _given(what: str, **dtypes: Any) -> list[DType]:
+    """Arguments that are dtypes, as NumPy's; refuses names and types: in their place a value is a mistake."""
+    for name, each in dtypes.items():
+        if not isinstance(each, dtype | np.dtype):
+            raise TypeError(f"{what}: got {name}={each!r}, expected a dtype such as td.float32")
+    return [as_dtype(each) for each in dtypes.values()]
 
-    >>> td.device("cpu")
-    device(type='cpu')
 
-    Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#torch.device
+class finfo:
+    """The limits of a floating dtype, as Python floats; of a complex one, those of its parts.
+
+    Args:
+        dtype: the dtype; without one, the default dtype.
+
+    Raises:
+        TypeError: it is a dtype of integers or bools.
+
+    >>> td.finfo(td.float32).eps, td.finfo(td.float16).max
+    (1.1920928955078125e-07, 65504.0)
+
+    Source: https://docs.pytorch.org/docs/stable/type_info.html#torch.torch.finfo
     """
 
-    __slots__ = ("type",)
+    __slots__ = ("bits", "dtype", "eps", "max", "min", "resolution", "smallest_normal", "tiny")
 
-    type: str
-
-    def __init__(self, type: Any = "cpu"):
-        if isinstance(type, device):
-            type = type.type
-        if type not in ("cpu", "cpu:0"):
-            raise unknown_device(type)
-        self.type = "cpu"
+    def __init__(self, dtype: Any = None):
+        real = (get_default_dtype() if dtype is None else Dtype(dtype)).to_real()
+        if not real.is_floating_point:
+            raise TypeError(f"finfo: got {real}, expected a floating or complex dtype; take td.iinfo for integers")
+        limits: Any = _limits(real.dtype)
+        self.bits, self.dtype = 8 * real.itemsize, real.name
+        self.min, self.max, self.eps = float(limits.min), float(limits.max), float(limits.eps)
+        self.tiny = self.smallest_normal = float(limits.smallest_normal)
+        self.resolution = float(str(limits.resolution))  # 1e-06, not the float32 beside it
 
     def __repr__(self) -> str:
-        return "device(type='cpu')"
-
-    def __str__(self) -> str:
-        return "cpu"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, device) or other == "cpu"
-
-    def __hash__(self) -> int:
-        return hash("cpu")
+        return f"finfo({', '.join(f'{name}={getattr(self, name)}' for name in self.__slots__)})"
 
 
-CPU: Final = device()
+def _limits(dtype: DType) -> Any:
+    if dtype.kind == "V":
+        import ml_dtypes
+
+        finfo: Any = ml_dtypes.finfo
+        return finfo(dtype)
+    return np.finfo(dtype)
 
 
-def unknown_device(wanted: Any) -> ValueError:
-    """The error for any device but the CPU."""
-    return ValueError(
-        f"unknown device: got {wanted!r}, expected 'cpu': tensors live on the CPU; pass device='cpu' or leave it out"
-    )
+class iinfo:
+    """The limits of an integer dtype.
 
+    Raises:
+        TypeError: it is no dtype of integers.
 
-def check_device(wanted: Any) -> None:
-    """Raises ValueError for any device but the CPU; None is the default."""
-    if wanted is not None:
-        device(wanted)
+    >>> td.iinfo(td.int8)
+    iinfo(bits=8, dtype=int8, max=127, min=-128)
+
+    Source: https://docs.pytorch.org/docs/stable/type_info.html#torch.torch.iinfo
+    """
+
+    __slots__ = ("bits", "dtype", "max", "min")
+
+    def __init__(self, dtype: Any):
+        found = as_dtype(dtype)
+        if found.kind not in "iu":
+            raise TypeError(f"iinfo: got {found}, expected an integer dtype; take td.finfo for floats")
+        limits = np.iinfo(found)
+        self.bits, self.dtype, self.min, self.max = limits.bits, found.name, int(limits.min), int(limits.max)
+
+    def __repr__(self) -> str:
+        return f"iinfo({', '.join(f'{name}={getattr(self, name)}' for name in self.__slots__)})"

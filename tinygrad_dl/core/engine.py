@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.dtypes import float32, float64, in_single
 from tinygrad_dl.core.graph import (
     Edge,
     Gradient,
@@ -31,6 +30,7 @@ from tinygrad_dl.core.graph import (
 )
 from tinygrad_dl.core.hooks import Hooks
 from tinygrad_dl.core.mutations import mutations
+from tinygrad_dl.core.promotion import FLOAT32, FLOAT64, in_single
 
 
 def unbroadcast(g: Gradient, shape: tuple[int, ...]) -> Gradient:
@@ -142,7 +142,7 @@ def gradients(node: Node, g: Gradient, retain: bool, recorded: bool) -> Sequence
     if node.seq < mutations.latest:
         mutations.check(node)
     dtype = node.dtype
-    if dtype is not float32 and dtype is not float64 and plan.single:
+    if dtype is not FLOAT32 and dtype is not FLOAT64 and plan.single:
         g, saved = in_single(g), in_single(saved)
     try:
         results = plan.run(g, plan.reconnected(node, saved) if recorded else saved)

@@ -8,11 +8,11 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinygrad_dl.core.dtypes import is_differentiable
 from tinygrad_dl.core.engine import conjugate, unbroadcast
 from tinygrad_dl.core.graph import Edge, Node, refusing
 from tinygrad_dl.core.modes import modes, no_grad, set_grad_enabled
 from tinygrad_dl.core.mutations import changed_at, mutations, next_seq
+from tinygrad_dl.core.promotion import is_differentiable
 from tinygrad_dl.core.runtime import connect_outputs, output_edge
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import innermost, stack
@@ -185,7 +185,8 @@ class Function:
             mutations.record(tensor._data, changed_at(cls.__name__))
         node.seq = next_seq()  # the values that it saved are those after the changes
         if single:
-            node.shape, node.dtype, tensors[0]._edge = tensors[0].shape, tensors[0].dtype, node
+            data = tensors[0]._data
+            node.shape, node.dtype, tensors[0]._edge = data.shape, data.dtype, node
         else:
             connect_outputs(node, tensors)
         for i in places:

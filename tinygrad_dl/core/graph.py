@@ -204,9 +204,7 @@ class Variable(Protocol):
     """What the end of the graph notes of a tensor."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
+    def _data(self) -> np.ndarray: ...
 
 
 class Leaf:
@@ -226,7 +224,7 @@ class Leaf:
 
     def __init__(self, tensor: Variable):
         self.tensor = weakref.ref(tensor)
-        self.shape, self.dtype = tensor.shape, tensor.dtype
+        self.shape, self.dtype = tensor._data.shape, tensor._data.dtype
         self.hooks: Hooks | None = None
 
     def name(self) -> str:
@@ -372,7 +370,7 @@ def refusing(tensor: Variable, edges: Sequence[Edge | None], name: str, message:
     """A place in the graph for a tensor, from which a backward pass raises instead of going on to `edges`."""
     node = Node()
     node.plan, node.edges, node.saved, node.hooks = Refusing(name, message), tuple(edges), (), None
-    node.seq, node.shape, node.dtype = next_seq(), tensor.shape, tensor.dtype
+    node.seq, node.shape, node.dtype = next_seq(), tensor._data.shape, tensor._data.dtype
     return node
 
 

@@ -6,7 +6,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import promotion
 from tinygrad_dl.core.generate import compiled, run_source, save_source
 from tinygrad_dl.core.graph import Gradient, Node
 from tinygrad_dl.core.record import Record
@@ -109,7 +109,7 @@ class Plan:
                 values[name] = connected(values[name], node)
             elif name in op.output_names:
                 values[name] = connected(values[name], output_edge(node, op.output_names.index(name)))
-        values = {name: dtypes.in_single(value) for name, value in values.items()}
+        values = {name: promotion.in_single(value) for name, value in values.items()}
         for name in self.saves:
             derive = op.aux.get(name)
             if derive is not None:
@@ -119,7 +119,7 @@ class Plan:
 
 def connected(array: Any, edge: Any) -> Any:
     """A saved array as a tensor on its edge; without an edge it was a constant and stays an array."""
-    if edge is None or array is None or not dtypes.is_differentiable(array.dtype):
+    if edge is None or array is None or not promotion.is_differentiable(array.dtype):
         return array
     new = wrap(array)
     new._edge = edge

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import promotion
 from tinygrad_dl.core.tensor import Tensor, attach
 
 _DEFAULT: Final = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 100}
@@ -77,9 +77,9 @@ def tensor_repr(tensor: Tensor) -> str:
         )
     else:
         body = "[]" + (f", size={array.shape}" if array.ndim != 1 else "")
-    default = dtypes.get_default_dtype()
-    usual = (dtypes.int64, dtypes.bool_, default, dtypes.COMPLEX_OF.get(default))
-    if array.dtype not in usual or (not array.size and array.dtype != dtypes.get_default_dtype()):
+    default = promotion.default.dtype
+    usual = (promotion.INT64, promotion.BOOL, default, promotion.COMPLEX_OF.get(default))
+    if array.dtype not in usual or (not array.size and array.dtype != default):
         body += f", dtype={array.dtype.name}"
     if tensor.grad_fn is not None:
         body += f", grad_fn=<{tensor.grad_fn.name()}>"

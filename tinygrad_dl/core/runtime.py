@@ -10,7 +10,7 @@ from weakref import ref
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import promotion
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.graph import Node, Output
 from tinygrad_dl.core.messages import reraise, restated, unfit_for
@@ -100,11 +100,11 @@ def promote(op: Record, *values: Any) -> Sequence[Any]:
         plain = isinstance(value, bool | int | float | complex) or value is None
         arrays.append(value if plain else constant(value, op))
     present = tuple(a for a in arrays if a is not None)
-    dtype, low = dtypes.result_dtype(present), None
+    dtype, low = promotion.result_dtype(present), None
     if op.floating and dtype.kind in "biu":
-        dtype = dtypes.get_default_dtype()  # at once: -1 beside uint8 would become 255 first
-    if not op.exact and dtypes.is_half(dtype) and any(getattr(a, "dtype", None) is not dtype for a in present):
-        dtype, low = dtypes.float32, dtype
+        dtype = promotion.default.dtype  # at once: -1 beside uint8 would become 255 first
+    if not op.exact and promotion.is_half(dtype) and any(getattr(a, "dtype", None) is not dtype for a in present):
+        dtype, low = promotion.FLOAT32, dtype
     if op.key in COMPARISONS and dtype.kind in "iu":
         return [low, *arrays]  # NumPy compares integers of all sizes exactly
     return [low, *(None if a is None else operand(a, dtype, op, i) for i, a in enumerate(arrays))]
@@ -117,7 +117,7 @@ WRAPPING = frozenset(
 )
 
 
-def operand(value: Any, dtype: dtypes.DType, op: Record, position: int) -> np.ndarray:
+def operand(value: Any, dtype: promotion.DType, op: Record, position: int) -> np.ndarray:
     """An array or number in the dtype of an operation; an int too large wraps around, as all arithmetic does.
 
     Exponents do not: they count how often to multiply.
@@ -130,7 +130,7 @@ def operand(value: Any, dtype: dtypes.DType, op: Record, position: int) -> np.nd
         raise
 
 
-def not_real(op: Record, dtype: dtypes.DType) -> TypeError:
+def not_real(op: Record, dtype: promotion.DType) -> TypeError:
     """The error of an op for which complex numbers have no meaning."""
     return TypeError(
         f"{op.name}: expected real numbers, got dtype {dtype}: it has no meaning for complex ones; take x.abs(), "
@@ -152,8 +152,8 @@ def in_half(op: Record, low: Any, edges: tuple[Any, ...], values: tuple[Any, ...
     given = dict(zip(op.parameters, values, strict=True))
     low = low or half_of(op, given)
     if low is not None and given.get("dtype") is not None:  # the caller chose the result's dtype
-        given[op.tensors[0]], low = dtypes.in_single(given[op.tensors[0]]), None
-    options = given if low is None else {**given, **{name: dtypes.in_single(given[name]) for name in op.tensors}}
+        given[op.tensors[0]], low = promotion.in_single(given[op.tensors[0]]), None
+    options = given if low is None else {**given, **{name: promotion.in_single(given[name]) for name in op.tensors}}
     positional, count = [options[name] for name in op.positional], len(op.positional)
     try:
         made = op.forward(*positional, **{name: options[name] for name in op.parameters[count:]})
@@ -184,8 +184,8 @@ def in_half(op: Record, low: Any, edges: tuple[Any, ...], values: tuple[Any, ...
 def half_of(op: Record, given: dict[str, Any]) -> Any:
     """The half precision to round results to: that of the first floating tensor; None if it has another dtype."""
     tensors = given[op.sequence] if op.sequence else [given[name] for name in op.tensors]
-    found = [t.dtype for t in tensors if t is not None and dtypes.is_differentiable(t.dtype)]
-    if not found or not dtypes.is_half(found[0]):
+    found = [t.dtype for t in tensors if t is not None and promotion.is_differentiable(t.dtype)]
+    if not found or not promotion.is_half(found[0]):
         return None
     same = [given[name].dtype for name in op.alike if given[name] is not None]
     if len(set(same)) > 1 or (op.sequence and len(set(found)) > 1):
@@ -200,12 +200,12 @@ def any_half(arrays: Sequence[Any]) -> bool:
 
 def rounded(array: Any, low: Any) -> Any:
     """A floating result in half precision."""
-    return np.asarray(array).astype(low) if dtypes.is_floating(array.dtype) else array
+    return np.asarray(array).astype(low) if promotion.is_floating(array.dtype) else array
 
 
 def as_floating(*arrays: Any) -> list[Any]:
     """Integer and bool arrays in the default floating dtype; others as they are."""
-    default = dtypes.get_default_dtype()
+    default = promotion.default.dtype
     return [a.astype(default) if a is not None and a.dtype.kind in "biu" else a for a in arrays]
 
 
@@ -263,7 +263,7 @@ def note_views(results: list[Tensor], base: Tensor, data: np.ndarray, op: Record
 def output_edge(node: Node, index: int) -> Output | None:
     """A new edge to one output of a node that has several."""
     dtype = node.dtype[index]
-    return Output(node, index, node.shape[index], dtype) if dtypes.is_differentiable(dtype) else None
+    return Output(node, index, node.shape[index], dtype) if promotion.is_differentiable(dtype) else None
 
 
 # The names that a generated function finds, its builtins among them.
@@ -286,7 +286,7 @@ SCOPE: dict[str, Any] = {
     "NUMBERS": NUMBERS,
     "constant": constant,
     "promote": promote,
-    "COMPLEX": dtypes.COMPLEX,
+    "COMPLEX": promotion.COMPLEX,
     "not_real": not_real,
     "as_floating": as_floating,
     "explain": explain,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.contents import Contents
 from tinygrad_dl.core.graph import Edge, Leaf, observers, shown
 from tinygrad_dl.core.hooks import Hooks, Keeper, RemovableHandle
@@ -62,7 +62,7 @@ class Tensor(Contents, Methods):
     _grad: Tensor | None = None
 
     def __init__(self, data: Any = (), dtype: Any = None, requires_grad: bool = False):
-        self._data = np.array(as_array(data), dtype=dtypes.as_dtype(dtype or dtypes.get_default_dtype()))
+        self._data = np.array(as_array(data), dtype=dtypes.as_dtype(dtype or promotion.default.dtype))
         self._edge = None
         if requires_grad:
             self.requires_grad_()
@@ -90,7 +90,7 @@ class Tensor(Contents, Methods):
         if not requires_grad:
             self._edge = None
         elif self._edge is None:
-            if not dtypes.is_differentiable(self.dtype):
+            if not promotion.is_differentiable(self.dtype):
                 raise RuntimeError(
                     f"only floating-point and complex tensors can require a gradient: got dtype "
                     f"{self.dtype}, expected a floating one; convert it first, for example with .float()"
@@ -207,7 +207,7 @@ class Tensor(Contents, Methods):
     @data.setter
     def data(self, value: Any) -> None:
         array = as_array(value)
-        if self._edge is not None and not dtypes.is_differentiable(array.dtype):
+        if self._edge is not None and not promotion.is_differentiable(array.dtype):
             raise RuntimeError(
                 f"data: got dtype {array.dtype}, expected a floating or complex one, as the tensor requires a "
                 "gradient; call requires_grad_(False) first, or convert with .float()"
@@ -217,7 +217,7 @@ class Tensor(Contents, Methods):
             return  # `t.data += 1` assigns what it got from here
         self._data = array
         if type(self._edge) is Leaf:
-            self._edge.shape, self._edge.dtype = self.shape, self.dtype
+            self._edge.shape, self._edge.dtype = array.shape, array.dtype
 
     def retain_grad(self) -> None:
         """Asks backward to keep this computed tensor's gradient in `.grad` too."""
@@ -352,7 +352,7 @@ class Tensor(Contents, Methods):
                 f"{what}: got a result of shape {array.shape}, expected the tensor's shape {self.shape}, into which it "
                 "goes in place; use the operation that makes a new tensor"
             )
-        if dtypes.category(array.dtype) > dtypes.category(self.dtype):
+        if promotion.category(array.dtype) > promotion.category(self.dtype):
             raise RuntimeError(
                 f"{what}: got a result of dtype {array.dtype}, expected one that can be stored in place in dtype "
                 f"{self.dtype}; convert the tensor first, or use the operation that makes a new tensor"
@@ -432,7 +432,7 @@ def as_array(value: Any, exact: bool = False) -> np.ndarray:
     found: np.ndarray
     if isinstance(value, np.ndarray):
         if value.dtype.isnative and value.dtype.kind != "O":
-            dtypes.category(value.dtype)
+            promotion.category(value.dtype)
             return value
         found = value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
     elif isinstance(value, np.generic):
@@ -449,9 +449,9 @@ def as_array(value: Any, exact: bool = False) -> np.ndarray:
                 error.add_note("a tensor needs nested sequences of equal lengths")
             raise
         if found.size == 0 or (not exact and found.dtype == np.float64 and not has_float64(value)):
-            found = found.astype(dtypes.get_default_dtype())
+            found = found.astype(promotion.default.dtype)
         elif not exact and found.dtype == np.complex128 and not hasattr(value, "dtype"):
-            found = found.astype(dtypes.COMPLEX_OF.get(dtypes.get_default_dtype(), dtypes.complex64))
+            found = found.astype(promotion.COMPLEX_OF.get(promotion.default.dtype, promotion.COMPLEX64))
     if found.dtype.kind not in "biufcV" or (found.dtype.kind == "V" and found.dtype.name != "bfloat16"):
         raise TypeError(
             f"a tensor holds numbers: got {type(value).__name__} of dtype {found.dtype}, expected numbers, nested "

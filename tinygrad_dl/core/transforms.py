@@ -20,6 +20,7 @@ from typing import Any, NoReturn, Self
 import numpy as np
 
 from tinygrad_dl.core.contents import of_dimension
+from tinygrad_dl.core.dtypes import dtype
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, wrap
 
@@ -137,7 +138,7 @@ class Lifted(Tensor):
         return self.shape if dim is None else of_dimension(self.shape, dim, "size")
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> dtype:
         return self.value.dtype
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import promotion
 from tinygrad_dl.core.batching import Batch, every, flat, folded, inner_dims, unfolded
 from tinygrad_dl.core.contents import is_row_major
 from tinygrad_dl.core.plan import reads
@@ -149,7 +149,7 @@ def elementwise(op: Record, given: dict[str, Any], batch: Batch) -> Any:
     if len({given[name].dtype for name in joined}) > 1 and len({ndims[name] for name in joined}) > 1:
         # By PyTorch's promotion a 0-d tensor gives way to others, also where a batch makes it 1-d.
         shown = tuple([np.empty((1,) * ndims[name], given[name].dtype) for name in joined])
-        dtype = dtypes.result_dtype(shown)
+        dtype = promotion.result_dtype(shown)
         for name in joined:
             if name in batch.of and ndims[name] == 0:
                 given[name] = given[name].to(dtype)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from tinygrad_dl.core.dtypes import is_differentiable
 from tinygrad_dl.core.function import Context, Function, backward_of
 from tinygrad_dl.core.mutations import buffer_owner, mutations
+from tinygrad_dl.core.promotion import is_differentiable
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import Lifted, innermost, memory_of
 from tinygrad_dl.creation import zeros_like

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import autograd
-from tinygrad_dl.core import dtypes
 from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.mutations import buffer_owner
+from tinygrad_dl.core.promotion import is_differentiable
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import NESTS, Level, Lifted, called, cut, memory_of, over_values, rebuilt, stack
@@ -196,7 +196,7 @@ def fitted(total: Any, out: Any, op: Record) -> Any:
 
 def fit(t: Any, out: Any) -> Any:
     """One tangent in the shape and dtype of its result."""
-    if t is None or not dtypes.is_differentiable(out.dtype):
+    if t is None or not is_differentiable(out.dtype):
         return None
     if not isinstance(t, Tensor):
         t = wrap(as_array(t))
@@ -234,7 +234,7 @@ def by_reverse(op: Record, primals: dict[str, Any], tangents: dict[str, Any]) ->
                 directions.append(tangent)
         out = called(op, entered)
         several = [out] if op.outputs is None else list(out)
-        asked = [i for i, each in enumerate(several) if dtypes.is_differentiable(each.dtype) and each._edge is not None]
+        asked = [i for i, each in enumerate(several) if is_differentiable(each.dtype) and each._edge is not None]
         seeds = [fresh(zeros_like(several[i])) for i in asked]
         options = {"create_graph": True, "retain_graph": True, "allow_unused": True}
         gradients = autograd.grad([several[i] for i in asked], places, seeds, **options)

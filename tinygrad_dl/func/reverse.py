@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad_dl import autograd
-from tinygrad_dl.core.dtypes import is_differentiable
 from tinygrad_dl.core.modes import enable_grad, modes
+from tinygrad_dl.core.promotion import is_differentiable
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import cut, stack
 from tinygrad_dl.creation import zeros_like

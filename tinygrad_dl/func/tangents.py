@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import promotion
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.plan import reads
 from tinygrad_dl.core.record import Record
@@ -219,7 +219,7 @@ def is_bare(value: Any) -> bool:
     """
     if isinstance(value, Tensor):
         return not isinstance(value, Lifted) and not (
-            (value._edge is not None and modes.grad) or dtypes.is_half(value.dtype)
+            (value._edge is not None and modes.grad) or promotion.is_half(value.dtype)
         )
     if type(value) is tuple or type(value) is list:
         return all(map(is_bare, value))

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Self
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.composition import Composed
 from tinygrad_dl.core.descriptions import summary
+from tinygrad_dl.core.device import device as Device
+from tinygrad_dl.core.device import unknown_device
 from tinygrad_dl.core.messages import reraise
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.nn import hooks
@@ -266,32 +268,32 @@ class Module(State["Module"], Hooked, Composed):
 
         >>> import tinygrad_dl as td
         >>> td.nn.Linear(1, 1).to(td.float64).weight.dtype
-        dtype('float64')
+        tinygrad_dl.float64
         """
         for value in (*args, device, dtype):
             if isinstance(value, Tensor):
                 dtype = value.dtype
-            elif isinstance(value, dtypes.device) or value in ("cpu", "cpu:0"):
+            elif isinstance(value, Device) or value in ("cpu", "cpu:0"):
                 continue
             elif value is not None and not isinstance(value, bool):
                 try:
                     dtype = dtypes.as_dtype(value)
                 except TypeError:
-                    dtypes.device(value)
+                    Device(value)
         if dtype is None:
             return self
         found = dtypes.as_dtype(dtype)
-        if not dtypes.is_differentiable(found):
+        if not promotion.is_differentiable(found):
             raise TypeError(
                 f"to: got dtype {found}, expected a floating or complex one for a module; pass td.float32 or td.float64"
             )
-        return self._cast(found, dtypes.is_differentiable)
+        return self._cast(found, promotion.is_differentiable)
 
     def cuda(self, *_: Any, **__: Any) -> Self:
         """Raises ValueError: tensors live on the CPU."""
-        raise dtypes.unknown_device("cuda")
+        raise unknown_device("cuda")
 
-    def _cast(self, dtype: Any, kinds: Callable[[Any], bool] = dtypes.is_floating) -> Self:
+    def _cast(self, dtype: Any, kinds: Callable[[Any], bool] = promotion.is_floating) -> Self:
         for tensor in (*self.parameters(), *self.buffers()):
             if kinds(tensor.dtype):
                 tensor.data = tensor._data.astype(dtype, copy=False)
@@ -301,19 +303,19 @@ class Module(State["Module"], Hooked, Composed):
 
     def float(self) -> Self:
         """Casts to float32."""
-        return self._cast(dtypes.float32)
+        return self._cast(promotion.FLOAT32)
 
     def double(self) -> Self:
         """Casts to float64."""
-        return self._cast(dtypes.float64)
+        return self._cast(promotion.FLOAT64)
 
     def half(self) -> Self:
         """Casts to float16."""
-        return self._cast(dtypes.float16)
+        return self._cast(promotion.FLOAT16)
 
     def bfloat16(self) -> Self:
         """Casts to bfloat16, which needs the package ml_dtypes."""
-        return self._cast(dtypes.bfloat16())
+        return self._cast(promotion.bfloat16())
 
     def type(self, dst_type: Any) -> Self:
         """Casts to a floating dtype."""

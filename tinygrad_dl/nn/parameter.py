@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import promotion
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor, as_array, rebuild
 
@@ -28,7 +28,7 @@ class Parameter(Tensor):
 
     @composition
     def __init__(self, data: Any = None, requires_grad: bool = True):
-        self._data = np.empty(0, dtypes.get_default_dtype()) if data is None else as_array(data)
+        self._data = np.empty(0, promotion.default.dtype) if data is None else as_array(data)
         self._edge = None
         if requires_grad:
             self.requires_grad_()
@@ -55,7 +55,7 @@ class Buffer(Tensor):
 
     @composition
     def __init__(self, data: Any = None, *, persistent: bool = True):
-        self._data = np.empty(0, dtypes.get_default_dtype()) if data is None else as_array(data)
+        self._data = np.empty(0, promotion.default.dtype) if data is None else as_array(data)
         self._edge = None
         if not persistent:
             self.persistent = False

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import promotion
 from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.optim.optimizer import Group
@@ -17,7 +17,7 @@ Array = np.ndarray
 State = defaultdict[Any, dict[str, Any]]
 
 CHUNK = 65536  # elements worked on at a time: five arrays of them stay in the cache
-REAL: dict[Any, np.dtype[Any]] = {dtypes.complex64: dtypes.float32, dtypes.complex128: dtypes.float64}
+REAL: dict[Any, np.dtype[Any]] = {promotion.COMPLEX64: promotion.FLOAT32, promotion.COMPLEX128: promotion.FLOAT64}
 
 
 class Rule(Protocol):

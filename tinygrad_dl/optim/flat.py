@@ -17,8 +17,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinygrad_dl.backends.threads import spread
-from tinygrad_dl.core.dtypes import is_differentiable
 from tinygrad_dl.core.modes import enable_grad
+from tinygrad_dl.core.promotion import is_differentiable
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.optim.block import CHUNK, Array, Block, Memory, State
 from tinygrad_dl.optim.optimizer import Group, Optimizer

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import promotion
 from tinygrad_dl.core.composition import Composed
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.mutations import mutations
@@ -277,9 +277,9 @@ class Optimizer(Composed):
                 f"{name}.load_state_dict: got {key!r} of parameter {number} of shape {array.shape}, expected {shape}; "
                 "make the optimiser with the same parameters in the same order"
             )
-        dtype = dtypes.float32 if single else p.dtype
+        dtype = promotion.FLOAT32 if single else p.dtype
         where = f"{name}.load_state_dict: {key!r} of parameter {number}"
-        if dtypes.category(array.dtype) == 3 and dtypes.category(dtype) < 3:
+        if promotion.category(array.dtype) == 3 and promotion.category(dtype) < 3:
             raise ValueError(f"{where}: got {array.dtype}, expected real numbers, as the parameter is {p.dtype}")
         if self.state_names is not None:
             if key == "step" and not (array >= 0 and array == np.floor(array) and np.isfinite(array)):

@@ -81,7 +81,7 @@ def check_dtypes(call: Call, tally: Tally) -> None:
     check_half(call, tally)
 
 
-def check_dtype(call: Call, tally: Tally, dtype: np.dtype[Any], usual: list[np.dtype[Any]]) -> None:
+def check_dtype(call: Call, tally: Tally, dtype: np.dtype[Any], usual: list[Any]) -> None:
     """Results, gradients and what the rules return, with arguments of this dtype."""
 
     def cast(array: np.ndarray) -> np.ndarray:

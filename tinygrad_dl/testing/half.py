@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.dtypes import float16, float32, in_single
 from tinygrad_dl.core.engine import match_input
+from tinygrad_dl.core.promotion import FLOAT16, FLOAT32, in_single
 from tinygrad_dl.testing.call import Call, label
 from tinygrad_dl.testing.report import CheckError
 from tinygrad_dl.testing.running import Run, Tally, has_gradient
@@ -23,7 +23,7 @@ def check_half(call: Call, tally: Tally) -> None:
         return  # NumPy has no complex numbers of half precision
     with np.errstate(all="ignore"):
         for scale in SCALES:
-            half = call.map(lambda a, scale=scale: np.asarray(a * scale, float16))  # type: ignore[misc]
+            half = call.map(lambda a, scale=scale: np.asarray(a * scale, FLOAT16))  # type: ignore[misc]
             check_against_single(half, half.map(in_single), tally)
 
 
@@ -38,7 +38,7 @@ def check_against_single(half: Call, single: Call, tally: Tally) -> None:
     results = half.run(seeded=tally.random)
     chosen = half.values.get("dtype") is not None  # the caller chose the result's dtype
     for i, (result, wide) in enumerate(zip(results, expected, strict=True)):
-        array = wide._data if chosen or wide.dtype != float32 else wide._data.astype(float16)
+        array = wide._data if chosen or wide.dtype != FLOAT32 else wide._data.astype(FLOAT16)
         if result.dtype != array.dtype:
             raise CheckError(f"arguments of float16 give a result of {result.dtype}, expected {array.dtype}")
         expect_rounded(result._data, array, f"result {i}")
@@ -57,7 +57,7 @@ def check_half_gradients(half: Call, single: Call, tally: Tally) -> None:
             pairs = zip(run.node.edges, slopes, strict=True)
             expected = [match_input(np.asarray(g), e, run.node) for e, g in pairs if e is not None and g is not None]
         else:
-            expected = [g.astype(float16) for g in wide.gradients(create_graph=recorded)]
+            expected = [g.astype(FLOAT16) for g in wide.gradients(create_graph=recorded)]
         for place, g, rounded in zip(
             half.differentiable(), run.gradients(create_graph=recorded), expected, strict=True
         ):
@@ -69,11 +69,11 @@ def expect_rounded(got: np.ndarray, expected: np.ndarray, which: str) -> None:
     if got.shape != expected.shape or got.dtype != expected.dtype:
         raise CheckError(f"{which} is {got.dtype}{got.shape}, in float32 and rounded {expected.dtype}{expected.shape}")
     close: Any = (got == expected) | ((got != got) & (expected != expected))
-    if got.dtype == float16:
+    if got.dtype == FLOAT16:
         # Where terms cancel, float32's own rounding shows, and one sum is not the other in another order.
         largest = np.abs(expected[np.isfinite(expected)]).max(initial=0)
         close |= np.abs(ordered(got) - ordered(expected)) <= 1
-        close |= np.abs(got.astype(float32) - expected) <= 1e-6 * float(largest)
+        close |= np.abs(got.astype(FLOAT32) - expected) <= 1e-6 * float(largest)
     elif got.dtype.kind == "f":
         close |= np.abs(got - expected) <= 1e-6 * np.abs(expected)
     if not close.all():

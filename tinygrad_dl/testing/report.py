@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.core.dtypes import dtype
+
 RIGHT, LOOK, WRONG = 1e-7, 1e-5, 1e-3
 
 
@@ -203,6 +205,8 @@ def pasteable(value: Any) -> str:
         return f"slice({value.start!r}, {value.stop!r}, {value.step!r})"
     if isinstance(value, np.dtype):
         return f"np.dtype({value.name!r})"
+    if isinstance(value, dtype):
+        return f"td.dtype({value.name!r})"
     if hasattr(value, "_data"):
         return f"td.tensor({pasteable(value._data)})"
     return repr(value)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_dl.core.dtypes import device, set_default_dtype
+from tinygrad_dl.core.device import device
+from tinygrad_dl.core.dtypes import set_default_dtype
 
 
 class _Settings:

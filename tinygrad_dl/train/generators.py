@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.dtypes import dtype
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.data.loader import DataLoader
 from tinygrad_dl.random import Generator, default_generator
@@ -26,7 +27,7 @@ from tinygrad_dl.train.training import Training
 __all__ = ["Found", "find", "get_state", "set_state"]
 
 ROOTS = ("train", "dev", "model", "loss", "metrics", "optimizer", "callbacks")
-CLOSED = (np.ndarray, np.generic, Tensor, types.ModuleType, type, np.dtype, str, bytes, int, float, complex)
+CLOSED = (np.ndarray, np.generic, Tensor, types.ModuleType, type, np.dtype, dtype, str, bytes, int, float, complex)
 COLLECTIONS = (list, tuple, set, frozenset, deque)
 FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.CellType, functools.partial)
 OPEN = ("builtins", "itertools", "functools", "collections", "types")  # where the standard library's containers are

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor, wrap
 
@@ -61,4 +61,4 @@ def grid_anchors(
     y, x = np.meshgrid((np.arange(rows) + offset) * down, (np.arange(columns) + offset) * across, indexing="ij")
     centre = np.stack([x, y], axis=-1).reshape(-1, 1, 2)
     boxes = np.concatenate([centre - half, centre + half], axis=-1).reshape(-1, 4)
-    return wrap(boxes.astype(dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)))
+    return wrap(boxes.astype(promotion.default.dtype if dtype is None else dtypes.as_dtype(dtype)))

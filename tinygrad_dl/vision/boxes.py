@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import promotion
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.tensor import Tensor
@@ -34,7 +34,7 @@ def widened(boxes: Tensor) -> Tensor:
     """The boxes in a dtype in which their areas do not overflow: float32 or int32 at least."""
     if boxes.dtype.itemsize >= 4:
         return boxes
-    wide: Tensor = boxes.to(dtypes.float32 if dtypes.is_floating(boxes.dtype) else dtypes.int32)
+    wide: Tensor = boxes.to(promotion.FLOAT32 if promotion.is_floating(boxes.dtype) else promotion.INT32)
     return wide
 
 

@@ -189,6 +189,11 @@ for each, least in (("T", 2), ("mT", 2), ("H", 2), ("mH", 2)):
     draws(each, only=f"@{each}", weight=0.4)(turned)
 
 
-@draws("promote_types", weight=0.2)
+@draws("promote_types can_cast", weight=0.2)
 def promote(w: Writer) -> Any:
     return Attribute(f"T.{w.new_dtype('fcib')}"), Attribute(f"T.{w.new_dtype('fcib')}")
+
+
+@draws("result_type", weight=0.2)
+def result_type(w: Writer) -> Any:
+    return w.tensor("fcib"), w.tensor("fcib")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.device import check_device
 from tinygrad_dl.nn import functional, init
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
@@ -270,7 +270,7 @@ class PReLU(Module):
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None):
         super().__init__()
-        dtypes.check_device(device)
+        check_device(device)
         self.num_parameters, self.init = whole(self, "num_parameters", num_parameters), init
         self.weight = empty_parameter((self.num_parameters,), dtype)
         self.reset_parameters()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import probability, whole
@@ -71,7 +71,7 @@ class MultiheadAttention(Module):
         dtype: Any = None,
     ):
         super().__init__()
-        dtypes.check_device(device)
+        check_device(device)
         self.embed_dim = width = whole(self, "embed_dim", embed_dim, 1)
         self.num_heads = whole(self, "num_heads", num_heads, 1)
         if width % self.num_heads:

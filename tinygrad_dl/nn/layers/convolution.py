@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import whole
@@ -44,7 +44,7 @@ class Convolution(Module):
         dtype: Any,
     ) -> None:
         """Checks and keeps the options, and makes the parameters."""
-        dtypes.check_device(device)
+        check_device(device)
         name = type(self).__name__
         self.in_channels = whole(self, "in_channels", in_channels, int(self.transposed))
         self.out_channels = whole(self, "out_channels", out_channels, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import whole
@@ -45,7 +45,7 @@ class Embedding(Module):
         dtype: Any = None,
     ):
         super().__init__()
-        dtypes.check_device(device)
+        check_device(device)
         self.num_embeddings = whole(self, "num_embeddings", num_embeddings)
         self.embedding_dim = whole(self, "embedding_dim", embedding_dim)
         if padding_idx is not None:

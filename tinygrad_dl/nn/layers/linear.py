@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import dtypes, promotion
+from tinygrad_dl.core.device import check_device
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.module import Module
@@ -19,7 +20,7 @@ __all__ = ["Bilinear", "Identity", "Linear"]
 
 def empty_parameter(shape: tuple[int, ...], dtype: Any = None) -> Parameter:
     """A parameter that is yet to be initialised."""
-    return Parameter(np.empty(shape, dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)))
+    return Parameter(np.empty(shape, promotion.default.dtype if dtype is None else dtypes.as_dtype(dtype)))
 
 
 class Linear(Module):
@@ -41,7 +42,7 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None):
         super().__init__()
-        dtypes.check_device(device)
+        check_device(device)
         self.in_features = whole(self, "in_features", in_features)
         self.out_features = whole(self, "out_features", out_features)
         self.weight = empty_parameter((self.out_features, self.in_features), dtype)
@@ -93,7 +94,7 @@ class Bilinear(Module):
         dtype: Any = None,
     ):
         super().__init__()
-        dtypes.check_device(device)
+        check_device(device)
         self.in1_features = whole(self, "in1_features", in1_features, 1)
         self.in2_features = whole(self, "in2_features", in2_features, 1)
         self.out_features = whole(self, "out_features", out_features)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import dtypes, promotion
+from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.nn import init
@@ -67,7 +68,7 @@ class BatchNorm(Affine):
         bias: bool = True,
     ):
         super().__init__()
-        dtypes.check_device(device)
+        check_device(device)
         self.num_features = whole(self, "num_features", num_features)
         if not eps >= 0:
             raise ValueError(f"{type(self).__name__}: expected eps >= 0, got {eps}")
@@ -77,7 +78,7 @@ class BatchNorm(Affine):
         self.track_running_stats = track_running_stats
         shape = (self.num_features,)
         self._add_affine(shape, affine, bias, dtype)
-        found = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+        found = promotion.default.dtype if dtype is None else dtypes.as_dtype(dtype)
         for name, value in (("running_mean", np.zeros(shape, found)), ("running_var", np.ones(shape, found))):
             self.register_buffer(name, wrap(value) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", wrap(np.array(0)) if track_running_stats else None)
@@ -208,7 +209,7 @@ class LayerNorm(Affine):
         dtype: Any = None,
     ):
         super().__init__()
-        dtypes.check_device(device)
+        check_device(device)
         sizes = normalized_shape if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
         self.normalized_shape = tuple([whole(self, "normalized_shape", n) for n in sizes])
         if not self.normalized_shape:
@@ -255,7 +256,7 @@ class GroupNorm(Affine):
         bias: bool = True,
     ):
         super().__init__()
-        dtypes.check_device(device)
+        check_device(device)
         self.num_groups = whole(self, "num_groups", num_groups, 1)
         self.num_channels = whole(self, "num_channels", num_channels)
         if self.num_channels % self.num_groups:

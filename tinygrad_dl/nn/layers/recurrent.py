@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.nn import init
@@ -46,7 +46,7 @@ class RNNBase(Module):
         dtype: Any = None,
     ):
         super().__init__()
-        dtypes.check_device(device)
+        check_device(device)
         self.input_size = whole(self, "input_size", input_size, 1)
         self.hidden_size = whole(self, "hidden_size", hidden_size, 1)
         self.num_layers = whole(self, "num_layers", num_layers, 1, LAYERS)
@@ -305,7 +305,7 @@ class Cell(Module):
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None):
         super().__init__()
-        dtypes.check_device(device)
+        check_device(device)
         self.input_size = whole(self, "input_size", input_size)
         self.hidden_size = whole(self, "hidden_size", hidden_size)
         self.bias = bias

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import dtypes, promotion
+from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.nn import functional, init
 from tinygrad_dl.nn.checks import LAYERS, whole
@@ -81,7 +82,7 @@ class TransformerEncoderLayer(Module):
         dtype: Any = None,
     ):
         super().__init__()
-        dtypes.check_device(device)
+        check_device(device)
         self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype)
         self.linear1 = Linear(d_model, dim_feedforward, bias, dtype=dtype)
         self.dropout = Dropout(dropout)
@@ -168,7 +169,7 @@ class TransformerDecoderLayer(Module):
         dtype: Any = None,
     ):
         super().__init__()
-        dtypes.check_device(device)
+        check_device(device)
         self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype)
         self.multihead_attn = MultiheadAttention(d_model, nhead, dropout, bias, batch_first=batch_first, dtype=dtype)
         self.linear1 = Linear(d_model, dim_feedforward, bias, dtype=dtype)
@@ -321,6 +322,6 @@ class Transformer(Module):
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
         """The causal mask: -inf where a later place would be seen, else 0; (sz, sz)."""
-        dtypes.check_device(device)
-        found = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+        check_device(device)
+        found = promotion.default.dtype if dtype is None else dtypes.as_dtype(dtype)
         return wrap(np.triu(np.full((sz, sz), -np.inf), 1).astype(found))

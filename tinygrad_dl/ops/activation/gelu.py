@@ -19,7 +19,7 @@ import numpy as np
 
 from tinygrad_dl.backends.threads import spread
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.dtypes import float32
+from tinygrad_dl.core.promotion import FLOAT32
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._owned import plus, times
 from tinygrad_dl.ops.pointwise.error_function import erf
@@ -33,7 +33,7 @@ FAR, EDGE = 16.0, 40.0  # in float32; in float64
 
 def constants(*numbers: float) -> list[np.ndarray]:
     """The numbers as float32 arrays, which NumPy takes twice as fast as Python numbers."""
-    return [np.array(n, float32) for n in numbers]
+    return [np.array(n, FLOAT32) for n in numbers]
 
 
 ONE, HALF, BELL_FACTOR, MINUS_HALF = constants(1.0, 0.5, BELL, -0.5)
@@ -165,7 +165,7 @@ def gelu(input: Array, approximate: str = "none") -> Array:
     """
     if approximate not in ("none", "tanh"):
         raise ValueError(f"expected an approximate of 'none' or 'tanh', got {approximate!r}")
-    if input.dtype is float32:
+    if input.dtype is FLOAT32:
         return fused(input, NORMAL if approximate == "none" else TANH)
     return times(share(input, approximate), np.maximum(input, -EDGE))
 
@@ -179,7 +179,7 @@ def share(x: Any, approximate: str) -> Any:
 
 def slope(g: Any, input: Any, approximate: str) -> Any:
     """g * (share + x * its derivative); of s = (1 + tanh(u)) / 2 that is 2 (s - s*s) u'."""
-    if type(g) is type(input) is np.ndarray and g.dtype is input.dtype is float32:
+    if type(g) is type(input) is np.ndarray and g.dtype is input.dtype is FLOAT32:
         return fused_slope(g, input, approximate)
     return g * share_and_derivative(input, approximate)[1]
 

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_dl.core.batching import Batch, every, folded
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.dtypes import require_room
+from tinygrad_dl.core.promotion import require_room
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import overload

@@ -25,7 +25,7 @@ import numpy as np
 
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.backends.threads import spread_products
-from tinygrad_dl.core.dtypes import float32
+from tinygrad_dl.core.promotion import FLOAT32
 from tinygrad_dl.ops.convolution._rows import SHARES, Again, Frame, Job, Line, Piece, apart, repair
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes
 
@@ -59,7 +59,7 @@ def _line(tile: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def transforms() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(24, 24), (24, 9) and (8, 24): of the windows, of the kernel, and back from the products."""
     window, kernel, back = map(np.kron, *map(_line, TILE))
-    return window.astype(float32), kernel.astype(float32), back.astype(float32)
+    return window.astype(FLOAT32), kernel.astype(FLOAT32), back.astype(FLOAT32)
 
 
 def fits(
@@ -74,7 +74,7 @@ def fits(
     dtype: np.dtype[np.generic],
 ) -> bool:
     """Whether this is the way to compute a convolution: possible, and the fastest."""
-    if kernel != (KERNEL, KERNEL) or dtype != float32 or groups != 1 or min(channels, made) < FEWEST:
+    if kernel != (KERNEL, KERNEL) or dtype != FLOAT32 or groups != 1 or min(channels, made) < FEWEST:
         return False
     if stride != (1, 1) or dilation != (1, 1) or max(max(pair) for pair in pads) > KERNEL:
         return False

@@ -14,8 +14,8 @@ from tinygrad_dl.core.batching import Batch, every, inner
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
-from tinygrad_dl.core.dtypes import require_room
 from tinygrad_dl.core.methods import inplace_form
+from tinygrad_dl.core.promotion import require_room
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload

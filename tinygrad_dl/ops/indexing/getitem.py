@@ -15,8 +15,8 @@ from numpy import ndarray
 
 from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.dtypes import require_real
 from tinygrad_dl.core.engine import unbroadcast
+from tinygrad_dl.core.promotion import require_real
 from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.core.transforms import Lifted, applied
 from tinygrad_dl.core.warning import warn

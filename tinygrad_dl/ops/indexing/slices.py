@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_dl.core.batching import Batch, every, inner
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.dtypes import factor, require_room
+from tinygrad_dl.core.promotion import factor, require_room
 from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import alias, overload

@@ -12,8 +12,8 @@ from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
-from tinygrad_dl.core.dtypes import factor, int64
 from tinygrad_dl.core.engine import unbroadcast
+from tinygrad_dl.core.promotion import INT64, factor
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops.indexing.diagonal import diagonal
@@ -364,7 +364,7 @@ def trace(input: Array) -> Array:
     """
     if input.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, got shape {input.shape}; use diagonal(...).sum(-1) for batches")
-    return np.add.reduce(input.diagonal(), dtype=int64 if input.dtype.kind in "biu" else None)
+    return np.add.reduce(input.diagonal(), dtype=INT64 if input.dtype.kind in "biu" else None)
 
 
 trace.vjp(input=lambda g, input_shape: keep(g, np.eye(*input_shape, dtype=bool)))

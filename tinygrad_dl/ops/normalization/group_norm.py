@@ -11,7 +11,7 @@ from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.core.batching import Batch, every, folded, scaled_channels, unfolded
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.dtypes import in_single
+from tinygrad_dl.core.promotion import in_single
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.inputs import array, error, one_of, real

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.dtypes import float32, float64
+from tinygrad_dl.core.promotion import FLOAT32, FLOAT64
 
 # Cody's coefficients, highest power first: numerators and denominators (after the leading 1).
 NEAR = (
@@ -141,9 +141,9 @@ def erf_single(x: np.ndarray) -> Any:
 
 def in_blocks(x: np.ndarray, single: Any, double: Any) -> Any:
     """A function of flat arrays on an array of any shape and floating dtype, a block at a time."""
-    if x.dtype is not float64 and x.dtype is not float32:
-        return in_blocks(x.astype(float64), single, double).astype(x.dtype)
-    function = double if x.dtype is float64 else single
+    if x.dtype is not FLOAT64 and x.dtype is not FLOAT32:
+        return in_blocks(x.astype(FLOAT64), single, double).astype(x.dtype)
+    function = double if x.dtype is FLOAT64 else single
     flat = x.reshape(-1)
     if len(flat) <= BLOCK:
         out = function(flat)
@@ -161,4 +161,4 @@ def erf_of(x: np.ndarray) -> Any:
 
 def erfc_of(x: np.ndarray) -> Any:
     """erfc of an array, in its dtype."""
-    return in_blocks(x, lambda flat: erfc_double(flat.astype(float64)).astype(float32), erfc_double)
+    return in_blocks(x, lambda flat: erfc_double(flat.astype(FLOAT64)).astype(FLOAT32), erfc_double)

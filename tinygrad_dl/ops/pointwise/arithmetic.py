@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.dtypes import category, factor, result_dtype, scalar_category
+from tinygrad_dl.core.promotion import category, factor, result_dtype, scalar_category
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
 from tinygrad_dl.ops._overload import alias, overload
@@ -53,7 +53,7 @@ def times_alpha(input: Any, other: Any, alpha: Any) -> Any:
         alpha = bool(alpha)
     if not isinstance(other, Tensor):
         return bool(other and alpha) if dtype.kind == "b" else other * alpha
-    return mul(other if other.dtype is dtype else other.to(dtype), alpha)
+    return mul(other.to(dtype), alpha)
 
 
 @overload(minus, inplace=True)

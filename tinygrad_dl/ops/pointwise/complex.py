@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import promotion
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, broadcasting, complexes, error
@@ -130,11 +130,11 @@ def view_as_complex(input: Array) -> Array:
     """
     if input.shape[-1:] != (2,):
         raise ValueError(f"view_as_complex: expected a last dimension of size 2, got shape {input.shape}")
-    if input.dtype not in dtypes.COMPLEX_OF:
+    if input.dtype not in promotion.COMPLEX_OF:
         raise TypeError(f"view_as_complex: expected float32 or float64, got {input.dtype}; convert with .float()")
     if input.strides[-1] != input.itemsize or any(s % (2 * input.itemsize) for s in input.strides[:-1]):
         input = input.copy("C")
-    return input.view(dtypes.COMPLEX_OF[input.dtype])[..., 0]
+    return input.view(promotion.COMPLEX_OF[input.dtype])[..., 0]
 
 
 @op(

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.dtypes import float64, int64
+from tinygrad_dl.core.promotion import FLOAT64, INT64
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops.pooling._cases import naive_windows
@@ -182,7 +182,7 @@ def _avg_pool(
         bool(count_include_pad),
         divisor_override,
     )
-    if input.dtype == int64:
+    if input.dtype == INT64:
         return wrap(whole_means(input._data, options))
     return pool_average(input, options)
 
@@ -192,8 +192,8 @@ def whole_means(x: np.ndarray, options: Any) -> np.ndarray:
     plain = (*options[:5], None)
     each = go_down(np.ones(x.shape), pooling_plan(x.shape, (*options[:5], 1)))
     count = options[5] or np.rint(each / go_down(np.ones(x.shape), pooling_plan(x.shape, plain)))
-    total = go_down(x.astype(float64), pooling_plan(x.shape, (*options[:5], 1)))
-    means: np.ndarray = np.trunc(total / count).astype(int64)
+    total = go_down(x.astype(FLOAT64), pooling_plan(x.shape, (*options[:5], 1)))
+    means: np.ndarray = np.trunc(total / count).astype(INT64)
     return means
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.dtypes import as_dtype, int64
+from tinygrad_dl.core.dtypes import as_dtype
+from tinygrad_dl.core.promotion import INT64
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import values_of
 from tinygrad_dl.inputs import real
@@ -29,7 +30,7 @@ def sum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = No
     if dtype is not None:
         return ADD(input, dim, as_dtype(dtype), None, keepdim)
     if input.dtype.kind in "biu":
-        return ADD(input, dim, int64, None, keepdim)
+        return ADD(input, dim, INT64, None, keepdim)
     return add_up(input, dim, keepdim)
 
 
@@ -55,7 +56,7 @@ def element_type(input: Any, dtype: Any) -> Any:
     """In which dtype to add or multiply up: the one asked for, int64 for integers."""
     if dtype is not None:
         return as_dtype(dtype)
-    return int64 if input.dtype.kind in "biu" else None
+    return INT64 if input.dtype.kind in "biu" else None
 
 
 @op((np.multiply, "reduce"), kind="reduction", inputs={"input": real(), **OVER}, reference=np.prod)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import promotion
 from tinygrad_dl.core.batching import inner
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, Arrays, op
@@ -23,7 +23,7 @@ def common(tensors: list[Any]) -> list[Any]:
     first = tensors[0].dtype
     for each in tensors:
         if each.dtype is not first:
-            dtype = dtypes.result_dtype(tuple(tensors))
+            dtype = promotion.result_dtype(tuple(tensors))
             return [np.asarray(a, dtype) for a in tensors]
     return tensors
 

@@ -263,7 +263,7 @@ def view_as_shape_or_dtype(self: Tensor, *shape: Any, **kwargs: Any) -> Any:
         dtype = kwargs.get("dtype")
         return view(self, *shape, **kwargs) if dtype is None else view_bytes(self, dtypes.as_dtype(dtype))
     only = shape[0] if len(shape) == 1 else shape
-    if type(only) not in SHAPES and isinstance(only, np.dtype | type):
+    if type(only) not in SHAPES and isinstance(only, dtypes.dtype | np.dtype | type):
         return view_bytes(self, dtypes.as_dtype(only))
     return view(self, only)
 

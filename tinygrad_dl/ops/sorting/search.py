@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
-from tinygrad_dl.core.dtypes import int32
+from tinygrad_dl.core.promotion import INT32
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import is_known
 
@@ -28,7 +28,7 @@ def searchsorted(
         raise ValueError(f"searchsorted: expected side 'left' or 'right', got {side!r}")
     if not is_known(sorted_sequence) or not is_known(input):
         found = _counted(sorted_sequence, input, side == "right" or (side is None and right))
-        return found.to(int32) if out_int32 else found
+        return found.to(INT32) if out_int32 else found
     rows, values = as_array(sorted_sequence), as_array(input)
     where: Any = side or ("right" if right else "left")
     kind = np.int32 if out_int32 else np.int64

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.device import device as Device
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import Lifted
@@ -73,7 +74,7 @@ def cast(input: Array, dtype: Any) -> Array:
 
     >>> import tinygrad_dl as td
     >>> td.ones(2).to(td.float64).dtype
-    dtype('float64')
+    tinygrad_dl.float64
     """
     return input.astype(dtype)
 
@@ -95,9 +96,9 @@ def astype(input: Array, dtype: Any, copy: bool = False) -> Tensor:
     found = dtypes.as_dtype(dtype)
     if found == tensor.dtype:
         return tensor.clone() if copy else tensor
-    if tensor.dtype.kind == "c" and 0 < dtypes.category(found) < 3:
+    if tensor.dtype.kind == "c" and 0 < promotion.category(found) < 3:
         tensor = real(tensor)  # without NumPy's warning that the imaginary part is lost
-    if not isinstance(tensor, Lifted) and (tensor._edge is None or not dtypes.is_differentiable(found)):
+    if not isinstance(tensor, Lifted) and (tensor._edge is None or not promotion.is_differentiable(found)):
         return wrap(tensor._data.astype(found))
     result: Tensor = cast(tensor, found)
     return result
@@ -135,12 +136,12 @@ def to(
             continue  # non_blocking, which means nothing on the CPU
         if isinstance(value, Tensor):
             dtype = value.dtype
-        elif isinstance(value, dtypes.device) or (isinstance(value, str) and value.partition(":")[0] in DEVICES):
+        elif isinstance(value, Device) or (isinstance(value, str) and value.partition(":")[0] in DEVICES):
             device = value
         else:
             dtype = value
     if device is not None:
-        dtypes.device(device)
+        Device(device)
     if dtype is None:
         return clone(self) if copy else self
     return astype(self, dtype, copy)

@@ -15,7 +15,7 @@ from weakref import ref
 
 import numpy as np
 
-from tinygrad_dl.core import dtypes
+from tinygrad_dl.core import promotion
 from tinygrad_dl.core.contents import is_row_major
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.engine import conjugate, unbroadcast
@@ -146,7 +146,7 @@ def slices(base: Array, path: Any, strides: Any) -> Any:
     >>> slices(np.arange(3), ((getitem.op, (slice(1, 3),), None),), None)
     tensor([1, 2])
     """
-    kind = dtypes.float32 if dtypes.is_half(base.dtype) else base.dtype
+    kind = promotion.FLOAT32 if promotion.is_half(base.dtype) else base.dtype
     return follow(laid_out(base, strides), path).copy("C"), kind
 
 
@@ -219,7 +219,7 @@ def stored(value: Array, size: Any, dtype: Any) -> Array:
     >>> stored(np.ones((1, 1)), (2,), np.float32)
     tensor([1., 1.])
     """
-    dtypes.require_real(value, dtype or value.dtype)
+    promotion.require_real(value, dtype or value.dtype)
     out: np.ndarray = np.empty(size, dtype or value.dtype)
     try:
         out[...] = value if value.shape == out.shape else value.reshape(without_ones_in_front(value.shape))
@@ -245,7 +245,7 @@ stored.vjp(value=_stored_value)
 
 def assign(self: Tensor, result: Tensor, what: str) -> Tensor:
     """Takes over a result's values and its place in the graph: every in-place operation ends here."""
-    if not (is_recorded(self, result._edge) and dtypes.is_differentiable(self.dtype)):
+    if not (is_recorded(self, result._edge) and promotion.is_differentiable(self.dtype)):
         self._write(result._data, what)
         return self
     require_recordable(self, what)
@@ -254,7 +254,7 @@ def assign(self: Tensor, result: Tensor, what: str) -> Tensor:
         edge.keep_copy(old)
     self._write(result._data, what)
     if type(edge) is Leaf or (edge is not None and result.dtype != self.dtype):
-        edge = stored(result, self.shape, self.dtype)._edge
+        edge = stored(result, self.shape, self._data.dtype)._edge
     rebase(self, edge)
     return self
 
@@ -410,7 +410,8 @@ def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
     if stack.levels and innermost((tensor, index, value)) is not None:
         return tensor._assign(with_items(tensor, index, value), what)
     data = tensor._data
-    if is_recorded(tensor, value._edge if isinstance(value, Tensor) else None) and dtypes.is_differentiable(data.dtype):
+    edge = value._edge if isinstance(value, Tensor) else None
+    if is_recorded(tensor, edge) and promotion.is_differentiable(data.dtype):
         require_recordable(tensor, what)
         value = value if isinstance(value, Tensor) else as_array(value, exact=True)
         if basic:
@@ -438,7 +439,7 @@ def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
             return tensor  # nothing is picked, so that nothing is written
         found = as_array(value, exact=True)
         if data.dtype.kind in "iu" and not isinstance(value, Tensor | np.ndarray):
-            dtypes.require_room(found, data.dtype)
+            promotion.require_room(found, data.dtype)
         put(places, rest, storable(found, data))
     except Exception as error:
         given = {"self": tensor, "index": index, "value": value}
