@@ -8,7 +8,6 @@ from typing import Any, Final
 class device:
     """Where a tensor lives: `device("cpu")`, the only one.
 
-    >>> import tinygrad_dl as td
     >>> td.device("cpu")
     device(type='cpu')
 

@@ -73,7 +73,8 @@ class dtype:
         Raises:
             TypeError: it is a dtype of integers or bools.
 
-            >>> td.float64.to_complex()
+        >>> import tinygrad_dl as td
+        >>> td.float64.to_complex()
         tinygrad_dl.complex128
         """
         if not (self.is_floating_point or self.is_complex):
@@ -83,7 +84,8 @@ class dtype:
     def to_real(self) -> Dtype:
         """The dtype of the parts of complex numbers of this one; itself if it is real.
 
-            >>> td.complex64.to_real()
+        >>> import tinygrad_dl as td
+        >>> td.complex64.to_real()
         tinygrad_dl.float32
         """
         return DTYPES[np.empty(0, self.dtype).real.dtype] if self.is_complex else self

@@ -200,7 +200,7 @@ gelu.vjp(input=slope)
 def _gelu_and_tangent(t: Any, input: Any, approximate: str) -> Any:
     if approximate not in ("none", "tanh"):
         return NotImplemented
-    if input.dtype is t[0].dtype is float32:
+    if input.dtype is t[0].dtype is FLOAT32:
         return fused_both(input, t[0], approximate)
     s, derivative = share_and_derivative(input, approximate)
     return times(s, np.maximum(input, -EDGE)), times(derivative, t[0])
