@@ -278,19 +278,26 @@ def test_views_join_the_graph_with_their_base():
 
 
 @pytest.mark.parametrize(
-    ("operation", "option", "changed"),
+    ("operation", "option", "expected"),
     [
-        (lambda x, alpha: td.addmm(td.zeros(2, 2), x, td.ones(2, 2), alpha=alpha), 2.0, 5.0),
-        (lambda x, slope: nn.functional.leaky_relu(-x, slope), 0.5, 5.0),
-        (lambda x, alpha: nn.functional.elu(-x, alpha), 0.5, 5.0),
-        (lambda x, repeats: x.repeat_interleave(repeats, 0), [2, 1], [1, 2]),
+        (lambda x, alpha: td.addmm(td.zeros(2, 2), x, td.ones(2, 2), alpha=alpha), 2.0, 4.0),
+        (lambda x, slope: nn.functional.leaky_relu(-x, slope), 0.5, -0.5),
+        (lambda x, value: td.addcdiv(td.zeros(2, 2), x, td.ones(2, 2), value=value), 3.0, 3.0),
     ],
-    ids=["addmm", "leaky_relu", "elu", "repeat_interleave"],
+    ids=["addmm", "leaky_relu", "addcdiv"],
 )
-def test_an_option_that_is_a_tensor_and_was_changed_is_noticed(operation, option, changed):
-    number = td.tensor(option)
-    y = operation(td.ones(2, 2, requires_grad=True), number)
-    number.copy_(td.tensor(changed))
+def test_a_number_given_as_a_tensor_is_read_once(operation, option, expected):
+    number, x = td.tensor(option), td.ones(2, 2, requires_grad=True)
+    y = operation(x, number)
+    number.add_(1)
+    y.sum().backward()
+    assert x.grad.tolist() == [[expected] * 2] * 2
+
+
+def test_repeats_that_were_changed_are_noticed():
+    repeats = td.tensor([2, 1])
+    y = td.ones(2, 2, requires_grad=True).repeat_interleave(repeats, 0)
+    repeats.copy_(td.tensor([1, 2]))
     with pytest.raises(RuntimeError, match="changed in place afterwards, by copy_ at"):
         y.sum().backward()
 

@@ -12,8 +12,10 @@ from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.inference import fresh
+from tinygrad_dl.core.messages import require_constants
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import Lifted
+from tinygrad_dl.core.warning import warn
 
 # fmt: off
 __all__ = [
@@ -59,6 +61,8 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     tensor([[1, 2],
             [3, 4]])
     """
+    if isinstance(data, Tensor) and data.requires_grad:
+        warn("tensor: the copy of a tensor that requires a gradient has no graph; use clone(), or detach().clone()")
     return finish(np.array(*given(data, dtype)), requires_grad, device)
 
 
@@ -162,6 +166,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     >>> td.full((2,), 3.0)
     tensor([3., 3.])
     """
+    require_constants("full", fill_value=fill_value)
     value, found = given(fill_value, dtype)
     shape = sizes((size,), "full")
     return finish(np.full(shape, value, found), requires_grad, device)
@@ -181,6 +186,7 @@ def scalar_tensor(value: Any, *, dtype: Any = None) -> Tensor:
     >>> td.scalar_tensor(2)
     tensor(2.)
     """
+    require_constants("scalar_tensor", value=value)
     return tensor(value, dtype=_dtype(dtype))
 
 

@@ -130,7 +130,7 @@ MEANT = (
     Meant(
         "PyTorch has no derivative",
         "taken first-taken second-taken",
-        theirs=r"[Dd]erivative for .* is not implemented|is not differentiable with respect to argument"
+        theirs=r"[Dd]erivative for .* is not implemented"
         "|not support automatic differentiation",
     ),
     Meant(
@@ -236,6 +236,12 @@ MEANT = (
         " index_select take",
         ours="out of bounds",
         theirs=r"^\[\] ",
+    ),
+    Meant(
+        "indices are looked at: PyTorch's are of another element",
+        "refused",
+        "unravel_index",
+        ours="out of bounds",
     ),
     Meant(
         "sums and products of bools are int64, in place too",

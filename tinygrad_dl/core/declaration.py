@@ -53,6 +53,8 @@ else:
 
 
 REGISTRY: dict[str, Op] = {}  # by `Op.key`
+NUMBER = frozenset(("float", "complex"))  # annotations of options that are numbers
+
 
 OURS = "tinygrad_dl."  # begins the names of the modules whose ops go without their module's name
 
@@ -131,6 +133,7 @@ if TYPE_CHECKING:
         exact: bool | None
         alike: tuple[str, ...]
         real: bool
+        constants: tuple[str, ...]
         differentiable: bool
         aux: dict[str, Callable[..., Any] | None] | None
         inputs: Case | dict[str, Any] | Sequence[Any]
@@ -162,6 +165,7 @@ def op(
     exact: bool | None = None,
     alike: tuple[str, ...] = (),
     real: bool = False,
+    constants: tuple[str, ...] = (),
     differentiable: bool = True,
     outputs: Any = None,
     aux: dict[str, Callable[..., Any] | None] | None = None,
@@ -208,6 +212,8 @@ def op(
             other ops arrays of half precision are float32, and what they return is rounded, once.
         real: whether it is defined for real numbers alone, so that complex ones, which have no order, are refused.
         alike: names of tensors of which the function refuses different dtypes, half precision with float32 too.
+        constants: names of floating tensors that have no gradient rule: to require a gradient of one is refused, where
+            a rule of None lets it have none.
         differentiable: False for ops whose result never has a gradient (comparisons, argmax).
         outputs: a namedtuple class if there are several outputs, or `tuple` for a varying number.
         aux: values that the function returns after its output, for the rules alone: name -> a function that
@@ -262,7 +268,7 @@ def op(
         record.key = record.name if ours else f"{record.namespace}::{record.name}"
         record.promotes = record.broadcasts if promote is None else promote
         record.exact = view or (record.rounds_once and not differentiable) if exact is None else exact
-        record.alike, record.real = alike, real
+        record.alike, record.real, record.constants = alike, real, constants
         function = record.make_function(body)
         attributes: dict[str, Any] = {}
         if ours if method is None else method:
@@ -336,6 +342,7 @@ class Op(Record):
         required = set(self.positional[: len(self.positional) - len(defaults)])
         self.sequence = None
         tensors = []
+        self.options: dict[str, str] = {}  # and their annotations
         for parameter in self.parameters:
             marked = body.__annotations__.get(parameter)
             text = marked if isinstance(marked, str) else getattr(marked, "__name__", str(marked))
@@ -343,6 +350,8 @@ class Op(Record):
                 self.sequence = parameter
             if ("Array" in text or "Tensor" in text) if marked is not None else parameter in required:
                 tensors.append(parameter)
+            else:
+                self.options[parameter] = text
         self.tensors = tuple(tensors)
         if self.sequence and len(tensors) > 1:
             raise TypeError(
@@ -536,6 +545,13 @@ class Op(Record):
         if self.sequence or len(self.tensors) > 2:
             known = []
         function = self.function
+        rules = [*self.rules.values(), self.joint and self.joint[1], *self.aux.values()]
+        read = {name for rule in rules if rule for name in reads(rule)}
+        self.signature = self.signature._replace(
+            numbers=tuple(n for n, text in self.options.items() if NUMBER.intersection(text.split(" | "))),
+            # What rules read or, of a view, what takes it again after its base was changed.
+            kept=tuple(n for n, text in self.options.items() if text == "Any" and (self.view or n in read)),
+        )
         function.__globals__.update({f"plan_{mask}": plan for mask, plan in known})
         code = compiled(call_source, self.signature, tuple((mask, plan.items) for mask, plan in known))
         # The op's own name is what tracebacks and profilers show.

@@ -31,6 +31,8 @@ def described(record: Record) -> str:
     ]
     if record.linear:
         lines.append(f"linear in: {', '.join(record.linear)}")
+    if record.constants:
+        lines.append(f"no gradient: {', '.join(record.constants)}")
     lines += rules("gradient of", record.rules, record.joint)
     lines += rules("what the tangent brings of", record.tangents, record.joint_tangents)
     others = ("result and tangent", record.value_with_tangent), ("vmap", record.batching)

@@ -228,7 +228,10 @@ def promote_types(type1: Any, type2: Any) -> dtype:
     >>> td.promote_types(td.int64, td.float32)
     tinygrad_dl.float32
     """
-    return DTYPES[promote(*_given("promote_types", type1=type1, type2=type2))]
+    try:
+        return DTYPES[promote(*_given("promote_types", type1=type1, type2=type2))]
+    except TypeError as error:
+        raise TypeError(f"promote_types: {str(error).removeprefix('promote_types: ')}") from None
 
 
 def can_cast(from_: Any, to: Any) -> bool:

@@ -56,6 +56,8 @@ class Signature(NamedTuple):
     outputs: Any = None
     view: bool = False
     aux: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()  # options that are real or complex numbers: a tensor given for one is read once
+    kept: tuple[str, ...] = ()  # options of any kind that outlive the call: a list may be changed after it
 
 
 @functools.cache
@@ -85,7 +87,7 @@ def call_source(
     from a rule of `value_and_jvp` with these parameters.
     """
     positional, parameters, tensors, sequence, aliases, promotes, floating, half, real, records, *rest = signature
-    outputs, view, aux = rest
+    outputs, view, aux, numbers, kept = rest
     records = records and not with_values and not together
     keywords = parameters[len(positional) :]
     head = [*positional, *(["*", *keywords, *aliases] if keywords or aliases else [])]
@@ -103,6 +105,11 @@ def call_source(
     begin = [
         f"def generated({', '.join(head)}):",
         *(f"    if {ALIASES[n]} is not UNSET: {n} = {ALIASES[n]}" for n in ALIASES if ALIASES[n] in aliases),
+        *(
+            f"    if type({n}) is not float and isinstance({n}, Tensor): {n} = number_of({n}, op, '{n}')"
+            for n in numbers
+        ),
+        *(f"    if type({n}) is list: {n} = tuple({n})" for n in kept),
         "    try:",
     ]
     lines = [

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from tinygrad_dl.core.descriptions import LIMIT, alternatives, expected_for, fits, shown, signature, summary
+from tinygrad_dl.core.modes import is_grad_enabled
 from tinygrad_dl.core.numpy_errors import in_our_words, inside_kind
 from tinygrad_dl.core.tensor import Tensor, as_array
 
@@ -184,6 +185,21 @@ def mistaken(
             if isinstance(number, int) and not -LIMIT <= number < LIMIT:
                 return name, "integers between -2**63 and 2**63 - 1", ValueError
     return None
+
+
+def no_gradient_of(name: str, argument: str) -> NotImplementedError:
+    """The error for a tensor that requires a gradient where only constants are taken."""
+    return NotImplementedError(
+        f"{name}: got {argument!r} that requires a gradient, expected one that does not: it is taken as a constant; "
+        f"pass {argument}.detach()"
+    )
+
+
+def require_constants(name: str, **given: Any) -> None:
+    """Raises if one of these arguments, of which a function knows no gradient, requires one."""
+    for argument, value in given.items():
+        if isinstance(value, Tensor) and value.requires_grad and is_grad_enabled():
+            raise no_gradient_of(name, argument)
 
 
 def unfit_for(value: Any, name: str, argument: str) -> Exception:

@@ -9,6 +9,7 @@ from typing import Any
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.generate import compiled, run_source, save_source
 from tinygrad_dl.core.graph import Gradient, Node
+from tinygrad_dl.core.messages import no_gradient_of
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.runtime import output_edge
 from tinygrad_dl.core.tensor import wrap
@@ -43,9 +44,11 @@ class Plan:
         self.wanted = tuple(t for t in asked if t in op.differentiable)
         for tensor in asked:
             if tensor not in self.wanted and tensor not in op.rules:
+                if tensor in op.constants:
+                    raise no_gradient_of(op.name, tensor)
                 raise NotImplementedError(
-                    f"op {op.name}: got {tensor!r} that requires a gradient, expected a gradient rule for it: there is "
-                    f"none; declare one with {op.name}.vjp({tensor}=...), or None if it has no gradient"
+                    f"op {op.name}: got {tensor!r} that requires a gradient, expected a gradient rule for it: "
+                    f"there is none; declare one with {op.name}.vjp({tensor}=...), or None if it has no gradient"
                 )
         self.joint = op.joint if op.joint and set(op.joint[0]) & set(self.wanted) else None
         self.rules = {t: op.rules[t] for t in self.wanted if op.rules.get(t)}

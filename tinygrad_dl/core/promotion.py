@@ -124,7 +124,13 @@ def promote(a: DType, b: DType) -> DType:
     """The dtype of an operation between arrays of these dtypes: see `dtypes.promote_types`."""
     high, low = (a, b) if category(a) >= category(b) else (b, a)
     if category(high) == category(low):
-        return FLOAT32 if a != b and is_half(a) and is_half(b) else np.promote_types(a, b)
+        found = FLOAT32 if a != b and is_half(a) and is_half(b) else np.promote_types(a, b)
+        if category(found) != category(a):  # NumPy goes to float64, which does not hold all of either
+            raise TypeError(
+                f"got {a} and {b}, expected dtypes of which one can hold both; convert one of the tensors, with "
+                f".to({b if b.kind == 'u' else a}) or .double()"
+            )
+        return found
     if category(high) == 3 and low == FLOAT64:
         return COMPLEX128
     return high

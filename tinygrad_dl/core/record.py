@@ -40,6 +40,7 @@ class Record:
     exact: bool
     alike: tuple[str, ...]
     real: bool
+    constants: tuple[str, ...]  # floating tensors of which no gradient may be required
     records: bool  # whether its result ever has a gradient
 
     @property

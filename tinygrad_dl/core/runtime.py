@@ -13,7 +13,7 @@ import numpy as np
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.graph import Node, Output
-from tinygrad_dl.core.messages import reraise, restated, unfit_for
+from tinygrad_dl.core.messages import require_constants, reraise, restated, unfit, unfit_for
 from tinygrad_dl.core.modes import modes, recording
 from tinygrad_dl.core.mutations import next_seq
 from tinygrad_dl.core.record import Record
@@ -48,6 +48,17 @@ def constant(value: Any, op: Record, like: Any = None) -> Any:
     if isinstance(value, np.ndarray | np.generic | bool | int | float | complex):
         return array_of(value, op)
     raise unfit_for(value, op.name, argument_of(value, op))
+
+
+def number_of(value: Tensor, op: Record, name: str) -> Any:
+    """The number that stands in a tensor, given for an option, of which there is no gradient."""
+    require_constants(op.name, **{name: value})
+    if value.numel() != 1:
+        raise unfit(op.name, name, value, "a number")
+    try:
+        return value.item()
+    except Escape as error:
+        raise RuntimeError(f"{op.name}: {str(error).removeprefix('item: ')}") from None
 
 
 def array_of(value: Any, op: Record) -> np.ndarray:
@@ -100,13 +111,18 @@ def promote(op: Record, *values: Any) -> Sequence[Any]:
         plain = isinstance(value, bool | int | float | complex) or value is None
         arrays.append(value if plain else constant(value, op))
     present = tuple(a for a in arrays if a is not None)
-    dtype, low = promotion.result_dtype(present), None
+    if op.key in COMPARISONS and all(
+        isinstance(a, int) or getattr(a, "dtype", promotion.FLOAT32).kind in "biu" for a in present
+    ):
+        return [None, *arrays]  # NumPy compares integers of all sizes exactly
+    try:
+        dtype, low = promotion.result_dtype(present), None
+    except TypeError as error:
+        raise TypeError(f"{op.name}: {error}") from None
     if op.floating and dtype.kind in "biu":
         dtype = promotion.default.dtype  # at once: -1 beside uint8 would become 255 first
     if not op.exact and promotion.is_half(dtype) and any(getattr(a, "dtype", None) is not dtype for a in present):
         dtype, low = promotion.FLOAT32, dtype
-    if op.key in COMPARISONS and dtype.kind in "iu":
-        return [low, *arrays]  # NumPy compares integers of all sizes exactly
     return [low, *(None if a is None else operand(a, dtype, op, i) for i, a in enumerate(arrays))]
 
 
@@ -285,6 +301,7 @@ SCOPE: dict[str, Any] = {
     "UNSET": UNSET,
     "NUMBERS": NUMBERS,
     "constant": constant,
+    "number_of": number_of,
     "promote": promote,
     "COMPLEX": promotion.COMPLEX,
     "not_real": not_real,

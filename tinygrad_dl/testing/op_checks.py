@@ -118,7 +118,7 @@ def check_declaration(op: Op) -> None:
     if op.reference is None:
         missing.append("the same function written differently: reference=...")
     if op.records:
-        ruled = {*op.rules, *(op.joint[0] if op.joint else ())}
+        ruled = {*op.rules, *op.constants, *(op.joint[0] if op.joint else ())}
         missing += [
             f"a gradient rule for {name!r}: {op.name}.vjp({name}=lambda g, ...: ...), or {name}=None if it has none"
             for name in floating_tensors(op)

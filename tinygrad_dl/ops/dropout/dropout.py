@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.messages import require_constants
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import drawn, real
 from tinygrad_dl.random import Generator, draw
@@ -87,6 +88,7 @@ def _dropped(
     generator: Generator | None,
 ) -> Tensor:
     """The input times random factors of this shape, which broadcasts against it."""
+    require_constants(name, p=p)
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"{name}: expected a probability p between 0 and 1, got {p}")
     if not training or p == 0.0:

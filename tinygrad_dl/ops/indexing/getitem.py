@@ -8,7 +8,7 @@ beside each other put their dimensions in their place, others in front. Negative
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy import ndarray
@@ -25,6 +25,7 @@ from tinygrad_dl.ops.indexing._batched import batched_index, is_mask
 from tinygrad_dl.ops.pointwise._selection import keep
 
 BASIC = frozenset((int, slice, type(Ellipsis), type(None)))  # what makes a view
+Index: TypeAlias = Any  # plain: nothing in it changes after the call
 SEQUENCES = (list, tuple, range)
 INSIDE_A_TUPLE = (Tensor, np.ndarray, slice, type(Ellipsis), type(None), str, *SEQUENCES)
 
@@ -83,6 +84,8 @@ def _plain_part(part: Any) -> Any:
         if isinstance(part, Lifted):
             return lifted_part(part)
         part = part._data
+    elif isinstance(part, np.ndarray):
+        part = part.copy()  # as PyTorch does: what is picked stays so, whatever becomes of the array
     elif isinstance(part, SEQUENCES):
         part = as_array(part) if len(part) else np.empty(0, np.intp)
     elif isinstance(part, bool | np.bool):
@@ -157,7 +160,7 @@ def _some_index(rng: np.random.Generator, input: np.ndarray) -> Any:
     ],
     reference=lambda input, index: input[index],
 )
-def getitem(input: Array, index: Any) -> Array:
+def getitem(input: Array, index: Index) -> Array:
     """input[index] for an index of integers, slices, None and `...`. A view.
 
     Raises:
@@ -187,7 +190,7 @@ def getitem(input: Array, index: Any) -> Array:
     ),
     reference=lambda input, index, size: np.insert(input, 1, 0, axis=0),
 )
-def place(input: Array, index: Any, size: tuple[int, ...]) -> Array:
+def place(input: Array, index: Index, size: tuple[int, ...]) -> Array:
     """Zeros of shape `size` with `input` at `index`: the gradient of `getitem`.
 
     >>> import numpy as np
@@ -232,7 +235,7 @@ def _place_batch(input: Any, index: Any, size: Any, batch: Batch) -> Any:
     ],
     reference=lambda input, index: input[index],
 )
-def index_(input: Array, index: Any) -> Array:
+def index_(input: Array, index: Index) -> Array:
     """input[index] for an index with integer arrays or masks in it. A copy.
 
     >>> import tinygrad_dl as td
@@ -259,7 +262,7 @@ def index_(input: Array, index: Any) -> Array:
     ],
     reference=lambda input, index, size: _naive_accumulate(input, index, size),
 )
-def accumulate(input: Array, index: Any, size: tuple[int, ...]) -> Array:
+def accumulate(input: Array, index: Index, size: tuple[int, ...]) -> Array:
     """Zeros of shape `size` with `input` added at `index`, repeatedly where indices repeat: the gradient of `index`.
 
     >>> import numpy as np
@@ -357,7 +360,7 @@ def positions(parts: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
     ],
     reference=lambda input, index, value: _naive_setitem(input, index, value),
 )
-def setitem(input: Array, index: Any, value: Array) -> Array:
+def setitem(input: Array, index: Index, value: Array) -> Array:
     """A copy of `input` in which the elements at `index` are those of `value`, broadcast.
 
     It is what `input[index] = value` records. Of several values for one element the last one stays.

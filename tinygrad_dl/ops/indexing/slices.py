@@ -120,7 +120,7 @@ def index_select(input: Array, dim: int, index: Array) -> Tensor:
     ],
     reference=lambda input, dim, index, source, alpha=1: _naive_index_add(input, dim, index, source, alpha),
 )
-def index_added(input: Array, dim: int, index: Array, source: Array, *, alpha: Any = 1) -> Array:
+def index_added(input: Array, dim: int, index: Array, source: Array, *, alpha: complex = 1) -> Array:
     """`index_add` of tensors that are not 0-d.
 
     >>> import tinygrad_dl as td

@@ -248,7 +248,7 @@ def kron(input: Array, other: Array) -> Tensor:
     ],
     reference=lambda input, mat1, mat2, beta=1, alpha=1: beta * input + alpha * np.dot(mat1, mat2),
 )
-def addmm(input: Array, mat1: Array, mat2: Array, *, beta: Any = 1, alpha: Any = 1) -> Array:
+def addmm(input: Array, mat1: Array, mat2: Array, *, beta: complex = 1, alpha: complex = 1) -> Array:
     """beta * input + alpha * (mat1 @ mat2), for matrices (n, k) and (k, m); `input` broadcasts to (n, m).
 
     With beta = 0 what stands in `input` does not matter.
@@ -320,7 +320,7 @@ def _added_parts(input: Any, out: Any, beta: Any, alpha: Any) -> Any:
         beta * input + alpha * np.sum(batch1[..., None] * batch2[:, None], axis=2)
     ),
 )
-def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: Any = 1, alpha: Any = 1) -> Array:
+def baddbmm(input: Array, batch1: Array, batch2: Array, *, beta: complex = 1, alpha: complex = 1) -> Array:
     """beta * input + alpha * (batch1 @ batch2), for batches (b, n, k) and (b, k, m); `input` broadcasts to (b, n, m).
 
     >>> td.baddbmm(td.zeros(1), td.ones(2, 3, 4), td.ones(2, 4, 5)).shape

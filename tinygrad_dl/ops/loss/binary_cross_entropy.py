@@ -29,6 +29,7 @@ def _naive_bce(input: Any, target: Any, weight: Any = None) -> Any:
     promote=("input", "target"),
     namespace="functional",
     real=True,
+    constants=("weight",),
     inputs=[
         {
             "input": real(0.05, 0.95, shape="m n", min_side=1),
@@ -71,9 +72,6 @@ def binary_entropy(input: Array, target: Array, weight: Array | None = None, red
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
-binary_entropy.vjp(weight=None)
-
-
 @binary_entropy.joint_vjp("input", "target")
 def _binary_entropy_rule(g: Any, input: Any, target: Any, weight: Any, reduction: str, needs: Any) -> Any:
     g = share(g, extent(input.shape, target.shape), reduction)
@@ -106,6 +104,7 @@ def _naive_logits(input: Any, target: Any, weight: Any = None, pos_weight: Any =
     promote=("input", "target"),
     namespace="functional",
     real=True,
+    constants=("weight", "pos_weight"),
     inputs=[
         {
             "input": real(-8, 8, shape="m n", min_side=1),
@@ -144,9 +143,6 @@ def logits_entropy(
         infinite = np.multiply(wrong, np.inf, out=np.zeros_like(losses), where=wrong != 0)
         losses = np.where(np.isinf(input), infinite, losses)
     return reduced(losses if weight is None else losses * weight, reduction)
-
-
-logits_entropy.vjp(weight=None, pos_weight=None)
 
 
 @logits_entropy.joint_vjp("input", "target")

@@ -160,6 +160,7 @@ def _naive_classes(
     namespace="functional",
     aux={"top": None, "level": None, "counts": None, "total": None},
     real=True,
+    constants=("weight",),
     inputs=[
         {"input": real(shape="n 4", min_side=1), "target": integers(0, 3, shape="n", min_side=1)},
         {
@@ -255,7 +256,7 @@ def _few_classes(input: Any, target: Any) -> Any:
     return np.add.reduce(losses) / count, top.reshape(count, 1), level.reshape(count, 1), None, count
 
 
-class_entropy.vjp(target=None, weight=None)
+class_entropy.vjp(target=None)
 
 
 @class_entropy.joint_vjp("input")

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
+from tinygrad_dl.core.messages import require_constants
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.ops.activation.relu import relu
@@ -71,7 +72,8 @@ def multi_margin_loss(
     if weight is not None:
         if tuple(weight.shape) != (count,):
             raise ValueError(f"{name}: expected a weight for each class, of shape {(count,)}, got {weight.shape}")
-        losses = losses * (weight if isinstance(weight, Tensor) else wrap(as_array(weight))).detach()[classes]
+        require_constants(name, weight=weight)
+        losses = losses * (weight if isinstance(weight, Tensor) else wrap(as_array(weight)))[classes]
     return reduce_losses(losses, reduction)
 
 

@@ -45,6 +45,7 @@ def _naive_nll(input: Any, target: Any, weight: Any = None, ignore_index: int = 
 @op(
     name="nll_loss",
     linear=("input",),
+    constants=("weight",),
     method=False,
     namespace="functional",
     inputs=[
@@ -88,7 +89,7 @@ def _likelihood_weights(input: Any, target: Any, weight: Any, ignore_index: int,
     return weights, safe, float(weights.sum(dtype=np.float64)) if reduction == "mean" else 1.0
 
 
-likelihood_loss.vjp(target=None, weight=None)
+likelihood_loss.vjp(target=None)
 
 
 @likelihood_loss.joint_vjp("input")

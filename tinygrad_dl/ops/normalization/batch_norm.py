@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_dl.core.batching import Batch, every, folded, scaled_channels, unfolded
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.messages import require_constants
 from tinygrad_dl.core.modes import no_grad
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import Lifted, is_known
@@ -172,6 +173,7 @@ def _naive_fixed(
     namespace="rules",
     aux={"mean": None, "inverse": None},
     real=True,
+    constants=("running_mean", "running_var"),
     inputs=[
         {
             "input": real(shape="n c"),
@@ -206,7 +208,6 @@ def normalize_fixed(
 
 
 normalize_fixed.op.node_name = "BatchNorm"
-normalize_fixed.vjp(running_mean=None, running_var=None)
 
 
 @normalize_fixed.joint_vjp("input", "weight", "bias")
@@ -268,7 +269,7 @@ def _checked(input: Any, weight: Any, bias: Any, **others: Any) -> Any:
 def move_running(old: np.ndarray, found: np.ndarray, momentum: float) -> None:
     """A running statistic's step towards what was found; an infinity stays one, which a difference of two would not.
 
-    No graph ever holds these arrays, so the change needs no note in the log of in-place changes.
+    As in PyTorch, the log of in-place changes has no note of it: no graph that training makes holds these arrays.
     """
     np.add((1 - momentum) * old, momentum * found, out=old, casting="same_kind")
 
@@ -327,6 +328,7 @@ def batch_norm(
             raise ValueError("batch_norm: got training=False without running_mean and running_var, expected both")
         result = normalize_fixed(input, running_mean, running_var, weight, bias, eps)
         return result
+    require_constants("batch_norm", running_mean=running_mean, running_var=running_var, momentum=momentum)
     observe: Observer | None = None
     if running_mean is None or running_var is None:
         pass

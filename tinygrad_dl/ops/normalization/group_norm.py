@@ -11,6 +11,7 @@ from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.core.batching import Batch, every, folded, scaled_channels, unfolded
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.messages import require_constants
 from tinygrad_dl.core.promotion import in_single
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known
@@ -233,6 +234,7 @@ def instance_norm(
         raise ValueError(
             f"instance_norm: expected an input (N, C, ...) with more than one value per channel, got {input.shape}"
         )
+    require_constants("instance_norm", running_mean=running_mean, running_var=running_var, momentum=momentum)
     if running_mean is None or running_var is None or not math.prod(input.shape):
         pass
     elif not (is_known(input) and is_known(running_mean) and is_known(running_var)):

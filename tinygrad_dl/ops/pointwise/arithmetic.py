@@ -282,14 +282,14 @@ lerp.vjp(
     inputs=broadcasting(real(), real(), real(), value=one_of(1, 0.5, -2.0)),
     reference=lambda input, tensor1, tensor2, value=1: input + value * tensor1 * tensor2,
 )
-def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: Any = 1) -> Array:
+def addcmul(input: Array, tensor1: Array, tensor2: Array, *, value: complex = 1) -> Array:
     """input + value * tensor1 * tensor2, elementwise; among integers `value` is cut to one too.
 
     >>> td.addcmul(td.ones(2), td.tensor([1.0, 2.0]), td.tensor([3.0, 4.0]), value=0.5)
     tensor([2.5000, 5.0000])
     """
     if input.dtype.kind in "iub":
-        value = factor(int(value), input.dtype)
+        value = factor(int(value.real), input.dtype)
     return input + value * (tensor1 * tensor2)
 
 
@@ -307,7 +307,7 @@ addcmul.vjp(
     inputs=broadcasting(real(), real(), NONZERO, value=one_of(1, 0.5, -2.0)),
     reference=lambda input, tensor1, tensor2, value=1: input + value * tensor1 / tensor2,
 )
-def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: Any = 1) -> Array:
+def addcdiv(input: Array, tensor1: Array, tensor2: Array, *, value: complex = 1) -> Array:
     """input + value * tensor1 / tensor2, elementwise.
 
     >>> td.addcdiv(td.ones(2), td.tensor([1.0, 2.0]), td.tensor([4.0, 4.0]), value=2)

@@ -61,7 +61,9 @@ def p_norm(x: np.ndarray, p: float, dim: Any, keepdim: bool) -> Any:
     errors=[error(ValueError, "expected a number or 'fro'", array(2), "nuc")],
     reference=lambda input, p="fro", dim=None, keepdim=False: reference_norm(input, p, dim, keepdim),
 )
-def norm(input: Array, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
+def norm(
+    input: Array, p: float | str | None = "fro", dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+) -> Array:
     """The p-norm of all elements, or over one dimension or several: (sum |x|**p) ** (1/p).
 
     Args:

@@ -93,7 +93,9 @@ SPREAD = {"input": real(min_dims=1, min_side=2), **OVER, "correction": one_of(0,
         input, dim, ddof=correction, keepdims=keepdim
     ),
 )
-def var(input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = 1) -> Array:
+def var(
+    input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float | None = 1
+) -> Array:
     """The variance: the squared distances from the mean, summed, over (count - correction).
 
     Args:
@@ -126,7 +128,9 @@ var.vjp(input=var_slope)
         input, dim, ddof=correction, keepdims=keepdim
     ),
 )
-def std(input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = 1) -> Array:
+def std(
+    input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float | None = 1
+) -> Array:
     """The standard deviation, the root of `var`; where it is 0, so is its gradient.
 
     >>> td.std(td.tensor([1.0, 2.0, 3.0, 4.0]))
@@ -149,7 +153,7 @@ std.vjp(input=std_slope)
 
 @composition
 def var_mean(
-    input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = 1
+    input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float | None = 1
 ) -> tuple[Any, Any]:
     """(var, mean) over the same dimensions.
 
@@ -162,7 +166,7 @@ def var_mean(
 
 @composition
 def std_mean(
-    input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = 1
+    input: Array, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: float | None = 1
 ) -> tuple[Any, Any]:
     """(std, mean) over the same dimensions.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.messages import require_constants
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops.pooling.avg_pool import pool_average_to
@@ -218,5 +219,7 @@ def _sizes(shape: Any, size: Any, scale_factor: Any, dims: int) -> tuple[Any, An
         raise ValueError(f"interpolate: expected {what} as one number or {dims}, got {given!r}")
     if scale_factor is None:
         return tuple([int(n) for n in values]), (None,) * dims
+    for factor in values:
+        require_constants("interpolate", scale_factor=factor)
     factors = tuple([float(f) for f in values])
     return tuple([math.floor(n * f) for n, f in zip(shape[2:], factors, strict=True)]), factors
