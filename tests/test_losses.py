@@ -176,6 +176,10 @@ def test_weights_divide_the_mean():
     assert F.mse_loss(x, y, weight=w).item() == (3 + 25) / 4
     assert F.l1_loss(x, y, weight=w, reduction="sum").item() == 8.0
     assert F.huber_loss(x, y, weight=w, reduction="none").tolist() == [1.5, 4.5]
+    assert F.huber_loss(x, y, weight=w).item() == 3.0  # but not this one, as in PyTorch
+    for loss in (F.mse_loss, F.l1_loss, F.huber_loss):
+        with pytest.raises(ValueError, match=r"got weights of shape \(1,\), expected the input's \(2,\)"):
+            loss(x, y, weight=w[:1])
     with pytest.raises(ValueError, match="expected a reduction"):
         F.mse_loss(x, y, weight=w, reduction="average")
 

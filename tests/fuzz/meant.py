@@ -571,7 +571,11 @@ MEANT = (
     Meant("`unique` has no gradient, and PyTorch's raises when it is asked for", "requires_grad", "unique"),
     Meant("nothing stored, but stored with a graph", "requires_grad", "setitem", source=r"\[False\]"),
     Meant("a refused batch is not counted", "final-kind final-value", BATCH_NORM, ours=r"^0 int64"),
-    Meant("a conjugate is a copy", "final-value final-requires_grad", source=r"\.(conj|H|mH|adjoint)\b"),
+    Meant(
+        "a conjugate is a copy: it does not follow what is changed in place after it was taken",
+        "value requires_grad first-value second-value final-value final-requires_grad",
+        source=r"\.(conj|H|mH|adjoint)\b(.|\n)*(\w_\(|[-+*/%&|^]= |\] = )",
+    ),
     Meant("what does not lie side by side is copied", "final-value final-requires_grad", "view_as_complex"),
     Meant("bools are 0 and 1 in a subtraction, in place too", "final-value", source=r"-=|\.sub_|\.subtract_"),
 )

@@ -76,11 +76,8 @@ def check_passes(call: Call, tally: Tally) -> None:
     for name, a, b in zip(names, bare, run.gradients(), strict=True):
         expect_equal(a, b, f"a second pass over the same graph gives another gradient for {name!r}")
     for name, a, b in zip(names, bare, run.gradients(create_graph=True), strict=True):
-        text = f"the gradients for {name!r} of a bare pass and of one with create_graph=True"
-        if call.op.aux:  # which are computed again, with other roundings
-            expect_close(b, a, text, "the bare one", 1e-12)
-        else:
-            expect_equal(a, b, f"{text} differ")
+        # Up to rounding: auxiliary values are computed again, and arrays are summed by BLAS where that is faster.
+        expect_close(b, a, f"the gradient for {name!r} of a pass with create_graph=True", "that of a bare one", 1e-12)
     second = run.new_weights(1)
     mixed = [np.asarray(2 * a - b) if a.dtype.kind in "fc" else a for a, b in zip(run.weights, second, strict=True)]
     tolerance = 1e-9 + 16 * coarseness(run.results)[1]

@@ -110,7 +110,7 @@ def hardtanh(w: Writer) -> Any:
 
 @draws("softplus")
 def softplus(w: Writer) -> Any:
-    return w.tensor("f"), w.options(beta=2.0)
+    return w.tensor("f"), w.options(beta=2.0, threshold=lambda: w.choice((1, 3.0)))
 
 
 @draws("threshold")
@@ -213,10 +213,17 @@ def compared(w: Writer) -> Any:
     return x, other(w, x, kinds)
 
 
-@draws("isclose allclose equal")
-def close(w: Writer) -> Any:
+def alike(w: Writer) -> tuple[Name, Name]:
     x = w.tensor("fcib")
     return x, x if w.chance(0.3) else w.tensor(shape=w.shape(x), dtype=w.dtype(x))
+
+
+draws("equal")(alike)
+
+
+@draws("isclose allclose")
+def close(w: Writer) -> Any:
+    return *alike(w), w.options(rtol=0.5, atol=lambda: w.choice((0.0, 1.0)), equal_nan=w.bool)
 
 
 @draws("logical_and logical_or logical_xor", weight=0.6)

@@ -169,7 +169,13 @@ def part_shape(w: Writer, x: Name, dim: int, count: int) -> tuple[int, ...]:
     return tuple(shape)
 
 
-@draws("index_add index_copy", weight=1.2)
+@draws("index_add")
+def index_add(w: Writer) -> Any:
+    arguments = index_write(w)
+    return *arguments, w.options(alpha=lambda: 2 if w.kind(arguments[0]) in "ib" else w.choice((2, -0.5)))
+
+
+@draws("index_copy")
 def index_write(w: Writer) -> Any:
     x = w.tensor(least=1)
     dim = w.dim(x)
@@ -207,6 +213,10 @@ def scatter(w: Writer) -> Any:
         index = w.indices(tuple(count if i == dim else n for i, n in enumerate(w.shape(x))), size)
         value: Any = w.choice((0, 1, 2)) if w.kind(x) == "i" else w.scalar("fi")
         return x, dim, index, value
+    if w.chance(0.2):
+        index = w.indices(tuple(count if i == dim else n for i, n in enumerate(w.shape(x))), size)
+        x = w.do(".detach", (x,))  # with `reduce` PyTorch has no derivative
+        return x, dim, index, w.choice((2, 3)), {"reduce": "add"}
     rows = distinct_index(w, size, count)
     index = w.do("getitem", (rows, tuple(slice(None, None) if i == dim else None for i in range(w.ndim(x)))))
     index = w.do(".expand", (index, tuple(count if i == dim else n for i, n in enumerate(w.shape(x)))))
@@ -235,9 +245,14 @@ def masked_scatter(w: Writer) -> Any:
     return x, mask, w.tensor(shape=(w.value(x).numel() + w.int(0, 2),), dtype=w.dtype(x))
 
 
-@draws("nonzero argwhere")
-def nonzero(w: Writer) -> Any:
+@draws("argwhere")
+def argwhere(w: Writer) -> Any:
     return (w.tensor(),)
+
+
+@draws("nonzero")
+def nonzero(w: Writer) -> Any:
+    return w.tensor(), w.options(as_tuple=w.bool)
 
 
 @draws("unravel_index")

@@ -94,7 +94,8 @@ def pooling(dims: int, kind: str) -> Any:
 def adaptive(dims: int, kind: str) -> Any:
     def draw(w: Writer) -> Any:
         x = images(w, dims, w.chance(0.8))
-        return x, w.int(1, 4) if w.bool() else tuple(w.int(1, 4) for _ in range(dims))
+        options = w.options(return_indices=w.bool) if kind == "max" else {}
+        return x, w.int(1, 4) if w.bool() else tuple(w.int(1, 4) for _ in range(dims)), options
 
     return draw
 
@@ -120,10 +121,12 @@ def unfold(w: Writer) -> Any:
 
 @draws("fold")
 def fold(w: Writer) -> Any:
-    kernel, height, width, channels = w.int(1, 2), w.int(2, 4), w.int(2, 4), w.int(1, 2)
-    count = (height - kernel + 1) * (width - kernel + 1)
-    x = w.tensor("f", shape=(w.int(1, 2), channels * kernel * kernel, count), dtype=w.choice(DOUBLES))
-    return x, (height, width), kernel
+    kernel, height, width, channels = w.int(1, 2), w.int(3, 5), w.int(3, 5), w.int(1, 2)
+    options = w.options(stride=lambda: w.int(1, 2), padding=lambda: w.int(0, 1), dilation=lambda: w.int(1, 2))
+    stride, padding, dilation = options.get("stride", 1), options.get("padding", 0), options.get("dilation", 1)
+    rows, columns = ((n + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1 for n in (height, width))
+    x = w.tensor("f", shape=(w.int(1, 2), channels * kernel * kernel, rows * columns), dtype=w.choice(DOUBLES))
+    return x, (height, width), kernel, options
 
 
 @draws("pad", weight=2)
@@ -176,14 +179,18 @@ def group_norm(w: Writer) -> Any:
     groups = w.int(1, 2)
     channels = groups * w.int(1, 2)
     x = w.tensor("f", shape=(w.int(1, 2), channels, *(w.int(1, 3) for _ in range(w.int(0, 2)))))
-    return x, groups, affine(w, x, channels)
+    return x, groups, affine(w, x, channels) | w.options(eps=0.1)
 
 
 @draws("instance_norm")
 def instance_norm(w: Writer) -> Any:
     channels = w.int(1, 3)
     x = w.tensor("f", shape=(w.int(1, 2), channels, *(w.int(1, 3) for _ in range(w.int(1, 2)))))
-    return x, affine(w, x, channels)
+    options = affine(w, x, channels) | w.options(eps=0.1)
+    if w.bool():
+        mean, var = statistic(w, x, channels, -1.0), statistic(w, x, channels, 0.5)
+        options |= {"running_mean": mean, "running_var": var} | w.options(use_input_stats=w.bool, momentum=0.3)
+    return x, options
 
 
 @draws("glu")
@@ -198,7 +205,11 @@ def embedding(w: Writer) -> Any:
     rows = w.int(1, 4)
     weight = w.tensor("f", shape=(rows, w.int(1, 3)))
     index = w.indices(w.new_shape(0, 2), rows)
-    return index, weight, w.options(padding_idx=lambda: w.int(-rows, rows - 1))
+    options = w.options(padding_idx=lambda: w.int(-rows, rows - 1))
+    if w.chance(0.2):
+        weight = w.do(".clone", (w.do(".detach", (weight,)),))  # which is changed
+        options |= {"max_norm": 1.5} | w.options(norm_type=lambda: w.choice((1.0, 3.0)))
+    return index, weight, options
 
 
 @draws("interpolate", weight=1.5)

@@ -36,7 +36,10 @@ def w_dtype(dtype: str) -> Any:
 def simple(w: Writer) -> Any:
     x = w.tensor("fc" if w.chance(0.1) else "f")
     target = w.tensor(shape=w.shape(x), dtype=w.dtype(x)) if w.chance(0.9) else w.broadcast(x, "f")
-    return x, target, reduction(w)
+    options = reduction(w)
+    if w.chance(0.2):
+        options["weight"] = w.tensor(shape=w.shape(x), dtype=w.dtype(x), low=0.1)
+    return x, target, options
 
 
 @draws("smooth_l1_loss")
@@ -48,10 +51,17 @@ def smooth_l1(w: Writer) -> Any:
 @draws("huber_loss")
 def huber(w: Writer) -> Any:
     x = w.tensor("f")
-    return x, same(w, x), reduction(w) | w.options(delta=lambda: w.choice((0.5, 2.0)))
+    weight = {"weight": same(w, x, 0.1, 2.0)} if w.chance(0.2) else {}
+    return x, same(w, x), reduction(w) | w.options(delta=lambda: w.choice((0.5, 2.0))) | weight
 
 
-@draws("soft_margin_loss hinge_embedding_loss")
+@draws("hinge_embedding_loss")
+def hinge(w: Writer) -> Any:
+    *arguments, options = signs(w)
+    return *arguments, options | w.options(margin=lambda: w.choice((0.3, 2.0)))
+
+
+@draws("soft_margin_loss")
 def signs(w: Writer) -> Any:
     x = w.tensor("f")
     return x, target_signs(w, w.shape(x), w.dtype(x)), reduction(w)
@@ -121,13 +131,13 @@ def cross_entropy(w: Writer) -> Any:
 @draws("poisson_nll_loss")
 def poisson(w: Writer) -> Any:
     x = w.tensor("f")
-    return x, same(w, x, 0.0, 3.0), reduction(w) | w.options(log_input=w.bool, full=w.bool)
+    return x, same(w, x, 0.0, 3.0), reduction(w) | w.options(log_input=w.bool, full=w.bool, eps=0.1)
 
 
 @draws("gaussian_nll_loss")
 def gaussian(w: Writer) -> Any:
     x = w.tensor("f", least=1)
-    return x, same(w, x), same(w, x, 0.1, 2.0, where=between(0.0, inf)), reduction(w) | w.options(full=w.bool)
+    return x, same(w, x), same(w, x, 0.1, 2.0, where=between(0.0, inf)), reduction(w) | w.options(full=w.bool, eps=0.5)
 
 
 @draws("cosine_similarity")
@@ -139,7 +149,7 @@ def cosine(w: Writer) -> Any:
 @draws("pairwise_distance")
 def pairwise(w: Writer) -> Any:
     x = w.tensor("f", least=1, most=2)
-    return x, same(w, x), w.options(p=lambda: w.choice((1, 3, 0.5, float("inf"))), keepdim=w.bool)
+    return x, same(w, x), w.options(p=lambda: w.choice((1, 3, 0.5, float("inf"))), keepdim=w.bool, eps=0.1)
 
 
 @draws("cosine_embedding_loss")
@@ -148,7 +158,13 @@ def cosine_embedding(w: Writer) -> Any:
     return x, same(w, x), target_signs(w, w.shape(x)[:-1], w.dtype(x)), reduction(w) | w.options(margin=0.3)
 
 
-@draws("triplet_margin_loss triplet_margin_with_distance_loss")
+@draws("triplet_margin_loss")
+def triplet_of_norms(w: Writer) -> Any:
+    *arguments, options = triplet(w)
+    return *arguments, options | w.options(p=lambda: w.choice((1, 3)), eps=0.1)
+
+
+@draws("triplet_margin_with_distance_loss")
 def triplet(w: Writer) -> Any:
     x = w.tensor("f", least=1, most=2)
     return x, same(w, x), same(w, x), reduction(w) | w.options(swap=w.bool, margin=2.0)
@@ -157,7 +173,16 @@ def triplet(w: Writer) -> Any:
 @draws("multi_margin_loss")
 def multi_margin(w: Writer) -> Any:
     x = w.tensor("f", least=1, most=2)
-    return x, w.indices(w.shape(x)[:-1], w.shape(x)[-1]), reduction(w) | w.options(p=2, margin=0.5)
+    return (
+        x,
+        w.indices(w.shape(x)[:-1], w.shape(x)[-1]),
+        reduction(w)
+        | w.options(
+            p=2,
+            margin=0.5,
+            weight=lambda: w.do(".detach", (w.tensor(shape=w.shape(x)[-1:], dtype=w.dtype(x), low=0.1),)),
+        ),
+    )
 
 
 @draws("multilabel_margin_loss")
@@ -169,10 +194,11 @@ def multilabel_margin(w: Writer) -> Any:
 @draws("multilabel_soft_margin_loss")
 def multilabel_soft_margin(w: Writer) -> Any:
     x = w.tensor("f", least=1, most=3)
-    return x, same(w, x, 0.0, 1.0), reduction(w)
+    weight = w.options(weight=lambda: w.tensor(shape=w.shape(x)[-1:], dtype=w.dtype(x), low=0.1))
+    return x, same(w, x, 0.0, 1.0), reduction(w) | weight
 
 
 @draws("normalize")
 def normalize(w: Writer) -> Any:
     x = w.tensor("f", least=1)
-    return x, w.options(p=lambda: w.choice((1, 3)), dim=lambda: w.dim(x))
+    return x, w.options(p=lambda: w.choice((1, 3)), dim=lambda: w.dim(x), eps=2.0)

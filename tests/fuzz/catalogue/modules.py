@@ -101,19 +101,25 @@ def convolution(w: Writer, name: str, dtype: str) -> Any:
         dtype,
         **w.options(
             stride=2,
+            dilation=2 if dims < 3 else 1,
+            groups=channels,
             padding=1,
             padding_mode=lambda: w.choice(("zeros", "reflect", "replicate", "circular")),
             bias=w.bool,
         ),
     )
-    return (channels, w.int(1, 2), w.int(1, 3)), options, [x]
+    return (channels, channels * w.int(1, 2), w.int(1, 3)), options, [x]
 
 
 @module("ConvTranspose1d ConvTranspose2d ConvTranspose3d", weight=0.4)
 def transposed(w: Writer, name: str, dtype: str) -> Any:
     dims = int(name[-2])
     x = w.tensor(shape=(w.int(1, 2), 2, *(w.int(1, 3) for _ in range(dims))), dtype=dtype)
-    return (2, w.int(1, 2), w.int(1, 3)), typed(dtype, **w.options(stride=2, bias=w.bool)), [x]
+    return (
+        (2, 2 * w.int(1, 2), w.int(1, 3)),
+        typed(dtype, **w.options(stride=2, padding=1, groups=2, dilation=2, bias=w.bool)),
+        [x],
+    )
 
 
 @module("BatchNorm1d BatchNorm2d BatchNorm3d InstanceNorm1d InstanceNorm2d InstanceNorm3d")
@@ -138,7 +144,7 @@ def layer_norm(w: Writer, name: str, dtype: str) -> Any:
 @module("GroupNorm")
 def group_norm(w: Writer, name: str, dtype: str) -> Any:
     x = w.tensor(shape=(w.int(1, 2), 4, *(w.int(1, 3) for _ in range(w.int(0, 2)))), dtype=dtype)
-    return (w.choice((1, 2, 4)), 4), typed(dtype, **w.options(affine=w.bool)), [x]
+    return (w.choice((1, 2, 4)), 4), typed(dtype, **w.options(affine=w.bool, eps=0.1)), [x]
 
 
 @module("RNN LSTM GRU", weight=1)
@@ -186,7 +192,9 @@ def decoder(w: Writer, name: str, dtype: str) -> Any:
 
 @module("MaxPool1d MaxPool2d MaxPool3d AvgPool1d AvgPool2d AvgPool3d", weight=0.2)
 def pool(w: Writer, name: str, dtype: str) -> Any:
-    return (2,), w.options(stride=1, ceil_mode=w.bool), [images(w, int(name[-2]), least=2)]
+    options = w.options(stride=1, ceil_mode=w.bool, padding=1)
+    options |= w.options(**({"dilation": 2} if name[0] == "M" else {"count_include_pad": w.bool}))
+    return (2,), options, [images(w, int(name[-2]), least=2)]
 
 
 @module(
@@ -227,11 +235,9 @@ def folding(w: Writer, name: str, dtype: str) -> Any:
 @module("MSELoss L1Loss SmoothL1Loss HuberLoss BCEWithLogitsLoss SoftMarginLoss PoissonNLLLoss", weight=0.15)
 def loss(w: Writer, name: str, dtype: str) -> Any:
     x = w.tensor("f", dtype=dtype)
-    return (
-        (),
-        {"reduction": w.choice(("none", "mean", "sum"))},
-        [x, w.tensor(shape=w.shape(x), dtype=dtype, low=0.0, high=1.0)],
-    )
+    named = {"SmoothL1Loss": {"beta": 0.5}, "HuberLoss": {"delta": 0.5}, "PoissonNLLLoss": {"log_input": w.bool}}
+    options = {"reduction": w.choice(("none", "mean", "sum"))} | w.options(**named.get(name, {}))
+    return (), options, [x, w.tensor(shape=w.shape(x), dtype=dtype, low=0.0, high=1.0)]
 
 
 @module("CrossEntropyLoss NLLLoss MultiMarginLoss", weight=0.2)

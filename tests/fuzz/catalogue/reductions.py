@@ -139,8 +139,13 @@ def msort(w: Writer) -> Any:
     return (w.tensor("fib"),)
 
 
-@draws("topk kthvalue")
+@draws("topk")
 def topk(w: Writer) -> Any:
+    return *kthvalue(w), w.options(largest=w.bool, sorted=True)
+
+
+@draws("kthvalue")
+def kthvalue(w: Writer) -> Any:
     x = distinct(w)
     dim = w.dim(x)
     size = w.shape(x)[dim] if w.ndim(x) and -w.ndim(x) <= dim < w.ndim(x) else 1
@@ -150,7 +155,8 @@ def topk(w: Writer) -> Any:
 @draws("unique")
 def unique(w: Writer) -> Any:
     x = w.tensor("fib")
-    return x, w.options(return_inverse=True, return_counts=True)
+    options = w.options(return_inverse=True, return_counts=True, sorted=True)
+    return x, options | (w.options(dim=lambda: w.dim(x)) if w.ndim(x) else {})
 
 
 @draws("trace")
@@ -168,12 +174,13 @@ def boundaries(w: Writer) -> Name:
 
 @draws("searchsorted")
 def searchsorted(w: Writer) -> Any:
-    return boundaries(w), w.tensor("f", dtype="float64"), {"right": w.bool()}
+    side = {"right": w.bool()} if w.bool() else {"side": w.choice(("left", "right"))}
+    return boundaries(w), w.tensor("f", dtype="float64"), side | w.options(out_int32=w.bool)
 
 
 @draws("bucketize")
 def bucketize(w: Writer) -> Any:
-    return w.tensor("f", dtype="float64"), boundaries(w), {"right": w.bool()}
+    return w.tensor("f", dtype="float64"), boundaries(w), {"right": w.bool()} | w.options(out_int32=w.bool)
 
 
 @draws("is_nonzero item tolist numel dim", weight=0.3)

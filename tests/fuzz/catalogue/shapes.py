@@ -140,7 +140,11 @@ def diagflat(w: Writer) -> Any:
 
 @draws("diag_embed")
 def diag_embed(w: Writer) -> Any:
-    return w.tensor(least=1, size=60), w.options(offset=lambda: w.int(-1, 2))
+    x = w.tensor(least=1, size=60)
+    options = w.options(offset=lambda: w.int(-1, 2))
+    if w.chance(0.4):
+        options["dim1"], options["dim2"] = w.rng.sample(range(-w.ndim(x) - 1, w.ndim(x) + 1), 2)
+    return x, options
 
 
 @draws("tril triu")
@@ -251,7 +255,13 @@ def split(w: Writer) -> Any:
     return x, [first, size - first], dim
 
 
-@draws("chunk tensor_split")
+@draws("tensor_split")
+def tensor_split(w: Writer) -> Any:
+    x = w.tensor(least=1)
+    return x, w.int(1, 4) if w.bool() else sorted(w.int(-1, 4) for _ in range(w.int(0, 3))), w.dim(x)
+
+
+@draws("chunk")
 def chunk(w: Writer) -> Any:
     x = w.tensor(least=1)
     return x, w.int(1, 4), w.dim(x)

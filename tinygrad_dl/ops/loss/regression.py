@@ -129,7 +129,10 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Ten
 
     Args:
         reduction: "mean", "sum" or "none".
-        weight: factors of the squares; the mean is then divided by their sum.
+        weight: factors of the squares, of the input's shape; the mean is then divided by their sum.
+
+    Raises:
+        ValueError: the weights have another shape.
 
     Warns:
         UserWarning: the shapes differ.
@@ -140,7 +143,7 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Ten
     if input.shape != target.shape:
         warn_of_broadcasting("mse_loss", input, target)
     if weight is not None:
-        return _weighted(squared_error(input, target, "none"), weight, reduction)
+        return _weighted("mse_loss", squared_error(input, target, "none"), input, weight, reduction)
     result: Tensor = squared_error(input, target, reduction)
     return result
 
@@ -152,7 +155,10 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tens
 
     Args:
         reduction: "mean", "sum" or "none".
-        weight: factors of the distances; the mean is then divided by their sum.
+        weight: factors of the distances, of the input's shape; the mean is then divided by their sum.
+
+    Raises:
+        ValueError: the weights have another shape.
 
     Warns:
         UserWarning: the shapes differ.
@@ -162,7 +168,7 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tens
     """
     warn_of_broadcasting("l1_loss", input, target)
     if weight is not None:
-        return _weighted(absolute_error(input, target, "none"), weight, reduction)
+        return _weighted("l1_loss", absolute_error(input, target, "none"), input, weight, reduction)
     result: Tensor = absolute_error(input, target, reduction)
     return result
 
@@ -174,15 +180,19 @@ def huber_loss(
 ) -> Tensor:
     """Half the square of d = |input - target| where d < delta, else delta * (d - delta / 2).
 
+    Args:
+        reduction: "mean", "sum" or "none".
+        weight: factors of the losses, of the input's shape; the mean is divided by the number of losses all the same.
+
     Raises:
-        ValueError: delta is not positive.
+        ValueError: delta is not positive, or the weights have another shape.
 
     >>> td.nn.functional.huber_loss(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]), reduction="none")
     tensor([0.0000, 1.5000])
     """
     warn_of_broadcasting("huber_loss", input, target)
     if weight is not None:
-        return _weighted(huber_error(input, target, "none", delta), weight, reduction)
+        return _weighted("huber_loss", huber_error(input, target, "none", delta), input, weight, reduction)
     result: Tensor = huber_error(input, target, reduction, delta)
     return result
 
@@ -205,12 +215,13 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta:
     return result if beta == 1 else result / beta
 
 
-def _weighted(losses: Tensor, weight: Tensor, reduction: str) -> Tensor:
-    """Losses times their weights, reduced; the mean is divided by the sum of the weights."""
+def _weighted(name: str, losses: Tensor, input: Tensor, weight: Tensor, reduction: str) -> Tensor:
+    """Losses times their weights, reduced; the mean is divided by the sum of the weights, but not PyTorch's Huber's."""
+    if tuple(weight.shape) != input.shape:
+        raise ValueError(f"{name}: got weights of shape {tuple(weight.shape)}, expected the input's {input.shape}")
     weighted: Tensor = losses * weight
     if reduction == "mean":
-        total: Tensor = weighted.sum() / (weight * np.ones(losses.shape, losses.dtype)).sum()
-        return total
+        return weighted.mean() if name == "huber_loss" else weighted.sum() / weight.sum()
     if reduction not in REDUCTIONS:
         raise ValueError(f"expected a reduction among 'none', 'mean' and 'sum', got {reduction!r}")
     return weighted.sum() if reduction == "sum" else weighted
