@@ -7,7 +7,12 @@ REASONS = {
     "is a setting of the process or of random numbers": """enable_grad get_default_dtype get_num_threads get_rng_state
         inference_mode initial_seed is_grad_enabled is_inference_mode_enabled manual_seed no_grad set_default_dtype
         set_grad_enabled set_num_threads set_rng_state
-        is_anomaly_check_nan_enabled is_anomaly_enabled set_anomaly_enabled""",
+        is_anomaly_check_nan_enabled is_anomaly_enabled set_anomaly_enabled
+        are_deterministic_algorithms_enabled get_default_device get_float32_matmul_precision get_num_interop_threads
+        is_deterministic_algorithms_warn_only_enabled set_default_device set_default_tensor_type
+        set_float32_matmul_precision set_flush_denormal set_num_interop_threads set_printoptions set_warn_always
+        use_deterministic_algorithms""",
+    "computes nothing itself": "GradScaler autocast compile vmap",
     "reads or writes files, or shares memory with another library": "load save from_dlpack from_numpy numpy",
     "is no op: a class, or a question about a tensor or about shapes": """Tensor device dtype finfo iinfo cpu
         broadcast_shapes data_ptr element_size is_tensor is_complex is_contiguous is_floating_point is_inference size

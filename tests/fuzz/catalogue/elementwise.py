@@ -58,6 +58,16 @@ def decimals(w: Writer) -> Any:
     return w.tensor("fi"), w.options(decimals=lambda: w.int(-1, 3))
 
 
+@draws("lgamma digamma")
+def gamma(w: Writer) -> Any:
+    return (w.tensor("f", where=lambda v: bool((v > 0).all()), low=0.2, high=9.0),)
+
+
+@draws("polygamma", only="T.polygamma")
+def polygamma(w: Writer) -> Any:
+    return w.choice((0, 1, 2)), w.tensor("f", where=lambda v: bool((v > 0).all()), low=0.2, high=9.0)
+
+
 @draws("logit")
 def logit(w: Writer) -> Any:
     x = w.tensor("f", where=lambda v: bool(((v > 0) & (v < 1)).all()), low=0.05, high=0.95)
