@@ -197,8 +197,8 @@ def op(
             `jvp` and `vmap` say more.
         linear: tensors in each of which it is linear while the others are held: the tangent goes the same way.
         name: its name, if not the function's.
-        method: whether it is a method of Tensor too, which an op declared outside this library is only if asked;
-            a string names the method.
+        method: whether it is a method of Tensor too, by default if it is of the namespace "td"; a string names the
+            method.
         operator: the operator it is, such as "mul" for `*`, both ways round.
         inplace: whether there is an in-place method `<name>_` too.
         view: whether the result shows its first argument's memory.
@@ -271,7 +271,7 @@ def op(
         record.alike, record.real, record.constants = alike, real, constants
         function = record.make_function(body)
         attributes: dict[str, Any] = {}
-        if ours if method is None else method:
+        if (ours and record.namespace == "td") if method is None else method:
             called = method if isinstance(method, str) else record.name
             attributes |= methods(function, called, varargs, inplace)
         if operator:

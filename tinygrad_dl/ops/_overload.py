@@ -15,8 +15,8 @@ from tinygrad_dl.core.tensor import Tensor
 F = TypeVar("F", bound=Any)
 
 
-def overload(declared: Any, *, method: bool = True, inplace: bool = False) -> Callable[[F], F]:
-    """Makes a function the public form of a declared op, and a method of Tensor.
+def overload(declared: Any, *, method: bool | None = None, inplace: bool = False) -> Callable[[F], F]:
+    """Makes a function the public form of a declared op and, unless that is of `nn.functional`, a method of Tensor.
 
     The function carries the op's declaration (`.op`, `.generic`, `.vjp`), so it passes for the op wherever one
     is expected. `inplace` adds the method `<name>_`.
@@ -25,7 +25,7 @@ def overload(declared: Any, *, method: bool = True, inplace: bool = False) -> Ca
     def attach(function: F) -> F:
         shared = {name: value for name, value in vars(declared).items() if name != "__wrapped__"}
         vars(function).update(shared)  # but for the op's signature: `help` shows the function's own
-        if method:
+        if declared.op.namespace == "td" if method is None else method:
             setattr(Tensor, function.__name__, function)
         if inplace:
             setattr(Tensor, f"{function.__name__}_", inplace_form(function, f"{function.__name__}_"))

@@ -36,7 +36,6 @@ def exponential_slope(g: Any, x: Any, factor: float, width: float = 1.0) -> Any:
 @op(
     kind="elementwise",
     name="elu",
-    method=False,
     floating=True,
     namespace="functional",
     real=True,
@@ -51,7 +50,7 @@ def exponential_linear(input: Array, alpha: float = 1.0) -> Array:
 exponential_linear.vjp(input=lambda g, input, alpha: exponential_slope(g, input, alpha))
 
 
-@overload(exponential_linear, method=False)
+@overload(exponential_linear)
 @composition
 def elu(input: Array, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """`input` above 0, alpha * (exp(input) - 1) below.
@@ -69,7 +68,6 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.050700987355480493
 @op(
     kind="elementwise",
     name="selu",
-    method=False,
     floating=True,
     real=True,
     inputs={"input": KINK},
@@ -99,7 +97,6 @@ def selu(input: Array, inplace: bool = False) -> Tensor:
 @op(
     kind="elementwise",
     name="celu",
-    method=False,
     floating=True,
     real=True,
     inputs={"input": KINK, "alpha": one_of(1.0, 0.5)},

@@ -143,7 +143,6 @@ def fused_both(x: np.ndarray, g: np.ndarray, approximate: str) -> Any:
 
 @op(
     kind="elementwise",
-    method=False,
     floating=True,
     namespace="functional",
     real=True,

@@ -16,7 +16,6 @@ from tinygrad_dl.ops.pointwise._selection import keep, straight
 @op(
     kind="elementwise",
     name="hardtanh",
-    method=False,
     namespace="functional",
     real=True,
     inputs={"input": real(avoid=(-1.0, 1.0)), "min_val": one_of(-1.0), "max_val": one_of(1.0)},
@@ -34,7 +33,7 @@ def clipped(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
 clipped.vjp(input=lambda g, out, min_val, max_val: straight(keep(g, ~((out <= min_val) | (out >= max_val))), out))
 
 
-@overload(clipped, method=False)
+@overload(clipped)
 @composition
 def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """`input` cut off at `min_val` and `max_val`; the gradient on a bound is 0.
@@ -51,7 +50,6 @@ def hardtanh(input: Array, min_val: float = -1.0, max_val: float = 1.0, inplace:
 @op(
     kind="elementwise",
     name="hardsigmoid",
-    method=False,
     floating=True,
     namespace="functional",
     real=True,
@@ -66,7 +64,7 @@ def straight_sigmoid(input: Array) -> Array:
 straight_sigmoid.vjp(input=lambda g, input: straight(keep(g / 6, (input > -3) & (input < 3)), input))
 
 
-@overload(straight_sigmoid, method=False)
+@overload(straight_sigmoid)
 @composition
 def hardsigmoid(input: Array, inplace: bool = False) -> Tensor:
     """input / 6 + 1/2, cut off at 0 and 1.
@@ -80,7 +78,6 @@ def hardsigmoid(input: Array, inplace: bool = False) -> Tensor:
 @op(
     kind="elementwise",
     name="hardswish",
-    method=False,
     floating=True,
     namespace="functional",
     real=True,
@@ -95,7 +92,7 @@ def straight_swish(input: Array) -> Array:
 straight_swish.vjp(input=lambda g, input: np.where(input >= 3, g, keep(g * (input / 3 + 0.5), ~(input <= -3))))
 
 
-@overload(straight_swish, method=False)
+@overload(straight_swish)
 @composition
 def hardswish(input: Array, inplace: bool = False) -> Tensor:
     """input * hardsigmoid(input).

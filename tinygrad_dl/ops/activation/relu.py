@@ -79,7 +79,6 @@ def passed(g: Any, condition: Any, otherwise: Any) -> Any:
 @op(
     kind="elementwise",
     name="leaky_relu",
-    method=False,
     floating=True,
     namespace="functional",
     real=True,
@@ -96,7 +95,7 @@ def leaky(input: Array, negative_slope: float = 0.01) -> Array:
 leaky.vjp(input=lambda g, input, negative_slope: straight(passed(g, input > 0, g * negative_slope), input))
 
 
-@overload(leaky, method=False)
+@overload(leaky)
 @composition
 def leaky_relu(input: Array, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """`input` where it is positive, negative_slope * input elsewhere.

@@ -11,7 +11,6 @@ from tinygrad_dl.ops.pointwise._selection import keep, straight
 
 @op(
     kind="elementwise",
-    method=False,
     floating=True,
     namespace="functional",
     inputs={"input": real(0.2, 3.0)},
@@ -51,7 +50,6 @@ hardshrink.vjp(input=lambda g, out: straight(keep(g, out != 0), out))
 
 @op(
     kind="elementwise",
-    method=False,
     namespace="functional",
     real=True,
     inputs={"input": real(avoid=(-0.5, 0.5)), "lambd": one_of(0.5)},

@@ -54,7 +54,6 @@ sigmoid.vjp(input=lambda g, out: g * (out - out * out))
 
 @op(
     kind="elementwise",
-    method=False,
     floating=True,
     namespace="functional",
     real=True,

@@ -38,7 +38,6 @@ def gated(input: np.ndarray, gate: np.ndarray) -> Any:
 @op(
     kind="elementwise",
     name="silu",
-    method=False,
     floating=True,
     namespace="functional",
     aux={"gate": lambda input: sigmoid(input)},
@@ -59,7 +58,7 @@ def swish_slope(g: Any, out: Any, gate: Any) -> Any:
 swish.vjp(input=swish_slope)
 
 
-@overload(swish, method=False)
+@overload(swish)
 @composition
 def silu(input: Array, inplace: bool = False) -> Tensor:
     """input * sigmoid(input), also called swish.
@@ -80,7 +79,6 @@ def tanh_softplus(x: np.ndarray) -> Any:
 @op(
     kind="elementwise",
     name="mish",
-    method=False,
     floating=True,
     namespace="functional",
     aux={"gate": lambda input: np.tanh(softplus(input))},
@@ -103,7 +101,7 @@ def mish_slope(g: Any, input: Any, gate: Any) -> Any:
 smooth_mish.vjp(input=mish_slope)
 
 
-@overload(smooth_mish, method=False)
+@overload(smooth_mish)
 @composition
 def mish(input: Array, inplace: bool = False) -> Tensor:
     """input * tanh(softplus(input)).

@@ -14,7 +14,6 @@ from tinygrad_dl.ops.activation.sigmoid import sigmoid
 
 @op(
     kind="elementwise",
-    method=False,
     floating=True,
     namespace="functional",
     real=True,
@@ -54,7 +53,6 @@ softplus.vjp(input=softplus_slope)
 
 @op(
     kind="elementwise",
-    method=False,
     floating=True,
     namespace="functional",
     real=True,

@@ -147,7 +147,6 @@ CASES = {
 
 @op(
     name="scaled_dot_product_attention",
-    method=False,
     namespace="functional",
     promote=False,
     aux={"e": exponentials, "inverse": lambda e: inverses(e), "masked": None},
@@ -385,7 +384,7 @@ def summed_to(s: Any, shape: tuple[int, ...]) -> Any:
     return np.reshape(np.sum(s, axis=dims, keepdims=True) if dims else s, shape)
 
 
-@overload(attend, method=False)
+@overload(attend)
 @composition
 def scaled_dot_product_attention(
     query: Array,

@@ -65,7 +65,6 @@ WIDE = {"dilation": one_of((2, 1)), "padding": one_of(((1, 1), (1, 1))), "stride
 
 
 @op(
-    method=False,
     namespace="rules",
     alike=("input", "weight"),
     inputs=[
@@ -215,7 +214,6 @@ def _natural(size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -
 
 
 @op(
-    method=False,
     namespace="rules",
     alike=("input", "weight"),
     inputs=[
@@ -341,7 +339,6 @@ def _naive_weight(input: Any, delta: Any, kernel: Any, stride: Any, padding: Any
 
 @op(
     linear=("input", "delta"),
-    method=False,
     namespace="rules",
     inputs=[
         {

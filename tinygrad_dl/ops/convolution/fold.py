@@ -45,7 +45,6 @@ PATCHES = {
 @op(
     kind="folded",
     linear=("input",),
-    method=False,
     namespace="functional",
     exact=True,
     inputs=[{"input": real(shape="n 2 4 5"), **PATCHES}, {"input": real(shape="3 4 5"), **PATCHES}],
@@ -120,7 +119,6 @@ def _naive_fold(
 @op(
     kind="folded",
     linear=("input",),
-    method=False,
     namespace="functional",
     inputs=[
         {

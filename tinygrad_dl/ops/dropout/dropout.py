@@ -19,7 +19,6 @@ from tinygrad_dl.random import Generator, draw
     kind="elementwise",
     linear=("input",),
     name="dropout",
-    method=False,
     namespace="rules",
     inputs={
         "input": real(),

@@ -45,7 +45,6 @@ FEW = 80
 
 @op(
     linear=("g",),
-    method=False,
     namespace="rules",
     inputs={
         "g": real(shape="n d"),
@@ -88,7 +87,6 @@ def _scatter_rule(g: Any, input: Any, padding_idx: int | None) -> Any:
 @op(
     linear=("weight",),
     name="embedding",
-    method=False,
     namespace="functional",
     exact=True,
     inputs=[
@@ -146,7 +144,7 @@ def _embedding_batch(input: Any, weight: Any, padding_idx: int | None, batch: Ba
     return np.where(np.expand_dims(np.equal(places, padding_idx), -1), found.detach(), found)
 
 
-@overload(embedding_rows, method=False)
+@overload(embedding_rows)
 @composition
 def embedding(
     input: Array, weight: Array, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0
@@ -196,7 +194,6 @@ def _limit_norms(weight: Tensor, input: Any, max_norm: float, norm_type: float) 
 
 
 @op(
-    method=False,
     namespace="functional",
     differentiable=False,
     exact=True,

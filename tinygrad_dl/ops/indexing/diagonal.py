@@ -43,7 +43,6 @@ def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Arr
 
 @op(
     linear=("input",),
-    method=False,
     namespace="rules",
     exact=True,
     inputs=dict(

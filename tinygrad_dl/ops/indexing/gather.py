@@ -91,7 +91,6 @@ def as_line(tensor: Any) -> Any:
 @op(
     linear=("input",),
     name="gather",
-    method=False,
     exact=True,
     inputs=[
         dict(input=ROWS, dim=one_of(0, -2), index=integers(0, "n", shape="k m")),
@@ -272,7 +271,6 @@ def scatter(
 
 @op(
     name="scatter_add",
-    method=False,
     inputs=[
         dict(input=ROWS, dim=one_of(0), index=integers(0, "n", shape="3 m"), src=real(shape="3 m")),
         dict(input=ROWS, dim=one_of(-2), index=integers(0, "n", shape="2 m"), src=real(shape="3 m")),

@@ -180,7 +180,6 @@ def getitem(input: Array, index: Index) -> Array:
 
 @op(
     linear=("input",),
-    method=False,
     namespace="rules",
     exact=True,
     inputs=dict(
@@ -249,7 +248,6 @@ def index_(input: Array, index: Index) -> Array:
 
 @op(
     linear=("input",),
-    method=False,
     namespace="rules",
     inputs=[
         dict(

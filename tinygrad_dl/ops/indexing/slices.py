@@ -26,7 +26,6 @@ from tinygrad_dl.ops.tensor.inplace import store
 @op(
     linear=("input",),
     name="index_select",
-    method=False,
     exact=True,
     inputs=[
         dict(input=ROWS, dim=one_of(0, -2), index=integers(0, "n", shape="k")),
@@ -103,7 +102,6 @@ def index_select(input: Array, dim: int, index: Array) -> Tensor:
 
 @op(
     name="index_add",
-    method=False,
     inputs=[
         dict(input=ROWS, dim=one_of(0), index=integers(0, "n", shape="3"), source=real(shape="3 m")),
         dict(

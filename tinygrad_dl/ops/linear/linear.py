@@ -20,7 +20,6 @@ def _naive_linear(input: Any, weight: Any, bias: Any = None) -> Any:
 
 
 @op(
-    method=False,
     namespace="functional",
     alike=("input", "weight"),
     inputs=[

@@ -25,7 +25,6 @@ def _naive_bce(input: Any, target: Any, weight: Any = None) -> Any:
 @op(
     kind="loss",
     name="binary_cross_entropy",
-    method=False,
     promote=("input", "target"),
     namespace="functional",
     real=True,
@@ -100,7 +99,6 @@ def _naive_logits(input: Any, target: Any, weight: Any = None, pos_weight: Any =
 @op(
     kind="loss",
     name="binary_cross_entropy_with_logits",
-    method=False,
     promote=("input", "target"),
     namespace="functional",
     real=True,
@@ -169,7 +167,7 @@ def _logits_entropy_rule(
 # -- the functions that users call -------------------------------------------------------------------
 
 
-@overload(binary_entropy, method=False)
+@overload(binary_entropy)
 @composition
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
@@ -192,7 +190,7 @@ def binary_cross_entropy(
     return result
 
 
-@overload(logits_entropy, method=False)
+@overload(logits_entropy)
 @composition
 def binary_cross_entropy_with_logits(
     input: Tensor,

@@ -156,7 +156,6 @@ def _naive_classes(
 
 @op(
     name="cross_entropy",
-    method=False,
     namespace="functional",
     aux={"top": None, "level": None, "counts": None, "total": None},
     real=True,
@@ -385,7 +384,6 @@ def _naive_probabilities(
 
 @op(
     name="cross_entropy_of_probabilities",
-    method=False,
     namespace="functional",
     promote=("input", "target"),
     aux={"top": None, "level": None},
@@ -505,7 +503,7 @@ def _probability_entropy_batch(
 # -- the functions that users call -------------------------------------------------------------------
 
 
-@overload(class_entropy, method=False)
+@overload(class_entropy)
 @composition
 def cross_entropy(
     input: Tensor,

@@ -23,7 +23,6 @@ def _naive_divergence(input: Any, target: Any, log_target: bool = False) -> Any:
 @op(
     kind="loss",
     name="kl_div",
-    method=False,
     namespace="functional",
     real=True,
     inputs=[
@@ -56,7 +55,7 @@ def _divergence_rule(g: Any, input: Any, target: Any, reduction: str, log_target
     return gx, gt
 
 
-@overload(divergence, method=False)
+@overload(divergence)
 @composition
 def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """The Kullback-Leibler divergence, target * (log(target) - input): `input` holds logarithms.

@@ -46,7 +46,6 @@ def _naive_nll(input: Any, target: Any, weight: Any = None, ignore_index: int = 
     name="nll_loss",
     linear=("input",),
     constants=("weight",),
-    method=False,
     namespace="functional",
     inputs=[
         {
@@ -110,7 +109,7 @@ def _likelihood_batch(input: Any, target: Any, weight: Any, ignore_index: int, r
     return losses_of_classes(losses, input, target, weight, ignore_index, reduction, batch)
 
 
-@overload(likelihood_loss, method=False)
+@overload(likelihood_loss)
 @composition
 def nll_loss(
     input: Tensor, target: Array, weight: Array | None = None, ignore_index: int = -100, reduction: str = "mean"

@@ -19,7 +19,6 @@ from tinygrad_dl.ops.pointwise.arithmetic import direction
 @op(
     kind="loss",
     name="mse_loss",
-    method=False,
     namespace="functional",
     real=True,
     inputs=pairs(),
@@ -65,7 +64,6 @@ def _apart(low: float, high: float) -> Any:
 @op(
     kind="loss",
     name="l1_loss",
-    method=False,
     namespace="functional",
     inputs=[
         {"input": real(), "target": _apart(0.1, 2.0), "reduction": one_of("none", "sum")},
@@ -92,7 +90,6 @@ def _naive_huber(input: Any, target: Any, delta: float = 1.0) -> Any:
 @op(
     kind="loss",
     name="huber_loss",
-    method=False,
     namespace="functional",
     real=True,
     inputs=[
@@ -122,7 +119,7 @@ def _huber_rule(g: Any, input: Any, target: Any, reduction: str, delta: float, n
     return gx, -gx if needs[1] else None
 
 
-@overload(squared_error, method=False)
+@overload(squared_error)
 @composition
 def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """The mean (or sum, or each) of (input - target) ** 2.
@@ -148,7 +145,7 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Ten
     return result
 
 
-@overload(absolute_error, method=False)
+@overload(absolute_error)
 @composition
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """The mean (or sum, or each) of |input - target|.
@@ -173,7 +170,7 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tens
     return result
 
 
-@overload(huber_error, method=False)
+@overload(huber_error)
 @composition
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None

@@ -55,7 +55,6 @@ def _naive_batch_norm(input: Any, weight: Any = None, bias: Any = None, eps: flo
 
 @op(
     name="batch_norm",
-    method=False,
     namespace="rules",
     aux={"mean": _batch_mean, "inverse": _batch_inverse},
     real=True,
@@ -169,7 +168,6 @@ def _naive_fixed(
 
 @op(
     name="batch_norm_eval",
-    method=False,
     namespace="rules",
     aux={"mean": None, "inverse": None},
     real=True,

@@ -59,7 +59,6 @@ def _naive_group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any
 
 @op(
     name="group_norm",
-    method=False,
     namespace="functional",
     aux={"mean": _group_mean, "inverse": _inverse_std},
     real=True,

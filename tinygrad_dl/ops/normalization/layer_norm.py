@@ -71,7 +71,6 @@ def _inverse_std(input: Any, normalized_shape: Any, eps: float) -> Any:
 
 @op(
     name="layer_norm",
-    method=False,
     namespace="functional",
     aux={"inverse": _inverse_std},
     real=True,
@@ -219,7 +218,7 @@ def _blockwise_slope(g: np.ndarray, rows: np.ndarray, weight: Any, inverse: np.n
     return gx, np.add.reduce(parts, 0)
 
 
-@overload(normalize_rows, method=False)
+@overload(normalize_rows)
 @composition
 def layer_norm(
     input: Array, normalized_shape: Any, weight: Array | None = None, bias: Any = None, eps: float = 1e-5

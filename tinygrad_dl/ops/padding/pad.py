@@ -65,7 +65,6 @@ def require_at_most(limit: int, before: int, after: int, size: int, mode: str) -
 
 @op(
     kind="batched",
-    method=False,
     namespace="functional",
     exact=True,
     inputs=[

@@ -67,7 +67,6 @@ def unspoilt(product: Any, factor: Any) -> Any:
     promote=False,
     kind="elementwise",
     namespace="rules",
-    method=False,
     inputs=[{"input": real(shape="... n"), "other": real(shape="... n")}],
     reference=lambda input, other: np.array(input),
 )

@@ -18,10 +18,7 @@ from tinygrad_dl.ops.pointwise.rounding import trunc
 NONZERO = real(0.31, 3.0)  # 3 / 0.3 is a whole number in one precision and not in another
 
 
-# fmt: off
-plus = binary(np.add, "input + other, elementwise.", "", lambda g: g, lambda g: g, name="add", operator="add",
-    method=False)
-# fmt: on
+plus = binary(np.add, "input + other, elementwise.", "", lambda g: g, lambda g: g, name="add", operator="add")
 
 
 @overload(plus, inplace=True)
@@ -40,7 +37,7 @@ def add(input: Array, other: Array, *, alpha: Any = 1) -> Tensor:
 
 # fmt: off
 minus = binary(np.subtract, "input - other, elementwise.", "", lambda g: g, lambda g: np.negative(g), name="sub",
-    operator="sub", method=False)
+    operator="sub")
 # fmt: on
 
 
@@ -72,7 +69,7 @@ mul = binary(np.multiply, "input * other, elementwise, with broadcasting.", "td.
     lambda g, other: g * other, lambda g, input: g * input, name="mul", operator="mul")
 quotient = binary(np.divide, "input / other, elementwise; integers are divided as floats.",
     "td.true_divide(td.tensor([7, -7]), 2) -> [ 3.5000, -3.5000]", lambda g, other: g / other,
-    lambda g, out, other: np.negative(g * out / other), (ANY, NONZERO), name="div", operator="truediv", method=False)
+    lambda g, out, other: np.negative(g * out / other), (ANY, NONZERO), name="div", operator="truediv")
 # fmt: on
 
 

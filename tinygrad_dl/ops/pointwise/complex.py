@@ -68,7 +68,6 @@ def imag(input: Array) -> Any:
     kind="elementwise",
     linear=("input",),
     name="conj",
-    method=False,
     inputs=[dict(input=complexes()), dict(input=real_tensor())],
 )
 def conjugated(input: Array) -> Array:

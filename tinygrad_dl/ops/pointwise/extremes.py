@@ -45,7 +45,6 @@ fmin = binary(np.fmin,
 @op(
     kind="elementwise",
     name="clamp",
-    method=False,
     exact=True,
     real=True,
     inputs=[

@@ -17,8 +17,7 @@ from tinygrad_dl.ops.pointwise._selection import keep
 # fmt: off
 reciprocal = unary(np.reciprocal, "1 / input.", "[2.0, -4.0] -> [ 0.5000, -0.2500]",
     lambda g, out: np.negative(g * np.square(out)), real(0.3, 3.0), floating=True)
-squared = unary(np.square, "input * input.", "", lambda g, input: g * (input + input), name="square", method=False,
-    inplace=False)
+squared = unary(np.square, "input * input.", "", lambda g, input: g * (input + input), name="square", inplace=False)
 # fmt: on
 
 

@@ -169,7 +169,6 @@ def _like_pooled(rng: Any, input: Any, options: Any) -> Any:
 @op(
     kind="batched",
     name="max_pool",
-    method=False,
     namespace="rules",
     exact=True,
     real=True,
@@ -185,7 +184,6 @@ def pool_max(input: Array, options: Any) -> Array:
 @op(
     kind="batched",
     linear=("g",),
-    method=False,
     namespace="rules",
     inputs=[
         {"input": c["input"], "options": c["options"], "top": drawn(_pooled), "g": drawn(_like_pooled)} for c in WINDOWS
@@ -201,7 +199,6 @@ def max_pool_backward(g: Array, input: Array, top: Array, options: Any) -> Array
 @op(
     kind="batched",
     linear=("values",),
-    method=False,
     namespace="rules",
     exact=True,
     inputs=[
@@ -241,7 +238,6 @@ max_pool_pick.vjp(
 
 @op(
     kind="batched",
-    method=False,
     namespace="rules",
     differentiable=False,
     exact=True,

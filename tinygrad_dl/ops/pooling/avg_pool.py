@@ -86,7 +86,6 @@ def _require_floating(name: str, dtype: Any) -> None:
     kind="batched",
     linear=("input",),
     name="avg_pool",
-    method=False,
     namespace="rules",
     inputs=[
         {
@@ -137,7 +136,6 @@ def _naive_adaptive(input: Any, sizes: Any) -> Any:
     kind="batched",
     linear=("input",),
     name="adaptive_avg_pool",
-    method=False,
     namespace="rules",
     inputs=[
         {"input": real(shape="... 6"), "sizes": one_of((1,), (3,), (4,), (7,))},

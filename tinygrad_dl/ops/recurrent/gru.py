@@ -84,7 +84,6 @@ def _naive_gru(
 
 
 @op(
-    method=False,
     namespace="rules",
     outputs=GRUResult,
     aux={"steps": _steps},

@@ -99,7 +99,6 @@ def _naive_lstm(
 
 
 @op(
-    method=False,
     namespace="rules",
     outputs=LSTMResult,
     aux={"steps": _steps},

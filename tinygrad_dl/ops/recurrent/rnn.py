@@ -90,7 +90,6 @@ def _naive_rnn(
 
 
 @op(
-    method=False,
     namespace="rules",
     outputs=RNNResult,
     aux={"steps": _steps},

@@ -213,7 +213,6 @@ def _view_batch(input: Any, shape: Any, batch: Batch) -> Any:
 
 
 @op(
-    method=False,
     namespace="rules",
     exact=True,
     differentiable=False,

@@ -89,7 +89,6 @@ def _empty_windows(line: np.ndarray, dim: int) -> np.ndarray:
 
 @op(
     linear=("input",),
-    method=False,
     namespace="rules",
     inputs=[
         dict(input=real(shape="3 m 2"), shape=one_of((6,), (7,)), dimension=one_of(0), step=one_of(2)),

@@ -99,7 +99,6 @@ AS_COMPLEX = ((view_as_complex.op, (), None), (getitem.op, (slice(0, 2),), None)
 
 
 @op(
-    method=False,
     namespace="rules",
     exact=True,
     inputs=[
@@ -129,7 +128,6 @@ def copy_slices(base: Array, value: Array, path: Any, strides: Any = None) -> Ar
 
 
 @op(
-    method=False,
     namespace="rules",
     exact=True,
     aux={"kind": None},
@@ -199,7 +197,6 @@ def _naive_copy_slices(base: np.ndarray, value: np.ndarray, path: Any) -> np.nda
 @op(
     name="copy",
     linear=("value",),
-    method=False,
     namespace="rules",
     exact=True,
     inputs=[

@@ -227,7 +227,6 @@ _WHOLE = Resampling((Sums(sliding(2, 2, 2, 0, 1, False)), Sums(sliding(3, 3, 3, 
 @op(
     kind="batched",
     linear=("input",),
-    method=False,
     namespace="rules",
     inputs=[
         {

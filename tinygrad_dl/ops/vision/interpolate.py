@@ -107,7 +107,6 @@ def _naive_weight(distance: float, mode: str) -> float:
     kind="batched",
     linear=("input",),
     name="interpolate",
-    method=False,
     namespace="rules",
     inputs=[
         {

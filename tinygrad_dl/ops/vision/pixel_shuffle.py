@@ -41,7 +41,6 @@ def _check(name: str, shape: Any, factor: Any) -> None:
 @op(
     kind="batched",
     linear=("input",),
-    method=False,
     namespace="functional",
     exact=True,
     inputs=[
@@ -76,7 +75,6 @@ def pixel_shuffle(input: Array, upscale_factor: int) -> Array:
 @op(
     kind="batched",
     linear=("input",),
-    method=False,
     namespace="functional",
     exact=True,
     inputs=[
@@ -111,7 +109,6 @@ pixel_unshuffle.vjp(input=lambda g, downscale_factor: pixel_shuffle.generic(g, d
 @op(
     kind="folded",
     linear=("input",),
-    method=False,
     namespace="functional",
     exact=True,
     inputs={"input": real(shape="n 6 h 2", min_side=1), "groups": one_of(1, 2, 3)},
