@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from tinygrad_dl.core.hooks import Hooks, RemovableHandle
-from tinygrad_dl.core.mutations import next_seq
+from tinygrad_dl.core.mutations import buffer_owner, next_seq
 
 Gradient: TypeAlias = Any  # an ndarray, or a Tensor when the pass is recorded
 
@@ -255,6 +255,25 @@ def saved_arrays(saved: Any) -> Iterable[np.ndarray]:
             yield value._data
         elif type(value) in (tuple, list):
             yield from saved_arrays(value)
+
+
+def keep_copies(roots: Iterable[Edge], arrays: Iterable[np.ndarray], since: int) -> None:
+    """Gives all nodes recorded after `since` copies of these arrays, and of views of them, if their rules read them.
+
+    For memory that is about to be overwritten by what these nodes have computed.
+    """
+    owners, todo, seen = {id(buffer_owner(array)) for array in arrays}, list(roots), set()
+    while todo:
+        node = todo.pop().node
+        if node.seq <= since or node in seen:
+            continue
+        seen.add(node)
+        if any(isinstance(value, np.ndarray) and id(buffer_owner(value)) in owners for value in node.saved or ()):
+            node.saved = tuple(
+                value.copy() if isinstance(value, np.ndarray) and id(buffer_owner(value)) in owners else value
+                for value in node.saved
+            )
+        todo += [edge for edge in node.edges if edge is not None]
 
 
 def topological(roots: Iterable[Edge]) -> Places:

@@ -329,13 +329,20 @@ def levels_of(tensor: Any) -> dict[int, Level]:
 
 
 def entered(tensor: Any, like: Any) -> Any:
-    """A tensor or array lifted to all levels that another one is lifted to, in their order."""
+    """A tensor or array lifted to all levels that another one is lifted to."""
     found = tensor if isinstance(tensor, Tensor) else wrap(tensor)
     own = levels_of(found)
     for depth, level in sorted(levels_of(like).items()):
         if depth not in own:
-            found = level.enter(found)
+            found = _entered(found, level)
     return found
+
+
+def _entered(tensor: Any, level: Level) -> Lifted:
+    """A tensor lifted to a level, inside of the shells of those levels that lie further inside."""
+    if isinstance(tensor, Lifted) and tensor.level.depth > level.depth:
+        return tensor.with_value(_entered(tensor.value, level))
+    return level.enter(tensor)
 
 
 def transformed(op: Record, found: dict[str, Any]) -> Any:

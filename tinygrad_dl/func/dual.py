@@ -8,12 +8,25 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import autograd
+from tinygrad_dl.core.graph import keep_copies
 from tinygrad_dl.core.modes import enable_grad, modes
-from tinygrad_dl.core.mutations import buffer_owner
+from tinygrad_dl.core.mutations import buffer_owner, next_seq
 from tinygrad_dl.core.promotion import is_differentiable
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
-from tinygrad_dl.core.transforms import NESTS, Level, Lifted, called, cut, memory_of, over_values, rebuilt, stack
+from tinygrad_dl.core.transforms import (
+    NESTS,
+    Level,
+    Lifted,
+    called,
+    cut,
+    entered,
+    levels_of,
+    memory_of,
+    over_values,
+    rebuilt,
+    stack,
+)
 from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.custom import with_tangents
 from tinygrad_dl.func.lowering import batches_within, fresh, own_place, plain_edges
@@ -55,10 +68,22 @@ class Dual(Lifted):
 
     def _assign(self, result: Tensor, what: str) -> Tensor:
         primal, tangent = self.level.parts(result)
+        tangent = zeros_like(self.value) if tangent is None else tangent
+        if edges := plain_edges(result):
+            keep_copies(edges, arrays_of(self), self.level.began)
         self.value._assign(primal, what)
         if tangent is not self.tangent:  # in place too, for views of this tensor have views of its tangent
-            self.tangent._assign(zeros_like(self.value) if tangent is None else tangent, what)
+            self.hold(tangent)
+            self.tangent._assign(tangent, what)
         return self
+
+    def hold(self, what: Tensor) -> None:
+        """Makes the tangent one that can hold tensors like this one: lifted to all its levels, in memory of its own.
+
+        A tangent that is the same for all examples is one array for all of them until then.
+        """
+        if levels_of(what).keys() - levels_of(self.tangent).keys():
+            self.tangent = entered(self.tangent, what).clone()
 
     def __repr__(self) -> str:
         if not self.level.alive:
@@ -93,6 +118,7 @@ class DualLevel(Level):
     def __init__(self, releases: bool = False):
         super().__init__()
         self.releases = releases
+        self.began = 0  # when the latest op did
 
     def lift(self, primal: Tensor, tangent: Tensor) -> Dual:
         """A tensor with a tangent."""
@@ -116,11 +142,14 @@ class DualLevel(Level):
         return tensor, None
 
     def apply(self, op: Record, given: dict[str, Any]) -> Any:
+        self.began = next_seq()
         primals = dict(given)
         tangents: dict[str, Any] = {}
         for name, value in given.items():
             if isinstance(value, Dual) and value.level is self:
                 primals[name] = value.value
+                if op.view and isinstance(value.value, Lifted):
+                    value.hold(value.value)  # before there are views of it, which have to share its memory
                 if name in op.tensors:
                     tangents[name] = value.tangent
             elif type(value) in NESTS:
@@ -184,6 +213,13 @@ def tensors_among(values: Iterable[Any]) -> Iterator[Tensor]:
             yield value
         elif type(value) is list:
             yield from tensors_among(value)
+
+
+def arrays_of(value: Any) -> list[np.ndarray]:
+    """The arrays that a tensor of any level has its numbers in, and its tangents theirs."""
+    if isinstance(value, Lifted):
+        return [array for each in value.within() for array in arrays_of(each)]
+    return [value._data]
 
 
 def fitted(total: Any, out: Any, op: Record) -> Any:

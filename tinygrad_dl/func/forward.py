@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad_dl import autograd
-from tinygrad_dl.core.modes import enable_grad
+from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.promotion import is_differentiable
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import cut, gradients
 from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.dual import DualLevel
 from tinygrad_dl.func.gradients import of_duals
-from tinygrad_dl.func.lowering import fresh, plain_edges
+from tinygrad_dl.func.lowering import fresh, plain_edges, reaches_beyond
 from tinygrad_dl.func.trees import change, flatten, shown, unflatten
 
 gradients[DualLevel] = of_duals
@@ -115,6 +115,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     """The result of `func(*primals)`, and its derivative there as a function of the tangents.
 
     The function runs once. The derivative, a linear function, is kept as a graph, and each call goes through it alone.
+    Inside of other transforms both can be differentiated by what the primals were made from.
 
     Returns:
         (result, jvp_fn); `jvp_fn(*tangents)` returns the tangent of the result, in its form.
@@ -138,6 +139,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
         gradients = (
             autograd.grad([results[i] for i in asked], places, seeds, **options) if asked else [None] * len(places)
         )
+    again = modes.grad and reaches_beyond(results, places)
 
     def push(*tangents: Any) -> Any:
         directions, other = flatten(tangents)
@@ -150,7 +152,8 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
         pairs = [(g, t) for g, t in zip(gradients, directions, strict=True) if g is not None and plain_edges(g)]
         found: list[Any] = [None] * len(results)
         if pairs:
-            options = {"retain_graph": True, "create_graph": False, "allow_unused": True}
+            recorded = again or (modes.grad and any(plain_edges(t) for _, t in pairs))
+            options = {"retain_graph": True, "create_graph": recorded, "allow_unused": True}
             carried = autograd.grad([g for g, _ in pairs], seeds, [t for _, t in pairs], **options)
             for i, each in zip(asked, carried, strict=True):
                 found[i] = each
@@ -158,4 +161,4 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
             [zeros_like(r).detach() if t is None else t for r, t in zip(results, found, strict=True)], structure
         )
 
-    return unflatten([cut(each) for each in results], structure), push
+    return unflatten(results if again else [cut(each) for each in results], structure), push

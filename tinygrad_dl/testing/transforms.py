@@ -30,6 +30,7 @@ def check_transforms(call: Call, tally: Tally) -> None:
         check_batches(call.copy(), tally)
         check_batched_cotangents(call.copy(), tally)
         check_batched_tangents(call.copy(), tally)
+        check_nested(call.copy(), tally)
 
 
 def check_tangents(call: Call, tally: Tally) -> None:
@@ -84,7 +85,13 @@ def pushed(
     call: Call, tally: Tally, directions: dict[Any, Any], recorded: list[Any] | None = None
 ) -> tuple[list[Tensor], list[Any]]:
     """The results and their tangents, of tensors of which some require gradients."""
-    values, _ = call.wrapped(recorded or [])
+    return pushed_at(call, tally, call.wrapped(recorded or [])[0], directions)
+
+
+def pushed_at(
+    call: Call, tally: Tally, values: dict[str, Any], directions: dict[Any, Any]
+) -> tuple[list[Tensor], list[Any]]:
+    """The same at values that the caller has made."""
     with DualLevel() as level:
         for (name, i), each in directions.items():
             direction = wrap(each) if isinstance(each, np.ndarray) else each
@@ -183,6 +190,46 @@ def check_batched_tangents(call: Call, tally: Tally) -> None:
         if batch is not None:
             stack = np.stack([e._data for e in each])
             expect_close(batch._data, stack, "the tangents of several directions at once", "one by one", 1e-9)
+
+
+def check_nested(call: Call, tally: Tally) -> None:
+    """What `hessian` asks for: gradients of tangents, in one call for several points and directions.
+
+    Against the same of one point and direction after the other.
+    """
+    if tally.random or not has_gradient(call):
+        return
+    places = call.differentiable()
+    rng = np.random.default_rng(4)
+    rows = [[random_like(a, rng) for a in call.arrays(places)] for _ in range(EXAMPLES)]
+    expected = []
+    for row in rows:
+        values, leaves = call.wrapped(places)
+        _, tangents = pushed_at(call, tally, values, dict(zip(places, row, strict=True)))
+        expected.append(gradients_of_sum(tangents, leaves))
+    with BatchLevel(EXAMPLES) as level, loops_allowed(), np.errstate(all="ignore"):
+        values, _ = call.wrapped([])
+        leaves = [wrap(np.stack([a] * EXAMPLES)).requires_grad_() for a in call.arrays(places)]
+        for (name, i), leaf in zip(places, leaves, strict=True):
+            if i is None:
+                values[name] = level.lift(leaf)
+            else:
+                values[name][i] = level.lift(leaf)
+        columns = [level.lift(wrap(np.stack(column))) for column in zip(*rows, strict=True)]
+        _, tangents = pushed_at(call, tally, values, dict(zip(places, columns, strict=True)))
+        found = gradients_of_sum([None if t is None else level.lowered(t) for t in tangents], leaves)
+    for place, batch, *each in zip(places, found, *expected, strict=True):
+        text = f"the gradients for {label(place)!r} of the tangents of several points at once"
+        expect_close(batch, np.stack(each), text, "one by one", 1e-9)
+
+
+def gradients_of_sum(tangents: list[Any], leaves: list[Tensor]) -> list[np.ndarray]:
+    """The gradients of the sum of all tangents."""
+    asked = [t for t in tangents if t is not None and t.requires_grad]
+    if not asked:
+        return [np.zeros(leaf.shape, leaf.dtype) for leaf in leaves]
+    found = autograd.grad(asked, leaves, [wrap(np.ones(t.shape, t.dtype)) for t in asked], materialize_grads=True)
+    return [each._data for each in found]
 
 
 @contextmanager

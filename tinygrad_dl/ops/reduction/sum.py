@@ -11,7 +11,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.core.promotion import INT64
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.core.transforms import values_of
+from tinygrad_dl.core.transforms import is_known, values_of
 from tinygrad_dl.inputs import real
 from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops.pointwise._selection import finite, keep, unspoilt
@@ -75,7 +75,7 @@ def product_slope(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
     """The product of all others. Dividing by an element does where there is no zero to divide by."""
     g, shape = kept(g, input.shape, dim, keepdim), input.shape
     dim = over(dim, len(shape))
-    if not np.any(input == 0):
+    if is_known(input) and not np.any(input == 0):
         return g * (kept(out, shape, dim, keepdim) / input)
     if not shape:
         return g
