@@ -76,13 +76,13 @@ def exponentials(query: Any, key: Any, mask: Any, is_causal: bool, scale: float 
         hidden = np.tri(scores.shape[-2], scores.shape[-1]) == 0
     elif mask is not None:
         seen = values_of(mask)
-        hidden = np.logical_not(seen) if seen.dtype == bool else np.isneginf(seen)
+        hidden = np.logical_not(seen) if seen.dtype == bool else np.equal(seen, -np.inf)
         scores = scores if seen.dtype == bool else scores + mask
     plain: Any = values_of(scores)
     if hidden is not None:
         plain = np.where(hidden, -np.inf, plain)
     top = np.maximum.reduce(plain, -1, keepdims=True, initial=-np.inf)
-    top = np.where(np.isneginf(top), 0.0, np.where(np.isposinf(top), np.nan, top)).astype(plain.dtype)
+    top = np.where(np.equal(top, -np.inf), 0.0, np.where(np.equal(top, np.inf), np.nan, top)).astype(plain.dtype)
     if hidden is not None:
         scores = np.where(hidden, top, scores)  # so that what is hidden can't overflow
     e = np.exp(scores - top)

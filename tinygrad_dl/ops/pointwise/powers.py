@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.methods import inplace_form
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.inputs import array, broadcasting, error, real
 from tinygrad_dl.ops._overload import alias, overload
 from tinygrad_dl.ops._rows import unary
@@ -107,7 +108,7 @@ def pow_slope(g: Any, input: Any, exponent: Any) -> Any:
         if number == 1:
             return g
         return g * (power(input, number - 1) * number)
-    if exponent.ndim == 0 and exponent.item() != 0:
+    if exponent.ndim == 0 and is_known(exponent) and exponent.item() != 0:
         return g * (exponent * np.power(input, exponent - 1))
     flat = exponent == 0
     # Where input ** -1 is a number it stays: it is the second derivative at the exponent 0.

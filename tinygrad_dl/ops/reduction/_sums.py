@@ -113,7 +113,9 @@ ROW, LARGE, LONG = 1024, 32768, 32
 
 
 def add_up(x: np.ndarray, dim: Any, keepdim: bool) -> Any:
-    """The sum of a floating array."""
+    """The sum of a floating array, or inside of a transform of a tensor."""
+    if type(x) is not np.ndarray:
+        return np.sum(x, dim, keepdims=keepdim)
     if is_rows(x, dim) and x.shape[-1] <= 4 * ROW:
         one = ones(x.shape[-1], x.dtype)
         # Long rows one by one: as fast.

@@ -75,7 +75,7 @@ def product_slope(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
     """The product of all others. Dividing by an element does where there is no zero to divide by."""
     g, shape = kept(g, input.shape, dim, keepdim), input.shape
     dim = over(dim, len(shape))
-    if is_known(input) and not np.any(input == 0):
+    if 0 in shape or (is_known(input) and not np.any(input == 0)):
         return g * (kept(out, shape, dim, keepdim) / input)
     if not shape:
         return g
