@@ -45,7 +45,16 @@ def _cell_backward(slopes: Any, kept: Any) -> Any:
     return np.concatenate((dr, dz, dn), axis=1), np.concatenate((dr, dz, dn * r), axis=1), [dh * z]
 
 
-CELL = unrolled.Cell(_cell_forward, _cell_backward)
+def _cell_tangent(dx: Any, dy: Any, states: Any, kept: Any) -> Any:
+    r, z, n, inner, h = kept
+    size = dx.shape[1] // 3
+    both = dx[:, : 2 * size] + dy[:, : 2 * size]
+    dr, dz = both[:, :size] * r * (1 - r), both[:, size:] * z * (1 - z)
+    dn = (dx[:, 2 * size :] + dr * inner + r * dy[:, 2 * size :]) * (1 - n * n)
+    return (dn + dz * (h - n) + z * (states[0] - dn),)
+
+
+CELL = unrolled.Cell(_cell_forward, _cell_backward, _cell_tangent)
 
 
 def _steps(
@@ -237,3 +246,37 @@ def _gru_rule(
     by_input = np.concatenate((rows[size : 3 * size], rows[:size]))
     by_hidden = rows[size:]
     return layer.gradients(by_input, by_hidden, (state,), input, weight_ih, output, h0, pad, reverse, needs)
+
+
+@gru_layer.joint_jvp("input", "h0", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
+def _gru_tangent(
+    t: Any,
+    input: Any,
+    h0: Any,
+    weight_ih: Any,
+    weight_hh: Any,
+    bias_ih: Any,
+    bias_hh: Any,
+    reverse: bool,
+    lengths: Any,
+) -> Any:
+    weights = weight_ih, weight_hh, bias_ih, bias_hh
+    return unrolled.tangents(CELL, t, input, (h0,), *weights, reverse, lengths)
+
+
+@gru_layer.vmap
+def _gru_batch(
+    batch: Any,
+    input: Any,
+    h0: Any,
+    weight_ih: Any,
+    weight_hh: Any,
+    bias_ih: Any,
+    bias_hh: Any,
+    reverse: bool,
+    lengths: Any,
+    keep: bool,
+) -> Any:
+    weights = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias_ih": bias_ih, "bias_hh": bias_hh}
+    states, options = {"h0": h0}, {"keep": keep}
+    return unrolled.batched(gru_layer, CELL, batch, input, states, weights, reverse, lengths, **options)

@@ -50,7 +50,16 @@ def _cell_backward(slopes: Any, kept: Any) -> Any:
     return dz, dz, [np.zeros(dh.shape, dh.dtype), dc * f]
 
 
-CELL = unrolled.Cell(_cell_forward, _cell_backward)
+def _cell_tangent(dx: Any, dy: Any, states: Any, kept: Any) -> Any:
+    i, f, a, o, before, out = kept
+    dz, size = dx + dy, dx.shape[1] // 4
+    di, df = dz[:, :size] * i * (1 - i), dz[:, size : 2 * size] * f * (1 - f)
+    da, do = dz[:, 2 * size : 3 * size] * (1 - a * a), dz[:, 3 * size :] * o * (1 - o)
+    dc = df * before + f * states[1] + di * a + i * da
+    return do * out + o * dc * (1 - out * out), dc
+
+
+CELL = unrolled.Cell(_cell_forward, _cell_backward, _cell_tangent)
 
 
 def _steps(
@@ -275,3 +284,39 @@ def _lstm_rule(
     layer.for_sequences(work, weight, state.shape[1])
     rows = layer.as_rows(slopes, reverse)
     return layer.gradients(rows, rows, (state, cell), input, weight_ih, output, h0, pad, reverse, needs)
+
+
+@lstm_layer.joint_jvp("input", "h0", "c0", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
+def _lstm_tangent(
+    t: Any,
+    input: Any,
+    h0: Any,
+    c0: Any,
+    weight_ih: Any,
+    weight_hh: Any,
+    bias_ih: Any,
+    bias_hh: Any,
+    reverse: bool,
+    lengths: Any,
+) -> Any:
+    weights = weight_ih, weight_hh, bias_ih, bias_hh
+    return unrolled.tangents(CELL, t, input, (h0, c0), *weights, reverse, lengths)
+
+
+@lstm_layer.vmap
+def _lstm_batch(
+    batch: Any,
+    input: Any,
+    h0: Any,
+    c0: Any,
+    weight_ih: Any,
+    weight_hh: Any,
+    bias_ih: Any,
+    bias_hh: Any,
+    reverse: bool,
+    lengths: Any,
+    keep: bool,
+) -> Any:
+    weights = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias_ih": bias_ih, "bias_hh": bias_hh}
+    states, options = {"h0": h0, "c0": c0}, {"keep": keep}
+    return unrolled.batched(lstm_layer, CELL, batch, input, states, weights, reverse, lengths, **options)

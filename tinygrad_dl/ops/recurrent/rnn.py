@@ -32,6 +32,10 @@ def _tanh_back(slopes: Any, kept: Any) -> Any:
     return dz, dz, [np.zeros(dz.shape, dz.dtype)]
 
 
+def _tanh_tangent(dx: Any, dy: Any, states: Any, kept: Any) -> Any:
+    return ((dx + dy) * (1 - kept * kept),)
+
+
 def _relu_cell(x: Any, y: Any, states: Any) -> Any:
     z = x + y
     out = np.where(z <= 0, 0.0, z)  # np.maximum would share the gradient at 0
@@ -43,7 +47,14 @@ def _relu_back(slopes: Any, kept: Any) -> Any:
     return dz, dz, [np.zeros(dz.shape, dz.dtype)]
 
 
-CELLS = {"tanh": unrolled.Cell(_tanh_cell, _tanh_back), "relu": unrolled.Cell(_relu_cell, _relu_back)}
+def _relu_tangent(dx: Any, dy: Any, states: Any, kept: Any) -> Any:
+    return (np.where(kept <= 0, 0.0, dx + dy),)
+
+
+CELLS = {
+    "tanh": unrolled.Cell(_tanh_cell, _tanh_back, _tanh_tangent),
+    "relu": unrolled.Cell(_relu_cell, _relu_back, _relu_tangent),
+}
 
 
 def _steps(
@@ -225,3 +236,39 @@ def _rnn_rule(
     layer.for_sequences(work, weight, state.shape[1])
     rows = layer.as_rows(slopes, reverse)
     return layer.gradients(rows, rows, (state,), input, weight_ih, output, h0, pad, reverse, needs)
+
+
+@rnn_layer.joint_jvp("input", "h0", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
+def _rnn_tangent(
+    t: Any,
+    input: Any,
+    h0: Any,
+    weight_ih: Any,
+    weight_hh: Any,
+    bias_ih: Any,
+    bias_hh: Any,
+    nonlinearity: str,
+    reverse: bool,
+    lengths: Any,
+) -> Any:
+    weights = weight_ih, weight_hh, bias_ih, bias_hh
+    return unrolled.tangents(CELLS[nonlinearity], t, input, (h0,), *weights, reverse, lengths)
+
+
+@rnn_layer.vmap
+def _rnn_batch(
+    batch: Any,
+    input: Any,
+    h0: Any,
+    weight_ih: Any,
+    weight_hh: Any,
+    bias_ih: Any,
+    bias_hh: Any,
+    nonlinearity: str,
+    reverse: bool,
+    lengths: Any,
+    keep: bool,
+) -> Any:
+    weights = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias_ih": bias_ih, "bias_hh": bias_hh}
+    states, options = {"h0": h0}, {"nonlinearity": nonlinearity, "keep": keep}
+    return unrolled.batched(rnn_layer, CELLS[nonlinearity], batch, input, states, weights, reverse, lengths, **options)
