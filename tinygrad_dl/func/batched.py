@@ -121,6 +121,9 @@ class BatchLevel(Level):
         if op.batching is not None:
             if op.sequence:
                 values[op.sequence] = [self.lowered_like(each) for each in given[op.sequence]]
+            for name in op.tensors:  # what gradient rules have kept comes as arrays
+                if type(values[name]) is np.ndarray:
+                    values[name] = wrap(values[name])
             out = op.batching(*[batch if name == "batch" else values[name] for name in reads(op.batching)])
         else:
             rule = KINDS.get(op.kind)

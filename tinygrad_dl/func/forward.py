@@ -13,7 +13,7 @@ from tinygrad_dl.core.transforms import cut, gradients
 from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.dual import DualLevel
 from tinygrad_dl.func.gradients import of_duals
-from tinygrad_dl.func.lowering import fresh, plain_edges, reaches_beyond
+from tinygrad_dl.func.lowering import batches_around, fresh, own_place, plain_edges, reaches_beyond
 from tinygrad_dl.func.trees import change, flatten, shown, unflatten
 
 gradients[DualLevel] = of_duals
@@ -131,7 +131,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     for each in leaves:
         fit_tangent("linearize", each, each)
     with enable_grad():
-        places = [fresh(each) for each in leaves]
+        places = [own_place(each, batches_around()) for each in leaves]
         results, structure = flatten(func(*unflatten(places, form)))
         asked = [i for i, each in enumerate(results) if plain_edges(each)]
         seeds = [fresh(zeros_like(results[i])) for i in asked]

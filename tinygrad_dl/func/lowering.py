@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygrad_dl.core.graph import Leaf, topological
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.core.transforms import Lifted, cut, levels_of
+from tinygrad_dl.core.transforms import Lifted, cut, levels_of, stack
 from tinygrad_dl.func.batched import Batched, BatchLevel
 
 
@@ -21,6 +21,11 @@ def fresh(tensor: Any) -> Any:
     if tensor._edge is None:
         return wrap(tensor._data).requires_grad_()
     return tensor.view(tensor.shape)
+
+
+def batches_around() -> list[BatchLevel]:
+    """The calls of vmap that we are inside of."""
+    return [level for level in stack.levels if isinstance(level, BatchLevel)]
 
 
 def own_place(tensor: Any, levels: Iterable[BatchLevel]) -> Any:
@@ -67,6 +72,6 @@ def plain_edges(value: Any) -> list[Any]:
 
 def reaches_beyond(outputs: list[Any], inputs: list[Any]) -> bool:
     """Whether the outputs depend on leaves other than the inputs: their gradients then have a graph too."""
-    own = {edge for each in inputs for edge in plain_edges(each) if type(edge) is Leaf}
+    own = {each._edge for each in inputs}  # not those of their tangents, which may be any leaves
     reached = topological(edge for each in outputs for edge in plain_edges(each))
     return any(type(edge) is Leaf and edge not in own for edge in reached)

@@ -10,10 +10,9 @@ from tinygrad_dl import autograd
 from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.promotion import is_differentiable
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.core.transforms import cut, stack
+from tinygrad_dl.core.transforms import cut
 from tinygrad_dl.creation import zeros_like
-from tinygrad_dl.func.batched import BatchLevel
-from tinygrad_dl.func.lowering import own_place, plain_edges, reaches_beyond
+from tinygrad_dl.func.lowering import batches_around, own_place, plain_edges, reaches_beyond
 from tinygrad_dl.func.trees import argument_numbers, flatten, shown, unflatten
 
 
@@ -153,7 +152,6 @@ def _entered(what: str, args: tuple[Any, ...], argnums: Any) -> tuple[tuple[Any,
     single = isinstance(argnums, int)
     numbers = argument_numbers(what, argnums, len(args)) if args or what != "vjp" else ()
     entered, leaves, forms = list(args), [], []
-    batches = [level for level in stack.levels if isinstance(level, BatchLevel)]
     for n in numbers:
         found, form = flatten(args[n])
         for each in found:
@@ -163,7 +161,7 @@ def _entered(what: str, args: tuple[Any, ...], argnums: Any) -> tuple[tuple[Any,
                     f"{what}: got {got} in argument {n}, by which to differentiate, expected floating or complex "
                     f"tensors; pass argnums=... for other arguments"
                 )
-        own = [own_place(each, batches) for each in found]
+        own = [own_place(each, batches_around()) for each in found]
         leaves += own
         forms.append((len(own), form))
         entered[n] = unflatten(own, form)
