@@ -191,6 +191,64 @@ def test_writing_into_what_is_made_inside():
     assert vmap(jacfwd(running))(x).tolist() == slopes.tolist()
 
 
+def test_tangents_that_are_the_same_for_all_examples_can_be_changed_in_place():
+    def squared(x):
+        y = x.clone()
+        head = y[:1]
+        y.mul_(x)
+        return head.sum() * x
+
+    x = td.tensor([3.0, 2.0])
+    expected = [[27.0, 0.0], [12.0, 9.0]]  # x0^2 x
+    assert vmap(jacfwd(squared))(x.unsqueeze(0)).tolist() == [expected]
+    assert jvp(jacfwd(squared), (x,), (td.tensor([1.0, 0.0]),))[1].tolist() == [[18.0, 0.0], [4.0, 6.0]]
+
+
+def test_rules_of_tangents_keep_what_a_change_in_place_overwrites():
+    def cubed(x):
+        y = x.clone()
+        y.mul_(x)
+        y.mul_(x)
+        return y.sum()
+
+    x = td.tensor([1.0, 2.0])
+    assert jvp(grad(cubed), (x,), (td.ones(2),))[1].tolist() == [6.0, 12.0]
+    assert grad(lambda x: jvp(cubed, (x,), (td.ones(2),))[1])(x).tolist() == [6.0, 12.0]
+
+
+def test_a_linear_function_can_be_differentiated_from_outside():
+    def product(x):
+        value, push = linearize(lambda y: y**3, x)
+        return push(td.tensor(1.0)) * value  # 3 x^5
+
+    x = td.tensor(2.0)
+    assert grad(product)(x).item() == 240.0
+    assert vmap(grad(product))(td.tensor([1.0, 2.0])).tolist() == [15.0, 240.0]
+    assert jvp(product, (x,), (td.tensor(1.0),))[1].item() == 240.0
+    w = td.tensor(2.0, requires_grad=True)
+    product(w).backward()
+    assert w.grad.item() == 240.0
+    value, push = linearize(lambda y: y**3, x)
+    assert not value.requires_grad and not push(x).requires_grad
+
+
+def test_a_tensor_that_is_its_own_tangent_has_all_second_derivatives():
+    x = td.tensor(2.0, requires_grad=True)
+    slope = grad(lambda w: w**3)
+    # d/dy of the tangent 6 y x of 3 y^2 in the direction x, and of that of 3 y^2 y
+    out, pull = vjp(lambda y: jvp(slope, (y,), (x,))[1], x)
+    assert out.item() == 24.0 and pull(td.tensor(1.0))[0].item() == 12.0
+    out, pull = vjp(lambda y: jvp(lambda z: slope(z) * y, (y,), (x,))[1], x)
+    assert out.item() == 48.0 and pull(td.tensor(1.0))[0].item() == 48.0
+
+
+def test_rules_that_choose_by_values_serve_examples_as_well():
+    x = td.tensor([2.0, 0.0, 3.0])
+    assert hessian(td.prod)(x).tolist() == [[0.0, 3.0, 0.0], [3.0, 0.0, 2.0], [0.0, 2.0, 0.0]]
+    assert hessian(lambda x: td.amax(x) ** 2)(x).tolist() == [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 2.0]]
+    assert hessian(lambda e: td.pow(td.tensor(1.0), e).sum())(x).tolist() == [[0.0] * 3] * 3
+
+
 def test_forward_mode_of_inference_tensors_records_nothing_and_asks_no_hooks():
     with td.inference_mode():
         x = td.tensor([1.0, 2.0]) * 1

@@ -146,8 +146,8 @@ def batched(
         return batch.level.lift(value) if name in batch.of else value
 
     starts = [example(*each) for each in states.items()]
-    found = [example(*each) for each in weights.items()]
-    _, outputs, last = run(cell, example("input", input), starts, *found, reverse, lengths)
+    w_ih, w_hh, b_ih, b_hh = [example(*each) for each in weights.items()]
+    _, outputs, last = run(cell, example("input", input), starts, w_ih, w_hh, b_ih, b_hh, reverse, lengths)
     return [batch.level.lowered(each) for each in (np.stack(outputs), *last)]
 
 
