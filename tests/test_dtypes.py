@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -185,3 +187,23 @@ def test_ops_and_gradients_take_it(dtype):
         (y * y).sum().backward(create_graph=True)
         assert y.grad.dtype is dtype and y.grad.tolist() == [2, 2]
         assert td.nn.Linear(2, 2, dtype=dtype)(y).dtype is dtype
+
+
+def test_bfloat16_is_a_name_without_the_package_that_brings_it():
+    """Programs compare with it and have it in dicts; what uses it says what to install."""
+    program = """
+import sys
+sys.modules["ml_dtypes"] = None
+import tinygrad_dl as td
+dtype = td.bfloat16
+assert dtype is td.bfloat16 and dtype != td.float32 and td.float32 not in [td.float16, dtype] and {dtype: 2}[dtype] == 2
+assert repr(dtype) == "tinygrad_dl.bfloat16" and dtype.is_floating_point and dtype.itemsize == 2
+for use in (lambda: td.ones(2, dtype=dtype), lambda: td.ones(2).to(dtype), lambda: td.promote_types(dtype, td.float32)):
+    try:
+        use()
+    except ImportError as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60)
+    assert not done.stderr
+    assert done.stdout.splitlines() == ["bfloat16 needs ml_dtypes: pip install 'tinygrad_dl[io]'"] * 3

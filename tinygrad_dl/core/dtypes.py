@@ -133,24 +133,44 @@ class dtype:
 Dtype: TypeAlias = dtype  # where `dtype` is an attribute or an argument
 
 
+class _Absent(dtype):
+    """bfloat16 without the package that brings it: programs can compare with it, and are told of it when they use it."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(find_bfloat16(), name)  # raises, for `dtype` too
+
+    def __eq__(self, other: object) -> bool:
+        return other is self
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
 class _Dtypes(dict[DType, dtype]):
     """The dtype for each of NumPy's, made when it is first asked for."""
 
     def __missing__(self, of: DType) -> dtype:
         kind = category(of)  # refuses what holds no numbers
         new = object.__new__(dtype)
-        attributes: dict[str, Any] = {
-            "dtype": of,
-            "name": of.name,
-            "kind": of.kind,
-            "itemsize": of.itemsize,
-            "is_floating_point": kind == 2,
-            "is_complex": kind == 3,
-            "is_signed": of.kind not in "bu",
-        }
-        for name, value in attributes.items():
-            object.__setattr__(new, name, value)
-        return self.setdefault(of, new)
+        object.__setattr__(new, "dtype", of)
+        return self.setdefault(of, _described(new, of.name, of.kind, of.itemsize, kind))
+
+
+def _described(new: dtype, name: str, kind: str, itemsize: int, category: int) -> dtype:
+    """A new dtype with its attributes."""
+    attributes: dict[str, Any] = {
+        "name": name,
+        "kind": kind,
+        "itemsize": itemsize,
+        "is_floating_point": category == 2,
+        "is_complex": category == 3,
+        "is_signed": kind not in "bu",
+    }
+    for attribute, value in attributes.items():
+        object.__setattr__(new, attribute, value)
+    return new
 
 
 DTYPES: Final = _Dtypes()
@@ -193,7 +213,12 @@ NUMBERS: Final = frozenset(each.name for each in DTYPES.values()) | {"bfloat16"}
 
 def __getattr__(name: str) -> dtype:
     if name == "bfloat16":
-        return DTYPES[find_bfloat16()]
+        try:
+            found = DTYPES[find_bfloat16()]
+        except ImportError:
+            found = _described(object.__new__(_Absent), "bfloat16", "V", 2, 2)
+        globals()[name] = found
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
