@@ -134,7 +134,7 @@ Dtype: TypeAlias = dtype  # where `dtype` is an attribute or an argument
 
 
 class _Absent(dtype):
-    """bfloat16 without the package that brings it: programs can compare with it, and are told of it when they use it."""
+    """bfloat16 without the package that brings it: programs can compare with it, and are told when they use it."""
 
     __slots__ = ()
 
