@@ -7,9 +7,10 @@ that None does not have. Decorated, it is called through a function of the same 
 
 from __future__ import annotations
 
+import inspect
 import types
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from tinygrad_dl.core.descriptions import alternatives
 from tinygrad_dl.core.generate import compiled, composed_source
@@ -19,6 +20,38 @@ from tinygrad_dl.core.tensor import Tensor
 composed: Any = None  # another one in the scope of each composition's function
 
 F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
+# What docstrings of functions and layers of one, two and three dimensions say of their tensors.
+DIMENSIONS: dict[int, dict[str, Any]] = {
+    1: {
+        "k": 1,
+        "input": "(N, C, L) or (C, L)",
+        "sides": "L",
+        "kernel": "kernel",
+        "fours": "4",
+        "twos": "2",
+        "eight": "8",
+    },
+    2: {
+        "k": 2,
+        "input": "(N, C, H, W) or (C, H, W)",
+        "sides": "H, W",
+        "kernel": "kernel height, kernel width",
+        "fours": "4, 4",
+        "twos": "2, 2",
+        "eight": "2, 4",
+    },
+    3: {
+        "k": 3,
+        "input": "(N, C, D, H, W) or (C, D, H, W)",
+        "sides": "D, H, W",
+        "kernel": "kernel depth, kernel height, kernel width",
+        "fours": "4, 4, 4",
+        "twos": "2, 2, 2",
+        "eight": "2, 2, 2",
+    },
+}
 
 
 def composition(body: F) -> F:
@@ -36,6 +69,15 @@ def composition(body: F) -> F:
     return Composition(body).function  # type: ignore[return-value]
 
 
+def by_dimensions(body: Callable[Concatenate[int, P], R]) -> tuple[Callable[P, R], Callable[P, R], Callable[P, R]]:
+    """Makes three compositions of a body that gets the number of dimensions first: of `pool`, `pool1d` to `pool3d`.
+
+    Its docstring is theirs, with the words of DIMENSIONS.
+    """
+    one, two, three = [Composition(body, k).function for k in DIMENSIONS]
+    return one, two, three
+
+
 class Composed:
     """Base of the classes of this package whose constructors are compositions: their errors name the class."""
 
@@ -51,8 +93,9 @@ class Composed:
 class Composition:
     """A decorated function: its body, and the function that users call, whose code is written at the first call."""
 
-    def __init__(self, body: Callable[..., Any]):
-        self.body = body
+    def __init__(self, body: Callable[..., Any], dimensions: int | None = None):
+        self.body, self.given = body, [] if dimensions is None else [str(dimensions)]
+        self.name = body.__name__ + "".join(f"{k}d" for k in self.given)
         scope = {
             "body": body,
             "composed": self,
@@ -61,19 +104,26 @@ class Composition:
             "Tensor": Tensor,
             "__name__": body.__module__,
         }
-        function: Any = types.FunctionType(_first_call.__code__, scope, body.__name__)
+        function: Any = types.FunctionType(_first_call.__code__, scope, self.name)
         function.__dict__.update(body.__dict__)
-        function.__doc__, function.__qualname__, function.__wrapped__ = body.__doc__, body.__qualname__, body
+        function.__doc__, function.__qualname__ = body.__doc__, body.__qualname__
         function.__annotations__ = body.__annotations__
+        if dimensions is None:
+            function.__wrapped__ = body
+        else:
+            function.__qualname__, function.__doc__ = self.name, (body.__doc__ or "").format(**DIMENSIONS[dimensions])
+            whole = inspect.signature(body)
+            function.__signature__ = whole.replace(parameters=list(whole.parameters.values())[1:])
         self.function: types.FunctionType = function
 
     def compile(self) -> None:
         """Gives the function its code."""
         code, function, body = self.body.__code__, self.function, self.body
-        count = code.co_argcount + code.co_kwonlyargcount
+        count, first = code.co_argcount + code.co_kwonlyargcount, len(self.given)
         names = code.co_varnames[: count + bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)]
-        positional, keywords, more = names[: code.co_argcount], names[code.co_argcount : count], list(names[count:])
-        head, passed = list(positional), list(positional)
+        positional, keywords, more = names[first : code.co_argcount], names[code.co_argcount : count], [*names[count:]]
+        names, count = names[first:], count - first
+        head, passed = list(positional), [*self.given, *positional]
         if code.co_flags & 0x04:
             head.append(f"*{more[0]}")
             passed.append(f"*{more.pop(0)}")
@@ -90,7 +140,7 @@ class Composition:
         self.names = names
         # The code comes last: another thread may call the function in between.
         function.__defaults__, function.__kwdefaults__ = body.__defaults__, body.__kwdefaults__
-        function.__code__ = made.replace(co_name=body.__name__, co_qualname=body.__qualname__)
+        function.__code__ = made.replace(co_name=self.name, co_qualname=function.__qualname__)
 
 
 def _first_call(*args: Any, **kwargs: Any) -> Any:
@@ -104,12 +154,12 @@ def explain(error: Exception, composed: Composition, values: tuple[Any, ...]) ->
     if arose_in_users_code(error):
         return error
     name, arguments = called(composed, values)
-    return restated(error, composed.body, name, arguments, {**TENSOR_NAMES, **composed.body.__annotations__})
+    return restated(error, composed.function, name, arguments, {**TENSOR_NAMES, **composed.body.__annotations__})
 
 
 def called(composed: Composition, values: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
     """The name under which users call a composition, and its arguments by name."""
-    arguments, name = dict(zip(composed.names, values, strict=True)), composed.body.__name__
+    arguments, name = dict(zip(composed.names, values, strict=True)), composed.name
     if name == "__init__":
         name = type(arguments.pop("self")).__name__
     return name, arguments

@@ -9,11 +9,12 @@ from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import whole
+from tinygrad_dl.nn.layers._dimensions import OfDimensions
 from tinygrad_dl.nn.layers.linear import empty_parameter
 from tinygrad_dl.nn.module import Module, member
 from tinygrad_dl.nn.parameter import Parameter
 from tinygrad_dl.ops.convolution._shapes import convolution_options, sizes
-from tinygrad_dl.ops.convolution.convolution import convolve, convolve_transposed
+from tinygrad_dl.ops.convolution.convolution import conv, conv_transpose
 from tinygrad_dl.ops.convolution.fold import fold, unfold
 from tinygrad_dl.ops.padding.pad import pad
 
@@ -21,12 +22,11 @@ __all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
-class Convolution(Module):
+class Convolution(OfDimensions):
     """What convolutions and transposed convolutions share: their options and parameters."""
 
     weight: Parameter
     bias: Parameter | None
-    k = 0  # the number of dimensions
     transposed = False
 
     def _configure(
@@ -54,10 +54,10 @@ class Convolution(Module):
                 raise ValueError(f"{name}: expected {what} divisible by groups={groups}, got {channels}")
         if padding_mode not in PADDING_MODES:
             raise ValueError(f"{name}: expected a padding_mode among {PADDING_MODES}, got {padding_mode!r}")
-        self.kernel_size = sizes(kernel_size, self.k, name, "kernel_size", 1)
-        self.stride = sizes(stride, self.k, name, "stride", 1)
-        self.dilation = sizes(dilation, self.k, name, "dilation", 1)
-        self.padding = padding if isinstance(padding, str) else sizes(padding, self.k, name, "padding")
+        self.kernel_size = sizes(kernel_size, self.dims, name, "kernel_size", 1)
+        self.stride = sizes(stride, self.dims, name, "stride", 1)
+        self.dilation = sizes(dilation, self.dims, name, "dilation", 1)
+        self.padding = padding if isinstance(padding, str) else sizes(padding, self.dims, name, "padding")
         self.padding_mode = padding_mode
         first, second = self.out_channels, self.in_channels // self.groups
         if self.transposed:
@@ -75,10 +75,10 @@ class Convolution(Module):
 
     def extra_repr(self) -> str:
         parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
-        none = (0,) * self.k
+        none = (0,) * self.dims
         output_padding = getattr(self, "output_padding", none)
         parts += [f"padding={self.padding}"] if self.padding != none else []
-        parts += [f"dilation={self.dilation}"] if self.dilation != (1,) * self.k else []
+        parts += [f"dilation={self.dilation}"] if self.dilation != (1,) * self.dims else []
         parts += [f"output_padding={output_padding}"] if output_padding != none else []
         parts += [f"groups={self.groups}"] if self.groups != 1 else []
         parts += ["bias=False"] if self.bias is None else []
@@ -87,7 +87,27 @@ class Convolution(Module):
 
 
 class _Conv(Convolution):
-    """A convolution in k dimensions."""
+    """What convolutions share."""
+
+    described = """Convolution of {input}, with O channels instead of C; see `functional.conv{k}d`.
+
+    Args:
+        in_channels, out_channels: C and O.
+        kernel_size, stride, dilation: one integer, or one for each dimension.
+        padding: how much is added at both ends, one integer or one for each dimension; or "same", "valid".
+        groups: into how many parts the channels are split, each with its own kernels.
+        bias: whether a number is added for each output channel.
+        padding_mode: what is added: "zeros", "reflect", "replicate" or "circular".
+
+    The weight, (O, C / groups, {kernel}), and the bias, (O,), start uniform in +-1 / sqrt(fan in), where the fan in
+    is the number of elements of weight[0].
+
+    Raises:
+        ValueError, TypeError: options that do not fit together; an input of another shape.
+
+    >>> td.nn.Conv{k}d(3, 8, kernel_size=3, padding="same")(td.ones(2, 3, {fours})).shape
+    (2, 8, {fours})
+    """
 
     def __init__(
         self,
@@ -112,7 +132,7 @@ class _Conv(Convolution):
     def _pairs(self) -> tuple[tuple[int, int], ...]:
         """The padding as numbers: before and after, for each dimension."""
         name = type(self).__name__
-        return convolution_options(self.k, name, self.kernel_size, self.stride, self.padding, self.dilation)[1]
+        return convolution_options(self.dims, name, self.kernel_size, self.stride, self.padding, self.dilation)[1]
 
     def forward(self, input: Any) -> Tensor:
         """The convolution of a batch (N, C, ...), or of one sample (C, ...)."""
@@ -121,8 +141,7 @@ class _Conv(Convolution):
             if any(self._around):
                 input = pad(input, self._around, self.padding_mode)
             padding = 0
-        return convolve(
-            self.k,
+        return conv[self.dims - 1](
             input,
             member(self, "weight"),
             member(self, "bias"),
@@ -133,70 +152,35 @@ class _Conv(Convolution):
         )
 
 
-class Conv1d(_Conv):
-    """Convolution over one dimension: (N, C, L) or (C, L) gives (N, O, L') or (O, L'); see `functional.conv1d`.
-
-    Args:
-        in_channels, out_channels: C and O.
-        kernel_size, stride, dilation: one integer, or a tuple of one.
-        padding: how much is added at both ends; or "same", "valid".
-        groups: into how many parts the channels are split, each with its own kernels.
-        bias: whether a number is added for each output channel.
-        padding_mode: what is added: "zeros", "reflect", "replicate" or "circular".
-
-    The weight, (O, C / groups, kernel), and the bias, (O,), start uniform in +-1 / sqrt(C / groups * kernel).
-
-    Raises:
-        ValueError, TypeError: options that do not fit together; an input of another shape.
-
-    >>> td.nn.Conv1d(3, 8, 5, padding="same")(td.ones(2, 3, 16)).shape
-    (2, 8, 16)
-    """
-
-    k = 1
+class Conv1d(_Conv, dims=1): ...
 
 
-class Conv2d(_Conv):
-    """Convolution over two dimensions: (N, C, H, W) or (C, H, W) gives (N, O, H', W') or (O, H', W').
-
-    Args:
-        in_channels, out_channels: C and O.
-        kernel_size, stride, dilation: one integer, or a pair (height, width).
-        padding: how much is added at both ends, one integer or a pair; or "same", "valid".
-        groups: into how many parts the channels are split, each with its own kernels.
-        bias: whether a number is added for each output channel.
-        padding_mode: what is added: "zeros", "reflect", "replicate" or "circular".
-
-    The weight, (O, C / groups, height, width), and the bias, (O,), start uniform in +-1 / sqrt(fan in), where
-    the fan in is the number of elements of weight[0].
-
-    Raises:
-        ValueError, TypeError: options that do not fit together; an input of another shape.
-
-    >>> td.nn.Conv2d(1, 6, kernel_size=5, padding=2)(td.ones(4, 1, 28, 28)).shape
-    (4, 6, 28, 28)
-    """
-
-    k = 2
+class Conv2d(_Conv, dims=2): ...
 
 
-class Conv3d(_Conv):
-    """Convolution over three dimensions: (N, C, D, H, W) or (C, D, H, W) gives the same with O channels.
-
-    The arguments are those of `Conv2d`, with one integer or three.
-
-    Raises:
-        ValueError, TypeError: options that do not fit together; an input of another shape.
-
-    >>> td.nn.Conv3d(1, 2, 3, stride=2)(td.ones(1, 1, 7, 7, 7)).shape
-    (1, 2, 3, 3, 3)
-    """
-
-    k = 3
+class Conv3d(_Conv, dims=3): ...
 
 
 class _ConvTranspose(Convolution):
-    """A transposed convolution in k dimensions."""
+    """What transposed convolutions share."""
+
+    described = """The transpose of `Conv{k}d`: {input} gives a larger one with O channels.
+
+    Args:
+        in_channels, out_channels: C and O.
+        kernel_size, stride, padding, dilation, groups: those of the convolution of which this is the transpose.
+        output_padding: how much longer one end of the result is; less than the stride or the dilation.
+        bias: whether a number is added for each output channel.
+
+    The weight is (C, O / groups, {kernel}). `layer(x, output_size=...)` chooses the sizes of the result.
+
+    Raises:
+        ValueError, TypeError: options that do not fit together; an input of another shape.
+
+    >>> layer = td.nn.ConvTranspose{k}d(8, 3, 2, stride=2)
+    >>> layer(td.ones(2, 8, {twos})).shape
+    (2, 3, {fours})
+    """
 
     transposed = True
 
@@ -221,7 +205,7 @@ class _ConvTranspose(Convolution):
             raise ValueError(f"{name}: expected padding_mode='zeros', the only one there is here, got {padding_mode!r}")
         if isinstance(padding, str):
             raise ValueError(f"{name}: expected numbers as padding, got {padding!r}")
-        self.output_padding = sizes(output_padding, self.k, name, "output_padding")
+        self.output_padding = sizes(output_padding, self.dims, name, "output_padding")
         shape = (in_channels, out_channels, kernel_size, stride, padding, dilation)
         self._configure(*shape, groups, bias, padding_mode, device, dtype)
 
@@ -230,8 +214,7 @@ class _ConvTranspose(Convolution):
         more = self.output_padding
         if output_size is not None:
             more = self._padding_for(tuple(input.shape), tuple(output_size))
-        return convolve_transposed(
-            self.k,
+        return conv_transpose[self.dims - 1](
             input,
             member(self, "weight"),
             member(self, "bias"),
@@ -244,12 +227,12 @@ class _ConvTranspose(Convolution):
 
     def _padding_for(self, shape: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...]:
         """The output padding with which the result of an input of this shape has the wanted sizes, or shape."""
-        size, wanted = shape[-self.k :], wanted[-self.k :] if len(wanted) == len(shape) else wanted
+        size, wanted = shape[-self.dims :], wanted[-self.dims :] if len(wanted) == len(shape) else wanted
         around: Any = self.padding  # of a transposed convolution never a word
         options = zip(size, self.kernel_size, self.stride, around, self.dilation, strict=True)
         least = tuple([(n - 1) * s - 2 * p + d * (k - 1) + 1 for n, k, s, p, d in options])
         most = tuple([n + s - 1 for n, s in zip(least, self.stride, strict=True)])
-        fits = len(wanted) == self.k and all(a <= n <= b for a, n, b in zip(least, wanted, most, strict=True))
+        fits = len(wanted) == self.dims and all(a <= n <= b for a, n, b in zip(least, wanted, most, strict=True))
         if not fits:
             raise ValueError(
                 f"{type(self).__name__}: expected an output_size between {least} and {most} for an input of size "
@@ -258,56 +241,13 @@ class _ConvTranspose(Convolution):
         return tuple([n - a for n, a in zip(wanted, least, strict=True)])
 
 
-class ConvTranspose1d(_ConvTranspose):
-    """The transpose of `Conv1d`: (N, C, L) or (C, L) gives a longer (N, O, L') or (O, L').
-
-    Args:
-        in_channels, out_channels: C and O.
-        kernel_size, stride, padding, dilation, groups: those of the convolution of which this is the transpose.
-        output_padding: how much longer one end of the result is; less than the stride or the dilation.
-        bias: whether a number is added for each output channel.
-
-    The weight is (C, O / groups, kernel). `layer(x, output_size=[n])` chooses the length of the result.
-
-    Raises:
-        ValueError, TypeError: options that do not fit together; an input of another shape.
-
-    >>> layer = td.nn.ConvTranspose1d(8, 3, 3, stride=2, padding=1)
-    >>> layer(td.ones(2, 8, 5)).shape, layer(td.ones(2, 8, 5), output_size=[10]).shape
-    ((2, 3, 9), (2, 3, 10))
-    """
-
-    k = 1
+class ConvTranspose1d(_ConvTranspose, dims=1): ...
 
 
-class ConvTranspose2d(_ConvTranspose):
-    """The transpose of `Conv2d`: (N, C, H, W) or (C, H, W) gives a larger (N, O, H', W') or (O, H', W').
-
-    The arguments are those of `ConvTranspose1d`, with one integer or a pair.
-
-    Raises:
-        ValueError, TypeError: options that do not fit together; an input of another shape.
-
-    >>> td.nn.ConvTranspose2d(32, 16, 3, stride=2, padding=1, output_padding=1)(td.ones(4, 32, 7, 7)).shape
-    (4, 16, 14, 14)
-    """
-
-    k = 2
+class ConvTranspose2d(_ConvTranspose, dims=2): ...
 
 
-class ConvTranspose3d(_ConvTranspose):
-    """The transpose of `Conv3d`: (N, C, D, H, W) or (C, D, H, W) gives a larger one with O channels.
-
-    The arguments are those of `ConvTranspose1d`, with one integer or three.
-
-    Raises:
-        ValueError, TypeError: options that do not fit together; an input of another shape.
-
-    >>> td.nn.ConvTranspose3d(2, 1, 2, stride=2)(td.ones(1, 2, 3, 3, 3)).shape
-    (1, 1, 6, 6, 6)
-    """
-
-    k = 3
+class ConvTranspose3d(_ConvTranspose, dims=3): ...
 
 
 class Unfold(Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_dl.nn.layers._dimensions import OfDimensions
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.ops.pooling import avg_pool, max_pool
 from tinygrad_dl.ops.pooling._windows import per_dim
@@ -22,10 +23,22 @@ def checked(owner: Module, dims: int, **options: Any) -> None:
         per_dim(type(owner).__name__, name, value, dims, 0 if name == "padding" else 1)
 
 
-class MaxPool(Module):
+class MaxPool(OfDimensions):
     """What the max pools share: they differ in the number of dimensions that they take."""
 
-    dims = 0
+    described = """The maximum of each window of {input}, as `functional.max_pool{k}d`.
+
+    Args:
+        kernel_size: the window's size; like stride, padding and dilation one number, or one for each dimension.
+        stride: the distance between windows; by default kernel_size.
+        padding: what is added at both ends, at most half the window; never the maximum.
+        dilation: the distance between neighbours in a window.
+        return_indices: whether to return where the maxima stand too.
+        ceil_mode: whether a last window may reach beyond the end.
+
+    >>> td.nn.MaxPool{k}d(2)(td.ones(1, 2, {fours})).shape
+    (1, 2, {twos})
+    """
 
     def __init__(
         self,
@@ -56,10 +69,22 @@ class MaxPool(Module):
         )
 
 
-class AvgPool(Module):
+class AvgPool(OfDimensions):
     """What the average pools of two and three dimensions share."""
 
-    dims = 0
+    described = """The mean of each window of {input}, as `functional.avg_pool{k}d`.
+
+    Args:
+        kernel_size: the window's size; like stride and padding one number, or one for each dimension.
+        stride: the distance between windows; by default kernel_size.
+        padding: zeros at both ends, at most half the window.
+        ceil_mode: whether a last window may reach beyond the end.
+        count_include_pad: whether the padding counts in the mean.
+        divisor_override: what to divide by instead of the number of elements; in one dimension there is none.
+
+    >>> td.nn.AvgPool{k}d(2)(td.ones(1, 2, {fours})).shape
+    (1, 2, {twos})
+    """
 
     def __init__(
         self,
@@ -93,10 +118,17 @@ class AvgPool(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class AdaptivePool(Module):
+class AdaptivePool(OfDimensions):
     """What the adaptive pools share."""
 
-    dims = 0
+    described = """The mean of each part of {input} cut into `output_size` parts.
+
+    Args:
+        output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
+
+    >>> td.nn.AdaptiveAvgPool{k}d(2)(td.ones(1, 2, {fours})).shape
+    (1, 2, {twos})
+    """
 
     def __init__(self, output_size: Any):
         super().__init__()
@@ -116,6 +148,16 @@ class AdaptivePool(Module):
 class AdaptiveMaxPool(AdaptivePool):
     """What the adaptive max pools share."""
 
+    described = """The maximum of each part of {input} cut into `output_size` parts.
+
+    Args:
+        output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
+        return_indices: whether to return where the maxima stand too.
+
+    >>> td.nn.AdaptiveMaxPool{k}d(2)(td.ones(1, 2, {fours})).shape
+    (1, 2, {twos})
+    """
+
     def __init__(self, output_size: Any, return_indices: bool = False):
         super().__init__(output_size)
         self.return_indices = return_indices
@@ -126,76 +168,16 @@ class AdaptiveMaxPool(AdaptivePool):
         return pool(input, self.output_size, self.return_indices)
 
 
-class MaxPool1d(MaxPool):
-    """The maximum of each window of (N, C, L) or (C, L), as `functional.max_pool1d`.
-
-    Args:
-        kernel_size: the window's size; like stride, padding and dilation one number, or one for each dimension.
-        stride: the distance between windows; by default kernel_size.
-        padding: what is added at both ends, at most half the window; never the maximum.
-        dilation: the distance between neighbours in a window.
-        return_indices: whether to return where the maxima stand too.
-        ceil_mode: whether a last window may reach beyond the end.
-
-    >>> td.nn.MaxPool1d(2)(td.ones(1, 2, 4)).shape
-    (1, 2, 2)
-    """
-
-    dims = 1
+class MaxPool1d(MaxPool, dims=1): ...
 
 
-class MaxPool2d(MaxPool):
-    """The maximum of each window of (N, C, H, W) or (C, H, W), as `functional.max_pool2d`.
-
-    Args:
-        kernel_size: the window's size; like stride, padding and dilation one number, or one for each dimension.
-        stride: the distance between windows; by default kernel_size.
-        padding: what is added at both ends, at most half the window; never the maximum.
-        dilation: the distance between neighbours in a window.
-        return_indices: whether to return where the maxima stand too.
-        ceil_mode: whether a last window may reach beyond the end.
-
-    >>> td.nn.MaxPool2d(2)(td.ones(1, 2, 4, 4)).shape
-    (1, 2, 2, 2)
-    """
-
-    dims = 2
+class MaxPool2d(MaxPool, dims=2): ...
 
 
-class MaxPool3d(MaxPool):
-    """The maximum of each window of (N, C, D, H, W) or (C, D, H, W), as `functional.max_pool3d`.
-
-    Args:
-        kernel_size: the window's size; like stride, padding and dilation one number, or one for each dimension.
-        stride: the distance between windows; by default kernel_size.
-        padding: what is added at both ends, at most half the window; never the maximum.
-        dilation: the distance between neighbours in a window.
-        return_indices: whether to return where the maxima stand too.
-        ceil_mode: whether a last window may reach beyond the end.
-
-    >>> td.nn.MaxPool3d(2)(td.ones(1, 2, 4, 4, 4)).shape
-    (1, 2, 2, 2, 2)
-    """
-
-    dims = 3
+class MaxPool3d(MaxPool, dims=3): ...
 
 
-class AvgPool1d(AvgPool):
-    """The mean of each window of (N, C, L) or (C, L), as `functional.avg_pool1d`.
-
-    Args:
-        kernel_size: the window's size; like stride and padding one number, or one for each dimension.
-        stride: the distance between windows; by default kernel_size.
-        padding: zeros at both ends, at most half the window.
-        ceil_mode: whether a last window may reach beyond the end.
-        count_include_pad: whether the padding counts in the mean.
-
-    >>> td.nn.AvgPool1d(2)(td.ones(1, 2, 4)).shape
-    (1, 2, 2)
-    """
-
-    dims = 1
-
+class AvgPool1d(AvgPool, dims=1):
     def __init__(
         self,
         kernel_size: Any,
@@ -217,118 +199,25 @@ class AvgPool1d(AvgPool):
         )
 
 
-class AvgPool2d(AvgPool):
-    """The mean of each window of (N, C, H, W) or (C, H, W), as `functional.avg_pool2d`.
-
-    Args:
-        kernel_size: the window's size; like stride and padding one number, or one for each dimension.
-        stride: the distance between windows; by default kernel_size.
-        padding: zeros at both ends, at most half the window.
-        ceil_mode: whether a last window may reach beyond the end.
-        count_include_pad: whether the padding counts in the mean.
-        divisor_override: what to divide by instead of the number of elements.
-
-    >>> td.nn.AvgPool2d(2)(td.ones(1, 2, 4, 4)).shape
-    (1, 2, 2, 2)
-    """
-
-    dims = 2
+class AvgPool2d(AvgPool, dims=2): ...
 
 
-class AvgPool3d(AvgPool):
-    """The mean of each window of (N, C, D, H, W) or (C, D, H, W), as `functional.avg_pool3d`.
-
-    Args:
-        kernel_size: the window's size; like stride and padding one number, or one for each dimension.
-        stride: the distance between windows; by default kernel_size.
-        padding: zeros at both ends, at most half the window.
-        ceil_mode: whether a last window may reach beyond the end.
-        count_include_pad: whether the padding counts in the mean.
-        divisor_override: what to divide by instead of the number of elements.
-
-    >>> td.nn.AvgPool3d(2)(td.ones(1, 2, 4, 4, 4)).shape
-    (1, 2, 2, 2, 2)
-    """
-
-    dims = 3
+class AvgPool3d(AvgPool, dims=3): ...
 
 
-class AdaptiveAvgPool1d(AdaptivePool):
-    """The mean of each part of (N, C, L) or (C, L) cut into `output_size` parts.
-
-    Args:
-        output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
-
-    >>> td.nn.AdaptiveAvgPool1d(3)(td.ones(1, 2, 4)).shape
-    (1, 2, 3)
-    """
-
-    dims = 1
+class AdaptiveAvgPool1d(AdaptivePool, dims=1): ...
 
 
-class AdaptiveAvgPool2d(AdaptivePool):
-    """The mean of each part of (N, C, H, W) or (C, H, W) cut into `output_size` parts.
-
-    Args:
-        output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
-
-    >>> td.nn.AdaptiveAvgPool2d(3)(td.ones(1, 2, 4, 4)).shape
-    (1, 2, 3, 3)
-    """
-
-    dims = 2
+class AdaptiveAvgPool2d(AdaptivePool, dims=2): ...
 
 
-class AdaptiveAvgPool3d(AdaptivePool):
-    """The mean of each part of (N, C, D, H, W) or (C, D, H, W) cut into `output_size` parts.
-
-    Args:
-        output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
-
-    >>> td.nn.AdaptiveAvgPool3d(3)(td.ones(1, 2, 4, 4, 4)).shape
-    (1, 2, 3, 3, 3)
-    """
-
-    dims = 3
+class AdaptiveAvgPool3d(AdaptivePool, dims=3): ...
 
 
-class AdaptiveMaxPool1d(AdaptiveMaxPool):
-    """The maximum of each part of (N, C, L) or (C, L) cut into `output_size` parts.
-
-    Args:
-        output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
-        return_indices: whether to return where the maxima stand too.
-
-    >>> td.nn.AdaptiveMaxPool1d(3)(td.ones(1, 2, 4)).shape
-    (1, 2, 3)
-    """
-
-    dims = 1
+class AdaptiveMaxPool1d(AdaptiveMaxPool, dims=1): ...
 
 
-class AdaptiveMaxPool2d(AdaptiveMaxPool):
-    """The maximum of each part of (N, C, H, W) or (C, H, W) cut into `output_size` parts.
-
-    Args:
-        output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
-        return_indices: whether to return where the maxima stand too.
-
-    >>> td.nn.AdaptiveMaxPool2d(3)(td.ones(1, 2, 4, 4)).shape
-    (1, 2, 3, 3)
-    """
-
-    dims = 2
+class AdaptiveMaxPool2d(AdaptiveMaxPool, dims=2): ...
 
 
-class AdaptiveMaxPool3d(AdaptiveMaxPool):
-    """The maximum of each part of (N, C, D, H, W) or (C, D, H, W) cut into `output_size` parts.
-
-    Args:
-        output_size: the sizes of the last dimensions, or one number for all; None for the input's own.
-        return_indices: whether to return where the maxima stand too.
-
-    >>> td.nn.AdaptiveMaxPool3d(3)(td.ones(1, 2, 4, 4, 4)).shape
-    (1, 2, 3, 3, 3)
-    """
-
-    dims = 3
+class AdaptiveMaxPool3d(AdaptiveMaxPool, dims=3): ...

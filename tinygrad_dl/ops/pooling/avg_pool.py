@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.composition import by_dimensions, composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.promotion import FLOAT64, INT64
 from tinygrad_dl.core.tensor import Tensor, wrap
@@ -157,16 +157,43 @@ pool_average_to.vjp(input=lambda g, input_shape, sizes: resample.generic(g, adap
 # -- functions -------------------------------------------------------------------------------------
 
 
-def _avg_pool(
-    input: Any,
+def whole_means(x: np.ndarray, options: Any) -> np.ndarray:
+    """The means of windows of integers, rounded towards zero, as PyTorch divides them."""
+    plain = (*options[:5], None)
+    each = go_down(np.ones(x.shape), pooling_plan(x.shape, (*options[:5], 1)))
+    count = options[5] or np.rint(each / go_down(np.ones(x.shape), pooling_plan(x.shape, plain)))
+    total = go_down(x.astype(FLOAT64), pooling_plan(x.shape, (*options[:5], 1)))
+    means: np.ndarray = np.trunc(total / count).astype(INT64)
+    return means
+
+
+@by_dimensions
+def avg_pool(
     dims: int,
+    input: Array,
     kernel_size: Any,
-    stride: Any,
-    padding: Any,
-    ceil_mode: bool,
-    count_include_pad: bool,
-    divisor_override: int | None,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
 ) -> Tensor:
+    """The mean of each window of {input}.
+
+    Args:
+        kernel_size: the window's size; like stride and padding one number, or one for each dimension.
+        stride: the distance between windows; by default kernel_size.
+        padding: zeros at both ends, at most half the window.
+        ceil_mode: whether a last window may reach beyond the end.
+        count_include_pad: whether the padding counts in the mean.
+        divisor_override: what to divide by instead of the number of elements.
+
+    Raises:
+        ValueError: too much padding, a window larger than the padded input, or other dimensions.
+
+    >>> td.nn.functional.avg_pool{k}d(td.arange(8.0).reshape(1, {eight}), 2).mean()
+    tensor(3.5000)
+    """
     name = f"avg_pool{dims}d"
     check_dims(name, input.shape, dims)
     kernel = per_dim(name, "kernel_size", kernel_size, dims, 1)
@@ -185,14 +212,28 @@ def _avg_pool(
     return pool_average(input, options)
 
 
-def whole_means(x: np.ndarray, options: Any) -> np.ndarray:
-    """The means of windows of integers, rounded towards zero, as PyTorch divides them."""
-    plain = (*options[:5], None)
-    each = go_down(np.ones(x.shape), pooling_plan(x.shape, (*options[:5], 1)))
-    count = options[5] or np.rint(each / go_down(np.ones(x.shape), pooling_plan(x.shape, plain)))
-    total = go_down(x.astype(FLOAT64), pooling_plan(x.shape, (*options[:5], 1)))
-    means: np.ndarray = np.trunc(total / count).astype(INT64)
-    return means
+@by_dimensions
+def adaptive_avg_pool(dims: int, input: Array, output_size: Any) -> Tensor:
+    """The mean of each part of {input} cut into `output_size` parts of about equal size.
+
+    Part i of n goes from floor(i * size / n) to ceil((i + 1) * size / n): parts overlap where n does not divide.
+
+    Args:
+        output_size: the sizes ({sides}) of the result, or one number for all; None for the input's own.
+
+    Raises:
+        ValueError: other dimensions, or an input without elements there.
+
+    >>> td.nn.functional.adaptive_avg_pool{k}d(td.arange(8.0).reshape(1, {eight}), 1).flatten()
+    tensor([3.5000])
+    """
+    name = f"adaptive_avg_pool{dims}d"
+    check_dims(name, input.shape, dims)
+    return pool_average_to(input, sizes_of(name, input.shape, output_size, dims))
+
+
+with_divisor, avg_pool2d, avg_pool3d = avg_pool
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = adaptive_avg_pool
 
 
 @composition
@@ -204,100 +245,9 @@ def avg_pool1d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Tensor:
-    """The mean of each window of (N, C, L) or (C, L). See `avg_pool2d`.
+    """The mean of each window of (N, C, L) or (C, L): `avg_pool2d` of one dimension.
 
     >>> td.nn.functional.avg_pool1d(td.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
     tensor([[2., 1.]])
     """
-    return _avg_pool(input, 1, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
-
-
-@composition
-def avg_pool2d(
-    input: Array,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Tensor:
-    """The mean of each window of (N, C, H, W) or (C, H, W).
-
-    Args:
-        kernel_size: the window's size; like stride and padding one number, or one for each dimension.
-        stride: the distance between windows; by default kernel_size.
-        padding: zeros at both ends, at most half the window.
-        ceil_mode: whether a last window may reach beyond the end.
-        count_include_pad: whether the padding counts in the mean.
-        divisor_override: what to divide by instead of the number of elements.
-
-    Raises:
-        ValueError: too much padding, a window larger than the padded input, or other dimensions.
-
-    >>> td.nn.functional.avg_pool2d(td.arange(8.0).reshape(1, 2, 4), 2)
-    tensor([[[2.5000, 4.5000]]])
-    """
-    return _avg_pool(input, 2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
-
-
-@composition
-def avg_pool3d(
-    input: Array,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Tensor:
-    """The mean of each window of (N, C, D, H, W) or (C, D, H, W). See `avg_pool2d`.
-
-    >>> td.nn.functional.avg_pool3d(td.arange(8.0).reshape(1, 2, 2, 2), 2)
-    tensor([[[[3.5000]]]])
-    """
-    return _avg_pool(input, 3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
-
-
-def _adaptive_avg_pool(input: Any, dims: int, output_size: Any) -> Tensor:
-    name = f"adaptive_avg_pool{dims}d"
-    check_dims(name, input.shape, dims)
-    return pool_average_to(input, sizes_of(name, input.shape, output_size, dims))
-
-
-@composition
-def adaptive_avg_pool1d(input: Array, output_size: Any) -> Tensor:
-    """The mean of each of `output_size` parts of (N, C, L) or (C, L). See `adaptive_avg_pool2d`.
-
-    >>> td.nn.functional.adaptive_avg_pool1d(td.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
-    tensor([[2., 1.]])
-    """
-    return _adaptive_avg_pool(input, 1, output_size)
-
-
-@composition
-def adaptive_avg_pool2d(input: Array, output_size: Any) -> Tensor:
-    """The mean of each part of (N, C, H, W) or (C, H, W) cut into `output_size` parts of about equal size.
-
-    Part i of n goes from floor(i * size / n) to ceil((i + 1) * size / n): parts overlap where n does not divide.
-
-    Args:
-        output_size: H and W of the result, or one number for both; None for the input's own.
-
-    Raises:
-        ValueError: other dimensions, or an input without elements there.
-
-    >>> td.nn.functional.adaptive_avg_pool2d(td.arange(12.0).reshape(1, 3, 4), (1, 2))
-    tensor([[[4.5000, 6.5000]]])
-    """
-    return _adaptive_avg_pool(input, 2, output_size)
-
-
-@composition
-def adaptive_avg_pool3d(input: Array, output_size: Any) -> Tensor:
-    """The mean of each part of (N, C, D, H, W) or (C, D, H, W). See `adaptive_avg_pool2d`.
-
-    >>> td.nn.functional.adaptive_avg_pool3d(td.arange(8.0).reshape(1, 2, 2, 2), 1)
-    tensor([[[[3.5000]]]])
-    """
-    return _adaptive_avg_pool(input, 3, output_size)
+    return with_divisor(input, kernel_size, stride, padding, ceil_mode, count_include_pad)
