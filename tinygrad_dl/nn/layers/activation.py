@@ -7,6 +7,7 @@ from typing import Any
 from tinygrad_dl.core.device import check_device
 from tinygrad_dl.nn import functional, init
 from tinygrad_dl.nn.checks import whole
+from tinygrad_dl.nn.layers._families import WithOptions
 from tinygrad_dl.nn.layers.linear import empty_parameter
 from tinygrad_dl.nn.module import Module, member
 from tinygrad_dl.nn.parameter import Parameter
@@ -20,7 +21,7 @@ __all__ = [
 # fmt: on
 
 
-class ReLU(Module):
+class ReLU(WithOptions):
     """max(input, 0).
 
     >>> td.nn.ReLU()(td.tensor([-2.0, 1.0]))
@@ -28,17 +29,13 @@ class ReLU(Module):
     """
 
     def __init__(self, inplace: bool = False):
-        super().__init__()
-        self.inplace = inplace
+        super().__init__(inplace=inplace)
 
     def forward(self, input: Any) -> Any:
         return functional.relu(input, self.inplace)
 
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
 
-
-class LeakyReLU(Module):
+class LeakyReLU(WithOptions):
     """input where it is positive, else negative_slope * input.
 
     >>> td.nn.LeakyReLU()(td.tensor([-2.0, 1.0]))
@@ -46,17 +43,13 @@ class LeakyReLU(Module):
     """
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
-        super().__init__()
-        self.negative_slope, self.inplace = negative_slope, inplace
+        super().__init__(negative_slope=negative_slope, inplace=inplace)
 
     def forward(self, input: Any) -> Any:
         return functional.leaky_relu(input, self.negative_slope, self.inplace)
 
-    def extra_repr(self) -> str:
-        return f"negative_slope={self.negative_slope}" + (", inplace=True" if self.inplace else "")
 
-
-class ELU(Module):
+class ELU(WithOptions):
     """input where it is positive, else alpha * (exp(input) - 1).
 
     >>> td.nn.ELU()(td.tensor([-2.0, 1.0]))
@@ -64,17 +57,13 @@ class ELU(Module):
     """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False):
-        super().__init__()
-        self.alpha, self.inplace = alpha, inplace
+        super().__init__(alpha=alpha, inplace=inplace)
 
     def forward(self, input: Any) -> Any:
         return functional.elu(input, self.alpha, self.inplace)
 
-    def extra_repr(self) -> str:
-        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
 
-
-class SELU(Module):
+class SELU(WithOptions):
     """`ELU` scaled so that normal inputs stay normal (Klambauer et al., 2017).
 
     >>> td.nn.SELU()(td.tensor([-2.0, 1.0]))
@@ -82,17 +71,13 @@ class SELU(Module):
     """
 
     def __init__(self, inplace: bool = False):
-        super().__init__()
-        self.inplace = inplace
+        super().__init__(inplace=inplace)
 
     def forward(self, input: Any) -> Any:
         return functional.selu(input, self.inplace)
 
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
 
-
-class CELU(Module):
+class CELU(WithOptions):
     """max(input, 0) + min(alpha * (exp(input / alpha) - 1), 0).
 
     >>> td.nn.CELU()(td.tensor([-2.0, 1.0]))
@@ -100,17 +85,13 @@ class CELU(Module):
     """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False):
-        super().__init__()
-        self.alpha, self.inplace = alpha, inplace
+        super().__init__(alpha=alpha, inplace=inplace)
 
     def forward(self, input: Any) -> Any:
         return functional.celu(input, self.alpha, self.inplace)
 
-    def extra_repr(self) -> str:
-        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
 
-
-class GELU(Module):
+class GELU(WithOptions):
     """input times the normal distribution function; approximate="tanh" for the formula with tanh.
 
     >>> td.nn.GELU()(td.tensor([-2.0, 1.0]))
@@ -118,17 +99,13 @@ class GELU(Module):
     """
 
     def __init__(self, approximate: str = "none"):
-        super().__init__()
-        self.approximate = approximate
+        super().__init__(approximate=approximate)
 
     def forward(self, input: Any) -> Any:
         return functional.gelu(input, self.approximate)
 
-    def extra_repr(self) -> str:
-        return f"approximate={self.approximate!r}"
 
-
-class SiLU(Module):
+class SiLU(WithOptions):
     """input * sigmoid(input).
 
     >>> td.nn.SiLU()(td.tensor([-2.0, 1.0]))
@@ -136,17 +113,13 @@ class SiLU(Module):
     """
 
     def __init__(self, inplace: bool = False):
-        super().__init__()
-        self.inplace = inplace
+        super().__init__(inplace=inplace)
 
     def forward(self, input: Any) -> Any:
         return functional.silu(input, self.inplace)
 
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
 
-
-class Mish(Module):
+class Mish(WithOptions):
     """input * tanh(softplus(input)).
 
     >>> td.nn.Mish()(td.tensor([-2.0, 1.0]))
@@ -154,14 +127,10 @@ class Mish(Module):
     """
 
     def __init__(self, inplace: bool = False):
-        super().__init__()
-        self.inplace = inplace
+        super().__init__(inplace=inplace)
 
     def forward(self, input: Any) -> Any:
         return functional.mish(input, self.inplace)
-
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
 
 
 class Sigmoid(Module):
@@ -208,7 +177,7 @@ class Tanhshrink(Module):
         return functional.tanhshrink(input)
 
 
-class Softplus(Module):
+class Softplus(WithOptions):
     """log(1 + exp(beta * input)) / beta; the input itself where beta * input is above threshold.
 
     >>> td.nn.Softplus()(td.tensor([-2.0, 1.0]))
@@ -216,14 +185,10 @@ class Softplus(Module):
     """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0):
-        super().__init__()
-        self.beta, self.threshold = beta, threshold
+        super().__init__(beta=beta, threshold=threshold)
 
     def forward(self, input: Any) -> Any:
         return functional.softplus(input, self.beta, self.threshold)
-
-    def extra_repr(self) -> str:
-        return f"beta={self.beta}, threshold={self.threshold}"
 
 
 class Softsign(Module):
@@ -237,7 +202,7 @@ class Softsign(Module):
         return functional.softsign(input)
 
 
-class GLU(Module):
+class GLU(WithOptions):
     """The first half along dim times the sigmoid of the second half.
 
     >>> td.nn.GLU()(td.tensor([-2.0, 1.0]))
@@ -245,14 +210,10 @@ class GLU(Module):
     """
 
     def __init__(self, dim: int = -1):
-        super().__init__()
-        self.dim = dim
+        super().__init__(dim=dim)
 
     def forward(self, input: Any) -> Any:
         return functional.glu(input, self.dim)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
 
 
 class PReLU(Module):
@@ -286,7 +247,7 @@ class PReLU(Module):
         return f"num_parameters={self.num_parameters}"
 
 
-class ReLU6(Module):
+class ReLU6(WithOptions):
     """min(max(input, 0), 6).
 
     >>> td.nn.ReLU6()(td.tensor([-2.0, 1.0]))
@@ -294,14 +255,10 @@ class ReLU6(Module):
     """
 
     def __init__(self, inplace: bool = False):
-        super().__init__()
-        self.inplace = inplace
+        super().__init__(inplace=inplace)
 
     def forward(self, input: Any) -> Any:
         return functional.relu6(input, self.inplace)
-
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
 
 
 class Softshrink(Module):
@@ -340,7 +297,7 @@ class Hardshrink(Module):
         return str(self.lambd)
 
 
-class Hardtanh(Module):
+class Hardtanh(WithOptions):
     """input, limited to between min_val and max_val.
 
     >>> td.nn.Hardtanh()(td.tensor([-2.0, 1.0]))
@@ -348,17 +305,13 @@ class Hardtanh(Module):
     """
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
-        super().__init__()
-        self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
+        super().__init__(min_val=min_val, max_val=max_val, inplace=inplace)
 
     def forward(self, input: Any) -> Any:
         return functional.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
-    def extra_repr(self) -> str:
-        return f"min_val={self.min_val}, max_val={self.max_val}" + (", inplace=True" if self.inplace else "")
 
-
-class Hardsigmoid(Module):
+class Hardsigmoid(WithOptions):
     """min(max(input / 6 + 1 / 2, 0), 1).
 
     >>> td.nn.Hardsigmoid()(td.tensor([-2.0, 1.0]))
@@ -366,17 +319,13 @@ class Hardsigmoid(Module):
     """
 
     def __init__(self, inplace: bool = False):
-        super().__init__()
-        self.inplace = inplace
+        super().__init__(inplace=inplace)
 
     def forward(self, input: Any) -> Any:
         return functional.hardsigmoid(input, self.inplace)
 
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
 
-
-class Hardswish(Module):
+class Hardswish(WithOptions):
     """input * hardsigmoid(input).
 
     >>> td.nn.Hardswish()(td.tensor([-2.0, 1.0]))
@@ -384,17 +333,13 @@ class Hardswish(Module):
     """
 
     def __init__(self, inplace: bool = False):
-        super().__init__()
-        self.inplace = inplace
+        super().__init__(inplace=inplace)
 
     def forward(self, input: Any) -> Any:
         return functional.hardswish(input, self.inplace)
 
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
 
-
-class Threshold(Module):
+class Threshold(WithOptions):
     """input where it is above threshold, else value.
 
     >>> td.nn.Threshold(0.0, 5.0)(td.tensor([-2.0, 1.0]))
@@ -402,11 +347,7 @@ class Threshold(Module):
     """
 
     def __init__(self, threshold: float, value: float, inplace: bool = False):
-        super().__init__()
-        self.threshold, self.value, self.inplace = threshold, value, inplace
+        super().__init__(threshold=threshold, value=value, inplace=inplace)
 
     def forward(self, input: Any) -> Any:
         return functional.threshold(input, self.threshold, self.value, self.inplace)
-
-    def extra_repr(self) -> str:
-        return f"threshold={self.threshold}, value={self.value}" + (", inplace=True" if self.inplace else "")

@@ -9,9 +9,9 @@ from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import whole
-from tinygrad_dl.nn.layers._dimensions import OfDimensions
+from tinygrad_dl.nn.layers._families import OfDimensions, WithOptions
 from tinygrad_dl.nn.layers.linear import empty_parameter
-from tinygrad_dl.nn.module import Module, member
+from tinygrad_dl.nn.module import member
 from tinygrad_dl.nn.parameter import Parameter
 from tinygrad_dl.ops.convolution._shapes import convolution_options, sizes
 from tinygrad_dl.ops.convolution.convolution import conv, conv_transpose
@@ -250,7 +250,7 @@ class ConvTranspose2d(_ConvTranspose, dims=2): ...
 class ConvTranspose3d(_ConvTranspose, dims=3): ...
 
 
-class Unfold(Module):
+class Unfold(WithOptions):
     """The patches of images as columns: (N, C, H, W) gives (N, C * kernel elements, patches); see `functional.unfold`.
 
     >>> td.nn.Unfold(kernel_size=(2, 3))(td.ones(1, 3, 4, 5)).shape
@@ -258,18 +258,14 @@ class Unfold(Module):
     """
 
     def __init__(self, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1):
-        super().__init__()
-        self.kernel_size, self.dilation, self.padding, self.stride = kernel_size, dilation, padding, stride
+        super().__init__(kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride)
 
     def forward(self, input: Any) -> Any:
         """The patches as columns."""
         return unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
 
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
 
-
-class Fold(Module):
+class Fold(WithOptions):
     """Columns added up into images: (N, C * kernel elements, patches) gives (N, C, *output_size).
 
     >>> td.nn.Fold(output_size=(4, 5), kernel_size=(2, 2))(td.ones(1, 12, 12)).shape
@@ -277,16 +273,10 @@ class Fold(Module):
     """
 
     def __init__(self, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1):
-        super().__init__()
-        self.output_size = output_size
-        self.kernel_size, self.dilation, self.padding, self.stride = kernel_size, dilation, padding, stride
+        super().__init__(
+            output_size=output_size, kernel_size=kernel_size, dilation=dilation, padding=padding, stride=stride
+        )
 
     def forward(self, input: Any) -> Any:
         """The columns added up."""
         return fold(input, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride)
-
-    def extra_repr(self) -> str:
-        return (
-            f"output_size={self.output_size}, kernel_size={self.kernel_size}, dilation={self.dilation}, "
-            f"padding={self.padding}, stride={self.stride}"
-        )

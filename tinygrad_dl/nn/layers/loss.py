@@ -26,7 +26,7 @@ class Loss(Module):
     more_reductions: tuple[str, ...] = ()
     weight: Tensor | None
 
-    def __init__(self, reduction: str):
+    def __init__(self, reduction: str = "mean"):
         super().__init__()
         self.reduction = reduction_name(self, reduction, *self.more_reductions)
 
@@ -34,7 +34,7 @@ class Loss(Module):
 class WeightedLoss(Loss):
     """A loss with a weight."""
 
-    def __init__(self, weight: Tensor | None, reduction: str):
+    def __init__(self, weight: Tensor | None = None, reduction: str = "mean"):
         super().__init__(reduction)
         self.register_buffer("weight", weight)
 
@@ -46,9 +46,6 @@ class MSELoss(Loss):
     tensor(2.)
     """
 
-    def __init__(self, reduction: str = "mean"):
-        super().__init__(reduction)
-
     def forward(self, input: Any, target: Any) -> Any:
         return functional.mse_loss(input, target, reduction=self.reduction)
 
@@ -59,9 +56,6 @@ class L1Loss(Loss):
     >>> td.nn.L1Loss()(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
     tensor(1.)
     """
-
-    def __init__(self, reduction: str = "mean"):
-        super().__init__(reduction)
 
     def forward(self, input: Any, target: Any) -> Any:
         return functional.l1_loss(input, target, reduction=self.reduction)
@@ -138,9 +132,6 @@ class SoftMarginLoss(Loss):
     tensor(0.1568)
     """
 
-    def __init__(self, reduction: str = "mean"):
-        super().__init__(reduction)
-
     def forward(self, input: Any, target: Any) -> Any:
         return functional.soft_margin_loss(input, target, reduction=self.reduction)
 
@@ -211,9 +202,6 @@ class BCELoss(WeightedLoss):
     >>> td.nn.BCELoss()(td.tensor([0.5]), td.tensor([1.0]))
     tensor(0.6931)
     """
-
-    def __init__(self, weight: Tensor | None = None, reduction: str = "mean"):
-        super().__init__(weight, reduction)
 
     def forward(self, input: Any, target: Any) -> Any:
         return functional.binary_cross_entropy(input, target, self.weight, self.reduction)
@@ -326,9 +314,6 @@ class MultiLabelMarginLoss(Loss):
     tensor(0.8500)
     """
 
-    def __init__(self, reduction: str = "mean"):
-        super().__init__(reduction)
-
     def forward(self, input: Any, target: Any) -> Any:
         return functional.multilabel_margin_loss(input, target, self.reduction)
 
@@ -339,9 +324,6 @@ class MultiLabelSoftMarginLoss(WeightedLoss):
     >>> td.nn.MultiLabelSoftMarginLoss()(td.zeros(1, 2), td.tensor([[1.0, 0.0]]))
     tensor(0.6931)
     """
-
-    def __init__(self, weight: Any = None, reduction: str = "mean"):
-        super().__init__(weight, reduction)
 
     def forward(self, input: Any, target: Any) -> Any:
         return functional.multilabel_soft_margin_loss(input, target, self.weight, self.reduction)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_dl.nn.layers._dimensions import OfDimensions
+from tinygrad_dl.nn.layers._families import OfDimensions
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.ops.pooling import avg_pool, max_pool
 from tinygrad_dl.ops.pooling._windows import per_dim

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_dl.nn.layers._families import WithOptions
 from tinygrad_dl.nn.module import Module
 
 __all__ = ["Flatten", "Unflatten"]
 
 
-class Flatten(Module):
+class Flatten(WithOptions):
     """Makes one dimension of those from `start_dim` to `end_dim`; by default of all but the first.
 
     >>> td.nn.Flatten()(td.ones(2, 3, 4)).shape
@@ -17,15 +18,11 @@ class Flatten(Module):
     """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1):
-        super().__init__()
-        self.start_dim, self.end_dim = start_dim, end_dim
+        super().__init__(start_dim=start_dim, end_dim=end_dim)
 
     def forward(self, input: Any) -> Any:
         """The input, flattened."""
         return input.flatten(self.start_dim, self.end_dim)
-
-    def extra_repr(self) -> str:
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
 class Unflatten(Module):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_dl.nn import functional
-from tinygrad_dl.nn.module import Module
+from tinygrad_dl.nn.layers._families import WithOptions
 
 __all__ = ["LogSoftmax", "Softmax", "Softmin"]
 
 
-class Softmax(Module):
+class Softmax(WithOptions):
     """exp(input) / sum(exp(input)) along dim.
 
     >>> td.nn.Softmax(dim=0)(td.tensor([-2.0, 1.0]))
@@ -18,17 +18,13 @@ class Softmax(Module):
     """
 
     def __init__(self, dim: int | None = None):
-        super().__init__()
-        self.dim = dim
+        super().__init__(dim=dim)
 
     def forward(self, input: Any) -> Any:
         return functional.softmax(input, self.dim)
 
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
 
-
-class Softmin(Module):
+class Softmin(WithOptions):
     """`Softmax` of -input.
 
     >>> td.nn.Softmin(dim=0)(td.tensor([-2.0, 1.0]))
@@ -36,17 +32,13 @@ class Softmin(Module):
     """
 
     def __init__(self, dim: int | None = None):
-        super().__init__()
-        self.dim = dim
+        super().__init__(dim=dim)
 
     def forward(self, input: Any) -> Any:
         return functional.softmin(input, self.dim)
 
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
 
-
-class LogSoftmax(Module):
+class LogSoftmax(WithOptions):
     """The logarithm of `Softmax`, finite where that rounds to 0.
 
     >>> td.nn.LogSoftmax(dim=0)(td.tensor([-2.0, 1.0]))
@@ -54,11 +46,7 @@ class LogSoftmax(Module):
     """
 
     def __init__(self, dim: int | None = None):
-        super().__init__()
-        self.dim = dim
+        super().__init__(dim=dim)
 
     def forward(self, input: Any) -> Any:
         return functional.log_softmax(input, self.dim)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_dl.nn.checks import whole
+from tinygrad_dl.nn.layers._families import WithOptions
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.ops.vision.interpolate import interpolate
 from tinygrad_dl.ops.vision.pixel_shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
@@ -85,7 +86,7 @@ class UpsamplingBilinear2d(Upsample):
         super().__init__(size, scale_factor, "bilinear", True)
 
 
-class PixelShuffle(Module):
+class PixelShuffle(WithOptions):
     """(..., C r², H, W) to (..., C, H r, W r): r² channels become the pixels of one.
 
     >>> td.nn.PixelShuffle(2)(td.ones(1, 8, 3, 3)).shape
@@ -93,18 +94,14 @@ class PixelShuffle(Module):
     """
 
     def __init__(self, upscale_factor: int):
-        super().__init__()
-        self.upscale_factor = whole(self, "upscale_factor", upscale_factor, 1)
+        super().__init__(upscale_factor=whole(self, "upscale_factor", upscale_factor, 1))
 
     def forward(self, input: Any) -> Any:
         """The input with channels as pixels."""
         return pixel_shuffle(input, self.upscale_factor)
 
-    def extra_repr(self) -> str:
-        return f"upscale_factor={self.upscale_factor}"
 
-
-class PixelUnshuffle(Module):
+class PixelUnshuffle(WithOptions):
     """(..., C, H r, W r) to (..., C r², H, W): `PixelShuffle` undone.
 
     >>> td.nn.PixelUnshuffle(2)(td.ones(1, 2, 6, 6)).shape
@@ -112,18 +109,14 @@ class PixelUnshuffle(Module):
     """
 
     def __init__(self, downscale_factor: int):
-        super().__init__()
-        self.downscale_factor = whole(self, "downscale_factor", downscale_factor, 1)
+        super().__init__(downscale_factor=whole(self, "downscale_factor", downscale_factor, 1))
 
     def forward(self, input: Any) -> Any:
         """The input with pixels as channels."""
         return pixel_unshuffle(input, self.downscale_factor)
 
-    def extra_repr(self) -> str:
-        return f"downscale_factor={self.downscale_factor}"
 
-
-class ChannelShuffle(Module):
+class ChannelShuffle(WithOptions):
     """(N, C, ...) with the channels of `groups` groups dealt out in turn.
 
     >>> td.nn.ChannelShuffle(2)(td.arange(4.0).reshape(1, 4, 1)).flatten()
@@ -131,12 +124,8 @@ class ChannelShuffle(Module):
     """
 
     def __init__(self, groups: int):
-        super().__init__()
-        self.groups = whole(self, "groups", groups, 1)
+        super().__init__(groups=whole(self, "groups", groups, 1))
 
     def forward(self, input: Any) -> Any:
         """The input with its channels in another order."""
         return channel_shuffle(input, self.groups)
-
-    def extra_repr(self) -> str:
-        return f"groups={self.groups}"
