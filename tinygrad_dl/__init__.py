@@ -130,7 +130,7 @@ from tinygrad_dl.ops.pointwise.arithmetic import (
     true_divide,
 )
 from tinygrad_dl.ops.pointwise.bitwise import bitwise_and, bitwise_not, bitwise_or, bitwise_xor
-from tinygrad_dl.ops.pointwise.complex import complex, conj, imag, real, view_as_complex, view_as_real
+from tinygrad_dl.ops.pointwise.complex import complex, conj, imag, real, sgn, view_as_complex, view_as_real
 from tinygrad_dl.ops.pointwise.error_function import erf, erfc
 from tinygrad_dl.ops.pointwise.exponential import exp, exp2, expm1, log, log1p, log2, log10, logaddexp, logit, xlogy
 from tinygrad_dl.ops.pointwise.extremes import (
@@ -204,6 +204,7 @@ from tinygrad_dl.ops.shape.reshape import (
     unsqueeze,
 )
 from tinygrad_dl.ops.shape.splitting import chunk, dsplit, hsplit, split, tensor_split, unbind, vsplit
+from tinygrad_dl.ops.shape.strided import as_strided
 from tinygrad_dl.ops.sorting.search import bucketize, searchsorted
 from tinygrad_dl.ops.sorting.sort import argsort, msort, sort
 from tinygrad_dl.ops.sorting.topk import kthvalue, topk
@@ -235,37 +236,37 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
 __all__ = [
     "Array", "Arrays", "Generator", "Tensor", "abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "addmm",
     "adjoint", "all", "allclose", "amax", "amin", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
-    "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "as_tensor", "asin", "asinh", "astype", "atan",
-    "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "autograd", "baddbmm", "bernoulli", "bitwise_and",
-    "bitwise_not", "bitwise_or", "bitwise_xor", "bmm", "bool", "bool_", "broadcast_shapes", "broadcast_tensors",
-    "broadcast_to", "bucketize", "can_cast", "cat", "cdouble", "ceil", "celu", "cfloat", "chunk", "clamp", "clamp_max",
-    "clamp_min", "clip", "clone", "column_stack", "complex", "complex64", "complex128", "concat", "concatenate", "conj",
-    "cos", "cosh", "count_nonzero", "cumprod", "cumsum", "device", "diag", "diag_embed", "diagflat", "diagonal",
-    "digamma", "div", "divide", "dot", "double", "dsplit", "dstack", "dtype", "e", "einsum", "empty", "empty_like",
-    "enable_grad", "eq", "equal", "erf", "erfc", "exp", "exp2", "expand", "expm1", "eye", "finfo", "fix", "flatten",
-    "flip", "fliplr", "flipud", "float", "float16", "float32", "float64", "floor", "floor_divide", "fmax", "fmin",
-    "fmod", "frac", "from_dlpack", "from_numpy", "full", "full_like", "gather", "ge", "get_default_dtype",
-    "get_num_threads", "get_rng_state", "greater", "greater_equal", "gt", "half", "hardshrink", "hsplit", "hstack",
-    "hypot", "iinfo", "imag", "index_add", "index_copy", "index_fill", "index_put", "index_select", "inf",
-    "inference_mode", "initial_seed", "inner", "int", "int8", "int16", "int32", "int64", "is_anomaly_check_nan_enabled",
-    "is_anomaly_enabled", "is_complex", "is_floating_point", "is_grad_enabled", "is_inference",
-    "is_inference_mode_enabled", "is_nonzero", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "kron", "kthvalue",
-    "le", "lerp", "less", "less_equal", "lgamma", "linspace", "load", "log", "log1p", "log2", "log10", "log_softmax",
-    "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logsumexp", "long", "lt",
-    "manual_seed", "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "maximum", "mean", "meshgrid",
-    "min", "minimum", "mm", "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv", "nan", "nan_to_num",
-    "nanmean", "nansum", "narrow", "ne", "neg", "negative", "newaxis", "nn", "no_grad", "nonzero", "norm", "normal",
-    "not_equal", "numel", "ones", "ones_like", "op", "optim", "outer", "permute", "pi", "polygamma", "positive", "pow",
-    "prelu", "prod", "promote_types", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "ravel",
-    "real", "reciprocal", "relu", "remainder", "repeat_interleave", "reshape", "result_type", "roll", "rot90", "round",
-    "row_stack", "rsqrt", "save", "scalar_tensor", "scatter", "scatter_add", "searchsorted", "select", "selu",
-    "set_anomaly_enabled", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_rng_state", "short",
-    "sigmoid", "sign", "sin", "sinh", "softmax", "sort", "split", "sqrt", "square", "squeeze", "stack", "std",
-    "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh",
-    "tensor", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace", "transpose", "tril", "triu",
-    "true_divide", "trunc", "uint8", "uint16", "uint32", "uint64", "unbind", "unflatten", "unique", "unravel_index",
-    "unsqueeze", "var", "var_mean", "vdot", "view_as_complex", "view_as_real", "vsplit", "vstack", "where", "xlogy",
-    "zeros", "zeros_like",
+    "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "as_strided", "as_tensor", "asin", "asinh",
+    "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "autograd", "baddbmm", "bernoulli",
+    "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "bmm", "bool", "bool_", "broadcast_shapes",
+    "broadcast_tensors", "broadcast_to", "bucketize", "can_cast", "cat", "cdouble", "ceil", "celu", "cfloat", "chunk",
+    "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack", "complex", "complex64", "complex128", "concat",
+    "concatenate", "conj", "cos", "cosh", "count_nonzero", "cumprod", "cumsum", "device", "diag", "diag_embed",
+    "diagflat", "diagonal", "digamma", "div", "divide", "dot", "double", "dsplit", "dstack", "dtype", "e", "einsum",
+    "empty", "empty_like", "enable_grad", "eq", "equal", "erf", "erfc", "exp", "exp2", "expand", "expm1", "eye",
+    "finfo", "fix", "flatten", "flip", "fliplr", "flipud", "float", "float16", "float32", "float64", "floor",
+    "floor_divide", "fmax", "fmin", "fmod", "frac", "from_dlpack", "from_numpy", "full", "full_like", "gather", "ge",
+    "get_default_dtype", "get_num_threads", "get_rng_state", "greater", "greater_equal", "gt", "half", "hardshrink",
+    "hsplit", "hstack", "hypot", "iinfo", "imag", "index_add", "index_copy", "index_fill", "index_put", "index_select",
+    "inf", "inference_mode", "initial_seed", "inner", "int", "int8", "int16", "int32", "int64",
+    "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_complex", "is_floating_point", "is_grad_enabled",
+    "is_inference", "is_inference_mode_enabled", "is_nonzero", "is_tensor", "isclose", "isfinite", "isinf", "isnan",
+    "kron", "kthvalue", "le", "lerp", "less", "less_equal", "lgamma", "linspace", "load", "log", "log1p", "log2",
+    "log10", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logit",
+    "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_scatter", "masked_select", "matmul", "max",
+    "maximum", "mean", "meshgrid", "min", "minimum", "mm", "moveaxis", "movedim", "msort", "mul", "multinomial",
+    "multiply", "mv", "nan", "nan_to_num", "nanmean", "nansum", "narrow", "ne", "neg", "negative", "newaxis", "nn",
+    "no_grad", "nonzero", "norm", "normal", "not_equal", "numel", "ones", "ones_like", "op", "optim", "outer",
+    "permute", "pi", "polygamma", "positive", "pow", "prelu", "prod", "promote_types", "rand", "rand_like", "randint",
+    "randn", "randn_like", "randperm", "ravel", "real", "reciprocal", "relu", "remainder", "repeat_interleave",
+    "reshape", "result_type", "roll", "rot90", "round", "row_stack", "rsqrt", "save", "scalar_tensor", "scatter",
+    "scatter_add", "searchsorted", "select", "selu", "set_anomaly_enabled", "set_default_dtype", "set_grad_enabled",
+    "set_num_threads", "set_rng_state", "sgn", "short", "sigmoid", "sign", "sin", "sinh", "softmax", "sort", "split",
+    "sqrt", "square", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t",
+    "take", "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot", "threshold", "tile", "topk",
+    "trace", "transpose", "tril", "triu", "true_divide", "trunc", "uint8", "uint16", "uint32", "uint64", "unbind",
+    "unflatten", "unique", "unravel_index", "unsqueeze", "var", "var_mean", "vdot", "view_as_complex", "view_as_real",
+    "vsplit", "vstack", "where", "xlogy", "zeros", "zeros_like",
 ]
 # fmt: on
 

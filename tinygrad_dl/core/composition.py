@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from tinygrad_dl.core.descriptions import alternatives
-from tinygrad_dl.core.generate import compiled, composed_source
+from tinygrad_dl.core.destination import defaults_with_out, into, takes_out
+from tinygrad_dl.core.generate import compiled, composed_source, named, with_out
 from tinygrad_dl.core.messages import arose_in_users_code, mistaken, restated, unfit
 from tinygrad_dl.core.tensor import Tensor
 
@@ -101,6 +102,7 @@ class Composition:
             "composed": self,
             "explain": explain,
             "refuse_tensors": refuse_tensors,
+            "into": into,
             "Tensor": Tensor,
             "__name__": body.__module__,
         }
@@ -134,12 +136,19 @@ class Composition:
         if more:
             head.append(f"**{more[0]}")
             passed.append(f"**{more[0]}")
+        asked: list[str] = []
+        defaults, named_defaults = body.__defaults__, body.__kwdefaults__
+        if takes_out(body, body.__name__):
+            star = [f"*{name}" for name in names[count:]]
+            given = f"out, ({''.join(f'{name}, ' for name in (*positional, *star))}), {named(keywords)}"
+            head, asked = with_out(head, "composed", given)
+            defaults, named_defaults = defaults_with_out(head, defaults, named_defaults)
         # A layer is made and then called: what is given to the call is often given to the constructor.
         plain = [n for n in names[:count] if is_plain(body.__annotations__.get(n)) and body.__name__ == "__init__"]
-        made = compiled(composed_source, ", ".join(head), ", ".join(passed), names, tuple(plain))
+        made = compiled(composed_source, ", ".join(head), ", ".join(passed), names, tuple(plain), tuple(asked))
         self.names = names
         # The code comes last: another thread may call the function in between.
-        function.__defaults__, function.__kwdefaults__ = body.__defaults__, body.__kwdefaults__
+        function.__defaults__, function.__kwdefaults__ = defaults, named_defaults
         function.__code__ = made.replace(co_name=self.name, co_qualname=function.__qualname__)
 
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, 
 import numpy as np
 
 from tinygrad_dl.core.contents import Contents
+from tinygrad_dl.core.destination import defaults_with_out, takes_out
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.generate import ALIASES, Signature, call_source, compiled
 from tinygrad_dl.core.inference import new_in_inference, wrap_in_inference
@@ -67,6 +68,7 @@ RESERVED = frozenset(
         "error",
         "forward",
         "found",
+        "into",
         "mixed",
         "needs",
         "node",
@@ -76,6 +78,7 @@ RESERVED = frozenset(
         "result",
         "save",
         "shown",
+        "surplus",
         "t",
         "tangent",
         "together",
@@ -513,8 +516,12 @@ class Op(Record):
             self.outputs,
             self.view,
             tuple(self.aux),
+            takes_out=takes_out(body, self.name),
         )
         self.defaults = body.__defaults__, {**(body.__kwdefaults__ or {}), **dict.fromkeys(aliases, UNSET)}
+        if self.signature.takes_out:
+            by_name = len(self.parameters) > len(self.positional) or aliases
+            self.defaults = defaults_with_out(("*",) if by_name else (), *self.defaults)
         scope = {
             "__builtins__": SCOPE,  # one for all ops, in which names can be exchanged
             "__name__": __name__,

@@ -31,7 +31,7 @@ def generated(input):
 
 import functools
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 # Other names of parameters, as NumPy has them: every op with `dim` takes `axis` too.
@@ -58,6 +58,7 @@ class Signature(NamedTuple):
     aux: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()  # options that are real or complex numbers: a tensor given for one is read once
     kept: tuple[str, ...] = ()  # options of any kind that outlive the call: a list may be changed after it
+    takes_out: bool = False  # whether there may be a tensor to write the result into: see `destination.py`
 
 
 @functools.cache
@@ -87,10 +88,13 @@ def call_source(
     from a rule of `value_and_jvp` with these parameters.
     """
     positional, parameters, tensors, sequence, aliases, promotes, floating, half, real, records, *rest = signature
-    outputs, view, aux, numbers, kept = rest
+    outputs, view, aux, numbers, kept, takes_out = rest
     records = records and not with_values and not together
     keywords = parameters[len(positional) :]
-    head = [*positional, *(["*", *keywords, *aliases] if keywords or aliases else [])]
+    head, asked = [*positional, *(["*", *keywords, *aliases] if keywords or aliases else [])], []
+    if takes_out:
+        given = f"out, ({''.join(f'{name}, ' for name in positional)}), {named(keywords)}"
+        head, asked = with_out(head, "op", given)
     arguments = ", ".join([*positional, *(f"{k}={k}" for k in keywords)])
     evaluated = [f"        {', '.join(['out', *aux])} = forward({arguments})"]
     if together:
@@ -110,6 +114,7 @@ def call_source(
             for n in numbers
         ),
         *(f"    if type({n}) is list: {n} = tuple({n})" for n in kept),
+        *asked,
         "    try:",
     ]
     lines = [
@@ -141,12 +146,30 @@ def call_source(
         lines += _record(parameters, tensors, sequence, outputs, aux, plans, whole and outputs is None)
     returned = "result" if outputs is None else "tuple(results)" if outputs is tuple else "returns(*results)"
     if with_values:
-        returned += f", {{{', '.join(f'{name!r}: {name}' for name in (*parameters, 'out', *aux))}}}"
+        returned += f", {named((*parameters, 'out', *aux))}"
     if together:
         returned += ", tangent"
     # A tensor inside a transform has no array: reading it escapes, and the transform's rule takes over.
     end = ["    except Escape: found = locals()", "    return transformed(op, found)", ""]
     return "\n".join([*begin, *(f"    {line}" for line in lines), f"        return {returned}", *end])
+
+
+def with_out(head: list[str], declared: str, given: str) -> tuple[list[str], list[str]]:
+    """The parameters of a function with `out`, and the line that sees whether it was given.
+
+    It is one of those that are given by name, if there are any. Otherwise it stands behind one that nobody gives: that
+    takes a third of the time, since the defaults of those given by name are looked up at each call.
+    """
+    if any(name.startswith("*") for name in head):
+        return [*head, "out"], [f"    if out is not None: return into({declared}, None, {given})"]
+    return [*head, "surplus", "out"], [
+        f"    if out is not None or surplus is not None: return into({declared}, surplus, {given})"
+    ]
+
+
+def named(names: Sequence[str]) -> str:
+    """The source of a dict of variables by their names."""
+    return f"{{{', '.join(f'{name!r}: {name}' for name in names)}}}"
 
 
 def _note_view(first: str, call: str) -> list[str]:
@@ -262,7 +285,9 @@ def _record(
     return lines
 
 
-def composed_source(head: str, arguments: str, names: tuple[str, ...], plain: tuple[str, ...]) -> str:
+def composed_source(
+    head: str, arguments: str, names: tuple[str, ...], plain: tuple[str, ...], asked: tuple[str, ...] = ()
+) -> str:
     """The source of the function that stands for a composition: its errors are explained.
 
     Tensors in the place of the arguments `plain` are refused before anything else.
@@ -273,6 +298,7 @@ def composed_source(head: str, arguments: str, names: tuple[str, ...], plain: tu
         [
             f"def generated({head}):",
             *([f"    if Tensor in ({types},): refuse_tensors(composed, {values})"] if plain else []),
+            *asked,
             "    try:",
             f"        return body({arguments})",
             "    except Exception as error:",

@@ -57,6 +57,14 @@ class Mutations:
         self.log[key] = (self.latest, what, watch)
         self.counts[key] = self.counts.get(key, 0) + 1
 
+    def replaced(self, old: np.ndarray, new: np.ndarray, what: str) -> None:
+        """Notes that a tensor has the array `new` in the place of `old`, which counts as a change of both."""
+        times = self.version(old)
+        self.record(old, what)
+        if buffer_owner(new) is not buffer_owner(old):
+            self.record(new, what)
+            self.counts[id(buffer_owner(new))] += times
+
     def version(self, array: np.ndarray) -> int:
         """How often the memory of an array was changed."""
         owner = buffer_owner(array)

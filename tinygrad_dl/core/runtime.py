@@ -12,6 +12,7 @@ import numpy as np
 
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.descriptions import summary
+from tinygrad_dl.core.destination import into
 from tinygrad_dl.core.graph import Node, Output
 from tinygrad_dl.core.messages import require_constants, reraise, restated, unfit, unfit_for
 from tinygrad_dl.core.modes import modes, recording
@@ -308,6 +309,7 @@ SCOPE: dict[str, Any] = {
     "as_floating": as_floating,
     "explain": explain,
     "one_result": one_result,
+    "into": into,
     "connect_outputs": connect_outputs,
     "note_view": note_view,
     "note_views": note_views,

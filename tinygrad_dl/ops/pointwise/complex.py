@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core import promotion
+from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.messages import checked_array
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.inputs import array, broadcasting, complexes, error
 from tinygrad_dl.inputs import real as real_tensor
 from tinygrad_dl.ops._overload import alias, overload
+from tinygrad_dl.ops.pointwise.arithmetic import abs, sign
+from tinygrad_dl.ops.pointwise.where import where
 
 # The gradient of a real loss L at z = x + iy is dL/dx + i dL/dy, PyTorch's convention. Rules see its conjugate, see
 # `engine.propagate`: multiplying by the derivative is then right for every holomorphic function. Those that are
@@ -160,3 +164,22 @@ view_as_complex.vjp(input=lambda g: view_as_real.generic(np.conjugate(g)))
 view_as_real.vjp(input=lambda g, kind: np.conjugate(view_as_complex.generic(g)) if kind == "c" else g[..., 0])
 alias("imag", property(imag))
 alias("real", property(real))
+
+
+@composition
+def sgn(input: Array) -> Tensor:
+    """The direction of complex numbers, input / |input| and 0 at 0; of real ones the sign.
+
+    >>> td.sgn(td.tensor([3 + 4j, 0j]))
+    tensor([0.6000+0.8000j, 0.0000+0.0000j])
+    """
+    if not isinstance(input, Tensor):
+        input = wrap(checked_array(input, "sgn", "input"))
+    if not input.is_complex():
+        return sign(input)
+    size = abs(input)
+    at_zero = size == 0
+    return input * where(at_zero, 0.0, 1 / where(at_zero, 1.0, size))
+
+
+alias("sgn", sgn, inplace=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.methods import inplace_form
 from tinygrad_dl.core.tensor import Tensor
@@ -23,6 +24,7 @@ squared = unary(np.square, "input * input.", "", lambda g, input: g * (input + i
 
 
 @overload(squared, inplace=True)
+@composition
 def square(input: Any) -> Any:
     """input * input; of bools int64.
 

@@ -1,4 +1,7 @@
-"""Another shape in place: transpose_, swapaxes_, swapdims_, t_, squeeze_, unsqueeze_. No element is touched."""
+"""Another shape in place: transpose_, swapaxes_, swapdims_, t_, squeeze_, unsqueeze_, as_strided_.
+
+No element is touched.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ from typing import Any
 from weakref import ref
 
 from tinygrad_dl.core.composition import composition
-from tinygrad_dl.core.graph import Leaf
+from tinygrad_dl.core.graph import Leaf, observers
 from tinygrad_dl.core.mutations import changed_at, mutations
 from tinygrad_dl.core.tensor import Tensor, Views, wrap
 from tinygrad_dl.core.transforms import Lifted
 from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops.shape.permute import t, transpose
 from tinygrad_dl.ops.shape.reshape import squeeze, unsqueeze
+from tinygrad_dl.ops.shape.strided import as_strided
 from tinygrad_dl.ops.tensor.inplace import is_recorded, require_recordable
 
 
@@ -27,6 +31,8 @@ def shown_otherwise(tensor: Tensor, look: Callable[[Tensor], Tensor], what: str)
         return tensor.become(look(tensor))
     if is_recorded(tensor, None):
         require_recordable(tensor, what)
+    if observers.writers:
+        observers.before_write(tensor._data, what)
     shared = tensor._view is not None or (tensor._views is not None and bool(tensor._views.living()))
     if shared and type(tensor._edge) is Leaf:
         raise RuntimeError(
@@ -77,6 +83,21 @@ def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 @composition
+def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+    """`as_strided` in place: the tensor shows its memory with other steps.
+
+    >>> import tinygrad_dl as td
+    >>> td.arange(4).as_strided_((3, 2), (1, 1))
+    tensor([[0, 1],
+            [1, 2],
+            [2, 3]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.as_strided.html
+    """
+    return shown_otherwise(self, lambda tensor: as_strided(tensor, size, stride, storage_offset), "as_strided_")
+
+
+@composition
 def t_(self: Tensor) -> Tensor:
     """`t` in place: a matrix becomes its transpose.
 
@@ -110,6 +131,7 @@ def unsqueeze_(self: Tensor, dim: Any) -> Tensor:
 alias("transpose_", transpose_)
 alias("swapaxes_", transpose_)
 alias("swapdims_", transpose_)
+alias("as_strided_", as_strided_)
 alias("t_", t_)
 alias("squeeze_", squeeze_)
 alias("unsqueeze_", unsqueeze_)

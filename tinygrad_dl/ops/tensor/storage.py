@@ -1,12 +1,21 @@
-"""The memory of a tensor: untyped_storage, storage_offset."""
+"""The memory of a tensor: untyped_storage, storage_offset, and other memory in its place: resize_, resize_as_, set_."""
 
 from __future__ import annotations
 
+import math
+import operator
+from typing import Any
+
 import numpy as np
 
-from tinygrad_dl.core.mutations import buffer_owner
+from tinygrad_dl.core.graph import Leaf, observers
+from tinygrad_dl.core.modes import modes
+from tinygrad_dl.core.mutations import buffer_owner, changed_at, mutations
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops.shape.inplace import shown_otherwise
+from tinygrad_dl.ops.shape.strided import as_strided
+from tinygrad_dl.ops.tensor.inplace import root_of
 
 
 class UntypedStorage:
@@ -60,5 +69,116 @@ def storage_offset(self: Tensor) -> int:
     return (self.data_ptr() - UntypedStorage(self._data).data_ptr()) // self._data.itemsize
 
 
+def resize_(self: Tensor, *sizes: Any) -> Tensor:
+    """Changes the shape in place, and the number of elements: they keep their order in memory; new ones are 0.
+
+    If its memory has room for more elements behind, as that of a slice has, they are what stands there, as in PyTorch.
+
+    Args:
+        sizes: the new shape, as numbers or in a tuple.
+
+    Raises:
+        RuntimeError: the tensor requires a gradient (but in `inference_mode`). Or it needs more memory, and shares
+            the one that it has.
+        ValueError: a size is negative.
+
+    >>> import tinygrad_dl as td
+    >>> x = td.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> x.resize_(3)
+    tensor([1., 2., 3.])
+    >>> x.resize_(2, 3)
+    tensor([[1., 2., 3.],
+            [0., 0., 0.]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.resize_.html
+    """
+    shape = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
+    shape = tuple(operator.index(n) for n in shape)
+    if any(n < 0 for n in shape):
+        raise ValueError(f"resize_: got the shape {shape}, expected sizes of 0 or more")
+    if self.requires_grad and not modes.inference:
+        raise RuntimeError("resize_: got a tensor that requires a gradient, expected one that does not; use reshape()")
+    if shape == self.shape:
+        return self
+    count = math.prod(shape)
+    if count <= room_of(self):
+        steps = tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
+        return shown_otherwise(self, lambda tensor: as_strided(tensor, shape, steps), "resize_")
+    if self._view is not None or (self._views and self._views.living()):
+        raise RuntimeError(
+            f"resize_: got a tensor that shows the memory of another, or whose memory others show, expected one of its "
+            f"own, as it needs more: {count} elements; resize a clone() of it"
+        )
+    new = np.zeros(shape, self.dtype)
+    new.reshape(-1)[: self.numel()] = self._data.reshape(-1)
+    take_memory(self, new, "resize_")
+    return self
+
+
+def resize_as_(self: Tensor, other: Tensor) -> Tensor:
+    """Changes the shape in place to that of another tensor: see `resize_`.
+
+    >>> import tinygrad_dl as td
+    >>> td.tensor([1.0, 2.0, 3.0]).resize_as_(td.zeros(1, 2))
+    tensor([[1., 2.]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.resize_as_.html
+    """
+    return resize_(self, other.shape)
+
+
+def set_(self: Tensor, source: Tensor | None = None) -> Tensor:
+    """Takes the memory of another tensor, and its shape: both are then changed together. Without one it is empty.
+
+    Views of the tensor keep the old memory. Not recorded; a leaf begins a new place in the graph.
+
+    Raises:
+        RuntimeError: one of the two requires a gradient, and operations are recorded; or their dtypes differ.
+
+    >>> import tinygrad_dl as td
+    >>> x, y = td.zeros(2), td.ones(3)
+    >>> x.set_(y)
+    tensor([1., 1., 1.])
+    >>> y[0] = 5.0
+    >>> x
+    tensor([5., 1., 1.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.set_.html
+    """
+    if source is not None and not isinstance(source, Tensor):
+        raise TypeError(f"set_: got {type(source).__name__}, expected a tensor")
+    array = np.empty(0, self.dtype) if source is None else source._data
+    if array.dtype != self.dtype:
+        raise RuntimeError(f"set_: got a tensor of dtype {array.dtype}, expected that of the tensor, {self.dtype}")
+    if modes.grad and (self.requires_grad or (source is not None and source.requires_grad)):
+        raise RuntimeError(
+            "set_: got a tensor that requires a gradient, expected none that does, as it is not recorded; do it under "
+            "td.no_grad(), or use copy_()"
+        )
+    take_memory(self, array, "set_")
+    return self
+
+
+def room_of(tensor: Tensor) -> int:
+    """How many elements the memory has from the tensor's first one on."""
+    root = root_of(tensor)
+    if not root.is_contiguous() or root.dtype != tensor.dtype:
+        return 0
+    return root.numel() + root.storage_offset() - tensor.storage_offset()
+
+
+def take_memory(tensor: Tensor, array: np.ndarray, what: str) -> None:
+    """Puts another array in the place of a tensor's own, and notes it as a change."""
+    if observers.writers:
+        observers.before_write(tensor._data, what)
+    old = tensor._data
+    tensor._data, tensor._view = array, None
+    if type(tensor._edge) is Leaf:
+        tensor._edge = Leaf(tensor)
+    mutations.replaced(old, array, changed_at(what))
+
+
+for _method in (resize_, resize_as_, set_):
+    alias(_method.__name__, _method)
 alias("untyped_storage", untyped_storage)
 alias("storage_offset", storage_offset)

@@ -1,0 +1,104 @@
+"""`out=`: a tensor that a function writes its result into, where PyTorch's function of that name takes one.
+
+The generated functions look at nothing but whether it was given; all else happens here. There are no gradients: the
+result is computed as usual, and stored in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tinygrad_dl.core.descriptions import summary
+from tinygrad_dl.core.modes import modes
+from tinygrad_dl.core.promotion import category, is_differentiable
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import Lifted
+from tinygrad_dl.core.warning import warn
+
+# The functions of PyTorch that have it, among those that are here.
+NAMES = """
+    abs acos acosh add addcdiv addcmul addmm all amax amin any arange argmax argmin argsort asin asinh atan atan2 atanh
+    baddbmm bernoulli bitwise_and bitwise_not bitwise_or bitwise_xor bmm bucketize cat ceil clamp clamp_max clamp_min
+    column_stack complex cos cosh cumprod cumsum diag div dot dstack empty eq erf erfc exp exp2 expm1 eye floor
+    floor_divide fmax fmin fmod frac full gather ge gt hardshrink hstack hypot index_add index_copy index_select inner
+    kron kthvalue le lerp linspace log log10 log1p log2 log_softmax logaddexp logical_and logical_not logical_or
+    logical_xor logit logsumexp lt masked_select matmul max maximum mean min minimum mm msort mul multinomial mv
+    nan_to_num nanmean nansum ne neg nonzero normal ones outer pow prod rand randint randn randperm reciprocal remainder
+    round rsqrt scatter scatter_add scatter_reduce searchsorted sgn sigmoid sign sin sinh softmax sort sqrt square stack
+    std sub sum take take_along_dim tan tanh threshold topk tril triu trunc var vdot vstack where xlogy zeros
+"""
+LISTED = frozenset(NAMES.split())
+
+
+def takes_out(body: Any, name: str) -> bool:
+    """Whether the function of this name and body takes `out`."""
+    module = body.__module__ or ""
+    return name in LISTED and body.__name__ == name and module.startswith("tinygrad_dl.") and ".nn." not in module
+
+
+def defaults_with_out(head: Sequence[str], defaults: Any, by_name: Any) -> tuple[Any, Any]:
+    """The defaults of a function with `out` whose parameters are `head`: see `generate.with_out`."""
+    if any(name.startswith("*") for name in head):
+        return defaults, {**(by_name or {}), "out": None}
+    return (*(defaults or ()), None, None), by_name
+
+
+def into(declared: Any, surplus: Any, out: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a function does when it got `out`, or one argument more than it takes.
+
+    Args:
+        declared: an op or a composition; its `function` is called.
+        surplus: the argument too many.
+        out: a tensor, or of functions with several results a tuple.
+
+    Raises:
+        TypeError: there is an argument too many, or `out` is no tensor.
+        RuntimeError: something requires a gradient, is inside of a transform, or has another dtype.
+    """
+    function = declared.function
+    name = function.__name__
+    if surplus is not None:
+        given = len(args) + 1 + (out is not None)
+        raise TypeError(f"{name}() takes {len(args)} positional arguments but {given} were given")
+    outs = list(out) if isinstance(out, tuple | list) else [out]
+    for each in outs:
+        if not isinstance(each, Tensor):
+            raise TypeError(f"{name}: got out={summary(each)}, expected a tensor")
+    computes_in = "dtype" in kwargs
+    if computes_in and kwargs["dtype"] is None and is_differentiable(outs[0].dtype):
+        kwargs["dtype"] = outs[0].dtype
+    result = function(*args, **kwargs)
+    found = list(result) if isinstance(result, tuple) else [result]
+    if len(found) != len(outs):
+        raise TypeError(f"{name}: got {len(outs)} tensors as out, expected {len(found)}")
+    kind = getattr(getattr(function, "op", None), "kind", "elementwise" if computes_in else "general")
+    for new, each in zip(found, outs, strict=True):
+        require_fit(name, new, each, castable=computes_in or kind == "elementwise")
+    for new, each in zip(found, outs, strict=True):
+        if each.shape != new.shape:
+            if each.numel():
+                warn(
+                    f"{name}: got out of shape {each.shape}, which is resized to {new.shape}; pass a tensor of this "
+                    "shape, or an empty one: out.resize_(0)"
+                )
+            each.resize_(new.shape)
+        each._write(new._data, f"{name}(out=)")
+    return out if not isinstance(result, tuple) else type(result)(*outs) if hasattr(result, "_fields") else tuple(outs)
+
+
+def require_fit(name: str, new: Tensor, out: Tensor, castable: bool) -> None:
+    """Raises unless a result may be written into a tensor."""
+    for each in (new, out):
+        if isinstance(each, Lifted):
+            raise RuntimeError(
+                f"{name}: got out= with a tensor inside of {each.level.name}, expected one outside of any transform: "
+                "nothing is known of what is written; use the result instead"
+            )
+    if new.requires_grad or (modes.grad and out.requires_grad and is_differentiable(new.dtype)):
+        raise RuntimeError(
+            f"{name}: got out= with a tensor that requires a gradient, expected none that does: what is written there "
+            "has no gradient; use the result instead, or do it under td.no_grad()"
+        )
+    if category(new.dtype) > category(out.dtype) or (not castable and new.dtype != out.dtype):
+        raise RuntimeError(f"{name}: got out of dtype {out.dtype}, expected that of the result, {new.dtype}")
