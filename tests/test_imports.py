@@ -40,7 +40,7 @@ LEVELS = [
     {"tensor"},
     {"transforms"},
     {"descriptions", "numpy_errors", "printing"},
-    {"batching", "composition", "messages", "protocol"},
+    {"batching", "composition", "destination", "messages", "protocol"},
     {"creation"},
     {"random"},
     {"declaration", "methods", "plan", "runtime"},

@@ -21,6 +21,7 @@ REASONS = {
         register_post_accumulate_grad_hook""",
     "is a dtype that NumPy does not have": "bfloat16",
     "is for another device, and refused": "cuda",
+    "shows memory, whose order and extent are each library's own": "as_strided as_strided_ resize_ resize_as_ set_",
     "holds other modules or parameters": """Buffer Module ModuleDict ModuleList Parameter ParameterDict ParameterList
         RNNBase Sequential Transformer TransformerDecoder TransformerEncoder""",
 }

@@ -91,7 +91,8 @@ def call_source(
     outputs, view, aux, numbers, kept, takes_out = rest
     records = records and not with_values and not together
     keywords = parameters[len(positional) :]
-    head, asked = [*positional, *(["*", *keywords, *aliases] if keywords or aliases else [])], []
+    head = [*positional, *(["*", *keywords, *aliases] if keywords or aliases else [])]
+    asked: list[str] = []
     if takes_out:
         given = f"out, ({''.join(f'{name}, ' for name in positional)}), {named(keywords)}"
         head, asked = with_out(head, "op", given)

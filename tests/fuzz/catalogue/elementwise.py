@@ -39,6 +39,7 @@ def unary(kinds: str, low: float = -3.0, high: float = 3.0) -> Any:
 
 
 draws("sin cos tanh sinh cosh exp expm1 sigmoid square reciprocal atan arctan asinh arcsinh tan")(unary("fcib"))
+draws("sgn")(unary("fci"))
 draws("abs absolute", {"abs": ""})(unary("fcib"))
 draws("neg negative positive", {"neg": "u-", "positive": "u+"})(unary("fci"))
 draws("log log2 log10 sqrt", {})(unary("fcib", 0.1, 4.0))

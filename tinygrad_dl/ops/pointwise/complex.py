@@ -14,7 +14,8 @@ from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.inputs import array, broadcasting, complexes, error
 from tinygrad_dl.inputs import real as real_tensor
 from tinygrad_dl.ops._overload import alias, overload
-from tinygrad_dl.ops.pointwise.arithmetic import abs, sign
+from tinygrad_dl.ops.comparison.elementwise import eq
+from tinygrad_dl.ops.pointwise.arithmetic import abs, mul, sign
 from tinygrad_dl.ops.pointwise.where import where
 
 # The gradient of a real loss L at z = x + iy is dL/dx + i dL/dy, PyTorch's convention. Rules see its conjugate, see
@@ -178,8 +179,8 @@ def sgn(input: Array) -> Tensor:
     if not input.is_complex():
         return sign(input)
     size = abs(input)
-    at_zero = size == 0
-    return input * where(at_zero, 0.0, 1 / where(at_zero, 1.0, size))
+    at_zero = eq(size, 0)
+    return mul(input, where(at_zero, 0.0, 1 / where(at_zero, 1.0, size)))
 
 
 alias("sgn", sgn, inplace=True)

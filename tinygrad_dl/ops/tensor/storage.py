@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.graph import Leaf, observers
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.mutations import buffer_owner, changed_at, mutations
@@ -115,6 +116,7 @@ def resize_(self: Tensor, *sizes: Any) -> Tensor:
     return self
 
 
+@composition
 def resize_as_(self: Tensor, other: Tensor) -> Tensor:
     """Changes the shape in place to that of another tensor: see `resize_`.
 
