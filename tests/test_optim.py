@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import math
 import pickle
 import weakref
 
@@ -278,6 +279,36 @@ def test_zero_grad():
     assert params[1].grad is None
     optimizer.zero_grad()
     assert params[0].grad is None
+
+
+@pytest.mark.parametrize("holder", ["optimizer", "module"])
+@pytest.mark.parametrize(
+    "gradient",
+    [
+        lambda p: td.tensor([[1.0, math.nan], [math.inf, 2.0]]),
+        lambda p: td.ones(2, 2).T,
+        lambda p: td.ones(8)[:4].view(2, 2),
+        lambda p: p * 3,
+    ],
+    ids=["nan", "transposed", "view", "graph"],
+)
+def test_gradients_are_filled_with_zeros_where_they_are(holder, gradient):
+    layer = td.nn.Linear(2, 2, bias=False)
+    layer.weight.grad = grad = gradient(layer.weight)
+    version = grad._version
+    (SGD([layer.weight]) if holder == "optimizer" else layer).zero_grad(set_to_none=False)
+    assert layer.weight.grad is grad and grad._version > version
+    assert grad.tolist() == [[0.0, 0.0], [0.0, 0.0]] and not grad.requires_grad
+
+
+@pytest.mark.parametrize("gradient", [lambda p: td.ones(1, 2).expand(2, 2), lambda p: (p * 3).T], ids=["one", "graph"])
+def test_gradients_that_cannot_be_written_are_made_anew(gradient):
+    layer = td.nn.Linear(2, 2, bias=False)
+    layer.weight.grad = grad = gradient(layer.weight)
+    before = grad.tolist()
+    layer.zero_grad(set_to_none=False)
+    assert layer.weight.grad.tolist() == [[0.0, 0.0], [0.0, 0.0]] and not layer.weight.grad.requires_grad
+    assert grad.tolist() == before
 
 
 def test_closure():

@@ -321,6 +321,12 @@ MEANT = (
         "soft_margin_loss SoftMarginLoss",
         wrong=infinite_there,
     ),
+    Meant(
+        "at its threshold a softplus has the second derivative of its smooth side",
+        "second-value",
+        "softplus Softplus",
+        source="threshold=",
+    ),
     Meant("no threshold cuts a softplus", "first-value second-value", "softplus Softplus", wrong=close),
     Meant("gradients of `hypot` at the origin are 0", "first-value second-value", "hypot hypot_", wrong=nan_there),
     Meant(

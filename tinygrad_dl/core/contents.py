@@ -10,6 +10,7 @@ from tinygrad_dl.core.device import CPU, unknown_device
 from tinygrad_dl.core.device import device as Device
 from tinygrad_dl.core.dtypes import DTYPES, dtype
 from tinygrad_dl.core.modes import modes
+from tinygrad_dl.core.mutations import mutations
 
 
 class Contents:
@@ -198,3 +199,16 @@ def is_row_major(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
             return False
         steps *= size
     return True
+
+
+def zero_gradient(tensor: Any) -> None:
+    """Fills the gradient of a tensor with zeros, in place, and takes it out of the graph; nan becomes 0 too."""
+    grad = tensor._grad
+    if grad is None:
+        return
+    if grad._edge is not None and grad._view is None:
+        grad.detach_()
+    if grad._edge is not None or not grad._data.flags.writeable:  # of a view of the graph, or of an expanded tensor
+        grad = tensor._grad = grad.detach().clone()
+    grad._data[...] = 0
+    mutations.record(grad._data, "zero_grad")

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.composition import Composed
+from tinygrad_dl.core.contents import zero_gradient
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.device import device as Device
 from tinygrad_dl.core.device import unknown_device
@@ -253,12 +254,10 @@ class Module(State["Module"], Hooked, Composed):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets the gradients of all parameters, or fills them with zeros."""
         for parameter in self.parameters():
-            if parameter.grad is None:
-                continue
             if set_to_none:
                 parameter.grad = None
             else:
-                parameter.grad = wrap(parameter.grad._data * 0)
+                zero_gradient(parameter)
 
     def to(self, *args: Any, device: Any = None, dtype: Any = None, **_: Any) -> Self:
         """Casts floating and complex parameters and buffers to a dtype, in place; the device is always the CPU.

@@ -14,8 +14,8 @@ import numpy as np
 
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.composition import Composed
+from tinygrad_dl.core.contents import zero_gradient
 from tinygrad_dl.core.descriptions import summary
-from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 
 Group = dict[str, Any]
@@ -110,10 +110,8 @@ class Optimizer(Composed):
             for p in group["params"]:
                 if set_to_none:
                     p._grad = None
-                elif p._grad is not None:
-                    p._grad.detach_()
-                    p._grad._data[...] = 0
-                    mutations.record(p._grad._data, "Optimizer.zero_grad")
+                else:
+                    zero_gradient(p)
 
     # -- groups ----------------------------------------------------------------------------------
 
