@@ -449,7 +449,7 @@ def test_load_state_dict_refuses_and_changes_nothing():
             {**good, "state": {0: {"exp_avg": td.zeros(3)}}},
             r"'exp_avg' of parameter 0 of shape \(3,\), expected \(2,\)",
         ),
-        ({**good, "param_groups": [{**good["param_groups"][0], "lr": -1}]}, r"invalid lr: got lr=-1"),
+        ({**good, "param_groups": [{**good["param_groups"][0], "eps": -1}]}, r"invalid eps: got eps=-1"),
     ]
     for state, message in bad:
         with pytest.raises(ValueError, match=message):
@@ -609,3 +609,18 @@ def test_collected_buffers_leave_no_trace_in_the_log():
     del params, optimizer
     gc.collect()
     assert len(mutations.log) == before
+
+
+def test_a_rate_that_a_schedule_brought_below_zero_is_loaded():
+    (p,) = parameters((2,))
+    optimizer = SGD([p], lr=0.5)
+    schedule = td.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 - 0.75 * epoch)
+    for _ in range(2):
+        optimizer.step()
+        schedule.step()
+    assert optimizer.param_groups[0]["lr"] == -0.25
+    again = SGD([p], lr=0.5)
+    again.load_state_dict(optimizer.state_dict())
+    assert again.param_groups[0]["lr"] == -0.25
+    with pytest.raises(ValueError, match="lr"):
+        SGD([p], lr=-0.25)

@@ -647,3 +647,23 @@ def test_shapes_broadcast():
     assert td.broadcast_shapes() == ()
     with pytest.raises(ValueError, match="broadcast"):
         td.broadcast_shapes((2,), (3,))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: td.gather(x, 0, td.tensor(0)),
+        lambda x: td.index_select(x, 0, td.tensor([0])),
+        lambda x: x.index_add(0, td.tensor([0]), td.tensor(2.0)),
+        lambda x: x.index_fill(0, td.tensor(0), 2.0),
+        lambda x: x.scatter(0, td.tensor(0), 2.0),
+        lambda x: td.kron(x.reshape(1), td.ones(2)),
+        lambda x: td.nn.RNN(1, 2, batch_first=True)(x.reshape(1, 1, 1))[0],
+    ],
+    ids=["gather", "index_select", "index_add", "index_fill", "scatter", "kron", "RNN"],
+)
+def test_what_was_made_is_no_view(make):
+    x = td.tensor(1.0, requires_grad=True)
+    y = make(x)
+    assert not y._is_view() and y.requires_grad
+    assert y.detach_() is y and not y.requires_grad

@@ -122,6 +122,19 @@ MEANT = (
         "|does not support bool dtypes",
     ),
     Meant(
+        "targets have gradients too",
+        "taken",
+        "soft_margin_loss SoftMarginLoss",
+        theirs="is not differentiable with respect to argument 'target'",
+    ),
+    Meant(
+        "statistics were constants when they were read",
+        "first-taken second-taken",
+        BATCH_NORM,
+        theirs="is not differentiable with respect to argument 'running_",
+        source="requires_grad_",
+    ),
+    Meant(
         "bools are 0 and 1 in a subtraction",
         "taken",
         "sub sub_ subtract subtract_ - -= rsub",
@@ -293,13 +306,6 @@ MEANT = (
         "contiguous reshape flatten ravel",
         source=r"transpose|permute|swap|moveaxis|movedim|\.[mT]?T\b",
     ),
-    Meant(
-        "a result may be a view of what was made on the way",
-        "refused",
-        "detach_",
-        ours="detach_: got a view",
-        source="batch_first=True|kron",
-    ),
     # Other values: infinities, nan and zeros.
     Meant(
         "an infinity or nan without a share in a result leaves it alone",
@@ -334,6 +340,12 @@ MEANT = (
         "second-value",
         "cosine_similarity CosineSimilarity cosine_embedding_loss CosineEmbeddingLoss normalize",
         wrong=nan_there,
+    ),
+    Meant(
+        "beside a zero vector a second derivative in single precision is what is left of numbers of 1e12",
+        "second-value",
+        "cosine_embedding_loss CosineEmbeddingLoss",
+        source=r"0\.0\b(.|\n)*float(32|16)",
     ),
     Meant("a term of -inf has no second gradient", "second-value", "logaddexp logaddexp2 logsumexp", wrong=nan_there),
     Meant(
@@ -574,6 +586,7 @@ MEANT = (
         ours="requires_grad$",
         source=r"norm\w*\((.|\n)*requires_grad_\(|Norm(.|\n)*requires_grad_\(",
     ),
+    Meant("nans are distinct, and of no order", "value", "unique", source=r"\bnan\b|/|log|sqrt|inf"),
     Meant("`unique` has no gradient, and PyTorch's raises when it is asked for", "requires_grad", "unique"),
     Meant("nothing stored, but stored with a graph", "requires_grad", "setitem", source=r"\[False\]"),
     Meant("a refused batch is not counted", "final-kind final-value", BATCH_NORM, ours=r"^0 int64"),

@@ -35,3 +35,9 @@ def less(own: Any, term: Any) -> Any:
         return own - term
     own -= term
     return own
+
+
+def no_view(own: Tensor) -> Tensor:
+    """A view of a tensor that the caller has just made and nobody else sees: a tensor of its own."""
+    own._view = None
+    return own

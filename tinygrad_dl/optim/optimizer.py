@@ -243,7 +243,8 @@ class Optimizer(Composed):
                 new.setdefault("param_names", group["param_names"])
             new["params"] = group["params"]
             self._check_finite(new)
-            self._check_options(new)
+            # A schedule may bring the rate below 0, if only by rounding.
+            self._check_options({**new, "lr": abs(new["lr"])})
             groups.append(new)
             params.update(zip(saved["params"], group["params"], strict=True))
         state: dict[Any, dict[str, Any]] = {}

@@ -19,6 +19,7 @@ from tinygrad_dl.core.promotion import require_room
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
+from tinygrad_dl.ops._owned import no_view
 from tinygrad_dl.ops.indexing.getitem import accumulate, index_, place, positions, survivors
 from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.shape._dims import normal_dim
@@ -153,7 +154,7 @@ def gather(input: Array, dim: int, index: Array) -> Tensor:
         return result
     wide = as_line(input)
     line = reshape(index, (0,) * wide.ndim) if 0 in index.shape else as_line(index)
-    result = reshape(gathered(wide, dim, line), index.shape)
+    result = no_view(reshape(gathered(wide, dim, line), index.shape))
     return result
 
 
@@ -253,7 +254,7 @@ def scatter(
         result = clone(input)
         return result
     if not input.ndim or not index.ndim:
-        result = reshape(scatter(as_line(input), dim, as_line(index), src, reduce=reduce), input.shape)
+        result = no_view(reshape(scatter(as_line(input), dim, as_line(index), src, reduce=reduce), input.shape))
         return result
     if reduce is None:
         if not isinstance(src, Tensor):
@@ -327,7 +328,7 @@ def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Tensor:
     elif input.ndim and index.ndim and src.ndim:
         result = scatter_added(input, dim, index, src)
     else:
-        result = reshape(scatter_added(as_line(input), dim, as_line(index), as_line(src)), input.shape)
+        result = no_view(reshape(scatter_added(as_line(input), dim, as_line(index), as_line(src)), input.shape))
     return result
 
 

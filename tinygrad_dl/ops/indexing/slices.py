@@ -15,6 +15,7 @@ from tinygrad_dl.core.promotion import factor, require_room
 from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import alias, overload
+from tinygrad_dl.ops._owned import no_view
 from tinygrad_dl.ops.indexing.gather import ROWS, as_line, at, require_in_range
 from tinygrad_dl.ops.indexing.getitem import accumulate, getitem, integers_first, plain_index, setitem, with_items
 from tinygrad_dl.ops.shape._dims import normal_dim
@@ -96,7 +97,7 @@ def index_select(input: Array, dim: int, index: Array) -> Tensor:
         return result
     if math.prod(index.shape) != 1:
         raise IndexError(f"index_select: expected an index of one element for a 0-d tensor, got shape {index.shape}")
-    result = reshape(index_selected(as_line(input), dim, index), ())
+    result = no_view(reshape(index_selected(as_line(input), dim, index), ()))
     return result
 
 
@@ -185,7 +186,7 @@ def index_add(input: Array, dim: int, index: Array, source: Array, *, alpha: Any
     if input.ndim and source.ndim:
         result = index_added(input, dim, index, source, alpha=alpha)
     else:
-        result = reshape(index_added(as_line(input), dim, index, as_line(source), alpha=alpha), input.shape)
+        result = no_view(reshape(index_added(as_line(input), dim, index, as_line(source), alpha=alpha), input.shape))
     return result
 
 
@@ -200,7 +201,7 @@ def index_copy(input: Array, dim: int, index: Any, source: Array) -> Tensor:
     """
     result: Tensor
     if not input.ndim or not source.ndim:
-        result = reshape(index_copy(as_line(input), dim, index, as_line(source)), input.shape)
+        result = no_view(reshape(index_copy(as_line(input), dim, index, as_line(source)), input.shape))
         return result
     dim, line = _checked_line(input.shape, dim, as_array(index), "index_copy")
     expected = (*input.shape[:dim], line.size, *input.shape[dim + 1 :])
@@ -223,7 +224,7 @@ def index_fill(input: Array, dim: int, index: Any, value: Any) -> Tensor:
     wide = as_line(input)
     require_room(as_array(value, exact=True), input.dtype)
     result: Tensor = setitem(wide, at(normal_dim(dim, wide.ndim), line), value)
-    return result if input.ndim else reshape(result, ())
+    return result if input.ndim else no_view(reshape(result, ()))
 
 
 @composition

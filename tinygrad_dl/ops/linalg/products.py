@@ -16,6 +16,7 @@ from tinygrad_dl.core.engine import unbroadcast
 from tinygrad_dl.core.promotion import INT64, factor
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
+from tinygrad_dl.ops._owned import no_view
 from tinygrad_dl.ops.indexing.diagonal import diagonal
 from tinygrad_dl.ops.linalg.einsum import tensordot
 from tinygrad_dl.ops.pointwise._selection import keep
@@ -230,7 +231,7 @@ def kron(input: Array, other: Array) -> Tensor:
     right = (1,) * (ndim - other.ndim) + other.shape
     wide = reshape(input, [n for size in left for n in (size, 1)])
     wide = wide * reshape(other, [n for size in right for n in (1, size)])
-    result: Tensor = reshape(wide, [a * b for a, b in zip(left, right, strict=True)])
+    result: Tensor = no_view(reshape(wide, [a * b for a, b in zip(left, right, strict=True)]))
     return result
 
 
