@@ -669,3 +669,53 @@ def test_max_pool_of_a_nan_takes_the_tangent_at_the_nan(place):
     out, tangent = td.func.jvp(lambda x: F.max_pool2d(x, 2), (x,), (t,))
     assert np.isnan(out.item())
     assert tangent.item() == place + 1.0
+
+
+@pytest.mark.parametrize(
+    ("write", "primal", "tangent"),
+    [
+        (lambda x, dual: x.copy_(dual), [3.0, 5.0], [10.0, 20.0]),
+        (lambda x, dual: x.add_(dual), [4.0, 7.0], [10.0, 20.0]),
+        (lambda x, dual: x.__imul__(dual), [3.0, 10.0], [10.0, 40.0]),
+        (lambda x, dual: x.__setitem__(1, dual[0]), [1.0, 3.0], [0.0, 10.0]),
+        (lambda x, dual: x[1:].copy_(dual[:1]), [1.0, 3.0], [0.0, 10.0]),
+    ],
+)
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_plain_tensor_gets_the_tangent_that_is_written_into_it(write, primal, tangent, recorded):
+    leaf_of_it = leaf(1, 2)
+    x = leaf_of_it * 1 if recorded else td.tensor([1.0, 2.0])
+    others = x[:1], x.detach()
+    with dual_level():
+        write(x, make_dual(td.tensor([3.0, 5.0]), td.tensor([10.0, 20.0])))
+        found = unpack_dual(x)
+        assert found.primal.tolist() == primal and found.tangent.tolist() == tangent
+        assert unpack_dual(others[0]).tangent.tolist() == tangent[:1] and unpack_dual(others[1]).tangent is None
+        x *= 2
+        assert unpack_dual(others[0]).tangent.tolist() == [2 * tangent[0]]
+        assert unpack_dual(x * 3).tangent.tolist() == [6 * each for each in tangent]
+    assert type(x) is td.Tensor and x.tolist() == [2 * each for each in primal] and unpack_dual(x).tangent is None
+    x += 1
+    assert others[0].tolist() == [2 * primal[0] + 1] == others[1].tolist()[:1] and x.requires_grad == recorded
+
+
+def test_the_graph_of_a_tensor_that_got_a_tangent_goes_on():
+    w = leaf(2, 3)
+    x = w * 5
+    view = x[:1]
+    with dual_level():
+        view.mul_(make_dual(td.tensor([4.0]), td.tensor([1.0])))
+        assert unpack_dual(x).tangent.tolist() == [10.0, 0.0]
+        (x * x).sum().backward()
+    assert x.tolist() == [40.0, 15.0] and w.grad.tolist() == [2 * 40 * 20, 2 * 15 * 5]
+    leaf_of_it = leaf(1)
+    with dual_level(), pytest.raises(RuntimeError, match="got a leaf tensor that requires a gradient"):
+        leaf_of_it.mul_(make_dual(td.tensor([4.0]), td.tensor([1.0])))
+    assert leaf_of_it.tolist() == [1.0]
+
+
+def test_nothing_outside_of_func_jvp_gets_a_tangent():
+    outside = td.zeros(1)
+    with pytest.raises(RuntimeError, match="or writing into a tensor made outside"):
+        td.func.jvp(lambda x: outside.copy_(x), (td.ones(1),), (td.ones(1),))
+    assert outside.tolist() == [0.0] and type(outside) is td.Tensor

@@ -67,6 +67,10 @@ class Level:
         """An `autograd.Function` on these arguments, as `apply` for an op."""
         raise NotImplementedError
 
+    def receive(self, tensor: Tensor, escape: Escape) -> Tensor:
+        """Lifts a plain tensor in its place, since something lifted is written into it; or raises."""
+        raise escape
+
     def released(self, tensor: Tensor) -> Tensor:
         """The tensor of which this level, which has ended, knew more."""
         return tensor.value if isinstance(tensor, Lifted) and tensor.level is self else tensor
@@ -86,10 +90,11 @@ gradients: dict[type[Level], Callable[..., list[Any]]] = {}
 class Lifted(Tensor):
     """A tensor inside a transform: a tensor one level down, and what the transform knows of it.
 
-    The slots of `Tensor` are left empty, so that reading them ends in `__getattr__`.
+    The slots of `Tensor` are left empty, so that reading them ends in `__getattr__`. There are no more of them, so that a
+    plain tensor can become one in its place (`Level.receive`).
     """
 
-    __slots__ = ("level", "value")
+    __slots__ = ()
 
     level: Level
     value: Tensor

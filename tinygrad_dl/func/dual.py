@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
 from tinygrad_dl import autograd
 from tinygrad_dl.core.graph import keep_copies
-from tinygrad_dl.core.modes import enable_grad, modes
+from tinygrad_dl.core.modes import enable_grad, modes, set_grad_enabled
 from tinygrad_dl.core.mutations import buffer_owner, next_seq
 from tinygrad_dl.core.promotion import is_differentiable
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import (
     NESTS,
+    Escape,
     Level,
     Lifted,
     called,
@@ -31,12 +33,13 @@ from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.custom import with_tangents
 from tinygrad_dl.func.lowering import batches_within, fresh, own_place, plain_edges
 from tinygrad_dl.func.tangents import Values, carriers, spread
+from tinygrad_dl.ops.tensor.inplace import follow, root_of
 
 
 class Dual(Lifted):
     """A tensor with its derivative in one direction: `value` is the tensor, `tangent` the derivative, of its shape."""
 
-    __slots__ = ("tangent",)
+    __slots__ = ()
 
     level: DualLevel
     tangent: Tensor
@@ -119,6 +122,7 @@ class DualLevel(Level):
         super().__init__()
         self.releases = releases
         self.began = 0  # when the latest op did
+        self.received: list[tuple[ref[Tensor], type]] = []  # plain tensors that got a tangent in their place
 
     def lift(self, primal: Tensor, tangent: Tensor) -> Dual:
         """A tensor with a tangent."""
@@ -134,6 +138,49 @@ class DualLevel(Level):
         for level in around:
             tangent = level.enter(tangent) if isinstance(level, DualLevel) else level.lift(tangent)
         return self.lift(tensor, tangent)
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        while self.received:
+            known, kind = self.received.pop()
+            tensor = known()
+            if tensor is not None:
+                value = tensor.__dict__.pop("value")
+                del tensor.__dict__["level"], tensor.__dict__["tangent"]
+                tensor.__class__ = kind
+                tensor._data, tensor._edge = value._data, value._edge
+
+    def receive(self, tensor: Tensor, escape: Escape) -> Tensor:
+        """Gives a plain tensor a tangent of zeros, in its place, as one with a tangent is written into it.
+
+        So do the tensor that it is a view of and all views of that: they share memory, and have to share the tangent's.
+        When the level ends they are plain tensors again. Of `func.jvp` the tensor may belong to those who called it.
+        """
+        if not self.releases:
+            raise escape
+        root = root_of(tensor)
+        twin = wrap(root._data)
+        twin._edge = root._edge
+        todo: list[tuple[Tensor, Tensor, Tensor]] = [(root, twin, self.enter(twin).tangent)]
+        found = []
+        for each, value, tangent in todo:  # which grows meanwhile
+            found.append((each, value, tangent))
+            for view in each._views.living() if each._views else ():
+                assert view._view is not None
+                _, made_by, values, index, recorded = view._view
+                if made_by is None:  # a Function, whose way from the base to the view is not known
+                    raise escape
+                step = ((made_by, values, index),)
+                with set_grad_enabled(recorded):
+                    shown = follow(value, step)
+                    todo.append((view, shown, follow(tangent, step)))
+                shown._edge = view._edge
+        for each, value, tangent in found:
+            self.received.append((ref(each), type(each)))
+            del each._data, each._edge
+            each.__class__ = Dual
+            each.level, each.value, each.tangent = self, value, tangent  # type: ignore[attr-defined]
+        return tensor
 
     def parts(self, tensor: Any) -> tuple[Any, Any]:
         """A tensor without its tangent, and the tangent, or None."""

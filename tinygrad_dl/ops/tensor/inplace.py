@@ -25,7 +25,7 @@ from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.mutations import buffer_owner, changed_at, mutations, next_seq
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, View, Views, as_array, wrap
-from tinygrad_dl.core.transforms import Lifted, entered, innermost, stack
+from tinygrad_dl.core.transforms import Escape, Lifted, entered, innermost, stack
 from tinygrad_dl.inputs import array, complexes, drawn, error, one_of, real
 from tinygrad_dl.ops.indexing.getitem import (
     getitem,
@@ -242,14 +242,20 @@ stored.vjp(value=_stored_value)
 
 def assign(self: Tensor, result: Tensor, what: str) -> Tensor:
     """Takes over a result's values and its place in the graph: every in-place operation ends here."""
-    if not (is_recorded(self, result._edge) and promotion.is_differentiable(self.dtype)):
-        self._write(result._data, what)
-        return self
-    require_recordable(self, what)
     edge, old = result._edge, self._data
+    recorded = is_recorded(self, edge) and promotion.is_differentiable(self.dtype)
+    if recorded:
+        require_recordable(self, what)
+    try:
+        new = result._data
+    except Escape as escape:  # the result is inside of a transform, and the tensor is not
+        return escape.lifted.level.receive(self, escape)._assign(result, what)
+    if not recorded:
+        self._write(new, what)
+        return self
     if isinstance(edge, Node):
         edge.keep_copy(old)
-    self._write(result._data, what)
+    self._write(new, what)
     if type(edge) is Leaf or (edge is not None and result.dtype != self.dtype):
         edge = stored(result, self.shape, self._data.dtype)._edge
     rebase(self, edge)
