@@ -90,8 +90,8 @@ gradients: dict[type[Level], Callable[..., list[Any]]] = {}
 class Lifted(Tensor):
     """A tensor inside a transform: a tensor one level down, and what the transform knows of it.
 
-    The slots of `Tensor` are left empty, so that reading them ends in `__getattr__`. There are no more of them, so that a
-    plain tensor can become one in its place (`Level.receive`).
+    The slots of `Tensor` are left empty, so that reading them ends in `__getattr__`. There are no more of them, so that
+    a plain tensor can become one in its place (`Level.receive`).
     """
 
     __slots__ = ()
