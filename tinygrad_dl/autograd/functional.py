@@ -260,8 +260,7 @@ def _rows(call: Call, output: Tensor) -> Tensors:
 def _stacked(tensors: Sequence[Tensor]) -> Tensor:
     from tinygrad_dl.ops.shape.joining import stack
 
-    stacked: Tensor = stack(tensors)
-    return stacked
+    return stack(tensors)
 
 
 def hessian(

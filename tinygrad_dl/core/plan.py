@@ -27,8 +27,7 @@ def _identity(g: Any) -> Any:
 def reads(rule: Callable[..., Any]) -> tuple[str, ...]:
     """The names of a rule's parameters."""
     code = rule.__code__
-    found: tuple[str, ...] = code.co_varnames[: code.co_argcount]
-    return found
+    return code.co_varnames[: code.co_argcount]
 
 
 class Plan:
@@ -76,8 +75,7 @@ class Plan:
 
     def _make_save(self) -> Callable[..., Any]:
         parameters = (*self.op.parameters, "out", *self.op.aux, *self.op.output_names)
-        function: Callable[..., Any] = types.FunctionType(compiled(save_source, parameters, self.items), {})
-        return function
+        return types.FunctionType(compiled(save_source, parameters, self.items), {})
 
     def _make_run(self) -> Callable[..., Sequence[Gradient]]:
         op = self.op
@@ -90,8 +88,7 @@ class Plan:
             scope["needs"] = tuple(t in self.wanted for t in self.joint[0])
             joint = (self.joint[0], reads(self.joint[1]))
         code = compiled(run_source, self.saves, calls, joint, op.tensors, op.sequence)
-        function: Callable[..., Sequence[Gradient]] = types.FunctionType(code, scope)
-        return function
+        return types.FunctionType(code, scope)
 
     def argument(self, position: int) -> str:
         """The name of the input that edge number `position` leads to."""

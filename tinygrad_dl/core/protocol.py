@@ -171,8 +171,7 @@ def cast(result: Tensor, dtype: Any, casting: Any, what: str) -> Tensor:
             f"{what}: got a result of {result.dtype}, expected one that casts to {wanted} by the rule "
             f"casting={casting!r}"
         )
-    found: Tensor = result.astype(wanted)
-    return found
+    return result.astype(wanted)
 
 
 def ufunc_call(ufunc: np.ufunc, ours: Any, args: list[Any], kwargs: dict[str, Any], out: Any) -> Any:

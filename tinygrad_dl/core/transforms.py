@@ -321,8 +321,7 @@ def memory_of(tensor: Any) -> np.ndarray:
     """The array that a tensor of any level, or an array, has its numbers in."""
     while isinstance(tensor, Lifted):
         tensor = tensor.value
-    array: np.ndarray = tensor._data if isinstance(tensor, Tensor) else tensor
-    return array
+    return tensor._data if isinstance(tensor, Tensor) else tensor
 
 
 def levels_of(tensor: Any) -> dict[int, Level]:

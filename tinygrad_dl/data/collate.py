@@ -33,8 +33,7 @@ def _stack(samples: Sequence[Any]) -> Tensor:
                 "a collate_fn"
             )
     if any(isinstance(sample, Tensor) and sample.requires_grad for sample in samples):
-        stacked: Tensor = stack(list(samples))
-        return stacked
+        return stack(list(samples))
     return wrap(np.stack(arrays))
 
 

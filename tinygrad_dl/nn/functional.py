@@ -105,8 +105,7 @@ def relu(input: Array, inplace: bool = False) -> Tensor:
     >>> td.nn.functional.relu(td.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    result: Tensor = input._assign(_relu(input), "relu") if inplace else _relu(input)
-    return result
+    return input._assign(_relu(input), "relu") if inplace else _relu(input)
 
 
 @composition
@@ -120,8 +119,7 @@ def softmax(input: Array, dim: int | None = None, dtype: Any = None) -> Tensor:
     >>> td.nn.functional.softmax(td.tensor([0.0, 0.0]), dim=0)
     tensor([0.5000, 0.5000])
     """
-    result: Tensor = _softmax(_prepared(input, dim, dtype, "softmax"), dim)
-    return result
+    return _softmax(_prepared(input, dim, dtype, "softmax"), dim)
 
 
 @composition
@@ -131,8 +129,7 @@ def log_softmax(input: Array, dim: int | None = None, dtype: Any = None) -> Tens
     >>> td.nn.functional.log_softmax(td.tensor([0.0, 1e4]), dim=0)
     tensor([-10000.,      0.])
     """
-    result: Tensor = _log_softmax(_prepared(input, dim, dtype, "log_softmax"), dim)
-    return result
+    return _log_softmax(_prepared(input, dim, dtype, "log_softmax"), dim)
 
 
 @composition
@@ -142,8 +139,7 @@ def softmin(input: Array, dim: int | None = None, dtype: Any = None) -> Tensor:
     >>> td.nn.functional.softmin(td.tensor([0.0, 0.0]), dim=0)
     tensor([0.5000, 0.5000])
     """
-    result: Tensor = _softmax(-_prepared(input, dim, dtype, "softmin"), dim)
-    return result
+    return _softmax(-_prepared(input, dim, dtype, "softmin"), dim)
 
 
 def _prepared(input: Any, dim: int | None, dtype: Any, name: str) -> Any:

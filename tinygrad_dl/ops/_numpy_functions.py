@@ -211,8 +211,7 @@ def full_of(a: Any, fill_value: Any, dtype: Any = None) -> Tensor:
     a = as_tensor(a)
     if not isinstance(fill_value, Tensor):
         return full_like(a, fill_value, dtype=dtype or a.dtype)
-    filled: Tensor = expand(fill_value.astype(dtype or a.dtype), a.shape).clone()
-    return filled
+    return expand(fill_value.astype(dtype or a.dtype), a.shape).clone()
 
 
 def grids(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Tensor, ...]:
@@ -263,8 +262,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = NONE, append: Any = 
 def append(arr: Any, values: Any, axis: int | None = None) -> Tensor:
     """np.append: of flattened tensors, without an axis."""
     arr, values = as_tensor(arr), as_tensor(values)
-    result: Tensor = cat([arr.reshape(-1), values.reshape(-1)], 0) if axis is None else cat([arr, values], axis)
-    return result
+    return cat([arr.reshape(-1), values.reshape(-1)], 0) if axis is None else cat([arr, values], axis)
 
 
 def parts_along(default: int) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.methods import inplace_form
 from tinygrad_dl.core.tensor import Tensor
 
@@ -40,3 +41,8 @@ def alias(name: str, function: F, *, inplace: bool = False) -> F:
     if inplace:
         setattr(Tensor, f"{name}_", inplace_form(function, f"{name}_"))
     return function
+
+
+def method(body: F) -> F:
+    """A composition that is a method of Tensor, under its own name."""
+    return alias(body.__name__, composition(body))

@@ -240,8 +240,7 @@ def predict(model: Module, data: Any) -> Tensor:
             outputs.append(forward(model, tensors(inputs)))
     if not outputs:
         raise nothing("predict: data")
-    found: Tensor = outputs[0] if len(outputs) == 1 else cat(outputs)
-    return found
+    return outputs[0] if len(outputs) == 1 else cat(outputs)
 
 
 def several(callbacks: Any) -> list[Any]:

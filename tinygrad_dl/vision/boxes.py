@@ -34,8 +34,7 @@ def widened(boxes: Tensor) -> Tensor:
     """The boxes in a dtype in which their areas do not overflow: float32 or int32 at least."""
     if boxes.dtype.itemsize >= 4:
         return boxes
-    wide: Tensor = boxes.to(promotion.FLOAT32 if promotion.is_floating(boxes.dtype) else promotion.INT32)
-    return wide
+    return boxes.to(promotion.FLOAT32 if promotion.is_floating(boxes.dtype) else promotion.INT32)
 
 
 @composition
@@ -90,8 +89,7 @@ def box_convert(boxes: Array, in_fmt: str, out_fmt: str) -> Tensor:
         a, b, c, d = a, b, c - a, d - b
     elif out_fmt == "cxcywh":
         a, b, c, d = (a + c) / 2, (b + d) / 2, c - a, d - b
-    converted: Tensor = stack([a, b, c, d], -1)
-    return converted
+    return stack([a, b, c, d], -1)
 
 
 @composition
@@ -113,8 +111,7 @@ def clip_boxes_to_image(boxes: Array, size: tuple[int, int]) -> Tensor:
         raise ValueError(f"size: expected the image's height and width, got {size!r}")
     height, width = size
     x1, y1, x2, y2 = boxes.unbind(-1)
-    inside: Tensor = stack([x1.clamp(0, width), y1.clamp(0, height), x2.clamp(0, width), y2.clamp(0, height)], -1)
-    return inside
+    return stack([x1.clamp(0, width), y1.clamp(0, height), x2.clamp(0, width), y2.clamp(0, height)], -1)
 
 
 @composition

@@ -30,8 +30,7 @@ def reduced(loss: Tensor, reduction: str) -> Tensor:
         return loss
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction: expected 'none', 'mean' or 'sum', got {reduction!r}")
-    one: Tensor = loss.mean() if reduction == "mean" and loss.numel() else loss.sum()
-    return one
+    return loss.mean() if reduction == "mean" and loss.numel() else loss.sum()
 
 
 @composition

@@ -151,5 +151,4 @@ def complete_box_iou(boxes1: Array, boxes2: Array, eps: float = 1e-7) -> Tensor:
     difference = shape_difference(one, two)
     with no_grad():
         weight = difference / (1 - iou + difference + eps)
-    complete: Tensor = overlap - weight * difference
-    return complete
+    return overlap - weight * difference

@@ -65,8 +65,7 @@ def _finish(values: np.ndarray, like: np.ndarray) -> np.ndarray:
 
 def _working(images: np.ndarray) -> np.ndarray:
     """A copy to compute in: float64 for float64, else float32."""
-    working: np.ndarray = images.astype(np.float64 if images.dtype == np.float64 else np.float32)
-    return working
+    return images.astype(np.float64 if images.dtype == np.float64 else np.float32)
 
 
 class ColorJitter(Transform):
@@ -111,8 +110,7 @@ class ColorJitter(Transform):
             return rng.uniform(*pair, (len(images), 1, 1, 1)).astype(values.dtype)
 
         def grey() -> np.ndarray:
-            found: np.ndarray = np.tensordot(np.asarray(GREY, values.dtype), values, (0, 1))[:, None]
-            return found
+            return np.tensordot(np.asarray(GREY, values.dtype), values, (0, 1))[:, None]
 
         if self.brightness != (1, 1):
             values *= factors(self.brightness)

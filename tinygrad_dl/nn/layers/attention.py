@@ -238,8 +238,7 @@ def as_tensor(mask: Any) -> Tensor:
 def to_scores(mask: Tensor, dtype: Any) -> Tensor:
     """A mask as what is added to the scores: -inf where a bool is True."""
     if mask.dtype != bool:
-        found: Tensor = mask.to(dtype)
-        return found
+        return mask.to(dtype)
     return wrap(np.where(mask._data, -np.inf, 0.0).astype(dtype))
 
 

@@ -174,8 +174,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     >>> td.nn.utils.parameters_to_vector([td.ones(2), td.zeros(1, 2)])
     tensor([1., 1., 0., 0.])
     """
-    vector: Tensor = cat([parameter.reshape(-1) for parameter in parameters])
-    return vector
+    return cat([parameter.reshape(-1) for parameter in parameters])
 
 
 @composition

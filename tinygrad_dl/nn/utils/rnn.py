@@ -84,8 +84,7 @@ def pad_sequence(
     inside = times < lengths[:, None] if padding_side == "right" else times >= steps - lengths[:, None]
     places = np.full(inside.shape, total)
     places[inside] = np.arange(total)
-    result: Tensor = cat([*tensors, more])[wrap(np.ascontiguousarray(places if batch_first else places.T))]
-    return result
+    return cat([*tensors, more])[wrap(np.ascontiguousarray(places if batch_first else places.T))]
 
 
 @composition

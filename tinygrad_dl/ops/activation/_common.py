@@ -12,5 +12,4 @@ SMOOTH = {"input": real()}
 
 def finish(input: Any, out: Tensor, inplace: bool, name: str) -> Tensor:
     """What an activation returns: its result, or its input with the result stored in it."""
-    result: Tensor = input._assign(out, name) if inplace else out
-    return result
+    return input._assign(out, name) if inplace else out

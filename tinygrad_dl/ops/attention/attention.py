@@ -436,8 +436,7 @@ def scaled_dot_product_attention(
     if dropout_p:
         shape, dtype = (*query.shape[:-1], key.shape[-2]), query.dtype
         factors = np.zeros(shape, dtype) if dropout_p == 1 else keep_factors(shape, float(dropout_p), dtype, None)
-    result: Tensor = attend(query, key, value, attn_mask, factors, is_causal, scale)
-    return result
+    return attend(query, key, value, attn_mask, factors, is_causal, scale)
 
 
 def _repeated(x: Any, query: Any, what: str) -> Any:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.tensor import Tensor, as_array
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.comparison.elementwise import isclose
 
 
-@composition
+@method
 def allclose(input: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether `isclose` holds for all elements; a Python bool.
 
@@ -21,7 +20,7 @@ def allclose(input: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8,
     return bool(isclose(input, other, rtol, atol, equal_nan)._data.all())
 
 
-@composition
+@method
 def equal(input: Array, other: Array) -> bool:
     """Whether two tensors have the same shape and elements; a Python bool.
 
@@ -31,7 +30,7 @@ def equal(input: Array, other: Array) -> bool:
     return bool(np.array_equal(as_array(input), as_array(other)))
 
 
-@composition
+@method
 def is_nonzero(input: Tensor) -> bool:
     """Whether the one element of a tensor is not zero.
 
@@ -39,8 +38,3 @@ def is_nonzero(input: Tensor) -> bool:
     False
     """
     return bool(input)
-
-
-alias("allclose", allclose)
-alias("equal", equal)
-alias("is_nonzero", is_nonzero)

@@ -24,8 +24,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     # Each is scaled before the product, so that squares of small or large numbers don't get lost.
     first = x1 / clamp_min(norm(x1, 2, dim, True), eps)
     second = x2 / clamp_min(norm(x2, 2, dim, True), eps)
-    result: Tensor = sum(first * second, dim)
-    return result
+    return sum(first * second, dim)
 
 
 @composition
@@ -35,5 +34,4 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     >>> td.nn.functional.pairwise_distance(td.tensor([[3.0, 4.0]]), td.zeros(1, 2))
     tensor([5.0000])
     """
-    result: Tensor = norm(x1 - x2 + eps, p, -1, keepdim)
-    return result
+    return norm(x1 - x2 + eps, p, -1, keepdim)

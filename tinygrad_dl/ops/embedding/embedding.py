@@ -176,8 +176,7 @@ def embedding(
         padding_idx %= count
     if max_norm is not None:
         _limit_norms(weight, input, max_norm, norm_type)
-    result: Tensor = embedding_rows(input, weight, padding_idx)
-    return result
+    return embedding_rows(input, weight, padding_idx)
 
 
 def _limit_norms(weight: Tensor, input: Any, max_norm: float, norm_type: float) -> None:

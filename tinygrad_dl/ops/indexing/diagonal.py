@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.batching import Batch, inner
-from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.shape.reshape import reshape
 
@@ -88,7 +87,7 @@ def _embed_diagonal_batch(input: Any, shape: Any, offset: int, dim1: int, dim2: 
 NUMPY[np.diagonal] = lambda a, offset=0, axis1=0, axis2=1: diagonal(a, offset, axis1, axis2)
 
 
-@composition
+@method
 def diag_embed(input: Array, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Square matrices, in dimensions `dim1` and `dim2`, with the last dimension of `input` on a diagonal.
 
@@ -103,11 +102,10 @@ def diag_embed(input: Array, offset: int = 0, dim1: int = -2, dim2: int = -1) ->
     side = input.shape[-1] + abs(offset)
     rest = iter(input.shape[:-1])
     shape = tuple([side if i in (first, second) else next(rest) for i in range(ndim)])
-    result: Tensor = embed_diagonal(input, shape, offset, first, second)
-    return result
+    return embed_diagonal(input, shape, offset, first, second)
 
 
-@composition
+@method
 def diagflat(input: Array, offset: int = 0) -> Tensor:
     """The square matrix with the elements of `input`, row by row, on a diagonal.
 
@@ -118,7 +116,7 @@ def diagflat(input: Array, offset: int = 0) -> Tensor:
     return diag_embed(reshape(input, (-1,)), offset)
 
 
-@composition
+@method
 def diag(input: Array, diagonal: int = 0) -> Tensor:
     """The square matrix with a vector on its diagonal; of a matrix, the diagonal, copied.
 
@@ -130,14 +128,10 @@ def diag(input: Array, diagonal: int = 0) -> Tensor:
         raise RuntimeError(f"diag: expected a vector or a matrix, got shape {input.shape}; use diagonal or diag_embed")
     if input.ndim == 1:
         return diag_embed(input, diagonal)
-    result: Tensor = _diagonal(input, diagonal).clone()
-    return result
+    return _diagonal(input, diagonal).clone()
 
 
 _diagonal = diagonal
 
-alias("diag", diag)
-alias("diag_embed", diag_embed)
-alias("diagflat", diagflat)
 
 NUMPY[np.diag] = lambda v, k=0: diag(v, k)

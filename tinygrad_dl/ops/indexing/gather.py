@@ -342,8 +342,7 @@ def take(input: Array, index: Any) -> Tensor:
     found = as_array(index)
     if found.dtype.kind not in "iu" and found.size:
         raise IndexError(f"take: expected an index of integers, got dtype {found.dtype}; use t[mask] for masks")
-    result: Tensor = index_(reshape(input, -1), found.astype(np.intp, copy=False))
-    return result
+    return index_(reshape(input, -1), found.astype(np.intp, copy=False))
 
 
 def _np_take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Tensor:
@@ -375,8 +374,7 @@ def take_along_dim(input: Array, indices: Any, dim: int | None = None) -> Tensor
     rest.insert(dim, -1)
     wide = expand(input, rest) if any(a not in (-1, b) for a, b in zip(rest, input.shape, strict=True)) else input
     rest[dim] = index.shape[dim]
-    result: Tensor = index_(wide, grid(np.broadcast_to(index, rest), dim))
-    return result
+    return index_(wide, grid(np.broadcast_to(index, rest), dim))
 
 
 for _function in (take, take_along_dim):

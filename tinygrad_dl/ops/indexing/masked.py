@@ -11,7 +11,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.promotion import require_room
 from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.inputs import array, boolean, broadcasting, error, real
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops._overload import alias, method
 from tinygrad_dl.ops.indexing.getitem import index_, setitem
 from tinygrad_dl.ops.pointwise._selection import LARGE, select
 from tinygrad_dl.ops.shape.expand import expand
@@ -66,7 +66,7 @@ masked_fill.vjp(
 )
 
 
-@composition
+@method
 def masked_select(input: Array, mask: Array) -> Tensor:
     """The elements where the mask holds, in one dimension. Both broadcast.
 
@@ -77,8 +77,7 @@ def masked_select(input: Array, mask: Array) -> Tensor:
     found = _as_mask(as_array(mask), "masked_select")
     shape = np.broadcast_shapes(input.shape, found.shape)
     wide = input if input.shape == shape else expand(input, shape)
-    result: Tensor = index_(wide, np.broadcast_to(found, shape))
-    return result
+    return index_(wide, np.broadcast_to(found, shape))
 
 
 @composition
@@ -101,9 +100,7 @@ def masked_scatter(input: Array, mask: Array, source: Any) -> Tensor:
         raise ValueError(
             f"masked_scatter: got a source of {source.numel()} elements, expected {count} or more, as the mask picks"
         )
-    result: Tensor = setitem(input, found, reshape(source, -1)[:count])
-    return result
+    return setitem(input, found, reshape(source, -1)[:count])
 
 
-alias("masked_select", masked_select)
 alias("masked_scatter", masked_scatter, inplace=True)

@@ -9,10 +9,10 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops._overload import method
 
 
-@composition
+@method
 def nonzero(input: Array, as_tuple: bool = False) -> Any:
     """The indices of the elements that are not zero: a tensor (count, ndim), or a tuple of one tensor a dimension.
 
@@ -26,7 +26,7 @@ def nonzero(input: Array, as_tuple: bool = False) -> Any:
     return wrap(np.argwhere(data))
 
 
-@composition
+@method
 def argwhere(input: Array) -> Tensor:
     """`nonzero`: the indices of the elements that are not zero, (count, ndim).
 
@@ -62,7 +62,3 @@ def unravel_index(indices: Array, shape: Any) -> tuple[Tensor, ...]:
     if min(sizes, default=0) < 0:
         raise ValueError(f"unravel_index: got shape={shape!r}, expected sizes that are not negative")
     return tuple([wrap(np.array(each, np.int64)) for each in np.unravel_index(found, tuple(sizes))])
-
-
-alias("nonzero", nonzero)
-alias("argwhere", argwhere)

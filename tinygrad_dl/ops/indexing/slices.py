@@ -14,7 +14,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.promotion import factor, require_room
 from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.inputs import array, error, integers, one_of, real
-from tinygrad_dl.ops._overload import alias, overload
+from tinygrad_dl.ops._overload import alias, method, overload
 from tinygrad_dl.ops._owned import no_view
 from tinygrad_dl.ops.indexing.gather import ROWS, as_line, at, require_in_range
 from tinygrad_dl.ops.indexing.getitem import accumulate, getitem, integers_first, plain_index, setitem, with_items
@@ -227,7 +227,7 @@ def index_fill(input: Array, dim: int, index: Any, value: Any) -> Tensor:
     return result if input.ndim else no_view(reshape(result, ()))
 
 
-@composition
+@method
 def index_put(input: Array, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
     """A copy of `input` with `values` at `input[indices]`: stored, or with `accumulate` added.
 
@@ -252,7 +252,7 @@ def index_put(input: Array, indices: Any, values: Any, accumulate: bool = False)
 _accumulate = accumulate
 
 
-@composition
+@method
 def index_put_(self: Tensor, indices: Any, values: Any, accumulate: bool = False) -> Tensor:
     """The in-place form of `index_put`: changes the tensor and returns it."""
     if accumulate:
@@ -262,11 +262,9 @@ def index_put_(self: Tensor, indices: Any, values: Any, accumulate: bool = False
 
 alias("index_copy", index_copy, inplace=True)
 alias("index_fill", index_fill, inplace=True)
-alias("index_put", index_put)
-alias("index_put_", index_put_)
 
 
-@composition
+@method
 def narrow(input: Array, dim: int, start: Any, length: int) -> Tensor:
     """`length` slices along `dim`, from number `start` on. A view.
 
@@ -284,11 +282,10 @@ def narrow(input: Array, dim: int, start: Any, length: int) -> Tensor:
         raise RuntimeError(
             f"narrow: got start={start} and length={length}, expected a range within dim {dim} of size {size}"
         )
-    result: Tensor = getitem(input, (*(slice(None),) * place, slice(first, first + length)))
-    return result
+    return getitem(input, (*(slice(None),) * place, slice(first, first + length)))
 
 
-@composition
+@method
 def select(input: Array, dim: int, index: int) -> Tensor:
     """Slice number `index` along `dim`, without that dimension. A view.
 
@@ -298,9 +295,4 @@ def select(input: Array, dim: int, index: int) -> Tensor:
     >>> td.tensor([[1, 2], [3, 4]]).select(1, 0)
     tensor([1, 3])
     """
-    result: Tensor = getitem(input, (*(slice(None),) * normal_dim(dim, input.ndim), operator.index(index)))
-    return result
-
-
-alias("narrow", narrow)
-alias("select", select)
+    return getitem(input, (*(slice(None),) * normal_dim(dim, input.ndim), operator.index(index)))

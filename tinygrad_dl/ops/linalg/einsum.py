@@ -240,8 +240,7 @@ def contracted(operands: Arrays, equation: str) -> Array:
     for first, second, pair in plan.steps:
         b, a = arrays.pop(second), arrays.pop(first)
         arrays.append(contract(a, b, pair))
-    result: Array = arrays[0]
-    return result
+    return arrays[0]
 
 
 def _gradients(g: Any, operands: list[Any], equation: str) -> list[Any]:
@@ -318,8 +317,7 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         equation, tensors = without_repeats(equation, tensors)
     if whole and len(tensors) == 1 and tensors[0].dtype.kind in "biu":
         tensors = [tensors[0].long()]  # sums of integers are int64
-    result: Tensor = contracted(tensors, equation)
-    return result
+    return contracted(tensors, equation)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -389,8 +387,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Tensor:
             )
         right[j] = left[i]
     rest = [c for c in left if c not in right] + [c for c in right if c not in left]
-    result: Tensor = contracted([a, b], f"{''.join(left)},{''.join(right)}->{''.join(rest)}")
-    return result
+    return contracted([a, b], f"{''.join(left)},{''.join(right)}->{''.join(rest)}")
 
 
 NUMPY[np.einsum] = lambda subscripts, *operands, optimize=True: einsum(subscripts, *operands)

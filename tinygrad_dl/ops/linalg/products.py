@@ -138,8 +138,7 @@ def mm(input: Array, mat2: Array) -> Tensor:
             [3.]])
     """
     _require_dims("mm", (2, 2), input, mat2)
-    result: Tensor = matmul(input, mat2)
-    return result
+    return matmul(input, mat2)
 
 
 @composition
@@ -152,8 +151,7 @@ def bmm(input: Array, mat2: Array) -> Tensor:
     _require_dims("bmm", (3, 3), input, mat2)
     if input.shape[0] != mat2.shape[0]:
         raise RuntimeError(f"bmm: expected batches of one size, got shapes {input.shape} and {mat2.shape}")
-    result: Tensor = matmul(input, mat2)
-    return result
+    return matmul(input, mat2)
 
 
 @composition
@@ -164,8 +162,7 @@ def mv(input: Array, vec: Array) -> Tensor:
     tensor([3., 3.])
     """
     _require_dims("mv", (2, 1), input, vec)
-    result: Tensor = matmul(input, vec)
-    return result
+    return matmul(input, vec)
 
 
 @composition
@@ -176,8 +173,7 @@ def dot(input: Array, other: Array) -> Tensor:
     tensor(11.)
     """
     _require_dims("dot", (1, 1), input, other)
-    result: Tensor = matmul(input, other)
-    return result
+    return matmul(input, other)
 
 
 @composition
@@ -188,8 +184,7 @@ def vdot(input: Array, other: Array) -> Tensor:
     tensor(1.+0.j)
     """
     _require_dims("vdot", (1, 1), input, other)
-    result: Tensor = matmul(np.conjugate(input) if input.dtype.kind == "c" else input, other)
-    return result
+    return matmul(np.conjugate(input) if input.dtype.kind == "c" else input, other)
 
 
 @composition

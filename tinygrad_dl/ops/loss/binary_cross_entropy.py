@@ -186,8 +186,7 @@ def binary_cross_entropy(
     >>> td.nn.functional.binary_cross_entropy(td.tensor([0.5, 1.0]), td.tensor([1.0, 1.0]), reduction="none")
     tensor([0.6931, 0.0000])
     """
-    result: Tensor = binary_entropy(input, target, weight, reduction)
-    return result
+    return binary_entropy(input, target, weight, reduction)
 
 
 @overload(logits_entropy)
@@ -214,5 +213,4 @@ def binary_cross_entropy_with_logits(
     >>> td.nn.functional.binary_cross_entropy_with_logits(td.tensor([0.0, 1e4]), td.ones(2), reduction="none")
     tensor([0.6931, 0.0000])
     """
-    result: Tensor = logits_entropy(input, target, weight, reduction, pos_weight)
-    return result
+    return logits_entropy(input, target, weight, reduction, pos_weight)

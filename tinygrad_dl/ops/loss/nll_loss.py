@@ -127,8 +127,7 @@ def nll_loss(
     >>> td.nn.functional.nll_loss(td.tensor([[-0.5, -1.0]]), td.tensor([1]))
     tensor(1.)
     """
-    result: Tensor = likelihood_loss(input, target, weight, ignore_index, reduction)
-    return result
+    return likelihood_loss(input, target, weight, ignore_index, reduction)
 
 
 @composition

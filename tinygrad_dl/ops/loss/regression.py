@@ -141,8 +141,7 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Ten
         warn_of_broadcasting("mse_loss", input, target)
     if weight is not None:
         return _weighted("mse_loss", squared_error(input, target, "none"), input, weight, reduction)
-    result: Tensor = squared_error(input, target, reduction)
-    return result
+    return squared_error(input, target, reduction)
 
 
 @overload(absolute_error)
@@ -166,8 +165,7 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tens
     warn_of_broadcasting("l1_loss", input, target)
     if weight is not None:
         return _weighted("l1_loss", absolute_error(input, target, "none"), input, weight, reduction)
-    result: Tensor = absolute_error(input, target, reduction)
-    return result
+    return absolute_error(input, target, reduction)
 
 
 @overload(huber_error)
@@ -190,8 +188,7 @@ def huber_loss(
     warn_of_broadcasting("huber_loss", input, target)
     if weight is not None:
         return _weighted("huber_loss", huber_error(input, target, "none", delta), input, weight, reduction)
-    result: Tensor = huber_error(input, target, reduction, delta)
-    return result
+    return huber_error(input, target, reduction, delta)
 
 
 @composition

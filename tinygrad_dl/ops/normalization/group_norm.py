@@ -243,5 +243,4 @@ def instance_norm(
         x = in_single(input._data).reshape(*input.shape[:2], -1)
         for running, found in ((running_mean, x.mean((0, 2))), (running_var, x.var(2, ddof=1).mean(0))):
             move_running(running._data, found, momentum)
-    result: Tensor = group_norm(input, max(input.shape[1], 1), weight, bias, eps)
-    return result
+    return group_norm(input, max(input.shape[1], 1), weight, bias, eps)

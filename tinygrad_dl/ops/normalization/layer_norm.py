@@ -238,5 +238,4 @@ def layer_norm(
             [-1.,  1.]])
     """
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    result: Tensor = normalize_rows(input, shape, weight, bias, eps)
-    return result
+    return normalize_rows(input, shape, weight, bias, eps)

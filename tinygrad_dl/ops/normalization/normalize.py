@@ -15,5 +15,4 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
     >>> td.nn.functional.normalize(td.tensor([3.0, 4.0]), dim=0)
     tensor([0.6000, 0.8000])
     """
-    result: Tensor = input / clamp_min(norm(input, p, dim, True), eps)
-    return result
+    return input / clamp_min(norm(input, p, dim, True), eps)

@@ -50,8 +50,7 @@ def circle(before: int, after: int, size: int) -> np.ndarray:
     """`source` in circular mode: cut first, then continue from the other end of what is left."""
     first, left = max(-before, 0), size + min(before, 0) + min(after, 0)
     require_at_most(left, before, after, size, "circular")
-    found: np.ndarray = np.arange(-max(before, 0), left + max(after, 0)) % max(left, 1) + first
-    return found
+    return np.arange(-max(before, 0), left + max(after, 0)) % max(left, 1) + first
 
 
 def require_at_most(limit: int, before: int, after: int, size: int, mode: str) -> None:
@@ -166,8 +165,7 @@ def _np_pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_valu
     if mode not in names:
         raise ValueError(f"np.pad of a tensor: expected a mode among {tuple(names)}, got {mode!r}")
     pairs = np.broadcast_to(np.asarray(pad_width), (array.ndim, 2)).tolist()
-    result: Tensor = pad(array, [n for pair in pairs[::-1] for n in pair], names[mode], constant_values)
-    return result
+    return pad(array, [n for pair in pairs[::-1] for n in pair], names[mode], constant_values)
 
 
 NUMPY[np.pad] = _np_pad

@@ -11,7 +11,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.promotion import category, factor, result_dtype, scalar_category
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
-from tinygrad_dl.ops._overload import alias, overload
+from tinygrad_dl.ops._overload import alias, method, overload
 from tinygrad_dl.ops._rows import ANY, binary, unary
 from tinygrad_dl.ops.pointwise.rounding import trunc
 
@@ -186,7 +186,7 @@ neg = unary(np.negative, "-input.", "-td.tensor([1.0, -2.0]) -> [-1.,  2.]", lam
 # fmt: on
 
 
-@composition
+@method
 def positive(input: Tensor) -> Tensor:
     """The tensor itself.
 
@@ -204,7 +204,6 @@ def positive(input: Tensor) -> Tensor:
     return input
 
 
-alias("positive", positive)
 alias("__pos__", positive)
 
 

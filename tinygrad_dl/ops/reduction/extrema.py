@@ -4,13 +4,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known, values_of
 from tinygrad_dl.inputs import array, axes_of, axis_of, error, one_of, real
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.indexing.gather import gathered
 from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.pointwise.extremes import maximum, minimum
@@ -208,7 +207,7 @@ def by_arguments(forms: tuple[Any, Any, Any], input: Any, dim: Any, keepdim: boo
     return along(input, dim, keepdim)
 
 
-@composition
+@method
 def max(
     input: Array,
     dim: Any = None,
@@ -234,7 +233,7 @@ def max(
     return by_arguments((amax, maximum, max_dim), input, dim, keepdim, other)
 
 
-@composition
+@method
 def min(
     input: Array,
     dim: Any = None,
@@ -258,7 +257,3 @@ def min(
     """
     dim, keepdim = axis if dim is None else dim, keepdim or keepdims
     return by_arguments((amin, minimum, min_dim), input, dim, keepdim, other)
-
-
-alias("max", max)
-alias("min", min)

@@ -12,7 +12,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.reduction._sums import INTEGERS, OVER, add_up, count, kept, over, require_floating, spread
 from tinygrad_dl.ops.reduction.sum import nansum, sum
 
@@ -177,7 +177,7 @@ def std_mean(
     return std(input, dim, None, keepdim, correction=correction), mean(input, dim, keepdim)
 
 
-@composition
+@method
 def nanmean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean of the elements that are numbers.
 
@@ -185,6 +185,3 @@ def nanmean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any 
     tensor(2.)
     """
     return nansum(input, dim, keepdim, dtype=dtype) / sum(~np.isnan(input), dim, keepdim)
-
-
-alias("nanmean", nanmean)

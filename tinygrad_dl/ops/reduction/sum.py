@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.core.promotion import INT64
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known, values_of
 from tinygrad_dl.inputs import real
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.pointwise._selection import finite, keep, unspoilt
 from tinygrad_dl.ops.reduction._sums import ADD, OVER, add_up, kept, over, spread
 
@@ -37,7 +36,7 @@ def sum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = No
 sum.vjp(input=lambda g, dim, keepdim, input_shape: spread(g, input_shape, dim, keepdim))
 
 
-@composition
+@method
 def nansum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The sum of the elements that are numbers.
 
@@ -46,8 +45,6 @@ def nansum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any =
     """
     return sum(np.where(np.isnan(input), np.zeros((), input.dtype), input), dim, keepdim, dtype=dtype)
 
-
-alias("nansum", nansum)
 
 MULTIPLY: Any = np.multiply.reduce
 

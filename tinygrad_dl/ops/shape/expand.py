@@ -13,7 +13,7 @@ from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.engine import unbroadcast
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axis_of, error, one_of, real, shape_of
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops._overload import alias, method
 from tinygrad_dl.ops.indexing.getitem import accumulate
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.shape.permute import transpose
@@ -157,8 +157,7 @@ def tile(input: Array, dims: Any) -> Tensor:
     tensor([[1, 2, 1, 2]])
     """
     dims = (dims,) if isinstance(dims, int) else tuple(dims)
-    result: Tensor = repeat(input, (1,) * (input.ndim - len(dims)) + dims)
-    return result
+    return repeat(input, (1,) * (input.ndim - len(dims)) + dims)
 
 
 @composition
@@ -246,14 +245,13 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     return tuple(grids)
 
 
-@composition
+@method
 def expand_as(input: Array, other: Array) -> Tensor:
     """`expand` to the shape of `other`.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand_as.html
     """
-    result: Tensor = expand(input, other.shape)
-    return result
+    return expand(input, other.shape)
 
 
 @composition
@@ -281,7 +279,5 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     shape = np.broadcast_shapes(*[each.shape for each in tensors])
     return tuple([each if each.shape == shape else expand(each, shape) for each in tensors])
 
-
-alias("expand_as", expand_as)
 
 NUMPY[np.broadcast_arrays] = lambda *args, subok=False: broadcast_tensors(*args)

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from typing import Any
 from weakref import ref
 
-from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.graph import Leaf, observers
 from tinygrad_dl.core.mutations import changed_at, mutations
 from tinygrad_dl.core.tensor import Tensor, Views, wrap
 from tinygrad_dl.core.transforms import Lifted
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops._overload import alias, method
 from tinygrad_dl.ops.shape.permute import t, transpose
 from tinygrad_dl.ops.shape.reshape import squeeze, unsqueeze
 from tinygrad_dl.ops.shape.strided import as_strided
@@ -69,7 +68,7 @@ def left_behind(tensor: Tensor) -> Tensor:
     return new
 
 
-@composition
+@method
 def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
     """`transpose` in place: the tensor shows its memory with two dimensions exchanged.
 
@@ -82,7 +81,7 @@ def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
     return shown_otherwise(self, lambda tensor: transpose(tensor, dim0, dim1), "transpose_")
 
 
-@composition
+@method
 def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """`as_strided` in place: the tensor shows its memory with other steps.
 
@@ -97,7 +96,7 @@ def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: int | None
     return shown_otherwise(self, lambda tensor: as_strided(tensor, size, stride, storage_offset), "as_strided_")
 
 
-@composition
+@method
 def t_(self: Tensor) -> Tensor:
     """`t` in place: a matrix becomes its transpose.
 
@@ -106,7 +105,7 @@ def t_(self: Tensor) -> Tensor:
     return shown_otherwise(self, t, "t_")
 
 
-@composition
+@method
 def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
     """`squeeze` in place: the tensor loses dimensions of size 1.
 
@@ -119,7 +118,7 @@ def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
     return shown_otherwise(self, lambda tensor: squeeze(tensor, dim), "squeeze_")
 
 
-@composition
+@method
 def unsqueeze_(self: Tensor, dim: Any) -> Tensor:
     """`unsqueeze` in place: the tensor has one more dimension, of size 1.
 
@@ -128,10 +127,5 @@ def unsqueeze_(self: Tensor, dim: Any) -> Tensor:
     return shown_otherwise(self, lambda tensor: unsqueeze(tensor, dim), "unsqueeze_")
 
 
-alias("transpose_", transpose_)
 alias("swapaxes_", transpose_)
 alias("swapdims_", transpose_)
-alias("as_strided_", as_strided_)
-alias("t_", t_)
-alias("squeeze_", squeeze_)
-alias("unsqueeze_", unsqueeze_)

@@ -136,8 +136,7 @@ def hstack(tensors: Sequence[Any]) -> Tensor:
     (2, 3)
     """
     tensors = [atleast_1d(t) for t in tensors]
-    result: Tensor = cat(tensors, 0 if tensors and tensors[0].ndim == 1 else 1)
-    return result
+    return cat(tensors, 0 if tensors and tensors[0].ndim == 1 else 1)
 
 
 @composition
@@ -147,8 +146,7 @@ def vstack(tensors: Sequence[Any]) -> Tensor:
     >>> td.vstack([td.zeros(3), td.ones(2, 3)]).shape
     (3, 3)
     """
-    result: Tensor = cat([atleast_2d(t) for t in tensors], 0)
-    return result
+    return cat([atleast_2d(t) for t in tensors], 0)
 
 
 @composition
@@ -158,8 +156,7 @@ def dstack(tensors: Sequence[Any]) -> Tensor:
     >>> td.dstack([td.zeros(3), td.ones(3)]).shape
     (1, 3, 2)
     """
-    result: Tensor = cat([atleast_3d(t) for t in tensors], 2)
-    return result
+    return cat([atleast_3d(t) for t in tensors], 2)
 
 
 @composition
@@ -170,8 +167,7 @@ def column_stack(tensors: Sequence[Any]) -> Tensor:
     (3, 3)
     """
     columns = [t.reshape(-1, 1) if t.ndim < 2 else t for t in tensors]
-    result: Tensor = cat(columns, 1)
-    return result
+    return cat(columns, 1)
 
 
 row_stack = vstack

@@ -12,12 +12,12 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axis_of, drawn, error, real
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops._overload import alias, method
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.shape.reshape import np_reshape, reshape
 
 
-@composition
+@method
 def t(input: Array) -> Tensor:
     """The transpose of a matrix; a tensor of fewer dimensions is returned as it is. A view.
 
@@ -26,11 +26,10 @@ def t(input: Array) -> Tensor:
     """
     if input.ndim > 2:
         raise RuntimeError(f"t: expected at most 2 dimensions, got shape {input.shape}; use transpose or mT")
-    result: Tensor = transpose(input, 0, 1) if input.ndim == 2 else reshape(input, input.shape)
-    return result
+    return transpose(input, 0, 1) if input.ndim == 2 else reshape(input, input.shape)
 
 
-@composition
+@method
 def adjoint(input: Array) -> Tensor:
     """The last two dimensions exchanged, complex elements conjugated; of a 0-d tensor only that.
 
@@ -42,7 +41,7 @@ def adjoint(input: Array) -> Tensor:
     return turned.conj() if turned.is_complex() else turned
 
 
-@composition
+@method
 def movedim(input: Array, source: Any, destination: Any) -> Tensor:
     """Dimensions `source` (an int or several) moved to the places `destination`. A view.
 
@@ -59,15 +58,13 @@ def movedim(input: Array, source: Any, destination: Any) -> Tensor:
     order = [d for d in range(ndim) if d not in source]
     for place, dim in sorted(zip(places, source, strict=True)):
         order.insert(place, dim)
-    result: Tensor = permute(input, order if input.ndim else ())
-    return result
+    return permute(input, order if input.ndim else ())
 
 
 @composition
 def _reversed(self: Tensor) -> Tensor:
     """The dimensions in reverse order: of a matrix, its transpose. A view."""
-    result: Tensor = permute(self, range(self.ndim - 1, -1, -1))
-    return result
+    return permute(self, range(self.ndim - 1, -1, -1))
 
 
 @composition
@@ -75,8 +72,7 @@ def _matrix_transpose(self: Tensor) -> Tensor:
     """The last two dimensions exchanged. A view."""
     if self.ndim < 2:
         raise RuntimeError(f"mT: expected at least 2 dimensions, got shape {self.shape}; use unsqueeze() first")
-    result: Tensor = transpose(self, -2, -1)
-    return result
+    return transpose(self, -2, -1)
 
 
 @composition
@@ -90,9 +86,6 @@ def _hermitian(self: Tensor) -> Tensor:
 moveaxis = movedim
 
 alias("moveaxis", movedim)
-alias("movedim", movedim)
-alias("t", t)
-alias("adjoint", adjoint)
 alias("T", property(_reversed))
 alias("mT", property(_matrix_transpose))
 alias("H", property(_hermitian))

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.batching import flat, inner_dims
-from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axes_of, axis_of, error, one_of, real
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.shape._dims import normal_dim
 
 
@@ -110,7 +109,7 @@ def _roll_batch(input: Any, shifts: Any, dims: Any) -> Any:
     return roll(input, shifts, inner_dims(dims, input.ndim - 1))
 
 
-@composition
+@method
 def rot90(input: Array, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     """Rotated by 90 degrees `k` times, in the plane of two dimensions, from the first towards the second.
 
@@ -132,7 +131,7 @@ def rot90(input: Array, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     return result
 
 
-@composition
+@method
 def fliplr(input: Array) -> Tensor:
     """`flip` along the second dimension.
 
@@ -140,11 +139,10 @@ def fliplr(input: Array) -> Tensor:
     tensor([[2, 1],
             [4, 3]])
     """
-    result: Tensor = flip(input, 1)
-    return result
+    return flip(input, 1)
 
 
-@composition
+@method
 def flipud(input: Array) -> Tensor:
     """`flip` along the first dimension.
 
@@ -152,13 +150,8 @@ def flipud(input: Array) -> Tensor:
     tensor([[3, 4],
             [1, 2]])
     """
-    result: Tensor = flip(input, 0)
-    return result
+    return flip(input, 0)
 
-
-alias("rot90", rot90)
-alias("fliplr", fliplr)
-alias("flipud", flipud)
 
 NUMPY[np.flip] = lambda m, axis=None: flip(m, tuple(range(m.ndim)) if axis is None else axis)
 NUMPY[np.roll] = lambda a, shift, axis=None: roll(a, shift, axis)

@@ -19,7 +19,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axes_of, axis_of, drawn, error, integers, one_of, real, shape_of
-from tinygrad_dl.ops._overload import alias, overload
+from tinygrad_dl.ops._overload import alias, method, overload
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.tensor.conversion import contiguous
 
@@ -320,7 +320,7 @@ def atleast_3d(*tensors: Any) -> Any:
 NUMPY[np.atleast_1d], NUMPY[np.atleast_2d] = atleast_1d, atleast_2d
 
 
-@composition
+@method
 def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions `start_dim` to `end_dim`, both included, as one. A view if that can be.
 
@@ -340,11 +340,10 @@ def flatten(input: Array, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     if start == end and shape and isinstance(input, Tensor):
         return input
     count = math.prod(shape[start : end + 1])
-    result: Tensor = reshape(input, (*shape[:start], count, *shape[end + 1 :]))
-    return result
+    return reshape(input, (*shape[:start], count, *shape[end + 1 :]))
 
 
-@composition
+@method
 def ravel(input: Array) -> Tensor:
     """All elements in one dimension, in row-major order without gaps: a view of a contiguous tensor, else a copy.
 
@@ -353,11 +352,10 @@ def ravel(input: Array) -> Tensor:
     >>> td.arange(6)[::2].ravel().stride()
     (1,)
     """
-    result: Tensor = reshape(contiguous(input), -1)
-    return result
+    return reshape(contiguous(input), -1)
 
 
-@composition
+@method
 def unflatten(input: Array, dim: int, sizes: Any) -> Tensor:
     """Dimension `dim` as several, of the given sizes, one of which may be -1.
 
@@ -377,32 +375,22 @@ def unflatten(input: Array, dim: int, sizes: Any) -> Tensor:
         raise ValueError(
             f"unflatten: got sizes {tuple(sizes)}, expected sizes whose product is {shape[place]}, that of dim {dim}"
         )
-    result: Tensor = reshape(input, (*shape[:place], *sizes, *shape[place + 1 :]))
-    return result
+    return reshape(input, (*shape[:place], *sizes, *shape[place + 1 :]))
 
 
-@composition
+@method
 def view_as(input: Array, other: Array) -> Tensor:
     """`view` in the shape of `other`.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view_as.html
     """
-    result: Tensor = view(input, other.shape)
-    return result
+    return view(input, other.shape)
 
 
-@composition
+@method
 def reshape_as(input: Array, other: Array) -> Tensor:
     """`reshape` to the shape of `other`.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.reshape_as.html
     """
-    result: Tensor = reshape(input, other.shape)
-    return result
-
-
-alias("flatten", flatten)
-alias("unflatten", unflatten)
-alias("ravel", ravel)
-alias("view_as", view_as)
-alias("reshape_as", reshape_as)
+    return reshape(input, other.shape)

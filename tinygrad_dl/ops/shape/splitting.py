@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.batching import inner
-from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axis_of, error, one_of, real
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.shape._dims import normal_dim
 
 # More empty sections than this are a mistake, and would take the memory of the machine.
@@ -109,7 +108,7 @@ def _naive_split(input: np.ndarray, sizes: Any, dim: int) -> tuple[np.ndarray, .
     return tuple(np.split(input, list(cuts), dim))
 
 
-@composition
+@method
 def chunk(input: Array, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` pieces of equal size (the last may be smaller) along `dim`, as in PyTorch. Views.
 
@@ -119,11 +118,10 @@ def chunk(input: Array, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     if chunks < 1:
         raise ValueError(f"chunk: expected at least one chunk, got {chunks}")
     total = input.shape[normal_dim(dim, input.ndim)]
-    result: tuple[Tensor, ...] = split(input, -(-total // chunks) if total else [0] * chunks, dim)
-    return result
+    return split(input, -(-total // chunks) if total else [0] * chunks, dim)
 
 
-@composition
+@method
 def tensor_split(
     input: Array, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: Any = None
 ) -> tuple[Tensor, ...]:
@@ -180,11 +178,10 @@ def _split_along(input: Any, parts: Any, dim: int, least: int, name: str) -> tup
             f"{name}: got {parts} sections for a size of {input.shape[dim]}, expected a number that divides it; "
             "tensor_split() takes others"
         )
-    found: tuple[Tensor, ...] = tensor_split(input, parts, dim)
-    return found
+    return tensor_split(input, parts, dim)
 
 
-@composition
+@method
 def hsplit(input: Array, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Pieces side by side: `tensor_split` along dimension 1, of a vector along dimension 0. Views.
 
@@ -199,7 +196,7 @@ def hsplit(input: Array, indices_or_sections: Any) -> tuple[Tensor, ...]:
     return _split_along(input, indices_or_sections, 1 if input.ndim > 1 else 0, 1, "hsplit")
 
 
-@composition
+@method
 def vsplit(input: Array, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Pieces one above the other: `tensor_split` along dimension 0. Views.
 
@@ -209,7 +206,7 @@ def vsplit(input: Array, indices_or_sections: Any) -> tuple[Tensor, ...]:
     return _split_along(input, indices_or_sections, 0, 2, "vsplit")
 
 
-@composition
+@method
 def dsplit(input: Array, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Pieces one behind the other: `tensor_split` along dimension 2. Views.
 
@@ -218,11 +215,5 @@ def dsplit(input: Array, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """
     return _split_along(input, indices_or_sections, 2, 3, "dsplit")
 
-
-alias("hsplit", hsplit)
-alias("vsplit", vsplit)
-alias("dsplit", dsplit)
-alias("chunk", chunk)
-alias("tensor_split", tensor_split)
 
 NUMPY[np.split] = _np_split

@@ -4,12 +4,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axis_of, error, one_of, real
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.indexing.gather import gathered, grid
 from tinygrad_dl.ops.indexing.getitem import accumulate
 from tinygrad_dl.ops.shape._dims import normal_dim
@@ -39,8 +38,7 @@ def order(input: np.ndarray, dim: int, descending: bool) -> np.ndarray:
 
 def picked(input: np.ndarray, indices: np.ndarray, dim: int) -> np.ndarray:
     """The elements at the indices along `dim`."""
-    found: np.ndarray = input[grid(indices, dim)] if input.ndim else input.copy()
-    return found
+    return input[grid(indices, dim)] if input.ndim else input.copy()
 
 
 def to_their_places(g: Any, input_shape: tuple[int, ...], indices: Any, dim: int) -> Any:
@@ -111,7 +109,7 @@ def argsort(input: Array, dim: int = -1, descending: bool = False, stable: bool 
     return order(input, normal_dim(dim, input.ndim), descending)
 
 
-@composition
+@method
 def msort(input: Array) -> Tensor:
     """The values in order along the first dimension.
 
@@ -122,8 +120,6 @@ def msort(input: Array) -> Tensor:
     result: Tensor = sort(input, 0).values
     return result
 
-
-alias("msort", msort)
 
 NUMPY[np.sort] = lambda a, axis=-1, kind=None, order=None, stable=None: (
     (sort(a.reshape(-1), 0) if axis is None else sort(a, axis)).values

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.tensor import as_array, wrap
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops._overload import method
 
 
-@composition
+@method
 def unique(
     input: Array, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
@@ -34,6 +33,3 @@ def unique(
     if return_inverse:
         parts[1] = parts[1].reshape(data.shape if dim is None else -1)
     return tuple([wrap(each) for each in parts])
-
-
-alias("unique", unique)

@@ -16,7 +16,7 @@ from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import Lifted
 from tinygrad_dl.inputs import one_of
 from tinygrad_dl.inputs import real as real_tensor
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops._overload import alias, method
 from tinygrad_dl.ops.pointwise.complex import real
 
 
@@ -83,7 +83,7 @@ def cast(input: Array, dtype: Any) -> Array:
 cast.vjp(input=lambda g: g)
 
 
-@composition
+@method
 def astype(input: Array, dtype: Any, copy: bool = False) -> Tensor:
     """The tensor with elements of `dtype`: itself if they are already, unless `copy`. Differentiable.
 
@@ -100,14 +100,13 @@ def astype(input: Array, dtype: Any, copy: bool = False) -> Tensor:
         tensor = real(tensor)  # without NumPy's warning that the imaginary part is lost
     if not isinstance(tensor, Lifted) and (tensor._edge is None or not promotion.is_differentiable(found)):
         return wrap(tensor._data.astype(found))
-    result: Tensor = cast(tensor, found)
-    return result
+    return cast(tensor, found)
 
 
 DEVICES = frozenset(("cpu", "cuda", "mps", "xpu", "meta", "tpu", "hip", "xla", "vulkan"))
 
 
-@composition
+@method
 def to(
     self: Tensor,
     *args: Any,
@@ -147,7 +146,7 @@ def to(
     return astype(self, dtype, copy)
 
 
-@composition
+@method
 def contiguous(self: Array, memory_format: Any = None) -> Tensor:
     """The tensor in row-major order: itself if it lies so already, else a copy.
 
@@ -157,11 +156,10 @@ def contiguous(self: Array, memory_format: Any = None) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.contiguous.html
     """
-    result: Tensor = self if self.is_contiguous() else contiguous_copy(self)
-    return result
+    return self if self.is_contiguous() else contiguous_copy(self)
 
 
-@composition
+@method
 def type_as(self: Tensor, other: Tensor) -> Tensor:
     """`to(other.dtype)`.
 
@@ -193,11 +191,7 @@ for _name in ("float", "double", "half", "bfloat16", "long", "int", "short", "bo
 
 alias("byte", _to_dtype("byte", dtypes.uint8))
 alias("char", _to_dtype("char", dtypes.int8))
-alias("astype", astype)
-alias("contiguous", contiguous)
-alias("to", to)
 alias("type", type_)
-alias("type_as", type_as)
 
 NUMPY[np.copy] = lambda a, order="K", subok=False: clone(a)
 

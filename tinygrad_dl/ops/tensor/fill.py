@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.tensor.inplace import store
 
 
-@composition
+@method
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Every element becomes `value`, a number or 0-d tensor, in place.
 
@@ -24,7 +23,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     return store(self, ..., value, "fill_")
 
 
-@composition
+@method
 def zero_(self: Tensor) -> Tensor:
     """Every element becomes 0, in place.
 
@@ -33,7 +32,7 @@ def zero_(self: Tensor) -> Tensor:
     return store(self, ..., 0, "zero_")
 
 
-@composition
+@method
 def copy_(self: Tensor, src: Array, non_blocking: bool = False) -> Tensor:
     """The elements become those of `src`, broadcast and cast, in place.
 
@@ -44,8 +43,3 @@ def copy_(self: Tensor, src: Array, non_blocking: bool = False) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.copy_.html
     """
     return store(self, ..., src, "copy_")
-
-
-alias("fill_", fill_)
-alias("zero_", zero_)
-alias("copy_", copy_)

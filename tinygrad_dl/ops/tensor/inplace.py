@@ -266,8 +266,7 @@ def is_recorded(tensor: Tensor, edge: Edge | None) -> bool:
     """Whether a change of the tensor to what `edge` leads to belongs to the graph."""
     if edge is None and tensor._edge is None and (tensor._view is None or root_of(tensor)._edge is None):
         return False
-    recording: bool = modes.grad
-    return recording
+    return modes.grad
 
 
 def require_recordable(tensor: Tensor, what: str) -> None:

@@ -199,8 +199,7 @@ def interpolate(
     if min(counts) < (mode != "area") or min(input.shape[2:]) < 1:
         raise ValueError(f"interpolate: expected sizes of at least 1, got {input.shape[2:]} to {counts}")
     if mode == "area":
-        result: Tensor = pool_average_to(input, counts)
-        return result
+        return pool_average_to(input, counts)
     result = resize(input, counts, scales, mode, bool(align_corners))
     return result
 
