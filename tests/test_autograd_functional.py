@@ -51,6 +51,45 @@ def test_jacobians_by_kind_of_input_and_output():
         assert jacobian(lambda x: x**2, X, vectorize=True, strategy=strategy).tolist() == [[2.0, 0.0], [0.0, 4.0]]
 
 
+def test_vectorized_jacobians_are_one_call_and_the_same():
+    calls = []
+
+    def counted(x, y):
+        calls.append(x)
+        return two(x, y) + (td.ones(3),)  # the last depends on nothing
+
+    expected = jacobian(counted, (X, Y))
+    for strategy in ("reverse-mode", "forward-mode"):
+        calls.clear()
+        found = jacobian(counted, (X, Y), vectorize=True, strategy=strategy)
+        assert len(calls) == 1
+        assert [[f.tolist() for f in row] for row in found] == [[f.tolist() for f in row] for row in expected]
+        assert jacobian(lambda x: x[:0], X, vectorize=True, strategy=strategy).shape == (0, 2)
+        assert isinstance(jacobian(lambda x: (x,), X, vectorize=True, strategy=strategy), tuple)
+        x = X.clone().requires_grad_()
+        assert not jacobian(lambda x: x**3, x, vectorize=True, strategy=strategy).requires_grad
+        jacobian(lambda x: x**3, x, create_graph=True, vectorize=True, strategy=strategy).sum().backward()
+        assert x.grad.tolist() == [6.0, 12.0]
+        found = hessian(energy, (X, Y), vectorize=True, outer_jacobian_strategy=strategy)
+        assert [[f.tolist() for f in row] for row in found] == [
+            [[[6.0, 0.0], [0.0, 12.0]], [[1.0, 0.0], [0.0, 1.0]]],
+            [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]],
+        ]
+        with pytest.raises(RuntimeError, match="hessian: got outputs of shapes"):
+            hessian(lambda x: x * 2, X, vectorize=True, outer_jacobian_strategy=strategy)
+
+
+def test_refused_inside_of_transforms():
+    for derivative in (
+        lambda x: jacobian(lambda x: x**2, x, create_graph=True),
+        lambda x: vjp(lambda x: x**2, x, x)[1],
+    ):
+        with pytest.raises(RuntimeError, match="got a tensor inside of vmap, expected one outside"):
+            td.func.vmap(derivative)(X.unsqueeze(0))
+        with pytest.raises(RuntimeError, match="got a tensor inside of forward mode"):
+            td.func.jvp(derivative, (X,), (X,))
+
+
 def test_hessians():
     found = hessian(energy, (X, Y))
     assert [[f.tolist() for f in row] for row in found] == [

@@ -6,6 +6,8 @@ outputs, and may be left out where it is the number 1.
 
 from __future__ import annotations
 
+import importlib
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -15,6 +17,7 @@ from tinygrad_dl.autograd import grad
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.modes import enable_grad, modes, set_grad_enabled
 from tinygrad_dl.core.tensor import Tensor, wrap
+from tinygrad_dl.core.transforms import Lifted
 from tinygrad_dl.creation import zeros_like
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
@@ -36,6 +39,12 @@ class Call:
     def __init__(self, name: str, function: Function, inputs: Any, create_graph: bool, strict: bool):
         self.name, self.create_graph, self.strict = name, create_graph, strict
         self.several_inputs, given = as_tuple(inputs, name, "inputs")
+        for each in given:
+            if isinstance(each, Lifted):
+                raise RuntimeError(
+                    f"{name}: got a tensor inside of {each.level.name}, expected one outside of any transform; inside use "
+                    "td.func.vjp, jvp, jacrev, jacfwd or hessian"
+                )
         self.given = given
         with enable_grad():
             # With create_graph the point stays in the caller's graph; what does not require a gradient, does here.
@@ -54,12 +63,7 @@ class Call:
 
     def one_number(self) -> Tensor:
         """The function's only output, which must be one number."""
-        if self.several_outputs or self.outputs[0].numel() != 1:
-            raise RuntimeError(
-                f"{self.name}: got outputs of shapes {[t.shape for t in self.outputs]} from the function, expected one "
-                "number"
-            )
-        return self.outputs[0]
+        return one_number(self.name, self.several_outputs, self.outputs)
 
     def gradients(
         self, outputs: Sequence[Tensor], at: Sequence[Tensor], v: Sequence[Any] | None, graph: bool, what: str
@@ -103,6 +107,15 @@ class Call:
                     f"{t.shape}"
                 )
         return tuple(each if self.create_graph else each.detach() for each in given)
+
+
+def one_number(name: str, several: bool, outputs: Tensors) -> Tensor:
+    """The only one of a function's outputs, which must be one number."""
+    if several or outputs[0].numel() != 1:
+        raise RuntimeError(
+            f"{name}: got outputs of shapes {[t.shape for t in outputs]} from the function, expected one number"
+        )
+    return outputs[0]
 
 
 def count(tensors: Tensors, several: bool) -> str:
@@ -208,8 +221,9 @@ def jacobian(
         inputs: the point, a tensor or a tuple.
         create_graph: whether the result can be differentiated.
         strict: raise if an output, or the result, does not depend on an input, rather than give zeros.
-        vectorize: accepted; one backward pass is made for each element of the outputs.
-        strategy: "reverse-mode", or with `vectorize` "forward-mode"; the result is the same.
+        vectorize: all rows, or columns, at once, as one call of `td.func.vmap`; otherwise one after the other.
+        strategy: "reverse-mode" goes by the elements of the outputs; "forward-mode", which needs `vectorize`, by those of
+            the inputs: for many outputs and few inputs.
 
     Returns:
         For one input and one output a tensor whose shape is that of the output followed by that of the input. For
@@ -231,8 +245,10 @@ def jacobian(
         raise NotImplementedError(
             "jacobian: got strategy='forward-mode' with vectorize=False, expected vectorize=True, as in PyTorch"
         )
+    if strategy == "forward-mode":
+        return _by_columns(func, inputs, create_graph)
     call = Call("jacobian", func, inputs, create_graph, strict)
-    rows = [_rows(call, output) for output in call.outputs]
+    rows = _all_rows(call) if vectorize else [_rows(call, output) for output in call.outputs]
     found = tuple(call.result(each, call.several_inputs) for each in rows)
     return found if call.several_outputs else found[0]
 
@@ -257,6 +273,63 @@ def _rows(call: Call, output: Tensor) -> Tensors:
         return tuple(_stacked(each).reshape((*output.shape, *each[0].shape)) for each in zip(*rows, strict=True))
 
 
+def _all_rows(call: Call) -> list[Tensors]:
+    """The derivatives of all outputs with respect to all inputs, in one backward pass for all rows."""
+    total = sum(t.numel() for t in call.outputs)
+    found: Sequence[Any] = [None] * len(call.inputs)
+    used = [(t, seed) for t, seed in zip(call.outputs, _basis(call.outputs), strict=True) if t.requires_grad]
+    if used and total:
+        outputs, seeds = zip(*used, strict=True)
+        found = grad(outputs, call.inputs, seeds, True, call.create_graph, True, True, is_grads_batched=True)
+    rows, start = [], 0
+    for output in call.outputs:
+        stop = start + output.numel()
+        row = [
+            wrap(np.zeros((*output.shape, *t.shape), t.dtype))
+            if each is None
+            else each[start:stop].reshape((*output.shape, *t.shape))
+            for t, each in zip(call.inputs, found, strict=True)
+        ]
+        rows.append(tuple(row))
+        start = stop
+    return rows
+
+
+def _by_columns(function: Function, inputs: Any, create_graph: bool) -> Any:
+    """The Jacobian in forward mode: the function runs once, with the directions of all elements of the inputs."""
+    several, given = as_tuple(inputs, "jacobian", "inputs")
+    point = given if create_graph else tuple(t.detach() for t in given)
+    func: Any = importlib.import_module("tinygrad_dl.func")
+    kind: list[bool] = []
+
+    def column(*directions: Tensor) -> Tensors:
+        def checked(*point: Tensor) -> Tensors:
+            several_outputs, outputs = as_tuple(function(*point), "jacobian", "the outputs of the function")
+            kind[:] = [several_outputs]
+            return outputs
+
+        tangents: Tensors = func.jvp(checked, point, directions)[1]
+        return tangents
+
+    columns = func.vmap(column, out_dims=-1)(*_basis(given))
+    found = []
+    for whole in columns:
+        whole, parts, start = whole if create_graph else whole.detach(), [], 0
+        for t in given:
+            stop = start + t.numel()
+            parts.append(whole[..., start:stop].reshape((*whole.shape[:-1], *t.shape)))
+            start = stop
+        found.append(tuple(parts) if several else parts[0])
+    return tuple(found) if kind[0] else found[0]
+
+
+def _basis(tensors: Tensors) -> list[Tensor]:
+    """A direction for each element of all tensors: for each tensor its part of them, (elements of all, *shape)."""
+    sizes = [math.prod(t.shape) for t in tensors]
+    parts = np.split(np.eye(sum(sizes)), np.cumsum(sizes)[:-1], axis=1)
+    return [wrap(part.astype(t.dtype).reshape(sum(sizes), *t.shape)) for part, t in zip(parts, tensors, strict=True)]
+
+
 def _stacked(tensors: Sequence[Tensor]) -> Tensor:
     from tinygrad_dl.ops.shape.joining import stack
 
@@ -278,8 +351,7 @@ def hessian(
         inputs: the point, a tensor or a tuple.
         create_graph: whether the result can be differentiated.
         strict: raise if something does not depend on an input, rather than give zeros.
-        vectorize: accepted, and changes nothing.
-        outer_jacobian_strategy: "reverse-mode", or with `vectorize` "forward-mode"; the result is the same.
+        vectorize, outer_jacobian_strategy: how `jacobian` goes through the gradient.
 
     Returns:
         For one input a tensor whose shape is that of the input twice. For several a tuple for each of a tuple for each.
@@ -301,7 +373,16 @@ def hessian(
         inner = Call("hessian", func, point, True, strict)
         return inner.gradients([inner.one_number()], inner.inputs, None, True, "a gradient")
 
-    found = jacobian(slopes, inputs, create_graph, strict)
+    def slopes_inside(*point: Tensor) -> Any:  # of a transform, where the gradient is one of its own
+        def number(*point: Tensor) -> Tensor:
+            return one_number("hessian", *as_tuple(func(*point), "hessian", "the outputs of the function"))
+
+        return importlib.import_module("tinygrad_dl.func").grad(number, tuple(range(len(point))))(*point)
+
+    forward = outer_jacobian_strategy == "forward-mode" and vectorize
+    found = jacobian(
+        slopes_inside if forward else slopes, inputs, create_graph, strict, vectorize, outer_jacobian_strategy
+    )
     return found if several else found[0]
 
 
