@@ -56,7 +56,7 @@ def test_vectorized_jacobians_are_one_call_and_the_same():
 
     def counted(x, y):
         calls.append(x)
-        return two(x, y) + (td.ones(3),)  # the last depends on nothing
+        return *two(x, y), td.ones(3)  # the last depends on nothing
 
     expected = jacobian(counted, (X, Y))
     for strategy in ("reverse-mode", "forward-mode"):
@@ -80,10 +80,8 @@ def test_vectorized_jacobians_are_one_call_and_the_same():
 
 
 def test_refused_inside_of_transforms():
-    for derivative in (
-        lambda x: jacobian(lambda x: x**2, x, create_graph=True),
-        lambda x: vjp(lambda x: x**2, x, x)[1],
-    ):
+    squared = lambda x: x**2  # noqa: E731
+    for derivative in (lambda x: jacobian(squared, x, create_graph=True), lambda x: vjp(squared, x, x)[1]):
         with pytest.raises(RuntimeError, match="got a tensor inside of vmap, expected one outside"):
             td.func.vmap(derivative)(X.unsqueeze(0))
         with pytest.raises(RuntimeError, match="got a tensor inside of forward mode"):

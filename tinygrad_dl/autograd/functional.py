@@ -42,8 +42,8 @@ class Call:
         for each in given:
             if isinstance(each, Lifted):
                 raise RuntimeError(
-                    f"{name}: got a tensor inside of {each.level.name}, expected one outside of any transform; inside use "
-                    "td.func.vjp, jvp, jacrev, jacfwd or hessian"
+                    f"{name}: got a tensor inside of {each.level.name}, expected one outside of any transform; inside "
+                    "use td.func.vjp, jvp, jacrev, jacfwd or hessian"
                 )
         self.given = given
         with enable_grad():
@@ -222,8 +222,8 @@ def jacobian(
         create_graph: whether the result can be differentiated.
         strict: raise if an output, or the result, does not depend on an input, rather than give zeros.
         vectorize: all rows, or columns, at once, as one call of `td.func.vmap`; otherwise one after the other.
-        strategy: "reverse-mode" goes by the elements of the outputs; "forward-mode", which needs `vectorize`, by those of
-            the inputs: for many outputs and few inputs.
+        strategy: "reverse-mode" goes by the elements of the outputs; "forward-mode", which needs `vectorize`, by those
+            of the inputs: for many outputs and few inputs.
 
     Returns:
         For one input and one output a tensor whose shape is that of the output followed by that of the input. For
