@@ -21,6 +21,7 @@ from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops.activation.softmax import log_softmax, softmax
 from tinygrad_dl.ops.indexing.gather import gathered
+from tinygrad_dl.ops.loss._classes_of_batches import batch_axis, losses_of_classes, weights_of_examples
 from tinygrad_dl.ops.loss._reduction import reduced, share
 from tinygrad_dl.ops.pointwise._selection import keep, unspoilt
 from tinygrad_dl.ops.reduction._sums import add_up, largest
@@ -321,29 +322,18 @@ class_entropy.jvp(input=_class_entropy_tangent)
 def _class_entropy_batch(
     input: Any, target: Any, weight: Any, ignore_index: int, reduction: str, label_smoothing: float, batch: Batch
 ) -> Any:
+    apart = "weight" in batch.of
+
     def losses(x: Any, t: Any) -> Any:
-        return class_entropy(x, t, weight, ignore_index, "none", label_smoothing)
+        options = (None, ignore_index, "none", 0.0) if apart else (weight, ignore_index, "none", label_smoothing)
+        return class_entropy(x, t, *options)
 
-    return losses_of_classes(losses, input, target, weight, ignore_index, reduction, batch)
+    def smooth(x: Any) -> Any:
+        minus, each = -log_softmax(x, batch_axis(x)), weights_of_examples(weight, x)
+        return np.add.reduce(keep(minus * each, np.not_equal(values_of(each), 0)), batch_axis(x))
 
-
-def losses_of_classes(
-    losses: Any, input: Any, target: Any, weight: Any, ignore_index: int, reduction: str, batch: Batch
-) -> Any:
-    """Losses of classes of a batch of examples, of which each may be a batch itself, reduced for each example."""
-    if "weight" in batch.of:
-        return NotImplemented
-    x, t = every(input, "input", batch), every(target, "target", batch)
-    found = losses(x, t) if t.ndim == 1 else unfolded(losses(folded(x), folded(t)), batch.size)
-    if reduction == "none":
-        return found
-    total = found.sum(tuple(range(1, found.ndim))) if found.ndim > 1 else found
-    if reduction == "sum":
-        return total
-    counts = np.not_equal(t, ignore_index)
-    if weight is not None:
-        counts = np.where(counts, weight[np.where(counts, t, 0)], np.zeros((), found.dtype))
-    return total / (counts.sum(tuple(range(1, counts.ndim))) if counts.ndim > 1 else counts).to(found.dtype)
+    share = label_smoothing if apart else 0.0
+    return losses_of_classes(losses, input, target, weight, ignore_index, reduction, batch, share, smooth)
 
 
 def _probabilities(input: Any, top: Any, level: Any) -> Any:
@@ -487,9 +477,11 @@ def _probability_entropy_tangent(
 def _probability_entropy_batch(
     input: Any, target: Any, weight: Any, reduction: str, label_smoothing: float, batch: Batch
 ) -> Any:
-    if "weight" in batch.of:
-        return NotImplemented
     x, t = every(input, "input", batch), every(target, "target", batch)
+    if "weight" in batch.of:  # it is a factor of the target
+        if label_smoothing:
+            t = t * (1 - label_smoothing) + label_smoothing / max(1, x.shape[batch_axis(x)])
+        t, weight, label_smoothing = t * weights_of_examples(weight, x), None, 0.0
     one = x.ndim == 2  # an example is itself one example
     if not one:
         x, t = folded(x), folded(t)

@@ -14,12 +14,12 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
+from tinygrad_dl.ops.loss._classes_of_batches import losses_of_classes
 from tinygrad_dl.ops.loss._reduction import reduce_losses, reduced
 from tinygrad_dl.ops.loss.cross_entropy import (
     check_targets,
     class_axis,
     class_weights,
-    losses_of_classes,
     places,
     weights_of,
 )
@@ -104,7 +104,7 @@ def _likelihood_rule(g: Any, target: Any, weight: Any, input_shape: Any, ignore_
 @likelihood_loss.vmap
 def _likelihood_batch(input: Any, target: Any, weight: Any, ignore_index: int, reduction: str, batch: Batch) -> Any:
     def losses(x: Any, t: Any) -> Any:
-        return likelihood_loss(x, t, weight, ignore_index, "none")
+        return likelihood_loss(x, t, None if "weight" in batch.of else weight, ignore_index, "none")
 
     return losses_of_classes(losses, input, target, weight, ignore_index, reduction, batch)
 

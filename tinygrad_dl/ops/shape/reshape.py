@@ -237,6 +237,13 @@ def view_bytes(input: Array, dtype: Any) -> Array:
         ) from None
 
 
+@view_bytes.vmap
+def _view_bytes_batch(input: Any, dtype: Any, batch: Batch) -> Any:
+    if input.ndim == 1 and input.dtype.itemsize != dtype.itemsize:
+        return view_bytes(input[0], dtype)  # which says that a number has no dimension to change
+    return view_bytes(input, dtype)
+
+
 SHAPES = frozenset((int, tuple, list))
 
 

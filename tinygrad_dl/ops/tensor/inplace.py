@@ -16,6 +16,7 @@ from weakref import ref
 import numpy as np
 
 from tinygrad_dl.core import promotion
+from tinygrad_dl.core.batching import Batch
 from tinygrad_dl.core.contents import is_row_major
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.engine import conjugate, unbroadcast
@@ -150,10 +151,12 @@ def slices(base: Array, path: Any, strides: Any) -> Any:
 
 @copy_slices.decompose
 def _copy_slices_parts(base: Any, value: Any, path: Any, strides: Any) -> Any:
-    """The same by in-place operations, whose views are those of a base in row-major order."""
-    if strides is not None and not is_row_major(base.shape, strides):
-        return NotImplemented
-    out = entered(base, value).clone().contiguous()
+    """The same by in-place operations, whose views are those of a base whose dimensions lie in memory in this order."""
+    order = sorted(range(base.ndim), key=lambda i: -strides[i]) if strides is not None else list(range(base.ndim))
+    shape = tuple([base.shape[i] for i in order])
+    if strides is not None and not is_row_major(shape, tuple([strides[i] for i in order])):
+        return NotImplemented  # there are gaps between the elements
+    out = entered(base, value).permute(order).clone().contiguous().permute(np.argsort(order).tolist())
     follow(out, path).copy_(value)
     return out
 
@@ -235,6 +238,13 @@ def _stored_value(g: Any, value_shape: tuple[int, ...]) -> Any:
 
 
 stored.vjp(value=_stored_value)
+
+
+@stored.vmap
+def _stored_batch(value: Any, size: Any, dtype: Any, batch: Batch) -> Any:
+    short = without_ones_in_front(value.shape[1:])
+    short = (1,) * (len(size) - len(short)) + short
+    return stored(value.reshape((batch.size, *short)), (batch.size, *size), dtype)
 
 
 # -- changing a tensor ---------------------------------------------------------------------------
