@@ -89,7 +89,10 @@ def test_vmap_puts_dimensions_where_it_is_told():
     assert vmap(lambda t: t, in_dims=-1, out_dims=-1)(x).tolist() == x.tolist()
     a, b = vmap(lambda t, s: (t, s), in_dims=(0, None), out_dims=(0, None))(x, td.tensor(7))
     assert a.shape == x.shape and b.item() == 7
-    assert vmap(lambda t, *, k: t * k)(td.ones(2, 3), k=td.tensor([1.0, 2.0])).tolist() == [[1.0] * 3, [2.0] * 3]
+    scaled = vmap(lambda t, *, k: t.sum() * k)(td.ones(2, 3), k=td.tensor([1.0, 2.0, 4.0]))
+    assert scaled.tolist() == [[3.0, 6.0, 12.0]] * 2  # arguments by name are the same for all examples
+    with pytest.raises(ValueError, match="vmap: got no arguments"):
+        vmap(lambda *, k: k)(k=td.ones(2))
 
 
 def test_an_op_without_a_rule_says_so_once_and_is_right():
@@ -150,12 +153,15 @@ REFUSED = {
     "item": (lambda: vmap(lambda x: x * x.item())(td.ones(2)), RuntimeError, "where numbers are needed"),
     "control flow": (lambda: vmap(lambda x: x if x > 0 else -x)(td.ones(2)), RuntimeError, "use|replace"),
     "a mask": (lambda: vmap(lambda x: x[x > 0])(td.ones(2, 2)), IndexError, "how much a mask picks depends"),
-    "writing outside": (lambda: vmap(lambda x: td.zeros(2).add_(x))(td.ones(3, 2)), RuntimeError, "made outside"),
+    "writing outside": (lambda: vmap(lambda x: td.zeros(2).add_(x))(td.ones(3, 2)), RuntimeError, "made without"),
     "no scalar": (lambda: grad(td.sin)(td.ones(2)), RuntimeError, r"got a result of shape \(2,\)"),
     "not floating": (lambda: grad(td.sum)(td.ones(2).long()), RuntimeError, "got dtype int64 in argument 0"),
     "argnums": (lambda: grad(td.sin, argnums=1)(td.ones(())), RuntimeError, "expected numbers of the 1 arguments"),
     "form of tangents": (lambda: jvp(td.sin, (td.ones(2),), ([td.ones(2)],)), RuntimeError, "tangents of the form"),
     "shape of tangents": (lambda: jvp(td.sin, (td.ones(2),), (td.ones(3),)), RuntimeError, r"tangent of shape \(3,\)"),
+    "no results of jvp": (lambda: jvp(lambda x: (), (td.ones(2),), (td.ones(2),)), RuntimeError, r"jvp: got \(\) from"),
+    "no results of vjp": (lambda: vjp(lambda x: None, td.ones(2)), RuntimeError, "vjp: got a result of type NoneType"),
+    "no results of linearize": (lambda: linearize(lambda x: [], td.ones(2)), RuntimeError, r"linearize: got \[\] from"),
     "no tuple": (lambda: jvp(td.sin, td.ones(2), td.ones(2)), RuntimeError, "write jvp"),
     "cotangents": (lambda: vjp(td.sin, td.ones(2))[1](td.ones(3)), RuntimeError, r"a cotangent of shape \(3,\)"),
     "requires_grad_": (lambda: vmap(lambda x: x.requires_grad_())(td.ones(2)), RuntimeError, "td.func.grad"),

@@ -108,7 +108,7 @@ def test_each_of_nested_vmaps_has_its_own_randomness():
 
 
 def test_a_tensor_made_outside_is_not_filled_with_numbers_of_many_examples():
-    with pytest.raises(RuntimeError, match="writing into a tensor made outside"):
+    with pytest.raises(RuntimeError, match="for a tensor made without"):
         td.func.vmap(lambda x: td.ones(3).uniform_() + x, randomness="different")(X)
 
 
@@ -303,3 +303,74 @@ def test_losses_that_look_at_values():
     assert np.allclose(gaussian.numpy(), 0.5 * (np.log(4) + 0.25))
     with pytest.raises(RuntimeError, match="multilabel_margin_loss: got a target inside of vmap, expected the same"):
         td.func.vmap(F.multilabel_margin_loss)(scores, td.tensor([[0, -1, 1], [1, 2, -1]]))
+
+
+def test_indices_of_each_example_say_where_to_fill_and_to_copy():
+    x, at = td.arange(6.0).reshape(2, 3), td.tensor([[0], [2]])
+    filled = [[5.0, 1.0, 2.0], [3.0, 4.0, 5.0]]
+    assert td.vmap(lambda x, i: x.index_fill(0, i, 5.0))(x, at).tolist() == filled
+    assert td.vmap(lambda x, i: x.clone().index_fill_(0, i, 5.0))(x, at[:, 0]).tolist() == filled
+    assert td.vmap(lambda x, i, v: x.index_fill(0, i, v))(x, at, td.tensor([5.0, 5.0])).tolist() == filled
+    assert td.vmap(lambda x, i: x.index_copy(0, i, x[1:2]))(x, at).tolist() == [[1.0, 1.0, 2.0], [3.0, 4.0, 4.0]]
+    square = td.zeros(2, 2)
+    found = td.vmap(lambda i: square.index_fill(-1, i, 1.0))(td.tensor([[0], [1]]))
+    assert found.tolist() == [[[1.0, 0.0]] * 2, [[0.0, 1.0]] * 2]
+    slopes = td.func.vmap(td.func.grad(lambda x, i: (x * x).index_fill(0, i, 5.0).sum()))(x, at)
+    assert slopes.tolist() == [[0.0, 2.0, 4.0], [6.0, 8.0, 0.0]]
+
+
+def test_counts_of_each_example_have_to_come_to_the_same():
+    x = td.arange(6.0).reshape(2, 3)
+    repeated = td.vmap(lambda x, n: x.repeat_interleave(n))
+    with pytest.warns(UserWarning, match="vmap: the op repeat_interleave has no rule for batches"):
+        assert repeated(x, td.tensor([[1, 1, 1], [2, 0, 1]])).tolist() == [[0.0, 1.0, 2.0], [3.0, 3.0, 5.0]]
+    text = r"repeat_interleave: got examples inside of vmap whose results have the shapes \(2,\), \(4,\), expected"
+    with pytest.raises(RuntimeError, match=text):
+        repeated(x, td.tensor([[1, 1, 0], [2, 1, 1]]))
+
+
+def test_squeezing_an_example_is_a_view_and_knows_its_dimensions():
+    x = td.zeros(3)
+    assert td.vmap(lambda t: t.squeeze(0))(x)._base is x
+    with pytest.raises(IndexError, match="got dim=1, expected one from -1 to 0"):
+        td.vmap(lambda t: t.squeeze(1))(x)
+
+
+def test_writing_into_what_cannot_hold_it_says_what_can():
+    total, x = td.zeros(3), td.ones(2, 3)
+    with pytest.raises(RuntimeError, match=r"add_: got a value of shape \(3,\) that differs between examples"):
+        td.vmap(lambda t: total.add_(t))(x)
+    with pytest.raises(RuntimeError, match="copy_: got a value of shape .* that has a tangent, inside of forward mode"):
+        td.func.jvp(lambda t: total.copy_(t), (x[0],), (x[1],))
+    assert total.tolist() == [0.0, 0.0, 0.0] and total._version == 0
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_losses_with_class_weights_of_each_example(reduction):
+    logits, classes = td.randn(2, 5, 3), td.tensor([[0, 2, 1, 1, -100], [1, 1, 0, 2, 2]])
+    weights, soft = td.tensor([[1.0, 0.0, 3.0], [0.5, 2.0, 1.0]]), td.rand(2, 5, 3)
+    losses = [
+        (lambda x, w, t: F.cross_entropy(x, t, w, reduction=reduction, label_smoothing=0.1), classes),
+        (lambda x, w, t: F.cross_entropy(x, t, w, reduction=reduction, label_smoothing=0.1), soft),
+        (lambda x, w, t: F.nll_loss(F.log_softmax(x, -1), t, w, reduction=reduction), classes),
+    ]
+    for loss, targets in losses:
+        one_by_one = td.stack([loss(logits[i], weights[i], targets[i]) for i in range(2)])
+        np.testing.assert_allclose(td.vmap(loss)(logits, weights, targets), one_by_one, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", [td.nn.RNN, td.nn.GRU, td.nn.LSTM])
+def test_recurrent_layers_of_an_ensemble_and_of_examples(layer):
+    models = [layer(3, 4, num_layers=2, bidirectional=True) for _ in range(2)]
+    parameters, _ = td.func.stack_module_state(models)
+    sequences = td.randn(2, 5, 2, 3)
+
+    def call(parameters, x):
+        return td.func.functional_call(models[0], parameters, (x,))[0]
+
+    found = td.vmap(call)(parameters, sequences)
+    np.testing.assert_allclose(
+        found.detach(), [m(x)[0].detach() for m, x in zip(models, sequences, strict=True)], rtol=1e-5, atol=1e-6
+    )
+    found = td.vmap(call, in_dims=(None, 0))(dict(models[0].named_parameters()), sequences)
+    np.testing.assert_allclose(found.detach(), [models[0](x)[0].detach() for x in sequences], rtol=1e-5, atol=1e-6)

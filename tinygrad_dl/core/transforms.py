@@ -40,6 +40,7 @@ class Level:
     """One transform while it runs. A context manager: tensors lifted to it are of use inside of it alone."""
 
     name = "transform"
+    marks = "belongs to it"  # what distinguishes its tensors, for errors
     releases = False  # whether its tensors are plain ones after it has ended
 
     def __init__(self) -> None:
@@ -236,6 +237,7 @@ class Escape(RuntimeError):
     def __init__(self, lifted: Lifted, asked: str = ""):
         super().__init__()
         self.lifted, self.asked, self.ended = lifted, asked, not lifted.level.alive
+        self.written = ""  # the operation that wanted to write the tensor into a plain one
 
     def __str__(self) -> str:
         """The message, which is only made for users: every op on a lifted tensor raises one."""
@@ -244,6 +246,12 @@ class Escape(RuntimeError):
             return (
                 f"{self.asked or where}: got a tensor of shape {shape} that was made inside {where}, which has ended, "
                 "expected one of this level; return it from the function, rather than keep it"
+            )
+        if self.written:
+            return (
+                f"{self.written}: got a value of shape {shape} that {self.lifted.level.marks}, inside of {where}, for a "
+                "tensor made without, expected one that can hold it; make the tensor that is changed from the value's "
+                "own, by zeros_like(x), x.new_zeros(...) or x.clone()"
             )
         if self.asked == "bool":
             return (

@@ -69,7 +69,7 @@ class Batched(Lifted):
 class BatchLevel(Level):
     """One call of vmap while it runs."""
 
-    name = "vmap"
+    name, marks = "vmap", "differs between examples"
 
     def __init__(self, size: int, randomness: str = "error"):
         super().__init__()
@@ -239,10 +239,22 @@ def looped(op: Record, given: dict[str, Any], batch: Batch) -> Any:
 
 def stacked(op: Record, results: list[Any]) -> Any:
     """The results of examples as those of a batch."""
+    for shapes in zip(*[shapes_of(each) for each in results], strict=True):
+        if len(set(shapes)) > 1:
+            shown = ", ".join(map(str, sorted(set(shapes))))
+            raise RuntimeError(
+                f"{op.name}: got examples inside of vmap whose results have the shapes {shown}, expected the same for "
+                "all: they depend on values; call it outside of vmap, or make the results equally long"
+            )
     if op.outputs is None:
         return stack(results)
     columns = [stack(list(column)) for column in zip(*results, strict=True)]
     return tuple(columns) if op.outputs is tuple else op.outputs(*columns)
+
+
+def shapes_of(result: Any) -> list[tuple[int, ...]]:
+    """The shapes of an op's results."""
+    return [each.shape for each in (result if isinstance(result, tuple | list) else (result,))]
 
 
 KINDS: dict[str, Callable[..., Any]] = {

@@ -116,7 +116,7 @@ class Dual(Lifted):
 class DualLevel(Level):
     """One `jvp`, or one `forward_ad.dual_level`, while it runs."""
 
-    name = "forward mode"
+    name, marks = "forward mode", "has a tangent"
 
     def __init__(self, releases: bool = False):
         super().__init__()

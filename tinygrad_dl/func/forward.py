@@ -14,7 +14,7 @@ from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.dual import DualLevel
 from tinygrad_dl.func.gradients import of_duals
 from tinygrad_dl.func.lowering import batches_around, fresh, own_place, plain_edges, reaches_beyond
-from tinygrad_dl.func.trees import change, flatten, shown, unflatten
+from tinygrad_dl.func.trees import change, flatten, shown, tensors_of, unflatten
 
 gradients[DualLevel] = of_duals
 
@@ -73,11 +73,9 @@ def jvp(
             if not isinstance(out, tuple) or len(out) != 2:
                 raise RuntimeError(f"jvp: got {shown(out)} with has_aux=True, expected a tuple (result, other)")
             out, aux = out
-        results, structure = flatten(out)
+        results, structure = tensors_of("jvp", out)
         values, found = [], []
         for each in results:
-            if not isinstance(each, Tensor):
-                raise RuntimeError(f"jvp: got a result of type {type(each).__name__}, expected tensors")
             value, tangent = level.parts(each)
             if tangent is None:
                 if strict:
@@ -132,7 +130,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
         fit_tangent("linearize", each, each)
     with enable_grad():
         places = [own_place(each, batches_around()) for each in leaves]
-        results, structure = flatten(func(*unflatten(places, form)))
+        results, structure = tensors_of("linearize", func(*unflatten(places, form)))
         asked = [i for i, each in enumerate(results) if plain_edges(each)]
         seeds = [fresh(zeros_like(results[i])) for i in asked]
         options = {"retain_graph": True, "create_graph": True, "allow_unused": True}

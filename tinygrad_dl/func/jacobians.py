@@ -11,7 +11,7 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import eye, zeros
 from tinygrad_dl.func.forward import jvp
 from tinygrad_dl.func.reverse import vjp
-from tinygrad_dl.func.trees import argument_numbers, change, flatten, shown, unflatten
+from tinygrad_dl.func.trees import argument_numbers, change, flatten, tensors_of, unflatten
 from tinygrad_dl.func.vectorize import vmap
 from tinygrad_dl.ops.shape.joining import stack
 
@@ -170,15 +170,9 @@ def require_real(what: str, name: str, tensor: Any) -> None:
 
 def results_of(what: str, out: Any) -> tuple[list[Any], Any]:
     """The tensors that a function returned, of which there must be one at least, and real ones alone."""
-    results, form = flatten(out)
+    results, form = tensors_of(what, out)
     for each in results:
-        if not isinstance(each, Tensor):
-            raise RuntimeError(
-                f"{what}: got a result of type {type(each).__name__} from the function, expected tensors"
-            )
         require_real(what, "a result", each)
-    if not results:
-        raise RuntimeError(f"{what}: got {shown(out)} from the function, expected at least one tensor")
     return results, form
 
 

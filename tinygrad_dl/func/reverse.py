@@ -13,7 +13,7 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import cut
 from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.lowering import batches_around, own_place, plain_edges, reaches_beyond
-from tinygrad_dl.func.trees import argument_numbers, flatten, shown, unflatten
+from tinygrad_dl.func.trees import argument_numbers, flatten, shown, tensors_of, unflatten
 
 
 def grad(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -110,10 +110,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         aux: Any = None
         if has_aux:
             out, aux = _with_aux("vjp", out)
-    results, form = flatten(out)
-    for each in results:
-        if not isinstance(each, Tensor):
-            raise RuntimeError(f"vjp: got a result of type {type(each).__name__} from the function, expected tensors")
+    results, form = tensors_of("vjp", out)
     forms = [flatten(p) for p in primals]
 
     def pull(*cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from tinygrad_dl.core.tensor import Tensor
+
 Structure: TypeAlias = Any  # None for a leaf, else (class, keys or None, structures)
 
 CONTAINERS = (tuple, list, dict)
@@ -95,6 +97,19 @@ def argument_numbers(what: str, argnums: Any, count: int) -> tuple[int, ...]:
     return found
 
 
+def tensors_of(what: str, out: Any) -> tuple[list[Any], Structure]:
+    """The tensors that a function returned, at least one, and the form that it returned them in."""
+    results, form = flatten(out)
+    for each in results:
+        if not isinstance(each, Tensor):
+            raise RuntimeError(
+                f"{what}: got a result of type {type(each).__name__} from the function, expected tensors"
+            )
+    if not results:
+        raise RuntimeError(f"{what}: got {shown(out)} from the function, expected at least one tensor")
+    return results, form
+
+
 def shown(tree: Any) -> str:
     """A tree in short: its containers, and of each leaf the type.
 
@@ -107,4 +122,4 @@ def shown(tree: Any) -> str:
         return "[" + ", ".join(map(shown, tree)) + "]"
     if isinstance(tree, tuple):
         return "(" + ", ".join(map(shown, tree)) + ("," if len(tree) == 1 else "") + ")"
-    return type(tree).__name__
+    return "Tensor" if isinstance(tree, Tensor) else type(tree).__name__

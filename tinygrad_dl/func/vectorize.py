@@ -41,7 +41,7 @@ def vmap(
         chunk_size: at most how many examples at once; None for all.
 
     Returns:
-        A function of the same arguments, with batches.
+        A function of the same arguments, with batches. Arguments by name are the same for all examples, as in PyTorch.
 
     Raises:
         ValueError: no argument has a batch, batches differ in size, or `in_dims` do not fit the arguments.
@@ -70,24 +70,16 @@ def vmap(
     def batched(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = flatten(args)
         dims = _dims_of(in_dims, args, leaves)
-        # Arguments by name have their batch in front, as in PyTorch.
-        named, named_structure = flatten(kwargs)
-        named_dims = [0 if isinstance(each, Tensor) else None for each in named]
-        if not args and not named:
+        if not args:
             raise ValueError("vmap: got no arguments, expected at least one tensor, whose batch says how many examples")
-        values = [
-            each if dim is None else _in_front(each, dim)
-            for each, dim in zip(leaves + named, dims + named_dims, strict=True)
-        ]
-        mapped = [dim is not None for dim in dims + named_dims]
+        values = [each if dim is None else _in_front(each, dim) for each, dim in zip(leaves, dims, strict=True)]
+        mapped = [dim is not None for dim in dims]
         size = _size(values, mapped)
 
         def run(values: list[Any], size: int) -> tuple[list[Any], Any]:
             with BatchLevel(size, randomness) as level:
                 entered = [level.lift(v) if m else v for v, m in zip(values, mapped, strict=True)]
-                out = func(
-                    *unflatten(entered[: len(leaves)], structure), **unflatten(entered[len(leaves) :], named_structure)
-                )
+                out = func(*unflatten(entered, structure), **kwargs)
                 return _leave(level, out, out_dims)
 
         if chunk_size is None or chunk_size >= size:

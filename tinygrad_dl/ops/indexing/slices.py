@@ -13,6 +13,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.promotion import factor, require_room
 from tinygrad_dl.core.tensor import Tensor, as_array
+from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import alias, method, overload
 from tinygrad_dl.ops._owned import no_view
@@ -49,12 +50,13 @@ def index_selected(input: Array, dim: int, index: Array) -> Array:
     return input.take(index, dim)
 
 
-def _checked_line(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str) -> tuple[int, np.ndarray]:
+def _checked_line(shape: tuple[int, ...], dim: int, index: Any, what: str) -> tuple[int, Any]:
     """The dimension counted from the front and the index in one dimension, after a look at whether they fit."""
     dim = normal_dim(dim, len(shape))
     if index.ndim > 1:
         raise IndexError(f"{what}: expected a 1-D index, got shape {index.shape}")
-    require_in_range(index, shape[dim], dim, what)
+    if is_known(index):
+        require_in_range(index, shape[dim], dim, what)
     return dim, index.reshape(-1)
 
 
@@ -203,8 +205,8 @@ def index_copy(input: Array, dim: int, index: Any, source: Array) -> Tensor:
     if not input.ndim or not source.ndim:
         result = no_view(reshape(index_copy(as_line(input), dim, index, as_line(source)), input.shape))
         return result
-    dim, line = _checked_line(input.shape, dim, as_array(index), "index_copy")
-    expected = (*input.shape[:dim], line.size, *input.shape[dim + 1 :])
+    dim, line = _checked_line(input.shape, dim, as_array(index) if is_known(index) else index, "index_copy")
+    expected = (*input.shape[:dim], *line.shape, *input.shape[dim + 1 :])
     if source.shape != expected:
         raise ValueError(f"index_copy: expected a source of shape {expected}, got {source.shape}")
     result = setitem(input, at(dim, line), source)
@@ -220,9 +222,10 @@ def index_fill(input: Array, dim: int, index: Any, value: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.index_fill.html
     """
-    line = as_array(index).reshape(-1)
+    line = (as_array(index) if is_known(index) else index).reshape(-1)
     wide = as_line(input)
-    require_room(as_array(value, exact=True), input.dtype)
+    if is_known(value):
+        require_room(as_array(value, exact=True), input.dtype)
     result: Tensor = setitem(wide, at(normal_dim(dim, wide.ndim), line), value)
     return result if input.ndim else no_view(reshape(result, ()))
 

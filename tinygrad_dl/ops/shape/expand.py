@@ -209,7 +209,9 @@ repeat_interleave.vjp(input=_repeat_interleave_rule)
 
 
 @repeat_interleave.vmap
-def _repeat_interleave_batch(input: Any, repeats: Any, dim: int | None) -> Any:
+def _repeat_interleave_batch(input: Any, repeats: Any, dim: int | None, batch: Batch) -> Any:
+    if "repeats" in batch.of:
+        return NotImplemented  # the results of examples are of one shape if their numbers add up to the same
     if dim is None:
         return repeat_interleave(flat(input), repeats, 1)
     return repeat_interleave(input, repeats, inner(dim, input.ndim - 1))

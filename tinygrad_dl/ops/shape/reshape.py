@@ -160,7 +160,8 @@ def _squeeze_batch(input: Any, dim: Any) -> Any:
     ndim = input.ndim - 1
     if dim is None:
         return squeeze(input, tuple([i for i in range(1, ndim + 1) if input.shape[i] == 1]))
-    return squeeze(input, inner_dims(dim, ndim)) if ndim else input
+    dims = inner_dims(dim, ndim)
+    return squeeze(input, dims if ndim else ())
 
 
 def _np_squeeze(a: Any, axis: Any = None) -> Any:

@@ -259,6 +259,7 @@ def assign(self: Tensor, result: Tensor, what: str) -> Tensor:
     try:
         new = result._data
     except Escape as escape:  # the result is inside of a transform, and the tensor is not
+        escape.written = what
         return escape.lifted.level.receive(self, escape)._assign(result, what)
     if not recorded:
         self._write(new, what)
