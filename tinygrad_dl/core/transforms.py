@@ -250,8 +250,8 @@ class Escape(RuntimeError):
         if self.written:
             return (
                 f"{self.written}: got a value of shape {shape} that {self.lifted.level.marks}, inside of {where}, for "
-                "a tensor made without, expected one that can hold it; make the tensor that is changed from the value's "
-                "own, by zeros_like(x), x.new_zeros(...) or x.clone()"
+                "a tensor made without, expected one that can hold it; make the tensor that is changed from the "
+                "value's own, by zeros_like(x), x.new_zeros(...) or x.clone()"
             )
         if self.asked == "bool":
             return (
