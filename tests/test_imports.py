@@ -44,7 +44,7 @@ LEVELS = [
     {"batching", "composition", "destination", "messages", "protocol"},
     {"creation"},
     {"random"},
-    {"declaration", "methods", "plan", "runtime"},
+    {"declaration", "methods", "op", "plan", "runtime"},
     {"ops"},
     {"function"},
     {"autograd", "serialization"},

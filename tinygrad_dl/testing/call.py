@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.declaration import REGISTRY, Op
+from tinygrad_dl.core.declaration import REGISTRY
+from tinygrad_dl.core.op import Op
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.random import manual_seed
 from tinygrad_dl.testing.report import pasteable

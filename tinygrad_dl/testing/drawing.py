@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Flaky
 
-from tinygrad_dl.core.declaration import Op
+from tinygrad_dl.core.op import Op
 from tinygrad_dl.inputs import BroadcastingCase, Real, Reals
 from tinygrad_dl.testing.call import Call
 from tinygrad_dl.testing.strategies import arguments

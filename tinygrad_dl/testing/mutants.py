@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.declaration import Op
+from tinygrad_dl.core.op import Op
 from tinygrad_dl.core.plan import reads
 from tinygrad_dl.testing.call import Call, record_of
 from tinygrad_dl.testing.drawing import for_examples

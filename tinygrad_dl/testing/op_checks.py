@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.declaration import REGISTRY, Op
+from tinygrad_dl.core.declaration import REGISTRY
+from tinygrad_dl.core.op import Op
 from tinygrad_dl.inputs import AxesOf, AxisOf, BroadcastingCase, Case, Complexes, Drawn, Real, Reals, ShapeOf
 from tinygrad_dl.random import get_rng_state, set_rng_state
 from tinygrad_dl.testing import first_order, forward, refusals, rules, second_order, transforms

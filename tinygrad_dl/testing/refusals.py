@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.declaration import Op
+from tinygrad_dl.core.op import Op
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.inputs import Boolean, BroadcastingCase, ErrorCase, Integers, SampleArray, array, error
 from tinygrad_dl.testing.report import CheckError, pasteable

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import autograd
-from tinygrad_dl.core.declaration import Op
+from tinygrad_dl.core.op import Op
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.testing.call import Call, label
 from tinygrad_dl.testing.numeric import weighted_sum

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from tinygrad_dl import inputs as words
-from tinygrad_dl.core.declaration import Op
+from tinygrad_dl.core.op import Op
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.testing.call import Call, record_of
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.batching import Batch
-from tinygrad_dl.core.declaration import Op
+from tinygrad_dl.core.op import Op
 from tinygrad_dl.core.plan import reads
 from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.core.transforms import Lifted
