@@ -667,3 +667,36 @@ def test_what_was_made_is_no_view(make):
     y = make(x)
     assert not y._is_view() and y.requires_grad
     assert y.detach_() is y and not y.requires_grad
+
+
+def test_another_shape_without_recording_keeps_the_graph():
+    x = td.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True)
+    y, z = x * 2, x * 3
+    with td.no_grad():
+        y.t_()
+        z.unsqueeze_(0)
+    assert y.requires_grad and z.requires_grad
+    (y * td.arange(6.0).reshape(3, 2)).sum().backward()
+    assert x.grad.tolist() == [[0.0, 4.0, 8.0], [2.0, 6.0, 10.0]]
+    x.grad = None
+    z.sum().backward()
+    assert x.grad.tolist() == [[3.0] * 3] * 2
+
+
+@pytest.mark.parametrize("look", [lambda y: y.T[0], lambda y: y[::2, 0], lambda y: y.flip(0)[:, 0]])
+def test_windows_of_any_layout_are_views(look):
+    base = td.ones(4, 3, requires_grad=True) * 1
+    line = look(base)
+    windows = line.unfold(0, 2, 2)
+    assert windows._is_view() and windows._base is line._base if line._is_view() else windows._base is line
+    windows.mul_(3)
+    assert line.tolist() == [3.0] * line.numel()
+    line.sum().backward()
+
+
+def test_windows_share_memory_in_the_graph():
+    x = td.ones(4, 3, requires_grad=True)
+    y = x * 1
+    y.T[0].unfold(0, 2, 2).mul_(3)
+    y.sum().backward()
+    assert x.grad.tolist() == [[3.0, 1.0, 1.0]] * 4

@@ -119,6 +119,14 @@ def unfold(w: Writer) -> Any:
     )
 
 
+@draws("unfold_along", only=".unfold")
+def unfold_along(w: Writer) -> Any:
+    x = w.tensor(least=1, size=100)
+    dim = w.dim(x)
+    size = w.shape(x)[dim]
+    return x, dim, w.int(0, size), w.int(1, 3)
+
+
 @draws("fold")
 def fold(w: Writer) -> Any:
     kernel, height, width, channels = w.int(1, 2), w.int(3, 5), w.int(3, 5), w.int(1, 2)

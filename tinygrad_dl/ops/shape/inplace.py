@@ -10,6 +10,7 @@ from typing import Any
 from weakref import ref
 
 from tinygrad_dl.core.graph import Leaf, observers
+from tinygrad_dl.core.modes import enable_grad
 from tinygrad_dl.core.mutations import changed_at, mutations
 from tinygrad_dl.core.tensor import Tensor, Views, wrap
 from tinygrad_dl.core.transforms import Lifted
@@ -39,7 +40,8 @@ def shown_otherwise(tensor: Tensor, look: Callable[[Tensor], Tensor], what: str)
             "place; use the operation that makes a new tensor"
         )
     before = left_behind(tensor) if shared else tensor
-    made = look(before)
+    with enable_grad():  # no value is changed, so that its gradient stays known
+        made = look(before)
     tensor._data = made._data
     if shared:
         tensor._view = made._view

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_dl.core.batching import Batch, inner
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.mutations import buffer_owner
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops.shape._dims import normal_dim
 
@@ -43,7 +44,7 @@ def _naive_windows(input: np.ndarray, dimension: int, size: int, step: int) -> n
 def unfold(input: Array, dimension: int, size: int, step: int) -> Array:
     """Windows of `size` neighbours along a dimension, one each `step`, in a new last dimension.
 
-    A view of a contiguous tensor, read-only if windows overlap; else a copy. A 0-d tensor counts as one of one element.
+    A view, read-only if windows overlap. A 0-d tensor counts as one of one element.
 
     Args:
         dimension: the dimension that is cut into windows; in the result it counts them.
@@ -70,13 +71,17 @@ def unfold(input: Array, dimension: int, size: int, step: int) -> Array:
     if step < 1:
         raise RuntimeError(f"unfold: got step {step}, expected at least 1")
     count = (total - size) // step + 1
-    if not line.flags.c_contiguous or not line.size or not size:
+    if not line.size or not size:
         windows = np.lib.stride_tricks.sliding_window_view(line, size, dim) if size else _empty_windows(line, dim)
         return windows[(*(slice(None),) * dim, slice(None, None, step))].copy("C")
+    memory = buffer_owner(line)
+    if not memory.flags.forc:  # an array from outside, of which NumPy makes no buffer
+        memory = line = np.ascontiguousarray(line)
     shape = (*line.shape[:dim], count, *line.shape[dim + 1 :], size)
     steps = [*line.strides, line.strides[dim]]
     steps[dim] *= step
-    out: np.ndarray = np.ndarray(shape, line.dtype, input, 0, steps)
+    start = line.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
+    out: np.ndarray = np.ndarray(shape, line.dtype, memory, start, steps)
     if step < size and count > 1:
         out.setflags(write=False)
     return out
