@@ -433,3 +433,27 @@ def test_zeros_are_made_at_tensors_alone():
     assert td.autograd.grad(x.sum(), [get_gradient_edge(x), y], materialize_grads=True)[0].tolist() == [1.0, 1.0]
     with pytest.raises(RuntimeError, match="got materialize_grads=True and a GradientEdge as input 1"):
         td.autograd.grad(x.sum(), [x, get_gradient_edge(y)], materialize_grads=True)
+
+
+def test_gradients_of_what_was_frozen_meanwhile():
+    p = td.ones(2, requires_grad=True)
+    seen = []
+    p.register_hook(lambda g: seen.append(g.tolist()))
+    loss, other = (p * 3).sum(), (p * 5).sum()
+    p.requires_grad_(False)
+    other.backward()
+    assert p.grad is None
+    p.requires_grad_(True)
+    (p * 2 + loss).sum().backward(retain_graph=True)
+    assert p.grad.tolist() == [8.0, 8.0] and seen[-1] == [8.0, 8.0]
+    assert td.autograd.grad(loss, p)[0].tolist() == [3.0, 3.0]
+
+
+def test_what_was_frozen_and_has_another_dtype_begins_anew():
+    p = td.nn.Parameter(td.ones(2))
+    p.requires_grad_(False)
+    p.data = p.data.double()
+    p.requires_grad_(True)
+    (p * 4).sum().backward()
+    assert p.grad.dtype == td.float64 and p.grad.tolist() == [4.0, 4.0]
+    assert td.autograd.grad((p * p).sum(), p)[0].dtype == td.float64

@@ -122,6 +122,12 @@ MEANT = (
         "|does not support bool dtypes",
     ),
     Meant(
+        "td.max_pool*d takes what its form in nn.functional takes",
+        "taken",
+        "max_pool1d max_pool2d max_pool3d",
+        theirs="unexpected keyword argument 'return_indices'",
+    ),
+    Meant(
         "targets have gradients too",
         "taken",
         "soft_margin_loss SoftMarginLoss",
@@ -463,7 +469,8 @@ MEANT = (
         "a step of a cell from zeros has no gradient for the weights of its state",
         "first-value second-value",
         CELLS,
-        wrong=zero_for_nan,
+        wrong=nan_there,
+        source=r"\b(inf|nan)\b|/|log|exp|sqrt",
     ),
     # Other values: PyTorch's own slips.
     Meant(
@@ -586,6 +593,7 @@ MEANT = (
         ours="requires_grad$",
         source=r"norm\w*\((.|\n)*requires_grad_\(|Norm(.|\n)*requires_grad_\(",
     ),
+    Meant("the limit at infinity", "value", "polygamma", wrong=nan_there, ours=r"-?0\."),
     Meant("nans are distinct, and of no order", "value", "unique", source=r"\bnan\b|/|log|sqrt|inf"),
     Meant("`unique` has no gradient, and PyTorch's raises when it is asked for", "requires_grad", "unique"),
     Meant("nothing stored, but stored with a graph", "requires_grad", "setitem", source=r"\[False\]"),

@@ -118,7 +118,7 @@ def backward(
         tensor = into.get(edge, edge)
         if not isinstance(tensor, Tensor):  # an edge, which stands for its leaf if it is one
             tensor = edge.variable if isinstance(edge, Leaf) else None
-        if tensor is not None:
+        if tensor is not None and tensor._edge is not None:  # or it requires no gradient any more
             with _accumulating:
                 _accumulate(tensor, found, edge)
 

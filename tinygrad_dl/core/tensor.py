@@ -60,6 +60,7 @@ class Tensor(Contents, Methods):
     _views: Views | None = None  # those that were taken from it
     _keeper: Keeper | None = None  # what `retain_grad` asked for
     _grad: Tensor | None = None
+    _frozen: Leaf | None = None  # the Leaf that graphs may know, of one that requires no gradient any more
 
     def __init__(self, data: Any = (), dtype: Any = None, requires_grad: bool = False):
         self._data = np.array(as_array(data), dtype=dtypes.as_dtype(dtype or promotion.default.dtype))
@@ -88,7 +89,8 @@ class Tensor(Contents, Methods):
                 "a tensor without the graph"
             )
         if not requires_grad:
-            self._edge = None
+            if type(self._edge) is Leaf:
+                self._frozen, self._edge = self._edge, None
         elif self._edge is None:
             if not promotion.is_differentiable(self.dtype):
                 raise RuntimeError(
@@ -100,7 +102,9 @@ class Tensor(Contents, Methods):
                     "requires_grad_: got an inference tensor, expected a tensor that was made outside of "
                     "inference_mode; use its clone()"
                 )
-            self._edge = Leaf(self)
+            frozen, self._frozen = self._frozen, None
+            same = frozen is not None and (frozen.shape, frozen.dtype) == (self.shape, self._data.dtype)
+            self._edge = frozen if same else Leaf(self)
             if self._views:
                 self._replay_views()
         return self
