@@ -24,6 +24,7 @@ LEVELS = [
         "device",
         "promotion",
         "dtypes",
+        "layout",
         "generate",
         "memory",
         "threads",

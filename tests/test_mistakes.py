@@ -660,7 +660,7 @@ MODULES = {
         "Linear: ",
         "got 'cuda:0', expected 'cpu'",
     ),
-    "td.cuda": (lambda: td.cuda.is_available(), AttributeError, "no attribute 'cuda'", "device = 'cpu'"),
+    "td.mps": (lambda: td.mps.empty_cache(), AttributeError, "no attribute 'mps'", "device = 'cpu'"),
     "as many layers as stars": (
         lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(2, 1), 2**63),
         ValueError,
@@ -870,7 +870,7 @@ TRAINING = {
 MISTAKES = {**SHAPES, **TYPES, **NUMBERS_AND_ARRAYS, **GRAPH, **MODULES, **TRAINING}
 WITHOUT = {  # Python's own words, or a report
     "a typo in a method",
-    "td.cuda",
+    "td.mps",
     "a wrong gradient by name",
 }
 

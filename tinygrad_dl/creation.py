@@ -12,6 +12,7 @@ from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.inference import fresh
+from tinygrad_dl.core.layout import order_of, preserve_format
 from tinygrad_dl.core.messages import require_constants
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import Lifted
@@ -190,46 +191,78 @@ def scalar_tensor(value: Any, *, dtype: Any = None) -> Tensor:
     return tensor(value, dtype=_dtype(dtype))
 
 
-def _like(make: Callable[..., Tensor], input: Tensor, **options: Any) -> Tensor:
+def _like(make: Callable[..., Tensor], input: Tensor, memory_format: Any, **options: Any) -> Tensor:
     """What `make` makes of a shape, in that of a tensor: inside of vmap for each example."""
     if isinstance(input, Lifted):
-        return input.filled(lambda value: _like(make, value, **options))
-    return make(input.shape, **options)
+        return input.filled(lambda value: _like(make, value, preserve_format, **options))
+    made = make(input.shape, **options)
+    if memory_format is not preserve_format:
+        order = order_of(memory_format, made.ndim, make.__name__)
+        if order is not None:
+            made.data = made._data.transpose(order).copy().transpose(np.argsort(order))
+    return made
 
 
 @composition
-def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(
+    input: Tensor,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = preserve_format,
+) -> Tensor:
     """`zeros` in the shape and dtype of `input`.
 
     >>> td.zeros_like(td.ones(2))
     tensor([0., 0.])
     """
-    return _like(zeros, input, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return _like(zeros, input, memory_format, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
 @composition
-def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def ones_like(
+    input: Tensor,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = preserve_format,
+) -> Tensor:
     """`ones` in the shape and dtype of `input`.
 
     >>> td.ones_like(td.zeros(2))
     tensor([1., 1.])
     """
-    return _like(ones, input, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return _like(ones, input, memory_format, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
 @composition
-def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def empty_like(
+    input: Tensor,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = preserve_format,
+) -> Tensor:
     """`empty` in the shape and dtype of `input`.
 
     >>> td.empty_like(td.ones(2, 3)).shape
     (2, 3)
     """
-    return _like(empty, input, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return _like(empty, input, memory_format, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
 @composition
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    input: Tensor,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = preserve_format,
 ) -> Tensor:
     """`full` in the shape and dtype of `input`.
 
@@ -237,7 +270,7 @@ def full_like(
     tensor([5., 5.])
     """
     options = {"dtype": dtype or input.dtype, "device": device, "requires_grad": requires_grad}
-    return _like(lambda shape, **more: full(shape, fill_value, **more), input, **options)
+    return _like(lambda shape, **more: full(shape, fill_value, **more), input, memory_format, **options)
 
 
 @composition

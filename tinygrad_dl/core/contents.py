@@ -6,9 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinygrad_dl.core.device import CPU, unknown_device
+from tinygrad_dl.core.device import CPU, no_device
 from tinygrad_dl.core.device import device as Device
 from tinygrad_dl.core.dtypes import DTYPES, dtype
+from tinygrad_dl.core.layout import contiguous_format, lies_so, strided
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.mutations import mutations
 
@@ -20,6 +21,12 @@ class Contents:
 
     _data: np.ndarray
     _edge: Any
+
+    # Where a tensor lives, and how it keeps its elements.
+    is_cpu = True
+    is_cuda = is_ipu = is_maia = is_meta = is_mps = is_mtia = is_vulkan = is_xla = is_xpu = False
+    is_mkldnn = is_nested = is_quantized = is_sparse = is_sparse_csr = False
+    layout = strided
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -44,9 +51,13 @@ class Contents:
         """The number of its dimensions."""
         return self._data.ndim
 
+    ndimension = dim
+
     def numel(self) -> int:
         """The number of its elements."""
         return self._data.size
+
+    nelement = numel
 
     @property
     def device(self) -> Device:
@@ -63,6 +74,28 @@ class Contents:
         """The bytes of one element."""
         return self._data.itemsize
 
+    def get_device(self) -> int:
+        """The number of its GPU; -1 for the CPU."""
+        return -1
+
+    def is_pinned(self, device: Any = None) -> bool:
+        """Whether its memory is locked, for copies to a GPU: False."""
+        return False
+
+    def pin_memory(self, device: Any = None) -> Self:
+        """Itself: there is no GPU to copy to."""
+        return self
+
+    def is_shared(self) -> bool:
+        """Whether it lies in memory that processes share: False. Workers of `data.DataLoader` copy."""
+        return False
+
+    def to_sparse(self, *_: Any, **__: Any) -> Self:
+        """Raises NotImplementedError: tensors keep all of their elements."""
+        raise NotImplementedError(
+            "to_sparse: got a call for a sparse tensor, expected none: tensors are dense; compute with it as it is"
+        )
+
     def element_size(self) -> int:
         """The bytes of one element."""
         return self._data.itemsize
@@ -72,9 +105,9 @@ class Contents:
         steps = tuple(s // self._data.itemsize for s in self._data.strides)
         return steps if dim is None else of_dimension(steps, dim, "stride")
 
-    def is_contiguous(self) -> bool:
-        """Whether its elements lie in memory in row-major order without gaps."""
-        return self._data.flags.c_contiguous
+    def is_contiguous(self, memory_format: Any = contiguous_format) -> bool:
+        """Whether its elements lie in memory without gaps, in row-major order or that of the format."""
+        return lies_so(self._data, memory_format)
 
     def data_ptr(self) -> int:
         """The address of its first element."""
@@ -87,6 +120,16 @@ class Contents:
     def is_complex(self) -> bool:
         """Whether its elements are complex numbers."""
         return self.dtype.is_complex
+
+    def is_signed(self) -> bool:
+        """Whether its elements can be below 0."""
+        return self.dtype.is_signed
+
+    def is_same_size(self, other: Contents) -> bool:
+        """Whether another tensor has the same shape."""
+        if not isinstance(other, Contents):
+            raise TypeError(f"is_same_size: got {other!r}, expected a tensor; compare the shapes of anything else")
+        return self.shape == other.shape
 
     # -- conversion ---------------------------------------------------------------------------------
 
@@ -115,7 +158,7 @@ class Contents:
 
     def cuda(self, *_: Any, **__: Any) -> Self:
         """Raises ValueError: tensors live on the CPU."""
-        raise unknown_device("cuda")
+        raise no_device("cuda")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype=dtype, copy=copy)

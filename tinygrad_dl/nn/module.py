@@ -14,8 +14,9 @@ from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.composition import Composed
 from tinygrad_dl.core.contents import zero_gradient
 from tinygrad_dl.core.descriptions import summary
+from tinygrad_dl.core.device import TYPES, check_device, no_device
 from tinygrad_dl.core.device import device as Device
-from tinygrad_dl.core.device import unknown_device
+from tinygrad_dl.core.layout import ORDERS, preserve_format
 from tinygrad_dl.core.messages import reraise
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.nn import hooks
@@ -259,8 +260,18 @@ class Module(State["Module"], Hooked, Composed):
             else:
                 zero_gradient(parameter)
 
-    def to(self, *args: Any, device: Any = None, dtype: Any = None, **_: Any) -> Self:
+    def to(
+        self,
+        *args: Any,
+        device: Any = None,
+        dtype: Any = None,
+        non_blocking: bool = False,
+        memory_format: Any = preserve_format,
+    ) -> Self:
         """Casts floating and complex parameters and buffers to a dtype, in place; the device is always the CPU.
+
+        Args:
+            memory_format: the order of dimensions in memory, such as `td.channels_last`, of those of 4 (5) dimensions.
 
         Raises:
             TypeError: the dtype is neither floating nor complex. ValueError: another device.
@@ -272,25 +283,31 @@ class Module(State["Module"], Hooked, Composed):
         for value in (*args, device, dtype):
             if isinstance(value, Tensor):
                 dtype = value.dtype
-            elif isinstance(value, Device) or value in ("cpu", "cpu:0"):
-                continue
+            elif isinstance(value, Device) or (isinstance(value, str) and value.partition(":")[0] in TYPES):
+                check_device(value)
             elif value is not None and not isinstance(value, bool):
-                try:
-                    dtype = dtypes.as_dtype(value)
-                except TypeError:
-                    Device(value)
+                dtype = dtypes.as_dtype(value)
         if dtype is None:
-            return self
+            return self._lay(memory_format)
         found = dtypes.as_dtype(dtype)
         if not promotion.is_differentiable(found):
             raise TypeError(
                 f"to: got dtype {found}, expected a floating or complex one for a module; pass td.float32 or td.float64"
             )
-        return self._cast(found, promotion.is_differentiable)
+        return self._cast(found, promotion.is_differentiable)._lay(memory_format)
 
     def cuda(self, *_: Any, **__: Any) -> Self:
         """Raises ValueError: tensors live on the CPU."""
-        raise unknown_device("cuda")
+        raise no_device("cuda")
+
+    def _lay(self, memory_format: Any) -> Self:
+        """Lays parameters and buffers in the order of the format, those that have as many dimensions as it orders."""
+        if memory_format is preserve_format:
+            return self
+        for tensor in (*self.parameters(), *self.buffers()):
+            if memory_format not in ORDERS or len(ORDERS[memory_format]) == tensor.ndim:
+                tensor.data = tensor.detach().contiguous(memory_format)
+        return self
 
     def _cast(self, dtype: Any, kinds: Callable[[Any], bool] = promotion.is_floating) -> Self:
         for tensor in (*self.parameters(), *self.buffers()):

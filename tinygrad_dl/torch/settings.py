@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_dl.core.device import device
+from tinygrad_dl.core.device import check_device, device
 from tinygrad_dl.core.dtypes import set_default_dtype
 
 
@@ -64,8 +64,7 @@ def set_default_device(place: Any) -> None:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.set_default_device.html
     """
-    if place is not None:
-        device(place)
+    check_device(place)
 
 
 def get_default_device() -> device:

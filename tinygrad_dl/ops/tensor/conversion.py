@@ -10,11 +10,13 @@ import numpy as np
 from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.device import TYPES, check_device
 from tinygrad_dl.core.device import device as Device
 from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.layout import contiguous_format, order_of, preserve_format
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import Lifted
-from tinygrad_dl.inputs import one_of
+from tinygrad_dl.inputs import array, error, one_of
 from tinygrad_dl.inputs import real as real_tensor
 from tinygrad_dl.ops._overload import alias, method
 from tinygrad_dl.ops.pointwise.complex import real
@@ -25,18 +27,27 @@ from tinygrad_dl.ops.pointwise.complex import real
     linear=("input",),
     exact=True,
     inputs=dict(input=real_tensor()),
+    errors=[error(TypeError, "got memory_format='C'", array(2, 3), memory_format="C")],
     reference=lambda input: np.array(input),
 )
-def clone(input: Array) -> Array:
-    """A copy, which stays in the graph.
+def clone(input: Array, *, memory_format: Any = preserve_format) -> Array:
+    """A copy, which stays in the graph; its elements lie in memory as those of `input`, or in the order of the format.
 
     >>> td.tensor([1.0, 2.0]).clone()
     tensor([1., 2.])
     """
-    return input.copy("K")
+    if memory_format is preserve_format:
+        return input.copy("K")
+    order = order_of(memory_format, input.ndim, "clone")
+    return input.copy("C") if order is None else input.transpose(order).copy("C").transpose(np.argsort(order))
 
 
 clone.vjp(input=lambda g: g)
+
+
+@clone.vmap
+def _clone_batch(input: Any, memory_format: Any) -> Any:
+    return clone(input)  # how an example lies in memory shows nowhere
 
 
 @op(
@@ -103,9 +114,6 @@ def astype(input: Array, dtype: Any, copy: bool = False) -> Tensor:
     return cast(tensor, found)
 
 
-DEVICES = frozenset(("cpu", "cuda", "mps", "xpu", "meta", "tpu", "hip", "xla", "vulkan"))
-
-
 @method
 def to(
     self: Tensor,
@@ -114,9 +122,12 @@ def to(
     device: Any = None,
     copy: bool = False,
     non_blocking: bool = False,
-    memory_format: Any = None,
+    memory_format: Any = preserve_format,
 ) -> Tensor:
     """The tensor in another dtype: `t.to(td.float64)`, `t.to("cpu")`, `t.to("cpu", td.float64)`, `t.to(other)`.
+
+    Args:
+        memory_format: the order of the dimensions in memory, `td.channels_last` for instance.
 
     Returns:
         Itself if nothing is to change, unless `copy`. The cast is differentiable.
@@ -135,20 +146,18 @@ def to(
             continue  # non_blocking, which means nothing on the CPU
         if isinstance(value, Tensor):
             dtype = value.dtype
-        elif isinstance(value, Device) or (isinstance(value, str) and value.partition(":")[0] in DEVICES):
+        elif isinstance(value, Device) or (isinstance(value, str) and value.partition(":")[0] in TYPES):
             device = value
         else:
             dtype = value
-    if device is not None:
-        Device(device)
-    if dtype is None:
-        return clone(self) if copy else self
-    return astype(self, dtype, copy)
+    check_device(device)
+    result: Tensor = (clone(self) if copy else self) if dtype is None else astype(self, dtype, copy)
+    return result if memory_format is preserve_format else contiguous(result, memory_format)
 
 
 @method
-def contiguous(self: Array, memory_format: Any = None) -> Tensor:
-    """The tensor in row-major order: itself if it lies so already, else a copy.
+def contiguous(self: Array, memory_format: Any = contiguous_format) -> Tensor:
+    """The tensor in row-major order, or in the order of the format: itself if it lies so already, else a copy.
 
     >>> import tinygrad_dl as td
     >>> td.zeros(2, 3).T.contiguous().is_contiguous()
@@ -156,7 +165,10 @@ def contiguous(self: Array, memory_format: Any = None) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.contiguous.html
     """
-    return self if self.is_contiguous() else contiguous_copy(self)
+    if memory_format is contiguous_format:
+        return self if self.is_contiguous() else contiguous_copy(self)
+    order_of(memory_format, self.ndim, "contiguous")
+    return self if self.is_contiguous(memory_format) else clone(self, memory_format=memory_format)
 
 
 @method

@@ -1,0 +1,95 @@
+"""How elements lie in memory, by PyTorch's names: memory formats, and the one layout that there is."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+
+class Named:
+    """A constant that is known by its name, of which there is one object."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"tinygrad_dl.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+class memory_format(Named):
+    """The order of the dimensions of a tensor in memory: `td.contiguous_format`, `td.channels_last` and so on.
+
+    Shapes do not depend on it: pictures are (N, C, H, W) in each. What operations return lies as they make it: only
+    copies and casts keep the order.
+
+    >>> x = td.ones(2, 3, 4, 5).contiguous(memory_format=td.channels_last)
+    >>> x.shape, x.stride()
+    ((2, 3, 4, 5), (60, 1, 15, 3))
+
+    Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#torch.memory_format
+    """
+
+    __slots__ = ()
+
+
+class layout(Named):
+    """How a tensor keeps its elements: `td.strided`, in an array. There is no other here; programs compare with it.
+
+    >>> td.ones(2).layout == td.strided
+    True
+
+    Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#torch.layout
+    """
+
+    __slots__ = ()
+
+
+contiguous_format: Final = memory_format("contiguous_format")
+preserve_format: Final = memory_format("preserve_format")
+channels_last: Final = memory_format("channels_last")
+channels_last_3d: Final = memory_format("channels_last_3d")
+strided: Final = layout("strided")
+sparse_coo: Final = layout("sparse_coo")
+sparse_csr: Final = layout("sparse_csr")
+
+# With channels last: the number of dimensions, and their order in memory.
+ORDERS: Final = {channels_last: (0, 2, 3, 1), channels_last_3d: (0, 2, 3, 4, 1)}
+
+
+def order_of(format: Any, ndim: int, what: str) -> tuple[int, ...] | None:
+    """The order of the dimensions in memory that a format asks for; None for row-major order.
+
+    Raises:
+        TypeError: it is no memory format. ValueError: the format is of another number of dimensions.
+    """
+    if format is None or format is contiguous_format:
+        return None
+    if not isinstance(format, memory_format):
+        raise not_a_format(format, what)
+    order = ORDERS.get(format)
+    if order is None:
+        raise ValueError(f"{what}: got {format}, expected td.contiguous_format or one with channels last")
+    if len(order) != ndim:
+        raise ValueError(f"{what}: got a tensor of {ndim} dimensions, expected {len(order)} for {format}")
+    return order
+
+
+def lies_so(array: np.ndarray, format: Any) -> bool:
+    """Whether the elements of an array lie in the order of a format, without gaps."""
+    if format is contiguous_format:
+        return array.flags.c_contiguous
+    if not isinstance(format, memory_format):
+        raise not_a_format(format, "is_contiguous")
+    order = ORDERS.get(format, ())
+    return array.ndim == len(order) and array.transpose(order).flags.c_contiguous
+
+
+def not_a_format(value: Any, what: str) -> TypeError:
+    """The error for anything else in the place of a memory format."""
+    return TypeError(f"{what}: got memory_format={value!r}, expected a format such as td.channels_last")
