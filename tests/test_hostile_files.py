@@ -26,7 +26,7 @@ CONTENT = {
     "one": td.tensor(5),
 }
 NESTED = {"model": CONTENT, "epoch": 3, "rates": [0.1, None, "text", (True, 2)]}
-SUFFIXES = [".npz", ".safetensors"]
+SUFFIXES = [".npz", ".safetensors", ".pth"]
 
 
 def saved(folder, suffix, content):

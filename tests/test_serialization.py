@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 import tinygrad_dl as td
 
 DTYPES = ["float16", "float32", "float64", "complex64", "int8", "int16", "int32", "int64", "uint8", "bool"]
-SUFFIXES = [".npz", ".safetensors"]
+SUFFIXES = [".npz", ".safetensors", ".pth"]
 
 
 @pytest.fixture(params=SUFFIXES)
@@ -104,9 +104,10 @@ def test_names_that_look_alike(path):
 def test_loaded_tensors_can_be_changed(path):
     td.save({"a": td.ones(3, requires_grad=True)}, path)
     loaded = td.load(path)["a"]
+    assert loaded.requires_grad == (path.suffix == ".pth")
+    loaded = loaded.detach()
     loaded += 1
     assert loaded.tolist() == [2.0, 2.0, 2.0]
-    assert not loaded.requires_grad
 
 
 def test_an_optimizer_goes_on_the_same(path):
@@ -162,7 +163,7 @@ def test_damaged_files(path):
     whole = path.read_bytes()
     for content in (b"", whole[:5], whole[: len(whole) // 2], whole[:-3], b"hello" * 50, pickle.dumps({"a": 1})):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"damaged or of another kind: got .*, expected an? .* file; copy"):
+        with pytest.raises(ValueError, match=r"damaged or of another kind: got .*, expected tensors, numbers"):
             td.load(path)
 
 
@@ -202,22 +203,20 @@ def test_an_npz_with_python_objects_is_refused(tmp_path):
 
 
 def test_paths_that_are_refused(tmp_path):
-    for suffix in (".pt", ".pth", ".pkl"):
-        with pytest.raises(ValueError, match="would be a pickle, and loading a pickle runs the code in it"):
-            td.save({}, tmp_path / f"a{suffix}")
-        with pytest.raises(ValueError, match=r"use \.safetensors or \.npz"):
-            td.load(tmp_path / f"a{suffix}")
-    with pytest.raises(ValueError, match=r"ends in '\.txt', expected \.safetensors or \.npz"):
-        td.save({}, tmp_path / "a.txt")
-    with pytest.raises(ValueError, match=r"ends in 'nothing', expected"):
-        td.load(str(tmp_path / "a"))
+    for name, end in (("a.txt", "'.txt'"), ("a.pkl", "'.pkl'"), ("a", "'nothing'")):
+        with pytest.raises(ValueError, match=rf"which ends in {end}, expected one of \.pth, \.pt, "):
+            td.save({}, tmp_path / name)
+        with pytest.raises(FileNotFoundError, match="expected a file: there is none"):
+            td.load(tmp_path / name)
     with pytest.raises(FileNotFoundError, match="expected a file: there is none"):
         td.load(tmp_path / "a.npz")
     with pytest.raises(FileNotFoundError, match=r"got the folder .*missing, expected one that is there; make it first"):
         td.save({}, tmp_path / "missing" / "a.npz")
 
 
-def test_contents_that_are_refused(path):
+@pytest.mark.parametrize("suffix", SUFFIXES[:2])
+def test_contents_that_are_refused(tmp_path, suffix):
+    path = tmp_path / f"file{suffix}"
     with pytest.raises(TypeError, match=r"save: expected a dict, got Tensor; pass model\.state_dict\(\)"):
         td.save(td.ones(2), path)
     with pytest.raises(TypeError, match=r"got a function for 'a\.0', expected a tensor, array, number, string,"):

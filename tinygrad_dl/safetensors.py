@@ -80,7 +80,9 @@ def read(file: IO[bytes]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     Raises:
         ValueError, TypeError, RecursionError: it is not such a file. ImportError: a bfloat16 tensor, without ml_dtypes.
     """
-    size = os.fstat(file.fileno()).st_size
+    start = file.tell()
+    size = file.seek(0, os.SEEK_END) - start
+    file.seek(start)
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(size - 8, LONGEST):
         raise ValueError(f"a header of {length} bytes")

@@ -1,19 +1,19 @@
-"""Files of weights: `save` and `load`, as safetensors or npz. Loading one never runs code: no pickle anywhere.
+"""Files: `save` and `load`, in PyTorch's format, as safetensors or as npz. Loading one never runs code.
 
-A dict of tensors is written under its own names, so weights travel to PyTorch and back. Anything nested
-(an optimiser's state) is written too: its tensors under dotted names, and its structure as JSON beside them.
+PyTorch's files hold what `torch.save` and `torch.load` take there, memory that tensors share included (`pth/`). The two
+other formats hold arrays by name, so weights travel; what is nested has its structure beside them (`structure.py`).
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
-from typing import Any
+from collections.abc import Iterator
+from typing import IO, Any
 
-import numpy as np
-
-from tinygrad_dl.core import promotion
 from tinygrad_dl.core.composition import composition
-from tinygrad_dl.core.tensor import Tensor, as_array, wrap
+from tinygrad_dl.core.device import check_device
 from tinygrad_dl.writing import Path, replacing
 
 __all__ = ["load", "save"]
@@ -23,23 +23,29 @@ def __dir__() -> list[str]:
     return __all__
 
 
-STRUCTURE = "tinygrad_dl"  # the metadata entry with the structure of what was saved
-RESERVED = "__metadata__"  # where both formats keep metadata
-DEEPEST = 100  # containers in one another
+PYTORCH = (".pth", ".pt", ".ckpt", ".bin", ".tar")
+SUFFIXES = (*PYTORCH, ".safetensors", ".npz")
+MAGIC = b"l\xfc\x9cF\xf9 j\xa8P\x19"  # with which PyTorch's files began before they were zip archives
+LONGEST_INDEX = 100_000_000  # bytes
 
 
 @composition
-def save(obj: dict[Any, Any], path: Path) -> None:
-    """Writes a dict of tensors, such as `model.state_dict()`, to a file.
+def save(obj: Any, f: Path | IO[bytes]) -> None:
+    """Writes tensors, and what holds them, to a file: a model's `state_dict()`, or a whole checkpoint.
 
-    Written whole or not at all: the file appears under its name only when it is complete and on the disk, whatever
-    happens to the process or to the power meanwhile. `tinygrad_dl.writing` says what else holds.
+    A file with a name is written whole or not at all: it appears under its name only when it is complete and on the
+    disk, whatever happens to the process or to the power meanwhile. `tinygrad_dl.writing` says what else holds. To a
+    file that is open already, nothing is written before all that can be wrong with `obj` is found.
 
     Args:
-        obj: a dict. Its values are tensors, arrays, numbers, strings, None, or lists, tuples and dicts of
-            these, so an optimiser's `state_dict()` and a dict of several are fine too.
-        path: where to; ends in `.safetensors`, which PyTorch's users read, or in `.npz`, which NumPy reads and which
-            holds complex128 too.
+        obj: what to write.
+        f: where to. The suffix decides on the format:
+
+            - `.pth`, `.pt`, `.ckpt`, `.bin`, `.tar`, or a file that is open for writing bytes: PyTorch's, which
+              `torch.load` opens. Holds tensors, parameters, arrays (as tensors), numbers, texts, bytes, None, dtypes,
+              devices, and lists, tuples, sets and dicts of these. Tensors that share memory will share it again.
+            - `.safetensors`, which other libraries read too, and `.npz`, which NumPy reads: a dict of tensors, arrays,
+              numbers, texts, None, or lists, tuples and dicts of these. Each tensor has its own memory.
 
     Raises:
         TypeError: something in `obj` can't be written; the message says where.
@@ -47,29 +53,41 @@ def save(obj: dict[Any, Any], path: Path) -> None:
         OSError: the folder is missing, the path is a folder, the disk is full.
 
     >>> import os, tempfile
-    >>> import tinygrad_dl as td
-    >>> path = os.path.join(tempfile.mkdtemp(), "weights.npz")
+    >>> path = os.path.join(tempfile.mkdtemp(), "model.pth")
     >>> td.save({"weight": td.ones(2), "epoch": 3}, path)
     >>> td.load(path)
     {'weight': tensor([1., 1.]), 'epoch': 3}
     """
-    path = os.fspath(path)
-    suffix = _suffix(path, "save")
-    if not isinstance(obj, dict):
-        raise TypeError(f"save: expected a dict, got {type(obj).__name__}; pass model.state_dict()")
-    arrays: dict[str, np.ndarray] = {}
-    if all(type(key) is str and isinstance(value, Tensor | np.ndarray) for key, value in obj.items()):
-        arrays = {key: _array(value, key) for key, value in obj.items()}
-        metadata = {}
-    else:
-        import json
-
-        metadata = {STRUCTURE: json.dumps(_pack(obj, "", arrays, 0))}
-    for name in arrays:
-        if name == RESERVED or "\0" in name:
-            raise ValueError(
-                f"save: got {name!r} as the name of a tensor, expected another: files can't have it; rename it"
+    if not isinstance(f, str | os.PathLike):
+        if not hasattr(f, "write") or isinstance(f, io.TextIOBase):
+            raise TypeError(
+                f"save: got f={f!r:.80}, expected a path or a file that is open for bytes; use open(f, 'wb')"
             )
+        from tinygrad_dl.pth.writing import prepared
+
+        prepared(obj)(f)
+        return
+    path = os.fspath(f)
+    suffix = os.path.splitext(path)[1]
+    if suffix not in SUFFIXES:
+        raise ValueError(
+            f"save: got {path}, which ends in {suffix or 'nothing'!r}, expected one of {', '.join(SUFFIXES)}"
+        )
+    if suffix in PYTORCH:
+        from tinygrad_dl.pth.writing import prepared
+
+        write_to = prepared(obj)
+        with replacing(path, "save") as file:
+            write_to(file)
+        return
+    if not isinstance(obj, dict):
+        raise TypeError(
+            f"save: expected a dict, got {type(obj).__name__}; pass model.state_dict(), or save it as .pth, where "
+            "tensors stand alone"
+        )
+    from tinygrad_dl.structure import packed
+
+    arrays, metadata = packed(obj)
     if suffix == ".npz":
         from tinygrad_dl.npz import write
     else:
@@ -79,47 +97,105 @@ def save(obj: dict[Any, Any], path: Path) -> None:
 
 
 @composition
-def load(path: Path) -> dict[Any, Any]:
-    """Reads a file that `save`, or PyTorch's `safetensors.torch.save_file`, has written.
+def load(
+    f: Path | IO[bytes],
+    map_location: Any = None,
+    pickle_module: None = None,
+    *,
+    weights_only: bool | None = True,
+    mmap: bool | None = None,
+) -> Any:
+    """Reads a file that `save`, `torch.save` or a program for safetensors or npz has written.
+
+    The content says of what kind a file is, whatever its name. A file from anywhere may be given to it: no code in it
+    is run, and the memory and the time that it takes are in proportion to its size. PyTorch's files are read by an
+    unpickler that builds tensors, numbers, texts, bytes and containers, and knows no other names. Checksums are
+    compared: files in PyTorch's format and npz have one for each array, a safetensors file that `save` has written one
+    for all.
 
     Args:
-        path: a file that ends in `.safetensors` or `.npz`.
+        f: a path, or a file that is open for reading bytes. Of a model in several files, the index
+            (`model.safetensors.index.json`), which names files of its own folder.
+        map_location: as in PyTorch; everything comes to the CPU, so only that is taken. A function is not called.
+        pickle_module: None, as no such module is used.
+        weights_only: True or None.
+        mmap: whether the tensors of a file in PyTorch's format stay in it until they are read. The file then needs a
+            path, is not to be changed meanwhile, and its checksums are not compared. What is written to the tensors is
+            not written to the file.
 
     Returns:
-        The dict that was saved. Arrays come back as tensors.
-
-    A file from anywhere may be given to it: no code in it is run, and no more memory is asked for than what the file
-    can hold. Checksums are compared: an npz file has one for each array, and a safetensors file that `save` has written
-    one for all; those of other programs have none.
+        What was saved. Of safetensors and npz, a dict; arrays come back as tensors.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or no file of the kind that its name says; the message has the path.
+        ValueError: it is damaged, of another kind, or holds what is not built here; the message has the path.
         ImportError: it holds bfloat16, and ml_dtypes is not installed.
 
-    >>> import os, tempfile
-    >>> import tinygrad_dl as td
-    >>> path = os.path.join(tempfile.mkdtemp(), "optimizer.npz")
+    >>> import io
     >>> optimizer = td.optim.SGD([td.zeros(2, requires_grad=True)], lr=0.5)
-    >>> td.save(optimizer.state_dict(), path)
-    >>> td.load(path)["param_groups"][0]["lr"]
+    >>> file = io.BytesIO()
+    >>> td.save(optimizer.state_dict(), file)
+    >>> start = file.seek(0)
+    >>> td.load(file)["param_groups"][0]["lr"]
     0.5
     """
-    path = os.fspath(path)
-    suffix = _suffix(path, "load")
+    if pickle_module is not None or weights_only is False:
+        given = "weights_only=False" if weights_only is False else f"pickle_module={pickle_module!r:.40}"
+        raise ValueError(
+            f"load: got {given}, expected its default: objects other than tensors, numbers, texts and containers are "
+            "made by running what the file says, which td.load never does; save a state_dict() instead"
+        )
+    if not callable(map_location):
+        for wanted in map_location.values() if isinstance(map_location, dict) else [map_location]:
+            check_device(wanted)
+    if isinstance(f, str | os.PathLike):
+        return _load_path(os.fspath(f), bool(mmap), True)
+    if not hasattr(f, "read") or isinstance(f, io.TextIOBase):
+        raise TypeError(f"load: got f={f!r:.80}, expected a path or a file that is open for bytes; use open(f, 'rb')")
+    if mmap:
+        raise ValueError("load: got mmap=True and an open file, expected a path, as it is the file that is mapped")
+    seekable = hasattr(f, "readinto") and hasattr(f, "seekable") and f.seekable()
+    file = f if seekable else io.BytesIO(f.read())
+    return _load_file(file, str(getattr(f, "name", "an open file")), False, False)
+
+
+def _load_path(path: str, mmap: bool, may_be_index: bool) -> Any:
     if not os.path.exists(path):
         raise FileNotFoundError(f"load: got {str(path)!r}, expected a file: there is none")
     if not os.path.isfile(path):
         raise ValueError(f"load: got {path}, which is no ordinary file, expected one that td.save has written")
-    if suffix == ".npz":
-        from tinygrad_dl.npz import read
-    else:
-        from tinygrad_dl.safetensors import read
+    with open(path, "rb") as file:
+        return _load_file(file, path, mmap, may_be_index)
+
+
+def _load_file(file: IO[bytes], path: str, mmap: bool, may_be_index: bool) -> Any:
+    """What is in a file, from where it stands on.
+
+    Args:
+        path: for errors, and to find the other files of an index.
+    """
+    start = file.tell()
+    head = file.read(64)
+    size = file.seek(0, os.SEEK_END) - start
+    file.seek(start)
+    with _explained(path, size):
+        if not may_be_index or not head.lstrip().startswith(b"{"):
+            return _content(file, head, mmap)
+        places = _places(file, size)
+    folder = os.path.dirname(path)
+    files = {name: _load_path(os.path.join(folder, name), mmap, False) for name in sorted(set(places.values()))}
+    with _explained(path, size):
+        for key, name in places.items():
+            if not isinstance(files[name], dict) or key not in files[name]:
+                raise ValueError(f"no {key!r:.60} in {name!r:.60}")
+    return {key: files[name][key] for key, name in places.items()}
+
+
+@contextlib.contextmanager
+def _explained(path: str, size: int) -> Iterator[None]:
+    """Says of an error that a file caused which file it was, what was found and what helps."""
     try:
-        with open(path, "rb") as file:
-            arrays, metadata = read(file)
-        if STRUCTURE not in metadata:
-            return {name: _tensor(name, array) for name, array in arrays.items()}
+        yield
     except (ImportError, MemoryError):
         raise
     except Exception as error:
@@ -127,115 +203,66 @@ def load(path: Path) -> dict[Any, Any]:
         # operating system's, but for that of a place before the file's beginning, says that the disk has failed.
         import errno
 
+        from tinygrad_dl.pth.unpickler import Refused
+
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
-        expected = "an npz file" if suffix == ".npz" else "a safetensors file"
-        raise _damaged(path, f"no complete {suffix[1:]} content ({_line(error)})", expected) from error
+        found, step = f"no complete content ({type(error).__name__}: {error}"[:200] + ")", "copy or save it again"
+        if isinstance(error, Refused):
+            found, step = str(error), error.step
+        raise ValueError(
+            f"load: {path} ({size} bytes) is damaged or of another kind: got {found}, expected tensors, numbers, texts "
+            f"and containers of them, in PyTorch's zip format, safetensors or npz; {step}"
+        ) from error
+
+
+def _content(file: IO[bytes], head: bytes, mapped: bool) -> Any:
+    """What is in a zip archive or a safetensors file."""
+    if head.startswith(b"PK"):
+        from tinygrad_dl.archive import Archive
+
+        archive = Archive(file)
+        if any(name.rpartition("/")[2] == "data.pkl" for name in archive.members):
+            from tinygrad_dl.pth import reading
+
+            if not mapped:
+                return reading.read(archive)
+            import mmap
+
+            return reading.read(archive, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+        from tinygrad_dl import npz
+
+        arrays, metadata = npz.read(archive)
+    elif head[8:9] == b"{":
+        from tinygrad_dl import safetensors
+
+        arrays, metadata = safetensors.read(file)
+    elif head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
+        from tinygrad_dl.pth.unpickler import Refused
+
+        found = "a file of PyTorch from before version 1.6" if MAGIC in head else "a pickle, which would run code"
+        raise Refused(found, "in PyTorch: torch.save(torch.load(path, weights_only=True), new_path)")
+    else:
+        raise ValueError(f"bytes that begin with {head[:8]!r}")
+    from tinygrad_dl.structure import STRUCTURE, as_tensor, unpacked
+
+    if STRUCTURE in metadata:
+        return unpacked(metadata[STRUCTURE], arrays)
+    return {name: as_tensor(name, array) for name, array in arrays.items()}
+
+
+def _places(file: IO[bytes], size: int) -> dict[str, str]:
+    """By the names of tensors, the file in which an index says that they are."""
     import json
 
-    try:
-        found = _unpack(json.loads(metadata[STRUCTURE]), arrays, 0)
-        if not isinstance(found, dict) or arrays:
-            raise ValueError(f"tensors {list(arrays)!r:.60} too many" if arrays else "no dict")
-    except Exception as error:
-        found_instead = f"a structure that does not fit its tensors ({_line(error)})"
-        raise _damaged(path, found_instead, "as td.save wrote it") from error
-    return found
+    from tinygrad_dl.safetensors import without_duplicates
 
-
-def _suffix(path: str, what: str) -> str:
-    suffix = os.path.splitext(path)[1]
-    if suffix in (".pt", ".pth", ".pkl", ".pickle", ".ckpt"):
-        raise ValueError(
-            f"{what}: got {path}, expected .safetensors or .npz: this would be a pickle, and loading a pickle runs the "
-            "code in it; use .safetensors or .npz (in PyTorch: safetensors.torch.save_file(model.state_dict(), "
-            "'model.safetensors'))"
-        )
-    if suffix not in (".safetensors", ".npz"):
-        raise ValueError(f"{what}: got {path}, which ends in {suffix or 'nothing'!r}, expected .safetensors or .npz")
-    return suffix
-
-
-def _damaged(path: str, found: str, expected: str) -> ValueError:
-    return ValueError(
-        f"load: {path} ({os.path.getsize(path)} bytes) is damaged or of another kind: got {found}, expected "
-        f"{expected}; copy or save it again"
-    )
-
-
-def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:200]
-
-
-# -- structure -------------------------------------------------------------------------------------------
-
-
-def _tensor(name: str, array: np.ndarray) -> Tensor:
-    """An array of a file as a tensor."""
-    if array.dtype == np.bool_ and array.size and array.view(np.uint8).max() > 1:
-        raise ValueError(f"the tensor {name!r} of bool with bytes that are neither 0 nor 1")
-    return wrap(as_array(array))
-
-
-def _array(value: Any, where: str) -> np.ndarray:
-    try:
-        array = as_array(value)
-        promotion.category(array.dtype)
-    except TypeError as error:
-        error.add_note(f"while saving {where!r}")
-        raise
-    # Contiguous: the safetensors package writes other arrays in the wrong order, without a word.
-    return np.ascontiguousarray(array).reshape(array.shape)
-
-
-def _pack(value: Any, where: str, arrays: dict[str, np.ndarray], depth: int) -> Any:
-    """The structure in JSON's terms: containers and tensors as [kind, content], all else as it is."""
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    if isinstance(value, Tensor | np.ndarray | np.generic):
-        while where in arrays:  # {"a.b": ..., "a": {"b": ...}}
-            where += "_"
-        arrays[where] = _array(value, where)
-        return ["tensor", where]
-    if depth > DEEPEST:
-        raise ValueError(
-            f"save: got {where[:60]!r}..., the {depth}th container in one another, expected at most {DEEPEST}; does "
-            "something contain itself?"
-        )
-    inside = f"{where}." if where else ""
-    if isinstance(value, dict):
-        for key in value:
-            if type(key) not in (str, int):
-                raise TypeError(f"save: got the key {key!r} in {where or 'the dict'!r}, expected a str or an integer")
-        return ["dict", [[key, _pack(each, f"{inside}{key}", arrays, depth + 1)] for key, each in value.items()]]
-    if type(value) in (list, tuple):
-        parts = enumerate(value)
-        return [type(value).__name__, [_pack(each, f"{inside}{i}", arrays, depth + 1) for i, each in parts]]
-    raise TypeError(
-        f"save: got a {type(value).__name__} for {where!r}, expected a tensor, array, number, string, None, or a list, "
-        "tuple or dict of these"
-    )
-
-
-def _unpack(packed: Any, arrays: dict[str, np.ndarray], depth: int) -> Any:
-    """What `_pack` made it of; takes the arrays out of their dict, so that what is left there belongs to nothing."""
-    if packed is None or type(packed) in (bool, int, float, str):
-        return packed
-    if depth > DEEPEST + 1:
-        raise ValueError(f"more than {DEEPEST} containers in one another")
-    kind: Any
-    content: Any
-    kind, content = packed if isinstance(packed, list) else (None, None)
-    if kind == "tensor" and content in arrays:
-        return _tensor(content, arrays.pop(content))
-    if kind == "dict":
-        found: dict[Any, Any] = {}
-        for key, each in content:
-            if type(key) not in (str, int) or key in found:
-                raise ValueError(f"the key {key!r:.60} {'twice' if key in found else 'in a dict'}")
-            found[key] = _unpack(each, arrays, depth + 1)
-        return found
-    if kind in ("list", "tuple") and isinstance(content, list):
-        values = [_unpack(each, arrays, depth + 1) for each in content]
-        return values if kind == "list" else tuple(values)
-    raise ValueError(f"{packed!r:.60}")
+    if size > LONGEST_INDEX:
+        raise ValueError(f"an index of {size} bytes")
+    places = json.loads(file.read(), object_pairs_hook=without_duplicates).get("weight_map")
+    if not isinstance(places, dict):
+        raise ValueError("JSON without a weight_map")
+    for name in places.values():
+        if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\:\0"):
+            raise ValueError(f"{name!r:.60} as the name of a file")
+    return places
