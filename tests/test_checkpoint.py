@@ -44,7 +44,7 @@ def uninterrupted(tmp_path_factory):
     return td.load(folder / "result.npz")
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".pth"])
 def test_five_epochs_and_five_more_equal_ten(uninterrupted, tmp_path, suffix):
     path, result = tmp_path / f"run{suffix}", tmp_path / "result.npz"
     assert run(path, 5, result) == 0
@@ -347,7 +347,7 @@ def test_a_write_that_fails_leaves_the_file_before(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Checkpoint("run.pt"), "ends in .npz or .safetensors, got 'run.pt'"),
+        (lambda: Checkpoint("run.pkl"), "got 'run.pkl', expected a path that ends in one of .pth, .pt,"),
         (lambda: Checkpoint("run.npz", best="best"), "got 'best'"),
         (lambda: Checkpoint("run.npz", every=0), "got every=0, expected 1 or more epochs"),
         (lambda: Checkpoint("run.npz", monitor="dev_accuracy"), "mode='min' or mode='max'"),

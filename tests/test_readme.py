@@ -1,4 +1,4 @@
-"""The code blocks of README, CONTRIBUTING and the pages on derivatives run; the commands of README are those of CI."""
+"""The code blocks of README, CONTRIBUTING and the other pages run; the commands of README are those of CI."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ def test_code_of_the_page_on_automatic_differentiation_runs(code):
 @pytest.mark.parametrize("code", blocks("docs/transforms.md", "python"))
 def test_code_of_the_page_on_transforms_runs(code):
     exec(compile(code, "docs/transforms.md", "exec"), {"__name__": "page"})
+
+
+@pytest.mark.parametrize("code", blocks("docs/files.md", "python"))
+def test_code_of_the_page_on_files_runs(code):
+    exec(compile(code, "docs/files.md", "exec"), {"__name__": "page"})
 
 
 def test_contributing_code_runs_as_one_program(registry):

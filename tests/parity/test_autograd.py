@@ -15,7 +15,7 @@ import tinygrad_dl as td
 DOCS = Path(__file__).parent.parent.parent / "docs"
 BLOCKS = [
     block
-    for page in ("autograd.md", "transforms.md")
+    for page in ("autograd.md", "transforms.md", "files.md")
     for block in re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
 ]
 LIBRARIES = {"td": td, "torch": torch}

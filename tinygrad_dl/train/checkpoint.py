@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 from tinygrad_dl.core.warning import warn
-from tinygrad_dl.serialization import load, save
+from tinygrad_dl.serialization import SUFFIXES, load, save
 from tinygrad_dl.train import generators
 from tinygrad_dl.train.callback import Callback
 from tinygrad_dl.train.stopping import Best, best_value
@@ -32,7 +32,7 @@ class Checkpoint(Callback):
     A file that does not fit changes nothing: model, optimiser, callbacks and generators are as they were before.
 
     Args:
-        path: the file; it ends in `.npz` or `.safetensors`.
+        path: the file; its suffix says the format, as for `td.save`.
         every: after how many epochs it is written; and always after the last one.
         best: a second file, for the model's weights of the best epoch alone, as `model.load_state_dict` takes them.
         monitor: what makes an epoch the best; by default the loss on the dev set, or on the train set if there is
@@ -78,8 +78,9 @@ class Checkpoint(Callback):
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise ValueError(f"Checkpoint: got every={every!r}, expected 1 or more epochs")
         for each in (path, best):
-            if each is not None and os.path.splitext(os.fspath(each))[1] not in (".npz", ".safetensors"):
-                raise ValueError(f"Checkpoint: expected a path that ends in .npz or .safetensors, got {each!r}")
+            if each is not None and os.path.splitext(os.fspath(each))[1] not in SUFFIXES:
+                expected = f"expected a path that ends in one of {', '.join(SUFFIXES)}"
+                raise ValueError(f"Checkpoint: got {each!r}, {expected}")
         self.path, self.every, self.best_path, self.resume = path, every, best, resume
         self.monitor, self.mode = monitor, mode
         self.best = Best(monitor, mode)
