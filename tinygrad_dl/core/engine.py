@@ -196,8 +196,8 @@ _probe = {0: np.empty(0)}
 ALONE = getrefcount(_probe[0])  # what is counted of an object to which a dict alone refers
 
 
-def held_alone(holder: dict[Any, Any], key: Any) -> bool:
-    """Whether nobody but this dict holds its array: only then may it be added into, or given away uncopied.
+def held_alone(holder: Any, key: Any) -> bool:
+    """Whether nobody but this dict or list holds its array: only then may it be added into, or given away uncopied.
 
     This is the whole of the engine's ownership. A rule may return the array that it got, one that it keeps, one that
     was saved, or the same one twice, and a hook may keep what it saw: each of them refers to the array, and the

@@ -91,8 +91,8 @@ gradients: dict[type[Level], Callable[..., list[Any]]] = {}
 class Lifted(Tensor):
     """A tensor inside a transform: a tensor one level down, and what the transform knows of it.
 
-    The slots of `Tensor` are left empty, so that reading them ends in `__getattr__`. There are no more of them, so that
-    a plain tensor can become one in its place (`Level.receive`).
+    Properties take the place of the slots of `Tensor` that say where its numbers are and where it came from. There are no
+    more slots than those of `Tensor`, so that a plain tensor can become one in its place (`Level.receive`).
     """
 
     __slots__ = ()
@@ -100,14 +100,14 @@ class Lifted(Tensor):
     level: Level
     value: Tensor
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "_data":
-            if self.level.releases and not self.level.alive:
-                return self.value._data
-            raise Escape(self)
-        if name == "_edge":
-            return self.value._edge
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    def _array(self) -> Any:
+        level = self.level
+        if level.releases and not level.alive:
+            return self.value._data
+        raise Escape(self)
+
+    _data: Any = property(_array)
+    _edge: Any = property(lambda self: self.value._edge)
 
     def within(self) -> tuple[Tensor, ...]:
         """The tensors one level down."""
@@ -234,13 +234,12 @@ def cut(tensor: Any) -> Any:
 class Escape(RuntimeError):
     """The array of a lifted tensor was asked for. Ops catch it; users see it if something else wanted the array."""
 
-    def __init__(self, lifted: Lifted, asked: str = ""):
-        super().__init__()
+    def __init__(self, lifted: Lifted, asked: str = ""):  # every op on a lifted tensor makes one: nothing else is done
         self.lifted, self.asked, self.ended = lifted, asked, not lifted.level.alive
         self.written = ""  # the operation that wanted to write the tensor into a plain one
 
     def __str__(self) -> str:
-        """The message, which is only made for users: every op on a lifted tensor raises one."""
+        """The message, which is only made for users."""
         where, shape = self.lifted.level.name, self.lifted.shape
         if self.ended:
             return (
@@ -388,8 +387,12 @@ def applied(op: Record, given: dict[str, Any]) -> Any:
 
 def called(op: Record, given: dict[str, Any]) -> Any:
     """The op on arguments by name."""
-    positional = [given[name] for name in op.positional]
-    return op.function(*positional, **{name: given[name] for name in op.parameters[len(positional) :]})
+    count = len(op.positional)
+    if count == len(op.parameters):
+        return op.function(*[given[name] for name in op.positional])
+    return op.function(
+        *[given[name] for name in op.positional], **{name: given[name] for name in op.parameters[count:]}
+    )
 
 
 def over_values(value: Any, change: Callable[[Any], Any]) -> Any:

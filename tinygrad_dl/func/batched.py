@@ -143,12 +143,19 @@ class BatchLevel(Level):
 # -- kinds --------------------------------------------------------------------------------------------
 
 
+ARRAYS = (Tensor, np.ndarray)
+
+
 def elementwise(op: Record, given: dict[str, Any], batch: Batch) -> Any:
     """Dimensions are aligned: examples of fewer than others get ones in front, behind the batch."""
-    tensors = [name for name in op.tensors if isinstance(given[name], Tensor | np.ndarray)]
-    ndims = {name: given[name].ndim - (name in batch.of) for name in tensors}
-    most = max(ndims.values(), default=0)
-    joined = tensors if op.promotes is True else [name for name in tensors if name in (op.promotes or ())]
+    ndims = {}
+    for name in op.tensors:
+        if isinstance(given[name], ARRAYS):
+            ndims[name] = given[name].ndim - (name in batch.of)
+    if len(set(ndims.values())) < 2:
+        return called(op, given)
+    most = max(ndims.values())
+    joined = [name for name in ndims if op.promotes is True or name in (op.promotes or ())]
     if len({given[name].dtype for name in joined}) > 1 and len({ndims[name] for name in joined}) > 1:
         # By PyTorch's promotion a 0-d tensor gives way to others, also where a batch makes it 1-d.
         shown = tuple([np.empty((1,) * ndims[name], given[name].dtype) for name in joined])
@@ -156,7 +163,7 @@ def elementwise(op: Record, given: dict[str, Any], batch: Batch) -> Any:
         for name in joined:
             if name in batch.of and ndims[name] == 0:
                 given[name] = given[name].to(dtype)
-    for name in tensors:
+    for name in ndims:
         if name in batch.of and ndims[name] < most:
             value = given[name]
             given[name] = value.reshape(batch.size, *(1,) * (most - ndims[name]), *value.shape[1:])

@@ -9,6 +9,7 @@ from weakref import ref
 import numpy as np
 
 from tinygrad_dl import autograd
+from tinygrad_dl.core.engine import held_alone
 from tinygrad_dl.core.graph import keep_copies
 from tinygrad_dl.core.modes import enable_grad, modes, set_grad_enabled
 from tinygrad_dl.core.mutations import buffer_owner, next_seq
@@ -235,12 +236,17 @@ class DualLevel(Level):
         out = values.out
         if not parts:
             return out, fitted(None, out, op)
-        if op.outputs is None and not op.view and len(parts) == 1:
+        if op.outputs is None and not op.view and len(parts) == 1 and not is_own(parts):
             parts[0] = in_own_memory(parts[0], (*tangents.values(), *primals.values()))
         total = parts[0]
         for part in parts[1:]:
             total = added(total, part)
         return out, fitted(total, out, op)
+
+
+def is_own(parts: list[Any]) -> bool:
+    """Whether the first of these tangents is an array that a rule has just made: nobody else refers to it."""
+    return type(parts[0]) is np.ndarray and held_alone(parts, 0)
 
 
 def in_own_memory(part: Any, others: tuple[Any, ...]) -> Any:
@@ -279,6 +285,8 @@ def fitted(total: Any, out: Any, op: Record) -> Any:
 
 def fit(t: Any, out: Any) -> Any:
     """One tangent in the shape and dtype of its result."""
+    if type(t) is np.ndarray and t.dtype is out.dtype and t.shape == out.shape and t.dtype.kind in "fc":
+        return wrap(t)
     if t is None or not is_differentiable(out.dtype):
         return None
     if not isinstance(t, Tensor):

@@ -218,9 +218,9 @@ def is_bare(value: Any) -> bool:
     Rules compute in single precision, so tensors of half precision stay what they are.
     """
     if isinstance(value, Tensor):
-        return not isinstance(value, Lifted) and not (
-            (value._edge is not None and modes.grad) or promotion.is_half(value.dtype)
-        )
+        if isinstance(value, Lifted) or (value._edge is not None and modes.grad):
+            return False
+        return value._data.itemsize != 2 or not promotion.is_half(value.dtype)
     if type(value) is tuple or type(value) is list:
         return all(map(is_bare, value))
     return type(value) is not slice or all(map(is_bare, (value.start, value.stop, value.step)))
