@@ -92,8 +92,10 @@ def promote(op: Record, *values: Any) -> Sequence[Any]:
     If that is half precision and something is not of it already, say a number, an op that computes gets float32, and
     the dtype to round its result to stands in the place of None: x * 1e5 may fit where 1e5 does not.
     """
-    if len(values) == 2:  # the usual case first: a floating tensor and a number
+    if len(values) == 2:  # the usual cases first: an array in a rule, or a floating tensor and a number
         first, second = values
+        if type(first) is type(second) is np.ndarray and first.dtype is second.dtype and first.dtype.char in "fd":
+            return None, first, second
         if type(second) in NUMBERS and type(first) is np.ndarray and first.dtype.char in "fd":
             return None, first, np.asarray(second, first.dtype)
         if type(first) in NUMBERS and type(second) is np.ndarray and second.dtype.char in "fd":
