@@ -51,7 +51,7 @@ def jacrev(
         results, form = results_of("jacrev", out)
         sizes = [each.numel() for each in results]
         seeds = [_identity(each, sizes, i) for i, each in enumerate(results)]
-        if chunk_size == 1 and sum(sizes):  # without vmap, for functions that look at their gradients' values
+        if (chunk_size == 1 and sum(sizes)) or sum(sizes) == 1:  # without vmap: gradients whose values can be looked at
             rows = [flatten(pull(unflatten([seed[i] for seed in seeds], form))) for i in range(sum(sizes))]
             leaves, inner = [stack(list(column)) for column in zip(*[row for row, _ in rows], strict=True)], rows[0][1]
         else:
