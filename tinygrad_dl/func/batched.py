@@ -88,7 +88,7 @@ class BatchLevel(Level):
         """A tensor with the batch in front: repeated if it belongs to all examples alike."""
         if isinstance(tensor, Batched) and tensor.level is self:
             return tensor.value
-        return tensor.unsqueeze(0).expand(self.size, *tensor.shape)
+        return tensor.expand(self.size, *tensor.shape)
 
     def draws_apart(self, depends: tuple[Any, ...]) -> bool:
         if self.randomness == "error":

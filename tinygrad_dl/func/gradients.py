@@ -68,7 +68,7 @@ def into_front(level: BatchLevel, tensor: Any) -> Any:
         return tensor.level.lift(into_front(level, tensor.value), into_front(level, tensor.tangent))
     if not isinstance(tensor, Tensor):
         tensor = wrap(tensor)
-    return tensor.unsqueeze(0).expand(level.size, *tensor.shape)
+    return tensor.expand(level.size, *tensor.shape)
 
 
 def out_of_front(level: BatchLevel, tensor: Any) -> Any:

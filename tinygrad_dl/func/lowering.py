@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygrad_dl.core.graph import Leaf, topological
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.core.transforms import Lifted, cut, levels_of, stack
+from tinygrad_dl.core.transforms import Lifted, levels_of, stack
 from tinygrad_dl.func.batched import Batched, BatchLevel
 
 
@@ -34,19 +34,17 @@ def own_place(tensor: Any, levels: Iterable[BatchLevel]) -> Any:
     Also by what is the same for all examples, which then is repeated. Its place lies behind the repetition.
     """
     depths = levels_of(tensor)
-    tensor = fresh(tensor)
     for level in levels:
         if level.depth not in depths:
             tensor = _repeated(tensor, level)
-    return tensor
+    return fresh(tensor)
 
 
 def _repeated(tensor: Any, level: BatchLevel) -> Any:
     """A tensor lifted to a level of vmap."""
     if isinstance(tensor, Lifted) and tensor.level.depth > level.depth:
         return tensor.with_value(_repeated(tensor.value, level))
-    base = cut(tensor) if tensor.is_leaf else tensor
-    return level.lift(fresh(base.unsqueeze(0).expand(level.size, *base.shape)))
+    return level.enter(tensor)
 
 
 def batches_within(value: Any) -> dict[int, BatchLevel]:
