@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.backends.blas import single
-from tinygrad_dl.backends.threads import get_num_threads, grain, spread, spread_products
+from tinygrad_dl.backends.threads import get_num_threads, spread, spread_products
 
 SMALL = 2**18  # multiplications of two matrices, up to which OpenBLAS uses one thread
 SHORT = 9000  # the same of a matrix and a vector, or a row, or a column
 LARGE = 2**23  # multiplications that a range has at least: some 90 to 190 us
+OUTER = 2**18  # elements of columns times rows that are worth a thread: one writes 64 of 64 x 64 as fast as two
 STEP = 16  # rows or columns: ranges begin at multiples, where kernels work on whole tiles
 
 
@@ -156,5 +157,5 @@ def _of_simple_stacks(a: np.ndarray, b: np.ndarray) -> Any:
         # In rows of some hundred elements twice as fast as np.multiply.
         np.einsum("bi,bj->bij", a[start:stop, :, 0], b[start:stop, 0], out=out[start:stop])
 
-    spread(multiply, count, grain(n * m))
+    spread(multiply, count, max(1, OUTER // max(1, n * m)))
     return out

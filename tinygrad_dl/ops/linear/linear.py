@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.backends.gemm import product, product_and_tangent
-from tinygrad_dl.core.batching import Batch, in_last
+from tinygrad_dl.core.batching import Batch, every, in_last
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error, real
 from tinygrad_dl.ops.reduction._sums import ones
@@ -130,6 +130,51 @@ def _linear_and_tangent(t: Any, input: Any, weight: Any, bias: Any) -> Any:
     return [each.reshape(*input.shape[:-1], weight.shape[0]) for each in pair]
 
 
+@op(
+    kind="batched",
+    method=False,
+    namespace="rules",
+    alike=("input", "weight"),
+    inputs=[
+        {"input": real(shape="b n i"), "weight": real(shape="b o i"), "bias": real(shape="b o")},
+        {"input": real(shape="... n i"), "weight": real(shape="... o i")},
+    ],
+    errors=[
+        error(ValueError, "in_features=4 in the last dimension", array(2, 1, 3), array(2, 5, 4)),
+        error(ValueError, "bias of shape \\(2, 5\\)", array(2, 1, 4), array(2, 5, 4), array(4)),
+    ],
+    reference=lambda input, weight, bias=None: (
+        np.einsum("...ni,...oi->...no", input, weight) + (0.0 if bias is None else bias[..., None, :])
+    ),
+)
+def linear_of_each(input: Array, weight: Array, bias: Array | None = None) -> Array:
+    """`linear` of a stack of inputs, (..., n, in_features), by a weight (..., out, in_features) and a bias for each."""
+    if input.shape[-1] != weight.shape[-1]:
+        _misfit(input, weight[(0,) * (weight.ndim - 2)])
+    out = product(input, weight.swapaxes(-1, -2))
+    if bias is not None:
+        if bias.shape != weight.shape[:-1]:
+            raise ValueError(f"linear: expected a bias of shape {weight.shape[:-1]}, got {bias.shape}")
+        out += bias[..., None, :]
+    return out
+
+
+def _bias_of_each(g: Any, bias_shape: tuple[int, ...]) -> Any:
+    return np.reshape(g if g.shape[-2] == 1 else np.sum(g, axis=-2), bias_shape)
+
+
+linear_of_each.vjp(
+    input=lambda g, weight: product(g, weight),
+    weight=lambda g, input: product(np.swapaxes(g, -1, -2), input),
+    bias=_bias_of_each,
+)
+linear_of_each.jvp(
+    input=lambda t, weight: linear_of_each.generic(t, weight),
+    weight=lambda t, input: linear_of_each.generic(input, t),
+    bias=lambda t, input: np.broadcast_to(np.expand_dims(t, -2), (*input.shape[:-1], t.shape[-1])),
+)
+
+
 @linear.vmap
 def _linear_batch(input: Any, weight: Any, bias: Any, batch: Batch) -> Any:
     if "weight" not in batch.of:
@@ -137,15 +182,8 @@ def _linear_batch(input: Any, weight: Any, bias: Any, batch: Batch) -> Any:
         if "bias" in batch.of:
             out = (out if "input" in batch.of else out.unsqueeze(0)) + in_last(bias, out.ndim - ("input" in batch.of))
         return out
-    # The weight stands on the left, so that its gradient is a product as it is and no turned one.
-    x = input if "input" in batch.of else input.unsqueeze(0)
-    shape, (rows, width) = x.shape[1:-1], weight.shape[1:]
-    count = math.prod(shape)
-    if count == 1:
-        out = weight @ x.reshape(x.shape[0], width, 1)
-    else:
-        out = (weight @ x.reshape(x.shape[0], count, width).mT).mT
-    out = out.reshape(batch.size, *shape, rows)
-    if bias is not None:
-        out = out + (in_last(bias, len(shape) + 1) if "bias" in batch.of else bias)
-    return out
+    x = every(input, "input", batch)
+    shape = x.shape[1:-1]
+    rows = x if len(shape) == 1 else x.reshape(batch.size, math.prod(shape), x.shape[-1])
+    out = linear_of_each(rows, weight, every(bias, "bias", batch))
+    return out if out.shape[1:-1] == shape else out.reshape(batch.size, *shape, out.shape[-1])
