@@ -104,8 +104,8 @@ matmul.vjp(input=_matmul_input, other=_matmul_other)
 @matmul.vmap
 def _matmul_batch(input: Any, other: Any, batch: Batch) -> Any:
     dims = [each.ndim - (name in batch.of) for name, each in (("input", input), ("other", other))]
-    if batch.of == {"input"} and dims[0] >= 2 >= dims[1] > 0:
-        return matmul(input, other)  # a stack of matrices times one
+    if batch.of == {"input"} and (dims[0] >= 2 >= dims[1] > 0 or dims == [1, 2]):
+        return matmul(input, other)  # a stack of matrices, or rows, times one matrix
     a, b = every(input, "input", batch), every(other, "other", batch)
     if dims[0] == 1:
         a = a.unsqueeze(-2)

@@ -97,7 +97,7 @@ def _linear_weight(g: Any, input: Any, weight_shape: tuple[int, ...]) -> Any:
 
 
 def _linear_input(g: Any, weight: Any, input_shape: tuple[int, ...]) -> Any:
-    if g.ndim == 2:
+    if g.ndim <= 2 or type(g) is not np.ndarray:
         return product(g, weight)
     return np.reshape(product(np.reshape(g, (_rows(g), weight.shape[0])), weight), input_shape)
 
