@@ -133,7 +133,7 @@ def _stacks(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> np.ndarray:
         own = (*here, slice(start, stop))
         np.matmul(left[own], right[own], out=result[own])
 
-    spread_products(multiply, lead[axis], -(-LARGE // 2 * lead[axis] // (work + 1)))
+    spread_products(multiply, lead[axis], -(-LARGE * lead[axis] // (work + 1)))
     return result
 
 
