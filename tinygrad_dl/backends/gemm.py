@@ -144,6 +144,10 @@ def _of_simple_stacks(a: np.ndarray, b: np.ndarray) -> Any:
     is its column times its row.
     """
     count, n, m = max(len(a), len(b)), a.shape[1], b.shape[2]
+    if len(a) == len(b) > 1 and a.strides[0] == b.strides[0] == 0:
+        out = np.empty((count, n, m), np.result_type(a, b))
+        out[...] = product(a[0], b[0])
+        return out
     if len(a) == count > 1 and (len(b) == 1 or not b.strides[0]):
         return product(a.reshape(count * n, -1), b[0]).reshape(count, n, m)
     if len(b) == count > 1 and (len(a) == 1 or not a.strides[0]):
