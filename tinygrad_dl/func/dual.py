@@ -285,8 +285,10 @@ def fitted(total: Any, out: Any, op: Record) -> Any:
 
 def fit(t: Any, out: Any) -> Any:
     """One tangent in the shape and dtype of its result."""
-    if type(t) is np.ndarray and t.dtype is out.dtype and t.shape == out.shape and t.dtype.kind in "fc":
-        return wrap(t)
+    if type(t) is np.ndarray and type(out) is Tensor:  # the usual case
+        array = out._data
+        if t.dtype is array.dtype and t.shape == array.shape and t.dtype.kind in "fc":
+            return wrap(t)
     if t is None or not is_differentiable(out.dtype):
         return None
     if not isinstance(t, Tensor):
