@@ -91,8 +91,8 @@ gradients: dict[type[Level], Callable[..., list[Any]]] = {}
 class Lifted(Tensor):
     """A tensor inside a transform: a tensor one level down, and what the transform knows of it.
 
-    Properties take the place of the slots of `Tensor` that say where its numbers are and where it came from. There are no
-    more slots than those of `Tensor`, so that a plain tensor can become one in its place (`Level.receive`).
+    Properties take the place of the slots of `Tensor` that say where its numbers are and where it came from. There are
+    no more slots than those, so that a plain tensor can become one in its place (`Level.receive`).
     """
 
     __slots__ = ()
