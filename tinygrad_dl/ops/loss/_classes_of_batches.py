@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.batching import Batch, every, folded, unfolded
-from tinygrad_dl.core.transforms import values_of
+from tinygrad_dl.core.transforms import is_known, values_of
 from tinygrad_dl.ops.pointwise._selection import keep
 
 
@@ -59,4 +59,6 @@ def losses_of_classes(
     total = found.sum(tuple(range(1, found.ndim))) if found.ndim > 1 else found
     if reduction == "sum":
         return total
+    if weight is None and is_known(counts) and counts.all():
+        return total if found.ndim == 1 else total / (found.numel() // max(1, batch.size))
     return total / (counts.sum(tuple(range(1, counts.ndim))) if counts.ndim > 1 else counts).to(found.dtype)
