@@ -14,15 +14,9 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
+from tinygrad_dl.ops.loss._classes import check_targets, class_axis, class_weights, places, weights_of
 from tinygrad_dl.ops.loss._classes_of_batches import losses_of_classes
 from tinygrad_dl.ops.loss._reduction import reduce_losses, reduced
-from tinygrad_dl.ops.loss.cross_entropy import (
-    check_targets,
-    class_axis,
-    class_weights,
-    places,
-    weights_of,
-)
 from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.pointwise.exponential import exp, log
 from tinygrad_dl.ops.pointwise.where import where
