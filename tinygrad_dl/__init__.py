@@ -67,6 +67,7 @@ from tinygrad_dl.core.modes import (
     set_grad_enabled,
 )
 from tinygrad_dl.core.namespaces import public
+from tinygrad_dl.core.size import Size
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import (
     arange,
@@ -245,11 +246,11 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
 
 # fmt: off
 __all__ = [
-    "Array", "Arrays", "Generator", "Tensor", "abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "addmm",
-    "adjoint", "all", "allclose", "amax", "amin", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
-    "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "as_strided", "as_tensor", "asin", "asinh",
-    "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "autograd", "baddbmm", "bernoulli",
-    "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "bmm", "bool", "bool_", "broadcast_shapes",
+    "Array", "Arrays", "Generator", "Size", "Tensor", "abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul",
+    "addmm", "adjoint", "all", "allclose", "amax", "amin", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh",
+    "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "as_strided", "as_tensor", "asin",
+    "asinh", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "autograd", "baddbmm",
+    "bernoulli", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "bmm", "bool", "bool_", "broadcast_shapes",
     "broadcast_tensors", "broadcast_to", "bucketize", "can_cast", "cat", "cdouble", "ceil", "celu", "cfloat",
     "channels_last", "channels_last_3d", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack",
     "complex", "complex64", "complex128", "concat", "concatenate", "conj", "contiguous_format", "cos", "cosh",
@@ -301,6 +302,8 @@ _RARE = {
         "nn.functional": "adaptive_avg_pool1d avg_pool1d celu channel_shuffle conv1d conv2d conv3d conv_transpose1d "
         "conv_transpose2d conv_transpose3d cosine_similarity dropout group_norm layer_norm max_pool1d max_pool2d "
         "max_pool3d pairwise_distance pixel_shuffle pixel_unshuffle",
+        "tensor_types": "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor "
+        "LongTensor ShortTensor",
         "torch": "amp compiler cuda jit version",
         "torch.amp": "GradScaler autocast",
         "torch.compiler": "compile _assert",

@@ -14,7 +14,7 @@ from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.inference import fresh
 from tinygrad_dl.core.layout import order_of, preserve_format
 from tinygrad_dl.core.messages import require_constants
-from tinygrad_dl.core.tensor import Tensor, as_array, wrap
+from tinygrad_dl.core.tensor import Tensor, as_array, attach, wrap
 from tinygrad_dl.core.transforms import Lifted
 from tinygrad_dl.core.warning import warn
 
@@ -33,8 +33,11 @@ def finish(array: np.ndarray, requires_grad: bool, device: Any = None) -> Tensor
     return made.requires_grad_() if requires_grad else made
 
 
-def sizes(size: tuple[Any, ...], what: str) -> tuple[int, ...]:
-    """The shape meant by `f(2, 3)`, `f((2, 3))` or `f([2, 3])`."""
+def sizes(given: tuple[Any, ...], what: str, size: Any = None) -> tuple[int, ...]:
+    """The shape meant by `f(2, 3)`, `f((2, 3))`, `f([2, 3])` or `f(size=(2, 3))`."""
+    if size is not None and given:
+        raise TypeError(f"{what}: got size={size!r} beside {given!r}, expected one of them")
+    size = given if size is None else (size,)
     if len(size) == 1 and isinstance(size[0], list | tuple):
         size = tuple(size[0])
     try:
@@ -129,35 +132,35 @@ def _dtype(dtype: Any) -> np.dtype[Any]:
 
 
 @composition
-def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros(*shape: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`.
 
     >>> td.zeros(2, 3)
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return finish(np.zeros(sizes(size, "zeros"), _dtype(dtype)), requires_grad, device)
+    return finish(np.zeros(sizes(shape, "zeros", size), _dtype(dtype)), requires_grad, device)
 
 
 @composition
-def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def ones(*shape: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones.
 
     >>> td.ones(2, 3)
     tensor([[1., 1., 1.],
             [1., 1., 1.]])
     """
-    return finish(np.ones(sizes(size, "ones"), _dtype(dtype)), requires_grad, device)
+    return finish(np.ones(sizes(shape, "ones", size), _dtype(dtype)), requires_grad, device)
 
 
 @composition
-def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def empty(*shape: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor with whatever lay in memory.
 
     >>> td.empty(2, 3).shape
     (2, 3)
     """
-    return finish(np.empty(sizes(size, "empty"), _dtype(dtype)), requires_grad, device)
+    return finish(np.empty(sizes(shape, "empty", size), _dtype(dtype)), requires_grad, device)
 
 
 @composition
@@ -332,8 +335,8 @@ def _beside(lifted: Lifted, made: Tensor) -> Tensor:
 def _new(name: str, make: Any) -> None:
     """Makes the method `new_<name>` of Tensor: creation in the tensor's own dtype."""
 
-    def new(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-        made: Tensor = make(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+    def new(self: Tensor, *given: Any, **options: Any) -> Tensor:
+        made: Tensor = make(*given, **{**options, "dtype": options.get("dtype") or self.dtype})
         return _beside(self, made) if isinstance(self, Lifted) and make is not tensor else made
 
     new.__name__ = new.__qualname__ = f"new_{name}"
@@ -341,5 +344,18 @@ def _new(name: str, make: Any) -> None:
     setattr(Tensor, f"new_{name}", new)
 
 
+def _new_of_data_or_shape(self: Tensor, *args: Any) -> Tensor:
+    """A tensor of this one's dtype with a copy of the data or, of integers or a `td.Size`, of that shape.
+
+    >>> td.ones(2).new([1, 2])
+    tensor([1., 2.])
+
+    Source: https://docs.pytorch.org/docs/stable/tensors.html
+    """
+    return Tensor(*args, dtype=self.dtype)
+
+
+_new_of_data_or_shape.__name__ = _new_of_data_or_shape.__qualname__ = "new"
+attach("new", _new_of_data_or_shape)
 for _make in (zeros, ones, empty, full, tensor):
     _new(_make.__name__, _make)

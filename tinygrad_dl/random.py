@@ -199,7 +199,12 @@ def _floating(dtype: Any, what: str) -> np.dtype[Any]:
 
 @composition
 def rand(
-    *size: Any, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False, device: Any = None
+    *shape: Any,
+    size: Any = None,
+    dtype: Any = None,
+    generator: Generator | None = None,
+    requires_grad: bool = False,
+    device: Any = None,
 ) -> Tensor:
     """Numbers drawn uniformly from [0, 1), in a tensor of this size.
 
@@ -207,23 +212,35 @@ def rand(
     >>> bool(((x >= 0) & (x < 1)).all())
     True
     """
-    return _finish(uniform(sizes(size, "rand"), _floating(dtype, "rand"), generator), requires_grad, device)
+    return _finish(uniform(sizes(shape, "rand", size), _floating(dtype, "rand"), generator), requires_grad, device)
 
 
 @composition
 def randn(
-    *size: Any, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False, device: Any = None
+    *shape: Any,
+    size: Any = None,
+    dtype: Any = None,
+    generator: Generator | None = None,
+    requires_grad: bool = False,
+    device: Any = None,
 ) -> Tensor:
     """Numbers drawn from the standard normal distribution, in a tensor of this size.
 
     >>> td.randn(2, 3).shape
     (2, 3)
     """
-    return _finish(gaussian(sizes(size, "randn"), _floating(dtype, "randn"), generator), requires_grad, device)
+    return _finish(gaussian(sizes(shape, "randn", size), _floating(dtype, "randn"), generator), requires_grad, device)
 
 
 @composition
-def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def rand_like(
+    input: Tensor,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """`rand` in the shape and dtype of `input`.
 
     >>> td.rand_like(td.ones(2, 3)).shape
@@ -233,7 +250,14 @@ def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_
 
 
 @composition
-def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def randn_like(
+    input: Tensor,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
     """`randn` in the shape and dtype of `input`.
 
     >>> td.randn_like(td.ones(2, 3)).shape

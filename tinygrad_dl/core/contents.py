@@ -12,6 +12,7 @@ from tinygrad_dl.core.dtypes import DTYPES, dtype
 from tinygrad_dl.core.layout import contiguous_format, lies_so, strided
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.mutations import mutations
+from tinygrad_dl.core.size import Size
 
 
 class Contents:
@@ -29,13 +30,13 @@ class Contents:
     layout = strided
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> Size:
         """The sizes of its dimensions."""
-        return self._data.shape
+        return Size(self._data.shape)
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one dimension."""
-        return self._data.shape if dim is None else of_dimension(self._data.shape, dim, "size")
+        return Size(self._data.shape) if dim is None else of_dimension(self._data.shape, dim, "size")
 
     @property
     def dtype(self) -> dtype:

@@ -23,6 +23,24 @@ NAMES: Final = {
     "cfloat": "complex64",
     "cdouble": "complex128",
 }
+# PyTorch's first names of tensors, by their elements.
+TENSOR_TYPES: Final = {
+    "FloatTensor": "float32",
+    "DoubleTensor": "float64",
+    "HalfTensor": "float16",
+    "BFloat16Tensor": "bfloat16",
+    "ByteTensor": "uint8",
+    "CharTensor": "int8",
+    "ShortTensor": "int16",
+    "IntTensor": "int32",
+    "LongTensor": "int64",
+    "BoolTensor": "bool",
+    "ComplexFloatTensor": "complex64",
+    "ComplexDoubleTensor": "complex128",
+    "UInt16Tensor": "uint16",
+    "UInt32Tensor": "uint32",
+    "UInt64Tensor": "uint64",
+}
 # NumPy's types of numbers, without the abstract ones, which mean no dtype.
 CONCRETE: Final = frozenset(np.sctypeDict.values())
 
@@ -182,12 +200,17 @@ def as_dtype(dtype: Any) -> DType:
         return dtype
     if type(dtype) is Dtype:
         return dtype.dtype
-    if isinstance(dtype, str) and dtype == "bfloat16":
-        return find_bfloat16()
+    if isinstance(dtype, str):
+        name = dtype.removeprefix("torch.")
+        means: Any = NAMES.get(name) or TENSOR_TYPES.get(name, name)
+    else:
+        means = TENSOR_TYPES.get(getattr(dtype, "__name__", ""), dtype)
     try:
-        if dtype is None or (hasattr(dtype, "__array__") and not isinstance(dtype, type)):
+        if isinstance(means, str) and means == "bfloat16":
+            return find_bfloat16()
+        if means is None or (hasattr(means, "__array__") and not isinstance(means, type)):
             raise TypeError
-        found: DType = np.dtype(NAMES.get(dtype, dtype) if isinstance(dtype, str) else dtype)
+        found: DType = np.dtype(means)
     except TypeError:
         raise TypeError(f"expected a dtype such as td.float32 or 'float32', got {dtype!r}") from None
     return found

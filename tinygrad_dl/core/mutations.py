@@ -113,6 +113,12 @@ def buffer_owner(array: np.ndarray) -> np.ndarray:
     return array
 
 
+def offset(array: np.ndarray) -> int:
+    """How many bytes of its memory stand before an array's first element."""
+    first: int = np.lib.array_utils.byte_bounds(buffer_owner(array))[0]
+    return int(array.ctypes.data) - first
+
+
 mutations = Mutations()
 
 

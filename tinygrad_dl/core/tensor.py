@@ -22,6 +22,7 @@ from tinygrad_dl.core.inference import memory
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.mutations import changed_at, mutations
 from tinygrad_dl.core.record import Record
+from tinygrad_dl.core.size import Size
 from tinygrad_dl.core.warning import warn
 
 # Of a view: the tensor that it was taken from, the op that made it (None: a Function), the op's arguments but for the
@@ -39,8 +40,8 @@ else:
 class Tensor(Contents, Methods):
     """A multi-dimensional array that records the operations made with it.
 
-    Make one with `td.tensor`, `td.zeros`, `td.randn` and their like; `Tensor(data)` copies the data as
-    the default floating dtype.
+    Make one with `td.tensor`, `td.zeros`, `td.randn` and their like. `Tensor(data)` copies the data as the default
+    floating dtype; `Tensor(2, 3)` has this shape, and whatever lay in memory.
 
     >>> x = td.tensor([1.0, 2.0], requires_grad=True)
     >>> (x * x).sum().backward()
@@ -62,8 +63,15 @@ class Tensor(Contents, Methods):
     _grad: Tensor | None = None
     _frozen: Leaf | None = None  # the Leaf that graphs may know, of one that requires no gradient any more
 
-    def __init__(self, data: Any = (), dtype: Any = None, requires_grad: bool = False):
-        self._data = np.array(as_array(data), dtype=dtypes.as_dtype(dtype or promotion.default.dtype))
+    def __init__(self, *data: Any, dtype: Any = None, requires_grad: bool = False):
+        found = promotion.default.dtype if dtype is None else dtypes.as_dtype(dtype)
+        shape = data[0] if len(data) == 1 and isinstance(data[0], Size) else data
+        if all(type(size) is int for size in shape):
+            self._data = np.empty(shape or (0,), found)
+        elif len(data) > 1:
+            raise TypeError(f"Tensor: got {data!r}, expected one sequence of data, or integers for a shape")
+        else:
+            self._data = np.array(as_array(data[0]), dtype=found)
         self._edge = None
         if requires_grad:
             self.requires_grad_()

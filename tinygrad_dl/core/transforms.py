@@ -22,6 +22,7 @@ import numpy as np
 from tinygrad_dl.core.contents import of_dimension
 from tinygrad_dl.core.dtypes import dtype
 from tinygrad_dl.core.record import Record
+from tinygrad_dl.core.size import Size
 from tinygrad_dl.core.tensor import Tensor, wrap
 
 
@@ -137,7 +138,7 @@ class Lifted(Tensor):
     # -- what it holds: `value` says it, a subclass where its shape is another -------------------------
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> Size:
         return self.value.shape
 
     def size(self, dim: int | None = None) -> Any:
@@ -155,10 +156,7 @@ class Lifted(Tensor):
         return len(self.shape)
 
     def numel(self) -> int:
-        count = 1
-        for n in self.shape:
-            count *= n
-        return count
+        return self.shape.numel()
 
     @property
     def itemsize(self) -> int:

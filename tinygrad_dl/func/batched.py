@@ -12,6 +12,7 @@ from tinygrad_dl.core.batching import Batch, every, flat, folded, inner_dims, un
 from tinygrad_dl.core.contents import is_row_major
 from tinygrad_dl.core.plan import reads
 from tinygrad_dl.core.record import Record
+from tinygrad_dl.core.size import Size
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import NESTS, Escape, Level, Lifted, called, lifted_among, over_values, rebuilt
 from tinygrad_dl.core.warning import warn
@@ -37,7 +38,7 @@ class Batched(Lifted):
     level: BatchLevel
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> Size:
         return self.value.shape[1:]
 
     def stride(self, dim: int | None = None) -> Any:

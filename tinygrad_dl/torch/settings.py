@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_dl.core.device import check_device, device
-from tinygrad_dl.core.dtypes import set_default_dtype
+from tinygrad_dl.core.dtypes import TENSOR_TYPES, set_default_dtype
 
 
 class _Settings:
@@ -81,8 +81,8 @@ def set_default_tensor_type(t: Any) -> None:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.set_default_tensor_type.html
     """
     name = t if isinstance(t, str) else getattr(t, "__name__", str(t))
-    dtype = {"FloatTensor": "float32", "DoubleTensor": "float64", "HalfTensor": "float16"}.get(name.split(".")[-1])
-    if dtype is None or ".cuda." in name:
+    dtype = TENSOR_TYPES.get(name.removeprefix("torch."))
+    if dtype not in ("float32", "float64", "float16"):
         raise TypeError(
             f"set_default_tensor_type: got {name}, expected FloatTensor, DoubleTensor or HalfTensor, on the CPU"
         )

@@ -38,7 +38,11 @@ def plain_index(index: Any, ndim: int) -> tuple[Any, bool]:
         found = tuple([part if type(part) in BASIC else _plain_part(part) for part in index])
         basic = all(type(part) in BASIC for part in found)
         return found if basic else _without_idle(found, ndim), basic
-    part = index if type(index) in BASIC else _plain_part(index)
+    if type(index) in BASIC:
+        return index, True
+    if isinstance(index, tuple):  # one of a class of its own: a shape, a namedtuple
+        return plain_index(tuple(index), ndim)
+    part = _plain_part(index)
     return part, type(part) in BASIC
 
 

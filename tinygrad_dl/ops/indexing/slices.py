@@ -279,6 +279,8 @@ def narrow(input: Array, dim: int, start: Any, length: int) -> Tensor:
     """
     place = normal_dim(dim, input.ndim)
     size = input.shape[place]
+    if isinstance(start, Tensor) and start.ndim:
+        raise RuntimeError(f"narrow: got start={start!r}, expected an integer, or a 0-d tensor of one")
     first = operator.index(start)
     first += size if first < 0 else 0
     if length < 0 or not 0 <= first <= first + length <= size:

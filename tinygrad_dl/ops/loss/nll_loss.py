@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_dl.core.batching import Batch
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
@@ -141,7 +141,7 @@ def gaussian_nll_loss(
     tensor(2.)
     """
     if not isinstance(var, Tensor):
-        var = Tensor(var, input.dtype)
+        var = wrap(np.asarray(var, input.dtype))
     if is_known(var) and var._data.size and var._data.min() < 0:
         raise ValueError(f"gaussian_nll_loss: expected variances >= 0, got one of {var._data.min()}")
     if var.shape == input.shape[:-1] and var.shape != input.shape:

@@ -163,8 +163,19 @@ def view_as_real(input: Array) -> Any:
 
 view_as_complex.vjp(input=lambda g: view_as_real.generic(np.conjugate(g)))
 view_as_real.vjp(input=lambda g, kind: np.conjugate(view_as_complex.generic(g)) if kind == "c" else g[..., 0])
-alias("imag", property(imag))
-alias("real", property(real))
+
+
+def _set(part: Any) -> Any:
+    """What assigning to a part of a tensor does: it is written in place."""
+
+    def write(self: Tensor, value: Any) -> None:
+        part(self).copy_(value)
+
+    return write
+
+
+alias("imag", property(imag, _set(imag)))
+alias("real", property(real, _set(real)))
 
 
 @composition

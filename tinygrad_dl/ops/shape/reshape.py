@@ -17,6 +17,7 @@ from tinygrad_dl.core.batching import Batch, inner_dims
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.mutations import offset
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axes_of, axis_of, drawn, error, integers, one_of, real, shape_of
 from tinygrad_dl.ops._overload import alias, method, overload
@@ -228,14 +229,18 @@ def view_bytes(input: Array, dtype: Any) -> Array:
     >>> view_bytes(np.float32([1.0]), np.int32)
     tensor([1065353216], dtype=int32)
     """
-    try:
-        return input.view(dtype)
-    except (TypeError, ValueError):
-        raise RuntimeError(
-            f"view: got dtype {np.dtype(dtype)} for a tensor of shape {input.shape}, strides {input.strides} and dtype "
-            f"{input.dtype}, expected a last dimension of adjacent elements whose bytes make whole new ones; use "
-            "contiguous() first, or to(dtype), which converts the elements"
-        ) from None
+    size, new = input.itemsize, np.dtype(dtype).itemsize
+    if size != new:
+        steps = input.strides
+        # Where elements become larger, rows begin and end where whole new ones do.
+        places = (*steps[:-1], size * input.shape[-1], offset(input)) if steps and new > size else ()
+        if steps[-1:] != (size,) or any(place % new for place in places):
+            raise RuntimeError(
+                f"view: got dtype {np.dtype(dtype)} for a tensor of shape {input.shape}, strides "
+                f"{tuple(n // size for n in steps)} and dtype {input.dtype}, expected a last dimension of adjacent "
+                "elements whose bytes make whole new ones; use contiguous() first, or to(dtype), which converts"
+            )
+    return input.view(dtype)
 
 
 @view_bytes.vmap

@@ -182,11 +182,19 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 @composition
 def type_(self: Tensor, dtype: Any = None) -> Any:
-    """`to(dtype)`; without a dtype, the name of the tensor's own.
+    """The tensor with elements of another dtype, or a type such as `td.FloatTensor`, itself or by name; else its own.
+
+    >>> td.ones(2).type(td.LongTensor)
+    tensor([1, 1])
+    >>> td.ones(2).type()
+    'torch.FloatTensor'
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.type.html
     """
-    return self.dtype.name if dtype is None else astype(self, dtype)
+    if dtype is None:
+        name = self.dtype.name
+        return next((f"torch.{kind}" for kind, of in dtypes.TENSOR_TYPES.items() if of == name), name)
+    return astype(self, dtype)
 
 
 def _to_dtype(name: str, dtype: Any) -> Callable[[Tensor], Tensor]:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.dtypes import DTYPES
 from tinygrad_dl.core.graph import Leaf, observers
 from tinygrad_dl.core.modes import modes
-from tinygrad_dl.core.mutations import buffer_owner, changed_at, mutations
+from tinygrad_dl.core.mutations import buffer_owner, changed_at, mutations, offset
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops.shape.inplace import shown_otherwise
@@ -50,6 +51,50 @@ class UntypedStorage:
         return f"<UntypedStorage of {self.nbytes()} bytes>"
 
 
+class TypedStorage(UntypedStorage):
+    """The elements that a tensor and its views share.
+
+    >>> import tinygrad_dl as td
+    >>> storage = td.arange(6)[2:].storage()
+    >>> len(storage), storage[0]
+    (6, 0)
+
+    Source: https://docs.pytorch.org/docs/stable/storage.html
+    """
+
+    def __init__(self, array: np.ndarray):
+        super().__init__(array)
+        self.dtype = DTYPES[array.dtype]
+
+    def size(self) -> int:
+        """The number of elements."""
+        return self.nbytes() // self.dtype.itemsize
+
+    __len__ = size
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._elements()[index].tolist()
+
+    def tolist(self) -> list[Any]:
+        """The elements as Python numbers."""
+        found: list[Any] = self._elements().tolist()
+        return found
+
+    def _elements(self) -> np.ndarray:
+        return np.lib.stride_tricks.as_strided(self._owner, (len(self),), (self.dtype.itemsize,))
+
+    def __repr__(self) -> str:
+        return f"<TypedStorage of {len(self)} elements of {self.dtype}>"
+
+
+def storage(self: Tensor) -> TypedStorage:
+    """The elements that the tensor shares with its views and its base.
+
+    Source: https://docs.pytorch.org/docs/stable/storage.html
+    """
+    return TypedStorage(self._data)
+
+
 def untyped_storage(self: Tensor) -> UntypedStorage:
     """The memory that the tensor shares with its views and its base.
 
@@ -67,7 +112,7 @@ def storage_offset(self: Tensor) -> int:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.storage_offset.html
     """
-    return (self.data_ptr() - UntypedStorage(self._data).data_ptr()) // self._data.itemsize
+    return offset(self._data) // self._data.itemsize
 
 
 def resize_(self: Tensor, *sizes: Any) -> Tensor:
@@ -182,5 +227,6 @@ def take_memory(tensor: Tensor, array: np.ndarray, what: str) -> None:
 
 for _method in (resize_, resize_as_, set_):
     alias(_method.__name__, _method)
+alias("storage", storage)
 alias("untyped_storage", untyped_storage)
 alias("storage_offset", storage_offset)

@@ -1,0 +1,166 @@
+"""What a tensor says of its memory, PyTorch's first names of tensors, and shapes."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+
+# -- shapes ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_shape_is_a_size():
+    x = td.ones(2, 3, 4)
+    for shape in (x.shape, x.size(), td.vmap(lambda row: row)(x).shape):
+        assert type(shape) is td.Size and shape == (2, 3, 4) and shape.numel() == 24
+    assert repr(x.shape) == "(2, 3, 4)" and hash(x.shape) == hash((2, 3, 4)) and {(2, 3, 4): 1}[x.shape] == 1
+    for made, wanted in (
+        (x.shape[1:], (3, 4)),
+        (x.shape[:-1] + (5,), (2, 3, 5)),  # noqa: RUF005
+        ((1,) + x.shape, (1, 2, 3, 4)),  # noqa: RUF005
+        (x.shape[:1] * 2, (2, 2)),
+        (2 * x.shape[:1], (2, 2)),
+        (pickle.loads(pickle.dumps(x.shape)), (2, 3, 4)),
+    ):
+        assert type(made) is td.Size and made == wanted
+    assert x.shape[0] == 2 and x.shape[-1] == 4 and td.Size().numel() == 1 and td.Size([2, 0]).numel() == 0
+    with pytest.raises(TypeError):
+        x.shape + [1]  # noqa: RUF005
+
+
+def test_operations_take_a_size_as_a_shape_and_as_an_index():
+    x = td.arange(6).reshape(td.Size([2, 3]))
+    assert td.zeros(x.shape).shape == td.rand(x.shape).shape == x.new_ones(x.shape).shape == (2, 3)
+    assert x.view(td.Size([3, 2])).shape == td.ones(1).expand(td.Size([3, 2])).shape == (3, 2)
+    assert x[td.Size([1, 2])].item() == 5
+    x[td.Size([1, 2])] = 7
+    assert x[1].tolist() == [3, 4, 7]
+
+
+@pytest.mark.parametrize("make", [td.zeros, td.ones, td.empty, td.rand, td.randn])
+def test_a_shape_may_be_given_as_size(make):
+    assert make(size=(2, 3)).shape == make(2, 3).shape == (2, 3)
+    with pytest.raises(TypeError, match=r"got size=\(2, 3\) beside \(4,\)"):
+        make(4, size=(2, 3))
+
+
+def test_new_tensors_like_this_one_may_be_given_a_size():
+    x = td.ones(1, dtype=td.int16)
+    assert x.new_zeros(size=(2,)).tolist() == [0, 0] and x.new_zeros(size=(2,)).dtype is td.int16
+
+
+# -- types of tensors ------------------------------------------------------------------------------------------------
+
+
+def test_a_tensor_of_sizes_or_of_data():
+    assert td.Tensor(2, 3).shape == (2, 3) and td.Tensor(3).shape == (3,) and td.Tensor().shape == (0,)
+    assert td.Tensor(td.Size([2, 3])).shape == (2, 3)
+    assert td.Tensor((2, 3)).tolist() == td.Tensor([2, 3]).tolist() == [2.0, 3.0]
+    assert td.Tensor(np.array([1, 2])).dtype is td.Tensor(2).dtype is td.float32
+    with pytest.raises(TypeError, match="expected one sequence of data, or integers for a shape"):
+        td.Tensor([1.0], [2.0])
+
+
+TYPES = {
+    "FloatTensor": td.float32,
+    "DoubleTensor": td.float64,
+    "HalfTensor": td.float16,
+    "ByteTensor": td.uint8,
+    "CharTensor": td.int8,
+    "ShortTensor": td.int16,
+    "IntTensor": td.int32,
+    "LongTensor": td.int64,
+    "BoolTensor": td.bool,
+}
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_types_of_tensors(name):
+    kind, dtype = getattr(td, name), TYPES[name]
+    made = kind([1, 0])
+    assert made.dtype is kind.dtype is dtype and made.tolist() == [1, 0]
+    assert kind(2, 3).shape == (2, 3) and kind(2, 3).dtype is kind().dtype is dtype and kind().shape == (0,)
+    assert isinstance(made, kind) and isinstance(td.ones(1, dtype=dtype), kind)
+    assert not isinstance(td.ones(1, dtype=td.complex64), kind) and not isinstance(np.ones(1), kind)
+    assert made.type() == f"torch.{name}"
+    for of in (kind, f"torch.{name}", name, dtype):
+        assert td.ones(2).type(of).dtype is dtype
+    assert td.ones(1, dtype=dtype).new([1, 0]).dtype is td.ones(1, dtype=dtype).new(2, 3).dtype is dtype
+
+
+def test_new_tensors_of_data_or_of_a_shape():
+    x = td.ones(2, dtype=td.float64)
+    assert x.new([1, 2]).tolist() == [1.0, 2.0] and x.new(2, 3).shape == (2, 3) and x.new().shape == (0,)
+    assert x.new(x.size()).shape == (2,) and td.nn.Linear(2, 2).type(td.DoubleTensor).weight.dtype is td.float64
+
+
+# -- memory ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_storage_of_a_tensor():
+    x = td.arange(6).reshape(2, 3)
+    storage = x[1].storage()
+    assert len(storage) == storage.size() == 6 and storage.nbytes() == 48 and storage.dtype is td.int64
+    assert storage.data_ptr() == x.data_ptr() and storage.tolist() == [0, 1, 2, 3, 4, 5]
+    assert storage[4] == 4 and storage[:2] == [0, 1]
+    assert repr(storage) == "<TypedStorage of 6 elements of int64>"
+
+
+@pytest.mark.parametrize(
+    ("make", "dtype"),
+    [
+        (lambda: td.zeros(4, 3), td.float64),  # three elements do not make whole new ones
+        (lambda: td.zeros(4, 5)[:, 1:], td.float64),  # the first one begins within one
+        (lambda: td.zeros(4, 5)[:, :2], td.float64),  # rows do
+        (lambda: td.zeros(4, 4).T, td.int16),
+        (lambda: td.zeros(4)[::2], td.int16),
+        (lambda: td.zeros(()), td.int16),
+        (lambda: td.zeros(()), td.float64),
+    ],
+)
+def test_bytes_that_do_not_make_whole_new_elements_are_refused(make, dtype):
+    with pytest.raises(RuntimeError, match="expected a last dimension of adjacent elements"):
+        make().view(dtype)
+
+
+def test_bytes_as_elements_of_another_size():
+    x = td.arange(8, dtype=td.int16).reshape(2, 4)
+    assert x.view(td.int32).tolist() == [[0x10000, 0x30002], [0x50004, 0x70006]]
+    assert x[:, 2:].view(td.int32).tolist() == [[0x30002], [0x70006]]
+    assert x.view(td.uint8).shape == (2, 8) and x.T.view(td.uint16).tolist() == x.T.tolist()
+    assert td.zeros(3, 4).expand(2, 3, 4).view(td.float64).stride() == (0, 2, 1)
+
+
+# -- parts of complex numbers ------------------------------------------------------------------------------------------
+
+
+def test_parts_of_complex_tensors_are_assigned_in_place():
+    x = td.zeros(2, dtype=td.complex64)
+    memory = x.data_ptr()
+    x.real = td.tensor([1.0, 2.0])
+    x.imag = 3
+    assert x.tolist() == [1 + 3j, 2 + 3j] and x.data_ptr() == memory
+    y = td.ones(2)
+    y.real = 5
+    assert y.tolist() == [5, 5]
+    with pytest.raises(TypeError, match="got complex numbers, expected real ones"):
+        x.real = td.tensor([1j, 2j])
+
+
+def test_an_assigned_part_is_recorded():
+    a, part = td.ones(2, dtype=td.complex128, requires_grad=True), td.ones(2, dtype=td.float64, requires_grad=True)
+    x = a * 2
+    x.imag = part * 3
+    (x.real.sum() * 5 + x.imag.sum() * 7).backward()
+    assert a.grad.tolist() == [10, 10] and part.grad.tolist() == [21, 21]
+
+
+def test_narrow_takes_an_integer_or_a_0d_tensor():
+    x = td.arange(4)
+    assert x.narrow(0, td.tensor(1), 2).tolist() == [1, 2]
+    for start in (td.tensor([1]), td.tensor([0, 1])):
+        with pytest.raises(RuntimeError, match="expected an integer, or a 0-d tensor of one"):
+            x.narrow(0, start, 2)
