@@ -18,7 +18,8 @@ REASONS = {
         broadcast_shapes data_ptr element_size is_tensor is_complex is_contiguous is_floating_point is_inference size
         storage_offset stride untyped_storage
         BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor
-        ShortTensor Size storage type get_device is_pinned is_same_size is_shared is_signed ndimension nelement pin_memory to_sparse""",
+        ShortTensor Size storage
+        get_device is_pinned is_same_size is_shared is_signed ndimension nelement pin_memory to_sparse""",
     "belongs to the backward pass, which follows every program": """backward register_hook retain_grad
         register_post_accumulate_grad_hook""",
     "is a dtype that NumPy does not have": "bfloat16",
