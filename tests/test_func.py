@@ -277,3 +277,26 @@ def test_forward_mode_of_half_precision_is_that_of_single_precision():
     assert half.dtype == half_tangent.dtype == td.float16
     np.testing.assert_allclose(half.float().numpy(), out.numpy(), atol=2e-3)
     np.testing.assert_allclose(half_tangent.float().numpy(), tangent.numpy(), atol=2e-2)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.softmax(-1),
+        lambda x: x.logsumexp(-1),
+        lambda x: td.nn.functional.layer_norm(x, (4,)),
+        lambda x: td.sigmoid(x) * 1.0,
+        lambda x: td.nn.functional.linear(x, td.ones(2, 4, dtype=x.dtype)),
+        lambda x: td.cumprod(x, -1),
+        lambda x: td.cat([x, x]).var(-1),
+    ],
+)
+def test_tangents_of_half_precision_are_rounded_once_in_each_operation(function):
+    x, t = td.tensor([[6.0, 6.5, -1.0, 0.3]]).half(), td.tensor([[1.0, -0.5, 0.25, 3.0]]).half()
+    out, tangent = jvp(function, (x,), (t,))
+    assert out.tolist() == function(x).tolist() and tangent.dtype == out.dtype == td.float16
+    _, exact = jvp(function, (x.double(),), (t.double(),))
+    step = np.spacing(np.abs(exact.numpy()).astype(np.float16))  # between neighbouring numbers
+    assert np.all(np.abs(tangent.double().numpy() - exact.numpy()) <= 2 * step)
+    slopes = grad(lambda x: jvp(function, (x,), (t,))[1].sum())(x)
+    assert slopes.dtype == td.float16 and bool(td.isfinite(slopes).all())

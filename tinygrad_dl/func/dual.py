@@ -13,7 +13,7 @@ from tinygrad_dl.core.engine import held_alone
 from tinygrad_dl.core.graph import keep_copies
 from tinygrad_dl.core.modes import enable_grad, modes, set_grad_enabled
 from tinygrad_dl.core.mutations import buffer_owner, next_seq
-from tinygrad_dl.core.promotion import is_differentiable
+from tinygrad_dl.core.promotion import in_single, is_differentiable, is_half
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import (
@@ -222,10 +222,16 @@ class DualLevel(Level):
 
     def carried(self, op: Record, primals: dict[str, Any], tangents: dict[str, Any]) -> tuple[Any, Any]:
         """The result and its tangent, by the rules that the op declares, or by going through it backwards twice."""
+        values = Values(op, primals, tangents)
+        if not values.bare and not op.exact and any(has_half(primals[name]) for name in op.tensors):
+            # The op computes in float32 and rounds once. So do the rules, whose factors are not rounded in between.
+            out = called(op, primals)
+            single = {name: in_single(value) if name in op.tensors else value for name, value in primals.items()}
+            _, found = self.carried(op, single, {name: in_single(t) for name, t in tangents.items()})
+            return out, fitted(found, out, op)
         rules = carriers(op, tuple(tangents))
         if rules is None:
             return by_reverse(op, primals, tangents)
-        values = Values(op, primals, tangents)
         if values.bare and op.value_with_tangent is not None:
             given = tuple([values.given(tangents.get(name)) for name in op.tensors])
             together = op.evaluated_with_tangent(primals, given)
@@ -247,6 +253,13 @@ class DualLevel(Level):
 def is_own(parts: list[Any]) -> bool:
     """Whether the first of these tangents is an array that a rule has just made: nobody else refers to it."""
     return type(parts[0]) is np.ndarray and held_alone(parts, 0)
+
+
+def has_half(value: Any) -> bool:
+    """Whether a tensor, or one of several, is of half precision."""
+    if type(value) in (tuple, list):
+        return any(map(has_half, value))
+    return isinstance(value, Tensor) and is_half(value.dtype)
 
 
 def in_own_memory(part: Any, others: tuple[Any, ...]) -> Any:
