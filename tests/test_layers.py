@@ -279,6 +279,29 @@ def test_dropout_is_repeatable_and_takes_a_generator():
     assert (b == c).all()
 
 
+def test_alpha_dropout_keeps_mean_and_variance():
+    F = td.nn.functional
+    td.manual_seed(0)
+    x = td.randn(200, 200)
+    out = F.alpha_dropout(x, 0.3, training=True)
+    assert abs(out.mean().item()) < 0.02 and abs(out.var().item() - 1) < 0.03
+    lowest = -1.7580993408473766
+    scale = ((1 - 0.3) * (1 + 0.3 * lowest**2)) ** -0.5
+    dropped = (out - (scale * lowest - scale * 0.3 * lowest)).abs() < 1e-5
+    assert abs(dropped.float().mean().item() - 0.3) < 0.01
+    np.testing.assert_allclose(out[~dropped], (x * scale - scale * 0.3 * lowest)[~dropped], rtol=1e-5, atol=1e-5)
+    channels = F.feature_alpha_dropout(td.zeros(2, 50, 3), 0.5, training=True)
+    assert bool((channels == channels[..., :1]).all()) and len(set(channels.flatten().tolist())) == 2
+    assert F.alpha_dropout(x) is x and F.alpha_dropout(x, 1.0, training=True).abs().max() == 0
+    assert td.nn.AlphaDropout(0.3).eval()(x) is x
+    assert repr(td.nn.AlphaDropout(0.3)) == "AlphaDropout(p=0.3, inplace=False)"
+    assert F.alpha_dropout(x, 0.5, True, inplace=True) is x
+    with pytest.raises(ValueError, match=r"alpha_dropout: got p=2\.0, expected a probability"):
+        F.alpha_dropout(x, 2.0, True)
+    with pytest.raises(ValueError, match=r"feature_alpha_dropout: got an input of shape \(3,\)"):
+        F.feature_alpha_dropout(td.ones(3), 0.5, True)
+
+
 def test_dropout_in_place():
     x = td.ones(100)
     assert functional.dropout(x, 0.5, inplace=True) is x and (x == 0).any()

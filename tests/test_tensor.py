@@ -166,6 +166,31 @@ def test_distributions():
     assert set(td.randint(2, 5, (1000,)).tolist()) == {2, 3, 4}
 
 
+def test_tensors_are_filled_by_other_distributions():
+    td.manual_seed(0)
+    x = td.empty(20000)
+    assert abs(x.exponential_(2.0).mean().item() - 0.5) < 0.02 and x.min() >= 0
+    assert abs(x.geometric_(0.25).mean().item() - 4.0) < 0.1 and x.min() == 1 and bool((x == x.round()).all())
+    assert abs(x.log_normal_(0.5, 0.25).log().mean().item() - 0.5) < 0.01 and abs(x.log().std().item() - 0.25) < 0.01
+    assert abs((x.cauchy_(3.0, 2.0) < 5.0).float().mean().item() - 0.75) < 0.02
+    drawn = td.randint_like(td.empty(1000, dtype=td.int16), 3, 7)
+    assert drawn.dtype == td.int16 and sorted(set(drawn.tolist())) == [3, 4, 5, 6]
+    assert td.randint_like(td.empty(2), 5, dtype=td.float64, requires_grad=True).requires_grad
+    found = td.normal(2.0, 0.0, (2,), dtype=td.float64, requires_grad=True)
+    assert found.tolist() == [2.0, 2.0] and found.dtype == td.float64 and found.requires_grad
+    refused = {
+        "exponential_: got lambd=0.0, expected a rate above 0": lambda: x.exponential_(0.0),
+        "geometric_: got p=1.0, expected a probability between 0 and 1": lambda: x.geometric_(1.0),
+        "log_normal_: got std=0, expected a number above 0": lambda: x.log_normal_(0, 0),
+        "cauchy_: got sigma=-1, expected a number above 0": lambda: x.cauchy_(0, -1),
+    }
+    for text, call in refused.items():
+        with pytest.raises(ValueError, match=text):
+            call()
+    with pytest.raises(TypeError, match="cauchy_: got a tensor of dtype int64, expected a floating one"):
+        td.ones(2).long().cauchy_()
+
+
 @pytest.mark.parametrize("replacement", [False, True])
 def test_multinomial_draws_by_weight(replacement):
     td.manual_seed(0)

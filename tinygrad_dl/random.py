@@ -19,7 +19,7 @@ from tinygrad_dl.creation import sizes
 # fmt: off
 __all__ = [
     "Generator", "bernoulli", "get_rng_state", "initial_seed", "manual_seed", "multinomial", "normal", "rand",
-    "rand_like", "randint", "randn", "randn_like", "randperm", "set_rng_state",
+    "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "set_rng_state",
 ]
 # fmt: on
 
@@ -296,6 +296,27 @@ def randint(
 
 
 @composition
+def randint_like(
+    input: Tensor,
+    low: int,
+    high: int | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """`randint` in the shape and dtype of `input`; `randint_like(input, high)` starts from 0.
+
+    >>> x = td.randint_like(td.ones(3), 10)
+    >>> x.dtype, bool((x < 10).all())
+    (tinygrad_dl.float32, True)
+    """
+    low, high = (0, low) if high is None else (low, high)
+    found = randint(low, high, input.shape, dtype=dtype or input.dtype, device=device)
+    return found.requires_grad_() if requires_grad else found
+
+
+@composition
 def randperm(n: int, *, dtype: Any = None, generator: Generator | None = None, device: Any = None) -> Tensor:
     """The integers 0 to n - 1 in random order.
 
@@ -316,7 +337,16 @@ def randperm(n: int, *, dtype: Any = None, generator: Generator | None = None, d
 
 
 @composition
-def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None) -> Tensor:
+def normal(
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Normal numbers with the given means and standard deviations (numbers or tensors).
 
     >>> td.normal(0.0, 2.0, (2, 3)).shape
@@ -326,9 +356,10 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
     if is_known(stds) and (stds < 0).any():
         raise ValueError(f"normal: expected std >= 0, got {stds.min()}")
     shape = np.broadcast_shapes(means.shape, stds.shape) if size is None else sizes((size,), "normal")
-    dtype = means.dtype if isinstance(mean, Tensor) else stds.dtype
-    dtype = dtype if is_floating(dtype) else default.dtype
-    return _finish(converted(gaussian(shape, dtype, generator, mean, std) * stds + means, dtype), False, None)
+    own = means.dtype if isinstance(mean, Tensor) else stds.dtype
+    found = _floating(dtype, "normal") if dtype is not None else own if is_floating(own) else default.dtype
+    numbers = converted(gaussian(shape, found, generator, mean, std) * stds + means, found)
+    return _finish(numbers, requires_grad, device)
 
 
 @composition
@@ -444,9 +475,49 @@ def _random(tensor: Tensor, generator: Generator | None, low: int = 0, high: int
     return draw(lambda rng, whole: rng.integers(low, high, whole), tensor.shape, generator)
 
 
+def _require(name: str, what: str, value: float, fits: bool, expected: str) -> None:
+    if not fits:
+        raise ValueError(f"{name}: got {what}={value}, expected {expected}")
+
+
+def _continuous(tensor: Tensor, name: str) -> Any:
+    """The dtype in which to draw for a tensor, which must be floating."""
+    if not is_floating(tensor.dtype):
+        raise TypeError(f"{name}: got a tensor of dtype {tensor.dtype}, expected a floating one; make one by .float()")
+    return tensor.dtype
+
+
+def _exponential(tensor: Tensor, generator: Generator | None, lambd: float = 1.0) -> Any:
+    _continuous(tensor, "exponential_")
+    _require("exponential_", "lambd", lambd, lambd > 0, "a rate above 0")
+    return draw(lambda rng, whole: rng.standard_exponential(whole), tensor.shape, generator) * (1 / lambd)
+
+
+def _geometric(tensor: Tensor, generator: Generator | None, p: float) -> Any:
+    _require("geometric_", "p", p, 0 < p < 1, "a probability between 0 and 1")
+    return draw(lambda rng, whole: rng.geometric(p, whole), tensor.shape, generator)
+
+
+def _log_normal(tensor: Tensor, generator: Generator | None, mean: float = 1.0, std: float = 2.0) -> Any:
+    _require("log_normal_", "std", std, std > 0, "a number above 0")
+    return np.exp(gaussian(tensor.shape, _continuous(tensor, "log_normal_"), generator) * std + mean)
+
+
+def _cauchy(tensor: Tensor, generator: Generator | None, median: float = 0.0, sigma: float = 1.0) -> Any:
+    _continuous(tensor, "cauchy_")
+    _require("cauchy_", "sigma", sigma, sigma > 0, "a number above 0")
+    return draw(lambda rng, whole: rng.standard_cauchy(whole), tensor.shape, generator) * sigma + median
+
+
 _filler("uniform_", _uniform, "Fills the tensor with numbers drawn uniformly from [a, b); returns it.")
 _filler("normal_", _normal, "Fills the tensor with normal numbers of this mean and standard deviation; returns it.")
 _filler("bernoulli_", _bernoulli, "Fills the tensor with ones, with probability p, and zeros; returns it.")
 _filler("random_", _random, "Fills the tensor with whole numbers drawn from [low, high); returns it.")
+_filler("exponential_", _exponential, "Fills the tensor with exponential numbers of the rate lambd; returns it.")
+_filler(
+    "geometric_", _geometric, "Fills the tensor with counts of trials up to a success of probability p; returns it."
+)
+_filler("log_normal_", _log_normal, "Fills the tensor with exp of normal numbers of this mean and std; returns it.")
+_filler("cauchy_", _cauchy, "Fills the tensor with Cauchy numbers about this median, of the scale sigma; returns it.")
 for method in (bernoulli, multinomial):
     setattr(Tensor, method.__name__, method)

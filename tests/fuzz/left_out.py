@@ -2,7 +2,9 @@
 
 REASONS = {
     "draws random numbers, which differ for the same seed": """bernoulli bernoulli_ multinomial normal normal_ rand
-        rand_like randint randn randn_like randperm random_ uniform_ Generator Dropout Dropout1d Dropout2d Dropout3d""",
+        rand_like randint randint_like randn randn_like randperm random_ uniform_ cauchy_ exponential_ geometric_
+        log_normal_ Generator AlphaDropout Dropout Dropout1d Dropout2d Dropout3d FeatureAlphaDropout alpha_dropout
+        feature_alpha_dropout""",
     "returns memory that was never written": "empty empty_like new_empty",
     "is a setting of the process or of random numbers": """enable_grad get_default_dtype get_num_threads get_rng_state
         inference_mode initial_seed is_grad_enabled is_inference_mode_enabled manual_seed no_grad set_default_dtype

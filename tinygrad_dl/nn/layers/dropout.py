@@ -6,9 +6,10 @@ from typing import Any
 
 from tinygrad_dl.nn.checks import probability
 from tinygrad_dl.nn.module import Module
+from tinygrad_dl.ops.dropout.alpha_dropout import alpha_dropout, feature_alpha_dropout
 from tinygrad_dl.ops.dropout.dropout import dropout, dropout1d, dropout2d, dropout3d
 
-__all__ = ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d"]
+__all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"]
 
 
 class Dropout(Module):
@@ -67,3 +68,27 @@ class Dropout3d(Dropout):
     def forward(self, input: Any) -> Any:
         """The input, with channels dropped in training."""
         return dropout3d(input, self.p, self.training, self.inplace)
+
+
+class AlphaDropout(Dropout):
+    """In training, sets elements to the lowest value of `SELU` with probability `p`, and keeps mean and variance.
+
+    >>> td.nn.AlphaDropout(0.5).eval()(td.ones(2))
+    tensor([1., 1.])
+    """
+
+    def forward(self, input: Any) -> Any:
+        """The input, with elements set to the lowest value in training."""
+        return alpha_dropout(input, self.p, self.training, self.inplace)
+
+
+class FeatureAlphaDropout(Dropout):
+    """`AlphaDropout` of whole channels, of (N, C, ...).
+
+    >>> td.nn.FeatureAlphaDropout(0.5).eval()(td.ones(1, 2, 2)).shape
+    (1, 2, 2)
+    """
+
+    def forward(self, input: Any) -> Any:
+        """The input, with channels set to the lowest value in training."""
+        return feature_alpha_dropout(input, self.p, self.training, self.inplace)
