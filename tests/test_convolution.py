@@ -490,5 +490,5 @@ def test_without_the_blas_switch_one_thread_does_all(monkeypatch):
     monkeypatch.setattr(blas, "_switch", [])
     test_the_number_of_threads_changes_no_bit(32)
     seen = []
-    threads.spread_products(lambda start, stop: seen.append((start, stop)), 10)
+    threads.parallel_for_products(lambda start, stop: seen.append((start, stop)), 10)
     assert seen == [(0, 10)]

@@ -207,8 +207,8 @@ def test_names_of_lines_that_end_near_each_other_stand_in_line():
 
 
 @pytest.mark.parametrize("heights", [[0.0, 0.0, 0.0], [5.0, 1.0, 30.0, 6.0, 2.0], [1.0], []])
-def test_spread_keeps_order_and_gap(heights):
-    moved = np.array(curves.spread(heights, 10.0))
+def test_separated_names_keep_order_and_gap(heights):
+    moved = np.array(curves.separated(heights, 10.0))
     assert moved.size == len(heights)
     assert np.all(np.diff(np.sort(moved)) >= 10.0 - 1e-9)
     assert np.array_equal(np.argsort(moved, kind="stable"), np.argsort(heights, kind="stable"))

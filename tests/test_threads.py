@@ -16,7 +16,7 @@ import pytest
 import tinygrad_dl as td
 from tinygrad_dl.backends import blas
 from tinygrad_dl.backends.gemm import product
-from tinygrad_dl.backends.threads import spread, spread_products
+from tinygrad_dl.backends.threads import parallel_for, parallel_for_products
 
 ALLOWED = blas.allowed
 needs_switch = pytest.mark.skipif(not blas.switch(), reason="NumPy's BLAS has no such switch here")
@@ -37,7 +37,7 @@ def test_ranges_cover_everything_once(count, grain):
         hits[start:stop] += 1
         ranges.append((start, stop))
 
-    spread(work, count, grain)
+    parallel_for(work, count, grain)
     assert (hits == 1).all()
     assert len(ranges) <= 3
     assert all(stop - start >= min(grain, count) for start, stop in ranges)
@@ -50,7 +50,7 @@ def test_several_threads_work():
         meet.wait()  # passes only when three threads are here at once
         seen.add(threading.get_ident())
 
-    spread(work, 3)
+    parallel_for(work, 3)
     assert len(seen) == 3 and threading.get_ident() in seen
 
 
@@ -61,9 +61,9 @@ def test_work_within_work_stays_in_its_thread():
         me = threading.get_ident()
         meet.wait()
         if me != threading.main_thread().ident:
-            spread(lambda a, b: inner.setdefault(me, []).append((threading.get_ident(), a, b)), 10)
+            parallel_for(lambda a, b: inner.setdefault(me, []).append((threading.get_ident(), a, b)), 10)
 
-    spread(work, 3)
+    parallel_for(work, 3)
     assert len(inner) == 2
     assert all(calls == [(me, 0, 3), (me, 3, 6), (me, 6, 10)] for me, calls in inner.items())
 
@@ -78,7 +78,7 @@ def test_an_error_reaches_the_caller_after_all_ranges_have_ended(where):
         ended.append(start)
 
     with pytest.raises(KeyError, match="from one range"):
-        spread(work, 3)
+        parallel_for(work, 3)
     assert len(ended) == 2
 
 
@@ -87,19 +87,19 @@ def test_numpys_error_state_goes_along():
         np.float64(1) / np.zeros(5)
 
     with np.errstate(divide="ignore"):
-        spread(work, 3)
+        parallel_for(work, 3)
     with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
-        spread(work, 3)
+        parallel_for(work, 3)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_forked_child_starts_threads_of_its_own():
-    spread(lambda a, b: None, 3)
+    parallel_for(lambda a, b: None, 3)
     pid = os.fork()
     if pid == 0:
         total = np.zeros(30)
-        spread(lambda a, b: total[a:b].fill(1), 30)
+        parallel_for(lambda a, b: total[a:b].fill(1), 30)
         os._exit(0 if total.sum() == 30 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
@@ -128,7 +128,7 @@ def test_a_call_leaves_the_number_of_the_blas_as_it_was():
             td.nn.Conv2d(24, 24, 3)(image).sum().backward()
             assert get() == number
             with pytest.raises(ValueError, match="from a range"):
-                spread_products(lambda start, stop: inside.append(get()) or fail(), 3)
+                parallel_for_products(lambda start, stop: inside.append(get()) or fail(), 3)
             assert get() == number
         assert set(inside) == {1}
     finally:
@@ -170,7 +170,7 @@ def test_no_more_threads_work_than_the_blas_may_have():
     try:
         put(1)
         with mock.patch.object(blas, "allowed", ALLOWED):
-            spread(work, 9)
+            parallel_for(work, 9)
     finally:
         put(before)
     assert seen == dict.fromkeys([(0, 3), (3, 6), (6, 9)], threading.get_ident())  # the ranges stay the same
@@ -180,9 +180,9 @@ def test_ranges_do_not_depend_on_who_computes_them():
     found = []
 
     def nested(start, stop):
-        spread(lambda a, b: found.append((a, b)), 10)
+        parallel_for(lambda a, b: found.append((a, b)), 10)
 
-    spread(nested, 3)
+    parallel_for(nested, 3)
     assert sorted(found) == sorted([(0, 3), (3, 6), (6, 10)] * 3)
 
 
@@ -193,9 +193,9 @@ def test_ranges_that_no_thread_has_begun_are_computed_by_the_caller():
         if threading.current_thread() is not threading.main_thread():
             release.wait(60)
 
-    blocker = threading.Thread(target=spread, args=(block, 3))
+    blocker = threading.Thread(target=parallel_for, args=(block, 3))
     blocker.start()  # keeps the waiting threads busy
-    spread(lambda start, stop: order.append(start), 3)
+    parallel_for(lambda start, stop: order.append(start), 3)
     assert sorted(order) == [0, 1, 2]
     release.set()
     blocker.join()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.backends.blas import single
-from tinygrad_dl.backends.threads import get_num_threads, spread, spread_products
+from tinygrad_dl.backends.threads import get_num_threads, parallel_for, parallel_for_products
 
 SMALL = 2**18  # multiplications of two matrices, up to which OpenBLAS uses one thread
 SHORT = 9000  # the same of a matrix and a vector, or a row, or a column
@@ -106,7 +106,7 @@ def _over_ranges(multiply: Callable[[slice, slice], None], shape: tuple[int, int
         multiply(*((here, whole) if shape[0] >= shape[1] else (whole, here)))
 
     least = -(-steps * LARGE // work)
-    spread_products(part, steps, least, least // 2)
+    parallel_for_products(part, steps, least, least // 2)
 
 
 def _stacks(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> np.ndarray:
@@ -133,7 +133,7 @@ def _stacks(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> np.ndarray:
         own = (*here, slice(start, stop))
         np.matmul(left[own], right[own], out=result[own])
 
-    spread_products(multiply, lead[axis], -(-LARGE * lead[axis] // (work + 1)))
+    parallel_for_products(multiply, lead[axis], -(-LARGE * lead[axis] // (work + 1)))
     return result
 
 
@@ -161,5 +161,5 @@ def _of_simple_stacks(a: np.ndarray, b: np.ndarray) -> Any:
         # In rows of some hundred elements twice as fast as np.multiply.
         np.einsum("bi,bj->bij", a[start:stop, :, 0], b[start:stop, 0], out=out[start:stop])
 
-    spread(multiply, count, max(1, OUTER // max(1, n * m)))
+    parallel_for(multiply, count, max(1, OUTER // max(1, n * m)))
     return out

@@ -3,7 +3,7 @@
     def work(start, stop):
         np.exp(x[start:stop], out=y[start:stop])
 
-    spread(work, len(x), grain=...)
+    parallel_for(work, len(x), grain=...)
 
 Waking a thread costs the caller 15 to 45 us, and the thread begins up to 100 us after it, so a job is worth splitting
 from some 300 us on; `grain` says how small a range may be. Work is best a few long NumPy calls: between short ones the
@@ -29,7 +29,7 @@ from typing import Any
 
 from tinygrad_dl.backends import blas
 
-__all__ = ["get_num_threads", "set_num_threads", "spread", "spread_products"]
+__all__ = ["get_num_threads", "parallel_for", "parallel_for_products", "set_num_threads"]
 
 Work = Callable[[int, int], object]
 
@@ -73,7 +73,7 @@ def get_num_threads() -> int:
     return _number
 
 
-def spread(work: Work, count: int, grain: int = 1, ahead: int = 0) -> None:
+def parallel_for(work: Work, count: int, grain: int = 1, ahead: int = 0) -> None:
     """Calls `work(start, stop)` on ranges that together cover 0 to `count`, on several threads at once.
 
     Within work this runs everything in the calling thread, range after range. NumPy's error state goes along.
@@ -125,8 +125,8 @@ def grain(size: int) -> int:
     return max(1, GRAIN // max(1, size))
 
 
-def spread_products(work: Work, count: int, grain: int = 1, ahead: int = 0) -> None:
-    """`spread` for work that contains matrix products: each of them stays in its thread.
+def parallel_for_products(work: Work, count: int, grain: int = 1, ahead: int = 0) -> None:
+    """`parallel_for` for work that contains matrix products: each of them stays in its thread.
 
     All is done by this thread if the BLAS can't be told to leave the others alone.
     """
@@ -134,7 +134,7 @@ def spread_products(work: Work, count: int, grain: int = 1, ahead: int = 0) -> N
         work(0, count)
         return
     with blas.single:
-        spread(work, count, grain, ahead)
+        parallel_for(work, count, grain, ahead)
 
 
 class _Share:

@@ -33,7 +33,7 @@ from tinygrad_dl.core.transforms import (
 from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.custom import with_tangents
 from tinygrad_dl.func.lowering import batches_within, fresh, own_place, plain_edges
-from tinygrad_dl.func.tangents import Values, carriers, spread
+from tinygrad_dl.func.tangents import Values, broadcast_tangent, carriers
 from tinygrad_dl.ops.tensor.inplace import follow, root_of
 
 
@@ -308,7 +308,7 @@ def fit(t: Any, out: Any) -> Any:
         t = wrap(as_array(t))
     if t.dtype != out.dtype:
         t = t.real.to(out.dtype) if t.is_complex() and not out.is_complex() else t.to(out.dtype)
-    return spread(t, out)
+    return broadcast_tangent(t, out)
 
 
 def added(a: Any, b: Any) -> Any:

@@ -116,7 +116,7 @@ def _elementwise(slope: Slope, name: str) -> Carrier:
     """A diagonal matrix is its own transpose: the rule for gradients serves tangents as it is."""
 
     def carry(values: Values, tangents: dict[str, Any]) -> Any:
-        return slope(values, lambda: values.given(spread(tangents[name], values.out)), {})
+        return slope(values, lambda: values.given(broadcast_tangent(tangents[name], values.out)), {})
 
     return carry
 
@@ -231,6 +231,6 @@ def constant(value: Any) -> Any:
     return value._data if isinstance(value, Tensor) and is_bare(value) else value
 
 
-def spread(t: Any, out: Any) -> Any:
+def broadcast_tangent(t: Any, out: Any) -> Any:
     """A tangent broadcast to the result's shape."""
     return t if t.shape == out.shape else t.expand(out.shape)

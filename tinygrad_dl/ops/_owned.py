@@ -13,7 +13,7 @@ import numpy as np
 from tinygrad_dl.core.tensor import Tensor
 
 
-def times(own: Any, factor: Any) -> Any:
+def mul_(own: Any, factor: Any) -> Any:
     """own * factor, written over `own` if it is an array."""
     if type(own) is not np.ndarray or isinstance(factor, Tensor):
         return own * factor
@@ -21,7 +21,7 @@ def times(own: Any, factor: Any) -> Any:
     return own
 
 
-def plus(own: Any, term: Any) -> Any:
+def add_(own: Any, term: Any) -> Any:
     """own + term, written over `own` if it is an array."""
     if type(own) is not np.ndarray or isinstance(term, Tensor):
         return own + term
@@ -29,7 +29,7 @@ def plus(own: Any, term: Any) -> Any:
     return own
 
 
-def less(own: Any, term: Any) -> Any:
+def sub_(own: Any, term: Any) -> Any:
     """own - term, written over `own` if it is an array."""
     if type(own) is not np.ndarray or isinstance(term, Tensor):
         return own - term

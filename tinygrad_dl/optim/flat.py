@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_dl.backends.threads import spread
+from tinygrad_dl.backends.threads import parallel_for
 from tinygrad_dl.core.modes import enable_grad
 from tinygrad_dl.core.promotion import is_differentiable
 from tinygrad_dl.core.tensor import Tensor, wrap
@@ -176,7 +176,7 @@ class Layout:
                 block.step(optimizer, group)
 
         alone = bool(optimizer.product)  # what `advance` keeps for `update` is one for all
-        spread(work, len(blocks), len(blocks) if alone else len(blocks) * SHARE // (self.size + 1) + 1)
+        parallel_for(work, len(blocks), len(blocks) if alone else len(blocks) * SHARE // (self.size + 1) + 1)
 
     def holds(self, params: list[Tensor]) -> bool:
         """Whether these are still the parameters, with the arrays that they had."""

@@ -6,7 +6,7 @@ fitted here with weights so that the error of the product is level, keeps it wit
 float32's own error at 1. (float64 takes erf itself.)
 
 NumPy runs one arithmetic step at a time over memory, so large arrays are worked on in blocks that stay in the
-cache, shared out among threads. Kept for the backward pass is the input alone; the share of x is worked out again.
+cache, shared out among threads. Kept for the backward pass is the input alone; the gate of x is worked out again.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.backends.threads import spread
+from tinygrad_dl.backends.threads import parallel_for
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.promotion import FLOAT32
 from tinygrad_dl.inputs import array, error, one_of, real
-from tinygrad_dl.ops._owned import plus, times
+from tinygrad_dl.ops._owned import add_, mul_
 from tinygrad_dl.ops.pointwise.error_function import erf
 
 BLOCK = 16384  # elements at a time: four arrays of them stay in the cache
@@ -63,7 +63,7 @@ def blockwise(function: Callable[..., None], *arrays: np.ndarray, results: int =
         for i in range(start * BLOCK, min(stop * BLOCK, x.size), BLOCK):
             function(*[a[i : i + BLOCK] for a in flat])
 
-    spread(work, -(-x.size // BLOCK), 2)
+    parallel_for(work, -(-x.size // BLOCK), 2)
     return made
 
 
@@ -92,8 +92,8 @@ def fused(x: np.ndarray, coefficients: list[np.ndarray]) -> Any:
         return blockwise(block, x)[0]
 
 
-def share_and_change(x: np.ndarray, square: np.ndarray, approximate: str) -> Any:
-    """s = (1 + t) / 2, the share of x, t = tanh(x * p(x*x)), and x * s', which is written over x; `square` is x * x."""
+def gate_and_change(x: np.ndarray, square: np.ndarray, approximate: str) -> Any:
+    """s = (1 + t) / 2, the gate of x, t = tanh(x * p(x*x)), and x * s', which is written over x; `square` is x * x."""
     if approximate == "none":
         t = hyperbolic(x, square, NORMAL)
         square *= MINUS_HALF
@@ -120,23 +120,23 @@ def fused_slope(g: np.ndarray, x: np.ndarray, approximate: str) -> Any:
 
     def block(out: np.ndarray, x: np.ndarray, g: np.ndarray) -> None:
         x = x.clip(-FAR, FAR)
-        share, change = share_and_change(x, np.multiply(x, x, out=out), approximate)
-        share += change
-        np.multiply(share, g, out=out)
+        gate, change = gate_and_change(x, np.multiply(x, x, out=out), approximate)
+        gate += change
+        np.multiply(gate, g, out=out)
 
     return blockwise(block, x, g)[0]
 
 
 def fused_both(x: np.ndarray, g: np.ndarray, approximate: str) -> Any:
-    """gelu of x, and g * (s + x * s'): the same share serves both."""
+    """gelu of x, and g * (s + x * s'): the same gate serves both."""
 
     def block(out: np.ndarray, slope: np.ndarray, x: np.ndarray, g: np.ndarray) -> None:
         near = x.clip(-FAR, FAR)
-        share, change = share_and_change(near, np.multiply(near, near, out=slope), approximate)
+        gate, change = gate_and_change(near, np.multiply(near, near, out=slope), approximate)
         x.clip(-FAR, math.inf, out=out)
-        out *= share
-        share += change
-        np.multiply(share, g, out=slope)
+        out *= gate
+        gate += change
+        np.multiply(gate, g, out=slope)
 
     return blockwise(block, x, g, results=2)
 
@@ -166,27 +166,27 @@ def gelu(input: Array, approximate: str = "none") -> Array:
         raise ValueError(f"expected an approximate of 'none' or 'tanh', got {approximate!r}")
     if input.dtype is FLOAT32:
         return fused(input, NORMAL if approximate == "none" else TANH)
-    return times(share(input, approximate), np.maximum(input, -EDGE))
+    return mul_(gate(input, approximate), np.maximum(input, -EDGE))
 
 
-def share(x: Any, approximate: str) -> Any:
+def gate(x: Any, approximate: str) -> Any:
     """The factor of x in gelu, by its definition."""
     if approximate == "tanh":
-        return plus(times(np.tanh((x * x * (SLOPE * CUBE) + SLOPE) * x), 0.5), 0.5)
-    return plus(times(erf.generic(x * HALF_ROOT), 0.5), 0.5)
+        return add_(mul_(np.tanh((x * x * (SLOPE * CUBE) + SLOPE) * x), 0.5), 0.5)
+    return add_(mul_(erf.generic(x * HALF_ROOT), 0.5), 0.5)
 
 
 def slope(g: Any, input: Any, approximate: str) -> Any:
-    """g * (share + x * its derivative); of s = (1 + tanh(u)) / 2 that is 2 (s - s*s) u'."""
+    """g * (gate + x * its derivative); of s = (1 + tanh(u)) / 2 that is 2 (s - s*s) u'."""
     if type(g) is type(input) is np.ndarray and g.dtype is input.dtype is FLOAT32:
         return fused_slope(g, input, approximate)
     return g * share_and_derivative(input, approximate)[1]
 
 
 def share_and_derivative(input: Any, approximate: str) -> Any:
-    """The share of x, and gelu's derivative."""
+    """The gate of x, and gelu's derivative."""
     x = np.minimum(np.maximum(input, -EDGE), EDGE)
-    s = share(x, approximate)
+    s = gate(x, approximate)
     if approximate == "none":
         return s, s + x * (np.exp(x * x * -0.5) * BELL)
     return s, s + x * ((s - s * s) * (x * x * (6 * SLOPE * CUBE) + 2 * SLOPE))
@@ -202,7 +202,7 @@ def _gelu_and_tangent(t: Any, input: Any, approximate: str) -> Any:
     if input.dtype is t[0].dtype is FLOAT32:
         return fused_both(input, t[0], approximate)
     s, derivative = share_and_derivative(input, approximate)
-    return times(s, np.maximum(input, -EDGE)), times(derivative, t[0])
+    return mul_(s, np.maximum(input, -EDGE)), mul_(derivative, t[0])
 
 
 def reference_gelu(input: Any, approximate: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.ops._owned import plus
+from tinygrad_dl.ops._owned import add_
 from tinygrad_dl.ops.activation._common import SMOOTH
 from tinygrad_dl.ops.activation.relu import ZERO
 from tinygrad_dl.ops.pointwise._selection import LARGE
@@ -28,7 +28,7 @@ def logistic(x: np.ndarray) -> Any:
     e: Any = np.negative(x)
     if constants is None or x.size >= LARGE or x.ndim == 0:
         with np.errstate(over="ignore"):  # where exp overflows, the quotient is 0, as it should be
-            e = plus(np.exp(e, out=e) if x.ndim else np.exp(e), 1)
+            e = add_(np.exp(e, out=e) if x.ndim else np.exp(e), 1)
             return np.divide(1, e, out=e) if x.ndim else 1 / e
     # On small arrays errstate would take longer than all the rest.
     limit, one, floor = constants

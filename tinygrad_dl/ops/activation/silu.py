@@ -11,7 +11,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops._overload import overload
-from tinygrad_dl.ops._owned import plus, times
+from tinygrad_dl.ops._owned import add_, mul_
 from tinygrad_dl.ops.activation._common import SMOOTH, finish
 from tinygrad_dl.ops.activation.sigmoid import logistic, sigmoid
 from tinygrad_dl.ops.activation.softplus import softplus
@@ -32,7 +32,7 @@ def near(x: Any) -> Any:
 def gated(input: np.ndarray, gate: np.ndarray) -> Any:
     """input * gate, where gate is 0 far below zero."""
     out = input.clip(-FAR, math.inf) if input.size >= LARGE else np.maximum(input, -FAR)
-    return times(out, gate)
+    return mul_(out, gate)
 
 
 @op(
@@ -52,7 +52,7 @@ def swish(input: Array) -> Array:
 
 def swish_slope(g: Any, out: Any, gate: Any) -> Any:
     """g * (gate + out * (1 - gate)) with gate = sigmoid(input)."""
-    return times(plus(times(1 - gate, near(out)), gate), g)
+    return mul_(add_(mul_(1 - gate, near(out)), gate), g)
 
 
 swish.vjp(input=swish_slope)

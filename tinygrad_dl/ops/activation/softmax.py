@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.inputs import axis_of, real
-from tinygrad_dl.ops._owned import times
+from tinygrad_dl.ops._owned import mul_
 from tinygrad_dl.ops.reduction._sums import ADD, add_up, dot_rows, largest
 
 ROWS = {"input": real(-40.0, 40.0, min_dims=1, min_side=1), "dim": axis_of("input")}
@@ -50,7 +50,7 @@ def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
 
 def softmax_slope(g: Any, out: Any, dim: Any) -> Any:
     """out * (g - sum(g * out))."""
-    return times(g - dot_rows(g, out, dim), out)
+    return mul_(g - dot_rows(g, out, dim), out)
 
 
 softmax.vjp(input=softmax_slope)
@@ -85,11 +85,11 @@ def log_softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
 
 def log_softmax_slope(g: Any, out: Any, dim: Any) -> Any:
     """g - exp(out) * sum(g)."""
-    share = np.exp(out)
-    if type(g) is not np.ndarray or type(share) is not np.ndarray or g.dtype is not share.dtype:
-        return g - share * ADD(g, axis=dim, keepdims=True)
-    share *= add_up(g, dim, True)
-    return np.subtract(g, share, out=share)
+    probabilities = np.exp(out)
+    if type(g) is not np.ndarray or type(probabilities) is not np.ndarray or g.dtype is not probabilities.dtype:
+        return g - probabilities * ADD(g, axis=dim, keepdims=True)
+    probabilities *= add_up(g, dim, True)
+    return np.subtract(g, probabilities, out=probabilities)
 
 
 log_softmax.vjp(input=log_softmax_slope)

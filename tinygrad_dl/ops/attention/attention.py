@@ -24,7 +24,7 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known, values_of
 from tinygrad_dl.inputs import array, boolean, drawn, error, one_of, real
 from tinygrad_dl.ops._overload import overload
-from tinygrad_dl.ops._owned import plus, times
+from tinygrad_dl.ops._owned import add_, mul_
 from tinygrad_dl.ops.dropout.dropout import keep_factors
 from tinygrad_dl.ops.pointwise._selection import finite, unspoilt
 from tinygrad_dl.ops.reduction._sums import add_up, largest
@@ -292,9 +292,9 @@ def _attention_rule(
         s = score_slope(g, value, factors, e, inverse, masked)
         factor = found_scale(query, scale)
         if needs[0]:
-            gq = times(seen_product(s, key, query, masked), factor)
+            gq = mul_(seen_product(s, key, query, masked), factor)
         if needs[1]:
-            gk = times(seen_product(np.swapaxes(s, -1, -2), query, key, masked), factor)
+            gk = mul_(seen_product(np.swapaxes(s, -1, -2), query, key, masked), factor)
     return gq, gk, gv
 
 
@@ -304,15 +304,15 @@ def score_slope(g: Any, value: Any, factors: Any, e: Any, inverse: Any, masked: 
     The sum of g * out is the same, and shorter; but where one key has all the weight, only this one is exactly s.
     """
     s = matmul(g, np.swapaxes(value, -1, -2))
-    return slope_of_weights(s if factors is None else times(s, factors), e, inverse, masked)
+    return slope_of_weights(s if factors is None else mul_(s, factors), e, inverse, masked)
 
 
 def slope_of_weights(s: Any, e: Any, inverse: Any, masked: bool) -> Any:
     """e * (s - sum(e * s) / sum(e)), over `s` if it is an array: by the symmetric matrix of softmax, times sum(e)."""
     if not masked or finite(s):
-        return times(plus(s, -row_products(e, s) * inverse), e)
+        return mul_(add_(s, -row_products(e, s) * inverse), e)
     s = unspoilt(s, e)
-    return unspoilt(times(plus(s, -row_products(e, s) * inverse), e), e)
+    return unspoilt(mul_(add_(s, -row_products(e, s) * inverse), e), e)
 
 
 def _mask_slope(
@@ -345,17 +345,17 @@ def _attention_tangent(
         out = seen_product(e if factors is None else e * factors, tv, query, masked)
     s: Any = None
     if tq is not None:
-        s = matmul(times(tq * 1, factor), np.swapaxes(key, -1, -2))
+        s = matmul(mul_(tq * 1, factor), np.swapaxes(key, -1, -2))
     if tk is not None:
         part = matmul(query * factor, np.swapaxes(tk, -1, -2))
-        s = part if s is None else plus(s, part)
+        s = part if s is None else add_(s, part)
     if tm is not None:
-        s = np.broadcast_to(tm, e.shape) * 1 if s is None else plus(s, tm)
+        s = np.broadcast_to(tm, e.shape) * 1 if s is None else add_(s, tm)
     if s is not None:
         s = slope_of_weights(s, e, inverse, masked)
         part = seen_product(s if factors is None else s * factors, value, query, masked)
-        out = part if out is None else plus(out, part)
-    return times(out, inverse)
+        out = part if out is None else add_(out, part)
+    return mul_(out, inverse)
 
 
 @attend.vmap

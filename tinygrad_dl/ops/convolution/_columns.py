@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tinygrad_dl.backends.threads import spread_products
+from tinygrad_dl.backends.threads import parallel_for_products
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
 
 SHARES = 4  # into which a weight's gradient is summed
@@ -111,7 +111,7 @@ def convolve_sums(
                             target[...] = np.matmul(matrix, columns).reshape(target.shape)
                         begun.add(i)
 
-    spread_products(work, len(pieces))
+    parallel_for_products(work, len(pieces))
     return outs
 
 
@@ -151,7 +151,7 @@ def convolve_transposed(
                 ]
                 total[(samples, slice(None), *index)] += columns[(slice(None), slice(None), *place)]
 
-    spread_products(work, len(apart))
+    parallel_for_products(work, len(apart))
     return np.ascontiguousarray(total[spatial(*[slice(a, a + m) for m, (a, _) in zip(size, pads, strict=True)])])
 
 
@@ -179,6 +179,6 @@ def convolve_weight(
                 slopes = g[samples, :, rows].reshape(count, groups, o // groups, length)
                 sums[share] += np.add.reduce(np.matmul(slopes, columns.swapaxes(2, 3)), axis=0)
 
-    spread_products(work, shares)
+    parallel_for_products(work, shares)
     total: np.ndarray = np.add.reduce(sums, axis=0)
     return total.reshape(o, each, *kernel)

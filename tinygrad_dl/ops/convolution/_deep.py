@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from tinygrad_dl.backends.gemm import product
-from tinygrad_dl.backends.threads import grain, spread
+from tinygrad_dl.backends.threads import grain, parallel_for
 from tinygrad_dl.ops.convolution._columns import LARGEST, padded, windows
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
 
@@ -38,7 +38,7 @@ def columns(x: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: S
     def work(start: int, stop: int) -> None:
         found[start:stop] = seen[start:stop]
 
-    spread(work, c, grain(found[0].size))
+    parallel_for(work, c, grain(found[0].size))
     return found.reshape(c * math.prod(kernel), -1)
 
 
@@ -68,7 +68,7 @@ def convolve_transposed(
             ]
             total[(slice(start, stop), slice(None), *reached)] += each[(slice(start, stop), *place)]
 
-    spread(work, c, grain(each[0].size))
+    parallel_for(work, c, grain(each[0].size))
     inner = total[spatial(*[slice(a, a + m) for m, (a, _) in zip(size, pads, strict=True)])]
     return np.ascontiguousarray(inner.swapaxes(0, 1))
 

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from tinygrad_dl.backends.threads import spread_products
+from tinygrad_dl.backends.threads import parallel_for_products
 from tinygrad_dl.ops.convolution._columns import padded
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
 
@@ -66,6 +66,6 @@ def convolve_weight(x: np.ndarray, g: np.ndarray, kernel: Sizes, pads: Pads, dil
                 for i, offset in enumerate(offsets):
                     np.vecdot(own, flat[..., offset : offset + span], out=found[piece, :, j, i])
 
-    spread_products(work, len(pieces))
+    parallel_for_products(work, len(pieces))
     total: np.ndarray = np.add.reduce(found, axis=0)
     return total.reshape(c * m, 1, *kernel)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.backends.threads import spread_products
+from tinygrad_dl.backends.threads import parallel_for_products
 from tinygrad_dl.ops.convolution._columns import LARGEST
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
 
@@ -312,7 +312,7 @@ def apply_sums(
                 target[...] = each.reshape(target.shape)
 
     with np.errstate(invalid="ignore", over="ignore"):
-        spread_products(work, len(pieces))
+        parallel_for_products(work, len(pieces))
     if full != out:
         results = [np.ascontiguousarray(each[spatial(*[slice(0, n) for n in out])]) for each in results]
     return results, doubtful
@@ -337,5 +337,5 @@ def apply_weight(x: np.ndarray, g: np.ndarray, lines: Lines, kernel: Sizes) -> n
                 slopes = apart(parts[n0:n1, r0:r1]).reshape(len(rows), strips * o)
                 sums[share] += rows.T.dot(slopes)
 
-    spread_products(work, shares)
+    parallel_for_products(work, shares)
     return fold_matrix(np.add.reduce(sums, axis=0), lines, kernel, x.shape[1], o)

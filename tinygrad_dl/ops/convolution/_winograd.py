@@ -24,7 +24,7 @@ import math
 import numpy as np
 
 from tinygrad_dl.backends.gemm import product
-from tinygrad_dl.backends.threads import spread_products
+from tinygrad_dl.backends.threads import parallel_for_products
 from tinygrad_dl.core.promotion import FLOAT32
 from tinygrad_dl.ops.convolution._rows import SHARES, Again, Frame, Job, Line, Piece, apart, repair
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes
@@ -132,7 +132,7 @@ def _apply(x: np.ndarray, kernels: np.ndarray, out: Sizes, pads: Pads, again: Ag
             part[...] = image[:, : part.shape[1], : part.shape[2]]
 
     with np.errstate(invalid="ignore", over="ignore"):
-        spread_products(work, len(job.pieces))
+        parallel_for_products(work, len(job.pieces))
     if again:
         repair(result, doubtful, again)
     return result
@@ -180,7 +180,7 @@ def convolve_weight(x: np.ndarray, g: np.ndarray, pads: Pads) -> np.ndarray:
                 else:
                     np.matmul(slopes, seen, out=sums[share])
 
-    spread_products(work, shares)
+    parallel_for_products(work, shares)
     total = np.add.reduce(sums, axis=0).reshape(len(window), -1)
     found: np.ndarray = product(total.T, kernel)
     return found.reshape(o, c, KERNEL, KERNEL)

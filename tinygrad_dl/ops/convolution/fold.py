@@ -15,9 +15,9 @@ from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, conv_size, sizes, s
 
 
 def _options(name: str, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> tuple[Sizes, Sizes, Pads, Sizes]:
-    kernel, spread = sizes(kernel_size, 2, name, "kernel_size", 1), sizes(dilation, 2, name, "dilation", 1)
+    kernel, dilation = sizes(kernel_size, 2, name, "kernel_size", 1), sizes(dilation, 2, name, "dilation", 1)
     around, steps = sizes(padding, 2, name, "padding"), sizes(stride, 2, name, "stride", 1)
-    return kernel, spread, tuple([(p, p) for p in around]), steps
+    return kernel, dilation, tuple([(p, p) for p in around]), steps
 
 
 def _naive_unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
@@ -76,17 +76,17 @@ def unfold(input: Array, kernel_size: Any, dilation: Any = 1, padding: Any = 0, 
              [3., 4.],
              [4., 5.]]])
     """
-    kernel, spread, pads, steps = _options("unfold", kernel_size, dilation, padding, stride)
+    kernel, dilation, pads, steps = _options("unfold", kernel_size, dilation, padding, stride)
     if not 3 <= input.ndim <= 4:
         raise ValueError(f"unfold: expected an input of shape (N, C, H, W) or (C, H, W), got {input.shape}")
     batch = input if input.ndim == 4 else input[None]
-    size = conv_size(batch.shape[2:], kernel, steps, pads, spread)
+    size = conv_size(batch.shape[2:], kernel, steps, pads, dilation)
     if min(size) < 1:
         raise ValueError(
-            f"unfold: the kernel of size {kernel} with dilation {spread} is larger than the padded input: got shape "
+            f"unfold: the kernel of size {kernel} with dilation {dilation} is larger than the padded input: got shape "
             f"{input.shape} with padding {pads}, expected a larger input"
         )
-    seen = windows(padded(batch, pads), kernel, steps, spread, size)
+    seen = windows(padded(batch, pads), kernel, steps, dilation, size)
     columns = np.array(seen).reshape(len(batch), batch.shape[1] * math.prod(kernel), math.prod(size))
     return columns if input.ndim == 4 else columns[0]
 
@@ -169,7 +169,7 @@ def fold(input: Array, output_size: Any, kernel_size: Any, dilation: Any = 1, pa
     tensor([[[[1., 2., 1.],
               [1., 2., 1.]]]])
     """
-    kernel, spread, pads, steps = _options("fold", kernel_size, dilation, padding, stride)
+    kernel, dilation, pads, steps = _options("fold", kernel_size, dilation, padding, stride)
     size = sizes(output_size, 2, "fold", "output_size", 1)
     if not 2 <= input.ndim <= 3:
         raise ValueError(f"fold: expected an input of shape (N, C * kernel elements, patches), got {input.shape}")
@@ -180,7 +180,7 @@ def fold(input: Array, output_size: Any, kernel_size: Any, dilation: Any = 1, pa
             f"fold: expected columns whose height is a multiple of the kernel's {count} elements, got an input of "
             f"shape {input.shape}"
         )
-    patches = conv_size(size, kernel, steps, pads, spread)
+    patches = conv_size(size, kernel, steps, pads, dilation)
     if min(patches) < 1:
         raise ValueError(
             f"fold: an image with padding {pads} has no patch: got size {size}, expected at least the kernel's, "
@@ -194,7 +194,7 @@ def fold(input: Array, output_size: Any, kernel_size: Any, dilation: Any = 1, pa
     channels = batch.shape[1] // count
     columns = batch.reshape(len(batch), channels, *kernel, *patches)
     total = np.zeros((len(batch), channels, *[n + a + b for n, (a, b) in zip(size, pads, strict=True)]), batch.dtype)
-    add_columns(total, columns, steps, spread)
+    add_columns(total, columns, steps, dilation)
     out = total[spatial(*[slice(a, a + n) for n, (a, _) in zip(size, pads, strict=True)])]
     return np.array(out if input.ndim == 3 else out[0])
 

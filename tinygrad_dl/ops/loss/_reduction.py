@@ -43,7 +43,7 @@ def reduced(losses: Any, reduction: str) -> Any:
     raise ValueError(f"expected a reduction among 'none', 'mean' and 'sum', got {reduction!r}")
 
 
-def share(g: Any, size: int, reduction: str) -> Any:
+def reduction_vjp(g: Any, size: int, reduction: str) -> Any:
     """The gradient of each loss, before broadcasting, from that of the reduced ones."""
     return g * (1.0 / size) if reduction == "mean" and size else g
 

@@ -12,7 +12,7 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import values_of
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import overload
-from tinygrad_dl.ops.loss._reduction import extent, naive, reduced, share
+from tinygrad_dl.ops.loss._reduction import extent, naive, reduced, reduction_vjp
 
 LOWEST = -100.0
 
@@ -73,7 +73,7 @@ def binary_entropy(input: Array, target: Array, weight: Array | None = None, red
 
 @binary_entropy.joint_vjp("input", "target")
 def _binary_entropy_rule(g: Any, input: Any, target: Any, weight: Any, reduction: str, needs: Any) -> Any:
-    g = share(g, extent(input.shape, target.shape), reduction)
+    g = reduction_vjp(g, extent(input.shape, target.shape), reduction)
     if weight is not None:
         g = g * weight
     gx = gt = None
@@ -147,7 +147,7 @@ def logits_entropy(
 def _logits_entropy_rule(
     g: Any, input: Any, target: Any, weight: Any, reduction: str, pos_weight: Any, needs: Any
 ) -> Any:
-    g = share(g, extent(input.shape, target.shape), reduction)
+    g = reduction_vjp(g, extent(input.shape, target.shape), reduction)
     if weight is not None:
         g = g * weight
     p = 0.5 * np.tanh(0.5 * input) + 0.5

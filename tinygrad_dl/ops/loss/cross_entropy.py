@@ -23,7 +23,7 @@ from tinygrad_dl.ops.activation.softmax import log_softmax, softmax
 from tinygrad_dl.ops.indexing.gather import gathered
 from tinygrad_dl.ops.loss._classes import check_targets, class_axis, class_weights, places, spread_targets, weights_of
 from tinygrad_dl.ops.loss._classes_of_batches import batch_axis, losses_of_classes, weights_of_examples
-from tinygrad_dl.ops.loss._reduction import reduced, share
+from tinygrad_dl.ops.loss._reduction import reduced, reduction_vjp
 from tinygrad_dl.ops.pointwise._selection import keep, unspoilt
 from tinygrad_dl.ops.reduction._sums import add_up, largest
 
@@ -342,7 +342,7 @@ def _probability_entropy_rule(
     needs: Any,
 ) -> Any:
     axis = class_axis(input)
-    g = share(g, math.prod(input.shape) // input.shape[axis] if input.shape[axis] else 0, reduction)
+    g = reduction_vjp(g, math.prod(input.shape) // input.shape[axis] if input.shape[axis] else 0, reduction)
     if reduction == "none":
         g = np.expand_dims(g, axis)
     gx = gt = gw = None

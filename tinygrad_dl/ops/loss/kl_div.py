@@ -11,7 +11,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
 from tinygrad_dl.ops._overload import overload
-from tinygrad_dl.ops.loss._reduction import extent, naive, reduced, share
+from tinygrad_dl.ops.loss._reduction import extent, naive, reduced, reduction_vjp
 
 
 def _naive_divergence(input: Any, target: Any, log_target: bool = False) -> Any:
@@ -45,7 +45,7 @@ def divergence(input: Array, target: Array, reduction: str = "mean", log_target:
 
 @divergence.joint_vjp("input", "target")
 def _divergence_rule(g: Any, input: Any, target: Any, reduction: str, log_target: bool, needs: Any) -> Any:
-    g = share(g, extent(input.shape, target.shape), reduction)
+    g = reduction_vjp(g, extent(input.shape, target.shape), reduction)
     mass = np.exp(target) if log_target else target
     gx, gt = (-g * mass if needs[0] else None), None
     if needs[0] and reduction != "none" and input.shape != target.shape:

@@ -12,7 +12,15 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, broadcasting, drawn, error, one_of, real
 from tinygrad_dl.ops._overload import overload
-from tinygrad_dl.ops.loss._reduction import REDUCTIONS, extent, naive, pairs, reduced, share, warn_of_broadcasting
+from tinygrad_dl.ops.loss._reduction import (
+    REDUCTIONS,
+    extent,
+    naive,
+    pairs,
+    reduced,
+    reduction_vjp,
+    warn_of_broadcasting,
+)
 from tinygrad_dl.ops.pointwise.arithmetic import direction
 
 
@@ -37,7 +45,7 @@ def squared_error(input: Array, target: Array, reduction: str = "mean") -> Any:
 @squared_error.joint_vjp("input", "target")
 def _squared_error_rule(g: Any, input: Any, target: Any, reduction: str, needs: Any) -> Any:
     difference = input - target
-    gx = difference * share(g * 2.0, extent(input.shape, target.shape), reduction)
+    gx = difference * reduction_vjp(g * 2.0, extent(input.shape, target.shape), reduction)
     return gx, -gx if needs[1] else None
 
 
@@ -45,7 +53,7 @@ def _distance_rule(slope: Callable[..., Any]) -> Callable[..., Any]:
     """The rule of a loss of the difference alone, from its slope."""
 
     def rule(g: Any, input: Any, target: Any, beta: Any, reduction: str, needs: Any) -> Any:
-        gx = slope(input - target, beta) * share(g, extent(input.shape, target.shape), reduction)
+        gx = slope(input - target, beta) * reduction_vjp(g, extent(input.shape, target.shape), reduction)
         return gx, -gx if needs[1] else None
 
     return rule
@@ -78,7 +86,7 @@ def absolute_error(input: Array, target: Array, reduction: str = "mean") -> Any:
 
 @absolute_error.joint_vjp("input", "target")
 def _absolute_error_rule(g: Any, input: Any, target: Any, reduction: str, needs: Any) -> Any:
-    gx = direction(input - target) * share(g, extent(input.shape, target.shape), reduction)
+    gx = direction(input - target) * reduction_vjp(g, extent(input.shape, target.shape), reduction)
     return gx, -gx if needs[1] else None
 
 
@@ -115,7 +123,7 @@ def huber_error(input: Array, target: Array, reduction: str = "mean", delta: flo
 def _huber_rule(g: Any, input: Any, target: Any, reduction: str, delta: float, needs: Any) -> Any:
     distance = input - target
     slope = np.where(np.absolute(distance) < delta, distance, np.sign(distance) * delta)
-    gx = slope * share(g, extent(input.shape, target.shape), reduction)
+    gx = slope * reduction_vjp(g, extent(input.shape, target.shape), reduction)
     return gx, -gx if needs[1] else None
 
 

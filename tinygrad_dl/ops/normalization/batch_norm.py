@@ -20,7 +20,7 @@ from tinygrad_dl.core.modes import no_grad
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import Lifted, is_known
 from tinygrad_dl.inputs import array, error, one_of, real
-from tinygrad_dl.ops._owned import plus, times
+from tinygrad_dl.ops._owned import add_, mul_
 from tinygrad_dl.ops.reduction._channels import channel_dots, channel_sums, channels
 
 Observer = Callable[[Any, Any, int], None]
@@ -114,8 +114,8 @@ def _batch_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, n
     if needs[0]:
         share = x.shape[1] / math.prod(x.shape) if math.prod(x.shape) else 0.0
         scale = inverse if weight is None else inverse * _fit(weight, x)
-        slope = plus(plus(times(centered, products * inverse * -share), g), sums * -share)
-        gx = times(slope, scale)
+        slope = add_(add_(mul_(centered, products * inverse * -share), g), sums * -share)
+        gx = mul_(slope, scale)
         gx = gx if x.ndim == input.ndim else np.reshape(gx, input.shape)
     return gx, np.reshape(products, shape), np.reshape(sums, shape)
 
@@ -125,7 +125,7 @@ def _batch_norm_tangent(t: Any, input: Any, weight: Any, mean: Any, inverse: Any
     x, (change, tw, tb) = channels(input), t
     if not math.prod(x.shape):
         return input * 0
-    normal = times(x - mean, inverse)
+    normal = mul_(x - mean, inverse)
     out: Any = 0.0
     if tw is not None:
         out = normal * _fit(tw, x)
@@ -133,8 +133,8 @@ def _batch_norm_tangent(t: Any, input: Any, weight: Any, mean: Any, inverse: Any
         change = channels(change)
         change = change - _channel_means(change)
         share = x.shape[1] / math.prod(x.shape)
-        change = plus(times(normal, channel_dots(normal, change) * -share), change)
-        out = times(change, inverse if weight is None else inverse * _fit(weight, x)) + out
+        change = add_(mul_(normal, channel_dots(normal, change) * -share), change)
+        out = mul_(change, inverse if weight is None else inverse * _fit(weight, x)) + out
     return _placed(out, tb, x, input.shape)
 
 

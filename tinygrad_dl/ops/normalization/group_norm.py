@@ -16,7 +16,7 @@ from tinygrad_dl.core.promotion import in_single
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.inputs import array, error, one_of, real
-from tinygrad_dl.ops._owned import plus, times
+from tinygrad_dl.ops._owned import add_, mul_
 from tinygrad_dl.ops.normalization.batch_norm import batch_norm, move_inside, move_running
 from tinygrad_dl.ops.normalization.layer_norm import evenly
 from tinygrad_dl.ops.pointwise._selection import straight
@@ -137,7 +137,7 @@ def _group_norm_rule(g: Any, input: Any, num_groups: int, weight: Any, mean: Any
         return nothing, zeros, zeros.copy()
     groups = _rows(input, num_groups)
     by_channel = _by_channel(g, shape)
-    normal = times(groups - mean, inverse)
+    normal = mul_(groups - mean, inverse)
     gx = gw = gb = None
     if needs[1]:
         gw = np.add.reduce(_channel_dots(by_channel, _by_channel(normal, shape)), axis=0)
@@ -148,8 +148,8 @@ def _group_norm_rule(g: Any, input: Any, num_groups: int, weight: Any, mean: Any
         slope = np.reshape(slope, groups.shape)
         share = 1 / groups.shape[1] if groups.shape[1] else 0.0
         dots = _dots(slope, normal)
-        gx = plus(plus(times(normal, dots * -share), slope), -_row_means(slope))
-        gx = np.reshape(times(gx, inverse), shape)
+        gx = add_(add_(mul_(normal, dots * -share), slope), -_row_means(slope))
+        gx = np.reshape(mul_(gx, inverse), shape)
     return gx, gw, gb
 
 
@@ -159,16 +159,16 @@ def _group_norm_tangent(t: Any, input: Any, num_groups: int, weight: Any, mean: 
     if not math.prod(shape):
         return input * 0
     out: Any = 0.0
-    normal = times(_rows(input, num_groups) - mean, inverse)
+    normal = mul_(_rows(input, num_groups) - mean, inverse)
     if tw is not None:
         out = _by_channel(normal, shape) * np.expand_dims(tw, -1)
     if change is not None:
         change = _rows(change, num_groups)
         change = change - _row_means(change)
         share = 1 / change.shape[1]
-        change = times(plus(times(normal, _dots(normal, change) * -share), change), inverse)
+        change = mul_(add_(mul_(normal, _dots(normal, change) * -share), change), inverse)
         change = _by_channel(change, shape)
-        out = (change if weight is None else times(change, np.expand_dims(weight, -1))) + out
+        out = (change if weight is None else mul_(change, np.expand_dims(weight, -1))) + out
     if tb is not None:
         out = out + np.expand_dims(tb, -1)
     return np.reshape(np.broadcast_to(out, (shape[0], shape[1], math.prod(shape[2:]))), shape)

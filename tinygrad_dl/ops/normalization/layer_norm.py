@@ -16,7 +16,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import overload
-from tinygrad_dl.ops._owned import plus, times
+from tinygrad_dl.ops._owned import add_, mul_
 from tinygrad_dl.ops.pointwise._selection import straight
 from tinygrad_dl.ops.reduction._sums import ones
 
@@ -148,7 +148,7 @@ def _layer_norm_rule(g: Any, input: Any, weight: Any, inverse: Any, normalized_s
         level = product(g, share) * inverse
         tilt = product(products, share) * inverse * inverse * inverse
         gx = g * (inverse if weight is None else _outer(inverse, weight))
-        gx = plus(times(centered, -tilt), plus(gx, -level))
+        gx = add_(mul_(centered, -tilt), add_(gx, -level))
         gx = gx if gx.shape == input.shape else np.reshape(gx, input.shape)
     return gx, gw, gb
 
@@ -159,19 +159,19 @@ def _layer_norm_tangent(t: Any, input: Any, weight: Any, inverse: Any, normalize
     rows = _as_rows(input, count)
     out: Any = None
     if t[0] is not None or t[1] is not None:
-        normal = times(rows - _row_centres(rows), inverse)
+        normal = mul_(rows - _row_centres(rows), inverse)
     if t[1] is not None:
         out = normal * _as_rows(t[1], count)
     if t[0] is not None:
         change = _as_rows(t[0], count)
         change = change - _row_centres(change)
         tilt = _row_means(normal * change)
-        change = times(plus(times(normal, -tilt), change), inverse)
-        change = change if weight is None else times(change, _as_rows(weight, count))
-        out = change if out is None else plus(out, change)
+        change = mul_(add_(mul_(normal, -tilt), change), inverse)
+        change = change if weight is None else mul_(change, _as_rows(weight, count))
+        out = change if out is None else add_(out, change)
     if out is None:
         return t[2]
-    out = out if t[2] is None else plus(out, _as_rows(t[2], count))
+    out = out if t[2] is None else add_(out, _as_rows(t[2], count))
     return out if out.shape == input.shape else np.reshape(out, input.shape)
 
 

@@ -16,7 +16,7 @@ from tinygrad_dl.ops._rows import binary
 from tinygrad_dl.ops.pointwise._selection import keep
 
 
-def share(g: Any, lost: Any, ties: Any) -> Any:
+def chosen_slope(g: Any, lost: Any, ties: Any) -> Any:
     """The gradient of one of two elements: 0 where the other was chosen, half where they are equal, all at nan."""
     return keep(np.where(ties, g * 0.5, g), ~lost)
 
@@ -25,12 +25,12 @@ CHOICE: dict[str, Any] = {"exact": True, "real": True, "inplace": False}
 # fmt: off
 maximum = binary(np.maximum,
     "The larger of two, elementwise; nan if either is nan. Equal elements share the gradient half and half.",
-    "[1.0, 5.0] [3.0, 2.0] -> [3., 5.]", lambda g, input, other: share(g, input < other, input == other),
-    lambda g, input, other: share(g, other < input, input == other), **CHOICE)
+    "[1.0, 5.0] [3.0, 2.0] -> [3., 5.]", lambda g, input, other: chosen_slope(g, input < other, input == other),
+    lambda g, input, other: chosen_slope(g, other < input, input == other), **CHOICE)
 minimum = binary(np.minimum,
     "The smaller of two, elementwise; nan if either is nan. Equal elements share the gradient half and half.",
-    "[1.0, 5.0] [3.0, 2.0] -> [1., 2.]", lambda g, input, other: share(g, input > other, input == other),
-    lambda g, input, other: share(g, other > input, input == other), **CHOICE)
+    "[1.0, 5.0] [3.0, 2.0] -> [1., 2.]", lambda g, input, other: chosen_slope(g, input > other, input == other),
+    lambda g, input, other: chosen_slope(g, other > input, input == other), **CHOICE)
 fmax = binary(np.fmax,
     "The larger of two, elementwise; of a number and nan, the number. At equal elements `input` has the gradient.",
     '[1.0, float("nan")] [3.0, 2.0] -> [3., 2.]', lambda g, input, other: keep(g, (input >= other) | np.isnan(other)),

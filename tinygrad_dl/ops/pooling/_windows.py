@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.backends.threads import spread
+from tinygrad_dl.backends.threads import parallel_for
 
 # Bytes of input that are worked on at a time, so that they stay in the cache, and elements worth a thread.
 BLOCK, GRAIN = 1 << 19, 1 << 17
@@ -150,7 +150,7 @@ def in_blocks(work: Callable[..., Any], out: Any, arrays: tuple[Any, ...], dims:
         for first in range(start, stop, step):
             work(*[each[first : min(first + step, stop)] for each in rows])
 
-    spread(blocks, lead, max(1, GRAIN // each_size))
+    parallel_for(blocks, lead, max(1, GRAIN // each_size))
     return out
 
 

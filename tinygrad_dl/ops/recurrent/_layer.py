@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.backends.gemm import product
-from tinygrad_dl.backends.threads import grain, spread, spread_products
+from tinygrad_dl.backends.threads import grain, parallel_for, parallel_for_products
 from tinygrad_dl.inputs import drawn, one_of, real
 from tinygrad_dl.ops.reduction._sums import ones
 
@@ -118,7 +118,7 @@ def project(input: Any, weight: Any, bias: Any, reverse: bool) -> Any:
     def copy(start: int, stop: int) -> None:
         np.add(source[start:stop], zero if bias is None else bias, gates[start:stop])
 
-    spread(copy, steps, grain(rows * batch))
+    parallel_for(copy, steps, grain(rows * batch))
     return gates
 
 
@@ -178,7 +178,7 @@ def moved(source: Any, target: Any) -> Any:
     def copy(start: int, stop: int) -> None:
         target[start:stop] = source[start:stop]
 
-    spread(copy, len(target), grain(target[0].size))
+    parallel_for(copy, len(target), grain(target[0].size))
     return target
 
 
@@ -191,7 +191,7 @@ def for_sequences(work: Callable[[Any], None], weight: Any, batch: int) -> None:
     A step alone is too small to be shared out, and each step needs the one before. Between the products of a step
     there are many short operations, for each of which the interpreter changes hands: products must be worth that.
     """
-    spread_products(lambda start, stop: work((..., slice(start, stop))), batch, 1 + WORTH // max(1, weight.size))
+    parallel_for_products(lambda start, stop: work((..., slice(start, stop))), batch, 1 + WORTH // max(1, weight.size))
 
 
 # -- backward --------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.backends.threads import grain, spread
+from tinygrad_dl.backends.threads import grain, parallel_for
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error
 from tinygrad_dl.ops.activation.sigmoid import sigmoid
@@ -197,7 +197,7 @@ def _factors(gates: Any, inner: Any, hidden: Any, slopes: Any) -> None:
         for begin in range(start, stop, block):
             work(begin, min(stop, begin + block))
 
-    spread(blocks, len(slopes), grain(slopes[0].size))
+    parallel_for(blocks, len(slopes), grain(slopes[0].size))
 
 
 @gru_layer.joint_vjp("input", "h0", "weight_ih", "weight_hh", "bias_ih", "bias_hh")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.backends.threads import grain, spread
+from tinygrad_dl.backends.threads import grain, parallel_for
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error
 from tinygrad_dl.ops.activation.sigmoid import sigmoid
@@ -226,7 +226,7 @@ def _factors(gates: Any, cells: Any, slopes: Any, through: Any) -> None:
         for begin in range(start, stop, block):
             work(begin, min(stop, begin + block))
 
-    spread(blocks, len(slopes), grain(slopes[0].size))
+    parallel_for(blocks, len(slopes), grain(slopes[0].size))
 
 
 @lstm_layer.joint_vjp("input", "h0", "c0", "weight_ih", "weight_hh", "bias_ih", "bias_hh")

@@ -58,7 +58,7 @@ def kept(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
     return g.reshape(tuple(sizes))
 
 
-def spread(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
+def broadcast_back(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
     """A reduced array, repeated along the reduced dimensions; takes no memory."""
     g = kept(g, shape, dim, keepdim)
     if isinstance(g, np.generic):
@@ -130,9 +130,9 @@ def add_up(x: np.ndarray, dim: Any, keepdim: bool) -> Any:
     return ADD(x, dim, None, None, keepdim)
 
 
-def count(shape: tuple[int, ...], reduced: tuple[int, ...]) -> int:
+def count(shape: tuple[int, ...], lengths: tuple[int, ...]) -> int:
     """How many elements went into each element of a reduced array."""
-    return math.prod(shape) // max(1, math.prod(reduced))
+    return math.prod(shape) // max(1, math.prod(lengths))
 
 
 INTEGERS = [error(TypeError, "expected a floating dtype", array(2, dtype="int64"))]

@@ -13,7 +13,7 @@ from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import method
-from tinygrad_dl.ops.reduction._sums import INTEGERS, OVER, add_up, count, kept, over, require_floating, spread
+from tinygrad_dl.ops.reduction._sums import INTEGERS, OVER, add_up, broadcast_back, count, kept, over, require_floating
 from tinygrad_dl.ops.reduction.sum import nansum, sum
 
 
@@ -44,7 +44,7 @@ def mean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
 
 
 mean.vjp(
-    input=lambda g, dim, keepdim, input_shape: spread(
+    input=lambda g, dim, keepdim, input_shape: broadcast_back(
         g / max(1, count(input_shape, g.shape)), input_shape, dim, keepdim
     )
 )

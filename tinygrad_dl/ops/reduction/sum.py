@@ -14,7 +14,7 @@ from tinygrad_dl.core.transforms import is_known, values_of
 from tinygrad_dl.inputs import real
 from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.pointwise._selection import finite, keep, unspoilt
-from tinygrad_dl.ops.reduction._sums import ADD, OVER, add_up, kept, over, spread
+from tinygrad_dl.ops.reduction._sums import ADD, OVER, add_up, broadcast_back, kept, over
 
 
 @op(np.sum, (np.add, "reduce"), kind="reduction", linear=("input",), inputs={"input": real(), **OVER})
@@ -33,7 +33,7 @@ def sum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = No
     return add_up(input, dim, keepdim)
 
 
-sum.vjp(input=lambda g, dim, keepdim, input_shape: spread(g, input_shape, dim, keepdim))
+sum.vjp(input=lambda g, dim, keepdim, input_shape: broadcast_back(g, input_shape, dim, keepdim))
 
 
 @method

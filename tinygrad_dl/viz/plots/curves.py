@@ -165,7 +165,7 @@ def name_ends(ax: Axes, names: Sequence[str], ends: Sequence[tuple[float, float]
     offsets = np.full_like(places, 7.0)
     led = np.zeros(len(names), bool)
     for column in columns_of(places[:, 0]):
-        heights = spread(places[column, 1].tolist(), GAP, top=ax.bbox.y1 * to_points)
+        heights = separated(places[column, 1].tolist(), GAP, top=ax.bbox.y1 * to_points)
         offsets[column, 1] = heights - places[column, 1]
         if np.any(np.abs(offsets[column, 1]) > 3):
             led[column] = True
@@ -202,7 +202,7 @@ def columns_of(x: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
     return np.split(order, np.flatnonzero(np.diff(x[order]) > WIDTH) + 1)
 
 
-def spread(heights: Sequence[float], gap: float, top: float = np.inf) -> list[float]:
+def separated(heights: Sequence[float], gap: float, top: float = np.inf) -> list[float]:
     """The heights moved as little as possible so that no two are nearer than `gap`, and none above `top` (a title).
 
     With `gap` times its rank taken off, each must be no less than the one below it: isotonic regression, which
