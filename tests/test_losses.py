@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -229,3 +230,52 @@ def test_modules_take_weights_as_buffers():
     loss = nn.BCEWithLogitsLoss(pos_weight=td.tensor([2.0]))
     assert list(loss.state_dict()) == ["pos_weight"]
     assert next(nn.CrossEntropyLoss(weight=td.ones(3)).double().buffers()).dtype == td.float64
+
+
+# -- shapes and dtypes that PyTorch refuses too: broadcasting would make a loss of something else --------------
+
+
+X, COLUMN = [0.5, 1.0, 2.0], [[0.5], [1.0], [2.0]]
+
+
+@pytest.mark.parametrize(
+    "call, said",
+    [
+        (lambda x, c: F.soft_margin_loss(x, c), "got a target of shape (3, 1), expected the input's (3,)"),
+        (lambda x, c: F.margin_ranking_loss(x, c, x), "got tensors of shapes (3,), (3, 1), (3,)"),
+        (lambda x, c: F.cosine_embedding_loss(c, c, c), "a target of shape (3, 1), expected (N, D), (N, D) and (N,)"),
+        (lambda x, c: F.cosine_embedding_loss(x, x, x), "a target of shape (3,), expected"),
+        (lambda x, c: F.triplet_margin_loss(c, c, x), "expected as many dimensions of each"),
+        (lambda x, c: F.triplet_margin_with_distance_loss(c, x, c), "expected as many dimensions of each"),
+        (lambda x, c: F.gaussian_nll_loss(c, c, x[:2]), "got variances of shape (2,), expected the input's (3, 1)"),
+        (lambda x, c: td.inner(c, td.ones(2, 3)), "got shapes (3, 1) and (2, 3), expected the same last dimension"),
+        (lambda x, c: td.nn.Bilinear(1, 3, 2)(c, x[None]), "expected the same but for the last dimension"),
+        (lambda x, c: F.instance_norm(td.ones(1, 3, 4), c, x), "expected a running_mean of shape (3,)"),
+        (lambda x, c: td.zeros(3).fill_(x), "got a value of shape (3,), expected a number or a 0-d tensor"),
+    ],
+)
+def test_what_would_broadcast_by_mistake_is_refused(call, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        call(td.tensor(X), td.tensor(COLUMN))
+
+
+def test_unsigned_targets():
+    x, y = td.tensor([1.0, -2.0]), td.tensor([1, 0], dtype=td.uint8)
+    assert F.soft_margin_loss(x, y, reduction="none").tolist() == pytest.approx([0.3132617, 0.6931472])
+    assert F.margin_ranking_loss(x, 2 * x, y, margin=0.5, reduction="none").tolist() == [1.5, 0.5]
+
+
+def test_one_variance_for_all():
+    x = td.tensor(COLUMN)
+    assert F.gaussian_nll_loss(x, x + 1, 2.0).item() == pytest.approx(0.5 * (math.log(2.0) + 0.5))
+
+
+@pytest.mark.parametrize("add", [td.index_add, td.scatter_add])
+def test_floats_are_not_added_to_integers(add):
+    with pytest.raises(TypeError, match="got values of float32 for a tensor of int64"):
+        add(td.zeros(2, dtype=td.int64), 0, td.tensor([0]), td.ones(1))
+
+
+def test_a_number_in_the_place_of_a_truth_is_found():
+    with pytest.raises(TypeError, match=r"LSTM: expected True or False for batch_first, got 0\.5"):
+        td.nn.LSTM(2, 3, 1, True, 0.5)

@@ -99,6 +99,18 @@ def require_room(numbers: np.ndarray, dtype: DType) -> None:
         raise OverflowError(f"got {got}, expected what dtype {dtype} can hold, {least} to {most}")
 
 
+def require_kept(source: DType, dtype: DType) -> None:
+    """Refuses to cut floats to integers where whole tensors are stored, or complex numbers to real ones.
+
+    Raises:
+        TypeError: the place's dtype is of a lower category.
+    """
+    if category(source) > category(dtype) and category(source) > 1:
+        raise TypeError(
+            f"got values of {source} for a tensor of {dtype}, expected such as it holds; convert one of them"
+        )
+
+
 def factor(number: Any, dtype: DType) -> Any:
     """A number to multiply arrays of that dtype by: an int beside integers wraps around, as in all arithmetic."""
     return np.asarray(number).astype(dtype) if dtype.kind in "iu" and isinstance(number, int) else number

@@ -30,6 +30,17 @@ def whole(owner: object, name: str, value: Any, least: int = 0, most: int = LIMI
     return found
 
 
+def truth(owner: object, name: str, value: Any) -> bool:
+    """`value`, if it is True or False: an argument in another's place is found.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{type(owner).__name__}: expected True or False for {name}, got {value!r}")
+    return value
+
+
 def probability(owner: object, name: str, value: Any) -> float:
     """`value` as a float between 0 and 1.
 

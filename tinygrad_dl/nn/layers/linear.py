@@ -114,6 +114,11 @@ class Bilinear(Module):
         for input, width in ((input1, self.in1_features), (input2, self.in2_features)):
             if input.shape[-1] != width:
                 raise ValueError(f"Bilinear: expected {width} features in the last dimension, got {input.shape}")
+        if input1.shape[:-1] != input2.shape[:-1]:
+            raise ValueError(
+                f"Bilinear: got inputs of shapes {input1.shape} and {input2.shape}, expected the same but for the last "
+                "dimension"
+            )
         # (out, ..., in2): each output's matrix applied to the first input, then the product with the second.
         middle = linear(input1, self.weight.transpose(1, 2).reshape(-1, self.in1_features))
         middle = middle.reshape(*input1.shape[:-1], self.out_features, self.in2_features)

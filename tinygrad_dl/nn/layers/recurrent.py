@@ -9,7 +9,7 @@ from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.nn import init
-from tinygrad_dl.nn.checks import LAYERS, probability, whole
+from tinygrad_dl.nn.checks import LAYERS, probability, truth, whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
 from tinygrad_dl.nn.module import Module, member
 from tinygrad_dl.nn.parameter import Parameter
@@ -51,7 +51,8 @@ class RNNBase(Module):
         self.input_size = whole(self, "input_size", input_size, 1)
         self.hidden_size = whole(self, "hidden_size", hidden_size, 1)
         self.num_layers = whole(self, "num_layers", num_layers, 1, LAYERS)
-        self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
+        self.bias, self.batch_first = truth(self, "bias", bias), truth(self, "batch_first", batch_first)
+        self.bidirectional = truth(self, "bidirectional", bidirectional)
         self.dropout = probability(self, "dropout", dropout)
         if dropout and num_layers == 1:
             warn(

@@ -15,7 +15,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.methods import inplace_form
-from tinygrad_dl.core.promotion import require_room
+from tinygrad_dl.core.promotion import require_kept, require_room
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
@@ -290,6 +290,7 @@ def scatter_added(input: Array, dim: int, index: Array, src: Array) -> Array:
     tensor([0., 2.])
     """
     dim = _checked(input.shape, dim, index, "scatter_add", src)
+    require_kept(src.dtype, input.dtype)
     return input + accumulate.generic(src[_within(index.shape)].astype(input.dtype), grid(index, dim), input.shape)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_dl.core.batching import Batch, every, inner
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.promotion import factor, require_room
+from tinygrad_dl.core.promotion import factor, require_kept, require_room
 from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.inputs import array, error, integers, one_of, real
@@ -132,6 +132,7 @@ def index_added(input: Array, dim: int, index: Array, source: Array, *, alpha: c
     expected = (*input.shape[:dim], index.size, *input.shape[dim + 1 :])
     if source.shape != expected:
         raise ValueError(f"index_add: expected a source of shape {expected}, got {source.shape}")
+    require_kept(source.dtype, input.dtype)
     if alpha != 1:
         source = source * factor(alpha, source.dtype)
     return input + accumulate.generic(source.astype(input.dtype), at(dim, index), input.shape)

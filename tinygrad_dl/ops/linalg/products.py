@@ -197,6 +197,8 @@ def inner(input: Array, other: Array) -> Tensor:
     if not input.ndim or not other.ndim:
         result: Tensor = input * other
         return result
+    if input.shape[-1] != other.shape[-1]:
+        raise ValueError(f"inner: got shapes {input.shape} and {other.shape}, expected the same last dimension")
     return tensordot(input, other, ([-1], [-1]))
 
 

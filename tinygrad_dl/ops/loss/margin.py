@@ -151,6 +151,7 @@ def triplet_margin_with_distance_loss(
     """
     if margin <= 0:
         raise ValueError(f"triplet_margin_with_distance_loss: expected margin > 0, got {margin}")
+    require_alike("triplet_margin_with_distance_loss", anchor, positive, negative)
     distance = distance_function or pairwise_distance
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
@@ -171,6 +172,12 @@ def cosine_embedding_loss(
     >>> td.nn.functional.cosine_embedding_loss(same, same, td.tensor([1]))
     tensor(0.)
     """
+    shape = tuple(getattr(target, "shape", ()))
+    if len(shape) > 1 or not input1.ndim == input2.ndim == len(shape) + 1:
+        raise ValueError(
+            f"cosine_embedding_loss: got inputs of shapes {tuple(input1.shape)} and {tuple(input2.shape)} and a target "
+            f"of shape {shape}, expected (N, D), (N, D) and (N,), or (D,), (D,) and ()"
+        )
     # As in PyTorch, 1e-12 beside the squares, which bounds the gradient at a zero vector, and no `eps`.
     lengths = sqrt((sum(input1 * input1, -1) + 1e-12) * (sum(input2 * input2, -1) + 1e-12))
     cos = sum(input1 * input2, -1) / lengths
@@ -187,7 +194,8 @@ def margin_ranking_loss(
     >>> td.nn.functional.margin_ranking_loss(td.tensor([1.0]), td.tensor([3.0]), td.tensor([1.0]))
     tensor(2.)
     """
-    return reduce_losses(clamp_min(-target * (input1 - input2) + margin, 0.0), reduction)
+    require_alike("margin_ranking_loss", input1, input2, target)
+    return reduce_losses(clamp_min(target * (input2 - input1) + margin, 0.0), reduction)
 
 
 @composition
@@ -208,7 +216,11 @@ def soft_margin_loss(input: Tensor, target: Array, reduction: str = "mean") -> T
     >>> td.nn.functional.soft_margin_loss(td.tensor([0.0]), td.tensor([1.0]))
     tensor(0.6931)
     """
-    return reduce_losses(softplus(-target * input), reduction)
+    if hasattr(target, "shape") and tuple(input.shape) != tuple(target.shape):
+        raise ValueError(
+            f"soft_margin_loss: got a target of shape {tuple(target.shape)}, expected the input's {tuple(input.shape)}"
+        )
+    return reduce_losses(softplus(target * -input), reduction)
 
 
 @composition
@@ -233,8 +245,17 @@ def triplet_margin_loss(
     """
     if margin <= 0:
         raise ValueError(f"triplet_margin_loss: expected margin > 0, got {margin}")
+    require_alike("triplet_margin_loss", anchor, positive, negative)
     near = pairwise_distance(anchor, positive, p, eps)
     far = pairwise_distance(anchor, negative, p, eps)
     if swap:
         far = minimum(far, pairwise_distance(positive, negative, p, eps))
     return reduce_losses(clamp_min(near - far + margin, 0.0), reduction)
+
+
+def require_alike(name: str, *tensors: Any) -> None:
+    """Refuses tensors of different numbers of dimensions: of (N,) beside (N, 1) broadcasting would make (N, N)."""
+    shaped = [tuple(each.shape) for each in tensors if hasattr(each, "shape")]  # a number goes with all
+    if len({len(shape) for shape in shaped}) > 1:
+        shapes = ", ".join(map(str, shaped))
+        raise ValueError(f"{name}: got tensors of shapes {shapes}, expected as many dimensions of each")

@@ -20,6 +20,7 @@ from tinygrad_dl.ops.loss._reduction import reduce_losses, reduced
 from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.pointwise.exponential import exp, log
 from tinygrad_dl.ops.pointwise.where import where
+from tinygrad_dl.ops.shape.expand import expand
 
 
 def _naive_nll(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
@@ -135,17 +136,23 @@ def gaussian_nll_loss(
         full: add the constant 0.5 * log(2 pi).
 
     Raises:
-        ValueError: a variance is negative.
+        ValueError: a variance is negative, or they have another shape.
 
     >>> td.nn.functional.gaussian_nll_loss(td.tensor([1.0]), td.tensor([3.0]), td.tensor([1.0]))
     tensor(2.)
     """
     if not isinstance(var, Tensor):
         var = wrap(np.asarray(var, input.dtype))
+        var = expand(var, input.shape) if not var.ndim else var
     if is_known(var) and var._data.size and var._data.min() < 0:
         raise ValueError(f"gaussian_nll_loss: expected variances >= 0, got one of {var._data.min()}")
     if var.shape == input.shape[:-1] and var.shape != input.shape:
         var = var.unsqueeze(-1)
+    if var.shape not in (input.shape, (*input.shape[:-1], 1)):
+        raise ValueError(
+            f"gaussian_nll_loss: got variances of shape {var.shape}, expected the input's {input.shape}, or one for "
+            "the last dimension"
+        )
     # The bound acts on the value alone: the gradient passes, as in PyTorch.
     bounded = where(var < eps, var + (eps - var.detach()), var)
     losses = 0.5 * (log(bounded) + (input - target) ** 2 / bounded)

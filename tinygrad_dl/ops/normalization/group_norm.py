@@ -234,6 +234,12 @@ def instance_norm(
             f"instance_norm: expected an input (N, C, ...) with more than one value per channel, got {input.shape}"
         )
     require_constants("instance_norm", running_mean=running_mean, running_var=running_var, momentum=momentum)
+    for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+        if running is not None and running.shape != input.shape[1:2]:
+            raise ValueError(
+                f"instance_norm: expected a {name} of shape {input.shape[1:2]} for an input of shape {input.shape}, "
+                f"got {running.shape}"
+            )
     if running_mean is None or running_var is None or not math.prod(input.shape):
         pass
     elif not (is_known(input) and is_known(running_mean) and is_known(running_var)):

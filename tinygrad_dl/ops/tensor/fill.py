@@ -20,6 +20,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.fill_.html
     """
+    if getattr(value, "ndim", 0):
+        raise ValueError(f"fill_: got a value of shape {tuple(value.shape)}, expected a number or a 0-d tensor")
     return store(self, ..., value, "fill_")
 
 
