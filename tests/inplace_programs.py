@@ -18,6 +18,22 @@ from hypothesis import strategies as st
 import tinygrad_dl as td
 
 SHAPES = [(4,), (2, 3), (3, 2), (2, 2, 2)]
+
+
+def moved(t):
+    """The first dimension last; of a tensor or an array."""
+    return t.movedim(0, -1) if hasattr(t, "movedim") else np.moveaxis(t, 0, -1)
+
+
+def windows(t):
+    """Pairs of neighbours along the last dimension."""
+    if t.shape[-1] < 2:
+        return t[...]
+    if hasattr(t, "unfold"):
+        return t.unfold(-1, 2, 2)
+    return np.lib.stride_tricks.sliding_window_view(t, 2, -1)[..., ::2, :]
+
+
 VIEWS = [
     lambda t: t[0],
     lambda t: t[-1:],
@@ -30,6 +46,9 @@ VIEWS = [
     lambda t: t.reshape(-1),
     lambda t: t.reshape((*t.shape[:-1], -1, 1)),
     lambda t: t.swapaxes(0, -1),
+    lambda t: t.diagonal(0, 0, -1) if t.ndim > 1 else t[1:],
+    moved,
+    windows,
 ]
 PIECES = [  # the last of several views: of a tensor, of an array
     (lambda t: t.unbind()[-1], lambda a: a[-1]),
@@ -46,6 +65,10 @@ CHANGES = [  # out of place, and the same in place
     (lambda x, y: x * 0 + y, lambda x, y: x.copy_(y)),
     (lambda x, y: x * 0, lambda x, y: x.zero_()),
     (lambda x, y: x * 0 + 0.75, lambda x, y: x.fill_(0.75)),
+    (lambda x, y: x.clamp(-0.51, 0.97), lambda x, y: x.clamp_(-0.51, 0.97)),
+    (lambda x, y: x + (y - x) * 0.25, lambda x, y: x.lerp_(y, 0.25)),
+    (lambda x, y: x + y * y * 0.5, lambda x, y: x.addcmul_(y, y, value=0.5)),
+    (lambda x, y: x.masked_fill(x > 0.603, 0.25), lambda x, y: x.masked_fill_(x > 0.603, 0.25)),
 ]
 NAMES = "leaf plain unary unary unary binary binary view view view view view view pieces change change change change"
 NAMES += " change change store detach hook retain grad"

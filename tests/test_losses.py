@@ -248,6 +248,11 @@ X, COLUMN = [0.5, 1.0, 2.0], [[0.5], [1.0], [2.0]]
         (lambda x, c: F.triplet_margin_loss(c, c, x), "expected as many dimensions of each"),
         (lambda x, c: F.triplet_margin_with_distance_loss(c, x, c), "expected as many dimensions of each"),
         (lambda x, c: F.gaussian_nll_loss(c, c, x[:2]), "got variances of shape (2,), expected the input's (3, 1)"),
+        (lambda x, c: F.multilabel_soft_margin_loss(c, x[None]), "got a target of shape (1, 3), expected the input's"),
+        (lambda x, c: F.batch_norm(c, None, x, training=True), "got one of running_mean and running_var"),
+        (lambda x, c: td.tensordot(c, c, 3), "got dims=3 for 2 and 2 dimensions, expected as many at most"),
+        (lambda x, c: td.tensordot(c, c, -1), "got dims=-1 for 2 and 2 dimensions"),
+        (lambda x, c: td.tensordot(c, c, ([0, -2], [0, 1])), "got the dims [0, 0] and [0, 1], expected each once"),
         (lambda x, c: td.inner(c, td.ones(2, 3)), "got shapes (3, 1) and (2, 3), expected the same last dimension"),
         (lambda x, c: td.nn.Bilinear(1, 3, 2)(c, x[None]), "expected the same but for the last dimension"),
         (lambda x, c: F.instance_norm(td.ones(1, 3, 4), c, x), "expected a running_mean of shape (3,)"),
@@ -266,6 +271,8 @@ def test_unsigned_targets():
 
 
 def test_one_variance_for_all():
+    with pytest.raises(TypeError, match="gaussian_nll_loss: got var=None"):
+        F.gaussian_nll_loss(td.ones(1), td.ones(1), None)
     x = td.tensor(COLUMN)
     assert F.gaussian_nll_loss(x, x + 1, 2.0).item() == pytest.approx(0.5 * (math.log(2.0) + 0.5))
 

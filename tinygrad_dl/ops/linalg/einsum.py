@@ -366,21 +366,27 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Tensor:
     `dims` may be two lists instead: the dimensions of `a`, and those of `b` in the same order.
 
     Raises:
-        ValueError: paired dimensions differ in size.
+        ValueError: paired dimensions differ in size, one is there twice, or there are not so many.
 
     >>> td.tensordot(td.ones(2, 3, 4), td.ones(3, 4, 5)).shape
     (2, 5)
     """
     if isinstance(dims, int):
+        if not 0 <= dims <= min(a.ndim, b.ndim):
+            raise ValueError(
+                f"tensordot: got dims={dims} for {a.ndim} and {b.ndim} dimensions, expected as many at most"
+            )
         first, second = list(range(a.ndim - dims, a.ndim)), list(range(dims))
     else:
         first, second = [[d] if isinstance(d, int) else list(d) for d in dims]
     if len(first) != len(second):
         raise ValueError(f"tensordot: expected as many dims of a as of b, got {first} and {second}")
+    first, second = [normal_dim(i, a.ndim) for i in first], [normal_dim(j, b.ndim) for j in second]
+    if len({*first}) < len(first) or len({*second}) < len(second):
+        raise ValueError(f"tensordot: got the dims {first} and {second}, expected each once")
     left = list(LETTERS[: a.ndim])
     right = list(LETTERS[a.ndim : a.ndim + b.ndim])
     for i, j in zip(first, second, strict=True):
-        i, j = normal_dim(i, a.ndim), normal_dim(j, b.ndim)
         if a.shape[i] != b.shape[j] and 1 not in (a.shape[i], b.shape[j]):
             raise ValueError(
                 f"tensordot: got dim {i} of shape {a.shape} beside dim {j} of shape {b.shape}, expected equal sizes"

@@ -124,6 +124,11 @@ def multilabel_soft_margin_loss(
     >>> td.nn.functional.multilabel_soft_margin_loss(td.zeros(1, 2), td.tensor([[1.0, 0.0]]))
     tensor(0.6931)
     """
+    if hasattr(target, "shape") and tuple(target.shape) != tuple(input.shape):
+        raise ValueError(
+            f"multilabel_soft_margin_loss: got a target of shape {tuple(target.shape)}, expected the input's "
+            f"{tuple(input.shape)}"
+        )
     losses = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
     return reduce_losses(mean(losses if weight is None else losses * weight, -1), reduction)
 

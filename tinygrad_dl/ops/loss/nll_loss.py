@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_dl.core.batching import Batch
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.messages import checked_array
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.inputs import array, error, integers, one_of, real
@@ -142,7 +143,7 @@ def gaussian_nll_loss(
     tensor(2.)
     """
     if not isinstance(var, Tensor):
-        var = wrap(np.asarray(var, input.dtype))
+        var = wrap(checked_array(var, "gaussian_nll_loss", "var").astype(input.dtype))
         var = expand(var, input.shape) if not var.ndim else var
     if is_known(var) and var._data.size and var._data.min() < 0:
         raise ValueError(f"gaussian_nll_loss: expected variances >= 0, got one of {var._data.min()}")

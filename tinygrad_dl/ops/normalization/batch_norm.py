@@ -326,6 +326,8 @@ def batch_norm(
             raise ValueError("batch_norm: got training=False without running_mean and running_var, expected both")
         result = normalize_fixed(input, running_mean, running_var, weight, bias, eps)
         return result
+    if (running_mean is None) != (running_var is None):
+        raise ValueError("batch_norm: got one of running_mean and running_var, expected both or none")
     require_constants("batch_norm", running_mean=running_mean, running_var=running_var, momentum=momentum)
     observe: Observer | None = None
     if running_mean is None or running_var is None:
