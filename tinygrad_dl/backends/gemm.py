@@ -61,8 +61,13 @@ def multiply_alone(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) 
     return a.dot(b) if plain else np.matmul(a, b, out)
 
 
-def product_and_tangent(a: np.ndarray, b: np.ndarray, ta: Any, tb: Any) -> tuple[np.ndarray, np.ndarray]:
-    """a @ b of two matrices, and ta @ b + a @ tb, where one of the tangents may be None: as one job for the threads."""
+def product_and_tangent(
+    a: np.ndarray, b: np.ndarray, ta: Any, tb: Any, shifts: tuple[Any, Any] = (None, None)
+) -> tuple[np.ndarray, np.ndarray]:
+    """a @ b of two matrices, and ta @ b + a @ tb, where one of the tangents may be None: as one job for the threads.
+
+    `shifts`: a row to be added to each row of either result, or None.
+    """
     terms = [pair for pair in ((ta, b), (a, tb)) if pair[0] is not None is not pair[1]]
     shape = a.shape[0], b.shape[1]
     out, tangent = np.empty(shape, np.result_type(a, b)), np.empty(shape, np.result_type(*terms[0], *terms[-1]))
@@ -72,6 +77,9 @@ def product_and_tangent(a: np.ndarray, b: np.ndarray, ta: Any, tb: Any) -> tuple
         np.matmul(terms[0][0][rows], terms[0][1][:, columns], out=tangent[rows, columns])
         for left, right in terms[1:]:
             tangent[rows, columns] += np.matmul(left[rows], right[:, columns])
+        for result, shift in zip((out, tangent), shifts, strict=True):
+            if shift is not None:
+                result[rows, columns] += shift[columns]
 
     work = (1 + len(terms)) * a.size * shape[1]
     if work >= 2 * LARGE:

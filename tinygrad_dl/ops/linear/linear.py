@@ -123,10 +123,7 @@ def _linear_and_tangent(t: Any, input: Any, weight: Any, bias: Any) -> Any:
     if not fits or not input.size or (bias is not None and bias.shape != weight.shape[:1]) or tx is tw is None:
         return NotImplemented  # what does not fit is refused there
     x, tx = input.reshape(-1, input.shape[-1]), None if tx is None else tx.reshape(-1, input.shape[-1])
-    pair = product_and_tangent(x, weight.T, tx, None if tw is None else tw.T)
-    for each, shift in zip(pair, (bias, tb), strict=True):
-        if shift is not None:
-            each += shift
+    pair = product_and_tangent(x, weight.T, tx, None if tw is None else tw.T, (bias, tb))
     return [each.reshape(*input.shape[:-1], weight.shape[0]) for each in pair]
 
 
