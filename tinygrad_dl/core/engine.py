@@ -32,7 +32,6 @@ from tinygrad_dl.core.hooks import Hooks
 from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.promotion import FLOAT32, FLOAT64, in_single
 
-
 NARROW = 64  # elements of a row, up to which einsum adds the rows of each matrix of a stack faster than a reduction
 
 

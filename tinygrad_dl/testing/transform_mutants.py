@@ -127,8 +127,13 @@ class TogetherMutant(TangentMutant):
     def spoil(self) -> None:
         op = self.op
         rule: Any = op.value_with_tangent
-        position = op.tensors.index(self.what)
-        op.value_with_tangent = with_names(reads(rule), self.wrong_place(rule, position))
+        spoilt = self.wrong_place(rule, op.tensors.index(self.what))
+
+        def wrong(t: Any, *values: Any) -> Any:
+            # Where there is no rule for these arguments none is spoilt.
+            return NotImplemented if rule(t, *values) is NotImplemented else spoilt(t, *values)
+
+        op.value_with_tangent = with_names(reads(rule), wrong)
 
 
 def tangent_mutants(op: Any) -> Iterator[TangentMutant]:

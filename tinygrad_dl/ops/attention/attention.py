@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.backends.gemm import product
+from tinygrad_dl.backends.threads import spread_products
 from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
@@ -29,6 +30,7 @@ from tinygrad_dl.ops.dropout.dropout import keep_factors
 from tinygrad_dl.ops.pointwise._selection import finite, unspoilt
 from tinygrad_dl.ops.reduction._sums import add_up, largest
 
+GRAIN = 2**17  # scores that are worth a thread
 SAFE = 40.0  # exp of it, summed over as many keys as there can be, is far from float32's limits, and so is its inverse
 
 
@@ -345,7 +347,7 @@ def _attention_tangent(
         out = seen_product(e if factors is None else e * factors, tv, query, masked)
     s: Any = None
     if tq is not None:
-        s = matmul(mul_(tq * 1, factor), np.swapaxes(key, -1, -2))
+        s = matmul(tq * factor, np.swapaxes(key, -1, -2))
     if tk is not None:
         part = matmul(query * factor, np.swapaxes(tk, -1, -2))
         s = part if s is None else add_(s, part)
@@ -356,6 +358,29 @@ def _attention_tangent(
         part = seen_product(s if factors is None else s * factors, value, query, masked)
         out = part if out is None else add_(out, part)
     return mul_(out, inverse)
+
+
+@attend.value_and_jvp
+def _attention_and_tangent(
+    t: Any, query: Any, key: Any, value: Any, mask: Any, factors: Any, is_causal: bool, scale: float | None
+) -> Any:
+    """Both at once for the sequences of a range, on several threads."""
+    check_shapes(query, key, value)
+    count, size = len(query), query.shape[-2] * key.shape[-2] * math.prod(query.shape[1:-2])
+    if query.ndim < 3 or not count * size or factors is not None:
+        return NotImplemented
+    out, tangent = [in_layout((*query.shape[:-1], value.shape[-1]), query) for _ in range(2)]
+    apart = mask is not None and mask.ndim == query.ndim and len(mask) == count
+
+    def work(start: int, stop: int) -> None:
+        here = slice(start, stop)
+        q, k, v, *ts = [None if each is None else each[here] for each in (query, key, value, *t[:3])]
+        own, tm = [None if each is None else each[here] if apart else each for each in (mask, t[3])]
+        out[here], e, inverse, _ = attend.op.forward(q, k, v, own, None, is_causal, scale)
+        tangent[here] = _attention_tangent((*ts, tm), q, k, v, own, None, e, inverse, is_causal, scale)
+
+    spread_products(work, count, -(-GRAIN // size))
+    return out, tangent
 
 
 @attend.vmap
