@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.backends.gemm import product
-from tinygrad_dl.backends.threads import spread_products
+from tinygrad_dl.backends.threads import parallel_for_products
 from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
@@ -379,7 +379,7 @@ def _attention_and_tangent(
         out[here], e, inverse, _ = attend.op.forward(q, k, v, own, None, is_causal, scale)
         tangent[here] = _attention_tangent((*ts, tm), q, k, v, own, None, e, inverse, is_causal, scale)
 
-    spread_products(work, count, -(-GRAIN // size))
+    parallel_for_products(work, count, -(-GRAIN // size))
     return out, tangent
 
 
