@@ -230,6 +230,8 @@ def view_bytes(input: Array, dtype: Any) -> Array:
     tensor([1065353216], dtype=int32)
     """
     size, new = input.itemsize, np.dtype(dtype).itemsize
+    if not input.size:
+        input = np.empty(input.shape, input.dtype)  # there are no bytes, whatever the strides are
     if size != new:
         steps = input.strides
         # Where elements become larger, rows begin and end where whole new ones do.
