@@ -88,6 +88,19 @@ def test_refused_inside_of_transforms():
             td.func.jvp(derivative, (X,), (X,))
 
 
+def test_refused_where_a_gradient_would_be_lost():
+    squared = lambda x: x**2  # noqa: E731
+    for options in ({}, {"vectorize": True, "strategy": "forward-mode"}):
+        with pytest.raises(RuntimeError, match=r"jacobian: got a tensor inside of td\.func\.grad, vjp or linearize"):
+            td.func.grad(lambda x, o=options: jacobian(squared, x, **o).sum())(X)
+        with pytest.raises(RuntimeError, match="jacobian: got a tensor inside of forward mode"):
+            td.func.jvp(lambda x, o=options: jacobian(squared, x, **o), (X,), (X,))
+    found = td.func.grad(lambda x: jacobian(squared, x, create_graph=True).sum())(X)
+    assert found.tolist() == [2.0, 2.0]
+    assert td.func.grad(lambda x: (x * jacobian(squared, Y).sum()).sum())(X).tolist() == [16.0, 16.0]
+    assert jacobian(squared, X.clone().requires_grad_()).tolist() == [[2.0, 0.0], [0.0, 4.0]]
+
+
 def test_hessians():
     found = hessian(energy, (X, Y))
     assert [[f.tolist() for f in row] for row in found] == [

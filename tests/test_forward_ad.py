@@ -714,8 +714,24 @@ def test_the_graph_of_a_tensor_that_got_a_tangent_goes_on():
     assert leaf_of_it.tolist() == [1.0]
 
 
-def test_nothing_outside_of_func_jvp_gets_a_tangent():
+def test_what_func_jvp_writes_into_has_the_tangent_while_it_runs():
+    kept = []
+
+    def squares(x):
+        y = td.zeros(2)
+        y[0] = x[1]
+        y[1:].copy_(x[:1])
+        kept.append(y)
+        return y * y
+
+    x, t = td.tensor([2.0, 3.0]), td.tensor([1.0, 10.0])
+    out, tangent = td.func.jvp(squares, (x,), (t,))
+    assert out.tolist() == [9.0, 4.0] and tangent.tolist() == [60.0, 4.0]
+    assert td.func.jacfwd(squares)(x).tolist() == [[0.0, 6.0], [4.0, 0.0]]
+    assert td.func.jacrev(td.func.jacfwd(lambda x: squares(x).sum()))(x).tolist() == [[2.0, 0.0], [0.0, 2.0]]
+    assert type(kept[0]) is td.Tensor and kept[0].tolist() == [3.0, 2.0]
     outside = td.zeros(1)
+    assert td.func.jvp(lambda x: outside.copy_(x) * 3, (td.ones(1),), (td.ones(1),))[1].tolist() == [3.0]
+    assert outside.tolist() == [1.0] and type(outside) is td.Tensor
     with pytest.raises(RuntimeError, match="for a tensor made without"):
-        td.func.jvp(lambda x: outside.copy_(x), (td.ones(1),), (td.ones(1),))
-    assert outside.tolist() == [0.0] and type(outside) is td.Tensor
+        td.vmap(lambda x: td.zeros(1).copy_(x))(td.ones(2, 1))

@@ -347,8 +347,6 @@ def test_writing_into_what_cannot_hold_it_says_what_can():
     total, x = td.zeros(3), td.ones(2, 3)
     with pytest.raises(RuntimeError, match=r"add_: got a value of shape \(3,\) that differs between examples"):
         td.vmap(lambda t: total.add_(t))(x)
-    with pytest.raises(RuntimeError, match=r"copy_: got a value of shape .* that has a tangent, inside of forward"):
-        td.func.jvp(lambda t: total.copy_(t), (x[0],), (x[1],))
     assert total.tolist() == [0.0, 0.0, 0.0] and total._version == 0
 
 

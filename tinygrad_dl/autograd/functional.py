@@ -17,7 +17,7 @@ from tinygrad_dl.autograd import grad
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.modes import enable_grad, modes, set_grad_enabled
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.core.transforms import Lifted
+from tinygrad_dl.core.transforms import Lifted, stack
 from tinygrad_dl.creation import zeros_like
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
@@ -39,12 +39,7 @@ class Call:
     def __init__(self, name: str, function: Function, inputs: Any, create_graph: bool, strict: bool):
         self.name, self.create_graph, self.strict = name, create_graph, strict
         self.several_inputs, given = as_tuple(inputs, name, "inputs")
-        for each in given:
-            if isinstance(each, Lifted):
-                raise RuntimeError(
-                    f"{name}: got a tensor inside of {each.level.name}, expected one outside of any transform; inside "
-                    "use td.func.vjp, jvp, jacrev, jacfwd or hessian"
-                )
+        require_outside(name, given, create_graph)
         self.given = given
         with enable_grad():
             # With create_graph the point stays in the caller's graph; what does not require a gradient, does here.
@@ -107,6 +102,18 @@ class Call:
                     f"{t.shape}"
                 )
         return tuple(each if self.create_graph else each.detach() for each in given)
+
+
+def require_outside(name: str, tensors: Tensors, create_graph: bool) -> None:
+    """Raises inside of a transform, which would lose what it knows of these tensors in the results."""
+    for each in tensors:
+        lifted = isinstance(each, Lifted)
+        if lifted or (stack.differentiating and each._edge is not None and not create_graph):
+            where = each.level.name if isinstance(each, Lifted) else "td.func.grad, vjp or linearize"
+            raise RuntimeError(
+                f"{name}: got a tensor inside of {where}, expected one outside of any transform; inside use "
+                f"td.func.vjp, jvp, jacrev, jacfwd or hessian{'' if lifted else ', or pass create_graph=True'}"
+            )
 
 
 def one_number(name: str, several: bool, outputs: Tensors) -> Tensor:
@@ -298,6 +305,7 @@ def _all_rows(call: Call) -> list[Tensors]:
 def _by_columns(function: Function, inputs: Any, create_graph: bool) -> Any:
     """The Jacobian in forward mode: the function runs once, with the directions of all elements of the inputs."""
     several, given = as_tuple(inputs, "jacobian", "inputs")
+    require_outside("jacobian", given, create_graph)
     point = given if create_graph else tuple(t.detach() for t in given)
     func: Any = importlib.import_module("tinygrad_dl.func")
     kind: list[bool] = []

@@ -31,6 +31,7 @@ class _Stack(threading.local):
 
     def __init__(self) -> None:
         self.levels: list[Level] = []
+        self.differentiating = 0  # how many calls of reverse mode as a transform we are inside of
 
 
 stack = _Stack()

@@ -155,10 +155,8 @@ class DualLevel(Level):
         """Gives a plain tensor a tangent of zeros, in its place, as one with a tangent is written into it.
 
         So do the tensor that it is a view of and all views of that: they share memory, and have to share the tangent's.
-        When the level ends they are plain tensors again. Of `func.jvp` the tensor may belong to those who called it.
+        When the level ends they are plain tensors again.
         """
-        if not self.releases:
-            raise escape
         root = root_of(tensor)
         twin = wrap(root._data)
         twin._edge = root._edge

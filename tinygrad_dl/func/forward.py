@@ -13,7 +13,7 @@ from tinygrad_dl.core.transforms import cut, gradients
 from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.dual import DualLevel
 from tinygrad_dl.func.gradients import of_duals
-from tinygrad_dl.func.lowering import batches_around, fresh, own_place, plain_edges, reaches_beyond
+from tinygrad_dl.func.lowering import Differentiating, batches_around, fresh, own_place, plain_edges, reaches_beyond
 from tinygrad_dl.func.trees import change, flatten, shown, tensors_of, unflatten
 
 gradients[DualLevel] = of_duals
@@ -128,7 +128,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     leaves, form = flatten(primals)
     for each in leaves:
         fit_tangent("linearize", each, each)
-    with enable_grad():
+    with enable_grad(), Differentiating():
         places = [own_place(each, batches_around()) for each in leaves]
         results, structure = tensors_of("linearize", func(*unflatten(places, form)))
         asked = [i for i, each in enumerate(results) if plain_edges(each)]

@@ -23,6 +23,16 @@ def fresh(tensor: Any) -> Any:
     return tensor.view(tensor.shape)
 
 
+class Differentiating:
+    """A context manager: the function of `grad`, `vjp` or `linearize` is running."""
+
+    def __enter__(self) -> None:
+        stack.differentiating += 1
+
+    def __exit__(self, *_: object) -> None:
+        stack.differentiating -= 1
+
+
 def batches_around() -> list[BatchLevel]:
     """The calls of vmap that we are inside of."""
     return [level for level in stack.levels if isinstance(level, BatchLevel)]

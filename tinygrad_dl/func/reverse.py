@@ -12,7 +12,7 @@ from tinygrad_dl.core.promotion import is_differentiable
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import cut
 from tinygrad_dl.creation import zeros_like
-from tinygrad_dl.func.lowering import batches_around, own_place, plain_edges, reaches_beyond
+from tinygrad_dl.func.lowering import Differentiating, batches_around, own_place, plain_edges, reaches_beyond
 from tinygrad_dl.func.trees import argument_numbers, flatten, shown, tensors_of, unflatten
 
 
@@ -61,7 +61,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = F
     @functools.wraps(func)
     def both(*args: Any, **kwargs: Any) -> Any:
         outside = modes.grad
-        with enable_grad():
+        with enable_grad(), Differentiating():
             args, leaves, restore = _entered("grad", args, argnums)
             out = func(*args, **kwargs)
             aux: Any = None
@@ -104,7 +104,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.func.vjp.html
     """
-    with enable_grad():
+    with enable_grad(), Differentiating():
         args, leaves, _ = _entered("vjp", primals, tuple(range(len(primals))))
         out = func(*args)
         aux: Any = None

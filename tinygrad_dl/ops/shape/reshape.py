@@ -230,9 +230,7 @@ def view_bytes(input: Array, dtype: Any) -> Array:
     tensor([1065353216], dtype=int32)
     """
     size, new = input.itemsize, np.dtype(dtype).itemsize
-    if not input.size:
-        input = np.empty(input.shape, input.dtype)  # there are no bytes, whatever the strides are
-    if size != new:
+    if size != new and input.size:  # without elements strides say nothing
         steps = input.strides
         # Where elements become larger, rows begin and end where whole new ones do.
         places = (*steps[:-1], size * input.shape[-1], offset(input)) if steps and new > size else ()
