@@ -13,6 +13,7 @@ from tinygrad_dl.optim.lr_scheduler import (
     ConstantLR,
     CosineAnnealingLR,
     CosineAnnealingWarmRestarts,
+    CyclicLR,
     ExponentialLR,
     LambdaLR,
     LinearLR,
@@ -25,6 +26,7 @@ from tinygrad_dl.optim.lr_scheduler import (
     SequentialLR,
     StepLR,
 )
+from tinygrad_dl.optim.swa_utils import SWALR, AveragedModel, get_ema_avg_fn, get_ema_multi_avg_fn, update_bn
 
 
 def optimizer(*rates):
@@ -98,6 +100,11 @@ def test_plateau_after_a_group_was_added():
         lambda o: OneCycleLR(o, 1.0, 12, cycle_momentum=False),
         lambda o: SequentialLR(o, [ConstantLR(o, 0.5, 3), StepLR(o, 2)], [6]),
         lambda o: ChainedScheduler([ConstantLR(o, 0.5, 6), ExponentialLR(o, 0.9)]),
+        lambda o: CyclicLR(o, 0.1, 1.0, 3, 2, "triangular2", cycle_momentum=False),
+        lambda o: SWALR(o, 0.1, 6),
+        lambda o: SequentialLR(
+            o, [ConstantLR(o, 0.5, 3), SequentialLR(o, [StepLR(o, 2), ExponentialLR(o, 0.5)], [3])], [2]
+        ),
     ],
 )
 def test_a_saved_state_goes_on_the_same(make):
@@ -136,6 +143,138 @@ def test_the_order_of_the_steps():
         rates(StepLR(optimizer(), 2), 3)
 
 
+CONSTANT = {"a": 0.1, "b": 0.2, "c": 0.3}
+
+
+def constant(o, name):
+    return ConstantLR(o, CONSTANT[name], 100)
+
+
+def halving(o):
+    return ExponentialLR(o, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        # A sequence inside of one, at each place, begins when its turn comes.
+        (
+            lambda o: SequentialLR(
+                o, [SequentialLR(o, [constant(o, "a"), constant(o, "b")], [2]), constant(o, "c")], [5]
+            ),
+            [0.1, 0.1, 0.2, 0.2, 0.2, 0.3, 0.3],
+        ),
+        (
+            lambda o: SequentialLR(
+                o, [constant(o, "c"), SequentialLR(o, [constant(o, "a"), constant(o, "b")], [2])], [3]
+            ),
+            [0.3, 0.3, 0.3, 0.1, 0.1, 0.2, 0.2],
+        ),
+        (
+            lambda o: SequentialLR(
+                o,
+                [
+                    constant(o, "c"),
+                    SequentialLR(o, [constant(o, "a"), SequentialLR(o, [halving(o), constant(o, "b")], [2])], [1]),
+                ],
+                [2],
+            ),
+            [0.3, 0.3, 0.1, 1.0, 0.5, 0.2, 0.2],
+        ),
+        # The changes of chained schedules come together, at each place.
+        (
+            lambda o: SequentialLR(o, [ChainedScheduler([halving(o), constant(o, "a")]), constant(o, "c")], [3]),
+            [0.1, 0.05, 0.025, 0.3, 0.3],
+        ),
+        (
+            lambda o: SequentialLR(o, [constant(o, "c"), ChainedScheduler([halving(o), constant(o, "a")])], [2]),
+            [0.3, 0.3, 0.1, 0.05, 0.025],
+        ),
+        (lambda o: ChainedScheduler([ChainedScheduler([halving(o)]), halving(o)]), [1.0, 0.25, 0.0625]),
+        (
+            lambda o: SequentialLR(o, [constant(o, "c"), CosineAnnealingWarmRestarts(o, 2), halving(o)], [2, 5]),
+            [0.3, 0.3, 1.0, 0.5, 1.0, 1.0, 0.5],
+        ),
+    ],
+)
+def test_schedules_in_schedules(make, expected):
+    found = [lr for (lr,) in rates(make(optimizer()), len(expected) - 1)]
+    assert found == pytest.approx(expected)
+
+
+def test_going_to_an_epoch():
+    scheduler = StepLR(optimizer(), 2, 0.5)
+    scheduler.optimizer.step()
+    with pytest.warns(UserWarning, match=r"scheduler\.step\(epoch\) is deprecated"):
+        scheduler.step(5)
+    assert (scheduler.get_last_lr(), scheduler.last_epoch) == ([0.25], 5)
+    plateau = ReduceLROnPlateau(optimizer(), patience=0)
+    with pytest.warns(UserWarning, match="is deprecated"):
+        plateau.step(1.0, 7)
+    assert plateau.last_epoch == 7
+
+
+def test_asking_for_the_next_rates_warns():
+    scheduler = ExponentialLR(optimizer(), 0.5)
+    with pytest.warns(UserWarning, match=r"ExponentialLR\.get_lr\(\) gives the next rates, not those that were set"):
+        assert scheduler.get_lr() == [0.5]
+    assert scheduler.get_last_lr() == [1.0]
+
+
+def test_a_rate_that_is_a_tensor_is_changed_in_place():
+    lr = td.tensor(1.0)
+    o = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=lr)
+    scheduler = ExponentialLR(o, 0.5)
+    assert rates(scheduler, 2) == [[1.0], [0.5], [0.25]]
+    assert o.param_groups[0]["lr"] is lr and lr.item() == 0.25 and o.param_groups[0]["initial_lr"] == 1.0
+
+
+def test_cycles_with_momentum():
+    o = td.optim.SGD([td.zeros(1, requires_grad=True)], lr=7.0, momentum=0.5)
+    scheduler = CyclicLR(o, 0.0, 1.0, step_size_up=2, step_size_down=1, mode="triangular2")
+    found = []
+    for _ in range(6):
+        found.append((o.param_groups[0]["lr"], o.param_groups[0]["momentum"]))
+        o.step()
+        scheduler.step()
+    assert [lr for lr, _ in found] == pytest.approx([0, 0.5, 1, 0, 0.25, 0.5])
+    assert [momentum for _, momentum in found] == pytest.approx([0.9, 0.85, 0.8, 0.9, 0.875, 0.85])
+
+
+def test_averages():
+    model = td.nn.Linear(1, 1, bias=False)
+    means = AveragedModel(model), AveragedModel(model, avg_fn=get_ema_avg_fn(0.5))
+    for value in (1.0, 3.0, 5.0):
+        td.nn.init.constant_(model.weight, value)
+        for mean in means:
+            mean.update_parameters(model)
+    assert [mean(td.ones(1, 1)).item() for mean in means] == [3.0, 3.5]
+    assert means[0].n_averaged.item() == 3 and "n_averaged" in means[0].state_dict()
+    again = AveragedModel(model)
+    again.load_state_dict(means[0].state_dict())
+    again.update_parameters(model)
+    assert again.module.weight.item() == 3.5
+    with pytest.raises(ValueError, match="got both avg_fn and multi_avg_fn, expected one"):
+        AveragedModel(model, avg_fn=get_ema_avg_fn(), multi_avg_fn=get_ema_multi_avg_fn())
+    with pytest.raises(ValueError, match=r"got decay=1\.5, expected a number from 0 to 1"):
+        get_ema_multi_avg_fn(1.5)
+
+
+def test_update_bn_leaves_modes_and_momenta_as_they_were():
+    model = td.nn.Sequential(td.nn.BatchNorm1d(1, momentum=0.3), td.nn.InstanceNorm1d(1, track_running_stats=True))
+    model.eval()
+
+    def batches():
+        yield td.tensor([[[1.0, 3.0]]]), "label"
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        update_bn(batches(), model)
+    assert not model.training and model[0].momentum == 0.3
+    assert model[0].running_mean.tolist() == [2.0] and model[1].momentum == 0.1
+    update_bn([], td.nn.Linear(1, 1))
+
+
 def test_a_schedule_of_ones_own():
     class Linear(LRScheduler):
         def get_lr(self):
@@ -161,7 +300,7 @@ def test_refusals():
         ReduceLROnPlateau(optimizer(), "least")
     with pytest.raises(ValueError, match="got threshold_mode='x', expected 'rel' or 'abs'"):
         ReduceLROnPlateau(optimizer(), threshold_mode="x")
-    with pytest.raises(ValueError, match="got 2 rates in min_lr, expected one for each of 1 groups"):
+    with pytest.raises(ValueError, match="got 2 values in min_lr, expected one for each of 1 parameter groups"):
         ReduceLROnPlateau(optimizer(), min_lr=[0, 0])
     with pytest.raises(ValueError, match=r"unknown entries \['T_max', 'eta_min'\].*was it saved by another schedule"):
         StepLR(optimizer(), 2).load_state_dict(CosineAnnealingLR(optimizer(), 2).state_dict())
@@ -214,6 +353,11 @@ def test_refusals_of_more_schedules():
         "got total_steps=0": lambda: OneCycleLR(o, 1.0, 0),
         "got pct_start=2": lambda: OneCycleLR(o, 1.0, 5, pct_start=2),
         "got anneal_strategy='log'": lambda: OneCycleLR(o, 1.0, 5, anneal_strategy="log"),
+        "SWALR: got anneal_strategy='log'": lambda: SWALR(o, 1.0, 5, "log"),
+        "SWALR: got anneal_epochs=-1": lambda: SWALR(o, 1.0, -1),
+        "CyclicLR: got mode='x' and no scale_fn": lambda: CyclicLR(o, 0.1, 1.0, mode="x"),
+        "CyclicLR: got scale_mode='x'": lambda: CyclicLR(o, 0.1, 1.0, scale_mode="x"),
+        "CyclicLR: got step_size_up=0 and step_size_down=None": lambda: CyclicLR(o, 0.1, 1.0, 0),
         "got 2 values in max_lr, expected one for each of 1": lambda: OneCycleLR(o, [1.0, 2.0], 5),
         "got Adagrad, which has neither momentum nor betas": lambda: OneCycleLR(
             td.optim.Adagrad([td.zeros(2, requires_grad=True)]), 1.0, 5

@@ -12,12 +12,34 @@ import numpy as np
 import pytest
 
 import tinygrad_dl as td
-from tinygrad_dl.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from tinygrad_dl.optim import (
+    ASGD,
+    LBFGS,
+    SGD,
+    Adadelta,
+    Adafactor,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Muon,
+    NAdam,
+    Optimizer,
+    RAdam,
+    RMSprop,
+    Rprop,
+)
 from tinygrad_dl.optim.flat import CHUNK, SMALL
+from tinygrad_dl.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+    required,
+)
 
-ALL = [SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta]
-WITH_STATE = [(SGD, {"momentum": 0.9}), (Adam, {"amsgrad": True}), (AdamW, {}), (RMSprop, {"momentum": 0.5})]
-WITH_STATE += [(RMSprop, {"centered": True}), (Adagrad, {}), (Adadelta, {})]
+ALL = [ASGD, SGD, Adadelta, Adagrad, Adam, AdamW, Adamax, NAdam, RAdam, RMSprop, Rprop]
+WITH_STATE = [(kind, {}) for kind in ALL if kind is not SGD]
+WITH_STATE += [(SGD, {"momentum": 0.9}), (Adam, {"amsgrad": True}), (RMSprop, {"momentum": 0.5})]
+WITH_STATE += [(RMSprop, {"centered": True}), (ASGD, {"t0": 2, "lambd": 0.1})]
 
 
 def parameters(*shapes, dtype=np.float64, seed=0):
@@ -201,7 +223,7 @@ def test_optimisers_are_freed_without_the_collector(no_collector):
 @pytest.mark.parametrize("kind", ALL)
 def test_a_parameter_without_a_gradient_is_left_alone(kind):
     params = parameters((2,), (3,), (4,))
-    optimizer = kind(params, weight_decay=0.1)
+    optimizer = kind(params, lr=0.1)
     before = values(params)
     set_gradients(params, 0, absent=[1])
     optimizer.step()
@@ -254,7 +276,8 @@ def test_the_step_is_not_recorded():
 def test_gradients_are_not_changed():
     params = parameters((2,), (SMALL + 1,))
     for kind in ALL:
-        optimizer = kind(params, lr=0.1, weight_decay=0.1, maximize=True)
+        options = {} if kind is Rprop else {"weight_decay": 0.1}
+        optimizer = kind(params, lr=0.1, maximize=True, **options)
         set_gradients(params, 3)
         before = [p.grad.numpy().copy() for p in params]
         optimizer.step()
@@ -327,10 +350,10 @@ def test_closure():
     assert optimizer.step() is None
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", [*ALL, Adafactor, Muon])
 def test_descends(kind):
     """Every rule lowers a convex loss."""
-    params = parameters((3,), (2, 2))
+    params = parameters((3, 1), (2, 2))
     optimizer = kind(params, lr={Adadelta: 10.0, SGD: 0.05}.get(kind, 0.1))
     losses = []
     for _ in range(60):
@@ -460,6 +483,232 @@ def test_load_state_dict_refuses_and_changes_nothing():
         assert {k: v.tolist() for k, v in entry.items()} == {k: v.tolist() for k, v in after["state"][number].items()}
 
 
+# -- hooks -------------------------------------------------------------------------------------------
+
+
+def test_step_hooks():
+    (p,) = parameters((2,))
+    optimizer, seen = SGD([p], lr=1.0), []
+
+    def closure():
+        seen.append("closure")
+        return td.tensor(3.0)
+
+    def before(each, args, kwargs):
+        assert each is optimizer and args[0] is optimizer
+        seen.append("before")
+        return (optimizer, closure), {}
+
+    def everywhere(each, args, kwargs):
+        seen.append(("everywhere", len(args)))
+
+    handles = [
+        optimizer.register_step_pre_hook(before),
+        optimizer.register_step_post_hook(lambda each, args, kwargs: seen.append("after")),
+        register_optimizer_step_pre_hook(everywhere),
+        register_optimizer_step_post_hook(everywhere),
+    ]
+    assert optimizer.step().item() == 3.0
+    assert seen == [("everywhere", 1), "before", "closure", "after", ("everywhere", 2)]
+    assert len(copy.deepcopy(optimizer)._hooks) == 0
+    for handle in handles:
+        handle.remove()
+    assert optimizer.step() is None and len(seen) == 5
+    wrong = optimizer.register_step_pre_hook(lambda each, args, kwargs: 3)
+    with pytest.raises(RuntimeError, match=r"SGD\.step: got 3 from a step_pre_hook, expected None or a pair"):
+        optimizer.step()
+    wrong.remove()
+    optimizer.step()
+
+
+def test_hooks_of_subclasses_are_called_once():
+    class Twice(Adam):
+        def step(self, closure=None):
+            super().step(closure)
+            super().step()
+
+    optimizer, seen = Twice(parameters((2,))), []
+    optimizer.register_step_post_hook(lambda *given: seen.append(len(given)))
+    optimizer.step()
+    assert seen == [3]
+
+
+def test_hooks_of_state_dicts():
+    params = parameters((2,))
+    optimizer, seen = SGD(params, lr=1.0, momentum=0.5), []
+    optimizer.register_state_dict_pre_hook(lambda each: seen.append("second"))
+    optimizer.register_state_dict_pre_hook(lambda each: seen.append("first"), prepend=True)
+    optimizer.register_state_dict_post_hook(lambda each, state: state.update(more=1))
+    optimizer.register_state_dict_post_hook(lambda each, state: {**state, "new": state["more"] + 1})
+    saved = optimizer.state_dict()
+    assert seen == ["first", "second"] and (saved["more"], saved["new"]) == (1, 2)
+
+    def halve(each, state):
+        state["param_groups"] = [{**group, "lr": group["lr"] / 2} for group in state["param_groups"]]
+
+    optimizer.register_load_state_dict_pre_hook(halve)
+    optimizer.register_load_state_dict_pre_hook(lambda each, state: {k: state[k] for k in ("state", "param_groups")})
+    optimizer.register_load_state_dict_post_hook(lambda each: seen.append(each.param_groups[0]["lr"]))
+    optimizer.load_state_dict(saved)
+    assert seen[2:] == [0.5] and saved["param_groups"][0]["lr"] == 1.0
+
+
+def test_state_that_is_no_parameters_is_kept():
+    optimizer = SGD(parameters((2,)))
+    optimizer.state["epochs"] = {"count": 3}
+    saved = optimizer.state_dict()
+    assert saved["state"] == {"epochs": {"count": 3}}
+    other = SGD(parameters((2,)))
+    other.load_state_dict(saved)
+    assert other.state["epochs"] == {"count": 3}
+
+
+def test_options_that_each_group_has_to_give():
+    assert repr(required) == "<required parameter>"
+    (p,) = parameters((2,))
+    with pytest.raises(ValueError, match="Optimizer: got a parameter group without 'lr', expected it in each group"):
+        Optimizer([p], {"lr": required})
+    assert Optimizer([{"params": p, "lr": 3}], {"lr": required}).param_groups[0]["lr"] == 3
+
+
+# -- recorded steps ----------------------------------------------------------------------------------
+
+
+def test_the_best_rate_by_its_gradient():
+    """The loss after a step, by the rate: d/dlr of (w - 2 lr w)**2 is -4 w**2 (1 - 2 lr)."""
+    lr = td.tensor(0.1, requires_grad=True)
+    start = td.tensor(3.0, requires_grad=True)
+    w = start.clone()
+    optimizer = SGD([w], lr=lr, differentiable=True)
+    (w.grad,) = td.autograd.grad(w**2, w, create_graph=True)
+    optimizer.step()
+    (w**2).backward()
+    assert lr.grad.item() == pytest.approx(-4 * 9 * 0.8, rel=1e-6)
+    assert start.grad.item() == pytest.approx(2 * 3 * 0.8**2, rel=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "options"), WITH_STATE)
+@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
+def test_recorded_steps_are_the_same_steps(kind, options, dtype):
+    plain = parameters((2, 3), (), dtype=dtype)
+    recorded = [p.detach().clone() for p in plain]
+    a, b = kind(plain, lr=0.1, **options), kind(recorded, lr=0.1, **options, differentiable=True)
+    for step in range(4):
+        for params, optimizer in ((plain, a), (recorded, b)):
+            set_gradients(params, step, absent=[step])
+            optimizer.step()
+    for x, y in zip(values(plain), values(recorded), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-12)
+    states = a.state_dict()["state"], b.state_dict()["state"]
+    for number, entry in states[0].items():
+        assert list(entry) == list(states[1][number])
+        for key, value in entry.items():
+            np.testing.assert_allclose(value.numpy(), states[1][number][key].numpy(), rtol=1e-6)
+
+
+# -- optimisers of whole parameters ------------------------------------------------------------------
+
+
+def test_muon_makes_changes_orthogonal():
+    (w,) = parameters((3, 5))
+    before = values([w])[0]
+    optimizer = Muon([w], lr=1.0, weight_decay=0.0, ns_steps=30, ns_coefficients=(1.875, -1.25, 0.375))
+    set_gradients([w], 0)
+    u, _, v = np.linalg.svd(w.grad.numpy(), full_matrices=False)
+    optimizer.step()
+    np.testing.assert_allclose(values([w])[0], before - u @ v, atol=1e-6)
+    with pytest.raises(ValueError, match=r"Muon: parameter 1 of a group: got shape \(3,\), expected two dimensions"):
+        Muon(parameters((2, 2), (3,)))
+
+
+def test_adafactor_keeps_rows_and_columns():
+    (w,) = parameters((3, 5))
+    optimizer = Adafactor([w], lr=0.1)
+    w.grad = td.tensor(np.outer([1.0, 2.0, 3.0], np.ones(5)))
+    optimizer.step()
+    state = optimizer.state[w]
+    assert state["row_var"].reshape(-1).tolist() == [1.0, 4.0, 9.0]
+    np.testing.assert_allclose(state["col_var"].numpy(), np.full((1, 5), 14 / 3))
+
+
+@pytest.mark.parametrize("kind", [Adafactor, Muon])
+def test_whole_parameters_refuse(kind):
+    (w,) = parameters((2, 3))
+    optimizer = kind([w])
+    w.grad = td.zeros(2, 3, dtype=td.float64)
+    w.data = td.zeros(3, 2, dtype=td.float64)
+    with pytest.raises(
+        RuntimeError, match=rf"{kind.__name__}\.step: got a gradient of shape \(2, 3\) for a parameter of"
+    ):
+        optimizer.step()
+    c = td.zeros(2, 2, dtype=td.complex64, requires_grad=True)
+    c.grad = td.zeros(2, 2, dtype=td.complex64)
+    with pytest.raises(RuntimeError, match="got a parameter of complex64, expected real numbers"):
+        kind([c]).step()
+
+
+@pytest.mark.parametrize("search", [None, "strong_wolfe"])
+def test_lbfgs_solves_a_quadratic(search):
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((6, 6))
+    matrix, target = td.tensor(a @ a.T + np.eye(6)), td.tensor(rng.standard_normal(6))
+    x, y = td.zeros(4, dtype=td.float64, requires_grad=True), td.zeros(2, 1, dtype=td.float64, requires_grad=True)
+    optimizer = LBFGS([("x", x), ("y", y)], max_iter=60, history_size=8, line_search_fn=search)
+
+    def closure():
+        optimizer.zero_grad()
+        z = td.cat([x, y.reshape(-1)])
+        loss = z @ matrix @ z / 2 - target @ z
+        loss.backward()
+        return loss
+
+    for _ in range(3):
+        optimizer.step(closure)
+    found = np.concatenate([x.detach().numpy(), y.detach().numpy().reshape(-1)])
+    np.testing.assert_allclose(found, np.linalg.solve(matrix.numpy(), target.numpy()), atol=1e-4)
+    state = optimizer.state_dict()["state"][0]
+    assert len(state["old_dirs"]) == len(state["ro"]) <= 8 and state["func_evals"] >= state["n_iter"] > 3
+
+
+def test_lbfgs_goes_on_from_a_saved_state():
+    def setting(start):
+        x = td.tensor(start, dtype=td.float64, requires_grad=True)
+        optimizer = LBFGS([x], max_iter=3, line_search_fn="strong_wolfe")
+
+        def closure():
+            optimizer.zero_grad()
+            loss = (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
+            loss.backward()
+            return loss
+
+        return x, optimizer, closure
+
+    x, first, closure = setting([-1.2, 1.0])
+    for _ in range(3):
+        first.step(closure)
+    y, second, other = setting(x.tolist())
+    second.load_state_dict(first.state_dict())
+    for _ in range(3):
+        first.step(closure)
+        second.step(other)
+    assert x.tolist() == y.tolist()
+
+
+def test_lbfgs_stops_and_refuses():
+    (x,) = parameters((2,))
+    optimizer = LBFGS([x])
+    x.grad = td.zeros(2, dtype=td.float64)
+    assert optimizer.step(lambda: td.tensor(2.0)).item() == 2.0
+    assert optimizer.state[x] == {"func_evals": 1, "n_iter": 0}
+    with pytest.raises(ValueError, match="LBFGS: got several parameter groups, expected one"):
+        LBFGS([{"params": parameters((2,))}, {"params": parameters((2,))}])
+
+
+def test_sparse_adam_is_not_there():
+    with pytest.raises(AttributeError, match=r"has no attribute 'SparseAdam': gradients are dense here; use Adam"):
+        _ = td.optim.SparseAdam
+
+
 # -- groups ------------------------------------------------------------------------------------------
 
 
@@ -483,6 +732,8 @@ def test_named_parameters():
     assert optimizer.state_dict()["param_groups"][0]["param_names"] == ["weight", "bias"]
     with pytest.raises(ValueError, match="got a parameter group with names beside one without, expected names in"):
         optimizer.add_param_group({"params": parameters((2,))})
+    with pytest.raises(ValueError, match="SGD: got parameters with and without names, expected names of all or of"):
+        SGD([("a", parameters((2,))[0]), parameters((3,))[0]])
 
 
 def test_learning_rate_as_a_tensor():
@@ -497,6 +748,9 @@ def test_learning_rate_as_a_tensor():
 def test_a_group_that_changes_is_followed():
     a, b = parameters((2,), (3,))
     optimizer = SGD([a], lr=1.0)
+    optimizer.add_param_group({"params": parameters((4,))})
+    optimizer.step()
+    optimizer.param_groups.pop()
     optimizer.param_groups[0]["params"].append(b)
     before = values([b])
     set_gradients([a, b], 0)
@@ -506,7 +760,8 @@ def test_a_group_that_changes_is_followed():
 
 def test_repr():
     text = repr(SGD(parameters((2,)), lr=0.1))
-    assert text.startswith("SGD (\nParameter Group 0\n    dampening: 0\n    lr: 0.1\n")
+    assert text.startswith("SGD (\nParameter Group 0\n    dampening: 0\n    differentiable: False\n    foreach: None\n")
+    assert "\n    lr: 0.1\n    maximize: False\n" in text and text.endswith("    weight_decay: 0\n)")
 
 
 @pytest.mark.parametrize("kind", [SGD, Adam, Adagrad])
@@ -532,8 +787,6 @@ def test_switches_between_ways_to_one_step_change_nothing(kind):
         kind([p], lr=0.1, **switches).step()
         found.append(p.tolist())
     assert found[0] == found[1] == found[2]
-    with pytest.raises(NotImplementedError, match="steps are never recorded"):
-        kind(parameters((3,)), lr=0.1, differentiable=True)
     with pytest.raises(TypeError, match="unexpected keyword argument 'forreach'"):
         kind(parameters((3,)), lr=0.1, forreach=True)
 
@@ -575,10 +828,25 @@ def test_refusals():
         (Adagrad, {"lr_decay": -1}, "invalid lr_decay"),
         (Adagrad, {"initial_accumulator_value": -1}, "invalid initial_accumulator_value"),
         (Adadelta, {"rho": 1.5}, r"invalid rho: got rho=1.5, expected a number in \[0, 1\]"),
+        (
+            Rprop,
+            {"etas": (1.2, 0.5)},
+            r"invalid etas: got etas=\(1.2, 0.5\), expected one number between 0 and 1, and one",
+        ),
+        (Adafactor, {"beta2_decay": 0.5}, "invalid beta2_decay: got beta2_decay=0.5, expected a number of 0 or less"),
+        (Adafactor, {"eps": (None, -1)}, "invalid eps"),
+        (Adafactor, {"d": 0.5}, "invalid d: got d=0.5, expected a number of 1 or more"),
+        (Muon, {"ns_steps": 100}, "invalid ns_steps: got ns_steps=100, expected a number from 0 to 99"),
+        (Muon, {"adjust_lr_fn": "x"}, "invalid adjust_lr_fn: got adjust_lr_fn='x', expected None, 'original' or"),
+        (
+            LBFGS,
+            {"line_search_fn": "x"},
+            "invalid line_search_fn: got line_search_fn='x', expected None or 'strong_wolfe'",
+        ),
     ],
 )
 def test_options_out_of_range(kind, options, message):
-    params = parameters((2,))
+    params = parameters((2, 2))
     with pytest.raises(ValueError, match=message):
         kind(params, **options)
     with pytest.raises(ValueError, match=message):

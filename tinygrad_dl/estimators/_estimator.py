@@ -29,7 +29,22 @@ except ImportError:  # scikit-learn before 1.6
 
 DTYPES = (np.float64, np.float32)
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}
-OPTIMIZERS = {name.lower(): getattr(optim, name) for name in optim.__all__ if name not in ("Optimizer", "lr_scheduler")}
+# Those that take any parameters, and no closure.
+NAMES = (
+    "ASGD",
+    "SGD",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+)
+OPTIMIZERS = {name.lower(): getattr(optim, name) for name in NAMES}
 
 
 class Estimator(BaseEstimator):

@@ -11,19 +11,33 @@
 [0.375]
 """
 
+from typing import Any
+
 from tinygrad_dl.core.namespaces import public
-from tinygrad_dl.optim import lr_scheduler
+from tinygrad_dl.optim import lr_scheduler, optimizer
 from tinygrad_dl.optim.adam import Adam, AdamW
 from tinygrad_dl.optim.adam_variants import Adamax, NAdam, RAdam
-from tinygrad_dl.optim.adaptive import Adadelta, Adagrad, RMSprop
+from tinygrad_dl.optim.adaptive import Adadelta, Adagrad, RMSprop, Rprop
+from tinygrad_dl.optim.lbfgs import LBFGS
+from tinygrad_dl.optim.matrices import Adafactor, Muon
 from tinygrad_dl.optim.optimizer import Optimizer
-from tinygrad_dl.optim.sgd import SGD
+from tinygrad_dl.optim.sgd import ASGD, SGD
 
 # fmt: off
 __all__ = [
-    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "Optimizer", "RAdam", "RMSprop", "lr_scheduler",
+    "ASGD", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Muon", "NAdam", "Optimizer",
+    "RAdam", "RMSprop", "Rprop", "lr_scheduler", "optimizer", "swa_utils",
 ]
 # fmt: on
+
+
+def __getattr__(name: str) -> Any:
+    if name == "swa_utils":  # it brings all layers with it
+        import importlib
+
+        return importlib.import_module("tinygrad_dl.optim.swa_utils")
+    where = ": gradients are dense here; use Adam" if name == "SparseAdam" else ""
+    raise AttributeError(f"module 'tinygrad_dl.optim' has no attribute {name!r}{where}")
 
 
 public(globals(), "docs/stable/generated/torch.optim.{}.html")

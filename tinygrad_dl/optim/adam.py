@@ -8,7 +8,20 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.optim.flat import Array, FlatOptimizer
-from tinygrad_dl.optim.optimizer import Group, require, two_fractions
+from tinygrad_dl.optim.options import FRACTIONS, Group, at_least_0, options
+
+
+def average(mean: Array, x: Array, beta: Any, work: Array) -> None:
+    """Takes x into a running mean: `mean = beta * mean + (1 - beta) * x`."""
+    np.subtract(x, mean, out=work)
+    mean += np.multiply(work, 1 - beta, out=work)
+
+
+def average_square(square: Array, x: Array, beta: Any, work: Array) -> None:
+    """Takes x**2 into a running mean."""
+    np.multiply(x, x, out=work)
+    square *= beta
+    square += np.multiply(work, 1 - beta, out=work)
 
 
 class Adam(FlatOptimizer):
@@ -25,6 +38,8 @@ class Adam(FlatOptimizer):
         weight_decay: adds `weight_decay * p` to the gradient.
         amsgrad: divide by the largest v so far.
         maximize: climb instead of descend.
+        foreach, fused, capturable: accepted, and change nothing: there is one way to the step here.
+        differentiable: record the step, so that gradients flow through it to the old parameters, gradients and rates.
         decoupled_weight_decay: shrink the parameters instead, as `AdamW` does.
 
     >>> w = td.tensor([1.0, -2.0], requires_grad=True)
@@ -38,57 +53,41 @@ class Adam(FlatOptimizer):
     """
 
     state_names = ("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+    ranges = at_least_0("lr", "eps", "weight_decay") | {"betas": FRACTIONS}
 
     def __init__(
         self,
         params: Iterable[Any],
         lr: Any = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        betas: tuple[Any, Any] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
         amsgrad: bool = False,
         *,
+        foreach: bool | None = None,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
         decoupled_weight_decay: bool = False,
-        **switches: Any,
     ):
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "amsgrad": amsgrad,
-            "maximize": maximize,
-            "decoupled_weight_decay": decoupled_weight_decay,
-        }
-        super().__init__(params, defaults, **switches)
-
-    def _check_options(self, group: Group) -> None:
-        for option in ("lr", "eps", "weight_decay"):
-            require(group, option, lambda value: value >= 0, "a number of 0 or more")
-        require(group, "betas", two_fractions, "two numbers in [0, 1)")
+        super().__init__(params, options(locals()))
 
     def names(self, group: Group) -> tuple[str, ...]:
         return self.state_names[1:] if group["amsgrad"] else self.state_names[1:3]
 
-    def update(self, group: Group, step: float, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
-        beta1, beta2 = group["betas"]
-        lr = float(group["lr"])
+    def update(self, o: Group, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
+        (beta1, beta2), step = o["betas"], o["step"]
         mean, square = states[:2]
-        if group["decoupled_weight_decay"]:
-            p *= 1 - lr * group["weight_decay"]
-        np.subtract(g, mean, out=work)
-        mean += np.multiply(work, 1 - beta1, out=work)
-        np.multiply(g, g, out=work)
-        square *= beta2
-        square += np.multiply(work, 1 - beta2, out=work)
-        if group["amsgrad"]:
+        average(mean, g, beta1, work)
+        average_square(square, g, beta2, work)
+        if o["amsgrad"]:
             square = np.maximum(states[2], square, out=states[2])
         np.sqrt(square, out=work)
         root = (1 - beta2**step) ** 0.5  # above and below, rather than under sqrt(v): one pass less
-        work += group["eps"] * root
+        work += o["eps"] * root
         np.divide(mean, work, out=work)
-        p -= np.multiply(work, lr * root / (1 - beta1**step), out=work)
+        p -= np.multiply(work, o["lr"] * root / (1 - beta1**step), out=work)
 
 
 class AdamW(Adam):
@@ -110,14 +109,15 @@ class AdamW(Adam):
         self,
         params: Iterable[Any],
         lr: Any = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        betas: tuple[Any, Any] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
         amsgrad: bool = False,
         *,
         maximize: bool = False,
-        **switches: Any,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ):
-        super().__init__(
-            params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True, **switches
-        )
+        FlatOptimizer.__init__(self, params, {**options(locals()), "decoupled_weight_decay": True})

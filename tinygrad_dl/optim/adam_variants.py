@@ -7,34 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.optim.adam import Adam, average, average_square
 from tinygrad_dl.optim.flat import Array, FlatOptimizer
-from tinygrad_dl.optim.optimizer import Group, require, two_fractions
+from tinygrad_dl.optim.options import Group, at_least_0, options
 
 
-class AdamVariant(FlatOptimizer):
-    """What the three share: their options' ranges."""
-
-    def _check_options(self, group: Group) -> None:
-        for option in ("lr", "eps", "weight_decay", *["momentum_decay"] * ("momentum_decay" in group)):
-            require(group, option, lambda value: value >= 0, "a number of 0 or more")
-        require(group, "betas", two_fractions, "two numbers in [0, 1)")
-
-    def names(self, group: Group) -> tuple[str, ...]:
-        return self.state_names[-2:] if self.state_names else ()
-
-    def averaged(self, group: Group, g: Array, work: Array, p: Array, mean: Array, square: Array) -> None:
-        """Takes the gradient into the running mean and mean square; shrinks the parameters if decoupled."""
-        beta1, beta2 = group["betas"]
-        if group["decoupled_weight_decay"]:
-            p *= 1 - float(group["lr"]) * group["weight_decay"]
-        np.subtract(g, mean, out=work)
-        mean += np.multiply(work, 1 - beta1, out=work)
-        np.multiply(g, g, out=work)
-        square *= beta2
-        square += np.multiply(work, 1 - beta2, out=work)
-
-
-class Adamax(AdamVariant):
+class Adamax(FlatOptimizer):
     """Adam by the largest gradient instead of the mean square.
 
     `m = b1 * m + (1 - b1) * g`, `u = max(b2 * u, |g| + eps)`, `p = p - lr / (1 - b1**t) * m / u` in step t.
@@ -46,6 +24,8 @@ class Adamax(AdamVariant):
         eps: keeps the divisor from zero.
         weight_decay: adds `weight_decay * p` to the gradient.
         maximize: climb instead of descend.
+        foreach, capturable: accepted, and change nothing: there is one way to the step here.
+        differentiable: record the step, so that gradients flow through it to the old parameters, gradients and rates.
 
     >>> w = td.tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = td.optim.Adamax([w], lr=0.5)
@@ -58,36 +38,36 @@ class Adamax(AdamVariant):
     """
 
     state_names = ("step", "exp_avg", "exp_inf")
+    ranges = Adam.ranges
 
     def __init__(
         self,
         params: Iterable[Any],
         lr: Any = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        betas: tuple[Any, Any] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
+        foreach: bool | None = None,
         *,
         maximize: bool = False,
-        **switches: Any,
+        differentiable: bool = False,
+        capturable: bool = False,
     ):
-        super().__init__(
-            params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
-        )
+        super().__init__(params, options(locals()))
 
-    def update(self, group: Group, step: float, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
-        beta1, beta2 = group["betas"]
+    def update(self, o: Group, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
+        beta1, beta2 = o["betas"]
         mean, largest = states
-        np.subtract(g, mean, out=work)
-        mean += np.multiply(work, 1 - beta1, out=work)
+        average(mean, g, beta1, work)
         largest *= beta2
         np.absolute(g, out=work)
-        work += group["eps"]
+        work += o["eps"]
         np.maximum(largest, work, out=largest)
         np.divide(mean, largest, out=work)
-        p -= np.multiply(work, float(group["lr"]) / (1 - beta1**step), out=work)
+        p -= np.multiply(work, o["lr"] / (1 - beta1 ** o["step"]), out=work)
 
 
-class RAdam(AdamVariant):
+class RAdam(FlatOptimizer):
     """Adam that does not divide by the mean square until enough gradients went into it.
 
     With `r = 2 / (1 - b2) - 1` and `s = r - 2 t b2**t / (1 - b2**t)`: while s <= 5, `p = p - lr * m'`; later
@@ -101,6 +81,8 @@ class RAdam(AdamVariant):
         weight_decay: adds `weight_decay * p` to the gradient.
         decoupled_weight_decay: shrink the parameters instead, as `AdamW` does.
         maximize: climb instead of descend.
+        foreach, capturable: accepted, and change nothing: there is one way to the step here.
+        differentiable: record the step, so that gradients flow through it to the old parameters, gradients and rates.
 
     >>> w = td.tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = td.optim.RAdam([w], lr=0.1)
@@ -113,47 +95,43 @@ class RAdam(AdamVariant):
     """
 
     state_names = ("step", "exp_avg", "exp_avg_sq")
+    ranges = Adam.ranges
 
     def __init__(
         self,
         params: Iterable[Any],
         lr: Any = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        betas: tuple[Any, Any] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
         decoupled_weight_decay: bool = False,
         *,
+        foreach: bool | None = None,
         maximize: bool = False,
-        **switches: Any,
+        capturable: bool = False,
+        differentiable: bool = False,
     ):
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "maximize": maximize,
-            "decoupled_weight_decay": decoupled_weight_decay,
-        }
-        super().__init__(params, defaults, **switches)
+        super().__init__(params, options(locals()))
 
-    def update(self, group: Group, step: float, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
-        beta1, beta2 = group["betas"]
+    def update(self, o: Group, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
+        (beta1, beta2), step = o["betas"], o["step"]
         mean, square = states
-        self.averaged(group, g, work, p, mean, square)
-        rate = float(group["lr"]) / (1 - beta1**step)
+        average(mean, g, beta1, work)
+        average_square(square, g, beta2, work)
+        rate = o["lr"] / (1 - beta1**step)
         limit = 2 / (1 - beta2) - 1
         length = limit - 2 * step * beta2**step / (1 - beta2**step)
         if length <= 5:
             p -= np.multiply(mean, rate, out=work)
             return
         np.sqrt(square, out=work)
-        work += group["eps"]
+        work += o["eps"]
         np.divide(mean, work, out=work)
         rise = ((length - 4) * (length - 2) * limit / ((limit - 4) * (limit - 2) * length)) ** 0.5
         p -= np.multiply(work, rate * (1 - beta2**step) ** 0.5 * rise, out=work)
 
 
-class NAdam(AdamVariant):
+class NAdam(FlatOptimizer):
     """Adam that looks ahead by its momentum, as Nesterov's does.
 
     `mu(t) = b1 * (1 - 0.96**(t * momentum_decay) / 2)`, M(t) their product so far, and in step t
@@ -168,6 +146,8 @@ class NAdam(AdamVariant):
         momentum_decay: how fast mu rises to b1.
         decoupled_weight_decay: shrink the parameters instead, as `AdamW` does.
         maximize: climb instead of descend.
+        foreach, capturable: accepted, and change nothing: there is one way to the step here.
+        differentiable: record the step, so that gradients flow through it to the old parameters, gradients and rates.
 
     >>> w = td.tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = td.optim.NAdam([w], lr=0.5)
@@ -180,51 +160,48 @@ class NAdam(AdamVariant):
     """
 
     state_names = ("step", "mu_product", "exp_avg", "exp_avg_sq")
-    product = "mu_product"
+    scalars = ("mu_product",)
+    ranges = Adam.ranges | at_least_0("momentum_decay")
 
     def __init__(
         self,
         params: Iterable[Any],
         lr: Any = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        betas: tuple[Any, Any] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
         momentum_decay: float = 4e-3,
         decoupled_weight_decay: bool = False,
         *,
+        foreach: bool | None = None,
         maximize: bool = False,
-        **switches: Any,
+        capturable: bool = False,
+        differentiable: bool = False,
     ):
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "momentum_decay": momentum_decay,
-            "decoupled_weight_decay": decoupled_weight_decay,
-            "maximize": maximize,
-        }
-        super().__init__(params, defaults, **switches)
+        super().__init__(params, options(locals()))
 
-    def momentum(self, group: Group, step: float) -> float:
+    def initial(self, name: str, group: Group) -> float:
+        return 1.0 if name == "mu_product" else 0.0
+
+    def momentum(self, o: Group, step: float) -> Any:
         """mu(step)."""
-        value: float = group["betas"][0] * (1 - 0.5 * 0.96 ** (step * group["momentum_decay"]))
-        return value
+        return o["betas"][0] * (1 - 0.5 * 0.96 ** (step * o["momentum_decay"]))
 
-    def advance(self, group: Group, step: float, product: Any) -> Any:
-        product = product * np.float32(self.momentum(group, step))
-        self._reached = float(product)
-        return product
+    def advance(self, o: Group) -> tuple[float, ...]:
+        return (float(np.float32(o["mu_product"]) * np.float32(float(self.momentum(o, o["step"])))),)
 
-    def update(self, group: Group, step: float, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
+    def update(self, o: Group, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
+        (beta1, beta2), step, lr = o["betas"], o["step"], o["lr"]
         mean, square = states
-        self.averaged(group, g, work, p, mean, square)
-        now, following, lr = self.momentum(group, step), self.momentum(group, step + 1), float(group["lr"])
-        np.sqrt(np.multiply(square, 1 / (1 - group["betas"][1] ** step), out=work), out=work)
-        work += group["eps"]
-        np.multiply(mean, lr * following / (1 - self._reached * following), out=more)
+        average(mean, g, beta1, work)
+        average_square(square, g, beta2, work)
+        now, following = self.momentum(o, step), self.momentum(o, step + 1)
+        (reached,) = self.advance(o)
+        np.sqrt(np.multiply(square, 1 / (1 - beta2**step), out=work), out=work)
+        work += o["eps"]
+        np.multiply(mean, lr * following / (1 - reached * following), out=more)
         np.divide(more, work, out=more)
         p -= more
-        np.multiply(g, lr * (1 - now) / (1 - self._reached), out=more)
+        np.multiply(g, lr * (1 - now) / (1 - reached), out=more)
         np.divide(more, work, out=more)
         p -= more

@@ -1,4 +1,4 @@
-"""RMSprop, Adagrad and Adadelta: each divides the gradient by a measure of its past size."""
+"""RMSprop, Adagrad, Adadelta and Rprop: steps of a size that each element's past gradients say."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.optim.adam import average, average_square
 from tinygrad_dl.optim.flat import Array, FlatOptimizer
-from tinygrad_dl.optim.optimizer import Group, require
+from tinygrad_dl.optim.options import Group, at_least_0, options
 
 
 class RMSprop(FlatOptimizer):
@@ -27,6 +28,8 @@ class RMSprop(FlatOptimizer):
         momentum: how much of the last change is kept.
         centered: divide by the standard deviation instead.
         maximize: climb instead of descend.
+        foreach, capturable: accepted, and change nothing: there is one way to the step here.
+        differentiable: record the step, so that gradients flow through it to the old parameters, gradients and rates.
 
     >>> w = td.tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = td.optim.RMSprop([w], lr=0.05)
@@ -37,6 +40,7 @@ class RMSprop(FlatOptimizer):
     """
 
     state_names = ("step", "square_avg", "momentum_buffer", "grad_avg")
+    ranges = at_least_0("lr", "alpha", "eps", "weight_decay", "momentum")
 
     def __init__(
         self,
@@ -47,48 +51,32 @@ class RMSprop(FlatOptimizer):
         weight_decay: float = 0,
         momentum: float = 0,
         centered: bool = False,
-        *,
+        capturable: bool = False,
+        foreach: bool | None = None,
         maximize: bool = False,
-        **switches: Any,
+        differentiable: bool = False,
     ):
-        defaults = {
-            "lr": lr,
-            "momentum": momentum,
-            "alpha": alpha,
-            "eps": eps,
-            "centered": centered,
-            "weight_decay": weight_decay,
-            "maximize": maximize,
-        }
-        super().__init__(params, defaults, **switches)
-
-    def _check_options(self, group: Group) -> None:
-        for option in ("lr", "alpha", "eps", "weight_decay", "momentum"):
-            require(group, option, lambda value: value >= 0, "a number of 0 or more")
+        super().__init__(params, options(locals()))
 
     def names(self, group: Group) -> tuple[str, ...]:
         return "square_avg", *["momentum_buffer"] * (group["momentum"] > 0), *["grad_avg"] * group["centered"]
 
-    def update(self, group: Group, step: float, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
-        alpha, momentum = group["alpha"], group["momentum"]
+    def update(self, o: Group, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
         square = states[0]
-        np.multiply(g, g, out=work)
-        square *= alpha
-        square += np.multiply(work, 1 - alpha, out=work)
-        if group["centered"]:
+        average_square(square, g, o["alpha"], work)
+        if o["centered"]:
             mean = states[-1]
-            np.subtract(g, mean, out=work)
-            mean += np.multiply(work, 1 - alpha, out=work)
+            average(mean, g, o["alpha"], work)
             square = np.subtract(square, np.multiply(mean, mean, out=work), out=work)
         np.sqrt(square, out=work)
-        work += group["eps"]
+        work += o["eps"]
         np.divide(g, work, out=work)
-        if momentum > 0:
+        if o["momentum"] > 0:
             buffer = states[1]
-            buffer *= momentum
+            buffer *= o["momentum"]
             buffer += work
-            np.copyto(work, buffer)
-        work *= float(group["lr"])
+            work[...] = buffer
+        work *= o["lr"]
         p -= work
 
 
@@ -105,6 +93,8 @@ class Adagrad(FlatOptimizer):
         initial_accumulator_value: what the sum starts from.
         eps: keeps the divisor from zero.
         maximize: climb instead of descend.
+        foreach, fused: accepted, and change nothing: there is one way to the step here.
+        differentiable: record the step, so that gradients flow through it to the old parameters, gradients and rates.
 
     >>> w = td.tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = td.optim.Adagrad([w], lr=0.5)
@@ -118,6 +108,7 @@ class Adagrad(FlatOptimizer):
 
     state_names = ("step", "sum")
     eager = True
+    ranges = at_least_0("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
 
     def __init__(
         self,
@@ -127,38 +118,24 @@ class Adagrad(FlatOptimizer):
         weight_decay: float = 0,
         initial_accumulator_value: float = 0,
         eps: float = 1e-10,
+        foreach: bool | None = None,
         *,
         maximize: bool = False,
-        **switches: Any,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ):
-        defaults = {
-            "lr": lr,
-            "lr_decay": lr_decay,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "initial_accumulator_value": initial_accumulator_value,
-            "maximize": maximize,
-        }
-        super().__init__(params, defaults, **switches)
+        super().__init__(params, options(locals()))
 
-    def _check_options(self, group: Group) -> None:
-        for option in ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps"):
-            require(group, option, lambda value: value >= 0, "a number of 0 or more")
+    def initial(self, name: str, group: Group) -> float:
+        return float(group["initial_accumulator_value"]) if name == "sum" else 0.0
 
-    def names(self, group: Group) -> tuple[str, ...]:
-        return ("sum",)
-
-    def initial(self, group: Group) -> float:
-        value: float = group["initial_accumulator_value"]
-        return value
-
-    def update(self, group: Group, step: float, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
+    def update(self, o: Group, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
         (total,) = states
         total += np.multiply(g, g, out=work)
         np.sqrt(total, out=work)
-        work += group["eps"]
+        work += o["eps"]
         np.divide(g, work, out=work)
-        p -= np.multiply(work, float(group["lr"]) / (1 + (step - 1) * group["lr_decay"]), out=work)
+        p -= np.multiply(work, o["lr"] / (1 + (o["step"] - 1) * o["lr_decay"]), out=work)
 
 
 class Adadelta(FlatOptimizer):
@@ -174,6 +151,8 @@ class Adadelta(FlatOptimizer):
         eps: keeps the roots from zero.
         weight_decay: adds `weight_decay * p` to the gradient.
         maximize: climb instead of descend.
+        foreach, capturable: accepted, and change nothing: there is one way to the step here.
+        differentiable: record the step, so that gradients flow through it to the old parameters, gradients and rates.
 
     >>> w = td.tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = td.optim.Adadelta([w], lr=1.0)
@@ -186,6 +165,9 @@ class Adadelta(FlatOptimizer):
     """
 
     state_names = ("step", "square_avg", "acc_delta")
+    ranges = at_least_0("lr", "eps", "weight_decay") | {
+        "rho": (lambda value: 0 <= value <= 1, "a number in [0, 1]"),
+    }
 
     def __init__(
         self,
@@ -194,32 +176,77 @@ class Adadelta(FlatOptimizer):
         rho: float = 0.9,
         eps: float = 1e-6,
         weight_decay: float = 0,
+        foreach: bool | None = None,
         *,
+        capturable: bool = False,
         maximize: bool = False,
-        **switches: Any,
+        differentiable: bool = False,
     ):
-        defaults = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
-        super().__init__(params, defaults, **switches)
+        super().__init__(params, options(locals()))
 
-    def _check_options(self, group: Group) -> None:
-        for option in ("lr", "eps", "weight_decay"):
-            require(group, option, lambda value: value >= 0, "a number of 0 or more")
-        require(group, "rho", lambda value: 0 <= value <= 1, "a number in [0, 1]")
-
-    def names(self, group: Group) -> tuple[str, ...]:
-        return self.state_names[1:]
-
-    def update(self, group: Group, step: float, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
-        rho, eps = group["rho"], group["eps"]
+    def update(self, o: Group, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
+        rho, eps = o["rho"], o["eps"]
         square, changes = states
-        np.multiply(g, g, out=work)
-        square *= rho
-        square += np.multiply(work, 1 - rho, out=work)
+        average_square(square, g, rho, work)
         np.sqrt(np.add(square, eps, out=work), out=work)
         change = np.sqrt(np.add(changes, eps, out=more), out=more)
         change /= work
         change *= g
-        np.multiply(change, change, out=work)
-        changes *= rho
-        changes += np.multiply(work, 1 - rho, out=work)
-        p -= np.multiply(change, float(group["lr"]), out=work)
+        average_square(changes, change, rho, work)
+        p -= np.multiply(change, o["lr"], out=work)
+
+
+class Rprop(FlatOptimizer):
+    """Resilient backpropagation: steps by the sign of the gradient, longer while it stays, shorter when it turns.
+
+    `s = clip(s * etaplus, *step_sizes)` where the gradient has the sign of the last one;
+    `s = clip(s * etaminus, *step_sizes)` and `g = 0` where it has the other one; then `p = p - s * sign(g)`.
+
+    Args:
+        params: tensors, (name, tensor) pairs, or dicts with "params" and options of their own.
+        lr: the size of the first step.
+        etas: etaminus, between 0 and 1, and etaplus, above 1.
+        step_sizes: the smallest and the largest step.
+        maximize: climb instead of descend.
+        foreach, capturable: accepted, and change nothing: there is one way to the step here.
+        differentiable: record the step, so that gradients flow through it to the old parameters and rates.
+
+    >>> w = td.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = td.optim.Rprop([w], lr=0.5)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w.tolist()
+    [0.5, -1.5]
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Rprop.html (Riedmiller and Braun, 1993)
+    """
+
+    state_names = ("step", "prev", "step_size")
+    ranges = at_least_0("lr") | {
+        "etas": (lambda etas: 0 < etas[0] < 1 < etas[1], "one number between 0 and 1, and one above 1"),
+    }
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: Any = 1e-2,
+        etas: tuple[float, float] = (0.5, 1.2),
+        step_sizes: tuple[float, float] = (1e-6, 50),
+        *,
+        capturable: bool = False,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+    ):
+        super().__init__(params, options(locals()))
+
+    def initial(self, name: str, group: Group) -> float:
+        return float(group["lr"]) if name == "step_size" else 0.0
+
+    def update(self, o: Group, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
+        (down, up), (least, most) = o["etas"], o["step_sizes"]
+        before, size = states
+        turned = np.multiply(g, before, out=work) < 0
+        np.clip(np.where(turned, size * down, np.where(work > 0, size * up, size)), least, most, out=size)
+        before[...] = np.where(turned, 0.0, g)
+        p -= np.multiply(np.sign(before, out=work), size, out=work)

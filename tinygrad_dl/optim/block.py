@@ -1,17 +1,15 @@
 """Parameters that are stepped together: their values and state in flat arrays, and a step over them."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
-from tinygrad_dl.optim.optimizer import Group
+from tinygrad_dl.optim.options import Group, numbers
 
 Array = np.ndarray
 State = defaultdict[Any, dict[str, Any]]
@@ -25,15 +23,21 @@ class Rule(Protocol):
 
     counts: ClassVar[bool]
     eager: ClassVar[bool]
-    product: ClassVar[str]
-    _state: State
+    scalars: ClassVar[tuple[str, ...]]
 
+    @property
+    def _state(self) -> State: ...
     def names(self, group: Group) -> tuple[str, ...]: ...
-    def initial(self, group: Group) -> float: ...
-    def advance(self, group: Group, step: float, product: Any) -> Any: ...
-    def update(
-        self, group: Group, step: float, g: Array, work: Array, more: Array, p: Array, *states: Array
-    ) -> None: ...
+    def initial(self, name: str, group: Group) -> float: ...
+    def advance(self, o: Group) -> tuple[float, ...]: ...
+    def update(self, o: Group, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None: ...
+
+
+class States(NamedTuple):
+    """One array for all parameters of a block, and its parts in their shapes."""
+
+    flat: Array
+    parts: list[Array]
 
 
 class Memory(bytearray):
@@ -58,11 +62,8 @@ class Block:
         self.offsets = [0]
         for p in self.params:
             self.offsets.append(self.offsets[-1] + p._data.size * self.dtype.itemsize // self.real.itemsize)
-        self.steps = np.zeros(len(self.params), np.float32)
-        self.counters = scalars_of(self.steps)
-        self.products = np.ones(len(self.params), np.float32)
-        self.factors = scalars_of(self.products)
-        self.states: dict[str, tuple[Array, list[Array]]] = {}
+        self.scalars = {"step": scalars(len(self.params))}
+        self.states: dict[str, States] = {}
         self.names: tuple[str, ...] = ()
         self.pieces: dict[tuple[int, int], list[Any]] = {}
         self.work = np.empty((3, min(CHUNK, self.offsets[-1])), np.float32 if self.low else self.real)
@@ -82,60 +83,50 @@ class Block:
             else:
                 self.values = first.reshape(-1).view(self.real)
 
-    def allocate(self) -> tuple[Array, list[Array]]:
+    def allocate(self) -> States:
         """A flat array with room for the parameters, zero, and its parts in their shapes."""
         itemsize = self.real.itemsize
         memory = Memory(self.offsets[-1] * itemsize)
         flat: Array = np.ndarray((self.offsets[-1],), self.real, memory)
         places = zip(self.shapes, self.offsets[:-1], strict=True)
-        return flat, [np.ndarray(shape, self.dtype, memory, at * itemsize) for shape, at in places]
+        return States(flat, [np.ndarray(shape, self.dtype, memory, at * itemsize) for shape, at in places])
 
     # -- state -----------------------------------------------------------------------------------
 
     def adopt(self, optimizer: Rule, group: Group, state: State) -> None:
         """Takes over what stands in the optimiser's `state`, where it is not ours already."""
+        group = numbers(group)
+        places = [(name, *self.states[name]) for name in self.names]
+        places += [(name, *self.scalars[name]) for name in ("step", *optimizer.scalars)]
         for i, p in enumerate(self.params):
             entry = state.get(p) or {}
-            for name in self.names:
-                array = self.states[name][1][i]
-                value = entry.get(name)
-                if value is None:
-                    first = optimizer.initial(group)
-                    array[...] = first if self.real == self.dtype else complex(first, first)
+            for name, _, arrays in places:
+                array, value = arrays[i], entry.get(name)
+                if name == "step" and not optimizer.counts:
+                    array[...] = any(entry.get(each) is not None for each in self.names)
+                elif value is None:
+                    first = optimizer.initial(name, group)
+                    array[...] = first if array.dtype.kind != "c" else complex(first, first)
                 elif not (isinstance(value, Tensor) and value._data is array):
                     array[...] = as_array(value)
                     entry[name] = wrap(array)
-            if not optimizer.counts:
-                self.steps[i] = any(entry.get(name) is not None for name in self.names)
-                continue
-            count = entry.get("step")
-            if not (isinstance(count, Tensor) and count._data is self.counters[i]):
-                self.steps[i] = 0 if count is None else as_array(count)
-                if count is not None:
-                    entry["step"] = wrap(self.counters[i])
-            if optimizer.product:
-                factor = entry.get(optimizer.product)
-                if not (isinstance(factor, Tensor) and factor._data is self.factors[i]):
-                    self.products[i] = 1 if factor is None else as_array(factor)
-                    if factor is not None:
-                        entry[optimizer.product] = wrap(self.factors[i])
 
     def publish(self, optimizer: Rule, state: State) -> None:
         """Adds to the optimiser's `state` what it does not show yet."""
+        places = [(name, self.scalars[name].parts) for name in (*["step"] * optimizer.counts, *optimizer.scalars)]
+        places += [(name, self.states[name].parts) for name in self.names]
         for i, p in enumerate(self.params):
-            if not (self.steps[i] or optimizer.eager):
-                continue
-            entry = state[p]
-            if optimizer.counts and "step" not in entry:
-                entry["step"] = wrap(self.counters[i])
-            if optimizer.product and optimizer.product not in entry:
-                entry[optimizer.product] = wrap(self.factors[i])
-            for name in self.names:
-                if entry.get(name) is None:
-                    entry[name] = wrap(self.states[name][1][i])
+            if self.scalars["step"].flat[i] or optimizer.eager:
+                entry = state[p]
+                for name, arrays in places:
+                    if entry.get(name) is None:
+                        entry[name] = wrap(arrays[i])
 
     def use(self, names: tuple[str, ...], optimizer: Rule, group: Group) -> None:
         """Sets which states the rule asks for; an option such as `momentum` may have been switched on."""
+        for name in optimizer.scalars:
+            if name not in self.scalars:
+                self.scalars[name] = scalars(len(self.params))
         self.publish(optimizer, optimizer._state)
         self.names = names
         self.pieces.clear()
@@ -147,7 +138,7 @@ class Block:
     # -- a step ----------------------------------------------------------------------------------
 
     def step(self, optimizer: Rule, group: Group) -> None:
-        """Changes the parameters that have a gradient, and their state."""
+        """Changes the parameters that have a gradient, and their state. The group's options are numbers."""
         try:
             grads = [p._grad._data for p in self.params]  # type: ignore[union-attr]
             shapes = [g.shape for g in grads]
@@ -157,12 +148,12 @@ class Block:
         names = optimizer.names(group)
         if names != self.names:
             self.use(names, optimizer, group)
-        counts = self.steps.tolist()
-        alike: list[Any] = list(zip(counts, self.products.tolist(), strict=True)) if optimizer.product else counts
+        scalars = [self.scalars[name].flat for name in ("step", *optimizer.scalars)]
+        alike = list(zip(*(flat.tolist() for flat in scalars), strict=True))
         if present and alike.count(alike[0]) == len(alike):
-            runs = [(0, len(counts))]
+            runs = [(0, len(alike))]
         else:
-            grads = [self.gradient(i) for i in range(len(counts))]
+            grads = [self.gradient(i) for i in range(len(alike))]
             shapes = [s if g is None else g.shape for g, s in zip(grads, self.shapes, strict=True)]
             runs = self.runs(grads, alike)
             if not runs:
@@ -175,7 +166,6 @@ class Block:
             )
         if self.staged:
             self.slots[0][...] = self.arrays[0]
-        decay = 0.0 if group.get("decoupled_weight_decay") else group["weight_decay"]
         for i, j in runs:
             if self.moved:
                 for slot, grad in zip(self.slots[i:j], grads[i:j], strict=True):
@@ -183,34 +173,30 @@ class Block:
                 gradient = self.gathered[self.offsets[i] : self.offsets[j]]
             else:
                 gradient = np.ascontiguousarray(grads[i]).reshape(-1).view(self.real)
-            number = counts[i] + 1
-            if optimizer.product:
-                self.products[i:j] = optimizer.advance(group, number, self.products[i])
+            o = {**group, **dict(zip(optimizer.scalars, alike[i][1:], strict=True)), "step": alike[i][0] + 1}
             for where, works, arrays in self.pieces.get((i, j)) or self.cut(i, j):
                 g = gradient[where]
                 if self.low:
-                    self.step_low(optimizer, group, number, decay, g, works, arrays)
+                    self.step_low(optimizer, o, g, works, arrays)
                 else:
-                    apply(optimizer, group, number, decay, g, works, arrays)
-            if optimizer.counts:
-                self.steps[i:j] += 1
-            elif names:
-                self.steps[i:j] = 1
+                    apply(optimizer, o, g, works, arrays)
+            for flat, value in zip(scalars[1:], optimizer.advance(o), strict=True):
+                flat[i:j] = value
+            if optimizer.counts or names:
+                scalars[0][i:j] = o["step"] if optimizer.counts else 1
         if self.staged:
             self.arrays[0][...] = self.slots[0]
         what = f"{type(optimizer).__name__}.step()"
-        if self.moved and len(runs) == 1 and runs[0] == (0, len(counts)):
+        if self.moved and len(runs) == 1 and runs[0] == (0, len(alike)):
             mutations.record_all(self.watch, what)
         else:
             for i, j in runs:
                 for array in self.arrays[i:j]:
                     mutations.record(array, what)
 
-    def step_low(
-        self, optimizer: Rule, group: Group, number: float, decay: float, g: Array, works: Any, arrays: Any
-    ) -> None:
+    def step_low(self, optimizer: Rule, o: Group, g: Array, works: Any, arrays: Any) -> None:
         wide = [a.astype(np.float32) for a in arrays]
-        apply(optimizer, group, number, decay, g.astype(np.float32), works, wide)
+        apply(optimizer, o, g.astype(np.float32), works, wide)
         for array, new in zip(arrays, wide, strict=True):
             array[...] = new
 
@@ -233,7 +219,7 @@ class Block:
     def cut(self, i: int, j: int) -> list[Any]:
         """Parameters i to j in chunks: where in the run, scratch arrays, the values and states."""
         start, end = self.offsets[i], self.offsets[j]
-        flats = [self.values, *(self.states[name][0] for name in self.names)]
+        flats = [self.values, *(self.states[name].flat for name in self.names)]
         pieces = []
         for at in range(start, end, CHUNK):
             stop = min(at + CHUNK, end)
@@ -243,16 +229,20 @@ class Block:
         return pieces
 
 
-def scalars_of(flat: Array) -> list[Array]:
-    """The elements of a float32 array as 0-d arrays that share its memory."""
-    return [np.ndarray((), np.float32, flat, 4 * i) for i in range(len(flat))]
+def scalars(count: int) -> States:
+    """A float32 array, and its elements as 0-d arrays that share its memory."""
+    flat = np.zeros(count, np.float32)
+    return States(flat, [np.ndarray((), np.float32, flat, 4 * i) for i in range(count)])
 
 
-def apply(optimizer: Rule, group: Group, number: float, decay: float, g: Array, works: Any, arrays: Any) -> None:
+def apply(optimizer: Rule, o: Group, g: Any, works: Any, arrays: Any) -> None:
     """Runs the rule on the gradient that it should see: with the sign turned, with weight decay."""
     p, work, spare = arrays[0], works[0], works[1]
-    if group["maximize"]:
+    if o["maximize"]:
         g = np.negative(g, out=spare)
-    if decay:
+    decay = o.get("weight_decay")
+    if decay and o.get("decoupled_weight_decay"):
+        p *= 1 - o["lr"] * decay
+    elif decay:
         g = np.add(g, np.multiply(p, decay, out=work), out=spare)
-    optimizer.update(group, number, g, work, works[2], *arrays)
+    optimizer.update(o, g, work, works[2], *arrays)

@@ -17,11 +17,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinygrad_dl.backends.threads import parallel_for
-from tinygrad_dl.core.modes import enable_grad
 from tinygrad_dl.core.promotion import is_differentiable
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.optim.block import CHUNK, Array, Block, Memory, State
-from tinygrad_dl.optim.optimizer import Group, Optimizer
+from tinygrad_dl.optim.optimizer import Optimizer
+from tinygrad_dl.optim.options import Group, numbers
+from tinygrad_dl.optim.recorded import Recorded
 
 __all__ = ["CHUNK", "SMALL", "Array", "FlatOptimizer"]
 
@@ -38,46 +39,28 @@ class FlatOptimizer(Optimizer):
 
     counts: ClassVar[bool] = True  # whether the state holds the number of steps
     eager: ClassVar[bool] = False  # whether the state is there before the first step
-    product: ClassVar[str] = ""  # a state of one number, 1 at first, which `advance` changes before each update
-    steps_taken = 0
     _exposed = False  # whether anybody has seen `state`, and so may have changed it
 
-    def __init__(
-        self,
-        params: Iterable[Any],
-        defaults: dict[str, Any],
-        *,
-        foreach: bool | None = None,
-        capturable: bool = False,
-        differentiable: bool = False,
-        fused: bool | None = None,
-    ):
-        # PyTorch's choices among ways to the same step, of which there is one here.
-        if differentiable:
-            raise NotImplementedError(
-                f"{type(self).__name__}: got differentiable=True, expected False: steps are never recorded; write them "
-                "with operations on tensors: w = w - lr * g"
-            )
-        super().__init__(params, defaults)
-
     def names(self, group: Group) -> tuple[str, ...]:
-        """The names of the state arrays that the rule asks for with these options."""
-        raise NotImplementedError
+        """The names of the state arrays that the rule asks for with these options: all, unless a subclass says less."""
+        return tuple(name for name in self.state_names or () if name != "step" and name not in self.scalars)
 
-    def initial(self, group: Group) -> float:
-        """What the state arrays are filled with at first."""
+    def initial(self, name: str, group: Group) -> float:
+        """What a state is at first: each element of an array, or a scalar."""
         return 0.0
 
-    def advance(self, group: Group, step: float, product: Any) -> Any:
-        """What becomes of the number called `product`; `update` is called next."""
-        raise NotImplementedError
+    def advance(self, o: Group) -> tuple[float, ...]:
+        """What the scalars become after the step `o["step"]`, in the order of `scalars`."""
+        return ()
 
-    def update(self, group: Group, step: float, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
+    def update(self, o: Group, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
         """The rule: changes `p` and the states in place. `work` and `more` are there to be written over.
 
+        It is made of NumPy's functions with `out=` and of Python's operators, so that `recorded.py` can follow it.
+        `maximize` and `weight_decay` were seen to before.
+
         Args:
-            group: the options.
-            step: the number of this step, from 1.
+            o: the options as numbers; "step", the number of this step, from 1; and the scalars as they were before it.
             g: the gradient, not to be changed.
             p: the parameters.
             states: the state arrays, in the order of `names`. All arrays are 1-d, of one size and dtype.
@@ -94,7 +77,7 @@ class FlatOptimizer(Optimizer):
     @state.setter
     def state(self, value: dict[Any, dict[str, Any]]) -> None:
         self._state = defaultdict(dict, value)
-        self._layouts: list[Layout] = []
+        self._layouts: list[Layout | Recorded] = []
         self._exposed = True
 
     def _publish(self) -> None:
@@ -108,17 +91,16 @@ class FlatOptimizer(Optimizer):
         super().add_param_group(param_group)
         self._lay_out(len(self.param_groups) - 1)
 
-    def _lay_out(self, index: int) -> Layout:
+    def _lay_out(self, index: int) -> None:
         """Finds the arrays of a group again: they are new, or were replaced."""
         if index < len(self._layouts):
             self._publish()
-            self._layouts[index] = Layout([])  # nothing of ours may refer to the arrays now: see ALONE
+            self._layouts[index] = Recorded()  # nothing of ours may refer to the arrays now: see ALONE
         group = self.param_groups[index]
-        layout = Layout(group["params"])
+        layout = Recorded() if group.get("differentiable") else Layout(group["params"])
         for block in layout.blocks:
             block.use(self.names(group), self, group)
-        self._layouts[index:] = [layout, *self._layouts[index + 1 :]]
-        return layout
+        self._layouts[index : index + 1] = [layout]
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Changes every parameter that has a gradient.
@@ -131,10 +113,8 @@ class FlatOptimizer(Optimizer):
 
         Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Optimizer.step.html
         """
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
+        loss = self._loss(closure)
+        del self._layouts[len(self.param_groups) :]  # of groups that were taken out
         for index, group in enumerate(self.param_groups):
             if index >= len(self._layouts) or not self._layouts[index].holds(group["params"]):
                 self._lay_out(index)
@@ -146,7 +126,6 @@ class FlatOptimizer(Optimizer):
             layout.step(self, group)
         if self._exposed:
             self._publish()
-        self.steps_taken += 1
         return loss
 
 
@@ -169,14 +148,13 @@ class Layout:
 
     def step(self, optimizer: FlatOptimizer, group: Group) -> None:
         """Steps the blocks, on several threads if they are large."""
-        blocks = self.blocks
+        blocks, group = self.blocks, numbers(group)
 
         def work(start: int, stop: int) -> None:
             for block in blocks[start:stop]:
                 block.step(optimizer, group)
 
-        alone = bool(optimizer.product)  # what `advance` keeps for `update` is one for all
-        parallel_for(work, len(blocks), len(blocks) if alone else len(blocks) * SHARE // (self.size + 1) + 1)
+        parallel_for(work, len(blocks), len(blocks) * SHARE // (self.size + 1) + 1)
 
     def holds(self, params: list[Tensor]) -> bool:
         """Whether these are still the parameters, with the arrays that they had."""

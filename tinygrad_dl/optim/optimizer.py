@@ -1,29 +1,42 @@
-"""Optimizer: parameter groups, state and their dictionaries, as in PyTorch.
+"""Optimizer: parameter groups, state and their dictionaries, and hooks, as in PyTorch.
 
 A subclass that defines `step` on its own needs nothing but this file. The optimisers that come with the
-library say only how arrays change; `flat.py` brings the arrays to them.
+library say only how arrays change; `flat.py` and `matrices.py` bring the arrays to them.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tinygrad_dl.core import promotion
-from tinygrad_dl.core.composition import Composed
 from tinygrad_dl.core.contents import zero_gradient
 from tinygrad_dl.core.descriptions import summary
+from tinygrad_dl.core.hooks import Registered
+from tinygrad_dl.core.modes import enable_grad
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
+from tinygrad_dl.optim.hooks import (
+    Hooked,
+    first_given,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+from tinygrad_dl.optim.options import Group, Range, require, required
 
-Group = dict[str, Any]
+__all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook", "required"]
+
 # The states that are made of squares or absolute values; of a complex parameter, both their parts are.
-SQUARES = ("exp_avg_sq", "max_exp_avg_sq", "exp_inf", "square_avg", "sum", "acc_delta")
+SQUARES = {
+    *("exp_avg_sq", "max_exp_avg_sq", "exp_inf", "square_avg", "sum", "acc_delta", "step_size"),
+    *("row_var", "col_var", "variance"),
+}
 
 
-class Optimizer(Composed):
+class Optimizer(Hooked):
     """Base of all optimisers: holds parameter groups, their options, and a state for each parameter.
 
     Args:
@@ -59,6 +72,8 @@ class Optimizer(Composed):
 
     # What the state of a parameter may hold; None: anything (a subclass with a step of its own).
     state_names: tuple[str, ...] | None = None
+    scalars: ClassVar[tuple[str, ...]] = ()  # those of them that are one number for each parameter, besides "step"
+    ranges: ClassVar[dict[str, Range]] = {}  # of the options
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         if isinstance(params, Tensor):
@@ -73,6 +88,7 @@ class Optimizer(Composed):
             )
         self.defaults = defaults
         self.param_groups: list[Group] = []
+        self._hooks = defaultdict(Registered)
         self._state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         groups = list(params)
         if not groups:
@@ -100,6 +116,14 @@ class Optimizer(Composed):
         raise NotImplementedError(
             f"{type(self).__name__}: got an Optimizer without a step, expected one; define step(self, closure)"
         )
+
+    @staticmethod
+    def _loss(closure: Callable[[], Any] | None) -> Any:
+        """What the closure returns, recorded whatever the mode; None without one."""
+        if closure is None:
+            return None
+        with enable_grad():
+            return closure()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets the gradients of all parameters, or sets them to zero with `set_to_none=False`.
@@ -132,7 +156,10 @@ class Optimizer(Composed):
                 f"{name}: got a set of parameters, expected an order that is the same in every run; pass a list"
             )
         params = [params] if isinstance(params, Tensor) else list(params)
-        if params and all(isinstance(p, tuple) and len(p) == 2 for p in params):
+        named = [isinstance(p, tuple) and len(p) == 2 for p in params]
+        if any(named):
+            if not all(named):
+                raise ValueError(f"{name}: got parameters with and without names, expected names of all or of none")
             group["param_names"] = [each[0] for each in params]
             params = [each[1] for each in params]
         group["params"] = params
@@ -141,7 +168,7 @@ class Optimizer(Composed):
             where = f"{name}: parameter {position} of group {len(self.param_groups)}"
             if not isinstance(p, Tensor):
                 raise TypeError(f"{where}: got {summary(p)}, expected a tensor; pass model.parameters()")
-            if not p.is_leaf:
+            if not (p.is_leaf or p.retains_grad or self.defaults.get("differentiable")):
                 raise ValueError(
                     f"{where}: got a tensor of shape {p.shape} that was computed by {p.grad_fn!r}, expected a leaf: "
                     f"pass the tensor it was computed from, or its detach().requires_grad_()"
@@ -157,6 +184,8 @@ class Optimizer(Composed):
                 )
             seen.add(id(p))
         for option, value in self.defaults.items():
+            if value is required and option not in group:
+                raise ValueError(f"{name}: got a parameter group without {option!r}, expected it in each group")
             group.setdefault(option, value)
         self._check_finite(group)
         self._check_options(group)
@@ -176,7 +205,9 @@ class Optimizer(Composed):
                     raise ValueError(f"{type(self).__name__}: got {option}={value!r}, expected finite numbers")
 
     def _check_options(self, group: Group) -> None:
-        """Raises ValueError for an option that makes no sense; subclasses say what does."""
+        """Raises ValueError for an option that makes no sense: `ranges` says which do, each by itself."""
+        for option, (holds, expected) in self.ranges.items():
+            require(group, option, holds, expected)
 
     # -- state -----------------------------------------------------------------------------------
 
@@ -187,15 +218,22 @@ class Optimizer(Composed):
 
         Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.Optimizer.state_dict.html
         """
+        for hook in tuple(self._hooks["before state_dict"].values()):
+            hook(self)
         numbers: dict[int, int] = {}
         groups = []
+        positions = itertools.count()
         for group in self.param_groups:
-            for p in group["params"]:
-                numbers[id(p)] = len(numbers)
+            for p, position in zip(group["params"], positions, strict=False):
+                numbers.setdefault(id(p), position)
             packed = {key: value for key, value in group.items() if key != "params"}
             groups.append({**packed, "params": [numbers[id(p)] for p in group["params"]]})
         state = {numbers[id(p)]: dict(entry) for p, entry in self.state.items() if id(p) in numbers}
-        return {"state": dict(sorted(state.items())), "param_groups": groups}
+        others = {key: entry for key, entry in self.state.items() if not isinstance(key, Tensor)}
+        found: dict[str, Any] = {"state": {**dict(sorted(state.items())), **others}, "param_groups": groups}
+        for hook in tuple(self._hooks["after state_dict"].values()):
+            found = first_given(hook(self, found), found)
+        return found
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over a state that `state_dict()` gave, here or in PyTorch; copies it.
@@ -211,6 +249,9 @@ class Optimizer(Composed):
         if not isinstance(state_dict, dict) or not {"state", "param_groups"} <= set(state_dict):
             keys = sorted(map(str, state_dict)) if isinstance(state_dict, dict) else type(state_dict).__name__
             raise ValueError(f"{name}.load_state_dict: expected a dict with 'state' and 'param_groups', got {keys}")
+        state_dict = dict(state_dict)
+        for hook in tuple(self._hooks["before load_state_dict"].values()):
+            state_dict = first_given(hook(self, state_dict), state_dict)
         saved_groups, saved_state = state_dict["param_groups"], state_dict["state"]
         if not isinstance(saved_groups, list | tuple) or not all(
             isinstance(each, dict) and isinstance(each.get("params"), list | tuple) for each in saved_groups
@@ -230,8 +271,8 @@ class Optimizer(Composed):
         groups: list[Group] = []
         params: dict[Any, Tensor] = {}
         for position, (group, saved) in enumerate(zip(self.param_groups, saved_groups, strict=True)):
-            # Switches that an older file does not know of are off.
-            known = {key for key, value in self.defaults.items() if value is not False}
+            # Switches that an older file does not know of are as they are by default.
+            known = {key for key, value in self.defaults.items() if not isinstance(value, bool | None)}
             missing = sorted(known - set(saved))
             if missing:
                 raise ValueError(
@@ -244,11 +285,14 @@ class Optimizer(Composed):
             new["params"] = group["params"]
             self._check_finite(new)
             # A schedule may bring the rate below 0, if only by rounding.
-            self._check_options({**new, "lr": abs(new["lr"])})
+            self._check_options({**new, "lr": abs(new["lr"])} if "lr" in new else new)
             groups.append(new)
             params.update(zip(saved["params"], group["params"], strict=True))
         state: dict[Any, dict[str, Any]] = {}
         for number, entry in saved_state.items():
+            if isinstance(number, str):
+                state[number] = deepcopy(entry)  # not of a parameter
+                continue
             if number not in params:
                 raise ValueError(
                     f"{name}.load_state_dict: got a state for parameter {number}, expected {sorted(params)}"
@@ -257,6 +301,12 @@ class Optimizer(Composed):
             state[p] = {key: self._loaded(number, p, key, value) for key, value in deepcopy(entry).items()}
         self.state = state
         self.param_groups[:] = groups
+        for hook in tuple(self._hooks["after load_state_dict"].values()):
+            hook(self)
+
+    def _state_shape(self, p: Tensor, key: str) -> tuple[int, ...]:
+        """The shape of one of the states in `state_names`."""
+        return () if key == "step" or key in self.scalars else p.shape
 
     def _loaded(self, number: Any, p: Tensor, key: str, value: Any) -> Any:
         """A copy of one saved value, in the parameter's dtype, once it is one that such an optimiser can have."""
@@ -266,11 +316,13 @@ class Optimizer(Composed):
                 f"{name}.load_state_dict: got a state {key!r} of parameter {number}, expected only {self.state_names}; "
                 "was it saved by another optimiser?"
             )
+        if self.state_names is None and isinstance(value, list):
+            return [self._loaded(number, p, key, each) for each in value]
         if value is None or (self.state_names is None and not isinstance(value, Tensor | np.ndarray)):
             return value
         array = as_array(value)
-        single = key in ("step", getattr(self, "product", ""))
-        shape = () if single else p.shape
+        single = key == "step" or key in self.scalars
+        shape = self._state_shape(p, key)
         if self.state_names is not None and array.shape != shape:
             raise ValueError(
                 f"{name}.load_state_dict: got {key!r} of parameter {number} of shape {array.shape}, expected {shape}; "
@@ -294,31 +346,11 @@ class Optimizer(Composed):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.defaults, self.param_groups, self.state = state["defaults"], state["param_groups"], state["state"]
+        self._hooks = defaultdict(Registered)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
         for position, group in enumerate(self.param_groups):
             lines.append(f"Parameter Group {position}")
-            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key not in ("params", "param_names")]
+            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
         return "\n".join([*lines, ")"])
-
-
-def require(group: Group, option: str, holds: Callable[[Any], Any], expected: str) -> None:
-    """Checks an option of a parameter group.
-
-    Raises:
-        ValueError: `holds(value)` is false. TypeError: it cannot be said, of a str for example.
-    """
-    value = group[option]
-    kind: type[Exception] = ValueError
-    try:
-        fits = holds(value)
-    except (TypeError, ValueError):
-        fits, kind = False, TypeError
-    if not fits:
-        raise kind(f"invalid {option}: got {option}={summary(value)}, expected {expected}")
-
-
-def two_fractions(betas: Any) -> bool:
-    """Whether it is two numbers from 0 to below 1."""
-    return len(betas) == 2 and all(0 <= beta < 1 for beta in betas)

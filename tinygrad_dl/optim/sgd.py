@@ -1,4 +1,4 @@
-"""Stochastic gradient descent."""
+"""Stochastic gradient descent, and with an average of the parameters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.optim.flat import Array, FlatOptimizer
-from tinygrad_dl.optim.optimizer import Group, require
+from tinygrad_dl.optim.options import Group, at_least_0, options, require
 
 
 class SGD(FlatOptimizer):
@@ -26,6 +26,8 @@ class SGD(FlatOptimizer):
         weight_decay: adds `weight_decay * p` to the gradient.
         nesterov: use Nesterov's momentum; needs `momentum > 0` and `dampening == 0`.
         maximize: climb instead of descend.
+        foreach, fused: accepted, and change nothing: there is one way to the step here.
+        differentiable: record the step, so that gradients flow through it to the old parameters, gradients and rates.
 
     >>> w = td.tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = td.optim.SGD([w], lr=0.1, momentum=0.9)
@@ -37,6 +39,7 @@ class SGD(FlatOptimizer):
 
     state_names = ("momentum_buffer",)
     counts = False
+    ranges = at_least_0("lr", "momentum", "weight_decay")
 
     def __init__(
         self,
@@ -48,21 +51,14 @@ class SGD(FlatOptimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
-        **switches: Any,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ):
-        defaults = {
-            "lr": lr,
-            "momentum": momentum,
-            "dampening": dampening,
-            "weight_decay": weight_decay,
-            "nesterov": nesterov,
-            "maximize": maximize,
-        }
-        super().__init__(params, defaults, **switches)
+        super().__init__(params, options(locals()))
 
     def _check_options(self, group: Group) -> None:
-        for option in ("lr", "momentum", "weight_decay"):
-            require(group, option, lambda value: value >= 0, "a number of 0 or more")
+        super()._check_options(group)
         if group["nesterov"]:
             require(group, "momentum", lambda value: value > 0, "more than 0 with nesterov=True")
             require(group, "dampening", lambda value: value == 0, "0 with nesterov=True")
@@ -70,14 +66,80 @@ class SGD(FlatOptimizer):
     def names(self, group: Group) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] else ()
 
-    def update(self, group: Group, step: float, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
-        momentum = group["momentum"]
+    def update(self, o: Group, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
+        momentum = o["momentum"]
         if momentum:
             (buffer,) = states
-            if step == 1:
+            if o["step"] == 1:
                 buffer[...] = g
             else:
                 buffer *= momentum
-                buffer += np.multiply(g, 1 - group["dampening"], out=work) if group["dampening"] else g
-            g = np.add(g, np.multiply(buffer, momentum, out=work), out=work) if group["nesterov"] else buffer
-        p -= np.multiply(g, float(group["lr"]), out=work)
+                buffer += np.multiply(g, 1 - o["dampening"], out=work) if o["dampening"] else g
+            g = np.add(g, np.multiply(buffer, momentum, out=work), out=work) if o["nesterov"] else buffer
+        p -= np.multiply(g, o["lr"], out=work)
+
+
+class ASGD(FlatOptimizer):
+    """Averaged stochastic gradient descent: plain steps, and beside them the mean of the parameters from step t0 on.
+
+    In step t `p = p * (1 - lambd * eta) - eta * g`, `ax = ax + mu * (p - ax)`, then
+    `eta = lr / (1 + lambd * lr * t)**alpha` and `mu = 1 / max(1, t - t0)`. The state `ax` is the mean.
+
+    Args:
+        params: tensors, (name, tensor) pairs, or dicts with "params" and options of their own.
+        lr: the learning rate.
+        lambd: how fast the parameters decay.
+        alpha: the power with which eta falls.
+        t0: the step from which on parameters are averaged.
+        weight_decay: adds `weight_decay * p` to the gradient.
+        maximize: climb instead of descend.
+        foreach, capturable: accepted, and change nothing: there is one way to the step here.
+        differentiable: record the step, so that gradients flow through it to the old parameters, gradients and rates.
+
+    >>> w = td.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = td.optim.ASGD([w], lr=0.25, lambd=0.0, t0=1)
+    >>> for _ in range(3):
+    ...     optimizer.zero_grad()
+    ...     (w * w).sum().backward()
+    ...     optimizer.step()
+    >>> w.tolist(), optimizer.state[w]["ax"].tolist()
+    ([0.125, -0.25], [0.125, -0.25])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.ASGD.html (Polyak and Juditsky, 1992)
+    """
+
+    state_names = ("step", "eta", "mu", "ax")
+    scalars = ("eta", "mu")
+    ranges = at_least_0("lr", "weight_decay")
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: Any = 1e-2,
+        lambd: float = 1e-4,
+        alpha: float = 0.75,
+        t0: float = 1e6,
+        weight_decay: float = 0,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+        capturable: bool = False,
+    ):
+        super().__init__(params, options(locals()))
+
+    def initial(self, name: str, group: Group) -> float:
+        return {"eta": float(group["lr"]), "mu": 1.0}.get(name, 0.0)
+
+    def advance(self, o: Group) -> tuple[float, ...]:
+        lr, step = o["lr"], o["step"]
+        return lr / (1 + o["lambd"] * lr * step) ** o["alpha"], 1 / max(1, step - o["t0"])
+
+    def update(self, o: Group, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
+        (mean,) = states
+        p *= 1 - o["lambd"] * o["eta"]
+        p -= np.multiply(g, o["eta"], out=work)
+        if o["mu"] == 1:
+            mean[...] = p
+        else:
+            np.subtract(p, mean, out=work)
+            mean += np.multiply(work, o["mu"], out=work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_dl.optim.lr_scheduler.base import LRScheduler, rates
+from tinygrad_dl.optim.lr_scheduler.base import LRScheduler, rates, set_rate
 from tinygrad_dl.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from tinygrad_dl.optim.optimizer import Optimizer
 
@@ -34,6 +34,18 @@ class Combined(LRScheduler):
                 )
         self._schedulers = list(schedulers)
         self.optimizer = optimizer or schedulers[0].optimizer
+
+    def _set_first_rates(self) -> None:
+        for group in self.optimizer.param_groups:
+            set_rate(group, float(group["initial_lr"]))
+
+    def _undo(self) -> None:
+        for each in self._schedulers:
+            each._undo()
+
+    def _rewind(self) -> None:
+        for each in self._schedulers:
+            each._rewind()
 
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on later: the schedules' states too."""
@@ -84,18 +96,15 @@ class SequentialLR(Combined):
             )
         self._milestones = list(milestones)
         self.last_epoch = last_epoch + 1
-        for group in optimizer.param_groups:  # each of the schedules has set them for itself
-            group["lr"] = group["initial_lr"]
-        _take_back(self)
-        first = self._schedulers[self._index()]
-        first._begin()
-        self._last_lr = first.get_last_lr()
+        self._set_first_rates()  # each of the schedules has set them for itself
+        self._undo()
+        self._initial_step()
 
     def _index(self) -> int:
         """Which schedule it is the turn of."""
         return sum(1 for each in self._milestones if each <= self.last_epoch)
 
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]
         """Goes on to the next epoch, and at a milestone to the next schedule."""
         self.last_epoch += 1
         index = self._index()
@@ -104,15 +113,20 @@ class SequentialLR(Combined):
             current._restart()
         else:
             current.step()
-        self._last_lr = current.get_last_lr()
+        self._last_lr = rates(self.optimizer)
 
+    def _initial_step(self) -> None:
+        self._schedulers[self._index()]._initial_step()
+        self._last_lr = rates(self.optimizer)
 
-def _take_back(schedule: LRScheduler) -> None:
-    """Undoes the step that schedules make when they are made."""
-    for each in getattr(schedule, "_schedulers", ()):
-        _take_back(each)
-    if not isinstance(schedule, Combined):
-        schedule.last_epoch -= 1
+    def _rewind(self) -> None:
+        super()._rewind()
+        self.last_epoch = 0
+
+    def _restart(self) -> None:
+        self.last_epoch = 0
+        self._schedulers[self._index()]._restart()
+        self._last_lr = rates(self.optimizer)
 
 
 class ChainedScheduler(Combined):
@@ -131,8 +145,18 @@ class ChainedScheduler(Combined):
         self._take(schedulers, optimizer)
         self._last_lr = rates(self.optimizer)
 
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]
         """Steps all of them, in order."""
         for each in self._schedulers:
             each.step()
         self._last_lr = rates(self.optimizer)
+
+    def _initial_step(self) -> None:
+        for each in self._schedulers:
+            each._initial_step()
+        self._last_lr = rates(self.optimizer)
+
+    def _restart(self) -> None:
+        self._set_first_rates()  # not each from its own: the changes of all come together
+        self._rewind()
+        self._initial_step()

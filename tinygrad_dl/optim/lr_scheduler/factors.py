@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from tinygrad_dl.optim.lr_scheduler.base import LRScheduler, rates, require_optimizer
+from tinygrad_dl.optim.lr_scheduler.base import LRScheduler, memory_of, require_optimizer
 from tinygrad_dl.optim.optimizer import Optimizer
 
 # fmt: off
@@ -38,10 +38,10 @@ class StepLR(LRScheduler):
 
     def get_lr(self) -> list[float]:
         turn = self.last_epoch > 0 and self.last_epoch % self.step_size == 0
-        return [lr * self.gamma if turn else lr for lr in rates(self.optimizer)]
+        return [lr * self.gamma if turn else lr for lr in self._rates()]
 
-    def first_lr(self) -> list[float]:
-        return list(self.base_lrs)
+    def _get_closed_form_lr(self) -> list[float]:
+        return [lr * self.gamma ** (self.last_epoch // self.step_size) for lr in self.base_lrs]
 
 
 class MultiStepLR(LRScheduler):
@@ -61,10 +61,11 @@ class MultiStepLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        return [lr * self.gamma ** self.milestones.get(self.last_epoch, 0) for lr in rates(self.optimizer)]
+        return [lr * self.gamma ** self.milestones.get(self.last_epoch, 0) for lr in self._rates()]
 
-    def first_lr(self) -> list[float]:
-        return [lr * self.gamma ** self.milestones.get(0, 0) for lr in self.base_lrs]
+    def _get_closed_form_lr(self) -> list[float]:
+        passed = sum(count for epoch, count in self.milestones.items() if epoch <= self.last_epoch)
+        return [lr * self.gamma**passed for lr in self.base_lrs]
 
 
 class ExponentialLR(LRScheduler):
@@ -83,10 +84,10 @@ class ExponentialLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        return [lr if self._is_initial else lr * self.gamma for lr in rates(self.optimizer)]
+        return [lr if self._is_initial else lr * self.gamma for lr in self._rates()]
 
-    def first_lr(self) -> list[float]:
-        return list(self.base_lrs)
+    def _get_closed_form_lr(self) -> list[float]:
+        return [lr * self.gamma**self.last_epoch for lr in self.base_lrs]
 
 
 class ConstantLR(LRScheduler):
@@ -118,10 +119,11 @@ class ConstantLR(LRScheduler):
             if not self.factor:
                 return list(self.base_lrs)
             factor = 1.0 / self.factor
-        return [lr * factor for lr in rates(self.optimizer)]
+        return [lr * factor for lr in self._rates()]
 
-    def first_lr(self) -> list[float]:
-        return [lr * self.factor if self.total_iters > 0 else lr for lr in self.base_lrs]
+    def _get_closed_form_lr(self) -> list[float]:
+        factor = self.factor if self.last_epoch < self.total_iters else 1.0
+        return [lr * factor for lr in self.base_lrs]
 
 
 class LinearLR(LRScheduler):
@@ -154,7 +156,7 @@ class LinearLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        found = rates(self.optimizer)
+        found = self._rates()
         if self.last_epoch == 0:
             return [lr * self.start_factor for lr in found]
         if self._is_initial or self.last_epoch > self.total_iters:
@@ -163,8 +165,10 @@ class LinearLR(LRScheduler):
         before = self.total_iters * self.start_factor + (self.last_epoch - 1) * rise
         return [lr * (1.0 + rise / before) for lr in found]
 
-    def first_lr(self) -> list[float]:
-        return [lr * self.start_factor for lr in self.base_lrs]
+    def _get_closed_form_lr(self) -> list[float]:
+        share = min(self.total_iters, self.last_epoch) / self.total_iters
+        factor = self.start_factor + (self.end_factor - self.start_factor) * share
+        return [lr * factor for lr in self.base_lrs]
 
 
 class PolynomialLR(LRScheduler):
@@ -186,14 +190,15 @@ class PolynomialLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        found = rates(self.optimizer)
+        found = self._rates()
         if self._is_initial or self.last_epoch > self.total_iters:
             return found
         here, before = (1.0 - epoch / self.total_iters for epoch in (self.last_epoch, self.last_epoch - 1))
         return [lr * (here / before) ** self.power for lr in found]
 
-    def first_lr(self) -> list[float]:
-        return list(self.base_lrs)
+    def _get_closed_form_lr(self) -> list[float]:
+        factor = (1.0 - min(self.total_iters, self.last_epoch) / self.total_iters) ** self.power
+        return [lr * factor for lr in self.base_lrs]
 
 
 class WithFactors(LRScheduler):
@@ -218,8 +223,7 @@ class WithFactors(LRScheduler):
 
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on later but the functions: of those, the attributes of callable objects."""
-        kept = [getattr(f, "__dict__", {}).copy() or None for f in self.lr_lambdas]
-        return {**super().state_dict(), "lr_lambdas": kept}
+        return {**super().state_dict(), "lr_lambdas": list(map(memory_of, self.lr_lambdas))}
 
     def _check_state(self, state_dict: Any) -> None:
         super()._check_state(state_dict)
@@ -271,7 +275,7 @@ class MultiplicativeLR(WithFactors):
     """
 
     def get_lr(self) -> list[float]:
-        found = rates(self.optimizer)
+        found = self._rates()
         if self._is_initial:
             return found
         return [lr * factor(self.last_epoch) for factor, lr in zip(self.lr_lambdas, found, strict=True)]

@@ -6,7 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_dl.optim.lr_scheduler.base import LRScheduler, rates, require_optimizer
+from tinygrad_dl.optim.lr_scheduler.base import (
+    LRScheduler,
+    each_group,
+    rates,
+    refuse_epoch,
+    require_optimizer,
+    set_rate,
+)
 from tinygrad_dl.optim.optimizer import Optimizer
 
 __all__ = ["ReduceLROnPlateau"]
@@ -57,13 +64,8 @@ class ReduceLROnPlateau(LRScheduler):
         self.optimizer = optimizer
         self.mode, self.factor, self.patience, self.cooldown = mode, factor, patience, cooldown
         self.threshold, self.threshold_mode, self.eps = threshold, threshold_mode, eps
-        groups = len(optimizer.param_groups)
         self.default_min_lr = None if isinstance(min_lr, Sequence) else min_lr
-        self.min_lrs = list(min_lr) if isinstance(min_lr, Sequence) else [min_lr] * groups
-        if len(self.min_lrs) != groups:
-            raise ValueError(
-                f"ReduceLROnPlateau: got {len(self.min_lrs)} rates in min_lr, expected one for each of {groups} groups"
-            )
+        self.min_lrs = each_group(self, "min_lr", min_lr)
         self._check_numbers(vars(self))
         self.last_epoch = 0
         self.mode_worse = math.inf if mode == "min" else -math.inf
@@ -76,10 +78,14 @@ class ReduceLROnPlateau(LRScheduler):
         """Whether the last change was so recent that epochs are not counted."""
         return self.cooldown_counter > 0
 
-    def step(self, metrics: Any) -> None:  # type: ignore[override]
-        """Takes the metric of the epoch that has just ended: a number or a tensor of one element."""
+    def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
+        """Takes the metric of the epoch that has just ended: a number or a tensor of one element.
+
+        `epoch` is deprecated: which epoch that was.
+        """
         current = float(metrics)
-        self.last_epoch += 1
+        refuse_epoch(epoch)
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         if self._is_better(current):
             self.best = current
             self.num_bad_epochs = 0
@@ -115,4 +121,4 @@ class ReduceLROnPlateau(LRScheduler):
             old = float(group["lr"])
             new = max(old * self.factor, least)
             if old - new > self.eps:
-                group["lr"] = new
+                set_rate(group, new)
