@@ -731,11 +731,6 @@ TRAINING = {
         TypeError,
         "Adam: invalid betas: got betas=0.9, expected two numbers",
     ),
-    "momentum of Adam": (
-        lambda: optim.Adam(model().parameters(), momentum=0.9),
-        TypeError,
-        "Adam: got an unexpected keyword argument 'momentum'",
-    ),
     "rate and parameters swapped": (
         lambda: optim.SGD(0.1, model().parameters()),
         TypeError,

@@ -69,7 +69,7 @@ class MatrixOptimizer(Optimizer):
         entry = self.state[p]
         if "step" in (self.state_names or ()):
             o = {**o, "step": float(entry.get("step", 0.0)) + 1}
-            entry["step"] = Tensor(o["step"], dtype=promotion.FLOAT32)
+            entry["step"] = wrap(np.array(o["step"], np.float32))
         for key, shape in self.shapes(p).items():
             if entry.get(key) is None:
                 entry[key] = wrap(np.zeros(shape, p.dtype))

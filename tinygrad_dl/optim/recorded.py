@@ -14,7 +14,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.modes import enable_grad
-from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.creation import full_like
 from tinygrad_dl.ops.pointwise.complex import view_as_complex, view_as_real
 from tinygrad_dl.optim.block import Block, Rule, apply
@@ -97,6 +97,6 @@ class Recorded:
         changed = dict(zip(optimizer.scalars, optimizer.advance({**group, **scalars}), strict=True))
         if optimizer.counts:
             changed = {"step": scalars["step"], **changed}
-        entry.update({name: Tensor(number, dtype="float32") for name, number in changed.items()})
+        entry.update({name: wrap(np.array(number, np.float32)) for name, number in changed.items()})
         entry.update({name: whole(state.tensor) for name, state in zip(names, states, strict=True)})
         p.copy_(whole(value.tensor))

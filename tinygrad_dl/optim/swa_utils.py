@@ -19,10 +19,12 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dl import nn
 from tinygrad_dl.core.modes import no_grad
 from tinygrad_dl.core.namespaces import public
-from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.optim.lr_scheduler.base import LRScheduler, each_group, require_optimizer
 from tinygrad_dl.optim.optimizer import Optimizer
 
@@ -159,7 +161,7 @@ class AveragedModel(nn.Module):
         self.module = deepcopy(model)
         if device is not None:
             self.module.to(device)
-        self.register_buffer("n_averaged", Tensor(0, dtype="int64"))
+        self.register_buffer("n_averaged", wrap(np.array(0, np.int64)))
         self.avg_fn = avg_fn
         self.multi_avg_fn = multi_avg_fn
         self.use_buffers = use_buffers
