@@ -338,12 +338,16 @@ def written(root: Tensor, view: Tensor, edge: Edge | None) -> Node | None:
         return None
     data = root._data
     strides = None if data.flags.c_contiguous else root.stride()
-    node, plan = Node(), copy_slices.op.plan(pattern)
-    assert plan.save is not None
-    plan.suffix = ""  # as in PyTorch, where this node alone has no "Backward0"
-    node.plan, node.edges, node.hooks, node.seq = plan, (root._edge, edge), None, next_seq()
-    node.saved = plan.save(data, view._data, path_to(view), strides, data)
-    node.shape, node.dtype = data.shape, data.dtype
+    copy_slices.op.plan(pattern).suffix = ""  # as in PyTorch, where this node alone has no "Backward0"
+    return not_run(copy_slices.op, pattern, (root._edge, edge), (data, view._data, path_to(view), strides), data)
+
+
+def not_run(record: Record, pattern: int, edges: tuple[Edge | None, ...], given: tuple[Any, ...], out: Any) -> Node:
+    """The node of an operation on these arguments that is not run, as the memory holds its result already."""
+    node, plan = Node(), record.plan(pattern)
+    node.plan, node.edges, node.hooks, node.seq = plan, edges, None, next_seq()
+    node.saved = () if plan.save is None else plan.save(*given, out)
+    node.shape, node.dtype = out.shape, out.dtype
     return node
 
 
@@ -372,15 +376,19 @@ def replay_views(root: Tensor) -> None:
         for tensor in taken_from._views.living() if taken_from._views else ():
             assert tensor._view is not None
             _, made_by, values, index, _ = tensor._view
-            reason = unfit(tensor._view)
+            reason, there = unfit(tensor._view), buffer_owner(tensor._data) is owner
             replayed = None
             if now is not None and made_by is not None and reason is not MADE_UNDER_NO_GRAD:
                 key = made_by, id(values)
-                if key not in made:
-                    made[key] = follow(now, ((made_by, values, None),))
-                replayed = made[key] if index is None else made[key][index]
+                if there and index is None and not made_by.aux and now._edge is not None:
+                    replayed = wrap(tensor._data)
+                    replayed._edge = not_run(made_by, 1, (now._edge,), (now._data, *values), tensor._data)
+                else:
+                    if key not in made:
+                        made[key] = follow(now, ((made_by, values, None),))
+                    replayed = made[key] if index is None else made[key][index]
             todo.append((tensor, replayed))
-            if buffer_owner(tensor._data) is owner:
+            if there:
                 tensor._move(ambiguous(tensor, root) if replayed is None else replayed._edge)
 
 
