@@ -294,7 +294,15 @@ def is_known(value: Any) -> bool:
     return not isinstance(value, Lifted)
 
 
-NESTS = (tuple, list, slice)  # what may hold tensors
+PLAIN = frozenset((int, float, bool, str, type(None)))
+
+
+def may_hold(value: Any) -> bool:
+    """Whether a value may have tensors in it: a tuple, list or slice that is not of plain numbers alone."""
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return not PLAIN.issuperset(map(type, value))
+    return kind is slice and not PLAIN.issuperset((type(value.start), type(value.stop), type(value.step)))
 
 
 def lifted_among(values: Iterable[Any]) -> Iterator[Lifted]:
@@ -314,7 +322,7 @@ def innermost(values: Iterable[Any]) -> Level | None:
     for value in values:
         if isinstance(value, Lifted):
             level: Level | None = value.level
-        elif type(value) in NESTS:
+        elif may_hold(value):
             level = innermost(lifted_among((value,)))
         else:
             continue

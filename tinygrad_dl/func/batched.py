@@ -14,7 +14,7 @@ from tinygrad_dl.core.plan import reads
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.size import Size
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
-from tinygrad_dl.core.transforms import NESTS, Escape, Level, Lifted, called, lifted_among, over_values, rebuilt
+from tinygrad_dl.core.transforms import Escape, Level, Lifted, called, lifted_among, may_hold, over_values, rebuilt
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.func.custom import of_examples
 from tinygrad_dl.ops.shape.joining import stack
@@ -112,7 +112,7 @@ class BatchLevel(Level):
                     # What is an option, say an index, a rule takes apart itself.
                     values[name] = value.value if name in op.tensors or op.batching is None else value
                     of.append(name)
-            elif type(value) in NESTS and any(each.level is self for each in lifted_among((value,))):
+            elif may_hold(value) and any(each.level is self for each in lifted_among((value,))):
                 of.append(name)
         batch = Batch(self.size, frozenset(of), self)
         if op.decomposed is not None:

@@ -17,7 +17,6 @@ from tinygrad_dl.core.promotion import in_single, is_differentiable, is_half
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import (
-    NESTS,
     Escape,
     Level,
     Lifted,
@@ -25,6 +24,7 @@ from tinygrad_dl.core.transforms import (
     cut,
     entered,
     levels_of,
+    may_hold,
     memory_of,
     over_values,
     rebuilt,
@@ -198,7 +198,7 @@ class DualLevel(Level):
                     value.hold(value.value)  # before there are views of it, which have to share its memory
                 if name in op.tensors:
                     tangents[name] = value.tangent
-            elif type(value) in NESTS:
+            elif may_hold(value):
                 primals[name] = over_values(value, self.primal)
                 if name == op.sequence:
                     found = [self.parts(each)[1] for each in value]
@@ -257,7 +257,7 @@ def has_half(value: Any) -> bool:
     """Whether a tensor, or one of several, is of half precision."""
     if type(value) in (tuple, list):
         return any(map(has_half, value))
-    return isinstance(value, Tensor) and is_half(value.dtype)
+    return isinstance(value, Tensor) and value.itemsize == 2 and is_half(value.dtype)
 
 
 def in_own_memory(part: Any, others: tuple[Any, ...]) -> Any:
