@@ -215,7 +215,19 @@ from tinygrad_dl.ops.shape.reshape import (
     unflatten,
     unsqueeze,
 )
-from tinygrad_dl.ops.shape.splitting import chunk, dsplit, hsplit, split, tensor_split, unbind, vsplit
+from tinygrad_dl.ops.shape.splitting import (
+    chunk,
+    dsplit,
+    hsplit,
+    split,
+    split_with_sizes,
+    tensor_split,
+    unbind,
+    unsafe_chunk,
+    unsafe_split,
+    unsafe_split_with_sizes,
+    vsplit,
+)
 from tinygrad_dl.ops.shape.strided import as_strided
 from tinygrad_dl.ops.sorting.search import bucketize, searchsorted
 from tinygrad_dl.ops.sorting.sort import argsort, msort, sort
@@ -276,12 +288,12 @@ __all__ = [
     "remainder", "repeat_interleave", "reshape", "result_type", "roll", "rot90", "round", "row_stack", "rsqrt", "save",
     "scalar_tensor", "scatter", "scatter_add", "searchsorted", "select", "selu", "set_anomaly_enabled",
     "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_rng_state", "sgn", "short", "sigmoid", "sign",
-    "sin", "sinh", "softmax", "sort", "sparse_coo", "sparse_csr", "split", "sqrt", "square", "squeeze", "stack", "std",
-    "std_mean", "strided", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan",
-    "tanh", "tensor", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace", "transpose", "tril", "triu",
-    "true_divide", "trunc", "uint8", "uint16", "uint32", "uint64", "unbind", "unflatten", "unique", "unravel_index",
-    "unsqueeze", "var", "var_mean", "vdot", "view_as_complex", "view_as_real", "vsplit", "vstack", "where", "xlogy",
-    "zeros", "zeros_like",
+    "sin", "sinh", "softmax", "sort", "sparse_coo", "sparse_csr", "split", "split_with_sizes", "sqrt", "square",
+    "squeeze", "stack", "std", "std_mean", "strided", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take",
+    "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace",
+    "transpose", "tril", "triu", "true_divide", "trunc", "uint8", "uint16", "uint32", "uint64", "unbind", "unflatten",
+    "unique", "unravel_index", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "var",
+    "var_mean", "vdot", "view_as_complex", "view_as_real", "vsplit", "vstack", "where", "xlogy", "zeros", "zeros_like",
 ]
 # fmt: on
 

@@ -7,6 +7,7 @@ stands where the graph ends in a tensor that the user made.
 
 from __future__ import annotations
 
+import functools
 import threading
 import weakref
 from collections import Counter
@@ -159,10 +160,16 @@ class ShownNode(Node):
 
 
 def shown(node: Any) -> Any:
-    """A node as users see it."""
+    """A node as users see it: of a class that has PyTorch's name of its operation, as in PyTorch."""
     if type(node) is Node:
-        node.__class__ = ShownNode
+        node.__class__ = shown_class(node.name())
     return node
+
+
+@functools.cache
+def shown_class(name: str) -> type[ShownNode]:
+    """The class of the nodes of an operation that users have looked at."""
+    return type(name, (ShownNode,), {"__slots__": (), "__module__": __name__})
 
 
 class Output:
@@ -241,6 +248,7 @@ class Leaf:
         return self.tensor()
 
 
+Leaf.__name__ = Leaf.title  # what `type(node).__name__` is to users, as of the other nodes
 Edge: TypeAlias = Node | Output | Leaf
 
 metadata: weakref.WeakKeyDictionary[Edge, dict[str, Any]] = weakref.WeakKeyDictionary()  # of the few that have any

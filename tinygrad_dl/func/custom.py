@@ -50,7 +50,7 @@ def with_tangents(function: type[Function], level: Any, args: tuple[Any, ...], k
         out = function.apply(*primals, **kwargs)
         function.setup_context(ctx, primals, out)
     given = [
-        zeros_like(primal) if tangent is None and isinstance(primal, Tensor) and ctx.materialize_grads else tangent
+        zeros_like(primal) if tangent is None and ctx.materialize_grads and has_tangents(primal) else tangent
         for primal, tangent in pairs
     ]
     ctx.saved_tensors = ctx._for_forward
@@ -68,6 +68,11 @@ def with_tangents(function: type[Function], level: Any, args: tuple[Any, ...], k
     arguments = [Argument(*each) for each in zip(args, primals, given, before, strict=True)]
     lifted = [_lifted(function, ctx, level, arguments, *each) for each in zip(results, found, strict=True)]
     return lifted[0] if single else type(out)(lifted)
+
+
+def has_tangents(value: Any) -> bool:
+    """Whether a value is a tensor that may have a tangent."""
+    return isinstance(value, Tensor) and is_differentiable(value.dtype)
 
 
 class Argument(NamedTuple):

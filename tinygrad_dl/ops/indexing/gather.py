@@ -133,13 +133,14 @@ def _along_batch(function: Any, dim: int, *tensors: Any) -> Any:
 
 @overload(gathered)
 @composition
-def gather(input: Array, dim: int, index: Array) -> Tensor:
+def gather(input: Array, dim: int, index: Array, *, sparse_grad: bool = False) -> Tensor:
     """out[i, j, k] = input[i, index[i, j, k], k] for dim 1, and so on: the shape is that of `index`.
 
     Args:
         input: any shape.
         index: integers, with as many dimensions as `input`, elsewhere than in `dim` no larger. A 0-d tensor counts
             as one of one element; an index without elements may have any shape.
+        sparse_grad: accepted: all tensors are dense, gradients too.
 
     Raises:
         IndexError: an index is out of range, or the shapes do not fit.

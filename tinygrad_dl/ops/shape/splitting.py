@@ -1,4 +1,4 @@
-"""One tensor into several: split, chunk, tensor_split, hsplit, vsplit, dsplit, unbind."""
+"""One tensor into several: split, chunk, tensor_split, hsplit, vsplit, dsplit, unbind; unsafe_split makes no views."""
 
 from __future__ import annotations
 
