@@ -128,3 +128,9 @@ def test_the_distance_from_0_has_no_slope_there_to_any_order(function):
     (second,) = td.autograd.grad(first, z, td.tensor([1 + 2j, 1 + 0j]))
     np.testing.assert_allclose(first.detach().numpy(), [0, 0.6 + 0.8j], rtol=1e-6)
     np.testing.assert_allclose(second.numpy(), [0, (0.64 - 0.48j) / 5], rtol=1e-6)
+
+
+def test_a_conjugate_is_computed_at_once():
+    z = td.tensor([1 + 2j])
+    assert not z.conj().is_conj() and z.conj().resolve_conj().tolist() == [1 - 2j]
+    assert td.view_as_real(td.resolve_conj(z.conj())).tolist() == [[1.0, -2.0]]

@@ -735,3 +735,20 @@ def test_what_func_jvp_writes_into_has_the_tangent_while_it_runs():
     assert outside.tolist() == [1.0] and type(outside) is td.Tensor
     with pytest.raises(RuntimeError, match="for a tensor made without"):
         td.vmap(lambda x: td.zeros(1).copy_(x))(td.ones(2, 1))
+
+
+def test_integers_have_no_tangent_for_jvp():
+    class Scaled(Function):
+        @staticmethod
+        def forward(ctx, x, n):
+            ctx.n = n
+            return x * n
+
+        @staticmethod
+        def jvp(ctx, t, none):
+            assert none is None
+            return t * ctx.n
+
+    with dual_level():
+        found = Scaled.apply(make_dual(td.tensor(2.0), td.tensor(1.0)), td.tensor(3))
+        assert unpack_dual(found).tangent.item() == 3

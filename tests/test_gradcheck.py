@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 
 import numpy as np
@@ -418,11 +419,47 @@ def test_forward_mode_and_batches_are_compared_with_the_backward_pass():
 
 def test_a_wrong_forward_mode_is_found(monkeypatch):
     x = td.tensor([0.5, 2.0], dtype=td.float64, requires_grad=True)
-    right = td.func.jvp
+    module = importlib.import_module("tinygrad_dl.testing.gradcheck")  # the name stands for the function too
+    right = module.carried_along
     wrong = lambda f, primals, tangents: tuple(tuple(t * 2 for t in each) for each in right(f, primals, tangents))  # noqa: E731
-    monkeypatch.setattr(td.func, "jvp", wrong)
+    monkeypatch.setattr(module, "carried_along", wrong)
     with pytest.raises(RuntimeError, match=r"forward mode differs from the backward pass: got .*, expected"):
         gradcheck(lambda x: x.sin(), x, check_forward_ad=True)
     with pytest.raises(RuntimeError, match="1 of 1 entries differ from central differences"):
         gradcheck(lambda x: x.sin(), x, check_forward_ad=True, check_backward_ad=False)
     assert not gradcheck(lambda x: x.sin(), x, check_forward_ad=True, check_backward_ad=False, raise_exception=False)
+
+
+def test_results_of_other_shapes_and_dtypes_nearby():
+    x = td.ones(1, dtype=td.float64, requires_grad=True)
+    for grows in (lambda x: td.cat([x, x]) if x.item() >= 1 else x, lambda x: x.float() if x.item() >= 1 else x):
+        for fast_mode in (False, True):
+            with pytest.raises(GradcheckError, match=r"got results of shapes and dtypes .* at inputs nearby"):
+                gradcheck(grows, x, fast_mode=fast_mode)
+
+
+def test_forward_mode_of_0d_tensors_is_compared_in_their_dtype():
+    class Both(td.autograd.Function):
+        @staticmethod
+        def forward(ctx, n, x, y):
+            return x * 2 + y * 3
+
+        @staticmethod
+        def jvp(ctx, n, x, y):
+            return x * 2 + y * 3
+
+    x, y = (td.tensor(1.0, dtype=td.float64, requires_grad=True) for _ in range(2))
+    assert gradcheck(Both.apply, (1, x, y), check_forward_ad=True, check_backward_ad=False)
+
+
+def test_a_tangent_that_the_function_makes_itself_is_noticed():
+    from tinygrad_dl.autograd import forward_ad
+
+    def wrong(x):
+        primal, tangent = forward_ad.unpack_dual(x)
+        return x * 2 if tangent is None else forward_ad.make_dual(primal, tangent * 1.1) * 2
+
+    x = td.rand(2, dtype=td.float64, requires_grad=True)
+    assert gradcheck(lambda x: x * 2, x, check_forward_ad=True)
+    with pytest.raises(GradcheckError, match="forward mode differs from the backward pass"):
+        gradcheck(wrong, x, check_forward_ad=True)

@@ -134,3 +134,22 @@ def test_threads_bring_gradients_to_the_same_leaf():
     for thread in threads:
         thread.join()
     assert x.grad.item() == 800
+
+
+def test_the_class_of_a_node_has_its_name():
+    class Double(td.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    x = td.ones(2, requires_grad=True)
+    y = x * 3
+    assert type(y.grad_fn).__name__ == "MulBackward0" and type(y.grad_fn) is type((y * y).grad_fn)
+    assert type(y.grad_fn.next_functions[0][0]).__name__ == "AccumulateGrad"
+    assert type(Double.apply(x).grad_fn).__name__ == "DoubleBackward"
+    y.sum().backward()
+    assert x.grad.tolist() == [3.0, 3.0]

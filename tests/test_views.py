@@ -700,3 +700,18 @@ def test_windows_share_memory_in_the_graph():
     y.T[0].unfold(0, 2, 2).mul_(3)
     y.sum().backward()
     assert x.grad.tolist() == [[3.0, 1.0, 1.0]] * 4
+
+
+def test_pieces_with_memory_of_their_own():
+    x = td.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = x * 1
+    assert [p.tolist() for p in y.split_with_sizes([1, 2])] == [[1.0], [2.0, 3.0]]
+    for pieces in (y.unsafe_split(2), y.unsafe_split_with_sizes((2, 1)), y.unsafe_chunk(2)):
+        a, b = pieces
+        assert a.tolist() == [1.0, 2.0] and b.tolist() == [3.0] and not a._is_view()
+        x.grad = None
+        a.mul_(10)
+        (a.sum() + b.sum()).backward(retain_graph=True)
+        assert x.grad.tolist() == [10.0, 10.0, 1.0] and y.tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(RuntimeError, match="one of several views that one operation made"):
+        y.split_with_sizes([1, 2])[0].mul_(2)

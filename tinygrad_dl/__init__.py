@@ -142,7 +142,17 @@ from tinygrad_dl.ops.pointwise.arithmetic import (
     true_divide,
 )
 from tinygrad_dl.ops.pointwise.bitwise import bitwise_and, bitwise_not, bitwise_or, bitwise_xor
-from tinygrad_dl.ops.pointwise.complex import complex, conj, imag, real, sgn, view_as_complex, view_as_real
+from tinygrad_dl.ops.pointwise.complex import (
+    complex,
+    conj,
+    imag,
+    is_conj,
+    real,
+    resolve_conj,
+    sgn,
+    view_as_complex,
+    view_as_real,
+)
 from tinygrad_dl.ops.pointwise.error_function import erf, erfc
 from tinygrad_dl.ops.pointwise.exponential import exp, exp2, expm1, log, log1p, log2, log10, logaddexp, logit, xlogy
 from tinygrad_dl.ops.pointwise.extremes import (
@@ -275,7 +285,7 @@ __all__ = [
     "get_rng_state", "greater", "greater_equal", "gt", "half", "hardshrink", "hsplit", "hstack", "hypot", "iinfo",
     "imag", "index_add", "index_copy", "index_fill", "index_put", "index_select", "inf", "inference_mode",
     "initial_seed", "inner", "int", "int8", "int16", "int32", "int64", "is_anomaly_check_nan_enabled",
-    "is_anomaly_enabled", "is_complex", "is_floating_point", "is_grad_enabled", "is_inference",
+    "is_anomaly_enabled", "is_complex", "is_conj", "is_floating_point", "is_grad_enabled", "is_inference",
     "is_inference_mode_enabled", "is_nonzero", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "kron", "kthvalue",
     "layout", "le", "lerp", "less", "less_equal", "lgamma", "linspace", "load", "log", "log1p", "log2", "log10",
     "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logsumexp", "long",
@@ -285,8 +295,8 @@ __all__ = [
     "no_grad", "nonzero", "norm", "normal", "not_equal", "numel", "ones", "ones_like", "op", "optim", "outer",
     "permute", "pi", "polygamma", "positive", "pow", "prelu", "preserve_format", "prod", "promote_types", "rand",
     "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "ravel", "real", "reciprocal", "relu",
-    "remainder", "repeat_interleave", "reshape", "result_type", "roll", "rot90", "round", "row_stack", "rsqrt", "save",
-    "scalar_tensor", "scatter", "scatter_add", "searchsorted", "select", "selu", "set_anomaly_enabled",
+    "remainder", "repeat_interleave", "reshape", "resolve_conj", "result_type", "roll", "rot90", "round", "row_stack",
+    "rsqrt", "save", "scalar_tensor", "scatter", "scatter_add", "searchsorted", "select", "selu", "set_anomaly_enabled",
     "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_rng_state", "sgn", "short", "sigmoid", "sign",
     "sin", "sinh", "softmax", "sort", "sparse_coo", "sparse_csr", "split", "split_with_sizes", "sqrt", "square",
     "squeeze", "stack", "std", "std_mean", "strided", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take",

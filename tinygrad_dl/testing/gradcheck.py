@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import autograd, func
+from tinygrad_dl.autograd import forward_ad
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.warning import warn
+from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.testing import numeric
 from tinygrad_dl.testing.callables import function_of, parameter_names, results_of
 from tinygrad_dl.testing.report import CheckError, Entry, GradientReport, worst_lines
@@ -60,7 +62,7 @@ def gradcheck(
         check_undefined_grad: of several outputs, check each by itself too, the others being left out of the pass.
         check_grad_dtypes: accepted: gradients always have their inputs' dtypes.
         check_batched_grad: check that a batch of gradients (`is_grads_batched`) is what one after the other gives.
-        check_forward_ad: check forward mode (`td.func.jvp`) along a random direction against the backward pass.
+        check_forward_ad: check forward mode (`forward_ad`) along a random direction against the backward pass.
         check_batched_forward_grad: check the same with a batch of directions, as `vmap` makes them.
         check_backward_ad: False checks forward mode alone, along a random direction, against differences.
         fast_mode: compare each input along one random direction first, and entry by entry only where that fails.
@@ -245,6 +247,7 @@ class Comparison:
 
         def weighted() -> tuple[float, float]:
             now = results_of(f, values)
+            expect_alike(self.what, outputs, now)
             return numeric.weighted_sum([now[i]._data for i, _ in counted], weights)  # type: ignore[union-attr]
 
         names = [labels[i] for i in places]
@@ -276,12 +279,14 @@ class Comparison:
                 values[place] = value
             return tuple(o for o in results_of(f, values) if o is not None and o.dtype.kind in "fc")
 
-        outputs, slopes = func.jvp(at, tuple(points), tuple(direction))
+        outputs, slopes = carried_along(at, points, direction)
         weights = cotangents(outputs, rng)
 
         def weighted(step: float) -> float:
-            moved = [wrap(t._data + step * d._data) for t, d in zip(points, direction, strict=True)]
-            return sum(inner(w, o._data) for w, o in zip(weights, at(*moved), strict=True))
+            moved = [wrap(np.asarray(t._data + step * d._data)) for t, d in zip(points, direction, strict=True)]
+            now = at(*moved)
+            expect_alike(self.what, outputs, now)
+            return sum(inner(w, o._data) for w, o in zip(weights, now, strict=True))
 
         h = self.eps
         numeric_slope = (8 * (weighted(h) - weighted(-h)) - (weighted(2 * h) - weighted(-2 * h))) / (12 * h)
@@ -370,6 +375,26 @@ class Pass:
                 raise GradcheckError(f"{self.check.what}: {text}: got {summary_of(y)}, expected {summary_of(x)}")
 
 
+def carried_along(
+    f: Callable[..., tuple[Tensor, ...]], points: Sequence[Tensor], direction: Sequence[Tensor]
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """The results of a function and their tangents, by forward mode along a direction."""
+    with forward_ad.dual_level():
+        found = f(*[forward_ad.make_dual(x, t) for x, t in zip(points, direction, strict=True)])
+        pairs = [forward_ad.unpack_dual(each) for each in found]
+    return tuple(p for p, _ in pairs), tuple(zeros_like(p) if t is None else t for p, t in pairs)
+
+
+def expect_alike(what: str, first: Sequence[Any], now: Sequence[Any]) -> None:
+    """Raises if the results at inputs nearby have other shapes or dtypes: there is no difference between them."""
+    kinds = [[None if each is None else (each.shape, each.dtype) for each in outputs] for outputs in (first, now)]
+    if kinds[0] != kinds[1]:
+        raise GradcheckError(
+            f"{what}: got results of shapes and dtypes {kinds[1]} at inputs nearby, expected those at the inputs, "
+            f"{kinds[0]}"
+        )
+
+
 def summary_of(array: np.ndarray) -> str:
     """The first numbers of an array."""
     return np.array2string(array.reshape(-1)[:4], precision=6, separator=", ")
@@ -411,8 +436,7 @@ class Also:
                 now = results_of(done.f, values)
                 return tuple(now[i] for i in identities)
 
-            slopes: tuple[Tensor, ...] = func.jvp(at, tuple(done.inputs), direction)[1]
-            return slopes
+            return carried_along(at, done.inputs, direction)[1]
 
         right = sum(inner(g._data, t._data) for g, t in zip(done.found, tangents, strict=True))
         if self.forward:

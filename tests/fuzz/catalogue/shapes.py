@@ -244,7 +244,7 @@ def stacks(w: Writer) -> Any:
     return ([x, *(w.tensor(shape=w.shape(x)) for _ in range(w.int(0, 2)))],)
 
 
-@draws("split")
+@draws("split unsafe_split")
 def split(w: Writer) -> Any:
     x = w.tensor(least=1)
     dim = w.dim(x)
@@ -255,13 +255,21 @@ def split(w: Writer) -> Any:
     return x, [first, size - first], dim
 
 
+@draws("split_with_sizes unsafe_split_with_sizes", weight=0.5)
+def split_with_sizes(w: Writer) -> Any:
+    x = w.tensor(least=1)
+    dim = w.dim(x)
+    first = w.int(0, w.shape(x)[dim])
+    return x, [first, w.shape(x)[dim] - first], dim
+
+
 @draws("tensor_split")
 def tensor_split(w: Writer) -> Any:
     x = w.tensor(least=1)
     return x, w.int(1, 4) if w.bool() else sorted(w.int(-1, 4) for _ in range(w.int(0, 3))), w.dim(x)
 
 
-@draws("chunk")
+@draws("chunk unsafe_chunk")
 def chunk(w: Writer) -> Any:
     x = w.tensor(least=1)
     return x, w.int(1, 4), w.dim(x)

@@ -13,7 +13,7 @@ from tinygrad_dl.core.messages import checked_array
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.inputs import array, broadcasting, complexes, error
 from tinygrad_dl.inputs import real as real_tensor
-from tinygrad_dl.ops._overload import alias, overload
+from tinygrad_dl.ops._overload import alias, method, overload
 from tinygrad_dl.ops.comparison.elementwise import eq
 from tinygrad_dl.ops.pointwise.arithmetic import abs, mul, sign
 from tinygrad_dl.ops.pointwise.where import where
@@ -195,3 +195,23 @@ def sgn(input: Array) -> Tensor:
 
 
 alias("sgn", sgn, inplace=True)
+
+
+@method
+def is_conj(input: Array) -> bool:
+    """False: a conjugate is computed at once.
+
+    >>> td.tensor([1j]).conj().is_conj()
+    False
+    """
+    return False
+
+
+@method
+def resolve_conj(input: Array) -> Tensor:
+    """The tensor itself: a conjugate is computed at once.
+
+    >>> td.resolve_conj(td.tensor([1j]).conj())
+    tensor([0.-1.j])
+    """
+    return input

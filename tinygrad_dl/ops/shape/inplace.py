@@ -44,9 +44,7 @@ def shown_otherwise(tensor: Tensor, look: Callable[[Tensor], Tensor], what: str)
         made = look(before)
     tensor._data = made._data
     if shared:
-        assert made._view is not None
-        recorded = tensor._view is None or tensor._view[4]  # it stays what it was, in whatever mode it is turned
-        tensor._view = (*made._view[:4], recorded)
+        tensor._view = made._view
         if before._views is not None:
             before._views.append(ref(tensor))
     if type(tensor._edge) is Leaf:

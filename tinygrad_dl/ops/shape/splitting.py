@@ -122,6 +122,48 @@ def chunk(input: Array, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 @method
+def split_with_sizes(input: Array, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of the sizes listed along dimension `dim`: `split`. Views.
+
+    >>> td.arange(3).split_with_sizes([1, 2])
+    (tensor([0]), tensor([1, 2]))
+    """
+    pieces: tuple[Tensor, ...] = split(input, tuple(split_sizes), dim)
+    return pieces
+
+
+@method
+def unsafe_split(input: Array, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """As `split`, but each piece has memory of its own, so that it may be changed in place.
+
+    >>> a, b = td.arange(3).unsafe_split(2)
+    >>> a.add_(10), b
+    (tensor([10, 11]), tensor([2]))
+    """
+    return tuple([piece.clone() for piece in split(input, split_size, dim)])
+
+
+@method
+def unsafe_split_with_sizes(input: Array, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """As `split_with_sizes`, but each piece has memory of its own, so that it may be changed in place.
+
+    >>> td.arange(3).unsafe_split_with_sizes([1, 2])
+    (tensor([0]), tensor([1, 2]))
+    """
+    return tuple([piece.clone() for piece in split(input, tuple(split_sizes), dim)])
+
+
+@method
+def unsafe_chunk(input: Array, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """As `chunk`, but each piece has memory of its own, so that it may be changed in place.
+
+    >>> td.arange(3).unsafe_chunk(2)
+    (tensor([0, 1]), tensor([2]))
+    """
+    return tuple([piece.clone() for piece in chunk(input, chunks, dim)])
+
+
+@method
 def tensor_split(
     input: Array, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: Any = None
 ) -> tuple[Tensor, ...]:
