@@ -17,8 +17,8 @@ REASONS = {
     "computes nothing itself": "GradScaler autocast compile layout memory_format vmap",
     "reads or writes files, or shares memory with another library": "load save from_dlpack from_numpy numpy",
     "is no op: a class, or a question about a tensor or about shapes": """Tensor device dtype finfo iinfo cpu
-        broadcast_shapes data_ptr element_size is_tensor is_conj is_complex is_contiguous is_floating_point is_inference size
-        storage_offset stride untyped_storage
+        broadcast_shapes data_ptr element_size is_tensor is_conj is_complex is_contiguous is_floating_point is_inference
+        size storage_offset to_dense stride untyped_storage
         BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor
         ShortTensor Size storage
         get_device is_pinned is_same_size is_shared is_signed ndimension nelement pin_memory to_sparse""",

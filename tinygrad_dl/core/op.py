@@ -256,9 +256,6 @@ class Op(Record):
             takes_out=takes_out(body, self.name),
         )
         self.defaults = body.__defaults__, {**(body.__kwdefaults__ or {}), **dict.fromkeys(aliases, UNSET)}
-        if self.signature.takes_out:
-            by_name = len(self.parameters) > len(self.positional) or aliases
-            self.defaults = defaults_with_out(("*",) if by_name else (), *self.defaults)
         scope = {
             "__builtins__": SCOPE,  # one for all ops, in which names can be exchanged
             "__name__": __name__,
@@ -300,8 +297,15 @@ class Op(Record):
         code = compiled(call_source, self.signature, tuple((mask, plan.items) for mask, plan in known))
         # The op's own name is what tracebacks and profilers show.
         function.__code__ = code.replace(co_name=self.name, co_qualname=self.name)
-        function.__defaults__, function.__kwdefaults__ = self.defaults
+        function.__defaults__, function.__kwdefaults__ = self._all_defaults()
         self.compiled = True
+
+    def _all_defaults(self) -> tuple[Any, Any]:
+        """The defaults of the generated functions: those of the declaration, and of `out`."""
+        if not self.signature.takes_out:
+            return self.defaults
+        by_name = len(self.parameters) > len(self.positional) or self.signature.aliases
+        return defaults_with_out(("*",) if by_name else (), *self.defaults)
 
     def evaluated(self, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The result for arguments by name, not recorded, and the arrays that rules read, by name."""
@@ -325,7 +329,7 @@ class Op(Record):
         """Another function made of the op's signature: see `call_source`."""
         code = compiled(call_source, self.signature, (), *which).replace(co_name=self.name, co_qualname=self.name)
         made = types.FunctionType(code, self.function.__globals__)
-        made.__defaults__, made.__kwdefaults__ = self.defaults
+        made.__defaults__, made.__kwdefaults__ = self._all_defaults()
         return made
 
     def generic(self, *args: Any, **kwargs: Any) -> Any:

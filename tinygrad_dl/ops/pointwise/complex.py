@@ -214,4 +214,5 @@ def resolve_conj(input: Array) -> Tensor:
     >>> td.resolve_conj(td.tensor([1j]).conj())
     tensor([0.-1.j])
     """
-    return input
+    found: Tensor = input
+    return found
