@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fuzz.compare import Difference
-from fuzz.programs import Program, line
+from fuzz.programs import Name, Program, Step, flat, line
+from fuzz.running import OURS, perform
 
 
 def nan_there(ours: np.ndarray, theirs: np.ndarray) -> bool:
@@ -30,6 +32,11 @@ def one_nan(ours: np.ndarray, theirs: np.ndarray) -> bool:
 def zero_here(ours: np.ndarray, theirs: np.ndarray) -> bool:
     """We have 0."""
     return not ours.any()
+
+
+def zero_there(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """PyTorch has 0."""
+    return not theirs.any()
 
 
 def zero_for_nan(ours: np.ndarray, theirs: np.ndarray) -> bool:
@@ -67,6 +74,47 @@ def garbage(ours: np.ndarray, theirs: np.ndarray) -> bool:
     return nan_here(ours, theirs) and bool((np.abs(theirs) < 1e-300).all() or not np.isfinite(theirs).all())
 
 
+def states(program: Program) -> Iterator[tuple[Step, list[Any]]]:
+    """Each step, and the values of the names that it reads before it is run."""
+    scope = OURS.scope()
+    with OURS.ready():
+        for step in program.steps:
+            names = [
+                each.text for each in flat((step.args, tuple(v for _, v in step.options))) if isinstance(each, Name)
+            ]
+            if all(name.split("[")[0] in scope for name in names):
+                yield step, [eval(name, scope) for name in names]
+            perform(step, scope)
+
+
+def written_over_itself(program: Program) -> bool:
+    """Whether a step changes a tensor in place and reads its memory through another argument."""
+    return any(
+        step.in_place
+        and any(
+            np.may_share_memory(values[0].detach().numpy(), v.detach().numpy()) for v in values[1:] if array_like(v)
+        )
+        for step, values in states(program)
+    )
+
+
+def array_like(value: Any) -> bool:
+    return OURS.is_tensor(value)
+
+
+def strided_parameters(program: Program) -> bool:
+    """Whether a step gets a tensor that is not contiguous after its first."""
+    return any(not v.is_contiguous() for _, values in states(program) for v in values[1:] if array_like(v))
+
+
+def zero_before_prelu(program: Program) -> bool:
+    """Whether a step is a prelu of an input with a zero."""
+    return any(
+        program.op_of(step) in ("prelu", "PReLU") and any(bool((v == 0).any()) for v in values if array_like(v))
+        for step, values in states(program)
+    )
+
+
 @dataclass(frozen=True)
 class Meant:
     """Differences of these kinds, where all that is given here fits.
@@ -79,6 +127,7 @@ class Meant:
         ours, theirs: patterns found in what the library gave or said.
         wrong: what holds for the elements that differ.
         source: a pattern found in the program.
+        holds: what holds for the program.
     """
 
     reason: str
@@ -88,6 +137,7 @@ class Meant:
     theirs: str = ""
     wrong: Callable[[np.ndarray, np.ndarray], bool] | None = None
     source: str = ""
+    holds: Callable[[Program], bool] | None = None
 
     def fits(self, program: Program, difference: Difference) -> bool:
         kind = difference.kind.replace("plain ", "first ").replace(" ", "-")
@@ -99,6 +149,7 @@ class Meant:
             and bool(re.search(self.theirs, difference.theirs))
             and (self.wrong is None or (difference.wrong is not None and self.wrong(*difference.wrong)))
             and bool(re.search(self.source, "\n".join(map(line, program.steps))))
+            and (self.holds is None or self.holds(program))
         )
 
 
@@ -215,13 +266,13 @@ MEANT = (
         "value",
         "index_put_ setitem index_add_ scatter_add_ add_ sub_ mul_ div_ subtract_ multiply_ divide_ += -= *= /= copy_"
         f" addcmul_ addcdiv_ lerp_ {IN_PLACE_COMPARISONS}",
-        source=r"\[.*:|chunk|split|unbind|transpose|permute|diagonal|expand|narrow|select|unfold|view|\.[mT]?T\b",
+        holds=written_over_itself,
     ),
     Meant(
         "a tensor may be written over itself: the values are read first",
         "value",
         "masked_scatter_ scatter_ scatter_add_ index_copy_ index_add_ index_put_",
-        source=r"\b(\w+)\.\w+_\(.*\b\1\b",
+        holds=written_over_itself,
     ),
     # What we refuse and PyTorch computes.
     Meant(
@@ -491,8 +542,7 @@ MEANT = (
         "PyTorch's batch_norm reads weights and statistics that are not contiguous as if they were",
         "value first-value second-value",
         BATCH_NORM,
-        source=r"::|transpose|permute|expand|flip|swap|moveaxis|movedim|\.[mT]?T\b|rot90|unbind|select|narrow"
-        "|diagonal",
+        holds=strided_parameters,
     ),
     Meant("0 to the power of 0 is 1, of complex numbers too", "value first-value", POWERS, wrong=nan_there),
     Meant("a complex power of infinite parts", "value", POWERS, ours="complex", wrong=nan_here),
@@ -535,17 +585,21 @@ MEANT = (
         "the second derivative of a power at an exponent of 0 is not masked",
         "second-value",
         POWERS,
+        wrong=zero_there,
         source=r"\b0[.]0\b",
     ),
     Meant("second derivatives of powers at 0", "second-value", POWERS, wrong=nan_there),
     Meant(
-        "PyTorch's second pass through prelu is on the other side at 0", "second-value", "prelu PReLU", source="0[.]0"
+        "PyTorch's second pass through prelu is on the other side at 0",
+        "second-value",
+        "prelu PReLU",
+        holds=zero_before_prelu,
     ),
     Meant(
         "the second derivative of a power does not know where its first one was masked",
         "second-value",
         POWERS,
-        theirs=r"\b0\.",
+        wrong=zero_there,
     ),
     Meant(
         "integers compare by their values: PyTorch cuts the number to the tensor's dtype",
