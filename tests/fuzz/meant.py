@@ -102,6 +102,11 @@ def array_like(value: Any) -> bool:
     return OURS.is_tensor(value)
 
 
+def changes_a_view_in_the_graph(program: Program) -> bool:
+    """Whether a step changes a view that an operation made."""
+    return any(step.in_place and values[0]._is_view() and values[0].grad_fn for step, values in states(program))
+
+
 def strided_parameters(program: Program) -> bool:
     """Whether a step gets a tensor that is not contiguous after its first."""
     return any(not v.is_contiguous() for _, values in states(program) for v in values[1:] if array_like(v))
@@ -221,6 +226,12 @@ MEANT = (
         theirs="have (the )?same dtype|source and destination dtypes match|expected scalar type .* but found"
         "|to have the same dtype|expected (self and source|both inputs) to have same dtype",
     ),
+    Meant(
+        "a view of what has just joined the graph is no leaf",
+        "taken",
+        theirs="a leaf Variable that requires grad is being used",
+        holds=changes_a_view_in_the_graph,
+    ),
     Meant("a result is rounded to the tensor that it is stored in", "taken", theirs="Bad in-place call"),
     Meant("a float times integers makes floats", "taken", theirs="alpha must not be a floating point"),
     Meant("numbers are taken where a tensor is expected", "taken", theirs="invalid combination of arguments"),
@@ -246,7 +257,13 @@ MEANT = (
         theirs="empty dimension|too small|possibly 0 batch size",
         ours=r"^\[\] ",
     ),
-    Meant("of nothing there are no statistics", "taken", BATCH_NORM, ours=r"^\[\] ", theirs="out of range"),
+    Meant(
+        "of nothing there are no statistics",
+        "taken",
+        BATCH_NORM,
+        ours=r"^\[\] ",
+        theirs="out of range|Expected more than 1 value",
+    ),
     Meant(
         "of no targets there is a second gradient, too", "second-taken", theirs="cannot reshape tensor of 0 elements"
     ),
@@ -279,7 +296,7 @@ MEANT = (
         "where elements share memory nothing is written",
         "refused",
         ours="read-only",
-        source=r"\b(expand|expand_as|broadcast_to|broadcast_tensors|meshgrid)\(",
+        source=r"\b(expand|expand_as|broadcast_to|broadcast_tensors|meshgrid|unfold)\(",
     ),
     Meant(
         "a leaf is not changed, not even to what has no gradient",
@@ -495,7 +512,7 @@ MEANT = (
     Meant(
         "nan goes on",
         "value first-value second-value",
-        "sign sign_ sgn abs absolute norm l1_loss L1Loss smooth_l1_loss SmoothL1Loss huber_loss HuberLoss"
+        "sign sign_ sgn sgn_ abs absolute norm l1_loss L1Loss smooth_l1_loss SmoothL1Loss huber_loss HuberLoss"
         f" pairwise_distance PairwiseDistance elu elu_ ELU celu CELU selu SELU relu6 ReLU6 hardtanh Hardtanh"
         f" hardshrink Hardshrink softshrink Softshrink hardswish Hardswish {MARGIN}",
         ours="nan",
@@ -649,8 +666,16 @@ MEANT = (
     ),
     Meant("the limit at infinity", "value", "polygamma", wrong=nan_there, ours=r"-?0\."),
     Meant("nans are distinct, and of no order", "value", "unique", source=r"\bnan\b|/|log|sqrt|inf"),
+    Meant("what is taken out of the graph leaves its views there", "final-requires_grad", source=r"\.detach_\(\)"),
+    Meant("PyTorch's trigamma has nine digits", "first-value second-value", "lgamma digamma polygamma", wrong=close),
+    Meant(
+        "rounding decides whether a probability is beyond 1",
+        "refused",
+        "binary_cross_entropy BCELoss",
+        ours=r"numbers from .* to 1\.00000",
+    ),
     Meant("`unique` has no gradient, and PyTorch's raises when it is asked for", "requires_grad", "unique"),
-    Meant("nothing stored, but stored with a graph", "requires_grad", "setitem", source=r"\[False\]"),
+    Meant("nothing stored, but stored with a graph", "requires_grad first-kind", "setitem", source=r"\[False\]"),
     Meant("a refused batch is not counted", "final-kind final-value", BATCH_NORM, ours=r"^0 int64"),
     Meant(
         "a conjugate is a copy: it does not follow what is changed in place after it was taken",

@@ -71,9 +71,6 @@ def unfold(input: Array, dimension: int, size: int, step: int) -> Array:
     if step < 1:
         raise RuntimeError(f"unfold: got step {step}, expected at least 1")
     count = (total - size) // step + 1
-    if not line.size or not size:
-        windows = np.lib.stride_tricks.sliding_window_view(line, size, dim) if size else _empty_windows(line, dim)
-        return windows[(*(slice(None),) * dim, slice(None, None, step))].copy("C")
     memory = buffer_owner(line)
     if not memory.flags.forc:  # an array from outside, of which NumPy makes no buffer
         memory = line = np.ascontiguousarray(line)
@@ -85,11 +82,6 @@ def unfold(input: Array, dimension: int, size: int, step: int) -> Array:
     if step < size and count > 1:
         out.setflags(write=False)
     return out
-
-
-def _empty_windows(line: np.ndarray, dim: int) -> np.ndarray:
-    """Windows without elements, of which there is one more than there are elements."""
-    return np.empty((*line.shape[:dim], line.shape[dim] + 1, *line.shape[dim + 1 :], 0), line.dtype)
 
 
 @op(
