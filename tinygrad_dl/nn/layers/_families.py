@@ -9,7 +9,7 @@ from tinygrad_dl.nn.module import Module
 
 
 class OfDimensions(Module):
-    """Base of such a family: `class Pool2d(Pool, dims=2)` has the docstring that `Pool.described` is, in its words."""
+    """Base of such a family: the docstring of `class Pool2d(Pool, dims=2)` becomes `Pool.described`, in its words."""
 
     dims = 0
     described = ""

@@ -152,13 +152,16 @@ class _Conv(Convolution):
         )
 
 
-class Conv1d(_Conv, dims=1): ...
+class Conv1d(_Conv, dims=1):
+    """Convolution over one dimension."""
 
 
-class Conv2d(_Conv, dims=2): ...
+class Conv2d(_Conv, dims=2):
+    """Convolution over two dimensions."""
 
 
-class Conv3d(_Conv, dims=3): ...
+class Conv3d(_Conv, dims=3):
+    """Convolution over three dimensions."""
 
 
 class _ConvTranspose(Convolution):
@@ -241,13 +244,16 @@ class _ConvTranspose(Convolution):
         return tuple([n - a for n, a in zip(wanted, least, strict=True)])
 
 
-class ConvTranspose1d(_ConvTranspose, dims=1): ...
+class ConvTranspose1d(_ConvTranspose, dims=1):
+    """The transpose of `Conv1d`."""
 
 
-class ConvTranspose2d(_ConvTranspose, dims=2): ...
+class ConvTranspose2d(_ConvTranspose, dims=2):
+    """The transpose of `Conv2d`."""
 
 
-class ConvTranspose3d(_ConvTranspose, dims=3): ...
+class ConvTranspose3d(_ConvTranspose, dims=3):
+    """The transpose of `Conv3d`."""
 
 
 class Unfold(WithOptions):

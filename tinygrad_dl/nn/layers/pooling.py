@@ -168,16 +168,21 @@ class AdaptiveMaxPool(AdaptivePool):
         return pool(input, self.output_size, self.return_indices)
 
 
-class MaxPool1d(MaxPool, dims=1): ...
+class MaxPool1d(MaxPool, dims=1):
+    """The maxima of windows over one dimension."""
 
 
-class MaxPool2d(MaxPool, dims=2): ...
+class MaxPool2d(MaxPool, dims=2):
+    """The maxima of windows over two dimensions."""
 
 
-class MaxPool3d(MaxPool, dims=3): ...
+class MaxPool3d(MaxPool, dims=3):
+    """The maxima of windows over three dimensions."""
 
 
 class AvgPool1d(AvgPool, dims=1):
+    """The means of windows over one dimension."""
+
     def __init__(
         self,
         kernel_size: Any,
@@ -199,25 +204,33 @@ class AvgPool1d(AvgPool, dims=1):
         )
 
 
-class AvgPool2d(AvgPool, dims=2): ...
+class AvgPool2d(AvgPool, dims=2):
+    """The means of windows over two dimensions."""
 
 
-class AvgPool3d(AvgPool, dims=3): ...
+class AvgPool3d(AvgPool, dims=3):
+    """The means of windows over three dimensions."""
 
 
-class AdaptiveAvgPool1d(AdaptivePool, dims=1): ...
+class AdaptiveAvgPool1d(AdaptivePool, dims=1):
+    """The means of parts, over one dimension."""
 
 
-class AdaptiveAvgPool2d(AdaptivePool, dims=2): ...
+class AdaptiveAvgPool2d(AdaptivePool, dims=2):
+    """The means of parts, over two dimensions."""
 
 
-class AdaptiveAvgPool3d(AdaptivePool, dims=3): ...
+class AdaptiveAvgPool3d(AdaptivePool, dims=3):
+    """The means of parts, over three dimensions."""
 
 
-class AdaptiveMaxPool1d(AdaptiveMaxPool, dims=1): ...
+class AdaptiveMaxPool1d(AdaptiveMaxPool, dims=1):
+    """The maxima of parts, over one dimension."""
 
 
-class AdaptiveMaxPool2d(AdaptiveMaxPool, dims=2): ...
+class AdaptiveMaxPool2d(AdaptiveMaxPool, dims=2):
+    """The maxima of parts, over two dimensions."""
 
 
-class AdaptiveMaxPool3d(AdaptiveMaxPool, dims=3): ...
+class AdaptiveMaxPool3d(AdaptiveMaxPool, dims=3):
+    """The maxima of parts, over three dimensions."""

@@ -43,6 +43,7 @@ def naive_positions(input: Any, options: Any) -> Any:
 
 
 def naive_pick(values: Any, input: Any, options: Any) -> Any:
+    """The values at the places of the maxima."""
     places = naive_positions(input, options)
     lead = input.shape[: input.ndim - len(options[0])]
     flat = values.reshape(*lead, math.prod(input.shape[len(lead) :]))
@@ -52,6 +53,7 @@ def naive_pick(values: Any, input: Any, options: Any) -> Any:
 
 
 def naive_give_back(g: Any, input: Any, options: Any) -> Any:
+    """The gradient of the maxima, added up at their places."""
     places = naive_positions(input, options)
     total = np.zeros(input.shape, g.dtype)
     shape = input.shape[input.ndim - len(options[0]) :]

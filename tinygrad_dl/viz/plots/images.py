@@ -107,6 +107,7 @@ def tiles(images: np.ndarray[Any, Any], columns: int | None, gap: float = np.nan
 
 
 def columns_of(count: int, columns: int | None) -> int:
+    """How many images stand in a row: as many as were asked for, or about as many as there are rows."""
     if columns is None:
         return ceil(sqrt(count))
     if columns < 1:
