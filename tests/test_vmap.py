@@ -379,3 +379,12 @@ def test_recurrent_layers_of_an_ensemble_and_of_examples(layer):
     )
     found = td.vmap(call, in_dims=(None, 0))(dict(models[0].named_parameters()), sequences)
     np.testing.assert_allclose(found.detach(), [models[0](x)[0].detach() for x in sequences], rtol=1e-5, atol=1e-6)
+
+
+def test_dtypes_and_layouts_of_examples():
+    found = []
+    td.vmap(lambda x, y: (found.append(td.result_type(x, y)), x)[1])(td.ones(2), td.ones(2, 3, dtype=td.float16))
+    assert found == [td.float16]  # an example of the first is a number, which gives way to a tensor
+    x = td.randn(2, 3, 7)
+    y = td.vmap(lambda t: t.clone(memory_format=td.contiguous_format), in_dims=1, out_dims=1)(x)
+    assert y[:, 0].is_contiguous() and y.tolist() == x.tolist()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any, TypeGuard
 
+import numpy as np
+
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.dtypes import DTYPES, dtype
 from tinygrad_dl.core.promotion import result_dtype
 from tinygrad_dl.core.tensor import Tensor, as_array
+from tinygrad_dl.core.transforms import is_known
 
 
 def is_tensor(obj: object) -> TypeGuard[Tensor]:
@@ -57,4 +60,8 @@ def result_type(tensor1: Any, tensor2: Any) -> dtype:
     tinygrad_dl.float32
     """
     numbers = bool | int | float | complex
-    return DTYPES[result_dtype(tuple(v if isinstance(v, numbers) else as_array(v) for v in (tensor1, tensor2)))]
+
+    def shown(value: Any) -> Any:  # inside of a transform: what has the dtype, and as many dimensions
+        return as_array(value) if is_known(value) else np.empty((1,) * value.ndim, value.dtype)
+
+    return DTYPES[result_dtype(tuple(v if isinstance(v, numbers) else shown(v) for v in (tensor1, tensor2)))]

@@ -47,7 +47,8 @@ clone.vjp(input=lambda g: g)
 
 @clone.vmap
 def _clone_batch(input: Any, memory_format: Any) -> Any:
-    return clone(input)  # how an example lies in memory shows nowhere
+    # Row-major order shows outside; that of channels belongs to examples, whose dimensions stand elsewhere there.
+    return clone(input, memory_format=memory_format if memory_format is contiguous_format else preserve_format)
 
 
 @op(
