@@ -132,10 +132,11 @@ def _largest_and_pick(out: Any, picked: Any, values: Any, x: Any, windows: Windo
     for dim in range(-1, -windows.dims - 1, -1):  # the last dimension first: of equal elements the first one counts
         after = (slice(None),) * (-1 - dim)
         parts = [(..., of, *after) for _, of in windows.axes[dim].parts]
-        top, own = x[parts[0]], values[parts[0]]
-        for part in parts[1:]:
-            own = select(x[part] > top, values[part], own)
-            top = np.maximum(top, x[part])
+        top, own = x[parts[0]].copy(), values[parts[0]].copy()
+        for part in parts[1:]:  # copied, since each is read several times, and steps and short rows are slow to read
+            other = x[part].copy()
+            own = select(other > top, values[part].copy(), own)
+            np.maximum(top, other, out=top)
         x, values = top, own
     out[...], picked[...] = x, values
 
@@ -146,7 +147,7 @@ def largest_and_pick(values: Any, input: Any, windows: Windows) -> Any:
         return None
     out, picked = windows.empty(input), windows.empty(values)
     arrays = picked, np.ascontiguousarray(values), np.ascontiguousarray(input)
-    in_blocks(functools.partial(_largest_and_pick, windows=windows), out, arrays, windows.dims)
+    in_blocks(functools.partial(_largest_and_pick, windows=windows), out, arrays, windows.dims, 1 << 20, 1 << 16)
     return (out, picked) if finite(out) else None  # no comparison finds a nan
 
 

@@ -134,23 +134,25 @@ def sweep(x: Any, dim: int, axis: Axis, ufunc: Any, start: Any) -> Any:
     return out
 
 
-def in_blocks(work: Callable[..., Any], out: Any, arrays: tuple[Any, ...], dims: int) -> Any:
+def in_blocks(
+    work: Callable[..., Any], out: Any, arrays: tuple[Any, ...], dims: int, block: int = BLOCK, grain: int = GRAIN
+) -> Any:
     """Calls `work(out, *arrays)` on blocks of the leading dimensions of all, on several threads; returns `out`."""
     size = max(out.size, arrays[-1].size)
-    if size * out.itemsize <= BLOCK:
+    if size * out.itemsize <= min(block, grain * out.itemsize):
         if out.size:
             work(out, *arrays)
         return out
     lead = math.prod(out.shape[:-dims])
     rows = [each.reshape(lead, *each.shape[-dims:]) for each in (out, *arrays)]
     each_size = size // lead
-    step = max(1, BLOCK // (each_size * out.itemsize))
+    step = max(1, block // (each_size * out.itemsize))
 
     def blocks(start: int, stop: int) -> None:
         for first in range(start, stop, step):
             work(*[each[first : min(first + step, stop)] for each in rows])
 
-    parallel_for(blocks, lead, max(1, GRAIN // each_size))
+    parallel_for(blocks, lead, max(1, grain // each_size))
     return out
 
 
