@@ -5,7 +5,7 @@ REASONS = {
         rand_like randint randint_like randn randn_like randperm random_ uniform_ cauchy_ exponential_ geometric_
         log_normal_ Generator AlphaDropout Dropout Dropout1d Dropout2d Dropout3d FeatureAlphaDropout alpha_dropout
         feature_alpha_dropout""",
-    "returns memory that was never written": "empty empty_like new_empty",
+    "returns memory that was never written": "empty empty_like new new_empty",
     "is a setting of the process or of random numbers": """enable_grad get_default_dtype get_num_threads get_rng_state
         inference_mode initial_seed is_grad_enabled is_inference_mode_enabled manual_seed no_grad set_default_dtype
         set_grad_enabled set_num_threads set_rng_state

@@ -325,7 +325,7 @@ class finfo:
         self.bits, self.dtype = 8 * real.itemsize, real.name
         self.min, self.max, self.eps = float(limits.min), float(limits.max), float(limits.eps)
         self.tiny = self.smallest_normal = float(limits.smallest_normal)
-        self.resolution = float(str(limits.resolution))  # 1e-06, not the float32 beside it
+        self.resolution = 10.0**-limits.precision
 
     def __repr__(self) -> str:
         return f"finfo({', '.join(f'{name}={getattr(self, name)}' for name in self.__slots__)})"
