@@ -91,7 +91,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """
     check_device(device)
     if isinstance(data, Tensor):
-        return data if dtype is None or dtypes.as_dtype(dtype) == data.dtype else data.to(dtype)
+        return data if dtype is None or data.dtype == dtypes.as_dtype(dtype) else data.to(dtype)
     return finish(np.asarray(*given(data, dtype)), False, device)
 
 

@@ -196,10 +196,10 @@ DTYPES: Final = _Dtypes()
 
 def as_dtype(dtype: Any) -> DType:
     """The NumPy dtype meant by a dtype of ours or of NumPy's, one of PyTorch's names, or a Python type."""
-    if isinstance(dtype, np.dtype):
-        return dtype
     if type(dtype) is Dtype:
         return dtype.dtype
+    if isinstance(dtype, np.dtype):
+        return dtype
     if isinstance(dtype, str):
         name = dtype.removeprefix("torch.")
         means: Any = NAMES.get(name) or TENSOR_TYPES.get(name, name)

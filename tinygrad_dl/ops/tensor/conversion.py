@@ -106,7 +106,7 @@ def astype(input: Array, dtype: Any, copy: bool = False) -> Tensor:
     """
     tensor = input if isinstance(input, Tensor) else wrap(as_array(input))
     found = dtypes.as_dtype(dtype)
-    if found == tensor.dtype:
+    if tensor.dtype == found:
         return tensor.clone() if copy else tensor
     if tensor.dtype.kind == "c" and 0 < promotion.category(found) < 3:
         tensor = real(tensor)  # without NumPy's warning that the imaginary part is lost
