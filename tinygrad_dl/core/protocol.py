@@ -70,6 +70,24 @@ def called(function: Any) -> str:
 # -- functions that an op computes -------------------------------------------------------------------
 
 
+# NumPy's functions in C say their signatures from NumPy 2.4 on.
+IN_C: dict[Any, Callable[..., Any]] = {
+    np.concatenate: lambda arrays, /, axis=0, out=None, *, dtype=None, casting="same_kind": None,
+    np.dot: lambda a, b, out=None: None,
+    np.inner: lambda a, b, /: None,
+    np.vdot: lambda a, b, /: None,
+    np.where: lambda condition, x=None, y=None, /: None,
+}
+
+
+def signature(function: Any) -> inspect.Signature:
+    """The signature of one of NumPy's functions; where it says none and is not known, any arguments."""
+    try:
+        return inspect.signature(IN_C.get(function, function))
+    except ValueError:
+        return inspect.signature(lambda *args, **kwargs: None)
+
+
 @functools.cache
 def parameters(function: Any) -> dict[str, Any]:
     """A NumPy function's parameters and their defaults, in order; a ufunc has none to name."""
@@ -77,7 +95,7 @@ def parameters(function: Any) -> dict[str, Any]:
         return dict(METHODS.get(function[1], {}))
     if isinstance(function, np.ufunc):
         return {}
-    found = inspect.signature(function).parameters
+    found = signature(function).parameters
     return {name: p.default for name, p in found.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
 
 
@@ -86,7 +104,7 @@ def positional(function: Any) -> tuple[str, ...]:
     """The names of the parameters that may be given by their place; without those behind `*args` or `*`."""
     if isinstance(function, tuple | np.ufunc):
         return tuple(parameters(function))
-    found = inspect.signature(function).parameters
+    found = signature(function).parameters
     return tuple(name for name, p in found.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
 
 

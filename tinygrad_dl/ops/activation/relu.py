@@ -22,10 +22,10 @@ from tinygrad_dl.ops.pointwise._selection import LARGE, keep, select, straight
 class Zeros(dict[Any, Any]):
     """0 as an array of each floating dtype, which NumPy takes twice as fast as a Python number; of integers plain."""
 
-    def __missing__(self, dtype: Any) -> int:
+    def __missing__(self, dtype: Any) -> Any:
         if dtype.kind == "c":
             raise TypeError(f"expected real numbers, got dtype {dtype}: complex ones have no order")
-        return 0
+        return np.zeros((), dtype) if dtype.kind == "V" else 0  # NumPy 2.0 makes float32 of bfloat16 beside a number
 
 
 ZERO = Zeros({np.dtype(t): np.zeros((), t) for t in (np.float16, np.float32, np.float64)})
