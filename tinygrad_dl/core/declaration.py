@@ -30,7 +30,8 @@ from tinygrad_dl.core.modes import recording
 from tinygrad_dl.core.op import Op, has_integers
 from tinygrad_dl.core.runtime import SCOPE
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.inputs import Case, ErrorCase
+from tinygrad_dl.inputs import Case, ErrorCase, broadcasting
+from tinygrad_dl.inputs import real as number
 
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)  # what a call returns
@@ -186,7 +187,8 @@ def op(
         outputs: a namedtuple class if there are several outputs, or `tuple` for a varying number.
         aux: values that the function returns after its output, for the rules alone: name -> a function that
             derives it again from arguments (on tensors, for higher orders), or None for a constant.
-        inputs: the legal inputs, in the words of `tinygrad_dl.inputs`: a case or a list of cases.
+        inputs: the legal inputs, in the words of `tinygrad_dl.inputs`: a case or a list of cases; of an elementwise op
+            all numbers, unless it says otherwise.
         errors: inputs that must be refused, each an `error(...)`.
         reference: the same function written differently, to test against.
         namespace: where users find it: "td", "functional"; for ops from outside, the module that declares them.
@@ -218,6 +220,9 @@ def op(
     def declare(body: Callable[P, Any]) -> OpFunction[P, Any]:
         cases = inputs if isinstance(inputs, list | tuple) else [inputs]
         record = Op(body, name or body.__name__, numpy, list(cases), list(errors))
+        if not cases and kind == "elementwise":
+            numbers = [number() for _ in record.tensors]
+            record.cases = [broadcasting(*numbers) if len(numbers) > 1 else Case({record.tensors[0]: numbers[0]})]
         record.view, record.outputs, record.records = view, outputs, differentiable
         record.floating = differentiable and not has_integers(record.forward) if floating is None else floating
         record.aux = aux or {}

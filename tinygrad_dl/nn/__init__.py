@@ -48,14 +48,7 @@ from tinygrad_dl.nn.layers.convolution import (
     Unfold,
 )
 from tinygrad_dl.nn.layers.distance import CosineSimilarity, PairwiseDistance
-from tinygrad_dl.nn.layers.dropout import (
-    AlphaDropout,
-    Dropout,
-    Dropout1d,
-    Dropout2d,
-    Dropout3d,
-    FeatureAlphaDropout,
-)
+from tinygrad_dl.nn.layers.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
 from tinygrad_dl.nn.layers.embedding import Embedding
 from tinygrad_dl.nn.layers.linear import Bilinear, Identity, Linear
 from tinygrad_dl.nn.layers.loss import (

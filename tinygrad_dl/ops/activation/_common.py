@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.inputs import real
-
-SMOOTH = {"input": real()}
 
 
 def finish(input: Any, out: Tensor, inplace: bool, name: str) -> Tensor:

@@ -8,7 +8,6 @@ import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.ops._owned import add_
-from tinygrad_dl.ops.activation._common import SMOOTH
 from tinygrad_dl.ops.activation.relu import ZERO
 from tinygrad_dl.ops.pointwise._selection import LARGE
 
@@ -39,7 +38,7 @@ def logistic(x: np.ndarray) -> Any:
     return np.subtract(e, floor, e)  # exactly 0 beyond the limit
 
 
-@op(kind="elementwise", floating=True, inplace=True, inputs=SMOOTH, reference=lambda input: 1 / (1 + np.exp(-input)))
+@op(kind="elementwise", floating=True, inplace=True, reference=lambda input: 1 / (1 + np.exp(-input)))
 def sigmoid(input: Array) -> Array:
     """1 / (1 + exp(-input)), between 0 and 1.
 
@@ -57,7 +56,6 @@ sigmoid.vjp(input=lambda g, out: g * (out - out * out))
     floating=True,
     namespace="functional",
     real=True,
-    inputs=SMOOTH,
     reference=lambda input: -np.log1p(np.exp(-input)),
 )
 def logsigmoid(input: Array) -> Array:

@@ -12,7 +12,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops._owned import add_, mul_
-from tinygrad_dl.ops.activation._common import SMOOTH, finish
+from tinygrad_dl.ops.activation._common import finish
 from tinygrad_dl.ops.activation.sigmoid import logistic, sigmoid
 from tinygrad_dl.ops.activation.softplus import softplus
 from tinygrad_dl.ops.pointwise._selection import LARGE
@@ -41,7 +41,6 @@ def gated(input: np.ndarray, gate: np.ndarray) -> Any:
     floating=True,
     namespace="functional",
     aux={"gate": lambda input: sigmoid(input)},
-    inputs=SMOOTH,
     reference=lambda input: input / (1 + np.exp(-input)),
 )
 def swish(input: Array) -> Array:
@@ -83,7 +82,6 @@ def tanh_softplus(x: np.ndarray) -> Any:
     namespace="functional",
     aux={"gate": lambda input: np.tanh(softplus(input))},
     real=True,
-    inputs=SMOOTH,
     reference=lambda input: input * np.tanh(np.log1p(np.exp(input))),
 )
 def smooth_mish(input: Array) -> Array:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.inputs import broadcasting
 from tinygrad_dl.ops._overload import alias
-from tinygrad_dl.ops._rows import ANY, binary, unary
+from tinygrad_dl.ops._rows import binary, unary
 
 # fmt: off
 eq = binary(np.equal, "input == other, elementwise.", "td.tensor([1, 2]) == 2 -> [False,  True]", name="eq",
@@ -32,7 +31,7 @@ isfinite = unary(np.isfinite, "Which elements are neither infinite nor not a num
 # fmt: on
 
 
-@op(np.isclose, kind="elementwise", differentiable=False, inputs=broadcasting(ANY, ANY))
+@op(np.isclose, kind="elementwise", differentiable=False)
 def isclose(input: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
     """Where |input - other| <= atol + rtol * |other|.
 

@@ -226,7 +226,7 @@ abs = unary(np.absolute, "The absolute value; its gradient at 0 is 0.", "abs(td.
 # fmt: on
 
 
-@op(np.sign, kind="elementwise", real=True, inplace=True, inputs={"input": real()})
+@op(np.sign, kind="elementwise", real=True, inplace=True)
 def sign(input: Array) -> Array:
     """-1, 0 or 1, by the sign; its gradient is zero.
 

@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.ops._rows import ANY
 from tinygrad_dl.ops.pointwise._error_function import erf_of, erfc_of
 
 
@@ -16,7 +15,6 @@ from tinygrad_dl.ops.pointwise._error_function import erf_of, erfc_of
     floating=True,
     inplace=True,
     real=True,
-    inputs={"input": ANY},
     reference=lambda input: np.vectorize(math.erf, otypes=[float])(input),
 )
 def erf(input: Array) -> Array:
@@ -39,7 +37,6 @@ erf.vjp(input=lambda g, input: g * (np.exp(np.negative(input * input)) * (2 / ma
     floating=True,
     inplace=True,
     real=True,
-    inputs={"input": ANY},
     reference=lambda input: np.vectorize(math.erfc, otypes=[float])(input),
 )
 def erfc(input: Array) -> Array:

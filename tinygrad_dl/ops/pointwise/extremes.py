@@ -135,7 +135,7 @@ def numpy_clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None,
 NUMPY[np.clip] = numpy_clip
 
 
-@op(kind="elementwise", inplace=True, exact=True, inputs={"input": real()}, reference=np.nan_to_num)
+@op(kind="elementwise", inplace=True, exact=True, reference=np.nan_to_num)
 def nan_to_num(input: Array, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
     """Numbers in the place of nan and the infinities, which are the dtype's largest and smallest unless given.
 

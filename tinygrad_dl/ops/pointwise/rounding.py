@@ -44,7 +44,7 @@ NUMPY[np.around] = round
 round.vjp(input=no_slope)
 
 
-@op(kind="elementwise", inplace=True, inputs={"input": real()}, reference=lambda input: np.modf(input)[0])
+@op(kind="elementwise", inplace=True, reference=lambda input: np.modf(input)[0])
 def frac(input: Array) -> Array:
     """The part after the decimal point, with the number's sign: input - trunc(input).
 

@@ -6,13 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinygrad_dl.optim.lr_scheduler.base import (
-    LRScheduler,
-    each_group,
-    memory_of,
-    require_optimizer,
-    set_rate,
-)
+from tinygrad_dl.optim.lr_scheduler.base import LRScheduler, each_group, memory_of, require_optimizer, set_rate
 from tinygrad_dl.optim.optimizer import Optimizer
 
 __all__ = ["CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR"]
