@@ -178,6 +178,17 @@ MEANT = (
         "|does not support bool dtypes",
     ),
     Meant(
+        "pieces may have sizes of their own",
+        "taken",
+        "unsafe_split",
+        theirs="argument 'split_size'",
+    ),
+    Meant(
+        "pieces from unsafe_* have memory of their own",
+        "final-value final-requires_grad",
+        source=r"unsafe_(split|chunk)(.|\n)*(\w_\(|[-+*/%&|^]= |\] = )",
+    ),
+    Meant(
         "td.max_pool*d takes what its form in nn.functional takes",
         "taken",
         "max_pool1d max_pool2d max_pool3d",

@@ -66,7 +66,7 @@ def for_examples(
     few = settings(chosen, max_examples=min(chosen.max_examples, for_cases(LONG, op)))
     draw(few, arguments(op, long=True), use_and_note)
     for turn in range(MORE if max_examples is None else 0):
-        if not 4 < longest <= USUAL:  # with no more than 4, its dimensions can't be long
+        if longest > USUAL or (longest <= 4 and turn):  # with no more than 4 in two turns, its dimensions can't be long
             break
         draw(settings(few, derandomize=False), arguments(op, long=True), use_and_note, turn)
     if use_large is not None and has_no_limits(op):
