@@ -110,7 +110,7 @@ from tinygrad_dl.ops.comparison.elementwise import (
     not_equal,
 )
 from tinygrad_dl.ops.comparison.logical import logical_and, logical_not, logical_or, logical_xor
-from tinygrad_dl.ops.comparison.whole import allclose, equal, is_nonzero
+from tinygrad_dl.ops.comparison.whole import allclose, equal, is_nonzero, isin
 from tinygrad_dl.ops.indexing.diagonal import diag, diag_embed, diagflat, diagonal
 from tinygrad_dl.ops.indexing.gather import gather, scatter, scatter_add, take, take_along_dim
 from tinygrad_dl.ops.indexing.masked import masked_fill, masked_scatter, masked_select
@@ -189,6 +189,7 @@ from tinygrad_dl.ops.reduction.cumulative import cumprod, cumsum
 from tinygrad_dl.ops.reduction.extrema import amax, amin, argmax, argmin, max, min
 from tinygrad_dl.ops.reduction.logical import all, any, count_nonzero
 from tinygrad_dl.ops.reduction.logsumexp import logsumexp
+from tinygrad_dl.ops.reduction.median import median, nanmedian
 from tinygrad_dl.ops.reduction.norm import norm
 from tinygrad_dl.ops.reduction.statistics import mean, nanmean, std, std_mean, var, var_mean
 from tinygrad_dl.ops.reduction.sum import nansum, prod, sum
@@ -286,24 +287,25 @@ __all__ = [
     "imag", "index_add", "index_copy", "index_fill", "index_put", "index_select", "inf", "inference_mode",
     "initial_seed", "inner", "int", "int8", "int16", "int32", "int64", "is_anomaly_check_nan_enabled",
     "is_anomaly_enabled", "is_complex", "is_conj", "is_floating_point", "is_grad_enabled", "is_inference",
-    "is_inference_mode_enabled", "is_nonzero", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "kron", "kthvalue",
-    "layout", "le", "lerp", "less", "less_equal", "lgamma", "linspace", "load", "log", "log1p", "log2", "log10",
-    "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logsumexp", "long",
-    "lt", "manual_seed", "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "maximum", "mean",
-    "memory_format", "meshgrid", "min", "minimum", "mm", "moveaxis", "movedim", "msort", "mul", "multinomial",
-    "multiply", "mv", "nan", "nan_to_num", "nanmean", "nansum", "narrow", "ne", "neg", "negative", "newaxis", "nn",
-    "no_grad", "nonzero", "norm", "normal", "not_equal", "numel", "ones", "ones_like", "op", "optim", "outer",
-    "permute", "pi", "polygamma", "positive", "pow", "prelu", "preserve_format", "prod", "promote_types", "rand",
-    "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "ravel", "real", "reciprocal", "relu",
-    "remainder", "repeat_interleave", "reshape", "resolve_conj", "result_type", "roll", "rot90", "round", "row_stack",
-    "rsqrt", "save", "scalar_tensor", "scatter", "scatter_add", "searchsorted", "select", "selu", "set_anomaly_enabled",
-    "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_rng_state", "sgn", "short", "sigmoid", "sign",
-    "sin", "sinh", "softmax", "sort", "sparse_coo", "sparse_csr", "split", "split_with_sizes", "sqrt", "square",
-    "squeeze", "stack", "std", "std_mean", "strided", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take",
-    "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace",
-    "transpose", "tril", "triu", "true_divide", "trunc", "uint8", "uint16", "uint32", "uint64", "unbind", "unflatten",
-    "unique", "unravel_index", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "var",
-    "var_mean", "vdot", "view_as_complex", "view_as_real", "vsplit", "vstack", "where", "xlogy", "zeros", "zeros_like",
+    "is_inference_mode_enabled", "is_nonzero", "is_tensor", "isclose", "isfinite", "isin", "isinf", "isnan", "kron",
+    "kthvalue", "layout", "le", "lerp", "less", "less_equal", "lgamma", "linspace", "load", "log", "log1p", "log2",
+    "log10", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logit",
+    "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_scatter", "masked_select", "matmul", "max",
+    "maximum", "mean", "median", "memory_format", "meshgrid", "min", "minimum", "mm", "moveaxis", "movedim", "msort",
+    "mul", "multinomial", "multiply", "mv", "nan", "nan_to_num", "nanmean", "nanmedian", "nansum", "narrow", "ne",
+    "neg", "negative", "newaxis", "nn", "no_grad", "nonzero", "norm", "normal", "not_equal", "numel", "ones",
+    "ones_like", "op", "optim", "outer", "permute", "pi", "polygamma", "positive", "pow", "prelu", "preserve_format",
+    "prod", "promote_types", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "ravel",
+    "real", "reciprocal", "relu", "remainder", "repeat_interleave", "reshape", "resolve_conj", "result_type", "roll",
+    "rot90", "round", "row_stack", "rsqrt", "save", "scalar_tensor", "scatter", "scatter_add", "searchsorted", "select",
+    "selu", "set_anomaly_enabled", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_rng_state", "sgn",
+    "short", "sigmoid", "sign", "sin", "sinh", "softmax", "sort", "sparse_coo", "sparse_csr", "split",
+    "split_with_sizes", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "strided", "sub", "subtract", "sum",
+    "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot",
+    "threshold", "tile", "topk", "trace", "transpose", "tril", "triu", "true_divide", "trunc", "uint8", "uint16",
+    "uint32", "uint64", "unbind", "unflatten", "unique", "unravel_index", "unsafe_chunk", "unsafe_split",
+    "unsafe_split_with_sizes", "unsqueeze", "var", "var_mean", "vdot", "view_as_complex", "view_as_real", "vsplit",
+    "vstack", "where", "xlogy", "zeros", "zeros_like",
 ]
 # fmt: on
 

@@ -22,11 +22,12 @@ NAMES = """
     baddbmm bernoulli bitwise_and bitwise_not bitwise_or bitwise_xor bmm bucketize cat ceil clamp clamp_max clamp_min
     column_stack complex cos cosh cumprod cumsum diag div dot dstack empty eq erf erfc exp exp2 expm1 eye floor
     floor_divide fmax fmin fmod frac full gather ge gt hardshrink hstack hypot index_add index_copy index_select inner
-    kron kthvalue le lerp linspace log log10 log1p log2 log_softmax logaddexp logical_and logical_not logical_or
-    logical_xor logit logsumexp lt masked_select matmul max maximum mean min minimum mm msort mul multinomial mv
-    nan_to_num nanmean nansum ne neg nonzero normal ones outer pow prod rand randint randn randperm reciprocal remainder
-    round rsqrt scatter scatter_add scatter_reduce searchsorted sgn sigmoid sign sin sinh softmax sort sqrt square stack
-    std sub sum take take_along_dim tan tanh threshold topk tril triu trunc var vdot vstack where xlogy zeros
+    isin kron kthvalue le lerp linspace log log10 log1p log2 log_softmax logaddexp logical_and logical_not logical_or
+    logical_xor logit logsumexp lt masked_select matmul max maximum mean median min minimum mm msort mul multinomial mv
+    nan_to_num nanmean nanmedian nansum ne neg nonzero normal ones outer pow prod rand randint randn randperm reciprocal
+    remainder round rsqrt scatter scatter_add scatter_reduce searchsorted sgn sigmoid sign sin sinh softmax sort sqrt
+    square stack std sub sum take take_along_dim tan tanh threshold topk tril triu trunc var vdot vstack where xlogy
+    zeros
 """
 LISTED = frozenset(NAMES.split())
 

@@ -232,6 +232,11 @@ def alike(w: Writer) -> tuple[Name, Name]:
 draws("equal")(alike)
 
 
+@draws("isin")
+def isin(w: Writer) -> Any:
+    return w.tensor("fib"), w.tensor("fib"), w.options(invert=w.bool)
+
+
 @draws("isclose allclose")
 def close(w: Writer) -> Any:
     return *alike(w), w.options(rtol=0.5, atol=lambda: w.choice((0.0, 1.0)), equal_nan=w.bool)

@@ -152,6 +152,12 @@ def kthvalue(w: Writer) -> Any:
     return x, w.int(1, max(1, size)) + (1 if w.chance(0.02) else 0), dim
 
 
+@draws("median nanmedian")
+def median(w: Writer) -> Any:
+    x = distinct(w)
+    return (x,) if w.bool() else (x, w.dim(x), w.bool())
+
+
 @draws("unique")
 def unique(w: Writer) -> Any:
     x = w.tensor("fib")

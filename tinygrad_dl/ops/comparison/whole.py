@@ -1,13 +1,16 @@
-"""Comparisons of whole tensors, which return a Python bool."""
+"""Comparisons of whole tensors: allclose and equal, which return a Python bool, and isin."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from tinygrad_dl.core.declaration import Array
-from tinygrad_dl.core.tensor import Tensor, as_array
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
+from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.ops._overload import method
-from tinygrad_dl.ops.comparison.elementwise import isclose
+from tinygrad_dl.ops.comparison.elementwise import eq, isclose
+from tinygrad_dl.ops.comparison.logical import logical_not
+from tinygrad_dl.ops.shape.reshape import reshape, unsqueeze
 
 
 @method
@@ -38,3 +41,22 @@ def is_nonzero(input: Tensor) -> bool:
     False
     """
     return bool(input)
+
+
+@method
+def isin(elements: Array, test_elements: Array, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
+    """Which elements are among `test_elements`.
+
+    Args:
+        elements, test_elements: tensors of any shapes; one of them may be a number.
+        assume_unique: accepted.
+        invert: which are not.
+
+    >>> td.isin(td.tensor([[1, 2], [3, 4]]), td.tensor([2, 3]))
+    tensor([[False,  True],
+            [ True, False]])
+    """
+    if is_known(elements) and is_known(test_elements):
+        return wrap(np.asarray(np.isin(as_array(elements), as_array(test_elements), invert=invert)))
+    among = eq(unsqueeze(elements, -1), reshape(test_elements, (-1,))).any(-1)
+    return logical_not(among) if invert else among
