@@ -57,7 +57,7 @@ LEVELS = [
     {"serialization"},
     {"optim"},
     {"data"},
-    {"vision", "torch"},
+    {"vision", "torch", "distributions", "linalg"},
     {"train"},
     {"estimators"},
     {"viz", "testing"},

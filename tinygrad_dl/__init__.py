@@ -153,7 +153,7 @@ from tinygrad_dl.ops.pointwise.complex import (
     view_as_complex,
     view_as_real,
 )
-from tinygrad_dl.ops.pointwise.error_function import erf, erfc
+from tinygrad_dl.ops.pointwise.error_function import erf, erfc, erfinv
 from tinygrad_dl.ops.pointwise.exponential import exp, exp2, expm1, log, log1p, log2, log10, logaddexp, logit, xlogy
 from tinygrad_dl.ops.pointwise.extremes import (
     clamp,
@@ -280,9 +280,9 @@ __all__ = [
     "complex", "complex64", "complex128", "concat", "concatenate", "conj", "contiguous_format", "cos", "cosh",
     "count_nonzero", "cumprod", "cumsum", "device", "diag", "diag_embed", "diagflat", "diagonal", "digamma", "div",
     "divide", "dot", "double", "dsplit", "dstack", "dtype", "e", "einsum", "empty", "empty_like", "enable_grad", "eq",
-    "equal", "erf", "erfc", "exp", "exp2", "expand", "expm1", "eye", "finfo", "fix", "flatten", "flip", "fliplr",
-    "flipud", "float", "float16", "float32", "float64", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac",
-    "from_dlpack", "from_numpy", "full", "full_like", "gather", "ge", "get_default_dtype", "get_num_threads",
+    "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1", "eye", "finfo", "fix", "flatten", "flip",
+    "fliplr", "flipud", "float", "float16", "float32", "float64", "floor", "floor_divide", "fmax", "fmin", "fmod",
+    "frac", "from_dlpack", "from_numpy", "full", "full_like", "gather", "ge", "get_default_dtype", "get_num_threads",
     "get_rng_state", "greater", "greater_equal", "gt", "half", "hardshrink", "hsplit", "hstack", "hypot", "iinfo",
     "imag", "index_add", "index_copy", "index_fill", "index_put", "index_select", "inf", "inference_mode",
     "initial_seed", "inner", "int", "int8", "int16", "int32", "int64", "is_anomaly_check_nan_enabled",
@@ -315,13 +315,17 @@ keep_freed_memory()
 bool, float, int = bool_, float32, int32
 newaxis = None
 # Imported when first used: not every program has modules, and drawing and testing need more than NumPy.
-_LAZY = ("data", "estimators", "func", "nn", "optim", "testing", "torch", "train", "utils", "vision", "viz")
+_LAZY = (
+    *("data", "distributions", "estimators", "func", "linalg", "nn", "optim", "testing", "torch", "train", "utils"),
+    *("vision", "viz"),
+)
 # And rarely used names, by the modules that they are in.
 _RARE = {
     name: module
     for module, names in {
         "autograd.anomaly_mode": "is_anomaly_check_nan_enabled is_anomaly_enabled set_anomaly_enabled",
         "core.dtypes": "bfloat16",
+        "ops.linalg.products": "spmm",
         "core.printing": "set_printoptions",
         "func": "vmap",
         "nn.functional": "adaptive_avg_pool1d avg_pool1d celu channel_shuffle conv1d conv2d conv3d conv_transpose1d "

@@ -64,6 +64,11 @@ def gamma(w: Writer) -> Any:
     return (w.tensor("f", where=lambda v: bool((v > 0).all()), low=0.2, high=9.0),)
 
 
+@draws("erfinv")
+def erfinv(w: Writer) -> Any:
+    return (w.tensor("f", where=lambda v: bool((abs(v) < 1).all()), low=-0.95, high=0.95),)
+
+
 @draws("polygamma", only="T.polygamma")
 def polygamma(w: Writer) -> Any:
     return w.choice((0, 1, 2)), w.tensor("f", where=lambda v: bool((v > 0).all()), low=0.2, high=9.0)

@@ -141,6 +141,9 @@ def mm(input: Array, mat2: Array) -> Tensor:
     return matmul(input, mat2)
 
 
+spmm = mm  # PyTorch's for sparse matrices, which takes dense ones too
+
+
 @composition
 def bmm(input: Array, mat2: Array) -> Tensor:
     """The products of two batches of matrices, (b, n, k) and (b, k, m).

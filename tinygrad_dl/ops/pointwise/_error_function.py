@@ -162,3 +162,21 @@ def erf_of(x: np.ndarray) -> Any:
 def erfc_of(x: np.ndarray) -> Any:
     """erfc of an array, in its dtype."""
     return in_blocks(x, lambda flat: erfc_double(flat.astype(FLOAT64)).astype(FLOAT32), erfc_double)
+
+
+def erfinv_of(x: np.ndarray) -> np.ndarray:
+    """The inverse of the error function, in float64 inside."""
+    size = np.minimum(np.absolute(x).astype(np.float64), 1.0)
+    rest = 1.0 - size  # exact: what is small near 1 keeps its digits
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        log = np.log(rest * (1.0 + size))
+        half = log / 2 + 2 / (math.pi * 0.147)
+        y = np.sqrt(np.sqrt(half * half - log / 0.147) - half)
+        for _ in range(3):
+            # The error, of erf where the result is small, of erfc where erf would have lost its digits.
+            error = np.where(size < 0.5, erf_of(y) - size, rest - erfc_of(y))
+            step = error * np.exp(y * y) * (math.sqrt(math.pi) / 2)
+            y = y - step / (1 + y * step)
+    y = np.where(rest == 0, np.inf, y)
+    found = np.where(np.absolute(x) > 1, np.nan, np.copysign(y, x))
+    return np.where(np.isnan(x), x, found).astype(x.dtype, copy=False)

@@ -1,4 +1,4 @@
-"""The error function and its complement."""
+"""The error function, its complement and its inverse."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.ops.pointwise._error_function import erf_of, erfc_of
+from tinygrad_dl.inputs import real
+from tinygrad_dl.ops.pointwise._error_function import erf_of, erfc_of, erfinv_of
 
 
 @op(
@@ -52,3 +53,35 @@ def erfc(input: Array) -> Array:
 
 
 erfc.vjp(input=lambda g, input: g * (np.exp(np.negative(input * input)) * (-2 / math.sqrt(math.pi))))
+
+
+@op(
+    kind="elementwise",
+    floating=True,
+    inplace=True,
+    real=True,
+    inputs={"input": real(-0.95, 0.95)},
+    reference=lambda input: np.vectorize(_naive_erfinv, otypes=[float])(input),
+)
+def erfinv(input: Array) -> Array:
+    """The inverse of `erf`: infinite at -1 and 1, nan outside.
+
+    >>> td.erfinv(td.tensor([0.0, 0.5]))
+    tensor([0.0000, 0.4769])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.erfinv.html; S. Winitzki, "A handy approximation for
+    the error function and its inverse" (2008), and Halley's steps from there.
+    """
+    return erfinv_of(input)
+
+
+erfinv.vjp(input=lambda g, out: g * (np.exp(out * out) * (math.sqrt(math.pi) / 2)))
+
+
+def _naive_erfinv(x: float) -> float:
+    """By halving the interval."""
+    low, high = -10.0, 10.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if math.erf(middle) < x else (low, middle)
+    return low

@@ -1,0 +1,219 @@
+"""The Cholesky factor of a matrix, and systems of equations with triangular matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.batching import Batch, every
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.engine import unbroadcast
+from tinygrad_dl.inputs import array, drawn, error, one_of
+
+
+def turned(a: Any) -> Any:
+    """Each matrix on its other side, conjugated."""
+    return np.conjugate(a.swapaxes(-1, -2))
+
+
+def read(a: Any, upper: bool, unitriangular: bool) -> Any:
+    """The part of each matrix that `solve_triangular` reads, with zeros elsewhere."""
+    a = np.triu(a) if upper else np.tril(a)
+    return a - a * np.eye(a.shape[-1], dtype=a.dtype) if unitriangular else a
+
+
+def _definite(rng: np.random.Generator) -> np.ndarray:
+    """One or two symmetric matrices that are positive definite."""
+    n = int(rng.integers(1, 5))
+    a = rng.standard_normal((*[(), (2,)][int(rng.integers(2))], n, n))
+    found: np.ndarray = a @ a.swapaxes(-1, -2) + n * np.eye(n)
+    return found
+
+
+@op(
+    namespace="rules",
+    name="cholesky",
+    inputs=dict(input=drawn(_definite), upper=one_of(False, True)),
+    errors=[
+        error(ValueError, "got shape (2, 3)", array(2, 3)),
+        error(np.linalg.LinAlgError, "not positive definite", -np.eye(2)),
+    ],
+    reference=lambda input, upper=False: _naive_cholesky(input, upper),
+)
+def cholesky(input: Array, *, upper: bool = False) -> Array:
+    """The lower triangular L with L L^H = input and a diagonal above 0; or, if `upper`, L^H.
+
+    Args:
+        input: symmetric (or Hermitian) and positive definite matrices, of shape (..., n, n); of others the symmetric
+            part is taken, (input + input^H) / 2.
+
+    Raises:
+        ValueError: the matrices are not square. numpy.linalg.LinAlgError: one is not positive definite.
+
+    >>> td.linalg.cholesky(td.tensor([[4.0, 2.0], [2.0, 5.0]]))
+    tensor([[2., 0.],
+            [1., 2.]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.cholesky.html; I. Murray, "Differentiation of
+    the Cholesky decomposition" (2016).
+    """
+    if input.ndim < 2 or input.shape[-1] != input.shape[-2]:
+        raise ValueError(f"cholesky: got shape {tuple(input.shape)}, expected square matrices, (..., n, n)")
+    try:
+        lower = np.linalg.cholesky((input + turned(input)) / 2)
+    except np.linalg.LinAlgError:
+        raise np.linalg.LinAlgError(
+            "cholesky: got a matrix that is not positive definite, expected only eigenvalues above 0"
+        ) from None
+    return turned(lower) if upper else lower
+
+
+def half(a: Any) -> Any:
+    """The lower triangles with half of the diagonals."""
+    return np.tril(a) - a * (0.5 * np.eye(a.shape[-1], dtype=a.dtype))
+
+
+def cholesky_slope(g: Any, out: Any, upper: bool) -> Any:
+    """The symmetric part of L^-H half(L^H g) L^-1."""
+    lower, g = (turned(out), turned(g)) if upper else (out, g)
+    left = solve_triangular.generic(turned(lower), half(np.matmul(turned(lower), g)), upper=True)
+    both = turned(solve_triangular.generic(turned(lower), turned(left), upper=True))
+    return (both + turned(both)) * 0.5
+
+
+def cholesky_tangent(t: Any, out: Any, upper: bool) -> Any:
+    """L half(L^-1 t L^-H), of the symmetric part of t."""
+    lower = turned(out) if upper else out
+    left = solve_triangular.generic(lower, (t + turned(t)) * 0.5, upper=False)
+    tangent = np.matmul(lower, half(turned(solve_triangular.generic(lower, turned(left), upper=False))))
+    return turned(tangent) if upper else tangent
+
+
+def _naive_cholesky(a: np.ndarray, upper: bool) -> np.ndarray:
+    """Row by row."""
+    lower = np.zeros_like(a)
+    for i in range(a.shape[-1]):
+        for j in range(i + 1):
+            rest = a[..., i, j] - (lower[..., i, :j] * lower[..., j, :j]).sum(-1)
+            lower[..., i, j] = np.sqrt(rest) if i == j else rest / lower[..., j, j]
+    return lower.swapaxes(-1, -2) if upper else lower
+
+
+def _triangular(rng: np.random.Generator) -> np.ndarray:
+    """One or two lower triangular matrices whose diagonal is away from 0."""
+    n = int(rng.integers(1, 5))
+    a = rng.standard_normal((*[(), (2,)][int(rng.integers(2))], n, n))
+    found: np.ndarray = np.tril(a) + 2 * np.eye(n)
+    return found
+
+
+@op(
+    namespace="rules",
+    name="solve_triangular",
+    promote=True,
+    inputs=[
+        dict(
+            input=drawn(_triangular),
+            B=drawn(lambda rng, input: rng.standard_normal((*input.shape[:-1], 2))),
+            upper=one_of(False),
+            unitriangular=one_of(False, True),
+        ),
+        dict(
+            input=drawn(lambda rng: _triangular(rng).swapaxes(-1, -2)),
+            B=drawn(lambda rng, input: rng.standard_normal((2, input.shape[-1]))),
+            upper=one_of(True),
+            left=one_of(False),
+        ),
+    ],
+    errors=[
+        error(ValueError, "got shapes (2, 3) and (2, 1)", array(2, 3), array(2, 1), upper=False),
+        error(ValueError, "got shapes (2, 2) and (3, 1)", array(2, 2), array(3, 1), upper=False),
+    ],
+    reference=lambda input, B, upper, left=True, unitriangular=False: _naive_solve(
+        input, B, upper, left, unitriangular
+    ),
+)
+def solve_triangular(input: Array, B: Array, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Array:
+    """The X with A X = B, or X A = B, for triangular matrices A.
+
+    Args:
+        input: A, of shape (..., n, n); only its upper or lower triangle is read.
+        B: of shape (..., n, k), or (..., k, n) if not `left`.
+        upper: whether A is upper triangular.
+        left: whether A stands on the left of X.
+        unitriangular: whether the diagonal of A is taken as 1 and not read.
+
+    Raises:
+        ValueError: the shapes do not fit. numpy.linalg.LinAlgError: a 0 is on the diagonal.
+
+    >>> td.linalg.solve_triangular(td.tensor([[2.0, 0.0], [1.0, 1.0]]), td.tensor([[2.0], [3.0]]), upper=False)
+    tensor([[1.],
+            [2.]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.solve_triangular.html
+    """
+    n = input.shape[-1] if input.ndim > 1 and input.shape[-1] == input.shape[-2] else -1
+    if B.ndim < 2 or B.shape[-2 if left else -1] != n:
+        raise ValueError(
+            f"solve_triangular: got shapes {tuple(input.shape)} and {tuple(B.shape)}, expected square matrices "
+            f"(..., n, n) and (..., {'n, k' if left else 'k, n'})"
+        )
+    a = read(input, upper, unitriangular)
+    if unitriangular:
+        a = a + np.eye(n, dtype=a.dtype)
+    if left:
+        return np.linalg.solve(a, B)
+    return np.linalg.solve(a.swapaxes(-1, -2), B.swapaxes(-1, -2)).swapaxes(-1, -2)
+
+
+@solve_triangular.joint_vjp("input", "B")
+def solve_slopes(
+    g: Any, out: Any, input: Any, input_shape: Any, B_shape: Any, upper: bool, left: bool, unitriangular: bool
+) -> tuple[Any, Any]:
+    """Of B: the solution of the turned system; of A: minus its product with X, in the triangle that is read."""
+    of_b = solve_triangular.generic(turned(input), g, upper=not upper, left=left, unitriangular=unitriangular)
+    of_a = read(np.matmul(of_b, turned(out)) if left else np.matmul(turned(out), of_b), upper, unitriangular)
+    return unbroadcast(-of_a, input_shape), unbroadcast(of_b, B_shape)
+
+
+def solve_tangent(t: Any, out: Any, input: Any, upper: bool, left: bool, unitriangular: bool) -> Any:
+    """Of A: minus the solution of the same system for t X, or X t."""
+    t = read(t, upper, unitriangular)
+    change = np.matmul(t, out) if left else np.matmul(out, t)
+    return -solve_triangular.generic(input, change, upper=upper, left=left, unitriangular=unitriangular)
+
+
+def solve_tangent_b(t: Any, input: Any, upper: bool, left: bool, unitriangular: bool) -> Any:
+    """Of B: the solution for t."""
+    return solve_triangular.generic(input, t, upper=upper, left=left, unitriangular=unitriangular)
+
+
+solve_triangular.jvp(input=solve_tangent, B=solve_tangent_b)
+
+
+@solve_triangular.vmap
+def _solve_batch(input: Any, B: Any, upper: bool, left: bool, unitriangular: bool, batch: Batch) -> Any:
+    a, b = every(input, "input", batch), every(B, "B", batch)
+    ndim = max(a.ndim, b.ndim)
+    a, b = [t.reshape(batch.size, *(1,) * (ndim - t.ndim), *t.shape[1:]) for t in (a, b)]
+    return solve_triangular(a, b, upper=upper, left=left, unitriangular=unitriangular)
+
+
+cholesky.vjp(input=cholesky_slope)
+cholesky.jvp(input=cholesky_tangent)
+
+
+@cholesky.vmap
+def _cholesky_batch(input: Any, upper: bool) -> Any:
+    return cholesky(input, upper=upper)
+
+
+def _naive_solve(a: np.ndarray, b: np.ndarray, upper: bool, left: bool, unitriangular: bool) -> np.ndarray:
+    """By the inverse."""
+    a = np.triu(a) if upper else np.tril(a)
+    if unitriangular:
+        a = a - a * np.eye(a.shape[-1]) + np.eye(a.shape[-1])
+    inverse = np.linalg.inv(a)
+    found: np.ndarray = inverse @ b if left else b @ inverse
+    return found
