@@ -115,6 +115,7 @@ from tinygrad_dl.ops.indexing.diagonal import diag, diag_embed, diagflat, diagon
 from tinygrad_dl.ops.indexing.gather import gather, scatter, scatter_add, take, take_along_dim
 from tinygrad_dl.ops.indexing.masked import masked_fill, masked_scatter, masked_select
 from tinygrad_dl.ops.indexing.nonzero import argwhere, nonzero, unravel_index
+from tinygrad_dl.ops.indexing.scatter_reduce import index_reduce, scatter_reduce
 from tinygrad_dl.ops.indexing.slices import index_add, index_copy, index_fill, index_put, index_select, narrow, select
 from tinygrad_dl.ops.indexing.triangular import tril, triu
 from tinygrad_dl.ops.linalg.einsum import einsum, tensordot
@@ -284,8 +285,8 @@ __all__ = [
     "fliplr", "flipud", "float", "float16", "float32", "float64", "floor", "floor_divide", "fmax", "fmin", "fmod",
     "frac", "from_dlpack", "from_numpy", "full", "full_like", "gather", "ge", "get_default_dtype", "get_num_threads",
     "get_rng_state", "greater", "greater_equal", "gt", "half", "hardshrink", "hsplit", "hstack", "hypot", "iinfo",
-    "imag", "index_add", "index_copy", "index_fill", "index_put", "index_select", "inf", "inference_mode",
-    "initial_seed", "inner", "int", "int8", "int16", "int32", "int64", "is_anomaly_check_nan_enabled",
+    "imag", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "inf",
+    "inference_mode", "initial_seed", "inner", "int", "int8", "int16", "int32", "int64", "is_anomaly_check_nan_enabled",
     "is_anomaly_enabled", "is_complex", "is_conj", "is_floating_point", "is_grad_enabled", "is_inference",
     "is_inference_mode_enabled", "is_nonzero", "is_tensor", "isclose", "isfinite", "isin", "isinf", "isnan", "kron",
     "kthvalue", "layout", "le", "lerp", "less", "less_equal", "lgamma", "linspace", "load", "log", "log1p", "log2",
@@ -297,11 +298,11 @@ __all__ = [
     "ones_like", "op", "optim", "outer", "permute", "pi", "polygamma", "positive", "pow", "prelu", "preserve_format",
     "prod", "promote_types", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "ravel",
     "real", "reciprocal", "relu", "remainder", "repeat_interleave", "reshape", "resolve_conj", "result_type", "roll",
-    "rot90", "round", "row_stack", "rsqrt", "save", "scalar_tensor", "scatter", "scatter_add", "searchsorted", "select",
-    "selu", "set_anomaly_enabled", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_rng_state", "sgn",
-    "short", "sigmoid", "sign", "sin", "sinh", "softmax", "sort", "sparse_coo", "sparse_csr", "split",
-    "split_with_sizes", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "strided", "sub", "subtract", "sum",
-    "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot",
+    "rot90", "round", "row_stack", "rsqrt", "save", "scalar_tensor", "scatter", "scatter_add", "scatter_reduce",
+    "searchsorted", "select", "selu", "set_anomaly_enabled", "set_default_dtype", "set_grad_enabled", "set_num_threads",
+    "set_rng_state", "sgn", "short", "sigmoid", "sign", "sin", "sinh", "softmax", "sort", "sparse_coo", "sparse_csr",
+    "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "strided", "sub", "subtract",
+    "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot",
     "threshold", "tile", "topk", "trace", "transpose", "tril", "triu", "true_divide", "trunc", "uint8", "uint16",
     "uint32", "uint64", "unbind", "unflatten", "unique", "unravel_index", "unsafe_chunk", "unsafe_split",
     "unsafe_split_with_sizes", "unsqueeze", "var", "var_mean", "vdot", "view_as_complex", "view_as_real", "vsplit",

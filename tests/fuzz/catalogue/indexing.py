@@ -232,6 +232,21 @@ def scatter_add(w: Writer) -> Any:
     return x, dim, index, w.tensor(shape=shape, dtype=w.dtype(x))
 
 
+@draws("scatter_reduce", weight=0.6)
+def scatter_reduce(w: Writer) -> Any:
+    reduce = w.choice(("sum", "prod", "mean", "amax", "amin"))
+    return *scatter_add(w), reduce, {"include_self": True if reduce.startswith("am") else w.bool()}
+
+
+@draws("index_reduce", weight=0.4)
+def index_reduce(w: Writer) -> Any:
+    x = w.tensor(least=1)
+    dim, count = w.dim(x) % w.ndim(x), w.int(1, 3)
+    shape = tuple(count if i == dim else n for i, n in enumerate(w.shape(x)))
+    index = w.indices((count,), size_along(w, x, dim))
+    return x, dim, index, w.tensor(shape=shape, dtype=w.dtype(x)), w.choice(("prod", "mean", "amax", "amin"))
+
+
 @draws("masked_select")
 def masked_select(w: Writer) -> Any:
     x = w.tensor()

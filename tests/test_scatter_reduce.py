@@ -1,0 +1,72 @@
+"""scatter_reduce and index_reduce."""
+
+from __future__ import annotations
+
+import pytest
+
+import tinygrad_dl as td
+from tinygrad_dl.testing import gradcheck, gradgradcheck
+
+X, INDEX, SRC = td.tensor([1.0, 2.0, 9.0]), td.tensor([0, 0, 1]), td.tensor([3.0, 5.0, 4.0])
+
+
+@pytest.mark.parametrize(
+    ("reduce", "whole", "apart"),
+    [
+        ("sum", [9, 6, 9], [8, 4, 9]),
+        ("prod", [15, 8, 9], [15, 4, 9]),
+        ("mean", [3, 3, 9], [4, 4, 9]),
+        ("amax", [5, 4, 9], [5, 4, 9]),
+        ("amin", [1, 2, 9], [3, 4, 9]),
+    ],
+)
+def test_values_and_gradients(reduce, whole, apart):
+    for dtype in (td.float64, td.float32, td.int64):
+        x, src = X.to(dtype), SRC.to(dtype)
+        assert td.scatter_reduce(x, 0, INDEX, src, reduce).tolist() == whole
+        found = x.scatter_reduce(0, INDEX, src, reduce, include_self=False)
+        assert found.tolist() == apart and found.dtype == dtype
+    x, src = (each.double().requires_grad_() for each in (X, SRC))
+    for include_self in (True, False):
+        f = lambda x, src, i=include_self: td.scatter_reduce(x, 0, INDEX, src, reduce, include_self=i)  # noqa: E731
+        assert gradcheck(f, (x, src), check_forward_ad=True, check_batched_grad=True)
+        assert gradgradcheck(f, (x, src))
+        assert td.vmap(f)(td.stack([x, x]), td.stack([src, src]))[1].tolist() == (whole if include_self else apart)
+    y = X.clone()
+    assert y.scatter_reduce_(0, INDEX, SRC, reduce) is y and y.tolist() == whole
+
+
+def test_equal_extreme_elements_share_the_gradient():
+    x, src = td.tensor([2.0, 7.0], requires_grad=True), td.tensor([2.0, 1.0, 2.0, 7.0], requires_grad=True)
+    td.scatter_reduce(x, 0, td.tensor([0, 0, 0, 1]), src, "amax").sum().backward()
+    assert x.grad.tolist() == pytest.approx([1 / 3, 0.5]) and src.grad.tolist() == pytest.approx([1 / 3, 0, 1 / 3, 0.5])
+
+
+def test_products_with_zeros():
+    x, src = td.tensor([2.0, 5.0], requires_grad=True), td.tensor([0.0, 3.0, 0.0, 0.0], requires_grad=True)
+    index = td.tensor([0, 0, 1, 1])
+    out = td.scatter_reduce(x, 0, index, src, "prod")
+    out.sum().backward()
+    assert out.tolist() == [0, 0] and x.grad.tolist() == [0, 0] and src.grad.tolist() == [6, 0, 0, 0]
+    with pytest.raises(RuntimeError, match="got a second derivative of a product with a zero among its factors"):
+        td.autograd.grad(td.scatter_reduce(x, 0, index, src, "prod").sum(), x, create_graph=True)
+
+
+def test_slices():
+    x = td.ones(2, 3)
+    source = td.tensor([[2.0, 3.0], [4.0, 5.0]])
+    assert td.index_reduce(x, 1, td.tensor([2, 2]), source, "prod").tolist() == [[1, 1, 6], [1, 1, 20]]
+    assert x.index_reduce(1, td.tensor([0, 2]), source, "amin", include_self=False).tolist() == [[2, 1, 3], [4, 1, 5]]
+    assert td.index_reduce(td.zeros(2), 0, td.tensor([1, 1]), td.tensor([2.0, 4.0]), "mean").tolist() == [0, 2]
+
+
+def test_smaller_indices_and_refusals():
+    src = td.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert td.scatter_reduce(td.zeros(2, 2), 0, td.tensor([[1]]), src, "sum").tolist() == [[0, 0], [1, 0]]
+    assert td.scatter_reduce(td.tensor(1.0), 0, td.tensor(0), td.tensor(5.0), "amax").item() == 5
+    with pytest.raises(ValueError, match="scatter_reduce: got reduce='max', expected one of 'sum', 'prod'"):
+        td.scatter_reduce(X, 0, INDEX, SRC, "max")
+    with pytest.raises(ValueError, match="index_reduce: got reduce='sum', expected one of 'prod', 'mean'"):
+        td.index_reduce(X, 0, INDEX, SRC, "sum")
+    with pytest.raises(IndexError, match="out of range"):
+        td.scatter_reduce(X, 0, td.tensor([3]), SRC[:1], "amax")
