@@ -221,7 +221,7 @@ def scatter_reduce(
     """
     if reduce not in REDUCTIONS:
         raise ValueError(f"scatter_reduce: got reduce={reduce!r}, expected one of {', '.join(map(repr, REDUCTIONS))}")
-    if 0 in index.shape:
+    if 0 in index.shape and index.ndim != input.ndim:
         return clone(input)
     shape = input.shape
     input, index, src = as_line(input), as_line(index), as_line(src)
