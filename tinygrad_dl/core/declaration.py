@@ -96,7 +96,6 @@ if TYPE_CHECKING:
         operator: str | None
         inplace: bool
         view: bool
-        varargs: bool
         floating: bool | None
         promote: bool | tuple[str, ...] | None
         exact: bool | None
@@ -128,7 +127,6 @@ def op(
     operator: str | None = None,
     inplace: bool = False,
     view: bool = False,
-    varargs: bool = False,
     floating: bool | None = None,
     promote: bool | tuple[str, ...] | None = None,
     exact: bool | None = None,
@@ -171,7 +169,6 @@ def op(
         operator: the operator it is, such as "mul" for `*`, both ways round.
         inplace: whether there is an in-place method `<name>_` too.
         view: whether the result shows its first argument's memory.
-        varargs: whether the method takes its first option as separate numbers too (`t.permute(1, 0)`).
         floating: whether integers are turned into the default floating dtype first; by default, if a ufunc with
             gradients has no loop for integers.
         promote: whether tensors are cast to a common dtype, or the names of those that are; by default, if they
@@ -246,7 +243,7 @@ def op(
         attributes: dict[str, Any] = {}
         if (ours and record.namespace == "td") if method is None else method:
             called = method if isinstance(method, str) else record.name
-            attributes |= methods(function, called, varargs, inplace)
+            attributes |= methods(function, called, inplace)
         if operator:
             attributes |= operators(function, operator, inplace)
         require_free(record, "name", REGISTRY, {record.key: record})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,18 +10,9 @@ from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, attach
 
 
-def methods(function: Any, name: str, varargs: bool, inplace: bool) -> dict[str, Any]:
+def methods(function: Any, name: str, inplace: bool) -> dict[str, Any]:
     """The op as a method of Tensor, and `<name>_`, its in-place form."""
-    method = function
-    if varargs:
-
-        @functools.wraps(function)
-        def method(self: Tensor, *numbers: Any, **kwargs: Any) -> Any:
-            if len(numbers) == 1 or not numbers:
-                return function(self, *numbers, **kwargs)
-            return function(self, numbers, **kwargs)
-
-    return {name: method, **({f"{name}_": inplace_form(method, f"{name}_")} if inplace else {})}
+    return {name: function, **({f"{name}_": inplace_form(function, f"{name}_")} if inplace else {})}
 
 
 def operators(function: Any, operator: str, inplace: bool) -> dict[str, Any]:

@@ -6,6 +6,7 @@ that the usual call does not pay for it. The public function looks at its extra 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -46,3 +47,14 @@ def alias(name: str, function: F, *, inplace: bool = False) -> F:
 def method(body: F) -> F:
     """A composition that is a method of Tensor, under its own name."""
     return alias(body.__name__, composition(body))
+
+
+def variadic(declared: F) -> F:
+    """An op whose method takes its first option as separate numbers too: `t.permute(1, 0)`."""
+
+    @functools.wraps(declared)
+    def with_numbers(self: Tensor, *numbers: Any, **kwargs: Any) -> Any:
+        return declared(self, *([numbers] if len(numbers) > 1 else numbers), **kwargs)
+
+    alias(declared.op.name, with_numbers)
+    return declared

@@ -13,7 +13,7 @@ from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.engine import unbroadcast
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axis_of, error, one_of, real, shape_of
-from tinygrad_dl.ops._overload import alias, method
+from tinygrad_dl.ops._overload import alias, method, variadic
 from tinygrad_dl.ops.indexing.getitem import accumulate
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.shape.permute import transpose
@@ -35,10 +35,10 @@ def _expanded(shape: tuple[int, ...], size: Any) -> tuple[int, ...]:
     return found
 
 
+@variadic
 @op(
     np.broadcast_to,
     linear=("input",),
-    varargs=True,
     view=True,
     inputs=dict(input=real(), size=shape_of("input", "expand")),
     errors=[
@@ -97,9 +97,9 @@ broadcast_to = expand
 alias("broadcast_to", vars(Tensor)["expand"])
 
 
+@variadic
 @op(
     linear=("input",),
-    varargs=True,
     exact=True,
     inputs=[
         dict(input=real(max_dims=1), repeats=one_of((2,), (3, 1), (1, 2, 2))),

@@ -12,7 +12,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axis_of, drawn, error, real
-from tinygrad_dl.ops._overload import alias, method
+from tinygrad_dl.ops._overload import alias, method, variadic
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.shape.reshape import np_reshape, reshape
 
@@ -141,9 +141,9 @@ def _inverse(dims: Any) -> list[int]:
     return inverse
 
 
+@variadic
 @op(
     linear=("input",),
-    varargs=True,
     view=True,
     inputs=dict(input=real(), dims=drawn(lambda rng, input: tuple(int(d) for d in rng.permutation(input.ndim)))),
     errors=[error(ValueError, "axes", array(2, 3), (0,)), error(ValueError, "repeated", array(2, 3), (0, 0))],

@@ -12,7 +12,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axes_of, axis_of, error, one_of, real
-from tinygrad_dl.ops._overload import method
+from tinygrad_dl.ops._overload import method, variadic
 from tinygrad_dl.ops.shape._dims import normal_dim
 
 
@@ -24,9 +24,9 @@ def _dims(dims: Any, ndim: int) -> list[int]:
     return found
 
 
+@variadic
 @op(
     linear=("input",),
-    varargs=True,
     exact=True,
     inputs=dict(input=real(), dims=axes_of("input", none=False)),
     errors=[error(IndexError, "got dim 2", array(2, 3), 2), error(ValueError, "twice", array(2, 3), (0, 0))],

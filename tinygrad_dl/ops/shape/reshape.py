@@ -20,14 +20,14 @@ from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.mutations import offset
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axes_of, axis_of, drawn, error, integers, one_of, real, shape_of
-from tinygrad_dl.ops._overload import alias, method, overload
+from tinygrad_dl.ops._overload import alias, method, overload, variadic
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.tensor.conversion import contiguous
 
 
+@variadic
 @op(
     linear=("input",),
-    varargs=True,
     view=True,
     inputs=dict(input=real(), shape=shape_of("input", "reshape")),
     errors=[error(ValueError, "reshape", array(2, 3), (4, 2))],
@@ -176,9 +176,9 @@ def _np_squeeze(a: Any, axis: Any = None) -> Any:
 NUMPY[np.squeeze] = _np_squeeze
 
 
+@variadic
 @op(
     linear=("input",),
-    varargs=True,
     view=True,
     inputs=dict(input=real(), shape=shape_of("input", "reshape")),
     errors=[error(ValueError, "reshape", array(2, 3), (4, 2))],
