@@ -28,7 +28,7 @@ types: $(VENV)/dev.stamp
 doctest: $(VENV)/dev.stamp
 	$(RUN) -m pytest --doctest-modules tinygrad_dl
 
-# PyTorch is never a dependency: it is installed for these four targets alone.
+# PyTorch is never a dependency: it is installed for these four targets alone, with libraries that import it.
 parity: $(VENV)/torch.stamp
 	$(RUN) -m pytest -n auto tests/parity tests/fuzz
 
@@ -65,7 +65,7 @@ $(VENV)/dev.stamp: $(VENV)/pyvenv.cfg pyproject.toml
 	touch $@
 
 $(VENV)/torch.stamp: $(VENV)/dev.stamp
-	$(RUN) -m pip install --quiet torch==2.13.0
+	$(RUN) -m pip install --quiet torch==2.13.0 einops skorch
 	touch $@
 
 clean:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,14 @@ def test_code_of_the_page_on_transforms_runs(code):
 @pytest.mark.parametrize("code", blocks("docs/files.md", "python"))
 def test_code_of_the_page_on_files_runs(code):
     exec(compile(code, "docs/files.md", "exec"), {"__name__": "page"})
+
+
+@pytest.mark.parametrize("code", blocks("docs/from_pytorch.md", "python"))
+def test_code_of_the_page_for_users_of_pytorch_runs(code, tmp_path):
+    """In a process of its own, as it takes PyTorch's name."""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert not done.returncode, done.stderr
+    assert (tmp_path / "model.pth").exists()
 
 
 def test_contributing_code_runs_as_one_program(registry):
