@@ -347,6 +347,14 @@ GROWING = {
         within(name("collections", "OrderedDict"), b"q\x00", b"h\x00)R" * 400_000),
         "more containers than it names",
     ),
+    "one tuple of arguments": (
+        within(name("torch", "device"), b"q\x00", b"(" + b"N" * 50_000 + b"t", b"q\x01", b"h\x00h\x01R" * 10_000),
+        "TypeError: _device",
+    ),
+    "one dict of attributes": (
+        within(spread(b"}", range(50_000), b"N", b"u"), b"q\x00", name("collections", "OrderedDict") + b")Rh\x00b"),
+        "sets attributes of a OrderedDict",
+    ),
     "keys of one hash": (spread(b"}", ALIKE, b"N", b"u"), "more than 64 keys of the same hash"),
     "tuples of one hash": (spread(b"}", ALIKE, b"\x85N", b"u"), "more than 64 keys of the same hash"),
     "a set of one hash": (spread(b"\x8f", ALIKE, b"", b"\x90"), "more than 64 keys of the same hash"),
@@ -439,6 +447,7 @@ STRANGE_TENSORS = {
     "no bool for requires_grad": tensor((6,), (1,), grad=b"K\x01"),
     "hooks": tensor((6,), (1,), hooks=b"}K\x01Ns"),
     "metadata": tensor((6,), (1,), rest=b"}" + text("evil") + b"\x88s"),
+    "metadata of integers": tensor((6,), (1,), memory=storage("IntStorage"), rest=b"}" + text("neg") + b"\x88s"),
     "metadata of a list": tensor((6,), (1,), rest=b"]"),
     "no storage": tensor((6,), (1,), memory=b"N"),
     "a record that is not there": tensor((6,), (1,), memory=storage(key="7")),

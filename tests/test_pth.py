@@ -348,9 +348,20 @@ def test_a_file_that_only_reads_and_one_that_only_writes():
         def __init__(self, content):
             self.read = io.BytesIO(content).read
 
-    writer = Writer()
-    td.save([td.ones(20)], writer)
-    assert td.load(Reader(writer.content))[0].tolist() == [1.0] * 20
+    class Silent(Writer):
+        def write(self, data):
+            self.content += data
+
+    class Full(Writer):
+        def write(self, data):
+            return 0
+
+    for kind in (Writer, Silent):
+        writer = kind()
+        td.save([td.ones(20)], writer)
+        assert td.load(Reader(writer.content))[0].tolist() == [1.0] * 20
+    with pytest.raises(OSError, match="the file took none of"):
+        td.save([td.ones(20)], Full())
 
 
 def test_behind_something_else_in_a_file():
@@ -373,6 +384,7 @@ def test_nothing_is_written_of_what_can_not_be(tmp_path):
     loop.append(loop)
     for obj, kind, said in (
         ({"a": [1, object()]}, TypeError, r"got a object for 'a\.1', expected a tensor, array, number, text, bytes,"),
+        (td.nn.Linear(1, 1), TypeError, r"got a Linear for '', .*; save its state_dict\(\)"),
         ([np.array(["a"])], TypeError, "expected bool, integer, float or complex numbers"),
         ([np.dtype("<U3")], TypeError, "for '0', expected a tensor"),
         ({frozenset([1]): 1}, TypeError, "got a frozenset as a key in '', expected a text, a number or a short tuple"),

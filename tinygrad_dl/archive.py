@@ -121,8 +121,13 @@ class _Stream:
     def write(self, content: Any) -> int:
         left = memoryview(content).cast("B")
         size = len(left)
-        while left:  # a file without a buffer may take a part
-            left = left[self._file.write(left) :]
+        while left:
+            taken: int | None = self._file.write(left)
+            if taken is None:  # objects that only look like files often say nothing
+                break
+            if not taken:
+                raise OSError(f"the file took none of {len(left)} bytes")
+            left = left[taken:]  # a file without a buffer may take a part
         return size
 
     def flush(self) -> None:

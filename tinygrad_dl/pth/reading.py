@@ -176,11 +176,11 @@ def _tensor(
     if len(size) != len(strides) or any(type(each) is not int or not 0 <= each < 1 << 63 for each in numbers):
         raise ValueError(f"a tensor of shape {size!s:.60} and strides {strides!s:.60}")
     bits = {} if metadata is None else of_type(dict, metadata)
-    if not set(bits) <= {"conj", "neg"}:
+    if not bits.keys() <= {"conj", "neg"}:
         raise Refused(f"a tensor with the metadata {list(bits)!s:.60}")
     dtype = storage.kind.dtype if dtype is None else dtype.dtype if isinstance(dtype, Dtype) else None
-    if dtype is None:
-        raise ValueError("a tensor without a dtype")
+    if dtype is None or (bits and dtype.kind not in "fc"):
+        raise ValueError("a tensor without a dtype" if dtype is None else f"a tensor of {dtype} with bits")
     elements = storage.elements(dtype, **bits)
     if math.prod(size) == 0:
         array = np.empty(size, elements.dtype)
@@ -239,7 +239,7 @@ def _size(sizes: Any) -> Any:
     return of_type(tuple, sizes)
 
 
-def _device(*_: Any) -> device:
+def _device(kind: Any, index: Any = None) -> device:
     """The CPU, which all tensors come to, wherever they were."""
     return CPU
 

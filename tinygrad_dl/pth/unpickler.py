@@ -205,7 +205,9 @@ class Unpickler:
         arguments, function = self.stack.pop(), self.stack.pop()
         if type(function) is not Function or type(arguments) is not tuple:
             raise Refused(f"a pickle that calls a {type(function).__name__}")
-        self.copies -= sum(len(each) for each in arguments if isinstance(each, (*CONTAINERS, str, bytes)))
+        self.copies -= len(arguments)
+        if self.copies >= 0:
+            self.copies -= sum(len(each) for each in arguments if isinstance(each, (*CONTAINERS, str, bytes)))
         if self.copies < 0:
             raise Refused("a pickle that copies more than it holds")
         self.push_container(function.call(*arguments), 3)  # of three opcodes
@@ -213,7 +215,7 @@ class Unpickler:
     def build(self) -> None:
         """Sets the one attribute that PyTorch's files set in this way: the versions of the modules, of a state dict."""
         state = self.stack.pop()
-        if type(self.stack[-1]) is not OrderedDict or type(state) is not dict or list(state) != ["_metadata"]:
+        if type(self.stack[-1]) is not OrderedDict or type(state) is not dict or state.keys() != {"_metadata"}:
             raise Refused(f"a pickle that sets attributes of a {type(self.stack[-1]).__name__}")
         self.stack[-1].__dict__.update(state)
 

@@ -165,7 +165,8 @@ class Pickler:
         elif isinstance(value, Tensor | np.ndarray | np.generic):
             self.tensor(value, where)
         elif not isinstance(value, dict) and type(value) not in (list, tuple, set):
-            raise TypeError(f"save: got a {type(value).__name__} for {where!r:.80}, expected {EXPECTED}")
+            step = "; save its state_dict()" if hasattr(value, "state_dict") else ""
+            raise TypeError(f"save: got a {type(value).__name__} for {where!r:.80}, expected {EXPECTED}{step}")
         elif depth > DEEPEST or id(value) in self.open:
             again = id(value) in self.open
             found = "a container within itself" if again else f"the {depth}th container in one another"
