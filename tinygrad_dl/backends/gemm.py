@@ -19,6 +19,7 @@ SMALL = 2**18  # multiplications of two matrices, up to which OpenBLAS uses one 
 SHORT = 9000  # the same of a matrix and a vector, or a row, or a column
 LARGE = 2**23  # multiplications that a range has at least: some 90 to 190 us
 OUTER = 2**18  # elements of columns times rows that are worth a thread: one writes 64 of 64 x 64 as fast as two
+NARROW = 8  # columns, up to which matrices of a stack are turned for one product whatever the other one's size
 STEP = 16  # rows or columns: ranges begin at multiples, where kernels work on whole tiles
 
 
@@ -158,7 +159,7 @@ def _of_simple_stacks(a: np.ndarray, b: np.ndarray) -> Any:
         return out
     if len(a) == count > 1 and (len(b) == 1 or not b.strides[0]):
         return product(a.reshape(count * n, -1), b[0]).reshape(count, n, m)
-    if len(b) == count > 1 and (len(a) == 1 or not a.strides[0]):
+    if len(b) == count > 1 and (m <= NARROW or m < n) and (len(a) == 1 or not a.strides[0]):
         rows = b.swapaxes(1, 2).reshape(count * m, -1)
         return product(rows, a[0].T).reshape(count, m, n).swapaxes(1, 2)
     if a.shape[2] > 1 or len(a) != len(b):
