@@ -18,7 +18,7 @@ from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops._owned import add_, mul_
 from tinygrad_dl.ops.pointwise._selection import straight
-from tinygrad_dl.ops.reduction._sums import ones
+from tinygrad_dl.ops.reduction._sums import dot_rows, ones
 
 BLOCK = 16384  # elements at a time
 
@@ -165,7 +165,7 @@ def _layer_norm_tangent(t: Any, input: Any, weight: Any, inverse: Any, normalize
     if t[0] is not None:
         change = _as_rows(t[0], count)
         change = change - _row_centres(change)
-        tilt = _row_means(normal * change)
+        tilt = dot_rows(normal, change, 1) / max(count, 1)
         change = mul_(add_(mul_(normal, -tilt), change), inverse)
         change = change if weight is None else mul_(change, _as_rows(weight, count))
         out = change if out is None else add_(out, change)
