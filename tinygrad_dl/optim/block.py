@@ -14,7 +14,8 @@ from tinygrad_dl.optim.options import Group, numbers
 Array = np.ndarray
 State = defaultdict[Any, dict[str, Any]]
 
-CHUNK = 65536  # elements worked on at a time: five arrays of them stay in the cache
+# Elements worked on at a time: seven arrays of them stay in the last cache. In fewer, threads wait for each other more.
+CHUNK = 2**18
 REAL: dict[Any, np.dtype[Any]] = {promotion.COMPLEX64: promotion.FLOAT32, promotion.COMPLEX128: promotion.FLOAT64}
 
 
@@ -40,6 +41,17 @@ class States(NamedTuple):
     parts: list[Array]
 
 
+class Scratch(dict[Any, Array]):
+    """By dtype, three arrays to be written over by the blocks that one thread steps."""
+
+    def __init__(self, largest: int):
+        self.size = min(CHUNK, largest)
+
+    def __missing__(self, dtype: Any) -> Array:
+        self[dtype] = np.empty((3, self.size), dtype)
+        return self[dtype]
+
+
 class Memory(bytearray):
     """A buffer that several arrays live in.
 
@@ -55,18 +67,19 @@ class Block:
         self.params = list(params)
         first = self.params[0]._data
         self.moved = len(self.params) > 1
-        self.shapes = [p.shape for p in self.params]
+        self.shapes = [p._data.shape for p in self.params]
         self.dtype: np.dtype[Any] = first.dtype
         self.real: np.dtype[Any] = REAL.get(self.dtype, self.dtype)
         self.low = self.real.itemsize < 4  # half precision is worked out in float32
         self.offsets = [0]
         for p in self.params:
             self.offsets.append(self.offsets[-1] + p._data.size * self.dtype.itemsize // self.real.itemsize)
-        self.scalars = {"step": scalars(len(self.params))}
+        self.steps = scalars(len(self.params))
+        self.scalars = {"step": self.steps}
         self.states: dict[str, States] = {}
         self.names: tuple[str, ...] = ()
         self.pieces: dict[tuple[int, int], list[Any]] = {}
-        self.work = np.empty((3, min(CHUNK, self.offsets[-1])), np.float32 if self.low else self.real)
+        self.scratch: Scratch | None = None
         self.staged = False
         if self.moved:
             self.values, self.arrays = self.allocate()
@@ -116,7 +129,7 @@ class Block:
         places = [(name, self.scalars[name].parts) for name in (*["step"] * optimizer.counts, *optimizer.scalars)]
         places += [(name, self.states[name].parts) for name in self.names]
         for i, p in enumerate(self.params):
-            if self.scalars["step"].flat[i] or optimizer.eager:
+            if self.steps.flat[i] or optimizer.eager:
                 entry = state[p]
                 for name, arrays in places:
                     if entry.get(name) is None:
@@ -137,8 +150,11 @@ class Block:
 
     # -- a step ----------------------------------------------------------------------------------
 
-    def step(self, optimizer: Rule, group: Group) -> None:
+    def step(self, optimizer: Rule, group: Group, scratch: Scratch) -> None:
         """Changes the parameters that have a gradient, and their state. The group's options are numbers."""
+        if scratch is not self.scratch:
+            self.scratch = scratch
+            self.pieces.clear()
         try:
             grads = [p._grad._data for p in self.params]  # type: ignore[union-attr]
             shapes = [g.shape for g in grads]
@@ -148,8 +164,10 @@ class Block:
         names = optimizer.names(group)
         if names != self.names:
             self.use(names, optimizer, group)
-        scalars = [self.scalars[name].flat for name in ("step", *optimizer.scalars)]
-        alike = list(zip(*(flat.tolist() for flat in scalars), strict=True))
+        alike: list[Any] = self.steps.flat.tolist()
+        kept = [self.scalars[name].flat for name in optimizer.scalars]
+        if kept:
+            alike = list(zip(alike, *(flat.tolist() for flat in kept), strict=True))
         if present and alike.count(alike[0]) == len(alike):
             runs = [(0, len(alike))]
         else:
@@ -173,17 +191,21 @@ class Block:
                 gradient = self.gathered[self.offsets[i] : self.offsets[j]]
             else:
                 gradient = np.ascontiguousarray(grads[i]).reshape(-1).view(self.real)
-            o = {**group, **dict(zip(optimizer.scalars, alike[i][1:], strict=True)), "step": alike[i][0] + 1}
-            for where, works, arrays in self.pieces.get((i, j)) or self.cut(i, j):
+            o = group.copy()
+            o["step"] = number = (alike[i][0] if kept else alike[i]) + 1
+            if kept:
+                o.update(zip(optimizer.scalars, alike[i][1:], strict=True))
+            for where, works, arrays in self.pieces.get((i, j)) or self.cut(i, j, scratch):
                 g = gradient[where]
                 if self.low:
                     self.step_low(optimizer, o, g, works, arrays)
                 else:
                     apply(optimizer, o, g, works, arrays)
-            for flat, value in zip(scalars[1:], optimizer.advance(o), strict=True):
-                flat[i:j] = value
+            if kept:
+                for flat, value in zip(kept, optimizer.advance(o), strict=True):
+                    flat[i:j] = value
             if optimizer.counts or names:
-                scalars[0][i:j] = o["step"] if optimizer.counts else 1
+                self.steps.flat[i:j] = number if optimizer.counts else 1
         if self.staged:
             self.arrays[0][...] = self.slots[0]
         what = f"{type(optimizer).__name__}.step()"
@@ -216,14 +238,15 @@ class Block:
                 found.append((i, i + 1))
         return found
 
-    def cut(self, i: int, j: int) -> list[Any]:
+    def cut(self, i: int, j: int, scratch: Scratch) -> list[Any]:
         """Parameters i to j in chunks: where in the run, scratch arrays, the values and states."""
         start, end = self.offsets[i], self.offsets[j]
+        work = scratch[np.dtype(np.float32) if self.low else self.real]
         flats = [self.values, *(self.states[name].flat for name in self.names)]
         pieces = []
         for at in range(start, end, CHUNK):
             stop = min(at + CHUNK, end)
-            works = tuple(row[: stop - at] for row in self.work)
+            works = tuple(row[: stop - at] for row in work)
             pieces.append((slice(at - start, stop - start), works, tuple(flat[at:stop] for flat in flats)))
         self.pieces[i, j] = pieces
         return pieces

@@ -19,7 +19,7 @@ import numpy as np
 from tinygrad_dl.backends.threads import parallel_for
 from tinygrad_dl.core.promotion import is_differentiable
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.optim.block import CHUNK, Array, Block, Memory, State
+from tinygrad_dl.optim.block import CHUNK, Array, Block, Memory, Scratch, State
 from tinygrad_dl.optim.optimizer import Optimizer
 from tinygrad_dl.optim.options import Group, numbers
 from tinygrad_dl.optim.recorded import Recorded
@@ -41,9 +41,15 @@ class FlatOptimizer(Optimizer):
     eager: ClassVar[bool] = False  # whether the state is there before the first step
     _exposed = False  # whether anybody has seen `state`, and so may have changed it
 
+    _arrays: ClassVar[tuple[str, ...]]  # the states that are not one number for each parameter
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._arrays = tuple(name for name in cls.state_names or () if name != "step" and name not in cls.scalars)
+
     def names(self, group: Group) -> tuple[str, ...]:
         """The names of the state arrays that the rule asks for with these options: all, unless a subclass says less."""
-        return tuple(name for name in self.state_names or () if name != "step" and name not in self.scalars)
+        return self._arrays
 
     def initial(self, name: str, group: Group) -> float:
         """What a state is at first: each element of an array, or a scalar."""
@@ -144,15 +150,20 @@ class Layout:
                 self.blocks.append(Block([p]))
         self.blocks += [Block(each) for each in together.values()]
         self.arrays = [p._data for p in params]
-        self.size = sum(block.offsets[-1] for block in self.blocks)
+        sizes = [block.offsets[-1] for block in self.blocks]
+        self.size, self.largest = sum(sizes), max(sizes, default=0)
+        self.scratch: dict[int, Scratch] = {}  # by the block that a thread begins with
 
     def step(self, optimizer: FlatOptimizer, group: Group) -> None:
         """Steps the blocks, on several threads if they are large."""
         blocks, group = self.blocks, numbers(group)
 
         def work(start: int, stop: int) -> None:
+            scratch = self.scratch.get(start)
+            if scratch is None:
+                scratch = self.scratch[start] = Scratch(self.largest)
             for block in blocks[start:stop]:
-                block.step(optimizer, group)
+                block.step(optimizer, group, scratch)
 
         parallel_for(work, len(blocks), len(blocks) * SHARE // (self.size + 1) + 1)
 

@@ -119,12 +119,11 @@ def with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(step)
     def hooked(*args: Any, **kwargs: Any) -> Any:
         self = args[0]
-        if self._stepping:
+        self._opt_called = True
+        if self._stepping or not (self._hooks or _global_hooks):
             return step(*args, **kwargs)
-        self._stepping = self._opt_called = True
+        self._stepping = True
         try:
-            if not (self._hooks or _global_hooks):
-                return step(*args, **kwargs)
             own, everywhere = self._hooks, _global_hooks
             for hook in itertools.chain(tuple(everywhere["before step"].values()), tuple(own["before step"].values())):
                 result = first_given(hook(self, args, kwargs), (args, kwargs))

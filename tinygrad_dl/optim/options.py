@@ -53,13 +53,12 @@ FRACTIONS: Range = (
 
 def numbers(group: Group) -> Group:
     """A group's options with Python's numbers for tensors of one element and for NumPy's, which would widen float32."""
-    return {
-        option: value if type(value) in PLAIN or option == "params" else number(value)
-        for option, value in group.items()
-    }
+    if PLAIN.issuperset(map(type, group.values())) and PLAIN.issuperset(map(type, group.get("betas", ()))):
+        return group
+    return {option: value if option == "params" else number(value) for option, value in group.items()}
 
 
-PLAIN = frozenset((float, int, bool, type(None)))
+PLAIN = frozenset((float, int, bool, str, tuple, list, type(None)))
 
 
 def number(value: Any) -> Any:
