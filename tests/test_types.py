@@ -6,6 +6,8 @@ import importlib.util
 from pathlib import Path
 from typing import assert_type
 
+import numpy as np
+
 import tinygrad_dl as td
 from tinygrad_dl import Tensor, nn
 from tinygrad_dl.nn import functional as F
@@ -33,6 +35,15 @@ def test_operations_and_methods_return_tensors() -> None:
     assert_type(F.softmax(x, dim=1), Tensor)
     ordered, places = x.sort(dim=1)
     assert ordered.tolist() == [[1.0, 3.0], [2.0, 4.0]] and places.tolist() == [[1, 0], [0, 1]]
+
+
+def test_dtypes_and_shapes_are_typed() -> None:
+    x = td.ones(2, 3)
+    assert_type(x.dtype, td.dtype)
+    assert_type(x.shape[1:], td.Size)
+    assert_type(x.shape[0], int)
+    assert np.zeros(2, dtype=x.dtype).astype(td.float64).dtype == td.float64
+    assert x.dtype.is_floating_point and x.shape.numel() == 6
 
 
 def test_a_training_step_is_typed() -> None:
