@@ -23,11 +23,19 @@ from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.random import get_rng_state, set_rng_state
+from tinygrad_dl.utils.selective import (
+    CheckpointPolicy,
+    SelectiveCheckpointContext,
+    create_selective_checkpoint_contexts,
+)
 
 __all__ = [
     "CheckpointError",
+    "CheckpointPolicy",
+    "SelectiveCheckpointContext",
     "checkpoint",
     "checkpoint_sequential",
+    "create_selective_checkpoint_contexts",
     "noop_context_fn",
     "set_checkpoint_debug_enabled",
     "set_checkpoint_early_stop",
@@ -128,7 +136,8 @@ def checkpoint(
         args, kwargs: its arguments; keywords only with `use_reentrant=False`.
         use_reentrant: which of the two ways, see above. False is recommended, and works with `autograd.grad`, keyword
             arguments, and functions that use other tensors than their arguments. None warns, and is True.
-        context_fn: returns two context managers, for the first and for the second run.
+        context_fn: returns two context managers, for the first and for the second run; see
+            `create_selective_checkpoint_contexts`.
         determinism_check: "default" compares number, shapes and dtypes of the tensors saved in both runs; "none".
         debug: errors list all tensors that were saved in both runs.
         early_stop: ends the second run when all is known that backward needs.
