@@ -728,8 +728,24 @@ def test_what_func_jvp_writes_into_has_the_tangent_while_it_runs():
     out, tangent = td.func.jvp(squares, (x,), (t,))
     assert out.tolist() == [9.0, 4.0] and tangent.tolist() == [60.0, 4.0]
     assert td.func.jacfwd(squares)(x).tolist() == [[0.0, 6.0], [4.0, 0.0]]
-    assert td.func.jacrev(td.func.jacfwd(lambda x: squares(x).sum()))(x).tolist() == [[2.0, 0.0], [0.0, 2.0]]
+    for second in (
+        td.func.hessian,
+        lambda f: td.func.jacrev(td.func.jacfwd(f)),
+        lambda f: td.func.jacfwd(td.func.jacfwd(f)),
+    ):
+        assert second(lambda x: squares(x).sum())(x).tolist() == [[2.0, 0.0], [0.0, 2.0]]
+        assert second(lambda x: squares(squares(x))[0])(x).tolist() == [[48.0, 0.0], [0.0, 0.0]]  # x0^4
+        assert all(type(each) is td.Tensor for each in kept)
     assert type(kept[0]) is td.Tensor and kept[0].tolist() == [3.0, 2.0]
+
+    def products(x):
+        y = td.ones(2, 2)
+        row = y[1]
+        row.mul_(x)  # its rule reads the row, of whose memory another part is changed
+        y[0].copy_(x.flip(0))
+        return (y.prod(0) * row).sum()  # x0 x1 (x0 + x1)
+
+    assert td.func.hessian(products)(x).tolist() == [[6.0, 10.0], [10.0, 4.0]]
     outside = td.zeros(1)
     assert td.func.jvp(lambda x: outside.copy_(x) * 3, (td.ones(1),), (td.ones(1),))[1].tolist() == [3.0]
     assert outside.tolist() == [1.0] and type(outside) is td.Tensor

@@ -44,6 +44,7 @@ class Level:
     name = "transform"
     marks = "belongs to it"  # what distinguishes its tensors, for errors
     releases = False  # whether its tensors are plain ones after it has ended
+    received: Any  # plain tensors that became tensors of this level in their place, see `receive`
 
     def __init__(self) -> None:
         self.depth = _count()

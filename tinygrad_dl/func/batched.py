@@ -17,6 +17,7 @@ from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import Escape, Level, Lifted, called, lifted_among, may_hold, over_values, rebuilt
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.func.custom import of_examples
+from tinygrad_dl.func.received import Received
 from tinygrad_dl.ops.shape.joining import stack
 
 
@@ -72,9 +73,22 @@ class BatchLevel(Level):
 
     name, marks = "vmap", "differs between examples"
 
-    def __init__(self, size: int, randomness: str = "error"):
+    def __init__(self, size: int, randomness: str = "error", alike: bool = False):
         super().__init__()
         self.size, self.randomness = size, randomness
+        self.alike = alike  # whether examples differ in their tangents alone, as those of `jacfwd` do
+        self.received = Received()
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        self.received.give_back(lambda tensor: tensor.value[0])
+
+    def receive(self, tensor: Tensor, escape: Escape) -> Tensor:
+        """Repeats a plain tensor, in its place, as one is written into it that is the same for all examples."""
+        if not self.alike:
+            raise escape
+        self.received.take(tensor, lambda twin: self.lift(self.lowered(twin).clone()), escape)
+        return tensor
 
     def lift(self, value: Tensor) -> Batched:
         """A batch as one example."""

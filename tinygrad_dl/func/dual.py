@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
-from weakref import ref
 
 import numpy as np
 
 from tinygrad_dl import autograd
 from tinygrad_dl.core.engine import held_alone
 from tinygrad_dl.core.graph import keep_copies
-from tinygrad_dl.core.modes import enable_grad, modes, set_grad_enabled
+from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.mutations import buffer_owner, next_seq
 from tinygrad_dl.core.promotion import in_single, is_differentiable, is_half
 from tinygrad_dl.core.record import Record
@@ -33,8 +32,8 @@ from tinygrad_dl.core.transforms import (
 from tinygrad_dl.creation import zeros_like
 from tinygrad_dl.func.custom import with_tangents
 from tinygrad_dl.func.lowering import batches_within, fresh, own_place, plain_edges
+from tinygrad_dl.func.received import Received
 from tinygrad_dl.func.tangents import Values, broadcast_tangent, carriers
-from tinygrad_dl.ops.tensor.inplace import follow, root_of
 
 
 class Dual(Lifted):
@@ -123,7 +122,7 @@ class DualLevel(Level):
         super().__init__()
         self.releases = releases
         self.began = 0  # when the latest op did
-        self.received: list[tuple[ref[Tensor], type]] = []  # plain tensors that got a tangent in their place
+        self.received = Received()
 
     def lift(self, primal: Tensor, tangent: Tensor) -> Dual:
         """A tensor with a tangent."""
@@ -142,43 +141,13 @@ class DualLevel(Level):
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
-        while self.received:
-            known, kind = self.received.pop()
-            tensor = known()
-            if tensor is not None:
-                value = tensor.__dict__.pop("value")
-                del tensor.__dict__["level"], tensor.__dict__["tangent"]
-                tensor.__class__ = kind
-                tensor._data, tensor._edge = value._data, value._edge
+        self.received.give_back(lambda tensor: tensor.value)
 
     def receive(self, tensor: Tensor, escape: Escape) -> Tensor:
-        """Gives a plain tensor a tangent of zeros, in its place, as one with a tangent is written into it.
-
-        So do the tensor that it is a view of and all views of that: they share memory, and have to share the tangent's.
-        When the level ends they are plain tensors again.
-        """
-        root = root_of(tensor)
-        twin = wrap(root._data)
-        twin._edge = root._edge
-        todo: list[tuple[Tensor, Tensor, Tensor]] = [(root, twin, self.enter(twin).tangent)]
-        found = []
-        for each, value, tangent in todo:  # which grows meanwhile
-            found.append((each, value, tangent))
-            for view in each._views.living() if each._views else ():
-                assert view._view is not None
-                _, made_by, values, index, recorded = view._view
-                if made_by is None:  # a Function, whose way from the base to the view is not known
-                    raise escape
-                step = ((made_by, values, index),)
-                with set_grad_enabled(recorded):
-                    shown = follow(value, step)
-                    todo.append((view, shown, follow(tangent, step)))
-                shown._edge = view._edge
-        for each, value, tangent in found:
-            self.received.append((ref(each), type(each)))
-            del each._data, each._edge
-            each.__class__ = Dual
-            each.level, each.value, each.tangent = self, value, tangent  # type: ignore[attr-defined]
+        """Gives a plain tensor a tangent of zeros, in its place, as one with a tangent is written into it."""
+        began = self.began  # of the op whose result is to be written
+        self.received.take(tensor, self.enter, escape)
+        self.began = began
         return tensor
 
     def parts(self, tensor: Any) -> tuple[Any, Any]:

@@ -12,7 +12,7 @@ from tinygrad_dl.creation import eye, zeros
 from tinygrad_dl.func.forward import jvp
 from tinygrad_dl.func.reverse import vjp
 from tinygrad_dl.func.trees import argument_numbers, change, flatten, tensors_of, unflatten
-from tinygrad_dl.func.vectorize import vmap
+from tinygrad_dl.func.vectorize import batched_function, check_options, vmap
 from tinygrad_dl.ops.shape.joining import stack
 
 
@@ -107,7 +107,8 @@ def jacfwd(
 
         # What a column returns beside its tangent is the same for all, but may have been made as if it were not.
         out_dims = (-1, 0, None)
-        found = vmap(column, randomness=randomness, out_dims=out_dims, chunk_size=chunk_size)(seeds)
+        check_options(randomness, chunk_size)
+        found = batched_function(column, 0, out_dims, randomness, chunk_size, alike=True)(seeds)
 
         def pieces(whole: Any) -> Any:
             shape, parts, start = whole.shape[:-1], [], 0

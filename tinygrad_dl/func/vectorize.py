@@ -61,10 +61,22 @@ def vmap(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.func.vmap.html
     """
+    check_options(randomness, chunk_size)
+    return batched_function(func, in_dims, out_dims, randomness, chunk_size)
+
+
+def check_options(randomness: str, chunk_size: int | None) -> None:
+    """Raises for options that vmap does not have."""
     if randomness not in RANDOMNESS:
         raise ValueError(f"vmap: got randomness={randomness!r}, expected one of {', '.join(map(repr, RANDOMNESS))}")
     if chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 1):
         raise ValueError(f"vmap: got chunk_size={chunk_size!r}, expected None, or an integer of at least 1")
+
+
+def batched_function(
+    func: Callable[..., Any], in_dims: Any, out_dims: Any, randomness: str, chunk_size: int | None, alike: bool = False
+) -> Callable[..., Any]:
+    """`vmap` with checked options; `alike` as in `BatchLevel`."""
 
     @functools.wraps(func)
     def batched(*args: Any, **kwargs: Any) -> Any:
@@ -77,7 +89,7 @@ def vmap(
         size = _size(values, mapped)
 
         def run(values: list[Any], size: int) -> tuple[list[Any], Any]:
-            with BatchLevel(size, randomness) as level:
+            with BatchLevel(size, randomness, alike) as level:
                 entered = [level.lift(v) if m else v for v, m in zip(values, mapped, strict=True)]
                 out = func(*unflatten(entered, structure), **kwargs)
                 return _leave(level, out, out_dims)
