@@ -138,3 +138,18 @@ def test_views_are_taken_again_with_the_options_of_the_call():
     assert turned.shape == (3, 2) and turned[1, 0].item() == 7.0
     (turned[1] * td.tensor([1.0, 2.0])).sum().backward()
     assert flat.grad_fn.name() == "ViewBackward0"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, w: F.binary_cross_entropy(x, x, w),
+        lambda x, w: F.binary_cross_entropy_with_logits(x, x, pos_weight=w),
+        lambda x, w: F.layer_norm(x, (2,), w),
+        lambda x, w: F.batch_norm(x, None, None, w, training=True),
+    ],
+    ids=["binary_cross_entropy", "pos_weight", "layer_norm", "batch_norm"],
+)
+def test_complex_weights_of_real_operations_are_refused(call):
+    with pytest.raises(TypeError, match="expected real numbers, got dtype complex64"):
+        call(td.tensor([[0.25, 0.5], [0.5, 0.75]]), td.tensor([1.0, 1j]))

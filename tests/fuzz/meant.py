@@ -341,6 +341,7 @@ MEANT = (
         "unravel_index",
         ours="out of bounds",
     ),
+    Meant("dims are looked at even where nothing is rolled", "refused", "roll", ours="got dim", theirs=r"^\[\] "),
     Meant(
         "sums and products of bools are int64, in place too",
         "refused",

@@ -124,7 +124,11 @@ def call_source(
             if sequence
             else _unwrap(tensors, parameters, promotes, floating, half, view)
         ),
-        *([f"    if {first}.dtype in COMPLEX: raise not_real(op, {first}.dtype)"] if real else []),
+        *(
+            f"    if {t} is not None and {t}.dtype in COMPLEX: raise not_real(op, {t}.dtype)"
+            for t in (tensors if real else ())
+            if t == first or (promotes is not True and t not in (promotes or ()))
+        ),
         "    try:",
         *evaluated,
         "    except Exception as error:",
