@@ -401,3 +401,12 @@ def test_broadcast_tensors_returns_what_has_the_shape_itself():
     a, b = td.zeros(2, 3), td.tensor([1.0, 2.0, 3.0])
     first, second = td.broadcast_tensors(a, b)
     assert first is a and second.tolist() == [[1.0, 2.0, 3.0]] * 2
+
+
+def test_the_sign_bit():
+    x = td.tensor([1.0, -0.0, float("-inf"), 0.0], requires_grad=True)
+    found = td.signbit(x)
+    assert found.tolist() == [False, True, True, False] and found.dtype == td.bool and not found.requires_grad
+    assert td.signbit(td.tensor([-1, 0])).tolist() == [True, False]
+    with pytest.raises(TypeError, match="signbit: expected real numbers"):
+        td.signbit(td.tensor([1j]))

@@ -108,6 +108,7 @@ from tinygrad_dl.ops.comparison.elementwise import (
     lt,
     ne,
     not_equal,
+    signbit,
 )
 from tinygrad_dl.ops.comparison.logical import logical_and, logical_not, logical_or, logical_xor
 from tinygrad_dl.ops.comparison.whole import allclose, equal, is_nonzero, isin
@@ -300,13 +301,13 @@ __all__ = [
     "real", "reciprocal", "relu", "remainder", "repeat_interleave", "reshape", "resolve_conj", "result_type", "roll",
     "rot90", "round", "row_stack", "rsqrt", "save", "scalar_tensor", "scatter", "scatter_add", "scatter_reduce",
     "searchsorted", "select", "selu", "set_anomaly_enabled", "set_default_dtype", "set_grad_enabled", "set_num_threads",
-    "set_rng_state", "sgn", "short", "sigmoid", "sign", "sin", "sinh", "softmax", "sort", "sparse_coo", "sparse_csr",
-    "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "strided", "sub", "subtract",
-    "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot",
-    "threshold", "tile", "topk", "trace", "transpose", "tril", "triu", "true_divide", "trunc", "uint8", "uint16",
-    "uint32", "uint64", "unbind", "unflatten", "unique", "unravel_index", "unsafe_chunk", "unsafe_split",
-    "unsafe_split_with_sizes", "unsqueeze", "var", "var_mean", "vdot", "view_as_complex", "view_as_real", "vsplit",
-    "vstack", "where", "xlogy", "zeros", "zeros_like",
+    "set_rng_state", "sgn", "short", "sigmoid", "sign", "signbit", "sin", "sinh", "softmax", "sort", "sparse_coo",
+    "sparse_csr", "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "strided",
+    "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "tensor",
+    "tensor_split", "tensordot", "threshold", "tile", "topk", "trace", "transpose", "tril", "triu", "true_divide",
+    "trunc", "uint8", "uint16", "uint32", "uint64", "unbind", "unflatten", "unique", "unravel_index", "unsafe_chunk",
+    "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "var", "var_mean", "vdot", "view_as_complex",
+    "view_as_real", "vsplit", "vstack", "where", "xlogy", "zeros", "zeros_like",
 ]
 # fmt: on
 

@@ -25,9 +25,9 @@ NAMES = """
     isin kron kthvalue le lerp linspace log log10 log1p log2 log_softmax logaddexp logical_and logical_not logical_or
     logical_xor logit logsumexp lt masked_select matmul max maximum mean median min minimum mm msort mul multinomial mv
     nan_to_num nanmean nanmedian nansum ne neg nonzero normal ones outer pow prod rand randint randn randperm reciprocal
-    remainder round rsqrt scatter scatter_add scatter_reduce searchsorted sgn sigmoid sign sin sinh softmax sort sqrt
-    square stack std sub sum take take_along_dim tan tanh threshold topk tril triu trunc var vdot vstack where xlogy
-    zeros
+    remainder round rsqrt scatter scatter_add scatter_reduce searchsorted sgn sigmoid sign signbit sin sinh softmax sort
+    sqrt square stack std sub sum take take_along_dim tan tanh threshold topk tril triu trunc var vdot vstack where
+    xlogy zeros
 """
 LISTED = frozenset(NAMES.split())
 

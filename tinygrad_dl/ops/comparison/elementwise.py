@@ -26,6 +26,8 @@ NAN, INFINITE = '[1.0, float("nan")] -> [False,  True]', '[1.0, float("-inf")] -
 # fmt: off
 isnan = unary(np.isnan, "Which elements are not a number.", NAN, inplace=False)
 isinf = unary(np.isinf, "Which elements are infinite, of either sign.", INFINITE, inplace=False)
+signbit = unary(np.signbit, "Which elements have a minus, -0.0 too.", '[1.0, -0.0] -> [False,  True]', inplace=False,
+    real=True)
 isfinite = unary(np.isfinite, "Which elements are neither infinite nor not a number.",
     '[1.0, float("inf")] -> [ True, False]', inplace=False)
 # fmt: on
