@@ -694,6 +694,15 @@ def test_lbfgs_goes_on_from_a_saved_state():
     assert x.tolist() == y.tolist()
 
 
+@pytest.mark.parametrize("kind", [Adafactor, Muon, LBFGS])
+def test_empty_parameters_of_whole_ones(kind):
+    (w,) = parameters((0, 3))
+    optimizer = kind([w])
+    w.grad = td.zeros(0, 3, dtype=td.float64)
+    assert optimizer.step(lambda: td.tensor(1.0)).item() == 1.0
+    assert w.shape == (0, 3)
+
+
 def test_lbfgs_stops_and_refuses():
     (x,) = parameters((2,))
     optimizer = LBFGS([x])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core import promotion
+from tinygrad_dl.core.dtypes import finfo
 from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.optim.optimizer import Optimizer
@@ -28,7 +29,8 @@ class MatrixOptimizer(Optimizer):
         """The rule: changes the states in place, and returns the new parameter.
 
         Args:
-            o: the options as numbers, and "step", the number of this step, from 1, if the state has it.
+            o: the options as numbers; "precision", that of the parameter's dtype; and "step", the number of this
+                step, from 1, if the state has it.
             g: the gradient, with the sign of `maximize`.
             p: the parameter.
             states: the state arrays, in the order of `shapes`. Half precision comes as float32.
@@ -66,9 +68,9 @@ class MatrixOptimizer(Optimizer):
                 f"{name}.step: got a gradient of shape {grad.shape} for a parameter of shape {p.shape}, expected the "
                 "same shape; set .grad to None, or to a tensor of the parameter's shape"
             )
-        entry = self.state[p]
+        entry, o = self.state[p], {**o, "precision": finfo(p.dtype).eps}
         if "step" in (self.state_names or ()):
-            o = {**o, "step": float(entry.get("step", 0.0)) + 1}
+            o["step"] = float(entry.get("step", 0.0)) + 1
             entry["step"] = wrap(np.array(o["step"], np.float32))
         for key, shape in self.shapes(p).items():
             if entry.get(key) is None:
@@ -149,7 +151,9 @@ class Adafactor(MatrixOptimizer):
 
     def update(self, o: Group, g: Array, p: Array, *states: Array) -> Array:
         eps1, eps2 = o["eps"]
-        eps1 = float(np.finfo(p.dtype).eps) if eps1 is None else eps1
+        eps1 = o["precision"] if eps1 is None else eps1
+        if not p.size:
+            return p  # it has no means
         share = o["step"] ** o["beta2_decay"]
         size = max(eps2, rms(p)) * min(o["lr"], 1 / math.sqrt(o["step"]))
         square = g * g
