@@ -149,7 +149,7 @@ VIEWS = [
     ("views of views stay where they were", inplace.replay_views, "todo.append((tensor, replayed))", "pass"),
     ("views under no_grad follow", inplace.replay_views, "and reason is not MADE_UNDER_NO_GRAD", ""),
     ("outputs of one operation are the first", inplace.replay_views, "made[key][index]", "made[key][0]"),
-    ("views with other memory follow", inplace.replay_views, "if buffer_owner(tensor._data) is owner:", "if True:"),
+    ("views with other memory follow", inplace.replay_views, "buffer_owner(tensor._data) is owner", "True"),
     ("views of unknown origin are constants", inplace.ambiguous, "if root._edge is None:", "if True:"),
     ("changes are not counted", Mutations.record, "self.counts.get(key, 0) + 1", "1"),
     ("changes of the optimiser are not counted", Mutations.record_all, "group.times += 1", "pass"),
