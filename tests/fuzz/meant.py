@@ -175,7 +175,7 @@ MEANT = (
         theirs=r"\" not implemented for '|is not implemented for tensors with non-complex"
         "|does not support complex inputs|expected input to have floating point or complex"
         "|In-place abs is not supported for complex|Boolean inputs not supported for relu"
-        "|does not support bool dtypes",
+        "|does not support bool dtypes|Unsupported input type encountered for isin",
     ),
     Meant(
         "pieces may have sizes of their own",
@@ -185,7 +185,7 @@ MEANT = (
     ),
     Meant(
         "pieces from unsafe_* have memory of their own",
-        "final-value final-requires_grad",
+        "value first-value second-value final-value final-requires_grad",
         source=r"unsafe_(split|chunk)(.|\n)*(\w_\(|[-+*/%&|^]= |\] = )",
     ),
     Meant(
@@ -341,6 +341,7 @@ MEANT = (
         "unravel_index",
         ours="out of bounds",
     ),
+    Meant("of no elements there is no median", "refused", "median nanmedian", ours="got no elements"),
     Meant("dims are looked at even where nothing is rolled", "refused", "roll", ours="got dim", theirs=r"^\[\] "),
     Meant(
         "sums and products of bools are int64, in place too",
