@@ -266,6 +266,15 @@ def test_containers_that_are_the_same_are_so_again():
     assert found["a"] is found["b"][0] and found["b"][1] is found["a"][1]
 
 
+def test_values_that_nobody_else_keeps():
+    class Doubled(dict):
+        def items(self):
+            return ((name, [value * 2]) for name, value in super().items())
+
+    found = again(Doubled((f"{i}", td.full((2,), float(i))) for i in range(50)))
+    assert [found[f"{i}"][0].tolist() for i in range(50)] == [[2.0 * i] * 2 for i in range(50)]
+
+
 def test_parameters_after_an_optimizer_has_put_them_side_by_side():
     model = td.nn.Sequential(td.nn.Linear(2, 3), td.nn.Linear(3, 1))
     td.optim.Adam(model.parameters())

@@ -117,7 +117,7 @@ class Pickler:
         self.places: list[tuple[int, bool]] = []
         self.storages: list[Storage] = []
         self.open: set[int] = set()  # the containers around what is being written
-        self.kept: list[Any] = []  # what the memo knows by its id
+        self.kept: list[Any] = []  # so that no id which the memo knows is used again
 
     def finished(self) -> bytes:
         """The pickle."""
@@ -157,6 +157,7 @@ class Pickler:
 
     def put(self, value: Any, where: str, depth: int) -> None:
         """Writes a value, which was found at `where`, within so many containers."""
+        self.kept.append(value)
         code = self.scalar(value)
         if code is not None:
             self.parts.append(code)
@@ -204,7 +205,6 @@ class Pickler:
 
     def container(self, value: Any, inside: str, depth: int) -> None:
         self.open.add(id(value))
-        self.kept.append(value)
         memo = self.noted(id(value), b"")
         if isinstance(value, Counter):
             self.parts.append(self.named("collections Counter") + b"}(")
