@@ -134,6 +134,16 @@ def test_bytes_as_elements_of_another_size():
     assert td.zeros(3, 4).expand(2, 3, 4).view(td.float64).stride() == (0, 2, 1)
 
 
+@pytest.mark.parametrize(
+    ("shape", "steps"),
+    [((0, 5, 64), (320, 64, 1)), ((5, 0, 64), (64, 64, 1)), ((5, 64, 0), (64, 1, 1)), ((0,), (1,)), ((2, 0), (1, 1))],
+)
+def test_the_steps_of_a_tensor_without_elements_are_those_of_its_shape(shape, steps):
+    x = td.zeros(shape)
+    assert x.stride() == steps and x.stride(0) == steps[0] and x.is_contiguous()
+    assert x.view(td.int16).shape == (*shape[:-1], 2 * shape[-1])
+
+
 # -- parts of complex numbers ------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Self
 
 import numpy as np
@@ -107,7 +108,12 @@ class Contents:
 
     def stride(self, dim: int | None = None) -> Any:
         """The steps between neighbours in each dimension, in elements."""
-        steps = tuple(s // self._data.itemsize for s in self._data.strides)
+        data = self._data
+        steps = tuple(s // data.itemsize for s in data.strides)
+        if not data.size and not any(
+            steps
+        ):  # NumPy gives an array without elements no steps, PyTorch those of its shape
+            steps = tuple(math.prod([max(n, 1) for n in data.shape[i + 1 :]]) for i in range(data.ndim))
         return steps if dim is None else of_dimension(steps, dim, "stride")
 
     def is_contiguous(self, memory_format: Any = contiguous_format) -> bool:
