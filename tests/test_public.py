@@ -19,6 +19,8 @@ PLACES = {
     "nn.utils.rnn": nn.utils.rnn,
     "optim": optim,
     "optim.lr_scheduler": optim.lr_scheduler,
+    "optim.optimizer": optim.optimizer,
+    "optim.swa_utils": optim.swa_utils,
     "td.data": data,
     "td.data.transforms": data.transforms,
     "td.estimators": estimators,

@@ -108,6 +108,12 @@ def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandl
 def register_optimizer_step_post_hook(hook: Callable[..., None]) -> RemovableHandle:
     """Calls `hook(optimizer, args, kwargs)` after each step of every optimiser, after the optimiser's own hooks.
 
+    >>> import tinygrad_dl as td
+    >>> hook = lambda optimizer, args, kwargs: print("after a step of", type(optimizer).__name__)
+    >>> with td.optim.optimizer.register_optimizer_step_post_hook(hook):
+    ...     td.optim.SGD([td.zeros(1, requires_grad=True)]).step()
+    after a step of SGD
+
     Source: https://docs.pytorch.org/docs/stable/optim.html
     """
     return RemovableHandle(_global_hooks["after step"], hook)

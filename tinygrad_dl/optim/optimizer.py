@@ -18,6 +18,7 @@ from tinygrad_dl.core.contents import zero_gradient
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.hooks import Registered
 from tinygrad_dl.core.modes import enable_grad
+from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.optim.hooks import (
     Hooked,
@@ -354,3 +355,6 @@ class Optimizer(Hooked):
             lines.append(f"Parameter Group {position}")
             lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
         return "\n".join([*lines, ")"])
+
+
+public(globals(), "docs/stable/optim.html")
