@@ -141,7 +141,8 @@ def test_bytes_as_elements_of_another_size():
 def test_the_steps_of_a_tensor_without_elements_are_those_of_its_shape(shape, steps):
     x = td.zeros(shape)
     assert x.stride() == steps and x.stride(0) == steps[0] and x.is_contiguous()
-    assert x.view(td.int16).shape == (*shape[:-1], 2 * shape[-1])
+    y = x.view(td.int16)
+    assert y.shape == (*shape[:-1], 2 * shape[-1]) and y.stride() == td.zeros(y.shape).stride()
 
 
 # -- parts of complex numbers ------------------------------------------------------------------------------------------

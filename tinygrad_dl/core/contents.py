@@ -110,9 +110,9 @@ class Contents:
         """The steps between neighbours in each dimension, in elements."""
         data = self._data
         steps = tuple(s // data.itemsize for s in data.strides)
-        if not data.size and not any(
-            steps
-        ):  # NumPy gives an array without elements no steps, PyTorch those of its shape
+        if (
+            not data.size and 0 in steps
+        ):  # NumPy's arrays without elements have no steps, PyTorch's those of their shape
             steps = tuple(math.prod([max(n, 1) for n in data.shape[i + 1 :]]) for i in range(data.ndim))
         return steps if dim is None else of_dimension(steps, dim, "stride")
 
