@@ -768,3 +768,20 @@ def test_integers_have_no_tangent_for_jvp():
     with dual_level():
         found = Scaled.apply(make_dual(td.tensor(2.0), td.tensor(1.0)), td.tensor(3))
         assert unpack_dual(found).tangent.item() == 3
+
+
+def test_detach_in_place_takes_a_tensor_out_of_forward_mode_and_of_the_graph():
+    w = leaf(2)
+    with dual_level():
+        x = make_dual(w, td.tensor([5.0])).clone()
+        assert x._version == 0 and x.detach_() is x
+        out = unpack_dual(x * 3)
+        assert out.tangent is None and out.primal.tolist() == [6.0] and not out.primal.requires_grad
+        y = td.tensor([1.0])
+        y.mul_(make_dual(td.tensor([4.0]), td.tensor([1.0])))
+        assert y.detach_().tolist() == [4.0] and unpack_dual(y).tangent is None
+    assert type(x) is td.Tensor and type(y) is td.Tensor and y.tolist() == [4.0]
+    assert td.func.jvp(lambda x: (x * 1).detach_() * x, (td.tensor(3.0),), (td.tensor(1.0),))[1].item() == 3
+    v = td.tensor([1.0, 2.0], requires_grad=True)
+    td.vmap(lambda v: (v * 3).detach_() * v)(v).sum().backward()
+    assert v.grad.tolist() == [3.0, 6.0]

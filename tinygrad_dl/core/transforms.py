@@ -202,6 +202,17 @@ class Lifted(Tensor):
     def detach(self) -> Tensor:
         return self.with_value(self.value.detach())
 
+    def detach_(self) -> Tensor:
+        self.value = self.value.detach()
+        return self
+
+    @property
+    def _version(self) -> int:
+        return self.value._version
+
+    def is_inference(self) -> bool:
+        return self.value.is_inference()
+
     @property
     def data(self) -> Tensor:
         return self.detach()

@@ -56,6 +56,18 @@ class Dual(Lifted):
     def detach(self) -> Tensor:
         return self.value.detach()
 
+    def detach_(self) -> Tensor:
+        """Leaves forward mode and the graph: becomes what `detach` returns."""
+        value = self.value.detach()
+        for name in ("level", "value", "tangent"):
+            del self.__dict__[name]
+        self.__class__ = type(value)  # type: ignore[assignment]
+        if isinstance(value, Lifted):
+            self.__dict__.update(value.__dict__)
+        else:
+            self._data, self._edge = value._data, None
+        return self
+
     def cut(self) -> Tensor:
         return self.level.lift(cut(self.value), cut(self.tangent))
 

@@ -49,7 +49,7 @@ class Received:
         while self.tensors:
             known, kind = self.tensors.pop()
             tensor = known()
-            if tensor is None:
+            if not isinstance(tensor, Lifted):  # gone, or taken out by `detach_`
                 continue
             value = value_of(tensor)
             for name in ("level", "value", "tangent"):
