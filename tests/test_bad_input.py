@@ -183,7 +183,7 @@ def test_values(action, said):
     [
         lambda: ones(2).to("cuda"),
         lambda: nn.Linear(1, 1).to("cuda"),
-        lambda: td.device("cuda:0"),
+        lambda: td.device("cuda:0").__enter__(),
         lambda: td.zeros(2, device="gpu"),
         lambda: td.zeros_like(td.ones(1), device="cuda"),
         lambda: td.as_tensor(td.ones(1), device="cuda"),

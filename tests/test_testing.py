@@ -309,7 +309,7 @@ def test_nothing_but_kinks_is_no_proof(declared):
     ("case", "expected"),
     [
         (error(ValueError, "broadcast", array(2), array(2)), "gave tensor.*expected ValueError"),
-        (error(TypeError, "broadcast", array(2), array(3)), "raised ValueError.*expected TypeError"),
+        (error(TypeError, "broadcast", array(2), array(3)), "raised ArgumentError.*expected TypeError"),
         (error(ValueError, "no such words", array(2), array(3)), "expected a first line that matches 'no such words'"),
     ],
 )

@@ -57,6 +57,7 @@ from tinygrad_dl.core.layout import (
     strided,
 )
 from tinygrad_dl.core.memory import keep_freed_memory
+from tinygrad_dl.core.messages import ArgumentError
 from tinygrad_dl.core.modes import (
     enable_grad,
     inference_mode,
@@ -272,17 +273,17 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
 
 # fmt: off
 __all__ = [
-    "Array", "Arrays", "Generator", "Size", "Tensor", "abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul",
-    "addmm", "adjoint", "all", "allclose", "amax", "amin", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh",
-    "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "as_strided", "as_tensor", "asin",
-    "asinh", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "autograd", "baddbmm",
-    "bernoulli", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "bmm", "bool", "bool_", "broadcast_shapes",
-    "broadcast_tensors", "broadcast_to", "bucketize", "can_cast", "cat", "cdouble", "ceil", "celu", "cfloat",
-    "channels_last", "channels_last_3d", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack",
-    "complex", "complex64", "complex128", "concat", "concatenate", "conj", "contiguous_format", "cos", "cosh",
-    "count_nonzero", "cumprod", "cumsum", "device", "diag", "diag_embed", "diagflat", "diagonal", "digamma", "div",
-    "divide", "dot", "double", "dsplit", "dstack", "dtype", "e", "einsum", "empty", "empty_like", "enable_grad", "eq",
-    "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1", "eye", "finfo", "fix", "flatten", "flip",
+    "ArgumentError", "Array", "Arrays", "Generator", "Size", "Tensor", "abs", "absolute", "acos", "acosh", "add",
+    "addcdiv", "addcmul", "addmm", "adjoint", "all", "allclose", "amax", "amin", "any", "arange", "arccos", "arccosh",
+    "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "as_strided",
+    "as_tensor", "asin", "asinh", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d",
+    "autograd", "baddbmm", "bernoulli", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "bmm", "bool",
+    "bool_", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "bucketize", "can_cast", "cat", "cdouble", "ceil",
+    "celu", "cfloat", "channels_last", "channels_last_3d", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone",
+    "column_stack", "complex", "complex64", "complex128", "concat", "concatenate", "conj", "contiguous_format", "cos",
+    "cosh", "count_nonzero", "cumprod", "cumsum", "device", "diag", "diag_embed", "diagflat", "diagonal", "digamma",
+    "div", "divide", "dot", "double", "dsplit", "dstack", "dtype", "e", "einsum", "empty", "empty_like", "enable_grad",
+    "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1", "eye", "finfo", "fix", "flatten", "flip",
     "fliplr", "flipud", "float", "float16", "float32", "float64", "floor", "floor_divide", "fmax", "fmin", "fmod",
     "frac", "from_dlpack", "from_numpy", "full", "full_like", "gather", "ge", "get_default_dtype", "get_num_threads",
     "get_rng_state", "greater", "greater_equal", "gt", "half", "hardshrink", "hsplit", "hstack", "hypot", "iinfo",

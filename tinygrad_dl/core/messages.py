@@ -27,6 +27,19 @@ CONVERSIONS = frozenset(("__index__", "__bool__", "__len__", "__iter__", "as_num
 NAMED = re.compile(r"(\w+(?:\.\w+)*): ")
 
 
+class ArgumentError(ValueError, RuntimeError):
+    """What an operation refuses: a ValueError, as NumPy's errors are, and a RuntimeError, as PyTorch's are.
+
+    >>> try:
+    ...     td.ones(2) + td.ones(3)
+    ... except RuntimeError as error:
+    ...     print(type(error).__name__, isinstance(error, ValueError))
+    ArgumentError True
+    """
+
+    __module__ = "tinygrad_dl"
+
+
 class Told(NamedTuple):
     """What was said of an error, apart from the callable and its arguments: kept by the error on its way out."""
 
@@ -108,7 +121,15 @@ def raised_here(error: Exception) -> bool:
 
 
 def renewed(error: Exception, text: str, kind: type[Exception] | None = None) -> Exception:
-    """The error with another text: itself if its class shows its text as it is, or a new one that comes from it."""
+    """The error with another text: itself if its class shows its text as it is, or a new one that comes from it.
+
+    A ValueError becomes an `ArgumentError` in its place.
+    """
+    if kind in (None, ValueError) and type(error) is ValueError and plain(error):
+        argument_error = ArgumentError(text).with_traceback(error.__traceback__)
+        argument_error.__dict__.update(error.__dict__)
+        argument_error.__cause__, argument_error.__suppress_context__ = error.__cause__, True
+        return argument_error
     if kind is None and plain(error):
         error.args = (text,)
         return error
