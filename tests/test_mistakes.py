@@ -651,7 +651,11 @@ MODULES = {
         "load: got 'no-such-file.npz'",
         "expected",
     ),
-    "a pickle": (lambda: td.save({"a": x()}, "a.pkl"), ValueError, "save: got a.pkl, expected"),
+    "a pickle": (
+        lambda: td.save({"a": x()}, "a.pkl"),
+        ValueError,
+        "save: got a.pkl, which ends in '.pkl', expected one of",
+    ),
     "a device": (lambda: x().to("cuda"), ValueError, "got 'cuda', expected 'cpu'", "leave it out"),
     "a device by its method": (lambda: x().cuda(), ValueError, "got 'cuda', expected 'cpu'", "leave it out"),
     "a device of a model": (lambda: model().cuda(), ValueError, "got 'cuda', expected 'cpu'", "leave it out"),
