@@ -36,7 +36,7 @@ def _definite(rng: np.random.Generator) -> np.ndarray:
     name="cholesky",
     inputs=dict(input=drawn(_definite), upper=one_of(False, True)),
     errors=[
-        error(ValueError, "got shape (2, 3)", array(2, 3)),
+        error(ValueError, r"got shape \(2, 3\)", array(2, 3)),
         error(np.linalg.LinAlgError, "not positive definite", -np.eye(2)),
     ],
     reference=lambda input, upper=False: _naive_cholesky(input, upper),
@@ -127,8 +127,8 @@ def _triangular(rng: np.random.Generator) -> np.ndarray:
         ),
     ],
     errors=[
-        error(ValueError, "got shapes (2, 3) and (2, 1)", array(2, 3), array(2, 1), upper=False),
-        error(ValueError, "got shapes (2, 2) and (3, 1)", array(2, 2), array(3, 1), upper=False),
+        error(ValueError, r"got shapes \(2, 3\) and \(2, 1\)", array(2, 3), array(2, 1), upper=False),
+        error(ValueError, r"got shapes \(2, 2\) and \(3, 1\)", array(2, 2), array(3, 1), upper=False),
     ],
     reference=lambda input, B, upper, left=True, unitriangular=False: _naive_solve(
         input, B, upper, left, unitriangular
