@@ -194,8 +194,9 @@ def test_a_nested_checkpoint():
 
 def test_dtypes_devices_and_shapes_as_values():
     found = from_pytorch([torch.float32, torch.bool, torch.uint16, torch.device("cuda", 1), torch.Size([2, 3])])
-    assert found == [td.float32, td.bool, np.dtype("uint16"), td.device("cpu"), (2, 3)]
+    assert found == [td.float32, td.bool, np.dtype("uint16"), td.device("cuda", 1), (2, 3)]
     assert to_pytorch([td.float32, td.bool, td.device("cpu")]) == [torch.float32, torch.bool, torch.device("cpu")]
+    assert to_pytorch([td.device("cuda", 1)]) == [torch.device("cuda", 1)]
 
 
 TENSORS = {

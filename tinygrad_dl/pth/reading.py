@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dl.archive import Archive
-from tinygrad_dl.core.device import CPU, device
+from tinygrad_dl.core.device import device
 from tinygrad_dl.core.dtypes import Dtype, as_dtype
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.nn.parameter import Buffer, Parameter
@@ -240,8 +240,7 @@ def _size(sizes: Any) -> Any:
 
 
 def _device(kind: Any, index: Any = None) -> device:
-    """The CPU, which all tensors come to, wherever they were."""
-    return CPU
+    return device(of_type(str, kind)) if index is None else device(kind, of_type(int, index))
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {

@@ -200,7 +200,8 @@ class Pickler:
         if isinstance(value, np.dtype | dtype) and value.name in DTYPES:
             return self.named(f"torch {value.name}")
         if isinstance(value, device):
-            return self.named("torch device") + _text(value.type) + b"\x85R"
+            place = b"\x85R" if value.index is None else _integer(value.index) + b"\x86R"
+            return self.named("torch device") + _text(value.type) + place
         return None
 
     def container(self, value: Any, inside: str, depth: int) -> None:
