@@ -34,8 +34,12 @@ from torch import optim, Tensor
 from torch.nn import *
 from torch.optim.lr_scheduler import StepLR
 from torch.utils.data.dataset import Dataset
-from torch.nn.modules.batchnorm import BatchNorm2d
+from torch.nn.modules.batchnorm import BatchNorm2d, _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.utils import _pair, _ntuple
 import tinygrad_dl as td
+assert isinstance(BatchNorm2d(1), _BatchNorm) and isinstance(nn.Conv2d(1, 1, 1), _ConvNd)
+assert _pair(3) == (3, 3) and _pair([1, 2]) == (1, 2) and _ntuple(3)(0) == (0, 0, 0)
 print(Tensor is td.Tensor, nn.Linear is td.nn.Linear is Linear, F.relu is td.nn.functional.relu)
 print(optim.SGD is td.optim.SGD, StepLR is td.optim.lr_scheduler.StepLR)
 print(Dataset is td.data.Dataset, BatchNorm2d is td.nn.BatchNorm2d)

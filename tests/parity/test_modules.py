@@ -100,6 +100,16 @@ MODULES = [
     ("Softmax", (), {"dim": 1}, [(4, 6)]),
     ("Softmin", (), {"dim": -1}, [(4, 6)]),
     ("LogSoftmax", (), {"dim": 0}, [(4, 6)]),
+    ("Softmax2d", (), {}, [(2, 3, 2, 2)]),
+    ("Softmax2d", (), {}, [(3, 2, 2)]),
+    *[
+        (f"{kind}Pad{k}d", (padding, *value), {}, [((2, 3, 4, 5, 4)[: k + batch])])
+        for kind, *value in (("Constant", 1.5), ("Zero",), ("Reflection",), ("Replication",), ("Circular",))
+        for k in (1, 2, 3)
+        for batch, padding in ((2, 1), (1, (2, 1, 0, 2, 1, 1)[: 2 * k]))
+    ],
+    *[(f"{kind}Pad2d", ((-1, 1, 2, -2), *value), {}, [(2, 3, 4, 5)]) for kind, *value in (("Zero",), ("Constant", -1))],
+    ("ConstantPad2d", ((1, 2), 3), {}, [(2, 3)]),
 ]
 
 

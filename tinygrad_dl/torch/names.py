@@ -28,6 +28,7 @@ PLACES: Final = {
     "cuda.amp.grad_scaler": "tinygrad_dl.torch.amp",
     "multiprocessing": "multiprocessing",
     "nn.modules": "tinygrad_dl.nn",
+    "nn.modules.utils": "tinygrad_dl.nn.layers._tuples",
     "nn.utils.clip_grad": "tinygrad_dl.nn.utils",
     "nn.utils.convert_parameters": "tinygrad_dl.nn.utils",
     "utils.data": "tinygrad_dl.data",

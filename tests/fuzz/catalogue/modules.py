@@ -70,6 +70,23 @@ def along(w: Writer, name: str, dtype: str) -> Any:
     return (), {"dim": w.dim(x)}, [x]
 
 
+@module("Softmax2d", weight=0.1)
+def softmax2d(w: Writer, name: str, dtype: str) -> Any:
+    return (), {}, [images(w, 2)]
+
+
+@module(
+    " ".join(
+        f"{kind}Pad{k}d" for kind in ("Constant", "Zero", "Reflection", "Replication", "Circular") for k in (1, 2, 3)
+    ),
+    weight=0.1,
+)
+def padding(w: Writer, name: str, dtype: str) -> Any:
+    dims = int(name[-2])
+    amounts = w.int(0, 2) if w.bool() else tuple(w.int(0, 1) for _ in range(2 * dims))
+    return (amounts, 0.5) if name[1] == "o" else (amounts,), {}, [images(w, dims, least=3)]
+
+
 @module("PReLU", weight=0.2)
 def prelu(w: Writer, name: str, dtype: str) -> Any:
     return (), typed(dtype), [w.tensor("f", dtype=dtype)]

@@ -12,7 +12,18 @@ from tinygrad_dl.ops.dropout.dropout import dropout, dropout1d, dropout2d, dropo
 __all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"]
 
 
-class Dropout(Module):
+class Dropping(Module):
+    """What all of them share: their options."""
+
+    def __init__(self, p: float = 0.5, inplace: bool = False):
+        super().__init__()
+        self.p, self.inplace = probability(self, "p", p), inplace
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, inplace={self.inplace}"
+
+
+class Dropout(Dropping):
     """In training, zeroes each element with probability `p` and scales the others by 1 / (1 - p).
 
     Raises:
@@ -22,19 +33,12 @@ class Dropout(Module):
     tensor([1., 1., 1.])
     """
 
-    def __init__(self, p: float = 0.5, inplace: bool = False):
-        super().__init__()
-        self.p, self.inplace = probability(self, "p", p), inplace
-
     def forward(self, input: Any) -> Any:
         """The input, with elements dropped in training."""
         return dropout(input, self.p, self.training, self.inplace)
 
-    def extra_repr(self) -> str:
-        return f"p={self.p}, inplace={self.inplace}"
 
-
-class Dropout1d(Dropout):
+class Dropout1d(Dropping):
     """In training, zeroes each whole channel of (N, C, L) or (C, L) with probability `p`, and scales the others.
 
     >>> td.nn.Dropout1d(0.5).eval()(td.ones(1, 2, 2)).shape
@@ -46,7 +50,7 @@ class Dropout1d(Dropout):
         return dropout1d(input, self.p, self.training, self.inplace)
 
 
-class Dropout2d(Dropout):
+class Dropout2d(Dropping):
     """In training, zeroes each whole channel of (N, C, H, W) or (C, H, W) with probability `p`, and scales the others.
 
     >>> td.nn.Dropout2d(0.5).eval()(td.ones(1, 2, 2, 2)).shape
@@ -58,7 +62,7 @@ class Dropout2d(Dropout):
         return dropout2d(input, self.p, self.training, self.inplace)
 
 
-class Dropout3d(Dropout):
+class Dropout3d(Dropping):
     """In training, zeroes whole channels of (N, C, D, H, W) or (C, D, H, W) with probability `p`; scales the others.
 
     >>> td.nn.Dropout3d(0.5).eval()(td.ones(1, 2, 2, 2, 2)).shape
@@ -70,7 +74,7 @@ class Dropout3d(Dropout):
         return dropout3d(input, self.p, self.training, self.inplace)
 
 
-class AlphaDropout(Dropout):
+class AlphaDropout(Dropping):
     """In training, sets elements to the lowest value of `SELU` with probability `p`, and keeps mean and variance.
 
     >>> td.nn.AlphaDropout(0.5).eval()(td.ones(2))
@@ -82,7 +86,7 @@ class AlphaDropout(Dropout):
         return alpha_dropout(input, self.p, self.training, self.inplace)
 
 
-class FeatureAlphaDropout(Dropout):
+class FeatureAlphaDropout(Dropping):
     """`AlphaDropout` of whole channels, of (N, C, ...).
 
     >>> td.nn.FeatureAlphaDropout(0.5).eval()(td.ones(1, 2, 2)).shape

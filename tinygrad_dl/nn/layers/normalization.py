@@ -45,8 +45,8 @@ class Affine(Module):
             init.zeros_(self.bias)
 
 
-class BatchNorm(Affine):
-    """What the batch norms share: they differ in the number of dimensions that they take."""
+class RunningNorm(Affine):
+    """What batch norms and instance norms share: their options, and statistics that run from batch to batch."""
 
     running_mean: Tensor | None
     running_var: Tensor | None
@@ -104,6 +104,16 @@ class BatchNorm(Affine):
             state_dict.setdefault(prefix + "num_batches_tracked", self.num_batches_tracked)
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *more)
 
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+
+class BatchNorm(RunningNorm):
+    """What the batch norms share: they differ in the number of dimensions that they take."""
+
     def forward(self, input: Any) -> Any:
         """The normalised input; in training the running statistics move."""
         if input.ndim not in self.dims or input.shape[1] != self.num_features:
@@ -133,12 +143,6 @@ class BatchNorm(Affine):
             training,
             0.0 if momentum is None else momentum,
             self.eps,
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
 
@@ -278,7 +282,7 @@ class GroupNorm(Affine):
         )
 
 
-class InstanceNorm(BatchNorm):
+class InstanceNorm(RunningNorm):
     """What the instance norms share: they differ in the number of dimensions that they take."""
 
     def __init__(

@@ -6,8 +6,9 @@ from typing import Any
 
 from tinygrad_dl.nn import functional
 from tinygrad_dl.nn.layers._families import WithOptions
+from tinygrad_dl.nn.module import Module
 
-__all__ = ["LogSoftmax", "Softmax", "Softmin"]
+__all__ = ["LogSoftmax", "Softmax", "Softmax2d", "Softmin"]
 
 
 class Softmax(WithOptions):
@@ -22,6 +23,22 @@ class Softmax(WithOptions):
 
     def forward(self, input: Any) -> Any:
         return functional.softmax(input, self.dim)
+
+
+class Softmax2d(Module):
+    """`Softmax` over the channels at each place of images: (N, C, H, W) or (C, H, W).
+
+    Raises:
+        ValueError: the input has other dimensions.
+
+    >>> td.nn.Softmax2d()(td.zeros(1, 4, 1, 1)).flatten()
+    tensor([0.2500, 0.2500, 0.2500, 0.2500])
+    """
+
+    def forward(self, input: Any) -> Any:
+        if input.ndim not in (3, 4):
+            raise ValueError(f"Softmax2d: expected an input of shape (N, C, H, W) or (C, H, W), got {input.shape}")
+        return functional.softmax(input, -3)
 
 
 class Softmin(WithOptions):
