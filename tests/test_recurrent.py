@@ -99,6 +99,8 @@ def test_packing_says_what_is_wrong():
         utils.pad_sequence([td.ones(2, 1), td.ones(2, 2)])
     with pytest.raises(ValueError, match="'left' or 'right', got 'top'"):
         utils.pad_sequence([td.ones(2)], padding_side="top")
+    with pytest.raises(ValueError, match=r"expected 2 lengths, one a sequence, got lengths of shape \(3,\)"):
+        utils.unpad_sequence(td.ones(4, 2), [1, 2, 3])
 
 
 @pytest.mark.parametrize("kind", KINDS)

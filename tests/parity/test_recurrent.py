@@ -128,7 +128,9 @@ def test_padding_and_packing(batch_first, side):
         tensors = [library.tensor(a) for a in arrays]
         padded = rnn.pad_sequence(tensors, batch_first, -1.0, side)
         packed = rnn.pack_sequence(tensors, enforce_sorted=False)
-        results.append([padded, *packed, *rnn.pad_packed_sequence(packed, batch_first, 7.0)])
+        again = rnn.pad_packed_sequence(packed, batch_first, 7.0)
+        sequences = [*rnn.unpack_sequence(packed), *rnn.unpad_sequence(again[0].clone(), again[1], batch_first)]
+        results.append([padded, *packed, *again, *sequences])
     for left, right in zip(*results, strict=True):
         close(left, right)
 

@@ -5,7 +5,9 @@ Each function returns the tensor that it was given.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from tinygrad_dl import random
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.warning import warn
 from tinygrad_dl.random import Generator
 
 # fmt: off
@@ -68,30 +71,40 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Normal numbers, drawn again until they lie between `a` and `b`.
+    """Numbers of a normal distribution cut off at `a` and `b`, exactly, by rejection.
+
+    Drawn until they lie in the interval: from the normal itself, or, where it seldom gives such numbers, uniformly from
+    the interval, kept with a probability that is as the density (Robert, 1995, https://arxiv.org/abs/0907.4010).
 
     Raises:
-        ValueError: the interval is empty or so far out that drawing would hardly ever reach it.
+        ValueError: the interval is empty, or std is not positive.
 
-    >>> w = td.nn.init.trunc_normal_(td.empty(3, 5))
-    >>> bool((w.abs() <= 2).all())
+    >>> w = td.nn.init.trunc_normal_(td.empty(3, 5), a=3.0, b=4.0)
+    >>> bool(((w >= 3) & (w <= 4)).all())
     True
     """
     if not (a < b and std > 0):
         raise ValueError(f"trunc_normal_: expected a < b and std > 0, got a={a}, b={b}, std={std}")
     low, high = (a - mean) / std, (b - mean) / std
-    if 0.5 * (math.erf(high / 2**0.5) - math.erf(low / 2**0.5)) < 1e-3:
-        raise ValueError(
-            f"trunc_normal_: got [{a}, {b}], which holds almost nothing of a normal with mean {mean}, std {std}, "
-            "expected an interval nearer to the mean"
-        )
-    values = random.gaussian(tensor.shape, tensor.dtype, generator)
-    while True:
-        outside = (values < low) | (values > high)
-        count = int(outside.sum())
-        if not count:
-            return fill(tensor, values * std + mean, "trunc_normal_")
-        values[outside] = random.gaussian((count,), tensor.dtype, generator)
+    nearest = max(low, min(0.0, high))  # where the density is largest
+    reach = math.sqrt(nearest**2 + 90)  # further out, it is 1e-20 of that: no number of the interval is drawn there
+    low, high = max(low, -reach), min(high, reach)
+    # Of how many numbers is one taken? Of normal ones, by the area; of uniform ones, by the area of the density over
+    # the box around it. The box is smaller than the whole normal if its width is below sqrt(2 pi) / peak.
+    from_box = (high - low) * math.exp(-(nearest**2) / 2) < math.sqrt(2 * math.pi)
+    values = np.empty(tensor.numel())
+    missing = np.arange(values.size)
+    while missing.size:
+        if from_box:
+            drawn = random.uniform(missing.shape, np.float64, generator) * (high - low) + low
+            chance = np.exp((nearest**2 - drawn**2) / 2)
+            taken = random.uniform(missing.shape, np.float64, generator) < chance
+        else:
+            drawn = random.gaussian(missing.shape, np.float64, generator)
+            taken = (drawn >= low) & (drawn <= high)
+        values[missing[taken]] = drawn[taken]
+        missing = missing[~taken]
+    return fill(tensor, np.clip(values.reshape(tensor.shape) * std + mean, a, b), "trunc_normal_")
 
 
 @composition
@@ -219,9 +232,9 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str, what: str) -> float:
-    if mode not in ("fan_in", "fan_out"):
+    if mode.lower() not in ("fan_in", "fan_out"):
         raise ValueError(f"{what}: expected mode 'fan_in' or 'fan_out', got {mode!r}")
-    fan = fans(tensor, what)[mode == "fan_out"]
+    fan = fans(tensor, what)[mode.lower() == "fan_out"]
     return calculate_gain(nonlinearity, a) / math.sqrt(max(1, fan))
 
 
@@ -300,5 +313,26 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     np.put_along_axis(values, order[: math.ceil(sparsity * tensor.shape[0])], 0, axis=0)
     return fill(tensor, values, "sparse_")
 
+
+def former(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The name that a function had before it got its underscore: it warns, and does the same."""
+    new = function.__name__
+    old = new.removesuffix("_")
+
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Tensor:
+        warn(f"nn.init.{old} is deprecated, use nn.init.{new}", FutureWarning)
+        return function(*args, **kwargs)
+
+    called.__name__ = called.__qualname__ = old
+    called.__doc__ = f"The deprecated name of `{new}`."
+    return called
+
+
+# Not in `__all__`: old programs call them.
+constant, dirac, eye, normal, uniform = (former(f) for f in (constant_, dirac_, eye_, normal_, uniform_))
+kaiming_normal, kaiming_uniform = former(kaiming_normal_), former(kaiming_uniform_)
+xavier_normal, xavier_uniform = former(xavier_normal_), former(xavier_uniform_)
+orthogonal, sparse = former(orthogonal_), former(sparse_)
 
 public(globals(), "docs/stable/nn.init.html#torch.nn.init.{}")

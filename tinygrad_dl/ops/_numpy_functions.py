@@ -16,6 +16,7 @@ from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.creation import full_like, zeros, zeros_like
 from tinygrad_dl.ops.comparison.elementwise import isclose
 from tinygrad_dl.ops.indexing.diagonal import diagonal
+from tinygrad_dl.ops.linalg.norms import of_matrices
 from tinygrad_dl.ops.linalg.products import matmul, outer
 from tinygrad_dl.ops.pointwise.extremes import nan_to_num
 from tinygrad_dl.ops.reduction import extrema, logical, statistics
@@ -352,18 +353,7 @@ def linalg_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = Fals
             f"np.linalg.norm: got ord={ord!r} with axis={axis!r} of shape {x.shape}, expected two axes: it is for "
             "matrices"
         )
-    rows, columns = (d % x.ndim for d in dims)
-    if ord == "fro":
-        return norm(x, 2, dims, keepdims)
-    if ord in (1, -1, np.inf, -np.inf):
-        first, second = (rows, columns) if abs(ord) == 1 else (columns, rows)
-        total = sums.sum(np.absolute(x), first, True)
-        found = (extrema.amax if ord > 0 else extrema.amin)(total, second, True)
-        return found if keepdims else found.reshape([n for d, n in enumerate(x.shape) if d not in (rows, columns)])
-    raise NotImplementedError(
-        f"np.linalg.norm: got ord={ord!r}, which needs singular values, expected 'fro', 1, -1, inf or -inf; or call it "
-        "on t.detach().numpy()"
-    )
+    return of_matrices("np.linalg.norm", x, ord, dims, keepdims)
 
 
 NUMPY[np.linalg.norm] = linalg_norm

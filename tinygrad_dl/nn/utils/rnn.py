@@ -10,7 +10,12 @@ from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.ops.shape.joining import cat
 
-__all__ = ["PackedSequence", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence", "pad_sequence"]
+# fmt: off
+__all__ = [
+    "PackedSequence", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence", "pad_sequence", "unpack_sequence",
+    "unpad_sequence",
+]
+# fmt: on
 
 
 class PackedSequence(NamedTuple):
@@ -170,6 +175,40 @@ def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> P
     """
     lengths = [len(sequence) for sequence in sequences]
     return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
+
+
+@composition
+def unpad_sequence(padded_sequences: Tensor, lengths: Any, batch_first: bool = False) -> list[Tensor]:
+    """The sequences (L_i, ...) of a padded batch, (L, N, ...) or (N, L, ...) if `batch_first`.
+
+    Args:
+        lengths: the length of each sequence, (N,).
+
+    Raises:
+        ValueError: as many lengths as sequences are expected.
+
+    >>> td.nn.utils.rnn.unpad_sequence(td.tensor([[1, 2, 3], [7, 0, 0]]), td.tensor([3, 1]), batch_first=True)
+    [tensor([1, 2, 3]), tensor([7])]
+    """
+    batch = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
+    sizes = np.asarray(lengths._data if isinstance(lengths, Tensor) else lengths)
+    if sizes.shape != batch.shape[:1]:
+        raise ValueError(
+            f"unpad_sequence: expected {len(batch)} lengths, one a sequence, got lengths of shape {sizes.shape}"
+        )
+    return [sequence[: int(size)] for sequence, size in zip(batch, sizes, strict=True)]
+
+
+@composition
+def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
+    """The sequences (L_i, ...) of a packed batch, in the order in which they were packed.
+
+    >>> rnn = td.nn.utils.rnn
+    >>> rnn.unpack_sequence(rnn.pack_sequence([td.tensor([1, 2, 3]), td.tensor([7])]))
+    [tensor([1, 2, 3]), tensor([7])]
+    """
+    batch, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
+    return unpad_sequence(batch, lengths, batch_first=True)
 
 
 public(globals(), "docs/stable/generated/torch.nn.utils.rnn.{}.html")
