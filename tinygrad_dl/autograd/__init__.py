@@ -109,6 +109,7 @@ def backward(
     if stack.levels:
         tensors, grad_tensors = _of_values(_sequence(tensors)), _of_values(grad_tensors)
     roots, seeds = _starts(_sequence(tensors), grad_tensors, create_graph, "backward")
+    callbacks: list[Any] = []  # callbacks.py puts there what is to be called at the end
     into: dict[Edge, Any] = {}
     if inputs is not None:
         given = _sequence(inputs)
@@ -129,6 +130,8 @@ def backward(
     found = _propagate(roots, seeds, None if inputs is None else [*into], retain_graph, create_graph, arrive)
     for edge in found:
         bring(found, edge)
+    for callback in callbacks:
+        callback()
 
 
 def tensor_backward(
@@ -222,6 +225,7 @@ def grad(
         return tuple(gradients[type(level)](level, list(ends), list(places), given, options))
     targets = _targets(places, "grad")
     roots, seeds = _starts(ends, grad_outputs, create_graph, "grad")
+    callbacks: list[Any] = []  # as those of `backward`
     found = _propagate(roots, seeds, targets, retain_graph, create_graph)
     results = []
     for position, edge in enumerate(targets):
@@ -241,6 +245,8 @@ def grad(
             results.append(None if zero is None else wrap(zero).requires_grad_(create_graph))
         else:
             results.append(_own(found, edge))
+    for callback in callbacks:
+        callback()
     return tuple(results)
 
 

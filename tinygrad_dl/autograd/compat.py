@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from tinygrad_dl.autograd.callbacks import Engine
 from tinygrad_dl.core.tensor import Tensor
 
 __all__ = ["Variable", "is_multithreading_enabled", "set_multithreading_enabled"]
@@ -34,6 +35,8 @@ class Variable(metaclass=_Tensors):
 
     Source: https://docs.pytorch.org/docs/stable/autograd.html#variable-deprecated
     """
+
+    _execution_engine = Engine()
 
     def __new__(cls, data: Tensor, requires_grad: bool = False) -> Any:
         """The tensor."""
