@@ -139,3 +139,52 @@ def test_decorated_and_nested():
     with pytest.raises(KeyError), td.inference_mode():
         raise KeyError
     assert not td.ones(1).is_inference()
+
+
+@pytest.mark.parametrize("leaf", [False, True])
+def test_views_of_ordinary_tensors_are_leaves_of_their_own(leaf):
+    x = td.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = x if leaf else x * 2
+    with td.inference_mode():
+        views = [y[:2], y.view(3)[:2], y.split([2, 1])[0], y.unbind()[0], y.unsqueeze(0).squeeze_(0).unsqueeze_(0)]
+        for v in views:
+            assert v.requires_grad and v.is_leaf and v.grad_fn is None and v._is_view() and not v.is_inference()
+            assert not (v * 2).requires_grad
+        assert not y.detach()[:2].requires_grad and not td.ones(3)[:2].requires_grad
+        views[0].mul_(3)
+        assert views[0].requires_grad and y._version == views[0]._version
+    v = views[0]
+    before = v.tolist()
+    ((v * v).sum() + y.sum()).backward()
+    assert v.grad.tolist() == [2 * each for each in before] and x.grad.tolist() == [[2.0] * 3, [1.0] * 3][leaf]
+    assert views[0][:1].grad_fn is not None
+    for change in (lambda: v.add_(1), lambda: v[:1].add_(1), lambda: v.unsqueeze_(0)):
+        with pytest.raises(RuntimeError, match=r"got a (view|leaf)"):
+            change()
+    assert v.tolist() == before
+
+
+@pytest.mark.parametrize("change", [lambda y: y.add_(1), lambda y: y.transpose_(0, 1), lambda y: y[0].mul_(2)])
+def test_a_view_whose_base_is_changed_outside_of_the_mode_is_refused(change):
+    x = td.ones(2, 2, requires_grad=True)
+    y = x * 2
+    with td.inference_mode():
+        v = y.view(-1)
+    change(y)
+    assert v.requires_grad and "grad_fn=<View>" in repr(v)
+    with pytest.raises(RuntimeError, match="grad_fn: got a view that was made under no_grad, whose base was changed"):
+        _ = v.grad_fn
+    with pytest.raises(RuntimeError, match="backward: got a view that was made under no_grad, whose base was changed"):
+        v.sum().backward()
+    y.sum().backward()
+    assert x.grad is not None
+
+
+def test_ordinary_tensors_changed_inside_stay_in_their_graph():
+    x = td.ones(1, 2, 3, requires_grad=True)
+    y = x * 2
+    with td.inference_mode():
+        y.add_(2).transpose_(0, 1)
+        assert y.requires_grad and not y.is_inference() and y.view(-1).requires_grad
+    y.sum().backward()
+    assert x.grad.tolist() == [[[2.0] * 3] * 2]

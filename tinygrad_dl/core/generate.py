@@ -138,17 +138,18 @@ def call_source(
         lines += [
             "    if type(out) is not ndarray: out = asarray(out) if type(out) is not tuple else one_result(out, op)",
             f"    result = new(Tensor); result._data = out{'' if records else '; result._edge = None'}",
-            *(_note_view(first, call) if view else []),
         ]
     else:
         lines.append("    results = [wrap(each) for each in out]")
-        if view:
-            lines.append(f"    if viewed is not None: note_views(results, viewed, {first}, {call})")
     if records:
         # Whether the result may have a dtype without gradients though an argument requires one.
         joined = promotes if isinstance(promotes, tuple) else tensors if promotes else ()
         whole = "dtype" in parameters or (len(tensors) > 1 and set(joined) != set(tensors))
         lines += _record(parameters, tensors, sequence, outputs, aux, plans, whole and outputs is None)
+    if view and outputs is None:
+        lines += _note_view(first, call)
+    elif view:
+        lines.append(f"    if viewed is not None: note_views(results, viewed, {first}, {call})")
     returned = "result" if outputs is None else "tuple(results)" if outputs is tuple else "returns(*results)"
     if with_values:
         returned += f", {named((*parameters, 'out', *aux))}"

@@ -374,14 +374,17 @@ def materialize(g: Gradient | None, shape: tuple[int, ...], dtype: np.dtype[Any]
 
 
 class Refusing:
-    """Rules of a tensor that must not be differentiated: a backward pass that reaches it raises."""
+    """Rules of a tensor that must not be differentiated: a backward pass that reaches it raises.
+
+    If its place in the graph is `hidden`, so does the tensor's `grad_fn`.
+    """
 
     broadcasts = multiple = keeps_arrays = single = False
     materializes = True
     suffix = ""
 
-    def __init__(self, name: str, message: str):
-        self.name, self.message = name, message
+    def __init__(self, name: str, message: str, hidden: bool):
+        self.name, self.message, self.hidden = name, message, hidden
 
     def run(self, g: Gradient, saved: Any) -> Sequence[Gradient]:
         raise RuntimeError(self.message)
@@ -393,10 +396,10 @@ class Refusing:
         return f"input {position}"
 
 
-def refusing(tensor: Variable, edges: Sequence[Edge | None], name: str, message: str) -> Node:
+def refusing(tensor: Variable, edges: Sequence[Edge | None], name: str, message: str, hidden: bool = False) -> Node:
     """A place in the graph for a tensor, from which a backward pass raises instead of going on to `edges`."""
     node = Node()
-    node.plan, node.edges, node.saved, node.hooks = Refusing(name, message), tuple(edges), (), None
+    node.plan, node.edges, node.saved, node.hooks = Refusing(name, message, hidden), tuple(edges), (), None
     node.seq, node.shape, node.dtype = next_seq(), tensor._data.shape, tensor._data.dtype
     return node
 

@@ -81,8 +81,8 @@ def tensor_repr(tensor: Tensor) -> str:
     usual = (promotion.INT64, promotion.BOOL, default, promotion.COMPLEX_OF.get(default))
     if array.dtype not in usual or (not array.size and array.dtype != default):
         body += f", dtype={array.dtype.name}"
-    if tensor.grad_fn is not None:
-        body += f", grad_fn=<{tensor.grad_fn.name()}>"
+    if not tensor.is_leaf:
+        body += f", grad_fn=<{tensor._edge.node.name()}>"
     elif tensor.requires_grad:
         body += ", requires_grad=True"
     return f"{head}{body})"

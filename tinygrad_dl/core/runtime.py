@@ -13,7 +13,7 @@ import numpy as np
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.destination import into
-from tinygrad_dl.core.graph import Node, Output
+from tinygrad_dl.core.graph import Leaf, Node, Output
 from tinygrad_dl.core.messages import require_constants, reraise, restated, unfit, unfit_for
 from tinygrad_dl.core.modes import modes, recording
 from tinygrad_dl.core.mutations import next_seq
@@ -254,7 +254,10 @@ def connect_outputs(node: Node, results: list[Tensor]) -> None:
 
 def note_view(result: Tensor, base: Tensor, op: Record, values: tuple[Any, ...]) -> None:
     """Remembers of which tensor a result shows the memory and how, and lets that tensor find it; see `tensor.View`."""
-    result._view = (base, op, values, None, not recording.stopped or modes.grad)
+    recorded = not recording.stopped or modes.grad
+    result._view = (base, op, values, None, recorded)
+    if not recorded:
+        stand_alone(result, base)
     views = base._views
     if views is None:
         base._views = Views([ref(result)])
@@ -275,8 +278,16 @@ def note_views(results: list[Tensor], base: Tensor, data: np.ndarray, op: Record
         if shown is data or (shown is not None and shown is data.base):
             result._view = (base, op, values, index, recorded)
             views.append(ref(result))
+            if not recorded:
+                stand_alone(result, base)
     if len(views) > views.limit:
         views.drop_dead()
+
+
+def stand_alone(view: Tensor, base: Tensor) -> None:
+    """Makes a view that was made in inference mode a leaf that requires a gradient if its base does."""
+    if modes.inference and base._edge is not None and promotion.is_differentiable(view._data.dtype):
+        view._edge = Leaf(view)
 
 
 def output_edge(node: Node, index: int) -> Output | None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.contents import Contents
-from tinygrad_dl.core.graph import Edge, Leaf, observers, shown
+from tinygrad_dl.core.graph import Edge, Leaf, Refusing, observers, shown
 from tinygrad_dl.core.hooks import Hooks, Keeper, RemovableHandle
 from tinygrad_dl.core.inference import memory
 from tinygrad_dl.core.modes import modes
@@ -65,9 +65,9 @@ class Tensor(Contents, Methods):
 
     def __init__(self, *data: Any, dtype: Any = None, requires_grad: bool = False):
         found = promotion.default.dtype if dtype is None else dtypes.as_dtype(dtype)
-        shape = data[0] if len(data) == 1 and isinstance(data[0], Size) else data
+        shape = data[0] if len(data) == 1 and isinstance(data[0], Size) else data or (0,)
         if all(type(size) is int for size in shape):
-            self._data = np.empty(shape or (0,), found)
+            self._data = np.empty(shape, found)
         elif len(data) > 1:
             raise TypeError(f"Tensor: got {data!r}, expected one sequence of data, or integers for a shape")
         else:
@@ -124,9 +124,17 @@ class Tensor(Contents, Methods):
 
     @property
     def grad_fn(self) -> Any:
-        """The node of the operation that made it; None for a leaf."""
+        """The node of the operation that made it; None for a leaf.
+
+        Raises:
+            RuntimeError: it is a view whose place in the graph is not known, as its base was changed in place.
+        """
         edge = self._edge
-        return None if edge is None or type(edge) is Leaf else shown(edge.node)
+        if edge is None or type(edge) is Leaf:
+            return None
+        if type(edge.plan) is Refusing and edge.plan.hidden:
+            raise RuntimeError("grad_fn" + edge.plan.message.removeprefix("backward"))
+        return shown(edge.node)
 
     @property
     def output_nr(self) -> int:

@@ -171,7 +171,7 @@ class Optimizer(Hooked):
                 raise TypeError(f"{where}: got {summary(p)}, expected a tensor; pass model.parameters()")
             if not (p.is_leaf or p.retains_grad or self.defaults.get("differentiable")):
                 raise ValueError(
-                    f"{where}: got a tensor of shape {p.shape} that was computed by {p.grad_fn!r}, expected a leaf: "
+                    f"{where}: got a tensor of shape {p.shape} that was computed by {p._edge!r}, expected a leaf: "
                     f"pass the tensor it was computed from, or its detach().requires_grad_()"
                 )
             if not p._data.flags.writeable:

@@ -10,7 +10,7 @@ from typing import Any
 from weakref import ref
 
 from tinygrad_dl.core.graph import Leaf, observers
-from tinygrad_dl.core.modes import enable_grad
+from tinygrad_dl.core.modes import modes, set_grad_enabled
 from tinygrad_dl.core.mutations import changed_at, mutations
 from tinygrad_dl.core.tensor import Tensor, Views, wrap
 from tinygrad_dl.core.transforms import Lifted
@@ -18,7 +18,7 @@ from tinygrad_dl.ops._overload import alias, method
 from tinygrad_dl.ops.shape.permute import t, transpose
 from tinygrad_dl.ops.shape.reshape import squeeze, unsqueeze
 from tinygrad_dl.ops.shape.strided import as_strided
-from tinygrad_dl.ops.tensor.inplace import is_recorded, require_recordable
+from tinygrad_dl.ops.tensor.inplace import is_recorded, replay_views, require_recordable, root_of
 
 
 def shown_otherwise(tensor: Tensor, look: Callable[[Tensor], Tensor], what: str) -> Tensor:
@@ -29,18 +29,22 @@ def shown_otherwise(tensor: Tensor, look: Callable[[Tensor], Tensor], what: str)
     """
     if isinstance(tensor, Lifted):
         return tensor.become(look(tensor))
-    if is_recorded(tensor, None):
+    recorded = is_recorded(tensor, None)
+    if recorded:
         require_recordable(tensor, what)
     if observers.writers:
         observers.before_write(tensor._data, what)
+    alone = modes.inference and tensor._view is not None and not tensor._view[4]  # a leaf of its own
     shared = tensor._view is not None or (tensor._views is not None and bool(tensor._views.living()))
-    if shared and type(tensor._edge) is Leaf:
+    if shared and not alone and type(tensor._edge) is Leaf:
         raise RuntimeError(
             f"{what}: got a leaf that requires a gradient and has views, expected one without: they would lose their "
             "place; use the operation that makes a new tensor"
         )
     before = left_behind(tensor) if shared else tensor
-    with enable_grad():  # no value is changed, so that its gradient stays known
+    if alone:
+        before._edge = None
+    with set_grad_enabled(not alone):  # no value is changed, so that its gradient stays known
         made = look(before)
     tensor._data = made._data
     if shared:
@@ -51,6 +55,8 @@ def shown_otherwise(tensor: Tensor, look: Callable[[Tensor], Tensor], what: str)
         tensor._edge.shape = tensor.shape
     else:
         tensor._move(made._edge)
+    if recorded and shared:
+        replay_views(root_of(tensor))
     mutations.record(tensor._data, changed_at(what))
     return tensor
 

@@ -403,7 +403,7 @@ def ambiguous(tensor: Tensor, root: Tensor) -> Node | None:
         f"backward: got {reason}, whose base was changed in place afterwards, expected it unchanged: it is not known "
         f"on what its values depend; {REMEDIES[reason]}"
     )
-    return refusing(tensor, (root._edge,), "View", message)
+    return refusing(tensor, (root._edge,), "View", message, hidden=True)
 
 
 def show(result: Tensor, tensor: Tensor) -> None:
