@@ -81,10 +81,9 @@ def tensor_repr(tensor: Tensor) -> str:
     usual = (promotion.INT64, promotion.BOOL, default, promotion.COMPLEX_OF.get(default))
     if array.dtype not in usual or (not array.size and array.dtype != default):
         body += f", dtype={array.dtype.name}"
-    if not tensor.is_leaf:
-        body += f", grad_fn=<{tensor._edge.node.name()}>"
-    elif tensor.requires_grad:
-        body += ", requires_grad=True"
+    edge = tensor._edge
+    if edge is not None:
+        body += ", requires_grad=True" if tensor.is_leaf else f", grad_fn=<{edge.node.name()}>"
     return f"{head}{body})"
 
 
