@@ -333,7 +333,7 @@ _RARE = {
         "func": "vmap",
         "nn.functional": "adaptive_avg_pool1d avg_pool1d celu channel_shuffle conv1d conv2d conv3d conv_transpose1d "
         "conv_transpose2d conv_transpose3d cosine_similarity dropout group_norm layer_norm max_pool1d max_pool2d "
-        "max_pool3d pairwise_distance pixel_shuffle pixel_unshuffle",
+        "max_pool3d pairwise_distance pixel_shuffle pixel_unshuffle rms_norm rrelu",
         "tensor_types": "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor "
         "LongTensor ShortTensor",
         "torch": "amp compiler cuda jit version",

@@ -3,8 +3,10 @@
 REASONS = {
     "draws random numbers, which differ for the same seed": """bernoulli bernoulli_ multinomial normal normal_ rand
         rand_like randint randint_like randn randn_like randperm random_ uniform_ cauchy_ exponential_ geometric_
-        log_normal_ Generator AlphaDropout Dropout Dropout1d Dropout2d Dropout3d FeatureAlphaDropout alpha_dropout
-        feature_alpha_dropout""",
+        log_normal_ Generator AlphaDropout Dropout Dropout1d Dropout2d Dropout3d FeatureAlphaDropout RReLU alpha_dropout
+        feature_alpha_dropout gumbel_softmax rrelu""",
+    "is another op by an older name, and warns": "upsample upsample_nearest upsample_bilinear",
+    "trains on other devices alone, in PyTorch": "SyncBatchNorm",
     "returns memory that was never written": "empty empty_like new new_empty",
     "is a setting of the process or of random numbers": """enable_grad get_default_dtype get_num_threads get_rng_state
         inference_mode initial_seed is_grad_enabled is_inference_mode_enabled manual_seed no_grad set_default_dtype

@@ -14,6 +14,7 @@ from tinygrad_dl.nn import functional
 torch = pytest.importorskip("torch")
 
 RNG = np.random.default_rng(0)
+LIBRARIES = ((nn, td.tensor), (torch.nn, torch.tensor))
 
 
 def draw(*shape):
@@ -110,6 +111,15 @@ MODULES = [
     ],
     *[(f"{kind}Pad2d", ((-1, 1, 2, -2), *value), {}, [(2, 3, 4, 5)]) for kind, *value in (("Zero",), ("Constant", -1))],
     ("ConstantPad2d", ((1, 2), 3), {}, [(2, 3)]),
+    ("RMSNorm", (4,), {}, [(2, 3, 4)]),
+    ("RMSNorm", ([3, 4],), {"eps": 0.1}, [(2, 3, 4)]),
+    ("RMSNorm", (4,), {"elementwise_affine": False}, [(4,)]),
+    ("LocalResponseNorm", (2,), {"alpha": 0.5}, [(2, 3, 4)]),
+    ("LocalResponseNorm", (5, 0.7, 0.5, 2.0), {}, [(2, 3, 4, 2)]),
+    ("LocalResponseNorm", (3,), {}, [(2, 4, 2, 1, 2)]),
+    *[("LPPool1d", (p, 2), {"stride": s}, [(2, 3, 5)]) for p in (1, 2, float("inf"), -float("inf")) for s in (None, 1)],
+    ("LPPool2d", (2.0, (2, 3)), {"ceil_mode": True}, [(2, 3, 4, 5)]),
+    ("LPPool3d", (2, 2), {}, [(3, 4, 5, 4)]),
 ]
 
 
@@ -152,6 +162,33 @@ LOSSES = [
     ("NLLLoss", {"weight": abs(draw(4)), "ignore_index": 2}, "class"),
     ("NLLLoss", {}, "class"),
 ]
+
+
+@pytest.mark.parametrize("function", ["rms_norm", "lp_pool1d"])
+def test_of_zeros_and_of_few_bits(function):
+    rest = (2.0, 2) if function == "lp_pool1d" else ((4,),)
+    run = [lambda x, lib=lib: getattr(lib, function)(x, *rest) for lib in (functional, torch.nn.functional)]
+    both(*run, [np.zeros((1, 2, 4), np.float32)])
+    few = np.array([[[1e-3, 300.0, 2.0, -400.0]]], np.float16)
+    if function == "rms_norm":
+        close(run[0](td.tensor(few)).numpy(), run[1](torch.tensor(few)).numpy(), 1e-3)
+        assert run[0](td.tensor(few)).dtype == td.float16
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_random_slopes(training):
+    x = -abs(draw(4000)) - 0.1
+    ours, theirs = (lib.RReLU(0.2, 0.6).train(training)(make(x)).numpy() / x for lib, make in LIBRARIES)
+    close([ours.min(), ours.max(), ours.mean()], [theirs.min(), theirs.max(), theirs.mean()], 0.01)
+    assert repr(nn.RReLU(inplace=True)) == repr(torch.nn.RReLU(inplace=True))
+
+
+def test_gumbel_softmax_draws_the_categories():
+    logits = np.log(np.array([[0.1, 0.2, 0.7]], np.float32)).repeat(20000, 0)
+    for tau in (0.5, 2.0):
+        ours, theirs = (lib.functional.gumbel_softmax(make(logits), tau).numpy() for lib, make in LIBRARIES)
+        close(ours.mean(0), theirs.mean(0), 0.02)
+        close(ours.std(0), theirs.std(0), 0.02)
 
 
 def target_of(kind, shape):

@@ -15,9 +15,11 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops.activation.elu import celu, elu, selu
 from tinygrad_dl.ops.activation.gelu import gelu
 from tinygrad_dl.ops.activation.glu import glu
+from tinygrad_dl.ops.activation.gumbel_softmax import gumbel_softmax
 from tinygrad_dl.ops.activation.hard import hardsigmoid, hardswish, hardtanh
 from tinygrad_dl.ops.activation.relu import leaky_relu, prelu, relu6, threshold
 from tinygrad_dl.ops.activation.relu import relu as _relu
+from tinygrad_dl.ops.activation.rrelu import rrelu
 from tinygrad_dl.ops.activation.shrink import hardshrink, softshrink, tanhshrink
 from tinygrad_dl.ops.activation.sigmoid import logsigmoid, sigmoid
 from tinygrad_dl.ops.activation.silu import mish, silu
@@ -58,7 +60,9 @@ from tinygrad_dl.ops.loss.regression import huber_loss, l1_loss, mse_loss, smoot
 from tinygrad_dl.ops.normalization.batch_norm import batch_norm
 from tinygrad_dl.ops.normalization.group_norm import group_norm, instance_norm
 from tinygrad_dl.ops.normalization.layer_norm import layer_norm
+from tinygrad_dl.ops.normalization.local_response_norm import local_response_norm
 from tinygrad_dl.ops.normalization.normalize import normalize
+from tinygrad_dl.ops.normalization.rms_norm import rms_norm
 from tinygrad_dl.ops.padding.pad import pad
 from tinygrad_dl.ops.pointwise.hyperbolic import tanh
 from tinygrad_dl.ops.pooling.avg_pool import (
@@ -69,6 +73,7 @@ from tinygrad_dl.ops.pooling.avg_pool import (
     avg_pool2d,
     avg_pool3d,
 )
+from tinygrad_dl.ops.pooling.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
 from tinygrad_dl.ops.pooling.max_pool import (
     adaptive_max_pool1d,
     adaptive_max_pool2d,
@@ -79,22 +84,25 @@ from tinygrad_dl.ops.pooling.max_pool import (
 )
 from tinygrad_dl.ops.vision.interpolate import interpolate
 from tinygrad_dl.ops.vision.pixel_shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
+from tinygrad_dl.ops.vision.upsample import upsample, upsample_bilinear, upsample_nearest
 
 # fmt: off
 __all__ = [
-    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
-    "adaptive_max_pool3d", "alpha_dropout", "avg_pool1d", "avg_pool2d", "avg_pool3d", "batch_norm",
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "channel_shuffle", "conv1d", "conv2d", "conv3d",
-    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cosine_embedding_loss", "cosine_similarity",
-    "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "embedding", "feature_alpha_dropout",
-    "fold", "gaussian_nll_loss", "gelu", "glu", "group_norm", "hardshrink", "hardsigmoid", "hardswish", "hardtanh",
-    "hinge_embedding_loss", "huber_loss", "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm",
-    "leaky_relu", "linear", "log_softmax", "logsigmoid", "margin_ranking_loss", "max_pool1d", "max_pool2d",
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
+    "adaptive_max_pool2d", "adaptive_max_pool3d", "alpha_dropout", "avg_pool1d", "avg_pool2d", "avg_pool3d",
+    "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "channel_shuffle", "conv1d",
+    "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cosine_embedding_loss",
+    "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "embedding",
+    "feature_alpha_dropout", "fold", "gaussian_nll_loss", "gelu", "glu", "group_norm", "gumbel_softmax",
+    "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hinge_embedding_loss", "huber_loss", "instance_norm",
+    "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "local_response_norm", "log_softmax",
+    "logsigmoid", "lp_pool1d", "lp_pool2d", "lp_pool3d", "margin_ranking_loss", "max_pool1d", "max_pool2d",
     "max_pool3d", "mish", "mse_loss", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss",
     "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance", "pixel_shuffle", "pixel_unshuffle",
-    "poisson_nll_loss", "prelu", "relu", "relu6", "scaled_dot_product_attention", "selu", "sigmoid", "silu",
-    "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh",
-    "tanhshrink", "threshold", "triplet_margin_loss", "triplet_margin_with_distance_loss", "unfold",
+    "poisson_nll_loss", "prelu", "relu", "relu6", "rms_norm", "rrelu", "scaled_dot_product_attention", "selu",
+    "sigmoid", "silu", "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink",
+    "softsign", "tanh", "tanhshrink", "threshold", "triplet_margin_loss", "triplet_margin_with_distance_loss",
+    "unfold", "upsample", "upsample_bilinear", "upsample_nearest",
 ]
 # fmt: on
 

@@ -91,6 +91,14 @@ def pooling(dims: int, kind: str) -> Any:
     return draw
 
 
+def norms(dims: int) -> Any:
+    def draw(w: Writer) -> Any:
+        options = w.options(stride=1, ceil_mode=w.bool)
+        return images(w, dims, least=2), w.choice((1.0, 2.0, float("inf"))), w.int(1, 2), options
+
+    return draw
+
+
 def adaptive(dims: int, kind: str) -> Any:
     def draw(w: Writer) -> Any:
         x = images(w, dims, w.chance(0.8))
@@ -105,6 +113,7 @@ for n in (1, 2, 3):
     draws(f"conv_transpose{n}d")(transposed(n))
     draws(f"max_pool{n}d")(pooling(n, "max"))
     draws(f"avg_pool{n}d")(pooling(n, "avg"))
+    draws(f"lp_pool{n}d", weight=0.3)(norms(n))
     draws(f"adaptive_avg_pool{n}d", weight=0.6)(adaptive(n, "avg"))
     draws(f"adaptive_max_pool{n}d", weight=0.6)(adaptive(n, "max"))
 
@@ -180,6 +189,18 @@ def batch_norm(w: Writer) -> Any:
 def statistic(w: Writer, x: Name, channels: int, low: float) -> Name:
     """A buffer that training may change: no leaf that requires a gradient, and nothing else's memory."""
     return w.do(".clone", (w.do(".detach", (w.new((channels,), w.dtype(x), low, 2.0, layout=False),)),))
+
+
+@draws("rms_norm")
+def rms_norm(w: Writer) -> Any:
+    x = w.tensor("f", least=1)
+    shape = w.shape(x)[w.int(0, w.ndim(x) - 1) :]
+    return x, shape, w.options(eps=0.1, weight=lambda: w.tensor(shape=shape, dtype=w.dtype(x)))
+
+
+@draws("local_response_norm", weight=0.3)
+def local_response_norm(w: Writer) -> Any:
+    return images(w, w.int(1, 3)), w.int(1, 3), w.options(alpha=0.5, beta=0.5, k=2.0)
 
 
 @draws("group_norm")

@@ -158,6 +158,23 @@ def layer_norm(w: Writer, name: str, dtype: str) -> Any:
     )
 
 
+@module("RMSNorm")
+def rms_norm(w: Writer, name: str, dtype: str) -> Any:
+    x = w.tensor("f", least=1, dtype=dtype)
+    shape = w.shape(x)[w.int(0, w.ndim(x) - 1) :]
+    return (shape,), typed(dtype, **w.options(elementwise_affine=w.bool, eps=0.1)), [x]
+
+
+@module("LocalResponseNorm", weight=0.2)
+def local_response_norm(w: Writer, name: str, dtype: str) -> Any:
+    return (w.int(1, 3),), w.options(alpha=0.5, beta=0.5, k=2.0), [images(w, w.int(1, 3))]
+
+
+@module("LPPool1d LPPool2d LPPool3d", weight=0.15)
+def lp_pool(w: Writer, name: str, dtype: str) -> Any:
+    return (w.choice((1, 2, 2.0)), 2), w.options(stride=1, ceil_mode=w.bool), [images(w, int(name[-2]), least=2)]
+
+
 @module("GroupNorm")
 def group_norm(w: Writer, name: str, dtype: str) -> Any:
     x = w.tensor(shape=(w.int(1, 2), 4, *(w.int(1, 3) for _ in range(w.int(0, 2)))), dtype=dtype)

@@ -15,8 +15,8 @@ from tinygrad_dl.nn.parameter import Parameter
 # fmt: off
 __all__ = [
     "CELU", "ELU", "GELU", "GLU", "SELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU",
-    "LogSigmoid", "Mish", "PReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softplus", "Softshrink", "Softsign", "Tanh",
-    "Tanhshrink", "Threshold",
+    "LogSigmoid", "Mish", "PReLU", "RReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softplus", "Softshrink", "Softsign",
+    "Tanh", "Tanhshrink", "Threshold",
 ]
 # fmt: on
 
@@ -245,6 +245,20 @@ class PReLU(Module):
 
     def extra_repr(self) -> str:
         return f"num_parameters={self.num_parameters}"
+
+
+class RReLU(WithOptions):
+    """input where it is positive, else slope * input; in training with random slopes between lower and upper.
+
+    >>> td.nn.RReLU(0.1, 0.3).eval()(td.tensor([-2.0, 1.0]))
+    tensor([-0.4000,  1.0000])
+    """
+
+    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False):
+        super().__init__(lower=lower, upper=upper, inplace=inplace)
+
+    def forward(self, input: Any) -> Any:
+        return functional.rrelu(input, self.lower, self.upper, self.training, self.inplace)
 
 
 class ReLU6(WithOptions):

@@ -10,7 +10,7 @@ from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import is_known
-from tinygrad_dl.nn import init
+from tinygrad_dl.nn import functional, init
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
 from tinygrad_dl.nn.module import Module, member
@@ -22,7 +22,7 @@ from tinygrad_dl.ops.normalization.layer_norm import normalize_rows
 # fmt: off
 __all__ = [
     "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d",
-    "LayerNorm",
+    "LayerNorm", "LocalResponseNorm", "RMSNorm", "SyncBatchNorm",
 ]
 # fmt: on
 
@@ -192,6 +192,40 @@ class BatchNorm3d(BatchNorm):
     dims, shapes = (5,), "(N, C, D, H, W)"
 
 
+class SyncBatchNorm(BatchNorm):
+    """Batch norm over the batches of all processes: of the one that there is here, so `BatchNorm1d` for (N, C, ...).
+
+    Args:
+        process_group: has no effect.
+
+    >>> td.nn.SyncBatchNorm(3)(td.ones(2, 3, 4, 4)).shape
+    (2, 3, 4, 4)
+    """
+
+    dims, shapes = tuple(range(2, 65)), "(N, C, ...)"
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: Any = None,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        self.process_group = process_group
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
+        """The module as it is: with one process its batch norms see the whole batch already."""
+        return module
+
+
 class LayerNorm(Affine):
     """Normalises over the last dimensions, then multiplies by `weight` and adds `bias` of their shape.
 
@@ -214,10 +248,7 @@ class LayerNorm(Affine):
     ):
         super().__init__()
         check_device(device)
-        sizes = normalized_shape if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
-        self.normalized_shape = tuple([whole(self, "normalized_shape", n) for n in sizes])
-        if not self.normalized_shape:
-            raise ValueError("LayerNorm: got an empty normalized_shape, expected the size of at least one dimension")
+        self.normalized_shape = sizes_of(self, normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
         self._add_affine(self.normalized_shape, elementwise_affine, bias, dtype)
         self.reset_parameters()
@@ -231,6 +262,76 @@ class LayerNorm(Affine):
             f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
             f"bias={self.bias is not None}"
         )
+
+
+class RMSNorm(Affine):
+    """Divides by the root of the mean of squares over the last dimensions, then multiplies by `weight` of their shape.
+
+    Args:
+        normalized_shape: the sizes of the dimensions to normalise over; an int for the last alone.
+        eps: is added to the mean; None for what `functional.rms_norm` says.
+        elementwise_affine: whether there is a weight; it starts as ones.
+
+    >>> td.nn.RMSNorm(2, elementwise_affine=False)(td.tensor([[1.0, 7.0]]))
+    tensor([[0.2000, 1.4000]])
+    """
+
+    def __init__(
+        self,
+        normalized_shape: Any,
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__()
+        check_device(device)
+        self.normalized_shape = sizes_of(self, normalized_shape)
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        self.register_parameter("weight", empty_parameter(self.normalized_shape, dtype) if elementwise_affine else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weight 1."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+
+    def forward(self, input: Any) -> Any:
+        """The normalised input."""
+        return functional.rms_norm(input, self.normalized_shape, member(self, "weight"), self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+def sizes_of(owner: Module, normalized_shape: Any) -> tuple[int, ...]:
+    """The sizes of the dimensions that a layer normalises over."""
+    sizes = normalized_shape if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
+    if not sizes:
+        raise ValueError(
+            f"{type(owner).__name__}: got an empty normalized_shape, expected the size of at least one dimension"
+        )
+    return tuple([whole(owner, "normalized_shape", n) for n in sizes])
+
+
+class LocalResponseNorm(Module):
+    """input / (k + alpha / size * sum of the squares of `size` neighbouring channels) ** beta, of (N, C, ...).
+
+    >>> td.nn.LocalResponseNorm(3, alpha=3.0, beta=1.0)(td.ones(1, 3, 1)).flatten()
+    tensor([0.3333, 0.2500, 0.3333])
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
+        super().__init__()
+        self.size = whole(self, "size", size, 1)
+        self.alpha, self.beta, self.k = alpha, beta, k
+
+    def forward(self, input: Any) -> Any:
+        """The normalised input."""
+        return functional.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
 
 
 class GroupNorm(Affine):

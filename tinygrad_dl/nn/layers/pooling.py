@@ -6,13 +6,14 @@ from typing import Any
 
 from tinygrad_dl.nn.layers._families import OfDimensions
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.ops.pooling import avg_pool, max_pool
+from tinygrad_dl.ops.pooling import avg_pool, lp_pool, max_pool
 from tinygrad_dl.ops.pooling._windows import per_dim
 
 # fmt: off
 __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
-    "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d",
+    "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "LPPool1d", "LPPool2d", "LPPool3d",
+    "MaxPool1d", "MaxPool2d", "MaxPool3d",
 ]
 # fmt: on
 
@@ -118,6 +119,38 @@ class AvgPool(OfDimensions):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
+class LPPool(OfDimensions):
+    """What the pools by p-norms share."""
+
+    described = """(sum of x ** p) ** (1 / p) of each window of {input}, as `functional.lp_pool{k}d`.
+
+    Args:
+        norm_type: p.
+        kernel_size: the window's size; like stride one number, or one for each dimension.
+        stride: the distance between windows; by default kernel_size.
+        ceil_mode: whether a last window may reach beyond the end.
+
+    >>> td.nn.LPPool{k}d(2, 2)(td.ones(1, 2, {fours})).shape
+    (1, 2, {twos})
+    """
+
+    def __init__(self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False):
+        super().__init__()
+        self.norm_type, self.kernel_size, self.stride, self.ceil_mode = norm_type, kernel_size, stride, ceil_mode
+        checked(self, self.dims, kernel_size=kernel_size, stride=kernel_size if stride is None else stride)
+
+    def forward(self, input: Any) -> Any:
+        """The norms."""
+        pool = getattr(lp_pool, f"lp_pool{self.dims}d")
+        return pool(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+
+    def extra_repr(self) -> str:
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
 class AdaptivePool(OfDimensions):
     """What the adaptive pools share."""
 
@@ -210,6 +243,18 @@ class AvgPool2d(AvgPool, dims=2):
 
 class AvgPool3d(AvgPool, dims=3):
     """The means of windows over three dimensions."""
+
+
+class LPPool1d(LPPool, dims=1):
+    """The p-norms of windows over one dimension."""
+
+
+class LPPool2d(LPPool, dims=2):
+    """The p-norms of windows over two dimensions."""
+
+
+class LPPool3d(LPPool, dims=3):
+    """The p-norms of windows over three dimensions."""
 
 
 class AdaptiveAvgPool1d(AdaptivePool, dims=1):
