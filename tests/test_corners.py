@@ -170,8 +170,6 @@ def test_a_real_tensor_is_its_own_real_part():
     [
         lambda x, v, i: x.masked_fill(td.tensor([True, False]), v),
         lambda x, v, i: x.scatter(0, i, v.expand(2)),
-        lambda x, v, i: x.scatter_add(0, i, v.expand(2)),
-        lambda x, v, i: x.index_add(0, i, v.expand(2)),
         lambda x, v, i: x.index_copy(0, i, v.expand(2)),
         lambda x, v, i: x.index_fill(0, i, v),
         lambda x, v, i: x.index_put((i,), v),
