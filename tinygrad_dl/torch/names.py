@@ -31,6 +31,7 @@ PLACES: Final = {
     "nn.modules.utils": "tinygrad_dl.nn.layers._tuples",
     "nn.utils.clip_grad": "tinygrad_dl.nn.utils",
     "nn.utils.convert_parameters": "tinygrad_dl.nn.utils",
+    "nn.utils.init": "tinygrad_dl.nn.utils",
     "utils.data": "tinygrad_dl.data",
     "utils.data.dataloader": "tinygrad_dl.data",
     "utils.data.dataset": "tinygrad_dl.data",

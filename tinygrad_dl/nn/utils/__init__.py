@@ -1,7 +1,8 @@
-"""Helpers for training: clipping gradients, parameters as one vector."""
+"""Helpers for training: clipping gradients, parameters as one vector or computed from others, fused layers."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,13 +13,23 @@ from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.mutations import changed_at, mutations
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.nn.utils import rnn
+from tinygrad_dl.nn.module import Module
+from tinygrad_dl.nn.utils import parametrizations, parametrize, rnn, stateless
+from tinygrad_dl.nn.utils.fusion import (
+    fuse_conv_bn_eval,
+    fuse_conv_bn_weights,
+    fuse_linear_bn_eval,
+    fuse_linear_bn_weights,
+)
+from tinygrad_dl.nn.utils.weight_hooks import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 from tinygrad_dl.ops.shape.joining import cat
 
 # fmt: off
 __all__ = [
-    "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm", "parameters_to_vector", "rnn",
-    "vector_to_parameters",
+    "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "fuse_conv_bn_eval", "fuse_conv_bn_weights",
+    "fuse_linear_bn_eval", "fuse_linear_bn_weights", "get_total_norm", "parameters_to_vector", "parametrizations",
+    "parametrize", "remove_spectral_norm", "remove_weight_norm", "rnn", "skip_init", "spectral_norm", "stateless",
+    "vector_to_parameters", "weight_norm",
 ]
 # fmt: on
 
@@ -203,6 +214,22 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         part = vec._data.reshape(-1)[start : start + t.numel()]
         t._write(part.reshape(t.shape), "vector_to_parameters")
         start += t.numel()
+
+
+def skip_init(module_cls: Any, *args: Any, **kwargs: Any) -> Any:
+    """`module_cls(*args, **kwargs)`, whose parameters may have any values: here those that they always start with.
+
+    Raises:
+        RuntimeError: not a class of modules, or one without an argument `device`.
+
+    >>> td.nn.utils.skip_init(td.nn.Linear, 5, 1).weight.shape
+    (1, 5)
+    """
+    if not (isinstance(module_cls, type) and issubclass(module_cls, Module)):
+        raise RuntimeError(f"skip_init: got {summary(module_cls)}, expected a class of modules, such as nn.Linear")
+    if "device" not in inspect.signature(module_cls).parameters:
+        raise RuntimeError(f"skip_init: got {module_cls.__name__}, expected a class that takes the argument device=")
+    return module_cls(*args, **kwargs)
 
 
 public(globals(), "docs/stable/generated/torch.nn.utils.{}.html")
