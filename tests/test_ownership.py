@@ -195,3 +195,24 @@ def test_a_recorded_grad_that_somebody_holds_is_not_added_into():
     (x**3).backward(td.ones(1))
     assert (first.item(), x.grad.item()) == (12, 24)
     assert td.autograd.grad(first, x)[0].item() == 12
+
+
+def test_of_leaves_with_one_gradient_the_last_has_it_uncopied():
+    seen = []
+
+    class Sum(td.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            return a + b
+
+        @staticmethod
+        def backward(ctx, g):
+            seen.append(g.data_ptr())
+            return g, g
+
+    a, b = td.zeros(5, requires_grad=True), td.zeros(5, requires_grad=True)
+    Sum.apply(a, b)[1].backward()
+    places = [a.grad.data_ptr(), b.grad.data_ptr()]
+    assert places[0] != places[1] and places.count(seen[0]) == 1
+    a.grad.add_(1)
+    assert a.grad.tolist() == [1.0, 2.0, 1.0, 1.0, 1.0] and b.grad.tolist() == [0.0, 1.0, 0.0, 0.0, 0.0]

@@ -203,7 +203,7 @@ def test_an_npz_with_python_objects_is_refused(tmp_path):
 
 
 def test_paths_that_are_refused(tmp_path):
-    for name, end in (("a.txt", "'.txt'"), ("a.pkl", "'.pkl'"), ("a", "'nothing'")):
+    for name, end in (("a.txt", "'.txt'"), ("a.pkl", "'.pkl'")):
         with pytest.raises(ValueError, match=rf"which ends in {end}, expected one of \.pth, \.pt, "):
             td.save({}, tmp_path / name)
         with pytest.raises(FileNotFoundError, match="expected a file: there is none"):
@@ -232,3 +232,12 @@ def test_contents_that_are_refused(tmp_path, suffix):
         ):
             td.save({name: td.ones(2)}, path)
     assert os.listdir(path.parent) == []
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "model-1"])
+def test_a_name_without_suffix_is_a_file_of_pytorchs_format(tmp_path, name):
+    td.save(td.tensor([1.0, 2.0]), tmp_path / name)
+    assert (tmp_path / name).read_bytes()[:2] == b"PK" and os.listdir(tmp_path) == [name]
+    assert td.load(tmp_path / name).tolist() == [1.0, 2.0]
+    with pytest.raises(OSError, match=r"folder|directory"):
+        td.save(td.ones(2), tmp_path)

@@ -90,3 +90,10 @@ def test_empty_groups_and_layers_stay_in_the_graph():
 def test_no_labels_without_classes():
     with pytest.raises(ValueError, match="at least one class"):
         F.multilabel_margin_loss(td.zeros(2, 0), td.zeros(2, 0, dtype=td.int64))
+
+
+def test_a_size_is_the_shape_of_a_new_tensor_and_a_tuple_its_data():
+    x = td.ones(2, 3, dtype="float64")
+    assert x.new(x[0, 0].size()).shape == () and x.new(x[0, 0].size()).dtype == x.dtype
+    assert x.new(x.size()).shape == (2, 3) and td.Tensor(td.Size([0, 2])).shape == (0, 2)
+    assert x.new(()).shape == (0,) and x.new().shape == (0,) and x.new((4, 5)).tolist() == [4.0, 5.0]

@@ -41,7 +41,7 @@ def save(obj: Any, f: Path | IO[bytes]) -> None:
         obj: what to write.
         f: where to. The suffix decides on the format:
 
-            - `.pth`, `.pt`, `.ckpt`, `.bin`, `.tar`, or a file that is open for writing bytes: PyTorch's, which
+            - `.pth`, `.pt`, `.ckpt`, `.bin`, `.tar`, none, or a file that is open for writing bytes: PyTorch's, which
               `torch.load` opens. Holds tensors, parameters, arrays (as tensors), numbers, texts, bytes, None, dtypes,
               devices, and lists, tuples, sets and dicts of these. Tensors that share memory will share it again.
             - `.safetensors`, which other libraries read too, and `.npz`, which NumPy reads: a dict of tensors, arrays,
@@ -68,11 +68,9 @@ def save(obj: Any, f: Path | IO[bytes]) -> None:
         prepared(obj)(f)
         return
     path = os.fspath(f)
-    suffix = os.path.splitext(path)[1]
+    suffix = os.path.splitext(path)[1] or ".pth"
     if suffix not in SUFFIXES:
-        raise ValueError(
-            f"save: got {path}, which ends in {suffix or 'nothing'!r}, expected one of {', '.join(SUFFIXES)}"
-        )
+        raise ValueError(f"save: got {path}, which ends in {suffix!r}, expected one of {', '.join(SUFFIXES)}, or none")
     if suffix in PYTORCH:
         from tinygrad_dl.pth.writing import prepared
 

@@ -128,8 +128,9 @@ def backward(
         del found[leaf]
 
     found = _propagate(roots, seeds, None if inputs is None else [*into], retain_graph, create_graph, arrive)
-    for edge in found:
+    for edge in [*found]:
         bring(found, edge)
+        del found[edge]  # of leaves with one gradient, the last may keep it uncopied
     for callback in callbacks:
         callback()
 
