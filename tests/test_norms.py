@@ -117,3 +117,17 @@ def test_older_names_of_interpolate_warn():
             assert getattr(functional, name)(x, **options).tolist() == [[[[1.0, 1.0, 3.0, 3.0]]]]
     with pytest.warns(UserWarning, match="deprecated"):
         assert functional.upsample_bilinear(x, size=(1, 3)).tolist() == [[[[1.0, 2.0, 3.0]]]]
+
+
+def test_random_layers_inside_of_vmap():
+    x = td.randn(3, 5)
+    for layer in (
+        lambda row: functional.gumbel_softmax(row, hard=True),
+        lambda row: functional.rrelu(row, training=True),
+    ):
+        out = td.func.vmap(layer, randomness="different")(x)
+        assert out.shape == (3, 5)
+    assert (
+        td.func.vmap(lambda row: functional.gumbel_softmax(row, hard=True), randomness="same")(td.zeros(2, 4)).sum()
+        == 2
+    )

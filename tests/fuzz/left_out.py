@@ -29,6 +29,9 @@ REASONS = {
     "is a dtype that NumPy does not have": "bfloat16",
     "is for another device, and refused": "cuda",
     "shows memory, whose order and extent are each library's own": "as_strided as_strided_ resize_ resize_as_ set_",
+    "is another module from its first call on": """LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d LazyConv1d LazyConv2d
+        LazyConv3d LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d LazyInstanceNorm1d LazyInstanceNorm2d
+        LazyInstanceNorm3d LazyLinear UninitializedBuffer UninitializedParameter""",
     "holds other modules or parameters": """Buffer Module ModuleDict ModuleList Parameter ParameterDict ParameterList
         RNNBase Sequential Transformer TransformerDecoder TransformerEncoder""",
 }

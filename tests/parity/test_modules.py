@@ -327,3 +327,23 @@ def test_a_whole_model_with_pytorchs_weights():
     torch.nn.functional.cross_entropy(theirs(torch.tensor(x)), torch.tensor(target)).backward()
     for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         close(mine.grad.numpy(), other.grad.numpy())
+
+
+LAZY = [
+    *[(f"LazyConv{k}d", (4, 2), (2, 3, 4, 4, 4)[: k + 2]) for k in (1, 2, 3)],
+    *[(f"LazyConvTranspose{k}d", (4, 2), (2, 3, 4, 4, 4)[: k + 2]) for k in (1, 2, 3)],
+    *[(f"Lazy{kind}Norm{k}d", (), (2, 3, 4, 4, 4)[: k + 2]) for kind in ("Batch", "Instance") for k in (1, 2, 3)],
+    ("LazyLinear", (4,), (2, 3)),
+]
+
+
+@pytest.mark.parametrize("name, args, shape", LAZY, ids=[each[0] for each in LAZY])
+def test_lazy_module(name, args, shape):
+    ours, theirs = getattr(nn, name)(*args), getattr(torch.nn, name)(*args)
+    assert repr(ours) == repr(theirs) and list(ours.state_dict()) == list(theirs.state_dict())
+    assert ours.has_uninitialized_params() and theirs.has_uninitialized_params()
+    x = draw(*shape)
+    ours(td.tensor(x)), theirs(torch.tensor(x))
+    assert repr(ours) == repr(theirs) and list(ours.state_dict()) == list(theirs.state_dict())
+    theirs.load_state_dict({key: torch.tensor(np.array(t.numpy())) for key, t in ours.state_dict().items()})
+    both(ours, theirs, [x])

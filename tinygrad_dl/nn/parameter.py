@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core import promotion
+from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.tensor import Tensor, as_array, rebuild
 
-__all__ = ["Buffer", "Parameter"]
+__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
 
 class Parameter(Tensor):
@@ -59,3 +60,70 @@ class Buffer(Tensor):
         self._edge = None
         if not persistent:
             self.persistent = False
+
+
+class UninitializedTensorMixin:
+    """What tensors share that have a dtype but no shape yet: a lazy layer gives them one by `materialize`."""
+
+    __slots__ = ()
+    cls_to_become: type[Tensor]
+
+    @property
+    def shape(self) -> Any:
+        """Raises RuntimeError: there is none."""
+        raise RuntimeError(
+            f"{type(self).__name__}: got a tensor of a lazy layer that has no shape yet, expected one that has; call "
+            "the layer once with an input, or load its state"
+        )
+
+    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Makes it a parameter or buffer as any other, of this shape and numbers that nobody wrote yet."""
+        check_device(device)
+        tensor: Any = self
+        tensor.__class__ = self.cls_to_become
+        tensor.data = np.empty(shape, tensor.dtype if dtype is None else dtypes.as_dtype(dtype))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+def is_lazy(param: Any) -> bool:
+    """Whether it is a tensor without a shape."""
+    return isinstance(param, UninitializedTensorMixin)
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter):
+    """A parameter that has no shape yet, as those of lazy layers before their first call.
+
+    >>> td.nn.LazyLinear(2).weight
+    <UninitializedParameter>
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.parameter.UninitializedParameter.html
+    """
+
+    cls_to_become = Parameter
+
+    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None):
+        check_device(device)
+        super().__init__(
+            np.empty(0, promotion.default.dtype if dtype is None else dtypes.as_dtype(dtype)), requires_grad
+        )
+
+
+class UninitializedBuffer(UninitializedTensorMixin, Buffer):
+    """A buffer that has no shape yet, as those of lazy layers before their first call.
+
+    >>> td.nn.LazyBatchNorm1d().running_mean
+    <UninitializedBuffer>
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.parameter.UninitializedBuffer.html
+    """
+
+    cls_to_become = Tensor
+
+    def __init__(self, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True):
+        check_device(device)
+        data = np.empty(0, promotion.default.dtype if dtype is None else dtypes.as_dtype(dtype))
+        super().__init__(data, persistent=persistent)
+        if requires_grad:
+            self.requires_grad_()

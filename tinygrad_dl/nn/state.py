@@ -254,6 +254,15 @@ class State(Members[S]):
         return [] if self._hooks_on_state is None else list(self._hooks_on_state[kind])
 
 
+def at_the_end(write: Callable[[], None]) -> None:
+    """Has the `load_state_dict` that is under way call this once the whole state was found to fit."""
+    loading: Loading | None = getattr(_local, "loading", None)
+    if loading is None:
+        write()
+    else:
+        loading.writes.append(write)
+
+
 def copied(tensor: Tensor, array: np.ndarray) -> None:
     """Copies a loaded value into a tensor of the module."""
     tensor._write(array.astype(tensor.dtype, copy=False), "load_state_dict")

@@ -56,5 +56,6 @@ def gumbel_softmax(
     if not hard:
         return soft  # type: ignore[no-any-return]
     value = soft.detach()
-    one = value.new_zeros(value.shape).scatter(dim, value.argmax(dim, True), 1.0)
+    place = value.argmax(dim, True)
+    one = value.new_zeros(value.shape).scatter(dim, place, value.new_ones(place.shape))
     return one - value + soft  # type: ignore[no-any-return]

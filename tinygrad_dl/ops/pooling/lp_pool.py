@@ -43,7 +43,7 @@ def lp_pool(
     means: Any = MEANS[dims - 1](input**norm_type, kernel_size, stride, 0, ceil_mode)
     size = math.prod(per_dim(f"lp_pool{dims}d", "kernel_size", kernel_size, dims, 1))
     nothing: Any = means == 0  # where the root has no gradient, and that of the norm is 0
-    root: Tensor = where(nothing, means, (where(nothing, 1.0, means) * size) ** (1.0 / norm_type))
+    root: Tensor = where(nothing, 0.0, (where(nothing, 1.0, means) * size) ** (1.0 / norm_type))
     return root
 
 

@@ -1,0 +1,322 @@
+"""Layers that learn the width of their input from the first one: until then their parameters have no shape."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from tinygrad_dl.core.tensor import as_array
+from tinygrad_dl.nn.layers import convolution, linear, normalization
+from tinygrad_dl.nn.module import Module
+from tinygrad_dl.nn.parameter import UninitializedBuffer, UninitializedParameter, is_lazy
+from tinygrad_dl.nn.state import at_the_end
+
+# fmt: off
+__all__ = [
+    "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d", "LazyConv1d", "LazyConv2d", "LazyConv3d",
+    "LazyConvTranspose1d", "LazyConvTranspose2d", "LazyConvTranspose3d", "LazyInstanceNorm1d", "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d", "LazyLinear",
+]
+# fmt: on
+
+
+class LazyModuleMixin(Module):
+    """What they share: the first call gives the tensors their shapes, and makes the layer one of `cls_to_become`."""
+
+    cls_to_become: Any
+    width = "in_features"  # the attribute that is not known yet
+
+    def _begin(self, width: int, *given: Any, **options: Any) -> None:
+        """Sets the layer up with a width that stands for the one to come, and takes the tensors their shapes."""
+        super().__init__(width, *given, **options)  # type: ignore[call-arg]
+        self._given = given, options
+        setattr(self, self.width, 0)
+        for name, parameter in self._parameters.items():
+            if parameter is not None:
+                self._parameters[name] = UninitializedParameter(dtype=parameter.dtype)
+        for name, buffer in self._buffers.items():
+            if buffer is not None and buffer.ndim:
+                self._buffers[name] = UninitializedBuffer(dtype=buffer.dtype)
+
+    def reset_parameters(self) -> None:
+        """Nothing: there are no numbers yet."""
+
+    def reset_running_stats(self) -> None:
+        """Nothing: there are none yet."""
+
+    def _uninitialized(self) -> Iterator[tuple[str, Any]]:
+        """The tensors that have no shape yet, with their names."""
+        for registry in (self._parameters, self._buffers):
+            for name, tensor in registry.items():
+                if is_lazy(tensor):
+                    yield name, tensor
+
+    def has_uninitialized_params(self) -> bool:
+        """Whether any parameter or buffer has no shape yet."""
+        return any(True for _ in self._uninitialized())
+
+    def _found(self, input: Any) -> int:
+        """The width of an input."""
+        return int(input.shape[-1])
+
+    def initialize_parameters(self, input: Any) -> None:
+        """Gives parameters and buffers without a shape those for such an input, and their first values."""
+        width = self._found(input)
+        if self.has_uninitialized_params():
+            given, options = self._given
+            made = self.cls_to_become(width, *given, **options)
+            for name, tensor in [*self._uninitialized()]:
+                value = getattr(made, name)._data
+                tensor.materialize(value.shape)
+                tensor._data[...] = value
+        setattr(self, self.width, width)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the layer that it becomes computes."""
+        self.initialize_parameters(args[0] if args else kwargs["input"])
+        del self._given
+        self.__class__ = self.cls_to_become
+        return self.forward(*args, **kwargs)
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination.update({prefix + name: tensor for name, tensor in self._uninitialized()})
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], strict: bool, *lists: Any
+    ) -> None:
+        """Tensors without a shape take over that of the state."""
+        missing = lists[0]
+        own = {prefix + name: tensor for name, tensor in self._uninitialized() if prefix + name in state_dict}
+        rest = {key: value for key, value in state_dict.items() if key not in own}
+        super()._load_from_state_dict(rest, prefix, local_metadata, strict, *lists)
+        missing[:] = [key for key in missing if key not in own]
+        for key, tensor in own.items():
+            if not is_lazy(state_dict[key]):
+                at_the_end(functools.partial(filled, tensor, as_array(state_dict[key])))
+
+
+def filled(tensor: Any, array: Any) -> None:
+    """Gives a tensor without a shape that of an array, and its numbers."""
+    tensor.materialize(array.shape)
+    tensor._data[...] = array
+
+
+class LazyLinear(LazyModuleMixin, linear.Linear):
+    """`Linear` whose in_features are those of the first input.
+
+    >>> layer = td.nn.LazyLinear(2)
+    >>> layer(td.ones(5, 3)).shape
+    (5, 2)
+    >>> layer
+    Linear(in_features=3, out_features=2, bias=True)
+    """
+
+    cls_to_become = linear.Linear
+
+    def __init__(self, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None):
+        self._begin(0, out_features, bias, device, dtype)
+
+
+class LazyConvolution(LazyModuleMixin, convolution.Convolution):
+    """What lazy convolutions and transposed convolutions share."""
+
+    width = "in_channels"
+
+    def _found(self, input: Any) -> int:
+        if input.ndim - self.dims not in (1, 2):
+            raise ValueError(
+                f"{type(self).__name__}: expected an input of {self.dims + 2} dimensions, or {self.dims + 1} without a "
+                f"batch, got {input.shape}"
+            )
+        return int(input.shape[-self.dims - 1])
+
+
+class LazyConv(LazyConvolution):
+    """What lazy convolutions share."""
+
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        shape = (out_channels, kernel_size, stride, padding, dilation)
+        self._begin(groups, *shape, groups, bias, padding_mode, device, dtype)
+
+
+class LazyConvTranspose(LazyConvolution):
+    """What lazy transposed convolutions share."""
+
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        shape = (out_channels, kernel_size, stride, padding, output_padding)
+        self._begin(groups, *shape, groups, bias, dilation, padding_mode, device, dtype)
+
+
+class LazyNorm(LazyModuleMixin, normalization.RunningNorm):
+    """What lazy batch norms and instance norms share."""
+
+    width = "num_features"
+    instances = False
+
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ):
+        self._begin(0, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+
+    def _found(self, input: Any) -> int:
+        if input.ndim not in self.dims:
+            raise ValueError(f"{type(self).__name__}: expected an input of shape {self.shapes}, got {input.shape}")
+        return int(input.shape[1 if not self.instances or input.ndim == self.dims[-1] else 0])
+
+
+class LazyConv1d(LazyConv, convolution.Conv1d):
+    """`Conv1d` whose in_channels are those of the first input.
+
+    >>> td.nn.LazyConv1d(8, 1)(td.ones(2, 3, 4)).shape
+    (2, 8, 4)
+    """
+
+    cls_to_become = convolution.Conv1d
+
+
+class LazyConv2d(LazyConv, convolution.Conv2d):
+    """`Conv2d` whose in_channels are those of the first input.
+
+    >>> td.nn.LazyConv2d(8, 1)(td.ones(2, 3, 4, 4)).shape
+    (2, 8, 4, 4)
+    """
+
+    cls_to_become = convolution.Conv2d
+
+
+class LazyConv3d(LazyConv, convolution.Conv3d):
+    """`Conv3d` whose in_channels are those of the first input.
+
+    >>> td.nn.LazyConv3d(8, 1)(td.ones(2, 3, 4, 4, 4)).shape
+    (2, 8, 4, 4, 4)
+    """
+
+    cls_to_become = convolution.Conv3d
+
+
+class LazyConvTranspose1d(LazyConvTranspose, convolution.ConvTranspose1d):
+    """`ConvTranspose1d` whose in_channels are those of the first input.
+
+    >>> td.nn.LazyConvTranspose1d(8, 2, stride=2)(td.ones(2, 3, 2)).shape
+    (2, 8, 4)
+    """
+
+    cls_to_become = convolution.ConvTranspose1d
+
+
+class LazyConvTranspose2d(LazyConvTranspose, convolution.ConvTranspose2d):
+    """`ConvTranspose2d` whose in_channels are those of the first input.
+
+    >>> td.nn.LazyConvTranspose2d(8, 2, stride=2)(td.ones(2, 3, 2, 2)).shape
+    (2, 8, 4, 4)
+    """
+
+    cls_to_become = convolution.ConvTranspose2d
+
+
+class LazyConvTranspose3d(LazyConvTranspose, convolution.ConvTranspose3d):
+    """`ConvTranspose3d` whose in_channels are those of the first input.
+
+    >>> td.nn.LazyConvTranspose3d(8, 2, stride=2)(td.ones(2, 3, 2, 2, 2)).shape
+    (2, 8, 4, 4, 4)
+    """
+
+    cls_to_become = convolution.ConvTranspose3d
+
+
+class LazyBatchNorm1d(LazyNorm, normalization.BatchNorm1d):
+    """`BatchNorm1d` whose num_features are the channels of the first input.
+
+    >>> td.nn.LazyBatchNorm1d()(td.ones(2, 3, 4)).shape
+    (2, 3, 4)
+    """
+
+    cls_to_become = normalization.BatchNorm1d
+
+
+class LazyBatchNorm2d(LazyNorm, normalization.BatchNorm2d):
+    """`BatchNorm2d` whose num_features are the channels of the first input.
+
+    >>> td.nn.LazyBatchNorm2d()(td.ones(2, 3, 4, 4)).shape
+    (2, 3, 4, 4)
+    """
+
+    cls_to_become = normalization.BatchNorm2d
+
+
+class LazyBatchNorm3d(LazyNorm, normalization.BatchNorm3d):
+    """`BatchNorm3d` whose num_features are the channels of the first input.
+
+    >>> td.nn.LazyBatchNorm3d()(td.ones(2, 3, 4, 4, 4)).shape
+    (2, 3, 4, 4, 4)
+    """
+
+    cls_to_become = normalization.BatchNorm3d
+
+
+class LazyInstanceNorm1d(LazyNorm, normalization.InstanceNorm1d):
+    """`InstanceNorm1d` whose num_features are the channels of the first input.
+
+    >>> td.nn.LazyInstanceNorm1d()(td.ones(2, 3, 4)).shape
+    (2, 3, 4)
+    """
+
+    cls_to_become = normalization.InstanceNorm1d
+    instances = True
+
+
+class LazyInstanceNorm2d(LazyNorm, normalization.InstanceNorm2d):
+    """`InstanceNorm2d` whose num_features are the channels of the first input.
+
+    >>> td.nn.LazyInstanceNorm2d()(td.ones(2, 3, 4, 4)).shape
+    (2, 3, 4, 4)
+    """
+
+    cls_to_become = normalization.InstanceNorm2d
+    instances = True
+
+
+class LazyInstanceNorm3d(LazyNorm, normalization.InstanceNorm3d):
+    """`InstanceNorm3d` whose num_features are the channels of the first input.
+
+    >>> td.nn.LazyInstanceNorm3d()(td.ones(2, 3, 4, 4, 4)).shape
+    (2, 3, 4, 4, 4)
+    """
+
+    cls_to_become = normalization.InstanceNorm3d
+    instances = True
