@@ -151,6 +151,7 @@ def test_views_of_ordinary_tensors_are_leaves_of_their_own(leaf):
             assert v.requires_grad and v.is_leaf and v.grad_fn is None and v._is_view() and not v.is_inference()
             assert not (v * 2).requires_grad
         assert not y.detach()[:2].requires_grad and not td.ones(3)[:2].requires_grad
+        assert not td.ones(3, requires_grad=True)[:2].requires_grad  # of an inference tensor
         views[0].mul_(3)
         assert views[0].requires_grad and y._version == views[0]._version
     v = views[0]

@@ -278,16 +278,17 @@ def note_views(results: list[Tensor], base: Tensor, data: np.ndarray, op: Record
         if shown is data or (shown is not None and shown is data.base):
             result._view = (base, op, values, index, recorded)
             views.append(ref(result))
-            if not recorded:
-                stand_alone(result, base)
+    for result in () if recorded else results:  # now that each is known to be a view
+        if result._view is not None:
+            stand_alone(result, base)
     if len(views) > views.limit:
         views.drop_dead()
 
 
 def stand_alone(view: Tensor, base: Tensor) -> None:
-    """Makes a view that was made in inference mode a leaf that requires a gradient if its base does."""
+    """Makes a view of an ordinary tensor, made in inference mode, a leaf that requires a gradient if its base does."""
     if modes.inference and base._edge is not None and promotion.is_differentiable(view._data.dtype):
-        view._edge = Leaf(view)
+        view._edge = None if base.is_inference() else Leaf(view)
 
 
 def output_edge(node: Node, index: int) -> Output | None:
