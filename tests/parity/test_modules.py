@@ -347,3 +347,24 @@ def test_lazy_module(name, args, shape):
     assert repr(ours) == repr(theirs) and list(ours.state_dict()) == list(theirs.state_dict())
     theirs.load_state_dict({key: torch.tensor(np.array(t.numpy())) for key, t in ours.state_dict().items()})
     both(ours, theirs, [x])
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+@pytest.mark.parametrize("padding_idx", [None, 2])
+@pytest.mark.parametrize("offsets", [None, [0, 3, 3, 9], [0, 0, 5]])
+def test_embedding_bag(mode, padding_idx, offsets):
+    options = {"mode": mode, "padding_idx": padding_idx, "include_last_offset": offsets == [0, 3, 3, 9]}
+    ours, theirs = module_pair("EmbeddingBag", (7, 3), options)
+    index = RNG.integers(0, 7, (4, 5) if offsets is None else 9)
+    given = [index] if offsets is None else [index, np.array(offsets)]
+    a, b = (module(*map(make, given)) for module, make in ((ours, td.tensor), (theirs, torch.tensor)))
+    close(a.detach().numpy(), b.detach().numpy())
+    a.square().sum().backward(), b.square().sum().backward()
+    close(ours.weight.grad.numpy(), theirs.weight.grad.numpy())
+    assert repr(ours) == repr(theirs)
+    if mode == "sum":
+        both(
+            lambda w: ours(td.tensor(index), *map(td.as_tensor, given[1:]), per_sample_weights=w),
+            lambda w: theirs(torch.tensor(index), *map(torch.as_tensor, given[1:]), per_sample_weights=w),
+            [draw(*index.shape)],
+        )

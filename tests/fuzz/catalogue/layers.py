@@ -229,6 +229,14 @@ def glu(w: Writer) -> Any:
     return x, w.choice(even) if even and w.chance(0.95) else w.dim(x)
 
 
+@draws("embedding_bag", weight=0.5)
+def embedding_bag(w: Writer) -> Any:
+    rows = w.int(1, 4)
+    weight = w.tensor("f", shape=(rows, w.int(1, 3)))
+    options = w.options(mode=lambda: w.choice(("sum", "mean", "max")), padding_idx=lambda: w.int(-rows, rows - 1))
+    return w.indices((w.int(1, 2), w.int(1, 3)), rows), weight, options
+
+
 @draws("embedding")
 def embedding(w: Writer) -> Any:
     rows = w.int(1, 4)

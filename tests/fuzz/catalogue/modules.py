@@ -109,6 +109,12 @@ def embedding(w: Writer, name: str, dtype: str) -> Any:
     return (4, 2), typed(dtype, **w.options(padding_idx=lambda: w.int(0, 3))), [w.indices(w.new_shape(0, 2), 4)]
 
 
+@module("EmbeddingBag")
+def embedding_bag(w: Writer, name: str, dtype: str) -> Any:
+    options = w.options(mode=lambda: w.choice(("sum", "mean", "max")), padding_idx=lambda: w.int(0, 3))
+    return (4, 2), typed(dtype, **options), [w.indices((w.int(1, 2), w.int(1, 3)), 4)]
+
+
 @module("Conv1d Conv2d Conv3d")
 def convolution(w: Writer, name: str, dtype: str) -> Any:
     dims = int(name[-2])
