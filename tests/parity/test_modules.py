@@ -368,3 +368,19 @@ def test_embedding_bag(mode, padding_idx, offsets):
             lambda w: theirs(torch.tensor(index), *map(torch.as_tensor, given[1:]), per_sample_weights=w),
             [draw(*index.shape)],
         )
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("blank, zero", [(0, False), (4, True)])
+def test_ctc_loss(reduction, blank, zero):
+    ours, theirs = (lib.CTCLoss(blank, reduction, zero) for lib in (nn, torch.nn))
+    rest = [RNG.integers(1, 4, (3, 5)), np.array([12, 9, 11]), np.array([5, 3, 0])]
+    if zero:
+        rest[1] = np.array([12, 2, 11])  # too short for the second
+    both(
+        lambda x, *more: ours(x.log_softmax(-1), *more),
+        lambda x, *more: theirs(x.log_softmax(-1), *more),
+        [draw(12, 3, 5)],
+        rest,
+    )
+    assert repr(ours) == repr(theirs)
