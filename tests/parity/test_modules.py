@@ -384,3 +384,21 @@ def test_ctc_loss(reduction, blank, zero):
         rest,
     )
     assert repr(ours) == repr(theirs)
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("kernel, stride, padding", [(2, None, 0), (3, 3, 1), (2, 3, 0)])
+def test_max_unpool(dims, kernel, stride, padding):
+    x = draw(*(2, 3, 7, 8, 7)[: dims + 2])
+    maxima, places = getattr(torch.nn.functional, f"max_pool{dims}d")(
+        torch.tensor(x), kernel, stride, padding, return_indices=True
+    )
+    ours, theirs = (getattr(lib, f"MaxUnpool{dims}d")(kernel, stride, padding) for lib in (nn, torch.nn))
+    size = x.shape
+    both(
+        lambda x, i: ours(x, i, output_size=size),
+        lambda x, i: theirs(x, i, output_size=size),
+        [maxima.numpy()],
+        [places.numpy()],
+    )
+    assert repr(ours) == repr(theirs)

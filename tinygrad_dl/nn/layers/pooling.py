@@ -6,14 +6,14 @@ from typing import Any
 
 from tinygrad_dl.nn.layers._families import OfDimensions
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.ops.pooling import avg_pool, lp_pool, max_pool
+from tinygrad_dl.ops.pooling import avg_pool, lp_pool, max_pool, max_unpool
 from tinygrad_dl.ops.pooling._windows import per_dim
 
 # fmt: off
 __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "LPPool1d", "LPPool2d", "LPPool3d",
-    "MaxPool1d", "MaxPool2d", "MaxPool3d",
+    "MaxPool1d", "MaxPool2d", "MaxPool3d", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d",
 ]
 # fmt: on
 
@@ -68,6 +68,35 @@ class MaxPool(OfDimensions):
             f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, dilation={self.dilation}, "
             f"ceil_mode={self.ceil_mode}"
         )
+
+
+class MaxUnpool(OfDimensions):
+    """What the layers share that undo max pooling."""
+
+    described = """What `MaxPool{k}d` took its maxima {input} from, zeros elsewhere; see `functional.max_unpool{k}d`.
+
+    Args:
+        kernel_size, stride, padding: those of the `MaxPool{k}d`.
+
+    >>> pool, undo = td.nn.MaxPool{k}d(2, return_indices=True), td.nn.MaxUnpool{k}d(2)
+    >>> undo(*pool(td.ones(1, 2, {fours}))).shape
+    (1, 2, {fours})
+    """
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0):
+        super().__init__()
+        name, stride = type(self).__name__, kernel_size if stride is None else stride
+        self.kernel_size = per_dim(name, "kernel_size", kernel_size, self.dims, 1)
+        self.stride = per_dim(name, "stride", stride, self.dims, 1)
+        self.padding = per_dim(name, "padding", padding, self.dims, 0)
+
+    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
+        """The maxima at their places."""
+        undo = getattr(max_unpool, f"max_unpool{self.dims}d")
+        return undo(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
 class AvgPool(OfDimensions):
@@ -211,6 +240,18 @@ class MaxPool2d(MaxPool, dims=2):
 
 class MaxPool3d(MaxPool, dims=3):
     """The maxima of windows over three dimensions."""
+
+
+class MaxUnpool1d(MaxUnpool, dims=1):
+    """The maxima of windows over one dimension at their places."""
+
+
+class MaxUnpool2d(MaxUnpool, dims=2):
+    """The maxima of windows over two dimensions at their places."""
+
+
+class MaxUnpool3d(MaxUnpool, dims=3):
+    """The maxima of windows over three dimensions at their places."""
 
 
 class AvgPool1d(AvgPool, dims=1):
