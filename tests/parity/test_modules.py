@@ -402,3 +402,15 @@ def test_max_unpool(dims, kernel, stride, padding):
         [places.numpy()],
     )
     assert repr(ours) == repr(theirs)
+
+
+@pytest.mark.parametrize("target", [[0, 9, 4, 3, 1], [0, 1, 2, 2, 1], 5])
+def test_adaptive_softmax(target):
+    ours, theirs = module_pair("AdaptiveLogSoftmaxWithLoss", (16, 10, [3, 6]), {"div_value": 2.0})
+    x = draw(16) if target == 5 else draw(5, 16)
+    for part in (0, 1):
+        both(lambda x, t, i=part: ours(x, t)[i], lambda x, t, i=part: theirs(x, t)[i], [x], [np.array(target)])
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        close(0 if mine.grad is None else mine.grad.numpy(), 0 if other.grad is None else other.grad.numpy())
+    close(ours.log_prob(td.tensor(draw(3, 16) * 0)).detach(), theirs.log_prob(torch.zeros(3, 16)).detach())
+    assert repr(ours) == repr(theirs)
