@@ -103,6 +103,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
 
     cls_to_become = Parameter
 
+    @composition
     def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None):
         check_device(device)
         super().__init__(
@@ -121,6 +122,7 @@ class UninitializedBuffer(UninitializedTensorMixin, Buffer):
 
     cls_to_become = Tensor
 
+    @composition
     def __init__(self, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True):
         check_device(device)
         data = np.empty(0, promotion.default.dtype if dtype is None else dtypes.as_dtype(dtype))
