@@ -65,7 +65,7 @@ $(VENV)/dev.stamp: $(VENV)/pyvenv.cfg pyproject.toml
 	touch $@
 
 $(VENV)/torch.stamp: $(VENV)/dev.stamp
-	$(RUN) -m pip install --quiet torch==2.13.0 einops skorch
+	$(RUN) -m pip install --quiet torch==2.13.0 einops skorch torchmetrics safetensors
 	touch $@
 
 clean:

@@ -114,6 +114,24 @@ def test_python_numbers_keep_their_digits_beside_double_precision():
     assert td.ones(2, dtype=td.complex128).masked_fill(mask, 0.1 + 0.3j)[0].item() == 0.1 + 0.3j
 
 
+def test_bincount():
+    x = td.tensor([1, 3, 1], dtype=td.uint8)
+    assert x.bincount().tolist() == [0, 2, 0, 1] and x.bincount(minlength=5).tolist() == [0, 2, 0, 1, 0]
+    assert td.bincount(td.tensor([], dtype=td.int64), minlength=2).tolist() == [0, 0]
+    for dtype, expected in ((td.float32, td.float32), (td.float64, td.float64), (td.int64, td.float64)):
+        found = td.bincount(x, td.tensor([1, 2, 3], dtype=dtype))
+        assert found.tolist() == [0.0, 4.0, 0.0, 2.0] and found.dtype is expected
+    for arguments, error, message in (
+        ((td.tensor([-1]),), ValueError, "bincount: got negative integers, expected 1-D input"),
+        ((td.tensor([[1]]),), ValueError, r"bincount: got shape \(1, 1\), expected 1-D input"),
+        ((td.tensor([1.0]),), TypeError, "bincount: got float32, expected integers"),
+        ((x, td.ones(2)), ValueError, r"bincount: got weights of shape \(2,\), expected \(3,\)"),
+        ((x, None, -1), ValueError, "bincount: got minlength=-1, expected at least 0"),
+    ):
+        with pytest.raises(error, match=message):
+            td.bincount(*arguments)
+
+
 def test_unique_keeps_every_nan():
     values, counts = td.unique(td.tensor([np.nan, 1.0, np.nan]), return_counts=True)
     assert values.shape == (3,) and counts.tolist() == [1, 1, 1]

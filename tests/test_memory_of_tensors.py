@@ -109,6 +109,47 @@ def test_the_storage_of_a_tensor():
     assert repr(storage) == "<TypedStorage of 6 elements of int64>"
 
 
+def test_the_bytes_of_a_storage():
+    storage = td.tensor([1, 256], dtype=td.int16).untyped_storage()
+    assert storage[0] == 1 and storage[3] == 1 and len(storage[2:]) == 2
+    assert td.asarray(storage[2:], dtype=td.uint8).tolist() == [0, 1]
+    assert td.tensor([1, 2], dtype=td.int16).storage().untyped().nbytes() == 4
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_storage_of_a_file(tmp_path, shared):
+    path = tmp_path / "bytes"
+    path.write_bytes(bytes(range(8)))
+    storage = td.UntypedStorage.from_file(path, shared, nbytes=4)
+    assert storage.nbytes() == 4 and td.asarray(storage, dtype=td.uint8).tolist() == [0, 1, 2, 3]
+    assert td.UntypedStorage.from_file(path).nbytes() == 0
+    with pytest.raises(ValueError, match="length"):
+        td.UntypedStorage.from_file(path, nbytes=4096 * 4)
+    assert path.read_bytes()[:8] == bytes(range(8))
+
+
+def test_asarray_shares_memory_or_says_that_it_cannot():
+    array, x = np.zeros(2, np.float32), td.zeros(2, requires_grad=True)
+    assert np.shares_memory(td.asarray(array).numpy(), array) and not td.asarray(x).requires_grad
+    assert not np.shares_memory(td.asarray(array, copy=True).numpy(), array)
+    assert not np.shares_memory(td.asarray(array, dtype=td.float64).numpy(), array)
+    assert td.asarray([1.0, 2.0], requires_grad=True).requires_grad
+    for data, dtype in (([1, 2], None), (array, td.float64)):
+        with pytest.raises(ValueError, match="asarray: got copy=False for"):
+            td.asarray(data, dtype=dtype, copy=False)
+
+
+def test_frombuffer_shares_memory():
+    memory = bytearray([1, 0, 2, 0, 3, 0])
+    x = td.frombuffer(memory, dtype=td.int16, count=1, offset=2)
+    x += 4
+    assert memory[2] == 6 and td.frombuffer(memory, dtype=td.int16).tolist() == [1, 6, 3]
+    with pytest.raises(ValueError, match="frombuffer"):
+        td.frombuffer(bytearray(3), dtype=td.int16)
+    with pytest.raises(ValueError, match="frombuffer"):
+        td.frombuffer(bytearray(4), dtype=td.int16, count=3)
+
+
 @pytest.mark.parametrize(
     ("make", "dtype"),
     [

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.inference import fresh
 from tinygrad_dl.core.layout import order_of, preserve_format
@@ -20,8 +21,8 @@ from tinygrad_dl.core.warning import warn
 
 # fmt: off
 __all__ = [
-    "arange", "as_tensor", "empty", "empty_like", "eye", "from_dlpack", "from_numpy", "full", "full_like", "linspace",
-    "ones", "ones_like", "scalar_tensor", "tensor", "zeros", "zeros_like",
+    "arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_dlpack", "from_numpy", "frombuffer", "full",
+    "full_like", "linspace", "ones", "ones_like", "scalar_tensor", "tensor", "zeros", "zeros_like",
 ]
 # fmt: on
 
@@ -93,6 +94,53 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     if isinstance(data, Tensor):
         return data if dtype is None or data.dtype == dtypes.as_dtype(dtype) else data.to(dtype)
     return finish(np.asarray(*given(data, dtype)), False, device)
+
+
+@composition
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor with the data of a tensor, an array, or what can be made one; outside of the graph.
+
+    Args:
+        copy: True copies, False shares memory or raises, None shares it where it can.
+
+    Raises:
+        ValueError: memory is to be shared and cannot be: that of lists, or that of another dtype.
+
+    >>> import numpy as np
+    >>> a = np.zeros(2)
+    >>> x = td.asarray(a, copy=False)
+    >>> a[0] = 1.0
+    >>> x
+    tensor([1., 0.], dtype=float64)
+    """
+    made = as_tensor(obj, dtype, device).detach()
+    shared = isinstance(obj, Tensor | np.ndarray) and np.may_share_memory(made._data, as_array(obj))
+    if copy is False and not shared:
+        raise ValueError(
+            f"asarray: got copy=False for {summary(obj)}, expected a tensor or an array of the dtype asked for"
+        )
+    if copy and shared:
+        made = made.clone()
+    return made.requires_grad_() if requires_grad else made
+
+
+@composition
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """A 1-D tensor that shares the memory of an object such as `bytearray`; it cannot be changed if that cannot.
+
+    Args:
+        count: the number of elements; all by default.
+        offset: the number of bytes to pass over.
+
+    Raises:
+        ValueError: the memory is empty, not that long, or no whole number of elements.
+
+    >>> td.frombuffer(bytearray([1, 0, 2, 0]), dtype=td.int16)
+    tensor([1, 2], dtype=int16)
+    """
+    return finish(np.frombuffer(buffer, dtypes.as_dtype(dtype), count, offset), requires_grad)
 
 
 @composition

@@ -19,15 +19,16 @@ REASONS = {
         set_float32_matmul_precision set_flush_denormal set_num_interop_threads set_printoptions set_warn_always
         use_deterministic_algorithms""",
     "computes nothing itself": "spmm GradScaler autocast compile layout memory_format vmap",
-    "reads or writes files, or shares memory with another library": "load save from_dlpack from_numpy numpy",
+    "reads or writes files, or shares memory with another library": "load save from_dlpack from_numpy frombuffer numpy",
     "is no op: a class, or a question about a tensor or about shapes": """Tensor device dtype finfo iinfo cpu
         broadcast_shapes data_ptr element_size is_tensor is_conj is_complex is_contiguous is_floating_point is_inference
         size storage_offset to_dense stride untyped_storage
         BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor
         ShortTensor Size storage
-        get_device is_pinned is_same_size is_shared is_signed ndimension nelement pin_memory to_sparse""",
+        UntypedStorage get_device is_pinned is_same_size is_shared is_signed ndimension nelement pin_memory to_sparse""",
     "belongs to the backward pass, which follows every program": """backward register_hook retain_grad
         register_post_accumulate_grad_hook""",
+    "makes a result as long as its largest element": "bincount",
     "is a dtype that NumPy does not have": "bfloat16",
     "is for another device, and refused": "cuda",
     "shows memory, whose order and extent are each library's own": "as_strided as_strided_ resize_ resize_as_ set_",

@@ -360,7 +360,7 @@ def eye(w: Writer) -> Any:
     return (w.int(0, 4), *((w.int(0, 4),) if w.bool() else ()), w.options(dtype=w.dtype_argument))
 
 
-@draws("scalar_tensor tensor as_tensor", weight=0.3)
+@draws("scalar_tensor tensor as_tensor asarray", weight=0.3)
 def of_number(w: Writer) -> Any:
     return (w.scalar("fibc"), w.options(dtype=lambda: w.dtype_argument("fc")))
 

@@ -47,6 +47,37 @@ class UntypedStorage:
 
     size = __len__ = nbytes
 
+    @classmethod
+    def from_file(cls, filename: Any, shared: bool = False, nbytes: int = 0) -> UntypedStorage:
+        """The first `nbytes` bytes of a file, mapped into memory: read when they are used.
+
+        Args:
+            shared: whether what is written to the memory is written to the file.
+
+        Raises:
+            ValueError: the file has fewer bytes.
+        """
+        if nbytes == 0:
+            return cls(np.empty(0, np.uint8))
+        return cls(np.asarray(np.memmap(filename, np.uint8, "r+" if shared else "c", shape=(nbytes,))))
+
+    def untyped(self) -> UntypedStorage:
+        """Itself, or the bytes of a `TypedStorage`."""
+        return UntypedStorage(self._owner)
+
+    def __getitem__(self, index: Any) -> Any:
+        """One byte as a number, or the storage of a slice of them."""
+        found = np.asarray(self)[index]
+        if not isinstance(index, slice):
+            return int(found)
+        part = UntypedStorage(found)
+        part._owner = found  # not all that it is a slice of
+        return part
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        whole = np.lib.stride_tricks.as_strided(self._owner, (self._owner.size,), (self._owner.itemsize,))
+        return np.array(whole.view(np.uint8), dtype, copy=copy)
+
     def __repr__(self) -> str:
         return f"<UntypedStorage of {self.nbytes()} bytes>"
 
