@@ -24,8 +24,8 @@ REASONS = {
         broadcast_shapes data_ptr element_size is_tensor is_conj is_complex is_contiguous is_floating_point is_inference
         size storage_offset to_dense stride untyped_storage
         BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor
-        ShortTensor Size storage
-        UntypedStorage get_device is_pinned is_same_size is_shared is_signed ndimension nelement pin_memory to_sparse""",
+        ShortTensor Size UntypedStorage storage
+        get_device is_pinned is_same_size is_shared is_signed ndimension nelement pin_memory to_sparse""",
     "belongs to the backward pass, which follows every program": """backward register_hook retain_grad
         register_post_accumulate_grad_hook""",
     "makes a result as long as its largest element": "bincount",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn.parameter import Parameter
@@ -12,6 +13,7 @@ from tinygrad_dl.nn.parameter import Parameter
 __all__ = ["fuse_conv_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_eval", "fuse_linear_bn_weights"]
 
 
+@composition
 def fuse_conv_bn_eval(conv: Any, bn: Any, transpose: bool = False) -> Any:
     """A convolution that does what this one and the batch norm after it do, in evaluation mode.
 
@@ -43,6 +45,7 @@ def copied(layer: Any, bn: Any, what: str) -> Any:
     return copy.deepcopy(layer)
 
 
+@composition
 def fuse_conv_bn_weights(
     conv_w: Tensor,
     conv_b: Tensor | None,
@@ -92,6 +95,7 @@ def fused_weights(
     )
 
 
+@composition
 def fuse_linear_bn_eval(linear: Any, bn: Any) -> Any:
     """A linear layer that does what this one and the batch norm after it do, in evaluation mode.
 
@@ -115,6 +119,7 @@ def fuse_linear_bn_eval(linear: Any, bn: Any) -> Any:
     return fused
 
 
+@composition
 def fuse_linear_bn_weights(
     linear_w: Tensor,
     linear_b: Tensor | None,

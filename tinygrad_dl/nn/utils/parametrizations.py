@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_dl.autograd.grad_mode import no_grad
+from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn import functional
@@ -76,6 +77,7 @@ class _WeightNorm(Module):
         return norm_except(weight, self.dim), weight
 
 
+@composition
 def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
     """Computes a weight as g v / |v|, so that its size and its direction are trained apart; returns the module.
 
@@ -131,6 +133,7 @@ class _SpectralNorm(Module):
         return value
 
 
+@composition
 def spectral_norm(
     module: Module, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None
 ) -> Module:

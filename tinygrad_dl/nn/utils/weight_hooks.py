@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from tinygrad_dl.autograd.grad_mode import no_grad
+from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.nn import functional
@@ -100,6 +101,7 @@ class WeightNorm(WeightHook):
         return hook.attach(module, g=Parameter(norm_except(weight, hook.dim)), v=Parameter(weight))
 
 
+@composition
 def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
     """Deprecated, see `parametrizations.weight_norm`: trains `weight_g` and `weight_v`; returns the module.
 
@@ -125,6 +127,7 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
     return module
 
 
+@composition
 def remove_weight_norm(module: Module, name: str = "weight") -> Module:
     """Makes a weight with `weight_norm` an ordinary parameter again; returns the module.
 
@@ -171,6 +174,7 @@ class SpectralNorm(WeightHook):
         return hook.attach(module, orig=weight, u=u, v=v)
 
 
+@composition
 def spectral_norm(
     module: Module, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None
 ) -> Module:
@@ -199,6 +203,7 @@ def spectral_norm(
     return module
 
 
+@composition
 def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
     """Makes a weight with `spectral_norm` an ordinary parameter again; returns the module.
 
