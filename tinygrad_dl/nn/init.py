@@ -77,27 +77,29 @@ def trunc_normal_(
     the interval, kept with a probability that is as the density (Robert, 1995, https://arxiv.org/abs/0907.4010).
 
     Raises:
-        ValueError: the interval is empty, or std is not positive.
+        ValueError: the interval is empty, std is not positive, or mean or std is not finite.
 
     >>> w = td.nn.init.trunc_normal_(td.empty(3, 5), a=3.0, b=4.0)
     >>> bool(((w >= 3) & (w <= 4)).all())
     True
     """
-    if not (a < b and std > 0):
-        raise ValueError(f"trunc_normal_: expected a < b and std > 0, got a={a}, b={b}, std={std}")
-    low, high = (a - mean) / std, (b - mean) / std
+    low, high = (a - mean) / std if std > 0 else math.nan, (b - mean) / std if std > 0 else math.nan
     nearest = max(low, min(0.0, high))  # where the density is largest
-    reach = math.sqrt(nearest**2 + 90)  # further out, it is 1e-20 of that: no number of the interval is drawn there
+    if not (a < b and math.isfinite(nearest) and math.isfinite(mean) and std < math.inf):
+        raise ValueError(
+            f"trunc_normal_: got mean={mean}, std={std}, a={a}, b={b}, expected a < b, a finite mean and a finite std > 0"
+        )
+    reach = math.hypot(nearest, 9.5)  # the density further out is 1e-20 of that: no number is drawn there
     low, high = max(low, -reach), min(high, reach)
     # Of how many numbers is one taken? Of normal ones, by the area; of uniform ones, by the area of the density over
     # the box around it. The box is smaller than the whole normal if its width is below sqrt(2 pi) / peak.
-    from_box = (high - low) * math.exp(-(nearest**2) / 2) < math.sqrt(2 * math.pi)
+    from_box = (high - low) * math.exp(-nearest * nearest / 2) < math.sqrt(2 * math.pi)
     values = np.empty(tensor.numel())
     missing = np.arange(values.size)
     while missing.size:
         if from_box:
             drawn = random.uniform(missing.shape, np.float64, generator) * (high - low) + low
-            chance = np.exp((nearest**2 - drawn**2) / 2)
+            chance = np.exp((nearest - drawn) * (nearest + drawn) / 2)
             taken = random.uniform(missing.shape, np.float64, generator) < chance
         else:
             drawn = random.gaussian(missing.shape, np.float64, generator)
