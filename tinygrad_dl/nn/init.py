@@ -87,7 +87,7 @@ def trunc_normal_(
     nearest = max(low, min(0.0, high))  # where the density is largest
     if not (a < b and math.isfinite(nearest) and math.isfinite(mean) and std < math.inf):
         raise ValueError(
-            f"trunc_normal_: got mean={mean}, std={std}, a={a}, b={b}, expected a < b, a finite mean and a finite std > 0"
+            f"trunc_normal_: got mean={mean}, std={std}, a={a}, b={b}, expected a < b, finite mean and std, std > 0"
         )
     reach = math.hypot(nearest, 9.5)  # the density further out is 1e-20 of that: no number is drawn there
     low, high = max(low, -reach), min(high, reach)
