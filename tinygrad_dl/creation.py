@@ -13,7 +13,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.inference import fresh
-from tinygrad_dl.core.layout import order_of, preserve_format
+from tinygrad_dl.core.layout import contiguous_format, laid, preserve_format
 from tinygrad_dl.core.messages import require_constants
 from tinygrad_dl.core.tensor import Tensor, as_array, attach, wrap
 from tinygrad_dl.core.transforms import Lifted
@@ -247,10 +247,8 @@ def _like(make: Callable[..., Tensor], input: Tensor, memory_format: Any, **opti
     if isinstance(input, Lifted):
         return input.filled(lambda value: _like(make, value, preserve_format, **options))
     made = make(input.shape, **options)
-    if memory_format is not preserve_format:
-        order = order_of(memory_format, made.ndim, make.__name__)
-        if order is not None:
-            made.data = made._data.transpose(order).copy().transpose(np.argsort(order))
+    if memory_format not in (preserve_format, contiguous_format):
+        made.data = laid(made._data, memory_format, make.__name__)
     return made
 
 

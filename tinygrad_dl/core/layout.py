@@ -80,6 +80,12 @@ def order_of(format: Any, ndim: int, what: str) -> tuple[int, ...] | None:
     return order
 
 
+def laid(array: np.ndarray, format: Any, what: str) -> np.ndarray:
+    """A copy of an array whose elements lie in the order of a format; raises as `order_of`."""
+    order = order_of(format, array.ndim, what)
+    return array.copy("C") if order is None else array.transpose(order).copy("C").transpose(np.argsort(order))
+
+
 def lies_so(array: np.ndarray, format: Any) -> bool:
     """Whether the elements of an array lie in the order of a format, without gaps."""
     if format is contiguous_format:

@@ -68,8 +68,8 @@ class MultivariateNormal(Distribution):
                 f"MultivariateNormal: got {name} of shape {tuple(matrix.shape)}, expected (..., {n}, {n}) for a loc of "
                 f"shape {tuple(loc.shape)}"
             )
-        self.validate_args = Distribution._validate if validate_args is None else validate_args
-        if self.validate_args:
+        checks = Distribution._validate if validate_args is None else validate_args
+        if checks:
             self._require(name, matrix, self.arg_constraints[name])
         if name == "scale_tril":
             self.scale_tril = matrix
@@ -81,7 +81,7 @@ class MultivariateNormal(Distribution):
         batch = (loc[..., 0] + self.scale_tril[..., 0, 0]).shape
         self.loc, self.scale_tril = loc.expand(*batch, n), self.scale_tril.expand(*batch, n, n)
         super().__init__(batch, (n,), False)
-        self.validate_args = Distribution._validate if validate_args is None else validate_args
+        self.validate_args = checks
 
     @functools.cached_property
     def covariance_matrix(self) -> Tensor:

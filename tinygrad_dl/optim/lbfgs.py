@@ -212,6 +212,7 @@ class Memory:
 
 
 def largest(x: Array) -> float:
+    """The largest absolute value; 0 of no elements."""
     return float(np.abs(x).max(initial=0.0))
 
 

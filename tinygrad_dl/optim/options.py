@@ -62,6 +62,7 @@ PLAIN = frozenset((float, int, bool, str, tuple, list, type(None)))
 
 
 def number(value: Any) -> Any:
+    """A tensor or NumPy number of one element as Python's, those in pairs too; all else as it is."""
     if isinstance(value, Tensor | np.generic):
         return value.item()
     return tuple(map(number, value)) if isinstance(value, tuple | list) else value

@@ -48,6 +48,7 @@ class Cell(NDArrayOperatorsMixin):
 
 
 def opened(value: Any) -> Any:
+    """The tensor in a cell; all else as it is."""
     return value.tensor if isinstance(value, Cell) else value
 
 
@@ -59,6 +60,7 @@ def celled(value: Any) -> Any:
 
 
 def same(value: Any) -> Any:
+    """A real parameter as it is, where the parts of complex ones are shown and put together."""
     return value
 
 

@@ -47,27 +47,29 @@ class Padding(OfDimensions):
         return str(self.padding)
 
 
-ARGUMENTS = """
+def described(what: str, call: str, value: str = "") -> str:
+    """The docstring of the pads of one mode: what they add, the call of the example, and a second argument."""
+    return f"""{what}
 
     Args:
         padding: how many are added at both ends, one number for all; or (before, after) of the last dimension, then of
             the one before it, and so on. Negative numbers cut off.
-
+{value}
     Raises:
-        TypeError: no integers. ValueError: {k} times two of them are needed, or more are cut off than there are.
+        TypeError: no integers. ValueError: {{k}} times two of them are needed, or more are cut off than there are.
 
-    >>> td.nn."""
+    >>> td.nn.{call}(td.ones(1, 2, {{twos}})).shape
+    (1, 2, {{fours}})
+    """
 
 
 class ConstantPad(Padding):
     """What the constant pads share."""
 
-    described = (
-        """Adds elements of a constant value at both ends of the last {k} dimension(s), as `functional.pad`."""
-        + ARGUMENTS.replace("\n\n    Raises", "\n        value: what is added.\n\n    Raises")
-        + """ConstantPad{k}d(1, 0.5)(td.ones(1, 2, {twos})).shape
-    (1, 2, {fours})
-    """
+    described = described(
+        "Adds elements of a constant value at both ends of the last {k} dimension(s), as `functional.pad`.",
+        "ConstantPad{k}d(1, 0.5)",
+        "        value: what is added.\n",
     )
 
     def __init__(self, padding: Any, value: float):
@@ -82,12 +84,8 @@ class ZeroPad(Padding):
     """What the pads of this mode share."""
 
     mode = "constant"
-    described = (
-        """Adds zeros at both ends of the last {k} dimension(s), as `functional.pad`."""
-        + ARGUMENTS
-        + """ZeroPad{k}d(1)(td.ones(1, 2, {twos})).shape
-    (1, 2, {fours})
-    """
+    described = described(
+        "Adds zeros at both ends of the last {k} dimension(s), as `functional.pad`.", "ZeroPad{k}d(1)"
     )
 
 
@@ -95,12 +93,9 @@ class ReflectionPad(Padding):
     """What the pads of this mode share."""
 
     mode = "reflect"
-    described = (
-        """Adds the elements mirrored at the edge, but not the edge, at both ends of the last {k} dimension(s)."""
-        + ARGUMENTS
-        + """ReflectionPad{k}d(1)(td.ones(1, 2, {twos})).shape
-    (1, 2, {fours})
-    """
+    described = described(
+        "Adds the elements mirrored at the edge, but not the edge, at both ends of the last {k} dimension(s).",
+        "ReflectionPad{k}d(1)",
     )
 
 
@@ -108,12 +103,9 @@ class ReplicationPad(Padding):
     """What the pads of this mode share."""
 
     mode = "replicate"
-    described = (
-        """Adds the elements of the edge again at both ends of the last {k} dimension(s), as `functional.pad`."""
-        + ARGUMENTS
-        + """ReplicationPad{k}d(1)(td.ones(1, 2, {twos})).shape
-    (1, 2, {fours})
-    """
+    described = described(
+        "Adds the elements of the edge again at both ends of the last {k} dimension(s), as `functional.pad`.",
+        "ReplicationPad{k}d(1)",
     )
 
 
@@ -121,12 +113,9 @@ class CircularPad(Padding):
     """What the pads of this mode share."""
 
     mode = "circular"
-    described = (
-        """Adds the elements of the other end at both ends of the last {k} dimension(s), as `functional.pad`."""
-        + ARGUMENTS
-        + """CircularPad{k}d(1)(td.ones(1, 2, {twos})).shape
-    (1, 2, {fours})
-    """
+    described = described(
+        "Adds the elements of the other end at both ends of the last {k} dimension(s), as `functional.pad`.",
+        "CircularPad{k}d(1)",
     )
 
 

@@ -13,7 +13,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.device import TYPES, check_device
 from tinygrad_dl.core.device import device as Device
 from tinygrad_dl.core.dispatch import NUMPY
-from tinygrad_dl.core.layout import contiguous_format, order_of, preserve_format
+from tinygrad_dl.core.layout import contiguous_format, laid, order_of, preserve_format
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import Lifted
 from tinygrad_dl.inputs import array, error, one_of
@@ -38,8 +38,7 @@ def clone(input: Array, *, memory_format: Any = preserve_format) -> Array:
     """
     if memory_format is preserve_format:
         return input.copy("K")
-    order = order_of(memory_format, input.ndim, "clone")
-    return input.copy("C") if order is None else input.transpose(order).copy("C").transpose(np.argsort(order))
+    return laid(input, memory_format, "clone")
 
 
 clone.vjp(input=lambda g: g)
