@@ -1,10 +1,10 @@
-"""One step of each program of `tests/programs` beside PyTorch: the same file, unchanged, in turn, in separate processes.
+"""One step of each program of `tests/programs` beside PyTorch: the same file, in turn, each in a process of its own.
 
     python benchmarks/programs.py [--rounds 3] [--seconds 4] [--only NAME] [--before FOLDER] [--markdown FILE]
 
 A step is what lies between two printed losses: data, forward, backward and update. The table tells its median over the
-rounds, the ratio of the medians (under 1: tinygrad_dl is faster; at most 1.5 is the budget), and the ratio of the sums. With
-`--before`, another checkout of this repository takes its turns too. Needs torch: `pip install torch`.
+rounds, the ratio of the medians (under 1: tinygrad_dl is faster; at most 1.5 is the budget) and the ratio of the sums.
+With `--before`, another checkout of this repository takes its turns too. Needs torch and einops.
 """
 
 from __future__ import annotations
