@@ -1,9 +1,9 @@
 """gelu, the activation of transformers: fused, since it is their heaviest elementwise operation.
 
 Both forms are x / (1 + exp(x * q(x*x))) with a polynomial q. For `approximate="tanh"` that is the definition, since
-(1 + tanh(u)) / 2 = 1 / (1 + exp(-2 u)). For the exact form the gate stands for (1 + erf(x / sqrt(2))) / 2: the logarithm
-of (1 - gate) / gate is smooth and odd, and q, fitted here with weights so that the error of the product is level, keeps
-it within 7e-8 plus rounding, less than float32's own error at 1. (float64 takes erf itself.)
+(1 + tanh(u)) / 2 = 1 / (1 + exp(-2 u)). For the exact form the gate stands for (1 + erf(x / sqrt(2))) / 2: the
+logarithm of its odds is smooth and odd, and q, fitted here with weights so that the error of the product is level,
+keeps it within 7e-8 plus rounding, less than float32's own error at 1. (float64 takes erf itself.)
 
 NumPy runs one arithmetic step at a time over memory, so large arrays are worked on in blocks that stay in the
 cache, shared out among threads. Kept for the backward pass is the input alone; the gate of x is worked out again.
@@ -68,7 +68,7 @@ def blockwise(function: Callable[..., None], *arrays: np.ndarray, results: int =
 
 
 def odds(x: np.ndarray, square: np.ndarray, coefficients: list[np.ndarray]) -> Any:
-    """exp(x * q(square)) in a new array: with q that is (1 - gate) / gate, with half of q its root; `square` is x * x."""
+    """exp(x * q(square)) in a new array: (1 - gate) / gate with q, its root with half of q; `square` is x * x."""
     t = square * coefficients[0]
     t += coefficients[1]
     for coefficient in coefficients[2:]:
