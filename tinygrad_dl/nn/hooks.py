@@ -190,6 +190,13 @@ def place(kind: str) -> str:
     return "_hooks" if kind in KINDS else "_hooks_on_state"
 
 
+def computed(module: Any) -> list[str]:
+    """The names of the tensors that hooks compute before each call: a hook says it by `computes`."""
+    own = module.__dict__.get("_hooks") or {}
+    found = (getattr(hook.function, "computes", "") for hook in own.get("forward_pre", ()))
+    return [name for name in found if name]
+
+
 def call(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`module(*args, **kwargs)` of a module with hooks."""
     own = module.__dict__["_hooks"] or {}

@@ -165,7 +165,12 @@ class Module(State["Module"], Hooked, Composed):
         self.__dict__.update(fields)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__.copy()
+        # A tensor that a hook computes before each call is no leaf: its values stand for it until the next call.
+        fields = self.__dict__.copy()
+        for name in hooks.computed(self):
+            if isinstance(fields.get(name), Tensor):
+                fields[name] = fields[name].detach()
+        return fields
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Adds a parameter under a name; None keeps the name without a parameter.

@@ -14,7 +14,7 @@ from tinygrad_dl.core.mutations import changed_at, mutations
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.nn.utils import parametrizations, parametrize, rnn, stateless
+from tinygrad_dl.nn.utils import parametrizations, parametrize, prune, rnn, stateless
 from tinygrad_dl.nn.utils.fusion import (
     fuse_conv_bn_eval,
     fuse_conv_bn_weights,
@@ -28,8 +28,8 @@ from tinygrad_dl.ops.shape.joining import cat
 __all__ = [
     "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "fuse_conv_bn_eval", "fuse_conv_bn_weights",
     "fuse_linear_bn_eval", "fuse_linear_bn_weights", "get_total_norm", "parameters_to_vector", "parametrizations",
-    "parametrize", "remove_spectral_norm", "remove_weight_norm", "rnn", "skip_init", "spectral_norm", "stateless",
-    "vector_to_parameters", "weight_norm",
+    "parametrize", "prune", "remove_spectral_norm", "remove_weight_norm", "rnn", "skip_init", "spectral_norm",
+    "stateless", "vector_to_parameters", "weight_norm",
 ]
 # fmt: on
 

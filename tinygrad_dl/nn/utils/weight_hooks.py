@@ -28,6 +28,11 @@ class WeightHook:
     def __init__(self, name: str):
         self.name = name
 
+    @property
+    def computes(self) -> str:
+        """The name of the tensor that it sets."""
+        return self.name
+
     def computed(self, module: Module, training: bool) -> Tensor:
         """The weight."""
         raise NotImplementedError
@@ -76,8 +81,12 @@ class WeightHook:
 
 def found(cls: type, module: Module, name: str) -> Any:
     """The hook of a class on the weight of a module; None if there is none."""
-    hooks: list[Hook] = (module._hooks or {}).get("forward_pre", [])
-    return next((h for h in hooks if isinstance(h.function, cls) and getattr(h.function, "name", "") == name), None)
+    return next((h for h in pre_hooks(module, cls) if getattr(h.function, "name", "") == name), None)
+
+
+def pre_hooks(module: Module, cls: type) -> list[Hook]:
+    """The hooks before `forward` whose functions are of a class."""
+    return [h for h in (module._hooks or {}).get("forward_pre", ()) if isinstance(h.function, cls)]
 
 
 class WeightNorm(WeightHook):
