@@ -275,6 +275,9 @@ def test_one_variance_for_all():
         F.gaussian_nll_loss(td.ones(1), td.ones(1), None)
     x = td.tensor(COLUMN)
     assert F.gaussian_nll_loss(x, x + 1, 2.0).item() == pytest.approx(0.5 * (math.log(2.0) + 0.5))
+    x, by_row = td.zeros(2, 3), td.tensor([[1.0, 2.0, 4.0]])
+    expected = [0.5 * (math.log(v) + 1 / v) for v in (1.0, 2.0, 4.0)]
+    assert F.gaussian_nll_loss(x, x + 1, by_row, reduction="none")[1].tolist() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("add", [td.index_add, td.scatter_add])

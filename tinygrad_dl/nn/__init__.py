@@ -11,7 +11,7 @@ from __future__ import annotations
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.nn import functional, init, modules, utils
 from tinygrad_dl.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
-from tinygrad_dl.nn.layers import convolution, dropout, loss, normalization, pooling, recurrent
+from tinygrad_dl.nn.layers import convolution, dropout, linear, loss, normalization, pooling, recurrent
 from tinygrad_dl.nn.layers.activation import (
     CELU,
     ELU,
@@ -195,6 +195,7 @@ __all__ = [
 # The bases that programs ask about by PyTorch's names: isinstance(layer, nn.modules.batchnorm._BatchNorm).
 _BatchNorm, _InstanceNorm, _NormBase = normalization.BatchNorm, normalization.InstanceNorm, normalization.RunningNorm
 _ConvNd, _ConvTransposeNd = convolution.Convolution, convolution._ConvTranspose
+NonDynamicallyQuantizableLinear = linear.NonDynamicallyQuantizableLinear
 _Loss, _WeightedLoss = loss.Loss, loss.WeightedLoss
 _AvgPoolNd, _MaxPoolNd, _AdaptiveMaxPoolNd = pooling.AvgPool, pooling.MaxPool, pooling.AdaptiveMaxPool
 _LPPoolNd, _DropoutNd = pooling.LPPool, dropout.Dropping

@@ -11,7 +11,7 @@ from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import probability, whole
-from tinygrad_dl.nn.layers.linear import Linear, empty_parameter
+from tinygrad_dl.nn.layers.linear import NonDynamicallyQuantizableLinear, empty_parameter
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.nn.parameter import Parameter
 from tinygrad_dl.ops.activation.softmax import softmax
@@ -89,7 +89,7 @@ class MultiheadAttention(Module):
         for name, size in parts.items():
             self.register_parameter(f"{name}_proj_weight", None if joined else empty_parameter((width, size), dtype))
         self.register_parameter("in_proj_bias", empty_parameter((3 * width,), dtype) if bias else None)
-        self.out_proj = Linear(width, width, bias, dtype=dtype)
+        self.out_proj = NonDynamicallyQuantizableLinear(width, width, bias, dtype=dtype)
         for name in ("bias_k", "bias_v"):
             self.register_parameter(name, empty_parameter((1, 1, width), dtype) if add_bias_kv else None)
         self._reset_parameters()

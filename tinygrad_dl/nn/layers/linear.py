@@ -132,6 +132,10 @@ class Bilinear(Module):
         )
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """The `Linear` that `MultiheadAttention` projects by, under the name that PyTorch's printed models show."""
+
+
 class Identity(Module):
     """Returns its input; takes any arguments, so that it can stand for any layer.
 

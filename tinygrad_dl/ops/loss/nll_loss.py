@@ -133,7 +133,8 @@ def gaussian_nll_loss(
     """0.5 * (log(var) + (input - target)**2 / var), with var no smaller than `eps`.
 
     Args:
-        input: the means. var: the variances, of the input's shape or with a last dimension of 1; or a number.
+        input: the means. var: the variances, of the input's shape, with a size of 1 in one dimension or without the
+            last one; or a number.
         full: add the constant 0.5 * log(2 pi).
 
     Raises:
@@ -149,10 +150,11 @@ def gaussian_nll_loss(
         raise ValueError(f"gaussian_nll_loss: expected variances >= 0, got one of {var._data.min()}")
     if var.shape == input.shape[:-1] and var.shape != input.shape:
         var = var.unsqueeze(-1)
-    if var.shape not in (input.shape, (*input.shape[:-1], 1)):
+    others = [size for size, wanted in zip(var.shape, input.shape, strict=False) if size != wanted]
+    if var.ndim != input.ndim or others not in ([], [1]):
         raise ValueError(
             f"gaussian_nll_loss: got variances of shape {var.shape}, expected the input's {input.shape}, or one for "
-            "the last dimension"
+            "a whole dimension"
         )
     # The bound acts on the value alone: the gradient passes, as in PyTorch.
     bounded = where(var < eps, var + (eps - var.detach()), var)
