@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -216,3 +219,37 @@ def test_narrow_takes_an_integer_or_a_0d_tensor():
     for start in (td.tensor([1]), td.tensor([0, 1])):
         with pytest.raises(RuntimeError, match="expected an integer, or a 0-d tensor of one"):
             x.narrow(0, start, 2)
+
+
+# -- memory that processes share ---------------------------------------------------------------------------------------
+
+
+def test_a_module_moves_to_shared_memory():
+    model = td.nn.Sequential(td.nn.Linear(2, 2), td.nn.BatchNorm1d(2))
+    weight = model[0].weight
+    assert model.share_memory() is model and model[0].weight is weight and weight.requires_grad
+    assert all(t.is_shared() for t in model.state_dict().values()) and not td.ones(2).is_shared()
+    assert td.empty(0).share_memory_().numel() == 0
+    weight.sum().backward()
+    assert weight.grad.tolist() == [[1, 1], [1, 1]]
+
+
+PROGRAM = """
+import os
+import tinygrad_dl as td
+
+shared, alone = td.ones(2).share_memory_(), td.ones(2)
+child = os.fork()
+if not child:
+    shared.fill_(7), alone.fill_(7)
+    os._exit(0)
+os.waitpid(child, 0)
+print(shared.tolist(), alone.tolist())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_forked_processes_write_into_shared_memory():
+    # In a process of its own: one that has threads, as that of the tests may have, does not fork without a warning.
+    told = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    assert told.stdout == "[7.0, 7.0] [1.0, 1.0]\n"

@@ -294,7 +294,7 @@ def test_forward_hooks_change_arguments_and_result():
     assert layer(td.zeros(1)).item() == 10.0 and order == ["first", "pre", "post"]
     for handle in (pre, post, first, first):
         handle.remove()
-    assert layer(td.zeros(1)).item() == 0.0 and layer._hooks is None
+    assert layer(td.zeros(1)).item() == 0.0 and not layer._forward_pre_hooks and not layer._forward_hooks
 
 
 def test_hooks_with_kwargs():

@@ -163,7 +163,7 @@ def test_hooks_on_weights():
     np.testing.assert_allclose(layer(td.eye(2)).T.tolist(), [[6.0, 8.0], [0.0, 1.0]], rtol=1e-6)
     utils.remove_weight_norm(layer)
     np.testing.assert_allclose(layer.weight.tolist(), [[6.0, 8.0], [0.0, 1.0]], rtol=1e-6)
-    assert layer._hooks is None and isinstance(layer.weight, nn.Parameter)
+    assert not layer._forward_pre_hooks and isinstance(layer.weight, nn.Parameter)
     with pytest.raises(ValueError, match="remove_weight_norm: got 'weight' of Linear, expected a weight with weight_"):
         utils.remove_weight_norm(layer)
     layer = utils.spectral_norm(layer_with())

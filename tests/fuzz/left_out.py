@@ -25,7 +25,7 @@ REASONS = {
         size storage_offset to_dense stride untyped_storage
         BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor
         ShortTensor Size UntypedStorage storage
-        get_device is_pinned is_same_size is_shared is_signed ndimension nelement pin_memory to_sparse""",
+        get_device is_pinned is_same_size is_shared is_signed ndimension nelement pin_memory share_memory_ to_sparse""",
     "belongs to the backward pass, which follows every program": """backward register_hook retain_grad
         register_post_accumulate_grad_hook""",
     "makes a result as long as its largest element": "bincount",

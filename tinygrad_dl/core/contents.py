@@ -93,8 +93,32 @@ class Contents:
         return self
 
     def is_shared(self) -> bool:
-        """Whether it lies in memory that processes share: False. Workers of `data.DataLoader` copy."""
-        return False
+        """Whether it lies in memory that forked processes share; workers of `data.DataLoader` copy."""
+        import mmap
+
+        base: Any = self._data
+        while isinstance(base, np.ndarray):
+            base = base.base
+        return isinstance(base, memoryview) and isinstance(base.obj, mmap.mmap)
+
+    def share_memory_(self) -> Self:
+        """Moves it to memory that processes share which are forked from this one; returns itself.
+
+        What one of them writes, all see. A tensor that is pickled, as for a process that is spawned, is copied as any.
+
+        >>> td.ones(2).share_memory_().is_shared()
+        True
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.share_memory_.html
+        """
+        import mmap
+
+        if self._data.size and not self.is_shared():
+            shared = np.frombuffer(mmap.mmap(-1, self._data.nbytes), self._data.dtype).reshape(self._data.shape)
+            shared[...] = self._data
+            tensor: Any = self
+            tensor._data = shared
+        return self
 
     def to_sparse(self, *_: Any, **__: Any) -> Self:
         """Raises NotImplementedError: tensors keep all of their elements."""

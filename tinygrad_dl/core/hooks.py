@@ -39,16 +39,39 @@ class RemovableHandle:
 
     _numbers = itertools.count()
 
-    def __init__(self, hooks: Registered, function: Function):
-        self.id = next(self._numbers)
-        self._hooks = weakref.ref(hooks)  # a hook may hold its own handle
-        hooks[self.id] = function
+    def __init__(
+        self,
+        hooks_dict: dict[int, Any],
+        function: Function | None = None,
+        *,
+        extra_dict: dict[int, Any] | Sequence[dict[int, Any]] = (),
+        prepend: bool = False,
+    ):
+        # A hook may hold its own handle, so a handle must not hold the hook.
+        self.hooks_dict_ref = weakref.ref(hooks_dict)
+        self.extra_dict_ref = tuple(map(weakref.ref, (extra_dict,) if isinstance(extra_dict, dict) else extra_dict))
+        self.id = next(number for number in self._numbers if number not in hooks_dict)  # it may come from a file
+        if function is not None:
+            before = list(hooks_dict) if prepend else ()
+            hooks_dict[self.id] = function
+            for number in before:
+                hooks_dict[number] = hooks_dict.pop(number)
 
     def remove(self) -> None:
         """Takes the hook away; doing so twice is harmless."""
-        hooks = self._hooks()
-        if hooks is not None:
-            hooks.pop(self.id, None)
+        for found in (self.hooks_dict_ref, *self.extra_dict_ref):
+            hooks = found()
+            if hooks is not None:
+                hooks.pop(self.id, None)
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        # The copy of a handle beside the copy of its hooks is their handle.
+        return self.id, self.hooks_dict_ref(), *(found() for found in self.extra_dict_ref)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.id, *tables = state
+        self.hooks_dict_ref, *others = (weakref.ref(Registered() if each is None else each) for each in tables)
+        self.extra_dict_ref = tuple(others)
 
     def __enter__(self) -> RemovableHandle:
         return self

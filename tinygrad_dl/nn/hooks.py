@@ -1,80 +1,122 @@
-"""What a module with hooks does around its `forward`; without hooks none of this runs."""
+"""Hooks of modules: where they are kept, and how they get there. What a call does with them is in `calls.py`.
+
+They stand in tables by number, under PyTorch's names, since programs read and clear those: `module._forward_hooks`.
+A module has no tables until somebody asks for one, and a call of such a module costs one comparison.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from tinygrad_dl.core.function import Function
-from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.core.warning import warn
+from tinygrad_dl.core.hooks import Registered, RemovableHandle
 
-KINDS = ("forward_pre", "forward", "full_backward_pre", "full_backward")
-EVERYWHERE: dict[str, list[Hook]] = {}  # hooks of all modules by kind; kinds without any are left out
-STATE_KINDS = ("state_dict_pre", "state_dict", "load_state_dict_pre", "load_state_dict")
-
-
-class Hook:
-    """One registered hook with its options."""
-
-    with_module = True  # of hooks before loading: whether it is called with the module first
-    returns_nothing = False  # of hooks on a state: whether a returned value is an error
-
-    def __init__(self, function: Callable[..., Any], with_kwargs: bool = False, always_call: bool = False):
-        self.function, self.with_kwargs, self.always_call = function, with_kwargs, always_call
-
-
-class HookHandle:
-    """What registering a hook returns: `remove()` takes the hook away again."""
-
-    def __init__(self, module: Any, kind: str, hook: Hook):
-        self._module, self._kind, self._hook = module, kind, hook
-
-    def remove(self) -> None:
-        """Takes the hook away; doing so twice is harmless."""
-        fields, where = self._module.__dict__, place(self._kind)
-        hooks = fields[where]
-        if hooks and self._hook in hooks[self._kind]:
-            hooks[self._kind].remove(self._hook)
-            if not any(hooks.values()):
-                fields[where] = None
-
-    def __enter__(self) -> HookHandle:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
+# Tables that begin with the name of another say of its hooks how they are to be called.
+ON_CALLS = (
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_backward_pre_hooks",
+    "_backward_hooks",
+    "_backward_hooks_of_node",
+)
+ON_STATE = (
+    "_state_dict_pre_hooks",
+    "_state_dict_hooks",
+    "_state_dict_hooks_return_nothing",
+    "_load_state_dict_pre_hooks",
+    "_load_state_dict_pre_hooks_with_module",
+    "_load_state_dict_post_hooks",
+)
+GLOBAL = {name: Registered() for name in ON_CALLS}  # the hooks of all modules
+EVERYWHERE: dict[str, Registered] = {}  # the same tables, or empty while no hook is in them
+ON_REGISTRATION = {registry: Registered() for registry in ("_parameters", "_buffers", "_modules")}
 
 
-def register(module: Any, kind: str, hook: Hook, prepend: bool) -> HookHandle:
-    """Adds a hook to a module and returns the handle that removes it."""
-    if not callable(hook.function):
-        raise TypeError(f"a {kind} hook: got a {type(hook.function).__name__}, expected a callable")
-    where = place(kind)
-    if module.__dict__.get(where) is None:
-        module.__dict__[where] = {each: [] for each in (KINDS if where == "_hooks" else STATE_KINDS)}
-    hooks = module.__dict__[where][kind]
-    hooks.insert(0 if prepend else len(hooks), hook)
-    return HookHandle(module, kind, hook)
+class Table:
+    """A table of hooks as an attribute of a module; the module gets all tables of its kind when one is asked for."""
+
+    name: str
+    names: tuple[str, ...]
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        self.place, self.names = ("_hooks", ON_CALLS) if name in ON_CALLS else ("_hooks_on_state", ON_STATE)
+
+    def __get__(self, module: Any, owner: type | None = None) -> Any:
+        if module is None:
+            return self
+        fields = module.__dict__
+        if "_parameters" not in fields:
+            raise AttributeError(self.name)  # `__getattr__` says that the module is not set up
+        if fields.get(self.place) is None:
+            fields[self.place] = {name: Registered() for name in self.names}
+        return fields[self.place][self.name]
+
+    def __set__(self, module: Any, hooks: dict[int, Any]) -> None:
+        self.__get__(module)
+        module.__dict__[self.place][self.name] = hooks
+
+    def __delete__(self, module: Any) -> None:
+        self.__set__(module, Registered())
+
+
+def added(
+    tables: dict[str, Any], kind: str, hook: Any, options: dict[str, bool], prepend: bool = False
+) -> RemovableHandle:
+    """The handle of a hook that is put into a table, and into those of its options."""
+    if not callable(hook):
+        raise TypeError(f"a hook for {kind}: got a {type(hook).__name__}, expected a callable")
+    extra = [tables[kind + option] for option, given in options.items() if given]
+    handle = RemovableHandle(tables[kind], hook, extra_dict=extra, prepend=prepend)
+    for table in extra:
+        table[handle.id] = True
+    return handle
+
+
+def refuse_mixing(tables: dict[str, Registered], of_node: bool, whose: str) -> None:
+    """Raises if there are backward hooks of the other kind."""
+    of_nodes = tables["_backward_hooks_of_node"].keys()
+    if tables["_backward_hooks"].keys() - of_nodes if of_node else of_nodes:
+        names = "register_full_backward_hook", "register_backward_hook"
+        raise RuntimeError(
+            f"{names[of_node]}: got {whose} with hooks of {names[not of_node]}, expected hooks of one kind; use "
+            f"{names[0]} for all"
+        )
 
 
 class Hooked:
     """The part of `Module` that registers hooks."""
 
-    _hooks: dict[str, list[Hook]] | None
+    _hooks: dict[str, Registered] | None
+    _hooks_on_state: dict[str, Registered] | None = None
+    _forward_pre_hooks, _forward_pre_hooks_with_kwargs = Table(), Table()
+    _forward_hooks, _forward_hooks_with_kwargs, _forward_hooks_always_called = Table(), Table(), Table()
+    _backward_pre_hooks, _backward_hooks, _backward_hooks_of_node = Table(), Table(), Table()
+    _state_dict_pre_hooks, _state_dict_hooks, _state_dict_hooks_return_nothing = Table(), Table(), Table()
+    _load_state_dict_pre_hooks, _load_state_dict_pre_hooks_with_module = Table(), Table()
+    _load_state_dict_post_hooks = Table()
+
+    def _register(self, kind: str, hook: Any, prepend: bool = False, **options: bool) -> RemovableHandle:
+        getattr(self, kind)  # makes the tables
+        tables = self._hooks if kind in ON_CALLS else self._hooks_on_state
+        assert tables is not None
+        return added(tables, kind, hook, options, prepend)
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> HookHandle:
+    ) -> RemovableHandle:
         """Calls `hook(module, args)` before `forward`; what it returns replaces the arguments.
 
         With `with_kwargs`, it is `hook(module, args, kwargs)` and returns a tuple of both.
         """
-        return register(self, "forward_pre", Hook(hook, with_kwargs), prepend)
+        return self._register("_forward_pre_hooks", hook, prepend, _with_kwargs=with_kwargs)
 
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
-    ) -> HookHandle:
+    ) -> RemovableHandle:
         """Calls `hook(module, args, output)` after `forward`; what it returns replaces the output.
 
         With `with_kwargs`, it is `hook(module, args, kwargs, output)`; with `always_call`, it is called with
@@ -87,81 +129,86 @@ class Hooked:
         tensor([10.])
         >>> handle.remove()
         """
-        return register(self, "forward", Hook(hook, with_kwargs, always_call), prepend)
+        options = {"_with_kwargs": with_kwargs, "_always_called": always_call}
+        return self._register("_forward_hooks", hook, prepend, **options)
 
-    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> HookHandle:
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Calls `hook(module, grad_output)` before the module's gradient; what it returns replaces `grad_output`."""
-        return register(self, "full_backward_pre", Hook(hook), prepend)
+        return self._register("_backward_pre_hooks", hook, prepend)
 
-    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> HookHandle:
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Calls `hook(module, grad_input, grad_output)` when the gradient has passed the module.
 
         What it returns replaces `grad_input`, the gradients of the positional arguments.
         """
-        return register(self, "full_backward", Hook(hook), prepend)
+        if self._hooks is not None:
+            refuse_mixing(self._hooks, False, "a module")
+        return self._register("_backward_hooks", hook, prepend)
 
-    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> HookHandle:
+    def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Deprecated: calls `hook(module, grad_input, grad_output)` with the gradients of the last operation alone.
+
+        That operation is the one that made the first tensor of the output: where a module is several operations,
+        `grad_input` are not the gradients of its arguments, and the call warns. `register_full_backward_hook` sees
+        those.
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.register_backward_hook
+        """
+        if self._hooks is not None:
+            refuse_mixing(self._hooks, True, "a module")
+        return self._register("_backward_hooks", hook, _of_node=True)
+
+    @property
+    def _is_full_backward_hook(self) -> bool | None:
+        """Whether the backward hooks are of `register_full_backward_hook`; None if there are none."""
+        tables = self._hooks
+        return None if not tables or not tables["_backward_hooks"] else not tables["_backward_hooks_of_node"]
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls `hook(module, prefix, keep_vars)` before `state_dict` reads this module."""
-        return register(self, "state_dict_pre", Hook(hook), False)
+        return self._register("_state_dict_pre_hooks", hook)
 
-    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> HookHandle:
+    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls `hook(module, state_dict, prefix, local_metadata)` after; it may change the dict in place."""
-        found = Hook(hook)
-        found.returns_nothing = True
-        return register(self, "state_dict", found, False)
+        return self._register("_state_dict_hooks", hook, _return_nothing=True)
 
-    def _register_state_dict_hook(self, hook: Callable[..., Any]) -> HookHandle:
+    def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """As `register_state_dict_post_hook`; what it returns, if anything, replaces the dict."""
-        return register(self, "state_dict", Hook(hook), False)
+        return self._register("_state_dict_hooks", hook)
 
-    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> HookHandle:
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls a hook before `load_state_dict` reads the entries of this module, which it may rename in place.
 
         It is `hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)`.
         """
         return self._register_load_state_dict_pre_hook(hook, True)
 
-    def _register_load_state_dict_pre_hook(self, hook: Callable[..., Any], with_module: bool = False) -> HookHandle:
+    def _register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], with_module: bool = False
+    ) -> RemovableHandle:
         """The same, called without the module unless `with_module`."""
-        found = Hook(hook)
-        found.with_module = with_module
-        return register(self, "load_state_dict_pre", found, False)
+        return self._register("_load_state_dict_pre_hooks", hook, _with_module=with_module)
 
-    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> HookHandle:
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls `hook(module, incompatible_keys)` after; it may change the lists of names in place."""
-        return register(self, "load_state_dict", Hook(hook), False)
+        return self._register("_load_state_dict_post_hooks", hook)
 
 
-class GlobalHandle:
-    """What registering a hook of all modules returns: `remove()` takes the hook away again."""
-
-    def __init__(self, kind: str, hook: Hook):
-        self._kind, self._hook = kind, hook
-        EVERYWHERE.setdefault(kind, []).append(hook)
-
-    def remove(self) -> None:
-        """Takes the hook away; doing so twice is harmless."""
-        found = EVERYWHERE.get(self._kind, [])
-        if self._hook in found:
-            found.remove(self._hook)
-        if not found:
-            EVERYWHERE.pop(self._kind, None)
-
-    def __enter__(self) -> GlobalHandle:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
+def everywhere(kind: str, hook: Any, **options: bool) -> RemovableHandle:
+    """The handle of a hook of all modules."""
+    handle = added(GLOBAL, kind, hook, options)
+    EVERYWHERE.update(GLOBAL)
+    return handle
 
 
-def register_module_forward_pre_hook(hook: Callable[..., Any]) -> GlobalHandle:
+def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Calls `hook(module, args)` before the `forward` of every module: see `Module.register_forward_pre_hook`."""
-    return GlobalHandle("forward_pre", Hook(hook))
+    return everywhere("_forward_pre_hooks", hook)
 
 
 def register_module_forward_hook(
     hook: Callable[..., Any], *, with_kwargs: bool = False, always_call: bool = False
-) -> GlobalHandle:
+) -> RemovableHandle:
     """Calls `hook(module, args, output)` after the `forward` of every module, before the module's own hooks.
 
     >>> import tinygrad_dl as td
@@ -172,169 +219,61 @@ def register_module_forward_hook(
     >>> names
     ['ReLU', 'Sequential']
     """
-    return GlobalHandle("forward", Hook(hook, with_kwargs, always_call))
+    return everywhere("_forward_hooks", hook, _with_kwargs=with_kwargs, _always_called=always_call)
 
 
-def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> GlobalHandle:
+def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Calls `hook(module, grad_output)` before the gradient of every module."""
-    return GlobalHandle("full_backward_pre", Hook(hook))
+    return everywhere("_backward_pre_hooks", hook)
 
 
-def register_module_full_backward_hook(hook: Callable[..., Any]) -> GlobalHandle:
+def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Calls `hook(module, grad_input, grad_output)` when the gradient has passed any module."""
-    return GlobalHandle("full_backward", Hook(hook))
+    refuse_mixing(GLOBAL, False, "a process")
+    return everywhere("_backward_hooks", hook)
 
 
-def place(kind: str) -> str:
-    """The attribute of a module that holds hooks of a kind: those on calls stand apart, so that others cost nothing."""
-    return "_hooks" if kind in KINDS else "_hooks_on_state"
+def register_module_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Deprecated: `Module.register_backward_hook` of all modules."""
+    refuse_mixing(GLOBAL, True, "a process")
+    return everywhere("_backward_hooks", hook, _of_node=True)
 
 
 def computed(module: Any) -> list[str]:
     """The names of the tensors that hooks compute before each call: a hook says it by `computes`."""
     own = module.__dict__.get("_hooks") or {}
-    found = (getattr(hook.function, "computes", "") for hook in own.get("forward_pre", ()))
+    found = (getattr(hook, "computes", "") for hook in own.get("_forward_pre_hooks", {}).values())
     return [name for name in found if name]
 
 
-def call(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """`module(*args, **kwargs)` of a module with hooks."""
-    own = module.__dict__["_hooks"] or {}
-    hooks: dict[str, list[Hook]] = {kind: [*EVERYWHERE.get(kind, ()), *own.get(kind, ())] for kind in KINDS}
-    for hook in hooks["forward_pre"]:
-        if hook.with_kwargs:
-            changed = hook.function(module, args, kwargs)
-            if changed is not None:
-                if not (isinstance(changed, tuple) and len(changed) == 2):
-                    raise RuntimeError(
-                        f"a forward pre-hook registered with with_kwargs=True: got a {type(changed).__name__} from it, "
-                        "expected None or a tuple (args, kwargs)"
-                    )
-                args, kwargs = changed
-        else:
-            changed = hook.function(module, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-    backward = BackwardHooks(module, hooks) if hooks["full_backward_pre"] or hooks["full_backward"] else None
-    called: set[Hook] = set()
-    try:
-        if backward is not None:
-            args = backward.watch_inputs(args)
-        result = module.forward(*args, **kwargs)
-        for hook in hooks["forward"]:
-            called.add(hook)
-            extra = (kwargs,) if hook.with_kwargs else ()
-            changed = hook.function(module, args, *extra, result)
-            if changed is not None:
-                result = changed
-        return result if backward is None else backward.watch_outputs(result)
-    except Exception:
-        for hook in hooks["forward"]:
-            if hook.always_call and hook not in called:
-                hook.function(module, args, *((kwargs,) if hook.with_kwargs else ()), None)
-        raise
+def register_module_parameter_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Calls `hook(module, name, param)` when a module gets a parameter; what it returns takes the parameter's place.
+
+    >>> import tinygrad_dl as td
+    >>> names = []
+    >>> def note(module, name, param):
+    ...     names.append(name)
+    >>> with td.nn.modules.module.register_module_parameter_registration_hook(note):
+    ...     layer = td.nn.Linear(2, 3)
+    >>> names
+    ['weight', 'bias']
+    """
+    return added(ON_REGISTRATION, "_parameters", hook, {})
 
 
-class BackwardHooks:
-    """Runs a module's backward hooks: identities around it see the gradients pass."""
-
-    def __init__(self, module: Any, hooks: dict[str, list[Hook]]):
-        self.module, self.hooks = module, hooks
-        self.grad_output: tuple[Any, ...] | None = None
-        self.inputs = 0
-        self.watches_inputs = False
-
-    def watch_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments, those tensors that require a gradient through an identity."""
-        self.inputs = len(args)
-        places = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
-        if not places:
-            return args
-        self.watches_inputs = True
-        watched = through(self.leave, places, args)
-        return tuple(watched.get(i, a) for i, a in enumerate(args))
-
-    def watch_outputs(self, result: Any) -> Any:
-        """The result, its tensors that require a gradient through an identity."""
-        several = isinstance(result, tuple | list)
-        values: Sequence[Any] = result if several else [result]
-        places = [i for i, t in enumerate(values) if isinstance(t, Tensor) and t.requires_grad]
-        if not places:
-            if isinstance(result, dict):
-                warn(
-                    f"backward hooks of {type(self.module).__name__} are not called: its output is a dict, expected a "
-                    f"tensor or a tuple of tensors"
-                )
-            return result
-        self.outputs = len(values)
-        watched = through(self.enter, places, values)
-        new = [watched.get(i, v) for i, v in enumerate(values)]
-        if not several:
-            return new[0]
-        return type(result)(*new) if hasattr(result, "_fields") else type(result)(new)
-
-    def enter(self, places: list[int], gradients: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The gradients arrive at the module's outputs."""
-        full = at_places(places, gradients, self.outputs)
-        for hook in self.hooks["full_backward_pre"]:
-            changed = hook.function(self.module, full)
-            if changed is not None:
-                full = replaced(changed, full, "grad_output")
-        self.grad_output = full
-        if not self.watches_inputs:  # nothing will come out at the inputs: the hooks run now
-            self.run_hooks((None,) * self.inputs)
-        return tuple(full[i] for i in places)
-
-    def leave(self, places: list[int], gradients: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The gradients leave the module at its inputs."""
-        if self.grad_output is None:  # a second derivative comes along here, and passed no output
-            return gradients
-        full = self.run_hooks(at_places(places, gradients, self.inputs))
-        return tuple(full[i] for i in places)
-
-    def run_hooks(self, grad_input: tuple[Any, ...]) -> tuple[Any, ...]:
-        grad_output, self.grad_output = self.grad_output, None
-        for hook in self.hooks["full_backward"]:
-            changed = hook.function(self.module, grad_input, grad_output)
-            if changed is not None:
-                grad_input = replaced(changed, grad_input, "grad_input")
-        return grad_input
+def register_module_buffer_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Calls `hook(module, name, buffer)` when a module gets a buffer; what it returns takes the buffer's place."""
+    return added(ON_REGISTRATION, "_buffers", hook, {})
 
 
-def replaced(changed: Any, old: tuple[Any, ...], what: str) -> tuple[Any, ...]:
-    """The gradients that a backward hook returned, if there are as many as before."""
-    new = changed if isinstance(changed, tuple) else (changed,)
-    if len(new) != len(old):
-        raise RuntimeError(f"a backward hook: got {len(new)} gradients as {what} from it, expected {len(old)}")
-    for each in new:
-        if each is not None and not isinstance(each, Tensor):
-            raise TypeError(f"a backward hook: got a {type(each).__name__} as {what} from it, expected tensors")
-    return new
+def register_module_module_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Calls `hook(module, name, submodule)` when a module gets a submodule; what it returns takes its place."""
+    return added(ON_REGISTRATION, "_modules", hook, {})
 
 
-def at_places(places: list[int], values: tuple[Any, ...], count: int) -> tuple[Any, ...]:
-    """The values at their places in a tuple of `count`, None elsewhere."""
-    full: list[Any] = [None] * count
-    for place, value in zip(places, values, strict=True):
-        full[place] = value
-    return tuple(full)
-
-
-def through(watcher: Callable[..., Any], places: list[int], values: Sequence[Any]) -> dict[int, Tensor]:
-    """The tensors at these places through an identity whose backward asks `watcher` for the gradients."""
-    passed = Watch.apply(watcher, places, *(values[i] for i in places))
-    return dict(zip(places, passed, strict=True))
-
-
-class Watch(Function):
-    """An identity that shows the gradients, all at once, to a function."""
-
-    @staticmethod
-    def forward(ctx: Any, watcher: Any, places: list[int], *tensors: Tensor) -> Any:
-        ctx.watcher, ctx.places = watcher, places
-        ctx.set_materialize_grads(False)  # hooks see None for an output that was not used
-        return tuple(wrap(t._data) for t in tensors)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        return None, None, *ctx.watcher(ctx.places, gradients)
+def registered(module: Any, registry: str, name: str, member: Any) -> Any:
+    """A new parameter, buffer or submodule, or what the hooks on registration make of it."""
+    for hook in tuple(ON_REGISTRATION[registry].values()):
+        changed = hook(module, name, member)
+        member = member if changed is None else changed
+    return member

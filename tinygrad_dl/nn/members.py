@@ -17,7 +17,7 @@ class Members(Generic[M]):
     _parameters: dict[str, Parameter | None]
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, M | None]
-    _non_persistent: set[str]
+    _non_persistent_buffers_set: set[str]
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """The parameters, in the order of assignment, each once; of submodules too if `recurse`."""

@@ -2,49 +2,74 @@
 
 Assigning a Parameter, a Module or a Buffer as an attribute registers it; they are found again in the
 order of assignment. The parts of the class: what it contains (`parameters`, `modules`) is in `members.py`, its state
-in `state.py`, hooks in `hooks.py`; none of them knows this file.
+in `state.py`, casts in `conversion.py`, hooks in `hooks.py`; none of them knows this file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any, Self
 
-from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.composition import Composed
 from tinygrad_dl.core.contents import zero_gradient
 from tinygrad_dl.core.descriptions import summary
-from tinygrad_dl.core.device import TYPES, check_device, no_device
-from tinygrad_dl.core.device import device as Device
-from tinygrad_dl.core.layout import ORDERS, preserve_format
 from tinygrad_dl.core.messages import reraise
-from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.nn import hooks
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.nn.calls import call
+from tinygrad_dl.nn.conversion import Converted
 from tinygrad_dl.nn.errors import explain
 from tinygrad_dl.nn.hooks import (
     EVERYWHERE,
+    GLOBAL,
+    ON_CALLS,
+    ON_REGISTRATION,
+    ON_STATE,
     Hooked,
+    computed,
+    register_module_backward_hook,
+    register_module_buffer_registration_hook,
     register_module_forward_hook,
     register_module_forward_pre_hook,
     register_module_full_backward_hook,
     register_module_full_backward_pre_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+    registered,
 )
 from tinygrad_dl.nn.parameter import Buffer, Parameter
 from tinygrad_dl.nn.state import State
 
+# fmt: off
 __all__ = [
-    "Module",
-    "register_module_forward_hook",
-    "register_module_forward_pre_hook",
-    "register_module_full_backward_hook",
-    "register_module_full_backward_pre_hook",
+    "Module", "register_module_backward_hook", "register_module_buffer_registration_hook",
+    "register_module_forward_hook", "register_module_forward_pre_hook", "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook", "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
 ]
+# fmt: on
+
+# The hooks of all modules, where programs that look at them or clear them expect them.
+_global_forward_pre_hooks, _global_forward_hooks = GLOBAL["_forward_pre_hooks"], GLOBAL["_forward_hooks"]
+_global_forward_hooks_always_called = GLOBAL["_forward_hooks_always_called"]
+_global_forward_hooks_with_kwargs = GLOBAL["_forward_hooks_with_kwargs"]
+_global_backward_pre_hooks, _global_backward_hooks = GLOBAL["_backward_pre_hooks"], GLOBAL["_backward_hooks"]
+_global_parameter_registration_hooks = ON_REGISTRATION["_parameters"]
+_global_buffer_registration_hooks = ON_REGISTRATION["_buffers"]
+_global_module_registration_hooks = ON_REGISTRATION["_modules"]
 
 REGISTRIES = ("_parameters", "_buffers", "_modules")
-SET_UP = ("training", "_hooks", "_non_persistent", *REGISTRIES)  # what `Module.__init__` makes
+SET_UP = (
+    "training",
+    "_hooks",
+    "_non_persistent_buffers_set",
+    *ON_CALLS,
+    *ON_STATE,
+    *REGISTRIES,
+)  # what `Module.__init__` makes
 
 
-class Module(State["Module"], Hooked, Composed):
+class Module(State["Module"], Converted["Module"], Hooked, Composed):
     """The base of all layers and models.
 
     A subclass calls `super().__init__()`, assigns its parameters and submodules as attributes and defines
@@ -66,14 +91,21 @@ class Module(State["Module"], Hooked, Composed):
     """
 
     training: bool
+    call_super_init = False  # whether __init__ hands its arguments on to the next class, for multiple inheritance
+    dump_patches = False
 
-    def __init__(self) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Past __setattr__, which needs these to be there.
         fields = self.__dict__
         fields["training"] = True
         fields["_parameters"], fields["_buffers"], fields["_modules"] = {}, {}, {}
-        fields["_non_persistent"] = set()
+        fields["_non_persistent_buffers_set"] = set()
         fields["_hooks"] = None
+        if self.call_super_init:
+            super().__init__(*args, **kwargs)
+        elif args or kwargs:
+            given = ", ".join([*map(summary, args), *(f"{name}={summary(value)}" for name, value in kwargs.items())])
+            raise TypeError(f"{type(self).__name__}: got ({given}) for Module.__init__, expected no arguments")
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; subclasses define it."""
@@ -86,9 +118,11 @@ class Module(State["Module"], Hooked, Composed):
         try:
             if self._hooks is None and not EVERYWHERE:
                 return self.forward(*args, **kwargs)
-            return hooks.call(self, args, kwargs)
+            return call(self, args, kwargs)
         except Exception as error:
             reraise(error, explain(error, self, args, kwargs))
+
+    _call_impl = _wrapped_call_impl = __call__  # PyTorch's names of it
 
     # -- attributes ------------------------------------------------------------------------------
 
@@ -101,9 +135,11 @@ class Module(State["Module"], Hooked, Composed):
                     "called, expected that call first, in __init__"
                 )
             taken = next((r for r in REGISTRIES if name in fields[r]), None)
-            if taken == "_parameters" and not isinstance(value, Parameter):
+            keepers = {"_parameters": Parameter, "_modules": Parameter | Module}
+            if taken in keepers and not isinstance(value, keepers[taken]):
+                kind = {"_parameters": "Parameter", "_modules": "Module"}[taken]
                 raise TypeError(
-                    f"{type(self).__name__}: got a {type(value).__name__} for {name!r}, expected a Parameter or None, "
+                    f"{type(self).__name__}: got a {type(value).__name__} for {name!r}, expected a {kind} or None, "
                     "as it is registered as one; or delete the attribute first"
                 )
             if isinstance(value, Parameter):
@@ -111,16 +147,18 @@ class Module(State["Module"], Hooked, Composed):
                 self.register_parameter(name, value)
             elif isinstance(value, Module):
                 forget(self, name, keep="_modules")
-                self.add_module(name, value)
+                fields["_modules"][name] = registered(self, "_modules", name, value)
             else:
-                forget(self, name, keep="_buffers")
-                self.register_buffer(name, value, value.persistent)
+                fields.pop(name, None)
+                put_buffer(self, name, value, value.persistent)
             return
         registry = next((r for r in REGISTRIES if name in fields.get(r, ())), None)
         if registry is None:
             object.__setattr__(self, name, value)
-        elif value is None or (registry == "_buffers" and isinstance(value, Tensor)):
-            fields[registry][name] = value
+        elif registry == "_buffers" and (value is None or isinstance(value, Tensor)):
+            put_buffer(self, name, value, name not in fields["_non_persistent_buffers_set"])
+        elif value is None:
+            fields[registry][name] = registered(self, registry, name, value)
         else:
             if registry == "_modules":
                 require_module(value, type(self).__name__, name)
@@ -159,7 +197,7 @@ class Module(State["Module"], Hooked, Composed):
         names = set(super().__dir__())
         for registry in REGISTRIES:
             names.update(self.__dict__.get(registry, ()))
-        return sorted(name for name in names if name.isidentifier())
+        return sorted(name for name in names if not name[:1].isdigit())
 
     def __setstate__(self, fields: dict[str, Any]) -> None:
         self.__dict__.update(fields)
@@ -167,7 +205,7 @@ class Module(State["Module"], Hooked, Composed):
     def __getstate__(self) -> dict[str, Any]:
         # A tensor that a hook computes before each call is no leaf: its values stand for it until the next call.
         fields = self.__dict__.copy()
-        for name in hooks.computed(self):
+        for name in computed(self):
             if isinstance(fields.get(name), Tensor):
                 fields[name] = fields[name].detach()
         return fields
@@ -185,7 +223,8 @@ class Module(State["Module"], Hooked, Composed):
             )
         if param is not None and not param.is_leaf:
             raise ValueError(f"register_parameter {name!r}: got a computed tensor, expected a leaf")
-        self._parameters[check_name(self, name, "_parameters")] = param
+        check_name(self, name, "_parameters")
+        self._parameters[name] = param if param is None else registered(self, "_parameters", name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Adds a tensor that is part of the module's state but not trained, such as a running mean.
@@ -201,11 +240,12 @@ class Module(State["Module"], Hooked, Composed):
                 f"register_buffer {name!r}: expected a Tensor or None, got {type(tensor).__name__}; make it one: "
                 f"td.tensor(...)"
             )
-        self._buffers[check_name(self, name, "_buffers")] = tensor
+        check_name(self, name, "_buffers")
+        self._buffers[name] = registered(self, "_buffers", name, tensor)
         if persistent:
-            self._non_persistent.discard(name)
+            self._non_persistent_buffers_set.discard(name)
         else:
-            self._non_persistent.add(name)
+            self._non_persistent_buffers_set.add(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Adds a submodule under a name.
@@ -215,7 +255,8 @@ class Module(State["Module"], Hooked, Composed):
         """
         if module is not None:
             require_module(module, "add_module", name)
-        self._modules[check_name(self, name, "_modules")] = module
+        check_name(self, name, "_modules")
+        self._modules[name] = registered(self, "_modules", name, module)
 
     def register_module(self, name: str, module: Module | None) -> None:
         """The same as `add_module`."""
@@ -243,8 +284,9 @@ class Module(State["Module"], Hooked, Composed):
         """Sets training mode (or evaluation mode) here and in all submodules; returns itself."""
         if not isinstance(mode, bool):
             raise ValueError(f"train: got mode={mode!r}, expected True or False")
-        for module in self.modules():
-            module.__dict__["training"] = mode
+        self.training = mode
+        for child in self.children():
+            child.train(mode)  # a submodule may define it, to stay in evaluation mode
         return self
 
     def eval(self) -> Self:
@@ -264,87 +306,6 @@ class Module(State["Module"], Hooked, Composed):
                 parameter.grad = None
             else:
                 zero_gradient(parameter)
-
-    def to(
-        self,
-        *args: Any,
-        device: Any = None,
-        dtype: Any = None,
-        non_blocking: bool = False,
-        memory_format: Any = preserve_format,
-    ) -> Self:
-        """Casts floating and complex parameters and buffers to a dtype, in place; the device is always the CPU.
-
-        Args:
-            memory_format: the order of dimensions in memory, such as `td.channels_last`, of those of 4 (5) dimensions.
-
-        Raises:
-            TypeError: the dtype is neither floating nor complex. ValueError: another device.
-
-        >>> import tinygrad_dl as td
-        >>> td.nn.Linear(1, 1).to(td.float64).weight.dtype
-        tinygrad_dl.float64
-        """
-        for value in (*args, device, dtype):
-            if isinstance(value, Tensor):
-                dtype = value.dtype
-            elif isinstance(value, Device) or (isinstance(value, str) and value.partition(":")[0] in TYPES):
-                check_device(value)
-            elif value is not None and not isinstance(value, bool):
-                dtype = dtypes.as_dtype(value)
-        if dtype is None:
-            return self._lay(memory_format)
-        found = dtypes.as_dtype(dtype)
-        if not promotion.is_differentiable(found):
-            raise TypeError(
-                f"to: got dtype {found}, expected a floating or complex one for a module; pass td.float32 or td.float64"
-            )
-        return self._cast(found, promotion.is_differentiable)._lay(memory_format)
-
-    def cuda(self, *_: Any, **__: Any) -> Self:
-        """Raises ValueError: tensors live on the CPU."""
-        raise no_device("cuda")
-
-    def _lay(self, memory_format: Any) -> Self:
-        """Lays parameters and buffers in the order of the format, those that have as many dimensions as it orders."""
-        if memory_format is preserve_format:
-            return self
-        for tensor in (*self.parameters(), *self.buffers()):
-            if memory_format not in ORDERS or len(ORDERS[memory_format]) == tensor.ndim:
-                tensor.data = tensor.detach().contiguous(memory_format)
-        return self
-
-    def _cast(self, dtype: Any, kinds: Callable[[Any], bool] = promotion.is_floating) -> Self:
-        for tensor in (*self.parameters(), *self.buffers()):
-            if kinds(tensor.dtype):
-                tensor.data = tensor._data.astype(dtype, copy=False)
-                if tensor._grad is not None:
-                    tensor._grad = wrap(tensor._grad._data.astype(dtype, copy=False))
-        return self
-
-    def float(self) -> Self:
-        """Casts to float32."""
-        return self._cast(promotion.FLOAT32)
-
-    def double(self) -> Self:
-        """Casts to float64."""
-        return self._cast(promotion.FLOAT64)
-
-    def half(self) -> Self:
-        """Casts to float16."""
-        return self._cast(promotion.FLOAT16)
-
-    def bfloat16(self) -> Self:
-        """Casts to bfloat16, which needs the package ml_dtypes."""
-        return self._cast(promotion.bfloat16())
-
-    def type(self, dst_type: Any) -> Self:
-        """Casts to a floating dtype."""
-        return self.to(dst_type)
-
-    def cpu(self) -> Self:
-        """Itself: modules live on the CPU."""
-        return self
 
     # -- text ----------------------------------------------------------------------------------------
 
@@ -380,8 +341,9 @@ def require_module(value: Any, owner: str, name: str = "") -> None:
 
 
 def indented(text: str) -> str:
-    """The text with all lines but the first two spaces further in."""
-    return text.replace("\n", "\n  ")
+    """The text with all lines but the first two spaces further in, empty ones as they are."""
+    first, *lines = text.split("\n")
+    return "\n".join([first, *(f"  {line}" if line.strip() else "" for line in lines)])
 
 
 def forget(module: Module, name: str, keep: str = "") -> bool:
@@ -393,7 +355,7 @@ def forget(module: Module, name: str, keep: str = "") -> bool:
             del fields[registry][name]
             found = True
     if found:
-        module._non_persistent.discard(name)
+        module._non_persistent_buffers_set.discard(name)
     elif keep:
         fields.pop(name, None)
     return found
@@ -411,8 +373,22 @@ def member(module: Module, name: str) -> Any:
     return own[name] if name in own else getattr(module, name)
 
 
-def check_name(module: Module, name: str, registry: str) -> str:
-    """The name, if a parameter, buffer or submodule may have it."""
+def put_buffer(module: Module, name: str, tensor: Tensor | None, persistent: bool) -> None:
+    """Registers a buffer by the module's own method, which in some programs has no argument `persistent`."""
+    register: Any = module.register_buffer
+    if getattr(register, "__func__", None) is Module.register_buffer or "persistent" in signature(register).parameters:
+        register(name, tensor, persistent)
+    elif persistent:
+        register(name, tensor)
+    else:
+        raise RuntimeError(
+            f"{type(module).__name__}: got a buffer {name!r} with persistent=False, expected a persistent one, as its "
+            "register_buffer has no argument persistent"
+        )
+
+
+def check_name(module: Module, name: str, registry: str) -> None:
+    """Raises unless a parameter, buffer or submodule may have the name."""
     if not isinstance(name, str):
         raise TypeError(f"a name in a module: got a {type(name).__name__}, expected a str")
     if not name or "." in name:
@@ -426,4 +402,3 @@ def check_name(module: Module, name: str, registry: str) -> str:
         raise KeyError(
             f"{type(module).__name__}: got the name {name!r}, which is an attribute already, expected another"
         )
-    return name

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from tinygrad_dl.core.hooks import Registered
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
-from tinygrad_dl.nn.hooks import Hook
 from tinygrad_dl.nn.members import Members
 
 S = TypeVar("S", bound="State[Any]")
@@ -49,7 +49,7 @@ class State(Members[S]):
     """The part of `Module` that saves and loads its state."""
 
     _version = 1  # of what the state of this class looks like: saved beside it
-    _hooks_on_state: dict[str, list[Hook]] | None = None
+    _hooks_on_state: dict[str, Registered] | None = None
 
     def state_dict(
         self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
@@ -71,16 +71,16 @@ class State(Members[S]):
         metadata = {"version": self._version}
         if hasattr(state, "_metadata"):
             state._metadata[prefix[:-1]] = metadata
-        for hook in self._state_hooks("state_dict_pre"):
-            hook.function(self, prefix, keep_vars)
+        for _, hook in self._state_hooks("_state_dict_pre_hooks"):
+            hook(self, prefix, keep_vars)
         self._save_to_state_dict(state, prefix, keep_vars)
         for name, child in self._modules.items():
             if child is not None:
                 child.state_dict(destination=state, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
-        for hook in self._state_hooks("state_dict"):
-            changed = hook.function(self, state, prefix, metadata)
+        for number, hook in self._state_hooks("_state_dict_hooks"):
+            changed = hook(self, state, prefix, metadata)
             if changed is not None:
-                if hook.returns_nothing:
+                if self._with_option("_state_dict_hooks_return_nothing", number):
                     raise RuntimeError("a state_dict post-hook changes the dict that it gets and returns None")
                 state = changed
         return state
@@ -91,7 +91,7 @@ class State(Members[S]):
             if tensor is not None:
                 destination[prefix + name] = tensor if keep_vars else tensor.detach()
         for name, buffer in self._buffers.items():
-            if buffer is not None and name not in self._non_persistent:
+            if buffer is not None and name not in self._non_persistent_buffers_set:
                 destination[prefix + name] = buffer if keep_vars else buffer.detach()
         if self._defines("get_extra_state"):
             destination[prefix + EXTRA] = self.get_extra_state()
@@ -138,8 +138,8 @@ class State(Members[S]):
                     inner = f"{prefix}{name}."
                     load(child, {key: value for key, value in local.items() if key.startswith(inner)}, inner)
             keys = IncompatibleKeys(missing, unexpected)
-            for hook in module._state_hooks("load_state_dict"):
-                if hook.function(module, keys) is not None:
+            for _, hook in module._state_hooks("_load_state_dict_post_hooks"):
+                if hook(module, keys) is not None:
                     raise AssertionError("a load_state_dict post-hook changes the lists that it gets and returns None")
 
         try:
@@ -183,14 +183,12 @@ class State(Members[S]):
             strict: whether to look for unexpected names.
             missing_keys, unexpected_keys, error_msgs: lists to add to.
         """
-        for hook in self._state_hooks("load_state_dict_pre"):
-            module = (self,) if hook.with_module else ()
-            hook.function(
-                *module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
-            )
+        for number, hook in self._state_hooks("_load_state_dict_pre_hooks"):
+            module = (self,) if self._with_option("_load_state_dict_pre_hooks_with_module", number) else ()
+            hook(*module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
         loading: Loading | None = getattr(_local, "loading", None)
         now = Loading([], False) if loading is None else loading
-        buffers = {name: each for name, each in self._buffers.items() if name not in self._non_persistent}
+        buffers = {name: each for name, each in self._buffers.items() if name not in self._non_persistent_buffers_set}
         own = {name: each for name, each in (*self._parameters.items(), *buffers.items()) if each is not None}
         for name, tensor in own.items():
             key = prefix + name
@@ -250,8 +248,11 @@ class State(Members[S]):
         """Whether a subclass defines a method of this class anew."""
         return getattr(type(self), method) is not getattr(State, method)
 
-    def _state_hooks(self, kind: str) -> list[Hook]:
-        return [] if self._hooks_on_state is None else list(self._hooks_on_state[kind])
+    def _state_hooks(self, kind: str) -> list[tuple[int, Callable[..., Any]]]:
+        return [] if self._hooks_on_state is None else list(self._hooks_on_state[kind].items())
+
+    def _with_option(self, option: str, number: int) -> bool:
+        return self._hooks_on_state is not None and number in self._hooks_on_state[option]
 
 
 def at_the_end(write: Callable[[], None]) -> None:

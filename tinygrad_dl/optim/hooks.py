@@ -27,12 +27,7 @@ class Hooked(Composed):
             type.__setattr__(cls, "step", with_hooks(step))
 
     def _register(self, kind: str, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
-        hooks = self._hooks[kind]
-        before = list(hooks) if prepend else ()
-        handle = RemovableHandle(hooks, hook)
-        for number in before:
-            hooks[number] = hooks.pop(number)
-        return handle
+        return RemovableHandle(self._hooks[kind], hook, prepend=prepend)
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls `hook(optimizer, args, kwargs)` before each step; a pair that it returns replaces args and kwargs.

@@ -32,6 +32,7 @@ PLACES: Final = {
     "nn.utils.clip_grad": "tinygrad_dl.nn.utils",
     "nn.utils.convert_parameters": "tinygrad_dl.nn.utils",
     "nn.utils.init": "tinygrad_dl.nn.utils",
+    "utils.hooks": "tinygrad_dl.core.hooks",
     "utils.data": "tinygrad_dl.data",
     "utils.data.dataloader": "tinygrad_dl.data",
     "utils.data.dataset": "tinygrad_dl.data",

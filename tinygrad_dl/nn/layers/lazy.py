@@ -29,7 +29,7 @@ class LazyModuleMixin(Module):
 
     def _begin(self, width: int, *given: Any, **options: Any) -> None:
         """Sets the layer up with a width that stands for the one to come, and takes the tensors their shapes."""
-        super().__init__(width, *given, **options)  # type: ignore[call-arg]
+        super().__init__(width, *given, **options)
         self._given = given, options
         setattr(self, self.width, 0)
         for name, parameter in self._parameters.items():

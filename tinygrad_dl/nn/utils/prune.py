@@ -16,10 +16,9 @@ from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import ones_like, zeros_like
-from tinygrad_dl.nn.hooks import HookHandle
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.nn.parameter import Parameter
-from tinygrad_dl.nn.utils.weight_hooks import pre_hooks
+from tinygrad_dl.nn.utils.weight_hooks import hook_on, pre_hooks
 from tinygrad_dl.ops.pointwise.arithmetic import abs as absolute
 from tinygrad_dl.ops.reduction.norm import norm
 from tinygrad_dl.ops.shape._dims import normal_dim
@@ -102,8 +101,8 @@ class BasePruningMethod(ABC):
         value = getattr(module, name)
         scores = value if importance_scores is None else importance_scores
         require_shape("importance_scores", scores, name, value)
-        hook = method_on(module, name)
-        if hook is None:
+        number, before = hook_on(module, BasePruningMethod, name)
+        if before is None:
             if not isinstance(module._parameters.get(name), Parameter):
                 raise TypeError(
                     f"{cls.__name__}: got {name!r} of {type(module).__name__}, which is {summary(value)}, expected one "
@@ -113,7 +112,6 @@ class BasePruningMethod(ABC):
             delattr(module, name)
             module.register_parameter(f"{name}_orig", value)
         else:
-            before = hook.function
             container = before if isinstance(before, PruningContainer) else PruningContainer(before)
             earlier = container._pruning_methods
             container.add_pruning_method(method)
@@ -122,7 +120,7 @@ class BasePruningMethod(ABC):
             except BaseException:
                 container._pruning_methods = earlier
                 raise
-            HookHandle(module, "forward_pre", hook).remove()
+            del module._forward_pre_hooks[number]
             method = container
         module.register_buffer(f"{name}_mask", mask)
         method(module, ())
@@ -238,11 +236,6 @@ def require_shape(what: str, given: Any, name: str, tensor: Tensor) -> None:
     """Raises ValueError for a tensor of another shape."""
     if given is not tensor and tuple(given.shape) != tuple(tensor.shape):
         raise ValueError(f"{what}: got shape {given.shape}, expected {tensor.shape}, as {name!r} has")
-
-
-def method_on(module: Module, name: str) -> Any:
-    """The hook that prunes a tensor of a module; None if there is none."""
-    return next((h for h in pre_hooks(module, BasePruningMethod) if getattr(h.function, "computes", "") == name), None)
 
 
 class Identity(BasePruningMethod):
@@ -580,11 +573,11 @@ def remove(module: Module, name: str) -> Module:
     >>> list(layer.state_dict()), int((layer.weight == 0).sum())
     (['bias', 'weight'], 7)
     """
-    hook = method_on(module, name)
-    if hook is None:
+    number, method = hook_on(module, BasePruningMethod, name)
+    if method is None:
         raise ValueError(f"remove: got {name!r} of {type(module).__name__}, expected a parameter that is pruned")
-    hook.function.remove(module)
-    HookHandle(module, "forward_pre", hook).remove()
+    method.remove(module)
+    del module._forward_pre_hooks[number]
     return module
 
 

@@ -12,7 +12,6 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.nn import functional
-from tinygrad_dl.nn.hooks import Hook, HookHandle
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.nn.parameter import Parameter
 from tinygrad_dl.nn.utils.parametrizations import direction_times, iterate, matrix_of, norm_except, outputs_of
@@ -42,7 +41,7 @@ class WeightHook:
 
     def parameter(self, module: Module) -> Parameter:
         """The weight, which must be a parameter without such a hook."""
-        if found(type(self), module, self.name) is not None:
+        if hook_on(module, type(self), self.name)[1] is not None:
             raise RuntimeError(f"{self.what}: got {self.name!r}, which has this hook already, expected another weight")
         parameter = module._parameters.get(self.name)
         if parameter is None:
@@ -65,28 +64,30 @@ class WeightHook:
     @classmethod
     def remove(cls, module: Module, name: str, *ends: str) -> Module:
         """Makes the weight a parameter again, with the value that it has now."""
-        hook = found(cls, module, name)
+        number, hook = hook_on(module, cls, name)
         if hook is None:
             raise ValueError(
                 f"remove_{cls.what}: got {name!r} of {type(module).__name__}, expected a weight with {cls.what}"
             )
         with no_grad():
-            weight = hook.function.computed(module, False).detach()
-        HookHandle(module, "forward_pre", hook).remove()
+            weight = hook.computed(module, False).detach()
+        del module._forward_pre_hooks[number]
         for attribute in (name, *(f"{name}_{end}" for end in ends)):
             delattr(module, attribute)
         module.register_parameter(name, Parameter(weight))
         return module
 
 
-def found(cls: type, module: Module, name: str) -> Any:
-    """The hook of a class on the weight of a module; None if there is none."""
-    return next((h for h in pre_hooks(module, cls) if getattr(h.function, "name", "") == name), None)
+def hook_on(module: Module, cls: type, name: str) -> tuple[int, Any]:
+    """The number of the hook of a class that computes a tensor of a module, and the hook; None if there is none."""
+    hooks = pre_hooks(module, cls).items()
+    return next((item for item in hooks if getattr(item[1], "computes", "") == name), (0, None))
 
 
-def pre_hooks(module: Module, cls: type) -> list[Hook]:
-    """The hooks before `forward` whose functions are of a class."""
-    return [h for h in (module._hooks or {}).get("forward_pre", ()) if isinstance(h.function, cls)]
+def pre_hooks(module: Module, cls: type) -> dict[int, Any]:
+    """The hooks before `forward` that are of a class, by their numbers."""
+    hooks: dict[int, Any] = (module._hooks or {}).get("_forward_pre_hooks", {})
+    return {number: hook for number, hook in hooks.items() if isinstance(hook, cls)}
 
 
 class WeightNorm(WeightHook):
