@@ -24,11 +24,43 @@ def test_channels_last_is_the_order_in_memory_alone():
     assert td.ones(2, 3, 2, 2, 2).contiguous(memory_format=td.channels_last_3d).stride() == (24, 1, 12, 6, 3)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **options: td.tensor([1.0, 2.0], **options),
+        lambda **options: td.zeros(2, **options),
+        lambda **options: td.arange(2.0, **options),
+        lambda **options: td.linspace(0, 1, 2, **options),
+        lambda **options: td.eye(2, **options),
+        lambda **options: td.full((2,), 1.0, **options),
+        lambda **options: td.scalar_tensor(1.0, **options),
+        lambda **options: td.ones_like(td.zeros(2), **options),
+        lambda **options: td.randn(2, **options),
+        lambda **options: td.rand_like(td.zeros(2), generator=td.Generator().manual_seed(0), **options),
+        lambda **options: td.randint(0, 5, (2,), dtype=td.float32, **options),
+        lambda **options: td.randperm(2, dtype=td.float32, **options),
+        lambda **options: td.normal(0.0, 1.0, (2,), **options),
+        lambda **options: td.zeros(2).new_ones(2, **options),
+    ],
+)
+def test_options_of_all_functions_that_make_tensors(make):
+    made = make(layout=td.strided, device="cpu", pin_memory=True, requires_grad=True)
+    assert made.requires_grad and made.is_leaf and not make().requires_grad
+    with pytest.raises(ValueError, match=r"got layout=tinygrad_dl.sparse_coo, expected td.strided"):
+        make(layout=td.sparse_coo)
+    with pytest.raises(ValueError, match="got 'cuda', expected 'cpu'"):
+        make(device="cuda")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'pinned'"):
+        make(pinned=True)
+
+
 def test_formats_of_new_tensors_and_modules():
     x = td.ones(2, 3, 4, 5)
-    for like in (td.zeros_like, td.ones_like, td.empty_like, lambda x, **options: td.full_like(x, 2.0, **options)):
+    for like in (td.zeros_like, td.empty_like, td.randn_like, lambda x, **options: td.full_like(x, 2.0, **options)):
         assert like(x, memory_format=td.channels_last).stride() == (60, 1, 15, 3)
         assert like(x, memory_format=td.preserve_format).stride() == x.stride()
+        last = x.contiguous(memory_format=td.channels_last)
+        assert like(last).stride() == (60, 1, 15, 3) and like(last, memory_format=td.contiguous_format).is_contiguous()
     assert (td.full_like(x, 2.0, memory_format=td.channels_last) == 2).all()
     model = td.nn.Sequential(td.nn.Conv2d(3, 4, 3), td.nn.Flatten(), td.nn.Linear(24, 2))
     before = model(x)

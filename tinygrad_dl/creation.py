@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.inference import fresh
-from tinygrad_dl.core.layout import contiguous_format, laid, preserve_format
+from tinygrad_dl.core.layout import contiguous_format, laid, preserve_format, strided
 from tinygrad_dl.core.messages import require_constants
 from tinygrad_dl.core.tensor import Tensor, as_array, attach, wrap
 from tinygrad_dl.core.transforms import Lifted
@@ -27,11 +28,50 @@ __all__ = [
 # fmt: on
 
 
-def finish(array: np.ndarray, requires_grad: bool, device: Any = None) -> Tensor:
-    """A tensor around a new array, with the options that all creation functions share."""
-    check_device(device)
-    made = fresh(wrap(array))
-    return made.requires_grad_() if requires_grad else made
+class Options(TypedDict, total=False):
+    """What all functions take that make tensors.
+
+    layout: `td.strided`, the only one here. device: the CPU. pin_memory: accepted; memory is as good as pinned where no
+    device copies it. requires_grad: whether the tensor records what is computed with it.
+    """
+
+    layout: Any
+    device: Any
+    pin_memory: bool
+    requires_grad: bool
+
+
+DEFAULTS = {"layout": strided, "device": None, "pin_memory": False, "requires_grad": False}
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def creation(body: F) -> F:
+    """A composition whose `**options` are `Options`, which its signature names."""
+    function: Any = composition(body)
+    whole = inspect.signature(body)
+    named = [p for p in whole.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    more = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Options.__annotations__[name]
+        )
+        for name, default in DEFAULTS.items()
+    ]
+    function.__signature__ = whole.replace(parameters=[*named, *more])
+    return function  # type: ignore[no-any-return]
+
+
+def finish(array: Any, what: str, options: Any) -> Tensor:
+    """A tensor around a new array, with the options that `what` got."""
+    made = array if isinstance(array, Tensor) else fresh(wrap(np.asarray(array)))
+    if not options:
+        return made
+    for name in options:
+        if name not in DEFAULTS:
+            raise TypeError(f"{what}() got an unexpected keyword argument {name!r}")
+    if options.get("layout", strided) not in (strided, None):
+        raise ValueError(f"{what}: got layout={options['layout']!r}, expected td.strided: tensors here are dense")
+    check_device(options.get("device"))
+    return made.requires_grad_() if options.get("requires_grad") else made
 
 
 def sizes(given: tuple[Any, ...], what: str, size: Any = None) -> tuple[int, ...]:
@@ -52,8 +92,8 @@ def sizes(given: tuple[Any, ...], what: str, size: Any = None) -> tuple[int, ...
     return found
 
 
-@composition
-def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+@creation
+def tensor(data: Any, *, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
     """A tensor with a copy of the data: numbers, nested sequences, arrays or tensors.
 
     Python floats become the default dtype (float32), integers int64; arrays keep their dtype.
@@ -68,7 +108,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     """
     if isinstance(data, Tensor) and data.requires_grad:
         warn("tensor: the copy of a tensor that requires a gradient has no graph; use clone(), or detach().clone()")
-    return finish(np.array(*given(data, dtype)), requires_grad, device)
+    return finish(np.array(*given(data, dtype)), "tensor", options)
 
 
 def given(data: Any, dtype: Any) -> tuple[np.ndarray, np.dtype[Any]]:
@@ -93,7 +133,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     check_device(device)
     if isinstance(data, Tensor):
         return data if dtype is None or data.dtype == dtypes.as_dtype(dtype) else data.to(dtype)
-    return finish(np.asarray(*given(data, dtype)), False, device)
+    return finish(np.asarray(*given(data, dtype)), "as_tensor", {"device": device})
 
 
 @composition
@@ -140,7 +180,8 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
     >>> td.frombuffer(bytearray([1, 0, 2, 0]), dtype=td.int16)
     tensor([1, 2], dtype=int16)
     """
-    return finish(np.frombuffer(buffer, dtypes.as_dtype(dtype), count, offset), requires_grad)
+    array = np.frombuffer(buffer, dtypes.as_dtype(dtype), count, offset)
+    return finish(array, "frombuffer", {"requires_grad": requires_grad})
 
 
 @composition
@@ -179,40 +220,40 @@ def _dtype(dtype: Any) -> np.dtype[Any]:
     return promotion.default.dtype if dtype is None else dtypes.as_dtype(dtype)
 
 
-@composition
-def zeros(*shape: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+@creation
+def zeros(*shape: Any, size: Any = None, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`.
 
     >>> td.zeros(2, 3)
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return finish(np.zeros(sizes(shape, "zeros", size), _dtype(dtype)), requires_grad, device)
+    return finish(np.zeros(sizes(shape, "zeros", size), _dtype(dtype)), "zeros", options)
 
 
-@composition
-def ones(*shape: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+@creation
+def ones(*shape: Any, size: Any = None, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
     """A tensor of ones.
 
     >>> td.ones(2, 3)
     tensor([[1., 1., 1.],
             [1., 1., 1.]])
     """
-    return finish(np.ones(sizes(shape, "ones", size), _dtype(dtype)), requires_grad, device)
+    return finish(np.ones(sizes(shape, "ones", size), _dtype(dtype)), "ones", options)
 
 
-@composition
-def empty(*shape: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+@creation
+def empty(*shape: Any, size: Any = None, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
     """A tensor with whatever lay in memory.
 
     >>> td.empty(2, 3).shape
     (2, 3)
     """
-    return finish(np.empty(sizes(shape, "empty", size), _dtype(dtype)), requires_grad, device)
+    return finish(np.empty(sizes(shape, "empty", size), _dtype(dtype)), "empty", options)
 
 
-@composition
-def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+@creation
+def full(size: Any, fill_value: Any, *, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
     """A tensor with every element `fill_value`, which gives the dtype too unless it is given.
 
     >>> td.full((2,), 3.0)
@@ -221,7 +262,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     require_constants("full", fill_value=fill_value)
     value, found = given(fill_value, dtype)
     shape = sizes((size,), "full")
-    return finish(np.full(shape, value, found), requires_grad, device)
+    return finish(np.full(shape, value, found), "full", options)
 
 
 def counted(dtype: np.dtype[Any], what: str) -> np.dtype[Any]:
@@ -231,101 +272,91 @@ def counted(dtype: np.dtype[Any], what: str) -> np.dtype[Any]:
     return dtype
 
 
-@composition
-def scalar_tensor(value: Any, *, dtype: Any = None) -> Tensor:
+@creation
+def scalar_tensor(value: Any, *, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
     """A 0-d tensor.
 
     >>> td.scalar_tensor(2)
     tensor(2.)
     """
     require_constants("scalar_tensor", value=value)
-    return tensor(value, dtype=_dtype(dtype))
+    return tensor(value, dtype=_dtype(dtype), **options)
 
 
-def _like(make: Callable[..., Tensor], input: Tensor, memory_format: Any, **options: Any) -> Tensor:
-    """What `make` makes of a shape, in that of a tensor: inside of vmap for each example."""
+def like(what: str, make: Callable[..., Tensor], input: Tensor, memory_format: Any, **options: Any) -> Tensor:
+    """What `make` makes of a shape, in that and the order of a tensor: inside of vmap for each example."""
     if isinstance(input, Lifted):
-        return input.filled(lambda value: _like(make, value, preserve_format, **options))
+        return input.filled(lambda value: like(what, make, value, preserve_format, **options))
     made = make(input.shape, **options)
-    if memory_format not in (preserve_format, contiguous_format):
-        made.data = laid(made._data, memory_format, make.__name__)
+    if memory_format is preserve_format:
+        if not input._data.flags.c_contiguous:
+            ordered = np.empty_like(input._data, made.dtype)
+            ordered[...] = made._data
+            made.data = ordered
+    elif memory_format is not contiguous_format:
+        made.data = laid(made._data, memory_format, what)
     return made
 
 
-@composition
+@creation
 def zeros_like(
-    input: Tensor,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    memory_format: Any = preserve_format,
+    input: Tensor, *, dtype: Any = None, memory_format: Any = preserve_format, **options: Unpack[Options]
 ) -> Tensor:
     """`zeros` in the shape and dtype of `input`.
 
     >>> td.zeros_like(td.ones(2))
     tensor([0., 0.])
     """
-    return _like(zeros, input, memory_format, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return like("zeros_like", zeros, input, memory_format, dtype=dtype or input.dtype, **options)
 
 
-@composition
+@creation
 def ones_like(
-    input: Tensor,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    memory_format: Any = preserve_format,
+    input: Tensor, *, dtype: Any = None, memory_format: Any = preserve_format, **options: Unpack[Options]
 ) -> Tensor:
     """`ones` in the shape and dtype of `input`.
 
     >>> td.ones_like(td.zeros(2))
     tensor([1., 1.])
     """
-    return _like(ones, input, memory_format, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return like("ones_like", ones, input, memory_format, dtype=dtype or input.dtype, **options)
 
 
-@composition
+@creation
 def empty_like(
-    input: Tensor,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    memory_format: Any = preserve_format,
+    input: Tensor, *, dtype: Any = None, memory_format: Any = preserve_format, **options: Unpack[Options]
 ) -> Tensor:
     """`empty` in the shape and dtype of `input`.
 
     >>> td.empty_like(td.ones(2, 3)).shape
     (2, 3)
     """
-    return _like(empty, input, memory_format, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return like("empty_like", empty, input, memory_format, dtype=dtype or input.dtype, **options)
 
 
-@composition
+@creation
 def full_like(
     input: Tensor,
     fill_value: Any,
     *,
     dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
     memory_format: Any = preserve_format,
+    **options: Unpack[Options],
 ) -> Tensor:
     """`full` in the shape and dtype of `input`.
 
     >>> td.full_like(td.ones(2), 5.0)
     tensor([5., 5.])
     """
-    options = {"dtype": dtype or input.dtype, "device": device, "requires_grad": requires_grad}
-    return _like(lambda shape, **more: full(shape, fill_value, **more), input, memory_format, **options)
+
+    def filled(shape: Any, **more: Any) -> Tensor:
+        return full(shape, fill_value, **more)
+
+    return like("full_like", filled, input, memory_format, dtype=dtype or input.dtype, **options)
 
 
-@composition
-def arange(
-    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+@creation
+def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
     """The numbers from `start` (0 if only the end is given) up to but without `end`.
 
     Integers give int64, floats the default dtype.
@@ -341,13 +372,11 @@ def arange(
         raise ValueError("arange: got step=0, expected a number other than 0")
     whole = all(isinstance(n, int | np.integer) for n in (start, end, step))
     found = (promotion.INT64 if whole else promotion.default.dtype) if dtype is None else dtypes.as_dtype(dtype)
-    return finish(np.arange(start, end, step).astype(counted(found, "arange")), requires_grad, device)
+    return finish(np.arange(start, end, step).astype(counted(found, "arange")), "arange", options)
 
 
-@composition
-def linspace(
-    start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+@creation
+def linspace(start: float, end: float, steps: int, *, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
     """`steps` numbers at equal distances from `start` to `end`, both included.
 
     >>> td.linspace(0.0, 1.0, 5)
@@ -358,11 +387,11 @@ def linspace(
     found = counted(_dtype(dtype), "linspace")
     made = np.linspace(start, end, steps)
     promotion.require_room(made, found)
-    return finish(made.astype(found), requires_grad, device)
+    return finish(made.astype(found), "linspace", options)
 
 
-@composition
-def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+@creation
+def eye(n: int, m: int | None = None, *, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
     """The n by n (or n by m) matrix with ones on its diagonal.
 
     >>> td.eye(2)
@@ -370,7 +399,7 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
             [0., 1.]])
     """
     shape = sizes((n, n if m is None else m), "eye")
-    return finish(np.eye(*shape, dtype=_dtype(dtype)), requires_grad, device)
+    return finish(np.eye(*shape, dtype=_dtype(dtype)), "eye", options)
 
 
 def _beside(lifted: Lifted, made: Tensor) -> Tensor:

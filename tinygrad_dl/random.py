@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.dtypes import as_dtype
-from tinygrad_dl.core.inference import fresh
+from tinygrad_dl.core.layout import preserve_format
 from tinygrad_dl.core.promotion import INT64, default, is_floating
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
-from tinygrad_dl.core.transforms import drawn_inside, is_known, stack
-from tinygrad_dl.creation import sizes
+from tinygrad_dl.core.transforms import Lifted, drawn_inside, is_known, stack
+from tinygrad_dl.creation import Options, creation, finish, like, sizes
 
 # fmt: off
 __all__ = [
@@ -184,10 +184,11 @@ def _gaussian_numbers(rng: np.random.Generator, shape: Any, dtype: np.dtype[Any]
     return np.asarray(rng.standard_normal(shape, dtype=kind.type), dtype)
 
 
-def _finish(array: Any, requires_grad: bool, device: Any) -> Tensor:
-    check_device(device)
-    tensor = array if isinstance(array, Tensor) else fresh(wrap(np.asarray(array)))
-    return tensor.requires_grad_() if requires_grad else tensor
+def _like(what: str, make: Callable[..., Tensor], input: Tensor, memory_format: Any, **options: Any) -> Tensor:
+    """`like` of random numbers, of which `draw` knows what they are inside of vmap."""
+    if isinstance(input, Lifted):
+        return make(input.shape, **options)
+    return like(what, make, input, memory_format, **options)
 
 
 def _floating(dtype: Any, what: str) -> np.dtype[Any]:
@@ -197,14 +198,13 @@ def _floating(dtype: Any, what: str) -> np.dtype[Any]:
     return found
 
 
-@composition
+@creation
 def rand(
     *shape: Any,
     size: Any = None,
     dtype: Any = None,
     generator: Generator | None = None,
-    requires_grad: bool = False,
-    device: Any = None,
+    **options: Unpack[Options],
 ) -> Tensor:
     """Numbers drawn uniformly from [0, 1), in a tensor of this size.
 
@@ -212,61 +212,60 @@ def rand(
     >>> bool(((x >= 0) & (x < 1)).all())
     True
     """
-    return _finish(uniform(sizes(shape, "rand", size), _floating(dtype, "rand"), generator), requires_grad, device)
+    return finish(uniform(sizes(shape, "rand", size), _floating(dtype, "rand"), generator), "rand", options)
 
 
-@composition
+@creation
 def randn(
     *shape: Any,
     size: Any = None,
     dtype: Any = None,
     generator: Generator | None = None,
-    requires_grad: bool = False,
-    device: Any = None,
+    **options: Unpack[Options],
 ) -> Tensor:
     """Numbers drawn from the standard normal distribution, in a tensor of this size.
 
     >>> td.randn(2, 3).shape
     (2, 3)
     """
-    return _finish(gaussian(sizes(shape, "randn", size), _floating(dtype, "randn"), generator), requires_grad, device)
+    return finish(gaussian(sizes(shape, "randn", size), _floating(dtype, "randn"), generator), "randn", options)
 
 
-@composition
+@creation
 def rand_like(
     input: Tensor,
     *,
     dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
+    generator: Generator | None = None,
+    memory_format: Any = preserve_format,
+    **options: Unpack[Options],
 ) -> Tensor:
     """`rand` in the shape and dtype of `input`.
 
     >>> td.rand_like(td.ones(2, 3)).shape
     (2, 3)
     """
-    return rand(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return _like("rand_like", rand, input, memory_format, dtype=dtype or input.dtype, generator=generator, **options)
 
 
-@composition
+@creation
 def randn_like(
     input: Tensor,
     *,
     dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
+    generator: Generator | None = None,
+    memory_format: Any = preserve_format,
+    **options: Unpack[Options],
 ) -> Tensor:
     """`randn` in the shape and dtype of `input`.
 
     >>> td.randn_like(td.ones(2, 3)).shape
     (2, 3)
     """
-    return randn(*input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return _like("randn_like", randn, input, memory_format, dtype=dtype or input.dtype, generator=generator, **options)
 
 
-@composition
+@creation
 def randint(
     low: int,
     high: Any = None,
@@ -274,7 +273,7 @@ def randint(
     *,
     dtype: Any = None,
     generator: Generator | None = None,
-    device: Any = None,
+    **options: Unpack[Options],
 ) -> Tensor:
     """Integers drawn uniformly from [low, high); `randint(high, size)` starts from 0.
 
@@ -282,7 +281,6 @@ def randint(
     >>> bool(((x >= 0) & (x < 10)).all())
     True
     """
-    check_device(device)
     if size is None:
         low, high, size = 0, low, high
     if not low < high:
@@ -292,18 +290,19 @@ def randint(
     def make(rng: np.random.Generator, whole: Any) -> np.ndarray:
         return np.asarray(rng.integers(low, high, whole), found)
 
-    return _finish(draw(make, sizes((size,), "randint"), generator), False, device)
+    return finish(draw(make, sizes((size,), "randint"), generator), "randint", options)
 
 
-@composition
+@creation
 def randint_like(
     input: Tensor,
     low: int,
     high: int | None = None,
     *,
     dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
+    generator: Generator | None = None,
+    memory_format: Any = preserve_format,
+    **options: Unpack[Options],
 ) -> Tensor:
     """`randint` in the shape and dtype of `input`; `randint_like(input, high)` starts from 0.
 
@@ -312,18 +311,22 @@ def randint_like(
     (tinygrad_dl.float32, True)
     """
     low, high = (0, low) if high is None else (low, high)
-    found = randint(low, high, input.shape, dtype=dtype or input.dtype, device=device)
-    return found.requires_grad_() if requires_grad else found
+
+    def drawn(shape: Any, **more: Any) -> Tensor:
+        return randint(low, high, shape, **more)
+
+    return _like(
+        "randint_like", drawn, input, memory_format, dtype=dtype or input.dtype, generator=generator, **options
+    )
 
 
-@composition
-def randperm(n: int, *, dtype: Any = None, generator: Generator | None = None, device: Any = None) -> Tensor:
+@creation
+def randperm(n: int, *, dtype: Any = None, generator: Generator | None = None, **options: Unpack[Options]) -> Tensor:
     """The integers 0 to n - 1 in random order.
 
     >>> td.sort(td.randperm(4)).values
     tensor([0, 1, 2, 3])
     """
-    check_device(device)
     if n < 0:
         raise ValueError(f"randperm: expected n >= 0, got {n}")
     found = as_dtype(dtype or INT64)
@@ -333,10 +336,10 @@ def randperm(n: int, *, dtype: Any = None, generator: Generator | None = None, d
             return rng.permutation(n).astype(found, copy=False)
         return rng.permuted(np.broadcast_to(np.arange(n, dtype=found), whole), axis=-1)
 
-    return _finish(draw(make, (n,), generator), False, device)
+    return finish(draw(make, (n,), generator), "randperm", options)
 
 
-@composition
+@creation
 def normal(
     mean: Any = 0.0,
     std: Any = 1.0,
@@ -344,8 +347,7 @@ def normal(
     *,
     generator: Generator | None = None,
     dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
+    **options: Unpack[Options],
 ) -> Tensor:
     """Normal numbers with the given means and standard deviations (numbers or tensors).
 
@@ -359,7 +361,7 @@ def normal(
     own = means.dtype if isinstance(mean, Tensor) else stds.dtype
     found = _floating(dtype, "normal") if dtype is not None else own if is_floating(own) else default.dtype
     numbers = converted(gaussian(shape, found, generator, mean, std) * stds + means, found)
-    return _finish(numbers, requires_grad, device)
+    return finish(numbers, "normal", options)
 
 
 @composition
@@ -373,7 +375,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     if is_known(chance) and not ((chance >= 0) & (chance <= 1)).all():
         raise ValueError("bernoulli: got numbers outside of [0, 1], expected probabilities between 0 and 1")
     numbers = uniform(input.shape, np.float32, generator, *(() if p is not None else (input,)))
-    return _finish(converted(numbers < chance, input.dtype), False, None)
+    return finish(converted(numbers < chance, input.dtype), "bernoulli", {})
 
 
 @composition
@@ -442,7 +444,7 @@ def _filler(name: str, draw: Any, doc: str) -> None:
     """Makes an in-place method of Tensor that fills it with drawn numbers."""
 
     def fill(self: Tensor, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
-        return self._assign(_finish(converted(draw(self, generator, *args, **kwargs), self.dtype), False, None), name)
+        return self._assign(finish(converted(draw(self, generator, *args, **kwargs), self.dtype), name, {}), name)
 
     fill.__name__ = fill.__qualname__ = name
     fill.__doc__ = doc

@@ -18,7 +18,7 @@ def shown(function: Any, arguments: dict[str, Any]) -> str:
     """The arguments as a message shows them; those left at their defaults are left out."""
     import inspect
 
-    parameters = inspect.signature(getattr(function, "__wrapped__", function)).parameters
+    parameters = inspect.signature(function).parameters
     parts = [
         f"{name}={summary(value)}"
         for name, value in arguments.items()
@@ -38,7 +38,7 @@ def signature(function: Any, name: str) -> str:
     """The arguments that a callable takes, where nothing better can be said of what was expected."""
     import inspect
 
-    parameters = list(inspect.signature(getattr(function, "__wrapped__", function)).parameters.values())
+    parameters = list(inspect.signature(function).parameters.values())
     if function.__name__ in ("__init__", "forward"):
         del parameters[0]
     return f"arguments as in {name}({', '.join(str(p.replace(annotation=p.empty)) for p in parameters)})"

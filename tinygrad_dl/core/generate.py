@@ -167,7 +167,10 @@ def with_out(head: list[str], declared: str, given: str) -> tuple[list[str], lis
     takes a third of the time, since the defaults of those given by name are looked up at each call.
     """
     if any(name.startswith("*") for name in head):
-        return [*head, "out"], [f"    if out is not None: return into({declared}, None, {given})"]
+        more = [name for name in head if name.startswith("**")]
+        return [*head[: len(head) - len(more)], "out", *more], [
+            f"    if out is not None: return into({declared}, None, {given})"
+        ]
     return [*head, "surplus", "out"], [
         f"    if out is not None or surplus is not None: return into({declared}, surplus, {given})"
     ]
