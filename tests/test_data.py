@@ -187,6 +187,32 @@ class TestSamplers:
         assert len(sampler) == 3
         assert sorted(sampler) == [3, 5, 7]
 
+    def test_shares_of_several_processes_are_even_and_cover_all(self):
+        shares = [data.DistributedSampler(range(7), 3, rank, shuffle=False) for rank in range(3)]
+        assert [list(share) for share in shares] == [[0, 3, 6], [1, 4, 0], [2, 5, 1]]
+        assert [len(share) for share in shares] == [3, 3, 3] and shares[0].total_size == 9
+        shares = [data.DistributedSampler(range(7), 3, rank, shuffle=False, drop_last=True) for rank in range(3)]
+        assert [list(share) for share in shares] == [[0, 3], [1, 4], [2, 5]]
+        assert list(data.DistributedSampler(range(2), 5, 4, shuffle=False)) == [0]
+        assert list(data.DistributedSampler(range(2), 5, 4, drop_last=True)) == []
+
+    def test_shares_in_random_order_are_of_one_order_which_the_epoch_changes(self):
+        shares = [data.DistributedSampler(range(40), num_replicas=2, rank=rank, seed=5) for rank in range(2)]
+        first = [list(share) for share in shares]
+        assert sorted(first[0] + first[1]) == list(range(40)) and first == [list(share) for share in shares]
+        for share in shares:
+            share.set_epoch(1)
+        second = [list(share) for share in shares]
+        assert sorted(second[0] + second[1]) == list(range(40)) and second != first
+        loader = data.DataLoader(td.arange(40), batch_size=4, sampler=shares[0])
+        assert [n for batch in loader for n in batch.tolist()] == second[0] and len(loader) == 5
+
+    def test_shares_need_the_number_of_processes(self):
+        with pytest.raises(RuntimeError, match="got num_replicas=None and rank=0, expected both"):
+            data.DistributedSampler(range(4), rank=0)
+        with pytest.raises(ValueError, match="got rank 2, expected one between 0 and 1"):
+            data.DistributedSampler(range(4), 2, 2)
+
     def test_weights_are_proportions(self):
         drawn = Counter(data.WeightedRandomSampler([1.0, 3.0, 0.0], 8000, generator=seeded()))
         assert drawn[2] == 0

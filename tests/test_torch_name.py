@@ -3,6 +3,7 @@
 Each program runs in a process of its own: this one may have imported PyTorch.
 """
 
+import hashlib
 import subprocess
 import sys
 
@@ -210,6 +211,109 @@ def test_print_options():
     assert repr(x) == "tensor([1.2346e+00, 1.0000e-05, 1.2346e+04])"
     with pytest.raises(ValueError, match="got profile='long'"):
         td.set_printoptions(profile="long")
+
+
+def test_several_devices_and_processes_are_not_here():
+    model = td.nn.DataParallel(td.nn.Linear(2, 3), dim=0)
+    x = td.ones(4, 2)
+    assert td.equal(model(x), model.module(x)) and list(model.state_dict()) == ["module.weight", "module.bias"]
+    assert model.device_ids == [] and repr(model).splitlines()[0] == "DataParallel("
+    with pytest.raises(RuntimeError, match="DistributedDataParallel: got a module for several processes"):
+        td.nn.parallel.DistributedDataParallel(model)
+    from tinygrad_dl.torch import distributed
+
+    assert not distributed.is_available() and not distributed.is_initialized()
+    assert not isinstance(model, distributed.FullyShardedDataParallel)
+    with pytest.raises(RuntimeError, match=r"distributed.all_reduce: got a call for several processes"):
+        distributed.all_reduce(x)
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = distributed.no_such_name
+
+
+def test_what_is_said_to_tracers_exporters_and_kernels_is_accepted():
+    assert output("""
+import tinygrad_dl.torch
+tinygrad_dl.torch.install()
+import torch, torch.fx, torch.onnx, torch.library, torch._custom_ops
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.jit.annotations import BroadcastingList2, List
+from torch.onnx.symbolic_helper import parse_args
+from torch.types import Number, _size
+assert torch.fx.wrap(len) is len and torch.fx.wrap("len") == "len"
+assert torch.library.register_fake("a::b")(len) is len and parse_args("v", "i")(len) is len
+assert torch.library.Library("a", "DEF").define("b(Tensor x) -> Tensor") == "b"
+assert not torch.onnx.is_in_onnx_export() and not isinstance(torch.nn.ReLU(), torch.fx.GraphModule)
+assert isinstance(2.0, Number) and BroadcastingList2[int] == List[int]
+with sdpa_kernel([SDPBackend.MATH, SDPBackend.FLASH_ATTENTION], set_priority=True):
+    print(torch.nn.functional.scaled_dot_product_attention(*torch.ones(3, 1, 2, 4)).tolist())
+try:
+    torch.ops.load_library("kernels.so")
+except OSError as error:
+    print(error)
+""") == [
+        "[[[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]]",
+        "ops.load_library: got kernels.so, which is compiled for PyTorch, expected none; functions of Python run",
+    ]
+
+
+def test_models_that_are_prepared_for_quantization_run_in_their_own_dtype():
+    from tinygrad_dl.torch.quantization import DeQuantStub, FloatFunctional, QuantStub
+
+    x, y, both = td.tensor([1.0, -3.0]), td.tensor([2.0, 1.0]), FloatFunctional()
+    assert QuantStub()(x) is x and DeQuantStub()(x) is x and repr(QuantStub()) == "QuantStub()"
+    assert both.add_relu(x, y).tolist() == [3.0, 0.0] and both.cat([x, y]).tolist() == [1.0, -3.0, 2.0, 1.0]
+    assert both.add(x, y).tolist() == both.add_scalar(x, y).tolist() == [3.0, -2.0]
+    assert both.mul(x, y).tolist() == [2.0, -3.0] and both.mul_scalar(x, 2).tolist() == [2.0, -6.0]
+    assert both.matmul(x, y).item() == -1.0
+    with pytest.raises(RuntimeError, match="got a call, expected one of its operations"):
+        both(x)
+
+
+def test_trees_of_tensors():
+    from tinygrad_dl.torch import pytree
+
+    tree = {"a": (1, 2.0), "b": [3]}
+    leaves, form = pytree.tree_flatten(tree)
+    assert leaves == [1, 2.0, 3] == pytree.tree_leaves(tree) and pytree.tree_unflatten(iter(leaves), form) == tree
+    assert pytree.tree_map(lambda a, b: a * b, tree, tree) == {"a": (1, 4.0), "b": [9]}
+    assert pytree.tree_map_only(float, str, tree) == {"a": (1, "2.0"), "b": [3]}
+
+
+def test_special_functions_by_their_names():
+    from tinygrad_dl.torch import special
+
+    x = td.tensor([0.5])
+    assert special.expit is td.sigmoid and special.psi is td.digamma and special.gammaln is td.lgamma
+    assert special.expm1(x).item() == pytest.approx(np.expm1(0.5))
+
+
+def test_weights_are_downloaded_once_and_their_hash_is_compared(tmp_path, monkeypatch):
+    from tinygrad_dl.torch import hub
+
+    weights = {"w": td.arange(3.0)}
+    td.save(weights, tmp_path / "net.pth")
+    digest = hashlib.sha256((tmp_path / "net.pth").read_bytes()).hexdigest()
+    address = (tmp_path / "net.pth").as_uri()
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    assert hub.get_dir() == str(tmp_path / "home" / "hub")
+    for _ in range(2):
+        found = hub.load_state_dict_from_url(address, progress=False)
+        assert found["w"].tolist() == [0.0, 1.0, 2.0]
+        (tmp_path / "net.pth").unlink(missing_ok=True)
+    assert [path.name for path in (tmp_path / "home/hub/checkpoints").iterdir()] == ["net.pth"]
+
+    td.save(weights, tmp_path / "net.pth")
+    name = f"net-{digest[:8]}.pth"
+    hub.load_state_dict_from_url(address, tmp_path / "checked", "cpu", False, check_hash=True, file_name=name)
+    with pytest.raises(
+        RuntimeError, match=f"got content with the SHA-256 {digest}, expected one that begins with 0123"
+    ):
+        hub.load_url(address, tmp_path / "wrong", progress=False, check_hash=True, file_name="net-0123.pth")
+    assert [*(tmp_path / "wrong").iterdir()] == []
+
+    monkeypatch.setattr(hub._Place, "folder", None)
+    hub.set_dir(tmp_path / "other")
+    assert hub.get_dir() == str(tmp_path / "other")
 
 
 # -- mixed precision -----------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from tinygrad_dl.data.images import CIFAR10, MNIST, FashionMNIST, ImageFolder
 from tinygrad_dl.data.loader import DataLoader
 from tinygrad_dl.data.samplers import (
     BatchSampler,
+    DistributedSampler,
     RandomSampler,
     Sampler,
     SequentialSampler,
@@ -38,10 +39,10 @@ from tinygrad_dl.data.samplers import (
 
 # fmt: off
 __all__ = [
-    "CIFAR10", "MNIST", "BatchSampler", "ConcatDataset", "DataLoader", "Dataset", "FashionMNIST", "ImageFolder",
-    "IterableDataset", "RandomSampler", "Sampler", "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler",
-    "TensorDataset", "WeightedRandomSampler", "default_collate", "default_convert", "get_worker_info", "random_split",
-    "read_cifar10", "read_idx", "transforms",
+    "CIFAR10", "MNIST", "BatchSampler", "ConcatDataset", "DataLoader", "Dataset", "DistributedSampler", "FashionMNIST",
+    "ImageFolder", "IterableDataset", "RandomSampler", "Sampler", "SequentialSampler", "StackDataset", "Subset",
+    "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler", "default_collate", "default_convert",
+    "get_worker_info", "random_split", "read_cifar10", "read_idx", "transforms",
 ]
 # fmt: on
 

@@ -17,6 +17,7 @@ from tinygrad_dl.random import Generator, rng_of
 
 __all__ = [
     "BatchSampler",
+    "DistributedSampler",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
@@ -170,6 +171,68 @@ class SubsetRandomSampler(_Order):
 
     def __len__(self) -> int:
         return len(self._chosen)
+
+
+class DistributedSampler(_Order):
+    """The share of one of several processes in the samples; all shares have the same size.
+
+    Args:
+        dataset: what has a length.
+        num_replicas: the number of processes.
+        rank: which of them this is, from 0 on. It gets the samples rank, rank + num_replicas, ... of the order.
+        shuffle: whether the order is random: the same in all processes, another one for each epoch that is set.
+        seed: what the random order depends on, beside the epoch.
+        drop_last: whether the last samples are left out where the shares are uneven; if not, the first ones come again.
+
+    Raises:
+        RuntimeError: num_replicas or rank is missing: PyTorch would ask its group of processes, which is not here.
+        ValueError: rank is not between 0 and num_replicas - 1.
+
+    >>> sampler = td.data.DistributedSampler(range(5), num_replicas=2, rank=1, shuffle=False)
+    >>> list(sampler)
+    [1, 3, 0]
+
+    Source: https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.distributed.DistributedSampler
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        num_replicas: int | None = None,
+        rank: int | None = None,
+        shuffle: bool = True,
+        seed: int = 0,
+        drop_last: bool = False,
+    ):
+        if num_replicas is None or rank is None:
+            raise RuntimeError(
+                f"DistributedSampler: got num_replicas={num_replicas} and rank={rank}, expected both, as there is no "
+                "group of processes to ask"
+            )
+        if not 0 <= rank < num_replicas:
+            raise ValueError(f"DistributedSampler: got rank {rank}, expected one between 0 and {num_replicas - 1}")
+        self.dataset = dataset
+        self.num_replicas = num_replicas
+        self.rank = rank
+        self.epoch = 0
+        self.drop_last = drop_last
+        self.num_samples = len(dataset) // num_replicas if drop_last else -(-len(dataset) // num_replicas)
+        self.total_size = self.num_samples * num_replicas
+        self.shuffle = shuffle
+        self.seed = seed
+
+    def set_epoch(self, epoch: int) -> None:
+        """Sets the epoch, so that the next pass has an order of its own."""
+        self.epoch = epoch
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        order = np.arange(len(self.dataset))
+        if self.shuffle:
+            order = rng_of(Generator().manual_seed(self.seed + self.epoch)).permutation(order)
+        return iter([np.resize(order, self.total_size)[self.rank :: self.num_replicas]])
+
+    def __len__(self) -> int:
+        return self.num_samples
 
 
 class WeightedRandomSampler(_Order):

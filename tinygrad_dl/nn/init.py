@@ -172,7 +172,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     return fill(tensor, values, "dirac_")
 
 
-def fans(tensor: Tensor, what: str) -> tuple[int, int]:
+def fans(tensor: Tensor, what: str = "_calculate_fan_in_and_fan_out") -> tuple[int, int]:
     """(fan_in, fan_out): how many inputs reach an output of a layer with this weight, and the reverse."""
     if tensor.ndim < 2:
         raise ValueError(
@@ -331,7 +331,8 @@ def former(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return called
 
 
-# Not in `__all__`: old programs call them.
+# Not in `__all__`: programs call them.
+_calculate_fan_in_and_fan_out = fans
 constant, dirac, eye, normal, uniform = (former(f) for f in (constant_, dirac_, eye_, normal_, uniform_))
 kaiming_normal, kaiming_uniform = former(kaiming_normal_), former(kaiming_uniform_)
 xavier_normal, xavier_uniform = former(xavier_normal_), former(xavier_uniform_)

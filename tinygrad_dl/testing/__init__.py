@@ -11,6 +11,7 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_dl.core.namespaces import public
+from tinygrad_dl.testing.closeness import assert_close
 from tinygrad_dl.testing.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from tinygrad_dl.testing.module_check import check_module
 from tinygrad_dl.testing.report import CheckError, Entry, GradientReport, relative_difference, verdict
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "CheckError", "Entry", "GradcheckError", "GradientReport", "OpError", "OpReport", "all_ops", "arguments",
-    "broadcastable_shapes", "check_call", "check_module", "check_op", "gradcheck", "gradgradcheck", "indices",
-    "relative_difference", "shapes", "tensors", "verdict",
+    "assert_close", "broadcastable_shapes", "check_call", "check_module", "check_op", "gradcheck", "gradgradcheck",
+    "indices", "relative_difference", "shapes", "tensors", "verdict",
 ]
 # fmt: on
 

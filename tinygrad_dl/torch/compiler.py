@@ -58,6 +58,11 @@ def is_compiling() -> bool:
 is_dynamo_compiling = is_exporting = is_compiling
 
 
+def is_compile_supported(device_type: str) -> bool:
+    """Whether code for a device can be compiled: False."""
+    return False
+
+
 def reset() -> None:
     """Nothing: nothing is kept between calls."""
 

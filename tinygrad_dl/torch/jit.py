@@ -10,6 +10,9 @@ from typing import Any, Final, TypeVar
 __all__ = ["Final", "export", "ignore", "is_scripting", "is_tracing", "script", "script_if_tracing", "unused"]
 
 T = TypeVar("T")
+# What programs import from `torch.jit.annotations`.
+Dict, List, Tuple = dict, list, tuple
+BroadcastingList1 = BroadcastingList2 = BroadcastingList3 = list
 
 
 def script(obj: T, *args: Any, **kwargs: Any) -> T:
@@ -32,9 +35,15 @@ def script_if_tracing(fn: T) -> T:
     return fn
 
 
+_script_if_tracing = script_if_tracing
+
+
 def export(fn: T) -> T:
     """The method itself."""
     return fn
+
+
+_overload = _overload_method = export
 
 
 def ignore(drop: Any = False, **kwargs: Any) -> Any:

@@ -20,25 +20,50 @@ from tinygrad_dl.torch import version
 PLACES: Final = {
     "": "tinygrad_dl",
     "functional": "tinygrad_dl",
+    "_custom_ops": "tinygrad_dl.torch.library",
+    "_dynamo": "tinygrad_dl.torch.compiler",
+    "_dynamo.config": "tinygrad_dl.torch.compiler",
+    "_dynamo.utils": "tinygrad_dl.torch.compiler",
     "amp.autocast_mode": "tinygrad_dl.torch.amp",
     "amp.grad_scaler": "tinygrad_dl.torch.amp",
+    "ao": "tinygrad_dl.torch.quantization",
+    "ao.nn": "tinygrad_dl.torch.quantization",
+    "ao.nn.quantized": "tinygrad_dl.torch.quantization",
+    "ao.quantization": "tinygrad_dl.torch.quantization",
     "backends": "tinygrad_dl.torch.backends",
     "cuda.amp": "tinygrad_dl.torch.amp",
     "cuda.amp.autocast_mode": "tinygrad_dl.torch.amp",
     "cuda.amp.grad_scaler": "tinygrad_dl.torch.amp",
+    "distributed.device_mesh": "tinygrad_dl.torch.distributed",
+    "distributed.fsdp": "tinygrad_dl.torch.distributed",
+    "distributed.nn": "tinygrad_dl.torch.distributed",
+    "distributed.optim": "tinygrad_dl.torch.distributed",
+    "distributed.tensor": "tinygrad_dl.torch.distributed",
+    "jit.annotations": "tinygrad_dl.torch.jit",
     "multiprocessing": "multiprocessing",
+    "nn.attention": "tinygrad_dl.torch.attention",
     "nn.modules": "tinygrad_dl.nn",
     "nn.modules.utils": "tinygrad_dl.nn.layers._tuples",
+    "nn.parallel.data_parallel": "tinygrad_dl.nn.parallel",
+    "nn.parallel.distributed": "tinygrad_dl.nn.parallel",
+    "nn.quantized": "tinygrad_dl.torch.quantization",
     "nn.utils.clip_grad": "tinygrad_dl.nn.utils",
     "nn.utils.convert_parameters": "tinygrad_dl.nn.utils",
     "nn.utils.init": "tinygrad_dl.nn.utils",
-    "utils.hooks": "tinygrad_dl.core.hooks",
+    "onnx.symbolic_helper": "tinygrad_dl.torch.onnx",
+    "onnx.symbolic_opset11": "tinygrad_dl.torch.onnx",
+    "ops": "tinygrad_dl.torch.library",
+    "utils._pytree": "tinygrad_dl.torch.pytree",
     "utils.data": "tinygrad_dl.data",
     "utils.data.dataloader": "tinygrad_dl.data",
     "utils.data.dataset": "tinygrad_dl.data",
+    "utils.data.distributed": "tinygrad_dl.data",
     "utils.data.sampler": "tinygrad_dl.data",
     "utils.data._utils": "tinygrad_dl.data",
     "utils.data._utils.collate": "tinygrad_dl.data",
+    "utils.hooks": "tinygrad_dl.core.hooks",
+    "utils.model_zoo": "tinygrad_dl.torch.hub",
+    "utils.tensorboard": "tensorboardX",
 }
 # PyTorch spreads its layers over modules by theme; here all are in `nn`.
 LAYERS: Final = (
@@ -113,10 +138,10 @@ def target_of(name: str) -> str:
     ('tinygrad_dl.nn.functional', 'tinygrad_dl.data', '')
     """
     root, _, path = name.partition(".")
+    if root == "torch" and path in PLACES:
+        return PLACES[path]
     if root != "torch" or path.split(".")[0] in HIDDEN:
         return ""
-    if path in PLACES:
-        return PLACES[path]
     for ours in (f"tinygrad_dl.{path}", f"tinygrad_dl.torch.{path}"):
         with contextlib.suppress(ModuleNotFoundError):  # what should be its package is not there, or is no package
             if importlib.util.find_spec(ours):

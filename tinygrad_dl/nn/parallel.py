@@ -1,0 +1,59 @@
+"""`nn.parallel` where there is one device and one process.
+
+Source: https://docs.pytorch.org/docs/stable/nn.html#module-torch.nn.parallel
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tinygrad_dl.nn.module import Module
+
+__all__ = ["DataParallel", "DistributedDataParallel"]
+
+
+class DataParallel(Module):
+    """A module that would compute shares of a batch on several GPUs: without any, as in PyTorch, it calls `module`.
+
+    The names in its state dict begin with `module.`, so that weights saved from it are read.
+
+    Args:
+        module: what it calls.
+        device_ids, output_device: None, or empty: there are no GPUs.
+        dim: the dimension of the batch.
+
+    >>> import tinygrad_dl as td
+    >>> model = td.nn.DataParallel(td.nn.Linear(2, 1))
+    >>> model(td.ones(3, 2)).shape, list(model.state_dict())
+    (torch.Size([3, 1]), ['module.weight', 'module.bias'])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.DataParallel.html
+    """
+
+    def __init__(
+        self, module: Module, device_ids: Sequence[Any] | None = None, output_device: Any = None, dim: int = 0
+    ):
+        super().__init__()
+        self.module = module
+        self.device_ids: list[Any] = []
+
+    def forward(self, *inputs: Any, **kwargs: Any) -> Any:
+        """What the module returns."""
+        return self.module(*inputs, **kwargs)
+
+
+class DistributedDataParallel(Module):
+    """A module whose copies in several processes average their gradients: this library has no such processes.
+
+    Raises:
+        RuntimeError: always; programs ask `torch.distributed.is_available()` first.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.parallel.DistributedDataParallel.html
+    """
+
+    def __init__(self, module: Module, *args: Any, **kwargs: Any):
+        raise RuntimeError(
+            "DistributedDataParallel: got a module for several processes, but this library trains in one; use the "
+            "module itself where torch.distributed.is_available() is False"
+        )
