@@ -26,7 +26,7 @@ class DataParallel(Module):
     >>> import tinygrad_dl as td
     >>> model = td.nn.DataParallel(td.nn.Linear(2, 1))
     >>> model(td.ones(3, 2)).shape, list(model.state_dict())
-    (torch.Size([3, 1]), ['module.weight', 'module.bias'])
+    ((3, 1), ['module.weight', 'module.bias'])
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.DataParallel.html
     """
