@@ -117,6 +117,12 @@ class TestDatasets:
         with pytest.raises(TypeError, match="got an IterableDataset for dataset 0, expected samples with numbers"):
             data.ConcatDataset([Stream(3)])
 
+    def test_streams_one_after_the_other(self):
+        chain = Stream(2) + Stream(3)
+        assert isinstance(chain, data.ChainDataset) and [int(x) for x in chain] == [0, 1, 0, 1, 2]
+        with pytest.raises(TypeError, match="ChainDataset: got list for dataset 1, expected an IterableDataset"):
+            list(data.ChainDataset([Stream(1), [1]]))
+
     def test_stacking(self):
         with pytest.raises(ValueError, match="image: 2, text: 3"):
             data.StackDataset(image=[1, 2], text="abc")

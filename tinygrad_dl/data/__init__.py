@@ -15,6 +15,7 @@ from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.data import transforms
 from tinygrad_dl.data.collate import default_collate, default_convert
 from tinygrad_dl.data.datasets import (
+    ChainDataset,
     ConcatDataset,
     Dataset,
     IterableDataset,
@@ -39,9 +40,9 @@ from tinygrad_dl.data.samplers import (
 
 # fmt: off
 __all__ = [
-    "CIFAR10", "MNIST", "BatchSampler", "ConcatDataset", "DataLoader", "Dataset", "DistributedSampler", "FashionMNIST",
-    "ImageFolder", "IterableDataset", "RandomSampler", "Sampler", "SequentialSampler", "StackDataset", "Subset",
-    "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler", "default_collate", "default_convert",
+    "CIFAR10", "MNIST", "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "DistributedSampler",
+    "FashionMNIST", "ImageFolder", "IterableDataset", "RandomSampler", "Sampler", "SequentialSampler", "StackDataset",
+    "Subset", "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler", "default_collate", "default_convert",
     "get_worker_info", "random_split", "read_cifar10", "read_idx", "transforms",
 ]
 # fmt: on

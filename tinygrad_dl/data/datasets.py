@@ -18,7 +18,8 @@ from tinygrad_dl.random import Generator, rng_of
 
 # fmt: off
 __all__ = [
-    "ConcatDataset", "Dataset", "IterableDataset", "StackDataset", "Subset", "TensorDataset", "random_split",
+    "ChainDataset", "ConcatDataset", "Dataset", "IterableDataset", "StackDataset", "Subset", "TensorDataset",
+    "random_split",
 ]
 # fmt: on
 
@@ -85,6 +86,39 @@ class IterableDataset(Dataset[T_co]):
             f"{type(self).__name__}: got an IterableDataset without __iter__, expected one that returns the samples; "
             "define __iter__(self)"
         )
+
+    def __add__(self, other: Dataset[Any]) -> Any:
+        return ChainDataset([self, other])
+
+
+class ChainDataset(IterableDataset[Any]):
+    """Several streams one after the other; `a + b` of streams makes one.
+
+    Its length, if all of them have one, is the sum.
+
+    >>> from tinygrad_dl import data
+    >>> class Count(data.IterableDataset):
+    ...     def __iter__(self):
+    ...         return iter(range(2))
+    >>> list(data.ChainDataset([Count(), Count()]))
+    [0, 1, 0, 1]
+    """
+
+    def __init__(self, datasets: Iterable[Any]):
+        self.datasets = datasets
+
+    def __iter__(self) -> Iterator[Any]:
+        for number, dataset in enumerate(self.datasets):
+            if not isinstance(dataset, IterableDataset):
+                raise TypeError(
+                    f"ChainDataset: got {type(dataset).__name__} for dataset {number}, expected an IterableDataset; "
+                    "ConcatDataset joins those whose samples have numbers"
+                )
+            yield from dataset
+
+    def __len__(self) -> int:
+        datasets: Any = self.datasets
+        return sum(len(dataset) for dataset in datasets)
 
 
 def _same_length(what: str, lengths: Mapping[Any, int]) -> int:

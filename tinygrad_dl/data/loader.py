@@ -52,6 +52,7 @@ class DataLoader(Composed):
         generator: where the order and the seeds come from (default: the one of `td.manual_seed`).
         prefetch_factor: how many batches each worker makes ahead (default: 2).
         persistent_workers: whether the workers stay from one pass to the next.
+        pin_memory_device, in_order: accepted for compatibility; batches come in order in any case.
 
     Raises:
         ValueError: options that contradict each other.
@@ -84,6 +85,8 @@ class DataLoader(Composed):
         *,
         prefetch_factor: int | None = None,
         persistent_workers: bool = False,
+        pin_memory_device: str = "",
+        in_order: bool = True,
     ):
         stream = isinstance(dataset, IterableDataset)
         _check_order(stream, batch_size, shuffle, sampler, batch_sampler, drop_last)
@@ -98,7 +101,7 @@ class DataLoader(Composed):
         self.dataset = dataset
         self.num_workers = num_workers
         self.prefetch_factor = 2 if prefetch_factor is None and num_workers else prefetch_factor
-        self.pin_memory = pin_memory
+        self.pin_memory, self.pin_memory_device, self.in_order = pin_memory, pin_memory_device, in_order
         self.timeout = timeout
         self.worker_init_fn = worker_init_fn
         self.multiprocessing_context = multiprocessing_context
