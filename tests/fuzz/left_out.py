@@ -29,6 +29,7 @@ REASONS = {
     "belongs to the backward pass, which follows every program": """backward register_hook retain_grad
         register_post_accumulate_grad_hook""",
     "makes a result as long as its largest element": "bincount",
+    "is as exact as the matrix allows: tests/parity/test_linalg.py compares it": "geqrf inverse matrix_exp",
     "is a dtype that NumPy does not have": "bfloat16",
     "is for another device, and refused": "cuda",
     "shows memory, whose order and extent are each library's own": "as_strided as_strided_ resize_ resize_as_ set_",

@@ -16,8 +16,12 @@ from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.creation import full_like, zeros, zeros_like
 from tinygrad_dl.ops.comparison.elementwise import isclose
 from tinygrad_dl.ops.indexing.diagonal import diagonal
+from tinygrad_dl.ops.linalg.cholesky import cholesky
 from tinygrad_dl.ops.linalg.norms import of_matrices
 from tinygrad_dl.ops.linalg.products import matmul, outer
+from tinygrad_dl.ops.linalg.qr import qr
+from tinygrad_dl.ops.linalg.solve import inv, solve
+from tinygrad_dl.ops.linalg.svd import svd, svdvals
 from tinygrad_dl.ops.pointwise.extremes import nan_to_num
 from tinygrad_dl.ops.reduction import extrema, logical, statistics
 from tinygrad_dl.ops.reduction import sum as sums
@@ -357,6 +361,13 @@ def linalg_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = Fals
 
 
 NUMPY[np.linalg.norm] = linalg_norm
+NUMPY[np.linalg.inv] = lambda a: inv(a)
+NUMPY[np.linalg.solve] = lambda a, b: solve(a, b)
+NUMPY[np.linalg.cholesky] = lambda a, *, upper=False: cholesky(a, upper=upper)
+NUMPY[np.linalg.qr] = lambda a, mode="reduced": qr(a, mode)
+NUMPY[np.linalg.svd] = lambda a, full_matrices=True, compute_uv=True, hermitian=False: (
+    svd(a, full_matrices) if compute_uv else svdvals(a)
+)
 if hasattr(np.linalg, "vector_norm"):
     NUMPY[np.linalg.vector_norm] = lambda x, *, axis=None, keepdims=False, ord=2: norm(x, ord, axis, keepdims)
     NUMPY[np.linalg.matrix_norm] = lambda x, *, keepdims=False, ord="fro": linalg_norm(x, ord, (-2, -1), keepdims)

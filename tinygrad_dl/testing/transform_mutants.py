@@ -103,8 +103,10 @@ class TangentMutant(Mutant):
 
         def wrong(t: Any, *values: Any) -> Any:
             right = rule(t, *values)
-            self.effective |= bool(np.any(as_array(right)))
-            return TANGENTS[self.kind](right)
+            parts = right if isinstance(right, tuple) else (right,)  # of several outputs, or of one
+            self.effective |= any(bool(np.any(as_array(part))) for part in parts)
+            changed = tuple(TANGENTS[self.kind](part) for part in parts)
+            return changed if isinstance(right, tuple) else changed[0]
 
         return wrong
 

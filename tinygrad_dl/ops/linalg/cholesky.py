@@ -6,15 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.batching import Batch, every
+from tinygrad_dl.core.batching import Batch
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.engine import unbroadcast
 from tinygrad_dl.inputs import array, drawn, error, one_of
-
-
-def turned(a: Any) -> Any:
-    """Each matrix on its other side, conjugated."""
-    return np.conjugate(a.swapaxes(-1, -2))
+from tinygrad_dl.ops.linalg._matrices import (
+    LinAlgError,
+    require_square,
+    side_by_side,
+    some_matrices,
+    transposed,
+    turned,
+)
 
 
 def read(a: Any, upper: bool, unitriangular: bool) -> Any:
@@ -24,10 +27,9 @@ def read(a: Any, upper: bool, unitriangular: bool) -> Any:
 
 
 def _definite(rng: np.random.Generator) -> np.ndarray:
-    """One or two symmetric matrices that are positive definite."""
-    n = int(rng.integers(1, 5))
-    a = rng.standard_normal((*[(), (2,)][int(rng.integers(2))], n, n))
-    found: np.ndarray = a @ a.swapaxes(-1, -2) + n * np.eye(n)
+    """One or two symmetric or Hermitian matrices that are positive definite."""
+    a = some_matrices(rng)
+    found: np.ndarray = a @ turned(a) + a.shape[-1] * np.eye(a.shape[-1])
     return found
 
 
@@ -49,7 +51,7 @@ def cholesky(input: Array, *, upper: bool = False) -> Array:
             part is taken, (input + input^H) / 2.
 
     Raises:
-        ValueError: the matrices are not square. numpy.linalg.LinAlgError: one is not positive definite.
+        ValueError: the matrices are not square. linalg.LinAlgError: one is not positive definite.
 
     >>> td.linalg.cholesky(td.tensor([[4.0, 2.0], [2.0, 5.0]]))
     tensor([[2., 0.],
@@ -58,12 +60,11 @@ def cholesky(input: Array, *, upper: bool = False) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.cholesky.html; I. Murray, "Differentiation of
     the Cholesky decomposition" (2016).
     """
-    if input.ndim < 2 or input.shape[-1] != input.shape[-2]:
-        raise ValueError(f"cholesky: got shape {tuple(input.shape)}, expected square matrices, (..., n, n)")
+    require_square("cholesky", input)
     try:
         lower = np.linalg.cholesky((input + turned(input)) / 2)
     except np.linalg.LinAlgError:
-        raise np.linalg.LinAlgError(
+        raise LinAlgError(
             "cholesky: got a matrix that is not positive definite, expected only eigenvalues above 0"
         ) from None
     return turned(lower) if upper else lower
@@ -75,11 +76,11 @@ def half(a: Any) -> Any:
 
 
 def cholesky_slope(g: Any, out: Any, upper: bool) -> Any:
-    """The symmetric part of L^-H half(L^H g) L^-1."""
-    lower, g = (turned(out), turned(g)) if upper else (out, g)
+    """The symmetric part of L^-H half(L^H g) L^-1; complex gradients come and go as their conjugates."""
+    lower, g = (turned(out), transposed(g)) if upper else (out, np.conjugate(g))
     left = solve_triangular.generic(turned(lower), half(np.matmul(turned(lower), g)), upper=True)
     both = turned(solve_triangular.generic(turned(lower), turned(left), upper=True))
-    return (both + turned(both)) * 0.5
+    return transposed(both + turned(both)) * 0.5
 
 
 def cholesky_tangent(t: Any, out: Any, upper: bool) -> Any:
@@ -95,16 +96,15 @@ def _naive_cholesky(a: np.ndarray, upper: bool) -> np.ndarray:
     lower = np.zeros_like(a)
     for i in range(a.shape[-1]):
         for j in range(i + 1):
-            rest = a[..., i, j] - (lower[..., i, :j] * lower[..., j, :j]).sum(-1)
+            rest = a[..., i, j] - (lower[..., i, :j] * lower[..., j, :j].conj()).sum(-1)
             lower[..., i, j] = np.sqrt(rest) if i == j else rest / lower[..., j, j]
-    return lower.swapaxes(-1, -2) if upper else lower
+    return turned(lower) if upper else lower
 
 
 def _triangular(rng: np.random.Generator) -> np.ndarray:
     """One or two lower triangular matrices whose diagonal is away from 0."""
-    n = int(rng.integers(1, 5))
-    a = rng.standard_normal((*[(), (2,)][int(rng.integers(2))], n, n))
-    found: np.ndarray = np.tril(a) + 2 * np.eye(n)
+    a = some_matrices(rng)
+    found: np.ndarray = np.tril(a) + 2 * np.eye(a.shape[-1])
     return found
 
 
@@ -145,7 +145,7 @@ def solve_triangular(input: Array, B: Array, *, upper: bool, left: bool = True, 
         unitriangular: whether the diagonal of A is taken as 1 and not read.
 
     Raises:
-        ValueError: the shapes do not fit. numpy.linalg.LinAlgError: a 0 is on the diagonal.
+        ValueError: the shapes do not fit. linalg.LinAlgError: a 0 is on the diagonal.
 
     >>> td.linalg.solve_triangular(td.tensor([[2.0, 0.0], [1.0, 1.0]]), td.tensor([[2.0], [3.0]]), upper=False)
     tensor([[1.],
@@ -164,7 +164,7 @@ def solve_triangular(input: Array, B: Array, *, upper: bool, left: bool = True, 
         a = a + np.eye(n, dtype=a.dtype)
     if left:
         return np.linalg.solve(a, B)
-    return np.linalg.solve(a.swapaxes(-1, -2), B.swapaxes(-1, -2)).swapaxes(-1, -2)
+    return transposed(np.linalg.solve(transposed(a), transposed(B)))
 
 
 @solve_triangular.joint_vjp("input", "B")
@@ -172,8 +172,8 @@ def solve_slopes(
     g: Any, out: Any, input: Any, input_shape: Any, B_shape: Any, upper: bool, left: bool, unitriangular: bool
 ) -> tuple[Any, Any]:
     """Of B: the solution of the turned system; of A: minus its product with X, in the triangle that is read."""
-    of_b = solve_triangular.generic(turned(input), g, upper=not upper, left=left, unitriangular=unitriangular)
-    of_a = read(np.matmul(of_b, turned(out)) if left else np.matmul(turned(out), of_b), upper, unitriangular)
+    of_b = solve_triangular.generic(transposed(input), g, upper=not upper, left=left, unitriangular=unitriangular)
+    of_a = read(np.matmul(of_b, transposed(out)) if left else np.matmul(transposed(out), of_b), upper, unitriangular)
     return unbroadcast(-of_a, input_shape), unbroadcast(of_b, B_shape)
 
 
@@ -194,9 +194,7 @@ solve_triangular.jvp(input=solve_tangent, B=solve_tangent_b)
 
 @solve_triangular.vmap
 def _solve_batch(input: Any, B: Any, upper: bool, left: bool, unitriangular: bool, batch: Batch) -> Any:
-    a, b = every(input, "input", batch), every(B, "B", batch)
-    ndim = max(a.ndim, b.ndim)
-    a, b = [t.reshape(batch.size, *(1,) * (ndim - t.ndim), *t.shape[1:]) for t in (a, b)]
+    a, b = side_by_side(batch, input=input, B=B)
     return solve_triangular(a, b, upper=upper, left=left, unitriangular=unitriangular)
 
 

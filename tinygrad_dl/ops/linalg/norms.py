@@ -1,4 +1,4 @@
-"""Norms of vectors and of matrices, under the names of torch.linalg; those that need singular values are not there."""
+"""Norms of vectors and of matrices, under the names of torch.linalg."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.ops.linalg.svd import svdvals
 from tinygrad_dl.ops.pointwise.arithmetic import abs as absolute
 from tinygrad_dl.ops.reduction import extrema
 from tinygrad_dl.ops.reduction import norm as reduction
@@ -42,13 +43,12 @@ def matrix_norm(
 
     Args:
         ord: "fro" for Frobenius', 1 or -1 (the largest or smallest sum of a column's absolute values), inf or -inf (of
-            a row's).
+            a row's), 2 or -2 (the largest or smallest singular value), "nuc" (the sum of the singular values).
         dim: the two dimensions of the matrices, of rows and of columns.
         dtype: what to cast `A` to before.
 
     Raises:
         ValueError: `ord` is none of these, or `dim` not two dimensions.
-        NotImplementedError: `ord` is "nuc", 2 or -2: the norms that need singular values.
 
     >>> td.linalg.matrix_norm(td.tensor([[1.0, -2.0], [3.0, 4.0]]), 1)
     tensor(6.)
@@ -69,15 +69,14 @@ def of_matrices(what: str, A: Tensor, ord: Any, dim: Any, keepdim: bool) -> Tens
         return reduction.norm(A, 2, (rows, columns), keepdim)
     if ord in (1, -1, np.inf, -np.inf):
         first, second = (rows, columns) if ord in (1, -1) else (columns, rows)
-        total = sums.sum(absolute(A), first, True)
-        found = (extrema.amax if ord > 0 else extrema.amin)(total, second, True)
-        return found if keepdim else found.reshape([n for d, n in enumerate(A.shape) if d not in (rows, columns)])
-    if ord in ("nuc", 2, -2):
-        raise NotImplementedError(
-            f"{what}: got ord={ord!r}, which needs singular values, expected 'fro', 1, -1, inf or -inf; where no "
-            "gradient is needed, call np.linalg.norm on t.detach().numpy()"
-        )
-    raise ValueError(f"{what}: got ord={ord!r}, expected 'fro', 1, -1, inf or -inf")
+        found = (extrema.amax if ord > 0 else extrema.amin)(sums.sum(absolute(A), first, True), second, True)
+    elif ord in ("nuc", 2, -2):
+        values = svdvals(A.movedim((rows, columns), (-2, -1)))
+        found = sums.sum(values, -1) if ord == "nuc" else (extrema.amax if ord > 0 else extrema.amin)(values, -1)
+    else:
+        raise ValueError(f"{what}: got ord={ord!r}, expected 'fro', 'nuc', 1, -1, 2, -2, inf or -inf")
+    inside = (rows, columns)
+    return found.reshape([1 if d in inside else n for d, n in enumerate(A.shape) if keepdim or d not in inside])
 
 
 @composition
@@ -93,7 +92,6 @@ def norm(
 
     Raises:
         ValueError: more than two dimensions, or `ord` is not for as many as there are.
-        NotImplementedError: the norms of matrices that need singular values.
 
     >>> td.linalg.norm(td.tensor([[3.0, 4.0], [0.0, 0.0]]))
     tensor(5.)

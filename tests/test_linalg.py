@@ -1,0 +1,112 @@
+"""linalg: systems of equations, exponentials, orthogonal factors and singular values."""
+
+from __future__ import annotations
+
+import functools
+import math
+import warnings
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+from tinygrad_dl import linalg
+from tinygrad_dl.testing import gradcheck, gradgradcheck
+
+RNG = np.random.default_rng(0)
+
+
+def draw(*shape, complex=False):
+    real = RNG.standard_normal(shape)
+    return td.tensor(real + 1j * RNG.standard_normal(shape) if complex else real, requires_grad=True)
+
+
+def test_systems():
+    a = td.tensor([[2.0, 1.0], [1.0, 3.0]])
+    assert linalg.solve(a, td.tensor([3.0, 4.0])).tolist() == [1.0, 1.0]
+    assert linalg.solve(a, td.tensor([[3.0], [4.0]])).tolist() == [[1.0], [1.0]]
+    assert linalg.solve(a, td.tensor([[3.0, 4.0]]), left=False).tolist() == [[1.0, 1.0]]
+    np.testing.assert_allclose(td.inverse(a).tolist(), [[0.6, -0.2], [-0.2, 0.4]], rtol=1e-6)
+    assert linalg.inv(td.tensor([[2, 0], [0, 4]])).tolist() == [[0.5, 0.0], [0.0, 0.25]]  # integers become floats
+    with pytest.raises(linalg.LinAlgError, match="solve: got a singular matrix, expected one that has an inverse"):
+        linalg.solve(td.ones(2, 2), td.ones(2))
+    with pytest.raises(ValueError, match=r"solve: got shapes \(2, 3\) and \(2, 1\), expected square matrices"):
+        linalg.solve(td.ones(2, 3), td.ones(2))
+    with pytest.raises(ValueError, match=r"solve: got left=False for vectors of shape \(2,\), expected matrices"):
+        linalg.solve(a, td.ones(2), left=False)
+    with pytest.raises(ValueError, match=r"inv: got shape \(2,\), expected square matrices"):
+        linalg.inv(td.ones(2))
+
+
+def test_exponentials():
+    turn = linalg.matrix_exp(td.tensor([[0.0, -math.pi / 3], [math.pi / 3, 0.0]], dtype=td.float64))
+    np.testing.assert_allclose(turn, [[0.5, -math.sqrt(0.75)], [math.sqrt(0.75), 0.5]], atol=1e-15)
+    np.testing.assert_allclose(linalg.matrix_exp(td.tensor([[0.0, 1.0], [0.0, 0.0]])), [[1.0, 1.0], [0.0, 1.0]])
+    stack = td.tensor([[[0.001, 0.0], [0.0, 3.0]], [[60.0, 0.0], [0.0, -60.0]]], dtype=td.float64)
+    expected = [[math.exp(0.001), math.exp(3)], [math.exp(60), math.exp(-60)]]
+    np.testing.assert_allclose(linalg.matrix_exp(stack).diagonal(0, 1, 2), expected, rtol=1e-13)
+    assert linalg.matrix_exp(td.zeros(2, 0, 0)).shape == (2, 0, 0)
+    assert linalg.matrix_exp(td.full((2, 2), math.nan)).isnan().all()
+
+
+def test_reflections_give_back_q():
+    for shape in ((3, 3), (5, 3), (2, 4, 2)):
+        for complex in (False, True):
+            a = draw(*shape, complex=complex).detach()
+            q, r = linalg.qr(a)
+            np.testing.assert_allclose(linalg.householder_product(*td.geqrf(a)), q, atol=1e-14)
+            np.testing.assert_allclose(q @ r, a, atol=1e-14)
+            np.testing.assert_allclose(q.mH @ q, np.broadcast_to(np.eye(shape[-1]), r.shape), atol=1e-14)
+    with pytest.raises(
+        ValueError, match=r"householder_product: got shapes \(2, 3\) and \(2,\), expected \(\.\.\., m, n"
+    ):
+        linalg.householder_product(td.ones(2, 3), td.ones(2))
+    assert linalg.qr(td.ones(3, 2), "r").Q.shape == (0,)
+
+
+@pytest.mark.parametrize("complex", [False, True])
+def test_derivatives_of_what_is_made_of_ops(complex):
+    a, tau = draw(4, 3, complex=complex), draw(2, complex=complex)
+    assert gradcheck(linalg.householder_product, (a, tau)) and gradgradcheck(linalg.householder_product, (a, tau))
+    square, vector = draw(3, 3, complex=complex), draw(3, complex=complex)
+    assert gradcheck(linalg.inv, square) and gradcheck(linalg.solve, (square, vector))
+    assert gradcheck(lambda a: linalg.svd(a, False).U.abs(), draw(4, 2, complex=complex))
+    assert gradcheck(linalg.svdvals, draw(2, 4, complex=complex))
+
+
+def test_singular_values():
+    a = td.tensor([[0.0, 2.0], [-3.0, 0.0], [0.0, 0.0]])
+    u, s, vh = linalg.svd(a)
+    assert s.tolist() == [3.0, 2.0] and u.shape == (3, 3) and vh.abs().tolist() == [[1.0, 0.0], [0.0, 1.0]]
+    assert linalg.svdvals(a).tolist() == [3.0, 2.0] and linalg.matrix_rank(a) == 2
+    assert linalg.matrix_norm(a, 2).item() == 3.0 and linalg.matrix_norm(a, -2).item() == 2.0
+    assert linalg.norm(a, "nuc").item() == 5.0
+    np.testing.assert_allclose(((u[:, :2] * s) @ vh).tolist(), a.tolist(), atol=1e-6)
+    assert linalg.matrix_rank(td.ones(3, 3)) == 1 and linalg.matrix_rank(td.eye(3), 2.0) == 0
+
+
+def test_equal_singular_values_have_a_gradient():
+    x = td.eye(3, requires_grad=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        linalg.svdvals(x).sum().backward()
+    assert x.grad.tolist() == td.eye(3).tolist()
+
+
+def test_a_q_that_is_not_determined_has_no_gradient():
+    tall = draw(3, 2)
+    for call in (
+        lambda: linalg.qr(tall, "complete").R.sum().backward(),
+        lambda: linalg.qr(tall, "r").R.sum().backward(),
+    ):
+        with pytest.raises(RuntimeError, match="expected mode='reduced'"):
+            call()
+
+
+@pytest.mark.parametrize("function", [linalg.solve, linalg.solve_triangular])
+def test_batches(function):
+    function = functools.partial(function, upper=True) if function is linalg.solve_triangular else function
+    a, b = draw(5, 3, 3).detach() + 4 * td.eye(3), draw(5, 3, 2).detach()
+    expected = td.stack([function(x, y) for x, y in zip(a, b, strict=True)])
+    np.testing.assert_allclose(td.func.vmap(function)(a, b), expected, rtol=1e-12)
+    np.testing.assert_allclose(td.func.vmap(function, (None, 0))(a[0], b)[2], function(a[0], b[2]), rtol=1e-12)

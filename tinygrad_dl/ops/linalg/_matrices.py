@@ -1,0 +1,53 @@
+"""What functions of matrices share: transposes, refusals, legal inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.batching import Batch, every
+
+
+class LinAlgError(np.linalg.LinAlgError, RuntimeError):
+    """What a function of a matrix refuses because of the matrix's values: NumPy's error, and a RuntimeError.
+
+    >>> try:
+    ...     td.linalg.cholesky(-td.eye(2))
+    ... except td.linalg.LinAlgError as error:
+    ...     print(isinstance(error, ValueError), isinstance(error, RuntimeError))
+    True True
+    """
+
+    __module__ = "tinygrad_dl.linalg"
+
+
+def transposed(a: Any) -> Any:
+    """Each matrix on its other side."""
+    return a.swapaxes(-1, -2)
+
+
+def turned(a: Any) -> Any:
+    """Each matrix on its other side, conjugated."""
+    return np.conjugate(a.swapaxes(-1, -2))
+
+
+def require_square(what: str, a: Any) -> None:
+    """Raises ValueError for anything but square matrices."""
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise ValueError(f"{what}: got shape {tuple(a.shape)}, expected square matrices, (..., n, n)")
+
+
+def side_by_side(batch: Batch, **matrices: Any) -> list[Any]:
+    """Matrices of all examples with as many dimensions in front, to broadcast: for rules of vmap."""
+    found = [every(a, name, batch) for name, a in matrices.items()]
+    ndim = max(a.ndim for a in found)
+    return [a.reshape(batch.size, *(1,) * (ndim - a.ndim), *a.shape[1:]) for a in found]
+
+
+def some_matrices(rng: np.random.Generator, rows: int | None = None, columns: int | None = None) -> np.ndarray:
+    """One or two matrices, real or complex, for the checks; square unless both sizes are given."""
+    n = int(rng.integers(1, 5)) if rows is None else rows
+    shape = (*[(), (2,)][int(rng.integers(2))], n, n if columns is None else columns)
+    real = rng.standard_normal(shape)
+    return real if rng.integers(2) else real + 1j * rng.standard_normal(shape)
