@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_text_and_state_before():
     state = layer.state_dict()
     assert repr(state["0.weight"]) == "<UninitializedParameter>" and state["1.num_batches_tracked"].item() == 0
     assert repr(state["1.running_mean"]) == "<UninitializedBuffer>"
-    with pytest.raises(RuntimeError, match="UninitializedParameter: got a tensor of a lazy layer"):
+    with pytest.raises(RuntimeError, match="UninitializedParameter: got an uninitialized parameter"):
         _ = layer[0].weight.shape
 
 
@@ -115,3 +116,90 @@ def test_a_refused_call_leaves_it_lazy():
     with pytest.raises(ValueError, match="divisible"):
         layer(td.ones(1, 3, 2))
     assert layer(td.ones(1, 2, 2)).shape == (1, 4, 2) and type(layer) is nn.Conv1d
+
+
+class Scale(nn.modules.lazy.LazyModuleMixin, nn.Module):
+    """A lazy module as users write it."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.UninitializedParameter()
+        self.register_buffer("calls", nn.UninitializedBuffer(dtype=td.int64))
+
+    def initialize_parameters(self, x, factor=1.0):
+        if self.has_uninitialized_params():
+            self.weight.materialize(x.shape[-1:])
+            nn.init.constant_(self.weight, factor)
+            self.calls.materialize(())
+            self.calls.zero_()
+
+    def forward(self, x, factor=1.0):
+        return x * self.weight
+
+
+def test_a_lazy_module_of_the_users():
+    layer = Scale()
+    assert layer.has_uninitialized_params() and [*layer.state_dict()] == ["weight", "calls"]
+    copies = copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))
+    assert layer(td.ones(2, 3), factor=4.0).tolist() == [[4.0] * 3] * 2
+    assert type(layer) is Scale and not layer.has_uninitialized_params() and layer.calls.dtype == td.int64
+    assert layer._hooks is None and not hasattr(layer, "_initialize_hook")
+    for other in copies:
+        assert type(other.calls) is nn.UninitializedBuffer and other.calls.dtype == td.int64
+        assert other(td.ones(5)).shape == (5,)
+    assert layer(td.ones(3)).shape == (3,)
+
+
+def test_a_lazy_module_must_initialize_all():
+    class Half(Scale):
+        def initialize_parameters(self, x):
+            self.weight.materialize((1,))
+
+    with pytest.raises(RuntimeError, match=r"Half: got parameters without a shape after initialize_parameters\(\)"):
+        Half()(td.ones(1))
+
+    class Neither(nn.modules.lazy.LazyModuleMixin):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Neither: got a lazy module without initialize_parameters\(\)"):
+        Neither()(td.ones(1))
+
+
+@pytest.mark.parametrize(
+    "run",
+    [lambda p: p + p, lambda p: td.add(p, 1), lambda p: td.empty_like(p), lambda p: p.sum(), lambda p: p.tolist()],
+    ids=["+", "add", "empty_like", "sum", "tolist"],
+)
+def test_operations_refuse_tensors_without_a_shape(run):
+    with pytest.raises(ValueError, match="got an uninitialized parameter or buffer of a lazy layer"):
+        run(nn.LazyLinear(2).weight)
+
+
+def test_casts_of_tensors_without_a_shape():
+    layer = nn.LazyBatchNorm1d().double().to(td.float16)
+    weight, mean = layer.weight, layer.running_mean
+    assert type(weight) is nn.UninitializedParameter and weight.dtype == td.float16 and weight.requires_grad
+    assert type(mean) is nn.UninitializedBuffer and mean.dtype == td.float16 and not mean.requires_grad
+    assert weight.detach() is weight and weight.data is weight and weight.is_floating_point()
+    layer.requires_grad_(False)
+    assert not layer.weight.requires_grad
+    assert layer(td.ones(2, 3, dtype=td.float16)).dtype == td.float16 and layer.weight is weight
+    assert type(weight) is nn.Parameter and weight.shape == (3,) and not weight.requires_grad
+
+
+def test_norms_of_weights_refuse_tensors_without_a_shape():
+    with pytest.raises(ValueError, match="got an uninitialized parameter or buffer"):
+        nn.utils.spectral_norm(nn.LazyLinear(2))
+    with pytest.warns(FutureWarning), pytest.raises(ValueError, match="got an uninitialized parameter or buffer"):
+        nn.utils.weight_norm(nn.LazyLinear(2))
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "Adagrad", "RMSprop", "LBFGS"])
+def test_optimisers_take_parameters_without_a_shape(kind):
+    layer = nn.LazyLinear(2, bias=False)
+    optimizer = getattr(td.optim, kind)(layer.parameters(), lr=0.5)
+    layer.weight.materialize((2, 3))
+    nn.init.ones_(layer.weight)
+    layer.weight.grad = td.ones(2, 3)
+    optimizer.step(lambda: 1.0)
+    assert (layer.weight < 1).all()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -252,3 +254,62 @@ def test_modules_may_become_complex():
     norm = nn.BatchNorm1d(1).to(td.complex64)
     assert norm.running_mean.dtype == td.complex64 and norm.num_batches_tracked.dtype == td.int64
     assert layer.double().weight.dtype == td.complex64  # of floating parameters alone, as in PyTorch
+
+
+# -- what PyTorch's programs rely on ------------------------------------------------------------------
+
+
+def test_a_state_is_an_ordered_dict_with_the_versions():
+    state = nn.Sequential(nn.BatchNorm1d(2)).state_dict()
+    assert type(state) is OrderedDict and state._metadata == {"": {"version": 1}, "0": {"version": 2}}
+    with pytest.warns(FutureWarning, match="state_dict: positional arguments are deprecated"):
+        assert list(nn.Linear(1, 1, bias=False).state_dict({}, "a.")) == ["a.weight"]
+
+
+def test_loading_leaves_no_cycles():
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    state = copy.deepcopy(model).state_dict()
+    gc.collect()
+    gc.disable()
+    try:
+        model.load_state_dict(state)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_loading_one_module_not_strictly_finds_nothing_missing_or_unexpected():
+    lists = [], [], []
+    nn.Linear(1, 1)._load_from_state_dict({"other": td.ones(1)}, "", {}, False, *lists)
+    assert lists == ([], [], [])
+    nn.Linear(1, 1)._load_from_state_dict({"other": td.ones(1)}, "", {}, True, *lists)
+    assert lists == (["weight", "bias"], ["other"], [])
+
+
+def test_submodules_are_put_at_paths():
+    model = nn.Sequential(nn.Sequential(nn.Linear(2, 2)), nn.ReLU())
+    model.set_submodule("0.0", nn.Tanh())
+    model.set_submodule("0.more", nn.ReLU())
+    model.set_submodule("1", nn.Tanh(), strict=True)
+    assert [name for name, _ in model.named_modules()] == ["", "0", "0.0", "0.more", "1"]
+    assert isinstance(model[1], nn.Tanh) and isinstance(model[0][0], nn.Tanh)
+    for target, module, error, text in [
+        ("", nn.ReLU(), ValueError, "set_submodule: got .*'' and .*ReLU"),
+        ("0", td.ones(1), ValueError, "expected a path and a Module"),
+        ("5.0", nn.ReLU(), AttributeError, r"got submodule '5' \(in the path '5'\), expected one of \['0', '1'\]"),
+        ("0.forward", nn.ReLU(), AttributeError, r"got 'forward' \(in the path '0\.forward'\), expected a submodule"),
+    ]:
+        with pytest.raises(error, match=text):
+            model.set_submodule(target, module)
+    with pytest.raises(AttributeError, match="got 'new'"):
+        model.set_submodule("new", nn.ReLU(), strict=True)
+
+
+def test_what_a_function_finds_in_all_modules():
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    model.again = model[0]
+    model[1].frozen = {"a": 1, "b": None}
+    found = model._named_members(lambda module: module.__dict__.get("frozen", {}).items(), prefix="m")
+    assert list(found) == [("m.1.a", 1)]
+    weights = model._named_members(lambda module: module._parameters.items(), remove_duplicate=False)
+    assert [name for name, _ in weights] == ["0.weight", "0.bias", "again.weight", "again.bias"]

@@ -29,6 +29,7 @@ class Contents:
     is_cuda = is_ipu = is_maia = is_meta = is_mps = is_mtia = is_vulkan = is_xla = is_xpu = False
     is_mkldnn = is_nested = is_quantized = is_sparse = is_sparse_csr = False
     layout = strided
+    _uninitialized = False  # whether it has no shape yet
 
     @property
     def shape(self) -> Size:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
+from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn.parameter import Parameter
 
@@ -28,7 +29,7 @@ class Members(Generic[M]):
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
         """The parameters with their names, such as "layers.0.weight"."""
-        yield from named_members(self, "_parameters", prefix, recurse, remove_duplicate)
+        yield from self._named_members(lambda each: each._parameters.items(), prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The buffers, in the order of registration, each once."""
@@ -39,7 +40,25 @@ class Members(Generic[M]):
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """The buffers with their names."""
-        yield from named_members(self, "_buffers", prefix, recurse, remove_duplicate)
+        yield from self._named_members(lambda each: each._buffers.items(), prefix, recurse, remove_duplicate)
+
+    def _named_members(
+        self,
+        get_members_fn: Callable[[Any], Iterable[tuple[str, Any]]],
+        prefix: str = "",
+        recurse: bool = True,
+        remove_duplicate: bool = True,
+    ) -> Iterator[tuple[str, Any]]:
+        """What a function finds in the module and in those in it, with the names; None is left out."""
+        seen: set[int] = set()
+        found = self.named_modules(None, prefix, remove_duplicate) if recurse else [(prefix, self)]
+        for path, each in found:
+            for name, member in get_members_fn(each):
+                if member is None or id(member) in seen:
+                    continue
+                if remove_duplicate:
+                    seen.add(id(member))
+                yield f"{path}.{name}" if path else name, member
 
     def children(self) -> Iterator[M]:
         """The direct submodules, each once."""
@@ -82,13 +101,44 @@ class Members(Generic[M]):
         """
         found: Any = self
         for name in target.split(".") if target else ():
-            if name not in found._modules:
+            inner = getattr(found, name, None)
+            if not isinstance(inner, Members):
                 raise AttributeError(
                     f"{type(found).__name__}: got submodule {name!r} (in the path {target!r}), expected one of "
                     f"{list(found._modules)}"
                 )
-            found = found._modules[name]
+            found = inner
         return found  # type: ignore[no-any-return]
+
+    def set_submodule(self, target: str, module: Any, strict: bool = False) -> None:
+        """Puts a module at a path such as "layers.0", whose parent must be there.
+
+        Args:
+            strict: whether a submodule must be at the path already.
+
+        Raises:
+            ValueError: the path is empty, or no module is given.
+            AttributeError: there is no parent, something else than a module stands at the path, or nothing if `strict`.
+
+        >>> import tinygrad_dl as td
+        >>> model = td.nn.Sequential(td.nn.Linear(2, 2), td.nn.ReLU())
+        >>> model.set_submodule("1", td.nn.Tanh())
+        >>> model[1]
+        Tanh()
+        """
+        path, _, name = target.rpartition(".")
+        if not target or not isinstance(module, Members):
+            raise ValueError(
+                f"set_submodule: got target={target!r} and {summary(module)}, expected a path and a Module"
+            )
+        parent: Any = self.get_submodule(path)
+        before = getattr(parent, name, None)
+        if not isinstance(before, Members) and (strict or hasattr(parent, name)):
+            raise AttributeError(
+                f"{type(parent).__name__}: got {name!r} (in the path {target!r}), expected a submodule there, one of "
+                f"{list(parent._modules)}"
+            )
+        setattr(parent, name, module)
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a path such as "layers.0.weight". AttributeError if there is none."""
@@ -99,21 +149,6 @@ class Members(Generic[M]):
         """The buffer at a path. AttributeError if there is none."""
         found: Tensor = member_at(self, target, "_buffers", "buffer")
         return found
-
-
-def named_members(
-    module: Members[Any], registry: str, prefix: str, recurse: bool, once: bool
-) -> Iterator[tuple[str, Any]]:
-    """(name, member) of a registry of the module and those in it; a member shared between names `once` only."""
-    seen: set[int] = set()
-    found = module.named_modules(prefix=prefix, remove_duplicate=once) if recurse else [(prefix, module)]
-    for path, each in found:
-        for name, member in each.__dict__[registry].items():
-            if member is None or id(member) in seen:
-                continue
-            if once:
-                seen.add(id(member))
-            yield f"{path}.{name}" if path else name, member
 
 
 def member_at(module: Members[Any], target: str, registry: str, kind: str) -> Any:

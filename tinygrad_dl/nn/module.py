@@ -38,7 +38,7 @@ from tinygrad_dl.nn.hooks import (
     registered,
 )
 from tinygrad_dl.nn.parameter import Buffer, Parameter
-from tinygrad_dl.nn.state import State
+from tinygrad_dl.nn.state import EXTRA, IncompatibleKeys, State
 
 # fmt: off
 __all__ = [
@@ -49,7 +49,8 @@ __all__ = [
 ]
 # fmt: on
 
-# The hooks of all modules, where programs that look at them or clear them expect them.
+# What programs take from here by PyTorch's names; the hooks of all modules, to look at them or clear them.
+_EXTRA_STATE_KEY_SUFFIX, _IncompatibleKeys = EXTRA, IncompatibleKeys
 _global_forward_pre_hooks, _global_forward_hooks = GLOBAL["_forward_pre_hooks"], GLOBAL["_forward_hooks"]
 _global_forward_hooks_always_called = GLOBAL["_forward_hooks_always_called"]
 _global_forward_hooks_with_kwargs = GLOBAL["_forward_hooks_with_kwargs"]
@@ -340,10 +341,10 @@ def require_module(value: Any, owner: str, name: str = "") -> None:
     raise TypeError(f"{owner}: got {f'module {name!r} = ' if name else ''}{summary(value)}, expected a Module{step}")
 
 
-def indented(text: str) -> str:
-    """The text with all lines but the first two spaces further in, empty ones as they are."""
+def indented(text: str, spaces: int = 2) -> str:
+    """The text with all lines but the first further in, empty ones as they are."""
     first, *lines = text.split("\n")
-    return "\n".join([first, *(f"  {line}" if line.strip() else "" for line in lines)])
+    return "\n".join([first, *(" " * spaces + line if line.strip() else "" for line in lines)])
 
 
 def forget(module: Module, name: str, keep: str = "") -> bool:
@@ -402,3 +403,6 @@ def check_name(module: Module, name: str, registry: str) -> None:
         raise KeyError(
             f"{type(module).__name__}: got the name {name!r}, which is an attribute already, expected another"
         )
+
+
+_addindent = indented

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,7 @@ import numpy as np
 from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.device import check_device
+from tinygrad_dl.core.messages import ArgumentError
 from tinygrad_dl.core.tensor import Tensor, as_array, rebuild
 
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
@@ -62,19 +66,57 @@ class Buffer(Tensor):
             self.persistent = False
 
 
+ARRAY: Any = vars(Tensor)["_data"]  # the attribute of all tensors, which those without a shape hide
+
+
 class UninitializedTensorMixin:
-    """What tensors share that have a dtype but no shape yet: a lazy layer gives them one by `materialize`."""
+    """What tensors share that have a dtype but no shape yet: a lazy layer gives them one by `materialize`.
+
+    They are tensors of no elements, which their class hides, so that no operation takes them for that.
+    """
 
     __slots__ = ()
+    _uninitialized = True
     cls_to_become: type[Tensor]
+
+    @property
+    def _data(self) -> np.ndarray:
+        raise self._refusal("values")
+
+    @_data.setter
+    def _data(self, array: np.ndarray) -> None:
+        ARRAY.__set__(self, array)
 
     @property
     def shape(self) -> Any:
         """Raises RuntimeError: there is none."""
-        raise RuntimeError(
-            f"{type(self).__name__}: got a tensor of a lazy layer that has no shape yet, expected one that has; call "
-            "the layer once with an input, or load its state"
+        raise self._refusal("a shape")
+
+    def _refusal(self, what: str) -> ArgumentError:
+        return ArgumentError(
+            f"{type(self).__name__}: got an uninitialized parameter or buffer of a lazy layer, expected one that has "
+            f"{what}; call the layer once with an input, or load its state"
         )
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype that its elements will have."""
+        return dtypes.DTYPES[ARRAY.__get__(self).dtype]
+
+    @property
+    def data(self) -> Any:
+        """Itself: there are no values to take out of the graph."""
+        return self
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        array = ARRAY.__get__(value) if is_lazy(value) else value
+        with shown(self):
+            self.data = array
+
+    def detach(self) -> Any:
+        """Itself: there are no values to take out of the graph."""
+        return self
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Makes it a parameter or buffer as any other, of this shape and numbers that nobody wrote yet."""
@@ -83,8 +125,44 @@ class UninitializedTensorMixin:
         tensor.__class__ = self.cls_to_become
         tensor.data = np.empty(shape, tensor.dtype if dtype is None else dtypes.as_dtype(dtype))
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        tensor: Any = self
+        return type(self), (tensor.requires_grad, None, self.dtype)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        new = memo[id(self)] = type(self)(*self.__reduce_ex__(4)[1])
+        return new
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
+
+
+@contextlib.contextmanager
+def shown(tensor: Any) -> Iterator[None]:
+    """Inside of it, a tensor without a shape is one of no elements."""
+    lazy, tensor.__class__ = tensor.__class__, tensor.cls_to_become
+    try:
+        yield
+    finally:
+        tensor.__class__ = lazy
+
+
+def hidden(name: str) -> Any:
+    """A method of tensors, for those without a shape: what it returns has none either."""
+
+    @functools.wraps(getattr(Tensor, name))
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with shown(self):
+            result = getattr(self, name)(*args, **kwargs)
+        if isinstance(result, Tensor):
+            result.__class__ = type(self)
+        return result
+
+    return method
+
+
+for _name in ("to", "type", "half", "float", "double", "bfloat16", "cpu", "requires_grad_"):
+    setattr(UninitializedTensorMixin, _name, hidden(_name))
 
 
 def is_lazy(param: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import functools
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -9,17 +10,13 @@ import numpy as np
 
 from tinygrad_dl.core.hooks import Registered
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
+from tinygrad_dl.core.warning import warn
 from tinygrad_dl.nn.members import Members
+from tinygrad_dl.nn.parameter import is_lazy
 
 S = TypeVar("S", bound="State[Any]")
 
 EXTRA = "_extra_state"
-
-
-class StateDict(dict[str, Any]):
-    """A dict of tensors by name that also knows the `_version` of each module, in `_metadata`."""
-
-    _metadata: dict[str, dict[str, Any]]
 
 
 class IncompatibleKeys(NamedTuple):
@@ -51,8 +48,10 @@ class State(Members[S]):
     _version = 1  # of what the state of this class looks like: saved beside it
     _hooks_on_state: dict[str, Registered] | None = None
 
+    T_destination = TypeVar("T_destination", bound=dict[str, Any])
+
     def state_dict(
-        self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
+        self, *args: Any, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
     ) -> dict[str, Any]:
         """All parameters and persistent buffers by name, and what `get_extra_state` of the modules returns.
 
@@ -65,9 +64,14 @@ class State(Members[S]):
 
         Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.state_dict
         """
-        state: dict[str, Any] = destination if destination is not None else StateDict()
-        if destination is None:
-            state._metadata = {}  # type: ignore[attr-defined]
+        if args:
+            warn("state_dict: positional arguments are deprecated; name them", FutureWarning)
+            given = dict(zip(("destination", "prefix", "keep_vars"), args, strict=False))
+            return self.state_dict(**{"destination": destination, "prefix": prefix, "keep_vars": keep_vars, **given})
+        state: Any = destination
+        if state is None:
+            state = OrderedDict()
+            state._metadata = {}  # for each module what `load_state_dict` should know: the `_version` of its class
         metadata = {"version": self._version}
         if hasattr(state, "_metadata"):
             state._metadata[prefix[:-1]] = metadata
@@ -83,7 +87,8 @@ class State(Members[S]):
                 if self._with_option("_state_dict_hooks_return_nothing", number):
                     raise RuntimeError("a state_dict post-hook changes the dict that it gets and returns None")
                 state = changed
-        return state
+        found: dict[str, Any] = state
+        return found
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         """Puts this module's own parameters, buffers and extra state into `destination`; subclasses may add to it."""
@@ -129,21 +134,8 @@ class State(Members[S]):
         problems: list[str] = []
         before, loading = getattr(_local, "loading", None), Loading([], assign)
         _local.loading = loading
-
-        def load(module: State[Any], local: dict[str, Any], prefix: str) -> None:
-            versions = metadata.get(prefix[:-1], {})
-            module._load_from_state_dict(local, prefix, versions, True, missing, unexpected, problems)
-            for name, child in module._modules.items():
-                if child is not None:
-                    inner = f"{prefix}{name}."
-                    load(child, {key: value for key, value in local.items() if key.startswith(inner)}, inner)
-            keys = IncompatibleKeys(missing, unexpected)
-            for _, hook in module._state_hooks("_load_state_dict_post_hooks"):
-                if hook(module, keys) is not None:
-                    raise AssertionError("a load_state_dict post-hook changes the lists that it gets and returns None")
-
         try:
-            load(self, state, "")
+            load(self, state, "", metadata, IncompatibleKeys(missing, unexpected), problems)
         finally:
             _local.loading = before
         if strict and missing:
@@ -193,13 +185,21 @@ class State(Members[S]):
         for name, tensor in own.items():
             key = prefix + name
             if key not in state_dict:
-                missing_keys.append(key)
+                if strict:
+                    missing_keys.append(key)
                 continue
             value = state_dict[key]
+            if is_lazy(value):
+                if not is_lazy(tensor):
+                    error_msgs.append(f"shape: {key} has none yet in the state, {tensor.shape} in the module")
+                continue
             try:
                 array = as_array(value)
             except (TypeError, ValueError):
                 error_msgs.append(f"not a tensor: {key} is {type(value).__name__}")
+                continue
+            if is_lazy(tensor):
+                now.writes.append(functools.partial(filled, tensor, array))
                 continue
             if tensor.shape == () and array.shape == (1,):
                 array, value = array.reshape(()), array.reshape(())  # as such were saved long ago
@@ -217,10 +217,8 @@ class State(Members[S]):
         if self._defines("set_extra_state"):
             if key in state_dict:
                 now.writes.append(functools.partial(self.set_extra_state, state_dict[key]))
-            else:
+            elif strict:
                 missing_keys.append(key)
-        elif self._defines("get_extra_state") and key not in state_dict:
-            missing_keys.append(key)
         if strict:
             known = {*own, *self._modules} | ({EXTRA} if self._defines("set_extra_state") else set())
             for key in state_dict:
@@ -255,13 +253,30 @@ class State(Members[S]):
         return self._hooks_on_state is not None and number in self._hooks_on_state[option]
 
 
-def at_the_end(write: Callable[[], None]) -> None:
-    """Has the `load_state_dict` that is under way call this once the whole state was found to fit."""
-    loading: Loading | None = getattr(_local, "loading", None)
-    if loading is None:
-        write()
-    else:
-        loading.writes.append(write)
+def load(
+    module: State[Any],
+    state: dict[str, Any],
+    prefix: str,
+    metadata: dict[str, Any],
+    keys: IncompatibleKeys,
+    problems: list[str],
+) -> None:
+    """Loads the entries below `prefix` into a module and those in it, and calls its hooks."""
+    module._load_from_state_dict(state, prefix, metadata.get(prefix[:-1], {}), True, *keys, problems)
+    for name, child in module._modules.items():
+        if child is not None:
+            inner = f"{prefix}{name}."
+            own = {key: value for key, value in state.items() if key.startswith(inner)}
+            load(child, own, inner, metadata, keys, problems)
+    for _, hook in module._state_hooks("_load_state_dict_post_hooks"):
+        if hook(module, keys) is not None:
+            raise AssertionError("a load_state_dict post-hook changes the lists that it gets and returns None")
+
+
+def filled(tensor: Any, array: np.ndarray) -> None:
+    """Gives a tensor without a shape that of an array, and its numbers."""
+    tensor.materialize(array.shape)
+    tensor._data[...] = array
 
 
 def copied(tensor: Tensor, array: np.ndarray) -> None:

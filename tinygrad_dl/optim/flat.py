@@ -141,6 +141,7 @@ class Layout:
     def __init__(self, params: Iterable[Tensor]):
         self.blocks: list[Block] = []
         together: dict[Any, list[Tensor]] = {}
+        params = [p for p in params if not p._uninitialized]  # others come when they have a shape: `holds` notices
         for p in params:
             if not is_differentiable(p.dtype):
                 continue  # a frozen mask or count: it never has a gradient

@@ -174,7 +174,7 @@ class Optimizer(Hooked):
                     f"{where}: got a tensor of shape {p.shape} that was computed by {p._edge!r}, expected a leaf: "
                     f"pass the tensor it was computed from, or its detach().requires_grad_()"
                 )
-            if not p._data.flags.writeable:
+            if not (p._uninitialized or p._data.flags.writeable):
                 raise ValueError(
                     f"{where}: got a read-only array of shape {p.shape}, expected one that can be changed; make it "
                     "from a copy: td.tensor(array)"

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import tinygrad_dl
+from tinygrad_dl.nn.modules import THEMES
 from tinygrad_dl.torch import version
 
 # Modules of PyTorch that have another place here. All others are at their own: torch.nn.init is tinygrad_dl.nn.init.
@@ -43,6 +44,8 @@ PLACES: Final = {
     "multiprocessing": "multiprocessing",
     "nn.attention": "tinygrad_dl.torch.attention",
     "nn.modules": "tinygrad_dl.nn",
+    "nn.modules.lazy": "tinygrad_dl.nn.layers.lazy",
+    "nn.modules.module": "tinygrad_dl.nn.module",
     "nn.modules.utils": "tinygrad_dl.nn.layers._tuples",
     "nn.parallel.data_parallel": "tinygrad_dl.nn.parallel",
     "nn.parallel.distributed": "tinygrad_dl.nn.parallel",
@@ -65,12 +68,7 @@ PLACES: Final = {
     "utils.model_zoo": "tinygrad_dl.torch.hub",
     "utils.tensorboard": "tensorboardX",
 }
-# PyTorch spreads its layers over modules by theme; here all are in `nn`.
-LAYERS: Final = (
-    "activation adaptive batchnorm channelshuffle container conv distance dropout flatten fold instancenorm linear "
-    "loss module normalization padding pixelshuffle pooling rnn sparse transformer upsampling"
-)
-PLACES.update({f"nn.modules.{theme}": "tinygrad_dl.nn" for theme in LAYERS.split()})
+PLACES.update({f"nn.modules.{theme}": "tinygrad_dl.nn" for theme in THEMES.split()})
 HIDDEN: Final = frozenset({"core", "ops", "torch"})  # how this library is built, and this package
 _MISSING: Final = object()
 REMEDY: Final = "docs/from_pytorch.md says what differs from PyTorch, and what to write instead"

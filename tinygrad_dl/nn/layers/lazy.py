@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator
 from typing import Any
 
-from tinygrad_dl.core.tensor import as_array
+from tinygrad_dl.core.hooks import RemovableHandle
 from tinygrad_dl.nn.layers import convolution, linear, normalization
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.nn.parameter import UninitializedBuffer, UninitializedParameter, is_lazy
-from tinygrad_dl.nn.state import at_the_end
+from tinygrad_dl.nn.state import filled
 
 # fmt: off
 __all__ = [
@@ -22,9 +20,65 @@ __all__ = [
 
 
 class LazyModuleMixin(Module):
-    """What they share: the first call gives the tensors their shapes, and makes the layer one of `cls_to_become`."""
+    """What modules share whose parameters get their shapes from the first input.
 
-    cls_to_become: Any
+    A subclass makes such parameters as `UninitializedParameter`, and defines `initialize_parameters` with the arguments
+    of its `forward`: it is called before the first call, and gives them their shapes by `materialize`. The module is
+    then one of class `cls_to_become`, if there is one. Loading a state gives shapes too.
+
+    >>> class Scale(td.nn.modules.lazy.LazyModuleMixin, td.nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.weight = td.nn.UninitializedParameter()
+    ...     def initialize_parameters(self, x):
+    ...         self.weight.materialize(x.shape[-1:])
+    ...         td.nn.init.ones_(self.weight)
+    ...     def forward(self, x):
+    ...         return x * self.weight
+    >>> layer = Scale()
+    >>> layer(td.ones(2, 3)).shape, layer.has_uninitialized_params()
+    ((2, 3), False)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.modules.lazy.LazyModuleMixin.html
+    """
+
+    cls_to_become: Any = None
+    _initialize_hook: RemovableHandle
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._initialize_hook = self.register_forward_pre_hook(self._infer_parameters, with_kwargs=True)
+
+    def initialize_parameters(self, *args: Any, **kwargs: Any) -> None:
+        """Gives parameters and buffers without a shape those for such an input; subclasses define it."""
+        raise NotImplementedError(
+            f"{type(self).__name__}: got a lazy module without initialize_parameters(), expected it, with the "
+            "arguments of forward()"
+        )
+
+    def has_uninitialized_params(self) -> bool:
+        """Whether any parameter or buffer has no shape yet."""
+        return any(map(is_lazy, (*self._parameters.values(), *self._buffers.values())))
+
+    def _infer_parameters(self, module: Any, args: Any, kwargs: Any = None) -> None:
+        """The hook of the first call, with which the module stops being lazy."""
+        module.initialize_parameters(*args, **(kwargs or {}))
+        if module.has_uninitialized_params():
+            raise RuntimeError(
+                f"{type(module).__name__}: got parameters without a shape after initialize_parameters(), expected that "
+                "it gives one to each"
+            )
+        module._initialize_hook.remove()
+        del module._initialize_hook
+        if not any(module._hooks.values()):
+            module._hooks = None  # a call of a module without tables of hooks takes the shortest way
+        if module.cls_to_become is not None:
+            module.__class__ = module.cls_to_become
+
+
+class LazyLayer(LazyModuleMixin):
+    """What the lazy layers of this package share: only one number is missing, the width of the input."""
+
     width = "in_features"  # the attribute that is not known yet
 
     def _begin(self, width: int, *given: Any, **options: Any) -> None:
@@ -45,65 +99,24 @@ class LazyModuleMixin(Module):
     def reset_running_stats(self) -> None:
         """Nothing: there are none yet."""
 
-    def _uninitialized(self) -> Iterator[tuple[str, Any]]:
-        """The tensors that have no shape yet, with their names."""
-        for registry in (self._parameters, self._buffers):
-            for name, tensor in registry.items():
-                if is_lazy(tensor):
-                    yield name, tensor
-
-    def has_uninitialized_params(self) -> bool:
-        """Whether any parameter or buffer has no shape yet."""
-        return any(True for _ in self._uninitialized())
-
     def _found(self, input: Any) -> int:
         """The width of an input."""
         return int(input.shape[-1])
 
-    def initialize_parameters(self, input: Any) -> None:
+    def initialize_parameters(self, input: Any, *_: Any, **__: Any) -> None:
         """Gives parameters and buffers without a shape those for such an input, and their first values."""
         width = self._found(input)
         if self.has_uninitialized_params():
             given, options = self._given
             made = self.cls_to_become(width, *given, **options)
-            for name, tensor in [*self._uninitialized()]:
-                value = getattr(made, name)._data
-                tensor.materialize(value.shape)
-                tensor._data[...] = value
+            for name, tensor in [*self._parameters.items(), *self._buffers.items()]:
+                if is_lazy(tensor):
+                    filled(tensor, getattr(made, name)._data)
         setattr(self, self.width, width)
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the layer that it becomes computes."""
-        self.initialize_parameters(args[0] if args else kwargs["input"])
         del self._given
-        self.__class__ = self.cls_to_become
-        return self.forward(*args, **kwargs)
-
-    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination.update({prefix + name: tensor for name, tensor in self._uninitialized()})
-
-    def _load_from_state_dict(
-        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], strict: bool, *lists: Any
-    ) -> None:
-        """Tensors without a shape take over that of the state."""
-        missing = lists[0]
-        own = {prefix + name: tensor for name, tensor in self._uninitialized() if prefix + name in state_dict}
-        rest = {key: value for key, value in state_dict.items() if key not in own}
-        super()._load_from_state_dict(rest, prefix, local_metadata, strict, *lists)
-        missing[:] = [key for key in missing if key not in own]
-        for key, tensor in own.items():
-            if not is_lazy(state_dict[key]):
-                at_the_end(functools.partial(filled, tensor, as_array(state_dict[key])))
 
 
-def filled(tensor: Any, array: Any) -> None:
-    """Gives a tensor without a shape that of an array, and its numbers."""
-    tensor.materialize(array.shape)
-    tensor._data[...] = array
-
-
-class LazyLinear(LazyModuleMixin, linear.Linear):
+class LazyLinear(LazyLayer, linear.Linear):
     """`Linear` whose in_features are those of the first input.
 
     >>> layer = td.nn.LazyLinear(2)
@@ -119,7 +132,7 @@ class LazyLinear(LazyModuleMixin, linear.Linear):
         self._begin(0, out_features, bias, device, dtype)
 
 
-class LazyConvolution(LazyModuleMixin, convolution.Convolution):
+class LazyConvolution(LazyLayer, convolution.Convolution):
     """What lazy convolutions and transposed convolutions share."""
 
     width = "in_channels"
@@ -174,7 +187,7 @@ class LazyConvTranspose(LazyConvolution):
         self._begin(groups, *shape, groups, bias, dilation, padding_mode, device, dtype)
 
 
-class LazyNorm(LazyModuleMixin, normalization.RunningNorm):
+class LazyNorm(LazyLayer, normalization.RunningNorm):
     """What lazy batch norms and instance norms share."""
 
     width = "num_features"
