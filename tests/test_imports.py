@@ -30,6 +30,7 @@ LEVELS = [
         "memory",
         "threads",
         "blas",
+        "axpby",
         "gemm",
         "writing",
         "archive",

@@ -33,20 +33,27 @@ def switch() -> list[Callable[..., Any]]:
     return _switch
 
 
-def _find() -> list[Callable[..., Any]]:
+def library(kind: str) -> Any:
+    """NumPy's compiled core by ctypes, as "PyDLL" or as "CDLL": its BLAS is among its functions. None if it moved."""
     import ctypes  # NumPy has imported it already
 
     # Where NumPy's core lies is no public knowledge, so nothing here may fail if it moves.
     core = getattr(getattr(np, "_core", None), "_multiarray_umath", None)
     try:
-        library = ctypes.PyDLL(core.__file__)  # type: ignore[union-attr]
+        return getattr(ctypes, kind)(core.__file__)  # type: ignore[union-attr]
     except (AttributeError, OSError, TypeError):
-        return []
+        return None
+
+
+def _find() -> list[Callable[..., Any]]:
+    from ctypes import c_int
+
+    core = library("PyDLL")
     for suffix in ("64_", ""):
-        getter = getattr(library, f"scipy_openblas_get_num_threads{suffix}", None)
-        setter = getattr(library, f"scipy_openblas_set_num_threads{suffix}", None)
+        getter = getattr(core, f"scipy_openblas_get_num_threads{suffix}", None)
+        setter = getattr(core, f"scipy_openblas_set_num_threads{suffix}", None)
         if getter is not None and setter is not None:
-            setter.restype, getter.restype = None, ctypes.c_int  # no argtypes: ints pass faster without
+            setter.restype, getter.restype = None, c_int  # no argtypes: ints pass faster without
             return [getter, setter]
     return []
 

@@ -7,21 +7,24 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.axpby import axpby
 from tinygrad_dl.optim.flat import Array, FlatOptimizer
 from tinygrad_dl.optim.options import FRACTIONS, Group, at_least_0, options
 
 
 def average(mean: Array, x: Array, beta: Any, work: Array) -> None:
     """Takes x into a running mean: `mean = beta * mean + (1 - beta) * x`."""
-    np.subtract(x, mean, out=work)
-    mean += np.multiply(work, 1 - beta, out=work)
+    axpby(1 - beta, x, beta, mean, work)
 
 
 def average_square(square: Array, x: Array, beta: Any, work: Array) -> None:
     """Takes x**2 into a running mean."""
-    np.multiply(x, x, out=work)
-    square *= beta
-    square += np.multiply(work, 1 - beta, out=work)
+    axpby(1 - beta, np.multiply(x, x, out=work), beta, square, work)
+
+
+def kept(o: Group) -> Any:
+    """What decoupled weight decay leaves of the parameters in a step: `1 - lr * weight_decay`."""
+    return 1 - o["lr"] * o["weight_decay"] if o["decoupled_weight_decay"] and o["weight_decay"] else 1
 
 
 class Adam(FlatOptimizer):
@@ -87,7 +90,7 @@ class Adam(FlatOptimizer):
         root = (1 - beta2**step) ** 0.5  # above and below, rather than under sqrt(v): one pass less
         work += o["eps"] * root
         np.divide(mean, work, out=work)
-        p -= np.multiply(work, o["lr"] * root / (1 - beta1**step), out=work)
+        axpby(-o["lr"] * root / (1 - beta1**step), work, kept(o), p, work)
 
 
 class AdamW(Adam):

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.optim.adam import Adam, average, average_square
+from tinygrad_dl.backends.axpby import axpby
+from tinygrad_dl.optim.adam import Adam, average, average_square, kept
 from tinygrad_dl.optim.flat import Array, FlatOptimizer
 from tinygrad_dl.optim.options import Group, at_least_0, options
 
@@ -64,7 +65,7 @@ class Adamax(FlatOptimizer):
         work += o["eps"]
         np.maximum(largest, work, out=largest)
         np.divide(mean, largest, out=work)
-        p -= np.multiply(work, o["lr"] / (1 - beta1 ** o["step"]), out=work)
+        axpby(-o["lr"] / (1 - beta1 ** o["step"]), work, 1, p, work)
 
 
 class RAdam(FlatOptimizer):
@@ -122,13 +123,13 @@ class RAdam(FlatOptimizer):
         limit = 2 / (1 - beta2) - 1
         length = limit - 2 * step * beta2**step / (1 - beta2**step)
         if length <= 5:
-            p -= np.multiply(mean, rate, out=work)
+            axpby(-rate, mean, kept(o), p, work)
             return
         np.sqrt(square, out=work)
         work += o["eps"]
         np.divide(mean, work, out=work)
         rise = ((length - 4) * (length - 2) * limit / ((limit - 4) * (limit - 2) * length)) ** 0.5
-        p -= np.multiply(work, rate * (1 - beta2**step) ** 0.5 * rise, out=work)
+        axpby(-rate * (1 - beta2**step) ** 0.5 * rise, work, kept(o), p, work)
 
 
 class NAdam(FlatOptimizer):
@@ -199,9 +200,7 @@ class NAdam(FlatOptimizer):
         (reached,) = self.advance(o)
         np.sqrt(np.multiply(square, 1 / (1 - beta2**step), out=work), out=work)
         work += o["eps"]
-        np.multiply(mean, lr * following / (1 - reached * following), out=more)
-        np.divide(more, work, out=more)
-        p -= more
-        np.multiply(g, lr * (1 - now) / (1 - reached), out=more)
-        np.divide(more, work, out=more)
-        p -= more
+        np.divide(mean, work, out=more)
+        axpby(-lr * following / (1 - reached * following), more, kept(o), p, more)
+        np.divide(g, work, out=work)
+        axpby(-lr * (1 - now) / (1 - reached), work, 1, p, work)

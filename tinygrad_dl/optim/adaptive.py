@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.axpby import axpby
 from tinygrad_dl.optim.adam import average, average_square
 from tinygrad_dl.optim.flat import Array, FlatOptimizer
 from tinygrad_dl.optim.options import Group, at_least_0, options
@@ -73,11 +74,10 @@ class RMSprop(FlatOptimizer):
         np.divide(g, work, out=work)
         if o["momentum"] > 0:
             buffer = states[1]
-            buffer *= o["momentum"]
-            buffer += work
-            work[...] = buffer
-        work *= o["lr"]
-        p -= work
+            axpby(1, work, o["momentum"], buffer, work)
+            axpby(-o["lr"], buffer, 1, p, work)
+        else:
+            axpby(-o["lr"], work, 1, p, work)
 
 
 class Adagrad(FlatOptimizer):
@@ -135,7 +135,7 @@ class Adagrad(FlatOptimizer):
         np.sqrt(total, out=work)
         work += o["eps"]
         np.divide(g, work, out=work)
-        p -= np.multiply(work, o["lr"] / (1 + (o["step"] - 1) * o["lr_decay"]), out=work)
+        axpby(-o["lr"] / (1 + (o["step"] - 1) * o["lr_decay"]), work, 1, p, work)
 
 
 class Adadelta(FlatOptimizer):
@@ -193,7 +193,7 @@ class Adadelta(FlatOptimizer):
         change /= work
         change *= g
         average_square(changes, change, rho, work)
-        p -= np.multiply(change, o["lr"], out=work)
+        axpby(-o["lr"], change, 1, p, work)
 
 
 class Rprop(FlatOptimizer):

@@ -1,5 +1,6 @@
 """Parameters that are stepped together: their values and state in flat arrays, and a step over them."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -13,6 +14,8 @@ from tinygrad_dl.optim.options import Group, numbers
 
 Array = np.ndarray
 State = defaultdict[Any, dict[str, Any]]
+# A chunk that has to be stepped: its block, the options, the gradient, the values and states.
+Job = tuple["Block", Group, Array, tuple[Array, ...]]
 
 # Elements worked on at a time: seven arrays of them stay in the last cache. In fewer, threads wait for each other more.
 CHUNK = 2**18
@@ -41,15 +44,20 @@ class States(NamedTuple):
     parts: list[Array]
 
 
-class Scratch(dict[Any, Array]):
-    """By dtype, three arrays to be written over by the blocks that one thread steps."""
+class Scratch(dict[Any, tuple[Array, Array, Array]]):
+    """By dtype and size, three arrays to be written over by one thread; those of one dtype share their memory."""
 
     def __init__(self, largest: int):
-        self.size = min(CHUNK, largest)
+        self.largest = min(CHUNK, largest)
+        self.memory: dict[Any, Array] = {}
 
-    def __missing__(self, dtype: Any) -> Array:
-        self[dtype] = np.empty((3, self.size), dtype)
-        return self[dtype]
+    def __missing__(self, key: tuple[Any, int]) -> tuple[Array, Array, Array]:
+        dtype, size = key
+        if dtype not in self.memory:
+            self.memory[dtype] = np.empty((3, self.largest), dtype)
+        one, two, three = self.memory[dtype][:, :size]
+        self[key] = one, two, three
+        return self[key]
 
 
 class Memory(bytearray):
@@ -78,8 +86,8 @@ class Block:
         self.scalars = {"step": self.steps}
         self.states: dict[str, States] = {}
         self.names: tuple[str, ...] = ()
-        self.pieces: dict[tuple[int, int], list[Any]] = {}
-        self.scratch: Scratch | None = None
+        self.pieces: dict[tuple[int, int], list[tuple[slice, tuple[Array, ...]]]] = {}
+        self.stepped: list[tuple[int, int, Group]] = []
         self.staged = False
         if self.moved:
             self.values, self.arrays = self.allocate()
@@ -150,11 +158,13 @@ class Block:
 
     # -- a step ----------------------------------------------------------------------------------
 
-    def step(self, optimizer: Rule, group: Group, scratch: Scratch) -> None:
-        """Changes the parameters that have a gradient, and their state. The group's options are numbers."""
-        if scratch is not self.scratch:
-            self.scratch = scratch
-            self.pieces.clear()
+    def begin(self, optimizer: Rule, group: Group) -> list[Job]:
+        """What has to be computed in a step of the parameters that have a gradient. The group's options are numbers.
+
+        Raises:
+            RuntimeError: a gradient has another shape than its parameter. Nothing is changed then.
+        """
+        self.stepped.clear()
         try:
             grads = [p._grad._data for p in self.params]  # type: ignore[union-attr]
             shapes = [g.shape for g in grads]
@@ -175,7 +185,7 @@ class Block:
             shapes = [s if g is None else g.shape for g, s in zip(grads, self.shapes, strict=True)]
             runs = self.runs(grads, alike)
             if not runs:
-                return
+                return []
         if shapes != self.shapes:
             i = next(i for i, shape in enumerate(shapes) if shape != self.shapes[i])
             raise RuntimeError(
@@ -184,43 +194,45 @@ class Block:
             )
         if self.staged:
             self.slots[0][...] = self.arrays[0]
+        jobs: list[Job] = []
         for i, j in runs:
             if self.moved:
                 for slot, grad in zip(self.slots[i:j], grads[i:j], strict=True):
                     slot[...] = grad
                 gradient = self.gathered[self.offsets[i] : self.offsets[j]]
             else:
-                gradient = np.ascontiguousarray(grads[i]).reshape(-1).view(self.real)
+                gradient = np.ascontiguousarray(grads[i])
+                if not gradient.flags.writeable:
+                    gradient = gradient.copy()  # `axpby` asks for it
+                gradient = gradient.reshape(-1).view(self.real)
             o = group.copy()
-            o["step"] = number = (alike[i][0] if kept else alike[i]) + 1
+            o["step"] = (alike[i][0] if kept else alike[i]) + 1
             if kept:
                 o.update(zip(optimizer.scalars, alike[i][1:], strict=True))
-            for where, works, arrays in self.pieces.get((i, j)) or self.cut(i, j, scratch):
-                g = gradient[where]
-                if self.low:
-                    self.step_low(optimizer, o, g, works, arrays)
-                else:
-                    apply(optimizer, o, g, works, arrays)
-            if kept:
-                for flat, value in zip(kept, optimizer.advance(o), strict=True):
-                    flat[i:j] = value
-            if optimizer.counts or names:
-                self.steps.flat[i:j] = number if optimizer.counts else 1
+            self.stepped.append((i, j, o))
+            for where, arrays in self.pieces.get((i, j)) or self.cut(i, j):
+                jobs.append((self, o, gradient[where], arrays))
+        return jobs
+
+    def finish(self, optimizer: Rule) -> None:
+        """Counts the step that has been computed, and tells the engine which arrays it changed."""
+        if not self.stepped:
+            return
+        for i, j, o in self.stepped:
+            if optimizer.scalars:
+                for name, value in zip(optimizer.scalars, optimizer.advance(o), strict=True):
+                    self.scalars[name].flat[i:j] = value
+            if optimizer.counts or self.names:
+                self.steps.flat[i:j] = o["step"] if optimizer.counts else 1
         if self.staged:
             self.arrays[0][...] = self.slots[0]
         what = f"{type(optimizer).__name__}.step()"
-        if self.moved and len(runs) == 1 and runs[0] == (0, len(alike)):
+        if self.moved and self.stepped[0][:2] == (0, len(self.params)):
             mutations.record_all(self.watch, what)
         else:
-            for i, j in runs:
+            for i, j, _ in self.stepped:
                 for array in self.arrays[i:j]:
                     mutations.record(array, what)
-
-    def step_low(self, optimizer: Rule, o: Group, g: Array, works: Any, arrays: Any) -> None:
-        wide = [a.astype(np.float32) for a in arrays]
-        apply(optimizer, o, g.astype(np.float32), works, wide)
-        for array, new in zip(arrays, wide, strict=True):
-            array[...] = new
 
     def gradient(self, i: int) -> Array | None:
         grad = self.params[i]._grad
@@ -238,18 +250,29 @@ class Block:
                 found.append((i, i + 1))
         return found
 
-    def cut(self, i: int, j: int, scratch: Scratch) -> list[Any]:
-        """Parameters i to j in chunks: where in the run, scratch arrays, the values and states."""
+    def cut(self, i: int, j: int) -> list[tuple[slice, tuple[Array, ...]]]:
+        """Parameters i to j in chunks: where in the run, and the values and states."""
         start, end = self.offsets[i], self.offsets[j]
-        work = scratch[np.dtype(np.float32) if self.low else self.real]
         flats = [self.values, *(self.states[name].flat for name in self.names)]
-        pieces = []
-        for at in range(start, end, CHUNK):
-            stop = min(at + CHUNK, end)
-            works = tuple(row[: stop - at] for row in work)
-            pieces.append((slice(at - start, stop - start), works, tuple(flat[at:stop] for flat in flats)))
-        self.pieces[i, j] = pieces
+        parts = -(-(end - start) // CHUNK)  # of equal sizes: short calls cost too much
+        bounds = [start + (end - start) * part // parts for part in range(parts + 1)] if parts else []
+        self.pieces[i, j] = pieces = [
+            (slice(at - start, stop - start), tuple(flat[at:stop] for flat in flats))
+            for at, stop in itertools.pairwise(bounds)
+        ]
         return pieces
+
+
+def run(optimizer: Rule, scratch: Scratch, job: Job) -> None:
+    """Changes a chunk of a block. Several threads may do this at once, each with its own scratch."""
+    block, o, g, arrays = job
+    if not block.low:
+        apply(optimizer, o, g, scratch[block.real, g.size], arrays)
+        return
+    wide = [a.astype(np.float32) for a in arrays]
+    apply(optimizer, o, g.astype(np.float32), scratch[promotion.FLOAT32, g.size], wide)
+    for array, new in zip(arrays, wide, strict=True):
+        array[...] = new
 
 
 def scalars(count: int) -> States:
@@ -260,12 +283,10 @@ def scalars(count: int) -> States:
 
 def apply(optimizer: Rule, o: Group, g: Any, works: Any, arrays: Any) -> None:
     """Runs the rule on the gradient that it should see: with the sign turned, with weight decay."""
-    p, work, spare = arrays[0], works[0], works[1]
+    work, spare, more = works
     if o["maximize"]:
         g = np.negative(g, out=spare)
     decay = o.get("weight_decay")
-    if decay and o.get("decoupled_weight_decay"):
-        p *= 1 - o["lr"] * decay
-    elif decay:
-        g = np.add(g, np.multiply(p, decay, out=work), out=spare)
-    optimizer.update(o, g, work, works[2], *arrays)
+    if decay and not o.get("decoupled_weight_decay"):
+        g = np.add(g, np.multiply(arrays[0], decay, out=work), out=spare)
+    optimizer.update(o, g, work, more, *arrays)

@@ -8,7 +8,9 @@ that is large, stays where it is and is stepped by itself: that is slower, never
 
 from __future__ import annotations
 
+import itertools
 import sys
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from operator import attrgetter, is_
@@ -19,7 +21,7 @@ import numpy as np
 from tinygrad_dl.backends.threads import parallel_for
 from tinygrad_dl.core.promotion import is_differentiable
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.optim.block import CHUNK, Array, Block, Memory, Scratch, State
+from tinygrad_dl.optim.block import CHUNK, Array, Block, Job, Memory, Scratch, State, run
 from tinygrad_dl.optim.optimizer import Optimizer
 from tinygrad_dl.optim.options import Group, numbers
 from tinygrad_dl.optim.recorded import Recorded
@@ -151,22 +153,34 @@ class Layout:
                 self.blocks.append(Block([p]))
         self.blocks += [Block(each) for each in together.values()]
         self.arrays = [p._data for p in params]
-        sizes = [block.offsets[-1] for block in self.blocks]
-        self.size, self.largest = sum(sizes), max(sizes, default=0)
-        self.scratch: dict[int, Scratch] = {}  # by the block that a thread begins with
+        self.largest = max((block.offsets[-1] for block in self.blocks), default=0)
+        self.scratches: list[Scratch] = []  # those that no thread uses now
 
     def step(self, optimizer: FlatOptimizer, group: Group) -> None:
-        """Steps the blocks, on several threads if they are large."""
-        blocks, group = self.blocks, numbers(group)
+        """Steps the blocks, on several threads if they are large. Where chunks begin does not depend on the threads."""
+        group = numbers(group)
+        jobs = [job for block in self.blocks for job in block.begin(optimizer, group)]
+        if len(jobs) < 2:
+            self.run(optimizer, jobs)
+        else:
+            *starts, size = itertools.accumulate((job[2].size for job in jobs), initial=0)
 
-        def work(start: int, stop: int) -> None:
-            scratch = self.scratch.get(start)
-            if scratch is None:
-                scratch = self.scratch[start] = Scratch(self.largest)
-            for block in blocks[start:stop]:
-                block.step(optimizer, group, scratch)
+            def work(start: int, stop: int) -> None:
+                self.run(optimizer, jobs[bisect_left(starts, start) : bisect_left(starts, stop)])
 
-        parallel_for(work, len(blocks), len(blocks) * SHARE // (self.size + 1) + 1)
+            parallel_for(work, size, SHARE)
+        for block in self.blocks:
+            block.finish(optimizer)
+
+    def run(self, optimizer: FlatOptimizer, jobs: list[Job]) -> None:
+        """Runs jobs in this thread."""
+        try:
+            scratch = self.scratches.pop()
+        except IndexError:
+            scratch = Scratch(self.largest)
+        for job in jobs:
+            run(optimizer, scratch, job)
+        self.scratches.append(scratch)
 
     def holds(self, params: list[Tensor]) -> bool:
         """Whether these are still the parameters, with the arrays that they had."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.axpby import axpby
 from tinygrad_dl.optim.flat import Array, FlatOptimizer
 from tinygrad_dl.optim.options import Group, at_least_0, options, require
 
@@ -73,10 +74,9 @@ class SGD(FlatOptimizer):
             if o["step"] == 1:
                 buffer[...] = g
             else:
-                buffer *= momentum
-                buffer += np.multiply(g, 1 - o["dampening"], out=work) if o["dampening"] else g
+                axpby(1 - o["dampening"], g, momentum, buffer, work)
             g = np.add(g, np.multiply(buffer, momentum, out=work), out=work) if o["nesterov"] else buffer
-        p -= np.multiply(g, o["lr"], out=work)
+        axpby(-o["lr"], g, 1, p, work)
 
 
 class ASGD(FlatOptimizer):
@@ -136,8 +136,7 @@ class ASGD(FlatOptimizer):
 
     def update(self, o: Group, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
         (mean,) = states
-        p *= 1 - o["lambd"] * o["eta"]
-        p -= np.multiply(g, o["eta"], out=work)
+        axpby(-o["eta"], g, 1 - o["lambd"] * o["eta"], p, work)
         if o["mu"] == 1:
             mean[...] = p
         else:
