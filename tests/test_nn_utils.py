@@ -194,3 +194,34 @@ def test_skip_init_and_stateless():
     with pytest.warns(FutureWarning, match="use func.functional_call"):
         found = utils.stateless.functional_call(layer_with(), {"weight": td.eye(2)}, td.ones(1, 2))
     assert found.tolist() == [[1.0, 1.0]]
+
+
+def test_orthogonal():
+    for orthogonal_map in ("matrix_exp", "cayley", "householder"):
+        layer = parametrizations.orthogonal(layer_with(((0.0, 2.0), (-2.0, 0.0))), orthogonal_map=orthogonal_map)
+        np.testing.assert_allclose(layer.weight.tolist(), [[0.0, 1.0], [-1.0, 0.0]], atol=1e-6)
+        assert layer.parametrizations.weight.original.tolist() == [[-1.0, 0.0], [0.0, -1.0]]
+        layer.parametrizations.weight.original.data = td.tensor([[-1.0, 0.0], [0.5, -1.0]])
+        cosine, sine = {
+            "matrix_exp": (np.cos(0.5), np.sin(0.5)),
+            "cayley": (0.9375 / 1.0625, 0.5 / 1.0625),
+            "householder": (0.6, 0.8),
+        }[orthogonal_map]
+        np.testing.assert_allclose(layer.weight.tolist(), [[sine, cosine], [-cosine, sine]], atol=1e-6)
+        layer.weight = td.tensor([[0.0, 1.0], [1.0, 0.0]])
+        np.testing.assert_allclose(layer.weight.tolist(), [[0.0, 1.0], [1.0, 0.0]], atol=1e-6)
+        assert list(layer.state_dict()) == ["parametrizations.weight.original", "parametrizations.weight.0.base"]
+    layer = parametrizations.orthogonal(nn.Linear(3, 5))
+    assert (layer.weight.T @ layer.weight - td.eye(3)).abs().max() < 1e-6
+    with pytest.raises(
+        NotImplementedError, match="got a value for a tensor by the map 'cayley' with use_trivialization"
+    ):
+        parametrizations.orthogonal(layer_with(), "weight", "cayley", use_trivialization=False).weight = td.eye(2)
+    with pytest.raises(
+        ValueError, match="orthogonal: got orthogonal_map='qr', expected one of matrix_exp, cayley, hous"
+    ):
+        parametrizations.orthogonal(layer_with(), orthogonal_map="qr")
+    with pytest.raises(ValueError, match=r"orthogonal: got 'bias' of shape \(3,\), expected a matrix"):
+        parametrizations.orthogonal(nn.Linear(2, 3), "bias")
+    with pytest.raises(ValueError, match=r"orthogonal: got a value of shape \(3, 3\), expected \(2, 2\)"):
+        parametrizations.orthogonal(layer_with()).weight = td.eye(3)

@@ -209,3 +209,91 @@ def test_fused(layer, args, norm, features, shape, options, affine):
     assert [p.requires_grad for p in fused.parameters()] == [p.requires_grad for p in other.parameters()]
     x = draw(*shape)
     close(fused(td.tensor(x)), their_norm(theirs(torch.tensor(x))), 1e-4)
+
+
+REAL = [(name, "real") for name in ("matrix_exp", "cayley", "householder", None)]
+
+
+@pytest.mark.parametrize("orthogonal_map, kind", [*REAL, ("matrix_exp", "complex"), ("cayley", "complex")])
+@pytest.mark.parametrize("base", [True, False])
+@pytest.mark.parametrize("shape", [(4, 4), (5, 3), (3, 5), (2, 4, 3)])
+def test_orthogonal(orthogonal_map, kind, base, shape):
+    values = [RNG.standard_normal(shape) for _ in range(3)]
+    if kind == "complex":
+        values = [value + 1j * RNG.standard_normal(shape) for value in values]
+    modules = []
+    for library in (td, torch):
+        module = library.nn.Module()
+        module.weight = library.nn.Parameter(library.tensor(values[0]))
+        library.nn.utils.parametrizations.orthogonal(module, orthogonal_map=orthogonal_map, use_trivialization=base)
+        modules.append(module)
+    ours, theirs = modules
+    square = shape[-1] == shape[-2]
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    if square or not base:
+        close(ours.weight, theirs.weight, 1e-12)
+        close(ours.parametrizations.weight.original, theirs.parametrizations.weight.original, 1e-12)
+    theirs.load_state_dict({k: torch.tensor(v) for k, v in arrays_of(ours).items()})  # the rest of the base is drawn
+    for _ in range(2):
+        for library, module in ((td, ours), (torch, theirs)):
+            (module.weight * library.tensor(values[1])).abs().sum().backward()
+        close(ours.weight, theirs.weight, 1e-10)
+        mine, other = ours.parametrizations.weight.original, theirs.parametrizations.weight.original
+        close(mine.grad, other.grad, 1e-8)
+        with td.no_grad(), torch.no_grad():
+            mine -= 0.01 * mine.grad
+            other -= 0.01 * other.grad
+    found = []
+    for library, module in ((td, ours), (torch, theirs)):
+        try:
+            module.weight = library.tensor(values[2])
+            found.append("assigned")
+        except NotImplementedError:
+            found.append("refused")
+    assert found[0] == found[1]
+    if found[0] == "assigned":
+        close(ours.weight, theirs.weight, 1e-12)
+    for library, module in ((td, ours), (torch, theirs)):
+        library.nn.utils.parametrize.remove_parametrizations(module, "weight")
+    close(ours.weight, theirs.weight, 1e-10)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda library, orthogonal: orthogonal(library.nn.Linear(3, 4), "weight", "foo"),
+        lambda library, orthogonal: orthogonal(library.nn.Linear(3, 4), "bias"),
+        lambda library, orthogonal: orthogonal(library.nn.Linear(3, 4), "w"),
+        lambda library, orthogonal: orthogonal(
+            library.nn.Linear(3, 4, dtype=library.complex64), "weight", "householder"
+        ),
+        lambda library, orthogonal: setattr(orthogonal(library.nn.Linear(3, 4)), "weight", library.ones(5, 5)),
+    ],
+)
+def test_what_orthogonal_refuses(call):
+    for library in (td, torch):
+        with pytest.raises(ValueError):
+            call(library, library.nn.utils.parametrizations.orthogonal)
+
+
+@pytest.mark.parametrize("chain", [[0], [0, 1], [2], [2, 1]])
+@pytest.mark.parametrize("name", [None, "weight"])
+def test_parametrizations_are_transferred(chain, name):
+    found = []
+    for library, layer in zip((td, torch), pair("Linear", 3, 3), strict=True):
+        parametrize, classes = library.nn.utils.parametrize, parametrizations(library)
+        for i in chain:
+            parametrize.register_parametrization(layer, "weight", classes[i]())
+        layer.extra = library.nn.Parameter(library.eye(3))
+        parametrize.register_parametrization(layer, "extra", classes[0]())
+        other = library.nn.Linear(3, 3, bias=False)
+        assert parametrize.transfer_parametrizations_and_params(layer, other, name) is other
+        assert list(other.parametrizations) == (["weight"] if name else ["weight", "extra"])
+        for key, tensor in other.parametrizations.weight.named_parameters():
+            assert tensor is dict(layer.parametrizations.weight.named_parameters())[key]
+        found.append((list(other.state_dict()), other.weight, layer.weight))
+        parametrize.remove_parametrizations(other, "weight")
+        assert parametrize.is_parametrized(layer, "weight") and not parametrize.is_parametrized(other, "weight")
+    assert found[0][0] == found[1][0]
+    for ours, theirs in zip(found[0][1:], found[1][1:], strict=True):
+        close(ours, theirs)

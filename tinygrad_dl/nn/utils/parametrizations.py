@@ -1,23 +1,34 @@
-"""Parametrizations that are often used: weights of unit norm times a factor, and of spectral norm 1."""
+"""Parametrizations that are often used: weights with a norm of their own, of spectral norm 1, and orthogonal ones."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dl.autograd.grad_mode import no_grad
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.creation import eye, zeros_like
 from tinygrad_dl.nn import functional
 from tinygrad_dl.nn.layers.convolution import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.nn.utils.parametrize import register_parametrization
+from tinygrad_dl.ops.comparison.whole import allclose
+from tinygrad_dl.ops.linalg.matrix_exp import matrix_exp
 from tinygrad_dl.ops.linalg.products import mv, vdot
+from tinygrad_dl.ops.linalg.qr import geqrf, householder_product, qr
+from tinygrad_dl.ops.linalg.solve import solve
+from tinygrad_dl.ops.pointwise.where import where
 from tinygrad_dl.ops.reduction.norm import norm
 from tinygrad_dl.ops.shape._dims import normal_dim
+from tinygrad_dl.ops.shape.joining import cat
 from tinygrad_dl.random import randn
 
-__all__ = ["spectral_norm", "weight_norm"]
+__all__ = ["orthogonal", "spectral_norm", "weight_norm"]
+
+MAPS = ("matrix_exp", "cayley", "householder")
 
 
 def norm_except(v: Tensor, dim: int) -> Tensor:
@@ -157,6 +168,125 @@ def spectral_norm(
     weight = weight_in(module, name, "spectral_norm")
     dim = outputs_of(module) if dim is None else dim
     return register_parametrization(module, name, _SpectralNorm(weight, n_power_iterations, dim, eps))
+
+
+class _Orthogonal(Module):
+    base: Tensor | None
+
+    def __init__(self, weight: Tensor, orthogonal_map: str, *, use_trivialization: bool = True):
+        super().__init__()
+        self.shape, self.orthogonal_map, self.use_trivialization = weight.shape, orthogonal_map, use_trivialization
+        if use_trivialization:
+            self.register_buffer("base", None)
+
+    def forward(self, X: Tensor) -> Tensor:
+        wide = X.shape[-2] < X.shape[-1]
+        tall = X.mT if wide else X
+        n, k = tall.shape[-2:]
+        if self.orthogonal_map == "householder":
+            vectors = tall.tril(-1)
+            # The diagonal holds signs, which are not trained.
+            signs = tall.detach().diagonal(0, -2, -1).trunc().unsqueeze(-2)
+            q = householder_product(vectors, 2 / (1 + (vectors * vectors).sum(-2))) * signs
+        else:
+            lower = tall.tril()
+            square = cat([lower, lower.new_zeros((*lower.shape[:-1], n - k))], -1) if n != k else lower
+            skew = square - square.mH
+            if self.orthogonal_map == "matrix_exp":
+                q = matrix_exp(skew)
+            else:
+                one = eye(n, dtype=skew.dtype)
+                q = solve(one - skew * 0.5, one + skew * 0.5)
+            q = q[..., :k]
+        if self.use_trivialization and self.base is not None:
+            q = self.base @ q
+        return q.mT if wide else q
+
+    @no_grad()
+    def right_inverse(self, Q: Tensor) -> Tensor:
+        if Q.shape != self.shape:
+            raise ValueError(f"orthogonal: got a value of shape {Q.shape}, expected {self.shape}")
+        wide = Q.shape[-2] < Q.shape[-1]
+        tall = Q.mT if wide else Q
+        n, k = tall.shape[-2:]
+        if self.use_trivialization:
+            if n != k:  # a square matrix, whose first columns are those of Q
+                tall = cat([tall, randn(*tall.shape[:-1], n - k, dtype=tall.dtype)], -1)
+            self.base = tall.clone() if is_orthogonal(tall) else orthogonalized(tall)
+            start = zeros_like(Q, requires_grad=False)
+            start.diagonal(0, -2, -1).fill_(-1.0)  # where all maps give the first columns of the identity
+            return start
+        if self.orthogonal_map != "householder":
+            raise NotImplementedError(
+                f"orthogonal: got a value for a tensor by the map {self.orthogonal_map!r} with "
+                "use_trivialization=False, expected none: the map has no inverse that is known"
+            )
+        reflections, tau = geqrf(tall)
+        diagonal = reflections.diagonal(0, -2, -1)
+        signs = diagonal.sign()
+        diagonal.copy_(where(tau == 0, -signs, signs))  # without a reflection the column is one of the identity
+        return reflections.mT if wide else reflections
+
+
+def is_orthogonal(square: Tensor) -> bool:
+    """Whether Q^H Q is the identity, up to rounding."""
+    n = square.shape[-1]
+    product = square.mH @ square
+    atol = 10 * n * float(np.finfo(product.dtype).eps)
+    return allclose(product, eye(n, dtype=product.dtype).expand_as(product), atol=atol)
+
+
+def orthogonalized(tall: Tensor) -> Tensor:
+    """The Q of the QR factors whose R has a diagonal of 0 or more."""
+    q, r = qr(tall)
+    return q * r.diagonal(0, -2, -1).sgn().unsqueeze(-2)
+
+
+@composition
+def orthogonal(
+    module: Module, name: str = "weight", orthogonal_map: str | None = None, *, use_trivialization: bool = True
+) -> Module:
+    """Makes a matrix, or a batch of matrices, orthogonal, or unitary if it is complex; returns the module.
+
+    Q of shape (..., m, n) has orthonormal columns if m >= n, and orthonormal rows otherwise. It is computed from the
+    original X, of the same shape, by one of three maps, where A = X - X^H of the lower triangle of X:
+
+    - "matrix_exp": Q = exp(A);
+    - "cayley": Q = (I + A / 2) (I - A / 2)^-1;
+    - "householder": the product of reflections by the vectors below the diagonal of X.
+
+    Args:
+        module: the module whose tensor it is.
+        name: the name of the tensor.
+        orthogonal_map: by default "matrix_exp" for square or complex matrices, "householder" for others.
+        use_trivialization: multiply the result by a constant matrix, the buffer
+            `module.parametrizations.weight[0].base`: training then starts at the value that the tensor has if it is
+            orthogonal, or else at the Q of its QR factors, and any orthogonal matrix may be assigned.
+
+    Raises:
+        ValueError: there is no such tensor or map, the tensor has fewer than two dimensions, or a complex one is to be
+            made of reflections.
+
+    >>> layer = td.nn.utils.parametrizations.orthogonal(td.nn.Linear(20, 40))
+    >>> td.allclose(layer.weight.T @ layer.weight, td.eye(20), atol=1e-5)
+    True
+
+    Reference: Lezcano-Casado, 2019, https://arxiv.org/abs/1909.09501
+    """
+    weight = weight_in(module, name, "orthogonal")
+    if weight.ndim < 2:
+        raise ValueError(
+            f"orthogonal: got {name!r} of shape {weight.shape}, expected a matrix or a batch of matrices, (..., m, n)"
+        )
+    if orthogonal_map is None:
+        square = weight.shape[-2] == weight.shape[-1]
+        orthogonal_map = "matrix_exp" if square or weight.is_complex() else "householder"
+    if orthogonal_map not in MAPS:
+        raise ValueError(f"orthogonal: got orthogonal_map={orthogonal_map!r}, expected one of {', '.join(MAPS)}")
+    if orthogonal_map == "householder" and weight.is_complex():
+        raise ValueError("orthogonal: got the map 'householder' for a complex tensor, expected matrix_exp or cayley")
+    parametrization = _Orthogonal(weight, orthogonal_map, use_trivialization=use_trivialization)
+    return register_parametrization(module, name, parametrization, unsafe=True)
 
 
 public(globals(), "docs/stable/generated/torch.nn.utils.parametrizations.{}.html")

@@ -34,7 +34,7 @@ class Cache(threading.local):
     depth = 0
 
     def __init__(self) -> None:
-        self.values: dict[tuple[int, str], Tensor] = {}
+        self.values: dict[tuple[Module, str], Tensor] = {}
 
 
 cache = Cache()
@@ -184,7 +184,7 @@ class Parametrized(Module):
             return super().__getattr__(name)
         if not cache.depth:
             return found[name]()
-        key = (id(self), name)
+        key = (self, name)
         if key not in cache.values:
             cache.values[key] = found[name]()
         return cache.values[key]
@@ -196,6 +196,9 @@ class Parametrized(Module):
             super().__setattr__(name, value)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        own: Any = getattr(super(), "__deepcopy__", None)
+        if own is not None:  # of a class that copies in a way of its own
+            return own(memo)
         new = type(self).__new__(type(self))
         memo[id(self)] = new
         new.__dict__.update(copy.deepcopy(self.__dict__, memo))
