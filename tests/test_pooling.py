@@ -37,7 +37,8 @@ X = td.ones(2, 4, 6, 6)
         (lambda: nn.AdaptiveAvgPool2d((1, 2, 3)), ValueError, "AdaptiveAvgPool2d: expected output_size"),
         (lambda: F.interpolate(X), ValueError, "one of size and scale_factor, got none"),
         (lambda: F.interpolate(X, 3, 2.0), ValueError, "got both"),
-        (lambda: F.interpolate(X, 3, mode="lanczos"), ValueError, "expected a mode among"),
+        (lambda: F.interpolate(X, 3, mode="box"), ValueError, "expected a mode among"),
+        (lambda: F.interpolate(X, 3, mode="lanczos"), ValueError, "expected antialias=True without align_corners"),
         (
             lambda: F.interpolate(X, 3, mode="linear"),
             ValueError,
@@ -46,8 +47,12 @@ X = td.ones(2, 4, 6, 6)
         (lambda: F.interpolate(X, 3, align_corners=True), ValueError, "got align_corners with mode"),
         (lambda: F.interpolate(X, (3, 3, 3)), ValueError, "size as one number or 2"),
         (lambda: F.interpolate(X, scale_factor=0.1), ValueError, "sizes of at least 1"),
-        (lambda: F.interpolate(X, 3, mode="bilinear", antialias=True), NotImplementedError, "antialias"),
-        (lambda: F.interpolate(X.long(), 3, mode="bilinear"), TypeError, "floating"),
+        (lambda: F.interpolate(X, 3, antialias=True), ValueError, "antialias=True with mode 'nearest'"),
+        (lambda: F.interpolate(X, 3, recompute_scale_factor=True), ValueError, "expected a scale_factor"),
+        (lambda: F.interpolate(X, (3.0, 3)), TypeError, "size: expected whole numbers"),
+        (lambda: F.interpolate(X.long(), 3, mode="bilinear"), TypeError, "floating tensor or uint8, got int64"),
+        (lambda: F.interpolate(X.int(), 3), TypeError, "floating tensor or uint8, got int32"),
+        (lambda: F.interpolate(X[0].byte(), 3, mode="linear"), TypeError, "floating tensor in mode 'linear'"),
         (lambda: nn.PixelShuffle(0), ValueError, "upscale_factor >= 1"),
         (lambda: F.pixel_shuffle(X, 3), ValueError, "channels that 9 divides, got 4"),
         (lambda: F.pixel_unshuffle(X, 4), ValueError, "height and width that 4 divides"),
@@ -201,3 +206,32 @@ def test_max_pooling_keeps_its_input_and_output_alone():
     saved = [each for each in out._edge.saved if isinstance(each, np.ndarray)]
     assert all(each is x._data or each is out._data for each in saved)
     assert not [each for each in F.avg_pool2d(x, 2)._edge.saved if isinstance(each, np.ndarray)]
+
+
+def test_antialiased_pictures_are_means_of_all_that_a_result_stands_for():
+    x = td.arange(8.0).reshape(1, 1, 1, 8)
+    assert td.allclose(
+        F.interpolate(x, (1, 2), mode="bilinear", antialias=True), td.tensor([1.8929, 5.1071]), atol=1e-4
+    )
+    assert td.allclose(F.interpolate(x, (1, 2), mode="bicubic", antialias=True), td.tensor([1.6801, 5.3199]), atol=1e-4)
+    assert td.allclose(F.interpolate(x, (1, 2), mode="lanczos", antialias=True), td.tensor([1.5853, 5.4147]), atol=1e-4)
+    for mode in ("bilinear", "bicubic", "lanczos"):
+        smooth = F.interpolate(td.ones(2, 3, 9, 7), (4, 11), mode=mode, antialias=True)
+        assert td.allclose(smooth, td.ones(2, 3, 4, 11))
+
+
+def test_pictures_of_bytes_are_rounded_and_stay_bytes():
+    x = td.tensor([[0, 255], [100, 7]], dtype=td.uint8).reshape(1, 1, 2, 2)
+    assert F.interpolate(x, 3, mode="bilinear").tolist() == [[[[0, 128, 255], [50, 91, 131], [100, 54, 7]]]]
+    steep = F.interpolate(x, (2, 8), mode="bicubic")[0, 0, 0]  # cut where cubic curves go beyond 0 and 255
+    assert steep.dtype == td.uint8 and steep.tolist() == [0, 0, 27, 92, 163, 228, 255, 255]
+    assert F.interpolate(x, (2, 1), mode="bilinear", antialias=True).tolist() == [[[[128], [54]]]]
+
+
+def test_only_the_elements_that_are_seen_are_read():
+    x = td.zeros(1, 1, 2**20, dtype=td.float64)
+    x[..., -1] = 2.0
+    x.requires_grad_()
+    y = F.interpolate(x, 2, mode="linear", align_corners=True)
+    y.sum().backward()
+    assert y.tolist() == [[[0.0, 2.0]]] and x.grad[0, 0].nonzero().flatten().tolist() == [0, 2**20 - 1]

@@ -288,13 +288,8 @@ def like(what: str, make: Callable[..., Tensor], input: Tensor, memory_format: A
     if isinstance(input, Lifted):
         return input.filled(lambda value: like(what, make, value, preserve_format, **options))
     made = make(input.shape, **options)
-    if memory_format is preserve_format:
-        if not input._data.flags.c_contiguous:
-            ordered = np.empty_like(input._data, made.dtype)
-            ordered[...] = made._data
-            made.data = ordered
-    elif memory_format is not contiguous_format:
-        made.data = laid(made._data, memory_format, what)
+    if memory_format is not preserve_format or not input._data.flags.c_contiguous:
+        made.data = laid(made._data, memory_format, what, input._data)
     return made
 
 

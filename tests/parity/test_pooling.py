@@ -114,6 +114,31 @@ def test_interpolate(mode, dims, align):
         )
 
 
+@pytest.mark.parametrize(
+    "mode, align", [("bilinear", False), ("bilinear", True), ("bicubic", False), ("lanczos", None)]
+)
+def test_antialiased_interpolate(mode, align):
+    for options in ({"size": 1}, {"size": 5}, {"size": (13, 2)}, {"scale_factor": 0.4}, {"scale_factor": (1.7, 0.3)}):
+        options = {**options, "mode": mode, "align_corners": align, "antialias": True}
+        both(
+            lambda t, o=options: functional.interpolate(t, **o),
+            lambda t, o=options: torch.nn.functional.interpolate(t, **o),
+            [draw(*SHAPES[2])],
+        )
+
+
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_interpolate_of_bytes_is_equal(mode, antialias):
+    rng = np.random.default_rng(1)
+    for channels, (h, w), size in (3, (20, 31), (7, 40)), (5, (9, 12), (9, 5)), (1, (3, 4), (11, 1)):
+        for align in (False, True):
+            x = rng.integers(0, 256, (2, channels, h, w)).astype(np.uint8)
+            options = {"size": size, "mode": mode, "align_corners": align, "antialias": antialias}
+            expected = torch.nn.functional.interpolate(torch.tensor(x), **options)
+            assert functional.interpolate(td.tensor(x), **options).tolist() == expected.tolist()
+
+
 MODULES = [
     ("MaxPool1d", (2,), {}, (2, 3, 8)),
     ("MaxPool2d", (2,), {}, (2, 3, 8, 6)),

@@ -18,6 +18,7 @@ from tinygrad_dl.core.engine import ALONE, held_alone, propagate
 from tinygrad_dl.core.function import Function
 from tinygrad_dl.core.graph import Edge, Leaf, Node, observers
 from tinygrad_dl.core.hooks import named
+from tinygrad_dl.core.layout import laid, preserve_format
 from tinygrad_dl.core.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import Tensor, attach, wrap
@@ -415,6 +416,8 @@ def _accumulate(tensor: Tensor, found: dict[Edge, Any], edge: Edge) -> None:
     """Adds what was found at an edge to a tensor's `.grad`, which from then on is the user's."""
     if tensor._grad is None:
         new = _own(found, edge)
+        if not tensor._data.flags.c_contiguous and type(found[edge]) is np.ndarray:
+            new = wrap(laid(new._data, preserve_format, "backward", tensor._data))
         if tensor._grad is None:  # a signal's handler may have been here since, but can't come in between now
             tensor._grad = new
             return

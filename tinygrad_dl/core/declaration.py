@@ -101,6 +101,7 @@ if TYPE_CHECKING:
         exact: bool | None
         alike: tuple[str, ...]
         real: bool
+        keeps_format: bool
         constants: tuple[str, ...]
         differentiable: bool
         aux: dict[str, Callable[..., Any] | None] | None
@@ -132,6 +133,7 @@ def op(
     exact: bool | None = None,
     alike: tuple[str, ...] = (),
     real: bool = False,
+    keeps_format: bool = False,
     constants: tuple[str, ...] = (),
     differentiable: bool = True,
     outputs: Any = None,
@@ -177,6 +179,7 @@ def op(
             nothing; by default, if it is a view, or a ufunc without gradients. To the functions and rules of all
             other ops arrays of half precision are float32, and what they return is rounded, once.
         real: whether it is defined for real numbers alone, so that complex ones, which have no order, are refused.
+        keeps_format: whether results lie in memory with channels last if its first tensor does. Ufuncs do so anyway.
         alike: names of tensors of which the function refuses different dtypes, half precision with float32 too.
         constants: names of floating tensors that have no gradient rule: to require a gradient of one is refused, where
             a rule of None lets it have none.
@@ -238,7 +241,7 @@ def op(
         record.key = record.name if ours else f"{record.namespace}::{record.name}"
         record.promotes = record.broadcasts if promote is None else promote
         record.exact = view or (record.rounds_once and not differentiable) if exact is None else exact
-        record.alike, record.real, record.constants = alike, real, constants
+        record.alike, record.real, record.constants, record.keeps_format = alike, real, constants, keeps_format
         function: OpFunction[P, Any] = record.make_function(body)
         attributes: dict[str, Any] = {}
         if (ours and record.namespace == "td") if method is None else method:

@@ -58,6 +58,7 @@ class Signature(NamedTuple):
     aux: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()  # options that are real or complex numbers: a tensor given for one is read once
     kept: tuple[str, ...] = ()  # options of any kind that outlive the call: a list may be changed after it
+    keeps_format: bool = False  # whether results have channels last if the first tensor has
     takes_out: bool = False  # whether there may be a tensor to write the result into: see `destination.py`
 
 
@@ -88,7 +89,7 @@ def call_source(
     from a rule of `value_and_jvp` with these parameters.
     """
     positional, parameters, tensors, sequence, aliases, promotes, floating, half, real, records, *rest = signature
-    outputs, view, aux, numbers, kept, takes_out = rest
+    outputs, view, aux, numbers, kept, keeps_format, takes_out = rest
     records = records and not with_values and not together
     keywords = parameters[len(positional) :]
     head = [*positional, *(["*", *keywords, *aliases] if keywords or aliases else [])]
@@ -134,13 +135,18 @@ def call_source(
         "    except Exception as error:",
         f"        raise explain(error, op, ({', '.join(parameters)},))",
     ]
+    laid = []
+    if keeps_format:
+        as_first = f"laid_like(out, {first})" if outputs is None else f"[laid_like(each, {first}) for each in out]"
+        laid = [f"    if not {first}.flags.c_contiguous: out = {as_first}"]
     if outputs is None:
         lines += [
             "    if type(out) is not ndarray: out = asarray(out) if type(out) is not tuple else one_result(out, op)",
+            *laid,
             f"    result = new(Tensor); result._data = out{'' if records else '; result._edge = None'}",
         ]
     else:
-        lines.append("    results = [wrap(each) for each in out]")
+        lines += [*laid, "    results = [wrap(each) for each in out]"]
     if records:
         # Whether the result may have a dtype without gradients though an argument requires one.
         joined = promotes if isinstance(promotes, tuple) else tensors if promotes else ()

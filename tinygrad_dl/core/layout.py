@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -25,8 +26,9 @@ class Named:
 class memory_format(Named):
     """The order of the dimensions of a tensor in memory: `td.contiguous_format`, `td.channels_last` and so on.
 
-    Shapes do not depend on it: pictures are (N, C, H, W) in each. What operations return lies as they make it: only
-    copies and casts keep the order.
+    Shapes do not depend on it: pictures are (N, C, H, W) in each. Copies, casts, elementwise operations, convolutions,
+    pooling, normalisations, padding and interpolation return pictures with channels last of those that have them so,
+    and a leaf's `.grad` lies as the leaf does.
 
     >>> x = td.ones(2, 3, 4, 5).contiguous(memory_format=td.channels_last)
     >>> x.shape, x.stride()
@@ -60,6 +62,7 @@ sparse_csr: Final = layout("sparse_csr")
 
 # With channels last: the number of dimensions, and their order in memory.
 ORDERS: Final = {channels_last: (0, 2, 3, 1), channels_last_3d: (0, 2, 3, 4, 1)}
+ORDERS_BY_NDIM: Final = {len(order): order for order in ORDERS.values()}
 
 
 def order_of(format: Any, ndim: int, what: str) -> tuple[int, ...] | None:
@@ -80,10 +83,25 @@ def order_of(format: Any, ndim: int, what: str) -> tuple[int, ...] | None:
     return order
 
 
-def laid(array: np.ndarray, format: Any, what: str) -> np.ndarray:
-    """A copy of an array whose elements lie in the order of a format; raises as `order_of`."""
-    order = order_of(format, array.ndim, what)
+def laid(array: np.ndarray, format: Any, what: str, like: np.ndarray | None = None) -> np.ndarray:
+    """A copy of an array whose elements lie in the order of a format; raises as `order_of`.
+
+    With `like` the format may be `td.preserve_format`: the order of that array, if it has no gaps.
+    """
+    if format is preserve_format and like is not None:
+        return in_order(array, dense_order(like))
+    return in_order(array, order_of(format, array.ndim, what))
+
+
+def in_order(array: np.ndarray, order: Sequence[int] | None) -> np.ndarray:
+    """A copy of an array with its dimensions in this order in memory, None for row-major order."""
     return array.copy("C") if order is None else array.transpose(order).copy("C").transpose(np.argsort(order))
+
+
+def dense_order(array: np.ndarray) -> Sequence[int] | None:
+    """The order of an array's dimensions in memory; None if there are gaps, or elements lie in the same place."""
+    order = sorted(range(array.ndim), key=array.strides.__getitem__, reverse=True)
+    return order if array.transpose(order).flags.c_contiguous else None
 
 
 def lies_so(array: np.ndarray, format: Any) -> bool:
@@ -94,6 +112,32 @@ def lies_so(array: np.ndarray, format: Any) -> bool:
         raise not_a_format(format, "is_contiguous")
     order = ORDERS.get(format, ())
     return array.ndim == len(order) and array.transpose(order).flags.c_contiguous
+
+
+def kept_order(array: np.ndarray) -> tuple[int, ...] | None:
+    """The order of dimensions with channels last if the elements of an array lie so, maybe with gaps, else None.
+
+    Strides tell it, as PyTorch reads them: where sizes of 1 leave it open, it is row-major order.
+    """
+    order = ORDERS_BY_NDIM.get(array.ndim)
+    if order is None or array.flags.c_contiguous or not array.size:
+        return None
+    strides, shape, least = array.strides, array.shape, 0
+    if strides[1] == 0:
+        return None
+    for dim in order[:0:-1]:
+        if strides[dim] < least:
+            return None
+        least = strides[dim] * max(1, shape[dim])
+    return None if strides[0] < least or least == strides[1] else order
+
+
+def laid_like(array: np.ndarray, like: np.ndarray | None) -> np.ndarray:
+    """An array with its channels last if those of another one lie so: the same one if they do already, or need not."""
+    order = None if like is None else kept_order(like)
+    if order is None or array.ndim != like.ndim or array.transpose(order).flags.c_contiguous:
+        return array
+    return in_order(array, order)
 
 
 def not_a_format(value: Any, what: str) -> TypeError:

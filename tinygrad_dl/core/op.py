@@ -27,6 +27,7 @@ RESERVED = frozenset(
         "forward",
         "found",
         "into",
+        "laid_like",
         "mixed",
         "needs",
         "node",
@@ -253,6 +254,7 @@ class Op(Record):
             self.outputs,
             self.view,
             tuple(self.aux),
+            keeps_format=self.keeps_format,
             takes_out=takes_out(body, self.name),
         )
         self.defaults = body.__defaults__, {**(body.__kwdefaults__ or {}), **dict.fromkeys(aliases, UNSET)}

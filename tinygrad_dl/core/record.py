@@ -40,6 +40,7 @@ class Record:
     exact: bool
     alike: tuple[str, ...]
     real: bool
+    keeps_format: bool  # whether results have channels last if its first tensor has
     constants: tuple[str, ...]  # floating tensors of which no gradient may be required
     records: bool  # whether its result ever has a gradient
 

@@ -14,6 +14,7 @@ from tinygrad_dl.core import promotion
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.destination import into
 from tinygrad_dl.core.graph import Leaf, Node, Output
+from tinygrad_dl.core.layout import laid_like
 from tinygrad_dl.core.messages import require_constants, reraise, restated, unfit, unfit_for
 from tinygrad_dl.core.modes import modes, recording
 from tinygrad_dl.core.mutations import next_seq
@@ -183,7 +184,10 @@ def in_half(op: Record, low: Any, edges: tuple[Any, ...], values: tuple[Any, ...
     out, *aux = made if op.aux else (made,)
     several = op.outputs is not None
     out = out if several else np.asarray(out)
-    results = [wrap(each if low is None else rounded(each, low)) for each in (out if several else (out,))]
+    like = given[op.tensors[0]] if op.keeps_format else None
+    results = [
+        wrap(laid_like(each if low is None else rounded(each, low), like)) for each in (out if several else (out,))
+    ]
     recorded = op.records and any(edge is not None for edge in edges) and results[0]._data.dtype.kind not in "biu"
     if recorded and (not recording.stopped or modes.grad):
         node = Node()
@@ -322,6 +326,7 @@ SCOPE: dict[str, Any] = {
     "not_real": not_real,
     "as_floating": as_floating,
     "explain": explain,
+    "laid_like": laid_like,
     "one_result": one_result,
     "into": into,
     "connect_outputs": connect_outputs,

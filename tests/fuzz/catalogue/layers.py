@@ -255,7 +255,7 @@ def interpolate(w: Writer) -> Any:
     x = images(w, dims)
     modes = {
         1: ("nearest", "linear", "area", "nearest-exact"),
-        2: ("nearest", "bilinear", "bicubic", "area", "nearest-exact"),
+        2: ("nearest", "bilinear", "bicubic", "area", "nearest-exact", "lanczos"),
     }
     mode = w.choice(modes.get(dims, ("nearest", "trilinear", "area", "nearest-exact")))
     options: dict[str, Any] = {"mode": mode}
@@ -266,6 +266,8 @@ def interpolate(w: Writer) -> Any:
         options |= w.options(recompute_scale_factor=w.bool)
     if mode in ("linear", "bilinear", "bicubic", "trilinear"):
         options |= w.options(align_corners=w.bool)
+    if mode == "lanczos" or (mode in ("bilinear", "bicubic") and w.bool()):
+        options["antialias"] = True
     return x, options
 
 

@@ -147,6 +147,7 @@ def fused_both(x: np.ndarray, g: np.ndarray, approximate: str) -> Any:
 
 @op(
     kind="elementwise",
+    keeps_format=True,
     floating=True,
     namespace="functional",
     real=True,

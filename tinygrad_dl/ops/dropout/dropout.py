@@ -17,6 +17,7 @@ from tinygrad_dl.random import Generator, draw
 @op(
     promote=False,
     kind="elementwise",
+    keeps_format=True,
     linear=("input",),
     name="dropout",
     namespace="rules",

@@ -55,6 +55,7 @@ def _naive_batch_norm(input: Any, weight: Any = None, bias: Any = None, eps: flo
 
 @op(
     name="batch_norm",
+    keeps_format=True,
     namespace="rules",
     aux={"mean": _batch_mean, "inverse": _batch_inverse},
     real=True,
@@ -168,6 +169,7 @@ def _naive_fixed(
 
 @op(
     name="batch_norm_eval",
+    keeps_format=True,
     namespace="rules",
     aux={"mean": None, "inverse": None},
     real=True,

@@ -59,6 +59,7 @@ def _naive_group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any
 
 @op(
     name="group_norm",
+    keeps_format=True,
     namespace="functional",
     aux={"mean": _group_mean, "inverse": _inverse_std},
     real=True,

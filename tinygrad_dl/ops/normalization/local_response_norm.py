@@ -9,6 +9,7 @@ from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops.padding.pad import pad
 from tinygrad_dl.ops.pooling.avg_pool import avg_pool2d
+from tinygrad_dl.ops.tensor.conversion import laid_as
 
 
 @composition
@@ -34,5 +35,4 @@ def local_response_norm(input: Array, size: int, alpha: float = 1e-4, beta: floa
     squares: Any = (input * input).reshape(*input.shape[:2], -1)
     squares = pad(squares, (0, 0, size // 2, (size - 1) // 2))
     means: Any = avg_pool2d(squares.unsqueeze(1), (size, 1), 1).reshape(input.shape)
-    result: Tensor = input / (means * alpha + k) ** beta
-    return result
+    return laid_as(input / (means * alpha + k) ** beta, input)

@@ -64,6 +64,7 @@ def require_at_most(limit: int, before: int, after: int, size: int, mode: str) -
 
 @op(
     kind="batched",
+    keeps_format=True,
     namespace="functional",
     exact=True,
     inputs=[

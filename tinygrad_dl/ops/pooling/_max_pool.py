@@ -169,6 +169,7 @@ def _like_pooled(rng: Any, input: Any, options: Any) -> Any:
 
 @op(
     kind="batched",
+    keeps_format=True,
     name="max_pool",
     namespace="rules",
     exact=True,
@@ -239,6 +240,7 @@ max_pool_pick.vjp(
 
 @op(
     kind="batched",
+    keeps_format=True,
     namespace="rules",
     differentiable=False,
     exact=True,

@@ -84,6 +84,7 @@ def _require_floating(name: str, dtype: Any) -> None:
 
 @op(
     kind="batched",
+    keeps_format=True,
     linear=("input",),
     name="avg_pool",
     namespace="rules",
@@ -134,6 +135,7 @@ def _naive_adaptive(input: Any, sizes: Any) -> Any:
 
 @op(
     kind="batched",
+    keeps_format=True,
     linear=("input",),
     name="adaptive_avg_pool",
     namespace="rules",

@@ -10,6 +10,7 @@ from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.promotion import INT64
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops.pooling._windows import check_dims, per_dim
+from tinygrad_dl.ops.tensor.conversion import laid_as
 
 
 @by_dimensions
@@ -62,7 +63,7 @@ def max_unpool(
         raise ValueError(f"{name}: got padding={padding}, which leaves a size of {size}, expected less")
     out: Any = input.new_zeros((*lead, math.prod(size)))
     out = out.scatter(-1, indices.reshape(*lead, -1), input.reshape(*lead, -1))
-    return out.reshape(*lead, *size)  # type: ignore[no-any-return]
+    return laid_as(out.reshape(*lead, *size), input)
 
 
 max_unpool1d, max_unpool2d, max_unpool3d = max_unpool

@@ -26,6 +26,7 @@ def _dims(dims: Any, ndim: int) -> list[int]:
 
 @variadic
 @op(
+    keeps_format=True,
     linear=("input",),
     exact=True,
     inputs=dict(input=real(), dims=axes_of("input", none=False)),

@@ -55,6 +55,7 @@ def from_their_places(t: Any, indices: Any, dim: int) -> Any:
 
 @op(
     kind="scan",
+    keeps_format=True,
     outputs=Sorted,
     exact=True,
     real=True,

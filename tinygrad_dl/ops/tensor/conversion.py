@@ -13,7 +13,15 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.device import TYPES, check_device
 from tinygrad_dl.core.device import device as Device
 from tinygrad_dl.core.dispatch import NUMPY
-from tinygrad_dl.core.layout import contiguous_format, laid, order_of, preserve_format
+from tinygrad_dl.core.layout import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    kept_order,
+    laid,
+    order_of,
+    preserve_format,
+)
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import Lifted
 from tinygrad_dl.inputs import array, error, one_of
@@ -153,6 +161,12 @@ def to(
     check_device(device)
     result: Tensor = (clone(self) if copy else self) if dtype is None else astype(self, dtype, copy)
     return result if memory_format is preserve_format else contiguous(result, memory_format)
+
+
+def laid_as(result: Tensor, input: Tensor) -> Tensor:
+    """A result with channels last if its input has them so: for compositions, as `keeps_format` is for ops."""
+    order = None if isinstance(input, Lifted) else kept_order(input._data)
+    return result if order is None else contiguous(result, channels_last if len(order) == 4 else channels_last_3d)
 
 
 @method

@@ -90,27 +90,62 @@ class Repeats:
 
 
 class Product:
-    """The product with a matrix, (count, size)."""
+    """The product with a matrix, (count, size), of which only the columns `seen` are kept if others are zeros."""
 
-    def __init__(self, matrix: Any):
-        self.count, self.size = matrix.shape
-        self.matrices = {matrix.dtype: matrix}
+    def __init__(self, matrix: Any, size: int | None = None, seen: Any = None):
+        self.count, self.size = len(matrix), matrix.shape[1] if size is None else size
+        self.matrices, self.seen = {matrix.dtype: matrix}, seen
+
+    @classmethod
+    def of(cls, size: int, index: Any, weights: Any) -> Product:
+        """The map whose results are sums of the elements at `index`, (count, k), times the weights of that shape."""
+        seen, places = np.unique(index, return_inverse=True)
+        matrix = np.zeros((len(index), len(seen)))
+        np.add.at(matrix, (np.arange(len(index))[:, None], places.reshape(index.shape)), weights)
+        return cls(matrix, size, None if len(seen) == size else seen)
 
     def down(self, x: Any, dim: int) -> Any:
-        return apart(self._in(x.dtype), x, dim)
+        return apart(self._in(x.dtype), x if self.seen is None else x.take(self.seen, dim), dim)
 
     def up(self, g: Any, dim: int) -> Any:
-        return apart(self._in(g.dtype).T, g, dim)
+        found = apart(self._in(g.dtype).T, g, dim)
+        if self.seen is None:
+            return found
+        shape = list(g.shape)
+        shape[dim] = self.size
+        gx = np.zeros(shape, g.dtype)
+        gx[(..., self.seen, *(slice(None),) * (-1 - dim))] = found
+        return gx
+
+    def down_in_bytes(self, x: Any, dim: int) -> Any:
+        """`down` of uint8, as PyTorch and Pillow compute it: of weights of 15 bits, and rounded."""
+        if np.uint8 not in self.matrices:
+            matrix = self._in(np.dtype(np.float64))
+            bits = min(22, int(np.ceil(np.log2((2**15 - 0.5) / matrix.max()))) - 1)
+            whole = np.trunc(matrix * 2**bits + np.copysign(0.5, matrix))
+            # Nothing is rounded in the product: sums of whole numbers below 2**24, else 2**53, are exact.
+            exact = np.float32 if 255 * np.abs(whole).sum(1).max() < 2**24 else np.float64
+            self.matrices[np.uint8] = (whole / 2**bits).astype(exact)
+        matrix = self.matrices[np.uint8]
+        x = x if self.seen is None else x.take(self.seen, dim)
+        means = _along(matrix, x.astype(matrix.dtype), dim)
+        means += 0.5
+        return np.clip(np.floor(means, out=means), 0, 255, out=means).astype(np.uint8)
 
     def _in(self, dtype: Any) -> Any:
         found = self.matrices.get(dtype)
         if found is None:
-            found = self.matrices[dtype] = self.dense().astype(dtype)
+            found = self.matrices[dtype] = next(iter(self.matrices.values())).astype(dtype)
         return found
 
     def dense(self) -> Any:
         """The map as a matrix, (count, size)."""
-        return next(iter(self.matrices.values()))
+        matrix = next(iter(self.matrices.values()))
+        if self.seen is None:
+            return matrix
+        whole = np.zeros((self.count, self.size))
+        whole[:, self.seen] = matrix
+        return whole
 
 
 def apart(matrix: Any, x: Any, dim: int) -> Any:

@@ -40,6 +40,7 @@ def _check(name: str, shape: Any, factor: Any) -> None:
 
 @op(
     kind="batched",
+    keeps_format=True,
     linear=("input",),
     namespace="functional",
     exact=True,
@@ -74,6 +75,7 @@ def pixel_shuffle(input: Array, upscale_factor: int) -> Array:
 
 @op(
     kind="batched",
+    keeps_format=True,
     linear=("input",),
     namespace="functional",
     exact=True,
@@ -108,6 +110,7 @@ pixel_unshuffle.vjp(input=lambda g, downscale_factor: pixel_shuffle.generic(g, d
 
 @op(
     kind="folded",
+    keeps_format=True,
     linear=("input",),
     namespace="functional",
     exact=True,
