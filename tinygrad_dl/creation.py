@@ -288,7 +288,8 @@ def like(what: str, make: Callable[..., Tensor], input: Tensor, memory_format: A
     if isinstance(input, Lifted):
         return input.filled(lambda value: like(what, make, value, preserve_format, **options))
     made = make(input.shape, **options)
-    if memory_format is not preserve_format or not input._data.flags.c_contiguous:
+    usual = input.is_contiguous() if memory_format is preserve_format else memory_format is contiguous_format
+    if not usual:
         made.data = laid(made._data, memory_format, what, input._data)
     return made
 
