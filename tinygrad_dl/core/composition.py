@@ -64,7 +64,7 @@ def composition(body: F) -> F:
     >>> td.flatten(None)
     Traceback (most recent call last):
     ...
-    TypeError: flatten: got input=None, expected a tensor; a function without `return` gives None
+    tinygrad_dl.ArgumentTypeError: flatten: got input=None, expected a tensor; a function without `return` gives None
     help(tinygrad_dl.flatten) says what it takes
     """
     return Composition(body).function  # type: ignore[return-value]

@@ -40,6 +40,23 @@ class ArgumentError(ValueError, RuntimeError):
     __module__ = "tinygrad_dl"
 
 
+class ArgumentTypeError(TypeError, RuntimeError):
+    """Arguments of a type or dtype that an operation refuses: a TypeError, and a RuntimeError as PyTorch's are.
+
+    >>> try:
+    ...     td.relu(td.tensor([1 + 2j]))
+    ... except RuntimeError as error:
+    ...     print(type(error).__name__, isinstance(error, TypeError))
+    ArgumentTypeError True
+    """
+
+    __module__ = "tinygrad_dl"
+
+
+# What errors become that pass a callable of this package.
+ALSO: dict[type[Exception], type[Exception]] = {ValueError: ArgumentError, TypeError: ArgumentTypeError}
+
+
 class Told(NamedTuple):
     """What was said of an error, apart from the callable and its arguments: kept by the error on its way out."""
 
@@ -93,7 +110,7 @@ def without_name(text: str, arguments: dict[str, Any]) -> str:
 def unfit(name: str, argument: str, value: Any, expected: str, kind: type[Exception] = TypeError) -> Exception:
     """The error for an argument that is not what its callable takes."""
     what = f"got {argument}={summary(value)}, expected {expected}"
-    new = kind(f"{name}: {what}")
+    new = ALSO.get(kind, kind)(f"{name}: {what}")
     new._told = Told(what, unfit=True)  # type: ignore[attr-defined]
     new.__suppress_context__ = True  # what the inside made of it tells nothing more
     return new
@@ -123,20 +140,21 @@ def raised_here(error: Exception) -> bool:
 def renewed(error: Exception, text: str, kind: type[Exception] | None = None) -> Exception:
     """The error with another text: itself if its class shows its text as it is, or a new one that comes from it.
 
-    A ValueError becomes an `ArgumentError` in its place.
+    A ValueError becomes an `ArgumentError` in its place, a TypeError an `ArgumentTypeError`.
     """
-    if kind in (None, ValueError) and type(error) is ValueError and plain(error):
-        argument_error = ArgumentError(text).with_traceback(error.__traceback__)
-        argument_error.__dict__.update(error.__dict__)
-        argument_error.__cause__, argument_error.__suppress_context__ = error.__cause__, True
-        return argument_error
+    also = ALSO.get(type(error))
+    if also is not None and kind in (None, type(error)) and plain(error):
+        new: Exception = also(text).with_traceback(error.__traceback__)
+        new.__dict__.update(error.__dict__)
+        new.__cause__, new.__suppress_context__ = error.__cause__, True
+        return new
     if kind is None and plain(error):
         error.args = (text,)
         return error
     if kind is None:
         kind = next(k for k in type(error).__mro__ if k.__module__ == "builtins")
         kind = np.exceptions.AxisError if isinstance(error, np.exceptions.AxisError) else kind
-    new: Exception = kind(text)
+    new = ALSO.get(kind, kind)(text)
     new.__cause__ = error
     new.__dict__.update(error.__dict__)
     return new
