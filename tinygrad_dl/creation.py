@@ -287,10 +287,10 @@ def like(what: str, make: Callable[..., Tensor], input: Tensor, memory_format: A
     """What `make` makes of a shape, in that and the order of a tensor: inside of vmap for each example."""
     if isinstance(input, Lifted):
         return input.filled(lambda value: like(what, make, value, preserve_format, **options))
-    made = make(input.shape, **options)
-    usual = input.is_contiguous() if memory_format is preserve_format else memory_format is contiguous_format
+    made, array = make(input.shape, **options), as_array(input)  # rules hand in arrays
+    usual = array.flags.c_contiguous if memory_format is preserve_format else memory_format is contiguous_format
     if not usual:
-        made.data = laid(made._data, memory_format, what, input._data)
+        made.data = laid(made._data, memory_format, what, array)
     return made
 
 

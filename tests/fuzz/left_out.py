@@ -36,7 +36,7 @@ REASONS = {
     "is another module from its first call on": """LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d LazyConv1d LazyConv2d
         LazyConv3d LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d LazyInstanceNorm1d LazyInstanceNorm2d
         LazyInstanceNorm3d LazyLinear UninitializedBuffer UninitializedParameter""",
-    "holds other modules or parameters": """Buffer Module ModuleDict ModuleList Parameter ParameterDict ParameterList
-        RNNBase Sequential Transformer TransformerDecoder TransformerEncoder""",
+    "holds other modules or parameters": """Buffer DataParallel Module ModuleDict ModuleList Parameter ParameterDict
+        ParameterList RNNBase Sequential Transformer TransformerDecoder TransformerEncoder""",
 }
 LEFT_OUT = {name: reason for reason, names in REASONS.items() for name in names.split()}
