@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.contents import Contents
-from tinygrad_dl.core.graph import Edge, Leaf, Refusing, observers, shown
+from tinygrad_dl.core.graph import Edge, Leaf, Node, Refusing, observers, shown
 from tinygrad_dl.core.hooks import Hooks, Keeper, RemovableHandle
 from tinygrad_dl.core.inference import memory
 from tinygrad_dl.core.modes import modes
@@ -400,10 +400,9 @@ def before_write(tensor: Tensor, what: str) -> None:
     if observers.writers:
         observers.before_write(tensor._data, what)
     edge = tensor._edge if tensor._view is None else tensor._base._edge  # type: ignore[union-attr]
-    if edge is not None:
-        node = edge.node
-        if node.plan is not None and node.plan.changeable:
-            node.keep_result(tensor._data)
+    node = None if edge is None else edge.node
+    if isinstance(node, Node) and node.plan.changeable:
+        node.keep_result(tensor._data)
 
 
 class Views(list["weakref.ref[Tensor]"]):
