@@ -176,6 +176,35 @@ def test_the_mode_of_kaiming_may_be_written_in_capitals():
     assert abs(values.std().item() - 0.05) < 0.001
 
 
+def test_weights_without_elements_are_left_with_a_warning():
+    for draw in (init.kaiming_uniform_, init.kaiming_normal_):
+        with pytest.warns(
+            UserWarning, match=rf"{draw.__name__}: got a tensor of shape \(0, 4\), which has no elements"
+        ):
+            assert draw(weight := td.empty(0, 4)) is weight
+
+
+def test_the_parts_of_start_values_have_pytorchs_names():
+    weight = td.empty(4, 3, 2, 5)
+    assert init._calculate_fan_in_and_fan_out(weight) == (30, 40)
+    assert init._calculate_correct_fan(weight, "fan_in") == 30 and init._calculate_correct_fan(weight, "FAN_OUT") == 40
+    with pytest.raises(ValueError, match="_calculate_correct_fan: expected mode 'fan_in' or 'fan_out', got 'fan'"):
+        init._calculate_correct_fan(weight, "fan")
+    with pytest.raises(ValueError, match=r"_calculate_fan_in_and_fan_out: got a tensor of shape \(3,\)"):
+        init._calculate_fan_in_and_fan_out(td.empty(3))
+    assert (init._no_grad_fill_(weight, 2.0) == 2).all() and (init._no_grad_zero_(weight) == 0).all()
+    assert (init._no_grad_uniform_(weight, 1.0, 2.0) >= 1).all() and init._no_grad_normal_(weight, 0.0, 1.0) is weight
+    assert (init._no_grad_trunc_normal_(weight, 0.0, 1.0, -0.5, 0.5).abs() <= 0.5).all()
+
+
+def test_what_is_drawn_needs_a_range_and_floats():
+    with pytest.raises(ValueError, match="uniform_: got a=2 and b=1, expected a <= b"):
+        init.uniform_(td.empty(3), 2, 1)
+    for draw in (init.uniform_, init.normal_):
+        with pytest.raises(TypeError, match=rf"{draw.__name__}: got a tensor of dtype int64, expected a floating one"):
+            draw(td.empty(3, dtype=td.int64))
+
+
 def test_the_same_generator_state_gives_the_same_values():
     a, b = (init.normal_(td.empty(5), generator=td.Generator().manual_seed(3)) for _ in range(2))
     assert (a == b).all()

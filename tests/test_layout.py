@@ -119,3 +119,10 @@ def test_what_a_tensor_is_not():
     for constant in (td.channels_last, td.strided):
         assert pickle.loads(pickle.dumps(constant)) is copy.deepcopy(constant) is constant
     assert repr(td.channels_last) == "tinygrad_dl.channels_last"
+
+
+def test_new_memory_in_the_order_of_a_format():
+    assert td.empty(2, 3, 4, 5, memory_format=td.channels_last).stride() == (60, 1, 15, 3)
+    assert td.empty(2, 3, memory_format=td.contiguous_format).stride() == (3, 1)
+    with pytest.raises(ValueError, match="empty: got"):
+        td.empty(2, 3, memory_format=td.channels_last)

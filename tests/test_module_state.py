@@ -313,3 +313,12 @@ def test_what_a_function_finds_in_all_modules():
     assert list(found) == [("m.1.a", 1)]
     weights = model._named_members(lambda module: module._parameters.items(), remove_duplicate=False)
     assert [name for name, _ in weights] == ["0.weight", "0.bias", "again.weight", "again.bias"]
+
+
+def test_prefixes_are_taken_off_a_state():
+    inner = nn.Sequential(nn.BatchNorm1d(2))
+    outer = nn.ModuleDict({"module": inner})
+    state = outer.state_dict()
+    nn.modules.utils.consume_prefix_in_state_dict_if_present(state, "module.")
+    assert list(state) == list(inner.state_dict()) and state._metadata == inner.state_dict()._metadata
+    assert repr(inner.load_state_dict(state)) == "<All keys matched successfully>"

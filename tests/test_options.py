@@ -85,7 +85,7 @@ def test_dropout_probabilities_and_others_that_functions_take():
     x = td.ones(3, 4, requires_grad=True)
     for call in (
         lambda: F.dropout(x, p),
-        lambda: F.dropout2d(x[None], p),
+        lambda: F.dropout2d(x[None, None], p),
         lambda: F.interpolate(x[None], scale_factor=p * 4),
         lambda: F.batch_norm(x, td.zeros(4), td.ones(4), training=True, momentum=p),
         lambda: td.full_like(x, p),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -64,7 +66,11 @@ X = td.ones(2, 4, 6, 6)
         (lambda: nn.InstanceNorm2d(4)(td.ones(1, 4, 1, 1)), ValueError, "more than one value per channel"),
         (lambda: nn.Dropout2d(1.5), ValueError, "p between 0 and 1"),
         (lambda: F.dropout2d(X, -1.0), ValueError, "dropout2d: expected a probability"),
-        (lambda: F.dropout2d(td.ones(3)), ValueError, "dropout2d: expected an input of 4 dimensions"),
+        (
+            lambda: F.dropout2d(td.ones(3)),
+            ValueError,
+            r"dropout2d: got an input of shape \(3,\), exp",
+        ),
         (lambda: F.dropout2d(X.long()), TypeError, "dropout2d: expected a floating tensor"),
     ],
 )
@@ -176,6 +182,32 @@ def test_dropout_drops_whole_channels():
         np.testing.assert_array_equal(x.grad.numpy(), out.detach().numpy())
         assert drop(0.25).eval()(x) is x
         assert (drop(1.0)(x) == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("drop", "shape", "front", "warns"),
+    [
+        (F.dropout1d, (300, 3), 1, False),
+        (F.dropout2d, (20, 30), 2, True),
+        (F.dropout2d, (20, 30, 4), 2, True),
+        (F.dropout2d, (20, 30, 2, 2, 2), 2, True),
+        (F.dropout3d, (300, 3, 2), 1, True),
+        (F.dropout3d, (300, 2, 3, 2), 1, False),
+        (F.feature_alpha_dropout, (20, 30), 2, False),
+    ],
+)
+def test_dropout_of_channels_with_other_dimensions(drop, shape, front, warns):
+    context = pytest.warns(UserWarning, match="dropped are the parts") if warns else contextlib.nullcontext()
+    with context:
+        out = drop(td.ones(shape), 0.5, True).reshape(*shape[:front], -1)
+    assert (out == out[..., :1]).all() and 0.3 < (out[..., 0] > 1).float().mean() < 0.7
+
+
+def test_dropout_keeps_the_order_in_memory():
+    x = td.ones(2, 3, 4, 5).to(memory_format=td.channels_last)
+    assert F.dropout(x, 0.5).is_contiguous(memory_format=td.channels_last)
+    assert F.dropout(x[..., ::2], 0.5).is_contiguous(memory_format=td.channels_last)
+    assert F.dropout(x.permute(3, 0, 1, 2), 0.5).stride() == x.permute(3, 0, 1, 2).stride()
 
 
 def test_dropout_of_channels_in_place():

@@ -243,13 +243,21 @@ def ones(*shape: Any, size: Any = None, dtype: Any = None, **options: Unpack[Opt
 
 
 @creation
-def empty(*shape: Any, size: Any = None, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
+def empty(
+    *shape: Any, size: Any = None, dtype: Any = None, memory_format: Any = contiguous_format, **options: Unpack[Options]
+) -> Tensor:
     """A tensor with whatever lay in memory.
+
+    Args:
+        memory_format: the order of its dimensions in memory, such as `td.channels_last`.
 
     >>> td.empty(2, 3).shape
     (2, 3)
     """
-    return finish(np.empty(sizes(shape, "empty", size), _dtype(dtype)), "empty", options)
+    array = np.empty(sizes(shape, "empty", size), _dtype(dtype))
+    if memory_format is not contiguous_format:
+        array = laid(array, memory_format, "empty")
+    return finish(array, "empty", options)
 
 
 @creation

@@ -362,12 +362,6 @@ MEANT = (
         ours="a value of shape .* that was changed in place afterwards",
     ),
     Meant(
-        "a dropout of channels needs channels",
-        "refused",
-        "dropout1d dropout2d dropout3d Dropout1d Dropout2d Dropout3d feature_dropout",
-        ours="expected an input of",
-    ),
-    Meant(
         "no padding leaves a result of size 0",
         "refused",
         "conv_transpose1d conv_transpose2d conv_transpose3d ConvTranspose1d ConvTranspose2d ConvTranspose3d",

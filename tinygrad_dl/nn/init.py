@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_dl import random
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.namespaces import public
+from tinygrad_dl.core.promotion import is_differentiable
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.random import Generator
@@ -33,6 +34,14 @@ def fill(tensor: Tensor, values: Any, what: str) -> Tensor:
     return tensor
 
 
+def require_floating(tensor: Tensor, what: str) -> None:
+    """Raises TypeError for a tensor that can't hold what is drawn."""
+    if not is_differentiable(tensor.dtype):
+        raise TypeError(
+            f"{what}: got a tensor of dtype {tensor.dtype}, expected a floating one; convert it by .float()"
+        )
+
+
 @composition
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Numbers drawn uniformly from [a, b).
@@ -41,6 +50,9 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     >>> bool((w.abs() <= 1).all())
     True
     """
+    if not a <= b:
+        raise ValueError(f"uniform_: got a={a} and b={b}, expected a <= b")
+    require_floating(tensor, "uniform_")
     values = random.uniform(tensor.shape, tensor.dtype, generator)
     values *= b - a
     values += a
@@ -56,6 +68,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
     """
     if std < 0:
         raise ValueError(f"normal_: expected std >= 0, got {std}")
+    require_floating(tensor, "normal_")
     values = random.gaussian(tensor.shape, tensor.dtype, generator)
     values *= std
     values += mean
@@ -234,10 +247,14 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str, what: str) -> float:
+    """The standard deviation gain / sqrt(fan); warns of a weight without elements, for which nothing is drawn."""
     if mode.lower() not in ("fan_in", "fan_out"):
         raise ValueError(f"{what}: expected mode 'fan_in' or 'fan_out', got {mode!r}")
+    if 0 in tensor.shape:
+        warn(f"{what}: got a tensor of shape {tensor.shape}, which has no elements, so that nothing is done")
+        return 1.0
     fan = fans(tensor, what)[mode.lower() == "fan_out"]
-    return calculate_gain(nonlinearity, a) / math.sqrt(max(1, fan))
+    return calculate_gain(nonlinearity, a) / math.sqrt(fan)
 
 
 @composition
@@ -337,5 +354,21 @@ constant, dirac, eye, normal, uniform = (former(f) for f in (constant_, dirac_, 
 kaiming_normal, kaiming_uniform = former(kaiming_normal_), former(kaiming_uniform_)
 xavier_normal, xavier_uniform = former(xavier_normal_), former(xavier_uniform_)
 orthogonal, sparse = former(orthogonal_), former(sparse_)
+
+# PyTorch's names of the parts of these functions, which programs that draw their own distributions call.
+
+
+def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
+    return fans(tensor, "_calculate_fan_in_and_fan_out")
+
+
+def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
+    if mode.lower() not in ("fan_in", "fan_out"):
+        raise ValueError(f"_calculate_correct_fan: expected mode 'fan_in' or 'fan_out', got {mode!r}")
+    return fans(tensor, "_calculate_correct_fan")[mode.lower() == "fan_out"]
+
+
+_no_grad_uniform_, _no_grad_normal_, _no_grad_trunc_normal_ = uniform_, normal_, trunc_normal_
+_no_grad_fill_, _no_grad_zero_ = constant_, zeros_
 
 public(globals(), "docs/stable/nn.init.html#torch.nn.init.{}")

@@ -1,4 +1,4 @@
-"""One number for each dimension, of one number for all: under the names that PyTorch has in `nn.modules.utils`."""
+"""What PyTorch has in `nn.modules.utils`: one number for each dimension, of one for all; prefixes of state dicts."""
 
 from __future__ import annotations
 
@@ -31,3 +31,21 @@ def _reverse_repeat_tuple(t: Iterable[Any], n: int) -> tuple[Any, ...]:
     (2, 2, 1, 1)
     """
     return tuple(x for x in reversed(tuple(t)) for _ in range(n))
+
+
+def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: str) -> None:
+    """Takes a prefix off the names in a state dict, in place: "module." of a model that was saved inside another.
+
+    >>> state = {"module.weight": 1, "bias": 2}
+    >>> consume_prefix_in_state_dict_if_present(state, "module.")
+    >>> state
+    {'bias': 2, 'weight': 1}
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.modules.utils.consume_prefix_in_state_dict_if_present.html
+    """
+    for name in [name for name in state_dict if name.startswith(prefix)]:
+        state_dict[name.removeprefix(prefix)] = state_dict.pop(name)
+    versions = getattr(state_dict, "_metadata", None)
+    # The module itself has the name "module" there, those in it "module.layer"; "" is the one that is taken off.
+    for name in [name for name in versions or () if name and f"{name}.".startswith(prefix)]:
+        versions[name[len(prefix) :]] = versions.pop(name)

@@ -51,7 +51,9 @@ class Dropout1d(Dropping):
 
 
 class Dropout2d(Dropping):
-    """In training, zeroes each whole channel of (N, C, H, W) or (C, H, W) with probability `p`, and scales the others.
+    """In training, zeroes each whole channel of (N, C, H, W) with probability `p`, and scales the others.
+
+    With a warning it takes (N, C, ...) of any number of dimensions; three are (N, C, L), not (C, H, W).
 
     >>> td.nn.Dropout2d(0.5).eval()(td.ones(1, 2, 2, 2)).shape
     (1, 2, 2, 2)

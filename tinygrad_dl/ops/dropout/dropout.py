@@ -10,6 +10,8 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.messages import require_constants
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import is_known
+from tinygrad_dl.core.warning import warn
 from tinygrad_dl.inputs import drawn, real
 from tinygrad_dl.random import Generator, draw
 
@@ -100,19 +102,31 @@ def _dropped(
     if shape != input.shape:
         known = isinstance(factors, np.ndarray)
         factors = np.broadcast_to(factors, input.shape) if known else factors.expand(input.shape)
+    elif is_known(input) and is_known(factors) and not input._data.flags.c_contiguous:
+        drawn, factors = factors, np.empty_like(input._data)  # the result lies in memory as both do
+        factors[...] = drawn
     result: Tensor = masked(input, factors)
     return input._assign(result, name) if inplace else result
+
+
+SHAPES = {1: "(N, C, L)", 2: "(N, C, H, W)", 3: "(N, C, D, H, W)"}
 
 
 def _drop_channels(
     input: Tensor, dims: int, p: float, training: bool, inplace: bool, generator: Generator | None
 ) -> Tensor:
-    name = f"dropout{dims}d"
-    if input.ndim not in (dims + 1, dims + 2):
-        raise ValueError(
-            f"{name}: expected an input of {dims + 2} dimensions, or {dims + 1} without a batch, got {input.shape}"
+    name, shape = f"dropout{dims}d", SHAPES[dims]
+    usual = input.ndim in (dims + 1, dims + 2)
+    if not usual and (dims == 1 or input.ndim < 2):
+        raise ValueError(f"{name}: got an input of shape {input.shape}, expected {shape}, or one without a batch")
+    # As in PyTorch: `dropout2d` always has a batch, the others only where all dimensions are there.
+    front = 2 if dims == 2 or input.ndim == dims + 2 else 1
+    if not usual or (dims == 2 and input.ndim == 3):
+        warn(
+            f"{name}: got an input of shape {input.shape}, expected {shape}; dropped are the parts that belong to an "
+            f"index of its first {'dimension' if front == 1 else 'two dimensions'}"
         )
-    channels = (*input.shape[: input.ndim - dims], *(1,) * dims)
+    channels = (*input.shape[:front], *(1,) * (input.ndim - front))
     return _dropped(name, input, channels, p, training, inplace, generator)
 
 
@@ -133,12 +147,13 @@ def dropout1d(
 def dropout2d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
 ) -> Tensor:
-    """In training, zeroes each whole channel of (N, C, H, W) or (C, H, W) with probability `p`, and scales the others.
+    """In training, zeroes each whole channel of (N, C, H, W) with probability `p`, and scales the others.
 
-    Neighbouring places of a channel say much the same, so that dropping single ones hides little.
+    Neighbouring places of a channel say much the same, so that dropping single ones hides little. With a warning it
+    takes (N, C, ...) of any number of dimensions; three are (N, C, L), not (C, H, W).
 
     Raises:
-        ValueError: `p` is not between 0 and 1, or the input has other dimensions.
+        ValueError: `p` is not between 0 and 1, or the input has less than two dimensions.
 
     >>> _ = td.manual_seed(0)
     >>> out = td.nn.functional.dropout2d(td.ones(1, 50, 2, 2))
@@ -152,7 +167,7 @@ def dropout2d(
 def dropout3d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator: Generator | None = None
 ) -> Tensor:
-    """`dropout2d` for (N, C, D, H, W) or (C, D, H, W).
+    """`dropout2d` for (N, C, D, H, W) or (C, D, H, W); with a warning for (C, ...) of other numbers of dimensions.
 
     >>> td.nn.functional.dropout3d(td.ones(2, 1, 1, 1), 1.0).flatten()
     tensor([0., 0.])
