@@ -55,6 +55,14 @@ X = td.ones(2, 4, 6, 6)
         (lambda: F.interpolate(X.long(), 3, mode="bilinear"), TypeError, "floating tensor or uint8, got int64"),
         (lambda: F.interpolate(X.int(), 3), TypeError, "floating tensor or uint8, got int32"),
         (lambda: F.interpolate(X[0].byte(), 3, mode="linear"), TypeError, "floating tensor in mode 'linear'"),
+        (lambda: F.fractional_max_pool2d(X, 2), ValueError, "neither output_size nor output_ratio"),
+        (lambda: F.fractional_max_pool2d(X, 3, 5), ValueError, r"got \(5, 5\) and \(3, 3\)"),
+        (lambda: F.fractional_max_pool2d(X, 2, output_ratio=(0.5,)), ValueError, "output_ratio as one number or 2"),
+        (lambda: F.fractional_max_pool2d(X.long(), 2, 2), TypeError, "expected a floating tensor, got int64"),
+        (lambda: F.fractional_max_pool2d(X, 2, 2, None, False, td.ones(1, 4, 2)), ValueError, "_random_samples of"),
+        (lambda: nn.FractionalMaxPool2d(2), ValueError, "got neither of output_size and output_ratio"),
+        (lambda: nn.FractionalMaxPool2d(2, 2, 0.5), ValueError, "got both"),
+        (lambda: nn.FractionalMaxPool3d(2, output_ratio=1.0), ValueError, "output_ratio between 0 and 1, got 1.0"),
         (lambda: nn.PixelShuffle(0), ValueError, "upscale_factor >= 1"),
         (lambda: F.pixel_shuffle(X, 3), ValueError, "channels that 9 divides, got 4"),
         (lambda: F.pixel_unshuffle(X, 4), ValueError, "height and width that 4 divides"),
@@ -267,3 +275,14 @@ def test_only_the_elements_that_are_seen_are_read():
     y = F.interpolate(x, 2, mode="linear", align_corners=True)
     y.sum().backward()
     assert y.tolist() == [[[0.0, 2.0]]] and x.grad[0, 0].nonzero().flatten().tolist() == [0, 2**20 - 1]
+
+
+def test_fractional_windows_stand_where_the_samples_say():
+    x = td.arange(11.0).reshape(1, 1, 1, 11)
+    for u, expected in (
+        (0.0, [0, 3, 6, 10]),
+        (0.35, [0, 3, 6, 10]),
+        (0.9, [0, 4, 7, 10]),
+    ):  # 10 / 3 from one to the next
+        out, index = F.fractional_max_pool2d_with_indices(x, 1, (1, 4), _random_samples=td.tensor([[[u, 0.0]]]))
+        assert index.flatten().tolist() == out.flatten().tolist() == expected

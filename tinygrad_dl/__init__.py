@@ -339,9 +339,10 @@ _RARE = {
         "ops.linalg.products": "spmm",
         "core.printing": "set_printoptions",
         "func": "vmap",
-        "nn.functional": "adaptive_avg_pool1d avg_pool1d celu channel_shuffle conv1d conv2d conv3d conv_transpose1d "
-        "conv_transpose2d conv_transpose3d cosine_similarity dropout group_norm layer_norm max_pool1d max_pool2d "
-        "max_pool3d pairwise_distance pixel_shuffle pixel_unshuffle rms_norm rrelu",
+        "nn.functional": "adaptive_avg_pool1d adaptive_max_pool1d avg_pool1d bilinear celu channel_shuffle conv1d "
+        "conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity dropout "
+        "group_norm layer_norm max_pool1d max_pool1d_with_indices max_pool2d max_pool3d native_channel_shuffle "
+        "pairwise_distance pdist pixel_shuffle pixel_unshuffle rms_norm rrelu rrelu_ threshold_",
         "tensor_types": "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor "
         "LongTensor ShortTensor",
         "torch": "amp compiler cuda jit version",

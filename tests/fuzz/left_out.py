@@ -4,8 +4,12 @@ REASONS = {
     "draws random numbers, which differ for the same seed": """bernoulli bernoulli_ multinomial normal normal_ rand
         rand_like randint randint_like randn randn_like randperm random_ uniform_ cauchy_ exponential_ geometric_
         log_normal_ Generator AlphaDropout Dropout Dropout1d Dropout2d Dropout3d FeatureAlphaDropout RReLU alpha_dropout
-        feature_alpha_dropout gumbel_softmax rrelu""",
-    "is another op by an older name, and warns": "upsample upsample_nearest upsample_bilinear",
+        feature_alpha_dropout gumbel_softmax rrelu rrelu_ fractional_max_pool2d fractional_max_pool2d_with_indices
+        fractional_max_pool3d fractional_max_pool3d_with_indices FractionalMaxPool2d FractionalMaxPool3d""",
+    "is another op by an older name, and warns": "upsample upsample_nearest upsample_bilinear NLLLoss2d",
+    "stores its result in its input, as methods do that are drawn": """celu_ elu_ hardtanh_ leaky_relu_ selu_
+        threshold_""",
+    "is a tuple of options": "LinearCrossEntropyOptions",
     "trains on other devices alone, in PyTorch": "SyncBatchNorm",
     "takes lengths and labels, or maxima and indices, that fit together": """AdaptiveLogSoftmaxWithLoss
         CTCLoss ctc_loss MaxUnpool1d MaxUnpool2d MaxUnpool3d max_unpool1d max_unpool2d max_unpool3d""",

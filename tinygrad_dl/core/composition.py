@@ -73,7 +73,8 @@ def composition(body: F) -> F:
 def by_dimensions(body: Callable[Concatenate[int, P], R]) -> tuple[Callable[P, R], Callable[P, R], Callable[P, R]]:
     """Makes three compositions of a body that gets the number of dimensions first: of `pool`, `pool1d` to `pool3d`.
 
-    Its docstring is theirs, with the words of DIMENSIONS.
+    The number may stand within a name: of `pool_nd_with_indices`, `pool1d_with_indices`. The docstring is theirs, with
+    the words of DIMENSIONS.
     """
     one, two, three = [Composition(body, k).function for k in DIMENSIONS]
     return one, two, three
@@ -96,7 +97,10 @@ class Composition:
 
     def __init__(self, body: Callable[..., Any], dimensions: int | None = None):
         self.body, self.given = body, [] if dimensions is None else [str(dimensions)]
-        self.name = body.__name__ + "".join(f"{k}d" for k in self.given)
+        name = body.__name__
+        if dimensions is not None:
+            name = name.replace("_nd", f"{dimensions}d") if "_nd" in name else f"{name}{dimensions}d"
+        self.name = name
         scope = {
             "body": body,
             "composed": self,

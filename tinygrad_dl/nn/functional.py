@@ -17,6 +17,16 @@ from tinygrad_dl.ops.activation.gelu import gelu
 from tinygrad_dl.ops.activation.glu import glu
 from tinygrad_dl.ops.activation.gumbel_softmax import gumbel_softmax
 from tinygrad_dl.ops.activation.hard import hardsigmoid, hardswish, hardtanh
+from tinygrad_dl.ops.activation.inplace import (
+    celu_,
+    elu_,
+    hardtanh_,
+    leaky_relu_,
+    relu_,
+    rrelu_,
+    selu_,
+    threshold_,
+)
 from tinygrad_dl.ops.activation.relu import leaky_relu, prelu, relu6, threshold
 from tinygrad_dl.ops.activation.relu import relu as _relu
 from tinygrad_dl.ops.activation.rrelu import rrelu
@@ -31,21 +41,24 @@ from tinygrad_dl.ops.convolution.convolution import (
     conv1d,
     conv2d,
     conv3d,
+    conv_tbc,
     conv_transpose1d,
     conv_transpose2d,
     conv_transpose3d,
 )
 from tinygrad_dl.ops.convolution.fold import fold, unfold
-from tinygrad_dl.ops.distance.distance import cosine_similarity, pairwise_distance
+from tinygrad_dl.ops.distance.distance import cosine_similarity, pairwise_distance, pdist
 from tinygrad_dl.ops.dropout.alpha_dropout import alpha_dropout, feature_alpha_dropout
 from tinygrad_dl.ops.dropout.dropout import dropout, dropout1d, dropout2d, dropout3d
 from tinygrad_dl.ops.embedding.embedding import embedding, one_hot
 from tinygrad_dl.ops.embedding.embedding_bag import embedding_bag
+from tinygrad_dl.ops.linear.bilinear import bilinear
 from tinygrad_dl.ops.linear.linear import linear
 from tinygrad_dl.ops.loss.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits
 from tinygrad_dl.ops.loss.cross_entropy import cross_entropy
 from tinygrad_dl.ops.loss.ctc_loss import ctc_loss
 from tinygrad_dl.ops.loss.kl_div import kl_div
+from tinygrad_dl.ops.loss.linear_cross_entropy import linear_cross_entropy
 from tinygrad_dl.ops.loss.margin import (
     cosine_embedding_loss,
     hinge_embedding_loss,
@@ -75,16 +88,29 @@ from tinygrad_dl.ops.pooling.avg_pool import (
     avg_pool2d,
     avg_pool3d,
 )
+from tinygrad_dl.ops.pooling.fractional_max_pool import (
+    fractional_max_pool2d,
+    fractional_max_pool2d_with_indices,
+    fractional_max_pool3d,
+    fractional_max_pool3d_with_indices,
+)
 from tinygrad_dl.ops.pooling.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
 from tinygrad_dl.ops.pooling.max_pool import (
     adaptive_max_pool1d,
+    adaptive_max_pool1d_with_indices,
     adaptive_max_pool2d,
+    adaptive_max_pool2d_with_indices,
     adaptive_max_pool3d,
+    adaptive_max_pool3d_with_indices,
     max_pool1d,
+    max_pool1d_with_indices,
     max_pool2d,
+    max_pool2d_with_indices,
     max_pool3d,
+    max_pool3d_with_indices,
 )
 from tinygrad_dl.ops.pooling.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
+from tinygrad_dl.ops.vision.grid_sample import affine_grid, grid_sample
 from tinygrad_dl.ops.vision.interpolate import interpolate
 from tinygrad_dl.ops.vision.pixel_shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from tinygrad_dl.ops.vision.upsample import upsample, upsample_bilinear, upsample_nearest
@@ -92,21 +118,26 @@ from tinygrad_dl.ops.vision.upsample import upsample, upsample_bilinear, upsampl
 # fmt: off
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
-    "adaptive_max_pool2d", "adaptive_max_pool3d", "alpha_dropout", "avg_pool1d", "avg_pool2d", "avg_pool3d",
-    "batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "channel_shuffle", "conv1d",
-    "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cosine_embedding_loss",
-    "cosine_similarity", "cross_entropy", "ctc_loss", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu",
-    "embedding", "embedding_bag", "feature_alpha_dropout", "fold", "gaussian_nll_loss", "gelu", "glu", "group_norm",
-    "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hinge_embedding_loss", "huber_loss",
-    "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear",
-    "local_response_norm", "log_softmax", "logsigmoid", "lp_pool1d", "lp_pool2d", "lp_pool3d",
-    "margin_ranking_loss", "max_pool1d", "max_pool2d", "max_pool3d", "max_unpool1d", "max_unpool2d", "max_unpool3d",
-    "mish", "mse_loss", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss",
-    "normalize", "one_hot", "pad", "pairwise_distance", "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss",
-    "prelu", "relu", "relu6", "rms_norm", "rrelu", "scaled_dot_product_attention", "selu", "sigmoid", "silu",
-    "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh",
-    "tanhshrink", "threshold", "triplet_margin_loss", "triplet_margin_with_distance_loss", "unfold", "upsample",
-    "upsample_bilinear", "upsample_nearest",
+    "adaptive_max_pool1d_with_indices", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices",
+    "adaptive_max_pool3d", "adaptive_max_pool3d_with_indices", "affine_grid", "alpha_dropout", "avg_pool1d",
+    "avg_pool2d", "avg_pool3d", "batch_norm", "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits",
+    "celu", "celu_", "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d",
+    "conv_transpose2d", "conv_transpose3d", "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "ctc_loss",
+    "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "elu_", "embedding", "embedding_bag",
+    "feature_alpha_dropout", "fold", "fractional_max_pool2d", "fractional_max_pool2d_with_indices",
+    "fractional_max_pool3d", "fractional_max_pool3d_with_indices", "gaussian_nll_loss", "gelu", "glu", "grid_sample",
+    "group_norm", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
+    "hinge_embedding_loss", "huber_loss", "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm",
+    "leaky_relu", "leaky_relu_", "linear", "linear_cross_entropy", "local_response_norm", "log_softmax", "logsigmoid",
+    "lp_pool1d", "lp_pool2d", "lp_pool3d", "margin_ranking_loss", "max_pool1d", "max_pool1d_with_indices", "max_pool2d",
+    "max_pool2d_with_indices", "max_pool3d", "max_pool3d_with_indices", "max_unpool1d", "max_unpool2d", "max_unpool3d",
+    "mish", "mse_loss", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss",
+    "native_channel_shuffle", "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance", "pdist", "pixel_shuffle",
+    "pixel_unshuffle", "poisson_nll_loss", "prelu", "relu", "relu6", "relu_", "rms_norm", "rrelu", "rrelu_",
+    "scaled_dot_product_attention", "selu", "selu_", "sigmoid", "silu", "smooth_l1_loss", "soft_margin_loss", "softmax",
+    "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "threshold_",
+    "triplet_margin_loss", "triplet_margin_with_distance_loss", "unfold", "upsample", "upsample_bilinear",
+    "upsample_nearest",
 ]
 # fmt: on
 
@@ -160,5 +191,7 @@ def _prepared(input: Any, dim: int | None, dtype: Any, name: str) -> Any:
         raise TypeError(f"{name}: got no dim, expected the dimension along which to go; usually dim=-1, the classes")
     return input if dtype is None else input.to(as_dtype(dtype))
 
+
+native_channel_shuffle = channel_shuffle
 
 public(globals(), "docs/stable/generated/torch.nn.functional.{}.html")

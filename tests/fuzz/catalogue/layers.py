@@ -80,8 +80,9 @@ def pooling(dims: int, kind: str) -> Any:
         options = w.options(
             stride=lambda: per_dim(w, dims, 1, 3), ceil_mode=w.bool, padding=lambda: w.int(0, least // 2)
         )
-        if kind == "max":
-            options |= w.options(dilation=lambda: w.int(1, 2), return_indices=True)
+        if kind != "avg":
+            options |= w.options(dilation=lambda: w.int(1, 2))
+            options |= w.options(return_indices=True) if kind == "max" else {}
         else:
             options |= w.options(count_include_pad=w.bool)
             if dims > 1:
@@ -281,7 +282,7 @@ def pixel_unshuffle(w: Writer) -> Any:
     return w.tensor("fi", shape=(*w.choice(((), (2,))), w.int(1, 2), 2 * w.int(1, 2), 2 * w.int(1, 2))), 2
 
 
-@draws("channel_shuffle")
+@draws("channel_shuffle native_channel_shuffle")
 def channel_shuffle(w: Writer) -> Any:
     return w.tensor("f", shape=(w.int(1, 2), 4, *(w.int(1, 3) for _ in range(w.int(1, 2))))), 2
 
@@ -291,3 +292,47 @@ def dropout(w: Writer) -> Any:
     """Without chance: nothing is dropped, or nothing kept."""
     x = w.tensor("f", least=2, most=3)
     return (x, 0.5, False) if w.bool() else (x, 0.0, True)
+
+
+for n in (1, 2, 3):
+    draws(f"max_pool{n}d_with_indices", weight=0.3)(pooling(n, "indexed"))
+    draws(f"adaptive_max_pool{n}d_with_indices", weight=0.2)(adaptive(n, "avg"))
+
+
+@draws("grid_sample", weight=1.5)
+def grid_sample(w: Writer) -> Any:
+    dims = w.int(2, 3)
+    x = images(w, dims)
+    modes = ("bilinear", "nearest", "bicubic") if dims == 2 else ("bilinear", "nearest")
+    shape = (w.shape(x)[0], *(w.int(1, 3) for _ in range(dims)), dims)
+    special, w.special = w.special, False
+    grid = w.tensor(shape=shape, dtype=w.dtype(x), where=lambda v: bool(v.isfinite().all()), low=-1.5, high=1.5)
+    w.special = special
+    options = w.options(padding_mode=lambda: w.choice(("zeros", "border", "reflection")))
+    return x, grid, {"mode": w.choice(modes), "align_corners": w.bool(), **options}
+
+
+@draws("affine_grid", weight=0.5)
+def affine_grid(w: Writer) -> Any:
+    dims, count = w.int(2, 3), w.int(1, 2)
+    theta = w.tensor(shape=(count, dims, dims + 1), dtype=w.choice(DOUBLES))
+    return theta, (count, 2, *(w.int(1, 3) for _ in range(dims))), {"align_corners": w.bool()}
+
+
+@draws("bilinear", weight=0.3)
+def bilinear(w: Writer) -> Any:
+    dtype, lead = w.choice(DOUBLES), (w.int(1, 3),) if w.bool() else (2, 2)
+    weight = w.tensor(shape=(w.int(1, 2), 2, 3), dtype=dtype)
+    bias = [w.tensor(shape=(w.shape(weight)[0],), dtype=dtype)] if w.bool() else []
+    return w.tensor(shape=(*lead, 2), dtype=dtype), w.tensor(shape=(*lead, 3), dtype=dtype), weight, *bias
+
+
+@draws("conv_tbc", weight=0.3)
+def conv_tbc(w: Writer) -> Any:
+    x = w.tensor("f", shape=(w.int(3, 5), w.int(1, 2), 2), dtype=w.choice(DOUBLES))
+    return x, kernel_of(w, x, (w.int(1, 3), 2, 3)), w.tensor(shape=(3,), dtype=w.dtype(x)), w.int(0, 1)
+
+
+@draws("pdist", weight=0.3)
+def pdist(w: Writer) -> Any:
+    return w.tensor(shape=(w.int(1, 4), w.int(1, 3)), dtype=w.choice(DOUBLES)), w.choice((0.0, 1.0, 2.0, 3.5))

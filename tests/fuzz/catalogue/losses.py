@@ -128,6 +128,16 @@ def cross_entropy(w: Writer) -> Any:
     return x, w.tensor(shape=w.shape(x), dtype=w.dtype(x), low=0.0, high=1.0), options
 
 
+@draws("linear_cross_entropy", weight=0.5)
+def linear_cross_entropy(w: Writer) -> Any:
+    dtype, count, more = w.choice(("float64", "float32")), w.int(1, 3), w.choice(((), (), (2,)))
+    lead = (w.int(1, 3),) if more or w.bool() else ()
+    x, weight = w.tensor(shape=(*lead, 2), dtype=dtype), w.tensor(shape=(count, *more, 2), dtype=dtype)
+    options = reduction(w) | w.options(label_smoothing=0.1, ignore_index=0)
+    options |= w.options(linear_bias=lambda: w.tensor(shape=(count, *more), dtype=dtype))
+    return x, weight, w.indices((*lead, *more), count), options
+
+
 @draws("poisson_nll_loss")
 def poisson(w: Writer) -> Any:
     x = w.tensor("f")

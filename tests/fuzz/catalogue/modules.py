@@ -176,6 +176,12 @@ def local_response_norm(w: Writer, name: str, dtype: str) -> Any:
     return (w.int(1, 3),), w.options(alpha=0.5, beta=0.5, k=2.0), [images(w, w.int(1, 3))]
 
 
+@module("CrossMapLRN2d", weight=0.15)
+def cross_map(w: Writer, name: str, dtype: str) -> Any:
+    size = w.int(1, 5)
+    return (size,), w.options(alpha=0.5, beta=0.5, k=2.0), [images(w, 2, channels=(size + 1) // 2)]
+
+
 @module("LPPool1d LPPool2d LPPool3d", weight=0.15)
 def lp_pool(w: Writer, name: str, dtype: str) -> Any:
     return (w.choice((1, 2, 2.0)), 2), w.options(stride=1, ceil_mode=w.bool), [images(w, int(name[-2]), least=2)]
@@ -284,6 +290,13 @@ def loss(w: Writer, name: str, dtype: str) -> Any:
 def class_loss(w: Writer, name: str, dtype: str) -> Any:
     x = w.tensor("f", least=1, most=2, dtype=dtype)
     return (), {"reduction": w.choice(("none", "mean", "sum"))}, [x, w.indices(w.shape(x)[:-1], w.shape(x)[-1])]
+
+
+@module("LinearCrossEntropyLoss", weight=0.2)
+def linear_cross_entropy_loss(w: Writer, name: str, dtype: str) -> Any:
+    more, n = w.choice(((), (2,))), w.int(1, 3)
+    options = typed(dtype, out_features=more, **w.options(bias=True, label_smoothing=0.1))
+    return (2, 3), options, [w.tensor(shape=(n, 2), dtype=dtype), w.indices((n, *more), 3)]
 
 
 @module("CosineSimilarity PairwiseDistance", weight=0.2)

@@ -261,20 +261,6 @@ class RReLU(WithOptions):
         return functional.rrelu(input, self.lower, self.upper, self.training, self.inplace)
 
 
-class ReLU6(WithOptions):
-    """min(max(input, 0), 6).
-
-    >>> td.nn.ReLU6()(td.tensor([-2.0, 1.0]))
-    tensor([0., 1.])
-    """
-
-    def __init__(self, inplace: bool = False):
-        super().__init__(inplace=inplace)
-
-    def forward(self, input: Any) -> Any:
-        return functional.relu6(input, self.inplace)
-
-
 class Softshrink(Module):
     """input moved towards 0 by lambd, 0 within it.
 
@@ -323,6 +309,20 @@ class Hardtanh(WithOptions):
 
     def forward(self, input: Any) -> Any:
         return functional.hardtanh(input, self.min_val, self.max_val, self.inplace)
+
+
+class ReLU6(Hardtanh):
+    """min(max(input, 0), 6).
+
+    >>> td.nn.ReLU6()(td.tensor([-2.0, 1.0]))
+    tensor([0., 1.])
+    """
+
+    def __init__(self, inplace: bool = False):
+        super().__init__(0.0, 6.0, inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
 
 
 class Hardsigmoid(WithOptions):

@@ -207,9 +207,10 @@ class LazyNorm(LazyLayer, normalization.RunningNorm):
         self._begin(0, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
     def _found(self, input: Any) -> int:
-        if input.ndim not in self.dims:
-            raise ValueError(f"{type(self).__name__}: expected an input of shape {self.shapes}, got {input.shape}")
-        return int(input.shape[1 if not self.instances or input.ndim == self.dims[-1] else 0])
+        dims, shapes = self.cls_to_become.dims, self.cls_to_become.shapes
+        if input.ndim not in dims:
+            raise ValueError(f"{type(self).__name__}: expected an input of shape {shapes}, got {input.shape}")
+        return int(input.shape[1 if not self.instances or input.ndim == dims[-1] else 0])
 
 
 class LazyConv1d(LazyConv, convolution.Conv1d):
@@ -272,7 +273,7 @@ class LazyConvTranspose3d(LazyConvTranspose, convolution.ConvTranspose3d):
     cls_to_become = convolution.ConvTranspose3d
 
 
-class LazyBatchNorm1d(LazyNorm, normalization.BatchNorm1d):
+class LazyBatchNorm1d(LazyNorm, normalization.BatchNorm):
     """`BatchNorm1d` whose num_features are the channels of the first input.
 
     >>> td.nn.LazyBatchNorm1d()(td.ones(2, 3, 4)).shape
@@ -282,7 +283,7 @@ class LazyBatchNorm1d(LazyNorm, normalization.BatchNorm1d):
     cls_to_become = normalization.BatchNorm1d
 
 
-class LazyBatchNorm2d(LazyNorm, normalization.BatchNorm2d):
+class LazyBatchNorm2d(LazyNorm, normalization.BatchNorm):
     """`BatchNorm2d` whose num_features are the channels of the first input.
 
     >>> td.nn.LazyBatchNorm2d()(td.ones(2, 3, 4, 4)).shape
@@ -292,7 +293,7 @@ class LazyBatchNorm2d(LazyNorm, normalization.BatchNorm2d):
     cls_to_become = normalization.BatchNorm2d
 
 
-class LazyBatchNorm3d(LazyNorm, normalization.BatchNorm3d):
+class LazyBatchNorm3d(LazyNorm, normalization.BatchNorm):
     """`BatchNorm3d` whose num_features are the channels of the first input.
 
     >>> td.nn.LazyBatchNorm3d()(td.ones(2, 3, 4, 4, 4)).shape
@@ -302,7 +303,7 @@ class LazyBatchNorm3d(LazyNorm, normalization.BatchNorm3d):
     cls_to_become = normalization.BatchNorm3d
 
 
-class LazyInstanceNorm1d(LazyNorm, normalization.InstanceNorm1d):
+class LazyInstanceNorm1d(LazyNorm, normalization.InstanceNorm):
     """`InstanceNorm1d` whose num_features are the channels of the first input.
 
     >>> td.nn.LazyInstanceNorm1d()(td.ones(2, 3, 4)).shape
@@ -313,7 +314,7 @@ class LazyInstanceNorm1d(LazyNorm, normalization.InstanceNorm1d):
     instances = True
 
 
-class LazyInstanceNorm2d(LazyNorm, normalization.InstanceNorm2d):
+class LazyInstanceNorm2d(LazyNorm, normalization.InstanceNorm):
     """`InstanceNorm2d` whose num_features are the channels of the first input.
 
     >>> td.nn.LazyInstanceNorm2d()(td.ones(2, 3, 4, 4)).shape
@@ -324,7 +325,7 @@ class LazyInstanceNorm2d(LazyNorm, normalization.InstanceNorm2d):
     instances = True
 
 
-class LazyInstanceNorm3d(LazyNorm, normalization.InstanceNorm3d):
+class LazyInstanceNorm3d(LazyNorm, normalization.InstanceNorm):
     """`InstanceNorm3d` whose num_features are the channels of the first input.
 
     >>> td.nn.LazyInstanceNorm3d()(td.ones(2, 3, 4, 4, 4)).shape

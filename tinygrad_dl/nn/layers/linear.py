@@ -13,6 +13,7 @@ from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.nn.parameter import Parameter
+from tinygrad_dl.ops.linear.bilinear import bilinear
 from tinygrad_dl.ops.linear.linear import linear
 
 __all__ = ["Bilinear", "Identity", "Linear"]
@@ -111,19 +112,7 @@ class Bilinear(Module):
 
     def forward(self, input1: Any, input2: Any) -> Any:
         """The bilinear form of each pair of rows."""
-        for input, width in ((input1, self.in1_features), (input2, self.in2_features)):
-            if input.shape[-1] != width:
-                raise ValueError(f"Bilinear: expected {width} features in the last dimension, got {input.shape}")
-        if input1.shape[:-1] != input2.shape[:-1]:
-            raise ValueError(
-                f"Bilinear: got inputs of shapes {input1.shape} and {input2.shape}, expected the same but for the last "
-                "dimension"
-            )
-        # (out, ..., in2): each output's matrix applied to the first input, then the product with the second.
-        middle = linear(input1, self.weight.transpose(1, 2).reshape(-1, self.in1_features))
-        middle = middle.reshape(*input1.shape[:-1], self.out_features, self.in2_features)
-        out = (middle * input2.unsqueeze(-2)).sum(-1)
-        return out if self.bias is None else out + self.bias
+        return bilinear(input1, input2, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return (

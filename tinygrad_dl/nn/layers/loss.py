@@ -6,16 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.warning import warn
 from tinygrad_dl.nn import functional
-from tinygrad_dl.nn.checks import reduction_name
+from tinygrad_dl.nn.checks import probability, reduction_name
 from tinygrad_dl.nn.module import Module
 
 # fmt: off
 __all__ = [
     "BCELoss", "BCEWithLogitsLoss", "CTCLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "GaussianNLLLoss",
     "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss", "MultiLabelMarginLoss",
-    "MultiLabelSoftMarginLoss", "MultiMarginLoss", "NLLLoss", "PoissonNLLLoss", "SmoothL1Loss", "SoftMarginLoss",
-    "TripletMarginLoss", "TripletMarginWithDistanceLoss",
+    "MultiLabelSoftMarginLoss", "MultiMarginLoss", "NLLLoss", "NLLLoss2d", "PoissonNLLLoss", "SmoothL1Loss",
+    "SoftMarginLoss", "TripletMarginLoss", "TripletMarginWithDistanceLoss",
 ]
 # fmt: on
 
@@ -171,9 +172,7 @@ class CrossEntropyLoss(WeightedLoss):
         label_smoothing: float = 0.0,
     ):
         super().__init__(weight, reduction)
-        if not 0.0 <= label_smoothing <= 1.0:
-            raise ValueError(f"CrossEntropyLoss: expected label_smoothing between 0 and 1, got {label_smoothing}")
-        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+        self.ignore_index, self.label_smoothing = ignore_index, probability(self, "label_smoothing", label_smoothing)
 
     def forward(self, input: Any, target: Any) -> Any:
         return functional.cross_entropy(
@@ -194,6 +193,20 @@ class NLLLoss(WeightedLoss):
 
     def forward(self, input: Any, target: Any) -> Any:
         return functional.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
+
+
+class NLLLoss2d(NLLLoss):
+    """`NLLLoss`, which new programs call; warns of that.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     td.nn.NLLLoss2d()(td.tensor([[[[-0.5]], [[-1.0]]]]), td.tensor([[[1]]]))
+    tensor(1.)
+    """
+
+    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"):
+        warn("nn.NLLLoss2d is deprecated: make an nn.NLLLoss instead", FutureWarning)
+        super().__init__(weight, ignore_index, reduction)
 
 
 class BCELoss(WeightedLoss):

@@ -21,8 +21,8 @@ from tinygrad_dl.ops.normalization.layer_norm import normalize_rows
 
 # fmt: off
 __all__ = [
-    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d",
-    "LayerNorm", "LocalResponseNorm", "RMSNorm", "SyncBatchNorm",
+    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "CrossMapLRN2d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d",
+    "InstanceNorm3d", "LayerNorm", "LocalResponseNorm", "RMSNorm", "SyncBatchNorm",
 ]
 # fmt: on
 
@@ -314,24 +314,45 @@ def sizes_of(owner: Module, normalized_shape: Any) -> tuple[int, ...]:
     return tuple([whole(owner, "normalized_shape", n) for n in sizes])
 
 
-class LocalResponseNorm(Module):
-    """input / (k + alpha / size * sum of the squares of `size` neighbouring channels) ** beta, of (N, C, ...).
-
-    >>> td.nn.LocalResponseNorm(3, alpha=3.0, beta=1.0)(td.ones(1, 3, 1)).flatten()
-    tensor([0.3333, 0.2500, 0.3333])
-    """
+class ResponseNorm(Module):
+    """What the norms over neighbouring channels share."""
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
         super().__init__()
         self.size = whole(self, "size", size, 1)
         self.alpha, self.beta, self.k = alpha, beta, k
 
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class LocalResponseNorm(ResponseNorm):
+    """input / (k + alpha / size * sum of the squares of `size` neighbouring channels) ** beta, of (N, C, ...).
+
+    >>> td.nn.LocalResponseNorm(3, alpha=3.0, beta=1.0)(td.ones(1, 3, 1)).flatten()
+    tensor([0.3333, 0.2500, 0.3333])
+    """
+
     def forward(self, input: Any) -> Any:
         """The normalised input."""
         return functional.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
 
-    def extra_repr(self) -> str:
-        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+class CrossMapLRN2d(ResponseNorm):
+    """`LocalResponseNorm` of (N, C, H, W), over an odd number of channels: one less where `size` is even.
+
+    The factor of their squares is alpha / size, with the size that was given.
+
+    >>> td.nn.CrossMapLRN2d(4, alpha=4.0, beta=1.0)(td.ones(1, 3, 1, 1)).flatten()
+    tensor([0.3333, 0.2500, 0.3333])
+    """
+
+    def forward(self, input: Any) -> Any:
+        """The normalised input."""
+        if input.ndim != 4:
+            raise ValueError(f"CrossMapLRN2d: expected an input of shape (N, C, H, W), got {input.shape}")
+        width = self.size - (self.size % 2 == 0)
+        return functional.local_response_norm(input, width, self.alpha * width / self.size, self.beta, self.k)
 
 
 class GroupNorm(Affine):

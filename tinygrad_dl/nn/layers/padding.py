@@ -80,13 +80,18 @@ class ConstantPad(Padding):
         return f"padding={self.padding}, value={self.value}"
 
 
-class ZeroPad(Padding):
-    """What the pads of this mode share."""
+class ZeroPad(ConstantPad):
+    """What the pads with zeros share."""
 
-    mode = "constant"
     described = described(
         "Adds zeros at both ends of the last {k} dimension(s), as `functional.pad`.", "ZeroPad{k}d(1)"
     )
+
+    def __init__(self, padding: Any):
+        super().__init__(padding, 0.0)
+
+    def extra_repr(self) -> str:
+        return str(self.padding)
 
 
 class ReflectionPad(Padding):
@@ -131,15 +136,15 @@ class ConstantPad3d(ConstantPad, dims=3):
     """A constant around three dimensions."""
 
 
-class ZeroPad1d(ZeroPad, dims=1):
+class ZeroPad1d(ZeroPad, ConstantPad1d, dims=1):
     """Zeros around one dimension."""
 
 
-class ZeroPad2d(ZeroPad, dims=2):
+class ZeroPad2d(ZeroPad, ConstantPad2d, dims=2):
     """Zeros around two dimensions."""
 
 
-class ZeroPad3d(ZeroPad, dims=3):
+class ZeroPad3d(ZeroPad, ConstantPad3d, dims=3):
     """Zeros around three dimensions."""
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_dl.nn.layers._families import OfDimensions
+from tinygrad_dl.nn.layers._tuples import _ntuple
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.ops.pooling import avg_pool, lp_pool, max_pool, max_unpool
+from tinygrad_dl.ops.pooling import avg_pool, fractional_max_pool, lp_pool, max_pool, max_unpool
 from tinygrad_dl.ops.pooling._windows import per_dim
 
 # fmt: off
 __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
-    "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "LPPool1d", "LPPool2d", "LPPool3d",
-    "MaxPool1d", "MaxPool2d", "MaxPool3d", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d",
+    "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "FractionalMaxPool2d", "FractionalMaxPool3d",
+    "LPPool1d", "LPPool2d", "LPPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d", "MaxUnpool1d", "MaxUnpool2d",
+    "MaxUnpool3d",
 ]
 # fmt: on
 
@@ -146,6 +148,56 @@ class AvgPool(OfDimensions):
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class FractionalMaxPool(OfDimensions):
+    """What the pools share of which the result has the size that is asked for."""
+
+    described = """The maxima of windows at distances that are drawn, as `functional.fractional_max_pool{k}d`.
+
+    Args:
+        kernel_size: the window's size; one number, or one for each dimension.
+        output_size: the sizes ({sides}) of the result, or one number for all.
+        output_ratio: the sizes as shares of the input's, between 0 and 1, instead of `output_size`.
+        return_indices: whether to return where the maxima stand too.
+        _random_samples: (N, C, {k}) numbers from 0 to 1 to use instead of drawing them.
+
+    Raises:
+        ValueError: neither or both of output_size and output_ratio, or a ratio that is not between 0 and 1.
+
+    >>> td.nn.FractionalMaxPool{k}d(1, output_ratio=0.5)(td.ones(1, 2, {fours})).shape
+    (1, 2, {twos})
+    """
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        return_indices: bool = False,
+        _random_samples: Any = None,
+    ):
+        super().__init__()
+        name, each = type(self).__name__, _ntuple(self.dims)
+        self.kernel_size = per_dim(name, "kernel_size", kernel_size, self.dims, 1)
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        if (output_size is None) == (output_ratio is None):
+            raise ValueError(
+                f"{name}: got {'neither' if output_size is None else 'both'} of output_size and output_ratio, expected "
+                "one of them"
+            )
+        self.output_size = None if output_size is None else per_dim(name, "output_size", output_size, self.dims, 0)
+        self.output_ratio = None if output_ratio is None else each(output_ratio)
+        if self.output_ratio is not None and not all(0 < ratio < 1 for ratio in self.output_ratio):
+            raise ValueError(f"{name}: expected output_ratio between 0 and 1, got {output_ratio}")
+
+    def forward(self, input: Any) -> Any:
+        """The maxima; with their indices if `return_indices`."""
+        pool = getattr(fractional_max_pool, f"fractional_max_pool{self.dims}d")
+        return pool(
+            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples
+        )
 
 
 class LPPool(OfDimensions):
@@ -296,6 +348,14 @@ class LPPool2d(LPPool, dims=2):
 
 class LPPool3d(LPPool, dims=3):
     """The p-norms of windows over three dimensions."""
+
+
+class FractionalMaxPool2d(FractionalMaxPool, dims=2):
+    """The maxima of windows at distances that are drawn, over two dimensions."""
+
+
+class FractionalMaxPool3d(FractionalMaxPool, dims=3):
+    """The maxima of windows at distances that are drawn, over three dimensions."""
 
 
 class AdaptiveAvgPool1d(AdaptivePool, dims=1):

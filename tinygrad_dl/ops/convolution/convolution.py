@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_dl.core.composition import by_dimensions
+from tinygrad_dl.core.composition import by_dimensions, composition
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops.convolution._convolution import convolution, convolution_transpose
@@ -128,3 +128,31 @@ def conv_transpose(
 
 conv1d, conv2d, conv3d = conv
 conv_transpose1d, conv_transpose2d, conv_transpose3d = conv_transpose
+
+
+@composition
+def conv_tbc(input: Array, weight: Array, bias: Array, pad: int = 0) -> Tensor:
+    """`conv1d` of sequences with the time first and the channels last.
+
+    Args:
+        input: (T, N, C).
+        weight: (kernel, C, O).
+        bias: (O,).
+        pad: zeros at both ends of the time.
+
+    Returns:
+        (T + 2 pad - kernel + 1, N, O).
+
+    Raises:
+        ValueError: the shapes do not fit. TypeError: other dtypes.
+
+    >>> td.nn.functional.conv_tbc(td.ones(3, 1, 2), td.ones(2, 2, 1), td.zeros(1)).flatten()
+    tensor([4., 4.])
+    """
+    if input.ndim != 3 or weight.ndim != 3:
+        raise ValueError(
+            f"conv_tbc: expected an input (T, N, C) and a weight (kernel, C, O), got shapes {input.shape} and "
+            f"{weight.shape}"
+        )
+    out: Any = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)
+    return out.permute(2, 0, 1)  # type: ignore[no-any-return]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops.pointwise.extremes import clamp_min
@@ -35,3 +37,31 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     tensor([5.0000])
     """
     return norm(x1 - x2 + eps, p, -1, keepdim)
+
+
+@composition
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """The p-norms of the differences of all pairs of rows of (N, M): the upper triangle of their matrix, row by row.
+
+    Args:
+        p: 0 or more; 0 counts the elements that differ, inf takes the largest difference.
+
+    Returns:
+        (N (N - 1) / 2,).
+
+    Raises:
+        ValueError: not 2 dimensions, or a negative p. TypeError: the input is not floating.
+
+    >>> td.pdist(td.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]]))
+    tensor([5.0000, 1.0000, 4.2426])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.pdist.html
+    """
+    if input.ndim != 2:
+        raise ValueError(f"pdist: expected an input of shape (N, M), got {input.shape}")
+    if input.dtype.kind not in "fV":
+        raise TypeError(f"pdist: expected a floating tensor, got {input.dtype}; convert it first with .float()")
+    if not p >= 0:
+        raise ValueError(f"pdist: expected p of 0 or more, got {p}")
+    first, second = np.triu_indices(input.shape[0], 1)
+    return norm(input[first] - input[second], p, -1)

@@ -77,5 +77,42 @@ def _with_indices(input: Any, options: Any, return_indices: bool) -> Any:
     return (out, max_pool_indices(input, options)) if return_indices else out
 
 
+@by_dimensions
+def max_pool_nd_with_indices(
+    dims: int,
+    input: Array,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """`max_pool{k}d` with `return_indices`, which is not read here.
+
+    >>> maxima, places = td.nn.functional.max_pool{k}d_with_indices(td.arange(8.0).reshape(1, {eight}), 2)
+    >>> places.max()
+    tensor(7)
+    """
+    return max_pool[dims - 1](input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+@by_dimensions
+def adaptive_max_pool_nd_with_indices(dims: int, input: Array, output_size: Any, return_indices: bool = False) -> Any:
+    """`adaptive_max_pool{k}d` with `return_indices`, which is not read here.
+
+    >>> maxima, places = td.nn.functional.adaptive_max_pool{k}d_with_indices(td.arange(8.0).reshape(1, {eight}), 1)
+    >>> places.flatten()
+    tensor([7])
+    """
+    return adaptive_max_pool[dims - 1](input, output_size, True)
+
+
 max_pool1d, max_pool2d, max_pool3d = max_pool
+max_pool1d_with_indices, max_pool2d_with_indices, max_pool3d_with_indices = max_pool_nd_with_indices
 adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = adaptive_max_pool
+(
+    adaptive_max_pool1d_with_indices,
+    adaptive_max_pool2d_with_indices,
+    adaptive_max_pool3d_with_indices,
+) = adaptive_max_pool_nd_with_indices

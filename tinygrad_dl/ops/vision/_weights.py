@@ -14,11 +14,19 @@ def triangle(distance: Any) -> Any:
     return np.maximum(1 - distance, 0)
 
 
+def near(distance: Any, a: float) -> Any:
+    """The weight in cubic convolution at a distance of at most 1; `a` is its slope there."""
+    return ((a + 2) * distance - (a + 3)) * distance * distance + 1
+
+
+def far(distance: Any, a: float) -> Any:
+    """The same from 1 to 2."""
+    return ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
+
+
 def cubic(distance: Any, a: float) -> Any:
-    """The weight in cubic convolution, for which `a` is the slope at the distance 1."""
-    near = ((a + 2) * distance - (a + 3)) * distance * distance + 1
-    far = ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
-    return np.where(distance <= 1, near, np.where(distance < 2, far, 0))
+    """The weight in cubic convolution."""
+    return np.where(distance <= 1, near(distance, a), np.where(distance < 2, far(distance, a), 0))
 
 
 def lanczos(distance: Any) -> Any:
@@ -49,7 +57,7 @@ def weighted(size: int, count: int, scale: float | None, mode: str, align_corner
     else:
         step = size / count if scale is None else 1 / scale
     if antialias:
-        return _filtered(size, count, step, mode)
+        return _filtered(size, count, 1.0 if count == size else step, mode)
     places = np.arange(count) * step if align_corners else (np.arange(count) + 0.5) * step - 0.5
     if mode == "bicubic":
         low = np.floor(places).astype(np.int64)

@@ -40,7 +40,7 @@ def _naive(
     """Result by result, dimension by dimension."""
     for dim, (count, scale) in enumerate(zip(counts, scales, strict=True), input.ndim - len(counts)):
         x, size = np.moveaxis(input, dim, 0), input.shape[dim]
-        scale = None if count == size and mode.endswith("linear") and not antialias else scale
+        scale = None if count == size and (antialias or mode.endswith("linear")) else scale
         step, out = 1 / scale if scale else size / count, np.zeros((count, *x.shape[1:]), input.dtype)
         step = (size - 1) / max(count - 1, 1) if align_corners and mode in DIMS else step
         for i in range(count):

@@ -1,0 +1,185 @@
+"""Weighted sums of chosen elements: what sampling at places between elements comes to.
+
+`sample(x, index, w)[n, c, p] = sum over k of w[n, p, k] * x[n, c, index[n, p, k]]` is linear in x and in w. With the
+gradient g of the result it is one number that is linear in all three, g . sample(x, index, w): the gradient with
+respect to each is one of three ops, which are therefore the gradients of each other, to every order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.inputs import array, error, integers, one_of, real
+
+BLOCK = 1 << 18  # elements of the result that are worked on at a time
+
+
+def as_rows(x: np.ndarray) -> np.ndarray:
+    """(N, C, S) as (N, S + 1, C), with zeros in the last row, which the index -1 names."""
+    n, channels, size = x.shape
+    rows = np.empty((n, size + 1, channels), x.dtype)
+    rows[:, :size], rows[:, size] = x.swapaxes(1, 2), 0
+    return rows
+
+
+def by_places(slopes: np.ndarray) -> np.ndarray:
+    """(N, C, P) as (N * P, C)."""
+    n, channels, count = slopes.shape
+    return np.ascontiguousarray(slopes.swapaxes(1, 2)).reshape(n * count, channels)
+
+
+def blocks(count: int, size: int) -> Iterator[slice]:
+    """The examples in blocks, of which each has `size` elements."""
+    step = max(1, BLOCK // max(1, size))
+    for first in range(0, count, step):
+        yield slice(first, min(first + step, count))
+
+
+def places(index: np.ndarray, size: int) -> np.ndarray:
+    """The rows that an index (N, P, K) names in the rows of all N examples together, as (K, N * P)."""
+    first = np.arange(0, len(index) * size, size)[:, None, None]
+    n, count, several = index.shape
+    return (index + first).transpose(2, 0, 1).reshape(several, n * count)
+
+
+def factors(weights: np.ndarray) -> np.ndarray:
+    """(N, P, K) as (K, N * P, 1)."""
+    n, count, several = weights.shape
+    return weights.transpose(2, 0, 1).reshape(several, n * count, 1)
+
+
+def require_fit(what: str, index: np.ndarray, size: int, **others: tuple[int, ...]) -> None:
+    """Refuses an index that names an element which is not there, and other tensors of which N or P differ."""
+    if index.dtype.kind not in "iu" or (index.size and not -1 <= index.min() <= index.max() < size):
+        raise IndexError(f"{what}: expected an index of integers from -1 to {size - 1}, got {index.dtype}")
+    for name, shape in others.items():
+        if shape != index.shape[: len(shape)]:
+            raise ValueError(
+                f"{what}: expected {name} of the size {index.shape[: len(shape)]} of the index, got {shape}"
+            )
+
+
+def _naive_sample(input: Any, index: Any, weights: Any) -> Any:
+    total = np.zeros((*input.shape[:2], index.shape[1]), np.result_type(input, weights))
+    for n, p, k in np.ndindex(index.shape):
+        if index[n, p, k] >= 0:
+            total[n, :, p] += weights[n, p, k] * input[n, :, index[n, p, k]]
+    return total
+
+
+def _naive_spread(slopes: Any, index: Any, weights: Any, size: int) -> Any:
+    total = np.zeros((*slopes.shape[:2], size), np.result_type(slopes, weights))
+    for n, p, k in np.ndindex(index.shape):
+        if index[n, p, k] >= 0:
+            total[n, :, index[n, p, k]] += weights[n, p, k] * slopes[n, :, p]
+    return total
+
+
+def _naive_match(slopes: Any, input: Any, index: Any) -> Any:
+    total = np.zeros(index.shape, np.result_type(slopes, input))
+    for n, p, k in np.ndindex(index.shape):
+        if index[n, p, k] >= 0:
+            total[n, p, k] = (slopes[n, :, p] * input[n, :, index[n, p, k]]).sum()
+    return total
+
+
+_INDEX = integers(-1, 3, shape="n p k")
+_INPUT, _SLOPES, _WEIGHTS = real(shape="n c 4"), real(shape="n c p"), real(shape="n p k")
+
+
+@op(
+    kind="folded",
+    linear=("input", "weights"),
+    namespace="rules",
+    promote=("input", "weights"),
+    inputs=[{"input": _INPUT, "index": _INDEX, "weights": _WEIGHTS}],
+    errors=[error(ValueError, "weights of the size", array(1, 1, 4), array(1, 2, 1, dtype="int64"), array(1, 3, 1))],
+    reference=_naive_sample,
+)
+def sample(input: Array, index: Array, weights: Array) -> Array:
+    """(N, C, S) to (N, C, P): sums of the elements that an index (N, P, K) names, times weights (N, P, K).
+
+    The index -1 names nothing.
+    """
+    n, channels, size = input.shape
+    require_fit("sample", index, size, weights=weights.shape)
+    rows, count = as_rows(input), index.shape[1]
+    out = np.empty((n, channels, count), input.dtype)
+    for part in blocks(n, channels * count):
+        few = rows[part]
+        flat, total = few.reshape(len(few) * (size + 1), channels), np.zeros((len(few) * count, channels), input.dtype)
+        for at, weight in zip(places(index[part], size + 1), factors(weights[part]), strict=True):
+            chosen = flat.take(at, 0)
+            chosen *= weight
+            total += chosen
+        out[part] = total.reshape(len(few), count, channels).swapaxes(1, 2)
+    return out
+
+
+@op(
+    kind="folded",
+    linear=("slopes", "weights"),
+    namespace="rules",
+    promote=("slopes", "weights"),
+    inputs=[{"slopes": _SLOPES, "index": _INDEX, "weights": _WEIGHTS, "size": one_of(4)}],
+    errors=[error(IndexError, "from -1 to 0", array(1, 1, 1), array(1, 1, 1, dtype="int64"), array(1, 1, 1), 1)],
+    reference=_naive_spread,
+)
+def sample_backward(slopes: Array, index: Array, weights: Array, size: int) -> Array:
+    """The gradient of `sample` with respect to its input, (N, C, `size`), for gradients (N, C, P) of its result."""
+    n, channels, count = slopes.shape
+    require_fit("sample_backward", index, size, weights=weights.shape)
+    out = np.empty((n, channels, size), slopes.dtype)
+    for part in blocks(n, channels * max(count, size)):
+        rows = by_places(slopes[part])
+        total = np.zeros((len(slopes[part]), size + 1, channels), slopes.dtype)
+        flat, column = total.reshape(-1), np.arange(channels)
+        for at, weight in zip(places(index[part], size + 1), factors(weights[part]), strict=True):
+            # ufunc.at is fast on flat arrays only.
+            np.add.at(flat, np.add.outer(at * channels, column).reshape(-1), (rows * weight).reshape(-1))
+        out[part] = total[:, :size].swapaxes(1, 2)
+    return out
+
+
+@op(
+    kind="folded",
+    linear=("slopes", "input"),
+    namespace="rules",
+    promote=("slopes", "input"),
+    inputs=[{"slopes": _SLOPES, "input": _INPUT, "index": _INDEX}],
+    errors=[error(ValueError, "slopes of the size", array(1, 1, 3), array(1, 1, 2), array(1, 2, 1, dtype="int64"))],
+    reference=_naive_match,
+)
+def sample_weights_backward(slopes: Array, input: Array, index: Array) -> Array:
+    """The gradient of `sample` with respect to its weights, (N, P, K), for gradients (N, C, P) of its result."""
+    n, channels, size = input.shape
+    require_fit("sample_weights_backward", index, size, slopes=(slopes.shape[0], slopes.shape[2]))
+    rows, count = as_rows(input), index.shape[1]
+    out = np.empty(index.shape, input.dtype)
+    for part in blocks(n, channels * count):
+        few, values = rows[part], by_places(slopes[part])
+        flat = few.reshape(len(few) * (size + 1), channels)
+        for k, at in enumerate(places(index[part], size + 1)):
+            out[part, :, k] = np.einsum("pc,pc->p", flat.take(at, 0), values).reshape(len(few), count)
+    return out
+
+
+sample.vjp(
+    input=lambda g, index, weights, input_shape: sample_backward.generic(g, index, weights, input_shape[2]),
+    index=None,
+    weights=lambda g, input, index: sample_weights_backward.generic(g, input, index),
+)
+sample_backward.vjp(
+    slopes=lambda g, index, weights: sample.generic(g, index, weights),
+    index=None,
+    weights=lambda g, slopes, index: sample_weights_backward.generic(slopes, g, index),
+)
+sample_weights_backward.vjp(
+    slopes=lambda g, input, index: sample.generic(input, index, g),
+    input=lambda g, slopes, index, input_shape: sample_backward.generic(slopes, index, g, input_shape[2]),
+    index=None,
+)
