@@ -339,7 +339,7 @@ _RARE = {
         "ops.linalg.products": "spmm",
         "core.printing": "set_printoptions",
         "func": "vmap",
-        "nn.functional": "adaptive_avg_pool1d adaptive_max_pool1d avg_pool1d bilinear celu channel_shuffle conv1d "
+        "nn.functional": "adaptive_avg_pool1d avg_pool1d bilinear celu channel_shuffle conv1d "
         "conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity dropout "
         "group_norm layer_norm max_pool1d max_pool1d_with_indices max_pool2d max_pool3d native_channel_shuffle "
         "pairwise_distance pdist pixel_shuffle pixel_unshuffle rms_norm rrelu rrelu_ threshold_",

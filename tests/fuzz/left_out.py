@@ -9,6 +9,7 @@ REASONS = {
     "is another op by an older name, and warns": "upsample upsample_nearest upsample_bilinear NLLLoss2d",
     "stores its result in its input, as methods do that are drawn": """celu_ elu_ hardtanh_ leaky_relu_ selu_
         threshold_""",
+    "is right in the first channels alone, in PyTorch": "CrossMapLRN2d",
     "is a tuple of options": "LinearCrossEntropyOptions",
     "trains on other devices alone, in PyTorch": "SyncBatchNorm",
     "takes lengths and labels, or maxima and indices, that fit together": """AdaptiveLogSoftmaxWithLoss

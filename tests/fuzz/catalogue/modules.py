@@ -176,12 +176,6 @@ def local_response_norm(w: Writer, name: str, dtype: str) -> Any:
     return (w.int(1, 3),), w.options(alpha=0.5, beta=0.5, k=2.0), [images(w, w.int(1, 3))]
 
 
-@module("CrossMapLRN2d", weight=0.15)
-def cross_map(w: Writer, name: str, dtype: str) -> Any:
-    size = w.int(1, 5)
-    return (size,), w.options(alpha=0.5, beta=0.5, k=2.0), [images(w, 2, channels=(size + 1) // 2)]
-
-
 @module("LPPool1d LPPool2d LPPool3d", weight=0.15)
 def lp_pool(w: Writer, name: str, dtype: str) -> Any:
     return (w.choice((1, 2, 2.0)), 2), w.options(stride=1, ceil_mode=w.bool), [images(w, int(name[-2]), least=2)]
