@@ -115,6 +115,59 @@ def test_a_user_s_op_gets_rules_in_a_line_each():
     assert jvp(tripled, (td.tensor(1.0),), (td.tensor(2.0),))[1].item() == 6.0
 
 
+class Chained(td.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = td.nn.Linear(2, 2, bias=False), td.nn.Linear(2, 2, bias=False)
+        self.second.weight = self.first.weight
+
+    def forward(self, x):
+        return self.second(self.first(x))
+
+
+def test_functional_call_with_tied_weights():
+    model, swap = Chained(), td.tensor([[0.0, 2.0], [1.0, 0.0]])
+    assert functional_call(model, {"first.weight": swap}, td.tensor([1.0, 3.0])).tolist() == [2.0, 6.0]
+    both = {"first.weight": swap, "second.weight": td.eye(2)}
+    with pytest.raises(
+        ValueError, match=r"got different tensors for 'first\.weight' and 'second.weight', which are names"
+    ):
+        functional_call(model, both, td.ones(2))
+    assert functional_call(model, both, td.tensor([1.0, 3.0]), tie_weights=False).tolist() == [6.0, 1.0]
+    assert model.second.weight is model.first.weight
+
+
+def test_functional_call_with_parametrized_weights():
+    layer = td.nn.utils.parametrizations.weight_norm(td.nn.Linear(2, 1, bias=False))
+    w = td.tensor([[3.0, 4.0]], requires_grad=True)
+    given = {"parametrizations.weight.original0": td.full((1, 1), 10.0), "parametrizations.weight.original1": w}
+    out = functional_call(layer, given, td.tensor([1.0, 0.0]))
+    out.backward()
+    assert out.item() == pytest.approx(6.0) and w.grad.tolist()[0] == pytest.approx([1.28, -0.96])
+    assert functional_call(layer, {"weight": w}, td.tensor([1.0, 0.0])).tolist() == [3.0]  # in the place of its value
+    assert "weight" not in layer.__dict__ and layer.weight.shape == (1, 2)
+    with pytest.raises(RuntimeError, match="functional_call: got nothing for"):
+        functional_call(layer, {"weight": w}, td.ones(2), strict=True)
+
+
+def test_functional_call_shows_what_the_module_puts_in_the_place_of_a_buffer():
+    class Counter(td.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("count", td.zeros(()))
+
+        def forward(self):
+            self.count = self.count + 1
+
+    counter, state = Counter(), {"count": td.tensor(5.0)}
+    functional_call(counter, state)
+    assert state["count"].item() == 6.0 and counter.count.item() == 0.0
+    layer = td.nn.BatchNorm1d(2)
+    names = list(layer.state_dict())
+    functional_call(layer, {"running_mean": td.ones(2), "weight": td.ones(2)}, td.ones(3, 2))
+    assert list(layer.state_dict()) == names
+
+
 def test_functional_call_leaves_the_module_as_it_was():
     layer = td.nn.Linear(2, 1)
     before = dict(layer.named_parameters())

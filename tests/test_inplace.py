@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from leaves import leaf
 
 import tinygrad_dl as td
 from tinygrad_dl import nn
+from tinygrad_dl.autograd.graph import saved_tensors_hooks
 from tinygrad_dl.core.mutations import mutations
+from tinygrad_dl.nn import functional as F
 
 
 def test_in_place_operations_are_recorded():
@@ -316,3 +320,83 @@ def test_the_last_state_of_a_recurrent_layer_can_leave_the_graph_in_place(kind):
         assert each.requires_grad and not each._is_view()
         each.detach_()
         assert not each.requires_grad and each.grad_fn is None
+
+
+RESULTS = {
+    "div": lambda x: x / (x + 2),
+    "erfinv": lambda x: td.erfinv(x / 4),
+    "hardshrink": lambda x: td.hardshrink(x, 0.3),
+    "hardtanh": lambda x: F.hardtanh(x, -0.5, 0.5),
+    "relu6": lambda x: F.relu6(4 * x),
+    "silu": F.silu,
+    "softshrink": lambda x: F.softshrink(x, 0.3),
+    "max_pool2d": lambda x: F.max_pool2d(x, 2),
+    "adaptive_max_pool2d": lambda x: F.adaptive_max_pool2d(x, 3),
+    **{
+        f"{name}{' batch_first' * first}": lambda x, name=name, first=first: recurrent(name, first)(x[0])[0]
+        for name in ("RNN", "LSTM", "GRU")
+        for first in (False, True)
+    },
+}
+
+
+def recurrent(name, batch_first):
+    td.manual_seed(0)
+    return getattr(nn, name)(4, 3, batch_first=batch_first).double()
+
+
+def _under_no_grad(out):
+    with td.no_grad():
+        out.mul_(3.0)
+
+
+@pytest.mark.parametrize("name", RESULTS)
+@pytest.mark.parametrize(
+    ("change", "scale"),
+    [
+        (lambda out: out.add_(1.0), 1.0),
+        (lambda out: out.mul_(2.0), 2.0),
+        (lambda out: out.view_as(out)[..., :].mul_(2.0), 2.0),
+        (lambda out: out.__setitem__(..., out * 2.0), 2.0),
+        (_under_no_grad, 1.0),
+    ],
+    ids=["add_", "mul_", "view", "setitem", "no_grad"],
+)
+@pytest.mark.parametrize("hooks", [False, True])
+def test_results_that_pytorchs_rules_do_not_read_may_be_changed(name, change, scale, hooks):
+    """Their own rules read them here, and get the values from before."""
+    data = np.random.default_rng(1).uniform(-1, 1, (2, 3, 4, 4))
+    x = td.tensor(data, requires_grad=True)
+    RESULTS[name](x).sum().backward()
+    expected, x.grad = x.grad * scale, None
+    with saved_tensors_hooks(lambda t: t, lambda t: t) if hooks else nullcontext():
+        out = RESULTS[name](x)
+        change(out)
+    out.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), expected.numpy(), rtol=1e-12)
+
+
+def test_results_that_pytorchs_rules_read_may_not_be_changed():
+    for function in (td.exp, td.tanh, td.sigmoid, td.relu, td.sqrt):
+        out = function(td.ones(3, requires_grad=True) * 1)
+        out.add_(1.0)
+        with pytest.raises(RuntimeError, match="that was changed in place afterwards, by add_"):
+            out.sum().backward()
+
+
+def test_a_copy_is_kept_of_a_result_that_is_changed_and_of_no_other():
+    x = td.rand(64, 64, requires_grad=True)
+    left, changed = F.silu(x), F.silu(x)
+    changed.add_(1.0)
+    kept = [{id(a) for a in out.node.kept_arrays()} for out in (left._edge, changed._edge.edges[0])]
+    assert id(left._data) in kept[0] and id(changed._data) not in kept[1]
+
+
+def test_stack_keeps_no_tensors():
+    leaves = [td.ones(2, requires_grad=True) for _ in range(2)]
+    x, y = (each * 1 for each in leaves)
+    out = td.stack([x, y])
+    x.add_(1.0)
+    assert not list(out._edge.kept_arrays())
+    (out * td.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
+    assert [each.grad.tolist() for each in leaves] == [[1.0, 2.0], [3.0, 4.0]]

@@ -109,6 +109,15 @@ class PackedNode(ShownNode):
             self.packed, Packed, lambda each: Packed(array.copy(), each.pair) if each.array() is array else each
         )
 
+    def keep_result(self, array: np.ndarray) -> None:
+        """Packs a copy of its result, in whose memory an array is about to be changed."""
+
+        def again(each: Packed) -> Packed:
+            own = each.array()
+            return each if own is None or owner_of(own) is not owner_of(array) else Packed(own.copy(), each.pair)
+
+        self.packed = mapped(self.packed, Packed, again)
+
 
 _slot: Any = Node.__dict__["saved"]
 

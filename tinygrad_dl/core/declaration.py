@@ -99,6 +99,7 @@ if TYPE_CHECKING:
         floating: bool | None
         promote: bool | tuple[str, ...] | None
         exact: bool | None
+        changeable: bool
         alike: tuple[str, ...]
         real: bool
         keeps_format: bool
@@ -131,6 +132,7 @@ def op(
     floating: bool | None = None,
     promote: bool | tuple[str, ...] | None = None,
     exact: bool | None = None,
+    changeable: bool = False,
     alike: tuple[str, ...] = (),
     real: bool = False,
     keeps_format: bool = False,
@@ -180,6 +182,8 @@ def op(
             other ops arrays of half precision are float32, and what they return is rounded, once.
         real: whether it is defined for real numbers alone, so that complex ones, which have no order, are refused.
         keeps_format: whether results lie in memory with channels last if its first tensor does. Ufuncs do so anyway.
+        changeable: whether the result may be changed in place before the backward pass although rules read it: a node
+            then keeps a copy. For ops whose rule in PyTorch reads the arguments instead; others refuse it, as there.
         alike: names of tensors of which the function refuses different dtypes, half precision with float32 too.
         constants: names of floating tensors that have no gradient rule: to require a gradient of one is refused, where
             a rule of None lets it have none.
@@ -241,6 +245,7 @@ def op(
         record.key = record.name if ours else f"{record.namespace}::{record.name}"
         record.promotes = record.broadcasts if promote is None else promote
         record.exact = view or (record.rounds_once and not differentiable) if exact is None else exact
+        record.changeable = changeable
         record.alike, record.real, record.constants, record.keeps_format = alike, real, constants, keeps_format
         function: OpFunction[P, Any] = record.make_function(body)
         attributes: dict[str, Any] = {}

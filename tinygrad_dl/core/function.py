@@ -323,7 +323,7 @@ class FunctionRules:
         places: which of the `count` outputs are tensors, or None if there is one output, by itself.
     """
 
-    broadcasts = single = False
+    broadcasts = changeable = single = False
     suffix = "Backward"
 
     def __init__(

@@ -31,6 +31,7 @@ class Rules(Protocol):
     multiple: bool  # whether there are several outputs
     keeps_arrays: bool  # whether arrays are saved, which go when they have been used
     materializes: bool  # whether, of several outputs, those that were not used have zeros as their gradients
+    changeable: bool  # whether the result, if it is saved, may be changed in place: then a copy takes its place
     single: bool  # whether half precision is worked out in float32
     suffix: str  # what PyTorch's name of the node has after the operation's
 
@@ -87,6 +88,12 @@ class Node:
         if self.saved and any(value is array for value in self.saved):
             copy = array.copy()
             self.saved = tuple(copy if value is array else value for value in self.saved)
+
+    def keep_result(self, array: np.ndarray) -> None:
+        """Keeps a copy of its result, in whose memory an array is about to be changed, if its own rules read it."""
+        for value in tuple(self.kept_arrays()):
+            if buffer_owner(value) is buffer_owner(array):
+                self.keep_copy(value)
 
     @property
     def nbytes(self) -> int:
@@ -379,7 +386,7 @@ class Refusing:
     If its place in the graph is `hidden`, so does the tensor's `grad_fn`.
     """
 
-    broadcasts = multiple = keeps_arrays = single = False
+    broadcasts = multiple = keeps_arrays = changeable = single = False
     materializes = True
     suffix = ""
 

@@ -61,6 +61,7 @@ class Plan:
             used.update(dict.fromkeys(reads(function)))  # type: ignore[arg-type]
         self.saves = tuple(used)  # and those from which auxiliary values are derived again
         self.keeps_arrays = any(name in (*op.tensors, "out", *op.aux, *op.output_names) for name in self.saves)
+        self.changeable = op.changeable and any(name in ("out", *op.output_names) for name in self.saves)
         self.items = tuple(self._item(name) for name in self.saves)  # their source text
         self.save: Callable[..., Any] | None = self._make_save() if self.saves else None
         self.run: Callable[..., Sequence[Gradient]] = self._make_run()

@@ -38,6 +38,7 @@ class Record:
     broadcasts: bool
     promotes: bool | tuple[str, ...]
     exact: bool
+    changeable: bool
     alike: tuple[str, ...]
     real: bool
     keeps_format: bool  # whether results have channels last if its first tensor has

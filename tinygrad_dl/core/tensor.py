@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.contents import Contents
-from tinygrad_dl.core.graph import Edge, Leaf, Refusing, observers, shown
+from tinygrad_dl.core.graph import Edge, Leaf, Node, Refusing, observers, shown
 from tinygrad_dl.core.hooks import Hooks, Keeper, RemovableHandle
 from tinygrad_dl.core.inference import memory
 from tinygrad_dl.core.modes import modes
@@ -383,8 +383,8 @@ class Tensor(Contents, Methods):
             raise ValueError(
                 f"{what}: got a read-only view (from expand?), expected a tensor that can be changed; clone() it first"
             )
-        if observers.writers:
-            observers.before_write(self._data, what)
+        if observers.writers or self._edge is not None or self._view is not None:
+            before_write(self, what)
         np.copyto(self._data, array, casting="unsafe")
         mutations.record(self._data, changed_at(what))
 
@@ -393,6 +393,16 @@ class Tensor(Contents, Methods):
         def __getattr__(self, name: str) -> Any: ...
         def _assign(self, result: Tensor, what: str) -> Tensor: ...
         def _replay_views(self) -> None: ...
+
+
+def before_write(tensor: Tensor, what: str) -> None:
+    """To be called before elements of a tensor are changed: what nodes and onlookers need of them is copied."""
+    if observers.writers:
+        observers.before_write(tensor._data, what)
+    edge = tensor._edge if tensor._view is None else tensor._base._edge  # type: ignore[union-attr]
+    node = None if edge is None else edge.node
+    if isinstance(node, Node) and node.plan.changeable:
+        node.keep_result(tensor._data)
 
 
 class Views(list["weakref.ref[Tensor]"]):

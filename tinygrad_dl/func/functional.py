@@ -8,11 +8,13 @@ from typing import Any
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops.shape.joining import stack
 
+ABSENT: Any = object()
+
 
 def functional_call(
     module: Any,
     parameter_and_buffer_dicts: Any,
-    args: Any = (),
+    args: Any = None,
     kwargs: dict[str, Any] | None = None,
     *,
     tie_weights: bool = True,
@@ -22,14 +24,17 @@ def functional_call(
 
     Args:
         module: the module.
-        parameter_and_buffer_dicts: name -> tensor, as in `named_parameters()`; or a sequence of such dicts.
-        args: the arguments, a tuple; or one argument that is no tuple.
+        parameter_and_buffer_dicts: name -> tensor, as in `named_parameters()`; or a sequence of such dicts. The name of
+            a parametrized tensor stands for its value, that of its original for what the value is computed from. A
+            tensor that the module puts in the place of one while it runs is put into the dict.
+        args: the arguments, a tuple; or one argument that is no tuple; or None.
         kwargs: arguments by name.
         tie_weights: a tensor given for a parameter that the module has under several names serves for all of them.
-        strict: every parameter and buffer must be given.
+        strict: every parameter and buffer must be given, and nothing else.
 
     Raises:
         RuntimeError: a name that the module does not have, or, with `strict`, one that is not given.
+        ValueError: different tensors for the names of one parameter, with `tie_weights`.
 
     >>> import tinygrad_dl as td
     >>> layer = td.nn.Linear(2, 1)
@@ -40,30 +45,39 @@ def functional_call(
     """
     given = _joined(parameter_and_buffer_dicts)
     places = _places(module)
-    unknown = [name for name in given if name not in places]
-    if unknown:
-        raise RuntimeError(
-            f"functional_call: got {unknown[0]!r}, expected a parameter or buffer of {type(module).__name__}: "
-            f"{', '.join(places) or 'it has none'}"
-        )
     if tie_weights:
         given = _with_tied(places, given)
     missing = [name for name in places if name not in given]
     if strict and missing:
         raise RuntimeError(f"functional_call: got nothing for {missing[0]!r} with strict=True, expected a tensor")
+    for name, tensor in given.items():
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"functional_call: got {type(tensor).__name__} for {name!r}, expected a tensor")
+        if name not in places:
+            place = None if strict else _place_of_attribute(module, name)
+            if place is None:
+                raise RuntimeError(
+                    f"functional_call: got {name!r}, expected a parameter or buffer of {type(module).__name__}: "
+                    f"{', '.join(places) or 'it has none'}"
+                )
+            places[name] = place
     before = []
     try:
         for name, tensor in given.items():
-            if not isinstance(tensor, Tensor):
-                raise TypeError(f"functional_call: got {type(tensor).__name__} for {name!r}, expected a tensor")
             holder, key, _ = places[name]
-            before.append((holder, key, holder[key]))
+            before.append((name, holder, key, holder.get(key, ABSENT)))
             holder[key] = tensor
-        arguments = args if isinstance(args, tuple) else (args,)
+        arguments = () if args is None else args if isinstance(args, tuple) else (args,)
         return module(*arguments, **(kwargs or {}))
     finally:
-        for holder, key, old in reversed(before):
-            holder[key] = old
+        for name, holder, key, old in reversed(before):
+            now = holder.get(key, ABSENT)
+            if old is ABSENT:
+                holder.pop(key, None)
+            else:
+                holder[key] = old
+            if now is not given[name] and isinstance(now, Tensor) and isinstance(parameter_and_buffer_dicts, dict):
+                parameter_and_buffer_dicts[name] = now
 
 
 def _joined(dicts: Any) -> dict[str, Any]:
@@ -94,12 +108,32 @@ def _places(module: Any) -> dict[str, tuple[dict[str, Any], str, Any]]:
     return found
 
 
+def _place_of_attribute(module: Any, name: str) -> tuple[dict[str, Any], str, Any] | None:
+    """Where a tensor stands that is neither parameter nor buffer: a parametrized one, or a plain attribute."""
+    path, _, key = name.rpartition(".")
+    try:
+        owner = module.get_submodule(path)
+    except AttributeError:
+        return None
+    value = owner.__dict__.get(key)
+    parametrized = getattr(owner._modules.get("parametrizations"), "_modules", ())
+    return (owner.__dict__, key, value) if isinstance(value, Tensor) or key in parametrized else None
+
+
 def _with_tied(places: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """What is given for one name of a tensor that has several is given for all."""
-    by_tensor = {id(places[name][2]): tensor for name, tensor in given.items()}
+    by_tensor: dict[int, tuple[str, Any]] = {}
+    for name, tensor in given.items():
+        if name in places:
+            other, earlier = by_tensor.setdefault(id(places[name][2]), (name, tensor))
+            if earlier is not tensor:
+                raise ValueError(
+                    f"functional_call: got different tensors for {other!r} and {name!r}, which are names of one, "
+                    "expected the same; or pass tie_weights=False"
+                )
     for name, (_, _, tensor) in places.items():
-        if name not in given and id(tensor) in by_tensor:
-            given[name] = by_tensor[id(tensor)]
+        if id(tensor) in by_tensor:
+            given.setdefault(name, by_tensor[id(tensor)][1])
     return given
 
 

@@ -14,7 +14,6 @@ from tinygrad_dl.nn.layers.linear import empty_parameter
 from tinygrad_dl.nn.module import Module, member
 from tinygrad_dl.nn.parameter import Parameter
 from tinygrad_dl.nn.utils.rnn import PackedSequence, packed, padded
-from tinygrad_dl.ops._owned import no_view
 from tinygrad_dl.ops.dropout.dropout import dropout
 from tinygrad_dl.ops.recurrent.gru import gru_layer
 from tinygrad_dl.ops.recurrent.lstm import lstm_layer
@@ -129,7 +128,7 @@ class RNNBase(Module):
         output, last = self._run(input, given, None)
         if single:
             return output.squeeze(1), self._returned(tuple(each.squeeze(1) for each in last))
-        return no_view(output.transpose(0, 1)) if self.batch_first else output, self._returned(last)
+        return output.transpose(0, 1) if self.batch_first else output, self._returned(last)
 
     def _given(self, hx: Any, batch: int, single: bool = False) -> tuple[Any, ...] | None:
         """The first states, each (layers * directions, batch, hidden_size), or None for zeros."""

@@ -202,30 +202,37 @@ class _Orthogonal(Module):
             q = self.base @ q
         return q.mT if wide else q
 
-    @no_grad()
     def right_inverse(self, Q: Tensor) -> Tensor:
         if Q.shape != self.shape:
             raise ValueError(f"orthogonal: got a value of shape {Q.shape}, expected {self.shape}")
-        wide = Q.shape[-2] < Q.shape[-1]
-        tall = Q.mT if wide else Q
-        n, k = tall.shape[-2:]
-        if self.use_trivialization:
-            if n != k:  # a square matrix, whose first columns are those of Q
-                tall = cat([tall, randn(*tall.shape[:-1], n - k, dtype=tall.dtype)], -1)
-            self.base = tall.clone() if is_orthogonal(tall) else orthogonalized(tall)
-            start = zeros_like(Q, requires_grad=False)
-            start.diagonal(0, -2, -1).fill_(-1.0)  # where all maps give the first columns of the identity
-            return start
-        if self.orthogonal_map != "householder":
+        if not self.use_trivialization and self.orthogonal_map != "householder":
             raise NotImplementedError(
                 f"orthogonal: got a value for a tensor by the map {self.orthogonal_map!r} with "
                 "use_trivialization=False, expected none: the map has no inverse that is known"
             )
-        reflections, tau = geqrf(tall)
-        diagonal = reflections.diagonal(0, -2, -1)
-        signs = diagonal.sign()
-        diagonal.copy_(where(tau == 0, -signs, signs))  # without a reflection the column is one of the identity
-        return reflections.mT if wide else reflections
+        wide = Q.shape[-2] < Q.shape[-1]
+        with no_grad():
+            tall = Q.mT if wide else Q
+            if not self.use_trivialization:
+                reflections = reflections_of(tall)
+                return reflections.mT if wide else reflections
+            n, k = tall.shape[-2:]
+            if n != k:  # a square matrix, whose first columns are those of Q
+                tall = cat([tall, randn(*tall.shape[:-1], n - k, dtype=tall.dtype)], -1)
+            self.base = tall.clone() if is_orthogonal(tall) else orthogonalized(tall)
+            start = zeros_like(Q)
+            start.diagonal(0, -2, -1).fill_(-1.0)  # where all maps give the first columns of the identity
+            return start
+
+
+def reflections_of(tall: Tensor) -> Tensor:
+    """The original from which "householder" computes the Q of the QR factors whose R has a diagonal of 0 or more."""
+    reflections: Tensor
+    reflections, tau = geqrf(tall)
+    diagonal = reflections.diagonal(0, -2, -1)
+    signs = diagonal.sign()
+    diagonal.copy_(where(tau == 0, -signs, signs))  # without a reflection the column is one of the identity
+    return reflections
 
 
 def is_orthogonal(square: Tensor) -> bool:
@@ -239,7 +246,8 @@ def is_orthogonal(square: Tensor) -> bool:
 def orthogonalized(tall: Tensor) -> Tensor:
     """The Q of the QR factors whose R has a diagonal of 0 or more."""
     q, r = qr(tall)
-    return q * r.diagonal(0, -2, -1).sgn().unsqueeze(-2)
+    found: Tensor = q * r.diagonal(0, -2, -1).sgn().unsqueeze(-2)
+    return found
 
 
 @composition

@@ -195,6 +195,9 @@ class Parametrized(Module):
         else:
             super().__setattr__(name, value)
 
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self.parametrizations})
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         own: Any = getattr(super(), "__deepcopy__", None)
         if own is not None:  # of a class that copies in a way of its own
@@ -254,7 +257,7 @@ def register_parametrization(
                     require_same(back, "right_inverse", now.shape, now.dtype)
         chain.append(parametrization)
         chain.unsafe |= unsafe
-    elif tensor_name in module._buffers or tensor_name in module._parameters:
+    elif (module._buffers | module._parameters).get(tensor_name) is not None:
         chain = ParametrizationList([parametrization], getattr(module, tensor_name), unsafe)
         delattr(module, tensor_name)
         if not is_parametrized(module):
@@ -263,7 +266,7 @@ def register_parametrization(
             module.parametrizations = ModuleDict()
         module.parametrizations[tensor_name] = chain
     else:
-        known = [*module._parameters, *module._buffers]
+        known = [name for name, tensor in (module._parameters | module._buffers).items() if tensor is not None]
         raise ValueError(
             f"register_parametrization: got the name {tensor_name!r}, expected a parameter or buffer of "
             f"{type(module).__name__}: {known}"

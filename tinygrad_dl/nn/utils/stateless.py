@@ -32,8 +32,7 @@ def functional_call(
     from tinygrad_dl import func  # at first use: it loads all transforms
 
     warn("nn.utils.stateless.functional_call is deprecated, use func.functional_call", FutureWarning)
-    given = () if args is None else args
-    return func.functional_call(module, parameters_and_buffers, given, kwargs, tie_weights=tie_weights, strict=strict)
+    return func.functional_call(module, parameters_and_buffers, args, kwargs, tie_weights=tie_weights, strict=strict)
 
 
 public(globals(), "docs/stable/generated/torch.nn.utils.stateless.{}.html")

@@ -16,6 +16,7 @@ from tinygrad_dl.ops.pointwise._selection import keep, straight
 @op(
     kind="elementwise",
     name="hardtanh",
+    changeable=True,
     namespace="functional",
     real=True,
     inputs={"input": real(avoid=(-1.0, 1.0)), "min_val": one_of(-1.0), "max_val": one_of(1.0)},

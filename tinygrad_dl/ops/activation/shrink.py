@@ -30,6 +30,7 @@ tanhshrink.vjp(input=lambda g, input: g * np.square(np.tanh(input)))
 
 @op(
     kind="elementwise",
+    changeable=True,
     real=True,
     inputs={"input": real(avoid=(-0.5, 0.5)), "lambd": one_of(0.5)},
     reference=lambda input, lambd=0.5: input * (np.abs(input) > lambd),
@@ -50,6 +51,7 @@ hardshrink.vjp(input=lambda g, out: straight(keep(g, out != 0), out))
 
 @op(
     kind="elementwise",
+    changeable=True,
     namespace="functional",
     real=True,
     inputs={"input": real(avoid=(-0.5, 0.5)), "lambd": one_of(0.5)},

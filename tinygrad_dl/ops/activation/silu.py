@@ -39,6 +39,7 @@ def gated(input: np.ndarray, gate: np.ndarray) -> Any:
     kind="elementwise",
     name="silu",
     floating=True,
+    changeable=True,
     namespace="functional",
     aux={"gate": lambda input: sigmoid(input)},
     reference=lambda input: input / (1 + np.exp(-input)),

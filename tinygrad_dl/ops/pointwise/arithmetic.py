@@ -69,7 +69,8 @@ mul = binary(np.multiply, "input * other, elementwise, with broadcasting.", "td.
     lambda g, other: g * other, lambda g, input: g * input, name="mul", operator="mul")
 quotient = binary(np.divide, "input / other, elementwise; integers are divided as floats.",
     "td.true_divide(td.tensor([7, -7]), 2) -> [ 3.5000, -3.5000]", lambda g, other: g / other,
-    lambda g, out, other: np.negative(g * out / other), (ANY, NONZERO), name="div", operator="truediv")
+    lambda g, out, other: np.negative(g * out / other), (ANY, NONZERO), name="div", operator="truediv",
+    changeable=True)
 # fmt: on
 
 

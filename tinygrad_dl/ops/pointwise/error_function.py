@@ -57,6 +57,7 @@ erfc.vjp(input=lambda g, input: g * (np.exp(np.negative(input * input)) * (-2 / 
 
 @op(
     kind="elementwise",
+    changeable=True,
     floating=True,
     inplace=True,
     real=True,

@@ -171,6 +171,7 @@ def _like_pooled(rng: Any, input: Any, options: Any) -> Any:
     kind="batched",
     keeps_format=True,
     name="max_pool",
+    changeable=True,
     namespace="rules",
     exact=True,
     real=True,

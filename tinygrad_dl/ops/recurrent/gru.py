@@ -95,6 +95,7 @@ def _naive_gru(
 @op(
     namespace="rules",
     outputs=GRUResult,
+    changeable=True,
     aux={"steps": _steps},
     alike=("input", "h0", "weight_ih", "weight_hh", "bias_ih", "bias_hh"),
     inputs=layer.cases(3, "h0"),

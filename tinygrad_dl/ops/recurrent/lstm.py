@@ -110,6 +110,7 @@ def _naive_lstm(
 @op(
     namespace="rules",
     outputs=LSTMResult,
+    changeable=True,
     aux={"steps": _steps},
     alike=("input", "h0", "c0", "weight_ih", "weight_hh", "bias_ih", "bias_hh"),
     inputs=layer.cases(4, "h0", "c0"),

@@ -103,6 +103,7 @@ def _naive_rnn(
 @op(
     namespace="rules",
     outputs=RNNResult,
+    changeable=True,
     aux={"steps": _steps},
     alike=("input", "h0", "weight_ih", "weight_hh", "bias_ih", "bias_hh"),
     inputs=[

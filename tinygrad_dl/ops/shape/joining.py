@@ -120,7 +120,9 @@ def stack(tensors: Arrays, dim: int = 0) -> Array:
     return np.concatenate([each.reshape(wide) for each in common(tensors)], dim)
 
 
-stack.vjp(tensors=lambda g, tensors, dim: [g[along(normal_dim(dim, g.ndim), i)] for i in range(len(tensors))])
+stack.vjp(
+    tensors=lambda g, tensors_shape, dim: [g[along(normal_dim(dim, g.ndim), i)] for i in range(len(tensors_shape))]
+)
 
 
 @stack.vmap

@@ -25,7 +25,7 @@ from tinygrad_dl.core.messages import reraise, restated
 from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.mutations import buffer_owner, changed_at, mutations, next_seq
 from tinygrad_dl.core.record import Record
-from tinygrad_dl.core.tensor import Tensor, View, Views, as_array, wrap
+from tinygrad_dl.core.tensor import Tensor, View, Views, as_array, before_write, wrap
 from tinygrad_dl.core.transforms import Escape, Lifted, entered, innermost, stack
 from tinygrad_dl.inputs import array, complexes, drawn, error, one_of, real
 from tinygrad_dl.ops.indexing.getitem import (
@@ -452,8 +452,8 @@ def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
             return tensor
         return tensor._assign(with_items(tensor, index, value), what)
     split = integers_first(index)
-    if observers.writers:
-        observers.before_write(data, what)
+    if observers.writers or tensor._edge is not None or tensor._view is not None:
+        before_write(tensor, what)
     try:
         places, rest = (data, index) if split is None else (getitem.op.forward(data, split[0]), split[1])
         if not places.flags.writeable and not places[rest].size:
