@@ -166,6 +166,20 @@ def test_distributions():
     assert set(td.randint(2, 5, (1000,)).tolist()) == {2, 3, 4}
 
 
+def test_the_ways_to_say_the_range_and_size_of_integers():
+    for call in (
+        lambda: td.randint(2, (50,)),
+        lambda: td.randint(2, size=(50,)),
+        lambda: td.randint(high=2, size=(50,)),
+        lambda: td.randint(size=(50,), high=2, low=0),
+    ):
+        assert set(call().tolist()) == {0, 1}
+    assert td.randint(1, 2, size=[3]).tolist() == [1, 1, 1]
+    for call in (lambda: td.randint(), lambda: td.randint(5), lambda: td.randint(high=5)):
+        with pytest.raises(TypeError, match="randint: got no size"):
+            call()
+
+
 def test_tensors_are_filled_by_other_distributions():
     td.manual_seed(0)
     x = td.empty(20000)

@@ -150,6 +150,10 @@ def test_a_cpu_has_no_gpu():
     td.cuda.empty_cache()
     with pytest.raises(RuntimeError, match=r"cuda.synchronize: got a call for a GPU"):
         td.cuda.synchronize()
+    assert not td.accelerator.is_available() and td.accelerator.device_count() == 0
+    assert td.accelerator.current_accelerator() is None and not hasattr(td.accelerator, "no_such")
+    with pytest.raises(RuntimeError, match=r"accelerator.synchronize: got a call for an accelerator"):
+        td.accelerator.synchronize()
 
 
 def test_what_would_be_compiled_runs_as_it_is():

@@ -345,7 +345,7 @@ _RARE = {
         "pairwise_distance pdist pixel_shuffle pixel_unshuffle rms_norm rrelu rrelu_ threshold_",
         "tensor_types": "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor "
         "LongTensor ShortTensor",
-        "torch": "amp compiler cuda jit version",
+        "torch": "accelerator amp compiler cuda jit version",
         "torch.amp": "GradScaler autocast",
         "torch.compiler": "compile _assert",
         "torch.settings": "are_deterministic_algorithms_enabled get_default_device get_float32_matmul_precision "
@@ -366,7 +366,7 @@ def __getattr__(name: str) -> Any:
     # PyTorch has the in-place methods, and a few others, as functions too: td.relu_(x) is x.relu_().
     if name == "detach" or (name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name)):
         return getattr(Tensor, name)
-    where = "; tensors live on the CPU: device = 'cpu'" if name in ("mps", "xpu", "accelerator") else ""
+    where = "; tensors live on the CPU: device = 'cpu'" if name in ("mps", "xpu") else ""
     raise AttributeError(f"module 'tinygrad_dl' has no attribute {name!r}{where}")
 
 

@@ -267,7 +267,7 @@ def randn_like(
 
 @creation
 def randint(
-    low: int,
+    low: int = 0,
     high: Any = None,
     size: Any = None,
     *,
@@ -275,14 +275,18 @@ def randint(
     generator: Generator | None = None,
     **options: Unpack[Options],
 ) -> Tensor:
-    """Integers drawn uniformly from [low, high); `randint(high, size)` starts from 0.
+    """Integers drawn uniformly from [low, high); `randint(high, size)` and `randint(high, size=size)` start from 0.
 
     >>> x = td.randint(0, 10, (3,))
     >>> bool(((x >= 0) & (x < 10)).all())
     True
     """
     if size is None:
-        low, high, size = 0, low, high
+        high, size = None, high
+    if size is None:
+        raise TypeError("randint: got no size, expected randint(low, high, size) or randint(high, size)")
+    if high is None:
+        low, high = 0, low
     if not low < high:
         raise ValueError(f"randint: expected low < high, got low={low} and high={high}")
     found = as_dtype(dtype or INT64)
