@@ -175,7 +175,7 @@ def test_the_ways_to_say_the_range_and_size_of_integers():
     ):
         assert set(call().tolist()) == {0, 1}
     assert td.randint(1, 2, size=[3]).tolist() == [1, 1, 1]
-    for call in (lambda: td.randint(), lambda: td.randint(5), lambda: td.randint(high=5)):
+    for call in (lambda: td.randint(), lambda: td.randint(5)):
         with pytest.raises(TypeError, match="randint: got no size"):
             call()
 

@@ -554,6 +554,14 @@ def test_shapes_of_leaves_change_under_no_grad_alone():
     assert x.grad.tolist() == [[0, 1], [2, 3], [4, 5]]
 
 
+def test_the_method_split_has_pytorchs_name_of_its_size():
+    x = td.arange(5)
+    assert [piece.tolist() for piece in x.split(split_size=3, dim=0)] == [[0, 1, 2], [3, 4]]
+    assert [piece.tolist() for piece in td.split(x, split_size_or_sections=[1, 4])] == [[0], [1, 2, 3, 4]]
+    with pytest.raises(TypeError, match=r"split\(\) missing 1 required positional argument: 'split_size'"):
+        x.split()
+
+
 def test_splits_in_rows_columns_and_depth():
     x = td.arange(8).view(2, 2, 2)
     assert [p.tolist() for p in x.dsplit(2)] == [[[[0], [2]], [[4], [6]]], [[[1], [3]], [[5], [7]]]]

@@ -13,7 +13,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axis_of, error, one_of, real
-from tinygrad_dl.ops._overload import method
+from tinygrad_dl.ops._overload import alias, method, overload
 from tinygrad_dl.ops.shape._dims import normal_dim
 
 # More empty sections than this are a mistake, and would take the memory of the machine.
@@ -94,6 +94,18 @@ def split(input: Array, split_size_or_sections: Any, dim: int = 0) -> tuple[Arra
 
 
 split.vjp(input=lambda g, dim: np.concatenate(g, dim))
+
+
+@overload(split, method=False)
+def _by_split_size(self: Tensor, split_size: Any, dim: int = 0, **axis: Any) -> tuple[Tensor, ...]:
+    pieces: tuple[Tensor, ...] = split(self, split_size, dim, **axis)
+    return pieces
+
+
+# PyTorch's method has another name of its second argument than its function.
+_by_split_size.__name__ = _by_split_size.__qualname__ = "split"
+_by_split_size.__doc__ = split.__doc__
+alias("split", _by_split_size)
 
 
 @split.vmap
