@@ -140,7 +140,7 @@ def parametrizations(library):
             return a @ b
 
         def right_inverse(self, x):
-            return x[:, :1], x[:1]
+            return x[:, :1], x[:1].clone()
 
     return Symmetric, Scaled, Product
 
