@@ -225,3 +225,20 @@ def test_orthogonal():
         parametrizations.orthogonal(nn.Linear(2, 3), "bias")
     with pytest.raises(ValueError, match=r"orthogonal: got a value of shape \(3, 3\), expected \(2, 2\)"):
         parametrizations.orthogonal(layer_with()).weight = td.eye(3)
+
+
+def test_convert_weights_to_channels_last():
+    net = nn.Sequential(nn.Conv2d(2, 3, 2), nn.Sequential(nn.ConvTranspose2d(2, 3, 2), nn.Conv3d(2, 3, 2)))
+    weights, values = [p for p in net.parameters() if p.ndim > 1], [p.tolist() for p in net.parameters() if p.ndim > 1]
+    assert utils.convert_conv2d_weight_memory_format(net, td.channels_last) is net
+    assert [w.stride() for w in weights] == [(8, 1, 4, 2), (12, 1, 6, 3), (16, 8, 4, 2, 1)]
+    utils.convert_conv3d_weight_memory_format(net, td.channels_last_3d)
+    assert weights[2].stride() == (16, 1, 8, 4, 2) and [w.tolist() for w in weights] == values
+
+
+def test_clip_grad_norm_by_its_older_name():
+    w = td.zeros(2, requires_grad=True)
+    w.grad = td.tensor([3.0, 4.0])
+    with pytest.warns(FutureWarning, match="clip_grad_norm is deprecated, use nn.utils.clip_grad_norm_"):
+        assert utils.clip_grad_norm(w, 1.0).item() == 5.0
+    np.testing.assert_allclose(w.grad.tolist(), [0.6, 0.8], rtol=1e-5)

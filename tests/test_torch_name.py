@@ -136,6 +136,23 @@ def test_modules_are_found_at_pytorchs_places():
     assert not any(map(target_of, ("torch.core", "torch.core.engine", "torch.nothing.at.all", "torchvision", "numpy")))
 
 
+def test_a_name_of_a_function_and_of_a_module_is_both_as_in_pytorch():
+    code = """
+import tinygrad_dl.torch
+tinygrad_dl.torch.install()
+import torch
+from torch.nn.utils.weight_norm import WeightNorm, weight_norm
+from torch.nn.utils.spectral_norm import spectral_norm
+from torch.autograd.gradcheck import gradcheck
+assert torch.nn.utils.weight_norm is weight_norm and torch.nn.utils.spectral_norm is spectral_norm
+assert torch.autograd.gradcheck is gradcheck
+from torch.nn.utils import clip_grad, convert_parameters, init, prune, weight_norm as function
+assert clip_grad.clip_grad_norm_ is torch.nn.utils.clip_grad_norm_ and function is weight_norm
+"""
+    done = run("-c", code)
+    assert done.returncode == 0, done.stderr
+
+
 def test_functions_that_pytorch_has_beside_its_methods():
     x = td.tensor([-1.0, 2.0])
     assert td.relu_(x) is x and x.tolist() == [0.0, 2.0]

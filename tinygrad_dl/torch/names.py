@@ -31,6 +31,7 @@ PLACES: Final = {
     "ao.nn": "tinygrad_dl.torch.quantization",
     "ao.nn.quantized": "tinygrad_dl.torch.quantization",
     "ao.quantization": "tinygrad_dl.torch.quantization",
+    "autograd.gradcheck": "tinygrad_dl.testing",
     "backends": "tinygrad_dl.torch.backends",
     "cuda.amp": "tinygrad_dl.torch.amp",
     "cuda.amp.autocast_mode": "tinygrad_dl.torch.amp",
@@ -50,9 +51,8 @@ PLACES: Final = {
     "nn.parallel.data_parallel": "tinygrad_dl.nn.parallel",
     "nn.parallel.distributed": "tinygrad_dl.nn.parallel",
     "nn.quantized": "tinygrad_dl.torch.quantization",
-    "nn.utils.clip_grad": "tinygrad_dl.nn.utils",
-    "nn.utils.convert_parameters": "tinygrad_dl.nn.utils",
-    "nn.utils.init": "tinygrad_dl.nn.utils",
+    "nn.utils.spectral_norm": "tinygrad_dl.nn.utils.weight_hooks",
+    "nn.utils.weight_norm": "tinygrad_dl.nn.utils.weight_hooks",
     "onnx.symbolic_helper": "tinygrad_dl.torch.onnx",
     "onnx.symbolic_opset11": "tinygrad_dl.torch.onnx",
     "ops": "tinygrad_dl.torch.library",
@@ -89,7 +89,7 @@ class Names(types.ModuleType):
             return version.__version__
         path = f"{self.__name__}.{name}"
         dunder = name.startswith("__")
-        if not dunder and target_of(path):
+        if not dunder and target_of(path) and not self._is_no_module(name):
             return importlib.import_module(path)
         value = _MISSING if name in HIDDEN else getattr(self._target, name, _MISSING)
         if value is not _MISSING:
@@ -97,6 +97,15 @@ class Names(types.ModuleType):
         if dunder:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name, obj=self)
         raise missing(self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Python puts a module into its parent when it is imported.
+        if not (isinstance(value, Names) and self._is_no_module(name)):
+            super().__setattr__(name, value)
+
+    def _is_no_module(self, name: str) -> bool:
+        """Whether a name of a module is here that of something else: `nn.utils.weight_norm` is a function too."""
+        return not isinstance(getattr(self._target, name, self), types.ModuleType)
 
     def __dir__(self) -> list[str]:
         return sorted({*dir(self._target), *self.__dict__} - {"_target"})
