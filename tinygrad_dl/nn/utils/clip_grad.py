@@ -149,7 +149,16 @@ def clip_grad_norm(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """Deprecated: an older name of `clip_grad_norm_`."""
+    """Deprecated: an older name of `clip_grad_norm_`.
+
+    >>> import warnings
+    >>> w = td.zeros(2, requires_grad=True)
+    >>> w.grad = td.tensor([3.0, 4.0])
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", FutureWarning)
+    ...     td.nn.utils.clip_grad_norm(w, 1.0)
+    tensor(5.)
+    """
     warn("nn.utils.clip_grad_norm is deprecated, use nn.utils.clip_grad_norm_", FutureWarning)
     return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)
 
