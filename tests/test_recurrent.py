@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
 import tinygrad_dl as td
 from tinygrad_dl import nn
+from tinygrad_dl.nn.utils import rnn as rnn_utils
 from tinygrad_dl.ops.recurrent import _layer as layer
 from tinygrad_dl.ops.recurrent import gru, lstm, rnn
 from tinygrad_dl.testing import gradcheck, gradgradcheck
@@ -228,3 +232,22 @@ def test_lstm_of_many_examples_is_that_of_few(reverse, bias, lengths, dtype, tol
     for index, (found, *parts) in enumerate(zip(whole, *halves, strict=True)):
         expected = np.concatenate(parts, axis=1) if index < 2 else parts[0] + parts[1]
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * max(1.0, np.abs(expected).max()))
+
+
+def test_packed_sequences_are_converted_and_copied():
+    lengths = [1, 3, 2]
+    packed = rnn_utils.pack_sequence([td.arange(n) + 10 for n in lengths], enforce_sorted=False)
+    assert packed.sorted_indices.tolist() == [1, 2, 0] and packed.unsorted_indices.tolist() == [2, 0, 1]
+    again = rnn_utils.PackedSequence(packed.data, packed.batch_sizes, packed.sorted_indices)
+    assert again.unsorted_indices.tolist() == [2, 0, 1]
+    for name, dtype in [("double", td.float64), ("half", td.float16), ("int", td.int32), ("byte", td.uint8)]:
+        cast = getattr(packed, name)()
+        assert type(cast) is rnn_utils.PackedSequence and cast.data.dtype == dtype and cast[1:] == packed[1:]
+        assert [each.tolist() for each in rnn_utils.unpack_sequence(cast)] == [[10], [10, 11, 12], [10, 11]]
+    assert packed.long() is packed.cpu() is packed.to("cpu") is packed.to("cpu", dtype=td.int64) is packed
+    assert not packed.is_cuda and not packed.is_pinned() and packed.pin_memory() is packed
+    with pytest.raises(ValueError, match="unknown device: got 'cuda'"):
+        packed.cuda()
+    for other in (copy.deepcopy(packed), pickle.loads(pickle.dumps(packed)), packed._replace(data=packed.data + 0)):
+        assert type(other) is rnn_utils.PackedSequence and other.data.tolist() == packed.data.tolist()
+        assert other.unsorted_indices.tolist() == [2, 0, 1]

@@ -1,43 +1,117 @@
 """Sequences of different lengths in one batch: padded, or packed without the padding."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.device import no_device
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.ops.shape.joining import cat
 
 # fmt: off
 __all__ = [
-    "PackedSequence", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence", "pad_sequence", "unpack_sequence",
-    "unpad_sequence",
+    "PackedSequence", "invert_permutation", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence",
+    "pad_sequence", "unpack_sequence", "unpad_sequence",
 ]
 # fmt: on
 
 
-class PackedSequence(NamedTuple):
+class PackedSequence_(NamedTuple):
+    """The fields of a `PackedSequence`."""
+
+    data: Tensor
+    batch_sizes: Tensor
+    sorted_indices: Tensor | None = None
+    unsorted_indices: Tensor | None = None
+
+
+def casting(name: str) -> Callable[[Any], Any]:
+    """A method that converts the data as the tensors' method of this name does."""
+
+    def method(self: Any) -> Any:
+        return self._with(getattr(self.data, name)())
+
+    method.__name__, method.__doc__ = (
+        name,
+        f"With its data converted as `Tensor.{name}` does; itself if it is so already.",
+    )
+    return method
+
+
+class PackedSequence(PackedSequence_):
     """A batch of sequences of different lengths: the first elements of all, then the second of those that have one, ...
 
     Args:
         data: (sum of the lengths, ...).
         batch_sizes: how many sequences have a first element, a second, ... (int64).
         sorted_indices: the order, by falling length, in which the sequences are; None if they came in it.
-        unsorted_indices: the order that undoes it.
+        unsorted_indices: the order that undoes it; found from the other one if it is not given.
 
     Made by `pack_padded_sequence`; `nn.RNN`, `nn.LSTM` and `nn.GRU` take and return it.
 
     >>> packed = td.nn.utils.rnn.pack_sequence([td.tensor([1, 2, 3]), td.tensor([7])])
     >>> packed.data, packed.batch_sizes
     (tensor([1, 7, 2, 3]), tensor([2, 1, 1]))
+    >>> packed.float().data
+    tensor([1., 7., 2., 3.])
     """
 
-    data: Tensor
-    batch_sizes: Tensor
-    sorted_indices: Tensor | None = None
-    unsorted_indices: Tensor | None = None
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        data: Tensor,
+        batch_sizes: Tensor,
+        sorted_indices: Tensor | None = None,
+        unsorted_indices: Tensor | None = None,
+    ) -> Self:
+        if unsorted_indices is None:
+            unsorted_indices = invert_permutation(sorted_indices)
+        return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
+
+    def _with(self, data: Tensor) -> Self:
+        return self if data is self.data else type(self)(data, *self[1:])
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the data lies on a GPU: False."""
+        return self.data.is_cuda
+
+    def is_pinned(self) -> bool:
+        """Whether its memory is locked, for copies to a GPU: False."""
+        return self.data.is_pinned()
+
+    def pin_memory(self) -> Self:
+        """Itself: there is no GPU to copy to."""
+        return self
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """With its data converted as `Tensor.to` does; itself if it is so already."""
+        return self._with(self.data.to(*args, **kwargs))
+
+    def cpu(self, *args: Any, **kwargs: Any) -> Self:
+        """Itself: tensors live on the CPU."""
+        return self.to(*args, device="cpu", **kwargs)
+
+    def cuda(self, *args: Any, **kwargs: Any) -> Self:
+        """Raises ValueError: tensors live on the CPU."""
+        raise no_device("cuda")
+
+    double, float, half = casting("double"), casting("float"), casting("half")
+    long, int, short = casting("long"), casting("int"), casting("short")
+    char, byte = casting("char"), casting("byte")
+
+
+def invert_permutation(permutation: Tensor | None) -> Tensor | None:
+    """The order that undoes an order; None for None.
+
+    >>> td.nn.utils.rnn.invert_permutation(td.tensor([2, 0, 1]))
+    tensor([1, 2, 0])
+    """
+    return None if permutation is None else wrap(np.argsort(permutation._data, kind="stable"))
 
 
 def padded(sequence: PackedSequence, value: float = 0.0, length: int | None = None) -> tuple[Tensor, np.ndarray]:
@@ -121,7 +195,7 @@ def pack_padded_sequence(
         raise ValueError(
             f"pack_padded_sequence: expected lengths from 1 to {len(input)}, the number of steps, got {sizes.tolist()}"
         )
-    order = undone = None
+    order = None
     if enforce_sorted:
         if (np.diff(sizes) > 0).any():
             raise ValueError(
@@ -130,10 +204,9 @@ def pack_padded_sequence(
             )
     else:
         order = wrap(np.argsort(-sizes.astype(np.int64), kind="stable"))
-        undone = wrap(np.argsort(order._data, kind="stable"))
         input, sizes = input[:, order], sizes[order._data]
     batch_sizes = np.count_nonzero(np.arange(sizes[0])[:, None] < sizes, axis=1).astype(np.int64)
-    like = PackedSequence(input, wrap(batch_sizes), order, undone)
+    like = PackedSequence(input, wrap(batch_sizes), order)
     return packed(input[: int(sizes[0])], like)
 
 
