@@ -146,3 +146,31 @@ def test_where_one_key_has_all_the_weight_the_scores_have_no_gradient():
     out.backward(td.tensor(random.standard_normal((2, 5, 8)), dtype=td.float32))
     assert (query.grad == 0).all() and (key.grad == 0).all()
     assert (value.grad != 0).any()
+
+
+def test_several_heads_as_a_function_with_given_keys():
+    x, eye = td.tensor([[[1.0, 0.0]]]), td.eye(2)
+    keys, values = td.tensor([[[0.0], [0.0]], [[0.0], [0.0]]]), td.tensor([[[2.0], [4.0]], [[6.0], [10.0]]])
+    parts = td.cat([eye, eye, eye]), None, None, None, False, 0.0, eye, None
+    out, weights = nn.functional.multi_head_attention_forward(x, x, x, 2, 2, *parts, static_k=keys, static_v=values)
+    assert out.tolist() == [[[3.0, 8.0]]] and weights.tolist() == [[[0.5, 0.5]]]
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"embed_dim_to_check": 4}, "expected a query of width 4"),
+        ({"in_proj_weight": None}, "got None, expected in_proj_weight, as use_separate_proj_weight=False"),
+        ({"use_separate_proj_weight": True}, "got None, expected q_proj_weight, k_proj_weight and v_proj_weight"),
+        ({"static_k": td.ones(2, 1, 2)}, r"got static keys or values of shape \(2, 1, 2\), expected .* \(2, S, 1\)"),
+        ({"is_causal": True}, "got is_causal=True without attn_mask"),
+        ({"attn_mask": td.ones(3, 3)}, r"expected attn_mask of shape \(1, 1\) or \(2, 1, 1\), got \(3, 3\)"),
+    ],
+)
+def test_several_heads_as_a_function_refuse(change, text):
+    x, eye = td.ones(1, 1, 2), td.eye(2)
+    given = {"query": x, "key": x, "value": x, "embed_dim_to_check": 2, "num_heads": 2, "bias_k": None, "bias_v": None}
+    given |= {"in_proj_weight": td.cat([eye, eye, eye]), "in_proj_bias": None, "add_zero_attn": False, "dropout_p": 0.0}
+    given |= {"out_proj_weight": eye, "out_proj_bias": None}
+    with pytest.raises(ValueError, match=f"multi_head_attention_forward: {text}"):
+        nn.functional.multi_head_attention_forward(**(given | change))

@@ -14,6 +14,7 @@ REASONS = {
     "trains on other devices alone, in PyTorch": "SyncBatchNorm",
     "takes lengths and labels, or maxima and indices, that fit together": """AdaptiveLogSoftmaxWithLoss
         CTCLoss ctc_loss MaxUnpool1d MaxUnpool2d MaxUnpool3d max_unpool1d max_unpool2d max_unpool3d""",
+    "takes the parameters of a layer: tests/parity/test_attention.py compares it": "multi_head_attention_forward",
     "returns memory that was never written": "empty empty_like new new_empty",
     "is a setting of the process or of random numbers": """enable_grad get_default_dtype get_num_threads get_rng_state
         inference_mode initial_seed is_grad_enabled is_inference_mode_enabled manual_seed no_grad set_default_dtype

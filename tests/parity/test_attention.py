@@ -222,3 +222,43 @@ def test_a_query_that_sees_nothing():
     b.sum().backward()
     for x, y in zip(ours, theirs, strict=True):
         close(x.grad.numpy(), y.grad.numpy())
+
+
+@pytest.mark.parametrize("need_weights", [False, True])
+@pytest.mark.parametrize(
+    ("settings", "static", "mask"),
+    [
+        ({}, False, False),
+        ({"bias": False, "add_zero_attn": True}, False, True),
+        ({"kdim": 5, "vdim": 6, "add_bias_kv": True}, False, True),
+        ({"add_zero_attn": True}, True, True),
+    ],
+)
+def test_multihead_as_a_function(settings, static, mask, need_weights):
+    ours, theirs = pair("MultiheadAttention", E, H, **settings)
+    query, key, value = draw(L, N, E), draw(S, N, ours.kdim), draw(S, N, ours.vdim)
+    fixed = {f"static_{name}": draw(N * H, S, E // H) for name in "kv"} if static else {}
+    hidden = {"key_padding_mask": RNG.random((N, S)) < 0.3, "attn_mask": RNG.random((L, S)) < 0.3} if mask else {}
+    for each in hidden.values():
+        each[:, 0] = False  # every query sees a key
+    found = []
+    for library, layer in ((td, ours), (torch, theirs)):
+        x, k, v = (library.tensor(each, requires_grad=True) for each in (query, key, value))
+        separate = {f"{name}_proj_weight": getattr(layer, f"{name}_proj_weight") for name in "qkv"}
+        out, weights = library.nn.functional.multi_head_attention_forward(
+            *(x, k, v, E, H, layer.in_proj_weight, layer.in_proj_bias, layer.bias_k, layer.bias_v),
+            *(layer.add_zero_attn, 0.5, layer.out_proj.weight, layer.out_proj.bias),
+            training=False,
+            need_weights=need_weights,
+            use_separate_proj_weight=layer.in_proj_weight is None,
+            average_attn_weights=False,
+            **separate,
+            **{name: library.tensor(each) for name, each in (fixed | hidden).items()},
+        )
+        out.sin().sum().backward()
+        found.append((out, weights, x.grad, k.grad, v.grad, layer.out_proj.weight.grad))
+    for a, b in zip(*found, strict=True):
+        if b is None or (not need_weights and a is None):
+            assert (a is None or (a == 0).all()) and b is None
+        else:
+            close(a.detach().numpy(), b.detach().numpy())

@@ -333,6 +333,12 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     return fill(tensor, values, "sparse_")
 
 
+def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
+    if mode.lower() not in ("fan_in", "fan_out"):
+        raise ValueError(f"_calculate_correct_fan: expected mode 'fan_in' or 'fan_out', got {mode!r}")
+    return fans(tensor, "_calculate_correct_fan")[mode.lower() == "fan_out"]
+
+
 def former(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The name that a function had before it got its underscore: it warns, and does the same."""
     new = function.__name__
@@ -349,25 +355,13 @@ def former(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 # Not in `__all__`: programs call them.
-_calculate_fan_in_and_fan_out = fans
 constant, dirac, eye, normal, uniform = (former(f) for f in (constant_, dirac_, eye_, normal_, uniform_))
 kaiming_normal, kaiming_uniform = former(kaiming_normal_), former(kaiming_uniform_)
 xavier_normal, xavier_uniform = former(xavier_normal_), former(xavier_uniform_)
 orthogonal, sparse = former(orthogonal_), former(sparse_)
 
-# PyTorch's names of the parts of these functions, which programs that draw their own distributions call.
-
-
-def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
-    return fans(tensor, "_calculate_fan_in_and_fan_out")
-
-
-def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
-    if mode.lower() not in ("fan_in", "fan_out"):
-        raise ValueError(f"_calculate_correct_fan: expected mode 'fan_in' or 'fan_out', got {mode!r}")
-    return fans(tensor, "_calculate_correct_fan")[mode.lower() == "fan_out"]
-
-
+# The parts of these functions, which programs call that draw from other distributions.
+_calculate_fan_in_and_fan_out = fans
 _no_grad_uniform_, _no_grad_normal_, _no_grad_trunc_normal_ = uniform_, normal_, trunc_normal_
 _no_grad_fill_, _no_grad_zero_ = constant_, zeros_
 

@@ -45,7 +45,7 @@ def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: 
     """
     for name in [name for name in state_dict if name.startswith(prefix)]:
         state_dict[name.removeprefix(prefix)] = state_dict.pop(name)
-    versions = getattr(state_dict, "_metadata", None)
+    versions: dict[str, Any] = getattr(state_dict, "_metadata", {})
     # The module itself has the name "module" there, those in it "module.layer"; "" is the one that is taken off.
-    for name in [name for name in versions or () if name and f"{name}.".startswith(prefix)]:
+    for name in [name for name in versions if name and f"{name}.".startswith(prefix)]:
         versions[name[len(prefix) :]] = versions.pop(name)

@@ -105,13 +105,14 @@ class PackedSequence(PackedSequence_):
     char, byte = casting("char"), casting("byte")
 
 
+@composition
 def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     """The order that undoes an order; None for None.
 
     >>> td.nn.utils.rnn.invert_permutation(td.tensor([2, 0, 1]))
     tensor([1, 2, 0])
     """
-    return None if permutation is None else wrap(np.argsort(permutation._data, kind="stable"))
+    return None if permutation is None else permutation.argsort(stable=True)
 
 
 def padded(sequence: PackedSequence, value: float = 0.0, length: int | None = None) -> tuple[Tensor, np.ndarray]:
