@@ -426,3 +426,21 @@ def test_the_sign_bit():
     assert td.signbit(td.tensor([-1, 0])).tolist() == [True, False]
     with pytest.raises(TypeError, match="signbit: expected real numbers"):
         td.signbit(td.tensor([1j]))
+
+
+def test_differences_of_neighbours():
+    x = td.tensor([[1.0, 4.0, 9.0], [16.0, 25.0, 36.0]], requires_grad=True)
+    assert x.diff().tolist() == [[3, 5], [9, 11]] and td.diff(x, dim=0).tolist() == [[15, 21, 27]]
+    assert td.diff(x, n=2).tolist() == [[2], [2]] and td.diff(x, n=0) is not x and td.diff(x, 5).shape == (2, 0)
+    assert td.diff(x, prepend=td.zeros(2, 1), append=td.ones(2, 1)).tolist() == [[1, 3, 5, -8], [16, 9, 11, -35]]
+    assert td.diff(td.tensor([True, False, False])).tolist() == [True, False]
+    td.diff(x, 2).square().sum().backward()
+    assert x.grad.tolist() == [[4, -8, 4], [4, -8, 4]]
+    with pytest.raises(RuntimeError, match="diff: expected an input of at least one dimension"):
+        td.diff(td.tensor(1.0))
+    with pytest.raises(RuntimeError, match="diff: expected n of 0 or more, got -1"):
+        td.diff(x, -1)
+    with pytest.raises(RuntimeError, match="diff: sizes differ outside of `dim`"):
+        td.diff(x, append=td.zeros(3, 1))
+    with pytest.raises(IndexError, match="got dim 3"):
+        td.diff(x, dim=3)

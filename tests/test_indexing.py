@@ -393,3 +393,16 @@ def test_dots_that_stand_for_no_dimension_do_not_divide_the_picks_beside_them():
     y[:, rows, ..., columns] = td.tensor([[1.0, 2.0], [3.0, 4.0]])
     assert y[:, rows, columns].tolist() == [[1.0, 2.0], [3.0, 4.0]]
     assert x[rows, ..., columns].tolist() == [[3.0, 7.0, 11.0], [13.0, 17.0, 21.0]]  # here they stand for one
+
+
+def test_what_is_picked_lies_in_memory_as_the_tensor_does():
+    x, rows = td.arange(120.0).reshape(2, 3, 4, 5), td.tensor([2, 0])
+    picked = [x[:, rows], x[:, [2, 0]], x[:, :, rows], x[..., rows], x[:, rows, rows], x[:, ::2][:, td.tensor([1, 0])]]
+    picked += [x[:, rows[:, None]], x[:, None, rows], x[:, td.tensor([True, False, True])], x[:, :, :, -rows]]
+    assert all(each.is_contiguous() for each in picked)
+    assert x[:, rows].view(4, 20)[1].tolist() == x[0, 0].flatten().tolist()
+    assert x[:, :, rows, None].stride() == (30, 10, 5, 5, 1)
+    turned = x.permute(3, 2, 1, 0)[rows]
+    assert turned.stride() == (60, 1, 4, 12) or turned.stride() == (12, 1, 4, 24)
+    with pytest.raises(IndexError, match="index 7 is out of bounds"):
+        x[:, td.tensor([7])]

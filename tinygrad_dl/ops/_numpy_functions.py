@@ -25,13 +25,13 @@ from tinygrad_dl.ops.linalg.svd import svd, svdvals
 from tinygrad_dl.ops.pointwise.extremes import nan_to_num
 from tinygrad_dl.ops.reduction import extrema, logical, statistics
 from tinygrad_dl.ops.reduction import sum as sums
-from tinygrad_dl.ops.reduction.cumulative import cumprod, cumsum
+from tinygrad_dl.ops.reduction.cumulative import cumprod, cumsum, diff
 from tinygrad_dl.ops.reduction.logsumexp import logsumexp
 from tinygrad_dl.ops.reduction.norm import norm
 from tinygrad_dl.ops.reduction.sum import prod
 from tinygrad_dl.ops.shape.expand import expand, meshgrid
 from tinygrad_dl.ops.shape.joining import cat
-from tinygrad_dl.ops.shape.permute import movedim, permute
+from tinygrad_dl.ops.shape.permute import permute
 from tinygrad_dl.ops.shape.reshape import reshape, unsqueeze
 from tinygrad_dl.ops.shape.splitting import tensor_split, unbind
 from tinygrad_dl.ops.sorting.sort import sort
@@ -249,19 +249,12 @@ def unique(
     return found if len(found) > 1 else values
 
 
-def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = NONE, append: Any = NONE) -> Any:
-    """np.diff: the differences of neighbours, n times over."""
+def differences(a: Any, n: int = 1, axis: int = -1, prepend: Any = NONE, append: Any = NONE) -> Any:
+    """np.diff, which takes numbers in front and behind as well."""
     a = as_tensor(a)
     shape = [1 if d == axis % a.ndim else size for d, size in enumerate(a.shape)]
-    parts = [
-        a if p is a else np.broadcast_to(p, shape) if not np.ndim(p) else as_tensor(p)
-        for p in (prepend, a, append)
-        if p is not NONE
-    ]
-    a = movedim(cat([as_tensor(p) for p in parts], axis) if len(parts) > 1 else a, axis, -1)
-    for _ in range(n):
-        a = a[..., 1:] != a[..., :-1] if a.dtype.kind == "b" else a[..., 1:] - a[..., :-1]
-    return movedim(a, -1, axis)
+    ends = [None if p is NONE else as_tensor(p if np.ndim(p) else np.broadcast_to(p, shape)) for p in (prepend, append)]
+    return diff(a, n, axis, *ends)
 
 
 def append(arr: Any, values: Any, axis: int | None = None) -> Tensor:
@@ -315,7 +308,7 @@ for _function in (np.atleast_1d, np.atleast_2d):
     NUMPY[_function] = each_of(NUMPY[_function])
 NUMPY[np.atleast_3d] = each_of(at_least_3d)
 NUMPY[np.expand_dims], NUMPY[np.zeros_like], NUMPY[np.full_like] = expand_dims, zeros_of, full_of
-NUMPY[np.meshgrid], NUMPY[np.unique], NUMPY[np.diff], NUMPY[np.append] = grids, unique, diff, append
+NUMPY[np.meshgrid], NUMPY[np.unique], NUMPY[np.diff], NUMPY[np.append] = grids, unique, differences, append
 NUMPY[np.hsplit], NUMPY[np.vsplit], NUMPY[np.dsplit] = parts_along(1), parts_along(0), parts_along(2)
 NUMPY[np.nan_to_num] = nan_replaced
 NUMPY[np.array_split] = lambda ary, indices_or_sections, axis=0: list(

@@ -194,6 +194,12 @@ def rot90(w: Writer) -> Any:
     return x, w.int(-3, 4), list(w.rng.sample(range(w.ndim(x)), 2))
 
 
+@draws("diff")
+def diff(w: Writer) -> Any:
+    x = w.tensor(least=1)
+    return x, w.int(0, 3), w.dim(x)
+
+
 @draws("repeat tile")
 def repeat(w: Writer) -> Any:
     x = w.tensor(size=60, most=4)

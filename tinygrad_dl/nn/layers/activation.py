@@ -335,6 +335,9 @@ class Hardsigmoid(WithOptions):
     def __init__(self, inplace: bool = False):
         super().__init__(inplace=inplace)
 
+    def extra_repr(self) -> str:
+        return ""
+
     def forward(self, input: Any) -> Any:
         return functional.hardsigmoid(input, self.inplace)
 
@@ -348,6 +351,9 @@ class Hardswish(WithOptions):
 
     def __init__(self, inplace: bool = False):
         super().__init__(inplace=inplace)
+
+    def extra_repr(self) -> str:
+        return ""
 
     def forward(self, input: Any) -> Any:
         return functional.hardswish(input, self.inplace)

@@ -7,6 +7,7 @@ beside each other put their dimensions in their place, others in front. Negative
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any, TypeAlias
 
@@ -247,7 +248,24 @@ def index_(input: Array, index: Index) -> Array:
 
     Source: https://numpy.org/doc/stable/user/basics.indexing.html
     """
-    return input[index]
+    if type(index) is not tuple or not _falls(input.strides):
+        return input[index]
+    # As in PyTorch the result lies in memory as the input does; NumPy puts what was picked first.
+    if (
+        input.flags.c_contiguous
+        and _is_picks(index[-1])
+        and all(type(part) is slice and part == WHOLE for part in index[:-1])
+    ):
+        return input.take(index[-1], len(index) - 1)
+    return np.ascontiguousarray(input[index])
+
+
+WHOLE = slice(None)
+
+
+def _falls(strides: tuple[int, ...]) -> bool:
+    """Whether the last dimension is the one whose elements lie closest, the one before it next, and so on."""
+    return all(a >= b for a, b in itertools.pairwise(strides))
 
 
 @op(

@@ -8,13 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import values_of
 from tinygrad_dl.inputs import array, axis_of, error, real
+from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops.pointwise._selection import unspoilt
 from tinygrad_dl.ops.reduction.sum import before, element_type
 from tinygrad_dl.ops.shape._dims import normal_dim
+from tinygrad_dl.ops.shape.joining import cat
+from tinygrad_dl.ops.shape.permute import movedim
 
 SLICE = 128  # neighbouring elements, from which a call for each slice costs less than NumPy's way
 NO_DIM = [error(IndexError, "got dim 2", array(), 2)]
@@ -125,6 +130,38 @@ def running_product_tangent(t: Any, input: Any, dim: Any) -> Any:
 
 
 cumprod.jvp(input=running_product_tangent)
+
+
+@composition
+def diff(input: Array, n: int = 1, dim: int = -1, prepend: Array | None = None, append: Array | None = None) -> Tensor:
+    """The differences of neighbours along a dimension, `n` times over: input[i + 1] - input[i].
+
+    Args:
+        n: how many times.
+        dim: the dimension.
+        prepend, append: what is put in front of the input and behind it, of its size in all other dimensions.
+
+    Returns:
+        `n` elements less along the dimension, and none below zero; of booleans whether neighbours differ.
+
+    >>> td.diff(td.tensor([1, 4, 9, 16]))
+    tensor([3, 5, 7])
+    >>> td.diff(td.tensor([1, 4, 9, 16]), n=2, append=td.tensor([25]))
+    tensor([2, 2, 2])
+    """
+    if not input.ndim:
+        raise ValueError("expected an input of at least one dimension, got a number")
+    if n < 0:
+        raise ValueError(f"expected n of 0 or more, got {n}")
+    dim = normal_dim(dim, input.ndim)
+    parts = [part for part in (prepend, input, append) if part is not None]
+    x = movedim(cat(parts, dim) if len(parts) > 1 else input, dim, -1)
+    for _ in range(min(n, x.shape[-1])):
+        x = x[..., 1:] != x[..., :-1] if x.dtype == np.bool else x[..., 1:] - x[..., :-1]
+    return movedim(x, -1, dim)
+
+
+alias("diff", diff)
 
 
 def along(function: Any) -> Any:
