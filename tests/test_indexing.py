@@ -403,6 +403,6 @@ def test_what_is_picked_lies_in_memory_as_the_tensor_does():
     assert x[:, rows].view(4, 20)[1].tolist() == x[0, 0].flatten().tolist()
     assert x[:, :, rows, None].stride() == (30, 10, 5, 5, 1)
     turned = x.permute(3, 2, 1, 0)[rows]
-    assert turned.stride() == (60, 1, 4, 12) or turned.stride() == (12, 1, 4, 24)
+    assert turned.stride() == (24, 1, 4, 12)
     with pytest.raises(IndexError, match="index 7 is out of bounds"):
         x[:, td.tensor([7])]

@@ -15,6 +15,7 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import values_of
 from tinygrad_dl.inputs import array, axis_of, error, real
 from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.ops.comparison.elementwise import ne
 from tinygrad_dl.ops.pointwise._selection import unspoilt
 from tinygrad_dl.ops.reduction.sum import before, element_type
 from tinygrad_dl.ops.shape._dims import normal_dim
@@ -157,7 +158,7 @@ def diff(input: Array, n: int = 1, dim: int = -1, prepend: Array | None = None, 
     parts = [part for part in (prepend, input, append) if part is not None]
     x = movedim(cat(parts, dim) if len(parts) > 1 else input, dim, -1)
     for _ in range(min(n, x.shape[-1])):
-        x = x[..., 1:] != x[..., :-1] if x.dtype == np.bool else x[..., 1:] - x[..., :-1]
+        x = ne(x[..., 1:], x[..., :-1]) if x.dtype == np.bool else x[..., 1:] - x[..., :-1]
     return movedim(x, -1, dim)
 
 
