@@ -160,6 +160,56 @@ def test_paths():
         net.get_parameter("first.wait")
 
 
+def test_options_of_tensors_out_of_keyword_arguments():
+    given = {"dtype": td.float64, "factory_kwargs": {"device": "cpu"}}
+    assert nn.factory_kwargs(given) == {"device": "cpu", "dtype": td.float64} and nn.factory_kwargs(None) == {}
+    assert "factory_kwargs" in given
+    with pytest.raises(TypeError, match="factory_kwargs: got 'bias', expected device, dtype and memory_format"):
+        nn.factory_kwargs({"bias": True})
+    with pytest.raises(TypeError, match="factory_kwargs: got 'dtype' twice"):
+        nn.factory_kwargs({"dtype": td.float64, "factory_kwargs": {"dtype": td.float32}})
+
+
+def test_buffers_by_the_users_own_method():
+    class Old(nn.Module):
+        def register_buffer(self, name, tensor):
+            self._buffers[name] = tensor
+            self.last = name
+
+    module = Old()
+    module.kept = nn.Buffer(td.ones(1))
+    assert module.last == "kept" and list(module.state_dict()) == ["kept"]
+    with pytest.raises(RuntimeError, match="got a buffer 'passing' with persistent=False, expected a persistent one"):
+        module.passing = nn.Buffer(td.ones(1), persistent=False)
+
+
+def test_a_buffer_stays_what_it_is():
+    module = nn.Module()
+    module.register_buffer("passing", td.ones(1), persistent=False)
+    module.passing = td.zeros(1)
+    assert list(module.state_dict()) == [] and [name for name, _ in module.named_buffers()] == ["passing"]
+    module.layer = nn.ReLU()
+    with pytest.raises(TypeError, match="got a Buffer for 'layer', expected a Module or None, as it is registered as"):
+        module.layer = nn.Buffer(td.ones(1))
+
+
+def test_arguments_for_the_next_class():
+    class Named:
+        def __init__(self, name=""):
+            self.name = name
+
+    class Model(nn.Module, Named):
+        call_super_init = True
+
+        def __init__(self):
+            super().__init__(name="model")
+            self.layer = nn.ReLU()
+
+    assert Model().name == "model" and isinstance(Model().layer, nn.ReLU)
+    with pytest.raises(TypeError, match=r"got \(3, bias=True\) for Module.__init__, expected no arguments"):
+        nn.Module(3, bias=True)
+
+
 # -- changing it as a whole --------------------------------------------------------------------------
 
 
@@ -172,6 +222,59 @@ def test_train_eval_and_apply():
     assert seen[-1] is net and len(seen) == 5
     with pytest.raises(ValueError, match="got mode=1, expected True or False"):
         net.train(1)
+
+
+def test_submodules_decide_how_they_train():
+    class Frozen(nn.Sequential):
+        def train(self, mode=True):
+            return super().train(False)
+
+    net = nn.Sequential(nn.Sequential(Frozen(nn.ReLU())), nn.ReLU()).train()
+    assert [module.training for module in net.modules()] == [True, True, False, False, True]
+
+
+def test_conversions_go_through_apply():
+    class Holding(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.mine = td.ones(1)
+
+        def _apply(self, fn, recurse=True):
+            super()._apply(fn, recurse)
+            self.mine = fn(self.mine)
+            return self
+
+    net = nn.Sequential(Holding())
+    for convert, dtype in [
+        (nn.Module.double, td.float64),
+        (nn.Module.half, td.float16),
+        (lambda m: m.to(td.float32), td.float32),
+    ]:
+        assert convert(net) is net and net[0].mine.dtype == dtype
+
+
+def test_gradients_are_converted_where_they_are():
+    layer = nn.Linear(2, 1)
+    layer(td.ones(1, 2)).sum().backward()
+    weight, gradient = layer.weight, layer.weight.grad
+    layer.double()
+    assert layer.weight is weight and weight.grad is gradient and gradient.dtype == td.float64
+
+
+def test_types_of_integers_and_new_memory():
+    layer = nn.BatchNorm1d(2, affine=False)
+    assert {b.dtype for b in layer.type(td.int32).buffers()} == {td.int32}
+    with pytest.raises(RuntimeError, match="expected a floating or complex one, as the tensor requires a gradient"):
+        nn.Linear(1, 1).type(td.int64)
+    linear = nn.Linear(2, 3)
+    weight = linear.weight
+    assert linear.to_empty(device="cpu") is linear and linear.weight is weight and weight.shape == (3, 2)
+    with pytest.raises(ValueError, match="unknown device: got 'meta'"):
+        linear.to_empty(device="meta")
+    assert linear.compile(fullgraph=True) is None
+    for elsewhere in ("cuda", "ipu", "mtia", "xpu"):
+        with pytest.raises(ValueError, match=f"unknown device: got '{elsewhere}', expected 'cpu'"):
+            getattr(linear, elsewhere)()
 
 
 def test_requires_grad_and_zero_grad():

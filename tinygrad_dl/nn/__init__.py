@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from tinygrad_dl.core.namespaces import public
-from tinygrad_dl.nn import functional, grad, init, modules, utils
+from tinygrad_dl.nn import common_types, functional, grad, init, modules, utils
 from tinygrad_dl.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from tinygrad_dl.nn.layers import convolution, dropout, linear, loss, normalization, pooling, recurrent
 from tinygrad_dl.nn.layers.activation import (
@@ -167,7 +167,13 @@ from tinygrad_dl.nn.layers.vision import (
 )
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.nn.parallel import DataParallel
-from tinygrad_dl.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
+from tinygrad_dl.nn.parameter import (
+    Buffer,
+    Parameter,
+    UninitializedBuffer,
+    UninitializedParameter,
+    factory_kwargs,
+)
 
 # fmt: off
 __all__ = [
@@ -195,7 +201,7 @@ __all__ = [
     "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer",
     "TripletMarginLoss", "TripletMarginWithDistanceLoss", "Unflatten", "Unfold", "UninitializedBuffer",
     "UninitializedParameter", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "ZeroPad1d", "ZeroPad2d",
-    "ZeroPad3d", "functional", "grad", "init", "modules", "utils",
+    "ZeroPad3d", "common_types", "factory_kwargs", "functional", "grad", "init", "modules", "utils",
 ]
 # fmt: on
 

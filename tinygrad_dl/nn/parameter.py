@@ -66,6 +66,31 @@ class Buffer(Tensor):
             self.persistent = False
 
 
+def factory_kwargs(kwargs: dict[str, Any] | None) -> dict[str, Any]:
+    """The options with which a layer makes its tensors, out of the keyword arguments that it got.
+
+    Args:
+        kwargs: device, dtype, memory_format, or a dict of these as `factory_kwargs`, where a name has another meaning
+            in the layer.
+
+    Raises:
+        TypeError: there are other keyword arguments, or one is given in both ways.
+
+    >>> from tinygrad_dl.nn.parameter import factory_kwargs
+    >>> factory_kwargs({"dtype": td.float64, "factory_kwargs": {"device": "cpu"}})
+    {'device': 'cpu', 'dtype': tinygrad_dl.float64}
+    """
+    given = {} if kwargs is None else dict(kwargs)
+    apart = dict(given.pop("factory_kwargs", {}))
+    for name in given:
+        if name not in ("device", "dtype", "memory_format") or name in apart:
+            raise TypeError(
+                f"factory_kwargs: got {name!r}{' twice' * (name in apart)}, expected device, dtype and memory_format, "
+                "each once, here or in factory_kwargs"
+            )
+    return apart | given
+
+
 ARRAY: Any = vars(Tensor)["_data"]  # the attribute of all tensors, which those without a shape hide
 
 
