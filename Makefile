@@ -3,7 +3,7 @@
 # make examples           runs every technique of the course, a table and a picture each; ARGS=--quick takes seconds
 PYTHON ?= python3
 VENV := .venv
-RUN := $(VENV)/bin/python
+RUN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 
 EXAMPLES := $(sort $(wildcard examples/[0-9]*.py))
 
