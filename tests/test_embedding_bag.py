@@ -82,7 +82,13 @@ def test_bags_inside_of_vmap():
         (lambda: embedding_bag(X[None], TABLE, mode="min"), ValueError, "embedding_bag: expected a mode among"),
         (lambda: embedding_bag(X[None] + 1, TABLE), IndexError, "index 6 at position"),
         (lambda: embedding_bag(X[None].float(), TABLE), TypeError, "integers"),
-        (lambda: embedding_bag(X[None], TABLE, sparse=True), NotImplementedError, "expected neither"),
+        (lambda: embedding_bag(X[None], TABLE, mode="max", sparse=True), ValueError, "expected neither"),
+        (lambda: embedding_bag(X[None], TABLE, padding_idx=6), ValueError, "padding_idx between -6 and 5, got 6"),
+        (
+            lambda: embedding_bag(X, TABLE, td.tensor([0]), mode="sum", per_sample_weights=td.ones(5).double()),
+            TypeError,
+            "of the table's dtype float32, got float64",
+        ),
         (lambda: embedding_bag(X[None], TABLE, per_sample_weights=X), NotImplementedError, "expected mode 'sum'"),
         (
             lambda: embedding_bag(X[None], TABLE, mode="sum", per_sample_weights=td.ones(5)),
@@ -97,3 +103,46 @@ def test_bags_inside_of_vmap():
 def test_bags_refuse(run, kind, match):
     with pytest.raises(kind, match=match):
         run()
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_gradients_divided_by_how_often_a_row_is_named(sparse):
+    bags = td.tensor([[0, 1], [1, 1]])
+    weight = td.ones(4, 1, requires_grad=True)
+
+    def gradient(out):
+        return td.autograd.grad(out.sum(), weight)[0].flatten().tolist()
+
+    options = {"scale_grad_by_freq": True, "sparse": sparse}
+    assert gradient(nn.functional.embedding(bags, weight, **options)) == [1.0, 1.0, 0.0, 0.0]
+    assert gradient(nn.functional.embedding(bags, weight, 0, sparse=sparse)) == [0.0, 3.0, 0.0, 0.0]
+    assert gradient(embedding_bag(bags, weight, mode="mean", **options)) == [0.5, 0.5, 0.0, 0.0]
+    factors = td.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert gradient(embedding_bag(bags, weight, mode="sum", per_sample_weights=factors, **options)) == [1, 3, 0, 0]
+    each = td.func.vmap(lambda x: td.func.grad(lambda w: nn.functional.embedding(x, w, **options).sum())(weight))(bags)
+    assert each[..., 0].tolist() == [[1.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]
+
+
+def test_options_of_tables():
+    layer = nn.Embedding.from_pretrained(TABLE.clone(), False, 1, 5.0, 1.0, True, True)
+    text = "Embedding(6, 2, padding_idx=1, max_norm=5.0, norm_type=1.0, scale_grad_by_freq=True, sparse=True)"
+    assert repr(layer) == text and layer.weight.requires_grad
+    bags = nn.EmbeddingBag(6, 2, 1.0, 3.0, True, "sum", True, _weight=TABLE)
+    assert repr(bags) == "EmbeddingBag(6, 2, max_norm=1.0, norm_type=3.0, scale_grad_by_freq=True, mode='sum')"
+    assert not nn.Embedding(6, 2, _weight=TABLE, _freeze=True).weight.requires_grad
+    with pytest.raises(ValueError, match=r"Embedding: expected a _weight of shape \(6, 3\), got \(6, 2\)"):
+        nn.Embedding(6, 3, _weight=TABLE)
+    integers = nn.Embedding.from_pretrained(TABLE.long())
+    assert integers(X).dtype == td.int64
+    empty = nn.Embedding(0, 0)
+    empty(td.zeros(0, dtype=td.int64)).sum().backward()
+    assert empty.weight.grad.shape == (0, 0)
+
+
+def test_max_norm_in_forward_mode_changes_the_values_and_not_the_tangent():
+    weight = td.tensor([[3.0, 4.0], [0.3, 0.4]])
+    rows = td.tensor([0, 1])
+    limited = nn.functional.embedding
+    out, tangent = td.func.jvp(lambda w: limited(rows, w, max_norm=1.0), (weight,), (td.ones(2, 2),))
+    assert td.allclose(out, td.tensor([[0.6, 0.8], [0.3, 0.4]])) and td.allclose(weight, out)
+    assert tangent.tolist() == [[1.0, 1.0], [1.0, 1.0]]

@@ -235,6 +235,8 @@ def embedding_bag(w: Writer) -> Any:
     rows = w.int(1, 4)
     weight = w.tensor("f", shape=(rows, w.int(1, 3)))
     options = w.options(mode=lambda: w.choice(("sum", "mean", "max")), padding_idx=lambda: w.int(-rows, rows - 1))
+    if options.get("mode") != "max":
+        options |= w.options(scale_grad_by_freq=w.bool)
     return w.indices((w.int(1, 2), w.int(1, 3)), rows), weight, options
 
 
@@ -243,7 +245,7 @@ def embedding(w: Writer) -> Any:
     rows = w.int(1, 4)
     weight = w.tensor("f", shape=(rows, w.int(1, 3)))
     index = w.indices(w.new_shape(0, 2), rows)
-    options = w.options(padding_idx=lambda: w.int(-rows, rows - 1))
+    options = w.options(padding_idx=lambda: w.int(-rows, rows - 1), scale_grad_by_freq=w.bool)
     if w.chance(0.2):
         weight = w.do(".clone", (w.do(".detach", (weight,)),))  # which is changed
         options |= {"max_norm": 1.5} | w.options(norm_type=lambda: w.choice((1.0, 3.0)))

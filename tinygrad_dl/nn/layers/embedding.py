@@ -11,33 +11,67 @@ from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
 from tinygrad_dl.nn.module import Module, member
 from tinygrad_dl.nn.parameter import Parameter
-from tinygrad_dl.ops.embedding.embedding import embedding
+from tinygrad_dl.ops.embedding.embedding import embedding, row_of
 from tinygrad_dl.ops.embedding.embedding_bag import MODES, embedding_bag
 
 __all__ = ["Embedding", "EmbeddingBag"]
 
 
+# What is left out of what a layer prints as.
+USUAL = {"padding_idx": None, "max_norm": None, "norm_type": 2, "scale_grad_by_freq": False, "sparse": False}
+
+
 class Table(Module):
     """What the layers share that look up rows of a table."""
 
-    num_embeddings: int
-    padding_idx: int | None
-    weight: Parameter
+    shown: tuple[str, ...] = tuple(USUAL)  # the options that a layer prints
 
-    def _row(self, padding_idx: int | None) -> int | None:
-        """The row of the padding, counted from the first."""
-        count = self.num_embeddings
-        if padding_idx is not None and not -count <= padding_idx < count:
-            raise ValueError(
-                f"{type(self).__name__}: expected padding_idx between {-count} and {count - 1}, got {padding_idx}"
-            )
-        return None if padding_idx is None else padding_idx % count
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None,
+        max_norm: float | None,
+        norm_type: float,
+        scale_grad_by_freq: bool,
+        sparse: bool,
+        weight: Tensor | None,
+        freeze: bool,
+        dtype: Any,
+    ):
+        super().__init__()
+        self.num_embeddings = whole(self, "num_embeddings", num_embeddings)
+        self.embedding_dim = whole(self, "embedding_dim", embedding_dim)
+        shape = (self.num_embeddings, self.embedding_dim)
+        self.padding_idx = row_of(padding_idx, shape, type(self).__name__)
+        self.max_norm, self.norm_type = max_norm, norm_type
+        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
+        if weight is None:
+            self.weight = empty_parameter(shape, dtype).requires_grad_(not freeze)
+            self.reset_parameters()
+        elif weight.shape == shape:
+            self.weight = Parameter(weight, requires_grad=not freeze)
+        else:
+            raise ValueError(f"{type(self).__name__}: expected a _weight of shape {shape}, got {weight.shape}")
 
     def reset_parameters(self) -> None:
         """Draws the table anew."""
         init.normal_(self.weight)
         if self.padding_idx is not None:
             self.weight._data[self.padding_idx] = 0
+
+    def extra_repr(self) -> str:
+        told = [name for name in self.shown if name not in USUAL or getattr(self, name) != USUAL[name]]
+        options = [f"{name}={getattr(self, name)!r}" for name in told]
+        return ", ".join([f"{self.num_embeddings}, {self.embedding_dim}", *options])
+
+
+def table(embeddings: Tensor, name: str) -> tuple[int, int]:
+    """The sizes of a table that a layer is made around."""
+    if embeddings.ndim != 2:
+        raise ValueError(f"{name}.from_pretrained: expected a table of 2 dimensions, got {embeddings.shape}")
+    rows, dim = embeddings.shape
+    return rows, dim
 
 
 class Embedding(Table):
@@ -48,6 +82,8 @@ class Embedding(Table):
     Args:
         max_norm: rows that are used are first scaled down, in place, to at most this norm.
         norm_type: the p of that norm.
+        scale_grad_by_freq: whether the gradient of a row is divided by the number of times that a call names it.
+        sparse: accepted; the gradient is dense, with the same values.
 
     Raises:
         IndexError: an index out of range. TypeError: no integers.
@@ -63,17 +99,16 @@ class Embedding(Table):
         padding_idx: int | None = None,
         max_norm: float | None = None,
         norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        _freeze: bool = False,
         device: Any = None,
         dtype: Any = None,
     ):
-        super().__init__()
         check_device(device)
-        self.num_embeddings = whole(self, "num_embeddings", num_embeddings)
-        self.embedding_dim = whole(self, "embedding_dim", embedding_dim)
-        padding_idx = self._row(padding_idx)
-        self.padding_idx, self.max_norm, self.norm_type = padding_idx, max_norm, norm_type
-        self.weight = empty_parameter((self.num_embeddings, self.embedding_dim), dtype)
-        self.reset_parameters()
+        options = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight, _freeze, dtype)
+        super().__init__(num_embeddings, embedding_dim, *options)
 
     @classmethod
     def from_pretrained(
@@ -83,24 +118,17 @@ class Embedding(Table):
         padding_idx: int | None = None,
         max_norm: float | None = None,
         norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
     ) -> Embedding:
         """A layer around a given table, which requires no gradient if `freeze`."""
-        if embeddings.ndim != 2:
-            raise ValueError(f"Embedding.from_pretrained: expected a table of 2 dimensions, got {embeddings.shape}")
-        rows, dim = embeddings.shape
-        layer = cls(rows, dim, padding_idx, max_norm, norm_type)
-        layer.weight = Parameter(embeddings, requires_grad=not freeze)
-        return layer
+        options = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+        return cls(*table(embeddings, "Embedding"), *options, _weight=embeddings, _freeze=freeze)
 
     def forward(self, input: Any) -> Any:
         """The rows that the integers name."""
-        return embedding(input, member(self, "weight"), self.padding_idx, self.max_norm, self.norm_type)
-
-    def extra_repr(self) -> str:
-        text = f"{self.num_embeddings}, {self.embedding_dim}"
-        text += "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        text += "" if self.max_norm is None else f", max_norm={self.max_norm}"
-        return text + ("" if self.norm_type == 2 else f", norm_type={self.norm_type}")
+        options = (self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse)
+        return embedding(input, member(self, "weight"), *options)
 
 
 class EmbeddingBag(Table):
@@ -113,7 +141,7 @@ class EmbeddingBag(Table):
         mode: "sum", "mean" or "max".
         include_last_offset: whether the last offset is the end of the last bag, and begins none.
         padding_idx: a row that no bag takes in.
-        scale_grad_by_freq, sparse: not supported.
+        scale_grad_by_freq, sparse: as for `Embedding`, but not in mode "max".
 
     Raises:
         ValueError: the mode or padding_idx. IndexError: an index out of range. TypeError: no integers.
@@ -124,6 +152,8 @@ class EmbeddingBag(Table):
     >>> layer(td.tensor([1, 2, 3, 4]), td.tensor([0, 1, 1])).shape
     (3, 4)
     """
+
+    shown = ("max_norm", "norm_type", "scale_grad_by_freq", "mode", "padding_idx")
 
     def __init__(
         self,
@@ -140,25 +170,12 @@ class EmbeddingBag(Table):
         device: Any = None,
         dtype: Any = None,
     ):
-        super().__init__()
         check_device(device)
         if mode not in MODES:
             raise ValueError(f"EmbeddingBag: expected a mode among {MODES}, got {mode!r}")
-        if scale_grad_by_freq or sparse:
-            raise NotImplementedError("EmbeddingBag: got scale_grad_by_freq or sparse, expected neither")
-        self.num_embeddings = whole(self, "num_embeddings", num_embeddings)
-        self.embedding_dim = whole(self, "embedding_dim", embedding_dim)
-        self.padding_idx, self.max_norm, self.norm_type = self._row(padding_idx), max_norm, norm_type
+        options = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight, False, dtype)
+        super().__init__(num_embeddings, embedding_dim, *options)
         self.mode, self.include_last_offset = mode, include_last_offset
-        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
-        shape = (self.num_embeddings, self.embedding_dim)
-        if _weight is None:
-            self.weight = empty_parameter(shape, dtype)
-            self.reset_parameters()
-        elif _weight.shape == shape:
-            self.weight = Parameter(_weight)
-        else:
-            raise ValueError(f"EmbeddingBag: expected a _weight of shape {shape}, got {_weight.shape}")
 
     @classmethod
     def from_pretrained(
@@ -174,11 +191,8 @@ class EmbeddingBag(Table):
         padding_idx: int | None = None,
     ) -> EmbeddingBag:
         """A layer around a given table, which requires no gradient if `freeze`."""
-        if embeddings.ndim != 2:
-            raise ValueError(f"EmbeddingBag.from_pretrained: expected a table of 2 dimensions, got {embeddings.shape}")
-        rows, dim = embeddings.shape
         options = (max_norm, norm_type, scale_grad_by_freq, mode, sparse, embeddings, include_last_offset, padding_idx)
-        layer = cls(rows, dim, *options)
+        layer = cls(*table(embeddings, "EmbeddingBag"), *options)
         layer.weight.requires_grad_(not freeze)
         return layer
 
@@ -190,15 +204,10 @@ class EmbeddingBag(Table):
             offsets,
             self.max_norm,
             self.norm_type,
-            mode=self.mode,
-            per_sample_weights=per_sample_weights,
-            include_last_offset=self.include_last_offset,
-            padding_idx=self.padding_idx,
+            self.scale_grad_by_freq,
+            self.mode,
+            self.sparse,
+            per_sample_weights,
+            self.include_last_offset,
+            self.padding_idx,
         )
-
-    def extra_repr(self) -> str:
-        text = f"{self.num_embeddings}, {self.embedding_dim}"
-        text += "" if self.max_norm is None else f", max_norm={self.max_norm}"
-        text += "" if self.norm_type == 2 else f", norm_type={self.norm_type}"
-        text += f", mode={self.mode!r}"
-        return text + ("" if self.padding_idx is None else f", padding_idx={self.padding_idx}")

@@ -11,6 +11,7 @@ from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import Lifted, values_of
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops.pointwise._selection import keep
@@ -64,7 +65,7 @@ def embedding_backward(g: Array, input: Array, count: int, padding_idx: int | No
         wanted = index != padding_idx
         index, rows = index[wanted], rows[wanted]
     total = np.zeros((count, g.shape[-1]), g.dtype)
-    if count <= FEW:
+    if 0 < count <= FEW:
         one = np.zeros((index.size, count), g.dtype)
         one.reshape(-1)[index + np.arange(0, index.size * count, count)] = 1
         with np.errstate(all="ignore"):
@@ -77,6 +78,13 @@ def embedding_backward(g: Array, input: Array, count: int, padding_idx: int | No
     flat = np.add.outer(index * width, np.arange(width)).reshape(-1)
     np.add.at(total.reshape(-1), flat, np.ascontiguousarray(rows).reshape(-1))
     return total
+
+
+def uses(input: Any) -> np.ndarray:
+    """How often the integer at each place stands in the whole array."""
+    _, places, counts = np.unique(values_of(input), return_inverse=True, return_counts=True)
+    found: np.ndarray = counts[places].reshape(np.shape(input))
+    return found
 
 
 def _scatter_rule(g: Any, input: Any, padding_idx: int | None) -> Any:
@@ -97,10 +105,13 @@ def _scatter_rule(g: Any, input: Any, padding_idx: int | None) -> Any:
         error(IndexError, "got index 1 at position \\(0,\\)", array(2, dtype="int64"), array(1, 3)),
         error(TypeError, "integer", array(2), array(3, 3)),
     ],
-    reference=lambda input, weight, padding_idx=None: weight[input],
+    reference=lambda input, weight, padding_idx=None, by_use=False: weight[input],
 )
-def embedding_rows(input: Array, weight: Array, padding_idx: int | None = None) -> Array:
-    """The rows of `weight` that `input` names; the row `padding_idx` gets no gradient."""
+def embedding_rows(input: Array, weight: Array, padding_idx: int | None = None, by_use: bool = False) -> Array:
+    """The rows of `weight` that `input` names; the row `padding_idx` gets no gradient.
+
+    `by_use`: the gradient of a row is divided by the number of its uses.
+    """
     if input.dtype.kind not in "iu":
         raise TypeError(
             f"embedding: expected indices that are integers, got {input.dtype}; the indices come first, the weight "
@@ -124,21 +135,23 @@ def _embedding_backward_batch(g: Any, input: Any, count: int, padding_idx: int |
     return embedding_backward(g, places + first, batch.size * count, None).reshape(batch.size, count, g.shape[-1])
 
 
-embedding_rows.vjp(
-    weight=lambda g, input, weight_shape, padding_idx: embedding_backward.generic(
-        g, input, weight_shape[0], padding_idx
-    ),
-    input=None,
-)
+def _rows_rule(g: Any, input: Any, weight_shape: Any, padding_idx: int | None, by_use: bool) -> Any:
+    if by_use:
+        g = g / uses(input)[..., None].astype(g.dtype)
+    return embedding_backward.generic(g, input, weight_shape[0], padding_idx)
+
+
+embedding_rows.vjp(weight=_rows_rule, input=None)
 
 
 @embedding_rows.vmap
-def _embedding_batch(input: Any, weight: Any, padding_idx: int | None, batch: Batch) -> Any:
-    if "weight" not in batch.of:
+def _embedding_batch(input: Any, weight: Any, padding_idx: int | None, by_use: bool, batch: Batch) -> Any:
+    if "weight" not in batch.of and not by_use:
         return embedding_rows(input, weight, padding_idx)
-    rows, places = weight.shape[1], every(input, "input", batch)
+    weight, places = every(weight, "weight", batch), every(input, "input", batch)
+    rows = weight.shape[1]
     first = np.arange(batch.size).reshape(-1, *(1,) * (places.ndim - 1)) * rows
-    found = embedding_rows(places + first, weight.reshape(batch.size * rows, weight.shape[2]), None)
+    found = embedding_rows(places + first, weight.reshape(batch.size * rows, weight.shape[2]), None, by_use)
     if padding_idx is None:
         return found
     return np.where(np.expand_dims(np.equal(places, padding_idx), -1), found.detach(), found)
@@ -147,7 +160,13 @@ def _embedding_batch(input: Any, weight: Any, padding_idx: int | None, batch: Ba
 @overload(embedding_rows)
 @composition
 def embedding(
-    input: Array, weight: Array, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0
+    input: Array,
+    weight: Array,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
 ) -> Tensor:
     """The rows of a table that integers name.
 
@@ -157,6 +176,8 @@ def embedding(
         padding_idx: a row that gets no gradient.
         max_norm: rows named here are first scaled down, in place, to at most this norm.
         norm_type: the p of that norm.
+        scale_grad_by_freq: whether the gradient of a row is divided by the number of times that `input` names it.
+        sparse: accepted; the gradient is dense, with the same values.
 
     Returns:
         (*input.shape, dim).
@@ -169,18 +190,28 @@ def embedding(
             [1., 2.],
             [3., 4.]])
     """
-    if padding_idx is not None:
-        count = weight.shape[0]
-        if not -count <= padding_idx < count:
-            raise ValueError(f"embedding: expected padding_idx between {-count} and {count - 1}, got {padding_idx}")
-        padding_idx %= count
+    padding_idx = row_of(padding_idx, weight.shape, "embedding")
     if max_norm is not None:
         _limit_norms(weight, input, max_norm, norm_type)
-    return embedding_rows(input, weight, padding_idx)
+    return embedding_rows(input, weight, padding_idx, bool(scale_grad_by_freq))
+
+
+def row_of(padding_idx: int | None, shape: Any, name: str) -> int | None:
+    """The row of the padding in a table, counted from the first."""
+    if padding_idx is None:
+        return None
+    count = shape[0] if len(shape) == 2 else 0
+    if not count:
+        raise ValueError(f"{name}: expected a weight of shape (num_embeddings, dim) with rows, got {shape}")
+    if not -count <= padding_idx < count:
+        raise ValueError(f"{name}: expected padding_idx between {-count} and {count - 1}, got {padding_idx}")
+    return padding_idx % count
 
 
 def _limit_norms(weight: Tensor, input: Any, max_norm: float, norm_type: float) -> None:
     """Scales the rows that are used and too long, outside the graph."""
+    while isinstance(weight, Lifted) and weight.level.name != "vmap":
+        weight = weight.value  # whose tangent stays what it is, as in PyTorch
     array = input._data if isinstance(input, Tensor) else np.asarray(input)
     check_rows(array, weight.shape[0], "embedding", "num_embeddings")
     rows = np.unique(array)

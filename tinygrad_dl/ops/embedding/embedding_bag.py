@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
-from tinygrad_dl.ops.embedding.embedding import embedding
+from tinygrad_dl.ops.embedding.embedding import embedding, row_of
 from tinygrad_dl.ops.pointwise.where import where
 
 MODES = ("sum", "mean", "max")
@@ -37,19 +37,19 @@ def embedding_bag(
         input: integers, (bags, length) or all bags in a row, (N,).
         weight: the table, (num_embeddings, dim).
         offsets: where each bag begins in an input of one dimension, from 0 on; a bag may be empty, and gives zeros.
-        max_norm, norm_type: as for `embedding`.
+        max_norm, norm_type, scale_grad_by_freq, sparse: as for `embedding`; the last two not in mode "max".
         mode: "sum", "mean" or "max".
         per_sample_weights: of the input's shape: what each row is multiplied by, in mode "sum" alone.
         include_last_offset: whether the last offset is the end of the last bag, and begins none.
         padding_idx: a row that no bag takes in.
-        scale_grad_by_freq, sparse: not supported.
 
     Returns:
         (bags, dim).
 
     Raises:
         ValueError: shapes, offsets or the mode that do not fit. IndexError: an integer out of range. TypeError: no
-            integers. NotImplementedError: weights in another mode than "sum"; what is not supported.
+            integers, or per_sample_weights of another dtype than the table. NotImplementedError: per_sample_weights in
+            another mode than "sum".
 
     >>> table = td.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     >>> td.nn.functional.embedding_bag(td.tensor([[0, 1], [2, 2]]), table)
@@ -61,8 +61,8 @@ def embedding_bag(
     """
     if mode not in MODES:
         raise ValueError(f"embedding_bag: expected a mode among {MODES}, got {mode!r}")
-    if scale_grad_by_freq or sparse:
-        raise NotImplementedError("embedding_bag: got scale_grad_by_freq or sparse, expected neither")
+    if mode == "max" and (scale_grad_by_freq or sparse):
+        raise ValueError("embedding_bag: got scale_grad_by_freq or sparse in mode 'max', expected neither")
     if per_sample_weights is not None:
         if mode != "sum":
             raise NotImplementedError(f"embedding_bag: got per_sample_weights in mode {mode!r}, expected mode 'sum'")
@@ -70,6 +70,11 @@ def embedding_bag(
             raise ValueError(
                 f"embedding_bag: expected per_sample_weights of the input's shape {input.shape}, got "
                 f"{per_sample_weights.shape}"
+            )
+        if per_sample_weights.dtype != weight.dtype:
+            raise TypeError(
+                f"embedding_bag: expected per_sample_weights of the table's dtype {weight.dtype}, got "
+                f"{per_sample_weights.dtype}; convert them with .to(weight.dtype)"
             )
     places: Any = None
     if input.ndim == 2 and offsets is None:
@@ -80,9 +85,8 @@ def embedding_bag(
     else:
         given = f"shape {input.shape} and {'offsets' if offsets is not None else 'no offsets'}"
         raise ValueError(f"embedding_bag: expected an input of 2 dimensions, or of 1 with offsets, got {given}")
-    if padding_idx is not None:
-        padding_idx %= weight.shape[0]
-    rows: Any = embedding(input, weight, padding_idx, max_norm, norm_type)
+    padding_idx = row_of(padding_idx, weight.shape, "embedding_bag")
+    rows: Any = embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
     taken: Any = None if padding_idx is None else (input != padding_idx)
     if per_sample_weights is not None:
         rows = rows * per_sample_weights[tuple([slice(n) for n in input.shape])].unsqueeze(-1)
