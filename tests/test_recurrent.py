@@ -28,7 +28,9 @@ CELLS = [nn.RNNCell, nn.LSTMCell, nn.GRUCell]
         (lambda: nn.GRU(2, 3, 2, dropout=1.5), ValueError, "GRU: expected dropout between 0 and 1, got 1.5"),
         (lambda: nn.RNN(2, 3, nonlinearity="elu"), ValueError, "'tanh' or 'relu', got 'elu'"),
         (lambda: nn.RNNCell(2, 3, nonlinearity="elu"), ValueError, "'tanh' or 'relu', got 'elu'"),
-        (lambda: nn.LSTM(2, 3, proj_size=1), NotImplementedError, "proj_size=0, got 1; project the output"),
+        (lambda: nn.LSTM(2, 3, proj_size=3), ValueError, "LSTM: got proj_size=3, expected less than hidden_size"),
+        (lambda: nn.LSTM(2, 3, proj_size=-1), ValueError, "LSTM: expected proj_size >= 0, got -1"),
+        (lambda: nn.GRU(2, 3, proj_size=2), ValueError, "only an LSTM has projections"),
         (lambda: nn.GRUCell(2, -1), ValueError, "GRUCell: expected hidden_size >= 0, got -1"),
     ],
 )
@@ -251,3 +253,23 @@ def test_packed_sequences_are_converted_and_copied():
     for other in (copy.deepcopy(packed), pickle.loads(pickle.dumps(packed)), packed._replace(data=packed.data + 0)):
         assert type(other) is rnn_utils.PackedSequence and other.data.tolist() == packed.data.tolist()
         assert other.unsorted_indices.tolist() == [2, 0, 1]
+
+
+def test_the_state_of_a_projected_lstm_is_projected():
+    """Step by step, by the formula of one step."""
+    layer = nn.LSTM(2, 3, proj_size=1).double()
+    assert layer.weight_hr_l0.shape == (1, 3) and layer.weight_hh_l0.shape == (12, 1)
+    assert repr(layer) == "LSTM(2, 3, proj_size=1)" and list(layer.state_dict())[-1] == "weight_hr_l0"
+    x, h, c = td.randn(4, 2, 2).double(), td.randn(1, 2, 1).double(), td.randn(1, 2, 3).double()
+    output, (h_n, c_n) = layer(x, (h, c))
+    weight_ih, weight_hh, bias_ih, bias_hh, weight_hr = layer.all_weights[0]
+    h, c = h[0], c[0]
+    for step, out in zip(x, output, strict=True):
+        gates = step @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh
+        i, f, a, o = gates.chunk(4, 1)
+        c = f.sigmoid() * c + i.sigmoid() * a.tanh()
+        h = (o.sigmoid() * c.tanh()) @ weight_hr.T
+        assert td.allclose(out, h)
+    assert td.allclose(h_n[0], h) and td.allclose(c_n[0], c)
+    with pytest.raises(ValueError, match=r"h_0 of shape \(1, 2, 1\), .* proj_size\), got \(1, 2, 3\)"):
+        layer(x, (c_n, c_n))

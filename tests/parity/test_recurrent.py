@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 RNG = np.random.default_rng(0)
 KINDS = [("RNN", {}), ("RNN", {"nonlinearity": "relu"}), ("LSTM", {}), ("GRU", {})]
 IDS = ["tanh", "relu", "LSTM", "GRU"]
+PROJECTED = ("LSTM", {"proj_size": 2})
 
 
 def draw(*shape):
@@ -66,7 +67,13 @@ def compare(ours, theirs, x, states):
         close(left.grad, right.grad)
 
 
-@pytest.mark.parametrize("name, kwargs", KINDS, ids=IDS)
+def draw_states(name, layers, *batch, size, proj_size=0, **_):
+    """First states of a layer; the first of an LSTM with projections has their size."""
+    sizes = [proj_size or size, size][: 2 if name == "LSTM" else 1]
+    return [draw(layers, *batch, each) for each in sizes]
+
+
+@pytest.mark.parametrize("name, kwargs", [*KINDS, PROJECTED], ids=[*IDS, "projected"])
 @pytest.mark.parametrize(
     "num_layers, bias, batch_first, bidirectional", list(itertools.product([1, 2], *[[True, False]] * 3))
 )
@@ -76,8 +83,8 @@ def test_layers(name, kwargs, num_layers, bias, batch_first, bidirectional, give
     options = {"num_layers": num_layers, "bias": bias, "batch_first": batch_first, "bidirectional": bidirectional}
     ours, theirs = pair(name, 4, 5, **options, **kwargs)
     x = draw(6, 4) if batch is None else draw(batch, 6, 4) if batch_first else draw(6, batch, 4)
-    shape = (num_layers * (1 + bidirectional), *([] if batch is None else [batch]), 5)
-    states = [draw(*shape) for _ in range(2 if name == "LSTM" else 1)] if given else []
+    sizes = (num_layers * (1 + bidirectional), *([] if batch is None else [batch]))
+    states = draw_states(name, *sizes, size=5, **kwargs) if given else []
     compare(ours, theirs, x, states)
 
 
@@ -91,14 +98,14 @@ def test_cells(name, kwargs, bias, given, lead):
     compare(ours, theirs, draw(*lead, 4), states)
 
 
-@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("name, kwargs", [*KINDS, PROJECTED], ids=[*IDS, "projected"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize("lengths, sorted_", [([5, 3, 3, 1], True), ([2, 5, 1, 4], False)])
-def test_packed(name, bidirectional, given, lengths, sorted_):
-    ours, theirs = pair(name, 3, 4, num_layers=2, bidirectional=bidirectional)
+def test_packed(name, kwargs, bidirectional, given, lengths, sorted_):
+    ours, theirs = pair(name, 3, 4, num_layers=2, bidirectional=bidirectional, **kwargs)
     x = draw(5, 4, 3)
-    states = [draw(2 * (1 + bidirectional), 4, 4) for _ in range(2 if name == "LSTM" else 1)] if given else []
+    states = draw_states(name, 2 * (1 + bidirectional), 4, size=4, **kwargs) if given else []
 
     def wrapped(library, module):
         rnn = library.nn.utils.rnn

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.warning import warn
@@ -15,6 +17,7 @@ from tinygrad_dl.nn.module import Module, member
 from tinygrad_dl.nn.parameter import Parameter
 from tinygrad_dl.nn.utils.rnn import PackedSequence, packed, padded
 from tinygrad_dl.ops.dropout.dropout import dropout
+from tinygrad_dl.ops.pointwise.where import where
 from tinygrad_dl.ops.recurrent.gru import gru_layer
 from tinygrad_dl.ops.recurrent.lstm import lstm_layer
 from tinygrad_dl.ops.recurrent.rnn import rnn_layer
@@ -42,6 +45,7 @@ class RNNBase(Module):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        proj_size: int = 0,
         device: Any = None,
         dtype: Any = None,
     ):
@@ -53,6 +57,10 @@ class RNNBase(Module):
         self.bias, self.batch_first = truth(self, "bias", bias), truth(self, "batch_first", batch_first)
         self.bidirectional = truth(self, "bidirectional", bidirectional)
         self.dropout = probability(self, "dropout", dropout)
+        self.proj_size = whole(self, "proj_size", proj_size)
+        if proj_size and (len(self.states) == 1 or proj_size >= hidden_size):
+            wanted = "less than hidden_size" if len(self.states) > 1 else "0: only an LSTM has projections"
+            raise ValueError(f"{type(self).__name__}: got proj_size={proj_size}, expected {wanted}")
         if dropout and num_layers == 1:
             warn(
                 f"{type(self).__name__}: dropout comes between layers, so dropout={dropout} with num_layers=1 does "
@@ -61,12 +69,14 @@ class RNNBase(Module):
         rows = self.gates * self.hidden_size
         self._names: list[tuple[str, ...]] = []
         for layer in range(self.num_layers):
-            width = self.hidden_size * self._directions if layer else self.input_size
+            width = self._width * self._directions if layer else self.input_size
             for direction in range(self._directions):
                 ending = f"_l{layer}" + "_reverse" * direction
-                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, width), "weight_hh": (rows, self.hidden_size)}
+                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, width), "weight_hh": (rows, self._width)}
                 if bias:
                     shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+                if proj_size:
+                    shapes["weight_hr"] = (proj_size, self.hidden_size)
                 for name, shape in shapes.items():
                     self.register_parameter(name + ending, empty_parameter(shape, dtype))
                 self._names.append(tuple(name + ending for name in shapes))
@@ -75,6 +85,11 @@ class RNNBase(Module):
     @property
     def _directions(self) -> int:
         return 2 if self.bidirectional else 1
+
+    @property
+    def _width(self) -> int:
+        """The features of an output in one direction."""
+        return self.proj_size or self.hidden_size
 
     @property
     def all_weights(self) -> list[list[Parameter]]:
@@ -139,12 +154,13 @@ class RNNBase(Module):
         if not isinstance(values, tuple | list) or len(values) != len(self.states):
             kind = f"a tuple of {len(values)}" if isinstance(values, tuple | list) else type(values).__name__
             raise TypeError(f"{name}: expected the first states as a tuple ({', '.join(self.states)}), got {kind}")
-        whole_shape = (self.num_layers * self._directions, batch, self.hidden_size)
-        expected = (whole_shape[0], whole_shape[2]) if single else whole_shape
-        for what, value in zip(self.states, values, strict=True):
+        several = self.num_layers * self._directions
+        for what, value, size in zip(self.states, values, (self._width, self.hidden_size), strict=False):
             shape = getattr(value, "shape", type(value).__name__)
+            expected = (several, size) if single else (several, batch, size)
             if shape != expected:
-                sizes = "num_layers * directions, hidden_size" if single else "num_layers * directions, N, hidden_size"
+                size_name = "proj_size" if self.proj_size and what == "h_0" else "hidden_size"
+                sizes = f"num_layers * directions, {'' if single else 'N, '}{size_name}"
                 raise ValueError(f"{name}: expected {what} of shape {expected}, which is ({sizes}), got {shape}")
         return tuple(value.unsqueeze(1) for value in values) if single else tuple(values)
 
@@ -162,8 +178,9 @@ class RNNBase(Module):
                         f"{type(self).__name__}: got bidirectional={self.bidirectional}, expected "
                         f"{not self.bidirectional}, for which the parameters were made; make a new layer"
                     )
-                parameters = [member(self, name) for name in self._names[index][: 4 if self.bias else 2]]
-                parameters += [None] * (4 - len(parameters))
+                w_ih, w_hh, *others = [member(self, name) for name in self._names[index]]
+                biases = others[:2] if self.bias else [None, None]
+                parameters = [w_ih, w_hh, *biases, *(others[-1:] if self.proj_size else [])]
                 output, *states = self._layer(input, first, parameters, direction == 1, lengths)
                 outputs.append(output)
                 for into, state in zip(last, states, strict=True):
@@ -178,7 +195,14 @@ class RNNBase(Module):
 
     def extra_repr(self) -> str:
         parts = [f"{self.input_size}, {self.hidden_size}"]
-        usual = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+        usual = {
+            "proj_size": 0,
+            "num_layers": 1,
+            "bias": True,
+            "batch_first": False,
+            "dropout": 0.0,
+            "bidirectional": False,
+        }
         parts += [f"{name}={getattr(self, name)}" for name, value in usual.items() if getattr(self, name) != value]
         return ", ".join(parts)
 
@@ -218,12 +242,14 @@ class RNN(RNNBase):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        proj_size: int = 0,
         device: Any = None,
         dtype: Any = None,
     ):
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"RNN: expected the nonlinearity 'tanh' or 'relu', got {nonlinearity!r}")
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype)
+        options = (num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype)
+        super().__init__(input_size, hidden_size, *options)
         self.nonlinearity = nonlinearity
 
     def _layer(self, input: Any, states: Any, parameters: Any, reverse: bool, lengths: Any) -> Any:
@@ -238,13 +264,13 @@ class LSTM(RNNBase):
     h' = o tanh(c'). The parameters hold the gates one after the other: i, f, a, o.
 
     Args:
-        proj_size: only 0; projections of the state are not built.
+        proj_size: if not 0, h' = weight_hr (o tanh(c')) has so many features, less than hidden_size.
 
     The other arguments as in `RNN`. Called with an input and optionally a tuple (h_0, c_0); returns
     output, (h_n, c_n).
 
     Raises:
-        ValueError, TypeError: a size, the input or the states do not fit. NotImplementedError: proj_size.
+        ValueError, TypeError: a size, the input or the states do not fit.
 
     >>> layer = td.nn.LSTM(3, 4, batch_first=True, bidirectional=True)
     >>> output, (h_n, c_n) = layer(td.ones(2, 5, 3))
@@ -255,29 +281,25 @@ class LSTM(RNNBase):
     gates = 4
     states = ("h_0", "c_0")
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        proj_size: int = 0,
-        device: Any = None,
-        dtype: Any = None,
-    ):
-        if proj_size:
-            raise NotImplementedError(
-                f"LSTM: expected proj_size=0, got {proj_size}; project the output with an nn.Linear after the LSTM"
-            )
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype)
-        self.proj_size = 0
-
     def _layer(self, input: Any, states: Any, parameters: Any, reverse: bool, lengths: Any) -> Any:
-        (h0, c0), (w_ih, w_hh, b_ih, b_hh) = states, parameters
-        return lstm_layer(input, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse, lengths, modes.grad)
+        (h0, c0), (w_ih, w_hh, b_ih, b_hh, *projection) = states, parameters
+        if not projection:
+            return lstm_layer(input, h0, c0, w_ih, w_hh, b_ih, b_hh, reverse, lengths, modes.grad)
+        # weight_hh (weight_hr r) = (weight_hh weight_hr) r: a layer whose state is r, and whose outputs are projected.
+        # The first state is no r: to its first step it comes as a part of the input.
+        (w_hr,) = projection
+        if h0 is not None:
+            input, w_ih = cat([input, at_first(h0, len(input), reverse, lengths)], 2), cat([w_ih, w_hh], 1)
+        output, last, c = lstm_layer(input, None, c0, w_ih, w_hh @ w_hr, b_ih, b_hh, reverse, lengths, modes.grad)
+        return output @ w_hr.T, last @ w_hr.T, c
+
+
+def at_first(state: Any, steps: int, reverse: bool, lengths: Any) -> Any:
+    """(T, N, features): a state at the step at which each sequence begins, zeros elsewhere."""
+    begins = np.zeros(state.shape[0], np.int64)
+    if reverse:
+        begins += steps - 1 if lengths is None else np.asarray(lengths) - 1
+    return where((np.arange(steps)[:, None] == begins)[:, :, None], state, 0.0)
 
 
 class GRU(RNNBase):
