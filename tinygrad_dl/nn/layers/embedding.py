@@ -123,7 +123,8 @@ class Embedding(Table):
     ) -> Embedding:
         """A layer around a given table, which requires no gradient if `freeze`."""
         options = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
-        return cls(*table(embeddings, "Embedding"), *options, _weight=embeddings, _freeze=freeze)
+        rows, dim = table(embeddings, "Embedding")
+        return cls(rows, dim, *options, _weight=embeddings, _freeze=freeze)
 
     def forward(self, input: Any) -> Any:
         """The rows that the integers name."""
@@ -192,7 +193,8 @@ class EmbeddingBag(Table):
     ) -> EmbeddingBag:
         """A layer around a given table, which requires no gradient if `freeze`."""
         options = (max_norm, norm_type, scale_grad_by_freq, mode, sparse, embeddings, include_last_offset, padding_idx)
-        layer = cls(*table(embeddings, "EmbeddingBag"), *options)
+        rows, dim = table(embeddings, "EmbeddingBag")
+        layer = cls(rows, dim, *options)
         layer.weight.requires_grad_(not freeze)
         return layer
 
