@@ -188,7 +188,9 @@ def test_a_buffer_stays_what_it_is():
     module.register_buffer("passing", td.ones(1), persistent=False)
     module.passing = td.zeros(1)
     assert list(module.state_dict()) == [] and [name for name, _ in module.named_buffers()] == ["passing"]
-    module.layer = nn.ReLU()
+    module.layer, module.number = nn.ReLU(), 3
+    with pytest.raises(KeyError, match="got the name 'number', which is an attribute already"):
+        module.number = nn.Buffer(td.ones(1))
     with pytest.raises(TypeError, match="got a Buffer for 'layer', expected a Module or None, as it is registered as"):
         module.layer = nn.Buffer(td.ones(1))
 

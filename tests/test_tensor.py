@@ -413,3 +413,18 @@ def test_asarray_and_out():
 def test_a_number_is_rounded_once_to_the_dtype_it_is_put_into(fill):
     assert fill(td.zeros(2, dtype=td.float64))[0].item() == 0.1
     assert fill(td.zeros(2)).dtype == td.float32
+
+
+def test_what_to_takes_without_names():
+    x = td.ones(2)
+    assert x.to("cpu", td.float32, True) is x and x.to(None) is x and x.to(x, True) is x
+    for copied in (x.to("cpu", td.float32, False, True), x.to(td.float32, False, True), x.to(x, True, True)):
+        assert copied is not x and copied.tolist() == [1, 1]
+    assert x.to(None, td.float64).dtype == td.float64 and x.to(td.float64, True).dtype == td.float64
+    for wrong in (("cpu", td.float64, td.float64), (td.float64, False, False, False), (True, td.float64)):
+        with pytest.raises(
+            TypeError, match=r"to: got .*, expected \(device, dtype\), a dtype or a tensor, then non_bl"
+        ):
+            x.to(*wrong)
+    with pytest.raises(TypeError, match=r"to: got .*, expected \(device, dtype\)"):
+        td.nn.Linear(1, 1).to("cpu", td.float64, td.float32)

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
 from tinygrad_dl.core import dtypes, promotion
-from tinygrad_dl.core.device import TYPES, check_device, no_device
-from tinygrad_dl.core.device import device as Device
+from tinygrad_dl.core.device import check_device, no_device
 from tinygrad_dl.core.layout import ORDERS, preserve_format
 from tinygrad_dl.core.modes import no_grad
-from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn.members import Members
+from tinygrad_dl.ops.tensor.conversion import targets
 
 C = TypeVar("C", bound="Converted[Any]")
 
@@ -39,13 +38,8 @@ class Converted(Members[C]):
         >>> td.nn.Linear(1, 1).to(td.float64).weight.dtype
         tinygrad_dl.float64
         """
-        for value in (*args, device, dtype):
-            if isinstance(value, Tensor):
-                dtype = value.dtype
-            elif isinstance(value, Device) or (isinstance(value, str) and value.partition(":")[0] in TYPES):
-                check_device(value)
-            elif value is not None and not isinstance(value, bool):
-                dtype = dtypes.as_dtype(value)
+        dtype, device, _ = targets(args, dtype, device, False)
+        check_device(device)
         found = None if dtype is None else dtypes.as_dtype(dtype)
         if found is not None and not promotion.is_differentiable(found):
             raise TypeError(

@@ -150,7 +150,6 @@ class Module(State["Module"], Converted["Module"], Hooked, Composed):
                 forget(self, name, keep="_modules")
                 fields["_modules"][name] = registered(self, "_modules", name, value)
             else:
-                fields.pop(name, None)
                 put_buffer(self, name, value, value.persistent)
             return
         registry = next((r for r in REGISTRIES if name in fields.get(r, ())), None)

@@ -122,6 +122,24 @@ def astype(input: Array, dtype: Any, copy: bool = False) -> Tensor:
     return cast(tensor, found)
 
 
+def targets(args: tuple[Any, ...], dtype: Any, device: Any, copy: bool) -> tuple[Any, Any, bool]:
+    """The dtype, the device and `copy` that the arguments of `to` without names mean: (device, dtype, True, True)."""
+    count = len(args)
+    while count and isinstance(args[count - 1], bool):
+        count -= 1
+    front, flags = args[:count], args[count:]
+    for value in front:
+        if isinstance(value, Tensor):
+            dtype = value.dtype
+        elif isinstance(value, Device) or (isinstance(value, str) and value.partition(":")[0] in TYPES):
+            device = value
+        elif value is not None:
+            dtype = value
+    if len(front) > 2 or len(flags) > 2 or any(isinstance(value, bool) for value in front):
+        raise TypeError(f"to: got {args}, expected (device, dtype), a dtype or a tensor, then non_blocking and copy")
+    return dtype, device, flags[1] if len(flags) == 2 else copy
+
+
 @method
 def to(
     self: Tensor,
@@ -149,15 +167,8 @@ def to(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.to.html
     """
-    for value in args:
-        if isinstance(value, bool) or value is None:
-            continue  # non_blocking, which means nothing on the CPU
-        if isinstance(value, Tensor):
-            dtype = value.dtype
-        elif isinstance(value, Device) or (isinstance(value, str) and value.partition(":")[0] in TYPES):
-            device = value
-        else:
-            dtype = value
+    if args:
+        dtype, device, copy = targets(args, dtype, device, copy)
     check_device(device)
     result: Tensor = (clone(self) if copy else self) if dtype is None else astype(self, dtype, copy)
     return result if memory_format is preserve_format else contiguous(result, memory_format)
