@@ -94,7 +94,7 @@ def test_packing_says_what_is_wrong():
         utils.pack_padded_sequence(x, [1, 3])
     with pytest.raises(ValueError, match=r"lengths from 1 to 3, the number of steps, got \[4, 1\]"):
         utils.pack_padded_sequence(x, [4, 1])
-    with pytest.raises(ValueError, match="expected 2 integer lengths"):
+    with pytest.raises(ValueError, match="expected 2 whole numbers as lengths"):
         utils.pack_padded_sequence(x, [3, 2, 1])
     packed = utils.pack_padded_sequence(x, [3, 1])
     with pytest.raises(ValueError, match="total_length >= 3"):
@@ -273,3 +273,14 @@ def test_the_state_of_a_projected_lstm_is_projected():
     assert td.allclose(h_n[0], h) and td.allclose(c_n[0], c)
     with pytest.raises(ValueError, match=r"h_0 of shape \(1, 2, 1\), .* proj_size\), got \(1, 2, 3\)"):
         layer(x, (c_n, c_n))
+
+
+def test_lengths_may_be_floats_that_are_whole():
+    x, mask = td.arange(6).reshape(2, 3), td.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0]])
+    packed = rnn_utils.pack_padded_sequence(x, mask.sum(1), batch_first=True)
+    assert packed.data.tolist() == [0, 3, 1, 2] and packed.batch_sizes.tolist() == [2, 1, 1]
+    for wrong in ([2.5, 1.0], [np.nan, 1.0], [3], [True, True]):
+        with pytest.raises(
+            ValueError, match="pack_padded_sequence: expected 2 whole numbers as lengths, one a sequence"
+        ):
+            rnn_utils.pack_padded_sequence(x, wrong, batch_first=True)

@@ -186,11 +186,12 @@ def pack_padded_sequence(
     """
     if batch_first:
         input = input.transpose(0, 1)
-    sizes = np.asarray(lengths._data if isinstance(lengths, Tensor) else lengths)
-    if sizes.shape != input.shape[1:2] or sizes.dtype.kind not in "iu":
+    given = np.asarray(lengths._data if isinstance(lengths, Tensor) else lengths)
+    sizes = given.astype(np.int64) if given.dtype.kind in "iuf" and np.isfinite(given).all() else None
+    if sizes is None or sizes.shape != input.shape[1:2] or (sizes != given).any():
         raise ValueError(
-            f"pack_padded_sequence: expected {input.shape[1]} integer lengths, one a sequence, got {sizes.dtype} of "
-            f"shape {sizes.shape}"
+            f"pack_padded_sequence: expected {input.shape[1]} whole numbers as lengths, one a sequence, got "
+            f"{given.dtype} of shape {given.shape}"
         )
     if sizes.size == 0 or sizes.min() < 1 or sizes.max() > len(input):
         raise ValueError(
@@ -204,7 +205,7 @@ def pack_padded_sequence(
                 f"enforce_sorted=False"
             )
     else:
-        order = wrap(np.argsort(-sizes.astype(np.int64), kind="stable"))
+        order = wrap(np.argsort(-sizes, kind="stable"))
         input, sizes = input[:, order], sizes[order._data]
     batch_sizes = np.count_nonzero(np.arange(sizes[0])[:, None] < sizes, axis=1).astype(np.int64)
     like = PackedSequence(input, wrap(batch_sizes), order)
