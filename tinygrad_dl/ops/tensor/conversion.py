@@ -124,20 +124,22 @@ def astype(input: Array, dtype: Any, copy: bool = False) -> Tensor:
 
 def targets(args: tuple[Any, ...], dtype: Any, device: Any, copy: bool) -> tuple[Any, Any, bool]:
     """The dtype, the device and `copy` that the arguments of `to` without names mean: (device, dtype, True, True)."""
-    count = len(args)
-    while count and isinstance(args[count - 1], bool):
-        count -= 1
-    front, flags = args[:count], args[count:]
-    for value in front:
-        if isinstance(value, Tensor):
+    flags = 0
+    for value in args:
+        if isinstance(value, bool):
+            flags += 1
+            copy = value if flags == 2 else copy
+        elif flags:
+            flags = 3  # too late
+        elif isinstance(value, Tensor):
             dtype = value.dtype
         elif isinstance(value, Device) or (isinstance(value, str) and value.partition(":")[0] in TYPES):
             device = value
         elif value is not None:
             dtype = value
-    if len(front) > 2 or len(flags) > 2 or any(isinstance(value, bool) for value in front):
+    if flags > 2 or len(args) - flags > 2:
         raise TypeError(f"to: got {args}, expected (device, dtype), a dtype or a tensor, then non_blocking and copy")
-    return dtype, device, flags[1] if len(flags) == 2 else copy
+    return dtype, device, copy
 
 
 @method
@@ -167,7 +169,9 @@ def to(
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.to.html
     """
-    if args:
+    if len(args) == 1 and type(args[0]) is dtypes.dtype:
+        dtype = args[0]
+    elif args:
         dtype, device, copy = targets(args, dtype, device, copy)
     check_device(device)
     result: Tensor = (clone(self) if copy else self) if dtype is None else astype(self, dtype, copy)
