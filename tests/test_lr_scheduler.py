@@ -272,6 +272,9 @@ def test_update_bn_leaves_modes_and_momenta_as_they_were():
         update_bn(batches(), model)
     assert not model.training and model[0].momentum == 0.3
     assert model[0].running_mean.tolist() == [2.0] and model[1].momentum == 0.1
+    model = td.nn.SyncBatchNorm(1)  # of this base too
+    update_bn([td.tensor([[1.0], [3.0]])], model)
+    assert model.running_mean.tolist() == [2.0]
     update_bn([], td.nn.Linear(1, 1))
 
 

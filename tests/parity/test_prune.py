@@ -104,3 +104,13 @@ def test_names_and_signatures():
             ], name
         else:
             assert getattr(ours, name).PRUNING_TYPE == theirs.PRUNING_TYPE if hasattr(theirs, "PRUNING_TYPE") else True
+
+
+def test_slices_by_the_nuclear_norm():
+    weight = RNG.standard_normal((4, 3, 5)).astype(np.float32)
+    masks = []
+    for library in (td, torch):
+        layer = library.nn.Conv1d(3, 4, 5)
+        layer.weight = library.nn.Parameter(library.tensor(weight))
+        masks.append(library.nn.utils.prune.ln_structured(layer, "weight", 2, "nuc", 0).weight_mask.tolist())
+    assert masks[0] == masks[1]

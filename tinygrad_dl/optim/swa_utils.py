@@ -25,6 +25,7 @@ from tinygrad_dl import nn
 from tinygrad_dl.core.modes import no_grad
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor, wrap
+from tinygrad_dl.nn.layers.normalization import BatchNorm
 from tinygrad_dl.optim.lr_scheduler.base import LRScheduler, each_group, require_optimizer
 from tinygrad_dl.optim.optimizer import Optimizer
 
@@ -207,8 +208,7 @@ def update_bn(loader: Iterable[Any], model: nn.Module, device: Any = None) -> No
     >>> model.running_mean
     tensor([4.])
     """
-    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-    norms = [module for module in model.modules() if isinstance(module, kinds)]
+    norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
     if not norms:
         return
     momenta, was_training = [module.momentum for module in norms], model.training

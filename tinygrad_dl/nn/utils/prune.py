@@ -19,6 +19,7 @@ from tinygrad_dl.creation import ones_like, zeros_like
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.nn.parameter import Parameter
 from tinygrad_dl.nn.utils.weight_hooks import hook_on, pre_hooks
+from tinygrad_dl.ops.linalg.norms import matrix_norm
 from tinygrad_dl.ops.pointwise.arithmetic import abs as absolute
 from tinygrad_dl.ops.reduction.norm import norm
 from tinygrad_dl.ops.shape._dims import normal_dim
@@ -349,7 +350,7 @@ class LnStructured(Structured):
 
     Args:
         amount: how many, or, as a float, which share of them.
-        n: which norm: the `p` of `norm`.
+        n: which norm: the `p` of `norm`, or "nuc".
         dim: along which dimension.
     """
 
@@ -358,7 +359,9 @@ class LnStructured(Structured):
         self.n = n
 
     def most(self, t: Tensor, dim: int, count: int) -> Tensor:
-        indices: Tensor = topk(norm(t, self.n, [d for d in range(t.ndim) if d != dim]), count).indices
+        others = [d for d in range(t.ndim) if d != dim]
+        sizes = matrix_norm(t, "nuc", others) if self.n == "nuc" else norm(t, self.n, others)
+        indices: Tensor = topk(sizes, count).indices
         return indices
 
 
@@ -475,7 +478,7 @@ def ln_structured(
 
     Args:
         amount, dim: see `random_structured`.
-        n: which norm: the `p` of `norm`.
+        n: which norm: the `p` of `norm`, or "nuc".
         importance_scores: a tensor whose norms count instead of the parameter's; of the same shape.
 
     Raises:
