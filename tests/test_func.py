@@ -176,8 +176,15 @@ def test_functional_call_leaves_the_module_as_it_was():
     with pytest.raises(ValueError):
         functional_call(layer, given, td.ones(3))
     assert all(layer.get_parameter(name) is tensor for name, tensor in before.items())
-    with pytest.raises(RuntimeError, match=r"functional_call: got 'wight', expected a parameter or buffer of Linear"):
-        functional_call(layer, {"wight": td.ones(1, 2)}, td.ones(2))
+    for name, strict in (("wight", True), ("sub.weight", False)):
+        with pytest.raises(
+            RuntimeError, match=f"functional_call: got '{name}', expected a parameter or buffer of Linear"
+        ):
+            functional_call(layer, {**given, name: td.ones(1, 2)}, td.ones(2), strict=strict)
+    assert functional_call(layer, {**given, "extra": td.ones(2)}, td.ones(2)).item() == 3.0
+    assert functional_call(layer, {**given, "bias": None}, td.ones(2)).item() == 2.0 and not hasattr(layer, "extra")
+    with pytest.raises(TypeError, match="got 'forward', which is a method, expected the name of a tensor"):
+        functional_call(layer, {"forward": td.ones(2)}, td.ones(2))
     with pytest.raises(RuntimeError, match=r"got nothing for 'bias' with strict=True"):
         functional_call(layer, {"weight": td.ones(1, 2)}, td.ones(2), strict=True)
 

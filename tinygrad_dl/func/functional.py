@@ -24,17 +24,19 @@ def functional_call(
 
     Args:
         module: the module.
-        parameter_and_buffer_dicts: name -> tensor, as in `named_parameters()`; or a sequence of such dicts. The name of
-            a parametrized tensor stands for its value, that of its original for what the value is computed from. A
-            tensor that the module puts in the place of one while it runs is put into the dict.
+        parameter_and_buffer_dicts: name -> tensor or None, as in `named_parameters()`; or a sequence of such dicts.
+            The name of a parametrized tensor stands for its value, that of its original for what the value is computed
+            from; a new name is an attribute during the call. A tensor that the module puts in the place of one while
+            it runs is put into the dict.
         args: the arguments, a tuple; or one argument that is no tuple; or None.
         kwargs: arguments by name.
         tie_weights: a tensor given for a parameter that the module has under several names serves for all of them.
         strict: every parameter and buffer must be given, and nothing else.
 
     Raises:
-        RuntimeError: a name that the module does not have, or, with `strict`, one that is not given.
+        RuntimeError: a name in a submodule that is not there, or, with `strict`, one that is not given or not known.
         ValueError: different tensors for the names of one parameter, with `tie_weights`.
+        TypeError: what is given, or stands in its place, is no tensor.
 
     >>> import tinygrad_dl as td
     >>> layer = td.nn.Linear(2, 1)
@@ -44,27 +46,20 @@ def functional_call(
     Source: https://docs.pytorch.org/docs/stable/generated/torch.func.functional_call.html
     """
     given = _joined(parameter_and_buffer_dicts)
-    places = _places(module)
-    if tie_weights:
-        given = _with_tied(places, given)
-    missing = [name for name in places if name not in given]
-    if strict and missing:
-        raise RuntimeError(f"functional_call: got nothing for {missing[0]!r} with strict=True, expected a tensor")
-    for name, tensor in given.items():
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"functional_call: got {type(tensor).__name__} for {name!r}, expected a tensor")
-        if name not in places:
-            place = None if strict else _place_of_attribute(module, name)
-            if place is None:
-                raise RuntimeError(
-                    f"functional_call: got {name!r}, expected a parameter or buffer of {type(module).__name__}: "
-                    f"{', '.join(places) or 'it has none'}"
-                )
-            places[name] = place
+    if tie_weights or strict:
+        known = _named(module)
+        given = _with_tied(known, given) if tie_weights else given
+        missing, unknown = [name for name in known if name not in given], [name for name in given if name not in known]
+        if strict and missing:
+            raise RuntimeError(f"functional_call: got nothing for {missing[0]!r} with strict=True, expected a tensor")
+        if strict and unknown:
+            raise no_such_name(module, unknown[0])
     before = []
     try:
         for name, tensor in given.items():
-            holder, key, _ = places[name]
+            if tensor is not None and not isinstance(tensor, Tensor):
+                raise TypeError(f"functional_call: got {type(tensor).__name__} for {name!r}, expected a tensor")
+            holder, key = _place(module, name)
             before.append((name, holder, key, holder.get(key, ABSENT)))
             holder[key] = tensor
         arguments = () if args is None else args if isinstance(args, tuple) else (args,)
@@ -97,41 +92,54 @@ def _joined(dicts: Any) -> dict[str, Any]:
     return joined
 
 
-def _places(module: Any) -> dict[str, tuple[dict[str, Any], str, Any]]:
-    """Where each parameter and buffer stands: name -> (the dict that holds it, its key, the tensor)."""
-    found = {}
-    for prefix, part in module.named_modules(remove_duplicate=False):
-        for holder in (part._parameters, part._buffers):
-            for key, tensor in holder.items():
-                if tensor is not None:
-                    found[f"{prefix}.{key}" if prefix else key] = (holder, key, tensor)
-    return found
+def _named(module: Any) -> dict[str, Any]:
+    """The parameters and buffers by all their names."""
+    return {
+        **dict(module.named_parameters(remove_duplicate=False)),
+        **dict(module.named_buffers(remove_duplicate=False)),
+    }
 
 
-def _place_of_attribute(module: Any, name: str) -> tuple[dict[str, Any], str, Any] | None:
-    """Where a tensor stands that is neither parameter nor buffer: a parametrized one, or a plain attribute."""
+def no_such_name(module: Any, name: str) -> RuntimeError:
+    """The error for a name that a module does not have."""
+    known = ", ".join(_named(module))
+    return RuntimeError(
+        f"functional_call: got {name!r}, expected a parameter or buffer of {type(module).__name__}: "
+        f"{known or 'it has none'}"
+    )
+
+
+def _place(module: Any, name: str) -> tuple[dict[str, Any], str]:
+    """The dict that holds the tensor of a name, or will hold it, and its key."""
     path, _, key = name.rpartition(".")
     try:
         owner = module.get_submodule(path)
     except AttributeError:
-        return None
-    value = owner.__dict__.get(key)
+        raise no_such_name(module, name) from None
+    for holder in (owner._parameters, owner._buffers):
+        if key in holder:
+            return holder, key
     parametrized = getattr(owner._modules.get("parametrizations"), "_modules", ())
-    return (owner.__dict__, key, value) if isinstance(value, Tensor) or key in parametrized else None
+    value = None if key in parametrized else getattr(owner, key, None)
+    if value is not None and not isinstance(value, Tensor):
+        raise TypeError(
+            f"functional_call: got {name!r}, which is a {type(value).__name__}, expected the name of a tensor"
+        )
+    return owner.__dict__, key
 
 
-def _with_tied(places: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+def _with_tied(known: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """What is given for one name of a tensor that has several is given for all."""
     by_tensor: dict[int, tuple[str, Any]] = {}
     for name, tensor in given.items():
-        if name in places:
-            other, earlier = by_tensor.setdefault(id(places[name][2]), (name, tensor))
+        if name in known:
+            other, earlier = by_tensor.setdefault(id(known[name]), (name, tensor))
             if earlier is not tensor:
                 raise ValueError(
                     f"functional_call: got different tensors for {other!r} and {name!r}, which are names of one, "
                     "expected the same; or pass tie_weights=False"
                 )
-    for name, (_, _, tensor) in places.items():
+    for name, tensor in known.items():
         if id(tensor) in by_tensor:
             given.setdefault(name, by_tensor[id(tensor)][1])
     return given
