@@ -51,7 +51,7 @@ class Members(Generic[M]):
     ) -> Iterator[tuple[str, Any]]:
         """What a function finds in the module and in those in it, with the names; None is left out."""
         seen: set[int] = set()
-        found = self.named_modules(None, prefix, remove_duplicate) if recurse else [(prefix, self)]
+        found = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for path, each in found:
             for name, member in get_members_fn(each):
                 if member is None or id(member) in seen:

@@ -94,6 +94,7 @@ class Module(State["Module"], Converted["Module"], Hooked, Composed):
     training: bool
     call_super_init = False  # whether __init__ hands its arguments on to the next class, for multiple inheritance
     dump_patches = False
+    _compiled_call_impl: Any = None  # calls are never compiled
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Past __setattr__, which needs these to be there.
