@@ -135,8 +135,8 @@ def kept_order(array: np.ndarray) -> tuple[int, ...] | None:
 def laid_like(array: np.ndarray, like: np.ndarray | None) -> np.ndarray:
     """An array with its channels last if those of another one lie so: the same one if they do already, or need not."""
     order = None if like is None or array.ndim != like.ndim else kept_order(like)
-    if order is None or array.transpose(order).flags.c_contiguous:
-        return array
+    if order is None or (array.transpose(order).flags.c_contiguous and not array.flags.c_contiguous):
+        return array  # where sizes of 1 leave it open, the strides shall say it
     return in_order(array, order)
 
 

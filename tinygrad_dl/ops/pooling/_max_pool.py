@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.inputs import array, drawn, error
+from tinygrad_dl.inputs import array, drawn, error, integers, one_of, real
 from tinygrad_dl.ops.pointwise._selection import finite, select, straight
 from tinygrad_dl.ops.pooling._cases import WINDOWS, naive_give_back, naive_pick, naive_positions
 from tinygrad_dl.ops.pooling._windows import Windows, adaptive_windows, elements, in_blocks, sliding_windows, sweep
@@ -254,3 +254,69 @@ def max_pool_indices(input: Array, options: Any) -> Array:
     """Where the maxima stand, as indices into the flattened last dimensions."""
     windows = _windows(input.shape, options)
     return positions(chosen(input, largest(input, windows), windows), windows)
+
+
+# -- what stands at given places -------------------------------------------------------------------
+
+
+def _naive_elements(input: Any, indices: Any, dims: int) -> Any:
+    found = np.empty(indices.shape, input.dtype)
+    for at in np.ndindex(found.shape):
+        found[at] = input[at[:-dims]].reshape(-1)[indices[at]]
+    return found
+
+
+def _naive_added(values: Any, indices: Any, sizes: Any) -> Any:
+    total = np.zeros((*values.shape[: -len(sizes)], *sizes), values.dtype)
+    for at in np.ndindex(values.shape):
+        total[(*at[: -len(sizes)], *np.unravel_index(indices[at], sizes))] += values[at]
+    return total
+
+
+@op(
+    kind="batched",
+    linear=("input",),
+    namespace="rules",
+    exact=True,
+    keeps_format=True,
+    inputs=[
+        {"input": real(shape="... 2 3"), "indices": integers(0, 5, shape="... 2 4"), "dims": one_of(2)},
+        {"input": real(shape="... 5"), "indices": integers(0, 4, shape="... n"), "dims": one_of(1)},
+    ],
+    errors=[error(IndexError, "index", array(1, 1), array(1, 1, dtype="int64"), 2)],
+    reference=_naive_elements,
+)
+def elements_at(input: Array, indices: Array, dims: int) -> Array:
+    """The elements of the last `dims` dimensions, flattened, that an index of as many dimensions names."""
+    lead = input.shape[: input.ndim - dims]
+    flat = input.reshape(*lead, math.prod(input.shape[len(lead) :]))
+    places = indices.reshape(*lead, math.prod(indices.shape[len(lead) :]))
+    return np.take_along_axis(flat, places, -1).reshape(indices.shape)
+
+
+@op(
+    kind="batched",
+    linear=("values",),
+    namespace="rules",
+    inputs=[
+        {"values": real(shape="... 2 4"), "indices": integers(0, 5, shape="... 2 4"), "sizes": one_of((2, 3))},
+        {"values": real(shape="... n"), "indices": integers(0, 4, shape="... n"), "sizes": one_of((5,))},
+    ],
+    errors=[error(IndexError, "index", array(1, 2), array(1, 2, dtype="int64"), (1,))],
+    reference=_naive_added,
+)
+def added_at(values: Array, indices: Array, sizes: tuple[int, ...]) -> Array:
+    """Zeros of these last sizes, to which the values are added at the places that the indices name."""
+    lead, size = values.shape[: values.ndim - len(sizes)], math.prod(sizes)
+    count = math.prod(lead)
+    total = np.zeros(count * size, values.dtype)
+    if values.size:
+        places = indices.reshape(count, values.size // count) + np.arange(0, count * size, size)[:, None]
+        np.add.at(total, places.reshape(-1), values.reshape(-1))
+    return total.reshape(*lead, *sizes)
+
+
+elements_at.vjp(
+    input=lambda g, indices, input_shape, dims: added_at.generic(g, indices, tuple(input_shape[-dims:])), indices=None
+)
+added_at.vjp(values=lambda g, indices, sizes: elements_at.generic(g, indices, len(sizes)), indices=None)

@@ -175,13 +175,24 @@ def per_dim(name: str, what: str, value: Any, dims: int, least: int) -> tuple[in
     return numbers
 
 
-def check_dims(name: str, shape: tuple[int, ...], dims: int) -> None:
-    """Refuses an input that has not the `dims` dimensions that windows slide along, channels, and maybe a batch."""
+def check_dims(name: str, shape: tuple[int, ...], dims: int, filled: int | None = None) -> None:
+    """Refuses an input that has not the `dims` dimensions that windows slide along, channels, and maybe a batch.
+
+    The dimensions from `filled` on, by default all but that of the batch, must have elements.
+    """
     if len(shape) not in (dims + 1, dims + 2):
         raise ValueError(
             f"{name}: expected an input of {dims + 2} dimensions, or {dims + 1} without a batch, got shape {shape}; "
             f"use unsqueeze() or reshape()"
         )
+    if 0 in shape[len(shape) - dims - 1 if filled is None else filled :]:
+        raise ValueError(f"{name}: expected an input with elements, but for an empty batch, got shape {shape}")
+
+
+def require_floating(name: str, dtype: Any) -> None:
+    """Refuses integers and bools."""
+    if dtype.kind in "biu":
+        raise TypeError(f"{name}: expected a floating tensor, got {dtype}; convert it first with .float()")
 
 
 @functools.lru_cache(maxsize=256)

@@ -15,7 +15,15 @@ from tinygrad_dl.core.promotion import FLOAT64, INT64
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops.pooling._cases import naive_windows
-from tinygrad_dl.ops.pooling._windows import adaptive, adaptive_edges, check_dims, per_dim, sizes_of, sliding_windows
+from tinygrad_dl.ops.pooling._windows import (
+    adaptive,
+    adaptive_edges,
+    check_dims,
+    per_dim,
+    require_floating,
+    sizes_of,
+    sliding_windows,
+)
 from tinygrad_dl.ops.vision._resample import Product, Resampling, Sums, go_down, resample
 
 
@@ -77,11 +85,6 @@ def _naive_avg_pool(input: Any, options: Any) -> Any:
     return total
 
 
-def _require_floating(name: str, dtype: Any) -> None:
-    if dtype.kind in "biu":
-        raise TypeError(f"{name}: expected a floating tensor, got {dtype}; convert it first with .float()")
-
-
 @op(
     kind="batched",
     keeps_format=True,
@@ -116,7 +119,7 @@ def _require_floating(name: str, dtype: Any) -> None:
 )
 def pool_average(input: Array, options: Any) -> Array:
     """The mean of each window; `options`: kernel_size, stride, padding, ceil_mode, count_include_pad, divisor."""
-    _require_floating("avg_pool", input.dtype)
+    require_floating("avg_pool", input.dtype)
     return go_down(input, pooling_plan(input.shape, options))
 
 
@@ -149,7 +152,7 @@ def _naive_adaptive(input: Any, sizes: Any) -> Any:
 )
 def pool_average_to(input: Array, sizes: Any) -> Array:
     """The mean of each of `sizes` parts of the last dimensions."""
-    _require_floating("adaptive_avg_pool", input.dtype)
+    require_floating("adaptive_avg_pool", input.dtype)
     return go_down(input, adaptive_plan(input.shape, sizes))
 
 
@@ -230,7 +233,7 @@ def adaptive_avg_pool(dims: int, input: Array, output_size: Any) -> Tensor:
     tensor([3.5000])
     """
     name = f"adaptive_avg_pool{dims}d"
-    check_dims(name, input.shape, dims)
+    check_dims(name, input.shape, dims, input.ndim)  # of no channels there are no means
     return pool_average_to(input, sizes_of(name, input.shape, output_size, dims))
 
 

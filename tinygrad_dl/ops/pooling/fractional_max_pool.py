@@ -11,7 +11,8 @@ import numpy as np
 from tinygrad_dl.core.composition import by_dimensions
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, drawn, error, one_of, real
-from tinygrad_dl.ops.pooling._windows import check_dims, per_dim
+from tinygrad_dl.ops.pooling._max_pool import elements_at
+from tinygrad_dl.ops.pooling._windows import check_dims, per_dim, require_floating
 from tinygrad_dl.random import uniform
 
 
@@ -134,6 +135,9 @@ def fractional_max_pool(
     """
     name = f"fractional_max_pool{dims}d"
     check_dims(name, input.shape, dims)
+    for what, value in (("kernel_size", kernel_size), ("output_size", output_size)):
+        if isinstance(value, tuple | list) and len(value) != dims:
+            raise ValueError(f"{name}: expected {what} as one number or {dims}, got {value!r}")
     kernel = per_dim(name, "kernel_size", kernel_size, dims, 1)
     sizes = input.shape[-dims:]
     if output_size is not None:
@@ -145,13 +149,12 @@ def fractional_max_pool(
         if len(ratios) != dims:
             raise ValueError(f"{name}: expected output_ratio as one number or {dims}, got {output_ratio!r}")
         counts = tuple([int(n * ratio) for n, ratio in zip(sizes, ratios, strict=True)])
-    if 0 in input.shape[-dims - 1 :] or any(m + k - 1 > n for m, k, n in zip(counts, kernel, sizes, strict=True)):
+    if any(m + k - 1 > n for m, k, n in zip(counts, kernel, sizes, strict=True)):
         raise ValueError(
-            f"{name}: expected output_size + kernel_size - 1 of at most the input's size, and channels, got {counts} "
+            f"{name}: expected output_size + kernel_size - 1 of at most the input's size, got {counts} "
             f"and {kernel} for an input of shape {input.shape}"
         )
-    if input.dtype.kind not in "fV":
-        raise TypeError(f"{name}: expected a floating tensor, got {input.dtype}; convert it first with .float()")
+    require_floating(name, input.dtype)
     images: Any = input if input.ndim == dims + 2 else input[None]
     lead: Any = images.shape[:2]
     samples = uniform((*lead, dims), input.dtype, None, input) if _random_samples is None else _random_samples
@@ -161,7 +164,7 @@ def fractional_max_pool(
             f"and {samples.dtype}"
         )
     index = fractional_max_indices(images, samples[: lead[0]], kernel, counts)
-    out = images.flatten(2).gather(-1, index.flatten(2)).reshape(index.shape)
+    out = elements_at(images, index, dims)
     if images is not input:
         out, index = out[0], index[0]
     return (out, index) if return_indices else out

@@ -6,8 +6,8 @@ from typing import Any
 
 from tinygrad_dl.core.composition import by_dimensions
 from tinygrad_dl.core.declaration import Array
-from tinygrad_dl.ops.pooling._max_pool import max_pool_indices, pool_max
-from tinygrad_dl.ops.pooling._windows import check_dims, per_dim, sizes_of
+from tinygrad_dl.ops.pooling._max_pool import elements_at, max_pool_indices, pool_max
+from tinygrad_dl.ops.pooling._windows import check_dims, per_dim, require_floating, sizes_of
 
 
 @by_dimensions
@@ -68,13 +68,16 @@ def adaptive_max_pool(dims: int, input: Array, output_size: Any, return_indices:
     tensor([7.])
     """
     name = f"adaptive_max_pool{dims}d"
-    check_dims(name, input.shape, dims)
+    check_dims(name, input.shape, dims, 1)
+    require_floating(name, input.dtype)
     return _with_indices(input, (sizes_of(name, input.shape, output_size, dims),), return_indices)
 
 
 def _with_indices(input: Any, options: Any, return_indices: bool) -> Any:
-    out = pool_max(input, options)
-    return (out, max_pool_indices(input, options)) if return_indices else out
+    if not return_indices:
+        return pool_max(input, options)
+    indices = max_pool_indices(input, options)
+    return elements_at(input, indices, len(options[0])), indices  # the gradient goes where the indices say
 
 
 @by_dimensions

@@ -62,7 +62,7 @@ def max_unpool(
     if min(size) < 0:
         raise ValueError(f"{name}: got padding={padding}, which leaves a size of {size}, expected less")
     out: Any = input.new_zeros((*lead, math.prod(size)))
-    out = out.scatter(-1, indices.reshape(*lead, -1), input.reshape(*lead, -1))
+    out = out.scatter(-1, indices.flatten(-dims), input.flatten(-dims))
     return laid_as(out.reshape(*lead, *size), input)
 
 
