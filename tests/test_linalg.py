@@ -110,3 +110,10 @@ def test_batches(function):
     expected = td.stack([function(x, y) for x, y in zip(a, b, strict=True)])
     np.testing.assert_allclose(td.func.vmap(function)(a, b), expected, rtol=1e-12)
     np.testing.assert_allclose(td.func.vmap(function, (None, 0))(a[0], b)[2], function(a[0], b[2]), rtol=1e-12)
+
+
+def test_results_are_written_where_out_says():
+    a, out = td.tensor([[2.0, 0.0], [0.0, 4.0]]), td.empty(2, 2)
+    assert linalg.inv(a, out=out) is out and out.tolist() == [[0.5, 0.0], [0.0, 0.25]]
+    assert linalg.qr(a, out=(out, td.empty(2, 2))).Q is out
+    assert linalg.solve(a, td.ones(2), out=td.empty(2)).tolist() == [0.5, 0.25]
