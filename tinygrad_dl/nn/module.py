@@ -130,19 +130,17 @@ class Module(State["Module"], Converted["Module"], Hooked, Composed):
 
     def __setattr__(self, name: str, value: Any) -> None:
         fields = self.__dict__
-        if isinstance(value, Parameter | Module | Buffer):
+        if isinstance(value, MEMBERS):
             if "_modules" not in fields:
                 raise AttributeError(
                     f"{type(self).__name__}: got a {type(value).__name__} for {name!r} before super().__init__() was "
                     "called, expected that call first, in __init__"
                 )
             taken = next((r for r in REGISTRIES if name in fields[r]), None)
-            keepers = {"_parameters": Parameter, "_modules": Parameter | Module}
-            if taken in keepers and not isinstance(value, keepers[taken]):
-                kind = {"_parameters": "Parameter", "_modules": "Module"}[taken]
+            if taken in KEPT and not isinstance(value, KEPT[taken]):
                 raise TypeError(
-                    f"{type(self).__name__}: got a {type(value).__name__} for {name!r}, expected a {kind} or None, "
-                    "as it is registered as one; or delete the attribute first"
+                    f"{type(self).__name__}: got a {type(value).__name__} for {name!r}, expected a "
+                    f"{KEPT[taken][-1].__name__} or None, as it is registered as one; or delete the attribute first"
                 )
             if isinstance(value, Parameter):
                 forget(self, name, keep="_parameters")
@@ -325,6 +323,10 @@ class Module(State["Module"], Converted["Module"], Hooked, Composed):
         if not children and len(lines) <= 1:
             return f"{self._get_name()}({extra})"
         return f"{self._get_name()}(\n  " + "\n  ".join(body) + "\n)"
+
+
+MEMBERS = Parameter, Module, Buffer  # what is registered when it is assigned
+KEPT = {"_parameters": (Parameter,), "_modules": (Parameter, Module)}  # what may take the place of what is registered
 
 
 def require_module(value: Any, owner: str, name: str = "") -> None:
