@@ -167,6 +167,10 @@ def test_hooks_on_weights():
     with pytest.raises(ValueError, match="remove_weight_norm: got 'weight' of Linear, expected a weight with weight_"):
         utils.remove_weight_norm(layer)
     layer = utils.spectral_norm(layer_with())
+    assert layer.weight.tolist() == [[3.0, 4.0], [0.0, 2.0]]  # divided at the first call
+    for _ in range(30):
+        layer(td.ones(1, 2))
+    np.testing.assert_allclose(np.linalg.svd(layer.weight.detach().numpy())[1][0], 1.0, rtol=1e-5)
     with pytest.raises(RuntimeError, match="spectral_norm: got 'weight', which has this hook already"):
         utils.spectral_norm(layer)
     with pytest.raises(ValueError, match="spectral_norm: got the name 'w', expected one of the parameters"):

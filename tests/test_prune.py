@@ -105,6 +105,7 @@ def test_copies_and_pickles_of_pruned_modules():
 def test_weights_of_recurrent_layers():
     layer = nn.LSTM(2, 3)
     prune.l1_unstructured(layer, "weight_ih_l0", 0.5)
+    assert [isinstance(weight, nn.Parameter) for weight in layer._flat_weights] == [False, True, True, True]
     layer(td.ones(4, 1, 2))[0].sum().backward()
     assert ((layer.weight_ih_l0_orig.grad == 0) == (layer.weight_ih_l0_mask == 0)).all()
     prune.remove(layer, "weight_ih_l0")

@@ -96,6 +96,11 @@ class RNNBase(Module):
         """The parameters of each layer and direction."""
         return [[getattr(self, name) for name in names] for names in self._names]
 
+    @property
+    def _flat_weights(self) -> list[Any]:
+        """The same in one list; those that are computed from others are tensors."""
+        return [weight for weights in self.all_weights for weight in weights]
+
     def reset_parameters(self) -> None:
         """Draws all parameters anew, uniform in +-1 / sqrt(hidden_size)."""
         bound = 1 / math.sqrt(self.hidden_size)

@@ -49,15 +49,15 @@ class WeightHook:
             raise ValueError(f"{self.what}: got the name {self.name!r}, expected one of the parameters {known}")
         return parameter
 
-    def attach(self, module: Module, **tensors: Tensor) -> Self:
-        """Puts the tensors, by the ends of their names, in the place of the parameter."""
+    def attach(self, module: Module, first: Tensor | None, **tensors: Tensor) -> Self:
+        """Puts the tensors, by the ends of their names, in the place of the parameter, and a first value of it."""
         delattr(module, self.name)
         for end, tensor in tensors.items():
             if isinstance(tensor, Parameter):
                 module.register_parameter(f"{self.name}_{end}", tensor)
             else:
                 module.register_buffer(f"{self.name}_{end}", tensor)
-        self(module, ())
+        setattr(module, self.name, self.computed(module, False) if first is None else first)
         module.register_forward_pre_hook(self)
         return self
 
@@ -108,7 +108,7 @@ class WeightNorm(WeightHook):
         """Attaches one to a weight."""
         hook = cls(name, dim)
         weight = hook.parameter(module).detach()
-        return hook.attach(module, g=Parameter(norm_except(weight, hook.dim)), v=Parameter(weight))
+        return hook.attach(module, None, g=Parameter(norm_except(weight, hook.dim)), v=Parameter(weight))
 
 
 @composition
@@ -181,7 +181,7 @@ class SpectralNorm(WeightHook):
         weight = hook.parameter(module)
         drawn = (randn(n, dtype=weight.dtype) for n in matrix_of(weight, dim).shape)
         u, v = (functional.normalize(each, dim=0, eps=eps) for each in drawn)
-        return hook.attach(module, orig=weight, u=u, v=v)
+        return hook.attach(module, weight.detach(), orig=weight, u=u, v=v)  # divided at the first call
 
 
 @composition
