@@ -131,3 +131,13 @@ def test_random_layers_inside_of_vmap():
         td.func.vmap(lambda row: functional.gumbel_softmax(row, hard=True), randomness="same")(td.zeros(2, 4)).sum()
         == 2
     )
+
+
+def test_instance_norm_without_parameters_takes_any_number_of_channels():
+    x = td.tensor(np.random.default_rng(0).standard_normal((2, 3, 4, 4)))
+    with pytest.warns(UserWarning, match="with C=8 channels, got .2, 3, 4, 4.; without affine and track_running_stats"):
+        found = nn.InstanceNorm2d(8)(x)
+    np.testing.assert_array_equal(found.numpy(), nn.InstanceNorm2d(3)(x).numpy())
+    for options in ({"affine": True}, {"track_running_stats": True}):
+        with pytest.raises(ValueError, match="InstanceNorm2d: expected an input of shape .* with C=8 channels"):
+            nn.InstanceNorm2d(8, **options)(x)

@@ -290,6 +290,27 @@ def test_models_that_are_prepared_for_quantization_run_in_their_own_dtype():
         both(x)
 
 
+def test_programs_that_profile_run_and_their_profile_is_empty():
+    from tinygrad_dl.torch import profiler
+
+    steps = profiler.schedule(wait=1, warmup=1, active=2)
+    with profiler.profile(activities=[profiler.ProfilerActivity.CPU], schedule=steps) as found:
+        with profiler.record_function("forward"):
+            x = td.ones(2) + 1
+        found.step()
+    assert x.tolist() == [2.0, 2.0] and found.key_averages() == [] and steps(0) is None
+
+    @profiler.record_function("doubled")
+    def double(x):
+        return x * 2
+
+    found = profiler.profile(on_trace_ready=profiler.tensorboard_trace_handler("folder"))
+    found.start()
+    assert double(2) == 4
+    found.stop()
+    assert target_of("torch.autograd.profiler") == target_of("torch.profiler") == "tinygrad_dl.torch.profiler"
+
+
 def test_trees_of_tensors():
     from tinygrad_dl.torch import pytree
 

@@ -27,6 +27,7 @@ PLACES: Final = {
     "_dynamo.utils": "tinygrad_dl.torch.compiler",
     "amp.autocast_mode": "tinygrad_dl.torch.amp",
     "amp.grad_scaler": "tinygrad_dl.torch.amp",
+    "autograd.profiler": "tinygrad_dl.torch.profiler",
     "ao": "tinygrad_dl.torch.quantization",
     "ao.nn": "tinygrad_dl.torch.quantization",
     "ao.nn.quantized": "tinygrad_dl.torch.quantization",

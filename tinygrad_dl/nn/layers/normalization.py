@@ -10,6 +10,7 @@ from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import is_known
+from tinygrad_dl.core.warning import warn
 from tinygrad_dl.nn import functional, init
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
@@ -424,11 +425,15 @@ class InstanceNorm(RunningNorm):
     def forward(self, input: Any) -> Any:
         """The normalised input; in training the running statistics, if any, move."""
         batch = input.ndim == self.dims[-1]
-        if input.ndim not in self.dims or input.shape[int(batch)] != self.num_features:
-            raise ValueError(
+        fits = input.ndim in self.dims
+        if not fits or input.shape[int(batch)] != self.num_features:
+            said = (
                 f"{type(self).__name__}: expected an input of shape {self.shapes} with C={self.num_features} channels, "
                 f"got {input.shape}"
             )
+            if not fits or self.affine or self.track_running_stats:
+                raise ValueError(said)
+            warn(f"{said}; without affine and track_running_stats their number does not matter")
         # Statistics of the batch unless it evaluates with those that it tracks; they move in training alone.
         own = self.training or not self.track_running_stats
         out = instance_norm(
