@@ -139,5 +139,5 @@ def test_instance_norm_without_parameters_takes_any_number_of_channels():
         found = nn.InstanceNorm2d(8)(x)
     np.testing.assert_array_equal(found.numpy(), nn.InstanceNorm2d(3)(x).numpy())
     for options in ({"affine": True}, {"track_running_stats": True}):
-        with pytest.raises(ValueError, match="InstanceNorm2d: expected an input of shape .* with C=8 channels"):
+        with pytest.raises(ValueError, match=r"InstanceNorm2d: expected an input of shape .* with C=8 channels"):
             nn.InstanceNorm2d(8, **options)(x)
