@@ -116,7 +116,7 @@ def load(
             (`model.safetensors.index.json`), which names files of its own folder.
         map_location: as in PyTorch; everything comes to the CPU, so only that is taken. A function is not called.
         pickle_module: None, as no such module is used.
-        weights_only: True or None.
+        weights_only: accepted, and changes nothing: what only running the file's code would make is always refused.
         mmap: whether the tensors of a file in PyTorch's format stay in it until they are read. The file then needs a
             path, is not to be changed meanwhile, and its checksums are not compared. What is written to the tensors is
             not written to the file.
@@ -137,11 +137,10 @@ def load(
     >>> td.load(file)["param_groups"][0]["lr"]
     0.5
     """
-    if pickle_module is not None or weights_only is False:
-        given = "weights_only=False" if weights_only is False else f"pickle_module={pickle_module!r:.40}"
+    if pickle_module is not None:
         raise ValueError(
-            f"load: got {given}, expected its default: objects other than tensors, numbers, texts and containers are "
-            "made by running what the file says, which td.load never does; save a state_dict() instead"
+            f"load: got pickle_module={pickle_module!r:.40}, expected None: what is no tensor, number, text or "
+            "container is made by running what the file says, which td.load never does; save a state_dict() instead"
         )
     if not callable(map_location):
         for wanted in map_location.values() if isinstance(map_location, dict) else [map_location]:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.backends.axpby import axpby
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.optim.flat import Array, FlatOptimizer
-from tinygrad_dl.optim.options import FRACTIONS, Group, at_least_0, options
+from tinygrad_dl.optim.options import FRACTIONS, Group, at_least_0, exact, options
 
 
 def average(mean: Array, x: Array, beta: Any, work: Array) -> None:
@@ -76,6 +77,18 @@ class Adam(FlatOptimizer):
     ):
         super().__init__(params, options(locals()))
 
+    def _check_options(self, group: Group) -> None:
+        super()._check_options(group)
+        lr, betas = group["lr"], group["betas"]
+        tensors = [isinstance(each, Tensor) for each in (lr, *betas)]
+        if tensors[1] != tensors[2]:
+            raise ValueError(f"{type(self).__name__}: got betas={betas}, expected two numbers or two tensors")
+        if any(tensors) and group["foreach"] and not group["capturable"]:
+            raise ValueError(
+                f"{type(self).__name__}: got foreach=True with lr={lr}, betas={betas}, expected numbers; leave foreach "
+                "out, it changes nothing"
+            )
+
     def names(self, group: Group) -> tuple[str, ...]:
         return self.state_names[1:] if group["amsgrad"] else self.state_names[1:3]
 
@@ -90,7 +103,7 @@ class Adam(FlatOptimizer):
         root = (1 - beta2**step) ** 0.5  # above and below, rather than under sqrt(v): one pass less
         work += o["eps"] * root
         np.divide(mean, work, out=work)
-        axpby(-o["lr"] * root / (1 - beta1**step), work, kept(o), p, work)
+        axpby(-exact(o["lr"] / (1 - beta1**step)) * root, work, kept(o), p, work)
 
 
 class AdamW(Adam):

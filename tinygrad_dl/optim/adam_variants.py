@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_dl.backends.axpby import axpby
 from tinygrad_dl.optim.adam import Adam, average, average_square, kept
 from tinygrad_dl.optim.flat import Array, FlatOptimizer
-from tinygrad_dl.optim.options import Group, at_least_0, options
+from tinygrad_dl.optim.options import Group, at_least_0, exact, options
 
 
 class Adamax(FlatOptimizer):
@@ -119,7 +119,7 @@ class RAdam(FlatOptimizer):
         mean, square = states
         average(mean, g, beta1, work)
         average_square(square, g, beta2, work)
-        rate = o["lr"] / (1 - beta1**step)
+        rate = exact(o["lr"]) / (1 - beta1**step)
         limit = 2 / (1 - beta2) - 1
         length = limit - 2 * step * beta2**step / (1 - beta2**step)
         if length <= 5:

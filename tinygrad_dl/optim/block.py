@@ -147,7 +147,9 @@ class Block:
         """Sets which states the rule asks for; an option such as `momentum` may have been switched on."""
         for name in optimizer.scalars:
             if name not in self.scalars:
-                self.scalars[name] = scalars(len(self.params))
+                given = [entry[name] for p in self.params if name in (entry := optimizer._state.get(p) or {})]
+                wide = any(as_array(each).dtype == promotion.FLOAT64 for each in given)
+                self.scalars[name] = scalars(len(self.params), promotion.FLOAT64 if wide else promotion.FLOAT32)
         self.publish(optimizer, optimizer._state)
         self.names = names
         self.pieces.clear()
@@ -158,8 +160,10 @@ class Block:
 
     # -- a step ----------------------------------------------------------------------------------
 
-    def begin(self, optimizer: Rule, group: Group) -> list[Job]:
-        """What has to be computed in a step of the parameters that have a gradient. The group's options are numbers.
+    def begin(self, optimizer: Rule, group: Group, only: set[int] | None = None) -> list[Job]:
+        """What has to be computed in a step of the parameters that have a gradient, or of those with these ids.
+
+        The group's options are numbers.
 
         Raises:
             RuntimeError: a gradient has another shape than its parameter. Nothing is changed then.
@@ -168,7 +172,7 @@ class Block:
         try:
             grads = [p._grad._data for p in self.params]  # type: ignore[union-attr]
             shapes = [g.shape for g in grads]
-            present = True
+            present = only is None
         except AttributeError:
             present = False
         names = optimizer.names(group)
@@ -181,7 +185,7 @@ class Block:
         if present and alike.count(alike[0]) == len(alike):
             runs = [(0, len(alike))]
         else:
-            grads = [self.gradient(i) for i in range(len(alike))]
+            grads = [self.gradient(i) if only is None or id(p) in only else None for i, p in enumerate(self.params)]
             shapes = [s if g is None else g.shape for g, s in zip(grads, self.shapes, strict=True)]
             runs = self.runs(grads, alike)
             if not runs:
@@ -275,10 +279,10 @@ def run(optimizer: Rule, scratch: Scratch, job: Job) -> None:
         array[...] = new
 
 
-def scalars(count: int) -> States:
-    """A float32 array, and its elements as 0-d arrays that share its memory."""
-    flat = np.zeros(count, np.float32)
-    return States(flat, [np.ndarray((), np.float32, flat, 4 * i) for i in range(count)])
+def scalars(count: int, dtype: np.dtype[Any] = promotion.FLOAT32) -> States:
+    """An array of a number for each parameter, and its elements as 0-d arrays that share its memory."""
+    flat: Array = np.zeros(count, dtype)
+    return States(flat, [np.ndarray((), dtype, flat, flat.itemsize * i) for i in range(count)])
 
 
 def apply(optimizer: Rule, o: Group, g: Any, works: Any, arrays: Any) -> None:

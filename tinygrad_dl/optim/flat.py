@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import sys
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from operator import attrgetter, is_
 from typing import Any, ClassVar
@@ -143,8 +143,16 @@ class Layout:
     def __init__(self, params: Iterable[Tensor]):
         self.blocks: list[Block] = []
         together: dict[Any, list[Tensor]] = {}
+        self.again: list[set[int]] = []  # for each further time that parameters are in the group, their ids
+        times: Counter[int] = Counter()
         params = [p for p in params if not p._uninitialized]  # others come when they have a shape: `holds` notices
         for p in params:
+            before = times[id(p)]
+            times[id(p)] += 1
+            if before:
+                self.again += [set()] * (before > len(self.again))
+                self.again[before - 1].add(id(p))
+                continue
             if not is_differentiable(p.dtype):
                 continue  # a frozen mask or count: it never has a gradient
             if may_move(p):
@@ -157,9 +165,15 @@ class Layout:
         self.scratches: list[Scratch] = []  # those that no thread uses now
 
     def step(self, optimizer: FlatOptimizer, group: Group) -> None:
-        """Steps the blocks, on several threads if they are large. Where chunks begin does not depend on the threads."""
+        """Steps the parameters; those that are in the group several times, as often."""
         group = numbers(group)
-        jobs = [job for block in self.blocks for job in block.begin(optimizer, group)]
+        self.step_some(optimizer, group, None)
+        for only in self.again:
+            self.step_some(optimizer, group, only)
+
+    def step_some(self, optimizer: FlatOptimizer, group: Group, only: set[int] | None) -> None:
+        """Steps the blocks, on several threads if they are large. Where chunks begin does not depend on the threads."""
+        jobs = [job for block in self.blocks for job in block.begin(optimizer, group, only)]
         if len(jobs) < 2:
             self.run(optimizer, jobs)
         else:

@@ -115,6 +115,7 @@ class LBFGS(Optimizer):
         Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.LBFGS.html#torch.optim.LBFGS.step
         """
         o = numbers(self.param_groups[0])
+        lr = float(o["lr"])
         state = self.state[o["params"][0]]
         state.setdefault("func_evals", 0)
         state.setdefault("n_iter", 0)
@@ -130,7 +131,7 @@ class LBFGS(Optimizer):
             if again:
                 memory.learn(gradient, o["history_size"])
             d = memory.direction(gradient)
-            t = o["lr"] if again else o["lr"] / max(1.0, float(np.abs(gradient).sum()))
+            t = lr if again else lr / max(1.0, float(np.abs(gradient).sum()))
             memory.d, memory.t, memory.gradient, before = d, t, gradient, loss
             slope = float(gradient @ d)
             if slope > -o["tolerance_change"]:
@@ -157,7 +158,7 @@ class LBFGS(Optimizer):
                 break
             if largest(d * memory.t) <= o["tolerance_change"] or abs(loss - before) < o["tolerance_change"]:
                 break
-        memory.store(state, before)
+        memory.store(state, before, o["history_size"])
         return first
 
 
@@ -167,6 +168,7 @@ class Memory:
     def __init__(self, state: dict[str, Any]):
         self.changes, self.moves = ([as_array(each) for each in state.get(k) or ()] for k in ("old_dirs", "old_stps"))
         self.ratios = [float(each) for each in state.get("ro") or ()]
+        self.shares: list[float] = []  # of each pair, in the last direction
         self.scale = float(state.get("H_diag") or 1.0)
         self.t = float(state.get("t") or 0.0)
         self.d: Array = as_array(state.get("d", 0.0))
@@ -188,17 +190,21 @@ class Memory:
     def direction(self, gradient: Array) -> Array:
         """-H g, by two passes over the pairs."""
         d: Array = -gradient
-        shares = []
+        shares: list[float] = []
         for change, move, ratio in list(zip(self.changes, self.moves, self.ratios, strict=True))[::-1]:
             shares.append(float(move @ d) * ratio)
             d -= shares[-1] * change
+        self.shares = shares[::-1]
         d *= self.scale
-        for change, move, ratio, share in zip(self.changes, self.moves, self.ratios, shares[::-1], strict=True):
+        for change, move, ratio, share in zip(self.changes, self.moves, self.ratios, self.shares, strict=True):
             d += (share - float(change @ d) * ratio) * move
         return d
 
-    def store(self, state: dict[str, Any], loss: float) -> None:
+    def store(self, state: dict[str, Any], loss: float, size: int) -> None:
         """Puts it into an optimiser's state."""
+        if state["n_iter"] > 1:
+            shares = [wrap(np.array(each, self.d.dtype)) for each in self.shares]
+            state["al"] = [*shares, *[None] * (size - len(shares))]
         state.update(
             d=wrap(self.d),
             t=self.t,

@@ -20,6 +20,7 @@ from tinygrad_dl.core.hooks import Registered
 from tinygrad_dl.core.modes import enable_grad
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
+from tinygrad_dl.core.warning import warn
 from tinygrad_dl.optim.hooks import (
     Hooked,
     first_given,
@@ -181,9 +182,10 @@ class Optimizer(Hooked):
                 )
             if id(p) in seen:
                 raise ValueError(
-                    f"{where}: got a tensor of shape {p.shape} that appears twice, expected each parameter once"
+                    f"{where}: got a tensor of shape {p.shape} that is in another group too, expected it in one group"
                 )
-            seen.add(id(p))
+        if len(set(map(id, params))) < len(params):
+            warn(f"{name}: got a parameter group with duplicate parameters: each step changes them more than once")
         for option, value in self.defaults.items():
             if value is required and option not in group:
                 raise ValueError(f"{name}: got a parameter group without {option!r}, expected it in each group")
@@ -202,13 +204,25 @@ class Optimizer(Hooked):
             if option in ("params", "param_names") or (self.state_names is None and option != "lr"):
                 continue
             for each in value if isinstance(value, tuple | list) else [value]:
+                if isinstance(each, Tensor) and each.numel() != 1:
+                    raise ValueError(
+                        f"{type(self).__name__}: got a tensor of shape {each.shape} for {option}, expected one element"
+                    )
                 if isinstance(each, float | np.floating | Tensor) and not np.isfinite(as_array(each)).all():
                     raise ValueError(f"{type(self).__name__}: got {option}={value!r}, expected finite numbers")
 
     def _check_options(self, group: Group) -> None:
-        """Raises ValueError for an option that makes no sense: `ranges` says which do, each by itself."""
+        """Raises ValueError for an option that makes no sense: `ranges` says which do, each by itself.
+
+        Raises RuntimeError for ways to a step that PyTorch does not let go together.
+        """
         for option, (holds, expected) in self.ranges.items():
             require(group, option, holds, expected)
+        for other in ("foreach", "differentiable"):
+            if group.get("fused") and group.get(other):
+                raise RuntimeError(
+                    f"{type(self).__name__}: got fused=True and {other}=True, expected one of them at most"
+                )
 
     # -- state -----------------------------------------------------------------------------------
 
@@ -225,8 +239,7 @@ class Optimizer(Hooked):
         groups = []
         positions = itertools.count()
         for group in self.param_groups:
-            for p, position in zip(group["params"], positions, strict=False):
-                numbers.setdefault(id(p), position)
+            numbers |= {id(p): position for p, position in zip(group["params"], positions, strict=False)}
             packed = {key: value for key, value in group.items() if key != "params"}
             groups.append({**packed, "params": [numbers[id(p)] for p in group["params"]]})
         state = {numbers[id(p)]: dict(entry) for p, entry in self.state.items() if id(p) in numbers}
@@ -329,7 +342,9 @@ class Optimizer(Hooked):
                 f"{name}.load_state_dict: got {key!r} of parameter {number} of shape {array.shape}, expected {shape}; "
                 "make the optimiser with the same parameters in the same order"
             )
-        dtype = promotion.FLOAT32 if single else p.dtype
+        dtype: Any = p.dtype
+        if single:  # in PyTorch all but the number of steps get the parameter's precision
+            dtype = promotion.FLOAT64 if key != "step" and p.dtype == promotion.FLOAT64 else promotion.FLOAT32
         where = f"{name}.load_state_dict: {key!r} of parameter {number}"
         if promotion.category(array.dtype) == 3 and promotion.category(dtype) < 3:
             raise ValueError(f"{where}: got {array.dtype}, expected real numbers, as the parameter is {p.dtype}")

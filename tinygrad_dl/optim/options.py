@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core import promotion
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.tensor import Tensor
 
@@ -52,10 +53,22 @@ FRACTIONS: Range = (
 
 
 def numbers(group: Group) -> Group:
-    """A group's options with Python's numbers for tensors of one element and for NumPy's, which would widen float32."""
+    """A group's options with Python's numbers for tensors of one element and for NumPy's, which would widen float32.
+
+    A learning rate that is a float32 tensor becomes NumPy's float32, which widens nothing: what is made of it and of
+    other numbers is rounded to float32, as in PyTorch (but for `fused=True`).
+    """
     if PLAIN.issuperset(map(type, group.values())) and PLAIN.issuperset(map(type, group.get("betas", ()))):
         return group
-    return {option: value if option == "params" else number(value) for option, value in group.items()}
+    found = {option: value if option == "params" else number(value) for option, value in group.items()}
+    if isinstance(group.get("lr"), Tensor) and group["lr"].dtype == promotion.FLOAT32 and not group.get("fused"):
+        found["lr"] = np.float32(found["lr"])
+    return found
+
+
+def exact(value: Any) -> Any:
+    """A float32 as Python's number, so that no further product is rounded to float32; all else as it is."""
+    return float(value) if isinstance(value, np.float32) else value
 
 
 PLAIN = frozenset((float, int, bool, str, tuple, list, type(None)))

@@ -132,7 +132,8 @@ class ASGD(FlatOptimizer):
 
     def advance(self, o: Group) -> tuple[float, ...]:
         lr, step = o["lr"], o["step"]
-        return lr / (1 + o["lambd"] * lr * step) ** o["alpha"], 1 / max(1, step - o["t0"])
+        eta, mu = lr / (1 + o["lambd"] * lr * step) ** o["alpha"], 1 / max(1, step - o["t0"])
+        return float(np.float32(eta)), float(np.float32(mu))  # in float64 too, as in PyTorch
 
     def update(self, o: Group, g: Array, work: Array, more: Array, p: Array, *states: Array) -> None:
         (mean,) = states
