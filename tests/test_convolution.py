@@ -9,7 +9,7 @@ import tinygrad_dl as td
 from tinygrad_dl import nn
 from tinygrad_dl.backends import blas, threads
 from tinygrad_dl.nn import functional
-from tinygrad_dl.ops.convolution import _choice, _columns, _deep, _depthwise, _rows, _winograd
+from tinygrad_dl.ops.convolution import _choice, _columns, _deep, _depthwise, _phases, _rows, _winograd
 from tinygrad_dl.ops.convolution._shapes import conv_size
 
 
@@ -153,10 +153,9 @@ def test_a_convolution_is_a_product_with_columns():
 )
 def test_blocks_cover_everything_once_and_stay_below_the_limit(count, rows, row_bytes):
     seen = np.zeros((count, rows), int)
-    for samples, lines in _columns.blocks(count, rows, row_bytes):
-        seen[samples, lines] += 1
-        size = len(range(*samples.indices(count))) * len(range(*lines.indices(rows))) * row_bytes
-        assert size <= max(_columns.BLOCK, row_bytes) <= _columns.LARGEST
+    for n0, n1, r0, r1 in _columns.blocks(count, rows, row_bytes):
+        seen[n0:n1, r0:r1] += 1
+        assert (n1 - n0) * (r1 - r0) * row_bytes <= max(_columns.BLOCK, row_bytes) <= _columns.LARGEST
     assert (seen == 1).all()
 
 
@@ -165,8 +164,10 @@ def test_blocks_of_every_size_give_the_same(monkeypatch, stride):
     td.manual_seed(0)
     x, w = td.randn(3, 4, 9, 8, dtype=td.float64), td.randn(4, 2, 3, 3, dtype=td.float64)
     found = []
-    for block in (1, 3000, 2**20):
+    for block, together, few in ((1, 0, 0), (3000, 0, 0), (3000, 0, 99), (2**20, 0, 0), (1, 2**22, 0), (1, 2**22, 99)):
         monkeypatch.setattr(_columns, "BLOCK", block)
+        monkeypatch.setattr(_columns, "TOGETHER", together)
+        monkeypatch.setattr(_columns, "FEW", few)
         leaves = [x.clone().requires_grad_(), w.clone().requires_grad_()]
         out = functional.conv2d(*leaves, stride=stride, padding=1, groups=2)
         out.square().sum().backward()
@@ -182,6 +183,7 @@ def test_where_one_row_is_too_large_the_channels_are_halved(monkeypatch, channel
     td.manual_seed(0)
     x, w = td.randn(2, channels, 7, 8, dtype=td.float64), td.randn(made, channels // groups, 3, 3, dtype=td.float64)
     g = td.randn(2, made, 7, 8, dtype=td.float64)
+    monkeypatch.setattr(_columns, "TOGETHER", 0)
     rows, found = [], []  # the bytes of each row that columns were made for
     blocks, job = _columns.blocks, _rows.Job
     monkeypatch.setattr(_columns, "blocks", lambda n, count, size: rows.append(size) or blocks(n, count, size))
@@ -269,6 +271,29 @@ def test_one_product_for_the_batch_equals_columns(size, kernel, stride, pads, di
     close(_deep.convolve_weight(x, g, kernel, *options), _columns.convolve_weight(x, g, kernel, *options, 1))
 
 
+@pytest.mark.parametrize("together", [0, 2**22])
+@pytest.mark.parametrize(
+    "size, kernel, stride, pads, groups",
+    [
+        ((7, 6), (3, 3), (2, 2), ((1, 1), (1, 1)), 1),
+        ((8, 9), (2, 2), (2, 2), ((0, 0), (0, 0)), 1),
+        ((9, 7), (4, 1), (3, 2), ((2, 1), (0, 0)), 2),
+        ((6, 8), (1, 5), (2, 3), ((0, 0), (4, 2)), 1),
+        ((11,), (4,), (2,), ((1, 2),), 2),
+    ],
+)
+def test_transposed_convolutions_by_phases_equal_those_by_columns(
+    monkeypatch, size, kernel, stride, pads, groups, together
+):
+    monkeypatch.setattr(_columns, "TOGETHER", together)
+    rng = np.random.default_rng(0)
+    assert _phases.fits(size, stride, (1,) * len(size))
+    out = conv_size(size, kernel, stride, pads, (1,) * len(size))
+    w, g = rng.standard_normal((6, 4 // groups, *kernel)), rng.standard_normal((3, 6, *out))
+    expected = _columns.convolve_transposed(g, w, size, stride, pads, (1,) * len(size), groups)
+    close(_phases.convolve_transposed(g, w, size, stride, pads, groups), expected)
+
+
 @pytest.mark.parametrize("block", [1, 2**18])
 @pytest.mark.parametrize(
     "dilation, padding", [((1, 1), ((1, 1), (1, 1))), ((1, 2), ((0, 2), (3, 0))), ((2, 1), ((0, 0),) * 2)]
@@ -311,6 +336,13 @@ def arrays(x, w, stride=1, padding=1):
     return [rng.standard_normal(shape, np.float32) for shape in (x, w, (x[0], w[0], *out))]
 
 
+@pytest.fixture
+def winograd(monkeypatch):
+    """Winograd's way is taken for small convolutions too."""
+    monkeypatch.setattr(_winograd, "LEAST", 0)
+    monkeypatch.setattr(_winograd, "FEWEST", 24)
+
+
 @pytest.mark.parametrize(
     "input, made",
     [
@@ -327,7 +359,10 @@ def arrays(x, w, stride=1, padding=1):
     ],
 )
 @pytest.mark.parametrize("kind", ["normal", "positive", "large"])
-def test_relative_errors_in_single_precision_are_at_most_a_millionth(input, made, kind):
+@pytest.mark.parametrize("fast", [False, True])
+def test_relative_errors_in_single_precision_are_at_most_a_millionth(request, input, made, kind, fast):
+    if fast:
+        request.getfixturevalue("winograd")
     x, w, g = arrays(input, (made, input[1], 3, 3))
     if kind == "positive":
         x, g = np.maximum(x, 0), np.abs(g)
@@ -360,11 +395,12 @@ def test_winograd_equals_columns_with_any_padding(pads, channels, made):
 EVERY_WAY = {
     "Winograd": ((2, 32, 9, 12), (40, 32, 3, 3), {}),
     "Winograd without padding": ((2, 100, 8, 9), (40, 100, 3, 3), {"padding": 0}),
-    "strips of two": ((2, 16, 12, 12), (16, 16, 3, 3), {}),
+    "columns": ((2, 16, 12, 12), (16, 16, 3, 3), {}),
+    "strips of two": ((2, 8, 12, 12), (12, 8, 3, 3), {}),
     "whole lines": ((2, 6, 14, 14), (16, 6, 5, 5), {"padding": 0}),
-    "rows by a stride": ((2, 16, 12, 13), (40, 16, 3, 3), {"stride": 2}),
-    "rows with gaps": ((3, 16, 10, 10), (8, 16, 2, 2), {"stride": 3}),
-    "columns by a stride": ((1, 64, 26, 26), (64, 64, 3, 3), {"stride": 2}),
+    "columns by a stride": ((2, 16, 12, 13), (40, 16, 3, 3), {"stride": 2}),
+    "columns with gaps": ((3, 16, 10, 10), (16, 16, 2, 2), {"stride": 3}),
+    "columns of many by a stride": ((1, 64, 26, 26), (64, 64, 3, 3), {"stride": 2}),
     "one product": ((1, 256, 4, 4), (256, 256, 3, 3), {}),
     "groups": ((2, 8, 12, 12), (8, 4, 3, 3), {"groups": 2}),
     "depthwise": ((2, 8, 9, 10), (16, 1, 3, 3), {"groups": 8}),
@@ -376,7 +412,9 @@ EVERY_WAY = {
 @pytest.mark.parametrize("where", [0, 1, 2])
 @pytest.mark.parametrize("way", EVERY_WAY)
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-def test_infinities_stay_where_they_are_seen(way, where, value):
+def test_infinities_stay_where_they_are_seen(request, way, where, value):
+    if way.startswith("Winograd"):
+        request.getfixturevalue("winograd")
     input, weight, options = EVERY_WAY[way]
     options = {"padding": 1, "stride": 1, "groups": 1, **options}
     each = arrays(input, weight, options["stride"], options["padding"])
@@ -389,6 +427,7 @@ def test_infinities_stay_where_they_are_seen(way, where, value):
         np.testing.assert_allclose(found[finite], exact[finite], rtol=0, atol=1e-5 * np.abs(exact[finite]).max())
 
 
+@pytest.mark.usefixtures("winograd")
 def test_what_is_not_computed_directly_warns_of_nothing():
     x, w, g = arrays((1, 32, 12, 12), (32, 32, 3, 3))
     x[0, 0, 0, 0] = np.inf
@@ -398,6 +437,7 @@ def test_what_is_not_computed_directly_warns_of_nothing():
     assert np.isfinite(out).sum() == 32 * (144 - 4)
 
 
+@pytest.mark.usefixtures("winograd")
 def test_numbers_near_the_largest_do_not_overflow_in_between():
     x, w, g = arrays((2, 32, 8, 8), (32, 32, 3, 3))
     x, w, g = x * np.float32(4e37), w * np.float32(1e-3), g * np.float32(1e-3)
@@ -412,8 +452,9 @@ def test_numbers_near_the_largest_do_not_overflow_in_between():
 
 def test_winograd_is_for_float32_and_small_kernels_only():
     fitting = {
-        "channels": 32,
-        "made": 32,
+        "samples": 16,
+        "channels": 64,
+        "made": 64,
         "kernel": (3, 3),
         "stride": (1, 1),
         "pads": ((1, 1), (1, 1)),
@@ -424,8 +465,9 @@ def test_winograd_is_for_float32_and_small_kernels_only():
     }
     assert _winograd.fits(**fitting)
     for change in (
-        {"channels": 31},
-        {"made": 31},
+        {"samples": 14},
+        {"channels": 63, "made": 128},
+        {"channels": 128, "made": 63},
         {"kernel": (5, 5)},
         {"stride": (2, 2)},
         {"dilation": (2, 2)},

@@ -12,23 +12,27 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.threads import both, get_num_threads
 from tinygrad_dl.ops.convolution import _columns as columns
 from tinygrad_dl.ops.convolution import _deep as deep
 from tinygrad_dl.ops.convolution import _depthwise as depthwise
+from tinygrad_dl.ops.convolution import _phases as phases
 from tinygrad_dl.ops.convolution import _rows as rows
 from tinygrad_dl.ops.convolution import _winograd as winograd
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
 
-LARGEST = columns.LARGEST
+LARGEST, WORTH = columns.LARGEST, columns.WORTH
+SHORT = 2**26  # multiplications of a gradient, up to which two threads compute one each, rather than half of both
 FEW = 6  # channels, below which a run of memory with channels last is too short to be worth it
-WIDE = 512  # the largest second matrix that a whole line of the result may have
-# Channels and neighbouring places, from which columns have less to do than rows if there is a stride.
-MANY, LONG = 64, 12
+NARROW = 16  # channels, below which products with channels last are the faster ones
+WIDE = 128  # columns of the second matrix, up to which a whole line of the result is computed at once
 
 
 def strip(channels: int, made: int, kernel: Sizes, stride: Sizes, dilation: Sizes, groups: int, out: Sizes) -> int:
     """How many neighbouring places `_rows` computes at once; 0 where columns are the faster way."""
-    if groups > 1 or channels < FEW or math.prod(kernel) == 1 or (dilation[-1] > 1 and channels < 2 * FEW):
+    if groups > 1 or channels < FEW or min(channels, made) >= NARROW:
+        return 0
+    if math.prod(kernel) == 1 or (dilation[-1] > 1 and channels < 2 * FEW):
         return 0
     if dilation[-1] > 1 or stride[-1] > 1 or made > 32 or out[-1] % 2:
         return 1
@@ -76,7 +80,7 @@ def convolve(
     def by_columns(samples: Any) -> np.ndarray:
         return columns.convolve(x[samples], weight, out, stride, pads, dilation, groups)
 
-    fast = winograd.fits(x.shape[1], len(weight), kernel, stride, pads, dilation, groups, out, x.dtype)
+    fast = winograd.fits(len(x), x.shape[1], len(weight), kernel, stride, pads, dilation, groups, out, x.dtype)
     if deep.fits(len(x) * math.prod(out), x.shape[1], len(weight), kernel, groups, x.itemsize, fast):
         return deep.convolve(x, weight, out, stride, pads, dilation)
     if fast and len(x):
@@ -102,7 +106,7 @@ def convolve_with_tangent(
     """A convolution and its tangent, where they share rows or columns; None where another way computes each alone."""
     stride, pads, dilation, groups = options
     channels, kernel, itemsize = x.shape[1], weight.shape[2:], x.itemsize
-    fast = winograd.fits(channels, len(weight), kernel, stride, pads, dilation, groups, out, x.dtype)
+    fast = winograd.fits(len(x), channels, len(weight), kernel, stride, pads, dilation, groups, out, x.dtype)
     if fast or deep.fits(len(x) * math.prod(out), channels, len(weight), kernel, groups, itemsize, fast):
         return None
     if too_large(channels, kernel, out, itemsize) or not x.size:
@@ -128,7 +132,7 @@ def convolve_transposed(
     def by_columns(samples: Any) -> np.ndarray:
         return columns.convolve_transposed(g[samples], weight, size, stride, pads, dilation, groups)
 
-    fast = winograd.fits(g.shape[1], channels, kernel, stride, pads, dilation, groups, size, g.dtype)
+    fast = winograd.fits(len(g), g.shape[1], channels, kernel, stride, pads, dilation, groups, size, g.dtype)
     places = len(g) * math.prod(g.shape[2:])
     if deep.fits(places, channels, g.shape[1], kernel, groups, g.itemsize, fast):
         return deep.convolve_transposed(g, weight, size, stride, pads, dilation)
@@ -144,23 +148,20 @@ def convolve_transposed(
             return np.concatenate((first, second), axis=1)
         first += second
         return first
-    t = strip(g.shape[1], channels, kernel, (1,) * len(kernel), dilation, groups, size)
-    pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
     if not np.isfinite(weight).all():  # the other ways multiply it by the zeros around g, too
         return by_columns(slice(None))
-    if max(stride) == 1 and (groups > 1 or pointless):
+    t = strip(g.shape[1], channels, kernel, stride, dilation, groups, size)
+    pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
+    if t and max(stride) == 1 and not pointless and g.size and channels >= FEW:
+        t = size[-1] if channels * size[-1] <= WIDE else t
+        lines = rows.backward_lines(g.shape[2:], size, kernel, stride, pads, t)
+        flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
+        return rows.apply(g, flat.transpose(2, 0, 1), lines, kernel, size, by_columns)
+    if max(stride) == 1:
         return _by_flipping(g, weight, size, pads, dilation, groups)
-    if not t or pointless or not g.size or channels < FEW:
-        return by_columns(slice(None))
-    if max(stride) > 1 and g.shape[-1] >= LONG and min(channels, g.shape[1]) >= MANY:
-        return by_columns(slice(None))  # rows multiply by zeros for the places that another phase of the stride reaches
-    if max(stride) > 1:
-        t = 1
-    elif channels * size[-1] <= WIDE // 4:
-        t = size[-1]  # so narrow a result is computed a line at a time
-    lines = rows.backward_lines(g.shape[2:], size, kernel, stride, pads, t)
-    flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
-    return rows.apply(g, flat.transpose(2, 0, 1), lines, kernel, size, by_columns)
+    if phases.fits(size, stride, dilation) and g.size:
+        return phases.convolve_transposed(g, weight, size, stride, pads, groups)
+    return by_columns(slice(None))
 
 
 def _by_flipping(
@@ -170,7 +171,7 @@ def _by_flipping(
     o, each, *kernel = weight.shape
     k = len(kernel)
     turned = weight[spatial(*[slice(None, None, -1)] * k)].reshape(groups, o // groups, each, *kernel)
-    turned = np.ascontiguousarray(turned.swapaxes(1, 2)).reshape(groups * each, o // groups, *kernel)
+    turned = turned.swapaxes(1, 2).reshape(groups * each, o // groups, *kernel)
     around = []
     for n, m, p, d, (a, _) in zip(size, g.shape[2:], kernel, dilation, pads, strict=True):
         before = d * (p - 1) - a
@@ -182,27 +183,54 @@ def convolve_weight(
     x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> np.ndarray:
     """(N, C, *in) with (N, O, *out) gives (O, C / groups, *kernel): the gradient of the weight."""
+    return prepare_weight(x, g, kernel, stride, pads, dilation, groups)()
+
+
+def prepare_weight(
+    x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
+) -> Callable[[], np.ndarray]:
+    """What computes the gradient of the weight; short calls that prepare the products are made at once."""
     out, made = g.shape[2:], g.shape[1]
-
-    def by_columns() -> np.ndarray:
-        return columns.convolve_weight(x, g, kernel, stride, pads, dilation, groups)
-
-    fast = winograd.fits(x.shape[1], made, kernel, stride, pads, dilation, groups, out, x.dtype)
+    by_columns = partial(columns.convolve_weight, x, g, kernel, stride, pads, dilation, groups)
+    fast = winograd.fits(len(x), x.shape[1], made, kernel, stride, pads, dilation, groups, out, x.dtype)
     if deep.fits(len(x) * math.prod(out), x.shape[1], made, kernel, groups, x.itemsize, fast):
-        return deep.convolve_weight(x, g, kernel, stride, pads, dilation)
+        return partial(deep.convolve_weight, x, g, kernel, stride, pads, dilation)
     if fast and len(x):
-        return finite_or(partial(winograd.convolve_weight, x, g, pads), by_columns)
+        return partial(finite_or, partial(winograd.convolve_weight, x, g, pads), by_columns)
     if too_large(x.shape[1], kernel, out, x.itemsize):
-        options = kernel, stride, pads, dilation
-        if groups > 1:
-            return np.concatenate(of_halves(convolve_weight, x, g, (1, 1), options, groups), axis=0)
-        return np.concatenate([convolve_weight(half, g, *options, 1) for half in halves(x, 1)], axis=1)
+        return partial(_by_halves, x, g, (kernel, stride, pads, dilation), groups)
     shape = (made, x.shape[1] // groups, *kernel)
     if depthwise.fits(x.shape[1], shape, stride, pads, dilation, groups, x.dtype.char) and x.size:
-        return finite_or(partial(depthwise.convolve_weight, x, g, kernel, pads, dilation), by_columns)
+        return partial(finite_or, partial(depthwise.convolve_weight, x, g, kernel, pads, dilation), by_columns)
     t = strip(x.shape[1], made, kernel, stride, dilation, groups, out)
-    if not t or not x.size or not g.size:
-        return by_columns()
-    lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
+    if t and x.size and g.size:
+        lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
+        return partial(_by_rows, x, g, lines, kernel)
+    return columns.prepare_weight(x, g, kernel, stride, pads, dilation, groups)
+
+
+def _by_rows(x: np.ndarray, g: np.ndarray, lines: rows.Lines, kernel: Sizes) -> np.ndarray:
     found = rows.apply_weight(x, g, lines, kernel)
-    return np.ascontiguousarray(found.transpose(2, 1, 0)).reshape(made, x.shape[1], *kernel)
+    return np.ascontiguousarray(found.transpose(2, 1, 0)).reshape(g.shape[1], x.shape[1], *kernel)
+
+
+def _by_halves(x: np.ndarray, g: np.ndarray, options: tuple[Sizes, Sizes, Pads, Sizes], groups: int) -> np.ndarray:
+    if groups > 1:
+        return np.concatenate(of_halves(convolve_weight, x, g, (1, 1), options, groups), axis=0)
+    return np.concatenate([convolve_weight(half, g, *options, 1) for half in halves(x, 1)], axis=1)
+
+
+def gradients(
+    g: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray,
+    stride: Sizes,
+    pads: Pads,
+    dilation: Sizes,
+    groups: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The gradients of a convolution's input and weight: short ones at once, each by a thread."""
+    by_input = partial(convolve_transposed, g, weight, x.shape[2:], stride, pads, dilation, groups)
+    by_weight = partial(prepare_weight, x, g, weight.shape[2:], stride, pads, dilation, groups)
+    work = g.size * math.prod(weight.shape[1:]) * (get_num_threads() - 1)
+    return both(by_input, by_weight()) if WORTH <= work <= SHORT else (by_input(), by_weight()())

@@ -1,14 +1,20 @@
-"""Convolution by columns: every patch that the kernel sees becomes a column, and the convolution a matrix product.
+"""Convolution by columns: what the kernel sees at each place becomes a column, and the convolution a matrix product.
 
-Columns repeat each element once for every place of the kernel that reaches it, so they are made for a block of
-the result at a time.
+The columns are made of all dimensions but the first: of an image they are (kw * C, H, W), a third of what a kernel of
+3 x 3 sees in all. Each place of the kernel along the first dimension then sees the same columns some lines further
+down, so it has a product of its own, on a view of them, and the products are added up.
+
+Columns repeat each element for each place of the kernel that reaches it, so they are made for a block of the result at
+a time, which stays in the cache until the products have read it.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +24,10 @@ from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
 SHARES = 4  # into which a weight's gradient is summed
 BLOCK = 2**20  # bytes of columns that are made at a time, if that is not less than one row of the result
 LARGEST = 64 * 2**20  # bytes that a block never takes: where one row of the result would, channels are halved before
+TOGETHER = 4 * 2**20  # bytes of columns that are made at once, by one thread: two would be in each other's way
+COPY = 16  # multiplications that take as long as a copy of an element
+FEW = 16  # rows of a product, below which it is slow
+WORTH = 2**23  # multiplications that are worth a thread
 
 
 def padded(x: np.ndarray, pads: Pads) -> np.ndarray:
@@ -44,33 +54,194 @@ def windows(x: np.ndarray, kernel: Sizes, stride: Sizes, dilation: Sizes, out: S
     return np.ndarray((*x.shape[:2], *kernel, *out), x.dtype, x, 0, strides)
 
 
-def blocks(count: int, rows: int, row_bytes: int) -> Iterator[tuple[slice, slice]]:
-    """Ranges of samples and of rows of the result whose columns fit in a block.
+Piece = tuple[int, int, int, int]  # samples from, to; lines of the result from, to
 
-    Either whole samples, or some rows of one sample.
+
+def blocks(count: int, rows: int, row_bytes: int) -> Iterator[Piece]:
+    """Samples and lines of the result whose columns fit in a block: whole samples, or some lines of one.
+
+    There is an even number of them, if possible, so that two threads have as much to do.
     """
     limit = min(max(BLOCK, row_bytes), LARGEST)
     sample = max(1, rows * row_bytes)
-    if sample <= limit:
-        step = max(1, limit // sample)
+    if sample <= limit and count > 1:
+        number = -(-count // max(1, limit // sample))
+        step = -(-count // (number + number % 2))
         for start in range(0, count, step):
-            yield slice(start, min(start + step, count)), slice(0, rows)
+            yield start, min(start + step, count), 0, rows
         return
-    step = max(1, limit // row_bytes)
+    number = max(1, -(-rows // max(1, limit // row_bytes)))
+    step = -(-rows // (number + (number * count) % 2))
     for n, start in itertools.product(range(count), range(0, rows, step)):
-        yield slice(n, n + 1), slice(start, min(start + step, rows))
+        yield n, n + 1, start, min(start + step, rows)
+
+
+class Copy(NamedTuple):
+    """What one place of the kernel along the last dimensions sees."""
+
+    to: tuple[Any, ...]  # where it stands among the columns
+    of: tuple[Any, ...]  # and in the input
+    gaps: list[tuple[Any, ...]]  # where there are zeros in its place
+
+
+def _seen(begin: int, count: int, step: int, size: int) -> tuple[slice, slice]:
+    """For which of 0 to `count` the place begin + i * step is one of `size`, and these places."""
+    low = min(max(0, -(begin // step)), count)
+    high = max(low, min(count, (size - 1 - begin) // step + 1))
+    first = begin + low * step
+    return slice(low, high), slice(first, first + (high - low - 1) * step + 1, step) if high > low else slice(0, 0)
+
+
+@functools.lru_cache(maxsize=256)
+def _copies(
+    size: Sizes, out: Sizes, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, rows: Sizes
+) -> tuple[Sizes, list[Copy]]:
+    """The shape (phases, lines, *places) of the columns for these rows of the result, and how they are filled.
+
+    A stride along the first dimension parts the lines by phases, as each place of the kernel sees lines of one alone.
+    """
+    shape = stride[0], (kernel[0] - 1) * dilation[0] // stride[0] + rows[1] - rows[0], *out[1:]
+    every = slice(None)
+    found = []
+    for phase, *place in itertools.product(range(stride[0]), *map(range, kernel[1:])):
+        starts = [p * d - a for p, d, (a, _) in zip((0, *place), dilation, pads, strict=True)]
+        starts[0] += rows[0] * stride[0] + phase
+        to, of = zip(*map(_seen, starts, shape[1:], stride, size), strict=True)
+        here = (every, every, *place, every, phase)
+        gaps = []
+        for dim, (own, n) in enumerate(zip(to, shape[1:], strict=True)):
+            both = slice(0, own.start), slice(own.stop, n)
+            gaps += [(*here, *(every,) * dim, gap) for gap in both if gap.start < gap.stop]
+        found.append(Copy((*here, *to), (..., *of), gaps))
+    return shape, found
+
+
+class Frame(NamedTuple):
+    """Memory for the columns of pieces of one kind, with the zeros of the padding in it."""
+
+    kind: tuple[int, int, int]  # how many samples; lines of the result from, to
+    columns: np.ndarray  # (n, groups, *kernel[1:], C / groups, phases, lines, *places)
+
+
+class Columns:
+    """The columns of an input (N, C, *in), for a piece of the result, of sizes `out`, at a time.
+
+    `whole`: whether all places of the kernel are copied, for one product; by default where others had very few rows.
+    """
+
+    def __init__(
+        self,
+        x: np.ndarray,
+        out: Sizes,
+        kernel: Sizes,
+        stride: Sizes,
+        pads: Pads,
+        dilation: Sizes,
+        groups: int,
+        whole: bool | None = None,
+    ):
+        self.groups, self.kernel, self.stride, self.dilation = groups, kernel, stride, dilation
+        self.channels = x.shape[1] // groups
+        self.behind = math.prod(out[1:])  # places of a line
+        few = self.channels * math.prod(kernel[1:]) < FEW
+        self.whole = few if whole is None else whole
+        self.height = self.channels * math.prod(kernel if self.whole else kernel[1:])  # of the columns of a group
+        self.products = 1 if self.whole else kernel[0]
+        # The columns of single places without padding are the input.
+        self.plain = math.prod(kernel if self.whole else kernel[1:]) == max(stride) == 1 and not any(
+            a or b for a, b in pads
+        )
+        self.x = np.ascontiguousarray(x) if self.plain else x
+        self.options = x.shape[2:], out, kernel, stride, pads, dilation
+        if self.whole and not self.plain:
+            self.x = windows(padded(x, pads), kernel, stride, dilation, out)
+        self.places = len(x) * math.prod(out)
+        row_bytes = self.height * groups * self.behind * x.itemsize
+        self.together = len(x) * out[0] * row_bytes <= TOGETHER
+        self.samples = len(x) > 1
+        if self.together:
+            self.pieces = [(0, len(x), 0, out[0])]
+            self.count = len(x) if self.samples else out[0]
+        else:
+            self.pieces = list(blocks(len(x), out[0], row_bytes))
+            self.count = len(self.pieces)
+
+    def grain(self, made: int) -> int:
+        """How many of `count` are worth a thread, if the kernel makes so many channels."""
+        work: int = self.places * (math.prod(self.kernel) * self.channels * made + self.height * self.groups * COPY)
+        return max(1, -(-self.count * WORTH // max(1, work)))
+
+    def part(self, start: int, stop: int) -> Piece:
+        """A range of the only piece."""
+        _, n, _, rows = self.pieces[0]
+        return (start, stop, 0, rows) if self.samples else (0, n, start, stop)
+
+    def parts(self, columns: list[np.ndarray], piece: Piece) -> list[np.ndarray]:
+        """What belongs to a part of the columns of the only piece."""
+        n0, n1, r0, r1 = piece
+        return [each[n0:n1, ..., r0 * self.behind : r1 * self.behind] for each in columns]
+
+    def fill(self, piece: Piece, frame: Frame | None) -> tuple[list[np.ndarray], Frame | None]:
+        """The columns of a piece, (n, groups, height, places) for each product, and the frame to be used again."""
+        n0, n1, r0, r1 = piece
+        n, rows, x = n1 - n0, r1 - r0, self.x[n0:n1]
+        if self.plain:
+            return self._seen(x.reshape(n, self.groups, self.height, 1, -1)[..., r0 * self.behind :], rows), None
+        if self.whole:
+            part = x[(slice(None),) * (2 + len(self.kernel)) + (slice(r0, r1),)]
+            return [part.reshape(n, self.groups, self.height, -1)], None
+        shape, copies = _copies(*self.options, (r0, r1))
+        if frame is None or frame.kind != (n, r0, r1):
+            columns = np.empty((n, self.groups, *self.kernel[1:], self.channels, *shape), x.dtype)
+            for copy in copies:
+                for gap in copy.gaps:
+                    columns[gap] = 0
+            frame = Frame((n, r0, r1), columns)
+        parted = x.reshape(n, self.groups, self.channels, *x.shape[2:])
+        for copy in copies:
+            frame.columns[copy.to] = parted[copy.of]
+        return self._seen(frame.columns.reshape(n, self.groups, self.height, shape[0], -1), rows), frame
+
+    def _seen(self, columns: np.ndarray, rows: int) -> list[np.ndarray]:
+        """For each product what it sees of the columns (n, groups, height, phases, places)."""
+        found = []
+        for place in range(self.products):
+            line, phase = divmod(place * self.dilation[0], self.stride[0])
+            found.append(columns[..., phase, line * self.behind : (line + rows) * self.behind])
+        return found
+
+    def kernels(self, weight: np.ndarray) -> np.ndarray:
+        """(O, C / groups, *kernel) as (products, groups, O / groups, height)."""
+        if self.whole:
+            return weight.reshape(1, self.groups, -1, self.height)
+        parted = weight.reshape(self.groups, -1, *weight.shape[1:])
+        k, shape = parted.ndim, (self.products, self.groups)
+        if abs(parted.strides[1]) < abs(parted.strides[2]):  # a kernel turned round: copied in its order in memory
+            turned = parted.transpose(3, 0, *range(4, k), 2, 1).reshape(*shape, self.height, -1)
+            return turned.swapaxes(2, 3)
+        return parted.transpose(3, 0, 1, *range(4, k), 2).reshape(*shape, -1, self.height)
+
+    def weight(self, kernels: np.ndarray) -> np.ndarray:
+        """Back from (products, groups, height, O / groups) to (O, C / groups, *kernel)."""
+        _, groups, _, o = kernels.shape
+        if self.whole:
+            return kernels.swapaxes(2, 3).reshape(groups * o, self.channels, *self.kernel)
+        parts = kernels.reshape(-1, groups, *self.kernel[1:], self.channels, o)
+        k = parts.ndim
+        parts = parts.transpose(1, k - 1, k - 2, 0, *range(2, k - 2))
+        return np.ascontiguousarray(parts).reshape(groups * o, self.channels, *self.kernel)
 
 
 def convolve(
-    x: np.ndarray, weight: np.ndarray, out_size: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
+    x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> np.ndarray:
     """(N, C, *in) with (O, C / groups, *kernel) gives (N, O, *out)."""
-    return convolve_sums([[(x, weight)]], out_size, stride, pads, dilation, groups)[0]
+    return convolve_sums([[(x, weight)]], out, stride, pads, dilation, groups)[0]
 
 
 def convolve_sums(
     sums: list[list[tuple[np.ndarray, np.ndarray]]],
-    out_size: Sizes,
+    out: Sizes,
     stride: Sizes,
     pads: Pads,
     dilation: Sizes,
@@ -80,39 +251,59 @@ def convolve_sums(
 
     An input that several pairs share is made columns of once.
     """
-    inputs = {id(x): x for pairs in sums for x, _ in pairs}
+    inputs = list({id(x): x for pairs in sums for x, _ in pairs}.values())
     x, weight = sums[0][0]
-    n, o, kernel = len(x), len(weight), weight.shape[2:]
-    height = math.prod(weight.shape[1:])
-    outs = [np.empty((n, o, *out_size), x.dtype) for _ in sums]
-    seen = {key: windows(padded(each, pads), kernel, stride, dilation, out_size) for key, each in inputs.items()}
-    matrices = [[(id(a), w.reshape(groups, o // groups, height)) for a, w in pairs] for pairs in sums]
-    behind = math.prod(out_size[1:])
-    k = len(kernel)
-    pieces = list(blocks(n, out_size[0], height * groups * behind * x.itemsize))
+    o, kernel = len(weight), weight.shape[2:]
+    columns = [Columns(each, out, kernel, stride, pads, dilation, groups) for each in inputs]
+    at = {id(each): i for i, each in enumerate(inputs)}
+    kernels = [[(at[id(a)], columns[0].kernels(w)) for a, w in pairs] for pairs in sums]
+    results = [np.empty((len(x), o, *out), x.dtype) for _ in sums]
+    targets = [each.reshape(len(x), groups, o // groups, -1) for each in results]
+    behind = columns[0].behind
+
+    def multiply(parts: list[list[np.ndarray]], piece: Piece) -> None:
+        n0, n1, r0, r1 = piece
+        for target, pairs in zip(targets, kernels, strict=True):
+            here = target[n0:n1, ..., r0 * behind : r1 * behind]
+            each = [(matrix, part) for i, matrices in pairs for matrix, part in zip(matrices, parts[i], strict=True)]
+            np.matmul(*each[0], out=here)
+            for matrix, part in each[1:]:
+                here += np.matmul(matrix, part)
+
+    over_pieces(columns, multiply, o * sum(map(len, sums)))
+    return results
+
+
+def over_pieces(columns: list[Columns], multiply: Callable[[list[list[np.ndarray]], Piece], None], made: int) -> None:
+    """Calls `multiply` with the parts of all columns, which are made of inputs of one shape, for each piece.
+
+    The products with kernels that make so many channels are shared out among threads. Few columns this thread makes
+    alone: two that both make short calls would wait for the interpreter again and again, up to 50 us each time.
+    """
+    first = columns[0]
+    if not first.places:
+        return
+    if first.together:
+        whole = [each.fill(first.pieces[0], None)[0] for each in columns]
+
+        def share(start: int, stop: int) -> None:
+            piece = first.part(start, stop)
+            multiply([each.parts(parts, piece) for each, parts in zip(columns, whole, strict=True)], piece)
+
+        grain = first.grain(made)
+        parallel_for_products(share, first.count, grain, grain // 2)
+        return
 
     def work(start: int, stop: int) -> None:
-        for samples, rows in pieces[start:stop]:
-            begun = set()
-            for key, whole in seen.items():
-                part = whole[(samples, *(slice(None),) * (k + 1), rows)]
-                count, length = part.shape[0], part.shape[k + 2] * behind
-                columns = part.reshape(count, groups, height, length)
-                for i, pairs in enumerate(matrices):
-                    target = outs[i][samples, :, rows]
-                    for own, matrix in pairs:
-                        if own != key:
-                            continue
-                        if i in begun:
-                            target += np.matmul(matrix, columns).reshape(target.shape)
-                        elif target.flags.c_contiguous:
-                            np.matmul(matrix, columns, out=target.reshape(count, groups, o // groups, length))
-                        else:
-                            target[...] = np.matmul(matrix, columns).reshape(target.shape)
-                        begun.add(i)
+        frames: list[Frame | None] = [None] * len(columns)
+        for piece in first.pieces[start:stop]:
+            parts = []
+            for i, each in enumerate(columns):
+                own, frames[i] = each.fill(piece, frames[i])
+                parts.append(own)
+            multiply(parts, piece)
 
-    parallel_for_products(work, len(pieces))
-    return outs
+    parallel_for_products(work, first.count, first.grain(made))
 
 
 def convolve_transposed(
@@ -135,21 +326,21 @@ def convolve_transposed(
     places = list(itertools.product(*[range(k) for k in kernel]))
     pieces = list(blocks(n, g.shape[2], height * groups * behind * g.itemsize))
     # Blocks of one sample add to the same rows: one thread does them, so that the order of the sums stays as it is.
-    apart = [list(own) for _, own in itertools.groupby(pieces, lambda piece: piece[0].start)]
+    apart = [list(own) for _, own in itertools.groupby(pieces, lambda piece: piece[0])]
 
     def work(start: int, stop: int) -> None:
-        for samples, rows in itertools.chain.from_iterable(apart[start:stop]):
-            part = g[samples, :, rows]
+        for n0, n1, r0, r1 in itertools.chain.from_iterable(apart[start:stop]):
+            part = g[n0:n1, :, r0:r1]
             count, shape = len(part), part.shape[2:]
             columns = np.matmul(matrix, part.reshape(count, groups, o // groups, math.prod(shape)))
             columns = columns.reshape(count, channels, *kernel, *shape)
-            begins = (rows.start * stride[0], *(0,) * (len(shape) - 1))
+            begins = (r0 * stride[0], *(0,) * (len(shape) - 1))
             for place in places:
                 index = [
                     slice(d * p + begin, d * p + begin + (m - 1) * s + 1, s)
                     for d, p, s, m, begin in zip(dilation, place, stride, shape, begins, strict=True)
                 ]
-                total[(samples, slice(None), *index)] += columns[(slice(None), slice(None), *place)]
+                total[(slice(n0, n1), slice(None), *index)] += columns[(slice(None), slice(None), *place)]
 
     parallel_for_products(work, len(apart))
     return np.ascontiguousarray(total[spatial(*[slice(a, a + m) for m, (a, _) in zip(size, pads, strict=True)])])
@@ -159,26 +350,40 @@ def convolve_weight(
     x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> np.ndarray:
     """(N, C, *in) with (N, O, *out) gives (O, C / groups, *kernel): the gradient of the weight."""
-    n, o, out_size = len(x), g.shape[1], g.shape[2:]
-    each = x.shape[1] // groups
-    height = each * math.prod(kernel)
-    seen = windows(padded(x, pads), kernel, stride, dilation, out_size)
-    g = np.ascontiguousarray(g)
-    behind, k = math.prod(out_size[1:]), len(kernel)
-    pieces = list(blocks(n, out_size[0], height * groups * behind * x.itemsize))
+    return prepare_weight(x, g, kernel, stride, pads, dilation, groups)()
+
+
+def prepare_weight(
+    x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
+) -> Callable[[], np.ndarray]:
+    """The part of `convolve_weight` that multiplies; the columns, if they are few, are made at once."""
+    o, out = g.shape[1], g.shape[2:]
+    columns = Columns(x, out, kernel, stride, pads, dilation, groups)
+    slopes = np.ascontiguousarray(g).reshape(len(x), groups, o // groups, -1)
     # A sum for each of a fixed number of shares, whatever the number of threads, so that the result is always the same.
-    shares = min(SHARES, len(pieces))
-    sums = np.zeros((shares, groups, o // groups, height), x.dtype)
+    shares = min(SHARES, columns.count)
+    sums = np.zeros((shares, columns.products, groups, columns.height, o // groups), x.dtype)
+    together = columns.fill(columns.pieces[0], None)[0] if columns.together and columns.places else None
+
+    def add_products(parts: list[np.ndarray], piece: Piece, share: int) -> None:
+        n0, n1, r0, r1 = piece
+        own = slopes[n0:n1, ..., r0 * columns.behind : r1 * columns.behind].swapaxes(2, 3)
+        for part, total in zip(parts, sums[share], strict=True):
+            total += np.add.reduce(np.matmul(part, own), axis=0)
 
     def work(start: int, stop: int) -> None:
+        frame = None
         for share in range(start, stop):
-            for samples, rows in pieces[share::shares]:
-                part = seen[(samples, *(slice(None),) * (k + 1), rows)]
-                count, length = part.shape[0], part.shape[k + 2] * behind
-                columns = part.reshape(count, groups, height, length)
-                slopes = g[samples, :, rows].reshape(count, groups, o // groups, length)
-                sums[share] += np.add.reduce(np.matmul(slopes, columns.swapaxes(2, 3)), axis=0)
+            if together is not None:
+                piece = columns.part(columns.count * share // shares, columns.count * (share + 1) // shares)
+                add_products(columns.parts(together, piece), piece, share)
+                continue
+            for piece in columns.pieces[share::shares]:
+                parts, frame = columns.fill(piece, frame)
+                add_products(parts, piece, share)
 
-    parallel_for_products(work, shares)
-    total: np.ndarray = np.add.reduce(sums, axis=0)
-    return total.reshape(o, each, *kernel)
+    def multiply() -> np.ndarray:
+        parallel_for_products(work, shares, max(1, columns.grain(o) * shares // max(1, columns.count)))
+        return columns.weight(np.add.reduce(sums, axis=0))
+
+    return multiply

@@ -139,10 +139,13 @@ def _convolution_rule(
     g: Any, input: Any, weight: Any, stride: Any, padding: Any, dilation: Any, groups: Any, needs: Any
 ) -> Any:
     gx = gw = gb = None
-    if needs[0]:
-        gx = convolution_transpose.generic(g, weight, None, stride, padding, dilation, groups, input.shape[2:])
-    if needs[1]:
-        gw = convolution_weight.generic(input, g, weight.shape[2:], stride, padding, dilation, groups)
+    options = stride, padding, dilation, groups
+    if needs[0] and needs[1] and type(g) is type(input) is type(weight) is np.ndarray:
+        gx, gw = choice.gradients(g, input, weight, *options)
+    elif needs[0]:
+        gx = convolution_transpose.generic(g, weight, None, *options, input.shape[2:])
+    if needs[1] and gw is None:
+        gw = convolution_weight.generic(input, g, weight.shape[2:], *options)
     if needs[2]:
         gb = _bias_slope(g)
     return gx, gw, gb

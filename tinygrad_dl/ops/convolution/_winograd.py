@@ -31,7 +31,8 @@ from tinygrad_dl.ops.convolution._shapes import Pads, Sizes
 
 KERNEL, TILE = 3, (2, 4)
 POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.75, -0.75, 1.5, -1.5)}  # and infinity, for so many results
-FEWEST = 32  # channels, below which the transforms cost more than they save
+FEWEST = 64  # channels, below which the transforms cost more than they save
+LEAST = 2**27  # multiplications of plain sums, below which the many short steps cost more than they save
 BLOCK = 2**21  # bytes of windows that are transformed at a time: large, as all kernels are read for each block
 SUMMED = 256  # tiles that one product sums over: of longer sums the BLAS loses more digits
 WASTE = 1.4  # how many times the area of the result the tiles may have
@@ -63,6 +64,7 @@ def transforms() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def fits(
+    samples: int,
     channels: int,
     made: int,
     kernel: Sizes,
@@ -77,6 +79,8 @@ def fits(
     if kernel != (KERNEL, KERNEL) or dtype != FLOAT32 or groups != 1 or min(channels, made) < FEWEST:
         return False
     if stride != (1, 1) or dilation != (1, 1) or max(max(pair) for pair in pads) > KERNEL:
+        return False
+    if samples * math.prod(out) * channels * made * KERNEL**2 < LEAST:
         return False
     return math.prod([-(-n // t) * t for n, t in zip(out, TILE, strict=True)]) <= WASTE * math.prod(out)
 
