@@ -30,7 +30,7 @@ WIDE = 128  # columns of the second matrix, up to which a whole line of the resu
 
 def strip(channels: int, made: int, kernel: Sizes, stride: Sizes, dilation: Sizes, groups: int, out: Sizes) -> int:
     """How many neighbouring places `_rows` computes at once; 0 where columns are the faster way."""
-    if groups > 1 or channels < FEW or min(channels, made) >= NARROW:
+    if groups > 1 or channels < FEW or not 0 < min(channels, made) < NARROW:
         return 0
     if math.prod(kernel) == 1 or (dilation[-1] > 1 and channels < 2 * FEW):
         return 0

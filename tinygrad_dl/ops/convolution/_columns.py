@@ -186,10 +186,12 @@ class Columns:
         n0, n1, r0, r1 = piece
         n, rows, x = n1 - n0, r1 - r0, self.x[n0:n1]
         if self.plain:
-            return self._seen(x.reshape(n, self.groups, self.height, 1, -1)[..., r0 * self.behind :], rows), None
+            return self._seen(
+                x.reshape(n, self.groups, self.height, 1, math.prod(x.shape[2:]))[..., r0 * self.behind :], rows
+            ), None
         if self.whole:
             part = x[(slice(None),) * (2 + len(self.kernel)) + (slice(r0, r1),)]
-            return [part.reshape(n, self.groups, self.height, -1)], None
+            return [part.reshape(n, self.groups, self.height, rows * self.behind)], None
         shape, copies = _copies(*self.options, (r0, r1))
         if frame is None or frame.kind != (n, r0, r1):
             columns = np.empty((n, self.groups, *self.kernel[1:], self.channels, *shape), x.dtype)
@@ -200,7 +202,9 @@ class Columns:
         parted = x.reshape(n, self.groups, self.channels, *x.shape[2:])
         for copy in copies:
             frame.columns[copy.to] = parted[copy.of]
-        return self._seen(frame.columns.reshape(n, self.groups, self.height, shape[0], -1), rows), frame
+        return self._seen(
+            frame.columns.reshape(n, self.groups, self.height, shape[0], math.prod(shape[1:])), rows
+        ), frame
 
     def _seen(self, columns: np.ndarray, rows: int) -> list[np.ndarray]:
         """For each product what it sees of the columns (n, groups, height, phases, places)."""
@@ -213,20 +217,20 @@ class Columns:
     def kernels(self, weight: np.ndarray) -> np.ndarray:
         """(O, C / groups, *kernel) as (products, groups, O / groups, height)."""
         if self.whole:
-            return weight.reshape(1, self.groups, -1, self.height)
-        parted = weight.reshape(self.groups, -1, *weight.shape[1:])
-        k, shape = parted.ndim, (self.products, self.groups)
+            return weight.reshape(1, self.groups, len(weight) // self.groups, self.height)
+        parted = weight.reshape(self.groups, len(weight) // self.groups, *weight.shape[1:])
+        k, shape, made = parted.ndim, (self.products, self.groups), parted.shape[1]
         if abs(parted.strides[1]) < abs(parted.strides[2]):  # a kernel turned round: copied in its order in memory
-            turned = parted.transpose(3, 0, *range(4, k), 2, 1).reshape(*shape, self.height, -1)
+            turned = parted.transpose(3, 0, *range(4, k), 2, 1).reshape(*shape, self.height, made)
             return turned.swapaxes(2, 3)
-        return parted.transpose(3, 0, 1, *range(4, k), 2).reshape(*shape, -1, self.height)
+        return parted.transpose(3, 0, 1, *range(4, k), 2).reshape(*shape, made, self.height)
 
     def weight(self, kernels: np.ndarray) -> np.ndarray:
         """Back from (products, groups, height, O / groups) to (O, C / groups, *kernel)."""
         _, groups, _, o = kernels.shape
         if self.whole:
             return kernels.swapaxes(2, 3).reshape(groups * o, self.channels, *self.kernel)
-        parts = kernels.reshape(-1, groups, *self.kernel[1:], self.channels, o)
+        parts = kernels.reshape(self.products, groups, *self.kernel[1:], self.channels, o)
         k = parts.ndim
         parts = parts.transpose(1, k - 1, k - 2, 0, *range(2, k - 2))
         return np.ascontiguousarray(parts).reshape(groups * o, self.channels, *self.kernel)
@@ -258,7 +262,7 @@ def convolve_sums(
     at = {id(each): i for i, each in enumerate(inputs)}
     kernels = [[(at[id(a)], columns[0].kernels(w)) for a, w in pairs] for pairs in sums]
     results = [np.empty((len(x), o, *out), x.dtype) for _ in sums]
-    targets = [each.reshape(len(x), groups, o // groups, -1) for each in results]
+    targets = [each.reshape(len(x), groups, o // groups, math.prod(out)) for each in results]
     behind = columns[0].behind
 
     def multiply(parts: list[list[np.ndarray]], piece: Piece) -> None:
@@ -359,7 +363,7 @@ def prepare_weight(
     """The part of `convolve_weight` that multiplies; the columns, if they are few, are made at once."""
     o, out = g.shape[1], g.shape[2:]
     columns = Columns(x, out, kernel, stride, pads, dilation, groups)
-    slopes = np.ascontiguousarray(g).reshape(len(x), groups, o // groups, -1)
+    slopes = np.ascontiguousarray(g).reshape(len(x), groups, o // groups, math.prod(out))
     # A sum for each of a fixed number of shares, whatever the number of threads, so that the result is always the same.
     shares = min(SHARES, columns.count)
     sums = np.zeros((shares, columns.products, groups, columns.height, o // groups), x.dtype)
