@@ -197,6 +197,22 @@ def test_what_is_refused(call, kind, match):
         call()
 
 
+def test_methods_of_users_find_pytorchs_helpers():
+    assert prune._compute_nparams_toprune(0.5, 7) == 4 and prune._compute_nparams_toprune(3, 7) == 3
+    assert prune._compute_norm(td.tensor([[3.0, 4.0], [0.0, 1.0]]), 2, 0).tolist() == [5.0, 1.0]
+    for call in (
+        lambda: prune._validate_pruning_amount(8, 7),
+        lambda: prune._validate_pruning_amount_init(1.5),
+        lambda: prune._validate_structured_pruning(td.ones(3)),
+    ):
+        with pytest.raises(ValueError):
+            call()
+    with pytest.raises(IndexError):
+        prune._validate_pruning_dim(td.ones(2, 2), 2)
+    with pytest.raises(AttributeError, match="has no attribute 'l2_unstructured'"):
+        _ = prune.l2_unstructured
+
+
 def test_a_container_holds_methods_of_one_tensor():
     first, second = (prune.Identity.apply(nn.Linear(2, 2), name) for name in ("weight", "bias"))
     with pytest.raises(ValueError, match="got a method for 'bias', expected one for 'weight'"):
