@@ -90,11 +90,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def step(self, epoch: float | None = None) -> None:
         """Goes on to the next epoch; or to `epoch`, which may be a fraction: `epoch + batch / batches`."""
-        if epoch is None:
-            super().step()
-        else:
-            self._step_count += 1
-            self._update_lr(epoch)
+        self._update_lr(epoch)  # it counts no steps, as PyTorch's does not
 
     def _update_lr(self, epoch: float | None = None) -> None:
         if epoch is None and self.last_epoch >= 0:
