@@ -33,13 +33,14 @@ from tinygrad_dl.viz.plots import (
     plot_segmentation,
 )
 from tinygrad_dl.viz.render import RenderError
+from tinygrad_dl.viz.summary import Layer, Summary, summary
 from tinygrad_dl.viz.themes import DARK, LIGHT, Theme
 
 # fmt: off
 __all__ = [
-    "DARK", "LIGHT", "Drawing", "RenderError", "Theme", "Watch", "figure", "graph", "legend", "log_scale", "plot_boxes",
-    "plot_confusion_matrix", "plot_curves", "plot_decision_boundary", "plot_feature_maps", "plot_filters",
-    "plot_histograms", "plot_paths", "plot_schedule", "plot_segmentation",
+    "DARK", "LIGHT", "Drawing", "Layer", "RenderError", "Summary", "Theme", "Watch", "figure", "graph", "legend",
+    "log_scale", "plot_boxes", "plot_confusion_matrix", "plot_curves", "plot_decision_boundary", "plot_feature_maps",
+    "plot_filters", "plot_histograms", "plot_paths", "plot_schedule", "plot_segmentation", "summary",
 ]
 # fmt: on
 
