@@ -134,11 +134,6 @@ TYPES = [
         lambda: F.cross_entropy(ones(1, 2), td.tensor([math.nan])),
         ["class indices, which are integers", ".long()"],
     ),
-    (
-        "softmax without dim",
-        lambda: F.softmax(ones(2)),
-        ["got no dim, expected the dimension along which to go", "dim=-1"],
-    ),
     ("a fractional size", lambda: td.rand(1.5), ["rand: sizes are integers, got (1.5,)", "rand(2, 3)"]),
     ("a size that is text", lambda: td.randn("a"), ["randn: sizes are integers, got ('a',)"]),
     ("a fractional width", lambda: nn.Linear(1.5, 2), ["an integer for in_features, got 1.5"]),

@@ -216,8 +216,6 @@ def test_composed_losses_refuse():
         F.triplet_margin_loss(td.ones(1, 2), td.ones(1, 2), td.ones(1, 2), margin=0.0)
     with pytest.raises(ValueError, match="among 'none', 'mean' and 'sum'"):
         F.soft_margin_loss(td.ones(2), td.ones(2), reduction="average")
-    with pytest.raises(TypeError, match="got no dim, expected the dimension along which to go"):
-        F.softmax(td.ones(2))
 
 
 def test_similarity_of_nothing_has_no_nan():
@@ -289,3 +287,15 @@ def test_floats_are_not_added_to_integers(add):
 def test_a_number_in_the_place_of_a_truth_is_found():
     with pytest.raises(TypeError, match=r"LSTM: expected True or False for batch_first, got 0\.5"):
         td.nn.LSTM(2, 3, 1, True, 0.5)
+
+
+@pytest.mark.parametrize(("shape", "dim"), [((), 0), ((3,), 0), ((2, 3), 1), ((2, 3, 4), 0), ((2, 3, 4, 2), 1)])
+def test_softmax_without_a_dimension_warns_and_takes_the_one_that_pytorch_takes(shape, dim):
+    x = td.tensor(np.random.default_rng(0).standard_normal(shape))
+    for function, module in ((F.softmax, nn.Softmax()), (F.log_softmax, nn.LogSoftmax()), (F.softmin, nn.Softmin())):
+        expected = function(x, dim=dim)
+        for found in (function, module):
+            with pytest.warns(
+                UserWarning, match=f"got no dim, expected the dimension along which to go, took dim={dim}"
+            ):
+                assert td.equal(found(x), expected)

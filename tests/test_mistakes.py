@@ -379,7 +379,6 @@ TYPES = {
         "where: got condition=[True], expected a tensor",
         "td.tensor",
     ),
-    "softmax without dim": (lambda: F.softmax(x()), TypeError, "softmax: got no dim", "dim=-1"),
     "a rate of dropout in percent": (lambda: nn.Dropout(20), ValueError, "Dropout: expected p between 0 and 1, got 20"),
     "the input given to the constructor": (
         lambda: nn.ReLU(x()),

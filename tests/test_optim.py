@@ -903,3 +903,20 @@ def test_a_rate_that_a_schedule_brought_below_zero_is_loaded():
     assert again.param_groups[0]["lr"] == -0.25
     with pytest.raises(ValueError, match="lr"):
         SGD([p], lr=-0.25)
+
+
+def test_an_optimizer_that_leaves_out_the_constructor_of_its_base_steps():
+    class Around(td.optim.Optimizer):
+        def __init__(self, base):
+            self.base, self.param_groups, self.defaults = base, base.param_groups, base.defaults
+
+        def step(self, closure=None):
+            return self.base.step(closure)
+
+    weight = td.ones(1, requires_grad=True)
+    optimizer = Around(td.optim.SGD([weight], lr=0.5))
+    weight.sum().backward()
+    seen = []
+    optimizer.register_step_post_hook(lambda *_: seen.append(weight.item()))
+    optimizer.step()
+    assert weight.item() == 0.5 and seen == [0.5]

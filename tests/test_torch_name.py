@@ -311,6 +311,35 @@ def test_programs_that_profile_run_and_their_profile_is_empty():
     assert target_of("torch.autograd.profiler") == target_of("torch.profiler") == "tinygrad_dl.torch.profiler"
 
 
+def test_operations_on_lists_of_tensors():
+    def two():
+        return [td.tensor([1.0, 4.0]), td.tensor([9.0])]
+
+    def lists(tensors):
+        return [each.tolist() for each in tensors]
+
+    x, y = two(), two()
+    assert lists(td._foreach_add(x, y, alpha=2)) == [[3, 12], [27]] and lists(td._foreach_sqrt(x)) == [[1, 2], [3]]
+    assert lists(td._foreach_mul(x, 2.0)) == [[2, 8], [18]] and lists(td._foreach_div(x, [1.0, 3.0])) == [[1, 4], [3]]
+    assert lists(td._foreach_maximum(x, 4.0)) == [[4, 4], [9]] and lists(td._foreach_clamp_max(x, 4.0)) == [[1, 4], [4]]
+    assert lists(td._foreach_norm([td.tensor([3.0, 4.0])])) == [5.0] and lists(x) == lists(y)
+    assert td._foreach_add_(x, 1.0) is None and lists(x) == [[2, 5], [10]]
+    td._foreach_addcmul_(x, y, y, 0.5)
+    assert lists(x) == [[2.5, 13], [50.5]]
+    td._foreach_addcdiv_(x, y, y, [1.0, 2.0])
+    assert lists(x) == [[3.5, 14], [52.5]]
+    td._foreach_lerp_(x, y, weight=1.0)
+    assert lists(x) == lists(y)
+    td._foreach_maximum_(x, two()[::1])
+    td._foreach_copy_(x, [td.zeros(2), td.ones(1)])
+    assert lists(x) == [[0, 0], [1]]
+    td._foreach_zero_(x)
+    assert lists(x) == [[0, 0], [0]]
+    with pytest.raises(RuntimeError, match="_foreach_add: got lists of 2 and 1 elements"):
+        td._foreach_add(x, y[:1])
+    assert not hasattr(td, "_foreach_no_such_operation")
+
+
 def test_trees_of_tensors():
     from tinygrad_dl.torch import pytree
 

@@ -363,6 +363,11 @@ def __getattr__(name: str) -> Any:
 
         module = importlib.import_module(f"tinygrad_dl.{_RARE.get(name, name)}")
         return getattr(module, name) if name in _RARE else module
+    if name.startswith("_foreach_"):
+        from tinygrad_dl.torch import foreach
+
+        if function := foreach.find(name):
+            return function
     # PyTorch has the in-place methods, and a few others, as functions too: td.relu_(x) is x.relu_().
     if name == "detach" or (name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name)):
         return getattr(Tensor, name)

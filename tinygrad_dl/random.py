@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from tinygrad_dl.core.composition import composition
-from tinygrad_dl.core.device import check_device
+from tinygrad_dl.core.device import CPU, check_device, device
 from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.core.layout import preserve_format
 from tinygrad_dl.core.promotion import INT64, default, is_floating
@@ -41,6 +41,11 @@ class Generator:
         check_device(device)
         self._rng: np.random.Generator | None = None
         self._seed = 0
+
+    @property
+    def device(self) -> device:
+        """Where its numbers are made: the CPU."""
+        return CPU
 
     @property
     def rng(self) -> np.random.Generator:

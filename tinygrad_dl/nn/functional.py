@@ -12,6 +12,7 @@ from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.warning import warn
 from tinygrad_dl.nn import grad
 from tinygrad_dl.ops.activation.elu import celu, elu, selu
 from tinygrad_dl.ops.activation.gelu import gelu
@@ -159,13 +160,13 @@ def softmax(input: Array, dim: int | None = None, dtype: Any = None) -> Tensor:
     """exp(input) / sum(exp(input)) along a dimension.
 
     Args:
-        dim: the dimension; must be given.
+        dim: the dimension. Without it a warning says which one was taken: the first of 0, 1 or 3, else the second.
         dtype: cast to it first.
 
     >>> td.nn.functional.softmax(td.tensor([0.0, 0.0]), dim=0)
     tensor([0.5000, 0.5000])
     """
-    return _softmax(_prepared(input, dim, dtype, "softmax"), dim)
+    return _softmax(*_along(input, dim, dtype, "softmax"))
 
 
 @composition
@@ -175,7 +176,7 @@ def log_softmax(input: Array, dim: int | None = None, dtype: Any = None) -> Tens
     >>> td.nn.functional.log_softmax(td.tensor([0.0, 1e4]), dim=0)
     tensor([-10000.,      0.])
     """
-    return _log_softmax(_prepared(input, dim, dtype, "log_softmax"), dim)
+    return _log_softmax(*_along(input, dim, dtype, "log_softmax"))
 
 
 @composition
@@ -185,13 +186,16 @@ def softmin(input: Array, dim: int | None = None, dtype: Any = None) -> Tensor:
     >>> td.nn.functional.softmin(td.tensor([0.0, 0.0]), dim=0)
     tensor([0.5000, 0.5000])
     """
-    return _softmax(-_prepared(input, dim, dtype, "softmin"), dim)
+    input, dim = _along(input, dim, dtype, "softmin")
+    return _softmax(-input, dim)
 
 
-def _prepared(input: Any, dim: int | None, dtype: Any, name: str) -> Any:
+def _along(input: Any, dim: int | None, dtype: Any, name: str) -> tuple[Any, int]:
+    """The input in the dtype that was asked for, and the dimension; without one PyTorch's choice, of which it warns."""
     if dim is None:
-        raise TypeError(f"{name}: got no dim, expected the dimension along which to go; usually dim=-1, the classes")
-    return input if dtype is None else input.to(as_dtype(dtype))
+        dim = 0 if input.ndim in (0, 1, 3) else 1
+        warn(f"{name}: got no dim, expected the dimension along which to go, took dim={dim} as PyTorch does; write it")
+    return (input if dtype is None else input.to(as_dtype(dtype))), dim
 
 
 native_channel_shuffle = channel_shuffle

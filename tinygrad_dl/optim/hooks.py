@@ -6,7 +6,7 @@ import functools
 import itertools
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from tinygrad_dl.core.composition import Composed
 from tinygrad_dl.core.descriptions import summary
@@ -19,6 +19,11 @@ class Hooked(Composed):
     _hooks: defaultdict[str, Registered]
     _opt_called = False  # whether it ever stepped: schedules ask
     _stepping = False
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        made = super().__new__(cls)
+        made._hooks = defaultdict(Registered)  # for subclasses that leave out the constructor of their base too
+        return made
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

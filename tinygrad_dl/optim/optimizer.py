@@ -16,7 +16,6 @@ import numpy as np
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.contents import zero_gradient
 from tinygrad_dl.core.descriptions import summary
-from tinygrad_dl.core.hooks import Registered
 from tinygrad_dl.core.modes import enable_grad
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
@@ -90,7 +89,6 @@ class Optimizer(Hooked):
             )
         self.defaults = defaults
         self.param_groups: list[Group] = []
-        self._hooks = defaultdict(Registered)
         self._state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         groups = list(params)
         if not groups:
@@ -362,7 +360,6 @@ class Optimizer(Hooked):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.defaults, self.param_groups, self.state = state["defaults"], state["param_groups"], state["state"]
-        self._hooks = defaultdict(Registered)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
