@@ -299,3 +299,29 @@ def test_softmax_without_a_dimension_warns_and_takes_the_one_that_pytorch_takes(
                 UserWarning, match=f"got no dim, expected the dimension along which to go, took dim={dim}"
             ):
                 assert td.equal(found(x), expected)
+
+
+def test_the_deprecated_arguments_for_the_reduction_stand_where_pytorch_has_them():
+    x, y = td.tensor([1.0, 2.0]), td.tensor([3.0, 5.0])
+    for call, said, expected in (
+        (
+            lambda: F.mse_loss(x, y, False),
+            "mse_loss: size_average and reduce are deprecated, use reduction='sum'",
+            13.0,
+        ),
+        (lambda: F.mse_loss(x, y, None, False), "reduction='none'", [4.0, 9.0]),
+        (lambda: F.mse_loss(x, y, size_average=True), "reduction='mean'", 6.5),
+        (lambda: nn.L1Loss(False)(x, y), "L1Loss: size_average and reduce are deprecated", 5.0),
+        (lambda: nn.KLDivLoss(reduce=False)(x, y).shape, "reduction='none'", (2,)),
+        (lambda: nn.TripletMarginLoss(1.0, 2.0, 1e-6, False, False)(x, y, x), "reduction='sum'", 4.6055484),
+    ):
+        with pytest.warns(UserWarning, match=said):
+            found = call()
+        assert (found.tolist() if isinstance(found, td.Tensor) else found) == pytest.approx(expected)
+    logits, classes = td.tensor([[1.0, 2.0], [3.0, 1.0]]), td.tensor([0, 1])
+    with pytest.warns(UserWarning, match="cross_entropy: size_average"):
+        summed = F.cross_entropy(logits, classes, None, False, 1)
+    assert summed.item() == pytest.approx(1.3132617)
+    assert nn.CrossEntropyLoss(None, None, 1, None, "sum")(logits, classes).item() == pytest.approx(1.3132617)
+    with pytest.raises(TypeError, match=r"mse_loss: got size_average='sum', .* say reduction='sum' by its name"):
+        F.mse_loss(x, y, "sum")

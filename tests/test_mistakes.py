@@ -389,7 +389,7 @@ TYPES = {
     "logits and classes given to the constructor": (
         lambda: nn.CrossEntropyLoss(td.ones(4, 3), classes(0, 1, 2, 0)),
         TypeError,
-        "CrossEntropyLoss: got ignore_index=int64[4], expected an integer",
+        "CrossEntropyLoss: got size_average=int64[4], expected True or False",
         "layer(x)",
     ),
     "another library's dtype": (lambda: td.ones(2).to(Torch()), TypeError, "to: expected a dtype such as td.float32"),

@@ -224,7 +224,7 @@ def test_losses_of_other_signatures(reduction):
     unit = [RNG.uniform(0.05, 0.95, (5, 4)).astype(np.float32) for _ in range(2)]
     weight = abs(draw(4))
     both(
-        lambda x, t: functional.binary_cross_entropy(x, t, td.tensor(weight), reduction),
+        lambda x, t: functional.binary_cross_entropy(x, t, td.tensor(weight), reduction=reduction),
         lambda x, t: torch.nn.functional.binary_cross_entropy(x, t, torch.tensor(weight), reduction=reduction),
         unit,
     )

@@ -67,7 +67,7 @@ class LinearCrossEntropyLoss(WeightedLoss):
     ):
         if weight is not None and weight.shape != (num_classes,):
             raise ValueError(f"LinearCrossEntropyLoss: expected a weight of shape ({num_classes},), got {weight.shape}")
-        super().__init__(weight, reduction)
+        super().__init__(weight, reduction=reduction)
         self.num_classes, self.out_features, self.options = num_classes, tuple(out_features), options
         self.ignore_index, self.label_smoothing = ignore_index, probability(self, "label_smoothing", label_smoothing)
         self.linear = Linear(in_features, num_classes * math.prod(self.out_features), bias, device, dtype)

@@ -28,6 +28,19 @@ def reduce_losses(losses: Any, reduction: str) -> Tensor:
 REDUCTIONS = ("none", "mean", "sum")
 
 
+def former_reduction(name: str, size_average: bool | None, reduce: bool | None) -> str:
+    """The reduction that the arguments mean by which programs written before PyTorch 1.0 say it; None means True."""
+    for what, value in (("size_average", size_average), ("reduce", reduce)):
+        if isinstance(value, str):
+            raise TypeError(
+                f"{name}: got {what}={value!r}, expected True or False; say reduction={value!r} by its name"
+            )
+    no_mean = size_average is not None and not size_average
+    found = "none" if reduce is not None and not reduce else "sum" if no_mean else "mean"
+    warn(f"{name}: size_average and reduce are deprecated, use reduction={found!r}")
+    return found
+
+
 def reduced(losses: Any, reduction: str) -> Any:
     """The losses themselves, their mean (nan of none) or their sum."""
     if reduction == "mean":

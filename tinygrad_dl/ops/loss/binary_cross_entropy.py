@@ -12,7 +12,7 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import values_of
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import overload
-from tinygrad_dl.ops.loss._reduction import extent, naive, reduced, reduction_vjp
+from tinygrad_dl.ops.loss._reduction import extent, former_reduction, naive, reduced, reduction_vjp
 
 LOWEST = -100.0
 
@@ -170,7 +170,12 @@ def _logits_entropy_rule(
 @overload(binary_entropy)
 @composition
 def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """-(target * log(input) + (1 - target) * log(1 - input)), with logarithms no lower than -100.
 
@@ -186,6 +191,8 @@ def binary_cross_entropy(
     >>> td.nn.functional.binary_cross_entropy(td.tensor([0.5, 1.0]), td.tensor([1.0, 1.0]), reduction="none")
     tensor([0.6931, 0.0000])
     """
+    if size_average is not None or reduce is not None:
+        reduction = former_reduction("binary_cross_entropy", size_average, reduce)
     return binary_entropy(input, target, weight, reduction)
 
 
@@ -195,6 +202,8 @@ def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
@@ -213,4 +222,6 @@ def binary_cross_entropy_with_logits(
     >>> td.nn.functional.binary_cross_entropy_with_logits(td.tensor([0.0, 1e4]), td.ones(2), reduction="none")
     tensor([0.6931, 0.0000])
     """
+    if size_average is not None or reduce is not None:
+        reduction = former_reduction("binary_cross_entropy_with_logits", size_average, reduce)
     return logits_entropy(input, target, weight, reduction, pos_weight)

@@ -23,7 +23,7 @@ from tinygrad_dl.ops.activation.softmax import log_softmax, softmax
 from tinygrad_dl.ops.indexing.gather import gathered
 from tinygrad_dl.ops.loss._classes import check_targets, class_axis, class_weights, places, spread_targets, weights_of
 from tinygrad_dl.ops.loss._classes_of_batches import batch_axis, losses_of_classes, weights_of_examples
-from tinygrad_dl.ops.loss._reduction import reduced, reduction_vjp
+from tinygrad_dl.ops.loss._reduction import former_reduction, reduced, reduction_vjp
 from tinygrad_dl.ops.pointwise._selection import keep, unspoilt
 from tinygrad_dl.ops.reduction._sums import add_up, largest
 
@@ -413,7 +413,9 @@ def cross_entropy(
     input: Tensor,
     target: Array,
     weight: Array | None = None,
+    size_average: bool | None = None,
     ignore_index: int = -100,
+    reduce: bool | None = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
@@ -438,6 +440,8 @@ def cross_entropy(
     >>> td.nn.functional.cross_entropy(td.tensor([[0.0, 0.0], [1e4, 0.0]]), td.tensor([1, 0]), reduction="none")
     tensor([0.6931, 0.0000])
     """
+    if size_average is not None or reduce is not None:
+        reduction = former_reduction("cross_entropy", size_average, reduce)
     if label_smoothing and not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"cross_entropy: expected label_smoothing between 0 and 1, got {label_smoothing}")
     result: Tensor

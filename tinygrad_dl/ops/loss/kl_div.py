@@ -11,7 +11,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
 from tinygrad_dl.ops._overload import overload
-from tinygrad_dl.ops.loss._reduction import extent, naive, reduced, reduction_vjp
+from tinygrad_dl.ops.loss._reduction import extent, former_reduction, naive, reduced, reduction_vjp
 
 
 def _naive_divergence(input: Any, target: Any, log_target: bool = False) -> Any:
@@ -57,7 +57,14 @@ def _divergence_rule(g: Any, input: Any, target: Any, reduction: str, log_target
 
 @overload(divergence)
 @composition
-def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
     """The Kullback-Leibler divergence, target * (log(target) - input): `input` holds logarithms.
 
     Args:
@@ -69,6 +76,8 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
     >>> td.nn.functional.kl_div(p.log(), p, reduction="batchmean")
     tensor(0.)
     """
+    if size_average is not None or reduce is not None:
+        reduction = former_reduction("kl_div", size_average, reduce)
     result: Tensor
     if reduction == "batchmean":
         result = divergence(input, target, "sum", log_target)

@@ -18,7 +18,7 @@ from tinygrad_dl.ops.activation.softplus import softplus
 from tinygrad_dl.ops.distance.distance import pairwise_distance
 from tinygrad_dl.ops.embedding.embedding import check_rows
 from tinygrad_dl.ops.indexing.gather import gather
-from tinygrad_dl.ops.loss._reduction import reduce_losses
+from tinygrad_dl.ops.loss._reduction import former_reduction, reduce_losses
 from tinygrad_dl.ops.pointwise.extremes import clamp_min, minimum
 from tinygrad_dl.ops.pointwise.powers import sqrt
 from tinygrad_dl.ops.pointwise.where import where
@@ -42,7 +42,14 @@ def indices(input: Tensor, target: Any, shape: tuple[int, ...], name: str) -> An
 
 @composition
 def multi_margin_loss(
-    input: Tensor, target: Array, p: int = 1, margin: float = 1.0, weight: Array | None = None, reduction: str = "mean"
+    input: Tensor,
+    target: Array,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Array | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """sum(max(0, margin - input[target] + input[i])**p) / C over all other classes i.
 
@@ -57,6 +64,8 @@ def multi_margin_loss(
     >>> td.nn.functional.multi_margin_loss(td.tensor([[0.5, 0.0, 1.0]]), td.tensor([2]))
     tensor(0.1667)
     """
+    if size_average is not None or reduce is not None:
+        reduction = former_reduction("multi_margin_loss", size_average, reduce)
     name = "multi_margin_loss"
     if p not in (1, 2):
         raise ValueError(f"{name}: expected p = 1 or 2, got {p}")
@@ -78,7 +87,9 @@ def multi_margin_loss(
 
 
 @composition
-def multilabel_margin_loss(input: Tensor, target: Array, reduction: str = "mean") -> Tensor:
+def multilabel_margin_loss(
+    input: Tensor, target: Array, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+) -> Tensor:
     """sum(max(0, 1 - input[j] + input[i])) / C over all classes j that an example has and all i that it has not.
 
     Args:
@@ -92,6 +103,8 @@ def multilabel_margin_loss(input: Tensor, target: Array, reduction: str = "mean"
     >>> td.nn.functional.multilabel_margin_loss(x, classes)
     tensor(0.8500)
     """
+    if size_average is not None or reduce is not None:
+        reduction = former_reduction("multilabel_margin_loss", size_average, reduce)
     name = "multilabel_margin_loss"
     if not is_known(target):
         raise RuntimeError(
@@ -114,7 +127,12 @@ def multilabel_margin_loss(input: Tensor, target: Array, reduction: str = "mean"
 
 @composition
 def multilabel_soft_margin_loss(
-    input: Tensor, target: Array, weight: Array | None = None, reduction: str = "mean"
+    input: Tensor,
+    target: Array,
+    weight: Array | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """-mean(target * logsigmoid(input) + (1 - target) * logsigmoid(-input)) over the classes, the last dimension.
 
@@ -124,6 +142,8 @@ def multilabel_soft_margin_loss(
     >>> td.nn.functional.multilabel_soft_margin_loss(td.zeros(1, 2), td.tensor([[1.0, 0.0]]))
     tensor(0.6931)
     """
+    if size_average is not None or reduce is not None:
+        reduction = former_reduction("multilabel_soft_margin_loss", size_average, reduce)
     if hasattr(target, "shape") and tuple(target.shape) != tuple(input.shape):
         raise ValueError(
             f"multilabel_soft_margin_loss: got a target of shape {tuple(target.shape)}, expected the input's "
@@ -166,7 +186,13 @@ def triplet_margin_with_distance_loss(
 
 @composition
 def cosine_embedding_loss(
-    input1: Tensor, input2: Tensor, target: Array, margin: float = 0.0, reduction: str = "mean"
+    input1: Tensor,
+    input2: Tensor,
+    target: Array,
+    margin: float = 0.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1.
 
@@ -177,6 +203,8 @@ def cosine_embedding_loss(
     >>> td.nn.functional.cosine_embedding_loss(same, same, td.tensor([1]))
     tensor(0.)
     """
+    if size_average is not None or reduce is not None:
+        reduction = former_reduction("cosine_embedding_loss", size_average, reduce)
     shape = tuple(getattr(target, "shape", ()))
     if len(shape) > 1 or not input1.ndim == input2.ndim == len(shape) + 1:
         raise ValueError(
@@ -192,35 +220,56 @@ def cosine_embedding_loss(
 
 @composition
 def margin_ranking_loss(
-    input1: Tensor, input2: Tensor, target: Array, margin: float = 0.0, reduction: str = "mean"
+    input1: Tensor,
+    input2: Tensor,
+    target: Array,
+    margin: float = 0.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """max(0, -target * (input1 - input2) + margin): target 1 wants input1 higher, -1 input2.
 
     >>> td.nn.functional.margin_ranking_loss(td.tensor([1.0]), td.tensor([3.0]), td.tensor([1.0]))
     tensor(2.)
     """
+    if size_average is not None or reduce is not None:
+        reduction = former_reduction("margin_ranking_loss", size_average, reduce)
     require_alike("margin_ranking_loss", input1, input2, target)
     return reduce_losses(clamp_min(target * (input2 - input1) + margin, 0.0), reduction)
 
 
 @composition
-def hinge_embedding_loss(input: Tensor, target: Array, margin: float = 1.0, reduction: str = "mean") -> Tensor:
+def hinge_embedding_loss(
+    input: Tensor,
+    target: Array,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """input where the target is 1, max(0, margin - input) where it is -1.
 
     >>> td.nn.functional.hinge_embedding_loss(td.tensor([0.5, 0.25]), td.tensor([1, -1]), reduction="none")
     tensor([0.5000, 0.7500])
     """
+    if size_average is not None or reduce is not None:
+        reduction = former_reduction("hinge_embedding_loss", size_average, reduce)
     hinge = clamp_min(margin - input, 0.0)
     return reduce_losses(where(target != -1, input, 0.0) + where(target != 1, hinge, 0.0), reduction)
 
 
 @composition
-def soft_margin_loss(input: Tensor, target: Array, reduction: str = "mean") -> Tensor:
+def soft_margin_loss(
+    input: Tensor, target: Array, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+) -> Tensor:
     """log(1 + exp(-target * input)), targets 1 and -1.
 
     >>> td.nn.functional.soft_margin_loss(td.tensor([0.0]), td.tensor([1.0]))
     tensor(0.6931)
     """
+    if size_average is not None or reduce is not None:
+        reduction = former_reduction("soft_margin_loss", size_average, reduce)
     if hasattr(target, "shape") and tuple(input.shape) != tuple(target.shape):
         raise ValueError(
             f"soft_margin_loss: got a target of shape {tuple(target.shape)}, expected the input's {tuple(input.shape)}"
@@ -237,6 +286,8 @@ def triplet_margin_loss(
     p: float = 2.0,
     eps: float = 1e-6,
     swap: bool = False,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """max(0, distance(anchor, positive) - distance(anchor, negative) + margin).
@@ -248,6 +299,8 @@ def triplet_margin_loss(
     >>> td.nn.functional.triplet_margin_loss(a, a + 1, a + 3, margin=4.0)
     tensor(2.)
     """
+    if size_average is not None or reduce is not None:
+        reduction = former_reduction("triplet_margin_loss", size_average, reduce)
     if margin <= 0:
         raise ValueError(f"triplet_margin_loss: expected margin > 0, got {margin}")
     require_alike("triplet_margin_loss", anchor, positive, negative)

@@ -17,7 +17,7 @@ from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops.loss._classes import check_targets, class_axis, class_weights, places, weights_of
 from tinygrad_dl.ops.loss._classes_of_batches import losses_of_classes
-from tinygrad_dl.ops.loss._reduction import reduce_losses, reduced
+from tinygrad_dl.ops.loss._reduction import former_reduction, reduce_losses, reduced
 from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.pointwise.exponential import exp, log
 from tinygrad_dl.ops.pointwise.where import where
@@ -108,7 +108,13 @@ def _likelihood_batch(input: Any, target: Any, weight: Any, ignore_index: int, r
 @overload(likelihood_loss)
 @composition
 def nll_loss(
-    input: Tensor, target: Array, weight: Array | None = None, ignore_index: int = -100, reduction: str = "mean"
+    input: Tensor,
+    target: Array,
+    weight: Array | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """-input at the target class, averaged over the examples: `cross_entropy` of what `log_softmax` gives.
 
@@ -123,6 +129,8 @@ def nll_loss(
     >>> td.nn.functional.nll_loss(td.tensor([[-0.5, -1.0]]), td.tensor([1]))
     tensor(1.)
     """
+    if size_average is not None or reduce is not None:
+        reduction = former_reduction("nll_loss", size_average, reduce)
     return likelihood_loss(input, target, weight, ignore_index, reduction)
 
 
@@ -168,7 +176,9 @@ def poisson_nll_loss(
     target: Tensor,
     log_input: bool = True,
     full: bool = False,
+    size_average: bool | None = None,
     eps: float = 1e-8,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """exp(input) - target * input; without `log_input`: input - target * log(input + eps).
@@ -179,6 +189,8 @@ def poisson_nll_loss(
     >>> td.nn.functional.poisson_nll_loss(td.tensor([0.0]), td.tensor([2.0]))
     tensor(1.)
     """
+    if size_average is not None or reduce is not None:
+        reduction = former_reduction("poisson_nll_loss", size_average, reduce)
     losses = exp(input) - target * input if log_input else input - target * log(input + eps)
     if full:
         above = where(target <= 1, 1.0, target)

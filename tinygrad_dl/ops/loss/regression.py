@@ -15,6 +15,7 @@ from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops.loss._reduction import (
     REDUCTIONS,
     extent,
+    former_reduction,
     naive,
     pairs,
     reduced,
@@ -129,7 +130,14 @@ def _huber_rule(g: Any, input: Any, target: Any, reduction: str, delta: float, n
 
 @overload(squared_error)
 @composition
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
     """The mean (or sum, or each) of (input - target) ** 2.
 
     Args:
@@ -145,6 +153,8 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Ten
     >>> td.nn.functional.mse_loss(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
     tensor(2.)
     """
+    if size_average is not None or reduce is not None:
+        reduction = former_reduction("mse_loss", size_average, reduce)
     if input.shape != target.shape:
         warn_of_broadcasting("mse_loss", input, target)
     if weight is not None:
@@ -154,7 +164,14 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Ten
 
 @overload(absolute_error)
 @composition
-def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
     """The mean (or sum, or each) of |input - target|.
 
     Args:
@@ -170,6 +187,8 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tens
     >>> td.nn.functional.l1_loss(td.tensor([1.0, 2.0]), td.tensor([1.0, 4.0]))
     tensor(1.)
     """
+    if size_average is not None or reduce is not None:
+        reduction = former_reduction("l1_loss", size_average, reduce)
     warn_of_broadcasting("l1_loss", input, target)
     if weight is not None:
         return _weighted("l1_loss", absolute_error(input, target, "none"), input, weight, reduction)
@@ -200,12 +219,21 @@ def huber_loss(
 
 
 @composition
-def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
     """`huber_loss` with delta = beta, divided by beta; with beta = 0 it is `l1_loss`.
 
     >>> td.nn.functional.smooth_l1_loss(td.tensor([1.0, 2.0]), td.tensor([1.5, 4.0]), reduction="none")
     tensor([0.1250, 1.5000])
     """
+    if size_average is not None or reduce is not None:
+        reduction = former_reduction("smooth_l1_loss", size_average, reduce)
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: expected beta >= 0, got {beta}")
     warn_of_broadcasting("smooth_l1_loss", input, target)
