@@ -119,6 +119,16 @@ class Fails(prune.BasePruningMethod):
         raise ZeroDivisionError
 
 
+class GivesNone(Fails):
+    def compute_mask(self, t, default_mask):
+        return None
+
+
+class GivesThree(Fails):
+    def compute_mask(self, t, default_mask):
+        return td.ones(3, 3)
+
+
 class Odd(Fails):
     PRUNING_TYPE = "odd"
 
@@ -129,8 +139,9 @@ class NoDimension(Fails):
 
 def test_what_fails_changes_nothing():
     layer = layer_with()
-    with pytest.raises(ZeroDivisionError):
-        Fails.apply(layer, "weight")
+    for method, kind in ((Fails, ZeroDivisionError), (GivesNone, TypeError), (GivesThree, ValueError)):
+        with pytest.raises(kind):
+            method.apply(layer, "weight")
     assert list(layer.state_dict()) == ["weight"] and not layer._forward_pre_hooks
     prune.identity(layer, "weight")
     for method, kind in ((Fails, ZeroDivisionError), (Odd, ValueError), (NoDimension, AttributeError)):

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+import numpy as np
+
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import ones_like, zeros_like
@@ -94,7 +96,7 @@ class BasePruningMethod(ABC):
                     f"{cls.__name__}: got {name!r} of {type(module).__name__}, which is {summary(value)}, expected one "
                     f"of its parameters: {[key for key, each in module._parameters.items() if each is not None]}"
                 )
-            mask = method.compute_mask(scores, default_mask=ones_like(value))
+            mask = fitting_mask(method.compute_mask(scores, default_mask=ones_like(value)), value)
             delattr(module, name)
             module.register_parameter(f"{name}_orig", value)
         else:
@@ -102,7 +104,8 @@ class BasePruningMethod(ABC):
             earlier = container._pruning_methods
             container.add_pruning_method(method)
             try:
-                mask = container.compute_mask(scores, default_mask=getattr(module, f"{name}_mask").detach().clone())
+                before_mask = getattr(module, f"{name}_mask").detach().clone()
+                mask = fitting_mask(container.compute_mask(scores, default_mask=before_mask), value)
             except BaseException:
                 container._pruning_methods = earlier
                 raise
@@ -216,6 +219,15 @@ def part_left(method: Any, t: Tensor, mask: Tensor) -> Any:
     dim = normal_dim(method.dim, t.ndim)
     left = mask.sum([d for d in range(t.ndim) if d != dim]).bool()
     return (slice(None),) * dim + (left,)
+
+
+def fitting_mask(mask: Any, tensor: Tensor) -> Tensor:
+    """A mask from a method, which users may have written."""
+    if not isinstance(mask, Tensor):
+        raise TypeError(f"compute_mask: got {summary(mask)} from it, expected a tensor of ones and zeros")
+    if mask.ndim > tensor.ndim or np.broadcast_shapes(mask.shape, tensor.shape) != tensor.shape:
+        raise ValueError(f"compute_mask: got shape {mask.shape} from it, expected {tensor.shape}")
+    return mask
 
 
 def require_shape(what: str, given: Any, name: str, tensor: Tensor) -> None:
