@@ -287,7 +287,7 @@ def test_transposed_convolutions_by_phases_equal_those_by_columns(
 ):
     monkeypatch.setattr(_columns, "TOGETHER", together)
     rng = np.random.default_rng(0)
-    assert _phases.fits(size, stride, (1,) * len(size))
+    assert _phases.fits(size, (1,) * len(size))
     out = conv_size(size, kernel, stride, pads, (1,) * len(size))
     w, g = rng.standard_normal((6, 4 // groups, *kernel)), rng.standard_normal((3, 6, *out))
     expected = _columns.convolve_transposed(g, w, size, stride, pads, (1,) * len(size), groups)

@@ -24,19 +24,25 @@ from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
 LARGEST, WORTH = columns.LARGEST, columns.WORTH
 SHORT = 2**26  # multiplications of a gradient, up to which two threads compute one each, rather than half of both
 FEW = 6  # channels, below which a run of memory with channels last is too short to be worth it
-NARROW = 16  # channels, below which products with channels last are the faster ones
 WIDE = 128  # columns of the second matrix, up to which a whole line of the result is computed at once
+# Channels, and places of the result, below which products with channels last are the faster ones.
+NARROW, PLACES = 16, 36
 
 
 def strip(channels: int, made: int, kernel: Sizes, stride: Sizes, dilation: Sizes, groups: int, out: Sizes) -> int:
-    """How many neighbouring places `_rows` computes at once; 0 where columns are the faster way."""
-    if groups > 1 or channels < FEW or not 0 < min(channels, made) < NARROW:
+    """How many neighbouring places `_rows` computes at once; 0 where it is no way or not a fast one."""
+    if groups > 1 or channels < FEW or not made or math.prod(kernel) == 1:
         return 0
-    if math.prod(kernel) == 1 or (dilation[-1] > 1 and channels < 2 * FEW):
+    if dilation[-1] > 1 and channels < 2 * FEW:
         return 0
     if dilation[-1] > 1 or stride[-1] > 1 or made > 32 or out[-1] % 2:
         return 1
     return 2
+
+
+def is_narrow(channels: int, made: int, places: int) -> bool:
+    """Whether rows, where they are possible, are a faster way than columns."""
+    return min(channels, made) < NARROW or places < PLACES
 
 
 def too_large(channels: int, kernel: Sizes, size: Sizes, itemsize: int) -> bool:
@@ -93,7 +99,7 @@ def convolve(
         first += second
         return first
     t = strip(x.shape[1], len(weight), kernel, stride, dilation, groups, out)
-    if not t or not x.size:
+    if not t or not x.size or not is_narrow(x.shape[1], len(weight), math.prod(out)):
         return by_columns(slice(None))
     lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
     flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
@@ -113,7 +119,7 @@ def convolve_with_tangent(
         return None
     terms = [pair for pair in ((x, tw), (tx, weight)) if pair[0] is not None is not pair[1]]
     t = strip(channels, len(weight), kernel, stride, dilation, groups, out)
-    if not t:
+    if not t or not is_narrow(channels, len(weight), math.prod(out)):
         return columns.convolve_sums([[(x, weight)], terms], out, *options)
     lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
     turned = [
@@ -150,18 +156,22 @@ def convolve_transposed(
         return first
     if not np.isfinite(weight).all():  # the other ways multiply it by the zeros around g, too
         return by_columns(slice(None))
-    t = strip(g.shape[1], channels, kernel, stride, dilation, groups, size)
+    t = strip(g.shape[1], channels, kernel, (1,) * len(kernel), dilation, groups, size)
     pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
-    if t and max(stride) == 1 and not pointless and g.size and channels >= FEW:
-        t = size[-1] if channels * size[-1] <= WIDE else t
-        lines = rows.backward_lines(g.shape[2:], size, kernel, stride, pads, t)
-        flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
-        return rows.apply(g, flat.transpose(2, 0, 1), lines, kernel, size, by_columns)
-    if max(stride) == 1:
+    narrow = is_narrow(channels, g.shape[1], math.prod([-(-n // s) for n, s in zip(size, stride, strict=True)]))
+    if max(stride) == 1 and (groups > 1 or pointless or (channels >= FEW and not (t and narrow))):
         return _by_flipping(g, weight, size, pads, dilation, groups)
-    if phases.fits(size, stride, dilation) and g.size:
+    if max(stride) > 1 and not narrow and phases.fits(size, dilation) and g.size:
         return phases.convolve_transposed(g, weight, size, stride, pads, groups)
-    return by_columns(slice(None))
+    if not t or pointless or not g.size or channels < FEW:
+        return by_columns(slice(None))
+    if max(stride) > 1:
+        t = 1
+    elif channels * size[-1] <= WIDE:
+        t = size[-1]  # so narrow a result is computed a line at a time
+    lines = rows.backward_lines(g.shape[2:], size, kernel, stride, pads, t)
+    flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
+    return rows.apply(g, flat.transpose(2, 0, 1), lines, kernel, size, by_columns)
 
 
 def _by_flipping(
@@ -203,7 +213,7 @@ def prepare_weight(
     if depthwise.fits(x.shape[1], shape, stride, pads, dilation, groups, x.dtype.char) and x.size:
         return partial(finite_or, partial(depthwise.convolve_weight, x, g, kernel, pads, dilation), by_columns)
     t = strip(x.shape[1], made, kernel, stride, dilation, groups, out)
-    if t and x.size and g.size:
+    if t and x.size and g.size and is_narrow(x.shape[1], made, math.prod(out)):
         lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
         return partial(_by_rows, x, g, lines, kernel)
     return columns.prepare_weight(x, g, kernel, stride, pads, dilation, groups)

@@ -25,6 +25,7 @@ SHARES = 4  # into which a weight's gradient is summed
 BLOCK = 2**20  # bytes of columns that are made at a time, if that is not less than one row of the result
 LARGEST = 64 * 2**20  # bytes that a block never takes: where one row of the result would, channels are halved before
 TOGETHER = 4 * 2**20  # bytes of columns that are made at once, by one thread: two would be in each other's way
+SMALL = 2**18  # bytes of columns that are not shared out
 COPY = 16  # multiplications that take as long as a copy of an element
 FEW = 16  # rows of a product, below which it is slow
 WORTH = 2**23  # multiplications that are worth a thread
@@ -60,13 +61,13 @@ Piece = tuple[int, int, int, int]  # samples from, to; lines of the result from,
 def blocks(count: int, rows: int, row_bytes: int) -> Iterator[Piece]:
     """Samples and lines of the result whose columns fit in a block: whole samples, or some lines of one.
 
-    There is an even number of them, if possible, so that two threads have as much to do.
+    There is an even number of large ones, if possible, so that two threads have as much to do.
     """
     limit = min(max(BLOCK, row_bytes), LARGEST)
     sample = max(1, rows * row_bytes)
     if sample <= limit and count > 1:
         number = -(-count // max(1, limit // sample))
-        step = -(-count // (number + number % 2))
+        step = -(-count // (number + number % 2 * (count * sample > SMALL)))
         for start in range(0, count, step):
             yield start, min(start + step, count), 0, rows
         return
@@ -143,7 +144,7 @@ class Columns:
         self.groups, self.kernel, self.stride, self.dilation = groups, kernel, stride, dilation
         self.channels = x.shape[1] // groups
         self.behind = math.prod(out[1:])  # places of a line
-        few = self.channels * math.prod(kernel[1:]) < FEW
+        few = kernel[0] == 1 or self.channels * math.prod(kernel[1:]) < FEW
         self.whole = few if whole is None else whole
         self.height = self.channels * math.prod(kernel if self.whole else kernel[1:])  # of the columns of a group
         self.products = 1 if self.whole else kernel[0]

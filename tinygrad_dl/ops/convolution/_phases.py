@@ -7,7 +7,6 @@ that a stride would put between the slopes, and the columns of all phases are th
 from __future__ import annotations
 
 import itertools
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,9 +23,9 @@ class Phase(NamedTuple):
     kernel: tuple[int, ...]  # the kernel's place for this slope and those that follow it
 
 
-def fits(size: Sizes, stride: Sizes, dilation: Sizes) -> bool:
-    """Whether this is the way to compute a transposed convolution."""
-    return max(stride) > 1 and max(dilation) == 1 and len(size) < 3 and math.prod(size) > 0
+def fits(size: Sizes, dilation: Sizes) -> bool:
+    """Whether this way can compute a transposed convolution: in one or two dimensions, without dilation."""
+    return max(dilation) == 1 and len(size) < 3
 
 
 def _phases(kernel: int, stride: int, before: int) -> list[Phase]:
