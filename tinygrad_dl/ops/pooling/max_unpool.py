@@ -32,8 +32,8 @@ def max_unpool(
             same pooled one; by default the smallest that the last windows fit in.
 
     Raises:
-        ValueError: other dimensions, shapes that differ, or a size that these windows do not have. IndexError: an index
-            out of range. TypeError: the indices are not int64.
+        ValueError: other dimensions, shapes that differ, a size that these windows do not have, or an index out of
+            range. TypeError: the indices are not int64.
 
     >>> x = td.arange(8.0).reshape(1, {eight})
     >>> maxima, places = td.nn.functional.max_pool{k}d(x, 2, return_indices=True)
@@ -62,7 +62,10 @@ def max_unpool(
     if min(size) < 0:
         raise ValueError(f"{name}: got padding={padding}, which leaves a size of {size}, expected less")
     out: Any = input.new_zeros((*lead, math.prod(size)))
-    out = out.scatter(-1, indices.flatten(-dims), input.flatten(-dims))
+    try:
+        out = out.scatter(-1, indices.flatten(-dims), input.flatten(-dims))
+    except IndexError as error:  # a RuntimeError too, as PyTorch's
+        raise ValueError(f"{name}: {str(error).partition(': ')[2]}") from None
     return laid_as(out.reshape(*lead, *size), input)
 
 
