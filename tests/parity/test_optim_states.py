@@ -172,3 +172,12 @@ def test_refuses_what_pytorch_refuses_with_the_same_kind_of_error(name, options)
     assert (mine is None) == (other is None)
     assert mine is None or issubclass(mine, other)
     assert seen == theirs
+
+
+def test_groups_that_are_listed_twice_have_the_numbers_of_the_first_time():
+    numbers = []
+    for module, params in zip((td, torch), parameters(), strict=True):
+        optimizer = module.optim.SGD([{"params": params[:1]}, {"params": params[1:]}], lr=0.1)
+        optimizer.param_groups.extend(optimizer.param_groups)
+        numbers.append([group["params"] for group in optimizer.state_dict()["param_groups"]])
+    assert numbers[0] == numbers[1] == [[0], [1, 2], [0], [1, 2]]

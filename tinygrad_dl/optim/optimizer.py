@@ -237,7 +237,7 @@ class Optimizer(Hooked):
         groups = []
         positions = itertools.count()
         for group in self.param_groups:
-            numbers |= {id(p): position for p, position in zip(group["params"], positions, strict=False)}
+            numbers = {id(p): position for p, position in zip(group["params"], positions, strict=False)} | numbers
             packed = {key: value for key, value in group.items() if key != "params"}
             groups.append({**packed, "params": [numbers[id(p)] for p in group["params"]]})
         state = {numbers[id(p)]: dict(entry) for p, entry in self.state.items() if id(p) in numbers}
