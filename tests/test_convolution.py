@@ -149,7 +149,16 @@ def test_a_convolution_is_a_product_with_columns():
 
 @pytest.mark.parametrize(
     "count, rows, row_bytes",
-    [(1, 1, 10), (64, 28, 2800), (32, 32, 18432), (4, 1000, 2**20), (2, 3, 50 * 2**20), (0, 5, 100), (3, 10, 2**16)],
+    [
+        (1, 1, 10),
+        (1, 3, 0),
+        (64, 28, 2800),
+        (32, 32, 18432),
+        (4, 1000, 2**20),
+        (2, 3, 50 * 2**20),
+        (0, 5, 100),
+        (3, 10, 2**16),
+    ],
 )
 def test_blocks_cover_everything_once_and_stay_below_the_limit(count, rows, row_bytes):
     seen = np.zeros((count, rows), int)

@@ -71,7 +71,7 @@ def blocks(count: int, rows: int, row_bytes: int) -> Iterator[Piece]:
         for start in range(0, count, step):
             yield start, min(start + step, count), 0, rows
         return
-    number = max(1, -(-rows // max(1, limit // row_bytes)))
+    number = max(1, -(-rows // max(1, limit // max(1, row_bytes))))
     step = -(-rows // (number + (number * count) % 2))
     for n, start in itertools.product(range(count), range(0, rows, step)):
         yield n, n + 1, start, min(start + step, rows)
