@@ -444,3 +444,26 @@ def test_differences_of_neighbours():
         td.diff(x, append=td.zeros(3, 1))
     with pytest.raises(IndexError, match="got dim 3"):
         td.diff(x, dim=3)
+
+
+def test_distances_between_rows():
+    a, b = td.tensor([[0.0, 0.0], [3.0, 4.0]], requires_grad=True), td.tensor([[3.0, 4.0], [0.0, 1.0], [0.0, 0.0]])
+    assert td.cdist(a, b).tolist() == [[5, 1, 0], [0, pytest.approx(18**0.5), 5]]
+    assert td.cdist(a, b, 1.0).tolist() == [[7, 1, 0], [0, 6, 7]]
+    assert td.cdist(a, b, 0.0).tolist() == [[2, 1, 0], [0, 2, 2]]
+    assert td.cdist(a, b, float("inf")).tolist() == [[4, 1, 0], [0, 3, 4]]
+    assert td.cdist(td.ones(2, 1, 4, 3), td.ones(5, 6, 3)).shape == (2, 5, 4, 6)
+    for mode in ("use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"):
+        a.grad = None
+        found = td.cdist(a, b, compute_mode=mode)
+        found[:, 0].sum().backward()
+        assert found[:, [0, 2]].tolist() == [[5, 0], [0, 5]]
+        assert a.grad.tolist() == [[pytest.approx(-0.6), pytest.approx(-0.8)], [0, 0]]
+    with pytest.raises(RuntimeError, match=r"cdist: expected tensors \(..., P, M\) and \(..., R, M\)"):
+        td.cdist(a, td.ones(2, 3))
+    with pytest.raises(TypeError, match="cdist: expected floating tensors"):
+        td.cdist(td.ones(2, 2).long(), b)
+    with pytest.raises(RuntimeError, match=r"cdist: expected p of 0 or more, got -1"):
+        td.cdist(a, b, -1.0)
+    with pytest.raises(RuntimeError, match="cdist: expected compute_mode as one of"):
+        td.cdist(a, b, compute_mode="fast")

@@ -340,6 +340,15 @@ def test_operations_on_lists_of_tensors():
     assert not hasattr(td, "_foreach_no_such_operation")
 
 
+def test_tensors_as_one_flat_tensor_and_back():
+    from tinygrad_dl.torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
+
+    tensors = [td.tensor([[1.0, 2.0]]), td.tensor(3.0)]
+    flat = _flatten_dense_tensors(tensors)
+    assert flat.tolist() == [1, 2, 3]
+    assert [each.tolist() for each in _unflatten_dense_tensors(flat * 2, tensors)] == [[[2, 4]], 6]
+
+
 def test_trees_of_tensors():
     from tinygrad_dl.torch import pytree
 

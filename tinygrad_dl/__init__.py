@@ -122,6 +122,7 @@ from tinygrad_dl.ops.indexing.nonzero import argwhere, nonzero, unravel_index
 from tinygrad_dl.ops.indexing.scatter_reduce import index_reduce, scatter_reduce
 from tinygrad_dl.ops.indexing.slices import index_add, index_copy, index_fill, index_put, index_select, narrow, select
 from tinygrad_dl.ops.indexing.triangular import tril, triu
+from tinygrad_dl.ops.linalg.distances import cdist
 from tinygrad_dl.ops.linalg.einsum import einsum, tensordot
 from tinygrad_dl.ops.linalg.matrix_exp import matrix_exp
 from tinygrad_dl.ops.linalg.products import addmm, baddbmm, bmm, dot, inner, kron, matmul, mm, mv, outer, trace, vdot
@@ -286,7 +287,7 @@ __all__ = [
     "argsort", "argwhere", "as_strided", "as_tensor", "asarray", "asin", "asinh", "astype", "atan", "atan2", "atanh",
     "atleast_1d", "atleast_2d", "atleast_3d", "autograd", "baddbmm", "bernoulli", "bincount", "bitwise_and",
     "bitwise_not", "bitwise_or", "bitwise_xor", "bmm", "bool", "bool_", "broadcast_shapes", "broadcast_tensors",
-    "broadcast_to", "bucketize", "can_cast", "cat", "cdouble", "ceil", "celu", "cfloat", "channels_last",
+    "broadcast_to", "bucketize", "can_cast", "cat", "cdist", "cdouble", "ceil", "celu", "cfloat", "channels_last",
     "channels_last_3d", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack", "complex",
     "complex64", "complex128", "concat", "concatenate", "conj", "contiguous_format", "cos", "cosh", "count_nonzero",
     "cumprod", "cumsum", "device", "diag", "diag_embed", "diagflat", "diagonal", "diff", "digamma", "div", "divide",

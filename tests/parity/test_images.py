@@ -156,6 +156,18 @@ def test_products():
         )
 
 
+@pytest.mark.parametrize("p", [0.0, 1.0, 2.0, 3.5, np.inf])
+@pytest.mark.parametrize("shapes", [((4, 3), (2, 3)), ((2, 1, 4, 3), (3, 5, 3)), ((30, 3), (26, 3)), ((0, 3), (2, 3))])
+def test_cdist(p, shapes):
+    both(lambda a, b: td.cdist(a, b, p), lambda a, b: torch.cdist(a, b, p), *(draw(*shape) for shape in shapes))
+    for mode in ("use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist"):
+        both(
+            lambda a, b, mode=mode: td.cdist(a, b, compute_mode=mode),
+            lambda a, b, mode=mode: torch.cdist(a, b, compute_mode=mode),
+            *(draw(*shape) for shape in shapes),
+        )
+
+
 @pytest.mark.parametrize("p", [0.0, 0.5, 1.0, 2.0, 3.0, float("inf")])
 def test_pdist(p):
     both(lambda x: F.pdist(x, p), lambda x: TF.pdist(x, p), draw(5, 3))

@@ -335,6 +335,12 @@ def conv_tbc(w: Writer) -> Any:
     return x, kernel_of(w, x, (w.int(1, 3), 2, 3)), w.tensor(shape=(3,), dtype=w.dtype(x)), w.int(0, 1)
 
 
+@draws("cdist", weight=0.3)
+def cdist(w: Writer) -> Any:
+    width = w.int(1, 4)
+    return w.new((w.int(1, 4), width)), w.new((w.int(1, 4), width)), w.pick([2.0, 1.0, 3.0])
+
+
 @draws("pdist", weight=0.3)
 def pdist(w: Writer) -> Any:
     return w.tensor(shape=(w.int(1, 4), w.int(1, 3)), dtype=w.choice(DOUBLES)), w.choice((0.0, 1.0, 2.0, 3.5))
