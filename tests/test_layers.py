@@ -32,6 +32,7 @@ from tinygrad_dl.nn import functional, init, utils
         (lambda: nn.MSELoss(reduction="average"), ValueError, "MSELoss: expected a reduction among"),
         (lambda: nn.CrossEntropyLoss(label_smoothing=2.0), ValueError, "label_smoothing between 0 and 1"),
         (lambda: nn.Unflatten(1, 3), TypeError, "expected a tuple of sizes"),
+        (lambda: nn.Unflatten(1, (2, 5.0)), TypeError, "expected sizes that are integers, got 5.0"),
         (lambda: nn.PReLU(-1), ValueError, "num_parameters >= 0"),
     ],
 )

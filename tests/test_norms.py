@@ -141,3 +141,14 @@ def test_instance_norm_without_parameters_takes_any_number_of_channels():
     for options in ({"affine": True}, {"track_running_stats": True}):
         with pytest.raises(ValueError, match=r"InstanceNorm2d: expected an input of shape .* with C=8 channels"):
             nn.InstanceNorm2d(8, **options)(x)
+
+
+def test_long_rows_lose_no_digits():
+    x = np.random.default_rng(0).random((2, 300_000)) + 10
+    exact = (x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True)
+    given = td.tensor(x, dtype=td.float32)
+    for found in (
+        functional.layer_norm(given, (300_000,), eps=0.0),
+        functional.group_norm(given.reshape(2, 3, -1), 1, eps=0.0),
+    ):
+        assert np.abs(found.numpy().reshape(2, -1) - exact).max() < 5e-6

@@ -146,3 +146,10 @@ def test_what_is_no_tensor_and_what_is_too_much():
         frozen = td.zeros(2)
     with pytest.raises(RuntimeError, match="got an inference tensor"):
         td.exp(td.zeros(2), out=frozen)
+
+
+def test_activations_that_take_out():
+    x = td.tensor([-2.0, 0.0, 2.0])
+    for function in (td.nn.functional.logsigmoid, td.nn.functional.softplus, td.nn.functional.softshrink):
+        out = td.empty(0)
+        assert function(x, out=out) is out and td.equal(out, function(x))

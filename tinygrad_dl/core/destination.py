@@ -23,12 +23,12 @@ NAMES = """
     clamp_max clamp_min column_stack complex cos cosh cumprod cumsum diag div dot dstack empty eq erf erfc exp exp2
     expm1 eye floor floor_divide fmax fmin fmod frac full gather ge geqrf gt hardshrink householder_product hstack
     hypot index_add index_copy index_select inner inv isin kron kthvalue le lerp linspace log log10 log1p log2
-    log_softmax logaddexp logical_and logical_not logical_or logical_xor logit logsumexp lt masked_select matmul
-    matrix_norm matrix_rank max maximum mean median min minimum mm msort mul multinomial mv nan_to_num nanmean
-    nanmedian nansum ne neg nonzero normal ones outer pow prod qr rand randint randn randperm reciprocal remainder
-    round rsqrt scatter scatter_add scatter_reduce searchsorted sgn sigmoid sign signbit sin sinh softmax solve
-    solve_triangular sort sqrt square stack std sub sum svd svdvals take take_along_dim tan tanh threshold topk tril
-    triu trunc var vdot vector_norm vstack where xlogy zeros
+    log_softmax logaddexp logical_and logical_not logical_or logical_xor logit logsigmoid logsumexp lt
+    masked_select matmul matrix_norm matrix_rank max maximum mean median min minimum mm msort mul multinomial mv
+    nan_to_num nanmean nanmedian nansum ne neg nonzero normal ones outer pow prod qr rand randint randn randperm
+    reciprocal remainder round rsqrt scatter scatter_add scatter_reduce searchsorted sgn sigmoid sign signbit sin
+    sinh softmax softplus softshrink solve solve_triangular sort sqrt square stack std sub sum svd svdvals take
+    take_along_dim tan tanh threshold topk tril triu trunc var vdot vector_norm vstack where xlogy zeros
 """
 LISTED = frozenset(NAMES.split())
 

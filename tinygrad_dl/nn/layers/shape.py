@@ -36,6 +36,9 @@ class Unflatten(Module):
         super().__init__()
         if not isinstance(unflattened_size, tuple | list):
             raise TypeError(f"Unflatten: expected a tuple of sizes, got {type(unflattened_size).__name__}")
+        for each in unflattened_size:
+            if isinstance(each, bool) or not hasattr(each, "__index__"):
+                raise TypeError(f"Unflatten: expected sizes that are integers, got {each!r} among {unflattened_size}")
         self.dim, self.unflattened_size = dim, tuple(unflattened_size)
 
     def forward(self, input: Any) -> Any:

@@ -35,6 +35,8 @@ def indices(input: Tensor, target: Any, shape: tuple[int, ...], name: str) -> An
         raise TypeError(
             f"{name}: expected class indices, which are integers, got a target of {array.dtype}; use .long()"
         )
+    if array.size == 1 and array.ndim < 2 and len(shape) < 2:
+        array = array.reshape(shape)  # one example, or one score: a number or a list of one
     if array.shape != shape:
         raise ValueError(f"{name}: expected a target of shape {shape} for an input of {input.shape}, got {array.shape}")
     return array
@@ -111,6 +113,8 @@ def multilabel_margin_loss(
             f"{name}: got a target inside of {target.level.name}, expected the same for all examples: which "
             "classes it lists depends on its values; give the whole batch to the loss, with reduction='none'"
         )
+    if not input.ndim:
+        input, target = input.reshape(1), target.reshape(-1)  # the score of one class
     array = indices(input, target, input.shape, name)
     if not input.shape[-1]:
         raise ValueError(f"{name}: expected scores of at least one class, got shape {input.shape}")

@@ -20,7 +20,7 @@ from tinygrad_dl.ops._owned import add_, mul_
 from tinygrad_dl.ops.normalization.batch_norm import batch_norm, move_inside, move_running
 from tinygrad_dl.ops.normalization.layer_norm import evenly
 from tinygrad_dl.ops.pointwise._selection import straight
-from tinygrad_dl.ops.reduction._sums import dot_rows, ones
+from tinygrad_dl.ops.reduction._sums import ADD, WIDE, dot_rows, ones
 
 
 def _rows(x: Any, groups: int) -> Any:
@@ -114,7 +114,7 @@ def normalize_groups(
     if not rows.size:
         empty = np.zeros((len(rows), 1), rows.dtype)
         return input.copy(), empty, empty
-    mean = _row_means(rows)
+    mean = _row_means(rows) if rows.shape[1] <= WIDE else ADD(rows, 1, keepdims=True) / rows.shape[1]
     out = rows - mean
     inverse = 1 / np.sqrt(dot_rows(out, out, 1) * (1 / rows.shape[1]) + eps)
     out *= inverse

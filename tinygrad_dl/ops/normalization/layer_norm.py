@@ -18,7 +18,7 @@ from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops._owned import add_, mul_
 from tinygrad_dl.ops.pointwise._selection import straight
-from tinygrad_dl.ops.reduction._sums import dot_rows, ones
+from tinygrad_dl.ops.reduction._sums import ADD, WIDE, dot_rows, ones
 
 BLOCK = 16384  # elements at a time
 
@@ -113,10 +113,10 @@ def normalize_rows(
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
             x, here = rows[part], out[part]
-            np.subtract(x, multiply_alone(x, one) / count, out=here)
-            factor = np.divide(
-                math.sqrt(count), np.sqrt(np.vecdot(here, here)[:, None] + count * eps), out=inverse[part]
-            )
+            total = multiply_alone(x, one) if count <= WIDE else ADD(x, 1, keepdims=True)
+            np.subtract(x, total / count, out=here)
+            squares = np.vecdot(here, here)[:, None] if count <= WIDE else ADD(here * here, 1, keepdims=True)
+            factor = np.divide(math.sqrt(count), np.sqrt(squares + count * eps), out=inverse[part])
             here *= factor if weight is None else multiply_alone(factor, weight)
             if bias is not None:
                 here += bias

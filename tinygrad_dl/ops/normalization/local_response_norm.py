@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from tinygrad_dl.core.composition import composition
@@ -32,7 +33,7 @@ def local_response_norm(input: Array, size: int, alpha: float = 1e-4, beta: floa
         raise ValueError(f"local_response_norm: expected an input of shape (N, C, ...), got {input.shape}")
     if size < 1:
         raise ValueError(f"local_response_norm: expected size >= 1, got {size}")
-    squares: Any = (input * input).reshape(*input.shape[:2], -1)
+    squares: Any = (input * input).reshape(*input.shape[:2], math.prod(input.shape[2:]))
     squares = pad(squares, (0, 0, size // 2, (size - 1) // 2))
     means: Any = avg_pool2d(squares.unsqueeze(1), (size, 1), 1).reshape(input.shape)
     return laid_as(input / (means * alpha + k) ** beta, input)

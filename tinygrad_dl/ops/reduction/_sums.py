@@ -17,6 +17,9 @@ ADD: Any = np.add.reduce
 
 LARGEST: Any = np.maximum.reduce
 
+# Of longer rows sums are made pairwise: in a product of float32 the error grows with the length.
+WIDE = 2**14
+
 SMALLEST: Any = np.minimum.reduce
 
 ANY: Any = np.logical_or.reduce
