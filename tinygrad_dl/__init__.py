@@ -199,7 +199,7 @@ from tinygrad_dl.ops.reduction.extrema import amax, amin, argmax, argmin, max, m
 from tinygrad_dl.ops.reduction.logical import all, any, count_nonzero
 from tinygrad_dl.ops.reduction.logsumexp import logsumexp
 from tinygrad_dl.ops.reduction.median import median, nanmedian
-from tinygrad_dl.ops.reduction.norm import norm
+from tinygrad_dl.ops.reduction.norm import dist, norm
 from tinygrad_dl.ops.reduction.statistics import mean, nanmean, std, std_mean, var, var_mean
 from tinygrad_dl.ops.reduction.sum import nansum, prod, sum
 from tinygrad_dl.ops.shape.expand import (
@@ -290,15 +290,15 @@ __all__ = [
     "broadcast_to", "bucketize", "can_cast", "cat", "cdist", "cdouble", "ceil", "celu", "cfloat", "channels_last",
     "channels_last_3d", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack", "complex",
     "complex64", "complex128", "concat", "concatenate", "conj", "contiguous_format", "cos", "cosh", "count_nonzero",
-    "cumprod", "cumsum", "device", "diag", "diag_embed", "diagflat", "diagonal", "diff", "digamma", "div", "divide",
-    "dot", "double", "dsplit", "dstack", "dtype", "e", "einsum", "empty", "empty_like", "enable_grad", "eq", "equal",
-    "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1", "eye", "finfo", "fix", "flatten", "flip", "fliplr",
-    "flipud", "float", "float16", "float32", "float64", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac",
-    "from_dlpack", "from_numpy", "frombuffer", "full", "full_like", "gather", "ge", "geqrf", "get_default_dtype",
-    "get_num_threads", "get_rng_state", "greater", "greater_equal", "gt", "half", "hardshrink", "hsplit", "hstack",
-    "hypot", "iinfo", "imag", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select",
-    "inf", "inference_mode", "initial_seed", "inner", "int", "int8", "int16", "int32", "int64", "inverse",
-    "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_complex", "is_conj", "is_floating_point",
+    "cumprod", "cumsum", "device", "diag", "diag_embed", "diagflat", "diagonal", "diff", "digamma", "dist", "div",
+    "divide", "dot", "double", "dsplit", "dstack", "dtype", "e", "einsum", "empty", "empty_like", "enable_grad", "eq",
+    "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1", "eye", "finfo", "fix", "flatten", "flip",
+    "fliplr", "flipud", "float", "float16", "float32", "float64", "floor", "floor_divide", "fmax", "fmin", "fmod",
+    "frac", "from_dlpack", "from_numpy", "frombuffer", "full", "full_like", "gather", "ge", "geqrf",
+    "get_default_dtype", "get_num_threads", "get_rng_state", "greater", "greater_equal", "gt", "half", "hardshrink",
+    "hsplit", "hstack", "hypot", "iinfo", "imag", "index_add", "index_copy", "index_fill", "index_put", "index_reduce",
+    "index_select", "inf", "inference_mode", "initial_seed", "inner", "int", "int8", "int16", "int32", "int64",
+    "inverse", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_complex", "is_conj", "is_floating_point",
     "is_grad_enabled", "is_inference", "is_inference_mode_enabled", "is_nonzero", "is_tensor", "isclose", "isfinite",
     "isin", "isinf", "isnan", "kron", "kthvalue", "layout", "le", "lerp", "less", "less_equal", "lgamma", "linspace",
     "load", "log", "log1p", "log2", "log10", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or",

@@ -226,3 +226,19 @@ def test_errors_of_matrices_are_linalg_errors():
         for function in (library.linalg.inv, library.linalg.cholesky):
             with pytest.raises(library.linalg.LinAlgError):
                 function(library.zeros(2, 2))
+
+
+@pytest.mark.parametrize("p", [0, 0.5, 1, 2, 3, INF, -INF])
+@pytest.mark.parametrize("shape", [(3, 4, 5), (4, 1), ()])
+def test_dist(p, shape):
+    other = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+    found = []
+    for library in (td, torch):
+        x, y = library.tensor(X, requires_grad=True), library.tensor(other, requires_grad=True)
+        distance = library.dist(x, y, p)
+        if p:
+            distance.backward()
+        found.append([each.detach().numpy() for each in (distance, x.dist(y, p), *([x.grad, y.grad] if p else []))])
+    for mine, theirs in zip(*found, strict=True):
+        assert mine.dtype == theirs.dtype and mine.shape == theirs.shape
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)

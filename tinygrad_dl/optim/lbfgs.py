@@ -10,7 +10,7 @@ from tinygrad_dl.core import promotion
 from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import as_array, wrap
 from tinygrad_dl.optim.optimizer import Optimizer
-from tinygrad_dl.optim.options import at_least_0, numbers, options
+from tinygrad_dl.optim.options import at_least_0, exact, numbers, options
 
 Array = np.ndarray
 
@@ -115,7 +115,7 @@ class LBFGS(Optimizer):
         Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.LBFGS.html#torch.optim.LBFGS.step
         """
         o = numbers(self.param_groups[0])
-        lr = float(o["lr"])
+        lr = exact(o["lr"])
         state = self.state[o["params"][0]]
         state.setdefault("func_evals", 0)
         state.setdefault("n_iter", 0)

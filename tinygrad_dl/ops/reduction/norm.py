@@ -10,7 +10,9 @@ import numpy as np
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import as_dtype
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
+from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.pointwise.arithmetic import direction
 from tinygrad_dl.ops.pointwise.powers import power
 from tinygrad_dl.ops.reduction._sums import ADD, LARGEST, OVER, SMALLEST, add_up, kept, over, require_floating
@@ -84,6 +86,20 @@ def norm(
         input = input.astype(as_dtype(dtype), copy=False)
     dim = over(dim, input.ndim)
     return p_norm(input, number, dim, keepdim)
+
+
+@method
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The p-norm of `input - other`, over all elements.
+
+    >>> td.dist(td.tensor([3.0, 1.0]), td.tensor([0.0, 5.0]))
+    tensor(5.)
+    >>> td.dist(td.tensor([3.0, 1.0]), td.tensor([0.0, 5.0]), 1)
+    tensor(7.)
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.dist.html
+    """
+    return norm(input - other, p)
 
 
 def norm_slope(g: Any, input: Any, out: Any, p: Any, dim: Any, keepdim: bool) -> Any:
