@@ -77,10 +77,22 @@ def of_halves(
     return [way(a, b, *options, own) for a, b, own in pairs]
 
 
+# Each `prepare` chooses a way and returns what computes the result; short calls that come before the products are made
+# at once, so that they are not made by two threads at a time.
+Prepared = Callable[[], np.ndarray]
+
+
 def convolve(
     x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> np.ndarray:
     """(N, C, *in) with (O, C / groups, *kernel) gives (N, O, *out)."""
+    return prepare(x, weight, out, stride, pads, dilation, groups)()
+
+
+def prepare(
+    x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
+) -> Prepared:
+    """What computes `convolve`."""
     kernel = weight.shape[2:]
 
     def by_columns(samples: Any) -> np.ndarray:
@@ -88,22 +100,25 @@ def convolve(
 
     fast = winograd.fits(len(x), x.shape[1], len(weight), kernel, stride, pads, dilation, groups, out, x.dtype)
     if deep.fits(len(x) * math.prod(out), x.shape[1], len(weight), kernel, groups, x.itemsize, fast):
-        return deep.convolve(x, weight, out, stride, pads, dilation)
+        return partial(deep.convolve, x, weight, out, stride, pads, dilation)
     if fast and len(x):
-        return winograd.convolve(x, weight, out, pads, by_columns)
+        return partial(winograd.convolve, x, weight, out, pads, by_columns)
     if too_large(x.shape[1], kernel, out, x.itemsize):
-        options = out, stride, pads, dilation
-        if groups > 1:
-            return np.concatenate(of_halves(convolve, x, weight, (1, 0), options, groups), axis=1)
-        first, second = of_halves(convolve, x, weight, (1, 1), options, 1)
-        first += second
-        return first
+        return partial(_by_halves, x, weight, (out, stride, pads, dilation), groups)
     t = strip(x.shape[1], len(weight), kernel, stride, dilation, groups, out)
     if not t or not x.size or not is_narrow(x.shape[1], len(weight), math.prod(out)):
-        return by_columns(slice(None))
+        return columns.prepare(x, weight, out, stride, pads, dilation, groups)
     lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
     flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
-    return rows.apply(x, flat.transpose(2, 1, 0), lines, kernel, out, by_columns if t > 1 else None)
+    return partial(rows.apply, x, flat.transpose(2, 1, 0), lines, kernel, out, by_columns if t > 1 else None)
+
+
+def _by_halves(x: np.ndarray, weight: np.ndarray, options: tuple[Sizes, Sizes, Pads, Sizes], groups: int) -> np.ndarray:
+    if groups > 1:
+        return np.concatenate(of_halves(convolve, x, weight, (1, 0), options, groups), axis=1)
+    first, second = of_halves(convolve, x, weight, (1, 1), options, 1)
+    first += second
+    return first
 
 
 def convolve_with_tangent(
@@ -120,7 +135,7 @@ def convolve_with_tangent(
     terms = [pair for pair in ((x, tw), (tx, weight)) if pair[0] is not None is not pair[1]]
     t = strip(channels, len(weight), kernel, stride, dilation, groups, out)
     if not t or not is_narrow(channels, len(weight), math.prod(out)):
-        return columns.convolve_sums([[(x, weight)], terms], out, *options)
+        return columns.prepare_sums([[(x, weight)], terms], out, *options)()
     lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
     turned = [
         [(a, w.reshape(*w.shape[:2], -1).transpose(2, 1, 0)) for a, w in pairs] for pairs in ([(x, weight)], terms)
@@ -133,6 +148,13 @@ def convolve_transposed(
     g: np.ndarray, weight: np.ndarray, size: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> np.ndarray:
     """(N, O, *out) with (O, C / groups, *kernel) gives (N, C, *size)."""
+    return prepare_transposed(g, weight, size, stride, pads, dilation, groups)()
+
+
+def prepare_transposed(
+    g: np.ndarray, weight: np.ndarray, size: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
+) -> Prepared:
+    """What computes `convolve_transposed`."""
     kernel, channels = weight.shape[2:], weight.shape[1] * groups
 
     def by_columns(samples: Any) -> np.ndarray:
@@ -141,42 +163,45 @@ def convolve_transposed(
     fast = winograd.fits(len(g), g.shape[1], channels, kernel, stride, pads, dilation, groups, size, g.dtype)
     places = len(g) * math.prod(g.shape[2:])
     if deep.fits(places, channels, g.shape[1], kernel, groups, g.itemsize, fast):
-        return deep.convolve_transposed(g, weight, size, stride, pads, dilation)
+        return partial(deep.convolve_transposed, g, weight, size, stride, pads, dilation)
     if fast and len(g):
-        return winograd.convolve_transposed(g, weight, size, pads, by_columns)
+        return partial(winograd.convolve_transposed, g, weight, size, pads, by_columns)
     larger = tuple(map(max, size, g.shape[2:]))
     if too_large(max(channels, g.shape[1]), kernel, larger, g.itemsize):
-        options = size, stride, pads, dilation
-        if groups == 1 and channels > g.shape[1]:
-            return np.concatenate([convolve_transposed(g, w, *options, 1) for w in halves(weight, 1)], axis=1)
-        first, second = of_halves(convolve_transposed, g, weight, (1, 0), options, groups)
-        if groups > 1:
-            return np.concatenate((first, second), axis=1)
-        first += second
-        return first
+        return partial(_transposed_by_halves, g, weight, (size, stride, pads, dilation), groups)
     if not np.isfinite(weight).all():  # the other ways multiply it by the zeros around g, too
-        return by_columns(slice(None))
+        return partial(by_columns, slice(None))
     t = strip(g.shape[1], channels, kernel, (1,) * len(kernel), dilation, groups, size)
     pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
     narrow = is_narrow(channels, g.shape[1], math.prod([-(-n // s) for n, s in zip(size, stride, strict=True)]))
     if max(stride) == 1 and (groups > 1 or pointless or (channels >= FEW and not (t and narrow))):
         return _by_flipping(g, weight, size, pads, dilation, groups)
     if max(stride) > 1 and not narrow and phases.fits(size, dilation) and g.size:
-        return phases.convolve_transposed(g, weight, size, stride, pads, groups)
+        return partial(phases.convolve_transposed, g, weight, size, stride, pads, groups)
     if not t or pointless or not g.size or channels < FEW:
-        return by_columns(slice(None))
+        return partial(by_columns, slice(None))
     if max(stride) > 1:
         t = 1
     elif channels * size[-1] <= WIDE:
         t = size[-1]  # so narrow a result is computed a line at a time
     lines = rows.backward_lines(g.shape[2:], size, kernel, stride, pads, t)
     flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
-    return rows.apply(g, flat.transpose(2, 0, 1), lines, kernel, size, by_columns)
+    return partial(rows.apply, g, flat.transpose(2, 0, 1), lines, kernel, size, by_columns)
 
 
-def _by_flipping(
-    g: np.ndarray, weight: np.ndarray, size: Sizes, pads: Pads, dilation: Sizes, groups: int
+def _transposed_by_halves(
+    g: np.ndarray, weight: np.ndarray, options: tuple[Sizes, Sizes, Pads, Sizes], groups: int
 ) -> np.ndarray:
+    if groups == 1 and weight.shape[1] > g.shape[1]:
+        return np.concatenate([convolve_transposed(g, w, *options, 1) for w in halves(weight, 1)], axis=1)
+    first, second = of_halves(convolve_transposed, g, weight, (1, 0), options, groups)
+    if groups > 1:
+        return np.concatenate((first, second), axis=1)
+    first += second
+    return first
+
+
+def _by_flipping(g: np.ndarray, weight: np.ndarray, size: Sizes, pads: Pads, dilation: Sizes, groups: int) -> Prepared:
     """A transposed convolution without stride is a convolution with the kernel turned round."""
     o, each, *kernel = weight.shape
     k = len(kernel)
@@ -186,7 +211,7 @@ def _by_flipping(
     for n, m, p, d, (a, _) in zip(size, g.shape[2:], kernel, dilation, pads, strict=True):
         before = d * (p - 1) - a
         around.append((before, n - m - before + d * (p - 1)))
-    return convolve(g, turned, size, (1,) * k, tuple(around), dilation, groups)
+    return prepare(g, turned, size, (1,) * k, tuple(around), dilation, groups)
 
 
 def convolve_weight(
@@ -198,8 +223,8 @@ def convolve_weight(
 
 def prepare_weight(
     x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
-) -> Callable[[], np.ndarray]:
-    """What computes the gradient of the weight; short calls that prepare the products are made at once."""
+) -> Prepared:
+    """What computes `convolve_weight`."""
     out, made = g.shape[2:], g.shape[1]
     by_columns = partial(columns.convolve_weight, x, g, kernel, stride, pads, dilation, groups)
     fast = winograd.fits(len(x), x.shape[1], made, kernel, stride, pads, dilation, groups, out, x.dtype)
@@ -208,7 +233,7 @@ def prepare_weight(
     if fast and len(x):
         return partial(finite_or, partial(winograd.convolve_weight, x, g, pads), by_columns)
     if too_large(x.shape[1], kernel, out, x.itemsize):
-        return partial(_by_halves, x, g, (kernel, stride, pads, dilation), groups)
+        return partial(_weight_by_halves, x, g, (kernel, stride, pads, dilation), groups)
     shape = (made, x.shape[1] // groups, *kernel)
     if depthwise.fits(x.shape[1], shape, stride, pads, dilation, groups, x.dtype.char) and x.size:
         return partial(finite_or, partial(depthwise.convolve_weight, x, g, kernel, pads, dilation), by_columns)
@@ -224,7 +249,9 @@ def _by_rows(x: np.ndarray, g: np.ndarray, lines: rows.Lines, kernel: Sizes) -> 
     return np.ascontiguousarray(found.transpose(2, 1, 0)).reshape(g.shape[1], x.shape[1], *kernel)
 
 
-def _by_halves(x: np.ndarray, g: np.ndarray, options: tuple[Sizes, Sizes, Pads, Sizes], groups: int) -> np.ndarray:
+def _weight_by_halves(
+    x: np.ndarray, g: np.ndarray, options: tuple[Sizes, Sizes, Pads, Sizes], groups: int
+) -> np.ndarray:
     if groups > 1:
         return np.concatenate(of_halves(convolve_weight, x, g, (1, 1), options, groups), axis=0)
     return np.concatenate([convolve_weight(half, g, *options, 1) for half in halves(x, 1)], axis=1)
@@ -240,7 +267,7 @@ def gradients(
     groups: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The gradients of a convolution's input and weight: short ones at once, each by a thread."""
-    by_input = partial(convolve_transposed, g, weight, x.shape[2:], stride, pads, dilation, groups)
+    by_input = partial(prepare_transposed, g, weight, x.shape[2:], stride, pads, dilation, groups)
     by_weight = partial(prepare_weight, x, g, weight.shape[2:], stride, pads, dilation, groups)
     work = g.size * math.prod(weight.shape[1:]) * (get_num_threads() - 1)
-    return both(by_input, by_weight()) if WORTH <= work <= SHORT else (by_input(), by_weight()())
+    return both(by_input(), by_weight()) if WORTH <= work <= SHORT else (by_input()(), by_weight()())

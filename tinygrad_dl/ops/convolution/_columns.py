@@ -14,6 +14,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -241,18 +242,26 @@ def convolve(
     x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> np.ndarray:
     """(N, C, *in) with (O, C / groups, *kernel) gives (N, O, *out)."""
-    return convolve_sums([[(x, weight)]], out, stride, pads, dilation, groups)[0]
+    return prepare(x, weight, out, stride, pads, dilation, groups)()
 
 
-def convolve_sums(
+def prepare(
+    x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
+) -> Callable[[], np.ndarray]:
+    """The part of `convolve` that multiplies; the columns, if they are few, are made at once."""
+    multiply = prepare_sums([[(x, weight)]], out, stride, pads, dilation, groups)
+    return lambda: multiply()[0]
+
+
+def prepare_sums(
     sums: list[list[tuple[np.ndarray, np.ndarray]]],
     out: Sizes,
     stride: Sizes,
     pads: Pads,
     dilation: Sizes,
     groups: int,
-) -> list[np.ndarray]:
-    """`convolve` of pairs of an input and a weight, each result the sum over its pairs.
+) -> Callable[[], list[np.ndarray]]:
+    """`prepare` for pairs of an input and a weight, each result the sum over its pairs.
 
     An input that several pairs share is made columns of once.
     """
@@ -275,40 +284,45 @@ def convolve_sums(
             for matrix, part in each[1:]:
                 here += np.matmul(matrix, part)
 
-    over_pieces(columns, multiply, o * sum(map(len, sums)))
-    return results
+    run = over_pieces(columns, multiply, o * sum(map(len, sums)))
+
+    def finish() -> list[np.ndarray]:
+        run()
+        return results
+
+    return finish
 
 
-def over_pieces(columns: list[Columns], multiply: Callable[[list[list[np.ndarray]], Piece], None], made: int) -> None:
-    """Calls `multiply` with the parts of all columns, which are made of inputs of one shape, for each piece.
+def over_pieces(
+    columns: list[Columns], multiply: Callable[[list[list[np.ndarray]], Piece], None], made: int
+) -> Callable[[], None]:
+    """What calls `multiply` with the parts of all columns, which are made of inputs of one shape, for each piece.
 
     The products with kernels that make so many channels are shared out among threads. Few columns this thread makes
-    alone: two that both make short calls would wait for the interpreter again and again, up to 50 us each time.
+    alone and at once: two threads that both make short calls would wait for the interpreter again and again, up to 50
+    us each time.
     """
     first = columns[0]
-    if not first.places:
-        return
-    if first.together:
+    grain = first.grain(made)
+    if first.together and first.places:
         whole = [each.fill(first.pieces[0], None)[0] for each in columns]
 
         def share(start: int, stop: int) -> None:
             piece = first.part(start, stop)
             multiply([each.parts(parts, piece) for each, parts in zip(columns, whole, strict=True)], piece)
 
-        grain = first.grain(made)
-        parallel_for_products(share, first.count, grain, grain // 2)
-        return
+        return partial(parallel_for_products, share, first.count, grain, grain // 2)
 
     def work(start: int, stop: int) -> None:
         frames: list[Frame | None] = [None] * len(columns)
-        for piece in first.pieces[start:stop]:
+        for piece in first.pieces[start:stop] if first.places else ():
             parts = []
             for i, each in enumerate(columns):
                 own, frames[i] = each.fill(piece, frames[i])
                 parts.append(own)
             multiply(parts, piece)
 
-    parallel_for_products(work, first.count, first.grain(made))
+    return partial(parallel_for_products, work, first.count, grain)
 
 
 def convolve_transposed(
@@ -374,7 +388,12 @@ def prepare_weight(
         n0, n1, r0, r1 = piece
         own = slopes[n0:n1, ..., r0 * columns.behind : r1 * columns.behind].swapaxes(2, 3)
         for part, total in zip(parts, sums[share], strict=True):
-            total += np.add.reduce(np.matmul(part, own), axis=0)
+            if together is None:
+                total += np.add.reduce(np.matmul(part, own), axis=0)
+            elif len(part) == 1:
+                np.matmul(part[0], own[0], out=total)
+            else:
+                np.add.reduce(np.matmul(part, own), axis=0, out=total)
 
     def work(start: int, stop: int) -> None:
         frame = None
