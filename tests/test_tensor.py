@@ -223,10 +223,39 @@ def test_filling_in_place():
     assert abs(x.normal_(5, 0.1).numpy().mean() - 5) < 0.02
     assert set(x.bernoulli_(0.5).tolist()) == {0, 1}
     assert set(x.random_(3).tolist()) == {0, 1, 2}
-    with pytest.raises(ValueError, match="a <= b"):
+    with pytest.raises(ValueError, match="uniform_: got from_=1 and to=0, expected from_ <= to"):
         x.uniform_(1, 0)
+    with pytest.raises(TypeError, match="uniform_: got a tensor of dtype int8, expected a floating one"):
+        td.zeros(2, dtype=td.int8).uniform_()
     with pytest.raises(RuntimeError, match="leaf tensor"):
         leaf(1).normal_()
+
+
+def test_uniform_numbers_stay_below_1_in_half_precision_and_have_two_parts_if_complex():
+    td.manual_seed(0)
+    x = td.rand(100_000, dtype=td.float16)
+    assert x.max().item() == 1 - 2**-11 and x.min().item() == 0
+    assert td.empty(100_000, dtype=td.float16).uniform_(0, 2).max().item() == 2 - 2**-10
+    z = td.rand(1000, dtype=td.complex64)
+    for part in (z.real, z.imag):
+        assert abs(part.mean().item() - 0.5) < 0.05 and part.min().item() >= 0 and part.max().item() < 1
+
+
+def test_random_integers_fill_what_the_dtype_holds():
+    td.manual_seed(0)
+    for dtype, largest in ((td.int8, 127), (td.uint8, 255), (td.bool, 1), (td.float16, 2048)):
+        x = td.zeros(100_000, dtype=dtype).random_()
+        assert (x.min().item(), x.max().item()) == (0, largest)
+    assert td.zeros(1000, dtype=td.int64).random_().max().item() > 2**62
+    assert set(td.zeros(1000, dtype=td.int8).random_(-2, to=1).tolist()) == {-2, -1, 0}
+    refused = {
+        "random_: got from_=0 and to=0, expected from_ < to": (0,),
+        "random_: got from_=0 and to=300, expected bounds from -128 to 128": (300,),
+        "random_: got from_=0.5, expected an integer": (0.5,),
+    }
+    for text, bounds in refused.items():
+        with pytest.raises((TypeError, ValueError), match=text):
+            td.zeros(3, dtype=td.int8).random_(*bounds)
 
 
 def test_new_tensors_take_the_dtype_of_theirs():

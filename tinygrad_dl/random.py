@@ -166,13 +166,23 @@ def converted(numbers: Any, dtype: Any) -> Any:
 
 
 def uniform(shape: Any, dtype: Any, generator: Generator | None, *depends: Any) -> Any:
-    """Uniform numbers in [0, 1), drawn in float32 unless the dtype is wider."""
+    """Uniform numbers in [0, 1), of complex ones each part; half precision from multiples of a power of 2."""
     return draw(_uniform_numbers, shape, generator, as_dtype(dtype), depends=depends)
 
 
 def _uniform_numbers(rng: np.random.Generator, shape: Any, dtype: np.dtype[Any]) -> np.ndarray:
-    kind = dtype if dtype.itemsize >= 4 and dtype.kind == "f" else np.dtype(np.float32)
-    return np.asarray(rng.random(shape, dtype=kind.type), dtype)
+    if dtype.kind == "c":
+        real = np.float32 if dtype.itemsize == 8 else np.float64
+        return rng.random((*shape, 2), dtype=real).view(dtype)[..., 0]
+    if dtype.kind == "f" and dtype.itemsize >= 4:
+        return np.asarray(rng.random(shape, dtype=dtype.type))
+    steps = np.float32(2 ** significant_bits(dtype))  # multiples of 1 / steps, as rounding would make some of them 1
+    return np.asarray(np.floor(rng.random(shape, dtype=np.float32) * steps) / steps, dtype)
+
+
+def significant_bits(dtype: np.dtype[Any]) -> int:
+    """How many bits a number of this floating dtype has: integers up to 2**bits are exact."""
+    return {2: 11, 4: 24, 8: 53}[dtype.itemsize] if dtype.kind == "f" else 8
 
 
 def gaussian(shape: Any, dtype: Any, generator: Generator | None, *depends: Any) -> Any:
@@ -446,89 +456,5 @@ def _require_weights(weights: np.ndarray, num_samples: int, replacement: bool) -
         )
 
 
-# -- filling tensors in place ------------------------------------------------------------------------
-
-
-def _filler(name: str, draw: Any, doc: str) -> None:
-    """Makes an in-place method of Tensor that fills it with drawn numbers."""
-
-    def fill(self: Tensor, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
-        return self._assign(finish(converted(draw(self, generator, *args, **kwargs), self.dtype), name, {}), name)
-
-    fill.__name__ = fill.__qualname__ = name
-    fill.__doc__ = doc
-    setattr(Tensor, name, composition(fill))
-
-
-def _uniform(tensor: Tensor, generator: Generator | None, a: float = 0.0, b: float = 1.0) -> Any:
-    if a > b:
-        raise ValueError(f"uniform_: expected a <= b, got a={a} and b={b}")
-    return uniform(tensor.shape, tensor.dtype, generator) * (b - a) + a
-
-
-def _normal(tensor: Tensor, generator: Generator | None, mean: float = 0.0, std: float = 1.0) -> Any:
-    if std < 0:
-        raise ValueError(f"normal_: expected std >= 0, got {std}")
-    return gaussian(tensor.shape, tensor.dtype, generator) * std + mean
-
-
-def _bernoulli(tensor: Tensor, generator: Generator | None, p: Any = 0.5) -> Any:
-    if isinstance(p, Tensor):
-        return uniform(tensor.shape, np.float32, generator, p) < p.detach()
-    if not 0 <= p <= 1:
-        raise ValueError(f"bernoulli_: expected p between 0 and 1, got {p}")
-    return uniform(tensor.shape, np.float32, generator) < p
-
-
-def _random(tensor: Tensor, generator: Generator | None, low: int = 0, high: int | None = None) -> Any:
-    if high is None:
-        low, high = (0, low) if low else (0, 2**24)
-    return draw(lambda rng, whole: rng.integers(low, high, whole), tensor.shape, generator)
-
-
-def _require(name: str, what: str, value: float, fits: bool, expected: str) -> None:
-    if not fits:
-        raise ValueError(f"{name}: got {what}={value}, expected {expected}")
-
-
-def _continuous(tensor: Tensor, name: str) -> Any:
-    """The dtype in which to draw for a tensor, which must be floating."""
-    if not is_floating(tensor.dtype):
-        raise TypeError(f"{name}: got a tensor of dtype {tensor.dtype}, expected a floating one; make one by .float()")
-    return tensor.dtype
-
-
-def _exponential(tensor: Tensor, generator: Generator | None, lambd: float = 1.0) -> Any:
-    _continuous(tensor, "exponential_")
-    _require("exponential_", "lambd", lambd, lambd > 0, "a rate above 0")
-    return draw(lambda rng, whole: rng.standard_exponential(whole), tensor.shape, generator) * (1 / lambd)
-
-
-def _geometric(tensor: Tensor, generator: Generator | None, p: float) -> Any:
-    _require("geometric_", "p", p, 0 < p < 1, "a probability between 0 and 1")
-    return draw(lambda rng, whole: rng.geometric(p, whole), tensor.shape, generator)
-
-
-def _log_normal(tensor: Tensor, generator: Generator | None, mean: float = 1.0, std: float = 2.0) -> Any:
-    _require("log_normal_", "std", std, std > 0, "a number above 0")
-    return np.exp(gaussian(tensor.shape, _continuous(tensor, "log_normal_"), generator) * std + mean)
-
-
-def _cauchy(tensor: Tensor, generator: Generator | None, median: float = 0.0, sigma: float = 1.0) -> Any:
-    _continuous(tensor, "cauchy_")
-    _require("cauchy_", "sigma", sigma, sigma > 0, "a number above 0")
-    return draw(lambda rng, whole: rng.standard_cauchy(whole), tensor.shape, generator) * sigma + median
-
-
-_filler("uniform_", _uniform, "Fills the tensor with numbers drawn uniformly from [a, b); returns it.")
-_filler("normal_", _normal, "Fills the tensor with normal numbers of this mean and standard deviation; returns it.")
-_filler("bernoulli_", _bernoulli, "Fills the tensor with ones, with probability p, and zeros; returns it.")
-_filler("random_", _random, "Fills the tensor with whole numbers drawn from [low, high); returns it.")
-_filler("exponential_", _exponential, "Fills the tensor with exponential numbers of the rate lambd; returns it.")
-_filler(
-    "geometric_", _geometric, "Fills the tensor with counts of trials up to a success of probability p; returns it."
-)
-_filler("log_normal_", _log_normal, "Fills the tensor with exp of normal numbers of this mean and std; returns it.")
-_filler("cauchy_", _cauchy, "Fills the tensor with Cauchy numbers about this median, of the scale sigma; returns it.")
 for method in (bernoulli, multinomial):
     setattr(Tensor, method.__name__, method)

@@ -8,6 +8,6 @@ from tinygrad_dl.ops.linalg import cholesky
 from tinygrad_dl.ops.padding import pad
 from tinygrad_dl.ops.pointwise import gamma
 from tinygrad_dl.ops.shape import inplace, windows
-from tinygrad_dl.ops.tensor import fill, storage
+from tinygrad_dl.ops.tensor import fill, sampling, storage
 
-__all__ = ["_numpy_functions", "cholesky", "fill", "gamma", "inplace", "pad", "storage", "windows"]
+__all__ = ["_numpy_functions", "cholesky", "fill", "gamma", "inplace", "pad", "sampling", "storage", "windows"]
