@@ -134,3 +134,13 @@ def test_a_conjugate_is_computed_at_once():
     z = td.tensor([1 + 2j])
     assert not z.conj().is_conj() and z.conj().resolve_conj().tolist() == [1 - 2j]
     assert td.view_as_real(td.resolve_conj(z.conj())).tolist() == [[1.0, -2.0]]
+
+
+def test_view_as_real_copy_shares_no_memory():
+    z = td.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+    pairs = td.view_as_real_copy(z)
+    (pairs * td.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
+    assert z.grad.tolist() == [1 + 2j, 3 + 4j]
+    with td.no_grad():
+        pairs.zero_()
+    assert z.tolist() == [1 + 2j, 3 - 1j]

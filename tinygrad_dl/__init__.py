@@ -161,6 +161,7 @@ from tinygrad_dl.ops.pointwise.complex import (
     sgn,
     view_as_complex,
     view_as_real,
+    view_as_real_copy,
 )
 from tinygrad_dl.ops.pointwise.error_function import erf, erfc, erfinv
 from tinygrad_dl.ops.pointwise.exponential import exp, exp2, expm1, log, log1p, log2, log10, logaddexp, logit, xlogy
@@ -317,7 +318,7 @@ __all__ = [
     "tensor_split", "tensordot", "threshold", "tile", "topk", "trace", "transpose", "tril", "triu", "true_divide",
     "trunc", "uint8", "uint16", "uint32", "uint64", "unbind", "unflatten", "unique", "unravel_index", "unsafe_chunk",
     "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "var", "var_mean", "vdot", "view_as_complex",
-    "view_as_real", "vsplit", "vstack", "where", "xlogy", "zeros", "zeros_like",
+    "view_as_real", "view_as_real_copy", "vsplit", "vstack", "where", "xlogy", "zeros", "zeros_like",
 ]
 # fmt: on
 

@@ -35,6 +35,7 @@ REASONS = {
     "belongs to the backward pass, which follows every program": """backward register_hook retain_grad
         register_post_accumulate_grad_hook""",
     "makes a result as long as its largest element": "bincount",
+    "is a view that is drawn, and a copy": "view_as_real_copy",
     "is the norm of a difference: tests/parity/test_linalg.py compares it": "dist",
     "is as exact as the matrix allows: tests/parity/test_linalg.py compares it": "geqrf inverse matrix_exp",
     "is a dtype that NumPy does not have": "bfloat16",

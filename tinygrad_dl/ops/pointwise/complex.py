@@ -165,6 +165,16 @@ view_as_complex.vjp(input=lambda g: view_as_real.generic(np.conjugate(g)))
 view_as_real.vjp(input=lambda g, kind: np.conjugate(view_as_complex.generic(g)) if kind == "c" else g[..., 0])
 
 
+@composition
+def view_as_real_copy(input: Tensor) -> Tensor:
+    """`view_as_real(input)` in memory of its own.
+
+    >>> td.view_as_real_copy(td.tensor([1 + 2j]))
+    tensor([[1., 2.]])
+    """
+    return view_as_real(input).clone()
+
+
 def _set(part: Any) -> Any:
     """What assigning to a part of a tensor does: it is written in place."""
 
