@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.viz.drawing import Drawing, graph
+from tinygrad_dl.viz.listing import Listing, memory, text
 from tinygrad_dl.viz.plots import (
     Watch,
     figure,
@@ -38,9 +39,10 @@ from tinygrad_dl.viz.themes import DARK, LIGHT, Theme
 
 # fmt: off
 __all__ = [
-    "DARK", "LIGHT", "Drawing", "Layer", "RenderError", "Summary", "Theme", "Watch", "figure", "graph", "legend",
-    "log_scale", "plot_boxes", "plot_confusion_matrix", "plot_curves", "plot_decision_boundary", "plot_feature_maps",
-    "plot_filters", "plot_histograms", "plot_paths", "plot_schedule", "plot_segmentation", "summary",
+    "DARK", "LIGHT", "Drawing", "Layer", "Listing", "RenderError", "Summary", "Theme", "Watch", "figure", "graph",
+    "legend", "log_scale", "memory", "plot_boxes", "plot_confusion_matrix", "plot_curves", "plot_decision_boundary",
+    "plot_feature_maps", "plot_filters", "plot_histograms", "plot_paths", "plot_schedule", "plot_segmentation",
+    "summary", "text",
 ]
 # fmt: on
 

@@ -1,0 +1,205 @@
+"""Graphs as text: `text`, a line for each operation, and `memory`, a line for each array that a graph keeps."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.graph import Edge, Leaf, Node, Output, saved_arrays, topological
+from tinygrad_dl.core.mutations import buffer_owner
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.viz.arguments import kept, number, options, written
+from tinygrad_dl.viz.drawing import checked_outputs
+from tinygrad_dl.viz.read import Names, human_bytes, kind_of, output_name, plural, text_of
+
+Named = Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] | Any
+
+
+class Listing:
+    """Lines of text, which print as they are; notebooks show them as a table.
+
+    Attributes:
+        rows: the cells of each line. head: the names of the columns. total: a line below them.
+    """
+
+    def __init__(self, head: Sequence[str], rows: Sequence[Sequence[str]], total: str):
+        self.head, self.rows, self.total = list(head), [list(row) for row in rows], total
+
+    def __str__(self) -> str:
+        widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in (self.head, *self.rows)
+        ]
+        return "\n".join([*lines, self.total])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        def line(row: Sequence[str], tag: str) -> str:
+            cells = (f'<{tag} style="text-align: left">{html.escape(cell)}</{tag}>' for cell in row)
+            return f"<tr>{''.join(cells)}</tr>"
+
+        body = "\n".join(line(row, "td") for row in self.rows)
+        caption = f'<caption style="caption-side: bottom">{html.escape(self.total)}</caption>'
+        return f"<table>\n{caption}\n<thead>{line(self.head, 'th')}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+class Numbered:
+    """The nodes and leaves of a graph with the names by which lines speak of them: given ones, or %1, %2, ..."""
+
+    def __init__(self, outputs: Sequence[Tensor], params: Any):
+        self.names = Names(params)
+        roots = [output._edge for output in outputs if output._edge is not None]
+        found = list(reversed(topological(roots)))
+        self.nodes = [node for node in found if isinstance(node, Node)]
+        self.of: dict[Any, str] = {node: f"%{i}" for i, node in enumerate(self.nodes, 1)}
+        self.leaves: list[Leaf] = []
+        unnamed: Counter[str] = Counter()
+        for edge in [*(edge for node in self.nodes for edge in node.edges), *roots]:
+            if type(edge) is not Leaf or edge in self.of:
+                continue
+            name, kind = self.names.find(edge), kind_of(edge, self.names)
+            if name is None:
+                unnamed[kind] += 1
+                name = f"{kind} {unnamed[kind]}"
+            self.of[edge] = name
+            self.leaves.append(edge)
+
+    def value(self, edge: Edge) -> str:
+        """The name of the tensor at an edge."""
+        if type(edge) is Output:
+            return f"{self.of[edge.node]}.{output_name(edge.node, edge.index)}"
+        return self.of[edge]
+
+
+@composition
+def text(tensor: Tensor | Iterable[Tensor], params: Named = None) -> Listing:
+    """The graph of a tensor, or of several, as numbered lines: what each operation took, and the shape of its result.
+
+    Of constants and options those are shown that the operation keeps for its gradient; `_` stands for other constants.
+
+    Args:
+        tensor: the output, or a tuple or list of them.
+        params: names, as in `graph`.
+
+    Returns:
+        A `Listing`.
+
+    Raises:
+        RuntimeError: a tensor has no graph. TypeError: an argument is not one of those above.
+
+    >>> w = td.tensor([1.0, 2.0], requires_grad=True)
+    >>> td.viz.text((w**3).sum(), params={"w": w})
+    name  operation  result        saves
+    w     parameter  (2,) float32
+    %1    w ** 3     (2,) float32  12 B
+    %2    sum(%1)    () float32
+    2 operations, 12 B saved for backward
+    """
+    numbered = Numbered(checked_outputs(tensor), params)
+    rows = [
+        [numbered.of[leaf], kind_of(leaf, numbered.names), text_of(leaf.shape, leaf.dtype), ""]
+        for leaf in numbered.leaves
+    ]
+    for node in numbered.nodes:
+        several = type(node.dtype) is tuple
+        shapes = zip(node.shape, node.dtype, strict=True) if several else [(node.shape, node.dtype)]
+        result = ", ".join(text_of(shape, dtype) for shape, dtype in shapes)
+        saves = "freed" if node.saved is None else human_bytes(node.nbytes) if node.nbytes else ""
+        rows.append([numbered.of[node], expression(node, numbered), result, saves])
+    total = sum(array.nbytes for array in {id(a): a for n in numbered.nodes for a in n.kept_arrays()}.values())
+    foot = f"{plural(len(numbered.nodes), 'operation')}, {human_bytes(total)} saved for backward"
+    return Listing(("name", "operation", "result", "saves"), rows, foot)
+
+
+SIGNS = {
+    "add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "matmul": "@", "remainder": "%",
+}  # fmt: skip
+
+
+def expression(node: Node, numbered: Numbered) -> str:
+    """The call that a node recorded, as one would write it."""
+    op = getattr(node.plan, "op", None)
+    if op is None:  # a Function of the user's
+        inputs = [numbered.value(edge) if edge is not None else "_" for edge in node.edges]
+        return f"{node.title}({', '.join(inputs)})"
+    values = kept(node)
+    if op.sequence:
+        inputs = [f"[{', '.join('_' if edge is None else numbered.value(edge) for edge in node.edges)}]"]
+    else:
+        inputs = []
+        for name, edge in zip(op.tensors, node.edges, strict=True):
+            constant = values.get(name, node)
+            if edge is not None:
+                inputs.append(numbered.value(edge))
+            elif constant is not None:
+                inputs.append("_" if constant is node else number(constant) or f"array{constant.shape}")
+    if op.key in SIGNS and len(inputs) == 2:
+        return f" {SIGNS[op.key]} ".join(inputs)
+    given = [f"{name}={written(value)}" for name, value in options(node).items()]
+    return f"{op.name}({', '.join([*inputs, *given])})"
+
+
+class Kept(NamedTuple):
+    """Memory that a graph keeps alive, and who keeps it: pairs of an operation and the name of its argument."""
+
+    nbytes: int
+    shape: tuple[int, ...]
+    dtype: Any
+    keepers: list[tuple[str, str]]
+
+
+@composition
+def memory(tensor: Tensor | Iterable[Tensor], params: Named = None) -> Listing:
+    """What the graph of a tensor keeps alive until its backward pass, largest first, and which operations need it.
+
+    An array that several operations keep, or views of it, counts once. Parameters live on anyway, so they stand apart
+    in the last line.
+
+    Args:
+        tensor: the output, or a tuple or list of them.
+        params: names, as in `graph`.
+
+    Returns:
+        A `Listing`; the names of operations are those of `text`.
+
+    Raises:
+        RuntimeError: a tensor has no graph. TypeError: an argument is not one of those above.
+
+    >>> x, w = td.ones(100, 2), td.tensor([[1.0], [2.0]], requires_grad=True)
+    >>> td.viz.memory(((x @ w).tanh() ** 2).mean(), params={"w": w})
+    memory  array             kept by
+    800 B   (100, 2) float32  input of %1 matmul
+    400 B   (100, 1) float32  out of %2 tanh, input of %3 square
+    1.2 kB in 2 arrays; parameters: 0 B
+    """
+    numbered = Numbered(checked_outputs(tensor), params)
+    parameters = {id(buffer_owner(leaf.variable._data)) for leaf in numbered.leaves if leaf.variable is not None}
+    found: dict[int, Kept] = {}
+    for node in numbered.nodes:
+        title = f"{numbered.of[node]} {getattr(getattr(node.plan, 'op', None), 'name', node.title)}"
+        named = kept(node) or {"": node.saved or ()}
+        for name, value in named.items():
+            for array in saved_arrays((value,)):
+                place = id(buffer_owner(array))
+                entry = found.setdefault(place, Kept(0, (), None, []))
+                if array.nbytes > entry.nbytes:
+                    entry = entry._replace(nbytes=array.nbytes, shape=array.shape, dtype=array.dtype)
+                entry.keepers.append((title, name))
+                found[place] = entry
+    others = sorted((k for place, k in found.items() if place not in parameters), key=lambda k: -k.nbytes)
+    rows = [
+        [human_bytes(k.nbytes), text_of(k.shape, k.dtype), ", ".join(f"{n} of {t}" if n else t for t, n in k.keepers)]
+        for k in others
+    ]
+    own = sum(k.nbytes for place, k in found.items() if place in parameters)
+    total = f"{human_bytes(sum(k.nbytes for k in others))} in {plural(len(others), 'array')}"
+    return Listing(("memory", "array", "kept by"), rows, f"{total}; parameters: {human_bytes(own)}")
+
+
+__all__ = ["Kept", "Listing", "memory", "text"]
