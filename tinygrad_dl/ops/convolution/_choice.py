@@ -25,8 +25,9 @@ LARGEST, WORTH = columns.LARGEST, columns.WORTH
 SHORT = 2**26  # multiplications of a gradient, up to which two threads compute one each, rather than half of both
 FEW = 6  # channels, below which a run of memory with channels last is too short to be worth it
 WIDE = 128  # columns of the second matrix, up to which a whole line of the result is computed at once
-# Channels, and places of the result, below which products with channels last are the faster ones.
-NARROW, PLACES = 16, 36
+# Channels, and places of the result, below which rows are the faster way; and places of a kernel in one dimension, from
+# which they are: columns take a product for each.
+NARROW, PLACES, LONG = 16, 64, 5
 
 
 def strip(channels: int, made: int, kernel: Sizes, stride: Sizes, dilation: Sizes, groups: int, out: Sizes) -> int:
@@ -40,9 +41,9 @@ def strip(channels: int, made: int, kernel: Sizes, stride: Sizes, dilation: Size
     return 2
 
 
-def is_narrow(channels: int, made: int, places: int) -> bool:
+def is_narrow(channels: int, made: int, kernel: Sizes, places: int) -> bool:
     """Whether rows, where they are possible, are a faster way than columns."""
-    return min(channels, made) < NARROW or places < PLACES
+    return min(channels, made) < NARROW or places < PLACES or (len(kernel) == 1 and kernel[0] >= LONG)
 
 
 def too_large(channels: int, kernel: Sizes, size: Sizes, itemsize: int) -> bool:
@@ -106,7 +107,7 @@ def prepare(
     if too_large(x.shape[1], kernel, out, x.itemsize):
         return partial(_by_halves, x, weight, (out, stride, pads, dilation), groups)
     t = strip(x.shape[1], len(weight), kernel, stride, dilation, groups, out)
-    if not t or not x.size or not is_narrow(x.shape[1], len(weight), math.prod(out)):
+    if not t or not x.size or not is_narrow(x.shape[1], len(weight), kernel, math.prod(out)):
         return columns.prepare(x, weight, out, stride, pads, dilation, groups)
     lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
     flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
@@ -134,7 +135,7 @@ def convolve_with_tangent(
         return None
     terms = [pair for pair in ((x, tw), (tx, weight)) if pair[0] is not None is not pair[1]]
     t = strip(channels, len(weight), kernel, stride, dilation, groups, out)
-    if not t or not is_narrow(channels, len(weight), math.prod(out)):
+    if not t or not is_narrow(channels, len(weight), kernel, math.prod(out)):
         return columns.prepare_sums([[(x, weight)], terms], out, *options)()
     lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
     turned = [
@@ -173,7 +174,8 @@ def prepare_transposed(
         return partial(by_columns, slice(None))
     t = strip(g.shape[1], channels, kernel, (1,) * len(kernel), dilation, groups, size)
     pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
-    narrow = is_narrow(channels, g.shape[1], math.prod([-(-n // s) for n, s in zip(size, stride, strict=True)]))
+    each = math.prod([-(-n // s) for n, s in zip(size, stride, strict=True)])  # places of a phase
+    narrow = is_narrow(channels, g.shape[1], kernel, each)
     if max(stride) == 1 and (groups > 1 or pointless or (channels >= FEW and not (t and narrow))):
         return _by_flipping(g, weight, size, pads, dilation, groups)
     if max(stride) > 1 and not narrow and phases.fits(size, dilation) and g.size:
@@ -238,7 +240,7 @@ def prepare_weight(
     if depthwise.fits(x.shape[1], shape, stride, pads, dilation, groups, x.dtype.char) and x.size:
         return partial(finite_or, partial(depthwise.convolve_weight, x, g, kernel, pads, dilation), by_columns)
     t = strip(x.shape[1], made, kernel, stride, dilation, groups, out)
-    if t and x.size and g.size and is_narrow(x.shape[1], made, math.prod(out)):
+    if t and x.size and g.size and is_narrow(x.shape[1], made, kernel, math.prod(out)):
         lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
         return partial(_by_rows, x, g, lines, kernel)
     return columns.prepare_weight(x, g, kernel, stride, pads, dilation, groups)

@@ -28,7 +28,7 @@ LARGEST = 64 * 2**20  # bytes that a block never takes: where one row of the res
 TOGETHER = 4 * 2**20  # bytes of columns that are made at once, by one thread: two would be in each other's way
 SMALL = 2**18  # bytes of columns that are not shared out
 COPY = 16  # multiplications that take as long as a copy of an element
-FEW = 16  # rows of a product, below which it is slow
+FEW = 24  # rows of a product, below which it is slow
 WORTH = 2**23  # multiplications that are worth a thread
 
 
@@ -217,15 +217,16 @@ class Columns:
         return found
 
     def kernels(self, weight: np.ndarray) -> np.ndarray:
-        """(O, C / groups, *kernel) as (products, groups, O / groups, height)."""
+        """(O, C / groups, *kernel) as (products, groups, O / groups, height), in rows or columns that BLAS takes."""
+        made, shape = len(weight) // self.groups, (self.products, self.groups)
         if self.whole:
-            return weight.reshape(1, self.groups, len(weight) // self.groups, self.height)
-        parted = weight.reshape(self.groups, len(weight) // self.groups, *weight.shape[1:])
-        k, shape, made = parted.ndim, (self.products, self.groups), parted.shape[1]
+            return np.ascontiguousarray(weight.reshape(*shape, made, self.height))
+        parted = weight.reshape(self.groups, made, *weight.shape[1:])
+        k = parted.ndim
         if abs(parted.strides[1]) < abs(parted.strides[2]):  # a kernel turned round: copied in its order in memory
-            turned = parted.transpose(3, 0, *range(4, k), 2, 1).reshape(*shape, self.height, made)
-            return turned.swapaxes(2, 3)
-        return parted.transpose(3, 0, 1, *range(4, k), 2).reshape(*shape, made, self.height)
+            turned = np.ascontiguousarray(parted.transpose(3, 0, *range(4, k), 2, 1))
+            return turned.reshape(*shape, self.height, made).swapaxes(2, 3)
+        return np.ascontiguousarray(parted.transpose(3, 0, 1, *range(4, k), 2)).reshape(*shape, made, self.height)
 
     def weight(self, kernels: np.ndarray) -> np.ndarray:
         """Back from (products, groups, height, O / groups) to (O, C / groups, *kernel)."""
