@@ -117,3 +117,20 @@ def test_results_are_written_where_out_says():
     assert linalg.inv(a, out=out) is out and out.tolist() == [[0.5, 0.0], [0.0, 0.25]]
     assert linalg.qr(a, out=(out, td.empty(2, 2))).Q is out
     assert linalg.solve(a, td.ones(2), out=td.empty(2)).tolist() == [0.5, 0.25]
+
+
+def test_least_squares():
+    A = td.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]], dtype=td.float64)
+    found = td.linalg.lstsq(A, td.tensor([1.0, 3.0, 8.0], dtype=td.float64), driver="gelsd")
+    np.testing.assert_allclose(found.solution.numpy(), [0.5, 3.5])
+    np.testing.assert_allclose(found.residuals.numpy(), [1.5])
+    assert found.rank.item() == 2 and found.singular_values.shape == (2,)
+    wide = td.linalg.lstsq(td.tensor([[3.0, 4.0]]), td.tensor([[5.0]])).solution  # of all, that of smallest norm
+    np.testing.assert_allclose(wide.numpy(), [[0.6], [0.8]], rtol=1e-6)
+    equal = td.linalg.lstsq(td.ones(3, 2), td.tensor([[1.0], [2.0], [3.0]]))
+    np.testing.assert_allclose(equal.solution.numpy(), [[1.0], [1.0]], rtol=1e-6)
+    assert equal.rank.item() == 1 and equal.residuals.shape == (0,)
+    with pytest.raises(ValueError, match="lstsq: expected driver as one of gels, gelsy, gelsd, gelss, got 'qr'"):
+        td.linalg.lstsq(A, A, driver="qr")
+    with pytest.raises(ValueError, match="lstsq: expected A"):
+        td.linalg.lstsq(A, td.ones(2, 2))

@@ -242,3 +242,31 @@ def test_dist(p, shape):
     for mine, theirs in zip(*found, strict=True):
         assert mine.dtype == theirs.dtype and mine.shape == theirs.shape
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("driver", [None, "gels", "gelsy", "gelsd", "gelss"])
+@pytest.mark.parametrize(
+    ("shape", "sides"),
+    [((5, 3), (5, 2)), ((3, 5), (3, 2)), ((4, 4), (4, 1)), ((5, 3), (5,)), ((2, 5, 3), (2, 5)), ((2, 3, 5), (2, 3, 2))],
+)
+def test_lstsq(shape, sides, driver):
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal(shape), rng.standard_normal(sides)
+    found = []
+    for library in (td, torch):
+        A, B = (library.tensor(each, requires_grad=True) for each in (a, b))
+        result = library.linalg.lstsq(A, B, driver=driver)
+        (result.solution**2).sum().backward()
+        found.append([*(each.detach().numpy() for each in result), A.grad.numpy(), B.grad.numpy()])
+    for ours, theirs in zip(*found, strict=True):
+        assert ours.shape == theirs.shape and ours.dtype == theirs.dtype
+        np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-10)
+
+
+def test_lstsq_of_lower_rank():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((5, 3)), rng.standard_normal((5, 2))
+    a[:, 2] = a[:, 0]
+    ours, theirs = td.linalg.lstsq(td.tensor(a), td.tensor(b)), torch.linalg.lstsq(torch.tensor(a), torch.tensor(b))
+    np.testing.assert_allclose(ours.solution.numpy(), theirs.solution.numpy(), rtol=1e-9)
+    assert ours.rank.item() == theirs.rank.item() == 2

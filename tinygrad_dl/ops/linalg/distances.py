@@ -54,4 +54,5 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
     first, second = sum(x1 * x1, -1, True), sum(x2 * x2, -1, True)
     squares = first + second.mT - 2 * matmul(x1, x2.mT)
     apart = squares > 0
-    return where(apart, sqrt(where(apart, squares, 1)), 0)
+    found: Tensor = where(apart, sqrt(where(apart, squares, 1)), 0)
+    return found

@@ -1,0 +1,86 @@
+"""Least squares."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.creation import empty
+from tinygrad_dl.ops.linalg.cholesky import solve_triangular
+from tinygrad_dl.ops.linalg.products import matmul
+from tinygrad_dl.ops.linalg.qr import qr
+from tinygrad_dl.ops.linalg.svd import matrix_rank, svd
+from tinygrad_dl.ops.pointwise.where import where
+from tinygrad_dl.ops.reduction.sum import sum
+
+DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
+
+
+class LeastSquares(NamedTuple):
+    """What `lstsq` returns."""
+
+    solution: Tensor
+    residuals: Tensor
+    rank: Tensor
+    singular_values: Tensor
+
+
+@composition
+def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> LeastSquares:
+    """The X of smallest norm among those for which |A X - B| is smallest.
+
+    Args:
+        A: (..., m, n).
+        B: (..., m, k), or (..., m) for one right side each.
+        rcond: singular values below it, times the largest one, count as 0; by default max(m, n) times the precision.
+        driver: LAPACK's routine whose results are asked for: "gels", for matrices of full rank, "gelsy" (the default),
+            "gelsd" or "gelss".
+
+    Returns:
+        `solution`, (..., n, k) or (..., n); `residuals`, the sums of squares of A X - B, (..., k), empty by "gelsy" and
+        where m <= n or the rank is not full; `rank` of A, empty by "gels"; `singular_values`, empty but by "gelsd" and
+        "gelss".
+
+    Raises:
+        ValueError: another driver, or shapes that do not fit.
+
+    >>> A = td.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]])
+    >>> td.linalg.lstsq(A, td.tensor([[1.0], [3.0], [5.0]])).solution
+    tensor([[1.0000],
+            [2.0000]])
+    """
+    if driver not in (None, *DRIVERS):
+        raise ValueError(f"lstsq: expected driver as one of {', '.join(DRIVERS)}, got {driver!r}")
+    single = B.ndim == A.ndim - 1 and B.shape == A.shape[:-1]
+    if A.ndim < 2 or (not single and (B.ndim < 2 or B.shape[-2] != A.shape[-2])):
+        raise ValueError(f"lstsq: expected A (..., m, n) with B (..., m, k) or (..., m), got {A.shape} and {B.shape}")
+    right, nothing = B[..., None] if single else B, empty(0, dtype=A.dtype)
+    rows, columns = A.shape[-2:]
+    rank = matrix_rank(A.detach(), rtol=rcond)
+    full = driver == "gels" or bool(np.all(rank.numpy() == min(rows, columns)))
+    if not full:
+        left, values, turned = svd(A, full_matrices=False)
+        least = rcond if rcond is not None else _precision(A) * max(rows, columns)
+        kept = values > least * values[..., :1]
+        found = matmul(turned.mT, where(kept, 1 / where(kept, values, 1), 0)[..., None] * matmul(left.mT, right))
+    elif rows >= columns:
+        Q, R = qr(A)
+        found = solve_triangular(R, matmul(Q.mT, right), upper=True)
+    else:
+        Q, R = qr(A.mT)
+        found = matmul(Q, solve_triangular(R.mT, right, upper=False))
+    residuals = nothing
+    if full and rows > columns and driver not in (None, "gelsy"):
+        residuals = sum((matmul(A, found) - right) ** 2, -2)
+    return LeastSquares(
+        found[..., 0] if single else found,
+        residuals,
+        empty(0, dtype="int64") if driver == "gels" else rank,
+        svd(A.detach(), full_matrices=False)[1] if driver in ("gelsd", "gelss") else nothing,
+    )
+
+
+def _precision(A: Any) -> float:
+    """The distance from 1 to the next number of a tensor's dtype."""
+    return 2.0**-52 if A.dtype.itemsize > 4 else 2.0**-23
