@@ -339,6 +339,7 @@ _RARE = {
         "autograd.anomaly_mode": "is_anomaly_check_nan_enabled is_anomaly_enabled set_anomaly_enabled",
         "core.dtypes": "bfloat16",
         "ops.linalg.products": "spmm",
+        "ops.padding.pad": "constant_pad_nd",
         "core.printing": "set_printoptions",
         "func": "vmap",
         "nn.functional": "adaptive_avg_pool1d avg_pool1d bilinear celu channel_shuffle conv1d "

@@ -159,6 +159,12 @@ def pad(w: Writer) -> Any:
     return x, [w.int(-1 if w.chance(0.2) else 0, 2) for _ in range(2 * dims)], {"mode": mode}
 
 
+@draws("constant_pad_nd", weight=0.3)
+def constant_pad_nd(w: Writer) -> Any:
+    x = w.tensor("fcib", least=1, size=100)
+    return x, [w.int(-1, 2) for _ in range(2 * w.int(1, w.ndim(x)))], *((w.choice((0, 1, 2)),) if w.bool() else ())
+
+
 @draws("layer_norm", weight=1.5)
 def layer_norm(w: Writer) -> Any:
     x = w.tensor("f", least=1)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.promotion import require_room
@@ -158,6 +159,19 @@ def _pad_rule(g: Any, input_shape: tuple[int, ...], pad: Any, mode: str) -> Any:
 _pad = pad
 pad.vjp(input=_pad_rule)
 pad.jvp(input=lambda t, pad, mode: _pad.generic(t, pad, mode))
+
+
+@composition
+def constant_pad_nd(input: Array, pad: Any, value: float = 0) -> Tensor:
+    """`nn.functional.pad` in mode "constant".
+
+    >>> import tinygrad_dl as td
+    >>> td.constant_pad_nd(td.tensor([1, 2]), (1, 0), 9)
+    tensor([9, 1, 2])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.pad.html
+    """
+    return _pad(input, pad, "constant", value)
 
 
 def _np_pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: float = 0) -> Tensor:
