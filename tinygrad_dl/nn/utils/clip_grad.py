@@ -33,8 +33,8 @@ def tensors_of(parameters: Any) -> list[Tensor]:
     return tensors
 
 
-def total_norm(arrays: list[np.ndarray], norm_type: float, error_if_nonfinite: bool) -> Any:
-    """The norm of all the elements together."""
+def norm_of(arrays: list[np.ndarray], norm_type: float, error_if_nonfinite: bool, what: str) -> Any:
+    """The norm of all the elements together, as a 0-d array, for the function `what`."""
     order = float(norm_type)
     if not arrays:
         return np.zeros((), np.float32)
@@ -63,7 +63,7 @@ def total_norm(arrays: list[np.ndarray], norm_type: float, error_if_nonfinite: b
         raise ValueError(f"expected a number as norm_type, got {norm_type}")
     if error_if_nonfinite and not np.isfinite(norm):
         raise RuntimeError(
-            f"clip_grad_norm_: got gradients whose total norm of order {norm_type} is {norm}, expected a finite one; "
+            f"{what}: got gradients whose total norm of order {norm_type} is {norm}, expected a finite one; "
             "look for the parameter whose .grad is not finite, or pass error_if_nonfinite=False"
         )
     return np.asarray(norm, arrays[0].real.dtype if arrays[0].itemsize >= 4 else np.float32)
@@ -71,19 +71,38 @@ def total_norm(arrays: list[np.ndarray], norm_type: float, error_if_nonfinite: b
 
 @composition
 def get_total_norm(
-    tensors: Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None
+    tensors: Any, norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None
 ) -> Tensor:
-    """The norm of all elements of several tensors together. `foreach` makes no difference.
+    """The norm of all elements of several tensors together: (sum |x|**p)**(1/p), with p the `norm_type`.
+
+    Args:
+        tensors: a tensor or several, of any shapes.
+        norm_type: the p of the norm; may be infinity, or negative.
+        error_if_nonfinite: raise if the norm is nan or infinite.
+        foreach: accepted, and makes no difference.
+
+    Returns:
+        The norm, a tensor of no dimensions; 0 of no tensors.
+
+    Raises:
+        RuntimeError: the norm is not finite, if asked for.
 
     >>> td.nn.utils.get_total_norm([td.tensor([3.0]), td.tensor([4.0])])
     tensor(5.)
     """
-    return wrap(total_norm([t._data for t in tensors], norm_type, error_if_nonfinite))
+    arrays = [t._data for t in tensors_of(tensors)]
+    return wrap(norm_of(arrays, norm_type, error_if_nonfinite, "get_total_norm"))
 
 
 @composition
 def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any, foreach: bool | None = None) -> None:
-    """Scales the gradients by max_norm / total_norm, if that is below 1. `foreach` makes no difference.
+    """Scales all gradients, in place, by max_norm / total_norm, if that is below 1.
+
+    Args:
+        parameters: a tensor or several; those without a gradient are left out.
+        max_norm: the largest norm that is left as it is.
+        total_norm: the norm of all gradients together, as `get_total_norm` gives it.
+        foreach: accepted, and makes no difference.
 
     >>> w = td.ones(2, requires_grad=True)
     >>> w.grad = td.tensor([3.0, 4.0])
@@ -91,13 +110,14 @@ def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any, for
     >>> w.grad
     tensor([0.6000, 0.8000])
     """
-    factor = float(max_norm) / (float(total_norm) + 1e-6)
-    if factor < 1 or factor != factor:
-        scale(gradients(parameters), factor, "clip_grads_with_norm_")
+    limit(gradients(parameters), max_norm, total_norm, "clip_grads_with_norm_")
 
 
-def scale(arrays: list[np.ndarray], factor: float, what: str) -> None:
-    """Multiplies arrays in place; backward learns of the change."""
+def limit(arrays: list[np.ndarray], max_norm: float, norm: Any, what: str) -> None:
+    """Scales arrays of this norm in place, down to `max_norm`; backward learns of the change."""
+    factor = float(max_norm) / (float(norm) + 1e-6)
+    if factor >= 1:
+        return
     where = changed_at(what)
     for a in arrays:
         a *= factor
@@ -134,10 +154,8 @@ def clip_grad_norm_(
     tensor([0.6000, 0.8000])
     """
     arrays = gradients(parameters)
-    norm = total_norm(arrays, norm_type, error_if_nonfinite)
-    factor = float(max_norm) / (float(norm) + 1e-6)
-    if factor < 1 or factor != factor:
-        scale(arrays, factor, "clip_grad_norm_")
+    norm = norm_of(arrays, norm_type, error_if_nonfinite, "clip_grad_norm_")
+    limit(arrays, max_norm, norm, "clip_grad_norm_")
     return wrap(norm)
 
 
@@ -167,7 +185,10 @@ def clip_grad_norm(
 def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
     """Limits each element of the gradients, in place, to between -clip_value and clip_value.
 
-    `foreach` is accepted, and makes no difference.
+    Args:
+        parameters: a tensor or several; those without a gradient are left out.
+        clip_value: the largest absolute value.
+        foreach: accepted, and makes no difference.
 
     >>> w = td.zeros(2, requires_grad=True)
     >>> (w * td.tensor([3.0, 0.5])).sum().backward()
@@ -175,11 +196,11 @@ def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = 
     >>> w.grad
     tensor([1.0000, 0.5000])
     """
-    limit = float(clip_value)
+    largest = float(clip_value)
     where = changed_at("clip_grad_value_")
     for a in gradients(parameters):
-        np.maximum(a, -limit, out=a)
-        np.minimum(a, limit, out=a)
+        np.maximum(a, -largest, out=a)
+        np.minimum(a, largest, out=a)
         mutations.record(a, where)
 
 

@@ -20,7 +20,9 @@ from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops._owned import no_view
-from tinygrad_dl.ops.indexing.getitem import accumulate, index_, place, positions, survivors
+from tinygrad_dl.ops.indexing._index import positions
+from tinygrad_dl.ops.indexing.getitem import accumulate, index_, place
+from tinygrad_dl.ops.indexing.setitem import survivors
 from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.shape.expand import expand

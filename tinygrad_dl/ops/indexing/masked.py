@@ -12,7 +12,8 @@ from tinygrad_dl.core.promotion import require_room
 from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.inputs import array, boolean, broadcasting, error, real
 from tinygrad_dl.ops._overload import alias, method
-from tinygrad_dl.ops.indexing.getitem import index_, setitem
+from tinygrad_dl.ops.indexing.getitem import index_
+from tinygrad_dl.ops.indexing.setitem import setitem
 from tinygrad_dl.ops.pointwise._selection import LARGE, select
 from tinygrad_dl.ops.shape.expand import expand
 from tinygrad_dl.ops.shape.reshape import reshape

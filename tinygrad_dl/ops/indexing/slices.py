@@ -17,8 +17,10 @@ from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import alias, method, overload
 from tinygrad_dl.ops._owned import no_view
+from tinygrad_dl.ops.indexing._index import integers_first, plain_index
 from tinygrad_dl.ops.indexing.gather import ROWS, as_line, at, require_in_range
-from tinygrad_dl.ops.indexing.getitem import accumulate, getitem, integers_first, plain_index, setitem, with_items
+from tinygrad_dl.ops.indexing.getitem import accumulate, getitem
+from tinygrad_dl.ops.indexing.setitem import setitem, with_items
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.shape.expand import expand
 from tinygrad_dl.ops.shape.reshape import reshape

@@ -28,15 +28,9 @@ from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, View, Views, as_array, before_write, wrap
 from tinygrad_dl.core.transforms import Escape, Lifted, entered, innermost, stack
 from tinygrad_dl.inputs import array, complexes, drawn, error, one_of, real
-from tinygrad_dl.ops.indexing.getitem import (
-    getitem,
-    integers_first,
-    plain_index,
-    put,
-    storable,
-    with_items,
-    without_ones_in_front,
-)
+from tinygrad_dl.ops.indexing._index import integers_first, plain_index
+from tinygrad_dl.ops.indexing.getitem import getitem
+from tinygrad_dl.ops.indexing.setitem import put, storable, with_items, without_ones_in_front
 from tinygrad_dl.ops.pointwise.complex import view_as_complex, view_as_real
 from tinygrad_dl.ops.shape.permute import permute, transpose
 from tinygrad_dl.ops.shape.reshape import reshape
