@@ -67,9 +67,13 @@ PLACES: Final = {
     "utils.data._utils.collate": "tinygrad_dl.data",
     "utils.hooks": "tinygrad_dl.core.hooks",
     "utils.model_zoo": "tinygrad_dl.torch.hub",
-    "utils.tensorboard": "tensorboardX",
+    "utils.tensorboard": "tinygrad_dl.torch.tensorboard",
+    "utils.tensorboard.writer": "tinygrad_dl.torch.tensorboard",
 }
 PLACES.update({f"nn.modules.{theme}": "tinygrad_dl.nn" for theme in THEMES.split()})
+# PyTorch has a module for each distribution; here all are in `distributions`.
+DISTRIBUTIONS: Final = "bernoulli beta categorical dirichlet exponential kl laplace multivariate_normal normal uniform"
+PLACES.update({f"distributions.{theme}": "tinygrad_dl.distributions" for theme in DISTRIBUTIONS.split()})
 HIDDEN: Final = frozenset({"core", "ops", "torch"})  # how this library is built, and this package
 _MISSING: Final = object()
 REMEDY: Final = "docs/from_pytorch.md says what differs from PyTorch, and what to write instead"
