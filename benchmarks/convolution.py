@@ -22,6 +22,7 @@ from tinygrad_dl.ops.convolution import _columns as columns
 from tinygrad_dl.ops.convolution import _convolution as convolution
 from tinygrad_dl.ops.convolution import _deep as deep
 from tinygrad_dl.ops.convolution import _depthwise as depthwise
+from tinygrad_dl.ops.convolution import _phases as phases
 from tinygrad_dl.ops.convolution import _rows as rows
 from tinygrad_dl.ops.convolution import _winograd as winograd
 from tinygrad_dl.ops.convolution._shapes import conv_size
@@ -90,6 +91,14 @@ def ways(shape: Shape) -> dict[str, dict[str, Way]]:
         found["result"]["Winograd"] = lambda: winograd.convolve(x, w, out, pads)
         found["input's"]["Winograd"] = lambda: winograd.convolve_transposed(g, w, size, pads)
         found["weight's"]["Winograd"] = lambda: winograd.convolve_weight(x, g, pads)
+    if stride != (1, 1):
+        found["input's"]["phases"] = lambda: phases.convolve_transposed(g, w, size, stride, pads, groups)
+    elif groups == 1:
+        turned, around = (
+            w[..., ::-1, ::-1].swapaxes(0, 1),
+            tuple([(k - 1 - a, k - 1 - a) for k, (a, _) in zip(kernel, pads, strict=True)]),
+        )
+        found["input's"]["turned"] = lambda: columns.convolve(g, turned, size, stride, around, dilation, 1)
     if groups == len(w) == x.shape[1] and stride == (1, 1):
         found["weight's"]["shifted"] = lambda: depthwise.convolve_weight(x, g, kernel, pads, dilation)
     add_pytorch(found, x, w, g, shape)
@@ -147,7 +156,8 @@ def main() -> None:
     if arguments.threads:
         set_num_threads(arguments.threads)
         importlib.import_module("torch").set_num_threads(arguments.threads)
-    names = ["columns", "joined", *[f"rows {t}" for t in STRIPS], "Winograd", "shifted", "PyTorch", "chosen"]
+    strips = [f"rows {t}" for t in STRIPS]
+    names = ["columns", "turned", "phases", "joined", *strips, "Winograd", "shifted", "PyTorch", "chosen"]
     print(f"| shape | of | {' | '.join(names)} | ratio |\n|{'---|' * (len(names) + 3)}")
     for shape in SHAPES:
         if arguments.only not in shape.name:

@@ -32,7 +32,7 @@ from tinygrad_dl.ops.convolution._shapes import Pads, Sizes
 KERNEL, TILE = 3, (2, 4)
 POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.75, -0.75, 1.5, -1.5)}  # and infinity, for so many results
 FEWEST = 64  # channels, below which the transforms cost more than they save
-LEAST = 2**27  # multiplications of plain sums, below which the many short steps cost more than they save
+LEAST = 2**26  # multiplications of plain sums, below which the many short steps cost more than they save
 BLOCK = 2**21  # bytes of windows that are transformed at a time: large, as all kernels are read for each block
 SUMMED = 256  # tiles that one product sums over: of longer sums the BLAS loses more digits
 WASTE = 1.4  # how many times the area of the result the tiles may have
