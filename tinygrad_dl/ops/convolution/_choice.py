@@ -268,8 +268,11 @@ def gradients(
     dilation: Sizes,
     groups: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The gradients of a convolution's input and weight: short ones at once, each by a thread."""
+    """The gradients of a convolution's input and weight: short ones, if they take as long, at once by a thread each."""
+    kernel, places = weight.shape[2:], math.prod(g.shape[2:])
     by_input = partial(prepare_transposed, g, weight, x.shape[2:], stride, pads, dilation, groups)
-    by_weight = partial(prepare_weight, x, g, weight.shape[2:], stride, pads, dilation, groups)
+    by_weight = partial(prepare_weight, x, g, kernel, stride, pads, dilation, groups)
     work = g.size * math.prod(weight.shape[1:]) * (get_num_threads() - 1)
-    return both(by_input(), by_weight()) if WORTH <= work <= SHORT else (by_input()(), by_weight()())
+    if WORTH <= work <= SHORT and not is_narrow(x.shape[1], g.shape[1], kernel, places):
+        return both(by_input(), by_weight())
+    return by_input()(), by_weight()()
