@@ -35,8 +35,6 @@ def indices(input: Tensor, target: Any, shape: tuple[int, ...], name: str) -> An
         raise TypeError(
             f"{name}: expected class indices, which are integers, got a target of {array.dtype}; use .long()"
         )
-    if array.size == 1 and array.ndim < 2 and len(shape) < 2:
-        array = array.reshape(shape)  # one example, or one score: a number or a list of one
     if array.shape != shape:
         raise ValueError(f"{name}: expected a target of shape {shape} for an input of {input.shape}, got {array.shape}")
     return array
@@ -71,6 +69,8 @@ def multi_margin_loss(
     name = "multi_margin_loss"
     if p not in (1, 2):
         raise ValueError(f"{name}: expected p = 1 or 2, got {p}")
+    if input.ndim == 1 and getattr(target, "shape", ()) == (1,):
+        input = input.unsqueeze(0)  # a batch of one
     classes = indices(input, target, input.shape[:-1], name)
     count = input.shape[-1]
     if is_known(classes):
