@@ -26,7 +26,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.ops.linalg.qr import Reflections
+from tinygrad_dl.ops.linalg._results import Logarithm, Reflections
 from tinygrad_dl.ops.sorting.sort import Sorted
 from tinygrad_dl.random import Generator
 

@@ -134,3 +134,27 @@ def test_least_squares():
         td.linalg.lstsq(A, A, driver="qr")
     with pytest.raises(ValueError, match="lstsq: expected A"):
         td.linalg.lstsq(A, td.ones(2, 2))
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_singular_values_of_what_is_not_finite_are_refused(value):
+    a = td.tensor(RNG.standard_normal((4, 4))).float()
+    a[0, 0] = a[1, 1] = value
+    with pytest.raises(linalg.LinAlgError, match="got a matrix with an element that is infinite or nan"):
+        linalg.svdvals(a)
+
+
+def test_determinants():
+    a = td.tensor([[2.0, 1.0], [1.0, 3.0]], requires_grad=True)
+    linalg.det(a).backward()
+    np.testing.assert_allclose(a.grad.tolist(), [[3.0, -1.0], [-1.0, 2.0]], rtol=1e-6)
+    singular = td.tensor([[1.0, 2.0], [2.0, 4.0]], requires_grad=True)
+    singular.det().backward()
+    np.testing.assert_allclose(singular.grad.tolist(), [[4.0, -2.0], [-2.0, 1.0]], atol=1e-6)
+    sign, size = td.slogdet(td.tensor([[0.0, 2.0], [1.0, 0.0]]))
+    assert sign.item() == -1.0 and size.item() == pytest.approx(math.log(2.0))
+    assert td.logdet(td.tensor([[0.0, 2.0], [1.0, 0.0]])).isnan() and td.logdet(td.eye(2) * 2).item() > 1.38
+    assert td.inverse(a).tolist() == a.inverse().tolist()
+    complex = td.tensor([[1.0, 2.0j], [0.5, 1.0 + 1.0j]], dtype=td.complex128, requires_grad=True)
+    for function in (td.det, lambda a: td.slogdet(a)[0], lambda a: td.slogdet(a)[1], td.logdet):
+        assert gradcheck(function, complex) and gradgradcheck(function, complex)

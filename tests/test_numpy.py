@@ -119,6 +119,8 @@ CALLS = {
         {"x": V, "ord": np.inf},
     ],
     np.linalg.inv: [{"a": SQUARE}],
+    np.linalg.det: [{"a": SQUARE}],
+    np.linalg.slogdet: [{"a": SQUARE}],
     np.linalg.solve: [{"a": SQUARE, "b": X}, {"a": SQUARE, "b": X[:, 0]}],
     np.linalg.cholesky: [{"": (SQUARE,)}, {"": (SQUARE,), "upper": True}],
     np.linalg.qr: [{"a": X}, {"a": X.T, "mode": "complete"}],

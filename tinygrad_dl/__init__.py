@@ -122,12 +122,13 @@ from tinygrad_dl.ops.indexing.nonzero import argwhere, nonzero, unravel_index
 from tinygrad_dl.ops.indexing.scatter_reduce import index_reduce, scatter_reduce
 from tinygrad_dl.ops.indexing.slices import index_add, index_copy, index_fill, index_put, index_select, narrow, select
 from tinygrad_dl.ops.indexing.triangular import tril, triu
+from tinygrad_dl.ops.linalg.determinant import det, logdet, slogdet
 from tinygrad_dl.ops.linalg.distances import cdist
 from tinygrad_dl.ops.linalg.einsum import einsum, tensordot
 from tinygrad_dl.ops.linalg.matrix_exp import matrix_exp
 from tinygrad_dl.ops.linalg.products import addmm, baddbmm, bmm, dot, inner, kron, matmul, mm, mv, outer, trace, vdot
 from tinygrad_dl.ops.linalg.qr import geqrf
-from tinygrad_dl.ops.linalg.solve import inv as inverse
+from tinygrad_dl.ops.linalg.solve import inverse
 from tinygrad_dl.ops.pointwise.arithmetic import (
     abs,
     absolute,
@@ -291,9 +292,9 @@ __all__ = [
     "broadcast_to", "bucketize", "can_cast", "cat", "cdist", "cdouble", "ceil", "celu", "cfloat", "channels_last",
     "channels_last_3d", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack", "complex",
     "complex64", "complex128", "concat", "concatenate", "conj", "contiguous_format", "cos", "cosh", "count_nonzero",
-    "cumprod", "cumsum", "device", "diag", "diag_embed", "diagflat", "diagonal", "diff", "digamma", "dist", "div",
-    "divide", "dot", "double", "dsplit", "dstack", "dtype", "e", "einsum", "empty", "empty_like", "enable_grad", "eq",
-    "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1", "eye", "finfo", "fix", "flatten", "flip",
+    "cumprod", "cumsum", "det", "device", "diag", "diag_embed", "diagflat", "diagonal", "diff", "digamma", "dist",
+    "div", "divide", "dot", "double", "dsplit", "dstack", "dtype", "e", "einsum", "empty", "empty_like", "enable_grad",
+    "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1", "eye", "finfo", "fix", "flatten", "flip",
     "fliplr", "flipud", "float", "float16", "float32", "float64", "floor", "floor_divide", "fmax", "fmin", "fmod",
     "frac", "from_dlpack", "from_numpy", "frombuffer", "full", "full_like", "gather", "ge", "geqrf",
     "get_default_dtype", "get_num_threads", "get_rng_state", "greater", "greater_equal", "gt", "half", "hardshrink",
@@ -302,23 +303,24 @@ __all__ = [
     "inverse", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_complex", "is_conj", "is_floating_point",
     "is_grad_enabled", "is_inference", "is_inference_mode_enabled", "is_nonzero", "is_tensor", "isclose", "isfinite",
     "isin", "isinf", "isnan", "kron", "kthvalue", "layout", "le", "lerp", "less", "less_equal", "lgamma", "linspace",
-    "load", "log", "log1p", "log2", "log10", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "logit", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_scatter", "masked_select",
-    "matmul", "matrix_exp", "max", "maximum", "mean", "median", "memory_format", "meshgrid", "min", "minimum", "mm",
-    "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv", "nan", "nan_to_num", "nanmean", "nanmedian",
-    "nansum", "narrow", "ne", "neg", "negative", "newaxis", "nn", "no_grad", "nonzero", "norm", "normal", "not_equal",
-    "numel", "ones", "ones_like", "op", "optim", "outer", "permute", "pi", "polygamma", "positive", "pow", "prelu",
-    "preserve_format", "prod", "promote_types", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
-    "randperm", "ravel", "real", "reciprocal", "relu", "remainder", "repeat_interleave", "reshape", "resolve_conj",
-    "result_type", "roll", "rot90", "round", "row_stack", "rsqrt", "save", "scalar_tensor", "scatter", "scatter_add",
-    "scatter_reduce", "searchsorted", "select", "selu", "set_anomaly_enabled", "set_default_dtype", "set_grad_enabled",
-    "set_num_threads", "set_rng_state", "sgn", "short", "sigmoid", "sign", "signbit", "sin", "sinh", "softmax", "sort",
-    "sparse_coo", "sparse_csr", "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack", "std", "std_mean",
-    "strided", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "tensor",
-    "tensor_split", "tensordot", "threshold", "tile", "topk", "trace", "transpose", "tril", "triu", "true_divide",
-    "trunc", "uint8", "uint16", "uint32", "uint64", "unbind", "unflatten", "unique", "unravel_index", "unsafe_chunk",
-    "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "var", "var_mean", "vdot", "view_as_complex",
-    "view_as_real", "view_as_real_copy", "vsplit", "vstack", "where", "xlogy", "zeros", "zeros_like",
+    "load", "log", "log1p", "log2", "log10", "log_softmax", "logaddexp", "logdet", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "logit", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_scatter",
+    "masked_select", "matmul", "matrix_exp", "max", "maximum", "mean", "median", "memory_format", "meshgrid", "min",
+    "minimum", "mm", "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv", "nan", "nan_to_num",
+    "nanmean", "nanmedian", "nansum", "narrow", "ne", "neg", "negative", "newaxis", "nn", "no_grad", "nonzero", "norm",
+    "normal", "not_equal", "numel", "ones", "ones_like", "op", "optim", "outer", "permute", "pi", "polygamma",
+    "positive", "pow", "prelu", "preserve_format", "prod", "promote_types", "rand", "rand_like", "randint",
+    "randint_like", "randn", "randn_like", "randperm", "ravel", "real", "reciprocal", "relu", "remainder",
+    "repeat_interleave", "reshape", "resolve_conj", "result_type", "roll", "rot90", "round", "row_stack", "rsqrt",
+    "save", "scalar_tensor", "scatter", "scatter_add", "scatter_reduce", "searchsorted", "select", "selu",
+    "set_anomaly_enabled", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_rng_state", "sgn", "short",
+    "sigmoid", "sign", "signbit", "sin", "sinh", "slogdet", "softmax", "sort", "sparse_coo", "sparse_csr", "split",
+    "split_with_sizes", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "strided", "sub", "subtract", "sum",
+    "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot",
+    "threshold", "tile", "topk", "trace", "transpose", "tril", "triu", "true_divide", "trunc", "uint8", "uint16",
+    "uint32", "uint64", "unbind", "unflatten", "unique", "unravel_index", "unsafe_chunk", "unsafe_split",
+    "unsafe_split_with_sizes", "unsqueeze", "var", "var_mean", "vdot", "view_as_complex", "view_as_real",
+    "view_as_real_copy", "vsplit", "vstack", "where", "xlogy", "zeros", "zeros_like",
 ]
 # fmt: on
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.ops.linalg._matrices import LinAlgError
 from tinygrad_dl.ops.linalg.cholesky import cholesky, solve_triangular
+from tinygrad_dl.ops.linalg.determinant import det, slogdet
 from tinygrad_dl.ops.linalg.lstsq import lstsq
 from tinygrad_dl.ops.linalg.matrix_exp import matrix_exp
 from tinygrad_dl.ops.linalg.norms import matrix_norm, norm, vector_norm
@@ -17,8 +18,8 @@ from tinygrad_dl.ops.linalg.svd import matrix_rank, svd, svdvals
 
 # fmt: off
 __all__ = [
-    "LinAlgError", "cholesky", "householder_product", "inv", "lstsq", "matrix_exp", "matrix_norm", "matrix_rank",
-    "norm", "qr", "solve", "solve_triangular", "svd", "svdvals", "vector_norm",
+    "LinAlgError", "cholesky", "det", "householder_product", "inv", "lstsq", "matrix_exp", "matrix_norm", "matrix_rank",
+    "norm", "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals", "vector_norm",
 ]
 # fmt: on
 

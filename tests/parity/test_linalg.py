@@ -108,6 +108,10 @@ def compare(function, *arrays, tolerance=1e-9):
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance * max(1.0, np.abs(theirs).max()))
 
 
+def tuple_of(result):
+    return tuple(result) if isinstance(result, tuple) else result
+
+
 @pytest.mark.parametrize("kind", ["real", "complex"])
 class TestFactors:
     @pytest.mark.parametrize(
@@ -137,6 +141,14 @@ class TestFactors:
             return library.linalg.cholesky(a @ a.mH + 2 * library.eye(3, dtype=a.dtype), upper=upper)
 
         compare(factor, draw(kind, 2, 3, 3))
+
+    def test_determinants(self, kind):
+        a = draw(kind, 2, 3, 3) + 2 * np.eye(3)
+        for name in ("det", "slogdet"):
+            compare(lambda library, a, name=name: tuple_of(getattr(library.linalg, name)(a)), a)
+        a = draw(kind, 3, 3)
+        compare(lambda library, a: library.logdet(a @ a.mH), a)
+        assert td.slogdet(td.zeros(2, 2))[1].item() == -float("inf")
 
     def test_inv(self, kind):
         a = draw(kind, 2, 3, 3) + 3 * np.eye(3)

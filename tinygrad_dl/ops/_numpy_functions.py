@@ -17,6 +17,7 @@ from tinygrad_dl.creation import full_like, zeros, zeros_like
 from tinygrad_dl.ops.comparison.elementwise import isclose
 from tinygrad_dl.ops.indexing.diagonal import diagonal
 from tinygrad_dl.ops.linalg.cholesky import cholesky
+from tinygrad_dl.ops.linalg.determinant import det, slogdet
 from tinygrad_dl.ops.linalg.norms import of_matrices
 from tinygrad_dl.ops.linalg.products import matmul, outer
 from tinygrad_dl.ops.linalg.qr import qr
@@ -355,6 +356,8 @@ def linalg_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = Fals
 
 NUMPY[np.linalg.norm] = linalg_norm
 NUMPY[np.linalg.inv] = lambda a: inv(a)
+NUMPY[np.linalg.det] = lambda a: det(a)
+NUMPY[np.linalg.slogdet] = lambda a: slogdet(a)
 NUMPY[np.linalg.solve] = lambda a, b: solve(a, b)
 NUMPY[np.linalg.cholesky] = lambda a, *, upper=False: cholesky(a, upper=upper)
 NUMPY[np.linalg.qr] = lambda a, mode="reduced": qr(a, mode)

@@ -1,6 +1,8 @@
 """Orthogonal matrices: the QR factors of a matrix, and products of Householder's reflections."""
 
-from typing import Any, Literal, NamedTuple
+from __future__ import annotations
+
+from typing import Any, Literal
 
 import numpy as np
 
@@ -10,23 +12,10 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import eye
 from tinygrad_dl.inputs import array, drawn, error, one_of
 from tinygrad_dl.ops.linalg._matrices import some_matrices, transposed, turned
+from tinygrad_dl.ops.linalg._results import QR, Reflections
 from tinygrad_dl.ops.linalg.cholesky import solve_triangular
 
 Mode = Literal["reduced", "complete", "r"]
-
-
-class QR(NamedTuple):
-    """What `qr` returns."""
-
-    Q: Any
-    R: Any
-
-
-class Reflections(NamedTuple):
-    """What `geqrf` returns."""
-
-    a: Any
-    tau: Any
 
 
 def _full_rank(rows: int, columns: int) -> Any:

@@ -13,6 +13,7 @@ from tinygrad_dl.core.engine import unbroadcast
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import eye
 from tinygrad_dl.inputs import array, drawn, error
+from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops.linalg._matrices import (
     LinAlgError,
     require_square,
@@ -22,7 +23,7 @@ from tinygrad_dl.ops.linalg._matrices import (
 )
 
 
-def _regular(rng: np.random.Generator) -> np.ndarray:
+def regular(rng: np.random.Generator) -> np.ndarray:
     """One or two square matrices that are far from singular ones."""
     a = some_matrices(rng)
     return a + 4 * np.eye(a.shape[-1])
@@ -34,8 +35,8 @@ def _regular(rng: np.random.Generator) -> np.ndarray:
     promote=True,
     linear=("B",),
     inputs=[
-        dict(A=drawn(_regular), B=drawn(lambda rng, A: rng.standard_normal((*A.shape[:-1], 2)))),
-        dict(A=drawn(_regular), B=drawn(lambda rng, A: some_matrices(rng, A.shape[-1], 3))),
+        dict(A=drawn(regular), B=drawn(lambda rng, A: rng.standard_normal((*A.shape[:-1], 2)))),
+        dict(A=drawn(regular), B=drawn(lambda rng, A: some_matrices(rng, A.shape[-1], 3))),
     ],
     errors=[
         error(ValueError, r"got shapes \(2, 3\) and \(2, 1\)", array(2, 3), array(2, 1)),
@@ -117,3 +118,6 @@ def inv(A: Tensor) -> Tensor:
     """
     require_square("inv", A)
     return systems(A, eye(A.shape[-1], dtype=A.dtype if A.is_floating_point() or A.is_complex() else None))
+
+
+inverse = alias("inverse", inv)

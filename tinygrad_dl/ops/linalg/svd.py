@@ -1,6 +1,8 @@
 """Singular values and vectors, and the rank of a matrix."""
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -9,15 +11,8 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, drawn, error, one_of
 from tinygrad_dl.ops.linalg._matrices import LinAlgError, turned
+from tinygrad_dl.ops.linalg._results import SVD
 from tinygrad_dl.ops.linalg.qr import require_matrices
-
-
-class SVD(NamedTuple):
-    """What `svd` returns."""
-
-    U: Any
-    S: Any
-    Vh: Any
 
 
 def _apart(rows: int, columns: int) -> Any:
@@ -66,10 +61,12 @@ def svd(A: Array, full_matrices: bool = True) -> Any:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.svd.html
     """
     require_matrices("svd", A)
+    if not np.isfinite(A).all():  # in LAPACK an infinity may have no end
+        raise LinAlgError("svd: got a matrix with an element that is infinite or nan, expected finite ones")
     try:
         return SVD(*np.linalg.svd(A, full_matrices))
     except np.linalg.LinAlgError:
-        raise LinAlgError("svd: got a matrix whose singular values were not found, expected finite elements") from None
+        raise LinAlgError("svd: got a matrix whose singular values were not found, expected another one") from None
 
 
 def gaps(S: Any) -> Any:
