@@ -7,7 +7,6 @@ respect to each is one of three ops, which are therefore the gradients of each o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,41 +14,18 @@ import numpy as np
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 
-BLOCK = 1 << 18  # elements of the result that are worked on at a time
 
-
-def as_rows(x: np.ndarray) -> np.ndarray:
-    """(N, C, S) as (N, S + 1, C), with zeros in the last row, which the index -1 names."""
+def with_zero(x: np.ndarray) -> np.ndarray:
+    """(N, C, S) as (N, C, S + 1), with a zero at the end, which the index -1 names."""
     n, channels, size = x.shape
-    rows = np.empty((n, size + 1, channels), x.dtype)
-    rows[:, :size], rows[:, size] = x.swapaxes(1, 2), 0
-    return rows
+    padded = np.empty((n, channels, size + 1), x.dtype)
+    padded[..., :size], padded[..., size] = x, 0
+    return padded
 
 
-def by_places(slopes: np.ndarray) -> np.ndarray:
-    """(N, C, P) as (N * P, C)."""
-    n, channels, count = slopes.shape
-    return np.ascontiguousarray(slopes.swapaxes(1, 2)).reshape(n * count, channels)
-
-
-def blocks(count: int, size: int) -> Iterator[slice]:
-    """The examples in blocks, of which each has `size` elements."""
-    step = max(1, BLOCK // max(1, size))
-    for first in range(0, count, step):
-        yield slice(first, min(first + step, count))
-
-
-def places(index: np.ndarray, size: int) -> np.ndarray:
-    """The rows that an index (N, P, K) names in the rows of all N examples together, as (K, N * P)."""
-    first = np.arange(0, len(index) * size, size)[:, None, None]
-    n, count, several = index.shape
-    return (index + first).transpose(2, 0, 1).reshape(several, n * count)
-
-
-def factors(weights: np.ndarray) -> np.ndarray:
-    """(N, P, K) as (K, N * P, 1)."""
-    n, count, several = weights.shape
-    return weights.transpose(2, 0, 1).reshape(several, n * count, 1)
+def by_choice(values: np.ndarray) -> np.ndarray:
+    """(N, P, K) as (N, K, P), so that what is chosen first at all places lies together."""
+    return np.ascontiguousarray(values.swapaxes(1, 2))
 
 
 def require_fit(what: str, index: np.ndarray, size: int, **others: tuple[int, ...]) -> None:
@@ -107,16 +83,12 @@ def sample(input: Array, index: Array, weights: Array) -> Array:
     """
     n, channels, size = input.shape
     require_fit("sample", index, size, weights=weights.shape)
-    rows, count = as_rows(input), index.shape[1]
-    out = np.empty((n, channels, count), input.dtype)
-    for part in blocks(n, channels * count):
-        few = rows[part]
-        flat, total = few.reshape(len(few) * (size + 1), channels), np.zeros((len(few) * count, channels), input.dtype)
-        for at, weight in zip(places(index[part], size + 1), factors(weights[part]), strict=True):
-            chosen = flat.take(at, 0)
-            chosen *= weight
+    out = np.zeros((n, channels, index.shape[1]), input.dtype)
+    for total, x, places, factors in zip(out, with_zero(input), by_choice(index), by_choice(weights), strict=True):
+        for at, factor in zip(places, factors, strict=True):
+            chosen = x.take(at, 1)
+            chosen *= factor
             total += chosen
-        out[part] = total.reshape(len(few), count, channels).swapaxes(1, 2)
     return out
 
 
@@ -133,15 +105,12 @@ def sample_backward(slopes: Array, index: Array, weights: Array, size: int) -> A
     """The gradient of `sample` with respect to its input, (N, C, `size`), for gradients (N, C, P) of its result."""
     n, channels, count = slopes.shape
     require_fit("sample_backward", index, size, weights=weights.shape)
+    several = index.shape[2]
     out = np.empty((n, channels, size), slopes.dtype)
-    for part in blocks(n, channels * max(count, size)):
-        rows = by_places(slopes[part])
-        total = np.zeros((len(slopes[part]), size + 1, channels), slopes.dtype)
-        flat, column = total.reshape(-1), np.arange(channels)
-        for at, weight in zip(places(index[part], size + 1), factors(weights[part]), strict=True):
-            # ufunc.at is fast on flat arrays only.
-            np.add.at(flat, np.add.outer(at * channels, column).reshape(-1), (rows * weight).reshape(-1))
-        out[part] = total[:, :size].swapaxes(1, 2)
+    bins = by_choice(np.where(index < 0, size, index)).reshape(n, several * count)
+    for total, g, places, factors in zip(out, slopes, bins, by_choice(weights), strict=True):
+        for channel, slope in zip(total, g, strict=True):  # bincount is three times as fast as ufunc.at
+            channel[...] = np.bincount(places, (factors * slope).reshape(-1), size + 1)[:size]
     return out
 
 
@@ -156,16 +125,13 @@ def sample_backward(slopes: Array, index: Array, weights: Array, size: int) -> A
 )
 def sample_weights_backward(slopes: Array, input: Array, index: Array) -> Array:
     """The gradient of `sample` with respect to its weights, (N, P, K), for gradients (N, C, P) of its result."""
-    n, channels, size = input.shape
+    n, _, size = input.shape
     require_fit("sample_weights_backward", index, size, slopes=(slopes.shape[0], slopes.shape[2]))
-    rows, count = as_rows(input), index.shape[1]
-    out = np.empty(index.shape, input.dtype)
-    for part in blocks(n, channels * count):
-        few, values = rows[part], by_places(slopes[part])
-        flat = few.reshape(len(few) * (size + 1), channels)
-        for k, at in enumerate(places(index[part], size + 1)):
-            out[part, :, k] = np.einsum("pc,pc->p", flat.take(at, 0), values).reshape(len(few), count)
-    return out
+    out = np.empty((n, index.shape[2], index.shape[1]), input.dtype)
+    for total, g, x, places in zip(out, slopes, with_zero(input), by_choice(index), strict=True):
+        for at, product in zip(places, total, strict=True):
+            np.einsum("cp,cp->p", x.take(at, 1), g, out=product)
+    return out.swapaxes(1, 2)
 
 
 sample.vjp(
