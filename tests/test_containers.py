@@ -96,6 +96,14 @@ def test_norms_of_gradients_of_any_order(order, expected):
     assert nn.utils.get_total_norm([w.grad, v.grad], order, foreach=False).item() == pytest.approx(expected)
 
 
+def test_norms_take_one_tensor_and_name_their_function_in_errors():
+    assert nn.utils.get_total_norm(td.tensor([3.0, 4.0])).item() == 5.0
+    with pytest.raises(TypeError, match="get_total_norm: got None, expected a tensor or an iterable of tensors"):
+        nn.utils.get_total_norm([td.ones(1), None])
+    with pytest.raises(RuntimeError, match="get_total_norm: got gradients whose total norm"):
+        nn.utils.get_total_norm([td.tensor(float("inf"))], error_if_nonfinite=True)
+
+
 def test_clipping_by_a_norm_of_negative_order():
     w = td.ones(2, requires_grad=True)
     w.grad = td.tensor([3.0, 4.0])

@@ -446,7 +446,7 @@ def test_full_backward_hook_without_gradient_at_the_input():
 
 
 def test_a_hook_must_be_callable():
-    with pytest.raises(TypeError, match="got a int, expected a callable"):
+    with pytest.raises(TypeError, match="got 3, expected a callable"):
         nn.Identity().register_forward_hook(3)
 
 

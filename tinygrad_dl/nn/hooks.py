@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.hooks import Registered, RemovableHandle
 
 # Tables that begin with the name of another say of its hooks how they are to be called.
@@ -68,7 +69,7 @@ def added(
 ) -> RemovableHandle:
     """The handle of a hook that is put into a table, and into those of its options."""
     if not callable(hook):
-        raise TypeError(f"a hook for {kind}: got a {type(hook).__name__}, expected a callable")
+        raise TypeError(f"a hook for {kind}: got {summary(hook)}, expected a callable")
     extra = [tables[kind + option] for option, given in options.items() if given]
     handle = RemovableHandle(tables[kind], hook, extra_dict=extra, prepend=prepend)
     for table in extra:

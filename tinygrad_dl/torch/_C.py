@@ -7,7 +7,7 @@ import enum
 
 
 def _log_api_usage_once(event: str) -> None:
-    """Nothing: this library reports no use of it."""
+    """Does nothing: this library reports no use of it."""
 
 
 def _get_tracing_state() -> None:

@@ -1,4 +1,4 @@
-"""`torch.accelerator` where tensors live on the CPU: there is none, and programs that ask go on without.
+"""`torch.accelerator` where tensors live on the CPU: programs that ask are told that there is none.
 
 Source: https://docs.pytorch.org/docs/stable/accelerator.html
 """
@@ -21,7 +21,7 @@ def device_count() -> int:
 
 
 def current_accelerator(check_available: bool = False) -> None:
-    """The device of the accelerator: None, for there is none."""
+    """The device of the accelerator: None, as there is none."""
 
 
 _NEED_ONE = """

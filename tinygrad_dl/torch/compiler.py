@@ -64,11 +64,11 @@ def is_compile_supported(device_type: str) -> bool:
 
 
 def reset() -> None:
-    """Nothing: nothing is kept between calls."""
+    """Does nothing: nothing is kept between calls."""
 
 
 def cudagraph_mark_step_begin() -> None:
-    """Nothing: there are no graphs of a GPU."""
+    """Does nothing: there are no graphs of a GPU."""
 
 
 def _assert(condition: Any, message: Any = "") -> None:

@@ -40,11 +40,11 @@ def device_count() -> int:
 
 
 def manual_seed(seed: int) -> None:
-    """Nothing: there is no generator of a GPU. `td.manual_seed` seeds the CPU's."""
+    """Does nothing: there is no generator of a GPU. `td.manual_seed` seeds the CPU's."""
 
 
 def manual_seed_all(seed: int) -> None:
-    """Nothing: there are no generators of GPUs. `td.manual_seed` seeds the CPU's."""
+    """Does nothing: there are no generators of GPUs. `td.manual_seed` seeds the CPU's."""
 
 
 def get_rng_state_all() -> list[Any]:
@@ -53,11 +53,11 @@ def get_rng_state_all() -> list[Any]:
 
 
 def set_rng_state_all(new_states: Iterable[Any]) -> None:
-    """Nothing: there are no generators of GPUs."""
+    """Does nothing: there are no generators of GPUs."""
 
 
 def empty_cache() -> None:
-    """Nothing: there is no memory of a GPU to give back."""
+    """Does nothing: there is no memory of a GPU to give back."""
 
 
 def memory_allocated(device: Any = None) -> int:

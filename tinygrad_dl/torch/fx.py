@@ -1,4 +1,4 @@
-"""`torch.fx` where nothing is traced: what programs say to the tracer is accepted, and what they ask it is answered.
+"""The part of `torch.fx` that programs use without tracing: `wrap`, and classes for their `isinstance`.
 
 Source: https://docs.pytorch.org/docs/stable/fx.html
 """
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def wrap(fn_or_name: T) -> T:
-    """The function, or its name, itself; a tracer would not look into it.
+    """Returns the function, or its name, as it is; for a tracer it would mark a function as one operation.
 
     >>> from tinygrad_dl.torch import fx
     >>> fx.wrap(len) is len
@@ -25,8 +25,8 @@ def wrap(fn_or_name: T) -> T:
 
 
 class Proxy:
-    """What a tracer would hand to a function, for programs that ask: nothing is one."""
+    """What a tracer hands to a function; for `isinstance` alone, as nothing is traced."""
 
 
 class GraphModule:
-    """What a tracer would make of a module, for programs that ask: nothing is one."""
+    """What a tracer makes of a module; for `isinstance` alone, as nothing is traced."""

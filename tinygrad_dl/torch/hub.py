@@ -1,4 +1,4 @@
-"""`torch.hub` and `torch.utils.model_zoo`: files of weights from the net, kept in a folder.
+"""`torch.hub` and `torch.utils.model_zoo`: files of weights from the internet, kept in a folder.
 
 What is read from them is data: `td.load` runs no code of a file. `hub.load`, which runs a repository's code, is not
 here.
@@ -26,8 +26,8 @@ HASH_REGEX: Final = re.compile(r"-([a-f0-9]*)\.")  # resnet18-bf5a0bd9.pth ends 
 CHUNK: Final = 1 << 17  # bytes read at a time
 
 
-class _Quiet:
-    """What tqdm's bar of progress is where tqdm is not installed: nothing is shown."""
+class _NoProgress:
+    """Stands for tqdm's progress bar where tqdm is not installed: nothing is shown."""
 
     def __init__(self, iterable: Any = (), **options: Any) -> None:
         self.iterable = iterable
@@ -35,20 +35,20 @@ class _Quiet:
     def __iter__(self) -> Iterator[Any]:
         return iter(self.iterable)
 
-    def __enter__(self) -> _Quiet:
+    def __enter__(self) -> _NoProgress:
         return self
 
     def __exit__(self, *error: object) -> None:
         pass
 
     def update(self, n: float = 1) -> None:
-        """Nothing."""
+        """Does nothing."""
 
 
-tqdm: Any = importlib.import_module("tqdm").tqdm if importlib.util.find_spec("tqdm") else _Quiet
+tqdm: Any = importlib.import_module("tqdm").tqdm if importlib.util.find_spec("tqdm") else _NoProgress
 
 
-class _Place:
+class _Cache:
     folder: str | None = None
 
 
@@ -59,7 +59,7 @@ def get_dir() -> str:
 
     Source: https://docs.pytorch.org/docs/stable/hub.html#torch.hub.get_dir
     """
-    return os.path.join(_get_torch_home(), "hub") if _Place.folder is None else _Place.folder
+    return os.path.join(_get_torch_home(), "hub") if _Cache.folder is None else _Cache.folder
 
 
 def set_dir(d: Path) -> None:
@@ -67,7 +67,7 @@ def set_dir(d: Path) -> None:
 
     Source: https://docs.pytorch.org/docs/stable/hub.html#torch.hub.set_dir
     """
-    _Place.folder = os.path.expanduser(os.fspath(d))
+    _Cache.folder = os.path.expanduser(os.fspath(d))
 
 
 def _get_torch_home() -> str:
@@ -76,13 +76,13 @@ def _get_torch_home() -> str:
 
 
 def download_url_to_file(url: str, dst: Path, hash_prefix: str | None = None, progress: bool = True) -> None:
-    """Writes what an address gives to a file, whole or not at all.
+    """Downloads a file, whole or not at all.
 
     Args:
-        url: the address.
+        url: where the file is.
         dst: the path of the file.
         hash_prefix: the first digits of the SHA-256 of the content, in hexadecimal.
-        progress: whether a bar of progress is shown, if tqdm is installed.
+        progress: whether a progress bar is shown, if tqdm is installed.
 
     Raises:
         RuntimeError: the content has another hash; nothing is written.
@@ -120,15 +120,15 @@ def load_state_dict_from_url(
     file_name: str | None = None,
     weights_only: bool = False,
 ) -> Any:
-    """Reads the file of weights at an address, which is downloaded the first time.
+    """Reads a file of weights from a URL; it is downloaded the first time.
 
     Args:
-        url: the address.
+        url: where the file is.
         model_dir: the folder of the file (default: `checkpoints` in `get_dir()`); it is made if it is missing.
         map_location: as in `td.load`.
-        progress: whether a bar of progress is shown, if tqdm is installed.
+        progress: whether a progress bar is shown, if tqdm is installed.
         check_hash: whether the name tells the first digits of the content's SHA-256: `name-0123abcd.pth`.
-        file_name: the name of the file (default: the last part of the address).
+        file_name: the name of the file (default: the last part of the URL).
         weights_only: accepted; data alone is read in either case.
 
     Source: https://docs.pytorch.org/docs/stable/hub.html#torch.hub.load_state_dict_from_url

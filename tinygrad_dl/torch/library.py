@@ -26,7 +26,7 @@ class Library:
         return schema.split("(")[0]
 
     def impl(self, op_name: Any, fn: Any, dispatch_key: str = "", **options: Any) -> None:
-        """Nothing: the function is not used."""
+        """Does nothing: the function is not used."""
 
 
 def register_fake(op: Any, func: Any = None, /, **options: Any) -> Any:
@@ -40,7 +40,7 @@ def register_kernel(op: Any, device_types: Any, func: Any = None, /, **options: 
 
 
 def register_autograd(op: Any, backward: Any, /, **options: Any) -> None:
-    """Nothing: the gradient is not used; that of a function of your own is declared with `td.op`."""
+    """Does nothing: the gradient is not used; that of a function of your own is declared with `td.op`."""
 
 
 def load_library(path: Any) -> NoReturn:

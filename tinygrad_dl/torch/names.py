@@ -139,7 +139,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return Names(spec.name, importlib.import_module(target_of(spec.name)))
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """Nothing: the module reads what it has from its target."""
+        """Does nothing: the module reads what it has from its target."""
 
 
 @functools.cache

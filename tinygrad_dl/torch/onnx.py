@@ -1,4 +1,4 @@
-"""`torch.onnx`, to whose format nothing is exported: programs that ask learn so, and what they register is not used.
+"""`torch.onnx`, without the export: programs that ask get False, and what they register is not used.
 
 Source: https://docs.pytorch.org/docs/stable/onnx.html
 """
@@ -16,7 +16,7 @@ def is_in_onnx_export() -> bool:
 
 
 def register_custom_op_symbolic(symbolic_name: str, symbolic_fn: Any, opset_version: int) -> None:
-    """Nothing: no exporter asks for it."""
+    """Does nothing: there is no exporter that would use it."""
 
 
 def parse_args(*descriptors: str) -> Any:

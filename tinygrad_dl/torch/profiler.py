@@ -11,6 +11,8 @@ import contextlib
 import enum
 from typing import Any
 
+from tinygrad_dl.writing import Path, replacing
+
 __all__ = ["ProfilerActivity", "profile", "record_function", "schedule", "tensorboard_trace_handler"]
 
 
@@ -22,14 +24,29 @@ class ProfilerActivity(enum.Enum):
     CUDA = 2
 
 
+class EventList(list[Any]):
+    """The operations of a profile, none."""
+
+    def table(self, *args: Any, **options: Any) -> str:
+        """A sentence in the place of the table."""
+        return "tinygrad_dl measures no operations here; python -m cProfile does"
+
+    def export_chrome_trace(self, path: Path) -> None:
+        """Writes a trace without events to a file."""
+        with replacing(path, "profiler.export_chrome_trace") as file:
+            file.write(b'{"traceEvents": []}')
+
+
 class profile(contextlib.ContextDecorator):
-    """A block that PyTorch would profile.
+    """A block that PyTorch profiles; here nothing is measured.
 
     >>> from tinygrad_dl.torch import profiler
     >>> with profiler.profile(activities=[profiler.ProfilerActivity.CPU]) as found:
     ...     found.step()
     >>> found.key_averages()
     []
+    >>> print(found.key_averages().table(sort_by="cpu_time_total"))
+    tinygrad_dl measures no operations here; python -m cProfile does
 
     Source: https://docs.pytorch.org/docs/stable/profiler.html#torch.profiler.profile
     """
@@ -44,17 +61,25 @@ class profile(contextlib.ContextDecorator):
         pass
 
     def start(self) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def stop(self) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def step(self) -> None:
-        """Nothing: the next step begins."""
+        """Says that the next step begins; does nothing."""
 
-    def key_averages(self, *args: Any, **options: Any) -> list[Any]:
-        """What was measured: nothing."""
-        return []
+    def key_averages(self, *args: Any, **options: Any) -> EventList:
+        """What was measured: an empty list."""
+        return EventList()
+
+    def events(self) -> EventList:
+        """What was measured: an empty list."""
+        return EventList()
+
+    def export_chrome_trace(self, path: Path) -> None:
+        """Writes a trace without events to a file."""
+        EventList().export_chrome_trace(path)
 
 
 class record_function(contextlib.ContextDecorator):
@@ -74,10 +99,10 @@ class record_function(contextlib.ContextDecorator):
 
 
 def schedule(*, wait: int, warmup: int, active: int, repeat: int = 0, skip_first: int = 0, **options: Any) -> Any:
-    """Which steps are profiled: none."""
+    """A function of the step that says what is profiled: nothing."""
     return lambda step: None
 
 
 def tensorboard_trace_handler(dir_name: str, worker_name: str | None = None, use_gzip: bool = False) -> Any:
-    """What would write the profile to a folder: nothing is written."""
+    """A function for `on_trace_ready`, which writes nothing."""
     return lambda profile: None

@@ -98,11 +98,11 @@ def set_flush_denormal(mode: bool) -> bool:
 
 
 def set_warn_always(b: bool) -> None:
-    """Nothing: how often a warning is shown is set by Python's `warnings`."""
+    """Does nothing: how often a warning is shown is set by Python's `warnings`."""
 
 
 def set_num_interop_threads(num: int) -> None:
-    """Nothing: operations run one after the other. `td.set_num_threads` sets the threads inside of one."""
+    """Does nothing: operations run one after the other. `td.set_num_threads` sets the threads inside of one."""
 
 
 def get_num_interop_threads() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn import init
@@ -68,6 +69,10 @@ class Table(Module):
 
 def table(embeddings: Tensor, name: str) -> tuple[int, int]:
     """The sizes of a table that a layer is made around."""
+    if not isinstance(embeddings, Tensor):
+        raise TypeError(
+            f"{name}.from_pretrained: got {summary(embeddings)}, expected a tensor; make one with td.tensor"
+        )
     if embeddings.ndim != 2:
         raise ValueError(f"{name}.from_pretrained: expected a table of 2 dimensions, got {embeddings.shape}")
     rows, dim = embeddings.shape

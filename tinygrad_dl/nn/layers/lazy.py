@@ -94,10 +94,10 @@ class LazyLayer(LazyModuleMixin):
                 self._buffers[name] = UninitializedBuffer(dtype=buffer.dtype)
 
     def reset_parameters(self) -> None:
-        """Nothing: there are no numbers yet."""
+        """Does nothing: there are no numbers yet."""
 
     def reset_running_stats(self) -> None:
-        """Nothing: there are none yet."""
+        """Does nothing: there are none yet."""
 
     def _found(self, input: Any) -> int:
         """The width of an input."""

@@ -27,9 +27,9 @@ def tensors_of(parameters: Any) -> list[Tensor]:
     tensors = [parameters] if isinstance(parameters, Tensor) else None
     if tensors is None and isinstance(parameters, Iterable):
         tensors = list(parameters)
-    odd = parameters if tensors is None else next((t for t in tensors if not isinstance(t, Tensor)), None)
-    if tensors is None or odd is not None:
-        raise TypeError(f"got {summary(odd)}, expected a tensor or an iterable of tensors; pass model.parameters()")
+    odd = [parameters] if tensors is None else [each for each in tensors if not isinstance(each, Tensor)]
+    if tensors is None or odd:
+        raise TypeError(f"got {summary(odd[0])}, expected a tensor or an iterable of tensors; pass model.parameters()")
     return tensors
 
 

@@ -149,10 +149,12 @@ def conv_tbc(input: Array, weight: Array, bias: Array, pad: int = 0) -> Tensor:
     >>> td.nn.functional.conv_tbc(td.ones(3, 1, 2), td.ones(2, 2, 1), td.zeros(1)).flatten()
     tensor([4., 4.])
     """
-    if input.ndim != 3 or weight.ndim != 3:
+    if input.ndim != 3 or weight.ndim != 3 or input.shape[2] != weight.shape[1]:
         raise ValueError(
             f"conv_tbc: expected an input (T, N, C) and a weight (kernel, C, O), got shapes {input.shape} and "
             f"{weight.shape}"
         )
+    if bias.shape != weight.shape[2:]:
+        raise ValueError(f"conv_tbc: expected a bias of shape {tuple(weight.shape[2:])}, got {bias.shape}")
     out: Any = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)
     return out.permute(2, 0, 1)  # type: ignore[no-any-return]

@@ -24,7 +24,7 @@ def sdp_kernel(**settings: Any) -> Iterator[None]:
 
 
 def enable_flash_sdp(enabled: bool) -> None:
-    """Nothing: attention is computed in one way."""
+    """Does nothing: attention is computed in one way."""
 
 
 enable_mem_efficient_sdp = enable_math_sdp = enable_cudnn_sdp = enable_flash_sdp
