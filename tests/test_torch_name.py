@@ -392,7 +392,7 @@ def test_weights_are_downloaded_once_and_their_hash_is_compared(tmp_path, monkey
         hub.load_url(address, tmp_path / "wrong", progress=False, check_hash=True, file_name="net-0123.pth")
     assert [*(tmp_path / "wrong").iterdir()] == []
 
-    monkeypatch.setattr(hub._Place, "folder", None)
+    monkeypatch.setattr(hub._Cache, "folder", None)
     hub.set_dir(tmp_path / "other")
     assert hub.get_dir() == str(tmp_path / "other")
 
