@@ -167,3 +167,20 @@ def test_tensors_among_numbers():
     ):
         td.tensor([td.ones(2), td.ones(2)])
     assert td.stack([loss, loss * 2]).requires_grad
+
+
+def test_cartesian_prod_and_its_gradient():
+    x, y = td.tensor([1.0, 2.0], requires_grad=True), td.tensor([3.0, 4.0, 5.0], requires_grad=True)
+    rows = td.cartesian_prod(x, y)
+    assert rows.tolist() == [[1, 3], [1, 4], [1, 5], [2, 3], [2, 4], [2, 5]]
+    (rows * td.arange(12.0).reshape(6, 2)).sum().backward()
+    assert x.grad.tolist() == [6.0, 24.0] and y.grad.tolist() == [8.0, 12.0, 16.0]
+    assert td.cartesian_prod(x) is x and td.cartesian_prod(y[:0], x).shape == (0, 2)
+    for wrong in ((), (td.ones(2, 2), x)):
+        with pytest.raises(ValueError, match="cartesian_prod: expected 1-D tensors"):
+            td.cartesian_prod(*wrong)
+
+
+def test_ger_is_the_deprecated_name_of_outer():
+    x, y = td.tensor([1, 2]), td.tensor([3, 4])
+    assert td.ger(x, y).tolist() == x.ger(y).tolist() == td.outer(x, y).tolist() == [[3, 4], [6, 8]]

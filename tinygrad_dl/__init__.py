@@ -340,7 +340,8 @@ _RARE = {
     for module, names in {
         "autograd.anomaly_mode": "is_anomaly_check_nan_enabled is_anomaly_enabled set_anomaly_enabled",
         "core.dtypes": "bfloat16",
-        "ops.linalg.products": "spmm",
+        "ops.linalg.products": "ger spmm",
+        "ops.shape.joining": "cartesian_prod",
         "ops.padding.pad": "constant_pad_nd",
         "core.printing": "set_printoptions",
         "func": "vmap",

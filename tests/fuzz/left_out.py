@@ -24,7 +24,7 @@ REASONS = {
         is_deterministic_algorithms_warn_only_enabled set_default_device set_default_tensor_type
         set_float32_matmul_precision set_flush_denormal set_num_interop_threads set_printoptions set_warn_always
         use_deterministic_algorithms""",
-    "computes nothing itself": "spmm GradScaler autocast compile factory_kwargs layout memory_format vmap",
+    "computes nothing itself": "ger spmm GradScaler autocast compile factory_kwargs layout memory_format vmap",
     "reads or writes files, or shares memory with another library": "load save from_dlpack from_numpy frombuffer numpy",
     "is no op: a class, or a question about a tensor or about shapes": """Tensor device dtype finfo iinfo cpu
         broadcast_shapes data_ptr element_size is_tensor is_conj is_complex is_contiguous is_floating_point is_inference

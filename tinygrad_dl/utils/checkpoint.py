@@ -428,3 +428,13 @@ class Reentrant(Function):
             )
         backward([output for output, _ in pairs], [g for _, g in pairs])
         return (None, None, *(a.grad if isinstance(a, Tensor) else None for a in args))
+
+
+# PyTorch's, for functions of a program that run parts again: not in `__all__`.
+def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
+    """The devices of the tensors that are not on the CPU, and the states of their generators: none."""
+    return [], []
+
+
+def set_device_states(devices: Sequence[int], states: Sequence[Any], *, device_type: str | None = None) -> None:
+    """Nothing: no device has a generator of its own. `td.set_rng_state` sets the state of the CPU's."""

@@ -304,6 +304,12 @@ def meshgrid(w: Writer) -> Any:
     )
 
 
+@draws("cartesian_prod")
+def cartesian_prod(w: Writer) -> Any:
+    dtype = w.new_dtype("fi")
+    return tuple(w.tensor(most=1, dtype=dtype, shape=(w.int(0, 3),)) for _ in range(w.int(1, 3)))
+
+
 @draws("view_as_real")
 def view_as_real(w: Writer) -> Any:
     return (w.tensor("c"),)

@@ -16,6 +16,7 @@ from tinygrad_dl.core.engine import unbroadcast
 from tinygrad_dl.core.promotion import INT64, factor
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
+from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops._owned import no_view
 from tinygrad_dl.ops.indexing.diagonal import diagonal
 from tinygrad_dl.ops.linalg.einsum import tensordot
@@ -383,6 +384,7 @@ def _np_dot(a: Any, b: Any) -> Tensor:
     return result
 
 
+ger = alias("ger", outer)  # its deprecated name
 for _function in (mm, bmm, mv, dot, vdot, inner, outer, kron):
     setattr(Tensor, _function.__name__, _function)
 NUMPY[np.dot], NUMPY[np.inner], NUMPY[np.kron] = _np_dot, inner, kron

@@ -15,7 +15,8 @@ from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real, reals
 from tinygrad_dl.ops.shape._dims import normal_dim
-from tinygrad_dl.ops.shape.reshape import atleast_1d, atleast_2d, atleast_3d
+from tinygrad_dl.ops.shape.expand import meshgrid
+from tinygrad_dl.ops.shape.reshape import atleast_1d, atleast_2d, atleast_3d, reshape
 
 
 def common(tensors: list[Any]) -> list[Any]:
@@ -174,3 +175,23 @@ def column_stack(tensors: Sequence[Any]) -> Tensor:
 
 row_stack = vstack
 NUMPY[np.hstack], NUMPY[np.vstack], NUMPY[np.dstack], NUMPY[np.column_stack] = hstack, vstack, dstack, column_stack
+
+
+@composition
+def cartesian_prod(*tensors: Any) -> Tensor:
+    """All choices of one element of each of several 1-D tensors, one a row; of one tensor, the tensor itself.
+
+    Raises:
+        ValueError: a tensor is not 1-D, or there is none.
+
+    >>> td.cartesian_prod(td.tensor([1, 2]), td.tensor([3, 4]))
+    tensor([[1, 3],
+            [1, 4],
+            [2, 3],
+            [2, 4]])
+    """
+    if not tensors or any(each.ndim != 1 for each in tensors):
+        raise ValueError(f"cartesian_prod: expected 1-D tensors, got shapes {[each.shape for each in tensors]}")
+    grids = tensors if len(tensors) == 1 else [reshape(grid, -1) for grid in meshgrid(*tensors)]
+    found: Tensor = grids[0] if len(grids) == 1 else stack(grids, 1)
+    return found
