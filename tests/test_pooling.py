@@ -70,7 +70,7 @@ X = td.ones(2, 4, 6, 6)
         (lambda: nn.GroupNorm(3, 4), ValueError, "GroupNorm: expected num_channels that num_groups=3 divides, got 4"),
         (lambda: F.group_norm(X, 3), ValueError, "channels that num_groups=3 divides, got 4"),
         (lambda: nn.GroupNorm(2, 6)(X), ValueError, r"a weight of shape \(4,\)"),
-        (lambda: nn.InstanceNorm2d(3)(X), ValueError, "C=3 channels"),
+        (lambda: nn.InstanceNorm2d(3, affine=True)(X), ValueError, "C=3 channels"),
         (lambda: nn.InstanceNorm2d(4)(td.ones(1, 4, 1, 1)), ValueError, "more than one value per channel"),
         (lambda: nn.Dropout2d(1.5), ValueError, "p between 0 and 1"),
         (lambda: F.dropout2d(X, -1.0), ValueError, "dropout2d: expected a probability"),
