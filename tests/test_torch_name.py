@@ -169,7 +169,7 @@ def test_a_cpu_has_no_gpu():
     with pytest.raises(RuntimeError, match=r"cuda.synchronize: got a call for a GPU"):
         td.cuda.synchronize()
     assert not td.accelerator.is_available() and td.accelerator.device_count() == 0
-    assert td.utils.checkpoint.get_device_states(td.ones(1)) == ([], [])
+    assert td.utils.checkpoint.get_device_states(td.ones(1)) == ([], []) and not td.cuda._initialized
     assert td.accelerator.current_accelerator() is None and not hasattr(td.accelerator, "no_such")
     with pytest.raises(RuntimeError, match=r"accelerator.synchronize: got a call for an accelerator"):
         td.accelerator.synchronize()

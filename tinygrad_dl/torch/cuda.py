@@ -24,6 +24,9 @@ def is_available() -> bool:
     return False
 
 
+_initialized = False  # what programs read that keep the states of generators
+
+
 def is_initialized() -> bool:
     """Whether a GPU is in use: False."""
     return False
