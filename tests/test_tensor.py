@@ -166,6 +166,17 @@ def test_distributions():
     assert set(td.randint(2, 5, (1000,)).tolist()) == {2, 3, 4}
 
 
+def test_fork_rng_gives_the_state_back():
+    td.manual_seed(0)
+    with pytest.raises(RuntimeError, match="inside"), td.random.fork_rng():
+        first = td.rand(3)
+        raise RuntimeError("inside")
+    assert td.equal(td.rand(3), first)
+    with td.random.fork_rng(devices=[], enabled=False):
+        second = td.rand(3)
+    assert not td.equal(td.rand(3), second)
+
+
 def test_the_ways_to_say_the_range_and_size_of_integers():
     for call in (
         lambda: td.randint(2, (50,)),

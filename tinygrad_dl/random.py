@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, Unpack
 
 import numpy as np
@@ -135,6 +136,31 @@ def set_rng_state(state: Any) -> None:
     >>> td.set_rng_state(state)
     """
     default_generator.set_state(state)
+
+
+@contextlib.contextmanager
+def fork_rng(devices: Any = None, enabled: bool = True, device_type: str | None = None) -> Iterator[None]:
+    """Gives the default generator the state back afterwards that it had before.
+
+    Args:
+        devices: accepted; there is the CPU's generator alone.
+        enabled: False changes nothing.
+        device_type: accepted.
+
+    >>> import tinygrad_dl as td
+    >>> with td.random.fork_rng():
+    ...     first = td.rand(3)
+    >>> td.equal(first, td.rand(3))
+    True
+
+    Source: https://docs.pytorch.org/docs/stable/random.html#torch.random.fork_rng
+    """
+    state = get_rng_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            set_rng_state(state)
 
 
 def rng_of(generator: Generator | None) -> np.random.Generator:
