@@ -920,3 +920,25 @@ def test_an_optimizer_that_leaves_out_the_constructor_of_its_base_steps():
     optimizer.register_step_post_hook(lambda *_: seen.append(weight.item()))
     optimizer.step()
     assert weight.item() == 0.5 and seen == [0.5]
+
+
+@pytest.mark.parametrize(("kind", "corner"), [("SGD", -0.36), ("AdamW", -0.12546083)], ids=["SGD", "AdamW"])
+def test_parameters_that_show_the_same_memory_are_stepped_in_turn(kind, corner):
+    """Right values: PyTorch's."""
+    x = td.arange(9.0).reshape(3, 3)
+    column, row = td.nn.Parameter(x[:, :1]), td.nn.Parameter(x[:1])
+    optimizer = getattr(td.optim, kind)([column, row], lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        ((column * column).sum() + (row * 2).sum()).backward()
+        optimizer.step()
+    assert x[0, 0].item() == column[0, 0].item() == row[0, 0].item() == pytest.approx(corner, abs=1e-6)
+
+
+def test_large_parameters_that_overlap_are_stepped_in_turn():
+    memory = td.zeros(300_000)
+    parts = [td.nn.Parameter(memory[:200_000]), td.nn.Parameter(memory[100_000:])]
+    for part in parts:
+        part.grad = td.ones_like(part)
+    td.optim.SGD(parts, lr=1.0).step()
+    assert memory[:100_000].unique().tolist() == [-1] and memory[100_000:200_000].unique().tolist() == [-2]

@@ -17,6 +17,7 @@ from operator import attrgetter, is_
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from tinygrad_dl.backends.threads import parallel_for
 from tinygrad_dl.core.promotion import is_differentiable
@@ -161,6 +162,8 @@ class Layout:
                 self.blocks.append(Block([p]))
         self.blocks += [Block(each) for each in together.values()]
         self.arrays = [p._data for p in params]
+        bounds = sorted(byte_bounds(block.arrays[0]) for block in self.blocks if not block.moved)
+        self.overlap = any(end > start for (_, end), (start, _) in itertools.pairwise(bounds))
         self.largest = max((block.offsets[-1] for block in self.blocks), default=0)
         self.scratches: list[Scratch] = []  # those that no thread uses now
 
@@ -174,6 +177,11 @@ class Layout:
     def step_some(self, optimizer: FlatOptimizer, group: Group, only: set[int] | None) -> None:
         """Steps the blocks, on several threads if they are large. Where chunks begin does not depend on the threads."""
         jobs = [job for block in self.blocks for job in block.begin(optimizer, group, only)]
+        if self.overlap:  # parameters that show the same memory see each other's steps, in turn
+            for block in self.blocks:
+                self.run(optimizer, block.begin(optimizer, group, only))
+                block.finish(optimizer)
+            return
         if len(jobs) < 2:
             self.run(optimizer, jobs)
         else:
