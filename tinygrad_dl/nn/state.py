@@ -188,31 +188,9 @@ class State(Members[S]):
                 if strict:
                     missing_keys.append(key)
                 continue
-            value = state_dict[key]
-            if is_lazy(value):
-                if not is_lazy(tensor):
-                    error_msgs.append(f"shape: {key} has none yet in the state, {tensor.shape} in the module")
-                continue
-            try:
-                array = as_array(value)
-            except (TypeError, ValueError):
-                error_msgs.append(f"not a tensor: {key} is {type(value).__name__}")
-                continue
-            if is_lazy(tensor):
-                now.writes.append(functools.partial(filled, tensor, array))
-                continue
-            if tensor.shape == () and array.shape == (1,):
-                array, value = array.reshape(()), array.reshape(())  # as such were saved long ago
-            if array.shape != tensor.shape:
-                error_msgs.append(f"shape: {key} has {array.shape} in the state, {tensor.shape} in the module")
-            elif now.assign:
-                now.writes.append(functools.partial(assigned, self, name, tensor, value, array))
-            elif array.dtype.kind == "c" != tensor.dtype.kind:
-                error_msgs.append(f"dtype: {key} has {array.dtype} in the state, {tensor.dtype} in the module")
-            elif not tensor._data.flags.writeable and tensor._data is not array:
-                error_msgs.append(f"read-only: {key} is an array in the module that can't be changed; use assign=True")
-            elif tensor._data is not array:
-                now.writes.append(functools.partial(copied, tensor, array))
+            problem = self._load_tensor(name, key, tensor, state_dict[key], now)
+            if problem:
+                error_msgs.append(problem)
         key = prefix + EXTRA
         if self._defines("set_extra_state"):
             if key in state_dict:
@@ -228,6 +206,31 @@ class State(Members[S]):
         if loading is None:  # called by itself
             for write in now.writes:
                 write()
+
+    def _load_tensor(self, name: str, key: str, tensor: Any, value: Any, now: Loading) -> str:
+        """Notes what is to be written into a parameter or buffer; returns what does not fit, "" if all does."""
+        if is_lazy(value):
+            return "" if is_lazy(tensor) else f"shape: {key} has none yet in the state, {tensor.shape} in the module"
+        try:
+            array = as_array(value)
+        except (TypeError, ValueError):
+            return f"not a tensor: {key} is {type(value).__name__}"
+        if is_lazy(tensor):
+            now.writes.append(functools.partial(filled, tensor, array))
+            return ""
+        if tensor.shape == () and array.shape == (1,):
+            array, value = array.reshape(()), array.reshape(())  # as such were saved long ago
+        if array.shape != tensor.shape:
+            return f"shape: {key} has {array.shape} in the state, {tensor.shape} in the module"
+        if now.assign:
+            now.writes.append(functools.partial(assigned, self, name, tensor, value, array))
+        elif array.dtype.kind == "c" != tensor.dtype.kind:
+            return f"dtype: {key} has {array.dtype} in the state, {tensor.dtype} in the module"
+        elif tensor._data is not array:
+            if not tensor._data.flags.writeable:
+                return f"read-only: {key} is an array in the module that can't be changed; use assign=True"
+            now.writes.append(functools.partial(copied, tensor, array))
+        return ""
 
     def get_extra_state(self) -> Any:
         """What belongs to the state beside parameters and buffers; a subclass that has such a thing defines it."""

@@ -153,20 +153,10 @@ def attend(
         query, key, value = query.transpose(0, 1), key.transpose(0, 1), value.transpose(0, 1)
     n, length, width = query.shape
     projected = projections(width, (query, key, value), in_proj, in_bias, *same)
-    by_head = []
-    for x, fixed, extra in zip(projected, (None, *static), (None, *more), strict=True):
-        if fixed is not None:
-            if extra is not None or fixed.ndim != 3 or fixed.shape[::2] != (n * num_heads, width // num_heads):
-                raise ValueError(
-                    f"{name}: got static keys or values of shape {fixed.shape}{' and a bias' * (extra is not None)}, "
-                    f"expected (N * num_heads, S, D) = ({n * num_heads}, S, {width // num_heads}) without a bias"
-                )
-            by_head.append(fixed.reshape(n, num_heads, *fixed.shape[1:]))
-            continue
-        if extra is not None:
-            x = cat([x, extra.expand((n, 1, width))], 1)
-        by_head.append(x.reshape(n, x.shape[1], num_heads, width // num_heads).transpose(1, 2))
-    q, k, v = by_head
+    q, k, v = [
+        by_head(name, x, fixed, extra, num_heads)
+        for x, fixed, extra in zip(projected, (None, *static), (None, *more), strict=True)
+    ]
     added = (more[0] is not None) + add_zero_attn
     if add_zero_attn:
         zeros = wrap(np.zeros((n, num_heads, 1, width // num_heads), k.dtype))
@@ -217,6 +207,21 @@ def projections(width: int, inputs: tuple[Any, ...], weight: Any, bias: Any, all
         weights = weight.split(width)
     biases = (None, None, None) if bias is None else bias.split(width)
     return [linear(x, w, b) for x, w, b in zip(inputs, weights, biases, strict=True)]
+
+
+def by_head(name: str, x: Any, fixed: Any, extra: Any, num_heads: int) -> Any:
+    """Projections (N, L, E) as (N, num_heads, L, D): with `extra`, (1, 1, E), behind them, or `fixed` for them."""
+    n, length, width = x.shape
+    if fixed is None:
+        if extra is not None:
+            x, length = cat([x, extra.expand((n, 1, width))], 1), length + 1
+        return x.reshape(n, length, num_heads, width // num_heads).transpose(1, 2)
+    if extra is not None or fixed.ndim != 3 or fixed.shape[::2] != (n * num_heads, width // num_heads):
+        raise ValueError(
+            f"{name}: got static keys or values of shape {fixed.shape}{' and a bias' * (extra is not None)}, "
+            f"expected (N * num_heads, S, D) = ({n * num_heads}, S, {width // num_heads}) without a bias"
+        )
+    return fixed.reshape(n, num_heads, *fixed.shape[1:])
 
 
 def joined_mask(name: str, attn_mask: Any, padding: Any, sizes: tuple[int, ...], added: int, dtype: Any) -> Any:
