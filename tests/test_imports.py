@@ -38,7 +38,7 @@ LEVELS = [
         "safetensors",
     },
     {"mutations"},
-    {"contents", "hooks"},
+    {"contents", "hooks", "views"},
     {"graph"},
     {"engine"},
     {"inference"},

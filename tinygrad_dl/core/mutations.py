@@ -128,3 +128,10 @@ def changed_at(what: str) -> str:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("tinygrad_dl"):
         frame = frame.f_back
     return f"{what} at {frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def alias(array: np.ndarray) -> np.ndarray:
+    """The same memory as another array, which counts as the owner of its own: see `Mutations.record`."""
+    if array.dtype.kind == "V":  # bfloat16, of which the buffer protocol knows nothing
+        return alias(array.view(np.uint16)).view(array.dtype)
+    return np.asarray(array.data) if array.size else array

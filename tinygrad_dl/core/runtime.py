@@ -19,8 +19,9 @@ from tinygrad_dl.core.messages import require_constants, reraise, restated, unfi
 from tinygrad_dl.core.modes import modes, recording
 from tinygrad_dl.core.mutations import next_seq
 from tinygrad_dl.core.record import Record
-from tinygrad_dl.core.tensor import Tensor, Views, as_array, wrap
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import Escape, transformed
+from tinygrad_dl.core.views import Views
 
 
 class _Unset:

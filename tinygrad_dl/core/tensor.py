@@ -1,14 +1,12 @@
 """class Tensor: an array, and where it came from.
 
-The operations are not here: each is declared once in `ops/`, which attaches it as a method and operator. So
-attach `autograd` the method `backward`, `printing` what a tensor prints as, and `methods` its part in NumPy's
-protocols: this module knows none of them. What stands here is what a tensor is: its place in the graph, and how it is
-changed; what it holds is in `contents.py`.
+Here stands what a tensor is: its place in the graph, and how it is changed; what it holds is in `contents.py`. The
+modules above this one attach methods and operators: `ops/` the operations, `autograd` backward, `printing` what a
+tensor prints as, `methods` its part in NumPy's protocols.
 """
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -20,9 +18,10 @@ from tinygrad_dl.core.graph import Edge, Leaf, Node, Refusing, observers, shown
 from tinygrad_dl.core.hooks import Hooks, Keeper, RemovableHandle
 from tinygrad_dl.core.inference import memory
 from tinygrad_dl.core.modes import modes
-from tinygrad_dl.core.mutations import changed_at, mutations
+from tinygrad_dl.core.mutations import alias, changed_at, mutations
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.size import Size
+from tinygrad_dl.core.views import Views
 from tinygrad_dl.core.warning import warn
 
 # Of a view: the tensor that it was taken from, the op that made it (None: a Function), the op's arguments but for the
@@ -405,21 +404,6 @@ def before_write(tensor: Tensor, what: str) -> None:
         node.keep_result(tensor._data)
 
 
-class Views(list["weakref.ref[Tensor]"]):
-    """The views of a tensor. Those that are gone are dropped whenever there are twice as many as were left before."""
-
-    limit = 16
-
-    def drop_dead(self) -> None:
-        """Called when the limit is reached."""
-        self[:] = [ref for ref in self if ref() is not None]
-        self.limit = 2 * len(self) + 16
-
-    def living(self) -> list[Tensor]:
-        """Those that are still there."""
-        return [view for view in [ref() for ref in self] if view is not None]
-
-
 def attach(name: str, function: Any) -> None:
     """Makes a function a method of Tensor: how the modules that stand above this one put their part there."""
     setattr(Tensor, name, function)
@@ -434,13 +418,6 @@ def wrap(array: np.ndarray) -> Tensor:
 
 
 Hooks.wrap = staticmethod(wrap)
-
-
-def alias(array: np.ndarray) -> np.ndarray:
-    """The same memory as another array, which counts as the owner of its own: see `mutations.record`."""
-    if array.dtype.kind == "V":  # bfloat16, of which the buffer protocol knows nothing
-        return alias(array.view(np.uint16)).view(array.dtype)
-    return np.asarray(array.data) if array.size else array
 
 
 def rebuild(kind: type[Tensor], array: np.ndarray, requires_grad: bool) -> Tensor:

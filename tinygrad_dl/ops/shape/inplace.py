@@ -12,8 +12,9 @@ from weakref import ref
 from tinygrad_dl.core.graph import Leaf, observers
 from tinygrad_dl.core.modes import modes, set_grad_enabled
 from tinygrad_dl.core.mutations import changed_at, mutations
-from tinygrad_dl.core.tensor import Tensor, Views, wrap
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import Lifted
+from tinygrad_dl.core.views import Views
 from tinygrad_dl.ops._overload import alias, method
 from tinygrad_dl.ops.shape.permute import t, transpose
 from tinygrad_dl.ops.shape.reshape import squeeze, unsqueeze

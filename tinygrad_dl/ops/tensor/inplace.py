@@ -25,8 +25,9 @@ from tinygrad_dl.core.messages import reraise, restated
 from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.mutations import buffer_owner, changed_at, mutations, next_seq
 from tinygrad_dl.core.record import Record
-from tinygrad_dl.core.tensor import Tensor, View, Views, as_array, before_write, wrap
+from tinygrad_dl.core.tensor import Tensor, View, as_array, before_write, wrap
 from tinygrad_dl.core.transforms import Escape, Lifted, entered, innermost, stack
+from tinygrad_dl.core.views import Views
 from tinygrad_dl.inputs import array, complexes, drawn, error, one_of, real
 from tinygrad_dl.ops.indexing._index import integers_first, plain_index
 from tinygrad_dl.ops.indexing.getitem import getitem
