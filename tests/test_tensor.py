@@ -236,6 +236,8 @@ def test_filling_in_place():
     assert set(x.random_(3).tolist()) == {0, 1, 2}
     with pytest.raises(ValueError, match="uniform_: got from_=1 and to=0, expected from_ <= to"):
         x.uniform_(1, 0)
+    with pytest.raises(ValueError, match=r"bernoulli_: got numbers outside of \[0, 1\]"):
+        x.bernoulli_(td.full((1000,), 2.0))
     with pytest.raises(TypeError, match="uniform_: got a tensor of dtype int8, expected a floating one"):
         td.zeros(2, dtype=td.int8).uniform_()
     with pytest.raises(RuntimeError, match="leaf tensor"):

@@ -417,10 +417,15 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     tensor([0., 1.])
     """
     chance: Any = np.full(input.shape, p) if p is not None else input._data if is_known(input) else input.detach()
-    if is_known(chance) and not ((chance >= 0) & (chance <= 1)).all():
-        raise ValueError("bernoulli: got numbers outside of [0, 1], expected probabilities between 0 and 1")
+    require_probabilities(chance, "bernoulli")
     numbers = uniform(input.shape, np.float32, generator, *(() if p is not None else (input,)))
     return finish(converted(numbers < chance, input.dtype), "bernoulli", {})
+
+
+def require_probabilities(chance: Any, what: str) -> None:
+    """Raises ValueError for numbers outside of [0, 1]; those of a transform are not known, and not looked at."""
+    if is_known(chance) and not ((chance >= 0) & (chance <= 1)).all():
+        raise ValueError(f"{what}: got numbers outside of [0, 1], expected probabilities between 0 and 1")
 
 
 @composition

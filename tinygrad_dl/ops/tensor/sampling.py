@@ -14,9 +14,10 @@ import numpy as np
 from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.core.promotion import is_floating
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.creation import finish
 from tinygrad_dl.ops._overload import method
-from tinygrad_dl.random import Generator, converted, draw, gaussian, significant_bits, uniform
+from tinygrad_dl.random import Generator, converted, draw, gaussian, require_probabilities, significant_bits, uniform
 
 
 def _filled(tensor: Tensor, numbers: Any, what: str) -> Tensor:
@@ -94,7 +95,7 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
         generator: where the random numbers come from; the default generator if None.
 
     Raises:
-        ValueError: `p` is a number outside of [0, 1].
+        ValueError: `p` is not between 0 and 1.
 
     >>> import tinygrad_dl as td
     >>> td.empty(3).bernoulli_(td.tensor([0.0, 1.0, 1.0]))
@@ -103,6 +104,7 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.bernoulli_.html
     """
     if isinstance(p, Tensor):
+        require_probabilities(p._data if is_known(p) else p, "bernoulli_")
         return _filled(self, uniform(self.shape, np.float32, generator, p) < p.detach(), "bernoulli_")
     _require("bernoulli_", "p", p, 0 <= p <= 1, "a probability between 0 and 1")
     return _filled(self, uniform(self.shape, np.float32, generator) < p, "bernoulli_")
