@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from tinygrad_dl.core.graph import Node, topological
@@ -36,7 +38,8 @@ class Run(NamedTuple):
 
     def nodes_of(self, call: Call) -> list[Node]:
         """The nodes that a call made, in the modules inside of it too."""
-        return [node for node in self.nodes if call.first < node.seq < call.last]
+        first, last = (bisect(self.nodes, number, key=attrgetter("seq")) for number in (call.first, call.last))
+        return self.nodes[first:last]
 
 
 def run(model: Module, inputs: tuple[Any, ...], options: Mapping[str, Any]) -> Run:

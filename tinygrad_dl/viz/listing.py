@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,7 +12,8 @@ from tinygrad_dl.core.mutations import buffer_owner
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.viz.arguments import kept, number, options, written
 from tinygrad_dl.viz.drawing import checked_outputs
-from tinygrad_dl.viz.read import Names, human_bytes, kind_of, output_name, plural, text_of
+from tinygrad_dl.viz.read import Names, human_bytes, kind_of, output_name, plural, saved_bytes, text_of
+from tinygrad_dl.viz.table import aligned, page
 
 Named = Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] | Any
 
@@ -29,24 +29,13 @@ class Listing:
         self.head, self.rows, self.total = list(head), [list(row) for row in rows], total
 
     def __str__(self) -> str:
-        widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in (self.head, *self.rows)
-        ]
-        return "\n".join([*lines, self.total])
+        return "\n".join([*aligned([self.head, *self.rows])[0], self.total])
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        def line(row: Sequence[str], tag: str) -> str:
-            cells = (f'<{tag} style="text-align: left">{html.escape(cell)}</{tag}>' for cell in row)
-            return f"<tr>{''.join(cells)}</tr>"
-
-        body = "\n".join(line(row, "td") for row in self.rows)
-        caption = f'<caption style="caption-side: bottom">{html.escape(self.total)}</caption>'
-        return f"<table>\n{caption}\n<thead>{line(self.head, 'th')}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+        return page(self.head, self.rows, self.total)
 
 
 class Numbered:
@@ -112,8 +101,7 @@ def text(tensor: Tensor | Iterable[Tensor], params: Named = None) -> Listing:
         result = ", ".join(text_of(shape, dtype) for shape, dtype in shapes)
         saves = "freed" if node.saved is None else human_bytes(node.nbytes) if node.nbytes else ""
         rows.append([numbered.of[node], expression(node, numbered), result, saves])
-    total = sum(array.nbytes for array in {id(a): a for n in numbered.nodes for a in n.kept_arrays()}.values())
-    foot = f"{plural(len(numbered.nodes), 'operation')}, {human_bytes(total)} saved for backward"
+    foot = f"{plural(len(numbered.nodes), 'operation')}, {human_bytes(saved_bytes(numbered.nodes))} saved for backward"
     return Listing(("name", "operation", "result", "saves"), rows, foot)
 
 

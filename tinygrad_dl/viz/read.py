@@ -129,8 +129,12 @@ def read(outputs: Sequence[Tensor], params: Any, max_nodes: int, show_shapes: bo
         lines = (f"{plural(left_out, 'more node')} not drawn", f"to see all: max_nodes={len(items)}")
         boxes.append(Box("note", lines, lines))
     parameters = sum(kind_of(leaf, names) == "parameter" for leaf in leaves)
-    saved = {id(array): array.nbytes for node in nodes for array in node.kept_arrays()}
-    return Picture(boxes, arrows, len(nodes), parameters, sum(saved.values()), left_out)
+    return Picture(boxes, arrows, len(nodes), parameters, saved_bytes(nodes), left_out)
+
+
+def saved_bytes(nodes: Iterable[Node]) -> int:
+    """The bytes of all arrays that nodes keep; one that two of them keep counts once."""
+    return sum({id(array): array.nbytes for node in nodes for array in node.kept_arrays()}.values())
 
 
 def arrange(nodes: Sequence[Node], roots: Sequence[Edge]) -> tuple[list[Any], list[Use]]:

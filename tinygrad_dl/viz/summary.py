@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_dl.core.composition import composition
@@ -15,9 +13,10 @@ from tinygrad_dl.nn.module import Module
 from tinygrad_dl.viz.calls import Call, run
 from tinygrad_dl.viz.costs import multiply_adds
 from tinygrad_dl.viz.read import human_bytes
+from tinygrad_dl.viz.table import aligned, page
 
 HEAD = ("layer", "path", "output", "parameters", "multiply-adds", "memory", "trainable")
-NUMBERS = slice(3, 6)  # the columns of HEAD that stand right
+NUMBERS = range(3, 6)  # the columns of HEAD that stand right
 
 
 class Layer(NamedTuple):
@@ -54,10 +53,8 @@ class Summary:
         self.rows = rows
 
     def __str__(self) -> str:
-        table = [HEAD, *(cells(row, "  " * row.depth) for row in self.rows)]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines, widths = aligned([HEAD, *(cells(row, "  " * row.depth) for row in self.rows)], NUMBERS)
         rules = "  ".join("-" * width for width in widths)
-        lines = [aligned(row, widths) for row in table]
         return "\n".join([lines[0], rules, *lines[1:], rules, self.total])
 
     @property
@@ -74,16 +71,8 @@ class Summary:
         return str(self)
 
     def _repr_html_(self) -> str:
-        def line(row: Sequence[str], tag: str, indent: int = 0) -> str:
-            numbers = range(len(HEAD))[NUMBERS]
-            styles = [f"text-align: {'right' if i in numbers else 'left'}" for i in range(len(HEAD))]
-            styles[0] += f"; padding-left: {0.5 + indent}em"
-            written = (f'<{tag} style="{s}">{html.escape(c)}</{tag}>' for c, s in zip(row, styles, strict=True))
-            return f"<tr>{''.join(written)}</tr>"
-
-        body = "\n".join(line(cells(row, ""), "td", row.depth) for row in self.rows)
-        caption = f'<caption style="caption-side: bottom">{html.escape(self.total)}</caption>'
-        return f"<table>\n{caption}\n<thead>{line(HEAD, 'th')}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+        rows = [cells(row, "") for row in self.rows]
+        return page(HEAD, rows, self.total, NUMBERS, [row.depth for row in self.rows])
 
 
 @composition
@@ -160,15 +149,6 @@ def cells(row: Layer, indent: str) -> tuple[str, ...]:
         human_bytes(row.memory),
         some if row.parameters else "",
     )
-
-
-def aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    """A line of the table: numbers stand right, text left."""
-    right = range(len(HEAD))[NUMBERS]
-    return "  ".join(
-        cell.rjust(width) if i in right else cell.ljust(width)
-        for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-    ).rstrip()
 
 
 __all__ = ["Layer", "Summary", "summary"]
