@@ -27,6 +27,7 @@ class Call(NamedTuple):
     first: int
     last: int
     output: Any
+    inputs: tuple[Any, Mapping[str, Any]] = ((), {})  # as it was called: positional ones, and those by name
 
 
 class Run(NamedTuple):
@@ -52,8 +53,8 @@ def run(model: Module, inputs: tuple[Any, ...], options: Mapping[str, Any]) -> R
     calls: list[Call] = []
     begun: list[int] = []
 
-    def before(module: Module, args: Any) -> None:
-        calls.append(Call(paths[id(module)], module, len(begun), next_seq(), 0, None))
+    def before(module: Module, args: Any, options: Any) -> None:
+        calls.append(Call(paths[id(module)], module, len(begun), next_seq(), 0, None, (args, options)))
         begun.append(len(calls) - 1)
 
     def after(module: Module, args: Any, output: Any) -> None:
@@ -62,7 +63,9 @@ def run(model: Module, inputs: tuple[Any, ...], options: Mapping[str, Any]) -> R
 
     with untouched(model), enable_grad():
         inputs, options = change(inputs, recorded), change(dict(options), recorded)
-        handles = [module.register_forward_pre_hook(before, prepend=True) for module in model.modules()]
+        handles = [
+            module.register_forward_pre_hook(before, prepend=True, with_kwargs=True) for module in model.modules()
+        ]
         handles += [module.register_forward_hook(after) for module in model.modules()]
         try:
             output = model(*inputs, **options)
