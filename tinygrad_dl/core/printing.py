@@ -107,4 +107,12 @@ def formatters(array: np.ndarray) -> Any:
     return found
 
 
+def tensor_html(tensor: Tensor) -> str | None:
+    """What a notebook shows: a table of few elements, or the range of many; None where only the text can be shown."""
+    from tinygrad_dl.core.notebook import tensor_page
+
+    return tensor_page(tensor, _options["precision"])
+
+
 attach("__repr__", tensor_repr)
+attach("_repr_html_", tensor_html)

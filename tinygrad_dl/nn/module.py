@@ -324,6 +324,11 @@ class Module(State["Module"], Converted["Module"], Hooked, Composed):
             return f"{self._get_name()}({extra})"
         return f"{self._get_name()}(\n  " + "\n  ".join(body) + "\n)"
 
+    def _repr_html_(self) -> str | None:
+        from tinygrad_dl.nn.notebook import module_page
+
+        return module_page(self)
+
 
 MEMBERS = Parameter, Module, Buffer  # what is registered when it is assigned
 KEPT = {"_parameters": (Parameter,), "_modules": (Parameter, Module)}  # what may take the place of what is registered

@@ -368,5 +368,10 @@ class Optimizer(Hooked):
             lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
         return "\n".join([*lines, ")"])
 
+    def _repr_html_(self) -> str | None:
+        from tinygrad_dl.optim.notebook import optimizer_page
+
+        return optimizer_page(self)
+
 
 public(globals(), "docs/stable/optim.html")

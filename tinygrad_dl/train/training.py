@@ -40,6 +40,11 @@ class History(dict[str, list[float]]):
             lines.append("  ".join([f"{epoch:5}", *cells]))
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str | None:
+        from tinygrad_dl.train.notebook import history_page
+
+        return history_page(self)
+
 
 class Training(Composed):
     """A training under way. Each hook of a callback gets it.

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.graph import Edge, Leaf, Node, Output, saved_arrays, topological
 from tinygrad_dl.core.mutations import buffer_owner
+from tinygrad_dl.core.table import aligned, or_text, page
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.viz.arguments import kept, number, options, written
 from tinygrad_dl.viz.drawing import checked_outputs
 from tinygrad_dl.viz.read import Names, human_bytes, kind_of, output_name, plural, saved_bytes, text_of
-from tinygrad_dl.viz.table import aligned, page
 
 Named = Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] | Any
 
@@ -34,6 +34,7 @@ class Listing:
     def __repr__(self) -> str:
         return str(self)
 
+    @or_text
     def _repr_html_(self) -> str:
         return page(self.head, self.rows, self.total)
 

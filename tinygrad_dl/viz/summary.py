@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.graph import Node
 from tinygrad_dl.core.mutations import buffer_owner
+from tinygrad_dl.core.table import aligned, or_text, page
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.func.trees import flatten
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.viz.calls import Call, run
 from tinygrad_dl.viz.costs import multiply_adds
 from tinygrad_dl.viz.read import human_bytes
-from tinygrad_dl.viz.table import aligned, page
 
 HEAD = ("layer", "path", "output", "parameters", "multiply-adds", "memory", "trainable")
 NUMBERS = range(3, 6)  # the columns of HEAD that stand right
@@ -70,6 +70,7 @@ class Summary:
     def __repr__(self) -> str:
         return str(self)
 
+    @or_text
     def _repr_html_(self) -> str:
         rows = [cells(row, "") for row in self.rows]
         return page(HEAD, rows, self.total, NUMBERS, [row.depth for row in self.rows])
