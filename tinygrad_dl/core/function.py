@@ -170,13 +170,13 @@ class Function:
         if not (modes.grad and any(ctx.needs_input_grad)):
             results = [t if i in changed or not aliased(t, inputs) else wrap(t._data) for i, t in enumerate(found)]
             return results[0] if single else type(out)(results)
-        node = Node()
         rules = FunctionRules(cls, ctx, inputs, None if single else places, len(found))
-        node.plan, node.hooks = rules, None
-        node.edges = tuple(None if t is None else t._edge for t in inputs)
         # An argument handed back gets a place of its own in the graph, also one that was changed in place.
         results = [wrap(t._data) if i in changed or aliased(t, inputs) else t for i, t in enumerate(found)]
         tensors = [results[i] for i in places]
+        node = Node()
+        node.plan, node.hooks = rules, None
+        node.edges = tuple(None if t is None else t._edge for t in inputs)
         # Outputs are saved as bare arrays: a node must not refer to its own output.
         node.saved = tuple(ctx._pack(inputs, tensors, list(changed.values())))
         for tensor in changed.values():
@@ -377,7 +377,14 @@ class FunctionRules:
         return values
 
     def argument(self, position: int) -> str:
-        return f"argument {position}"
+        """The name of the parameter of `forward`; of one of those that a `*args` takes, its number."""
+        forward = self.function.forward
+        code = getattr(forward, "__code__", None)
+        # cls of a class method and ctx come first.
+        place = position + inspect.ismethod(forward) + (self.function.setup_context is Function.setup_context)
+        if code is None or place >= code.co_argcount:
+            return f"argument {position}"
+        return str(code.co_varnames[place])
 
 
 def unpacked(array: Any, place: Any, known: Any) -> Any:

@@ -33,6 +33,7 @@ from tinygrad_dl.viz.plots import (
     plot_schedule,
     plot_segmentation,
 )
+from tinygrad_dl.viz.recording import recording
 from tinygrad_dl.viz.render import RenderError
 from tinygrad_dl.viz.summary import Layer, Summary, summary
 from tinygrad_dl.viz.themes import DARK, LIGHT, Theme
@@ -42,7 +43,7 @@ __all__ = [
     "DARK", "LIGHT", "Drawing", "Layer", "Listing", "RenderError", "Summary", "Theme", "Watch", "figure", "graph",
     "legend", "log_scale", "memory", "plot_boxes", "plot_confusion_matrix", "plot_curves", "plot_decision_boundary",
     "plot_feature_maps", "plot_filters", "plot_histograms", "plot_paths", "plot_schedule", "plot_segmentation",
-    "summary", "text",
+    "recording", "summary", "text",
 ]
 # fmt: on
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_dl.core.graph import Node
 
 if TYPE_CHECKING:
-    from tinygrad_dl.viz.calls import Call
+    from tinygrad_dl.viz.recording import Call
 
 
 @dataclass(eq=False)
@@ -44,7 +44,7 @@ class Group:
     @property
     def title(self) -> str:
         """The module's class; "" for the whole graph."""
-        return type(self.call.module).__name__ if self.call else ""
+        return self.call.layer if self.call else ""
 
     @property
     def depth(self) -> int:
@@ -67,7 +67,8 @@ class Group:
     @cached_property
     def parameters(self) -> list[Any]:
         """The parameters of its module and of the modules of that, each once."""
-        return list(self.call.module.parameters()) if self.call else []
+        module = self.call.module if self.call else None
+        return [] if module is None else list(module.parameters())
 
     def walk(self) -> Iterator[Group]:
         """Itself and all groups in it, in the order in which they were called."""

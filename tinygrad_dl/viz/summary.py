@@ -8,12 +8,11 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.graph import Node
 from tinygrad_dl.core.mutations import buffer_owner
 from tinygrad_dl.core.table import aligned, or_text, page
-from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.func.trees import flatten
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.viz.calls import Call, run
+from tinygrad_dl.viz.calls import run
 from tinygrad_dl.viz.costs import multiply_adds
 from tinygrad_dl.viz.read import human_bytes
+from tinygrad_dl.viz.recording import Call
 
 HEAD = ("layer", "path", "output", "parameters", "multiply-adds", "memory", "trainable")
 NUMBERS = range(3, 6)  # the columns of HEAD that stand right
@@ -112,8 +111,9 @@ def summary(model: Module, *inputs: Any, depth: int | None = None, **options: An
     rows = []
     for call in seen.calls:
         if depth is None or call.depth <= depth:
-            first = id(call.module) not in counted
-            counted.add(id(call.module))
+            key = id(call.module or call)  # the module may be gone
+            first = key not in counted
+            counted.add(key)
             rows.append(layer_of(call, seen.nodes_of(call), weights, first))
     return Summary(rows)
 
@@ -125,12 +125,12 @@ def layer_of(call: Call, nodes: list[Node], weights: set[int], first: bool) -> L
         memory = id(buffer_owner(array))
         if memory not in weights:
             kept[memory] = max(kept.get(memory, 0), array.nbytes)
-    parameters = list(call.module.parameters()) if first else []
+    parameters = list(call.module.parameters()) if first and call.module is not None else []
     return Layer(
-        layer=type(call.module).__name__,
+        layer=call.layer,
         path=call.path,
         depth=call.depth,
-        output=[tuple(leaf.shape) for leaf in flatten(call.output)[0] if isinstance(leaf, Tensor)],
+        output=[each.shape for each in call.outputs],
         parameters=sum(p.numel() for p in parameters),
         multiply_adds=sum(map(multiply_adds, nodes)),
         memory=sum(kept.values()),
