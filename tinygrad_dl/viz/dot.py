@@ -5,15 +5,23 @@ Source: https://graphviz.org/doc/info/lang.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from tinygrad_dl.viz.read import Picture
+from tinygrad_dl.viz.boxes import Box
+from tinygrad_dl.viz.read import Arrow, Picture
 from tinygrad_dl.viz.themes import Theme
 
 SPINE = "5"  # arrows between operations are kept straight, parameters stand aside
 # Graphviz needs minutes for many arrows that pass many rows of boxes; then straight ones, placed in haste.
 MOST_CROSSED = 1500
 HASTE = {"splines": "line", "nslimit": "0.2", "mclimit": "0.1"}
+
+
+# In which order the parts of a box stand that arrows enter above and leave below, by the direction of arrows, and the
+# sides at which arrows enter and leave. Graphviz turns them for arrows to the right by itself.
+SIDES = {"TB": (1, "n", "s"), "LR": (1, "w", "e"), "BT": (-1, "s", "n"), "RL": (-1, "e", "w")}
+RECORD = {"shape": "record", "margin": "0.11,0.055"}  # a box with cells
 
 
 def write(picture: Picture, theme: Theme, direction: str, captions: Sequence[str]) -> str:
@@ -30,19 +38,54 @@ def write(picture: Picture, theme: Theme, direction: str, captions: Sequence[str
         f"  edge [{attributes(theme.edge)}]",
     ]
     for number, box in enumerate(picture.boxes, 1):
-        style: Mapping[str, str] = getattr(theme, box.kind)
-        shown = {"label": label(box.lines), "tooltip": label(box.details), "class": box.kind, **style}
-        lines.append(f"  n{number} [{attributes(shown)}]")
+        lines.append(f"  n{number} [{attributes(shown(box, getattr(theme, box.kind), direction))}]")
     for arrow in picture.arrows:
         extra: dict[str, str] = {}
-        if arrow.label:
-            extra["label"] = label([f" {arrow.label} "])  # with a gap to the line
         if arrow.cut:
             extra["style"] = "dashed"
         elif picture.boxes[arrow.tail].kind == "op":
             extra["weight"] = SPINE
-        lines.append(f"  n{arrow.tail + 1} -> n{arrow.head + 1}" + (f" [{attributes(extra)}]" if extra else ""))
+        lines.append(f"  {ends(arrow, picture, direction)}" + (f" [{attributes(extra)}]" if extra else ""))
     return "\n".join([*lines, "}", ""])
+
+
+def shown(box: Box, style: Mapping[str, str], direction: str) -> dict[str, str]:
+    """The attributes of a box. Its class says what each line of its text is, for `finish.finished`."""
+    body = [*box.lines, *box.notes]
+    roles = "t" + "p" * (len(box.lines) - 1) + "n" * len(box.notes)
+    if not box.inputs and not box.outputs:
+        text = label(body)
+    else:
+        order, *_ = SIDES[direction]
+        room = "&#160;" * (len(box.lines[0]) // 10)  # to become bold in; other boxes have wide margins for that
+        parts = [
+            cells("i", box.inputs),
+            ("\\n".join([f"{room}{record_quoted(body[0])}{room}", *map(record_quoted, body[1:])]), roles),
+            cells("o", box.outputs),
+        ][::order]
+        text = f"{{{'|'.join(text for text, _ in parts if text)}}}"
+        roles = "".join(roles for _, roles in parts)
+        style = {**style, **RECORD}
+    return {"label": text, "tooltip": label(box.details), "class": f"{box.kind} text_{roles}", **style}
+
+
+def cells(prefix: str, names: Mapping[int, str]) -> tuple[str, str]:
+    """The cells at an edge of a box as DOT's records write them, and what their lines are."""
+    if not names:
+        return "", ""
+    texts = [f"<{prefix}{key}> " + "\\n".join(map(record_quoted, name.split("\n"))) for key, name in names.items()]
+    return f"{{{'|'.join(texts)}}}", "c" * sum(name.count("\n") + 1 for name in names.values())
+
+
+def ends(arrow: Arrow, picture: Picture, direction: str) -> str:
+    """From where to where an arrow goes."""
+    _, enters, leaves = SIDES[direction]
+    tail, head = f"n{arrow.tail + 1}", f"n{arrow.head + 1}"
+    if arrow.leaves in picture.boxes[arrow.tail].outputs and not arrow.cut:
+        tail += f":o{arrow.leaves}:{leaves}"
+    if arrow.enters in picture.boxes[arrow.head].inputs and not arrow.cut:
+        head += f":i{arrow.enters}:{enters}"
+    return f"{tail} -> {head}"
 
 
 def crossed_rows(picture: Picture) -> int:
@@ -79,3 +122,8 @@ def quoted(text: str) -> str:
     if not text.isprintable():
         text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")
+
+
+def record_quoted(text: str) -> str:
+    """The same for a part of a record, where braces, bars and angles are markup too."""
+    return re.sub(r"([{}|<>])", r"\\\1", quoted(text))

@@ -12,8 +12,9 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.viz import dot
-from tinygrad_dl.viz.read import plural, read
+from tinygrad_dl.viz.read import read
 from tinygrad_dl.viz.render import RenderError, format_of, render
+from tinygrad_dl.viz.texts import plural
 from tinygrad_dl.viz.themes import THEMES, Theme
 from tinygrad_dl.writing import replacing
 

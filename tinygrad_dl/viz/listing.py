@@ -12,8 +12,11 @@ from tinygrad_dl.core.mutations import buffer_owner
 from tinygrad_dl.core.table import aligned, or_text, page
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.viz.arguments import kept, number, options, written
+from tinygrad_dl.viz.boxes import output_name
 from tinygrad_dl.viz.drawing import checked_outputs
-from tinygrad_dl.viz.read import Names, human_bytes, kind_of, output_name, plural, saved_bytes, text_of
+from tinygrad_dl.viz.names import Names, kind_of
+from tinygrad_dl.viz.read import saved_bytes
+from tinygrad_dl.viz.texts import human_bytes, plural, text_of
 
 Named = Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] | Any
 

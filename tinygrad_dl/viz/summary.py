@@ -11,8 +11,8 @@ from tinygrad_dl.core.table import aligned, or_text, page
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.viz.calls import run
 from tinygrad_dl.viz.costs import multiply_adds
-from tinygrad_dl.viz.read import human_bytes
 from tinygrad_dl.viz.recording import Call
+from tinygrad_dl.viz.texts import human_bytes
 
 HEAD = ("layer", "path", "output", "parameters", "multiply-adds", "memory", "trainable")
 NUMBERS = range(3, 6)  # the columns of HEAD that stand right

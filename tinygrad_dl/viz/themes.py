@@ -18,7 +18,7 @@ SHAPE_OF = {
     "output": {"shape": "box", "style": "filled", "peripheries": "2"},
     "note": {"shape": "note", "style": "filled"},
 }
-FONT = "Helvetica,Arial,sans-serif"
+FONT = "Helvetica,Arial,Liberation Sans,Nimbus Sans,DejaVu Sans Condensed,sans-serif"
 
 
 class Theme(NamedTuple):

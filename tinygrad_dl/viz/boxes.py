@@ -1,0 +1,131 @@
+"""What stands in each box of a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from tinygrad_dl.core.graph import Edge, Leaf, Node, saved_arrays
+from tinygrad_dl.viz.names import Names, kind_of
+from tinygrad_dl.viz.texts import human_bytes, shortened, text_of
+
+MOST_CELLS = 8  # of more inputs or outputs, none is named: the box would be too wide
+# Operations whose inputs may change places, so that their names say nothing.
+SYMMETRIC = {"add", "mul", "maximum", "minimum", "fmax", "fmin", "logaddexp", "hypot"}
+NONE: Mapping[int, str] = MappingProxyType({})
+
+
+class Box(NamedTuple):
+    """One box: its kind is "op", "parameter", "input", "output" or "note"."""
+
+    kind: str
+    lines: tuple[str, ...]  # the first is the title
+    details: tuple[str, ...]  # shown under the pointer
+    notes: tuple[str, ...] = ()  # lines of less weight, below the others
+    inputs: Mapping[int, str] = NONE  # cells at the edge where arrows arrive, by the keys that arrows have
+    outputs: Mapping[int, str] = NONE  # cells at the edge where they leave
+
+
+class Use(NamedTuple):
+    """An arrow of the whole graph: input number `position` of the box `head` is `edge`."""
+
+    tail: int
+    head: int
+    edge: Edge
+    position: int
+
+
+class Artist:
+    """Writes what stands in each box."""
+
+    def __init__(
+        self, names: Names, show_shapes: bool, show_saved: bool, roots: Sequence[Edge], leaves: Sequence[Leaf]
+    ):
+        self.names, self.show_shapes, self.show_saved, self.roots = names, show_shapes, show_saved, roots
+        self.unnamed: dict[Leaf, str] = {}
+        for kind in ("input", "parameter"):
+            group = [leaf for leaf in leaves if names.find(leaf) is None and kind_of(leaf, names) == kind]
+            self.unnamed |= {leaf: kind if len(group) == 1 else f"{kind} {i}" for i, leaf in enumerate(group)}
+
+    def box(self, item: Any, into: Sequence[Use]) -> Box:
+        """The box of an item, into which the given uses lead."""
+        if type(item) is Leaf:
+            return self.leaf(item)
+        return self.output(*item) if type(item) is tuple else self.operation(item, into)
+
+    def operation(self, node: Node, into: Sequence[Use]) -> Box:
+        name = None if node in self.roots else self.names.find(node)  # else the output's box shows it
+        lines = [node.title if name is None else f"{node.title} → {shortened(name)}"]
+        multiple = type(node.dtype) is tuple
+        outputs = self.outputs(node) if multiple else NONE
+        if self.show_shapes and not multiple:
+            lines.append(str(node.shape))
+        elif multiple and not outputs:
+            lines.append(f"{len(node.shape)} outputs")
+        notes = []
+        if self.show_saved and node.saved is None:
+            notes.append("saved values freed")
+        elif self.show_saved and node.nbytes:
+            notes.append(f"saves {human_bytes(node.nbytes)}")
+        if multiple:
+            texts = [text_of(s, d) for s, d in zip(node.shape, node.dtype, strict=True)]
+            details = [node.title, *(f"{output_name(node, i)}: {text}" for i, text in enumerate(texts))]
+        else:
+            details = [f"{node.title}: {text_of(node.shape, node.dtype)}"]
+        details += saved_values(node)
+        return Box("op", tuple(lines), tuple(details), tuple(notes), self.inputs(node, into), outputs)
+
+    def inputs(self, node: Node, into: Sequence[Use]) -> Mapping[int, str]:
+        """The names of the inputs, by their positions, as far as they say something."""
+        op = getattr(node.plan, "op", None)
+        if op is not None and op.key in SYMMETRIC:
+            return NONE
+        found = {use.position: self.argument(use, node) for use in into}
+        found = {position: text for position, text in found.items() if text}
+        # A lone name says nothing: the other inputs say by their names what they are, or there are none.
+        return found if 1 < len(found) <= MOST_CELLS else NONE
+
+    def argument(self, use: Use, head: Node) -> str:
+        """The name of the input that a use leads to, unless that stands in the used tensor's name."""
+        argument = head.plan.argument(use.position)
+        argument = argument[argument.find("[") :] if argument.endswith("]") else argument  # one of a sequence
+        name = self.names.find(use.edge) if type(use.edge) is Leaf else None
+        return "" if name is not None and name.rpartition(".")[2] == argument else argument
+
+    def outputs(self, node: Node) -> Mapping[int, str]:
+        """The names of the outputs of a node that has several, and their shapes."""
+        if len(node.shape) > MOST_CELLS:
+            return NONE
+        shapes = [f"\n{tuple(shape)}" if self.show_shapes else "" for shape in node.shape]
+        return {i: f"{output_name(node, i)}{shape}" for i, shape in enumerate(shapes)}
+
+    def leaf(self, leaf: Leaf) -> Box:
+        kind = kind_of(leaf, self.names)
+        return self.tensor(kind, self.names.find(leaf) or self.unnamed.get(leaf, kind), leaf)
+
+    def output(self, index: int, edge: Edge) -> Box:
+        name = self.names.find(edge) or ("output" if len(self.roots) == 1 else f"output {index}")
+        return self.tensor("output", name, edge)
+
+    def tensor(self, kind: str, name: str, edge: Edge) -> Box:
+        text = text_of(edge.shape, edge.dtype)
+        return Box(kind, (shortened(name), text) if self.show_shapes else (shortened(name),), (f"{name}: {text}",))
+
+
+def output_name(node: Any, index: int) -> str:
+    """The name of one output of a node that has several, or its number."""
+    op = getattr(node.plan, "op", None)
+    names: Sequence[str] = getattr(op, "output_names", ())
+    return names[index] if names else f"output {index}"
+
+
+def saved_values(node: Node) -> list[str]:
+    """What a node keeps for its rules, a line for each array."""
+    if node.saved is None:
+        return ["saved values freed by backward"]
+    names = getattr(node.plan, "saves", ("",) * len(node.saved))
+    lines = []
+    for name, value in zip(names, node.saved, strict=False):
+        lines += [f"saves {name} {text_of(a.shape, a.dtype)}".replace("  ", " ") for a in saved_arrays((value,))]
+    return lines
