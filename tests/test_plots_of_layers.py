@@ -109,7 +109,75 @@ def test_watch_records_each_epoch_of_fit():
     assert [len(kept["model"]) for kept in (watch.weights, watch.activations, watch.gradients)] == [3, 3, 3]
 
 
+def test_the_figure_of_a_watch_has_what_was_recorded():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+    watch = viz.Watch(model)
+    with pytest.raises(RuntimeError, match="got a watch without a record, expected one"):
+        watch.figure()
+    model(td.randn(4, 3))
+    watch.record()
+    assert [ax.get_title() for ax in watch.figure().axes] == ["activations"]
+    data = [(td.randn(4, 3), td.randn(4, 1))] * 2
+    optimizer = td.optim.SGD(model.parameters(), lr=0.1)
+    td.train.fit(model, nn.MSELoss(), optimizer, data, dev=data, epochs=3, callbacks=[watch])
+    losses, activations, gradients = watch.figure().axes
+    assert [ax.get_title() for ax in (losses, activations, gradients)] == ["losses", "activations", "gradients"]
+    assert [text.get_text() for text in losses.texts] == ["train_loss", "dev_loss"]
+    assert [row.get_ylabel() for row in activations.child_axes] == ["0 Linear", "1 Tanh", "2 Linear"]
+    assert [row.get_ylabel() for row in gradients.child_axes] == ["0 Linear", "2 Linear"]
+
+
+def test_the_figure_of_a_watch_names_layers_without_finite_values():
+    model = nn.Sequential(*[nn.Linear(1, 1) for _ in range(30)])
+    watch = viz.Watch(model)
+    with td.no_grad():
+        model[29].bias.fill_(float("nan"))
+    model(td.ones(1, 1))
+    watch.record()
+    (ax,) = watch.figure().axes
+    assert ax.get_title() == "activations\nnothing finite: 29"
+    assert len(ax.child_axes) == 12
+    assert [ax.child_axes[0].get_ylabel(), ax.child_axes[-1].get_ylabel()] == ["0 Linear", "28 Linear"]
+    only = viz.Watch(model[29])
+    model[29](td.ones(1, 1))
+    only.record()
+    assert only.figure().axes[0].get_title() == "activations\nnothing finite: model"
+
+
+def test_a_live_watch_writes_its_last_figure(tmp_path):
+    model = nn.Linear(3, 1)
+    data = [(td.randn(4, 3), td.randn(4, 1))]
+    path = tmp_path / "watch.svg"
+    watch = viz.Watch(model, live=path)
+    td.train.fit(model, nn.MSELoss(), td.optim.SGD(model.parameters(), lr=0.1), data, epochs=3, callbacks=[watch])
+    assert path.read_text().count("<svg") == 1
+    path.unlink()
+    watch.remove()
+    assert not path.exists()  # it was drawn already
+    with viz.Watch(model, live=str(path)) as watch:
+        model(td.ones(1, 3))
+        watch.record()
+        path.unlink()
+        watch.record()
+    assert path.exists()
+    with viz.Watch(model, live=True) as watch:  # no notebook, no file
+        watch.record()
+
+
+def test_figures_are_pictures_in_notebooks():
+    figure, _ = viz.figure(size=(3.0, 2.0))
+    picture, shown_at = figure._repr_png_()
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+    assert shown_at == {"width": 300, "height": 200}
+    figure.savefig = None
+    assert figure._repr_png_() is None
+
+
 def test_watch_refuses():
+    with pytest.raises(ValueError, match=r"got live='watch.txt', expected True or a path that ends in .png, .svg"):
+        viz.Watch(nn.Linear(1, 1), live="watch.txt")
+    with pytest.raises(FileNotFoundError, match=r"Watch: got the folder .*nowhere, expected one that is there"):
+        viz.Watch(nn.Linear(1, 1), live="nowhere/watch.png")
     with pytest.raises(TypeError, match=r"Watch: expected an nn.Module, got list"):
         viz.Watch([])
     with pytest.raises(ValueError, match="got size=0, expected 1 or more"):

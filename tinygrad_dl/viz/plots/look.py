@@ -50,7 +50,8 @@ def figure(
 ) -> tuple[Figure, Any]:
     """A new figure with a grid of axes in the look of all plots.
 
-    The figure is unknown to pyplot, so nothing has to be closed; `figure.savefig(path)` writes it.
+    The figure is unknown to pyplot, so nothing has to be closed; `figure.savefig(path)` writes it. Notebooks show it
+    where it is the last value of a cell: for axes that a plot returned, write `ax.figure`.
 
     Args:
         rows, columns: of the grid.
@@ -75,13 +76,21 @@ def figure(
         raise ValueError(f"figure: expected 1 row and 1 column or more, got {rows} and {columns}")
     width, height = (6.4, 4.0) if rows * columns == 1 else (min(4.6 * columns, 16.0), 3.5 * rows)
     layout = matplotlib_part("layout_engine").ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
-    made: Figure = matplotlib_part("figure").Figure(figsize=size or (width, height), layout=layout)
+    made: Figure = shown()(figsize=size or (width, height), layout=layout)
     axes = made.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey)
     for ax in axes.flat:
         style(ax)
     if title:
         made.suptitle(title, fontsize=LARGE, color=TEXT)
     return made, axes if rows > 1 and columns > 1 else axes.reshape(-1)
+
+
+def shown() -> type[Figure]:
+    """The class of all figures, which needs matplotlib."""
+    matplotlib_part("figure")
+    from tinygrad_dl.viz.plots.shown import Shown
+
+    return Shown
 
 
 def axes_for(ax: Axes | None, size: tuple[float, float] | None = None) -> Axes:

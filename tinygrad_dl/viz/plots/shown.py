@@ -1,0 +1,56 @@
+"""Figures that notebooks show, also in place of one before; imported with the first figure, since matplotlib is."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from tinygrad_dl.writing import replacing
+
+SHARP = 2  # pixels of a picture for each of the figure's own, which are those it is shown in
+
+
+class Shown(Figure):
+    """A figure that is a picture at the end of a notebook's cell, without pyplot, which knows nothing of it."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]] | None:
+        try:
+            picture = io.BytesIO()
+            self.savefig(picture, format="png", dpi=SHARP * self.dpi)
+            width, height = self.get_size_inches() * self.dpi
+            return picture.getvalue(), {"width": round(width), "height": round(height)}
+        except Exception:  # whatever went wrong, the notebook still shows the text
+            return None
+
+
+class Place:
+    """Where a figure is shown again and again: a file, the output of a notebook's cell, or both.
+
+    Args:
+        path: the file, as its name says a .png, .svg or .pdf; None for none.
+    """
+
+    def __init__(self, path: Path | None):
+        self.path = path
+        self.handle: Any = None
+
+    def show(self, figure: Figure) -> None:
+        """Writes the figure over the one before, and puts it into the place of the one before."""
+        if self.path is not None:
+            with replacing(self.path, "Watch") as file:
+                figure.savefig(file, format=self.path.suffix[1:])
+        if self.handle is not None:
+            self.handle.update(figure)
+        elif in_notebook():
+            self.handle = importlib.import_module("IPython.display").display(figure, display_id=True)
+
+
+def in_notebook() -> bool:
+    """Whether the program runs in a notebook, whose cells can show pictures: a terminal's IPython has no kernel."""
+    ipython = sys.modules.get("IPython")
+    return getattr(ipython.get_ipython() if ipython else None, "kernel", None) is not None
