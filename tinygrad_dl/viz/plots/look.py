@@ -76,7 +76,7 @@ def figure(
         raise ValueError(f"figure: expected 1 row and 1 column or more, got {rows} and {columns}")
     width, height = (6.4, 4.0) if rows * columns == 1 else (min(4.6 * columns, 16.0), 3.5 * rows)
     layout = matplotlib_part("layout_engine").ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
-    made: Figure = shown()(figsize=size or (width, height), layout=layout)
+    made: Figure = figure_class()(figsize=size or (width, height), layout=layout)
     axes = made.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey)
     for ax in axes.flat:
         style(ax)
@@ -85,12 +85,12 @@ def figure(
     return made, axes if rows > 1 and columns > 1 else axes.reshape(-1)
 
 
-def shown() -> type[Figure]:
+def figure_class() -> type[Figure]:
     """The class of all figures, which needs matplotlib."""
     matplotlib_part("figure")
-    from tinygrad_dl.viz.plots.shown import Shown
+    from tinygrad_dl.viz.plots import shown
 
-    return Shown
+    return shown.Figure
 
 
 def axes_for(ax: Axes | None, size: tuple[float, float] | None = None) -> Axes:

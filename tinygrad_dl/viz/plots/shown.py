@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
+from matplotlib import figure
 
 from tinygrad_dl.writing import replacing
 
 SHARP = 2  # pixels of a picture for each of the figure's own, which are those it is shown in
 
 
-class Shown(Figure):
+class Figure(figure.Figure):
     """A figure that is a picture at the end of a notebook's cell, without pyplot, which knows nothing of it."""
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]] | None:
@@ -39,15 +39,15 @@ class Place:
         self.path = path
         self.handle: Any = None
 
-    def show(self, figure: Figure) -> None:
+    def show(self, drawn: figure.Figure) -> None:
         """Writes the figure over the one before, and puts it into the place of the one before."""
         if self.path is not None:
             with replacing(self.path, "Watch") as file:
-                figure.savefig(file, format=self.path.suffix[1:])
+                drawn.savefig(file, format=self.path.suffix[1:])
         if self.handle is not None:
-            self.handle.update(figure)
+            self.handle.update(drawn)
         elif in_notebook():
-            self.handle = importlib.import_module("IPython.display").display(figure, display_id=True)
+            self.handle = importlib.import_module("IPython.display").display(drawn, display_id=True)
 
 
 def in_notebook() -> bool:
