@@ -102,7 +102,27 @@ def mlp() -> str:
     return source(loss, model, title="MLP", summary=True)
 
 
-PROGRAMS = {f.__name__: f for f in (expression, themes, shared, repeated, several_outputs, limited, mlp)}
+def marks() -> str:
+    """Options, constants, and what is out of the ordinary."""
+    w = leaf(2, 3)
+    with viz.recording():
+        td.manual_seed(0)
+        y = functional.dropout(w * 0.5, 0.25).exp().mul_(2.0)
+        y[0] = 0.0
+        loss = (1.0 - y.transpose(0, 1).reshape(6) ** 3).sum(0, keepdim=True)
+    return source(loss, {"w": w}, show_saved=False)
+
+
+def double() -> str:
+    x = leaf(2)
+    with viz.recording():
+        cube = x.exp() * x
+        (g,) = td.autograd.grad(cube.sum(), x, create_graph=True)
+        penalty = cube.sum() + (g**2).sum()
+    return source(penalty, {"x": x}, show_saved=False)
+
+
+PROGRAMS = {f.__name__: f for f in (expression, themes, shared, repeated, several_outputs, limited, mlp, marks, double)}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

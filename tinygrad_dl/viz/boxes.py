@@ -7,17 +7,21 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tinygrad_dl.core.graph import Edge, Leaf, Node, saved_arrays
+from tinygrad_dl.viz.arguments import dropped, phrases
 from tinygrad_dl.viz.names import Names, kind_of
+from tinygrad_dl.viz.recording import place_of
 from tinygrad_dl.viz.texts import human_bytes, shortened, text_of
 
 MOST_CELLS = 8  # of more inputs or outputs, none is named: the box would be too wide
 # Operations whose inputs may change places, so that their names say nothing.
 SYMMETRIC = {"add", "mul", "maximum", "minimum", "fmax", "fmin", "logaddexp", "hypot"}
+CHANGES = {"copy_slices", "setitem"}  # operations that are only made by changing a tensor in place
+LONGEST_LINE, LONGEST_NOTE = 32, 24
 NONE: Mapping[int, str] = MappingProxyType({})
 
 
 class Box(NamedTuple):
-    """One box: its kind is "op", "parameter", "input", "output" or "note"."""
+    """One box: its kind is a field of `Theme`; that of an operation "op", or "gradient" if a backward pass recorded it."""
 
     kind: str
     lines: tuple[str, ...]  # the first is the title
@@ -40,9 +44,16 @@ class Artist:
     """Writes what stands in each box."""
 
     def __init__(
-        self, names: Names, show_shapes: bool, show_saved: bool, roots: Sequence[Edge], leaves: Sequence[Leaf]
+        self,
+        names: Names,
+        show_shapes: bool,
+        show_saved: bool,
+        roots: Sequence[Edge],
+        leaves: Sequence[Leaf],
+        nodes: Sequence[Node] = (),
     ):
         self.names, self.show_shapes, self.show_saved, self.roots = names, show_shapes, show_saved, roots
+        self.titles = {node.seq: node.title for node in nodes}
         self.unnamed: dict[Leaf, str] = {}
         for kind in ("input", "parameter"):
             group = [leaf for leaf in leaves if names.find(leaf) is None and kind_of(leaf, names) == kind]
@@ -57,13 +68,17 @@ class Artist:
     def operation(self, node: Node, into: Sequence[Use]) -> Box:
         name = None if node in self.roots else self.names.find(node)  # else the output's box shows it
         lines = [node.title if name is None else f"{node.title} → {shortened(name)}"]
+        said = phrases(node)
+        if said:
+            lines.append(fitting(said))
         multiple = type(node.dtype) is tuple
         outputs = self.outputs(node) if multiple else NONE
         if self.show_shapes and not multiple:
             lines.append(str(node.shape))
         elif multiple and not outputs:
             lines.append(f"{len(node.shape)} outputs")
-        notes = []
+        place = place_of(node)
+        notes = self.marks(node)
         if self.show_saved and node.saved is None:
             notes.append("saved values freed")
         elif self.show_saved and node.nbytes:
@@ -73,8 +88,23 @@ class Artist:
             details = [node.title, *(f"{output_name(node, i)}: {text}" for i, text in enumerate(texts))]
         else:
             details = [f"{node.title}: {text_of(node.shape, node.dtype)}"]
-        details += saved_values(node)
-        return Box("op", tuple(lines), tuple(details), tuple(notes), self.inputs(node, into), outputs)
+        details += [*(", ".join(said),) * bool(said), *saved_values(node)]
+        kind = "gradient" if place is not None and place.gradient_of is not None else "op"
+        return Box(kind, tuple(lines), tuple(details), in_lines(notes), self.inputs(node, into), outputs)
+
+    def marks(self, node: Node) -> list[str]:
+        """What is out of the ordinary about an operation, in a word or two each."""
+        op, place = getattr(node.plan, "op", None), place_of(node)
+        found = []
+        if place is not None and place.gradient_of is not None:
+            found.append("gradient" if (of := self.titles.get(place.gradient_of)) is None else f"gradient of {of}")
+        if (place is not None and place.inplace) or getattr(op, "key", "") in CHANGES:
+            found.append("in place")
+        if op is not None and op.view:
+            found.append("view")
+        if op is not None and "factors" in op.parameters and dropped(node) is not None:
+            found.append("training only")
+        return found
 
     def inputs(self, node: Node, into: Sequence[Use]) -> Mapping[int, str]:
         """The names of the inputs, by their positions, as far as they say something."""
@@ -111,6 +141,32 @@ class Artist:
     def tensor(self, kind: str, name: str, edge: Edge) -> Box:
         text = text_of(edge.shape, edge.dtype)
         return Box(kind, (shortened(name), text) if self.show_shapes else (shortened(name),), (f"{name}: {text}",))
+
+
+def fitting(texts: Sequence[str]) -> str:
+    """As many of the texts as fit into a line, the first in any case.
+
+    >>> fitting(["stride 2", "padding 1", "dilation (1, 2)", "groups 4"])
+    'stride 2, padding 1, …'
+    """
+    line = ", ".join(texts)
+    while len(line) > LONGEST_LINE and len(texts) > 1:
+        texts = texts[:-1]
+        line = ", ".join([*texts, "…"])
+    return shortened(line)
+
+
+def in_lines(texts: Sequence[str]) -> tuple[str, ...]:
+    """Short texts in as few lines as they fit into.
+
+    >>> in_lines(["in place", "view", "saved values freed"])
+    ('in place · view', 'saved values freed')
+    """
+    lines: list[str] = []
+    for text in texts:
+        longer = f"{lines[-1]} · {text}" if lines else text
+        lines[-1:] = [longer] if len(longer) <= LONGEST_NOTE or not lines else [lines[-1], text]
+    return tuple(lines)
 
 
 def output_name(node: Any, index: int) -> str:

@@ -12,6 +12,7 @@ from tinygrad_dl.viz.boxes import Box
 from tinygrad_dl.viz.read import Arrow, Picture
 from tinygrad_dl.viz.themes import Theme
 
+COMPUTES = ("op", "gradient")
 SPINE = "5"  # arrows between operations are kept straight, parameters stand aside
 # Graphviz needs minutes for many arrows that pass many rows of boxes; then straight ones, placed in haste.
 MOST_CROSSED = 1500
@@ -43,7 +44,7 @@ def write(picture: Picture, theme: Theme, direction: str, captions: Sequence[str
         extra: dict[str, str] = {}
         if arrow.cut:
             extra["style"] = "dashed"
-        elif picture.boxes[arrow.tail].kind == "op":
+        elif picture.boxes[arrow.tail].kind in COMPUTES:
             extra["weight"] = SPINE
         lines.append(f"  {ends(arrow, picture, direction)}" + (f" [{attributes(extra)}]" if extra else ""))
     return "\n".join([*lines, "}", ""])

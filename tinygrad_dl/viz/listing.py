@@ -11,7 +11,7 @@ from tinygrad_dl.core.graph import Edge, Leaf, Node, Output, saved_arrays, topol
 from tinygrad_dl.core.mutations import buffer_owner
 from tinygrad_dl.core.table import aligned, or_text, page
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.viz.arguments import kept, number, options, written
+from tinygrad_dl.viz.arguments import SIGNS, constants, kept, known, number, options, written
 from tinygrad_dl.viz.boxes import output_name
 from tinygrad_dl.viz.drawing import checked_outputs
 from tinygrad_dl.viz.names import Names, kind_of
@@ -109,28 +109,28 @@ def text(tensor: Tensor | Iterable[Tensor], params: Named = None) -> Listing:
     return Listing(("name", "operation", "result", "saves"), rows, foot)
 
 
-SIGNS = {
-    "add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "matmul": "@", "remainder": "%",
-}  # fmt: skip
-
-
 def expression(node: Node, numbered: Numbered) -> str:
     """The call that a node recorded, as one would write it."""
     op = getattr(node.plan, "op", None)
     if op is None:  # a Function of the user's
         inputs = [numbered.value(edge) if edge is not None else "_" for edge in node.edges]
         return f"{node.title}({', '.join(inputs)})"
-    values = kept(node)
+    found = constants(node)
+
+    def operand(position: int, edge: Edge | None) -> str:
+        if edge is not None:
+            return numbered.value(edge)
+        if position not in found:
+            return "_"
+        value = found[position][1]
+        return number(value) or f"array{tuple(value.shape)}"
+
+    inputs = [operand(i, edge) for i, edge in enumerate(node.edges)]
     if op.sequence:
-        inputs = [f"[{', '.join('_' if edge is None else numbered.value(edge) for edge in node.edges)}]"]
+        inputs = [f"[{', '.join(inputs)}]"]
     else:
-        inputs = []
-        for name, edge in zip(op.tensors, node.edges, strict=True):
-            constant = values.get(name, node)
-            if edge is not None:
-                inputs.append(numbered.value(edge))
-            elif constant is not None:
-                inputs.append("_" if constant is node else number(constant) or f"array{constant.shape}")
+        values = known(node)
+        inputs = [each for each, name in zip(inputs, op.tensors, strict=True) if values.get(name, node) is not None]
     if op.key in SIGNS and len(inputs) == 2:
         return f" {SIGNS[op.key]} ".join(inputs)
     given = [f"{name}={written(value)}" for name, value in options(node).items()]

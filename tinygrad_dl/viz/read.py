@@ -60,7 +60,7 @@ def read(outputs: Sequence[Tensor], params: Any, max_nodes: int, show_shapes: bo
     kept = nearest(items, uses, len(roots), max_nodes)
     number = {item: i for i, item in enumerate(kept)}
     leaves = list({id(item): item for item in items if type(item) is Leaf}.values())
-    draw = Artist(names, show_shapes, show_saved, roots, leaves)
+    draw = Artist(names, show_shapes, show_saved, roots, leaves, nodes)
     shown = [use for use in uses if use.head in number]
     into: dict[int, list[Use]] = defaultdict(list)
     for use in shown:

@@ -1,6 +1,6 @@
 """How a picture looks, as data: Graphviz attributes for each kind of box.
 
-What computes has round corners; tensors have square ones, and their border says which they are (plain:
+What computes has round corners (in another colour what a recorded backward pass computes); tensors have square ones, and their border says which they are (plain:
 parameter, dashed: input, double: output). So a picture reads as well without its colours.
 """
 
@@ -13,6 +13,7 @@ Attributes: TypeAlias = Mapping[str, str]
 
 SHAPE_OF = {
     "op": {"shape": "box", "style": "rounded,filled"},
+    "gradient": {"shape": "box", "style": "rounded,filled"},
     "parameter": {"shape": "box", "style": "filled"},
     "input": {"shape": "box", "style": "filled,dashed"},
     "output": {"shape": "box", "style": "filled", "peripheries": "2"},
@@ -36,6 +37,7 @@ class Theme(NamedTuple):
     node: Attributes
     edge: Attributes
     op: Attributes
+    gradient: Attributes
     parameter: Attributes
     input: Attributes
     output: Attributes
@@ -82,6 +84,7 @@ LIGHT = theme(
     faint="#66707f",
     boxes={
         "op": ("#e9eff8", "#54719e"),
+        "gradient": ("#fbebe7", "#b0604a"),
         "parameter": ("#fcf1dc", "#b5802a"),
         "input": ("#e6f4ea", "#3f8a55"),
         "output": ("#f1e9f7", "#7c57a3"),
@@ -94,6 +97,7 @@ DARK = theme(
     faint="#9aa4b5",
     boxes={
         "op": ("#2a3547", "#7f9fd0"),
+        "gradient": ("#47302a", "#d88d77"),
         "parameter": ("#3d3220", "#d6a550"),
         "input": ("#213a2b", "#6dbb85"),
         "output": ("#382c47", "#b391da"),
