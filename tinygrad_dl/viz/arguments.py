@@ -62,9 +62,11 @@ def options(node: Node) -> dict[str, Any]:
 def constants(node: Node) -> dict[int, tuple[str, np.ndarray | Values]]:
     """The tensors without a gradient that an operation took, as far as they are known, by their positions."""
     op = getattr(node.plan, "op", None)
+    if op is None:
+        return {}
     values = known(node)
     found = {}
-    for position, edge in enumerate(node.edges if op is not None else ()):
+    for position, edge in enumerate(node.edges):
         name = node.plan.argument(position)
         value = values.get(name)
         if value is None and op.sequence in values:
@@ -97,7 +99,7 @@ def phrases(node: Node) -> list[str]:
 
 def named_parts(values: dict[str, Any]) -> dict[str, Any]:
     """Options by their own names, where an op takes several in one tuple, and without those that are as usual."""
-    whole = values.get("options")
+    whole: Any = values.get("options")
     names = next((names for names in PARTS.values() if isinstance(whole, tuple) and len(names) == len(whole)), None)
     if names is not None:
         values = {**dict(zip(names, whole, strict=True)), **{n: v for n, v in values.items() if n != "options"}}

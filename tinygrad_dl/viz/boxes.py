@@ -21,7 +21,7 @@ NONE: Mapping[int, str] = MappingProxyType({})
 
 
 class Box(NamedTuple):
-    """One box: its kind is a field of `Theme`; that of an operation "op", or "gradient" if a backward pass recorded it."""
+    """One box. Its kind is a field of `Theme`: that of an operation "op", or "gradient" if a backward pass made it."""
 
     kind: str
     lines: tuple[str, ...]  # the first is the title

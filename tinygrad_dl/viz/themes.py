@@ -1,7 +1,8 @@
 """How a picture looks, as data: Graphviz attributes for each kind of box.
 
-What computes has round corners (in another colour what a recorded backward pass computes); tensors have square ones, and their border says which they are (plain:
-parameter, dashed: input, double: output). So a picture reads as well without its colours.
+What computes has round corners, and another colour if a recorded backward pass made it; tensors have square ones, and
+their border says which they are (plain: parameter, dashed: input, double: output). So a picture reads as well without
+its colours.
 """
 
 from __future__ import annotations
