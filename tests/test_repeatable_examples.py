@@ -12,7 +12,7 @@ import pytest
 import tinygrad_dl as td
 
 FOLDER = Path(__file__).parent.parent / "examples"
-EXAMPLES = ["01_logistic_regression", "10_batch_normalisation", "18_separable_convolutions"]
+EXAMPLES = ["01_logistic_regression", "10_batch_normalisation", "22_transfer_learning"]
 
 
 @pytest.fixture
