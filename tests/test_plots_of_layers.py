@@ -165,8 +165,9 @@ def test_a_live_watch_writes_its_last_figure(tmp_path):
 
 
 def test_figures_are_pictures_in_notebooks():
-    figure, _ = viz.figure(size=(3.0, 2.0))
+    figure, (ax,) = viz.figure(size=(3.0, 2.0))
     picture, shown_at = figure._repr_png_()
+    assert ax._repr_png_() == (picture, shown_at)  # as at the end of a cell that draws on it
     assert picture[:8] == b"\x89PNG\r\n\x1a\n"
     assert shown_at == {"width": 300, "height": 200}
     figure.savefig = None

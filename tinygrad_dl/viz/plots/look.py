@@ -51,7 +51,7 @@ def figure(
     """A new figure with a grid of axes in the look of all plots.
 
     The figure is unknown to pyplot, so nothing has to be closed; `figure.savefig(path)` writes it. Notebooks show it
-    where it is the last value of a cell: for axes that a plot returned, write `ax.figure`.
+    where it, or one of its axes, is the last value of a cell.
 
     Args:
         rows, columns: of the grid.
@@ -76,8 +76,10 @@ def figure(
         raise ValueError(f"figure: expected 1 row and 1 column or more, got {rows} and {columns}")
     width, height = (6.4, 4.0) if rows * columns == 1 else (min(4.6 * columns, 16.0), 3.5 * rows)
     layout = matplotlib_part("layout_engine").ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
-    made: Figure = figure_class()(figsize=size or (width, height), layout=layout)
-    axes = made.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey)
+    kinds = shown()
+    made: Figure = kinds.Figure(figsize=size or (width, height), layout=layout)
+    kind = {"axes_class": kinds.Axes}
+    axes = made.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey, subplot_kw=kind)
     for ax in axes.flat:
         style(ax)
     if title:
@@ -85,12 +87,12 @@ def figure(
     return made, axes if rows > 1 and columns > 1 else axes.reshape(-1)
 
 
-def figure_class() -> type[Figure]:
-    """The class of all figures, which needs matplotlib."""
+def shown() -> Any:
+    """The module of the classes of figures and axes, which needs matplotlib."""
     matplotlib_part("figure")
     from tinygrad_dl.viz.plots import shown
 
-    return shown.Figure
+    return shown
 
 
 def axes_for(ax: Axes | None, size: tuple[float, float] | None = None) -> Axes:

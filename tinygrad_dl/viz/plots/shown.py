@@ -8,17 +8,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from matplotlib import figure
+from matplotlib import axes, figure
 
 from tinygrad_dl.writing import replacing
 
 SHARP = 2  # pixels of a picture for each of the figure's own, which are those it is shown in
+Picture = tuple[bytes, dict[str, int]] | None
 
 
 class Figure(figure.Figure):
     """A figure that is a picture at the end of a notebook's cell, without pyplot, which knows nothing of it."""
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, int]] | None:
+    def _repr_png_(self) -> Picture:
         try:
             picture = io.BytesIO()
             self.savefig(picture, format="png", dpi=SHARP * self.dpi)
@@ -26,6 +27,13 @@ class Figure(figure.Figure):
             return picture.getvalue(), {"width": round(width), "height": round(height)}
         except Exception:  # whatever went wrong, the notebook still shows the text
             return None
+
+
+class Axes(axes.Axes):
+    """Axes of such a figure, which are shown as the whole of it."""
+
+    def _repr_png_(self) -> Picture:
+        return self.figure._repr_png_() if isinstance(self.figure, Figure) else None
 
 
 class Place:

@@ -195,10 +195,7 @@ def place_of(live: bool | str | os.PathLike[str]) -> Any:
         )
     if path is not None:
         destination(path, "Watch")  # refuses now what would otherwise stop the training
-    look.figure_class()
-    from tinygrad_dl.viz.plots.shown import Place
-
-    return Place(path)
+    return look.shown().Place(path)
 
 
 def chosen(samples: Samples) -> tuple[Samples, list[str]]:
