@@ -1,11 +1,13 @@
-"""Makes the pictures of the README and of docs/course.md: `make pictures` runs the demo and all examples, in full.
+"""Makes the pictures of the README and of docs/gallery.md: `make pictures` runs the demo, the examples and the gallery.
 
-`make pictures ONLY="digits 20"` makes those of the examples whose names begin so. Pictures are kept example by example:
-what a run has made stays, also when a later example fails or the run is broken off.
+The examples are run in full, and of the gallery the blocks of code on its page. `make pictures ONLY="digits 20"` makes
+those of the programs whose names begin so, `ONLY=gallery` those of that page. Pictures are kept program by program:
+what a run has made stays, also when a later one fails or the run is broken off.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
+GALLERY = ROOT / "docs" / "gallery.md"
 EXAMPLES = [ROOT / "examples" / "digits.py", *sorted((ROOT / "examples").glob("[0-9][0-9]_*.py"))]
 WIDTH, MOST = 1000, 80_000  # pixels, and bytes of a picture: all of them stay below 2 MB in the repository
 
@@ -38,14 +41,21 @@ def keep(source: Path, name: str) -> None:
     print("wrote", target.relative_to(ROOT), flush=True)
 
 
+def blocks() -> str:
+    """The code on the page of the gallery: one program, which writes its pictures where it runs."""
+    path = f"import sys; sys.path.insert(0, {str(ROOT / 'examples')!r})"
+    return "\n".join([path, *re.findall(r"^```python\n(.*?)^```", GALLERY.read_text(), re.DOTALL | re.MULTILINE)])
+
+
 def main() -> None:
-    for example in EXAMPLES:
-        if len(sys.argv) > 1 and not example.name.startswith(tuple(sys.argv[1:])):
+    programs = {path.name: [str(path), "--out", "."] for path in EXAMPLES} | {GALLERY.name: ["-c", blocks()]}
+    for name, arguments in programs.items():
+        if len(sys.argv) > 1 and not name.startswith(tuple(sys.argv[1:])):
             continue
         with tempfile.TemporaryDirectory() as folder:
             begun = time.perf_counter()
-            subprocess.run([sys.executable, str(example), "--out", folder], check=True)
-            print(f"{example.name} took {time.perf_counter() - begun:.0f} s")
+            subprocess.run([sys.executable, *arguments], check=True, cwd=folder)
+            print(f"{name} took {time.perf_counter() - begun:.0f} s")
             for made in sorted(Path(folder).iterdir()):
                 if made.suffix in (".png", ".svg"):
                     keep(made, made.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -88,10 +89,25 @@ def test_a_quick_run_too_short_to_conclude_says_so_first_and_in_its_picture(show
     assert (tmp_path / "a.png").stat().st_size > 0
 
 
-def test_every_picture_is_shown_and_small():
+GALLERY = ROOT / "docs" / "gallery.md"
+
+
+def test_every_picture_is_in_the_gallery_and_small():
     folder = ROOT / "docs" / "img"
-    shown = re.findall(r"!\[[^]]*\]\(img/([^)]+)\)", (ROOT / "docs" / "course.md").read_text())
-    assert sorted(shown) == sorted(path.name for path in folder.glob("[0-9][0-9]_*.png"))
-    assert {path.stem for path in EXAMPLES if path.name[0].isdigit()} <= {Path(name).stem for name in shown}
-    assert [name for name in shown if not name.startswith(tuple(path.stem for path in EXAMPLES))] == []
+    shown = re.findall(r"!\[[^]]*\]\(img/([^)]+)\)", GALLERY.read_text())
+    others = {"graph.svg", "curves.png"}  # of the README, by the demo
+    assert sorted(shown) == sorted({path.name for path in folder.iterdir()} - others)
+    numbered = [name for name in shown if name[0].isdigit()]
+    assert {path.stem for path in EXAMPLES if path.name[0].isdigit()} <= {Path(name).stem for name in numbered}
+    assert [name for name in numbered if not name.startswith(tuple(path.stem for path in EXAMPLES))] == []
     assert [name for name in shown if (folder / name).stat().st_size >= 80_000] == []
+
+
+def test_the_code_of_the_gallery_makes_its_pictures(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    spec = importlib.util.spec_from_file_location("make_pictures", ROOT / "docs" / "make_pictures.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    subprocess.run([sys.executable, "-W", "error", "-c", module.blocks()], check=True, cwd=tmp_path)
+    shown = re.findall(r"!\[[^]]*\]\(img/([^)]+)\)", GALLERY.read_text())
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(name for name in shown if not name[0].isdigit())
