@@ -122,7 +122,19 @@ def double() -> str:
     return source(penalty, {"x": x}, show_saved=False)
 
 
-PROGRAMS = {f.__name__: f for f in (expression, themes, shared, repeated, several_outputs, limited, mlp, marks, double)}
+def neuron() -> str:
+    """Values and gradients of a neuron; those of its unrecorded copy as far as they are known."""
+    x, w, b = td.tensor([2.0, 0.0]), td.tensor([-3.0, 1.0], requires_grad=True), td.tensor(6.875, requires_grad=True)
+    names = {"w": w, "b": b}
+    with viz.recording():
+        y = ((w * x).sum() + b).relu()
+    again = ((w * x).sum() + b).relu()
+    return "".join(source(each, names, values=True, gradients=True, show_shapes=False) for each in (y, again))
+
+
+PROGRAMS = {
+    f.__name__: f for f in (expression, themes, shared, repeated, several_outputs, limited, mlp, marks, double, neuron)
+}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

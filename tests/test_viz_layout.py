@@ -125,11 +125,20 @@ def perceptron() -> viz.Drawing:
     return viz.graph(functional.cross_entropy(model(td.ones(5, 8)), td.tensor([0, 1, 2, 3, 0])))
 
 
+def numbers() -> viz.Drawing:
+    td.manual_seed(0)
+    model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 2))
+    with viz.recording():
+        values, _ = td.sort(model(td.randn(3, 2)) - 0.5, dim=1)
+        loss = (values**3).mean()
+    return viz.graph(loss, model, values=True, gradients=True)
+
+
 @pytest.mark.parametrize("direction", ["TB", "LR", "BT", "RL"])
-@pytest.mark.parametrize("program", [attention, dense, perceptron])
+@pytest.mark.parametrize("program", [attention, dense, perceptron, numbers])
 def test_labels_are_free(program: Callable[[], viz.Drawing], direction: str, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = viz.graph
-    monkeypatch.setattr(viz, "graph", lambda *args: graph(*args, direction=direction, theme="dark"))
+    monkeypatch.setattr(viz, "graph", lambda *args, **more: graph(*args, **more, direction=direction, theme="dark"))
     svg = program().svg
     assert sum(len(texts(box)) for box in groups(svg, "node")) > 20
     assert faults(svg) == []

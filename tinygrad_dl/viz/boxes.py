@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from tinygrad_dl.core.graph import Edge, Leaf, Node, saved_arrays
 from tinygrad_dl.viz.arguments import dropped, phrases
 from tinygrad_dl.viz.names import Names, kind_of
+from tinygrad_dl.viz.numbers import Numbers, key
 from tinygrad_dl.viz.recording import place_of
 from tinygrad_dl.viz.texts import human_bytes, shortened, text_of
 
@@ -27,6 +28,7 @@ class Box(NamedTuple):
     lines: tuple[str, ...]  # the first is the title
     details: tuple[str, ...]  # shown under the pointer
     notes: tuple[str, ...] = ()  # lines of less weight, below the others
+    columns: tuple[tuple[str, tuple[str, ...]], ...] = ()  # numbers, each with their heading
     inputs: Mapping[int, str] = NONE  # cells at the edge where arrows arrive, by the keys that arrows have
     outputs: Mapping[int, str] = NONE  # cells at the edge where they leave
 
@@ -50,9 +52,11 @@ class Artist:
         show_saved: bool,
         roots: Sequence[Edge],
         leaves: Sequence[Leaf],
-        nodes: Sequence[Node] = (),
+        nodes: Sequence[Node],
+        numbers: Numbers,
     ):
         self.names, self.show_shapes, self.show_saved, self.roots = names, show_shapes, show_saved, roots
+        self.numbers = numbers
         self.titles = {node.seq: node.title for node in nodes}
         self.unnamed: dict[Leaf, str] = {}
         for kind in ("input", "parameter"):
@@ -89,8 +93,9 @@ class Artist:
         else:
             details = [f"{node.title}: {text_of(node.shape, node.dtype)}"]
         details += [*(", ".join(said),) * bool(said), *saved_values(node)]
+        columns = () if multiple else self.numbers.columns(key(node))
         kind = "gradient" if place is not None and place.gradient_of is not None else "op"
-        return Box(kind, tuple(lines), tuple(details), in_lines(notes), self.inputs(node, into), outputs)
+        return Box(kind, tuple(lines), tuple(details), in_lines(notes), columns, self.inputs(node, into), outputs)
 
     def marks(self, node: Node) -> list[str]:
         """What is out of the ordinary about an operation, in a word or two each."""
@@ -127,12 +132,18 @@ class Artist:
         """The names of the outputs of a node that has several, and their shapes."""
         if len(node.shape) > MOST_CELLS:
             return NONE
-        shapes = [f"\n{tuple(shape)}" if self.show_shapes else "" for shape in node.shape]
-        return {i: f"{output_name(node, i)}{shape}" for i, shape in enumerate(shapes)}
+        found = {}
+        for i, shape in enumerate(node.shape):
+            lines = [output_name(node, i), *([str(tuple(shape))] if self.show_shapes else [])]
+            for heading, numbers in self.numbers.columns((node, i)):
+                lines += [heading, *numbers]
+            found[i] = "\n".join(lines)
+        return found
 
     def leaf(self, leaf: Leaf) -> Box:
         kind = kind_of(leaf, self.names)
-        return self.tensor(kind, self.names.find(leaf) or self.unnamed.get(leaf, kind), leaf)
+        box = self.tensor(kind, self.names.find(leaf) or self.unnamed.get(leaf, kind), leaf)
+        return box._replace(columns=self.numbers.columns(key(leaf)))
 
     def output(self, index: int, edge: Edge) -> Box:
         name = self.names.find(edge) or ("output" if len(self.roots) == 1 else f"output {index}")

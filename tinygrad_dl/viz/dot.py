@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from tinygrad_dl.viz.boxes import Box
+from tinygrad_dl.viz.numbers import NARROW
 from tinygrad_dl.viz.read import Arrow, Picture
 from tinygrad_dl.viz.themes import Theme
 
@@ -54,7 +55,7 @@ def shown(box: Box, style: Mapping[str, str], direction: str) -> dict[str, str]:
     """The attributes of a box. Its class says what each line of its text is, for `finish.finished`."""
     body = [*box.lines, *box.notes]
     roles = "t" + "p" * (len(box.lines) - 1) + "n" * len(box.notes)
-    if not box.inputs and not box.outputs:
+    if not box.inputs and not box.outputs and not box.columns:
         text = label(body)
     else:
         order, *_ = SIDES[direction]
@@ -62,6 +63,7 @@ def shown(box: Box, style: Mapping[str, str], direction: str) -> dict[str, str]:
         parts = [
             cells("i", box.inputs),
             ("\\n".join([f"{room}{record_quoted(body[0])}{room}", *map(record_quoted, body[1:])]), roles),
+            columns(box.columns),
             cells("o", box.outputs),
         ][::order]
         text = f"{{{'|'.join(text for text, _ in parts if text)}}}"
@@ -76,6 +78,12 @@ def cells(prefix: str, names: Mapping[int, str]) -> tuple[str, str]:
         return "", ""
     texts = [f"<{prefix}{key}> " + "\\n".join(map(record_quoted, name.split("\n"))) for key, name in names.items()]
     return f"{{{'|'.join(texts)}}}", "c" * sum(name.count("\n") + 1 for name in names.values())
+
+
+def columns(found: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, str]:
+    """Numbers beside each other, below their headings, and what their lines are."""
+    texts = ["\\n".join(map(record_quoted, [heading, *lines])) for heading, lines in found]
+    return f"{{{'|'.join(texts)}}}" if texts else "", "".join("c" + "v" * len(lines) for _, lines in found)
 
 
 def ends(arrow: Arrow, picture: Picture, direction: str) -> str:
@@ -121,7 +129,9 @@ def label(lines: Iterable[str]) -> str:
 def quoted(text: str) -> str:
     """Text with what DOT would take for markup escaped."""
     if not text.isprintable():
-        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+        text = "".join(
+            c if c.isprintable() or c == NARROW else c.encode("unicode_escape").decode("ascii") for c in text
+        )
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")
 
 

@@ -12,6 +12,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.viz import dot
+from tinygrad_dl.viz.numbers import Numbers
 from tinygrad_dl.viz.read import read
 from tinygrad_dl.viz.render import RenderError, format_of, render
 from tinygrad_dl.viz.texts import plural
@@ -26,6 +27,9 @@ def graph(
     tensor: Tensor | Iterable[Tensor],
     params: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] | Any = None,
     *,
+    values: bool = False,
+    gradients: bool = False,
+    gradient: Any = None,
     max_nodes: int = 500,
     show_saved: bool = True,
     show_shapes: bool = True,
@@ -44,6 +48,10 @@ def graph(
         tensor: the output, or a tuple or list of them.
         params: names: a dict of name -> tensor, a module, or (name, tensor) pairs such as
             `model.named_parameters()`. Leaves that have no name and are no `nn.Parameter` are "input".
+        values: whether boxes show the numbers: small arrays whole, of larger ones range and mean. Results that no
+            operation keeps are known only of what was computed inside `td.viz.recording()`.
+        gradients: whether boxes show the gradient that a backward pass brings; the graph and all `.grad` stay as is.
+        gradient: of an output that is no scalar, its own gradient, as for `backward`; of several outputs a list.
         max_nodes: of a larger graph, the nodes nearest to the output are drawn and a note says so.
         show_saved: whether operations show the bytes that they keep.
         show_shapes: whether shapes and dtypes are shown.
@@ -58,6 +66,7 @@ def graph(
     Raises:
         RuntimeError: a tensor has no graph.
         TypeError, ValueError: an argument is not one of those above.
+        RuntimeError: gradients are asked for of a graph that was freed.
 
     >>> w = td.tensor([1.0, 2.0], requires_grad=True)
     >>> drawing = td.viz.graph((w * 3).sum(), params={"w": w})
@@ -73,14 +82,19 @@ def graph(
         theme = THEMES[theme]
     if max_nodes < 1:
         raise ValueError(f"max_nodes: got {max_nodes}, expected 1 or more")
-    picture = read(outputs, params, max_nodes, show_shapes, show_saved)
+    numbers = Numbers(outputs)
+    if values:
+        numbers.find_values()
+    if gradients:
+        numbers.find_gradients(gradient)
+    picture = read(outputs, params, max_nodes, show_shapes, show_saved, numbers)
     if picture.left_out:
         total = max_nodes + picture.left_out
         warn(
             f"the graph has {plural(total, 'node')}; the {max_nodes} nearest to the output are drawn and "
             f"{picture.left_out:,} left out; pass max_nodes={total} to draw them all"
         )
-    captions = [*([title] if title else []), *([picture.summary] if summary else [])]
+    captions = [*([title] if title else []), *([picture.summary] if summary else []), *picture.hints]
     return Drawing(dot.write(picture, theme, direction, captions), picture.summary)
 
 

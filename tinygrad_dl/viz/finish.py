@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from itertools import chain, repeat
 
-# By the letters in the class of a box: title, cell, note. "p" is plain.
+# By the letters in the class of a box: title, cell, value, note. "p" is plain.
 STYLES = {
     "t": 'font-weight="bold"',
     "c": 'font-size="9" fill-opacity="0.75"',
+    "v": 'font-size="10"',
     "n": 'font-size="9.5" fill-opacity="0.75"',
 }
 BOX = re.compile(r'(<g id="[^"]*" class="node [^"]*) text_([a-z]+)(".*?</g>\n</g>|".*?</g>)', re.DOTALL)

@@ -14,6 +14,7 @@ from tinygrad_dl.core.graph import Edge, Leaf, Node, topological
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.viz.boxes import Artist, Box, Use
 from tinygrad_dl.viz.names import Names, kind_of
+from tinygrad_dl.viz.numbers import Numbers
 from tinygrad_dl.viz.texts import human_bytes, plural
 
 # A leaf that is used more often is drawn once for each use, lest its arrows tangle the picture.
@@ -43,6 +44,7 @@ class Picture(NamedTuple):
     parameters: int
     saved: int  # bytes; an array that two operations saved counts once
     left_out: int
+    hints: tuple[str, ...] = ()  # lines that say what could be shown, but is not known
 
     @property
     def summary(self) -> str:
@@ -51,7 +53,9 @@ class Picture(NamedTuple):
         return f"{counts} · {human_bytes(self.saved)} saved for backward"
 
 
-def read(outputs: Sequence[Tensor], params: Any, max_nodes: int, show_shapes: bool, show_saved: bool) -> Picture:
+def read(
+    outputs: Sequence[Tensor], params: Any, max_nodes: int, show_shapes: bool, show_saved: bool, numbers: Numbers
+) -> Picture:
     """The picture of all that led to the outputs; of the boxes nearest to them if there are too many."""
     names = Names(params)
     roots = [edge for edge in (output._edge for output in outputs) if edge is not None]
@@ -60,7 +64,7 @@ def read(outputs: Sequence[Tensor], params: Any, max_nodes: int, show_shapes: bo
     kept = nearest(items, uses, len(roots), max_nodes)
     number = {item: i for i, item in enumerate(kept)}
     leaves = list({id(item): item for item in items if type(item) is Leaf}.values())
-    draw = Artist(names, show_shapes, show_saved, roots, leaves, nodes)
+    draw = Artist(names, show_shapes, show_saved, roots, leaves, nodes, numbers)
     shown = [use for use in uses if use.head in number]
     into: dict[int, list[Use]] = defaultdict(list)
     for use in shown:
@@ -76,7 +80,7 @@ def read(outputs: Sequence[Tensor], params: Any, max_nodes: int, show_shapes: bo
         lines = (f"{plural(left_out, 'more node')} not drawn", f"to see all: max_nodes={len(items)}")
         boxes.append(Box("note", lines, lines))
     parameters = sum(kind_of(leaf, names) == "parameter" for leaf in leaves)
-    return Picture(boxes, arrows, len(nodes), parameters, saved_bytes(nodes), left_out)
+    return Picture(boxes, arrows, len(nodes), parameters, saved_bytes(nodes), left_out, numbers.hints)
 
 
 def saved_bytes(nodes: Iterable[Node]) -> int:

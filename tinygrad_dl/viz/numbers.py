@@ -1,0 +1,216 @@
+"""The numbers in a graph: what results were, and what the gradients at them are, as far as that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tinygrad_dl.core.engine import propagate
+from tinygrad_dl.core.graph import Edge, Leaf, Node, topological
+from tinygrad_dl.core.mutations import buffer_owner, mutations
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.viz.arguments import kept
+from tinygrad_dl.viz.recording import place_of
+from tinygrad_dl.viz.texts import plural
+from tinygrad_dl.viz.values import Values, values_of
+
+Key: TypeAlias = tuple[Any, int]
+NARROW = "\u00a0"  # half as wide as a digit
+LARGEST = 6  # rows and columns up to which all numbers are shown
+DIGITS = 4  # that count, of the largest number
+
+
+class Numbers:
+    """Values and gradients by places in the graph.
+
+    Attributes:
+        values, gradients: by place, see `key`. A gradient is missing where none arrived.
+    """
+
+    def __init__(self, outputs: Iterable[Tensor]):
+        self.values: dict[Key, Values] = {}
+        self.gradients: dict[Key, Values] = {}
+        self.wanted: dict[str, dict[Key, Values]] = {}  # what is to be shown, by its heading
+        self.outputs = [output for output in outputs if output._edge is not None]
+        self.unknown = 0  # values that were asked for in vain
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """A line that says what could be shown but is not known."""
+        what = f"{plural(self.unknown, 'value')} not known (?): compute inside td.viz.recording() to see"
+        return (f"{what} {'it' if self.unknown == 1 else 'them'}",) if self.unknown else ()
+
+    def find_values(self) -> None:
+        """Finds what is known of the values: from a recording, the outputs, the leaves, and what nodes keep."""
+        self.wanted["data"] = self.values
+        found: dict[Key, np.ndarray | None] = {}
+        nodes = [node for node in topological(self.roots) if isinstance(node, Node)]
+        for node in nodes:
+            values = kept(node)
+            for position, edge in enumerate(node.edges):
+                if type(edge) is Leaf and edge.variable is not None:
+                    found[key(edge)] = edge.variable._data
+                elif edge is not None and found.get(key(edge)) is None:
+                    found[key(edge)] = argument_kept(node, position, values)
+            if type(node.dtype) is not tuple and found.get(key(node)) is None:
+                found[key(node)] = unchanged(values.get("out"), node)
+        found |= {key(root): output._data for root, output in zip(self.roots, self.outputs, strict=True)}
+        self.values.update((each, values_of(array)) for each, array in found.items() if array is not None)
+        for node in nodes:
+            place = place_of(node)
+            if place is not None and place.values is not None:
+                several = place.values if not isinstance(place.values, Values) else (place.values,)
+                self.values.update(((node, i), value) for i, value in enumerate(several))
+
+    def find_gradients(self, gradient: Any = None) -> None:
+        """Finds the gradients at all places, given those of the outputs, which are 1 for scalars.
+
+        Raises:
+            ValueError: there is none for an output of several elements, or one of another shape.
+            RuntimeError: the graph was freed.
+        """
+        self.wanted["grad"] = self.gradients
+        several, count = isinstance(gradient, tuple | list), len(self.outputs)
+        if several and len(gradient) != count:
+            raise ValueError(f"gradient: got {len(gradient)} gradients, expected one for each of {count} outputs")
+        given = gradient if several else [gradient] * count
+        seeds = [seed(*pair) for pair in zip(self.outputs, given, strict=True)]
+        self.gradients.update((key(edge), values_of(g)) for edge, g in gradients_at(self.roots, seeds).items())
+
+    @property
+    def roots(self) -> list[Edge]:
+        """The places of the outputs."""
+        return [output._edge for output in self.outputs]
+
+    def columns(self, place: Key) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The numbers to show of a place, each with its heading."""
+        if "data" in self.wanted and place not in self.values:
+            self.unknown += 1
+        return tuple(
+            (heading, tuple(written(found[place])) if place in found else ("?" if heading == "data" else "none",))
+            for heading, found in self.wanted.items()
+        )
+
+
+def key(edge: Edge) -> Key:
+    """A place in the graph: the node, or leaf, and which of its outputs."""
+    return edge.node, edge.index
+
+
+def argument_kept(node: Node, position: int, values: dict[str, Any]) -> np.ndarray | None:
+    """The value of an input of a node, if the node keeps it for its rules."""
+    op = getattr(node.plan, "op", None)
+    if op is None:
+        return None
+    value = values.get(op.sequence or node.plan.argument(position))
+    return unchanged(value[position] if op.sequence and value is not None else value, node)
+
+
+def unchanged(array: Any, node: Node) -> np.ndarray | None:
+    """An array that a node keeps, unless it was changed in place afterwards."""
+    entry = mutations.log.get(id(buffer_owner(array))) if isinstance(array, np.ndarray) else (node.seq + 1,)
+    return None if entry is not None and entry[0] > node.seq else array
+
+
+def gradients_at(roots: Sequence[Edge], seeds: Sequence[np.ndarray]) -> dict[Edge, np.ndarray]:
+    """The gradients at all places that the roots reach, by a backward pass that leaves the graph and all `.grad` as is.
+
+    Raises:
+        RuntimeError: the graph was freed.
+    """
+    places = topological(roots)
+    gone = next((place for place in places if place.saved is None), None)
+    if gone is not None:
+        raise RuntimeError(
+            f"gradients: got a graph whose saved values a backward pass has freed (at {gone.title}), expected one that "
+            "was not gone through; draw it before backward(), or call backward(retain_graph=True)"
+        )
+    watched = [place.hooks for place in places if place.hooks is not None and place.hooks.kept is not None]
+    keepers = [hooks.kept for hooks in watched]  # of `retain_grad`, which would add to the `.grad` of tensors
+    for hooks in watched:
+        hooks.kept = None
+    try:
+        single = [place for place in places if type(place.dtype) is not tuple]
+        return propagate(roots, seeds, single, retain=True)
+    finally:
+        for hooks, keeper in zip(watched, keepers, strict=True):
+            hooks.kept = keeper
+
+
+def seed(output: Tensor, gradient: Any) -> np.ndarray:
+    """The gradient of an output: what was given, or 1 for a scalar."""
+    shape, dtype = output._data.shape, output._data.dtype
+    if gradient is None:
+        if output._data.size != 1:
+            raise ValueError(
+                f"gradients: got an output of shape {shape} and no gradient of it, expected a scalar; pass it as to "
+                "backward(): gradient=td.ones_like(output)"
+            )
+        return np.ones(shape, dtype)
+    array = np.asarray(gradient._data if isinstance(gradient, Tensor) else gradient, dtype)
+    if array.shape != shape:
+        raise ValueError(f"gradient: got shape {array.shape}, expected that of the output, {shape}")
+    return array
+
+
+def written(values: Values) -> list[str]:
+    """An array as lines of text: whole if it is small, else its range and mean.
+
+    >>> written(values_of(np.array([[1.0, -0.5], [12.0, 0.25]])))
+    ['\\xa0\\xa0\\xa01.00\\xa0\\xa0-0.50', '\\xa012.00\\xa0\\xa0\\xa00.25']
+    >>> written(values_of(np.arange(100)))
+    ['0 … 99', 'mean 49.5']
+    """
+    array = values.array
+    if array is not None and array.ndim <= 2 and all(size <= LARGEST for size in array.shape):
+        return grid(np.atleast_2d(array)) if array.size else ["empty"]
+    lines = ["no finite number"]
+    if values.low is not None:
+        low, high, mean = (f"{number:.3g}" for number in (values.low, values.high, values.mean))
+        lines = [f"{low} … {high}", f"mean {mean}"] if low != high else [f"all {low}"]
+    return [*lines, f"{values.not_finite} not finite"] if values.not_finite and values.low is not None else lines
+
+
+def grid(array: np.ndarray) -> list[str]:
+    """The rows of a matrix, with all columns equally wide."""
+    decimals = decimals_of(array)
+    cells = [[number(each, decimals) for each in row] for row in array.tolist()]
+    while decimals and all(cell[-1] in "0nf" for row in cells for cell in row):  # nan and inf have none anyway
+        decimals -= 1
+        cells = [[number(each, decimals) for each in row] for row in array.tolist()]
+    wide = max(width(cell) for row in cells for cell in row) if array.size > 1 else 0
+    return [(NARROW * 2).join(NARROW * (wide - width(cell)) + cell for cell in row) for row in cells]
+
+
+def width(cell: str) -> int:
+    """About how wide a number is, in halves of a digit."""
+    return sum(1 if c in "-.," + NARROW else 2 for c in cell)
+
+
+def decimals_of(array: np.ndarray) -> int | None:
+    """How many decimals the numbers of an array have; None if they differ too much for that, or are too large."""
+    if array.dtype.kind not in "f":
+        return 0 if array.dtype.kind in "iub" else None
+    sizes = np.abs(array[np.isfinite(array)]).astype(np.float64)
+    sizes = sizes[sizes > 0]
+    if not sizes.size or (np.equal(sizes, np.rint(sizes)).all() and sizes.max() < 1e6):
+        return 0
+    if sizes.max() >= 1e6 or sizes.max() < 1e-3:
+        return None
+    decimals = int(np.clip(DIGITS - 1 - np.floor(np.log10(sizes.max())), 0, 5))
+    return decimals if sizes.min() >= 0.5 * 10.0**-decimals else None
+
+
+def number(value: Any, decimals: int | None) -> str:
+    """A number as text."""
+    if isinstance(value, bool):
+        return str(value)
+    value += 0.0 if value == 0 else 0  # without the sign of a zero
+    if isinstance(value, complex) or decimals is None:
+        return f"{value:.3g}"
+    return f"{value:.{decimals}f}"
+
+
+__all__ = ["Numbers", "gradients_at", "grid", "written"]
