@@ -82,7 +82,7 @@ class Numbers:
     @property
     def roots(self) -> list[Edge]:
         """The places of the outputs."""
-        return [output._edge for output in self.outputs]
+        return [output._edge for output in self.outputs if output._edge is not None]
 
     def columns(self, place: Key) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """The numbers to show of a place, each with its heading."""
@@ -158,8 +158,8 @@ def seed(output: Tensor, gradient: Any) -> np.ndarray:
 def written(values: Values) -> list[str]:
     """An array as lines of text: whole if it is small, else its range and mean.
 
-    >>> written(values_of(np.array([[1.0, -0.5], [12.0, 0.25]])))
-    ['\\xa0\\xa0\\xa01.00\\xa0\\xa0-0.50', '\\xa012.00\\xa0\\xa0\\xa00.25']
+    >>> [line.split() for line in written(values_of(np.array([[1.0, -0.5], [12.0, 0.25]])))]
+    [['1.00', '-0.50'], ['12.00', '0.25']]
     >>> written(values_of(np.arange(100)))
     ['0 … 99', 'mean 49.5']
     """
