@@ -138,7 +138,7 @@ def main() -> None:
     with td.no_grad():
         edges = F.conv2d(digit[None], td.tensor(np.stack([SOBEL, SOBEL.T]))[:, None], padding="same")[0]
         maps = model[1](model[0](digit[None]))[0]
-    axes[0, 0].imshow(digit[0].numpy(), cmap="gray_r")
+    viz.plot_boxes(-digit[0], [], ax=axes[0, 0])  # no boxes: the image alone, its ink black
     axes[0, 0].set_title("An image")
     viz.plot_feature_maps(edges, ax=axes[0, 1])
     axes[0, 1].set_title("Sobel's filters: upright and level edges")

@@ -147,7 +147,7 @@ def main() -> None:
 
     figure, axes = viz.figure(2, 4, title="Segmentation of digits on noise", size=(17, 8))
     for row, image in enumerate((0, 1)):
-        axes[row, 0].imshow(x[image, 0].numpy(), cmap="gray")
+        viz.plot_boxes(x[image, 0], [], ax=axes[row, 0])  # no boxes: the image alone
         axes[row, 0].set_title("a canvas")
         for ax, (name, mask) in zip(axes[row, 1:3], {"truth": truth, "U-Net": masks["U-Net"]}.items(), strict=True):
             viz.plot_segmentation(x[image, 0], mask[image], NAMES, ax=ax)

@@ -234,8 +234,8 @@ def main() -> None:
     axes[0, 0].set_title("Random errors average out, rules are learnt")
     examples = np.concatenate([sets["train"].images[:6], sets["dev"].images[:6]])[:, 0]
     framed = np.pad(examples, ((0, 0), (1, 1), (1, 1))).reshape(2, 6, 10, 10)
-    axes[0, 1].imshow(framed.transpose(0, 2, 1, 3).reshape(20, 60), cmap="gray_r")
-    axes[0, 1].set(title="To train on (above), to be met (below)", xticks=[], yticks=[])
+    viz.plot_boxes(-framed.transpose(0, 2, 1, 3).reshape(20, 60), [], ax=axes[0, 1])  # no boxes: the images alone
+    axes[0, 1].set_title("To train on (above), to be met (below)")
     for remedy, ax in zip(("clean images", "fresh noise"), axes[1], strict=True):
         viz.plot_confusion_matrix(truth, found[remedy], ax=ax)
         ax.set_title(f"Dev set, trained on {remedy}")
