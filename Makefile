@@ -1,5 +1,6 @@
 # make demo               sets up and trains the digit classifier; pictures and weights go to out/
 # make test               sets up and runs the tests
+# make docs               sets up and builds the site: build/docs/index.html
 # make examples           runs every technique of the course, a table and a picture each; ARGS=--quick takes seconds
 PYTHON ?= python3
 VENV := .venv
@@ -7,10 +8,13 @@ RUN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 
 EXAMPLES := $(sort $(wildcard examples/[0-9]*.py))
 
-.PHONY: demo examples test lint types doctest parity nightly fuzz pictures benchmark clean
+.PHONY: demo docs examples test lint types doctest parity nightly fuzz pictures benchmark clean
 
 demo: $(VENV)/demo.stamp
 	$(RUN) examples/digits.py
+
+docs: $(VENV)/docs.stamp
+	$(RUN) docs/make_site.py
 
 examples: $(VENV)/examples.stamp
 	set -e; for example in $(EXAMPLES); do echo "== $$example"; $(RUN) $$example $(ARGS); done
@@ -58,6 +62,10 @@ $(VENV)/demo.stamp: $(VENV)/pyvenv.cfg pyproject.toml
 
 $(VENV)/examples.stamp: $(VENV)/pyvenv.cfg pyproject.toml
 	$(RUN) -m pip install --quiet -e ".[examples]"
+	touch $@
+
+$(VENV)/docs.stamp: $(VENV)/pyvenv.cfg pyproject.toml
+	$(RUN) -m pip install --quiet -e ".[docs]"
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/pyvenv.cfg pyproject.toml

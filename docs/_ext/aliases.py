@@ -1,0 +1,33 @@
+"""Entries of values with several names: the option `also` of Sphinx's directives lists the others."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.domains.python import PyClasslike, PyFunction, PyMethod
+
+
+def with_other_names(base: Any) -> type:
+    """A directive of the domain for Python that has the option."""
+
+    class Directive(base):
+        option_spec: ClassVar = {**base.option_spec, "also": directives.unchanged}
+
+        def get_signatures(self) -> list[str]:
+            others = self.options.get("also", "")
+            return [*super().get_signatures(), *(name.strip() for name in others.split(";") if name.strip())]
+
+    return Directive
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    for name, base in {
+        "function": PyFunction,
+        "method": PyMethod,
+        "class": PyClasslike,
+        "exception": PyClasslike,
+    }.items():
+        app.add_directive_to_domain("py", name, with_other_names(base), override=True)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,40 @@
+"""The configuration of the site: `make docs` calls docs/make_site.py, which assembles the pages and runs Sphinx."""
+
+import tinygrad_dl
+
+project = "tinygrad_dl"
+author = "The tinygrad_dl developers"
+version = release = tinygrad_dl.__version__
+html_title = f"tinygrad_dl {release}"
+
+extensions = ["myst_nb", "_ext.aliases", "_ext.drawings", "_ext.mathml"]
+html_math_renderer = "mathml"  # browsers draw it themselves: nothing is fetched, and no script runs
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", r"(?!td\.).*")]  # types of Python, NumPy and others, which are not on this site
+
+# -- Markdown and notebooks ------------------------------------------------------------------------------------------
+myst_enable_extensions = ["myst_nb", "_ext.aliases", "_ext.drawings", "_ext.mathml"]
+myst_heading_anchors = 3
+nb_execution_mode = "force"
+nb_execution_timeout = 60
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+
+# -- entries of the API ----------------------------------------------------------------------------------------------
+add_module_names = True
+python_use_unqualified_type_names = True
+maximum_signature_line_length = 78
+toc_object_entries_show_parents = "hide"
+
+# -- appearance ------------------------------------------------------------------------------------------------------
+html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_favicon = "_static/logo.svg"
+html_logo = "_static/logo.svg"
+html_copy_source = False
+html_show_copyright = False
+html_show_sphinx = False
+html_theme_options = {"navigation_with_keys": True}
+pygments_style = "friendly"
+pygments_dark_style = "github-dark"

@@ -1,0 +1,38 @@
+"""Builds the site: `make docs`, or `python docs/make_site.py`; open build/docs/index.html.
+
+The pages are put together in build/docs-source, Sphinx makes HTML of them, and every link in it is checked.
+A warning is an error.
+"""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from _ext import api, operators, sources
+from _ext.assemble import assemble
+from _ext.links import faults
+from sphinx.cmd.build import main as sphinx
+
+DOCS = Path(__file__).parent
+BUILD = DOCS.parent / "build"
+
+
+def main() -> int:
+    source, site = BUILD / "docs-source", BUILD / "docs"
+    assemble(source, {**operators.pages(), **api.pages()})
+    options = ["--fail-on-warning", "--keep-going", "--quiet", "--jobs", "auto", "-c", str(DOCS)]
+    with ProcessPoolExecutor(1) as beside:
+        written = beside.submit(sources.write, site)
+        status = sphinx([*options, "-d", str(BUILD / "docs-doctrees"), str(source), str(site)])
+        written.result()
+    wrong, outside = faults(site)
+    for line in wrong:
+        print(line, file=sys.stderr)
+    print(f"build/docs/index.html: {len(wrong)} broken links or pictures; {len(outside)} links lead elsewhere")
+    return status or bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
