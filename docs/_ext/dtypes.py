@@ -33,21 +33,14 @@ FEW = settings(
 def accepted(op: Any) -> str:
     """A sentence: the dtypes of the tensors whose dtype may be chosen, and those of the results."""
     calls = drawn(op)
-    results: dict[str, str | None] = {}
-    for names in FAMILIES.values():
-        for name in names:
-            results[name] = tried(calls, getattr(td, name))
-    by_result: dict[str, list[str]] = defaultdict(list)
-    refused = []
+    results = {name: tried(calls, getattr(td, name)) for names in FAMILIES.values() for name in names}
+    always_bool = results["bool"] == results["int64"] == "bool"  # as of comparisons
+    by_result: dict[str | None, list[str]] = defaultdict(list)
     for family, names in FAMILIES.items():
-        found = {results[name] if results[name] != name else "the same" for name in names}
-        if len(found) == 1:
-            (result,) = found
-            (refused if result is None else by_result[result]).append(family)
-        else:
-            for name in names:
-                result = results[name] if results[name] != name else "the same"
-                (refused if result is None else by_result[result]).append(name)
+        found = [results[name] if results[name] != name or always_bool else "the same" for name in names]
+        for name, result in [(family, found[0])] if len(set(found)) == 1 else zip(names, found, strict=True):
+            by_result[result].append(name)
+    refused = by_result.pop(None, [])
     parts = [f"{', '.join(names)} give {result}" for result, names in by_result.items()]
     if refused:
         parts.append(f"refused: {', '.join(refused)}")

@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import re
+import sys
 import types
 from dataclasses import dataclass, field
 from functools import cache
@@ -184,22 +185,28 @@ def first_line(module: str) -> str:
     return " ".join(text.split("\n\n")[0].split("\n")) if text else ""
 
 
+@cache
+def definitions(path: Path) -> dict[str, int]:
+    """Where a file defines names at its top level: name -> line."""
+    found = {}
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found[node.name] = node.lineno
+        elif isinstance(node, ast.Assign):
+            targets = [leaf for target in node.targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)]
+            found |= {target.id: node.lineno for target in targets}
+    return found
+
+
 def place_of(value: Any) -> tuple[str, int] | None:
-    """The file of a value, from the root of the repository, and the line where it begins."""
-    inner = inspect.unwrap(getattr(value, "fget", value))
-    code = getattr(inner, "__code__", None)
-    if code is not None:
-        path, line = Path(code.co_filename), code.co_firstlineno
-        if not path.is_file():  # generated
-            return None
-    elif inspect.isclass(inner):
-        try:
-            path, line = Path(inspect.getsourcefile(inner) or ""), inspect.getsourcelines(inner)[1]
-        except (OSError, TypeError):
-            return None
-    else:
-        return None
-    try:
-        return path.resolve().relative_to(ROOT).as_posix(), line
-    except ValueError:
-        return None
+    """The file of a value, from the root of the repository, and the line where it is defined."""
+    function = getattr(value, "fget", value)
+    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    name = getattr(function, "__name__", "")
+    file = getattr(module, "__file__", None)
+    if file and Path(file).is_relative_to(ROOT) and name in definitions(Path(file)):
+        return Path(file).relative_to(ROOT).as_posix(), definitions(Path(file))[name]
+    code = getattr(inspect.unwrap(function), "__code__", None)  # of methods that are made
+    if code is not None and Path(code.co_filename).is_file():
+        return Path(code.co_filename).relative_to(ROOT).as_posix(), code.co_firstlineno
+    return None
