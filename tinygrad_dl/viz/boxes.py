@@ -31,6 +31,7 @@ class Box(NamedTuple):
     columns: tuple[tuple[str, tuple[str, ...]], ...] = ()  # numbers, each with their heading
     inputs: Mapping[int, str] = NONE  # cells at the edge where arrows arrive, by the keys that arrows have
     outputs: Mapping[int, str] = NONE  # cells at the edge where they leave
+    heat: float | None = None  # its colour between the ends of the scale, from 0 to 1
 
 
 class Use(NamedTuple):

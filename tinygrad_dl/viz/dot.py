@@ -40,7 +40,7 @@ def write(picture: Picture, theme: Theme, direction: str, captions: Sequence[str
         f"  edge [{attributes(theme.edge)}]",
     ]
     for number, box in enumerate(picture.boxes, 1):
-        lines.append(f"  n{number} [{attributes(shown(box, getattr(theme, box.kind), direction))}]")
+        lines.append(f"  n{number} [{attributes(shown(box, theme, direction))}]")
     for arrow in picture.arrows:
         extra: dict[str, str] = {}
         if arrow.cut:
@@ -51,8 +51,12 @@ def write(picture: Picture, theme: Theme, direction: str, captions: Sequence[str
     return "\n".join([*lines, "}", ""])
 
 
-def shown(box: Box, style: Mapping[str, str], direction: str) -> dict[str, str]:
+def shown(box: Box, theme: Theme, direction: str) -> dict[str, str]:
     """The attributes of a box. Its class says what each line of its text is, for `finish.finished`."""
+    style: Mapping[str, str] = getattr(theme, box.kind)
+    scale = theme.heat.get("fillcolor", "").split(":")
+    if box.heat is not None and len(scale) == 2:
+        style = {**style, "fillcolor": between(scale[0], scale[1], box.heat)}
     body = [*box.lines, *box.notes]
     roles = "t" + "p" * (len(box.lines) - 1) + "n" * len(box.notes)
     if not box.inputs and not box.outputs and not box.columns:
@@ -70,6 +74,16 @@ def shown(box: Box, style: Mapping[str, str], direction: str) -> dict[str, str]:
         roles = "".join(roles for _, roles in parts)
         style = {**style, **RECORD}
     return {"label": text, "tooltip": label(box.details), "class": f"{box.kind} text_{roles}", **style}
+
+
+def between(first: str, second: str, part: float) -> str:
+    """A colour between two, of which `part` is the second.
+
+    >>> between("#ffffff", "#ff0000", 0.5)
+    '#ff8080'
+    """
+    pairs = zip(bytes.fromhex(first[1:]), bytes.fromhex(second[1:]), strict=True)
+    return "#" + bytes(round(a + (b - a) * part) for a, b in pairs).hex()
 
 
 def cells(prefix: str, names: Mapping[int, str]) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.viz import dot
+from tinygrad_dl.viz.heat import Heat
 from tinygrad_dl.viz.numbers import Numbers
 from tinygrad_dl.viz.read import read
 from tinygrad_dl.viz.render import RenderError, format_of, render
@@ -30,6 +31,7 @@ def graph(
     values: bool = False,
     gradients: bool = False,
     gradient: Any = None,
+    heat: str | None = None,
     max_nodes: int = 500,
     show_saved: bool = True,
     show_shapes: bool = True,
@@ -52,6 +54,8 @@ def graph(
             operation keeps are known only of what was computed inside `td.viz.recording()`.
         gradients: whether boxes show the gradient that a backward pass brings; the graph and all `.grad` stay as is.
         gradient: of an output that is no scalar, its own gradient, as for `backward`; of several outputs a list.
+        heat: what colours say: "memory", the bytes kept for the backward pass; "cost", multiplications each with an
+            addition; "gradient", the norm of the gradient, on a scale of factors.
         max_nodes: of a larger graph, the nodes nearest to the output are drawn and a note says so.
         show_saved: whether operations show the bytes that they keep.
         show_shapes: whether shapes and dtypes are shown.
@@ -85,9 +89,13 @@ def graph(
     numbers = Numbers(outputs)
     if values:
         numbers.find_values()
-    if gradients:
+        numbers.wanted["data"] = numbers.values
+    heated = None if heat is None else Heat(heat, numbers.norms)
+    if gradients or heat == "gradient":
         numbers.find_gradients(gradient)
-    picture = read(outputs, params, max_nodes, show_shapes, show_saved, numbers)
+    if gradients:
+        numbers.wanted["grad"] = numbers.gradients
+    picture = read(outputs, params, max_nodes, show_shapes, show_saved, numbers, heated)
     if picture.left_out:
         total = max_nodes + picture.left_out
         warn(

@@ -32,6 +32,7 @@ class Numbers:
     def __init__(self, outputs: Iterable[Tensor]):
         self.values: dict[Key, Values] = {}
         self.gradients: dict[Key, Values] = {}
+        self.norms: dict[Key, float] = {}  # of the gradients
         self.wanted: dict[str, dict[Key, Values]] = {}  # what is to be shown, by its heading
         self.outputs = [output for output in outputs if output._edge is not None]
         self.unknown = 0  # values that were asked for in vain
@@ -44,7 +45,6 @@ class Numbers:
 
     def find_values(self) -> None:
         """Finds what is known of the values: from a recording, the outputs, the leaves, and what nodes keep."""
-        self.wanted["data"] = self.values
         found: dict[Key, np.ndarray | None] = {}
         nodes = [node for node in topological(self.roots) if isinstance(node, Node)]
         for node in nodes:
@@ -71,13 +71,16 @@ class Numbers:
             ValueError: there is none for an output of several elements, or one of another shape.
             RuntimeError: the graph was freed.
         """
-        self.wanted["grad"] = self.gradients
         several, count = isinstance(gradient, tuple | list), len(self.outputs)
         if several and len(gradient) != count:
             raise ValueError(f"gradient: got {len(gradient)} gradients, expected one for each of {count} outputs")
         given = gradient if several else [gradient] * count
         seeds = [seed(*pair) for pair in zip(self.outputs, given, strict=True)]
-        self.gradients.update((key(edge), values_of(g)) for edge, g in gradients_at(self.roots, seeds).items())
+        for edge, g in gradients_at(self.roots, seeds).items():
+            self.gradients[key(edge)] = values_of(g)
+            self.norms[key(edge)] = float(
+                np.linalg.norm(g.ravel().astype(np.float64 if g.dtype.kind == "f" else g.dtype))
+            )
 
     @property
     def roots(self) -> list[Edge]:

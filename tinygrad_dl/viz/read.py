@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from tinygrad_dl.core.graph import Edge, Leaf, Node, topological
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.viz.boxes import Artist, Box, Use
+from tinygrad_dl.viz.heat import Heat
 from tinygrad_dl.viz.names import Names, kind_of
 from tinygrad_dl.viz.numbers import Numbers
 from tinygrad_dl.viz.texts import human_bytes, plural
@@ -54,7 +55,13 @@ class Picture(NamedTuple):
 
 
 def read(
-    outputs: Sequence[Tensor], params: Any, max_nodes: int, show_shapes: bool, show_saved: bool, numbers: Numbers
+    outputs: Sequence[Tensor],
+    params: Any,
+    max_nodes: int,
+    show_shapes: bool,
+    show_saved: bool,
+    numbers: Numbers,
+    heat: Heat | None,
 ) -> Picture:
     """The picture of all that led to the outputs; of the boxes nearest to them if there are too many."""
     names = Names(params)
@@ -79,6 +86,9 @@ def read(
         arrows = [*(Arrow(len(boxes), head, cut=True) for head in cut), *arrows]
         lines = (f"{plural(left_out, 'more node')} not drawn", f"to see all: max_nodes={len(items)}")
         boxes.append(Box("note", lines, lines))
+    if heat is not None:
+        amounts = [None if type(items[item]) is tuple else heat.amount([items[item]]) for item in kept]
+        boxes = heat.coloured(boxes, [*amounts, *[None] * (len(boxes) - len(amounts))])
     parameters = sum(kind_of(leaf, names) == "parameter" for leaf in leaves)
     return Picture(boxes, arrows, len(nodes), parameters, saved_bytes(nodes), left_out, numbers.hints)
 

@@ -35,3 +35,12 @@ def human_bytes(count: int) -> str:
 def plural(count: int, word: str) -> str:
     """A count with its word."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def human_count(count: int) -> str:
+    """1536 -> "1.5 k".
+
+    >>> human_count(999), human_count(25_000_000)
+    ('999', '25.0 M')
+    """
+    return human_bytes(count)[:-1].rstrip()

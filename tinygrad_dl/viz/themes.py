@@ -19,6 +19,7 @@ SHAPE_OF = {
     "input": {"shape": "box", "style": "filled,dashed"},
     "output": {"shape": "box", "style": "filled", "peripheries": "2"},
     "note": {"shape": "note", "style": "filled"},
+    "heat": {"shape": "box", "style": "filled", "width": "1.6"},
 }
 FONT = "Helvetica,Arial,Liberation Sans,Nimbus Sans,DejaVu Sans Condensed,sans-serif"
 
@@ -43,6 +44,7 @@ class Theme(NamedTuple):
     input: Attributes
     output: Attributes
     note: Attributes
+    heat: Attributes  # of the scale of colours, whose ends are those of its fill
 
 
 def theme(background: str, text: str, faint: str, boxes: Mapping[str, tuple[str, str]]) -> Theme:
@@ -90,6 +92,7 @@ LIGHT = theme(
         "input": ("#e6f4ea", "#3f8a55"),
         "output": ("#f1e9f7", "#7c57a3"),
         "note": ("#fff8c5", "#9a7d0a"),
+        "heat": ("#fdf3e7:#ee8a5f", "#b0604a"),
     },
 )
 DARK = theme(
@@ -103,6 +106,7 @@ DARK = theme(
         "input": ("#213a2b", "#6dbb85"),
         "output": ("#382c47", "#b391da"),
         "note": ("#45401f", "#d9c452"),
+        "heat": ("#262a33:#a8431f", "#d88d77"),
     },
 )
 THEMES = {"light": LIGHT, "dark": DARK}
