@@ -62,8 +62,15 @@ def test_what_counts_as_an_absolute_path():
 
 
 def test_every_row_leads_to_an_example():
-    linked = re.findall(r"\]\(\.\./examples/([^)]+)\)", (ROOT / "docs" / "course.md").read_text())
+    linked = re.findall(r"\]\(\.\./examples/([^)/]+)\)", (ROOT / "docs" / "course.md").read_text())
     assert sorted(linked) == [path.name for path in EXAMPLES]
+
+
+def test_every_exercise_is_listed():
+    """Those with blanks, which check themselves; tests/test_exercises.py has the rest."""
+    linked = re.findall(r"\]\(\.\./examples/exercises/(\w+\.py)\)", (ROOT / "docs" / "course.md").read_text())
+    solutions = (ROOT / "examples" / "exercises" / "solutions").glob("*.py")
+    assert sorted(linked) == sorted(path.name for path in solutions)
 
 
 @pytest.fixture
