@@ -109,7 +109,7 @@ def backward(
     """
     if stack.levels:
         tensors, grad_tensors = _of_values(_sequence(tensors)), _of_values(grad_tensors)
-    roots, seeds = _starts(_sequence(tensors), grad_tensors, create_graph, "backward")
+    roots, seeds = starts(_sequence(tensors), grad_tensors, create_graph, "backward")
     callbacks: list[Any] = []  # callbacks.py puts there what is to be called at the end
     into: dict[Edge, Any] = {}
     if inputs is not None:
@@ -226,7 +226,7 @@ def grad(
         options = {"retain_graph": retain_graph, "create_graph": create_graph, "allow_unused": allow_unused}
         return tuple(gradients[type(level)](level, list(ends), list(places), given, options))
     targets = _targets(places, "grad")
-    roots, seeds = _starts(ends, grad_outputs, create_graph, "grad")
+    roots, seeds = starts(ends, grad_outputs, create_graph, "grad")
     callbacks: list[Any] = []  # as those of `backward`
     found = _propagate(roots, seeds, targets, retain_graph, create_graph)
     results = []
@@ -361,7 +361,7 @@ def _targets(tensors: Sequence[Any], what: str) -> list[Edge]:
     return edges
 
 
-def _starts(tensors: Sequence[Any], gradients: Any, create_graph: bool, what: str) -> tuple[list[Edge], list[Any]]:
+def starts(tensors: Sequence[Any], gradients: Any, create_graph: bool, what: str) -> tuple[list[Edge], list[Any]]:
     """The edges to start from and the gradient that each starts with."""
     given = [None] * len(tensors) if gradients is None else gradients
     if not isinstance(given, list | tuple):

@@ -56,14 +56,21 @@ def rules(title: str, by_argument: dict[str, Callable[..., Any] | None], joint: 
 
 def source_of(rule: Callable[..., Any]) -> str:
     """A lambda's own source; of a function that has a name, that name and where it is."""
+    found = lambda_of(rule)
+    return ast.unparse(found) if found else f"{rule.__name__}{inspect.signature(rule)} in {rule.__module__}"
+
+
+def lambda_of(rule: Callable[..., Any]) -> ast.Lambda | None:
+    """The source of a rule that is a lambda; None if it is none, or its file can't be read."""
     code = rule.__code__
-    if code.co_name == "<lambda>":
-        # Several lambdas may stand in a line: the one is meant in whose body the instructions lie.
-        places = [(line, column) for line, _, column, _ in code.co_positions() if line and column]
-        text = "".join(linecache.getlines(code.co_filename))
-        for node in ast.walk(ast.parse(text)) if places and text else ():
-            if isinstance(node, ast.Lambda):
-                start, end = (node.body.lineno, node.body.col_offset), (node.body.end_lineno, node.body.end_col_offset)
-                if all(start <= place < end for place in places):
-                    return ast.unparse(node)
-    return f"{rule.__name__}{inspect.signature(rule)} in {rule.__module__}"
+    if code.co_name != "<lambda>":
+        return None
+    # Several lambdas may stand in a line: the one is meant in whose body the instructions lie.
+    places = [(line, column) for line, _, column, _ in code.co_positions() if line and column]
+    text = "".join(linecache.getlines(code.co_filename))
+    for node in ast.walk(ast.parse(text)) if places and text else ():
+        if isinstance(node, ast.Lambda):
+            start, end = (node.body.lineno, node.body.col_offset), (node.body.end_lineno, node.body.end_col_offset)
+            if all(start <= place < end for place in places):
+                return node
+    return None

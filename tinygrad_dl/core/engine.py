@@ -74,11 +74,13 @@ def propagate(
     retain: bool = False,
     recorded: bool = False,
     arrive: Callable[[dict[Any, Gradient], Leaf], None] | None = None,
+    step: Step | None = None,
 ) -> dict[Any, Gradient]:
     """Runs the chain rule backwards from the roots, each with the gradient that it starts from.
 
     Returns the gradients at the targets (at every leaf if None). Only paths to the targets are visited.
     A leaf with hooks of its accumulation is handed to `arrive`, with what was found, as soon as its gradient is whole.
+    Each node is gone through by `step`, by default as `gradients` does it, or as who looks on wants it.
 
     Complex gradients are carried as their conjugates, so that a rule is "times the derivative" for real
     and complex numbers alike.
@@ -97,7 +99,7 @@ def propagate(
         g = conjugate(seed)
         grads[root] = together(grads[root], g) if root in grads else g
 
-    ndarray, pop, step = np.ndarray, grads.pop, observers.step or gradients
+    ndarray, pop, step = np.ndarray, grads.pop, step or observers.step or gradients
     for place in places:
         hooks = place.hooks
         if hooks is not None and place in grads:

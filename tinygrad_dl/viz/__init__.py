@@ -37,13 +37,14 @@ from tinygrad_dl.viz.recording import recording
 from tinygrad_dl.viz.render import RenderError
 from tinygrad_dl.viz.summary import Layer, Summary, summary
 from tinygrad_dl.viz.themes import DARK, LIGHT, Theme
+from tinygrad_dl.viz.trace import Trace, trace
 
 # fmt: off
 __all__ = [
-    "DARK", "LIGHT", "Drawing", "Layer", "Listing", "RenderError", "Summary", "Theme", "Watch", "figure", "graph",
-    "legend", "log_scale", "memory", "plot_boxes", "plot_confusion_matrix", "plot_curves", "plot_decision_boundary",
-    "plot_feature_maps", "plot_filters", "plot_histograms", "plot_paths", "plot_schedule", "plot_segmentation",
-    "recording", "summary", "text",
+    "DARK", "LIGHT", "Drawing", "Layer", "Listing", "RenderError", "Summary", "Theme", "Trace", "Watch", "figure",
+    "graph", "legend", "log_scale", "memory", "plot_boxes", "plot_confusion_matrix", "plot_curves",
+    "plot_decision_boundary", "plot_feature_maps", "plot_filters", "plot_histograms", "plot_paths", "plot_schedule",
+    "plot_segmentation", "recording", "summary", "text", "trace",
 ]
 # fmt: on
 

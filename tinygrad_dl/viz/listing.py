@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_dl.core.composition import composition
-from tinygrad_dl.core.graph import Edge, Leaf, Node, Output, saved_arrays, topological
+from tinygrad_dl.core.graph import saved_arrays
 from tinygrad_dl.core.mutations import buffer_owner
 from tinygrad_dl.core.table import aligned, or_text, page
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.viz.arguments import SIGNS, constants, kept, known, number, options, written
-from tinygrad_dl.viz.boxes import output_name
+from tinygrad_dl.viz.arguments import kept
 from tinygrad_dl.viz.drawing import checked_outputs
-from tinygrad_dl.viz.names import Names, kind_of
+from tinygrad_dl.viz.formulas import Numbered, expression
+from tinygrad_dl.viz.names import kind_of
 from tinygrad_dl.viz.read import saved_bytes
 from tinygrad_dl.viz.texts import human_bytes, plural, text_of
 
@@ -40,34 +39,6 @@ class Listing:
     @or_text
     def _repr_html_(self) -> str:
         return page(self.head, self.rows, self.total)
-
-
-class Numbered:
-    """The nodes and leaves of a graph with the names by which lines speak of them: given ones, or %1, %2, ..."""
-
-    def __init__(self, outputs: Sequence[Tensor], params: Any):
-        self.names = Names(params)
-        roots = [output._edge for output in outputs if output._edge is not None]
-        found = list(reversed(topological(roots)))
-        self.nodes = [node for node in found if isinstance(node, Node)]
-        self.of: dict[Any, str] = {node: f"%{i}" for i, node in enumerate(self.nodes, 1)}
-        self.leaves: list[Leaf] = []
-        unnamed: Counter[str] = Counter()
-        for edge in [*(edge for node in self.nodes for edge in node.edges), *roots]:
-            if type(edge) is not Leaf or edge in self.of:
-                continue
-            name, kind = self.names.find(edge), kind_of(edge, self.names)
-            if name is None:
-                unnamed[kind] += 1
-                name = f"{kind} {unnamed[kind]}"
-            self.of[edge] = name
-            self.leaves.append(edge)
-
-    def value(self, edge: Edge) -> str:
-        """The name of the tensor at an edge."""
-        if type(edge) is Output:
-            return f"{self.of[edge.node]}.{output_name(edge.node, edge.index)}"
-        return self.of[edge]
 
 
 @composition
@@ -107,34 +78,6 @@ def text(tensor: Tensor | Iterable[Tensor], params: Named = None) -> Listing:
         rows.append([numbered.of[node], expression(node, numbered), result, saves])
     foot = f"{plural(len(numbered.nodes), 'operation')}, {human_bytes(saved_bytes(numbered.nodes))} saved for backward"
     return Listing(("name", "operation", "result", "saves"), rows, foot)
-
-
-def expression(node: Node, numbered: Numbered) -> str:
-    """The call that a node recorded, as one would write it."""
-    op = getattr(node.plan, "op", None)
-    if op is None:  # a Function of the user's
-        inputs = [numbered.value(edge) if edge is not None else "_" for edge in node.edges]
-        return f"{node.title}({', '.join(inputs)})"
-    found = constants(node)
-
-    def operand(position: int, edge: Edge | None) -> str:
-        if edge is not None:
-            return numbered.value(edge)
-        if position not in found:
-            return "_"
-        value = found[position][1]
-        return number(value) or f"array{tuple(value.shape)}"
-
-    inputs = [operand(i, edge) for i, edge in enumerate(node.edges)]
-    if op.sequence:
-        inputs = [f"[{', '.join(inputs)}]"]
-    else:
-        values = known(node)
-        inputs = [each for each, name in zip(inputs, op.tensors, strict=True) if values.get(name, node) is not None]
-    if op.key in SIGNS and len(inputs) == 2:
-        return f" {SIGNS[op.key]} ".join(inputs)
-    given = [f"{name}={written(value)}" for name, value in options(node).items()]
-    return f"{op.name}({', '.join([*inputs, *given])})"
 
 
 class Kept(NamedTuple):

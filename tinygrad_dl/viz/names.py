@@ -14,10 +14,9 @@ class Names:
     """The names that the caller gave to tensors."""
 
     def __init__(self, params: Any):
-        self.of: dict[int, str] = {}  # the id of a tensor, which `held` keeps alive, or of its edge
-        self.held: list[Tensor] = []
-        for name, tensor in named(params):
-            self.held.append(tensor)
+        self.of: dict[int, str] = {}  # the id of a tensor, which `pairs` keeps alive, or of its edge
+        self.pairs = list(named(params))
+        for name, tensor in self.pairs:
             for key in {id(tensor), id(tensor._edge)} if tensor._edge is not None else {id(tensor)}:
                 self.of[key] = f"{self.of[key]}, {name}" if key in self.of else name
 

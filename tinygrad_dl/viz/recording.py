@@ -120,6 +120,7 @@ class Place(NamedTuple):
         line: the innermost line of the user's program.
         calls: the calls of modules that it lies in, outermost first.
         arguments: constants (as `Values`) and options, by the name of the parameter; what has a gradient is left out.
+        arrays: the same constants themselves, weakly: so that it can be found which variable holds one.
         values: the result at that time; of several results a tuple; None if `recording(values=False)`.
         detached: arguments that are constants but show the memory of something in the graph, as `x.detach()` does; each
             with a weak reference to the place of that in the graph.
@@ -131,6 +132,7 @@ class Place(NamedTuple):
     line: Line | None
     calls: tuple[Call, ...]
     arguments: dict[str, Any]
+    arrays: dict[str, weakref.ref[np.ndarray]]
     values: Values | tuple[Values, ...] | None
     detached: dict[str, weakref.ref[Any]]
     inplace: str
@@ -361,6 +363,7 @@ def note_place(node: Node) -> None:
         line=line,
         calls=tuple(call for _, call in still_running(frame)),
         arguments={name: described(value) for name, value in constants.items()},
+        arrays={name: weakref.ref(value) for name, value in constants.items() if isinstance(value, np.ndarray)},
         values=values[0] if values and not made.several else values,
         detached=detached,
         inplace="",

@@ -52,7 +52,7 @@ def relu(input: Array) -> Array:
 
 
 def relu_slope(g: Any, out: Any) -> Any:
-    """g where the output is not 0 (positive, or nan), 0 elsewhere."""
+    """where(out != 0, g, 0); an output that is not 0 is positive, or nan."""
     if type(g) is np.ndarray and g.size < LARGE:
         return np.where(out, g, ZERO[g.dtype])
     return straight(keep(g, out != 0), out)

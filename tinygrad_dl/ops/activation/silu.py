@@ -51,7 +51,7 @@ def swish(input: Array) -> Array:
 
 
 def swish_slope(g: Any, out: Any, gate: Any) -> Any:
-    """g * (gate + out * (1 - gate)) with gate = sigmoid(input)."""
+    """g * (gate + out * (1 - gate)); gate = sigmoid(input)."""
     return mul_(add_(mul_(1 - gate, near(out)), gate), g)
 
 

@@ -49,7 +49,7 @@ def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
 
 
 def softmax_slope(g: Any, out: Any, dim: Any) -> Any:
-    """out * (g - sum(g * out))."""
+    """out * (g - sum(g * out, axis=dim, keepdims=True))."""
     return mul_(g - dot_rows(g, out, dim), out)
 
 
@@ -84,7 +84,7 @@ def log_softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
 
 
 def log_softmax_slope(g: Any, out: Any, dim: Any) -> Any:
-    """g - exp(out) * sum(g)."""
+    """g - exp(out) * sum(g, axis=dim, keepdims=True)."""
     probabilities = np.exp(out)
     if type(g) is not np.ndarray or type(probabilities) is not np.ndarray or g.dtype is not probabilities.dtype:
         return g - probabilities * ADD(g, axis=dim, keepdims=True)

@@ -74,6 +74,9 @@ def turned_of(a: Any) -> Any:
 
 
 def _matmul_input(g: Any, input_shape: tuple[int, ...], other: Any) -> Any:
+    """g @ other.T if len(input_shape) == other.ndim == 2 else
+    g @ other.mT if len(input_shape) > 1 and other.ndim > 1 and g.shape[:-2] == input_shape[:-2] else None.
+    """
     turned = turned_of(other)
     ndim = other.ndim
     if ndim == 2 and len(input_shape) > 1:
@@ -88,6 +91,9 @@ def _matmul_input(g: Any, input_shape: tuple[int, ...], other: Any) -> Any:
 
 
 def _matmul_other(g: Any, input: Any, other_shape: tuple[int, ...]) -> Any:
+    """input.T @ g if input.ndim == len(other_shape) == 2 else
+    input.mT @ g if input.ndim > 1 and len(other_shape) > 1 and g.shape[:-2] == other_shape[:-2] else None.
+    """
     ndim = input.ndim
     if ndim > 2 and len(other_shape) <= 2:
         rows = as_rows(input)

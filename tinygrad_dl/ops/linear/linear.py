@@ -90,6 +90,7 @@ def _misfit(input: Any, weight: Any) -> Any:
 
 
 def _linear_weight(g: Any, input: Any, weight_shape: tuple[int, ...]) -> Any:
+    """g.T @ input if g.ndim == 2 else None."""
     if g.ndim == 2:
         return product(g.T, input)
     rows = _rows(g)
@@ -97,12 +98,14 @@ def _linear_weight(g: Any, input: Any, weight_shape: tuple[int, ...]) -> Any:
 
 
 def _linear_input(g: Any, weight: Any, input_shape: tuple[int, ...]) -> Any:
+    """g @ weight."""
     if g.ndim <= 2 or type(g) is not np.ndarray:
         return product(g, weight)
     return np.reshape(product(np.reshape(g, (_rows(g), weight.shape[0])), weight), input_shape)
 
 
 def _linear_bias(g: Any, bias_shape: tuple[int, ...]) -> Any:
+    """sum(g, axis=0) if g.ndim == 2 else sum(g, axis=tuple(range(g.ndim - 1)))."""
     if g.ndim != 2:
         g = np.reshape(g, (_rows(g), *bias_shape))
     return product(ones(g.shape[0], g.dtype), g)

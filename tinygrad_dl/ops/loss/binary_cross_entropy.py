@@ -147,6 +147,10 @@ def logits_entropy(
 def _logits_entropy_rule(
     g: Any, input: Any, target: Any, weight: Any, reduction: str, pos_weight: Any, needs: Any
 ) -> Any:
+    """None if weight is not None or pos_weight is not None or input.shape != target.shape else
+    (g * (sigmoid(input) - target) / input.size, -g * input / input.size) if reduction == "mean" else
+    (g * (sigmoid(input) - target), -g * input).
+    """
     g = reduction_vjp(g, extent(input.shape, target.shape), reduction)
     if weight is not None:
         g = g * weight

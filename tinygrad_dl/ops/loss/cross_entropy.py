@@ -185,6 +185,11 @@ def _class_entropy_rule(
     counts: Any,
     total: Any,
 ) -> Any:
+    """None if weight is not None or counts is not None or label_smoothing or input.ndim != 2 or reduction == "none"
+    else
+    ((softmax(input, 1) - one_hot(target, input.shape[1])) * g / target.size,) if reduction == "mean" else
+    ((softmax(input, 1) - one_hot(target, input.shape[1])) * g,).
+    """
     axis = class_axis(input)
     if reduction == "mean":
         g = g * (1 / total if total else 0.0)

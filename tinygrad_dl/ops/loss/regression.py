@@ -45,6 +45,10 @@ def squared_error(input: Array, target: Array, reduction: str = "mean") -> Any:
 
 @squared_error.joint_vjp("input", "target")
 def _squared_error_rule(g: Any, input: Any, target: Any, reduction: str, needs: Any) -> Any:
+    """(g * 2 * (input - target) / input.size, -g * 2 * (input - target) / input.size) if reduction == "mean" and
+    input.shape == target.shape else
+    (g * 2 * (input - target), -g * 2 * (input - target)) if reduction != "mean" else None.
+    """
     difference = input - target
     gx = difference * reduction_vjp(g * 2.0, extent(input.shape, target.shape), reduction)
     return gx, -gx if needs[1] else None

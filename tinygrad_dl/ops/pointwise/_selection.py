@@ -36,7 +36,7 @@ def select(condition: np.ndarray, yes: Any, no: Any) -> Any:
 
 
 def keep(g: Any, condition: Any) -> Any:
-    """`g` where the condition holds, exactly 0 elsewhere: rules that select do it so, as 0 times an infinity is nan."""
+    """where(condition, g, 0); rules that select do it so, exactly, as 0 times an infinity is nan."""
     if type(g) is np.ndarray and type(condition) is np.ndarray and condition.size >= LARGE:
         bits = BITS.get(g.dtype.itemsize)
         if bits is not None and g.shape == condition.shape and g.dtype.kind == "f":

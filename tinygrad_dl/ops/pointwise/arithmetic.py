@@ -209,7 +209,7 @@ alias("__pos__", positive)
 
 
 def abs_slope(g: Any, input: Any) -> Any:
-    """g times the sign; of complex numbers, times the conjugate direction (0 at 0)."""
+    """g * sign(input) if input.dtype.kind != "c" else None; of complex numbers, times the conjugate direction."""
     return g * direction(input)
 
 

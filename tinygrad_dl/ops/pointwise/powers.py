@@ -102,7 +102,7 @@ def pow(input: Array, exponent: Array) -> Array:
 
 
 def pow_slope(g: Any, input: Any, exponent: Any) -> Any:
-    """exponent * input ** (exponent - 1); 0 where the exponent is 0, at the base 0 too."""
+    """g * (exponent * input ** (exponent - 1)); 0 where the exponent is 0, at the base 0 too."""
     if exponent.ndim == 0 and not isinstance(exponent, Tensor):
         number = exponent.item()
         if number == 0:

@@ -62,7 +62,11 @@ def kept(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
 
 
 def broadcast_back(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
-    """A reduced array, repeated along the reduced dimensions; takes no memory."""
+    """expand(g, shape) if dim is None or keepdim or not isinstance(dim, int) and len(dim) == len(shape) else
+    expand(unsqueeze(g, dim), shape) if isinstance(dim, int) else None.
+
+    A reduced array, repeated along the reduced dimensions; takes no memory.
+    """
     g = kept(g, shape, dim, keepdim)
     if isinstance(g, np.generic):
         g = np.asarray(g)

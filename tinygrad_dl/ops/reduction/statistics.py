@@ -112,7 +112,9 @@ def var(
 
 
 def var_slope(g: Any, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
-    """g * 2 (input - mean) / (count - correction)."""
+    """g * 2 * (input - mean(input)) / (input.size - correction) if dim is None and unbiased is None else None; with a
+    dimension, with the mean and the number of elements along it.
+    """
     dim, correction = options(dim, unbiased, correction, input.ndim)
     return variance_slope(g, input, dim, keepdim, correction)
 

@@ -1,0 +1,278 @@
+"""`trace`: the backward pass of a loss as a list of steps, each with its formula and its numbers."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.autograd.anomaly_mode import OURS, outwards
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.graph import Leaf, Node
+from tinygrad_dl.core.table import or_text, page
+from tinygrad_dl.core.tensor import Tensor, wrap
+from tinygrad_dl.core.transforms import Lifted
+from tinygrad_dl.nn.module import Module
+from tinygrad_dl.utils.checkpoint import Reentrant
+from tinygrad_dl.viz.chain import Chain
+from tinygrad_dl.viz.formulas import Numbered
+from tinygrad_dl.viz.names import Names, kind_of
+from tinygrad_dl.viz.recording import Run, run_of
+from tinygrad_dl.viz.steps import LeafGradient, Operation, Pass, Results, Step, Sum, steps_of
+from tinygrad_dl.viz.telling import in_a_row, leaf_lines, step_lines
+from tinygrad_dl.viz.texts import plural
+from tinygrad_dl.viz.values import values_of
+
+HEAD = ("step", "operation", "line", "incoming", "rule", "gradient")
+
+
+@composition
+def trace(loss: Tensor, gradient: Tensor | None = None, params: Any = None) -> Trace:
+    """The backward pass of a loss as a list of steps, each with its formula and its numbers.
+
+    It is the engine's own pass, so its gradients are those of `loss.backward()`, bit for bit. The graph and every
+    `.grad` stay as they are, and a backward pass can follow. Hooks that may change gradients run; hooks after
+    accumulation do not.
+
+    Computed inside `viz.recording()`, a graph also tells the values of all results, the lines of the program, the
+    modules and all constants. Without, there are gradients and what the operations keep for their rules.
+
+    Args:
+        loss: a tensor of any shape with a graph that was not freed.
+        gradient: the gradient to start from, of the loss's shape; may be left out for one element.
+        params: names of tensors, as in `graph`. Other parameters have the names that modules have for them: those that
+            were called inside `viz.recording()`, or are variables where `trace` is called. Other tensors have the names
+            of these variables.
+
+    Returns:
+        A `Trace`, which prints as a text.
+
+    Raises:
+        RuntimeError: the loss has no graph, or one that was freed; it has several elements and no gradient was given; a
+            part of the graph was checkpointed with `use_reentrant=True`.
+        TypeError: an argument is not one of those above.
+
+    >>> w, x = td.tensor([1.0, -2.0], requires_grad=True), td.tensor([3.0, 1.0])
+    >>> with td.viz.recording():
+    ...     h = w * x
+    ...     loss = (h**3).sum()
+    >>> steps = td.viz.trace(loss)
+    >>> steps["h"].rules
+    {'input': 'h.grad * x'}
+    >>> steps["w"].gradient.array
+    array([81., 12.], dtype=float32)
+    >>> print(steps.path("w"))
+    ∂loss/∂w = ∂loss/∂%2 · ∂%2/∂h · ∂h/∂w
+    <BLANKLINE>
+    1. loss = sum(%2)
+       loss.grad = 1.0
+       %2.grad = expand(loss.grad, (2,))
+               = [1., 1.]
+    <BLANKLINE>
+    2. %2 = h ** 3
+       %2.grad = [1., 1.]
+       h.grad = %2.grad * (3 * h ** 2)
+              = [27., 12.]
+    <BLANKLINE>
+    3. h = w * x
+       h.grad = [27., 12.]
+       w.grad = h.grad * x
+              = [81., 12.]
+    """
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"trace: expected a tinygrad_dl.Tensor, got {type(loss).__name__}")
+    if isinstance(loss, Lifted):
+        raise RuntimeError("trace: got a tensor inside of a transform such as vmap, expected one outside of it")
+    run = run_of(loss)
+    for node in run.nodes:
+        if getattr(node.plan, "function", None) is Reentrant:
+            raise RuntimeError(
+                "trace: got a graph with a part that was checkpointed with use_reentrant=True, expected none, as its "
+                "backward pass adds to .grad; pass use_reentrant=False to checkpoint"
+            )
+    frame = next((each for each in outwards(sys._getframe(1)) if not each.f_code.co_filename.startswith(OURS)), None)
+    around = {} if frame is None else {**frame.f_globals, **frame.f_locals}
+    pairs = [*Names(params).pairs]
+    known = {id(tensor) for _, tensor in pairs}
+    for name, tensor in [*of_modules(run, around), *of_variables(run, around)]:
+        if id(tensor) not in known:
+            known.add(id(tensor))
+            pairs.append((name, tensor))
+    numbered = Numbered([loss], pairs)
+    if numbered.nodes and loss._edge is not None and numbered.names.find(loss._edge) is None:
+        numbered.of[loss._edge.node] = "loss"
+    done = Pass(numbered)
+    done.run(loss, gradient)
+    steps, forward = steps_of(done, Results(numbered, loss))
+    given = Names(params)
+    leaves = [leaf_of(leaf, done, given) for leaf in numbered.leaves]
+    return Trace("" if loss._edge is None else numbered.value(loss._edge), steps, forward, leaves)
+
+
+def of_modules(run: Run, around: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
+    """The parameters of outermost modules that were called or are variables; of several, with the module's name."""
+    called = [(call.layer, call.module) for call in run.calls if call.depth == 0]
+    variables = [(name, each) for name, each in around.items() if isinstance(each, Module) and is_own(name)]
+    modules = {id(module): (name, module) for name, module in [*variables, *called] if module is not None}
+    used = {id(edge.variable) for node in run.nodes for edge in node.edges if type(edge) is Leaf}
+    found = {key: (name, dict(module.named_parameters())) for key, (name, module) in modules.items()}
+    found = {key: (name, own) for key, (name, own) in found.items() if used.intersection(map(id, own.values()))}
+    inside = {id(part) for key in found for part in modules[key][1].modules() if id(part) != key}
+    outermost = [found[key] for key in found if key not in inside]
+    for name, own in outermost:
+        yield from ((f"{name}.{path}" if len(outermost) > 1 else path, tensor) for path, tensor in own.items())
+
+
+def of_variables(run: Run, around: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
+    """The tensors among variables."""
+    for name, value in around.items():
+        if isinstance(value, Tensor) and not isinstance(value, Lifted) and is_own(name):
+            yield name, value
+
+
+def is_own(name: str) -> bool:
+    """Whether a variable is one of the program's, and not of the interpreter or a notebook."""
+    return not name.startswith("_")
+
+
+def leaf_of(leaf: Leaf, done: Pass, given: Names) -> LeafGradient:
+    """What is said of a leaf at the end of a pass."""
+    found, variable = done.found.get(leaf), leaf.variable
+    gradient = None if found is None else values_of(np.asarray(found))
+    parts = done.parts.get((leaf, 0), [])
+    return LeafGradient(
+        name=done.numbered.of[leaf],
+        edge=leaf,
+        kind=kind_of(leaf, given),
+        value=None if variable is None else values_of(variable._data),
+        gradient=gradient,
+        sum=Sum(0, tuple(parts), gradient) if len(parts) > 1 and gradient is not None else None,
+        grad=None if found is None else wrap(np.array(found)),
+    )
+
+
+class Trace:
+    """What `trace` returns: a backward pass, step by step. It prints as a text; notebooks show it as a table.
+
+    `trace[3]` is the step with the number 3, `trace["w"]` a leaf or the step of a result by its name, `trace[node]` the
+    step of a node of the graph, such as `y.grad_fn`.
+
+    Attributes:
+        loss: the name of the loss.
+        steps: a `Step` for each operation through which gradients went, in the order of the pass.
+        forward: an `Operation` for each operation, in the order of the program.
+        leaves: a `LeafGradient` for each leaf, in the order of their first use.
+        shared: the names of what was used several times, so that its gradient is a sum.
+    """
+
+    def __init__(self, loss: str, steps: list[Step], forward: list[Operation], leaves: list[LeafGradient]) -> None:
+        self.loss, self.steps, self.forward, self.leaves = loss, steps, forward, leaves
+        self._named: dict[Any, Any] = {}
+        for step in steps:
+            self._named.setdefault(step.name, step)
+            self._named[step.node] = step
+        for leaf in leaves:
+            self._named[leaf.name] = self._named[leaf.edge] = leaf
+        uses = Counter(each.name for step in steps for each in step.inputs if each.argument in step.outgoing)
+        self.shared = {name for name, count in uses.items() if count > 1}
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+    def __getitem__(self, key: int | str | Node | Leaf) -> Any:
+        if isinstance(key, int):
+            if not (1 <= key <= len(self.steps) or -len(self.steps) <= key < 0):
+                raise IndexError(f"Trace: got step {key}, expected a number from 1 to {len(self.steps)}")
+            return self.steps[key - 1 if key > 0 else key]
+        if key not in self._named:
+            names = ", ".join(name for name in self._named if isinstance(name, str))
+            raise KeyError(f"Trace: got {key!r}, expected a step's number, a node of the graph, or a name: {names}")
+        return self._named[key]
+
+    def path(self, name: str | Node | Leaf) -> Chain:
+        """How a tensor gets its gradient: the steps that lead from it to the loss, and the chain rule written out.
+
+        Args:
+            name: of a leaf or of a result; or its place in the graph.
+
+        Raises:
+            KeyError: there is no such tensor. ValueError: no gradient arrives there.
+        """
+        place = self[name]
+        target = place.name
+        if isinstance(place, LeafGradient) and place.gradient is None:
+            raise ValueError(f"path: got {target!r}, at which no gradient arrives, expected another tensor")
+        wanted: set[Any] = {target} if isinstance(place, LeafGradient) else {place.number}
+        found: list[Step] = []
+        for step in reversed(self.steps):  # from the leaves to the loss: what reads a tensor comes after it
+            if any(each.origin in wanted and each.origin is not None for each in step.inputs):
+                found.append(step)
+                wanted.add(step.number)
+        return Chain(self.loss, place, found, self.shared)
+
+    def rows(self) -> list[list[str]]:
+        """The steps as a table: number, operation, line, incoming gradient, rules, and gradients of the arguments."""
+        return [
+            [
+                str(step.number),
+                f"{step.name} = {step.formula}",
+                "" if step.line is None else str(step.line),
+                "; ".join(in_a_row(each) for each in step.incoming),
+                "; ".join(f"{name_of(step, argument)}.grad: {rule}" for argument, rule in step.rules.items()),
+                "; ".join(f"{name_of(step, argument)}: {in_a_row(v)}" for argument, v in step.outgoing.items()),
+            ]
+            for step in self.steps
+        ]
+
+    def data(self) -> dict[str, Any]:
+        """All of it as dicts, lists, texts and numbers, as JSON has them; nan and infinities as texts."""
+        return {
+            "loss": self.loss,
+            "steps": [{n: plain(v) for n, v in step._asdict().items() if n != "node"} for step in self.steps],
+            "forward": [plain(each) for each in self.forward],
+            "leaves": [
+                {n: plain(v) for n, v in leaf._asdict().items() if n not in ("edge", "grad")} for leaf in self.leaves
+            ],
+        }
+
+    def __str__(self) -> str:
+        lines = [f"backward pass of {self.loss}: {plural(len(self.steps), 'step')}"]
+        for step in self.steps:
+            lines += ["", *step_lines(step, self.shared)]
+        return "\n".join([*lines, "", "leaves", *(line for leaf in self.leaves for line in leaf_lines(leaf))])
+
+    def __repr__(self) -> str:
+        return f"<Trace of {self.loss}: {plural(len(self.steps), 'step')}, {len(self.leaves):,} leaves>"
+
+    @or_text
+    def _repr_html_(self) -> str:
+        return page(HEAD, self.rows(), f"backward pass of {self.loss}: {plural(len(self.steps), 'step')}")
+
+
+def name_of(step: Step, argument: str) -> str:
+    """The name of the tensor that was given for an argument."""
+    return next(each.name for each in step.inputs if each.argument == argument)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if hasattr(value, "_asdict"):
+        return {name: plain(each) for name, each in value._asdict().items()}
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(each) for each in value]
+    if isinstance(value, float):
+        return value if np.isfinite(value) else str(value)
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+__all__ = ["Chain", "Trace", "trace"]
