@@ -13,7 +13,7 @@ nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!td\.).*")]  # types of Python, NumPy and others, which are not on this site
 
 # -- Markdown and notebooks ------------------------------------------------------------------------------------------
-myst_enable_extensions = ["myst_nb", "_ext.aliases", "_ext.drawings", "_ext.mathml"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_timeout = 60
