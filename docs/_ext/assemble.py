@@ -10,7 +10,11 @@ from pathlib import Path, PurePosixPath
 from _ext.sources import files, page_of
 
 ROOT = Path(__file__).parent.parent.parent
-AT_THE_ROOT = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+ELSEWHERE = {
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+    "examples/exercises/README.md": "exercises.md",
+}
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!\w+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
 
@@ -19,7 +23,7 @@ def pages() -> dict[str, str]:
     docs = ROOT / "docs"
     found = [*docs.glob("*.md"), *docs.glob("errors/*.md"), *docs.glob("notebooks/*.ipynb")]
     inside = {path.relative_to(ROOT).as_posix(): path.relative_to(docs).as_posix() for path in sorted(found)}
-    return AT_THE_ROOT | inside
+    return ELSEWHERE | inside
 
 
 def translated(text: str, path: str, places: dict[str, str], sources: frozenset[str]) -> str:
