@@ -12,6 +12,7 @@ from tinygrad_dl.viz.names import Names, kind_of
 from tinygrad_dl.viz.numbers import Numbers, key
 from tinygrad_dl.viz.recording import place_of
 from tinygrad_dl.viz.texts import human_bytes, shortened, text_of
+from tinygrad_dl.viz.view import Source, Use
 
 MOST_CELLS = 8  # of more inputs or outputs, none is named: the box would be too wide
 # Operations whose inputs may change places, so that their names say nothing.
@@ -32,15 +33,6 @@ class Box(NamedTuple):
     inputs: Mapping[int, str] = NONE  # cells at the edge where arrows arrive, by the keys that arrows have
     outputs: Mapping[int, str] = NONE  # cells at the edge where they leave
     heat: float | None = None  # its colour between the ends of the scale, from 0 to 1
-
-
-class Use(NamedTuple):
-    """An arrow of the whole graph: input number `position` of the box `head` is `edge`."""
-
-    tail: int
-    head: int
-    edge: Edge
-    position: int
 
 
 class Artist:
@@ -150,7 +142,7 @@ class Artist:
         name = self.names.find(edge) or ("output" if len(self.roots) == 1 else f"output {index}")
         return self.tensor("output", name, edge)
 
-    def tensor(self, kind: str, name: str, edge: Edge) -> Box:
+    def tensor(self, kind: str, name: str, edge: Edge | Source) -> Box:
         text = text_of(edge.shape, edge.dtype)
         return Box(kind, (shortened(name), text) if self.show_shapes else (shortened(name),), (f"{name}: {text}",))
 

@@ -13,10 +13,13 @@ from tinygrad_dl.viz.numbers import NARROW
 from tinygrad_dl.viz.read import Arrow, Picture
 from tinygrad_dl.viz.themes import Theme
 
-COMPUTES = ("op", "gradient")
-SPINE = "5"  # arrows between operations are kept straight, parameters stand aside
+COMPUTES = ("op", "gradient", "module", "joint")
+TWICE = 1.8  # spaces that are as wide as a character
+BRANCH = "2"
+SPINE = "30"  # arrows between operations are kept straight, parameters stand aside
 # Graphviz needs minutes for many arrows that pass many rows of boxes; then straight ones, placed in haste.
 MOST_CROSSED = 1500
+CLOSE = {"ranksep": "0.3"}  # in frames, which bring margins
 HASTE = {"splines": "line", "nslimit": "0.2", "mclimit": "0.1"}
 
 
@@ -31,6 +34,8 @@ def write(picture: Picture, theme: Theme, direction: str, captions: Sequence[str
     head = {**theme.graph, "rankdir": direction}
     if crossed_rows(picture) > MOST_CROSSED:
         head |= HASTE
+    if picture.frames:
+        head |= CLOSE
     if captions:
         head["label"] = label([*captions, " "])  # with a gap to the boxes
     lines = [
@@ -39,16 +44,57 @@ def write(picture: Picture, theme: Theme, direction: str, captions: Sequence[str
         f"  node [{attributes(theme.node)}]",
         f"  edge [{attributes(theme.edge)}]",
     ]
-    for number, box in enumerate(picture.boxes, 1):
-        lines.append(f"  n{number} [{attributes(shown(box, theme, direction))}]")
-    for arrow in picture.arrows:
+    lines += nested(picture, theme, direction, -1, "  ")
+    straight = spine(picture)
+    for number, arrow in enumerate(picture.arrows):
         extra: dict[str, str] = {}
         if arrow.cut:
             extra["style"] = "dashed"
+        elif arrow.back:
+            extra |= {"constraint": "false", "style": "dashed"}
         elif picture.boxes[arrow.tail].kind in COMPUTES:
-            extra["weight"] = SPINE
+            extra["weight"] = SPINE if number in straight else BRANCH
+        if picture.boxes[arrow.head].kind == "joint":
+            extra["arrowhead"] = "none"
         lines.append(f"  {ends(arrow, picture, direction)}" + (f" [{attributes(extra)}]" if extra else ""))
     return "\n".join([*lines, "}", ""])
+
+
+def spine(picture: Picture) -> set[int]:
+    """The numbers of the arrows on the longest way through the picture."""
+    row = rows_of(picture)
+    into: dict[int, list[int]] = {}
+    for number, arrow in enumerate(picture.arrows):
+        if not arrow.cut and not arrow.back:
+            into.setdefault(arrow.head, []).append(number)
+    found: set[int] = set()
+    box = max(range(len(row)), key=lambda i: (row[i], -i), default=0)
+    while box in into:
+        longest = max(into[box], key=lambda number: row[picture.arrows[number].tail])
+        found.add(longest)
+        box = picture.arrows[longest].tail
+    return found
+
+
+def nested(picture: Picture, theme: Theme, direction: str, frame: int, indent: str) -> list[str]:
+    """The lines of all boxes that stand in a frame, and of the frames in it."""
+    lines = []
+    opened: set[int] = set()
+    for number, box in enumerate(picture.boxes):
+        inner = picture.inside[number]
+        while inner != frame and inner != -1 and picture.frames[inner].parent != frame:
+            inner = picture.frames[inner].parent
+        if inner == frame:
+            style = attributes(shown(box, theme, direction))
+            lines.append(f"{indent}n{number + 1} [{style}]")
+        elif inner != -1 and inner not in opened:
+            opened.add(inner)
+            border = picture.frames[inner]
+            kind = theme.repeated if border.repeated else theme.frame
+            style = attributes({"label": title(border.lines), "tooltip": label(border.details), **kind})
+            inside = nested(picture, theme, direction, inner, indent + "  ")
+            lines += [f"{indent}subgraph cluster_{inner + 1} {{", f"{indent}  graph [{style}]", *inside, f"{indent}}}"]
+    return lines
 
 
 def shown(box: Box, theme: Theme, direction: str) -> dict[str, str]:
@@ -111,17 +157,30 @@ def ends(arrow: Arrow, picture: Picture, direction: str) -> str:
     return f"{tail} -> {head}"
 
 
-def crossed_rows(picture: Picture) -> int:
-    """How many rows of boxes all the arrows pass on their way, together."""
+def rows_of(picture: Picture) -> list[int]:
+    """In which row each box stands, as far as it can be told."""
     row = [0] * len(picture.boxes)
     for arrow in picture.arrows:  # those to older boxes come first
-        if not arrow.cut:
+        if not arrow.cut and not arrow.back:
             row[arrow.head] = max(row[arrow.head], row[arrow.tail] + 1)
     # A leaf stands right above its first use, however deep that is.
     for arrow in reversed(picture.arrows):
         if picture.boxes[arrow.tail].kind in ("input", "parameter"):
             row[arrow.tail] = row[arrow.head] - 1
-    return sum(row[arrow.head] - row[arrow.tail] - 1 for arrow in picture.arrows if not arrow.cut)
+    return row
+
+
+def crossed_rows(picture: Picture) -> int:
+    """How many rows of boxes all the arrows pass on their way, together."""
+    row = rows_of(picture)
+    return sum(row[arrow.head] - row[arrow.tail] - 1 for arrow in picture.arrows if not arrow.cut and not arrow.back)
+
+
+def title(lines: Sequence[str]) -> str:
+    """The title of a frame, at the left, with as much room beside it, so that the arrow in the middle passes by."""
+    longest = max(map(len, lines))
+    room = "&#160;" * int(longest * TWICE)
+    return "".join(quoted(line) + (room if len(line) == longest else "") + "\\l" for line in lines)
 
 
 def attributes(values: Mapping[str, str]) -> str:

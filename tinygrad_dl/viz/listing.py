@@ -11,10 +11,10 @@ from tinygrad_dl.core.mutations import buffer_owner
 from tinygrad_dl.core.table import aligned, or_text, page
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.viz.arguments import kept
-from tinygrad_dl.viz.drawing import checked_outputs
 from tinygrad_dl.viz.formulas import Numbered, expression
 from tinygrad_dl.viz.names import kind_of
 from tinygrad_dl.viz.read import saved_bytes
+from tinygrad_dl.viz.subject import checked_outputs
 from tinygrad_dl.viz.texts import human_bytes, plural, text_of
 
 Named = Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] | Any

@@ -1,25 +1,25 @@
-"""From the recorded graph to boxes and arrows: what is drawn, before a word of how it is written.
-
-Boxes are numbered in the order in which the program made them, each leaf right before its first use, so
-that the same program gives the same picture in every run.
-"""
+"""From the recorded graph to boxes and arrows: what is drawn, before a word of how it is written."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+import re
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from tinygrad_dl.core.graph import Edge, Leaf, Node, topological
+from tinygrad_dl.core.graph import Leaf, Node
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.viz.boxes import Artist, Box, Use
+from tinygrad_dl.func.trees import flatten
+from tinygrad_dl.viz.boxes import Artist, Box
+from tinygrad_dl.viz.choice import choose
 from tinygrad_dl.viz.heat import Heat
+from tinygrad_dl.viz.modules import Labels
 from tinygrad_dl.viz.names import Names, kind_of
-from tinygrad_dl.viz.numbers import Numbers
-from tinygrad_dl.viz.texts import human_bytes, plural
-
-# A leaf that is used more often is drawn once for each use, lest its arrows tangle the picture.
-MOST_SHARED = 4
+from tinygrad_dl.viz.numbers import Numbers, key
+from tinygrad_dl.viz.recording import Run
+from tinygrad_dl.viz.structure import Group, tree
+from tinygrad_dl.viz.texts import human_bytes, plural, times
+from tinygrad_dl.viz.view import Entry, Joint, Source, Use, View
 
 
 class Arrow(NamedTuple):
@@ -34,6 +34,16 @@ class Arrow(NamedTuple):
     leaves: int = 0  # the key of the output cell
     enters: int = 0  # the key of the input cell
     cut: bool = False  # it stands for boxes that are not drawn
+    back: bool = False  # it is the state that a loop hands from step to step
+
+
+class Border(NamedTuple):
+    """A frame around boxes: the number of the frame in which it lies, or -1; its title; what the pointer shows."""
+
+    parent: int
+    lines: tuple[str, ...]
+    details: tuple[str, ...]
+    repeated: bool
 
 
 class Picture(NamedTuple):
@@ -41,6 +51,8 @@ class Picture(NamedTuple):
 
     boxes: list[Box]
     arrows: list[Arrow]
+    frames: list[Border]
+    inside: list[int]  # of each box the number of its frame, or -1
     operations: int
     parameters: int
     saved: int  # bytes; an array that two operations saved counts once
@@ -54,43 +66,111 @@ class Picture(NamedTuple):
         return f"{counts} · {human_bytes(self.saved)} saved for backward"
 
 
-def read(
-    outputs: Sequence[Tensor],
-    params: Any,
-    max_nodes: int,
-    show_shapes: bool,
-    show_saved: bool,
-    numbers: Numbers,
-    heat: Heat | None,
-) -> Picture:
-    """The picture of all that led to the outputs; of the boxes nearest to them if there are too many."""
+class Shown(NamedTuple):
+    """How much a picture shows: the options of `graph`."""
+
+    depth: int | None = None
+    expand: tuple[str, ...] = ()
+    roll: bool | None = None
+    max_nodes: int = 500
+    shapes: bool = True
+    saved: bool = True
+
+
+def read(run: Run, params: Any, sources: Sequence[Source], show: Shown, numbers: Numbers, heat: Heat | None) -> Picture:
+    """The picture of a computation; of the boxes nearest to the outputs if there are too many."""
     names = Names(params)
-    roots = [edge for edge in (output._edge for output in outputs) if edge is not None]
-    nodes = [node for node in reversed(topological(roots)) if isinstance(node, Node)]
-    items, uses = arrange(nodes, roots)
-    kept = nearest(items, uses, len(roots), max_nodes)
+    found = [leaf._edge for leaf in flatten(run.output)[0] if isinstance(leaf, Tensor)]
+    roots = [edge for edge in found if edge is not None]
+    whole = tree(run.nodes, run.calls)
+    view = choose(whole, roots, sources, show.depth, show.expand, show.roll)
+    kept = nearest(view, show.max_nodes)
     number = {item: i for i, item in enumerate(kept)}
-    leaves = list({id(item): item for item in items if type(item) is Leaf}.values())
-    draw = Artist(names, show_shapes, show_saved, roots, leaves, nodes, numbers)
-    shown = [use for use in uses if use.head in number]
+    leaves = list({id(entry.thing): entry.thing for entry in view.entries if type(entry.thing) is Leaf}.values())
+    draw = Artist(names, show.shapes, show.saved, roots, leaves, run.nodes, numbers)
+    uses = [use for use in view.uses if use.head in number]
     into: dict[int, list[Use]] = defaultdict(list)
-    for use in shown:
+    for use in uses:
         into[use.head].append(use)
-    boxes = [draw.box(items[item], into[item]) for item in kept]
+    labels = Labels(view, show.shapes)
+    boxes = [box_of(view.entries[item], labels, draw, into[item]) for item in kept]
     arrows = [
-        Arrow(number[use.tail], number[use.head], use.edge.index, use.position) for use in shown if use.tail in number
+        Arrow(
+            number[use.tail], number[use.head], 0 if use.edge is None else use.edge.index, use.position, back=use.back
+        )
+        for use in uses
+        if use.tail in number
     ]
-    left_out = len(items) - len(kept)
+    inside = [view.entries[item].frame for item in kept]
+    left_out = len(view.entries) - len(kept)
     if left_out:
-        cut = dict.fromkeys(number[use.head] for use in shown if use.tail not in number)
+        cut = dict.fromkeys(number[use.head] for use in uses if use.tail not in number)
         arrows = [*(Arrow(len(boxes), head, cut=True) for head in cut), *arrows]
-        lines = (f"{plural(left_out, 'more node')} not drawn", f"to see all: max_nodes={len(items)}")
+        lines = (f"{plural(left_out, 'more node')} not drawn", f"to see all: max_nodes={len(view.entries)}")
         boxes.append(Box("note", lines, lines))
+        inside.append(-1)
     if heat is not None:
-        amounts = [None if type(items[item]) is tuple else heat.amount([items[item]]) for item in kept]
+        amounts = [heat.amount(amounting(view.entries[item])) for item in kept]
         boxes = heat.coloured(boxes, [*amounts, *[None] * (len(boxes) - len(amounts))])
-    parameters = sum(kind_of(leaf, names) == "parameter" for leaf in leaves)
-    return Picture(boxes, arrows, len(nodes), parameters, saved_bytes(nodes), left_out, numbers.hints)
+        inside += [-1] * (len(boxes) - len(inside))
+    frames = [Border(frame.parent, *labels.title(frame), frame.repeat is not None) for frame in view.frames]
+    parameters = {edge for node in run.nodes for edge in node.edges if type(edge) is Leaf} | {*leaves}
+    count = sum(kind_of(leaf, names) == "parameter" for leaf in parameters)
+    given = {each.edge.node for each in sources if each.edge is not None}  # copies, which are no work of the model
+    operations = sum(node not in given for node in run.nodes)
+    return Picture(boxes, arrows, frames, inside, operations, count, saved_bytes(run.nodes), left_out, numbers.hints)
+
+
+def box_of(entry: Entry, labels: Labels, draw: Artist, into: Sequence[Use]) -> Box:
+    """The box of an entry, into which the given uses lead."""
+    thing = entry.thing
+    if isinstance(thing, Group):
+        return labels.box(entry)._replace(columns=() if labels.repeated(entry) else results(thing, draw.numbers))
+    if isinstance(thing, Joint):
+        return Box("joint", ("",), ("",))
+    if isinstance(thing, Source):
+        box = draw.tensor("input", thing.name, thing)
+        return box if thing.edge is None else box._replace(columns=draw.numbers.columns(key(thing.edge)))
+    box = draw.box(thing, into)
+    if type(thing) is Leaf:
+        outer = labels.around(entry.frame)
+        box = box._replace(lines=(box.lines[0].removeprefix(f"{outer}.") if outer else box.lines[0], *box.lines[1:]))
+        if entry.again:
+            return box._replace(kind="again", lines=box.lines[:1], notes=("the same tensor",))
+        if entry.uses > entry.arrows:
+            return box._replace(notes=(*box.notes, f"used {entry.uses} times"))
+    if entry.next is not None:
+        box = box._replace(lines=moving(box.lines, draw.box(entry.next, into).lines), columns=())
+    if entry.repeat is not None and isinstance(thing, Node):
+        return box._replace(lines=(times(box.lines[0], len(entry.repeat.turns)), *box.lines[1:]))
+    return box
+
+
+def results(group: Group, numbers: Numbers) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The numbers of what a module returned, if it is one tensor of the graph."""
+    edges = [each.edge() for each in group.outputs if each.edge is not None]
+    return numbers.columns(key(edges[0])) if len(edges) == 1 and edges[0] is not None else ()
+
+
+def amounting(entry: Entry) -> list[Any]:
+    """The operations, or the leaf, that a box stands for."""
+    return [entry.thing] if type(entry.thing) is Leaf else entry.nodes
+
+
+def moving(lines: Sequence[str], later: Sequence[str]) -> tuple[str, ...]:
+    """Lines of a box in a loop, with "t" for numbers that go on from step to step: x[:, t] for x[:, 0], x[:, 1], ...
+
+    >>> moving(["Getitem", "(:, 0)", "(2, 8)"], ["Getitem", "(:, 1)", "(2, 8)"])
+    ('Getitem', '(:, t)', '(2, 8)')
+    """
+
+    def line(old: str, new: str) -> str:
+        first, second = re.split(r"(\d+)", old), re.split(r"(\d+)", new)
+        if len(first) != len(second) or first[::2] != second[::2]:
+            return old
+        return "".join(a if a == b else "t" for a, b in zip(first, second, strict=True))
+
+    return tuple(map(line, lines, later)) if len(lines) == len(later) else tuple(lines)
 
 
 def saved_bytes(nodes: Iterable[Node]) -> int:
@@ -98,44 +178,14 @@ def saved_bytes(nodes: Iterable[Node]) -> int:
     return sum({id(array): array.nbytes for node in nodes for array in node.kept_arrays()}.values())
 
 
-def arrange(nodes: Sequence[Node], roots: Sequence[Edge]) -> tuple[list[Any], list[Use]]:
-    """All that could be drawn, oldest first: operations, leaves and at the end the roots' numbers.
-
-    A leaf stands in the list more than once if it is drawn for each use.
-    """
-    fan_out = Counter(edge for node in nodes for edge in node.edges if type(edge) is Leaf)
-    repeated = {leaf for leaf, count in fan_out.items() if count > MOST_SHARED}
-    items: list[Any] = []
-    uses: list[Use] = []
-    place: dict[Edge, int] = {}
-
-    def position_of(edge: Edge) -> int:
-        origin = edge.node
-        if origin in repeated or origin not in place:  # a leaf: an operation is older than its uses
-            place[origin] = len(items)
-            items.append(origin)
-        return place[origin]
-
-    for node in nodes:
-        inputs = [(i, edge, position_of(edge)) for i, edge in enumerate(node.edges) if edge is not None]
-        place[node] = len(items)
-        uses += [Use(tail, len(items), edge, i) for i, edge, tail in inputs]
-        items.append(node)
-    for i, edge in enumerate(roots):
-        tail = position_of(edge)
-        uses.append(Use(tail, len(items), edge, 0))
-        items.append((i, edge))
-    return items, uses
-
-
-def nearest(items: Sequence[Any], uses: Sequence[Use], outputs: int, limit: int) -> list[int]:
-    """The numbers of the items to draw, ascending: those the fewest arrows away from an output."""
-    if len(items) <= limit:
-        return list(range(len(items)))
-    inputs: list[list[int]] = [[] for _ in items]
-    for use in uses:
+def nearest(view: View, limit: int) -> list[int]:
+    """The numbers of the entries to draw, ascending: those the fewest arrows away from an output."""
+    if len(view.entries) <= limit:
+        return list(range(len(view.entries)))
+    inputs: list[list[int]] = [[] for _ in view.entries]
+    for use in view.uses:
         inputs[use.head].append(use.tail)
-    drawn = [i for i, item in enumerate(items) if type(item) is tuple][:limit]
+    drawn = [i for i, entry in enumerate(view.entries) if type(entry.thing) is tuple][:limit]
     seen = set(drawn)
     queue = deque(drawn)
     while queue and len(seen) < limit:

@@ -53,10 +53,17 @@ class Line(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """A tensor that a module was given or returned: its shape and, unless it is a constant, its place in the graph."""
+    """A tensor that a module was given or returned.
+
+    Attributes:
+        shape, dtype: its own. edge: its place in the graph; None for a constant.
+        tensor: a weak reference to it, the same for each time that it is passed, also once it is gone.
+    """
 
     shape: tuple[int, ...]
     edge: weakref.ref[Any] | None
+    dtype: Any
+    tensor: weakref.ref[Tensor]
 
 
 class Call:
@@ -108,7 +115,7 @@ def passed(tree: Any) -> list[Passed]:
     tensors = [leaf for leaf in flatten(tree)[0] if isinstance(leaf, Tensor)]
     edges = [getattr(tensor, "_edge", None) for tensor in tensors]  # a tensor of a transform may have none
     return [
-        Passed(tuple(tensor.shape), None if edge is None else weakref.ref(edge))
+        Passed(tuple(tensor.shape), None if edge is None else weakref.ref(edge), tensor.dtype, weakref.ref(tensor))
         for tensor, edge in zip(tensors, edges, strict=True)
     ]
 

@@ -19,27 +19,29 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_dl.core.graph import Node
 
 if TYPE_CHECKING:
-    from tinygrad_dl.viz.recording import Call
+    from tinygrad_dl.viz.recording import Call, Passed
 
 
 @dataclass(eq=False)
 class Group:
-    """One call of a module, or the whole graph.
+    """One call of a module, or the whole graph, or the calls of an element of a `ModuleList` (see `contained`).
 
     Attributes:
-        call: the call; None for the whole graph.
+        call: the call; None for the whole graph and for what is no call.
         parent: the group in which it was made; None for the whole graph.
         members: operations that the module made itself and groups for the modules that it called, oldest first.
+        container: the path of the element of a `ModuleList`.
     """
 
     call: Call | None = None
     parent: Group | None = None
     members: list[Node | Group] = field(default_factory=list)
+    container: str = ""
 
     @property
     def path(self) -> str:
         """The module's name in the model: "" for the model itself and for the whole graph."""
-        return self.call.path if self.call else ""
+        return self.call.path if self.call else self.container
 
     @property
     def title(self) -> str:
@@ -47,9 +49,11 @@ class Group:
         return self.call.layer if self.call else ""
 
     @property
-    def depth(self) -> int:
-        """How many calls it was made in: 0 for the model, -1 for the whole graph."""
-        return self.call.depth if self.call else -1
+    def depth(self) -> float:
+        """How many calls it was made in: 0 for the model, -1 for the whole graph; of a container a half more."""
+        if self.call is None:
+            return -1 if self.parent is None else self.parent.depth + 0.5
+        return self.call.depth
 
     @property
     def groups(self) -> list[Group]:
@@ -67,8 +71,15 @@ class Group:
     @cached_property
     def parameters(self) -> list[Any]:
         """The parameters of its module and of the modules of that, each once."""
-        module = self.call.module if self.call else None
+        if self.call is None:
+            return list({id(p): p for group in self.groups for p in group.parameters}.values())
+        module = self.call.module
         return [] if module is None else list(module.parameters())
+
+    @property
+    def outputs(self) -> list[Passed]:
+        """The tensors that it returned."""
+        return self.call.outputs if self.call else self.groups[-1].outputs if self.groups else []
 
     def walk(self) -> Iterator[Group]:
         """Itself and all groups in it, in the order in which they were called."""
@@ -108,3 +119,32 @@ def tree(nodes: Sequence[Node], calls: Sequence[Call] = ()) -> Group:
         here = here.parent or whole
     take(float("inf"))
     return whole
+
+
+def contained(whole: Group) -> bool:
+    """Puts the calls of each element of a `ModuleList` that is itself only a list into a group of its own.
+
+    So of "downs.0.block", "downs.0.attention", "downs.1.block", "downs.1.attention", with the operations between them.
+    Returns whether there are any.
+    """
+    found = False
+    for group in list(whole.walk()):
+        runs: list[tuple[str, int, int]] = []  # the path of an element, and where its first and last call stand
+        for i, member in enumerate(group.members):
+            if isinstance(member, Group):
+                above, _, last = member.path.rpartition(".")
+                if last and above.rpartition(".")[2].isdigit() and above != group.path:
+                    if runs and runs[-1][0] == above:
+                        runs[-1] = (above, runs[-1][1], i)
+                        continue
+                    runs.append((above, i, i))
+                else:
+                    runs.append(("", i, i))
+        for above, first, last_call in reversed(runs):
+            if above and first < last_call:
+                inner = Group(None, group, group.members[first : last_call + 1], above)
+                for each in inner.groups:
+                    each.parent = inner
+                group.members[first : last_call + 1] = [inner]
+                found = True
+    return found

@@ -44,3 +44,8 @@ def human_count(count: int) -> str:
     ('999', '25.0 M')
     """
     return human_bytes(count)[:-1].rstrip()
+
+
+def times(text: str, count: int) -> str:
+    """What comes several times: "Block" and 12 make "Block x 12", with the sign of multiplication."""
+    return f"{text} \N{MULTIPLICATION SIGN} {count:,}"

@@ -8,6 +8,7 @@ its colours.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 Attributes: TypeAlias = Mapping[str, str]
@@ -20,6 +21,8 @@ SHAPE_OF = {
     "output": {"shape": "box", "style": "filled", "peripheries": "2"},
     "note": {"shape": "note", "style": "filled"},
     "heat": {"shape": "box", "style": "filled", "width": "1.6"},
+    "module": {"shape": "box", "style": "rounded,filled"},
+    "again": {"shape": "box", "style": "filled,dotted"},
 }
 FONT = "Helvetica,Arial,Liberation Sans,Nimbus Sans,DejaVu Sans Condensed,sans-serif"
 
@@ -45,10 +48,26 @@ class Theme(NamedTuple):
     output: Attributes
     note: Attributes
     heat: Attributes  # of the scale of colours, whose ends are those of its fill
+    module: Attributes = MappingProxyType({})  # a module that is not opened
+    again: Attributes = MappingProxyType({})  # a leaf that another box shows too
+    frame: Attributes = MappingProxyType({})  # around an open module
+    repeated: Attributes = MappingProxyType({})  # around a part that repeats
+    joint: Attributes = MappingProxyType({})  # a point where an arrow into a frame forks
 
 
-def theme(background: str, text: str, faint: str, boxes: Mapping[str, tuple[str, str]]) -> Theme:
-    """A theme from its colours; `boxes` gives each kind of box its fill and its border."""
+def theme(
+    background: str, text: str, faint: str, frames: tuple[str, str], boxes: Mapping[str, tuple[str, str]]
+) -> Theme:
+    """A theme from its colours; `boxes` gives each kind of box its fill and its border, `frames` those of frames."""
+    frame = {
+        "bgcolor": frames[0],
+        "color": frames[1],
+        "fontcolor": faint,
+        "fontsize": "10",
+        "labeljust": "l",
+        "margin": "12",
+        "style": "rounded",
+    }
     kinds = {kind: {**SHAPE_OF[kind], "fillcolor": fill, "color": border} for kind, (fill, border) in boxes.items()}
     return Theme(
         graph={
@@ -78,6 +97,9 @@ def theme(background: str, text: str, faint: str, boxes: Mapping[str, tuple[str,
             "penwidth": "1.1",
         },
         **kinds,
+        frame=frame,
+        joint={"shape": "point", "width": "0.06", "height": "0.06", "color": faint},
+        repeated={**frame, "penwidth": "1.6", "style": "rounded,dashed"},
     )
 
 
@@ -85,6 +107,7 @@ LIGHT = theme(
     background="#ffffff",
     text="#1f2430",
     faint="#66707f",
+    frames=("#f7f9fc", "#b9c4d6"),
     boxes={
         "op": ("#e9eff8", "#54719e"),
         "gradient": ("#fbebe7", "#b0604a"),
@@ -93,12 +116,15 @@ LIGHT = theme(
         "output": ("#f1e9f7", "#7c57a3"),
         "note": ("#fff8c5", "#9a7d0a"),
         "heat": ("#fdf3e7:#ee8a5f", "#b0604a"),
+        "module": ("#dbe6f5", "#3f5f92"),
+        "again": ("#fdf8ec", "#b5802a"),
     },
 )
 DARK = theme(
     background="#1b1e25",
     text="#e6e9ef",
     faint="#9aa4b5",
+    frames=("#20242d", "#4a566b"),
     boxes={
         "op": ("#2a3547", "#7f9fd0"),
         "gradient": ("#47302a", "#d88d77"),
@@ -107,6 +133,8 @@ DARK = theme(
         "output": ("#382c47", "#b391da"),
         "note": ("#45401f", "#d9c452"),
         "heat": ("#262a33:#a8431f", "#d88d77"),
+        "module": ("#2c3d58", "#8fb0e3"),
+        "again": ("#2e281c", "#d6a550"),
     },
 )
 THEMES = {"light": LIGHT, "dark": DARK}

@@ -1,0 +1,312 @@
+"""Pictures of models: modules as boxes and frames, what repeats drawn once, and a size that one can read."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from viz_models import GPT, BasicBlock, Gates, ResNet, Tagger, models
+
+import tinygrad_dl as td
+from tinygrad_dl import nn, viz
+from tinygrad_dl.viz.calls import run
+from tinygrad_dl.viz.repeats import Repeat, folded
+from tinygrad_dl.viz.structure import contained, tree
+
+GOLDEN = Path(__file__).parent / "golden"
+PLAIN = viz.Theme(*[{}] * len(viz.Theme._fields))
+TIMES = "\N{MULTIPLICATION SIGN}"
+MODELS = ("resnet18", "unet", "gpt", "lstm", "vit", "diffusion")
+
+
+def source(*args: Any, **options: Any) -> str:
+    return viz.graph(*args, theme=PLAIN, **options).source
+
+
+def first_line(label: str) -> str:
+    """The title of a box, without the cells at its edges."""
+    return (
+        re.sub(r"\|?\{[^{}]*\}\|?", "", label.removeprefix("{").removesuffix("}")).split(r"\n")[0].replace("&#160;", "")
+    )
+
+
+def boxes(text: str, kind: str) -> list[str]:
+    """The titles of all boxes of a kind."""
+    return [first_line(line.split('"')[1]) for line in text.splitlines() if f'class="{kind} ' in line]
+
+
+def frames(text: str) -> list[str]:
+    """The titles of all frames."""
+    found = re.findall(r'subgraph cluster_\d+ \{\n *graph \[label="([^"]*)"', text)
+    return [title.replace("&#160;", "").replace(r"\l", "\n").strip() for title in found]
+
+
+def arrows(text: str, attribute: str = "") -> list[tuple[str, str]]:
+    """The ends of all arrows with an attribute, by the titles of their boxes."""
+    labels = {n: first_line(label) for n, label in re.findall(r'(n\d+) \[label="([^"]*)"', text)}
+    found = re.findall(r"  (n\d+)[\w:]* -> (n\d+)[\w:]*(?: \[(.*)\])?", text)
+    return [(labels[tail], labels[head]) for tail, head, styles in found if attribute in styles]
+
+
+# -- the six models ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_golden(name: str) -> None:
+    """To renew the texts after a change that is meant: UPDATE_GOLDEN=1 pytest tests/test_viz_models.py."""
+    text = source(*models()[name])
+    assert text == source(*models()[name]), "the same model gave two texts"
+    path = GOLDEN / f"{name}.dot"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_size_of_the_picture(name: str, theme: str) -> None:
+    drawing = viz.graph(*models()[name], theme=theme)
+    try:
+        svg = drawing.svg
+    except viz.RenderError as error:
+        pytest.skip(f"no renderer: {error}")
+    width, height = (int(n) for n in re.findall(r'<svg width="(\d+)pt" height="(\d+)pt"', svg)[0])
+    assert width <= 1400 and height <= 2000
+
+
+def test_resnet() -> None:
+    text = source(*models()["resnet18"])
+    assert f"BasicBlock {TIMES} 2\nlayer1.0 … layer1.1\n608 parameters" in frames(text)
+    assert boxes(text, "module").count("BasicBlock") == 6
+    assert ("BatchNorm2d", "Add") in arrows(text) and boxes(text, "joint") == [""]  # the residual forks at the joint
+    assert boxes(text, "input") == ["x"] and not boxes(text, "parameter")
+
+
+def test_gpt() -> None:
+    text = source(*models()["gpt"])
+    assert f"Block {TIMES} 12\ntransformer.h.0 … 11\n10,464 parameters" in frames(text)
+    assert "CausalSelfAttention · attn\n288 parameters" in frames(text)
+    assert boxes(text, "op").count("Add") == 3  # of the embeddings, and two residuals
+    assert r"lm_head\n(2, 8, 20) · 160 parameters\nweight shared with transformer.wte" in text
+    assert boxes(text, "input") == ["idx"] and ("idx", "Embedding") in arrows(text)
+
+
+def test_lstm_of_single_operations() -> None:
+    text = source(*models()["lstm"])
+    assert frames(text) == [f"loop {TIMES} 50", "Gates · cell\n576 parameters"]
+    assert sorted(arrows(text, "dashed")) == [("Add", "Mul"), ("Mul", "Linear")]  # c and h
+    assert r"Getitem\n(:, t)" in text
+    assert arrows(text).count(("Mul", "Stack")) == 1
+
+
+def test_layers_of_one_operation_stay_whole() -> None:
+    text = source(Tagger(nn.LSTMCell), td.zeros(2, 50, dtype=td.int64))
+    assert frames(text) == [f"loop {TIMES} 50"]
+    assert arrows(text, "dashed") == [("LSTMCell", "LSTMCell")]
+    assert boxes(source(nn.LSTM(4, 8, num_layers=2), td.ones(7, 2, 4), depth=0), "module") == ["LSTM"]
+
+
+def test_vit() -> None:
+    text = source(*models()["vit"])
+    assert f"(Attention, FeedForward) {TIMES} 12\nlayers.0 … layers.11\n10,176 parameters" in frames(text)
+    assert boxes(text, "parameter") == ["cls_token", "pos_embedding"]
+
+
+def test_diffusion() -> None:
+    text = source(*models()["diffusion"])
+    assert boxes(text, "module")[:2] != [] and "downs.0" in boxes(text, "module")
+    assert boxes(text, "input") == ["x", "time"] or boxes(text, "input") == ["time", "x"]
+    assert ("time", "SinusoidalPosEmb") in arrows(text)  # which makes a constant: the graph alone knows nothing of it
+    assert ("SinusoidalPosEmb", "Linear") in arrows(text)
+
+
+# -- depth, expand and roll -------------------------------------------------------------------------
+
+
+def test_depth() -> None:
+    model, x = GPT(layers=3), td.zeros(2, 8, dtype=td.int64)
+    whole = source(model, x, depth=0)
+    assert boxes(whole, "module") == ["GPT"] and arrows(whole) == [("idx", "GPT"), ("GPT", "output")]
+    one = source(model, x, depth=1, roll=False)
+    assert boxes(one, "module").count("Block") == 3 and not frames(one)
+    assert boxes(source(model, x, depth=1, roll=True), "module").count(f"Block {TIMES} 3") == 1
+    two = source(model, x, depth=2, roll=False)
+    assert [title.split("\n")[0] for title in frames(two)] == [f"Block · transformer.h.{i}" for i in range(3)]
+    deep = source(model, x, depth=9, roll=False)
+    assert not boxes(deep, "module") and boxes(deep, "op").count("ScaledDotProductAttention") == 3
+    assert "ln_f.weight" in deep or "weight" in boxes(deep, "parameter")
+
+
+def test_expand_opens_a_path_and_parts_it_from_its_like() -> None:
+    model, x = GPT(layers=6), td.zeros(2, 8, dtype=td.int64)
+    text = source(model, x, depth=1, expand="transformer.h.2", roll=True)
+    assert boxes(text, "module")[3:-2] == [
+        f"Block {TIMES} 2",
+        "LayerNorm",
+        "CausalSelfAttention",
+        "LayerNorm",
+        "MLP",
+        f"Block {TIMES} 3",
+    ]
+    every = source(model, x, depth=0, expand=["transformer.h.*.mlp"], roll=True)
+    assert f"Block {TIMES} 6" in frames(every)[0] and "MLP · mlp\n552 parameters" in frames(every)
+
+
+def test_small_models_are_not_folded() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+    x = td.ones(3, 4)
+    assert boxes(source(model, x), "module") == ["Linear", "ReLU", "Linear", "ReLU", "Linear"]
+    assert frames(source(model, x, roll=True)) == [f"(Linear, ReLU) {TIMES} 2\n0 … 3"] or f"{TIMES} 2" in source(
+        model, x, roll=True
+    )
+
+
+def test_loop_of_operations() -> None:
+    w, u = td.ones(3, 4, requires_grad=True), td.ones(4, 4, requires_grad=True)
+    x, h = td.ones(2, 50, 3), td.zeros(2, 4)
+    for t in range(50):
+        h = td.tanh(x[:, t] @ w + h @ u)
+    text = source(h.sum(), {"w": w, "u": u})
+    assert frames(text) == [f"loop {TIMES} 50"]
+    assert boxes(text, "op") == ["Matmul", "Matmul", "Add", "Tanh", "Sum"]
+    assert arrows(text, "dashed") == [("Tanh", "Matmul")] and 'constraint="false"' in text
+    assert r"w\n(3, 4) float32\nused 50 times" in text and len(boxes(text, "parameter")) == 2
+    every = source(h.sum(), {"w": w, "u": u}, roll=False)
+    assert boxes(every, "op").count("Tanh") == 50 and not frames(every)
+    assert boxes(every, "parameter") == ["w", "u"] and len(boxes(every, "again")) == 98
+
+
+def test_blocks_without_modules() -> None:
+    x = td.ones(2, 4, requires_grad=True)
+    weights = [nn.Parameter(td.ones(4, 4)) for _ in range(20)]
+    for weight in weights:
+        x = x + (x @ weight).relu()
+    text = source(x.sum())
+    assert boxes(text, "op") == ["Matmul", "Relu", "Add", "Sum"] and len(boxes(text, "parameter")) == 1
+    assert frames(text) == [f"repeated {TIMES} 20"] and not arrows(text, "dashed")
+
+
+def test_what_is_not_alike_is_not_folded() -> None:
+    x = td.ones(2, 4, requires_grad=True)
+    for i in range(30):
+        x = x.relu().sum(1, keepdim=True).expand(2, 4) if i % 2 else x.tanh().mean(0, keepdim=True).expand(2, 4)
+    assert f"{TIMES} 15" in frames(source(x))[0]
+    y = td.ones(2, 4, requires_grad=True)
+    for i in range(12):
+        y = y.sum(i % 2, keepdim=True) + td.ones(2, 4, requires_grad=True)
+    turns = [len(item.turns) for item in folded(run(Function(lambda: y), (), {}).nodes) if isinstance(item, Repeat)]
+    assert turns == [6]  # the sums go over other dimensions in turn
+
+
+class Function(nn.Module):
+    def __init__(self, function: Any):
+        super().__init__()
+        self.function = function
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.function(*inputs)
+
+
+def test_inputs_of_modules_that_are_called_again() -> None:
+    layer = nn.Linear(3, 3)
+    text = source(Function(lambda x, y: layer(x) * layer(y)), td.ones(2, 3), td.ones(2, 3))
+    assert boxes(text, "input") == ["inputs[0]", "inputs[1]"]
+    shared = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
+    shared.append(shared[0])
+    assert source(shared, td.ones(2, 3)).count("call 1 of 2") == 1
+
+
+def test_tensor_computed_in_a_recording() -> None:
+    model, x = ResNet(), td.zeros(2, 3, 64, 64)
+    with viz.recording():
+        loss = model(x).logsumexp(1).sum()
+    text = source(loss, model)
+    assert f"BasicBlock {TIMES} 2" in boxes(text, "module")
+    assert boxes(text, "op")[-2:] == ["Logsumexp", "Sum"] and frames(text)[0] == "ResNet\n45,102 parameters"
+
+
+def test_tree() -> None:
+    model = Tagger(Gates)
+    seen = run(model, (td.zeros(2, 3, dtype=td.int64),), {})
+    whole = tree(seen.nodes, seen.calls)
+    assert whole.nodes == seen.nodes
+    (tagger,) = whole.groups
+    assert [group.path for group in tagger.groups] == ["embed", "cell", "cell", "cell", "head"]
+    assert [group.path for group in tagger.groups[1].walk()] == ["cell", "cell.x2h", "cell.h2h"]
+    assert sum(len(group.members) - len(group.groups) for group in whole.walk()) == len(seen.nodes)
+    model, *inputs = models()["diffusion"]
+    seen = run(model, tuple(inputs), {})
+    whole = tree(seen.nodes, seen.calls)
+    assert contained(whole) and not contained(whole)
+    assert [group.path for group in whole.groups[0].groups if group.call is None] == [
+        f"{way}.{i}" for way in ("downs", "ups") for i in range(3)
+    ]
+    assert whole.nodes == seen.nodes
+
+
+def test_large_graph_is_quick() -> None:
+    model = GPT(layers=200)
+    drawing = viz.graph(model, td.zeros(2, 8, dtype=td.int64))
+    assert f"Block {TIMES} 200" in drawing.source and drawing.summary.startswith("3,806 operations")
+
+
+def test_model_is_left_as_it_was() -> None:
+    model = BasicBlock(4, 4, 1)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.conv1.requires_grad_(False)
+    viz.graph(model, td.randn(2, 4, 8, 8))
+    assert all(bool((value == before[name]).all()) for name, value in model.state_dict().items())
+    assert not model.conv1.weight.requires_grad and model.conv2.weight.requires_grad
+    assert all(p.grad is None for p in model.parameters())
+
+
+# -- mistakes ---------------------------------------------------------------------------------------
+
+
+def test_refusals_of_models() -> None:
+    linear = nn.Linear(3, 2)
+    with pytest.raises(TypeError, match=r"got 0 inputs for Linear, expected those of forward\(.*viz.graph\(model, x\)"):
+        viz.graph(linear)
+    with pytest.raises(RuntimeError, match=r"Linear failed with the inputs \(2, 4\) \(.*expected inputs that"):
+        viz.graph(linear, td.ones(2, 4))
+    with pytest.raises(TypeError, match=r"got a Module, which has no forward\(\)"):
+        viz.graph(nn.Module(), td.ones(2))
+    with pytest.raises(RuntimeError, match="got no tensor from Function, expected one that has a graph"):
+        viz.graph(Function(lambda x: 3), td.ones(2))
+    with pytest.raises(RuntimeError, match="only tensors computed from neither a parameter nor a floating input"):
+        viz.graph(Function(lambda x: x + 1), td.tensor([1]))
+    with pytest.raises(TypeError, match=r"got 3 positional arguments with a Tensor first, expected viz.graph\(tensor"):
+        viz.graph(linear(td.ones(1, 3)), {}, {})
+
+
+def test_refusals_of_extents() -> None:
+    model, x = GPT(layers=2), td.zeros(2, 8, dtype=td.int64)
+    for depth in (-1, 1.5, "all", True):
+        with pytest.raises(ValueError, match=r"depth: got .*, expected how many levels of modules to open"):
+            viz.graph(model, x, depth=depth)
+    with pytest.raises(ValueError, match="roll: got 'yes', expected True, False or None"):
+        viz.graph(model, x, roll="yes")
+    with pytest.raises(ValueError, match=r"expand: got 'transformer.h.7', expected .* 'transformer.h.[01]'"):
+        viz.graph(model, x, expand="transformer.h.7")
+    with pytest.raises(TypeError, match="expand: got 3, expected the path of a module, or a list of paths"):
+        viz.graph(model, x, expand=3)
+    with pytest.raises(ValueError, match=r"a module that was called, and none was: give the model itself"):
+        viz.graph(td.ones(2, requires_grad=True).sum(), expand="layer")
+
+
+def test_limit_of_boxes() -> None:
+    with pytest.warns(UserWarning, match="13 nodes; the 5 nearest to the output are drawn and 8 left out"):
+        text = source(nn.Sequential(*(nn.ReLU() for _ in range(11))), td.ones(2), max_nodes=5, roll=False)
+    assert len(boxes(text, "module")) == 4 and len(boxes(text, "note")) == 1
+
+
+def test_freed_graph_is_still_drawn() -> None:
+    w = nn.Parameter(td.ones(4, 4))
+    x = td.ones(2, 4)
+    for _ in range(30):
+        x = (x @ w).tanh()
+    x.sum().backward()
+    assert frames(source(x)) == [f"loop {TIMES} 30"]

@@ -1,0 +1,175 @@
+"""How much of a model a picture shows: which modules are opened, and whether what repeats is folded."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from math import inf
+
+from tinygrad_dl.core.graph import Edge, Leaf
+from tinygrad_dl.viz.repeats import Item, folded
+from tinygrad_dl.viz.structure import Group, contained
+from tinygrad_dl.viz.view import Choice, Entry, Source, View, view
+
+# What a picture may measure if nothing is asked for, in points, and about what its parts do.
+WIDTH, HEIGHT = 1350, 1900
+BOX_WIDTH, BOX_HEIGHT = 150, 46
+GAP_BESIDE, GAP_BELOW = 22, 29
+FRAME = 34  # its title and margins
+MOST_TRIED = 12  # single modules that are opened if there is room for them
+
+
+def choose(
+    whole: Group,
+    roots: Sequence[Edge],
+    sources: Sequence[Source],
+    depth: int | None,
+    expand: Iterable[str],
+    roll: bool | None,
+) -> View:
+    """The view that was asked for, or the one that shows most in a picture of one or two screens.
+
+    Args:
+        whole, roots, sources: as in `view`.
+        depth: how many levels of modules are opened; as many as there is room for if it is None.
+        expand: paths or patterns of modules that are opened in any case.
+        roll: whether what repeats is folded; only in pictures that were too large else if it is None.
+    """
+    chooser = Chooser(whole, roots, sources, expand)
+    if depth is not None:
+        plain = None if roll else chooser.view(depth, fold=False)
+        if plain is not None and (roll is False or fits(plain)):
+            return plain
+        return chooser.view(depth, fold=True)
+    chooser.layers = True
+    plain = None if roll else chooser.view(inf, fold=False)
+    if plain is not None and fits(plain):
+        return plain
+    best = chooser.most(fold=roll is not False)
+    if not fits(best) and contained(whole):
+        chooser = Chooser(whole, roots, sources, expand)
+        chooser.layers = True
+        best = chooser.most(fold=roll is not False)
+    return best
+
+
+class Chooser:
+    """Makes views of one graph."""
+
+    def __init__(self, whole: Group, roots: Sequence[Edge], sources: Sequence[Source], expand: Iterable[str]):
+        self.whole, self.roots, self.sources = whole, roots, sources
+        self.asked = asked_for(whole, expand)
+        self.inside: Counter[Group] = Counter()  # how many groups that were asked for are in a group
+        for group in self.asked:
+            above: Group | None = group
+            while above is not None:
+                self.inside[above] += 1
+                above = above.parent
+        self.kept: dict[Group, list[Item]] = {}
+        self.layers = False  # whether layers stay closed, as where no depth is asked for
+
+    def view(self, depth: float, fold: bool, extra: Iterable[Group] = ()) -> View:
+        """The view with all modules open that are less deep, and `extra` ones."""
+        more = set(extra)
+
+        def opened(group: Group) -> bool:
+            if group in more or self.inside[group]:
+                return True
+            while self.layers and group.parent is not None and group.parent.members == [group]:
+                group = group.parent  # a frame around a single box says no more than that
+                if group in more:
+                    return True
+            return group.depth < depth and not (self.layers and is_layer(group))
+
+        return view(self.whole, self.roots, self.sources, Choice(opened, self.folded if fold else plain_items))
+
+    def folded(self, group: Group) -> list[Item]:
+        """The items of a group with what repeats folded."""
+        if group not in self.kept:
+            self.kept[group] = folded(group.members, self.apart)
+        return self.kept[group]
+
+    def apart(self, group: Group) -> object:
+        """What tells groups apart that would else be alike: whether something in them was asked for, and what."""
+        if not self.inside[group]:
+            return None
+        start = len(group.path)
+        return tuple(each.path[start:] for each in group.walk() if each in self.asked)
+
+    def most(self, fold: bool) -> View:
+        """The view with as many levels of modules open as there is room for, and single modules of the next level."""
+        first, *levels = sorted({group.depth + 0.5 for group in self.whole.walk() if group.depth >= 0}) or [0]
+        level, best = first, self.view(first, fold)
+        for deeper in levels:
+            more = self.view(deeper, fold)
+            if not fits(more):
+                break
+            level, best = deeper, more
+        opened: list[Group] = []
+        shown: set[str] = set()
+        closed = [entry for entry in best.entries if isinstance(entry.thing, Group) and not is_layer(entry.thing)]
+        for entry in sorted(closed, key=weight, reverse=True)[:MOST_TRIED]:
+            if entry.thing.title not in shown:
+                more = self.view(level, fold, [*opened, entry.thing])
+                if fits(more):
+                    opened.append(entry.thing)
+                    shown.add(entry.thing.title)
+                    best = more
+        return best
+
+
+def weight(entry: Entry) -> int:
+    """How many operations a box stands for."""
+    return len(entry.repeat.nodes if entry.repeat is not None else entry.thing.nodes)
+
+
+def plain_items(group: Group) -> list[Item]:
+    """The items of a group with nothing folded."""
+    return list(group.members)
+
+
+def is_layer(group: Group) -> bool:
+    """Whether it is a layer of the library, or a single operation: what is in it says no more than its name."""
+    if group.groups or group.call is None:
+        return False
+    return len(group.members) < 2 or type(group.call.module).__module__.startswith("tinygrad_dl.nn.")
+
+
+def fits(view: View) -> bool:
+    """Whether a picture is small enough, by a guess at its rows."""
+    row = [0] * len(view.entries)
+    for use in view.uses:  # those to older boxes come first
+        if not use.back:
+            row[use.head] = max(row[use.head], row[use.tail] + 1)
+    for use in reversed(view.uses):
+        if type(view.entries[use.tail].thing) in (Leaf, Source):
+            row[use.tail] = row[use.head] - 1
+    passed: Counter[int] = Counter()
+    for use in view.uses:
+        passed.update(range(row[use.tail] + 1, row[use.head]))
+    rows = Counter(row)
+    height = len(rows) * (BOX_HEIGHT + GAP_BELOW) + len(view.frames) * FRAME
+    width = max((rows[i] * (BOX_WIDTH + GAP_BESIDE) + passed[i] * GAP_BESIDE for i in rows), default=0)
+    return height <= HEIGHT and width <= WIDTH
+
+
+def asked_for(whole: Group, expand: Iterable[str]) -> set[Group]:
+    """The groups that paths or patterns name.
+
+    Raises:
+        ValueError: one of them names none.
+    """
+    groups = [group for group in whole.walk() if group.call is not None]
+    found: set[Group] = set()
+    for pattern in expand:
+        named = [group for group in groups if fnmatchcase(group.path, pattern)]
+        if not named:
+            paths = list(dict.fromkeys(group.path for group in groups if group.path))
+            near = difflib.get_close_matches(pattern, paths, n=3, cutoff=0.4) or paths[:3]
+            what = f"expected the path of a module that was called, such as {', '.join(map(repr, near))}"
+            none = "and none was: give the model itself, viz.graph(model, *inputs), or compute inside viz.recording()"
+            raise ValueError(f"expand: got {pattern!r}, {what if paths else f'of a module that was called, {none}'}")
+        found.update(named)
+    return found

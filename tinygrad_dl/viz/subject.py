@@ -1,0 +1,107 @@
+"""What a picture is of: tensors that have a graph, or a model, which is called for it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.func.trees import flatten
+from tinygrad_dl.nn.module import Module
+from tinygrad_dl.viz.calls import run
+from tinygrad_dl.viz.recording import Run, run_of
+from tinygrad_dl.viz.texts import plural
+from tinygrad_dl.viz.view import Source
+
+
+def computation(
+    subject: Any, inputs: tuple[Any, ...], params: Any, values: bool = False
+) -> tuple[Run, Any, list[Source]]:
+    """The computation that is to be drawn, the names of its tensors, and what the model was given.
+
+    With `values` what operations of a model returned is remembered.
+    """
+    if isinstance(subject, Module):
+        seen = run_model(subject, inputs, values)
+        return seen, subject if params is None else params, sources_of(subject, seen, inputs)
+    if len(inputs) > 1 or (inputs and params is not None):
+        got = f"{plural(len(inputs) + 1, 'positional argument')}{' and params=' if params is not None else ''}"
+        raise TypeError(
+            f"graph: got {got} with a {type(subject).__name__} first, expected viz.graph(tensor, params) or "
+            "viz.graph(model, *inputs)"
+        )
+    outputs = checked_outputs(subject)
+    return run_of(outputs), inputs[0] if inputs else params, []
+
+
+def checked_outputs(tensor: Any) -> list[Tensor]:
+    """The tensors to draw, each of which has a graph."""
+    outputs = list(tensor) if isinstance(tensor, tuple | list) else [tensor]
+    if not outputs:
+        raise ValueError("there is nothing to draw: expected at least one tensor, got none")
+    for i, output in enumerate(outputs):
+        which = "the tensor" if len(outputs) == 1 else f"tensor {i}"
+        if not isinstance(output, Tensor):
+            raise TypeError(f"{which} to draw: expected a tinygrad_dl.Tensor, got {type(output).__name__}")
+        if output._edge is None:
+            raise RuntimeError(
+                f"{which} has no graph to draw: got one computed from no tensor that requires a gradient, expected "
+                f"another; make an input with requires_grad=True, and compute it outside no_grad()"
+            )
+    return outputs
+
+
+def run_model(model: Module, inputs: tuple[Any, ...], values: bool = False) -> Run:
+    """Calls a model that is to be drawn.
+
+    Raises:
+        TypeError: it does not take these inputs. RuntimeError: it failed, or returned no tensor that has a graph.
+    """
+    name, signature = type(model).__name__, inspect.signature(model.forward)
+    if type(model).forward is Module.forward:
+        raise TypeError(f"graph: got a {name}, which has no forward(), expected a model that computes something")
+    try:
+        signature.bind(*inputs)
+    except TypeError as error:
+        raise TypeError(
+            f"graph: got {plural(len(inputs), 'input')} for {name}, expected those of forward{signature} ({error}); "
+            "give them behind the model: viz.graph(model, x)"
+        ) from None
+    try:
+        seen = run(model, inputs, {}, values)
+    except Exception as error:
+        shapes = ", ".join(str(tuple(x.shape)) if isinstance(x, Tensor) else repr(x) for x in inputs)
+        raise RuntimeError(
+            f"graph: {name} failed with the inputs {shapes} ({type(error).__name__}: {error}); expected inputs that "
+            "model(*inputs) takes"
+        ) from error
+    tensors = [leaf for leaf in flatten(seen.output)[0] if isinstance(leaf, Tensor)]
+    if not any(tensor._edge is not None for tensor in tensors):
+        got = "no tensor" if not tensors else "only tensors computed from neither a parameter nor a floating input"
+        raise RuntimeError(f"graph: got {got} from {name}, expected one that has a graph; it may detach its result")
+    return seen
+
+
+def sources_of(model: Module, seen: Run, inputs: Sequence[Any]) -> list[Source]:
+    """What a model was given, by the names that its forward() has for it."""
+    if not seen.calls:
+        return []
+    bound = inspect.signature(model.forward).bind(*inputs).arguments
+    kinds = inspect.signature(model.forward).parameters
+    named: list[tuple[str, Any]] = []
+    for name, value in bound.items():
+        many = isinstance(value, tuple) and kinds[name].kind is inspect.Parameter.VAR_POSITIONAL
+        leaves = flatten(value)[0]
+        named += [(f"{name}[{i}]" if many or len(leaves) > 1 else name, leaf) for i, leaf in enumerate(leaves)]
+    names = [name for name, leaf in named if isinstance(leaf, Tensor)]
+    return [
+        Source(name, passed.shape, passed.dtype, None if passed.edge is None else passed.edge(), passed.tensor)
+        for name, passed in zip(names, seen.calls[0].inputs, strict=False)
+    ]
+
+
+def heading(model: Module) -> str:
+    """The line above a picture of a model."""
+    count = sum(p.numel() for p in model.parameters())
+    return f"{type(model).__name__} · {plural(count, 'parameter')}" if count else type(model).__name__
