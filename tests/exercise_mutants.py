@@ -18,7 +18,7 @@ MUTANTS: dict[str, dict[int, list[tuple[str, str]]]] = {
             ("A = 1 / (1 + np.exp(-z))", "raises NameError: name 'z' is not defined"),
             ("A = 1 / (1 + np.exp(-Z)", "is not Python"),
             ("A = [[1 / (1 + np.exp(-z)) for z in row] for row in Z] + [0]", "expected an array of numbers"),
-            ("return 1 / (1 + np.exp(-Z))", "sigmoid returns before it reaches the blank"),
+            ("return 1 / (1 + np.exp(-Z))", "the blank leaves sigmoid with return"),
         ],
         2: [
             ("A = np.minimum(0, Z)", "the smaller of the two"),

@@ -157,6 +157,12 @@ def test_a_tensor_and_other_things_that_are_no_arrays(attempt):
     assert verdict == "wrong: A is of type str, expected an array of numbers."
     verdict = checker.verdict(attempt("forward", filled(SOLUTIONS["forward"], 1, "A = Z / 0 * np.inf")), 1)
     assert verdict.startswith("wrong: A has entries that are not finite, such as ")
+    verdict = checker.verdict(attempt("forward", filled(SOLUTIONS["forward"], 1, "A = 1j * Z")), 1)
+    assert verdict == "wrong: A is complex, expected real numbers."
+    verdict = checker.verdict(attempt("forward", filled(SOLUTIONS["forward"], 1, "raise SystemExit(3)")), 1)
+    assert (
+        verdict == f"wrong: line {attempt('forward', SOLUTIONS['forward']).blanks[1].start + 2} raises SystemExit: 3."
+    )
 
 
 def test_markers_that_are_gone_are_asked_back(tmp_path):
@@ -180,9 +186,14 @@ def test_what_stands_outside_the_blanks(tmp_path):
     line = 1 + text[: text.index("    m = Y.shape[1]")].count("\n")
     assert f"note: line {line} was changed outside the blanks" in checker.report(path)[0]
     path.write_text(text.replace("import numpy as np", "import numpy as np\nnp.no_such_thing"))
-    assert "line 15, outside the blanks, raises AttributeError" in checker.report(path)[0]
+    assert (
+        f"line {2 + text[: text.index('import numpy')].count(chr(10))}, outside the blanks, raises AttributeError"
+        in checker.report(path)[0]
+    )
     path.write_text(text.replace("def relu(Z):", "def relu(Z:"))
     assert re.search(r"line \d+, outside the blanks, raises SyntaxError", checker.report(path)[0])
+    path.write_bytes("# señal\n".encode("latin-1") + text.encode())
+    assert checker.report(path)[0] == "forward.py: byte 4 is not text in UTF-8; save the file in that encoding."
 
 
 def run(*arguments):
@@ -229,6 +240,16 @@ def test_difference_quotients():
     x = np.array([[0.5, -1.0], [2.0, 3.0]])
     np.testing.assert_allclose(compare.differences(lambda x: np.sum(x**3), x), 3 * x**2, rtol=1e-8)
     assert x.tolist() == [[0.5, -1.0], [2.0, 3.0]]
+
+
+def test_what_the_readme_shows_is_what_is_said(tmp_path):
+    text = blanks.exercise(SOLUTIONS["backward"])
+    for number, code in ((1, "dW = dZ @ A_prev.T"), (2, "db = dZ.mean(1, keepdims=True)"), (3, "dA_prev = W.T @ dZ")):
+        text = filled(text, number, code)
+    path = tmp_path / "backward.py"
+    path.write_text(text)
+    (shown,) = re.findall(r"```text\n(.*?)  \.\.\.\n```", (FOLDER / "README.md").read_text(), re.DOTALL)
+    assert checker.report(path)[0].startswith(shown)
 
 
 def test_the_readme_lists_every_exercise():

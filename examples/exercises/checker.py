@@ -142,7 +142,7 @@ class Probe:
                 module = self._module(set(given), {"__seen__": seen, "__given__": fill})
                 module.update({name: value for name, value in given.items() if callable(module.get(name))})
                 module[function](*passed)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # After the blank, given code may fail on what it was left; the blank's own variables say more of that.
             unassigned = isinstance(error, UnboundLocalError) and any(
                 f"'{name}'" in str(error) for name in self.blank.names
@@ -155,7 +155,8 @@ class Probe:
                 advice = f"work on a copy, np.array({name})" if isinstance(before, np.ndarray) else "make new arrays"
                 text = f"the argument {name} is changed in place, and the caller still needs it: {advice}"
                 return Result(passages, Difference(6, text))
-        failure = None if passages else Difference(2, f"{function} returns before it reaches the blank")
+        text = f"the blank leaves {function} with return: it should hold a line `{self.blank.names[0]} = ...`"
+        failure = None if passages else Difference(6, text)
         return Result(passages, failure)
 
     def judge(self, name: str, result: Result, want: Any, **hints: Any) -> Difference | None:
@@ -168,7 +169,7 @@ class Probe:
 
     compare = staticmethod(difference)  # for variables of a loop, passage by passage
 
-    def _raised(self, error: Exception) -> Difference:
+    def _raised(self, error: BaseException) -> Difference:
         """What an exception says of the blank, with the shapes of the arrays that stand in it."""
         if isinstance(error, SyntaxError):
             return Difference(6, f"line {error.lineno} is not Python: {error.msg}")
@@ -241,6 +242,8 @@ def report(path: Path) -> tuple[str, bool]:
         attempt = Attempt(path)
     except blanks.Damaged as error:
         return f"{path.name}: {error}.", False
+    except UnicodeDecodeError as error:
+        return f"{path.name}: byte {error.start} is not text in UTF-8; save the file in that encoding.", False
     found = {number: verdict(attempt, number) for number in checks_of(path.stem)[0]}
     lines = []
     for number, text in found.items():

@@ -110,6 +110,8 @@ def _no_numbers(name: str, got: Any) -> Difference | None:
     if isinstance(got, td.Tensor):
         return Difference(6, f"{name} is a tensor of tinygrad_dl, expected a NumPy array: these exercises are in NumPy")
     try:
+        if np.iscomplexobj(got):
+            return Difference(6, f"{name} is complex, expected real numbers")
         np.asarray(got, dtype=float)
     except (TypeError, ValueError):
         return Difference(6, f"{name} is of type {type(got).__name__}, expected an array of numbers")

@@ -11,6 +11,8 @@ one window and one filter, so coming back, with dz = dZ[i, h, w, c],
     the window in dA  +=  W[:, :, :, c] dz        dW[:, :, :, c]  +=  the window of A dz        db[..., c]  +=  dz
 
 and in the end the padding is cut off from dA. As in the course, dZ is the gradient of the cost: no 1/m here.
+
+Fill in the blanks, in any order, and run this file: it checks itself.
 """
 
 import numpy as np

@@ -8,6 +8,8 @@ kept is divided by keep_prob, so that the expected value of each activation stay
     dA = dA * D / keep_prob                            coming back, with the same mask D
 
 At test time nothing is dropped and nothing is scaled. rng.random(shape) gives numbers that are uniform between 0 and 1.
+
+Fill in the blanks, in any order, and run this file: it checks itself.
 """
 
 import numpy as np

@@ -9,6 +9,8 @@ with sigmoid(z) = 1 / (1 + exp(-z)) and relu(z) = max(0, z). Examples are column
 (n[l], n[l-1]), b[l] is (n[l], 1). The cost is the cross-entropy, averaged over the m examples:
 
     J = -1/m sum over examples of ( y log(a) + (1 - y) log(1 - a) )
+
+Fill in the blanks, in any order, and run this file: it checks itself.
 """
 
 import numpy as np

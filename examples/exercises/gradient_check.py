@@ -8,6 +8,8 @@ A difference quotient needs no derivative, so it can judge one:
 where |.| is the Euclidean norm. A difference below 1e-7 says that the gradient is right. With n parameters, theta is a
 column (n, 1), and each entry is moved by itself, all others staying where they are. Two sides are much better than
 one: the error shrinks with epsilon^2, not with epsilon.
+
+Fill in the blanks, in any order, and run this file: it checks itself.
 """
 
 import numpy as np

@@ -9,6 +9,8 @@ start at 0, and are too small at first; dividing by 1 - beta^t in step t = 1, 2,
 
 The square and the root are taken entry by entry (Kingma and Ba, 2015). Some listings of Adam in course notes have fixed
 powers in place of t, or epsilon inside the root: the checker tells you if yours does.
+
+Fill in the blanks, in any order, and run this file: it checks itself.
 """
 
 import numpy as np

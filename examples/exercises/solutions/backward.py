@@ -10,6 +10,8 @@ gradient in Z[l] of the sum of the examples' losses, and J their average over m 
 
 with relu'(z) = 1 where z > 0, else 0; sigmoid'(z) = s (1 - s), s = sigmoid(z); and at the end of the network
 dA[L] = -( Y / A[L] - (1 - Y) / (1 - A[L]) ). The checker compares with difference quotients of the forward pass.
+
+Fill in the blanks, in any order, and run this file: it checks itself.
 """
 
 import numpy as np

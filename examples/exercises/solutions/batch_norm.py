@@ -17,6 +17,8 @@ is 1 - momentum.) Coming back, Z acts on the cost on three paths: by itself, thr
     dvar    = sum of dZ_norm (z - mu) * (-1/2) (var + epsilon)^(-3/2)
     dmu     = sum of -dZ_norm / sqrt(var + epsilon)
     dZ      = dZ_norm / sqrt(var + epsilon)  +  dvar 2 (Z - mu) / m  +  dmu / m
+
+Fill in the blanks, in any order, and run this file: it checks itself.
 """
 
 import numpy as np

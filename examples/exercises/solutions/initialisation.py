@@ -10,6 +10,8 @@ large the random numbers are decides how large the signal is after many layers. 
 (Glorot and Bengio's paper has sqrt(2 / (n[l-1] + n[l])) for the last; the two agree where both sizes are equal.)
 Normal numbers have mean 0 and variance 1: rng.standard_normal(shape). Take them from the argument `rng`, a
 np.random.Generator, so that a run can be repeated. The checker looks at shapes, means, variances and distributions.
+
+Fill in the blanks, in any order, and run this file: it checks itself.
 """
 
 import numpy as np
