@@ -6,6 +6,8 @@ that made them, the bytes that each keeps for the backward pass, and the same no
 
 from __future__ import annotations
 
+from typing import Any
+
 import tinygrad_dl as td
 from tinygrad_dl import nn, viz
 
@@ -23,11 +25,12 @@ class Classifier(nn.Module):
         return self.out(nn.functional.relu(self.norm(self.hidden(x))))
 
 
-def walk(node: object, depth: int = 0) -> None:
+def walk(node: Any, depth: int = 0) -> None:
     """Prints a node and what it came from, as `grad_fn` and `next_functions` tell it."""
     print("  " * depth + repr(node), getattr(node, "shape", ""))
     for parent, _ in node.next_functions:
-        walk(parent, depth + 1)
+        if parent is not None:  # None stands for an argument that needs no gradient
+            walk(parent, depth + 1)
 
 
 def main() -> None:

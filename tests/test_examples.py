@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from course import example
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.name != "show.py")  # what they share
@@ -71,6 +72,16 @@ def test_every_exercise_is_listed():
     linked = re.findall(r"\]\(\.\./examples/exercises/(\w+\.py)\)", (ROOT / "docs" / "course.md").read_text())
     solutions = (ROOT / "examples" / "exercises" / "solutions").glob("*.py")
     assert sorted(linked) == sorted(path.name for path in solutions)
+
+
+def test_a_graph_is_drawn_and_walked(tmp_path, monkeypatch, capsys):
+    """`make examples` runs those with numbers, `make demo` the digits."""
+    monkeypatch.chdir(tmp_path)
+    example("draw_graph").main()
+    printed = capsys.readouterr().out.split("\n")
+    assert printed[0].endswith("classifier-light.dot") and (tmp_path / "out" / "classifier-dark.dot").stat().st_size
+    tree = printed[printed.index("") + 1 :]
+    assert tree[:3] == ["<CrossEntropyBackward0> ()", "  <LinearBackward0> (8, 3)", "    <ReluBackward0> (8, 32)"]
 
 
 @pytest.fixture
