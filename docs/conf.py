@@ -21,7 +21,7 @@ nb_execution_raise_on_error = True
 nb_merge_streams = True
 
 # -- entries of the API ----------------------------------------------------------------------------------------------
-add_module_names = True
+add_function_parentheses = False
 python_use_unqualified_type_names = True
 maximum_signature_line_length = 78
 toc_object_entries_show_parents = "hide"

@@ -13,7 +13,56 @@ from _ext.blocks import FENCE, run
 
 FOLDER = Path(__file__).parent / "errors"
 THEMES = {
-    "Gradients": ["graph_freed", "changed_in_place"],
+    "Gradients": [
+        "no_graph",
+        "not_scalar",
+        "graph_freed",
+        "changed_in_place",
+        "leaf_in_place",
+        "unused_input",
+        "numpy_of_gradient",
+        "integer_gradient",
+        "nan_in_backward",
+    ],
+    "Shapes": [
+        "matmul_sizes",
+        "broadcasting",
+        "linear_features",
+        "channels",
+        "without_batch",
+        "view_of_transpose",
+        "reshape_size",
+        "cat_shapes",
+        "dimension_out_of_range",
+        "one_sample",
+        "kernel_too_large",
+    ],
+    "Values, types and indices": [
+        "truth_of_a_tensor",
+        "item_of_many",
+        "none_for_a_tensor",
+        "list_for_a_tensor",
+        "dtype_of_a_model",
+        "index_out_of_range",
+        "float_index",
+        "mask_shape",
+        "another_device",
+    ],
+    "Losses and embeddings": [
+        "float_classes",
+        "column_of_classes",
+        "class_too_large",
+        "logits_for_probabilities",
+        "embedding_index",
+    ],
+    "Modules and optimisers": [
+        "super_forgotten",
+        "class_for_a_layer",
+        "forward_forgotten",
+        "names_in_a_state",
+        "shapes_in_a_state",
+        "empty_parameters",
+    ],
 }
 HEAD = """# Errors explained
 

@@ -85,7 +85,7 @@ def test_an_entry_of_an_operation_says_what_its_declaration_says():
         "::::::{py:function} td.mul(input: td.Tensor, other: td.Tensor, *, out: td.Tensor | None = None)"
     )
     assert ":also: td.multiply" in text and "td.Tensor.mul_()" in text
-    assert "`input`:\n\n```python\nlambda g, other: g * other\n```" in text
+    assert "mul.vjp(\n    input=lambda g, other: g * other,\n    other=lambda g, input: g * input,\n)" in text
     assert "- **Forward mode**: the gradient rules, as of every op of the kind elementwise." in text
     assert "- **NumPy**: `np.multiply` of tensors." in text
     assert 'href="../sources/tinygrad_dl/ops/pointwise/arithmetic.html#L' in text

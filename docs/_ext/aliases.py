@@ -19,6 +19,10 @@ def with_other_names(base: Any) -> type:
             others = self.options.get("also", "")
             return [*super().get_signatures(), *(name.strip() for name in others.split(";") if name.strip())]
 
+        def _toc_entry_name(self, signature: Any) -> str:
+            first = not any(child.tagname == "desc_signature" for child in signature.parent[:-1])
+            return super()._toc_entry_name(signature) if first else ""
+
     return Directive
 
 

@@ -60,7 +60,7 @@ def page(namespace: str, own: list[Entry]) -> str:
     """A page: what the namespace is, a table of all its names, and the entries that have their home here."""
     value = module_of(namespace)
     is_class = inspect.isclass(value)
-    lines = [f"# {namespace}: {NAMESPACES[namespace][0].lower() + NAMESPACES[namespace][1:]}", ""]
+    lines = [f"# {namespace}", "", f"**{NAMESPACES[namespace]}.**", ""]
     if not is_class:
         lines += [
             f"```{{py:module}} {namespace}",
@@ -96,7 +96,7 @@ def page(namespace: str, own: list[Entry]) -> str:
 
 def table(namespace: str) -> list[str]:
     """A row for each public name of a namespace: the link to its entry, and its first sentence."""
-    lines = ["| name | |", "|---|---|"]
+    lines = ["| name | what it is |", "|---|---|"]
     for name, value in sorted(public_names(namespace).items(), key=lambda pair: pair[0].lower()):
         full = f"{namespace}.{name}"
         if full in NAMESPACES:

@@ -13,10 +13,11 @@ import numpy as np
 from make_operations import CHAPTERS, TORCH
 
 from _ext.api import entry_text, unique
-from _ext.docstrings import escaped
+from _ext.docstrings import escaped, markdown, text_of
 from _ext.dtypes import accepted
-from _ext.names import Entry, entries, first_line
+from _ext.names import OPS, Entry, entries, first_line
 from _ext.sources import ROOT
+from tinygrad_dl.core.declaration import REGISTRY
 from tinygrad_dl.core.declared import MEANINGS, source_of
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.func.batched import KINDS
@@ -41,6 +42,10 @@ def pages() -> dict[str, str]:
         place, _, chapter = entry.page.partition("/")
         if place == "operators":
             chapters[chapter][entry.module].append(entry)
+    for op in REGISTRY.values():  # what layers and other functions call
+        chapter, _, file = op.home.removeprefix(OPS).rpartition(".")[0].partition(".")
+        if file:
+            chapters[chapter].setdefault(f"{OPS}{chapter}.{file}", [])
     made = {f"operators/{name}.md": page(name, found) for name, found in chapters.items() if found}
     rows = ["| chapter | in PyTorch's documentation | operations |", "|---|---|---|"]
     for name, found in chapters.items():
@@ -57,15 +62,44 @@ def page(chapter: str, files: dict[str, list[Entry]]) -> str:
     title, where = CHAPTERS[chapter]
     lines = [f"# {chapter.capitalize()}", "", f"PyTorch's chapter: [{title}]({TORCH}{where}).", ""]
     for module in sorted(files):
-        lines += [f"## {module.split('.')[-1].replace('_', ' ').capitalize()}", "", escaped(first_line(module)), ""]
+        behind = ops_behind(module)
+        if not files[module] and not behind:
+            continue
+        title = module.split(".")[-1].strip("_").replace("_", " ").capitalize()
+        lines += [f"## {title}", "", escaped(first_line(module)), ""]
         for entry in sorted(files[module], key=lambda entry: entry.names[0].split(".")[-1].lower()):
-            op = getattr(entry.value, "op", None)
+            op = op_of(entry)
             more = declared(op, entry) if op is not None else differences(entry)
             lines += [entry_text(entry, f"operators/{chapter}", more), ""]
+        for op in behind:
+            lines += [
+                f"### {op.name} (behind other functions)",
+                "",
+                markdown(text_of(op.function)),
+                "",
+                declared(op),
+                "",
+            ]
     return "\n".join(lines)
 
 
-def declared(op: Any, entry: Entry) -> str:
+def ops_behind(module: str) -> list[Any]:
+    """The ops that a file declares and that have no public name: functions call them."""
+    shown = {id(op_of(entry)) for entry in entries().values()}
+    found = [op for op in REGISTRY.values() if op.home.rpartition(".")[0] == module and id(op) not in shown]
+    return sorted(found, key=lambda op: op.name)
+
+
+def op_of(entry: Entry) -> Any:
+    """The op that a public function is, or that it calls under its own name; None if it is made of several."""
+    place, _, chapter = entry.page.partition("/")
+    if place != "operators":
+        return None
+    op = getattr(entry.value, "op", None) or REGISTRY.get(entry.names[0].rpartition(".")[2])
+    return op if op is not None and op.home.startswith(f"{OPS}{chapter}.") else None
+
+
+def declared(op: Any, entry: Entry | None = None) -> str:
     """What the declaration says of an op."""
     facts = [f"**Kind**: {op.kind}: {MEANINGS[op.kind]}."]
     if op.linear:
@@ -76,38 +110,32 @@ def declared(op: Any, entry: Entry) -> str:
     )
     if numpy:
         facts.append(f"**NumPy**: {names(numpy)} of tensors.")
-    rules = "\n\n".join(rule_lines(op))
-    if rules:
-        rules = f"**Gradients**\n\n{rules}"
+    source = rules(op)
+    if source:
+        source = f"**Gradients**\n\n```python\n{source}\n```"
     elif not op.records:
         facts.append("**Gradients**: none; the result is a constant.")
     facts_list = "\n".join(f"- {fact}" for fact in facts)
-    return "\n\n".join(part for part in (rules, facts_list, differences(entry)) if part)
+    return "\n\n".join(part for part in (source, facts_list, differences(entry) if entry else "") if part)
 
 
-def rule_lines(op: Any) -> list[str]:
-    """The rules, each as the source that runs."""
-    found = [(f"`{name}`", rule) for name, rule in op.rules.items()]
+def rules(op: Any) -> str:
+    """The rules of gradients as they are declared: lambdas in their place, and functions below."""
+    found = dict(op.rules)
     if op.joint is not None:
-        found.append((f"{names(op.joint[0])}, together", op.joint[1]))
-    lines = []
-    for title, rule in found:
-        if rule is None:
-            lines.append(f"{title}: has none.")
-        else:
-            lines.append(f"{title}:\n\n```python\n{rule_source(rule)}\n```")
-    return lines
+        found |= dict.fromkeys(op.joint[0], op.joint[1])
+    if not any(found.values()):
+        return ""
+    texts = {name: "None" if rule is None else source_of(rule) for name, rule in found.items()}
+    named = {rule: rule.__name__ for name, rule in found.items() if rule and not texts[name].startswith("lambda")}
+    lines = [f"    {name}={named.get(found[name], text)}," for name, text in texts.items()]
+    return "\n\n".join(["\n".join([f"{op.name}.vjp(", *lines, ")"]), *[definition(rule) for rule in named]])
 
 
-def rule_source(rule: Any) -> str:
-    """A lambda's own source, or that of a function."""
-    text = source_of(rule)
-    if text.startswith("lambda"):
-        return text
-    try:
-        return textwrap.dedent(inspect.getsource(rule)).strip()
-    except OSError:
-        return text
+def definition(rule: Any) -> str:
+    """The source of a function; of one that was made by another, what it is called."""
+    text = textwrap.dedent(inspect.getsource(rule)).strip()
+    return text if text.startswith(("def ", "@")) else f"# {source_of(rule)}"
 
 
 def transforms(op: Any) -> list[str]:
