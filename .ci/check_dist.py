@@ -1,4 +1,4 @@
-"""Checks what the wheel and the source archive hold: every module of the package, no link, nothing besides."""
+"""Checks what the wheel and the source archive hold: all files of the package, no link, nothing besides."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 folder = Path(sys.argv[1])
 (wheel,), (archive,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
-modules = {str(p.relative_to(ROOT)) for p in (ROOT / "tinygrad_dl").rglob("*.py*") if p.suffix in (".py", ".pyi")}
+KINDS = {".py", ".pyi", ".html", ".css", ".js"}
+modules = {str(p.relative_to(ROOT)) for p in (ROOT / "tinygrad_dl").rglob("*.*") if p.suffix in KINDS}
 modules.add("tinygrad_dl/py.typed")
 
 with zipfile.ZipFile(wheel) as packed:
