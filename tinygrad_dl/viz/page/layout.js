@@ -13,7 +13,9 @@ const AROUND_BENDS = 12;
 // and `toAt` say how far from the middle of a box they leave and arrive, if that is given.
 // Gives back { width, height, items: key -> { x, y }, routes: one list of points an arrow }.
 function arrange(items, arrows) {
-  const vertices = new Map(items.map((item, order) => [item.key, { ...item, order, ins: [], outs: [], x: 0, row: 0 }]));
+  // What comes in from outside stands first, so that parameters stand on the other side of it.
+  const order = (item, i) => (item.port === "in" && !item.leaf ? -1 : i);
+  const vertices = new Map(items.map((item, i) => [item.key, { ...item, order: order(item, i), ins: [], outs: [], x: 0, row: 0 }]));
   setRows(vertices, arrows);
   const rows = addBends(vertices, arrows);
   orderRows(rows);

@@ -119,7 +119,7 @@ byId("time").oninput = (event) => { play(false); actions.go(Number(event.target.
 byId("speed").onchange = () => { if (page.timer) play(true); };
 byId("larger").onclick = () => view.zoom(1.25);
 byId("smaller").onclick = () => view.zoom(0.8);
-byId("fit").onclick = () => view.fit(0.05);
+byId("fit").onclick = () => view.fit(true);
 byId("help").onclick = () => byId("keys").showModal();
 byId("theme").onclick = () => {
   const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
@@ -151,7 +151,7 @@ const KEYS = {
   "+": () => view.zoom(1.25),
   "=": () => view.zoom(1.25),
   "-": () => view.zoom(0.8),
-  0: () => view.fit(0.05),
+  0: () => view.fit(true),
   t: () => byId("theme").click(),
   "?": () => byId("help").click(),
   Escape: () => { hideTip(); if (page.path) actions.follow(null); },

@@ -75,13 +75,15 @@ class Panel {
   }
 
   forward(node) {
-    const inputs = this.inputsOf(node);
+    const inputs = this.inputsOf(node), names = inputs.map((edge) => this.graph.nodes[edge.source].name);
+    const sign = ["@", "+", "-", "*", "/"].find((each) => names.length === 2 && node.expression === names.join(` ${each} `));
     return [
-      make("h2", { class: "formula" }, this.title(node)),
+      make("h2", { class: "formula" }, make("bdi", null, this.title(node))),
       make("p", null, `The operation ${node.op} computes `, code(node.name), inputs.length ? " from " : "", listed(inputs.map((edge) => this.link(edge.source))), "."),
       this.line(node),
-      make("div", { class: "equation" }, inputs.map((edge) => this.array(edge.source, "value", edge.output)), signed("→",
-        node.values.map((each, i) => arrayTable(each, "value", this.outputName(node, i))))),
+      make("div", { class: "equation" },
+        inputs.map((edge, i) => signed(i > 0 && sign && minus(sign), this.array(edge.source, "value", edge.output))),
+        signed(sign ? "=" : "→", node.values.map((each, i) => arrayTable(each, "value", this.outputName(node, i))))),
     ];
   }
 

@@ -137,15 +137,15 @@ class View {
     return [Math.max(width, 50), Math.max(height, 50)];
   }
 
-  // The whole picture if it is still legible, else its beginning.
-  fit(least = 0.8) {
+  // The whole picture if it is still legible, else as much of it as is; its width matters more than its height.
+  fit(all = false) {
     const [width, height] = this.size(), margin = width < 500 ? 10 : 24;
-    const whole = Math.min((width - 2 * margin) / this.picture.width, (height - 2 * margin) / this.picture.height);
-    const scale = Math.max(least, Math.min(1.2, whole));
+    const wide = (width - 2 * margin) / this.picture.width, whole = Math.min(wide, (height - 2 * margin) / this.picture.height);
+    const scale = all ? Math.min(1.2, whole) : Math.max(Math.min(1.2, whole), Math.min(0.8, Math.max(0.65, wide)));
     const x = (width - this.picture.width * scale) / 2, y = (height - this.picture.height * scale) / 2;
     this.at = { scale, x, y: Math.max(margin, y) };
     this.place();
-    if (whole < scale && this.steps.current.box) this.show(this.steps.current.box);
+    if (whole < scale && this.steps.current.box) this.show(this.steps.current.box, true);
   }
 
   zoom(factor, cx, cy) {
