@@ -116,7 +116,7 @@ def test_without_a_recording_it_says_how_to_see_more():
     data = data_of(page.html)
     assert data["note"].endswith("compute the loss inside `with td.viz.recording():`.")
     assert data["groups"] == [[-1, data["strings"].index(""), data["strings"].index("")]] and data["lines"] == []
-    assert repr(page) == "<Page: 3 operations, 8 steps>"
+    assert repr(page) == "<Page: 3 operations, 10 steps>"
 
 
 def test_the_graph_and_gradients_are_as_they_were():
@@ -127,7 +127,16 @@ def test_the_graph_and_gradients_are_as_they_were():
     assert names["w"].grad is not None
 
 
-NAMES = ["</script><script>alert(1)</script>", '"quoted\'', "<!--", "\u202egnp.exe", "😀", "{{script}}", "a\u2028b", "\\u003c"]
+NAMES = [
+    "</script><script>alert(1)</script>",
+    "\"quoted'",
+    "<!--",
+    "\u202egnp.exe",
+    "😀",
+    "{{script}}",
+    "a\u2028b",
+    "\\u003c",
+]
 
 
 def test_any_name_is_text():
@@ -147,7 +156,8 @@ def test_numbers_that_json_has_not():
     assert data["values"][row[7][0]][2] == ["nan", "inf", -1.0, 0.1]
     large = td.full((7, 7), float("nan"), requires_grad=True)
     data = data_of(td.viz.explain(large.sum()).html)
-    assert [49, [0] * 16, None] == [data["values"][data["nodes"][0][7][0]][i] for i in (6, 5, 2)]
+    (value,) = data["nodes"][0][7]
+    assert data["values"][value][2:] == [None, None, None, [0] * 16, 49]
 
 
 def test_a_large_graph_stays_small():
@@ -196,13 +206,13 @@ def test_a_notebook_shows_it_in_a_frame():
 
 def test_bad_arguments():
     w = td.ones(2, requires_grad=True)
-    with pytest.raises(TypeError, match="expected a tinygrad_dl.Tensor, got float"):
+    with pytest.raises(TypeError, match=r"expected a tinygrad_dl\.Tensor, got float"):
         td.viz.explain(1.0)
     with pytest.raises(RuntimeError, match="graph"):
         td.viz.explain(td.ones(2).sum())
     with pytest.raises(RuntimeError, match="got a leaf"):
         td.viz.explain(td.ones((), requires_grad=True))
-    with pytest.raises(RuntimeError, match="2 elements|shape"):
+    with pytest.raises(RuntimeError, match=r"from a scalar only, got shape \(2,\)"):
         td.viz.explain(w * 2)
     with pytest.raises(TypeError, match="title: got int, expected a str or None"):
         td.viz.explain((w * 2).sum(), title=3)

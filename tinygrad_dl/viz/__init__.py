@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.viz.drawing import Drawing, graph
+from tinygrad_dl.viz.explain import Page, explain
 from tinygrad_dl.viz.listing import Listing, memory, text
 from tinygrad_dl.viz.plots import (
     Watch,
@@ -41,8 +42,8 @@ from tinygrad_dl.viz.trace import Trace, trace
 
 # fmt: off
 __all__ = [
-    "DARK", "LIGHT", "Drawing", "Layer", "Listing", "RenderError", "Summary", "Theme", "Trace", "Watch", "figure",
-    "graph", "legend", "log_scale", "memory", "plot_boxes", "plot_confusion_matrix", "plot_curves",
+    "DARK", "LIGHT", "Drawing", "Layer", "Listing", "Page", "RenderError", "Summary", "Theme", "Trace", "Watch",
+    "explain", "figure", "graph", "legend", "log_scale", "memory", "plot_boxes", "plot_confusion_matrix", "plot_curves",
     "plot_decision_boundary", "plot_feature_maps", "plot_filters", "plot_histograms", "plot_paths", "plot_schedule",
     "plot_segmentation", "recording", "summary", "text", "trace",
 ]

@@ -34,13 +34,13 @@ def explain(
 ) -> Page:
     """Explains the backward pass of a loss in one HTML page, step by step, with its graph and its numbers.
 
-    The forward pass fills in values, the backward pass gradients. At each operation stand its formula, the gradient that
-    arrives, the rule that is applied to it, and what is handed on; where a value was used several times, the sum. A
-    parameter that is clicked is followed to the loss, by the chain rule. Modules fold and unfold. All of the page works
-    by keyboard. It needs no network: `save` writes one file.
+    The forward pass fills in values, the backward pass gradients. At each operation stand its formula, the gradient
+    that arrives, the rule that is applied to it, and what is handed on; where a value was used several times, the sum.
+    A parameter that is clicked is followed to the loss, by the chain rule. Modules fold and unfold. All of the page
+    works by keyboard. It needs no network: `save` writes one file.
 
-    Values, modules and lines of code are known if the loss was computed inside `viz.recording()`; without, the page shows
-    gradients and what the operations keep for them. The graph and all `.grad` are left as they are.
+    Values, modules and lines of code are known if the loss was computed inside `viz.recording()`; without, the page
+    shows gradients and what the operations keep for them. The graph and all `.grad` are left as they are.
 
     Args:
         loss: a tensor of one element with a graph that was not freed.
@@ -58,7 +58,7 @@ def explain(
     >>> with td.viz.recording():
     ...     loss = (w**2).sum()
     >>> td.viz.explain(loss, params={"w": w})
-    <Page: 2 operations, 5 steps>
+    <Page: 2 operations, 8 steps>
     """
     if title is not None and not isinstance(title, str):
         raise TypeError(f"title: got {type(title).__name__}, expected a str or None")
@@ -117,9 +117,9 @@ class Page:
 
 
 def steps_of(data: Mapping[str, Any]) -> int:
-    """How many steps the page has with all modules unfolded: each operation twice, each leaf, and the loss."""
+    """How many steps there are with all modules unfolded: each operation twice, each leaf, the loss, start and end."""
     leaves = sum(row[0] in (1, 2) for row in data["nodes"])
-    return 2 * len(data["backward"]) + leaves + 1
+    return 2 * len(data["backward"]) + leaves + 3
 
 
 def written(data: Mapping[str, Any], title: str, counts: str) -> str:
@@ -128,10 +128,12 @@ def written(data: Mapping[str, Any], title: str, counts: str) -> str:
     Its policy allows just these scripts and styles, so nothing else could run even if a name in the data were markup.
     """
     folder = files("tinygrad_dl.viz") / "page"
-    style = filled((folder / "explain.css").read_text("utf-8"), {"light": colours(LIGHT, "light"), "dark": colours(DARK, "dark")})
+    palettes = {"light": colours(LIGHT, "light"), "dark": colours(DARK, "dark")}
+    style = filled((folder / "explain.css").read_text("utf-8"), palettes)
     parts = "\n".join((folder / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
     script = f'(() => {{\n"use strict";\n{parts}\n}})();\n'
-    policy = f"default-src 'none'; style-src {digest(style)}; script-src {digest(script)}; base-uri 'none'; form-action 'none'"
+    sources = f"style-src {digest(style)}; script-src {digest(script)}"
+    policy = f"default-src 'none'; {sources}; base-uri 'none'; form-action 'none'"
     inside = {
         "policy": policy,
         "title": html.escape(title),

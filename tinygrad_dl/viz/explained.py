@@ -109,7 +109,7 @@ class Story:
             else:
                 continue
             rule = step.rules.get(argument) if step is not None else None
-            back = [-1, -1, None]
+            back: list[Any] = [-1, -1, None]
             if step is not None and rule is not None:
                 # What only one operation sends is the whole gradient, which stands where it arrives.
                 sent = step.outgoing[argument] if self.uses[edge] > 1 else None
@@ -135,9 +135,7 @@ class Story:
             self.source(key, CONSTANT, name if name.isidentifier() else argument, values.shape, values, None)
         return self.numbers[key]
 
-    def source(
-        self, key: Any, kind: int, name: str, shape: Any, value: Values | None, gradient: Values | None
-    ) -> None:
+    def source(self, key: Any, kind: int, name: str, shape: Any, value: Values | None, gradient: Values | None) -> None:
         """A row for what reads nothing."""
         self.numbers[key] = len(self.rows)
         shapes = [self.shapes(tuple(shape))]
