@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
+import weakref
 
 import numpy as np
 import pytest
@@ -170,24 +172,60 @@ def test_the_steps_of_two_layers():
 
 def test_the_text():
     loss, _ = two_layers()
-    found = td.viz.trace(loss)  # names are those of variables, and there is one here
+    found = td.viz.trace(loss)  # names are those of the variables that operations were given
     lines = str(found).splitlines()
     assert lines[0] == "backward pass of loss: 9 steps" and max(map(len, lines)) <= 100
-    at = next(i for i, line in enumerate(lines) if line.startswith("7. %3 = %2 @ input 2"))
+    at = next(i for i, line in enumerate(lines) if line.startswith("7. y = h @ w2"))
     assert lines[at].endswith(f"test_viz_trace.py:{two_layers.__code__.co_firstlineno + 7}")
     assert lines[at + 1 : at + 6] == [
-        "   %3.grad = [[-1.0000],",
-        "              [ 0.1050]]",
-        "   %2.grad = %3.grad @ input 2.T",
-        "           = [[-0.7000,  0.8000],",
-        "              [ 0.0735, -0.0840]]",
+        "   y.grad = [[-1.0000],",
+        "             [ 0.1050]]",
+        "   h.grad = y.grad @ w2.T",
+        "          = [[-0.7000,  0.8000],",
+        "             [ 0.0735, -0.0840]]",
     ]
-    assert "   input 2.grad += %2.T @ %3.grad" in lines and "     from step 7, other = [[0.0998]," in lines
+    assert "   w2.grad += h.T @ y.grad" in lines and "     from step 7, other = [[0.0998]," in lines
     rows = found.rows()
-    assert rows[6][:2] == ["7", "%3 = %2 @ input 2"] and rows[6][3] == "[[-1.0000], [ 0.1050]]"
+    assert rows[6][:2] == ["7", "y = h @ w2"] and rows[6][3] == "[[-1.0000], [ 0.1050]]"
     assert repr(found) == "<Trace of loss: 9 steps, 2 leaves>"
     page = found._repr_html_()
-    assert page.count("<tr>") == 10 and "%3.grad @ input 2.T" in page
+    assert page.count("<tr>") == 10 and "y.grad @ w2.T" in page
+
+
+def test_names_that_variables_had():
+    def repeated(start, factor):
+        value = start
+        for _ in range(3):
+            value = value * factor
+        return value.sum()
+
+    with td.viz.recording():
+        loss = repeated(leaf(1.0, 2.0), td.tensor([3.0, 4.0]).double())
+    found = td.viz.trace(loss)
+    assert [each.formula for each in found.forward] == ["start * factor", "%1 * factor", "%2 * factor", "sum(%3)"]
+    assert [row[1] for row in td.viz.text(loss).rows][1:3] == ["start * factor", "%1 * factor"]
+
+
+def test_nothing_is_kept_alive():
+    x = leaf(1.0, 2.0)
+    with td.viz.recording():
+        y = x * 2
+        loss = y.sum()
+    td.viz.trace(loss)
+    gone = weakref.ref(y)
+    del loss, y
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_dict_of_variables_stays_as_it_is():
+    mine = locals()
+    x = leaf(1.0, 2.0)
+    with td.viz.recording():
+        loss = (x * 2).sum()
+    td.viz.trace(loss)
+    locals()  # which brings it up to date
+    assert "mine" not in mine or mine["x"] is x
 
 
 def test_large_arrays_are_described():

@@ -25,7 +25,8 @@ from tinygrad_dl.core.graph import Edge, Leaf, Node, Output, topological
 from tinygrad_dl.core.plan import reads
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.viz.arguments import SIGNS, constants, kept, known, options, written
-from tinygrad_dl.viz.names import Names, kind_of
+from tinygrad_dl.viz.names import kind_of
+from tinygrad_dl.viz.naming import names_for
 from tinygrad_dl.viz.recording import place_of
 
 
@@ -34,14 +35,16 @@ class Numbered:
 
     Attributes:
         nodes, leaves: of the graph, oldest first. of: their names.
+
+    Args:
+        outputs: where the graph ends. params: names that the caller gave. around: variables that may give more.
     """
 
-    def __init__(self, outputs: Sequence[Tensor], params: Any):
-        self.names = Names(params)
-        self.arrays = {id(tensor._data): name for name, tensor in self.names.pairs if tensor._edge is None}
+    def __init__(self, outputs: Sequence[Tensor], params: Any, around: Mapping[str, Any] | None = None):
         roots = [output._edge for output in outputs if output._edge is not None]
         found = list(reversed(topological(roots)))
         self.nodes = [node for node in found if isinstance(node, Node)]
+        self.names = names_for(self.nodes, params, around or {})
         self.of: dict[Any, str] = {node: self.names.find(node) or f"%{i}" for i, node in enumerate(self.nodes, 1)}
         self.leaves: list[Leaf] = []
         unnamed: Counter[str] = Counter()
@@ -76,8 +79,8 @@ class Numbered:
         name, place = node.plan.argument(position), place_of(node)
         known_array = place.arrays.get(name) if place is not None else None
         array = kept(node).get(name) if known_array is None else known_array()
-        if id(array) in self.arrays:
-            return self.arrays[id(array)]
+        if array is not None and id(array) in self.names.of:
+            return self.names.of[id(array)]
         found = constants(node).get(position)
         return written(found[1]) if found else None if known(node).get(name, node) is None else "_"
 
@@ -118,6 +121,9 @@ def rule_formula(node: Node, position: int, numbered: Numbered, values: Mapping[
     if op is None:
         call = f"{node.title}.backward({', '.join(arrived)})"
         return call if len(node.edges) == 1 else f"{call}[{position}]"
+    dtypes = node.dtype if several else [node.dtype]
+    # Rules of ops work on the conjugates of complex gradients.
+    arrived = [f"conj({each})" if dtype.kind == "c" else each for each, dtype in zip(arrived, dtypes, strict=True)]
     name = op.sequence or op.tensors[position]
     joint = name not in plan.rules
     rule = plan.joint[1] if joint else plan.rules[name]
@@ -132,8 +138,9 @@ def rule_formula(node: Node, position: int, numbered: Numbered, values: Mapping[
         tree = ast.Call(ast.Name(rule.__name__.strip("_")), given, [])
     elif isinstance(tree, ast.Tuple | ast.List) and place is not None:
         tree, place = tree.elts[place], None
-    text = ast.unparse(tree)
-    return text if place is None else f"{text}[{place}]"
+    text = ast.unparse(tree) if place is None else f"{ast.unparse(tree)}[{place}]"
+    edge = node.edges[position]
+    return f"conj({text})" if edge is not None and edge.dtype.kind == "c" else text
 
 
 def parts_of(node: Node, numbered: Numbered) -> dict[str, ast.expr]:
@@ -271,6 +278,12 @@ class Fill(ast.NodeTransformer):
             if inner is not None:
                 return inner
         return self.generic_visit(node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
+        found: Any = self.generic_visit(node)
+        if isinstance(found.op, ast.Invert) and isinstance(found.operand, ast.Constant):  # of a condition
+            return ast.Constant(not found.operand.value)
+        return found
 
     def visit_BinOp(self, node: ast.BinOp) -> Any:
         found: Any = self.generic_visit(node)

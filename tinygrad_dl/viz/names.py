@@ -11,19 +11,50 @@ from tinygrad_dl.nn.parameter import Parameter
 
 
 class Names:
-    """The names that the caller gave to tensors."""
+    """The names of tensors: those that the caller gave, and others for the rest.
+
+    Attributes:
+        of: by the id of a tensor or of its edge, and of a constant's array. given: which of these the caller gave.
+        tensors: those that have a name, kept alive.
+    """
 
     def __init__(self, params: Any):
-        self.of: dict[int, str] = {}  # the id of a tensor, which `pairs` keeps alive, or of its edge
-        self.pairs = list(named(params))
-        for name, tensor in self.pairs:
-            for key in {id(tensor), id(tensor._edge)} if tensor._edge is not None else {id(tensor)}:
+        self.of: dict[int, str] = {}
+        self.tensors: list[Any] = []
+        for name, tensor in named(params):
+            self.tensors.append(tensor)
+            for key in keys_of(tensor):
                 self.of[key] = f"{self.of[key]}, {name}" if key in self.of else name
+        self.given = frozenset(self.of)
+
+    def add(self, name: str, tensor: Tensor) -> None:
+        """Gives a name to a tensor that has none."""
+        if not any(key in self.of for key in keys_of(tensor)):
+            self.tensors.append(tensor)
+            self.of |= dict.fromkeys(keys_of(tensor), name)
+
+    def note(self, name: str, *places: Any) -> None:
+        """Gives a name to edges and arrays that have none."""
+        for place in places:
+            variable = place.variable if type(place) is Leaf else None
+            if id(variable) not in self.of:
+                self.tensors.append(place)
+                self.of.setdefault(id(place), name)
 
     def find(self, edge: Edge) -> str | None:
         """The name of the tensor at this edge, if it has one."""
         variable = edge.variable if type(edge) is Leaf else None
         return self.of.get(id(edge)) or (None if variable is None else self.of.get(id(variable)))
+
+    def is_given(self, edge: Edge) -> bool:
+        """Whether the caller named the tensor at this edge."""
+        variable = edge.variable if type(edge) is Leaf else None
+        return id(edge) in self.given or (variable is not None and id(variable) in self.given)
+
+
+def keys_of(tensor: Tensor) -> set[int]:
+    """By what a tensor is known: itself, its place in the graph or, of a constant, its array."""
+    return {id(tensor), id(tensor._data) if tensor._edge is None else id(tensor._edge)}
 
 
 def named(params: Any) -> Iterable[tuple[str, Tensor]]:
@@ -52,5 +83,5 @@ def named(params: Any) -> Iterable[tuple[str, Tensor]]:
 
 def kind_of(leaf: Leaf, names: Names) -> str:
     """Whether a leaf is a parameter (it was named, or is an `nn.Parameter`) or an input."""
-    known = isinstance(leaf.variable, Parameter) or names.find(leaf) is not None
+    known = isinstance(leaf.variable, Parameter) or names.is_given(leaf)
     return "parameter" if known else "input"

@@ -7,8 +7,6 @@ another node, except weakly, so nothing lives longer for it.
 
 from __future__ import annotations
 
-import linecache
-import os
 import sys
 import threading
 import weakref
@@ -20,36 +18,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.autograd.anomaly_mode import OURS, outwards
+from tinygrad_dl.autograd.anomaly_mode import outwards
 from tinygrad_dl.core.engine import propagate
 from tinygrad_dl.core.function import Function
 from tinygrad_dl.core.graph import Edge, Leaf, Node, metadata, observers, refusing, topological
 from tinygrad_dl.core.mutations import buffer_owner, next_seq
 from tinygrad_dl.core.runtime import in_half
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import Lifted
 from tinygrad_dl.func.trees import flatten
 from tinygrad_dl.nn import calls as nn_calls
 from tinygrad_dl.nn.hooks import everywhere
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.ops.tensor.inplace import assign, not_run
+from tinygrad_dl.viz.frames import Line, is_ours, line_of, variables_of
 from tinygrad_dl.viz.values import Values, described, values_of
-
-
-class Line(NamedTuple):
-    """A line of the user's program.
-
-    Attributes:
-        file: its name as Python knows it. number: counted from 1. function: the function in which the line stands.
-        text: the line itself without indentation, "" if the file can't be read.
-    """
-
-    file: str
-    number: int
-    function: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{os.path.basename(self.file)}:{self.number}"
 
 
 class Passed(NamedTuple):
@@ -127,7 +110,8 @@ class Place(NamedTuple):
         line: the innermost line of the user's program.
         calls: the calls of modules that it lies in, outermost first.
         arguments: constants (as `Values`) and options, by the name of the parameter; what has a gradient is left out.
-        arrays: the same constants themselves, weakly: so that it can be found which variable holds one.
+        arrays: the same constants themselves, weakly. names: the variables that hold tensors it was given, where the
+            line is, by the name of the parameter.
         values: the result at that time; of several results a tuple; None if `recording(values=False)`.
         detached: arguments that are constants but show the memory of something in the graph, as `x.detach()` does; each
             with a weak reference to the place of that in the graph.
@@ -140,6 +124,7 @@ class Place(NamedTuple):
     calls: tuple[Call, ...]
     arguments: dict[str, Any]
     arrays: dict[str, weakref.ref[np.ndarray]]
+    names: dict[str, str]
     values: Values | tuple[Values, ...] | None
     detached: dict[str, weakref.ref[Any]]
     inplace: str
@@ -342,13 +327,14 @@ def note_place(node: Node) -> None:
     frame = sys._getframe(2)
     made = Made(frame)
     line = gradient_of = None
+    names: dict[str, str] = {}
     called = False  # a backward pass further out than a call of a module has not made this node
     for each in outwards(frame):
         code = each.f_code
-        if line is None and not code.co_filename.startswith(OURS):
-            line = line_of(each)
+        if line is None and not is_ours(each):
+            line, names = line_of(each), names_in(each, made.arguments)
         if gradient_of is None and not called and code is propagate.__code__:
-            gradient_of = each.f_locals["place"].seq
+            gradient_of = variables_of(each)["place"].seq
         called = called or code is nn_calls.call.__code__
         if line is not None and (called or gradient_of is not None):
             break
@@ -371,6 +357,7 @@ def note_place(node: Node) -> None:
         calls=tuple(call for _, call in still_running(frame)),
         arguments={name: described(value) for name, value in constants.items()},
         arrays={name: weakref.ref(value) for name, value in constants.items() if isinstance(value, np.ndarray)},
+        names=names,
         values=values[0] if values and not made.several else values,
         detached=detached,
         inplace="",
@@ -426,22 +413,26 @@ class Made:
 RUN_FUNCTION = vars(Function)["run"].__func__.__code__
 
 
-def line_of(frame: FrameType) -> Line:
-    """The line that a frame is executing."""
-    file, number = frame.f_code.co_filename, frame.f_lineno
-    return Line(file, number, frame.f_code.co_qualname, linecache.getline(file, number, frame.f_globals).strip())
+def names_in(frame: FrameType, arguments: dict[str, Any]) -> dict[str, str]:
+    """The variables of a frame that hold the tensors of which these arguments are the arrays."""
+    wanted = {id(value): argument for argument, value in arguments.items() if isinstance(value, np.ndarray)}
+    found: dict[str, str] = {}
+    for name, value in variables_of(frame).items():
+        if isinstance(value, Tensor) and not isinstance(value, Lifted) and id(value._data) in wanted:
+            found.setdefault(wanted[id(value._data)], name)
+    return found
 
 
 def note_inplace(array: np.ndarray, what: str) -> None:
     """Remembers that a node's result is being written over a tensor. Called before it is."""
     for frame in outwards(sys._getframe(1)):
         if frame.f_code is assign.__code__:
-            edge = frame.f_locals["edge"]
+            edge = variables_of(frame)["edge"]
             place = None if edge is None else place_of(edge)
             if place is not None:
                 metadata[edge.node]["place"] = place._replace(inplace=what)
             return
-        if not frame.f_code.co_filename.startswith(OURS):
+        if not is_ours(frame):
             return
 
 

@@ -290,8 +290,8 @@ class Results:
             for edge, array in found:
                 if edge is not None and isinstance(array, np.ndarray) and array.shape == edge.shape:
                     self.arrays.setdefault((edge.node, edge.index), array)
-        for _, tensor in [*numbered.names.pairs, ("", loss)]:
-            edge = tensor._edge
+        for tensor in [*numbered.names.tensors, loss]:
+            edge = tensor._edge if isinstance(tensor, Tensor) else None
             if edge is not None:
                 self.arrays[edge.node, edge.index] = tensor._data
 

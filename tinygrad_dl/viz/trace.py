@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.autograd.anomaly_mode import OURS, outwards
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.graph import Leaf, Node
 from tinygrad_dl.core.table import or_text, page
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import Lifted
-from tinygrad_dl.nn.module import Module
 from tinygrad_dl.utils.checkpoint import Reentrant
 from tinygrad_dl.viz.chain import Chain
 from tinygrad_dl.viz.formulas import Numbered
-from tinygrad_dl.viz.names import Names, kind_of
-from tinygrad_dl.viz.recording import Run, run_of
+from tinygrad_dl.viz.names import kind_of
+from tinygrad_dl.viz.naming import variables_around
+from tinygrad_dl.viz.recording import run_of
 from tinygrad_dl.viz.steps import LeafGradient, Operation, Pass, Results, Step, Sum, steps_of
 from tinygrad_dl.viz.telling import in_a_row, leaf_lines, step_lines
 from tinygrad_dl.viz.texts import plural
@@ -44,8 +42,9 @@ def trace(loss: Tensor, gradient: Tensor | None = None, params: Any = None) -> T
         loss: a tensor of any shape with a graph that was not freed.
         gradient: the gradient to start from, of the loss's shape; may be left out for one element.
         params: names of tensors, as in `graph`. Other parameters have the names that modules have for them: those that
-            were called inside `viz.recording()`, or are variables where `trace` is called. Other tensors have the names
-            of these variables.
+            were called inside `viz.recording()`, or are variables where `trace` is called. All other tensors have the
+            names of variables, there or where operations were given them inside `viz.recording()`; a variable that
+            stood for several tensors names none.
 
     Returns:
         A `Trace`, which prints as a text.
@@ -93,52 +92,17 @@ def trace(loss: Tensor, gradient: Tensor | None = None, params: Any = None) -> T
                 "trace: got a graph with a part that was checkpointed with use_reentrant=True, expected none, as its "
                 "backward pass adds to .grad; pass use_reentrant=False to checkpoint"
             )
-    frame = next((each for each in outwards(sys._getframe(1)) if not each.f_code.co_filename.startswith(OURS)), None)
-    around = {} if frame is None else {**frame.f_globals, **frame.f_locals}
-    pairs = [*Names(params).pairs]
-    known = {id(tensor) for _, tensor in pairs}
-    for name, tensor in [*of_modules(run, around), *of_variables(run, around)]:
-        if id(tensor) not in known:
-            known.add(id(tensor))
-            pairs.append((name, tensor))
-    numbered = Numbered([loss], pairs)
+    numbered = Numbered([loss], params, variables_around())
     if numbered.nodes and loss._edge is not None and numbered.names.find(loss._edge) is None:
         numbered.of[loss._edge.node] = "loss"
     done = Pass(numbered)
     done.run(loss, gradient)
     steps, forward = steps_of(done, Results(numbered, loss))
-    given = Names(params)
-    leaves = [leaf_of(leaf, done, given) for leaf in numbered.leaves]
+    leaves = [leaf_of(leaf, done) for leaf in numbered.leaves]
     return Trace("" if loss._edge is None else numbered.value(loss._edge), steps, forward, leaves)
 
 
-def of_modules(run: Run, around: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
-    """The parameters of outermost modules that were called or are variables; of several, with the module's name."""
-    called = [(call.layer, call.module) for call in run.calls if call.depth == 0]
-    variables = [(name, each) for name, each in around.items() if isinstance(each, Module) and is_own(name)]
-    modules = {id(module): (name, module) for name, module in [*variables, *called] if module is not None}
-    used = {id(edge.variable) for node in run.nodes for edge in node.edges if type(edge) is Leaf}
-    found = {key: (name, dict(module.named_parameters())) for key, (name, module) in modules.items()}
-    found = {key: (name, own) for key, (name, own) in found.items() if used.intersection(map(id, own.values()))}
-    inside = {id(part) for key in found for part in modules[key][1].modules() if id(part) != key}
-    outermost = [found[key] for key in found if key not in inside]
-    for name, own in outermost:
-        yield from ((f"{name}.{path}" if len(outermost) > 1 else path, tensor) for path, tensor in own.items())
-
-
-def of_variables(run: Run, around: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
-    """The tensors among variables."""
-    for name, value in around.items():
-        if isinstance(value, Tensor) and not isinstance(value, Lifted) and is_own(name):
-            yield name, value
-
-
-def is_own(name: str) -> bool:
-    """Whether a variable is one of the program's, and not of the interpreter or a notebook."""
-    return not name.startswith("_")
-
-
-def leaf_of(leaf: Leaf, done: Pass, given: Names) -> LeafGradient:
+def leaf_of(leaf: Leaf, done: Pass) -> LeafGradient:
     """What is said of a leaf at the end of a pass."""
     found, variable = done.found.get(leaf), leaf.variable
     gradient = None if found is None else values_of(np.asarray(found))
@@ -146,7 +110,7 @@ def leaf_of(leaf: Leaf, done: Pass, given: Names) -> LeafGradient:
     return LeafGradient(
         name=done.numbered.of[leaf],
         edge=leaf,
-        kind=kind_of(leaf, given),
+        kind=kind_of(leaf, done.numbered.names),
         value=None if variable is None else values_of(variable._data),
         gradient=gradient,
         sum=Sum(0, tuple(parts), gradient) if len(parts) > 1 and gradient is not None else None,

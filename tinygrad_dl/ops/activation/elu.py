@@ -26,7 +26,7 @@ def exponential_below(x: np.ndarray, alpha: float, width: float = 1.0) -> Any:
 
 
 def exponential_slope(g: Any, x: Any, factor: float, width: float = 1.0) -> Any:
-    """g above 0, g * factor * exp(x / width) below: from x, since the result there has lost the digits."""
+    """where(x > 0, g, g * factor * exp(x / width)); from x, since the result below 0 has lost the digits."""
     # Whose own slope at 0 is 0 and not that of a tie.
     below = np.minimum(x, 0) if type(x) is np.ndarray else np.where(x >= 0, np.zeros((), x.dtype), x)
     curve = np.exp(below if width == 1 else below / width)

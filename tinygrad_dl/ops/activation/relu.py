@@ -71,7 +71,7 @@ KINK = real(avoid=(0.0,))
 
 
 def passed(g: Any, condition: Any, otherwise: Any) -> Any:
-    """`g` where the condition holds, `otherwise` elsewhere."""
+    """where(condition, g, otherwise)."""
     both = type(g) is np.ndarray and type(condition) is np.ndarray and type(otherwise) is np.ndarray
     return select(condition, g, otherwise) if both else np.where(condition, g, otherwise)
 

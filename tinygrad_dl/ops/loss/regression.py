@@ -91,6 +91,10 @@ def absolute_error(input: Array, target: Array, reduction: str = "mean") -> Any:
 
 @absolute_error.joint_vjp("input", "target")
 def _absolute_error_rule(g: Any, input: Any, target: Any, reduction: str, needs: Any) -> Any:
+    """(g * sign(input - target) / input.size, -g * sign(input - target) / input.size) if reduction == "mean" and
+    input.shape == target.shape else
+    (g * sign(input - target), -g * sign(input - target)) if reduction != "mean" else None.
+    """
     gx = direction(input - target) * reduction_vjp(g, extent(input.shape, target.shape), reduction)
     return gx, -gx if needs[1] else None
 

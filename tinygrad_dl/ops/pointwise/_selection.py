@@ -80,7 +80,7 @@ beside.vmap(lambda input, other, batch: beside(every(input, "input", batch), eve
 
 
 def straight(g: Any, input: Any) -> Any:
-    """The gradient of a function of straight pieces: with respect to the input, its own is 0 and not absent.
+    """g; of a function of straight pieces, whose own gradient with respect to the input is 0 and not absent.
 
     `backward` then gives the tensors that the input came from zeros, as PyTorch does, and no None: optimisers
     skip a parameter whose gradient is None, but decay one whose gradient is 0.

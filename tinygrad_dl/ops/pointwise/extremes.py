@@ -17,7 +17,7 @@ from tinygrad_dl.ops.pointwise._selection import keep
 
 
 def chosen_slope(g: Any, lost: Any, ties: Any) -> Any:
-    """The gradient of one of two elements: 0 where the other was chosen, half where they are equal, all at nan."""
+    """where(lost, 0, where(ties, g / 2, g)); of one of two elements, which have half each where they are equal."""
     return keep(np.where(ties, g * 0.5, g), ~lost)
 
 

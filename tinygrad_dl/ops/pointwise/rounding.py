@@ -13,7 +13,7 @@ from tinygrad_dl.ops._rows import unary
 
 
 def no_slope(g: Any) -> Any:
-    """The gradient of a step."""
+    """zeros_like(g)."""
     return np.zeros_like(g)
 
 

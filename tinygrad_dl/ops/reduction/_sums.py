@@ -63,7 +63,8 @@ def kept(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
 
 def broadcast_back(g: Any, shape: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
     """expand(g, shape) if dim is None or keepdim or not isinstance(dim, int) and len(dim) == len(shape) else
-    expand(unsqueeze(g, dim), shape) if isinstance(dim, int) else None.
+    expand(unsqueeze(g, dim if isinstance(dim, int) else dim[0]), shape) if isinstance(dim, int) or len(dim) == 1
+    else None.
 
     A reduced array, repeated along the reduced dimensions; takes no memory.
     """
