@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.autograd.saved import PackedNode
 from tinygrad_dl.core.graph import Node
 from tinygrad_dl.viz.recording import place_of
 from tinygrad_dl.viz.values import Values
@@ -33,9 +34,14 @@ SHORTER = {"split_size_or_sections": "size", "negative_slope": "slope", "kernel_
 NAMELESS = {"index", "equation", "dtype"}  # whose value says what it is
 
 
+def stored(node: Any) -> Any:
+    """What a place in the graph keeps, None once it was freed; what hooks on saved tensors made of arrays as it is."""
+    return node.packed if isinstance(node, PackedNode) else node.saved
+
+
 def kept(node: Node) -> dict[str, Any]:
     """What a node keeps for its rules, by name; nothing once it was freed."""
-    return dict(zip(getattr(node.plan, "saves", ()), node.saved or (), strict=False))
+    return dict(zip(getattr(node.plan, "saves", ()), stored(node) or (), strict=False))
 
 
 def known(node: Node) -> dict[str, Any]:

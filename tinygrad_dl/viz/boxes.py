@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tinygrad_dl.core.graph import Edge, Leaf, Node, saved_arrays
-from tinygrad_dl.viz.arguments import dropped, phrases
+from tinygrad_dl.viz.arguments import dropped, phrases, stored
 from tinygrad_dl.viz.names import Names, kind_of
 from tinygrad_dl.viz.numbers import Numbers, key
 from tinygrad_dl.viz.recording import place_of
@@ -76,7 +76,7 @@ class Artist:
             lines.append(f"{len(node.shape)} outputs")
         place = place_of(node)
         notes = self.marks(node)
-        if self.show_saved and node.saved is None:
+        if self.show_saved and stored(node) is None:
             notes.append("saved values freed")
         elif self.show_saved and node.nbytes:
             notes.append(f"saves {human_bytes(node.nbytes)}")
@@ -182,10 +182,11 @@ def output_name(node: Any, index: int) -> str:
 
 def saved_values(node: Node) -> list[str]:
     """What a node keeps for its rules, a line for each array."""
-    if node.saved is None:
+    values = stored(node)
+    if values is None:
         return ["saved values freed by backward"]
-    names = getattr(node.plan, "saves", ("",) * len(node.saved))
+    names = getattr(node.plan, "saves", ("",) * len(values))
     lines = []
-    for name, value in zip(names, node.saved, strict=False):
+    for name, value in zip(names, values, strict=False):
         lines += [f"saves {name} {text_of(a.shape, a.dtype)}".replace("  ", " ") for a in saved_arrays((value,))]
     return lines

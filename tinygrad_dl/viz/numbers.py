@@ -7,11 +7,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinygrad_dl.autograd import starts
 from tinygrad_dl.core.engine import propagate
 from tinygrad_dl.core.graph import Edge, Leaf, Node, topological
 from tinygrad_dl.core.mutations import buffer_owner, mutations
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.viz.arguments import kept
+from tinygrad_dl.viz.arguments import kept, stored
 from tinygrad_dl.viz.recording import place_of
 from tinygrad_dl.viz.texts import plural
 from tinygrad_dl.viz.values import Values, values_of
@@ -68,15 +69,11 @@ class Numbers:
         """Finds the gradients at all places, given those of the outputs, which are 1 for scalars.
 
         Raises:
-            ValueError: there is none for an output of several elements, or one of another shape.
-            RuntimeError: the graph was freed.
+            RuntimeError: there is none for an output of several elements, or one of another shape; the graph was freed.
+            ValueError: there are more or fewer than outputs. TypeError: one is no tensor.
         """
-        several, count = isinstance(gradient, tuple | list), len(self.outputs)
-        if several and len(gradient) != count:
-            raise ValueError(f"gradient: got {len(gradient)} gradients, expected one for each of {count} outputs")
-        given = gradient if several else [gradient] * count
-        seeds = [seed(*pair) for pair in zip(self.outputs, given, strict=True)]
-        for edge, g in gradients_at(self.roots, seeds).items():
+        roots, seeds = starts(self.outputs, gradient, False, "graph")
+        for edge, g in gradients_at(roots, seeds).items():
             self.gradients[key(edge)] = values_of(g)
             self.norms[key(edge)] = float(
                 np.linalg.norm(g.ravel().astype(np.float64 if g.dtype.kind == "f" else g.dtype))
@@ -124,7 +121,7 @@ def gradients_at(roots: Sequence[Edge], seeds: Sequence[np.ndarray]) -> dict[Edg
         RuntimeError: the graph was freed.
     """
     places = topological(roots)
-    gone = next((place for place in places if place.saved is None), None)
+    gone = next((place for place in places if stored(place) is None), None)
     if gone is not None:
         raise RuntimeError(
             f"gradients: got a graph whose saved values a backward pass has freed (at {gone.title}), expected one that "
@@ -140,22 +137,6 @@ def gradients_at(roots: Sequence[Edge], seeds: Sequence[np.ndarray]) -> dict[Edg
     finally:
         for hooks, keeper in zip(watched, keepers, strict=True):
             hooks.kept = keeper
-
-
-def seed(output: Tensor, gradient: Any) -> np.ndarray:
-    """The gradient of an output: what was given, or 1 for a scalar."""
-    shape, dtype = output._data.shape, output._data.dtype
-    if gradient is None:
-        if output._data.size != 1:
-            raise ValueError(
-                f"gradients: got an output of shape {shape} and no gradient of it, expected a scalar; pass it as to "
-                "backward(): gradient=td.ones_like(output)"
-            )
-        return np.ones(shape, dtype)
-    array = np.asarray(gradient._data if isinstance(gradient, Tensor) else gradient, dtype)
-    if array.shape != shape:
-        raise ValueError(f"gradient: got shape {array.shape}, expected that of the output, {shape}")
-    return array
 
 
 def written(values: Values) -> list[str]:
