@@ -79,9 +79,7 @@ def test_gradients_leave_everything_as_it_was() -> None:
 def test_gradient_of_outputs_that_are_no_scalars() -> None:
     x = td.tensor([1.0, 2.0], requires_grad=True)
     y, z = x * 2, x.sum()
-    with pytest.raises(
-        RuntimeError, match=r"^graph: a gradient can start by itself from a scalar only"
-    ):
+    with pytest.raises(RuntimeError, match=r"^graph: a gradient can start by itself from a scalar only"):
         viz.graph(y, gradients=True)
     with pytest.raises(RuntimeError, match=r"^graph: got a starting gradient of shape \(3,\), expected .*, \(2,\)"):
         viz.graph(y, gradients=True, gradient=td.ones(3))
