@@ -192,6 +192,12 @@ def test_what_stands_outside_the_blanks(tmp_path):
     )
     path.write_text(text.replace("def relu(Z):", "def relu(Z:"))
     assert re.search(r"line \d+, outside the blanks, raises SyntaxError", checker.report(path)[0])
+    path.write_text(text.replace("def relu(Z)", "def relu_of(Z)"))
+    assert checker.report(path)[0] == (
+        "forward.py: the function relu is missing; put its line `def relu(...)` back as it was."
+    )
+    path.write_text(text.replace("def relu(Z)", "def relu(Z, more)"))
+    assert "  blank 2, A in relu: wrong: relu raises TypeError: relu() missing 1 required" in checker.report(path)[0]
     path.write_bytes("# señal\n".encode("latin-1") + text.encode())
     assert checker.report(path)[0] == "forward.py: byte 4 is not text in UTF-8; save the file in that encoding."
 
@@ -207,7 +213,11 @@ def test_an_exercise_checks_itself_and_ends_with_1_until_it_is_right():
     done = run(FOLDER / "solutions" / "dropout.py")
     assert (done.returncode, done.stderr) == (0, "")
     done = run(FOLDER / "checker.py", FOLDER / "solutions" / "dropout.py", FOLDER / "adam.py")
-    assert done.returncode == 1 and "5 blanks, 5 right" in done.stdout and "adam.py: 5 blanks, 0 right" in done.stdout
+    titles = [line for line in done.stdout.split("\n") if line and not line.startswith(" ")]
+    assert done.returncode == 1 and titles == [
+        f"{FOLDER / 'solutions' / 'dropout.py'}: 5 blanks, 5 right",
+        f"{FOLDER / 'adam.py'}: 5 blanks, 0 right, 5 open",
+    ]
 
 
 def test_a_file_that_is_none_of_them(tmp_path):

@@ -108,9 +108,9 @@ class Probe:
     def __init__(self, attempt: Attempt, number: int):
         self.attempt, self.number, self.blank = attempt, number, attempt.blanks[number]
 
-    def given(self) -> dict[str, Any]:
-        """What the file holds, with all blanks left out: the functions that were given."""
-        return self._module(set())
+    def given(self, name: str) -> Callable[..., Any]:
+        """A function that was given with the exercise."""
+        return _function(self._module(set()), name)
 
     def _module(self, names: set[str], extra: dict[str, Any] | None = None) -> dict[str, Any]:
         namespace: dict[str, Any] = {"__name__": "exercise", **(extra or {})}
@@ -141,7 +141,9 @@ class Probe:
                 warnings.simplefilter("ignore")
                 module = self._module(set(given), {"__seen__": seen, "__given__": fill})
                 module.update({name: value for name, value in given.items() if callable(module.get(name))})
-                module[function](*passed)
+                _function(module, function)(*passed)
+        except blanks.Damaged:
+            raise
         except (Exception, SystemExit) as error:
             # After the blank, given code may fail on what it was left; the blank's own variables say more of that.
             unassigned = isinstance(error, UnboundLocalError) and any(
@@ -173,17 +175,18 @@ class Probe:
         """What an exception says of the blank, with the shapes of the arrays that stand in it."""
         if isinstance(error, SyntaxError):
             return Difference(6, f"line {error.lineno} is not Python: {error.msg}")
-        names = {node.id for s in blanks.statements(self.blank, self.attempt.lines) for node in ast.walk(s)
-                 if isinstance(node, ast.Name)}  # fmt: skip
         if isinstance(error, UnboundLocalError):
             for name in self.blank.names:
                 if f"'{name}'" in str(error):
                     return Difference(6, f"nothing is assigned to {name}: the blank should hold a line `{name} = ...`")
         line, variables = _where(error.__traceback__, str(self.attempt.path))
-        text = f"line {line} raises {type(error).__name__}: {error}".split("\n")[0].removesuffix(".").rstrip()
+        place = f"line {line}" if line else self.blank.function
+        text = f"{place} raises {type(error).__name__}: {error}".split("\n")[0].removesuffix(".").rstrip()
         if "truth value of an array" in text:
             return Difference(2, f"{text}. max, min, if and `and` take one number: np.maximum and np.where take arrays")
         if isinstance(error, ValueError) and re.search("mismatch|broadcast|not aligned", text):
+            nodes = [node for s in blanks.statements(self.blank, self.attempt.lines) for node in ast.walk(s)]
+            names = {node.id for node in nodes if isinstance(node, ast.Name)}
             shapes = [
                 f"{key} {value.shape}"
                 for key, value in variables.items()
@@ -201,6 +204,12 @@ def _where(traceback: TracebackType | None, path: str) -> tuple[int, dict[str, A
             line, variables = traceback.tb_lineno, traceback.tb_frame.f_locals
         traceback = traceback.tb_next
     return line, dict(variables)
+
+
+def _function(module: dict[str, Any], name: str) -> Callable[..., Any]:
+    if not callable(module.get(name)):
+        raise blanks.Damaged(f"the function {name} is missing; put its line `def {name}(...)` back as it was")
+    return module[name]
 
 
 def _parameters(module: dict[str, Any], function: str) -> tuple[str, ...]:
@@ -236,24 +245,30 @@ def verdict(attempt: Attempt, number: int) -> str:
     return f"wrong: {max(wrong, key=lambda difference: difference.rank).text}." if wrong else "right"
 
 
-def report(path: Path) -> tuple[str, bool]:
-    """The text for a file, a line for each blank, and whether all are right."""
+def report(path: Path, title: str = "") -> tuple[str, bool]:
+    """The text for a file, a line for each blank, and whether all are right.
+
+    Args:
+        path: the file, named as the exercise.
+        title: what it is called in the first line, by default the file's name.
+    """
+    title = title or path.name
     try:
         attempt = Attempt(path)
+        found = {number: verdict(attempt, number) for number in checks_of(path.stem)[0]}
+        changed = attempt.changed_line()
     except blanks.Damaged as error:
-        return f"{path.name}: {error}.", False
+        return f"{title}: {error}.", False
     except UnicodeDecodeError as error:
-        return f"{path.name}: byte {error.start} is not text in UTF-8; save the file in that encoding.", False
-    found = {number: verdict(attempt, number) for number in checks_of(path.stem)[0]}
-    lines = []
+        return f"{title}: byte {error.start} is not text in UTF-8; save the file in that encoding.", False
+    counts = {word: sum(text.startswith(word) for text in found.values()) for word in ("right", "wrong", "open")}
+    summary = ", ".join(f"{count} {word}" for word, count in counts.items() if count or word == "right")
+    lines = [f"{title}: {len(found)} blanks, {summary}"]
     for number, text in found.items():
         blank = attempt.blanks[number]
         lines.append(f"  blank {number}, {', '.join(blank.names)} in {blank.function}: {text}")
-    counts = {word: sum(text.startswith(word) for text in found.values()) for word in ("right", "wrong", "open")}
     complete = counts["right"] == len(found)
-    summary = ", ".join(f"{count} {word}" for word, count in counts.items() if count or word == "right")
-    lines.insert(0, f"{path.name}: {len(found)} blanks, {summary}")
-    if changed := attempt.changed_line():
+    if changed:
         lines.append(f"  note: line {changed} was changed outside the blanks; the checks take the rest as it was given")
     elif complete:
         namespace: dict[str, Any] = {"__name__": "exercise"}
@@ -262,18 +277,21 @@ def report(path: Path) -> tuple[str, bool]:
     return "\n".join(lines), complete
 
 
-def main(*files: str) -> None:
-    """Prints the report of each file, and ends the program with 0 if all blanks of all files are right, otherwise 1."""
+def main(file: str | None = None) -> None:
+    """Prints the report of a file, or of those on the command line, or of all exercises.
+
+    The program ends with 0 if all blanks of all files are right, otherwise with 1.
+    """
     complete = True
-    for file in files or sys.argv[1:] or [str(blanks.FOLDER / f"{name}.py") for name in NAMES]:
-        path = Path(file)
+    named = [] if file else sys.argv[1:]
+    for each in [file] if file else named or [str(blanks.FOLDER / f"{name}.py") for name in NAMES]:
+        path = Path(each)
         if path.stem not in NAMES:
-            raise SystemExit(
-                f"checker: got {path.name}, expected the file of an exercise: {', '.join(NAMES)}, with .py"
-            )
+            expected = f"the file of an exercise: {', '.join(NAMES)}, with .py"
+            raise SystemExit(f"checker: got {path.name}, expected {expected}")
         if not path.is_file():
             raise SystemExit(f"checker: there is no file {path}")
-        text, right = report(path)
+        text, right = report(path, each if named else "")
         print(text)
         complete = complete and right
     sys.exit(0 if complete else 1)

@@ -34,7 +34,7 @@ def check_dW(probe: Probe) -> Found:
     def trial(n: int, n_prev: int, m: int) -> Difference | None:
         dZ, cache = linear_inputs(n, n_prev, m)
         A_prev, W, b = cache
-        forward = probe.given()["linear_forward"]
+        forward = probe.given("linear_forward")
         return probe.judge(
             "dW",
             probe.run("linear_backward", dZ, cache, db=b, dA_prev=A_prev),
@@ -58,7 +58,7 @@ def check_db(probe: Probe) -> Found:
     def trial(n: int, m: int) -> Difference | None:
         dZ, cache = linear_inputs(n, 4, m)
         A_prev, W, b = cache
-        forward = probe.given()["linear_forward"]
+        forward = probe.given("linear_forward")
         row = "adds up over the units (axis=0): add up over the examples, axis=1"
         return probe.judge(
             "db",
@@ -88,7 +88,7 @@ def check_dA_prev(probe: Probe) -> Found:
     def trial(n: int, n_prev: int, m: int) -> Difference | None:
         dZ, cache = linear_inputs(n, n_prev, m)
         A_prev, W, b = cache
-        forward = probe.given()["linear_forward"]
+        forward = probe.given("linear_forward")
         return probe.judge(
             "dA_prev",
             probe.run("linear_backward", dZ, cache, dW=W, db=b),
@@ -109,7 +109,7 @@ def check_dA_prev(probe: Probe) -> Found:
 def check_relu(probe: Probe) -> Found:
     Z = np.array([[-2.0, 0.5, 1.5], [3.0, -0.75, 2.5]])
     dA = np.array([[1.5, -2.0, 0.3], [-0.7, 0.9, 1.1]])
-    relu = probe.given()["relu"]
+    relu = probe.given("relu")
     yield probe.judge(
         "dZ",
         probe.run("relu_backward", dA, Z),
@@ -132,7 +132,7 @@ def check_relu(probe: Probe) -> Found:
 def check_sigmoid(probe: Probe) -> Found:
     Z = np.array([[-2.0, 0.5, 1.5], [3.0, -0.75, 2.5]])
     dA = np.array([[1.5, -2.0, 0.3], [-0.7, 0.9, 1.1]])
-    sigmoid = probe.given()["sigmoid"]
+    sigmoid = probe.given("sigmoid")
     s = sigmoid(Z)
     yield probe.judge(
         "dZ",
@@ -157,8 +157,8 @@ def check_sigmoid(probe: Probe) -> Found:
 
 def check_dAL(probe: Probe) -> Found:
     X, parameters = network((4, 3, 1), 5)
-    given = probe.given()
-    AL, caches = given["L_model_forward"](X, parameters)
+    forward, compute_cost = probe.given("L_model_forward"), probe.given("compute_cost")
+    AL, caches = forward(X, parameters)
     Y = np.array([[1.0, 0.0, 1.0, 1.0, 0.0]])
     m = Y.shape[1]
 
@@ -168,7 +168,7 @@ def check_dAL(probe: Probe) -> Found:
     yield probe.judge(
         "dAL",
         probe.run("L_model_backward", AL, Y, caches, linear_activation_backward=back, dA_prev=AL, dW=AL, db=AL),
-        differences(lambda a: m * given["compute_cost"](a, Y), AL),
+        differences(lambda a: m * compute_cost(a, Y), AL),
         slips={
             "is AL - Y: that is dZ of the last layer, after the sigmoid's derivative; here only the cost's": lambda: (
                 AL - Y
@@ -202,8 +202,8 @@ def layer_backward(dA: Array, cache: Any, activation: str) -> tuple[Array, Array
 
 def check_hidden(probe: Probe) -> Found:
     X, parameters = network((4, 3, 3, 3, 1), 5)
-    given = probe.given()
-    AL, caches = given["L_model_forward"](X, parameters)
+    forward, compute_cost = probe.given("L_model_forward"), probe.given("compute_cost")
+    AL, caches = forward(X, parameters)
     Y = np.array([[1.0, 0.0, 1.0, 1.0, 0.0]])
     dAL = -(Y / AL - (1 - Y) / (1 - AL))
     result = probe.run("L_model_backward", AL, Y, caches, linear_activation_backward=layer_backward, dAL=dAL)
@@ -214,7 +214,7 @@ def check_hidden(probe: Probe) -> Found:
 
     def trial(layer: int, passage: dict[str, Any]) -> Difference | None:
         def cost(name: str, value: Array) -> float:
-            return float(given["compute_cost"](given["L_model_forward"](X, {**parameters, name: value})[0], Y))
+            return float(compute_cost(forward(X, {**parameters, name: value})[0], Y))
 
         def dW(dA: Array, cache: int, activation: str = "relu") -> Any:
             return lambda: layer_backward(dA, caches[cache], activation)[1]
@@ -247,7 +247,7 @@ def check_regularised(probe: Probe) -> Found:
     def trial(n: int, n_prev: int, m: int) -> Difference | None:
         dZ, cache = linear_inputs(n, n_prev, m)
         A_prev, W, b = cache
-        forward = probe.given()["linear_forward"]
+        forward = probe.given("linear_forward")
 
         def cost(w: Array) -> float:
             return float(np.sum(dZ * forward(A_prev, w, b)[0]) / m + LAMBDA / (2 * m) * np.sum(w**2))
