@@ -11,6 +11,9 @@ nbformat = pytest.importorskip("nbformat", reason="notebooks are run by: pip ins
 nbclient = pytest.importorskip("nbclient", reason="notebooks are run by: pip install nbclient ipykernel nbformat")
 pytest.importorskip("ipykernel", reason="notebooks are run by: pip install nbclient ipykernel nbformat")
 
+# On Windows the sockets to a kernel need a thread of their own, of which pyzmq warns.
+pytestmark = pytest.mark.filterwarnings("ignore:Proactor event loop:RuntimeWarning")
+
 FOLDER = Path(__file__).parent.parent / "docs" / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
