@@ -71,6 +71,21 @@ def test_first_steps(tmp_path):
     assert "accuracy on points it has not seen: 9" in printed(notebook)
 
 
+def test_backpropagation_explained(tmp_path):
+    notebook = execute(read(FOLDER / "backpropagation_explained.ipynb"), tmp_path)
+    pictures = shown(notebook, "viz.graph(")
+    assert len(pictures) >= 4 and all("</svg>" in data["image/svg+xml"] for data in pictures)
+    assert [word in pictures[0]["image/svg+xml"] for word in (">data<", ">grad<")] == [True, False]
+    assert [word in pictures[1]["image/svg+xml"] for word in (">data<", ">grad<")] == [True, True]
+    text = printed(notebook)
+    assert "backward pass of loss: 4 steps" in text and "w.grad = %1.grad * a" in text
+    assert "gradient of w: 6.0, of b: 2.0" in text and "loss = 0.04" in text
+    (fork,) = shown(notebook, "viz.trace(y")
+    assert fork["text/html"].count("<tr>") == 4
+    (kept,) = shown(notebook, "viz.memory(")
+    assert "60 B in 2 arrays" in kept["text/html"]
+
+
 def test_your_own_op(tmp_path):
     notebook = execute(read(FOLDER / "your_own_op.ipynb"), tmp_path)
     several, one = [data["text/plain"] for data in shown(notebook, "viz.graph(")]
