@@ -50,6 +50,13 @@ def known(node: Node) -> dict[str, Any]:
     return kept(node) if place is None else place.arguments
 
 
+def held(node: Node, name: str) -> Any:
+    """The array that was given for an argument without a gradient; None if it is gone, or not known."""
+    place = place_of(node)
+    array = None if place is None else place.arrays.get(name)
+    return kept(node).get(name) if array is None else array()
+
+
 def options(node: Node) -> dict[str, Any]:
     """The arguments that are no tensors, of those that are known, where they are not the defaults."""
     op = getattr(node.plan, "op", None)

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_dl.core.graph import Leaf, Node
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.viz.arguments import constants, kept
+from tinygrad_dl.viz.arguments import constants, held
 from tinygrad_dl.viz.recording import Line, place_of, run_of
 from tinygrad_dl.viz.steps import LeafGradient, Local, Operation, Step
 from tinygrad_dl.viz.structure import Group, tree
@@ -55,6 +55,8 @@ class Story:
         self.whole = WHOLE if len(run.nodes) <= LARGE else FEW
         self.recorded = any(place_of(node) is not None for node in run.nodes)
         self.leaves = {leaf.edge: leaf for leaf in trace.leaves}
+        # Without modules and names, what needs a gradient is what the program wants to change.
+        self.parameters = any(leaf.kind == "parameter" for leaf in trace.leaves)
         self.uses = Counter(edge for node in run.nodes for edge in node.edges)
         self.numbers: dict[Any, int] = {}  # of nodes, leaves and constants: their rows
         self.rows: list[list[Any]] = []
@@ -120,13 +122,13 @@ class Story:
     def leaf(self, leaf: LeafGradient) -> int:
         """The row of a leaf, which is made when it is read first."""
         if leaf.edge not in self.numbers:
-            kind = PARAMETER if leaf.kind == "parameter" else INPUT
+            kind = INPUT if leaf.kind == "input" and self.parameters else PARAMETER
             self.source(leaf.edge, kind, leaf.name, leaf.edge.shape, leaf.value, leaf.gradient)
         return self.numbers[leaf.edge]
 
     def constant(self, node: Node, argument: str, constant: Any, step: Step | None) -> int:
-        """The row of a constant; two uses of one array are one constant as far as nodes keep it."""
-        array = kept(node).get(argument)
+        """The row of a constant; two uses of one array are one constant."""
+        array = held(node, argument)
         key: Any = id(array) if isinstance(array, np.ndarray) else (node, argument)
         if key not in self.numbers:
             names = {each.argument: each.name for each in step.inputs} if step is not None else {}

@@ -24,10 +24,9 @@ from tinygrad_dl.core.declared import lambda_of
 from tinygrad_dl.core.graph import Edge, Leaf, Node, Output, topological
 from tinygrad_dl.core.plan import reads
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.viz.arguments import SIGNS, constants, kept, known, options, written
+from tinygrad_dl.viz.arguments import SIGNS, constants, held, kept, known, options, written
 from tinygrad_dl.viz.names import kind_of
 from tinygrad_dl.viz.naming import names_for
-from tinygrad_dl.viz.recording import place_of
 
 
 class Numbered:
@@ -76,9 +75,8 @@ class Numbered:
         edge = node.edges[position]
         if edge is not None:
             return self.value(edge)
-        name, place = node.plan.argument(position), place_of(node)
-        known_array = place.arrays.get(name) if place is not None else None
-        array = kept(node).get(name) if known_array is None else known_array()
+        name = node.plan.argument(position)
+        array = held(node, name)
         if array is not None and id(array) in self.names.of:
             return self.names.of[id(array)]
         found = constants(node).get(position)

@@ -83,7 +83,7 @@ class Boxes {
 
   headerWidth(id) {
     const group = this.groups.groups[id];
-    return 56 + measure(this.header(id), `600 12px ${SANS}`) + (group.path && group.type ? measure(group.type, `11px ${SANS}`) + 10 : 0);
+    return 50 + measure(this.header(id), `600 12px ${SANS}`) + (group.path && group.type ? measure(group.type, `11px ${SANS}`) + 10 : 0);
   }
 
   header(id) {

@@ -141,13 +141,14 @@ class Panel {
   handedOn(node, edge) {
     const source = this.graph.nodes[edge.source], local = edge.local;
     const diagonal = local && local.diagonal && local.value, scalar = diagonal && local.value.shape.length === 0;
+    const narrow = diagonal && local.value.data && rowsOf(local.value)[0].length <= 2; // three fit beside each other
     const derivative = fraction(node.name, source.name), shared = source.uses.length > 1;
     const count = local ? local.shape.reduce((a, b) => a * b, 1) : 0;
     return make("section", { class: "rule" },
       make("p", { class: "formula" }, this.link(edge.source, `${source.name}.grad`), shared ? " += " : " = ", make("code", { class: "gradient" }, edge.rule)),
       diagonal && !scalar && make("p", { class: "faint" }, "Each element by itself: what arrives, times the derivative ", derivative, "."),
       make("div", { class: "equation" },
-        diagonal && [arrayTable(node.gradients[0], "gradient", `${node.name}.grad`), signed("×", arrayTable(local.value, "value", [fraction(node.name, source.name)]))],
+        diagonal && [narrow ? arrayTable(node.gradients[0], "gradient", `${node.name}.grad`) : make("code", { class: "gradient" }, `${node.name}.grad`), signed("×", arrayTable(local.value, "value", [fraction(node.name, source.name)]))],
         signed(diagonal && "=", arrayTable(edge.gradient, "gradient", [shared ? "a part of " : "", fraction(this.loss, source.name)]))),
       local && !diagonal && count > 1 && make("p", { class: "faint" }, "Written out, ", derivative, ` has ${shapeText(local.shape)}${local.shape.length > 1 ? ` = ${count.toLocaleString("en")}` : ""} numbers: how each element of `,
         code(node.name), " changes with each of ", code(source.name), ". The rule multiplies by all of them without writing them out."),
@@ -164,8 +165,7 @@ class Panel {
     const index = most === null ? "" : indexText(most, gradient.shape);
     return [
       make("h2", null, "The gradient of ", code(node.name), " is known"),
-      make("div", { class: "equation" }, this.array(node.id, "value", 0)),
-      this.arrived(node, fraction(this.loss, node.name)),
+      make("div", { class: "beside" }, this.array(node.id, "value", 0), this.arrived(node, fraction(this.loss, node.name))),
       most !== null && gradient.data[most] !== 0 && make("p", null, "Read it like this: if ", code(node.name + index), " grew by 0.01, ", code(this.loss), ` would ${gradient.data[most] > 0 ? "grow" : "shrink"} by about `,
         make("b", null, number(Math.abs(gradient.data[most] * 0.01))), "."),
       node.kind === PARAMETER && make("p", null, "Gradient descent moves ", code(node.name), " a little against its gradient, so that ", code(this.loss), " gets smaller."),

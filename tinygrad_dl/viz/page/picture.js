@@ -1,7 +1,7 @@
 // The whole picture: every unfolded group is laid out by itself, the innermost first, and is then one item of the group
 // around it. Arrows that cross the border of a group go through a port on it; arrows from one box share their ports.
 
-const HEADER = 26, PADDING = 14;
+const HEADER = 32, PADDING = 14;
 
 // Gives back { width, height, boxes: key -> rectangle, frames: rectangles of unfolded groups, segments, arrows }.
 function lay(groups, sizeOf, headerWidth) {

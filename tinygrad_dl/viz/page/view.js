@@ -25,7 +25,7 @@ class View {
       const type = group.path && group.type ? group.type : "";
       const wide = measure(name, `600 12px ${SANS}`);
       label.append(
-        draw("rect", { class: "back", x: 4, y: 3, width: Math.min(width - 8, this.boxes.headerWidth(id) - 6), height: 21, rx: 6 }),
+        draw("rect", { class: "back", x: 4, y: 3, width: this.boxes.headerWidth(id) - 14, height: 21, rx: 6 }),
         foldSign(9, 6, false, () => this.actions.fold(id)),
         draw("text", { class: "name", x: 31, y: 18 }, name),
         type && draw("text", { class: "type", x: 39 + wide, y: 18 }, type),
