@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import copy
 import functools
 import types
 from collections import Counter
@@ -184,6 +183,7 @@ def formula_of(rule: Callable[..., Any]) -> ast.expr | None:
     return None
 
 
+@functools.lru_cache(4096)
 def raw(text: str) -> ast.expr:
     """A text as a part of a formula: a literal as one, anything else as it is."""
     try:
@@ -204,24 +204,36 @@ def filled(
     tree = formula_of(rule)
     if tree is None or depth > DEEPEST:
         return None
-    found = Fill(rule, parts, values, depth).visit(copy.deepcopy(tree))
+    found = Fill(rule, parts, values, depth).visit(tree)
     return None if isinstance(found, ast.Constant) and found.value is None else found
 
 
-class Fill(ast.NodeTransformer):
-    """Puts the parts of a call into a formula, takes the cases that hold, and computes what needs no elements."""
+class Fill:
+    """Puts the parts of a call into a formula, takes the cases that hold, and computes what needs no elements.
+
+    The formula stays as it is: what is changed is made anew.
+    """
 
     def __init__(self, rule: Callable[..., Any], parts: Mapping[str, ast.expr], values: Mapping[str, Any], depth: int):
-        self.parts, self.values, self.depth = parts, dict(values), depth
-        self.scope = {**vars(builtins), **rule.__globals__}
-        self.names = set(reads(rule))
+        self.parts, self.values, self.depth = parts, values, depth
+        self.scope, self.names = rule.__globals__, set(reads(rule))
 
-    def visit(self, node: ast.AST) -> Any:
+    def visit(self, node: Any) -> Any:
+        """A part of the formula with all that is put into it."""
+        if isinstance(node, list):
+            return [self.visit(each) for each in node]
+        if not isinstance(node, ast.AST) or not node._fields:
+            return node
         if isinstance(node, ast.Call | ast.BinOp | ast.Subscript | ast.Attribute) and self.is_plain(node):
             found = self.computed(node)
             if type(found) in (int, float, tuple, list):
                 return raw(repr(found))
-        return super().visit(node)
+        special = getattr(self, f"visit_{type(node).__name__}", self.anew)
+        return special(node)
+
+    def anew(self, node: Any) -> Any:
+        """The same kind of part, made of what becomes of its own parts."""
+        return type(node)(**{field: self.visit(getattr(node, field, None)) for field in node._fields})
 
     def is_plain(self, node: ast.AST) -> bool:
         """Whether a part reads something of the call, and no elements of an array."""
@@ -238,27 +250,28 @@ class Fill(ast.NodeTransformer):
         """Whether a part is a name from outside of the rule: a function, or one of a module."""
         if isinstance(node, ast.Attribute):
             return self.is_global(node.value)
-        return isinstance(node, ast.Name) and node.id not in self.names and node.id in self.scope
+        outside = isinstance(node, ast.Name) and node.id not in self.names
+        return outside and (node.id in self.scope or hasattr(builtins, node.id))  # type: ignore[attr-defined]
 
     def computed(self, node: Any) -> Any:
         """The value of a part of the formula, or NotImplemented."""
-        code = compile(ast.fix_missing_locations(ast.Expression(copy.deepcopy(node))), "<formula>", "eval")
+        code = getattr(node, "code", None)
+        if code is None:
+            code = node.code = compile(ast.fix_missing_locations(ast.Expression(node)), "<formula>", "eval")
         try:
-            return eval(code, dict(self.scope), self.values)
+            return eval(code, self.scope, self.values)
         except Exception:  # not everything is known
             return NotImplemented
 
     def visit_IfExp(self, node: ast.IfExp) -> Any:
         holds = self.computed(node.test)
-        if holds is NotImplemented:
-            return self.generic_visit(node)
-        return self.visit(node.body if holds else node.orelse)
+        return self.anew(node) if holds is NotImplemented else self.visit(node.body if holds else node.orelse)
 
     def visit_Name(self, node: ast.Name) -> Any:
-        return copy.deepcopy(self.parts.get(node.id, node))
+        return self.parts.get(node.id, node)
 
     def visit_Subscript(self, node: ast.Subscript) -> Any:
-        found: Any = self.generic_visit(node)
+        found = self.anew(node)
         index = found.slice
         numbered = isinstance(index, ast.Constant) and isinstance(index.value, int)
         if numbered and isinstance(found.value, ast.List | ast.Tuple):
@@ -267,24 +280,28 @@ class Fill(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> Any:
         function = self.computed(node.func) if self.is_global(node.func) else None
-        if isinstance(function, types.FunctionType) and not node.keywords:
-            names = reads(function)
-            parts = {name: self.visit(copy.deepcopy(each)) for name, each in zip(names, node.args, strict=False)}
-            values = {name: self.computed(each) for name, each in zip(names, node.args, strict=False)}
+        if isinstance(function, types.FunctionType) and not node.keywords and formula_of(function) is not None:
+            given = dict(zip(reads(function), node.args, strict=False))
+            values = {name: self.computed(each) for name, each in given.items() if self.is_cheap(each)}
             values = {name: value for name, value in values.items() if value is not NotImplemented}
+            parts = {name: self.visit(each) for name, each in given.items()}
             inner = filled(function, parts, values, self.depth + 1)
             if inner is not None:
                 return inner
-        return self.generic_visit(node)
+        return self.anew(node)
+
+    def is_cheap(self, node: ast.expr) -> bool:
+        """Whether a part is computed without going through the elements of an array."""
+        return isinstance(node, ast.Name | ast.Constant) or self.is_plain(node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
-        found: Any = self.generic_visit(node)
+        found = self.anew(node)
         if isinstance(found.op, ast.Invert) and isinstance(found.operand, ast.Constant):  # of a condition
             return ast.Constant(not found.operand.value)
         return found
 
     def visit_BinOp(self, node: ast.BinOp) -> Any:
-        found: Any = self.generic_visit(node)
+        found = self.anew(node)
         if isinstance(found.left, ast.Constant) and isinstance(found.right, ast.Constant):
             value = self.computed(found)  # of an option that was an array
             return raw(repr(value)) if type(value) in (int, float) else found
@@ -295,7 +312,7 @@ class Fill(ast.NodeTransformer):
             return ast.Name(node.attr)
         if node.attr == "generic":  # an op that takes arrays too
             return self.visit(node.value)
-        return self.generic_visit(node)
+        return self.anew(node)
 
 
 __all__ = ["Numbered", "expression", "formula_of", "rule_formula"]
