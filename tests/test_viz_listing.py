@@ -89,3 +89,20 @@ def test_refusals(listing):
         listing(td.ones(2))
     with pytest.raises(TypeError, match=r"expected a tinygrad_dl\.Tensor, got int"):
         listing([3])
+
+
+def test_what_a_recording_tells():
+    model = nn.Sequential(nn.Linear(3, 2), nn.Softmax(dim=1))
+    with td.viz.recording():
+        y = model(td.ones(4, 3)).sum(dim=0)
+    listing = td.viz.text(y)
+    assert listing.head == ["name", "operation", "result", "saves", "module", "line"]
+    number = test_what_a_recording_tells.__code__.co_firstlineno + 3
+    line = f"test_viz_listing.py:{number}"
+    assert [[row[0], row[1], *row[4:]] for row in listing.rows] == [
+        ["0.weight", "parameter", "", ""],
+        ["0.bias", "parameter", "", ""],
+        ["%1", "linear(array(4, 3), 0.weight, 0.bias)", "0", line],
+        ["%2", "softmax(%1, dim=1)", "1", line],
+        ["%3", "sum(%2, dim=0)", "", line],
+    ]

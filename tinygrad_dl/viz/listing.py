@@ -14,6 +14,7 @@ from tinygrad_dl.viz.arguments import kept
 from tinygrad_dl.viz.formulas import Numbered, expression
 from tinygrad_dl.viz.names import kind_of
 from tinygrad_dl.viz.read import saved_bytes
+from tinygrad_dl.viz.recording import place_of
 from tinygrad_dl.viz.subject import checked_outputs
 from tinygrad_dl.viz.texts import human_bytes, plural, text_of
 
@@ -46,6 +47,7 @@ def text(tensor: Tensor | Iterable[Tensor], params: Named = None) -> Listing:
     """The graph of a tensor, or of several, as numbered lines: what each operation took, and the shape of its result.
 
     Of constants and options those are shown that the operation keeps for its gradient; `_` stands for other constants.
+    Of operations that were made inside of `recording` all are, and their modules and lines of the program.
 
     Args:
         tensor: the output, or a tuple or list of them.
@@ -66,6 +68,7 @@ def text(tensor: Tensor | Iterable[Tensor], params: Named = None) -> Listing:
     2 operations, 12 B saved for backward
     """
     numbered = Numbered(checked_outputs(tensor), params)
+    head = ["name", "operation", "result", "saves"]
     rows = [
         [numbered.of[leaf], kind_of(leaf, numbered.names), text_of(leaf.shape, leaf.dtype), ""]
         for leaf in numbered.leaves
@@ -76,8 +79,17 @@ def text(tensor: Tensor | Iterable[Tensor], params: Named = None) -> Listing:
         result = ", ".join(text_of(shape, dtype) for shape, dtype in shapes)
         saves = "freed" if node.saved is None else human_bytes(node.nbytes) if node.nbytes else ""
         rows.append([numbered.of[node], expression(node, numbered), result, saves])
+    places = [*(None for _ in numbered.leaves), *map(place_of, numbered.nodes)]
+    more = {
+        "module": [place.calls[-1].path if place is not None and place.calls else "" for place in places],
+        "line": [str(place.line) if place is not None and place.line is not None else "" for place in places],
+    }
+    for name, column in more.items():
+        if any(column):
+            head.append(name)
+            rows = [[*row, cell] for row, cell in zip(rows, column, strict=True)]
     foot = f"{plural(len(numbered.nodes), 'operation')}, {human_bytes(saved_bytes(numbered.nodes))} saved for backward"
-    return Listing(("name", "operation", "result", "saves"), rows, foot)
+    return Listing(head, rows, foot)
 
 
 class Kept(NamedTuple):
