@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from tinygrad_dl.viz.boxes import Box
 from tinygrad_dl.viz.costs import multiply_adds
+from tinygrad_dl.viz.kept import kept_bytes
 from tinygrad_dl.viz.texts import human_bytes, human_count
 
 
@@ -54,7 +55,7 @@ class Heat:
         if not nodes:
             return None
         if self.name == "memory":
-            return float(sum({id(a): a.nbytes for node in nodes for a in node.kept_arrays()}.values()))
+            return float(kept_bytes(nodes))
         return float(sum(map(multiply_adds, nodes)))
 
     def norms_of(self, things: Sequence[Any]) -> list[tuple[tuple[Any, int], float]]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from tinygrad_dl.core.composition import composition
-from tinygrad_dl.core.graph import saved_arrays
+from tinygrad_dl.core.graph import Node
 from tinygrad_dl.core.mutations import buffer_owner
 from tinygrad_dl.core.table import aligned, or_text, page
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.viz.arguments import kept
 from tinygrad_dl.viz.formulas import Numbered, expression
+from tinygrad_dl.viz.kept import kept_bytes, kept_memory
 from tinygrad_dl.viz.names import kind_of
-from tinygrad_dl.viz.read import saved_bytes
 from tinygrad_dl.viz.recording import place_of
 from tinygrad_dl.viz.subject import checked_outputs
 from tinygrad_dl.viz.texts import human_bytes, plural, text_of
@@ -88,17 +87,8 @@ def text(tensor: Tensor | Iterable[Tensor], params: Named = None) -> Listing:
         if any(column):
             head.append(name)
             rows = [[*row, cell] for row, cell in zip(rows, column, strict=True)]
-    foot = f"{plural(len(numbered.nodes), 'operation')}, {human_bytes(saved_bytes(numbered.nodes))} saved for backward"
+    foot = f"{plural(len(numbered.nodes), 'operation')}, {human_bytes(kept_bytes(numbered.nodes))} saved for backward"
     return Listing(head, rows, foot)
-
-
-class Kept(NamedTuple):
-    """Memory that a graph keeps alive, and who keeps it: pairs of an operation and the name of its argument."""
-
-    nbytes: int
-    shape: tuple[int, ...]
-    dtype: Any
-    keepers: list[tuple[str, str]]
 
 
 @composition
@@ -127,21 +117,10 @@ def memory(tensor: Tensor | Iterable[Tensor], params: Named = None) -> Listing:
     """
     numbered = Numbered(checked_outputs(tensor), params)
     parameters = {id(buffer_owner(leaf.variable._data)) for leaf in numbered.leaves if leaf.variable is not None}
-    found: dict[int, Kept] = {}
-    for node in numbered.nodes:
-        title = f"{numbered.of[node]} {getattr(getattr(node.plan, 'op', None), 'name', node.title)}"
-        named = kept(node) or {"": node.saved or ()}
-        for name, value in named.items():
-            for array in saved_arrays((value,)):
-                place = id(buffer_owner(array))
-                entry = found.setdefault(place, Kept(0, (), None, []))
-                if array.nbytes > entry.nbytes:
-                    entry = entry._replace(nbytes=array.nbytes, shape=array.shape, dtype=array.dtype)
-                entry.keepers.append((title, name))
-                found[place] = entry
+    found = kept_memory(numbered.nodes)
     others = sorted((k for place, k in found.items() if place not in parameters), key=lambda k: -k.nbytes)
     rows = [
-        [human_bytes(k.nbytes), text_of(k.shape, k.dtype), ", ".join(f"{n} of {t}" if n else t for t, n in k.keepers)]
+        [human_bytes(k.nbytes), text_of(k.shape, k.dtype), ", ".join(keeper(*each, numbered) for each in k.keepers)]
         for k in others
     ]
     own = sum(k.nbytes for place, k in found.items() if place in parameters)
@@ -149,4 +128,10 @@ def memory(tensor: Tensor | Iterable[Tensor], params: Named = None) -> Listing:
     return Listing(("memory", "array", "kept by"), rows, f"{total}; parameters: {human_bytes(own)}")
 
 
-__all__ = ["Kept", "Listing", "memory", "text"]
+def keeper(node: Node, name: str, numbered: Numbered) -> str:
+    """What keeps an array: which argument of which operation."""
+    operation = f"{numbered.of[node]} {getattr(getattr(node.plan, 'op', None), 'name', node.title)}"
+    return f"{name} of {operation}" if name else operation
+
+
+__all__ = ["Listing", "memory", "text"]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tinygrad_dl.viz.boxes import Box
+from tinygrad_dl.viz.kept import kept_bytes
 from tinygrad_dl.viz.repeats import Item, Repeat, nodes_of
 from tinygrad_dl.viz.structure import Group
 from tinygrad_dl.viz.texts import human_bytes, plural, shortened, text_of, times
@@ -173,7 +174,6 @@ def details(repeat: Repeat | None, groups: Sequence[Group]) -> tuple[str, ...]:
     first = groups[0]
     name = " … ".join(dict.fromkeys(path for path in paths(repeat, groups) if path))
     nodes = [node for group in groups for node in nodes_of(group)]
-    arrays = {id(array): array.nbytes for node in nodes for array in node.kept_arrays()}
     outputs = [f"returns {text_of(each.shape, each.dtype)}" for each in first.outputs]
-    counts = [plural(len(nodes), "operation"), f"{human_bytes(sum(arrays.values()))} saved for backward"]
+    counts = [plural(len(nodes), "operation"), f"{human_bytes(kept_bytes(nodes))} saved for backward"]
     return (f"{first.title} {name}".strip(), *outputs, *counts)

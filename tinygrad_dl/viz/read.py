@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tinygrad_dl.core.graph import Leaf, Node
@@ -13,6 +13,7 @@ from tinygrad_dl.func.trees import flatten
 from tinygrad_dl.viz.boxes import Artist, Box
 from tinygrad_dl.viz.choice import choose
 from tinygrad_dl.viz.heat import Heat
+from tinygrad_dl.viz.kept import kept_bytes
 from tinygrad_dl.viz.modules import Labels
 from tinygrad_dl.viz.names import Names, kind_of
 from tinygrad_dl.viz.numbers import Numbers, key
@@ -118,7 +119,7 @@ def read(run: Run, params: Any, sources: Sequence[Source], show: Shown, numbers:
     count = sum(kind_of(leaf, names) == "parameter" for leaf in parameters)
     given = {each.edge.node for each in sources if each.edge is not None}  # copies, which are no work of the model
     operations = sum(node not in given for node in run.nodes)
-    return Picture(boxes, arrows, frames, inside, operations, count, saved_bytes(run.nodes), left_out, numbers.hints)
+    return Picture(boxes, arrows, frames, inside, operations, count, kept_bytes(run.nodes), left_out, numbers.hints)
 
 
 def box_of(entry: Entry, labels: Labels, draw: Artist, into: Sequence[Use]) -> Box:
@@ -171,11 +172,6 @@ def moving(lines: Sequence[str], later: Sequence[str]) -> tuple[str, ...]:
         return "".join(a if a == b else "t" for a, b in zip(first, second, strict=True))
 
     return tuple(map(line, lines, later)) if len(lines) == len(later) else tuple(lines)
-
-
-def saved_bytes(nodes: Iterable[Node]) -> int:
-    """The bytes of all arrays that nodes keep; one that two of them keep counts once."""
-    return sum({id(array): array.nbytes for node in nodes for array in node.kept_arrays()}.values())
 
 
 def nearest(view: View, limit: int) -> list[int]:

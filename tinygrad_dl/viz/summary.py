@@ -11,6 +11,7 @@ from tinygrad_dl.core.table import aligned, or_text, page
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.viz.calls import run
 from tinygrad_dl.viz.costs import multiply_adds
+from tinygrad_dl.viz.kept import kept_bytes
 from tinygrad_dl.viz.recording import Call
 from tinygrad_dl.viz.texts import human_bytes
 
@@ -120,11 +121,6 @@ def summary(model: Module, *inputs: Any, depth: int | None = None, **options: An
 
 def layer_of(call: Call, nodes: list[Node], weights: set[int], first: bool) -> Layer:
     """The row of a call, whose parameters count if it is the module's first one."""
-    kept: dict[int, int] = {}  # by the memory that they show: several views of it count once
-    for array in (array for node in nodes for array in node.kept_arrays()):
-        memory = id(buffer_owner(array))
-        if memory not in weights:
-            kept[memory] = max(kept.get(memory, 0), array.nbytes)
     parameters = list(call.module.parameters()) if first and call.module is not None else []
     return Layer(
         layer=call.layer,
@@ -133,7 +129,7 @@ def layer_of(call: Call, nodes: list[Node], weights: set[int], first: bool) -> L
         output=[each.shape for each in call.outputs],
         parameters=sum(p.numel() for p in parameters),
         multiply_adds=sum(map(multiply_adds, nodes)),
-        memory=sum(kept.values()),
+        memory=kept_bytes(nodes, weights),
         trainable=sum(p.numel() for p in parameters if p.requires_grad),
     )
 
