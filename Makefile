@@ -49,7 +49,7 @@ fuzz: $(VENV)/torch.stamp
 benchmark: $(VENV)/torch.stamp
 	$(RUN) benchmarks/compare.py
 
-# The pictures of the README and of docs/course.md, from the demo and the full examples; ONLY="20 24": of those alone.
+# The pictures of the README and of docs/gallery.md, by the demo, the full examples and that page; ONLY="20 24": some.
 pictures: $(VENV)/examples.stamp
 	$(RUN) docs/make_pictures.py $(ONLY)
 
