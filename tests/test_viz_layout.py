@@ -157,6 +157,8 @@ def test_the_measure_finds_faults() -> None:
     """A picture with labels on its arrows does not pass."""
     svg = attention().svg
     assert faults(re.sub(r'(<text [^>]*x=")[0-9.]+"', r'\g<1>100"', svg))
-    line = '<g class="edge"><path d="M-9,-9C200,-200 400,-400 600,-600"/></g>'
+    first = texts(next(groups(svg, "node")))[0]
+    x, y = (first.left + first.right) / 2, (first.top + first.bottom) / 2
+    line = f'<g class="edge"><path d="M{x - 50},{y}C{x - 20},{y} {x + 20},{y} {x + 50},{y}"/></g>'
     hit = faults(svg.replace("<polygon", line + "<polygon", 1))
     assert any(fault.startswith("an arrow through") for fault in hit)

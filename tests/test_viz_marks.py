@@ -116,3 +116,81 @@ def test_freed() -> None:
     y = (w * w).sum()
     y.backward()
     assert r'label="Mul\nsaved values freed"' in viz.graph(y, show_shapes=False).source
+
+
+# -- tensors without a gradient ---------------------------------------------------------------------
+
+
+def constants(drawing: viz.Drawing) -> list[str]:
+    """The boxes of constants."""
+    return [line.split('"')[1] for line in drawing.source.splitlines() if 'class="constant ' in line]
+
+
+def test_constants_that_are_kept() -> None:
+    w, x, mask = td.ones(3, 2, requires_grad=True), td.ones(4, 3), td.tensor([True, False])
+    y = td.where(mask, x @ w, td.zeros(2)) * 2.0
+    assert constants(viz.graph(y)) == [r"input\n(4, 3) float32", r"condition\n(2,) bool"]  # zeros are not kept
+    assert constants(viz.graph(y, {"x": x}))[0] == r"x\n(4, 3) float32"
+    assert constants(viz.graph(y, show_constants=False)) == []
+    with viz.recording():
+        y = td.where(mask, x @ w, td.zeros(2)) * 2.0
+    assert constants(viz.graph(y, show_shapes=False)) == ["input", "condition", "other"]
+
+
+def test_a_constant_that_is_used_twice_is_one_box() -> None:
+    w, x = td.ones(3, requires_grad=True), td.ones(3)
+    text = viz.graph((w * x).sum() + (w.exp() * x).sum(), {"w": w}).source
+    assert text.count('class="constant ') == 1
+    number = next(line.split()[0] for line in text.splitlines() if 'class="constant ' in line)
+    assert text.count(f"  {number} -> ") == 2
+
+
+def test_constants_and_the_names_of_arguments() -> None:
+    """An argument whose constant bears its name needs no cell; that of a constant with another name does."""
+    w, target = td.ones(4, 3, requires_grad=True), td.tensor([0, 1, 2, 0])
+    loss = functional.cross_entropy(w, target)
+    assert "<i" not in viz.graph(loss).source
+    assert "{{<i0> input|<i1> target}|" in viz.graph(loss, {"labels": target}).source.replace("&#160;", "")
+
+
+def test_detached() -> None:
+    w = td.ones(3, requires_grad=True)
+    with viz.recording():
+        h = w.exp()
+        y = h * h.detach()
+    drawing = viz.graph(y, {"w": w}, show_shapes=False, show_saved=False)
+    assert constants(drawing) == [r"other\ndetached"]
+    numbers = {
+        line.split('"')[1].split("\\n")[0]: line.split()[0] for line in drawing.source.splitlines() if "class" in line
+    }
+    assert f'{numbers["Exp"]} -> {numbers["other"]} [style="dashed"]' in drawing.source
+    assert f"{numbers['other']} -> {numbers['Mul']}" in drawing.source
+    with viz.recording():
+        alone = w * td.ones(3).detach()
+    assert constants(viz.graph(alone, show_shapes=False)) == ["other"]
+
+
+def test_constants_with_values() -> None:
+    w, x = td.ones(2, requires_grad=True), td.tensor([3.0, 4.0])
+    text = viz.graph((w * x).sum(), values=True, gradients=True, show_shapes=False).source
+    assert "{other|{data\\n3\xa0\xa04}}" in text
+
+
+def test_what_a_model_was_given_is_one_box() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(td.ones(5, 3))
+
+        def forward(self, words: td.Tensor) -> td.Tensor:
+            return functional.embedding(words, self.weight) * td.ones(2, 3)
+
+    text = viz.graph(Model(), td.tensor([1, 2])).source
+    assert text.count('class="input ') == 1 and text.count('class="constant ') == 1
+
+
+def test_layers_tell_the_options_of_their_operation() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU(inplace=True), nn.Dropout(0.5))
+    text = viz.graph(model, td.ones(1, 3, 8, 8)).source
+    assert r"Conv2d\n0\nstride 2\n" in text and r"ReLU\n1\nin place" in text
+    assert r"Dropout\n2\np 0.5 · training only\n" in text

@@ -101,7 +101,10 @@ def phrases(node: Node) -> list[str]:
     found = [f"{name} {text}" for name, text in numbers.items() if text]
     if op.key == "dropout" and dropped(node) is not None:
         found.append(f"p {dropped(node):.2g}")
-    for name, value in named_parts(options(node)).items():
+    given = named_parts(options(node))
+    if {"dim0", "dim1"} <= set(given):
+        found.append(f"dims {given.pop('dim0')}, {given.pop('dim1')}")
+    for name, value in given.items():
         if value is True:
             found.append(name)
         elif name not in UNSAID:

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tinygrad_dl.core.graph import Edge, Leaf, Node, saved_arrays
-from tinygrad_dl.viz.arguments import dropped, phrases, stored
+from tinygrad_dl.viz.arguments import constants, dropped, phrases, stored
+from tinygrad_dl.viz.constants import Constant
 from tinygrad_dl.viz.names import Names, kind_of
 from tinygrad_dl.viz.numbers import Numbers, key
 from tinygrad_dl.viz.recording import place_of
@@ -98,11 +99,16 @@ class Artist:
             found.append("gradient" if (of := self.titles.get(place.gradient_of)) is None else f"gradient of {of}")
         if (place is not None and place.inplace) or getattr(op, "key", "") in CHANGES:
             found.append("in place")
-        if op is not None and op.view:
+        if op is not None and op.view and op.key != "view":
             found.append("view")
         if op is not None and "factors" in op.parameters and dropped(node) is not None:
             found.append("training only")
         return found
+
+    def facts(self, node: Node) -> tuple[str, ...]:
+        """The options and marks of the only operation of a module, in a line if they fit."""
+        said = phrases(node)
+        return in_lines([*([fitting(said)] if said else []), *self.marks(node)])
 
     def inputs(self, node: Node, into: Sequence[Use]) -> Mapping[int, str]:
         """The names of the inputs, by their positions, as far as they say something."""
@@ -119,6 +125,8 @@ class Artist:
         argument = head.plan.argument(use.position)
         argument = argument[argument.find("[") :] if argument.endswith("]") else argument  # one of a sequence
         name = self.names.find(use.edge) if type(use.edge) is Leaf else None
+        if use.edge is None and use.position in (found := constants(head)):  # whose box has the argument's name
+            name = self.names.of.get(id(found[use.position][1]), argument)
         return "" if name is not None and name.rpartition(".")[2] == argument else argument
 
     def outputs(self, node: Node) -> Mapping[int, str]:
@@ -142,7 +150,15 @@ class Artist:
         name = self.names.find(edge) or ("output" if len(self.roots) == 1 else f"output {index}")
         return self.tensor("output", name, edge)
 
-    def tensor(self, kind: str, name: str, edge: Edge | Source) -> Box:
+    def constant(self, constant: Constant) -> Box:
+        """The box of a tensor without a gradient."""
+        name = self.names.of.get(id(constant.array)) if constant.array is not None else None
+        box = self.tensor("constant", name or constant.name, constant)
+        return box._replace(
+            notes=("detached",) if constant.detached else (), columns=self.numbers.of_constant(constant.value)
+        )
+
+    def tensor(self, kind: str, name: str, edge: Edge | Source | Constant) -> Box:
         text = text_of(edge.shape, edge.dtype)
         return Box(kind, (shortened(name), text) if self.show_shapes else (shortened(name),), (f"{name}: {text}",))
 

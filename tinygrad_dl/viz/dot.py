@@ -52,6 +52,8 @@ def write(picture: Picture, theme: Theme, direction: str, captions: Sequence[str
             extra["style"] = "dashed"
         elif arrow.back:
             extra |= {"constraint": "false", "style": "dashed"}
+        elif picture.boxes[arrow.head].kind == "constant":  # of a tensor that was detached
+            extra["style"] = "dashed"
         elif picture.boxes[arrow.tail].kind in COMPUTES:
             extra["weight"] = SPINE if number in straight else BRANCH
         if picture.boxes[arrow.head].kind == "joint":
@@ -165,7 +167,7 @@ def rows_of(picture: Picture) -> list[int]:
             row[arrow.head] = max(row[arrow.head], row[arrow.tail] + 1)
     # A leaf stands right above its first use, however deep that is.
     for arrow in reversed(picture.arrows):
-        if picture.boxes[arrow.tail].kind in ("input", "parameter"):
+        if picture.boxes[arrow.tail].kind in ("input", "parameter", "constant"):
             row[arrow.tail] = row[arrow.head] - 1
     return row
 

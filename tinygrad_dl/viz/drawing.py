@@ -44,6 +44,7 @@ def graph(
     max_nodes: int = 500,
     show_saved: bool | None = None,
     show_shapes: bool = True,
+    show_constants: bool = True,
     direction: str = "TB",
     theme: Theme | str = "light",
     title: str | None = None,
@@ -56,9 +57,9 @@ def graph(
     drawn once, with their number, and so is a loop over time, with its state as a dashed arrow back. As many levels of
     modules are opened as there is room for in a picture of about 1400 x 2000 points.
 
-    Each operation shows its output's shape and the bytes of the arrays that it keeps for its gradient. Constants are
-    no part of the graph. Of a leaf with more than four arrows there is a box at each of its uses. The text is the same
-    in every run of the same program.
+    Each operation shows its options, its output's shape and the bytes of the arrays that it keeps for its gradient, and
+    whether it works in place, is a view, or was made by a recorded backward pass. Of a leaf with more than four arrows
+    there is a box at each of its uses. The text is the same in every run of the same program.
 
     Args:
         tensor: the output, or a tuple or list of them; or a model.
@@ -77,6 +78,8 @@ def graph(
         max_nodes: of a larger picture, the boxes nearest to the output are drawn and a note says so.
         show_saved: whether operations show the bytes that they keep; if it is None, those of a tensor's graph do.
         show_shapes: whether shapes and dtypes are shown.
+        show_constants: whether tensors without a gradient have boxes, as far as they are known: those that operations
+            keep, and of a model, or inside `td.viz.recording()`, all. What was detached has a dashed arrow.
         direction: where the arrows run: "TB" from top to bottom, "LR", "BT" or "RL".
         theme: "light", "dark" or a `Theme`.
         title: a line above the picture; of a model its class and parameters if it is None, and none if it is "".
@@ -125,6 +128,7 @@ def graph(
         max_nodes=max_nodes,
         shapes=show_shapes,
         saved=not of_model if show_saved is None else show_saved,
+        constants=show_constants,
     )
     picture = read(run, names, sources, show, numbers, heated)
     if picture.left_out:

@@ -12,7 +12,8 @@ STYLES = {
     "v": 'font-size="10"',
     "n": 'font-size="9.5" fill-opacity="0.75"',
 }
-BOX = re.compile(r'(<g id="[^"]*" class="node [^"]*) text_([a-z]+)(".*?</g>\n</g>|".*?</g>)', re.DOTALL)
+PART = re.compile(r'(?=<g id="[^"]*" class=")')  # where the next box, arrow or frame begins
+BOX = re.compile(r'(<g id="[^"]*" class="node [^"]*) text_([a-z]+)"')
 TEXT = re.compile(r'<text ([^>]*?)(?: font-size="([^"]*)")')
 
 
@@ -21,18 +22,21 @@ def finished(svg: str) -> str:
 
     Lines only get smaller, or bold, for which margins leave room: the layout stays as it is.
     """
+    return "".join(map(box, PART.split(svg)))
 
-    def box(match: re.Match[str]) -> str:
-        head, roles, body = match.groups()
-        left = chain(roles, repeat("p"))
 
-        def line(text: re.Match[str]) -> str:
-            style = STYLES.get(next(left))
-            if style is None:
-                return text.group()
-            size = "" if "font-size" in style else f' font-size="{text.group(2)}"'
-            return f"<text {text.group(1)}{size} {style}"
+def box(part: str) -> str:
+    """A part of the picture; if it is a box, with its lines in their styles."""
+    begin = BOX.match(part)
+    if begin is None:
+        return part
+    left = chain(begin[2], repeat("p"))
 
-        return head + TEXT.sub(line, body)
+    def line(text: re.Match[str]) -> str:
+        style = STYLES.get(next(left))
+        if style is None:
+            return text.group()
+        size = "" if "font-size" in style else f' font-size="{text.group(2)}"'
+        return f"<text {text.group(1)}{size} {style}"
 
-    return BOX.sub(box, svg)
+    return f'{begin[1]}"' + TEXT.sub(line, part[begin.end() :])

@@ -93,6 +93,12 @@ class Numbers:
             for heading, found in self.wanted.items()
         )
 
+    def of_constant(self, value: np.ndarray | Values) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The numbers to show of a tensor without a gradient."""
+        if "data" not in self.wanted:
+            return ()
+        return (("data", tuple(written(value if isinstance(value, Values) else values_of(value)))),)
+
 
 def key(edge: Edge) -> Key:
     """A place in the graph: the node, or leaf, and which of its outputs."""

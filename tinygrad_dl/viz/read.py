@@ -12,6 +12,7 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.func.trees import flatten
 from tinygrad_dl.viz.boxes import Artist, Box
 from tinygrad_dl.viz.choice import choose
+from tinygrad_dl.viz.constants import Constant, with_constants
 from tinygrad_dl.viz.heat import Heat
 from tinygrad_dl.viz.kept import kept_bytes
 from tinygrad_dl.viz.modules import Labels
@@ -76,6 +77,7 @@ class Shown(NamedTuple):
     max_nodes: int = 500
     shapes: bool = True
     saved: bool = True
+    constants: bool = True
 
 
 def read(run: Run, params: Any, sources: Sequence[Source], show: Shown, numbers: Numbers, heat: Heat | None) -> Picture:
@@ -85,6 +87,8 @@ def read(run: Run, params: Any, sources: Sequence[Source], show: Shown, numbers:
     roots = [edge for edge in found if edge is not None]
     whole = tree(run.nodes, run.calls)
     view = choose(whole, roots, sources, show.depth, show.expand, show.roll)
+    if show.constants:
+        view = with_constants(view, sources)
     kept = nearest(view, show.max_nodes)
     number = {item: i for i, item in enumerate(kept)}
     leaves = list({id(entry.thing): entry.thing for entry in view.entries if type(entry.thing) is Leaf}.values())
@@ -126,12 +130,17 @@ def box_of(entry: Entry, labels: Labels, draw: Artist, into: Sequence[Use]) -> B
     """The box of an entry, into which the given uses lead."""
     thing = entry.thing
     if isinstance(thing, Group):
-        return labels.box(entry)._replace(columns=() if labels.repeated(entry) else results(thing, draw.numbers))
+        box = labels.box(entry)
+        facts = draw.facts(thing.nodes[0]) if len(thing.nodes) == 1 else ()
+        columns = () if labels.repeated(entry) else results(thing, draw.numbers)
+        return box._replace(notes=(*facts, *box.notes), columns=columns)
     if isinstance(thing, Joint):
         return Box("joint", ("",), ("",))
     if isinstance(thing, Source):
         box = draw.tensor("input", thing.name, thing)
         return box if thing.edge is None else box._replace(columns=draw.numbers.columns(key(thing.edge)))
+    if isinstance(thing, Constant):
+        return draw.constant(thing)
     box = draw.box(thing, into)
     if type(thing) is Leaf:
         outer = labels.around(entry.frame)

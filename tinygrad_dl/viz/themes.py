@@ -1,8 +1,8 @@
 """How a picture looks, as data: Graphviz attributes for each kind of box.
 
 What computes has round corners, and another colour if a recorded backward pass made it; tensors have square ones, and
-their border says which they are (plain: parameter, dashed: input, double: output). So a picture reads as well without
-its colours.
+their border says which they are (plain: parameter, dashed: input, dotted: without a gradient, double: output). So a
+picture reads as well without its colours.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ SHAPE_OF = {
     "parameter": {"shape": "box", "style": "filled"},
     "input": {"shape": "box", "style": "filled,dashed"},
     "output": {"shape": "box", "style": "filled", "peripheries": "2"},
+    "constant": {"shape": "box", "style": "filled,dotted"},
     "note": {"shape": "note", "style": "filled"},
     "heat": {"shape": "box", "style": "filled", "width": "1.6"},
     "module": {"shape": "box", "style": "rounded,filled"},
@@ -46,6 +47,7 @@ class Theme(NamedTuple):
     parameter: Attributes
     input: Attributes
     output: Attributes
+    constant: Attributes
     note: Attributes
     heat: Attributes  # of the scale of colours, whose ends are those of its fill
     module: Attributes = MappingProxyType({})  # a module that is not opened
@@ -114,6 +116,7 @@ LIGHT = theme(
         "parameter": ("#fcf1dc", "#b5802a"),
         "input": ("#e6f4ea", "#3f8a55"),
         "output": ("#f1e9f7", "#7c57a3"),
+        "constant": ("#f6f7f9", "#8b94a3"),
         "note": ("#fff8c5", "#9a7d0a"),
         "heat": ("#fdf3e7:#ee8a5f", "#b0604a"),
         "module": ("#dbe6f5", "#3f5f92"),
@@ -131,6 +134,7 @@ DARK = theme(
         "parameter": ("#3d3220", "#d6a550"),
         "input": ("#213a2b", "#6dbb85"),
         "output": ("#382c47", "#b391da"),
+        "constant": ("#23272f", "#7b8594"),
         "note": ("#45401f", "#d9c452"),
         "heat": ("#262a33:#a8431f", "#d88d77"),
         "module": ("#2c3d58", "#8fb0e3"),

@@ -1,0 +1,92 @@
+"""Boxes for tensors without a gradient that operations read: inputs, targets, masks, and what was detached."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_dl.core.graph import Edge, Node
+from tinygrad_dl.core.mutations import buffer_owner
+from tinygrad_dl.viz.arguments import constants, kept
+from tinygrad_dl.viz.recording import place_of
+from tinygrad_dl.viz.values import Values
+from tinygrad_dl.viz.view import Entry, Source, Use, View
+
+
+class Constant(NamedTuple):
+    """A tensor without a gradient.
+
+    Attributes:
+        name: that of the argument for which it was given.
+        value: what a recording noted of it, or else the array.
+        array: the array, if its operation keeps it.
+        detached: whether it shows the values of a place in the graph, and `origin` this place if it still lives.
+    """
+
+    name: str
+    value: np.ndarray | Values
+    array: np.ndarray | None
+    detached: bool
+    origin: Edge | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.value.shape)
+
+    @property
+    def dtype(self) -> Any:
+        return self.value.dtype
+
+
+def with_constants(view: View, sources: Sequence[Source]) -> View:
+    """A view with entries for the constants of its operations as well, each right before its first use.
+
+    Single numbers have none: they stand in the operation's box. What the model was given has one already.
+    """
+    tensors = [source.tensor() for source in sources]
+    given = {id(buffer_owner(tensor._data)) for tensor in tensors if tensor is not None}
+    place = {node: i for i, entry in enumerate(view.entries) for node in entry.nodes}
+    before: dict[int, list[Entry]] = defaultdict(list)
+    made: dict[int, Entry] = {}  # by the id of the array
+    links: list[tuple[Entry, int, int]] = []  # from a constant to the input of an entry
+    for i, entry in enumerate(view.entries):
+        for position, constant in found(entry.thing) if isinstance(entry.thing, Node) else ():
+            array = constant.array
+            if entry.next is not None and entry.next.edges[position] is not None:
+                continue  # what a loop begins with, where later turns have a state
+            if array is not None and id(buffer_owner(array)) in given:
+                continue
+            new = made.get(id(array)) if array is not None else None
+            if new is None:
+                new = Entry(constant, entry.frame)
+                made[id(constant if array is None else array)] = new
+                before[i].append(new)
+            links.append((new, i, position))
+    entries = [each for i, entry in enumerate(view.entries) for each in (*before[i], entry)]
+    number = {entry: i for i, entry in enumerate(entries)}
+    moved = [number[entry] for entry in view.entries]
+    uses = [use._replace(tail=moved[use.tail], head=moved[use.head]) for use in view.uses]
+    uses += [Use(number[tail], moved[head], None, position) for tail, head, position in links]
+    for entry in made.values():
+        origin = entry.thing.origin
+        tail = None if origin is None else place.get(origin.node)
+        if tail is not None and moved[tail] < number[entry]:
+            uses.append(Use(moved[tail], number[entry], origin, 0))
+    return View(entries, sorted(uses, key=lambda use: (use.head, use.position)), view.frames)
+
+
+def found(node: Node) -> list[tuple[int, Constant]]:
+    """The constants that are known of an operation, but for single numbers, by their positions."""
+    place = place_of(node)
+    detached: dict[str, weakref.ref[Any]] = place.detached if place is not None else {}
+    arrays = {name: array for name, array in kept(node).items() if isinstance(array, np.ndarray)}
+    return [
+        (i, Constant(name, value, arrays.get(name), name in detached, detached[name]() if name in detached else None))
+        for i, (name, value) in constants(node).items()
+        if math.prod(value.shape) != 1 or name in detached
+    ]
