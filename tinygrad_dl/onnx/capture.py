@@ -1,0 +1,323 @@
+"""A model run once, with every call of an operation written down.
+
+`Capturing` is a transform (`core/transforms.py`): its tensors, `Traced`, have beside their values a symbol that stands
+for them in the record. What depends on no traced tensor is not seen and becomes a constant.
+
+A change in place gives a tensor another symbol. A view knows of which tensor it is one and by which op: when it is
+read after its base was changed, the op is written down again for the base as it now is; when it is changed itself, the
+base becomes one with the view's new values written into it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.core.function import Context, Function
+from tinygrad_dl.core.mutations import mutations
+from tinygrad_dl.core.record import Record
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
+from tinygrad_dl.core.transforms import Escape, Level, Lifted, called, may_hold, over_values, rebuilt
+from tinygrad_dl.core.warning import warn
+from tinygrad_dl.func.received import Received
+from tinygrad_dl.nn.module import Module
+from tinygrad_dl.onnx.table import CONVERTERS, REWRITINGS, wanted
+from tinygrad_dl.onnx.views import written
+from tinygrad_dl.ops.tensor.inplace import stored
+
+
+class Symbol:
+    """What stands for a tensor in the record: an input, a parameter, a constant, or a result of a step."""
+
+    __slots__ = ("array", "dtype", "kind", "name", "number", "shape", "step")
+
+    def __init__(self, number: int, kind: str, name: str, like: np.ndarray, array: Any, step: Step | None):
+        self.number, self.kind, self.name = number, kind, name
+        self.shape, self.dtype, self.array, self.step = like.shape, like.dtype, array, step
+
+
+class Step:
+    """One call of an op: its arguments by name, with symbols in the place of tensors."""
+
+    __slots__ = ("given", "line", "op", "out", "path")
+
+    def __init__(self, op: Record, given: dict[str, Any], path: str, line: str):
+        self.op, self.given, self.path, self.line = op, given, path, line
+        self.out: list[Symbol] = []
+
+
+def _asked(name: str) -> Any:
+    """The method that asks a tensor for its numbers."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        self.level.numbers_asked(self, name)
+        return getattr(self.value, name)(*args, **kwargs)
+
+    method.__name__ = name
+    return method
+
+
+class Traced(Lifted):
+    """A tensor of the run. Its values are computed as usual, so that a program may look at them; it is warned."""
+
+    __slots__ = ()
+
+    level: Capturing
+    held: Symbol  # read `symbol`
+    shown: Any  # of a view: (base, op or None for the same tensor, arguments, which output, the base's symbol then)
+
+    @property
+    def symbol(self) -> Symbol:
+        if self.shown is not None:
+            base, op, given, index, seen = self.shown
+            now = base.symbol
+            if now is not seen:
+                self.shown = base, op, given, index, now
+                self.held = now if op is None else self.level.replayed(op, {**given, op.tensors[0]: base}, index, self)
+        return self.held
+
+    def with_value(self, value: Tensor) -> Traced:
+        return self.level.lift(value, self.symbol, (self, None, None, None, self.symbol))
+
+    def beside(self, tensor: Tensor) -> Tensor:
+        return self.level.enter(tensor)
+
+    def filled(self, make: Callable[[Tensor], Tensor]) -> Tensor:
+        return self.level.enter(make(self.value))
+
+    def stride(self, dim: int | None = None) -> Any:
+        return self.value.stride(dim)
+
+    def become(self, other: Any) -> Tensor:
+        self.held, self.shown = other.symbol, other.shown
+        return super().become(other)
+
+    def _assign(self, result: Tensor, what: str) -> Tensor:
+        symbol = self.level.symbol_of(result)
+        self.value._assign(self.level.plain(result), what)
+        if symbol.dtype != self.value._data.dtype or symbol.shape != self.value._data.shape:
+            symbol = self.level.stored(symbol, self.value)
+        self.level.write(self, symbol)
+        return self
+
+    item, tolist, numpy = _asked("item"), _asked("tolist"), _asked("numpy")
+    __bool__, __array__ = _asked("__bool__"), _asked("__array__")
+    __float__, __int__, __index__ = _asked("__float__"), _asked("__int__"), _asked("__index__")
+    __deepcopy__ = _asked("__deepcopy__")
+
+
+class Capturing(Level):
+    """One run of a model, and its record."""
+
+    name, marks, releases = "onnx.export", "is traced", True
+
+    def __init__(self, quiet: bool = False):
+        super().__init__()
+        self.quiet = quiet
+        self.symbols: list[Symbol] = []
+        self.steps: list[Step] = []
+        self.path: list[str] = [""]
+        self.received = Received()
+        self.constants: dict[tuple[int, int], tuple[Any, Symbol]] = {}
+        self.warned: set[tuple[str, str]] = set()
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        for known, _ in self.received.tensors:
+            tensor = known()
+            if tensor is not None:
+                tensor.__dict__.pop("held", None)
+                tensor.__dict__.pop("shown", None)
+        self.received.give_back(lambda tensor: tensor.value)
+
+    # -- tensors and symbols ---------------------------------------------------------------------
+
+    def symbol(self, kind: str, name: str, like: np.ndarray, array: Any = None, step: Step | None = None) -> Symbol:
+        found = Symbol(len(self.symbols), kind, name, like, array, step)
+        self.symbols.append(found)
+        return found
+
+    def lift(self, value: Tensor, symbol: Symbol, shown: Any = None) -> Traced:
+        new = object.__new__(Traced)
+        new.level, new.value, new.held, new.shown = self, value, symbol, shown
+        return new
+
+    def constant(self, array: np.ndarray) -> Symbol:
+        """The symbol of an array as it now is; the same for the same memory, as long as it was not changed."""
+        key = id(array), mutations.version(array)
+        if key not in self.constants:
+            self.constants[key] = array, self.symbol("constant", "", array, array.copy())
+        return self.constants[key][1]
+
+    def enter(self, tensor: Any) -> Traced:
+        return self.lift(tensor, self.constant(tensor._data))
+
+    def symbol_of(self, value: Any) -> Symbol:
+        if isinstance(value, Traced) and value.level is self:
+            return value.symbol
+        return self.constant(value._data if isinstance(value, Tensor) else as_array(value))
+
+    def plain(self, tensor: Any) -> Any:
+        return tensor.value if isinstance(tensor, Traced) and tensor.level is self else tensor
+
+    def receive(self, tensor: Tensor, escape: Escape) -> Tensor:
+        """Makes a plain tensor one of the run, in its place, as one is written into it."""
+        self.received.take(tensor, self.enter, escape)
+        return tensor
+
+    # -- operations ------------------------------------------------------------------------------
+
+    def apply(self, op: Record, given: dict[str, Any]) -> Any:
+        other = REWRITINGS.get(op.key) or (None if op.key in CONVERTERS else op.decomposed)
+        if other is not None:
+            tensors = {n: wrap(v) if type(v) is np.ndarray and n in op.tensors else v for n, v in given.items()}
+            with np.errstate(all="ignore"):  # what it makes on the way may be chosen away
+                out = other(*[tensors[name] for name in wanted(other)])
+            if out is not NotImplemented:
+                return out
+        out = called(op, {name: over_values(value, self.plain) for name, value in given.items()})
+        step = self.record(op, self.arguments(op, given), [each._data for each in ([out] if op.outputs is None else out)])
+        first = given[op.tensors[0]] if op.view else None
+
+        def lifted(index: int, each: Tensor) -> Traced:
+            shown = None
+            if isinstance(first, Traced) and np.may_share_memory(each._data, first.value._data):
+                shown = first, op, given, None if op.outputs is None else index, first.symbol
+            return self.lift(each, step.out[index], shown)
+
+        return rebuilt(op, out, lifted)
+
+    def record(self, op: Record, given: dict[str, Any], results: list[np.ndarray]) -> Step:
+        """Writes down a call, whose arguments are symbols where they are tensors."""
+        step = Step(op, given, self.path[-1], line())
+        known = all(each.array is not None for each in symbols_in(given.values()))
+        for each in results:
+            step.out.append(self.symbol("step", "", each, each.copy() if known else None, step))
+        self.steps.append(step)
+        return step
+
+    def arguments(self, op: Record, given: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of a call as they stand in the record."""
+        return {name: self.argument(op, name, value) for name, value in given.items()}
+
+    def argument(self, op: Record, name: str, value: Any) -> Any:
+        """An argument as it stands in the record."""
+        if isinstance(value, Tensor) or (type(value) is np.ndarray and name in op.tensors):
+            return self.symbol_of(value)
+        if name == op.sequence:
+            return [self.symbol_of(each) for each in value]
+        return over_values(value, self.symbol_of) if may_hold(value) else value
+
+    def replayed(self, op: Record, given: dict[str, Any], index: int | None, like: Traced) -> Symbol:
+        """The symbol of a view anew, of a base that was changed."""
+        results = called(op, {name: over_values(value, self.plain) for name, value in given.items()})
+        step = self.record(op, self.arguments(op, given), [each._data for each in ([results] if op.outputs is None else results)])
+        return step.out[index or 0]
+
+    def stored(self, symbol: Symbol, into: Tensor) -> Symbol:
+        """A symbol as it stands where it is stored: broadcast and cast."""
+        given = {"value": symbol, "size": into._data.shape, "dtype": into._data.dtype}
+        return self.record(stored.op, given, [into._data]).out[0]
+
+    def write(self, tensor: Traced, symbol: Symbol) -> None:
+        """Gives a tensor that was changed in place its new symbol, and the tensors that it is a view of theirs."""
+        tensor.held = symbol
+        if tensor.shown is None:
+            return
+        base, op, given, index, _ = tensor.shown
+        before = base.symbol
+        after = symbol
+        if op is not None:
+            made = written(op, given, index, base.value._data.shape, before, symbol)
+            if made is None:
+                raise RuntimeError(
+                    f"onnx.export: got a change in place of a view made by {op.name}, expected one of a tensor or of a "
+                    "view made by indexing, reshaping or reordering dimensions; change a clone() instead"
+                )
+            after = self.record(*made, [base.value._data]).out[0]
+        self.write(base, after)
+        tensor.shown = base, op, given, index, base.symbol
+        tensor.held = symbol
+
+    def apply_function(self, function: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """An `autograd.Function`: the operations of its forward."""
+        ctx = Context()
+        ctx.needs_input_grad = tuple([False for _ in args])
+        if function.setup_context is Function.setup_context:
+            return function.forward(ctx, *args, **kwargs)
+        out = function.forward(*args, **kwargs)
+        function.setup_context(ctx, args, out)
+        return out
+
+    # -- what is told to users -------------------------------------------------------------------
+
+    def once(self, what: str, message: str) -> None:
+        where = line()
+        if not self.quiet and (what, where) not in self.warned:
+            self.warned.add((what, where))
+            warn(message)
+
+    def numbers_asked(self, tensor: Traced, name: str) -> None:
+        """Warns that a program asks for numbers that depend on the inputs."""
+        if tensor.symbol.array is None:
+            what = name.strip("_")
+            self.once(
+                what,
+                f"onnx.export: {what} asks a tensor for its values, which are those of the example in the exported "
+                "model, whatever its inputs are; replace `if` by td.where, and numbers by operations on tensors",
+            )
+
+    def draws_apart(self, depends: tuple[Any, ...]) -> bool:
+        self.once(
+            "random",
+            "onnx.export: random numbers become constants of the exported model, the same at each run of it; make them "
+            "an input of the model",
+        )
+        return False
+
+
+def symbols_in(values: Any) -> Iterator[Symbol]:
+    """The symbols among arguments."""
+    for value in values:
+        if isinstance(value, Symbol):
+            yield value
+        elif type(value) in (tuple, list):
+            yield from symbols_in(value)
+        elif type(value) is slice:
+            yield from symbols_in((value.start, value.stop, value.step))
+
+
+def line() -> str:
+    """The innermost line outside of this package: "file.py:12"."""
+    frame: Any = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "tinygrad_dl":
+        frame = frame.f_back
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+@contextmanager
+def followed(model: Any, level: Capturing) -> Iterator[None]:
+    """Lets the level know in which module the run is."""
+    handles: list[Any] = []
+    if isinstance(model, Module):
+        paths = {id(module): path for path, module in reversed(list(model.named_modules()))}
+
+        def before(module: Module, args: Any) -> None:
+            level.path.append(paths.get(id(module), level.path[-1]))
+
+        def after(module: Module, args: Any, output: Any) -> None:
+            level.path.pop()
+
+        for module in model.modules():
+            handles.append(module.register_forward_pre_hook(before, prepend=True))
+            handles.append(module.register_forward_hook(after))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,70 @@
+"""Pictures in other sizes, and channels moved into pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.onnx.graph import Graph
+from tinygrad_dl.onnx.pooling import back, planes, resampled, sides_of
+from tinygrad_dl.onnx.table import Unsupported, converter, rewriting, without
+from tinygrad_dl.onnx.values import Value
+from tinygrad_dl.ops.vision.interpolate import interpolation_plan
+
+
+@converter("interpolate")
+def interpolate(
+    g: Graph, input: Value, counts: Any, scales: Any, mode: str, align_corners: bool, antialias: bool, out: Any
+) -> Value:
+    dims = len(counts)
+    if input.dtype.kind != "f":
+        raise Unsupported(f"interpolation of {input.dtype} rounds after each dimension; convert to float first")
+    if antialias:
+        sides = (*(1,) * (input.ndim - dims), *sides_of(input, dims))
+        return resampled(g, input, interpolation_plan(sides, counts, scales, mode, align_corners, antialias))
+    x = planes(g, input, dims)
+    attributes: dict[str, Any] = {"mode": "nearest", "nearest_mode": "floor"}
+    where = "asymmetric"
+    if mode == "nearest-exact":
+        attributes["nearest_mode"], where = "round_prefer_ceil", "half_pixel"
+    elif mode != "nearest":
+        attributes = {"mode": "linear"} if mode != "bicubic" else {"mode": "cubic", "cubic_coeff_a": -0.75}
+        where = "align_corners" if align_corners else "half_pixel"
+    attributes["coordinate_transformation_mode"] = where
+    if all(isinstance(each, float | int) for each in scales) and where != "align_corners":
+        factors = g.const([1.0, 1.0, *map(float, scales)], np.float32)
+        made = g.op("Resize", x, None, factors, **attributes)
+    else:
+        made = g.op("Resize", x, None, None, g.ints([*x.shape[:2], *counts]), **attributes)
+    return back(g, made, input, dims, out)
+
+
+@rewriting("pixel_shuffle")
+def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
+    *lead, c, h, w = input.shape
+    r = upscale_factor
+    n = len(lead)
+    apart = input.reshape(*lead, c // (r * r), r, r, h, w)
+    order = (*range(n + 1), n + 3, n + 1, n + 4, n + 2)
+    return apart.permute(*order).reshape(*lead, c // (r * r), h * r, w * r)
+
+
+@rewriting("pixel_unshuffle")
+def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
+    *lead, c, h, w = input.shape
+    r = downscale_factor
+    n = len(lead)
+    apart = input.reshape(*lead, c, h // r, r, w // r, r)
+    order = (*range(n + 1), n + 2, n + 4, n + 1, n + 3)
+    return apart.permute(*order).reshape(*lead, c * r * r, h // r, w // r)
+
+
+@rewriting("channel_shuffle")
+def channel_shuffle(input: Any, groups: int) -> Any:
+    n, c, *sides = input.shape
+    return input.reshape(n, groups, c // groups, *sides).transpose(1, 2).reshape(n, c, *sides)
+
+
+without("operators for sampling at places are not made of its parts", "grid_cells", "sample")
+
