@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 import tinygrad_dl as td
 import tinygrad_dl.linalg
 import tinygrad_dl.nn.functional
-import tinygrad_dl.vision  # noqa: F401
+import tinygrad_dl.vision
 from tinygrad_dl.core.declaration import REGISTRY
 from tinygrad_dl.core.tensor import wrap
 from tinygrad_dl.testing import arguments
@@ -110,5 +110,3 @@ def test_an_op_exported_alone_gives_what_it_gives_here(key):
     refused: list[str] = []
     check()
     assert len(run) > len(refused), refused[:3]
-
-

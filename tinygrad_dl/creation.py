@@ -17,7 +17,7 @@ from tinygrad_dl.core.inference import fresh
 from tinygrad_dl.core.layout import contiguous_format, laid, preserve_format, strided
 from tinygrad_dl.core.messages import require_constants
 from tinygrad_dl.core.tensor import Tensor, as_array, attach, wrap
-from tinygrad_dl.core.transforms import Lifted
+from tinygrad_dl.core.transforms import Lifted, onlookers
 from tinygrad_dl.core.warning import warn
 
 # fmt: off
@@ -63,6 +63,8 @@ def creation(body: F) -> F:
 def finish(array: Any, what: str, options: Any) -> Tensor:
     """A tensor around a new array, with the options that `what` got."""
     made = array if isinstance(array, Tensor) else fresh(wrap(np.asarray(array)))
+    for level in onlookers:
+        made = level.made(made, what)
     if not options:
         return made
     for name in options:

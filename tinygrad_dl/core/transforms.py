@@ -26,6 +26,10 @@ from tinygrad_dl.core.size import Size
 from tinygrad_dl.core.tensor import Tensor, wrap
 
 
+# The levels, of whichever thread, that are told of tensors made anew. A plain list: reading it costs creation nothing.
+onlookers: list[Level] = []
+
+
 class _Stack(threading.local):
     """The transforms that this thread is inside of, outermost first."""
 
@@ -74,6 +78,10 @@ class Level:
     def receive(self, tensor: Tensor, escape: Escape) -> Tensor:
         """Lifts a plain tensor in its place, since something lifted is written into it; or raises."""
         raise escape
+
+    def made(self, tensor: Tensor, what: str) -> Tensor:
+        """A tensor that the function `what` has made anew, as it is to be returned; of `onlookers`."""
+        return tensor
 
     def released(self, tensor: Tensor) -> Tensor:
         """The tensor of which this level, which has ended, knew more."""

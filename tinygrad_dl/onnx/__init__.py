@@ -92,7 +92,9 @@ def export(
         if name not in ACCEPTED:
             raise TypeError(f"export() got an unexpected keyword argument {name!r}")
         if value not in ACCEPTED[name]:
-            raise ValueError(f"onnx.export: got {name}={value!r}, expected {ACCEPTED[name][0]!r}: there is no other way")
+            raise ValueError(
+                f"onnx.export: got {name}={value!r}, expected {ACCEPTED[name][0]!r}: there is no other way"
+            )
     options = input_names, output_names, opset_version, dynamic_axes, do_constant_folding, training
     program = exported(model, args, f, kwargs, *options)
     if verbose:

@@ -22,7 +22,7 @@ from tinygrad_dl.core.function import Context, Function
 from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
-from tinygrad_dl.core.transforms import Escape, Level, Lifted, called, may_hold, over_values, rebuilt
+from tinygrad_dl.core.transforms import Escape, Level, Lifted, called, may_hold, onlookers, over_values, rebuilt, stack
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.func.received import Received
 from tinygrad_dl.nn.module import Module
@@ -88,7 +88,12 @@ class Traced(Lifted):
         return self.level.enter(tensor)
 
     def filled(self, make: Callable[[Tensor], Tensor]) -> Tensor:
-        return self.level.enter(make(self.value))
+        level = self.level
+        sized, level.sized = level.sized, False  # it is entered when it is whole
+        try:
+            return level.enter(make(self.value))
+        finally:
+            level.sized = sized
 
     def stride(self, dim: int | None = None) -> Any:
         return self.value.stride(dim)
@@ -111,14 +116,18 @@ class Traced(Lifted):
     __deepcopy__ = _asked("__deepcopy__")
 
 
+# What makes tensors of a size.
+SIZED = frozenset(("arange", "empty", "eye", "full", "linspace", "ones", "zeros"))
+
+
 class Capturing(Level):
     """One run of a model, and its record."""
 
     name, marks, releases = "onnx.export", "is traced", True
 
-    def __init__(self, quiet: bool = False):
+    def __init__(self, quiet: bool = False, sized: bool = False):
         super().__init__()
-        self.quiet = quiet
+        self.quiet, self.sized = quiet, sized
         self.symbols: list[Symbol] = []
         self.steps: list[Step] = []
         self.path: list[str] = [""]
@@ -126,8 +135,15 @@ class Capturing(Level):
         self.constants: dict[tuple[int, int], tuple[Any, Symbol]] = {}
         self.warned: set[tuple[str, str]] = set()
 
+    def __enter__(self) -> Capturing:
+        if self.sized:
+            onlookers.append(self)
+        return super().__enter__()
+
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
+        if self in onlookers:
+            onlookers.remove(self)
         for known, _ in self.received.tensors:
             tensor = known()
             if tensor is not None:
@@ -170,6 +186,11 @@ class Capturing(Level):
         self.received.take(tensor, self.enter, escape)
         return tensor
 
+    def made(self, tensor: Tensor, what: str) -> Tensor:
+        """Where there are dynamic axes, what has a size or was counted up to one is followed from there on."""
+        followed = self.sized and what in SIZED and type(tensor) is Tensor and self in stack.levels
+        return self.enter(tensor) if followed else tensor
+
     # -- operations ------------------------------------------------------------------------------
 
     def apply(self, op: Record, given: dict[str, Any]) -> Any:
@@ -181,7 +202,9 @@ class Capturing(Level):
             if out is not NotImplemented:
                 return out
         out = called(op, {name: over_values(value, self.plain) for name, value in given.items()})
-        step = self.record(op, self.arguments(op, given), [each._data for each in ([out] if op.outputs is None else out)])
+        step = self.record(
+            op, self.arguments(op, given), [each._data for each in ([out] if op.outputs is None else out)]
+        )
         first = given[op.tensors[0]] if op.view else None
 
         def lifted(index: int, each: Tensor) -> Traced:
@@ -216,7 +239,9 @@ class Capturing(Level):
     def replayed(self, op: Record, given: dict[str, Any], index: int | None, like: Traced) -> Symbol:
         """The symbol of a view anew, of a base that was changed."""
         results = called(op, {name: over_values(value, self.plain) for name, value in given.items()})
-        step = self.record(op, self.arguments(op, given), [each._data for each in ([results] if op.outputs is None else results)])
+        step = self.record(
+            op, self.arguments(op, given), [each._data for each in ([results] if op.outputs is None else results)]
+        )
         return step.out[index or 0]
 
     def stored(self, symbol: Symbol, into: Tensor) -> Symbol:

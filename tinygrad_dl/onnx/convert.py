@@ -39,6 +39,10 @@ CHAPTERS = (
 )
 
 
+class Follows(Unsupported):
+    """It takes the result of an operation that can't be exported."""
+
+
 class Lowering:
     """One conversion."""
 
@@ -63,10 +67,21 @@ class Lowering:
             graph.path, graph.line = call.path, call.line
             self.convert(call)
         graph.path = graph.line = ""
-        outputs = [] if self.failed else [self.value(entry) for _, entry in self.merged.outputs]
+        outputs = []
+        for name, entry in self.merged.outputs:
+            try:
+                outputs.append(self.value(entry))
+            except Unsupported as reason:
+                self.fail(f"the output {name!r}", reason)
         if self.failed:
             raise refused(self.failed)
         return outputs
+
+    def fail(self, where: str, reason: Unsupported) -> None:
+        """Notes what can't be exported; what only follows from another is left out."""
+        if not isinstance(reason, Follows):
+            line = f"{where}: {reason}"
+            self.failed[line] = self.failed.get(line, 0) + 1
 
     def live(self) -> list[Call]:
         """The calls that outputs depend on and that are not constants, in order."""
@@ -95,7 +110,7 @@ class Lowering:
             elif entry.varying is not None:
                 found = self.graph.filled(entry.varying, entry.dtype)._replace(shape=entry.shape)
             else:
-                raise Unsupported("it takes the result of an operation that can't be exported")
+                raise Follows
             self.values[entry.number] = found
         return found
 
@@ -114,9 +129,7 @@ class Lowering:
             more = {"g": self.graph, "out": out}
             results = function(*[more[name] if name in more else given[name] for name in names])
         except Unsupported as reason:
-            if not str(reason).startswith("it takes the result"):
-                where = f"{call.path or 'the model itself'}: {op.name} ({call.line}): {reason}"
-                self.failed[where] = self.failed.get(where, 0) + 1
+            self.fail(f"{call.path or 'the model itself'}: {op.name} ({call.line})", reason)
             return
         found = [results] if op.outputs is None else results  # a value is a tuple too
         for value, entry in zip(found, call.out, strict=True):

@@ -93,9 +93,7 @@ def unfold(g: Graph, input: Value, kernel_size: Any, dilation: Any, padding: Any
 
 
 @converter("fold")
-def fold(
-    g: Graph, input: Value, output_size: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any
-) -> Value:
+def fold(g: Graph, input: Value, output_size: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Value:
     kernel, steps, pads, strides = of_patches("fold", kernel_size, dilation, padding, stride)
     sizes = (output_size, output_size) if isinstance(output_size, int | Dim) else tuple(output_size)
     batch = g.unsqueeze(input, [0]) if input.ndim == 2 else input

@@ -225,8 +225,8 @@ def groups_of(asked: dict[str, dict[int, str]], inputs: list[str], shapes: list[
             axes = found.setdefault(key, Axes([], size))
             if axes.size != size:
                 raise ValueError(
-                    f"onnx.export: got sizes {axes.size} and {size} for the dynamic axis {called!r}, expected one; give "
-                    "different sizes different names"
+                    f"onnx.export: got sizes {axes.size} and {size} for the dynamic axis {called!r}, expected "
+                    "one; give different sizes different names"
                 )
             axes.places.append((number, axis))
     return found

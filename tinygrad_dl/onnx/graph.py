@@ -6,7 +6,8 @@ Plain data; `model.py` makes ONNX's own objects of it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,31 +54,35 @@ class Graph:
         self.taken.add(name)
         return name
 
-    def op(self, type: str, *inputs: Value | None, outputs: int = 1, dtype: Any = None, **attributes: Any) -> Any:
-        """Adds a node and returns its result, or a list of them.
+    def op(self, type: str, *inputs: Value | None, dtype: Any = None, **attributes: Any) -> Value:
+        """Adds a node and returns its result.
 
         Args:
             type: the operator, such as "Add".
             inputs: values; None for one that is left out.
-            outputs: how many results there are.
-            dtype: that of the results; by default the first input's.
+            dtype: that of the result; by default the first input's.
             attributes: integers, floats, strings and lists of them; None is left out.
 
         Raises:
             Unsupported: an attribute depends on a dynamic axis.
         """
+        return self.several(1, type, *inputs, dtype=dtype, **attributes)[0]
+
+    def several(
+        self, count: int, type: str, *inputs: Value | None, dtype: Any = None, **attributes: Any
+    ) -> list[Value]:
+        """The same for a node with so many results."""
         given = {name: value for name, value in attributes.items() if value is not None}
         for name, value in given.items():
             all_fixed(f"attribute {name!r}", value if isinstance(value, tuple | list) else (value,))
         name = self.unique(f"{self.path}/{type}" if self.path else type)
-        names = [self.unique(f"{name}_output_{i}") for i in range(outputs)]
+        names = [self.unique(f"{name}_output_{i}") for i in range(count)]
         read = [each.name if each is not None else "" for each in inputs]
         while read and not read[-1]:
             read.pop()
         self.nodes.append(Node(type, name, read, names, given, self.line))
         found = next((each.dtype for each in inputs if each is not None), None) if dtype is None else np.dtype(dtype)
-        results = [Value(each, found) for each in names]
-        return results[0] if outputs == 1 else results
+        return [Value(each, found) for each in names]
 
     def const(self, array: Any, dtype: Any = None, name: str = "") -> Value:
         """A constant; equal small ones are one."""
@@ -121,7 +126,8 @@ class Graph:
             return self.const(np.asarray(all_fixed("sizes", numbers), np.int64))
         parts = []
         for dynamic, group in itertools.groupby(numbers, lambda each: isinstance(each, Dim)):
-            parts += [self.size(each) for each in group] if dynamic else [self.const(list(group), np.int64)]
+            run = list(group)
+            parts += [self.size(each) for each in run] if dynamic else [self.const(run, np.int64)]
         return parts[0] if len(parts) == 1 else self.op("Concat", *parts, axis=0)
 
     def number(self, value: Any) -> Value:
@@ -157,26 +163,32 @@ class Graph:
         if wanted in self._known:
             name, axis = self._known[wanted]
             return self.op("Shape", Value(name, INT64), start=axis, end=axis + 1)
-        sizes = [np.array(each) for each in self._known]
         target = np.array(wanted)
+        sizes = [np.array(each) for each in reversed(self._known)]
         for one in sizes:
-            for type, number in _from_one(one, target):
-                return self.op(type, self.size(Dim(tuple(one.tolist()))), self.const([number], np.int64))
-            for factor in range(2, 65):
-                rest = target - factor * one
-                if (rest == rest[0]).all():
-                    scaled = self.op("Mul", self.size(Dim(tuple(one.tolist()))), self.const([factor], np.int64))
-                    return self.op("Add", scaled, self.const([rest[0]], np.int64))
+            steps = steps_between(one, target)
+            if steps is not None:
+                return self._applied(self._of(one), steps)
         for a, b in itertools.combinations_with_replacement(sizes, 2):
-            for type, made in (("Mul", a * b), ("Add", a + b), ("Sub", a - b), ("Sub", b - a)):
-                if made[0] and target[0] % made[0] == 0 and (made * (target[0] // made[0]) == target).all():
-                    first, second = (b, a) if type == "Sub" and (made == b - a).all() else (a, b)
-                    pair = [self.size(Dim(tuple(each.tolist()))) for each in (first, second)]
-                    found = self.op(type, *pair)
-                    factor = int(target[0] // made[0])
-                    return found if factor == 1 else self.op("Mul", found, self.const([factor], np.int64))
+            for type, first, second in (("Mul", a, b), ("Add", a, b), ("Sub", a, b), ("Sub", b, a)):
+                made = PAIRS[type](first, second)
+                if type == "Sub" and made.min() < 0:  # the other way round, it is positive
+                    continue
+                steps = steps_between(made, target) if (made != made[0]).any() else None
+                if steps is not None:
+                    return self._applied(self.op(type, self._of(first), self._of(second)), steps)
         shown = ", ".join(map(str, wanted))
-        raise Unsupported(f"a size that was {shown} in the runs made is not known as one of the dynamic axes or tensors")
+        raise Unsupported(
+            f"a size that was {shown} in the runs made is not known as one of the dynamic axes or tensors"
+        )
+
+    def _of(self, size: Any) -> Value:
+        return self.size(Dim(tuple(size.tolist())))
+
+    def _applied(self, value: Value, steps: list[tuple[str, int]]) -> Value:
+        for type, number in steps:
+            value = self.op(type, value, self.const([number], np.int64))
+        return value
 
     # -- what converters use often ------------------------------------------------------------------
 
@@ -208,7 +220,7 @@ class Graph:
             made = self.op(type, value, self.const(list(axes), np.int64), keepdims=keep, **more)
         else:
             made = self.op(type, value, axes=list(axes), keepdims=keep, **more)
-        return made  # type: ignore[no-any-return]
+        return made
 
     def squeeze(self, value: Value, axes: Sequence[int]) -> Value:
         return self.op("Squeeze", value, self.const(list(axes), np.int64)) if axes else value
@@ -255,15 +267,29 @@ class Graph:
         if len(shape) == 1 and all(each.size > 1 for each in arrays):
             start, step = arrays[0][0], arrays[0][1] - arrays[0][0]
             if all(np.array_equal(each, start + step * np.arange(each.size)) for each in arrays):
-                counted: Value = self.op(
-                    "Range", self.const(0, np.int64), self.number(shape[0]), self.const(1, np.int64), dtype=INT64
-                )
-                scaled = self.op("Mul", self.cast(counted, dtype), self.const(step, dtype))
-                return self.op("Add", scaled, self.const(start, dtype))
+                counted = self.counted(shape[0], dtype)
+                counted = counted if step == 1 else self.op("Mul", counted, self.const(step, dtype))
+                return counted if start == 0 else self.op("Add", counted, self.const(start, dtype))
+            ends = {(each[0].item(), each[-1].item()) for each in arrays}
+            if len(ends) == 1 and all(np.allclose(each, np.linspace(*min(ends), each.size)) for each in arrays):
+                return self.between(*min(ends), shape[0], dtype)
+        if len(shape) == 2 and all(np.array_equal(each, np.eye(*each.shape)) for each in arrays):
+            zeros = self.expand(self.const(np.zeros((), dtype)), shape)
+            return self.op("EyeLike", zeros)
         raise Unsupported(
             "a constant depends on the size of a dynamic axis by more than its shape; make it of the inputs by "
             "operations, or keep the largest one as a buffer and slice it"
         )
+
+    def counted(self, size: Dim, dtype: Any) -> Value:
+        """0, 1, 2, ..."""
+        bounds = self.const(0, np.int64), self.number(size), self.const(1, np.int64)
+        return self.cast(self.op("Range", *bounds, dtype=INT64), dtype)
+
+    def between(self, first: float, last: float, size: Dim, dtype: Any) -> Value:
+        """Numbers at equal distances from the first to the last."""
+        step = self.op("Div", self.const(last - first, dtype), self.cast(self.number(size - 1), dtype))
+        return self.op("Add", self.op("Mul", self.counted(size, dtype), step), self.const(first, dtype))
 
     def tensor(self, given: Any, dtype: Any) -> Value:
         """A number, an array or a Dim as a value."""
@@ -295,12 +321,28 @@ class Graph:
         raise Unsupported(f"a number depends on the size of a dynamic axis ({given}) in a way that is not known")
 
 
-def _from_one(one: Any, target: Any) -> Iterator[tuple[str, int]]:
-    """How a size is another plus, times or divided by a number."""
-    if (target - one == target[0] - one[0]).all():
-        yield "Add", int(target[0] - one[0])
-    if one[0] and target[0] % one[0] == 0 and (one * (target[0] // one[0]) == target).all():
-        yield "Mul", int(target[0] // one[0])
-    for by in range(2, 65):
-        if (one // by == target).all():
-            yield "Div", by
+PAIRS = {"Mul": operator.mul, "Add": operator.add, "Sub": operator.sub}
+
+
+def steps_between(one: Any, target: Any) -> list[tuple[str, int]] | None:
+    """The operations with numbers that make one size of another, in all runs; None if there are none.
+
+    >>> steps_between(np.array([4, 6, 9]), np.array([9, 13, 19]))
+    [('Mul', 2), ('Add', 1)]
+    >>> steps_between(np.array([4, 6, 9]), np.array([2, 3, 4]))
+    [('Div', 2)]
+    """
+    other = int(np.argmax(one != one[0]))
+    step, over = int(target[other] - target[0]), int(one[other] - one[0])
+    if over and step % over == 0 and step:
+        factor = step // over
+        rest = target - factor * one
+        if (rest == rest[0]).all():
+            return [each for each in (("Mul", factor), ("Add", int(rest[0]))) if each not in (("Mul", 1), ("Add", 0))]
+    if len(set(target.tolist())) > 2 and (one >= 0).all():  # of 0 and 1 alone, some quotient always is
+        for by in range(2, 65):
+            if (one // by == target).all():
+                return [("Div", by)]
+            if (-(-one // by) == target).all():
+                return [("Add", by - 1), ("Div", by)]
+    return None

@@ -50,6 +50,8 @@ def getitem(g: Graph, input: Value, index: Any) -> Value:
             return g.op("Gather", input, g.number(part), axis=axis)
     bounds: list[list[Any]] = [[], [], [], []]
     gone, new, axis, at = [], [], 0, 0
+    start: Any
+    stop: Any
     for part in parts:
         if part is None:
             new.append(at)
@@ -99,8 +101,7 @@ def picks_of(g: Graph, parts: list[Any]) -> tuple[list[Any], int, list[Value]]:
     if places[-1] - places[0] >= len(places):
         raise Unsupported("slices stand between the positions of its index; index in two steps, x[:, a][..., b]")
     values = [
-        part if isinstance(part, Value) else g.const(part, np.int64)
-        for part in found[places[0] : places[-1] + 1]
+        part if isinstance(part, Value) else g.const(part, np.int64) for part in found[places[0] : places[-1] + 1]
     ]
     return found, places[0], [g.cast(each, INT64)._replace(shape=each.shape) for each in values]
 
@@ -180,21 +181,22 @@ def replaced(g: Graph, input: Value, value: Value, axis: int, part: Any) -> Valu
     if isinstance(part, slice):
         start, stop, step = slice_bounds(part)
         if isinstance(size, Dim) or isinstance(start, Dim) or isinstance(stop, Dim):
-            if step != 1 or start != 0 and stop != LARGEST:
+            if step != 1 or (start != 0 and stop != LARGEST):
                 raise Unsupported("it writes into a slice of a dynamic axis; build the tensor with td.cat")
             wide = (*input.shape[:axis], size - start if stop == LARGEST else stop, *input.shape[axis + 1 :])
             new = g.expand(shortened(g, value, input.ndim), wide)
             rest = g.slice(input, axis, 0, start) if stop == LARGEST else g.slice(input, axis, stop, LARGEST)
             return g.op("Concat", *((rest, new) if stop == LARGEST else (new, rest)), axis=axis)
-        places = np.arange(size)[part]
+        places: Any = np.arange(size)[part]
         shape = (*input.shape[:axis], len(places), *input.shape[axis + 1 :])
         new = g.expand(shortened(g, value, input.ndim), shape)
     else:
         places = g.ints([part])
         shape = (*input.shape[:axis], 1, *input.shape[axis + 1 :])
         value = shortened(g, value, input.ndim - 1)
-        if value.ndim > axis > 0 or (value.ndim and axis == 0 and value.ndim == input.ndim - 1):
-            value = g.unsqueeze(value, [value.ndim - (input.ndim - 1 - axis)])._replace(shape=None)
+        behind = input.ndim - 1 - axis
+        if value.ndim > behind:  # it has dimensions on both sides of this one
+            value = g.unsqueeze(value, [value.ndim - behind])._replace(shape=None)
         new = g.op("Expand", value, g.ints(list(shape)))
     order = [axis, *[each for each in range(input.ndim) if each != axis]]
     rows = places if isinstance(places, Value) else g.const(places, np.int64)
@@ -208,7 +210,9 @@ def scattered(g: Graph, input: Value, value: Value, parts: list[Any]) -> Value:
     """Written at positions that are computed."""
     found, first, picks = picks_of(g, parts)
     if first or not all(map(is_whole, found[len(picks) :])):
-        raise Unsupported("it writes at computed positions beside others; use td.scatter, or index the first dimensions")
+        raise Unsupported(
+            "it writes at computed positions beside others; use td.scatter, or index the first dimensions"
+        )
     joint = positions(g, picks)
     lead = picks[0].shape if len(picks) == 1 else np.broadcast_shapes(*[fixed_shape(each) for each in picks])
     shape = (*lead, *input.shape[len(picks) :])
@@ -234,9 +238,7 @@ def gather(g: Graph, input: Value, index: Value, dim: int) -> Value:
     return narrow(g, g.op("GatherElements", x, places, axis=dim), index)
 
 
-def scatter_with(
-    g: Graph, input: Value, index: Value, src: Value, dim: int, reduction: str | None
-) -> Value:
+def scatter_with(g: Graph, input: Value, index: Value, src: Value, dim: int, reduction: str | None) -> Value:
     """ScatterElements; the source may be larger than the index, whose size counts."""
     x, places, new = wide(g, input, g.cast(index, INT64)._replace(shape=index.shape), src)
     if not src.ndim and index.ndim:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from tinygrad_dl.onnx.graph import Graph
 from tinygrad_dl.onnx.table import converter, without
 from tinygrad_dl.onnx.values import Value
@@ -70,4 +69,3 @@ without(
     "ONNX has no operator for it",
     *("cholesky", "geqrf", "matrix_exp", "qr", "solve", "solve_triangular", "svd"),
 )
-

@@ -85,9 +85,7 @@ def likelihood(logs: Any, target: Any, weight: Any, ignore_index: int, reduction
 
 
 @rewriting("cross_entropy_of_probabilities")
-def cross_entropy_of_probabilities(
-    input: Any, target: Any, weight: Any, reduction: str, label_smoothing: float
-) -> Any:
+def cross_entropy_of_probabilities(input: Any, target: Any, weight: Any, reduction: str, label_smoothing: float) -> Any:
     axis = 1 if input.ndim > 1 else 0
     q = target * (1 - label_smoothing) + label_smoothing / input.shape[axis] if label_smoothing else target
     if weight is not None:

@@ -118,5 +118,3 @@ def finished(graph: Graph, inputs: list[Value], outputs: list[tuple[str, Value]]
         node.inputs = [renamed.get(each, each) for each in node.inputs]
         node.outputs = [renamed.get(each, each) for each in node.outputs]
     return found
-
-

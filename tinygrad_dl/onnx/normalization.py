@@ -52,9 +52,7 @@ def layer_norm(
 
 
 @converter("group_norm")
-def group_norm(
-    g: Graph, input: Value, num_groups: int, weight: Value | None, bias: Value | None, eps: float
-) -> Value:
+def group_norm(g: Graph, input: Value, num_groups: int, weight: Value | None, bias: Value | None, eps: float) -> Value:
     """GroupNormalization has a factor for each channel from operator set 21 on; before, groups go as instances."""
     channels = input.shape[1:2]
     if g.opset >= 21 and input.ndim > 2:

@@ -235,7 +235,9 @@ def logit(input: Any, eps: Any) -> Any:
 def atan2(input: Any, other: Any) -> Any:
     """The angle by quadrants; that of (0, 0) is 0 or pi."""
     base = where((input == 0) & (other == 0), 0.0, atan(input / other))
-    return where((other < 0) | ((other == 0) & (input == 0) & (1 / other < 0)), base + where(input < 0, -math.pi, math.pi), base)
+    return where(
+        (other < 0) | ((other == 0) & (input == 0) & (1 / other < 0)), base + where(input < 0, -math.pi, math.pi), base
+    )
 
 
 @rewriting("hypot")
@@ -243,7 +245,7 @@ def hypot(input: Any, other: Any) -> Any:
     """By the larger of the two, so that no square overflows."""
     a, b = absolute(input), absolute(other)
     most = a.maximum(b)
-    ratio = where(most == 0, 0.0, a.minimum(b) / most)
+    ratio = where(most.eq(0), 0.0, a.minimum(b) / most)
     return most * (1 + ratio * ratio).sqrt()
 
 

@@ -120,7 +120,7 @@ def max_pool_indices(g: Graph, input: Value, options: Any, out: Any) -> Value:
     """ONNX counts through the whole tensor, here each plane begins anew."""
     dims = len(options[0])
     x = planes(g, input, dims)
-    _, places = g.op("MaxPool", x, outputs=2, **max_options(input, options))
+    _, places = g.several(2, "MaxPool", x, **max_options(input, options))
     size = g.const(product(sides_of(input, dims)), np.int64)
     return back(g, g.op("Mod", places._replace(dtype=INT64), size), input, dims, out)
 
@@ -150,4 +150,3 @@ def added_at(g: Graph, values: Value, indices: Value, sizes: Any, out: Any) -> V
 
 without("it is a part of the gradient of pooling", "max_pool_backward", "max_pool_pick")
 without("ONNX has no operator for it", "fractional_max_indices")
-

@@ -20,10 +20,11 @@ LSTM, GRU, RNN = (0, 3, 1, 2), (1, 0, 2), (0,)
 def turned(g: Graph, value: Value, order: tuple[int, ...]) -> Value:
     """A parameter with its blocks of rows in another order, and ONNX's dimension for directions in front."""
     if value.array is not None:
-        blocks = np.split(value.array, len(order))
-        return g.const(np.concatenate([blocks[i] for i in order])[None], name=g.unique(f"{value.name}.onnx"))
+        rows = np.split(value.array, len(order))
+        return g.const(np.concatenate([rows[i] for i in order])[None], name=g.unique(f"{value.name}.onnx"))
     if len(order) > 1:
-        blocks = g.op("Split", value, g.const([value.shape[0] // len(order)] * len(order), np.int64), outputs=len(order), axis=0)
+        sizes = g.const([value.shape[0] // len(order)] * len(order), np.int64)
+        blocks = g.several(len(order), "Split", value, sizes, axis=0)
         value = g.op("Concat", *[blocks[i] for i in order], axis=0)
     return g.unsqueeze(value, [0])
 
@@ -53,7 +54,8 @@ def layer(
     if lengths is not None:
         lengths = g.cast(lengths if isinstance(lengths, Value) else g.tensor(lengths, np.int64), np.int32)
     first = [None if each is None else g.unsqueeze(each, [0]) for each in states]
-    found = g.op(
+    found = g.several(
+        1 + len(states),
         type,
         input,
         weight_ih,
@@ -61,7 +63,6 @@ def layer(
         bias,
         lengths,
         *first,
-        outputs=1 + len(states),
         hidden_size=weights[1].shape[1],
         direction="reverse" if reverse else "forward",
         **attributes,

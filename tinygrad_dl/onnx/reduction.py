@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_dl.onnx.graph import BOOL, INT64, Graph
 from tinygrad_dl.onnx.table import Unsupported, converter, rewriting
 from tinygrad_dl.onnx.values import Dim, Value, product
+from tinygrad_dl.ops.reduction.statistics import options
 from tinygrad_dl.ops.shape.joining import cat
 from tinygrad_dl.ops.sorting.topk import kthvalue
 
@@ -112,8 +113,8 @@ def min_dim(g: Graph, input: Value, dim: Any, keepdim: bool) -> list[Value]:
 
 def variance(g: Graph, input: Value, dim: Any, unbiased: Any, keepdim: Any, correction: Any) -> Value:
     """The mean of the squared differences from the mean, or their sum over their number less the correction."""
+    dim, less = options(dim, unbiased, correction, input.ndim)
     axes = axes_of(dim, input.ndim)
-    less = correction if correction is not None else 1 if unbiased is None or unbiased else 0
     away = g.op("Sub", input, g.reduce("ReduceMean", input, axes, True))
     sums = g.reduce("ReduceSum", g.op("Mul", away, away), axes, bool(keepdim))
     count = product([input.shape[axis] for axis in axes])

@@ -1,13 +1,13 @@
 """The runs of a model at several sizes of its dynamic axes, and the one record that they are merged into.
 
-A number in a program's operations that came from a size is an ordinary integer, and nothing in it says so. So the model
-is run again with other sizes: what differs depends on them, and what it is of them is found in `graph.py`. All runs have
-to be the same operations.
+A number in a program's operations that came from a size is an ordinary integer, and nothing in it says so. So the
+model is run again with other sizes: what differs depends on them, and what it is of them is found in `graph.py`. All
+runs have to be the same operations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from tinygrad_dl.core.modes import no_grad
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.func.functional import functional_call
-from tinygrad_dl.func.trees import flatten, unflatten
+from tinygrad_dl.func.trees import unflatten
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.onnx.capture import Capturing, Step, Symbol, Traced, followed
 from tinygrad_dl.onnx.values import Varying, joined
@@ -86,11 +86,13 @@ def same(a: Any, b: Any) -> bool:
 # -- one run ----------------------------------------------------------------------------------------
 
 
-def run(model: Any, leaves: list[Any], structure: Any, places: list[int], names: list[str], quiet: bool) -> Run:
+def run(
+    model: Any, leaves: list[Any], structure: Any, places: list[int], names: list[str], quiet: bool, sized: bool
+) -> Run:
     """Runs the model once; `leaves` are its arguments, of which those at `places` are inputs, called `names`."""
     with ExitStack() as stack:
         stack.enter_context(no_grad())
-        level = stack.enter_context(Capturing(quiet))
+        level = stack.enter_context(Capturing(quiet, sized))
         stack.enter_context(followed(model, level))
         given, inputs = list(leaves), []
         for place, name in zip(places, names, strict=True):
@@ -148,7 +150,7 @@ def outputs_of(output: Any) -> list[tuple[str, Tensor]]:
 
 
 @contextmanager
-def unchanged(model: Any) -> Any:
+def unchanged(model: Any) -> Iterator[None]:
     """Puts a model into evaluation mode, and afterwards all back: its modes, and the generator of random numbers."""
     modes = [(module, module.training) for module in model.modules()] if isinstance(model, Module) else []
     state = get_rng_state()
@@ -164,22 +166,26 @@ def unchanged(model: Any) -> Any:
 
 # -- several runs ------------------------------------------------------------------------------------
 
-# Other sizes than the example's, in the order in which they are tried: what fits into a program is not known.
-STEPS: tuple[Callable[[int], tuple[int, int]], ...] = (
-    lambda n: (n + 1, n + 3),
-    lambda n: (2 * n, 3 * n),
-    lambda n: (n - 1, n - 2),
-    lambda n: (n // 2, n // 4),
-)
+# How many other sizes are wanted of a batch, of which little is computed, and of other axes; and runs with all changed.
+BATCH, OTHER, TOGETHER = 3, 6, 2
+
+
+def other_sizes(n: int) -> list[int]:
+    """Sizes in the order in which they are tried: what fits into a program is not known.
+
+    The distances differ, so that one number rarely is the same function of different sizes.
+    """
+    wanted = (n + 1, n + 3, n - 1, 2 * n, n + 6, n - 3, n + 10, n // 2, 3 * n, n // 4, n + 15)
+    return [size for size in dict.fromkeys(wanted) if size > 1 and size != n]
 
 
 def runs_of(
     model: Any, leaves: list[Any], structure: Any, places: list[int], names: list[str], axes: list[Axes]
 ) -> list[Run]:
-    """The run of the example, one for each dynamic size with another in its place, and one with all of them changed.
+    """The run of the example, some for each dynamic size with another in its place, and some with all of them changed.
 
     Raises:
-        RuntimeError: a run with another size failed, or was not the same operations.
+        RuntimeError: runs with other sizes failed, or were not the same operations.
     """
 
     def at(sizes: dict[int, int], quiet: bool = True) -> Run:
@@ -189,17 +195,15 @@ def runs_of(
                 array = given[places[number]]._data
                 given[places[number]] = wrap(array.take(np.arange(size) % array.shape[axis], axis))
         set_rng_state(state)
-        return run(model, given, structure, places, names, quiet)
+        return run(model, given, structure, places, names, quiet, bool(axes))
 
     state = get_rng_state()
     found = [at({}, False)]
-    together = {}
+    fitting: list[list[int]] = []
     for which, each in enumerate(axes):
         failed: Exception | None = None
-        for step in STEPS:
-            size, other = step(each.size)
-            if min(size, other) < 2 or len({size, other, each.size}) < 3:
-                continue
+        fitting.append([])
+        for size in other_sizes(each.size):
             try:
                 one = at({which: size})
                 merged([found[0], one])
@@ -207,18 +211,25 @@ def runs_of(
                 failed = failed or error
                 continue
             found.append(one)
-            together[which] = other
-            break
-        else:
-            where = ", ".join(f"axis {axis} of {names[number]!r}" for number, axis in each.places)
-            raise RuntimeError(
-                f"onnx.export: got a model that is not the same operations for another size than {each.size} of {where}, "
-                f"expected one that is, for a dynamic axis ({type(failed).__name__}: {failed}); leave the axis out of "
-                "dynamic_axes, give axes that have to be equal one name, or take an example that is larger than 1"
-            ) from failed
-    if axes:
-        found.append(at(together))
+            fitting[which].append(size)
+            if len(fitting[which]) == (OTHER if any(axis for _, axis in each.places) else BATCH):
+                break
+        if len(fitting[which]) < 2:
+            raise at_other_sizes(each, names, failed) from failed
+    for turn in range(TOGETHER if len(axes) > 1 else 0):
+        found.append(at({which: sizes[(turn + which) % len(sizes)] for which, sizes in enumerate(fitting)}))
     return found
+
+
+def at_other_sizes(axes: Axes, names: list[str], failed: Exception | None) -> RuntimeError:
+    """The error for a model that can't be run at other sizes of an axis, or is another one there."""
+    where = ", ".join(f"axis {axis} of {names[number]!r}" for number, axis in axes.places)
+    why = f"{type(failed).__name__}: {failed}" if failed else "it is too small for others to be tried"
+    return RuntimeError(
+        f"onnx.export: got a model that is not the same operations for other sizes than {axes.size} of {where}, "
+        f"expected one that is, as the axis is dynamic ({why}); leave the axis out of dynamic_axes, give axes that have to "
+        "be equal one name, or take an example that is larger than 1"
+    )
 
 
 def merged(runs: list[Run]) -> Merged:

@@ -137,14 +137,14 @@ def split(g: Graph, input: Value, dim: int, out: Any) -> Any:
     sizes = [shape[dim] for _, shape in out]
     if len(out) == 1:
         return [input]
-    return g.op("Split", input, g.ints(sizes), outputs=len(out), axis=dim)
+    return g.several(len(out), "Split", input, g.ints(sizes), axis=dim)
 
 
 @converter("unbind")
 def unbind(g: Graph, input: Value, dim: int, out: Any) -> Any:
     if len(out) < 2:
         return [g.squeeze(input, [dim % input.ndim]) for _ in out]
-    parts = g.op("Split", input, g.const([1] * len(out), np.int64), outputs=len(out), axis=dim)
+    parts = g.several(len(out), "Split", input, g.const([1] * len(out), np.int64), axis=dim)
     return [g.squeeze(each, [dim % input.ndim]) for each in parts]
 
 
@@ -174,10 +174,10 @@ def pad(g: Graph, input: Value, pad: Any, mode: str, value: Any) -> Value:
 
 
 @converter("unfold_dimension")
-def unfold_dimension(g: Graph, input: Value, dimension: int, size: int, step: int) -> Value:
+def unfold_dimension(g: Graph, input: Value, dimension: int, size: int, step: int, out: Any) -> Value:
     """Windows by their places; each is a new last dimension."""
     if not input.ndim:
-        return g.unsqueeze(input, [0])
+        return g.reshape(input, out[0][1])
     dimension %= input.ndim
     length = fixed("size", input.shape[dimension])
     starts = np.arange((length - size) // step + 1) * step

@@ -15,9 +15,7 @@ def first(g: Graph, input: Value, count: Any, dim: int, largest: bool) -> list[V
     if not input.ndim:
         found = first(g, g.reshape(input, (1,)), 1, 0, largest)
         return [g.reshape(each._replace(shape=None), ()) for each in found]
-    values, places = g.op(
-        "TopK", ordered(g, input), g.ints([count]), outputs=2, axis=dim, largest=int(largest), sorted=1
-    )
+    values, places = g.several(2, "TopK", ordered(g, input), g.ints([count]), axis=dim, largest=int(largest), sorted=1)
     return [values, places._replace(dtype=INT64)]
 
 

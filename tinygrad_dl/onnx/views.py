@@ -36,7 +36,7 @@ def written(
         return permute.op, {"input": value, "dims": tuple(np.argsort([d % len(shape) for d in dims]).tolist())}
     if key == "getitem":
         return setitem.op, {"input": base, "index": given["index"], "value": value}
-    if key in ("unbind", "split"):
+    if key in ("unbind", "split") and index is not None:
         dim = given["dim"] % len(shape)
         place: Any = index
         if key == "split":

@@ -67,4 +67,3 @@ def channel_shuffle(input: Any, groups: int) -> Any:
 
 
 without("operators for sampling at places are not made of its parts", "grid_cells", "sample")
-

@@ -54,6 +54,7 @@ PLACES: Final = {
     "nn.quantized": "tinygrad_dl.torch.quantization",
     "nn.utils.spectral_norm": "tinygrad_dl.nn.utils.weight_hooks",
     "nn.utils.weight_norm": "tinygrad_dl.nn.utils.weight_hooks",
+    "onnx": "tinygrad_dl.torch.onnx",
     "onnx.symbolic_helper": "tinygrad_dl.torch.onnx",
     "onnx.symbolic_opset11": "tinygrad_dl.torch.onnx",
     "ops": "tinygrad_dl.torch.library",

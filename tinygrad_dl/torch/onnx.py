@@ -1,4 +1,4 @@
-"""`torch.onnx`, without the export: programs that ask get False, and what they register is not used.
+"""`torch.onnx`: the export of `tinygrad_dl.onnx`, and names that programs use to teach PyTorch's exporter more.
 
 Source: https://docs.pytorch.org/docs/stable/onnx.html
 """
@@ -7,16 +7,26 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["is_in_onnx_export", "register_custom_op_symbolic"]
+from tinygrad_dl.onnx import (
+    ONNXProgram,
+    TrainingMode,
+    Unsupported,
+    UnsupportedOperators,
+    converter,
+    export,
+    is_in_onnx_export,
+)
 
-
-def is_in_onnx_export() -> bool:
-    """Whether a model is being exported: False."""
-    return False
+# fmt: off
+__all__ = [
+    "ONNXProgram", "TrainingMode", "Unsupported", "UnsupportedOperators", "converter", "export", "is_in_onnx_export",
+    "register_custom_op_symbolic",
+]
+# fmt: on
 
 
 def register_custom_op_symbolic(symbolic_name: str, symbolic_fn: Any, opset_version: int) -> None:
-    """Does nothing: there is no exporter that would use it."""
+    """Does nothing: operations of PyTorch's registry are not here. Those of this one get a `td.onnx.converter`."""
 
 
 def parse_args(*descriptors: str) -> Any:
