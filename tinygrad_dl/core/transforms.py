@@ -25,7 +25,6 @@ from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.size import Size
 from tinygrad_dl.core.tensor import Tensor, wrap
 
-
 # The levels, of whichever thread, that are told of tensors made anew. A plain list: reading it costs creation nothing.
 onlookers: list[Level] = []
 

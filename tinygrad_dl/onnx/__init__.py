@@ -98,9 +98,7 @@ def export(
     options = input_names, output_names, opset_version, dynamic_axes, do_constant_folding, training
     program = exported(model, args, f, kwargs, *options)
     if verbose:
-        import onnx
-
-        print(onnx.printer.to_text(program.model_proto.graph))
+        print(program.text())
     if f is not None:
         write(program, f)
     return program

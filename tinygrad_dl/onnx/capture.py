@@ -51,6 +51,57 @@ class Step:
         self.out: list[Symbol] = []
 
 
+class Place:
+    """Where a tensor is in the record: its symbol, which changes in place exchange, and of which tensor it is a view.
+
+    Tensors that are one, such as a plain one that became one of the run and that by which it did, share their place.
+    """
+
+    __slots__ = ("array", "base", "given", "held", "index", "level", "op", "results", "seen")
+
+    def __init__(self, level: Capturing, held: Symbol, array: np.ndarray):
+        self.level, self.held, self.array = level, held, array
+        self.base: Place | None = None
+
+    def show(
+        self, base: Place, op: Record | None, given: dict[str, Any], index: int | None, results: list[np.ndarray]
+    ) -> Place:
+        """Makes it the place of a view: how it was made, and the arrays of all that was made with it.
+
+        Without an op it is the same tensor once more.
+        """
+        self.base, self.op, self.given, self.index, self.results = base, op, given, index, results
+        self.seen = base.symbol
+        return self
+
+    @property
+    def symbol(self) -> Symbol:
+        if self.base is not None:
+            now = self.base.symbol
+            if now is not self.seen:  # the base was changed: the view is of another tensor
+                self.seen = self.held = now
+                if self.op is not None:
+                    given = {**self.given, self.op.tensors[0]: now}
+                    self.held = self.level.record(self.op, given, self.results).out[self.index or 0]
+        return self.held
+
+    def write(self, symbol: Symbol) -> None:
+        """The tensor was changed in place: gives it its new symbol, and the tensor that it is a view of too."""
+        if self.base is not None:
+            before, after = self.base.symbol, symbol
+            if self.op is not None:
+                made = written(self.op, self.given, self.index, before, symbol)
+                if made is None:
+                    raise RuntimeError(
+                        f"onnx.export: got a change in place of a view made by {self.op.name}, expected one of a "
+                        "tensor or of a view made by indexing, reshaping or reordering dimensions; change a clone() instead"
+                    )
+                after = self.level.record(*made, [self.base.array]).out[0]
+            self.base.write(after)
+            self.seen = self.base.symbol
+        self.held = symbol
+
+
 def _asked(name: str) -> Any:
     """The method that asks a tensor for its numbers."""
 
@@ -68,24 +119,15 @@ class Traced(Lifted):
     __slots__ = ()
 
     level: Capturing
-    held: Symbol  # read `symbol`
-    shown: Any  # of a view: (base, op or None for the same tensor, arguments, which output, the base's symbol then)
-
-    @property
-    def symbol(self) -> Symbol:
-        if self.shown is not None:
-            base, op, given, index, seen = self.shown
-            now = base.symbol
-            if now is not seen:
-                self.shown = base, op, given, index, now
-                self.held = now if op is None else self.level.replayed(op, {**given, op.tensors[0]: base}, index, self)
-        return self.held
+    place: Place
 
     def with_value(self, value: Tensor) -> Traced:
-        return self.level.lift(value, self.symbol, (self, None, None, None, self.symbol))
+        level = self.level
+        place = Place(level, self.place.symbol, value._data)
+        return level.lift(value, place.show(self.place, None, {}, None, []))
 
     def beside(self, tensor: Tensor) -> Tensor:
-        return self.level.enter(tensor)
+        return tensor if isinstance(tensor, Traced) else self.level.enter(tensor)
 
     def filled(self, make: Callable[[Tensor], Tensor]) -> Tensor:
         level = self.level
@@ -99,7 +141,7 @@ class Traced(Lifted):
         return self.value.stride(dim)
 
     def become(self, other: Any) -> Tensor:
-        self.held, self.shown = other.symbol, other.shown
+        self.place = other.place
         return super().become(other)
 
     def _assign(self, result: Tensor, what: str) -> Tensor:
@@ -107,7 +149,7 @@ class Traced(Lifted):
         self.value._assign(self.level.plain(result), what)
         if symbol.dtype != self.value._data.dtype or symbol.shape != self.value._data.shape:
             symbol = self.level.stored(symbol, self.value)
-        self.level.write(self, symbol)
+        self.place.write(symbol)
         return self
 
     item, tolist, numpy = _asked("item"), _asked("tolist"), _asked("numpy")
@@ -147,8 +189,7 @@ class Capturing(Level):
         for known, _ in self.received.tensors:
             tensor = known()
             if tensor is not None:
-                tensor.__dict__.pop("held", None)
-                tensor.__dict__.pop("shown", None)
+                tensor.__dict__.pop("place", None)
         self.received.give_back(lambda tensor: tensor.value)
 
     # -- tensors and symbols ---------------------------------------------------------------------
@@ -158,10 +199,14 @@ class Capturing(Level):
         self.symbols.append(found)
         return found
 
-    def lift(self, value: Tensor, symbol: Symbol, shown: Any = None) -> Traced:
+    def lift(self, value: Tensor, place: Place) -> Traced:
         new = object.__new__(Traced)
-        new.level, new.value, new.held, new.shown = self, value, symbol, shown
+        new.level, new.value, new.place = self, value, place
         return new
+
+    def first(self, value: Tensor, symbol: Symbol) -> Traced:
+        """A tensor that is no view."""
+        return self.lift(value, Place(self, symbol, value._data))
 
     def constant(self, array: np.ndarray) -> Symbol:
         """The symbol of an array as it now is; the same for the same memory, as long as it was not changed."""
@@ -171,11 +216,11 @@ class Capturing(Level):
         return self.constants[key][1]
 
     def enter(self, tensor: Any) -> Traced:
-        return self.lift(tensor, self.constant(tensor._data))
+        return self.first(tensor, self.constant(tensor._data))
 
     def symbol_of(self, value: Any) -> Symbol:
         if isinstance(value, Traced) and value.level is self:
-            return value.symbol
+            return value.place.symbol
         return self.constant(value._data if isinstance(value, Tensor) else as_array(value))
 
     def plain(self, tensor: Any) -> Any:
@@ -202,16 +247,16 @@ class Capturing(Level):
             if out is not NotImplemented:
                 return out
         out = called(op, {name: over_values(value, self.plain) for name, value in given.items()})
-        step = self.record(
-            op, self.arguments(op, given), [each._data for each in ([out] if op.outputs is None else out)]
-        )
+        arguments = self.arguments(op, given)
+        arrays = [each._data for each in ([out] if op.outputs is None else out)]
+        step = self.record(op, arguments, arrays)
         first = given[op.tensors[0]] if op.view else None
 
         def lifted(index: int, each: Tensor) -> Traced:
-            shown = None
+            place = Place(self, step.out[index], each._data)
             if isinstance(first, Traced) and np.may_share_memory(each._data, first.value._data):
-                shown = first, op, given, None if op.outputs is None else index, first.symbol
-            return self.lift(each, step.out[index], shown)
+                place.show(first.place, op, arguments, None if op.outputs is None else index, arrays)
+            return self.lift(each, place)
 
         return rebuilt(op, out, lifted)
 
@@ -236,38 +281,10 @@ class Capturing(Level):
             return [self.symbol_of(each) for each in value]
         return over_values(value, self.symbol_of) if may_hold(value) else value
 
-    def replayed(self, op: Record, given: dict[str, Any], index: int | None, like: Traced) -> Symbol:
-        """The symbol of a view anew, of a base that was changed."""
-        results = called(op, {name: over_values(value, self.plain) for name, value in given.items()})
-        step = self.record(
-            op, self.arguments(op, given), [each._data for each in ([results] if op.outputs is None else results)]
-        )
-        return step.out[index or 0]
-
     def stored(self, symbol: Symbol, into: Tensor) -> Symbol:
         """A symbol as it stands where it is stored: broadcast and cast."""
         given = {"value": symbol, "size": into._data.shape, "dtype": into._data.dtype}
         return self.record(stored.op, given, [into._data]).out[0]
-
-    def write(self, tensor: Traced, symbol: Symbol) -> None:
-        """Gives a tensor that was changed in place its new symbol, and the tensors that it is a view of theirs."""
-        tensor.held = symbol
-        if tensor.shown is None:
-            return
-        base, op, given, index, _ = tensor.shown
-        before = base.symbol
-        after = symbol
-        if op is not None:
-            made = written(op, given, index, base.value._data.shape, before, symbol)
-            if made is None:
-                raise RuntimeError(
-                    f"onnx.export: got a change in place of a view made by {op.name}, expected one of a tensor or of a "
-                    "view made by indexing, reshaping or reordering dimensions; change a clone() instead"
-                )
-            after = self.record(*made, [base.value._data]).out[0]
-        self.write(base, after)
-        tensor.shown = base, op, given, index, base.symbol
-        tensor.held = symbol
 
     def apply_function(self, function: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """An `autograd.Function`: the operations of its forward."""
@@ -289,7 +306,7 @@ class Capturing(Level):
 
     def numbers_asked(self, tensor: Traced, name: str) -> None:
         """Warns that a program asks for numbers that depend on the inputs."""
-        if tensor.symbol.array is None:
+        if tensor.place.symbol.array is None:
             what = name.strip("_")
             self.once(
                 what,

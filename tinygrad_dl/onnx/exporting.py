@@ -41,8 +41,12 @@ def exported(
     require_evaluation(training)
     if not callable(model):
         raise TypeError(f"onnx.export: got {type(model).__name__} as the model, expected a module or a function")
-    if f is not None and not hasattr(f, "write"):
-        writing.destination(f, "onnx.export")  # before the work, not after it
+    if f is not None and not hasattr(f, "write"):  # before the work, not after it
+        if not isinstance(f, str | os.PathLike):
+            raise TypeError(
+                f"onnx.export: got {type(f).__name__} to write to, expected a path or a file opened with 'wb'"
+            )
+        writing.destination(f, "onnx.export")
     positional, named = arguments_of(args, kwargs)
     leaves, structure = flatten((positional, named))
     places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
@@ -237,11 +241,5 @@ def write(program: ONNXProgram, f: Any) -> None:
     if hasattr(f, "write"):
         f.write(program.model_proto.SerializeToString())
         return
-    try:
-        path = os.fspath(f)
-    except TypeError:
-        raise TypeError(
-            f"onnx.export: got {type(f).__name__} to write to, expected a path or a file opened with 'wb'"
-        ) from None
-    with writing.replacing(path, "onnx.export") as file:
+    with writing.replacing(f, "onnx.export") as file:
         file.write(program.model_proto.SerializeToString())

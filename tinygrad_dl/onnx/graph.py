@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_dl.core import promotion
 from tinygrad_dl.onnx.table import Unsupported
-from tinygrad_dl.onnx.values import Dim, Value, Varying, all_fixed
+from tinygrad_dl.onnx.values import Dim, Value, Varying, all_fixed, joined
 
 LARGEST = np.iinfo(np.int64).max
 INT64 = promotion.INT64
@@ -38,6 +38,7 @@ class Graph:
         self.opset = opset
         self.nodes: list[Node] = []
         self.constants: dict[str, np.ndarray] = {}
+        self.described: dict[str, Value] = {}  # what is known of values in between, for those who look at the model
         self.path = self.line = ""  # of the call that is converted
         self.taken: set[str] = set()
         self._small: dict[Any, Value] = {}
@@ -141,7 +142,8 @@ class Graph:
         return self.ints(value.shape)
 
     def note(self, value: Value) -> None:
-        """Remembers whose sizes a value has, so that others like them can be read from it."""
+        """Remembers a value whose shape is known, so that sizes that are not fixed can be read from it."""
+        self.described[value.name] = value
         for axis, size in enumerate(value.shape):
             if isinstance(size, Dim):
                 self._known.setdefault(size.values, (value.name, axis))
@@ -256,21 +258,17 @@ class Graph:
         Raises:
             Unsupported: it is another.
         """
-        from tinygrad_dl.onnx.values import joined
-
         shape = [joined(sizes) for sizes in zip(*[each.shape for each in arrays], strict=True)]
-        firsts = [each.reshape(-1)[:1] for each in arrays]
-        if all(each.size and (each == first).all() for each, first in zip(arrays, firsts, strict=True)) and (
-            len({each.item() for each in firsts}) == 1
-        ):
-            return self.expand(self.const(firsts[0].reshape(())), shape)
-        if len(shape) == 1 and all(each.size > 1 for each in arrays):
-            start, step = arrays[0][0], arrays[0][1] - arrays[0][0]
+        longest = max(arrays, key=np.size).reshape(-1)
+        if longest.size and all((each == longest[0]).all() for each in arrays):
+            return self.expand(self.const(longest[0]), shape)
+        if len(shape) == 1:
+            start, step = longest[0], longest[1] - longest[0]
             if all(np.array_equal(each, start + step * np.arange(each.size)) for each in arrays):
                 counted = self.counted(shape[0], dtype)
                 counted = counted if step == 1 else self.op("Mul", counted, self.const(step, dtype))
                 return counted if start == 0 else self.op("Add", counted, self.const(start, dtype))
-            ends = {(each[0].item(), each[-1].item()) for each in arrays}
+            ends = {(each[0].item(), each[-1].item()) for each in arrays if each.size}
             if len(ends) == 1 and all(np.allclose(each, np.linspace(*min(ends), each.size)) for each in arrays):
                 return self.between(*min(ends), shape[0], dtype)
         if len(shape) == 2 and all(np.array_equal(each, np.eye(*each.shape)) for each in arrays):

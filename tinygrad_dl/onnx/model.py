@@ -53,6 +53,9 @@ def made(graph: Graph, inputs: list[Value], outputs: list[tuple[str, Value]], na
         if name in used
     ]
     name, text, version = about
+    ends = {value.name for value in inputs} | {each for each, _ in outputs} | graph.constants.keys()
+    made_by = {each for node in graph.nodes for each in node.outputs}
+    between = [described(each, value) for each, value in graph.described.items() if each in made_by - ends]
     body = helper.make_graph(
         nodes,
         name,
@@ -60,6 +63,7 @@ def made(graph: Graph, inputs: list[Value], outputs: list[tuple[str, Value]], na
         [described(name, value) for name, value in outputs],
         initialisers,
         doc_string=text,
+        value_info=between,
     )
     model = helper.make_model(
         body,

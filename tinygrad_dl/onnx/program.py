@@ -52,6 +52,28 @@ class ONNXProgram:
         arrays = {name: tensor.detach().numpy() for name, tensor in zip(self.input_names, given, strict=True)}
         return [wrap(each) for each in self._session.run(None, arrays)]
 
+    def text(self) -> str:
+        """The graph as lines: a node each, with its attributes and what it reads.
+
+        >>> print(td.onnx.export(td.nn.ReLU(), td.ones(2)).text())
+        graph ReLU(float32[2] input) -> (output)
+          output = Relu(input)
+        """
+        import onnx
+
+        graph = self.model_proto.graph
+        given = []
+        for each in graph.input:
+            kind = each.type.tensor_type
+            sizes = ", ".join(dim.dim_param or str(dim.dim_value) for dim in kind.shape.dim)
+            given.append(f"{onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)}[{sizes}] {each.name}")
+        lines = [f"graph {graph.name}({', '.join(given)}) -> ({', '.join(self.output_names)})"]
+        for node in graph.node:
+            values = [f"{each.name}={onnx.helper.get_attribute_value(each)!r}" for each in node.attribute]
+            options = f"[{', '.join(values)}]" if values else ""
+            lines.append(f"  {', '.join(node.output)} = {node.op_type}{options}({', '.join(node.input)})")
+        return "\n".join(lines)
+
     def __repr__(self) -> str:
         nodes = len(self.model_proto.graph.node)
         return f"ONNXProgram({', '.join(self.input_names)} -> {', '.join(self.output_names)}, {nodes} nodes)"

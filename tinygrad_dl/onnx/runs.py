@@ -98,7 +98,7 @@ def run(
         for place, name in zip(places, names, strict=True):
             array = np.array(leaves[place]._data)
             inputs.append(level.symbol("input", name, array))
-            given[place] = level.lift(wrap(array), inputs[-1])
+            given[place] = level.first(wrap(array), inputs[-1])
         args, kwargs = unflatten(given, structure)
         if isinstance(model, Module):
             output = functional_call(model, lifted_state(model, level), args, kwargs)
@@ -115,7 +115,7 @@ def lifted_state(model: Module, level: Capturing) -> dict[str, Traced]:
     for name, tensor in pairs:
         if id(tensor) not in known:
             array = tensor.detach()._data
-            known[id(tensor)] = level.lift(wrap(array.copy()), level.symbol("weight", name, array, array))
+            known[id(tensor)] = level.first(wrap(array.copy()), level.symbol("weight", name, array, array))
         state[name] = known[id(tensor)]
     return state
 
@@ -227,8 +227,8 @@ def at_other_sizes(axes: Axes, names: list[str], failed: Exception | None) -> Ru
     why = f"{type(failed).__name__}: {failed}" if failed else "it is too small for others to be tried"
     return RuntimeError(
         f"onnx.export: got a model that is not the same operations for other sizes than {axes.size} of {where}, "
-        f"expected one that is, as the axis is dynamic ({why}); leave the axis out of dynamic_axes, give axes that have to "
-        "be equal one name, or take an example that is larger than 1"
+        f"expected one that is, as the axis is dynamic ({why}); leave the axis out of dynamic_axes, give axes "
+        "that have to be equal one name, or take an example that is larger than 1"
     )
 
 

@@ -15,9 +15,9 @@ SAME_ELEMENTS = frozenset(("reshape", "view", "unsqueeze", "squeeze"))
 
 
 def written(
-    made_by: Record, given: dict[str, Any], index: int | None, shape: tuple[int, ...], base: Any, value: Any
+    made_by: Record, given: dict[str, Any], index: int | None, base: Any, value: Any
 ) -> tuple[Record, dict[str, Any]] | None:
-    """The op and its arguments that make of `base`, of this shape, one whose view has the elements of `value`.
+    """The op and its arguments that make of `base` a tensor whose view has the elements of `value`.
 
     Args:
         made_by, given, index: how the view was made: by which op and arguments, and which of its results it is.
@@ -25,7 +25,7 @@ def written(
     Returns:
         None if that is not known of the op.
     """
-    key = made_by.key
+    key, shape = made_by.key, base.shape
     if key in SAME_ELEMENTS:
         return reshape.op, {"input": value, "shape": shape}
     if key == "transpose":

@@ -66,4 +66,5 @@ def channel_shuffle(input: Any, groups: int) -> Any:
     return input.reshape(n, groups, c // groups, *sides).transpose(1, 2).reshape(n, c, *sides)
 
 
-without("operators for sampling at places are not made of its parts", "grid_cells", "sample")
+without("sampling at places of a grid is not taken apart into ONNX's operators", "grid_cells", "sample")
+without("it is a part of the gradient of sampling", "sample_backward", "sample_weights_backward")
