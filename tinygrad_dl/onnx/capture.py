@@ -94,7 +94,7 @@ class Place:
                 if made is None:
                     raise RuntimeError(
                         f"onnx.export: got a change in place of a view made by {self.op.name}, expected one of a "
-                        "tensor or of a view made by indexing, reshaping or reordering dimensions; change a clone() instead"
+                        "tensor or of a view made by indexing, reshaping or reordering dimensions; change a clone()"
                     )
                 after = self.level.record(*made, [self.base.array]).out[0]
             self.base.write(after)
@@ -226,6 +226,10 @@ class Capturing(Level):
     def plain(self, tensor: Any) -> Any:
         return tensor.value if isinstance(tensor, Traced) and tensor.level is self else tensor
 
+    def array_of(self, tensor: Any) -> Any:
+        """An index, or another tensor among the options, as ops take it: an array."""
+        return self.plain(tensor)._data
+
     def receive(self, tensor: Tensor, escape: Escape) -> Tensor:
         """Makes a plain tensor one of the run, in its place, as one is written into it."""
         self.received.take(tensor, self.enter, escape)
@@ -246,7 +250,8 @@ class Capturing(Level):
                 out = other(*[tensors[name] for name in wanted(other)])
             if out is not NotImplemented:
                 return out
-        out = called(op, {name: over_values(value, self.plain) for name, value in given.items()})
+        below = {n: over_values(v, self.plain if n in op.tensors else self.array_of) for n, v in given.items()}
+        out = called(op, below)
         arguments = self.arguments(op, given)
         arrays = [each._data for each in ([out] if op.outputs is None else out)]
         step = self.record(op, arguments, arrays)
