@@ -437,6 +437,7 @@ def test_formulas_are_true_and_local_derivatives_are_those_of_finite_differences
             np.zeros(each.shape) if g is None else g.array for g, each in zip(step.incoming, step.values, strict=True)
         ]
         names[f"grad_of_{step.name.replace('%', 'r')}"] = arrived if len(arrived) > 1 else arrived[0]
+        names |= {f"grad_of_{name}": g for name, g in zip(step.outputs, arrived, strict=True) if name.isidentifier()}
         for argument, rule in step.rules.items():
             try:
                 number = evaluated(rule, names)

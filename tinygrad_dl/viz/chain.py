@@ -50,7 +50,8 @@ class Chain:
         inside = {step.number for step in self.steps}
         for step in reversed(self.steps):
             lines += ["", f"{step.number}. {step.name} = {step.formula}"]
-            lines += equation(f"{step.name}.grad", [in_words(each) for each in step.incoming if each is not None])
+            for name, values in zip(step.outputs, step.incoming, strict=True):
+                lines += equation(f"{name}.grad", [in_words(values)]) if values is not None else []
             for found in step.sums:
                 lines += parts_of(found)
             for given in step.inputs:

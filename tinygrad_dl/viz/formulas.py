@@ -12,7 +12,9 @@ from __future__ import annotations
 import ast
 import builtins
 import functools
+import re
 import types
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -46,7 +48,10 @@ class Numbered:
         self.of: dict[Any, str] = {node: self.names.find(node) or f"%{i}" for i, node in enumerate(self.nodes, 1)}
         self.leaves: list[Leaf] = []
         unnamed: Counter[str] = Counter()
+        self._outputs: dict[tuple[Node, int], str] = {}
         for edge in [*(edge for node in self.nodes for edge in node.edges), *roots]:
+            if type(edge) is Output and self.names.find(edge) is not None:
+                self._outputs[edge.node, edge.index] = str(self.names.find(edge))
             if type(edge) is not Leaf or edge in self.of:
                 continue
             name, kind = self.names.find(edge), kind_of(edge, self.names)
@@ -58,14 +63,14 @@ class Numbered:
 
     def value(self, edge: Edge) -> str:
         """The name of the tensor at an edge."""
-        if type(edge) is Output:
-            return self.names.find(edge) or self.output(edge.node, edge.index)
-        return self.of[edge]
+        return self.output(edge.node, edge.index) if type(edge) is Output else self.of[edge]
 
     def output(self, node: Node, index: int) -> str:
         """The name of one output of a node."""
         if type(node.dtype) is not tuple:
             return self.of[node]
+        if (node, index) in self._outputs:
+            return self._outputs[node, index]
         op = getattr(node.plan, "op", None)
         return f"{self.of[node]}.{op.output_names[index]}" if op and op.output_names else f"{self.of[node]}[{index}]"
 
@@ -175,7 +180,8 @@ def formula_of(rule: Callable[..., Any]) -> ast.expr | None:
     text = " ".join((rule.__doc__ or "").partition("\n\n")[0].split()).removesuffix(".")
     for each in (text, text.partition(";")[0]):
         try:
-            tree = ast.parse(each, mode="eval").body
+            with warnings.catch_warnings(action="ignore"):  # words may look like odd numbers
+                tree = ast.parse(each, mode="eval").body
         except SyntaxError:
             continue
         if any(isinstance(part, ast.Name) and part.id in reads(rule) for part in ast.walk(tree)):
@@ -183,14 +189,18 @@ def formula_of(rule: Callable[..., Any]) -> ast.expr | None:
     return None
 
 
+LITERAL = re.compile(r"(?:None|True|False|'[^']*'|\d(?:e[-+]?\d|j)?|[-+.,()\[\] ])+")
+
+
 @functools.lru_cache(4096)
 def raw(text: str) -> ast.expr:
     """A text as a part of a formula: a literal as one, anything else as it is."""
-    try:
-        ast.literal_eval(text)
-        return ast.parse(text, mode="eval").body
-    except (ValueError, SyntaxError):
-        return ast.Name(text)
+    if LITERAL.fullmatch(text):
+        try:
+            return ast.parse(text, mode="eval").body
+        except SyntaxError:
+            pass
+    return ast.Name(text)
 
 
 PARTS = {"shape", "ndim", "size"}  # what of an array is known without its elements

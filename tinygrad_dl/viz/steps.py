@@ -74,7 +74,8 @@ class Step(NamedTuple):
     Attributes:
         number: counted from 1, in the order of the pass.
         node: the operation in the graph.
-        name: what texts call its result: the variable's name, or %1, %2, ...
+        name: what texts call it, which is its result: the variable's name, or %1, %2, ...
+        outputs: the names of its results: of several, each has one of its own.
         title: the operation's name. formula: the operation as one would write it.
         path: the path of the innermost module that it was made in; "" if there was none, or without `recording`.
         line: the line of the program that made it; None without `recording`.
@@ -95,6 +96,7 @@ class Step(NamedTuple):
     formula: str
     path: str
     line: Line | None
+    outputs: tuple[str, ...]
     inputs: tuple[Input, ...]
     rules: dict[str, str]
     incoming: tuple[Values | None, ...]
@@ -321,6 +323,7 @@ def steps_of(done: Pass, results: Results) -> tuple[list[Step], list[Operation]]
             number[noted.node],
             noted.node,
             *operations[noted.node][:5],
+            tuple(numbered.output(noted.node, i) for i in range(len(noted.incoming))),
             inputs_of(noted.node, numbered, number),
             *noted[1:],
             operations[noted.node].values,

@@ -66,7 +66,7 @@ def equation(left: str, right: list[str], sign: str = "=") -> list[str]:
         whole = (head + text.replace("\n", "\n" + " " * len(head))).split("\n")
         if max(map(len, whole)) > WIDTH:
             whole = [head.rstrip(), *(f"{indent}    {line}" for line in text.split("\n"))]
-        lines += whole
+        lines += map(str.rstrip, whole)
     return lines
 
 
@@ -90,9 +90,8 @@ def step_lines(step: Step, shared: set[str]) -> list[str]:
     room = WIDTH - len(head) - len(origin)
     lines = [head, INDENT + origin] if room < 2 and origin else [f"{head}{' ' * room}{origin}".rstrip()]
     sums = {each.output: each for each in step.sums}
-    for index, values in enumerate(step.incoming):
+    for index, (name, values) in enumerate(zip(step.outputs, step.incoming, strict=True)):
         if values is not None:
-            name = step.name if len(step.incoming) == 1 else f"{step.name}[{index}]"
             lines += equation(f"{name}.grad", [in_words(values)])
             lines += parts_of(sums[index]) if index in sums else []
     for each in step.inputs:
