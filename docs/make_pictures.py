@@ -1,8 +1,8 @@
-"""Makes the pictures of the README and of docs/gallery.md: `make pictures` runs the demo, the examples and the gallery.
+"""Makes the pictures of the README and of docs/gallery.md: `make pictures` runs examples, the gallery and the README's.
 
-The examples are run in full, and of the gallery the blocks of code on its page. `make pictures ONLY="digits 20"` makes
-those of the programs whose names begin so, `ONLY=gallery` those of that page. Pictures are kept program by program:
-what a run has made stays, also when a later one fails or the run is broken off.
+The examples are run in full, and of the gallery the blocks of code on its page. `make pictures ONLY="20 gallery"` makes
+those of the programs whose names begin so, `ONLY=readme` those at the head of the README. Pictures are kept program by
+program: what a run has made stays, also when a later one fails or the run is broken off.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 GALLERY = ROOT / "docs" / "gallery.md"
+README = ROOT / "docs" / "readme_pictures.py"
 EXAMPLES = [ROOT / "examples" / "digits.py", *sorted((ROOT / "examples").glob("[0-9][0-9]_*.py"))]
 WIDTH, MOST = 1000, 80_000  # pixels, and bytes of a picture: all of them stay below 2 MB in the repository
 
@@ -48,7 +49,8 @@ def blocks() -> str:
 
 
 def main() -> None:
-    programs = {path.name: [str(path), "--out", "."] for path in EXAMPLES} | {GALLERY.name: ["-c", blocks()]}
+    programs = {path.name: [str(path), "--out", "."] for path in EXAMPLES}
+    programs |= {GALLERY.name: ["-c", blocks()], README.name: [str(README)]}
     for name, arguments in programs.items():
         if len(sys.argv) > 1 and not name.startswith(tuple(sys.argv[1:])):
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -65,12 +66,26 @@ def test_contributing_code_runs_as_one_program(registry):
 
 def test_readme_commands_are_run_by_ci():
     commands = [line.split("#")[0].strip() for block in blocks("README.md", "sh") for line in block.splitlines()]
-    assert commands == ["make demo", "make test"]
+    assert commands == ["make demo", "make test", "make docs"]
     script = (ROOT / ".ci" / "run").read_text().splitlines()
     assert set(commands) <= set(script)
 
 
 def test_readme_links_lead_somewhere():
     text = (ROOT / "README.md").read_text()
-    for target in re.findall(r"\]\(([^)#:]+)\)|src=\"([^\"]+)\"", text):
-        assert (ROOT / (target[0] or target[1])).exists(), target
+    targets = [link or picture for link, picture in re.findall(r"\]\(([^)#:]+)\)|src(?:set)?=\"([^\"]+)\"", text)]
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+    assert {target for target in targets if target.startswith("docs/img/")} == {
+        f"docs/img/readme-{name}" for name in ("gpt-light.svg", "gpt-dark.svg", "explain-light.png", "explain-dark.png")
+    }
+
+
+def test_the_table_of_extras_names_all_of_them_and_what_they_bring():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| ([^|]+) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    listed = {name: brings for names, brings in rows for name in re.findall(r"`(\w+)`", names)}
+    assert listed.keys() == extras.keys()
+    alone = {name: packages for name, packages in extras.items() if not any("tinygrad_dl[" in p for p in packages)}
+    for name, packages in alone.items():
+        for package in packages:
+            assert re.match(r"[\w-]+", package)[0].lower() in listed[name].lower(), f"{name} brings {package}"
