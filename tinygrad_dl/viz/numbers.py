@@ -46,24 +46,8 @@ class Numbers:
 
     def find_values(self) -> None:
         """Finds what is known of the values: from a recording, the outputs, the leaves, and what nodes keep."""
-        found: dict[Key, np.ndarray | None] = {}
         nodes = [node for node in topological(self.roots) if isinstance(node, Node)]
-        for node in nodes:
-            values = kept(node)
-            for position, edge in enumerate(node.edges):
-                if type(edge) is Leaf and edge.variable is not None:
-                    found[key(edge)] = edge.variable._data
-                elif edge is not None and found.get(key(edge)) is None:
-                    found[key(edge)] = argument_kept(node, position, values)
-            if type(node.dtype) is not tuple and found.get(key(node)) is None:
-                found[key(node)] = unchanged(values.get("out"), node)
-        found |= {key(root): output._data for root, output in zip(self.roots, self.outputs, strict=True)}
-        self.values.update((each, values_of(array)) for each, array in found.items() if array is not None)
-        for node in nodes:
-            place = place_of(node)
-            if place is not None and place.values is not None:
-                several = place.values if not isinstance(place.values, Values) else (place.values,)
-                self.values.update(((node, i), value) for i, value in enumerate(several))
+        self.values.update(values_at(nodes, self.outputs))
 
     def find_gradients(self, gradient: Any = None) -> None:
         """Finds the gradients at all places, given those of the outputs, which are 1 for scalars.
@@ -105,18 +89,41 @@ def key(edge: Edge) -> Key:
     return edge.node, edge.index
 
 
-def argument_kept(node: Node, position: int, values: dict[str, Any]) -> np.ndarray | None:
+def values_at(nodes: Sequence[Node], tensors: Iterable[Any]) -> dict[Key, Values]:
+    """What is known of results and leaves: from a recording, from tensors that still live, and from what nodes keep."""
+    noted = {node: place.values for node in nodes if (place := place_of(node)) is not None and place.values is not None}
+    found: dict[Key, Any] = {}
+    for node in nodes:
+        values = kept(node)
+        for position, edge in enumerate(node.edges):
+            if type(edge) is Leaf and edge.variable is not None:
+                found[key(edge)] = edge.variable._data
+            elif edge is not None and edge.node not in noted and found.get(key(edge)) is None:
+                found[key(edge)] = unchanged(argument_kept(node, position, values), node, edge.shape)
+        if node not in noted and found.get(key(node)) is None and type(node.dtype) is not tuple:
+            found[key(node)] = unchanged(values.get("out"), node, node.shape)
+    edges = ((getattr(tensor, "_edge", None), tensor) for tensor in tensors)
+    found |= {key(edge): tensor._data for edge, tensor in edges if edge is not None and edge.node not in noted}
+    result = {place: values_of(array) for place, array in found.items() if array is not None}
+    for node, several in noted.items():
+        result |= {(node, i): each for i, each in enumerate((several,) if isinstance(several, Values) else several)}
+    return result
+
+
+def argument_kept(node: Node, position: int, values: dict[str, Any]) -> Any:
     """The value of an input of a node, if the node keeps it for its rules."""
     op = getattr(node.plan, "op", None)
     if op is None:
         return None
     value = values.get(op.sequence or node.plan.argument(position))
-    return unchanged(value[position] if op.sequence and value is not None else value, node)
+    return value[position] if op.sequence and value is not None else value
 
 
-def unchanged(array: Any, node: Node) -> np.ndarray | None:
-    """An array that a node keeps, unless it was changed in place afterwards."""
-    entry = mutations.log.get(id(buffer_owner(array))) if isinstance(array, np.ndarray) else (node.seq + 1,)
+def unchanged(array: Any, node: Node, shape: Sequence[int]) -> np.ndarray | None:
+    """An array that a node keeps of a result of this shape, unless it was changed in place afterwards."""
+    if not isinstance(array, np.ndarray) or array.shape != tuple(shape):
+        return None
+    entry = mutations.log.get(id(buffer_owner(array)))
     return None if entry is not None and entry[0] > node.seq else array
 
 

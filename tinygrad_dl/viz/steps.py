@@ -11,10 +11,11 @@ import numpy as np
 from tinygrad_dl.autograd import starts
 from tinygrad_dl.autograd.saved import PackedNode
 from tinygrad_dl.core.engine import conjugate, gradients, match_input, propagate
-from tinygrad_dl.core.graph import Edge, Gradient, Leaf, Node, Output, observers
+from tinygrad_dl.core.graph import Gradient, Leaf, Node, Output, observers
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.viz.arguments import kept
 from tinygrad_dl.viz.formulas import Numbered, expression, rule_formula
+from tinygrad_dl.viz.numbers import values_at
 from tinygrad_dl.viz.recording import Line, place_of
 from tinygrad_dl.viz.values import WHOLE, Values, values_of
 
@@ -280,37 +281,11 @@ class Results:
     """The results of operations, as far as they are known."""
 
     def __init__(self, numbered: Numbered, loss: Tensor):
-        self.arrays: dict[Place, np.ndarray] = {}
-        for node in numbered.nodes if not all(map(recorded, numbered.nodes)) else ():
-            if type(node) is PackedNode or getattr(node.plan, "op", None) is None:
-                continue
-            values = kept(node)
-            found: list[tuple[Edge | None, Any]] = [
-                (edge, values.get(node.plan.argument(i))) for i, edge in enumerate(node.edges)
-            ]
-            found += [(node, values.get("out"))] if not node.plan.multiple else []
-            for edge, array in found:
-                if edge is not None and isinstance(array, np.ndarray) and array.shape == edge.shape:
-                    self.arrays.setdefault((edge.node, edge.index), array)
-        for tensor in [*numbered.names.tensors, loss]:
-            edge = tensor._edge if isinstance(tensor, Tensor) else None
-            if edge is not None:
-                self.arrays[edge.node, edge.index] = tensor._data
+        self.values = values_at(numbered.nodes, [*numbered.names.tensors, loss])
 
     def of(self, node: Node) -> tuple[Values | None, ...]:
         """The values of each of a node's results."""
-        place = place_of(node)
-        found = place.values if place is not None else None
-        if found is not None:
-            return (found,) if isinstance(found, Values) else found
-        arrays = [self.arrays.get((node, i)) for i in range(len(node.shape) if node.plan.multiple else 1)]
-        return tuple(None if array is None else values_of(array) for array in arrays)
-
-
-def recorded(node: Node) -> bool:
-    """Whether the values of a node's results were noted when it was made."""
-    place = place_of(node)
-    return place is not None and place.values is not None
+        return tuple(self.values.get((node, i)) for i in range(len(node.shape) if node.plan.multiple else 1))
 
 
 def steps_of(done: Pass, results: Results) -> tuple[list[Step], list[Operation]]:
