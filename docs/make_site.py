@@ -21,12 +21,12 @@ BUILD = DOCS.parent / "build"
 
 def main() -> int:
     source, site = BUILD / "docs-source", BUILD / "docs"
-    assemble(source, {**operators.pages(), **api.pages()})
     options = ["--fail-on-warning", "--keep-going", "--quiet", "--jobs", "auto", "-c", str(DOCS)]
-    with ProcessPoolExecutor(1) as beside:
-        written = beside.submit(sources.write, site)
+    with ProcessPoolExecutor(2) as beside:
+        files, chapters = beside.submit(sources.write, site), beside.submit(operators.pages)
+        assemble(source, {**api.pages(), **chapters.result()})
         status = sphinx([*options, "-d", str(BUILD / "docs-doctrees"), str(source), str(site)])
-        written.result()
+        files.result()
     wrong, outside = faults(site)
     for line in wrong:
         print(line, file=sys.stderr)

@@ -21,7 +21,7 @@ FAMILIES = {
     "complex": ["complex64", "complex128"],
 }
 FEW = settings(
-    max_examples=12,
+    max_examples=8,
     derandomize=True,
     deadline=None,
     database=None,
