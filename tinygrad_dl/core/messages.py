@@ -83,7 +83,7 @@ def restated(
         wrong = mistaken(arguments, annotations, ours or inside_kind(error) is not None)
         if wrong is not None:
             argument, expected, kind = wrong
-            return pointing_to_help(unfit(name, argument, arguments[argument], expected, kind), name)
+            return pointing_to_help(unfit(name, argument, arguments[argument], expected, kind), name, function)
     if told is None and ours:
         what, semicolon, step = without_name(first, arguments).partition("; ")
         told = Told(what, None, semicolon + step)
@@ -98,7 +98,7 @@ def restated(
         text += f", expected {told.expected or signature(function, name)}"
     new = renewed(error, f"{name}: {text}{told.step}{newline}{rest}", kind)
     new._told = told  # type: ignore[attr-defined]
-    return pointing_to_help(new, name)
+    return pointing_to_help(new, name, function)
 
 
 def without_name(text: str, arguments: dict[str, Any]) -> str:
@@ -183,23 +183,30 @@ def passed(trace: TracebackType | None) -> Iterator[str]:
         trace = trace.tb_next
 
 
-def pointing_to_help(error: Exception, name: str) -> Exception:
+def pointing_to_help(error: Exception, name: str, function: Any) -> Exception:
     """The error with a note of where to read about the callable, in the place of that of another inside it."""
     notes = [note for note in getattr(error, "__notes__", ()) if not note.startswith("help(")]
-    home = home_of(name)
+    home = home_of(name, function)
     error.__notes__ = [*notes, *([f"help({home}.{name}) says what it takes"] if home else [])]
     return error
 
 
-HOMES = ("", ".nn.functional", ".nn", ".nn.init", ".optim", ".optim.lr_scheduler", ".data", ".train", ".vision")
+HOMES = ("", ".nn.functional", ".nn", ".nn.init", ".optim", ".optim.lr_scheduler", ".data", ".train", ".vision", ".viz")
 
 
-def home_of(name: str) -> str | None:
-    """Where users find a callable: a module of the package, the class Tensor, or nowhere."""
-    for home in HOMES:
-        module = sys.modules.get(f"tinygrad_dl{home}")
-        if module is not None and callable(vars(module).get(name)):
-            return f"tinygrad_dl{home}"
+def home_of(name: str, function: Any = None) -> str | None:
+    """Where users find a callable: a module of the package, the class Tensor, or nowhere.
+
+    Of several that have the name, the one whose it is, if that can be seen: `td.trace` is not `td.viz.trace`.
+    """
+    modules = {f"tinygrad_dl{home}": sys.modules.get(f"tinygrad_dl{home}") for home in HOMES}
+    found = {home: vars(module).get(name) for home, module in modules.items() if module is not None}
+    for home, value in found.items():
+        if value is function and callable(value):
+            return home
+    for home, value in found.items():
+        if callable(value):
+            return home
     return "tinygrad_dl.Tensor" if hasattr(Tensor, name) else None
 
 
