@@ -80,6 +80,8 @@ def test_backpropagation_explained(tmp_path):
     text = printed(notebook)
     assert "backward pass of loss: 4 steps" in text and "w.grad = %1.grad * a" in text
     assert "gradient of w: 6.0, of b: 2.0" in text and "loss = 0.04" in text
+    (page,) = shown(notebook, "viz.explain(")
+    assert page["text/html"].startswith("<iframe") and page["text/plain"] == "<Page: 4 operations, 15 steps>"
     (fork,) = shown(notebook, "viz.trace(y")
     assert fork["text/html"].count("<tr>") == 4
     (kept,) = shown(notebook, "viz.memory(")
