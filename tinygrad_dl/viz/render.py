@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_dl.viz.finish import finished
+from tinygrad_dl.viz.titles import aside
 
 INSTALL = "pip install 'tinygrad_dl[viz]'"
 SYSTEM = "install Graphviz's `dot` (apt install graphviz, brew install graphviz)"
@@ -34,7 +35,7 @@ def render(source: str, form: str) -> bytes:
         RenderError: there is no renderer for this format, or it failed.
     """
     if form == "svg":
-        return finished(laid_out(source, "svg").decode()).encode()
+        return aside(finished(laid_out(source, "svg").decode())).encode()
     typst = importable("typst")
     if typst is not None:
         return converted(render(source, "svg").decode(), form, typst)

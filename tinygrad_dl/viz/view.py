@@ -48,7 +48,8 @@ class Entry:
         uses: of a leaf, how many operations read it. arrows: to how many boxes it leads.
         again: whether it is a leaf that another box shows too.
         nodes: the operations that it stands for, those of all turns.
-        next: of an operation in a part that repeats, the one at the same place in the second turn.
+        next, last: of an operation in a part that repeats, the one at the same place in the second turn; of a leaf that
+            is another one in each turn, that of the last.
     """
 
     thing: Thing
@@ -59,6 +60,7 @@ class Entry:
     again: bool = False
     nodes: list[Node] = field(default_factory=list)
     next: Node | None = None
+    last: Leaf | None = None
 
 
 class Frame(NamedTuple):
@@ -119,6 +121,7 @@ class Builder:
         self.owner: dict[Node, Entry] = {}
         self.first: dict[Node, Node] = {}  # of the nodes of later turns the one at the same place in the first
         self.turns: dict[Node, tuple[tuple[Repeat, int], ...]] = {}  # outermost first
+        self.last: dict[Leaf, Leaf] = {}  # of a leaf in the first turn, the one at the same place in the last
         self.links: dict[Any, tuple[Entry, Entry, Edge | None, int, bool]] = {}
 
     # -- where it stands ---------------------------------------------------------------------
@@ -194,6 +197,8 @@ class Builder:
                     shown = first.edges[i] if type(first.edges[i]) is Leaf else edge
                     if id(shown.variable) not in hidden:  # type: ignore[union-attr]
                         readers.setdefault(shown, []).append((head, edge, i))  # type: ignore[arg-type]
+                        if shown is not edge:
+                            self.last[shown] = edge  # type: ignore[index]
                 elif edge is not None:
                     self.link(edge, node, head, i)
         for i, edge in enumerate(roots):
@@ -238,7 +243,7 @@ class Builder:
         entry: Entry | None = None
         for head, i in into:
             if entry is None or split:
-                entry = Entry(leaf, head.frame, None, uses, again=entry is not None)
+                entry = Entry(leaf, head.frame, None, uses, again=entry is not None, last=self.last.get(leaf))
                 self.leaves[head].append(entry)
             entry.frame, entry.arrows = self.common(entry.frame, head.frame), 1 if split else len(into)
             self.links[leaf, head, i] = (entry, head, leaf, i, False)
@@ -253,31 +258,31 @@ class Builder:
     def join(self) -> None:
         """Lets what several boxes of a frame read enter it at one point, and the state of a loop too."""
         around = {entry: self.frames_around(entry.frame) for entry in self.entries}
-        for frame in range(len(self.frames)):
+        order = {entry: i for i, entry in enumerate(self.entries)}
+        for frame in reversed(range(len(self.frames))):  # those inside come before those around them
             entering: dict[Any, list[Any]] = defaultdict(list)
             for key, (tail, head, edge, _, back) in self.links.items():
                 if edge is not None and tail in around and frame in around.get(head, ()):
                     inside = frame in around[tail]
-                    if inside if back else not inside:
+                    if (inside and self.frames[frame].repeat is not None) if back else not inside:
                         entering[tail, edge.index, back].append(key)
-            joined: dict[frozenset[Any], Entry] = {}
+            joints: dict[
+                Any, Entry
+            ] = {}  # by what reads it: the first state of a loop and the later ones enter together
             for (tail, _, back), keys in entering.items():
                 heads = frozenset((self.links[key][1], self.links[key][3]) for key in keys)
-                if len(heads) < 2 or (back and self.frames[frame].repeat is None):
+                if len(heads) < 2:
                     continue
                 edge = self.links[keys[0]][2]
-                joint = joined.get(heads)
-                if joint is None:
-                    joint = joined[heads] = Entry(Joint(), frame)
+                found = [self.links.pop(key) for key in keys]
+                if heads not in joints:
+                    joint = joints[heads] = Entry(Joint(), frame)
                     around[joint] = self.frames_around(frame)
-                    self.leaves[min((self.links[key][1] for key in keys), key=self.entries.index)].append(joint)
-                    for key in keys:
-                        _, head, edge, position, _ = self.links.pop(key)
-                        self.links[joint, *key[1:]] = (joint, head, edge, position, False)
-                else:
-                    for key in keys:
-                        del self.links[key]
-                self.links[tail, joint, back] = (tail, joint, edge, 0, back)
+                    order[joint] = min(order[head] for _, head, *_ in found)
+                    self.leaves[self.entries[order[joint]]].insert(0, joint)
+                    for _, head, edge, position, _ in found:
+                        self.links[joint, head, position] = (joint, head, edge, position, False)
+                self.links[tail, joints[heads], back] = (tail, joints[heads], edge, 0, back)
 
     def frames_around(self, frame: int) -> set[int]:
         """The frames in which one lies, and itself."""
