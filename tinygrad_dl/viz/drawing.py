@@ -116,6 +116,8 @@ def graph(
         numbers.find_values()
         numbers.wanted["data"] = numbers.values
     heated = None if heat is None else Heat(heat, numbers.norms)
+    if gradient is not None and not gradients and heat != "gradient":
+        raise ValueError("gradient: got one, expected gradients=True or heat='gradient' with it, which it is for")
     if gradients or heat == "gradient":
         numbers.find_gradients(gradient)
     if gradients:

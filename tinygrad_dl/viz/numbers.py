@@ -56,7 +56,13 @@ class Numbers:
             RuntimeError: there is none for an output of several elements, or one of another shape; the graph was freed.
             ValueError: there are more or fewer than outputs. TypeError: one is no tensor.
         """
-        roots, seeds = starts(self.outputs, gradient, False, "graph")
+        wide = next((output for output in self.outputs if gradient is None and output._data.size != 1), None)
+        if wide is not None:
+            raise RuntimeError(
+                f"gradients: got an output of shape {tuple(wide.shape)}, expected a scalar, from which they start "
+                "by themselves; reduce it with sum() or mean(), or pass gradient=, a tensor of its shape"
+            )
+        roots, seeds = starts(self.outputs, gradient, False, "gradient")
         for edge, g in gradients_at(roots, seeds).items():
             self.gradients[key(edge)] = values_of(g)
             self.norms[key(edge)] = float(
