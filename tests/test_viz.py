@@ -324,12 +324,19 @@ def test_limit_counts_repeated_parameters() -> None:
     assert sum(len(boxes(text, kind)) for kind in ("op", "parameter", "again", "output")) == 500
 
 
-def test_many_long_arrows_are_drawn_in_haste() -> None:
+def unrolled(steps: int) -> viz.Drawing:
+    """A recurrent computation, of which each step is read at the end: many arrows that pass many rows."""
     states = [leaf(2)]
-    for _ in range(60):
+    for _ in range(steps):
         states.append((states[-1] * 2.0 + 1.0).tanh())
-    drawing = viz.graph(td.stack(states).sum(), roll=False)
-    assert 'splines="line"' in drawing.source and "splines" not in str(viz.graph(states[-1]))
+    return viz.graph(td.stack(states).sum(), roll=False)
+
+
+def test_many_long_arrows_are_drawn_in_haste() -> None:
+    assert "nslimit" not in unrolled(10).source
+    assert "nslimit" in unrolled(45).source and "splines" not in unrolled(45).source
+    drawing = unrolled(80)
+    assert 'nslimit="0.2"' in drawing.source and 'splines="line"' in drawing.source
     start = time.perf_counter()
     drawing._repr_svg_()
     assert time.perf_counter() - start < 10  # minutes without that

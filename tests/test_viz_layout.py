@@ -127,6 +127,14 @@ def dense() -> viz.Drawing:
     return viz.graph(td.stack(states[-4:]))
 
 
+def unrolled() -> viz.Drawing:
+    """Every step is read at the end: arrows that pass all the others."""
+    states = [td.ones(2, requires_grad=True)]
+    for i in range(42):
+        states.append((states[-1] - 0.5).tanh() if i % 2 else td.atan2(states[-1], states[0]))
+    return viz.graph(td.stack(states).sum(), roll=False)
+
+
 def perceptron() -> viz.Drawing:
     model = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 4))
     return viz.graph(functional.cross_entropy(model(td.ones(5, 8)), td.tensor([0, 1, 2, 3, 0])))
@@ -142,7 +150,7 @@ def numbers() -> viz.Drawing:
 
 
 @pytest.mark.parametrize("direction", ["TB", "LR", "BT", "RL"])
-@pytest.mark.parametrize("program", [attention, dense, perceptron, numbers])
+@pytest.mark.parametrize("program", [attention, dense, unrolled, perceptron, numbers])
 def test_labels_are_free(program: Callable[[], viz.Drawing], direction: str, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = viz.graph
     monkeypatch.setattr(viz, "graph", lambda *args, **more: graph(*args, **more, direction=direction, theme="dark"))

@@ -17,10 +17,11 @@ COMPUTES = ("op", "gradient", "module", "joint")
 TWICE = 1.8  # spaces that are as wide as a character
 BRANCH = "2"
 SPINE = "30"  # arrows between operations are kept straight, parameters stand aside
-# Graphviz needs minutes for many arrows that pass many rows of boxes; then straight ones, placed in haste.
-MOST_CROSSED = 1500
+# Graphviz needs minutes for many arrows that pass many rows of boxes: then they are placed in haste, and where even
+# that takes long they are straight, and may cross boxes.
+MOST_CROSSED, MOST_CURVED = 1500, 8000
 CLOSE = {"ranksep": "0.3"}  # in frames, which bring margins
-HASTE = {"splines": "line", "nslimit": "0.2", "mclimit": "0.1"}
+HASTE, STRAIGHT = {"nslimit": "0.2", "mclimit": "0.1"}, {"splines": "line"}
 
 
 # In which order the parts of a box stand that arrows enter above and leave below, by the direction of arrows, and the
@@ -32,8 +33,11 @@ RECORD = {"shape": "record", "margin": "0.11,0.055"}  # a box with cells
 def write(picture: Picture, theme: Theme, direction: str, captions: Sequence[str]) -> str:
     """The whole text; nothing in it depends on the run, only on what is drawn."""
     head = {**theme.graph, "rankdir": direction}
-    if crossed_rows(picture) > MOST_CROSSED:
+    crossed = crossed_rows(picture)
+    if crossed > MOST_CROSSED:
         head |= HASTE
+    if crossed > MOST_CURVED:
+        head |= STRAIGHT
     if picture.frames:
         head |= CLOSE
     if captions:
