@@ -288,6 +288,13 @@ def test_the_summary_of_values():
     assert (wide.low, wide.high) == (-top, top) and wide.mean == pytest.approx(top / 2)
     assert wide.histogram == (1, *(0,) * 14, 3)
     assert values_of(np.array([True, False])).mean == 0.5
+    tiny = values_of(np.array([1e-320, 5e-320]))
+    assert (tiny.low, tiny.high, tiny.mean) == (1e-320, 5e-320, 3e-320) and tiny.histogram == (1, *(0,) * 14, 1)
+    long = np.concatenate([np.full(2**19, 1.0, np.float32), [np.nan, 3.0], np.zeros(6)]).astype(np.float32)
+    found = values_of(long)
+    assert (found.low, found.high, found.not_finite) == (0.0, 3.0, 1) and sum(found.histogram) == long.size - 1
+    assert found.mean == pytest.approx((2**19 + 3) / (2**19 + 7), rel=1e-12)
+    assert (found.histogram[0], found.histogram[5], found.histogram[15]) == (6, 2**19, 1)
     assert sum(values_of(np.full(50, 7.0)).histogram) == 50
 
 

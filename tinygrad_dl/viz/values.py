@@ -1,5 +1,6 @@
 """`Values`: what is remembered of an array, for pictures that are drawn when it is gone or has changed."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,25 +46,39 @@ def values_of(array: np.ndarray) -> Values:
         kept = array.copy()
         kept.flags.writeable = False
     shape, dtype = tuple(array.shape), array.dtype
-    if dtype.kind == "c":
-        array = np.abs(array)
-    numbers = array.ravel().astype(np.float64, copy=False)
-    total = numbers.size
-    fit = np.isfinite(numbers)
-    if not fit.all():
-        numbers = numbers[fit]
-    if not numbers.size:
-        return Values(shape, dtype, kept, None, None, None, (0,) * BINS, total)
-    low, high = float(numbers.min()), float(numbers.max())
-    scale = 1.0
-    if max(-low, high) > 1e300:  # sums could overflow
-        scale = 2.0**-64
-        numbers = numbers * scale
-    mean = float(numbers.mean()) / scale
-    first, width = low * scale, (high - low if scale == 1 else high * scale - low * scale) or 1.0
-    parts = np.minimum((numbers - first) * (BINS / width), BINS - 1).astype(np.intp)
-    counts = np.bincount(parts, minlength=BINS)
-    return Values(shape, dtype, kept, low, high, mean, tuple(counts.tolist()), total - numbers.size)
+    flat = array.ravel()
+    low, high, count = np.inf, -np.inf, 0
+    for numbers in finite_parts(flat):
+        low, high = min(low, float(numbers.min())), max(high, float(numbers.max()))
+        count += numbers.size
+    if not count:
+        return Values(shape, dtype, kept, None, None, None, (0,) * BINS, flat.size)
+    scale = SMALLER if max(-low, high) > LARGE else 1.0
+    first, width = low * scale, (high * scale - low * scale) or 1.0
+    total, counts = 0.0, np.zeros(BINS, np.int64)
+    for numbers in finite_parts(flat):
+        numbers = numbers if scale == 1 else numbers * scale
+        total += float(numbers.sum())
+        places = (numbers - first) / width * BINS
+        counts += np.bincount(np.minimum(places, BINS - 1).astype(np.intp), minlength=BINS)
+    mean = total / count / scale
+    return Values(shape, dtype, kept, low, high, mean, tuple(counts.tolist()), flat.size - count)
+
+
+PART = 2**18  # elements that are looked at together, so that large arrays take little more memory
+LARGE, SMALLER = 1e280, 2.0**-64  # from where on sums could overflow, and by what numbers are multiplied then
+
+
+def finite_parts(flat: np.ndarray) -> Iterator[np.ndarray]:
+    """The finite numbers of an array, in parts; of complex ones the absolute values."""
+    for start in range(0, flat.size, PART):
+        part = flat[start : start + PART]
+        numbers = (np.abs(part) if part.dtype.kind == "c" else part).astype(np.float64, copy=False)
+        finite = np.isfinite(numbers)
+        if not finite.all():
+            numbers = numbers[finite]
+        if numbers.size:
+            yield numbers
 
 
 def described(value: Any) -> Any:
