@@ -60,12 +60,12 @@ def digits(number: Any) -> str:
 
 def equation(left: str, right: list[str], sign: str = "=") -> list[str]:
     """`left = right`, further right sides below the first, and each below its sign where it does not fit behind it."""
-    lines, indent = [], INDENT
+    lines: list[str] = []
     for number, text in enumerate(right):
-        head = f"{indent}{left} {sign} " if not number else f"{indent}{' ' * len(left)} {'= '.rjust(len(sign) + 1)}"
+        head = f"{INDENT}{left} {sign} " if not number else f"{INDENT}{' ' * len(left)} {'= '.rjust(len(sign) + 1)}"
         whole = (head + text.replace("\n", "\n" + " " * len(head))).split("\n")
         if max(map(len, whole)) > WIDTH:
-            whole = [head.rstrip(), *(f"{indent}    {line}" for line in text.split("\n"))]
+            whole = [head.rstrip(), *(f"{INDENT}    {line}" for line in text.split("\n"))]
         lines += map(str.rstrip, whole)
     return lines
 
