@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,7 @@ def test_backpropagation_explained(tmp_path):
     assert page["text/html"].startswith("<iframe") and page["text/plain"] == "<Page: 4 operations, 15 steps>"
     (fork,) = shown(notebook, "viz.trace(y")
     assert fork["text/html"].count("<tr>") == 4
+    assert len(re.findall(r">In\[\d+\]:3<", fork["text/html"])) == 3  # the cell and the line in it
     (kept,) = shown(notebook, "viz.memory(")
     assert "60 B in 2 arrays" in kept["text/html"]
 

@@ -7,7 +7,6 @@ digits that count.
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from typing import Any
 
@@ -148,7 +147,7 @@ class Story:
         if line is None:
             return -1
         function = "" if line.function == "<module>" else line.function
-        return self.lines((os.path.basename(line.file), line.number, function, line.text))
+        return self.lines((line.place, line.number, function, line.text))
 
     def array(self, values: Values | None) -> int:
         """The number of an array: whole if it is small, else its range, mean and histogram."""

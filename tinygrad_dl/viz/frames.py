@@ -25,8 +25,16 @@ class Line(NamedTuple):
     function: str
     text: str
 
+    @property
+    def place(self) -> str:
+        """The name of the file without its folder; for a cell of a notebook "In[3]", by its number."""
+        ipython: Any = sys.modules.get("IPython")
+        shell = ipython.get_ipython() if hasattr(ipython, "get_ipython") else None
+        cell = shell.compile.format_code_name(self.file) if shell is not None else None
+        return str(cell[1]) if cell else os.path.basename(self.file)
+
     def __str__(self) -> str:
-        return f"{os.path.basename(self.file)}:{self.number}"
+        return f"{self.place}:{self.number}"
 
 
 def is_ours(frame: FrameType) -> bool:
