@@ -23,7 +23,10 @@ from tinygrad_dl.viz.themes import DARK, LIGHT, Theme
 from tinygrad_dl.viz.trace import trace
 from tinygrad_dl.writing import replacing
 
-SCRIPTS = ("data", "groups", "layout", "picture", "steps", "paths", "arrays", "boxes", "view", "panel", "main")
+SCRIPTS = (
+    "data", "groups", "layout", "picture", "steps", "paths", "arrays", "boxes", "view", "words", "intro", "chain", "panel",
+    "main",
+)  # fmt: skip
 # The colour of gradients; that of values is the border of operations.
 GRADIENT = {"light": "#b3452c", "dark": "#e98e6f"}
 

@@ -91,11 +91,11 @@ class Boxes {
   }
 
   // The element of a box; `fillIn` puts in what is known.
-  element(key, place, actions) {
+  element(key, actions) {
     const face = this.face(key), group = key[0] === "g";
     const { width, height } = face;
     const element = draw("g", {
-      class: `box ${face.kind}`, transform: `translate(${place.x} ${place.y})`, role: "button", tabindex: -1, "data-key": key,
+      class: `box ${face.kind}`, role: "button", tabindex: -1, "data-key": key,
       "aria-expanded": group ? "false" : null,
     });
     const radius = face.kind.startsWith("op") || group ? 9 : 2;

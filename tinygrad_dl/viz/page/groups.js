@@ -168,6 +168,13 @@ class Groups {
     return box[0] === "n" ? this.graph.nodes[id].group : this.groups[id].parent;
   }
 
+  // The nodes outside of a group that its operations read.
+  readBy(id) {
+    const own = new Set([...this.groups[id].operations, ...this.groups[id].leaves]);
+    const edges = this.groups[id].operations.flatMap((node) => this.graph.nodes[node].edges);
+    return [...new Set(edges.map((edge) => edge.source))].filter((node) => !own.has(node));
+  }
+
   isInside(box, id) {
     for (let at = this.parentOf(box); at >= 0; at = this.groups[at].parent) if (at === id) return true;
     return false;

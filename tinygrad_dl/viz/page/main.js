@@ -29,7 +29,7 @@ const actions = {
       if (section) section.scrollIntoView({ block: "nearest" });
     }
   },
-  nextWay() {
+  nextPath() {
     page.path.next();
     update();
   },
@@ -147,7 +147,7 @@ const KEYS = {
     else foldAround();
   },
   F: foldAround,
-  n: () => { if (page.path) actions.nextWay(); },
+  n: () => { if (page.path) actions.nextPath(); },
   "+": () => view.zoom(1.25),
   "=": () => view.zoom(1.25),
   "-": () => view.zoom(0.8),

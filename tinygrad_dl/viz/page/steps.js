@@ -18,7 +18,8 @@ class Steps {
     this.gradientAt[graph.loss] = all.length;
     all.push({ kind: "seed", node: graph.loss });
 
-    const open = graph.nodes.map((node) => node.uses.length);
+    const reached = new Set(graph.backward);
+    const open = graph.nodes.map((node) => node.uses.filter((use) => reached.has(use.node)).length);
     for (const id of graph.backward) {
       this.backAt[id] = all.length;
       all.push({ kind: "backward", node: id });
@@ -26,7 +27,7 @@ class Steps {
       for (const edge of graph.nodes[id].edges) {
         if (--open[edge.source]) continue;
         this.gradientAt[edge.source] = this.backAt[id];
-        if ([PARAMETER, INPUT].includes(graph.nodes[edge.source].kind)) whole.push(edge.source);
+        if (isLearned(graph.nodes[edge.source])) whole.push(edge.source);
       }
       for (const leaf of whole) {
         this.gradientAt[leaf] = all.length;

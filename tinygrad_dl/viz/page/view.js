@@ -7,6 +7,7 @@ class View {
     this.layers = ["frames", "arrows", "labels", "boxes"].map((name) => draw("g", { class: name }));
     this.stage = draw("g", { class: "stage" }, this.layers);
     svg.append(this.stage);
+    this.made = new Map(); // the elements of boxes, which are kept when they are out of the picture for a while
     this.at = { x: 0, y: 0, scale: 1 };
     this.focus = null;
     this.listen();
@@ -41,8 +42,10 @@ class View {
       arrows.append(element);
     }
     this.elements = new Map();
-    for (const [key, place] of this.picture.boxes) {
-      const element = this.boxes.element(key, place, this.actions);
+    for (const [key, { x, y }] of this.picture.boxes) {
+      if (!this.made.has(key)) this.made.set(key, this.boxes.element(key, this.actions));
+      const element = this.made.get(key);
+      element.setAttribute("transform", `translate(${round(x)} ${round(y)})`);
       this.elements.set(key, element);
     }
     // In the order of the program, which is the order in which the arrow keys go through them.
