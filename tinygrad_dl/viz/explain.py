@@ -24,8 +24,8 @@ from tinygrad_dl.viz.trace import trace
 from tinygrad_dl.writing import replacing
 
 SCRIPTS = (
-    "data", "groups", "layout", "picture", "steps", "paths", "arrays", "boxes", "view", "words", "intro", "chain", "panel",
-    "main",
+    "data", "groups", "layout", "picture", "steps", "paths", "arrays", "boxes", "view", "words", "intro", "chain",
+    "panel", "tip", "main",
 )  # fmt: skip
 # The colour of gradients; that of values is the border of operations.
 GRADIENT = {"light": "#b3452c", "dark": "#e98e6f"}

@@ -28,9 +28,11 @@ const WIDE = 8; // numbers in a line; longer rows of an array go on below
 // All of a small array; of a large one its range, mean and histogram. `role` is "value" or "gradient".
 function arrayTable(values, role, label) {
   if (!values) return make("p", { class: "faint" }, "not recorded");
-  const caption = make("div", { class: "caption" }, label || "", values.shape.length > 0 && make("span", { class: "shape" }, shapeText(values.shape)));
-  if (!values.data) return make("figure", { class: `array ${role}` }, caption, histogram(values));
-  if (!values.data.length) return make("figure", { class: `array ${role}` }, caption, make("p", { class: "faint" }, "no elements"));
+  const shape = values.shape.length > 0 && make("span", { class: "shape" }, shapeText(values.shape));
+  const caption = make("div", { class: "caption" }, label || "", shape);
+  const figure = (content) => make("figure", { class: `array ${role}` }, caption, content);
+  if (!values.data) return figure(histogram(values));
+  if (!values.data.length) return figure(faint("no elements"));
   const most = largest(values);
   const cell = (each) => {
     const td = make("td", { title: String(each) }, number(each));
@@ -41,13 +43,14 @@ function arrayTable(values, role, label) {
   const rows = rowsOf(values).flatMap((row, i) => {
     const lines = [];
     for (let j = 0; j < row.length; j += WIDE) lines.push(row.slice(j, j + WIDE));
-    return lines.map((line, j) => make("tr", { class: row.length > WIDE && i > 0 && j === 0 ? "next" : null }, line.map(cell)));
+    const next = (j) => (lines.length > 1 && i > 0 && j === 0 ? "next" : null);
+    return lines.map((line, j) => make("tr", { class: next(j) }, line.map(cell)));
   });
-  return make("figure", { class: `array ${role}` }, caption, make("table", { "aria-label": label || role }, make("tbody", null, rows)));
+  return figure(make("table", { "aria-label": typeof label === "string" ? label : role }, make("tbody", null, rows)));
 }
 
 function histogram(values) {
-  const odd = values.notFinite ? make("p", { class: "faint" }, `${plural(values.notFinite, "element")} not finite`) : null;
+  const odd = values.notFinite ? faint(`${plural(values.notFinite, "element")} not finite`) : null;
   if (values.low === null) return [odd];
   const most = Math.max(...values.counts, 1);
   const bars = values.counts.map((count, i) => {
@@ -73,7 +76,9 @@ function miniature(values, role, x, y, width, height) {
   if (values.data && values.data.length === 1) {
     return draw("text", { x: middle, y: y + height / 2 + 4.5, class: `figure ${role}` }, number(values.data[0], 3));
   }
-  if (values.data && !values.data.length) return draw("text", { x: middle, y: y + height / 2 + 4, class: "hint" }, "empty");
+  if (values.data && !values.data.length) {
+    return draw("text", { x: middle, y: y + height / 2 + 4, class: "hint" }, "empty");
+  }
   const paths = new Map();
   const add = (shade, path) => paths.set(shade, (paths.get(shade) || "") + path);
   let minuses = "";
@@ -96,5 +101,6 @@ function miniature(values, role, x, y, width, height) {
     });
   }
   return draw("g", { class: `map ${role}` },
-    [...paths].map(([shade, d]) => draw("path", { d, "fill-opacity": shade })), minuses && draw("path", { d: minuses, class: "minus" }));
+    [...paths].map(([shade, d]) => draw("path", { d, "fill-opacity": shade })),
+    minuses && draw("path", { d: minuses, class: "minus" }));
 }

@@ -39,7 +39,8 @@ class Boxes {
 
   // The two lines of a box, its size, and whether it has a place for a gradient.
   face(key) {
-    if (!this.faces.has(key)) this.faces.set(key, key[0] === "n" ? this.ofNode(Number(key.slice(1))) : this.ofGroup(Number(key.slice(1))));
+    const id = Number(key.slice(1));
+    if (!this.faces.has(key)) this.faces.set(key, key[0] === "n" ? this.ofNode(id) : this.ofGroup(id));
     return this.faces.get(key);
   }
 
@@ -53,7 +54,8 @@ class Boxes {
     const whole = node.name ? `${node.name} = ${node.expression}` : node.expression;
     const fits = measure(whole, `600 12.5px ${MONO}`) <= WORDS;
     const short = node.name ? `${node.name} = ${node.op}(…)` : `${node.op}(…)`;
-    return this.sized(fits ? whole : short, `${node.op} · ${shape}`, true, id === this.graph.loss ? "op output" : "op");
+    const kind = id === this.graph.loss ? "op output" : "op";
+    return this.sized(fits ? whole : short, `${node.op} · ${shape}`, true, kind);
   }
 
   ofGroup(id) {
@@ -83,7 +85,8 @@ class Boxes {
 
   headerWidth(id) {
     const group = this.groups.groups[id];
-    return 50 + measure(this.header(id), `600 12px ${SANS}`) + (group.path && group.type ? measure(group.type, `11px ${SANS}`) + 10 : 0);
+    const type = group.path && group.type ? measure(group.type, `11px ${SANS}`) + 10 : 0;
+    return 50 + measure(this.header(id), `600 12px ${SANS}`) + type;
   }
 
   header(id) {
@@ -102,7 +105,8 @@ class Boxes {
     if (group) element.append(draw("rect", { class: "shadow", x: 4, y: 4, width, height, rx: radius }));
     element.append(draw("rect", { class: "body", width, height, rx: radius }));
     if (face.kind === "op output") {
-      element.append(draw("rect", { class: "inner", x: 3, y: 3, width: width - 6, height: height - 6, rx: radius - 3 }));
+      const inner = { class: "inner", x: 3, y: 3, width: width - 6, height: height - 6, rx: radius - 3 };
+      element.append(draw("rect", inner));
     }
     element.append(
       draw("text", { class: "title", x: 12, y: face.third ? 20 : 22 }, face.title),
@@ -113,7 +117,8 @@ class Boxes {
     element.slots = [this.slot("value", left, top)];
     if (face.gradient) element.slots.push(this.slot("gradient", left + PLACE + 6, top));
     for (const slot of element.slots) element.append(slot);
-    if (group) element.append(foldSign(width - 22, (height - 15) / 2, true, () => actions.unfold(Number(key.slice(1)))));
+    const unfold = () => actions.unfold(Number(key.slice(1)));
+    if (group) element.append(foldSign(width - 22, (height - 15) / 2, true, unfold));
     return element;
   }
 
@@ -134,7 +139,9 @@ class Boxes {
     slot.classList.toggle("known", known);
     const [x, y, width, height] = slot.box;
     const hint = !known ? slot.role : values ? null : "unknown";
-    slot.append(hint ? draw("text", { class: "hint", x: x + width / 2, y: y + 21 }, hint) : miniature(values, slot.role, x, y, width, height));
+    slot.append(hint
+      ? draw("text", { class: "hint", x: x + width / 2, y: y + 21 }, hint)
+      : miniature(values, slot.role, x, y, width, height));
   }
 }
 

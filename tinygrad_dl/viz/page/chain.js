@@ -9,8 +9,10 @@ function chainRule(panel, path) {
   const left = factors.length - (MOST_FACTORS - 1);
   const half = MOST_FACTORS / 2;
   const shown = left > 1 ? [...factors.slice(0, half), null, ...factors.slice(1 - half)] : factors;
-  const product = (write) => shown.map((factor, i) => make("span", { class: `factor ${factor && factor.on ? "on" : ""}` },
-    factor ? write(factor) : "…", i < shown.length - 1 ? " · " : ""));
+  const product = (write) => shown.map((factor, i) => {
+    const times = i < shown.length - 1 ? " · " : "";
+    return make("span", { class: `factor ${factor && factor.on ? "on" : ""}` }, factor ? write(factor) : "…", times);
+  });
   const several = path.count > 1;
   const numbers = factors.length <= MOST_NUMBERS && factors.every((factor) => typeof factor.number === "number");
   return make("section", { class: "way", "aria-label": `the path from ${start.name} to ${loss}` },
@@ -24,7 +26,8 @@ function chainRule(panel, path) {
       several && make("button", { class: "inline", onclick: () => panel.actions.nextPath() },
         `path ${path.number.toLocaleString("en")} of ${paths(path.count, "")}: show the next`),
       make("button", { class: "inline", onclick: () => panel.actions.follow(null) }, "stop following")),
-    make("ol", { class: "links" }, shown.map((factor) => (factor ? factorLine(panel, factor) : make("li", null, `… ${left} more`)))));
+    make("ol", { class: "links" },
+      shown.map((factor) => (factor ? factorLine(panel, factor) : make("li", null, `… ${left} more`)))));
 }
 
 // One operation on the path: its derivative by what comes before it, which is a number if both are.

@@ -117,7 +117,8 @@ class Groups {
     while (this.boxes().length > MOST_BOXES) {
       const others = this.groups.filter((each) => each.open && !above.has(each.id) && this.isShown(each.id));
       if (!others.length) return;
-      others.reduce((a, b) => (b.opened < a.opened || (b.opened === a.opened && b.depth > a.depth) ? b : a)).open = false;
+      const before = (a, b) => a.opened - b.opened || b.depth - a.depth;
+      others.sort(before)[0].open = false;
     }
   }
 

@@ -3,7 +3,8 @@
 function beginning(panel) {
   const { graph, loss } = panel;
   const example = graph.nodes.find((node) => node.kind === PARAMETER) || graph.nodes.find(isLearned);
-  const value = (text) => make("b", { class: "value" }, text), gradient = (text) => make("b", { class: "gradient" }, text);
+  const value = (text) => make("b", { class: "value" }, text);
+  const gradient = (text) => make("b", { class: "gradient" }, text);
   return [
     make("h2", null, "How backpropagation works"),
     paragraph("This is a program as a graph. Each round box is one operation; the square boxes above it are what it ",
@@ -30,15 +31,16 @@ const LARGE_SAMPLE = { shape: [99], low: -1, high: 1, counts: [1, 2, 4, 6, 9, 13
 function legend() {
   const kind = (name, text) => make("li", null, make("span", { class: `swatch ${name}` }), text);
   const row = (values, role, text) => make("div", { class: "row" },
-    draw("svg", { width: 54, height: 30, viewBox: "0 0 54 30", "aria-hidden": "true" }, miniature(values, role, 1, 1, 52, 28)),
+    draw("svg", { width: 54, height: 30, viewBox: "0 0 54 30", "aria-hidden": "true" },
+      miniature(values, role, 1, 1, 52, 28)),
     paragraph(text));
   return make("section", { class: "legend", "aria-label": "legend" },
     heading("What the boxes mean"),
-    make("ul", { class: "kinds" }, kind("op", "operation"), kind("output", "loss"), kind("parameter", "parameter: learns"),
-      kind("input", "input with a gradient"), kind("constant", "constant: no gradient"),
-      kind("folded", "module, folded: + unfolds it")),
-    row(SMALL_SAMPLE, "value",
-      "A small array: one field for each element. The stronger the colour, the larger; a minus sign marks negative ones."),
+    make("ul", { class: "kinds" }, kind("op", "operation"), kind("output", "loss"),
+      kind("parameter", "parameter: learns"), kind("input", "input with a gradient"),
+      kind("constant", "constant: no gradient"), kind("folded", "module, folded: + unfolds it")),
+    row(SMALL_SAMPLE, "value", "A small array: one field for each element. The stronger the colour, the larger; " +
+      "a minus sign marks negative ones."),
     row(LARGE_SAMPLE, "gradient", "A large array: its histogram. Point at a box to see the numbers."));
 }
 

@@ -8,14 +8,14 @@
 const BESIDE = 18; // between two boxes of a row
 const AROUND_BENDS = 12;
 
-// Items: { key, width, height, leaf, port: "in" | "out" | undefined }; operations go before leaves where both want to be.
-// Arrows: { from, to, fromAt, toAt }, where `fromAt`
-// and `toAt` say how far from the middle of a box they leave and arrive, if that is given.
+// Items: { key, width, height, leaf, port: "in" | "out" | undefined }; leaves give way to others. Arrows: { from, to,
+// fromAt, toAt }; the last two say how far from the middle of a box they leave and arrive, if that is given.
 // Gives back { width, height, items: key -> { x, y }, routes: one list of points an arrow }.
 function arrange(items, arrows) {
   // What comes in from outside stands first, so that parameters stand on the other side of it.
   const order = (item, i) => (item.port === "in" && !item.leaf ? -1 : i);
-  const vertices = new Map(items.map((item, i) => [item.key, { ...item, order: order(item, i), ins: [], outs: [], x: 0, row: 0 }]));
+  const vertex = (item, i) => ({ ...item, order: order(item, i), ins: [], outs: [], x: 0, row: 0 });
+  const vertices = new Map(items.map((item, i) => [item.key, vertex(item, i)]));
   setRows(vertices, arrows);
   const rows = addBends(vertices, arrows);
   orderRows(rows);
@@ -63,7 +63,8 @@ function addBends(vertices, arrows) {
     for (let row = from.row + 1; row < to.row; row++) {
       const key = `${start}|${row}`;
       if (!bends.has(key)) {
-        const bend = { key, bend: true, leaf: from.leaf, width: 0, height: 0, order: from.order, row, ins: [], outs: [], x: 0 };
+        const place = { order: from.order, row, ins: [], outs: [], x: 0 };
+        const bend = { key, bend: true, leaf: from.leaf, width: 0, height: 0, ...place };
         bends.set(key, bend);
         put(bend);
       }
@@ -177,21 +178,20 @@ function placeAcross(rows) {
 
 // The nearest places to those wished for at which the boxes of a row keep their distance.
 function separate(row, gap) {
+  const mean = (block) => block.sum / block.weight;
   const blocks = [];
   let offset = 0;
   row.forEach((v, i) => {
     offset += i ? gap(row[i - 1], v) : 0;
     v.offset = offset;
     let block = { sum: v.weight * (v.wish - offset), weight: v.weight, members: [v] };
-    while (blocks.length && blocks[blocks.length - 1].sum / blocks[blocks.length - 1].weight > block.sum / block.weight) {
-      const before = blocks.pop();
-      block = {
-        sum: before.sum + block.sum, weight: before.weight + block.weight, members: before.members.concat(block.members),
-      };
+    while (blocks.length && mean(blocks[blocks.length - 1]) > mean(block)) {
+      const { sum, weight, members } = blocks.pop();
+      block = { sum: sum + block.sum, weight: weight + block.weight, members: members.concat(block.members) };
     }
     blocks.push(block);
   });
-  for (const block of blocks) for (const v of block.members) v.x = v.offset + block.sum / block.weight;
+  for (const block of blocks) for (const v of block.members) v.x = v.offset + mean(block);
 }
 
 // Arrows that are almost straight become straight where there is room, and long ones between their ends.
@@ -237,7 +237,8 @@ function placeDown(rows, vertices, arrows) {
     tops[i] = y;
     bottoms[i] = y + height;
     for (const v of row) v.y = v.leaf ? y + height - v.height : y + (height - v.height) / 2;
-    const wide = Math.max(0, ...row.flatMap((v) => v.outs.map((link) => Math.abs(link.to.x + link.other - v.x - link.own))));
+    const across = (v, link) => Math.abs(link.to.x + link.other - v.x - link.own);
+    const wide = Math.max(0, ...row.flatMap((v) => v.outs.map((link) => across(v, link))));
     const toPort = row.every((v) => v.port) || (rows[i + 1] && rows[i + 1].every((v) => v.port || v.bend));
     y += height + (toPort ? 14 : Math.min(64, 26 + wide / 12));
   });

@@ -15,16 +15,16 @@ const actions = {
   choose(key) {
     if (view.elements.has(key)) view.focus = key;
     const id = Number(key.slice(1));
-    if (key[0] === "n" && [PARAMETER, INPUT].includes(graph.nodes[id].kind)) return actions.follow(page.path && page.path.start === id ? null : id);
+    const followed = page.path && page.path.start === id;
+    if (key[0] === "n" && isLearned(graph.nodes[id])) return actions.follow(followed ? null : id);
     const position = steps.stepOf(key);
-    if (position >= 0) actions.go(position);
-    return undefined;
+    return position >= 0 && actions.go(position);
   },
   follow(id) {
     page.path = id === null ? null : new Path(graph, id);
     update();
     if (page.path) {
-      status(`Following ${graph.nodes[id].name} to ${graph.nodes[graph.loss].name}: ${page.path.links.length} operations.`);
+      status(`Following ${graph.nodes[id].name} to ${panel.loss}: ${plural(page.path.links.length, "operation")}.`);
       const section = byId("panel").querySelector(".way");
       if (section) section.scrollIntoView({ block: "nearest" });
     }
@@ -34,7 +34,7 @@ const actions = {
     update();
   },
   moved() {
-    hideTip();
+    tip.hide();
   },
   // From the text to the picture: a parameter is followed, an operation shown in its step.
   visit(id) {
@@ -55,11 +55,13 @@ const actions = {
 
 const view = new View(byId("graph"), graph, groups, steps, actions);
 const panel = new Panel(byId("panel"), graph, groups, steps, actions);
+const tip = new Tip(byId("tip"), graph, groups, steps, view);
 
-// Folds or unfolds, and keeps in its place on the screen what the picture was about. `focus` says which box the keyboard
-// goes to if the one that it was at is gone.
+// Folds or unfolds, and keeps in its place on the screen what the picture was about. `focus` says which box the
+// keyboard goes to if the one that it was at is gone.
 function refold(change, focus) {
-  const anchor = () => [view.focus, steps.current.box].find((key) => key && view.picture.boxes.has(key)) || view.order[0];
+  const shown = (key) => key && view.picture.boxes.has(key);
+  const anchor = () => [view.focus, steps.current.box].find(shown) || view.order[0];
   const focused = document.activeElement && document.activeElement.closest(".box");
   const before = anchor(), old = view.picture.boxes.get(before);
   change();
@@ -76,7 +78,7 @@ function refold(change, focus) {
 function update() {
   view.mark(page.path);
   panel.show(page.path);
-  hideTip();
+  tip.hide();
   const slider = byId("time");
   slider.max = steps.shown.length - 1;
   slider.value = steps.position;
@@ -154,20 +156,21 @@ const KEYS = {
   0: () => view.fit(true),
   t: () => byId("theme").click(),
   "?": () => byId("help").click(),
-  Escape: () => { hideTip(); if (page.path) actions.follow(null); },
+  Escape: () => { tip.hide(); if (page.path) actions.follow(null); },
 };
 
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || byId("keys").open) return;
   const target = event.target, tag = target.tagName;
-  if (tag === "SELECT" || (tag === "INPUT" && event.key.startsWith("Arrow")) || (tag === "INPUT" && ["Home", "End"].includes(event.key))) return;
+  const scrolls = ["ArrowUp", "ArrowDown", "Home", "End"].includes(event.key);
+  if (tag === "SELECT" || (tag === "INPUT" && (scrolls || event.key.startsWith("Arrow")))) return;
   if (["BUTTON", "SUMMARY"].includes(tag) && event.key === " ") return; // it presses them
   const box = target.closest(".box");
   if (box && event.key === "Enter") {
     event.preventDefault();
     return actions.choose(box.dataset.key);
   }
-  if (!box && target.closest("#panel") && ["ArrowUp", "ArrowDown", "Home", "End"].includes(event.key)) return; // they scroll
+  if (!box && target.closest("#panel") && scrolls) return;
   const act = KEYS[event.key];
   if (!act) return;
   event.preventDefault();
@@ -176,47 +179,22 @@ addEventListener("keydown", (event) => {
 
 // --- arrays under the pointer, and at the keyboard's place
 
-function showTip(box) {
-  const key = box.dataset.key, id = view.nodeOf(key), node = graph.nodes[id], tip = byId("tip");
-  const not = (text) => make("p", { class: "faint" }, text);
-  const many = node.values.length > 1;
-  tip.replaceChildren(
-    make("h4", null, make("bdi", null, key[0] === "g" ? groups.nameOf(Number(key.slice(1))) : panel.title(node))),
-    ...(key[0] === "g" ? [not(`its last result, ${node.name}`)] : []),
-    ...node.values.map((each, i) => (steps.hasValue(id) ? arrayTable(each, "value", many ? `value, output ${i + 1}` : "value") : i ? "" : not("value: not computed yet"))),
-    ...(node.kind === CONSTANT ? [not("needs no gradient")]
-      : node.gradients.map((each, i) => (steps.hasGradient(id) ? arrayTable(each, "gradient", many ? `gradient, output ${i + 1}` : "gradient") : i ? "" : not("gradient: not known yet")))),
-  );
-  tip.hidden = false;
-  const at = box.getBoundingClientRect(), own = tip.getBoundingClientRect();
-  const left = at.right + 10 + own.width < innerWidth ? at.right + 10 : at.left - 10 - own.width > 0 ? at.left - 10 - own.width : 8;
-  const beside = left !== 8;
-  const top = beside ? at.top : at.bottom + 8 + own.height < innerHeight ? at.bottom + 8 : at.top - 8 - own.height;
-  tip.style.left = `${Math.max(8, left)}px`;
-  tip.style.top = `${Math.max(8, Math.min(top, innerHeight - own.height - 8))}px`;
-  box.setAttribute("aria-describedby", "tip");
-}
-
-function hideTip() {
-  byId("tip").hidden = true;
-}
-
 byId("graph").addEventListener("pointerover", (event) => {
   const box = event.target.closest(".box");
-  if (box && event.pointerType === "mouse" && !event.buttons) showTip(box);
-  else if (!box) hideTip();
+  if (box && event.pointerType === "mouse" && !event.buttons) tip.show(box);
+  else if (!box) tip.hide();
 });
-byId("graph").addEventListener("pointerleave", hideTip);
+byId("graph").addEventListener("pointerleave", () => tip.hide());
 byId("graph").addEventListener("focusin", (event) => {
   const box = event.target.closest(".box");
   if (!box) return;
   view.focus = box.dataset.key;
   if (box.matches(":focus-visible")) {
     view.show(box.dataset.key, true);
-    showTip(box);
+    tip.show(box);
   }
 });
-byId("graph").addEventListener("focusout", hideTip);
+byId("graph").addEventListener("focusout", () => tip.hide());
 
 let resized;
 addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(() => view.fit(), 150); });

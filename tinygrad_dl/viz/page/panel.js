@@ -1,7 +1,9 @@
 // The words beside the picture: what the current step does, with its formula and its numbers.
 
 const SIGNS = ["@", "+", "-", "*", "/"]; // of operations between two arrays
-const PASSES = { start: "before the start", forward: "forward pass", seed: "where the backward pass begins", end: "the end" };
+const PASSES = {
+  start: "before the start", forward: "forward pass", seed: "where the backward pass begins", end: "the end",
+};
 const MOST_PARTS = 6; // of a sum
 const MOST_READ = 4; // what a folded module reads
 const MOST_NAMES = 12;
@@ -41,7 +43,8 @@ class Panel {
     if (!node) return `${where}.`;
     if (current.box[0] === "g") return `${where}: module ${this.groups.nameOf(Number(current.box.slice(1)))}.`;
     if (current.kind === "forward") return `${where}: ${this.title(node)}. Value ${inWords(node.values[0])}.`;
-    const what = current.kind === "backward" ? `back through ${this.title(node)}; gradient` : `gradient of ${node.name}`;
+    const back = current.kind === "backward";
+    const what = back ? `back through ${this.title(node)}; gradient` : `gradient of ${node.name}`;
     return `${where}: ${what} ${inWords(node.gradients[0])}.`;
   }
 
@@ -95,9 +98,11 @@ class Panel {
     const most = at < 0 ? 0 : gradient.data[at];
     return [
       make("h2", null, "The gradient of ", code(node.name), " is known"),
-      make("div", { class: "beside" }, this.array(node.id, "value", 0), this.arrived(node, fraction(this.loss, node.name))),
-      most !== 0 && paragraph("Read it like this: if ", code(node.name + indexText(at, gradient.shape)), " grew by 0.01, ",
-        code(this.loss), ` would ${most > 0 ? "grow" : "shrink"} by about `, make("b", null, number(Math.abs(most * 0.01))), "."),
+      make("div", { class: "beside" },
+        this.array(node.id, "value", 0), this.arrived(node, fraction(this.loss, node.name))),
+      most !== 0 && paragraph("Read it like this: if ", code(node.name + indexText(at, gradient.shape)),
+        " grew by 0.01, ", code(this.loss), ` would ${most > 0 ? "grow" : "shrink"} by about `,
+        make("b", null, number(Math.abs(most * 0.01))), "."),
       node.kind === PARAMETER && paragraph("Gradient descent moves ", code(node.name),
         " a little against its gradient, so that ", code(this.loss), " gets smaller."),
     ];
@@ -116,10 +121,12 @@ class Panel {
       equation(read.slice(0, MOST_READ).map((node) => this.array(node, role, 0))),
     ];
     const output = [heading(forward ? "Its result" : "What arrives at its result"), this.array(result, role, 0)];
-    const names = parameters.slice(0, MOST_NAMES).map((leaf) => this.link(leaf, within(this.graph.nodes[leaf].name, group.path)));
+    const own = (leaf) => within(this.graph.nodes[leaf].name, group.path);
+    const names = parameters.slice(0, MOST_NAMES).map((leaf) => this.link(leaf, own(leaf)));
     const more = parameters.length - names.length;
     return [
-      make("h2", null, !forward && "Back through ", code(this.groups.nameOf(id)), group.path && group.type && ` (${group.type})`),
+      make("h2", null, !forward && "Back through ", code(this.groups.nameOf(id)),
+        group.path && group.type && ` (${group.type})`),
       paragraph(`${plural(group.operations.length, "operation")} in one step`,
         parameters.length > 0 && `, with ${plural(parameters.length, "parameter")}`, ". ", unfold, " to see inside."),
       forward ? [inputs, output] : [output, inputs],
@@ -159,11 +166,13 @@ class Panel {
     const rule = make("p", { class: "formula" }, this.link(edge.source, `${source.name}.grad`), shared ? " += " : " = ",
       code(edge.rule, "gradient"));
     if (!local || !local.diagonal || !local.value) {
-      return make("section", { class: "rule" }, rule, equation(result), local && !local.diagonal && this.matrix(node, source, local));
+      const whole = local && !local.diagonal && this.matrix(node, source, local);
+      return make("section", { class: "rule" }, rule, equation(result), whole);
     }
     const narrow = local.value.data && rowsOf(local.value)[0].length <= 2; // three fit beside each other
     return make("section", { class: "rule" }, rule,
-      local.value.shape.length > 0 && faint("Each element by itself: what arrives, times the derivative ", derivative(), "."),
+      local.value.shape.length > 0
+        && faint("Each element by itself: what arrives, times the derivative ", derivative(), "."),
       equation(narrow ? arrayTable(node.gradients[0], "gradient", own) : code(own, "gradient"),
         signed("×", arrayTable(local.value, "value", derivative())), signed("=", result)));
   }

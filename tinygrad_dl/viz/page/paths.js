@@ -7,7 +7,9 @@ class Path {
     this.start = start;
     this.choice = new Map(); // which use is taken where there are several
     this.reached = new Set([start]);
-    for (const node of graph.nodes) if (node.edges.some((edge) => edge.rule && this.reached.has(edge.source))) this.reached.add(node.id);
+    for (const node of graph.nodes) {
+      if (node.edges.some((edge) => edge.rule && this.reached.has(edge.source))) this.reached.add(node.id);
+    }
     this.count = this.countPaths();
     this.number = 1;
     this.walk();
@@ -21,7 +23,8 @@ class Path {
     const counts = new Map();
     for (let id = this.graph.nodes.length - 1; id >= 0; id--) {
       if (!this.reached.has(id)) continue;
-      counts.set(id, id === this.graph.loss ? 1 : this.ways(id).reduce((sum, use) => sum + (counts.get(use.node) || 0), 0));
+      const further = () => this.ways(id).reduce((sum, use) => sum + (counts.get(use.node) || 0), 0);
+      counts.set(id, id === this.graph.loss ? 1 : further());
     }
     return counts.get(this.start) || 0;
   }

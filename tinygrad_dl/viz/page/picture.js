@@ -116,8 +116,8 @@ function collect(group, x, y, result, sizeOf) {
   group.own.forEach((segment, i) => {
     const points = group.found.routes[i].map(([px, py]) => [left + px, top + py]);
     // Ports lie on the border itself.
-    if (segment.from.item.startsWith("in:")) points[0] = [points[0][0], y];
-    if (segment.to.item.startsWith("out:")) points[points.length - 1] = [points[points.length - 1][0], y + group.height];
+    if (segment.from.item.startsWith("in:")) points[0][1] = y;
+    if (segment.to.item.startsWith("out:")) points[points.length - 1][1] = y + group.height;
     result.segments.push(Object.assign(segment, { points }));
   });
 }

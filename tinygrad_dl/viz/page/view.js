@@ -101,15 +101,15 @@ class View {
       const state = { value: false, gradient: false, active: "", way: wayArrows.has(arrow.key) };
       for (const each of arrow.edges) {
         if (steps.valueAt[each.node] <= steps.time) state.value = true;
-        if (steps.backAt[each.node] <= steps.time && graph.nodes[each.node].edges[each.edge].rule) state.gradient = true;
+        const { rule } = graph.nodes[each.node].edges[each.edge];
+        if (steps.backAt[each.node] <= steps.time && rule) state.gradient = true;
       }
       if (current.box === arrow.to && current.kind === "forward") state.active = "forward";
       if (current.box === arrow.to && current.kind === "backward" && state.gradient) state.active = "backward";
       for (const segment of arrow.segments) {
-        const all = states.get(segment.key) || { value: false, gradient: false, active: "", way: false };
-        states.set(segment.key, {
-          value: all.value || state.value, gradient: all.gradient || state.gradient, active: all.active || state.active, way: all.way || state.way,
-        });
+        const all = states.get(segment.key) || {};
+        for (const name of Object.keys(state)) all[name] = all[name] || state[name];
+        states.set(segment.key, all);
       }
     }
     for (const [key, state] of states) {
@@ -120,11 +120,12 @@ class View {
 
   describe(key, known) {
     const face = this.boxes.face(key), node = this.graph.nodes[this.nodeOf(key)];
-    const what = key[0] === "g" ? `folded module ${face.title}, ${face.subtitle} ${face.third}` : `${face.title}, ${face.subtitle}`;
+    const folded = key[0] === "g";
+    const what = `${folded ? "folded module " : ""}${face.title}, ${face.subtitle}${folded ? ` ${face.third}` : ""}`;
     const value = known[0] ? inWords(node.values[0]) : "not computed yet";
-    const gradient = face.gradient ? `; gradient ${known[1] ? inWords(node.gradients[0]) : "not known yet"}` : "; needs no gradient";
+    const gradient = known[1] ? inWords(node.gradients[0]) : "not known yet";
     const parent = this.groups.parentOf(key), where = parent > 0 ? `, in module ${this.groups.nameOf(parent)}` : "";
-    return `${what}${where}; value ${value}${gradient}`;
+    return `${what}${where}; value ${value}; ${face.gradient ? `gradient ${gradient}` : "needs no gradient"}`;
   }
 
   // --- moving and enlarging
@@ -143,7 +144,8 @@ class View {
   // The whole picture if it is still legible, else as much of it as is; its width matters more than its height.
   fit(all = false) {
     const [width, height] = this.size(), margin = width < 500 ? 10 : 24;
-    const wide = (width - 2 * margin) / this.picture.width, whole = Math.min(wide, (height - 2 * margin) / this.picture.height);
+    const wide = (width - 2 * margin) / this.picture.width;
+    const whole = Math.min(wide, (height - 2 * margin) / this.picture.height);
     const scale = all ? Math.min(1.2, whole) : Math.max(Math.min(1.2, whole), Math.min(0.8, Math.max(0.65, wide)));
     const x = (width - this.picture.width * scale) / 2, y = (height - this.picture.height * scale) / 2;
     this.at = { scale, x, y: Math.max(margin, y) };
@@ -176,7 +178,8 @@ class View {
       if (low + length > room - margin) return room - margin - low - length;
       return 0;
     };
-    const dx = shift(x + box.x * scale, box.width * scale, width), dy = shift(y + box.y * scale, box.height * scale, height);
+    const dx = shift(x + box.x * scale, box.width * scale, width);
+    const dy = shift(y + box.y * scale, box.height * scale, height);
     if (dx || dy) (atOnce ? this.pan(dx, dy) : this.glide(dx, dy));
   }
 
@@ -228,7 +231,8 @@ class View {
     this.svg.addEventListener("wheel", (event) => {
       event.preventDefault();
       const { left, top } = this.svg.getBoundingClientRect();
-      if (event.ctrlKey || event.metaKey) this.zoom(Math.exp(-event.deltaY / 200), event.clientX - left, event.clientY - top);
+      const larger = Math.exp(-event.deltaY / 200);
+      if (event.ctrlKey || event.metaKey) this.zoom(larger, event.clientX - left, event.clientY - top);
       else this.pan(-event.deltaX, -event.deltaY);
     }, { passive: false });
     this.svg.addEventListener("click", (event) => {
