@@ -194,3 +194,22 @@ def test_layers_tell_the_options_of_their_operation() -> None:
     text = viz.graph(model, td.ones(1, 3, 8, 8)).source
     assert r"Conv2d\n0\nstride 2\n" in text and r"ReLU\n1\nin place" in text
     assert r"Dropout\n2\np 0.5 · training only\n" in text
+
+
+# -- the legend -------------------------------------------------------------------------------------
+
+
+def test_legend_names_what_is_shown() -> None:
+    w = td.ones(2, 3, requires_grad=True)
+    with viz.recording():
+        y = (w * td.ones(2, 3)).exp_().t()
+    text = viz.graph(y, {"w": w}, legend=True).source
+    frame = text[text.index("subgraph cluster_1 {") :].split("}\n")[0]
+    said = [line.split('"')[1] for line in frame.splitlines() if "class=" in line]
+    assert said[0].split("\\n") == [
+        "operation", "view: shows the memory of its input", "in place: overwrites its input",
+        "saves: kept for the backward pass",
+    ]  # fmt: skip
+    assert said[1:] == ["parameter", "no gradient", "output"]
+    assert text.count('style="invis"') == 3
+    assert viz.graph(y, {"w": w}).source.count("cluster") == 0

@@ -52,7 +52,9 @@ def write(picture: Picture, theme: Theme, direction: str, captions: Sequence[str
     straight = spine(picture)
     for number, arrow in enumerate(picture.arrows):
         extra: dict[str, str] = {}
-        if arrow.cut:
+        if arrow.hidden:
+            extra["style"] = "invis"
+        elif arrow.cut:
             extra["style"] = "dashed"
         elif arrow.back:
             extra |= {"constraint": "false", "style": "dashed"}

@@ -15,6 +15,7 @@ from tinygrad_dl.func.trees import flatten
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.viz import dot
 from tinygrad_dl.viz.heat import Heat
+from tinygrad_dl.viz.legend import with_legend
 from tinygrad_dl.viz.numbers import Numbers
 from tinygrad_dl.viz.read import Shown, read
 from tinygrad_dl.viz.render import RenderError, format_of, render
@@ -49,6 +50,7 @@ def graph(
     theme: Theme | str = "light",
     title: str | None = None,
     summary: bool = False,
+    legend: bool = False,
 ) -> Drawing:
     """Draws the graph of operations that led to a tensor, or to several, or that of a model.
 
@@ -84,6 +86,7 @@ def graph(
         theme: "light", "dark" or a `Theme`.
         title: a line above the picture; of a model its class and parameters if it is None, and none if it is "".
         summary: whether a line above the picture counts operations, parameters and kept bytes.
+        legend: whether a frame beside the picture says what the kinds of boxes are, and the words in them mean.
 
     Returns:
         A `Drawing`: shown by notebooks, written by `save`, its text in `source`.
@@ -142,6 +145,8 @@ def graph(
         )
     if title is None and isinstance(tensor, Module):
         title = heading(tensor)
+    if legend:
+        picture = with_legend(picture)
     captions = [*([title] if title else []), *([picture.summary] if summary else []), *picture.hints]
     return Drawing(dot.write(picture, theme, direction, captions), picture.summary)
 

@@ -38,6 +38,7 @@ class Arrow(NamedTuple):
     enters: int = 0  # the key of the input cell
     cut: bool = False  # it stands for boxes that are not drawn
     back: bool = False  # it is the state that a loop hands from step to step
+    hidden: bool = False  # it only puts one box below another
 
 
 class Border(NamedTuple):
