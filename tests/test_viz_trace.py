@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inplace_programs import Copying, Direct, Lockstep, programs
 from test_random_graphs import SHAPE, build, steps
 
 import tinygrad_dl as td
 from tinygrad_dl import nn
 from tinygrad_dl.nn import functional as F
 from tinygrad_dl.utils.checkpoint import checkpoint
+from tinygrad_dl.viz.recording import place_of
 
 
 def leaf(*values, dtype=td.float64):
@@ -64,6 +66,40 @@ def test_gradients_are_those_of_backward_bit_for_bit(program, seed, recorded):
             total = sum(each.array.astype(np.float64) for each in sent)
             np.testing.assert_allclose(step.incoming[0].array, total, rtol=1e-4, atol=1e-5)
             assert len(step.sums) == (len(sent) > 1)
+
+
+class Traced(Lockstep):
+    """Runs a program with views, in-place changes and hooks, and compares a trace of its end with `grad`."""
+
+    def backward(self):
+        machine = self.machines[0]
+        ends = [each for each in machine.variables if each.requires_grad]
+        loss = sum((each * 0.5).sum() for each in ends)
+        if not ends:
+            return
+        before = [each.grad for each in machine.leaves]
+        try:
+            found = td.viz.trace(loss)
+        except RuntimeError as error:
+            with pytest.raises(RuntimeError, match="in place afterwards"):
+                loss.backward()
+            assert "in place afterwards" in str(error)
+            return
+        assert all(each.grad is grad for each, grad in zip(machine.leaves, before, strict=True))
+        expected = td.autograd.grad(loss, machine.leaves, allow_unused=True)
+        grads = {each.edge: each.grad for each in found.leaves}
+        for each, gradient in zip(machine.leaves, expected, strict=True):
+            grad = grads.get(each._edge)
+            assert (grad is None) == (gradient is None)
+            assert grad is None or grad.numpy().tobytes() == gradient.numpy().tobytes()
+        assert all(place_of(step.node) is not None for step in found.steps)
+
+
+@given(programs)
+@settings(max_examples=50)
+def test_programs_with_views_in_place_changes_and_hooks(program):
+    with td.viz.recording():
+        Traced(Direct(td), Copying()).run(program)
 
 
 def test_hooks_count_and_nothing_is_left_behind():
