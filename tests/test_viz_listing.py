@@ -85,7 +85,7 @@ def test_html():
 
 @pytest.mark.parametrize("listing", [td.viz.text, td.viz.memory])
 def test_refusals(listing):
-    with pytest.raises(RuntimeError, match="the tensor has no graph to draw"):
+    with pytest.raises(RuntimeError, match="a tensor that has no graph to draw"):
         listing(td.ones(2))
     with pytest.raises(TypeError, match=r"expected a tinygrad_dl\.Tensor, got int"):
         listing([3])

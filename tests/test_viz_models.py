@@ -281,7 +281,7 @@ def test_refusals_of_extents() -> None:
         viz.graph(model, x, expand="transformer.h.7")
     with pytest.raises(TypeError, match="expand: got 3, expected the path of a module, or a list of paths"):
         viz.graph(model, x, expand=3)
-    with pytest.raises(ValueError, match=r"a module that was called, and none was: give the model itself"):
+    with pytest.raises(ValueError, match=r"a tensor whose modules are not known, expected a model"):
         viz.graph(td.ones(2, requires_grad=True).sum(), expand="layer")
 
 

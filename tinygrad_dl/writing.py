@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from typing import IO, Any
 
-__all__ = ["Path", "destination", "remove_leftovers", "replacing"]
+__all__ = ["Path", "destination", "remove_leftovers", "replacing", "write_file"]
 
 Path = str | os.PathLike[str]
 
@@ -98,6 +98,28 @@ def replacing(path: Path, what: str) -> Iterator[IO[bytes]]:
             os.remove(unfinished)
         raise
     _sync_folder(folder)
+
+
+def write_file(path: Path, content: bytes, what: str) -> None:
+    """Writes a file as `replacing` does, and its folder first if that is missing.
+
+    Raises:
+        TypeError: the path is none. OSError, ValueError: nothing can be written there, and why.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"{what}: got {type(path).__name__}, expected a path")
+    try:
+        os.makedirs(os.path.dirname(os.fspath(path)) or ".", exist_ok=True)
+        with replacing(path, what) as file:
+            file.write(content)
+    except (OSError, ValueError) as error:
+        if str(error).startswith(f"{what}: "):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise type(error)(
+            f"{what}: got {os.fspath(path)!r}, which cannot be written ({reason}), expected a path in a folder where "
+            "files may be made; choose another one"
+        ) from error
 
 
 def remove_leftovers(folder: str) -> None:

@@ -170,8 +170,12 @@ def asked_for(whole: Group, expand: Iterable[str]) -> set[Group]:
         if not named:
             paths = list(dict.fromkeys(group.path for group in groups if group.path))
             near = difflib.get_close_matches(pattern, paths, n=3, cutoff=0.4) or paths[:3]
-            what = f"expected the path of a module that was called, such as {', '.join(map(repr, near))}"
-            none = "and none was: give the model itself, viz.graph(model, *inputs), or compute inside viz.recording()"
-            raise ValueError(f"expand: got {pattern!r}, {what if paths else f'of a module that was called, {none}'}")
+            if not paths:
+                raise ValueError(
+                    f"expand: got {pattern!r} and a tensor whose modules are not known, expected a model, "
+                    "viz.graph(model, *inputs), or a tensor computed inside viz.recording()"
+                )
+            expected = f"the path of a module that was called, such as {', '.join(map(repr, near))}"
+            raise ValueError(f"expand: got {pattern!r}, expected {expected}")
         found.update(named)
     return found

@@ -22,7 +22,7 @@ from tinygrad_dl.viz.render import RenderError, format_of, render
 from tinygrad_dl.viz.subject import computation, heading
 from tinygrad_dl.viz.texts import plural
 from tinygrad_dl.viz.themes import THEMES, Theme
-from tinygrad_dl.writing import replacing
+from tinygrad_dl.writing import write_file
 
 DIRECTIONS = ("TB", "LR", "BT", "RL")
 
@@ -113,6 +113,8 @@ def graph(
     if max_nodes < 1:
         raise ValueError(f"max_nodes: got {max_nodes}, expected 1 or more")
     check_extent(depth, expand, roll)
+    if gradient is not None and not gradients and heat != "gradient":
+        raise ValueError("gradient: got one that nothing shows, expected it with gradients=True or heat='gradient'")
     run, names, sources = computation(tensor, inputs, params, values)
     numbers = Numbers(leaf for leaf in flatten(run.output)[0] if isinstance(leaf, Tensor))
     if values:
@@ -189,18 +191,7 @@ class Drawing:
             raise TypeError(f"Drawing.save: got {type(path).__name__}, expected a path, such as 'graph.svg'")
         path = Path(path)
         form = format_of(path)
-        content = self.source.encode() if form == "text" else render(self.source, form)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path, "Drawing.save") as file:
-                file.write(content)
-        except OSError as error:
-            if error.strerror is None:  # it says what is wrong in our words already
-                raise
-            raise type(error)(
-                f"Drawing.save: got {path}, which cannot be written ({error.strerror}), expected a path in a folder "
-                "where files may be made; choose another one"
-            ) from error
+        write_file(path, self.source.encode() if form == "text" else render(self.source, form), "Drawing.save")
         return path
 
     @cached_property

@@ -21,7 +21,7 @@ from tinygrad_dl.viz.explained import Story
 from tinygrad_dl.viz.texts import plural
 from tinygrad_dl.viz.themes import DARK, LIGHT, Theme
 from tinygrad_dl.viz.trace import trace
-from tinygrad_dl.writing import replacing
+from tinygrad_dl.writing import write_file
 
 SCRIPTS = (
     "data", "groups", "layout", "picture", "steps", "paths", "arrays", "boxes", "view", "words", "intro", "chain",
@@ -94,12 +94,12 @@ class Page:
         Raises:
             ValueError: the name does not end in .html or .htm. OSError: the place can't be written to.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"Page.save: got {type(path).__name__}, expected a path, such as 'explained.html'")
         path = Path(path)
         if path.suffix.lower() not in (".html", ".htm"):
             raise ValueError(f"Page.save: got the path {str(path)!r}, expected one that ends in .html")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path, "Page.save") as file:
-            file.write(self.html.encode())
+        write_file(path, self.html.encode(), "Page.save")
         return path
 
     def open(self) -> Path:

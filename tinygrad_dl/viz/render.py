@@ -109,6 +109,5 @@ def format_of(path: Path) -> str:
     try:
         return FORMATS[path.suffix.lower()]
     except KeyError:
-        raise ValueError(
-            f"got {path.name!r}, whose ending {path.suffix!r} tells no format, expected one of {', '.join(FORMATS)}"
-        ) from None
+        got = f"{path.name!r}, whose ending {path.suffix!r} tells no format"
+        raise ValueError(f"Drawing.save: got {got}, expected one of {', '.join(FORMATS)}") from None

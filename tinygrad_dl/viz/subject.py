@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinygrad_dl.core.tensor import Tensor
@@ -39,17 +39,39 @@ def checked_outputs(tensor: Any) -> list[Tensor]:
     """The tensors to draw, each of which has a graph."""
     outputs = list(tensor) if isinstance(tensor, tuple | list) else [tensor]
     if not outputs:
-        raise ValueError("there is nothing to draw: expected at least one tensor, got none")
+        raise ValueError("there is nothing to draw: got no tensor, expected at least one")
     for i, output in enumerate(outputs):
-        which = "the tensor" if len(outputs) == 1 else f"tensor {i}"
         if not isinstance(output, Tensor):
-            raise TypeError(f"{which} to draw: expected a tinygrad_dl.Tensor, got {type(output).__name__}")
+            raise TypeError(no_tensor(output))
         if output._edge is None:
+            which = "a tensor" if len(outputs) == 1 else f"as tensor {i} one"
             raise RuntimeError(
-                f"{which} has no graph to draw: got one computed from no tensor that requires a gradient, expected "
-                f"another; make an input with requires_grad=True, and compute it outside no_grad()"
+                f"got {which} that has no graph to draw, expected one computed from a tensor with requires_grad=True; "
+                "compute it outside no_grad() and inference_mode(), and do not detach it"
             )
     return outputs
+
+
+def no_tensor(value: Any) -> str:
+    """What is said of a value that stands in the place of a tensor."""
+    if isinstance(value, Module):
+        return f"got the model {type(value).__name__}, expected a tensor that it computed, such as its loss"
+    return f"expected a tinygrad_dl.Tensor, got {type(value).__name__}"
+
+
+def check_inputs(what: str, model: Module, inputs: Sequence[Any], options: Mapping[str, Any]) -> None:
+    """Refuses inputs that a model's forward() does not take, and a model without one."""
+    name, signature = type(model).__name__, inspect.signature(model.forward)
+    if type(model).forward is Module.forward:
+        raise TypeError(f"{what}: got a {name}, which has no forward(), expected a model that computes something")
+    try:
+        signature.bind(*inputs, **options)
+    except TypeError as error:
+        got = plural(len(inputs), "input") + (f" and {', '.join(options)}" if options else "")
+        raise TypeError(
+            f"{what}: got {got} for {name}, expected those of forward{signature} ({error}); "
+            f"give them behind the model: viz.{what}(model, x)"
+        ) from None
 
 
 def run_model(model: Module, inputs: tuple[Any, ...], values: bool = False) -> Run:
@@ -58,16 +80,8 @@ def run_model(model: Module, inputs: tuple[Any, ...], values: bool = False) -> R
     Raises:
         TypeError: it does not take these inputs. RuntimeError: it failed, or returned no tensor that has a graph.
     """
-    name, signature = type(model).__name__, inspect.signature(model.forward)
-    if type(model).forward is Module.forward:
-        raise TypeError(f"graph: got a {name}, which has no forward(), expected a model that computes something")
-    try:
-        signature.bind(*inputs)
-    except TypeError as error:
-        raise TypeError(
-            f"graph: got {plural(len(inputs), 'input')} for {name}, expected those of forward{signature} ({error}); "
-            "give them behind the model: viz.graph(model, x)"
-        ) from None
+    name = type(model).__name__
+    check_inputs("graph", model, inputs, {})
     try:
         seen = run(model, inputs, {}, values)
     except Exception as error:

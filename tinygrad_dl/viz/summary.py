@@ -13,6 +13,7 @@ from tinygrad_dl.viz.calls import run
 from tinygrad_dl.viz.costs import multiply_adds
 from tinygrad_dl.viz.kept import kept_bytes
 from tinygrad_dl.viz.recording import Call
+from tinygrad_dl.viz.subject import check_inputs
 from tinygrad_dl.viz.texts import human_bytes
 
 HEAD = ("layer", "path", "output", "parameters", "multiply-adds", "memory", "trainable")
@@ -106,6 +107,7 @@ def summary(model: Module, *inputs: Any, depth: int | None = None, **options: An
         raise TypeError(f"summary: expected an nn.Module, got {type(model).__name__}")
     if depth is not None and depth < 0:
         raise ValueError(f"summary: expected a depth of 0 or more, or None, got {depth}")
+    check_inputs("summary", model, inputs, options)
     seen = run(model, inputs, options)
     weights = {id(buffer_owner(parameter._data)) for parameter in model.parameters()}
     counted: set[int] = set()

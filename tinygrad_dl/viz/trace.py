@@ -20,6 +20,7 @@ from tinygrad_dl.viz.names import kind_of
 from tinygrad_dl.viz.naming import variables_around
 from tinygrad_dl.viz.recording import run_of
 from tinygrad_dl.viz.steps import LeafGradient, Operation, Pass, Results, Step, Sum, steps_of
+from tinygrad_dl.viz.subject import no_tensor
 from tinygrad_dl.viz.telling import in_a_row, leaf_lines, step_lines
 from tinygrad_dl.viz.texts import plural
 from tinygrad_dl.viz.values import values_of
@@ -82,7 +83,7 @@ def trace(loss: Tensor, gradient: Tensor | None = None, params: Any = None) -> T
               = [81., 12.]
     """
     if not isinstance(loss, Tensor):
-        raise TypeError(f"trace: expected a tinygrad_dl.Tensor, got {type(loss).__name__}")
+        raise TypeError(f"trace: {no_tensor(loss)}")
     if isinstance(loss, Lifted):
         raise RuntimeError("trace: got a tensor inside of a transform such as vmap, expected one outside of it")
     run = run_of(loss)
