@@ -113,8 +113,6 @@ def graph(
     if max_nodes < 1:
         raise ValueError(f"max_nodes: got {max_nodes}, expected 1 or more")
     check_extent(depth, expand, roll)
-    if gradient is not None and not gradients and heat != "gradient":
-        raise ValueError("gradient: got one that nothing shows, expected it with gradients=True or heat='gradient'")
     run, names, sources = computation(tensor, inputs, params, values)
     numbers = Numbers(leaf for leaf in flatten(run.output)[0] if isinstance(leaf, Tensor))
     if values:
