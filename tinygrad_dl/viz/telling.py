@@ -72,7 +72,7 @@ def equation(left: str, right: list[str], sign: str = "=") -> list[str]:
 
 def parts_of(found: Sum) -> list[str]:
     """The parts of a sum, a line for each."""
-    lines = []
+    lines: list[str] = []
     for part in found.parts:
         origin = "what the pass starts with" if part.step is None else f"step {part.step}, {part.argument}"
         lines += equation(f"  from {origin}", [in_words(part.values)])
