@@ -7,10 +7,9 @@ author = "The tinygrad_dl developers"
 version = release = tinygrad_dl.__version__
 html_title = f"tinygrad_dl {release}"
 
-extensions = ["myst_nb", "_ext.aliases", "_ext.drawings", "_ext.mathml", "_ext.navigation"]
+extensions = ["myst_nb", "_ext.entries", "_ext.drawings", "_ext.mathml", "_ext.navigation", "_ext.outputs"]
 html_math_renderer = "mathml"  # browsers draw it themselves: nothing is fetched, and no script runs
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", r"(?!td\.).*")]  # types of Python, NumPy and others, which are not on this site
 
 # -- Markdown and notebooks ------------------------------------------------------------------------------------------
 myst_enable_extensions = ["colon_fence", "dollarmath"]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from _ext.blocks import FENCE, run
 
-FOLDER = Path(__file__).parent / "errors"
+DOCS = Path(__file__).parent
+FOLDER = DOCS / "errors"
 THEMES = {
     "Gradients": [
         "no_graph",

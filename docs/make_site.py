@@ -27,6 +27,8 @@ def main() -> int:
         assemble(source, {**api.pages(), **chapters.result()})
         status = sphinx([*options, "-d", str(BUILD / "docs-doctrees"), str(source), str(site)])
         files.result()
+    if not (site / "index.html").exists():
+        return status  # Sphinx has said why
     wrong, outside = faults(site)
     for line in wrong:
         print(line, file=sys.stderr)

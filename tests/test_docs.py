@@ -15,9 +15,9 @@ import tinygrad_dl as td
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-# Pages each of whose blocks stands alone: tests/test_readme.py runs those.
-ALONE = {"autograd.md", "files.md", "from_pytorch.md", "transforms.md"}
-PROGRAMS = [page for page in sorted(DOCS.glob("*.md")) if page.name not in ALONE and code_blocks(page.read_text())]
+# Pages whose code tests/test_readme.py and tests/test_examples.py run: each block by itself, or in another folder.
+ELSEWHERE = {"autograd.md", "files.md", "from_pytorch.md", "gallery.md", "transforms.md"}
+PROGRAMS = [page for page in sorted(DOCS.glob("*.md")) if page.name not in ELSEWHERE and code_blocks(page.read_text())]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ SECTIONS = {
 }
 ITEM = re.compile(r"^(\*{0,2}[\w.]+(?:, \*{0,2}[\w.]+)*): +(.*)$", re.DOTALL)
 SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~^:@'\"])")
-PARTS = re.compile(r"(`[^`\n]+`|https?://[^\s,)]+[^\s,).])")
+PARTS = re.compile(r"(`[^`\n]+`|https?://[^\s,;)]+[^\s,;).])")
 
 
 def escaped(text: str) -> str:
@@ -106,7 +106,9 @@ def section(title: str, text: str) -> Iterator[str]:
     items = [*entries(text)]
     if title == "Raises":  # one paragraph may name several: "ValueError: ... TypeError: ..."
         items = [
-            piece for item in items for piece in re.split(r"(?<=[.]) (?=[A-Z]\w*(?:Error|Exception)\b[\w, ]*: )", item)
+            piece
+            for item in items
+            for piece in re.split(r"(?<=[.]) (?=(?:\w+\.)*[A-Z]\w*(?:Error|Exception)\b[\w,. ]*: )", item)
         ]
     named = [ITEM.match(item) for item in items]
     if not all(named):

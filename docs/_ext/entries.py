@@ -1,10 +1,12 @@
-"""Entries of values with several names: the option `also` of Sphinx's directives lists the others."""
+"""Entries of values with several names, by the option `also` of Sphinx's directives; types that are links."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from docutils import nodes
 from docutils.parsers.rst import directives
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.domains.python import PyClasslike, PyFunction, PyMethod
 
@@ -26,6 +28,14 @@ def with_other_names(base: Any) -> type:
     return Directive
 
 
+def unlink_other_types(app: Sphinx, doctree: nodes.document) -> None:
+    """Types of Python, NumPy and others are no links: `bool` is not `td.bool`."""
+    for reference in [*doctree.findall(addnodes.pending_xref)]:
+        if reference.get("reftype") == "class" and not reference["reftarget"].startswith("td."):
+            forms = [*reference.findall(addnodes.pending_xref_condition)]  # in short, and in full
+            reference.replace_self(forms[0].children if forms else reference.children)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     for name, base in {
         "function": PyFunction,
@@ -34,4 +44,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
         "exception": PyClasslike,
     }.items():
         app.add_directive_to_domain("py", name, with_other_names(base), override=True)
+    app.connect("doctree-read", unlink_other_types)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
