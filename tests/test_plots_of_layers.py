@@ -144,6 +144,17 @@ def test_the_figure_of_a_watch_names_layers_without_finite_values():
     assert only.figure().axes[0].get_title() == "activations\nnothing finite: model"
 
 
+def test_the_figure_of_a_watch_shows_complex_numbers_by_their_absolute_values():
+    model = nn.Linear(1, 1, bias=False).to(td.complex64)
+    with td.no_grad():
+        model.weight.fill_(3 + 4j)
+    watch = viz.Watch(model)
+    model(td.ones(2, 1, dtype=td.complex64))
+    watch.record()
+    (row,) = watch.figure().axes[0].child_axes
+    assert [text.get_text() for text in row.texts] == ["mean 5\nstd 0"]
+
+
 def test_a_live_watch_writes_its_last_figure(tmp_path):
     model = nn.Linear(3, 1)
     data = [(td.randn(4, 3), td.randn(4, 1))]

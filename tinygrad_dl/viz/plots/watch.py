@@ -127,7 +127,7 @@ class Watch(Callback):
         """What was recorded, in one figure: the losses, and the activations and gradients by layer.
 
         Layers of which nothing finite was recorded are named instead. Of more than 12 layers 12 are shown, evenly
-        chosen.
+        chosen, and of complex numbers the absolute values.
 
         Raises:
             RuntimeError: nothing was recorded. ImportError: matplotlib is not installed.
@@ -200,7 +200,8 @@ def place_of(live: bool | str | os.PathLike[str]) -> Any:
 
 def chosen(samples: Samples) -> tuple[Samples, list[str]]:
     """The layers to draw, with the records that have a finite value, and the names of those that have none."""
-    finite = {name: [each for each in arrays if np.isfinite(each).any()] for name, arrays in samples.items()}
+    real = {name: [np.abs(a) if a.dtype.kind == "c" else a for a in arrays] for name, arrays in samples.items()}
+    finite = {name: [each for each in arrays if np.isfinite(each).any()] for name, arrays in real.items()}
     names = [name for name, arrays in finite.items() if arrays]
     some = np.unique(np.linspace(0, len(names) - 1, min(len(names), ROWS)).round().astype(np.intp))
     return {names[i]: finite[names[i]] for i in some}, [name for name, arrays in finite.items() if not arrays]
