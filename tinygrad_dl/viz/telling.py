@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def in_words(values: Values | None, indent: int = 0) -> str:
 
 def in_a_row(values: Values | None) -> str:
     """Values in one line."""
-    return " ".join(in_words(values).split())
+    return re.sub(r"\[ +", "[", " ".join(in_words(values).split()))
 
 
 def digits(number: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from tinygrad_dl.viz.telling import in_a_row, leaf_lines, step_lines
 from tinygrad_dl.viz.texts import plural
 from tinygrad_dl.viz.values import values_of
 
-HEAD = ("step", "operation", "line", "incoming", "rule", "gradient")
+HEAD = ("step", "operation", "line", "incoming", "handed on", "rule", "values")
 
 
 @composition
@@ -182,18 +183,17 @@ class Trace:
         return Chain(self.loss, place, found, self.shared)
 
     def rows(self) -> list[list[str]]:
-        """The steps as a table: number, operation, line, incoming gradient, rules, and gradients of the arguments."""
-        return [
-            [
-                str(step.number),
-                f"{step.name} = {step.formula}",
-                "" if step.line is None else str(step.line),
-                "; ".join(in_a_row(each) for each in step.incoming),
-                "; ".join(f"{name_of(step, argument)}.grad: {rule}" for argument, rule in step.rules.items()),
-                "; ".join(f"{name_of(step, argument)}: {in_a_row(v)}" for argument, v in step.outgoing.items()),
-            ]
-            for step in self.steps
-        ]
+        """As a table with a row for each gradient that a step hands on, in the columns of `HEAD`."""
+        rows = []
+        for step in self.steps:
+            line = "" if step.line is None else str(step.line)
+            incoming = "; ".join(in_a_row(each) for each in step.incoming if each is not None)
+            first = [str(step.number), f"{step.name} = {step.formula}", line, incoming]
+            for each in step.inputs:
+                if each.argument in step.rules:
+                    rule, values = step.rules[each.argument], in_a_row(step.outgoing[each.argument])
+                    rows.append([*first, f"{each.name}.grad", rule, values])
+        return rows
 
     def data(self) -> dict[str, Any]:
         """All of it as dicts, lists, texts and numbers, as JSON has them; nan and infinities as texts."""
@@ -217,12 +217,10 @@ class Trace:
 
     @or_text
     def _repr_html_(self) -> str:
-        return page(HEAD, self.rows(), f"backward pass of {self.loss}: {plural(len(self.steps), 'step')}")
-
-
-def name_of(step: Step, argument: str) -> str:
-    """The name of the tensor that was given for an argument."""
-    return next(each.name for each in step.inputs if each.argument == argument)
+        rows = [
+            ["", "", "", "", *row[4:]] if row[0] == before[0] else row for before, row in pairwise([[""], *self.rows()])
+        ]
+        return page(HEAD, rows, f"backward pass of {self.loss}: {plural(len(self.steps), 'step')}")
 
 
 def plain(value: Any) -> Any:
