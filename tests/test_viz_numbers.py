@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_dl as td
-from tinygrad_dl import viz
+from tinygrad_dl import nn, viz
 from tinygrad_dl.viz.numbers import written
 from tinygrad_dl.viz.values import values_of
 
@@ -144,3 +144,12 @@ def test_several_outputs() -> None:
 )
 def test_written(array: object, lines: list[str]) -> None:
     assert written(values_of(np.asarray(array))) == lines
+
+
+def test_a_small_model_shows_the_numbers_of_its_parameters() -> None:
+    model = nn.Sequential(nn.Linear(2, 1), nn.ReLU())
+    text = viz.graph(model, td.tensor([[1.0, 2.0]]), values=True, gradients=True).source
+    assert text.count('class="parameter ') == 2 and "grad\\n1" in text
+    assert 'class="parameter ' not in viz.graph(model, td.tensor([[1.0, 2.0]])).source
+    large = nn.Sequential(*(nn.Linear(2, 2) for _ in range(30)))
+    assert 'class="module ' in viz.graph(large, td.ones(1, 2), values=True).source

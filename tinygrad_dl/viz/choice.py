@@ -18,6 +18,7 @@ LENGTH, BREADTH = 1900, 1350
 BOX_WIDTH, BOX_HEIGHT = 150, 46
 GAP_BESIDE, GAP_BELOW = 22, 29
 FRAME = 34  # its title and margins
+MOST_WITH_NUMBERS = 40  # boxes
 MOST_TRIED = 12  # single modules that are opened if there is room for them
 
 
@@ -29,6 +30,7 @@ def choose(
     expand: Iterable[str],
     roll: bool | None,
     sideways: bool = False,
+    numbers: bool = False,
 ) -> tuple[View, bool]:
     """The view that was asked for, or the one that shows most in a picture of one or two screens; and whether it fits.
 
@@ -38,8 +40,13 @@ def choose(
         expand: paths or patterns of modules that are opened in any case.
         roll: whether what repeats is folded; only in pictures that were too large else if it is None.
         sideways: whether arrows run to the left or right.
+        numbers: whether boxes show numbers; then small graphs are shown with the parameters of their layers.
     """
     chooser = Chooser(whole, roots, sources, expand, sideways)
+    if numbers and depth is None and not roll:
+        opened = chooser.view(inf, fold=False)
+        if len(opened.entries) <= MOST_WITH_NUMBERS:
+            return opened, True
     chooser.layers = depth is None
     plain = None if roll else chooser.view(inf if depth is None else depth, fold=False)
     if plain is not None and chooser.fits(plain):

@@ -89,7 +89,9 @@ def read(run: Run, params: Any, sources: Sequence[Source], show: Shown, numbers:
     found = [leaf._edge for leaf in flatten(run.output)[0] if isinstance(leaf, Tensor)]
     roots = [edge for edge in found if edge is not None]
     whole = tree(run.nodes, run.calls)
-    view, fitting = choose(whole, roots, sources, show.depth, show.expand, show.roll, show.sideways)
+    view, fitting = choose(
+        whole, roots, sources, show.depth, show.expand, show.roll, show.sideways, bool(numbers.wanted)
+    )
     if show.constants:
         view = with_constants(view, sources)
     kept = nearest(view, show.max_nodes)
