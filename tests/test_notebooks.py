@@ -60,7 +60,7 @@ def test_first_steps(tmp_path):
     (gradient,) = shown(notebook, "y.backward()")
     assert gradient["text/plain"] == "tensor([-4., -2., -8.])"
     (model,) = shown(notebook, "model = network()")
-    assert model["text/html"].count("<details") == 6 and "1,218 parameters" in model["text/html"]
+    assert model["text/html"].count("<details") == 4 and "1,218 parameters" in model["text/html"]
     (summary,) = shown(notebook, "viz.summary(")
     assert "345,600 multiply-adds" in summary["text/html"]
     (watch,) = shown(notebook, "live=True")

@@ -20,18 +20,21 @@ def module_page(module: Any) -> str:
 
 
 def branch(label: str, module: Any, text: str, depth: int) -> str:
-    """A module under the name that it has in another, with what `inside` says of it, which folds away."""
+    """A module under the name that it has in another, with what `inside` says of it; if it holds anything, it folds."""
+    title, _, parts = text.partition("\n")
+    line = f"<code>{escape(label)}{title}"
+    if not parts:
+        return f'<div style="margin-left: {2.4 if depth else 0}em">{line}</div>'
     state = " open" if depth < OPEN and module._modules else ""
-    margin = "1.4em" if depth else "0"
-    return f'<details{state} style="margin-left: {margin}"><summary><code>{escape(label)}{text}</details>'
+    return f'<details{state} style="margin-left: {1.4 if depth else 0}em"><summary>{line}</summary>\n{parts}</details>'
 
 
 def inside(module: Any, depth: int) -> str:
-    """What a module is and contains, without the name that it has in another."""
+    """What a module is, without the name that it has in another, in one line, and below it what it contains."""
     title = f"<b>{escape(module._get_name())}</b>({escape(' '.join(module.extra_repr().split()))})"
     parts = [*tensors(module), *children(module, depth + 1)]
     left_out = [f"<div>and {len(parts) - MOST:,} more</div>"] if len(parts) > MOST else []
-    return "\n".join([f"{title}</code> {size(module)}</summary>", *parts[:MOST], *left_out])
+    return "\n".join([f"{title}</code> {size(module)}".rstrip(), *parts[:MOST], *left_out])
 
 
 def size(module: Any) -> str:
