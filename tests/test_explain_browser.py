@@ -356,6 +356,9 @@ def test_modules_fold_and_unfold(page, deep):
     page.click(f"{page.box('3')} .sign .touch")
     assert page.js(folded) == ["0", "1", "2", "norm", "up", "down", *map(str, range(4, 14))]
     assert page.at != count and "3" in page.texts(".label .name")
+    page.keys(*[DOWN] * 4)  # to what lies below the edge of the picture
+    assert page.find("#tip").is_displayed() and page.text("#tip h4") == "%16 = %11 + %15"
+    page.keys(*[Keys.ARROW_UP] * 4)
     page.keys("f")  # the first box in it has the keyboard: a module too
     assert "norm.weight" not in page.texts(".box .title") and "weight" in page.texts(".box .title")
     page.keys("f", "F")

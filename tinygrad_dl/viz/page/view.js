@@ -180,7 +180,7 @@ class View {
     };
     const dx = shift(x + box.x * scale, box.width * scale, width);
     const dy = shift(y + box.y * scale, box.height * scale, height);
-    if (dx || dy) (atOnce ? this.pan(dx, dy) : this.glide(dx, dy));
+    if (Math.abs(dx) + Math.abs(dy) > 0.5) (atOnce ? this.pan(dx, dy) : this.glide(dx, dy));
   }
 
   glide(dx, dy) {
