@@ -369,6 +369,22 @@ def test_modules_fold_and_unfold(page, deep):
     assert page.texts(".way h3")[0].startswith("The chain rule from 3.norm.weight to loss")
 
 
+def test_calls_of_one_module_and_many_of_them(page):
+    """Fifty calls of one cell: in parts of several calls each, every call with its number."""
+    cell, h = nn.RNNCell(2, 2), td.zeros(1, 2)
+    with td.viz.recording():
+        for _ in range(50):
+            h = cell(td.ones(1, 2), h)
+        loss = h.sum()
+    page.open(td.viz.explain(loss, cell).html)
+    assert page.texts(".box.folded .title") == [f"part {i} of 5" for i in range(1, 6)]
+    assert page.texts(".box.folded .subtitle")[:2] == ["12 x RNNCell", "12 operations"]
+    page.click(f"{page.box('part 2 of 5')} .sign .touch")
+    assert page.texts(".box.folded .title")[1:3] == ["RNNCell, call 13", "RNNCell, call 14"]
+    page.click(page.box("weight_hh"))
+    assert page.text(".way .chain").startswith("∂loss∂weight_hh = the sum over 50 paths, one of them: ")
+
+
 def test_light_and_dark(page, net):
     page.open(net[0])
     colour = "return getComputedStyle(document.body).backgroundColor"

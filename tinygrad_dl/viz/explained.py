@@ -14,9 +14,9 @@ import numpy as np
 
 from tinygrad_dl.core.graph import Leaf, Node
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.viz.arguments import constants, held
+from tinygrad_dl.viz.arguments import constants, held, kept
 from tinygrad_dl.viz.recording import Line, place_of, run_of
-from tinygrad_dl.viz.steps import LeafGradient, Local, Operation, Step
+from tinygrad_dl.viz.steps import Local, Operation, Step
 from tinygrad_dl.viz.structure import Group, tree
 from tinygrad_dl.viz.trace import Trace
 from tinygrad_dl.viz.values import WHOLE, Values, values_of
@@ -104,7 +104,9 @@ class Story:
         for position, edge in enumerate(node.edges):
             argument = node.plan.argument(position)
             if edge is not None:
-                source = self.leaf(self.leaves[edge]) if type(edge) is Leaf else self.numbers[edge.node]
+                source = (
+                    self.numbers[edge.node] if type(edge) is not Leaf else self.leaf(edge, kept(node).get(argument))
+                )
             elif position in fixed and fixed[position][1].shape:
                 source = self.constant(node, argument, fixed[position][1], step)
             else:
@@ -118,12 +120,14 @@ class Story:
             found.append([source, 0 if edge is None else edge.index, self.strings(argument), *back])
         return found
 
-    def leaf(self, leaf: LeafGradient) -> int:
-        """The row of a leaf, which is made when it is read first."""
-        if leaf.edge not in self.numbers:
+    def leaf(self, edge: Leaf, array: Any) -> int:
+        """The row of a leaf, which is made when it is read first; `array`: what the operation kept of it."""
+        if edge not in self.numbers:
+            leaf = self.leaves[edge]
             kind = INPUT if leaf.kind == "input" and self.parameters else PARAMETER
-            self.source(leaf.edge, kind, leaf.name, leaf.edge.shape, leaf.value, leaf.gradient)
-        return self.numbers[leaf.edge]
+            gone = leaf.value is None and isinstance(array, np.ndarray)
+            self.source(edge, kind, leaf.name, edge.shape, values_of(array) if gone else leaf.value, leaf.gradient)
+        return self.numbers[edge]
 
     def constant(self, node: Node, argument: str, constant: Any, step: Step | None) -> int:
         """The row of a constant; two uses of one array are one constant."""

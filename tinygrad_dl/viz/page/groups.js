@@ -11,6 +11,7 @@ class Groups {
     this.groups = graph.groups.map((group) => ({ ...group, children: [], open: false, opened: 0 }));
     this.clock = 0;
     this.placeOperations();
+    this.countCalls();
     for (const group of [...this.groups]) this.part(group);
     this.number();
     this.placeLeaves();
@@ -31,6 +32,18 @@ class Groups {
       place(node.group);
       this.groups[node.group].children.push({ node: node.id });
     }
+  }
+
+  // A module that was called several times has a group for each call.
+  countCalls() {
+    const calls = new Map();
+    const walk = (group) => {
+      const name = `${group.path} ${group.type}`;
+      calls.set(name, [...(calls.get(name) || []), group]);
+      for (const child of group.children) if (child.group !== undefined) walk(this.groups[child.group]);
+    };
+    for (const child of this.groups[0].children) if (child.group !== undefined) walk(this.groups[child.group]);
+    for (const same of calls.values()) if (same.length > 1) same.forEach((group, i) => { group.call = i + 1; });
   }
 
   // A group of too many children gets groups in between, each of children that follow each other.
@@ -183,7 +196,7 @@ class Groups {
 
   nameOf(id) {
     const group = this.groups[id];
-    return group.path || group.type || "model";
+    return `${group.path || group.type || "model"}${group.call ? `, call ${group.call}` : ""}`;
   }
 
   // Its name as it stands inside the module around it.
