@@ -84,8 +84,8 @@ def test_backpropagation_explained(tmp_path):
     (page,) = shown(notebook, "viz.explain(")
     assert page["text/html"].startswith("<iframe") and page["text/plain"] == "<Page: 4 operations, 15 steps>"
     (fork,) = shown(notebook, "viz.trace(y")
-    assert fork["text/html"].count("<tr>") == 4
-    assert len(re.findall(r">In\[\d+\]:3<", fork["text/html"])) == 3  # the cell and the line in it
+    assert fork["text/html"].count("<tr>") == 6  # the head, and each gradient that is handed on
+    assert len(re.findall(r">In\[\d+\]:3<", fork["text/html"])) == 3  # of each step the cell and the line in it
     (kept,) = shown(notebook, "viz.memory(")
     assert "60 B in 2 arrays" in kept["text/html"]
 
