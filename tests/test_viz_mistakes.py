@@ -30,6 +30,11 @@ class NoForward(nn.Module):
     pass
 
 
+class Failing(nn.Module):
+    def forward(self, x):
+        raise KeyError("no such key")
+
+
 class Detaching(nn.Linear):
     def forward(self, x):
         return super().forward(x).detach()
@@ -105,8 +110,17 @@ def test_a_model_that_cannot_be_called(function):
 
 
 def test_a_model_that_fails_or_has_no_graph():
-    with pytest.raises(RuntimeError, match=r"^graph: Sequential failed with the inputs \(2, 5\) .*in_features=3"):
+    with pytest.raises(
+        RuntimeError, match=r"^graph: got the inputs \(2, 5\), with which Sequential failed .*in_features=3"
+    ):
         viz.graph(model(), td.ones(2, 5))
+    with pytest.raises(RuntimeError) as caught:
+        viz.graph(Failing(), X)
+    assert str(caught.value) == (
+        "graph: got the inputs (2, 3), with which Failing failed (KeyError: 'no such key'), expected inputs that "
+        "model(*inputs) takes"
+    )
+    assert isinstance(caught.value.__cause__, KeyError)
     with pytest.raises(
         RuntimeError, match=r"^graph: got only tensors .* from Detaching, expected one that has a graph"
     ):

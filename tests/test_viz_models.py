@@ -258,7 +258,9 @@ def test_refusals_of_models() -> None:
     linear = nn.Linear(3, 2)
     with pytest.raises(TypeError, match=r"got 0 inputs for Linear, expected those of forward\(.*viz.graph\(model, x\)"):
         viz.graph(linear)
-    with pytest.raises(RuntimeError, match=r"Linear failed with the inputs \(2, 4\) \(.*expected inputs that"):
+    with pytest.raises(
+        RuntimeError, match=r"got the inputs \(2, 4\), with which Linear failed \(.*expected inputs that"
+    ):
         viz.graph(linear, td.ones(2, 4))
     with pytest.raises(TypeError, match=r"got a Module, which has no forward\(\)"):
         viz.graph(nn.Module(), td.ones(2))

@@ -87,8 +87,8 @@ def run_model(model: Module, inputs: tuple[Any, ...], values: bool = False) -> R
     except Exception as error:
         shapes = ", ".join(str(tuple(x.shape)) if isinstance(x, Tensor) else repr(x) for x in inputs)
         raise RuntimeError(
-            f"graph: {name} failed with the inputs {shapes} ({type(error).__name__}: {error}); expected inputs that "
-            "model(*inputs) takes"
+            f"graph: got the inputs {shapes}, with which {name} failed ({type(error).__name__}: {error}), expected "
+            "inputs that model(*inputs) takes"
         ) from error
     tensors = [leaf for leaf in flatten(seen.output)[0] if isinstance(leaf, Tensor)]
     if not any(tensor._edge is not None for tensor in tensors):
