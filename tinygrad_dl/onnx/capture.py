@@ -312,7 +312,7 @@ class Capturing(Level):
     def numbers_asked(self, tensor: Traced, name: str) -> None:
         """Warns that a program asks for numbers that depend on the inputs."""
         if tensor.place.symbol.array is None:
-            what = name.strip("_")
+            what = "numpy" if name == "__array__" else name.strip("_")
             self.once(
                 what,
                 f"onnx.export: {what} asks a tensor for its values, which are those of the example in the exported "

@@ -36,7 +36,6 @@ def exported(
     training: Any,
 ) -> ONNXProgram:
     """What `export` does, once the options that change nothing are dealt with."""
-    library()
     opset = opset_of(opset_version)
     require_evaluation(training)
     if not callable(model):
@@ -93,10 +92,11 @@ def opset_of(version: int | None) -> int:
         ValueError: it is not one that this exporter writes.
     """
     found = DEFAULT_OPSET if version is None else version
-    if isinstance(found, bool) or not isinstance(found, int) or found not in IR_VERSIONS:
+    newest = min(max(IR_VERSIONS), library().defs.onnx_opset_version())
+    if isinstance(found, bool) or not isinstance(found, int) or not min(IR_VERSIONS) <= found <= newest:
         raise ValueError(
-            f"onnx.export: got opset_version={version!r}, expected an integer from {min(IR_VERSIONS)} to "
-            f"{max(IR_VERSIONS)}, or None for {DEFAULT_OPSET}"
+            f"onnx.export: got opset_version={version!r}, expected an integer from {min(IR_VERSIONS)} to {newest}, or "
+            f"None for {DEFAULT_OPSET}"
         )
     return found
 

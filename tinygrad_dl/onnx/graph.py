@@ -20,6 +20,9 @@ LARGEST = np.iinfo(np.int64).max
 INT64 = promotion.INT64
 BOOL = np.dtype(bool)
 
+# Operators that take no truth values, though operations here do.
+NUMERIC = frozenset(("Abs", "Add", "Clip", "Div", "Greater", "Less", "Max", "Min", "Mul", "Neg", "Pow", "Relu", "Sub"))
+
 
 class Node:
     """A node: its type, the names of inputs and outputs, attributes, and where it came from."""
@@ -76,6 +79,8 @@ class Graph:
         given = {name: value for name, value in attributes.items() if value is not None}
         for name, value in given.items():
             all_fixed(f"attribute {name!r}", value if isinstance(value, tuple | list) else (value,))
+        if type in NUMERIC and any(each is not None and each.dtype == BOOL for each in inputs):
+            raise Unsupported(f"{type} of ONNX takes no truth values; convert with .float() or .long()")
         name = self.unique(f"{self.path}/{type}" if self.path else type)
         names = [self.unique(f"{name}_output_{i}") for i in range(count)]
         read = [each.name if each is not None else "" for each in inputs]

@@ -77,8 +77,14 @@ def made(graph: Graph, inputs: list[Value], outputs: list[tuple[str, Value]], na
             f"onnx.export: got a model of {model.ByteSize() / 2**30:.1f} GiB, expected less than 2 GiB, which is the "
             "most that one file of this format holds"
         )
-    onnx.checker.check_model(model, full_check=True)
-    return onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+        return onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise RuntimeError(
+            f"onnx.export: got a model that ONNX refuses, expected a valid one: {error}; nothing was written. One "
+            "of the converters is wrong, one of yours or of the library: td.onnx.converter replaces it"
+        ) from error
 
 
 def made_node(node: Node) -> Any:

@@ -169,6 +169,11 @@ def pad(g: Graph, input: Value, pad: Any, mode: str, value: Any) -> Value:
         return input
     if mode != "constant":
         all_fixed("padding", pad)
+        for axis in range(input.ndim):  # what is cut off first, so that the rest is only added to
+            cut = max(0, -before[axis]), max(0, -after[axis])
+            if any(cut):
+                input = g.slice(input, axis, cut[0], -cut[1] if cut[1] else LARGEST)._replace(shape=input.shape)
+                before[axis], after[axis] = before[axis] + cut[0], after[axis] + cut[1]
     fill = g.like(value or 0, input) if mode == "constant" and value else None
     return g.op("Pad", input, g.ints([*before, *after]), fill, mode=MODES[mode])
 

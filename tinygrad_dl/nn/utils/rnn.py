@@ -186,7 +186,7 @@ def pack_padded_sequence(
     """
     if batch_first:
         input = input.transpose(0, 1)
-    given = np.asarray(lengths._data if isinstance(lengths, Tensor) else lengths)
+    given = np.asarray(lengths)
     sizes = given.astype(np.int64) if given.dtype.kind in "iuf" and np.isfinite(given).all() else None
     if sizes is None or sizes.shape != input.shape[1:2] or (sizes != given).any():
         raise ValueError(
@@ -266,7 +266,7 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Any, batch_first: bool = F
     [tensor([1, 2, 3]), tensor([7])]
     """
     batch = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
-    sizes = np.asarray(lengths._data if isinstance(lengths, Tensor) else lengths)
+    sizes = np.asarray(lengths)
     if sizes.shape != batch.shape[:1]:
         raise ValueError(
             f"unpad_sequence: expected {len(batch)} lengths, one a sequence, got lengths of shape {sizes.shape}"
