@@ -208,6 +208,8 @@ def test_names_that_are_given_come_first():
     assert program.output_names == ["b", "pair.0"]
     assert td.onnx.export(model, (args[0],), kwargs={"factor": args[1]}).input_names == ["x", "factor"]
     assert td.onnx.export(model, (args[0], {"factor": args[1]})).input_names == ["x", "factor"]
+    by_key = td.onnx.export(lambda both: both["a"] + both["b"], ({"a": args[0], "b": args[0]},))
+    assert by_key.input_names == ["both.0", "both.1"]
     assert td.onnx.export(lambda pair: pair[0] + pair[1], ([args[0], args[0]],)).input_names == ["pair.0", "pair.1"]
 
 
@@ -216,7 +218,9 @@ def test_constants_are_folded_unless_they_are_not_to_be():
     model = nn.Module()
     model.weight = weight
     model.forward = lambda x: x @ (model.weight * 2).exp()
-    assert types(td.onnx.export(model, td.randn(2, 3))) == ["MatMul"]
+    folded = td.onnx.export(model, td.randn(2, 3))
+    assert types(folded) == ["MatMul"]
+    assert len(folded.model_proto.graph.initializer) == 1
     program = td.onnx.export(model, td.randn(2, 3), do_constant_folding=False)
     assert types(program) == ["Mul", "Exp", "MatMul"]
     assert "weight" in [each.name for each in program.model_proto.graph.initializer]
@@ -300,6 +304,21 @@ def test_axes_without_names_that_are_equal_go_together():
     assert program(td.ones(5, 3), td.ones(5, 3))[0].shape == (5, 3)
     dims = program.model_proto.graph.input[0].type.tensor_type.shape.dim
     assert dims[0].dim_param == "a_dynamic_axes_1"
+
+
+def test_shapes_may_be_said_in_the_form_of_the_arguments():
+    def model(x, pair, scale=1.0):
+        return (x + pair[0]) * scale
+
+    args = td.ones(2, 3), (td.ones(2, 3), td.ones(4))
+    for shapes in (({0: "n"}, ({0: "n"}, None)), {"x": ("n", None), "pair": ({0: "n"}, None)}):
+        program = td.onnx.export(model, args, dynamic_shapes=shapes)
+        assert program(td.ones(5, 3), td.ones(5, 3), td.ones(4))[0].shape == (5, 3)
+        assert program.model_proto.graph.input[1].type.tensor_type.shape.dim[0].dim_param == "n"
+    with pytest.raises(ValueError, match=r"got 'y' in dynamic_shapes, expected names of arguments: \['x', 'pair'\]"):
+        td.onnx.export(model, args, dynamic_shapes={"y": {0: "n"}})
+    with pytest.raises(ValueError, match="got dynamic_axes and dynamic_shapes, expected one of them"):
+        td.onnx.export(model, args, dynamic_shapes={}, dynamic_axes={})
 
 
 def test_an_output_axis_may_have_a_name_of_its_own():
@@ -429,6 +448,27 @@ def test_values_that_depend_on_no_input_may_be_asked_for():
     layer = nn.Linear(2, 2)
     program = td.onnx.export(lambda x: x * int(td.arange(3).sum()) if layer.weight.max() < 5 else x, td.ones(2))
     assert program(td.ones(2))[0].tolist() == [3.0, 3.0]
+
+
+def test_what_values_decide_is_refused():
+    for model in (td.nonzero, td.unique, lambda x: x if td.equal(x, x) else -x):
+        with pytest.raises(RuntimeError, match="whose values decide what is done or how large a result is, expected"):
+            td.onnx.export(model, td.ones(2))
+    with pytest.raises(RuntimeError, match="got a gradient that is taken inside of the model"):
+        td.onnx.export(td.func.grad(lambda x: x.square().sum()), td.ones(2))
+
+
+def test_lengths_of_packed_sequences_are_those_of_the_example():
+    lstm = nn.LSTM(3, 4)
+
+    def model(x, lengths):
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths)
+        return nn.utils.rnn.pad_packed_sequence(lstm(packed)[0])[0]
+
+    args = td.randn(5, 2, 3), td.tensor([5, 3])
+    with pytest.warns(UserWarning, match="numpy asks a tensor for its values"):
+        program = td.onnx.export(model, args)
+    assert (program(*args)[0] - model(*args)).abs().max() < 1e-6
 
 
 def test_random_numbers_are_warned_of():

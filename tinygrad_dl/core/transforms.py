@@ -82,6 +82,10 @@ class Level:
         """A tensor that the function `what` has made anew, as it is to be returned; of `onlookers`."""
         return tensor
 
+    def told(self, escape: Escape) -> str:
+        """What an error says that arose of a tensor of this level; by default what is right for vmap."""
+        return ""
+
     def released(self, tensor: Tensor) -> Tensor:
         """The tensor of which this level, which has ended, knew more."""
         return tensor.value if isinstance(tensor, Lifted) and tensor.level is self else tensor
@@ -258,6 +262,8 @@ class Escape(RuntimeError):
 
     def __str__(self) -> str:
         """The message, which is only made for users."""
+        if told := self.lifted.level.told(self):
+            return told
         where, shape = self.lifted.level.name, self.lifted.shape
         if self.ended:
             return (

@@ -42,6 +42,7 @@ def export(
     opset_version: int | None = None,
     do_constant_folding: bool = True,
     dynamic_axes: Mapping[str, Any] | None = None,
+    dynamic_shapes: Any = None,
     **more: Any,
 ) -> ONNXProgram:
     """Exports a model to ONNX, checked by the package onnx (the extra `onnx`).
@@ -64,6 +65,8 @@ def export(
         do_constant_folding: whether what depends on parameters alone is computed now.
         dynamic_axes: which sizes may differ from the example's: name -> {axis: name of the size}, or name -> [axis].
             Sizes of one name are equal. To find out what depends on them, the model is run at other sizes too.
+        dynamic_shapes: the same as PyTorch says it now: in the form of the arguments, or by their names, a dict
+            {axis: name} in the place of each tensor, or None.
         more: PyTorch's other options; those that make no difference here are accepted.
 
     Returns:
@@ -96,7 +99,7 @@ def export(
                 f"onnx.export: got {name}={value!r}, expected {ACCEPTED[name][0]!r}: there is no other way"
             )
     options = input_names, output_names, opset_version, dynamic_axes, do_constant_folding, training
-    program = exported(model, args, f, kwargs, *options)
+    program = exported(model, args, f, kwargs, *options, dynamic_shapes)
     if verbose:
         print(program.text())
     if f is not None:
@@ -111,7 +114,6 @@ ACCEPTED: dict[str, tuple[Any, ...]] = {
     "custom_opsets": (None,),
     "custom_translation_table": (None,),
     "dump_exported_program": (False,),
-    "dynamic_shapes": (None,),
     "dynamo": (True, False),
     "export_modules_as_functions": (False,),
     "external_data": (True, False),

@@ -22,7 +22,18 @@ from tinygrad_dl.core.function import Context, Function
 from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
-from tinygrad_dl.core.transforms import Escape, Level, Lifted, called, may_hold, onlookers, over_values, rebuilt, stack
+from tinygrad_dl.core.transforms import (
+    Escape,
+    Level,
+    Lifted,
+    called,
+    gradients,
+    may_hold,
+    onlookers,
+    over_values,
+    rebuilt,
+    stack,
+)
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.func.received import Received
 from tinygrad_dl.nn.module import Module
@@ -152,6 +163,12 @@ class Traced(Lifted):
         self.place.write(symbol)
         return self
 
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        return self
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
     item, tolist, numpy = _asked("item"), _asked("tolist"), _asked("numpy")
     __bool__, __array__ = _asked("__bool__"), _asked("__array__")
     __float__, __int__, __index__ = _asked("__float__"), _asked("__int__"), _asked("__index__")
@@ -229,6 +246,12 @@ class Capturing(Level):
     def array_of(self, tensor: Any) -> Any:
         """An index, or another tensor among the options, as ops take it: an array."""
         return self.plain(tensor)._data
+
+    def told(self, escape: Escape) -> str:
+        return (
+            f"onnx.export: got a tensor of shape {escape.lifted.shape} whose values decide what is done or how large a "
+            "result is, expected operations that are the same for all values; use td.where, or do it outside of it"
+        )
 
     def receive(self, tensor: Tensor, escape: Escape) -> Tensor:
         """Makes a plain tensor one of the run, in its place, as one is written into it."""
@@ -326,6 +349,17 @@ class Capturing(Level):
             "an input of the model",
         )
         return False
+
+
+def no_gradients(*_: Any, **__: Any) -> Any:
+    """What `autograd.grad` does inside: the steps of a backward pass are not written down."""
+    raise RuntimeError(
+        "onnx.export: got a gradient that is taken inside of the model, expected a model without: a backward pass has "
+        "no operators of ONNX; forward mode (td.func.jvp) may be used"
+    )
+
+
+gradients[Capturing] = no_gradients
 
 
 def symbols_in(values: Any) -> Iterator[Symbol]:

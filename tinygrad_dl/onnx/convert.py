@@ -27,7 +27,7 @@ from tinygrad_dl.onnx import (
     sorting,
     vision,
 )
-from tinygrad_dl.onnx.graph import Graph
+from tinygrad_dl.onnx.graph import SMALL, Graph
 from tinygrad_dl.onnx.runs import Call, Entry, Merged
 from tinygrad_dl.onnx.table import CONVERTERS, REASONS, Unsupported, UnsupportedOperators, wanted
 from tinygrad_dl.onnx.values import Dim, Value, Varying, example
@@ -50,6 +50,7 @@ class Lowering:
         self.merged, self.folding = merged, folding
         self.graph = Graph(opset)
         self.values: dict[int, Value] = {}  # by the number of an entry
+        self.made_by = {entry.number: call for call in merged.calls for entry in call.out}
         self.failed: dict[str, int] = {}  # lines for users, and how often each
 
     def run(self) -> list[Value]:
@@ -85,12 +86,11 @@ class Lowering:
 
     def live(self) -> list[Call]:
         """The calls that outputs depend on and that are not constants, in order."""
-        made_by = {entry.number: call for call in self.merged.calls for entry in call.out}
         wanted = [entry for _, entry in self.merged.outputs]
         live: set[int] = set()
         while wanted:
             entry = wanted.pop()
-            call = made_by.get(entry.number)
+            call = self.made_by.get(entry.number)
             if call is None or id(call) in live or self.is_folded(entry):
                 continue
             live.add(id(call))
@@ -106,7 +106,9 @@ class Lowering:
         found = self.values.get(entry.number)
         if found is None:
             if entry.array is not None:
-                found = self.graph.const(entry.array, name=entry.name)
+                call = self.made_by.get(entry.number)
+                name = entry.name or (f"{call.path}/{call.op.name}" if call and entry.array.size > SMALL else "")
+                found = self.graph.const(entry.array, name=name)
             elif entry.varying is not None:
                 found = self.graph.filled(entry.varying, entry.dtype)._replace(shape=entry.shape)
             else:

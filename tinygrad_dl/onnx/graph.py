@@ -16,6 +16,7 @@ from tinygrad_dl.core import promotion
 from tinygrad_dl.onnx.table import Unsupported
 from tinygrad_dl.onnx.values import Dim, Value, Varying, all_fixed, joined
 
+SMALL = 16  # elements, up to which equal constants are one
 LARGEST = np.iinfo(np.int64).max
 INT64 = promotion.INT64
 BOOL = np.dtype(bool)
@@ -93,7 +94,7 @@ class Graph:
     def const(self, array: Any, dtype: Any = None, name: str = "") -> Value:
         """A constant; equal small ones are one."""
         array = np.asarray(array, dtype)
-        key = (array.dtype, array.shape, array.tobytes()) if array.size <= 64 and not name else None
+        key = (array.dtype, array.shape, array.tobytes()) if array.size <= SMALL and not name else None
         if key in self._small:
             return self._small[key]
         value = Value(self.unique(name or f"constant_{len(self.constants)}"), array.dtype, array.shape, array)
@@ -112,7 +113,7 @@ class Graph:
         if value.dtype == dtype:
             return value
         if value.array is not None:
-            return self.const(value.array.astype(dtype), name=f"{value.name}.{dtype}" * (value.array.size > 64))
+            return self.const(value.array.astype(dtype), name=f"{value.name}.{dtype}" * (value.array.size > SMALL))
         made: Value = self.op("Cast", value, dtype=dtype, to=dtype)
         return made._replace(shape=value.shape)
 

@@ -9,7 +9,8 @@ import numpy as np
 from tinygrad_dl.onnx.graph import INT64, Graph
 from tinygrad_dl.onnx.pointwise import scaled
 from tinygrad_dl.onnx.table import Unsupported, converter, without
-from tinygrad_dl.onnx.values import Value, all_fixed, product
+from tinygrad_dl.onnx.values import Value, all_fixed, fixed, product
+from tinygrad_dl.ops.pooling._windows import adaptive_edges
 from tinygrad_dl.ops.pooling.avg_pool import adaptive_plan, pooling_plan
 
 
@@ -104,11 +105,23 @@ def max_options(input: Value, options: Any) -> dict[str, Any]:
     return {"kernel_shape": kernel, "strides": kernel}
 
 
+def largest_parts(g: Graph, input: Value, counts: Any) -> Value:
+    """Adaptive pooling into parts of different sizes, gathered; the shorter ones have their last element twice."""
+    for axis, count in enumerate(counts, input.ndim - len(counts)):
+        starts, ends = adaptive_edges(fixed("size", input.shape[axis]), count)
+        places = np.minimum(starts[:, None] + np.arange((ends - starts).max()), ends[:, None] - 1)
+        parts = g.op("Gather", input, g.const(places, np.int64), axis=axis)
+        input = g.reduce("ReduceMax", parts, [axis + 1])._replace(shape=input.shape)
+    return input
+
+
 @converter("max_pool")
 def max_pool(g: Graph, input: Value, options: Any, out: Any) -> Value:
     dims = len(options[0])
     if len(options) == 1 and all(size == 1 for size in options[0]):
         return g.reduce("ReduceMax", input, [*range(input.ndim - dims, input.ndim)], True)
+    if len(options) == 1 and any(n % m for n, m in zip(sides_of(input, dims), options[0], strict=True)):
+        return largest_parts(g, input, options[0])
     if input.dtype.kind != "f":
         raise Unsupported(f"MaxPool of ONNX takes no {input.dtype}; convert to float first")
     made = g.op("MaxPool", planes(g, input, dims), **max_options(input, options))
