@@ -77,6 +77,10 @@ def test_digits_are_those_of_the_print_options():
     td.set_printoptions(precision=2)
     try:
         assert shown(td.tensor([0.125, 2.5])).rows[1] == ["", "0.12", "2.50"]
+        td.set_printoptions(sci_mode=True)
+        assert shown(td.tensor([0.125, 2.5])).rows[1] == ["", "1.25e-01", "2.50e+00"]
+        td.set_printoptions(sci_mode=False)
+        assert shown(td.tensor([1e-7, 2.5])).rows[1] == ["", "0.00", "2.50"]
     finally:
         td.set_printoptions(profile="default")
 

@@ -14,8 +14,8 @@ MOST = 2**24  # elements that are looked at for a range, in some tens of millise
 
 
 @or_text
-def tensor_page(tensor: Tensor, precision: int) -> str:
-    """The HTML of a tensor; there is none inside a transform. `precision`: digits after the point."""
+def tensor_page(tensor: Tensor, precision: int, sci_mode: bool | None) -> str:
+    """The HTML of a tensor; there is none inside a transform. The options are those of `set_printoptions`."""
     array = tensor._data
     words = [type(tensor).__name__, f"shape {array.shape}", array.dtype.name]
     if tensor._edge is not None:
@@ -24,20 +24,21 @@ def tensor_page(tensor: Tensor, precision: int) -> str:
     if array.ndim > 2 or not array.size or rows > ROWS or columns > COLUMNS:
         head, row, part = described(array)
         return page(head, [row], " \u00b7 ".join(words + part), range(len(head)))
-    cells = elements(array, precision)
+    cells = elements(array, precision, sci_mode)
     named = [str(i) if array.ndim == 2 else "" for i in range(rows)]
     lines = [[name, *cells[i * columns : (i + 1) * columns]] for i, name in enumerate(named)]
     head = ["", *(str(i) if array.ndim else "" for i in range(columns))]
     return page(head, lines, " \u00b7 ".join(words), range(columns + 1))
 
 
-def elements(array: np.ndarray[Any, Any], precision: int) -> list[str]:
+def elements(array: np.ndarray[Any, Any], precision: int, sci_mode: bool | None) -> list[str]:
     """Every element in the same form: whole numbers, fixed digits, or exponents where these would show too little."""
     array = numbers(array)
     if array.dtype.kind not in "fc":
         return [str(value) for value in array.ravel().tolist()]
     sizes = np.abs(array[np.isfinite(array) & (array != 0)])
-    plain = not sizes.size or (sizes.max() < 1e5 and sizes.min() >= 10.0**-precision)
+    fixed = not sizes.size or (sizes.max() < 1e5 and sizes.min() >= 10.0**-precision)
+    plain = fixed if sci_mode is None else not sci_mode
     whole = plain and bool((sizes == np.round(sizes)).all()) and array.dtype.kind == "f"
     form = f".{0 if whole else precision}{'f' if plain else 'e'}"
     return [format(value, form) for value in array.ravel().tolist()]

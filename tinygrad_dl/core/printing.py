@@ -111,7 +111,7 @@ def tensor_html(tensor: Tensor) -> str | None:
     """What a notebook shows: a table of few elements, or the range of many; None where only the text can be shown."""
     from tinygrad_dl.core.notebook import tensor_page
 
-    return tensor_page(tensor, _options["precision"])
+    return tensor_page(tensor, _options["precision"], _options["sci_mode"])
 
 
 attach("__repr__", tensor_repr)
