@@ -189,6 +189,22 @@ def test_what_is_not_alike_is_not_folded() -> None:
     assert turns == [6]  # the sums go over other dimensions in turn
 
 
+def test_modules_with_other_options_are_not_alike() -> None:
+    same = nn.Sequential(*(nn.Dropout(0.1) for _ in range(4)))
+    assert boxes(source(same, td.ones(3), roll=True), "module") == [f"Dropout {TIMES} 4"]
+    other = nn.Sequential(*(nn.Dropout(0.1 * i + 0.1) for i in range(4)))
+    assert boxes(source(other, td.ones(3), roll=True), "module") == ["Dropout"] * 4
+    dilated = nn.Sequential(*(nn.Conv1d(2, 2, 3, dilation=2**i, padding=2**i) for i in range(4)))
+    assert boxes(source(dilated, td.ones(1, 2, 32), roll=True), "module") == ["Conv1d"] * 4
+
+
+def test_numbers_that_differ_from_turn_to_turn() -> None:
+    x = td.ones(3, requires_grad=True)
+    for i in range(40):
+        x = x * (0.5 + i / 64) + 1.0
+    assert r"Mul\nx * …" in source(x)
+
+
 class Function(nn.Module):
     def __init__(self, function: Any):
         super().__init__()
@@ -202,9 +218,25 @@ def test_inputs_of_modules_that_are_called_again() -> None:
     layer = nn.Linear(3, 3)
     text = source(Function(lambda x, y: layer(x) * layer(y)), td.ones(2, 3), td.ones(2, 3))
     assert boxes(text, "input") == ["inputs[0]", "inputs[1]"]
+    x = td.zeros(2, 3, dtype=td.int64)
+    embedding = nn.Embedding(4, 3)
+    text = source(Function(lambda x, y: embedding(x) + embedding(y)), x, x)
+    assert boxes(text, "input") == ["inputs[0], inputs[1]"] and len(arrows(text)) == 5
     shared = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
     shared.append(shared[0])
     assert source(shared, td.ones(2, 3)).count("call 1 of 2") == 1
+
+
+def test_inputs_by_name() -> None:
+    class Scaled(nn.Module):
+        def forward(self, batch: Any, *, scale: Any = 1.0, **more: Any) -> Any:
+            return {"y": batch["x"] * scale + more["shift"], "n": 3}
+
+    options = {"scale": td.ones(3), "shift": td.ones(3)}
+    text = source(Scaled(), {"x": td.ones(2, 3)}, options=options)
+    assert boxes(text, "input") == ["batch", "scale", "shift"] and boxes(text, "op") == ["Mul", "Add"]
+    with pytest.raises(TypeError, match="got options= with a Tensor first, expected a model"):
+        viz.graph(td.ones(2, requires_grad=True) * 1, options=options)
 
 
 def test_tensor_computed_in_a_recording() -> None:

@@ -35,6 +35,7 @@ def graph(
     tensor: Tensor | Iterable[Tensor] | Module,
     *inputs: Any,
     params: Named = None,
+    options: Mapping[str, Any] | None = None,
     depth: int | None = None,
     expand: str | Iterable[str] = (),
     roll: bool | None = None,
@@ -68,6 +69,7 @@ def graph(
         inputs: what the model is called with; after a tensor, one more is `params`.
         params: names: a dict of name -> tensor, a module, or (name, tensor) pairs such as
             `model.named_parameters()`. Leaves that have no name and are no `nn.Parameter` are "input".
+        options: what the model is called with by name: `model(*inputs, **options)`.
         depth: how many levels of modules are opened: of 0 the model is one box, of 1 the modules that it calls are.
         expand: paths of modules that are opened however deep they are, or patterns such as "blocks.0" or "*.attention".
         roll: whether what repeats is drawn once; if it is None, in a picture that were too large else.
@@ -113,7 +115,7 @@ def graph(
     if max_nodes < 1:
         raise ValueError(f"max_nodes: got {max_nodes}, expected 1 or more")
     check_extent(depth, expand, roll)
-    run, names, sources = computation(tensor, inputs, params, values)
+    run, names, sources = computation(tensor, inputs, params, values, options)
     numbers = Numbers(leaf for leaf in flatten(run.output)[0] if isinstance(leaf, Tensor))
     if values:
         numbers.find_values()

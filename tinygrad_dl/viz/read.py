@@ -24,6 +24,8 @@ from tinygrad_dl.viz.structure import Group, tree
 from tinygrad_dl.viz.texts import human_bytes, plural, times
 from tinygrad_dl.viz.view import Entry, Joint, Source, Use, View
 
+NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:e[-+]?\d+)?)")
+
 
 class Arrow(NamedTuple):
     """From one box to another, by their numbers.
@@ -190,17 +192,24 @@ def amounting(entry: Entry) -> list[Any]:
 
 
 def moving(lines: Sequence[str], later: Sequence[str]) -> tuple[str, ...]:
-    """Lines of a box in a loop, with "t" for numbers that go on from step to step: x[:, t] for x[:, 0], x[:, 1], ...
+    """Lines of a box in a part that repeats, without the numbers that differ: "t" for the number of the step.
 
     >>> moving(["Getitem", "(:, 0)", "(2, 8)"], ["Getitem", "(:, 1)", "(2, 8)"])
     ('Getitem', '(:, t)', '(2, 8)')
+    >>> moving(["Mul", "x * 0.5"], ["Mul", "x * 0.25"])
+    ('Mul', 'x * …')
     """
 
+    def number(old: str, new: str) -> str:
+        if old == new:
+            return old
+        return "t" if old.isdigit() and new.isdigit() and int(new) == int(old) + 1 else "…"
+
     def line(old: str, new: str) -> str:
-        first, second = re.split(r"(\d+)", old), re.split(r"(\d+)", new)
+        first, second = NUMBER.split(old), NUMBER.split(new)
         if len(first) != len(second) or first[::2] != second[::2]:
             return old
-        return "".join(a if a == b else "t" for a, b in zip(first, second, strict=True))
+        return "".join(map(number, first, second))
 
     return tuple(map(line, lines, later)) if len(lines) == len(later) else tuple(lines)
 

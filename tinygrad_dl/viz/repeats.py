@@ -103,8 +103,10 @@ class Keys:
         elif isinstance(item, Repeat):
             says = ("repeat", len(item.turns), tuple(map(self.of, item.turns[0])))
         else:
+            module = item.call.module if item.call else None
+            given = "" if module is None else module.extra_repr()
             shapes = tuple(tuple(p.shape) for p in item.parameters)
-            says = (item.title, self.apart(item), shapes, tuple(map(self.of, item.members)))
+            says = (item.title, given, self.apart(item), shapes, tuple(map(self.of, item.members)))
         self.known[item] = self.numbers.setdefault(says, len(self.numbers))
         return self.known[item]
 

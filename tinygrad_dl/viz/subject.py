@@ -16,15 +16,19 @@ from tinygrad_dl.viz.view import Source
 
 
 def computation(
-    subject: Any, inputs: tuple[Any, ...], params: Any, values: bool = False
+    subject: Any, inputs: tuple[Any, ...], params: Any, values: bool, options: Mapping[str, Any] | None
 ) -> tuple[Run, Any, list[Source]]:
     """The computation that is to be drawn, the names of its tensors, and what the model was given.
 
     With `values` what operations of a model returned is remembered.
     """
     if isinstance(subject, Module):
-        seen = run_model(subject, inputs, values)
-        return seen, subject if params is None else params, sources_of(subject, seen, inputs)
+        seen = run_model(subject, inputs, options or {}, values)
+        return seen, subject if params is None else params, sources_of(subject, seen, inputs, options or {})
+    if options is not None:
+        raise TypeError(
+            f"graph: got options= with a {type(subject).__name__} first, expected a model, which takes them"
+        )
     if len(inputs) > 1 or (inputs and params is not None):
         got = f"{plural(len(inputs) + 1, 'positional argument')}{' and params=' if params is not None else ''}"
         raise TypeError(
@@ -74,18 +78,20 @@ def check_inputs(what: str, model: Module, inputs: Sequence[Any], options: Mappi
         ) from None
 
 
-def run_model(model: Module, inputs: tuple[Any, ...], values: bool = False) -> Run:
+def run_model(model: Module, inputs: tuple[Any, ...], options: Mapping[str, Any], values: bool) -> Run:
     """Calls a model that is to be drawn.
 
     Raises:
         TypeError: it does not take these inputs. RuntimeError: it failed, or returned no tensor that has a graph.
     """
-    name = type(model).__name__
-    check_inputs("graph", model, inputs, {})
+    name, given = type(model).__name__, (*inputs, *options.values())
+    check_inputs("graph", model, inputs, options)
     try:
-        seen = run(model, inputs, {}, values)
+        seen = run(model, inputs, options, values)
     except Exception as error:
-        shapes = ", ".join(str(tuple(x.shape)) if isinstance(x, Tensor) else repr(x) for x in inputs)
+        shapes = ", ".join(
+            str(tuple(x.shape)) if isinstance(x, Tensor) else repr(x) for x in (*inputs, *options.values())
+        )
         raise RuntimeError(
             f"graph: got the inputs {shapes}, with which {name} failed ({type(error).__name__}: {error}), expected "
             "inputs that model(*inputs) takes"
@@ -97,22 +103,26 @@ def run_model(model: Module, inputs: tuple[Any, ...], values: bool = False) -> R
     return seen
 
 
-def sources_of(model: Module, seen: Run, inputs: Sequence[Any]) -> list[Source]:
-    """What a model was given, by the names that its forward() has for it."""
+def sources_of(model: Module, seen: Run, inputs: Sequence[Any], options: Mapping[str, Any]) -> list[Source]:
+    """What a model was given, by the names that its forward() has for it; what was given twice has both."""
     if not seen.calls:
         return []
-    bound = inspect.signature(model.forward).bind(*inputs).arguments
-    kinds = inspect.signature(model.forward).parameters
+    signature = inspect.signature(model.forward)
     named: list[tuple[str, Any]] = []
-    for name, value in bound.items():
-        many = isinstance(value, tuple) and kinds[name].kind is inspect.Parameter.VAR_POSITIONAL
-        leaves = flatten(value)[0]
-        named += [(f"{name}[{i}]" if many or len(leaves) > 1 else name, leaf) for i, leaf in enumerate(leaves)]
+    for name, value in signature.bind(*inputs, **options).arguments.items():
+        kind = signature.parameters[name].kind
+        pairs = value.items() if kind is inspect.Parameter.VAR_KEYWORD else [(name, value)]
+        for each, part in pairs:
+            leaves = flatten(part)[0]
+            several = kind is inspect.Parameter.VAR_POSITIONAL or len(leaves) > 1
+            named += [(f"{each}[{i}]" if several else each, leaf) for i, leaf in enumerate(leaves)]
     names = [name for name, leaf in named if isinstance(leaf, Tensor)]
-    return [
-        Source(name, passed.shape, passed.dtype, None if passed.edge is None else passed.edge(), passed.tensor)
-        for name, passed in zip(names, seen.calls[0].inputs, strict=False)
-    ]
+    found: dict[int, Source] = {}
+    for name, passed in zip(names, seen.calls[0].inputs, strict=False):
+        edge = None if passed.edge is None else passed.edge()
+        both = f"{found[id(passed.tensor)].name}, {name}" if id(passed.tensor) in found else name
+        found[id(passed.tensor)] = Source(both, passed.shape, passed.dtype, edge, passed.tensor)
+    return list(found.values())
 
 
 def heading(model: Module) -> str:
