@@ -17,6 +17,7 @@ from tinygrad_dl.viz.view import Choice, Entry, Source, View, view
 LENGTH, BREADTH = 1900, 1350
 BOX_WIDTH, BOX_HEIGHT = 150, 46
 GAP_BESIDE, GAP_BELOW = 22, 29
+MOST_BOXES = LENGTH * BREADTH // (BOX_HEIGHT * BOX_WIDTH)
 FRAME = 34  # its title and margins
 MOST_WITH_NUMBERS = 40  # boxes
 MOST_TRIED = 12  # single modules that are opened if there is room for them
@@ -48,9 +49,11 @@ def choose(
         if len(opened.entries) <= MOST_WITH_NUMBERS:
             return opened, True
     chooser.layers = depth is None
-    plain = None if roll else chooser.view(inf if depth is None else depth, fold=False)
-    if plain is not None and chooser.fits(plain):
-        return plain, True
+    flat = not whole.groups  # so that depths are all the same
+    hopeless = flat and roll is None and len(whole.nodes) > MOST_BOXES
+    plain = None if roll or hopeless else chooser.view(inf if depth is None else depth, fold=False)
+    if plain is not None and ((fitting := chooser.fits(plain)) or (flat and roll is False)):
+        return plain, fitting
     if depth is not None:
         best = chooser.view(depth, fold=True) if plain is None or roll is None else plain
         return best, chooser.fits(best)

@@ -89,9 +89,7 @@ def run_model(model: Module, inputs: tuple[Any, ...], options: Mapping[str, Any]
     try:
         seen = run(model, inputs, options, values)
     except Exception as error:
-        shapes = ", ".join(
-            str(tuple(x.shape)) if isinstance(x, Tensor) else repr(x) for x in (*inputs, *options.values())
-        )
+        shapes = ", ".join(str(tuple(x.shape)) if isinstance(x, Tensor) else repr(x) for x in given)
         raise RuntimeError(
             f"graph: got the inputs {shapes}, with which {name} failed ({type(error).__name__}: {error}), expected "
             "inputs that model(*inputs) takes"
