@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from _ext.docstrings import escaped, first_sentence, markdown, text_of
-from _ext.names import NAMESPACES, Entry, entries, first_line, module_of, place_of, public_names, qualified
+from _ext.names import NAMESPACES, Entry, entries, first_line, module_of, place_of, public_names, qualified, title_of
 from _ext.signatures import signature
 from _ext.sources import page_of
 
@@ -82,13 +82,12 @@ def page(namespace: str, own: list[Entry]) -> str:
         by_module[entry.module].append(entry)
     several = len(by_module) > 1
     for module in sorted(by_module, key=lambda name: (not name, name)):
-        title = module.split(".")[-1].strip("_").replace("_", " ").capitalize() or "Constants and modules"
-        if several:
-            if title == "Tinygrad dl":
-                title = "In the package itself"
-            lines += [f"## {title}", "", escaped(first_line(module)) if title != "In the package itself" else "", ""]
-        else:
+        if not several:
             lines += ["## Entries", ""]
+        elif module in ("", "tinygrad_dl"):
+            lines += ["## In the package itself" if module else "## Constants and modules", ""]
+        else:
+            lines += [f"## {title_of(module)}", "", escaped(first_line(module)), ""]
         for entry in sorted(by_module[module], key=lambda entry: entry.names[0].lower()):
             lines += [entry_text(entry, path_of(namespace)), ""]
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx import addnodes
 from sphinx.application import Sphinx
-from sphinx.domains.python import PyClasslike, PyFunction, PyMethod
+from sphinx.domains.python import PyClasslike, PyFunction, PyMethod, PyProperty, PyVariable
 
 
 def with_other_names(base: Any) -> type:
@@ -20,6 +20,16 @@ def with_other_names(base: Any) -> type:
         def get_signatures(self) -> list[str]:
             others = self.options.get("also", "")
             return [*super().get_signatures(), *(name.strip() for name in others.split(";") if name.strip())]
+
+        def add_target_and_index(self, name_cls: tuple[str, str], sig: str, signature: Any) -> None:
+            place, _, short = name_cls[0].rpartition(".")
+            self.options["no-index-entry"] = True  # it would say that what has no module is built in
+            super().add_target_and_index(name_cls, sig, signature)
+            self.indexnode["entries"].append(("single", f"{short} ({place})", signature["ids"][0], "", None))
+
+        def before_content(self) -> None:
+            self.names = [*self.names[1:], *self.names[:1]]  # members are those of the last name
+            super().before_content()
 
         def _toc_entry_name(self, signature: Any) -> str:
             first = not any(child.tagname == "desc_signature" for child in signature.parent[:-1])
@@ -37,12 +47,8 @@ def unlink_other_types(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    for name, base in {
-        "function": PyFunction,
-        "method": PyMethod,
-        "class": PyClasslike,
-        "exception": PyClasslike,
-    }.items():
+    bases = {"function": PyFunction, "method": PyMethod, "class": PyClasslike, "exception": PyClasslike}
+    for name, base in {**bases, "data": PyVariable, "property": PyProperty}.items():
         app.add_directive_to_domain("py", name, with_other_names(base), override=True)
     app.connect("doctree-read", unlink_other_types)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -59,6 +59,15 @@ NAMESPACES = {
     "td.torch.settings": "Settings",
 }
 OPS = "tinygrad_dl.ops."
+LETTERS = {"elu", "glu", "gru", "lbfgs", "lstm", "qr", "rnn", "sgd", "svd"}
+ABBREVIATIONS = {
+    "gelu": "GELU",
+    "relu": "ReLU",
+    "rrelu": "RReLU",
+    "silu": "SiLU",
+    "ctc loss": "CTC loss",
+    "nll loss": "NLL loss",
+}
 
 
 @dataclass
@@ -174,6 +183,12 @@ def classes() -> dict[str, str]:
 def qualified(text: str) -> str:
     """A type with the full names of public classes, which become links."""
     return re.sub(r"(?<![\w.'\"])([A-Z]\w+)", lambda match: classes().get(match[1], match[1]), text)
+
+
+def title_of(module: str) -> str:
+    """The heading of the section with what a file defines."""
+    name = module.split(".")[-1].strip("_").replace("_", " ")
+    return ABBREVIATIONS.get(name) or (name.upper() if name in LETTERS else name.capitalize())
 
 
 @cache

@@ -15,7 +15,7 @@ from make_operations import CHAPTERS, TORCH
 from _ext.api import entry_text, unique
 from _ext.docstrings import escaped, markdown, text_of
 from _ext.dtypes import accepted
-from _ext.names import OPS, Entry, entries, first_line
+from _ext.names import OPS, Entry, entries, first_line, title_of
 from _ext.sources import ROOT
 from tinygrad_dl.core.declaration import REGISTRY
 from tinygrad_dl.core.declared import MEANINGS, source_of
@@ -61,12 +61,11 @@ def page(chapter: str, files: dict[str, list[Entry]]) -> str:
     """A chapter: a section for each file."""
     title, where = CHAPTERS[chapter]
     lines = [f"# {chapter.capitalize()}", "", f"PyTorch's chapter: [{title}]({TORCH}{where}).", ""]
-    for module in sorted(files):
+    for module in sorted(files, key=lambda name: ("._" in name, name)):  # helpers last
         behind = ops_behind(module)
         if not files[module] and not behind:
             continue
-        title = module.split(".")[-1].strip("_").replace("_", " ").capitalize()
-        lines += [f"## {title}", "", escaped(first_line(module)), ""]
+        lines += [f"## {title_of(module)}", "", escaped(first_line(module)), ""]
         for entry in sorted(files[module], key=lambda entry: entry.names[0].split(".")[-1].lower()):
             op = op_of(entry)
             more = declared(op, entry) if op is not None else differences(entry)
