@@ -106,7 +106,7 @@ def test_gradients_of_a_recorded_pass() -> None:
         (g,) = td.autograd.grad(y, w, create_graph=True)
         penalty = (g * g).sum() + y
     text = viz.graph(penalty, show_shapes=False, show_saved=False).source
-    assert r'label="Mul\ngradient of Exp"' in text and 'class="gradient ' in text
+    assert r'label="Mul → g\ngradient of Exp"' in text and 'class="gradient ' in text
     (line,) = (each for each in text.splitlines() if 'class="gradient ' in each)
     assert viz.LIGHT.gradient["fillcolor"] in line
 
@@ -134,7 +134,7 @@ def test_constants_that_are_kept() -> None:
     assert constants(viz.graph(y, show_constants=False)) == []
     with viz.recording():
         y = td.where(mask, x @ w, td.zeros(2)) * 2.0
-    assert constants(viz.graph(y, show_shapes=False)) == ["input", "condition", "other"]
+    assert constants(viz.graph(y, show_shapes=False)) == ["x", "mask", "other"]  # by variables
 
 
 def test_a_constant_that_is_used_twice_is_one_box() -> None:
@@ -159,12 +159,12 @@ def test_detached() -> None:
         h = w.exp()
         y = h * h.detach()
     drawing = viz.graph(y, {"w": w}, show_shapes=False, show_saved=False)
-    assert constants(drawing) == [r"other\ndetached"]
+    assert constants(drawing) == [r"h\ndetached"]
     numbers = {
         line.split('"')[1].split("\\n")[0]: line.split()[0] for line in drawing.source.splitlines() if "class" in line
     }
-    assert f'{numbers["Exp"]} -> {numbers["other"]} [style="dashed"]' in drawing.source
-    assert f"{numbers['other']} -> {numbers['Mul']}" in drawing.source
+    assert f'{numbers["Exp"]} -> {numbers["h"]} [style="dashed"]' in drawing.source
+    assert f"{numbers['h']} -> {numbers['Mul']}" in drawing.source
     with viz.recording():
         alone = w * td.ones(3).detach()
     assert constants(viz.graph(alone, show_shapes=False)) == ["other"]
@@ -194,6 +194,18 @@ def test_layers_tell_the_options_of_their_operation() -> None:
     text = viz.graph(model, td.ones(1, 3, 8, 8)).source
     assert r"Conv2d\n0\nstride 2\n" in text and r"ReLU\n1\nin place" in text
     assert r"Dropout\n2\np 0.5 · training only\n" in text
+
+
+def test_recordings_know_the_names_of_variables() -> None:
+    weight, x = td.ones(3, requires_grad=True), td.ones(3)
+    with viz.recording():
+        hidden = weight * x
+        y = hidden.exp()
+    text = viz.graph(y, show_shapes=False, show_saved=False).source
+    assert [line.split('"')[1] for line in text.splitlines() if "class=" in line] == [
+        "weight", "x", "Mul → hidden", "Exp", "output",
+    ]  # fmt: skip
+    assert "given" in viz.graph(y, {"given": weight}, show_shapes=False).source
 
 
 # -- the legend -------------------------------------------------------------------------------------

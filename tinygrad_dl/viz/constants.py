@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_dl.core.graph import Edge, Node
 from tinygrad_dl.core.mutations import buffer_owner
-from tinygrad_dl.viz.arguments import constants, kept
+from tinygrad_dl.viz.arguments import constants, held
 from tinygrad_dl.viz.recording import place_of
 from tinygrad_dl.viz.values import Values
 from tinygrad_dl.viz.view import Entry, Source, Use, View
@@ -84,9 +84,8 @@ def found(node: Node) -> list[tuple[int, Constant]]:
     """The constants that are known of an operation, but for single numbers, by their positions."""
     place = place_of(node)
     detached: dict[str, weakref.ref[Any]] = place.detached if place is not None else {}
-    arrays = {name: array for name, array in kept(node).items() if isinstance(array, np.ndarray)}
     return [
-        (i, Constant(name, value, arrays.get(name), name in detached, detached[name]() if name in detached else None))
+        (i, Constant(name, value, held(node, name), name in detached, detached[name]() if name in detached else None))
         for i, (name, value) in constants(node).items()
         if math.prod(value.shape) != 1 or name in detached
     ]

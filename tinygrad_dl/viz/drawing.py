@@ -68,7 +68,8 @@ def graph(
         tensor: the output, or a tuple or list of them; or a model.
         inputs: what the model is called with; after a tensor, one more is `params`.
         params: names: a dict of name -> tensor, a module, or (name, tensor) pairs such as
-            `model.named_parameters()`. Leaves that have no name and are no `nn.Parameter` are "input".
+            `model.named_parameters()`. Other tensors have the names of variables if they are known, inside
+            `viz.recording()`. Leaves that were given no name and are no `nn.Parameter` are inputs.
         options: what the model is called with by name: `model(*inputs, **options)`.
         depth: how many levels of modules are opened: of 0 the model is one box, of 1 the modules that it calls are.
         expand: paths of modules that are opened however deep they are, or patterns such as "blocks.0" or "*.attention".

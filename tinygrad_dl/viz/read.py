@@ -17,7 +17,8 @@ from tinygrad_dl.viz.constants import Constant, with_constants
 from tinygrad_dl.viz.heat import Heat
 from tinygrad_dl.viz.kept import kept_bytes
 from tinygrad_dl.viz.modules import Labels
-from tinygrad_dl.viz.names import Names, kind_of
+from tinygrad_dl.viz.names import kind_of
+from tinygrad_dl.viz.naming import names_for
 from tinygrad_dl.viz.numbers import Numbers, key
 from tinygrad_dl.viz.recording import Run
 from tinygrad_dl.viz.structure import Group, tree
@@ -87,7 +88,7 @@ class Shown(NamedTuple):
 
 def read(run: Run, params: Any, sources: Sequence[Source], show: Shown, numbers: Numbers, heat: Heat | None) -> Picture:
     """The picture of a computation; of the boxes nearest to the outputs if there are too many."""
-    names = Names(params)
+    names = names_for(run.nodes, params, {})
     found = [leaf._edge for leaf in flatten(run.output)[0] if isinstance(leaf, Tensor)]
     roots = [edge for edge in found if edge is not None]
     whole = tree(run.nodes, run.calls)
