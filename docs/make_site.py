@@ -32,7 +32,8 @@ def main() -> int:
     wrong, outside = faults(site)
     for line in wrong:
         print(line, file=sys.stderr)
-    print(f"build/docs/index.html: {len(wrong)} broken links or pictures; {len(outside)} links lead elsewhere")
+    (BUILD / "docs-links.txt").write_text("\n".join([*outside, ""]))
+    print(f"build/docs/index.html: {len(wrong)} broken links or pictures; {len(outside)} lead elsewhere: docs-links.txt")
     return status or bool(wrong)
 
 
