@@ -33,7 +33,7 @@ def main() -> int:
     for line in wrong:
         print(line, file=sys.stderr)
     (BUILD / "docs-links.txt").write_text("\n".join([*outside, ""]))
-    print(f"build/docs/index.html: {len(wrong)} broken links or pictures; {len(outside)} lead elsewhere: docs-links.txt")
+    print(f"build/docs/index.html: {len(wrong)} broken links; {len(outside)} lead elsewhere: build/docs-links.txt")
     return status or bool(wrong)
 
 
