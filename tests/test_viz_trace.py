@@ -244,6 +244,23 @@ def test_names_that_variables_had():
     assert [row[1] for row in td.viz.text(loss).rows][1:3] == ["start * factor", "%1 * factor"]
 
 
+def test_a_name_is_that_of_one_tensor():
+    def scaled(x):
+        other = td.tensor([1.0, 2.0]).double()  # which is gone afterwards
+        return (x * 2).exp() * other
+
+    x, inner = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    with td.viz.recording():
+        loss = (scaled(inner) + x).sum()
+    found = td.viz.trace(loss)
+    assert [each.name for each in found.leaves] == ["inner", "x"]
+    assert found.forward[2].formula == "%2 * array(2,)"
+    del inner
+    found = td.viz.trace(loss)  # the variable x of the function was another tensor than the one that is x here
+    assert [each.name for each in found.leaves] == ["input 1", "x"]
+    assert found.forward[0].formula == "input 1 * 2" and found["input 1"].value is None
+
+
 def test_nothing_is_kept_alive():
     x = leaf(1.0, 2.0)
     with td.viz.recording():

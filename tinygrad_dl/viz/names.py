@@ -26,20 +26,14 @@ class Names:
             for key in keys_of(tensor):
                 self.of[key] = f"{self.of[key]}, {name}" if key in self.of else name
         self.given = frozenset(self.of)
+        self._used = set(self.of.values())
 
-    def add(self, name: str, tensor: Tensor) -> None:
-        """Gives a name to a tensor that has none."""
-        if not any(key in self.of for key in keys_of(tensor)):
-            self.tensors.append(tensor)
-            self.of |= dict.fromkeys(keys_of(tensor), name)
-
-    def note(self, name: str, *places: Any) -> None:
-        """Gives a name to edges and arrays that have none."""
-        for place in places:
-            variable = place.variable if type(place) is Leaf else None
-            if id(variable) not in self.of:
-                self.tensors.append(place)
-                self.of.setdefault(id(place), name)
+    def add(self, name: str, held: Any, *keys: int) -> None:
+        """Gives a name that no other has to a tensor, edge or array that has none, known by these ids."""
+        if name not in self._used and not any(key in self.of for key in keys):
+            self._used.add(name)
+            self.tensors.append(held)
+            self.of |= dict.fromkeys(keys, name)
 
     def find(self, edge: Edge) -> str | None:
         """The name of the tensor at this edge, if it has one."""

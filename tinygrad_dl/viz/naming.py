@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tinygrad_dl.autograd.anomaly_mode import outwards
-from tinygrad_dl.core.graph import Edge, Leaf, Node
+from tinygrad_dl.core.graph import Leaf, Node
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import Lifted
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.viz.frames import is_ours, variables_of
-from tinygrad_dl.viz.names import Names
+from tinygrad_dl.viz.names import Names, keys_of
 from tinygrad_dl.viz.recording import place_of
 
 
@@ -29,23 +29,30 @@ def names_for(nodes: Sequence[Node], params: Any, around: Mapping[str, Any]) -> 
     """
     names = Names(params)
     for name, tensor in [*of_modules(nodes, around), *of_variables(around)]:
-        names.add(name, tensor)
-    edges: dict[str, dict[int, Edge]] = {}
-    arrays: dict[str, dict[int, Any]] = {}
+        names.add(name, tensor, *keys_of(tensor))
+    places: dict[str, dict[int, Any]] = {}  # by the names of variables: edges and, of constants, arrays
     for node in nodes:
-        place = place_of(node)
-        for argument, name in (place.names if place is not None else {}).items():
-            position = next(i for i in range(len(node.edges)) if node.plan.argument(i) == argument)
-            edge = node.edges[position]
-            if edge is not None:
-                edges.setdefault(name, {})[id(edge)] = edge
-            elif place is not None and argument in place.arrays:
-                array = place.arrays[argument]()
-                arrays.setdefault(name, {})[id(array)] = array
-    for name in edges.keys() | arrays.keys():  # a variable that stood for several tensors is the name of none
-        if len(edges.get(name, ())) + len(arrays.get(name, ())) == 1:
-            names.note(name, *edges.get(name, {}).values(), *arrays.get(name, {}).values())
+        for name, place in noted(node):
+            places.setdefault(name, {})[id(place)] = place
+    for name, found in places.items():
+        if len(found) == 1:  # a variable that stood for several tensors is the name of none
+            (place,) = found.values()
+            variable = place.variable if type(place) is Leaf else None
+            names.add(name, place, *map(id, (place,) if variable is None else (place, variable)))
     return names
+
+
+def noted(node: Node) -> Iterator[tuple[str, Any]]:
+    """The variables that held what an operation was given, each with the edge, or the array of a constant."""
+    place = place_of(node)
+    if place is None or not place.names:
+        return
+    for edge, argument in zip(node.edges, map(node.plan.argument, range(len(node.edges))), strict=True):
+        name, array = place.names.get(argument), place.arrays.get(argument)
+        if name is not None and edge is not None:
+            yield name, edge
+        elif name is not None and array is not None and array() is not None:
+            yield name, array()
 
 
 def of_modules(nodes: Sequence[Node], around: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
