@@ -381,6 +381,10 @@ def test_calls_of_one_module_and_many_of_them(page):
     assert page.texts(".box.folded .subtitle")[:2] == ["12 x RNNCell", "12 operations"]
     page.click(f"{page.box('part 2 of 5')} .sign .touch")
     assert page.texts(".box.folded .title")[1:3] == ["RNNCell, call 13", "RNNCell, call 14"]
+    page.keys(Keys.END)
+    assert page.texts(".slot .hint") == []  # of the two outputs of a cell those are shown that are used
+    page.click(page.box("RNNCell, call 14"))
+    assert "A part of the gradient of weight_ih, weight_hh, bias_ih and bias_hh comes from here" in page.text("#panel")
     page.click(page.box("weight_hh"))
     assert page.text(".way .chain").startswith("∂loss∂weight_hh = the sum over 50 paths, one of them: ")
 

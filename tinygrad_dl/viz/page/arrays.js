@@ -27,7 +27,7 @@ const WIDE = 8; // numbers in a line; longer rows of an array go on below
 
 // All of a small array; of a large one its range, mean and histogram. `role` is "value" or "gradient".
 function arrayTable(values, role, label) {
-  if (!values) return make("p", { class: "faint" }, "not recorded");
+  if (!values) return faint(label, label && ": ", role === "gradient" ? "no gradient arrives" : "not recorded");
   const shape = values.shape.length > 0 && make("span", { class: "shape" }, shapeText(values.shape));
   const caption = make("div", { class: "caption" }, label || "", shape);
   const figure = (content) => make("figure", { class: `array ${role}` }, caption, content);

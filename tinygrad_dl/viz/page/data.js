@@ -37,6 +37,11 @@ function decode(raw) {
   for (const node of nodes) {
     node.edges.forEach((edge, i) => nodes[edge.source].uses.push({ node: node.id, edge: i }));
   }
+  // Of several outputs a box shows the one that is used first.
+  for (const node of nodes) {
+    const [use] = node.uses;
+    node.main = use ? nodes[use.node].edges[use.edge].output : Math.max(0, node.gradients.findIndex(Boolean));
+  }
   // A gradient that only one operation sends is stored once, at the node where it arrives.
   for (const node of nodes) {
     for (const edge of node.edges) {

@@ -42,10 +42,10 @@ class Panel {
     const where = `Step ${position + 1} of ${shown.length}, ${this.pass}`;
     if (!node) return `${where}.`;
     if (current.box[0] === "g") return `${where}: module ${this.groups.nameOf(Number(current.box.slice(1)))}.`;
-    if (current.kind === "forward") return `${where}: ${this.title(node)}. Value ${inWords(node.values[0])}.`;
+    if (current.kind === "forward") return `${where}: ${this.title(node)}. Value ${inWords(node.values[node.main])}.`;
     const back = current.kind === "backward";
     const what = back ? `back through ${this.title(node)}; gradient` : `gradient of ${node.name}`;
-    return `${where}: ${what} ${inWords(node.gradients[0])}.`;
+    return `${where}: ${what} ${inWords(node.gradients[node.main])}.`;
   }
 
   title(node) {
@@ -99,7 +99,7 @@ class Panel {
     return [
       make("h2", null, "The gradient of ", code(node.name), " is known"),
       make("div", { class: "beside" },
-        this.array(node.id, "value", 0), this.arrived(node, fraction(this.loss, node.name))),
+        this.array(node.id, "value"), this.arrived(node, fraction(this.loss, node.name))),
       most !== 0 && paragraph("Read it like this: if ", code(node.name + indexText(at, gradient.shape)),
         " grew by 0.01, ", code(this.loss), ` would ${most > 0 ? "grow" : "shrink"} by about `,
         make("b", null, number(Math.abs(most * 0.01))), "."),
@@ -116,11 +116,15 @@ class Panel {
     const read = this.groups.readBy(id).filter((node) => forward || this.graph.nodes[node].kind !== CONSTANT);
     const unfold = make("button", { class: "inline", onclick: () => this.actions.unfold(id) }, "Unfold it");
     const role = forward ? "value" : "gradient";
-    const inputs = read.length > 0 && [
-      heading(forward ? "What it reads" : "What has come back to what it read"),
-      equation(read.slice(0, MOST_READ).map((node) => this.array(node, role, 0))),
+    const whole = forward ? read : read.filter((node) => this.steps.hasGradient(node));
+    const parts = read.filter((node) => !whole.includes(node)).map((node) => code(this.graph.nodes[node].name));
+    const inputs = [
+      whole.length > 0 && heading(forward ? "What it reads" : "What has come back to what it read"),
+      equation(whole.slice(0, MOST_READ).map((node) => this.array(node, role))),
+      parts.length > 0 && faint("A part of the gradient of ", listed(parts.slice(0, MOST_NAMES)),
+        " comes from here; more is added later."),
     ];
-    const output = [heading(forward ? "Its result" : "What arrives at its result"), this.array(result, role, 0)];
+    const output = [heading(forward ? "Its result" : "What arrives at its result"), this.array(result, role)];
     const own = (leaf) => within(this.graph.nodes[leaf].name, group.path);
     const names = parameters.slice(0, MOST_NAMES).map((leaf) => this.link(leaf, own(leaf)));
     const more = parameters.length - names.length;
@@ -191,7 +195,7 @@ class Panel {
     ];
   }
 
-  array(id, role, output) {
+  array(id, role, output = this.graph.nodes[id].main) {
     const node = this.graph.nodes[id], several = node.values.length > 1 && `, output ${output + 1}`;
     if (role === "gradient") return arrayTable(node.gradients[output], role, [fraction(this.loss, node.name), several]);
     return arrayTable(node.values[output], role, [node.name, several]);

@@ -84,8 +84,8 @@ class View {
     for (const [key, element] of this.elements) {
       const id = this.nodeOf(key), node = graph.nodes[id];
       const known = [steps.hasValue(id), steps.hasGradient(id)];
-      this.boxes.fillIn(element.slots[0], known[0], node.values[0]);
-      if (element.slots[1]) this.boxes.fillIn(element.slots[1], known[1], node.gradients[0]);
+      this.boxes.fillIn(element.slots[0], known[0], node.values[node.main]);
+      if (element.slots[1]) this.boxes.fillIn(element.slots[1], known[1], node.gradients[node.main]);
       const set = (name, on) => element.classList.toggle(name, on);
       set("current", current.box === key);
       set("back", current.box === key && current.phase !== "forward");
@@ -122,8 +122,8 @@ class View {
     const face = this.boxes.face(key), node = this.graph.nodes[this.nodeOf(key)];
     const folded = key[0] === "g";
     const what = `${folded ? "folded module " : ""}${face.title}, ${face.subtitle}${folded ? ` ${face.third}` : ""}`;
-    const value = known[0] ? inWords(node.values[0]) : "not computed yet";
-    const gradient = known[1] ? inWords(node.gradients[0]) : "not known yet";
+    const value = known[0] ? inWords(node.values[node.main]) : "not computed yet";
+    const gradient = known[1] ? inWords(node.gradients[node.main]) : "not known yet";
     const parent = this.groups.parentOf(key), where = parent > 0 ? `, in module ${this.groups.nameOf(parent)}` : "";
     return `${what}${where}; value ${value}; ${face.gradient ? `gradient ${gradient}` : "needs no gradient"}`;
   }
