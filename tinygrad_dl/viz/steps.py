@@ -277,22 +277,19 @@ def quietly(node: Node, g: Gradient) -> Sequence[Gradient]:
         return gradients(node, g, True, False)
 
 
-class Results:
-    """The results of operations, as far as they are known."""
-
-    def __init__(self, numbered: Numbered, loss: Tensor):
-        self.values = values_at(numbered.nodes, [*numbered.names.tensors, loss])
-
-    def of(self, node: Node) -> tuple[Values | None, ...]:
-        """The values of each of a node's results."""
-        return tuple(self.values.get((node, i)) for i in range(len(node.shape) if node.plan.multiple else 1))
+def results_of(node: Node, values: Mapping[Place, Values]) -> tuple[Values | None, ...]:
+    """The values of each of a node's results, as far as they are known."""
+    return tuple(values.get((node, i)) for i in range(len(node.shape) if node.plan.multiple else 1))
 
 
-def steps_of(done: Pass, results: Results) -> tuple[list[Step], list[Operation]]:
+def steps_of(done: Pass, loss: Tensor) -> tuple[list[Step], list[Operation]]:
     """The steps of a pass, and all operations in the order of the program."""
     numbered = done.numbered
+    values = values_at(numbered.nodes, [*numbered.names.tensors, loss])
     number = {noted.node: i for i, noted in enumerate(done.noted, 1)}
-    operations = {node: operation(node, numbered, results, number.get(node)) for node in numbered.nodes}
+    operations = {
+        node: operation(node, numbered, results_of(node, values), number.get(node)) for node in numbered.nodes
+    }
     steps = [
         Step(
             number[noted.node],
@@ -308,13 +305,13 @@ def steps_of(done: Pass, results: Results) -> tuple[list[Step], list[Operation]]
     return steps, list(operations.values())
 
 
-def operation(node: Node, numbered: Numbered, results: Results, step: int | None) -> Operation:
+def operation(node: Node, numbered: Numbered, values: tuple[Values | None, ...], step: int | None) -> Operation:
     """What is said of a node."""
     place = place_of(node)
     path = place.calls[-1].path if place is not None and place.calls else ""
     line = None if place is None else place.line
     formula = expression(node, numbered)
-    return Operation(numbered.of[node], node.title, formula, path, line, results.of(node), step)
+    return Operation(numbered.of[node], node.title, formula, path, line, values, step)
 
 
 def inputs_of(node: Node, numbered: Numbered, number: Mapping[Any, int]) -> tuple[Input, ...]:

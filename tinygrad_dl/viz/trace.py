@@ -20,7 +20,7 @@ from tinygrad_dl.viz.formulas import Numbered
 from tinygrad_dl.viz.names import kind_of
 from tinygrad_dl.viz.naming import variables_around
 from tinygrad_dl.viz.recording import run_of
-from tinygrad_dl.viz.steps import LeafGradient, Operation, Pass, Results, Step, Sum, steps_of
+from tinygrad_dl.viz.steps import LeafGradient, Operation, Pass, Step, Sum, steps_of
 from tinygrad_dl.viz.subject import no_tensor
 from tinygrad_dl.viz.telling import in_a_row, leaf_lines, step_lines
 from tinygrad_dl.viz.texts import plural
@@ -99,7 +99,7 @@ def trace(loss: Tensor, gradient: Tensor | None = None, params: Any = None) -> T
         numbered.of[loss._edge.node] = "loss"
     done = Pass(numbered)
     done.run(loss, gradient)
-    steps, forward = steps_of(done, Results(numbered, loss))
+    steps, forward = steps_of(done, loss)
     leaves = [leaf_of(leaf, done) for leaf in numbered.leaves]
     return Trace("" if loss._edge is None else numbered.value(loss._edge), steps, forward, leaves)
 
