@@ -8,7 +8,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
+
+from _ext.names import classes, entries
 
 SECTIONS = {
     "Args": "Arguments",
@@ -28,12 +31,25 @@ def escaped(text: str) -> str:
 
     def part(text: str) -> str:
         if text.startswith("`") and len(text) > 1:
-            return text
+            target = target_of(text[1:-1])
+            return f"{{py:obj}}`{text[1:-1]} <{target}>`" if target else text
         if text.startswith("http"):
             return f"<{text}>"
         return SPECIAL.sub(r"\\\1", text)
 
     return "".join(part(piece) for piece in PARTS.split(text))
+
+
+@cache
+def target_of(code: str) -> str | None:
+    """The public name that code in a docstring means: a dotted name, a class, a call; other words may be arguments."""
+    name = code.removesuffix("()")
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", name):
+        return None
+    if "." not in name and name == code:
+        return classes().get(name)
+    places = ("", "td.", "td.nn.", "td.nn.functional.", "td.Tensor.", "td.optim.")
+    return next((place + name for place in places if place + name in entries()), None)
 
 
 def text_of(value: Any) -> str:
@@ -103,7 +119,7 @@ def prose(part: list[str]) -> Iterator[str]:
 
 def section(title: str, text: str) -> Iterator[str]:
     """A section: its items as a list, each with its name, or a text."""
-    items = [*entries(text)]
+    items = [*items_of(text)]
     if title == "Raises":  # one paragraph may name several: "ValueError: ... TypeError: ..."
         items = [
             piece
@@ -120,7 +136,7 @@ def section(title: str, text: str) -> Iterator[str]:
     yield "\n".join(f"- {line}" for line in lines)
 
 
-def entries(text: str) -> Iterator[str]:
+def items_of(text: str) -> Iterator[str]:
     """The items of a section: a line at the margin begins one, what is indented belongs to it."""
     item: list[str] = []
     for line in text.split("\n"):
