@@ -265,3 +265,15 @@ def test_what_the_readme_shows_is_what_is_said(tmp_path):
 def test_the_readme_lists_every_exercise():
     text = (FOLDER / "README.md").read_text()
     assert re.findall(r"\| \[(\w+)\]\(\1\.py\)", text) == [*checker.NAMES]
+
+
+STRANGE = ["'x'", "{}", "[[1, 2], [3]]", "lambda: 3", "10**400", "np.nan", "np.array([])", "np.zeros((2, 3, 4, 5))"]
+
+
+@pytest.mark.parametrize("name", checker.NAMES)
+def test_whatever_is_assigned_is_judged(attempt, name):
+    for number, blank in blanks.find(SOLUTIONS[name].split("\n")).items():
+        for value in STRANGE:
+            code = "\n".join(f"{variable} = {value}" for variable in blank.names)
+            verdict = checker.verdict(attempt(name, filled(SOLUTIONS[name], number, code)), number)
+            assert verdict.startswith("wrong: "), f"blank {number} = {value}: {verdict}"

@@ -76,7 +76,7 @@ def difference(
         where: masks by what they mean, such as "Z is negative", for mistakes in a part of the entries.
     """
     want = np.asarray(want, dtype=float)
-    if found := _no_numbers(name, got):
+    if found := no_numbers(name, got):
         return found
     got = np.asarray(got, dtype=float)
     if same(got, want):
@@ -104,7 +104,8 @@ def _value(value: Callable[[], Any], want: Array) -> Any:
         return np.full(want.shape, np.nan)
 
 
-def _no_numbers(name: str, got: Any) -> Difference | None:
+def no_numbers(name: str, got: Any) -> Difference | None:
+    """What is said of a value that is no array of real numbers."""
     if got is None or got is ...:
         return Difference(6, f"{name} is still {'...' if got is ... else 'None'}: give it a value")
     if isinstance(got, td.Tensor):
@@ -113,7 +114,7 @@ def _no_numbers(name: str, got: Any) -> Difference | None:
         if np.iscomplexobj(got):
             return Difference(6, f"{name} is complex, expected real numbers")
         np.asarray(got, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return Difference(6, f"{name} is of type {type(got).__name__}, expected an array of numbers")
     return None
 
