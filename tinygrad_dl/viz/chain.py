@@ -9,7 +9,7 @@ from typing import Any
 
 from tinygrad_dl.core.table import or_text
 from tinygrad_dl.viz.steps import LeafGradient, Step
-from tinygrad_dl.viz.telling import WIDTH, equation, handed_on, in_words, parts_of
+from tinygrad_dl.viz.telling import WIDTH, equation, handed_on, in_words, parts_of, wrapped
 
 MOST = 4  # products that are written out
 
@@ -49,7 +49,7 @@ class Chain:
         lines = textwrap.wrap(self.product, WIDTH, subsequent_indent=" " * (len(self.loss) + len(self.name) + 6))
         inside = {step.number for step in self.steps}
         for step in reversed(self.steps):
-            lines += ["", f"{step.number}. {step.name} = {step.formula}"]
+            lines += ["", *wrapped(f"{step.number}. {step.name} = {step.formula}")]
             for name, values in zip(step.outputs, step.incoming, strict=True):
                 lines += equation(f"{name}.grad", [in_words(values)]) if values is not None else []
             for found in step.sums:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ from tinygrad_dl.viz.texts import plural
 from tinygrad_dl.viz.values import Values
 
 WIDTH = 100  # characters of a line
-INDENT = "   "
+INDENT, DEEPER = "   ", "       "
 
 
-def in_words(values: Values | None, indent: int = 0) -> str:
-    """Values as text: small arrays whole, in lines that leave room for an indent; of larger ones shape, range and mean.
+def in_words(values: Values | None) -> str:
+    """Values as text: small arrays whole, of larger ones shape, range and mean.
 
     >>> from tinygrad_dl.viz.values import values_of
     >>> in_words(values_of(np.array([[0.5, 1.25]]))), in_words(values_of(np.arange(100.0)))
@@ -36,10 +37,8 @@ def in_words(values: Values | None, indent: int = 0) -> str:
         return digits(array.item())
     if not array.size:
         return f"no elements, {values.shape}"
-    text = np.array2string(
-        array, separator=", ", precision=4, floatmode=float_mode(array), max_line_width=max(WIDTH - indent, 40)
-    )
-    return text.replace("\n", "\n" + " " * indent)
+    room = WIDTH - 2 * len(DEEPER)
+    return np.array2string(array, separator=", ", precision=4, floatmode=float_mode(array), max_line_width=room)
 
 
 def in_a_row(values: Values | None) -> str:
@@ -66,9 +65,18 @@ def equation(left: str, right: list[str], sign: str = "=") -> list[str]:
         head = f"{INDENT}{left} {sign} " if not number else f"{INDENT}{' ' * len(left)} {'= '.rjust(len(sign) + 1)}"
         whole = (head + text.replace("\n", "\n" + " " * len(head))).split("\n")
         if max(map(len, whole)) > WIDTH:
-            whole = [head.rstrip(), *(f"{INDENT}    {line}" for line in text.split("\n"))]
+            whole = [head, *wrapped(text, DEEPER)]
         lines += map(str.rstrip, whole)
     return lines
+
+
+def wrapped(text: str, first: str = "") -> list[str]:
+    """The lines of a text, in lines of no more than the width; `first` stands in front of each line of the text."""
+    found = []
+    for line in text.split("\n"):
+        fits = len(first) + len(line) <= WIDTH
+        found += [first + line] if fits else textwrap.wrap(line, WIDTH, initial_indent=first, subsequent_indent=DEEPER)
+    return found
 
 
 def parts_of(found: Sum) -> list[str]:
@@ -89,7 +97,9 @@ def step_lines(step: Step, shared: set[str]) -> list[str]:
     head = f"{step.number}. {step.name} = {step.formula}"
     origin = "  ".join(filter(None, [step.path, "" if step.line is None else str(step.line)]))
     room = WIDTH - len(head) - len(origin)
-    lines = [head, INDENT + origin] if room < 2 and origin else [f"{head}{' ' * room}{origin}".rstrip()]
+    lines = [f"{head}{' ' * room}{origin}".rstrip()]
+    if room < 2:
+        lines = [*wrapped(head), *([INDENT + origin] if origin else [])]
     sums = {each.output: each for each in step.sums}
     for index, (name, values) in enumerate(zip(step.outputs, step.incoming, strict=True)):
         if values is not None:
