@@ -31,6 +31,9 @@ def test_memory() -> None:
     assert cold < found["Mul"] or found["Mul"] != hot  # 4 of 64 bytes
     assert found["input"] == viz.LIGHT.input["fillcolor"]  # a leaf keeps nothing
     assert r'label="0 B … 64 B\nkept for backward"' in drawing.source
+    assert drawing.source.count("saves 64 B") == 2
+    model = nn.Sequential(nn.Linear(4, 4), nn.Tanh())  # whose picture shows no bytes else
+    assert "saves 160 B" in viz.graph(model, td.ones(10, 4), heat="memory").source
 
 
 def test_gradient() -> None:

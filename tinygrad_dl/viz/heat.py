@@ -86,8 +86,8 @@ class Heat:
         return [*found, Box("heat", (title,), (self.quantity.title,), (self.quantity.title,))]
 
     def noted(self, box: Box, amount: float) -> tuple[str, ...]:
-        """The notes of a box with the amount; that of memory stands there already."""
-        if self.name == "memory" or not amount:
+        """The notes of a box with the amount; that of memory may stand there already."""
+        word = {"gradient": "gradient", "memory": "saves"}.get(self.name, self.quantity.title)
+        if not amount or any("saves " in note for note in box.notes if self.name == "memory"):
             return box.notes
-        word = "gradient" if self.name == "gradient" else self.quantity.title
         return (*box.notes, f"{word} {self.quantity.write(amount)}")
