@@ -336,6 +336,8 @@ def test_arrays_under_the_pointer(page, net, deep):
     page.point(page.box("W2"))
     assert page.text("#tip h4") == "W2" and page.numbers("#tip") == [1.0, -0.5, 0.25]
     assert "gradient: not known yet" in page.text("#tip")
+    page.click(page.box("x"))  # which has no step, but an array
+    assert page.at == "1 / 18" and page.numbers("#tip") == [0.5, -1.0, 1.5, 0.25, -0.75, 0.5]
     page.keys(Keys.END)
     page.point("#panel")
     page.point(page.box("W2"))
@@ -414,6 +416,8 @@ def test_pan_and_zoom(page, net):
     page.keys("-", "0")
     assert page.js(scale) == pytest.approx(before, rel=1e-3) and page.js(place) == pytest.approx(x, abs=0.5)
     graph = page.find("#graph")
+    page.act().move_to_element(graph).scroll_by_amount(0, 100).perform()
+    assert page.js(place) == pytest.approx(x, abs=0.5)  # all of it is in sight: the wheel is for the page around
     page.act().move_to_element_with_offset(graph, 350, 300).click_and_hold().move_by_offset(40, 0).release().perform()
     assert page.js(place) == pytest.approx(x + 40, abs=0.5) and page.at == "1 / 18"
 

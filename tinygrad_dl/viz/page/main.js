@@ -184,6 +184,11 @@ byId("graph").addEventListener("pointerover", (event) => {
   if (box && event.pointerType === "mouse" && !event.buttons) tip.show(box);
   else if (!box) tip.hide();
 });
+byId("graph").addEventListener("click", (event) => {
+  const box = event.target.closest(".box");
+  if (!box) tip.hide();
+  else if (event.pointerType === "touch" || box.matches(".constant")) tip.show(box);
+});
 byId("graph").addEventListener("pointerleave", () => tip.hide());
 byId("graph").addEventListener("focusin", (event) => {
   const box = event.target.closest(".box");

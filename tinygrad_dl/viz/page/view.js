@@ -167,6 +167,13 @@ class View {
     this.place();
   }
 
+  // Whether there is something of the picture out of sight in a direction.
+  reaches(dx, dy) {
+    const [width, height] = this.size(), { x, y, scale } = this.at, { picture } = this;
+    const past = (d, low, high, room) => (d < 0 && low < 0) || (d > 0 && high > room);
+    return past(dx, x, x + picture.width * scale, width) || past(dy, y, y + picture.height * scale, height);
+  }
+
   // Moves a box into sight, no further than needed.
   show(key, atOnce = false) {
     const box = this.picture.boxes.get(key);
@@ -229,10 +236,11 @@ class View {
     addEventListener("pointerup", release);
     addEventListener("pointercancel", release);
     this.svg.addEventListener("wheel", (event) => {
+      const { left, top } = this.svg.getBoundingClientRect(), larger = Math.exp(-event.deltaY / 200);
+      const zooms = event.ctrlKey || event.metaKey;
+      if (!zooms && !this.reaches(event.deltaX, event.deltaY)) return; // the page around may scroll
       event.preventDefault();
-      const { left, top } = this.svg.getBoundingClientRect();
-      const larger = Math.exp(-event.deltaY / 200);
-      if (event.ctrlKey || event.metaKey) this.zoom(larger, event.clientX - left, event.clientY - top);
+      if (zooms) this.zoom(larger, event.clientX - left, event.clientY - top);
       else this.pan(-event.deltaX, -event.deltaY);
     }, { passive: false });
     this.svg.addEventListener("click", (event) => {
