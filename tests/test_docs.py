@@ -58,7 +58,7 @@ def test_a_page_of_an_error_shows_the_error(page, registry, tmp_path, monkeypatc
 
 
 def test_every_public_name_has_one_entry(monkeypatch):
-    monkeypatch.setattr(operators, "accepted", lambda op: "not tried here.")
+    monkeypatch.setattr(operators, "accepted", lambda op, function: "not tried here.")
     text = "\n".join({**api.pages(), **operators.pages()}.values())
     heads = re.findall(r"^:{6}\{py:\w+\} ([\w.]+)", text, re.MULTILINE)
     others = [
@@ -92,14 +92,14 @@ def test_an_entry_of_an_operation_says_what_its_declaration_says():
 
 
 def test_dtypes_are_those_that_come_out():
-    assert dtypes.accepted(td.exp.op) == (
+    assert dtypes.accepted(td.exp.op, td.exp) == (
         "bool, integers give float32; half precision, floating, complex give the same."
     )
     assert (
-        dtypes.accepted(td.bitwise_and.op)
+        dtypes.accepted(td.bitwise_and.op, td.bitwise_and)
         == "bool, integers give the same; refused: half precision, floating, complex."
     )
-    assert dtypes.accepted(td.lt.op) == "bool, integers, half precision, floating give bool; refused: complex."
+    assert dtypes.accepted(td.lt.op, td.lt) == "bool, integers, half precision, floating give bool; refused: complex."
 
 
 def test_docstrings_become_markdown_in_which_only_code_is_marked():

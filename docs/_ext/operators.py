@@ -27,7 +27,7 @@ INTRODUCTION = """# Operators
 
 Each operation is declared in one place: a function of arrays, and rules that name what they read. These pages are
 written from the declarations whenever the site is built: the rules below are the source that runs, the dtypes were
-tried, and the rows of [What differs from PyTorch](../differences.md) that name an operation stand at its entry too.
+tried on legal arguments, and the rows of [What differs from PyTorch](../differences.md) that name an operation stand at its entry too.
 
 In a rule, `g` is the gradient of the output, `out` the output, `t` the tangent of an argument, `<argument>_shape` a
 shape, and every other name an argument. What a rule reads is what a call keeps until its backward pass.
@@ -103,7 +103,8 @@ def declared(op: Any, entry: Entry | None = None) -> str:
     facts = [f"**Kind**: {op.kind}: {MEANINGS[op.kind]}."]
     if op.linear:
         facts.append(f"**Linear in** {names(op.linear)}.")
-    facts += [f"**dtypes**: {accepted(op)}", *transforms(op)]
+    dtypes = accepted(op, entry.value) if entry else ""
+    facts += [*([f"**dtypes**: {dtypes}"] if dtypes else []), *transforms(op)]
     numpy = sorted(
         {f"np.{f.__name__}" for f, function in NUMPY.items() if function is op.function and hasattr(np, f.__name__)}
     )

@@ -197,7 +197,7 @@ def relu6(input: Array, inplace: bool = False) -> Tensor:
     name="threshold",
     method=False,
     real=True,
-    inputs={"input": real(avoid=(0.5,)), "threshold": one_of(0.5), "value": one_of(-2.0)},
+    inputs={"input": real(avoid=(0.5,)), "threshold": one_of(0.5), "value": one_of(-2.0, 1.0)},
     reference=lambda input, threshold, value: np.where(input > threshold, input, value),
 )
 def above(input: Array, threshold: float, value: float) -> Array:
