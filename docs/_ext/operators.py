@@ -27,7 +27,7 @@ INTRODUCTION = """# Operators
 
 Each operation is declared in one place: a function of arrays, and rules that name what they read. These pages are
 written from the declarations whenever the site is built: the rules below are the source that runs, the dtypes were
-tried on legal arguments, and the rows of [What differs from PyTorch](../differences.md) that name an operation stand at its entry too.
+tried on legal arguments, and what [differs from PyTorch](../differences.md) is repeated at the operations it names.
 
 In a rule, `g` is the gradient of the output, `out` the output, `t` the tangent of an argument, `<argument>_shape` a
 shape, and every other name an argument. What a rule reads is what a call keeps until its backward pass.
