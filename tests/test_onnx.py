@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -416,6 +417,19 @@ def test_buffers_that_forward_changes_are_left_as_they_were():
     program = td.onnx.export(model, td.ones(2), dynamic_axes={"x": [0]})
     assert model.calls.item() == 0.0
     assert program(td.ones(3))[0].tolist() == [2.0, 2.0, 2.0]
+
+
+def test_what_a_model_keeps_is_a_plain_tensor_afterwards():
+    class Keeps(nn.Module):
+        def forward(self, x):
+            self.kept, self.made = x * 2, td.zeros(len(x))
+            self.made += x
+            return self.kept + 1
+
+    model = Keeps()
+    td.onnx.export(model, td.ones(2), dynamic_axes={"x": [0]})
+    assert {type(model.kept), type(model.made)} == {td.Tensor}
+    assert pickle.loads(pickle.dumps(model.kept)).dtype == td.float32
 
 
 def test_a_view_that_is_not_known_is_refused():

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -182,7 +183,7 @@ SIZED = frozenset(("arange", "empty", "eye", "full", "linspace", "ones", "zeros"
 class Capturing(Level):
     """One run of a model, and its record."""
 
-    name, marks, releases = "onnx.export", "is traced", True
+    name, marks = "onnx.export", "is traced"
 
     def __init__(self, quiet: bool = False, sized: bool = False):
         super().__init__()
@@ -191,6 +192,7 @@ class Capturing(Level):
         self.steps: list[Step] = []
         self.path: list[str] = [""]
         self.received = Received()
+        self.living: list[ref[Traced]] = []
         self.constants: dict[tuple[int, int], tuple[Any, Symbol]] = {}
         self.warned: set[tuple[str, str]] = set()
 
@@ -203,11 +205,14 @@ class Capturing(Level):
         super().__exit__(*error)
         if self in onlookers:
             onlookers.remove(self)
-        for known, _ in self.received.tensors:
-            tensor = known()
+        for taken, _ in self.received.tensors:
+            tensor = taken()
             if tensor is not None:
                 tensor.__dict__.pop("place", None)
         self.received.give_back(lambda tensor: tensor.value)
+        for known in self.living:
+            if isinstance(known(), Traced):
+                make_plain(known())
 
     # -- tensors and symbols ---------------------------------------------------------------------
 
@@ -219,6 +224,7 @@ class Capturing(Level):
     def lift(self, value: Tensor, place: Place) -> Traced:
         new = object.__new__(Traced)
         new.level, new.value, new.place = self, value, place
+        self.living.append(ref(new))
         return new
 
     def first(self, value: Tensor, symbol: Symbol) -> Traced:
@@ -360,6 +366,14 @@ def no_gradients(*_: Any, **__: Any) -> Any:
 
 
 gradients[Capturing] = no_gradients
+
+
+def make_plain(tensor: Any) -> None:
+    """Makes a tensor that a model has kept a plain one again, in its place."""
+    value = tensor.value
+    tensor.__dict__.clear()
+    tensor.__class__ = Tensor
+    tensor._data, tensor._edge = value._data, None
 
 
 def symbols_in(values: Any) -> Iterator[Symbol]:
