@@ -12,8 +12,11 @@ import sys
 import threading
 from pathlib import Path
 
+import inplace_programs
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import tinygrad_dl as td
 from tinygrad_dl import nn
@@ -432,14 +435,30 @@ def test_what_a_model_keeps_is_a_plain_tensor_afterwards():
     assert pickle.loads(pickle.dumps(model.kept)).dtype == td.float32
 
 
-def test_a_view_that_is_not_known_is_refused():
-    def model(x):
-        y = x * 1
-        y.diagonal().zero_()
-        return y
+LOOKS = [*inplace_programs.VIEWS, *(look for look, _ in inplace_programs.PIECES)]
+STEPS = st.tuples(st.sampled_from(("view", "view", "change", "make")), st.integers(0, 30), st.integers(0, 30))
 
-    with pytest.raises(RuntimeError, match="a change in place of a view made by diagonal, expected"):
-        td.onnx.export(model, td.ones(2, 2))
+
+@settings(max_examples=60, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(STEPS, min_size=3, max_size=12))
+def test_random_programs_of_views_and_changes_give_the_same(steps):
+    def model(x, y):
+        found = [x * 1, y * 2]
+        for kind, which, how in steps:
+            tensor = found[which % len(found)]
+            if kind == "view" and tensor.ndim:
+                found.append(LOOKS[how % len(LOOKS)](tensor))
+            elif kind == "make":
+                found.append(inplace_programs.UNARY[how % len(inplace_programs.UNARY)](tensor))
+            elif kind == "change":
+                other = next((each for each in reversed(found) if each.shape == tensor.shape), tensor).clone()
+                inplace_programs.CHANGES[how % len(inplace_programs.CHANGES)][1](tensor, other)
+        return tuple(found)
+
+    def numbers(size):
+        return td.arange(6.0).reshape(2, 3).sin()
+
+    agree(model, numbers, lambda size: numbers(size).reshape(3, 2).cos())
 
 
 # -- programs that look at values ------------------------------------------------------------------------------

@@ -102,13 +102,8 @@ class Place:
         if self.base is not None:
             before, after = self.base.symbol, symbol
             if self.op is not None:
-                made = written(self.op, self.given, self.index, before, symbol)
-                if made is None:
-                    raise RuntimeError(
-                        f"onnx.export: got a change in place of a view made by {self.op.name}, expected one of a "
-                        "tensor or of a view made by indexing, reshaping or reordering dimensions; change a clone()"
-                    )
-                after = self.level.record(*made, [self.base.array]).out[0]
+                level, array = self.level, self.base.array
+                after = written(level.record, self.op, self.given, self.index, before, symbol, array)
             self.base.write(after)
             self.seen = self.base.symbol
         self.held = symbol
@@ -371,7 +366,8 @@ gradients[Capturing] = no_gradients
 def make_plain(tensor: Any) -> None:
     """Makes a tensor that a model has kept a plain one again, in its place."""
     value = tensor.value
-    tensor.__dict__.clear()
+    for name in ("level", "value", "place"):
+        del tensor.__dict__[name]
     tensor.__class__ = Tensor
     tensor._data, tensor._edge = value._data, None
 
