@@ -167,6 +167,44 @@ def test_loop_of_operations() -> None:
     assert boxes(every, "parameter") == ["w", "u"] and len(boxes(every, "again")) == 98
 
 
+def test_loops_in_layers() -> None:
+    """Layers with weights of their own, each of which is a loop over time: both are folded."""
+    layers = [(nn.Parameter(td.ones(3, 3)), nn.Parameter(td.ones(3, 3))) for _ in range(4)]
+    steps = [td.ones(2, 3) for _ in range(10)]
+    for w, u in layers:
+        h, results = td.zeros(2, 3), []
+        for x in steps:
+            h = (x @ w + h @ u).tanh()
+            results.append(h)
+        steps = results
+    names = {f"{i}.{name}": p for i, pair in enumerate(layers) for name, p in zip("wu", pair, strict=True)}
+    text = source(td.stack(steps).sum(), names)
+    assert frames(text) == [f"repeated {TIMES} 4", f"loop {TIMES} 10"]
+    assert boxes(text, "op") == ["Matmul", "Matmul", "Add", "Tanh", "Stack", "Sum"]
+    assert boxes(text, "parameter") == ["0…3.w", "0…3.u"]
+    assert arrows(text, "dashed") == [("Tanh", "Matmul")]
+
+
+def test_same_layer_over_and_over_is_a_loop() -> None:
+    layer = BasicBlock(4, 4, 1)
+
+    class Deep(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x: Any) -> Any:
+            for _ in range(8):
+                x = self.layer(x)
+            return x
+
+    text = source(Deep(), td.ones(1, 4, 8, 8), depth=1, roll=True)
+    assert boxes(text, "module") == [f"BasicBlock {TIMES} 8"]
+    assert arrows(text, "dashed") == [(f"BasicBlock {TIMES} 8", f"BasicBlock {TIMES} 8")]
+    opened = source(Deep(), td.ones(1, 4, 8, 8), roll=True)
+    assert arrows(opened, "dashed") == [("ReLU", "")]  # to the point from which the first layer and the residual read
+
+
 def test_blocks_without_modules() -> None:
     x = td.ones(2, 4, requires_grad=True)
     weights = [nn.Parameter(td.ones(4, 4)) for _ in range(20)]

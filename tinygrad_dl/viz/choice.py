@@ -10,6 +10,7 @@ from math import inf
 
 from tinygrad_dl.core.graph import Edge, Leaf
 from tinygrad_dl.viz.repeats import Item, folded
+from tinygrad_dl.viz.rows import rows_of
 from tinygrad_dl.viz.structure import Group, contained
 from tinygrad_dl.viz.view import Choice, Entry, Source, View, view
 
@@ -133,13 +134,8 @@ class Chooser:
 
     def fits(self, view: View) -> bool:
         """Whether a picture is small enough, by a guess at its rows."""
-        row = [0] * len(view.entries)
-        for use in view.uses:  # those to older boxes come first
-            if not use.back:
-                row[use.head] = max(row[use.head], row[use.tail] + 1)
-        for use in reversed(view.uses):
-            if type(view.entries[use.tail].thing) in (Leaf, Source):
-                row[use.tail] = row[use.head] - 1
+        leaves = {i for i, entry in enumerate(view.entries) if type(entry.thing) in (Leaf, Source)}
+        row = rows_of(len(view.entries), ((use.tail, use.head) for use in view.uses if not use.back), leaves)
         passed: Counter[int] = Counter()
         for use in view.uses:
             passed.update(range(row[use.tail] + 1, row[use.head]))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from tinygrad_dl.viz.boxes import Box
 from tinygrad_dl.viz.numbers import NARROW
 from tinygrad_dl.viz.read import Arrow, Picture
+from tinygrad_dl.viz.rows import rows_of
 from tinygrad_dl.viz.themes import Theme
 
 COMPUTES = ("op", "gradient", "module", "joint")
@@ -70,7 +71,7 @@ def write(picture: Picture, theme: Theme, direction: str, captions: Sequence[str
 
 def spine(picture: Picture) -> set[int]:
     """The numbers of the arrows on the longest way through the picture."""
-    row = rows_of(picture)
+    row = rows(picture)
     into: dict[int, list[int]] = {}
     for number, arrow in enumerate(picture.arrows):
         if not arrow.cut and not arrow.back:
@@ -165,22 +166,16 @@ def ends(arrow: Arrow, picture: Picture, direction: str) -> str:
     return f"{tail} -> {head}"
 
 
-def rows_of(picture: Picture) -> list[int]:
+def rows(picture: Picture) -> list[int]:
     """In which row each box stands, as far as it can be told."""
-    row = [0] * len(picture.boxes)
-    for arrow in picture.arrows:  # those to older boxes come first
-        if not arrow.cut and not arrow.back:
-            row[arrow.head] = max(row[arrow.head], row[arrow.tail] + 1)
-    # A leaf stands right above its first use, however deep that is.
-    for arrow in reversed(picture.arrows):
-        if picture.boxes[arrow.tail].kind in ("input", "parameter", "constant"):
-            row[arrow.tail] = row[arrow.head] - 1
-    return row
+    leaves = {i for i, box in enumerate(picture.boxes) if box.kind in ("input", "parameter", "constant", "again")}
+    arrows = ((arrow.tail, arrow.head) for arrow in picture.arrows if not arrow.cut and not arrow.back)
+    return rows_of(len(picture.boxes), arrows, leaves)
 
 
 def crossed_rows(picture: Picture) -> int:
     """How many rows of boxes all the arrows pass on their way, together."""
-    row = rows_of(picture)
+    row = rows(picture)
     return sum(row[arrow.head] - row[arrow.tail] - 1 for arrow in picture.arrows if not arrow.cut and not arrow.back)
 
 

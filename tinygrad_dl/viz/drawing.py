@@ -144,7 +144,8 @@ def graph(
         total = max_nodes + picture.left_out
         warn(
             f"the graph has {plural(total, 'node')}; the {max_nodes} nearest to the output are drawn and "
-            f"{picture.left_out:,} left out; pass max_nodes={total} to draw them all"
+            f"{picture.left_out:,} left out; pass max_nodes={total} to draw them all, or roll=True to draw once what "
+            "repeats"
         )
     if title is None and isinstance(tensor, Module):
         title = heading(tensor)

@@ -154,7 +154,7 @@ def box_of(entry: Entry, labels: Labels, draw: Artist, into: Sequence[Use]) -> B
         return draw.constant(thing)
     box = draw.box(thing, into)
     if type(thing) is Leaf:
-        if entry.last is not None:
+        if entry.last is not None and draw.names.find(entry.last) is not None:
             box = box._replace(lines=(ranging(box.lines[0], draw.box(entry.last, into).lines[0]), *box.lines[1:]))
         outer = labels.around(entry.frame)
         box = box._replace(lines=(box.lines[0].removeprefix(f"{outer}.") if outer else box.lines[0], *box.lines[1:]))
@@ -193,10 +193,12 @@ def amounting(entry: Entry) -> list[Any]:
 
 
 def moving(lines: Sequence[str], later: Sequence[str]) -> tuple[str, ...]:
-    """Lines of a box in a part that repeats, without the numbers that differ: "t" for the number of the step.
+    """Lines of a box in a part that repeats, without the numbers that differ: "t" for the number of the turn.
 
     >>> moving(["Getitem", "(:, 0)", "(2, 8)"], ["Getitem", "(:, 1)", "(2, 8)"])
     ('Getitem', '(:, t)', '(2, 8)')
+    >>> moving(["Getitem", "(0:1, 2)"], ["Getitem", "(1:2, 2)"])
+    ('Getitem', '(t:t+1, 2)')
     >>> moving(["Mul", "x * 0.5"], ["Mul", "x * 0.25"])
     ('Mul', 'x * …')
     """
@@ -204,7 +206,9 @@ def moving(lines: Sequence[str], later: Sequence[str]) -> tuple[str, ...]:
     def number(old: str, new: str) -> str:
         if old == new:
             return old
-        return "t" if old.isdigit() and new.isdigit() and int(new) == int(old) + 1 else "…"
+        if not (old.isdigit() and new.isdigit() and int(new) == int(old) + 1):
+            return "…"
+        return f"t+{old}" if int(old) else "t"
 
     def line(old: str, new: str) -> str:
         first, second = NUMBER.split(old), NUMBER.split(new)

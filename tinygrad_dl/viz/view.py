@@ -162,7 +162,7 @@ class Builder:
     def put_repeat(self, repeat: Repeat, frame: int) -> None:
         """Makes entries for the first turn, which the others share."""
         body = repeat.turns[0]
-        if len(body) == 1:
+        if len(body) == 1 and not isinstance(body[0], Repeat):
             self.put(body[0], frame, repeat)
         else:
             self.frames.append(Frame(frame, None, repeat))
@@ -266,9 +266,8 @@ class Builder:
                     inside = frame in around[tail]
                     if (inside and self.frames[frame].repeat is not None) if back else not inside:
                         entering[tail, edge.index, back].append(key)
-            joints: dict[
-                Any, Entry
-            ] = {}  # by what reads it: the first state of a loop and the later ones enter together
+            # By what reads it: what a loop begins with enters at the same point as its state.
+            joints: dict[Any, Entry] = {}
             for (tail, _, back), keys in entering.items():
                 heads = frozenset((self.links[key][1], self.links[key][3]) for key in keys)
                 if len(heads) < 2:
