@@ -122,6 +122,18 @@ def test_hooks_count_and_nothing_is_left_behind():
     assert found["y"].outgoing["input"].array.tolist() == (x.grad + 0.5).tolist()
 
 
+def test_a_hook_that_raises_leaves_nothing_behind():
+    x = leaf(1.0)
+    y = x * 3
+    z = (y * y).sum()
+    y.grad_fn.register_hook(lambda inputs, outputs: 1 / 0)
+    y.retain_grad()
+    before = dict(y.grad_fn.hooks.after)
+    with pytest.raises(ZeroDivisionError):
+        td.viz.trace(z)
+    assert y.grad_fn.hooks.after == before and y.grad is None and y.retains_grad
+
+
 def test_gradients_that_are_there_stay():
     loss, names = two_layers()
     w2 = names["w2"]
@@ -201,7 +213,9 @@ def test_the_steps_of_two_layers():
     assert [each.kind for each in found.leaves] == ["parameter", "parameter"]
     assert all(each.values[0] is not None for each in found.forward)
     assert len(found) == 9 and found[-1] is found[9] is found.steps[8] and next(iter(found)) is found[1]
-    assert found[names["y"].grad_fn] is found["y"]
+    assert found[names["y"].grad_fn] is found[names["y"]] is found["y"] and found[names["w1"]] is found["w1"]
+    with pytest.raises(KeyError, match="expected a step's number, a tensor of the graph"):
+        found[names["x"]]
     json.dumps(found.data(), allow_nan=False)
 
 
@@ -404,7 +418,7 @@ def test_refusals():
     with pytest.raises(IndexError, match="Trace: got step 0, expected a number from 1 to 2"):
         found[0]
     with pytest.raises(
-        KeyError, match="Trace: got 'z', expected a step's number, a node of the graph, or a name: loss"
+        KeyError, match="Trace: got 'z', expected a step's number, a tensor of the graph, its node, or a name: loss"
     ):
         found["z"]
     with pytest.raises(RuntimeError, match="use_reentrant=True, expected none"):

@@ -208,13 +208,8 @@ class Keeper:
         self._tensor, self._hooks = weakref.ref(tensor), hooks
         hooks.kept = self
 
-    @property
-    def tensor(self) -> Any:
-        """The tensor, or None once it is gone."""
-        return self._tensor()
-
     def __call__(self, g: Any) -> None:
-        tensor = self.tensor
+        tensor = self._tensor()
         if tensor is not None:
             new = Hooks.wrap(g._data.copy()) if g._edge is None else g.clone()
             tensor._grad = new if tensor._grad is None else tensor._grad + new

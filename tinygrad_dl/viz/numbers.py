@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -146,16 +147,22 @@ def gradients_at(roots: Sequence[Edge], seeds: Sequence[np.ndarray]) -> dict[Edg
             f"gradients: got a graph whose saved values a backward pass has freed (at {gone.title}), expected one that "
             "was not gone through; draw it before backward(), or call backward(retain_graph=True)"
         )
-    watched = [place.hooks for place in places if place.hooks is not None and place.hooks.kept is not None]
-    keepers = [hooks.kept for hooks in watched]  # of `retain_grad`, which would add to the `.grad` of tensors
-    for hooks in watched:
-        hooks.kept = None
+    with retaining_nothing(places):
+        return propagate(roots, seeds, [place for place in places if type(place.dtype) is not tuple], retain=True)
+
+
+@contextmanager
+def retaining_nothing(places: Iterable[Edge]) -> Iterator[None]:
+    """Inside, a pass adds nothing to the `.grad` of tensors for which `retain_grad` was called."""
+    hooks = [place.hooks for place in places if place.hooks is not None and place.hooks.kept is not None]
+    keepers = [each.kept for each in hooks]
+    for each in hooks:
+        each.kept = None
     try:
-        single = [place for place in places if type(place.dtype) is not tuple]
-        return propagate(roots, seeds, single, retain=True)
+        yield
     finally:
-        for hooks, keeper in zip(watched, keepers, strict=True):
-            hooks.kept = keeper
+        for each, keeper in zip(hooks, keepers, strict=True):
+            each.kept = keeper
 
 
 def written(values: Values) -> list[str]:

@@ -11,11 +11,12 @@ import numpy as np
 from tinygrad_dl.autograd import starts
 from tinygrad_dl.autograd.saved import PackedNode
 from tinygrad_dl.core.engine import conjugate, gradients, match_input, propagate
-from tinygrad_dl.core.graph import Gradient, Leaf, Node, Output, observers
+from tinygrad_dl.core.graph import Gradient, Leaf, Node, observers, topological
+from tinygrad_dl.core.hooks import RemovableHandle
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.viz.arguments import kept
 from tinygrad_dl.viz.formulas import Numbered, expression, rule_formula
-from tinygrad_dl.viz.numbers import values_at
+from tinygrad_dl.viz.numbers import retaining_nothing, values_at
 from tinygrad_dl.viz.recording import Line, place_of
 from tinygrad_dl.viz.values import WHOLE, Values, values_of
 
@@ -163,24 +164,19 @@ class Pass:
         self.noted: list[Noted] = []
         self.parts: dict[Place, list[Part]] = {}
         self.found: dict[Any, Gradient] = {}
+        self.handles: list[RemovableHandle] = []
 
     def run(self, loss: Tensor, gradient: Any) -> None:
         """Goes through the graph. What hooks make of gradients counts; `.grad`, that of computed tensors too, stays."""
         roots, seeds = starts((loss,), gradient, False, "trace")
         for root, seed in zip(roots, seeds, strict=True):
             self.parts[root.node, root.index] = [Part(None, "", values_of(np.asarray(seed)))]
-        places: list[Any] = [*self.numbered.nodes, *self.outputs()]
-        keepers = [place.hooks.kept for place in places if place.hooks is not None and place.hooks.kept is not None]
-        keeping = [(keeper, tensor, tensor._grad) for keeper in keepers if (tensor := keeper.tensor) is not None]
         try:
-            self.found = propagate(roots, seeds, retain=True, arrive=self.arrive, step=self.step)
+            with retaining_nothing(topological(roots)):
+                self.found = propagate(roots, seeds, retain=True, arrive=self.arrive, step=self.step)
         finally:
-            for _, tensor, before in keeping:
-                tensor._grad = before
-
-    def outputs(self) -> list[Output]:
-        """The places of single outputs that the graph uses."""
-        return [edge for node in self.numbered.nodes for edge in node.edges if type(edge) is Output]
+            for handle in self.handles:
+                handle.remove()
 
     def arrive(self, found: dict[Any, Gradient], leaf: Leaf) -> None:
         """The hooks of a leaf that may change its gradient. Those that come after it was accumulated do not run."""
@@ -203,6 +199,7 @@ class Pass:
             self.note(node, g, [None if each is None else conjugate(each._data) for each in inputs], shapes)
 
         handle = node.register_hook(see)
+        self.handles.append(handle)  # to be removed too if one of the others raises
         return results
 
     def note(self, node: Node, g: Gradient, results: Sequence[Gradient], shapes: Sequence[Any]) -> None:

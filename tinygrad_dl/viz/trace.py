@@ -123,8 +123,8 @@ def leaf_of(leaf: Leaf, done: Pass) -> LeafGradient:
 class Trace:
     """What `trace` returns: a backward pass, step by step. It prints as a text; notebooks show it as a table.
 
-    `trace[3]` is the step with the number 3, `trace["w"]` a leaf or the step of a result by its name, `trace[node]` the
-    step of a node of the graph, such as `y.grad_fn`.
+    `trace[3]` is the step with the number 3, `trace["w"]` a leaf or the step of a result by its name. `trace[y]` and
+    `trace[y.grad_fn]` are those of a tensor.
 
     Attributes:
         loss: the name of the loss.
@@ -151,21 +151,25 @@ class Trace:
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)
 
-    def __getitem__(self, key: int | str | Node | Leaf) -> Any:
+    def __getitem__(self, key: int | str | Tensor | Node | Leaf) -> Any:
+        if isinstance(key, Tensor):
+            key = getattr(key._edge, "node", key)
         if isinstance(key, int):
             if not (1 <= key <= len(self.steps) or -len(self.steps) <= key < 0):
                 raise IndexError(f"Trace: got step {key}, expected a number from 1 to {len(self.steps)}")
             return self.steps[key - 1 if key > 0 else key]
         if key not in self._named:
             names = ", ".join(name for name in self._named if isinstance(name, str))
-            raise KeyError(f"Trace: got {key!r}, expected a step's number, a node of the graph, or a name: {names}")
+            raise KeyError(
+                f"Trace: got {key!r}, expected a step's number, a tensor of the graph, its node, or a name: {names}"
+            )
         return self._named[key]
 
-    def path(self, name: str | Node | Leaf) -> Chain:
+    def path(self, name: str | Tensor | Node | Leaf) -> Chain:
         """How a tensor gets its gradient: the steps that lead from it to the loss, and the chain rule written out.
 
         Args:
-            name: of a leaf or of a result; or its place in the graph.
+            name: of a leaf or of a result; or the tensor itself, or its place in the graph.
 
         Raises:
             KeyError: there is no such tensor. ValueError: no gradient arrives there.
