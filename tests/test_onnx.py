@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import tinygrad_dl as td
 from tinygrad_dl import nn
+from tinygrad_dl.onnx.table import CONVERTERS
 
 onnx = pytest.importorskip("onnx", reason="the export needs onnx: pip install 'tinygrad_dl[onnx]'")
 pytest.importorskip("onnxruntime", reason="exported models are run by onnxruntime: pip install onnxruntime")
@@ -338,6 +339,26 @@ def test_an_output_axis_may_have_a_name_of_its_own():
 def test_a_dynamic_size_at_the_limit_of_a_table_is_found_below():
     table = nn.Embedding(8, 3)
     agree(lambda x: table(td.arange(x.shape[1])) + x, lambda n: td.randn(1, n, 3), axes={1: "t"}, sizes=(8, 5, 2, 1))
+
+
+def test_a_model_may_be_verified_at_all_sizes(monkeypatch):
+    model = nn.Sequential(nn.Linear(3, 4), nn.Softmax(-1))
+    td.onnx.export(model, td.randn(2, 3), dynamic_axes={"input": [0]}, verify=True)
+
+    def wrong(g, input, weight, bias):
+        return g.op("MatMul", input, g.transpose(weight, [1, 0]))
+
+    monkeypatch.setitem(CONVERTERS, "linear", wrong)
+    with pytest.raises(
+        td.onnx.OnnxExporterError, match=r"got another 'output' from onnxruntime for inputs of shape \(2"
+    ):
+        td.onnx.export(model, td.randn(2, 3), verify=True)
+
+
+def test_a_converter_that_is_wrong_is_named_by_what_onnx_says(monkeypatch):
+    monkeypatch.setitem(CONVERTERS, "relu", lambda g, input: g.op("NoSuch", input))
+    with pytest.raises(td.onnx.OnnxExporterError, match="got a model that ONNX refuses, expected a valid one"):
+        td.onnx.export(nn.ReLU(), td.ones(2))
 
 
 def test_a_model_that_does_something_else_at_other_sizes_is_refused():

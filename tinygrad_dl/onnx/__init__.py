@@ -15,11 +15,12 @@ from typing import Any
 from tinygrad_dl.core.transforms import stack
 from tinygrad_dl.onnx.options import TrainingMode
 from tinygrad_dl.onnx.program import ONNXProgram
-from tinygrad_dl.onnx.table import Unsupported, UnsupportedOperators, converter
+from tinygrad_dl.onnx.table import OnnxExporterError, Unsupported, UnsupportedOperators, converter
 
 # fmt: off
 __all__ = [
-    "ONNXProgram", "TrainingMode", "Unsupported", "UnsupportedOperators", "converter", "export", "is_in_onnx_export",
+    "ONNXProgram", "OnnxExporterError", "TrainingMode", "Unsupported", "UnsupportedOperators", "converter", "export",
+    "is_in_onnx_export",
 ]
 # fmt: on
 
@@ -43,6 +44,7 @@ def export(
     do_constant_folding: bool = True,
     dynamic_axes: Mapping[str, Any] | None = None,
     dynamic_shapes: Any = None,
+    verify: bool = False,
     **more: Any,
 ) -> ONNXProgram:
     """Exports a model to ONNX, checked by the package onnx (the extra `onnx`).
@@ -67,6 +69,7 @@ def export(
             Sizes of one name are equal. To find out what depends on them, the model is run at other sizes too.
         dynamic_shapes: the same as PyTorch says it now: in the form of the arguments, or by their names, a dict
             {axis: name} in the place of each tensor, or None.
+        verify: whether to run the result in onnxruntime, at all the sizes that the model was run at, and compare.
         more: PyTorch's other options; those that make no difference here are accepted.
 
     Returns:
@@ -74,7 +77,8 @@ def export(
 
     Raises:
         UnsupportedOperators: operations that can't be exported, one line for each; nothing is written.
-        RuntimeError: the model does not do the same operations at other sizes of dynamic axes.
+        OnnxExporterError: the model does not do the same operations at other sizes of dynamic axes, decides by values,
+            or gives something else in onnxruntime (`verify`).
         ValueError, TypeError: names, axes, the operator set or the outputs are not as described.
         ImportError: the package onnx is missing. OSError: the file can't be written.
 
@@ -99,7 +103,7 @@ def export(
                 f"onnx.export: got {name}={value!r}, expected {ACCEPTED[name][0]!r}: there is no other way"
             )
     options = input_names, output_names, opset_version, dynamic_axes, do_constant_folding, training
-    program = exported(model, args, f, kwargs, *options, dynamic_shapes)
+    program = exported(model, args, f, kwargs, *options, dynamic_shapes, verify)
     if verbose:
         print(program.text())
     if f is not None:
@@ -123,7 +127,6 @@ ACCEPTED: dict[str, tuple[Any, ...]] = {
     "optimize": (True, False),
     "profile": (False,),
     "report": (False,),
-    "verify": (False,),
 }
 
 

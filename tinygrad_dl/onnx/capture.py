@@ -38,7 +38,7 @@ from tinygrad_dl.core.transforms import (
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.func.received import Received
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.onnx.table import CONVERTERS, REWRITINGS, wanted
+from tinygrad_dl.onnx.table import CONVERTERS, REWRITINGS, OnnxExporterError, wanted
 from tinygrad_dl.onnx.views import written
 from tinygrad_dl.ops.tensor.inplace import stored
 
@@ -46,11 +46,11 @@ from tinygrad_dl.ops.tensor.inplace import stored
 class Symbol:
     """What stands for a tensor in the record: an input, a parameter, a constant, or a result of a step."""
 
-    __slots__ = ("array", "dtype", "kind", "name", "number", "shape", "step")
+    __slots__ = ("array", "dtype", "kind", "name", "number", "shape")
 
-    def __init__(self, number: int, kind: str, name: str, like: np.ndarray, array: Any, step: Step | None):
+    def __init__(self, number: int, kind: str, name: str, like: np.ndarray, array: Any):
         self.number, self.kind, self.name = number, kind, name
-        self.shape, self.dtype, self.array, self.step = like.shape, like.dtype, array, step
+        self.shape, self.dtype, self.array = like.shape, like.dtype, array
 
 
 class Step:
@@ -211,8 +211,8 @@ class Capturing(Level):
 
     # -- tensors and symbols ---------------------------------------------------------------------
 
-    def symbol(self, kind: str, name: str, like: np.ndarray, array: Any = None, step: Step | None = None) -> Symbol:
-        found = Symbol(len(self.symbols), kind, name, like, array, step)
+    def symbol(self, kind: str, name: str, like: np.ndarray, array: Any = None) -> Symbol:
+        found = Symbol(len(self.symbols), kind, name, like, array)
         self.symbols.append(found)
         return found
 
@@ -294,7 +294,7 @@ class Capturing(Level):
         step = Step(op, given, self.path[-1], line())
         known = all(each.array is not None for each in symbols_in(given.values()))
         for each in results:
-            step.out.append(self.symbol("step", "", each, each.copy() if known else None, step))
+            step.out.append(self.symbol("step", "", each, each.copy() if known else None))
         self.steps.append(step)
         return step
 
@@ -354,7 +354,7 @@ class Capturing(Level):
 
 def no_gradients(*_: Any, **__: Any) -> Any:
     """What `autograd.grad` does inside: the steps of a backward pass are not written down."""
-    raise RuntimeError(
+    raise OnnxExporterError(
         "onnx.export: got a gradient that is taken inside of the model, expected a model without: a backward pass has "
         "no operators of ONNX; forward mode (td.func.jvp) may be used"
     )

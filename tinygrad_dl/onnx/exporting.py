@@ -10,7 +10,7 @@ import numpy as np
 
 import tinygrad_dl
 from tinygrad_dl import writing
-from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.func.trees import flatten
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.onnx.arguments import (
@@ -25,7 +25,8 @@ from tinygrad_dl.onnx.convert import Lowering
 from tinygrad_dl.onnx.model import IR_VERSIONS, library, made
 from tinygrad_dl.onnx.options import TrainingMode
 from tinygrad_dl.onnx.program import ONNXProgram
-from tinygrad_dl.onnx.runs import merged, runs_of, unchanged
+from tinygrad_dl.onnx.runs import Run, merged, runs_of, unchanged
+from tinygrad_dl.onnx.table import OnnxExporterError
 
 DEFAULT_OPSET = 20
 
@@ -42,6 +43,7 @@ def exported(
     do_constant_folding: bool,
     training: Any,
     dynamic_shapes: Any,
+    verify: bool,
 ) -> ONNXProgram:
     """What `export` does, once the options that change nothing are dealt with."""
     opset = opset_of(opset_version)
@@ -75,7 +77,8 @@ def exported(
     asked = axes_of(dynamic_axes, inputs, list(output_names or ()), [leaves[place].shape for place in places])
     grouped = groups_of(asked, inputs, [leaves[place].shape for place in places])
     with unchanged(model):
-        record = merged(runs_of(model, leaves, structure, places, inputs, list(grouped.values())))
+        runs = runs_of(model, leaves, structure, places, inputs, list(grouped.values()))
+        record = merged(runs)
     outputs = names_of_outputs([name for name, _ in record.outputs], output_names, inputs)
     lowering = Lowering(record, opset, do_constant_folding)
     lowering.graph.taken.update(outputs)
@@ -92,7 +95,25 @@ def exported(
     kind = type(model).__name__ if isinstance(model, Module) else getattr(model, "__name__", type(model).__name__)
     about = kind, f"{kind}, exported by tinygrad_dl {tinygrad_dl.__version__}", tinygrad_dl.__version__
     given = [lowering.values[entry.number] for entry in record.inputs]
-    return ONNXProgram(made(lowering.graph, given, values, named_sizes, about), inputs, outputs)
+    program = ONNXProgram(made(lowering.graph, given, values, named_sizes, about), inputs, outputs)
+    if verify:
+        for each in runs:
+            require_same(program, each)
+    return program
+
+
+def require_same(program: ONNXProgram, run: Run) -> None:
+    """Raises unless onnxruntime makes of a run's inputs what the run did."""
+    found = program(*[wrap(array) for array in run.given])
+    for name, mine, theirs in zip(program.output_names, run.results, found, strict=True):
+        same = mine.shape == theirs.shape and np.allclose(mine, theirs._data, rtol=1e-3, atol=1e-5, equal_nan=True)
+        if not same:
+            away = np.abs(mine - theirs._data).max() if mine.shape == theirs.shape else f"of shape {theirs.shape}"
+            shapes = ", ".join(str(array.shape) for array in run.given)
+            raise OnnxExporterError(
+                f"onnx.export: got another {name!r} from onnxruntime for inputs of shape {shapes}, expected that of "
+                f"the model, of shape {mine.shape}: the difference is {away}"
+            )
 
 
 def opset_of(version: int | None) -> int:

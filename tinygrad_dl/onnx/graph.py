@@ -143,10 +143,6 @@ class Graph:
             return self.reshape(self.size(value), ())
         return self.const(value, np.int64)
 
-    def shape_of(self, value: Value) -> Value:
-        """The shape as a 1-D value."""
-        return self.ints(value.shape)
-
     def note(self, value: Value) -> None:
         """Remembers a value whose shape is known, so that sizes that are not fixed can be read from it."""
         self.described[value.name] = value

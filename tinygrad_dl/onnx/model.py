@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.onnx.graph import Graph, Node
+from tinygrad_dl.onnx.table import OnnxExporterError
 from tinygrad_dl.onnx.values import Dim, Value
 
 # What a model of an operator set is written as: the oldest version of the format that has it.
@@ -81,7 +82,7 @@ def made(graph: Graph, inputs: list[Value], outputs: list[tuple[str, Value]], na
         onnx.checker.check_model(model, full_check=True)
         return onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise RuntimeError(
+        raise OnnxExporterError(
             f"onnx.export: got a model that ONNX refuses, expected a valid one: {error}; nothing was written. One "
             "of the converters is wrong, one of yours or of the library: td.onnx.converter replaces it"
         ) from error

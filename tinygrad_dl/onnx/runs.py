@@ -19,7 +19,8 @@ from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.func.functional import functional_call
 from tinygrad_dl.func.trees import unflatten
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.onnx.capture import Capturing, Step, Symbol, Traced, followed
+from tinygrad_dl.onnx.capture import Capturing, Symbol, Traced, followed
+from tinygrad_dl.onnx.table import OnnxExporterError
 from tinygrad_dl.onnx.values import Varying, joined
 from tinygrad_dl.random import get_rng_state, set_rng_state
 
@@ -32,11 +33,13 @@ class Axes(NamedTuple):
 
 
 class Run(NamedTuple):
-    """The record of one run; `outputs` are symbols."""
+    """The record of one run; `outputs` are symbols. And what it got and gave: `given` and `results`, arrays."""
 
     level: Capturing
     inputs: list[Symbol]
     outputs: list[tuple[str, Symbol]]
+    given: list[np.ndarray]
+    results: list[np.ndarray]
 
 
 class Entry:
@@ -104,7 +107,10 @@ def run(
             output = functional_call(model, lifted_state(model, level), args, kwargs)
         else:
             output = model(*args, **kwargs)
-        return Run(level, inputs, [(name, level.symbol_of(each)) for name, each in outputs_of(output)])
+        found = outputs_of(output)
+        symbols = [(name, level.symbol_of(each)) for name, each in found]
+        results = [level.plain(each)._data for _, each in found]
+        return Run(level, inputs, symbols, [leaves[place]._data for place in places], results)
 
 
 def lifted_state(model: Module, level: Capturing) -> dict[str, Traced]:
@@ -185,7 +191,7 @@ def runs_of(
     """The run of the example, some for each dynamic size with another in its place, and some with all of them changed.
 
     Raises:
-        RuntimeError: runs with other sizes failed, or were not the same operations.
+        OnnxExporterError: runs with other sizes failed, or were not the same operations.
     """
 
     def at(sizes: dict[int, int], quiet: bool = True) -> Run:
@@ -221,11 +227,11 @@ def runs_of(
     return found
 
 
-def at_other_sizes(axes: Axes, names: list[str], failed: Exception | None) -> RuntimeError:
+def at_other_sizes(axes: Axes, names: list[str], failed: Exception | None) -> OnnxExporterError:
     """The error for a model that can't be run at other sizes of an axis, or is another one there."""
     where = ", ".join(f"axis {axis} of {names[number]!r}" for number, axis in axes.places)
     why = f"{type(failed).__name__}: {failed}" if failed else "it is too small for others to be tried"
-    return RuntimeError(
+    return OnnxExporterError(
         f"onnx.export: got a model that is not the same operations for other sizes than {axes.size} of {where}, "
         f"expected one that is, as the axis is dynamic ({why}); leave the axis out of dynamic_axes, give axes "
         "that have to be equal one name, or take an example that is larger than 1"
@@ -283,6 +289,3 @@ def merged(runs: list[Run]) -> Merged:
         calls.append(Call(first.op, given, [entries[each.number] for each in first.out], first.path, first.line))
     outputs = [(name, entries[symbol.number]) for name, symbol in runs[0].outputs]
     return Merged([entries[each.number] for each in runs[0].inputs], outputs, calls, len(runs))
-
-
-__all__ = ["Axes", "Call", "Entry", "Merged", "Step", "merged", "runs_of", "unchanged"]

@@ -23,7 +23,14 @@ class Unsupported(Exception):
     """Why a call of an operation can't be exported: collected for all calls into one `UnsupportedOperators`."""
 
 
-class UnsupportedOperators(RuntimeError):
+class OnnxExporterError(RuntimeError):
+    """Raised for a model that can't be exported as it is.
+
+    Source: https://docs.pytorch.org/docs/stable/onnx_export.html
+    """
+
+
+class UnsupportedOperators(OnnxExporterError):
     """Raised for a model with operations that can't be exported.
 
     Attributes:

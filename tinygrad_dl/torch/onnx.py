@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_dl.onnx import (
+    OnnxExporterError,
     ONNXProgram,
     TrainingMode,
     Unsupported,
@@ -19,8 +20,8 @@ from tinygrad_dl.onnx import (
 
 # fmt: off
 __all__ = [
-    "ONNXProgram", "TrainingMode", "Unsupported", "UnsupportedOperators", "converter", "export", "is_in_onnx_export",
-    "register_custom_op_symbolic",
+    "ONNXProgram", "OnnxExporterError", "TrainingMode", "Unsupported", "UnsupportedOperators", "converter", "export",
+    "is_in_onnx_export", "register_custom_op_symbolic",
 ]
 # fmt: on
 
