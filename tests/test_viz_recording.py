@@ -298,6 +298,17 @@ def test_the_summary_of_values():
     assert sum(values_of(np.full(50, 7.0)).histogram) == 50
 
 
+def test_in_place_operations_that_change_nothing():
+    x = leaf(1, 2) * 1
+    with td.viz.recording():
+        y = x * 2
+        td.nn.functional.dropout(y, training=False, inplace=True)
+        z = x * 3
+        z.copy_(y)
+    assert place_of(y.grad_fn).inplace == "" and place_of(z.grad_fn).inplace == ""
+    assert z.grad_fn.name() == "CopySlices"
+
+
 def test_refusals():
     with pytest.raises(TypeError, match="recording: got values=1, expected True or False"):
         td.viz.recording(values=1)

@@ -340,11 +340,9 @@ def note_place(node: Node) -> None:
             break
     constants = {name: value for name, value in made.arguments.items() if name not in made.edges}
     detached = {}
-    for name, value in (
-        constants.items() if frame.f_code is not not_run.__code__ else ()
-    ):  # which shows the base's memory
+    for name, value in constants.items():
         found = state.shown.find(value) if isinstance(value, np.ndarray) else None
-        if found is not None:
+        if found is not None and frame.f_code is not not_run.__code__:  # whose value shows the memory of its base
             detached[name] = found
     for name, edge in made.edges.items():
         if type(edge) is Leaf and isinstance(made.arguments.get(name), np.ndarray):
@@ -358,7 +356,7 @@ def note_place(node: Node) -> None:
         arguments={name: described(value) for name, value in constants.items()},
         arrays={name: weakref.ref(value) for name, value in constants.items() if isinstance(value, np.ndarray)},
         names=names,
-        values=values[0] if values and not made.several else values,
+        values=values[0] if values and not made.several else values or None,
         detached=detached,
         inplace="",
         gradient_of=gradient_of,
@@ -376,6 +374,7 @@ class Made:
     def __init__(self, frame: FrameType):
         found, code = frame.f_locals, frame.f_code
         self.several = False
+        self.results: list[np.ndarray] = []
         self.arguments: dict[str, Any] = {}
         self.edges: dict[str, Edge] = {}
         if code is refusing.__code__:
@@ -386,15 +385,16 @@ class Made:
             edges = [None if each is None else each._edge for each in found["inputs"]]
             self.set(found["rules"].argument, given, edges)
             self.arguments |= found["kwargs"]
-        else:
-            self.operation(found, code, frame.f_globals)
+        elif code is not_run.__code__:
+            op = found["record"]
+            self.operation(op, dict(zip(op.parameters, found["given"], strict=True)), found)
+        elif code is in_half.__code__:
+            self.operation(found["op"], found["given"], found)
+        elif "op" in frame.f_globals:
+            self.operation(frame.f_globals["op"], found, found)
 
-    def operation(self, found: dict[str, Any], code: Any, scope: dict[str, Any]) -> None:
-        """Reads a call of an op: one that is run, one in half precision, or one that is not run."""
-        op = found["record"] if code is not_run.__code__ else found["op"] if code is in_half.__code__ else scope["op"]
-        given = found if code not in (not_run.__code__, in_half.__code__) else found["given"]
-        if not isinstance(given, dict) and code is not_run.__code__:
-            given = dict(zip(op.parameters, given, strict=True))
+    def operation(self, op: Any, given: dict[str, Any], found: dict[str, Any]) -> None:
+        """Reads a call of an op: its arguments, by name, and the variables of the function that makes the node."""
         edges = found["edges"] if "edges" in found else [found[f"edge_{name}"] for name in op.tensors]
         self.several = op.outputs is not None
         self.results = [each._data for each in found["results"]] if "results" in found else [found["out"]]
@@ -427,8 +427,9 @@ def note_inplace(array: np.ndarray, what: str) -> None:
     """Remembers that a node's result is being written over a tensor. Called before it is."""
     for frame in outwards(sys._getframe(1)):
         if frame.f_code is assign.__code__:
-            edge = variables_of(frame)["edge"]
-            place = None if edge is None else place_of(edge)
+            found = variables_of(frame)
+            edge = found["edge"]
+            place = None if edge is None or found["result"] is found["self"] else place_of(edge)
             if place is not None:
                 metadata[edge.node]["place"] = place._replace(inplace=what)
             return
