@@ -12,7 +12,7 @@ html_math_renderer = "mathml"  # browsers draw it themselves: nothing is fetched
 nitpicky = True
 
 # -- Markdown and notebooks ------------------------------------------------------------------------------------------
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_enable_extensions = ["attrs_inline", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_timeout = 60
