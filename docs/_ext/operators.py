@@ -44,7 +44,7 @@ def pages() -> dict[str, str]:
             chapters[chapter][entry.module].append(entry)
     for op in REGISTRY.values():  # what layers and other functions call
         chapter, _, file = op.home.removeprefix(OPS).rpartition(".")[0].partition(".")
-        if file:
+        if file and op.home.startswith(OPS):  # users declare ops, too
             chapters[chapter].setdefault(f"{OPS}{chapter}.{file}", [])
     made = {f"operators/{name}.md": page(name, found) for name, found in chapters.items() if found}
     rows = ["| chapter | in PyTorch's documentation | operations |", "|---|---|---|"]
