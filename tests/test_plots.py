@@ -142,6 +142,21 @@ def test_plain_lines_differ_by_style_too():
 def test_figure_refuses_an_empty_grid():
     with pytest.raises(ValueError, match="figure: expected 1 row and 1 column or more, got 0 and 2"):
         viz.figure(0, 2)
+    with pytest.raises(TypeError, match="figure: expected whole numbers of rows and columns, got 'a' and 1"):
+        viz.figure("a")
+    assert viz.figure(np.int64(2))[1].shape == (2,)
+
+
+def test_legend_and_log_scale_refuse_what_are_no_axes():
+    with pytest.raises(TypeError, match="legend: ax: expected matplotlib Axes, got NoneType; take one of them"):
+        viz.legend(None)
+    with pytest.raises(TypeError, match="log_scale: ax: expected matplotlib Axes, got ndarray; take one of them"):
+        viz.log_scale(viz.figure(1, 2)[1], y=True)
+
+
+def test_a_module_in_the_place_of_its_weights_is_named():
+    with pytest.raises(TypeError, match="plot_filters: weights: expected real numbers, got Conv2d"):
+        viz.plot_filters(td.nn.Conv2d(1, 2, 3))
 
 
 # -- curves -------------------------------------------------------------------------------------------

@@ -72,6 +72,8 @@ def figure(
 
     Source: https://matplotlib.org/stable/api/figure_api.html
     """
+    if not (hasattr(rows, "__index__") and hasattr(columns, "__index__")):
+        raise TypeError(f"figure: expected whole numbers of rows and columns, got {rows!r} and {columns!r}")
     if rows < 1 or columns < 1:
         raise ValueError(f"figure: expected 1 row and 1 column or more, got {rows} and {columns}")
     width, height = (6.4, 4.0) if rows * columns == 1 else (min(4.6 * columns, 16.0), 3.5 * rows)
@@ -100,12 +102,16 @@ def axes_for(ax: Axes | None, size: tuple[float, float] | None = None) -> Axes:
     if ax is None:
         new: Axes = figure(size=size)[1][0]
         return new
-    if not hasattr(ax, "add_artist"):
-        raise TypeError(
-            f"ax: expected matplotlib Axes, got {type(ax).__name__}; take one of them (axes[0]), or leave it out"
-        )
+    check_axes(ax, ", or leave it out")
     style(ax)
     return ax
+
+
+def check_axes(ax: Any, otherwise: str = "") -> None:
+    """Refuses what are no axes, such as an array of them."""
+    if not hasattr(ax, "add_artist"):
+        got = type(ax).__name__
+        raise TypeError(f"ax: expected matplotlib Axes, got {got}; take one of them (axes[0]){otherwise}")
 
 
 def style(ax: Axes) -> None:
@@ -162,6 +168,7 @@ def log_scale(ax: Axes, *, x: bool = False, y: bool = False) -> None:
     """
     if not (x or y):
         raise ValueError("log_scale: expected x=True, y=True or both, got neither")
+    check_axes(ax)
     ticker = matplotlib_part("ticker")
     for name in [name for name, wanted in (("x", x), ("y", y)) if wanted]:
         ax.set(**{f"{name}scale": "log"})
@@ -209,6 +216,7 @@ def legend(ax: Axes, **options: Any) -> None:
 
     Source: https://matplotlib.org/stable/api/_as_gen/matplotlib.axes.Axes.legend.html
     """
+    check_axes(ax)
     beside = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0, "handlelength": 2.8}
     ax.legend(**{"frameon": False, "fontsize": SMALL, "labelcolor": TEXT, **beside, **options})
 
@@ -263,7 +271,8 @@ def numbers(value: Any, name: str) -> np.ndarray[Any, Any]:
     except ValueError:
         raise ValueError(f"{name}: expected numbers, got a list whose parts differ in shape") from None
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
-        raise TypeError(f"{name}: expected real numbers, got {array.dtype}")
+        got = type(value).__name__ if array.dtype.kind == "O" else array.dtype
+        raise TypeError(f"{name}: expected real numbers, got {got}")
     return array.astype(np.float32) if array.dtype.itemsize < 4 and array.dtype.kind not in "biu" else array
 
 
