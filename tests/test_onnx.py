@@ -525,10 +525,25 @@ def test_lengths_of_packed_sequences_are_those_of_the_example():
     assert (program(*args)[0] - model(*args)).abs().max() < 1e-6
 
 
-def test_random_numbers_are_warned_of():
-    with pytest.warns(UserWarning, match="random numbers become constants of the exported model"):
-        program = td.onnx.export(lambda x: x + td.randn_like(x), td.ones(2))
-    assert td.equal(program(td.ones(2))[0], program(td.ones(2))[0])
+def test_random_numbers_are_drawn_when_the_model_runs():
+    def model(x):
+        return x + td.randn_like(x), td.rand(x.shape[0], 500)
+
+    program = td.onnx.export(model, td.ones(2, 3), dynamic_axes={"x": [0]}, verify=True)
+    normal, uniform = program(td.zeros(1000, 3))
+    assert abs(normal.mean().item()) < 0.1
+    assert abs(normal.std().item() - 1) < 0.1
+    assert uniform.shape == (1000, 500)
+    assert abs(uniform.mean().item() - 0.5) < 0.05
+    assert uniform.min() >= 0 and uniform.max() < 1
+    assert not td.equal(program(td.zeros(1000, 3))[0], normal)
+
+
+def test_other_random_numbers_are_warned_of():
+    with pytest.warns(UserWarning, match=r"random numbers, drawn at test_onnx.py:\d+, become constants"):
+        program = td.onnx.export(lambda x: F.dropout(x, 0.5), td.ones(20))
+    assert td.equal(program(td.ones(20))[0], program(td.ones(20))[0])
+    assert set(program(td.ones(20))[0].tolist()) == {0.0, 2.0}
 
 
 def test_a_function_with_its_own_backward_is_exported_by_its_forward():

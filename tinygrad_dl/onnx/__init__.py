@@ -69,7 +69,8 @@ def export(
             Sizes of one name are equal. To find out what depends on them, the model is run at other sizes too.
         dynamic_shapes: the same as PyTorch says it now: in the form of the arguments, or by their names, a dict
             {axis: name} in the place of each tensor, or None.
-        verify: whether to run the result in onnxruntime, at all the sizes that the model was run at, and compare.
+        verify: whether to run the result in onnxruntime, at all the sizes that the model was run at, and compare;
+            not of models that draw random numbers.
         more: PyTorch's other options; those that make no difference here are accepted.
 
     Returns:

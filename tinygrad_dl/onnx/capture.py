@@ -171,7 +171,8 @@ class Traced(Lifted):
     __deepcopy__ = _asked("__deepcopy__")
 
 
-# What makes tensors of a size.
+# What draws numbers that ONNX draws too, and what makes tensors of a size.
+DRAWN = frozenset(("rand", "randn"))
 SIZED = frozenset(("arange", "empty", "eye", "full", "linspace", "ones", "zeros"))
 
 
@@ -187,19 +188,18 @@ class Capturing(Level):
         self.steps: list[Step] = []
         self.path: list[str] = [""]
         self.received = Received()
+        self.drawn: list[str] = []  # the lines that drew random numbers
         self.living: list[ref[Traced]] = []
         self.constants: dict[tuple[int, int], tuple[Any, Symbol]] = {}
         self.warned: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Capturing:
-        if self.sized:
-            onlookers.append(self)
+        onlookers.append(self)
         return super().__enter__()
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
-        if self in onlookers:
-            onlookers.remove(self)
+        onlookers.remove(self)
         for taken, _ in self.received.tensors:
             tensor = taken()
             if tensor is not None:
@@ -260,9 +260,13 @@ class Capturing(Level):
         return tensor
 
     def made(self, tensor: Tensor, what: str) -> Tensor:
-        """Where there are dynamic axes, what has a size or was counted up to one is followed from there on."""
-        followed = self.sized and what in SIZED and type(tensor) is Tensor and self in stack.levels
-        return self.enter(tensor) if followed else tensor
+        """Random numbers are an operation; where there are dynamic axes, what has a size is followed from there on."""
+        if type(tensor) is not Tensor or self not in stack.levels:
+            return tensor
+        if what in DRAWN and self.drawn:
+            self.drawn.pop()
+            return self.first(tensor, self.symbol("random", what, tensor._data))
+        return self.enter(tensor) if self.sized and what in SIZED else tensor
 
     # -- operations ------------------------------------------------------------------------------
 
@@ -344,12 +348,16 @@ class Capturing(Level):
             )
 
     def draws_apart(self, depends: tuple[Any, ...]) -> bool:
-        self.once(
-            "random",
-            "onnx.export: random numbers become constants of the exported model, the same at each run of it; make them "
-            "an input of the model",
-        )
+        self.drawn.append(line())
         return False
+
+    def warn_of_drawn(self) -> None:
+        """Warns of random numbers that are constants of the model: all but those of `rand` and `randn`."""
+        if self.drawn and not self.quiet:
+            warn(
+                f"onnx.export: random numbers, drawn at {', '.join(dict.fromkeys(self.drawn))}, become constants of "
+                "the exported model, the same at each run of it; draw with td.rand or td.randn, or make them an input"
+            )
 
 
 def no_gradients(*_: Any, **__: Any) -> Any:

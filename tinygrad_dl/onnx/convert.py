@@ -109,6 +109,8 @@ class Lowering:
                 call = self.made_by.get(entry.number)
                 name = entry.name or (f"{call.path}/{call.op.name}" if call and entry.array.size > SMALL else "")
                 found = self.graph.const(entry.array, name=name)
+            elif entry.kind == "random":
+                found = self.graph.random(entry.name, entry.shape, entry.dtype)
             elif entry.varying is not None:
                 found = self.graph.filled(entry.varying, entry.dtype)._replace(shape=entry.shape)
             else:

@@ -96,7 +96,7 @@ def exported(
     about = kind, f"{kind}, exported by tinygrad_dl {tinygrad_dl.__version__}", tinygrad_dl.__version__
     given = [lowering.values[entry.number] for entry in record.inputs]
     program = ONNXProgram(made(lowering.graph, given, values, named_sizes, about), inputs, outputs)
-    if verify:
+    if verify and not any(node.op_type.startswith("Random") for node in program.model_proto.graph.node):
         for each in runs:
             require_same(program, each)
     return program

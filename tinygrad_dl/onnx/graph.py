@@ -286,6 +286,11 @@ class Graph:
         bounds = self.const(0, np.int64), self.number(size), self.const(1, np.int64)
         return self.cast(self.op("Range", *bounds, dtype=INT64), dtype)
 
+    def random(self, name: str, shape: Any, dtype: Any) -> Value:
+        """Random numbers, anew at each run."""
+        zeros = self.op("Expand", self.const(np.zeros((), dtype)), self.ints(shape))
+        return self.op({"rand": "RandomUniformLike", "randn": "RandomNormalLike"}[name], zeros)._replace(shape=shape)
+
     def between(self, first: float, last: float, size: Dim, dtype: Any) -> Value:
         """Numbers at equal distances from the first to the last."""
         step = self.op("Div", self.const(last - first, dtype), self.cast(self.number(size - 1), dtype))

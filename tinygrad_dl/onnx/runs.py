@@ -107,6 +107,7 @@ def run(
             output = functional_call(model, lifted_state(model, level), args, kwargs)
         else:
             output = model(*args, **kwargs)
+        level.warn_of_drawn()
         found = outputs_of(output)
         symbols = [(name, level.symbol_of(each)) for name, each in found]
         results = [level.plain(each)._data for _, each in found]
