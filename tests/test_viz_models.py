@@ -76,7 +76,7 @@ def test_resnet() -> None:
 def test_gpt() -> None:
     text = source(*models()["gpt"])
     assert f"Block {TIMES} 12\ntransformer.h.0 … 11\n10,464 parameters" in frames(text)
-    assert "CausalSelfAttention · attn\n288 parameters" in frames(text)
+    assert "CausalSelfAttention\nattn\n288 parameters" in frames(text)
     assert boxes(text, "op").count("Add") == 3  # of the embeddings, and two residuals
     assert r"lm_head\n(2, 8, 20) · 160 parameters\nweight shared with transformer.wte" in text
     assert boxes(text, "input") == ["idx"] and ("idx", "Embedding") in arrows(text)
@@ -122,7 +122,7 @@ def test_depth() -> None:
     assert boxes(one, "module").count("Block") == 3 and not frames(one)
     assert boxes(source(model, x, depth=1, roll=True), "module").count(f"Block {TIMES} 3") == 1
     two = source(model, x, depth=2, roll=False)
-    assert [title.split("\n")[0] for title in frames(two)] == [f"Block · transformer.h.{i}" for i in range(3)]
+    assert [title.split("\n")[:2] for title in frames(two)] == [["Block", f"transformer.h.{i}"] for i in range(3)]
     deep = source(model, x, depth=9, roll=False)
     assert not boxes(deep, "module") and boxes(deep, "op").count("ScaledDotProductAttention") == 3
     assert "ln_f.weight" in deep or "weight" in boxes(deep, "parameter")

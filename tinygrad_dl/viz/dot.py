@@ -70,18 +70,20 @@ def write(picture: Picture, theme: Theme, direction: str, captions: Sequence[str
 
 
 def spine(picture: Picture) -> set[int]:
-    """The numbers of the arrows on the longest way through the picture."""
+    """The numbers of the arrows on the longest way through the picture, on the one in the middle of several."""
     row = rows(picture)
     into: dict[int, list[int]] = {}
     for number, arrow in enumerate(picture.arrows):
-        if not arrow.cut and not arrow.back:
+        if not arrow.cut and not arrow.back and picture.boxes[arrow.tail].kind in COMPUTES:
             into.setdefault(arrow.head, []).append(number)
     found: set[int] = set()
     box = max(range(len(row)), key=lambda i: (row[i], -i), default=0)
     while box in into:
-        longest = max(into[box], key=lambda number: row[picture.arrows[number].tail])
-        found.add(longest)
-        box = picture.arrows[longest].tail
+        last = max(row[picture.arrows[number].tail] for number in into[box])
+        longest = [number for number in into[box] if row[picture.arrows[number].tail] == last]
+        middle = longest[len(longest) // 2] if len(longest) > 2 else longest[0]
+        found.add(middle)
+        box = picture.arrows[middle].tail
     return found
 
 

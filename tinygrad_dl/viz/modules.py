@@ -14,7 +14,7 @@ from tinygrad_dl.viz.structure import Group
 from tinygrad_dl.viz.texts import human_bytes, plural, shortened, text_of, times
 from tinygrad_dl.viz.view import Entry, Frame, View
 
-ONE_LINE = 24  # characters of a title and a path that stand beside each other above a frame
+ONE_LINE = 18  # characters of a title and a path that stand beside each other above a frame
 LONGEST = 40  # characters of what a box says is in it
 SHORT = 12  # characters of a path that is written out twice
 

@@ -68,6 +68,7 @@ def theme(
         "fontsize": "10",
         "labeljust": "l",
         "margin": "12",
+        "penwidth": "1",
         "style": "rounded",
     }
     kinds = {kind: {**SHAPE_OF[kind], "fillcolor": fill, "color": border} for kind, (fill, border) in boxes.items()}
