@@ -53,6 +53,41 @@ def recurrent(nn: Any) -> Any:
     return Classifier()
 
 
+def cells(lib: Any) -> Any:
+    """The same LSTM written by hand: a loop over the steps with an LSTMCell."""
+    nn = lib.nn
+
+    class Classifier(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = nn.LSTMCell(128, 128)
+            self.head = nn.Linear(128, 10)
+
+        def forward(self, x: Any) -> Any:
+            hidden = state = lib.zeros(x.shape[0], 128)
+            for step in range(x.shape[1]):
+                hidden, state = self.cell(x[:, step], (hidden, state))
+            return self.head(hidden)
+
+    return Classifier()
+
+
+def encoder(nn: Any) -> Any:
+    """A transformer encoder of 4 layers, 256 wide, whose mean over the steps is classified."""
+
+    class Classifier(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            layer = nn.TransformerEncoderLayer(256, 4, 1024, dropout=0.0, batch_first=True)
+            self.encoder = nn.TransformerEncoder(layer, 4)
+            self.head = nn.Linear(256, 10)
+
+        def forward(self, x: Any) -> Any:
+            return self.head(self.encoder(x).mean(1))
+
+    return Classifier()
+
+
 def resnet(nn: Any) -> Any:
     """Three stages of two residual blocks with 16, 32 and 64 channels, for 32x32 images (He et al., 2015)."""
 

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 from cases import Step, data, labels
-from compare import LIBRARIES, environment, machine, readable
+from compare import environment, machine, readable
 from measure import load, timed
 
+LIBRARIES = ("tinygrad_dl", "torch")
 Make = Callable[[Any], Any]  # from the library, an argument
 
 
