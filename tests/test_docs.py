@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 # Pages whose code tests/test_readme.py and tests/test_examples.py run: each block by itself, or in another folder.
 ELSEWHERE = {"autograd.md", "files.md", "from_pytorch.md", "gallery.md", "transforms.md"}
+NEEDS = {"onnx": ["onnx", "onnxruntime"]}
 PROGRAMS = [page for page in sorted(DOCS.glob("*.md")) if page.name not in ELSEWHERE and code_blocks(page.read_text())]
 
 
@@ -31,6 +32,8 @@ def registry():
 
 @pytest.mark.parametrize("page", PROGRAMS, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs_and_prints_what_it_shows(page, registry, tmp_path, monkeypatch):
+    for needed in NEEDS.get(page.stem, ()):
+        pytest.importorskip(needed)
     monkeypatch.chdir(tmp_path)
     for block, shown, error in run(page.read_text()):
         place = f"{page.name}:{block.line}"
