@@ -737,13 +737,14 @@ def test_a_missing_runtime_is_named(monkeypatch):
         program(td.ones(2), td.ones(2))
 
 
-def test_the_code_of_the_page_runs(registry, tmp_path, monkeypatch):
+def test_the_code_of_the_page_prints_what_it_says(registry, tmp_path, monkeypatch, capsys):
     text = (HERE.parent / "docs" / "onnx.md").read_text()
-    codes = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(codes) == 3
+    pairs = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.DOTALL)
+    assert len(pairs) == text.count("```python") == 3
     monkeypatch.chdir(tmp_path)
-    for code in codes:
+    for code, printed in pairs:
         exec(compile(code, "docs/onnx.md", "exec"), {"__name__": "page"})
+        assert capsys.readouterr().out == printed
     assert (tmp_path / "model.onnx").exists()
 
 
