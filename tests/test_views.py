@@ -633,7 +633,8 @@ def test_windows_along_a_dimension_are_views():
     assert grads(y, x) == [[20, 40, 6, 80, 100]]
     assert td.arange(6).view(2, 3).T.unfold(1, 2, 1).tolist() == [[[0, 3]], [[1, 4]], [[2, 5]]]
     assert td.zeros(4).unfold(0, 0, 2).shape == (3, 0)
-    assert td.tensor(2.0).unfold(0, 1, 1).tolist() == [[2]]
+    assert td.tensor(2.0).unfold(0, 1, 1).tolist() == [2]
+    assert td.tensor(2.0).unfold(0, 0, 1).shape == (0,)
 
 
 def test_indices_of_numbered_elements():

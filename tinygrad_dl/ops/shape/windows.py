@@ -16,10 +16,11 @@ from tinygrad_dl.ops.shape._dims import normal_dim
 
 def _naive_windows(input: np.ndarray, dimension: int, size: int, step: int) -> np.ndarray:
     """`unfold` by one window after the other, to test against."""
-    line = input if input.ndim else input.reshape(1)
-    starts = range(0, line.shape[dimension] - size + 1, step)
-    windows = [np.moveaxis(line.take(range(i, i + size), dimension), dimension, -1) for i in starts]
-    return np.stack(windows, normal_dim(dimension, line.ndim))
+    if not input.ndim:
+        return np.full(size, input)
+    starts = range(0, input.shape[dimension] - size + 1, step)
+    windows = [np.moveaxis(input.take(range(i, i + size), dimension), dimension, -1) for i in starts]
+    return np.stack(windows, normal_dim(dimension, input.ndim))
 
 
 @op(
@@ -31,7 +32,7 @@ def _naive_windows(input: np.ndarray, dimension: int, size: int, step: int) -> n
     inputs=[
         dict(input=real(shape="5 m"), dimension=one_of(0, -2), size=one_of(1, 2, 3, 5), step=one_of(1, 2, 3)),
         dict(input=real(shape="m 6"), dimension=one_of(1, -1), size=one_of(2, 4), step=one_of(1, 2, 5)),
-        dict(input=real(shape=""), dimension=one_of(0), size=one_of(1), step=one_of(1)),
+        dict(input=real(shape=""), dimension=one_of(0, -1), size=one_of(0, 1), step=one_of(1, 2)),
     ],
     errors=[
         error(RuntimeError, "got size 4", array(3), 0, 4, 1),
@@ -44,7 +45,7 @@ def _naive_windows(input: np.ndarray, dimension: int, size: int, step: int) -> n
 def unfold(input: Array, dimension: int, size: int, step: int) -> Array:
     """Windows of `size` neighbours along a dimension, one each `step`, in a new last dimension.
 
-    A view, read-only if windows overlap. A 0-d tensor counts as one of one element.
+    A view, read-only if windows overlap. Of a 0-d tensor it is the only window, of shape (size,).
 
     Args:
         dimension: the dimension that is cut into windows; in the result it counts them.
@@ -78,6 +79,8 @@ def unfold(input: Array, dimension: int, size: int, step: int) -> Array:
     steps = [*line.strides, line.strides[dim]]
     steps[dim] *= step
     start = line.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
+    if not input.ndim:
+        shape, steps = (size,), steps[1:]
     out: np.ndarray = np.ndarray(shape, line.dtype, memory, start, steps)
     if step < size and count > 1:
         out.setflags(write=False)
@@ -119,8 +122,8 @@ def _naive_sums(input: np.ndarray, shape: Any, step: int) -> np.ndarray:
 
 
 unfold.vjp(
-    input=lambda g, input_shape, dimension, step: sum_windows.generic(g, input_shape or (1,), dimension, step).reshape(
-        input_shape
+    input=lambda g, input_shape, dimension, step: (
+        sum_windows.generic(g, input_shape, dimension, step) if input_shape else g.sum()
     )
 )
 sum_windows.vjp(input=lambda g, input_shape, dimension, step: unfold.generic(g, dimension, input_shape[-1], step))
@@ -130,7 +133,7 @@ sum_windows.vjp(input=lambda g, input_shape, dimension, step: unfold.generic(g, 
 def _unfold_batch(input: Any, dimension: int, size: int, step: int) -> Any:
     ndim = input.ndim - 1
     if not ndim:
-        return unfold(input[:, None], inner(dimension, 1), size, step)
+        return unfold(input[:, None], inner(dimension, 1), size, step)[:, 0]
     return unfold(input, inner(dimension, ndim), size, step)
 
 
