@@ -6,7 +6,7 @@ import re
 import shutil
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from viz_models import models
@@ -173,6 +173,15 @@ def test_models_fit_on_two_screens(name: str, direction: str) -> None:
     width, height = (int(n) for n in re.findall(r'<svg width="(\d+)pt" height="(\d+)pt"', svg)[0])
     assert direction in ("LR", "RL") or (width <= 1400 and height <= 2000)
     assert faults(svg) == []  # no arrow through a box or the title of a frame
+
+
+@pytest.mark.parametrize("more", [{"heat": "memory"}, {"heat": "cost"}, {"values": True}])
+@pytest.mark.parametrize("name", ["resnet18", "gpt", "diffusion"])
+def test_models_whose_boxes_say_more_fit_too(name: str, more: dict[str, Any]) -> None:
+    width, height = map(
+        int, re.findall(r'<svg width="(\d+)pt" height="(\d+)pt"', viz.graph(*models()[name], **more).svg)[0]
+    )
+    assert width <= 1400 and height <= 2000
 
 
 def test_titles_of_frames_stand_beside_arrows() -> None:

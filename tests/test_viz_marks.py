@@ -50,6 +50,9 @@ RECORDED: list[tuple[Callable[[], td.Tensor], str]] = [
     (lambda: v.unsqueeze(0), "dim 0"),
     (lambda: v.split(2)[0], "size 2"),
     (lambda: v.to(td.float64), "float64"),
+    (lambda: v.clone(), ""),
+    (lambda: v.clone(memory_format=td.contiguous_format), "memory_format contiguous_format"),
+    (lambda: v.T, "dims (1, 0)"),
     (lambda: functional.gelu(v, approximate="tanh"), "approximate tanh"),
     (lambda: functional.cross_entropy(v, td.tensor([1, 2, 3, 0]), label_smoothing=0.1), "label_smoothing 0.1"),
 ]
@@ -168,6 +171,34 @@ def test_detached() -> None:
     with viz.recording():
         alone = w * td.ones(3).detach()
     assert constants(viz.graph(alone, show_shapes=False)) == ["other"]
+
+
+def test_constants_that_closed_modules_are_given() -> None:
+    first, second, criterion = nn.Linear(3, 4), nn.Linear(4, 2), nn.CrossEntropyLoss()
+    x, y = td.ones(5, 3), td.tensor([0, 1, 1, 0, 1])
+    with viz.recording():
+        h = first(x)
+        loss = criterion(second(h), y) + criterion(second(h.detach()), y)
+    drawing = viz.graph(loss, show_shapes=False)
+    assert constants(drawing) == ["x", "y", r"input\ndetached"]
+    text = drawing.source
+    assert text.count("call 1 of 2") == 1 and "of 3" not in text  # two models, though neither has a path
+    number = {line.split('"')[1].split("\\n")[0]: line.split()[0] for line in text.splitlines() if "class" in line}
+    assert f"{number['x']} -> " in text and text.count(f"  {number['y']} -> ") == 2
+    assert f'-> {number["input"]} [style="dashed"]' in text
+    with viz.recording():
+        alone = first(td.ones(5, 3))  # which nothing keeps but the operation
+    assert constants(viz.graph(alone)) == [r"input\n(5, 3) float32"]
+
+
+def test_a_state_without_a_gradient_is_no_input_of_each_turn() -> None:
+    cell, x, h = nn.GRUCell(4, 8), td.ones(2, 6, 4), td.zeros(2, 8)
+    with viz.recording():
+        for t in range(6):
+            h = cell(x[:, t], h)
+    drawing = viz.graph(h, roll=True)
+    assert constants(drawing) == []  # not the zeros that the first turn was given
+    assert drawing.source.count("->") == 2
 
 
 def test_constants_with_values() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygrad_dl.autograd.saved import PackedNode
 from tinygrad_dl.core.graph import Node
+from tinygrad_dl.core.layout import preserve_format
 from tinygrad_dl.viz.recording import place_of
 from tinygrad_dl.viz.values import Values
 
@@ -26,6 +27,7 @@ PARTS = {
 }
 PART_DEFAULTS = {
     "padding": 0, "dilation": 1, "ceil_mode": False, "count_include_pad": True, "divisor_override": None,
+    "memory_format": repr(preserve_format),
 }  # fmt: skip
 BY_DIMENSION = {"stride", "padding", "dilation", "kernel_size", "scales"}  # one number, or one for each dimension
 # What the shapes say already, or is no argument of the user's.
@@ -108,7 +110,11 @@ def phrases(node: Node) -> list[str]:
         if value is True:
             found.append(name)
         elif name not in UNSAID:
-            text = value if isinstance(value, str) else written(alike(value) if name in BY_DIMENSION else value)
+            text = (
+                value.removeprefix("tinygrad_dl.")
+                if isinstance(value, str)
+                else written(alike(value) if name in BY_DIMENSION else value)
+            )
             found.append(text if name in NAMELESS else f"{SHORTER.get(name, name)} {text}")
     return found
 

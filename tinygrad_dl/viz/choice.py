@@ -19,6 +19,7 @@ LENGTH, BREADTH = 1900, 1350
 BOX_WIDTH, BOX_HEIGHT = 150, 46
 GAP_BESIDE, GAP_BELOW = 22, 29
 MOST_BOXES = LENGTH * BREADTH // (BOX_HEIGHT * BOX_WIDTH)
+LINE = 9  # of small text in a box, beyond what all boxes have
 FRAME = 34  # its title and margins
 MOST_WITH_NUMBERS = 40  # boxes
 MOST_TRIED = 12  # single modules that are opened if there is room for them
@@ -33,6 +34,7 @@ def choose(
     roll: bool | None,
     sideways: bool = False,
     numbers: bool = False,
+    heated: bool = False,
 ) -> tuple[View, bool]:
     """The view that was asked for, or the one that shows most in a picture of one or two screens; and whether it fits.
 
@@ -43,8 +45,10 @@ def choose(
         roll: whether what repeats is folded; only in pictures that were too large else if it is None.
         sideways: whether arrows run to the left or right.
         numbers: whether boxes show numbers; then small graphs are shown with the parameters of their layers.
+        heated: whether boxes say the amount that their colour stands for.
     """
-    chooser = Chooser(whole, roots, sources, expand, sideways)
+    lines = 4 * numbers + heated
+    chooser = Chooser(whole, roots, sources, expand, sideways, lines)
     if numbers and depth is None and not roll:
         opened = chooser.view(inf, fold=False)
         if len(opened.entries) <= MOST_WITH_NUMBERS:
@@ -60,7 +64,7 @@ def choose(
         return best, chooser.fits(best)
     best = chooser.most(fold=roll is not False)
     if not chooser.fits(best) and contained(whole):
-        chooser = Chooser(whole, roots, sources, expand, sideways)
+        chooser = Chooser(whole, roots, sources, expand, sideways, lines)
         chooser.layers = True
         best = chooser.most(fold=roll is not False)
     return best, chooser.fits(best)
@@ -70,9 +74,16 @@ class Chooser:
     """Makes views of one graph."""
 
     def __init__(
-        self, whole: Group, roots: Sequence[Edge], sources: Sequence[Source], expand: Iterable[str], sideways: bool
+        self,
+        whole: Group,
+        roots: Sequence[Edge],
+        sources: Sequence[Source],
+        expand: Iterable[str],
+        sideways: bool,
+        lines: int,
     ):
         self.whole, self.roots, self.sources, self.sideways = whole, roots, sources, sideways
+        self.box = BOX_HEIGHT + lines * LINE
         self.asked = asked_for(whole, expand)
         self.inside: Counter[Group] = Counter()  # how many groups that were asked for are in a group
         for group in self.asked:
@@ -140,7 +151,7 @@ class Chooser:
         for use in view.uses:
             passed.update(range(row[use.tail] + 1, row[use.head]))
         rows = Counter(row)
-        along, across = (BOX_WIDTH, BOX_HEIGHT) if self.sideways else (BOX_HEIGHT, BOX_WIDTH)
+        along, across = (BOX_WIDTH, self.box) if self.sideways else (self.box, BOX_WIDTH)
         length = len(rows) * (along + GAP_BELOW) + len(view.frames) * FRAME
         breadth = max((rows[i] * (across + GAP_BESIDE) + passed[i] * GAP_BESIDE for i in rows), default=0)
         return length <= LENGTH and breadth <= BREADTH

@@ -24,11 +24,11 @@ class Labels:
 
     def __init__(self, view: View, show_shapes: bool):
         self.view, self.show_shapes = view, show_shapes
-        self.boxes: dict[str, list[Entry]] = defaultdict(list)  # of each module, by its path
+        self.boxes: dict[int | str, list[Entry]] = defaultdict(list)  # of each module
         self.owner: dict[int, Entry] = {}  # the first box that stands for a parameter
         for entry in view.entries:
             if isinstance(entry.thing, Group):
-                self.boxes[entry.thing.path].append(entry)
+                self.boxes[identity(entry.thing)].append(entry)
                 for parameter in entry.thing.parameters:
                     self.owner.setdefault(id(parameter), entry)
 
@@ -49,7 +49,7 @@ class Labels:
     def shared(self, entry: Entry) -> list[str]:
         """What of a module other boxes stand for too: all of it, or a weight."""
         group: Group = entry.thing
-        module, calls = group.call.module if group.call else None, self.boxes[group.path]
+        module, calls = group.call.module if group.call else None, self.boxes[identity(group)]
         if module is None or not group.parameters:
             return []
         if len(calls) > 1:
@@ -92,6 +92,12 @@ class Labels:
                 return group.path
             frame = self.view.frames[frame].parent
         return ""
+
+
+def identity(group: Group) -> int | str:
+    """By what the boxes of one module are known: two models in one program can both have a module of some path."""
+    module = group.call.module if group.call else None
+    return group.path if module is None else id(module)
 
 
 def heading(title: str, repeat: Repeat | None) -> str:

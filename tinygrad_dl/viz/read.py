@@ -93,7 +93,15 @@ def read(run: Run, params: Any, sources: Sequence[Source], show: Shown, numbers:
     roots = [edge for edge in found if edge is not None]
     whole = tree(run.nodes, run.calls)
     view, fitting = choose(
-        whole, roots, sources, show.depth, show.expand, show.roll, show.sideways, bool(numbers.wanted)
+        whole,
+        roots,
+        sources,
+        show.depth,
+        show.expand,
+        show.roll,
+        show.sideways,
+        numbers=bool(numbers.wanted),
+        heated=heat is not None,
     )
     if show.constants:
         view = with_constants(view, sources)

@@ -96,8 +96,15 @@ def run_model(model: Module, inputs: tuple[Any, ...], options: Mapping[str, Any]
         ) from error
     tensors = [leaf for leaf in flatten(seen.output)[0] if isinstance(leaf, Tensor)]
     if not any(tensor._edge is not None for tensor in tensors):
-        got = "no tensor" if not tensors else "only tensors computed from neither a parameter nor a floating input"
-        raise RuntimeError(f"graph: got {got} from {name}, expected one that has a graph; it may detach its result")
+        if not tensors:
+            raise RuntimeError(
+                f"graph: got {type(seen.output).__name__} from {name}, in which there is no tensor, expected a tensor, "
+                "or a tuple, list or dict of some; return them so from forward()"
+            )
+        raise RuntimeError(
+            f"graph: got only tensors without a graph from {name}, expected one that was computed from a parameter or "
+            "a floating input; it may detach its result, or compute it in no_grad()"
+        )
     return seen
 
 

@@ -94,6 +94,8 @@ def described(value: Any) -> Any:
         return value
     if isinstance(value, slice):
         return slice(described(value.start), described(value.stop), described(value.step))
+    if isinstance(value, range):
+        return tuple(value)
     if isinstance(value, tuple | list):
         return type(value)(map(described, value)) if type(value) in (tuple, list) else tuple(map(described, value))
     return getattr(value, "key", None) or getattr(value, "__name__", None) or repr(value)
