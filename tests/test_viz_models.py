@@ -128,6 +128,13 @@ def test_depth() -> None:
     assert "ln_f.weight" in deep or "weight" in boxes(deep, "parameter")
 
 
+def test_a_depth_that_was_asked_for_folds_what_halves_the_picture() -> None:
+    model, tokens = models()["gpt"]
+    titles = boxes(source(model, tokens, depth=1), "module")
+    assert [title for title in titles if title.startswith("Block")] == [f"Block {TIMES} 12"]
+    assert boxes(source(model, tokens, depth=1, roll=False), "module").count("Block") == 12
+
+
 def test_expand_opens_a_path_and_parts_it_from_its_like() -> None:
     model, x = GPT(layers=6), td.zeros(2, 8, dtype=td.int64)
     text = source(model, x, depth=1, expand="transformer.h.2", roll=True)

@@ -42,7 +42,8 @@ def choose(
         whole, roots, sources: as in `view`.
         depth: how many levels of modules are opened; as many as there is room for if it is None.
         expand: paths or patterns of modules that are opened in any case.
-        roll: whether what repeats is folded; only in pictures that were too large else if it is None.
+        roll: whether what repeats is folded; if it is None, in pictures that were too large else, and at a depth that
+            was asked for where that takes half the boxes away.
         sideways: whether arrows run to the left or right.
         numbers: whether boxes show numbers; then small graphs are shown with the parameters of their layers.
         heated: whether boxes say the amount that their colour stands for.
@@ -57,10 +58,15 @@ def choose(
     flat = not whole.groups  # so that depths are all the same
     hopeless = flat and roll is None and len(whole.nodes) > MOST_BOXES
     plain = None if roll or hopeless else chooser.view(inf if depth is None else depth, fold=False)
+    if depth is not None and roll is None:
+        best = chooser.view(depth, fold=True)
+        if plain is not None and len(plain.entries) < 2 * len(best.entries) and chooser.fits(plain):
+            best = plain
+        return best, chooser.fits(best)
     if plain is not None and ((fitting := chooser.fits(plain)) or (flat and roll is False)):
         return plain, fitting
     if depth is not None:
-        best = chooser.view(depth, fold=True) if plain is None or roll is None else plain
+        best = chooser.view(depth, fold=True) if plain is None else plain
         return best, chooser.fits(best)
     best = chooser.most(fold=roll is not False)
     if not chooser.fits(best) and contained(whole):

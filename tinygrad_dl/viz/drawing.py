@@ -73,7 +73,8 @@ def graph(
         options: what the model is called with by name: `model(*inputs, **options)`.
         depth: how many levels of modules are opened: of 0 the model is one box, of 1 the modules that it calls are.
         expand: paths of modules that are opened however deep they are, or patterns such as "blocks.0" or "*.attention".
-        roll: whether what repeats is drawn once; if it is None, in a picture that were too large else.
+        roll: whether what repeats is drawn once; if it is None, in a picture that were too large else, and at a `depth`
+            where it takes half the boxes away.
         values: whether boxes show the numbers: small arrays whole, of larger ones range and mean. Results that no
             operation keeps are known only of a model, and of what was computed inside `td.viz.recording()`.
         gradients: whether boxes show the gradient that a backward pass brings; the graph and all `.grad` stay as is.
