@@ -324,7 +324,7 @@ __all__ = [
 ]
 # fmt: on
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 keep_freed_memory()
 # PyTorch's names of dtypes that are Python's of types; annotations below would mean these.
 bool, float, int = bool_, float32, int32
