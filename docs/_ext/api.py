@@ -84,7 +84,7 @@ def page(namespace: str, own: list[Entry]) -> str:
     for module in sorted(by_module, key=lambda name: (not name, name)):
         if not several:
             lines += ["## Entries", ""]
-        elif module in ("", "tinygrad_dl"):
+        elif module in ("", namespace.replace("td", "tinygrad_dl", 1)):
             lines += ["## In the package itself" if module else "## Constants and modules", ""]
         else:
             lines += [f"## {title_of(module)}", "", escaped(first_line(module)), ""]
