@@ -46,8 +46,10 @@ SEED ?= 0
 fuzz: $(VENV)/torch.stamp
 	cd tests && ../$(RUN) -m fuzz $(N) --seed $(SEED)
 
+# Beside PyTorch; ISA=avx2: as on a processor without AVX-512.
+ISA ?= native
 benchmark: $(VENV)/torch.stamp
-	$(RUN) benchmarks/compare.py
+	$(RUN) benchmarks/compare.py --isa $(ISA)
 
 # The pictures of the README and of docs/gallery.md, by the demo, the full examples and that page; ONLY="20 24": some.
 pictures: $(VENV)/examples.stamp

@@ -186,8 +186,8 @@ def gpt(lib: Any) -> Step:
 
 
 def classify_images(lib: Any, model: Any, *shape: int) -> Step:
-    """A step of SGD with momentum on images of 1000 classes."""
-    optimizer = lib.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
+    """A step of SGD with momentum on images of 1000 classes; short, for rounding grows with it in deep models."""
+    optimizer = lib.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
     return training_step(lib, model, optimizer, data(lib, *shape), labels(lib, shape[0], 1000))
 
 
