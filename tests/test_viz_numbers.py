@@ -153,3 +153,14 @@ def test_a_small_model_shows_the_numbers_of_its_parameters() -> None:
     assert 'class="parameter ' not in viz.graph(model, td.tensor([[1.0, 2.0]])).source
     large = nn.Sequential(*(nn.Linear(2, 2) for _ in range(30)))
     assert 'class="module ' in viz.graph(large, td.ones(1, 2), values=True).source
+
+
+def test_the_values_of_what_a_model_was_given() -> None:
+    """Also where no operation keeps them."""
+
+    class Model(nn.Module):
+        def forward(self, x: td.Tensor) -> td.Tensor:
+            return (-x).exp()
+
+    text = viz.graph(Model(), td.tensor([1.0, 2.0]), values=True, show_shapes=False).source
+    assert "{x|{data\\n1\xa0\xa02}}" in text and "?" not in text

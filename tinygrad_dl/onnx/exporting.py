@@ -146,5 +146,4 @@ def write(program: ONNXProgram, f: Any) -> None:
     if hasattr(f, "write"):
         f.write(program.model_proto.SerializeToString())
         return
-    with writing.replacing(f, "onnx.export") as file:
-        file.write(program.model_proto.SerializeToString())
+    writing.write_file(f, program.model_proto.SerializeToString(), "onnx.export")

