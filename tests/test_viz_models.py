@@ -284,6 +284,13 @@ def test_inputs_by_name() -> None:
         viz.graph(td.ones(2, requires_grad=True) * 1, options=options)
 
 
+def test_outputs_have_the_keys_of_a_dict() -> None:
+    model = Function(lambda x: {"logits": x * 2.0, "hidden": (x.exp(), x.sin())})
+    text = viz.graph(model, td.ones(2), show_shapes=False).source
+    found = re.findall(r'label="([^"]*)"[^\n]* class="output', text)
+    assert sorted(found) == ["hidden[0]", "hidden[1]", "logits"]
+
+
 def test_tensor_computed_in_a_recording() -> None:
     model, x = ResNet(), td.zeros(2, 3, 64, 64)
     with viz.recording():

@@ -48,9 +48,10 @@ class Artist:
         leaves: Sequence[Leaf],
         nodes: Sequence[Node],
         numbers: Numbers,
+        keys: Mapping[Edge, str],
     ):
         self.names, self.show_shapes, self.show_saved, self.roots = names, show_shapes, show_saved, roots
-        self.numbers = numbers
+        self.numbers, self.keys = numbers, keys
         self.titles = {node.seq: node.title for node in nodes}
         self.unnamed: dict[Leaf, str] = {}
         for kind in ("input", "parameter"):
@@ -147,7 +148,7 @@ class Artist:
         return box._replace(columns=self.numbers.columns(key(leaf)))
 
     def output(self, index: int, edge: Edge) -> Box:
-        name = self.names.find(edge) or ("output" if len(self.roots) == 1 else f"output {index}")
+        name = self.keys.get(edge) or self.names.find(edge) or ("output" if len(self.roots) == 1 else f"output {index}")
         return self.tensor("output", name, edge)
 
     def constant(self, constant: Constant) -> Box:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tinygrad_dl.core.graph import Leaf, Node
+from tinygrad_dl.core.graph import Edge, Leaf, Node
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.func.trees import flatten
 from tinygrad_dl.nn.parameter import Parameter
@@ -89,8 +89,7 @@ class Shown(NamedTuple):
 def read(run: Run, params: Any, sources: Sequence[Source], show: Shown, numbers: Numbers, heat: Heat | None) -> Picture:
     """The picture of a computation; of the boxes nearest to the outputs if there are too many."""
     names = names_for(run.nodes, params, {})
-    found = [leaf._edge for leaf in flatten(run.output)[0] if isinstance(leaf, Tensor)]
-    roots = [edge for edge in found if edge is not None]
+    roots = edges_of(run.output)
     whole = tree(run.nodes, run.calls)
     view, fitting = choose(
         whole,
@@ -108,7 +107,7 @@ def read(run: Run, params: Any, sources: Sequence[Source], show: Shown, numbers:
     kept = nearest(view, show.max_nodes)
     number = {item: i for i, item in enumerate(kept)}
     leaves = list({id(entry.thing): entry.thing for entry in view.entries if type(entry.thing) is Leaf}.values())
-    draw = Artist(names, show.shapes, show.saved, roots, leaves, run.nodes, numbers)
+    draw = Artist(names, show.shapes, show.saved, roots, leaves, run.nodes, numbers, keys_of(run.output))
     uses = [use for use in view.uses if use.head in number]
     into: dict[int, list[Use]] = defaultdict(list)
     for use in uses:
@@ -143,6 +142,22 @@ def read(run: Run, params: Any, sources: Sequence[Source], show: Shown, numbers:
     given = {each.edge.node for each in sources if each.edge is not None}  # copies, which are no work of the model
     operations = sum(node not in given for node in run.nodes)
     return Picture(boxes, arrows, frames, inside, operations, count, kept_bytes(run.nodes), left_out, hints)
+
+
+def edges_of(output: Any) -> list[Edge]:
+    """The places of the tensors in an output."""
+    found = (leaf._edge for leaf in flatten(output)[0] if isinstance(leaf, Tensor))
+    return [edge for edge in found if edge is not None]
+
+
+def keys_of(output: Any) -> dict[Edge, str]:
+    """The names that a dict has for its tensors; of an output that is none there are none."""
+    found: dict[Edge, str] = {}
+    for name, value in output.items() if isinstance(output, Mapping) else ():
+        edges = edges_of(value)
+        for i, edge in enumerate(edges):
+            found.setdefault(edge, f"{name}[{i}]" if len(edges) > 1 else str(name))
+    return found
 
 
 def box_of(entry: Entry, labels: Labels, draw: Artist, into: Sequence[Use]) -> Box:
