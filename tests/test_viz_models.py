@@ -284,6 +284,23 @@ def test_inputs_by_name() -> None:
         viz.graph(td.ones(2, requires_grad=True) * 1, options=options)
 
 
+def test_layers_of_a_loop_over_several_lists_have_the_paths_of_all() -> None:
+    class Highway(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gate = nn.ModuleList(nn.Linear(6, 6) for _ in range(20))
+            self.change = nn.ModuleList(nn.Linear(6, 6) for _ in range(20))
+
+        def forward(self, x: Any) -> Any:
+            for gate, change in zip(self.gate, self.change, strict=True):
+                g = gate(x).sigmoid()
+                x = g * change(x).tanh() + (1 - g) * x
+            return x
+
+    text = viz.graph(Highway(), td.ones(1, 6)).source
+    assert r"Linear\ngate.0 … gate.19\n" in text and r"Linear\nchange.0 … change.19\n" in text
+
+
 def test_outputs_have_the_keys_of_a_dict() -> None:
     model = Function(lambda x: {"logits": x * 2.0, "hidden": (x.exp(), x.sin())})
     text = viz.graph(model, td.ones(2), show_shapes=False).source

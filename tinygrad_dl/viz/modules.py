@@ -36,7 +36,7 @@ class Labels:
         """The box of a module that is not opened: its class and path, the shape of its output, its parameters."""
         group: Group = entry.thing
         groups = groups_of(entry.repeat, group)
-        path = relative(paths(entry.repeat, groups), self.around(entry.frame))
+        path = relative(self.ends(entry, groups), self.around(entry.frame))
         count = parameter_count(groups)
         facts = [shapes(group)] if self.show_shapes and shapes(group) else []
         if count:
@@ -45,6 +45,16 @@ class Labels:
         lines = [each for each in (named if group.call else [heading(path, entry.repeat), contents(group)]) if each]
         notes = [" · ".join(facts)] if facts else []
         return Box("module", tuple(lines), details(entry.repeat, groups), (*notes, *self.shared(entry)))
+
+    def ends(self, entry: Entry, groups: Sequence[Group]) -> tuple[str, str]:
+        """The path of a box in the first turn and in the last, if it is that of another element of the same list."""
+        around = None if entry.frame == -1 else self.view.frames[entry.frame].repeat
+        if entry.repeat is None and around is not None and entry.thing in around.turns[0]:
+            last = around.turns[-1][list(around.turns[0]).index(entry.thing)]
+            first = entry.thing.path
+            if isinstance(last, Group) and last.path.rpartition(".")[0] == first.rpartition(".")[0]:
+                return first, last.path
+        return paths(entry.repeat, groups)
 
     def shared(self, entry: Entry) -> list[str]:
         """What of a module other boxes stand for too: all of it, or a weight."""
