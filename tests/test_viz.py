@@ -19,7 +19,7 @@ import pytest
 import tinygrad_dl as td
 from tinygrad_dl import nn, viz
 from tinygrad_dl.nn import functional
-from tinygrad_dl.viz import render
+from tinygrad_dl.viz.pictures import render
 
 GOLDEN = Path(__file__).parent / "golden"
 PLAIN = viz.Theme(*[{}] * len(viz.Theme._fields))  # no colours, so that the texts say what is drawn and no more

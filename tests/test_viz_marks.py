@@ -10,8 +10,8 @@ import pytest
 import tinygrad_dl as td
 from tinygrad_dl import nn, viz
 from tinygrad_dl.nn import functional
-from tinygrad_dl.viz.arguments import phrases
-from tinygrad_dl.viz.boxes import fitting
+from tinygrad_dl.viz.known.arguments import phrases
+from tinygrad_dl.viz.pictures.boxes import fitting
 
 
 def lines(tensor: td.Tensor, title: str) -> list[str]:

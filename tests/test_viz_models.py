@@ -12,9 +12,9 @@ from viz_models import GPT, BasicBlock, Gates, ResNet, Tagger, models
 
 import tinygrad_dl as td
 from tinygrad_dl import nn, viz
-from tinygrad_dl.viz.calls import run
-from tinygrad_dl.viz.repeats import Repeat, folded
-from tinygrad_dl.viz.structure import contained, tree
+from tinygrad_dl.viz.known.calls import run
+from tinygrad_dl.viz.pictures.repeats import Repeat, folded
+from tinygrad_dl.viz.pictures.structure import contained, tree
 
 GOLDEN = Path(__file__).parent / "golden"
 PLAIN = viz.Theme(*[{}] * len(viz.Theme._fields))

@@ -9,8 +9,8 @@ import pytest
 
 import tinygrad_dl as td
 from tinygrad_dl import nn, viz
-from tinygrad_dl.viz.numbers import written
-from tinygrad_dl.viz.values import values_of
+from tinygrad_dl.viz.known.numbers import written
+from tinygrad_dl.viz.known.values import values_of
 
 
 def columns(drawing: viz.Drawing) -> dict[str, list[str]]:

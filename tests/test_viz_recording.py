@@ -14,9 +14,9 @@ from tinygrad_dl import nn
 from tinygrad_dl.core.graph import Node, metadata, observers
 from tinygrad_dl.nn.hooks import GLOBAL
 from tinygrad_dl.utils.checkpoint import checkpoint
-from tinygrad_dl.viz.calls import run
-from tinygrad_dl.viz.recording import place_of, run_of
-from tinygrad_dl.viz.values import values_of
+from tinygrad_dl.viz.known.calls import run
+from tinygrad_dl.viz.known.recording import place_of, run_of
+from tinygrad_dl.viz.known.values import values_of
 
 
 def leaf(*values):

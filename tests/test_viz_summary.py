@@ -6,8 +6,8 @@ import pytest
 
 import tinygrad_dl as td
 from tinygrad_dl import nn
-from tinygrad_dl.viz.calls import run
 from tinygrad_dl.viz.costs import multiply_adds
+from tinygrad_dl.viz.known.calls import run
 
 
 class Product(nn.Module):

@@ -17,7 +17,7 @@ import tinygrad_dl as td
 from tinygrad_dl import nn
 from tinygrad_dl.nn import functional as F
 from tinygrad_dl.utils.checkpoint import checkpoint
-from tinygrad_dl.viz.recording import place_of
+from tinygrad_dl.viz.known.recording import place_of
 
 
 def leaf(*values, dtype=td.float64):

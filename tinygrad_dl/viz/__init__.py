@@ -15,9 +15,12 @@
 from __future__ import annotations
 
 from tinygrad_dl.core.namespaces import public
-from tinygrad_dl.viz.drawing import Drawing, graph
-from tinygrad_dl.viz.explain import Page, explain
+from tinygrad_dl.viz.backward.trace import Trace, trace
+from tinygrad_dl.viz.known.recording import recording
 from tinygrad_dl.viz.listing import Listing, memory, text
+from tinygrad_dl.viz.page.explain import Page, explain
+from tinygrad_dl.viz.pictures.drawing import Drawing, graph
+from tinygrad_dl.viz.pictures.render import RenderError
 from tinygrad_dl.viz.plots import (
     Watch,
     figure,
@@ -34,11 +37,8 @@ from tinygrad_dl.viz.plots import (
     plot_schedule,
     plot_segmentation,
 )
-from tinygrad_dl.viz.recording import recording
-from tinygrad_dl.viz.render import RenderError
 from tinygrad_dl.viz.summary import Layer, Summary, summary
 from tinygrad_dl.viz.themes import DARK, LIGHT, Theme
-from tinygrad_dl.viz.trace import Trace, trace
 
 # fmt: off
 __all__ = [

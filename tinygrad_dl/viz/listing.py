@@ -10,11 +10,11 @@ from tinygrad_dl.core.graph import Node
 from tinygrad_dl.core.mutations import buffer_owner
 from tinygrad_dl.core.table import aligned, or_text, page
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.viz.formulas import Numbered, expression
-from tinygrad_dl.viz.kept import kept_bytes, kept_memory
-from tinygrad_dl.viz.names import kind_of
-from tinygrad_dl.viz.recording import place_of
-from tinygrad_dl.viz.subject import checked_outputs
+from tinygrad_dl.viz.backward.formulas import Numbered, expression
+from tinygrad_dl.viz.known.kept import kept_bytes, kept_memory
+from tinygrad_dl.viz.known.names import kind_of
+from tinygrad_dl.viz.known.recording import place_of
+from tinygrad_dl.viz.known.subject import checked_outputs
 from tinygrad_dl.viz.texts import human_bytes, plural, text_of
 
 Named = Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] | Any

@@ -9,11 +9,11 @@ from tinygrad_dl.core.graph import Node
 from tinygrad_dl.core.mutations import buffer_owner
 from tinygrad_dl.core.table import aligned, or_text, page
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.viz.calls import run
 from tinygrad_dl.viz.costs import multiply_adds
-from tinygrad_dl.viz.kept import kept_bytes
-from tinygrad_dl.viz.recording import Call
-from tinygrad_dl.viz.subject import check_inputs
+from tinygrad_dl.viz.known.calls import run
+from tinygrad_dl.viz.known.kept import kept_bytes
+from tinygrad_dl.viz.known.recording import Call
+from tinygrad_dl.viz.known.subject import check_inputs
 from tinygrad_dl.viz.texts import human_bytes
 
 HEAD = ("layer", "path", "output", "parameters", "multiply-adds", "memory", "trainable")

@@ -12,7 +12,7 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.func.trees import change
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.random import get_rng_state, set_rng_state
-from tinygrad_dl.viz.recording import Run, recording, run_of
+from tinygrad_dl.viz.known.recording import Run, recording, run_of
 
 
 def run(model: Module, inputs: tuple[Any, ...], options: Mapping[str, Any], values: bool = False) -> Run:

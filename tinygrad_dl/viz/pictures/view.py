@@ -13,24 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from tinygrad_dl.core.graph import Edge, Leaf, Node
-from tinygrad_dl.viz.flow import Flow
-from tinygrad_dl.viz.repeats import Item, Repeat, nodes_of
-from tinygrad_dl.viz.structure import Group
+from tinygrad_dl.viz.known.subject import Source
+from tinygrad_dl.viz.pictures.flow import Flow
+from tinygrad_dl.viz.pictures.repeats import Item, Repeat, nodes_of
+from tinygrad_dl.viz.pictures.structure import Group
 
 # Of a leaf with more arrows there is a box at each of its uses, lest they tangle the picture.
 MOST_SHARED = 4
 
 Thing: TypeAlias = Any  # Node | Group | Leaf | Source | tuple[int, Edge] for an output
-
-
-class Source(NamedTuple):
-    """A tensor that the model was given; `edge` is its place in the graph, None if it has none."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: Any
-    edge: Edge | None
-    tensor: Any  # a weak reference to it
 
 
 class Joint:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tinygrad_dl.core.graph import Node
 from tinygrad_dl.core.mutations import buffer_owner
-from tinygrad_dl.viz.structure import Group
+from tinygrad_dl.viz.pictures.structure import Group
 
 Link = Callable[[Any, Any], None]
 

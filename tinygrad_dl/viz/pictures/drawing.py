@@ -13,13 +13,13 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.func.trees import flatten
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.viz import dot
-from tinygrad_dl.viz.heat import Heat
-from tinygrad_dl.viz.legend import with_legend
-from tinygrad_dl.viz.numbers import Numbers
-from tinygrad_dl.viz.read import Shown, read
-from tinygrad_dl.viz.render import RenderError, format_of, render
-from tinygrad_dl.viz.subject import computation, heading
+from tinygrad_dl.viz.known.numbers import Numbers
+from tinygrad_dl.viz.known.subject import computation, heading
+from tinygrad_dl.viz.pictures import dot
+from tinygrad_dl.viz.pictures.heat import Heat
+from tinygrad_dl.viz.pictures.legend import with_legend
+from tinygrad_dl.viz.pictures.read import Shown, read
+from tinygrad_dl.viz.pictures.render import RenderError, format_of, render
 from tinygrad_dl.viz.texts import plural
 from tinygrad_dl.viz.themes import THEMES, Theme
 from tinygrad_dl.writing import write_file

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from tinygrad_dl.core.graph import Edge, Leaf, Node
-from tinygrad_dl.viz.arguments import options, same
-from tinygrad_dl.viz.structure import Group
+from tinygrad_dl.viz.known.arguments import options, same
+from tinygrad_dl.viz.pictures.structure import Group
 
 NEAREST = 16  # how many of the next places with the same operation suggest a length
 MOST_LENGTHS = 64  # of those the most frequent are tried

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from tinygrad_dl.viz.boxes import Box
-from tinygrad_dl.viz.numbers import NARROW
-from tinygrad_dl.viz.read import Arrow, Picture
-from tinygrad_dl.viz.rows import rows_of
+from tinygrad_dl.viz.known.numbers import NARROW
+from tinygrad_dl.viz.pictures.boxes import Box
+from tinygrad_dl.viz.pictures.read import Arrow, Picture
+from tinygrad_dl.viz.pictures.rows import rows_of
 from tinygrad_dl.viz.themes import Theme
 
 COMPUTES = ("op", "gradient", "module", "joint")

@@ -14,11 +14,11 @@ from tinygrad_dl.core.engine import conjugate, gradients, match_input, propagate
 from tinygrad_dl.core.graph import Gradient, Leaf, Node, observers, topological
 from tinygrad_dl.core.hooks import RemovableHandle
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.viz.arguments import kept
-from tinygrad_dl.viz.formulas import Numbered, expression, rule_formula
-from tinygrad_dl.viz.numbers import retaining_nothing, values_at
-from tinygrad_dl.viz.recording import Line, place_of
-from tinygrad_dl.viz.values import WHOLE, Values, values_of
+from tinygrad_dl.viz.backward.formulas import Numbered, expression, rule_formula
+from tinygrad_dl.viz.known.arguments import kept
+from tinygrad_dl.viz.known.numbers import retaining_nothing, values_at
+from tinygrad_dl.viz.known.recording import Line, place_of
+from tinygrad_dl.viz.known.values import WHOLE, Values, values_of
 
 
 class Input(NamedTuple):

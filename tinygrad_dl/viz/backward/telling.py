@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.printing import float_mode
-from tinygrad_dl.viz.steps import Input, LeafGradient, Local, Step, Sum
+from tinygrad_dl.viz.backward.steps import Input, LeafGradient, Local, Step, Sum
+from tinygrad_dl.viz.known.values import Values
 from tinygrad_dl.viz.texts import plural
-from tinygrad_dl.viz.values import Values
 
 WIDTH = 100  # characters of a line
 INDENT, DEEPER = "   ", "       "
@@ -20,7 +20,7 @@ INDENT, DEEPER = "   ", "       "
 def in_words(values: Values | None) -> str:
     """Values as text: small arrays whole, of larger ones shape, range and mean.
 
-    >>> from tinygrad_dl.viz.values import values_of
+    >>> from tinygrad_dl.viz.known.values import values_of
     >>> in_words(values_of(np.array([[0.5, 1.25]]))), in_words(values_of(np.arange(100.0)))
     ('[[0.5000, 1.2500]]', '(100,) from 0.0 to 99.0, mean 49.5')
     """

@@ -7,12 +7,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tinygrad_dl.viz.boxes import Box
-from tinygrad_dl.viz.kept import kept_bytes
-from tinygrad_dl.viz.repeats import Item, Repeat, nodes_of
-from tinygrad_dl.viz.structure import Group
+from tinygrad_dl.viz.known.kept import kept_bytes
+from tinygrad_dl.viz.pictures.boxes import Box
+from tinygrad_dl.viz.pictures.repeats import Item, Repeat, nodes_of
+from tinygrad_dl.viz.pictures.structure import Group
+from tinygrad_dl.viz.pictures.view import Entry, Frame, View
 from tinygrad_dl.viz.texts import human_bytes, plural, shortened, text_of, times
-from tinygrad_dl.viz.view import Entry, Frame, View
 
 ONE_LINE = 18  # characters of a title and a path that stand beside each other above a frame
 LONGEST = 40  # characters of what a box says is in it

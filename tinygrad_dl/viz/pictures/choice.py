@@ -9,10 +9,11 @@ from fnmatch import fnmatchcase
 from math import inf
 
 from tinygrad_dl.core.graph import Edge, Leaf
-from tinygrad_dl.viz.repeats import Item, folded
-from tinygrad_dl.viz.rows import rows_of
-from tinygrad_dl.viz.structure import Group, contained
-from tinygrad_dl.viz.view import Choice, Entry, Source, View, view
+from tinygrad_dl.viz.known.subject import Source
+from tinygrad_dl.viz.pictures.repeats import Item, folded
+from tinygrad_dl.viz.pictures.rows import rows_of
+from tinygrad_dl.viz.pictures.structure import Group, contained
+from tinygrad_dl.viz.pictures.view import Choice, Entry, View, view
 
 # What a picture may measure if nothing is asked for, along the arrows and across them, and about what its parts do.
 LENGTH, BREADTH = 1900, 1350

@@ -16,9 +16,9 @@ from tinygrad_dl.core.graph import Leaf, Node
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import Lifted
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.viz.frames import is_ours, variables_of
-from tinygrad_dl.viz.names import Names, keys_of
-from tinygrad_dl.viz.recording import place_of
+from tinygrad_dl.viz.known.frames import is_ours, variables_of
+from tinygrad_dl.viz.known.names import Names, keys_of
+from tinygrad_dl.viz.known.recording import place_of
 
 
 def names_for(nodes: Sequence[Node], params: Any, around: Mapping[str, Any]) -> Names:

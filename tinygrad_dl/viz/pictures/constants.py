@@ -12,11 +12,12 @@ import numpy as np
 
 from tinygrad_dl.core.graph import Edge, Node
 from tinygrad_dl.core.mutations import buffer_owner
-from tinygrad_dl.viz.arguments import constants, held
-from tinygrad_dl.viz.recording import place_of
-from tinygrad_dl.viz.structure import Group
-from tinygrad_dl.viz.values import Values
-from tinygrad_dl.viz.view import Entry, Source, Use, View
+from tinygrad_dl.viz.known.arguments import constants, held
+from tinygrad_dl.viz.known.recording import place_of
+from tinygrad_dl.viz.known.subject import Source
+from tinygrad_dl.viz.known.values import Values
+from tinygrad_dl.viz.pictures.structure import Group
+from tinygrad_dl.viz.pictures.view import Entry, Use, View
 
 
 class Constant(NamedTuple):

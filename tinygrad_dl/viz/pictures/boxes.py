@@ -7,13 +7,14 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tinygrad_dl.core.graph import Edge, Leaf, Node, saved_arrays
-from tinygrad_dl.viz.arguments import constants, dropped, phrases, stored
-from tinygrad_dl.viz.constants import Constant
-from tinygrad_dl.viz.names import Names, kind_of
-from tinygrad_dl.viz.numbers import Numbers, key
-from tinygrad_dl.viz.recording import place_of
+from tinygrad_dl.viz.known.arguments import constants, dropped, phrases, stored
+from tinygrad_dl.viz.known.names import Names, kind_of
+from tinygrad_dl.viz.known.numbers import Numbers, key
+from tinygrad_dl.viz.known.recording import place_of
+from tinygrad_dl.viz.known.subject import Source
+from tinygrad_dl.viz.pictures.constants import Constant
+from tinygrad_dl.viz.pictures.view import Use
 from tinygrad_dl.viz.texts import human_bytes, shortened, text_of
-from tinygrad_dl.viz.view import Source, Use
 
 MOST_CELLS = 8  # of more inputs or outputs, none is named: the box would be too wide
 # Operations whose inputs may change places, so that their names say nothing.

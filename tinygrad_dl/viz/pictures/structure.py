@@ -1,7 +1,7 @@
 """The tree of a graph: which calls of modules were made inside of which, and which operations each of them made.
 
 >>> import tinygrad_dl as td
->>> from tinygrad_dl.viz.calls import run
+>>> from tinygrad_dl.viz.known.calls import run
 >>> model = td.nn.Sequential(td.nn.Linear(4, 8), td.nn.ReLU())
 >>> seen = run(model, (td.ones(2, 4),), {})
 >>> whole = tree(seen.nodes, seen.calls)
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_dl.core.graph import Node
 
 if TYPE_CHECKING:
-    from tinygrad_dl.viz.recording import Call, Passed
+    from tinygrad_dl.viz.known.recording import Call, Passed
 
 
 @dataclass(eq=False)

@@ -11,19 +11,20 @@ from tinygrad_dl.core.graph import Edge, Leaf, Node
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.func.trees import flatten
 from tinygrad_dl.nn.parameter import Parameter
-from tinygrad_dl.viz.boxes import Artist, Box
-from tinygrad_dl.viz.choice import choose
-from tinygrad_dl.viz.constants import Constant, with_constants
-from tinygrad_dl.viz.heat import Heat
-from tinygrad_dl.viz.kept import kept_bytes
-from tinygrad_dl.viz.modules import Labels
-from tinygrad_dl.viz.names import kind_of
-from tinygrad_dl.viz.naming import names_for
-from tinygrad_dl.viz.numbers import Numbers, key
-from tinygrad_dl.viz.recording import Run
-from tinygrad_dl.viz.structure import Group, tree
+from tinygrad_dl.viz.known.kept import kept_bytes
+from tinygrad_dl.viz.known.names import kind_of
+from tinygrad_dl.viz.known.naming import names_for
+from tinygrad_dl.viz.known.numbers import Numbers, key
+from tinygrad_dl.viz.known.recording import Run
+from tinygrad_dl.viz.known.subject import Source
+from tinygrad_dl.viz.pictures.boxes import Artist, Box
+from tinygrad_dl.viz.pictures.choice import choose
+from tinygrad_dl.viz.pictures.constants import Constant, with_constants
+from tinygrad_dl.viz.pictures.heat import Heat
+from tinygrad_dl.viz.pictures.modules import Labels
+from tinygrad_dl.viz.pictures.structure import Group, tree
+from tinygrad_dl.viz.pictures.view import Entry, Joint, Use, View
 from tinygrad_dl.viz.texts import human_bytes, plural, times
-from tinygrad_dl.viz.view import Entry, Joint, Source, Use, View
 
 NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:e[-+]?\d+)?)")
 

@@ -12,8 +12,8 @@ import numpy as np
 from tinygrad_dl.autograd.saved import PackedNode
 from tinygrad_dl.core.graph import Node
 from tinygrad_dl.core.layout import preserve_format
-from tinygrad_dl.viz.recording import place_of
-from tinygrad_dl.viz.values import Values
+from tinygrad_dl.viz.known.recording import place_of
+from tinygrad_dl.viz.known.values import Values
 
 SHORT = 24  # characters of an option, from which on its value is left out
 # Operations that are written with a sign between their two arguments.

@@ -15,16 +15,16 @@ from tinygrad_dl.core.table import or_text, page
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import Lifted
 from tinygrad_dl.utils.checkpoint import Reentrant
-from tinygrad_dl.viz.chain import Chain
-from tinygrad_dl.viz.formulas import Numbered
-from tinygrad_dl.viz.names import kind_of
-from tinygrad_dl.viz.naming import variables_around
-from tinygrad_dl.viz.recording import run_of
-from tinygrad_dl.viz.steps import LeafGradient, Operation, Pass, Step, Sum, steps_of
-from tinygrad_dl.viz.subject import no_tensor
-from tinygrad_dl.viz.telling import in_a_row, leaf_lines, step_lines
+from tinygrad_dl.viz.backward.chain import Chain
+from tinygrad_dl.viz.backward.formulas import Numbered
+from tinygrad_dl.viz.backward.steps import LeafGradient, Operation, Pass, Step, Sum, steps_of
+from tinygrad_dl.viz.backward.telling import in_a_row, leaf_lines, step_lines
+from tinygrad_dl.viz.known.names import kind_of
+from tinygrad_dl.viz.known.naming import variables_around
+from tinygrad_dl.viz.known.recording import run_of
+from tinygrad_dl.viz.known.subject import no_tensor
+from tinygrad_dl.viz.known.values import values_of
 from tinygrad_dl.viz.texts import plural
-from tinygrad_dl.viz.values import values_of
 
 HEAD = ("step", "operation", "line", "incoming", "handed on", "rule", "values")
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from tinygrad_dl.core.table import or_text
-from tinygrad_dl.viz.steps import LeafGradient, Step
-from tinygrad_dl.viz.telling import WIDTH, equation, handed_on, in_words, parts_of, wrapped
+from tinygrad_dl.viz.backward.steps import LeafGradient, Step
+from tinygrad_dl.viz.backward.telling import WIDTH, equation, handed_on, in_words, parts_of, wrapped
 
 MOST = 4  # products that are written out
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_dl.core.graph import Node, saved_arrays
 from tinygrad_dl.core.mutations import buffer_owner
-from tinygrad_dl.viz.arguments import stored
+from tinygrad_dl.viz.known.arguments import stored
 
 
 class Kept(NamedTuple):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tinygrad_dl.viz.boxes import Box
-from tinygrad_dl.viz.read import Arrow, Border, Picture
+from tinygrad_dl.viz.pictures.boxes import Box
+from tinygrad_dl.viz.pictures.read import Arrow, Border, Picture
 
 KINDS = {
     "op": "operation",

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from tinygrad_dl.core.graph import Edge
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.func.trees import flatten
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.viz.calls import run
-from tinygrad_dl.viz.recording import Run, run_of
+from tinygrad_dl.viz.known.calls import run
+from tinygrad_dl.viz.known.recording import Run, run_of
 from tinygrad_dl.viz.texts import plural
-from tinygrad_dl.viz.view import Source
+
+
+class Source(NamedTuple):
+    """A tensor that the model was given; `edge` is its place in the graph, None if it has none."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Any
+    edge: Edge | None
+    tensor: Any  # a weak reference to it
 
 
 def computation(

@@ -17,10 +17,10 @@ from typing import Any
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.viz.explained import Story
+from tinygrad_dl.viz.backward.trace import trace
+from tinygrad_dl.viz.page.explained import Story
 from tinygrad_dl.viz.texts import plural
 from tinygrad_dl.viz.themes import DARK, LIGHT, Theme
-from tinygrad_dl.viz.trace import trace
 from tinygrad_dl.writing import write_file
 
 SCRIPTS = (
@@ -135,7 +135,7 @@ def written(data: Mapping[str, Any], title: str, counts: str) -> str:
 
     Its policy allows just these scripts and styles, so nothing else could run even if a name in the data were markup.
     """
-    folder = files("tinygrad_dl.viz") / "page"
+    folder = files("tinygrad_dl.viz.page")
     palettes = {"light": colours(LIGHT, "light"), "dark": colours(DARK, "dark")}
     style = filled((folder / "explain.css").read_text("utf-8"), palettes)
     parts = "\n".join((folder / f"{name}.js").read_text("utf-8") for name in SCRIPTS)

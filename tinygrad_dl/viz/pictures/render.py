@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tinygrad_dl.viz.finish import finished
-from tinygrad_dl.viz.titles import aside
+from tinygrad_dl.viz.pictures.finish import finished
+from tinygrad_dl.viz.pictures.titles import aside
 
 INSTALL = "pip install 'tinygrad_dl[viz]'"
 SYSTEM = "install Graphviz's `dot` (apt install graphviz, brew install graphviz)"

@@ -14,12 +14,12 @@ import numpy as np
 
 from tinygrad_dl.core.graph import Leaf, Node
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.viz.arguments import constants, held, kept
-from tinygrad_dl.viz.recording import Line, place_of, run_of
-from tinygrad_dl.viz.steps import Local, Operation, Step
-from tinygrad_dl.viz.structure import Group, tree
-from tinygrad_dl.viz.trace import Trace
-from tinygrad_dl.viz.values import WHOLE, Values, values_of
+from tinygrad_dl.viz.backward.steps import Local, Operation, Step
+from tinygrad_dl.viz.backward.trace import Trace
+from tinygrad_dl.viz.known.arguments import constants, held, kept
+from tinygrad_dl.viz.known.recording import Line, place_of, run_of
+from tinygrad_dl.viz.known.values import WHOLE, Values, values_of
+from tinygrad_dl.viz.pictures.structure import Group, tree
 
 OP, PARAMETER, INPUT, CONSTANT = range(4)  # the kinds of nodes
 LARGE = 2000  # operations, from which on only arrays of a few elements are kept whole

@@ -31,8 +31,8 @@ from tinygrad_dl.nn import calls as nn_calls
 from tinygrad_dl.nn.hooks import everywhere
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.ops.tensor.inplace import assign, not_run
-from tinygrad_dl.viz.frames import Line, is_ours, line_of, variables_of
-from tinygrad_dl.viz.values import Values, described, values_of
+from tinygrad_dl.viz.known.frames import Line, is_ours, line_of, variables_of
+from tinygrad_dl.viz.known.values import Values, described, values_of
 
 
 class Passed(NamedTuple):
@@ -159,7 +159,7 @@ class recording:
         calls: the calls of modules so far, by the thread that entered the block, in the order in which they began.
 
     >>> import tinygrad_dl as td
-    >>> from tinygrad_dl.viz.recording import place_of
+    >>> from tinygrad_dl.viz.known.recording import place_of
     >>> x = td.tensor([1.0, 2.0], requires_grad=True)
     >>> with td.viz.recording():
     ...     y = x * 3

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tinygrad_dl.viz.boxes import Box
 from tinygrad_dl.viz.costs import multiply_adds
-from tinygrad_dl.viz.kept import kept_bytes
+from tinygrad_dl.viz.known.kept import kept_bytes
+from tinygrad_dl.viz.pictures.boxes import Box
 from tinygrad_dl.viz.texts import human_bytes, human_count
 
 

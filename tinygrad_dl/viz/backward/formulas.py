@@ -25,9 +25,9 @@ from tinygrad_dl.core.declared import lambda_of
 from tinygrad_dl.core.graph import Edge, Leaf, Node, Output, topological
 from tinygrad_dl.core.plan import reads
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.viz.arguments import SIGNS, constants, held, kept, known, options, written
-from tinygrad_dl.viz.names import kind_of
-from tinygrad_dl.viz.naming import names_for
+from tinygrad_dl.viz.known.arguments import SIGNS, constants, held, kept, known, options, written
+from tinygrad_dl.viz.known.names import kind_of
+from tinygrad_dl.viz.known.naming import names_for
 
 
 class Numbered:

@@ -13,10 +13,10 @@ from tinygrad_dl.core.engine import propagate
 from tinygrad_dl.core.graph import Edge, Leaf, Node, topological
 from tinygrad_dl.core.mutations import buffer_owner, mutations
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.viz.arguments import kept, stored
-from tinygrad_dl.viz.recording import place_of
+from tinygrad_dl.viz.known.arguments import kept, stored
+from tinygrad_dl.viz.known.recording import place_of
+from tinygrad_dl.viz.known.values import Values, values_of
 from tinygrad_dl.viz.texts import plural
-from tinygrad_dl.viz.values import Values, values_of
 
 Key: TypeAlias = tuple[Any, int]
 NARROW = "\u00a0"  # half as wide as a digit

@@ -1,0 +1,1 @@
+"""The backward pass as a list of steps, with formulas and numbers."""

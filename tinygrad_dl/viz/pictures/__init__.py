@@ -1,0 +1,1 @@
+"""Pictures of graphs: what is shown, as which boxes and frames, written as DOT and drawn."""
