@@ -139,6 +139,7 @@ def draw(found: dict[tuple[str, str], list[Point]], folder: Path) -> None:
             viz.legend(ax)
         for ax in np.ravel(axes)[len(subjects) :]:
             ax.set_visible(False)
+        folder.mkdir(parents=True, exist_ok=True)
         figure.savefig(folder / f"growth-{what}.svg")
 
 
