@@ -140,7 +140,7 @@ def draw(found: dict[tuple[str, str], list[Point]], folder: Path) -> None:
         for ax in np.ravel(axes)[len(subjects) :]:
             ax.set_visible(False)
         folder.mkdir(parents=True, exist_ok=True)
-        figure.savefig(folder / f"growth-{what}.svg")
+        figure.savefig(folder / f"growth-{what}.png")
 
 
 def main() -> int:
