@@ -7,7 +7,7 @@ Each series (`growing.py`) runs in a process of its own, from its smallest size 
 each size, and the most memory that the process held over the import. The table tells the slope of a line through the
 upper half of both in logarithms: 1 is linear (of memory, what the smallest size takes is left out). Where a slope is
 more than TOLERANCE over the power that the work has, a line at the end says so, and the exit status is 1. `--torch`
-measures PyTorch too; `--pictures` writes growth-time.svg and growth-memory.svg.
+measures PyTorch too; `--pictures` writes growth-time.png and growth-memory.png.
 """
 
 from __future__ import annotations
