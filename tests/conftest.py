@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis profiles, and a fixture that switches the cycle collector off."""
+"""What all tests share: hypothesis profiles, and fixtures that put back what a test changes for all."""
 
 from __future__ import annotations
 
@@ -28,3 +28,12 @@ def no_collector():
     gc.disable()
     yield
     gc.enable()
+
+
+@pytest.fixture
+def registry():
+    """Takes the ops that a test declares out of the registry again."""
+    before = dict(td.op.registry)
+    yield
+    for name in set(td.op.registry) - set(before):
+        del td.op.registry[name]

@@ -21,15 +21,6 @@ NEEDS = {"onnx": ["onnx", "onnxruntime"]}
 PROGRAMS = [page for page in sorted(DOCS.glob("*.md")) if page.name not in ELSEWHERE and code_blocks(page.read_text())]
 
 
-@pytest.fixture
-def registry():
-    """Takes ops that a page declares out of the registry again."""
-    before = dict(td.op.registry)
-    yield
-    for name in set(td.op.registry) - set(before):
-        del td.op.registry[name]
-
-
 @pytest.mark.parametrize("page", PROGRAMS, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs_and_prints_what_it_shows(page, registry, tmp_path, monkeypatch):
     for needed in NEEDS.get(page.stem, ()):

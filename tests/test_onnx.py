@@ -637,15 +637,6 @@ def test_the_graph_is_printed_if_asked_for(capsys):
 # -- operations of users, and those that can't be exported --------------------------------------------------------
 
 
-@pytest.fixture
-def registry():
-    """Takes ops that a test declares out of the registry again."""
-    before = dict(td.op.registry)
-    yield
-    for name in set(td.op.registry) - set(before):
-        del td.op.registry[name]
-
-
 def test_an_op_of_a_user_needs_a_converter_and_may_have_one(registry):
     @td.op(name="onnx_twice", inputs=dict(x=td.inputs.real()), reference=lambda x: 2 * x)
     def twice(x):

@@ -20,17 +20,6 @@ def blocks(document: str, language: str) -> list[str]:
     return [re.sub(rf"^{indent}", "", body, flags=re.MULTILINE) for indent, body in found]
 
 
-@pytest.fixture
-def registry():
-    """Takes ops that a block declares out of the registry again."""
-    import tinygrad_dl as td
-
-    before = dict(td.op.registry)
-    yield
-    for name in set(td.op.registry) - set(before):
-        del td.op.registry[name]
-
-
 @pytest.mark.parametrize("code", blocks("README.md", "python"))
 def test_readme_code_runs(code, registry, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
