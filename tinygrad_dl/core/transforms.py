@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from tinygrad_dl.core.dtypes import dtype
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.size import Size
 from tinygrad_dl.core.tensor import Tensor, wrap
+
+T = TypeVar("T")
 
 # The levels, of whichever thread, that are told of tensors made anew. A plain list: reading it costs creation nothing.
 onlookers: list[Level] = []
@@ -332,13 +334,18 @@ def may_hold(value: Any) -> bool:
 
 def lifted_among(values: Iterable[Any]) -> Iterator[Lifted]:
     """The lifted tensors among values, those inside tuples, lists and slices too."""
+    return among(Lifted, values)
+
+
+def among(kind: type[T], values: Iterable[Any]) -> Iterator[T]:
+    """The instances of a class among values, those inside tuples, lists and slices too."""
     for value in values:
-        if isinstance(value, Lifted):
+        if isinstance(value, kind):
             yield value
         elif type(value) in (tuple, list):
-            yield from lifted_among(value)
+            yield from among(kind, value)
         elif type(value) is slice:
-            yield from lifted_among((value.start, value.stop, value.step))
+            yield from among(kind, (value.start, value.stop, value.step))
 
 
 def innermost(values: Iterable[Any]) -> Level | None:

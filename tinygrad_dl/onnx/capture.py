@@ -27,6 +27,7 @@ from tinygrad_dl.core.transforms import (
     Escape,
     Level,
     Lifted,
+    among,
     called,
     gradients,
     may_hold,
@@ -296,7 +297,7 @@ class Capturing(Level):
     def record(self, op: Record, given: dict[str, Any], results: list[np.ndarray]) -> Step:
         """Writes down a call, whose arguments are symbols where they are tensors."""
         step = Step(op, given, self.path[-1], line())
-        known = all(each.array is not None for each in symbols_in(given.values()))
+        known = all(each.array is not None for each in among(Symbol, given.values()))
         for each in results:
             step.out.append(self.symbol("step", "", each, each.copy() if known else None))
         self.steps.append(step)
@@ -378,17 +379,6 @@ def make_plain(tensor: Any) -> None:
         del tensor.__dict__[name]
     tensor.__class__ = Tensor
     tensor._data, tensor._edge = value._data, None
-
-
-def symbols_in(values: Any) -> Iterator[Symbol]:
-    """The symbols among arguments."""
-    for value in values:
-        if isinstance(value, Symbol):
-            yield value
-        elif type(value) in (tuple, list):
-            yield from symbols_in(value)
-        elif type(value) is slice:
-            yield from symbols_in((value.start, value.stop, value.step))
 
 
 def line() -> str:
