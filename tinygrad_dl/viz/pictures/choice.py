@@ -59,16 +59,13 @@ def choose(
     flat = not whole.groups  # so that depths are all the same
     hopeless = flat and roll is None and len(whole.nodes) > MOST_BOXES
     plain = None if roll or hopeless else chooser.view(inf if depth is None else depth, fold=False)
-    if depth is not None and roll is None:
+    fitting = plain is not None and chooser.fits(plain)
+    if depth is not None and roll is not False:
         best = chooser.view(depth, fold=True)
-        if plain is not None and len(plain.entries) < 2 * len(best.entries) and chooser.fits(plain):
-            best = plain
-        return best, chooser.fits(best)
-    if plain is not None and ((fitting := chooser.fits(plain)) or (flat and roll is False)):
+        if plain is None or not fitting or len(plain.entries) >= 2 * len(best.entries):
+            return best, chooser.fits(best)
+    if plain is not None and (fitting or depth is not None or (flat and roll is False)):
         return plain, fitting
-    if depth is not None:
-        best = chooser.view(depth, fold=True) if plain is None else plain
-        return best, chooser.fits(best)
     best = chooser.most(fold=roll is not False)
     if not chooser.fits(best) and contained(whole):
         chooser = Chooser(whole, roots, sources, expand, sideways, lines)
