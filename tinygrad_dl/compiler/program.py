@@ -74,14 +74,18 @@ class Call:
     """One line of the program.
 
     Its form is one of
-    "ufunc": function(*arguments, out), of a NumPy ufunc;
-    "reduce": function.reduce(arguments[0], **options), of a NumPy ufunc;
+    "ufunc": function(*arguments, out=out, **options), of a NumPy ufunc; out: a View, a Scalar, or Items of Views;
+    "reduce": function.reduce(arguments[0], out=out, **options), of a NumPy ufunc;
     "product": numpy.matmul or numpy.dot of two arguments into `out`;
-    "function": a function that returns what `out` then holds, or, with "out" in `takes`, writes it there itself;
+    "function": a function that returns what `out` then holds (Items: several), or, with "out" in `takes`, writes it
+        there itself;
     "write": a function that changes its first argument, such as numpy.copyto, and gives nothing back;
     "scalar": Python's arithmetic; `function` is from the module `operator`, `out` a Scalar;
     "guard": the run goes on only if function(*arguments) is truly `expected`, else the step is done over, eagerly;
     "lanes": the lists of calls in `lanes` may run at the same time.
+
+    A call that draws random numbers has `effect`, and its generator as first argument: one of the program's `numbers`,
+    so that another generator may draw in the next run, and so that a failed guard can set it back.
     """
 
     form: str
@@ -125,11 +129,11 @@ def views_in(operand: Operand) -> Iterator[View]:
 
 @dataclass(slots=True, eq=False)
 class Number:
-    """A Python number read before each run: a learning rate, say, or a number given to the step."""
+    """What is read before each run: a learning rate, say, a number given to the step, or a `numpy.random.Generator`."""
 
     scalar: Scalar
     read: Callable[[], Any]
-    name: str  # "lr of group 0"
+    name: str  # "lr of group 0", "generator"
 
 
 @dataclass(slots=True, eq=False)
