@@ -32,6 +32,7 @@ LEVELS = [
         "threads",
         "blas",
         "axpby",
+        "blocks",
         "gemm",
         "writing",
         "archive",

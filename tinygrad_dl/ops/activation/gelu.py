@@ -6,7 +6,7 @@ logarithm of its odds is smooth and odd, and q, fitted here with weights so that
 keeps it within 7e-8 plus rounding, less than float32's own error at 1. (float64 takes erf itself.)
 
 NumPy runs one arithmetic step at a time over memory, so large arrays are worked on in blocks that stay in the
-cache, shared out among threads. Kept for the backward pass is the input alone; the gate of x is worked out again.
+cache, shared out among threads. The gate is kept beside the input: the backward pass is then half as long.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.backends.threads import parallel_for
+from tinygrad_dl.backends.blocks import in_blocks
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.promotion import FLOAT32
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._owned import add_, mul_
 from tinygrad_dl.ops.pointwise.error_function import erf
 
-BLOCK = 65536  # elements at a time: four arrays of them stay in the cache, and threads change hands rarely
 HALF_ROOT, BELL = math.sqrt(0.5), 1 / math.sqrt(2 * math.pi)
 SLOPE, CUBE = math.sqrt(2 / math.pi), 0.044715
 # Beyond these the factor of x is exactly 0 or 1: cutting x off there keeps inf * 0 out of it.
@@ -38,8 +37,8 @@ def constants(*numbers: float) -> list[np.ndarray]:
 
 
 ONE, BELL_FACTOR, MINUS_HALF = constants(1.0, BELL, -0.5)
-# q, the highest power first; half of q, and the derivative of -x * q(x*x), for the tanh form.
-TANH, TANH_HALF = constants(-2 * SLOPE * CUBE, -2 * SLOPE), constants(-SLOPE * CUBE, -SLOPE)
+# q, the highest power first, and the derivative of -x * q(x*x) for the tanh form.
+TANH = constants(-2 * SLOPE * CUBE, -2 * SLOPE)
 TANH_SLOPE = constants(6 * SLOPE * CUBE, 2 * SLOPE)
 NORMAL = constants(
     -3.6112327849879514e-09,
@@ -53,94 +52,88 @@ NORMAL = constants(
 
 
 def blockwise(function: Callable[..., None], *arrays: np.ndarray, results: int = 1) -> list[np.ndarray]:
-    """Calls function(*results, *blocks) on block after block of flat arrays, on several threads; returns results."""
+    """Calls function(*results, *blocks, work) on block after block of flat arrays, on several threads; returns results.
+
+    `work` is an array of a block's size, to be written over.
+    """
     x = arrays[0]
     made = [np.empty(x.shape, x.dtype) for _ in range(results)]
     flat = [each.reshape(-1) for each in (*made, *map(np.ascontiguousarray, arrays))]
 
     def work(start: int, stop: int) -> None:
-        for i in range(start * BLOCK, min(stop * BLOCK, x.size), BLOCK):
-            function(*[a[i : i + BLOCK] for a in flat])
+        function(*[a[start:stop] for a in flat], np.empty(stop - start, x.dtype))
 
     with np.errstate(over="ignore"):  # odds of infinity, and the square of 1e20
-        parallel_for(work, -(-x.size // BLOCK), 2)
+        in_blocks(work, x.size)
     return made
 
 
-def odds(x: np.ndarray, square: np.ndarray, coefficients: list[np.ndarray]) -> Any:
-    """exp(x * q(square)) in a new array: (1 - gate) / gate with q, its root with half of q; `square` is x * x."""
-    t = square * coefficients[0]
-    t += coefficients[1]
+def find_gate(gate: np.ndarray, x: np.ndarray, coefficients: list[np.ndarray], work: np.ndarray) -> None:
+    """1 / (1 + exp(x * q(x * x))), into `gate`."""
+    square = np.multiply(x, x, out=work)
+    np.multiply(square, coefficients[0], out=gate)
+    gate += coefficients[1]
     for coefficient in coefficients[2:]:
-        t *= square
-        t += coefficient
-    t *= x
-    return np.exp(t, out=t)
+        gate *= square
+        gate += coefficient
+    gate *= x
+    np.exp(gate, out=gate)
+    gate += ONE
+    np.divide(ONE, gate, out=gate)
 
 
 def fused(x: np.ndarray, approximate: str) -> Any:
-    """gelu of a float32 array."""
+    """gelu of a float32 array, and the gate."""
     far, coefficients = FAR[approximate], NORMAL if approximate == "none" else TANH
 
-    def block(out: np.ndarray, x: np.ndarray) -> None:
+    def block(out: np.ndarray, gate: np.ndarray, x: np.ndarray, work: np.ndarray) -> None:
         x.clip(-far, math.inf, out=out)
-        e = odds(out, out * out, coefficients)
-        e += ONE
-        out /= e
+        find_gate(gate, out, coefficients, work)
+        out *= gate
 
-    return blockwise(block, x)[0]
-
-
-def gate_and_change(x: np.ndarray, square: np.ndarray, approximate: str) -> Any:
-    """s, the gate of x, and x * s', which is written over x, for x not beyond FAR; `square` is x * x."""
-    if approximate == "none":
-        s = odds(x, square, NORMAL)
-        s += ONE
-        np.divide(ONE, s, out=s)
-        square *= MINUS_HALF
-        np.exp(square, out=square)
-        x *= BELL_FACTOR
-        x *= square
-        return s, x
-    # s' = (root * s)**2 * (-x * q)' with the root of the odds: s * (1 - s) loses digits, and the odds may be infinite.
-    root = odds(x, square, TANH_HALF)
-    first, last = TANH_SLOPE
-    square *= first
-    square += last
-    x *= square
-    s = np.multiply(root, root, out=square)
-    s += ONE
-    np.divide(ONE, s, out=s)
-    root *= s
-    root *= root
-    x *= root
-    return s, x
+    return blockwise(block, x, results=2)
 
 
-def fused_slope(g: np.ndarray, x: np.ndarray, approximate: str) -> Any:
-    """g * (s + x * s')."""
+def times_derivative(
+    out: np.ndarray, g: np.ndarray, x: np.ndarray, gate: np.ndarray, approximate: str, work: np.ndarray
+) -> None:
+    """g * (s + x * s'), into `out`, for the gate s of x."""
     far = FAR[approximate]
+    x.clip(-far, far, out=out)
+    square = np.multiply(out, out, out=work)
+    if approximate == "none":
+        out *= BELL_FACTOR
+        square *= MINUS_HALF
+        out *= np.exp(square, out=square)
+    else:  # s' = (s - s * s) * (-x * q)'
+        square *= TANH_SLOPE[0]
+        square += TANH_SLOPE[1]
+        out *= square
+        np.multiply(gate, gate, out=work)
+        out *= np.subtract(gate, work, out=work)
+    out += gate
+    out *= g
 
-    def block(out: np.ndarray, x: np.ndarray, g: np.ndarray) -> None:
-        x = x.clip(-far, far)
-        gate, change = gate_and_change(x, np.multiply(x, x, out=out), approximate)
-        gate += change
-        np.multiply(gate, g, out=out)
 
-    return blockwise(block, x, g)[0]
+def fused_slope(g: np.ndarray, x: np.ndarray, gate: np.ndarray, approximate: str) -> Any:
+    """g * (s + x * s')."""
+
+    def block(out: np.ndarray, g: np.ndarray, x: np.ndarray, gate: np.ndarray, work: np.ndarray) -> None:
+        times_derivative(out, g, x, gate, approximate, work)
+
+    return blockwise(block, g, x, gate)[0]
 
 
 def fused_both(x: np.ndarray, g: np.ndarray, approximate: str) -> Any:
     """gelu of x, and g * (s + x * s'): the same gate serves both."""
-    far = FAR[approximate]
+    far, coefficients = FAR[approximate], NORMAL if approximate == "none" else TANH
 
-    def block(out: np.ndarray, slope: np.ndarray, x: np.ndarray, g: np.ndarray) -> None:
-        near = x.clip(-far, far)
-        gate, change = gate_and_change(near, np.multiply(near, near, out=slope), approximate)
+    def block(out: np.ndarray, slope: np.ndarray, x: np.ndarray, g: np.ndarray, work: np.ndarray) -> None:
         x.clip(-far, math.inf, out=out)
+        gate = np.empty_like(out)
+        find_gate(gate, out, coefficients, work)
         out *= gate
-        gate += change
-        np.multiply(gate, g, out=slope)
+        times_derivative(slope, g, x, gate, approximate, work)
 
     return blockwise(block, x, g, results=2)
 
@@ -150,12 +143,13 @@ def fused_both(x: np.ndarray, g: np.ndarray, approximate: str) -> Any:
     keeps_format=True,
     floating=True,
     namespace="functional",
+    aux={"gate": None},
     real=True,
     inputs={"input": real(), "approximate": one_of("none", "tanh")},
     errors=[error(ValueError, "expected an approximate of 'none' or 'tanh'", array(2), approximate="fast")],
     reference=lambda input, approximate="none": reference_gelu(input, approximate),
 )
-def gelu(input: Array, approximate: str = "none") -> Array:
+def gelu(input: Array, approximate: str = "none") -> Any:
     """input * P(X <= input) for a normal variable X: input / 2 * (1 + erf(input / sqrt(2))).
 
     Args:
@@ -171,30 +165,30 @@ def gelu(input: Array, approximate: str = "none") -> Array:
         raise ValueError(f"expected an approximate of 'none' or 'tanh', got {approximate!r}")
     if input.dtype is FLOAT32:
         return fused(input, approximate)
-    return mul_(gate(input, approximate), np.maximum(input, -EDGE))
+    gate = gate_of(input, approximate)
+    return gate * np.maximum(input, -EDGE), gate
 
 
-def gate(x: Any, approximate: str) -> Any:
+def gate_of(x: Any, approximate: str) -> Any:
     """The factor of x in gelu, by its definition."""
     if approximate == "tanh":
         return add_(mul_(np.tanh((x * x * (SLOPE * CUBE) + SLOPE) * x), 0.5), 0.5)
     return add_(mul_(erf.generic(x * HALF_ROOT), 0.5), 0.5)
 
 
-def slope(g: Any, input: Any, approximate: str) -> Any:
+def slope(g: Any, input: Any, gate: Any, approximate: str) -> Any:
     """g * (gate + x * its derivative); of s = (1 + tanh(u)) / 2 that is 2 (s - s*s) u'."""
     if type(g) is type(input) is np.ndarray and g.dtype is input.dtype is FLOAT32:
-        return fused_slope(g, input, approximate)
-    return g * share_and_derivative(input, approximate)[1]
+        return fused_slope(g, input, gate, approximate)
+    return g * derivative(input, gate_of(input, approximate), approximate)
 
 
-def share_and_derivative(input: Any, approximate: str) -> Any:
-    """The gate of x, and gelu's derivative."""
+def derivative(input: Any, s: Any, approximate: str) -> Any:
+    """gelu's derivative; s is the gate."""
     x = np.minimum(np.maximum(input, -EDGE), EDGE)
-    s = gate(x, approximate)
     if approximate == "none":
-        return s, s + x * (np.exp(x * x * -0.5) * BELL)
-    return s, s + x * ((s - s * s) * (x * x * (6 * SLOPE * CUBE) + 2 * SLOPE))
+        return s + x * (np.exp(x * x * -0.5) * BELL)
+    return s + x * ((s - s * s) * (x * x * (6 * SLOPE * CUBE) + 2 * SLOPE))
 
 
 gelu.vjp(input=slope)
@@ -206,8 +200,8 @@ def _gelu_and_tangent(t: Any, input: Any, approximate: str) -> Any:
         return NotImplemented
     if input.dtype is t[0].dtype is FLOAT32:
         return fused_both(input, t[0], approximate)
-    s, derivative = share_and_derivative(input, approximate)
-    return mul_(s, np.maximum(input, -EDGE)), mul_(derivative, t[0])
+    gate = gate_of(input, approximate)
+    return gate * np.maximum(input, -EDGE), mul_(derivative(input, gate, approximate), t[0])
 
 
 def reference_gelu(input: Any, approximate: str) -> Any:

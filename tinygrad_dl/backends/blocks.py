@@ -1,0 +1,36 @@
+"""Elementwise work and work on rows, on large arrays: in few long NumPy calls, on all cores.
+
+A NumPy call of some hundred thousand elements lets the other threads run for long enough that they seldom wait for the
+interpreter; calls of 16 thousand, which would find their data nearer to the core, take twice as long on two threads.
+"""
+
+from __future__ import annotations
+
+from tinygrad_dl.backends.threads import Work, parallel_for
+
+__all__ = ["in_blocks"]
+
+BLOCK = 2**18  # elements: three float32 arrays of them are in the last cache
+LEAST = 2**16  # elements that are worth a thread, of work that makes a dozen passes over them
+ROWS = 16  # blocks begin at multiples, where kernels work on whole tiles
+
+
+def in_blocks(work: Work, count: int, size: int = 1, least: int = LEAST) -> None:
+    """Calls `work(start, stop)` on blocks that together cover `count` items of `size` elements, on several threads.
+
+    Where blocks begin depends on the number of threads, so an item's result must not depend on its block.
+
+    Args:
+        work: what to do with one block; see `parallel_for`.
+        least: elements that are worth a thread.
+    """
+    size = max(size, 1)
+    most = max(1, BLOCK // size)
+
+    def share(start: int, stop: int) -> None:
+        start, stop = start * ROWS, min(stop * ROWS, count)
+        parts = -(-(stop - start) // most)
+        for part in range(parts):
+            work(start + (stop - start) * part // parts, start + (stop - start) * (part + 1) // parts)
+
+    parallel_for(share, -(-count // ROWS), -(-least // (size * ROWS)))
