@@ -105,26 +105,36 @@ def test_nan_is_the_largest_of_its_row():
 @pytest.mark.parametrize("affine", ["weight", "weight and bias"])
 def test_all_gradients_of_layer_norm(affine):
     rng = np.random.default_rng(0)
-    arrays = [rng.standard_normal(shape) for shape in ((1200, 60), (60,), (60,))][: 3 if "bias" in affine else 2]
-    g = rng.standard_normal((1200, 60))
+    arrays = [rng.standard_normal(shape) for shape in ((6000, 60), (60,), (60,))][: 3 if "bias" in affine else 2]
+    g = rng.standard_normal((6000, 60))
     large = [td.tensor(a, requires_grad=True) for a in arrays]
     F.layer_norm(large[0], (60,), *large[1:]).backward(td.tensor(g))
     small = [td.tensor(a, requires_grad=True) for a in arrays[1:]]
-    for start in range(0, 1200, 100):
-        part = td.tensor(arrays[0][start : start + 100], requires_grad=True)
-        F.layer_norm(part, (60,), *small).backward(td.tensor(g[start : start + 100]))
-        np.testing.assert_allclose(large[0].grad.numpy()[start : start + 100], part.grad.numpy(), rtol=1e-9, atol=1e-11)
+    for start in range(0, 6000, 500):
+        part = td.tensor(arrays[0][start : start + 500], requires_grad=True)
+        F.layer_norm(part, (60,), *small).backward(td.tensor(g[start : start + 500]))
+        np.testing.assert_allclose(large[0].grad.numpy()[start : start + 500], part.grad.numpy(), rtol=1e-9, atol=1e-11)
     for mine, other in zip(large[1:], small, strict=True):
         np.testing.assert_allclose(mine.grad.numpy(), other.grad.numpy(), rtol=1e-9, atol=1e-11)
 
 
 def test_threads_change_no_number():
     rng = np.random.default_rng(0)
-    array, weights = rng.standard_normal((1200, 60)).astype(np.float32), rng.standard_normal(72000)
-    for name in ("gelu", "gelu tanh", "layer_norm"):
+    array = rng.standard_normal((9001, 60)).astype(np.float32)  # several blocks
+    weights = rng.standard_normal(array.size)
+    for name in ("gelu", "gelu tanh", "softmax"):
         first, second = on_one_and_on_three(lambda name=name: with_gradient(ONE_BY_ONE[name], array, weights))
         for a, b in zip(first, second, strict=True):
             np.testing.assert_array_equal(a, b)
+
+    def normalized():
+        x, weight, bias = (td.tensor(a, requires_grad=True) for a in (array, array[0], array[1]))
+        out = F.layer_norm(x, (60,), weight, bias)
+        out.backward(td.from_numpy(weights.astype(np.float32).reshape(out.shape)))
+        return [each.detach().numpy() for each in (out, x.grad, weight.grad, bias.grad)]
+
+    for a, b in zip(*on_one_and_on_three(normalized), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW", "NAdam"])

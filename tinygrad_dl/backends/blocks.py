@@ -6,11 +6,14 @@ interpreter; calls of 16 thousand, which would find their data nearer to the cor
 
 from __future__ import annotations
 
+import itertools
+
 from tinygrad_dl.backends.threads import Work, parallel_for
 
-__all__ = ["in_blocks"]
+__all__ = ["fixed_blocks", "in_blocks"]
 
 BLOCK = 2**18  # elements: three float32 arrays of them are in the last cache
+FIXED = 2**18
 LEAST = 2**16  # elements that are worth a thread, of work that makes a dozen passes over them
 ROWS = 16  # blocks begin at multiples, where kernels work on whole tiles
 
@@ -34,3 +37,18 @@ def in_blocks(work: Work, count: int, size: int = 1, least: int = LEAST) -> None
             work(start + (stop - start) * part // parts, start + (stop - start) * (part + 1) // parts)
 
     parallel_for(share, -(-count // ROWS), -(-least // (size * ROWS)))
+
+
+def fixed_blocks(count: int, size: int) -> list[slice]:
+    """Blocks of `count` rows of `size` elements, for results that depend on where blocks begin.
+
+    They do not depend on the number of threads. Their number is even, so that two threads have the same work.
+    """
+    if count * size <= FIXED:
+        return [slice(0, count)]
+    tile = ROWS if ROWS * size <= FIXED else 1
+    tiles = -(-count // tile)
+    blocks = min(tiles, -(-count * size // FIXED))
+    blocks += blocks % 2 if blocks < tiles else 0
+    bounds = [min(count, tiles * block // blocks * tile) for block in range(blocks + 1)]
+    return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]

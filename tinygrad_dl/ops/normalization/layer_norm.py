@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.backends.blas import single
+from tinygrad_dl.backends.blocks import fixed_blocks
 from tinygrad_dl.backends.gemm import multiply_alone, product
+from tinygrad_dl.backends.threads import parallel_for_products
 from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
@@ -20,7 +21,7 @@ from tinygrad_dl.ops._owned import add_, mul_
 from tinygrad_dl.ops.pointwise._selection import straight
 from tinygrad_dl.ops.reduction._sums import ADD, WIDE, dot_rows, ones
 
-BLOCK = 16384  # elements at a time
+LARGE = 2**14  # elements, from which the gradients are made in blocks: small arrays have fewer calls otherwise
 
 
 def _naive_layer_norm(
@@ -108,10 +109,10 @@ def normalize_rows(
     weight = None if weight is None else weight.reshape(1, -1)
     bias = None if bias is None else bias.reshape(-1)
 
-    one, step = ones(count, rows.dtype).reshape(-1, 1), block_rows(count)
-    with single:  # and in this thread: blocks on two, each with many short operations, take twice the time
-        for start in range(0, len(rows), step):
-            part = slice(start, start + step)
+    one, blocks = ones(count, rows.dtype).reshape(-1, 1), fixed_blocks(len(rows), count)
+
+    def work(first: int, last: int) -> None:
+        for part in blocks[first:last]:
             x, here = rows[part], out[part]
             total = multiply_alone(x, one) if count <= WIDE else ADD(x, 1, keepdims=True)
             np.subtract(x, total / count, out=here)
@@ -120,6 +121,8 @@ def normalize_rows(
             here *= factor if weight is None else multiply_alone(factor, weight)
             if bias is not None:
                 here += bias
+
+    parallel_for_products(work, len(blocks))
     return (out if rows is input else out.reshape(input.shape)), inverse
 
 
@@ -128,14 +131,13 @@ def _layer_norm_rule(g: Any, input: Any, weight: Any, inverse: Any, normalized_s
     count = math.prod(normalized_shape)
     rows, g = _as_rows(input, count), _as_rows(g, count)
     gx = gw = gb = None
+    if type(g) is type(rows) is np.ndarray and needs[0] and rows.size >= LARGE:
+        gx, gw, gb = _blockwise_slope(g, rows, None if weight is None else weight.reshape(-1), inverse)
+        return gx.reshape(input.shape), gw.reshape(normalized_shape), gb.reshape(normalized_shape)
     if needs[2]:
         gb = product(ones(g.shape[0], g.dtype), g).reshape(normalized_shape)
     if not rows.shape[1]:
         return straight(np.reshape(g, input.shape), input), np.reshape(g, normalized_shape), gb
-    if type(g) is type(rows) is np.ndarray and len(rows) >= 2 * block_rows(count) and needs[0] and needs[1]:
-        gx, gw = _blockwise_slope(g, rows, None if weight is None else weight.reshape(-1), inverse)
-        gx, gw = gx.reshape(input.shape), gw.reshape(normalized_shape)
-        return gx, gw, gb
     if needs[0] or needs[1]:
         centered = rows - _row_centres(rows)
         products = g * centered
@@ -188,34 +190,31 @@ def _layer_norm_batch(input: Any, weight: Any, bias: Any, normalized_shape: Any,
     return out
 
 
-def block_rows(count: int) -> int:
-    """How many rows of this length to work on at a time: four arrays of them stay in the cache."""
-    return max(1, BLOCK // count)
-
-
 def _blockwise_slope(g: np.ndarray, rows: np.ndarray, weight: Any, inverse: np.ndarray) -> Any:
-    """The gradients of input and weight: the rule above, block after block."""
+    """The gradients of input, weight and bias: the rule above, block after block, on several threads."""
     number, count = rows.shape
-    step = block_rows(count)
-    blocks = -(-number // step)
-    gx, parts = np.empty_like(rows), np.empty((blocks, count), rows.dtype)
+    blocks = fixed_blocks(number, count)
+    gx, parts = np.empty_like(rows), np.empty((2, len(blocks), count), rows.dtype)
     share = evenly(count, g.dtype) if weight is None else weight.reshape(-1, 1) * g.dtype.type(1 / count)
-
     one, weight = ones(count, rows.dtype).reshape(-1, 1), None if weight is None else weight.reshape(1, -1)
-    with single:
-        for i in range(blocks):
-            part = slice(i * step, (i + 1) * step)
-            x, slope, factor, out = rows[part], g[part], inverse[part], gx[part]
+
+    def work(first: int, last: int) -> None:
+        for i in range(first, last):
+            x, slope, factor, out = rows[blocks[i]], g[blocks[i]], inverse[blocks[i]], gx[blocks[i]]
             centered = x - multiply_alone(x, one) / count
             products = np.multiply(slope, centered, out=out)
-            np.dot(factor.T, products, out=parts[i : i + 1])
-            tilt = products.dot(share)
+            np.dot(factor.T, products, out=parts[0, i : i + 1])
+            np.dot(ones(len(x), g.dtype), slope, out=parts[1, i])
+            level, tilt = slope.dot(share), products.dot(share)
+            level *= factor
             tilt *= factor * factor * factor
             np.multiply(slope, factor if weight is None else multiply_alone(factor, weight), out=out)
-            out -= slope.dot(share) * factor
+            out -= level
             centered *= tilt
             out -= centered
-    return gx, np.add.reduce(parts, 0)
+
+    parallel_for_products(work, len(blocks))
+    return gx, *np.add.reduce(parts, 1)
 
 
 @overload(normalize_rows)
