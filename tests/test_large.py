@@ -151,3 +151,29 @@ def test_threads_change_no_step(kind):
 
     for a, b in zip(*on_one_and_on_three(run), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("shape", [(8, 40, 4, 900), (2, 5, 110000), (3, 70, 100)])
+def test_batch_norm_of_many_channels_is_that_of_each(shape):
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(s).astype(np.float32) + 1 for s in (shape, shape[1:2], shape[1:2])]
+    g = rng.standard_normal(shape).astype(np.float32)
+
+    def run(channels):
+        x, weight, bias = (td.tensor(a, requires_grad=True) for a in (arrays[0][:, channels], *arrays[1:]))
+        out = F.batch_norm(x, None, None, weight[channels], bias[channels], training=True)
+        out.backward(td.from_numpy(g[:, channels]))
+        own = weight.grad.numpy()[channels], bias.grad.numpy()[channels]
+        return [out.detach().numpy(), x.grad.numpy(), *own]
+
+    whole, shared = on_one_and_on_three(lambda: run(slice(None)))
+    for a, b in zip(whole, shared, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for channel in (0, shape[1] // 2, shape[1] - 1):
+        own = slice(channel, channel + 1)
+        alone = run(own)
+        for a, b in zip((whole[0][:, own], whole[1][:, own], whole[2][own], whole[3][own]), alone, strict=True):
+            np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
+        x = arrays[0][:, own].astype(float)
+        y = (x - x.mean()) / np.sqrt(x.var() + 1e-5) * arrays[1][own] + arrays[2][own]
+        np.testing.assert_allclose(alone[0], y, rtol=1e-5, atol=1e-5)

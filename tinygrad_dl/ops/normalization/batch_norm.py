@@ -21,7 +21,7 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import Lifted, is_known
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._owned import add_, mul_
-from tinygrad_dl.ops.reduction._channels import channel_dots, channel_sums, channels
+from tinygrad_dl.ops.reduction._channels import channel_dots, channel_sums, channels, over_channels, spread
 
 Observer = Callable[[Any, Any, int], None]
 
@@ -90,22 +90,38 @@ def normalize_batch(
             f"batch_norm: expected more than one value per channel in training, got an input of shape {input.shape}; "
             f"use a larger batch, or module.eval()"
         )
-    mean = _channel_means(x) if x.size else np.zeros(_fit(np.empty(x.shape[1]), x).shape, x.dtype)
-    out = x - mean
-    variance = channel_dots(out, out) * (1 / count) if x.size else mean
+    mean, variance, inverse = np.zeros((3, *_fit(np.empty(x.shape[1]), x).shape), x.dtype)
+    out = np.empty(x.shape, x.dtype)
+
+    def normalize(own: slice) -> None:
+        part, result = x[:, own], out[:, own]
+        mean[own] = _channel_means(part)
+        np.subtract(part, spread(mean[own], part), result)
+        variance[own] = channel_dots(result, result) * (1 / count)
+        inverse[own] = 1 / np.sqrt(variance[own] + eps)
+        _scale(result, inverse[own], weight, bias, own)
+
+    if x.size:
+        over_channels(normalize, x)
     if observe is not None and x.size:
         observe(mean.reshape(-1), variance.reshape(-1), count)
-    inverse = 1 / np.sqrt(variance + eps)
-    out *= inverse if weight is None else inverse * _fit(weight, x)
-    if bias is not None:
-        out += _fit(bias, x)
     return out if x is input else out.reshape(input.shape), mean, inverse
+
+
+def _scale(own: np.ndarray, inverse: np.ndarray, weight: Any, bias: Any, part: slice) -> None:
+    """own * inverse * weight + bias, written over `own`, which are these channels."""
+    own *= spread(inverse if weight is None else inverse * _fit(weight[part], own), own)
+    if bias is not None:
+        own += spread(_fit(bias[part], own), own)
 
 
 @normalize_batch.joint_vjp("input", "weight", "bias")
 def _batch_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, needs: Any) -> Any:
     x, g = channels(input), channels(g)
     shape = (x.shape[1],)
+    if needs[0] and type(g) is type(x) is type(mean) is np.ndarray and not isinstance(weight, Tensor) and x.size:
+        gx, products, sums = _array_slopes(g, x, weight, mean, inverse)
+        return np.reshape(gx, input.shape), np.reshape(products, shape), np.reshape(sums, shape)
     sums = channel_sums(g)
     if not (needs[0] or needs[1]):
         return None, None, np.reshape(sums, shape)
@@ -115,10 +131,28 @@ def _batch_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, n
     if needs[0]:
         share = x.shape[1] / math.prod(x.shape) if math.prod(x.shape) else 0.0
         scale = inverse if weight is None else inverse * _fit(weight, x)
-        slope = add_(add_(mul_(centered, products * inverse * -share), g), sums * -share)
-        gx = mul_(slope, scale)
+        gx = (centered * (products * inverse * -share) + g + sums * -share) * scale
         gx = gx if x.ndim == input.ndim else np.reshape(gx, input.shape)
     return gx, np.reshape(products, shape), np.reshape(sums, shape)
+
+
+def _array_slopes(g: np.ndarray, x: np.ndarray, weight: Any, mean: np.ndarray, inverse: np.ndarray) -> Any:
+    """The gradients of a batch normalisation of (N, C) or (N, C, L): of the input, the weight and the bias."""
+    gx, share = np.empty(x.shape, x.dtype), x.shape[1] / x.size
+    sums, products = np.empty((2, *mean.shape), x.dtype)
+
+    def differentiate(own: slice) -> None:
+        slope, result = g[:, own], gx[:, own]
+        sums[own] = channel_sums(slope)
+        np.subtract(x[:, own], spread(mean[own], result), result)
+        products[own] = channel_dots(slope, result) * inverse[own]
+        result *= spread(products[own] * inverse[own] * -share, result)
+        result += slope
+        result += spread(sums[own] * -share, result)
+        _scale(result, inverse[own], weight, None, own)
+
+    over_channels(differentiate, x)
+    return gx, products, sums
 
 
 @normalize_batch.joint_jvp("input", "weight", "bias")
@@ -200,10 +234,14 @@ def normalize_fixed(
     # Copies: the running statistics may change before the backward pass.
     mean = _fit(running_mean.astype(x.dtype), x)
     inverse = _fit((1 / np.sqrt(running_var + eps)).astype(x.dtype, copy=False), x)
-    out = x - mean
-    out *= inverse if weight is None else inverse * _fit(weight, x)
-    if bias is not None:
-        out += _fit(bias, x)
+    out = np.empty(x.shape, x.dtype)
+
+    def normalize(own: slice) -> None:
+        result = out[:, own]
+        np.subtract(x[:, own], spread(mean[own], result), result)
+        _scale(result, inverse[own], weight, bias, own)
+
+    over_channels(normalize, x)
     return out if x is input else out.reshape(input.shape), mean, inverse
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.backends.gemm import product
-from tinygrad_dl.ops.reduction._sums import add_up, dot_rows, ones
+from tinygrad_dl.backends.threads import parallel_for
+from tinygrad_dl.ops.reduction._sums import LONG, add_up, dot_rows, ones
+
+# Elements of the channels that are worked on at a time, so that they stay in the cache, and that are worth a thread:
+# with half as many, what two threads lose by waiting for the interpreter is more than they gain.
+BLOCK, GRAIN = 2**20, 2**19
+BUFFER = 4096  # elements: half of what NumPy's iterator holds
 
 
 def channels(x: Any) -> Any:
@@ -27,3 +34,32 @@ def channel_sums(x: Any) -> Any:
 def channel_dots(a: Any, b: Any) -> Any:
     """The sum of a * b over all but the channels, likewise."""
     return channel_sums(a * b) if a.ndim == 2 else np.add.reduce(dot_rows(a, b, 2), axis=0)
+
+
+def spread(values: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Values for each channel, (C,) or (C, 1), as NumPy combines them with x, (N, C) or (N, C, L), in the least time.
+
+    Of rows so short that several fit in its buffers, NumPy's iterator copies what is repeated along them, once for each
+    row: as long as the operation itself takes. A copy for one example serves the whole batch.
+    """
+    if x.ndim == 2 or x.shape[2] > BUFFER or len(x) == 1 or x.shape[1] * x.shape[2] <= BUFFER:
+        return values
+    wide = np.empty(x.shape[1:], values.dtype)
+    wide[...] = values
+    return wide
+
+
+def over_channels(work: Callable[[slice], object], x: np.ndarray) -> None:
+    """Calls work(channels) for ranges of the channels of x, (N, C) or (N, C, L): of large arrays a block at a time."""
+    count = x.shape[1]
+    if x.ndim == 2 or x.size < 2 * GRAIN or x.shape[2] < LONG:
+        work(slice(0, count))
+        return
+    each = x.size // count
+
+    def blocks(start: int, stop: int) -> None:
+        number = max(1, -(-(stop - start) * each // BLOCK))
+        for i in range(number):
+            work(slice(start + (stop - start) * i // number, start + (stop - start) * (i + 1) // number))
+
+    parallel_for(blocks, count, max(1, -(-GRAIN // each)))

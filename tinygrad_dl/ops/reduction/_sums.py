@@ -94,13 +94,13 @@ MANY = 512  # elements, below which NumPy's own reductions take less time
 
 
 def is_rows(x: np.ndarray, dim: Any) -> bool:
-    """Whether `dim` is the last dimension, and the array many rows in memory: for those there are faster ways."""
-    return x.size >= MANY and (dim == -1 or dim == x.ndim - 1) and x.dtype.char in "fd" and x.flags.c_contiguous
+    """Whether `dim` is the last dimension, whose rows are pieces of memory: for many of those there are faster ways."""
+    return x.size >= MANY and dim in (-1, x.ndim - 1) and x.dtype.char in "fd" and x.strides[-1] == x.itemsize
 
 
 def largest(x: np.ndarray, dim: Any, keepdim: bool) -> Any:
     """The largest elements. Of rows by their places, which NumPy finds several times as fast as the values."""
-    if not is_rows(x, dim):
+    if not is_rows(x, dim) or not x.flags.c_contiguous:
         return LARGEST(x, dim, None, None, keepdim)
     places = x.reshape(-1, x.shape[-1]).argmax(1)
     places += np.arange(0, x.size, x.shape[-1])
@@ -109,14 +109,26 @@ def largest(x: np.ndarray, dim: Any, keepdim: bool) -> Any:
 
 def dot_rows(a: Any, b: Any, dim: Any) -> Any:
     """The sum of a * b along a dimension, which is kept; of rows without the product in between."""
-    rows = type(a) is type(b) is np.ndarray and a.shape == b.shape and is_rows(a, dim) and is_rows(b, dim)
-    if rows and a.shape[-1] <= 4 * ROW:
-        return np.vecdot(a, b)[..., None]
+    if type(a) is type(b) is np.ndarray and a.shape == b.shape and is_rows(a, dim) and is_rows(b, dim):
+        return _dots(a, b)[..., None]
     return ADD(a * b, axis=dim, keepdims=True)
 
 
-# Rows up to four times this long, and arrays this large, are summed as a product with ones, which BLAS does several
-# times faster than NumPy's sum; large arrays are cut into rows, so that rounding errors stay as small as NumPy's.
+def _dots(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The inner products of rows; long ones in pieces, so that rounding errors stay as small as in NumPy's sums."""
+    pieces = a.shape[-1] // ROW
+    total: np.ndarray
+    if pieces < 4:
+        total = np.vecdot(a, b)
+        return total
+    whole = pieces * ROW
+    parts = [x[..., :whole].reshape(*x.shape[:-1], pieces, ROW) for x in (a, b)]
+    total = ADD(np.vecdot(*parts), -1)
+    return total if whole == a.shape[-1] else total + np.vecdot(a[..., whole:], b[..., whole:])
+
+
+# Rows, and arrays this large, are summed as a product with ones, which BLAS does several times faster than NumPy's sum;
+# long ones are cut into rows of this length, so that rounding errors stay as small as NumPy's.
 ROW, LARGE, LONG = 1024, 32768, 32
 
 
@@ -124,10 +136,10 @@ def add_up(x: np.ndarray, dim: Any, keepdim: bool) -> Any:
     """The sum of a floating array, or inside of a transform of a tensor."""
     if type(x) is not np.ndarray:
         return np.sum(x, dim, keepdims=keepdim)
-    if is_rows(x, dim) and x.shape[-1] <= 4 * ROW:
+    if is_rows(x, dim) and (x.shape[-1] >= LONG or x.flags.c_contiguous):
         one = ones(x.shape[-1], x.dtype)
         # Long rows one by one: as fast.
-        total = np.vecdot(x, one) if x.shape[-1] >= LONG else product(x.reshape(-1, x.shape[-1]), one)
+        total = _dots(x, one) if x.shape[-1] >= LONG else product(x.reshape(-1, x.shape[-1]), one)
         return total.reshape((*x.shape[:-1], 1) if keepdim else x.shape[:-1])
     if dim is None and x.size >= LARGE and x.dtype.char in "fd" and x.flags.c_contiguous:
         flat = x.reshape(-1)
