@@ -98,7 +98,7 @@ class Call:
     effect: bool = False  # whether it must stay though nobody reads its result: it advances a random generator
     lanes: list[list[Call]] = field(default_factory=list)
     place: str = ""  # where the library makes the call: "linear, backward"
-    line: str = ""  # the line of the user's program that it belongs to: "model.py:12"
+    line: str = ""  # the line of the user's program that it belongs to: "/home/ann/model.py:12"
 
     def reads(self) -> list[View]:
         """The views whose elements it reads."""
@@ -146,5 +146,9 @@ class Program:
     numbers: list[Number] = field(default_factory=list)
     arguments: list[View] = field(default_factory=list)  # the arrays given to the step, in order
     results: list[View | Scalar | Constant] = field(default_factory=list)  # the arrays that it returns, in order
-    # where the forward pass of a function ends whose backward pass is run on its own: the number of calls before it
+    errstate: bool = False  # whether parts of it belong under numpy.errstate(all="ignore"): then all of it is
+    # Of a function whose backward pass is run on its own: how many of the calls are the forward pass, how many of the
+    # arguments, the last ones, are given to the backward pass, and how many of the results, the last ones, it returns.
     boundary: int | None = None
+    seeds: int = 0
+    gradients: int = 0
