@@ -59,6 +59,7 @@ LEVELS = [
     {"pth"},
     {"serialization"},
     {"optim"},
+    {"compiler"},
     {"data"},
     {"vision", "distributions", "linalg"},
     {"onnx"},

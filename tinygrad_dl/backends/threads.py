@@ -88,13 +88,11 @@ def parallel_for(work: Work, count: int, grain: int = 1, ahead: int = 0) -> None
     Raises:
         Whatever work raises, after all ranges have ended.
     """
-    parts = min(_number, count // grain) if grain > 0 else 1
+    ranges = ranges_of(count, grain, ahead)
+    parts = len(ranges)
     if parts < 2:
         work(0, count)
         return
-    rest = count - ahead
-    bounds = [0, *(ahead + rest * part // parts for part in range(1, parts + 1))]
-    ranges = list(itertools.pairwise(bounds))
     ranges.reverse()  # they are taken from the end
     at_once = 1 if getattr(_here, "busy", False) else min(parts, blas.allowed())
     if at_once > 1:
@@ -115,6 +113,15 @@ def parallel_for(work: Work, count: int, grain: int = 1, ahead: int = 0) -> None
             raise share.error
     if interrupted is not None:
         raise interrupted
+
+
+def ranges_of(count: int, grain: int, ahead: int) -> list[tuple[int, int]]:
+    """The ranges that `parallel_for` makes."""
+    parts = min(_number, count // grain) if grain > 0 else 1
+    if parts < 2:
+        return [(0, count)]
+    rest = count - ahead
+    return list(itertools.pairwise([0, *(ahead + rest * part // parts for part in range(1, parts + 1))]))
 
 
 GRAIN = 2**16  # elements

@@ -1,0 +1,582 @@
+"""What instrumented functions call in the place of operators, calls, subscripts and tests."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import itertools
+import operator
+import sys
+import types
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.compiler.program import Constant
+from tinygrad_dl.compiler.recording import policy
+from tinygrad_dl.compiler.recording.arrays import Arrays, name_of
+from tinygrad_dl.compiler.recording.numbers import NUMBERS, TracedList, local, plain
+from tinygrad_dl.compiler.recording.record import Record
+from tinygrad_dl.compiler.recording.twins import code_of, twin
+from tinygrad_dl.core.tensor import Tensor
+
+NUMPY = "numpy"
+Dispatched = type(np.concatenate)  # NumPy's functions that tensors may take over
+Cached = type(functools.lru_cache(lambda: None))
+PLAIN = frozenset((int, float, bool, str, type(None), complex, bytes))
+UFUNCS: dict[str, np.ufunc] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "truediv": np.true_divide,
+    "floordiv": np.floor_divide,
+    "mod": np.remainder,
+    "pow": np.power,
+    "matmul": np.matmul,
+    "and_": np.bitwise_and,
+    "or_": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "lshift": np.left_shift,
+    "rshift": np.right_shift,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "neg": np.negative,
+    "pos": np.positive,
+    "invert": np.invert,
+    "abs": np.absolute,
+}
+PYTHON: dict[str, Callable[..., Any]] = {name: getattr(operator, name) for name in UFUNCS}
+IN_PLACE: dict[str, Callable[..., Any]] = {
+    name: getattr(operator, "i" + name.strip("_"))
+    if name not in ("and_", "or_")
+    else getattr(operator, "i" + name[:-1])
+    for name in list(UFUNCS)[:13]
+}
+SWAPPED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq", "ne": "ne"}
+# The functions of the module operator that stand for operators, and builtins that do.
+OPERATORS: dict[Any, str] = {function: name for name, function in PYTHON.items()} | {builtins.abs: "abs"}
+PASSED = (map, filter, sorted, functools.reduce, min, max, itertools.accumulate, builtins.any, builtins.all)
+
+
+def _found_in(kind: type, name: str) -> Any:
+    """What a class has under a name, as it stands there."""
+    for base in kind.__mro__:
+        if name in vars(base):
+            return vars(base)[name]
+    return None
+
+
+found_in: Any = functools.lru_cache(maxsize=4096)(_found_in)
+
+
+def of_python(function: Any) -> bool:
+    return type(function) is types.FunctionType
+
+
+class Hooks:
+    """The hooks of library code in one run."""
+
+    users = False
+
+    def __init__(self, record: Record, arrays: Arrays):
+        self.record, self.arrays = record, arrays
+        self.other: Hooks = self  # those of the user's code, or of the library's
+        self.depth = 0
+
+    @property
+    def active(self) -> bool:
+        return local.recorder is self.record
+
+    # -- calls -----------------------------------------------------------------------------------
+
+    def call(self, function: Any, /, *args: Any, **options: Any) -> Any:
+        if not self.active:
+            return function(*args, **options)
+        kind = type(function)
+        if kind is types.FunctionType:
+            return self.python(function, args, options)
+        if kind is types.MethodType:
+            inner = function.__func__
+            if type(inner) is types.FunctionType:
+                return self.python(inner, (function.__self__, *args), options)
+            return self.call(inner, function.__self__, *args, **options)
+        if kind is types.BuiltinFunctionType:
+            return self.builtin(function, args, options)
+        if kind is np.ufunc:
+            return self.ufunc(function, args, options)
+        if kind is Dispatched:
+            return self.dispatched(function, args, options)
+        if isinstance(function, type):
+            return self.construct(function, args, options)
+        if kind is functools.partial:
+            return self.call(function.func, *function.args, *args, **{**function.keywords, **options})
+        if kind is Cached:
+            result = function(*args, **options)
+            if policy.of_library(function.__wrapped__):
+                self.record.library_constants(result)
+            return result
+        own = found_in(kind, "__call__")
+        if of_python(own):
+            return self.python(own, (function, *args), options)
+        if isinstance(function, operator.attrgetter | operator.itemgetter | operator.methodcaller):
+            return self.getter(function, args)
+        return function(*map(plain, args), **options)
+
+    def getter(self, function: Any, args: tuple[Any, ...]) -> Any:
+        return function(*args)
+
+    def python(self, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """A call of a function written in Python."""
+        special = policy.special(function)
+        if special is not None:
+            return special(self, function, args, options)
+        nature = policy.nature(function)
+        if nature is policy.NATIVE:
+            return function(*args, **options)
+        if nature is policy.NUMPY:
+            return self.dispatched(function, args, options)
+        users = nature is policy.USERS
+        made = code_of(function, users)
+        if made is None:
+            if users:
+                self.without_source(function)
+            return function(*args, **options)
+        hooks = self if users is self.users else self.other
+        new = twin(function, made, hooks)
+        op = function.__dict__.get("op") if function.__dict__ else None
+        if op is None:
+            return new(*args, **options)
+        record = self.record
+        before, record.place = record.place, op.name
+        try:
+            return new(*args, **options)
+        finally:
+            record.place = before
+
+    def without_source(self, function: Any) -> None:
+        raise self.record.refuse(f"the source of {function.__qualname__} can't be read")
+
+    def as_twin(self, value: Any) -> Any:
+        """A function as one that may be called from code without hooks."""
+        if isinstance(value, types.FunctionType | types.MethodType | functools.partial):
+            return lambda *args, **options: self.call(value, *args, **options)
+        return value
+
+    def ufunc(self, function: np.ufunc, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        if any(isinstance(each, Tensor) for each in args):
+            tensor = next(each for each in args if isinstance(each, Tensor))
+            return self.call(tensor.__array_ufunc__, function, "__call__", *args, **options)
+        if function is np.positive and not options and not self.record.depends(args):
+            return function(*args)
+        return self.arrays.ufunc(function, args, options)
+
+    def dispatched(self, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """A function of NumPy's."""
+        tensor = first_tensor((*args, *options.values()))
+        if tensor is not None:
+            taken: Any = tensor
+            if type(function) is Dispatched:
+                return self.call(taken.__array_function__, function, (type(tensor),), args, options)
+            return function(*args, **options)
+        return self.arrays.function(function, args, options)
+
+    def builtin(self, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """A function or method written in C."""
+        owner = function.__self__
+        if isinstance(owner, np.ndarray):
+            return self.arrays.method(owner, function, args, options)
+        kind = type(owner)
+        if kind is types.ModuleType:
+            module = function.__module__ or ""
+            if module.startswith(NUMPY):
+                if first_tensor(args) is not None:
+                    return function(*args, **options)
+                return self.arrays.function(function, args, options)
+            return self.of_module(function, args, options)
+        if kind is np.ufunc:
+            tensor: Any = first_tensor(args)
+            if tensor is not None:
+                return self.call(tensor.__array_ufunc__, owner, name_of(function), *args, **options)
+            return self.arrays.of_ufunc(owner, function, args, options)
+        if isinstance(owner, np.generic):
+            return self.of_number(owner, function, args, options)
+        if isinstance(owner, np.random.Generator | np.random.BitGenerator):
+            return self.arrays.drawn(owner, function, args, options)
+        if isinstance(owner, np.random.RandomState):
+            raise self.record.refuse("random numbers are drawn from NumPy's own generator")
+        if owner is None or kind is type:  # a class method, or a function of a C library
+            module = function.__module__ or ""
+            if module.startswith(NUMPY) or (isinstance(owner, type) and issubclass(owner, np.generic | np.ndarray)):
+                return self.arrays.function(function, args, options)
+        if kind is TracedList and name_of(function) == "count":
+            return self.counted(owner, args)
+        return self.of_object(owner, function, args, options)
+
+    def counted(self, owner: TracedList, args: tuple[Any, ...]) -> int:
+        """How often a number is among those of an array."""
+        record, found = self.record, sum([plain(each) == plain(args[0]) for each in owner])
+        counted: int = record.traced("scalar", list.count, [record.operand(owner), record.operand(args[0])], found)
+        return counted
+
+    def of_number(self, owner: np.generic, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """A method of a number of NumPy's."""
+        result, record = function(*args, **options), self.record
+        if not record.is_number(owner):
+            return result
+        name = name_of(function)
+        if isinstance(result, np.ndarray):
+            record.add("write", np.copyto, [record.made(result), record.operand(owner)], self.arrays.unsafe())
+            return result
+        operands = [record.operand(owner), *map(Constant, args)]
+        options = {name: Constant(value) for name, value in options.items()}
+        unbound = getattr(np.generic, name)
+        if type(result) is bool:
+            record.guard(operator.truth, [record.operand(owner)], result)
+            return result
+        return record.traced("scalar", unbound, operands, result, options=options)
+
+    def of_object(self, owner: Any, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """A method, written in C, of an object of Python's."""
+        if (type(owner) is list and name_of(function) == "sort") or "key" in options:
+            options = {name: self.as_twin(value) for name, value in options.items()}
+        return function(*args, **options)
+
+    def of_module(self, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """A function, written in C, of a module that is not NumPy's."""
+        if function is builtins.getattr:
+            return self.attribute(*args)
+        if function is builtins.setattr:
+            return self.store_attribute(args[2], args[0], args[1])
+        if function is builtins.sum:
+            return functools.reduce(
+                partial(self.operator, "add"), self.iterated(args[0]), *(args[1:] or (options.get("start", 0),))
+            )
+        name = OPERATORS.get(function)
+        if name is not None:
+            return self.operator(name, *args)
+        if function is operator.getitem:
+            return self.get(*args)
+        if function is operator.setitem:
+            return self.store_item(args[2], args[0], args[1])
+        if function is builtins.iter and len(args) == 1:
+            return iter(self.iterated(args[0]))
+        if function in PASSED:
+            args = tuple(
+                [self.as_twin(each) if i == 0 or not args else self.iterated(each) for i, each in enumerate(args)]
+            )
+            options = {name: self.as_twin(value) for name, value in options.items()}
+            if function in (min, max, builtins.any, builtins.all):
+                return self.chosen(function, args, options)
+        if any(type(each) in NUMBERS or isinstance(each, np.generic | Tensor | np.ndarray) for each in args):
+            return self.with_numbers(function, args, options)
+        return function(*args, **options)
+
+    def chosen(self, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """min, max, any or all of numbers, whose truth a guard may have to hold."""
+        values = list(args[0]) if len(args) == 1 and not isinstance(args[0], np.generic | np.ndarray) else list(args)
+        record = self.record
+        if any(isinstance(each, Tensor | np.ndarray) for each in values):
+            raise record.refuse(f"{function.__name__} compares the elements of arrays")
+        if not any(map(record.is_number, values)):
+            return function(*args, **options) if len(args) > 1 else function(values, **options)
+        if options:
+            raise record.refuse(f"{function.__name__} compares numbers that depend on arrays")
+        if function in (builtins.any, builtins.all):
+            return function([self.truth(each) for each in values])
+        return record.computed(function, tuple(values), function(*map(plain, values)))
+
+    def with_numbers(self, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """A function in C of numbers that may differ from run to run."""
+        record = self.record
+        if any(isinstance(each, Tensor) for each in args):
+            own = found_in(type(args[0]), f"__{name_of(function)}__")
+            return self.python(own, args, options) if of_python(own) else function(*args, **options)
+        if not any(map(record.is_number, args)):
+            return function(*args, **options)
+        module = function.__module__
+        if module in ("math", "builtins") and not options:
+            result = function(*map(plain, args))
+            if type(result) in (int, float, complex, bool) or isinstance(result, np.generic):
+                return record.computed(function, args, result)
+        if module == "ctypes" or function is builtins.isinstance:
+            return function(*args)
+        return function(*map(record.fixed, args), **options)
+
+    # -- classes ---------------------------------------------------------------------------------
+
+    def construct(self, kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """A call of a class."""
+        record = self.record
+        if kind in (float, int, bool, complex):
+            return self.converted(kind, args)
+        if issubclass(kind, np.generic):
+            if len(args) == 1 and record.is_number(args[0]):
+                return record.traced("scalar", kind, [record.operand(args[0])], kind(plain(args[0])))
+            return (
+                self.arrays.function(kind, args, options) if any(map(record.depends, args)) else kind(*args, **options)
+            )
+        if kind is np.ndarray:
+            return self.arrays.function(kind, args, options)
+        module = kind.__module__ or ""
+        if module.startswith(NUMPY):
+            record.errstate = record.errstate or kind is np.errstate
+            return kind(*args, **options)
+        if (
+            module == "builtins"
+            or module in sys.stdlib_module_names
+            or module.partition(".")[0] in sys.stdlib_module_names
+        ):
+            if kind in PASSED:
+                return kind(self.as_twin(args[0]), *map(self.iterated, args[1:]))
+            if kind in (range, slice):
+                args = tuple(map(record.fixed, args))
+            elif kind in (list, tuple, set, zip, enumerate, frozenset, reversed) and args:
+                args = tuple(map(self.iterated, args))
+            if kind is not functools.partial and module != "contextlib":
+                return self.made(kind(*args, **options))
+        if policy.native_class(kind) or issubclass(kind, BaseException) or type(kind).__call__ is not type.__call__:
+            return kind(*args, **options)
+        new, initial = found_in(kind, "__new__"), found_in(kind, "__init__")
+        if not of_python(initial) and not isinstance(new, staticmethod):
+            return self.made(kind(*args, **options))
+        if isinstance(new, staticmethod):
+            made = self.call(new.__func__, kind, *args, **options)
+        elif new is object.__new__:
+            made = object.__new__(kind)
+        else:
+            made = new(kind, *args, **options)
+        if isinstance(made, kind) and of_python(initial):
+            self.made(made)
+            self.python(initial, (made, *args), options)
+        return self.made(made)
+
+    def made(self, value: Any) -> Any:
+        """An object that the step has made."""
+        return value
+
+    def converted(self, kind: Any, args: tuple[Any, ...]) -> Any:
+        """float(x), int(x), bool(x)."""
+        value = args[0] if args else 0
+        if isinstance(value, Tensor):
+            return self.of_tensor(value, f"__{kind.__name__}__")
+        if isinstance(value, np.ndarray):
+            value = self.call(value.item)
+        record = self.record
+        if not record.is_number(value) or len(args) > 1:
+            return kind(*args) if not isinstance(value, np.ndarray) else kind(value)
+        if kind is bool:
+            return record.truth(value)
+        result = kind(plain(value))
+        return record.traced("scalar", kind, [record.operand(value)], result)
+
+    def of_tensor(self, tensor: Tensor, name: str) -> Any:
+        """A tensor is asked for its number."""
+        return self.python(found_in(type(tensor), name), (tensor,), {})
+
+    # -- operators -------------------------------------------------------------------------------
+
+    def operator(self, name: str, *operands: Any) -> Any:
+        python = PYTHON[name]
+        if not self.active or PLAIN.issuperset(map(type, operands)):
+            return python(*operands)
+        record = self.record
+        arrays = False
+        for each in operands:
+            if isinstance(each, np.ndarray):
+                arrays = True
+            elif isinstance(each, np.generic):
+                arrays = arrays or id(each) in record.numbers
+            elif type(each) not in PLAIN and type(each) not in NUMBERS:
+                return self.of_objects(name, *operands)
+        if arrays or (any(isinstance(each, np.generic) for each in operands) and any(map(record.is_number, operands))):
+            return self.arrays.operator(UFUNCS[name], python, *operands)
+        return python(*operands)
+
+    def of_objects(self, name: str, *operands: Any) -> Any:
+        """An operator on objects that may define it in Python."""
+        first, python = operands[0], PYTHON[name]
+        plain_name = name.strip("_")
+        own = None if isinstance(first, np.ndarray | np.generic) else found_in(type(first), f"__{plain_name}__")
+        if of_python(own):
+            result = self.python(own, operands, {})
+            if result is not NotImplemented or len(operands) == 1:
+                return result
+        if len(operands) > 1:
+            other = SWAPPED.get(name)
+            reflected = found_in(type(operands[1]), f"__{other}__" if other else f"__r{plain_name}__")
+            if of_python(reflected):
+                result = self.python(reflected, operands[::-1], {})
+                if result is not NotImplemented:
+                    return result
+        return python(*operands)
+
+    def changed(self, name: str, target: Any, value: Any) -> Any:
+        """target op= value."""
+        if not self.active:
+            return IN_PLACE[name](target, value)
+        if type(target) is np.ndarray and not isinstance(value, Tensor):
+            return self.arrays.changed(UFUNCS[name], IN_PLACE[name], target, value)
+        own = found_in(type(target), f"__i{name.strip('_')}__")
+        if of_python(own):
+            result = self.python(own, (target, value), {})
+            if result is not NotImplemented:
+                return result
+        if own is not None:
+            return IN_PLACE[name](target, value)
+        return self.operator(name, target, value)
+
+    def change_item(self, name: str, held: Any, index: Any, value: Any) -> None:
+        self.store_item(self.changed(name, self.get(held, index), value), held, index)
+
+    def change_attribute(self, name: str, held: Any, attribute: str, value: Any) -> None:
+        self.store_attribute(self.changed(name, self.attribute(held, attribute), value), held, attribute)
+
+    def chain(self, kinds: tuple[str, ...], left: Any, *others: Callable[[], Any]) -> Any:
+        """a < b < c."""
+        found: Any = True
+        for kind, other in zip(kinds, others, strict=True):
+            right = other()
+            if kind in PYTHON:
+                found = self.operator(kind, left, right)
+            elif kind in ("In", "NotIn"):
+                found = (left in right) is (kind == "In")
+            else:
+                found = (left is right) is (kind == "Is")
+            if not self.test(found):
+                return found
+            left = right
+        return found
+
+    def test(self, value: Any) -> Any:
+        """The value of a test; a guard sees to it that the program goes the same way."""
+        if value is True or value is False or value is None or not self.active:
+            return value
+        self.truth(value)
+        return value
+
+    def truth(self, value: Any) -> bool:
+        if isinstance(value, np.ndarray):
+            record = self.record
+            found = bool(value)
+            record.guard(operator.truth, [record.view(value)], found)
+            return found
+        if isinstance(value, np.generic):
+            return self.record.truth(value) if self.record.is_number(value) else bool(value)
+        if isinstance(value, Tensor):
+            return bool(self.of_tensor(value, "__bool__"))
+        own = found_in(type(value), "__bool__")
+        if of_python(own):
+            return bool(self.python(own, (value,), {}))
+        return bool(value)
+
+    def contains(self, container: Any, value: Any) -> Any:
+        return value in container
+
+    # -- subscripts and attributes ---------------------------------------------------------------
+
+    def slice(self, start: Any, stop: Any, step: Any) -> slice:
+        return slice(start, stop, step)
+
+    def get(self, held: Any, index: Any) -> Any:
+        kind = type(held)
+        if kind is list or kind is dict or kind is tuple or not self.active:
+            return held[index if type(index) not in NUMBERS else self.record.fixed(index)]
+        if kind is np.ndarray:
+            if isinstance(index, Tensor):
+                return held[index]
+            return self.arrays.get(held, index)
+        own = found_in(kind, "__getitem__")
+        if of_python(own):
+            return self.python(own, (held, index), {})
+        return held[index]
+
+    def store_item(self, value: Any, held: Any, index: Any) -> None:
+        if type(held) is np.ndarray and self.active:
+            self.arrays.store(held, index, value)
+            return
+        own = found_in(type(held), "__setitem__")
+        if of_python(own) and self.active:
+            self.python(own, (held, index, value), {})
+        else:
+            held[index] = value
+
+    def attribute(self, held: Any, name: str, *default: Any) -> Any:
+        if not self.active:
+            return getattr(held, name, *default)
+        kind = type(held)
+        if kind is np.ndarray and name in ("flat",):
+            return getattr(held, name)
+        own = found_in(kind, name) if kind is not types.ModuleType else None
+        if type(own) is property and of_python(own.fget):
+            return self.python(own.fget, (held,), {})
+        if name in ("real", "imag") and self.record.is_number(held):
+            return self.record.computed(operator.attrgetter(name), (held,), getattr(held, name))
+        return getattr(held, name, *default)
+
+    def store_attribute(self, value: Any, held: Any, name: str) -> None:
+        own = found_in(type(held), name)
+        if type(own) is property and of_python(own.fset) and self.active:
+            self.python(own.fset, (held, value), {})
+        else:
+            setattr(held, name, value)
+
+    def iterated(self, value: Any) -> Any:
+        """What is gone through."""
+        kind = type(value)
+        if kind is list or kind is tuple or kind is range or kind is dict or not self.active:
+            return value
+        if isinstance(value, np.ndarray):
+            return [self.arrays.get(value, i) for i in range(len(value))]
+        own = found_in(kind, "__iter__")
+        return self.python(own, (value,), {}) if of_python(own) else value
+
+    def context(self, manager: Any) -> Any:
+        """What stands behind `with`."""
+        own = found_in(type(manager), "__enter__")
+        if not self.active or not of_python(own) or policy.nature(own) is not policy.USERS:
+            return manager
+        return Within(self, manager)
+
+    def own(self, value: Any) -> Any:
+        """A list, dict or set that the code has made."""
+        return value
+
+
+class Within:
+    """A context manager of the user's, whose methods are instrumented."""
+
+    def __init__(self, hooks: Hooks, manager: Any):
+        self.hooks, self.manager = hooks, manager
+
+    def __enter__(self) -> Any:
+        return self.hooks.python(found_in(type(self.manager), "__enter__"), (self.manager,), {})
+
+    def __exit__(self, *error: Any) -> Any:
+        return self.hooks.python(found_in(type(self.manager), "__exit__"), (self.manager, *error), {})
+
+
+def _operator(name: str) -> Any:
+    return lambda self, *operands: self.operator(name, *operands)
+
+
+for _name in UFUNCS:
+    if not hasattr(Hooks, _name):
+        setattr(Hooks, _name, _operator(_name))
+
+
+def first_tensor(values: Any) -> Tensor | None:
+    """The first tensor among values, those in tuples and lists too."""
+    for value in values:
+        if isinstance(value, Tensor):
+            return value
+        if type(value) in (tuple, list) and value:
+            found = first_tensor(value)
+            if found is not None:
+                return found
+    return None

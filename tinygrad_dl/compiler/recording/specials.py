@@ -1,0 +1,160 @@
+"""Functions of the library whose calls are written down in a way of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl import random
+from tinygrad_dl.backends import axpby, threads
+from tinygrad_dl.compiler.program import Call
+from tinygrad_dl.compiler.recording import policy
+from tinygrad_dl.compiler.recording.hooks import Hooks
+from tinygrad_dl.compiler.recording.twins import code_of, twin
+from tinygrad_dl.core import engine
+from tinygrad_dl.optim import block
+
+Args = tuple[Any, ...]
+Options = dict[str, Any]
+
+
+def instrumented(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
+    """The function itself, with hooks."""
+    made = code_of(function, False)
+    assert made is not None
+    return twin(function, made, hooks if not hooks.users else hooks.other)(*args, **options)
+
+
+def in_lanes(hooks: Hooks, work: Any, ranges: list[tuple[int, int]]) -> None:
+    """Calls work on ranges, each a lane of one call of the program."""
+    record = hooks.record
+    if len(ranges) < 2 or record.in_lane:
+        for start, stop in ranges:
+            hooks.call(work, start, stop)
+        return
+    outside, lanes = record.calls, []
+    record.in_lane = True
+    try:
+        for start, stop in ranges:
+            record.calls = []
+            lanes.append(record.calls)
+            hooks.call(work, start, stop)
+    finally:
+        record.calls, record.in_lane = outside, False
+    lanes = [lane for lane in lanes if lane]
+    if len(lanes) == 1:
+        outside += lanes[0]
+    elif lanes:
+        outside.append(Call("lanes", None, lanes=lanes, place=record.place, line=record.line))
+
+
+def parallel(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
+    def told(work: Any, count: int, grain: int = 1, ahead: int = 0) -> None:
+        in_lanes(hooks, work, threads.ranges_of(count, grain, ahead))
+
+    told(*args, **options)
+
+
+def both(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
+    found: list[Any] = list(args)
+
+    def work(start: int, stop: int) -> None:
+        for i in range(start, stop):
+            found[i] = hooks.call(found[i])
+
+    in_lanes(hooks, work, [(0, 1), (1, 2)])
+    return found[0], found[1]
+
+
+def weighted(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
+    """`axpby` by NumPy's functions, which give the same bits as that of the BLAS."""
+    a, x, b, y, work = args
+    arrays, is_number = hooks.arrays, hooks.record.is_number
+    product = x if not is_number(a) and a == 1 else arrays.ufunc(np.multiply, (x, a), {"out": work})
+    if is_number(b) or b != 1:
+        arrays.ufunc(np.multiply, (y, b), {"out": y})
+    arrays.ufunc(np.add, (y, product), {"out": y})
+
+
+def generator(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
+    """`rng_of`: which generator of the library's a generator of NumPy's belongs to."""
+    rng = function(*args, **options)
+    given = args[0] if args else options.get("generator")
+    hooks.record.generators[id(rng)] = given or random.default_generator
+    return rng
+
+
+def gradients(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
+    """One step of a backward pass."""
+    record = hooks.record
+    before, node = record.place, args[0]
+    record.place = f"{getattr(getattr(node.plan, 'op', None), 'name', None) or node.title}, backward"
+    try:
+        return instrumented(hooks, function, args, options)
+    finally:
+        record.place = before
+
+
+def begin(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
+    """The beginning of a block's step: its memory is known."""
+    found, optimizer, group = args[:3]
+    names = optimizer.names(group)
+    if names != found.names:
+        found.use(names, optimizer, group)
+    known(hooks, found, type(optimizer).__name__)
+    record = hooks.record
+    before, record.place = record.place, f"{type(optimizer).__name__}.step"
+    try:
+        return instrumented(hooks, function, args, options)
+    finally:
+        record.place = before
+
+
+def known(hooks: Hooks, found: Any, name: str) -> None:
+    """The memory of a block of parameters, of which the user has not seen all."""
+    memories = hooks.record.memories
+    for state, (flat, _) in (*found.states.items(), *found.scalars.items()):
+        memories.whole(flat, "outside", f"{state} of {name}", keep=True)
+    if found.moved:
+        memories.whole(found.values, "outside", "parameters", keep=True)
+        memories.whole(found.gathered, "scratch", "gradients", keep=True)
+    else:
+        memories.whole(found.arrays[0], "outside", "parameter", keep=True)
+        if found.staged:
+            memories.whole(found.values, "scratch", "values", keep=True)
+
+
+def step(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
+    """The rule of an optimiser on a chunk."""
+    record = hooks.record
+    optimizer, scratch = args[:2]
+    for memory in scratch.memory.values():
+        record.memories.whole(memory, "scratch", "work", keep=True)
+    before, record.place = record.place, f"{type(optimizer).__name__}.step"
+    try:
+        return instrumented(hooks, function, args, options)
+    finally:
+        record.place = before
+
+
+def finish(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
+    record = hooks.record
+    before, record.place = record.place, f"{type(args[1]).__name__}.step"
+    try:
+        return instrumented(hooks, function, args, options)
+    finally:
+        record.place = before
+
+
+def set_up() -> None:
+    """Tells the policy of them."""
+    policy.instead(threads.parallel_for, parallel)
+    policy.instead(threads.parallel_for_products, parallel)
+    policy.instead(threads.both, both)
+    policy.instead(axpby.axpby, weighted)
+    policy.instead(random.rng_of, generator)
+    policy.instead(engine.gradients, gradients)
+    policy.instead(block.Block.begin, begin)
+    policy.instead(block.Block.finish, finish)
+    policy.instead(block.run, step)

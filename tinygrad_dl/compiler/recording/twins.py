@@ -1,0 +1,133 @@
+"""Functions with hooks: of a function another one, compiled from its instrumented source.
+
+It has the globals, the closure and the defaults of the original. The source is parsed when a function is first met, and
+what came of it is kept for the process.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import types
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tinygrad_dl.compiler.recording.transform import HOOKS, instrumented
+
+Hooks = Any
+
+
+class Made(NamedTuple):
+    """The instrumented code of a function."""
+
+    code: types.CodeType
+    variables: tuple[int, ...]  # where each variable of its closure stands in that of the original; -1: the hooks
+    users: bool
+
+
+# By the id of the code, which is kept, so that no other gets its id.
+_made: dict[int, tuple[types.CodeType, Made | None]] = {}
+_files: dict[str, tuple[list[str], dict[tuple[int, str], list[Any]]]] = {}
+FUTURE = 0x1FE0000  # the flags of compile() that a code keeps in its own
+
+
+def code_of(function: types.FunctionType, users: bool) -> Made | None:
+    """The instrumented code of a function; None if there is no source."""
+    code = function.__code__
+    found = _made.get(id(code))
+    if found is None:
+        found = _made[id(code)] = code, _make(code, users)
+    return found[1]
+
+
+def twin(function: types.FunctionType, made: Made, hooks: Hooks) -> Callable[..., Any]:
+    """The function with instrumented code."""
+    closure = function.__closure__ or ()
+    cells = tuple([types.CellType(hooks) if i < 0 else closure[i] for i in made.variables])
+    new = types.FunctionType(made.code, function.__globals__, function.__name__, function.__defaults__, cells)
+    new.__kwdefaults__ = function.__kwdefaults__
+    return new
+
+
+def nodes_of(filename: str) -> tuple[list[str], dict[tuple[int, str], list[Any]]]:
+    """The lines of a file, and its functions by first line and name, each with the class it is defined in."""
+    if filename not in _files:
+        lines = linecache.getlines(filename)
+        found: dict[tuple[int, str], list[Any]] = {}
+        try:
+            tree: Any = ast.parse("".join(lines))
+        except (SyntaxError, ValueError):
+            tree = ast.Module([], [])
+        todo: list[tuple[Any, str]] = [(tree, "")]
+        for node, inside in todo:
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                    first = child.decorator_list[0] if child.decorator_list else child
+                    found.setdefault((first.lineno, child.name), []).append((child, inside))
+                    todo.append((child, inside))
+                elif isinstance(child, ast.Lambda):
+                    found.setdefault((child.lineno, "<lambda>"), []).append((child, inside))
+                    todo.append((child, inside))
+                elif isinstance(child, ast.ClassDef):
+                    todo.append((child, child.name))
+                elif not isinstance(child, ast.Name | ast.Constant | ast.expr_context):
+                    todo.append((child, inside))
+        _files[filename] = lines, found
+    return _files[filename]
+
+
+def _make(code: types.CodeType, users: bool) -> Made | None:
+    if HOOKS in code.co_freevars:  # made inside of an instrumented function, perhaps of another run
+        return Made(code, tuple([-1 if name == HOOKS else i for i, name in enumerate(code.co_freevars)]), users)
+    generated = code.co_filename.startswith("<tinygrad_dl ")
+    lines, nodes = nodes_of(code.co_filename)
+    name = "generated" if generated else code.co_name
+    candidates = [each for each in nodes.get((code.co_firstlineno, name), ()) if fits(each[0], code)]
+    if not candidates:
+        return None
+    node, inside = candidates[0]
+    source = text_of(lines, node)
+    tree = ast.parse(source)
+    ast.increment_lineno(tree, node.lineno - 2)
+    found: Any = next(each for each in ast.walk(tree) if type(each) is type(node))
+    found = instrumented(found, users)
+    free = [name for name in code.co_freevars if name != "__class__"]
+    wrapped: Any = found if not isinstance(found, ast.Lambda) else ast.Return(found)
+    if inside:  # names with two underscores in front are the class's own
+        wrapped = ast.ClassDef(inside, [], [], [wrapped if wrapped is found else ast.Expr(found)], [])
+    names = [ast.arg(each) for each in (HOOKS, *free)]
+    outer = ast.FunctionDef("outer", ast.arguments([], names, None, [], [], None, []), [wrapped], [], None)
+    module = ast.fix_missing_locations(ast.Module([ast.copy_location(outer, found)], []))
+    compiled: Any = compile(module, code.co_filename, "exec", flags=code.co_flags & FUTURE, dont_inherit=True)
+    for _ in range(3 if inside else 2):
+        compiled = next(each for each in compiled.co_consts if isinstance(each, types.CodeType))
+    compiled = compiled.replace(co_name=code.co_name, co_qualname=code.co_qualname)
+    places = {name: i for i, name in enumerate(code.co_freevars)}
+    return Made(compiled, tuple([places.get(name, -1) for name in compiled.co_freevars]), users)
+
+
+def fits(node: Any, code: types.CodeType) -> bool:
+    """Whether a code may come from this node: several lambdas may begin in one line."""
+    arguments = node.args
+    names = [each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    if tuple(names) != code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+        return False
+    if not isinstance(node, ast.Lambda):
+        return True
+    body = node.body
+    start, end = (body.lineno, body.col_offset), (body.end_lineno, body.end_col_offset)
+    return all(start <= (line, column) < end for line, _, column, _ in code.co_positions() if line and column)
+
+
+def text_of(lines: list[str], node: Any) -> str:
+    """The source of a function alone, below a line of its own, so that it may be indented."""
+    if isinstance(node, ast.Lambda):
+        first, *rest = [line.encode() for line in lines[node.lineno - 1 : node.end_lineno]]
+        if rest:
+            rest[-1] = rest[-1][: node.end_col_offset]
+            first = first[node.col_offset :]
+        else:
+            first = first[node.col_offset : node.end_col_offset]
+        return "(\n" + b"".join([first, *rest]).decode() + "\n)"
+    body = lines[node.lineno - 1 : node.end_lineno]
+    return "if 1:\n" + "".join(body) if body[0][:1].isspace() else "\n" + "".join(body)
