@@ -173,9 +173,8 @@ def test_blocks_of_every_size_give_the_same(monkeypatch, stride):
     td.manual_seed(0)
     x, w = td.randn(3, 4, 9, 8, dtype=td.float64), td.randn(4, 2, 3, 3, dtype=td.float64)
     found = []
-    for block, together, few in ((1, 0, 0), (3000, 0, 0), (3000, 0, 99), (2**20, 0, 0), (1, 2**22, 0), (1, 2**22, 99)):
+    for block, few in ((1, 0), (3000, 0), (3000, 99), (2**20, 0), (2**20, 99)):
         monkeypatch.setattr(_columns, "BLOCK", block)
-        monkeypatch.setattr(_columns, "TOGETHER", together)
         monkeypatch.setattr(_columns, "FEW", few)
         leaves = [x.clone().requires_grad_(), w.clone().requires_grad_()]
         out = functional.conv2d(*leaves, stride=stride, padding=1, groups=2)
@@ -192,7 +191,6 @@ def test_where_one_row_is_too_large_the_channels_are_halved(monkeypatch, channel
     td.manual_seed(0)
     x, w = td.randn(2, channels, 7, 8, dtype=td.float64), td.randn(made, channels // groups, 3, 3, dtype=td.float64)
     g = td.randn(2, made, 7, 8, dtype=td.float64)
-    monkeypatch.setattr(_columns, "TOGETHER", 0)
     rows, found = [], []  # the bytes of each row that columns were made for
     blocks, job = _columns.blocks, _rows.Job
     monkeypatch.setattr(_columns, "blocks", lambda n, count, size: rows.append(size) or blocks(n, count, size))
@@ -280,7 +278,7 @@ def test_one_product_for_the_batch_equals_columns(size, kernel, stride, pads, di
     close(_deep.convolve_weight(x, g, kernel, *options), _columns.convolve_weight(x, g, kernel, *options, 1))
 
 
-@pytest.mark.parametrize("together", [0, 2**22])
+@pytest.mark.parametrize("block", [1, 2**20])
 @pytest.mark.parametrize(
     "size, kernel, stride, pads, groups",
     [
@@ -292,15 +290,42 @@ def test_one_product_for_the_batch_equals_columns(size, kernel, stride, pads, di
     ],
 )
 def test_transposed_convolutions_by_phases_equal_those_by_columns(
-    monkeypatch, size, kernel, stride, pads, groups, together
+    monkeypatch, size, kernel, stride, pads, groups, block
 ):
-    monkeypatch.setattr(_columns, "TOGETHER", together)
+    monkeypatch.setattr(_columns, "BLOCK", block)
     rng = np.random.default_rng(0)
     assert _phases.fits(size, (1,) * len(size))
     out = conv_size(size, kernel, stride, pads, (1,) * len(size))
     w, g = rng.standard_normal((6, 4 // groups, *kernel)), rng.standard_normal((3, 6, *out))
     expected = _columns.convolve_transposed(g, w, size, stride, pads, (1,) * len(size), groups)
     close(_phases.convolve_transposed(g, w, size, stride, pads, groups), expected)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize(
+    "size, kernel, dilation, pads",
+    [
+        ((9, 8), (3, 3), (1, 1), ((1, 1), (1, 1))),
+        ((9, 8), (3, 2), (1, 2), ((0, 2), (4, 1))),
+        ((7, 6), (1, 1), (1, 1), ((0, 0), (0, 0))),
+        ((7, 6), (2, 2), (1, 1), ((1, 3), (0, 2))),
+        ((40,), (3,), (2,), ((2, 2),)),
+    ],
+)
+def test_both_gradients_by_the_same_columns_equal_each_alone(monkeypatch, groups, size, kernel, dilation, pads):
+    rng, stride = np.random.default_rng(0), (1,) * len(size)
+    out = conv_size(size, kernel, stride, pads, dilation)
+    x, w, g = (
+        rng.standard_normal(shape)
+        for shape in ((8, 32, *size), (16 * groups, 32 // groups, *kernel), (8, 16 * groups, *out))
+    )
+    monkeypatch.setattr(_choice, "PLACES", 0)
+    calls, shared = [], _columns.gradients
+    monkeypatch.setattr(_columns, "gradients", lambda *args: calls.append(args) or shared(*args))
+    gx, gw = _choice.gradients(g, x, w, stride, pads, dilation, groups)
+    assert len(calls) == 1
+    close(gx, _columns.convolve_transposed(g, w, size, stride, pads, dilation, groups))
+    close(gw, _columns.convolve_weight(x, g, kernel, stride, pads, dilation, groups))
 
 
 @pytest.mark.parametrize("block", [1, 2**18])

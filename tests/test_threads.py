@@ -16,7 +16,7 @@ import pytest
 import tinygrad_dl as td
 from tinygrad_dl.backends import blas
 from tinygrad_dl.backends.gemm import product
-from tinygrad_dl.backends.threads import both, parallel_for, parallel_for_products
+from tinygrad_dl.backends.threads import parallel_for, parallel_for_products
 
 ALLOWED = blas.allowed
 needs_switch = pytest.mark.skipif(not blas.switch(), reason="NumPy's BLAS has no such switch here")
@@ -66,24 +66,6 @@ def test_work_within_work_stays_in_its_thread():
     parallel_for(work, 3)
     assert len(inner) == 2
     assert all(calls == [(me, 0, 3), (me, 3, 6), (me, 6, 10)] for me, calls in inner.items())
-
-
-@needs_switch
-def test_two_calls_at_once_are_made_by_a_thread_each_and_share_nothing_out():
-    threads, meet = {}, threading.Barrier(2, timeout=60)
-
-    def call(name):
-        meet.wait()
-        parallel_for(lambda start, stop: threads.setdefault(name, set()).add(threading.get_ident()), 3)
-        return name
-
-    assert both(lambda: call("first"), lambda: call("second")) == ("first", "second")
-    assert threads["first"] == {threading.get_ident()} and len(threads["second"]) == 1
-    assert threads["first"] != threads["second"]
-    with cores.threads(1):
-        assert both(lambda: 1, lambda: 2) == (1, 2)
-    with pytest.raises(KeyError, match="second"):
-        both(lambda: 1, lambda: {}["second"])
 
 
 @pytest.mark.parametrize("where", [0, 2])

@@ -144,21 +144,6 @@ def parallel_for_products(work: Work, count: int, grain: int = 1, ahead: int = 0
         parallel_for(work, count, grain, ahead)
 
 
-def both(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, Any]:
-    """What two calls return, that with matrix products of about the same length; another thread makes the second one.
-
-    Neither shares its own work out any more: for short calls one hand-over in place of two is the faster way.
-    """
-    found: list[Any] = [first, second]
-
-    def work(start: int, stop: int) -> None:
-        for i in range(start, stop):
-            found[i] = found[i]()
-
-    parallel_for_products(work, 2)
-    return found[0], found[1]
-
-
 class _Share:
     """A thread's share of a job: it takes ranges until none is left. One that no thread has begun the caller ends."""
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.backends.threads import both, get_num_threads
 from tinygrad_dl.ops.convolution import _columns as columns
 from tinygrad_dl.ops.convolution import _deep as deep
 from tinygrad_dl.ops.convolution import _depthwise as depthwise
@@ -21,8 +20,8 @@ from tinygrad_dl.ops.convolution import _rows as rows
 from tinygrad_dl.ops.convolution import _winograd as winograd
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
 
-LARGEST, WORTH = columns.LARGEST, columns.WORTH
-SHORT = 2**26  # multiplications of a gradient, up to which two threads compute one each, rather than half of both
+LARGEST = columns.LARGEST
+Options = tuple[Sizes, Pads, Sizes, int]  # stride, padding, dilation, groups
 FEW = 6  # channels, below which a run of memory with channels last is too short to be worth it
 WIDE = 128  # columns of the second matrix, up to which a whole line of the result is computed at once
 # Channels, and places of the result, below which rows are the faster way; and places of a kernel in one dimension, from
@@ -78,40 +77,43 @@ def of_halves(
     return [way(a, b, *options, own) for a, b, own in pairs]
 
 
-# Each `prepare` chooses a way and returns what computes the result; short calls that come before the products are made
-# at once, so that they are not made by two threads at a time.
-Prepared = Callable[[], np.ndarray]
+def way(
+    samples: int, channels: int, made: int, kernel: Sizes, out: Sizes, options: Options, dtype: np.dtype[np.generic]
+) -> str:
+    """How a convolution of these shapes, or the gradient of its weight, is computed."""
+    stride, pads, dilation, groups = options
+    fast = winograd.fits(samples, channels, made, kernel, stride, pads, dilation, groups, out, dtype)
+    if deep.fits(samples * math.prod(out), channels, made, kernel, groups, dtype.itemsize, fast):
+        return "deep"
+    if fast and samples:
+        return "winograd"
+    if too_large(channels, kernel, out, dtype.itemsize):
+        return "halves"
+    t = strip(channels, made, kernel, stride, dilation, groups, out)
+    return "rows" if t and samples * math.prod(out) and is_narrow(channels, made, kernel, math.prod(out)) else "columns"
 
 
-def convolve(
-    x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
-) -> np.ndarray:
-    """(N, C, *in) with (O, C / groups, *kernel) gives (N, O, *out)."""
-    return prepare(x, weight, out, stride, pads, dilation, groups)()
-
-
-def prepare(
-    x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
-) -> Prepared:
-    """What computes `convolve`."""
+def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, *options: Any) -> np.ndarray:
+    """(N, C, *in) with (O, C / groups, *kernel) gives (N, O, *out); options: stride, pads, dilation, groups."""
     kernel = weight.shape[2:]
+    stride, pads, dilation, groups = options
 
     def by_columns(samples: Any) -> np.ndarray:
         return columns.convolve(x[samples], weight, out, stride, pads, dilation, groups)
 
-    fast = winograd.fits(len(x), x.shape[1], len(weight), kernel, stride, pads, dilation, groups, out, x.dtype)
-    if deep.fits(len(x) * math.prod(out), x.shape[1], len(weight), kernel, groups, x.itemsize, fast):
-        return partial(deep.convolve, x, weight, out, stride, pads, dilation)
-    if fast and len(x):
-        return partial(winograd.convolve, x, weight, out, pads, by_columns)
-    if too_large(x.shape[1], kernel, out, x.itemsize):
-        return partial(_by_halves, x, weight, (out, stride, pads, dilation), groups)
+    chosen = way(len(x), x.shape[1], len(weight), kernel, out, options, x.dtype)
+    if chosen == "deep":
+        return deep.convolve(x, weight, out, stride, pads, dilation)
+    if chosen == "winograd":
+        return winograd.convolve(x, weight, out, pads, by_columns)
+    if chosen == "halves":
+        return _by_halves(x, weight, (out, stride, pads, dilation), groups)
+    if chosen == "columns" or not x.size:
+        return by_columns(slice(None))
     t = strip(x.shape[1], len(weight), kernel, stride, dilation, groups, out)
-    if not t or not x.size or not is_narrow(x.shape[1], len(weight), kernel, math.prod(out)):
-        return columns.prepare(x, weight, out, stride, pads, dilation, groups)
     lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
     flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
-    return partial(rows.apply, x, flat.transpose(2, 1, 0), lines, kernel, out, by_columns if t > 1 else None)
+    return rows.apply(x, flat.transpose(2, 1, 0), lines, kernel, out, by_columns if t > 1 else None)
 
 
 def _by_halves(x: np.ndarray, weight: np.ndarray, options: tuple[Sizes, Sizes, Pads, Sizes], groups: int) -> np.ndarray:
@@ -127,16 +129,14 @@ def convolve_with_tangent(
 ) -> list[np.ndarray] | None:
     """A convolution and its tangent, where they share rows or columns; None where another way computes each alone."""
     stride, pads, dilation, groups = options
-    channels, kernel, itemsize = x.shape[1], weight.shape[2:], x.itemsize
-    fast = winograd.fits(len(x), channels, len(weight), kernel, stride, pads, dilation, groups, out, x.dtype)
-    if fast or deep.fits(len(x) * math.prod(out), channels, len(weight), kernel, groups, itemsize, fast):
-        return None
-    if too_large(channels, kernel, out, itemsize) or not x.size:
+    channels, kernel = x.shape[1], weight.shape[2:]
+    chosen = way(len(x), channels, len(weight), kernel, out, options, x.dtype)
+    if chosen not in ("rows", "columns") or not x.size:
         return None
     terms = [pair for pair in ((x, tw), (tx, weight)) if pair[0] is not None is not pair[1]]
+    if chosen == "columns":
+        return columns.convolve_sums([[(x, weight)], terms], out, *options)
     t = strip(channels, len(weight), kernel, stride, dilation, groups, out)
-    if not t or not is_narrow(channels, len(weight), kernel, math.prod(out)):
-        return columns.prepare_sums([[(x, weight)], terms], out, *options)()
     lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
     turned = [
         [(a, w.reshape(*w.shape[:2], -1).transpose(2, 1, 0)) for a, w in pairs] for pairs in ([(x, weight)], terms)
@@ -149,13 +149,6 @@ def convolve_transposed(
     g: np.ndarray, weight: np.ndarray, size: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> np.ndarray:
     """(N, O, *out) with (O, C / groups, *kernel) gives (N, C, *size)."""
-    return prepare_transposed(g, weight, size, stride, pads, dilation, groups)()
-
-
-def prepare_transposed(
-    g: np.ndarray, weight: np.ndarray, size: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
-) -> Prepared:
-    """What computes `convolve_transposed`."""
     kernel, channels = weight.shape[2:], weight.shape[1] * groups
 
     def by_columns(samples: Any) -> np.ndarray:
@@ -164,14 +157,14 @@ def prepare_transposed(
     fast = winograd.fits(len(g), g.shape[1], channels, kernel, stride, pads, dilation, groups, size, g.dtype)
     places = len(g) * math.prod(g.shape[2:])
     if deep.fits(places, channels, g.shape[1], kernel, groups, g.itemsize, fast):
-        return partial(deep.convolve_transposed, g, weight, size, stride, pads, dilation)
+        return deep.convolve_transposed(g, weight, size, stride, pads, dilation)
     if fast and len(g):
-        return partial(winograd.convolve_transposed, g, weight, size, pads, by_columns)
+        return winograd.convolve_transposed(g, weight, size, pads, by_columns)
     larger = tuple(map(max, size, g.shape[2:]))
     if too_large(max(channels, g.shape[1]), kernel, larger, g.itemsize):
-        return partial(_transposed_by_halves, g, weight, (size, stride, pads, dilation), groups)
+        return _transposed_by_halves(g, weight, (size, stride, pads, dilation), groups)
     if not np.isfinite(weight).all():  # the other ways multiply it by the zeros around g, too
-        return partial(by_columns, slice(None))
+        return by_columns(slice(None))
     t = strip(g.shape[1], channels, kernel, (1,) * len(kernel), dilation, groups, size)
     pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
     each = math.prod([-(-n // s) for n, s in zip(size, stride, strict=True)])  # places of a phase
@@ -179,16 +172,16 @@ def prepare_transposed(
     if max(stride) == 1 and (groups > 1 or pointless or (channels >= FEW and not (t and narrow))):
         return _by_flipping(g, weight, size, pads, dilation, groups)
     if max(stride) > 1 and not narrow and phases.fits(size, dilation) and g.size:
-        return partial(phases.convolve_transposed, g, weight, size, stride, pads, groups)
+        return phases.convolve_transposed(g, weight, size, stride, pads, groups)
     if not t or pointless or not g.size or channels < FEW:
-        return partial(by_columns, slice(None))
+        return by_columns(slice(None))
     if max(stride) > 1:
         t = 1
     elif channels * size[-1] <= WIDE:
         t = size[-1]  # so narrow a result is computed a line at a time
     lines = rows.backward_lines(g.shape[2:], size, kernel, stride, pads, t)
     flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
-    return partial(rows.apply, g, flat.transpose(2, 0, 1), lines, kernel, size, by_columns)
+    return rows.apply(g, flat.transpose(2, 0, 1), lines, kernel, size, by_columns)
 
 
 def _transposed_by_halves(
@@ -203,52 +196,57 @@ def _transposed_by_halves(
     return first
 
 
-def _by_flipping(g: np.ndarray, weight: np.ndarray, size: Sizes, pads: Pads, dilation: Sizes, groups: int) -> Prepared:
-    """A transposed convolution without stride is a convolution with the kernel turned round."""
+def _turned(weight: np.ndarray, groups: int) -> np.ndarray:
+    """(O, C / groups, *kernel) as (C, O / groups, *kernel), turned round; the same again turns it back."""
     o, each, *kernel = weight.shape
-    k = len(kernel)
-    turned = weight[spatial(*[slice(None, None, -1)] * k)].reshape(groups, o // groups, each, *kernel)
-    turned = turned.swapaxes(1, 2).reshape(groups * each, o // groups, *kernel)
+    turned: np.ndarray = weight[spatial(*[slice(None, None, -1)] * len(kernel))]
+    turned = turned.reshape(groups, o // groups, each, *kernel)
+    return turned.swapaxes(1, 2).reshape(groups * each, o // groups, *kernel)
+
+
+def _around(size: Sizes, out: Sizes, kernel: Sizes, pads: Pads, dilation: Sizes) -> Pads:
+    """The padding of the convolution with the kernel turned round, from `out` places back to `size`."""
     around = []
-    for n, m, p, d, (a, _) in zip(size, g.shape[2:], kernel, dilation, pads, strict=True):
+    for n, m, p, d, (a, _) in zip(size, out, kernel, dilation, pads, strict=True):
         before = d * (p - 1) - a
         around.append((before, n - m - before + d * (p - 1)))
-    return prepare(g, turned, size, (1,) * k, tuple(around), dilation, groups)
+    return tuple(around)
+
+
+def _by_flipping(
+    g: np.ndarray, weight: np.ndarray, size: Sizes, pads: Pads, dilation: Sizes, groups: int
+) -> np.ndarray:
+    """A transposed convolution without stride is a convolution with the kernel turned round."""
+    around = _around(size, g.shape[2:], weight.shape[2:], pads, dilation)
+    return convolve(g, _turned(weight, groups), size, (1,) * len(size), around, dilation, groups)
 
 
 def convolve_weight(
     x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> np.ndarray:
     """(N, C, *in) with (N, O, *out) gives (O, C / groups, *kernel): the gradient of the weight."""
-    return prepare_weight(x, g, kernel, stride, pads, dilation, groups)()
-
-
-def prepare_weight(
-    x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
-) -> Prepared:
-    """What computes `convolve_weight`."""
     out, made = g.shape[2:], g.shape[1]
     by_columns = partial(columns.convolve_weight, x, g, kernel, stride, pads, dilation, groups)
-    fast = winograd.fits(len(x), x.shape[1], made, kernel, stride, pads, dilation, groups, out, x.dtype)
-    if deep.fits(len(x) * math.prod(out), x.shape[1], made, kernel, groups, x.itemsize, fast):
-        return partial(deep.convolve_weight, x, g, kernel, stride, pads, dilation)
-    if fast and len(x):
-        return partial(finite_or, partial(winograd.convolve_weight, x, g, pads), by_columns)
-    if too_large(x.shape[1], kernel, out, x.itemsize):
-        return partial(_weight_by_halves, x, g, (kernel, stride, pads, dilation), groups)
+    chosen = way(len(x), x.shape[1], made, kernel, out, (stride, pads, dilation, groups), x.dtype)
+    if chosen == "deep":
+        return deep.convolve_weight(x, g, kernel, stride, pads, dilation)
+    if chosen == "winograd":
+        return finite_or(partial(winograd.convolve_weight, x, g, pads), by_columns)
+    if chosen == "halves":
+        return _weight_by_halves(x, g, (kernel, stride, pads, dilation), groups)
     shape = (made, x.shape[1] // groups, *kernel)
     if depthwise.fits(x.shape[1], shape, stride, pads, dilation, groups, x.dtype.char) and x.size:
-        return partial(finite_or, partial(depthwise.convolve_weight, x, g, kernel, pads, dilation), by_columns)
+        return finite_or(partial(depthwise.convolve_weight, x, g, kernel, pads, dilation), by_columns)
+    back = shared(len(x), x.shape[1], made, kernel, x.shape[2:], out, (stride, pads, dilation, groups), x.dtype)
+    if back:  # so that it is the same, to the bit, whether the input's gradient is computed at once or not
+        found = finite_or(partial(columns.convolve_weight, g, x, kernel, *back), lambda: _turned(by_columns(), groups))
+        return np.ascontiguousarray(_turned(found, groups))
+    if chosen == "columns" or not x.size:
+        return by_columns()
     t = strip(x.shape[1], made, kernel, stride, dilation, groups, out)
-    if t and x.size and g.size and is_narrow(x.shape[1], made, kernel, math.prod(out)):
-        lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
-        return partial(_by_rows, x, g, lines, kernel)
-    return columns.prepare_weight(x, g, kernel, stride, pads, dilation, groups)
-
-
-def _by_rows(x: np.ndarray, g: np.ndarray, lines: rows.Lines, kernel: Sizes) -> np.ndarray:
+    lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
     found = rows.apply_weight(x, g, lines, kernel)
-    return np.ascontiguousarray(found.transpose(2, 1, 0)).reshape(g.shape[1], x.shape[1], *kernel)
+    return np.ascontiguousarray(found.transpose(2, 1, 0)).reshape(made, x.shape[1], *kernel)
 
 
 def _weight_by_halves(
@@ -259,20 +257,33 @@ def _weight_by_halves(
     return np.concatenate([convolve_weight(half, g, *options, 1) for half in halves(x, 1)], axis=1)
 
 
+def shared(
+    samples: int, channels: int, made: int, kernel: Sizes, size: Sizes, out: Sizes, options: Options, dtype: Any
+) -> Options | None:
+    """The options of the convolution of g with the kernel turned round, if its columns make both gradients; or None."""
+    stride, pads, dilation, groups = options
+    if max(stride) > 1 or not samples * channels * made * math.prod(size) * math.prod(out):
+        return None
+    if depthwise.fits(channels, (made, channels // groups, *kernel), *options, dtype.char):
+        return None
+    back = stride, _around(size, out, kernel, pads, dilation), dilation, groups
+    ways = {
+        way(samples, channels, made, kernel, out, options, dtype),
+        way(samples, made, channels, kernel, size, back, dtype),
+    }
+    return back if ways == {"columns"} else None
+
+
 def gradients(
-    g: np.ndarray,
-    x: np.ndarray,
-    weight: np.ndarray,
-    stride: Sizes,
-    pads: Pads,
-    dilation: Sizes,
-    groups: int,
+    g: np.ndarray, x: np.ndarray, weight: np.ndarray, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The gradients of a convolution's input and weight: short ones, if they take as long, at once by a thread each."""
-    kernel, places = weight.shape[2:], math.prod(g.shape[2:])
-    by_input = partial(prepare_transposed, g, weight, x.shape[2:], stride, pads, dilation, groups)
-    by_weight = partial(prepare_weight, x, g, kernel, stride, pads, dilation, groups)
-    work = g.size * math.prod(weight.shape[1:]) * (get_num_threads() - 1)
-    if WORTH <= work <= SHORT and not is_narrow(x.shape[1], g.shape[1], kernel, places):
-        return both(by_input(), by_weight())
-    return by_input()(), by_weight()()
+    """The gradients of a convolution's input and weight: by the same columns of g where both go by columns."""
+    kernel, size, options = weight.shape[2:], x.shape[2:], (stride, pads, dilation, groups)
+    back = shared(len(x), x.shape[1], len(weight), kernel, size, g.shape[2:], options, x.dtype)
+    if back and np.isfinite(weight).all():
+        with np.errstate(invalid="ignore", over="ignore"):
+            gx, gw = columns.gradients(g, x, _turned(weight, groups), *back)
+        if np.isfinite(gw).all():  # the zeros around g are multiplied by x, too
+            return gx, np.ascontiguousarray(_turned(gw, groups))
+    by_input = convolve_transposed(g, weight, size, *options)
+    return by_input, convolve_weight(x, g, kernel, *options)

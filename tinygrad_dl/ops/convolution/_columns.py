@@ -14,7 +14,6 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,9 +22,10 @@ from tinygrad_dl.backends.threads import parallel_for_products
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
 
 SHARES = 4  # into which a weight's gradient is summed
-BLOCK = 2**20  # bytes of columns that are made at a time, if that is not less than one row of the result
+# Bytes of columns that are made at a time, if that is not less than one row of the result: more than the second cache
+# holds, as threads that make many short calls wait for the interpreter again and again, up to 50 us each time.
+BLOCK = 2**21
 LARGEST = 64 * 2**20  # bytes that a block never takes: where one row of the result would, channels are halved before
-TOGETHER = 4 * 2**20  # bytes of columns that are made at once, by one thread: two would be in each other's way
 SMALL = 2**18  # bytes of columns that are not shared out
 COPY = 16  # multiplications that take as long as a copy of an element
 FEW = 24  # rows of a product, below which it is slow
@@ -159,29 +159,12 @@ class Columns:
             self.x = windows(padded(x, pads), kernel, stride, dilation, out)
         self.places = len(x) * math.prod(out)
         row_bytes = self.height * groups * self.behind * x.itemsize
-        self.together = len(x) * out[0] * row_bytes <= TOGETHER
-        self.samples = len(x) > 1
-        if self.together:
-            self.pieces = [(0, len(x), 0, out[0])]
-            self.count = len(x) if self.samples else out[0]
-        else:
-            self.pieces = list(blocks(len(x), out[0], row_bytes))
-            self.count = len(self.pieces)
+        self.pieces = list(blocks(len(x), out[0], row_bytes)) if self.places else []
 
-    def grain(self, made: int) -> int:
-        """How many of `count` are worth a thread, if the kernel makes so many channels."""
+    def grain(self, made: int, count: int) -> int:
+        """How many of `count` parts of the work are worth a thread, if the kernel makes so many channels."""
         work: int = self.places * (math.prod(self.kernel) * self.channels * made + self.height * self.groups * COPY)
-        return max(1, -(-self.count * WORTH // max(1, work)))
-
-    def part(self, start: int, stop: int) -> Piece:
-        """A range of the only piece."""
-        _, n, _, rows = self.pieces[0]
-        return (start, stop, 0, rows) if self.samples else (0, n, start, stop)
-
-    def parts(self, columns: list[np.ndarray], piece: Piece) -> list[np.ndarray]:
-        """What belongs to a part of the columns of the only piece."""
-        n0, n1, r0, r1 = piece
-        return [each[n0:n1, ..., r0 * self.behind : r1 * self.behind] for each in columns]
+        return max(1, -(-count * WORTH // max(1, work)))
 
     def fill(self, piece: Piece, frame: Frame | None) -> tuple[list[np.ndarray], Frame | None]:
         """The columns of a piece, (n, groups, height, places) for each product, and the frame to be used again."""
@@ -239,91 +222,107 @@ class Columns:
         return np.ascontiguousarray(parts).reshape(groups * o, self.channels, *self.kernel)
 
 
+class Result:
+    """The result of a convolution, or a term of it, to which the products of pieces are written."""
+
+    def __init__(self, columns: Columns, weights: list[tuple[int, np.ndarray]], count: int, out: Sizes):
+        """`weights`: which of several columns each belongs to, and the weight."""
+        self.kernels = [(i, columns.kernels(weight)) for i, weight in weights]
+        made, self.behind = len(weights[0][1]), columns.behind
+        self.array = np.empty((count, made, *out), columns.x.dtype)
+        self.target = self.array.reshape(count, columns.groups, made // columns.groups, math.prod(out))
+
+    def write(self, parts: list[list[np.ndarray]], piece: Piece) -> None:
+        """The sum of the products with the columns' parts."""
+        n0, n1, r0, r1 = piece
+        here = self.target[n0:n1, ..., r0 * self.behind : r1 * self.behind]
+        pairs = [pair for i, matrices in self.kernels for pair in zip(matrices, parts[i], strict=True)]
+        np.matmul(*pairs[0], out=here)
+        term = np.empty(here.shape, here.dtype) if len(pairs) > 1 else None
+        for pair in pairs[1:]:
+            here += np.matmul(*pair, out=term)
+
+
+class Sums:
+    """The gradient of a convolution's weight: a sum for each of a fixed number of shares of the pieces.
+
+    So it is the same for any number of threads.
+    """
+
+    def __init__(self, columns: Columns, g: np.ndarray):
+        o = g.shape[1]
+        self.columns = columns
+        self.slopes = np.ascontiguousarray(g).reshape(
+            len(g), columns.groups, o // columns.groups, math.prod(g.shape[2:])
+        )
+        self.shares = min(SHARES, len(columns.pieces))
+        shape = self.shares, columns.products, columns.groups, columns.height, o // columns.groups
+        self.sums = np.zeros(shape, g.dtype)
+
+    def add(self, parts: list[np.ndarray], piece: Piece, share: int) -> None:
+        """The products of the columns' parts with what belongs to them."""
+        n0, n1, r0, r1 = piece
+        behind = self.columns.behind
+        own = self.slopes[n0:n1, ..., r0 * behind : r1 * behind].swapaxes(2, 3)
+        for part, total in zip(parts, self.sums[share], strict=True):
+            total += np.add.reduce(np.matmul(part, own), axis=0)
+
+    def total(self) -> np.ndarray:
+        """(O, C / groups, *kernel)."""
+        return self.columns.weight(np.add.reduce(self.sums, axis=0))
+
+
 def convolve(
     x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> np.ndarray:
     """(N, C, *in) with (O, C / groups, *kernel) gives (N, O, *out)."""
-    return prepare(x, weight, out, stride, pads, dilation, groups)()
+    return convolve_sums([[(x, weight)]], out, stride, pads, dilation, groups)[0]
 
 
-def prepare(
-    x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
-) -> Callable[[], np.ndarray]:
-    """The part of `convolve` that multiplies; the columns, if they are few, are made at once."""
-    multiply = prepare_sums([[(x, weight)]], out, stride, pads, dilation, groups)
-    return lambda: multiply()[0]
-
-
-def prepare_sums(
+def convolve_sums(
     sums: list[list[tuple[np.ndarray, np.ndarray]]],
     out: Sizes,
     stride: Sizes,
     pads: Pads,
     dilation: Sizes,
     groups: int,
-) -> Callable[[], list[np.ndarray]]:
-    """`prepare` for pairs of an input and a weight, each result the sum over its pairs.
+) -> list[np.ndarray]:
+    """`convolve` of pairs of an input and a weight, each result the sum over its pairs.
 
     An input that several pairs share is made columns of once.
     """
     inputs = list({id(x): x for pairs in sums for x, _ in pairs}.values())
     x, weight = sums[0][0]
-    o, kernel = len(weight), weight.shape[2:]
-    columns = [Columns(each, out, kernel, stride, pads, dilation, groups) for each in inputs]
+    columns = [Columns(each, out, weight.shape[2:], stride, pads, dilation, groups) for each in inputs]
     at = {id(each): i for i, each in enumerate(inputs)}
-    kernels = [[(at[id(a)], columns[0].kernels(w)) for a, w in pairs] for pairs in sums]
-    results = [np.empty((len(x), o, *out), x.dtype) for _ in sums]
-    targets = [each.reshape(len(x), groups, o // groups, math.prod(out)) for each in results]
-    behind = columns[0].behind
+    results = [Result(columns[0], [(at[id(a)], w) for a, w in pairs], len(x), out) for pairs in sums]
 
     def multiply(parts: list[list[np.ndarray]], piece: Piece) -> None:
-        n0, n1, r0, r1 = piece
-        for target, pairs in zip(targets, kernels, strict=True):
-            here = target[n0:n1, ..., r0 * behind : r1 * behind]
-            each = [(matrix, part) for i, matrices in pairs for matrix, part in zip(matrices, parts[i], strict=True)]
-            np.matmul(*each[0], out=here)
-            for matrix, part in each[1:]:
-                here += np.matmul(matrix, part)
+        for result in results:
+            result.write(parts, piece)
 
-    run = over_pieces(columns, multiply, o * sum(map(len, sums)))
-
-    def finish() -> list[np.ndarray]:
-        run()
-        return results
-
-    return finish
+    over_pieces(columns, multiply, len(weight) * sum(map(len, sums)))
+    return [result.array for result in results]
 
 
-def over_pieces(
-    columns: list[Columns], multiply: Callable[[list[list[np.ndarray]], Piece], None], made: int
-) -> Callable[[], None]:
-    """What calls `multiply` with the parts of all columns, which are made of inputs of one shape, for each piece.
+def over_pieces(columns: list[Columns], multiply: Callable[[list[list[np.ndarray]], Piece], None], made: int) -> None:
+    """Calls `multiply` with the parts of all columns, which are made of inputs of one shape, for each piece.
 
-    The products with kernels that make so many channels are shared out among threads. Few columns this thread makes
-    alone and at once: two threads that both make short calls would wait for the interpreter again and again, up to 50
-    us each time.
+    The pieces are shared out among threads; the products are with kernels that make so many channels.
     """
-    first = columns[0]
-    grain = first.grain(made)
-    if first.together and first.places:
-        whole = [each.fill(first.pieces[0], None)[0] for each in columns]
-
-        def share(start: int, stop: int) -> None:
-            piece = first.part(start, stop)
-            multiply([each.parts(parts, piece) for each, parts in zip(columns, whole, strict=True)], piece)
-
-        return partial(parallel_for_products, share, first.count, grain, grain // 2)
+    pieces = columns[0].pieces
 
     def work(start: int, stop: int) -> None:
         frames: list[Frame | None] = [None] * len(columns)
-        for piece in first.pieces[start:stop] if first.places else ():
+        for piece in pieces[start:stop]:
             parts = []
             for i, each in enumerate(columns):
                 own, frames[i] = each.fill(piece, frames[i])
                 parts.append(own)
             multiply(parts, piece)
 
-    return partial(parallel_for_products, work, first.count, grain)
+    grain = columns[0].grain(made, len(pieces))
+    parallel_for_products(work, len(pieces), grain)
 
 
 def convolve_transposed(
@@ -370,45 +369,29 @@ def convolve_weight(
     x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> np.ndarray:
     """(N, C, *in) with (N, O, *out) gives (O, C / groups, *kernel): the gradient of the weight."""
-    return prepare_weight(x, g, kernel, stride, pads, dilation, groups)()
+    return _by_shares(Columns(x, g.shape[2:], kernel, stride, pads, dilation, groups), g)
 
 
-def prepare_weight(
-    x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
-) -> Callable[[], np.ndarray]:
-    """The part of `convolve_weight` that multiplies; the columns, if they are few, are made at once."""
-    o, out = g.shape[1], g.shape[2:]
-    columns = Columns(x, out, kernel, stride, pads, dilation, groups)
-    slopes = np.ascontiguousarray(g).reshape(len(x), groups, o // groups, math.prod(out))
-    # A sum for each of a fixed number of shares, whatever the number of threads, so that the result is always the same.
-    shares = min(SHARES, columns.count)
-    sums = np.zeros((shares, columns.products, groups, columns.height, o // groups), x.dtype)
-    together = columns.fill(columns.pieces[0], None)[0] if columns.together and columns.places else None
+def gradients(
+    x: np.ndarray, g: np.ndarray, weight: np.ndarray, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """`convolve(x, weight)` and `convolve_weight(x, g)`, by the same columns of x; g is of the result's shape."""
+    columns = Columns(x, g.shape[2:], weight.shape[2:], stride, pads, dilation, groups)
+    result = Result(columns, [(0, weight)], len(x), g.shape[2:])
+    return result.array, _by_shares(columns, g, result)
 
-    def add_products(parts: list[np.ndarray], piece: Piece, share: int) -> None:
-        n0, n1, r0, r1 = piece
-        own = slopes[n0:n1, ..., r0 * columns.behind : r1 * columns.behind].swapaxes(2, 3)
-        for part, total in zip(parts, sums[share], strict=True):
-            if together is None:
-                total += np.add.reduce(np.matmul(part, own), axis=0)
-            elif len(part) == 1:
-                np.matmul(part[0], own[0], out=total)
-            else:
-                np.add.reduce(np.matmul(part, own), axis=0, out=total)
+
+def _by_shares(columns: Columns, g: np.ndarray, result: Result | None = None) -> np.ndarray:
+    sums = Sums(columns, g)
 
     def work(start: int, stop: int) -> None:
         frame = None
         for share in range(start, stop):
-            if together is not None:
-                piece = columns.part(columns.count * share // shares, columns.count * (share + 1) // shares)
-                add_products(columns.parts(together, piece), piece, share)
-                continue
-            for piece in columns.pieces[share::shares]:
+            for piece in columns.pieces[share :: sums.shares]:
                 parts, frame = columns.fill(piece, frame)
-                add_products(parts, piece, share)
+                if result:
+                    result.write([parts], piece)
+                sums.add(parts, piece, share)
 
-    def multiply() -> np.ndarray:
-        parallel_for_products(work, shares, max(1, columns.grain(o) * shares // max(1, columns.count)))
-        return columns.weight(np.add.reduce(sums, axis=0))
-
-    return multiply
+    parallel_for_products(work, sums.shares, columns.grain(g.shape[1] * (2 if result else 1), sums.shares))
+    return sums.total()

@@ -84,5 +84,5 @@ def convolve_transposed(
                 target = parted[tuple(here)]
                 target[...] = 0 if total is None else total[:, :, i * c : (i + 1) * c].reshape(target.shape)
 
-    over_pieces([columns], multiply, c * groups)()
+    over_pieces([columns], multiply, c * groups)
     return result if full == size else np.ascontiguousarray(result[spatial(*[slice(0, n) for n in size])])
