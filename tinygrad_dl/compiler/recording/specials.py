@@ -56,17 +56,6 @@ def parallel(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
     told(*args, **options)
 
 
-def both(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
-    found: list[Any] = list(args)
-
-    def work(start: int, stop: int) -> None:
-        for i in range(start, stop):
-            found[i] = hooks.call(found[i])
-
-    in_lanes(hooks, work, [(0, 1), (1, 2)])
-    return found[0], found[1]
-
-
 def weighted(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
     """`axpby` by NumPy's functions, which give the same bits as that of the BLAS."""
     a, x, b, y, work = args
@@ -151,7 +140,6 @@ def set_up() -> None:
     """Tells the policy of them."""
     policy.instead(threads.parallel_for, parallel)
     policy.instead(threads.parallel_for_products, parallel)
-    policy.instead(threads.both, both)
     policy.instead(axpby.axpby, weighted)
     policy.instead(random.rng_of, generator)
     policy.instead(engine.gradients, gradients)
