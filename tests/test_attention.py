@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from cores import on_one_and_on_three
@@ -108,7 +110,7 @@ def test_no_copy_of_heads_cut_from_one_projection():
     assert np.shares_memory(joined.numpy(), out.numpy())
 
 
-@pytest.mark.parametrize("shape", [(4, 3, 70, 16), (1, 6, 70, 16), (5, 70, 16)])
+@pytest.mark.parametrize("shape", [(4, 3, 70, 16), (8, 4, 70, 16), (1, 6, 70, 16), (5, 70, 16), (2, 3, 300, 16)])
 def test_threads_change_nothing(shape):
     td.manual_seed(0)
     x = [td.randn(shape, requires_grad=True) for _ in range(3)]
@@ -119,6 +121,41 @@ def test_threads_change_nothing(shape):
 
     for a, b in zip(*on_one_and_on_three(run), strict=True):
         assert td.equal(a, b)
+
+
+def gradients_of(function, tensors, g):
+    """The result, and the gradients of the tensors."""
+    given = [x.detach().requires_grad_() for x in tensors]
+    out = function(*given)
+    return [each.numpy() for each in (out.detach(), *td.autograd.grad(out, given, g))]
+
+
+@pytest.mark.parametrize("keys", [300, 200, 400])
+def test_causal_tiles(keys):
+    """Long sequences are worked on tile by tile: as with the mask, and dropout drops the same."""
+    td.manual_seed(0)
+    shapes = (2, 3, 300, 16), (2, 3, keys, 16), (2, 3, keys, 8)
+    tensors, g = [3 * td.randn(*shape, dtype=td.float64) for shape in shapes], td.randn(2, 3, 300, 8, dtype=td.float64)
+    mask = td.ones(300, keys).tril().bool()
+    for p in (0.0, 0.25):
+        found = []
+        for options in ({"is_causal": True}, {"attn_mask": mask}):
+            td.manual_seed(1)
+            found.append(gradients_of(partial(attention, dropout_p=p, **options), tensors, g))
+        for ours, expected in zip(*found, strict=True):
+            np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_what_causal_tiles_hide_spoils_nothing():
+    """Keys and values that are not finite reach the queries that see them, and those alone."""
+    td.manual_seed(0)
+    query, key, value = (td.randn(1, 300, 4) for _ in range(3))
+    right = attention(query, key, value, is_causal=True).numpy()
+    key[0, 150], value[0, 200] = td.nan, td.inf
+    found = attention(query, key, value, is_causal=True).numpy()
+    np.testing.assert_allclose(found[0, :150], right[0, :150], rtol=1e-5, atol=1e-6)
+    assert np.isnan(found[0, 150:]).all()
 
 
 def test_encoder_layers_begin_alike_and_learn_apart():

@@ -39,16 +39,20 @@ def in_blocks(work: Work, count: int, size: int = 1, least: int = LEAST) -> None
     parallel_for(share, -(-count // ROWS), -(-least // (size * ROWS)))
 
 
-def fixed_blocks(count: int, size: int) -> list[slice]:
+def fixed_blocks(count: int, size: int, most: int = FIXED, tile: int = ROWS) -> list[slice]:
     """Blocks of `count` rows of `size` elements, for results that depend on where blocks begin.
 
     They do not depend on the number of threads. Their number is even, so that two threads have the same work.
+
+    Args:
+        most: elements of a block, about.
+        tile: blocks begin at multiples of so many rows, where these are not too long.
     """
-    if count * size <= FIXED:
+    if count * size <= most:
         return [slice(0, count)]
-    tile = ROWS if ROWS * size <= FIXED else 1
+    tile = tile if tile * size <= most else 1
     tiles = -(-count // tile)
-    blocks = min(tiles, -(-count * size // FIXED))
+    blocks = min(tiles, -(-count * size // most))
     blocks += blocks % 2 if blocks < tiles else 0
     bounds = [min(count, tiles * block // blocks * tile) for block in range(blocks + 1)]
     return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]

@@ -10,28 +10,33 @@ the largest of each row.
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.backends.threads import parallel_for_products
 from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.core.transforms import is_known, values_of
+from tinygrad_dl.core.transforms import values_of
 from tinygrad_dl.inputs import array, boolean, drawn, error, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops._owned import add_, mul_
+from tinygrad_dl.ops.attention._weights import (
+    attend_tile,
+    blocks_of_sequences,
+    in_layout,
+    matmul,
+    seen_product,
+    tiles,
+    triangle,
+)
 from tinygrad_dl.ops.dropout.dropout import keep_factors
 from tinygrad_dl.ops.pointwise._selection import finite, unspoilt
-from tinygrad_dl.ops.reduction._sums import add_up, largest
 
 GRAIN = 2**17  # scores that are worth a thread
-SAFE = 40.0  # exp of it, summed over as many keys as there can be, is far from float32's limits, and so is its inverse
 
 
 def _naive_attention(
@@ -60,14 +65,6 @@ def _naive_attention(
             weights /= weights.sum()
             out[place] = (weights if factors is None else weights * factors[place]) @ value[batch]
     return out
-
-
-@functools.lru_cache(maxsize=8)
-def triangle(rows: int, columns: int, dtype: Any) -> np.ndarray:
-    """Ones for the keys up to each query's own place, zeros for later ones; nothing may write to it."""
-    made = np.tri(rows, columns, 0, dtype)
-    made.flags.writeable = False
-    return made
 
 
 def exponentials(query: Any, key: Any, mask: Any, is_causal: bool, scale: float | None) -> Any:
@@ -101,43 +98,6 @@ def inverses(e: Any) -> Any:
 def found_scale(query: Any, scale: float | None) -> float:
     """The factor of the products: 1 / sqrt(width) unless given."""
     return 1 / math.sqrt(max(1, query.shape[-1])) if scale is None else float(scale)
-
-
-def in_layout(shape: tuple[int, ...], like: Any) -> np.ndarray:
-    """An empty array of this shape, whose dimensions lie in memory in the order of another's.
-
-    Heads that were cut from one projection are then joined again without a copy.
-    """
-    if like.flags.c_contiguous or not like.size:
-        return np.empty(shape, like.dtype)
-    order = sorted(range(like.ndim), key=lambda i: -like.strides[i])
-    return np.empty([shape[i] for i in order], like.dtype).transpose(np.argsort(order))
-
-
-def matmul(a: Any, b: Any, like: Any = None) -> Any:
-    """a @ b of stacks of matrices; the result lies in memory in the order of `like`'s dimensions."""
-    if type(a) is not np.ndarray or type(b) is not np.ndarray:
-        return np.matmul(a, b)
-    return product(a, b, None if like is None else in_layout((*a.shape[:-1], b.shape[-1]), like))
-
-
-def seen_product(weights: Any, rows: Any, like: Any, masked: bool) -> Any:
-    """weights @ rows, where no nan or infinity comes from a row that a mask gave the weight 0.
-
-    In a plain product it would: 0 times nan is nan. So rows that are not finite are left out of the product, and added
-    one by one. Inside of a transform nobody can look, and the plain product it is.
-    """
-    out = matmul(weights, rows, like)
-    if not masked or not is_known(out) or finite(out):
-        return out
-    bad = np.logical_not(np.isfinite(values_of(rows))).any(-1, keepdims=True)
-    out = matmul(weights, np.where(bad, 0.0, rows), like)
-    for i in np.flatnonzero(bad.any((*range(bad.ndim - 2), -1))):
-        here = (..., slice(i, i + 1), slice(None))
-        weight = weights[..., i : i + 1]
-        row = np.where(bad[here], rows[here], 0.0)
-        out = out + weight * np.where(np.not_equal(values_of(weight), 0), row, 0.0)
-    return out
 
 
 CASES = {
@@ -184,53 +144,40 @@ def attend(
 ) -> Any:
     """`scaled_dot_product_attention`, with the factors of dropout as an array."""
     check_shapes(query, key, value)
-    e = matmul(query * query.dtype.type(found_scale(query, scale)), np.swapaxes(key, -1, -2))
-    if is_causal:
-        if mask is not None:
-            raise ValueError("scaled_dot_product_attention: got a mask and is_causal=True, expected one of them")
-        mask = triangle(e.shape[-2], e.shape[-1], e.dtype)
-    elif mask is not None:
-        check_mask(mask, e.shape)
-    if is_causal or mask is None or mask.dtype == bool:
-        exponentiate_visible(e, mask)
-    else:
-        e += mask
-        if not finite(e):  # a key that is not finite is hidden all the same
-            np.copyto(e, -np.inf, where=np.isneginf(mask))
-        exponentiate(e)
-    total = add_up(e, -1, True)
-    if not finite(total):  # a row that is nan is so where it may see, and there alone
-        hidden = False if mask is None else np.isneginf(mask) if mask.dtype.kind == "f" and not is_causal else mask == 0
-        np.copyto(e, np.where(hidden, 0.0, np.nan), where=~np.isfinite(total))
-    inverse = np.divide(1, total, out=np.zeros_like(total), where=total != 0)
-    weights = e if factors is None else e * factors.astype(e.dtype, copy=False)
-    out = seen_product(weights, value, query, mask is not None)
-    out *= inverse
-    return out, e, inverse, mask is not None
-
-
-def exponentiate_visible(e: np.ndarray, mask: Any) -> None:
-    """Turns scores into e, in place: 0 where the mask is."""
-    if not e.size:
-        return
-    if max(np.maximum.reduce(e, None), -np.minimum.reduce(e, None)) <= SAFE:
-        np.exp(e, out=e)
-        if mask is not None:
-            e *= mask.astype(e.dtype, copy=False)
-        return
+    shape = (*query.shape[:-1], key.shape[-2])
+    seen = added = None
     if mask is not None:
-        np.copyto(e, -np.inf, where=np.equal(mask, 0))
-    exponentiate(e)
+        if is_causal:
+            raise ValueError("scaled_dot_product_attention: got a mask and is_causal=True, expected one of them")
+        check_mask(mask, shape)
+        if mask.dtype == bool:
+            seen = np.broadcast_to(mask.astype(query.dtype), shape)
+        else:
+            added = np.broadcast_to(mask, shape)
+    masked = is_causal or mask is not None
+    e, inverse = np.empty(shape, query.dtype), np.empty((*shape[:-1], 1), query.dtype)
+    out = in_layout((*shape[:-1], value.shape[-1]), query)
+    scaled = query * query.dtype.type(found_scale(query, scale))
+    blocks, own = blocks_of_sequences(shape), tiles(shape[-2], shape[-1], is_causal)
+    if len(blocks) == len(own) == 1:
+        seen = triangle(*shape[-2:], e.dtype) if is_causal else seen
+        attend_tile(scaled, key, value, factors, e, inverse, out, seen, added)
+        return out, e, inverse, masked
 
+    def work(first: int, last: int) -> None:
+        for block in blocks[first:last]:
+            q, k, v, w, r, mixed = (each[block] for each in (scaled, key, value, e, inverse, out))
+            f, visible, more = (None if each is None else each[block] for each in (factors, seen, added))
+            for rows, keys in own:
+                if is_causal:
+                    visible = triangle(rows.stop - rows.start, max(0, keys.stop - rows.start), e.dtype)
+                    w[..., rows, keys.stop :] = 0
+                here, mine, own_keys = (..., rows, keys), (..., rows, slice(None)), (..., keys, slice(None))
+                parts = k[own_keys], v[own_keys], None if f is None else f[here], w[here], r[mine], mixed[mine]
+                attend_tile(q[mine], *parts, visible, more)
 
-def exponentiate(e: np.ndarray) -> None:
-    """Turns scores into e, in place: 1 for the largest of each row, 0 for -inf."""
-    if not e.size:
-        return
-    top = np.asarray(largest(e, -1, True))
-    np.copyto(top, 0, where=np.isneginf(top))  # nothing to see there: all are 0
-    e -= top
-    np.exp(e, out=e)
+    parallel_for_products(work, len(blocks))
+    return out, e, inverse, masked
 
 
 def check_mask(mask: Any, shape: tuple[int, ...]) -> None:
@@ -283,20 +230,67 @@ def _attention_rule(
     e: Any,
     inverse: Any,
     masked: bool,
+    is_causal: bool,
     scale: float | None,
     needs: Any,
 ) -> Any:
+    factor = found_scale(query, scale)
+    if any(type(each) is not np.ndarray for each in (g, query, key, value, e)):
+        return _slopes(g * inverse, query, key, value, factors, e, inverse, masked, factor, needs)
+    blocks, own = blocks_of_sequences(e.shape), tiles(e.shape[-2], e.shape[-1], is_causal)
+    slopes = [
+        in_layout(x.shape, query) if needed else None for x, needed in zip((query, key, value), needs, strict=True)
+    ]
+    if len(blocks) == len(own) == 1:
+        return _slopes(g * inverse, query, key, value, factors, e, inverse, masked, factor, needs, slopes)
+
+    def work(first: int, last: int) -> None:
+        for block in blocks[first:last]:
+            q, k, v, w, r = (each[block] for each in (query, key, value, e, inverse))
+            f, *totals = (None if each is None else each[block] for each in (factors, *slopes))
+            gs = g[block] * r
+            if len(own) == 1:
+                _slopes(gs, q, k, v, f, w, r, masked, factor, needs, totals)
+                continue
+            for total in totals[1:]:
+                if total is not None:
+                    total[...] = 0
+            for rows, keys in own:
+                here, mine, own_keys = (..., rows, keys), (..., rows, slice(None)), (..., keys, slice(None))
+                parts = q[mine], k[own_keys], v[own_keys], None if f is None else f[here], w[here], r[mine]
+                out = None if totals[0] is None else totals[0][mine]
+                found = _slopes(gs[mine], *parts, masked, factor, needs, (out, None, None))
+                for total, part in zip(totals[1:], found[1:], strict=True):
+                    if total is not None:
+                        total[own_keys] += part
+
+    parallel_for_products(work, len(blocks))
+    return slopes
+
+
+def _slopes(
+    g: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    factors: Any,
+    e: Any,
+    inverse: Any,
+    masked: bool,
+    factor: float,
+    needs: Any,
+    outs: Any = (None, None, None),
+) -> Any:
+    """The gradients of query, key and value, in `outs` where there are arrays; g has been divided by sum(e)."""
     gq = gk = gv = None
-    g = g * inverse
     if needs[2]:
-        gv = seen_product(np.swapaxes(e if factors is None else e * factors, -1, -2), g, value, masked)
+        gv = seen_product(np.swapaxes(e if factors is None else e * factors, -1, -2), g, masked, outs[2])
     if needs[0] or needs[1]:
         s = score_slope(g, value, factors, e, inverse, masked)
-        factor = found_scale(query, scale)
         if needs[0]:
-            gq = mul_(seen_product(s, key, query, masked), factor)
+            gq = mul_(seen_product(s, key, masked, outs[0]), factor)
         if needs[1]:
-            gk = mul_(seen_product(np.swapaxes(s, -1, -2), query, key, masked), factor)
+            gk = mul_(seen_product(np.swapaxes(s, -1, -2), query, masked, outs[1]), factor)
     return gq, gk, gv
 
 
@@ -344,7 +338,7 @@ def _attention_tangent(
     factor = found_scale(query, scale)
     out: Any = None
     if tv is not None:
-        out = seen_product(e if factors is None else e * factors, tv, query, masked)
+        out = seen_product(e if factors is None else e * factors, tv, masked)
     s: Any = None
     if tq is not None:
         s = matmul(tq * factor, np.swapaxes(key, -1, -2))
@@ -355,7 +349,7 @@ def _attention_tangent(
         s = np.broadcast_to(tm, e.shape) * 1 if s is None else add_(s, tm)
     if s is not None:
         s = slope_of_weights(s, e, inverse, masked)
-        part = seen_product(s if factors is None else s * factors, value, query, masked)
+        part = seen_product(s if factors is None else s * factors, value, masked)
         out = part if out is None else add_(out, part)
     return mul_(out, inverse)
 
