@@ -25,6 +25,8 @@ def memory_known(step):
         value = todo.pop()
         if isinstance(value, td.Tensor):
             found[id(value)] = value._data, f"tensor {len(found)}"
+            if value._grad is not None:
+                todo.append(value._grad)
         elif isinstance(value, td.nn.Module):
             todo += [*value.parameters(), *value.buffers()]
         elif isinstance(value, td.optim.Optimizer):
@@ -72,7 +74,17 @@ def compare(step, recorder, times=5):
     assert str(td.get_rng_state()) == str(rng_after)
 
 
-NAMES = ["mlp_small"]
+NAMES = [
+    "mlp_small",
+    "mlp_batchnorm_dropout",
+    "chain",
+    "gradient_penalty",
+    "lenet",
+    "lstm",
+    "cells",
+    "gan",
+    "autoencoder",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -561,7 +561,7 @@ class Arrays:
             function = getattr(np.random.Generator, name)
         else:
             owner = next((each for each in record.generators.values() if each.rng.bit_generator is rng), None)
-            if owner is None:
+            if owner is None or isinstance(rng, np.random.RandomState):
                 raise record.refuse("random numbers are drawn from a generator that is not one of td.Generator")
             source = record.scalar()
             record.add("scalar", getattr, [record.generator(owner.rng), Constant("bit_generator")], out=source)

@@ -16,3 +16,11 @@ class Unrecordable(RuntimeError):
     def __init__(self, reason: str, line: str = ""):
         super().__init__(f"{reason} at {line}" if line else reason)
         self.reason, self.line = reason, line
+
+
+class Refused(BaseException):
+    """The same on its way out of the step, whose own handlers of errors leave it alone."""
+
+    def __init__(self, reason: str, line: str):
+        super().__init__(reason)
+        self.reason, self.line = reason, line

@@ -25,6 +25,7 @@ from tinygrad_dl.core.tensor import Tensor
 NUMPY = "numpy"
 Dispatched = type(np.concatenate)  # NumPy's functions that tensors may take over
 Cached = type(functools.lru_cache(lambda: None))
+DRAWING = (np.random.Generator, np.random.BitGenerator, np.random.RandomState)
 PLAIN = frozenset((int, float, bool, str, type(None), complex, bytes))
 UFUNCS: dict[str, np.ufunc] = {
     "add": np.add,
@@ -105,6 +106,8 @@ class Hooks:
             inner = function.__func__
             if type(inner) is types.FunctionType:
                 return self.python(inner, (function.__self__, *args), options)
+            if isinstance(function.__self__, DRAWING):  # a method written in Cython
+                return self.builtin(function, args, options)
             return self.call(inner, function.__self__, *args, **options)
         if kind is types.BuiltinFunctionType:
             return self.builtin(function, args, options)
@@ -164,7 +167,7 @@ class Hooks:
 
     def as_twin(self, value: Any) -> Any:
         """A function as one that may be called from code without hooks."""
-        if isinstance(value, types.FunctionType | types.MethodType | functools.partial):
+        if isinstance(value, types.FunctionType | types.MethodType | functools.partial | np.ufunc | Dispatched):
             return lambda *args, **options: self.call(value, *args, **options)
         return value
 
@@ -206,10 +209,8 @@ class Hooks:
             return self.arrays.of_ufunc(owner, function, args, options)
         if isinstance(owner, np.generic):
             return self.of_number(owner, function, args, options)
-        if isinstance(owner, np.random.Generator | np.random.BitGenerator):
+        if isinstance(owner, DRAWING):
             return self.arrays.drawn(owner, function, args, options)
-        if isinstance(owner, np.random.RandomState):
-            raise self.record.refuse("random numbers are drawn from NumPy's own generator")
         if owner is None or kind is type:  # a class method, or a function of a C library
             module = function.__module__ or ""
             if module.startswith(NUMPY) or (isinstance(owner, type) and issubclass(owner, np.generic | np.ndarray)):
@@ -267,9 +268,7 @@ class Hooks:
         if function is builtins.iter and len(args) == 1:
             return iter(self.iterated(args[0]))
         if function in PASSED:
-            args = tuple(
-                [self.as_twin(each) if i == 0 or not args else self.iterated(each) for i, each in enumerate(args)]
-            )
+            args = tuple(map(self.iterated, map(self.as_twin, args)))
             options = {name: self.as_twin(value) for name, value in options.items()}
             if function in (min, max, builtins.any, builtins.all):
                 return self.chosen(function, args, options)
@@ -333,7 +332,8 @@ class Hooks:
             or module.partition(".")[0] in sys.stdlib_module_names
         ):
             if kind in PASSED:
-                return kind(self.as_twin(args[0]), *map(self.iterated, args[1:]))
+                options = {name: self.as_twin(value) for name, value in options.items()}
+                return kind(*map(self.iterated, map(self.as_twin, args)), **options)
             if kind in (range, slice):
                 args = tuple(map(record.fixed, args))
             elif kind in (list, tuple, set, zip, enumerate, frozenset, reversed) and args:

@@ -31,7 +31,6 @@ WITHOUT_ARRAYS = frozenset(
         "core.views",
         "core.table",
         "core.namespaces",
-        "core.methods",
         "core.memory",
         "core.composition",
         "core.inference",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import operator
 import os
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from tinygrad_dl.compiler.program import (
     Scalar,
     View,
 )
-from tinygrad_dl.compiler.recording.errors import Unrecordable
+from tinygrad_dl.compiler.recording.errors import Refused
 from tinygrad_dl.compiler.recording.memory import Memories, owner_of, view_of
 from tinygrad_dl.compiler.recording.numbers import (
     NUMBERS,
@@ -51,6 +51,7 @@ class Record:
         self.generators: dict[int, Any] = {}  # those of NumPy, by id -> the library's
         self.drawn: dict[int, Scalar] = {}  # and what they are in the program
         self.in_lane = False
+        self.held: set[int] | None = None  # the arrays that modules of the library hold, once looked for
         # Calls that make an array of things that are the same in every run, with that array made anew.
         self.constants: list[tuple[Call, Callable[[], np.ndarray]]] = []
         self.errstate = False
@@ -62,8 +63,8 @@ class Record:
         file, line = self.where
         return f"{os.path.basename(file)}:{line}" if file else ""
 
-    def refuse(self, reason: str) -> Unrecordable:
-        return Unrecordable(reason, self.line)
+    def refuse(self, reason: str) -> Refused:
+        return Refused(reason, self.line)
 
     # -- operands --------------------------------------------------------------------------------
 
@@ -127,22 +128,10 @@ class Record:
         )
 
     def held_by_library(self, owner: Any) -> bool:
-        """Whether an array is a constant of the library: held by a module, or by something that a module holds."""
-        modules = {id(vars(module)) for name, module in library_modules()}
-        todo, seen = [owner], {id(owner)}
-        for _ in range(4):
-            holders = [
-                holder for holder in gc.get_referrers(*todo) if isinstance(holder, dict | tuple | list | np.ndarray)
-            ]
-            if any(id(holder) in modules for holder in holders):
-                return True
-            todo = [
-                holder for holder in holders if id(holder) not in seen and len(holder) < 1000 and holder is not todo
-            ]
-            seen.update(map(id, todo))
-            if not todo or len(todo) > 50:
-                return False
-        return False
+        """Whether an array is a constant of the library: held by a module, or by a table that a module holds."""
+        if self.held is None:
+            self.held = {id(owner_of(array)) for module in library_modules() for array in arrays_in(vars(module), 3)}
+        return id(owner) in self.held
 
     def library_constants(self, value: Any) -> None:
         """Notes the arrays in what a cached function of the library has returned."""
@@ -264,7 +253,14 @@ class Record:
         return self.drawn[id(rng)]
 
 
-def library_modules() -> list[tuple[str, Any]]:
-    import sys
+def library_modules() -> list[Any]:
+    return [module for name, module in tuple(sys.modules.items()) if name.partition(".")[0] == "tinygrad_dl"]
 
-    return [(name, module) for name, module in sys.modules.items() if name.partition(".")[0] == "tinygrad_dl"]
+
+def arrays_in(value: Any, depth: int) -> Iterator[np.ndarray]:
+    """The arrays in a table, and in tables in it."""
+    if isinstance(value, np.ndarray):
+        yield value
+    elif depth and isinstance(value, dict | tuple | list) and len(value) < 1000:
+        for each in tuple(value.values()) if isinstance(value, dict) else value:
+            yield from arrays_in(each, depth - 1)

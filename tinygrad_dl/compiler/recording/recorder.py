@@ -12,6 +12,7 @@ from tinygrad_dl.compiler.program import Buffer, Constant, Operand, Program, Vie
 from tinygrad_dl.compiler.recording import specials
 from tinygrad_dl.compiler.recording.arrays import Arrays
 from tinygrad_dl.compiler.recording.effects import UsersHooks
+from tinygrad_dl.compiler.recording.errors import Refused, Unrecordable
 from tinygrad_dl.compiler.recording.hooks import Hooks
 from tinygrad_dl.compiler.recording.memory import address_of, view_of
 from tinygrad_dl.compiler.recording.numbers import local
@@ -63,8 +64,11 @@ class Recorder:
         Raises:
             Unrecordable: the step can't be a program.
         """
-        result = self.users.call(step, *args, **kwargs)
-        self.record.program.results += self.results(result)
+        try:
+            result = self.users.call(step, *args, **kwargs)
+            self.record.program.results += self.results(result)
+        except Refused as error:
+            raise Unrecordable(error.reason, error.line) from None
         return result
 
     def results(self, value: Any) -> list[Any]:
@@ -96,9 +100,9 @@ class Recorder:
 
     def keep_constants(self) -> None:
         """Makes memory that is the same in every run, and that nothing else writes to, memory that lives on."""
-        record, writes = self.record, Counter[Buffer]()
-        for call in record.program.calls:
-            writes.update({view.buffer for view in call.writes()})
+        record, calls = self.record, self.program.calls
+        lists = [calls, *(lane for call in calls for lane in call.lanes)]
+        writes = Counter(view.buffer for each in lists for call in each if not call.lanes for view in call.writes())
         dropped = set()
         for call, make in record.constants:
             (view,) = call.writes()
@@ -109,8 +113,8 @@ class Recorder:
                     buffer.owner, buffer.address = array if array.base is None else array.base, address_of(array)
                     buffer.kind, buffer.name = "outside", "constant"
                     dropped.add(id(call))
-        for calls in (record.program.calls, *(lane for call in record.program.calls for lane in call.lanes)):
-            calls[:] = [call for call in calls if id(call) not in dropped]
+        for each in lists:
+            each[:] = [call for call in each if id(call) not in dropped]
 
     # -- what it knows ---------------------------------------------------------------------------
 

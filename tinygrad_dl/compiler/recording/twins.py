@@ -92,11 +92,15 @@ def _make(code: types.CodeType, users: bool) -> Made | None:
     found: Any = next(each for each in ast.walk(tree) if type(each) is type(node))
     found = instrumented(found, users)
     free = [name for name in code.co_freevars if name != "__class__"]
-    wrapped: Any = found if not isinstance(found, ast.Lambda) else ast.Return(found)
+    wrapped: list[Any] = [ast.Expr(found) if isinstance(found, ast.Lambda) else found]
+    if not isinstance(found, ast.Lambda):
+        found.name = "_recorded"  # its own name is a global variable
     if inside:  # names with two underscores in front are the class's own
-        wrapped = ast.ClassDef(inside, [], [], [wrapped if wrapped is found else ast.Expr(found)], [])
+        wrapped = [ast.ClassDef(inside, [], [], wrapped, [])]
+        if inside not in free:
+            wrapped.insert(0, ast.Global([inside]))
     names = [ast.arg(each) for each in (HOOKS, *free)]
-    outer = ast.FunctionDef("outer", ast.arguments([], names, None, [], [], None, []), [wrapped], [], None)
+    outer = ast.FunctionDef("outer", ast.arguments([], names, None, [], [], None, []), wrapped, [], None)
     module = ast.fix_missing_locations(ast.Module([ast.copy_location(outer, found)], []))
     compiled: Any = compile(module, code.co_filename, "exec", flags=code.co_flags & FUTURE, dont_inherit=True)
     for _ in range(3 if inside else 2):
