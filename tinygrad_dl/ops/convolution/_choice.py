@@ -22,11 +22,15 @@ from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
 
 LARGEST = columns.LARGEST
 Options = tuple[Sizes, Pads, Sizes, int]  # stride, padding, dilation, groups
+DEEP = 96  # channels, from which the input's gradient is one product for the batch
 FEW = 6  # channels, below which a run of memory with channels last is too short to be worth it
 WIDE = 128  # columns of the second matrix, up to which a whole line of the result is computed at once
 # Channels, and places of the result, below which rows are the faster way; and places of a kernel in one dimension, from
 # which they are: columns take a product for each.
 NARROW, PLACES, LONG = 16, 64, 5
+# The places of a phase of a transposed convolution, below which rows are faster; and channels, up to which they are for
+# long kernels: the windows of a strip then hold few zeros.
+PHASE, MIDDLE = 16, 32
 
 
 def strip(channels: int, made: int, kernel: Sizes, stride: Sizes, dilation: Sizes, groups: int, out: Sizes) -> int:
@@ -40,9 +44,10 @@ def strip(channels: int, made: int, kernel: Sizes, stride: Sizes, dilation: Size
     return 2
 
 
-def is_narrow(channels: int, made: int, kernel: Sizes, places: int) -> bool:
-    """Whether rows, where they are possible, are a faster way than columns."""
-    return min(channels, made) < NARROW or places < PLACES or (len(kernel) == 1 and kernel[0] >= LONG)
+def is_narrow(channels: int, made: int, kernel: Sizes, stride: Sizes, places: int) -> bool:
+    """Whether rows, where they are possible, are a faster way than columns, whose copies a stride makes slower."""
+    few = places < PLACES or (places == PLACES and max(stride) > 1)
+    return min(channels, made) < NARROW or few or (len(kernel) == 1 and kernel[0] >= LONG)
 
 
 def too_large(channels: int, kernel: Sizes, size: Sizes, itemsize: int) -> bool:
@@ -90,7 +95,8 @@ def way(
     if too_large(channels, kernel, out, dtype.itemsize):
         return "halves"
     t = strip(channels, made, kernel, stride, dilation, groups, out)
-    return "rows" if t and samples * math.prod(out) and is_narrow(channels, made, kernel, math.prod(out)) else "columns"
+    places = math.prod(out)
+    return "rows" if t and samples * places and is_narrow(channels, made, kernel, stride, places) else "columns"
 
 
 def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, *options: Any) -> np.ndarray:
@@ -154,31 +160,43 @@ def convolve_transposed(
     def by_columns(samples: Any) -> np.ndarray:
         return columns.convolve_transposed(g[samples], weight, size, stride, pads, dilation, groups)
 
-    fast = winograd.fits(len(g), g.shape[1], channels, kernel, stride, pads, dilation, groups, size, g.dtype)
-    places = len(g) * math.prod(g.shape[2:])
-    if deep.fits(places, channels, g.shape[1], kernel, groups, g.itemsize, fast):
+    made, dtype, unit = g.shape[1], g.dtype, (1,) * len(kernel)
+    fast = winograd.fits(len(g), made, channels, kernel, stride, pads, dilation, groups, size, dtype)
+    joined = min(channels, made) >= DEEP and deep.fits(
+        len(g) * math.prod(g.shape[2:]), channels, made, kernel, groups, dtype.itemsize, fast
+    )
+    if joined:
         return deep.convolve_transposed(g, weight, size, stride, pads, dilation)
     if fast and len(g):
         return winograd.convolve_transposed(g, weight, size, pads, by_columns)
     larger = tuple(map(max, size, g.shape[2:]))
-    if too_large(max(channels, g.shape[1]), kernel, larger, g.itemsize):
+    if too_large(max(channels, made), kernel, larger, g.itemsize):
         return _transposed_by_halves(g, weight, (size, stride, pads, dilation), groups)
-    if not np.isfinite(weight).all():  # the other ways multiply it by the zeros around g, too
+    if not np.isfinite(weight).all() or not g.size:  # the other ways multiply it by the zeros around g, too
         return by_columns(slice(None))
-    t = strip(g.shape[1], channels, kernel, (1,) * len(kernel), dilation, groups, size)
+    t = strip(made, channels, kernel, unit, dilation, groups, size)
     pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
-    each = math.prod([-(-n // s) for n, s in zip(size, stride, strict=True)])  # places of a phase
-    narrow = is_narrow(channels, g.shape[1], kernel, each)
-    if max(stride) == 1 and (groups > 1 or pointless or (channels >= FEW and not (t and narrow))):
-        return _by_flipping(g, weight, size, pads, dilation, groups)
-    if max(stride) > 1 and not narrow and phases.fits(size, dilation) and g.size:
-        return phases.convolve_transposed(g, weight, size, stride, pads, groups)
-    if not t or pointless or not g.size or channels < FEW:
+    if max(stride) == 1:
+        narrow = is_narrow(channels, made, kernel, unit, math.prod(size))
+        few = channels < FEW
+        if groups > 1 or pointless or (made <= NARROW if few else not (t and narrow)):
+            return _by_flipping(g, weight, size, pads, dilation, groups)
+        if few:
+            return by_columns(slice(None))
+        if channels * size[-1] <= WIDE:
+            t = size[-1]  # so narrow a result is computed a line at a time
+    else:
+        phase = math.prod([-(-n // s) for n, s in zip(size, stride, strict=True)])  # its places
+        short = min(channels, made) > MIDDLE or made > NARROW * channels
+        long = min(kernel) >= LONG and (len(kernel) == 1 or not short)
+        narrow = long or phase < PHASE or (min(channels, made) < NARROW and channels >= FEW)
+        if not (t and narrow) and channels >= FEW and phases.fits(size, dilation):
+            return phases.convolve_transposed(g, weight, size, stride, pads, groups)
+        if not (t and narrow):
+            return by_columns(slice(None))
+        t = 2 if channels <= NARROW else 1
+    if pointless:
         return by_columns(slice(None))
-    if max(stride) > 1:
-        t = 1
-    elif channels * size[-1] <= WIDE:
-        t = size[-1]  # so narrow a result is computed a line at a time
     lines = rows.backward_lines(g.shape[2:], size, kernel, stride, pads, t)
     flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
     return rows.apply(g, flat.transpose(2, 0, 1), lines, kernel, size, by_columns)
