@@ -116,6 +116,16 @@ def visible(program: Program) -> set[Buffer]:
     return looked_at | {result.buffer for result in program.results if type(result) is View}
 
 
+def flat(calls: list[Call]) -> Iterator[Call]:
+    """Calls, those in lanes in place of the lanes."""
+    for call in calls:
+        if call.form == "lanes":
+            for lane in call.lanes:
+                yield from flat(lane)
+        else:
+            yield call
+
+
 Move = Callable[[View], View]
 
 

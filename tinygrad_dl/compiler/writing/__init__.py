@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import math
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.compiler.program import Buffer, Program
+from tinygrad_dl.backends.blas import single
+from tinygrad_dl.backends.gemm import SHORT, SMALL
+from tinygrad_dl.compiler.passes.uses import flat
+from tinygrad_dl.compiler.program import Buffer, Call, Program, View
 from tinygrad_dl.compiler.writing.helpers import Stopped, aligned, array_in, at_once, number, strided
 from tinygrad_dl.compiler.writing.layout import laid_out
 from tinygrad_dl.compiler.writing.module import Module, Text
@@ -53,10 +57,10 @@ class Written:
             **text.things,
         }
         exec(compile(self.source, self.filename, "exec"), scope)
-        self.function: Callable[..., tuple[Any, ...] | None] = scope[text.functions[0]]
-        self.backward: Callable[..., tuple[Any, ...] | None] | None = None
-        if len(text.functions) > 1:
-            self.backward = scope[text.functions[1]]
+        self.scope = scope
+        functions = [surrounded(scope[name], program) for name in text.functions]
+        self.function: Callable[..., tuple[Any, ...] | None] = functions[0]
+        self.backward: Callable[..., tuple[Any, ...] | None] | None = functions[1] if len(functions) > 1 else None
         lines = self.source.splitlines(keepends=True)
         linecache.cache[self.filename] = len(self.source), None, lines, self.filename  # tracebacks show it
         weakref.finalize(self, linecache.cache.pop, self.filename, None)
@@ -69,8 +73,33 @@ class Written:
 
     def array(self, buffer: Buffer) -> np.ndarray:
         """The array by which the text introduces a buffer."""
-        array: np.ndarray = self.function.__globals__[self.names[buffer]]
+        array: np.ndarray = self.scope[self.names[buffer]]
         return array
+
+
+def surrounded(function: Callable[..., Any], program: Program) -> Callable[..., Any]:
+    """The function, within what the library computes in: products on one thread each, where NumPy warns of nothing."""
+    products = [call for call in flat(program.calls) if call.form == "product"]
+    alone = all(small(call) for call in products)
+    if alone and not program.errstate:
+        return function
+
+    def run(*arguments: Any) -> Any:
+        with single:
+            if not program.errstate:
+                return function(*arguments)
+            with np.errstate(all="ignore"):
+                return function(*arguments)
+
+    return run
+
+
+def small(product: Call) -> bool:
+    """Whether the BLAS computes a product on one thread anyway."""
+    a, b = (view for view in product.arguments if type(view) is View)
+    if len(a.shape) != 2 or len(b.shape) != 2:
+        return math.prod(a.shape) + math.prod(b.shape) <= SHORT
+    return math.prod(a.shape) * b.shape[1] <= (SMALL if 1 not in (a.shape[0], b.shape[1]) else SHORT)
 
 
 def write(program: Program) -> Written:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import linecache
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.compiler.arrays import memory_of, shown
-from tinygrad_dl.compiler.passes.uses import scalars_made, scalars_read
+from tinygrad_dl.compiler.passes.uses import flat, scalars_made, scalars_read
 from tinygrad_dl.compiler.program import Buffer, Call, Program, Scalar, View
 from tinygrad_dl.compiler.writing.layout import Layout
 from tinygrad_dl.compiler.writing.lines import Writer
@@ -53,7 +54,7 @@ class Module:
         self.things: dict[str, Any] = {}
         self.numpy: dict[str, Any] = {}
         self.known: dict[int, str] = {}  # things by their id
-        self.smalls: dict[tuple[str, Any, np.dtype[Any]], str] = {}
+        self.smalls: dict[tuple[str, np.dtype[Any]], str] = {}
         self.views: dict[View, str] = {}
         self.shown: dict[Buffer, list[View]] = {}  # the views of a buffer, in order of their first use
         self.bases: dict[Buffer, tuple[str, np.ndarray]] = {}
@@ -69,7 +70,7 @@ class Module:
         program = self.program
         for number in program.numbers:
             self.writer.scalars[number.scalar.name] = self.names.new(number.name)
-        for call in _flat(program.calls):
+        for call in flat(program.calls):
             for name in scalars_made(call):
                 if name not in self.writer.scalars:
                     self.writer.scalars[name] = self.names.new("s", numbered=True)
@@ -77,7 +78,7 @@ class Module:
         for view in program.arguments:
             seen.setdefault(view.buffer, {})[view] = None
         makers: dict[Buffer, Call] = {}
-        for call in _flat(program.calls):
+        for call in flat(program.calls):
             for view in call.writes():
                 makers.setdefault(view.buffer, call)
             for view in (*call.writes(), *call.reads()):
@@ -168,8 +169,10 @@ class Module:
 
     def small(self, value: float, dtype: np.dtype[Any]) -> str:
         """The name of a number as a 0-d array."""
-        key = repr(value), value if value == value else None, dtype
+        key = repr(value), dtype
         if key not in self.smalls:
+            if not math.isfinite(abs(value)):
+                self.numpy[repr(value).lstrip("-")] = value
             wish = "c" + repr(value).replace("-", "_minus_" if value < 0 else "m").replace(".", "_").replace("+", "")
             self.smalls[key] = self.names.new(wish.removesuffix("_0"))
         return self.smalls[key]
@@ -187,7 +190,7 @@ class Module:
             names.append(self.names.new(f"{self.function}_backward"))
             seeds = range(given, len(program.arguments))
             functions.append(self.body(names[1], calls[middle:], seeds, program.results[back:], []))
-        numbers = [f"{name} = number({value}, {self.dtype(dtype)})" for (value, _, dtype), name in self.smalls.items()]
+        numbers = [f"{name} = number({value}, {self.dtype(dtype)})" for (value, dtype), name in self.smalls.items()]
         sections = [self.section_of_imports()]
         lasting = self.constants + [
             line for b, lines in self.lines_of_arrays.items() if b.kind == "outside" for line in lines
@@ -206,7 +209,7 @@ class Module:
             "\n\n\n".join([*filter(None, [text]), *self.lane_functions, *("\n".join(lines) for lines in functions)])
             + "\n"
         )
-        guarded = any(call.form == "guard" for call in _flat(calls))
+        guarded = any(call.form == "guard" for call in flat(calls))
         arrays = {buffer: name for buffer, (name, _) in self.bases.items()}
         return Text(
             text, self.outside, self.things, sorted(self.numpy), arrays, names, bool(self.lane_functions), guarded
@@ -232,8 +235,8 @@ class Module:
         parameters = [self.parameters[i] for i in given]
         numbers = [self.writer.scalars[number.scalar.name] for number in program.numbers] if given.start == 0 else []
         lines = [f"def {name}({', '.join(parameters + numbers)}):", *self.explained(given, results)]
-        crossing = {n for call in _flat(calls) for n in scalars_made(call)} | {n.scalar.name for n in program.numbers}
-        crossing &= {n for call in _flat(later) for n in scalars_read(call)}
+        crossing = {n for call in flat(calls) for n in scalars_made(call)} | {n.scalar.name for n in program.numbers}
+        crossing &= {n for call in flat(later) for n in scalars_read(call)}
         crossing -= {n.scalar.name for n in program.numbers if given.start != 0}
         own = {self.writer.scalars[n] for n in crossing}
         globals_needed = sorted(own.difference(numbers))
@@ -276,7 +279,7 @@ class Module:
         """The lines of calls."""
         lines: list[str] = []
         uses: dict[str, int] = {}
-        for call in _flat(calls):
+        for call in flat(calls):
             for name in scalars_read(call):
                 uses[name] = uses.get(name, 0) + 1
         for result in results:
@@ -301,7 +304,7 @@ class Module:
         found: dict[str, None] = {}
         drawn: dict[str, None] = {}
         given = {number.scalar.name for number in self.program.numbers}
-        for call in _flat(calls):
+        for call in flat(calls):
             if call.form == "guard":
                 found.update(drawn)
             elif call.effect:
@@ -383,13 +386,3 @@ def _wish(buffer: Buffer, maker: Call | None) -> str:
     place = (maker.place if maker is not None else "").split(",")
     word = place[0].split(" ")[-1] or "a"
     return f"grad {word}" if len(place) > 1 and "backward" in place[1] else word
-
-
-def _flat(calls: list[Call]) -> Iterator[Call]:
-    """Calls, those in lanes in place of the lanes."""
-    for call in calls:
-        if call.form == "lanes":
-            for lane in call.lanes:
-                yield from _flat(lane)
-        else:
-            yield call

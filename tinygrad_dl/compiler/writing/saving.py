@@ -105,7 +105,8 @@ def _source(written: Written, things: list[str], values: str) -> str:
         )
     if things:
         head.append("\n".join(things))
-    return "\n\n".join(head) + "\n\n" + written.source
+    tail = [f'\n\n{name} = np.errstate(all="ignore")({name})' for name in text.functions] if written.program.errstate else []
+    return "\n\n".join(head) + "\n\n" + written.source + "\n".join(tail)
 
 
 def _explained(written: Written, values: str) -> str:

@@ -173,7 +173,7 @@ def _slices(base: Written, start: int, shape: tuple[int, ...], strides: tuple[in
 
 
 def _tuple(shape: tuple[int, ...]) -> str:
-    return f"({', '.join(map(str, shape))})"
+    return f"({', '.join(map(str, shape)) or '()'})"
 
 
 def _sizes(shape: tuple[int, ...]) -> str:
