@@ -61,10 +61,10 @@ class Record:
     @property
     def line(self) -> str:
         file, line = self.where
-        return f"{os.path.basename(file)}:{line}" if file else ""
+        return f"{file}:{line}" if file else ""
 
     def refuse(self, reason: str) -> Refused:
-        return Refused(reason, self.line)
+        return Refused(reason, os.path.basename(self.line))
 
     # -- operands --------------------------------------------------------------------------------
 

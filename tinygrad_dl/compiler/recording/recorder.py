@@ -92,6 +92,7 @@ class Recorder:
             if buffer.kind == "inside":
                 buffer.kept = True
         self.keep_constants()
+        program.errstate = record.errstate
         used: set[Buffer] = {view.buffer for view in program.arguments}
         used.update(view.buffer for view in program.results if type(view) is View)
         for call in program.calls:

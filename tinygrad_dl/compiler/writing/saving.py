@@ -105,7 +105,11 @@ def _source(written: Written, things: list[str], values: str) -> str:
         )
     if things:
         head.append("\n".join(things))
-    tail = [f'\n\n{name} = np.errstate(all="ignore")({name})' for name in text.functions] if written.program.errstate else []
+    tail = (
+        [f'\n\n{name} = np.errstate(all="ignore")({name})' for name in text.functions]
+        if written.program.errstate
+        else []
+    )
     return "\n\n".join(head) + "\n\n" + written.source + "\n".join(tail)
 
 
