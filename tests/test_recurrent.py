@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 
+import cores
 import numpy as np
 import pytest
 
@@ -210,30 +211,54 @@ def test_learns_to_count():
     assert loss.item() < 0.2
 
 
+@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("lengths", [None, [1, 2, 3, 4] * (layer.FEW // 4)])
-@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-12), ("float16", 2e-2)])
-def test_lstm_of_many_examples_is_that_of_few(reverse, bias, lengths, dtype, tolerance):
-    """From FEW examples on, a step's product takes in the input and the bias; below, one comes before."""
+@pytest.mark.parametrize("lengths", [None, [1, 2, 5, 7]])
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize(
+    ("function", "gates", "states"), [(lstm.lstm_layer, 4, 2), (gru.gru_layer, 3, 1), (rnn.rnn_layer, 1, 1)]
+)
+def test_layers_in_several_ranges_of_steps(
+    function, gates, states, given, lengths, bias, reverse, threads, monkeypatch
+):
+    """Long sequences are gone through range by range, with products beside; many sequences are shared out."""
     rng = np.random.default_rng(0)
-    batch = layer.FEW
-    shapes = [(4, batch, 3), (batch, 5), (batch, 5), (20, 3), (20, 5)] + [(20,), (20,)] * bias
-    arrays = [(0.5 * rng.standard_normal(shape)).astype(dtype) for shape in shapes]
+    shapes = [(7, 4, 3), *[(4, 5)] * (states * given), (gates * 5, 3), (gates * 5, 5), *[(gates * 5,)] * (2 * bias)]
+    arrays = [0.5 * rng.standard_normal(shape) for shape in shapes]
 
-    def results(part):
-        lead = [arrays[0][:, part], arrays[1][part], arrays[2][part]]
-        tensors = [td.tensor(each, requires_grad=True) for each in lead + arrays[3:]]
-        given = tensors if bias else [*tensors, None, None]
-        output, h, c = lstm.lstm_layer(*given, reverse, None if lengths is None else lengths[part])
-        (output.sum() + (h * c).sum()).backward()
-        return [output.numpy(force=True), tensors[0].grad.numpy(), *(each.grad.numpy() for each in tensors[3:])]
+    def results():
+        tensors = [td.tensor(each, requires_grad=True) for each in arrays]
+        first = tensors[1 : 1 + states] if given else [None] * states
+        weights = tensors[1 + states * given :]
+        output, *last = function(tensors[0], *first, *weights, reverse=reverse, lengths=lengths)
+        (output.square().sum() + sum(each.sin().sum() for each in last)).backward()
+        return [
+            output.numpy(force=True),
+            *(each.numpy(force=True) for each in last),
+            *(t.grad.numpy() for t in tensors),
+        ]
 
-    whole = results(slice(None))
-    halves = results(slice(0, batch // 2)), results(slice(batch // 2, None))
-    for index, (found, *parts) in enumerate(zip(whole, *halves, strict=True)):
-        expected = np.concatenate(parts, axis=1) if index < 2 else parts[0] + parts[1]
-        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * max(1.0, np.abs(expected).max()))
+    with cores.threads(threads):
+        expected = results()
+        monkeypatch.setattr(layer, "DEEP", 1)
+        monkeypatch.setattr(layer, "RANGE", 200)
+        beside = results()
+        monkeypatch.setattr(layer, "WORTH", 1)
+        shared = results()
+    for one, several, apart in zip(expected, beside, shared, strict=True):
+        np.testing.assert_allclose(several, one, rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose(apart, one, rtol=1e-11, atol=1e-13)
+
+
+def test_half_precision_is_computed_in_single():
+    rng = np.random.default_rng(0)
+    low = [td.tensor((0.5 * rng.standard_normal(shape)).astype(np.float16)) for shape in [(4, 8, 3), (20, 3), (20, 5)]]
+    found = lstm.lstm_layer(low[0], None, None, *low[1:])
+    expected = lstm.lstm_layer(low[0].float(), None, None, *(each.float() for each in low[1:]))
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == td.float16
+        np.testing.assert_array_equal(one.numpy(), other.half().numpy())
 
 
 def test_packed_sequences_are_converted_and_copied():

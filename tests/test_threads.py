@@ -16,7 +16,7 @@ import pytest
 import tinygrad_dl as td
 from tinygrad_dl.backends import blas
 from tinygrad_dl.backends.gemm import product
-from tinygrad_dl.backends.threads import parallel_for, parallel_for_products
+from tinygrad_dl.backends.threads import Tasks, parallel_for, parallel_for_products
 
 ALLOWED = blas.allowed
 needs_switch = pytest.mark.skipif(not blas.switch(), reason="NumPy's BLAS has no such switch here")
@@ -66,6 +66,49 @@ def test_work_within_work_stays_in_its_thread():
     parallel_for(work, 3)
     assert len(inner) == 2
     assert all(calls == [(me, 0, 3), (me, 3, 6), (me, 6, 10)] for me, calls in inner.items())
+
+
+@needs_switch
+def test_tasks_are_made_by_other_threads_while_this_one_goes_on():
+    meet, made = threading.Barrier(2, timeout=60), {}
+
+    def work(start, stop):
+        meet.wait()  # passes only when this thread has gone on
+        made[start] = threading.get_ident()
+
+    with Tasks() as tasks:
+        task = tasks.add(work, 3, 4)
+        meet.wait()
+        tasks.finish(task)
+        assert list(made) == [3] and made[3] != threading.get_ident()
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_each_task_is_made_once_and_all_in_the_end(number):
+    made, order = [], []
+    with cores.threads(number):
+        with Tasks() as tasks:
+            shares = [tasks.add(lambda start, stop: made.append((start, stop)), k, k + 2) for k in range(0, 20, 2)]
+            tasks.finish(shares[4])
+            assert (8, 10) in made
+            order += made
+        assert sorted(made) == [(k, k + 2) for k in range(0, 20, 2)]
+    assert number > 1 or order == [(8, 10)]
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_errors_of_tasks_and_beside_them(number):
+    made = []
+    with cores.threads(number):
+        with pytest.raises(KeyError, match="in a task"), Tasks() as tasks:
+            tasks.add(lambda start, stop: {}["in a task"], 0, 1)
+            tasks.add(lambda start, stop: made.append(start), 1, 2)
+        assert made == [1]
+        with pytest.raises(KeyError, match="beside"), Tasks() as tasks:
+            tasks.add(lambda start, stop: {}["in a task"], 0, 1)
+            {}["beside"]
+        parallel_for(lambda start, stop: made.extend(range(start, stop)), 3)
+        assert sorted(made[1:]) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("where", [0, 2])

@@ -100,19 +100,7 @@ def parallel_for(work: Work, count: int, grain: int = 1, ahead: int = 0) -> None
     others = [_Share(work, ranges) for _ in range(at_once - 1)]
     for share in others:
         _jobs.put(share)
-    shares = [_Share(work, ranges), *others]
-    interrupted: BaseException | None = None
-    for share in shares:
-        while not share.ended:
-            try:
-                share.finish()
-            except BaseException as error:  # a signal's: it is raised when nobody writes to the arrays any more
-                interrupted = error
-    for share in shares:
-        if share.error is not None:
-            raise share.error
-    if interrupted is not None:
-        raise interrupted
+    _finish([_Share(work, ranges), *others])
 
 
 def ranges_of(count: int, grain: int, ahead: int) -> list[tuple[int, int]]:
@@ -142,6 +130,72 @@ def parallel_for_products(work: Work, count: int, grain: int = 1, ahead: int = 0
         return
     with blas.single:
         parallel_for(work, count, grain, ahead)
+
+
+class Tasks:
+    """Calls of `work(start, stop)` that other threads make while this one goes on with something that is not for two.
+
+        with Tasks() as tasks:
+            first = tasks.add(work, 0, 10)
+            ...
+            tasks.finish(first)
+
+    Another thread begins a call as soon as one is free. A call that none has begun when it is asked for, this thread
+    makes; all are made in the end, unless the block raises. Products stay in their threads, and numbers depend on no
+    thread: each call is made once, by whomever. Worth it from some 200 us a call on, if it is made of few long ones.
+    """
+
+    def __init__(self) -> None:
+        self.shares: list[_Share] = []
+        alone = getattr(_here, "busy", False) or not blas.switch()
+        self.helpers = 0 if alone else min(_number, blas.allowed()) - 1
+
+    def add(self, work: Work, start: int, stop: int) -> _Share:
+        """Hands a call over."""
+        share = _Share(work, [(start, stop)])
+        self.shares.append(share)
+        if self.helpers:
+            _start(min(self.helpers, len(self.shares)))
+            _jobs.put(share)
+        return share
+
+    def finish(self, share: _Share) -> None:
+        """Returns when a call that was added is made.
+
+        Raises:
+            What it raised.
+        """
+        _finish([share])
+
+    def __enter__(self) -> Tasks:
+        blas.single.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is not None:  # what nobody has begun is not needed any more
+                self.shares = [share for share in self.shares if not share.drop()]
+            for share in self.shares:
+                share.run()
+            _finish(self.shares, kind is None)
+        finally:
+            blas.single.__exit__()
+
+
+def _finish(shares: list[_Share], tell: bool = True) -> None:
+    """Returns when all shares are ended; raises, if it is to `tell`, what one of them raised."""
+    interrupted: BaseException | None = None
+    for share in shares:
+        while not share.ended:
+            try:
+                share.finish()
+            except BaseException as error:  # a signal's: it is raised when nobody writes to the arrays any more
+                interrupted = error
+    for share in shares:
+        if share.error is not None and tell:
+            raise share.error
+    if interrupted is not None:
+        raise interrupted
 
 
 class _Share:
@@ -177,6 +231,15 @@ class _Share:
             del self.work  # a share that was not waited for may lie in the queue for long
             self.ended = True
             self.done.release()
+
+    def drop(self) -> bool:
+        """Ends it uncomputed; False if somebody has begun."""
+        if not self.free.acquire(blocking=False):
+            return False
+        del self.work
+        self.ended = True
+        self.done.release()
+        return True
 
     def finish(self) -> None:
         """Computes the ranges, or waits for who does: returns when they are ended."""

@@ -56,6 +56,12 @@ def parallel(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
     told(*args, **options)
 
 
+def task(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
+    """What another thread would do is done at once."""
+    _, work, *bounds = args
+    hooks.call(work, *bounds)
+
+
 def weighted(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
     """`axpby` by NumPy's functions, which give the same bits as that of the BLAS."""
     a, x, b, y, work = args
@@ -140,6 +146,7 @@ def set_up() -> None:
     """Tells the policy of them."""
     policy.instead(threads.parallel_for, parallel)
     policy.instead(threads.parallel_for_products, parallel)
+    policy.instead(threads.Tasks.add, task)
     policy.instead(axpby.axpby, weighted)
     policy.instead(random.rng_of, generator)
     policy.instead(engine.gradients, gradients)

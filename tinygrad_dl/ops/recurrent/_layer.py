@@ -7,17 +7,20 @@ is fastest. Time runs forwards inside: a reversed layer turns it at the boundary
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.backends.gemm import product
-from tinygrad_dl.backends.threads import grain, parallel_for, parallel_for_products
+from tinygrad_dl.backends.threads import Tasks, get_num_threads, parallel_for_products
 from tinygrad_dl.inputs import drawn, one_of, real
 from tinygrad_dl.ops.reduction._sums import ones
 
-FEW, WIDE = 32, 1  # a step's product takes in the input: from so many examples on, up to so many times the state's size
+WORTH = 2**24  # multiplications of a thread at each step, from which on sequences are shared out
+RANGE = 2**24  # multiplications of a range of steps, whose inputs are multiplied by a weight at once
+DEEP = 256  # examples in all steps of a range, at least: a product that sums over fewer is slower
 
 
 def cases(gates: int, *states: str) -> list[dict[str, Any]]:
@@ -103,46 +106,81 @@ def check(
         raise ValueError(f"{name}: expected lengths of shape ({batch},), one a sequence, got {np.shape(lengths)}")
 
 
+# -- steps -----------------------------------------------------------------------------------------------
+
+
+def through(
+    steps: int,
+    batch: int,
+    weight: Any,
+    work: Callable[[Any, int, int], None],
+    before: Callable[[int, int], None] | None = None,
+    after: Callable[[int, int], None] | None = None,
+    backwards: bool = False,
+) -> None:
+    """Calls `work(own, start, stop)` for one range of steps after the other, or from the last to the first one.
+
+    `own` is an index of the sequences, the last dimension. A step alone is too small to be shared out, and each needs
+    the one before. So another thread calls `before(start, stop)` and `after(start, stop)`, with the products of a whole
+    range, while this one is at work on other ranges. If a step is large, each thread goes through all steps of
+    sequences of its own: between its products there are many short operations, for each of which the interpreter
+    changes hands.
+    """
+    count = max(1, min(steps * batch // DEEP, steps * batch * weight.size // RANGE, steps))
+    bounds = [steps * k // count for k in range(count + 1)]
+    if count > 1 and bounds[1] > 1:  # nobody goes on before the first one is there, or behind the last
+        bounds[1:1] = [bounds[1] // 3 or 1]
+    ranges = list(itertools.pairwise(bounds))
+    if backwards:
+        ranges.reverse()
+    least = 1 + WORTH // max(1, weight.size)  # sequences of a thread
+    if count > 1 and min(batch // least, get_num_threads()) < 2:
+        with Tasks() as tasks:
+            ready = [tasks.add(before, *each) for each in ranges if before is not None]
+            for each, made in itertools.zip_longest(ranges, ready):
+                if made is not None:
+                    tasks.finish(made)
+                work(..., *each)
+                if after is not None:
+                    tasks.add(after, *each)
+        return
+
+    def sequences(start: int, stop: int) -> None:
+        for each in ranges:
+            work((..., slice(start, stop)), *each)
+
+    for each in ranges:
+        if before is not None:
+            before(*each)
+    parallel_for_products(sequences, batch, least)
+    for each in ranges:
+        if after is not None:
+            after(*each)
+
+
 # -- forward ---------------------------------------------------------------------------------------------
 
 
-def project(input: Any, weight: Any, bias: Any, reverse: bool) -> Any:
-    """The input's part of all gates at all steps, in one product: (T, n, B). The bias is (n, 1) or None."""
-    steps, batch, width = input.shape
-    rows = weight.shape[0]
-    made = product(weight, input.reshape(steps * batch, width).T)
-    source = in_time(made.reshape(rows, steps, batch).transpose(1, 0, 2), reverse)
-    gates = np.empty((steps, rows, batch), weight.dtype)
-    zero = gates.dtype.type(0)
+def projection(
+    input: Any, weight: Any, bias: Any, reverse: bool, gates: Any, negative: bool = False
+) -> Callable[[int, int], None]:
+    """What puts the input's part of the gates at a range of steps into `gates`, (T, n, B), or its negative.
 
-    def copy(start: int, stop: int) -> None:
-        np.add(source[start:stop], zero if bias is None else bias, gates[start:stop])
-
-    parallel_for(copy, steps, grain(rows * batch))
-    return gates
-
-
-def prepare(input: Any, h0: Any, weight: Any, with_bias: bool, reverse: bool) -> tuple[Any, Any, Any]:
-    """What a step's product needs: room for its result (T, n, B), the weight, and what that multiplies (T + 1, k, B).
-
-    Usually k = H + features (+ 1): a step's column holds the state, the input and a one, so that one product gives the
-    gates whole. Otherwise k = H: the room for the result has the input's part in it, and the state's is to be added.
-
-    Args:
-        weight: (n, k), the columns for the state, the input and, `with_bias`, the bias.
+    The bias is (n,) or None.
     """
     steps, batch, width = input.shape
-    size = weight.shape[1] - width - with_bias
-    if batch < FEW or width > WIDE * size:  # one product for all steps reads the weight once
-        room = start(h0, steps, input, size)
-        bias = weight[:, -1:] if with_bias else None
-        gates = project(input, weight[:, size : size + width], bias, reverse)
-        return gates, np.ascontiguousarray(weight[:, :size]), room
-    room = np.empty((steps + 1, weight.shape[1], batch), weight.dtype)
-    room[0, :size] = 0 if h0 is None else h0.T
-    moved(in_time(input, reverse).transpose(0, 2, 1), room[:-1, size : size + width])
-    room[:, size + width :] = 1
-    return np.empty((steps, len(weight), batch), weight.dtype), weight, room
+    shift = gates.dtype.type(0) if bias is None else bias[:, None]
+
+    def work(start: int, stop: int) -> None:
+        x = input[steps - stop : steps - start] if reverse else input[start:stop]
+        made = product(weight, x.reshape((stop - start) * batch, width).T)
+        made = in_time(made.reshape(len(weight), stop - start, batch).transpose(1, 0, 2), reverse)
+        if negative:
+            np.subtract(-shift, made, gates[start:stop])
+        else:
+            np.add(made, shift, gates[start:stop])
+
+    return work
 
 
 def start(state: Any, steps: int, input: Any, hidden: int) -> Any:
@@ -152,122 +190,103 @@ def start(state: Any, steps: int, input: Any, hidden: int) -> Any:
     return room
 
 
-def features_first(array: Any, reverse: bool, pad: Any, dtype: Any) -> Any:
-    """(T, B, H) as a new array (T, H, B) in the layer's order, with zeros where there is padding."""
-    source = in_time(array, reverse).transpose(0, 2, 1)
-    target = moved(source, np.empty(source.shape, dtype))
-    if pad is not None:
-        np.copyto(target, 0, where=pad)  # whatever was there: nan times 0 would be nan
-    return target
+def delivery(states: Any, output: Any, reverse: bool, pad: Any) -> Callable[[int, int], None]:
+    """What puts the states after a range of steps, (T, H, B), into the layer's output (T, B, H), zeros in padding."""
+    source, target = states.transpose(0, 2, 1), in_time(output, reverse)
 
-
-def steps_first(states: Any, reverse: bool, pad: Any, dtype: Any) -> Any:
-    """The states after each step, (T, H, B), as the layer's output (T, B, H), with zeros where there is padding."""
-    steps, hidden, batch = states.shape
-    output = np.empty((steps, batch, hidden), dtype)
-    turned = in_time(output, reverse)
-    moved(states.transpose(0, 2, 1), turned)
-    if pad is not None:
-        turned[pad[:, 0]] = 0
-    return output
-
-
-def moved(source: Any, target: Any) -> Any:
-    """`target`, with the elements of `source` copied to it, by several threads if there are many."""
-
-    def copy(start: int, stop: int) -> None:
+    def work(start: int, stop: int) -> None:
         target[start:stop] = source[start:stop]
+        if pad is not None:
+            target[start:stop][pad[start:stop, 0]] = 0
 
-    parallel_for(copy, len(target), grain(target[0].size))
-    return target
-
-
-WORTH = 2**24  # multiplications of a thread at each step, from which on sequences are shared out
-
-
-def for_sequences(work: Callable[[Any], None], weight: Any, batch: int) -> None:
-    """Calls `work` with indices of ranges of the batch, the last dimension: a thread goes through all steps of its own.
-
-    A step alone is too small to be shared out, and each step needs the one before. Between the products of a step
-    there are many short operations, for each of which the interpreter changes hands: products must be worth that.
-    """
-    parallel_for_products(lambda start, stop: work((..., slice(start, stop))), batch, 1 + WORTH // max(1, weight.size))
+    return work
 
 
 # -- backward --------------------------------------------------------------------------------------------
 
 
-def as_rows(slopes: Any, reverse: bool) -> Any:
-    """The gradient of the gates, (T, n, B) in the layer's order, as (n, T * B) in the input's: a matrix."""
-    steps, rows, batch = slopes.shape
-    matrix = np.empty((rows, steps, batch), slopes.dtype)
-    moved(slopes, in_time(matrix.transpose(1, 0, 2), reverse))
-    return matrix.reshape(rows, steps * batch)
+def features_first(array: Any, reverse: bool, pad: Any, own: Any, start: int, stop: int) -> Any:
+    """Some of the steps of (T, B, H) in the layer's order, as (t, H, B), with zeros where there is padding."""
+    found = np.ascontiguousarray(in_time(array, reverse)[start:stop].transpose(0, 2, 1)[own])
+    if pad is not None:
+        found = np.where(pad[start:stop][own], 0, found)  # whatever was there: nan times 0 would be nan
+    return found
 
 
-def input_gradient(rows: Any, weight: Any, shape: Any) -> Any:
-    """The gradient of the input, for all steps in one product."""
-    return product(rows.T, weight).reshape(shape)
-
-
-def weight_gradient(rows: Any, input: Any) -> Any:
-    """The gradient of a weight that the input was multiplied by, over all steps in one product."""
-    steps, batch, width = input.shape
-    return product(rows, input.reshape(steps * batch, width))
-
-
-def hidden_gradient(rows: Any, output: Any, h0: Any, pad: Any, reverse: bool) -> Any:
-    """The gradient of the weight that the state before each step was multiplied by."""
-    steps, batch, hidden = output.shape
-    if pad is not None:  # the output has zeros where the state is still what it was at first
-        previous = np.zeros_like(output)
-        before = in_time(previous, reverse)
-        before[1:] = in_time(output, reverse)[:-1]
-        if h0 is not None:
-            before[1:] += h0 * pad[:-1].transpose(0, 2, 1)
-            before[0] = h0
-        return weight_gradient(rows, previous)
-    states, later = output.reshape(steps * batch, hidden), (steps - 1) * batch
-    if reverse:
-        gradient = product(rows[:, :later], states[batch:])
-        first = rows[:, later:]
-    else:
-        gradient = product(rows[:, batch:], states[:later])
-        first = rows[:, :batch]
-    if h0 is not None:
-        gradient += product(first, h0)
-    return gradient
-
-
-def bias_gradient(rows: Any) -> Any:
-    """The gradient of a bias: the sum over all steps and examples."""
-    return product(rows, ones(rows.shape[1], rows.dtype))
-
-
-def gradients(
-    by_input: Any,
-    by_hidden: Any,
-    states: Any,
-    input: Any,
-    weight_ih: Any,
-    output: Any,
-    h0: Any,
-    pad: Any,
-    reverse: bool,
-    needs: Any,
-) -> list[Any]:
-    """All that a rule returns: for the input, the first states, the weights and the biases; None where not needed.
+class Gradients:
+    """The gradients of the input, the weights and the biases, from those of the gates, range by range.
 
     Args:
-        by_input, by_hidden: `as_rows` of the gradients of the input's and of the state's part of the gates; the same
-            matrix if they are only ever added.
-        states: the gradients of the first states, (H, B).
+        slopes: (T, n, B), in the layer's order.
+        by_input, by_hidden: which of the n belong to the input's and to the state's part of the gates.
+        needs: which gradients are asked for, those of the rule's arguments.
+        states: how many first states come behind the input there.
     """
-    found = [input_gradient(by_input, weight_ih, input.shape) if needs[0] else None]
-    found += [np.ascontiguousarray(state.T) for state in states]
-    wanted = needs[len(found) :]
-    found.append(weight_gradient(by_input, input) if wanted[0] else None)
-    found.append(hidden_gradient(by_hidden, output, h0, pad, reverse) if wanted[1] else None)
-    found.append(bias_gradient(by_input) if wanted[2] else None)
-    found.append(bias_gradient(by_hidden) if wanted[3] else None)
-    return found
+
+    def __init__(
+        self,
+        slopes: Any,
+        by_input: slice,
+        by_hidden: slice,
+        input: Any,
+        weight_ih: Any,
+        output: Any,
+        h0: Any,
+        pad: Any,
+        reverse: bool,
+        needs: Any,
+        states: int,
+    ):
+        self.slopes, self.by_input, self.by_hidden = slopes, by_input, by_hidden
+        self.input, self.weight_ih, self.output, self.h0 = input, weight_ih, output, h0
+        self.pad, self.reverse, self.needs = pad, reverse, (needs[0], *needs[1 + states :])
+        self.of_input = np.empty(input.shape, slopes.dtype) if needs[0] else None
+        self.parts: dict[int, list[Any]] = {}  # by the first step of their range
+
+    def add(self, start: int, stop: int) -> None:
+        """Adds those of a range of steps, whose slopes are there."""
+        steps, batch, width = self.input.shape
+        count = (stop - start) * batch
+        here = slice(steps - stop, steps - start) if self.reverse else slice(start, stop)  # in the input's order
+        rows = np.empty((self.slopes.shape[1], stop - start, batch), self.slopes.dtype)
+        in_time(rows.transpose(1, 0, 2), self.reverse)[...] = self.slopes[start:stop]
+        rows = rows.reshape(len(rows), count)
+        by_input, by_hidden = rows[self.by_input], rows[self.by_hidden]
+        _, w_ih, w_hh, b_ih, b_hh = self.needs
+        if self.of_input is not None:
+            product(by_input.T, self.weight_ih, self.of_input[here].reshape(count, width))
+        self.parts[start] = [
+            product(by_input, self.input[here].reshape(count, width)) if w_ih else None,
+            product(by_hidden, self._states_before(start, stop)) if w_hh else None,
+            product(by_input, ones(count, rows.dtype)) if b_ih else None,
+            product(by_hidden, ones(count, rows.dtype)) if b_hh and (not b_ih or not self._alike) else None,
+        ]
+
+    @property
+    def _alike(self) -> bool:
+        return self.by_input == self.by_hidden
+
+    def _states_before(self, start: int, stop: int) -> Any:
+        """(count, H): the state before each step of a range, in the order of the input."""
+        _, batch, size = self.output.shape
+        count = (stop - start) * batch
+        found = np.empty((stop - start, batch, size), self.output.dtype)
+        before, after = in_time(found, self.reverse), in_time(self.output, self.reverse)
+        if not start:
+            before[0] = 0 if self.h0 is None else self.h0
+            before, start = before[1:], 1
+        before[...] = after[start - 1 : stop - 1]
+        if self.pad is not None and self.h0 is not None:  # the output has zeros where the state is still the first
+            before += self.h0 * self.pad[start - 1 : stop - 1].transpose(0, 2, 1)
+        return found.reshape(count, size)
+
+    def sums(self, *states: Any) -> list[Any]:
+        """All that a rule returns, given the gradients of the first states, (H, B); None where not needed."""
+        first, *others = [self.parts[start] for start in sorted(self.parts)]
+        for part in others:
+            for total, each in zip(first, part, strict=True):
+                if total is not None:
+                    np.add(total, each, total)
+        if self.needs[4] and first[3] is None:
+            first[3] = first[2]
+        return [self.of_input, *(np.ascontiguousarray(state.T) for state in states), *first]

@@ -9,11 +9,11 @@ Source: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, 2
 (there the reset gate is applied before the product with the weight; here after it, as in PyTorch and cuDNN).
 """
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.backends.threads import grain, parallel_for
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error
 from tinygrad_dl.ops.activation.sigmoid import sigmoid
@@ -133,72 +133,66 @@ def gru_layer(
     size = weight_hh.shape[1]
     dtype = input.dtype
     pad = layer.padding(lengths, steps, reverse)
-    # sigmoid(x) = (1 + tanh(x / 2)) / 2: with the sigmoid gates' weights halved, one tanh serves both.
-    half = np.asarray(0.5, dtype)
-    scale = np.repeat(np.array([0.5, 0.5, 1.0], dtype), size)[:, None]
+    gates = np.empty((steps, 3 * size, batch), dtype)
     bias, bias_inner = None, np.zeros((), dtype)
     if bias_ih is not None and bias_hh is not None:
-        bias = bias_ih[:, None] * scale
-        bias[: 2 * size] += bias_hh[: 2 * size, None] * half
+        bias = bias_ih.copy()
+        bias[: 2 * size] += bias_hh[: 2 * size]
         bias_inner = bias_hh[2 * size :, None]
-    gates = layer.project(input, weight_ih * scale, bias, reverse)
-    weight = weight_hh * scale
+    project = layer.projection(input, weight_ih, bias, reverse, gates, negative=True)
     hidden = layer.start(h0, steps, input, size)
     inner = np.empty((steps if keep else 1, size, batch), dtype)
     products = np.empty(gates.shape[1:], dtype)
-    blocks = gates[:, : 2 * size], gates[:, :size], gates[:, size : 2 * size], gates[:, 2 * size :], hidden[1:]
+    one = np.ones((), dtype)
+    r, z, n = (gates[:, k * size : (k + 1) * size] for k in range(3))
+    by_steps = gates[:, : 2 * size], r, z, n, hidden[:-1], hidden[1:], inner
 
-    def work(own: Any) -> None:
-        h, product, kept, skip = hidden[0][own], products[own], inner[own], None if pad is None else pad[own]
+    def work(own: Any, start: int, stop: int) -> None:
+        product = products[own]
         by_sigmoids, by_inner = product[: 2 * size], product[2 * size :]
-        for t, (sigmoids, r, z, n, out) in enumerate(zip(*(block[own] for block in blocks), strict=True)):
-            q = kept[t if keep else 0]
-            np.matmul(weight, h, out=product)
-            np.add(sigmoids, by_sigmoids, sigmoids)
-            np.tanh(sigmoids, sigmoids)
-            np.multiply(sigmoids, half, sigmoids)
-            np.add(sigmoids, half, sigmoids)
-            np.add(by_inner, bias_inner, q)
-            np.multiply(r, q, out)
-            np.add(n, out, n)
-            np.tanh(n, n)
-            np.subtract(h, n, out)
-            np.multiply(out, z, out)
-            np.add(out, n, out)
-            if skip is not None:
-                np.copyto(out, h, where=skip[t])
-            h = out
+        blocks = [each[start:stop][own] if len(each) == steps else itertools.repeat(each[0][own]) for each in by_steps]
+        skip = None if pad is None else pad[start:stop][own]
+        with np.errstate(over="ignore"):  # where exp overflows, the quotient is 0, as it should be
+            for t, (sigmoids, r, z, n, h, out, q) in enumerate(zip(*blocks, strict=False)):
+                np.matmul(weight_hh, h, out=product)
+                np.subtract(sigmoids, by_sigmoids, sigmoids)  # sigmoid(x) = 1 / (1 + exp(-x))
+                np.exp(sigmoids, sigmoids)
+                np.add(sigmoids, one, sigmoids)
+                np.divide(one, sigmoids, sigmoids)
+                np.add(by_inner, bias_inner, q)
+                np.multiply(r, q, out)
+                np.subtract(out, n, n)
+                np.tanh(n, n)
+                np.subtract(h, n, out)
+                np.multiply(out, z, out)
+                np.add(out, n, out)
+                if skip is not None:
+                    np.copyto(out, h, where=skip[t])
 
-    layer.for_sequences(work, weight, batch)
-    output = layer.steps_first(hidden[1:], reverse, pad, input.dtype)
-    last = hidden[-1].T.astype(input.dtype, order="C")
+    output = np.empty((steps, batch, hidden.shape[1]), dtype)
+    layer.through(steps, batch, weight_hh, work, project, layer.delivery(hidden[1:], output, reverse, pad))
+    last = hidden[-1].T.astype(dtype, order="C")
     return GRUResult(output, last), (gates, inner, hidden) if keep else None
 
 
 def _factors(gates: Any, inner: Any, hidden: Any, slopes: Any) -> None:
-    """What dh is multiplied by at each step, in `slopes`: to get dn, dr, dz and the gradient of y_n, in this order."""
+    """What dh is multiplied by at some steps, in `slopes`: to get dn, dr, dz and the gradient of y_n, in this order.
+
+    The states are those before the steps.
+    """
     size = hidden.shape[1]
-
-    def work(start: int, stop: int) -> None:
-        r, z, n = (gates[start:stop, k * size : (k + 1) * size] for k in range(3))
-        sn, sr, sz, sq = (slopes[start:stop, k * size : (k + 1) * size] for k in range(4))
-        np.multiply(n, n, sn)
-        np.subtract(1, sn, sn)
-        np.subtract(1, z, sz)
-        np.multiply(sn, sz, sn)
-        np.multiply(sn, r, sq)
-        np.subtract(1, r, sr)
-        for factor in (sq, inner[start:stop]):
-            np.multiply(sr, factor, sr)
-        np.multiply(sz, z, sz)
-        np.multiply(sz, hidden[start:stop] - n, sz)
-
-    def blocks(start: int, stop: int) -> None:
-        block = grain(slopes[0].size)  # of a size that stays in the cache
-        for begin in range(start, stop, block):
-            work(begin, min(stop, begin + block))
-
-    parallel_for(blocks, len(slopes), grain(slopes[0].size))
+    r, z, n = (gates[:, k * size : (k + 1) * size] for k in range(3))
+    sn, sr, sz, sq = (slopes[:, k * size : (k + 1) * size] for k in range(4))
+    np.multiply(n, n, sn)
+    np.subtract(1, sn, sn)
+    np.subtract(1, z, sz)
+    np.multiply(sn, sz, sn)
+    np.multiply(sn, r, sq)
+    np.subtract(1, r, sr)
+    for factor in (sq, inner):
+        np.multiply(sr, factor, sr)
+    np.multiply(sz, z, sz)
+    np.multiply(sz, hidden - n, sz)
 
 
 @gru_layer.joint_vjp("input", "h0", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -218,35 +212,38 @@ def _gru_rule(
         return unrolled.unroll_back(CELL, g, steps, input, weight_ih, weight_hh, reverse, lengths)
     gates, inner, hidden = steps
     pad = layer.padding(lengths, len(gates), reverse)
-    dtype, size = gates.dtype, weight_hh.shape[1]
-    slopes = np.empty((len(gates), 4 * size, gates.shape[2]), dtype)
-    _factors(gates, inner, hidden, slopes)
-    update = gates[:, size : 2 * size]
-    by_output = layer.features_first(g[0], reverse, pad, dtype)
-    if pad is not None:
-        update = np.where(pad, 1, update)  # the state passes by the padding
+    dtype, size, batch = gates.dtype, weight_hh.shape[1], gates.shape[2]
+    slopes = np.empty((len(gates), 4 * size, batch), dtype)
     state = g[1].T.astype(dtype, order="C")
-    weight = np.ascontiguousarray(weight_hh.T, dtype)
     products = np.empty(state.shape, dtype)
-    blocks = by_output, slopes.reshape(len(slopes), 4, *state.shape), slopes[:, size:], update
+    of_input, of_hidden = slice(0, 3 * size), slice(size, None)
+    turned = np.concatenate((weight_ih[2 * size :], weight_ih[: 2 * size]))  # n, r, z as in the slopes
+    gradients = layer.Gradients(slopes, of_input, of_hidden, input, turned, output, h0, pad, reverse, needs, 1)
 
-    def work(own: Any) -> None:
-        dh, product, skip = state[own], products[own], None if pad is None else pad[own]
-        each = zip(*(block[own] for block in blocks), strict=True)
+    def work(own: Any, start: int, stop: int) -> None:
+        dh, product = state[own], products[own]
+        g_out = layer.features_first(g[0], reverse, pad, own, start, stop)
+        dz, update = slopes[start:stop][own], gates[start:stop, size : 2 * size][own]
+        _factors(gates[start:stop][own], inner[start:stop][own], hidden[start:stop][own], dz)
+        skip = None if pad is None else pad[start:stop][own]
+        if skip is not None:
+            update = np.where(skip, 1, update)  # the state passes by the padding
+        each = zip(g_out, dz.reshape(len(dz), 4, *g_out.shape[1:]), dz[:, size:], update, strict=True)
         for t, (given, part, by_hidden, stay) in reversed(list(enumerate(each))):
             np.add(dh, given, dh)
             np.multiply(part, dh, part)
             if skip is not None:
                 np.copyto(part, 0, where=skip[t])
             np.multiply(dh, stay, dh)
-            np.matmul(weight, by_hidden, out=product)
+            np.matmul(weight_hh.T, by_hidden, out=product)
             np.add(dh, product, dh)
 
-    layer.for_sequences(work, weight, state.shape[1])
-    rows = layer.as_rows(slopes, reverse)
-    by_input = np.concatenate((rows[size : 3 * size], rows[:size]))
-    by_hidden = rows[size:]
-    return layer.gradients(by_input, by_hidden, (state,), input, weight_ih, output, h0, pad, reverse, needs)
+    layer.through(len(gates), batch, weight_hh, work, after=gradients.add, backwards=True)
+    found = gradients.sums(state)
+    for index in (2, 4):
+        if found[index] is not None:
+            found[index] = np.concatenate((found[index][size:], found[index][:size]))
+    return found
 
 
 @gru_layer.joint_jvp("input", "h0", "weight_ih", "weight_hh", "bias_ih", "bias_hh")

@@ -14,14 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.backends.threads import grain, parallel_for
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error
 from tinygrad_dl.ops.activation.sigmoid import sigmoid
 from tinygrad_dl.ops.recurrent import _layer as layer
 from tinygrad_dl.ops.recurrent import _unrolled as unrolled
-
-INNER = [0, 1, 3, 2]  # the order of the gates inside, i f o a: the three sigmoids are one block
 
 
 class LSTMResult(NamedTuple):
@@ -149,85 +146,67 @@ def lstm_layer(
     """
     biases = {"bias_ih": bias_ih, "bias_hh": bias_hh}
     layer.check("lstm", 4, input, {"h0": h0, "c0": c0}, weight_ih, weight_hh, biases, lengths)
-    steps, size = len(input), weight_hh.shape[1]
-    pad = layer.padding(lengths, steps, reverse)
-    bias = None if bias_ih is None else bias_ih + bias_hh
-    gates, weight, room = _prepare(input, h0, weight_ih, weight_hh, bias, reverse)
-    whole = room.shape[1] > size  # one product gives the gates; otherwise the input's part is in them already
-    cells = layer.start(c0, steps if keep or pad is not None else 0, input, size)
-    half, hidden = np.asarray(0.5, cells.dtype), room[:, :size]
-    ones, products = np.empty(cells.shape[1:], cells.dtype), np.empty(gates.shape[1:], cells.dtype)
-    parts = gates.reshape(steps, 4, *ones.shape)
-    blocks = gates, parts[:, :3], *(parts[:, k] for k in range(4)), room, hidden
-
-    def work(own: Any) -> None:
-        c, one, product, skip = cells[0][own], ones[own], products[own], None if pad is None else pad[own]
-        new_cells = cells[1:][own] if len(cells) > 1 else itertools.repeat(c)
-        each = zip(*(block[own] for block in blocks), new_cells, hidden[1:][own], strict=False)
-        for t, (z, sigmoids, i, f, o, a, column, h, new, out) in enumerate(each):
-            if whole:
-                np.matmul(weight, column, out=z)
-            elif t or h0 is not None:
-                np.matmul(weight, h, out=product)
-                np.add(z, product, z)
-            np.tanh(z, z)
-            np.multiply(sigmoids, half, sigmoids)
-            np.add(sigmoids, half, sigmoids)
-            np.multiply(f, c, new)
-            np.multiply(i, a, one)
-            np.add(new, one, new)
-            np.tanh(new, out)
-            np.multiply(out, o, out)
-            if skip is not None:
-                np.copyto(new, c, where=skip[t])
-                np.copyto(out, h, where=skip[t])
-            c = new
-
-    layer.for_sequences(work, weight, input.shape[1])
-    output = layer.steps_first(hidden[1:], reverse, pad, input.dtype)
-    last = [state.T.astype(input.dtype, order="C") for state in (hidden[-1], cells[-1])]
-    return LSTMResult(output, *last), (gates, cells) if keep else None
-
-
-def _prepare(input: Any, h0: Any, weight_ih: Any, weight_hh: Any, bias: Any, reverse: bool) -> tuple[Any, Any, Any]:
-    """Room for the gates (T, 4 H, B) in the inner order, the weight of each step's product, and what it multiplies.
-
-    sigmoid(x) = (1 + tanh(x / 2)) / 2: with the sigmoid gates' weights halved, one tanh serves all four gates.
-    """
+    steps, batch, _ = input.shape
     size, dtype = weight_hh.shape[1], input.dtype
-    weights = [weight_hh, weight_ih] if bias is None else [weight_hh, weight_ih, bias[:, None]]
-    joined = np.concatenate([each.reshape(4, size, *each.shape[1:])[INNER] for each in weights], axis=2, dtype=dtype)
-    joined[:3] *= 0.5
-    return layer.prepare(input, h0, joined.reshape(4 * size, joined.shape[2]), bias is not None, reverse)
+    pad = layer.padding(lengths, steps, reverse)
+    gates = np.empty((steps, 4 * size, batch), dtype)
+    bias = None if bias_ih is None else bias_ih + bias_hh
+    project = layer.projection(input, weight_ih, bias, reverse, gates, negative=True)
+    hidden = layer.start(h0, steps, input, size)
+    cells = layer.start(c0, steps if keep or pad is not None else 0, input, size)
+    tanhs = np.empty((steps if keep else 1, size, batch), dtype)
+    products, taken = np.empty(gates.shape[1:], dtype), np.empty(tanhs.shape[1:], dtype)
+    one = np.ones((), dtype)
+    i, f, a, o = (gates[:, k * size : (k + 1) * size] for k in range(4))
+    before, after = (cells, cells) if len(cells) == 1 else (cells[:-1], cells[1:])
+    by_steps = gates, gates[:, : 2 * size], i, f, a, o, hidden[:-1], hidden[1:], before, after, tanhs
+
+    def work(own: Any, start: int, stop: int) -> None:
+        product, take = products[own], taken[own]
+        blocks = [each[start:stop][own] if len(each) == steps else itertools.repeat(each[0][own]) for each in by_steps]
+        skip = None if pad is None else pad[start:stop][own]
+        with np.errstate(over="ignore"):  # where exp overflows, the quotient is 0, as it should be
+            for t, (z, in_and_forget, i, f, a, o, h, out, c, new, shown) in enumerate(zip(*blocks, strict=False)):
+                if start + t or h0 is not None:
+                    np.matmul(weight_hh, h, out=product)
+                    np.subtract(z, product, z)
+                for gate in (in_and_forget, o):  # sigmoid(x) = 1 / (1 + exp(-x))
+                    np.exp(gate, gate)
+                    np.add(gate, one, gate)
+                    np.divide(one, gate, gate)
+                np.tanh(a, a)
+                np.multiply(i, a, take)
+                np.multiply(f, c, new)
+                np.subtract(new, take, new)
+                np.tanh(new, shown)
+                np.multiply(shown, o, out)
+                if skip is not None:
+                    np.copyto(new, c, where=skip[t])
+                    np.copyto(out, h, where=skip[t])
+
+    output = np.empty((steps, batch, hidden.shape[1]), dtype)
+    layer.through(steps, batch, weight_hh, work, project, layer.delivery(hidden[1:], output, reverse, pad))
+    last = [state.T.astype(dtype, order="C") for state in (hidden[-1], cells[-1])]
+    return LSTMResult(output, *last), (gates, cells, tanhs) if keep else None
 
 
-def _factors(gates: Any, cells: Any, slopes: Any, through: Any) -> None:
-    """What dc and dh are multiplied by at each step: in `slopes` to get dz, in `through` from dh to dc.
+def _factors(gates: Any, cells: Any, tanhs: Any, slopes: Any, through: Any) -> None:
+    """What dc and dh are multiplied by at some steps: in `slopes` to get dz, in `through` from dh to dc.
 
-    The gates come in the inner order; the slopes are in PyTorch's, as the weights' gradients will be.
+    The cells are those before the steps. Of the gate a, the negative is kept.
     """
     size = through.shape[1]
-
-    def work(start: int, stop: int) -> None:
-        i, _, o, a = (gates[start:stop, k * size : (k + 1) * size] for k in range(4))
-        si, sf, sa, so = (slopes[start:stop, k * size : (k + 1) * size] for k in range(4))
-        s, to_cell = slopes[start:stop], through[start:stop]
-        for gate, into in ((gates[start:stop, : 2 * size], s[:, : 2 * size]), (o, so)):
-            np.multiply(gate, gate, into)
-            np.subtract(gate, into, into)
-        out = np.tanh(cells[start + 1 : stop + 1])
-        for value, into in ((a, sa), (out, to_cell)):
-            np.multiply(value, value, into)
-            np.subtract(1, into, into)
-        for factor, into in ((a, si), (cells[start:stop], sf), (i, sa), (out, so), (o, to_cell)):
-            np.multiply(into, factor, into)
-
-    def blocks(start: int, stop: int) -> None:
-        block = grain(slopes[0].size)  # of a size that stays in the cache
-        for begin in range(start, stop, block):
-            work(begin, min(stop, begin + block))
-
-    parallel_for(blocks, len(slopes), grain(slopes[0].size))
+    i, f, a, o = (gates[:, k * size : (k + 1) * size] for k in range(4))
+    si, sf, sa, so = (slopes[:, k * size : (k + 1) * size] for k in range(4))
+    np.multiply(gates, gates, slopes)
+    np.subtract(si, i, si)
+    np.subtract(f, sf, sf)
+    np.subtract(1, sa, sa)
+    np.subtract(o, so, so)
+    np.multiply(tanhs, tanhs, through)
+    np.subtract(1, through, through)
+    for factor, into in ((a, si), (cells, sf), (i, sa), (tanhs, so), (o, through)):
+        np.multiply(into, factor, into)
 
 
 @lstm_layer.joint_vjp("input", "h0", "c0", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -245,26 +224,27 @@ def _lstm_rule(
 ) -> Any:
     if type(steps) is list:
         return unrolled.unroll_back(CELL, g, steps, input, weight_ih, weight_hh, reverse, lengths)
-    gates, cells = steps
+    gates, cells, tanhs = steps
     pad = layer.padding(lengths, len(gates), reverse)
-    dtype, size = gates.dtype, weight_hh.shape[1]
+    dtype, size, batch = gates.dtype, weight_hh.shape[1], gates.shape[2]
     slopes = np.empty(gates.shape, dtype)
-    through = np.empty(cells[1:].shape, dtype)
-    _factors(gates, cells, slopes, through)
-    forget = gates[:, size : 2 * size]
-    if pad is not None:
-        forget = np.where(pad, 1, forget)  # the cell passes by the padding
-    by_output = layer.features_first(g[0], reverse, pad, dtype)
     state, cell = g[1].T.astype(dtype, order="C"), g[2].T.astype(dtype, order="C")
-    weight = np.ascontiguousarray(weight_hh.T, dtype)
     ones = np.empty(state.shape, dtype)
-    parts = slopes.reshape(len(slopes), 4, *state.shape)
-    blocks = by_output, slopes, parts[:, :3], parts[:, 3], through, forget
+    whole = slice(None)
+    gradients = layer.Gradients(slopes, whole, whole, input, weight_ih, output, h0, pad, reverse, needs, 2)
 
-    def work(own: Any) -> None:
-        dh, dc, one, skip = state[own], cell[own], ones[own], None if pad is None else pad[own]
-        each = zip(*(block[own] for block in blocks), strict=True)
-        for t, (given, dz, to_cell, to_output, between, stay) in reversed(list(enumerate(each))):
+    def work(own: Any, start: int, stop: int) -> None:
+        dh, dc, one = state[own], cell[own], ones[own]
+        g_out = layer.features_first(g[0], reverse, pad, own, start, stop)
+        dz, forget = slopes[start:stop][own], gates[start:stop, size : 2 * size][own]
+        through = np.empty(g_out.shape, dtype)
+        _factors(gates[start:stop][own], cells[start:stop][own], tanhs[start:stop][own], dz, through)
+        skip = None if pad is None else pad[start:stop][own]
+        if skip is not None:
+            forget = np.where(skip, 1, forget)  # the cell passes by the padding
+        parts = dz.reshape(len(dz), 4, *through.shape[1:])
+        each = zip(g_out, dz, parts[:, :3], parts[:, 3], through, forget, strict=True)
+        for t, (given, slope, to_cell, to_output, between, stay) in reversed(list(enumerate(each))):
             np.add(dh, given, dh)
             np.multiply(between, dh, one)
             if skip is not None:
@@ -274,17 +254,16 @@ def _lstm_rule(
             np.multiply(to_output, dh, to_output)
             np.multiply(dc, stay, dc)
             if skip is not None:
-                np.copyto(dz, 0, where=skip[t])
+                np.copyto(slope, 0, where=skip[t])
                 np.copyto(one, 0)
                 np.copyto(one, dh, where=skip[t])
-            if t or needs[1]:
-                np.matmul(weight, dz, out=dh)
+            if start + t or needs[1]:
+                np.matmul(weight_hh.T, slope, out=dh)
                 if skip is not None:
                     np.add(dh, one, dh)
 
-    layer.for_sequences(work, weight, state.shape[1])
-    rows = layer.as_rows(slopes, reverse)
-    return layer.gradients(rows, rows, (state, cell), input, weight_ih, output, h0, pad, reverse, needs)
+    layer.through(len(gates), batch, weight_hh, work, after=gradients.add, backwards=True)
+    return gradients.sums(state, cell)
 
 
 @lstm_layer.joint_jvp("input", "h0", "c0", "weight_ih", "weight_hh", "bias_ih", "bias_hh")

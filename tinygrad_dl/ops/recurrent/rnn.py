@@ -164,20 +164,19 @@ def rnn_layer(
         raise ValueError(f"rnn: expected the nonlinearity 'tanh' or 'relu', got {nonlinearity!r}")
     biases = {"bias_ih": bias_ih, "bias_hh": bias_hh}
     layer.check("rnn", 1, input, {"h0": h0}, weight_ih, weight_hh, biases, lengths)
-    steps = len(input)
+    steps, batch, _ = input.shape
     dtype = input.dtype
     pad = layer.padding(lengths, steps, reverse)
-    bias = None if bias_ih is None else (bias_ih + bias_hh)[:, None]
-    hidden = layer.project(input, weight_ih, bias, reverse)
-    weight = weight_hh.astype(dtype, order="C", copy=False)
-    first = layer.start(h0, 0, input, len(weight_hh))[0]
-    products = np.empty(first.shape, dtype)
+    hidden = layer.start(h0, steps, input, len(weight_hh))
+    bias = None if bias_ih is None else bias_ih + bias_hh
+    project = layer.projection(input, weight_ih, bias, reverse, hidden[1:])
+    products = np.empty(hidden.shape[1:], dtype)
     zero = np.zeros((), dtype)
 
-    def work(own: Any) -> None:
-        h, product, skip = first[own], products[own], None if pad is None else pad[own]
-        for t, out in enumerate(hidden[own]):
-            np.matmul(weight, h, out=product)
+    def work(own: Any, start: int, stop: int) -> None:
+        h, product, skip = hidden[start][own], products[own], None if pad is None else pad[start:stop][own]
+        for t, out in enumerate(hidden[start + 1 : stop + 1][own]):
+            np.matmul(weight_hh, h, out=product)
             np.add(out, product, out)
             if nonlinearity == "tanh":
                 np.tanh(out, out)
@@ -187,10 +186,10 @@ def rnn_layer(
                 np.copyto(out, h, where=skip[t])
             h = out
 
-    layer.for_sequences(work, weight, input.shape[1])
-    output = layer.steps_first(hidden, reverse, pad, input.dtype)
-    last = (hidden[-1] if steps else first).T.astype(input.dtype, order="C")
-    return RNNResult(output, last), (hidden,) if keep else None
+    output = np.empty((steps, batch, hidden.shape[1]), dtype)
+    layer.through(steps, batch, weight_hh, work, project, layer.delivery(hidden[1:], output, reverse, pad))
+    last = hidden[-1].T.astype(dtype, order="C")
+    return RNNResult(output, last), (hidden[1:],) if keep else None
 
 
 @rnn_layer.joint_vjp("input", "h0", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -214,13 +213,14 @@ def _rnn_rule(
     pad = layer.padding(lengths, len(hidden), reverse)
     straight = nonlinearity == "relu"
     slopes = (~(hidden <= 0)).astype(hidden.dtype) if straight else 1 - hidden * hidden
-    by_output = layer.features_first(g[0], reverse, pad, hidden.dtype)
     state = g[1].T.astype(hidden.dtype, order="C")
-    weight = np.ascontiguousarray(weight_hh.T, hidden.dtype)
+    whole = slice(None)
+    gradients = layer.Gradients(slopes, whole, whole, input, weight_ih, output, h0, pad, reverse, needs, 1)
 
-    def work(own: Any) -> None:
-        dh, skip = state[own], None if pad is None else pad[own]
-        for t, (given, slope) in reversed(list(enumerate(zip(by_output[own], slopes[own], strict=True)))):
+    def work(own: Any, start: int, stop: int) -> None:
+        dh, skip = state[own], None if pad is None else pad[start:stop][own]
+        g_out = layer.features_first(g[0], reverse, pad, own, start, stop)
+        for t, (given, slope) in reversed(list(enumerate(zip(g_out, slopes[start:stop][own], strict=True)))):
             np.add(dh, given, dh)
             if straight:
                 np.copyto(slope, dh, where=slope != 0)  # a selection: 0 times an infinity is nan
@@ -230,13 +230,12 @@ def _rnn_rule(
             if skip is not None:
                 np.copyto(slope, 0, where=skip[t])
                 past = np.where(skip[t], dh, 0)
-            np.matmul(weight, slope, out=dh)
+            np.matmul(weight_hh.T, slope, out=dh)
             if past is not None:
                 np.add(dh, past, dh)
 
-    layer.for_sequences(work, weight, state.shape[1])
-    rows = layer.as_rows(slopes, reverse)
-    return layer.gradients(rows, rows, (state,), input, weight_ih, output, h0, pad, reverse, needs)
+    layer.through(len(hidden), hidden.shape[2], weight_hh, work, after=gradients.add, backwards=True)
+    return gradients.sums(state)
 
 
 @rnn_layer.joint_jvp("input", "h0", "weight_ih", "weight_hh", "bias_ih", "bias_hh")
