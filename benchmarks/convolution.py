@@ -99,8 +99,9 @@ def ways(shape: Shape) -> dict[str, dict[str, Way]]:
             tuple([(k - 1 - a, k - 1 - a) for k, (a, _) in zip(kernel, pads, strict=True)]),
         )
         found["input's"]["turned"] = lambda: columns.convolve(g, turned, size, stride, around, dilation, 1)
-    if groups == len(w) == x.shape[1] and stride == (1, 1):
-        found["weight's"]["shifted"] = lambda: depthwise.convolve_weight(x, g, kernel, pads, dilation)
+    if depthwise.fits(x.shape[1], len(w), kernel, pads, groups, "f"):
+        found["result"]["depthwise"] = lambda: depthwise.convolve(x, w, out, stride, pads, dilation)
+        found["weight's"]["depthwise"] = lambda: depthwise.convolve_weight(x, g, kernel, stride, pads, dilation)
     add_pytorch(found, x, w, g, shape)
     found["result"]["chosen"] = lambda: convolution.convolution.generic(x, w, None, *options)
     found["input's"]["chosen"] = lambda: convolution.convolution_transpose.generic(g, w, None, *options, size)
@@ -157,7 +158,7 @@ def main() -> None:
         set_num_threads(arguments.threads)
         importlib.import_module("torch").set_num_threads(arguments.threads)
     strips = [f"rows {t}" for t in STRIPS]
-    names = ["columns", "turned", "phases", "joined", *strips, "Winograd", "shifted", "PyTorch", "chosen"]
+    names = ["columns", "turned", "phases", "joined", *strips, "Winograd", "depthwise", "PyTorch", "chosen"]
     print(f"| shape | of | {' | '.join(names)} | ratio |\n|{'---|' * (len(names) + 3)}")
     for shape in SHAPES:
         if arguments.only not in shape.name:

@@ -10,6 +10,7 @@ from cores import threads
 
 import tinygrad_dl as td
 from tinygrad_dl.backends import axpby as module
+from tinygrad_dl.backends import blas
 from tinygrad_dl.backends.axpby import LEAST, axpby, find, rounds_like_numpy
 from tinygrad_dl.optim.block import CHUNK
 from tinygrad_dl.optim.flat import SHARE
@@ -89,7 +90,7 @@ def test_a_blas_that_rounds_in_another_way_is_not_taken():
 
 @pytest.mark.parametrize("core", [None, object()])
 def test_without_the_library_numpy_adds(monkeypatch, core):
-    monkeypatch.setattr(module, "library", lambda kind: core)
+    monkeypatch.setattr(blas, "library", lambda kind: core)
     monkeypatch.setattr(module, "_functions", None)
     y = np.ones(LEAST)
     axpby(2.0, np.ones(LEAST), 0.5, y, np.empty(LEAST))

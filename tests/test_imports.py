@@ -33,6 +33,7 @@ LEVELS = [
         "blas",
         "axpby",
         "blocks",
+        "transposing",
         "gemm",
         "writing",
         "archive",

@@ -96,3 +96,22 @@ def test_steps_of_the_benchmarks_are_recorded(name):
     recorder = recorded(step, name)
     assert recorder.changed
     compare(step, recorder)
+
+
+def test_depthwise_convolutions_are_recorded():
+    td.manual_seed(0)
+    nn = td.nn
+    model = nn.Sequential(
+        nn.Conv2d(3, 16, 1), nn.Conv2d(16, 16, 3, 2, 1, groups=16), nn.ReLU6(), nn.Conv2d(16, 16, 3, 1, 1, groups=16)
+    )
+    optimizer, x = td.optim.SGD(model.parameters(), lr=0.1), td.randn(2, 3, 40, 40)
+
+    def step():
+        optimizer.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step()
+    compare(step, recorded(step))

@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.backends.blas import library
+from tinygrad_dl.backends.blas import functions
 
 __all__ = ["axpby"]
 
 LEAST = 2048  # elements: in fewer, NumPy's calls cost no more than one by ctypes
-LETTERS = {"s": np.float32, "d": np.float64}
 
 _functions: dict[Any, Callable[..., Any]] | None = None  # by dtype; None: not looked for yet
 _place: Callable[[Any], Any]  # of an array's memory, as a C function takes it
@@ -48,21 +47,9 @@ def find() -> dict[Any, Callable[..., Any]]:
     if _functions is None:
         import ctypes
 
-        found: dict[Any, Callable[..., Any]] = {}
-        core = library("CDLL")  # which lets other threads run meanwhile
         _place = (ctypes.c_char * 0).from_buffer
-        for letter, kind in LETTERS.items():
-            for suffix, integer in (("64_", ctypes.c_int64), ("", ctypes.c_int32)):
-                function = getattr(core, f"scipy_cblas_{letter}axpby{suffix}", None)
-                if function is not None:
-                    real = ctypes.c_float if letter == "s" else ctypes.c_double
-                    array = ctypes.c_void_p
-                    function.argtypes = [integer, real, array, integer, real, array, integer]
-                    function.restype = None
-                    if rounds_like_numpy(function, kind):
-                        found[np.dtype(kind)] = function
-                    break
-        _functions = found
+        found = functions("axpby", lambda integer, real, array: [integer, real, array, integer, real, array, integer])
+        _functions = {dtype: each for dtype, each in found.items() if rounds_like_numpy(each, dtype.type)}
     return _functions
 
 

@@ -58,6 +58,27 @@ def _find() -> list[Callable[..., Any]]:
     return []
 
 
+def functions(name: str, signature: Callable[[Any, Any, Any], list[Any]]) -> dict[Any, Callable[..., Any]]:
+    """The BLAS's function of this name for each real dtype for which there is one; other threads run during its calls.
+
+    Args:
+        name: as in CBLAS, without the letter of the dtype.
+        signature: gives the types of the arguments, from those of integers, of numbers and of arrays.
+    """
+    import ctypes
+
+    found: dict[Any, Callable[..., Any]] = {}
+    core = library("CDLL")
+    for letter, kind, real in (("s", np.float32, ctypes.c_float), ("d", np.float64, ctypes.c_double)):
+        for suffix, integer in (("64_", ctypes.c_int64), ("", ctypes.c_int32)):
+            function = getattr(core, f"scipy_cblas_{letter}{name}{suffix}", None)
+            if function is not None:
+                function.argtypes, function.restype = signature(integer, real, ctypes.c_void_p), None
+                found[np.dtype(kind)] = function
+                break
+    return found
+
+
 def allowed() -> int:
     """How many threads others let the BLAS have, `threadpool_limits` for example; a large number if nobody can tell."""
     if not switch():

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import random
-from tinygrad_dl.backends import axpby, threads
+from tinygrad_dl.backends import axpby, threads, transposing
 from tinygrad_dl.compiler.program import Call
 from tinygrad_dl.compiler.recording import policy
 from tinygrad_dl.compiler.recording.hooks import Hooks
@@ -70,6 +70,12 @@ def weighted(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
     if is_number(b) or b != 1:
         arrays.ufunc(np.multiply, (y, b), {"out": y})
     arrays.ufunc(np.add, (y, product), {"out": y})
+
+
+def transposed(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
+    """`copy_transposed` by NumPy, which copies the same bits."""
+    x, out = args
+    hooks.arrays.copyto(out, x.T)
 
 
 def generator(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
@@ -148,6 +154,7 @@ def set_up() -> None:
     policy.instead(threads.parallel_for_products, parallel)
     policy.instead(threads.Tasks.add, task)
     policy.instead(axpby.axpby, weighted)
+    policy.instead(transposing.copy_transposed, transposed)
     policy.instead(random.rng_of, generator)
     policy.instead(engine.gradients, gradients)
     policy.instead(block.Block.begin, begin)

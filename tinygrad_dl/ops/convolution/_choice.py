@@ -87,6 +87,8 @@ def way(
 ) -> str:
     """How a convolution of these shapes, or the gradient of its weight, is computed."""
     stride, pads, dilation, groups = options
+    if depthwise.fits(channels, made, kernel, pads, groups, dtype.char) and samples * math.prod(out):
+        return "depthwise"
     fast = winograd.fits(samples, channels, made, kernel, stride, pads, dilation, groups, out, dtype)
     if deep.fits(samples * math.prod(out), channels, made, kernel, groups, dtype.itemsize, fast):
         return "deep"
@@ -108,6 +110,8 @@ def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, *options: Any) -> np
         return columns.convolve(x[samples], weight, out, stride, pads, dilation, groups)
 
     chosen = way(len(x), x.shape[1], len(weight), kernel, out, options, x.dtype)
+    if chosen == "depthwise":
+        return depthwise.convolve(x, weight, out, stride, pads, dilation)
     if chosen == "deep":
         return deep.convolve(x, weight, out, stride, pads, dilation)
     if chosen == "winograd":
@@ -174,6 +178,8 @@ def convolve_transposed(
         return _transposed_by_halves(g, weight, (size, stride, pads, dilation), groups)
     if not np.isfinite(weight).all() or not g.size:  # the other ways multiply it by the zeros around g, too
         return by_columns(slice(None))
+    if max(stride) > 1 == max(dilation) and depthwise.fits(made, channels, kernel, pads, groups, dtype.char):
+        return depthwise.convolve_transposed(g, weight, size, stride, pads)
     t = strip(made, channels, kernel, unit, dilation, groups, size)
     pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
     if max(stride) == 1:
@@ -246,15 +252,14 @@ def convolve_weight(
     out, made = g.shape[2:], g.shape[1]
     by_columns = partial(columns.convolve_weight, x, g, kernel, stride, pads, dilation, groups)
     chosen = way(len(x), x.shape[1], made, kernel, out, (stride, pads, dilation, groups), x.dtype)
+    if chosen == "depthwise":
+        return depthwise.convolve_weight(x, g, kernel, stride, pads, dilation)
     if chosen == "deep":
         return deep.convolve_weight(x, g, kernel, stride, pads, dilation)
     if chosen == "winograd":
         return finite_or(partial(winograd.convolve_weight, x, g, pads), by_columns)
     if chosen == "halves":
         return _weight_by_halves(x, g, (kernel, stride, pads, dilation), groups)
-    shape = (made, x.shape[1] // groups, *kernel)
-    if depthwise.fits(x.shape[1], shape, stride, pads, dilation, groups, x.dtype.char) and x.size:
-        return finite_or(partial(depthwise.convolve_weight, x, g, kernel, pads, dilation), by_columns)
     back = shared(len(x), x.shape[1], made, kernel, x.shape[2:], out, (stride, pads, dilation, groups), x.dtype)
     if back:  # so that it is the same, to the bit, whether the input's gradient is computed at once or not
         found = finite_or(partial(columns.convolve_weight, g, x, kernel, *back), lambda: _turned(by_columns(), groups))
@@ -281,8 +286,6 @@ def shared(
     """The options of the convolution of g with the kernel turned round, if its columns make both gradients; or None."""
     stride, pads, dilation, groups = options
     if max(stride) > 1 or not samples * channels * made * math.prod(size) * math.prod(out):
-        return None
-    if depthwise.fits(channels, (made, channels // groups, *kernel), *options, dtype.char):
         return None
     back = stride, _around(size, out, kernel, pads, dilation), dilation, groups
     ways = {

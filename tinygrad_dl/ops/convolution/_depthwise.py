@@ -1,71 +1,193 @@
-"""The weight's gradient of a depthwise convolution, whose channels have kernels of their own.
+"""Depthwise convolutions, whose channels have kernels of their own: no product of matrices, but sums of products.
 
-Each of its elements is the inner product of the result's gradient with the input, moved by a place of the kernel. The
-moved input is one run of memory a channel: the padded rows follow one another, and zeros in the gradient stand where
-a row ends and the next begins. The result itself is faster by columns.
+The channels are put last, and neighbouring places of a row with them into one run of memory: then each place of the
+kernel is one multiplication and addition of long runs, and NumPy's einsum does them all in one pass, without an array
+in between. What is worked on at a time is one sample, and as many of its channels as stay in the cache.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-from tinygrad_dl.backends.threads import parallel_for_products
-from tinygrad_dl.ops.convolution._columns import padded
-from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
+from tinygrad_dl.backends.threads import parallel_for
+from tinygrad_dl.backends.transposing import copy_transposed
+from tinygrad_dl.ops.convolution._phases import phases_of
+from tinygrad_dl.ops.convolution._shapes import Pads, Sizes
 
-BLOCK = 2**18  # bytes of padded input that are worked on at a time
-
-
-def fits(channels: int, weight: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int, code: str) -> bool:
-    """Whether this is the way to compute a convolution."""
-    alone = groups == channels > 1 and weight[1] == 1 and max(stride) == 1 and code in "fd"
-    reach = [d * (k - 1) for k, d in zip(weight[2:], dilation, strict=True)]
-    return alone and all(max(pair) <= r for pair, r in zip(pads, reach, strict=True))
+LEAST = 8  # channels, below which runs of memory are too short
+BLOCK = 2**21  # bytes of padded input that are worked on at a time, if those are not too few channels
+RUN = 3072  # elements of a run, beyond which a longer one is no faster
+WHOLE = 8192  # elements of a row of the result, up to which it is one run in the weight's gradient
+WORTH = 2**15  # elements of a sample, or of all that there are, that are worth a thread
 
 
-def _offsets(kernel: Sizes, dilation: Sizes, whole: Sizes) -> list[int]:
-    """How far the input moves for each place of the kernel, in elements of the padded array of size `whole`."""
-    steps = [math.prod(whole[i + 1 :]) for i in range(len(whole))]
-    places = itertools.product(*[range(k) for k in kernel])
-    return [sum(p * d * s for p, d, s in zip(place, dilation, steps, strict=True)) for place in places]
+def fits(channels: int, made: int, kernel: Sizes, pads: Pads, groups: int, code: str) -> bool:
+    """Whether this is the way to compute a convolution: in two dimensions."""
+    alone = groups == channels >= LEAST and made % channels == 0 and made > 0
+    return alone and len(kernel) == 2 and code in "fd" and min(map(min, pads)) >= 0
 
 
-def _span(out: Sizes, whole: Sizes) -> int:
-    """How many elements lie from the first place of the result to the last, in rows as long as the padded ones."""
-    return 1 + sum((n - 1) * math.prod(whole[i + 1 :]) for i, n in enumerate(out))
+def _over_pieces(work: Callable[[slice, range], None], x: np.ndarray, size: Sizes, stride: Sizes) -> None:
+    """Calls work(channels, samples) for all of x, (N, C, H, W), whose padded size is this."""
+    n, c = x.shape[:2]
+    least = LEAST if stride[1] == 1 else 4 * LEAST  # where neighbouring places are no run, it is the channels alone
+    number = max(1, min(c // least, -(-c * math.prod(size) * x.itemsize // BLOCK)))
+    bounds = [c * i // number for i in range(number + 1)]
+
+    def share(start: int, stop: int) -> None:
+        for i, (a, b) in enumerate(itertools.pairwise(bounds)):
+            samples = range(max(start - i * n, 0), min(stop - i * n, n))
+            if samples:
+                work(slice(a, b), samples)
+
+    parallel_for(share, n * number, max(1, n * number * WORTH // (1 + x.size)))
 
 
-def _whole(size: Sizes, pads: Pads) -> Sizes:
-    return tuple([n + a + b for n, (a, b) in zip(size, pads, strict=True)])
+def _padded(x: np.ndarray, pads: Pads) -> Sizes:
+    return tuple([n + a + b for n, (a, b) in zip(x.shape[2:], pads, strict=True)])
 
 
-def _pieces(x: np.ndarray, whole: Sizes) -> list[slice]:
-    step = max(1, BLOCK // max(1, x.shape[1] * math.prod(whole) * x.itemsize))
-    return [slice(n, min(n + step, len(x))) for n in range(0, len(x), step)]
+class _Frame:
+    """Memory for some channels of one sample, (H + padding, W + padding, C), with zeros around them."""
+
+    def __init__(self, x: np.ndarray, channels: slice, pads: Pads):
+        self.x, self.channels = x[:, channels], channels.stop - channels.start
+        self.size = x.shape[2:]
+        self.memory = np.zeros((*_padded(x, pads), self.channels), x.dtype)
+        self.inner = self.memory[pads[0][0] :, pads[1][0] :][: self.size[0], : self.size[1]]
+        # Rows with padding have gaps, so that copies to them are made in two steps.
+        self.turned = self.inner if self.inner.flags.c_contiguous else np.empty(self.inner.shape, x.dtype)
+
+    def fill(self, sample: int) -> np.ndarray:
+        """Puts the sample's numbers there."""
+        part = self.x[sample]
+        if part.strides[0] == part.itemsize:  # the channels are last already
+            self.inner[...] = part.transpose(1, 2, 0)
+            return self.memory
+        places = math.prod(self.size)
+        copy_transposed(part.reshape(self.channels, places), self.turned.reshape(places, self.channels))
+        if self.turned is not self.inner:
+            self.inner[...] = self.turned
+        return self.memory
 
 
-def convolve_weight(x: np.ndarray, g: np.ndarray, kernel: Sizes, pads: Pads, dilation: Sizes) -> np.ndarray:
+def _views(
+    frame: np.ndarray,
+    out: Sizes,
+    kernel: Sizes,
+    stride: Sizes = (1, 1),
+    dilation: Sizes = (1, 1),
+    together: int = 1,
+    begin: Sizes = (0, 0),
+) -> np.ndarray:
+    """What a kernel sees: (H, W / together, *kernel, together * C), where `together` places are one run of memory.
+
+    `begin`: the place of the frame that the kernel sees first.
+    """
+    c, (down, right, each) = frame.shape[2], frame.strides
+    shape = out[0], out[1] // together, *kernel, together * c
+    strides = down * stride[0], right * stride[1] * together, down * dilation[0], right * dilation[1], each
+    return np.ndarray(shape, frame.dtype, frame, begin[0] * down + begin[1] * right, strides)
+
+
+def _together(width: int, channels: int, stride: int) -> int:
+    """How many places of a row are one run: as many as divide it, and as a run is to be long."""
+    if stride > 1:
+        return 1
+    return max([t for t in range(1, width + 1) if width % t == 0 and (t == 1 or t * channels <= RUN)])
+
+
+def _kernels(weight: np.ndarray, channels: int) -> np.ndarray:
+    """(C * m, 1, *kernel) as (m, *kernel, C)."""
+    return np.ascontiguousarray(
+        weight.reshape(channels, len(weight) // channels, *weight.shape[2:]).transpose(1, 2, 3, 0)
+    )
+
+
+def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads: Pads, dilation: Sizes) -> np.ndarray:
+    """(N, C, *in) with (C * m, 1, *kernel) gives (N, C * m, *out)."""
+    (n, c), kernel = x.shape[:2], weight.shape[2:]
+    kernels = _kernels(weight, c)
+    result = np.empty((n, len(weight), *out), x.dtype)
+    parted = result.reshape(n, c, len(kernels), math.prod(out))
+
+    def work(channels: slice, samples: range) -> None:
+        frame = _Frame(x, channels, pads)
+        own = frame.channels
+        t = _together(out[1], own, stride[1])
+        found = np.empty((out[0], out[1] // t, t * own), x.dtype)
+        views = _views(frame.memory, out, kernel, stride, dilation, t)
+        repeated = [np.tile(each[..., channels], (1, 1, t)) for each in kernels]
+        for sample in samples:
+            frame.fill(sample)
+            for j, each in enumerate(repeated):
+                np.einsum("hwyxc,yxc->hwc", views, each, out=found)
+                copy_transposed(found.reshape(math.prod(out), own), parted[sample, channels, j])
+
+    _over_pieces(work, x, _padded(x, pads), stride)
+    return result
+
+
+def convolve_transposed(g: np.ndarray, weight: np.ndarray, size: Sizes, stride: Sizes, pads: Pads) -> np.ndarray:
+    """(N, C, *out) with (C, 1, *kernel) gives (N, C, *size): a convolution of its own for each phase of the stride."""
+    n, c = g.shape[:2]
+    phases = [phases_of(k, s, a) for k, s, (a, _) in zip(weight.shape[2:], stride, pads, strict=True)]
+    places = [[len(range(phase.number, m, s)) for phase in own] for own, m, s in zip(phases, size, stride, strict=True)]
+    around = []
+    for own, counts, m in zip(phases, places, g.shape[2:], strict=True):
+        ends = [phase.first + len(phase.kernel) - 1 + count for phase, count in zip(own, counts, strict=True)]
+        around.append((max(0, -min([phase.first for phase in own])), max(0, max(ends) - m)))
+    jobs = []
+    for (down, height), (right, width) in itertools.product(*map(zip, phases, places)):
+        kernels = _kernels(weight[:, :, list(down.kernel)][..., list(right.kernel)], c)[0]
+        here = slice(down.number, None, stride[0]), slice(right.number, None, stride[1])
+        jobs.append((here, (down.first + around[0][0], right.first + around[1][0]), (height, width), kernels))
+    result = np.empty((n, c, *size), g.dtype)
+    flat = result.reshape(n, c, math.prod(size))
+
+    def work(channels: slice, samples: range) -> None:
+        frame = _Frame(g, channels, tuple(around))
+        found = np.empty((*size, frame.channels), g.dtype)
+        steps = [
+            (_views(frame.memory, out, kernels.shape[:2], begin=begin), kernels[..., channels], found[here])
+            for here, begin, out, kernels in jobs
+        ]
+        for sample in samples:
+            frame.fill(sample)
+            for views, kernels, target in steps:
+                np.einsum("hwyxc,yxc->hwc", views, kernels, out=target)
+            copy_transposed(found.reshape(math.prod(size), frame.channels), flat[sample, channels])
+
+    _over_pieces(work, g, size, stride)
+    return result
+
+
+def convolve_weight(
+    x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes
+) -> np.ndarray:
     """(N, C, *in) with (N, C * m, *out) gives (C * m, 1, *kernel)."""
-    (n, c), whole, out = x.shape[:2], _whole(x.shape[2:], pads), g.shape[2:]
-    m, span = g.shape[1] // c, _span(out, whole)
-    offsets = _offsets(kernel, dilation, whole)
-    slopes = g.reshape(n, c, m, *out)
-    found = np.empty((n, c, m, len(offsets)), x.dtype)
-    pieces = _pieces(x, whole)
+    (n, c), out = x.shape[:2], g.shape[2:]
+    slopes = g.reshape(n, c, g.shape[1] // c, *out)
+    m = slopes.shape[2]
+    sums = np.empty((n, m, *kernel, c), x.dtype)
 
-    def work(start: int, stop: int) -> None:
-        for piece in pieces[start:stop]:
-            flat = padded(x[piece], pads).reshape(-1, c, math.prod(whole))
-            wide = np.zeros((len(flat), c, *whole), g.dtype)
-            for j in range(m):
-                wide[spatial(*[slice(0, size) for size in out])] = slopes[piece, :, j]
-                own = wide.reshape(-1, c, math.prod(whole))[..., :span]
-                for i, offset in enumerate(offsets):
-                    np.vecdot(own, flat[..., offset : offset + span], out=found[piece, :, j, i])
+    def work(channels: slice, samples: range) -> None:
+        frame = _Frame(x, channels, pads)
+        own = frame.channels
+        t = out[1] if stride[1] == 1 and out[1] * own <= WHOLE else 1
+        views = _views(frame.memory, out, kernel, stride, dilation, t)
+        turned = [_Frame(slopes[:, :, j], channels, ((0, 0),) * 2) for j in range(m)]
+        for sample in samples:
+            frame.fill(sample)
+            for j, each in enumerate(turned):
+                slope = each.fill(sample).reshape(out[0], out[1] // t, t * own)
+                found = np.einsum("hwyxc,hwc->yxc", views, slope)
+                sums[sample, j, ..., channels] = np.add.reduce(found.reshape(*kernel, t, own), axis=2)
 
-    parallel_for_products(work, len(pieces))
-    total: np.ndarray = np.add.reduce(found, axis=0)
-    return total.reshape(c * m, 1, *kernel)
+    _over_pieces(work, x, _padded(x, pads), stride)
+    total: np.ndarray = np.add.reduce(sums, axis=0)
+    return np.ascontiguousarray(total.transpose(3, 0, 1, 2)).reshape(c * m, 1, *kernel)

@@ -28,7 +28,8 @@ def fits(size: Sizes, dilation: Sizes) -> bool:
     return max(dilation) == 1 and len(size) < 3
 
 
-def _phases(kernel: int, stride: int, before: int) -> list[Phase]:
+def phases_of(kernel: int, stride: int, before: int) -> list[Phase]:
+    """The phases along a dimension, with `before` places of padding."""
     found = []
     for number in range(stride):
         places = [k for k in reversed(range(kernel)) if (number + before - k) % stride == 0]
@@ -42,7 +43,7 @@ def convolve_transposed(
 ) -> np.ndarray:
     """(N, O, *out) with (O, C / groups, *kernel) gives (N, C, *size)."""
     (o, c, *kernel), k = weight.shape, len(size)
-    phases = [_phases(n, s, a) for n, s, (a, _) in zip(kernel, stride, pads, strict=True)]
+    phases = [phases_of(n, s, a) for n, s, (a, _) in zip(kernel, stride, pads, strict=True)]
     low = [min(phase.first for phase in own) for own in phases]
     high = [max(phase.first + len(phase.kernel) - 1 for phase in own) for own in phases]
     places = tuple([-(-n // s) for n, s in zip(size, stride, strict=True)])  # of a phase
