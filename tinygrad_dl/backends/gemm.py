@@ -53,6 +53,16 @@ def product(a: Any, b: Any, out: np.ndarray | None = None) -> Any:
     return _stacks(a, b, out)
 
 
+def shifted_product(a: np.ndarray, b: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """a @ b + shift of two matrices and a row, which each thread adds to its own rows while it has them."""
+    work = a.size * b.shape[1]
+    if work >= 2 * LARGE and get_num_threads() > 1:
+        return _by_ranges(a, b, work, None, shift)
+    out: np.ndarray = product(a, b)
+    out += shift
+    return out
+
+
 def multiply_alone(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> Any:
     """The product in this thread, where the BLAS is held to it: by dot, which is faster, where it means the same.
 
@@ -93,13 +103,17 @@ def product_and_tangent(
     return out, tangent
 
 
-def _by_ranges(a: np.ndarray, b: np.ndarray, work: int, out: np.ndarray | None) -> np.ndarray:
-    """The product of two matrices, ranges of the longer dimension of the result at once."""
+def _by_ranges(
+    a: np.ndarray, b: np.ndarray, work: int, out: np.ndarray | None, shift: np.ndarray | None = None
+) -> np.ndarray:
+    """The product of two matrices, plus a row, ranges of the longer dimension of the result at once."""
     shape = a.shape[0], b.shape[1]
     result = np.empty(shape, np.result_type(a, b)) if out is None else out
 
     def multiply(rows: slice, columns: slice) -> None:
-        np.matmul(a[rows], b[:, columns], out=result[rows, columns])
+        part = np.matmul(a[rows], b[:, columns], out=result[rows, columns])
+        if shift is not None:
+            part += shift[columns]
 
     _over_ranges(multiply, shape, work)
     return result

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.backends.gemm import product, product_and_tangent
+from tinygrad_dl.backends.gemm import product, product_and_tangent, shifted_product
 from tinygrad_dl.core.batching import Batch, every, in_last
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error, real
 from tinygrad_dl.ops.reduction._sums import ones
+
+LARGE = 2**14  # elements of an input, from which threads may add the bias to their parts of the product
 
 
 def _naive_linear(input: Any, weight: Any, bias: Any = None) -> Any:
@@ -57,19 +59,23 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
             f"input with input.to(weight.dtype), or the module with module.to(input.dtype)"
         )
     if input.ndim == 2:
+        rows = input
         if weight.ndim != 2 or input.shape[1] != weight.shape[1]:
             _misfit(input, weight)
-        out = product(input, weight.T)
     else:
         if weight.ndim != 2 or not input.ndim or input.shape[-1] != weight.shape[1]:
             _misfit(input, weight)
-        out = product(input.reshape(-1 if input.size else _rows(input), input.shape[-1]), weight.T)
-        out = out.reshape(*input.shape[:-1], weight.shape[0])
-    if bias is not None:
-        if bias.shape != weight.shape[:1]:
-            raise ValueError(f"linear: expected a bias of shape {weight.shape[:1]}, got {bias.shape}")
+        rows = input.reshape(-1 if input.size else _rows(input), input.shape[-1])
+    if bias is None:
+        out = product(rows, weight.T)
+    elif bias.shape != weight.shape[:1]:
+        raise ValueError(f"linear: expected a bias of shape {weight.shape[:1]}, got {bias.shape}")
+    elif input.size >= LARGE:
+        out = shifted_product(rows, weight.T, bias)
+    else:
+        out = product(rows, weight.T)
         out += bias
-    return out
+    return out if rows is input else out.reshape(*input.shape[:-1], weight.shape[0])
 
 
 def _rows(input: Any) -> int:
