@@ -27,16 +27,15 @@ def in_blocks(work: Work, count: int, size: int = 1, least: int = LEAST) -> None
         work: what to do with one block; see `parallel_for`.
         least: elements that are worth a thread.
     """
-    size = max(size, 1)
-    most = max(1, BLOCK // size)
+    most = max(1, BLOCK // max(1, size * ROWS))
 
-    def share(start: int, stop: int) -> None:
-        start, stop = start * ROWS, min(stop * ROWS, count)
-        parts = -(-(stop - start) // most)
+    def share(first: int, last: int) -> None:
+        parts = -(-(last - first) // most)
         for part in range(parts):
-            work(start + (stop - start) * part // parts, start + (stop - start) * (part + 1) // parts)
+            start, stop = (first + (last - first) * end // parts for end in (part, part + 1))
+            work(start * ROWS, min(stop * ROWS, count))
 
-    parallel_for(share, -(-count // ROWS), -(-least // (size * ROWS)))
+    parallel_for(share, -(-count // ROWS), -(-least // max(1, size * ROWS)))
 
 
 def fixed_blocks(count: int, size: int, most: int = FIXED, tile: int = ROWS) -> list[slice]:

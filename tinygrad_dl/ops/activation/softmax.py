@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.blocks import in_blocks
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.inputs import axis_of, real
 from tinygrad_dl.ops._owned import mul_
-from tinygrad_dl.ops.reduction._sums import ADD, add_up, dot_rows, largest
+from tinygrad_dl.ops.reduction._sums import ADD, add_up, dot_rows, is_rows, largest
 
+LARGE = 2**17  # elements, from which rows are worked on by several threads
 ROWS = {"input": real(-40.0, 40.0, min_dims=1, min_side=1), "dim": axis_of("input")}
 
 
@@ -41,8 +44,28 @@ def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
     if not input.size:
         ADD(input, dim)  # which refuses a dimension that there is not
         return input.copy()
+    return _weights(input, dim) if input.size < LARGE else over_rows(_weights, dim, input)
+
+
+def over_rows(function: Callable[..., Any], dim: Any, *arrays: np.ndarray) -> Any:
+    """function(*arrays, dim), which can be told where to put its result; of rows in memory on several threads."""
+    if not all(is_rows(x, dim) and x.flags.c_contiguous for x in arrays):
+        return function(*arrays, dim)
+    out = np.empty(arrays[0].shape, arrays[0].dtype)
+    count = out.shape[-1]
+    rows = [x.reshape(-1, count) for x in (*arrays, out)]
+
+    def work(start: int, stop: int) -> None:
+        *parts, own = (x[start:stop] for x in rows)
+        function(*parts, 1, own)
+
+    in_blocks(work, len(rows[0]), count)
+    return out
+
+
+def _weights(x: np.ndarray, dim: Any, out: Any = None) -> Any:
     with np.errstate(invalid="ignore"):  # -inf - -inf in a row of nothing else
-        e = np.asarray(input - largest(input, dim, True))
+        e = np.asarray(np.subtract(x, largest(x, dim, True), out=out))
     np.exp(e, out=e)
     e /= add_up(e, dim, True)
     return e
@@ -50,7 +73,13 @@ def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
 
 def softmax_slope(g: Any, out: Any, dim: Any) -> Any:
     """out * (g - sum(g * out, axis=dim, keepdims=True))."""
-    return mul_(g - dot_rows(g, out, dim), out)
+    if type(g) is not np.ndarray or type(out) is not np.ndarray or g.size < LARGE or g.dtype != out.dtype:
+        return mul_(g - dot_rows(g, out, dim), out)
+    return over_rows(_slope_of_weights, dim, g, out)
+
+
+def _slope_of_weights(g: np.ndarray, out: np.ndarray, dim: Any, slope: Any = None) -> Any:
+    return mul_(np.subtract(g, dot_rows(g, out, dim), out=slope), out)
 
 
 softmax.vjp(input=softmax_slope)
@@ -77,17 +106,27 @@ def log_softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
     if not input.size:
         ADD(input, dim)  # which refuses a dimension that there is not
         return input.copy()
+    return _logarithms(input, dim) if input.size < LARGE else over_rows(_logarithms, dim, input)
+
+
+def _logarithms(x: np.ndarray, dim: Any, out: Any = None) -> Any:
     with np.errstate(invalid="ignore"):  # -inf - -inf in a row of nothing else
-        out = np.asarray(input - largest(input, dim, True))
+        out = np.asarray(np.subtract(x, largest(x, dim, True), out=out))
     out -= np.log(add_up(np.exp(out), dim, True))
     return out
 
 
 def log_softmax_slope(g: Any, out: Any, dim: Any) -> Any:
     """g - exp(out) * sum(g, axis=dim, keepdims=True)."""
-    probabilities = np.exp(out)
-    if type(g) is not np.ndarray or type(probabilities) is not np.ndarray or g.dtype is not probabilities.dtype:
-        return g - probabilities * ADD(g, axis=dim, keepdims=True)
+    if type(g) is not np.ndarray or type(out) is not np.ndarray or g.dtype != out.dtype:
+        return g - np.exp(out) * ADD(g, axis=dim, keepdims=True)
+    if g.size < LARGE:
+        return _slope_of_logarithms(g, out, dim)
+    return over_rows(_slope_of_logarithms, dim, g, out)
+
+
+def _slope_of_logarithms(g: np.ndarray, out: np.ndarray, dim: Any, slope: Any = None) -> Any:
+    probabilities = np.exp(out, out=slope)
     probabilities *= add_up(g, dim, True)
     return np.subtract(g, probabilities, out=probabilities)
 
