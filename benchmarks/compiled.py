@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import select
 import signal
 import statistics
@@ -105,10 +106,11 @@ class Side:
         return found
 
     def reason(self) -> str:
-        """The last line that a failed process wrote."""
+        """The error of a failed process, from the last traceback that it wrote."""
         self.process.wait()
         lines = [line.strip() for line in self.errors.read_text().splitlines() if line.strip()]
-        return next((line for line in lines if "Error" in line or "Unsupported" in line), lines[-1] if lines else "?")
+        named = [line for line in lines if re.match(r"[\w.]*(Error|Exception|Unsupported)\b", line)]
+        return (named or lines or ["it wrote nothing"])[-1]
 
     def turn(self, seconds: float) -> None:
         """Lets the process measure for some seconds."""

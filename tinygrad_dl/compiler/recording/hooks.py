@@ -515,11 +515,16 @@ class Hooks:
         own = found_in(kind, name) if kind is not types.ModuleType else None
         if type(own) is property and of_python(own.fget):
             return self.python(own.fget, (held,), {})
+        if kind is np.ndarray and name == "imag" and held.dtype.kind != "c":  # NumPy makes zeros
+            return self.call(np.zeros_like, held)
         if name in ("real", "imag") and self.record.is_number(held):
             return self.record.computed(operator.attrgetter(name), (held,), getattr(held, name))
         return getattr(held, name, *default)
 
     def store_attribute(self, value: Any, held: Any, name: str) -> None:
+        if isinstance(held, np.ndarray) and name in ("real", "imag") and self.active:
+            self.arrays.store(getattr(held, name), Ellipsis, value)
+            return
         own = found_in(type(held), name)
         if type(own) is property and of_python(own.fset) and self.active:
             self.python(own.fset, (held, value), {})

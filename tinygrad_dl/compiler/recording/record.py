@@ -21,6 +21,7 @@ from tinygrad_dl.compiler.program import (
     Scalar,
     View,
 )
+from tinygrad_dl.compiler.recording import policy
 from tinygrad_dl.compiler.recording.errors import Refused
 from tinygrad_dl.compiler.recording.memory import Memories, owner_of, view_of
 from tinygrad_dl.compiler.recording.numbers import (
@@ -52,6 +53,7 @@ class Record:
         self.drawn: dict[int, Scalar] = {}  # and what they are in the program
         self.in_lane = False
         self.held: set[int] | None = None  # the arrays that modules of the library hold, once looked for
+        self.seen: dict[int, Any] = {}  # objects whose arrays are known
         # Calls that make an array of things that are the same in every run, with that array made anew.
         self.constants: list[tuple[Call, Callable[[], np.ndarray]]] = []
         self.errstate = False
@@ -134,13 +136,20 @@ class Record:
         return id(owner) in self.held
 
     def library_constants(self, value: Any) -> None:
-        """Notes the arrays in what a cached function of the library has returned."""
+        """Notes the arrays in what a cached function of the library has returned, in attributes of objects too."""
         if isinstance(value, np.ndarray):
             if self.memories.find(value) is None:
                 self.memories.whole(value, "outside", "constant", keep=True)
         elif isinstance(value, tuple | list):
             for each in value:
                 self.library_constants(each)
+        elif policy.of_library(type(value)) and id(value) not in self.seen:
+            self.seen[id(value)] = value
+            slots = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
+            for each in (*vars(value).values(),) if hasattr(value, "__dict__") else ():
+                self.library_constants(each)
+            for name in slots:
+                self.library_constants(getattr(value, name, None))
 
     def made(self, array: np.ndarray) -> View:
         """The view of an array that the step has just made."""

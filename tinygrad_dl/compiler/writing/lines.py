@@ -225,6 +225,8 @@ def takes_out(call: Call, out: View) -> bool:
     """Whether the function writes to `out` itself, with the same result, if it is told to."""
     if call.function not in TAKES_OUT or "out" in call.options or not contiguous(out):
         return False
+    if call.function in (np.concatenate, np.stack):  # which take one of the two
+        return "dtype" not in call.options
     if call.function in (np.take, np.ndarray.take):  # with mode="raise" it makes a copy of `out` first
         return "mode" in call.options
     return True
