@@ -301,6 +301,18 @@ def test_transposed_convolutions_by_phases_equal_those_by_columns(
     close(_phases.convolve_transposed(g, w, size, stride, pads, groups), expected)
 
 
+@pytest.mark.parametrize("kernel, dilation, pads", [(5, 1, (2, 2)), (3, 2, (2, 2)), (4, 1, (3, 0)), (9, 1, (4, 4))])
+def test_lines_copied_as_one_run_are_the_same_columns(monkeypatch, kernel, dilation, pads):
+    rng, options = np.random.default_rng(0), ((1, 1), ((1, 0), pads), (1, dilation), 2)
+    x, w = rng.standard_normal((3, 48, 7, 8)), rng.standard_normal((4, 24, 2, kernel))
+    found = []
+    for run in (0, 32):
+        monkeypatch.setattr(_columns, "RUN", run)
+        _columns._copies.cache_clear()
+        found.append(_columns.convolve(x, w, (7, 8), *options))
+    np.testing.assert_array_equal(*found)
+
+
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize(
     "size, kernel, dilation, pads",

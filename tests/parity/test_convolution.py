@@ -207,3 +207,35 @@ def test_an_empty_batch():
     assert out.shape == (0, 3, 3, 3)
     out.sum().backward()
     assert x.grad.shape == x.shape and (w.grad == 0).all()
+
+
+# Of every way of computing one: input, weight, stride; about as many sums as in the layers of networks.
+PRECISE = {
+    "columns": ((8, 32, 16, 16), (32, 32, 3, 3), 1),
+    "columns by a stride": ((4, 32, 32, 32), (64, 32, 3, 3), 2),
+    "phases": ((8, 32, 16, 16), (64, 32, 4, 4), 2),
+    "rows": ((16, 6, 14, 14), (16, 6, 5, 5), 1),
+    "one product": ((4, 256, 4, 4), (256, 256, 3, 3), 1),
+    "Winograd": ((8, 64, 32, 32), (64, 64, 3, 3), 1),
+    "Winograd of many channels": ((4, 256, 14, 14), (256, 256, 3, 3), 1),
+    "groups": ((4, 64, 14, 14), (64, 4, 3, 3), 1),
+}
+
+
+@pytest.mark.parametrize("way", PRECISE)
+def test_errors_in_single_precision_are_within_three_times_of_pytorchs(way):
+    x, w, stride = PRECISE[way]
+    options = {"stride": stride, "padding": 1, "groups": x[1] // w[1]}
+    arrays = [draw(0, *x, dtype=np.float32), draw(1, *w, dtype=np.float32)]
+
+    def results(lib, function, dtype):
+        leaves = [lib.tensor(each.astype(dtype), requires_grad=True) for each in arrays]
+        out = function(*leaves, **options)
+        seed = lib.tensor(draw(2, *out.shape, dtype=np.float32).astype(dtype))
+        return [each.detach().numpy() for each in (out, *lib.autograd.grad((out * seed).sum(), leaves))]
+
+    exact = results(torch, F.conv2d, np.float64)
+    mine, theirs = results(td, functional.conv2d, np.float32), results(torch, F.conv2d, np.float32)
+    for a, b, right in zip(mine, theirs, exact, strict=True):
+        ours, others = (np.sqrt(np.mean(np.square(each - right))) for each in (a, b))
+        assert ours <= 3 * others

@@ -25,9 +25,9 @@ Options = tuple[Sizes, Pads, Sizes, int]  # stride, padding, dilation, groups
 DEEP = 96  # channels, from which the input's gradient is one product for the batch
 FEW = 6  # channels, below which a run of memory with channels last is too short to be worth it
 WIDE = 128  # columns of the second matrix, up to which a whole line of the result is computed at once
-# Channels, and places of the result, below which rows are the faster way; and places of a kernel in one dimension, from
-# which they are: columns take a product for each.
-NARROW, PLACES, LONG = 16, 64, 5
+# Channels, if a line of the result has up to so many places, and places of the result, below which rows are the faster
+# way; and places of a kernel in one dimension, from which they are: columns take a product for each.
+NARROW, LINE, PLACES, LONG = 16, 32, 64, 5
 # The places of a phase of a transposed convolution, below which rows are faster; and channels, up to which they are for
 # long kernels: the windows of a strip then hold few zeros.
 PHASE, MIDDLE = 16, 32
@@ -44,10 +44,11 @@ def strip(channels: int, made: int, kernel: Sizes, stride: Sizes, dilation: Size
     return 2
 
 
-def is_narrow(channels: int, made: int, kernel: Sizes, stride: Sizes, places: int) -> bool:
+def is_narrow(channels: int, made: int, kernel: Sizes, stride: Sizes, out: Sizes) -> bool:
     """Whether rows, where they are possible, are a faster way than columns, whose copies a stride makes slower."""
+    places = math.prod(out)
     few = places < PLACES or (places == PLACES and max(stride) > 1)
-    return min(channels, made) < NARROW or few or (len(kernel) == 1 and kernel[0] >= LONG)
+    return few or (min(channels, made) < NARROW and out[-1] <= LINE) or (len(kernel) == 1 and kernel[0] >= LONG)
 
 
 def too_large(channels: int, kernel: Sizes, size: Sizes, itemsize: int) -> bool:
@@ -97,8 +98,8 @@ def way(
     if too_large(channels, kernel, out, dtype.itemsize):
         return "halves"
     t = strip(channels, made, kernel, stride, dilation, groups, out)
-    places = math.prod(out)
-    return "rows" if t and samples * places and is_narrow(channels, made, kernel, stride, places) else "columns"
+    narrow = samples * math.prod(out) and is_narrow(channels, made, kernel, stride, out)
+    return "rows" if t and narrow else "columns"
 
 
 def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, *options: Any) -> np.ndarray:
@@ -183,11 +184,11 @@ def convolve_transposed(
     t = strip(made, channels, kernel, unit, dilation, groups, size)
     pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
     if max(stride) == 1:
-        narrow = is_narrow(channels, made, kernel, unit, math.prod(size))
         few = channels < FEW
-        if groups > 1 or pointless or (made <= NARROW if few else not (t and narrow)):
+        narrow = size[-1] <= NARROW if few else is_narrow(channels, made, kernel, unit, size)
+        if groups > 1 or pointless or not (few or (t and narrow)):
             return _by_flipping(g, weight, size, pads, dilation, groups)
-        if few:
+        if not (t and narrow):
             return by_columns(slice(None))
         if channels * size[-1] <= WIDE:
             t = size[-1]  # so narrow a result is computed a line at a time

@@ -27,6 +27,7 @@ SHARES = 4  # into which a weight's gradient is summed
 BLOCK = 2**21
 LARGEST = 64 * 2**20  # bytes that a block never takes: where one row of the result would, channels are halved before
 SMALL = 2**18  # bytes of columns that are not shared out
+RUN = 32  # places of a line, up to which a copy of many lines as one run is the faster one
 COPY = 16  # multiplications that take as long as a copy of an element
 FEW = 24  # rows of a product, below which it is slow
 WORTH = 2**23  # multiplications that are worth a thread
@@ -84,6 +85,7 @@ class Copy(NamedTuple):
     to: tuple[Any, ...]  # where it stands among the columns
     of: tuple[Any, ...]  # and in the input
     gaps: list[tuple[Any, ...]]  # where there are zeros in its place
+    shift: int  # by how many places it is moved along the last dimension, where whole lines are; 0 for all else
 
 
 def _seen(begin: int, count: int, step: int, size: int) -> tuple[slice, slice]:
@@ -114,8 +116,23 @@ def _copies(
         for dim, (own, n) in enumerate(zip(to, shape[1:], strict=True)):
             both = slice(0, own.start), slice(own.stop, n)
             gaps += [(*here, *(every,) * dim, gap) for gap in both if gap.start < gap.stop]
-        found.append(Copy((*here, *to), (..., *of), gaps))
+        short = len(out) == 2 and max(stride) == 1 and out[-1] == size[-1] <= RUN
+        shift = starts[-1] if short and abs(starts[-1]) < out[-1] else 0
+        if shift:
+            edge = slice(-shift) if shift < 0 else slice(out[-1] - shift, None)
+            to, of, gaps = (to[0], every), (of[0], every), [*gaps[: -1 if gaps else 0], (*here, to[0], edge)]
+        found.append(Copy((*here, *to), (..., *of), gaps, shift))
     return shape, found
+
+
+def _copy_moved(to: np.ndarray, of: np.ndarray, shift: int) -> None:
+    """Copies lines, (..., lines, places), moved by some places, as one run: what crosses their ends is wrong."""
+    shape = *to.shape[:-2], to.shape[-2] * to.shape[-1]
+    target, source = to.reshape(shape), of.reshape(shape)
+    if shift > 0:
+        target[..., :-shift] = source[..., shift:]
+    else:
+        target[..., -shift:] = source[..., :shift]
 
 
 class Frame(NamedTuple):
@@ -186,7 +203,11 @@ class Columns:
             frame = Frame((n, r0, r1), columns)
         parted = x.reshape(n, self.groups, self.channels, *x.shape[2:])
         for copy in copies:
-            frame.columns[copy.to] = parted[copy.of]
+            if copy.shift:
+                _copy_moved(frame.columns[copy.to], parted[copy.of], copy.shift)
+                frame.columns[copy.gaps[-1]] = 0
+            else:
+                frame.columns[copy.to] = parted[copy.of]
         return self._seen(
             frame.columns.reshape(n, self.groups, self.height, shape[0], math.prod(shape[1:])), rows
         ), frame
