@@ -62,7 +62,8 @@ IN_PLACE: dict[str, Callable[..., Any]] = {
 SWAPPED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq", "ne": "ne"}
 # The functions of the module operator that stand for operators, and builtins that do.
 OPERATORS: dict[Any, str] = {function: name for name, function in PYTHON.items()} | {builtins.abs: "abs"}
-PASSED = (map, filter, sorted, functools.reduce, min, max, itertools.accumulate, builtins.any, builtins.all)
+CHOOSING = (min, max, builtins.any, builtins.all)
+PASSED = (map, filter, sorted, functools.reduce, itertools.accumulate, *CHOOSING)
 
 
 def _found_in(kind: type, name: str) -> Any:
@@ -268,17 +269,17 @@ class Hooks:
         if function is builtins.iter and len(args) == 1:
             return iter(self.iterated(args[0]))
         if function in PASSED:
-            args = tuple(map(self.iterated, map(self.as_twin, args)))
             options = {name: self.as_twin(value) for name, value in options.items()}
-            if function in (min, max, builtins.any, builtins.all):
+            if function in CHOOSING:
                 return self.chosen(function, args, options)
+            args = tuple(map(self.iterated, map(self.as_twin, args)))
         if any(type(each) in NUMBERS or isinstance(each, np.generic | Tensor | np.ndarray) for each in args):
             return self.with_numbers(function, args, options)
         return function(*args, **options)
 
     def chosen(self, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """min, max, any or all of numbers, whose truth a guard may have to hold."""
-        values = list(args[0]) if len(args) == 1 and not isinstance(args[0], np.generic | np.ndarray) else list(args)
+        values = list(self.iterated(args[0]) if len(args) == 1 else args)
         record = self.record
         if any(isinstance(each, Tensor | np.ndarray) for each in values):
             raise record.refuse(f"{function.__name__} compares the elements of arrays")
@@ -358,6 +359,7 @@ class Hooks:
 
     def made(self, value: Any) -> Any:
         """An object that the step has made."""
+        self.record.owned.add(id(value))
         return value
 
     def converted(self, kind: Any, args: tuple[Any, ...]) -> Any:
@@ -547,6 +549,9 @@ class Hooks:
         if not self.active or not of_python(own) or policy.nature(own) is not policy.USERS:
             return manager
         return Within(self, manager)
+
+    def deleted(self, held: Any) -> None:
+        """Called before something of an object is deleted."""
 
     def own(self, value: Any) -> Any:
         """A list, dict or set that the code has made."""

@@ -85,6 +85,21 @@ INSTRUMENTED = frozenset((f"{PACKAGE}.core.hooks", f"{PACKAGE}.optim.hooks", f"{
 # Modules of Python's own whose functions call others that are given to them.
 FOLLOWED = frozenset(("contextlib",))
 
+# Parts of the library that change what is no memory of tensors, or that have nothing to do in a step.
+OUTSIDE = tuple(
+    f"{PACKAGE}.{name}"
+    for name in (
+        *("optim.lr_scheduler", "optim.swa_utils", "serialization", "pth", "data", "train", "estimators", "viz"),
+        *("onnx", "testing", "npz", "safetensors", "archive", "writing"),
+    )
+)
+OUTSIDE_NAMES = frozenset(
+    {"manual_seed", "set_rng_state", "seed", "set_state", "set_default_dtype", "set_num_threads", "load_state_dict"}
+    | {"add_param_group", "register_buffer", "register_parameter", "add_module", "register_module", "set_data"}
+    | {"register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook", "register_step_pre_hook"}
+    | {"register_step_post_hook", "share_memory_", "set_"}
+)
+
 Special = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
 _special: dict[int, tuple[types.CodeType, Special]] = {}
 _natures: dict[int, tuple[types.CodeType, str]] = {}
@@ -140,3 +155,8 @@ def native_class(kind: type) -> bool:
     """Whether objects of a class are made as they are."""
     module = kind.__module__
     return module in WITHOUT_ARRAYS or module == f"{PACKAGE}.core.graph"
+
+
+def outside(module: str, name: str) -> bool:
+    """Whether a function of the library changes what a program does not."""
+    return name in OUTSIDE_NAMES or module.startswith(OUTSIDE)

@@ -52,6 +52,9 @@ class Record:
         self.generators: dict[int, Any] = {}  # those of NumPy, by id -> the library's
         self.drawn: dict[int, Scalar] = {}  # and what they are in the program
         self.in_lane = False
+        # The ids of lists, dicts, sets and objects that the step has made: those that were there before have others.
+        self.owned: set[int] = set()
+        self.required: dict[int, tuple[Any, bool]] = {}  # tensors of which the step sets whether they require gradients
         self.held: set[int] | None = None  # the arrays that modules of the library hold, once looked for
         self.seen: dict[int, Any] = {}  # objects whose arrays are known
         # Calls that make an array of things that are the same in every run, with that array made anew.
@@ -266,10 +269,14 @@ def library_modules() -> list[Any]:
     return [module for name, module in tuple(sys.modules.items()) if name.partition(".")[0] == "tinygrad_dl"]
 
 
+TABLES = frozenset((dict, tuple, list, np.ndarray))
+
+
 def arrays_in(value: Any, depth: int) -> Iterator[np.ndarray]:
     """The arrays in a table, and in tables in it."""
     if isinstance(value, np.ndarray):
         yield value
-    elif depth and isinstance(value, dict | tuple | list) and len(value) < 1000:
-        for each in tuple(value.values()) if isinstance(value, dict) else value:
-            yield from arrays_in(each, depth - 1)
+    elif depth and type(value) in (dict, tuple, list) and len(value) < 1000:
+        for each in tuple(value.values()) if type(value) is dict else value:
+            if type(each) in TABLES:
+                yield from arrays_in(each, depth - 1)

@@ -67,9 +67,20 @@ class Recorder:
         try:
             result = self.users.call(step, *args, **kwargs)
             self.record.program.results += self.results(result)
+            self.check_required()
         except Refused as error:
             raise Unrecordable(error.reason, error.line) from None
         return result
+
+    def check_required(self) -> None:
+        """Refuses a step after which tensors require gradients that did not before it, or the other way round."""
+        for tensor, before in self.record.required.values():
+            found = self.record.memories.find(tensor._data)
+            if tensor.requires_grad is not before and (found is None or found.kind == "outside"):
+                raise self.record.refuse(
+                    f"the step leaves a tensor of shape {tuple(tensor.shape)} with another requires_grad,"
+                )
+        self.record.required.clear()
 
     def results(self, value: Any) -> list[Any]:
         """What the arrays and numbers in a result are in the program, in order."""

@@ -13,6 +13,8 @@ from tinygrad_dl.compiler.recording import policy
 from tinygrad_dl.compiler.recording.hooks import Hooks
 from tinygrad_dl.compiler.recording.twins import code_of, twin
 from tinygrad_dl.core import engine
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.nn.module import Module
 from tinygrad_dl.optim import block
 
 Args = tuple[Any, ...]
@@ -148,6 +150,21 @@ def finish(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
         record.place = before
 
 
+def train(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
+    """`Module.train`, which must change nothing: a program is that of one mode."""
+    module, mode = args[0], (*args[1:], *options.values(), True)[0]
+    if any(each.training is not bool(mode) for each in module.modules()):
+        raise hooks.record.refuse(f"the step switches a {type(module).__name__} to training={mode}; do it outside,")
+    return module
+
+
+def require(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
+    """`requires_grad_`: in the end it has to be as it was before."""
+    tensor = args[0]
+    hooks.record.required.setdefault(id(tensor), (tensor, tensor.requires_grad))
+    return function(*args, **options)
+
+
 def set_up() -> None:
     """Tells the policy of them."""
     policy.instead(threads.parallel_for, parallel)
@@ -160,3 +177,5 @@ def set_up() -> None:
     policy.instead(block.Block.begin, begin)
     policy.instead(block.Block.finish, finish)
     policy.instead(block.run, step)
+    policy.instead(Module.train, train)
+    policy.instead(Tensor.requires_grad_, require)

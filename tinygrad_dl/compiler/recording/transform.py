@@ -70,13 +70,14 @@ STORED = frozenset(
 )
 
 
-def instrumented(node: Any, users: bool) -> Any:
+def instrumented(node: Any, users: bool, free: frozenset[str] = frozenset()) -> Any:
     """The node of a function, which is changed, with hooks in its body; without decorators, defaults, annotations.
 
     Args:
         users: whether it is a function of the user's, in which side effects are looked for.
+        free: the variables of functions around it.
     """
-    hooked = Instrument(users)
+    hooked = Instrument(users, free)
     arguments = node.args
     arguments.defaults, arguments.kw_defaults = [], [None] * len(arguments.kw_defaults)
     for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg):
@@ -88,14 +89,17 @@ def instrumented(node: Any, users: bool) -> Any:
         return node
     node.decorator_list, node.returns = [], None
     node.body = hooked.block(node.body)
+    if users and arguments.kwarg is not None:  # a dict that this call has made
+        made = hooked.hook("own", node.body[0], variable(arguments.kwarg.arg, node.body[0]))
+        node.body.insert(0, ast.copy_location(ast.Expr(made), node.body[0]))
     return node
 
 
 class Instrument(ast.NodeTransformer):
     """Puts hooks into the body of a function."""
 
-    def __init__(self, users: bool):
-        self.users = users
+    def __init__(self, users: bool, free: frozenset[str]):
+        self.users, self.free = users, free
         self.outer: set[str] = set()  # names declared global
         self.count = 0
 
@@ -259,6 +263,17 @@ class Instrument(ast.NodeTransformer):
     def visit_Global(self, node: ast.Global) -> Any:
         self.outer.update(node.names)
         return node
+
+    def visit_Nonlocal(self, node: ast.Nonlocal) -> Any:
+        self.outer.update(self.free.intersection(node.names))
+        return node
+
+    def visit_Delete(self, node: ast.Delete) -> Any:
+        if not self.users:
+            return self.generic_visit(node)
+        held = [each.value for each in node.targets if isinstance(each, ast.Subscript | ast.Attribute)]
+        checks = [ast.copy_location(ast.Expr(self.hook("deleted", node, each)), node) for each in held]
+        return [*checks, node]
 
     def visit_Raise(self, node: ast.Raise) -> Any:
         return node

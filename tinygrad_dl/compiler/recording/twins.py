@@ -27,7 +27,7 @@ class Made(NamedTuple):
 
 # By the id of the code, which is kept, so that no other gets its id.
 _made: dict[int, tuple[types.CodeType, Made | None]] = {}
-_files: dict[str, tuple[list[str], dict[tuple[int, str], list[Any]]]] = {}
+_files: dict[str, Any] = {}
 FUTURE = 0x1FE0000  # the flags of compile() that a code keeps in its own
 
 
@@ -49,30 +49,56 @@ def twin(function: types.FunctionType, made: Made, hooks: Hooks) -> Callable[...
     return new
 
 
-def nodes_of(filename: str) -> tuple[list[str], dict[tuple[int, str], list[Any]]]:
-    """The lines of a file, and its functions by first line and name, each with the class it is defined in."""
-    if filename not in _files:
-        lines = linecache.getlines(filename)
-        found: dict[tuple[int, str], list[Any]] = {}
+class File:
+    """The functions in the source of a file, by first line and name, each with the class it is defined in."""
+
+    def __init__(self, filename: str):
+        self.lines = linecache.getlines(filename)
         try:
-            tree: Any = ast.parse("".join(lines))
+            self.tree: Any = ast.parse("".join(self.lines))
         except (SyntaxError, ValueError):
-            tree = ast.Module([], [])
-        todo: list[tuple[Any, str]] = [(tree, "")]
-        for node, inside in todo:
-            for child in ast.iter_child_nodes(node):
-                if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-                    first = child.decorator_list[0] if child.decorator_list else child
-                    found.setdefault((first.lineno, child.name), []).append((child, inside))
-                    todo.append((child, inside))
-                elif isinstance(child, ast.Lambda):
-                    found.setdefault((child.lineno, "<lambda>"), []).append((child, inside))
-                    todo.append((child, inside))
-                elif isinstance(child, ast.ClassDef):
-                    todo.append((child, child.name))
-                elif not isinstance(child, ast.Name | ast.Constant | ast.expr_context):
-                    todo.append((child, inside))
-        _files[filename] = lines, found
+            self.tree = ast.Module([], [])
+        self.functions: dict[tuple[int, str], list[tuple[Any, str]]] = {}
+        self.lambdas: dict[int, list[tuple[Any, str]]] | None = None
+        self._find(self.tree.body, "")
+
+    def _find(self, body: list[Any], inside: str) -> None:
+        for node in body:
+            kind = type(node)
+            if kind is ast.FunctionDef or kind is ast.AsyncFunctionDef:
+                first = node.decorator_list[0] if node.decorator_list else node
+                self.functions.setdefault((first.lineno, node.name), []).append((node, inside))
+                self._find(node.body, inside)
+            elif kind is ast.ClassDef:
+                self._find(node.body, node.name)
+            elif kind not in SIMPLE:
+                for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+                    self._find(getattr(node, part, ()), inside)  # type: ignore[arg-type]
+
+    def candidates(self, line: int, name: str) -> list[tuple[Any, str]]:
+        """The functions that begin in a line."""
+        if name != "<lambda>":
+            return self.functions.get((line, name), [])
+        if self.lambdas is None:
+            self.lambdas = {}
+            todo: list[tuple[Any, str]] = [(self.tree, "")]
+            for node, inside in todo:
+                if type(node) is ast.Lambda:
+                    self.lambdas.setdefault(node.lineno, []).append((node, inside))
+                inside = node.name if type(node) is ast.ClassDef else inside
+                todo += [(child, inside) for child in ast.iter_child_nodes(node) if type(child) not in LEAVES]
+        return self.lambdas.get(line, [])
+
+
+SIMPLE = frozenset(
+    (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Import, ast.ImportFrom, ast.Pass)
+)
+LEAVES = frozenset((ast.Name, ast.Constant, ast.Load, ast.Store, ast.alias))
+
+
+def file_of(filename: str) -> File:
+    if filename not in _files:
+        _files[filename] = File(filename)
     return _files[filename]
 
 
@@ -80,17 +106,18 @@ def _make(code: types.CodeType, users: bool) -> Made | None:
     if HOOKS in code.co_freevars:  # made inside of an instrumented function, perhaps of another run
         return Made(code, tuple([-1 if name == HOOKS else i for i, name in enumerate(code.co_freevars)]), users)
     generated = code.co_filename.startswith("<tinygrad_dl ")
-    lines, nodes = nodes_of(code.co_filename)
+    file = file_of(code.co_filename)
     name = "generated" if generated else code.co_name
-    candidates = [each for each in nodes.get((code.co_firstlineno, name), ()) if fits(each[0], code)]
+    candidates = [each for each in file.candidates(code.co_firstlineno, name) if fits(each[0], code)]
     if not candidates:
         return None
     node, inside = candidates[0]
-    source = text_of(lines, node)
-    tree = ast.parse(source)
-    ast.increment_lineno(tree, node.lineno - 2)
-    found: Any = next(each for each in ast.walk(tree) if type(each) is type(node))
-    found = instrumented(found, users)
+    found: Any = ast.parse(text_of(file.lines, node)).body[0]
+    if isinstance(found, ast.If):
+        found = found.body[0]
+    elif isinstance(found, ast.Expr):
+        found = found.value
+    found = instrumented(found, users, frozenset(code.co_freevars))
     free = [name for name in code.co_freevars if name != "__class__"]
     wrapped: list[Any] = [ast.Expr(found) if isinstance(found, ast.Lambda) else found]
     if not isinstance(found, ast.Lambda):
@@ -99,9 +126,11 @@ def _make(code: types.CodeType, users: bool) -> Made | None:
         wrapped = [ast.ClassDef(inside, [], [], wrapped, [])]
         if inside not in free:
             wrapped.insert(0, ast.Global([inside]))
-    names = [ast.arg(each) for each in (HOOKS, *free)]
+    names = [ast.copy_location(ast.arg(each), found) for each in (HOOKS, *free)]
     outer = ast.FunctionDef("outer", ast.arguments([], names, None, [], [], None, []), wrapped, [], None)
-    module = ast.fix_missing_locations(ast.Module([ast.copy_location(outer, found)], []))
+    for each in wrapped:
+        ast.copy_location(each, found)
+    module = ast.Module([ast.copy_location(outer, found)], [])
     compiled: Any = compile(module, code.co_filename, "exec", flags=code.co_flags & FUTURE, dont_inherit=True)
     for _ in range(3 if inside else 2):
         compiled = next(each for each in compiled.co_consts if isinstance(each, types.CodeType))
@@ -124,7 +153,7 @@ def fits(node: Any, code: types.CodeType) -> bool:
 
 
 def text_of(lines: list[str], node: Any) -> str:
-    """The source of a function alone, below a line of its own, so that it may be indented."""
+    """The source of a function alone, in the lines where it stands."""
     if isinstance(node, ast.Lambda):
         first, *rest = [line.encode() for line in lines[node.lineno - 1 : node.end_lineno]]
         if rest:
@@ -132,6 +161,7 @@ def text_of(lines: list[str], node: Any) -> str:
             first = first[node.col_offset :]
         else:
             first = first[node.col_offset : node.end_col_offset]
-        return "(\n" + b"".join([first, *rest]).decode() + "\n)"
+        return "\n" * (node.lineno - 1) + "(" + b"".join([first, *rest]).decode() + ")"
     body = lines[node.lineno - 1 : node.end_lineno]
-    return "if 1:\n" + "".join(body) if body[0][:1].isspace() else "\n" + "".join(body)
+    indented = body[0][:1].isspace()
+    return "\n" * (node.lineno - 1 - indented) + "if 1:\n" * indented + "".join(body)
