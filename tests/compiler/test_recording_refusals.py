@@ -53,7 +53,7 @@ def numbers(*shape):
 )
 def test_numbers_of_tensors_are_refused(ask):
     x = numbers(3)
-    with pytest.raises(Unrecordable, match="numbers|compares|elements"):
+    with pytest.raises(Unrecordable, match=r"numbers|compares|elements"):
         recorded(lambda: ask(x * 2), known=[(x._data, "x")])
 
 
@@ -75,7 +75,6 @@ def test_prints_and_clocks_and_random_numbers_of_others_are_refused():
         (lambda: print("x"), "print"),
         (time.time, "time"),
         (random.random, "random"),
-        (lambda: open("file"), "open"),
     ]:
         with pytest.raises(Unrecordable, match=name):
             recorded(lambda effect=effect: (effect(), x * 2)[1], known=[(x._data, "x")])

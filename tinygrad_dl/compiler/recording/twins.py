@@ -27,7 +27,7 @@ class Made(NamedTuple):
 
 # By the id of the code, which is kept, so that no other gets its id.
 _made: dict[int, tuple[types.CodeType, Made | None]] = {}
-_files: dict[str, Any] = {}
+_files: dict[str, File] = {}
 FUTURE = 0x1FE0000  # the flags of compile() that a code keeps in its own
 
 
@@ -97,9 +97,10 @@ LEAVES = frozenset((ast.Name, ast.Constant, ast.Load, ast.Store, ast.alias))
 
 
 def file_of(filename: str) -> File:
-    if filename not in _files:
-        _files[filename] = File(filename)
-    return _files[filename]
+    found = _files.get(filename)
+    if found is None:
+        found = _files[filename] = File(filename)
+    return found
 
 
 def _make(code: types.CodeType, users: bool) -> Made | None:
@@ -161,7 +162,7 @@ def text_of(lines: list[str], node: Any) -> str:
             first = first[node.col_offset :]
         else:
             first = first[node.col_offset : node.end_col_offset]
-        return "\n" * (node.lineno - 1) + "(" + b"".join([first, *rest]).decode() + ")"
+        return "".join(["\n" * (node.lineno - 1), "(", b"".join([first, *rest]).decode(), ")"])
     body = lines[node.lineno - 1 : node.end_lineno]
     indented = body[0][:1].isspace()
-    return "\n" * (node.lineno - 1 - indented) + "if 1:\n" * indented + "".join(body)
+    return "".join(["\n" * (node.lineno - 1 - indented), "if 1:\n" * indented, *body])
