@@ -261,8 +261,9 @@ def convolve_weight(
         return finite_or(partial(winograd.convolve_weight, x, g, pads), by_columns)
     if chosen == "halves":
         return _weight_by_halves(x, g, (kernel, stride, pads, dilation), groups)
-    back = shared(len(x), x.shape[1], made, kernel, x.shape[2:], out, (stride, pads, dilation, groups), x.dtype)
-    if back:  # so that it is the same, to the bit, whether the input's gradient is computed at once or not
+    options = stride, pads, dilation, groups
+    both, back = shared(len(x), x.shape[1], made, kernel, x.shape[2:], out, options, x.dtype)
+    if both:  # so that it is the same, to the bit, whether the input's gradient is computed at once or not
         found = finite_or(partial(columns.convolve_weight, g, x, kernel, *back), lambda: _turned(by_columns(), groups))
         return np.ascontiguousarray(_turned(found, groups))
     if chosen == "columns" or not x.size:
@@ -283,29 +284,39 @@ def _weight_by_halves(
 
 def shared(
     samples: int, channels: int, made: int, kernel: Sizes, size: Sizes, out: Sizes, options: Options, dtype: Any
-) -> Options | None:
-    """The options of the convolution of g with the kernel turned round, if its columns make both gradients; or None."""
+) -> tuple[str, Options]:
+    """The way by which both gradients are computed of one reading of g, "" if there is none; and its options.
+
+    These are the options of the convolution of g with the kernel turned round.
+    """
     stride, pads, dilation, groups = options
-    if max(stride) > 1 or not samples * channels * made * math.prod(size) * math.prod(out):
-        return None
     back = stride, _around(size, out, kernel, pads, dilation), dilation, groups
-    ways = {
-        way(samples, channels, made, kernel, out, options, dtype),
-        way(samples, made, channels, kernel, size, back, dtype),
-    }
-    return back if ways == {"columns"} else None
+    if max(stride) > 1 or not samples * channels * made * math.prod(size) * math.prod(out):
+        return "", back
+    first = way(samples, channels, made, kernel, out, options, dtype)
+    second = way(samples, made, channels, kernel, size, back, dtype)
+    return first if first == second and first in ("columns", "winograd") else "", back
 
 
 def gradients(
     g: np.ndarray, x: np.ndarray, weight: np.ndarray, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The gradients of a convolution's input and weight: by the same columns of g where both go by columns."""
+    """The gradients of a convolution's input and weight, which share columns of g, or its windows, where they can."""
     kernel, size, options = weight.shape[2:], x.shape[2:], (stride, pads, dilation, groups)
-    back = shared(len(x), x.shape[1], len(weight), kernel, size, g.shape[2:], options, x.dtype)
-    if back and np.isfinite(weight).all():
+    shapes = len(x), x.shape[1], len(weight), kernel, size, g.shape[2:]
+    chosen, back = shared(*shapes, options, x.dtype)
+    if chosen and np.isfinite(weight).all():
         with np.errstate(invalid="ignore", over="ignore"):
-            gx, gw = columns.gradients(g, x, _turned(weight, groups), *back)
+            if chosen == "winograd":
+
+                def by_columns(samples: Any) -> np.ndarray:
+                    return columns.convolve_transposed(g[samples], weight, size, *options)
+
+                gx, gw = winograd.gradients(x, g, weight, pads, by_columns)
+            else:
+                gx, gw = columns.gradients(g, x, _turned(weight, groups), *back)
+                gw = np.ascontiguousarray(_turned(gw, groups))
         if np.isfinite(gw).all():  # the zeros around g are multiplied by x, too
-            return gx, np.ascontiguousarray(_turned(gw, groups))
+            return gx, gw
     by_input = convolve_transposed(g, weight, size, *options)
     return by_input, convolve_weight(x, g, kernel, *options)

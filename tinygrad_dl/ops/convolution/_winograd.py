@@ -102,44 +102,121 @@ def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, pads: Pads, again: A
     """(N, C, H, W) with (O, C, 3, 3) gives (N, O, *out); `again` computes samples that are not finite."""
     o, c = weight.shape[:2]
     kernels = product(transforms()[1], weight.reshape(o * c, KERNEL * KERNEL).T)
-    return _apply(x, kernels.reshape(-1, o, c).swapaxes(1, 2), out, pads, again)
+    tiles = Tiles(x, o, out, pads, kernels.reshape(-1, o, c).swapaxes(1, 2))
+    tiles.compute(again)
+    return tiles.result
 
 
 def convolve_transposed(
     g: np.ndarray, weight: np.ndarray, size: Sizes, pads: Pads, again: Again | None = None
 ) -> np.ndarray:
     """(N, O, *out) with (O, C, 3, 3) gives (N, C, *size): a convolution with the kernel turned round."""
+    tiles = Tiles(g, weight.shape[1], size, _around(pads), _turned_kernels(weight))
+    tiles.compute(again)
+    return tiles.result
+
+
+def convolve_weight(x: np.ndarray, g: np.ndarray, pads: Pads) -> np.ndarray:
+    """(N, C, H, W) with (N, O, *out) gives (O, C, 3, 3), from the windows of g that the input's gradient sees.
+
+    The sum over all tiles is taken between the transforms.
+    """
+    tiles = Tiles(g, x.shape[1], x.shape[2:], _around(pads), slopes=x)
+    tiles.compute()
+    return tiles.weight()
+
+
+def gradients(
+    x: np.ndarray, g: np.ndarray, weight: np.ndarray, pads: Pads, again: Again
+) -> tuple[np.ndarray, np.ndarray]:
+    """The gradients of a convolution's input and of its weight: the windows of g are transformed once for both."""
+    tiles = Tiles(g, x.shape[1], x.shape[2:], _around(pads), _turned_kernels(weight), x)
+    tiles.compute(again)
+    return tiles.result, tiles.weight()
+
+
+def _around(pads: Pads) -> Pads:
+    return tuple([(KERNEL - 1 - a, KERNEL - 1 - b) for a, b in pads])
+
+
+def _turned_kernels(weight: np.ndarray) -> np.ndarray:
+    """(O, C, 3, 3), turned round and transformed: (24, O, C)."""
     o, c = weight.shape[:2]
     turned = np.ascontiguousarray(transforms()[1][:, ::-1])
-    kernels = product(turned, weight.reshape(o * c, KERNEL * KERNEL).T).reshape(-1, o, c)
-    return _apply(g, kernels, size, tuple([(KERNEL - 1 - a, KERNEL - 1 - b) for a, b in pads]), again)
+    kernels: np.ndarray = product(turned, weight.reshape(o * c, KERNEL * KERNEL).T)
+    return kernels.reshape(-1, o, c)
 
 
-def _apply(x: np.ndarray, kernels: np.ndarray, out: Sizes, pads: Pads, again: Again | None) -> np.ndarray:
-    """(N, C, H, W) with transformed kernels (24, C, O) gives (N, O, *out)."""
-    lines = _lines(out, pads)
-    job = Job(x, lines, BLOCK)
-    window, _, back = transforms()
-    result = np.empty((len(x), kernels.shape[2], *out), x.dtype)
-    doubtful: list[Piece] = []
+class Tiles:
+    """The windows of an input (N, C, H, W), transformed a piece at a time, and what is made of them.
 
-    def work(start: int, stop: int) -> None:
-        frame = None
-        for piece in job.pieces[start:stop]:
-            seen, frame = _windows(job, piece, frame, window)
-            found = back.dot(np.matmul(seen, kernels).reshape(len(window), -1))
-            if again and not np.isfinite(found).all():
-                doubtful.append(piece)
-            part = _channels_last(result, piece)
-            image, tiles = _image(part, lines)
-            tiles[...] = found.reshape(tiles.shape)
-            part[...] = image[:, : part.shape[1], : part.shape[2]]
+    With `kernels` (24, C, made) the result of the convolution (N, made, *out); with `slopes`, of that result's shape,
+    the sums over all tiles of the windows times the transformed slopes.
+    """
 
-    with np.errstate(invalid="ignore", over="ignore"):
-        parallel_for_products(work, len(job.pieces))
-    if again:
-        repair(result, doubtful, again)
-    return result
+    def __init__(
+        self,
+        x: np.ndarray,
+        made: int,
+        out: Sizes,
+        pads: Pads,
+        kernels: np.ndarray | None = None,
+        slopes: np.ndarray | None = None,
+    ):
+        self.lines, self.kernels, self.slopes = _lines(out, pads), kernels, slopes
+        self.window, _, self.back = transforms()
+        self.job = Job(x, self.lines, min(BLOCK, SUMMED * len(self.window) * x.shape[1] * x.itemsize))
+        self.result = np.empty((len(x), made if kernels is not None else 0, *out), x.dtype)
+        # A sum for each of a fixed number of shares, whatever the number of threads: the result is always the same.
+        pieces = len(self.job.pieces)
+        self.shares = pieces if slopes is None else min(SHARES, pieces)
+        self.sums = np.empty((0 if slopes is None else self.shares, len(self.window), x.shape[1], made), x.dtype)
+        self.doubtful: list[Piece] = []
+
+    def compute(self, again: Again | None = None) -> None:
+        """Goes through all pieces; `again` computes samples that are not finite."""
+
+        def work(start: int, stop: int) -> None:
+            frame = None
+            for share in range(start, stop):
+                for i, piece in enumerate(self.job.pieces[share :: self.shares]):
+                    seen, frame = _windows(self.job, piece, frame, self.window)
+                    if self.kernels is not None:
+                        self._write(seen, self.kernels, piece, again is not None)
+                    if self.slopes is not None:
+                        self._add(seen, self.slopes, piece, share, i > 0)
+
+        with np.errstate(invalid="ignore", over="ignore"):
+            parallel_for_products(work, self.shares)
+        if again:
+            repair(self.result, self.doubtful, again)
+
+    def _write(self, seen: np.ndarray, kernels: np.ndarray, piece: Piece, doubting: bool) -> None:
+        found = self.back.dot(np.matmul(seen, kernels).reshape(len(self.window), -1))
+        if doubting and not np.isfinite(found).all():
+            self.doubtful.append(piece)
+        part = _channels_last(self.result, piece)
+        image, tiles = _image(part, self.lines)
+        tiles[...] = found.reshape(tiles.shape)
+        part[...] = image[:, : part.shape[1], : part.shape[2]]
+
+    def _add(self, seen: np.ndarray, slopes: np.ndarray, piece: Piece, share: int, more: bool) -> None:
+        part = _channels_last(slopes, piece)
+        image, tiles = _image(part, self.lines)
+        h, w = part.shape[1:3]
+        image[:, :h, :w], image[:, h:], image[:, :h, w:] = apart(part), 0, 0
+        own = self.back.T.dot(tiles.reshape(len(self.back), -1)).reshape(len(self.window), -1, part.shape[3])
+        if more:
+            self.sums[share] += np.matmul(seen.swapaxes(1, 2), own)
+        else:
+            np.matmul(seen.swapaxes(1, 2), own, out=self.sums[share])
+
+    def weight(self) -> np.ndarray:
+        """The gradient of the weight that was turned round: (C, made, 3, 3) as it is before it is turned."""
+        channels, made = self.sums.shape[2:]
+        turned = np.ascontiguousarray(transforms()[1][:, ::-1])
+        found: np.ndarray = product(np.add.reduce(self.sums, axis=0).reshape(len(self.window), -1).T, turned)
+        return found.reshape(channels, made, KERNEL, KERNEL)
 
 
 def _channels_last(array: np.ndarray, piece: Piece) -> np.ndarray:
@@ -158,33 +235,3 @@ def _image(part: np.ndarray, lines: tuple[Line, ...]) -> tuple[np.ndarray, np.nd
     image = np.empty((n, down * TILE[0], across * TILE[1], channels), part.dtype)
     tiles = image.reshape(n, down, TILE[0], across, TILE[1], channels)
     return image, tiles.transpose(2, 4, 0, 1, 3, 5)
-
-
-def convolve_weight(x: np.ndarray, g: np.ndarray, pads: Pads) -> np.ndarray:
-    """(N, C, H, W) with (N, O, *out) gives (O, C, 3, 3): the sum over all tiles is taken between the transforms."""
-    out, o, c = g.shape[2:], g.shape[1], x.shape[1]
-    lines = _lines(out, pads)
-    window, kernel, back = transforms()
-    job = Job(x, lines, min(BLOCK, SUMMED * len(window) * c * x.itemsize))
-    shares = min(SHARES, len(job.pieces))
-    sums = np.empty((shares, len(window), o, c), x.dtype)
-
-    def work(start: int, stop: int) -> None:
-        frame = None
-        for share in range(start, stop):
-            for i, piece in enumerate(job.pieces[share::shares]):
-                seen, frame = _windows(job, piece, frame, window)
-                part = _channels_last(g, piece)
-                image, tiles = _image(part, lines)
-                h, w = part.shape[1:3]
-                image[:, :h, :w], image[:, h:], image[:, :h, w:] = apart(part), 0, 0
-                slopes = back.T.dot(tiles.reshape(len(back), -1)).reshape(len(window), -1, o).swapaxes(1, 2)
-                if i:
-                    sums[share] += np.matmul(slopes, seen)
-                else:
-                    np.matmul(slopes, seen, out=sums[share])
-
-    parallel_for_products(work, shares)
-    total = np.add.reduce(sums, axis=0).reshape(len(window), -1)
-    found: np.ndarray = product(total.T, kernel)
-    return found.reshape(o, c, KERNEL, KERNEL)
