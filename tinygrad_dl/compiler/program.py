@@ -34,6 +34,7 @@ class Buffer:
     owner: Any  # what keeps the memory alive while the program is made; for memory that lives on, afterwards too
     name: str = ""  # what the source calls it: "weight of 0", "exp_avg", "x"
     kept: bool = False  # whether somebody may look at it after the run, such as a gradient or a result
+    fixed: bool = False  # whether its content is the same in all runs, as nobody writes there
 
 
 class View(NamedTuple):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.compiler.program import Buffer, Call, Items, Operand, Program, Scalar, View
+from tinygrad_dl.compiler.program import Buffer, Call, Constant, Items, Operand, Program, Scalar, View
 
 
 def span(view: View) -> tuple[int, int]:
@@ -147,6 +148,26 @@ def on_other_views(call: Call, move: Move) -> Call:
         out=None if call.out is None else moved(call.out, move),
         lanes=[[on_other_views(inner, move) for inner in lane] for lane in call.lanes],
     )
+
+
+def moved_scalars(call: Call, numbers: dict[str, Any]) -> Call:
+    """The same call with some numbers as constants."""
+    if numbers.keys().isdisjoint(scalars_read(call)):
+        return call
+    return replace(
+        call,
+        arguments=[_fixed(operand, numbers) for operand in call.arguments],
+        options={name: _fixed(operand, numbers) for name, operand in call.options.items()},
+        lanes=[[moved_scalars(inner, numbers) for inner in lane] for lane in call.lanes],
+    )
+
+
+def _fixed(operand: Operand, numbers: dict[str, Any]) -> Operand:
+    if type(operand) is Scalar and operand.name in numbers:
+        return Constant(numbers[operand.name])
+    if type(operand) is Items:
+        return Items(operand.kind, tuple([_fixed(item, numbers) for item in operand.items]))
+    return operand
 
 
 def with_calls(program: Program, calls: list[Call], boundary: int | None) -> Program:

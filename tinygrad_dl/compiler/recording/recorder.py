@@ -123,7 +123,7 @@ class Recorder:
                 array = make()
                 if array.nbytes == buffer.nbytes and array.strides == view.strides:
                     buffer.owner, buffer.address = array if array.base is None else array.base, address_of(array)
-                    buffer.kind, buffer.name = "outside", "constant"
+                    buffer.kind, buffer.name, buffer.fixed = "outside", "constant", True
                     dropped.add(id(call))
         for each in lists:
             each[:] = [call for call in each if id(call) not in dropped]

@@ -6,6 +6,7 @@ import math
 import operator
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -197,6 +198,8 @@ class Writer:
             return f"{', '.join(targets)}{',' if len(targets) == 1 else ''} = {self.expression(call)}"
         assert type(out) is View
         if "out" in call.takes or takes_out(call, out):
+            if call.options.get("dtype") is not None:  # `out` says it, too, and one of both is all that some take
+                call = replace(call, options={k: v for k, v in call.options.items() if k != "dtype"})
             return f"{self.called(call)}{', ' if call.arguments or call.options else ''}out={self.view(out)})"
         return f"{self.view(out)}[...] = {self.expression(call)}"
 
@@ -217,7 +220,7 @@ def in_parentheses(text: str) -> str:
 def method_of(function: Any) -> bool:
     """Whether it is a method of an array or of a generator, without its object."""
     if isinstance(function, types.MethodDescriptorType):
-        return function.__objclass__ is np.ndarray or issubclass(np.ndarray, function.__objclass__)
+        return True
     return str(getattr(function, "__qualname__", "")).startswith("Generator.")
 
 

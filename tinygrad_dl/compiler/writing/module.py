@@ -294,7 +294,8 @@ class Module:
                 lines += ["", f"    # {quoted(where)}"]
             if call.place != place:
                 place = call.place
-                lines.append(f"    # {place}")
+                if place:
+                    lines.append(f"    # {place}")
             for line in self.statement(call, restore):
                 lines.append(f"    {line}")
         return lines
