@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from dataclasses import replace
+
+import numpy as np
 
 from tinygrad_dl.compiler.passes.uses import (
     is_copy,
@@ -14,6 +17,8 @@ from tinygrad_dl.compiler.passes.uses import (
     with_calls,
 )
 from tinygrad_dl.compiler.program import Buffer, Call, Program, View
+
+BYTE = np.dtype(np.uint8)
 
 
 def without_copies(program: Program) -> Program:
@@ -27,6 +32,9 @@ def without_copies(program: Program) -> Program:
     Or the target moves into the source's place: this is right if the copy is the first to use the target, and if
     afterwards, as long as the target is used, neither is written to; or if the source is not used any more.
 
+    A source that is `kept` may move, too, if nobody writes there after the copy, to a place that is then kept as well;
+    `Program.places` tells where it went.
+
     Both ask for a buffer of the step's own, nothing else in it, that no one looks at afterwards, and for elements that
     lie in the same order in both. A copy that repeats elements, as in `wide[...] = row`, is none of this kind.
     """
@@ -39,6 +47,7 @@ class _Forwarding:
     def __init__(self, program: Program):
         self.program, self.calls = program, program.calls
         self.visible = visible(program)
+        self.results = {result.buffer for result in program.results if type(result) is View}
         self.places: dict[Buffer, tuple[Buffer, int]] = {}
         self.mentions: dict[Buffer, list[int]] = defaultdict(list)
         for i, call in enumerate(self.calls):
@@ -68,7 +77,10 @@ class _Forwarding:
         boundary = self.boundary
         if boundary is not None:
             boundary -= sum(i < boundary for i in dropped)
-        return with_calls(self.program, calls, boundary)
+        program = with_calls(self.program, calls, boundary)
+        moved = {buffer: self.place(View(buffer, 0, (), (), BYTE)) for buffer in self.places if buffer.kept}
+        earlier = {buffer: self.place(view) for buffer, view in program.places.items()}
+        return replace(program, places={**earlier, **moved})
 
     def forward(self, i: int, target: View, source: View) -> bool:
         """Makes one memory of the two of a copy, call number i, if that changes nothing."""
@@ -78,20 +90,34 @@ class _Forwarding:
             return False
         if self.may_move(source) and self.source_fits(i, target, source):
             self.move(source.buffer, target)
+        elif self.may_move_kept(source, target) and self.source_fits(i, target, source, kept=True):
+            self.keep(target.buffer)
+            self.move(source.buffer, self.place(target))
         elif self.may_move(target) and self.target_fits(i, target, source):
             self.move(target.buffer, source)
         else:
             return False
         return True
 
+    def lasts(self, buffer: Buffer) -> bool:
+        """Whether a guard has to find a buffer as it was."""
+        return buffer in self.visible and buffer.kind == "outside"
+
     def may_move(self, view: View) -> bool:
         buffer = view.buffer
         return buffer.kind == "inside" and buffer not in self.visible and not view.offset and whole(view)
 
-    def source_fits(self, i: int, target: View, source: View) -> bool:
+    def may_move_kept(self, source: View, target: View) -> bool:
+        """Whether the source, at which somebody looks until the next run, may lie in a part of the target's buffer."""
+        buffer, place = source.buffer, target.buffer
+        movable = buffer.kind == "inside" and buffer.kept and buffer not in self.results
+        unseen = place.kind in ("inside", "scratch") and (place not in self.visible or place.kept)
+        return movable and unseen and place not in self.results and not source.offset and whole(source)
+
+    def source_fits(self, i: int, target: View, source: View, kept: bool = False) -> bool:
         uses = self.mentions[source.buffer]
-        first, last = uses[0], uses[-1]
-        if self.crosses_boundary(first, last) or (target.buffer in self.visible and self.has_guard(first, i)):
+        first, last = uses[0], len(self.calls) if kept else uses[-1]
+        if self.crosses_boundary(first, last) or (self.lasts(target.buffer) and self.has_guard(first, i)):
             return False
         return not self.touched(target, first, i - 1) and not self.written((target, source), i + 1, last)
 
@@ -135,6 +161,13 @@ class _Forwarding:
             for call in self.between(view.buffer, first, last)
             for other in call.writes()
         )
+
+    def keep(self, buffer: Buffer) -> None:
+        """Makes a buffer one at which somebody looks until the next run."""
+        if not buffer.kept:
+            kept = replace(buffer, kind="inside", kept=True)
+            self.visible.add(kept)
+            self.move(buffer, View(kept, 0, (), (), BYTE))
 
     def move(self, buffer: Buffer, to: View) -> None:
         self.places[buffer] = to.buffer, to.offset

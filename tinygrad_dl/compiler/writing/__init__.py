@@ -37,7 +37,8 @@ class Written:
         names: how the text calls the array of each buffer.
     """
 
-    def __init__(self, program: Program, text: Text, memory: np.ndarray):
+    def __init__(self, program: Program, text: Text, memory: np.ndarray, offsets: dict[Buffer, int]):
+        self.memory, self.offsets = memory, offsets
         self.program, self.text, self.source, self.arena, self.names = (
             program,
             text,
@@ -57,7 +58,6 @@ class Written:
             **text.things,
         }
         exec(compile(self.source, self.filename, "exec"), scope)
-        self.scope = scope
         functions = [surrounded(scope[name], program) for name in text.functions]
         self.function: Callable[..., tuple[Any, ...] | None] = functions[0]
         self.backward: Callable[..., tuple[Any, ...] | None] | None = functions[1] if len(functions) > 1 else None
@@ -72,9 +72,10 @@ class Written:
         save(self, path)
 
     def array(self, buffer: Buffer) -> np.ndarray:
-        """The array by which the text introduces a buffer."""
-        array: np.ndarray = self.scope[self.names[buffer]]
-        return array
+        """The bytes of a `kept` buffer, wherever passes have moved it, or of another one of the program's own."""
+        place = self.program.places.get(buffer)
+        offset = self.offsets[buffer] if place is None else self.offsets[place.buffer] + place.offset
+        return self.memory[offset : offset + buffer.nbytes]
 
 
 def surrounded(function: Callable[..., Any], program: Program) -> Callable[..., Any]:
@@ -114,4 +115,4 @@ def write(program: Program) -> Written:
     """
     layout = laid_out(program)
     memory = aligned(layout.nbytes)
-    return Written(program, Module(program, layout, memory).text(), memory)
+    return Written(program, Module(program, layout, memory).text(), memory, layout.offsets)

@@ -39,6 +39,8 @@ INFIX: dict[Any, str] = {
 }
 PREFIX: dict[Any, str] = {operator.neg: "-", operator.pos: "+", operator.invert: "~", operator.not_: "not "}
 
+ROWS = 4096  # bytes from which on `take` is faster than a subscript
+
 # Functions that write their result where `out` says, and give the same numbers then.
 TAKES_OUT = {np.take, np.concatenate, np.stack, np.cumsum, np.cumprod, np.einsum, np.argmax, np.argmin, np.ndarray.take}
 
@@ -48,14 +50,20 @@ class Writer:
 
     Args:
         view: the name of a view. thing: the name of a constant that has no text of its own, such as a function.
-        small: the name of a number as a 0-d array of a dtype.
+        small: the name of a number as a 0-d array of a dtype. slot: the name of a new 0-d array of a dtype.
     """
 
     def __init__(
-        self, view: Callable[[View], str], thing: Callable[[Any], str], small: Callable[[Any, np.dtype[Any]], str]
+        self,
+        view: Callable[[View], str],
+        thing: Callable[[Any], str],
+        small: Callable[[Any, np.dtype[Any]], str],
+        slot: Callable[[np.dtype[Any]], str],
     ):
-        self.view, self.thing, self.small = view, thing, small
+        self.view, self.thing, self.small, self.slot = view, thing, small, slot
         self.scalars: dict[str, str] = {}  # the text of a number
+        self.pythons: set[str] = set()  # the numbers that are Python's int or float
+        self.before: list[str] = []  # what has to stand before the next line
 
     def operand(self, operand: Operand) -> str:
         """The text of an operand."""
@@ -110,6 +118,11 @@ class Writer:
             value = operand.value if type(operand) is Constant else None
             if dtype is not None and type(value) in (int, float) and same_as_array(value, dtype):
                 texts.append(self.small(value, dtype))
+            elif isinstance(value, np.generic) and value.dtype.kind in "iufc" and call.form == "ufunc":
+                texts.append(self.small(value.item(), value.dtype))
+            elif dtype is not None and dtype.kind in "fc" and type(operand) is Scalar and operand.name in self.pythons:
+                texts.append(self.slot(dtype))
+                self.before.append(f"{texts[-1]}[()] = {self.operand(operand)}")
             else:
                 texts.append(self.operand(operand))
         return texts
@@ -193,6 +206,9 @@ class Writer:
             return self.expression(call)
         if type(out) is Scalar:
             return f"{self.scalars[out.name]} = {self.expression(call)}"
+        if type(out) is View and _is_rows(call, out):
+            array, index = (self.operand(operand) for operand in call.arguments)
+            return f"{array}.take({index}, 0, {self.view(out)})"
         if type(out) is Items:
             targets = [f"{self.view(o)}[...]" if type(o) is View else self.operand(o) for o in out.items]
             return f"{', '.join(targets)}{',' if len(targets) == 1 else ''} = {self.expression(call)}"
@@ -235,12 +251,23 @@ def takes_out(call: Call, out: View) -> bool:
     return True
 
 
+def _is_rows(call: Call, out: View) -> bool:
+    """Whether it takes rows by an array of indices, so long that `take` is the faster way."""
+    if call.function is not operator.getitem or math.prod(out.shape) * out.dtype.itemsize < ROWS:
+        return False
+    index = call.arguments[1]
+    return type(index) is View and index.dtype.kind == "i" and contiguous(out)
+
+
 def _common_dtype(call: Call) -> np.dtype[Any] | None:
-    """The dtype that all arrays of a ufunc have, if numbers beside them take it."""
-    if call.form != "ufunc" or not set(call.options) <= {"where"}:
+    """The dtype that all arrays of a ufunc have, if Python's numbers beside them take it."""
+    if call.form != "ufunc" or not set(call.options) <= {"where", "dtype"}:
         return None
     dtypes = {operand.dtype for operand in call.arguments if type(operand) is View}
-    if len(dtypes) != 1 or any(type(operand) is Scalar for operand in call.arguments):
+    if "dtype" in call.options:
+        option = call.options["dtype"]
+        dtypes.add(np.dtype(option.value if type(option) is Constant else None))
+    if len(dtypes) != 1:
         return None
     (dtype,) = dtypes
     uniform = dtype.char * call.function.nin  # not so ldexp's, of a float and an int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import linecache
 import math
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from tinygrad_dl.compiler.arrays import memory_of, shown
 from tinygrad_dl.compiler.passes.uses import flat, scalars_made, scalars_read
-from tinygrad_dl.compiler.program import Buffer, Call, Program, Scalar, View
+from tinygrad_dl.compiler.program import Buffer, Call, Constant, Program, Scalar, View
 from tinygrad_dl.compiler.writing.layout import Layout
 from tinygrad_dl.compiler.writing.lines import Writer
 from tinygrad_dl.compiler.writing.names import Names
@@ -49,7 +50,7 @@ class Module:
         self.names = Names()
         self.function = self.names.new(program.name or "step")
         self.parameters = [self.names.new(view.buffer.name or "x") for view in program.arguments]
-        self.writer = Writer(self.view, self.thing, self.small)
+        self.writer = Writer(self.view, self.thing, self.small, self.slot)
         self.outside: dict[str, np.ndarray] = {}
         self.things: dict[str, Any] = {}
         self.numpy: dict[str, Any] = {}
@@ -62,6 +63,7 @@ class Module:
         self.introduced: set[Buffer] = set()
         self.lane_functions: list[str] = []
         self.constants: list[str] = []
+        self.slots: list[str] = []
         self.collect()
 
     # What is used
@@ -74,6 +76,7 @@ class Module:
             for name in scalars_made(call):
                 if name not in self.writer.scalars:
                     self.writer.scalars[name] = self.names.new("s", numbered=True)
+        self.writer.pythons = pythons(program)
         seen: dict[Buffer, dict[View, None]] = {}
         for view in program.arguments:
             seen.setdefault(view.buffer, {})[view] = None
@@ -177,6 +180,12 @@ class Module:
             self.smalls[key] = self.names.new(wish.removesuffix("_0"))
         return self.smalls[key]
 
+    def slot(self, dtype: np.dtype[Any]) -> str:
+        """The name of a new 0-d array, for a number that differs from run to run."""
+        name = self.names.new("number", numbered=True)
+        self.slots.append(f"{name} = number(0, {self.dtype(dtype)})")
+        return name
+
     # The text
 
     def text(self) -> Text:
@@ -191,6 +200,7 @@ class Module:
             seeds = range(given, len(program.arguments))
             functions.append(self.body(names[1], calls[middle:], seeds, program.results[back:], []))
         numbers = [f"{name} = number({value}, {self.dtype(dtype)})" for (value, dtype), name in self.smalls.items()]
+        numbers += self.slots
         sections = [self.section_of_imports()]
         lasting = self.constants + [
             line for b, lines in self.lines_of_arrays.items() if b.kind == "outside" for line in lines
@@ -337,7 +347,10 @@ class Module:
             else:
                 yield f"{self.writer.scalars[call.out.name]} = {text}"
             return
-        yield self.writer.line(call) + self.note(call)
+        line = self.writer.line(call) + self.note(call)
+        yield from self.writer.before
+        self.writer.before.clear()
+        yield line
 
     def lanes(self, call: Call) -> Iterator[str]:
         """Functions, and the line that runs them at the same time."""
@@ -361,6 +374,25 @@ class Module:
             return ""
         self.introduced.add(call.out.buffer)
         return f"  # {described(call.out)}" if call.out.buffer.kind == "inside" else ""
+
+
+def pythons(program: Program) -> set[str]:
+    """The names of the numbers that are Python's int or float in each run."""
+    found = {number.scalar.name for number in program.numbers if type(number.read()) in (int, float)}
+    lists: set[str] = set()
+    for call in flat(program.calls):
+        if type(call.out) is not Scalar:
+            continue
+        name, names = call.out.name, set(scalars_read(call))
+        if call.function is np.ndarray.tolist:
+            lists.add(name)
+        elif call.function in (np.ndarray.item, float, int) or (call.function is operator.getitem and names & lists):
+            found.add(name)
+        elif call.form == "scalar" and getattr(operator, call.function.__name__, None) is call.function:
+            numbers = [operand.value for operand in call.arguments if type(operand) is Constant]
+            if names <= found and all(type(number) in (int, float) for number in numbers):
+                found.add(name)
+    return found
 
 
 def described(view: View) -> str:

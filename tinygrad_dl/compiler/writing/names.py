@@ -45,4 +45,4 @@ class Names:
 def identifier(wish: str) -> str:
     """The wish with all that no identifier may have replaced by underscores."""
     name = re.sub(r"\W+", "_", wish).strip("_")
-    return f"v{name}" if not name or name[0].isdigit() else name
+    return f"layer{name}" if name[:1].isdigit() else name or "a"
