@@ -30,7 +30,7 @@ from tinygrad_dl.core.graph import (
 )
 from tinygrad_dl.core.hooks import Hooks
 from tinygrad_dl.core.mutations import mutations
-from tinygrad_dl.core.promotion import FLOAT32, FLOAT64, in_single
+from tinygrad_dl.core.promotion import FLOAT32, FLOAT64, holds_half, in_single
 
 NARROW = 64  # elements of a row, up to which einsum adds the rows of each matrix of a stack faster than a reduction
 
@@ -148,7 +148,7 @@ def gradients(node: Node, g: Gradient, retain: bool, recorded: bool) -> Sequence
     if node.seq < mutations.latest:
         mutations.check(node)
     dtype = node.dtype
-    if dtype is not FLOAT32 and dtype is not FLOAT64 and plan.single:
+    if dtype is not FLOAT32 and dtype is not FLOAT64 and plan.single and holds_half(dtype):
         g, saved = in_single(g), in_single(saved)
     try:
         results = plan.run(g, plan.reconnected(node, saved) if recorded else saved)

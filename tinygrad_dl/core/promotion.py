@@ -73,6 +73,11 @@ def is_half(dtype: Elements) -> bool:
     return dtype.itemsize == 2 and dtype.kind in "fV"
 
 
+def holds_half(dtype: Any) -> bool:
+    """Whether the dtype of a node's output, or one of those of its outputs, is half precision."""
+    return any(map(is_half, dtype)) if type(dtype) is tuple else is_half(dtype)
+
+
 def require_real(numbers: np.ndarray, dtype: DType) -> None:
     """Refuses complex numbers for a place of real ones: their imaginary parts would be lost."""
     if numbers.dtype.kind == "c" and dtype.kind not in "cb":

@@ -248,9 +248,7 @@ class Gradients:
         steps, batch, width = self.input.shape
         count = (stop - start) * batch
         here = slice(steps - stop, steps - start) if self.reverse else slice(start, stop)  # in the input's order
-        rows = np.empty((self.slopes.shape[1], stop - start, batch), self.slopes.dtype)
-        in_time(rows.transpose(1, 0, 2), self.reverse)[...] = self.slopes[start:stop]
-        rows = rows.reshape(len(rows), count)
+        rows = in_time(self.slopes[start:stop], self.reverse).transpose(1, 0, 2).reshape(self.slopes.shape[1], count)
         by_input, by_hidden = rows[self.by_input], rows[self.by_hidden]
         _, w_ih, w_hh, b_ih, b_hh = self.needs
         if self.of_input is not None:
@@ -270,6 +268,8 @@ class Gradients:
         """(count, H): the state before each step of a range, in the order of the input."""
         _, batch, size = self.output.shape
         count = (stop - start) * batch
+        if stop == 1 and self.h0 is not None:
+            return self.h0
         found = np.empty((stop - start, batch, size), self.output.dtype)
         before, after = in_time(found, self.reverse), in_time(self.output, self.reverse)
         if not start:
