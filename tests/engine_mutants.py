@@ -187,7 +187,8 @@ FREEING = [
 
 HOOKS = [
     ("hooks of tensors are not called", PROPAGATE, "if hooks is not None and place in grads:", "if False:"),
-    ("hooks of nodes are not called", PROPAGATE, "if hooks is None else hooked", "if True else hooked"),
+    ("hooks of nodes are not called", PROPAGATE, "if hooks is None:", "if True:"),
+    ("gradients that nobody asked for are computed", STEP, "if useful is not None:", "if False:"),
     ("what a hook returns is lost", Hooks._on_gradient, "g = replacement(hook, hook(g), g)", "hook(g)"),
     ("what a hook of a node returns is lost", Hooks._around, "if new is None:", "if True:"),
     ("hooks see the conjugate", engine.run_hooks, "conjugate(grads[place])", "grads[place]"),

@@ -152,6 +152,38 @@ def test_grad_runs_only_the_rules_on_the_way_to_its_inputs():
     assert not ran
 
 
+@pytest.mark.parametrize("joint", [False, True])
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_grad_runs_only_the_rules_of_the_inputs_that_lead_there(registry, joint, create_graph):
+    ran = []
+
+    @td.op(method=False, aux={"double": lambda a: ran.append("derived") or a * 2})
+    def weighted(a, b):
+        return a * b, a * 2
+
+    if joint:
+
+        @weighted.joint_vjp("a", "b")
+        def both(g, a, b, needs):
+            ran.append(needs)
+            return g * b if needs[0] else None, g * a if needs[1] else None
+    else:
+        weighted.vjp(
+            a=lambda g, b: ran.append("a") or g * b,
+            b=lambda g, double: ran.append("b") or g * double / 2,
+        )
+
+    a, b, c = leaf(2), leaf(3), leaf(5)
+    (g,) = autograd.grad(weighted(a * c, b), c, create_graph=create_graph)
+    assert g.item() == 6 and g.requires_grad == create_graph
+    assert ran == ([(True, False)] if joint else ["a"])
+    ran.clear()
+    assert [each.item() for each in autograd.grad(weighted(a * c, b), [c, b])] == [6, 10]
+    assert ran == ([(True, True)] if joint else ["a", "b"])
+    weighted(a, b).backward(inputs=[b])
+    assert a.grad is None and b.grad.item() == 2
+
+
 def test_third_order():
     x = leaf(2, dtype="float64")
     g = (x**4).sum()

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.engine import gradients
-from tinygrad_dl.core.graph import Gradient, Node, observers
+from tinygrad_dl.core.graph import Gradient, Node, Useful, observers
 
 __all__ = ["detect_anomaly", "set_detect_anomaly"]
 
@@ -210,12 +210,12 @@ def note_origin(node: Node) -> None:
     node.metadata["origin"] = Origin(sys._getframe(2))
 
 
-def watched_step(node: Node, g: Gradient, retain: bool, recorded: bool) -> Sequence[Gradient]:
+def watched_step(node: Node, g: Gradient, retain: bool, recorded: bool, useful: Useful = None) -> Sequence[Gradient]:
     """One step of a backward pass, whose errors tell where the node was made."""
     current.nodes.append(node)
     try:
         with np.errstate(all="ignore"):  # what NumPy would warn of is told more exactly here
-            results = gradients(node, g, retain, recorded)
+            results = gradients(node, g, retain, recorded, useful)
         if state.check_nan:
             for position, each in enumerate(results):
                 bad = int(np.isnan(array_of(each)).sum()) if each is not None and each.dtype.kind in "fc" else 0

@@ -20,6 +20,7 @@ from tinygrad_dl.core.graph import (
     Node,
     Places,
     Step,
+    Useful,
     freed,
     leading_to,
     leaves_when_due,
@@ -87,7 +88,7 @@ def propagate(
     """
     places = topological(roots)
     wanted: set[Edge] = set(targets or ())
-    useful: set[Edge] | None = None
+    useful: Useful = None
     if targets is not None:
         useful = leading_to(places, wanted)
         places = Places(place for place in places if place in useful)
@@ -120,7 +121,10 @@ def propagate(
             if place.plan is None:
                 place.join(grads, g)
                 continue
-        results = step(place, g, retain, recorded) if hooks is None else hooked(step, place, g, retain, recorded)
+        if hooks is None:
+            results = step(place, g, retain, recorded, useful)
+        else:
+            results = hooked(step, place, g, retain, recorded, useful)
         position = -1
         for edge in place.edges:  # counted by hand: zip(strict=True) would cost more than all checks here
             position += 1
@@ -138,9 +142,14 @@ def propagate(
     return found
 
 
-def gradients(node: Node, g: Gradient, retain: bool, recorded: bool) -> Sequence[Gradient]:
-    """One step: from the gradient of a node's output, or the list of those of its outputs, to those of its inputs."""
+def gradients(node: Node, g: Gradient, retain: bool, recorded: bool, useful: Useful = None) -> Sequence[Gradient]:
+    """One step: from the gradient of a node's output, or the list of those of its outputs, to those of its inputs.
+
+    Of inputs that are not `useful`, if that is given, there may be none.
+    """
     plan, saved = node.plan, node.saved
+    if useful is not None:
+        plan = plan.toward(node.edges, useful)
     if plan.multiple and plan.materializes:
         g = [materialize(*each) for each in zip(g, node.shape, node.dtype, strict=True)]
     if saved is None:
@@ -160,14 +169,16 @@ def gradients(node: Node, g: Gradient, retain: bool, recorded: bool) -> Sequence
     return results
 
 
-def hooked(step: Step, node: Node, g: Gradient, retain: bool, recorded: bool) -> Sequence[Gradient]:
+def hooked(
+    step: Step, node: Node, g: Gradient, retain: bool, recorded: bool, useful: Useful = None
+) -> Sequence[Gradient]:
     """One step with the node's hooks before and after it."""
     hooks, several = node.hooks, node.plan.multiple
     if hooks is None or not hooks.around:
-        return step(node, g, retain, recorded)
+        return step(node, g, retain, recorded, useful)
     outputs = hooks.run_before([conjugate(each) for each in (g if several else [g])], recorded)
     g = [conjugate(each) for each in outputs]
-    results = step(node, g if several else g[0], retain, recorded)
+    results = step(node, g if several else g[0], retain, recorded, useful)
     inputs = [
         None if edge is None or each is None else conjugate(match_input(each, edge, node))
         for each, edge in zip(results, node.edges, strict=False)

@@ -361,6 +361,9 @@ class FunctionRules:
             results.append(None if found is None else conjugate(found))
         return results
 
+    def toward(self, edges: Sequence[Any], useful: Any) -> FunctionRules:
+        return self
+
     def reconnected(self, node: Node, saved: Any) -> Any:
         values: list[Any] = []
         for array, place, known in saved:

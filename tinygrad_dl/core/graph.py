@@ -41,6 +41,9 @@ class Rules(Protocol):
     def reconnected(self, node: Node, saved: Any) -> Any:
         """The saved values as tensors that are connected to the graph again."""
 
+    def toward(self, edges: Sequence[Any], useful: Any) -> Rules:
+        """The same, without the gradients of inputs whose edges are not useful, if it can leave them out."""
+
     def argument(self, position: int) -> str:
         """The name of the input that edge number `position` leads to."""
 
@@ -399,6 +402,9 @@ class Refusing:
     def reconnected(self, node: Node, saved: Any) -> Any:
         return ()
 
+    def toward(self, edges: Sequence[Any], useful: Any) -> Refusing:
+        return self
+
     def argument(self, position: int) -> str:
         return f"input {position}"
 
@@ -411,7 +417,8 @@ def refusing(tensor: Variable, edges: Sequence[Edge | None], name: str, message:
     return node
 
 
-Step: TypeAlias = Callable[[Any, Gradient, bool, bool], Sequence[Gradient]]
+Useful: TypeAlias = set[Edge] | None  # the places from which a target can be reached; None: all
+Step: TypeAlias = Callable[[Any, Gradient, bool, bool, Useful], Sequence[Gradient]]
 
 
 class Observers:

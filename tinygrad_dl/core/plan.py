@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
 from tinygrad_dl.core import promotion
@@ -51,20 +52,45 @@ class Plan:
                 )
         self.joint = op.joint if op.joint and set(op.joint[0]) & set(self.wanted) else None
         self.rules = {t: op.rules[t] for t in self.wanted if op.rules.get(t)}
-        used: dict[str, None] = {}
-        for rule in [*self.rules.values(), *([self.joint[1]] if self.joint else [])]:
-            used.update(dict.fromkeys(reads(rule)[1:]))  # type: ignore[arg-type]
-        used.pop("needs", None)
-        self.reads = tuple(used)  # the names that rules read
-        derived = [op.aux[name] for name in used if op.aux.get(name)]
-        for function in derived:
-            used.update(dict.fromkeys(reads(function)))  # type: ignore[arg-type]
-        self.saves = tuple(used)  # and those from which auxiliary values are derived again
+        self.saves = self._read()
         self.keeps_arrays = any(name in (*op.tensors, "out", *op.aux, *op.output_names) for name in self.saves)
         self.changeable = op.changeable and any(name in ("out", *op.output_names) for name in self.saves)
         self.items = tuple(self._item(name) for name in self.saves)  # their source text
         self.save: Callable[..., Any] | None = self._make_save() if self.saves else None
         self.run: Callable[..., Sequence[Gradient]] = self._make_run()
+        self.aimed: dict[tuple[bool, ...], Plan] = {}
+
+    def _read(self) -> tuple[str, ...]:
+        """The names that the rules read, and those from which auxiliary values are derived again."""
+        used: dict[str, None] = {}
+        for rule in [*self.rules.values(), *([self.joint[1]] if self.joint else [])]:
+            used.update(dict.fromkeys(reads(rule)[1:]))  # type: ignore[arg-type]
+        used.pop("needs", None)
+        self.reads = tuple(used)  # the names that rules read
+        derived = [self.op.aux[name] for name in used if self.op.aux.get(name)]
+        for function in derived:
+            used.update(dict.fromkeys(reads(function)))  # type: ignore[arg-type]
+        self.reconnects = frozenset(used)
+        return tuple(used)
+
+    def toward(self, edges: Sequence[Any], useful: Any) -> Plan:
+        """The plan, with what a node has saved for it, that finds the gradients at useful edges alone."""
+        needed = tuple([edge in useful for edge in edges])
+        found = self.aimed.get(needed)
+        if found is None:
+            found = self.aimed[needed] = self._aimed(needed)
+        return found
+
+    def _aimed(self, needed: tuple[bool, ...]) -> Plan:
+        wanted = tuple(t for t, asked in zip(self.op.tensors, needed, strict=False) if asked and t in self.wanted)
+        if self.op.sequence or wanted == self.wanted:
+            return self
+        plan = copy(self)
+        plan.wanted, plan.rules = wanted, {t: rule for t, rule in self.rules.items() if t in wanted}
+        plan.joint = self.joint if self.joint and set(self.joint[0]) & set(wanted) else None
+        plan._read()
+        plan.run = plan._make_run()
+        return plan
 
     def _item(self, name: str) -> str:
         """The expression, in the generated function's names, of a value to save."""
@@ -100,6 +126,8 @@ class Plan:
         op = self.op
         values = dict(zip(self.saves, saved, strict=True))
         for name in self.saves:
+            if name not in self.reconnects:
+                continue
             if name == op.sequence:
                 values[name] = [connected(a, e) for a, e in zip(values[name], node.edges, strict=True)]
             elif name in op.tensors:
@@ -111,7 +139,7 @@ class Plan:
             elif name in op.output_names:
                 values[name] = connected(values[name], output_edge(node, op.output_names.index(name)))
         values = {name: promotion.in_single(value) for name, value in values.items()}
-        for name in self.saves:
+        for name in self.reads:
             derive = op.aux.get(name)
             if derive is not None:
                 values[name] = derive(*(values[each] for each in reads(derive)))

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_dl.autograd import starts
 from tinygrad_dl.autograd.saved import PackedNode
 from tinygrad_dl.core.engine import conjugate, gradients, match_input, propagate
-from tinygrad_dl.core.graph import Gradient, Leaf, Node, observers, topological
+from tinygrad_dl.core.graph import Gradient, Leaf, Node, Useful, observers, topological
 from tinygrad_dl.core.hooks import RemovableHandle
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.viz.backward.formulas import Numbered, expression, rule_formula
@@ -183,15 +183,15 @@ class Pass:
         if leaf.hooks is not None:
             (found[leaf],) = leaf.hooks.run_before([found[leaf]], False)
 
-    def step(self, node: Node, g: Gradient, retain: bool, recorded: bool) -> Sequence[Gradient]:
+    def step(self, node: Node, g: Gradient, retain: bool, recorded: bool, useful: Useful) -> Sequence[Gradient]:
         """One step, noted."""
         run = observers.step or gradients
         hooks = node.hooks
         if hooks is None or not hooks.around:
-            results = run(node, g, retain, recorded)
+            results = run(node, g, retain, recorded, useful)
             self.note(node, g, results, [None if r is None else r.shape for r in results])
             return results
-        results = run(node, g, retain, recorded)
+        results = run(node, g, retain, recorded, useful)
         shapes = [None if r is None else r.shape for r in results]
 
         def see(inputs: Any, outputs: Any) -> None:  # the last of its hooks, so it sees what the others made of it
