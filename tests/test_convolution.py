@@ -587,6 +587,18 @@ def test_a_recorded_pass_gives_the_same_bits():
             assert (a == b).all()
 
 
+@pytest.mark.parametrize("channels, options", [(32, {"stride": 2}), (32, {"padding": 1}), (6, {"stride": 2})])
+def test_a_recorded_pass_of_a_transposed_convolution_gives_the_same_bits(channels, options):
+    td.manual_seed(0)
+    x, w = td.randn(4, channels, 12, 12, requires_grad=True), td.randn(channels, 32, 3, 3, requires_grad=True)
+    found = [
+        td.autograd.grad(functional.conv_transpose2d(x, w, **options).square().sum(), [x, w], create_graph=recorded)
+        for recorded in (False, True)
+    ]
+    for a, b in zip(*found, strict=True):
+        assert (a == b).all()
+
+
 def test_without_the_blas_switch_one_thread_does_all(monkeypatch):
     monkeypatch.setattr(blas, "_switch", [])
     test_the_number_of_threads_changes_no_bit(32)

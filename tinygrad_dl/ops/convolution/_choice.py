@@ -320,3 +320,14 @@ def gradients(
             return gx, gw
     by_input = convolve_transposed(g, weight, size, *options)
     return by_input, convolve_weight(x, g, kernel, *options)
+
+
+def transposed_gradients(
+    g: np.ndarray, x: np.ndarray, weight: np.ndarray, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The gradients of a transposed convolution's input x and weight, from g; by the same columns of it by a stride."""
+    kernel, size, options = weight.shape[2:], x.shape[2:], (stride, pads, dilation, groups)
+    chosen = way(len(g), g.shape[1], len(weight), kernel, size, options, g.dtype)
+    if max(stride) > 1 and chosen == "columns" and x.size:
+        return columns.gradients(g, x, weight, *options)
+    return convolve(g, weight, size, *options), convolve_weight(g, x, kernel, *options)

@@ -291,10 +291,12 @@ def _transpose_rule(
     g: Any, input: Any, weight: Any, stride: Any, padding: Any, dilation: Any, groups: Any, needs: Any
 ) -> Any:
     gx = gw = gb = None
-    if needs[0]:
+    if needs[0] and needs[1] and type(g) is type(input) is type(weight) is np.ndarray:
+        gx, gw = choice.transposed_gradients(g, input, weight, stride, padding, dilation, groups)
+    elif needs[0]:
         gx = convolution.generic(g, weight, None, stride, padding, dilation, groups)
         gx = _fitting(gx, input.shape[2:])
-    if needs[1]:
+    if needs[1] and gw is None:
         gw = convolution_weight.generic(g, input, weight.shape[2:], stride, padding, dilation, groups)
     if needs[2]:
         gb = _bias_slope(g)
