@@ -331,7 +331,7 @@ bool, float, int = bool_, float32, int32
 newaxis = None
 # Imported when first used: not every program has modules, and drawing and testing need more than NumPy.
 _LAZY = (
-    *("data", "distributions", "estimators", "func", "linalg", "nn", "onnx", "optim", "testing", "torch", "train"),
+    *("compiler", "data", "distributions", "estimators", "func", "linalg", "nn", "onnx", "optim", "testing", "torch", "train"),
     *("utils", "vision", "viz"),
 )
 # And rarely used names, by the modules that they are in.
@@ -351,9 +351,10 @@ _RARE = {
         "pairwise_distance pdist pixel_shuffle pixel_unshuffle rms_norm rrelu rrelu_ threshold_",
         "tensor_types": "BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor "
         "LongTensor ShortTensor",
-        "torch": "accelerator amp compiler cuda jit version",
+        "torch": "accelerator amp cuda jit version",
         "torch.amp": "GradScaler autocast",
-        "torch.compiler": "compile _assert",
+        "compiler": "_assert",
+        "compiler.modules": "compile",
         "torch.settings": "are_deterministic_algorithms_enabled get_default_device get_float32_matmul_precision "
         "get_num_interop_threads is_deterministic_algorithms_warn_only_enabled set_default_device "
         "set_default_tensor_type set_float32_matmul_precision set_flush_denormal set_num_interop_threads "

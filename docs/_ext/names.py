@@ -44,6 +44,7 @@ NAMESPACES = {
     "td.optim.swa_utils": "Averaged weights",
     "td.data": "Datasets and loaders",
     "td.data.transforms": "Transforms of images",
+    "td.compiler": "Compiled steps",
     "td.train": "Training",
     "td.estimators": "Estimators for scikit-learn",
     "td.distributions": "Distributions",
@@ -55,7 +56,6 @@ NAMESPACES = {
     "td.utils.checkpoint": "Checkpoints in the graph",
     "td.torch": "PyTorch's name",
     "td.torch.amp": "Mixed precision",
-    "td.torch.compiler": "Compilation",
     "td.torch.settings": "Settings",
 }
 OPS = "tinygrad_dl.ops."

@@ -60,6 +60,7 @@ class Tensor(Contents, Methods):
     _views: Views | None = None  # those that were taken from it
     _keeper: Keeper | None = None  # what `retain_grad` asked for
     _grad: Tensor | None = None
+    _lent: np.ndarray | None = None  # of a gradient that lies in the memory of a compiled step, that memory
     _frozen: Leaf | None = None  # the Leaf that graphs may know, of one that requires no gradient any more
 
     def __init__(self, *data: Any, dtype: Any = None, requires_grad: bool = False):
@@ -187,6 +188,8 @@ class Tensor(Contents, Methods):
     def grad(self) -> Tensor | None:
         """The gradient that backward has brought, or None. Assigned, it has this tensor's shape and dtype."""
         found = self._grad
+        if found is not None and found._lent is not None:
+            found._own()
         if found is None and not self.is_leaf and self._keeper is None:
             warn(
                 "the .grad of a tensor that was computed is always None: backward brings gradients to leaves; call "
@@ -392,6 +395,7 @@ class Tensor(Contents, Methods):
         def __getattr__(self, name: str) -> Any: ...
         def _assign(self, result: Tensor, what: str) -> Tensor: ...
         def _replay_views(self) -> None: ...
+        def _own(self) -> None: ...
 
 
 def before_write(tensor: Tensor, what: str) -> None:

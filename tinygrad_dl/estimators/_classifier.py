@@ -41,6 +41,7 @@ class TinygradClassifier(ClassifierMixin, Estimator):
         callbacks: of `td.train`; each `fit` works with copies of them.
         random_state: the seed of all that is random: weights, order, dropout, the part that is held out.
         verbose: whether to show a progress bar.
+        compile: whether training steps are run as programs, by `td.compile`.
 
     Attributes:
         classes_: the labels, sorted. module_: the trained model. optimizer_: its optimiser.
@@ -82,6 +83,7 @@ class TinygradClassifier(ClassifierMixin, Estimator):
         callbacks: Callback | Sequence[Callback] = (),
         random_state: Any = None,
         verbose: bool = False,
+        compile: bool = False,
         class_weight: dict[Any, float] | str | None = None,
     ):
         super().__init__(
@@ -102,6 +104,7 @@ class TinygradClassifier(ClassifierMixin, Estimator):
             callbacks=callbacks,
             random_state=random_state,
             verbose=verbose,
+            compile=compile,
         )
         self.class_weight = class_weight
 

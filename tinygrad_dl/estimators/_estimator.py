@@ -70,6 +70,7 @@ class Estimator(BaseEstimator):
         callbacks: Callback | Sequence[Callback] = (),
         random_state: Any = None,
         verbose: bool = False,
+        compile: bool = False,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -88,6 +89,7 @@ class Estimator(BaseEstimator):
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose
+        self.compile = compile
 
     # -- what the two differ in --------------------------------------------------------------------
 
@@ -236,6 +238,7 @@ class Estimator(BaseEstimator):
                 epochs=int(epochs or 1),
                 callbacks=callbacks,
                 progress=bool(self.verbose),
+                compile=bool(self.compile),
             )
         self.n_iter_ = len(self.history_["train_loss"]) + (self.n_iter_ if again else 0)
 

@@ -94,7 +94,7 @@ class Module(State["Module"], Converted["Module"], Hooked, Composed):
     training: bool
     call_super_init = False  # whether __init__ hands its arguments on to the next class, for multiple inheritance
     dump_patches = False
-    _compiled_call_impl: Any = None  # calls are never compiled
+    _compiled_call_impl: Any = None  # what `compile` has made of its calls
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Past __setattr__, which needs these to be there.
@@ -204,6 +204,8 @@ class Module(State["Module"], Converted["Module"], Hooked, Composed):
     def __getstate__(self) -> dict[str, Any]:
         # A tensor that a hook computes before each call is no leaf: its values stand for it until the next call.
         fields = self.__dict__.copy()
+        if fields.pop("_compiled_call_impl", None) is not None:
+            del fields["forward"]
         for name in computed(self):
             if isinstance(fields.get(name), Tensor):
                 fields[name] = fields[name].detach()

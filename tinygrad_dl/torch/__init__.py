@@ -22,10 +22,10 @@ from __future__ import annotations
 
 import sys
 
-from tinygrad_dl.torch import accelerator, amp, backends, compiler, cuda, jit, settings, version
+from tinygrad_dl.torch import accelerator, amp, backends, cuda, jit, settings, version
 from tinygrad_dl.torch.names import Finder, Names
 
-__all__ = ["accelerator", "amp", "backends", "compiler", "cuda", "install", "jit", "settings", "uninstall", "version"]
+__all__ = ["accelerator", "amp", "backends", "cuda", "install", "jit", "settings", "uninstall", "version"]
 
 _finder = Finder()
 

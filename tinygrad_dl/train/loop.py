@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ def fit(
     callbacks: Callback | Sequence[Callback] = (),
     progress: bool = False,
     stop_on_nan: bool = True,
+    compile: bool = False,
 ) -> History:
     """Trains a model: for each epoch a pass over `train` with a step for each batch, then one over `dev` without.
 
@@ -62,6 +63,7 @@ def fit(
         progress: whether to show a bar, which needs tqdm.
         stop_on_nan: whether a loss that is no finite number ends training with an error, before it reaches the
             weights.
+        compile: whether the steps are run as programs, by `td.compile`: one for each shape of batches.
 
     Returns:
         A `History`: "train_loss" and, with a dev set, "dev_loss", each metric likewise; one number an epoch.
@@ -99,6 +101,12 @@ def fit(
         require_batches(dev, "fit: dev")
     training = Training(model, loss, optimizer, train, dev, epochs, metrics, callbacks)
     hooks = Hooks(training)
+    whole = compile and not (hooks.listeners["on_before_step"] or metrics)  # whether nobody looks on in between
+    step = training_step(model, loss, optimizer, stop_on_nan, whole)
+    if compile:
+        from tinygrad_dl.compiler.compiled import Compiled
+
+        step = Compiled(step, name="fit")
     try:
         with mode_kept(model):
             hooks.call("on_fit_start")
@@ -107,7 +115,7 @@ def fit(
                 hooks.call("on_epoch_start")
                 if training.history.stopped is not None:
                     break
-                measured = {f"train_{name}": value for name, value in _epoch(training, hooks, stop_on_nan).items()}
+                measured = {f"train_{name}": value for name, value in _epoch(training, hooks, step, whole).items()}
                 if dev is not None:
                     found = _measure(model, dev, loss, training.metrics, "dev")
                     if stop_on_nan and not math.isfinite(found["loss"]):
@@ -130,31 +138,57 @@ def fit(
     return training.history
 
 
-def _epoch(training: Training, hooks: Hooks, stop_on_nan: bool) -> dict[str, float]:
+class NotFinite(Exception):
+    """A loss that is no finite number: its value."""
+
+
+def training_step(
+    model: Module, loss: Metric, optimizer: Optimizer, stop_on_nan: bool, whole: bool
+) -> Callable[[Any, Any], tuple[Any, Any]]:
+    """A function of a batch that returns output and loss: forward and backward, and if `whole` the optimiser's step.
+
+    It raises `NotFinite` before anything is changed.
+    """
+
+    def step(inputs: Any, target: Any) -> tuple[Any, Any]:
+        optimizer.zero_grad()
+        output = forward(model, inputs)
+        found = loss(output, target)
+        if not isinstance(found, Tensor) or found.numel() != 1:
+            number(found, "the loss")  # which says what was expected
+        if stop_on_nan and not np.isfinite(found._data).all():
+            raise NotFinite(number(found, "the loss"))
+        found.backward()
+        if whole:
+            optimizer.step()
+        return output, found
+
+    return step
+
+
+def _epoch(training: Training, hooks: Hooks, step: Any, whole: bool) -> dict[str, float]:
     """One pass over the train set; the means of what was measured."""
-    model, optimizer, means = training.model, training.optimizer, Means()
+    optimizer, means = training.optimizer, Means()
     before_step, batch_end = (bool(hooks.listeners[name]) for name in ("on_before_step", "on_batch_end"))
     training.batch = -1
     with opened(training.train) as batches:
         for training.batch, batch in enumerate(batches):
             inputs, target = pair(batch, f"fit: batch {training.batch + 1} of train")
-            optimizer.zero_grad()
             try:
-                output = forward(model, inputs)
-                loss = training.loss(output, target)
+                output, loss = step(inputs, target)
                 values = {"loss": number(loss, "the loss")}
-                if stop_on_nan and not math.isfinite(values["loss"]):
-                    raise _not_finite(training, values["loss"], f"loss of batch {training.batch + 1}")
-                loss.backward()
                 if training.metrics:
                     values.update(_metrics(training.metrics, output, target))
             except Exception as error:
+                if isinstance(error, NotFinite):
+                    error = _not_finite(training, *error.args, f"loss of batch {training.batch + 1}")
                 where = f"in epoch {training.epoch + 1}, batch {training.batch + 1} of train"
                 error.add_note(f"{where}: input {text(inputs)}, target {text(target)}")
-                raise
-            if before_step:
-                hooks.call("on_before_step")
-            optimizer.step()
+                raise error from None
+            if not whole:
+                if before_step:
+                    hooks.call("on_before_step")
+                optimizer.step()
             training.steps += 1
             training.batch_loss = values["loss"]
             means.add(size_of(inputs), values)

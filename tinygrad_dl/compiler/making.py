@@ -1,0 +1,260 @@
+"""From a call of a step to a program: the step is run and recorded, and what it did to Python's objects is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_dl.compiler.arrays import memory_of, shown
+from tinygrad_dl.compiler.life import check_settings, one_recording
+from tinygrad_dl.compiler.now import now
+from tinygrad_dl.compiler.passes import optimized
+from tinygrad_dl.compiler.program import Scalar, View
+from tinygrad_dl.compiler.recording import Recorder, Unrecordable
+from tinygrad_dl.compiler.replay import Gradient, Replay, Returned, path_reader
+from tinygrad_dl.compiler.touched import Touched
+from tinygrad_dl.compiler.writing import write
+from tinygrad_dl.core.graph import Node, Refusing, topological
+from tinygrad_dl.core.mutations import Group, buffer_owner, mutations
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.func.trees import flatten, unflatten
+from tinygrad_dl.random import default_generator
+
+CONSUMED = (
+    "backward: got the result of a compiled step for a second time, whose backward pass is part of the step, expected "
+    "one that was not gone through; call backward() inside of the step alone"
+)
+
+
+class Before:
+    """How everything was before a step is recorded, so that a step that can't be recorded can begin again."""
+
+    def __init__(self, touched: Touched):
+        self.touched = touched
+        self.grads = [(leaf, leaf._grad) for leaf, _, _ in touched.leaves()]
+        self.entries = [(leaf, leaf._grad._data, name) for leaf, name, _ in touched.leaves() if leaf._grad is not None]
+        arrays = [known.array for known in touched.known()]
+        arrays += [value._data if isinstance(value, Tensor) else value for value, _, _ in touched.inputs]
+        arrays += [array for _, array, _ in self.entries]
+        self.memory = [(array, array.copy()) for array in arrays if array.flags.writeable]
+        self.options = [(rate.group, rate.key, rate.group[rate.key]) for rate in touched.rates]
+        self.epochs = [(scheduler.last_epoch, scheduler, name) for scheduler, name in touched.schedulers]
+        self.random = default_generator.get_state()
+        self.change = mutations.latest
+
+    def put_back(self) -> None:
+        """Makes everything as it was."""
+        for array, copy in self.memory:
+            array[...] = copy
+        for leaf, grad in self.grads:
+            leaf._grad = grad
+        default_generator.set_state(self.random)
+        self.put_options_back()
+
+    def put_options_back(self) -> None:
+        """Puts the numbers back in whose place traced ones stood."""
+        for group, key, value in self.options:
+            group[key] = value
+
+
+def make(
+    name: str, function: Callable[..., Any], touched: Touched, args: tuple[Any, ...], kwargs: dict[str, Any], key: str
+) -> tuple[Any, Replay | None, Unrecordable | None]:
+    """Runs a step and records it: what it returned, and how it is run from now on, or why it can't be."""
+    with one_recording:
+        before = Before(touched)
+        making = Making(name, touched, args, kwargs, before)
+        try:
+            out = making.run(function)
+            return out, making.replay(key, out), None
+        except Unrecordable as error:
+            before.put_back()
+            return function(*args, **kwargs), None, error
+        finally:
+            before.put_options_back()
+
+
+class Making:
+    """One recording."""
+
+    def __init__(self, name: str, touched: Touched, args: tuple[Any, ...], kwargs: dict[str, Any], before: Before):
+        self.touched, self.before, self.args, self.kwargs = touched, before, args, kwargs
+        self.call = [args, kwargs]  # those of the run that is going on
+        self.checks = touched.checks
+        check_settings(self.checks)
+        inputs = [(value._data if isinstance(value, Tensor) else value, name) for value, _, name in touched.inputs]
+        inputs += [(array, f"grad of {name}") for _, array, name in before.entries]
+        known = [(each.array, each.name) for each in touched.known()]
+        self.recorder = Recorder(name, known, [array for array, _ in inputs])
+        for view, (_, title) in zip(self.recorder.program.arguments, inputs, strict=True):
+            view.buffer.name = title
+
+    def run(self, function: Callable[..., Any]) -> Any:
+        """Runs the step for real, with numbers that are followed in the place of those that are read at each run."""
+        args, kwargs = self.args, self.kwargs
+        for rate in self.touched.rates:
+            value = self.recorder.number(rate.read(), rate.read, rate.name)
+            if rate.index is None:
+                rate.group[rate.key] = value
+            else:
+                values = list(rate.group[rate.key])
+                values[rate.index] = value
+                rate.group[rate.key] = tuple(values)
+        placed = [(rate, rate.group[rate.key]) for rate in self.touched.rates]
+        if self.touched.floats:
+            args, kwargs = self.with_numbers()
+        now.recording = self.recorder
+        try:
+            with self.recorder as recorder:
+                out = recorder.run(function, *args, **kwargs)
+        finally:
+            now.recording = False
+        for rate, value in placed:
+            if rate.group[rate.key] is not value:
+                raise Unrecordable(f"the step changes {rate.name}; call scheduler.step() after the step")
+        for epoch, scheduler, name in self.before.epochs:
+            if scheduler.last_epoch != epoch:
+                raise Unrecordable(f"the step calls {name}.step(); call it after the step")
+        self.before.put_options_back()
+        changed = self.checks.broken(self.args, self.kwargs, after=True)
+        if changed is not None:
+            line = self.touched.code.line_that_changes(changed.rpartition(".")[2])
+            raise Unrecordable(f"the step changes {changed}, which is no element of a tensor", line)
+        return out
+
+    def with_numbers(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with numbers that are followed in the place of floats."""
+        leaves, structure = flatten((list(self.args), dict(self.kwargs)))
+        for path, name in self.touched.floats:
+            find, call = path_reader(path), self.call
+
+            def read(find: Callable[[Any, Any], Any] = find) -> Any:
+                return find(*call)
+
+            value = find(self.args, self.kwargs)
+            number = self.recorder.number(value, read, name)
+            leaves = [number if leaf is value else leaf for leaf in leaves]
+        args, kwargs = unflatten(leaves, structure)
+        return tuple(args), kwargs
+
+    # -- what came of it ---------------------------------------------------------------------------
+
+    def replay(self, key: str, out: Any) -> Replay:
+        """The step as it is run from now on."""
+        recorder, touched = self.recorder, self.touched
+        leaves, structure = flatten(out)
+        results: list[Any] = []
+        returned = [self.returned(leaf, results) for leaf in leaves]
+        gradients = [self.gradient(*each) for each in zip(touched.leaves(), self.before.grads, strict=True)]
+        inputs = [value._data if isinstance(value, Tensor) else value for value, _, _ in touched.inputs]
+        program = recorder.program
+        program.results = results
+        for buffer in program.buffers:
+            buffer.kept = False
+        for each in gradients:
+            if isinstance(each, Made):
+                each.view.buffer.kept = True
+        program = optimized(program)
+        used = {view.buffer for call in program.calls for view in (*call.reads(), *call.writes())}
+        used |= {result.buffer for result in results if type(result) is View}
+        places = [i for i, view in enumerate(program.arguments) if view.buffer in used]
+        program.arguments = [program.arguments[i] for i in places]
+        written = write(program)
+        replay = Replay(key, self.checks, written, self.call)
+        replay.numbers = [number.read for number in program.numbers]
+        replay.takes = [i for i in places if i < len(inputs)]
+        replay.more = [self.before.entries[i - len(inputs)][0] for i in places if i >= len(inputs)]
+        for each in gradients:
+            if each is not None:
+                replay.gradients.append(each.lent(written) if isinstance(each, Made) else each)
+        replay.returned = returned
+        replay.build = lambda found: unflatten(found, structure)
+        replay.single = structure is None
+        self.note_changes(replay, inputs)
+        return replay
+
+    def returned(self, leaf: Any, results: list[Any]) -> Returned:
+        """One leaf of what the step returned; appends to the results of the program."""
+        for value, path, _ in self.touched.inputs:
+            if leaf is value:
+                return Returned("argument", path_reader(path))
+        if isinstance(leaf, Tensor) and id(leaf) not in self.touched.tensors:
+            graph = None
+            if leaf._edge is not None:
+                if not isinstance(leaf._edge.node, Node) or not consumed(leaf._edge):
+                    raise Unrecordable("the step returns a tensor whose backward pass is still to come")
+                plan = leaf._edge.node.plan
+                graph = Refusing(plan.name, CONSUMED, hidden=False)
+                graph.suffix = plan.suffix
+            results.append(self.recorder.view(leaf._data))
+            return Returned("tensor", len(results) - 1, graph)
+        if isinstance(leaf, np.ndarray):
+            results.append(self.recorder.view(leaf))
+            return Returned("array", len(results) - 1)
+        scalar = self.recorder.record.operand(leaf)
+        if type(scalar) is Scalar:
+            results.append(scalar)
+            return Returned("number", len(results) - 1)
+        return Returned("object", leaf)
+
+    def gradient(self, leaf: tuple[Tensor, str, str | None], before: tuple[Tensor, Any]) -> Any:
+        """What the step made of the `.grad` of a leaf; None if nothing."""
+        tensor, name, path = leaf
+        find = None if path is None else path_reader(path)
+        held = tensor if find is None else None
+        old, new = before[1], tensor._grad
+        if new is old:
+            if old is None or not self.changed(old._data):
+                return None
+            return Gradient(held, find, None, True)
+        if new is None:
+            return Gradient(held, find, None, False)
+        if new._edge is not None:
+            raise Unrecordable(f"the step leaves a .grad of {name} that has a graph; take create_graph out")
+        view = self.recorder.view(new._data)
+        if view.buffer.kind != "inside":
+            raise Unrecordable(f"the step assigns a tensor from outside to the .grad of {name}")
+        return Made(held, find, view)
+
+    def changed(self, array: np.ndarray) -> bool:
+        """Whether the step has changed an array in place."""
+        entry = mutations.log.get(id(buffer_owner(array)))
+        return entry is not None and entry[0] > self.before.change
+
+    def note_changes(self, replay: Replay, inputs: list[np.ndarray]) -> None:
+        """What the log of in-place changes has to say after each run."""
+        groups: dict[int, Group] = {}
+        owners = {id(owner): owner for owner in (buffer_owner(known.array) for known in self.touched.known())}
+        single: list[np.ndarray] = []
+        for key, (when, _, watch) in mutations.log.items():
+            if when > self.before.change:
+                if isinstance(watch, Group):
+                    groups[id(watch)] = watch
+                elif key in owners:
+                    single.append(owners[key])
+        if single:
+            group = mutations.watch(single)
+            groups[id(group)] = group
+        replay.groups = list(groups.values())
+        replay.changed = [i for i, array in enumerate(inputs) if self.changed(array)]
+
+
+class Made:
+    """A `.grad` that the step makes, before it is known where it lies."""
+
+    def __init__(self, leaf: Tensor | None, path: Any, view: View):
+        self.leaf, self.path, self.view = leaf, path, view
+
+    def lent(self, written: Any) -> Gradient:
+        """As it is in the memory of the program."""
+        view, base = self.view, written.array(self.view.buffer)
+        low, high = np.lib.array_utils.byte_bounds(base)
+        memory = memory_of(view.buffer.__class__(0, "inside", high - low, low, base))
+        return Gradient(self.leaf, self.path, shown(view, memory), False)
+
+
+def consumed(edge: Any) -> bool:
+    """Whether a backward pass went through the graph and freed what nodes had saved."""
+    return any(place.saved is None for place in topological([edge]))

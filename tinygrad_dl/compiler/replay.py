@@ -1,0 +1,138 @@
+"""A recorded step: what it was recorded with, the program, and what of Python's a run has to bring about.
+
+A program changes arrays. What the step besides did to Python's objects follows here after each run: `.grad` of the
+leaves, the log of in-place changes, and what the step returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_dl.compiler.checks import Checks
+from tinygrad_dl.compiler.lent import Lent, lend, spoil
+from tinygrad_dl.core.graph import Node, Refusing
+from tinygrad_dl.core.mutations import Group, mutations, next_seq
+from tinygrad_dl.core.tensor import Tensor, wrap
+
+
+NOTHING = (), {}  # in the place of the arguments of a call between two of them
+
+
+class Gradient(NamedTuple):
+    """What a step makes of the `.grad` of a leaf."""
+
+    leaf: Any  # the tensor; None: an argument, which `path` gives
+    path: Callable[[Any, Any], Any] | None
+    array: np.ndarray | None  # where it lies in the memory of the program; None: there is none after the step
+    changed: bool  # whether the step changed the one that was there, instead of making one
+
+
+class Returned(NamedTuple):
+    """A leaf of what a step returns."""
+
+    kind: str  # "tensor", "array", "number": a result of the program; "object": as it is; "argument"
+    value: Any  # the number of the result, the object, or what finds the argument
+    graph: Refusing | None = None
+
+
+class Replay:
+    """One program of a compiled function.
+
+    Attributes:
+        key: the arguments it is for, in short.
+        uses: how often it was run. redone: how often a run was given up and the step done again eagerly.
+        seconds: what recording and writing took.
+    """
+
+    what = "a run of a compiled step"
+
+    def __init__(self, key: str, checks: Checks, written: Any, call: list[Any]):
+        self.key, self.checks, self.written, self.call = key, checks, written, call
+        self.uses = self.redone = 0
+        self.seconds = 0.0
+        self.numbers: list[Callable[[], Any]] = []  # what is read before each run
+        self.takes: list[int] = []  # which of the arrays among the arguments the program reads
+        self.more: list[Tensor] = []  # and the leaves whose `.grad` it reads
+        self.gradients: list[Gradient] = []
+        self.changed: list[int] = []  # the arrays among the arguments that it changes in place
+        self.groups: list[Group] = []  # and the memory that lives on
+        self.returned: list[Returned] = []
+        self.build: Callable[[list[Any]], Any] = list
+        self.single = False
+        self.lent: dict[int, Lent] = {}
+        self.matches = checks.function()
+
+    @property
+    def source(self) -> str:
+        """The program as Python's text."""
+        return str(self.written.source)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of memory for what is made on the way."""
+        return int(self.written.arena)
+
+    def __repr__(self) -> str:
+        return f"<program for ({self.key}), {self.uses} uses, {self.nbytes:,} bytes, made in {self.seconds:.2f} s>"
+
+    def run(self, arrays: Sequence[np.ndarray], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Runs the program, once its conditions hold; what the step returns."""
+        self.call[:] = args, kwargs
+        given = [arrays[i] for i in self.takes]
+        given += [leaf._grad._data for leaf in self.more]  # type: ignore[union-attr]
+        results = self.written.function(*given, *[read() for read in self.numbers])
+        self.uses += 1
+        for group in self.groups:
+            mutations.record_all(group, self.what)
+        for i in self.changed:
+            mutations.record(arrays[i], self.what)
+        for number, (leaf, path, array, changed) in enumerate(self.gradients):
+            tensor: Any = leaf if path is None else path(args, kwargs)
+            if changed:
+                mutations.record(tensor._grad._data, self.what)
+            elif array is None:
+                tensor._grad = None
+            else:
+                lent = self.lent.get(number)
+                if type(lent) is not Lent or path is not None:
+                    lent = self.lent[number] = lend(array)
+                tensor._grad = lent
+        if self.single:
+            out = self.give(self.returned[0], results)
+        else:
+            out = self.build([self.give(each, results) for each in self.returned])
+        self.call[:] = NOTHING
+        return out
+
+    def give(self, returned: Returned, results: Any) -> Any:
+        """One leaf of what the step returns."""
+        kind, value, graph = returned
+        if kind == "object":
+            return value
+        if kind == "argument":
+            return value(*self.call)
+        found = results[value]
+        if kind != "tensor":
+            return found
+        tensor = wrap(found)
+        if graph is not None:
+            node = tensor._edge = Node()
+            node.plan, node.edges, node.saved, node.hooks = graph, (), (), None
+            node.seq, node.shape, node.dtype = next_seq(), found.shape, found.dtype
+        return tensor
+
+    def give_up(self) -> None:
+        """To be called when a run has stopped before it came to its end: gradients in its memory are lost."""
+        self.redone += 1
+        for tensor in self.lent.values():
+            spoil(tensor)
+        self.lent.clear()
+
+
+def path_reader(path: str) -> Callable[[Any, Any], Any]:
+    """What finds an argument by its path, such as "args[0]['x']"."""
+    found: Callable[[Any, Any], Any] = eval(f"lambda args, kwargs: {path}")
+    return found
