@@ -68,12 +68,23 @@ def make(
         making = Making(name, touched, args, kwargs, before)
         try:
             out = making.run(function)
-            return out, making.replay(key, out), None
-        except Unrecordable as error:
+        except Exception as error:
             before.put_back()
-            return function(*args, **kwargs), None, error
+            out = function(*args, **kwargs)  # which raises what the user's own code has raised
+            return out, None, reason_of(error)
         finally:
             before.put_options_back()
+        try:
+            return out, making.replay(key, out), None
+        except Exception as error:
+            return out, None, reason_of(error)
+
+
+def reason_of(error: Exception) -> Unrecordable:
+    """Why there is no program."""
+    if isinstance(error, Unrecordable):
+        return error
+    return Unrecordable(f"recording failed with {type(error).__name__}: {error}")
 
 
 class Making:

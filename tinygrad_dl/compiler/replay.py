@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.backends.blas import single
 from tinygrad_dl.compiler.checks import Checks
 from tinygrad_dl.compiler.lent import Lent, lend, spoil
 from tinygrad_dl.core.graph import Node, Refusing
@@ -83,7 +84,8 @@ class Replay:
         self.call[:] = args, kwargs
         given = [arrays[i] for i in self.takes]
         given += [leaf._grad._data for leaf in self.more]  # type: ignore[union-attr]
-        results = self.written.function(*given, *[read() for read in self.numbers])
+        with single:  # as the library holds the BLAS for each product
+            results = self.written.function(*given, *[read() for read in self.numbers])
         self.uses += 1
         for group in self.groups:
             mutations.record_all(group, self.what)
