@@ -331,8 +331,8 @@ bool, float, int = bool_, float32, int32
 newaxis = None
 # Imported when first used: not every program has modules, and drawing and testing need more than NumPy.
 _LAZY = (
-    *("compiler", "data", "distributions", "estimators", "func", "linalg", "nn", "onnx", "optim", "testing", "torch", "train"),
-    *("utils", "vision", "viz"),
+    *("compiler", "data", "distributions", "estimators", "func", "linalg", "nn", "onnx", "optim", "testing", "torch"),
+    *("train", "utils", "vision", "viz"),
 )
 # And rarely used names, by the modules that they are in.
 _RARE = {

@@ -71,7 +71,8 @@ def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None
     @functools.wraps(fn, updated=())
     def eager(*args: Any, **kwargs: Any) -> Any:
         if now.recording:
-            now.recording.refuse(f"got a call of {getattr(fn, '__name__', 'a function')}, which is not to be compiled")
+            refused = importlib.import_module("tinygrad_dl.compiler.recording").Unrecordable
+            raise refused(f"{getattr(fn, '__name__', 'a function')} is called, which is not to be compiled")
         now.disabled += 1
         try:
             return fn(*args, **kwargs)

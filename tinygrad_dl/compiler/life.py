@@ -16,7 +16,6 @@ from tinygrad_dl.nn.hooks import EVERYWHERE
 from tinygrad_dl.optim.hooks import _global_hooks
 from tinygrad_dl.random import default_generator
 
-
 # One step is recorded at a time, in whichever thread: what traces it sees all of them.
 one_recording = threading.RLock()
 

@@ -1,7 +1,8 @@
-"""From a call of a step to a program: the step is run and recorded, and what it did to Python's objects is looked at."""
+"""From a call of a step to a program: the step is run and recorded; what it did to Python's objects is looked at."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -107,16 +108,16 @@ class Making:
         args, kwargs = self.args, self.kwargs
         for rate in self.touched.rates:
             value = self.recorder.number(rate.read(), rate.read, rate.name)
-            if rate.index is None:
+            if rate.position is None:
                 rate.group[rate.key] = value
             else:
                 values = list(rate.group[rate.key])
-                values[rate.index] = value
+                values[rate.position] = value
                 rate.group[rate.key] = tuple(values)
         placed = [(rate, rate.group[rate.key]) for rate in self.touched.rates]
         if self.touched.floats:
             args, kwargs = self.with_numbers()
-        now.recording = self.recorder
+        now.recording = True
         try:
             with self.recorder as recorder:
                 out = recorder.run(function, *args, **kwargs)
@@ -139,13 +140,9 @@ class Making:
         """The arguments with numbers that are followed in the place of floats."""
         leaves, structure = flatten((list(self.args), dict(self.kwargs)))
         for path, name in self.touched.floats:
-            find, call = path_reader(path), self.call
-
-            def read(find: Callable[[Any, Any], Any] = find) -> Any:
-                return find(*call)
-
+            find = path_reader(path)
             value = find(self.args, self.kwargs)
-            number = self.recorder.number(value, read, name)
+            number = self.recorder.number(value, functools.partial(read_argument, find, self.call), name)
             leaves = [number if leaf is value else leaf for leaf in leaves]
         args, kwargs = unflatten(leaves, structure)
         return tuple(args), kwargs
@@ -250,6 +247,11 @@ class Making:
             groups[id(group)] = group
         replay.groups = list(groups.values())
         replay.changed = [i for i, array in enumerate(inputs) if self.changed(array)]
+
+
+def read_argument(find: Callable[[Any, Any], Any], call: list[Any]) -> Any:
+    """An argument of the run that is going on."""
+    return find(*call)
 
 
 class Made:

@@ -41,7 +41,7 @@ class OptimizedModule(Module):
         self.__dict__["forward"] = Compiled(module.__call__, fullgraph, type(module).__name__)
 
     @property
-    def training(self) -> bool:  # type: ignore[override]
+    def training(self) -> bool:
         """Whether the module is in training mode."""
         return bool(self._orig_mod.training)
 
@@ -52,12 +52,13 @@ class OptimizedModule(Module):
     @property
     def programs(self) -> list[Replay]:
         """The programs, the last used first."""
-        return self._compiled.programs
+        found: list[Replay] = self._compiled.programs
+        return found
 
     @property
     def source(self) -> str:
         """The program that ran last, as Python's text."""
-        return self._compiled.source
+        return str(self._compiled.source)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the program that ran last into a file of Python that runs with NumPy alone."""
@@ -154,7 +155,7 @@ def compile(
     if not callable(model) or isinstance(model, type):
         raise TypeError(f"compile: got {summary(model)}, expected a function or a module")
     if callable(backend):
-        raise TypeError(f"compile: got a function for backend, expected a name: there is no graph to give it")
+        raise TypeError("compile: got a function for backend, expected a name: there is no graph to give it")
     if mode is not None and options is not None:
         raise RuntimeError(f"compile: got mode={mode!r} and options={options!r}, expected one of them")
     if mode not in MODES:

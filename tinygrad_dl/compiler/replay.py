@@ -11,15 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.backends.blas import single
 from tinygrad_dl.compiler.checks import Checks
 from tinygrad_dl.compiler.lent import Lent, lend, spoil
 from tinygrad_dl.core.graph import Node, Refusing
 from tinygrad_dl.core.mutations import Group, mutations, next_seq
 from tinygrad_dl.core.tensor import Tensor, wrap
 
-
-NOTHING = (), {}  # in the place of the arguments of a call between two of them
+NOTHING: tuple[Any, Any] = (), {}  # in the place of the arguments of a call between two of them
 
 
 class Gradient(NamedTuple):
@@ -84,8 +82,7 @@ class Replay:
         self.call[:] = args, kwargs
         given = [arrays[i] for i in self.takes]
         given += [leaf._grad._data for leaf in self.more]  # type: ignore[union-attr]
-        with single:  # as the library holds the BLAS for each product
-            results = self.written.function(*given, *[read() for read in self.numbers])
+        results = self.written.function(*given, *[read() for read in self.numbers])
         self.uses += 1
         for group in self.groups:
             mutations.record_all(group, self.what)

@@ -46,13 +46,13 @@ class Rate(NamedTuple):
 
     group: dict[str, Any]
     key: str
-    index: int | None
+    position: int | None
     name: str
 
     def read(self) -> Any:
         """The number as it now is."""
         value = self.group[self.key]
-        return value if self.index is None else value[self.index]
+        return value if self.position is None else value[self.position]
 
 
 class Code:

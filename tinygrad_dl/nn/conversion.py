@@ -114,26 +114,6 @@ class Converted(Members[C]):
         """Moves parameters and buffers to memory that forked processes share; see `Tensor.share_memory_`."""
         return self._apply(lambda tensor: tensor.share_memory_())
 
-    def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Compiles the calls of this module in place, with the arguments of `td.compile`.
-
-        >>> import tinygrad_dl as td
-        >>> model = td.nn.Linear(2, 1)
-        >>> model.compile()
-        >>> [model(td.ones(3, 2)).shape for _ in range(3)][-1]
-        (3, 1)
-
-        Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.compile
-        """
-        import importlib
-
-        fields = vars(self)
-        fields.pop("forward", None)
-        found = importlib.import_module("tinygrad_dl.compiler.modules").compile(
-            getattr(self, "forward"), *args, **kwargs
-        )
-        fields["forward"] = fields["_compiled_call_impl"] = found
-
     def cpu(self) -> Self:
         """Itself: modules live on the CPU."""
         return self._apply(lambda tensor: tensor.cpu())

@@ -8,6 +8,7 @@ in `state.py`, casts in `conversion.py`, hooks in `hooks.py`; none of them knows
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from inspect import signature
 from typing import Any, Self
 
@@ -307,6 +308,22 @@ class Module(State["Module"], Converted["Module"], Hooked, Composed):
                 parameter.grad = None
             else:
                 zero_gradient(parameter)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compiles the calls of this module in place, with the arguments of `td.compile`.
+
+        >>> import tinygrad_dl as td
+        >>> model = td.nn.Linear(2, 1)
+        >>> model.compile()
+        >>> [model(td.ones(3, 2)).shape for _ in range(3)][-1]
+        (3, 1)
+
+        Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.compile
+        """
+        fields = vars(self)
+        fields.pop("forward", None)
+        found = import_module("tinygrad_dl.compiler.modules").compile(self.forward, *args, **kwargs)
+        fields["forward"] = fields["_compiled_call_impl"] = found
 
     # -- text ----------------------------------------------------------------------------------------
 

@@ -139,7 +139,11 @@ def fit(
 
 
 class NotFinite(Exception):
-    """A loss that is no finite number: its value."""
+    """A loss that is no finite number."""
+
+    def __init__(self, value: float):
+        super().__init__()
+        self.value = value
 
 
 def training_step(
@@ -180,11 +184,14 @@ def _epoch(training: Training, hooks: Hooks, step: Any, whole: bool) -> dict[str
                 if training.metrics:
                     values.update(_metrics(training.metrics, output, target))
             except Exception as error:
+                raised = error
                 if isinstance(error, NotFinite):
-                    error = _not_finite(training, *error.args, f"loss of batch {training.batch + 1}")
+                    raised = _not_finite(training, error.value, f"loss of batch {training.batch + 1}")
                 where = f"in epoch {training.epoch + 1}, batch {training.batch + 1} of train"
-                error.add_note(f"{where}: input {text(inputs)}, target {text(target)}")
-                raise error from None
+                raised.add_note(f"{where}: input {text(inputs)}, target {text(target)}")
+                if raised is not error:
+                    raise raised from None
+                raise
             if not whole:
                 if before_step:
                     hooks.call("on_before_step")
