@@ -169,7 +169,7 @@ class Compiled:
             self._refuse(refused.reason, refused.line)
             return function(*args, **kwargs)
         shown = f"{describe(args)[1:-1]}{describe(kwargs) if kwargs else ''}"
-        out, replay, error = make(self._name, function, touched, args, kwargs, shown)
+        out, replay, error = make(self._name.rpartition(".")[2], function, touched, args, kwargs, shown)
         if error is not None:
             self._tried[key] = tried + 1
             if tried:

@@ -34,8 +34,9 @@ class Before:
 
     def __init__(self, touched: Touched):
         self.touched = touched
-        self.grads = [(leaf, leaf._grad) for leaf, _, _ in touched.leaves()]
-        self.entries = [(leaf, leaf._grad._data, name) for leaf, name, _ in touched.leaves() if leaf._grad is not None]
+        self.leaves = touched.leaves()
+        self.grads = [(leaf, leaf._grad) for leaf, _, _ in self.leaves]
+        self.entries = [(leaf, leaf._grad._data, name) for leaf, name, _ in self.leaves if leaf._grad is not None]
         arrays = [known.array for known in touched.known()]
         arrays += [value._data if isinstance(value, Tensor) else value for value, _, _ in touched.inputs]
         arrays += [array for _, array, _ in self.entries]
@@ -68,7 +69,7 @@ def make(
         before = Before(touched)
         making = Making(name, touched, args, kwargs, before)
         try:
-            out = making.run(function)
+            moved, out = making.run(function)
         except Exception as error:
             before.put_back()
             out = function(*args, **kwargs)  # which raises what the user's own code has raised
@@ -76,6 +77,7 @@ def make(
         finally:
             before.put_options_back()
         try:
+            making.look_at_changes(moved)
             return out, making.replay(key, out), None
         except Exception as error:
             return out, None, reason_of(error)
@@ -103,8 +105,12 @@ class Making:
         for view, (_, title) in zip(self.recorder.program.arguments, inputs, strict=True):
             view.buffer.name = title
 
-    def run(self, function: Callable[..., Any]) -> Any:
-        """Runs the step for real, with numbers that are followed in the place of those that are read at each run."""
+    def run(self, function: Callable[..., Any]) -> tuple[list[str], Any]:
+        """Runs the step for real, with numbers that are followed in the place of those that are read at each run.
+
+        Returns:
+            The names of those that it has changed, and what it returned.
+        """
         args, kwargs = self.args, self.kwargs
         for rate in self.touched.rates:
             value = self.recorder.number(rate.read(), rate.read, rate.name)
@@ -123,18 +129,19 @@ class Making:
                 out = recorder.run(function, *args, **kwargs)
         finally:
             now.recording = False
-        for rate, value in placed:
-            if rate.group[rate.key] is not value:
-                raise Unrecordable(f"the step changes {rate.name}; call scheduler.step() after the step")
+        return [rate.name for rate, value in placed if rate.group[rate.key] is not value], out
+
+    def look_at_changes(self, moved: list[str]) -> None:
+        """Refuses a step that has changed more of Python's than a run of a program can bring about."""
+        if moved:
+            raise Unrecordable(f"the step changes {moved[0]}; call scheduler.step() after the step")
         for epoch, scheduler, name in self.before.epochs:
             if scheduler.last_epoch != epoch:
                 raise Unrecordable(f"the step calls {name}.step(); call it after the step")
-        self.before.put_options_back()
         changed = self.checks.broken(self.args, self.kwargs, after=True)
         if changed is not None:
             line = self.touched.code.line_that_changes(changed.rpartition(".")[2])
             raise Unrecordable(f"the step changes {changed}, which is no element of a tensor", line)
-        return out
 
     def with_numbers(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with numbers that are followed in the place of floats."""
@@ -155,7 +162,7 @@ class Making:
         leaves, structure = flatten(out)
         results: list[Any] = []
         returned = [self.returned(leaf, results) for leaf in leaves]
-        gradients = [self.gradient(*each) for each in zip(touched.leaves(), self.before.grads, strict=True)]
+        gradients = [self.gradient(*each) for each in zip(self.before.leaves, self.before.grads, strict=True)]
         inputs = [value._data if isinstance(value, Tensor) else value for value, _, _ in touched.inputs]
         program = recorder.program
         program.results = results

@@ -383,6 +383,8 @@ class Touched:
         if tensor._uninitialized:
             raise Refused(f"got {name}, which has no shape yet")
         checks.add(f"{here}._data is {checks.bind(tensor._data)}", f"the memory of {name}")
+        empty = tensor._grad is None
+        checks.add(f"({here}._grad is None) is {empty}", f"whether {name} has a .grad", changes=True)
         if edge is None:
             checks.add(f"{here}._edge is None", f"whether {name} requires a gradient")
             return
@@ -392,13 +394,13 @@ class Touched:
             raise Refused(f"got {name} with a hook of its gradient")
         checks.add(f"{here}._edge is {checks.bind(edge)}", f"whether {name} requires a gradient")
         checks.add(f"{checks.bind(edge)}.hooks is {checks.bind(edge.hooks)}", f"the hooks of {name}")
-        empty = tensor._grad is None
-        checks.add(f"({here}._grad is None) is {empty}", f"whether {name} has a .grad", changes=True)
 
     def leaves(self) -> list[tuple[Tensor, str, str | None]]:
         """The tensors whose `.grad` a backward pass of the step may change; of those given anew, the path."""
         found: list[tuple[Tensor, str, str | None]] = [
-            (tensor, name, None) for tensor, name in self.tensors.values() if tensor._edge is not None
+            (tensor, name, None)
+            for tensor, name in self.tensors.values()
+            if tensor._edge is not None or tensor._grad is not None
         ]
         found += [
             (value, name, path)

@@ -125,6 +125,9 @@ class Hooks:
             if policy.of_library(function.__wrapped__):
                 self.record.library_constants(result)
             return result
+        inner = getattr(function, "_compiled_function", None)
+        if inner is not None:
+            return self.call(inner, *args, **options)
         own = found_in(kind, "__call__")
         if of_python(own):
             return self.python(own, (function, *args), options)

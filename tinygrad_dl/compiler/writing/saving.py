@@ -64,8 +64,10 @@ def _as_text(written: Written) -> list[str]:
             lines.append(f"{name} = np.dtype({thing.str!r})")
         elif isinstance(thing, float | complex | np.generic):
             lines.append(f"{name} = {_number(thing)}")
-        elif getattr(thing, "__module__", None) in ("math", "operator", "builtins", "cmath"):
-            lines.append(f"from {thing.__module__} import {thing.__name__} as {name}")
+        elif getattr(thing, "__module__", None) in ("math", "operator", "_operator", "builtins", "cmath"):
+            lines.append(f"from {thing.__module__.lstrip('_')} import {thing.__name__} as {name}")
+        elif getattr(getattr(thing, "__objclass__", None), "__module__", "") == "builtins":
+            lines.append(f"{name} = {thing.__objclass__.__name__}.{thing.__name__}")
         else:
             raise ValueError(
                 f"{WHAT}: got a program that calls {getattr(thing, '__module__', '')}.{name}, expected NumPy's alone; "

@@ -1,0 +1,577 @@
+"""`td.compile`: whole training steps give the same bits as without, however they are called."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import tinygrad_dl as td
+from tinygrad_dl import nn
+
+F = nn.functional
+
+
+def mlp(width=8, classes=3, optimizer=td.optim.Adam, layers=(), **options):
+    """A step of a small network, its model and its optimiser; the same numbers each time."""
+    td.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, width), nn.ReLU(), *layers, nn.Linear(width, classes))
+    made = optimizer(model.parameters(), **options)
+
+    def step(x, y):
+        made.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        made.step()
+        return loss
+
+    return step, model, made
+
+
+def batches(count, size=5, classes=3, seed=0):
+    rng = np.random.default_rng(seed)
+    return [
+        (td.from_numpy(rng.standard_normal((size, 6), dtype=np.float32)), td.from_numpy(rng.integers(0, classes, size)))
+        for _ in range(count)
+    ]
+
+
+def same(a, b):
+    """The same bits in both, wherever tensors are."""
+    if isinstance(a, dict):
+        assert list(a) == list(b)
+        return [same(a[key], b[key]) for key in a]
+    if isinstance(a, list | tuple):
+        return [same(x, y) for x, y in zip(a, b, strict=True)]
+    if isinstance(a, td.Tensor):
+        assert a.dtype == b.dtype
+        return np.testing.assert_array_equal(a.detach().numpy(), b.detach().numpy())
+    assert a == b or (a is None and b is None)
+
+
+def same_models(a, b):
+    same(a.state_dict(), b.state_dict())
+    same([p.grad for p in a.parameters()], [p.grad for p in b.parameters()])
+
+
+OPTIMIZERS = [
+    (td.optim.Adam, {}),
+    (td.optim.AdamW, {"weight_decay": 0.1}),
+    (td.optim.SGD, {"lr": 0.1}),
+    (td.optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-3}),
+    (td.optim.RMSprop, {"lr": 1e-3}),
+    (td.optim.Adagrad, {"lr": 0.1}),
+]
+
+
+@pytest.mark.parametrize(("optimizer", "options"), OPTIMIZERS)
+def test_a_training_step_gives_the_same_bits(optimizer, options):
+    step, model, made = mlp(optimizer=optimizer, **options)
+    other, twin, its = mlp(optimizer=optimizer, **options)
+    fast = td.compile(other, fullgraph=True)
+    for x, y in batches(6):
+        same(step(x, y), fast(x, y))
+        same_models(model, twin)
+    assert [program.uses for program in fast.programs] == [4]
+    same(made.state_dict(), its.state_dict())
+
+
+def test_dropout_and_batch_norm_draw_and_count_as_ever():
+    layers = nn.BatchNorm1d(8), nn.Dropout(0.5)
+    step, model, _ = mlp(layers=layers)
+    other, twin, _ = mlp(layers=(nn.BatchNorm1d(8), nn.Dropout(0.5)))
+    fast = td.compile(other, fullgraph=True)
+    for number, (x, y) in enumerate(batches(6)):
+        td.manual_seed(number)
+        expected, drawn = step(x, y), td.rand(1)
+        td.manual_seed(number)
+        same(expected, fast(x, y))
+        same(drawn, td.rand(1))
+        same_models(model, twin)
+    assert fast.programs[0].uses == 4
+
+
+def test_training_and_evaluation_mode_have_programs_of_their_own():
+    step, model, _ = mlp(layers=(nn.BatchNorm1d(8), nn.Dropout(0.5)))
+    other, twin, _ = mlp(layers=(nn.BatchNorm1d(8), nn.Dropout(0.5)))
+    fast = td.compile(other, fullgraph=True)
+    for number, (x, y) in enumerate(batches(9)):
+        for each in (model, twin):
+            each.train(number % 2 == 0)
+        td.manual_seed(number)
+        expected = step(x, y)
+        td.manual_seed(number)
+        same(expected, fast(x, y))
+    assert len(fast.programs) == 2 and sum(program.uses for program in fast.programs) >= 5
+    same_models(model, twin)
+
+
+def test_a_schedule_outside_of_the_step_needs_no_new_program():
+    step, model, made = mlp()
+    other, twin, its = mlp()
+    fast = td.compile(other, fullgraph=True)
+    schedules = [td.optim.lr_scheduler.StepLR(each, 2, 0.5) for each in (made, its)]
+    for x, y in batches(8):
+        same(step(x, y), fast(x, y))
+        for schedule in schedules:
+            schedule.step()
+    same_models(model, twin)
+    assert len(fast.programs) == 1 and its.param_groups[0]["lr"] == 1e-3 * 0.5**4
+
+
+def test_a_schedule_of_momenta_makes_them_numbers():
+    step, model, made = mlp(optimizer=td.optim.SGD, lr=0.1, momentum=0.9)
+    other, twin, its = mlp(optimizer=td.optim.SGD, lr=0.1, momentum=0.9)
+    fast = td.compile(other, fullgraph=True)
+    schedules = [td.optim.lr_scheduler.OneCycleLR(each, 0.1, total_steps=20) for each in (made, its)]
+    for x, y in batches(10):
+        same(step(x, y), fast(x, y))
+        for schedule in schedules:
+            schedule.step()
+    same_models(model, twin)
+    assert len(fast.programs) == 2 and fast.programs[0].uses >= 6
+
+
+def test_new_shapes_get_new_programs():
+    step, model, _ = mlp()
+    other, twin, _ = mlp()
+    fast = td.compile(other, fullgraph=True)
+    for size in (4, 4, 4, 7, 7, 7, 4, 7):
+        ((x, y),) = batches(1, size)
+        same(step(x, y), fast(x, y))
+    assert sorted(program.key for program in fast.programs) == [
+        "float32[4, 6], int64[4]",
+        "float32[7, 6], int64[7]",
+    ]
+    same_models(model, twin)
+
+
+def test_more_programs_than_the_limit_are_warned_of_and_run_eagerly():
+    step, model, _ = mlp()
+    other, twin, _ = mlp()
+    fast = td.compile(other)
+    sizes = [size for size in range(2, 10) for _ in range(2)]
+    for size in sizes:
+        ((x, y),) = batches(1, size)
+        same(step(x, y), fast(x, y))
+    assert len(fast.programs) == 8
+    ((x, y),) = batches(1, 20)
+    same(step(x, y), fast(x, y))
+    with pytest.warns(UserWarning, match="more than 8 different kinds of calls of mlp.<locals>.step"):
+        same(step(x, y), fast(x, y))
+    same(step(x, y), fast(x, y))
+    same_models(model, twin)
+
+
+def test_a_wrong_class_is_refused_as_ever_and_changes_nothing():
+    step, model, _ = mlp()
+    fast = td.compile(step, fullgraph=True)
+    (x, y), *_ = batches(1)
+    for _ in range(3):
+        fast(x, y)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    bad = y.clone()
+    bad[0] = 17
+    with pytest.raises(IndexError, match="17"):
+        fast(x, bad)
+    same(before, model.state_dict())
+    assert fast.programs[0].redone == 1
+    fast(x, y)
+
+
+def test_gradients_stay_what_they_were_when_somebody_keeps_them():
+    step, model, _ = mlp()
+    fast = td.compile(step, fullgraph=True)
+    (first, second, third, fourth, fifth) = batches(5)
+    for x, y in (first, second, third):
+        fast(x, y)
+    kept = [p.grad for p in model.parameters()]
+    arrays = [each.numpy().copy() for each in kept]
+    fast(*fourth)
+    fast(*fifth)
+    for each, array in zip(kept, arrays, strict=True):
+        np.testing.assert_array_equal(each.numpy(), array)
+    assert all(type(p.grad) is td.Tensor for p in model.parameters())
+
+
+def test_gradients_are_accumulated_over_several_steps():
+    def make():
+        _, model, made = mlp()
+
+        def part(x, y):
+            loss = F.cross_entropy(model(x), y) / 2
+            loss.backward()
+            return loss
+
+        return part, model, made
+
+    part, model, made = make()
+    other, twin, its = make()
+    fast = td.compile(other, fullgraph=True)
+    for number, (x, y) in enumerate(batches(12)):
+        same(part(x, y), fast(x, y))
+        same([p.grad for p in model.parameters()], [p.grad for p in twin.parameters()])
+        if number % 3 == 2:
+            for each in (made, its):
+                each.step()
+                each.zero_grad()
+    same_models(model, twin)
+    assert len(fast.programs) == 2
+
+
+def test_gradients_are_clipped():
+    def make():
+        _, model, made = mlp(optimizer=td.optim.SGD, lr=0.1)
+
+        def step(x, y):
+            made.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            norm = nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+            made.step()
+            return loss, {"norm": norm}
+
+        return step, model
+
+    step, model = make()
+    other, twin = make()
+    fast = td.compile(other, fullgraph=True)
+    for x, y in batches(5):
+        same(step(x, y), fast(x, y))
+        same_models(model, twin)
+    assert fast.programs[0].uses == 3
+
+
+def test_parameters_whose_memory_is_replaced_get_another_program():
+    step, model, _ = mlp()
+    other, twin, _ = mlp()
+    fast = td.compile(other, fullgraph=True)
+    for number, (x, y) in enumerate(batches(9)):
+        if number == 4:
+            for each in (model, twin):
+                each[0].weight.data = td.ones(8, 6)
+        same(step(x, y), fast(x, y))
+        same_models(model, twin)
+    assert len(fast.programs) == 2
+
+
+def test_a_loaded_state_is_used():
+    step, model, made = mlp()
+    other, twin, its = mlp()
+    fast = td.compile(other, fullgraph=True)
+    saved = None
+    for number, (x, y) in enumerate(batches(12)):
+        if number == 4:
+            saved = made.state_dict(), its.state_dict()
+        if number == 7:
+            made.load_state_dict(saved[0])
+            its.load_state_dict(saved[1])
+        same(step(x, y), fast(x, y))
+        same_models(model, twin)
+    same(made.state_dict(), its.state_dict())
+
+
+def test_frozen_parameters_and_unfrozen_ones():
+    step, model, _ = mlp()
+    other, twin, _ = mlp()
+    fast = td.compile(other, fullgraph=True)
+    for number, (x, y) in enumerate(batches(10)):
+        for each in (model, twin):
+            each[0].requires_grad_(number % 5 < 3)
+        same(step(x, y), fast(x, y))
+        same_models(model, twin)
+
+
+def test_floats_are_read_at_each_run_and_integers_are_part_of_the_program():
+    @td.compile(fullgraph=True)
+    def scaled(x, factor, power):
+        return x * factor + power
+
+    x = td.tensor([1.0, 2.0])
+    for factor in (0.5, 0.25, 3.0, 4.0, -1.0):
+        same(scaled(x, factor, 2), x * factor + 2)
+    assert len(scaled.programs) == 1
+    for _ in range(3):
+        same(scaled(x, 2.0, 3), x * 2.0 + 3)
+    assert len(scaled.programs) == 2
+
+
+def test_arguments_may_be_nested_and_named():
+    def both(pair, *, named):
+        return {"sum": pair[0] + pair[1]["b"], "rest": [named * 2, pair[2]]}
+
+    fast = td.compile(both, fullgraph=True)
+    for number in range(4):
+        a, b, c = (td.full((2,), float(number + each)) for each in range(3))
+        same(fast((a, {"b": b}, "text"), named=c), both((a, {"b": b}, "text"), named=c))
+    assert fast.programs[0].uses == 2
+
+
+def test_an_argument_that_is_changed_in_place_is_changed():
+    def double_(x):
+        x.mul_(2.0)
+        return x
+
+    fast = td.compile(double_, fullgraph=True)
+    for _ in range(4):
+        x = td.tensor([1.0, 3.0])
+        version = x._version
+        assert fast(x) is x
+        assert x.tolist() == [2.0, 6.0] and x._version > version
+
+
+def test_a_stale_graph_is_refused_after_a_compiled_step():
+    step, model, _ = mlp()
+    fast = td.compile(step, fullgraph=True)
+    (x, y), *_ = batches(1)
+    for _ in range(3):
+        fast(x, y)
+    out = model(x.clone().requires_grad_()).sum()
+    fast(x, y)
+    with pytest.raises(RuntimeError, match="changed in place afterwards"):
+        out.backward()
+
+
+def test_the_result_of_a_step_can_not_be_gone_through_again():
+    step, _, _ = mlp()
+    fast = td.compile(step, fullgraph=True)
+    (x, y), *_ = batches(1)
+    losses = [fast(x, y) for _ in range(4)]
+    assert all(loss.requires_grad for loss in losses)
+    assert len({id(loss._data) for loss in losses}) == 4
+    for loss in losses:
+        with pytest.raises(RuntimeError, match="second time"):
+            loss.backward()
+
+
+def test_what_a_step_changes_in_python_is_named():
+    count = 0
+
+    def step(x):
+        nonlocal count
+        count += 1
+        return x * 2
+
+    fast = td.compile(step, fullgraph=True)
+    fast(td.ones(2))
+    with pytest.raises(RuntimeError, match=r"compile: .*count"):
+        for _ in range(3):
+            fast(td.ones(2))
+    count = 0
+    slow = td.compile(step)
+    with pytest.warns(UserWarning, match=r"compile: .*count.* it runs eagerly"):
+        for _ in range(4):
+            slow(td.ones(2))
+    assert count == 4 and not slow.programs
+
+
+def test_a_branch_on_a_value_is_checked_in_each_run_and_done_again_eagerly():
+    def step(x):
+        if x.sum().item() > 0:
+            return x * 2
+        return -x
+
+    fast = td.compile(step)
+    for _ in range(3):
+        assert fast(td.ones(2)).tolist() == [2.0, 2.0]
+    assert fast(-td.ones(2)).tolist() == [1.0, 1.0] and fast.programs[0].redone == 1
+    with pytest.warns(UserWarning, match="compile: values decide what is done"):
+        for _ in range(4):
+            fast(-td.ones(2))
+    assert fast(td.ones(2)).tolist() == [2.0, 2.0] and not fast.programs
+
+
+def test_what_asks_a_tensor_for_its_numbers_is_named_with_its_line():
+    def step(x):
+        return x * len(x.reshape(1, 2).tolist()[0])
+
+    fast = td.compile(step, fullgraph=True)
+    fast(td.ones(2))
+    with pytest.raises(
+        td.compiler.CompileError, match=r"compile: .*tolist.* at .*test_compile.py:\d+ in .*step"
+    ) as caught:
+        for _ in range(3):
+            fast(td.ones(2))
+    assert caught.value.line.rpartition("/")[2].startswith("test_compile.py:")
+    slow = td.compile(step)
+    with pytest.warns(UserWarning, match="tolist"):
+        for _ in range(4):
+            assert slow(td.ones(2)).tolist() == [2.0, 2.0]
+
+
+def test_errors_of_the_step_are_those_without():
+    def step(x, y):
+        return x @ y
+
+    fast = td.compile(step, fullgraph=True)
+    for _ in range(4):
+        with pytest.raises(RuntimeError) as plain:
+            step(td.ones(2, 3), td.ones(2, 3))
+        with pytest.raises(RuntimeError) as compiled:
+            fast(td.ones(2, 3), td.ones(2, 3))
+        assert str(plain.value) == str(compiled.value)
+
+
+def test_inside_of_transforms_and_modes_it_runs_eagerly():
+    fast = td.compile(lambda x: x.sin() * 2, fullgraph=True)
+    x = td.linspace(0, 1, 4)
+    for _ in range(4):
+        fast(x)
+    uses = fast.programs[0].uses
+    same(td.func.vmap(fast)(x), x.sin() * 2)
+    same(td.func.grad(lambda t: fast(t).sum())(x), x.cos() * 2)
+    with td.inference_mode():
+        assert fast(x).is_inference()
+    with td.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+        fast(x)
+    assert fast.programs[0].uses == uses
+
+
+def test_two_threads_take_turns():
+    fast = td.compile(lambda x: (x * 2).sum(), fullgraph=True)
+    found = []
+
+    def work(number):
+        for _ in range(50):
+            found.append(fast(td.full((3,), float(number))).item() == 6.0 * number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 100 and all(found) and len(fast.programs) == 1
+
+
+def test_a_compiled_function_inside_of_another_is_part_of_its_program():
+    inner = td.compile(lambda x: x + 1, fullgraph=True)
+    outer = td.compile(lambda x: inner(x) * 2, fullgraph=True)
+    for _ in range(4):
+        same(outer(td.ones(2)), td.full((2,), 4.0))
+    assert outer.programs[0].uses == 2
+
+
+def test_the_source_can_be_read_and_saved(tmp_path):
+    step, _, _ = mlp()
+    fast = td.compile(step, fullgraph=True)
+    with pytest.raises(RuntimeError, match="call it twice"):
+        print(fast.source)
+    for x, y in batches(3):
+        fast(x, y)
+    assert "def step(" in fast.source and "loss.backward()" in fast.source and "# linear" in fast.source
+    fast.save(tmp_path / "step.py")
+    program = "import sys, step; assert 'tinygrad_dl' not in sys.modules; print(step.step.__name__)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, env={})
+    assert done.stdout == "step\n", done.stderr
+
+
+def test_modules_keep_what_they_are(tmp_path):
+    td.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5))
+    fast = td.compile(model, mode="max-autotune")
+    assert isinstance(fast, td.compiler.OptimizedModule) and fast[0] is model[0] and len(fast) == 2
+    assert list(fast.state_dict()) == ["_orig_mod.0.weight", "_orig_mod.0.bias"]
+    assert next(iter(fast.parameters())) is model[0].weight
+    fast.eval()
+    assert not model.training and not model[1].training and not fast.training
+    x = td.ones(2, 4)
+    with td.no_grad():
+        for _ in range(4):
+            same(fast(x), model(x))
+    assert fast.programs[0].uses == 2 and "linear" in fast.source
+    fast.note = 3
+    assert model.note == 3 and fast.note == 3
+    fast.reset()
+    assert not fast.programs
+
+
+def test_a_module_compiles_itself_in_place_and_its_copies_are_plain():
+    from copy import deepcopy
+
+    model = nn.Linear(4, 3)
+    assert model.compile(fullgraph=True) is None
+    x = td.ones(2, 4)
+    with td.no_grad():
+        for _ in range(4):
+            same(model(x), F.linear(x, model.weight, model.bias))
+    assert model.forward.programs[0].uses == 2
+    copy = deepcopy(model)
+    assert "forward" not in vars(copy)
+    with td.no_grad():
+        same(copy(x), model(x))
+
+
+def test_what_is_no_function_and_options_that_are_none_are_refused():
+    with pytest.raises(TypeError, match=r"compile: got 3.*expected a function or a module"):
+        td.compile(3)
+    with pytest.raises(TypeError, match=r"compile: got .*Linear"):
+        td.compile(nn.Linear)
+    with pytest.raises(TypeError, match="modes"):
+        td.compile(nn.Linear(1, 1), modes="default")
+    with pytest.raises(RuntimeError, match="mode='fast'"):
+        td.compile(nn.Linear(1, 1), mode="fast")
+    with pytest.raises(RuntimeError, match="expected one of them"):
+        td.compile(nn.Linear(1, 1), mode="default", options={"a": 1})
+    with pytest.raises(TypeError, match="a function for backend"):
+        td.compile(nn.Linear(1, 1), backend=lambda graph, inputs: graph)
+    model = nn.Linear(1, 1)
+    assert td.compile(model, disable=True) is model and td.compile(model, backend="eager") is model
+    assert td.compile(disable=True)(model) is model
+
+
+def test_functions_that_are_not_to_be_compiled():
+    asked = []
+
+    @td.compiler.disable
+    def eager(x):
+        asked.append(td.compiler.is_compiling())
+        return x + 1
+
+    fast = td.compile(lambda x: eager(x) * 2)
+    with pytest.warns(UserWarning, match="eager is called, which is not to be compiled"):
+        for _ in range(4):
+            same(fast(td.ones(2)), td.full((2,), 4.0))
+    assert not fast.programs and not any(asked)
+
+
+def test_methods_are_compiled_for_each_object():
+    class Scale:
+        def __init__(self, factor):
+            self.factor = factor
+
+        @td.compile(fullgraph=True)
+        def __call__(self, x):
+            return x * self.factor
+
+    two, three = Scale(2), Scale(3)
+    for _ in range(4):
+        same(two(td.ones(2)), td.full((2,), 2.0))
+        same(three(td.ones(2)), td.full((2,), 3.0))
+    two.factor = 5
+    for _ in range(3):
+        same(two(td.ones(2)), td.full((2,), 5.0))
+
+
+def test_fit_gives_the_same_history_when_it_is_compiled():
+    histories = []
+    for compiled in (False, True):
+        td.manual_seed(0)
+        model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 3))
+        made = td.optim.Adam(model.parameters(), lr=0.01)
+        data = [*batches(4), *batches(1, size=2)]
+        histories.append(td.train.fit(model, nn.CrossEntropyLoss(), made, data, data, epochs=5, compile=compiled))
+    assert histories[0] == histories[1]
+
+
+def test_fit_stops_on_nan_before_a_compiled_step_reaches_the_weights():
+    td.manual_seed(0)
+    model = nn.Linear(6, 3)
+    made = td.optim.SGD(model.parameters(), lr=0.01)
+    data = batches(4)
+    bad = td.full((5, 6), float("nan")), data[0][1]
+    with pytest.raises(FloatingPointError, match="the loss of batch 5 in epoch 1 is nan"):
+        td.train.fit(model, nn.CrossEntropyLoss(), made, [*data, bad], epochs=2, compile=True)
+    assert td.isfinite(model.weight).all()
