@@ -269,14 +269,14 @@ def library_modules() -> list[Any]:
     return [module for name, module in tuple(sys.modules.items()) if name.partition(".")[0] == "tinygrad_dl"]
 
 
-TABLES = frozenset((dict, tuple, list, np.ndarray))
+TABLES = (dict, tuple, list, np.ndarray)
 
 
 def arrays_in(value: Any, depth: int) -> Iterator[np.ndarray]:
     """The arrays in a table, and in tables in it."""
     if isinstance(value, np.ndarray):
         yield value
-    elif depth and type(value) in (dict, tuple, list) and len(value) < 1000:
-        for each in tuple(value.values()) if type(value) is dict else value:
-            if type(each) in TABLES:
+    elif depth and isinstance(value, dict | tuple | list) and len(value) < 1000:
+        for each in tuple(value.values()) if isinstance(value, dict) else value:
+            if isinstance(each, TABLES):
                 yield from arrays_in(each, depth - 1)

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from tinygrad_dl.compiler.program import Buffer, Constant, Operand, Program, View
-from tinygrad_dl.compiler.recording import specials
+from tinygrad_dl.compiler.recording import policy, specials
 from tinygrad_dl.compiler.recording.arrays import Arrays
 from tinygrad_dl.compiler.recording.effects import UsersHooks
 from tinygrad_dl.compiler.recording.errors import Refused, Unrecordable
@@ -65,7 +65,8 @@ class Recorder:
             Unrecordable: the step can't be a program.
         """
         try:
-            result = self.users.call(step, *args, **kwargs)
+            hooks = self.hooks if policy.of_library(step) else self.users
+            result = hooks.call(step, *args, **kwargs)
             self.record.program.results += self.results(result)
             self.check_required()
         except Refused as error:
