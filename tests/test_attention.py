@@ -110,7 +110,9 @@ def test_no_copy_of_heads_cut_from_one_projection():
     assert np.shares_memory(joined.numpy(), out.numpy())
 
 
-@pytest.mark.parametrize("shape", [(4, 3, 70, 16), (8, 4, 70, 16), (1, 6, 70, 16), (5, 70, 16), (2, 3, 300, 16)])
+@pytest.mark.parametrize(
+    "shape", [(4, 3, 70, 16), (8, 4, 70, 16), (1, 6, 70, 16), (5, 70, 16), (2, 600, 16), (3, 1200, 4)]
+)
 def test_threads_change_nothing(shape):
     td.manual_seed(0)
     x = [td.randn(shape, requires_grad=True) for _ in range(3)]
@@ -130,13 +132,13 @@ def gradients_of(function, tensors, g):
     return [each.numpy() for each in (out.detach(), *td.autograd.grad(out, given, g))]
 
 
-@pytest.mark.parametrize("keys", [300, 200, 400])
+@pytest.mark.parametrize("keys", [600, 400, 800])
 def test_causal_tiles(keys):
     """Long sequences are worked on tile by tile: as with the mask, and dropout drops the same."""
     td.manual_seed(0)
-    shapes = (2, 3, 300, 16), (2, 3, keys, 16), (2, 3, keys, 8)
-    tensors, g = [3 * td.randn(*shape, dtype=td.float64) for shape in shapes], td.randn(2, 3, 300, 8, dtype=td.float64)
-    mask = td.ones(300, keys).tril().bool()
+    shapes = (2, 600, 16), (2, keys, 16), (2, keys, 8)
+    tensors, g = [3 * td.randn(*shape, dtype=td.float64) for shape in shapes], td.randn(2, 600, 8, dtype=td.float64)
+    mask = td.ones(600, keys).tril().bool()
     for p in (0.0, 0.25):
         found = []
         for options in ({"is_causal": True}, {"attn_mask": mask}):
@@ -146,16 +148,31 @@ def test_causal_tiles(keys):
             np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+def test_long_sequences_keep_no_weights(causal):
+    """They are made again in the backward pass; with a mask they are kept."""
+    td.manual_seed(0)
+    shapes = (3, 1200, 4), (3, 1250, 4), (3, 1250, 2)
+    tensors, g = [3 * td.randn(*shape, dtype=td.float64) for shape in shapes], td.randn(3, 1200, 2, dtype=td.float64)
+    mask = td.ones(1200, 1250).tril(0 if causal else 1250).bool()
+    long, masked = partial(attention, is_causal=causal), partial(attention, attn_mask=mask)
+    for ours, expected in zip(*(gradients_of(function, tensors, g) for function in (long, masked)), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-11)
+    t = [td.randn(*shape, dtype=td.float64) for shape in shapes]
+    (_, ours), (_, expected) = (td.func.jvp(function, tuple(tensors), tuple(t)) for function in (long, masked))
+    np.testing.assert_allclose(ours.numpy(), expected.numpy(), rtol=1e-9, atol=1e-11)
+
+
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_what_causal_tiles_hide_spoils_nothing():
     """Keys and values that are not finite reach the queries that see them, and those alone."""
     td.manual_seed(0)
-    query, key, value = (td.randn(1, 300, 4) for _ in range(3))
+    query, key, value = (td.randn(1, 600, 4) for _ in range(3))
     right = attention(query, key, value, is_causal=True).numpy()
-    key[0, 150], value[0, 200] = td.nan, td.inf
+    key[0, 300], value[0, 400] = td.nan, td.inf
     found = attention(query, key, value, is_causal=True).numpy()
-    np.testing.assert_allclose(found[0, :150], right[0, :150], rtol=1e-5, atol=1e-6)
-    assert np.isnan(found[0, 150:]).all()
+    np.testing.assert_allclose(found[0, :300], right[0, :300], rtol=1e-5, atol=1e-6)
+    assert np.isnan(found[0, 300:]).all()
 
 
 def test_encoder_layers_begin_alike_and_learn_apart():

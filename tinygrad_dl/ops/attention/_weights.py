@@ -2,6 +2,9 @@
 
 A causal query sees the keys up to its own place. So a tile of queries multiplies by the keys up to its last one, which
 leaves out nearly half of the work on long sequences; behind them e is 0.
+
+Of long sequences e is not kept: the backward pass makes each tile again, by the same steps (Dao et al., 2022,
+FlashAttention). Memory then grows with the length, not with its square.
 """
 
 from __future__ import annotations
@@ -19,8 +22,9 @@ from tinygrad_dl.ops._owned import add_
 from tinygrad_dl.ops.pointwise._selection import finite
 from tinygrad_dl.ops.reduction._sums import ADD, ROW, largest, ones
 
+KEPT = 2**22  # scores, up to which e is kept for the backward pass; of more it is made again there, tile by tile
 SCORES = 2**17  # of a block of sequences: some hundred us for each call
-TILE = 128  # queries
+TILE = 256  # queries: of fewer, calls are so short that threads wait for each other
 SAFE = 40.0  # exp of it, summed over as many keys as there can be, is far from float32's limits, and so is its inverse
 
 
@@ -34,12 +38,17 @@ def blocks_of_sequences(shape: tuple[int, ...]) -> list[Any]:
     return [(*(slice(None),) * axis, block) for block in fixed_blocks(lead[axis], size, SCORES, 1)]
 
 
-def tiles(queries: int, keys: int, is_causal: bool) -> list[tuple[slice, slice]]:
-    """Tiles of queries, each with the keys that its last one sees."""
-    if not is_causal or queries < 2 * TILE:
+def tiles(queries: int, keys: int, is_causal: bool, keeps: bool) -> list[tuple[slice, slice]]:
+    """Tiles of queries, each with the keys that its last one may see; one tile where that spares nothing."""
+    if queries < 2 * TILE or (keeps and not is_causal):
         return [(slice(0, queries), slice(0, keys))]
-    stops = [min(start + TILE, queries) for start in range(0, queries, TILE)]
-    return [(slice(max(0, stop - 1) // TILE * TILE, stop), slice(0, min(stop, keys))) for stop in stops]
+    rows = [slice(start, min(start + TILE, queries)) for start in range(0, queries, TILE)]
+    return [(each, slice(0, min(each.stop, keys) if is_causal else keys)) for each in rows]
+
+
+def hiding(rows: slice, keys: slice, dtype: Any) -> np.ndarray:
+    """Of a tile of causal queries: 1 where they see one of the last keys, else 0; all see the keys before."""
+    return triangle(rows.stop - rows.start, max(0, keys.stop - rows.start), dtype)
 
 
 @functools.lru_cache(maxsize=64)
@@ -90,18 +99,27 @@ def attend_tile(
     key: np.ndarray,
     value: np.ndarray,
     factors: Any,
-    e: np.ndarray,
+    e: np.ndarray | None,
     inverse: np.ndarray,
     out: np.ndarray,
     seen: Any,
     added: Any,
 ) -> None:
-    """Writes e, 1 / sum(e) and the result of some queries, which are scaled; `seen` and `added` as for `weigh`."""
-    matmul(query, np.swapaxes(key, -1, -2), e)
-    weigh(e, inverse, seen, added)
+    """Writes e, if it is kept, 1 / sum(e) and the result of some queries, which are scaled; see `weigh`."""
+    e = found_weights(query, key, e, inverse, seen, added)
     weights = e if factors is None else e * factors.astype(e.dtype, copy=False)
     seen_product(weights, value, seen is not None or added is not None, out)
     out *= inverse
+
+
+def found_weights(
+    query: np.ndarray, key: np.ndarray, e: np.ndarray | None, inverse: np.ndarray, seen: Any, added: Any = None
+) -> np.ndarray:
+    """e of some queries, which are scaled, in `e` if there is one; writes 1 / sum(e)."""
+    e = np.empty((*query.shape[:-1], key.shape[-2]), query.dtype) if e is None else e
+    matmul(query, np.swapaxes(key, -1, -2), e)
+    weigh(e, inverse, seen, added)
+    return e
 
 
 def weigh(e: np.ndarray, inverse: np.ndarray, seen: Any, added: Any) -> None:

@@ -2,7 +2,8 @@
 
 With e = exp(scale * query @ key.T - shift), 0 where the mask hides a key, and r = 1 / sum(e) of each row, the
 result is (e * dropout) @ value * r. Kept are e and r, not the weights e * r: so no pass over the (L, S) arrays is
-needed to divide them, and the rule works with g * r, which has the size of the output.
+needed to divide them, and the rule works with g * r, which has the size of the output. Of long sequences without a
+mask or dropout r alone is kept.
 
 The shift keeps exp from overflow. Where all scores lie within +-SAFE none is needed, which spares the search for
 the largest of each row.
@@ -25,13 +26,15 @@ from tinygrad_dl.inputs import array, boolean, drawn, error, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops._owned import add_, mul_
 from tinygrad_dl.ops.attention._weights import (
+    KEPT,
     attend_tile,
     blocks_of_sequences,
+    found_weights,
+    hiding,
     in_layout,
     matmul,
     seen_product,
     tiles,
-    triangle,
 )
 from tinygrad_dl.ops.dropout.dropout import keep_factors
 from tinygrad_dl.ops.pointwise._selection import finite, unspoilt
@@ -154,27 +157,28 @@ def attend(
             seen = np.broadcast_to(mask.astype(query.dtype), shape)
         else:
             added = np.broadcast_to(mask, shape)
-    masked = is_causal or mask is not None
-    e, inverse = np.empty(shape, query.dtype), np.empty((*shape[:-1], 1), query.dtype)
+    masked, keeps = is_causal or mask is not None, mask is not None or factors is not None or math.prod(shape) <= KEPT
+    e, inverse = np.empty(shape, query.dtype) if keeps else None, np.empty((*shape[:-1], 1), query.dtype)
     out = in_layout((*shape[:-1], value.shape[-1]), query)
     scaled = query * query.dtype.type(found_scale(query, scale))
-    blocks, own = blocks_of_sequences(shape), tiles(shape[-2], shape[-1], is_causal)
+    blocks, own = blocks_of_sequences(shape), tiles(shape[-2], shape[-1], is_causal, keeps)
     if len(blocks) == len(own) == 1:
-        seen = triangle(*shape[-2:], e.dtype) if is_causal else seen
+        seen = hiding(*own[0], query.dtype) if is_causal else seen
         attend_tile(scaled, key, value, factors, e, inverse, out, seen, added)
         return out, e, inverse, masked
 
     def work(first: int, last: int) -> None:
         for block in blocks[first:last]:
-            q, k, v, w, r, mixed = (each[block] for each in (scaled, key, value, e, inverse, out))
-            f, visible, more = (None if each is None else each[block] for each in (factors, seen, added))
+            q, k, v, r, mixed = (each[block] for each in (scaled, key, value, inverse, out))
+            w, f, visible, more = (None if each is None else each[block] for each in (e, factors, seen, added))
             for rows, keys in own:
                 if is_causal:
-                    visible = triangle(rows.stop - rows.start, max(0, keys.stop - rows.start), e.dtype)
-                    w[..., rows, keys.stop :] = 0
-                here, mine, own_keys = (..., rows, keys), (..., rows, slice(None)), (..., keys, slice(None))
-                parts = k[own_keys], v[own_keys], None if f is None else f[here], w[here], r[mine], mixed[mine]
-                attend_tile(q[mine], *parts, visible, more)
+                    visible = hiding(rows, keys, query.dtype)
+                    if w is not None:
+                        w[..., rows, keys.stop :] = 0
+                mine, seen_keys = (..., rows, slice(None)), (..., keys, slice(None))
+                f_here, w_here = (None if each is None else each[..., rows, keys] for each in (f, w))
+                attend_tile(q[mine], k[seen_keys], v[seen_keys], f_here, w_here, r[mine], mixed[mine], visible, more)
 
     parallel_for_products(work, len(blocks))
     return out, e, inverse, masked
@@ -235,34 +239,40 @@ def _attention_rule(
     needs: Any,
 ) -> Any:
     factor = found_scale(query, scale)
-    if any(type(each) is not np.ndarray for each in (g, query, key, value, e)):
+    if any(type(each) is not np.ndarray for each in (g, query, key, value, inverse)):
         return _slopes(g * inverse, query, key, value, factors, e, inverse, masked, factor, needs)
-    blocks, own = blocks_of_sequences(e.shape), tiles(e.shape[-2], e.shape[-1], is_causal)
+    shape = (*query.shape[:-1], key.shape[-2])
+    blocks, own = blocks_of_sequences(shape), tiles(shape[-2], shape[-1], is_causal, e is not None)
     slopes = [
         in_layout(x.shape, query) if needed else None for x, needed in zip((query, key, value), needs, strict=True)
     ]
-    if len(blocks) == len(own) == 1:
+    if len(blocks) == len(own) == 1 and e is not None:
         return _slopes(g * inverse, query, key, value, factors, e, inverse, masked, factor, needs, slopes)
+    scaled = query * query.dtype.type(factor) if e is None else query
 
     def work(first: int, last: int) -> None:
         for block in blocks[first:last]:
-            q, k, v, w, r = (each[block] for each in (query, key, value, e, inverse))
-            f, *totals = (None if each is None else each[block] for each in (factors, *slopes))
+            q, qs, k, v, r = (each[block] for each in (query, scaled, key, value, inverse))
+            w, f, *totals = (None if each is None else each[block] for each in (e, factors, *slopes))
             gs = g[block] * r
-            if len(own) == 1:
+            if len(own) == 1 and w is not None:
                 _slopes(gs, q, k, v, f, w, r, masked, factor, needs, totals)
                 continue
             for total in totals[1:]:
                 if total is not None:
                     total[...] = 0
             for rows, keys in own:
-                here, mine, own_keys = (..., rows, keys), (..., rows, slice(None)), (..., keys, slice(None))
-                parts = q[mine], k[own_keys], v[own_keys], None if f is None else f[here], w[here], r[mine]
+                mine, seen_keys = (..., rows, slice(None)), (..., keys, slice(None))
+                f_here, w_here = (None if each is None else each[..., rows, keys] for each in (f, w))
+                if w_here is None:
+                    seen = hiding(rows, keys, q.dtype) if is_causal else None
+                    w_here = found_weights(qs[mine], k[seen_keys], None, np.empty_like(r[mine]), seen)
                 out = None if totals[0] is None else totals[0][mine]
+                parts = q[mine], k[seen_keys], v[seen_keys], f_here, w_here, r[mine]
                 found = _slopes(gs[mine], *parts, masked, factor, needs, (out, None, None))
                 for total, part in zip(totals[1:], found[1:], strict=True):
                     if total is not None:
-                        total[own_keys] += part
+                        total[seen_keys] += part
 
     parallel_for_products(work, len(blocks))
     return slopes
@@ -334,6 +344,9 @@ def _attention_tangent(
     scale: float | None,
 ) -> Any:
     tq, tk, tv, tm = t
+    if e is None:
+        e = exponentials(query, key, mask, is_causal, scale)
+        inverse = inverses(e)
     masked = is_causal or mask is not None
     factor = found_scale(query, scale)
     out: Any = None
