@@ -577,3 +577,120 @@ def test_fit_stops_on_nan_before_a_compiled_step_reaches_the_weights():
     with pytest.raises(FloatingPointError, match="the loss of batch 5 in epoch 1 is nan"):
         td.train.fit(model, nn.CrossEntropyLoss(), made, [*data, bad], epochs=2, compile=True)
     assert td.isfinite(model.weight).all()
+
+
+# Functions whose backward pass is run on its own
+
+
+def network(layers=()):
+    td.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 8), nn.Tanh(), *layers, nn.Linear(8, 3))
+
+
+def test_a_compiled_module_is_trained_with_a_backward_pass_of_its_own():
+    a, b = network([nn.BatchNorm1d(8), nn.Dropout(0.3)]), network([nn.BatchNorm1d(8), nn.Dropout(0.3)])
+    fast = td.compile(b, fullgraph=True)
+    optimizers = [td.optim.Adam(each.parameters(), lr=0.01) for each in (a, b)]
+    for number, (x, y) in enumerate(batches(6)):
+        inputs = []
+        for model, optimizer in zip((a, fast), optimizers, strict=True):
+            td.manual_seed(number)
+            optimizer.zero_grad()
+            leaf = x.clone().requires_grad_()
+            F.cross_entropy(model(leaf * 2), y).backward()
+            optimizer.step()
+            inputs.append(leaf.grad)
+        same(*inputs)
+        same_models(a, b)
+    assert fast.programs[0].uses == 4 and "def Sequential_backward(" in fast.source
+
+
+def test_several_calls_may_wait_for_their_backward_passes():
+    model = network()
+    fast = td.compile(model, fullgraph=True)
+    x = [each for each, _ in batches(6)]
+    for _ in range(2):
+        fast(x[0]).sum().backward()
+    for order in ((0, 1, 2), (2, 1, 0)):
+        model.zero_grad()
+        out = [fast(each).square().sum() for each in x[:3]]
+        for number in order:
+            out[number].backward()
+        found = [p.grad.clone() for p in model.parameters()]
+        model.zero_grad()
+        plain = [model(each).square().sum() for each in x[:3]]
+        for number in order:
+            plain[number].backward()
+        same(found, [p.grad for p in model.parameters()])
+
+
+def test_more_calls_than_a_pool_has_programs_run_eagerly():
+    fast = td.compile(lambda x: x.sin(), fullgraph=True)
+    x = td.linspace(0, 1, 4).requires_grad_()
+    outs = [fast(x) for _ in range(14)]
+    assert [type(out.grad_fn).__name__ for out in outs].count("SinBackward") == 8
+    sum(out.sum() for out in outs).backward()
+    np.testing.assert_allclose(x.grad.numpy(), 14 * np.cos(x.detach().numpy()), rtol=1e-6)
+
+
+def test_without_gradients_there_is_a_program_without_a_backward_pass():
+    model = network()
+    fast = td.compile(model, fullgraph=True)
+    ((x, _),) = batches(1)
+    for _ in range(3):
+        with td.no_grad():
+            assert not fast(x).requires_grad
+        assert fast(x).requires_grad
+    assert ["_backward" in program.source for program in fast.programs] == [True, False]
+
+
+def test_several_results_and_those_that_are_not_used():
+    fast = td.compile(lambda x, y: (x.exp(), {"product": x * y, "kept": y}), fullgraph=True)
+    for _ in range(4):
+        x, y = td.tensor([1.0, 2.0], requires_grad=True), td.tensor([3.0, 4.0])
+        first, rest = fast(x, y)
+        assert rest["kept"] is y
+        rest["product"].sum().backward()
+        assert x.grad.tolist() == [3.0, 4.0]
+        assert first.requires_grad
+
+
+def test_what_a_backward_pass_reads_must_not_be_changed_before():
+    model = network()
+    fast = td.compile(model, fullgraph=True)
+    ((x, _),) = batches(1)
+    for _ in range(3):
+        out = fast(x.clone().requires_grad_()).sum()
+    with td.no_grad():
+        model[2].weight.mul_(2.0)
+    with pytest.raises(RuntimeError, match="changed in place afterwards"):
+        out.backward()
+    out = fast(x.clone().requires_grad_()).sum()
+    with td.no_grad():
+        model[2].bias.mul_(2.0)
+    out.backward()
+
+
+def test_a_second_pass_and_a_recorded_one_are_refused():
+    fast = td.compile(lambda x: x.sin().sum(), fullgraph=True)
+    for _ in range(3):
+        x = td.tensor([1.0, 2.0], requires_grad=True)
+        out = fast(x)
+    with pytest.raises(RuntimeError, match="a compiled function, expected a pass that is not recorded"):
+        td.autograd.grad(out, x, create_graph=True)
+    out.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="for a second time"):
+        out.backward()
+
+
+def test_backward_through_what_was_computed_before_the_step_is_left_to_eager():
+    def step(h):
+        h.sum().backward()
+        return h.detach() * 2
+
+    fast = td.compile(step)
+    x = td.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.warns(UserWarning, match="it runs eagerly"):
+        for count in range(1, 5):
+            fast(x * 3)
+            assert x.grad.tolist() == [3.0 * count] * 2

@@ -94,6 +94,8 @@ class Compiled:
                     break
             else:
                 return self._new(args, kwargs)
+            if program.pool is not None and not program.pool.ready():
+                return self._compiled_function(*args, **kwargs)
             try:
                 return program.run(arrays, args, kwargs)
             except Stopped as failed:

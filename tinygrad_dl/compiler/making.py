@@ -8,16 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.compiler.arrays import memory_of, shown
+from tinygrad_dl.compiler.arrays import shown
+from tinygrad_dl.compiler.backward import Pool, Rules
 from tinygrad_dl.compiler.life import check_settings, one_recording
 from tinygrad_dl.compiler.now import now
 from tinygrad_dl.compiler.passes import optimized
-from tinygrad_dl.compiler.program import Scalar, View
+from tinygrad_dl.compiler.program import Program, Scalar, View
 from tinygrad_dl.compiler.recording import Recorder, Unrecordable
+from tinygrad_dl.compiler.recording.memory import view_of
 from tinygrad_dl.compiler.replay import Gradient, Replay, Returned, path_reader
 from tinygrad_dl.compiler.touched import Touched
 from tinygrad_dl.compiler.writing import write
-from tinygrad_dl.core.graph import Node, Refusing, topological
+from tinygrad_dl.core.engine import propagate
+from tinygrad_dl.core.graph import Leaf, Node, Refusing, topological
 from tinygrad_dl.core.mutations import Group, buffer_owner, mutations
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.func.trees import flatten, unflatten
@@ -127,6 +130,7 @@ class Making:
         try:
             with self.recorder as recorder:
                 out = recorder.run(function, *args, **kwargs)
+                self.differentiate(out)
         finally:
             now.recording = False
         return [rate.name for rate, value in placed if rate.group[rate.key] is not value], out
@@ -138,6 +142,9 @@ class Making:
         for epoch, scheduler, name in self.before.epochs:
             if scheduler.last_epoch != epoch:
                 raise Unrecordable(f"the step calls {name}.step(); call it after the step")
+        for value, _, name in self.touched.inputs:
+            if isinstance(value, Tensor) and not value.is_leaf and not is_open(value, False):
+                raise Unrecordable(f"the step calls backward() through {name}, which was computed before it")
         changed = self.checks.broken(self.args, self.kwargs, after=True)
         if changed is not None:
             line = self.touched.code.line_that_changes(changed.rpartition(".")[2])
@@ -154,6 +161,39 @@ class Making:
         args, kwargs = unflatten(leaves, structure)
         return tuple(args), kwargs
 
+    def differentiate(self, out: Any) -> None:
+        """Records the backward pass of a function whose results go on in the graph."""
+        self.ends: list[Tensor] = []
+        self.backward: list[tuple[Any, str | None, View]] = []  # of each edge: the leaf or the path, and its gradient
+        stepped = any(leaf._grad is not grad for leaf, grad in self.before.grads)
+        for leaf in flatten(out)[0]:
+            known = id(leaf) in self.touched.tensors or any(leaf is value for value, _, _ in self.touched.inputs)
+            if (
+                isinstance(leaf, Tensor)
+                and not known
+                and is_open(leaf, stepped)
+                and all(leaf is not each for each in self.ends)
+            ):
+                self.ends.append(leaf)
+        if not self.ends:
+            return
+        record = self.recorder.record
+        program = record.program
+        program.boundary, program.seeds = len(record.calls), len(self.ends)
+        seeds = [np.ones(each.shape, each._data.dtype) for each in self.ends]
+        for position, seed in enumerate(seeds):
+            buffer = record.memories.own(seed, "argument", "grad" if len(seeds) == 1 else f"grad {position}")
+            program.arguments.append(view_of(seed, buffer))
+        places: dict[Any, tuple[Any, str | None]] = {}
+        for tensor, _, path in self.before.leaves:
+            if tensor._edge is not None:
+                places[tensor._edge] = tensor, path
+        roots = [each._edge for each in self.ends]
+        found = self.recorder.hooks.call(propagate, roots, seeds, [*places], True)
+        self.backward = [(*places[edge], self.recorder.view(array)) for edge, array in found.items()]
+        program.gradients = len(self.backward)
+        self.seeds = seeds  # which are alive as long as their addresses are looked up
+
     # -- what came of it ---------------------------------------------------------------------------
 
     def replay(self, key: str, out: Any) -> Replay:
@@ -165,7 +205,7 @@ class Making:
         gradients = [self.gradient(*each) for each in zip(self.before.leaves, self.before.grads, strict=True)]
         inputs = [value._data if isinstance(value, Tensor) else value for value, _, _ in touched.inputs]
         program = recorder.program
-        program.results = results
+        program.results = results + [view for _, _, view in self.backward]
         for buffer in program.buffers:
             buffer.kept = False
         for each in gradients:
@@ -173,11 +213,14 @@ class Making:
                 each.view.buffer.kept = True
         program = optimized(program)
         used = {view.buffer for call in program.calls for view in (*call.reads(), *call.writes())}
-        used |= {result.buffer for result in results if type(result) is View}
-        places = [i for i, view in enumerate(program.arguments) if view.buffer in used]
-        program.arguments = [program.arguments[i] for i in places]
+        used |= {result.buffer for result in program.results if type(result) is View}
+        given = len(program.arguments) - program.seeds
+        places = [i for i, view in enumerate(program.arguments[:given]) if view.buffer in used]
+        program.arguments = [program.arguments[i] for i in places] + program.arguments[given:]
         written = write(program)
         replay = Replay(key, self.checks, written, self.call)
+        if self.ends:
+            self.connect(replay, program)
         replay.numbers = [number.read for number in program.numbers]
         replay.takes = [i for i in places if i < len(inputs)]
         replay.more = [self.before.entries[i - len(inputs)][0] for i in places if i >= len(inputs)]
@@ -197,9 +240,13 @@ class Making:
                 return Returned("argument", path_reader(path))
         if isinstance(leaf, Tensor) and id(leaf) not in self.touched.tensors:
             graph = None
+            for position, end in enumerate(self.ends):
+                if leaf is end:
+                    results.append(self.recorder.view(leaf._data))
+                    return Returned("end", len(results) - 1, position)
             if leaf._edge is not None:
-                if not isinstance(leaf._edge.node, Node) or not consumed(leaf._edge):
-                    raise Unrecordable("the step returns a tensor whose backward pass is still to come")
+                if not isinstance(leaf._edge.node, Node):
+                    raise Unrecordable("the step returns a leaf that it has made")
                 plan = leaf._edge.node.plan
                 graph = Refusing(plan.name, CONSUMED, hidden=False)
                 graph.suffix = plan.suffix
@@ -213,6 +260,23 @@ class Making:
             results.append(scalar)
             return Returned("number", len(results) - 1)
         return Returned("object", leaf)
+
+    def connect(self, replay: Replay, program: Program) -> None:
+        """What a run needs to give results their place in the graph."""
+        calls = program.calls[program.boundary :]
+        if any(call.form == "guard" for call in calls):
+            raise Unrecordable("values decide what the backward pass does; compile it together with the function")
+        if len(self.ends) > 1:
+            name = self.recorder.program.name
+        else:
+            name = self.ends[0]._edge.node.plan.name  # type: ignore[union-attr]
+        replay.rules = Rules(name, len(self.ends) > 1)
+        replay.edges = [(tensor, None if path is None else path_reader(path)) for tensor, path, _ in self.backward]
+        replay.pool = Pool(replay.written, functools.partial(write, program))
+        read = [view for call in calls for view in call.reads()]
+        for tensor, _ in self.touched.tensors.values():
+            if any(overlapping(self.recorder.view(tensor._data), view) for view in read):
+                replay.read.append(tensor)
 
     def gradient(self, leaf: tuple[Tensor, str, str | None], before: tuple[Tensor, Any]) -> Any:
         """What the step made of the `.grad` of a leaf; None if nothing."""
@@ -269,12 +333,28 @@ class Made:
 
     def lent(self, written: Any) -> Gradient:
         """As it is in the memory of the program."""
-        view, base = self.view, written.array(self.view.buffer)
-        low, high = np.lib.array_utils.byte_bounds(base)
-        memory = memory_of(view.buffer.__class__(0, "inside", high - low, low, base))
-        return Gradient(self.leaf, self.path, shown(view, memory), False)
+        return Gradient(self.leaf, self.path, shown(self.view, written.array(self.view.buffer)), False)
 
 
-def consumed(edge: Any) -> bool:
-    """Whether a backward pass went through the graph and freed what nodes had saved."""
-    return any(place.saved is None for place in topological([edge]))
+def overlapping(a: View, b: View) -> bool:
+    """Whether two views may have elements in common: whether the pieces of memory do that they lie in."""
+    if a.buffer is not b.buffer:
+        return False
+    ends = [
+        view.offset + sum((size - 1) * abs(stride) for size, stride in zip(view.shape, view.strides, strict=True))
+        for view in (a, b)
+    ]
+    return a.offset <= ends[1] and b.offset <= ends[0]
+
+
+def is_open(tensor: Tensor, stepped: bool) -> bool:
+    """Whether a tensor is the result of a graph through which no backward pass has gone yet.
+
+    A pass frees what nodes have saved. Of nodes that save nothing it can't be seen: it is taken for granted if the step
+    has brought gradients (`stepped`).
+    """
+    edge = tensor._edge
+    if edge is None or type(edge) is Leaf:
+        return False
+    places = topological([edge])
+    return all(each.saved is not None for each in places) and not (stepped and not any(each.saved for each in places))

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.compiler.backward import Pool, Rules, connect
 from tinygrad_dl.compiler.checks import Checks
 from tinygrad_dl.compiler.lent import Lent, lend, spoil
-from tinygrad_dl.core.graph import Node, Refusing
+from tinygrad_dl.core.graph import Node
 from tinygrad_dl.core.mutations import Group, mutations, next_seq
 from tinygrad_dl.core.tensor import Tensor, wrap
 
@@ -32,9 +33,9 @@ class Gradient(NamedTuple):
 class Returned(NamedTuple):
     """A leaf of what a step returns."""
 
-    kind: str  # "tensor", "array", "number": a result of the program; "object": as it is; "argument"
+    kind: str  # "tensor", "end", "array", "number": a result of the program; "object": as it is; "argument"
     value: Any  # the number of the result, the object, or what finds the argument
-    graph: Refusing | None = None
+    graph: Any = None  # of a tensor whose graph was gone through, what raises; of one that goes on, which one it is
 
 
 class Replay:
@@ -62,6 +63,11 @@ class Replay:
         self.build: Callable[[list[Any]], Any] = list
         self.single = False
         self.lent: dict[int, Lent] = {}
+        # Of a function whose results go on in the graph: the node's rules, its edges, what the backward pass reads.
+        self.rules: Rules | None = None
+        self.edges: list[tuple[Any, Callable[[Any, Any], Any] | None]] = []
+        self.read: list[Tensor] = []
+        self.pool: Pool | None = None
         self.matches = checks.function()
 
     @property
@@ -82,7 +88,9 @@ class Replay:
         self.call[:] = args, kwargs
         given = [arrays[i] for i in self.takes]
         given += [leaf._grad._data for leaf in self.more]  # type: ignore[union-attr]
-        results = self.written.function(*given, *[read() for read in self.numbers])
+        held = None if self.pool is None else self.pool.take()
+        written = self.written if held is None else held.written
+        results = written.function(*given, *[read() for read in self.numbers])
         self.uses += 1
         for group in self.groups:
             mutations.record_all(group, self.what)
@@ -99,7 +107,13 @@ class Replay:
                 if type(lent) is not Lent or path is not None:
                     lent = self.lent[number] = lend(array)
                 tensor._grad = lent
-        if self.single:
+        if self.rules is not None and held is not None:
+            found = [self.give(each, results) for each in self.returned]
+            ends = [tensor for tensor, each in zip(found, self.returned, strict=True) if each.kind == "end"]
+            edges = [leaf._edge if path is None else path(args, kwargs)._edge for leaf, path in self.edges]
+            connect(self.rules, edges, held, [tensor._data for tensor in self.read], ends)
+            out = found[0] if self.single else self.build(found)
+        elif self.single:
             out = self.give(self.returned[0], results)
         else:
             out = self.build([self.give(each, results) for each in self.returned])
@@ -114,9 +128,11 @@ class Replay:
         if kind == "argument":
             return value(*self.call)
         found = results[value]
-        if kind != "tensor":
+        if kind in ("array", "number"):
             return found
         tensor = wrap(found)
+        if kind == "end":
+            return tensor
         if graph is not None:
             node = tensor._edge = Node()
             node.plan, node.edges, node.saved, node.hooks = graph, (), (), None

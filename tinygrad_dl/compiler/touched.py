@@ -165,11 +165,12 @@ class Touched:
             if value._edge is None:
                 checks.add(f"t{number}._edge is None", f"whether {name} requires a gradient")
             else:
-                if type(value._edge) is not Leaf:
-                    raise Refused(f"got {name}, which requires a gradient and was computed before the step")
-                leaf = checks.bind(Leaf)
-                checks.add(f"type(t{number}._edge) is {leaf}", f"whether {name} requires a gradient")
-                checks.add(f"t{number}._edge.hooks is None", f"the hooks of {name}")
+                here_edge, leaf = f"t{number}._edge", checks.bind(Leaf)
+                about = f"whether {name} requires a gradient, and is a leaf"
+                if type(value._edge) is Leaf:
+                    checks.add(f"type({here_edge}) is {leaf} and {here_edge}.hooks is None", about)
+                else:
+                    checks.add(f"{here_edge} is not None and type({here_edge}) is not {leaf}", about)
                 for other in self.inputs:
                     checks.add(f"t{number} is not {other[1]}", f"which arguments are one tensor: {name}")
                 empty = value._grad is None
