@@ -266,10 +266,8 @@ class Making:
         calls = program.calls[program.boundary :]
         if any(call.form == "guard" for call in calls):
             raise Unrecordable("values decide what the backward pass does; compile it together with the function")
-        if len(self.ends) > 1:
-            name = self.recorder.program.name
-        else:
-            name = self.ends[0]._edge.node.plan.name  # type: ignore[union-attr]
+        end: Any = self.ends[0]
+        name = self.recorder.program.name if len(self.ends) > 1 else end._edge.node.plan.name
         replay.rules = Rules(name, len(self.ends) > 1)
         replay.edges = [(tensor, None if path is None else path_reader(path)) for tensor, path, _ in self.backward]
         replay.pool = Pool(replay.written, functools.partial(write, program))
