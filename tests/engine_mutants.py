@@ -269,7 +269,7 @@ OUTPUTS = [
     ("outputs have the first one's edge", runtime.connect_outputs, "output_edge(node, index)", "output_edge(node, 0)"),
     (
         "saved outputs have the first one's edge",
-        Plan.reconnected,
+        Plan._reconnect_shown,
         "output_edge(node, op.output_names.index(name))",
         "output_edge(node, 0)",
     ),
@@ -285,7 +285,12 @@ HIGHER_ORDERS = [
         "set_grad_enabled(recorded and modes.grad)",
         "set_grad_enabled(False)",
     ),
-    ("auxiliary values stay constants", Plan.reconnected, "if derive is not None:", "if False:"),
+    (
+        "auxiliary values stay constants",
+        Plan.reconnected,
+        "for place, derive, arguments in self.derived:",
+        "for place, derive, arguments in ():",
+    ),
 ]
 
 COMPLEX = [

@@ -53,6 +53,7 @@ class Plan:
         self.joint = op.joint if op.joint and set(op.joint[0]) & set(self.wanted) else None
         self.rules = {t: op.rules[t] for t in self.wanted if op.rules.get(t)}
         self.saves = self._read()
+        self._prepare(self.saves)
         self.keeps_arrays = any(name in (*op.tensors, "out", *op.aux, *op.output_names) for name in self.saves)
         self.changeable = op.changeable and any(name in ("out", *op.output_names) for name in self.saves)
         self.items = tuple(self._item(name) for name in self.saves)  # their source text
@@ -62,16 +63,24 @@ class Plan:
 
     def _read(self) -> tuple[str, ...]:
         """The names that the rules read, and those from which auxiliary values are derived again."""
-        used: dict[str, None] = {}
+        op, used = self.op, dict[str, None]()
         for rule in [*self.rules.values(), *([self.joint[1]] if self.joint else [])]:
             used.update(dict.fromkeys(reads(rule)[1:]))  # type: ignore[arg-type]
         used.pop("needs", None)
         self.reads = tuple(used)  # the names that rules read
-        derived = [self.op.aux[name] for name in used if self.op.aux.get(name)]
-        for function in derived:
+        derived = {name: op.aux[name] for name in used if op.aux.get(name)}
+        for function in derived.values():
             used.update(dict.fromkeys(reads(function)))  # type: ignore[arg-type]
-        self.reconnects = frozenset(used)
         return tuple(used)
+
+    def _prepare(self, names: tuple[str, ...]) -> None:
+        """Finds the places, among the saved values, of what `reconnected` is to give its edge or to derive again."""
+        op, at = self.op, {name: place for place, name in enumerate(self.saves)}
+        outputs = ("out", op.sequence, *op.output_names)
+        self.places = [(at[n], op.tensors.index(n)) for n in names if n in op.tensors and n not in outputs]
+        self.shown = [(at[n], n) for n in names if n in outputs]
+        derived = [(at[name], derive) for name in self.reads if (derive := op.aux.get(name)) is not None]
+        self.derived = [(place, derive, [at[each] for each in reads(derive)]) for place, derive in derived]
 
     def toward(self, edges: Sequence[Any], useful: Any) -> Plan:
         """The plan, with what a node has saved for it, that finds the gradients at useful edges alone."""
@@ -88,7 +97,7 @@ class Plan:
         plan = copy(self)
         plan.wanted, plan.rules = wanted, {t: rule for t, rule in self.rules.items() if t in wanted}
         plan.joint = self.joint if self.joint and set(self.joint[0]) & set(wanted) else None
-        plan._read()
+        plan._prepare(plan._read())
         plan.run = plan._make_run()
         return plan
 
@@ -123,27 +132,29 @@ class Plan:
 
     def reconnected(self, node: Node, saved: Any) -> Any:
         """The saved values as tensors, each on its own edge again; constants stay arrays."""
+        values, edges = list(saved), node.edges
+        for place, tensor in self.places:
+            values[place] = connected(values[place], edges[tensor])
+        if self.shown:
+            self._reconnect_shown(node, values)
+        if node.dtype is not promotion.FLOAT32 and node.dtype is not promotion.FLOAT64:
+            values = [promotion.in_single(value) for value in values]
+        for place, derive, arguments in self.derived:
+            values[place] = derive(*[values[each] for each in arguments])
+        return values
+
+    def _reconnect_shown(self, node: Node, values: list[Any]) -> None:
+        """Reconnects what is no single argument: a sequence of them, and outputs."""
         op = self.op
-        values = dict(zip(self.saves, saved, strict=True))
-        for name in self.saves:
-            if name not in self.reconnects:
-                continue
+        for place, name in self.shown:
             if name == op.sequence:
-                values[name] = [connected(a, e) for a, e in zip(values[name], node.edges, strict=True)]
-            elif name in op.tensors:
-                values[name] = connected(values[name], node.edges[op.tensors.index(name)])
+                values[place] = [connected(a, e) for a, e in zip(values[place], node.edges, strict=True)]
             elif name == "out" and self.multiple:
-                values[name] = tuple(connected(a, output_edge(node, i)) for i, a in enumerate(values[name]))
+                values[place] = tuple(connected(a, output_edge(node, i)) for i, a in enumerate(values[place]))
             elif name == "out":
-                values[name] = connected(values[name], node)
-            elif name in op.output_names:
-                values[name] = connected(values[name], output_edge(node, op.output_names.index(name)))
-        values = {name: promotion.in_single(value) for name, value in values.items()}
-        for name in self.reads:
-            derive = op.aux.get(name)
-            if derive is not None:
-                values[name] = derive(*(values[each] for each in reads(derive)))
-        return tuple(values.values())
+                values[place] = connected(values[place], node)
+            else:
+                values[place] = connected(values[place], output_edge(node, op.output_names.index(name)))
 
 
 def connected(array: Any, edge: Any) -> Any:
