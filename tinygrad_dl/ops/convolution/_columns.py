@@ -125,14 +125,17 @@ def _copies(
     return shape, found
 
 
-def _copy_moved(to: np.ndarray, of: np.ndarray, shift: int) -> None:
-    """Copies lines, (..., lines, places), moved by some places, as one run: what crosses their ends is wrong."""
-    shape = *to.shape[:-2], to.shape[-2] * to.shape[-1]
-    target, source = to.reshape(shape), of.reshape(shape)
-    if shift > 0:
-        target[..., :-shift] = source[..., shift:]
+def copy_moved(to: np.ndarray, of: np.ndarray, shift: int) -> None:
+    """Copies rows, moved by some places, as runs of memory; what would come from beyond them is left as it is."""
+    if shift >= 0:
+        to[..., : max(0, to.shape[-1] - shift)] = of[..., shift:]
     else:
-        target[..., -shift:] = source[..., :shift]
+        to[..., -shift:] = of[..., : max(0, of.shape[-1] + shift)]
+
+
+def _lines(array: np.ndarray) -> np.ndarray:
+    """(..., lines, places) with all of the lines in one."""
+    return array.reshape(*array.shape[:-2], array.shape[-2] * array.shape[-1])
 
 
 class Frame(NamedTuple):
@@ -204,7 +207,7 @@ class Columns:
         parted = x.reshape(n, self.groups, self.channels, *x.shape[2:])
         for copy in copies:
             if copy.shift:
-                _copy_moved(frame.columns[copy.to], parted[copy.of], copy.shift)
+                copy_moved(_lines(frame.columns[copy.to]), _lines(parted[copy.of]), copy.shift)
                 frame.columns[copy.gaps[-1]] = 0
             else:
                 frame.columns[copy.to] = parted[copy.of]

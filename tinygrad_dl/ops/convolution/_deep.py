@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.backends.threads import grain, parallel_for
-from tinygrad_dl.ops.convolution._columns import LARGEST, padded, windows
+from tinygrad_dl.ops.convolution._columns import LARGEST, copy_moved, padded, windows
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
 
 
@@ -31,12 +32,39 @@ def fits(places: int, channels: int, made: int, kernel: Sizes, groups: int, item
 def columns(x: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, out: Sizes) -> np.ndarray:
     """(N, C, *in) gives (C * kernel, N * out): what each place of the kernel sees."""
     k, c = len(kernel), x.shape[1]
+    if max(stride) == 1 and out == x.shape[2:]:
+        return _moved(x, kernel, pads, dilation)
     seen = windows(padded(x, pads), kernel, stride, dilation, out)
     seen = seen.transpose(*range(1, 2 + k), 0, *range(2 + k, 2 + 2 * k))
     found = np.empty(seen.shape, x.dtype)
 
     def work(start: int, stop: int) -> None:
         found[start:stop] = seen[start:stop]
+
+    parallel_for(work, c, grain(found[0].size))
+    return found.reshape(c * math.prod(kernel), -1)
+
+
+def _moved(x: np.ndarray, kernel: Sizes, pads: Pads, dilation: Sizes) -> np.ndarray:
+    """The columns of a result of the input's size: for each place of the kernel all images, moved as one run of memory.
+
+    What came from beyond an edge, from the line or the image next to it, is then replaced by zeros.
+    """
+    n, c, *size = x.shape
+    images = np.ascontiguousarray(x.swapaxes(0, 1)).reshape(c, -1)
+    found = np.empty((c, *kernel, n, *size), x.dtype)
+    steps = [math.prod(size[dim + 1 :]) for dim in range(len(size))]
+
+    def work(start: int, stop: int) -> None:
+        for place in itertools.product(*map(range, kernel)):
+            index: Any = (slice(start, stop), *place)
+            here = found[index]
+            moves = [p * d - a for p, d, (a, _) in zip(place, dilation, pads, strict=True)]
+            shift = sum(move * step for move, step in zip(moves, steps, strict=True))
+            copy_moved(here.reshape(stop - start, -1), images[start:stop], shift)
+            for dim, move in enumerate(moves):
+                edge = slice(-move) if move < 0 else slice(max(0, size[dim] - move), None)
+                here[(slice(None),) * (2 + dim) + (edge,)] = 0
 
     parallel_for(work, c, grain(found[0].size))
     return found.reshape(c * math.prod(kernel), -1)
