@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_dl.compiler.passes.uses import flat, on_other_views, visible, whole, with_calls
 from tinygrad_dl.compiler.program import Buffer, Call, Constant, Items, Operand, Program, Scalar, View
 
-LARGE = 2**20  # bytes: a larger array is computed again rather than kept until it is needed again
+LARGE = 2**18  # bytes: a larger array is computed again rather than kept until it is needed again
 PURE = ("ufunc", "reduce", "product", "function")
 
 

@@ -24,9 +24,9 @@ def laid_out(program: Program) -> Layout:
     """A place for each buffer but those outside.
 
     A buffer is alive from the first call that uses it to the last; one at which somebody may look after the run, to
-    the end; arguments from the beginning; one that is `kept` all the time, so that it is there until the next run
-    writes it. Each gets the first gap that is long enough. Where a ufunc reads a buffer for the last time and writes
-    one of the same layout for the first time, the second takes the place of the first.
+    the end; arguments from the beginning. So what is `kept` is there until the next run begins. Each buffer gets the
+    first gap that is long enough. Where a ufunc reads a buffer for the last time and writes one of the same layout for
+    the first time, the second takes the place of the first.
     """
     end = len(program.calls)
     first, last, heirs = _lives(program, end)
@@ -81,8 +81,6 @@ def _lives(program: Program, end: int) -> tuple[dict[Buffer, int], dict[Buffer, 
         if type(result) is View and result.buffer.kind != "outside":
             first.setdefault(result.buffer, -1)
     for buffer in first:
-        if buffer.kept and buffer.kind == "inside":
-            first[buffer] = -1
         if buffer in lasting:
             last[buffer] = end
     for i, pair in enumerate(candidates):
