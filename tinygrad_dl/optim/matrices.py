@@ -70,8 +70,11 @@ class MatrixOptimizer(Optimizer):
             )
         entry, o = self.state[p], {**o, "precision": finfo(p.dtype).eps}
         if "step" in (self.state_names or ()):
-            o["step"] = float(entry.get("step", 0.0)) + 1
-            entry["step"] = wrap(np.array(o["step"], np.float32))
+            count = entry.get("step")
+            if not isinstance(count, Tensor):
+                count = entry["step"] = wrap(np.array(0.0 if count is None else count, np.float32))
+            o["step"] = float(count) + 1
+            count._data[...] = o["step"]
         for key, shape in self.shapes(p).items():
             if entry.get(key) is None:
                 entry[key] = wrap(np.zeros(shape, p.dtype))

@@ -439,6 +439,8 @@ class Arrays:
             elif name in ("asarray", "array", "asanyarray", "ascontiguousarray") and not result.ndim:
                 record.add("write", np.copyto, [record.made(result), record.operand(args[0])], self.unsafe())
                 return result
+            elif name == "bincount" and result.size == (*args, *[None] * 3)[2]:
+                pass  # none is larger
             elif name in SIZED:
                 raise record.refuse(f"{name} gives an array whose size depends on the elements of another")
         elif type(result) in (bool, int, float, complex):

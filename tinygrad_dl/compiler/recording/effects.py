@@ -129,10 +129,6 @@ class UsersHooks(Hooks):
 
     # -- what is changed -------------------------------------------------------------------------
 
-    def own(self, value: Any) -> Any:
-        self.record.owned.add(id(value))
-        return value
-
     def get(self, held: Any, index: Any) -> Any:
         if not self.active:
             return held[index]

@@ -173,6 +173,8 @@ class Hooks:
         """A function as one that may be called from code without hooks."""
         if isinstance(value, types.FunctionType | types.MethodType | functools.partial | np.ufunc | Dispatched):
             return lambda *args, **options: self.call(value, *args, **options)
+        if isinstance(value, types.BuiltinFunctionType) and (value.__module__ or "").startswith(NUMPY):
+            return lambda *args, **options: self.call(value, *args, **options)
         return value
 
     def ufunc(self, function: np.ufunc, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -401,6 +403,8 @@ class Hooks:
                 return self.of_objects(name, *operands)
         if arrays or (any(isinstance(each, np.generic) for each in operands) and any(map(record.is_number, operands))):
             return self.arrays.operator(UFUNCS[name], python, *operands)
+        if any(type(each) in NUMBERS for each in operands):  # whose own operators 1.0 / x does not ask
+            return record.computed(python, operands, python(*map(plain, operands)))
         return python(*operands)
 
     def of_objects(self, name: str, *operands: Any) -> Any:
@@ -496,6 +500,8 @@ class Hooks:
             if isinstance(index, Tensor):
                 return held[index]
             return self.arrays.get(held, index)
+        if isinstance(held, np.generic) and self.record.is_number(held):  # an array of it, as by x[None]
+            return self.arrays.get(self.call(np.asarray, held), index)
         own = found_in(kind, "__getitem__")
         if of_python(own):
             return self.python(own, (held, index), {})
@@ -505,6 +511,8 @@ class Hooks:
         if type(held) is np.ndarray and self.active:
             self.arrays.store(held, index, value)
             return
+        if type(held) is dict and self.active:
+            self.keeps(value, held, index)
         own = found_in(type(held), "__setitem__")
         if of_python(own) and self.active:
             self.python(own, (held, index, value), {})
@@ -520,6 +528,15 @@ class Hooks:
         own = found_in(kind, name) if kind is not types.ModuleType else None
         if type(own) is property and of_python(own.fget):
             return self.python(own.fget, (held,), {})
+        if own is None and kind is not types.ModuleType and not isinstance(held, type | np.ndarray):
+            asked = found_in(kind, "__getattr__")
+            missing = of_python(asked) and name not in getattr(held, "__dict__", ())
+            if missing and policy.nature(asked) is not policy.NATIVE:
+                return self.python(asked, (held, name), {})
+        elif type(own) is functools.cached_property and policy.of_library(kind):
+            found = getattr(held, name)
+            self.record.library_constants(found)
+            return found
         if kind is np.ndarray and name == "imag" and held.dtype.kind != "c":  # NumPy makes zeros
             return self.call(np.zeros_like, held)
         if name in ("real", "imag") and self.record.is_number(held):
@@ -530,6 +547,8 @@ class Hooks:
         if isinstance(held, np.ndarray) and name in ("real", "imag") and self.active:
             self.arrays.store(getattr(held, name), Ellipsis, value)
             return
+        if self.active:
+            self.keeps(value, held, name)
         own = found_in(type(held), name)
         if type(own) is property and of_python(own.fset) and self.active:
             self.python(own.fset, (held, value), {})
@@ -558,7 +577,13 @@ class Hooks:
 
     def own(self, value: Any) -> Any:
         """A list, dict or set that the code has made."""
+        self.record.owned.add(id(value))
         return value
+
+    def keeps(self, value: Any, held: Any, key: str) -> None:
+        """Notes that something keeps a tensor: if it was there before the step, it may not do so after it."""
+        if isinstance(value, Tensor) and id(held) not in self.record.owned and not isinstance(held, Tensor):
+            self.record.keepers.append((held, key, value, self.record.where))
 
 
 class Within:

@@ -54,6 +54,7 @@ class Record:
         self.in_lane = False
         # The ids of lists, dicts, sets and objects that the step has made: those that were there before have others.
         self.owned: set[int] = set()
+        self.keepers: list[tuple[Any, Any, Any, Place]] = []  # what got a tensor, under which name, and in which line
         self.required: dict[int, tuple[Any, bool]] = {}  # tensors of which the step sets whether they require gradients
         self.held: set[int] | None = None  # the arrays that modules of the library hold, once looked for
         self.seen: dict[int, Any] = {}  # objects whose arrays are known
@@ -143,8 +144,8 @@ class Record:
         if isinstance(value, np.ndarray):
             if self.memories.find(value) is None:
                 self.memories.whole(value, "outside", "constant", keep=True)
-        elif isinstance(value, tuple | list):
-            for each in value:
+        elif isinstance(value, tuple | list | dict):
+            for each in value.values() if isinstance(value, dict) else value:
                 self.library_constants(each)
         elif policy.of_library(type(value)) and id(value) not in self.seen:
             self.seen[id(value)] = value
@@ -276,7 +277,7 @@ def arrays_in(value: Any, depth: int) -> Iterator[np.ndarray]:
     """The arrays in a table, and in tables in it."""
     if isinstance(value, np.ndarray):
         yield value
-    elif depth and isinstance(value, dict | tuple | list) and len(value) < 1000:
+    elif depth and len(value) < 1000:
         for each in tuple(value.values()) if isinstance(value, dict) else value:
             if isinstance(each, TABLES):
                 yield from arrays_in(each, depth - 1)

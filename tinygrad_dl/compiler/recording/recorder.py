@@ -18,6 +18,7 @@ from tinygrad_dl.compiler.recording.memory import address_of, view_of
 from tinygrad_dl.compiler.recording.numbers import local
 from tinygrad_dl.compiler.recording.record import Record
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import Lifted
 
 __all__ = ["Recorder"]
 
@@ -68,20 +69,32 @@ class Recorder:
             hooks = self.hooks if policy.of_library(step) else self.users
             result = hooks.call(step, *args, **kwargs)
             self.record.program.results += self.results(result)
-            self.check_required()
+            self.check_state()
         except Refused as error:
             raise Unrecordable(error.reason, error.line) from None
         return result
 
-    def check_required(self) -> None:
-        """Refuses a step after which tensors require gradients that did not before it, or the other way round."""
-        for tensor, before in self.record.required.values():
-            found = self.record.memories.find(tensor._data)
-            if tensor.requires_grad is not before and (found is None or found.kind == "outside"):
-                raise self.record.refuse(
-                    f"the step leaves a tensor of shape {tuple(tensor.shape)} with another requires_grad,"
+    def check_state(self) -> None:
+        """Refuses a step after which objects are not as they were before it."""
+        record = self.record
+        for tensor, before in record.required.values():
+            if tensor.requires_grad is not before and not self.made(tensor):
+                raise record.refuse(f"the step leaves a tensor of {tuple(tensor.shape)} with another requires_grad,")
+        for held, key, value, where in record.keepers:
+            now = held.get(key) if isinstance(held, dict) else getattr(held, "__dict__", {}).get(key)
+            if id(now) == id(value) and self.made(value):
+                record.where = where
+                raise record.refuse(
+                    f"the step leaves a tensor of {tuple(value.shape)} in a {type(held).__name__} of the library, "
+                    "which a program would not; run the step once before it is compiled, if it is the first one,"
                 )
-        self.record.required.clear()
+        record.required.clear()
+        record.keepers.clear()
+
+    def made(self, tensor: Any) -> bool:
+        """Whether the step has made the memory of a tensor."""
+        found = None if isinstance(tensor, Lifted) else self.record.memories.find(tensor._data)
+        return found is not None and found.kind == "inside"
 
     def results(self, value: Any) -> list[Any]:
         """What the arrays and numbers in a result are in the program, in order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from tinygrad_dl.compiler.recording.twins import code_of, twin
 from tinygrad_dl.core import engine
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.optim import block
+from tinygrad_dl.optim import LBFGS, block
+from tinygrad_dl.optim.options import numbers
 
 Args = tuple[Any, ...]
 Options = dict[str, Any]
@@ -165,6 +167,19 @@ def require(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
     return function(*args, **options)
 
 
+def read_options(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
+    """The options of a group of parameters as numbers: those that are tensors live on."""
+    for name, value in args[0].items():
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, Tensor):
+                hooks.record.memories.whole(each._data, "outside", name, keep=True)
+    return instrumented(hooks, function, args, options)
+
+
+def by_values(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
+    raise hooks.record.refuse("LBFGS decides by values what it computes next,")
+
+
 def set_up() -> None:
     """Tells the policy of them."""
     policy.instead(threads.parallel_for, parallel)
@@ -177,5 +192,7 @@ def set_up() -> None:
     policy.instead(block.Block.begin, begin)
     policy.instead(block.Block.finish, finish)
     policy.instead(block.run, step)
+    policy.instead(numbers, read_options)
+    policy.instead(inspect.unwrap(LBFGS.step), by_values)
     policy.instead(Module.train, train)
     policy.instead(Tensor.requires_grad_, require)

@@ -233,7 +233,7 @@ class Instrument(ast.NodeTransformer):
 
     def _display(self, node: Any) -> Any:
         self.generic_visit(node)
-        return self.hook("own", node, node) if self.users else node
+        return self.hook("own", node, node) if self.users or isinstance(node, ast.Dict | ast.DictComp) else node
 
     def visit_List(self, node: ast.List) -> Any:
         return self._display(node) if isinstance(node.ctx, ast.Load) else node
@@ -337,21 +337,29 @@ class Instrument(ast.NodeTransformer):
         node.targets, node.value = targets, value
         return [node, *made]
 
-    def targets(self, target: ast.expr) -> tuple[ast.expr, list[ast.stmt]]:
-        """A target of an assignment with variables in the place of subscripts and attributes; what stores these."""
-        if isinstance(target, ast.Name):
+    def targets(self, target: ast.expr, apart: bool = False) -> tuple[ast.expr, list[ast.stmt]]:
+        """A target of an assignment with variables in the place of subscripts and attributes; what stores these.
+
+        `apart`: with variables in the place of names too.
+        """
+        if isinstance(target, ast.Name) and not apart:
             return target, self.stored(target, target)
         if isinstance(target, ast.Starred):
-            target.value, after = self.targets(target.value)
+            target.value, after = self.targets(target.value, apart)
             return target, after
         if isinstance(target, ast.Tuple | ast.List):
             made: list[ast.stmt] = []
+            # What the names of a subscript are, is what they were set to before it.
+            apart = apart or any(isinstance(each, ast.Subscript | ast.Attribute) for each in ast.walk(target))
             for i, each in enumerate(target.elts):
-                target.elts[i], after = self.targets(each)
+                target.elts[i], after = self.targets(each, apart)
                 made += after
             return target, made
         self.count += 1
         name = f"_recorded_{self.count}"
+        if isinstance(target, ast.Name):
+            stored = ast.copy_location(ast.Assign([target], variable(name, target)), target)
+            return variable(name, target, ast.Store()), [*self.stored(target, target), stored]
         return variable(name, target, ast.Store()), [self.store(target, variable(name, target))]
 
     def store(self, target: Any, value: ast.expr) -> ast.stmt:

@@ -112,7 +112,7 @@ def _make(code: types.CodeType, users: bool) -> Made | None:
     candidates = [each for each in file.candidates(code.co_firstlineno, name) if fits(each[0], code)]
     if not candidates:
         return None
-    node, inside = candidates[0]
+    node, inside = candidates[-1]  # of lambdas in each other the innermost
     found: Any = ast.parse(text_of(file.lines, node)).body[0]
     if isinstance(found, ast.If):
         found = found.body[0]
