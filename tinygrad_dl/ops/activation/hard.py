@@ -31,7 +31,7 @@ def clipped(input: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     return out if out.dtype is input.dtype else out.astype(input.dtype)
 
 
-clipped.vjp(input=lambda g, out, min_val, max_val: straight(keep(g, ~((out <= min_val) | (out >= max_val))), out))
+clipped.vjp(input=lambda g, out, min_val, max_val: straight(keep(g, (out != min_val) & (out != max_val)), out))
 
 
 @overload(clipped)

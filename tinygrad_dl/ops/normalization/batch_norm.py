@@ -21,7 +21,7 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import Lifted, is_known
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._owned import add_, mul_
-from tinygrad_dl.ops.reduction._channels import channel_dots, channel_sums, channels, over_channels, spread
+from tinygrad_dl.ops.reduction._channels import channel_dots, channel_sums, channels, is_large, over_channels, spread
 
 Observer = Callable[[Any, Any, int], None]
 
@@ -90,29 +90,38 @@ def normalize_batch(
             f"batch_norm: expected more than one value per channel in training, got an input of shape {input.shape}; "
             f"use a larger batch, or module.eval()"
         )
-    mean, variance, inverse = np.zeros((3, *_fit(np.empty(x.shape[1]), x).shape), x.dtype)
     out = np.empty(x.shape, x.dtype)
+    if x.size and not is_large(x):
+        mean, variance, inverse = _normalize(x, weight, bias, eps, out)
+    else:
+        mean, variance, inverse = (np.zeros((x.shape[1], 1)[: x.ndim - 1], x.dtype) for _ in range(3))
 
-    def normalize(own: slice) -> None:
-        part, result = x[:, own], out[:, own]
-        mean[own] = _channel_means(part)
-        np.subtract(part, spread(mean[own], part), result)
-        variance[own] = channel_dots(result, result) * (1 / count)
-        inverse[own] = 1 / np.sqrt(variance[own] + eps)
-        _scale(result, inverse[own], weight, bias, own)
+        def work(own: slice) -> None:
+            parts = [each if each is None else each[own] for each in (weight, bias)]
+            mean[own], variance[own], inverse[own] = _normalize(x[:, own], *parts, eps, out[:, own])
 
-    if x.size:
-        over_channels(normalize, x)
+        if x.size:
+            over_channels(work, x)
     if observe is not None and x.size:
         observe(mean.reshape(-1), variance.reshape(-1), count)
     return out if x is input else out.reshape(input.shape), mean, inverse
 
 
-def _scale(own: np.ndarray, inverse: np.ndarray, weight: Any, bias: Any, part: slice) -> None:
-    """own * inverse * weight + bias, written over `own`, which are these channels."""
-    own *= spread(inverse if weight is None else inverse * _fit(weight[part], own), own)
+def _normalize(x: np.ndarray, weight: Any, bias: Any, eps: float, out: np.ndarray) -> Any:
+    """The normalised (N, C) or (N, C, L), into `out`; returns means, variances and 1 / sqrt(variance + eps)."""
+    mean = _channel_means(x)
+    np.subtract(x, spread(mean, x), out)
+    variance = channel_dots(out, out) * (x.shape[1] / x.size)
+    inverse = 1 / np.sqrt(variance + eps)
+    _scale(out, inverse, weight, bias)
+    return mean, variance, inverse
+
+
+def _scale(own: np.ndarray, inverse: np.ndarray, weight: Any, bias: Any) -> None:
+    """own * inverse * weight + bias, written over `own`."""
+    own *= spread(inverse if weight is None else inverse * _fit(weight, own), own)
     if bias is not None:
-        own += spread(_fit(bias[part], own), own)
+        own += spread(_fit(bias, own), own)
 
 
 @normalize_batch.joint_vjp("input", "weight", "bias")
@@ -120,8 +129,9 @@ def _batch_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, n
     x, g = channels(input), channels(g)
     shape = (x.shape[1],)
     if needs[0] and type(g) is type(x) is type(mean) is np.ndarray and not isinstance(weight, Tensor) and x.size:
-        gx, products, sums = _array_slopes(g, x, weight, mean, inverse)
-        return np.reshape(gx, input.shape), np.reshape(products, shape), np.reshape(sums, shape)
+        gx = np.empty(input.shape, x.dtype)
+        sums, products = _slopes(g, x, weight, mean, inverse, gx if x is input else gx.reshape(x.shape))
+        return gx, products.reshape(shape), sums.reshape(shape)
     sums = channel_sums(g)
     if not (needs[0] or needs[1]):
         return None, None, np.reshape(sums, shape)
@@ -136,23 +146,31 @@ def _batch_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, n
     return gx, np.reshape(products, shape), np.reshape(sums, shape)
 
 
-def _array_slopes(g: np.ndarray, x: np.ndarray, weight: Any, mean: np.ndarray, inverse: np.ndarray) -> Any:
-    """The gradients of a batch normalisation of (N, C) or (N, C, L): of the input, the weight and the bias."""
-    gx, share = np.empty(x.shape, x.dtype), x.shape[1] / x.size
-    sums, products = np.empty((2, *mean.shape), x.dtype)
+def _slopes(g: np.ndarray, x: np.ndarray, weight: Any, mean: Any, inverse: Any, out: np.ndarray) -> Any:
+    """The gradient of a batch normalisation of (N, C) or (N, C, L), into `out`; returns those of bias and weight."""
+    if not is_large(x):
+        return _slopes_at_once(g, x, weight, mean, inverse, out)
+    sums, products = (np.empty(mean.shape, x.dtype) for _ in range(2))
 
-    def differentiate(own: slice) -> None:
-        slope, result = g[:, own], gx[:, own]
-        sums[own] = channel_sums(slope)
-        np.subtract(x[:, own], spread(mean[own], result), result)
-        products[own] = channel_dots(slope, result) * inverse[own]
-        result *= spread(products[own] * inverse[own] * -share, result)
-        result += slope
-        result += spread(sums[own] * -share, result)
-        _scale(result, inverse[own], weight, None, own)
+    def work(own: slice) -> None:
+        factors = None if weight is None else weight[own]
+        found = _slopes_at_once(g[:, own], x[:, own], factors, mean[own], inverse[own], out[:, own])
+        sums[own], products[own] = found
 
-    over_channels(differentiate, x)
-    return gx, products, sums
+    over_channels(work, x)
+    return sums, products
+
+
+def _slopes_at_once(g: np.ndarray, x: np.ndarray, weight: Any, mean: Any, inverse: Any, out: np.ndarray) -> Any:
+    share = x.shape[1] / x.size
+    sums = channel_sums(g)
+    np.subtract(x, spread(mean, x), out)
+    products = channel_dots(g, out) * inverse
+    out *= spread(products * inverse * -share, x)
+    out += g
+    out += spread(sums * -share, x)
+    _scale(out, inverse, weight, None)
+    return sums, products
 
 
 @normalize_batch.joint_jvp("input", "weight", "bias")
@@ -236,12 +254,16 @@ def normalize_fixed(
     inverse = _fit((1 / np.sqrt(running_var + eps)).astype(x.dtype, copy=False), x)
     out = np.empty(x.shape, x.dtype)
 
-    def normalize(own: slice) -> None:
-        result = out[:, own]
-        np.subtract(x[:, own], spread(mean[own], result), result)
-        _scale(result, inverse[own], weight, bias, own)
+    def work(own: slice) -> None:
+        parts = [each if each is None else each[own] for each in (weight, bias)]
+        np.subtract(x[:, own], spread(mean[own], x[:, own]), out[:, own])
+        _scale(out[:, own], inverse[own], *parts)
 
-    over_channels(normalize, x)
+    if is_large(x):
+        over_channels(work, x)
+    else:
+        np.subtract(x, spread(mean, x), out)
+        _scale(out, inverse, weight, bias)
     return out if x is input else out.reshape(input.shape), mean, inverse
 
 

@@ -49,12 +49,14 @@ def spread(values: np.ndarray, x: np.ndarray) -> np.ndarray:
     return wide
 
 
+def is_large(x: np.ndarray) -> bool:
+    """Whether an array (N, C, L) is to be worked on by `over_channels`, rather than at once."""
+    return x.ndim == 3 and x.size >= 2 * GRAIN and x.shape[2] >= LONG
+
+
 def over_channels(work: Callable[[slice], object], x: np.ndarray) -> None:
-    """Calls work(channels) for ranges of the channels of x, (N, C) or (N, C, L): of large arrays a block at a time."""
+    """Calls work(channels) for ranges of the channels of x, (N, C, L), a block at a time, on several threads."""
     count = x.shape[1]
-    if x.ndim == 2 or x.size < 2 * GRAIN or x.shape[2] < LONG:
-        work(slice(0, count))
-        return
     each = x.size // count
 
     def blocks(start: int, stop: int) -> None:
