@@ -34,6 +34,7 @@ LEVELS = [
         "axpby",
         "blocks",
         "transposing",
+        "along_rows",
         "gemm",
         "writing",
         "archive",

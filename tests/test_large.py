@@ -8,6 +8,7 @@ from cores import on_one_and_on_three
 
 import tinygrad_dl as td
 import tinygrad_dl.nn.functional as F
+from tinygrad_dl.backends.along_rows import along_rows
 
 ROWS, COLUMNS = 1200, 60
 ONE_BY_ONE = {
@@ -177,3 +178,37 @@ def test_batch_norm_of_many_channels_is_that_of_each(shape):
         x = arrays[0][:, own].astype(float)
         y = (x - x.mean()) / np.sqrt(x.var() + 1e-5) * arrays[1][own] + arrays[2][own]
         np.testing.assert_allclose(alone[0], y, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(5, 12, 30, 700), (3, 6, 8, 70), (4, 8, 40)])
+def test_group_norm_of_many_samples_is_that_of_each(shape):
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(s).astype(np.float32) + 1 for s in (shape, shape[1:2], shape[1:2])]
+    g = rng.standard_normal(shape).astype(np.float32)
+
+    def run(samples):
+        x, weight, bias = (td.tensor(a, requires_grad=True) for a in (arrays[0][samples], *arrays[1:]))
+        out = F.group_norm(x, 2, weight, bias)
+        out.backward(td.from_numpy(g[samples]))
+        return [out.detach().numpy(), x.grad.numpy(), weight.grad.numpy(), bias.grad.numpy()]
+
+    whole, shared = on_one_and_on_three(lambda: run(slice(None)))
+    for a, b in zip(whole, shared, strict=True):
+        np.testing.assert_array_equal(a, b)
+    each = [run(slice(i, i + 1)) for i in range(shape[0])]
+    for i in (0, 1):
+        np.testing.assert_allclose(whole[i], np.concatenate([one[i] for one in each]), rtol=1e-5, atol=1e-5)
+    for i in (2, 3):
+        np.testing.assert_allclose(whole[i], sum(one[i] for one in each), rtol=1e-3, atol=1e-3)
+    halves = arrays[0].astype(float).reshape(shape[0], 2, -1)
+    normal = (halves - halves.mean(2, keepdims=True)) / np.sqrt(halves.var(2, keepdims=True) + 1e-5)
+    factors, shifts = (a.reshape(-1, *(1,) * (len(shape) - 2)) for a in arrays[1:])
+    np.testing.assert_allclose(whole[0], normal.reshape(shape) * factors + shifts, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("length", [0, 511, 512, 4096, 4097])
+def test_the_buffer_along_rows_is_small_inside_alone(length):
+    before = np.getbufsize()
+    with along_rows(length):
+        assert np.getbufsize() == (512 if 512 <= length <= 4096 else before)
+    assert np.getbufsize() == before

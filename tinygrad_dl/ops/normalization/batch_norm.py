@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.along_rows import along_rows
 from tinygrad_dl.core.batching import Batch, every, folded, scaled_channels, unfolded
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
@@ -97,8 +98,8 @@ def normalize_batch(
         mean, variance, inverse = (np.zeros((x.shape[1], 1)[: x.ndim - 1], x.dtype) for _ in range(3))
 
         def work(own: slice) -> None:
-            parts = [each if each is None else each[own] for each in (weight, bias)]
-            mean[own], variance[own], inverse[own] = _normalize(x[:, own], *parts, eps, out[:, own])
+            found = _normalize(x[:, own], _part(weight, own), _part(bias, own), eps, out[:, own])
+            mean[own], variance[own], inverse[own] = found
 
         if x.size:
             over_channels(work, x)
@@ -107,13 +108,18 @@ def normalize_batch(
     return out if x is input else out.reshape(input.shape), mean, inverse
 
 
+def _part(values: Any, own: slice) -> Any:
+    return None if values is None else values[own]
+
+
 def _normalize(x: np.ndarray, weight: Any, bias: Any, eps: float, out: np.ndarray) -> Any:
     """The normalised (N, C) or (N, C, L), into `out`; returns means, variances and 1 / sqrt(variance + eps)."""
     mean = _channel_means(x)
-    np.subtract(x, spread(mean, x), out)
-    variance = channel_dots(out, out) * (x.shape[1] / x.size)
-    inverse = 1 / np.sqrt(variance + eps)
-    _scale(out, inverse, weight, bias)
+    with along_rows(x.shape[-1] if x.ndim > 2 else 0):
+        np.subtract(x, spread(mean, x), out)
+        variance = channel_dots(out, out) * (x.shape[1] / x.size)
+        inverse = 1 / np.sqrt(variance + eps)
+        _scale(out, inverse, weight, bias)
     return mean, variance, inverse
 
 
@@ -127,17 +133,16 @@ def _scale(own: np.ndarray, inverse: np.ndarray, weight: Any, bias: Any) -> None
 @normalize_batch.joint_vjp("input", "weight", "bias")
 def _batch_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, needs: Any) -> Any:
     x, g = channels(input), channels(g)
-    shape = (x.shape[1],)
+    shape, gx = (x.shape[1],), None
     if needs[0] and type(g) is type(x) is type(mean) is np.ndarray and not isinstance(weight, Tensor) and x.size:
-        gx = np.empty(input.shape, x.dtype)
-        sums, products = _slopes(g, x, weight, mean, inverse, gx if x is input else gx.reshape(x.shape))
-        return gx, products.reshape(shape), sums.reshape(shape)
+        made = np.empty(input.shape, x.dtype)
+        sums, products = _slopes(g, x, weight, mean, inverse, made if x is input else made.reshape(x.shape))
+        return made, products.reshape(shape), sums.reshape(shape)
     sums = channel_sums(g)
     if not (needs[0] or needs[1]):
         return None, None, np.reshape(sums, shape)
     centered = x - mean
     products = channel_dots(g, centered) * inverse
-    gx = None
     if needs[0]:
         share = x.shape[1] / math.prod(x.shape) if math.prod(x.shape) else 0.0
         scale = inverse if weight is None else inverse * _fit(weight, x)
@@ -153,8 +158,7 @@ def _slopes(g: np.ndarray, x: np.ndarray, weight: Any, mean: Any, inverse: Any, 
     sums, products = (np.empty(mean.shape, x.dtype) for _ in range(2))
 
     def work(own: slice) -> None:
-        factors = None if weight is None else weight[own]
-        found = _slopes_at_once(g[:, own], x[:, own], factors, mean[own], inverse[own], out[:, own])
+        found = _slopes_at_once(g[:, own], x[:, own], _part(weight, own), mean[own], inverse[own], out[:, own])
         sums[own], products[own] = found
 
     over_channels(work, x)
@@ -164,12 +168,13 @@ def _slopes(g: np.ndarray, x: np.ndarray, weight: Any, mean: Any, inverse: Any, 
 def _slopes_at_once(g: np.ndarray, x: np.ndarray, weight: Any, mean: Any, inverse: Any, out: np.ndarray) -> Any:
     share = x.shape[1] / x.size
     sums = channel_sums(g)
-    np.subtract(x, spread(mean, x), out)
-    products = channel_dots(g, out) * inverse
-    out *= spread(products * inverse * -share, x)
-    out += g
-    out += spread(sums * -share, x)
-    _scale(out, inverse, weight, None)
+    with along_rows(x.shape[-1] if x.ndim > 2 else 0):
+        np.subtract(x, spread(mean, x), out)
+        products = channel_dots(g, out) * inverse
+        out *= spread(products * inverse * -share, x)
+        out += g
+        out += spread(sums * -share, x)
+        _scale(out, inverse, weight, None)
     return sums, products
 
 
@@ -254,16 +259,18 @@ def normalize_fixed(
     inverse = _fit((1 / np.sqrt(running_var + eps)).astype(x.dtype, copy=False), x)
     out = np.empty(x.shape, x.dtype)
 
+    def normalize(x: np.ndarray, out: np.ndarray, mean: Any, inverse: Any, weight: Any, bias: Any) -> None:
+        with along_rows(x.shape[-1] if x.ndim > 2 else 0):
+            np.subtract(x, spread(mean, x), out)
+            _scale(out, inverse, weight, bias)
+
     def work(own: slice) -> None:
-        parts = [each if each is None else each[own] for each in (weight, bias)]
-        np.subtract(x[:, own], spread(mean[own], x[:, own]), out[:, own])
-        _scale(out[:, own], inverse[own], *parts)
+        normalize(x[:, own], out[:, own], mean[own], inverse[own], _part(weight, own), _part(bias, own))
 
     if is_large(x):
         over_channels(work, x)
     else:
-        np.subtract(x, spread(mean, x), out)
-        _scale(out, inverse, weight, bias)
+        normalize(x, out, mean, inverse, weight, bias)
     return out if x is input else out.reshape(input.shape), mean, inverse
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.along_rows import SHORT, along_rows
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.core.batching import Batch, every, folded, scaled_channels, unfolded
 from tinygrad_dl.core.composition import composition
@@ -20,7 +21,8 @@ from tinygrad_dl.ops._owned import add_, mul_
 from tinygrad_dl.ops.normalization.batch_norm import batch_norm, move_inside, move_running
 from tinygrad_dl.ops.normalization.layer_norm import evenly
 from tinygrad_dl.ops.pointwise._selection import straight
-from tinygrad_dl.ops.reduction._sums import ADD, WIDE, dot_rows, ones
+from tinygrad_dl.ops.reduction._channels import over_samples, spread
+from tinygrad_dl.ops.reduction._sums import add_up, dot_rows
 
 
 def _rows(x: Any, groups: int) -> Any:
@@ -102,28 +104,51 @@ def normalize_groups(
     """
     if input.ndim < 2:
         raise ValueError(f"group_norm: expected an input of shape (N, C, ...), got {input.shape}")
-    channels = input.shape[1]
-    if num_groups < 1 or channels % num_groups:
+    count = input.shape[1]
+    if num_groups < 1 or count % num_groups:
         raise ValueError(
-            f"group_norm: expected channels that num_groups={num_groups} divides, got {channels} in shape {input.shape}"
+            f"group_norm: expected channels that num_groups={num_groups} divides, got {count} in shape {input.shape}"
         )
     for name, value in (("weight", weight), ("bias", bias)):
-        if value is not None and value.shape != (channels,):
-            raise ValueError(f"group_norm: expected a {name} of shape {(channels,)}, got {value.shape}")
-    rows = _rows(input, num_groups)
-    if not rows.size:
-        empty = np.zeros((len(rows), 1), rows.dtype)
-        return input.copy(), empty, empty
-    mean = _row_means(rows) if rows.shape[1] <= WIDE else ADD(rows, 1, keepdims=True) / rows.shape[1]
-    out = rows - mean
-    inverse = 1 / np.sqrt(dot_rows(out, out, 1) * (1 / rows.shape[1]) + eps)
-    out *= inverse
-    by_channel = _by_channel(out, input.shape)
+        if value is not None and value.shape != (count,):
+            raise ValueError(f"group_norm: expected a {name} of shape {(count,)}, got {value.shape}")
+    x = _by_channel(input, input.shape)
+    out, rows = np.empty(x.shape, x.dtype), len(x) * num_groups
+    mean, inverse = np.zeros((rows, 1), x.dtype), np.zeros((rows, 1), x.dtype)
+    options = num_groups, weight, bias, eps
+
+    def work(start: int, stop: int) -> None:
+        own = slice(start * num_groups, stop * num_groups)
+        mean[own], inverse[own] = _normalize(x[start:stop], out[start:stop], *options)
+
+    if x.size:
+        over_samples(work, x)
+    return out.reshape(input.shape), mean, inverse
+
+
+def _normalize(x: np.ndarray, out: np.ndarray, groups: int, weight: Any, bias: Any, eps: float) -> Any:
+    """Normalises (N, C, L) into `out`; returns the means and 1 / sqrt(variance + eps) of each group."""
+    rows, results = _rows(x, groups), _rows(out, groups)
+    mean = add_up(rows, 1, True) / rows.shape[1]
+    with along_rows(rows.shape[1]):
+        np.subtract(rows, mean, results)
+        inverse = 1 / np.sqrt(dot_rows(results, results, 1) * (1 / rows.shape[1]) + eps)
+        if weight is None or x.shape[2] < SHORT:
+            results *= inverse
+    with along_rows(x.shape[2]):
+        if weight is not None:
+            out *= spread(weight[:, None], x) if x.shape[2] < SHORT else _factors(inverse, weight, groups, x.shape)
+        if bias is not None:
+            out += spread(bias[:, None], x)
+    return mean, inverse
+
+
+def _factors(inverse: Any, weight: Any, groups: int, shape: Any) -> Any:
+    """What each channel of each sample is multiplied by, (N, C, 1)."""
+    factors = np.reshape(inverse, (shape[0], groups, 1))
     if weight is not None:
-        by_channel *= weight[:, None]
-    if bias is not None:
-        by_channel += bias[:, None]
-    return by_channel.reshape(input.shape), mean, inverse
+        factors = factors * np.reshape(weight, (groups, shape[1] // groups))
+    return np.reshape(np.broadcast_to(factors, (shape[0], groups, shape[1] // groups)), (shape[0], shape[1], 1))
 
 
 normalize_groups.op.node_name = "GroupNorm"
@@ -136,22 +161,44 @@ def _group_norm_rule(g: Any, input: Any, num_groups: int, weight: Any, mean: Any
         nothing = straight(g * 0, input)
         zeros = np.zeros(shape[1], g.dtype)
         return nothing, zeros, zeros.copy()
-    groups = _rows(input, num_groups)
-    by_channel = _by_channel(g, shape)
-    normal = mul_(groups - mean, inverse)
-    gx = gw = gb = None
-    if needs[1]:
-        gw = np.add.reduce(_channel_dots(by_channel, _by_channel(normal, shape)), axis=0)
-    if needs[2]:
-        gb = np.add.reduce(_channel_sums(by_channel), axis=0)
-    if needs[0]:
-        slope = by_channel if weight is None else by_channel * np.expand_dims(weight, -1)
-        slope = np.reshape(slope, groups.shape)
-        share = 1 / groups.shape[1] if groups.shape[1] else 0.0
-        dots = _dots(slope, normal)
-        gx = add_(add_(mul_(normal, dots * -share), slope), -_row_means(slope))
-        gx = np.reshape(mul_(gx, inverse), shape)
-    return gx, gw, gb
+    x, g = _by_channel(input, shape), _by_channel(g, shape)
+    if all(type(each) is np.ndarray for each in (g, x, mean)) and not isinstance(weight, Tensor):
+        result = np.empty(shape, x.dtype)
+        gx = _by_channel(result, shape)
+        sums, products = np.empty((2, *shape[:2]), x.dtype)
+
+        def work(start: int, stop: int) -> None:
+            own, groups = slice(start, stop), slice(start * num_groups, stop * num_groups)
+            options = num_groups, weight, mean[groups], inverse[groups]
+            _, sums[own], products[own] = _slopes(g[own], x[own], *options, gx[own])
+
+        over_samples(work, x)
+    else:
+        gx, sums, products = _slopes(g, x, num_groups, weight, mean, inverse)
+        result = np.reshape(gx, shape)
+    return result, np.add.reduce(products, axis=0), np.add.reduce(sums, axis=0)
+
+
+def _slopes(g: Any, x: Any, groups: int, weight: Any, mean: Any, inverse: Any, out: Any = None) -> Any:
+    """The gradient of (N, C, L); and those of bias and weight for each sample, (N, C)."""
+    shape = x.shape
+    rows, (n, c, _) = _rows(x, groups), shape
+    with along_rows(rows.shape[1]):
+        centered = rows - mean if out is None else np.subtract(rows, mean, _rows(out, groups))
+    sums = add_up(g, 2, False)
+    products = _channel_dots(g, np.reshape(centered, shape))
+    products = np.reshape(np.reshape(products, (n * groups, c // groups)) * inverse, (n, c))
+    # What the change of the mean and of the variance bring: the same for all of a group.
+    shift, tilt = ((each if weight is None else each * weight) for each in (sums, products))
+    shift, tilt = (
+        np.add.reduce(np.reshape(each, (n * groups, c // groups)), axis=1, keepdims=True) * (-1 / rows.shape[1])
+        for each in (shift, tilt)
+    )
+    with along_rows(rows.shape[1]):
+        gx = np.reshape(add_(mul_(centered, tilt * inverse * inverse), shift * inverse), shape)
+    with along_rows(shape[2]):
+        gx = add_(gx, g * _factors(inverse, weight, groups, shape))
+    return gx, sums, products
 
 
 @normalize_groups.joint_jvp("input", "weight", "bias")
@@ -194,11 +241,6 @@ def _dots(a: Any, b: Any) -> Any:
 def _channel_dots(a: Any, b: Any) -> Any:
     """(N, C) from two (N, C, L)."""
     return np.reshape(_dots(a, b), a.shape[:2])
-
-
-def _channel_sums(x: Any) -> Any:
-    """(N, C) from (N, C, L)."""
-    return np.reshape(product(x, ones(x.shape[2], x.dtype)), x.shape[:2])
 
 
 group_norm = normalize_groups

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.along_rows import LONG as BUFFERED
+from tinygrad_dl.backends.along_rows import SHORT
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.backends.threads import parallel_for
 from tinygrad_dl.ops.reduction._sums import LONG, add_up, dot_rows, ones
@@ -15,7 +17,6 @@ from tinygrad_dl.ops.reduction._sums import LONG, add_up, dot_rows, ones
 # Elements of the channels that are worked on at a time, so that they stay in the cache, and that are worth a thread:
 # with half as many, what two threads lose by waiting for the interpreter is more than they gain.
 BLOCK, GRAIN = 2**20, 2**19
-BUFFER = 4096  # elements: half of what NumPy's iterator holds
 
 
 def channels(x: Any) -> Any:
@@ -39,10 +40,9 @@ def channel_dots(a: Any, b: Any) -> Any:
 def spread(values: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Values for each channel, (C,) or (C, 1), as NumPy combines them with x, (N, C) or (N, C, L), in the least time.
 
-    Of rows so short that several fit in its buffers, NumPy's iterator copies what is repeated along them, once for each
-    row: as long as the operation itself takes. A copy for one example serves the whole batch.
+    Where rows are too short for `along_rows`, NumPy would repeat them for each sample; a copy of one serves them all.
     """
-    if x.ndim == 2 or x.shape[2] > BUFFER or len(x) == 1 or x.shape[1] * x.shape[2] <= BUFFER:
+    if x.ndim == 2 or x.shape[2] >= SHORT or len(x) == 1 or x.shape[1] * x.shape[2] <= BUFFERED:
         return values
     wide = np.empty(x.shape[1:], values.dtype)
     wide[...] = values
@@ -56,12 +56,23 @@ def is_large(x: np.ndarray) -> bool:
 
 def over_channels(work: Callable[[slice], object], x: np.ndarray) -> None:
     """Calls work(channels) for ranges of the channels of x, (N, C, L), a block at a time, on several threads."""
-    count = x.shape[1]
-    each = x.size // count
+    _in_blocks(lambda start, stop: work(slice(start, stop)), x.shape[1], x.size)
+
+
+def over_samples(work: Callable[[int, int], object], x: np.ndarray) -> None:
+    """Calls work(start, stop) for ranges of the samples of x, (N, C, L): a block at a time, if that is large."""
+    if is_large(x):
+        _in_blocks(work, len(x), x.size)
+    else:
+        work(0, len(x))
+
+
+def _in_blocks(work: Callable[[int, int], object], count: int, size: int) -> None:
+    each = size // count
 
     def blocks(start: int, stop: int) -> None:
         number = max(1, -(-(stop - start) * each // BLOCK))
         for i in range(number):
-            work(slice(start + (stop - start) * i // number, start + (stop - start) * (i + 1) // number))
+            work(start + (stop - start) * i // number, start + (stop - start) * (i + 1) // number)
 
     parallel_for(blocks, count, max(1, -(-GRAIN // each)))
