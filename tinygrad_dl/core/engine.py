@@ -111,7 +111,7 @@ def propagate(
         if place.plan is None or useful is not None:  # not just an operation on the way to all leaves
             if type(place) is Leaf or place in wanted:
                 found[place] = conjugate(g)
-                if useful is None or not any(edge in useful for edge in place.edges):
+                if useful is None or useful.isdisjoint(place.edges):
                     if arrive is not None and hooks is not None and hooks.around and type(place) is Leaf:
                         g = gx = results = None  # from here on only `found` holds it
                         arrive(found, place)

@@ -333,7 +333,7 @@ def leading_to(places: Sequence[Any], targets: set[Edge]) -> set[Edge]:
     """Those of the places (newest first) from which a target can be reached, and the targets."""
     useful = set(targets)
     for place in reversed(places):
-        if any(edge in useful for edge in place.edges):
+        if not useful.isdisjoint(place.edges):
             useful.add(place)
     return useful
 
