@@ -251,6 +251,18 @@ def test_layers_in_several_ranges_of_steps(
         np.testing.assert_allclose(apart, one, rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("function, gates", [(lstm.lstm_layer, 4), (gru.gru_layer, 3), (rnn.rnn_layer, 1)])
+def test_a_state_of_zeros_multiplies_nothing(function, gates, reverse):
+    x = td.ones(1, 2, 3)
+    w_ih, w_hh = td.ones(5 * gates, 3), td.ones(5 * gates, 5, requires_grad=True)
+    first = [None] * (1 + (gates == 4))
+    output = function(x, *first, w_ih, w_hh, reverse=reverse)[0]
+    with np.errstate(all="ignore"):
+        output.backward(td.full(output.shape, np.inf))
+    assert (w_hh.grad == 0).all()
+
+
 def test_half_precision_is_computed_in_single():
     rng = np.random.default_rng(0)
     low = [td.tensor((0.5 * rng.standard_normal(shape)).astype(np.float16)) for shape in [(4, 8, 3), (20, 3), (20, 5)]]

@@ -255,7 +255,7 @@ class Gradients:
             product(by_input.T, self.weight_ih, self.of_input[here].reshape(count, width))
         self.parts[start] = [
             product(by_input, self.input[here].reshape(count, width)) if w_ih else None,
-            product(by_hidden, self._states_before(start, stop)) if w_hh else None,
+            self._of_states(by_hidden, start, stop) if w_hh else None,
             product(by_input, ones(count, rows.dtype)) if b_ih else None,
             product(by_hidden, ones(count, rows.dtype)) if b_hh and (not b_ih or not self._alike) else None,
         ]
@@ -264,21 +264,22 @@ class Gradients:
     def _alike(self) -> bool:
         return self.by_input == self.by_hidden
 
-    def _states_before(self, start: int, stop: int) -> Any:
-        """(count, H): the state before each step of a range, in the order of the input."""
+    def _of_states(self, by_hidden: Any, start: int, stop: int) -> Any:
+        """The gradient of the weight by which the state before each step of a range was multiplied."""
         _, batch, size = self.output.shape
-        count = (stop - start) * batch
-        if stop == 1 and self.h0 is not None:
-            return self.h0
-        found = np.empty((stop - start, batch, size), self.output.dtype)
-        before, after = in_time(found, self.reverse), in_time(self.output, self.reverse)
+        if not start and self.h0 is None:  # the first state is zeros, which nothing was multiplied by
+            start = 1
+            by_hidden = by_hidden[:, : (stop - 1) * batch] if self.reverse else by_hidden[:, batch:]
+        count = stop - start
+        states = np.empty((count, batch, size), self.output.dtype)
+        before, after = in_time(states, self.reverse), in_time(self.output, self.reverse)
         if not start:
-            before[0] = 0 if self.h0 is None else self.h0
+            before[0] = self.h0
             before, start = before[1:], 1
         before[...] = after[start - 1 : stop - 1]
         if self.pad is not None and self.h0 is not None:  # the output has zeros where the state is still the first
             before += self.h0 * self.pad[start - 1 : stop - 1].transpose(0, 2, 1)
-        return found.reshape(count, size)
+        return product(by_hidden, states.reshape(count * batch, size))
 
     def sums(self, *states: Any) -> list[Any]:
         """All that a rule returns, given the gradients of the first states, (H, B); None where not needed."""
