@@ -119,6 +119,16 @@ def test_all_gradients_of_layer_norm(affine):
         np.testing.assert_allclose(mine.grad.numpy(), other.grad.numpy(), rtol=1e-9, atol=1e-11)
 
 
+def test_gradient_of_many_uses_of_a_table():
+    rng = np.random.default_rng(0)
+    places, g = rng.integers(0, 300, 5000), rng.standard_normal((5000, 64))
+    weight = td.zeros(300, 64, dtype=td.float64, requires_grad=True)
+    F.embedding(td.tensor(places), weight).backward(td.tensor(g))
+    expected = np.zeros((300, 64))
+    np.add.at(expected, places, g)
+    np.testing.assert_array_equal(weight.grad.numpy(), expected)
+
+
 def test_threads_change_no_number():
     rng = np.random.default_rng(0)
     array = rng.standard_normal((9001, 60)).astype(np.float32)  # several blocks

@@ -42,6 +42,7 @@ def _naive_scatter(g: Any, input: Any, count: int, padding_idx: int | None = Non
 
 # Up to so many rows, a product with one-hot rows is faster than adding them one by one.
 FEW = 80
+SCATTERED = 2**17  # elements that are added at a time: each needs a place of 8 bytes
 
 
 @op(
@@ -73,10 +74,13 @@ def embedding_backward(g: Array, input: Array, count: int, padding_idx: int | No
         if np.isfinite(total).all():
             return total
         total[...] = 0  # 0 * inf was nan in every row
-    width = g.shape[-1]
-    # ufunc.at is fast on flat arrays only.
-    flat = np.add.outer(index * width, np.arange(width)).reshape(-1)
-    np.add.at(total.reshape(-1), flat, np.ascontiguousarray(rows).reshape(-1))
+    width, flat = g.shape[-1], total.reshape(-1)
+    step = max(1, SCATTERED // max(1, width))
+    for start in range(0, index.size, step):
+        here = slice(start, start + step)
+        # ufunc.at is fast on flat arrays only.
+        places = np.add.outer(index[here] * width, np.arange(width)).reshape(-1)
+        np.add.at(flat, places, np.ascontiguousarray(rows[here]).reshape(-1))
     return total
 
 
