@@ -80,10 +80,10 @@ def ways(shape: Shape) -> dict[str, dict[str, Way]]:
         "input's": {"columns": lambda: columns.convolve_transposed(g, w, size, *options)},
         "weight's": {"columns": lambda: columns.convolve_weight(x, g, kernel, *options)},
     }
-    if groups == 1 and len(x) * out[0] * out[1] <= DEEP:
-        found["result"]["joined"] = lambda: deep.convolve(x, w, out, stride, pads, dilation)
-        found["input's"]["joined"] = lambda: deep.convolve_transposed(g, w, size, stride, pads, dilation)
-        found["weight's"]["joined"] = lambda: deep.convolve_weight(x, g, kernel, stride, pads, dilation)
+    if len(x) * out[0] * out[1] <= DEEP or groups > 1:
+        found["result"]["joined"] = lambda: deep.convolve(x, w, out, *options)
+        found["input's"]["joined"] = lambda: deep.convolve_transposed(g, w, size, *options)
+        found["weight's"]["joined"] = lambda: deep.convolve_weight(x, g, kernel, *options)
     if groups == 1:
         for t in STRIPS:
             add_rows(found, t, x, w, g, stride, pads)

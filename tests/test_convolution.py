@@ -271,15 +271,16 @@ def test_rows_equal_columns(monkeypatch, t, stride, padding, kernel, block):
         ((4, 3, 2), (3, 1, 3), (1, 1, 1), ((1, 1), (0, 0), (1, 1)), (1, 1, 1)),
     ],
 )
-def test_one_product_for_the_batch_equals_columns(size, kernel, stride, pads, dilation):
+@pytest.mark.parametrize("groups", [1, 2])
+def test_one_product_for_the_batch_equals_columns(size, kernel, stride, pads, dilation, groups):
     rng = np.random.default_rng(0)
     out = conv_size(size, kernel, stride, pads, dilation)
-    x, w, g = (rng.standard_normal(shape) for shape in ((3, 4, *size), (5, 4, *kernel), (3, 5, *out)))
-    options = (stride, pads, dilation)
-    close(_deep.convolve(x, w, out, *options), _columns.convolve(x, w, out, *options, 1))
-    gx = _columns.convolve_transposed(g, w, size, *options, 1)
+    x, w, g = (rng.standard_normal(shape) for shape in ((3, 4, *size), (6, 4 // groups, *kernel), (3, 6, *out)))
+    options = (stride, pads, dilation, groups)
+    close(_deep.convolve(x, w, out, *options), _columns.convolve(x, w, out, *options))
+    gx = _columns.convolve_transposed(g, w, size, *options)
     close(_deep.convolve_transposed(g, w, size, *options), gx)
-    close(_deep.convolve_weight(x, g, kernel, *options), _columns.convolve_weight(x, g, kernel, *options, 1))
+    close(_deep.convolve_weight(x, g, kernel, *options), _columns.convolve_weight(x, g, kernel, *options))
 
 
 @pytest.mark.parametrize("block", [1, 2**20])
@@ -545,6 +546,7 @@ def test_one_product_for_the_batch_is_for_few_places_only():
     deep = {"places": 196, "channels": 512, "made": 512, "kernel": (3, 3), "groups": 1, "itemsize": 4, "fast": True}
     assert _deep.fits(**deep)
     assert _deep.fits(**{**deep, "places": 1024, "fast": False})
+    assert _deep.fits(**{**deep, "places": 128, "groups": 2})
     for change in ({"places": 257}, {"groups": 2}, {"places": 1025, "fast": False}, {"kernel": (20, 20)}):
         assert not _deep.fits(**{**deep, **change})
     for name in ("places", "channels", "made"):

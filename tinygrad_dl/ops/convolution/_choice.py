@@ -114,7 +114,7 @@ def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, *options: Any) -> np
     if chosen == "depthwise":
         return depthwise.convolve(x, weight, out, stride, pads, dilation)
     if chosen == "deep":
-        return deep.convolve(x, weight, out, stride, pads, dilation)
+        return deep.convolve(x, weight, out, *options)
     if chosen == "winograd":
         return winograd.convolve(x, weight, out, pads, by_columns)
     if chosen == "halves":
@@ -167,11 +167,11 @@ def convolve_transposed(
 
     made, dtype, unit = g.shape[1], g.dtype, (1,) * len(kernel)
     fast = winograd.fits(len(g), made, channels, kernel, stride, pads, dilation, groups, size, dtype)
-    joined = min(channels, made) >= DEEP and deep.fits(
+    joined = min(channels, made) // groups >= DEEP and deep.fits(
         len(g) * math.prod(g.shape[2:]), channels, made, kernel, groups, dtype.itemsize, fast
     )
     if joined:
-        return deep.convolve_transposed(g, weight, size, stride, pads, dilation)
+        return deep.convolve_transposed(g, weight, size, stride, pads, dilation, groups)
     if fast and len(g):
         return winograd.convolve_transposed(g, weight, size, pads, by_columns)
     larger = tuple(map(max, size, g.shape[2:]))
@@ -256,7 +256,7 @@ def convolve_weight(
     if chosen == "depthwise":
         return depthwise.convolve_weight(x, g, kernel, stride, pads, dilation)
     if chosen == "deep":
-        return deep.convolve_weight(x, g, kernel, stride, pads, dilation)
+        return deep.convolve_weight(x, g, kernel, stride, pads, dilation, groups)
     if chosen == "winograd":
         return finite_or(partial(winograd.convolve_weight, x, g, pads), by_columns)
     if chosen == "halves":
@@ -291,7 +291,7 @@ def shared(
     """
     stride, pads, dilation, groups = options
     back = stride, _around(size, out, kernel, pads, dilation), dilation, groups
-    if max(stride) > 1 or not samples * channels * made * math.prod(size) * math.prod(out):
+    if max(stride) > 1 or channels < FEW or not samples * made * math.prod(size) * math.prod(out):
         return "", back
     first = way(samples, channels, made, kernel, out, options, dtype)
     second = way(samples, made, channels, kernel, size, back, dtype)

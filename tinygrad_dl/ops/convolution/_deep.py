@@ -20,11 +20,11 @@ from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
 
 
 def fits(places: int, channels: int, made: int, kernel: Sizes, groups: int, itemsize: int, fast: bool) -> bool:
-    """Whether this is the way to compute a convolution with so many places in the batch.
+    """Whether this is the way to compute a convolution with so many places in the batch: few beside a group's channels.
 
     Where Winograd's way is possible (`fast`), which has less to multiply, only for a quarter as many.
     """
-    if groups != 1 or places > max(channels, made) * (0.5 if fast else 2) or not places * channels * made:
+    if places > max(channels, made) // groups * (0.5 if fast else 2) or not places * channels * made:
         return False
     return places * channels * math.prod(kernel) * itemsize <= LARGEST
 
@@ -70,20 +70,30 @@ def _moved(x: np.ndarray, kernel: Sizes, pads: Pads, dilation: Sizes) -> np.ndar
     return found.reshape(c * math.prod(kernel), -1)
 
 
-def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads: Pads, dilation: Sizes) -> np.ndarray:
-    """(N, C, *in) with (O, C, *kernel) gives (N, O, *out)."""
+def _parted(matrix: np.ndarray, groups: int) -> np.ndarray:
+    """The rows of a matrix by groups: (groups, rows / groups, columns), or itself if there is one."""
+    return matrix if groups == 1 else matrix.reshape(groups, len(matrix) // groups, -1)
+
+
+def convolve(
+    x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int = 1
+) -> np.ndarray:
+    """(N, C, *in) with (O, C / groups, *kernel) gives (N, O, *out)."""
     o = len(weight)
-    found = product(weight.reshape(o, -1), columns(x, weight.shape[2:], stride, pads, dilation, out))
+    seen = columns(x, weight.shape[2:], stride, pads, dilation, out)
+    found = product(_parted(weight.reshape(o, -1), groups), _parted(seen, groups))
     return np.ascontiguousarray(found.reshape(o, len(x), *out).swapaxes(0, 1))
 
 
 def convolve_transposed(
-    g: np.ndarray, weight: np.ndarray, size: Sizes, stride: Sizes, pads: Pads, dilation: Sizes
+    g: np.ndarray, weight: np.ndarray, size: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int = 1
 ) -> np.ndarray:
-    """(N, O, *out) with (O, C, *kernel) gives (N, C, *size): each number of g, times the kernel, added up."""
+    """(N, O, *out) with (O, C / groups, *kernel) gives (N, C, *size): each number of g, times the kernel, added up."""
     o, c, *kernel = weight.shape
     n, _, *out = g.shape
-    each = product(weight.reshape(o, -1).T, g.swapaxes(0, 1).reshape(o, -1)).reshape(c, *kernel, n, *out)
+    c *= groups
+    slopes = _parted(g.swapaxes(0, 1).reshape(o, -1), groups)
+    each = product(_parted(weight.reshape(o, -1), groups).swapaxes(-2, -1), slopes).reshape(c, *kernel, n, *out)
     dimensions = zip(size, pads, out, stride, dilation, kernel, strict=True)
     room = [max(m + a + b, (q - 1) * s + d * (k - 1) + 1) for m, (a, b), q, s, d, k in dimensions]
     total = np.zeros((c, n, *room), g.dtype)
@@ -102,10 +112,10 @@ def convolve_transposed(
 
 
 def convolve_weight(
-    x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes
+    x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int = 1
 ) -> np.ndarray:
-    """(N, C, *in) with (N, O, *out) gives (O, C, *kernel): the gradient of the weight."""
+    """(N, C, *in) with (N, O, *out) gives (O, C / groups, *kernel): the gradient of the weight."""
     o = g.shape[1]
-    seen = columns(x, kernel, stride, pads, dilation, g.shape[2:])
-    found: np.ndarray = product(g.swapaxes(0, 1).reshape(o, -1), seen.T)
-    return found.reshape(o, x.shape[1], *kernel)
+    seen = _parted(columns(x, kernel, stride, pads, dilation, g.shape[2:]), groups)
+    found: np.ndarray = product(_parted(g.swapaxes(0, 1).reshape(o, -1), groups), seen.swapaxes(-2, -1))
+    return found.reshape(o, x.shape[1] // groups, *kernel)
