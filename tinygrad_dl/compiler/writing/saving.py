@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +12,11 @@ from tinygrad_dl import npz
 from tinygrad_dl.compiler.writing import helpers
 from tinygrad_dl.writing import Path, destination, replacing
 
-if TYPE_CHECKING:
-    from tinygrad_dl.compiler.writing import Written
 
 WHAT = "save"
 
 
-def save(written: Written, path: Path) -> None:
+def save(written: Any, path: Path) -> None:
     """Writes `step.py`, and beside it `step.npz`, the values of the memory that lives on, if there is any.
 
     The file imports NumPy alone. It computes the same numbers; but products that the library shares among threads are
@@ -48,13 +46,13 @@ def save(written: Written, path: Path) -> None:
         file.write(source.encode())
 
 
-def _stamp(written: Written) -> np.ndarray:
+def _stamp(written: Any) -> np.ndarray:
     """A number that says to which program values belong."""
     digest = hashlib.sha256(written.source.encode()).digest()
     return np.frombuffer(digest[:8], np.uint64)
 
 
-def _as_text(written: Written) -> list[str]:
+def _as_text(written: Any) -> list[str]:
     """Lines that make what the program refers to beside NumPy's names."""
     lines = []
     for name, thing in written.text.things.items():
@@ -83,7 +81,7 @@ def _number(value: Any) -> str:
     return f"float({str(value)!r})" if isinstance(value, float) else repr(value)
 
 
-def _source(written: Written, things: list[str], values: str) -> str:
+def _source(written: Any, things: list[str], values: str) -> str:
     """The text of the file."""
     text = written.text
     ours: list[Any] = [helpers.aligned, helpers.array_in, helpers.number, helpers.strided]
@@ -115,7 +113,7 @@ def _source(written: Written, things: list[str], values: str) -> str:
     return "\n\n".join(head) + "\n\n" + written.source + "\n".join(tail)
 
 
-def _explained(written: Written, values: str) -> str:
+def _explained(written: Any, values: str) -> str:
     """What stands at the head of the file."""
     name = written.text.functions[0]
     lines = [f"{name}, as a program over NumPy arrays, recorded by tinygrad_dl: nothing but NumPy is needed.", ""]
