@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.blas import single
 from tinygrad_dl.compiler.arrays import shown
 from tinygrad_dl.compiler.backward import Pool, Rules
 from tinygrad_dl.compiler.life import check_settings, one_recording
@@ -128,7 +129,7 @@ class Making:
             args, kwargs = self.with_numbers()
         now.recording = True
         try:
-            with self.recorder as recorder:
+            with single, self.recorder as recorder:  # as the library holds the BLAS for each product
                 out = recorder.run(function, *args, **kwargs)
                 self.differentiate(out)
         finally:
