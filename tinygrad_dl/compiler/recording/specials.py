@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dl import random
 from tinygrad_dl.backends import axpby, threads, transposing
+from tinygrad_dl.compiler.passes.uses import overlap
 from tinygrad_dl.compiler.program import Call
 from tinygrad_dl.compiler.recording import policy
 from tinygrad_dl.compiler.recording.hooks import Hooks
 from tinygrad_dl.compiler.recording.twins import code_of, twin
 from tinygrad_dl.core import engine
+from tinygrad_dl.core.promotion import FLOAT32
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn.module import Module
-from tinygrad_dl.optim import LBFGS, block
+from tinygrad_dl.optim import LBFGS, block, flat
 from tinygrad_dl.optim.options import numbers
 
+WORK = "work array"  # what memory of the library's own is called that is written over
 Args = tuple[Any, ...]
 Options = dict[str, Any]
 
@@ -47,10 +51,35 @@ def in_lanes(hooks: Hooks, work: Any, ranges: list[tuple[int, int]]) -> None:
     finally:
         record.calls, record.in_lane = outside, False
     lanes = [lane for lane in lanes if lane]
-    if len(lanes) == 1:
-        outside += lanes[0]
+    if len(lanes) == 1 or share_work(lanes):
+        outside += [call for lane in lanes for call in lane]
     elif lanes:
         outside.append(Call("lanes", None, lanes=lanes, place=record.place, line=record.line))
+
+
+def share_work(lanes: list[list[Call]]) -> bool:
+    """Whether lanes write to the same memory, as one thread after the other does with an array to work in."""
+    written = [
+        [view for call in lane for view in call.writes() if view.buffer.kind == "scratch" or view.buffer.name == WORK]
+        for lane in lanes
+    ]
+    return any(
+        overlap(one, other)
+        for (i, ones), (j, others) in itertools.combinations(enumerate(written), 2)
+        for one in {*ones}
+        for other in {*others}
+    )
+
+
+def chunks(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
+    """The chunks of an optimiser's step that one thread computes: in a lane, each has memory of its own to work in."""
+    layout, optimizer, jobs = args
+    if not hooks.record.in_lane:
+        instrumented(hooks, function, args, options)
+        return
+    scratch = block.Scratch(layout.largest)
+    for job in jobs:
+        hooks.call(block.run, optimizer, scratch, job)
 
 
 def parallel(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
@@ -119,8 +148,8 @@ def begin(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
 def known(hooks: Hooks, found: Any, name: str) -> None:
     """The memory of a block of parameters, of which the user has not seen all."""
     memories = hooks.record.memories
-    for state, (flat, _) in (*found.states.items(), *found.scalars.items()):
-        memories.whole(flat, "outside", f"{state} of {name}", keep=True)
+    for state, (values, _) in (*found.states.items(), *found.scalars.items()):
+        memories.whole(values, "outside", f"{state} of {name}", keep=True)
     if found.moved:
         memories.whole(found.values, "outside", "parameters", keep=True)
         memories.whole(found.gathered, "scratch", "gradients", keep=True)
@@ -133,7 +162,8 @@ def known(hooks: Hooks, found: Any, name: str) -> None:
 def step(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
     """The rule of an optimiser on a chunk."""
     record = hooks.record
-    optimizer, scratch = args[:2]
+    optimizer, scratch, (found, _, g, _) = args
+    _ = scratch[FLOAT32 if found.low else found.real, g.size]  # made by now
     for memory in scratch.memory.values():
         record.memories.whole(memory, "scratch", "work", keep=True)
     before, record.place = record.place, f"{type(optimizer).__name__}.step"
@@ -192,6 +222,7 @@ def set_up() -> None:
     policy.instead(block.Block.begin, begin)
     policy.instead(block.Block.finish, finish)
     policy.instead(block.run, step)
+    policy.instead(flat.Layout.run, chunks)
     policy.instead(numbers, read_options)
     policy.instead(inspect.unwrap(LBFGS.step), by_values)
     policy.instead(Module.train, train)

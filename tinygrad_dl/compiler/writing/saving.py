@@ -12,7 +12,6 @@ from tinygrad_dl import npz
 from tinygrad_dl.compiler.writing import helpers
 from tinygrad_dl.writing import Path, destination, replacing
 
-
 WHAT = "save"
 
 
