@@ -1,7 +1,7 @@
 """Functions with hooks: of a function another one, compiled from its instrumented source.
 
-It has the globals, the closure and the defaults of the original. The source is parsed when a function is first met, and
-what came of it is kept for the process.
+It has the globals, the closure and the defaults of the original. Its source is parsed when it is first met, and what
+came of it is kept for the process.
 """
 
 from __future__ import annotations
@@ -50,49 +50,63 @@ def twin(function: types.FunctionType, made: Made, hooks: Hooks) -> Callable[...
 
 
 class File:
-    """The functions in the source of a file, by first line and name, each with the class it is defined in."""
+    """The source of a file, of which those statements are parsed whose functions are met."""
 
     def __init__(self, filename: str):
         self.lines = linecache.getlines(filename)
-        try:
-            self.tree: Any = ast.parse("".join(self.lines))
-        except (SyntaxError, ValueError):
-            self.tree = ast.Module([], [])
-        self.functions: dict[tuple[int, str], list[tuple[Any, str]]] = {}
-        self.lambdas: dict[int, list[tuple[Any, str]]] | None = None
-        self._find(self.tree.body, "")
+        self.parsed: dict[tuple[int, int], list[tuple[Any, str]]] = {}
 
-    def _find(self, body: list[Any], inside: str) -> None:
-        for node in body:
-            kind = type(node)
-            if kind is ast.FunctionDef or kind is ast.AsyncFunctionDef:
-                first = node.decorator_list[0] if node.decorator_list else node
-                self.functions.setdefault((first.lineno, node.name), []).append((node, inside))
-                self._find(node.body, inside)
-            elif kind is ast.ClassDef:
-                self._find(node.body, node.name)
-            elif kind not in SIMPLE:
-                for part in ("body", "orelse", "finalbody", "handlers", "cases"):
-                    self._find(getattr(node, part, ()), inside)  # type: ignore[arg-type]
+    def candidates(self, code: types.CodeType, name: str) -> list[tuple[Any, str]]:
+        """The functions of a name that begin where a code does, each with the class it is defined in."""
+        line = code.co_firstlineno
+        found: list[tuple[Any, str]] = []
+        for start, stop in (self.statement(line), (0, len(self.lines))):  # all, if a text looked like a statement
+            if (start, stop) not in self.parsed:
+                self.parsed[start, stop] = functions_in("\n" * start + "".join(self.lines[start:stop]))
+            for node, inside in self.parsed[start, stop]:
+                first = getattr(node, "decorator_list", None) or [node]
+                if first[0].lineno == line and getattr(node, "name", "<lambda>") == name and fits(node, code):
+                    found.append((node, inside))
+            if found:
+                break
+        return found
 
-    def candidates(self, line: int, name: str) -> list[tuple[Any, str]]:
-        """The functions that begin in a line."""
-        if name != "<lambda>":
-            return self.functions.get((line, name), [])
-        if self.lambdas is None:
-            self.lambdas = {}
-            todo: list[tuple[Any, str]] = [(self.tree, "")]
-            for node, inside in todo:
-                if type(node) is ast.Lambda:
-                    self.lambdas.setdefault(node.lineno, []).append((node, inside))
-                inside = node.name if type(node) is ast.ClassDef else inside
-                todo += [(child, inside) for child in ast.iter_child_nodes(node) if type(child) not in LEAVES]
-        return self.lambdas.get(line, [])
+    def statement(self, line: int) -> tuple[int, int]:
+        """The lines, counted from 0, of the outermost statement that a line belongs to."""
+        start = min(line, len(self.lines)) - 1
+        while start > 0 and not begins(self.lines[start]):
+            start -= 1
+        stop = start
+        while stop < len(self.lines) - 1 and self.lines[stop].startswith("@"):  # to what is decorated
+            stop += 1
+            while stop < len(self.lines) - 1 and not begins(self.lines[stop]):
+                stop += 1
+        stop += 1
+        while stop < len(self.lines) and not begins(self.lines[stop]):
+            stop += 1
+        return max(start, 0), stop
 
 
-SIMPLE = frozenset(
-    (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Import, ast.ImportFrom, ast.Pass)
-)
+def begins(line: str) -> bool:
+    """Whether a line seems to begin an outermost statement."""
+    return line[:1] not in " \t\r\n)]}#" and not line.startswith(("else", "elif", "except", "finally"))
+
+
+def functions_in(source: str) -> list[tuple[Any, str]]:
+    """The functions of a source, each with the class it is defined in; those within others after them."""
+    try:
+        todo: list[tuple[Any, str]] = [(ast.parse(source), "")]
+    except (SyntaxError, ValueError):
+        return []
+    found = []
+    for node, inside in todo:  # which grows meanwhile
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            found.append((node, inside))
+        inside = node.name if type(node) is ast.ClassDef else inside
+        todo += [(child, inside) for child in ast.iter_child_nodes(node) if type(child) not in LEAVES]
+    return found
+
+
 LEAVES = frozenset((ast.Name, ast.Constant, ast.Load, ast.Store, ast.alias))
 
 
@@ -109,7 +123,7 @@ def _make(code: types.CodeType, users: bool) -> Made | None:
     generated = code.co_filename.startswith("<tinygrad_dl ")
     file = file_of(code.co_filename)
     name = "generated" if generated else code.co_name
-    candidates = [each for each in file.candidates(code.co_firstlineno, name) if fits(each[0], code)]
+    candidates = file.candidates(code, name)
     if not candidates:
         return None
     node, inside = candidates[-1]  # of lambdas in each other the innermost
