@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.drawing import programs
+from compiler.building import Builder, sliced, transposed
+from compiler.drawing import made, programs
 from compiler.interpreter import Stopped, interpret
 from tinygrad_dl.compiler.passes import optimized
+from tinygrad_dl.compiler.program import Number, Scalar, View
 from tinygrad_dl.compiler.writing import Stopped as StoppedProgram
 from tinygrad_dl.compiler.writing import write
 
@@ -58,8 +63,6 @@ def test_optimised_and_written_programs_do_what_the_naive_interpreter_does(make,
 
 def test_the_draws_reach_what_they_are_meant_to_reach():
     """Guards that fail behind writes, copies that are forwarded, memory used again."""
-    from compiler.drawing import made
-
     seen = set()
     for seed in range(300):
         steps = [int(n) for n in np.random.default_rng(seed).integers(0, 2**32, 20)]
@@ -84,3 +87,61 @@ def test_the_draws_reach_what_they_are_meant_to_reach():
         "guard",
         "lanes",
     }
+
+
+def test_a_generator_that_numbers_were_drawn_from_by_a_part_of_it_is_set_back():
+    b = Builder("step")
+    source, bits = Scalar("generator"), Scalar("bits")
+    b.program.numbers.append(Number(source, lambda: np.random.default_rng(0), "generator"))
+    b.call("scalar", getattr, source, "bit_generator", out=bits)
+    drawn = b.inside((4,), np.uint64)
+    b.call("function", np.random.BitGenerator.random_raw, bits, 4, out=drawn, effect=True)
+    x = b.argument((1,), "x")
+    b.call("guard", operator.lt, b.call("reduce", np.add, x, out=Scalar("s")), 1.0)
+    b.program.results.append(drawn)
+    written = write(optimized(b.program))
+    generator = np.random.default_rng(0)
+    (first,) = written.function(np.zeros(1, np.float32), generator)
+    assert first.tolist() == np.random.default_rng(0).bit_generator.random_raw(4).tolist()
+    state = generator.bit_generator.state
+    with pytest.raises(StoppedProgram):
+        written.function(np.ones(1, np.float32), generator)
+    assert generator.bit_generator.state == state
+
+
+def test_gradients_that_are_kept_are_made_where_the_optimiser_reads_them():
+    b = Builder("step")
+    x = b.argument((4,), "x")
+    gradient = b.inside((4,), kept=True)
+    b.ufunc(np.negative, x, out=gradient)
+    flat = b.whole(b.buffer("scratch", 32, "gradients"), (8,))
+    b.copy(sliced(flat, slice(4, 8)), gradient)
+    b.copy(sliced(flat, slice(0, 4)), x)
+    b.program.results.append(b.call("reduce", np.add, flat, out=Scalar("total")))
+    program = optimized(b.program)
+    assert [call.function for call in program.calls] == [np.negative, np.copyto, np.add]
+    written = write(program)
+    assert written.function(np.arange(4, dtype=np.float32)) == (0.0,)
+    assert written.array(gradient.buffer).view(np.float32).tolist() == [0.0, -1.0, -2.0, -3.0]
+
+
+def test_parts_of_memory_go_by_their_own_names():
+    b = Builder("step")
+    memory = np.arange(10, dtype=np.float32)
+    flat = b.outside(memory, "first")
+    weight = View(flat.buffer, 0, (2, 3), (12, 4), flat.dtype)
+    bias = sliced(flat, slice(6, 10))
+    b.program.titles += [(weight, "0.weight"), (bias, "0.bias")]
+    b.ufunc(np.negative, transposed(weight), out=transposed(weight))
+    b.ufunc(np.negative, sliced(bias, slice(1, 3)), out=sliced(bias, slice(1, 3)))
+    b.ufunc(np.add, flat, 1.0, out=flat)
+    written = write(b.program)
+    for line in (
+        "layer0_weight = parameters[0:6].reshape(2, 3)  # float32 (2, 3)",
+        "layer0_weight_T = layer0_weight.T",
+        "layer0_bias_1_3 = layer0_bias[1:3]",
+        "    negative(layer0_weight_T, layer0_weight_T)",
+    ):
+        assert line in written.source.splitlines(), written.source
+    written.function()
+    assert memory.tolist() == [1, 0, -1, -2, -3, -4, 7, -6, -7, 10]

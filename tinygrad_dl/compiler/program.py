@@ -147,6 +147,7 @@ class Program:
     numbers: list[Number] = field(default_factory=list)
     arguments: list[View] = field(default_factory=list)  # the arrays given to the step, in order
     results: list[View | Scalar | Constant] = field(default_factory=list)  # the arrays that it returns, in order
+    titles: list[tuple[View, str]] = field(default_factory=list)  # names of views, such as parameters in one memory
     places: dict[Buffer, View] = field(default_factory=dict)  # where passes have moved buffers that are `kept`
     errstate: bool = False  # whether parts of it belong under numpy.errstate(all="ignore"): then all of it is
     # Of a function whose backward pass is run on its own: how many of the calls are the forward pass, how many of the

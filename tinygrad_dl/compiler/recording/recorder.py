@@ -43,7 +43,9 @@ class Recorder:
         for array, title in known:
             found = memories.find(array)
             if found is None or found.kind == "argument":
-                memories.whole(array, "outside", title, keep=True)
+                found = memories.whole(array, "outside", title, keep=True)
+            if array.size:
+                self.record.program.titles.append((view_of(array, found), title))
         arrays = Arrays(self.record)
         self.hooks, self.users = Hooks(self.record, arrays), UsersHooks(self.record, arrays)
         self.hooks.other, self.users.other = self.users, self.hooks

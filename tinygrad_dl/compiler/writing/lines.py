@@ -196,6 +196,8 @@ class Writer:
                 return f"{PREFIX[function]}{in_parentheses(texts[0])}"
             if function is bool or function is operator.truth:
                 return f"bool({texts[0]})"
+        if function is getattr and len(call.arguments) == 2:
+            return f"{self.operand(call.arguments[0])}.{call.arguments[1].value}"  # type: ignore[union-attr]
         if function is operator.getitem:
             return f"{self.operand(call.arguments[0])}[{self.index(call.arguments[1])}]"
         return f"{self.called(call)})"
@@ -237,7 +239,7 @@ def method_of(function: Any) -> bool:
     """Whether it is a method of an array or of a generator, without its object."""
     if isinstance(function, types.MethodDescriptorType):
         return True
-    return str(getattr(function, "__qualname__", "")).startswith("Generator.")
+    return str(getattr(function, "__qualname__", "")).startswith(("Generator.", "BitGenerator."))
 
 
 def takes_out(call: Call, out: View) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.compiler.arrays import memory_of, shown
-from tinygrad_dl.compiler.passes.uses import flat, scalars_made, scalars_read
+from tinygrad_dl.compiler.passes.uses import contiguous, flat, scalars_made, scalars_read, span
 from tinygrad_dl.compiler.program import Buffer, Call, Constant, Program, Scalar, View
 from tinygrad_dl.compiler.writing.layout import Layout
 from tinygrad_dl.compiler.writing.lines import Writer
@@ -60,6 +60,7 @@ class Module:
         self.shown: dict[Buffer, list[View]] = {}  # the views of a buffer, in order of their first use
         self.bases: dict[Buffer, tuple[str, np.ndarray]] = {}
         self.lines_of_arrays: dict[Buffer, list[str]] = {}
+        self.parts: dict[Buffer, list[tuple[str, np.ndarray, int]]] = {}
         self.introduced: set[Buffer] = set()
         self.lane_functions: list[str] = []
         self.constants: list[str] = []
@@ -97,7 +98,8 @@ class Module:
         """Gives a buffer a name, and the lines that make its array."""
         base = whole_of(buffer, self.shown[buffer])
         if buffer.kind == "outside":
-            name = self.names.new(buffer.name or "constant", numbered=not buffer.name)
+            several = sum(view.buffer is buffer for view, _ in self.program.titles) > 1
+            name = self.names.new("parameters" if several else buffer.name or "constant", numbered=not buffer.name)
             array = shown(base, memory_of(buffer))
             self.outside[name] = array
             text = f"outside[{name!r}]"
@@ -126,8 +128,8 @@ class Module:
         """The name of a view; the line that makes it, at its first use."""
         found = self.views.get(view)
         if found is None:
-            name, array = self.bases[view.buffer]
-            how = written(view, name, array, self.dtype(view.dtype))
+            name, array, origin = self.part(view)
+            how = written(view._replace(offset=view.offset - origin), name, array, self.dtype(view.dtype))
             if how.text == name:
                 found = name
             else:
@@ -138,6 +140,28 @@ class Module:
                 self.lines_of_arrays[view.buffer].append(f"{found} = {how.text}")
             self.views[view] = found
         return found
+
+    def part(self, view: View) -> tuple[str, np.ndarray, int]:
+        """The array from which a view is made, its name, and where it begins: of a parameter, if memory has several."""
+        name, whole = self.bases[view.buffer]
+        first, last = span(view)
+        for title, array, start in self.titled(view.buffer) if 0 not in view.shape else ():
+            if start <= first and last <= start + array.nbytes and array.nbytes < whole.nbytes:
+                if title not in self.views.values():
+                    place = next(v for v, each in self.program.titles if v.buffer is view.buffer and v.offset == start)
+                    self.views[place] = title
+                    how = written(place, name, whole, self.dtype(place.dtype))
+                    self.lines_of_arrays[view.buffer].append(f"{title} = {how.text}  # {described(place)}")
+                return title, array, start
+        return name, whole, 0
+
+    def titled(self, buffer: Buffer) -> list[tuple[str, np.ndarray, int]]:
+        """The names, arrays and places of what a buffer consists of."""
+        if buffer not in self.parts:
+            whole = self.bases[buffer][1].reshape(-1).view(np.uint8)
+            found = [(view, title) for view, title in self.program.titles if view.buffer is buffer and contiguous(view)]
+            self.parts[buffer] = [(self.names.new(title), shown(view, whole), view.offset) for view, title in found]
+        return self.parts[buffer]
 
     def dtype(self, dtype: np.dtype[Any]) -> str:
         """The name of a dtype."""
@@ -314,13 +338,17 @@ class Module:
         """The numbers that are generators of which a draw stands before a guard."""
         found: dict[str, None] = {}
         drawn: dict[str, None] = {}
-        given = {number.scalar.name for number in self.program.numbers}
+        numbers = self.program.numbers
+        origins = {n.scalar.name: n.scalar.name for n in numbers if hasattr(n.read(), "bit_generator")}
         for call in flat(calls):
+            read = [origins[name] for name in scalars_read(call) if name in origins]
             if call.form == "guard":
                 found.update(drawn)
             elif call.effect:
-                drawn.update(dict.fromkeys(name for name in scalars_read(call) if name in given))
-        self.drawing = set(found)
+                drawn.update(dict.fromkeys(read))
+            elif read and type(call.out) is Scalar:  # part of a generator
+                origins[call.out.name] = read[0]
+        self.origins, self.drawing = origins, set(found)
         return [self.writer.scalars[name] for name in found]
 
     def statement(self, call: Call, restore: list[str]) -> Iterator[str]:
@@ -334,7 +362,7 @@ class Module:
                 yield f"    {generator}.bit_generator.state = {generator}_before"
             yield f"    raise Stopped({call.place!r})"
             return
-        for name in scalars_read(call):
+        for name in map(self.origins.get, scalars_read(call) if call.effect else ()):
             if name in self.drawing:
                 generator = self.writer.scalars[name]
                 yield f"{generator}_before = {generator}.bit_generator.state"
