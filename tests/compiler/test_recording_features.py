@@ -119,6 +119,20 @@ def called_with_other_weights():
     return lambda: td.func.functional_call(model, {k: v * 2 for k, v in model.named_parameters()}, (x,))
 
 
+def zeroed():
+    model, x = nn.Linear(4, 3), numbers(5, 4)
+    optimizer = td.optim.SGD(model.parameters(), lr=0.1)
+
+    def step():
+        optimizer.zero_grad(set_to_none=False)
+        loss = model(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
 def packed():
     model, x = nn.LSTM(4, 3, batch_first=True), numbers(2, 4, 4)
 
@@ -253,6 +267,7 @@ STEPS = RANDOM | {
     "average": average,
     "other weights": called_with_other_weights,
     "packed": packed,
+    "gradients set to zero": zeroed,
     "toggled": toggled,
 }
 

@@ -221,3 +221,22 @@ def test_in_place_changes_are_told():
     assert [each.nbytes for each in recorder.changed] == [12]
     assert recorder.view(buffer._data).buffer in recorder.changed
     compare(step, recorder)
+
+
+def test_an_optimiser_that_is_made_in_the_step_is_refused():
+    model = td.nn.Linear(2, 2)
+    with pytest.raises(Unrecordable, match="finds the memory of its parameters within the step"):
+        recorded(lambda: td.optim.SGD(model.parameters(), lr=0.1))
+
+
+def test_an_argument_may_be_a_part_of_known_memory():
+    whole = np.arange(12, dtype=np.float32).reshape(4, 3)
+    row, all_rows = td.from_numpy(whole[1]), td.from_numpy(whole)
+    recorder = Recorder("step", [(whole, "rows")], [whole[1]])
+    with recorder:
+        recorder.run(lambda x: x * 2 + all_rows.sum(0), row)
+    from compiler.interpreter import interpret
+
+    (found,) = interpret(recorder.program, [np.full(3, 10, np.float32)])
+    np.testing.assert_array_equal(found, 20 + whole.sum(0))
+    assert {view.buffer.kind for call in recorder.program.calls for view in call.reads()} >= {"argument", "outside"}

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_dl.compiler.program import Constant, Items, Operand, Scalar, View
 from tinygrad_dl.compiler.recording.memory import contiguous, owner_of
-from tinygrad_dl.compiler.recording.numbers import plain
+from tinygrad_dl.compiler.recording.numbers import TracedInt, plain
 from tinygrad_dl.compiler.recording.record import Record
 
 clip_ufunc: Any = np._core.umath.clip  # type: ignore[attr-defined]
@@ -132,6 +132,10 @@ SIZED = frozenset(
 LAST_TEXT = frozenset(
     ("tobytes", "dumps", "dump", "tofile", "array2string", "array_str", "array_repr", "save", "savez")
 )
+
+
+# Functions whose integers are elements.
+OF_VALUES = frozenset({"where", "asarray", "array", "copyto", "fill", "clip", "put", "searchsorted", "dot", "isclose"})
 
 
 def name_of(function: Any) -> str:
@@ -302,6 +306,7 @@ class Arrays:
         if name in ABOUT:
             record.errstate = record.errstate or name == "errstate"
             return function(*args, **options)
+        args = self.sized(name, args)
         if function in EMPTY or function is np.ndarray:
             made = function(*args, **options)
             if record.memories.find(made) is None and owner_of(made) is made:
@@ -326,6 +331,17 @@ class Arrays:
         if name == "dot" and len(args) == 2 and not options:
             return self.product(*args)
         return self.other(function, function, args, options)
+
+    def sized(self, name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments with ordinary integers: these say how large a result is, so that a guard has to hold them."""
+        return args if name in OF_VALUES else tuple([self.integers(each) for each in args])
+
+    def integers(self, value: Any) -> Any:
+        if type(value) is tuple or type(value) is list:
+            found = [self.integers(each) for each in value]
+            return value if all(map(operator.is_, found, value)) else type(value)(found)
+        integer = isinstance(value, TracedInt | np.integer) and self.record.is_number(value)
+        return self.record.fixed(value) if integer else value
 
     def constant(self, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """A function of things that are the same in every run."""
@@ -484,6 +500,7 @@ class Arrays:
     def method(self, array: np.ndarray, bound: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """A method of an array."""
         record, name = self.record, name_of(bound)
+        args = self.sized(name, args)
         if name in ("reshape", "ravel", "flatten", "copy", "astype", "__copy__", "__deepcopy__"):
             result = bound(*plain(args), **options)
             if result is not array and owner_of(result) is not owner_of(array):

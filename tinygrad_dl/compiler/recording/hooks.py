@@ -60,6 +60,7 @@ IN_PLACE: dict[str, Callable[..., Any]] = {
     for name in list(UFUNCS)[:13]
 }
 SWAPPED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq", "ne": "ne"}
+CHANGING: dict[Any, str] = {function: name for name, function in IN_PLACE.items()}
 # The functions of the module operator that stand for operators, and builtins that do.
 OPERATORS: dict[Any, str] = {function: name for name, function in PYTHON.items()} | {builtins.abs: "abs"}
 CHOOSING = (min, max, builtins.any, builtins.all)
@@ -267,6 +268,9 @@ class Hooks:
         name = OPERATORS.get(function)
         if name is not None:
             return self.operator(name, *args)
+        name = CHANGING.get(function)
+        if name is not None:
+            return self.changed(name, *args)
         if function is operator.getitem:
             return self.get(*args)
         if function is operator.setitem:
@@ -278,6 +282,11 @@ class Hooks:
             if function in CHOOSING:
                 return self.chosen(function, args, options)
             args = tuple(map(self.iterated, map(self.as_twin, args)))
+            if function is sorted and not options:
+                values = list(args[0])
+                if any(isinstance(each, np.ndarray | Tensor) or self.record.is_number(each) for each in values):
+                    raise self.record.refuse("sorted compares the elements of arrays,")
+                return sorted(values)
         if any(type(each) in NUMBERS or isinstance(each, np.generic | Tensor | np.ndarray) for each in args):
             return self.with_numbers(function, args, options)
         return function(*args, **options)
@@ -302,9 +311,11 @@ class Hooks:
         if any(isinstance(each, Tensor) for each in args):
             own = found_in(type(args[0]), f"__{name_of(function)}__")
             return self.python(own, args, options) if of_python(own) else function(*args, **options)
+        module = function.__module__
+        if module in ("math", "builtins"):
+            args = tuple([self.call(each.item) if isinstance(each, np.ndarray) else each for each in args])
         if not any(map(record.is_number, args)):
             return function(*args, **options)
-        module = function.__module__
         if module in ("math", "builtins") and not options:
             result = function(*map(plain, args))
             if type(result) in (int, float, complex, bool) or isinstance(result, np.generic):
@@ -495,7 +506,9 @@ class Hooks:
     def get(self, held: Any, index: Any) -> Any:
         kind = type(held)
         if kind is list or kind is dict or kind is tuple or not self.active:
-            return held[index if type(index) not in NUMBERS else self.record.fixed(index)]
+            if isinstance(index, np.ndarray) and self.active:
+                index = self.call(index.item)
+            return held[self.record.fixed(index) if type(index) not in PLAIN and self.active else index]
         if kind is np.ndarray:
             if isinstance(index, Tensor):
                 return held[index]
@@ -523,8 +536,10 @@ class Hooks:
         if not self.active:
             return getattr(held, name, *default)
         kind = type(held)
-        if kind is np.ndarray and name in ("flat",):
-            return getattr(held, name)
+        if kind is np.ndarray and name == "flat":
+            if not held.flags.c_contiguous:
+                raise self.record.refuse("the step goes through the elements of an array that is not contiguous,")
+            return held.reshape(-1)
         own = found_in(kind, name) if kind is not types.ModuleType else None
         if type(own) is property and of_python(own.fget):
             return self.python(own.fget, (held,), {})

@@ -41,8 +41,15 @@ def extent_of(owner: Any, array: np.ndarray) -> tuple[int, int]:
             return address_of(bytes_), bytes_.nbytes
         except (TypeError, ValueError, BufferError):
             owner = array
-    low, high = np.lib.array_utils.byte_bounds(owner) if owner.size else (address_of(owner), address_of(owner))
+    low, high = bounds_of(owner)
     return low, high - low
+
+
+def bounds_of(array: np.ndarray) -> tuple[int, int]:
+    """Where the elements of an array begin and end."""
+    if not array.size:
+        return (address_of(array),) * 2
+    return np.lib.array_utils.byte_bounds(array)
 
 
 class Memories:
@@ -51,6 +58,7 @@ class Memories:
     def __init__(self) -> None:
         self.buffers: list[Buffer] = []
         self.parts: dict[int, list[Buffer]] = {}  # of each owner, by its id
+        self.partial: set[Buffer] = set()  # those that are not all of their owner's memory
         self.owners: dict[int, Any] = {}  # weak references, or the owner where there can be none
 
     def buffer(self, kind: str, name: str, address: int, nbytes: int, owner: Any) -> Buffer:
@@ -80,29 +88,28 @@ class Memories:
         parts = self.parts.get(id(owner_of(array)))
         if parts is None:
             return None
-        if len(parts) > 1:
-            at = address_of(array)
-            for part in parts:
-                if part.address <= at < part.address + part.nbytes:
-                    return part
+        if parts[0] in self.partial:
+            low, high = bounds_of(array)
+            return next((each for each in parts if each.address <= low and high <= each.address + each.nbytes), None)
         return parts[0]
 
     def whole(self, array: np.ndarray, kind: str, name: str = "", keep: bool = False) -> Buffer:
         """The buffer of all memory that an array's owner has; made if it is not known."""
         owner = owner_of(array)
         parts = self.parts.get(id(owner))
-        if parts is not None:
-            return parts[0]
+        if parts is not None and parts[-1] not in self.partial:
+            return parts[-1]
         address, nbytes = extent_of(owner, array)
         return self.add(owner, self.buffer(kind, name, address, nbytes, owner if keep else None))
 
     def own(self, array: np.ndarray, kind: str, name: str) -> Buffer:
         """A buffer of the elements of an array alone, whoever owns them."""
-        low, high = np.lib.array_utils.byte_bounds(array) if array.size else (address_of(array),) * 2
+        low, high = bounds_of(array)
         buffer = self.buffer(kind, name, low, high - low, array)
+        self.partial.add(buffer)
         owner = owner_of(array)
         self.add(owner, buffer)
-        self.parts[id(owner)].sort(key=lambda part: part.nbytes)  # the smaller one is found first
+        self.parts[id(owner)].sort(key=lambda part: part not in self.partial)  # they are found first
         return buffer
 
     def living(self) -> set[Buffer]:

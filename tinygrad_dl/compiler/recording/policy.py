@@ -74,9 +74,7 @@ NATIVES = frozenset(
         "optim.block.Block.__init__",
         "optim.flat.Layout.__init__",
         "optim.flat.Layout.holds",
-        "optim.flat.FlatOptimizer._lay_out",
         "optim.flat.FlatOptimizer._publish",
-        "optim.optimizer.Optimizer.zero_grad",
         "nn.module.Module.__setattr__",
         "nn.module.Module.__getattr__",
     ]

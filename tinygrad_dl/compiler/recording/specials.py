@@ -20,6 +20,7 @@ from tinygrad_dl.core.promotion import FLOAT32
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn.module import Module
 from tinygrad_dl.optim import LBFGS, block, flat
+from tinygrad_dl.optim.flat import FlatOptimizer
 from tinygrad_dl.optim.options import numbers
 
 WORK = "work array"  # what memory of the library's own is called that is written over
@@ -210,6 +211,14 @@ def by_values(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
     raise hooks.record.refuse("LBFGS decides by values what it computes next,")
 
 
+def lay_out(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
+    """Parameters get another memory, which the part of the step before it has not seen."""
+    raise hooks.record.refuse(
+        f"{type(args[0]).__name__} finds the memory of its parameters within the step; make it before, and run the "
+        "step once before it is compiled,"
+    )
+
+
 def set_up() -> None:
     """Tells the policy of them."""
     policy.instead(threads.parallel_for, parallel)
@@ -224,6 +233,7 @@ def set_up() -> None:
     policy.instead(block.run, step)
     policy.instead(flat.Layout.run, chunks)
     policy.instead(numbers, read_options)
+    policy.instead(FlatOptimizer._lay_out, lay_out)
     policy.instead(inspect.unwrap(LBFGS.step), by_values)
     policy.instead(Module.train, train)
     policy.instead(Tensor.requires_grad_, require)
