@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Sequence
-from copy import copy
 from typing import Any
 
 from tinygrad_dl.core import promotion
@@ -94,6 +93,8 @@ class Plan:
         wanted = tuple(t for t, asked in zip(self.op.tensors, needed, strict=False) if asked and t in self.wanted)
         if self.op.sequence or wanted == self.wanted:
             return self
+        from copy import copy  # few passes go towards given inputs
+
         plan = copy(self)
         plan.wanted, plan.rules = wanted, {t: rule for t, rule in self.rules.items() if t in wanted}
         plan.joint = self.joint if self.joint and set(self.joint[0]) & set(wanted) else None
