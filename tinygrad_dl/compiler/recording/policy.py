@@ -51,6 +51,7 @@ NATIVES = frozenset(
         "core.op.Op.plan",
         "core.op.Op._variant",
         "core.plan.Plan.__init__",
+        "core.plan.Plan.toward",
         "core.plan.reads",
         "core.graph.topological",
         "core.graph.leading_to",

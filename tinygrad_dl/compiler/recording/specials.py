@@ -19,6 +19,7 @@ from tinygrad_dl.core import engine
 from tinygrad_dl.core.promotion import FLOAT32
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn.module import Module
+from tinygrad_dl.ops.recurrent import _layer as layer
 from tinygrad_dl.optim import LBFGS, block, flat
 from tinygrad_dl.optim.flat import FlatOptimizer
 from tinygrad_dl.optim.options import numbers
@@ -35,20 +36,24 @@ def instrumented(hooks: Hooks, function: Any, args: Args, options: Options) -> A
     return twin(function, made, hooks if not hooks.users else hooks.other)(*args, **options)
 
 
-def in_lanes(hooks: Hooks, work: Any, ranges: list[tuple[int, int]]) -> None:
-    """Calls work on ranges, each a lane of one call of the program."""
+Job = list[tuple[Any, Args]]  # calls of functions, one after the other
+
+
+def in_lanes(hooks: Hooks, jobs: list[Job]) -> None:
+    """Makes the calls of each job, which are a lane each of one call of the program."""
     record = hooks.record
-    if len(ranges) < 2 or record.in_lane:
-        for start, stop in ranges:
-            hooks.call(work, start, stop)
+    if len(jobs) < 2 or record.in_lane:
+        for function, args in itertools.chain(*jobs):
+            hooks.call(function, *args)
         return
     outside, lanes = record.calls, []
     record.in_lane = True
     try:
-        for start, stop in ranges:
+        for job in jobs:
             record.calls = []
             lanes.append(record.calls)
-            hooks.call(work, start, stop)
+            for function, args in job:
+                hooks.call(function, *args)
     finally:
         record.calls, record.in_lane = outside, False
     lanes = [lane for lane in lanes if lane]
@@ -85,7 +90,7 @@ def chunks(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
 
 def parallel(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
     def told(work: Any, count: int, grain: int = 1, ahead: int = 0) -> None:
-        in_lanes(hooks, work, threads.ranges_of(count, grain, ahead))
+        in_lanes(hooks, [[(work, each)] for each in threads.ranges_of(count, grain, ahead)])
 
     told(*args, **options)
 
@@ -94,6 +99,21 @@ def task(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
     """What another thread would do is done at once."""
     _, work, *bounds = args
     hooks.call(work, *bounds)
+
+
+def beside(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
+    """Ranges of the steps of a recurrent layer: each a lane, and what belongs to its neighbours another one."""
+    ranges, work, before, after = args
+    ahead: Job = [(before, each) for each in ranges if before is not None]
+    behind: Job = [(after, each) for each in ranges if after is not None]
+    for other, bounds in ahead[:1]:
+        hooks.call(other, *bounds)
+    for number, each in enumerate(ranges):
+        here: Job = [(work, (..., *each))]
+        others = [*ahead[number + 1 : number + 2], *behind[max(number - 1, 0) : number]]
+        in_lanes(hooks, [here, others] if threads.get_num_threads() > 1 else [here + others])
+    for other, bounds in behind[-1:]:
+        hooks.call(other, *bounds)
 
 
 def weighted(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
@@ -224,6 +244,7 @@ def set_up() -> None:
     policy.instead(threads.parallel_for, parallel)
     policy.instead(threads.parallel_for_products, parallel)
     policy.instead(threads.Tasks.add, task)
+    policy.instead(layer.beside, beside)
     policy.instead(axpby.axpby, weighted)
     policy.instead(transposing.copy_transposed, transposed)
     policy.instead(random.rng_of, generator)

@@ -135,14 +135,7 @@ def through(
         ranges.reverse()
     least = 1 + WORTH // max(1, weight.size)  # sequences of a thread
     if count > 1 and min(batch // least, get_num_threads()) < 2:
-        with Tasks() as tasks:
-            ready = [tasks.add(before, *each) for each in ranges if before is not None]
-            for each, made in itertools.zip_longest(ranges, ready):
-                if made is not None:
-                    tasks.finish(made)
-                work(..., *each)
-                if after is not None:
-                    tasks.add(after, *each)
+        beside(ranges, work, before, after)
         return
 
     def sequences(start: int, stop: int) -> None:
@@ -156,6 +149,18 @@ def through(
     for each in ranges:
         if after is not None:
             after(*each)
+
+
+def beside(ranges: list[tuple[int, int]], work: Any, before: Any, after: Any) -> None:
+    """`through` by this thread, while another one calls `before` and `after`."""
+    with Tasks() as tasks:
+        ready = [tasks.add(before, *each) for each in ranges if before is not None]
+        for each, made in itertools.zip_longest(ranges, ready):
+            if made is not None:
+                tasks.finish(made)
+            work(..., *each)
+            if after is not None:
+                tasks.add(after, *each)
 
 
 # -- forward ---------------------------------------------------------------------------------------------
