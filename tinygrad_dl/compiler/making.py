@@ -115,6 +115,8 @@ class Making:
         Returns:
             The names of those that it has changed, and what it returned.
         """
+        for view in self.recorder.program.arguments:
+            view.buffer.name = in_source(view.buffer.name, function)
         args, kwargs = self.args, self.kwargs
         for rate in self.touched.rates:
             value = self.recorder.number(rate.read(), rate.read, rate.name)
@@ -357,3 +359,12 @@ def is_open(tensor: Tensor, stepped: bool) -> bool:
         return False
     places = topological([edge])
     return all(each.saved is not None for each in places) and not (stepped and not any(each.saved for each in places))
+
+
+def in_source(name: str, function: Callable[..., Any]) -> str:
+    """What the source calls an argument: as the function does, where it has a name for it."""
+    code, position = getattr(function, "__code__", None), name.removeprefix("argument ")
+    if code is None or position == name or not position.isdigit():
+        return name
+    names = code.co_varnames[getattr(function, "__self__", None) is not None : code.co_argcount]
+    return str(names[int(position)]) if int(position) < len(names) else name

@@ -54,10 +54,9 @@ class _Folding:
         """Whether a call is made now, once and for all."""
         if call.form not in ("ufunc", "reduce", "function", "scalar") or call.effect or call.out is None:
             return False
-        call = on_other_views(call, self.move)
-        operands = [*call.arguments, *call.options.values()]
-        if not all(map(self.constant, operands)):
+        if not all(map(self.constant, (*call.arguments, *call.options.values()))):
             return False
+        call = on_other_views(call, self.move)
         out = call.out
         if type(out) is View:
             buffer = out.buffer
@@ -83,7 +82,7 @@ class _Folding:
 
     def constant(self, operand: Operand) -> bool:
         if type(operand) is View:
-            return operand.buffer in self.fixed
+            return self.places.get(operand.buffer, operand.buffer) in self.fixed
         if type(operand) is Scalar:
             return operand.name in self.numbers
         if type(operand) is Items:

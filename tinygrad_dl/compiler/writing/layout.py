@@ -69,6 +69,7 @@ def _lives(program: Program, end: int) -> tuple[dict[Buffer, int], dict[Buffer, 
     first: dict[Buffer, int] = {view.buffer: -1 for view in program.arguments}
     last = dict(first)
     heirs: dict[Buffer, Buffer] = {}
+    taken: set[Buffer] = set()
     candidates = []
     for i, call in enumerate(program.calls):
         for view in (*call.reads(), *call.writes()):
@@ -87,8 +88,9 @@ def _lives(program: Program, end: int) -> tuple[dict[Buffer, int], dict[Buffer, 
         if pair is None:
             continue
         source, target = pair
-        if first.get(target) == i and last.get(source) == i and source not in heirs.values():
+        if first.get(target) == i and last.get(source) == i and source not in taken:
             heirs[target] = source
+            taken.add(source)
     return first, last, heirs
 
 
