@@ -89,7 +89,7 @@ def _source(written: Any, things: list[str], values: str) -> str:
     if text.guarded:
         ours.append(helpers.Stopped)
     head = [
-        f'"""{_explained(written, values)}"""',
+        f'"""{_explained(written, values.replace(chr(34), chr(39)).replace(chr(92), "/"))}"""',
         "from __future__ import annotations",
         "import os\nfrom collections.abc import Callable\nfrom typing import Any\n\nimport numpy as np",
         helpers.sources(*ours),
@@ -97,19 +97,15 @@ def _source(written: Any, things: list[str], values: str) -> str:
     ]
     if text.outside:
         head.append(
-            f'with np.load(os.path.join(os.path.dirname(os.path.abspath(__file__)), "{values}")) as file:\n'
+            f"with np.load(os.path.join(os.path.dirname(os.path.abspath(__file__)), {values!r})) as file:\n"
             "    outside = dict(file)\n"
             f'if outside.pop("stamp") != {int(_stamp(written)[0])}:\n'
-            f'    raise ValueError("{values} belongs to another program; save both again")'
+            f'    raise ValueError({values!r} + " belongs to another program; save both again")'
         )
     if things:
         head.append("\n".join(things))
-    tail = (
-        [f'\n\n{name} = np.errstate(all="ignore")({name})' for name in text.functions]
-        if written.program.errstate
-        else []
-    )
-    return "\n\n".join(head) + "\n\n" + written.source + "\n".join(tail)
+    silent = [f'\n\n{name} = np.errstate(all="ignore")({name})' for name in text.functions if written.program.errstate]
+    return "\n\n".join(head) + f"\n\n{written.source}" + "\n".join(silent)
 
 
 def _explained(written: Any, values: str) -> str:
