@@ -133,7 +133,7 @@ def test_threads_change_no_number():
     rng = np.random.default_rng(0)
     array = rng.standard_normal((9001, 60)).astype(np.float32)  # several blocks
     weights = rng.standard_normal(array.size)
-    for name in ("gelu", "gelu tanh", "softmax"):
+    for name in ("gelu", "gelu tanh", "softmax", "sigmoid", "silu"):
         first, second = on_one_and_on_three(lambda name=name: with_gradient(ONE_BY_ONE[name], array, weights))
         for a, b in zip(first, second, strict=True):
             np.testing.assert_array_equal(a, b)

@@ -7,14 +7,19 @@ interpreter; calls of 16 thousand, which would find their data nearer to the cor
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 from tinygrad_dl.backends.threads import Work, parallel_for
 
-__all__ = ["fixed_blocks", "in_blocks"]
+__all__ = ["blockwise", "fixed_blocks", "in_blocks", "is_large"]
 
 BLOCK = 2**18  # elements: three float32 arrays of them are in the last cache
 FIXED = 2**18
 LEAST = 2**16  # elements that are worth a thread, of work that makes a dozen passes over them
+LARGE = 2**18  # elements of an array that are worth several threads, of work that makes a few passes
 ROWS = 16  # blocks begin at multiples, where kernels work on whole tiles
 
 
@@ -36,6 +41,24 @@ def in_blocks(work: Work, count: int, size: int = 1, least: int = LEAST) -> None
             work(start * ROWS, min(stop * ROWS, count))
 
     parallel_for(share, -(-count // ROWS), -(-least // max(1, size * ROWS)))
+
+
+def is_large(x: Any) -> bool:
+    """Whether `blockwise` is worth it: many numbers in one piece."""
+    return type(x) is np.ndarray and x.size >= LARGE and x.dtype.char in "fd" and x.flags.c_contiguous
+
+
+def blockwise(function: Callable[..., object], *arrays: np.ndarray, results: int = 1) -> list[np.ndarray]:
+    """Calls function(*results, *blocks) on block after block of flat arrays of one shape, on several threads.
+
+    Returns:
+        The results, new arrays of the shape and dtype of the first one.
+    """
+    first = arrays[0]
+    made = [np.empty(first.shape, first.dtype) for _ in range(results)]
+    flat = [each.reshape(-1) for each in (*made, *map(np.ascontiguousarray, arrays))]
+    in_blocks(lambda start, stop: function(*[a[start:stop] for a in flat]), first.size)
+    return made
 
 
 def fixed_blocks(count: int, size: int, most: int = FIXED, tile: int = ROWS) -> list[slice]:

@@ -11,13 +11,13 @@ cache, shared out among threads. The gate is kept beside the input: the backward
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.backends.blocks import in_blocks
+from tinygrad_dl.backends.blocks import blockwise
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.promotion import FLOAT32
 from tinygrad_dl.inputs import array, error, one_of, real
@@ -51,26 +51,9 @@ NORMAL = constants(
 )
 
 
-def blockwise(function: Callable[..., None], *arrays: np.ndarray, results: int = 1) -> list[np.ndarray]:
-    """Calls function(*results, *blocks, work) on block after block of flat arrays, on several threads; returns results.
-
-    `work` is an array of a block's size, to be written over.
-    """
-    x = arrays[0]
-    made = [np.empty(x.shape, x.dtype) for _ in range(results)]
-    flat = [each.reshape(-1) for each in (*made, *map(np.ascontiguousarray, arrays))]
-
-    def work(start: int, stop: int) -> None:
-        function(*[a[start:stop] for a in flat], np.empty(stop - start, x.dtype))
-
-    with np.errstate(over="ignore"):  # odds of infinity, and the square of 1e20
-        in_blocks(work, x.size)
-    return made
-
-
-def find_gate(gate: np.ndarray, x: np.ndarray, coefficients: list[np.ndarray], work: np.ndarray) -> None:
+def find_gate(gate: np.ndarray, x: np.ndarray, coefficients: list[np.ndarray]) -> None:
     """1 / (1 + exp(x * q(x * x))), into `gate`."""
-    square = np.multiply(x, x, out=work)
+    square = x * x
     np.multiply(square, coefficients[0], out=gate)
     gate += coefficients[1]
     for coefficient in coefficients[2:]:
@@ -86,21 +69,20 @@ def fused(x: np.ndarray, approximate: str) -> Any:
     """gelu of a float32 array, and the gate."""
     far, coefficients = FAR[approximate], NORMAL if approximate == "none" else TANH
 
-    def block(out: np.ndarray, gate: np.ndarray, x: np.ndarray, work: np.ndarray) -> None:
+    def block(out: np.ndarray, gate: np.ndarray, x: np.ndarray) -> None:
         x.clip(-far, math.inf, out=out)
-        find_gate(gate, out, coefficients, work)
+        find_gate(gate, out, coefficients)
         out *= gate
 
-    return blockwise(block, x, results=2)
+    with np.errstate(over="ignore"):  # odds of infinity, and the square of 1e20
+        return blockwise(block, x, results=2)
 
 
-def times_derivative(
-    out: np.ndarray, g: np.ndarray, x: np.ndarray, gate: np.ndarray, approximate: str, work: np.ndarray
-) -> None:
+def times_derivative(out: np.ndarray, g: np.ndarray, x: np.ndarray, gate: np.ndarray, approximate: str) -> None:
     """g * (s + x * s'), into `out`, for the gate s of x."""
     far = FAR[approximate]
     x.clip(-far, far, out=out)
-    square = np.multiply(out, out, out=work)
+    square = out * out
     if approximate == "none":
         out *= BELL_FACTOR
         square *= MINUS_HALF
@@ -109,8 +91,8 @@ def times_derivative(
         square *= TANH_SLOPE[0]
         square += TANH_SLOPE[1]
         out *= square
-        np.multiply(gate, gate, out=work)
-        out *= np.subtract(gate, work, out=work)
+        np.multiply(gate, gate, out=square)
+        out *= np.subtract(gate, square, out=square)
     out += gate
     out *= g
 
@@ -118,24 +100,23 @@ def times_derivative(
 def fused_slope(g: np.ndarray, x: np.ndarray, gate: np.ndarray, approximate: str) -> Any:
     """g * (s + x * s')."""
 
-    def block(out: np.ndarray, g: np.ndarray, x: np.ndarray, gate: np.ndarray, work: np.ndarray) -> None:
-        times_derivative(out, g, x, gate, approximate, work)
-
-    return blockwise(block, g, x, gate)[0]
+    with np.errstate(over="ignore"):
+        return blockwise(functools.partial(times_derivative, approximate=approximate), g, x, gate)[0]
 
 
 def fused_both(x: np.ndarray, g: np.ndarray, approximate: str) -> Any:
     """gelu of x, and g * (s + x * s'): the same gate serves both."""
     far, coefficients = FAR[approximate], NORMAL if approximate == "none" else TANH
 
-    def block(out: np.ndarray, slope: np.ndarray, x: np.ndarray, g: np.ndarray, work: np.ndarray) -> None:
+    def block(out: np.ndarray, slope: np.ndarray, x: np.ndarray, g: np.ndarray) -> None:
         x.clip(-far, math.inf, out=out)
         gate = np.empty_like(out)
-        find_gate(gate, out, coefficients, work)
+        find_gate(gate, out, coefficients)
         out *= gate
-        times_derivative(slope, g, x, gate, approximate, work)
+        times_derivative(slope, g, x, gate, approximate)
 
-    return blockwise(block, x, g, results=2)
+    with np.errstate(over="ignore"):
+        return blockwise(block, x, g, results=2)
 
 
 @op(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.blocks import blockwise, is_large
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.ops._owned import add_
 from tinygrad_dl.ops.activation.relu import ZERO
@@ -21,16 +22,27 @@ def _logistic_constants(limit: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
 LOGISTIC = {x.dtype: _logistic_constants(x) for x in (np.array(87.0, np.float32), np.array(708.0))}
 
 
+def logistic_into(out: np.ndarray, x: np.ndarray) -> None:
+    """1 / (1 + exp(-x)), into `out`."""
+    np.negative(x, out=out)
+    np.exp(out, out=out)
+    out += 1
+    np.divide(1, out, out=out)
+
+
 def logistic(x: np.ndarray) -> Any:
     """1 / (1 + exp(-x)) for arrays."""
     constants = LOGISTIC.get(x.dtype)
-    e: Any = np.negative(x)
     if constants is None or x.size >= LARGE or x.ndim == 0:
         with np.errstate(over="ignore"):  # where exp overflows, the quotient is 0, as it should be
+            if is_large(x):
+                return blockwise(logistic_into, x)[0]
+            e: Any = np.negative(x)
             e = add_(np.exp(e, out=e) if x.ndim else np.exp(e), 1)
             return np.divide(1, e, out=e) if x.ndim else 1 / e
     # On small arrays errstate would take longer than all the rest.
     limit, one, floor = constants
+    e = np.negative(x)
     np.minimum(e, limit, out=e)
     np.exp(e, e)
     np.add(e, one, e)
@@ -48,7 +60,20 @@ def sigmoid(input: Array) -> Array:
     return logistic(input)
 
 
-sigmoid.vjp(input=lambda g, out: g * (out - out * out))
+def sigmoid_slope(g: Any, out: Any) -> Any:
+    """g * (out - out * out)."""
+    if type(g) is np.ndarray and g.size >= LARGE and all(is_large(x) and x.dtype == g.dtype for x in (g, out)):
+        return blockwise(_slope_into, g, out)[0]
+    return g * (out - out * out)
+
+
+def _slope_into(slope: np.ndarray, g: np.ndarray, out: np.ndarray) -> None:
+    np.multiply(out, out, out=slope)
+    np.subtract(out, slope, out=slope)
+    slope *= g
+
+
+sigmoid.vjp(input=sigmoid_slope)
 
 
 @op(

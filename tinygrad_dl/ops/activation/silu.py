@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.blocks import blockwise, is_large
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops._owned import add_, mul_
 from tinygrad_dl.ops.activation._common import finish
-from tinygrad_dl.ops.activation.sigmoid import logistic, sigmoid
+from tinygrad_dl.ops.activation.sigmoid import logistic, logistic_into, sigmoid
 from tinygrad_dl.ops.activation.softplus import softplus
 from tinygrad_dl.ops.pointwise._selection import LARGE
 
@@ -46,13 +47,31 @@ def gated(input: np.ndarray, gate: np.ndarray) -> Any:
 )
 def swish(input: Array) -> Array:
     """input * sigmoid(input)."""
+    if input.size >= LARGE and is_large(input):
+        with np.errstate(over="ignore"):
+            return blockwise(_swish_into, input, results=2)
     gate = logistic(input)
     return gated(input, gate), gate
 
 
+def _swish_into(out: np.ndarray, gate: np.ndarray, x: np.ndarray) -> None:
+    logistic_into(gate, x)
+    x.clip(-FAR, math.inf, out=out)
+    out *= gate
+
+
 def swish_slope(g: Any, out: Any, gate: Any) -> Any:
     """g * (gate + out * (1 - gate)); gate = sigmoid(input)."""
+    if type(g) is np.ndarray and g.size >= LARGE and all(is_large(x) and x.dtype == g.dtype for x in (g, out, gate)):
+        return blockwise(_swish_slope_into, g, out, gate)[0]
     return mul_(add_(mul_(1 - gate, near(out)), gate), g)
+
+
+def _swish_slope_into(slope: np.ndarray, g: np.ndarray, out: np.ndarray, gate: np.ndarray) -> None:
+    out.clip(-FAR, FAR, out=slope)
+    slope *= 1 - gate
+    slope += gate
+    slope *= g
 
 
 swish.vjp(input=swish_slope)
