@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import linecache
 import re
 import traceback
 from typing import Any, NamedTuple
@@ -48,6 +49,7 @@ def run(page: str, name: str = "example.py") -> list[Ran]:
     done = []
     for block in code_blocks(page):
         out, error = io.StringIO(), None
+        linecache.cache[name] = len(block.text), None, block.text.splitlines(keepends=True), name  # for who reads it
         with contextlib.redirect_stdout(out):
             try:
                 exec(compile(block.text, name, "exec"), scope)

