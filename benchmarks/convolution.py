@@ -24,6 +24,7 @@ from tinygrad_dl.ops.convolution import _deep as deep
 from tinygrad_dl.ops.convolution import _depthwise as depthwise
 from tinygrad_dl.ops.convolution import _phases as phases
 from tinygrad_dl.ops.convolution import _rows as rows
+from tinygrad_dl.ops.convolution import _shifted as shifted
 from tinygrad_dl.ops.convolution import _winograd as winograd
 from tinygrad_dl.ops.convolution._shapes import conv_size
 
@@ -101,6 +102,8 @@ def ways(shape: Shape) -> dict[str, dict[str, Way]]:
         found["input's"]["turned"] = lambda: columns.convolve(g, turned, size, stride, around, dilation, 1)
     if depthwise.fits(x.shape[1], len(w), kernel, pads, groups, "f"):
         found["result"]["depthwise"] = lambda: depthwise.convolve(x, w, out, stride, pads, dilation)
+        if stride == (1, 1):
+            found["weight's"]["shifted"] = lambda: shifted.convolve_weight(x, g, kernel, pads, dilation)
         found["weight's"]["depthwise"] = lambda: depthwise.convolve_weight(x, g, kernel, stride, pads, dilation)
     add_pytorch(found, x, w, g, shape)
     found["result"]["chosen"] = lambda: convolution.convolution.generic(x, w, None, *options)
@@ -158,7 +161,7 @@ def main() -> None:
         set_num_threads(arguments.threads)
         importlib.import_module("torch").set_num_threads(arguments.threads)
     strips = [f"rows {t}" for t in STRIPS]
-    names = ["columns", "turned", "phases", "joined", *strips, "Winograd", "depthwise", "PyTorch", "chosen"]
+    names = ["columns", "turned", "phases", "joined", *strips, "Winograd", "shifted", "depthwise", "PyTorch", "chosen"]
     print(f"| shape | of | {' | '.join(names)} | ratio |\n|{'---|' * (len(names) + 3)}")
     for shape in SHAPES:
         if arguments.only not in shape.name:

@@ -9,7 +9,7 @@ import tinygrad_dl as td
 from tinygrad_dl import nn
 from tinygrad_dl.backends import blas, threads
 from tinygrad_dl.nn import functional
-from tinygrad_dl.ops.convolution import _choice, _columns, _deep, _depthwise, _phases, _rows, _winograd
+from tinygrad_dl.ops.convolution import _choice, _columns, _deep, _depthwise, _phases, _rows, _shifted, _winograd
 from tinygrad_dl.ops.convolution._shapes import conv_size
 
 
@@ -362,6 +362,7 @@ def test_depthwise_convolutions_equal_those_by_columns(
     monkeypatch, block, multiplier, kernel, stride, padding, dilation, channels_last
 ):
     monkeypatch.setattr(_depthwise, "BLOCK", block)
+    monkeypatch.setattr(_shifted, "BLOCK", block)
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((3, 17, 8, 9)), rng.standard_normal((17 * multiplier, 1, *kernel))
     out = conv_size((8, 9), kernel, stride, padding, dilation)
@@ -372,7 +373,11 @@ def test_depthwise_convolutions_equal_those_by_columns(
     assert _choice.way(3, 17, len(w), kernel, out, options, x.dtype) == "depthwise"
     close(_choice.convolve(x, w, out, *options), _columns.convolve(x, w, out, *options))
     close(_choice.convolve_transposed(g, w, (8, 9), *options), _columns.convolve_transposed(g, w, (8, 9), *options))
-    close(_choice.convolve_weight(x, g, kernel, *options), _columns.convolve_weight(x, g, kernel, *options))
+    gw = _columns.convolve_weight(x, g, kernel, *options)
+    close(_choice.convolve_weight(x, g, kernel, *options), gw)
+    close(_depthwise.convolve_weight(x, g, kernel, stride, padding, dilation), gw)
+    if _shifted.fits(17, w.shape, *options, "d"):
+        close(_shifted.convolve_weight(x, g, kernel, padding, dilation), gw)
 
 
 def gradients(x, w, g, padding=1, **options):

@@ -17,6 +17,7 @@ from tinygrad_dl.ops.convolution import _deep as deep
 from tinygrad_dl.ops.convolution import _depthwise as depthwise
 from tinygrad_dl.ops.convolution import _phases as phases
 from tinygrad_dl.ops.convolution import _rows as rows
+from tinygrad_dl.ops.convolution import _shifted as shifted
 from tinygrad_dl.ops.convolution import _winograd as winograd
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
 
@@ -253,6 +254,9 @@ def convolve_weight(
     out, made = g.shape[2:], g.shape[1]
     by_columns = partial(columns.convolve_weight, x, g, kernel, stride, pads, dilation, groups)
     chosen = way(len(x), x.shape[1], made, kernel, out, (stride, pads, dilation, groups), x.dtype)
+    shape = made, x.shape[1] // groups, *kernel
+    if shifted.fits(x.shape[1], shape, stride, pads, dilation, groups, x.dtype.char) and x.size:
+        return finite_or(partial(shifted.convolve_weight, x, g, kernel, pads, dilation), by_columns)
     if chosen == "depthwise":
         return depthwise.convolve_weight(x, g, kernel, stride, pads, dilation)
     if chosen == "deep":
