@@ -130,7 +130,7 @@ class World:
         """One step on a batch `x`, with class indices and a number; returns the loss and some variables."""
         if self.optimizer:
             self.optimizer.zero_grad()
-        ends = Run(self, x, classes, s).variables[-3:]
+        ends = Run(self.program, self.parameters, self.buffers, x, classes, s).variables[-3:]
         loss = sum((v.float() * (1 + i)).mean() for i, v in enumerate(ends))
         loss = loss + F.cross_entropy(x @ self.parameters[0], classes)
         loss.backward()
@@ -142,11 +142,11 @@ class World:
 class Run:
     """The variables that a program makes in one step, from those of the world and the step's arguments."""
 
-    def __init__(self, world, x, classes, s):
-        self.classes, self.s, self.parameters, self.buffers = classes, s, world.parameters, world.buffers
+    def __init__(self, program, parameters, buffers, x, classes, s):
+        self.parameters, self.buffers, self.classes, self.s = parameters, buffers, classes, s
         self.variables = [x, *self.parameters[:2], self.buffers[0]]
         self.variables.append(x @ self.parameters[0] + self.parameters[1])
-        for name, a, b, c, without_grad in world.program:
+        for name, a, b, c, without_grad in program:
             with td.no_grad() if without_grad else nullcontext():
                 getattr(self, name)(self.variables[a % len(self.variables)], b, c)
 

@@ -13,7 +13,7 @@ from tinygrad_dl.core.declaration import REGISTRY
 from tinygrad_dl.core.op import Op
 from tinygrad_dl.inputs import AxesOf, AxisOf, BroadcastingCase, Case, Complexes, Drawn, Real, Reals, ShapeOf
 from tinygrad_dl.random import get_rng_state, set_rng_state
-from tinygrad_dl.testing import first_order, forward, refusals, rules, second_order, transforms
+from tinygrad_dl.testing import compiled, first_order, forward, refusals, rules, second_order, transforms
 from tinygrad_dl.testing.call import Call, default_values, record_of
 from tinygrad_dl.testing.drawing import for_examples
 from tinygrad_dl.testing.report import CheckError, pasteable
@@ -45,18 +45,21 @@ class OpReport:
         compared: how many entries of the gradient were compared with differences, for each argument.
         skipped: how many were left aside, because the function has no derivative there.
         refused: how many inputs were refused, as declared.
+        not_compiled: why `td.compile` refuses a step with it; "" if it does not.
     """
 
     def __init__(self, tally: Tally):
         self.op, self.inputs, self.refused = tally.op, tally.inputs, len(refusals.refused(tally.op))
         self.compared = {name: tally.compared.get(name, 0) for name in tally.op.differentiable}
         self.skipped = sum(tally.kinks.values())
+        self.not_compiled = tally.not_compiled
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count} of {name!r}" for name, count in self.compared.items())
         entries = f"entries of the gradient compared: {counts}" if counts else "no gradient"
         skipped = f", {self.skipped} left aside at kinks" if self.skipped else ""
-        return f"op {self.op.name}: right at {self.inputs} inputs; {entries}{skipped}; {self.refused} refused"
+        eager = f"; not compiled, for {self.not_compiled}" if self.not_compiled else ""
+        return f"op {self.op.name}: right at {self.inputs} inputs; {entries}{skipped}; {self.refused} refused{eager}"
 
     __repr__ = __str__
 
@@ -67,8 +70,8 @@ def check_op(op: Any, max_examples: int | None = None) -> OpReport:
     On each example: the result against the reference; dtypes; nothing mutated; memory layouts, of arguments and of
     g; each rule by itself; the gradient against central differences; the second derivative; recorded and bare
     passes; linearity; what is saved; aliasing; forward mode against reverse mode, and batches against their
-    examples, in every order of the two. Some examples have long dimensions, and some, where no limit is
-    declared, elements of large magnitude. Then the declared errors.
+    examples, in every order of the two; a compiled step against an eager one. Some examples have long dimensions, and
+    some, where no limit is declared, elements of large magnitude. Then the declared errors.
 
     Args:
         op: a function declared with `@td.op`, its `.op`, or its name.
@@ -218,6 +221,7 @@ CHECKS: tuple[Check, ...] = (
     forward.check_layouts,
     first_order.check_unused_outputs,
     transforms.check_transforms,
+    compiled.check_compiled,
 )
 LARGE_ONLY = (note_random, forward.check_large)
 GRADIENT_ONLY = (note_random, first_order.check_gradient)

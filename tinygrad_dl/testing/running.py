@@ -23,6 +23,7 @@ class Tally:
         self.inputs = 0  # how many were checked
         self.random = False
         self.looped = False  # whether a batch went through its examples one by one
+        self.not_compiled = ""  # why no program can be made of a step with it
         self.compared: dict[str, int] = {}  # entries of the gradient that were compared, for each argument
         self.kinks: dict[str, int] = {}
         self.read: dict[str, bool] = {}  # whether a saved array's values mattered to the rules

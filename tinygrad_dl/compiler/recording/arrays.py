@@ -316,6 +316,10 @@ class Arrays:
             return self.filled(function, args, options)
         if name in ("clip",):
             return self.clip(*args, **options)
+        if name in ("real", "imag") and record.is_number(args[0]):
+            return record.computed(function, args, getattr(args[0], name))
+        if name == "imag" and not np.iscomplexobj(args[0]):  # NumPy makes zeros
+            return self.function(np.zeros_like, args, options)
         if name == "copyto":
             return self.copyto(*args, **options)
         if not any(map(record.depends, args)) and not any(map(record.depends, options.values())):

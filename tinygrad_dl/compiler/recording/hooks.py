@@ -172,9 +172,7 @@ class Hooks:
 
     def as_twin(self, value: Any) -> Any:
         """A function as one that may be called from code without hooks."""
-        if isinstance(value, types.FunctionType | types.MethodType | functools.partial | np.ufunc | Dispatched):
-            return lambda *args, **options: self.call(value, *args, **options)
-        if isinstance(value, types.BuiltinFunctionType) and (value.__module__ or "").startswith(NUMPY):
+        if callable(value):
             return lambda *args, **options: self.call(value, *args, **options)
         return value
 
