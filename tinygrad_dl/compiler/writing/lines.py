@@ -216,7 +216,7 @@ class Writer:
             return f"{', '.join(targets)}{',' if len(targets) == 1 else ''} = {self.expression(call)}"
         assert type(out) is View
         if "out" in call.takes or takes_out(call, out):
-            if call.options.get("dtype") is not None:  # `out` says it, too, and one of both is all that some take
+            if "dtype" in call.options and call.function in (np.concatenate, np.stack):  # which take one of both
                 call = replace(call, options={k: v for k, v in call.options.items() if k != "dtype"})
             return f"{self.called(call)}{', ' if call.arguments or call.options else ''}out={self.view(out)})"
         return f"{self.view(out)}[...] = {self.expression(call)}"
@@ -246,8 +246,6 @@ def takes_out(call: Call, out: View) -> bool:
     """Whether the function writes to `out` itself, with the same result, if it is told to."""
     if call.function not in TAKES_OUT or "out" in call.options or not contiguous(out):
         return False
-    if call.function in (np.concatenate, np.stack):  # which take one of the two
-        return "dtype" not in call.options
     if call.function in (np.take, np.ndarray.take):  # with mode="raise" it makes a copy of `out` first
         return "mode" in call.options
     return True
