@@ -119,6 +119,28 @@ def test_all_gradients_of_layer_norm(affine):
         np.testing.assert_allclose(mine.grad.numpy(), other.grad.numpy(), rtol=1e-9, atol=1e-11)
 
 
+def test_cross_entropy_of_many_classes():
+    """In blocks of examples on several threads: by its formula, and the same on one thread."""
+    rng = np.random.default_rng(0)
+    logits, classes = 5 * rng.standard_normal((700, 500)), rng.integers(0, 500, 700)
+
+    def run():
+        x = td.tensor(logits, requires_grad=True)
+        loss = F.cross_entropy(x, td.tensor(classes))
+        loss.backward()
+        return loss.item(), x.grad.numpy()
+
+    (loss, slope), (again, other) = on_one_and_on_three(run)
+    e = np.exp(logits)
+    p = e / e.sum(1, keepdims=True)
+    picked = np.arange(700), classes
+    np.testing.assert_allclose(loss, -np.log(p[picked]).mean(), rtol=1e-12)
+    p[picked] -= 1
+    np.testing.assert_allclose(slope, p / 700, rtol=1e-9, atol=1e-14)
+    assert loss == again
+    np.testing.assert_array_equal(slope, other)
+
+
 def test_gradient_of_many_uses_of_a_table():
     rng = np.random.default_rng(0)
     places, g = rng.integers(0, 300, 5000), rng.standard_normal((5000, 64))
@@ -133,7 +155,7 @@ def test_threads_change_no_number():
     rng = np.random.default_rng(0)
     array = rng.standard_normal((9001, 60)).astype(np.float32)  # several blocks
     weights = rng.standard_normal(array.size)
-    for name in ("gelu", "gelu tanh", "softmax", "sigmoid", "silu"):
+    for name in ("gelu", "gelu tanh", "softmax", "sigmoid", "silu", "cross_entropy"):
         first, second = on_one_and_on_three(lambda name=name: with_gradient(ONE_BY_ONE[name], array, weights))
         for a, b in zip(first, second, strict=True):
             np.testing.assert_array_equal(a, b)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.blocks import in_blocks, is_large
 from tinygrad_dl.core.batching import Batch, every, folded, unfolded
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
@@ -146,12 +147,27 @@ FEW = 40  # classes, up to which it pays to put them first
 
 def _many_classes(input: Any, target: Any) -> Any:
     """The mean loss, when every example counts the same."""
+    if is_large(input):
+        count, dtype = len(input), input.dtype
+        top, level, losses = np.empty((count, 1), dtype), np.empty((count, 1), dtype), np.empty(count, dtype)
+
+        def work(start: int, stop: int) -> None:
+            here = slice(start, stop)
+            top[here], level[here], losses[here] = _each_loss(input[here], target[here])
+
+        in_blocks(work, count, input.shape[1])
+    else:
+        top, level, losses = _each_loss(input, target)
+    return np.add.reduce(losses) / losses.size, top, level, None, losses.size
+
+
+def _each_loss(input: Any, target: Any) -> tuple[Any, Any, Any]:
+    """The largest of each row, the logarithm of the sum over it, and the loss of each example."""
     top = largest(input, 1, True)
     e = input - top
     losses = e.reshape(-1).take(places(target, e.shape))
     level = np.log(add_up(np.exp(e, out=e), 1, True))
-    np.subtract(level[:, 0], losses, out=losses)
-    return np.add.reduce(losses) / losses.size, top, level, None, losses.size
+    return top, level, np.subtract(level[:, 0], losses, out=losses)
 
 
 def _few_classes(input: Any, target: Any) -> Any:
@@ -196,6 +212,8 @@ def _class_entropy_rule(
     elif reduction == "none":
         g = np.expand_dims(g, axis)
     if weight is None and counts is None and not label_smoothing:
+        if input.ndim == 2 and is_large(input) and isinstance(g, np.ndarray | np.generic):
+            return (_large_slope(g, input, target, top, level),)
         p = _probabilities(input, top, level)
         if type(p) is np.ndarray and isinstance(g, np.ndarray | np.generic) and p.flags.c_contiguous:
             p.reshape(-1)[places(target, p.shape)] -= 1
@@ -209,6 +227,22 @@ def _class_entropy_rule(
     if counts is not None:
         q *= np.expand_dims(counts, axis)
     return (_slope(g, input, q, top, level),)
+
+
+def _large_slope(g: Any, input: np.ndarray, target: Any, top: Any, level: Any) -> Any:
+    """(softmax(input) - one at the target) * g, of a block of examples after the other, on several threads."""
+    slope = np.empty_like(input)
+
+    def work(start: int, stop: int) -> None:
+        here = slice(start, stop)
+        p = np.subtract(input[here], top[here], out=slope[here])
+        p -= level[here]
+        np.exp(p, out=p)
+        p.reshape(-1)[places(target[here], p.shape)] -= 1
+        p *= g[here] if g.ndim else g
+
+    in_blocks(work, len(input), input.shape[1])
+    return slope
 
 
 def _class_entropy_tangent(
