@@ -195,16 +195,15 @@ def start(state: Any, steps: int, input: Any, hidden: int) -> Any:
     return room
 
 
-def delivery(states: Any, output: Any, reverse: bool, pad: Any) -> Callable[[int, int], None]:
-    """What puts the states after a range of steps, (T, H, B), into the layer's output (T, B, H), zeros in padding."""
-    source, target = states.transpose(0, 2, 1), in_time(output, reverse)
-
-    def work(start: int, stop: int) -> None:
-        target[start:stop] = source[start:stop]
-        if pad is not None:
-            target[start:stop][pad[start:stop, 0]] = 0
-
-    return work
+def steps_first(states: Any, reverse: bool, pad: Any) -> Any:
+    """The states after each step, (T, H, B), as the layer's output (T, B, H), with zeros where there is padding."""
+    steps, hidden, batch = states.shape
+    output = np.empty((steps, batch, hidden), states.dtype)
+    turned = in_time(output, reverse)
+    turned[...] = states.transpose(0, 2, 1)
+    if pad is not None:
+        turned[pad[:, 0]] = 0
+    return output
 
 
 # -- backward --------------------------------------------------------------------------------------------

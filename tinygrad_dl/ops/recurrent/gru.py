@@ -169,8 +169,8 @@ def gru_layer(
                 if skip is not None:
                     np.copyto(out, h, where=skip[t])
 
-    output = np.empty((steps, batch, hidden.shape[1]), dtype)
-    layer.through(steps, batch, weight_hh, work, project, layer.delivery(hidden[1:], output, reverse, pad))
+    layer.through(steps, batch, weight_hh, work, before=project)
+    output = layer.steps_first(hidden[1:], reverse, pad)
     last = hidden[-1].T.astype(dtype, order="C")
     return GRUResult(output, last), (gates, inner, hidden) if keep else None
 

@@ -184,8 +184,8 @@ def lstm_layer(
                     np.copyto(new, c, where=skip[t])
                     np.copyto(out, h, where=skip[t])
 
-    output = np.empty((steps, batch, hidden.shape[1]), dtype)
-    layer.through(steps, batch, weight_hh, work, project, layer.delivery(hidden[1:], output, reverse, pad))
+    layer.through(steps, batch, weight_hh, work, before=project)
+    output = layer.steps_first(hidden[1:], reverse, pad)
     last = [state.T.astype(dtype, order="C") for state in (hidden[-1], cells[-1])]
     return LSTMResult(output, *last), (gates, cells, tanhs) if keep else None
 

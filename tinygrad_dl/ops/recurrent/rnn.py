@@ -186,8 +186,8 @@ def rnn_layer(
                 np.copyto(out, h, where=skip[t])
             h = out
 
-    output = np.empty((steps, batch, hidden.shape[1]), dtype)
-    layer.through(steps, batch, weight_hh, work, project, layer.delivery(hidden[1:], output, reverse, pad))
+    layer.through(steps, batch, weight_hh, work, before=project)
+    output = layer.steps_first(hidden[1:], reverse, pad)
     last = hidden[-1].T.astype(dtype, order="C")
     return RNNResult(output, last), (hidden[1:],) if keep else None
 
