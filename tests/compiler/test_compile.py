@@ -5,12 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tinygrad_dl as td
 from tinygrad_dl import nn
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import cases
 
 F = nn.functional
 
@@ -694,3 +698,28 @@ def test_backward_through_what_was_computed_before_the_step_is_left_to_eager():
         for count in range(1, 5):
             fast(x * 3)
             assert x.grad.tolist() == [3.0 * count] * 2
+
+
+CASES = {
+    "MLP 64-128-10": 3,
+    "MLP, BatchNorm, Dropout": 3,
+    "gradient penalty": 3,
+    "LeNet": 2,
+    "convolutional autoencoder": 2,
+    "LSTM 32x50x128": 1,
+    "GPT, 4 layers of 128": 1,
+}
+
+
+@pytest.mark.parametrize(("name", "runs"), CASES.items())
+def test_steps_of_the_benchmarks_give_the_same_bits(name, runs):
+    td.manual_seed(0)
+    step = cases.CASES[name].case(td)
+    td.manual_seed(0)
+    fast = td.compile(cases.CASES[name].case(td), fullgraph=True)
+    for number in range(2 + runs):
+        td.manual_seed(number)
+        expected = step()
+        td.manual_seed(number)
+        same(expected, fast())
+    assert fast.programs[0].uses == runs and not fast.programs[0].redone

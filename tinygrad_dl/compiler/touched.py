@@ -116,8 +116,10 @@ class Touched:
         self.functions: dict[Any, None] = {}
         self.waiting: list[tuple[Any, str, str]] = []
         self.visit_function(self.function, "the step")
+        names = names_of(self.function)
         for position, value in enumerate(self.args):
-            self.argument(value, f"args[{position}]", f"argument {position}")
+            name = names[position] if position < len(names) else f"argument {position}"
+            self.argument(value, f"args[{position}]", name)
         for key, value in self.kwargs.items():
             self.argument(value, f"kwargs[{key!r}]", key)
         count, keys = len(self.args), tuple(self.kwargs)
@@ -434,6 +436,13 @@ def refuse_hooks(module: Any, name: str) -> None:
         for hook in hooks.values() if isinstance(hooks, dict) else ():
             if callable(hook) and root(getattr(hook, "__module__", None) or type(hook).__module__) not in LIBRARIES:
                 raise Refused(f"got {name}, a {type(module).__name__} with a hook ({kind.strip('_')})")
+
+
+def names_of(function: Any) -> tuple[str, ...]:
+    """What a function calls its positional arguments."""
+    bound = isinstance(function, types.MethodType)
+    code = getattr(function, "__code__", None)
+    return () if code is None else code.co_varnames[int(bound) : code.co_argcount]
 
 
 def root(module: str | None) -> str:

@@ -105,7 +105,8 @@ def _source(written: Any, things: list[str], values: str) -> str:
     if things:
         head.append("\n".join(things))
     silent = [f'\n\n{name} = np.errstate(all="ignore")({name})' for name in text.functions if written.program.errstate]
-    return "\n\n".join(head) + f"\n\n{written.source}" + "\n".join(silent)
+    source: str = "\n\n".join(head) + f"\n\n{written.source}" + "\n".join(silent)
+    return source
 
 
 def _explained(written: Any, values: str) -> str:
