@@ -119,6 +119,19 @@ def test_all_gradients_of_layer_norm(affine):
         np.testing.assert_allclose(mine.grad.numpy(), other.grad.numpy(), rtol=1e-9, atol=1e-11)
 
 
+def test_relu_of_millions_of_elements():
+    """On several threads; exact, whatever the gradient is."""
+    x = np.random.default_rng(0).standard_normal(2**21 + 5).astype(np.float32)
+    x[:4] = np.nan, np.inf, -np.inf, 0
+    g = np.arange(x.size, dtype=np.float32)
+    g[2:4] = np.inf, np.nan
+    given = td.tensor(x, requires_grad=True)
+    out = td.relu(given)
+    out.backward(td.tensor(g))
+    np.testing.assert_array_equal(out.detach().numpy(), np.maximum(x, 0))
+    np.testing.assert_array_equal(given.grad.numpy(), np.where(x <= 0, 0, g))
+
+
 def test_cross_entropy_of_many_classes():
     """In blocks of examples on several threads: by its formula, and the same on one thread."""
     rng = np.random.default_rng(0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.blocks import blockwise, is_large
 from tinygrad_dl.core.batching import Batch, every, folded
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
@@ -16,7 +17,9 @@ from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops.activation._common import finish
 from tinygrad_dl.ops.activation.hard import clipped
-from tinygrad_dl.ops.pointwise._selection import LARGE, keep, select, straight
+from tinygrad_dl.ops.pointwise._selection import BITS, LARGE, keep, select, straight
+
+SHARED = 2**20  # elements of a gradient, from which two threads are faster; of an input twice as many
 
 
 class Zeros(dict[Any, Any]):
@@ -47,6 +50,8 @@ def relu(input: Array) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.relu.html
     """
     if input.size >= LARGE and input.dtype.kind == "f":
+        if input.size >= 2 * SHARED and is_large(input):
+            return blockwise(lambda out, x: x.clip(0, math.inf, out=out), input)[0]
         return input.clip(0, math.inf)  # on large arrays clip is three times as fast as maximum
     return np.maximum(input, ZERO[input.dtype])
 
@@ -55,7 +60,16 @@ def relu_slope(g: Any, out: Any) -> Any:
     """where(out != 0, g, 0); an output that is not 0 is positive, or nan."""
     if type(g) is np.ndarray and g.size < LARGE:
         return np.where(out, g, ZERO[g.dtype])
+    if is_large(g) and is_large(out) and g.size >= SHARED and g.dtype == out.dtype:
+        return blockwise(_slope_into, g, out)[0]
     return straight(keep(g, out != 0), out)
+
+
+def _slope_into(slope: np.ndarray, g: np.ndarray, out: np.ndarray) -> None:
+    """As `keep` does: by 0 or 1 as an integer, times the bits of g."""
+    bits = slope.view(BITS[g.dtype.itemsize])
+    np.copyto(bits, out != 0)
+    bits *= g.view(bits.dtype)
 
 
 relu.vjp(input=relu_slope)
