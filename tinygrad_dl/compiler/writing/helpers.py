@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ def aligned(nbytes: int) -> np.ndarray:
 
 
 def array_in(memory: np.ndarray) -> Callable[..., np.ndarray]:
-    """The function that makes arrays which are parts of a block of memory."""
+    """The function that makes arrays which are parts of a block of memory: one object for those that are alike."""
 
+    @cache
     def array(offset: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         return np.ndarray(shape, dtype, memory, offset) if 0 not in shape else np.empty(shape, dtype)
 
