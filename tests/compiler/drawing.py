@@ -33,11 +33,16 @@ def made(steps, guards, boundary):
         Number(Scalar("generator"), lambda: np.random.default_rng(0), "generator"),
     ]
     numbers = []
-    for seed in steps:
-        step(b, views, numbers, np.random.default_rng(seed), guards)
+    middle = int(rng.integers(0, len(steps))) if boundary else None
+    for i, seed in enumerate(steps):
+        if i == middle:
+            b.program.boundary, b.program.seeds = len(b.program.calls), 1
+            views.append(b.argument((3, 4), "grad"))
+        step(b, views, numbers, np.random.default_rng(seed), guards and (middle is None or i < middle))
     count = int(rng.integers(0, 3))
     b.program.results += [views[int(rng.integers(len(views)))] for _ in range(count)]
     b.program.results += [Scalar(name) for name in numbers[-1:]]
+    b.program.gradients = len(b.program.results) if boundary else 0
     for view in views:
         if view.buffer.kind == "inside" and rng.random() < 0.1:
             view.buffer.kept = True

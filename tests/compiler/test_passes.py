@@ -61,6 +61,34 @@ def test_optimised_and_written_programs_do_what_the_naive_interpreter_does(make,
                 break
 
 
+@given(make=programs(boundary=True))
+@settings(max_examples=100)
+def test_a_forward_and_a_backward_function_do_together_what_the_naive_interpreter_does(make):
+    naive, plain, better = make(), make(), make()
+    rng = np.random.default_rng(0)
+    arguments = [rng.standard_normal(view.shape).astype(np.float32) for view in naive.arguments]
+
+    def run(program, written, limit, generator):
+        written.function(*arguments[:-1], limit, generator)
+        return written.backward(arguments[-1]) or ()
+
+    for limit in (np.inf, np.inf):
+        with np.errstate(all="ignore"):
+            numbers = [limit, np.random.default_rng(3)]
+            try:
+                expected = [np.asarray(r).tobytes() for r in interpret(naive, [a.copy() for a in arguments], numbers)]
+            except Stopped:  # by NaN
+                break
+            for program in (plain, optimized(better)):
+                written = write(program)
+                kept = [a.copy() for a in arguments]
+                found = [np.asarray(r).tobytes() for r in run(program, written, limit, np.random.default_rng(3))]
+                for array, before in zip(arguments, kept, strict=True):
+                    array[...] = before
+                assert found == expected, written.source
+            assert memory(plain) == memory(naive) == memory(better)
+
+
 def test_the_draws_reach_what_they_are_meant_to_reach():
     """Guards that fail behind writes, copies that are forwarded, memory used again."""
     seen = set()

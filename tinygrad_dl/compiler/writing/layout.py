@@ -24,9 +24,9 @@ def laid_out(program: Program) -> Layout:
     """A place for each buffer but those outside.
 
     A buffer is alive from the first call that uses it to the last; one at which somebody may look after the run, to
-    the end; arguments from the beginning. So what is `kept` is there until the next run begins. Each buffer gets the
-    first gap that is long enough. Where a ufunc reads a buffer for the last time and writes one of the same layout for
-    the first time, the second takes the place of the first.
+    the end; arguments from the beginning, or from that of the backward pass. So what is `kept` is there until the next
+    run begins. Each buffer gets the first gap that is long enough. Where a ufunc reads a buffer for the last time and
+    writes one of the same layout for the first time, the second takes the place of the first.
     """
     end = len(program.calls)
     first, last, heirs = _lives(program, end)
@@ -68,6 +68,8 @@ def _lives(program: Program, end: int) -> tuple[dict[Buffer, int], dict[Buffer, 
     lasting = visible(program)
     first: dict[Buffer, int] = {view.buffer: -1 for view in program.arguments}
     last = dict(first)
+    for view in program.arguments[len(program.arguments) - program.seeds :]:  # which come in with the backward pass
+        first[view.buffer], last[view.buffer] = (program.boundary or 0) - 1, program.boundary or 0
     heirs: dict[Buffer, Buffer] = {}
     taken: set[Buffer] = set()
     candidates = []
@@ -76,7 +78,7 @@ def _lives(program: Program, end: int) -> tuple[dict[Buffer, int], dict[Buffer, 
             buffer = view.buffer
             if buffer.kind != "outside":
                 first.setdefault(buffer, i)
-                last[buffer] = i
+                last[buffer] = max(i, last.get(buffer, i))
         candidates.append(_in_place(call))
     for result in program.results:
         if type(result) is View and result.buffer.kind != "outside":

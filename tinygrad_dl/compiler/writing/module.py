@@ -217,12 +217,13 @@ class Module:
         program, calls = self.program, self.program.calls
         middle = len(calls) if program.boundary is None else program.boundary
         given, back = len(program.arguments) - program.seeds, len(program.results) - program.gradients
-        functions = [self.body(self.function, calls[:middle], range(given), program.results[:back], calls[middle:])]
+        self.second = calls[middle:]
+        functions = [self.body(self.function, calls[:middle], range(given), program.results[:back], self.second)]
         names = [self.function]
         if program.boundary is not None:
             names.append(self.names.new(f"{self.function}_backward"))
             seeds = range(given, len(program.arguments))
-            functions.append(self.body(names[1], calls[middle:], seeds, program.results[back:], []))
+            functions.append(self.body(names[1], self.second, seeds, program.results[back:], []))
         numbers = [f"{name} = number({value}, {self.dtype(dtype)})" for (value, dtype), name in self.smalls.items()]
         numbers += self.slots
         sections = [self.section_of_imports()]
@@ -267,15 +268,16 @@ class Module:
         """A function: the arguments are copied in, the calls made, the results handed out."""
         program = self.program
         parameters = [self.parameters[i] for i in given]
-        numbers = [self.writer.scalars[number.scalar.name] for number in program.numbers] if given.start == 0 else []
+        numbers = (
+            [self.writer.scalars[number.scalar.name] for number in program.numbers] if calls is not self.second else []
+        )
         lines = [f"def {name}({', '.join(parameters + numbers)}):", *self.explained(given, results)]
-        crossing = {n for call in flat(calls) for n in scalars_made(call)} | {n.scalar.name for n in program.numbers}
-        crossing &= {n for call in flat(later) for n in scalars_read(call)}
-        crossing -= {n.scalar.name for n in program.numbers if given.start != 0}
-        own = {self.writer.scalars[n] for n in crossing}
-        globals_needed = sorted(own.difference(numbers))
-        if globals_needed:
-            lines.append(f"    global {', '.join(globals_needed)}")
+        crossing = self.crossing(calls, later)
+        kept = {n.scalar.name: self.names.new(f"{n.name} kept") for n in program.numbers if n.scalar.name in crossing}
+        whole = sorted([self.writer.scalars[n] for n in crossing if n not in kept] + [*kept.values()])
+        if whole:
+            lines.append(f"    global {', '.join(whole)}")
+        lines += [f"    {there} = {self.writer.scalars[n]}" for n, there in kept.items()]
         for i in given:
             lines.append(f"    {self.view(program.arguments[i])}[...] = {self.parameters[i]}")
         lines += self.statements(calls, results, crossing)
@@ -283,10 +285,20 @@ class Module:
         for i in given:
             if program.arguments[i].buffer in written_to:
                 lines.append(f"    {self.parameters[i]}[...] = {self.view(program.arguments[i])}")
-        handed = [self.handed_out(result) for result in results]
+        handed = [self.handed_out(result, given) for result in results]
+        self.writer.scalars.update(kept)
         if handed:
             lines.append(f"    return {', '.join(handed)}{',' if len(handed) == 1 else ''}")
         return lines
+
+    def crossing(self, calls: list[Call], later: list[Call]) -> set[str]:
+        """The numbers of the forward pass that the backward pass reads."""
+        if later is not self.second:
+            return set()
+        made = {n for call in flat(calls) for n in scalars_made(call)} | {n.scalar.name for n in self.program.numbers}
+        back = self.program.results[len(self.program.results) - self.program.gradients :]
+        read = {n for call in flat(later) for n in scalars_read(call)}
+        return made & (read | {result.name for result in back if type(result) is Scalar})
 
     def explained(self, given: range, results: list[Any]) -> list[str]:
         """The docstring of a function."""
@@ -300,12 +312,13 @@ class Module:
             else [f'    """{sentences[0]}', "", f"    {sentences[1]}", '    """']
         )
 
-    def handed_out(self, result: Any) -> str:
+    def handed_out(self, result: Any, given: range) -> str:
         """The text of a result: a copy of what the next run writes over; what lives on, and arguments, as they are."""
         if type(result) is not View:
             return self.writer.operand(result)
-        if result in self.program.arguments:
-            return self.parameters[self.program.arguments.index(result)]
+        for i in given:
+            if result == self.program.arguments[i]:
+                return self.parameters[i]
         name = self.view(result)
         return name if result.buffer.kind == "outside" else f"{name}.copy()"
 

@@ -91,7 +91,8 @@ def _source(written: Any, things: list[str], values: str) -> str:
     head = [
         f'"""{_explained(written, values.replace(chr(34), chr(39)).replace(chr(92), "/"))}"""',
         "from __future__ import annotations",
-        "import os\nfrom collections.abc import Callable\nfrom functools import cache\nfrom typing import Any\n\nimport numpy as np",
+        "import os\nfrom collections.abc import Callable\nfrom functools import cache\nfrom typing import Any",
+        "import numpy as np",
         helpers.sources(*ours),
         f"array = array_in(aligned({written.arena}))" + ("\nat_once = in_turn" if text.lanes else ""),
     ]
