@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tinygrad_dl as td
+from tinygrad_dl.core.layout import in_order
 
 
 def test_channels_last_is_the_order_in_memory_alone():
@@ -126,3 +127,17 @@ def test_new_memory_in_the_order_of_a_format():
     assert td.empty(2, 3, memory_format=td.contiguous_format).stride() == (3, 1)
     with pytest.raises(ValueError, match="empty: got"):
         td.empty(2, 3, memory_format=td.channels_last)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (3, 64, 32, 32), (1, 40, 3, 20, 9), (2, 1, 80, 80), (0, 4, 50, 50)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.float16])
+def test_exchanged_channels_are_the_same_numbers(shape, dtype):
+    array = (np.arange(np.prod(shape)) % 999).astype(dtype).reshape(shape)
+    order = (0, *range(2, array.ndim), 1)
+    last = in_order(array, order)
+    np.testing.assert_array_equal(last, array)
+    assert last.transpose(order).flags.c_contiguous
+    back = in_order(last, None)
+    np.testing.assert_array_equal(back, array)
+    assert back.flags.c_contiguous and not np.shares_memory(back, last)
+    assert not np.shares_memory(in_order(array, None), array)

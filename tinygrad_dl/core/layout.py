@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
+
+from tinygrad_dl.backends.transposing import copy_transposed
 
 
 class Named:
@@ -63,6 +66,7 @@ sparse_csr: Final = layout("sparse_csr")
 # With channels last: the number of dimensions, and their order in memory.
 ORDERS: Final = {channels_last: (0, 2, 3, 1), channels_last_3d: (0, 2, 3, 4, 1)}
 ORDERS_BY_NDIM: Final = {len(order): order for order in ORDERS.values()}
+LEAST = 4096  # elements of a sample, below which one copy of all samples is the faster way
 
 
 def order_of(format: Any, ndim: int, what: str) -> tuple[int, ...] | None:
@@ -95,7 +99,28 @@ def laid(array: np.ndarray, format: Any, what: str, like: np.ndarray | None = No
 
 def in_order(array: np.ndarray, order: Sequence[int] | None) -> np.ndarray:
     """A copy of an array with its dimensions in this order in memory, None for row-major order."""
-    return array.copy("C") if order is None else array.transpose(order).copy("C").transpose(np.argsort(order))
+    last = ORDERS_BY_NDIM.get(array.ndim)
+    if order is None:
+        if last is None or array.flags.c_contiguous or not array.transpose(last).flags.c_contiguous:
+            return array.copy("C")
+        n, c, *size = array.shape
+        return exchanged(array.transpose(last).reshape(n, math.prod(size), c)).reshape(array.shape)
+    if tuple(order) != last or not array.flags.c_contiguous:
+        return array.transpose(order).copy("C").transpose(np.argsort(order))
+    n, c, *size = array.shape
+    return exchanged(array.reshape(n, c, math.prod(size))).reshape(n, *size, c).transpose(np.argsort(order))
+
+
+def exchanged(array: np.ndarray) -> np.ndarray:
+    """A copy of (N, A, B), whose rows are pieces of memory, as (N, B, A)."""
+    n, a, b = array.shape
+    out = np.empty((n, b, a), array.dtype)
+    if a * b < LEAST:
+        out[...] = array.swapaxes(1, 2)
+    else:
+        for i in range(n):
+            copy_transposed(array[i], out[i])
+    return out
 
 
 def dense_order(array: np.ndarray) -> Sequence[int] | None:

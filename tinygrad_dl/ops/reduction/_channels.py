@@ -12,6 +12,7 @@ from tinygrad_dl.backends.along_rows import LONG as BUFFERED
 from tinygrad_dl.backends.along_rows import SHORT
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.backends.threads import parallel_for
+from tinygrad_dl.core.layout import in_order
 from tinygrad_dl.ops.reduction._sums import LONG, add_up, dot_rows, ones
 
 # Elements of the channels that are worked on at a time, so that they stay in the cache, and that are worth a thread:
@@ -21,6 +22,8 @@ BLOCK, GRAIN = 2**20, 2**19
 
 def channels(x: Any) -> Any:
     """(N, C) as it is, (N, C, ...) as (N, C, L)."""
+    if x.ndim > 3 and type(x) is np.ndarray and not x.flags.c_contiguous:
+        x = in_order(x, None)
     return x if x.ndim == 2 else np.reshape(x, (x.shape[0], x.shape[1], math.prod(x.shape[2:])))
 
 
