@@ -138,11 +138,17 @@ def _lines(array: np.ndarray) -> np.ndarray:
     return array.reshape(*array.shape[:-2], array.shape[-2] * array.shape[-1])
 
 
+# For each product what it sees of the columns, (n, groups, height, places): an array, if a number of elements lies
+# between what one sees and the next, as then all products of a weight's gradient are one call.
+Parts = np.ndarray | list[np.ndarray]
+
+
 class Frame(NamedTuple):
     """Memory for the columns of pieces of one kind, with the zeros of the padding in it."""
 
     kind: tuple[int, int, int]  # how many samples; lines of the result from, to
     columns: np.ndarray  # (n, groups, *kernel[1:], C / groups, phases, lines, *places)
+    seen: Parts
 
 
 class Columns:
@@ -186,8 +192,8 @@ class Columns:
         work: int = self.places * (math.prod(self.kernel) * self.channels * made + self.height * self.groups * COPY)
         return max(1, -(-count * WORTH // max(1, work)))
 
-    def fill(self, piece: Piece, frame: Frame | None) -> tuple[list[np.ndarray], Frame | None]:
-        """The columns of a piece, (n, groups, height, places) for each product, and the frame to be used again."""
+    def fill(self, piece: Piece, frame: Frame | None) -> tuple[Parts, Frame | None]:
+        """The columns of a piece, and the frame to be used again."""
         n0, n1, r0, r1 = piece
         n, rows, x = n1 - n0, r1 - r0, self.x[n0:n1]
         if self.plain:
@@ -203,7 +209,8 @@ class Columns:
             for copy in copies:
                 for gap in copy.gaps:
                     columns[gap] = 0
-            frame = Frame((n, r0, r1), columns)
+            flat = columns.reshape(n, self.groups, self.height, shape[0], math.prod(shape[1:]))
+            frame = Frame((n, r0, r1), columns, self._seen(flat, rows))
         parted = x.reshape(n, self.groups, self.channels, *x.shape[2:])
         for copy in copies:
             if copy.shift:
@@ -211,12 +218,16 @@ class Columns:
                 frame.columns[copy.gaps[-1]] = 0
             else:
                 frame.columns[copy.to] = parted[copy.of]
-        return self._seen(
-            frame.columns.reshape(n, self.groups, self.height, shape[0], math.prod(shape[1:])), rows
-        ), frame
+        return frame.seen, frame
 
-    def _seen(self, columns: np.ndarray, rows: int) -> list[np.ndarray]:
+    def _seen(self, columns: np.ndarray, rows: int) -> Parts:
         """For each product what it sees of the columns (n, groups, height, phases, places)."""
+        if self.stride[0] == 1 and columns.flags.c_contiguous:
+            shape = self.products, *columns.shape[:3], rows * self.behind
+            step = self.dilation[0] * self.behind * columns.itemsize
+            strides = step, *columns.strides[:3], columns.itemsize
+            seen: np.ndarray = np.ndarray(shape, columns.dtype, columns, 0, strides)
+            return seen
         found = []
         for place in range(self.products):
             line, phase = divmod(place * self.dilation[0], self.stride[0])
@@ -256,7 +267,7 @@ class Result:
         self.array = np.empty((count, made, *out), columns.x.dtype)
         self.target = self.array.reshape(count, columns.groups, made // columns.groups, math.prod(out))
 
-    def write(self, parts: list[list[np.ndarray]], piece: Piece) -> None:
+    def write(self, parts: list[Parts], piece: Piece) -> None:
         """The sum of the products with the columns' parts."""
         n0, n1, r0, r1 = piece
         here = self.target[n0:n1, ..., r0 * self.behind : r1 * self.behind]
@@ -283,11 +294,14 @@ class Sums:
         shape = self.shares, columns.products, columns.groups, columns.height, o // columns.groups
         self.sums = np.zeros(shape, g.dtype)
 
-    def add(self, parts: list[np.ndarray], piece: Piece, share: int) -> None:
+    def add(self, parts: Parts, piece: Piece, share: int) -> None:
         """The products of the columns' parts with what belongs to them."""
         n0, n1, r0, r1 = piece
         behind = self.columns.behind
         own = self.slopes[n0:n1, ..., r0 * behind : r1 * behind].swapaxes(2, 3)
+        if isinstance(parts, np.ndarray):
+            self.sums[share] += np.add.reduce(np.matmul(parts, own), axis=1)
+            return
         for part, total in zip(parts, self.sums[share], strict=True):
             total += np.add.reduce(np.matmul(part, own), axis=0)
 
@@ -321,7 +335,7 @@ def convolve_sums(
     at = {id(each): i for i, each in enumerate(inputs)}
     results = [Result(columns[0], [(at[id(a)], w) for a, w in pairs], len(x), out) for pairs in sums]
 
-    def multiply(parts: list[list[np.ndarray]], piece: Piece) -> None:
+    def multiply(parts: list[Parts], piece: Piece) -> None:
         for result in results:
             result.write(parts, piece)
 
@@ -329,7 +343,7 @@ def convolve_sums(
     return [result.array for result in results]
 
 
-def over_pieces(columns: list[Columns], multiply: Callable[[list[list[np.ndarray]], Piece], None], made: int) -> None:
+def over_pieces(columns: list[Columns], multiply: Callable[[list[Parts], Piece], None], made: int) -> None:
     """Calls `multiply` with the parts of all columns, which are made of inputs of one shape, for each piece.
 
     The pieces are shared out among threads; the products are with kernels that make so many channels.

@@ -48,25 +48,23 @@ def columns(x: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: S
 def _moved(x: np.ndarray, kernel: Sizes, pads: Pads, dilation: Sizes) -> np.ndarray:
     """The columns of a result of the input's size: for each place of the kernel all images, moved as one run of memory.
 
-    What came from beyond an edge, from the line or the image next to it, is then replaced by zeros.
+    What came from beyond an edge, from the line or the image next to it, is then replaced by zeros. These calls are too
+    short to be shared out: threads would wait for each other.
     """
     n, c, *size = x.shape
     images = np.ascontiguousarray(x.swapaxes(0, 1)).reshape(c, -1)
     found = np.empty((c, *kernel, n, *size), x.dtype)
     steps = [math.prod(size[dim + 1 :]) for dim in range(len(size))]
 
-    def work(start: int, stop: int) -> None:
-        for place in itertools.product(*map(range, kernel)):
-            index: Any = (slice(start, stop), *place)
-            here = found[index]
-            moves = [p * d - a for p, d, (a, _) in zip(place, dilation, pads, strict=True)]
-            shift = sum(move * step for move, step in zip(moves, steps, strict=True))
-            copy_moved(here.reshape(stop - start, -1), images[start:stop], shift)
-            for dim, move in enumerate(moves):
-                edge = slice(-move) if move < 0 else slice(max(0, size[dim] - move), None)
-                here[(slice(None),) * (2 + dim) + (edge,)] = 0
-
-    parallel_for(work, c, grain(found[0].size))
+    for place in itertools.product(*map(range, kernel)):
+        index: Any = (slice(None), *place)
+        here = found[index]
+        moves = [p * d - a for p, d, (a, _) in zip(place, dilation, pads, strict=True)]
+        shift = sum(move * step for move, step in zip(moves, steps, strict=True))
+        copy_moved(here.reshape(c, -1), images, shift)
+        for dim, move in enumerate(moves):
+            edge = slice(-move) if move < 0 else slice(max(0, size[dim] - move), None)
+            here[(slice(None),) * (2 + dim) + (edge,)] = 0
     return found.reshape(c * math.prod(kernel), -1)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.ops.convolution._columns import Columns, Piece, over_pieces
+from tinygrad_dl.ops.convolution._columns import Columns, Parts, Piece, over_pieces
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
 
 
@@ -71,7 +71,7 @@ def convolve_transposed(
             matrices.append(np.stack(parts, axis=1).reshape(groups, len(own) * c, length * (o // groups)))
         jobs.append((own, down[0] - low[0], slice(begin, begin + length * (o // groups)), matrices))
 
-    def multiply(parts: list[list[np.ndarray]], piece: Piece) -> None:
+    def multiply(parts: list[Parts], piece: Piece) -> None:
         n0, n1, r0, r1 = piece
         for own, line, height, matrices in jobs:
             total = None
