@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -45,27 +46,52 @@ def columns(x: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: S
     return found.reshape(c * math.prod(kernel), -1)
 
 
+def _moves(
+    size: Sizes, kernel: Sizes, pads: Pads, dilation: Sizes
+) -> Iterator[tuple[tuple[int, ...], int, list[tuple[Any, ...]]]]:
+    """For each place of the kernel: how far images (..., *size), as one run of memory, move by it; and the places that
+    cross an edge then, into the line or the image next to it, as indices of (channels, images, *size).
+    """
+    for place in itertools.product(*map(range, kernel)):
+        moves = [p * d - a for p, d, (a, _) in zip(place, dilation, pads, strict=True)]
+        shift, edges = 0, []
+        for dim, (move, n) in enumerate(zip(moves, size, strict=True)):
+            shift = shift * n + move
+            edge = slice(-move) if move < 0 else slice(max(0, n - move), None)
+            edges.append(((slice(None),) * (2 + dim)) + (edge,))
+        yield place, shift, edges
+
+
 def _moved(x: np.ndarray, kernel: Sizes, pads: Pads, dilation: Sizes) -> np.ndarray:
     """The columns of a result of the input's size: for each place of the kernel all images, moved as one run of memory.
 
-    What came from beyond an edge, from the line or the image next to it, is then replaced by zeros. These calls are too
-    short to be shared out: threads would wait for each other.
+    These calls are too short to be shared out: threads would wait for each other.
     """
     n, c, *size = x.shape
     images = np.ascontiguousarray(x.swapaxes(0, 1)).reshape(c, -1)
     found = np.empty((c, *kernel, n, *size), x.dtype)
-    steps = [math.prod(size[dim + 1 :]) for dim in range(len(size))]
-
-    for place in itertools.product(*map(range, kernel)):
+    for place, shift, edges in _moves(tuple(size), kernel, pads, dilation):
         index: Any = (slice(None), *place)
-        here = found[index]
-        moves = [p * d - a for p, d, (a, _) in zip(place, dilation, pads, strict=True)]
-        shift = sum(move * step for move, step in zip(moves, steps, strict=True))
-        copy_moved(here.reshape(c, -1), images, shift)
-        for dim, move in enumerate(moves):
-            edge = slice(-move) if move < 0 else slice(max(0, size[dim] - move), None)
-            here[(slice(None),) * (2 + dim) + (edge,)] = 0
+        copy_moved(found[index].reshape(c, -1), images, shift)
+        for edge in edges:
+            found[index][edge] = 0
     return found.reshape(c * math.prod(kernel), -1)
+
+
+def _moved_back(each: np.ndarray, kernel: Sizes, pads: Pads, dilation: Sizes) -> np.ndarray:
+    """The transpose of `_moved`, of (C, *kernel, N, *size): the sums (C, N, *size)."""
+    c, n, *size = each[(slice(None), *(0,) * len(kernel))].shape
+    total = np.zeros((c, n * math.prod(size)), each.dtype)
+    for place, shift, edges in _moves(tuple(size), kernel, pads, dilation):
+        index: Any = (slice(None), *place)
+        for edge in edges:
+            each[index][edge] = 0
+        flat = each[index].reshape(c, -1)
+        if shift >= 0:
+            total[:, shift:] += flat[:, : max(0, flat.shape[1] - shift)]
+        else:
+            total[:, : max(0, flat.shape[1] + shift)] += flat[:, -shift:]
+    return total.reshape(c, n, *size)
 
 
 def _parted(matrix: np.ndarray, groups: int) -> np.ndarray:
@@ -92,6 +118,8 @@ def convolve_transposed(
     c *= groups
     slopes = _parted(g.swapaxes(0, 1).reshape(o, -1), groups)
     each = product(_parted(weight.reshape(o, -1), groups).swapaxes(-2, -1), slopes).reshape(c, *kernel, n, *out)
+    if max(stride) == 1 and size == tuple(out):
+        return np.ascontiguousarray(_moved_back(each, tuple(kernel), pads, dilation).swapaxes(0, 1))
     dimensions = zip(size, pads, out, stride, dilation, kernel, strict=True)
     room = [max(m + a + b, (q - 1) * s + d * (k - 1) + 1) for m, (a, b), q, s, d, k in dimensions]
     total = np.zeros((c, n, *room), g.dtype)
