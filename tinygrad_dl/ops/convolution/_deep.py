@@ -80,7 +80,7 @@ def _moved(x: np.ndarray, kernel: Sizes, pads: Pads, dilation: Sizes) -> np.ndar
 
 def _moved_back(each: np.ndarray, kernel: Sizes, pads: Pads, dilation: Sizes) -> np.ndarray:
     """The transpose of `_moved`, of (C, *kernel, N, *size): the sums (C, N, *size)."""
-    c, n, *size = each[(slice(None), *(0,) * len(kernel))].shape
+    c, (n, *size) = len(each), each.shape[1 + len(kernel) :]
     total = np.zeros((c, n * math.prod(size)), each.dtype)
     for place, shift, edges in _moves(tuple(size), kernel, pads, dilation):
         index: Any = (slice(None), *place)
