@@ -700,6 +700,106 @@ def test_backward_through_what_was_computed_before_the_step_is_left_to_eager():
             assert x.grad.tolist() == [3.0 * count] * 2
 
 
+def test_numbers_that_were_equal_once_need_not_stay_so():
+    fast = td.compile(lambda x, a, b: x * a + b, fullgraph=True)
+    x, number = td.ones(2), 2.0
+    for _ in range(3):
+        fast(x, number, number)
+    same(fast(x, 3.0, 5.0), td.full((2,), 8.0))
+    assert len(fast.programs) == 1
+
+
+def test_what_a_step_returns_is_made_anew_or_refused():
+    class Output:
+        def __init__(self, loss):
+            self.loss = loss
+
+    fast = td.compile(lambda x: Output(x * 2))
+    with pytest.warns(UserWarning, match="returns a Output"):
+        for number in range(4):
+            assert fast(td.full((1,), float(number))).loss.item() == 2.0 * number
+
+
+def test_steps_that_are_methods_and_take_arrays():
+    class Trainer:
+        def __init__(self):
+            td.manual_seed(0)
+            self.model = nn.Linear(3, 2)
+            self.optimizer = td.optim.AdamW(self.model.parameters(), lr=0.1)
+            self.schedule = td.optim.lr_scheduler.StepLR(self.optimizer, 2)
+
+        def plain(self, array, target):
+            self.optimizer.zero_grad()
+            loss = F.mse_loss(self.model(td.from_numpy(array)), target)
+            loss.backward()
+            self.optimizer.step()
+            return loss
+
+        compiled = td.compile(plain, fullgraph=True)
+
+    eager, fast = Trainer(), Trainer()
+    for number in range(6):
+        array, target = np.full((4, 3), number, np.float32), td.full((4, 2), 0.5)
+        same(eager.plain(array, target), fast.compiled(array, target))
+        eager.schedule.step()
+        fast.schedule.step()
+    same_models(eager.model, fast.model)
+    assert Trainer.compiled.programs[0].uses == 4
+
+
+def test_averages_of_weights_are_changed_in_place():
+    model = nn.Linear(3, 2)
+    average = [p.detach().clone() for p in model.parameters()]
+    expected = [each.clone() for each in average]
+
+    def update(averages):
+        with td.no_grad():
+            for each, p in zip(averages, model.parameters(), strict=True):
+                each.mul_(0.9).add_(p, alpha=0.1)
+
+    fast = td.compile(lambda: update(average), fullgraph=True)
+    for number in range(4):
+        with td.no_grad():
+            model.weight.fill_(float(number))
+        update(expected)
+        assert fast() is None
+        same(average, expected)
+
+
+def test_hooks_are_named():
+    model = nn.Linear(3, 2)
+    made = td.optim.Adam(model.parameters())
+
+    def step(x):
+        made.zero_grad()
+        model(x).sum().backward()
+        made.step()
+
+    for register, match in (
+        (lambda: model.register_forward_hook(lambda *_: None), "a Linear with a hook"),
+        (lambda: made.register_step_pre_hook(lambda *_: None), "Adam with a hook that is called before steps"),
+        (lambda: model.weight.register_hook(lambda g: g * 2), "weight with a hook of its gradient"),
+    ):
+        handle = register()
+        fast = td.compile(step, fullgraph=True)
+        fast(td.ones(2, 3))
+        with pytest.raises(td.compiler.CompileError, match=match):
+            fast(td.ones(2, 3))
+        handle.remove()
+
+
+def test_estimators_give_the_same_model_when_they_are_compiled():
+    pytest.importorskip("sklearn")
+    x = np.random.default_rng(0).standard_normal((70, 4)).astype(np.float32)
+    y = (x[:, 0] * x[:, 1] > 0).astype(int)
+    found = [
+        td.estimators.TinygradClassifier((8,), epochs=5, dropout=0.2, random_state=0, compile=compiled).fit(x, y)
+        for compiled in (False, True)
+    ]
+    assert found[0].history_ == found[1].history_
+    same(found[0].module_.state_dict(), found[1].module_.state_dict())
+
+
 CASES = {
     "MLP 64-128-10": 3,
     "MLP, BatchNorm, Dropout": 3,

@@ -166,9 +166,9 @@ class Compiled:
         start = time.perf_counter()
         try:
             touched = Touched(function, args, kwargs, self._rates)
-        except Refused as refused:
+        except Refused as error:
             self._tried[key] = 2
-            self._refuse(refused.reason, refused.line)
+            self._refuse(error.reason, error.line)
             return function(*args, **kwargs)
         shown = f"{describe(args)[1:-1]}{describe(kwargs) if kwargs else ''}"
         out, replay, error = make(self._name.rpartition(".")[2], function, touched, args, kwargs, shown)
@@ -192,7 +192,7 @@ class Compiled:
     def _refuse(self, reason: str, line: str) -> None:
         """Says why there is no program: raises with `fullgraph`, else warns once."""
         if self._fullgraph:
-            raise CompileError(self._name, reason, line)
+            raise CompileError(self._name, reason, line) from None
         self._say(reason, line)
 
     def _say(self, reason: str, line: str) -> None:

@@ -18,7 +18,7 @@ from tinygrad_dl.compiler.program import Program, Scalar, View
 from tinygrad_dl.compiler.recording import Recorder, Unrecordable
 from tinygrad_dl.compiler.recording.memory import view_of
 from tinygrad_dl.compiler.replay import Gradient, Replay, Returned, path_reader
-from tinygrad_dl.compiler.touched import Touched
+from tinygrad_dl.compiler.touched import PLAIN, Touched, in_place_of_floats
 from tinygrad_dl.compiler.writing import write
 from tinygrad_dl.core.engine import propagate
 from tinygrad_dl.core.graph import Leaf, Node, Refusing, topological
@@ -155,13 +155,13 @@ class Making:
 
     def with_numbers(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with numbers that are followed in the place of floats."""
-        leaves, structure = flatten((list(self.args), dict(self.kwargs)))
+        numbers = {}
         for path, name in self.touched.floats:
             find = path_reader(path)
             value = find(self.args, self.kwargs)
-            number = self.recorder.number(value, functools.partial(read_argument, find, self.call), name)
-            leaves = [number if leaf is value else leaf for leaf in leaves]
-        args, kwargs = unflatten(leaves, structure)
+            numbers[path] = self.recorder.number(value, functools.partial(read_argument, find, self.call), name)
+        args = [in_place_of_floats(each, f"args[{i}]", numbers) for i, each in enumerate(self.args)]
+        kwargs = {key: in_place_of_floats(each, f"kwargs[{key!r}]", numbers) for key, each in self.kwargs.items()}
         return tuple(args), kwargs
 
     def differentiate(self, out: Any) -> None:
@@ -262,6 +262,10 @@ class Making:
         if type(scalar) is Scalar:
             results.append(scalar)
             return Returned("number", len(results) - 1)
+        if not isinstance(leaf, PLAIN) and id(leaf) not in self.touched.seen:
+            raise Unrecordable(
+                f"the step returns a {type(leaf).__name__}, and not tensors, numbers or containers of them"
+            )
         return Returned("object", leaf)
 
     def connect(self, replay: Replay, program: Program) -> None:

@@ -111,6 +111,7 @@ class Touched:
         self.rates: list[Rate] = []
         self.floats: list[tuple[str, str]] = []  # the arguments that are numbers: path and name
         self.inputs: list[tuple[Tensor | np.ndarray, str, str]] = []  # value, path, name
+        self.later: list[tuple[Any, str]] = []
         self.schedulers: list[tuple[Any, str]] = []
         self.seen: set[int] = set()
         self.functions: dict[Any, None] = {}
@@ -122,6 +123,8 @@ class Touched:
             self.argument(value, f"args[{position}]", name)
         for key, value in self.kwargs.items():
             self.argument(value, f"kwargs[{key!r}]", key)
+        for optimizer, name in self.later:  # which grows meanwhile; parameters have their names by now
+            self.visit_optimizer(optimizer, name)
         count, keys = len(self.args), tuple(self.kwargs)
         self.checks.add(f"len(args) == {count}", "the number of arguments")
         self.checks.add(f"kwargs.keys() == {self.checks.bind(set(keys))}", "the names of arguments")
@@ -214,7 +217,7 @@ class Touched:
         elif isinstance(fields, dict) and "_parameters" in fields and "_modules" in fields:
             self.visit_module(value, name)
         elif isinstance(fields, dict) and isinstance(fields.get("param_groups"), list):
-            self.visit_optimizer(value, name)
+            self.later.append((value, name))
         elif isinstance(fields, dict):
             self.visit_object(value, name)
 
@@ -436,6 +439,19 @@ def refuse_hooks(module: Any, name: str) -> None:
         for hook in hooks.values() if isinstance(hooks, dict) else ():
             if callable(hook) and root(getattr(hook, "__module__", None) or type(hook).__module__) not in LIBRARIES:
                 raise Refused(f"got {name}, a {type(module).__name__} with a hook ({kind.strip('_')})")
+
+
+def in_place_of_floats(value: Any, path: str, numbers: dict[str, Any]) -> Any:
+    """An argument with other numbers in the place of the floats in it, by their paths: see `Touched.argument`."""
+    kind = type(value)
+    if path in numbers:
+        return numbers[path]
+    if kind in (tuple, list) or (isinstance(value, tuple) and hasattr(value, "_fields")):
+        items = [in_place_of_floats(each, f"{path}[{i}]", numbers) for i, each in enumerate(value)]
+        return kind(*items) if hasattr(kind, "_fields") else kind(items)
+    if kind is dict and all(isinstance(key, str | int) for key in value):
+        return {key: in_place_of_floats(each, f"{path}[{key!r}]", numbers) for key, each in value.items()}
+    return value
 
 
 def names_of(function: Any) -> tuple[str, ...]:
