@@ -166,9 +166,9 @@ class Compiled:
         start = time.perf_counter()
         try:
             touched = Touched(function, args, kwargs, self._rates)
-        except Refused as error:
+        except Refused as refused:
             self._tried[key] = 2
-            self._refuse(error.reason, error.line)
+            self._refuse(refused.reason, refused.line)
             return function(*args, **kwargs)
         shown = f"{describe(args)[1:-1]}{describe(kwargs) if kwargs else ''}"
         out, replay, error = make(self._name.rpartition(".")[2], function, touched, args, kwargs, shown)
