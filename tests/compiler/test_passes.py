@@ -13,7 +13,7 @@ from compiler.building import Builder, sliced, transposed
 from compiler.drawing import made, programs
 from compiler.interpreter import Stopped, interpret
 from tinygrad_dl.compiler.passes import optimized
-from tinygrad_dl.compiler.program import Number, Scalar, View
+from tinygrad_dl.compiler.program import Call, Constant, Number, Scalar, View
 from tinygrad_dl.compiler.writing import Stopped as StoppedProgram
 from tinygrad_dl.compiler.writing import write
 
@@ -173,3 +173,23 @@ def test_parts_of_memory_go_by_their_own_names():
         assert line in written.source.splitlines(), written.source
     written.function()
     assert memory.tolist() == [1, 0, -1, -2, -3, -4, 7, -6, -7, 10]
+
+
+def test_numbers_that_lanes_make_are_known_after_them():
+    b = Builder("step")
+    x = b.argument((4,), "x")
+    halves = [sliced(x, slice(0, 2)), sliced(x, slice(2, 4))]
+    sums = [Scalar("first"), Scalar("second")]
+    lanes = [
+        [
+            Call("reduce", np.add, [half], out=total),
+            Call("scalar", operator.mul, [total, Constant(2.0)], out=Scalar(f"twice {i}")),
+        ]
+        for i, (half, total) in enumerate(zip(halves, sums, strict=True))
+    ]
+    b.program.calls.append(Call("lanes", None, lanes=lanes))
+    both = b.call("scalar", operator.add, Scalar("twice 0"), Scalar("twice 1"), out=Scalar("both"))
+    b.program.results += [both, sums[0], b.ufunc(np.multiply, x, sums[1])]
+    found = write(optimized(b.program)).function(np.arange(4, dtype=np.float32))
+    assert found[:2] == (12.0, 1.0)
+    assert found[2].tolist() == [0.0, 5.0, 10.0, 15.0]

@@ -398,10 +398,13 @@ class Module:
         names = []
         for lane in call.lanes:
             name = self.names.new("lane", numbered=True)
-            lines = [f"def {name}():"]
+            lines = []
             for inner in lane:
                 for line in self.statement(inner, []):
                     lines.append(f"    {line}")
+            made = [self.writer.scalars[n] for inner in lane for n in scalars_made(inner)]
+            assigned = sorted(text for text in made if text.isidentifier())  # others stand where they are used
+            lines[:0] = [f"def {name}():", *([f"    global {', '.join(assigned)}"] if assigned else [])]
             names.append(name)
             if any(True for inner in lane for _ in scalars_read(inner)):
                 yield from lines
