@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dl.compiler.life import describe, form, must_be_eager
 from tinygrad_dl.compiler.making import make
 from tinygrad_dl.compiler.replay import Replay
@@ -22,6 +24,8 @@ from tinygrad_dl.core.warning import warn
 
 __all__ = ["LIMIT", "CompileError", "Compiled", "reset"]
 
+# What ends a run before it changes anything: guards, and NumPy's functions that refuse values.
+FAILURES = (Stopped, IndexError, np.linalg.LinAlgError)
 LIMIT = 8  # how many programs a function may have
 PATIENCE = 4  # how many runs of a program may be given up, if that are more than half of them
 VARYING = ("momentum", "betas", "eps", "dampening", "alpha")  # options of groups that schedules may change
@@ -96,9 +100,11 @@ class Compiled:
                 return self._new(args, kwargs)
             if program.pool is not None and not program.pool.ready():
                 return self._compiled_function(*args, **kwargs)
+            if not program.stands_apart(arrays):
+                return self._compiled_function(*args, **kwargs)
             try:
                 return program.run(arrays, args, kwargs)
-            except Stopped as failed:
+            except FAILURES as failed:  # nothing was changed: the library's own errors say more
                 program.give_up()
                 reason = str(failed)
             if program.redone >= PATIENCE and 2 * program.redone > program.uses:

@@ -16,7 +16,8 @@ from tinygrad_dl.compiler.now import now
 from tinygrad_dl.compiler.passes import optimized
 from tinygrad_dl.compiler.program import Program, Scalar, View
 from tinygrad_dl.compiler.recording import Recorder, Unrecordable
-from tinygrad_dl.compiler.recording.memory import view_of
+from tinygrad_dl.compiler.recording.memory import owner_of, view_of
+from tinygrad_dl.compiler.recording.numbers import plain
 from tinygrad_dl.compiler.replay import Gradient, Replay, Returned, path_reader
 from tinygrad_dl.compiler.touched import PLAIN, Touched, in_place_of_floats
 from tinygrad_dl.compiler.writing import write
@@ -78,8 +79,9 @@ def make(
             before.put_back()
             out = function(*args, **kwargs)  # which raises what the user's own code has raised
             return out, None, reason_of(error)
-        finally:
+        except BaseException:
             before.put_options_back()
+            raise
         try:
             making.look_at_changes(moved)
             return out, making.replay(key, out), None
@@ -136,7 +138,11 @@ class Making:
                 self.differentiate(out)
         finally:
             now.recording = False
-        return [rate.name for rate, value in placed if rate.group[rate.key] is not value], out
+        moved = [(rate, plain(rate.group[rate.key])) for rate, value in placed if rate.group[rate.key] is not value]
+        self.before.put_options_back()
+        for rate, value in moved:
+            rate.group[rate.key] = value
+        return [rate.name for rate, _ in moved], out
 
     def look_at_changes(self, moved: list[str]) -> None:
         """Refuses a step that has changed more of Python's than a run of a program can bring about."""
@@ -203,8 +209,12 @@ class Making:
         """The step as it is run from now on."""
         recorder, touched = self.recorder, self.touched
         leaves, structure = flatten(out)
+        first = {id(leaf): i for i, leaf in reversed([*enumerate(leaves)]) if isinstance(leaf, Tensor | np.ndarray)}
         results: list[Any] = []
-        returned = [self.returned(leaf, results) for leaf in leaves]
+        returned = [
+            self.returned(leaf, results) if first.get(id(leaf), i) == i else Returned("same", first[id(leaf)])
+            for i, leaf in enumerate(leaves)
+        ]
         gradients = [self.gradient(*each) for each in zip(self.before.leaves, self.before.grads, strict=True)]
         inputs = [value._data if isinstance(value, Tensor) else value for value, _, _ in touched.inputs]
         program = recorder.program
@@ -233,6 +243,7 @@ class Making:
         replay.returned = returned
         replay.build = lambda found: unflatten(found, structure)
         replay.single = structure is None
+        replay.owners = {id(owner_of(each.array)) for each in touched.known()}
         self.note_changes(replay, inputs)
         return replay
 

@@ -6,6 +6,7 @@ leaves, the log of in-place changes, and what the step returned.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 from tinygrad_dl.compiler.backward import Pool, Rules, connect
 from tinygrad_dl.compiler.checks import Checks
 from tinygrad_dl.compiler.lent import Lent, lend, spoil
+from tinygrad_dl.compiler.recording.memory import owner_of
 from tinygrad_dl.core.graph import Node
 from tinygrad_dl.core.mutations import Group, mutations, next_seq
 from tinygrad_dl.core.tensor import Tensor, wrap
@@ -33,7 +35,7 @@ class Gradient(NamedTuple):
 class Returned(NamedTuple):
     """A leaf of what a step returns."""
 
-    kind: str  # "tensor", "end", "array", "number": a result of the program; "object": as it is; "argument"
+    kind: str  # "tensor", "end", "array", "number": a result of the program; "object", "argument", "same" as another
     value: Any  # the number of the result, the object, or what finds the argument
     graph: Any = None  # of a tensor whose graph was gone through, what raises; of one that goes on, which one it is
 
@@ -62,6 +64,7 @@ class Replay:
         self.returned: list[Returned] = []
         self.build: Callable[[list[Any]], Any] = list
         self.single = False
+        self.owners: set[int] = set()  # the ids of what owns memory that lives on
         self.lent: dict[int, Lent] = {}
         # Of a function whose results go on in the graph: the node's rules, its edges, what the backward pass reads.
         self.rules: Rules | None = None
@@ -82,6 +85,19 @@ class Replay:
 
     def __repr__(self) -> str:
         return f"<program for ({self.key}), {self.uses} uses, {self.nbytes:,} bytes, made in {self.seconds:.2f} s>"
+
+    def stands_apart(self, arrays: Sequence[np.ndarray]) -> bool:
+        """Whether no array of a call shares memory with another or with what lives on, if a run writes to memory."""
+        if self.changed or self.groups:
+            seen = set(self.owners)
+            for array in arrays:
+                owner = id(owner_of(array))
+                if owner in seen:
+                    return self.owners.isdisjoint([id(owner_of(each)) for each in arrays]) and not any(
+                        np.may_share_memory(a, b) for a, b in itertools.combinations(arrays, 2)
+                    )
+                seen.add(owner)
+        return True
 
     def run(self, arrays: Sequence[np.ndarray], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs the program, once its conditions hold; what the step returns."""
@@ -108,7 +124,7 @@ class Replay:
                     lent = self.lent[number] = lend(array)
                 tensor._grad = lent
         if self.rules is not None and held is not None:
-            found = [self.give(each, results) for each in self.returned]
+            found = self.all_given(results)
             ends = [tensor for tensor, each in zip(found, self.returned, strict=True) if each.kind == "end"]
             edges = [leaf._edge if path is None else path(args, kwargs)._edge for leaf, path in self.edges]
             connect(self.rules, edges, held, [tensor._data for tensor in self.read], ends)
@@ -116,9 +132,16 @@ class Replay:
         elif self.single:
             out = self.give(self.returned[0], results)
         else:
-            out = self.build([self.give(each, results) for each in self.returned])
+            out = self.build(self.all_given(results))
         self.call[:] = NOTHING
         return out
+
+    def all_given(self, results: Any) -> list[Any]:
+        """The leaves of what the step returns; what it returned twice is one object."""
+        found: list[Any] = []
+        for each in self.returned:
+            found.append(found[each.value] if each.kind == "same" else self.give(each, results))
+        return found
 
     def give(self, returned: Returned, results: Any) -> Any:
         """One leaf of what the step returns."""

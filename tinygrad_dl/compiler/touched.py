@@ -163,6 +163,17 @@ class Touched:
         checks, number = self.checks, len(self.inputs)
         tensor = isinstance(value, Tensor)
         array = value._data if tensor else value
+        if any(stride == 0 and size > 1 for size, stride in zip(array.shape, array.strides, strict=True)):
+            raise Refused(f"got {name}, which repeats elements in memory, as expand does")
+        for earlier, earlier_path, earlier_name in self.inputs:
+            if earlier is value:
+                checks.add(f"{path} is {earlier_path}", f"which arguments are one tensor: {name}")
+                return
+            if np.may_share_memory(array, earlier._data if isinstance(earlier, Tensor) else earlier):
+                raise Refused(f"got {name} and {earlier_name}, which share memory")
+        for each in self.known():
+            if np.may_share_memory(array, each.array):
+                raise Refused(f"got {name}, which shares memory with {each.name}")
         here = f"a{number}"
         if tensor:
             checks.add(f"type(t{number} := {path}) is {checks.bind(Tensor)}", name)

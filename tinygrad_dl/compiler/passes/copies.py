@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_dl.compiler.passes.uses import (
     is_copy,
+    may_stop,
     on_other_views,
     overlap,
     visible,
@@ -53,7 +54,7 @@ class _Forwarding:
         for i, call in enumerate(self.calls):
             for buffer in {view.buffer for view in (*call.reads(), *call.writes())}:
                 self.mentions[buffer].append(i)
-        stops = [i for i, call in enumerate(self.calls) if call.form == "guard"]
+        stops = [i for i, call in enumerate(self.calls) if may_stop(call)]
         self.guards = stops
         self.boundary = program.boundary
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tinygrad_dl.compiler.passes.uses import on_other_views, scalars_made, scalars_read, with_calls
+from tinygrad_dl.compiler.passes.uses import may_stop, on_other_views, scalars_made, scalars_read, with_calls
 from tinygrad_dl.compiler.program import Buffer, Call, Program, View
 
 BYTE = np.dtype(np.uint8)
@@ -31,7 +31,7 @@ def writes_after_guards(program: Program) -> Program:
 
 
 def _ordered(calls: list[Call], numbers: Iterator[int]) -> list[Call]:
-    guards = [i for i, call in enumerate(calls) if call.form == "guard"]
+    guards = [i for i, call in enumerate(calls) if may_stop(call)]
     if not guards:
         return calls
     last = guards[-1]
@@ -86,7 +86,7 @@ def _delayed(calls: list[Call]) -> tuple[list[Call], set[Buffer]]:
         if not lasting and not waiting.concerns(call, reads, writes):
             at_once.append(call)
             continue
-        fixed = call.form == "guard" or call.effect or any(inner.effect for lane in call.lanes for inner in lane)
+        fixed = may_stop(call) or call.effect or any(inner.effect for lane in call.lanes for inner in lane)
         if fixed:
             return [], waiting.reasons | lasting
         waiting.calls.append(call)

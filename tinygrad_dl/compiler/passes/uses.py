@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.compiler.program import Buffer, Call, Constant, Items, Operand, Program, Scalar, View
+from tinygrad_dl.compiler.program import Buffer, Call, Constant, Items, Operand, Program, Scalar, View, views_in
+
+# Functions that refuse indices out of range.
+LOOKING_UP = (
+    operator.getitem,
+    operator.setitem,
+    np.take,
+    np.ndarray.take,
+    np.take_along_axis,
+    np.put_along_axis,
+)
 
 
 def span(view: View) -> tuple[int, int]:
@@ -178,3 +189,20 @@ def with_calls(program: Program, calls: list[Call], boundary: int | None) -> Pro
     known = [buffer for buffer in program.buffers if buffer in used]
     new = sorted(used.difference(known), key=lambda buffer: buffer.number)
     return replace(program, calls=calls, buffers=known + new, boundary=boundary)
+
+
+def may_stop(call: Call) -> bool:
+    """Whether a run may end at a call: a guard, or a function of NumPy's that refuses some values."""
+    if call.form == "guard" or call.form == "lanes":
+        return call.form == "guard" or any(may_stop(inner) for lane in call.lanes for inner in lane)
+    function = call.function
+    if call.form == "product" or call.form == "ufunc" or call.form == "reduce":
+        return False
+    if (getattr(function, "__module__", None) or "").startswith("numpy.linalg"):
+        return True
+    found = function in LOOKING_UP or getattr(function, "__name__", "") == "at"
+    return (
+        found
+        and "mode" not in call.options
+        and any(view.dtype.kind == "i" for operand in call.arguments[1:] for view in views_in(operand))
+    )

@@ -65,7 +65,11 @@ class UsersHooks(Hooks):
             return function(*args, **options)
         self.here()
         self.check(function)
+        if function is next and id(args[0]) not in self.record.owned:
+            raise self.record.refuse("the step calls next of an iterator that was made outside of it,")
         result = super().call(function, *args, **options)
+        if hasattr(type(result), "__next__"):
+            self.record.owned.add(id(result))
         if isinstance(result, CONTAINERS) and not isinstance(function, types.BuiltinMethodType):
             inner = getattr(function, "__func__", function)
             if isinstance(function, type) or (type(inner) is types.FunctionType and policy.of_library(inner)):

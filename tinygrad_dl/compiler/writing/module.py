@@ -320,7 +320,8 @@ class Module:
             if result == self.program.arguments[i]:
                 return self.parameters[i]
         name = self.view(result)
-        return name if result.buffer.kind == "outside" else f"{name}.copy()"
+        order = "" if contiguous(result) else "'K'"
+        return name if result.buffer.kind == "outside" else f"{name}.copy({order})"
 
     def statements(self, calls: list[Call], results: list[Any], crossing: set[str]) -> list[str]:
         """The lines of calls."""
