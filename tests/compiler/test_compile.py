@@ -800,6 +800,36 @@ def test_estimators_give_the_same_model_when_they_are_compiled():
     same(found[0].module_.state_dict(), found[1].module_.state_dict())
 
 
+def test_options_of_a_users_module_are_part_of_the_key():
+    class Scaled(nn.Module):
+        power = 2
+
+        def __init__(self):
+            super().__init__()
+            self._factors = [1, 2]
+            self.note = "any"
+
+        def forward(self, x):
+            return x**self.power * self._factors[0] + self._factors[1]
+
+    model = Scaled()
+    fast = td.compile(model, fullgraph=True)
+    x = td.tensor([3.0])
+
+    def check(expected):
+        for _ in range(3):
+            assert fast(x).item() == expected
+
+    check(11.0)
+    model._factors[1] = 5
+    check(14.0)
+    Scaled.power = 1
+    check(8.0)
+    model.power = 3
+    check(32.0)
+    assert len(fast.programs) == 4
+
+
 CASES = {
     "MLP 64-128-10": 3,
     "MLP, BatchNorm, Dropout": 3,

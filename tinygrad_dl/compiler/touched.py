@@ -19,6 +19,7 @@ import numpy as np
 from tinygrad_dl.compiler.checks import Checks
 from tinygrad_dl.core.graph import Leaf
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.nn.module import REGISTRIES, SET_UP
 
 LARGEST = 1000  # containers of more items are one object, whose items are not looked at
 LIBRARIES = frozenset(sys.stdlib_module_names) | {"numpy", "tinygrad_dl", "__builtins__"}
@@ -293,6 +294,7 @@ class Touched:
             for key, each in list(fields.items()):
                 self.visit(each, f"{here}[{key!r}]", f"{name}.{key}")
         elif package not in LIBRARIES:
+            self.checks.add(f"len({self.checks.bind(fields)}) == {len(fields)}", f"what attributes {name} has")
             self.visit_attributes(value, fields, name)
             self.visit_methods(value, name)
 
@@ -313,6 +315,8 @@ class Touched:
                 found = getattr(found, "__func__", getattr(found, "fget", found))
                 if isinstance(found, types.FunctionType):
                     self.visit_function(found, f"{name}.{key}")
+                elif isinstance(found, (*PLAIN, tuple, list, dict, Tensor, np.ndarray)) and not key.startswith("__"):
+                    self.visit(found, f"{self.checks.bind(kind)}.__dict__[{key!r}]", f"{name}.{key}")
 
     # -- modules and optimisers ------------------------------------------------------------------
 
@@ -323,16 +327,19 @@ class Touched:
         refuse_hooks(module, name)
         here = checks.bind(fields)
         checks.same(f"{here}.get('_hooks')", fields.get("_hooks"), f"the hooks of {name}")
-        for registry in ("_parameters", "_buffers", "_modules"):
+        if root(type(module).__module__) not in LIBRARIES:  # one may come to hide that of a class
+            checks.add(f"len({here}) == {len(fields)}", f"what attributes {name} has")
+        for registry in REGISTRIES:
             table = fields[registry]
             place = checks.bind(table)
             checks.add(f"len({place}) == {len(table)}", f"what {name} contains")
             for key, value in table.items():
                 self.visit(value, f"{place}[{key!r}]", key if name == "the step" else f"{name}.{key}")
         for key, value in list(fields.items()):
-            if key in ("_parameters", "_buffers", "_modules", "_hooks"):
+            if key in REGISTRIES or key == "_hooks":
                 continue
-            if isinstance(value, PLAIN) or not key.startswith("_"):
+            private = key.startswith("_") and (root(type(module).__module__) in LIBRARIES or key in SET_UP)
+            if isinstance(value, PLAIN) or not private:
                 self.visit(value, f"{here}[{key!r}]", f"{name}.{key}")
         self.visit_methods(module, name)
 
