@@ -345,32 +345,33 @@ def test_both_gradients_by_the_same_columns_equal_each_alone(monkeypatch, groups
     close(gw, _columns.convolve_weight(x, g, kernel, stride, pads, dilation, groups))
 
 
-# Multiplier, kernel, stride, padding, dilation
+# Kernel, stride, padding, dilation
 DEPTHWISE = [
-    (1, (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
-    (2, (3, 3), (1, 1), ((0, 2), (3, 0)), (1, 2)),
-    (1, (3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1)),
-    (2, (4, 2), (2, 1), ((0, 0), (0, 0)), (2, 1)),
-    (1, (2, 1), (3, 2), ((0, 1), (0, 0)), (1, 1)),
+    ((3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    ((3, 3), (1, 1), ((0, 2), (3, 0)), (1, 2)),
+    ((3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1)),
+    ((4, 2), (2, 1), ((0, 0), (0, 0)), (2, 1)),
+    ((2, 1), (3, 2), ((0, 1), (0, 0)), (1, 1)),
 ]
 
 
 @pytest.mark.parametrize("block", [1, 2**21])
-@pytest.mark.parametrize("multiplier, kernel, stride, padding, dilation", DEPTHWISE)
+@pytest.mark.parametrize("kernel, stride, padding, dilation", DEPTHWISE)
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_depthwise_convolutions_equal_those_by_columns(
-    monkeypatch, block, multiplier, kernel, stride, padding, dilation, channels_last
+    monkeypatch, block, kernel, stride, padding, dilation, channels_last
 ):
     monkeypatch.setattr(_depthwise, "BLOCK", block)
     monkeypatch.setattr(_shifted, "BLOCK", block)
     rng = np.random.default_rng(0)
-    x, w = rng.standard_normal((3, 17, 8, 9)), rng.standard_normal((17 * multiplier, 1, *kernel))
+    x, w = rng.standard_normal((3, 17, 8, 9)), rng.standard_normal((17, 1, *kernel))
     out = conv_size((8, 9), kernel, stride, padding, dilation)
-    g = rng.standard_normal((3, 17 * multiplier, *out))
+    g = rng.standard_normal((3, 17, *out))
     if channels_last:
         x, g = (np.ascontiguousarray(each.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2) for each in (x, g))
     options = (stride, padding, dilation, 17)
-    assert _choice.way(3, 17, len(w), kernel, out, options, x.dtype) == "depthwise"
+    assert _choice.way(3, 17, 17, kernel, out, options, x.dtype) == "depthwise"
+    assert _choice.way(3, 17, 34, kernel, out, options, x.dtype) != "depthwise"  # two kernels for each channel
     close(_choice.convolve(x, w, out, *options), _columns.convolve(x, w, out, *options))
     close(_choice.convolve_transposed(g, w, (8, 9), *options), _columns.convolve_transposed(g, w, (8, 9), *options))
     gw = _columns.convolve_weight(x, g, kernel, *options)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmark_cases import cases
 
 import tinygrad_dl as td
 from tinygrad_dl import nn
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-import cases
 
 F = nn.functional
 

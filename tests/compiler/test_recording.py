@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from benchmark_cases import cases
 
 import tinygrad_dl as td
 from compiler.interpreter import interpret
 from tinygrad_dl.backends.blas import single
 from tinygrad_dl.compiler.arrays import memory_of
 from tinygrad_dl.compiler.recording import Recorder
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-import cases
 
 
 def memory_known(step):

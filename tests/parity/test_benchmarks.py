@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmark_cases import cases
 
 import tinygrad_dl as td
 
 torch = pytest.importorskip("torch")
 torch.set_num_threads(1)
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-try:
-    CASES = importlib.import_module("cases").CASES
-finally:
-    sys.path.pop(0)
+CASES = cases.CASES
 
 LARGE = (
     "ResNet-18",

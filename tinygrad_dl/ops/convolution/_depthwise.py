@@ -26,8 +26,11 @@ WORTH = 2**15  # elements of a sample, or of all that there are, that are worth 
 
 
 def fits(channels: int, made: int, kernel: Sizes, pads: Pads, groups: int, code: str) -> bool:
-    """Whether this is the way to compute a convolution: in two dimensions."""
-    alone = groups == channels >= LEAST and made % channels == 0 and made > 0
+    """Whether this is the way to compute a convolution: in two dimensions.
+
+    Channels with several kernels each are read again for each of them: by columns they are faster from two on.
+    """
+    alone = groups == channels == made >= LEAST
     return alone and len(kernel) == 2 and code in "fd" and min(map(min, pads)) >= 0
 
 
@@ -101,32 +104,28 @@ def _together(width: int, channels: int, stride: int) -> int:
     return max([t for t in range(1, width + 1) if width % t == 0 and (t == 1 or t * channels <= RUN)])
 
 
-def _kernels(weight: np.ndarray, channels: int) -> np.ndarray:
-    """(C * m, 1, *kernel) as (m, *kernel, C)."""
-    return np.ascontiguousarray(
-        weight.reshape(channels, len(weight) // channels, *weight.shape[2:]).transpose(1, 2, 3, 0)
-    )
+def _kernels(weight: np.ndarray) -> np.ndarray:
+    """(C, 1, *kernel) as (*kernel, C)."""
+    return np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0))
 
 
 def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads: Pads, dilation: Sizes) -> np.ndarray:
-    """(N, C, *in) with (C * m, 1, *kernel) gives (N, C * m, *out)."""
-    (n, c), kernel = x.shape[:2], weight.shape[2:]
-    kernels = _kernels(weight, c)
-    result = np.empty((n, len(weight), *out), x.dtype)
-    parted = result.reshape(n, c, len(kernels), math.prod(out))
+    """(N, C, *in) with (C, 1, *kernel) gives (N, C, *out)."""
+    (n, c), kernels = x.shape[:2], _kernels(weight)
+    result = np.empty((n, c, *out), x.dtype)
+    flat = result.reshape(n, c, math.prod(out))
 
     def work(channels: slice, samples: range) -> None:
         frame = _Frame(x, channels, pads)
         own = frame.channels
         t = _together(out[1], own, stride[1])
         found = np.empty((out[0], out[1] // t, t * own), x.dtype)
-        views = _views(frame.memory, out, kernel, stride, dilation, t)
-        repeated = [np.tile(each[..., channels], (1, 1, t)) for each in kernels]
+        views = _views(frame.memory, out, kernels.shape[:2], stride, dilation, t)
+        repeated = np.tile(kernels[..., channels], (1, 1, t))
         for sample in samples:
             frame.fill(sample)
-            for j, each in enumerate(repeated):
-                np.einsum("hwyxc,yxc->hwc", views, each, out=found)
-                copy_transposed(found.reshape(math.prod(out), own), parted[sample, channels, j])
+            np.einsum("hwyxc,yxc->hwc", views, repeated, out=found)
+            copy_transposed(found.reshape(math.prod(out), own), flat[sample, channels])
 
     _over_pieces(work, x, _padded(x, pads), stride)
     return result
@@ -143,7 +142,7 @@ def convolve_transposed(g: np.ndarray, weight: np.ndarray, size: Sizes, stride: 
         around.append((max(0, -min([phase.first for phase in own])), max(0, max(ends) - m)))
     jobs = []
     for (down, height), (right, width) in itertools.product(*map(zip, phases, places)):
-        kernels = _kernels(weight[:, :, list(down.kernel)][..., list(right.kernel)], c)[0]
+        kernels = _kernels(weight[:, :, list(down.kernel)][..., list(right.kernel)])
         here = slice(down.number, None, stride[0]), slice(right.number, None, stride[1])
         jobs.append((here, (down.first + around[0][0], right.first + around[1][0]), (height, width), kernels))
     result = np.empty((n, c, *size), g.dtype)
@@ -169,25 +168,22 @@ def convolve_transposed(g: np.ndarray, weight: np.ndarray, size: Sizes, stride: 
 def convolve_weight(
     x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes
 ) -> np.ndarray:
-    """(N, C, *in) with (N, C * m, *out) gives (C * m, 1, *kernel)."""
+    """(N, C, *in) with (N, C, *out) gives (C, 1, *kernel)."""
     (n, c), out = x.shape[:2], g.shape[2:]
-    slopes = g.reshape(n, c, g.shape[1] // c, *out)
-    m = slopes.shape[2]
-    sums = np.empty((n, m, *kernel, c), x.dtype)
+    sums = np.empty((n, *kernel, c), x.dtype)
 
     def work(channels: slice, samples: range) -> None:
         frame = _Frame(x, channels, pads)
         own = frame.channels
         t = out[1] if stride[1] == 1 and out[1] * own <= WHOLE else 1
         views = _views(frame.memory, out, kernel, stride, dilation, t)
-        turned = [_Frame(slopes[:, :, j], channels, ((0, 0),) * 2) for j in range(m)]
+        turned = _Frame(g, channels, ((0, 0),) * 2)
         for sample in samples:
             frame.fill(sample)
-            for j, each in enumerate(turned):
-                slope = each.fill(sample).reshape(out[0], out[1] // t, t * own)
-                found = np.einsum("hwyxc,hwc->yxc", views, slope)
-                sums[sample, j, ..., channels] = np.add.reduce(found.reshape(*kernel, t, own), axis=2)
+            slopes = turned.fill(sample).reshape(out[0], out[1] // t, t * own)
+            found = np.einsum("hwyxc,hwc->yxc", views, slopes)
+            sums[sample, ..., channels] = np.add.reduce(found.reshape(*kernel, t, own), axis=2)
 
     _over_pieces(work, x, _padded(x, pads), stride)
     total: np.ndarray = np.add.reduce(sums, axis=0)
-    return np.ascontiguousarray(total.transpose(3, 0, 1, 2)).reshape(c * m, 1, *kernel)
+    return np.ascontiguousarray(total.transpose(2, 0, 1))[:, np.newaxis]
