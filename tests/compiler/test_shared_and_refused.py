@@ -143,3 +143,24 @@ def test_results_keep_their_order_in_memory():
     compiled = td.compile(lambda x: x.T + 1)
     for _ in range(4):
         assert compiled(numbers(0, 3, 4)).stride() == (1, 4)
+
+
+def test_the_backward_pass_of_a_function_that_makes_constants():
+    """What is made once and for all in the forward pass does not move the place where the backward pass begins."""
+    td.manual_seed(0)
+    cell = td.nn.LSTMCell(2, 3)
+
+    def run(x):
+        state = td.zeros(2, 3), td.zeros(2, 3)
+        for part in x.split(2, 1):
+            state = cell(part, state)
+        return state[0]
+
+    compiled = td.compile(run, fullgraph=True)
+    for seed in range(4):
+        found = []
+        for function in (run, compiled):
+            cell.zero_grad()
+            function(numbers(seed, 2, 6)).square().sum().backward()
+            found.append([p.grad for p in cell.parameters()])
+        assert all((a == b).all() for a, b in zip(*found, strict=True))

@@ -141,6 +141,9 @@ class Recorder:
                     buffer.owner, buffer.address = array if array.base is None else array.base, address_of(array)
                     buffer.kind, buffer.name, buffer.fixed = "outside", "constant", True
                     dropped.add(id(call))
+        boundary = self.program.boundary
+        if boundary is not None:
+            self.program.boundary = boundary - sum(id(call) in dropped for call in calls[:boundary])
         for each in lists:
             each[:] = [call for call in each if id(call) not in dropped]
 
