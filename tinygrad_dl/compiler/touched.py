@@ -164,7 +164,9 @@ class Touched:
         checks, number = self.checks, len(self.inputs)
         tensor = isinstance(value, Tensor)
         array = value._data if tensor else value
-        if any(stride == 0 and size > 1 for size, stride in zip(array.shape, array.strides, strict=True)):
+        if array.size and any(
+            stride == 0 and size > 1 for size, stride in zip(array.shape, array.strides, strict=True)
+        ):
             raise Refused(f"got {name}, which repeats elements in memory, as expand does")
         for earlier, earlier_path, earlier_name in self.inputs:
             if earlier is value:

@@ -124,7 +124,7 @@ def fused_both(x: np.ndarray, g: np.ndarray, approximate: str) -> Any:
     keeps_format=True,
     floating=True,
     namespace="functional",
-    aux={"gate": None},
+    aux={"gate": lambda input, approximate: gate_of(input, approximate)},
     real=True,
     inputs={"input": real(), "approximate": one_of("none", "tanh")},
     errors=[error(ValueError, "expected an approximate of 'none' or 'tanh'", array(2), approximate="fast")],
@@ -161,7 +161,7 @@ def slope(g: Any, input: Any, gate: Any, approximate: str) -> Any:
     """g * (gate + x * its derivative); of s = (1 + tanh(u)) / 2 that is 2 (s - s*s) u'."""
     if type(g) is type(input) is np.ndarray and g.dtype is input.dtype is FLOAT32:
         return fused_slope(g, input, gate, approximate)
-    return g * derivative(input, gate_of(input, approximate), approximate)
+    return g * derivative(input, gate, approximate)
 
 
 def derivative(input: Any, s: Any, approximate: str) -> Any:
