@@ -164,3 +164,16 @@ def test_the_backward_pass_of_a_function_that_makes_constants():
             function(numbers(seed, 2, 6)).square().sum().backward()
             found.append([p.grad for p in cell.parameters()])
         assert all((a == b).all() for a, b in zip(*found, strict=True))
+
+
+def test_a_backward_pass_that_is_refused_runs_eagerly():
+    """An argument hangs together with an eager graph, and the parameter that the function uses lies in that, too."""
+    w = numbers(0, 3).requires_grad_()
+    compiled = td.compile(lambda h: h * w)
+    for seed in range(4):
+        x, found = numbers(seed, 3), []
+        for function in (lambda h: h * w, compiled):
+            w.grad = None
+            function((x * w).relu()).sum().backward()
+            found.append(w.grad)
+        assert (found[0] == found[1]).all()

@@ -16,6 +16,7 @@ from tinygrad_dl.compiler.now import now
 from tinygrad_dl.compiler.passes import optimized
 from tinygrad_dl.compiler.program import Program, Scalar, View
 from tinygrad_dl.compiler.recording import Recorder, Unrecordable
+from tinygrad_dl.compiler.recording.errors import Refused
 from tinygrad_dl.compiler.recording.memory import owner_of, view_of
 from tinygrad_dl.compiler.recording.numbers import plain
 from tinygrad_dl.compiler.replay import Gradient, Replay, Returned, path_reader
@@ -136,6 +137,8 @@ class Making:
             with single, self.recorder as recorder:  # as the library holds the BLAS for each product
                 out = recorder.run(function, *args, **kwargs)
                 self.differentiate(out)
+        except Refused as refused:  # by the backward pass
+            raise Unrecordable(refused.reason, refused.line) from None
         finally:
             now.recording = False
         moved = [(rate, plain(rate.group[rate.key])) for rate, value in placed if rate.group[rate.key] is not value]
