@@ -617,3 +617,10 @@ def test_without_the_blas_switch_one_thread_does_all(monkeypatch):
     seen = []
     threads.parallel_for_products(lambda start, stop: seen.append((start, stop)), 10)
     assert seen == [(0, 10)]
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 0), (4, 0)])
+def test_a_transposed_convolution_of_samples_without_elements_is_refused(shape):
+    with pytest.raises(ValueError, match=r"got an input of shape .*0\), expected at least one element"):
+        functional.conv_transpose1d(td.ones(shape), td.ones(4, 5, 3))
+    assert functional.conv_transpose1d(td.ones(0, 4, 3), td.ones(4, 5, 3)).shape == (0, 5, 5)

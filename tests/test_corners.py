@@ -297,6 +297,13 @@ def test_dimensions_are_looked_at_even_where_nothing_is_to_be_done():
         td.rot90(td.zeros(5, 2), 1, (0, -2))
 
 
+@pytest.mark.parametrize("function", [td.softmax, td.log_softmax])
+def test_softmax_of_a_single_number_has_gradient_zero(function):
+    x = td.tensor(2.0, requires_grad=True)
+    function(x, 0).backward()
+    assert x.grad.shape == () and x.grad.item() == 0
+
+
 def test_sums_of_small_integers_in_einsum_are_int64():
     a, b = td.tensor([[200, 200]], dtype=td.uint8), td.tensor([1], dtype=td.uint8)
     for equation, dtype in (("ij,k->ik", td.int64), ("ij,j->i", td.int64), ("ij,k->ijk", td.uint8)):

@@ -126,7 +126,7 @@ def log_softmax_slope(g: Any, out: Any, dim: Any) -> Any:
 
 
 def _slope_of_logarithms(g: np.ndarray, out: np.ndarray, dim: Any, slope: Any = None) -> Any:
-    probabilities = np.exp(out, out=slope)
+    probabilities = np.asarray(np.exp(out, out=slope))  # of a 0-d array NumPy makes a number
     probabilities *= add_up(g, dim, True)
     return np.subtract(g, probabilities, out=probabilities)
 

@@ -101,13 +101,18 @@ def conv_transpose(
         (N, O, ...), of each length L (L - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1.
 
     Raises:
-        ValueError: the shapes do not fit, or nothing is left. TypeError: other dtypes.
+        ValueError: the shapes do not fit, a sample has no elements, or nothing is left. TypeError: other dtypes.
 
     >>> td.nn.functional.conv_transpose{k}d(td.ones(1, 3, {fours}), td.ones(3, 2, {fours}), stride=4).shape[:2]
     (1, 2)
     """
     name = f"conv_transpose{k}d"
     require_dims(name, k, input, weight)
+    if 0 in input.shape[-k:]:
+        raise ValueError(
+            f"{name}: got an input of shape {tuple(input.shape)}, expected at least one element in each of its last "
+            f"{k} dimensions; a batch may be empty"
+        )
     steps, pads, more, size = transposed_options(
         k,
         name,
