@@ -160,12 +160,8 @@ class Hooks:
         op = function.__dict__.get("op") if function.__dict__ else None
         if op is None:
             return new(*args, **options)
-        record = self.record
-        before, record.place = record.place, op.name
-        try:
+        with self.record.within(op.name):
             return new(*args, **options)
-        finally:
-            record.place = before
 
     def without_source(self, function: Any) -> None:
         raise self.record.refuse(f"the source of {function.__qualname__} can't be read")

@@ -6,6 +6,7 @@ import operator
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,15 @@ class Record:
     def line(self) -> str:
         file, line = self.where
         return f"{file}:{line}" if file else ""
+
+    @contextmanager
+    def within(self, place: str) -> Iterator[None]:
+        """Inside, calls belong to this part of the library."""
+        before, self.place = self.place, place
+        try:
+            yield
+        finally:
+            self.place = before
 
     def refuse(self, reason: str) -> Refused:
         return Refused(reason, os.path.basename(self.line))

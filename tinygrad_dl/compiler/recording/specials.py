@@ -142,13 +142,9 @@ def generator(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
 
 def gradients(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
     """One step of a backward pass."""
-    record = hooks.record
-    before, node = record.place, args[0]
-    record.place = f"{getattr(getattr(node.plan, 'op', None), 'name', None) or node.title}, backward"
-    try:
+    node = args[0]
+    with hooks.record.within(f"{getattr(getattr(node.plan, 'op', None), 'name', None) or node.title}, backward"):
         return instrumented(hooks, function, args, options)
-    finally:
-        record.place = before
 
 
 def begin(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
@@ -158,12 +154,7 @@ def begin(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
     if names != found.names:
         found.use(names, optimizer, group)
     known(hooks, found, type(optimizer).__name__)
-    record = hooks.record
-    before, record.place = record.place, f"{type(optimizer).__name__}.step"
-    try:
-        return instrumented(hooks, function, args, options)
-    finally:
-        record.place = before
+    return within_step(hooks, optimizer, function, args, options)
 
 
 def known(hooks: Hooks, found: Any, name: str) -> None:
@@ -187,20 +178,18 @@ def step(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
     _ = scratch[FLOAT32 if found.low else found.real, g.size]  # made by now
     for memory in scratch.memory.values():
         record.memories.whole(memory, "scratch", "work", keep=True)
-    before, record.place = record.place, f"{type(optimizer).__name__}.step"
-    try:
-        return instrumented(hooks, function, args, options)
-    finally:
-        record.place = before
+    return within_step(hooks, optimizer, function, args, options)
 
 
 def finish(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
-    record = hooks.record
-    before, record.place = record.place, f"{type(args[1]).__name__}.step"
-    try:
+    """The end of a block's step."""
+    return within_step(hooks, args[1], function, args, options)
+
+
+def within_step(hooks: Hooks, optimizer: Any, function: Any, args: Args, options: Options) -> Any:
+    """A part of an optimiser's step, under the optimiser's name."""
+    with hooks.record.within(f"{type(optimizer).__name__}.step"):
         return instrumented(hooks, function, args, options)
-    finally:
-        record.place = before
 
 
 def train(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
