@@ -12,6 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import tinygrad_dl as td
+from tinygrad_dl.core import lazy
 from tinygrad_dl.core.declaration import REGISTRY
 from tinygrad_dl.nn import functional
 
@@ -51,6 +52,7 @@ CHAPTERS = {
 
 def public_functions() -> dict[str, str]:
     """The public functions and methods that are defined below tinygrad_dl.ops: name -> module."""
+    lazy.load_all()
     found: dict[str, str] = {}
     methods = {name: getattr(value, "fget", value) for name, value in vars(td.Tensor).items() if name[0] != "_"}
     for place, names in (

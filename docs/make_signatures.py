@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import tinygrad_dl as td
+from tinygrad_dl.core import lazy
 from tinygrad_dl.core.generate import ALIASES
 
 PACKAGE = Path(td.__file__).parent
@@ -150,6 +151,7 @@ def option(function: Any) -> str:
 
 def stub() -> str:
     """The whole file."""
+    lazy.load_all()
     own = own_names()
     lines = []
     for name, value in sorted(vars(td.Tensor).items()):

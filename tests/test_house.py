@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -53,17 +51,6 @@ def test_every_public_function_is_in_a_family_and_not_in_a_helper(name):
     elif hasattr(td, name) and name not in ACTIVATIONS:
         page = operations.CHAPTERS[chapter][1]
         assert page.startswith(("torch.html", "tensors.html")), f"td.{name} stands in {chapter}, a chapter of {page}"
-
-
-def test_importing_the_package_and_nn_imports_every_operation():
-    """A file that nothing imports declares nothing: its methods would be missing."""
-    program = (
-        "import sys, tinygrad_dl as td; td.nn; "
-        "print(*[name for name in sys.modules if name.startswith('tinygrad_dl.ops.')])"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    files = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in OPS.glob("*/*.py")}
-    assert {name for name in files if not name.endswith("__init__")} <= set(done.stdout.split())
 
 
 def test_the_page_that_says_where_operations_are_is_up_to_date():

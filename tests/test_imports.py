@@ -22,6 +22,7 @@ LEVELS = [
         "table",
         "record",
         "dispatch",
+        "lazy_names",
         "device",
         "promotion",
         "size",
@@ -47,6 +48,7 @@ LEVELS = [
     {"engine"},
     {"inference"},
     {"tensor"},
+    {"lazy"},
     {"transforms"},
     {"descriptions", "notebook", "numpy_errors", "printing"},
     {"batching", "composition", "destination", "messages", "protocol"},
@@ -160,7 +162,9 @@ def test_drawing_and_testing_are_imported_at_first_use():
 def test_modules_and_optimisers_are_imported_at_first_use_and_change_nothing_for_tensors():
     code = """
 import sys, tinygrad_dl as td
+from tinygrad_dl.core import lazy
 from tinygrad_dl.core.dispatch import NUMPY
+lazy.load_all()
 before = set(vars(td.Tensor)), set(NUMPY)
 assert "tinygrad_dl.nn" not in sys.modules and "tinygrad_dl.optim" not in sys.modules
 td.optim.SGD(td.nn.Linear(1, 1).parameters())

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_dl as td
+from tinygrad_dl.core import lazy
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.protocol import CONSTANT, METHODS, WITHOUT_EFFECT, called, signature, spelling
 from tinygrad_dl.testing import gradcheck
@@ -149,6 +150,7 @@ for name, calls in LATER.items():
     home = np.linalg if name.startswith("linalg") else np
     if hasattr(home, name.split(".")[-1]):
         CALLS[getattr(home, name.split(".")[-1])] = calls
+lazy.load_all()
 FUNCTIONS = [f for f in dict.fromkeys([*NUMPY, *CALLS]) if not isinstance(f, np.ufunc | tuple)]
 WRITTEN_TO = {"out"}  # has a test of its own
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_dl import autograd
 from tinygrad_dl.backends.threads import get_num_threads, set_num_threads
+from tinygrad_dl.core import lazy
 from tinygrad_dl.core.declaration import Array, Arrays, op
 from tinygrad_dl.core.device import device
 from tinygrad_dl.core.dtypes import (
@@ -67,7 +68,7 @@ from tinygrad_dl.core.modes import (
     no_grad,
     set_grad_enabled,
 )
-from tinygrad_dl.core.namespaces import public
+from tinygrad_dl.core.namespaces import NAMESPACES, public
 from tinygrad_dl.core.size import Size
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import (
@@ -90,9 +91,7 @@ from tinygrad_dl.creation import (
     zeros,
     zeros_like,
 )
-from tinygrad_dl.ops.activation.elu import celu, selu
 from tinygrad_dl.ops.activation.relu import prelu, relu, threshold
-from tinygrad_dl.ops.activation.shrink import hardshrink
 from tinygrad_dl.ops.activation.sigmoid import sigmoid
 from tinygrad_dl.ops.activation.softmax import log_softmax, softmax
 from tinygrad_dl.ops.comparison.elementwise import (
@@ -113,22 +112,8 @@ from tinygrad_dl.ops.comparison.elementwise import (
     not_equal,
     signbit,
 )
-from tinygrad_dl.ops.comparison.logical import logical_and, logical_not, logical_or, logical_xor
-from tinygrad_dl.ops.comparison.whole import allclose, equal, is_nonzero, isin
-from tinygrad_dl.ops.indexing.diagonal import diag, diag_embed, diagflat, diagonal
 from tinygrad_dl.ops.indexing.gather import gather, scatter, scatter_add, take, take_along_dim
-from tinygrad_dl.ops.indexing.masked import masked_fill, masked_scatter, masked_select
-from tinygrad_dl.ops.indexing.nonzero import argwhere, nonzero, unravel_index
-from tinygrad_dl.ops.indexing.scatter_reduce import index_reduce, scatter_reduce
-from tinygrad_dl.ops.indexing.slices import index_add, index_copy, index_fill, index_put, index_select, narrow, select
-from tinygrad_dl.ops.indexing.triangular import tril, triu
-from tinygrad_dl.ops.linalg.determinant import det, logdet, slogdet
-from tinygrad_dl.ops.linalg.distances import cdist
-from tinygrad_dl.ops.linalg.einsum import einsum, tensordot
-from tinygrad_dl.ops.linalg.matrix_exp import matrix_exp
 from tinygrad_dl.ops.linalg.products import addmm, baddbmm, bmm, dot, inner, kron, matmul, mm, mv, outer, trace, vdot
-from tinygrad_dl.ops.linalg.qr import geqrf
-from tinygrad_dl.ops.linalg.solve import inverse
 from tinygrad_dl.ops.pointwise.arithmetic import (
     abs,
     absolute,
@@ -151,7 +136,6 @@ from tinygrad_dl.ops.pointwise.arithmetic import (
     subtract,
     true_divide,
 )
-from tinygrad_dl.ops.pointwise.bitwise import bitwise_and, bitwise_not, bitwise_or, bitwise_xor
 from tinygrad_dl.ops.pointwise.complex import (
     complex,
     conj,
@@ -164,7 +148,6 @@ from tinygrad_dl.ops.pointwise.complex import (
     view_as_real,
     view_as_real_copy,
 )
-from tinygrad_dl.ops.pointwise.error_function import erf, erfc, erfinv
 from tinygrad_dl.ops.pointwise.exponential import exp, exp2, expm1, log, log1p, log2, log10, logaddexp, logit, xlogy
 from tinygrad_dl.ops.pointwise.extremes import (
     clamp,
@@ -177,31 +160,12 @@ from tinygrad_dl.ops.pointwise.extremes import (
     minimum,
     nan_to_num,
 )
-from tinygrad_dl.ops.pointwise.gamma import digamma, lgamma, polygamma
 from tinygrad_dl.ops.pointwise.hyperbolic import acosh, arccosh, arcsinh, arctanh, asinh, atanh, cosh, sinh, tanh
 from tinygrad_dl.ops.pointwise.powers import pow, reciprocal, rsqrt, sqrt, square
 from tinygrad_dl.ops.pointwise.rounding import ceil, fix, floor, frac, round, trunc
-from tinygrad_dl.ops.pointwise.trigonometric import (
-    acos,
-    arccos,
-    arcsin,
-    arctan,
-    arctan2,
-    asin,
-    atan,
-    atan2,
-    cos,
-    hypot,
-    sin,
-    tan,
-)
 from tinygrad_dl.ops.pointwise.where import where
-from tinygrad_dl.ops.reduction.cumulative import cumprod, cumsum, diff
 from tinygrad_dl.ops.reduction.extrema import amax, amin, argmax, argmin, max, min
 from tinygrad_dl.ops.reduction.logical import all, any, count_nonzero
-from tinygrad_dl.ops.reduction.logsumexp import logsumexp
-from tinygrad_dl.ops.reduction.median import median, nanmedian
-from tinygrad_dl.ops.reduction.norm import dist, norm
 from tinygrad_dl.ops.reduction.statistics import mean, nanmean, std, std_mean, var, var_mean
 from tinygrad_dl.ops.reduction.sum import nansum, prod, sum
 from tinygrad_dl.ops.shape.expand import (
@@ -225,7 +189,6 @@ from tinygrad_dl.ops.shape.joining import (
     vstack,
 )
 from tinygrad_dl.ops.shape.permute import adjoint, moveaxis, movedim, permute, swapaxes, swapdims, t, transpose
-from tinygrad_dl.ops.shape.reorder import flip, fliplr, flipud, roll, rot90
 from tinygrad_dl.ops.shape.reshape import (
     atleast_1d,
     atleast_2d,
@@ -250,15 +213,8 @@ from tinygrad_dl.ops.shape.splitting import (
     unsafe_split_with_sizes,
     vsplit,
 )
-from tinygrad_dl.ops.shape.strided import as_strided
-from tinygrad_dl.ops.sorting.bincount import bincount
-from tinygrad_dl.ops.sorting.search import bucketize, searchsorted
-from tinygrad_dl.ops.sorting.sort import argsort, msort, sort
-from tinygrad_dl.ops.sorting.topk import kthvalue, topk
-from tinygrad_dl.ops.sorting.unique import unique
 from tinygrad_dl.ops.tensor.attributes import is_complex, is_floating_point, is_tensor, numel, result_type
 from tinygrad_dl.ops.tensor.conversion import astype, clone
-from tinygrad_dl.ops.tensor.storage import UntypedStorage
 from tinygrad_dl.random import (
     Generator,
     bernoulli,
@@ -280,6 +236,59 @@ from tinygrad_dl.serialization import load, save
 
 if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
     from tinygrad_dl import nn, optim
+    from tinygrad_dl.ops.activation.elu import celu, selu
+    from tinygrad_dl.ops.activation.shrink import hardshrink
+    from tinygrad_dl.ops.comparison.logical import logical_and, logical_not, logical_or, logical_xor
+    from tinygrad_dl.ops.comparison.whole import allclose, equal, is_nonzero, isin
+    from tinygrad_dl.ops.indexing.diagonal import diag, diag_embed, diagflat, diagonal
+    from tinygrad_dl.ops.indexing.masked import masked_fill, masked_scatter, masked_select
+    from tinygrad_dl.ops.indexing.nonzero import argwhere, nonzero, unravel_index
+    from tinygrad_dl.ops.indexing.scatter_reduce import index_reduce, scatter_reduce
+    from tinygrad_dl.ops.indexing.slices import (
+        index_add,
+        index_copy,
+        index_fill,
+        index_put,
+        index_select,
+        narrow,
+        select,
+    )
+    from tinygrad_dl.ops.indexing.triangular import tril, triu
+    from tinygrad_dl.ops.linalg.determinant import det, logdet, slogdet
+    from tinygrad_dl.ops.linalg.distances import cdist
+    from tinygrad_dl.ops.linalg.einsum import einsum, tensordot
+    from tinygrad_dl.ops.linalg.matrix_exp import matrix_exp
+    from tinygrad_dl.ops.linalg.qr import geqrf
+    from tinygrad_dl.ops.linalg.solve import inverse
+    from tinygrad_dl.ops.pointwise.bitwise import bitwise_and, bitwise_not, bitwise_or, bitwise_xor
+    from tinygrad_dl.ops.pointwise.error_function import erf, erfc, erfinv
+    from tinygrad_dl.ops.pointwise.gamma import digamma, lgamma, polygamma
+    from tinygrad_dl.ops.pointwise.trigonometric import (
+        acos,
+        arccos,
+        arcsin,
+        arctan,
+        arctan2,
+        asin,
+        atan,
+        atan2,
+        cos,
+        hypot,
+        sin,
+        tan,
+    )
+    from tinygrad_dl.ops.reduction.cumulative import cumprod, cumsum, diff
+    from tinygrad_dl.ops.reduction.logsumexp import logsumexp
+    from tinygrad_dl.ops.reduction.median import median, nanmedian
+    from tinygrad_dl.ops.reduction.norm import dist, norm
+    from tinygrad_dl.ops.shape.reorder import flip, fliplr, flipud, roll, rot90
+    from tinygrad_dl.ops.shape.strided import as_strided
+    from tinygrad_dl.ops.sorting.bincount import bincount
+    from tinygrad_dl.ops.sorting.search import bucketize, searchsorted
+    from tinygrad_dl.ops.sorting.sort import argsort, msort, sort
+    from tinygrad_dl.ops.sorting.topk import kthvalue, topk
+    from tinygrad_dl.ops.sorting.unique import unique
+    from tinygrad_dl.ops.tensor.storage import UntypedStorage
 
 # fmt: off
 __all__ = [
@@ -378,6 +387,8 @@ def __getattr__(name: str) -> Any:
     # PyTorch has the in-place methods, and a few others, as functions too: td.relu_(x) is x.relu_().
     if name == "detach" or (name.endswith("_") and not name.startswith("_") and hasattr(Tensor, name)):
         return getattr(Tensor, name)
+    if (file := lazy.index("tinygrad_dl").get(name)) is not None:
+        return globals().setdefault(name, getattr(lazy.load(file), name))
     where = "; tensors live on the CPU: device = 'cpu'" if name in ("mps", "xpu") else ""
     raise AttributeError(f"module 'tinygrad_dl' has no attribute {name!r}{where}")
 
@@ -386,6 +397,4 @@ def __dir__() -> list[str]:
     return [*__all__, *_LAZY, *(name for name in _RARE if not name.startswith("_")), "__version__"]
 
 
-public(
-    globals(), "docs/stable/generated/torch.{}.html", without=("Array", "Arrays", "astype", "op"), methods=vars(Tensor)
-)
+public(globals(), NAMESPACES[__name__], without=("Array", "Arrays", "astype", "op"), methods=vars(Tensor))

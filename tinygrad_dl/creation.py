@@ -15,8 +15,9 @@ from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.inference import fresh
 from tinygrad_dl.core.layout import contiguous_format, laid, preserve_format, strided
+from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.messages import require_constants
-from tinygrad_dl.core.tensor import Tensor, as_array, attach, wrap
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import Lifted, onlookers
 from tinygrad_dl.core.warning import warn
 
@@ -422,7 +423,7 @@ def _new(name: str, make: Any) -> None:
 
     new.__name__ = new.__qualname__ = f"new_{name}"
     new.__doc__ = f"`td.{name}` in the dtype of this tensor."
-    setattr(Tensor, f"new_{name}", new)
+    attach(f"new_{name}", new)
 
 
 def _new_of_data_or_shape(self: Tensor, *args: Any) -> Tensor:

@@ -12,6 +12,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.device import CPU, check_device, device
 from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.core.layout import preserve_format
+from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.promotion import INT64, default, is_floating
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import Lifted, drawn_inside, is_known, stack
@@ -488,4 +489,4 @@ def _require_weights(weights: np.ndarray, num_samples: int, replacement: bool) -
 
 
 for method in (bernoulli, multinomial):
-    setattr(Tensor, method.__name__, method)
+    attach(method.__name__, method)

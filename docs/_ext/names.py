@@ -15,6 +15,7 @@ from typing import Any
 
 import tinygrad_dl as td
 from _ext.sources import ROOT
+from tinygrad_dl.core import lazy
 
 # Namespace -> what it is called in the list of pages. The first one that has a name is its home.
 NAMESPACES = {
@@ -118,7 +119,7 @@ def page_of(value: Any, namespace: str) -> str:
 @cache
 def entries() -> dict[str, Entry]:
     """All entries, by each of their names."""
-    td.nn, td.testing  # noqa: B018  # operations are declared when they are imported
+    lazy.load_all()
     found: dict[str, Entry] = {}
     by_value: dict[int, Entry] = {}
     for namespace in NAMESPACES:

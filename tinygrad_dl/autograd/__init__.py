@@ -19,9 +19,10 @@ from tinygrad_dl.core.function import Function
 from tinygrad_dl.core.graph import Edge, Leaf, Node, observers
 from tinygrad_dl.core.hooks import named
 from tinygrad_dl.core.layout import laid, preserve_format
+from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from tinygrad_dl.core.mutations import mutations
-from tinygrad_dl.core.tensor import Tensor, attach, wrap
+from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.transforms import Lifted, gradients, innermost, stack
 from tinygrad_dl.core.warning import warn
 

@@ -19,11 +19,13 @@ The function that users call is generated from the signature: see `tinygrad_dl.c
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Sequence
+from collections import UserDict
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
 
+from tinygrad_dl.core import lazy
 from tinygrad_dl.core.contents import Contents
-from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.dispatch import NUMPY, called
 from tinygrad_dl.core.inference import new_in_inference, wrap_in_inference
 from tinygrad_dl.core.methods import methods, operators, require_free
 from tinygrad_dl.core.modes import recording
@@ -49,7 +51,27 @@ else:
         """Marks a parameter as a sequence of tensors."""
 
 
-REGISTRY: dict[str, Op] = {}  # by `Op.key`
+class Registry(UserDict[str, Op]):
+    """All ops, by `Op.key`; a file that is not loaded yet is, when an op of it, or all ops, are asked for."""
+
+    def __getitem__(self, key: str) -> Op:
+        lazy.load_name("ops", key)
+        return self.data[key]
+
+    def __contains__(self, key: object) -> bool:
+        lazy.load_name("ops", str(key))
+        return key in self.data
+
+    def __iter__(self) -> Iterator[str]:
+        lazy.load_all()
+        return iter(self.data)
+
+    def __len__(self) -> int:
+        lazy.load_all()
+        return len(self.data)
+
+
+REGISTRY = Registry()
 OURS = "tinygrad_dl."  # begins the names of the modules whose ops go without their module's name
 
 
@@ -250,19 +272,23 @@ def op(
         function: OpFunction[P, Any] = record.make_function(body)
         attributes: dict[str, Any] = {}
         if (ours and record.namespace == "td") if method is None else method:
-            called = method if isinstance(method, str) else record.name
-            attributes |= methods(function, called, inplace)
+            known_as = method if isinstance(method, str) else record.name
+            attributes |= methods(function, known_as, inplace)
         if operator:
             attributes |= operators(function, operator, inplace)
-        require_free(record, "name", REGISTRY, {record.key: record})
+        if not ours:
+            for each in numpy:
+                lazy.load_name("numpy", called(each))
+        require_free(record, "name", REGISTRY.data, {record.key: record})
+        wanted = [attribute for attribute in attributes if not lazy.waits_for(attribute, module)]
         for holder in (Tensor, Contents):
-            require_free(record, "method", holder.__dict__, attributes)
+            require_free(record, "method", holder.__dict__, wanted)
         require_free(record, "NumPy function", NUMPY, dict.fromkeys(numpy, function))
         # Nothing is in the way, so nothing is left half-declared.
         REGISTRY[record.key] = record
         NUMPY.update(dict.fromkeys(numpy, function))
         for attribute, value in attributes.items():
-            setattr(Tensor, attribute, value)
+            lazy.attach(attribute, value)
         return function
 
     return declare

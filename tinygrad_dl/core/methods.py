@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tinygrad_dl.core.dispatch import DIRECT, NUMPY
+from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.record import Record
-from tinygrad_dl.core.tensor import Tensor, attach
+from tinygrad_dl.core.tensor import Tensor
 
 
 def methods(function: Any, name: str, inplace: bool) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def inplace_form(function: Any, name: str) -> Callable[..., Tensor]:
     return change
 
 
-def require_free(op: Record, kind: str, taken: Mapping[Any, Any], wanted: Mapping[Any, Any]) -> None:
+def require_free(op: Record, kind: str, taken: Mapping[Any, Any], wanted: Iterable[Any]) -> None:
     """Raises if a place that an op is to have is another's; its own, declared before, it may have again."""
     for place in wanted:
         if place not in taken:

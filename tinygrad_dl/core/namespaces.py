@@ -10,6 +10,13 @@ EXAMPLE = ">>> "
 IMPORT = ">>> import tinygrad_dl as td"
 NOTHING: Mapping[str, Any] = {}
 PAGES = "https://docs.pytorch.org/"
+GENERATED = "docs/stable/generated/"
+# The namespaces that have operations, and PyTorch's pages of their names. What has several names gets the first page.
+NAMESPACES = {
+    "tinygrad_dl": f"{GENERATED}torch.{{}}.html",
+    "tinygrad_dl.nn.functional": f"{GENERATED}torch.nn.functional.{{}}.html",
+    "tinygrad_dl.linalg": f"{GENERATED}torch.linalg.{{}}.html",
+}
 
 
 def public(
@@ -27,13 +34,19 @@ def public(
     """
     names: list[str] = namespace["__all__"]
     found = [(name, namespace.get(name)) for name in names]
-    functions = [(name, value) for name, value in found if isinstance(value, types.FunctionType | type)]
+    complete({name: value for name, value in found if name not in without}, page, methods)
+    complete({name: value for name, value in found if name in without}, "", methods)
+    namespace.setdefault("__dir__", lambda: names)
+
+
+def complete(found: Mapping[str, Any], page: str, methods: Mapping[str, Any] = NOTHING) -> None:
+    """Completes the docstrings of functions and classes, by their public names; see `public`."""
+    functions = [(name, value) for name, value in found.items() if isinstance(value, types.FunctionType | type)]
     for name, value in sorted(functions, key=lambda pair: pair[1].__name__ != pair[0]):  # what has two names by its own
         text = vars(value).get("__doc__", value.__doc__) or ""
-        value.__doc__ = completed(text, PAGES + page.format(name) if page and name not in without else "")
+        value.__doc__ = completed(text, PAGES + page.format(name) if page else "")
         if name in methods and methods[name].__doc__ == text:
             methods[name].__doc__ = value.__doc__
-    namespace.setdefault("__dir__", lambda: names)
 
 
 def completed(text: str, source: str) -> str:

@@ -7,7 +7,8 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from tinygrad_dl.core import promotion
-from tinygrad_dl.core.tensor import Tensor, attach
+from tinygrad_dl.core.lazy import attach
+from tinygrad_dl.core.tensor import Tensor
 
 _DEFAULT: Final = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 100}
 _PROFILES: Final[dict[str, dict[str, Any]]] = {

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.dispatch import DIRECT, NUMPY
+from tinygrad_dl.core.dispatch import DIRECT, NUMPY, called
+from tinygrad_dl.core.lazy import load_name
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.tensor import Tensor, wrap
 
@@ -51,20 +52,13 @@ def call(function: Any, fallback: Callable[..., Any], args: Sequence[Any], kwarg
         del args[function.nin :]
     out = kwargs.pop("out", None)
     out = out[0] if isinstance(out, tuple) and len(out) == 1 else out
+    load_name("numpy", called(function))
     if function in NUMPY:
         DIRECT[function] = direct(function)
         result = translated(function, args, kwargs, out)
     else:
         return without_graph(function, fallback, args, kwargs, out)
     return result if out is None else stored(result, out, called(function))
-
-
-def called(function: Any) -> str:
-    """How users write a function: np.sum, np.linalg.norm, np.add.reduce."""
-    if isinstance(function, tuple):
-        return f"np.{function[0].__name__}.{function[1]}"
-    module = getattr(function, "__module__", None) or "numpy"
-    return f"np{module.removeprefix('numpy')}.{function.__name__}"
 
 
 # -- functions that an op computes -------------------------------------------------------------------

@@ -408,11 +408,6 @@ def before_write(tensor: Tensor, what: str) -> None:
         node.keep_result(tensor._data)
 
 
-def attach(name: str, function: Any) -> None:
-    """Makes a function a method of Tensor: how the modules that stand above this one put their part there."""
-    setattr(Tensor, name, function)
-
-
 def wrap(array: np.ndarray) -> Tensor:
     """A tensor around an array, without copying and without a place in the graph."""
     new = object.__new__(Tensor)

@@ -5,41 +5,25 @@ Here are the names alone; the functions are declared in `tinygrad_dl.ops`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tinygrad_dl.core import lazy
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.dtypes import as_dtype
-from tinygrad_dl.core.namespaces import public
+from tinygrad_dl.core.namespaces import NAMESPACES, public
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.nn import grad
-from tinygrad_dl.ops.activation.elu import celu, elu, selu
 from tinygrad_dl.ops.activation.gelu import gelu
-from tinygrad_dl.ops.activation.glu import glu
-from tinygrad_dl.ops.activation.gumbel_softmax import gumbel_softmax
-from tinygrad_dl.ops.activation.hard import hardsigmoid, hardswish, hardtanh
-from tinygrad_dl.ops.activation.inplace import (
-    celu_,
-    elu_,
-    hardtanh_,
-    leaky_relu_,
-    relu_,
-    rrelu_,
-    selu_,
-    threshold_,
-)
 from tinygrad_dl.ops.activation.relu import leaky_relu, prelu, relu6, threshold
 from tinygrad_dl.ops.activation.relu import relu as _relu
-from tinygrad_dl.ops.activation.rrelu import rrelu
-from tinygrad_dl.ops.activation.shrink import hardshrink, softshrink, tanhshrink
 from tinygrad_dl.ops.activation.sigmoid import logsigmoid, sigmoid
 from tinygrad_dl.ops.activation.silu import mish, silu
 from tinygrad_dl.ops.activation.softmax import log_softmax as _log_softmax
 from tinygrad_dl.ops.activation.softmax import softmax as _softmax
 from tinygrad_dl.ops.activation.softplus import softplus, softsign
 from tinygrad_dl.ops.attention.attention import scaled_dot_product_attention
-from tinygrad_dl.ops.attention.multi_head import multi_head_attention_forward
 from tinygrad_dl.ops.convolution.convolution import (
     conv1d,
     conv2d,
@@ -49,39 +33,17 @@ from tinygrad_dl.ops.convolution.convolution import (
     conv_transpose2d,
     conv_transpose3d,
 )
-from tinygrad_dl.ops.convolution.fold import fold, unfold
-from tinygrad_dl.ops.distance.distance import cosine_similarity, pairwise_distance, pdist
-from tinygrad_dl.ops.dropout.alpha_dropout import alpha_dropout, feature_alpha_dropout
 from tinygrad_dl.ops.dropout.dropout import dropout, dropout1d, dropout2d, dropout3d
 from tinygrad_dl.ops.embedding.embedding import embedding, one_hot
-from tinygrad_dl.ops.embedding.embedding_bag import embedding_bag
-from tinygrad_dl.ops.linear.bilinear import bilinear
 from tinygrad_dl.ops.linear.linear import linear
 from tinygrad_dl.ops.loss.binary_cross_entropy import binary_cross_entropy, binary_cross_entropy_with_logits
 from tinygrad_dl.ops.loss.cross_entropy import cross_entropy
-from tinygrad_dl.ops.loss.ctc_loss import ctc_loss
-from tinygrad_dl.ops.loss.kl_div import kl_div
-from tinygrad_dl.ops.loss.linear_cross_entropy import linear_cross_entropy
-from tinygrad_dl.ops.loss.margin import (
-    cosine_embedding_loss,
-    hinge_embedding_loss,
-    margin_ranking_loss,
-    multi_margin_loss,
-    multilabel_margin_loss,
-    multilabel_soft_margin_loss,
-    soft_margin_loss,
-    triplet_margin_loss,
-    triplet_margin_with_distance_loss,
-)
 from tinygrad_dl.ops.loss.nll_loss import gaussian_nll_loss, nll_loss, poisson_nll_loss
 from tinygrad_dl.ops.loss.regression import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from tinygrad_dl.ops.normalization.batch_norm import batch_norm
 from tinygrad_dl.ops.normalization.group_norm import group_norm, instance_norm
 from tinygrad_dl.ops.normalization.layer_norm import layer_norm
-from tinygrad_dl.ops.normalization.local_response_norm import local_response_norm
-from tinygrad_dl.ops.normalization.normalize import normalize
 from tinygrad_dl.ops.normalization.rms_norm import rms_norm
-from tinygrad_dl.ops.padding.pad import pad
 from tinygrad_dl.ops.pointwise.hyperbolic import tanh
 from tinygrad_dl.ops.pooling.avg_pool import (
     adaptive_avg_pool1d,
@@ -91,13 +53,6 @@ from tinygrad_dl.ops.pooling.avg_pool import (
     avg_pool2d,
     avg_pool3d,
 )
-from tinygrad_dl.ops.pooling.fractional_max_pool import (
-    fractional_max_pool2d,
-    fractional_max_pool2d_with_indices,
-    fractional_max_pool3d,
-    fractional_max_pool3d_with_indices,
-)
-from tinygrad_dl.ops.pooling.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
 from tinygrad_dl.ops.pooling.max_pool import (
     adaptive_max_pool1d,
     adaptive_max_pool1d_with_indices,
@@ -112,11 +67,64 @@ from tinygrad_dl.ops.pooling.max_pool import (
     max_pool3d,
     max_pool3d_with_indices,
 )
-from tinygrad_dl.ops.pooling.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
-from tinygrad_dl.ops.vision.grid_sample import affine_grid, grid_sample
-from tinygrad_dl.ops.vision.interpolate import interpolate
-from tinygrad_dl.ops.vision.pixel_shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
-from tinygrad_dl.ops.vision.upsample import upsample, upsample_bilinear, upsample_nearest
+
+if TYPE_CHECKING:  # loaded at first use, as docs/make_lazy_names.py writes down
+    from tinygrad_dl.ops.activation.elu import celu, elu, selu
+    from tinygrad_dl.ops.activation.glu import glu
+    from tinygrad_dl.ops.activation.gumbel_softmax import gumbel_softmax
+    from tinygrad_dl.ops.activation.hard import hardsigmoid, hardswish, hardtanh
+    from tinygrad_dl.ops.activation.inplace import (
+        celu_,
+        elu_,
+        hardtanh_,
+        leaky_relu_,
+        relu_,
+        rrelu_,
+        selu_,
+        threshold_,
+    )
+    from tinygrad_dl.ops.activation.rrelu import rrelu
+    from tinygrad_dl.ops.activation.shrink import hardshrink, softshrink, tanhshrink
+    from tinygrad_dl.ops.attention.multi_head import multi_head_attention_forward
+    from tinygrad_dl.ops.convolution.fold import fold, unfold
+    from tinygrad_dl.ops.distance.distance import cosine_similarity, pairwise_distance, pdist
+    from tinygrad_dl.ops.dropout.alpha_dropout import alpha_dropout, feature_alpha_dropout
+    from tinygrad_dl.ops.embedding.embedding_bag import embedding_bag
+    from tinygrad_dl.ops.linear.bilinear import bilinear
+    from tinygrad_dl.ops.loss.ctc_loss import ctc_loss
+    from tinygrad_dl.ops.loss.kl_div import kl_div
+    from tinygrad_dl.ops.loss.linear_cross_entropy import linear_cross_entropy
+    from tinygrad_dl.ops.loss.margin import (
+        cosine_embedding_loss,
+        hinge_embedding_loss,
+        margin_ranking_loss,
+        multi_margin_loss,
+        multilabel_margin_loss,
+        multilabel_soft_margin_loss,
+        soft_margin_loss,
+        triplet_margin_loss,
+        triplet_margin_with_distance_loss,
+    )
+    from tinygrad_dl.ops.normalization.local_response_norm import local_response_norm
+    from tinygrad_dl.ops.normalization.normalize import normalize
+    from tinygrad_dl.ops.padding.pad import pad
+    from tinygrad_dl.ops.pooling.fractional_max_pool import (
+        fractional_max_pool2d,
+        fractional_max_pool2d_with_indices,
+        fractional_max_pool3d,
+        fractional_max_pool3d_with_indices,
+    )
+    from tinygrad_dl.ops.pooling.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
+    from tinygrad_dl.ops.pooling.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
+    from tinygrad_dl.ops.vision.grid_sample import affine_grid, grid_sample
+    from tinygrad_dl.ops.vision.interpolate import interpolate
+    from tinygrad_dl.ops.vision.pixel_shuffle import (
+        channel_shuffle,
+        native_channel_shuffle,
+        pixel_shuffle,
+        pixel_unshuffle,
+    )
+    from tinygrad_dl.ops.vision.upsample import upsample, upsample_bilinear, upsample_nearest
 
 # fmt: off
 __all__ = [
@@ -198,6 +206,6 @@ def _along(input: Any, dim: int | None, dtype: Any, name: str) -> tuple[Any, int
     return (input if dtype is None else input.to(as_dtype(dtype))), dim
 
 
-native_channel_shuffle = channel_shuffle
-
-public(globals(), "docs/stable/generated/torch.nn.functional.{}.html")
+if not TYPE_CHECKING:  # checkers see the imports above
+    __getattr__ = lazy.names(__name__)
+public(globals(), NAMESPACES[__name__])

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.methods import inplace_form
 from tinygrad_dl.core.tensor import Tensor
 
@@ -24,23 +25,23 @@ def overload(declared: Any, *, method: bool | None = None, inplace: bool = False
     is expected. `inplace` adds the method `<name>_`.
     """
 
-    def attach(function: F) -> F:
+    def declare(function: F) -> F:
         shared = {name: value for name, value in vars(declared).items() if name != "__wrapped__"}
         vars(function).update(shared)  # but for the op's signature: `help` shows the function's own
         if declared.op.namespace == "td" if method is None else method:
-            setattr(Tensor, function.__name__, function)
+            attach(function.__name__, function)
         if inplace:
-            setattr(Tensor, f"{function.__name__}_", inplace_form(function, f"{function.__name__}_"))
+            attach(f"{function.__name__}_", inplace_form(function, f"{function.__name__}_"))
         return function
 
-    return attach
+    return declare
 
 
 def alias(name: str, function: F, *, inplace: bool = False) -> F:
     """Gives a function a second name as a method of Tensor, and returns it."""
-    setattr(Tensor, name, function)
+    attach(name, function)
     if inplace:
-        setattr(Tensor, f"{name}_", inplace_form(function, f"{name}_"))
+        attach(f"{name}_", inplace_form(function, f"{name}_"))
     return function
 
 

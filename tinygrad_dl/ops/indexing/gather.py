@@ -14,6 +14,7 @@ from tinygrad_dl.core.batching import Batch, every, inner
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.methods import inplace_form
 from tinygrad_dl.core.promotion import require_kept, require_room
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
@@ -382,9 +383,9 @@ def take_along_dim(input: Array, indices: Any, dim: int | None = None) -> Tensor
 
 
 for _function in (take, take_along_dim):
-    setattr(Tensor, _function.__name__, _function)
+    attach(_function.__name__, _function)
 _SCATTERS = {"scatter": scatter, "scatter_": inplace_form(scatter, "scatter_")}
 for _name, _method in _SCATTERS.items():
-    setattr(Tensor, _name, _method)
+    attach(_name, _method)
 NUMPY[np.take] = _np_take
 NUMPY[np.take_along_axis] = lambda arr, indices, axis=-1: take_along_dim(arr, indices, axis)

@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import Lifted, applied
 from tinygrad_dl.inputs import array, drawn, error, one_of, real
@@ -226,4 +227,4 @@ def take_item(self: Tensor, index: Any) -> Any:
 
 
 for _name, _method in {"__getitem__": take_item}.items():
-    setattr(Tensor, _name, _method)
+    attach(_name, _method)

@@ -9,8 +9,9 @@ import numpy as np
 from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.methods import inplace_form
-from tinygrad_dl.core.tensor import Tensor, attach
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known, values_of
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops.comparison.elementwise import isnan

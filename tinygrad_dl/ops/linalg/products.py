@@ -13,13 +13,12 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.engine import unbroadcast
+from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.promotion import INT64, factor
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops._owned import no_view
-from tinygrad_dl.ops.indexing.diagonal import diagonal
-from tinygrad_dl.ops.linalg.einsum import tensordot
 from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.shape.reshape import reshape, unsqueeze
 
@@ -209,6 +208,8 @@ def inner(input: Array, other: Array) -> Tensor:
         return result
     if input.shape[-1] != other.shape[-1]:
         raise ValueError(f"inner: got shapes {input.shape} and {other.shape}, expected the same last dimension")
+    from tinygrad_dl.ops.linalg.einsum import tensordot  # loaded when first needed
+
     return tensordot(input, other, ([-1], [-1]))
 
 
@@ -386,14 +387,16 @@ def _np_dot(a: Any, b: Any) -> Tensor:
     elif np.ndim(b) <= 2:
         result = matmul(a, b)
     else:
+        from tinygrad_dl.ops.linalg.einsum import tensordot
+
         result = tensordot(a, b, ([-1], [-2]))
     return result
 
 
 ger = alias("ger", outer)  # its deprecated name
 for _function in (mm, bmm, mv, dot, vdot, inner, outer, kron):
-    setattr(Tensor, _function.__name__, _function)
+    attach(_function.__name__, _function)
 NUMPY[np.dot], NUMPY[np.inner], NUMPY[np.kron] = _np_dot, inner, kron
 NUMPY[np.outer] = lambda a, b: outer(reshape(a, -1), reshape(b, -1))
 NUMPY[np.vdot] = lambda a, b: vdot(reshape(a, -1), reshape(b, -1))
-NUMPY[np.trace] = lambda a, offset=0, axis1=0, axis2=1: diagonal(a, offset, axis1, axis2).sum(-1)
+NUMPY[np.trace] = lambda a, offset=0, axis1=0, axis2=1: np.diagonal(a, offset, axis1, axis2).sum(-1)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.tensor import Tensor, attach
+from tinygrad_dl.core.lazy import attach
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
 
 # Above 0, and on both sides of the poles at 0, -1, -2.

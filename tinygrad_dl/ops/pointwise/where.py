@@ -13,7 +13,6 @@ from tinygrad_dl.core.messages import checked_array
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.inputs import array, boolean, broadcasting, error, real
 from tinygrad_dl.ops._overload import alias, overload
-from tinygrad_dl.ops.indexing.nonzero import nonzero
 from tinygrad_dl.ops.pointwise._selection import keep, select
 
 
@@ -56,7 +55,7 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     (tensor([0]),)
     """
     if input is None and other is None:
-        return nonzero(wrap(checked_array(condition, "where", "condition")), as_tuple=True)
+        return wrap(checked_array(condition, "where", "condition")).nonzero(as_tuple=True)
     if input is None or other is None:
         given, missing = ("other", "input") if input is None else ("input", "other")
         raise TypeError(f"where: got {given} without {missing}, expected both, or the condition alone")

@@ -21,6 +21,7 @@ from tinygrad_dl.core.contents import is_row_major
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.engine import conjugate, unbroadcast
 from tinygrad_dl.core.graph import Edge, Leaf, Node, observers, refusing
+from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.messages import reraise, restated
 from tinygrad_dl.core.modes import enable_grad, modes
 from tinygrad_dl.core.mutations import buffer_owner, changed_at, mutations, next_seq
@@ -469,4 +470,4 @@ for _name, _method in {
     "_replay_views": enable_grad()(replay_views),
     "__setitem__": store_item,
 }.items():
-    setattr(Tensor, _name, _method)
+    attach(_name, _method)

@@ -144,3 +144,6 @@ def copied(result: np.ndarray, input: np.ndarray) -> np.ndarray:
 
 
 channel_shuffle.vjp(input=lambda g, groups, input_shape: channel_shuffle.generic(g, max(1, input_shape[1] // groups)))
+
+
+native_channel_shuffle = channel_shuffle  # PyTorch has it under both names
