@@ -3,234 +3,32 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.compiler.program import Constant, Items, Operand, Scalar, View
+from tinygrad_dl.compiler.program import Constant, Operand, View
+from tinygrad_dl.compiler.recording.functions import (
+    ABOUT,
+    AS_BYTES,
+    CHANGE,
+    COPIES,
+    EMPTY,
+    FILLED,
+    OF_VALUES,
+    REDUCTIONS,
+    SIZED,
+    TAKE_OUT,
+    name_of,
+    plain_options,
+)
 from tinygrad_dl.compiler.recording.memory import contiguous, owner_of
 from tinygrad_dl.compiler.recording.numbers import TracedInt, plain
-from tinygrad_dl.compiler.recording.record import Record
-
-clip_ufunc: Any = np._core.umath.clip  # type: ignore[attr-defined]
-
-EMPTY = (np.empty, np.empty_like)
-FILLED = (np.zeros, np.zeros_like, np.ones, np.ones_like, np.full, np.full_like)
-COPIES = frozenset(
-    (
-        "reshape",
-        "ravel",
-        "flatten",
-        "copy",
-        "astype",
-        "ascontiguousarray",
-        "asfortranarray",
-        "asarray",
-        "array",
-        "asanyarray",
-        "require",
-        "real",
-        "imag",
-        "view",
-        "transpose",
-        "squeeze",
-        "swapaxes",
-        "broadcast_to",
-    )
-)
-REDUCTIONS = {
-    "sum": np.add,
-    "prod": np.multiply,
-    "max": np.maximum,
-    "min": np.minimum,
-    "amax": np.maximum,
-    "amin": np.minimum,
-    "any": np.logical_or,
-    "all": np.logical_and,
-}
-# What says nothing of the elements of its arguments.
-ABOUT = frozenset(
-    (
-        "shares_memory",
-        "may_share_memory",
-        "byte_bounds",
-        "result_type",
-        "can_cast",
-        "broadcast_shapes",
-        "iinfo",
-        "finfo",
-        "ndim",
-        "shape",
-        "size",
-        "isscalar",
-        "promote_types",
-        "min_scalar_type",
-        "common_type",
-        "iscomplexobj",
-        "dtype",
-        "isrealobj",
-        "errstate",
-        "normalize_axis_index",
-        "normalize_axis_tuple",
-        "issubdtype",
-        "geterr",
-        "seterr",
-        "einsum_path",
-    )
-)
-# Functions that can write their result where they are told.
-TAKE_OUT = frozenset(
-    (
-        "take",
-        "concatenate",
-        "stack",
-        "einsum",
-        "mean",
-        "var",
-        "std",
-        "argmax",
-        "argmin",
-        "cumsum",
-        "cumprod",
-        "round",
-        "choose",
-        "compress",
-        "trace",
-        "accumulate",
-        "reduceat",
-        "outer",
-        "median",
-        "nansum",
-        "nanmean",
-        "around",
-        "quantile",
-        "percentile",
-    )
-)
-CHANGE = frozenset(("put", "place", "putmask", "fill_diagonal", "put_along_axis", "sort", "partition", "at", "setitem"))
-# The size of what these return depends on the elements.
-SIZED = frozenset(
-    (
-        "nonzero",
-        "unique",
-        "flatnonzero",
-        "argwhere",
-        "extract",
-        "compress",
-        "bincount",
-        "setdiff1d",
-        "union1d",
-        "intersect1d",
-        "unique_values",
-        "unique_counts",
-        "unique_inverse",
-        "unique_all",
-        "trim_zeros",
-    )
-)
-LAST_TEXT = frozenset(
-    ("tobytes", "dumps", "dump", "tofile", "array2string", "array_str", "array_repr", "save", "savez")
-)
+from tinygrad_dl.compiler.recording.ufuncs import Ufuncs
 
 
-# Functions whose integers are elements.
-OF_VALUES = frozenset({"where", "asarray", "array", "copyto", "fill", "clip", "put", "searchsorted", "dot", "isclose"})
-
-
-def name_of(function: Any) -> str:
-    return str(getattr(function, "__name__", type(function).__name__))
-
-
-def plain_options(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: plain(value) for name, value in options.items()}
-
-
-class Arrays:
-    """Runs NumPy's functions and writes them down."""
-
-    def __init__(self, record: Record):
-        self.record = record
-
-    # -- ufuncs ----------------------------------------------------------------------------------
-
-    def ufunc(self, function: np.ufunc, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        record = self.record
-        inputs, outs = args[: function.nin], args[function.nin :]
-        given = options.pop("out", None) if options else None
-        if outs:
-            given = outs[0] if len(outs) == 1 else outs
-        if type(given) is tuple and len(given) == 1:
-            given = given[0]
-        if given is None and not any(map(record.depends, inputs)):
-            return function(*inputs, **options)
-        operands = [record.operand(each) for each in inputs]
-        more = {name: record.operand(value) for name, value in options.items()}
-        if given is not None:
-            options = {**options, "out": given}
-        result = function(*map(plain, inputs), **plain_options(options))
-        if given is None:
-            out = record.result(result)
-        else:
-            self.written(given)
-            out = record.operand(given, read=False)
-        if isinstance(out, Scalar) and not any(isinstance(each, np.ndarray) for each in inputs):
-            record.add("scalar", function, operands, more, out)
-        elif function is np.matmul and isinstance(out, View) and not more:
-            record.add("product", np.matmul, operands, out=out)
-        else:
-            record.add("ufunc", function, operands, more, out)
-        return result
-
-    def written(self, target: Any) -> None:
-        """Called with what is about to be noted as changed."""
-
-    def operator(self, function: np.ufunc, python: Callable[..., Any], *operands: Any) -> Any:
-        """An operator of which at least one operand is an array, or a number of NumPy's."""
-        record = self.record
-        if function is np.power and type(operands[0]) is np.ndarray:
-            return self.power(*operands)
-        taken = [record.operand(each) for each in operands]
-        result = python(*map(plain, operands))
-        if not any(type(each) in (View, Scalar, Items) for each in taken):
-            return result
-        if isinstance(result, np.ndarray):
-            form = "product" if function is np.matmul else "ufunc"
-            record.add(form, function, taken, out=record.result(result))
-        elif not any(isinstance(each, np.ndarray) for each in operands):
-            if isinstance(result, np.generic):
-                record.add("scalar", python, taken, out=record.result(result))
-            else:
-                return record.computed(python, operands, result)
-        else:
-            record.add("ufunc", function, taken, out=record.result(result))
-        return result
-
-    def power(self, base: np.ndarray, exponent: Any) -> Any:
-        """base ** exponent, for which NumPy takes other functions where the exponent is a certain number."""
-        record = self.record
-        result = base ** plain(exponent)
-        simple = None
-        if type(exponent) in (int, float) and not record.is_number(exponent) and base.dtype.kind in "fc":
-            simple = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal, 1: np.positive}.get(exponent)
-        if simple is None and type(exponent) is int and exponent == 2 and base.dtype.kind in "iu":
-            simple = np.square
-        operands = [record.operand(base)] if simple else [record.operand(base), record.operand(exponent)]
-        record.add("ufunc", simple or np.power, operands, out=record.result(result))
-        return result
-
-    def changed(self, function: np.ufunc, python: Callable[..., Any], target: Any, value: Any) -> Any:
-        """target op= value, of an array."""
-        record = self.record
-        taken = [record.operand(target), record.operand(value)]
-        result = python(target, plain(value))
-        self.written(result)
-        if function is np.power and type(value) in (int, float) and value in (2, 0.5, -1) and target.dtype.kind in "fc":
-            function = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}[value]
-            taken = taken[:1]
-        form = "product" if function is np.matmul else "ufunc"
-        record.add(form, function, taken, out=record.operand(result, read=False))
-        return result
+class Arrays(Ufuncs):
+    """Runs NumPy's functions and methods, and writes them down."""
 
     # -- subscripts ------------------------------------------------------------------------------
 
@@ -274,7 +72,6 @@ class Arrays:
         if any(isinstance(each, np.ndarray | list) for each in parts):
             operands = [record.operand(array), record.operand(index), record.operand(value)]
             array[fixed] = plain(value)
-            self.written(array)
             record.add("write", operator.setitem, operands)
             return
         target = array[(*parts, ...)] if Ellipsis not in parts else array[fixed]
@@ -282,7 +79,6 @@ class Arrays:
             return  # array[i] += v has written it already
         source = record.operand(value)
         array[fixed] = plain(value)
-        self.written(array)
         self.copy(target, source, value)
 
     def copy(self, target: np.ndarray, source: Operand, value: Any) -> None:
@@ -324,7 +120,7 @@ class Arrays:
             return self.copyto(*args, **options)
         if not any(map(record.depends, args)) and not any(map(record.depends, options.values())):
             return self.constant(function, args, options)
-        if name in LAST_TEXT:
+        if name in AS_BYTES:
             raise record.refuse(f"{name} asks an array for its elements")
         if name in CHANGE:
             return self.change(function, args, options)
@@ -389,7 +185,6 @@ class Arrays:
             options["where"] = record.operand(where)
         source = record.operand(value)
         np.copyto(target, plain(value), casting=casting, where=where)
-        self.written(target)
         record.add("write", np.copyto, [record.operand(target, where is not True), source], options)
 
     def change(self, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -400,46 +195,7 @@ class Arrays:
         if isinstance(result, np.ndarray):  # np.sort gives a sorted copy
             record.add("function", function, operands, more, record.result(result))
         else:
-            self.written(args[0])
             record.add("write", function, operands, more)
-        return result
-
-    def clip(self, array: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **options: Any) -> Any:
-        low, high = options.pop("min", a_min), options.pop("max", a_max)
-        if out is not None:
-            options["out"] = out
-        if low is None or high is None:
-            if low is None and high is None:
-                return self.ufunc(np.positive, (array,), options)
-            return self.ufunc(np.minimum if low is None else np.maximum, (array, high if low is None else low), options)
-        return self.ufunc(clip_ufunc, (array, low, high), options)
-
-    def product(self, a: Any, b: Any, out: Any = None) -> Any:
-        record = self.record
-        operands = [record.operand(a), record.operand(b)]
-        result = np.dot(a, b) if out is None else np.dot(a, b, out)
-        kept = record.result(result)
-        record.add("product" if isinstance(kept, View) else "function", np.dot, operands, out=kept)
-        return result
-
-    def reduce(
-        self, ufunc: np.ufunc, array: np.ndarray, options: dict[str, Any], compute: Callable[[], Any], name: str = ""
-    ) -> Any:
-        record = self.record
-        given = options.pop("out", None)
-        axis = options.pop("axis", None if name else 0)
-        source = record.operand(array)
-        more: dict[str, Operand] = {"axis": Constant(axis)}
-        if name in ("any", "all"):
-            options.setdefault("dtype", bool)
-        for option, value in options.items():
-            if value is None or value is np._NoValue or (option, value) in (("keepdims", False), ("where", True)):
-                continue
-            more[option] = record.operand(value)
-        result = compute()
-        if given is not None:
-            self.written(given)
-        record.add("reduce", ufunc, [source], more, record.result(result))
         return result
 
     def other(self, function: Any, written: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -451,7 +207,7 @@ class Arrays:
         result = function(*plain(args), **plain_options(options))
         if isinstance(result, np.ndarray):
             if given is not None:
-                self.written(given)
+                pass
             elif self.known(result):
                 return result  # a view
             elif name in COPIES and isinstance(args[0], np.ndarray):
@@ -478,12 +234,6 @@ class Arrays:
         takes = ("out",) if name in TAKE_OUT else ()
         record.add("function", written, operands, more, record.result(result), takes=takes)
         return result
-
-    def unsafe(self) -> dict[str, Operand]:
-        return {"casting": Constant("unsafe")}
-
-    def known(self, array: np.ndarray) -> bool:
-        return self.record.memories.find(array) is not None
 
     def copied(self, result: np.ndarray, source: np.ndarray) -> np.ndarray:
         """A result that has the elements of its source, in another place or dtype."""
@@ -529,7 +279,7 @@ class Arrays:
             names = ("axis", "dtype", "out") if name in ("sum", "prod") else ("axis", "out")
             named = dict(zip(names, args, strict=False)) | options
             return self.reduce(REDUCTIONS[name], array, named, lambda: bound(*args, **options), name)
-        if name in LAST_TEXT:
+        if name in AS_BYTES:
             raise record.refuse(f"{name} asks an array for its elements")
         if name == "take" and len(args) == 3:  # with the place of the result
             options, args = {**options, "out": args[2]}, args[:2]
@@ -542,7 +292,6 @@ class Arrays:
         operands = [record.operand(each) for each in (array, *args)]
         more = {option: record.operand(value) for option, value in options.items() if option != "out"}
         result = array.take(*plain(args), **options)
-        self.written(given)
         out = record.operand(given, read=False)
         record.add("function", np.ndarray.take, operands, more, out, takes=("out",))
         return result

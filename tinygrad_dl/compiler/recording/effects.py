@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.compiler.recording import policy
-from tinygrad_dl.compiler.recording.arrays import name_of
+from tinygrad_dl.compiler.recording.functions import name_of
 from tinygrad_dl.compiler.recording.hooks import Hooks
 from tinygrad_dl.core.tensor import Tensor
 

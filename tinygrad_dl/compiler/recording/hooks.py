@@ -1,4 +1,4 @@
-"""What instrumented functions call in the place of operators, calls, subscripts and tests."""
+"""What instrumented functions call in the place of calls: each kind of function and class has its way."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import itertools
 import operator
 import sys
 import types
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,8 +15,11 @@ import numpy as np
 
 from tinygrad_dl.compiler.program import Constant
 from tinygrad_dl.compiler.recording import policy
-from tinygrad_dl.compiler.recording.arrays import Arrays, name_of
-from tinygrad_dl.compiler.recording.numbers import NUMBERS, TracedList, local, plain
+from tinygrad_dl.compiler.recording.arrays import Arrays
+from tinygrad_dl.compiler.recording.functions import name_of
+from tinygrad_dl.compiler.recording.numbers import NUMBERS, TracedList, plain
+from tinygrad_dl.compiler.recording.objects import Objects
+from tinygrad_dl.compiler.recording.operators import CHANGING, PYTHON, found_in, of_python
 from tinygrad_dl.compiler.recording.record import Record
 from tinygrad_dl.compiler.recording.twins import code_of, twin
 from tinygrad_dl.core.tensor import Tensor
@@ -26,75 +28,20 @@ NUMPY = "numpy"
 Dispatched = type(np.concatenate)  # NumPy's functions that tensors may take over
 Cached = type(functools.lru_cache(lambda: None))
 DRAWING = (np.random.Generator, np.random.BitGenerator, np.random.RandomState)
-PLAIN = frozenset((int, float, bool, str, type(None), complex, bytes))
-UFUNCS: dict[str, np.ufunc] = {
-    "add": np.add,
-    "sub": np.subtract,
-    "mul": np.multiply,
-    "truediv": np.true_divide,
-    "floordiv": np.floor_divide,
-    "mod": np.remainder,
-    "pow": np.power,
-    "matmul": np.matmul,
-    "and_": np.bitwise_and,
-    "or_": np.bitwise_or,
-    "xor": np.bitwise_xor,
-    "lshift": np.left_shift,
-    "rshift": np.right_shift,
-    "eq": np.equal,
-    "ne": np.not_equal,
-    "lt": np.less,
-    "le": np.less_equal,
-    "gt": np.greater,
-    "ge": np.greater_equal,
-    "neg": np.negative,
-    "pos": np.positive,
-    "invert": np.invert,
-    "abs": np.absolute,
-}
-PYTHON: dict[str, Callable[..., Any]] = {name: getattr(operator, name) for name in UFUNCS}
-IN_PLACE: dict[str, Callable[..., Any]] = {
-    name: getattr(operator, "i" + name.strip("_"))
-    if name not in ("and_", "or_")
-    else getattr(operator, "i" + name[:-1])
-    for name in list(UFUNCS)[:13]
-}
-SWAPPED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq", "ne": "ne"}
-CHANGING: dict[Any, str] = {function: name for name, function in IN_PLACE.items()}
 # The functions of the module operator that stand for operators, and builtins that do.
 OPERATORS: dict[Any, str] = {function: name for name, function in PYTHON.items()} | {builtins.abs: "abs"}
 CHOOSING = (min, max, builtins.any, builtins.all)
 PASSED = (map, filter, sorted, functools.reduce, itertools.accumulate, *CHOOSING)
 
 
-def _found_in(kind: type, name: str) -> Any:
-    """What a class has under a name, as it stands there."""
-    for base in kind.__mro__:
-        if name in vars(base):
-            return vars(base)[name]
-    return None
-
-
-found_in: Any = functools.lru_cache(maxsize=4096)(_found_in)
-
-
-def of_python(function: Any) -> bool:
-    return type(function) is types.FunctionType
-
-
-class Hooks:
+class Hooks(Objects):
     """The hooks of library code in one run."""
 
     users = False
 
     def __init__(self, record: Record, arrays: Arrays):
-        self.record, self.arrays = record, arrays
+        super().__init__(record, arrays)
         self.other: Hooks = self  # those of the user's code, or of the library's
-        self.depth = 0
-
-    @property
-    def active(self) -> bool:
-        return local.recorder is self.record
 
     # -- calls -----------------------------------------------------------------------------------
 
@@ -350,12 +297,12 @@ class Hooks:
             elif kind in (list, tuple, set, zip, enumerate, frozenset, reversed) and args:
                 args = tuple(map(self.iterated, args))
             if kind is not functools.partial and module != "contextlib":
-                return self.made(kind(*args, **options))
+                return self.own(kind(*args, **options))
         if policy.native_class(kind) or issubclass(kind, BaseException) or type(kind).__call__ is not type.__call__:
             return kind(*args, **options)
         new, initial = found_in(kind, "__new__"), found_in(kind, "__init__")
         if not of_python(initial) and not isinstance(new, staticmethod):
-            return self.made(kind(*args, **options))
+            return self.own(kind(*args, **options))
         if isinstance(new, staticmethod):
             made = self.call(new.__func__, kind, *args, **options)
         elif new is object.__new__:
@@ -363,14 +310,9 @@ class Hooks:
         else:
             made = new(kind, *args, **options)
         if isinstance(made, kind) and of_python(initial):
-            self.made(made)
+            self.own(made)
             self.python(initial, (made, *args), options)
-        return self.made(made)
-
-    def made(self, value: Any) -> Any:
-        """An object that the step has made."""
-        self.record.owned.add(id(value))
-        return value
+        return self.own(made)
 
     def converted(self, kind: Any, args: tuple[Any, ...]) -> Any:
         """float(x), int(x), bool(x)."""
@@ -386,235 +328,6 @@ class Hooks:
             return record.truth(value)
         result = kind(plain(value))
         return record.traced("scalar", kind, [record.operand(value)], result)
-
-    def of_tensor(self, tensor: Tensor, name: str) -> Any:
-        """A tensor is asked for its number."""
-        return self.python(found_in(type(tensor), name), (tensor,), {})
-
-    # -- operators -------------------------------------------------------------------------------
-
-    def operator(self, name: str, *operands: Any) -> Any:
-        python = PYTHON[name]
-        if not self.active or PLAIN.issuperset(map(type, operands)):
-            return python(*operands)
-        record = self.record
-        arrays = False
-        for each in operands:
-            if isinstance(each, np.ndarray):
-                arrays = True
-            elif isinstance(each, np.generic):
-                arrays = arrays or id(each) in record.numbers
-            elif type(each) not in PLAIN and type(each) not in NUMBERS:
-                return self.of_objects(name, *operands)
-        if arrays or (any(isinstance(each, np.generic) for each in operands) and any(map(record.is_number, operands))):
-            return self.arrays.operator(UFUNCS[name], python, *operands)
-        if any(type(each) in NUMBERS for each in operands):  # whose own operators 1.0 / x does not ask
-            return record.computed(python, operands, python(*map(plain, operands)))
-        return python(*operands)
-
-    def of_objects(self, name: str, *operands: Any) -> Any:
-        """An operator on objects that may define it in Python."""
-        first, python = operands[0], PYTHON[name]
-        plain_name = name.strip("_")
-        own = None if isinstance(first, np.ndarray | np.generic) else found_in(type(first), f"__{plain_name}__")
-        if of_python(own):
-            result = self.python(own, operands, {})
-            if result is not NotImplemented or len(operands) == 1:
-                return result
-        if len(operands) > 1:
-            other = SWAPPED.get(name)
-            reflected = found_in(type(operands[1]), f"__{other}__" if other else f"__r{plain_name}__")
-            if of_python(reflected):
-                result = self.python(reflected, operands[::-1], {})
-                if result is not NotImplemented:
-                    return result
-        return python(*operands)
-
-    def changed(self, name: str, target: Any, value: Any) -> Any:
-        """target op= value."""
-        if not self.active:
-            return IN_PLACE[name](target, value)
-        if type(target) is np.ndarray and not isinstance(value, Tensor):
-            return self.arrays.changed(UFUNCS[name], IN_PLACE[name], target, value)
-        own = found_in(type(target), f"__i{name.strip('_')}__")
-        if of_python(own):
-            result = self.python(own, (target, value), {})
-            if result is not NotImplemented:
-                return result
-        if own is not None:
-            return IN_PLACE[name](target, value)
-        return self.operator(name, target, value)
-
-    def change_item(self, name: str, held: Any, index: Any, value: Any) -> None:
-        self.store_item(self.changed(name, self.get(held, index), value), held, index)
-
-    def change_attribute(self, name: str, held: Any, attribute: str, value: Any) -> None:
-        self.store_attribute(self.changed(name, self.attribute(held, attribute), value), held, attribute)
-
-    def chain(self, kinds: tuple[str, ...], left: Any, *others: Callable[[], Any]) -> Any:
-        """a < b < c."""
-        found: Any = True
-        for kind, other in zip(kinds, others, strict=True):
-            right = other()
-            if kind in PYTHON:
-                found = self.operator(kind, left, right)
-            elif kind in ("In", "NotIn"):
-                found = (left in right) is (kind == "In")
-            else:
-                found = (left is right) is (kind == "Is")
-            if not self.test(found):
-                return found
-            left = right
-        return found
-
-    def test(self, value: Any) -> Any:
-        """The value of a test; a guard sees to it that the program goes the same way."""
-        if value is True or value is False or value is None or not self.active:
-            return value
-        self.truth(value)
-        return value
-
-    def truth(self, value: Any) -> bool:
-        if isinstance(value, np.ndarray):
-            record = self.record
-            found = bool(value)
-            record.guard(operator.truth, [record.view(value)], found)
-            return found
-        if isinstance(value, np.generic):
-            return self.record.truth(value) if self.record.is_number(value) else bool(value)
-        if isinstance(value, Tensor):
-            return bool(self.of_tensor(value, "__bool__"))
-        own = found_in(type(value), "__bool__")
-        if of_python(own):
-            return bool(self.python(own, (value,), {}))
-        return bool(value)
-
-    def contains(self, container: Any, value: Any) -> Any:
-        return value in container
-
-    # -- subscripts and attributes ---------------------------------------------------------------
-
-    def slice(self, start: Any, stop: Any, step: Any) -> slice:
-        return slice(start, stop, step)
-
-    def get(self, held: Any, index: Any) -> Any:
-        kind = type(held)
-        if kind is list or kind is dict or kind is tuple or not self.active:
-            if isinstance(index, np.ndarray) and self.active:
-                index = self.call(index.item)
-            return held[self.record.fixed(index) if type(index) not in PLAIN and self.active else index]
-        if kind is np.ndarray:
-            if isinstance(index, Tensor):
-                return held[index]
-            return self.arrays.get(held, index)
-        if isinstance(held, np.generic) and self.record.is_number(held):  # an array of it, as by x[None]
-            return self.arrays.get(self.call(np.asarray, held), index)
-        own = found_in(kind, "__getitem__")
-        if of_python(own):
-            return self.python(own, (held, index), {})
-        return held[index]
-
-    def store_item(self, value: Any, held: Any, index: Any) -> None:
-        if type(held) is np.ndarray and self.active:
-            self.arrays.store(held, index, value)
-            return
-        if type(held) is dict and self.active:
-            self.keeps(value, held, index)
-        own = found_in(type(held), "__setitem__")
-        if of_python(own) and self.active:
-            self.python(own, (held, index, value), {})
-        else:
-            held[index] = value
-
-    def attribute(self, held: Any, name: str, *default: Any) -> Any:
-        if not self.active:
-            return getattr(held, name, *default)
-        kind = type(held)
-        if kind is np.ndarray and name == "flat":
-            if not held.flags.c_contiguous:
-                raise self.record.refuse("the step goes through the elements of an array that is not contiguous,")
-            return held.reshape(-1)
-        own = found_in(kind, name) if kind is not types.ModuleType else None
-        if type(own) is property and of_python(own.fget):
-            return self.python(own.fget, (held,), {})
-        if own is None and kind is not types.ModuleType and not isinstance(held, type | np.ndarray):
-            asked = found_in(kind, "__getattr__")
-            missing = of_python(asked) and name not in getattr(held, "__dict__", ())
-            if missing and policy.nature(asked) is not policy.NATIVE:
-                return self.python(asked, (held, name), {})
-        elif type(own) is functools.cached_property and policy.of_library(kind):
-            found = getattr(held, name)
-            self.record.library_constants(found)
-            return found
-        if kind is np.ndarray and name == "imag" and held.dtype.kind != "c":  # NumPy makes zeros
-            return self.call(np.zeros_like, held)
-        if name in ("real", "imag") and self.record.is_number(held):
-            return self.record.computed(operator.attrgetter(name), (held,), getattr(held, name))
-        return getattr(held, name, *default)
-
-    def store_attribute(self, value: Any, held: Any, name: str) -> None:
-        if isinstance(held, np.ndarray) and name in ("real", "imag") and self.active:
-            self.arrays.store(getattr(held, name), Ellipsis, value)
-            return
-        if self.active:
-            self.keeps(value, held, name)
-        own = found_in(type(held), name)
-        if type(own) is property and of_python(own.fset) and self.active:
-            self.python(own.fset, (held, value), {})
-        else:
-            setattr(held, name, value)
-
-    def iterated(self, value: Any) -> Any:
-        """What is gone through."""
-        kind = type(value)
-        if kind is list or kind is tuple or kind is range or kind is dict or not self.active:
-            return value
-        if isinstance(value, np.ndarray):
-            return [self.arrays.get(value, i) for i in range(len(value))]
-        own = found_in(kind, "__iter__")
-        return self.python(own, (value,), {}) if of_python(own) else value
-
-    def context(self, manager: Any) -> Any:
-        """What stands behind `with`."""
-        own = found_in(type(manager), "__enter__")
-        if not self.active or not of_python(own) or policy.nature(own) is not policy.USERS:
-            return manager
-        return Within(self, manager)
-
-    def deleted(self, held: Any) -> None:
-        """Called before something of an object is deleted."""
-
-    def own(self, value: Any) -> Any:
-        """A list, dict or set that the code has made."""
-        self.record.owned.add(id(value))
-        return value
-
-    def keeps(self, value: Any, held: Any, key: str) -> None:
-        """Notes that something keeps a tensor: if it was there before the step, it may not do so after it."""
-        if isinstance(value, Tensor) and id(held) not in self.record.owned and not isinstance(held, Tensor):
-            self.record.keepers.append((held, key, value, self.record.where))
-
-
-class Within:
-    """A context manager of the user's, whose methods are instrumented."""
-
-    def __init__(self, hooks: Hooks, manager: Any):
-        self.hooks, self.manager = hooks, manager
-
-    def __enter__(self) -> Any:
-        return self.hooks.python(found_in(type(self.manager), "__enter__"), (self.manager,), {})
-
-    def __exit__(self, *error: Any) -> Any:
-        return self.hooks.python(found_in(type(self.manager), "__exit__"), (self.manager, *error), {})
-
-
-def _operator(name: str) -> Any:
-    return lambda self, *operands: self.operator(name, *operands)
-
-
-for _name in UFUNCS:
-    if not hasattr(Hooks, _name):
-        setattr(Hooks, _name, _operator(_name))
 
 
 def first_tensor(values: Any) -> Tensor | None:
