@@ -9,7 +9,17 @@ import tinygrad_dl as td
 from tinygrad_dl import nn
 from tinygrad_dl.backends import blas, threads
 from tinygrad_dl.nn import functional
-from tinygrad_dl.ops.convolution import _choice, _columns, _deep, _depthwise, _phases, _rows, _shifted, _winograd
+from tinygrad_dl.ops.convolution import (
+    _choice,
+    _columns,
+    _deep,
+    _depthwise,
+    _lines,
+    _phases,
+    _rows,
+    _shifted,
+    _winograd,
+)
 from tinygrad_dl.ops.convolution._shapes import conv_size
 
 
@@ -281,6 +291,82 @@ def test_one_product_for_the_batch_equals_columns(size, kernel, stride, pads, di
     gx = _columns.convolve_transposed(g, w, size, *options)
     close(_deep.convolve_transposed(g, w, size, *options), gx)
     close(_deep.convolve_weight(x, g, kernel, *options), _columns.convolve_weight(x, g, kernel, *options))
+
+
+LINES = [
+    ((6, 5), (3, 3), (1, 1), ((1, 1), (1, 1))),
+    ((7, 6), (3, 2), (1, 1), ((0, 2), (1, 0))),
+    ((9, 8), (5, 5), (1, 1), ((0, 0), (0, 0))),
+    ((3, 2), (5, 7), (1, 1), ((4, 3), (6, 5))),
+    ((4, 4), (1, 3), (1, 1), ((0, 0), (1, 1))),
+    ((8, 7), (3, 1), (1, 1), ((2, 2), (0, 0))),
+    ((8, 9), (3, 4), (2, 3), ((1, 1), (2, 1))),
+    ((9, 7), (2, 2), (3, 2), ((0, 1), (1, 0))),
+    ((3, 4), (2, 2), (2, 2), ((4, 4), (1, 0))),
+]
+
+
+@pytest.mark.parametrize("block", [1, 500, 2**20])
+@pytest.mark.parametrize("size, kernel, stride, pads", LINES)
+@pytest.mark.parametrize("groups", [1, 2])
+def test_lines_of_all_samples_equal_columns(monkeypatch, size, kernel, stride, pads, groups, block):
+    monkeypatch.setattr(_lines, "BLOCK", block)
+    rng = np.random.default_rng(0)
+    out = conv_size(size, kernel, stride, pads, (1, 1))
+    x, w, g = (rng.standard_normal(shape) for shape in ((7, 4, *size), (6, 4 // groups, *kernel), (7, 6, *out)))
+    options, all_options = (stride, pads, groups), (stride, pads, (1, 1), groups)
+    y, gw = _columns.convolve(x, w, out, *all_options), _columns.convolve_weight(x, g, kernel, *all_options)
+    close(_lines.convolve(x, w, out, *options), y)
+    close(_lines.convolve_weight(x, g, kernel, *options), gw)
+    for a, b in zip(_lines.gradients(x, g, w, *options), (y, gw), strict=True):
+        close(a, b)
+    if stride == (1, 1):
+        gx = _columns.convolve_transposed(g, w, size, *all_options)
+        turned, around = _choice._turned(w, groups), _choice._around(size, out, kernel, pads, (1, 1))
+        close(_lines.spread(x, w, out, pads, groups), y)
+        close(_lines.spread(g, turned, size, around, groups), gx)
+        for a, b in zip(_lines.spread_gradients(x, g, turned, pads, around, groups), (gx, gw), strict=True):
+            close(a, b)
+
+
+@pytest.mark.parametrize(
+    "samples, channels, made, kernel, stride, padding, groups, size",
+    [
+        (32, 6, 16, 5, 1, 0, 1, 14),  # terms for the input's gradient
+        (32, 8, 8, 3, 1, 1, 1, 8),  # columns of the slopes for both
+        (32, 3, 8, 3, 2, 1, 1, 12),
+        (32, 1, 6, 5, 1, 2, 1, 12),
+        (40, 32, 32, 3, 1, 1, 8, 6),
+    ],
+)
+def test_small_images_of_large_batches_go_by_lines(samples, channels, made, kernel, stride, padding, groups, size):
+    rng = np.random.default_rng(0)
+    options = (stride,) * 2, ((padding,) * 2,) * 2, (1, 1), groups
+    kernels, sizes = (kernel, kernel), (size, size)
+    out = conv_size(sizes, kernels, *options[:3])
+    x, w = rng.standard_normal((samples, channels, *sizes)), rng.standard_normal((made, channels // groups, *kernels))
+    g = rng.standard_normal((samples, made, *out))
+    assert _choice.way(samples, channels, made, kernels, out, options, x.dtype) == "lines"
+    close(_choice.convolve(x, w, out, *options), _columns.convolve(x, w, out, *options))
+    expected = _columns.convolve_transposed(g, w, sizes, *options), _columns.convolve_weight(x, g, kernels, *options)
+    alone = _choice.convolve_transposed(g, w, sizes, *options), _choice.convolve_weight(x, g, kernels, *options)
+    for a, b, c in zip(_choice.gradients(g, x, w, *options), alone, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+        close(a, c)
+    for at in ((3, 0, 2, 2), (1, 0, 0, size - 1)):  # infinities and nans stand where they do by columns
+        for array in (x, w, g):
+            place = tuple([min(i, n - 1) for i, n in zip(at, array.shape, strict=True)])
+            before, array[place] = array[place], np.inf
+            with np.errstate(invalid="ignore"):
+                found = _choice.convolve(x, w, out, *options), *_choice.gradients(g, x, w, *options)
+                expected = (
+                    _columns.convolve(x, w, out, *options),
+                    _columns.convolve_transposed(g, w, sizes, *options),
+                    _columns.convolve_weight(x, g, kernels, *options),
+                )
+            array[place] = before
+            for a, b in zip(found, expected, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("block", [1, 2**20])

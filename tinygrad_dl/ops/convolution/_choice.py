@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_dl.ops.convolution import _columns as columns
 from tinygrad_dl.ops.convolution import _deep as deep
 from tinygrad_dl.ops.convolution import _depthwise as depthwise
+from tinygrad_dl.ops.convolution import _lines as lines
 from tinygrad_dl.ops.convolution import _phases as phases
 from tinygrad_dl.ops.convolution import _rows as rows
 from tinygrad_dl.ops.convolution import _shifted as shifted
@@ -98,6 +99,8 @@ def way(
         return "winograd"
     if too_large(channels, kernel, out, dtype.itemsize):
         return "halves"
+    if lines.fits(samples, channels, made, kernel, stride, pads, dilation, groups, out, dtype):
+        return "lines"
     t = strip(channels, made, kernel, stride, dilation, groups, out)
     narrow = samples * math.prod(out) and is_narrow(channels, made, kernel, stride, out)
     return "rows" if t and narrow else "columns"
@@ -120,12 +123,14 @@ def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, *options: Any) -> np
         return winograd.convolve(x, weight, out, pads, by_columns)
     if chosen == "halves":
         return _by_halves(x, weight, (out, stride, pads, dilation), groups)
-    if chosen == "columns" or not x.size:
+    if chosen == "lines" and np.isfinite(weight).all():  # not all of the padding is multiplied by it
+        return lines.convolve(x, weight, out, stride, pads, groups)
+    if chosen in ("columns", "lines") or not x.size:
         return by_columns(slice(None))
     t = strip(x.shape[1], len(weight), kernel, stride, dilation, groups, out)
-    lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
+    along = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
     flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
-    return rows.apply(x, flat.transpose(2, 1, 0), lines, kernel, out, by_columns if t > 1 else None)
+    return rows.apply(x, flat.transpose(2, 1, 0), along, kernel, out, by_columns if t > 1 else None)
 
 
 def _by_halves(x: np.ndarray, weight: np.ndarray, options: tuple[Sizes, Sizes, Pads, Sizes], groups: int) -> np.ndarray:
@@ -149,12 +154,18 @@ def convolve_with_tangent(
     if chosen == "columns":
         return columns.convolve_sums([[(x, weight)], terms], out, *options)
     t = strip(channels, len(weight), kernel, stride, dilation, groups, out)
-    lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
+    along = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
     turned = [
         [(a, w.reshape(*w.shape[:2], -1).transpose(2, 1, 0)) for a, w in pairs] for pairs in ([(x, weight)], terms)
     ]
-    results, doubtful = rows.apply_sums(turned, lines, kernel, out, t > 1)
+    results, doubtful = rows.apply_sums(turned, along, kernel, out, t > 1)
     return None if doubtful else results
+
+
+def is_spread(channels: int, made: int, size: Sizes, out: Sizes) -> bool:
+    """Whether an input's gradient of so many channels is computed by `_lines` as terms, not by columns of the slopes:
+    these are many where channels are fewer than the result's, or images larger."""
+    return 2 * channels < made or out != size
 
 
 def convolve_transposed(
@@ -182,6 +193,12 @@ def convolve_transposed(
         return by_columns(slice(None))
     if max(stride) > 1 == max(dilation) and depthwise.fits(made, channels, kernel, pads, groups, dtype.char):
         return depthwise.convolve_transposed(g, weight, size, stride, pads)
+    options = unit, _around(size, g.shape[2:], kernel, pads, dilation), dilation, groups
+    if max(stride) == 1 and way(len(g), made, channels, kernel, size, options, dtype) == "lines":
+        turned = _turned(weight, groups)
+        if is_spread(channels, made, size, g.shape[2:]):
+            return lines.spread(g, turned, size, options[1], groups)
+        return lines.convolve(g, turned, size, unit, options[1], groups)
     t = strip(made, channels, kernel, unit, dilation, groups, size)
     pointless = max(dilation) > 1 or any(a > k - 1 for k, (a, _) in zip(kernel, pads, strict=True))
     if max(stride) == 1:
@@ -205,9 +222,9 @@ def convolve_transposed(
         t = 2 if channels <= NARROW else 1
     if pointless:
         return by_columns(slice(None))
-    lines = rows.backward_lines(g.shape[2:], size, kernel, stride, pads, t)
+    along = rows.backward_lines(g.shape[2:], size, kernel, stride, pads, t)
     flat = weight.reshape(*weight.shape[:2], math.prod(kernel))
-    return rows.apply(g, flat.transpose(2, 0, 1), lines, kernel, size, by_columns)
+    return rows.apply(g, flat.transpose(2, 0, 1), along, kernel, size, by_columns)
 
 
 def _transposed_by_halves(
@@ -268,13 +285,20 @@ def convolve_weight(
     options = stride, pads, dilation, groups
     both, back = shared(len(x), x.shape[1], made, kernel, x.shape[2:], out, options, x.dtype)
     if both:  # so that it is the same, to the bit, whether the input's gradient is computed at once or not
-        found = finite_or(partial(columns.convolve_weight, g, x, kernel, *back), lambda: _turned(by_columns(), groups))
+        turned = (
+            partial(lines.convolve_weight, g, x, kernel, *back[:2], groups)
+            if both == "lines"
+            else partial(columns.convolve_weight, g, x, kernel, *back)
+        )
+        found = finite_or(turned, lambda: _turned(by_columns(), groups))
         return np.ascontiguousarray(_turned(found, groups))
     if chosen == "columns" or not x.size:
         return by_columns()
+    if chosen == "lines":
+        return finite_or(partial(lines.convolve_weight, x, g, kernel, stride, pads, groups), by_columns)
     t = strip(x.shape[1], made, kernel, stride, dilation, groups, out)
-    lines = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
-    found = rows.apply_weight(x, g, lines, kernel)
+    along = rows.forward_lines(x.shape[2:], out, kernel, stride, pads, dilation, t)
+    found = rows.apply_weight(x, g, along, kernel)
     return np.ascontiguousarray(found.transpose(2, 1, 0)).reshape(made, x.shape[1], *kernel)
 
 
@@ -299,7 +323,9 @@ def shared(
         return "", back
     first = way(samples, channels, made, kernel, out, options, dtype)
     second = way(samples, made, channels, kernel, size, back, dtype)
-    return first if first == second and first in ("columns", "winograd") else "", back
+    if first != second or (first == "lines" and is_spread(channels, made, size, out)):
+        return "", back
+    return first if first in ("columns", "winograd", "lines") else "", back
 
 
 def gradients(
@@ -317,11 +343,22 @@ def gradients(
                     return columns.convolve_transposed(g[samples], weight, size, *options)
 
                 gx, gw = winograd.gradients(x, g, weight, pads, by_columns)
+            elif chosen == "lines":
+                gx, gw = lines.gradients(g, x, _turned(weight, groups), *back[:2], groups)
+                gw = np.ascontiguousarray(_turned(gw, groups))
             else:
                 gx, gw = columns.gradients(g, x, _turned(weight, groups), *back)
                 gw = np.ascontiguousarray(_turned(gw, groups))
         if np.isfinite(gw).all():  # the zeros around g are multiplied by x, too
             return gx, gw
+    if not chosen and max(stride) == 1 and is_spread(x.shape[1], len(weight), size, g.shape[2:]):
+        first = way(*shapes[:4], g.shape[2:], options, x.dtype)
+        second = way(len(x), len(weight), x.shape[1], kernel, size, back, x.dtype)
+        if first == second == "lines" and np.isfinite(weight).all():
+            with np.errstate(invalid="ignore", over="ignore"):
+                gx, gw = lines.spread_gradients(x, g, _turned(weight, groups), pads, back[1], groups)
+            if np.isfinite(gw).all():
+                return gx, gw
     by_input = convolve_transposed(g, weight, size, *options)
     return by_input, convolve_weight(x, g, kernel, *options)
 
