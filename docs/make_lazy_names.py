@@ -22,7 +22,7 @@ from typing import Any
 
 PACKAGE = Path(__file__).parent.parent / "tinygrad_dl"
 TABLE = PACKAGE / "core" / "lazy_names.py"
-OPS = "tinygrad_dl.ops."
+ROOT = "tinygrad_dl."
 WIDTH = 120
 HEAD = '''"""Which names are in the files of operations that are loaded at first use.
 
@@ -36,9 +36,9 @@ FILES: dict[str, dict[str, str]] = {
 
 
 def files() -> list[str]:
-    """The files of operations, by their modules below `tinygrad_dl.ops`."""
-    paths = [path.relative_to(PACKAGE / "ops").with_suffix("") for path in (PACKAGE / "ops").rglob("*.py")]
-    return sorted(".".join(path.parts) for path in paths if path.name != "__init__")
+    """The files of operations, and those that namespaces import for types alone, by their modules below the package."""
+    paths = [path.relative_to(PACKAGE).with_suffix("") for path in (PACKAGE / "ops").rglob("*.py")]
+    return sorted({*(".".join(path.parts) for path in paths if path.name != "__init__"), *functions()})
 
 
 def functions() -> dict[str, dict[str, list[str]]]:
@@ -54,13 +54,13 @@ def functions() -> dict[str, dict[str, list[str]]]:
             if not (isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"):
                 continue
             for node in block.body:
-                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OPS):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(ROOT):
                     names = [alias.name for alias in node.names]
                     if any(alias.asname not in (None, alias.name) for alias in node.names):
                         raise SystemExit(
                             f"{namespace}: got an import that renames in line {node.lineno}, expected none"
                         )
-                    found[(node.module or "").removeprefix(OPS)].setdefault(namespace, []).extend(names)
+                    found[(node.module or "").removeprefix(ROOT)].setdefault(namespace, []).extend(names)
     return found
 
 
@@ -111,16 +111,16 @@ def declared() -> dict[str, dict[str, set[str]]]:
     # Without a table nothing is loaded at first use, and so everything is noted where it is declared.
     sys.modules["tinygrad_dl.core.lazy_names"] = types.SimpleNamespace(FILES={})  # type: ignore[assignment]
     importlib.import_module("tinygrad_dl")
-    rest = [file for file in files() if OPS + file not in sys.modules]
+    rest = [file for file in files() if ROOT + file not in sys.modules]
     watch, execute = Watch(), SourceFileLoader.exec_module
 
     def watched(loader: SourceFileLoader, module: types.ModuleType) -> None:
-        with watch.within(module.__name__.removeprefix(OPS)):
+        with watch.within(module.__name__.removeprefix(ROOT)):
             execute(loader, module)
 
     SourceFileLoader.exec_module = watched  # type: ignore[method-assign]
     for file in rest:
-        importlib.import_module(OPS + file)
+        importlib.import_module(ROOT + file)
     SourceFileLoader.exec_module = execute  # type: ignore[method-assign]
     return {file: watch.found[file] for file in rest}
 

@@ -91,9 +91,6 @@ from tinygrad_dl.creation import (
     zeros,
     zeros_like,
 )
-from tinygrad_dl.ops.activation.relu import prelu, relu, threshold
-from tinygrad_dl.ops.activation.sigmoid import sigmoid
-from tinygrad_dl.ops.activation.softmax import log_softmax, softmax
 from tinygrad_dl.ops.comparison.elementwise import (
     eq,
     ge,
@@ -200,44 +197,16 @@ from tinygrad_dl.ops.shape.reshape import (
     unflatten,
     unsqueeze,
 )
-from tinygrad_dl.ops.shape.splitting import (
-    chunk,
-    dsplit,
-    hsplit,
-    split,
-    split_with_sizes,
-    tensor_split,
-    unbind,
-    unsafe_chunk,
-    unsafe_split,
-    unsafe_split_with_sizes,
-    vsplit,
-)
 from tinygrad_dl.ops.tensor.attributes import is_complex, is_floating_point, is_tensor, numel, result_type
 from tinygrad_dl.ops.tensor.conversion import astype, clone
-from tinygrad_dl.random import (
-    Generator,
-    bernoulli,
-    get_rng_state,
-    initial_seed,
-    manual_seed,
-    multinomial,
-    normal,
-    rand,
-    rand_like,
-    randint,
-    randint_like,
-    randn,
-    randn_like,
-    randperm,
-    set_rng_state,
-)
-from tinygrad_dl.serialization import load, save
 
 if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
     from tinygrad_dl import nn, optim
     from tinygrad_dl.ops.activation.elu import celu, selu
+    from tinygrad_dl.ops.activation.relu import prelu, relu, threshold
     from tinygrad_dl.ops.activation.shrink import hardshrink
+    from tinygrad_dl.ops.activation.sigmoid import sigmoid
+    from tinygrad_dl.ops.activation.softmax import log_softmax, softmax
     from tinygrad_dl.ops.comparison.logical import logical_and, logical_not, logical_or, logical_xor
     from tinygrad_dl.ops.comparison.whole import allclose, equal, is_nonzero, isin
     from tinygrad_dl.ops.indexing.diagonal import diag, diag_embed, diagflat, diagonal
@@ -282,6 +251,19 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
     from tinygrad_dl.ops.reduction.median import median, nanmedian
     from tinygrad_dl.ops.reduction.norm import dist, norm
     from tinygrad_dl.ops.shape.reorder import flip, fliplr, flipud, roll, rot90
+    from tinygrad_dl.ops.shape.splitting import (
+        chunk,
+        dsplit,
+        hsplit,
+        split,
+        split_with_sizes,
+        tensor_split,
+        unbind,
+        unsafe_chunk,
+        unsafe_split,
+        unsafe_split_with_sizes,
+        vsplit,
+    )
     from tinygrad_dl.ops.shape.strided import as_strided
     from tinygrad_dl.ops.sorting.bincount import bincount
     from tinygrad_dl.ops.sorting.search import bucketize, searchsorted
@@ -289,6 +271,24 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
     from tinygrad_dl.ops.sorting.topk import kthvalue, topk
     from tinygrad_dl.ops.sorting.unique import unique
     from tinygrad_dl.ops.tensor.storage import UntypedStorage
+    from tinygrad_dl.random import (
+        Generator,
+        bernoulli,
+        get_rng_state,
+        initial_seed,
+        manual_seed,
+        multinomial,
+        normal,
+        rand,
+        rand_like,
+        randint,
+        randint_like,
+        randn,
+        randn_like,
+        randperm,
+        set_rng_state,
+    )
+    from tinygrad_dl.serialization import load, save
 
 # fmt: off
 __all__ = [
@@ -343,6 +343,7 @@ _LAZY = (
     *("compiler", "data", "distributions", "estimators", "func", "linalg", "nn", "onnx", "optim", "testing", "torch"),
     *("train", "utils", "vision", "viz"),
 )
+_PARTS = ("random", "serialization")  # which PyTorch has as modules too
 # And rarely used names, by the modules that they are in.
 _RARE = {
     name: module
@@ -374,7 +375,7 @@ _RARE = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY or name in _RARE:
+    if name in _LAZY or name in _RARE or name in _PARTS:
         import importlib
 
         module = importlib.import_module(f"tinygrad_dl.{_RARE.get(name, name)}")

@@ -9,8 +9,10 @@ Shapes are written as strings of dimension names: the same name is the same size
 and `max_dims` will do.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 # fmt: off
 __all__ = [
@@ -24,7 +26,17 @@ def __dir__() -> list[str]:
     return __all__
 
 
-class Real(NamedTuple):
+class Record:
+    """Values by the names that its class declares, in their order. A NamedTuple takes ten times as long to make."""
+
+    def __init__(self, *values: Any):
+        self.__dict__.update(zip(type(self).__annotations__, values, strict=True))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+
+class Real(Record):
     """A floating tensor. See `real`."""
 
     low: float
@@ -66,7 +78,7 @@ def real(
     return Real(least, most, avoid, shape, min_dims, max_dims, min_side, distinct, unlimited)
 
 
-class Complexes(NamedTuple):
+class Complexes(Record):
     """A complex tensor. See `complexes`."""
 
     low: float
@@ -90,7 +102,7 @@ def complexes(
     return Complexes(low, high, shape, min_dims, max_dims, min_side)
 
 
-class Integers(NamedTuple):
+class Integers(Record):
     """An integer tensor. See `integers`."""
 
     low: int
@@ -114,7 +126,7 @@ def integers(
     return Integers(low, high, shape, min_dims, max_dims, min_side)
 
 
-class Boolean(NamedTuple):
+class Boolean(Record):
     """A bool tensor. See `boolean`."""
 
     shape: str | None
@@ -127,7 +139,7 @@ def boolean(*, shape: str | None = None, min_dims: int = 0, max_dims: int = 3) -
     return Boolean(shape, min_dims, max_dims)
 
 
-class Reals(NamedTuple):
+class Reals(Record):
     """A sequence of floating tensors. See `reals`."""
 
     element: Real
@@ -140,7 +152,7 @@ def reals(element: Real, min_count: int = 1, max_count: int = 3) -> Reals:
     return Reals(element, min_count, max_count)
 
 
-class AxisOf(NamedTuple):
+class AxisOf(Record):
     """One dimension of an argument. See `axis_of`."""
 
     argument: str
@@ -152,7 +164,7 @@ def axis_of(argument: str, *, none: bool = False) -> AxisOf:
     return AxisOf(argument, none)
 
 
-class AxesOf(NamedTuple):
+class AxesOf(Record):
     """Some dimensions of an argument. See `axes_of`."""
 
     argument: str
@@ -164,7 +176,7 @@ def axes_of(argument: str, *, none: bool = True) -> AxesOf:
     return AxesOf(argument, none)
 
 
-class ShapeOf(NamedTuple):
+class ShapeOf(Record):
     """A shape that an argument can take on. See `shape_of`."""
 
     argument: str
@@ -176,7 +188,7 @@ def shape_of(argument: str, how: str) -> ShapeOf:
     return ShapeOf(argument, how)
 
 
-class OneOf(NamedTuple):
+class OneOf(Record):
     """One of several values. See `one_of`."""
 
     values: tuple[Any, ...]
@@ -187,7 +199,7 @@ def one_of(*values: Any) -> OneOf:
     return OneOf(values)
 
 
-class Drawn(NamedTuple):
+class Drawn(Record):
     """A value computed from random numbers and the arguments before it. See `drawn`."""
 
     make: Callable[..., Any]
@@ -201,7 +213,7 @@ def drawn(make: Callable[..., Any]) -> Drawn:
     return Drawn(make)
 
 
-Sample = Real | Complexes | Integers | Boolean | Reals | AxisOf | AxesOf | ShapeOf | OneOf | Drawn
+Sample: TypeAlias = "Real | Complexes | Integers | Boolean | Reals | AxisOf | AxesOf | ShapeOf | OneOf | Drawn"
 
 
 class Case(dict[str, Any]):
@@ -228,7 +240,7 @@ def broadcasting(*tensors: Any, **options: Any) -> BroadcastingCase:
     return BroadcastingCase(tensors, options)
 
 
-class SampleArray(NamedTuple):
+class SampleArray(Record):
     """A given array for an error input. See `array`."""
 
     shape: tuple[int, ...]
@@ -240,7 +252,7 @@ def array(*shape: int, dtype: str = "float32") -> SampleArray:
     return SampleArray(shape, dtype)
 
 
-class ErrorCase(NamedTuple):
+class ErrorCase(Record):
     """Arguments that must be refused. See `error`."""
 
     kind: type[BaseException]

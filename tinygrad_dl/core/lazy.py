@@ -19,7 +19,7 @@ from tinygrad_dl.core.lazy_names import FILES
 from tinygrad_dl.core.namespaces import NAMESPACES, complete
 from tinygrad_dl.core.tensor import Tensor
 
-PACKAGE = "tinygrad_dl.ops."
+PACKAGE = "tinygrad_dl."
 _published: set[str] = set()  # files whose methods are in class Tensor
 
 

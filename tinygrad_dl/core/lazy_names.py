@@ -6,7 +6,7 @@ that it computes, and what namespaces have of it.
 
 # fmt: off
 FILES: dict[str, dict[str, str]] = {
-    "_numpy_functions": {
+    "ops._numpy_functions": {
         "numpy":
             "np.add.accumulate np.add.reduce np.all np.amax np.amin np.any np.append np.array_split np.atleast_1d "
             "np.atleast_2d np.atleast_3d np.average np.block np.count_nonzero np.cumulative_prod np.cumulative_sum "
@@ -16,220 +16,231 @@ FILES: dict[str, dict[str, str]] = {
             "np.nanmean np.nanprod np.nansum np.ndim np.positive np.prod np.ptp np.rad2deg np.radians np.shape "
             "np.size np.std np.sum np.unique np.unstack np.var np.vsplit np.zeros_like",
     },
-    "_numpy_linalg": {
+    "ops._numpy_linalg": {
         "numpy":
             "np.linalg.cholesky np.linalg.det np.linalg.diagonal np.linalg.inv np.linalg.matmul np.linalg.matrix_norm "
             "np.linalg.matrix_transpose np.linalg.multi_dot np.linalg.norm np.linalg.outer np.linalg.qr "
             "np.linalg.slogdet np.linalg.solve np.linalg.svd np.linalg.tensordot np.linalg.trace np.linalg.vecdot "
             "np.linalg.vector_norm",
     },
-    "activation.elu": {
+    "ops.activation.elu": {
         "ops": "celu elu selu",
         "methods": "celu celu_ selu selu_",
         "tinygrad_dl": "celu selu",
         "tinygrad_dl.nn.functional": "celu elu selu",
     },
-    "activation.gelu": {
+    "ops.activation.gelu": {
         "ops": "gelu",
     },
-    "activation.glu": {
+    "ops.activation.glu": {
         "tinygrad_dl.nn.functional": "glu",
     },
-    "activation.gumbel_softmax": {
+    "ops.activation.gumbel_softmax": {
         "tinygrad_dl.nn.functional": "gumbel_softmax",
     },
-    "activation.hard": {
+    "ops.activation.hard": {
         "tinygrad_dl.nn.functional": "hardsigmoid hardswish hardtanh",
     },
-    "activation.inplace": {
+    "ops.activation.inplace": {
         "tinygrad_dl.nn.functional": "celu_ elu_ hardtanh_ leaky_relu_ relu_ rrelu_ selu_ threshold_",
     },
-    "activation.rrelu": {
+    "ops.activation.relu": {
+        "tinygrad_dl": "prelu relu threshold",
+    },
+    "ops.activation.rrelu": {
         "tinygrad_dl.nn.functional": "rrelu",
     },
-    "activation.shrink": {
+    "ops.activation.shrink": {
         "ops": "hardshrink softshrink tanhshrink",
         "methods": "hardshrink",
         "tinygrad_dl": "hardshrink",
         "tinygrad_dl.nn.functional": "hardshrink softshrink tanhshrink",
     },
-    "activation.silu": {
+    "ops.activation.sigmoid": {
+        "tinygrad_dl": "sigmoid",
+    },
+    "ops.activation.silu": {
         "ops": "mish silu",
     },
-    "activation.softplus": {
+    "ops.activation.softmax": {
+        "ops": "log_softmax softmax",
+        "methods": "log_softmax softmax",
+        "tinygrad_dl": "log_softmax softmax",
+    },
+    "ops.activation.softplus": {
         "ops": "softplus softsign",
     },
-    "attention.attention": {
+    "ops.attention.attention": {
         "ops": "scaled_dot_product_attention",
     },
-    "attention.multi_head": {
+    "ops.attention.multi_head": {
         "tinygrad_dl.nn.functional": "multi_head_attention_forward",
     },
-    "comparison.logical": {
+    "ops.comparison.logical": {
         "ops": "logical_and logical_not logical_or logical_xor",
         "methods": "logical_and logical_and_ logical_not logical_not_ logical_or logical_or_ logical_xor logical_xor_",
         "numpy": "np.logical_and np.logical_not np.logical_or np.logical_xor",
         "tinygrad_dl": "logical_and logical_not logical_or logical_xor",
     },
-    "comparison.whole": {
+    "ops.comparison.whole": {
         "methods": "allclose equal is_nonzero isin",
         "tinygrad_dl": "allclose equal is_nonzero isin",
     },
-    "convolution._convolution": {
+    "ops.convolution._convolution": {
         "ops": "convolution convolution_transpose convolution_weight",
     },
-    "convolution.fold": {
+    "ops.convolution.fold": {
         "ops": "fold unfold",
         "tinygrad_dl.nn.functional": "fold unfold",
     },
-    "distance.distance": {
+    "ops.distance.distance": {
         "tinygrad_dl.nn.functional": "cosine_similarity pairwise_distance pdist",
     },
-    "dropout.alpha_dropout": {
+    "ops.dropout.alpha_dropout": {
         "tinygrad_dl.nn.functional": "alpha_dropout feature_alpha_dropout",
     },
-    "dropout.dropout": {
+    "ops.dropout.dropout": {
         "ops": "dropout",
     },
-    "embedding.embedding": {
+    "ops.embedding.embedding": {
         "ops": "embedding embedding_backward one_hot",
     },
-    "embedding.embedding_bag": {
+    "ops.embedding.embedding_bag": {
         "tinygrad_dl.nn.functional": "embedding_bag",
     },
-    "indexing.diagonal": {
+    "ops.indexing.diagonal": {
         "ops": "diagonal embed_diagonal",
         "methods": "diag diag_embed diagflat diagonal",
         "numpy": "np.diag np.diagonal",
         "tinygrad_dl": "diag diag_embed diagflat diagonal",
     },
-    "indexing.masked": {
+    "ops.indexing.masked": {
         "ops": "masked_fill",
         "methods": "masked_fill masked_fill_ masked_scatter masked_scatter_ masked_select",
         "tinygrad_dl": "masked_fill masked_scatter masked_select",
     },
-    "indexing.nonzero": {
+    "ops.indexing.nonzero": {
         "methods": "argwhere nonzero",
         "tinygrad_dl": "argwhere nonzero unravel_index",
     },
-    "indexing.scatter_reduce": {
+    "ops.indexing.scatter_reduce": {
         "ops": "scatter_extreme scatter_product",
         "methods": "index_reduce index_reduce_ scatter_reduce scatter_reduce_",
         "tinygrad_dl": "index_reduce scatter_reduce",
     },
-    "indexing.slices": {
+    "ops.indexing.slices": {
         "ops": "index_add index_select",
         "methods":
             "index_add index_add_ index_copy index_copy_ index_fill index_fill_ index_put index_put_ index_select "
             "narrow select",
         "tinygrad_dl": "index_add index_copy index_fill index_put index_select narrow select",
     },
-    "indexing.triangular": {
+    "ops.indexing.triangular": {
         "ops": "tril triu",
         "methods": "tril triu",
         "numpy": "np.tril np.triu",
         "tinygrad_dl": "tril triu",
     },
-    "linalg.cholesky": {
+    "ops.linalg.cholesky": {
         "ops": "cholesky solve_triangular",
         "tinygrad_dl.linalg": "cholesky solve_triangular",
     },
-    "linalg.determinant": {
+    "ops.linalg.determinant": {
         "ops": "det slogdet",
         "methods": "det logdet slogdet",
         "tinygrad_dl": "det logdet slogdet",
         "tinygrad_dl.linalg": "det slogdet",
     },
-    "linalg.distances": {
+    "ops.linalg.distances": {
         "tinygrad_dl": "cdist",
     },
-    "linalg.einsum": {
+    "ops.linalg.einsum": {
         "ops": "einsum",
         "numpy": "np.einsum np.tensordot",
         "tinygrad_dl": "einsum tensordot",
     },
-    "linalg.lstsq": {
+    "ops.linalg.lstsq": {
         "tinygrad_dl.linalg": "lstsq",
     },
-    "linalg.matrix_exp": {
+    "ops.linalg.matrix_exp": {
         "ops": "matrix_exp",
         "methods": "matrix_exp",
         "tinygrad_dl": "matrix_exp",
         "tinygrad_dl.linalg": "matrix_exp",
     },
-    "linalg.norms": {
+    "ops.linalg.norms": {
         "tinygrad_dl.linalg": "matrix_norm norm vector_norm",
     },
-    "linalg.qr": {
+    "ops.linalg.qr": {
         "ops": "geqrf qr",
         "methods": "geqrf",
         "tinygrad_dl": "geqrf",
         "tinygrad_dl.linalg": "householder_product qr",
     },
-    "linalg.solve": {
+    "ops.linalg.solve": {
         "ops": "solve",
         "methods": "inverse",
         "tinygrad_dl": "inverse",
         "tinygrad_dl.linalg": "inv solve",
     },
-    "linalg.svd": {
+    "ops.linalg.svd": {
         "ops": "svd",
         "tinygrad_dl.linalg": "matrix_rank svd svdvals",
     },
-    "linear.bilinear": {
+    "ops.linear.bilinear": {
         "tinygrad_dl.nn.functional": "bilinear",
     },
-    "linear.linear": {
+    "ops.linear.linear": {
         "ops": "linear linear_of_each",
     },
-    "loss.binary_cross_entropy": {
+    "ops.loss.binary_cross_entropy": {
         "ops": "binary_cross_entropy binary_cross_entropy_with_logits",
     },
-    "loss.cross_entropy": {
+    "ops.loss.cross_entropy": {
         "ops": "cross_entropy cross_entropy_of_probabilities",
     },
-    "loss.ctc_loss": {
+    "ops.loss.ctc_loss": {
         "tinygrad_dl.nn.functional": "ctc_loss",
     },
-    "loss.kl_div": {
+    "ops.loss.kl_div": {
         "ops": "kl_div",
         "tinygrad_dl.nn.functional": "kl_div",
     },
-    "loss.linear_cross_entropy": {
+    "ops.loss.linear_cross_entropy": {
         "tinygrad_dl.nn.functional": "linear_cross_entropy",
     },
-    "loss.margin": {
+    "ops.loss.margin": {
         "tinygrad_dl.nn.functional":
             "cosine_embedding_loss hinge_embedding_loss margin_ranking_loss multi_margin_loss multilabel_margin_loss "
             "multilabel_soft_margin_loss soft_margin_loss triplet_margin_loss triplet_margin_with_distance_loss",
     },
-    "loss.nll_loss": {
+    "ops.loss.nll_loss": {
         "ops": "nll_loss",
     },
-    "loss.regression": {
+    "ops.loss.regression": {
         "ops": "huber_loss l1_loss mse_loss",
     },
-    "normalization.batch_norm": {
+    "ops.normalization.batch_norm": {
         "ops": "batch_norm batch_norm_eval",
     },
-    "normalization.group_norm": {
+    "ops.normalization.group_norm": {
         "ops": "group_norm",
     },
-    "normalization.layer_norm": {
+    "ops.normalization.layer_norm": {
         "ops": "layer_norm",
     },
-    "normalization.local_response_norm": {
+    "ops.normalization.local_response_norm": {
         "tinygrad_dl.nn.functional": "local_response_norm",
     },
-    "normalization.normalize": {
+    "ops.normalization.normalize": {
         "tinygrad_dl.nn.functional": "normalize",
     },
-    "padding.pad": {
+    "ops.padding.pad": {
         "ops": "pad",
         "numpy": "np.pad",
         "tinygrad_dl.nn.functional": "pad",
     },
-    "pointwise.bitwise": {
+    "ops.pointwise.bitwise": {
         "ops": "bitwise_and bitwise_not bitwise_or bitwise_xor",
         "methods":
             "__and__ __iand__ __iinvert__ __invert__ __ior__ __ixor__ __or__ __rand__ __ror__ __rxor__ __xor__ "
@@ -237,17 +248,17 @@ FILES: dict[str, dict[str, str]] = {
         "numpy": "np.bitwise_and np.bitwise_or np.bitwise_xor np.invert",
         "tinygrad_dl": "bitwise_and bitwise_not bitwise_or bitwise_xor",
     },
-    "pointwise.error_function": {
+    "ops.pointwise.error_function": {
         "ops": "erf erfc erfinv",
         "methods": "erf erf_ erfc erfc_ erfinv erfinv_",
         "tinygrad_dl": "erf erfc erfinv",
     },
-    "pointwise.gamma": {
+    "ops.pointwise.gamma": {
         "ops": "digamma lgamma polygamma",
         "methods": "digamma digamma_ lgamma lgamma_ polygamma",
         "tinygrad_dl": "digamma lgamma polygamma",
     },
-    "pointwise.trigonometric": {
+    "ops.pointwise.trigonometric": {
         "ops": "acos asin atan atan2 cos hypot sin tan",
         "methods":
             "acos acos_ arccos arccos_ arcsin arcsin_ arctan arctan2 arctan2_ arctan_ asin asin_ atan atan2 atan2_ "
@@ -255,116 +266,143 @@ FILES: dict[str, dict[str, str]] = {
         "numpy": "np.arccos np.arcsin np.arctan np.arctan2 np.cos np.hypot np.sin np.tan",
         "tinygrad_dl": "acos arccos arcsin arctan arctan2 asin atan atan2 cos hypot sin tan",
     },
-    "pooling._max_pool": {
+    "ops.pooling._max_pool": {
         "ops": "added_at elements_at max_pool max_pool_backward max_pool_indices max_pool_pick",
     },
-    "pooling.avg_pool": {
+    "ops.pooling.avg_pool": {
         "ops": "adaptive_avg_pool avg_pool",
     },
-    "pooling.fractional_max_pool": {
+    "ops.pooling.fractional_max_pool": {
         "ops": "fractional_max_indices",
         "tinygrad_dl.nn.functional":
             "fractional_max_pool2d fractional_max_pool2d_with_indices fractional_max_pool3d "
             "fractional_max_pool3d_with_indices",
     },
-    "pooling.lp_pool": {
+    "ops.pooling.lp_pool": {
         "tinygrad_dl.nn.functional": "lp_pool1d lp_pool2d lp_pool3d",
     },
-    "pooling.max_unpool": {
+    "ops.pooling.max_unpool": {
         "tinygrad_dl.nn.functional": "max_unpool1d max_unpool2d max_unpool3d",
     },
-    "recurrent.gru": {
+    "ops.recurrent.gru": {
         "ops": "gru_layer",
     },
-    "recurrent.lstm": {
+    "ops.recurrent.lstm": {
         "ops": "lstm_layer",
     },
-    "recurrent.rnn": {
+    "ops.recurrent.rnn": {
         "ops": "rnn_layer",
     },
-    "reduction.cumulative": {
+    "ops.reduction.cumulative": {
         "ops": "cumprod cumsum",
         "methods": "cumprod cumprod_ cumsum cumsum_ diff",
         "numpy": "np.cumprod np.cumsum",
         "tinygrad_dl": "cumprod cumsum diff",
     },
-    "reduction.logsumexp": {
+    "ops.reduction.logsumexp": {
         "ops": "logsumexp",
         "methods": "logsumexp",
         "tinygrad_dl": "logsumexp",
     },
-    "reduction.median": {
+    "ops.reduction.median": {
         "ops": "median median_dim",
         "methods": "median nanmedian",
         "tinygrad_dl": "median nanmedian",
     },
-    "reduction.norm": {
+    "ops.reduction.norm": {
         "ops": "norm",
         "methods": "dist norm",
         "tinygrad_dl": "dist norm",
     },
-    "shape.reorder": {
+    "ops.shape.inplace": {
+        "methods": "as_strided_ squeeze_ swapaxes_ swapdims_ t_ transpose_ unsqueeze_",
+    },
+    "ops.shape.reorder": {
         "ops": "flip roll",
         "methods": "flip fliplr flipud roll rot90",
         "numpy": "np.flip np.fliplr np.flipud np.roll np.rot90",
         "tinygrad_dl": "flip fliplr flipud roll rot90",
     },
-    "shape.strided": {
+    "ops.shape.splitting": {
+        "ops": "split unbind",
+        "methods":
+            "chunk dsplit hsplit split split_with_sizes tensor_split unbind unsafe_chunk unsafe_split "
+            "unsafe_split_with_sizes vsplit",
+        "numpy": "np.split",
+        "tinygrad_dl":
+            "chunk dsplit hsplit split split_with_sizes tensor_split unbind unsafe_chunk unsafe_split "
+            "unsafe_split_with_sizes vsplit",
+    },
+    "ops.shape.strided": {
+        "ops": "as_strided sum_strided",
+        "methods": "as_strided",
         "tinygrad_dl": "as_strided",
     },
-    "shape.windows": {
+    "ops.shape.windows": {
         "ops": "sum_windows unfold_dimension",
         "methods": "unfold",
     },
-    "sorting.bincount": {
+    "ops.sorting.bincount": {
         "methods": "bincount",
         "tinygrad_dl": "bincount",
     },
-    "sorting.search": {
+    "ops.sorting.search": {
         "tinygrad_dl": "bucketize searchsorted",
     },
-    "sorting.sort": {
+    "ops.sorting.sort": {
         "ops": "argsort sort",
         "methods": "argsort msort sort",
         "numpy": "np.argsort np.sort",
         "tinygrad_dl": "argsort msort sort",
     },
-    "sorting.topk": {
+    "ops.sorting.topk": {
         "ops": "kthvalue topk",
         "methods": "kthvalue topk",
         "tinygrad_dl": "kthvalue topk",
     },
-    "sorting.unique": {
+    "ops.sorting.unique": {
         "methods": "unique",
         "tinygrad_dl": "unique",
     },
-    "tensor.sampling": {
+    "ops.tensor.fill": {
+        "methods": "copy_ fill_ zero_",
+    },
+    "ops.tensor.sampling": {
         "methods": "bernoulli_ cauchy_ exponential_ geometric_ log_normal_ normal_ random_ uniform_",
     },
-    "tensor.storage": {
+    "ops.tensor.storage": {
         "methods": "resize_ resize_as_ set_ storage storage_offset untyped_storage",
         "tinygrad_dl": "UntypedStorage",
     },
-    "vision._resample": {
+    "ops.vision._resample": {
         "ops": "resample",
     },
-    "vision._samples": {
+    "ops.vision._samples": {
         "ops": "sample sample_backward sample_weights_backward",
     },
-    "vision.grid_sample": {
+    "ops.vision.grid_sample": {
         "ops": "grid_cells",
         "tinygrad_dl.nn.functional": "affine_grid grid_sample",
     },
-    "vision.interpolate": {
+    "ops.vision.interpolate": {
         "ops": "interpolate",
         "tinygrad_dl.nn.functional": "interpolate",
     },
-    "vision.pixel_shuffle": {
+    "ops.vision.pixel_shuffle": {
         "ops": "channel_shuffle pixel_shuffle pixel_unshuffle",
         "tinygrad_dl.nn.functional": "channel_shuffle native_channel_shuffle pixel_shuffle pixel_unshuffle",
     },
-    "vision.upsample": {
+    "ops.vision.upsample": {
         "tinygrad_dl.nn.functional": "upsample upsample_bilinear upsample_nearest",
+    },
+    "random": {
+        "methods": "bernoulli multinomial",
+        "tinygrad_dl":
+            "Generator bernoulli get_rng_state initial_seed manual_seed multinomial normal rand rand_like randint "
+            "randint_like randn randn_like randperm set_rng_state",
+    },
+    "serialization": {
+        "tinygrad_dl": "load save",
     },
 }
 # fmt: on
