@@ -334,7 +334,7 @@ def test_lines_of_all_samples_equal_columns(monkeypatch, size, kernel, stride, p
     [
         (32, 6, 16, 5, 1, 0, 1, 14),  # terms for the input's gradient
         (32, 8, 8, 3, 1, 1, 1, 8),  # columns of the slopes for both
-        (32, 3, 8, 3, 2, 1, 1, 12),
+        (32, 3, 8, 5, 2, 2, 1, 12),
         (32, 1, 6, 5, 1, 2, 1, 12),
         (40, 32, 32, 3, 1, 1, 8, 6),
     ],

@@ -26,10 +26,11 @@ from tinygrad_dl.ops.convolution._shapes import Pads, Sizes
 SHARES = 4  # into which a weight's gradient is summed
 BLOCK = 2**20  # bytes of columns or terms that are made at a time
 WORTH = 2**22  # multiplications that are worth a thread
-# Samples, from which on this is a fast way; of groups, and in a piece where a stride makes runs of single places.
-MANY, FEW = 16, 10
-WIDE, NARROW = 32, 16  # channels, up to which it is; and of a group, and below which it is by a stride
-LONG, SHORT = 100, 28  # elements of a run; and where channels of groups are so few that no other way is any good
+MANY, FEW = 16, 10  # samples, from which on this is a fast way; with groups, and in a piece by a stride
+LARGE = 25  # places of a kernel, from which on larger images and strides do not matter
+LEAST, NARROW, MOST = 6, 16, 32  # channels: below, the result is most of the work; the others come nearer; are better
+SHORT, WIDE = 12, 32  # places of a line of the result, up to which it is
+RUN = 100  # elements of a run of memory; a quarter where channels of groups are so few that no other way is any good
 
 
 def fits(
@@ -50,13 +51,21 @@ def fits(
     if max(dilation) > 1 or min(map(min, pads)) < 0 or not min(channels, made) or not math.prod(out):
         return False
     least = min(channels, made) // groups
-    if least > WIDE or (groups > 1 and least > NARROW) or (max(stride) > 1 and least >= NARROW):
+    if groups > 1:
+        small = least <= NARROW and (least <= 4 or out[1] <= SHORT)
+    elif math.prod(kernel) < LARGE:
+        small = channels >= LEAST and max(stride) == 1 and out[1] <= (WIDE if least < NARROW else SHORT)
+    elif channels < LEAST:
+        small = made <= NARROW and out[1] <= WIDE
+    else:
+        small = out[1] <= (WIDE if max(stride) == 1 else SHORT)
+    if not small or least > MOST or (groups == 1 and max(stride) > 1 and least >= NARROW):
         return False
     high = (out[0] - 1) * stride[0] + kernel[0] - sum(pads[0])
     together = samples / len(pieces_of(samples, high * kernel[1] * channels * out[1] * dtype.itemsize))
     if max(stride) > 1:
         return together >= FEW
-    return together * out[1] >= (SHORT if groups > 1 and least <= 4 else LONG)
+    return together >= 2 and together * out[1] >= (RUN if groups == 1 or least > 4 else RUN // 4)
 
 
 class Run(NamedTuple):
