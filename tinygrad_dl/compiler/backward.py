@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.compiler.writing import Stopped
 from tinygrad_dl.core.graph import Node
 from tinygrad_dl.core.mutations import next_seq
 from tinygrad_dl.core.runtime import connect_outputs
@@ -19,7 +20,8 @@ from tinygrad_dl.core.tensor import Tensor
 
 Written = Any
 
-
+# What ends a run before it changes anything: guards, and NumPy's functions that refuse values.
+FAILURES = (Stopped, IndexError, np.linalg.LinAlgError)
 MOST = 8  # programs in a pool: of more calls whose backward pass is still to come, the further ones run eagerly
 
 
@@ -44,10 +46,11 @@ class Pool:
 class Held:
     """A program as long as somebody needs its memory."""
 
-    __slots__ = ("done", "pool", "written")
+    __slots__ = ("again", "done", "pool", "written")
 
     def __init__(self, pool: Pool, written: Written):
         self.pool, self.written, self.done = pool, written, False
+        self.again: Callable[[Sequence[Any]], Sequence[Any]] | None = None  # what finds the gradients eagerly
 
     def __del__(self) -> None:
         self.pool.free.append(self.written)
@@ -72,7 +75,14 @@ class Rules:
                 "through it, as its memory is used again meanwhile; call the function again, or without td.compile"
             )
         held.done = True
-        results: Sequence[Any] = held.written.backward(*(g if self.multiple else (g,)))
+        again, held.again = held.again, None
+        seeds = g if self.multiple else (g,)
+        try:
+            results: Sequence[Any] = held.written.backward(*seeds)
+        except FAILURES:
+            if again is None:
+                raise
+            results = again(seeds)
         return results
 
     def reconnected(self, node: Node, saved: Any) -> Any:

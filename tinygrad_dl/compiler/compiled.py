@@ -12,20 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from tinygrad_dl.compiler.backward import FAILURES
 from tinygrad_dl.compiler.life import describe, form, must_be_eager
 from tinygrad_dl.compiler.making import make
 from tinygrad_dl.compiler.replay import Replay
 from tinygrad_dl.compiler.touched import Refused, Touched
-from tinygrad_dl.compiler.writing import Stopped
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.warning import warn
 
 __all__ = ["LIMIT", "CompileError", "Compiled", "reset"]
 
-# What ends a run before it changes anything: guards, and NumPy's functions that refuse values.
-FAILURES = (Stopped, IndexError, np.linalg.LinAlgError)
 LIMIT = 8  # how many programs a function may have
 PATIENCE = 4  # how many runs of a program may be given up, if that are more than half of them
 VARYING = ("momentum", "betas", "eps", "dampening", "alpha")  # options of groups that schedules may change
@@ -98,8 +94,12 @@ class Compiled:
                     break
             else:
                 return self._new(args, kwargs)
-            if program.pool is not None and not program.pool.ready():
-                return self._compiled_function(*args, **kwargs)
+            if program.pool is not None:
+                if program.again is not None and program.again.times > program.redone:
+                    program.redone = program.again.times
+                    self._lose_patience(program, args, kwargs, "in the backward pass")
+                if not program.pool.ready() or program not in programs:
+                    return self._compiled_function(*args, **kwargs)
             if not program.stands_apart(arrays):
                 return self._compiled_function(*args, **kwargs)
             try:
@@ -107,11 +107,15 @@ class Compiled:
             except FAILURES as failed:  # nothing was changed: the library's own errors say more
                 program.give_up()
                 reason = str(failed)
-            if program.redone >= PATIENCE and 2 * program.redone > program.uses:
-                programs.remove(program)
-                self._tried[self._form(args, kwargs)] = PATIENCE
-                self._say(f"values decide what is done: {reason}", "")
+            self._lose_patience(program, args, kwargs, reason)
             return self._compiled_function(*args, **kwargs)
+
+    def _lose_patience(self, program: Replay, args: Any, kwargs: Any, reason: str) -> None:
+        """Drops a program of which most runs are given up."""
+        if program.redone >= PATIENCE and 2 * program.redone > program.uses:
+            self.programs.remove(program)
+            self._tried[self._form(args, kwargs)] = PATIENCE
+            self._say(f"values decide what is done: {reason}", "")
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.backends.blas import single
+from tinygrad_dl.compiler.again import Again
 from tinygrad_dl.compiler.arrays import shown
 from tinygrad_dl.compiler.backward import Pool, Rules
 from tinygrad_dl.compiler.life import check_settings, one_recording
 from tinygrad_dl.compiler.now import now
 from tinygrad_dl.compiler.passes import optimized
+from tinygrad_dl.compiler.passes.uses import may_stop
 from tinygrad_dl.compiler.program import Program, Scalar, View
 from tinygrad_dl.compiler.recording import Recorder, Unrecordable
 from tinygrad_dl.compiler.recording.errors import Refused
@@ -118,6 +120,7 @@ class Making:
         Returns:
             The names of those that it has changed, and what it returned.
         """
+        self.function = function
         for view in self.recorder.program.arguments:
             view.buffer.name = in_source(view.buffer.name, function)
         args, kwargs = self.args, self.kwargs
@@ -235,6 +238,7 @@ class Making:
         program.arguments = [program.arguments[i] for i in places] + program.arguments[given:]
         written = write(program)
         replay = Replay(key, self.checks, written, self.call)
+        replay.returned = returned
         if self.ends:
             self.connect(replay, program)
         replay.numbers = [number.read for number in program.numbers]
@@ -243,7 +247,6 @@ class Making:
         for each in gradients:
             if each is not None:
                 replay.gradients.append(each.lent(written) if isinstance(each, Made) else each)
-        replay.returned = returned
         replay.build = lambda found: unflatten(found, structure)
         replay.single = structure is None
         replay.owners = {id(owner_of(each.array)) for each in touched.known()}
@@ -285,17 +288,32 @@ class Making:
     def connect(self, replay: Replay, program: Program) -> None:
         """What a run needs to give results their place in the graph."""
         calls = program.calls[program.boundary :]
-        if any(call.form == "guard" for call in calls):
-            raise Unrecordable("values decide what the backward pass does; compile it together with the function")
         end: Any = self.ends[0]
         name = self.recorder.program.name if len(self.ends) > 1 else end._edge.node.plan.name
         replay.rules = Rules(name, len(self.ends) > 1)
         replay.edges = [(tensor, None if path is None else path_reader(path)) for tensor, path, _ in self.backward]
         replay.pool = Pool(replay.written, functools.partial(write, program))
+        if any(map(may_stop, calls)):
+            replay.again = self.again(replay)
         read = [view for call in calls for view in call.reads()]
         for tensor, _ in self.touched.tensors.values():
             if any(overlapping(self.recorder.view(tensor._data), view) for view in read):
                 replay.read.append(tensor)
+
+    def again(self, replay: Replay) -> Again:
+        """How the gradients of a call are found where its values ask for another way than the recorded one."""
+        for value, _, name in self.touched.inputs:
+            if self.changed(value._data if isinstance(value, Tensor) else value):
+                raise Unrecordable(
+                    f"values decide what the backward pass does, and the step changes {name} in place; compile the "
+                    "backward pass together with the function"
+                )
+        ends = [i for i, each in enumerate(replay.returned) if each.kind == "end"]
+        written = self.recorder.changed
+        changed = [each.array for each in self.touched.known() if self.recorder.view(each.array).buffer in written]
+        tensors = [tensor for tensor, _ in self.touched.tensors.values()]
+        read = [tensor for tensor in tensors if self.recorder.view(tensor._data).buffer not in written]
+        return Again(self.function, self.checks, ends, replay.edges, changed, read)
 
     def gradient(self, leaf: tuple[Tensor, str, str | None], before: tuple[Tensor, Any]) -> Any:
         """What the step made of the `.grad` of a leaf; None if nothing."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.compiler.again import Again
 from tinygrad_dl.compiler.backward import Pool, Rules, connect
 from tinygrad_dl.compiler.checks import Checks
 from tinygrad_dl.compiler.lent import Lent, lend, spoil
@@ -71,6 +72,7 @@ class Replay:
         self.edges: list[tuple[Any, Callable[[Any, Any], Any] | None]] = []
         self.read: list[Tensor] = []
         self.pool: Pool | None = None
+        self.again: Again | None = None  # how its gradients are found where values ask for another way
         self.matches = checks.function()
 
     @property
@@ -106,7 +108,10 @@ class Replay:
         given += [leaf._grad._data for leaf in self.more]  # type: ignore[union-attr]
         held = None if self.pool is None else self.pool.take()
         written = self.written if held is None else held.written
-        results = written.function(*given, *[read() for read in self.numbers])
+        numbers = [read() for read in self.numbers]
+        if self.again is not None and held is not None:
+            held.again = self.again.call(args, kwargs, numbers)
+        results = written.function(*given, *numbers)
         self.uses += 1
         for group in self.groups:
             mutations.record_all(group, self.what)
