@@ -133,6 +133,7 @@ CASES = [
     ),
     # -- activations: slopes at infinity are the limits (PyTorch: nan for gelu, silu, mish)
     each("sigmoid", td.sigmoid, [HUGE], [1, 0, 1, 0, 0.5], [0, 0, 0, 0, 0.25]),
+    each("sigmoid, tail", td.sigmoid, [[-80, -60]], [math.exp(-80), math.exp(-60)], [math.exp(-80), math.exp(-60)]),
     each("tanh", td.tanh, [HUGE], [1, -1, 1, -1, 0], [0, 0, 0, 0, 1]),
     each("logsigmoid", F.logsigmoid, [HUGE], [0, -1e4, 0, -inf, -math.log(2)], [0, 1, 0, 1, 0.5]),
     each("softplus", F.softplus, [HUGE], [1e4, 0, inf, 0, math.log(2)], [1, 0, 1, 0, 0.5]),

@@ -12,14 +12,8 @@ from tinygrad_dl.ops._owned import add_
 from tinygrad_dl.ops.activation.relu import ZERO
 from tinygrad_dl.ops.pointwise._selection import LARGE
 
-
-def _logistic_constants(limit: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where exp is cut off, so that it and its inverse are normal numbers; one; and that inverse."""
-    one = np.ones((), limit.dtype)
-    return limit, one, np.asarray(one / (np.exp(limit) + one))
-
-
-LOGISTIC = {x.dtype: _logistic_constants(x) for x in (np.array(87.0, np.float32), np.array(708.0))}
+# Of each dtype: where exp is cut off, from which on the quotient is 1 anyway; and one.
+LOGISTIC = {x.dtype: (x, np.ones((), x.dtype)) for x in (np.array(87.0, np.float32), np.array(708.0))}
 
 
 def logistic_into(out: np.ndarray, x: np.ndarray) -> None:
@@ -40,14 +34,13 @@ def logistic(x: np.ndarray) -> Any:
             e: Any = np.negative(x)
             e = add_(np.exp(e, out=e) if x.ndim else np.exp(e), 1)
             return np.divide(1, e, out=e) if x.ndim else 1 / e
-    # On small arrays errstate would take longer than all the rest.
-    limit, one, floor = constants
-    e = np.negative(x)
-    np.minimum(e, limit, out=e)
+    # On small arrays errstate would take longer than all the rest. exp(x) / (exp(x) + 1) overflows for large x alone,
+    # and two calls fewer cut it off than in the form above.
+    limit, one = constants
+    e = np.minimum(x, limit)
     np.exp(e, e)
-    np.add(e, one, e)
-    np.divide(one, e, e)
-    return np.subtract(e, floor, e)  # exactly 0 beyond the limit
+    e /= e + one
+    return e
 
 
 @op(kind="elementwise", floating=True, inplace=True, reference=lambda input: 1 / (1 + np.exp(-input)))
