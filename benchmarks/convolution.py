@@ -22,6 +22,7 @@ from tinygrad_dl.ops.convolution import _columns as columns
 from tinygrad_dl.ops.convolution import _convolution as convolution
 from tinygrad_dl.ops.convolution import _deep as deep
 from tinygrad_dl.ops.convolution import _depthwise as depthwise
+from tinygrad_dl.ops.convolution import _lines as lines
 from tinygrad_dl.ops.convolution import _phases as phases
 from tinygrad_dl.ops.convolution import _rows as rows
 from tinygrad_dl.ops.convolution import _shifted as shifted
@@ -88,6 +89,9 @@ def ways(shape: Shape) -> dict[str, dict[str, Way]]:
     if groups == 1:
         for t in STRIPS:
             add_rows(found, t, x, w, g, stride, pads)
+    if kernel != (1, 1):
+        found["result"]["lines"] = lambda: lines.convolve(x, w, out, stride, pads, groups)
+        found["weight's"]["lines"] = lambda: lines.convolve_weight(x, g, kernel, stride, pads, groups)
     if kernel == (3, 3) and stride == (1, 1) and groups == 1:
         found["result"]["Winograd"] = lambda: winograd.convolve(x, w, out, pads)
         found["input's"]["Winograd"] = lambda: winograd.convolve_transposed(g, w, size, pads)
@@ -100,6 +104,7 @@ def ways(shape: Shape) -> dict[str, dict[str, Way]]:
             tuple([(k - 1 - a, k - 1 - a) for k, (a, _) in zip(kernel, pads, strict=True)]),
         )
         found["input's"]["turned"] = lambda: columns.convolve(g, turned, size, stride, around, dilation, 1)
+        found["input's"]["lines"] = lambda: lines.spread(g, turned, size, around, 1)
     if depthwise.fits(x.shape[1], len(w), kernel, pads, groups, "f"):
         found["result"]["depthwise"] = lambda: depthwise.convolve(x, w, out, stride, pads, dilation)
         if stride == (1, 1):
@@ -116,12 +121,12 @@ def add_rows(found: dict[str, dict[str, Way]], t: int, x: Any, w: Any, g: Any, s
     """Rows in strips of t."""
     kernel, out, size = w.shape[2:], g.shape[2:], x.shape[2:]
     flat = w.reshape(*w.shape[:2], -1)
-    lines = rows.forward_lines(size, out, kernel, stride, pads, (1, 1), t)
+    along = rows.forward_lines(size, out, kernel, stride, pads, (1, 1), t)
     back = rows.backward_lines(out, size, kernel, stride, pads, t)
     name = f"rows {t}"
     if not out[1] % t:
-        found["result"][name] = lambda: rows.apply(x, flat.transpose(2, 1, 0), lines, kernel, out)
-        found["weight's"][name] = lambda: rows.apply_weight(x, g, lines, kernel)
+        found["result"][name] = lambda: rows.apply(x, flat.transpose(2, 1, 0), along, kernel, out)
+        found["weight's"][name] = lambda: rows.apply_weight(x, g, along, kernel)
     if not size[1] % (t * stride[1]):
         found["input's"][name] = lambda: rows.apply(g, flat.transpose(2, 0, 1), back, kernel, size)
 
@@ -161,7 +166,19 @@ def main() -> None:
         set_num_threads(arguments.threads)
         importlib.import_module("torch").set_num_threads(arguments.threads)
     strips = [f"rows {t}" for t in STRIPS]
-    names = ["columns", "turned", "phases", "joined", *strips, "Winograd", "shifted", "depthwise", "PyTorch", "chosen"]
+    names = [
+        "columns",
+        "turned",
+        "phases",
+        "joined",
+        "lines",
+        *strips,
+        "Winograd",
+        "shifted",
+        "depthwise",
+        "PyTorch",
+        "chosen",
+    ]
     print(f"| shape | of | {' | '.join(names)} | ratio |\n|{'---|' * (len(names) + 3)}")
     for shape in SHAPES:
         if arguments.only not in shape.name:

@@ -32,7 +32,7 @@ CHANNELS = [(1, 8), (1, 32), (3, 16), (3, 64), (8, 8), (16, 16), (32, 32), (64, 
 CHANNELS += [(16, 32), (32, 16), (64, 128), (128, 64), (256, 512)]
 SIZES, BATCHES, KERNELS, STRIDES, GROUPS = (4, 8, 16, 32, 64, 128), (1, 8, 64), (1, 3, 5, 7), (1, 2), (1, 4, 32)
 LEAST, MOST = 2**24, 2**27  # multiplications: smaller ones cost the calls alone, larger ones take long
-FITTING = ("columns", "joined", "rows 1", "rows 2", "Winograd", "phases", "turned")
+FITTING = ("columns", "joined", "lines", "rows 1", "rows 2", "Winograd", "phases", "turned")
 SPIN = 0.01  # seconds: PyTorch's threads wait in a loop, and would disturb what comes next
 
 

@@ -26,11 +26,11 @@ from tinygrad_dl.ops.convolution._shapes import Pads, Sizes
 SHARES = 4  # into which a weight's gradient is summed
 BLOCK = 2**20  # bytes of columns or terms that are made at a time
 WORTH = 2**22  # multiplications that are worth a thread
-MANY, FEW = 16, 10  # samples, from which on this is a fast way; with groups, and in a piece by a stride
+MANY, SOME, FEW = 16, 8, 10  # samples, from which on this is a fast way; with groups; in a piece, by a stride
 LARGE = 25  # places of a kernel, from which on larger images and strides do not matter
 LEAST, NARROW, MOST = 6, 16, 32  # channels: below, the result is most of the work; the others come nearer; are better
-SHORT, WIDE = 12, 32  # places of a line of the result, up to which it is
-RUN = 100  # elements of a run of memory; a quarter where channels of groups are so few that no other way is any good
+TINY, SHORT, WIDE = 8, 12, 32  # places of a line of the result, up to which it is
+RUN = 100  # elements of a run of memory
 
 
 def fits(
@@ -46,26 +46,28 @@ def fits(
     dtype: np.dtype[np.generic],
 ) -> bool:
     """Whether this is the way to compute a convolution: of two dimensions, of many samples and few channels each."""
-    if len(kernel) != 2 or samples < (FEW if groups > 1 else MANY) or dtype.char not in "fd" or math.prod(kernel) == 1:
+    if len(kernel) != 2 or samples < (SOME if groups > 1 else MANY) or dtype.char not in "fd" or math.prod(kernel) == 1:
         return False
     if max(dilation) > 1 or min(map(min, pads)) < 0 or not min(channels, made) or not math.prod(out):
         return False
     least = min(channels, made) // groups
     if groups > 1:
-        small = least <= NARROW and (least <= 4 or out[1] <= SHORT)
-    elif math.prod(kernel) < LARGE:
+        if max(stride) > 1:
+            return samples >= MANY and out[1] <= TINY and least <= MOST
+        return least <= 4 or (out[1] <= SHORT and least <= MOST)
+    if math.prod(kernel) < LARGE:
         small = channels >= LEAST and max(stride) == 1 and out[1] <= (WIDE if least < NARROW else SHORT)
     elif channels < LEAST:
         small = made <= NARROW and out[1] <= WIDE
     else:
         small = out[1] <= (WIDE if max(stride) == 1 else SHORT)
-    if not small or least > MOST or (groups == 1 and max(stride) > 1 and least >= NARROW):
+    if not small or least > MOST or (max(stride) > 1 and least >= NARROW):
         return False
     high = (out[0] - 1) * stride[0] + kernel[0] - sum(pads[0])
-    together = samples / len(pieces_of(samples, high * kernel[1] * channels * out[1] * dtype.itemsize))
+    start, stop, *_ = pieces_of(samples, high * kernel[1] * channels * out[1] * dtype.itemsize, 1)[0]
     if max(stride) > 1:
-        return together >= FEW
-    return together >= 2 and together * out[1] >= (RUN if groups == 1 or least > 4 else RUN // 4)
+        return stop - start >= FEW
+    return stop - start > 1 and (stop - start) * out[1] >= RUN
 
 
 class Run(NamedTuple):
@@ -94,21 +96,37 @@ def runs_of(count: int, size: int, kernel: int, stride: int, before: int) -> lis
     return found
 
 
-def pieces_of(samples: int, sample_bytes: int) -> list[tuple[int, int]]:
-    """The samples that are worked on at a time: an even number of pieces, so that two threads have as much to do."""
+Piece = tuple[int, int, int, int]  # samples from, to; groups from, to
+
+
+def pieces_of(samples: int, sample_bytes: int, groups: int) -> list[Piece]:
+    """What is worked on at a time: some groups of all samples, or one group of some.
+
+    There is an even number of pieces, so that two threads have as much to do.
+    """
     number = -(-samples // max(1, BLOCK // max(1, sample_bytes)))
-    number = min(samples, number + number % 2)
-    return [(samples * i // number, samples * (i + 1) // number) for i in range(number)]
+    number = min(samples * groups, number + number % 2)
+    across = min(groups, number)
+    along = min(samples, -(-number // across)) if number else 0
+    bounds = [[n * i // parts for i in range(parts + 1)] for n, parts in ((samples, along), (groups, across)) if parts]
+    return [(*own, *others) for own, others in itertools.product(*map(itertools.pairwise, bounds))] if number else []
 
 
-def over_pieces(work: Callable[[int, int], None], pieces: list[tuple[int, int]], multiplications: int) -> None:
-    """Calls work(start, stop) for all pieces, which threads share out."""
+def over_pieces(work: Callable[[Piece], None], pieces: list[Piece], multiplications: int) -> None:
+    """Calls `work` for all pieces, which threads share out."""
 
     def share(first: int, last: int) -> None:
-        for start, stop in pieces[first:last]:
-            work(start, stop)
+        for piece in pieces[first:last]:
+            work(piece)
 
     parallel_for_products(share, len(pieces), grain(len(pieces), multiplications))
+
+
+def part_of(x: np.ndarray, piece: Piece, groups: int) -> np.ndarray:
+    """The samples and the groups' channels of (N, C, ...) that belong to a piece."""
+    start, stop, first, last = piece
+    each = x.shape[1] // groups
+    return x[start:stop, first * each : last * each]
 
 
 def grain(count: int, multiplications: int) -> int:
@@ -146,11 +164,11 @@ class Job:
         self.channels, self.sides = x.shape[1] // groups, pads[1]
         self.rows = kernel[1] * self.channels  # that belong to a line
         self.runs = runs_of(out[0], x.shape[2], kernel[0], stride[0], pads[0][0])
-        self.pieces = pieces_of(len(x), x.shape[2] * kernel[1] * x.shape[1] * out[1] * x.itemsize)
+        self.pieces = pieces_of(len(x), x.shape[2] * kernel[1] * x.shape[1] * out[1] * x.itemsize, groups)
 
-    def columns(self, start: int, stop: int) -> np.ndarray:
+    def columns(self, piece: Piece) -> np.ndarray:
         """(groups, H, rows, places of a line * samples)."""
-        x = samples_last(self.x[start:stop])
+        x, groups = samples_last(part_of(self.x, piece, self.groups)), piece[3] - piece[2]
         left, right = self.sides
         if left or right:
             c, high, width, n = x.shape
@@ -159,30 +177,32 @@ class Job:
             x = wide
         high, n = x.shape[1], x.shape[3]
         channel, line, place, each = x.strides
-        shape = self.groups, high, self.kernel[1], self.channels, self.out[1], n
+        shape = groups, high, self.kernel[1], self.channels, self.out[1], n
         strides = self.channels * channel, line, place, channel, self.stride[1] * place, each
         seen: np.ndarray = np.ndarray(shape, x.dtype, x, 0, strides)
-        return np.ascontiguousarray(seen).reshape(self.groups, high, self.rows, self.out[1] * n)
+        return np.ascontiguousarray(seen).reshape(groups, high, self.rows, self.out[1] * n)
 
     def matrix(self, weight: np.ndarray) -> np.ndarray:
         """(O, C / groups, *kernel) as (groups, 1, O / groups, rows of all lines)."""
         parted = weight.reshape(self.groups, len(weight) // self.groups, *weight.shape[1:]).transpose(0, 1, 3, 4, 2)
         return np.ascontiguousarray(parted).reshape(self.groups, 1, len(weight) // self.groups, -1)
 
-    def multiply(self, columns: np.ndarray, matrix: np.ndarray, out: np.ndarray) -> None:
-        """Writes the products for samples to (n, O, *out)."""
+    def multiply(self, columns: np.ndarray, matrix: np.ndarray, piece: Piece, result: np.ndarray) -> None:
+        """Writes the products for a piece to (N, O, *out)."""
+        matrix = matrix[piece[2] : piece[3]]
         lines = np.empty if sum(run.last - run.first for run in self.runs) == self.out[0] else np.zeros
-        found = lines((self.groups, matrix.shape[2], self.out[0], columns.shape[3]), columns.dtype)
+        found = lines((len(matrix), matrix.shape[2], self.out[0], columns.shape[3]), columns.dtype)
         target = found.swapaxes(1, 2)
         for run in self.runs:
             part = matrix[..., run.low * self.rows : run.high * self.rows]
             np.matmul(part, seen_by(columns, run, self.stride[0]), out=target[:, run.first : run.last])
-        samples_first(found, out)
+        samples_first(found, part_of(result, piece, self.groups))
 
-    def add(self, columns: np.ndarray, g: np.ndarray, total: np.ndarray) -> None:
-        """Adds to (groups, rows of all lines, O / groups) the products with the samples' slopes (n, O, *out)."""
-        slopes = samples_last(g).reshape(self.groups, g.shape[1] // self.groups, self.out[0], columns.shape[3])
-        slopes = slopes.transpose(0, 2, 3, 1)
+    def add(self, columns: np.ndarray, g: np.ndarray, piece: Piece, sums: np.ndarray) -> None:
+        """Adds to (groups, rows of all lines, O / groups) the products of a piece with the slopes (N, O, *out)."""
+        total = sums[piece[2] : piece[3]]
+        slopes = samples_last(part_of(g, piece, self.groups))
+        slopes = slopes.reshape(len(total), total.shape[2], self.out[0], columns.shape[3]).transpose(0, 2, 3, 1)
         for run in self.runs:
             products = np.matmul(seen_by(columns, run, self.stride[0]), slopes[:, run.first : run.last])
             total[:, run.low * self.rows : run.high * self.rows] += np.add.reduce(products, axis=1)
@@ -205,8 +225,8 @@ def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, stride: Sizes, pads:
     matrix = job.matrix(weight)
     result = np.empty((len(x), len(weight), *out), x.dtype)
 
-    def work(start: int, stop: int) -> None:
-        job.multiply(job.columns(start, stop), matrix, result[start:stop])
+    def work(piece: Piece) -> None:
+        job.multiply(job.columns(piece), matrix, piece, result)
 
     over_pieces(work, job.pieces, job.work(len(weight)))
     return result
@@ -222,28 +242,28 @@ class Spread:
         parted = weight.reshape(groups, self.made, self.channels, tall, self.wide).transpose(0, 4, 1, 3, 2)
         self.matrix = np.ascontiguousarray(parted).reshape(groups, 1, self.wide * self.made, tall * self.channels)
         self.result = np.empty((n, made, *out), x.dtype)
-        self.pieces = pieces_of(n, self.wide * made * out[0] * width * x.itemsize)
+        self.pieces = pieces_of(n, self.wide * made * out[0] * width * x.itemsize, groups)
         self.work: int = n * out[0] * width * self.matrix.size
 
-    def write(self, start: int, stop: int) -> None:
-        """The result for these samples."""
-        x, n = self.x[start:stop], stop - start
-        high, width = x.shape[2:]
-        lines = samples_last(x).reshape(self.groups, self.channels, high, width * n)
+    def write(self, piece: Piece) -> None:
+        """The result for a piece."""
+        x, groups = part_of(self.x, piece, self.groups), piece[3] - piece[2]
+        (n, _, high, width), matrix = x.shape, self.matrix[piece[2] : piece[3]]
+        lines = samples_last(x).reshape(groups, self.channels, high, width * n)
         lines = np.ascontiguousarray(lines.swapaxes(1, 2))
-        terms = np.empty((self.groups, self.wide, self.made, self.out[0], width, n), x.dtype)
-        target = terms.reshape(self.groups, self.wide * self.made, self.out[0], width * n).swapaxes(1, 2)
+        terms = np.empty((groups, self.wide, self.made, self.out[0], width, n), x.dtype)
+        target = terms.reshape(groups, self.wide * self.made, self.out[0], width * n).swapaxes(1, 2)
         for run in self.runs:
-            part = self.matrix[..., run.low * self.channels : run.high * self.channels]
+            part = matrix[..., run.low * self.channels : run.high * self.channels]
             np.matmul(part, seen_by(lines, run, 1), out=target[:, run.first : run.last])
-        total = np.zeros((self.groups, self.made, *self.out, n), x.dtype)
+        total = np.zeros((groups, self.made, *self.out, n), x.dtype)
         reached = slice(self.runs[0].first, self.runs[-1].last) if self.runs else slice(0)
         for place in range(self.wide):
             to, of = max(0, self.left - place), max(0, place - self.left)
             length = min(self.out[1] - to, width - of)
             if length > 0:
                 total[:, :, reached, to : to + length] += terms[:, place, :, reached, of : of + length]
-        samples_first(total, self.result[start:stop])
+        samples_first(total, part_of(self.result, piece, self.groups))
 
 
 def spread(x: np.ndarray, weight: np.ndarray, out: Sizes, pads: Pads, groups: int) -> np.ndarray:
@@ -265,8 +285,8 @@ def gradients(
     job = Job(x, g.shape[2:], weight.shape[2:], stride, pads, groups)
     matrix, result = job.matrix(weight), np.empty(g.shape, x.dtype)
 
-    def beside(columns: np.ndarray, start: int, stop: int) -> None:
-        job.multiply(columns, matrix, result[start:stop])
+    def beside(columns: np.ndarray, piece: Piece) -> None:
+        job.multiply(columns, matrix, piece, result)
 
     return result, _by_shares(job, g, beside, job.work(g.shape[1]))
 
@@ -277,27 +297,27 @@ def spread_gradients(
     """`spread(g, turned)` with the padding `around`, and `convolve_weight(x, g)` without stride, as one job."""
     job = Job(x, g.shape[2:], turned.shape[2:], (1, 1), pads, groups)
     back = Spread(g, turned, x.shape[2:], around, groups)
-    found = _by_shares(job, g, lambda _, start, stop: back.write(start, stop), back.work)
+    found = _by_shares(job, g, lambda _, piece: back.write(piece), back.work)
     return back.result, found
 
 
 def _by_shares(
-    job: Job, g: np.ndarray, beside: Callable[[np.ndarray, int, int], None] | None = None, work: int = 0
+    job: Job, g: np.ndarray, beside: Callable[[np.ndarray, Piece], None] | None = None, work: int = 0
 ) -> np.ndarray:
     """The gradient of a weight: a sum for each of a fixed number of shares, the same for any number of threads.
 
-    `beside` gets the columns of each piece, too, and the samples' numbers; it takes `work` multiplications in all.
+    `beside` gets the columns of each piece, too; it takes `work` multiplications in all.
     """
     shares, made = min(SHARES, len(job.pieces)), g.shape[1] // job.groups
     sums = np.zeros((shares, job.groups, job.kernel[0] * job.rows, made), g.dtype)
 
     def each(first: int, last: int) -> None:
         for share in range(first, last):
-            for start, stop in job.pieces[share::shares]:
-                columns = job.columns(start, stop)
-                job.add(columns, g[start:stop], sums[share])
+            for piece in job.pieces[share::shares]:
+                columns = job.columns(piece)
+                job.add(columns, g, piece, sums[share])
                 if beside:
-                    beside(columns, start, stop)
+                    beside(columns, piece)
 
     parallel_for_products(each, shares, grain(shares, job.work(g.shape[1]) + work))
     return job.weight(np.add.reduce(sums, axis=0))
