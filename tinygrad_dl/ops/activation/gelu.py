@@ -6,12 +6,12 @@ logarithm of its odds is smooth and odd, and q, fitted here with weights so that
 keeps it within 7e-8 plus rounding, less than float32's own error at 1. (float64 takes erf itself.)
 
 NumPy runs one arithmetic step at a time over memory, so large arrays are worked on in blocks that stay in the
-cache, shared out among threads. The gate is kept beside the input: the backward pass is then half as long.
+cache, shared out among threads. The derivative is made along with the result, from what is in the cache then, and
+kept in place of the input: the backward pass is one product.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from tinygrad_dl.backends.blocks import blockwise
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.promotion import FLOAT32
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._owned import add_, mul_
@@ -36,6 +37,7 @@ def constants(*numbers: float) -> list[np.ndarray]:
     return [np.array(n, FLOAT32) for n in numbers]
 
 
+EMPTY = np.empty(0, FLOAT32)  # in place of the derivative where nobody asks for it
 ONE, BELL_FACTOR, MINUS_HALF = constants(1.0, BELL, -0.5)
 # q, the highest power first, and the derivative of -x * q(x*x) for the tanh form.
 TANH = constants(-2 * SLOPE * CUBE, -2 * SLOPE)
@@ -51,9 +53,8 @@ NORMAL = constants(
 )
 
 
-def find_gate(gate: np.ndarray, x: np.ndarray, coefficients: list[np.ndarray]) -> None:
-    """1 / (1 + exp(x * q(x * x))), into `gate`."""
-    square = x * x
+def find_gate(gate: np.ndarray, x: np.ndarray, square: np.ndarray, coefficients: list[np.ndarray]) -> None:
+    """1 / (1 + exp(x * q(square))), into `gate`."""
     np.multiply(square, coefficients[0], out=gate)
     gate += coefficients[1]
     for coefficient in coefficients[2:]:
@@ -65,58 +66,41 @@ def find_gate(gate: np.ndarray, x: np.ndarray, coefficients: list[np.ndarray]) -
     np.divide(ONE, gate, out=gate)
 
 
-def fused(x: np.ndarray, approximate: str) -> Any:
-    """gelu of a float32 array, and the gate."""
-    far, coefficients = FAR[approximate], NORMAL if approximate == "none" else TANH
-
-    def block(out: np.ndarray, gate: np.ndarray, x: np.ndarray) -> None:
-        x.clip(-far, math.inf, out=out)
-        find_gate(gate, out, coefficients)
-        out *= gate
-
-    with np.errstate(over="ignore"):  # odds of infinity, and the square of 1e20
-        return blockwise(block, x, results=2)
-
-
-def times_derivative(out: np.ndarray, g: np.ndarray, x: np.ndarray, gate: np.ndarray, approximate: str) -> None:
-    """g * (s + x * s'), into `out`, for the gate s of x."""
-    far = FAR[approximate]
-    x.clip(-far, far, out=out)
-    square = out * out
+def into_slope(x: np.ndarray, square: np.ndarray, gate: np.ndarray, approximate: str) -> None:
+    """s + x * s', for the gate s of x, in place of x; `square` is written over."""
     if approximate == "none":
-        out *= BELL_FACTOR
         square *= MINUS_HALF
-        out *= np.exp(square, out=square)
+        x *= np.exp(square, out=square)
+        x *= BELL_FACTOR
     else:  # s' = (s - s * s) * (-x * q)'
         square *= TANH_SLOPE[0]
         square += TANH_SLOPE[1]
-        out *= square
+        x *= square
         np.multiply(gate, gate, out=square)
-        out *= np.subtract(gate, square, out=square)
-    out += gate
-    out *= g
+        x *= np.subtract(gate, square, out=square)
+    x += gate
 
 
-def fused_slope(g: np.ndarray, x: np.ndarray, gate: np.ndarray, approximate: str) -> Any:
-    """g * (s + x * s')."""
-
-    with np.errstate(over="ignore"):
-        return blockwise(functools.partial(times_derivative, approximate=approximate), g, x, gate)[0]
-
-
-def fused_both(x: np.ndarray, g: np.ndarray, approximate: str) -> Any:
-    """gelu of x, and g * (s + x * s'): the same gate serves both."""
+def fused(x: np.ndarray, approximate: str, differentiable: bool) -> Any:
+    """gelu of a float32 array, and its derivative; without it an empty array in its place."""
     far, coefficients = FAR[approximate], NORMAL if approximate == "none" else TANH
 
-    def block(out: np.ndarray, slope: np.ndarray, x: np.ndarray, g: np.ndarray) -> None:
-        x.clip(-far, math.inf, out=out)
-        gate = np.empty_like(out)
-        find_gate(gate, out, coefficients)
-        out *= gate
-        times_derivative(slope, g, x, gate, approximate)
+    def block(out: np.ndarray, slope: np.ndarray, x: np.ndarray) -> None:
+        x.clip(-far, far, out=slope)
+        square = slope * slope
+        find_gate(out, slope, square, coefficients)
+        into_slope(slope, square, out, approximate)
+        out *= x.clip(-far, math.inf, out=square)
 
-    with np.errstate(over="ignore"):
-        return blockwise(block, x, g, results=2)
+    def value(out: np.ndarray, x: np.ndarray) -> None:
+        near = x.clip(-far, math.inf)
+        find_gate(out, near, near * near, coefficients)
+        out *= near
+
+    with np.errstate(over="ignore"):  # odds of infinity, and the square of 1e20
+        if differentiable:
+            return blockwise(block, x, results=2)
+        return blockwise(value, x)[0], EMPTY
 
 
 @op(
@@ -124,7 +108,7 @@ def fused_both(x: np.ndarray, g: np.ndarray, approximate: str) -> Any:
     keeps_format=True,
     floating=True,
     namespace="functional",
-    aux={"gate": lambda input, approximate: gate_of(input, approximate)},
+    aux={"slope": lambda input, approximate: derivative(input, gate_of(input, approximate), approximate)},
     real=True,
     inputs={"input": real(), "approximate": one_of("none", "tanh")},
     errors=[error(ValueError, "expected an approximate of 'none' or 'tanh'", array(2), approximate="fast")],
@@ -145,9 +129,9 @@ def gelu(input: Array, approximate: str = "none") -> Any:
     if approximate not in ("none", "tanh"):
         raise ValueError(f"expected an approximate of 'none' or 'tanh', got {approximate!r}")
     if input.dtype is FLOAT32:
-        return fused(input, approximate)
+        return fused(input, approximate, modes.grad)
     gate = gate_of(input, approximate)
-    return gate * np.maximum(input, -EDGE), gate
+    return gate * np.maximum(input, -EDGE), derivative(input, gate, approximate) if modes.grad else EMPTY
 
 
 def gate_of(x: Any, approximate: str) -> Any:
@@ -155,13 +139,6 @@ def gate_of(x: Any, approximate: str) -> Any:
     if approximate == "tanh":
         return add_(mul_(np.tanh((x * x * (SLOPE * CUBE) + SLOPE) * x), 0.5), 0.5)
     return add_(mul_(erf.generic(x * HALF_ROOT), 0.5), 0.5)
-
-
-def slope(g: Any, input: Any, gate: Any, approximate: str) -> Any:
-    """g * (gate + x * its derivative); of s = (1 + tanh(u)) / 2 that is 2 (s - s*s) u'."""
-    if type(g) is type(input) is np.ndarray and g.dtype is input.dtype is FLOAT32:
-        return fused_slope(g, input, gate, approximate)
-    return g * derivative(input, gate, approximate)
 
 
 def derivative(input: Any, s: Any, approximate: str) -> Any:
@@ -172,7 +149,7 @@ def derivative(input: Any, s: Any, approximate: str) -> Any:
     return s + x * ((s - s * s) * (x * x * (6 * SLOPE * CUBE) + 2 * SLOPE))
 
 
-gelu.vjp(input=slope)
+gelu.vjp(input=lambda g, slope: g * slope)
 
 
 @gelu.value_and_jvp
@@ -180,7 +157,8 @@ def _gelu_and_tangent(t: Any, input: Any, approximate: str) -> Any:
     if approximate not in ("none", "tanh"):
         return NotImplemented
     if input.dtype is t[0].dtype is FLOAT32:
-        return fused_both(input, t[0], approximate)
+        out, slope = fused(input, approximate, True)
+        return out, mul_(slope, t[0])
     gate = gate_of(input, approximate)
     return gate * np.maximum(input, -EDGE), mul_(derivative(input, gate, approximate), t[0])
 
