@@ -51,7 +51,8 @@ OWNERSHIP = [
     ("whoever refers to an array", engine.held_alone, "getrefcount(holder[key]) <= ALONE and ", ""),
     ("views share memory", engine.held_alone, "and holder[key].base is None", ""),
     ("read-only arrays", engine.held_alone, " and holder[key].flags.writeable", ""),
-    ("sums go into any array", PROPAGATE, "elif not recorded and held_alone(grads, edge):", "elif not recorded:"),
+    ("sums go into any array", PROPAGATE, "(not recorded and held_alone(grads, edge))", "not recorded"),
+    ("every gradient is a sum of the pass", PROPAGATE, "edge in sums", "edge in grads"),
     ("gradients are given away uncopied", autograd._own, "if held_alone(found, edge) else found[edge].copy()", ""),
     (
         "recorded gradients are given away uncopied",
@@ -67,7 +68,7 @@ OWNERSHIP = [
 # That all contributions arrive, once.
 ACCUMULATION = [
     ("the first contribution is dropped", PROPAGATE, "together(grads[edge], gx)", "gx"),
-    ("the third contribution is dropped", PROPAGATE, "np.add(grads[edge], gx, out=grads[edge])", "pass"),
+    ("the third contribution is dropped", PROPAGATE, "add(grads[edge], gx, grads[edge])", "pass"),
     (
         "recorded sums drop one",
         PROPAGATE,

@@ -100,7 +100,9 @@ def propagate(
         g = conjugate(seed)
         grads[root] = together(grads[root], g) if root in grads else g
 
-    ndarray, pop, step = np.ndarray, grads.pop, step or observers.step or gradients
+    sums: set[Edge] = set()  # where gradients are added into an array of this pass, which nobody else has seen yet
+    ndarray, pop, add, note = np.ndarray, grads.pop, np.add, sums.add
+    step = step or observers.step or gradients
     for place in places:
         hooks = place.hooks
         if hooks is not None and place in grads:
@@ -135,8 +137,9 @@ def propagate(
                 gx = match_input(gx, edge, place)
             if edge not in grads:
                 grads[edge] = gx
-            elif not recorded and held_alone(grads, edge):
-                np.add(grads[edge], gx, out=grads[edge])
+            elif edge in sums or (not recorded and held_alone(grads, edge)):
+                add(grads[edge], gx, grads[edge])
+                note(edge)
             else:
                 grads[edge] = together(grads[edge], gx)
     return found
