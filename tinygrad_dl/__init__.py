@@ -77,6 +77,8 @@ from tinygrad_dl.creation import (
     asarray,
     empty,
     empty_like,
+    empty_permuted,
+    empty_strided,
     eye,
     from_dlpack,
     from_numpy,
@@ -223,6 +225,7 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
         select,
     )
     from tinygrad_dl.ops.indexing.triangular import tril, triu
+    from tinygrad_dl.ops.indexing.views import as_strided_scatter, diagonal_scatter, select_scatter, slice_scatter
     from tinygrad_dl.ops.linalg.determinant import det, logdet, slogdet
     from tinygrad_dl.ops.linalg.distances import cdist
     from tinygrad_dl.ops.linalg.einsum import einsum, tensordot
@@ -250,6 +253,26 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
     from tinygrad_dl.ops.reduction.logsumexp import logsumexp
     from tinygrad_dl.ops.reduction.median import median, nanmedian
     from tinygrad_dl.ops.reduction.norm import dist, norm
+    from tinygrad_dl.ops.shape.copies import (
+        alias_copy,
+        as_strided_copy,
+        detach_copy,
+        diagonal_copy,
+        expand_copy,
+        narrow_copy,
+        permute_copy,
+        select_copy,
+        slice_copy,
+        split_copy,
+        split_with_sizes_copy,
+        squeeze_copy,
+        t_copy,
+        transpose_copy,
+        unbind_copy,
+        unfold_copy,
+        unsqueeze_copy,
+        view_copy,
+    )
     from tinygrad_dl.ops.shape.reorder import flip, fliplr, flipud, roll, rot90
     from tinygrad_dl.ops.shape.splitting import (
         chunk,
@@ -270,6 +293,7 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
     from tinygrad_dl.ops.sorting.sort import argsort, msort, sort
     from tinygrad_dl.ops.sorting.topk import kthvalue, topk
     from tinygrad_dl.ops.sorting.unique import unique
+    from tinygrad_dl.ops.tensor.fill import fill
     from tinygrad_dl.ops.tensor.storage import UntypedStorage
     from tinygrad_dl.random import (
         Generator,
@@ -293,43 +317,46 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
 # fmt: off
 __all__ = [
     "ArgumentError", "ArgumentTypeError", "Array", "Arrays", "Generator", "Size", "Tensor", "UntypedStorage", "abs",
-    "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "addmm", "adjoint", "all", "allclose", "amax", "amin",
-    "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin",
-    "argsort", "argwhere", "as_strided", "as_tensor", "asarray", "asin", "asinh", "astype", "atan", "atan2", "atanh",
-    "atleast_1d", "atleast_2d", "atleast_3d", "autograd", "baddbmm", "bernoulli", "bincount", "bitwise_and",
-    "bitwise_not", "bitwise_or", "bitwise_xor", "bmm", "bool", "bool_", "broadcast_shapes", "broadcast_tensors",
-    "broadcast_to", "bucketize", "can_cast", "cat", "cdist", "cdouble", "ceil", "celu", "cfloat", "channels_last",
-    "channels_last_3d", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack", "complex",
-    "complex64", "complex128", "concat", "concatenate", "conj", "contiguous_format", "cos", "cosh", "count_nonzero",
-    "cumprod", "cumsum", "det", "device", "diag", "diag_embed", "diagflat", "diagonal", "diff", "digamma", "dist",
-    "div", "divide", "dot", "double", "dsplit", "dstack", "dtype", "e", "einsum", "empty", "empty_like", "enable_grad",
-    "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1", "eye", "finfo", "fix", "flatten", "flip",
-    "fliplr", "flipud", "float", "float16", "float32", "float64", "floor", "floor_divide", "fmax", "fmin", "fmod",
-    "frac", "from_dlpack", "from_numpy", "frombuffer", "full", "full_like", "gather", "ge", "geqrf",
-    "get_default_dtype", "get_num_threads", "get_rng_state", "greater", "greater_equal", "gt", "half", "hardshrink",
-    "hsplit", "hstack", "hypot", "iinfo", "imag", "index_add", "index_copy", "index_fill", "index_put", "index_reduce",
-    "index_select", "inf", "inference_mode", "initial_seed", "inner", "int", "int8", "int16", "int32", "int64",
-    "inverse", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_complex", "is_conj", "is_floating_point",
-    "is_grad_enabled", "is_inference", "is_inference_mode_enabled", "is_nonzero", "is_tensor", "isclose", "isfinite",
-    "isin", "isinf", "isnan", "kron", "kthvalue", "layout", "le", "lerp", "less", "less_equal", "lgamma", "linspace",
-    "load", "log", "log1p", "log2", "log10", "log_softmax", "logaddexp", "logdet", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "logit", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_scatter",
-    "masked_select", "matmul", "matrix_exp", "max", "maximum", "mean", "median", "memory_format", "meshgrid", "min",
-    "minimum", "mm", "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv", "nan", "nan_to_num",
-    "nanmean", "nanmedian", "nansum", "narrow", "ne", "neg", "negative", "newaxis", "nn", "no_grad", "nonzero", "norm",
-    "normal", "not_equal", "numel", "ones", "ones_like", "op", "optim", "outer", "permute", "pi", "polygamma",
-    "positive", "pow", "prelu", "preserve_format", "prod", "promote_types", "rand", "rand_like", "randint",
-    "randint_like", "randn", "randn_like", "randperm", "ravel", "real", "reciprocal", "relu", "remainder",
-    "repeat_interleave", "reshape", "resolve_conj", "result_type", "roll", "rot90", "round", "row_stack", "rsqrt",
-    "save", "scalar_tensor", "scatter", "scatter_add", "scatter_reduce", "searchsorted", "select", "selu",
-    "set_anomaly_enabled", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_rng_state", "sgn", "short",
-    "sigmoid", "sign", "signbit", "sin", "sinh", "slogdet", "softmax", "sort", "sparse_coo", "sparse_csr", "split",
-    "split_with_sizes", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "strided", "sub", "subtract", "sum",
-    "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot",
-    "threshold", "tile", "topk", "trace", "transpose", "tril", "triu", "true_divide", "trunc", "uint8", "uint16",
-    "uint32", "uint64", "unbind", "unflatten", "unique", "unravel_index", "unsafe_chunk", "unsafe_split",
-    "unsafe_split_with_sizes", "unsqueeze", "var", "var_mean", "vdot", "view_as_complex", "view_as_real",
-    "view_as_real_copy", "vsplit", "vstack", "where", "xlogy", "zeros", "zeros_like",
+    "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "addmm", "adjoint", "alias_copy", "all", "allclose",
+    "amax", "amin", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax",
+    "argmin", "argsort", "argwhere", "as_strided", "as_strided_copy", "as_strided_scatter", "as_tensor", "asarray",
+    "asin", "asinh", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "autograd",
+    "baddbmm", "bernoulli", "bincount", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "bmm", "bool",
+    "bool_", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "bucketize", "can_cast", "cat", "cdist",
+    "cdouble", "ceil", "celu", "cfloat", "channels_last", "channels_last_3d", "chunk", "clamp", "clamp_max",
+    "clamp_min", "clip", "clone", "column_stack", "complex", "complex64", "complex128", "concat", "concatenate", "conj",
+    "contiguous_format", "cos", "cosh", "count_nonzero", "cumprod", "cumsum", "det", "detach_copy", "device", "diag",
+    "diag_embed", "diagflat", "diagonal", "diagonal_copy", "diagonal_scatter", "diff", "digamma", "dist", "div",
+    "divide", "dot", "double", "dsplit", "dstack", "dtype", "e", "einsum", "empty", "empty_like", "empty_permuted",
+    "empty_strided", "enable_grad", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expand_copy",
+    "expm1", "eye", "fill", "finfo", "fix", "flatten", "flip", "fliplr", "flipud", "float", "float16", "float32",
+    "float64", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "from_dlpack", "from_numpy", "frombuffer",
+    "full", "full_like", "gather", "ge", "geqrf", "get_default_dtype", "get_num_threads", "get_rng_state", "greater",
+    "greater_equal", "gt", "half", "hardshrink", "hsplit", "hstack", "hypot", "iinfo", "imag", "index_add",
+    "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "inf", "inference_mode", "initial_seed",
+    "inner", "int", "int8", "int16", "int32", "int64", "inverse", "is_anomaly_check_nan_enabled", "is_anomaly_enabled",
+    "is_complex", "is_conj", "is_floating_point", "is_grad_enabled", "is_inference", "is_inference_mode_enabled",
+    "is_nonzero", "is_tensor", "isclose", "isfinite", "isin", "isinf", "isnan", "kron", "kthvalue", "layout", "le",
+    "lerp", "less", "less_equal", "lgamma", "linspace", "load", "log", "log1p", "log2", "log10", "log_softmax",
+    "logaddexp", "logdet", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logsumexp", "long",
+    "lt", "manual_seed", "masked_fill", "masked_scatter", "masked_select", "matmul", "matrix_exp", "max", "maximum",
+    "mean", "median", "memory_format", "meshgrid", "min", "minimum", "mm", "moveaxis", "movedim", "msort", "mul",
+    "multinomial", "multiply", "mv", "nan", "nan_to_num", "nanmean", "nanmedian", "nansum", "narrow", "narrow_copy",
+    "ne", "neg", "negative", "newaxis", "nn", "no_grad", "nonzero", "norm", "normal", "not_equal", "numel", "ones",
+    "ones_like", "op", "optim", "outer", "permute", "permute_copy", "pi", "polygamma", "positive", "pow", "prelu",
+    "preserve_format", "prod", "promote_types", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm", "ravel", "real", "reciprocal", "relu", "remainder", "repeat_interleave", "reshape", "resolve_conj",
+    "result_type", "roll", "rot90", "round", "row_stack", "rsqrt", "save", "scalar_tensor", "scatter", "scatter_add",
+    "scatter_reduce", "searchsorted", "select", "select_copy", "select_scatter", "selu", "set_anomaly_enabled",
+    "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_rng_state", "sgn", "short", "sigmoid", "sign",
+    "signbit", "sin", "sinh", "slice_copy", "slice_scatter", "slogdet", "softmax", "sort", "sparse_coo", "sparse_csr",
+    "split", "split_copy", "split_with_sizes", "split_with_sizes_copy", "sqrt", "square", "squeeze", "squeeze_copy",
+    "stack", "std", "std_mean", "strided", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "t_copy", "take",
+    "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace",
+    "transpose", "transpose_copy", "tril", "triu", "true_divide", "trunc", "uint8", "uint16", "uint32", "uint64",
+    "unbind", "unbind_copy", "unflatten", "unfold_copy", "unique", "unravel_index", "unsafe_chunk", "unsafe_split",
+    "unsafe_split_with_sizes", "unsqueeze", "unsqueeze_copy", "var", "var_mean", "vdot", "view_as_complex",
+    "view_as_real", "view_as_real_copy", "view_copy", "vsplit", "vstack", "where", "xlogy", "zeros", "zeros_like",
 ]
 # fmt: on
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import operator
 from collections.abc import Callable
 from typing import Any, TypedDict, TypeVar, Unpack
@@ -23,8 +24,9 @@ from tinygrad_dl.core.warning import warn
 
 # fmt: off
 __all__ = [
-    "arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_dlpack", "from_numpy", "frombuffer", "full",
-    "full_like", "linspace", "ones", "ones_like", "scalar_tensor", "tensor", "zeros", "zeros_like",
+    "arange", "as_tensor", "asarray", "empty", "empty_like", "empty_permuted", "empty_strided", "eye", "from_dlpack",
+    "from_numpy", "frombuffer", "full", "full_like", "linspace", "ones", "ones_like", "scalar_tensor", "tensor",
+    "zeros", "zeros_like",
 ]
 # fmt: on
 
@@ -264,6 +266,54 @@ def empty(
 
 
 @creation
+def empty_strided(size: Any, stride: Any, *, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
+    """A tensor with whatever lay in memory, in which dimension i has the step `stride[i]`.
+
+    Args:
+        size: the shape.
+        stride: the step of each dimension, in elements, 0 or more.
+
+    Raises:
+        RuntimeError: there are not as many steps as sizes, or one is negative.
+
+    >>> td.empty_strided((2, 3), (1, 2)).stride()
+    (1, 2)
+    """
+    shape, steps = sizes((size,), "empty_strided"), tuple(map(operator.index, stride))
+    if len(shape) != len(steps) or any(step < 0 for step in steps):
+        raise RuntimeError(f"empty_strided: got sizes {shape} and steps {steps}, expected as many of both, 0 or more")
+    kind = _dtype(dtype)
+    count = 1 + sum((n - 1) * step for n, step in zip(shape, steps, strict=True)) if math.prod(shape) else 0
+    memory = np.empty(count, kind)
+    array: Any = np.ndarray(shape, kind, memory, strides=[step * kind.itemsize for step in steps])
+    return finish(array, "empty_strided", options)
+
+
+@creation
+def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
+    """A tensor with whatever lay in memory, without gaps, whose dimensions lie there in the order given.
+
+    Args:
+        size: the shape.
+        physical_layout: the dimensions, that with the largest step first: (0, 2, 3, 1) puts channels last.
+
+    Raises:
+        RuntimeError: the layout is no order of the dimensions.
+
+    >>> td.empty_permuted((2, 3, 4), (2, 0, 1)).stride()
+    (3, 1, 6)
+    """
+    shape, order = sizes((size,), "empty_permuted"), [operator.index(dim) for dim in physical_layout]
+    if sorted(order) != [*range(len(shape))]:
+        raise RuntimeError(
+            f"empty_permuted: got physical_layout={tuple(order)}, expected an order of the dimensions 0 to "
+            f"{len(shape) - 1} of size {shape}"
+        )
+    array = np.empty([shape[dim] for dim in order], _dtype(dtype))
+    return finish(array.transpose(np.argsort(order)), "empty_permuted", options)
+
+
+@creation
 def full(size: Any, fill_value: Any, *, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
     """A tensor with every element `fill_value`, which gives the dtype too unless it is given.
 
@@ -439,5 +489,5 @@ def _new_of_data_or_shape(self: Tensor, *args: Any) -> Tensor:
 
 _new_of_data_or_shape.__name__ = _new_of_data_or_shape.__qualname__ = "new"
 attach("new", _new_of_data_or_shape)
-for _make in (zeros, ones, empty, full, tensor):
+for _make in (zeros, ones, empty, empty_strided, full, tensor):
     _new(_make.__name__, _make)

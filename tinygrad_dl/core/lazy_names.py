@@ -137,9 +137,13 @@ FILES: dict[str, dict[str, str]] = {
     },
     "ops.indexing.triangular": {
         "ops": "tril triu",
-        "methods": "tril triu",
+        "methods": "tril tril_ triu triu_",
         "numpy": "np.tril np.triu",
         "tinygrad_dl": "tril triu",
+    },
+    "ops.indexing.views": {
+        "methods": "as_strided_scatter diagonal_scatter select_scatter slice_scatter",
+        "tinygrad_dl": "as_strided_scatter diagonal_scatter select_scatter slice_scatter",
     },
     "ops.linalg.cholesky": {
         "ops": "cholesky solve_triangular",
@@ -314,6 +318,13 @@ FILES: dict[str, dict[str, str]] = {
         "methods": "dist norm",
         "tinygrad_dl": "dist norm",
     },
+    "ops.shape.copies": {
+        "methods": "narrow_copy",
+        "tinygrad_dl":
+            "alias_copy as_strided_copy detach_copy diagonal_copy expand_copy narrow_copy permute_copy select_copy "
+            "slice_copy split_copy split_with_sizes_copy squeeze_copy t_copy transpose_copy unbind_copy unfold_copy "
+            "unsqueeze_copy view_copy",
+    },
     "ops.shape.inplace": {
         "methods": "as_strided_ squeeze_ swapaxes_ swapdims_ t_ transpose_ unsqueeze_",
     },
@@ -366,6 +377,7 @@ FILES: dict[str, dict[str, str]] = {
     },
     "ops.tensor.fill": {
         "methods": "copy_ fill_ zero_",
+        "tinygrad_dl": "fill",
     },
     "ops.tensor.sampling": {
         "methods": "bernoulli_ cauchy_ exponential_ geometric_ log_normal_ normal_ random_ uniform_",

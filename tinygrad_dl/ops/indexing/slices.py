@@ -275,16 +275,20 @@ def narrow(input: Array, dim: int, start: Any, length: int) -> Tensor:
     """`length` slices along `dim`, from number `start` on. A view.
 
     Raises:
-        RuntimeError: there are not that many.
+        IndexError: there is no such dimension or start. RuntimeError: there are not that many, or no dimensions.
 
     >>> td.arange(5).narrow(0, 1, 3)
     tensor([1, 2, 3])
     """
+    if not input.ndim:
+        raise RuntimeError("narrow: got a 0-d tensor, expected at least one dimension; unsqueeze(0) makes one")
     place = normal_dim(dim, input.ndim)
     size = input.shape[place]
     if isinstance(start, Tensor) and start.ndim:
         raise RuntimeError(f"narrow: got start={start!r}, expected an integer, or a 0-d tensor of one")
     first = operator.index(start)
+    if not -size <= first <= size:
+        raise IndexError(f"narrow: got start={start}, expected {-size} to {size} for dim {dim} of size {size}")
     first += size if first < 0 else 0
     if length < 0 or not 0 <= first <= first + length <= size:
         raise RuntimeError(

@@ -13,6 +13,7 @@ from tinygrad_dl.inputs import array, error, one_of, real
 
 @op(
     kind="batched",
+    inplace=True,
     linear=("input",),
     exact=True,
     inputs=dict(input=real(shape="... n m"), diagonal=one_of(0, 1, -1, 5)),
@@ -35,6 +36,7 @@ tril.vjp(input=lambda g, diagonal: np.tril(g, diagonal))
 
 @op(
     kind="batched",
+    inplace=True,
     linear=("input",),
     exact=True,
     inputs=dict(input=real(shape="... n m"), diagonal=one_of(0, 1, -1, 5)),

@@ -56,6 +56,8 @@ def options(dim: Any, unbiased: Any, correction: Any, ndim: int) -> tuple[Any, A
         dim, unbiased = None, dim
     if unbiased is not None:
         correction = int(unbiased)
+    elif correction is None:
+        correction = 1
     return over(dim, ndim), correction
 
 

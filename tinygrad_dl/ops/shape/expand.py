@@ -178,15 +178,27 @@ def _method_tile(self: Tensor, *dims: Any) -> Tensor:
     errors=[error(ValueError, "could not be broadcast", array(3), (1, 2), 0)],
     reference=lambda input, repeats, dim=None: np.repeat(input, repeats, dim),
 )
-def repeat_interleave(input: Array, repeats: Any, dim: int | None = None) -> Array:
+def repeat_interleave(input: Array, repeats: Any, dim: int | None = None, *, output_size: int | None = None) -> Array:
     """Each element (of the flattened tensor, or slice along `dim`) `repeats` times; one number, or one for each.
+
+    Args:
+        input: a tensor.
+        repeats: an integer, or a tensor or sequence of them.
+        dim: the dimension; by default the tensor is flattened.
+        output_size: what the size of the result along `dim` will be, checked.
+
+    Raises:
+        RuntimeError: the result has another size than `output_size`.
 
     >>> td.tensor([1, 2]).repeat_interleave(2), td.tensor([1, 2]).repeat_interleave(td.tensor([0, 3]))
     (tensor([1, 1, 2, 2]), tensor([2, 2, 2]))
     """
     if dim is not None and not input.ndim:
         raise IndexError(f"repeat_interleave: a 0-d tensor has no dimensions, got dim {dim}; leave it out")
-    return np.repeat(input, _counts(repeats), dim)
+    out = np.repeat(input, _counts(repeats), dim)
+    if output_size is not None and out.shape[dim or 0] != output_size:
+        raise RuntimeError(f"repeat_interleave: got output_size={output_size}, expected {out.shape[dim or 0]}")
+    return out
 
 
 def _counts(repeats: Any) -> Any:
@@ -254,6 +266,31 @@ def expand_as(input: Array, other: Array) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand_as.html
     """
     return expand(input, other.shape)
+
+
+@method
+def sum_to_size(self: Tensor, *size: Any) -> Tensor:
+    """The tensor summed to a shape from which it could be expanded: the opposite of `expand`.
+
+    Args:
+        size: the shape, as integers or a sequence.
+
+    Raises:
+        RuntimeError: that shape cannot be expanded to the tensor's.
+
+    >>> td.ones(2, 3).sum_to_size(1, 3)
+    tensor([[2., 2., 2.]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.sum_to_size.html
+    """
+    shape = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
+    lead = self.ndim - len(shape)
+    if lead < 0 or any(n not in (1, m) for n, m in zip(shape, self.shape[lead:], strict=True)):
+        raise RuntimeError(f"sum_to_size: got size {shape}, expected one that expands to {tuple(self.shape)}")
+    over = [*range(lead)] + [lead + i for i, n in enumerate(shape) if n == 1 != self.shape[lead + i]]
+    summed = self.sum(dim=over) if over else self
+    result: Tensor = summed.reshape(shape)
+    return result
 
 
 @composition

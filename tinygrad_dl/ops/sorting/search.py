@@ -8,24 +8,49 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
-from tinygrad_dl.core.promotion import INT32
+from tinygrad_dl.core.promotion import INT32, INT64
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import is_known
+from tinygrad_dl.ops.indexing.gather import take_along_dim
 
 
 @composition
 def searchsorted(
-    sorted_sequence: Any, input: Array, *, out_int32: bool = False, right: bool = False, side: str | None = None
+    sorted_sequence: Any,
+    input: Array,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Any = None,
 ) -> Tensor:
     """Where the elements of `input` would be put in to keep the last dimension of `sorted_sequence` in order.
 
     Before equal elements, or with `right=True` behind them. With several dimensions, row by row.
 
+    Args:
+        sorted_sequence: of shape (..., n), in order along the last dimension, or as `sorter` puts it.
+        input: of shape (..., m); of any shape if the sequence has one dimension. A number gives a 0-d result.
+        out_int32: the result has dtype int32 in place of int64.
+        right: behind equal elements.
+        side: "left" or "right", another way to say `right`.
+        sorter: indices of dtype int64 that put `sorted_sequence` in order, such as those that `argsort` gives.
+
+    Raises:
+        ValueError: the shapes, or `side` and `right`, do not fit each other.
+        RuntimeError: `sorter` has another shape or dtype, or indices out of range.
+
     >>> td.searchsorted(td.tensor([1, 3, 5]), td.tensor([0, 3, 9]))
+    tensor([0, 1, 3])
+    >>> td.searchsorted(td.tensor([5, 1, 3]), td.tensor([0, 3, 9]), sorter=td.tensor([1, 2, 0]))
     tensor([0, 1, 3])
     """
     if side not in (None, "left", "right"):
         raise ValueError(f"searchsorted: expected side 'left' or 'right', got {side!r}")
+    if right and side == "left":
+        raise RuntimeError("searchsorted: got right=True and side='left', expected one of the two; leave `right` out")
+    if sorter is not None:
+        sorted_sequence = _in_order(sorted_sequence, sorter)
     if not is_known(sorted_sequence) or not is_known(input):
         found = _counted(sorted_sequence, input, side == "right" or (side is None and right))
         return found.to(INT32) if out_int32 else found
@@ -43,6 +68,23 @@ def searchsorted(
     for spot in np.ndindex(rows.shape[:-1]):
         out[spot] = np.searchsorted(rows[spot], values[spot], where)
     return wrap(out)
+
+
+def _in_order(sequence: Any, sorter: Any) -> Tensor:
+    """The sequence as the sorter puts it."""
+    if sorter.shape != sequence.shape:
+        raise RuntimeError(
+            f"searchsorted: expected a sorter of the shape of the sequence, {tuple(sequence.shape)}, "
+            f"got {tuple(sorter.shape)}"
+        )
+    if sorter.dtype != INT64:
+        raise RuntimeError(f"searchsorted: expected a sorter of int64, got {sorter.dtype}; use .long()")
+    last = sequence.shape[-1] - 1
+    if is_known(sorter) and sorter.numel() and not 0 <= int(sorter.min()) <= int(sorter.max()) <= last:
+        raise RuntimeError(
+            f"searchsorted: got sorter indices from {int(sorter.min())} to {int(sorter.max())}, expected 0 to {last}"
+        )
+    return take_along_dim(sequence, sorter, -1)
 
 
 def _counted(rows: Any, values: Any, right: bool) -> Tensor:

@@ -228,12 +228,14 @@ def type_(self: Tensor, dtype: Any = None) -> Any:
 
 
 def _to_dtype(name: str, dtype: Any) -> Callable[[Tensor], Tensor]:
-    def method(self: Tensor) -> Tensor:
-        return astype(self, dtype)
+    def method(self: Tensor, memory_format: Any = preserve_format) -> Tensor:
+        if memory_format is preserve_format:
+            return astype(self, dtype)
+        return to(self, dtype=dtype, memory_format=memory_format)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"The tensor with elements of dtype {dtype}: itself if they are already."
-    return method
+    return composition(method)
 
 
 for _name in ("float", "double", "half", "bfloat16", "long", "int", "short", "bool", "cfloat", "cdouble"):

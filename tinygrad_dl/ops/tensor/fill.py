@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops._overload import method
+from tinygrad_dl.ops.tensor.conversion import clone
 from tinygrad_dl.ops.tensor.inplace import store
 
 
@@ -23,6 +25,21 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     if getattr(value, "ndim", 0):
         raise ValueError(f"fill_: got a value of shape {tuple(value.shape)}, expected a number or a 0-d tensor")
     return store(self, ..., value, "fill_")
+
+
+@composition
+def fill(input: Array, value: Any) -> Tensor:
+    """A tensor of the shape and dtype of `input` whose elements all are `value`, a number or 0-d tensor.
+
+    Raises:
+        RuntimeError: `value` has dimensions.
+
+    >>> td.fill(td.zeros(2), 1.5)
+    tensor([1.5000, 1.5000])
+    """
+    if getattr(value, "ndim", 0):
+        raise RuntimeError(f"fill: got a value of shape {tuple(value.shape)}, expected a number or a 0-d tensor")
+    return clone(input).fill_(value)
 
 
 @method
