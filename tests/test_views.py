@@ -723,3 +723,45 @@ def test_pieces_with_memory_of_their_own():
         assert x.grad.tolist() == [10.0, 10.0, 1.0] and y.tolist() == [1.0, 2.0, 3.0]
     with pytest.raises(RuntimeError, match="one of several views that one operation made"):
         y.split_with_sizes([1, 2])[0].mul_(2)
+
+
+def test_what_a_part_replaces_has_no_gradient():
+    x = td.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    src = td.tensor([5.0, 6.0], requires_grad=True)
+    out = td.as_strided_scatter(x, src, (2,), (1,))
+    (out * td.tensor([1.0, 2.0, 3.0])).sum().backward()
+    assert out.tolist() == [5, 6, 3] and x.tolist() == [1, 2, 3]
+    assert x.grad.tolist() == [0, 0, 3] and src.grad.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "replaced",
+    [
+        lambda x: td.select_scatter(x, td.ones(2), 0, 1),
+        lambda x: td.slice_scatter(x, td.ones(1, 3), 0, 1),
+        lambda x: td.diagonal_scatter(x, td.ones(3)),
+        lambda x: td.as_strided_scatter(x, td.ones(2, 2), (2, 1), (1, 1)),
+    ],
+)
+def test_a_part_of_another_shape_is_refused(replaced):
+    with pytest.raises(RuntimeError, match="expected a src of the shape of the part that it replaces"):
+        replaced(td.zeros(2, 3))
+
+
+def test_memory_by_steps():
+    assert td.empty_strided((2, 3), (1, 2)).stride() == (1, 2)
+    assert td.empty_strided((2, 2), (0, 1)).shape == (2, 2)
+    assert td.ones(2).new_empty_strided((2, 2), (1, 2)).dtype == td.float32
+    assert td.empty_permuted((2, 3, 4), (2, 0, 1)).stride() == (3, 1, 6)
+    with pytest.raises(RuntimeError, match="expected an order of the dimensions 0 to 2"):
+        td.empty_permuted((2, 3, 4), (2, 0))
+    with pytest.raises(RuntimeError, match="as many of both"):
+        td.empty_strided((2, 3), (1,))
+
+
+def test_sums_to_a_shape():
+    x = td.arange(12.0).reshape(3, 4)
+    assert x.sum_to_size(4).tolist() == [12, 15, 18, 21]
+    assert x.sum_to_size((3, 1)).tolist() == [[6], [22], [38]]
+    with pytest.raises(RuntimeError, match="expected one that expands to"):
+        x.sum_to_size(5)

@@ -15,7 +15,8 @@ REASONS = {
     "takes lengths and labels, or maxima and indices, that fit together": """AdaptiveLogSoftmaxWithLoss
         CTCLoss ctc_loss MaxUnpool1d MaxUnpool2d MaxUnpool3d max_unpool1d max_unpool2d max_unpool3d""",
     "takes the parameters of a layer: tests/parity/test_attention.py compares it": "multi_head_attention_forward",
-    "returns memory that was never written": "empty empty_like new new_empty",
+    "returns memory that was never written": """empty empty_like empty_permuted empty_strided new new_empty
+        new_empty_strided""",
     "is a setting of the process or of random numbers": """enable_grad get_default_dtype get_num_threads get_rng_state
         inference_mode initial_seed is_grad_enabled is_inference_mode_enabled manual_seed no_grad set_default_dtype
         set_grad_enabled set_num_threads set_rng_state
@@ -34,8 +35,9 @@ REASONS = {
         get_device is_pinned is_same_size is_shared is_signed ndimension nelement pin_memory share_memory_ to_sparse""",
     "belongs to the backward pass, which follows every program": """backward register_hook retain_grad
         register_post_accumulate_grad_hook""",
+    "has a wrong gradient in PyTorch: tests/test_views.py has the right one": "as_strided_scatter",
     "makes a result as long as its largest element": "bincount",
-    "is a view that is drawn, and a copy": "view_as_real_copy",
+    "is a view that is drawn, and a copy": "view_as_real_copy as_strided_copy detach_copy unfold_copy",
     "is the norm of a difference: tests/parity/test_linalg.py compares it": "dist",
     "is as exact as the matrix allows: see tests/parity/test_linalg.py": "det geqrf inverse logdet matrix_exp slogdet",
     "is a dtype that NumPy does not have": "bfloat16",

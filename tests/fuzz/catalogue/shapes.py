@@ -34,7 +34,7 @@ def new_shape(w: Writer, size: int) -> tuple[int, ...]:
     return tuple(shape)
 
 
-@draws("reshape view", weight=1.5)
+@draws("reshape view view_copy", weight=1.5)
 def reshape(w: Writer) -> Any:
     x = w.tensor()
     shape = new_shape(w, prod(w.shape(x)))
@@ -61,30 +61,30 @@ def unflatten(w: Writer) -> Any:
     return (x, dim, new_shape(w, w.shape(x)[dim]))
 
 
-@draws("ravel adjoint t fliplr flipud atleast_1d atleast_2d atleast_3d", weight=0.7)
+@draws("ravel adjoint t t_copy alias_copy fliplr flipud atleast_1d atleast_2d atleast_3d", weight=0.7)
 def alone(w: Writer) -> Any:
     return (w.tensor(),)
 
 
-@draws("squeeze")
+@draws("squeeze squeeze_copy")
 def squeeze(w: Writer) -> Any:
     x = w.tensor()
     return (x,) if w.bool() else (x, w.dims(x))
 
 
-@draws("unsqueeze")
+@draws("unsqueeze unsqueeze_copy")
 def unsqueeze(w: Writer) -> Any:
     x = w.tensor(most=4)
     return (x, w.int(-w.ndim(x) - 1, w.ndim(x)))
 
 
-@draws("transpose swapaxes swapdims", weight=1.2)
+@draws("transpose transpose_copy swapaxes swapdims", weight=1.2)
 def transpose(w: Writer) -> Any:
     x = w.tensor()
     return (x, w.dim(x), w.dim(x))
 
 
-@draws("permute")
+@draws("permute permute_copy")
 def permute(w: Writer) -> Any:
     x = w.tensor()
     order = list(range(w.ndim(x)))
@@ -101,7 +101,7 @@ def movedim(w: Writer) -> Any:
     return x, tuple(w.rng.sample(range(w.ndim(x)), n)), tuple(w.rng.sample(range(w.ndim(x)), n))
 
 
-@draws("expand broadcast_to", weight=1.2)
+@draws("expand expand_copy broadcast_to", weight=1.2)
 def expand(w: Writer) -> Any:
     x = w.tensor(size=100)
     shape = [w.int(0, 3) if n == 1 and w.chance(0.7) else n for n in w.shape(x)]
@@ -122,7 +122,7 @@ def broadcast_tensors(w: Writer) -> Any:
     return x, w.broadcast(x)
 
 
-@draws("diagonal")
+@draws("diagonal diagonal_copy")
 def diagonal(w: Writer) -> Any:
     x = w.tensor(least=2)
     return x, w.options(offset=lambda: w.int(-2, 2)) | ({"dim1": w.dim(x), "dim2": w.dim(x)} if w.bool() else {})
@@ -152,7 +152,7 @@ def triangle(w: Writer) -> Any:
     return w.tensor(least=2), w.int(-2, 2)
 
 
-@draws("narrow")
+@draws("narrow narrow_copy")
 def narrow(w: Writer) -> Any:
     x = w.tensor(least=1)
     dim = w.dim(x)
@@ -162,12 +162,32 @@ def narrow(w: Writer) -> Any:
     return x, dim, start, w.int(0, max(0, size - from_start)) + (1 if w.chance(0.02) else 0)
 
 
-@draws("select")
+@draws("select select_copy")
 def select(w: Writer) -> Any:
     x = w.tensor(least=1)
     dim = w.dim(x)
     size = w.shape(x)[dim]
     return x, dim, w.int(-size, size - 1 if size and not w.chance(0.02) else size)
+
+
+@draws("select_scatter")
+def select_scatter(w: Writer) -> Any:
+    x = w.tensor(least=1)
+    dim = w.dim(x)
+    shape = list(w.shape(x))
+    size = shape.pop(dim)
+    if not size:
+        raise NotNow
+    return x, w.tensor(shape=tuple(shape)), dim, w.int(-size, size - 1)
+
+
+@draws("diagonal_scatter")
+def diagonal_scatter(w: Writer) -> Any:
+    x = w.tensor(least=2, most=2)
+    rows, columns = w.shape(x)
+    offset = w.int(-1, 1)
+    length = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
+    return x, w.tensor(shape=(length,)), offset
 
 
 @draws("flip")
@@ -261,12 +281,38 @@ def split(w: Writer) -> Any:
     return x, [first, size - first], dim
 
 
-@draws("split_with_sizes unsafe_split_with_sizes", weight=0.5)
+@draws("split_with_sizes split_with_sizes_copy unsafe_split_with_sizes", weight=0.5)
 def split_with_sizes(w: Writer) -> Any:
     x = w.tensor(least=1)
     dim = w.dim(x)
     first = w.int(0, w.shape(x)[dim])
     return x, [first, w.shape(x)[dim] - first], dim
+
+
+@draws("split_copy", weight=0.5)
+def split_copy(w: Writer) -> Any:
+    x = w.tensor(least=1)
+    dim = w.dim(x)
+    return x, w.int(1, max(1, w.shape(x)[dim])), dim
+
+
+@draws("slice_copy", weight=0.5)
+def slice_copy(w: Writer) -> Any:
+    x = w.tensor(least=1)
+    return x, w.dim(x), w.int(-4, 4), w.int(-4, 4), w.int(1, 2)
+
+
+@draws("slice_scatter", weight=0.5)
+def slice_scatter(w: Writer) -> Any:
+    x = w.tensor(least=1)
+    dim, shape, start, step = w.dim(x), list(w.shape(x)), w.int(-4, 4), w.int(1, 2)
+    shape[dim] = len(range(shape[dim])[start::step])
+    return x, w.tensor(shape=tuple(shape)), dim, start, None, step
+
+
+@draws("fill", weight=0.5)
+def fill(w: Writer) -> Any:
+    return w.tensor("fcb"), w.scalar("fib")
 
 
 @draws("tensor_split")
@@ -289,7 +335,7 @@ def split_along(w: Writer) -> Any:
     return x, w.choice(even) if w.bool() else sorted(w.int(0, 3) for _ in range(w.int(1, 2)))
 
 
-@draws("unbind")
+@draws("unbind unbind_copy")
 def unbind(w: Writer) -> Any:
     x = w.tensor(least=1)
     return x, w.dim(x)
