@@ -470,8 +470,10 @@ def multinomial(
         return positions
     below = np.add.accumulate(input._data.astype(np.float64), -1)
     marks = shares * below[..., -1:]
-    rows = zip(np.atleast_2d(below), np.atleast_2d(marks), strict=True)
-    return wrap(np.array([np.searchsorted(*row) for row in rows], np.int64).reshape(marks.shape))
+    found = np.empty(marks.shape, np.int64)
+    for into, *row in zip(*map(np.atleast_2d, (found, below, marks)), strict=True):
+        into[...] = np.searchsorted(*row)
+    return wrap(found)
 
 
 def _require_weights(weights: np.ndarray, num_samples: int, replacement: bool) -> None:

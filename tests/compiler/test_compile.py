@@ -421,3 +421,52 @@ def test_steps_of_the_benchmarks_give_the_same_bits(name, runs):
         td.manual_seed(number)
         same(expected, fast())
     assert fast.programs[0].uses == runs and not fast.programs[0].redone
+
+
+def test_gradients_of_each_example_have_a_program():
+    td.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
+    parameters = {name: p.detach() for name, p in model.named_parameters()}
+
+    def loss(parameters, x, y):
+        return F.cross_entropy(td.func.functional_call(model, parameters, (x[None],)), y[None])
+
+    def step(x, y):
+        return td.func.vmap(td.func.grad(loss), in_dims=(None, 0, 0))(parameters, x, y)
+
+    fast = td.compile(step, fullgraph=True)
+    for x, y in batches(4):
+        same(fast(x, y), step(x, y))
+    assert fast.programs[0].uses == 2
+
+
+@pytest.mark.parametrize("name", ["erf", "erfc", "erfinv", "gelu"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_error_functions_take_one_way_for_all_values(name, dtype):
+    function = getattr(td, name, None) or getattr(F, name)
+    rng = np.random.default_rng(0)
+
+    def step(x):
+        x = x.clone().requires_grad_()
+        y = function(x)
+        return y.detach(), td.autograd.grad(y.sum(), x)[0]
+
+    fast = td.compile(step, fullgraph=True)
+    for scale in (1.0, 1.0, 0.1, 8.0, 1.0):
+        x = td.from_numpy((rng.standard_normal(300) * scale).astype(dtype))
+        x = x.tanh() * 0.999 if name == "erfinv" else x
+        same(fast(x), step(x))
+    assert fast.programs[0].uses >= 2
+
+
+@pytest.mark.parametrize("replacement", [False, True])
+def test_samples_of_a_distribution_are_drawn_by_a_program(replacement):
+    def step(weights):
+        return td.multinomial(weights, 3, replacement=replacement)
+
+    fast, found = td.compile(step, fullgraph=True), []
+    for called in (step, fast):
+        td.manual_seed(0)
+        found.append([called(td.arange(1.0, 7.0)) for _ in range(4)])
+    same(*found)
+    assert fast.programs[0].uses == 2

@@ -56,7 +56,8 @@ class Record:
         # The ids of lists, dicts, sets and objects that the step has made: those that were there before have others.
         self.owned: set[int] = set()
         self.keepers: list[tuple[Any, Any, Any, Place]] = []  # what got a tensor, under which name, and in which line
-        self.required: dict[int, tuple[Any, bool]] = {}  # tensors of which the step sets whether they require gradients
+        # Weak references to tensors of which the step sets whether they require gradients, and whether they did before.
+        self.required: dict[int, tuple[Any, bool]] = {}
         self.held: set[int] | None = None  # the arrays that modules of the library hold, once looked for
         self.seen: dict[int, Any] = {}  # objects whose arrays are known
         # Calls that make an array of things that are the same in every run, with that array made anew.

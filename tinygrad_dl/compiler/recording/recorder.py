@@ -71,17 +71,15 @@ class Recorder:
             hooks = self.hooks if policy.of_library(step) else self.users
             result = hooks.call(step, *args, **kwargs)
             self.record.program.results += self.results(result)
-            self.check_state()
+            self.check_kept()
+            self.check_requirements()  # what nobody but the record held is gone by now
         except Refused as error:
             raise Unrecordable(error.reason, error.line) from None
         return result
 
-    def check_state(self) -> None:
-        """Refuses a step after which objects are not as they were before it."""
+    def check_kept(self) -> None:
+        """Refuses a step after which objects of the library hold tensors that the step has made."""
         record = self.record
-        for tensor, before in record.required.values():
-            if tensor.requires_grad is not before and not self.made(tensor):
-                raise record.refuse(f"the step leaves a tensor of {tuple(tensor.shape)} with another requires_grad,")
         for held, key, value, where in record.keepers:
             now = held.get(key) if isinstance(held, dict) else getattr(held, "__dict__", {}).get(key)
             if id(now) == id(value) and self.made(value):
@@ -90,8 +88,16 @@ class Recorder:
                     f"the step leaves a tensor of {tuple(value.shape)} in a {type(held).__name__} of the library, "
                     "which a program would not; run the step once before it is compiled, if it is the first one,"
                 )
-        record.required.clear()
         record.keepers.clear()
+
+    def check_requirements(self) -> None:
+        """Refuses a step after which a tensor that is still there requires gradients, or no longer does."""
+        record = self.record
+        for known, before in record.required.values():
+            tensor = known()
+            if tensor is not None and tensor.requires_grad is not before and not self.made(tensor):
+                raise record.refuse(f"the step leaves a tensor of {tuple(tensor.shape)} with another requires_grad,")
+        record.required.clear()
 
     def made(self, tensor: Any) -> bool:
         """Whether the step has made the memory of a tensor."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import weakref
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from tinygrad_dl.core import engine
 from tinygrad_dl.core.promotion import FLOAT32
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn.module import Module
+from tinygrad_dl.ops.pointwise import _error_function
 from tinygrad_dl.ops.recurrent import _layer as layer
 from tinygrad_dl.optim import LBFGS, block, flat
 from tinygrad_dl.optim.flat import FlatOptimizer
@@ -132,6 +134,14 @@ def transposed(hooks: Hooks, function: Any, args: Args, options: Options) -> Non
     hooks.arrays.copyto(out, x.T)
 
 
+def everywhere(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
+    """`fill`, where how many are chosen differs from run to run: the formula of all, of which the chosen ones stay."""
+    out, chosen, formula, x = args
+    hooks.record.errstate = True  # beyond its range a formula may overflow
+    with np.errstate(all="ignore"):
+        hooks.arrays.copyto(out, hooks.call(formula, x), where=chosen)
+
+
 def generator(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
     """`rng_of`: which generator of the library's a generator of NumPy's belongs to."""
     rng = function(*args, **options)
@@ -203,7 +213,7 @@ def train(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
 def require(hooks: Hooks, function: Any, args: Args, options: Options) -> Any:
     """`requires_grad_`: in the end it has to be as it was before."""
     tensor = args[0]
-    hooks.record.required.setdefault(id(tensor), (tensor, tensor.requires_grad))
+    hooks.record.required.setdefault(id(tensor), (weakref.ref(tensor), tensor.requires_grad))
     return function(*args, **options)
 
 
@@ -236,6 +246,7 @@ def set_up() -> None:
     policy.instead(layer.beside, beside)
     policy.instead(axpby.axpby, weighted)
     policy.instead(transposing.copy_transposed, transposed)
+    policy.instead(_error_function.fill, everywhere)
     policy.instead(random.rng_of, generator)
     policy.instead(engine.gradients, gradients)
     policy.instead(block.Block.begin, begin)

@@ -110,8 +110,7 @@ def erf_double(x: np.ndarray) -> Any:
         return near(x)
     # Beyond 6, 1 - erfc is 1; up to there the middle formula is exact enough for that difference.
     out = np.copysign(1.0 - middle(np.clip(size, NEAR_END, 6.0)), x)
-    places = np.flatnonzero(inner)
-    out[places] = near(x[places])
+    fill(out, inner, near, x)
     return out
 
 
@@ -121,13 +120,17 @@ def erfc_double(x: np.ndarray) -> Any:
     out = np.empty_like(x)
     out[:] = np.nan
     for low, high, formula in ((NEAR_END, MIDDLE_END, middle), (MIDDLE_END, math.inf, far)):
-        places = np.flatnonzero((size > low) & (size <= high))
-        if len(places):
-            out[places] = formula(size[places])
+        fill(out, (size > low) & (size <= high), formula, size)
     np.subtract(2.0, out, out=out, where=x < 0)
-    places = np.flatnonzero(size <= NEAR_END)
-    out[places] = 1.0 - near(x[places])
+    fill(out, size <= NEAR_END, lambda inner: 1.0 - near(inner), x)
     return out
+
+
+def fill(out: np.ndarray, chosen: np.ndarray, formula: Any, x: np.ndarray) -> None:
+    """Writes a formula of the chosen elements of `x` in their places; it is computed for these alone."""
+    places = np.flatnonzero(chosen)
+    if len(places):
+        out[places] = formula(x[places])
 
 
 def erf_single(x: np.ndarray) -> Any:
