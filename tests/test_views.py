@@ -738,7 +738,7 @@ def test_what_a_part_replaces_has_no_gradient():
     "replaced",
     [
         lambda x: td.select_scatter(x, td.ones(2), 0, 1),
-        lambda x: td.slice_scatter(x, td.ones(1, 3), 0, 1),
+        lambda x: td.slice_scatter(x, td.ones(2, 3), 0, 1),
         lambda x: td.diagonal_scatter(x, td.ones(3)),
         lambda x: td.as_strided_scatter(x, td.ones(2, 2), (2, 1), (1, 1)),
     ],

@@ -116,6 +116,13 @@ def expand_as(w: Writer) -> Any:
     return w.broadcast(x), x
 
 
+@draws("sum_to_size", weight=0.7)
+def sum_to_size(w: Writer) -> Any:
+    x = w.tensor()
+    kept = w.shape(x)[w.int(0, w.ndim(x)) :]
+    return (x, tuple(1 if w.chance(0.4) else n for n in kept))
+
+
 @draws("broadcast_tensors")
 def broadcast_tensors(w: Writer) -> Any:
     x = w.tensor()
