@@ -64,6 +64,7 @@ found_in: Any = functools.lru_cache(maxsize=4096)(_found_in)
 
 
 def of_python(function: Any) -> bool:
+    """Whether it is a function written in Python, which can have an instrumented twin."""
     return type(function) is types.FunctionType
 
 
@@ -168,6 +169,7 @@ class Operators:
         return value
 
     def truth(self, value: Any) -> bool:
+        """Whether a value is true, with a guard if its elements decide that."""
         if isinstance(value, np.ndarray):
             record = self.record
             found = bool(value)

@@ -111,11 +111,13 @@ def instead(function: Any, special: Special) -> None:
 
 
 def special(function: Any) -> Special | None:
+    """What runs in the place of a function, if there is something: see `instead`."""
     found = _special.get(id(function.__code__))
     return None if found is None else found[1]
 
 
 def of_library(function: Any) -> bool:
+    """Whether a function or class is the library's own."""
     return str(getattr(function, "__module__", "") or "").partition(".")[0] == PACKAGE
 
 
@@ -147,6 +149,7 @@ def _nature(function: types.FunctionType) -> str:
 
 
 def generated(function: types.FunctionType) -> bool:
+    """Whether the library has made the source of a function, as it does for the call of an op."""
     return function.__code__.co_filename.startswith(f"<{PACKAGE} ")
 
 

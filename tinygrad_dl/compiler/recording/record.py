@@ -68,6 +68,7 @@ class Record:
 
     @property
     def line(self) -> str:
+        """The line of the user's that is run: "/home/ann/model.py:12"; "" if it is not known."""
         file, line = self.where
         return f"{file}:{line}" if file else ""
 
@@ -81,11 +82,13 @@ class Record:
             self.place = before
 
     def refuse(self, reason: str) -> Refused:
+        """What is to be raised where a step can't be a program, with the line of the user's that is run."""
         return Refused(reason, os.path.basename(self.line))
 
     # -- operands --------------------------------------------------------------------------------
 
     def scalar(self) -> Scalar:
+        """A new name for a number."""
         self.count += 1
         return Scalar(f"s{self.count}")
 
@@ -181,6 +184,7 @@ class Record:
         out: Operand | None = None,
         **more: Any,
     ) -> None:
+        """Writes down a call, under the part of the library and the line of the user's that are known."""
         call = Call(form, function, list(arguments), options or {}, out, place=self.place, line=self.line, **more)
         self.calls.append(call)
 
@@ -241,6 +245,7 @@ class Record:
         self.constants.append((self.calls[-1], make))
 
     def guard(self, function: Any, arguments: list[Operand], expected: bool = True) -> None:
+        """Writes down a condition: where it does not hold, the run ends and the step is done again eagerly."""
         self.add("guard", function, arguments, expected=expected)
 
     def truth(self, value: Any) -> bool:
