@@ -398,6 +398,17 @@ def test_estimators_give_the_same_model_when_they_are_compiled():
     same(found[0].module_.state_dict(), found[1].module_.state_dict())
 
 
+def test_regressors_take_compile_and_their_clones_keep_it():
+    base = pytest.importorskip("sklearn.base")
+    x = np.random.default_rng(0).standard_normal((70, 4)).astype(np.float32)
+    models = [
+        td.estimators.TinygradRegressor((8,), epochs=3, random_state=0, compile=compiled) for compiled in (False, True)
+    ]
+    assert [base.clone(model).get_params()["compile"] for model in models] == [False, True]
+    first, second = (base.clone(model).fit(x, x[:, 0] * x[:, 1]) for model in models)
+    np.testing.assert_array_equal(first.predict(x), second.predict(x))
+
+
 CASES = {
     "MLP 64-128-10": 3,
     "MLP, BatchNorm, Dropout": 3,

@@ -21,7 +21,8 @@ class TinygradRegressor(RegressorMixin, Estimator):
 
     Args:
         hidden_layer_sizes, activation, dropout, optimizer, lr, lr_schedule, weight_decay, batch_size, epochs,
-        early_stopping, validation_fraction, patience, callbacks, random_state, verbose: as in `TinygradClassifier`.
+        early_stopping, validation_fraction, patience, callbacks, random_state, verbose, compile: as in
+            `TinygradClassifier`.
         module: the model instead, of which each `fit` trains a copy; or a function of (number of features, number of
             targets) that makes it.
         loss: `loss(output, target)`, both (n, targets); by default the mean squared error.
