@@ -23,6 +23,7 @@ from typing import Any
 PACKAGE = Path(__file__).parent.parent / "tinygrad_dl"
 TABLE = PACKAGE / "core" / "lazy_names.py"
 ROOT = "tinygrad_dl."
+MORE = ("core.printing",)  # has methods too, and no public function
 WIDTH = 120
 HEAD = '''"""Which names are in the files of operations that are loaded at first use.
 
@@ -36,9 +37,9 @@ FILES: dict[str, dict[str, str]] = {
 
 
 def files() -> list[str]:
-    """The files of operations, and those that namespaces import for types alone, by their modules below the package."""
+    """The files of operations, those that namespaces import for types alone, and MORE, by their modules."""
     paths = [path.relative_to(PACKAGE).with_suffix("") for path in (PACKAGE / "ops").rglob("*.py")]
-    return sorted({*(".".join(path.parts) for path in paths if path.name != "__init__"), *functions()})
+    return sorted({*(".".join(path.parts) for path in paths if path.name != "__init__"), *functions(), *MORE})
 
 
 def functions() -> dict[str, dict[str, list[str]]]:

@@ -93,25 +93,6 @@ from tinygrad_dl.creation import (
     zeros,
     zeros_like,
 )
-from tinygrad_dl.ops.comparison.elementwise import (
-    eq,
-    ge,
-    greater,
-    greater_equal,
-    gt,
-    isclose,
-    isfinite,
-    isinf,
-    isnan,
-    le,
-    less,
-    less_equal,
-    lt,
-    ne,
-    not_equal,
-    signbit,
-)
-from tinygrad_dl.ops.indexing.gather import gather, scatter, scatter_add, take, take_along_dim
 from tinygrad_dl.ops.linalg.products import addmm, baddbmm, bmm, dot, inner, kron, matmul, mm, mv, outer, trace, vdot
 from tinygrad_dl.ops.pointwise.arithmetic import (
     abs,
@@ -147,7 +128,6 @@ from tinygrad_dl.ops.pointwise.complex import (
     view_as_real,
     view_as_real_copy,
 )
-from tinygrad_dl.ops.pointwise.exponential import exp, exp2, expm1, log, log1p, log2, log10, logaddexp, logit, xlogy
 from tinygrad_dl.ops.pointwise.extremes import (
     clamp,
     clamp_max,
@@ -159,34 +139,12 @@ from tinygrad_dl.ops.pointwise.extremes import (
     minimum,
     nan_to_num,
 )
-from tinygrad_dl.ops.pointwise.hyperbolic import acosh, arccosh, arcsinh, arctanh, asinh, atanh, cosh, sinh, tanh
 from tinygrad_dl.ops.pointwise.powers import pow, reciprocal, rsqrt, sqrt, square
 from tinygrad_dl.ops.pointwise.rounding import ceil, fix, floor, frac, round, trunc
 from tinygrad_dl.ops.pointwise.where import where
 from tinygrad_dl.ops.reduction.extrema import amax, amin, argmax, argmin, max, min
-from tinygrad_dl.ops.reduction.logical import all, any, count_nonzero
 from tinygrad_dl.ops.reduction.statistics import mean, nanmean, std, std_mean, var, var_mean
 from tinygrad_dl.ops.reduction.sum import nansum, prod, sum
-from tinygrad_dl.ops.shape.expand import (
-    broadcast_shapes,
-    broadcast_tensors,
-    broadcast_to,
-    expand,
-    meshgrid,
-    repeat_interleave,
-    tile,
-)
-from tinygrad_dl.ops.shape.joining import (
-    cat,
-    column_stack,
-    concat,
-    concatenate,
-    dstack,
-    hstack,
-    row_stack,
-    stack,
-    vstack,
-)
 from tinygrad_dl.ops.shape.permute import adjoint, moveaxis, movedim, permute, swapaxes, swapdims, t, transpose
 from tinygrad_dl.ops.shape.reshape import (
     atleast_1d,
@@ -199,7 +157,6 @@ from tinygrad_dl.ops.shape.reshape import (
     unflatten,
     unsqueeze,
 )
-from tinygrad_dl.ops.tensor.attributes import is_complex, is_floating_point, is_tensor, numel, result_type
 from tinygrad_dl.ops.tensor.conversion import astype, clone
 
 if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
@@ -209,9 +166,28 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
     from tinygrad_dl.ops.activation.shrink import hardshrink
     from tinygrad_dl.ops.activation.sigmoid import sigmoid
     from tinygrad_dl.ops.activation.softmax import log_softmax, softmax
+    from tinygrad_dl.ops.comparison.elementwise import (
+        eq,
+        ge,
+        greater,
+        greater_equal,
+        gt,
+        isclose,
+        isfinite,
+        isinf,
+        isnan,
+        le,
+        less,
+        less_equal,
+        lt,
+        ne,
+        not_equal,
+        signbit,
+    )
     from tinygrad_dl.ops.comparison.logical import logical_and, logical_not, logical_or, logical_xor
     from tinygrad_dl.ops.comparison.whole import allclose, equal, is_nonzero, isin
     from tinygrad_dl.ops.indexing.diagonal import diag, diag_embed, diagflat, diagonal
+    from tinygrad_dl.ops.indexing.gather import gather, scatter, scatter_add, take, take_along_dim
     from tinygrad_dl.ops.indexing.masked import masked_fill, masked_scatter, masked_select
     from tinygrad_dl.ops.indexing.nonzero import argwhere, nonzero, unravel_index
     from tinygrad_dl.ops.indexing.scatter_reduce import index_reduce, scatter_reduce
@@ -234,7 +210,9 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
     from tinygrad_dl.ops.linalg.solve import inverse
     from tinygrad_dl.ops.pointwise.bitwise import bitwise_and, bitwise_not, bitwise_or, bitwise_xor
     from tinygrad_dl.ops.pointwise.error_function import erf, erfc, erfinv
+    from tinygrad_dl.ops.pointwise.exponential import exp, exp2, expm1, log, log1p, log2, log10, logaddexp, logit, xlogy
     from tinygrad_dl.ops.pointwise.gamma import digamma, lgamma, polygamma
+    from tinygrad_dl.ops.pointwise.hyperbolic import acosh, arccosh, arcsinh, arctanh, asinh, atanh, cosh, sinh, tanh
     from tinygrad_dl.ops.pointwise.trigonometric import (
         acos,
         arccos,
@@ -250,6 +228,7 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
         tan,
     )
     from tinygrad_dl.ops.reduction.cumulative import cumprod, cumsum, diff
+    from tinygrad_dl.ops.reduction.logical import all, any, count_nonzero
     from tinygrad_dl.ops.reduction.logsumexp import logsumexp
     from tinygrad_dl.ops.reduction.median import median, nanmedian
     from tinygrad_dl.ops.reduction.norm import dist, norm
@@ -273,6 +252,26 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
         unsqueeze_copy,
         view_copy,
     )
+    from tinygrad_dl.ops.shape.expand import (
+        broadcast_shapes,
+        broadcast_tensors,
+        broadcast_to,
+        expand,
+        meshgrid,
+        repeat_interleave,
+        tile,
+    )
+    from tinygrad_dl.ops.shape.joining import (
+        cat,
+        column_stack,
+        concat,
+        concatenate,
+        dstack,
+        hstack,
+        row_stack,
+        stack,
+        vstack,
+    )
     from tinygrad_dl.ops.shape.reorder import flip, fliplr, flipud, roll, rot90
     from tinygrad_dl.ops.shape.splitting import (
         chunk,
@@ -293,6 +292,7 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
     from tinygrad_dl.ops.sorting.sort import argsort, msort, sort
     from tinygrad_dl.ops.sorting.topk import kthvalue, topk
     from tinygrad_dl.ops.sorting.unique import unique
+    from tinygrad_dl.ops.tensor.attributes import is_complex, is_floating_point, is_tensor, numel, result_type
     from tinygrad_dl.ops.tensor.fill import fill
     from tinygrad_dl.ops.tensor.storage import UntypedStorage
     from tinygrad_dl.random import (

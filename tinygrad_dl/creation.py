@@ -45,6 +45,10 @@ class Options(TypedDict, total=False):
 
 
 DEFAULTS = {"layout": strided, "device": None, "pin_memory": False, "requires_grad": False}
+OPTIONS = [
+    inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Options.__annotations__[name])
+    for name, default in DEFAULTS.items()
+]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -53,13 +57,7 @@ def creation(body: F) -> F:
     function: Any = composition(body)
     whole = inspect.signature(body)
     named = [p for p in whole.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    more = [
-        inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Options.__annotations__[name]
-        )
-        for name, default in DEFAULTS.items()
-    ]
-    function.__signature__ = whole.replace(parameters=[*named, *more])
+    function.__signature__ = whole.replace(parameters=[*named, *OPTIONS])
     return function  # type: ignore[no-any-return]
 
 

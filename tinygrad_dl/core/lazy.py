@@ -55,6 +55,12 @@ def attach(name: str, function: Any) -> None:
         held.found = function  # until the file is complete
 
 
+def attached(name: str) -> Any:
+    """What was attached as a method, in a file that may not be complete yet."""
+    held = _methods.get(name)
+    return vars(Tensor)[name] if held is None else held.found
+
+
 def waits_for(name: str, module: str) -> bool:
     """Whether the place of a method is kept for a module, which declares it now."""
     return name in _methods and PACKAGE + _methods[name].file == module

@@ -6,6 +6,9 @@ that it computes, and what namespaces have of it.
 
 # fmt: off
 FILES: dict[str, dict[str, str]] = {
+    "core.printing": {
+        "methods": "__repr__ _repr_html_",
+    },
     "ops._numpy_functions": {
         "numpy":
             "np.add.accumulate np.add.reduce np.all np.amax np.amin np.any np.append np.array_split np.atleast_1d "
@@ -39,12 +42,15 @@ FILES: dict[str, dict[str, str]] = {
         "tinygrad_dl.nn.functional": "gumbel_softmax",
     },
     "ops.activation.hard": {
+        "ops": "hardsigmoid hardswish hardtanh",
         "tinygrad_dl.nn.functional": "hardsigmoid hardswish hardtanh",
     },
     "ops.activation.inplace": {
         "tinygrad_dl.nn.functional": "celu_ elu_ hardtanh_ leaky_relu_ relu_ rrelu_ selu_ threshold_",
     },
     "ops.activation.relu": {
+        "ops": "leaky_relu prelu relu threshold",
+        "methods": "prelu relu relu_",
         "tinygrad_dl": "prelu relu threshold",
     },
     "ops.activation.rrelu": {
@@ -57,6 +63,8 @@ FILES: dict[str, dict[str, str]] = {
         "tinygrad_dl.nn.functional": "hardshrink softshrink tanhshrink",
     },
     "ops.activation.sigmoid": {
+        "ops": "logsigmoid sigmoid",
+        "methods": "sigmoid sigmoid_",
         "tinygrad_dl": "sigmoid",
     },
     "ops.activation.silu": {
@@ -75,6 +83,18 @@ FILES: dict[str, dict[str, str]] = {
     },
     "ops.attention.multi_head": {
         "tinygrad_dl.nn.functional": "multi_head_attention_forward",
+    },
+    "ops.comparison.elementwise": {
+        "ops": "eq ge gt isclose isfinite isinf isnan le lt ne signbit",
+        "methods":
+            "__eq__ __ge__ __gt__ __ieq__ __ige__ __igt__ __ile__ __ilt__ __ine__ __le__ __lt__ __ne__ eq eq_ ge ge_ "
+            "greater greater_ greater_equal greater_equal_ gt gt_ isclose isfinite isinf isnan le le_ less less_ "
+            "less_equal less_equal_ lt lt_ ne ne_ not_equal not_equal_ signbit",
+        "numpy":
+            "np.equal np.greater np.greater_equal np.isclose np.isfinite np.isinf np.isnan np.less np.less_equal "
+            "np.not_equal np.signbit",
+        "tinygrad_dl":
+            "eq ge greater greater_equal gt isclose isfinite isinf isnan le less less_equal lt ne not_equal signbit",
     },
     "ops.comparison.logical": {
         "ops": "logical_and logical_not logical_or logical_xor",
@@ -113,6 +133,12 @@ FILES: dict[str, dict[str, str]] = {
         "methods": "diag diag_embed diagflat diagonal",
         "numpy": "np.diag np.diagonal",
         "tinygrad_dl": "diag diag_embed diagflat diagonal",
+    },
+    "ops.indexing.gather": {
+        "ops": "gather scatter scatter_add",
+        "methods": "gather scatter scatter_ scatter_add scatter_add_ take take_along_dim",
+        "numpy": "np.take np.take_along_axis",
+        "tinygrad_dl": "gather scatter scatter_add take take_along_dim",
     },
     "ops.indexing.masked": {
         "ops": "masked_fill",
@@ -257,10 +283,26 @@ FILES: dict[str, dict[str, str]] = {
         "methods": "erf erf_ erfc erfc_ erfinv erfinv_",
         "tinygrad_dl": "erf erfc erfinv",
     },
+    "ops.pointwise.exponential": {
+        "ops": "exp exp2 expm1 log log10 log1p log2 logaddexp logit xlogy",
+        "methods":
+            "exp exp2 exp2_ exp_ expm1 expm1_ log log10 log10_ log1p log1p_ log2 log2_ log_ logaddexp logit logit_ "
+            "xlogy xlogy_",
+        "numpy": "np.exp np.exp2 np.expm1 np.log np.log10 np.log1p np.log2 np.logaddexp",
+        "tinygrad_dl": "exp exp2 expm1 log log10 log1p log2 logaddexp logit xlogy",
+    },
     "ops.pointwise.gamma": {
         "ops": "digamma lgamma polygamma",
         "methods": "digamma digamma_ lgamma lgamma_ polygamma",
         "tinygrad_dl": "digamma lgamma polygamma",
+    },
+    "ops.pointwise.hyperbolic": {
+        "ops": "acosh asinh atanh cosh sinh tanh",
+        "methods":
+            "acosh acosh_ arccosh arccosh_ arcsinh arcsinh_ arctanh arctanh_ asinh asinh_ atanh atanh_ cosh cosh_ "
+            "sinh sinh_ tanh tanh_",
+        "numpy": "np.arccosh np.arcsinh np.arctanh np.cosh np.sinh np.tanh",
+        "tinygrad_dl": "acosh arccosh arcsinh arctanh asinh atanh cosh sinh tanh",
     },
     "ops.pointwise.trigonometric": {
         "ops": "acos asin atan atan2 cos hypot sin tan",
@@ -303,6 +345,11 @@ FILES: dict[str, dict[str, str]] = {
         "numpy": "np.cumprod np.cumsum",
         "tinygrad_dl": "cumprod cumsum diff",
     },
+    "ops.reduction.logical": {
+        "ops": "all any count_nonzero",
+        "methods": "all any count_nonzero",
+        "tinygrad_dl": "all any count_nonzero",
+    },
     "ops.reduction.logsumexp": {
         "ops": "logsumexp",
         "methods": "logsumexp",
@@ -325,8 +372,19 @@ FILES: dict[str, dict[str, str]] = {
             "slice_copy split_copy split_with_sizes_copy squeeze_copy t_copy transpose_copy unbind_copy unfold_copy "
             "unsqueeze_copy view_copy",
     },
+    "ops.shape.expand": {
+        "ops": "expand repeat repeat_interleave",
+        "methods": "broadcast_to expand expand_as repeat repeat_interleave sum_to_size tile",
+        "numpy": "np.broadcast_arrays np.broadcast_to np.repeat np.tile",
+        "tinygrad_dl": "broadcast_shapes broadcast_tensors broadcast_to expand meshgrid repeat_interleave tile",
+    },
     "ops.shape.inplace": {
         "methods": "as_strided_ squeeze_ swapaxes_ swapdims_ t_ transpose_ unsqueeze_",
+    },
+    "ops.shape.joining": {
+        "ops": "cat stack",
+        "numpy": "np.column_stack np.concatenate np.dstack np.hstack np.stack np.vstack",
+        "tinygrad_dl": "cat column_stack concat concatenate dstack hstack row_stack stack vstack",
     },
     "ops.shape.reorder": {
         "ops": "flip roll",
@@ -374,6 +432,9 @@ FILES: dict[str, dict[str, str]] = {
     "ops.sorting.unique": {
         "methods": "unique",
         "tinygrad_dl": "unique",
+    },
+    "ops.tensor.attributes": {
+        "tinygrad_dl": "is_complex is_floating_point is_tensor numel result_type",
     },
     "ops.tensor.fill": {
         "methods": "copy_ fill_ zero_",

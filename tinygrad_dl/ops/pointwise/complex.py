@@ -14,7 +14,6 @@ from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.inputs import array, broadcasting, complexes, error
 from tinygrad_dl.inputs import real as real_tensor
 from tinygrad_dl.ops._overload import alias, method, overload
-from tinygrad_dl.ops.comparison.elementwise import eq
 from tinygrad_dl.ops.pointwise.arithmetic import abs, mul, sign
 from tinygrad_dl.ops.pointwise.where import where
 
@@ -200,7 +199,7 @@ def sgn(input: Array) -> Tensor:
     if not input.is_complex():
         return sign(input)
     size = abs(input)
-    at_zero = eq(size, 0)
+    at_zero = size.eq(0)
     return mul(input, where(at_zero, 0.0, 1 / where(at_zero, 1.0, size)))
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import broadcasting, one_of, real
 from tinygrad_dl.ops._rows import binary, unary
-from tinygrad_dl.ops.activation.sigmoid import sigmoid
 from tinygrad_dl.ops.pointwise._selection import keep
 
 POSITIVE, LARGER = real(0.2, 3.0), real(-30.0, 30.0)
@@ -33,6 +32,8 @@ log1p = unary(np.log1p, "log(1 + input), exact near 0 too.", "[0.0, 1e-10] -> [0
 
 def part(g: Any, term: Any, other: Any) -> Any:
     """The term's part of the sum: exp(term) / (exp(term) + exp(other)); of two equal infinities it is nan."""
+    from tinygrad_dl.ops.activation.sigmoid import sigmoid  # loaded when first needed
+
     return g * sigmoid.generic(term - other)
 
 

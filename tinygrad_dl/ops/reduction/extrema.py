@@ -10,7 +10,6 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known, values_of
 from tinygrad_dl.inputs import array, axes_of, axis_of, error, one_of, real
 from tinygrad_dl.ops._overload import method
-from tinygrad_dl.ops.indexing.gather import gathered
 from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.pointwise.extremes import maximum, minimum
 from tinygrad_dl.ops.reduction._sums import SMALLEST, add_up, kept, largest, over
@@ -151,6 +150,8 @@ def of_chosen(t: Any, indices: Any, dim: int, keepdim: bool) -> Any:
     """The tangents of the chosen elements."""
     if not t.ndim:
         return t
+    from tinygrad_dl.ops.indexing.gather import gathered  # loaded when first needed
+
     picked = gathered.generic(t, dim, kept(indices, t.shape, dim, keepdim))
     return picked if keepdim else picked.squeeze(dim)
 

@@ -11,6 +11,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.engine import unbroadcast
+from tinygrad_dl.core.lazy import attached
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axis_of, error, one_of, real, shape_of
 from tinygrad_dl.ops._overload import alias, method, variadic
@@ -94,7 +95,7 @@ def _expand_batch(input: Any, size: Any, batch: Batch) -> Any:
 
 
 broadcast_to = expand
-alias("broadcast_to", vars(Tensor)["expand"])
+alias("broadcast_to", attached("expand"))
 
 
 @variadic
