@@ -34,6 +34,8 @@ CHAPTERS = {
     "comparison": ("Comparison Ops", "torch.html#comparison-ops"),
     "sorting": ("Comparison Ops: sorting and searching", "torch.html#comparison-ops"),
     "linalg": ("BLAS and LAPACK Operations", "torch.html#blas-and-lapack-operations"),
+    "fft": ("torch.fft", "fft.html"),
+    "spectral": ("Spectral Ops", "torch.html#spectral-ops"),
     "convolution": ("Convolution functions", "nn.functional.html#convolution-functions"),
     "pooling": ("Pooling functions", "nn.functional.html#pooling-functions"),
     "attention": ("Attention Mechanisms", "nn.functional.html#attention-mechanisms"),

@@ -65,7 +65,7 @@ LEVELS = [
     {"optim"},
     {"compiler"},
     {"data"},
-    {"vision", "distributions", "linalg"},
+    {"vision", "distributions", "fft", "linalg", "signal"},
     {"onnx"},
     {"torch"},
     {"train"},

@@ -128,7 +128,16 @@ CALLS = {
     np.linalg.svd: [{"a": X, "hermitian": False}, {"a": X, "full_matrices": False}, {"a": X, "compute_uv": False}],
     np.linalg.multi_dot: [{"arrays": [X, X.T, X]}],
     np.astype: [{"": (X, np.float32), "copy": True}],
+    np.angle: [{"z": X - 1.6}, {"z": X * 1j, "deg": True}],
+    np.fft.fftshift: [{"x": X}, {"x": X, "axes": (0,)}],
+    np.fft.ifftshift: [{"x": X}, {"x": X, "axes": 1}],
 }
+for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft"):
+    CALLS[getattr(np.fft, name)] = [{"a": X}, {"a": X, "n": 4, "axis": 0, "norm": "ortho"}]
+    for suffix in ("2", "n"):
+        if hasattr(np.fft, name + suffix):
+            over = {"a": X, "s": (4, 3), "axes": (-2, -1), "norm": "forward"}
+            CALLS[getattr(np.fft, name + suffix)] = [{"a": X, "axes": (-2, -1)}, over]
 if np.lib.NumpyVersion(np.__version__) < "2.1.0":  # which has not got these words yet
     CALLS[np.clip].pop()
     CALLS[np.reshape] = [{"": (X, (3, 2)), "order": "F"}]
@@ -395,7 +404,7 @@ def test_names_in_errors():
     with pytest.raises(TypeError, match="got a tensor that requires a gradient, expected one that does not: it has no"):
         np.linalg.pinv(x)
     with pytest.raises(TypeError, match="got a tensor that requires a gradient, expected one that does not: it has no"):
-        np.fft.fft(x)
+        np.unwrap(x)
     with pytest.raises(TypeError, match=r"np\.subtract\.reduce: got a tensor that requires a gradient"):
         np.subtract.reduce(x)
     with pytest.raises(ValueError, match=r"np\.linalg\.norm: got ord=3, expected 'fro', 'nuc'"):

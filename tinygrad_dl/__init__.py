@@ -213,6 +213,7 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
     from tinygrad_dl.ops.pointwise.exponential import exp, exp2, expm1, log, log1p, log2, log10, logaddexp, logit, xlogy
     from tinygrad_dl.ops.pointwise.gamma import digamma, lgamma, polygamma
     from tinygrad_dl.ops.pointwise.hyperbolic import acosh, arccosh, arcsinh, arctanh, asinh, atanh, cosh, sinh, tanh
+    from tinygrad_dl.ops.pointwise.polar import angle, conj_physical, is_neg, isreal, polar, resolve_neg
     from tinygrad_dl.ops.pointwise.trigonometric import (
         acos,
         arccos,
@@ -292,6 +293,14 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
     from tinygrad_dl.ops.sorting.sort import argsort, msort, sort
     from tinygrad_dl.ops.sorting.topk import kthvalue, topk
     from tinygrad_dl.ops.sorting.unique import unique
+    from tinygrad_dl.ops.spectral.stft import istft, stft
+    from tinygrad_dl.ops.spectral.windows import (
+        bartlett_window,
+        blackman_window,
+        hamming_window,
+        hann_window,
+        kaiser_window,
+    )
     from tinygrad_dl.ops.tensor.attributes import is_complex, is_floating_point, is_tensor, numel, result_type
     from tinygrad_dl.ops.tensor.fill import fill
     from tinygrad_dl.ops.tensor.storage import UntypedStorage
@@ -318,40 +327,42 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
 __all__ = [
     "ArgumentError", "ArgumentTypeError", "Array", "Arrays", "Generator", "Size", "Tensor", "UntypedStorage", "abs",
     "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "addmm", "adjoint", "alias_copy", "all", "allclose",
-    "amax", "amin", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax",
-    "argmin", "argsort", "argwhere", "as_strided", "as_strided_copy", "as_strided_scatter", "as_tensor", "asarray",
-    "asin", "asinh", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "autograd",
-    "baddbmm", "bernoulli", "bincount", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "bmm", "bool",
-    "bool_", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "bucketize", "can_cast", "cat", "cdist",
-    "cdouble", "ceil", "celu", "cfloat", "channels_last", "channels_last_3d", "chunk", "clamp", "clamp_max",
-    "clamp_min", "clip", "clone", "column_stack", "complex", "complex64", "complex128", "concat", "concatenate", "conj",
-    "contiguous_format", "cos", "cosh", "count_nonzero", "cumprod", "cumsum", "det", "detach_copy", "device", "diag",
-    "diag_embed", "diagflat", "diagonal", "diagonal_copy", "diagonal_scatter", "diff", "digamma", "dist", "div",
-    "divide", "dot", "double", "dsplit", "dstack", "dtype", "e", "einsum", "empty", "empty_like", "empty_permuted",
-    "empty_strided", "enable_grad", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expand_copy",
-    "expm1", "eye", "fill", "finfo", "fix", "flatten", "flip", "fliplr", "flipud", "float", "float16", "float32",
-    "float64", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "from_dlpack", "from_numpy", "frombuffer",
-    "full", "full_like", "gather", "ge", "geqrf", "get_default_dtype", "get_num_threads", "get_rng_state", "greater",
-    "greater_equal", "gt", "half", "hardshrink", "hsplit", "hstack", "hypot", "iinfo", "imag", "index_add",
-    "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "inf", "inference_mode", "initial_seed",
-    "inner", "int", "int8", "int16", "int32", "int64", "inverse", "is_anomaly_check_nan_enabled", "is_anomaly_enabled",
-    "is_complex", "is_conj", "is_floating_point", "is_grad_enabled", "is_inference", "is_inference_mode_enabled",
-    "is_nonzero", "is_tensor", "isclose", "isfinite", "isin", "isinf", "isnan", "kron", "kthvalue", "layout", "le",
-    "lerp", "less", "less_equal", "lgamma", "linspace", "load", "log", "log1p", "log2", "log10", "log_softmax",
-    "logaddexp", "logdet", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logsumexp", "long",
-    "lt", "manual_seed", "masked_fill", "masked_scatter", "masked_select", "matmul", "matrix_exp", "max", "maximum",
-    "mean", "median", "memory_format", "meshgrid", "min", "minimum", "mm", "moveaxis", "movedim", "msort", "mul",
-    "multinomial", "multiply", "mv", "nan", "nan_to_num", "nanmean", "nanmedian", "nansum", "narrow", "narrow_copy",
-    "ne", "neg", "negative", "newaxis", "nn", "no_grad", "nonzero", "norm", "normal", "not_equal", "numel", "ones",
-    "ones_like", "op", "optim", "outer", "permute", "permute_copy", "pi", "polygamma", "positive", "pow", "prelu",
-    "preserve_format", "prod", "promote_types", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
-    "randperm", "ravel", "real", "reciprocal", "relu", "remainder", "repeat_interleave", "reshape", "resolve_conj",
-    "result_type", "roll", "rot90", "round", "row_stack", "rsqrt", "save", "scalar_tensor", "scatter", "scatter_add",
-    "scatter_reduce", "searchsorted", "select", "select_copy", "select_scatter", "selu", "set_anomaly_enabled",
-    "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_rng_state", "sgn", "short", "sigmoid", "sign",
-    "signbit", "sin", "sinh", "slice_copy", "slice_scatter", "slogdet", "softmax", "sort", "sparse_coo", "sparse_csr",
-    "split", "split_copy", "split_with_sizes", "split_with_sizes_copy", "sqrt", "square", "squeeze", "squeeze_copy",
-    "stack", "std", "std_mean", "strided", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "t_copy", "take",
+    "amax", "amin", "angle", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh",
+    "argmax", "argmin", "argsort", "argwhere", "as_strided", "as_strided_copy", "as_strided_scatter", "as_tensor",
+    "asarray", "asin", "asinh", "astype", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d",
+    "autograd", "baddbmm", "bartlett_window", "bernoulli", "bincount", "bitwise_and", "bitwise_not", "bitwise_or",
+    "bitwise_xor", "blackman_window", "bmm", "bool", "bool_", "broadcast_shapes", "broadcast_tensors", "broadcast_to",
+    "bucketize", "can_cast", "cat", "cdist", "cdouble", "ceil", "celu", "cfloat", "channels_last", "channels_last_3d",
+    "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack", "complex", "complex64", "complex128",
+    "concat", "concatenate", "conj", "conj_physical", "contiguous_format", "cos", "cosh", "count_nonzero", "cumprod",
+    "cumsum", "det", "detach_copy", "device", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_copy",
+    "diagonal_scatter", "diff", "digamma", "dist", "div", "divide", "dot", "double", "dsplit", "dstack", "dtype", "e",
+    "einsum", "empty", "empty_like", "empty_permuted", "empty_strided", "enable_grad", "eq", "equal", "erf", "erfc",
+    "erfinv", "exp", "exp2", "expand", "expand_copy", "expm1", "eye", "fill", "finfo", "fix", "flatten", "flip",
+    "fliplr", "flipud", "float", "float16", "float32", "float64", "floor", "floor_divide", "fmax", "fmin", "fmod",
+    "frac", "from_dlpack", "from_numpy", "frombuffer", "full", "full_like", "gather", "ge", "geqrf",
+    "get_default_dtype", "get_num_threads", "get_rng_state", "greater", "greater_equal", "gt", "half", "hamming_window",
+    "hann_window", "hardshrink", "hsplit", "hstack", "hypot", "iinfo", "imag", "index_add", "index_copy", "index_fill",
+    "index_put", "index_reduce", "index_select", "inf", "inference_mode", "initial_seed", "inner", "int", "int8",
+    "int16", "int32", "int64", "inverse", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_complex", "is_conj",
+    "is_floating_point", "is_grad_enabled", "is_inference", "is_inference_mode_enabled", "is_neg", "is_nonzero",
+    "is_tensor", "isclose", "isfinite", "isin", "isinf", "isnan", "isreal", "istft", "kaiser_window", "kron",
+    "kthvalue", "layout", "le", "lerp", "less", "less_equal", "lgamma", "linspace", "load", "log", "log1p", "log2",
+    "log10", "log_softmax", "logaddexp", "logdet", "logical_and", "logical_not", "logical_or", "logical_xor", "logit",
+    "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_scatter", "masked_select", "matmul", "matrix_exp",
+    "max", "maximum", "mean", "median", "memory_format", "meshgrid", "min", "minimum", "mm", "moveaxis", "movedim",
+    "msort", "mul", "multinomial", "multiply", "mv", "nan", "nan_to_num", "nanmean", "nanmedian", "nansum", "narrow",
+    "narrow_copy", "ne", "neg", "negative", "newaxis", "nn", "no_grad", "nonzero", "norm", "normal", "not_equal",
+    "numel", "ones", "ones_like", "op", "optim", "outer", "permute", "permute_copy", "pi", "polar", "polygamma",
+    "positive", "pow", "prelu", "preserve_format", "prod", "promote_types", "rand", "rand_like", "randint",
+    "randint_like", "randn", "randn_like", "randperm", "ravel", "real", "reciprocal", "relu", "remainder",
+    "repeat_interleave", "reshape", "resolve_conj", "resolve_neg", "result_type", "roll", "rot90", "round", "row_stack",
+    "rsqrt", "save", "scalar_tensor", "scatter", "scatter_add", "scatter_reduce", "searchsorted", "select",
+    "select_copy", "select_scatter", "selu", "set_anomaly_enabled", "set_default_dtype", "set_grad_enabled",
+    "set_num_threads", "set_rng_state", "sgn", "short", "sigmoid", "sign", "signbit", "sin", "sinh", "slice_copy",
+    "slice_scatter", "slogdet", "softmax", "sort", "sparse_coo", "sparse_csr", "split", "split_copy",
+    "split_with_sizes", "split_with_sizes_copy", "sqrt", "square", "squeeze", "squeeze_copy", "stack", "std",
+    "std_mean", "stft", "strided", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "t_copy", "take",
     "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace",
     "transpose", "transpose_copy", "tril", "triu", "true_divide", "trunc", "uint8", "uint16", "uint32", "uint64",
     "unbind", "unbind_copy", "unflatten", "unfold_copy", "unique", "unravel_index", "unsafe_chunk", "unsafe_split",
@@ -367,8 +378,8 @@ bool, float, int = bool_, float32, int32
 newaxis = None
 # Imported when first used: not every program has modules, and drawing and testing need more than NumPy.
 _LAZY = (
-    *("compiler", "data", "distributions", "estimators", "func", "linalg", "nn", "onnx", "optim", "testing", "torch"),
-    *("train", "utils", "vision", "viz"),
+    *("compiler", "data", "distributions", "estimators", "fft", "func", "linalg", "nn", "onnx", "optim", "signal"),
+    *("testing", "torch", "train", "utils", "vision", "viz"),
 )
 _PARTS = ("random", "serialization")  # which PyTorch has as modules too
 # And rarely used names, by the modules that they are in.

@@ -29,7 +29,7 @@ REASONS = {
     "reads or writes files, or shares memory with another library": "load save from_dlpack from_numpy frombuffer numpy",
     "is no op: a class, or a question about a tensor or about shapes": """Tensor device dtype finfo iinfo cpu
         broadcast_shapes data_ptr element_size is_tensor is_conj is_complex is_contiguous is_floating_point is_inference
-        size storage_offset to_dense stride untyped_storage
+        is_neg size storage_offset to_dense stride untyped_storage
         BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor LongTensor
         ShortTensor Size UntypedStorage storage
         get_device is_pinned is_same_size is_shared is_signed ndimension nelement pin_memory share_memory_ to_sparse""",
@@ -38,6 +38,9 @@ REASONS = {
     "has a wrong gradient in PyTorch: tests/test_views.py has the right one": "as_strided_scatter",
     "makes a result as long as its largest element": "bincount",
     "is a view that is drawn, and a copy": "view_as_real_copy as_strided_copy detach_copy unfold_copy",
+    "is a window, or a transform: tests/parity/test_fft.py compares it": """bartlett_window blackman_window
+        hamming_window hann_window kaiser_window istft stft""",
+    "jumps, where rounding decides, or takes sizes above 0 alone: tests/parity/test_fft.py compares it": "angle polar",
     "is the norm of a difference: tests/parity/test_linalg.py compares it": "dist",
     "is as exact as the matrix allows: see tests/parity/test_linalg.py": "det geqrf inverse logdet matrix_exp slogdet",
     "is a dtype that NumPy does not have": "bfloat16",

@@ -18,17 +18,19 @@ from tinygrad_dl.core.warning import warn
 
 # The functions of PyTorch that have it, among those that are here.
 NAMES = """
-    abs acos acosh add addcdiv addcmul addmm all amax amin any arange argmax argmin argsort asin asinh atan atan2
-    atanh baddbmm bernoulli bitwise_and bitwise_not bitwise_or bitwise_xor bmm bucketize cat ceil cholesky clamp
-    clamp_max clamp_min column_stack complex cos cosh cumprod cumsum diag div dot dstack empty eq erf erfc exp exp2
-    expm1 eye floor floor_divide fmax fmin fmod frac full gather ge geqrf gt hardshrink householder_product hstack
-    hypot index_add index_copy index_select inner inv isin kron kthvalue le lerp linspace log log10 log1p log2
-    log_softmax logaddexp logical_and logical_not logical_or logical_xor logit logsigmoid logsumexp lt
+    abs acos acosh add addcdiv addcmul addmm all amax amin angle any arange argmax argmin argsort asin asinh atan
+    atan2 atanh baddbmm bernoulli bitwise_and bitwise_not bitwise_or bitwise_xor bmm bucketize cat ceil cholesky
+    clamp clamp_max clamp_min column_stack complex conj_physical cos cosh cumprod cumsum diag div dot dstack empty
+    eq erf erfc exp exp2 expm1 eye fft fft2 fftfreq fftn floor floor_divide fmax fmin fmod frac full gather ge
+    geqrf gt hardshrink hfft hfft2 hfftn householder_product hstack hypot ifft ifft2 ifftn ihfft ihfft2 ihfftn
+    index_add index_copy index_select inner inv irfft irfft2 irfftn isin kron kthvalue le lerp linspace log log10
+    log1p log2 log_softmax logaddexp logical_and logical_not logical_or logical_xor logit logsigmoid logsumexp lt
     masked_select matmul matrix_norm matrix_rank max maximum mean median min minimum mm msort mul multinomial mv
-    nan_to_num nanmean nanmedian nansum ne neg nonzero normal ones outer pow prod qr rand randint randn randperm
-    reciprocal remainder round rsqrt scatter scatter_add scatter_reduce searchsorted sgn sigmoid sign signbit sin
-    sinh softmax softplus softshrink solve solve_triangular sort sqrt square stack std sub sum svd svdvals take
-    take_along_dim tan tanh threshold topk tril triu trunc var vdot vector_norm vstack where xlogy zeros
+    nan_to_num nanmean nanmedian nansum ne neg nonzero normal ones outer polar pow prod qr rand randint randn
+    randperm reciprocal remainder rfft rfft2 rfftfreq rfftn round rsqrt scatter scatter_add scatter_reduce
+    searchsorted sgn sigmoid sign signbit sin sinh softmax softplus softshrink solve solve_triangular sort sqrt
+    square stack std sub sum svd svdvals take take_along_dim tan tanh threshold topk tril triu trunc var vdot
+    vector_norm vstack where xlogy zeros
 """
 LISTED = frozenset(NAMES.split())
 

@@ -128,6 +128,20 @@ FILES: dict[str, dict[str, str]] = {
     "ops.embedding.embedding_bag": {
         "tinygrad_dl.nn.functional": "embedding_bag",
     },
+    "ops.fft._linear": {
+        "ops": "fft_c2c fft_c2r fft_r2c",
+    },
+    "ops.fft.frequencies": {
+        "numpy": "np.fft.fftshift np.fft.ifftshift",
+        "tinygrad_dl.fft": "fftfreq fftshift ifftshift rfftfreq",
+    },
+    "ops.fft.transforms": {
+        "numpy":
+            "np.fft.fft np.fft.fft2 np.fft.fftn np.fft.hfft np.fft.ifft np.fft.ifft2 np.fft.ifftn np.fft.ihfft "
+            "np.fft.irfft np.fft.irfft2 np.fft.irfftn np.fft.rfft np.fft.rfft2 np.fft.rfftn",
+        "tinygrad_dl.fft":
+            "fft fft2 fftn hfft hfft2 hfftn ifft ifft2 ifftn ihfft ihfft2 ihfftn irfft irfft2 irfftn rfft rfft2 rfftn",
+    },
     "ops.indexing.diagonal": {
         "ops": "diagonal embed_diagonal",
         "methods": "diag diag_embed diagflat diagonal",
@@ -304,6 +318,12 @@ FILES: dict[str, dict[str, str]] = {
         "numpy": "np.arccosh np.arcsinh np.arctanh np.cosh np.sinh np.tanh",
         "tinygrad_dl": "acosh arccosh arcsinh arctanh asinh atanh cosh sinh tanh",
     },
+    "ops.pointwise.polar": {
+        "ops": "angle",
+        "methods": "angle conj_physical conj_physical_ is_neg isreal resolve_neg",
+        "numpy": "np.angle",
+        "tinygrad_dl": "angle conj_physical is_neg isreal polar resolve_neg",
+    },
     "ops.pointwise.trigonometric": {
         "ops": "acos asin atan atan2 cos hypot sin tan",
         "methods":
@@ -432,6 +452,15 @@ FILES: dict[str, dict[str, str]] = {
     "ops.sorting.unique": {
         "methods": "unique",
         "tinygrad_dl": "unique",
+    },
+    "ops.spectral.stft": {
+        "methods": "istft stft",
+        "tinygrad_dl": "istft stft",
+    },
+    "ops.spectral.windows": {
+        "tinygrad_dl": "bartlett_window blackman_window hamming_window hann_window kaiser_window",
+        "tinygrad_dl.signal.windows":
+            "bartlett blackman cosine exponential gaussian general_cosine general_hamming hamming hann kaiser nuttall",
     },
     "ops.tensor.attributes": {
         "tinygrad_dl": "is_complex is_floating_point is_tensor numel result_type",

@@ -16,6 +16,8 @@ NAMESPACES = {
     "tinygrad_dl": f"{GENERATED}torch.{{}}.html",
     "tinygrad_dl.nn.functional": f"{GENERATED}torch.nn.functional.{{}}.html",
     "tinygrad_dl.linalg": f"{GENERATED}torch.linalg.{{}}.html",
+    "tinygrad_dl.fft": f"{GENERATED}torch.fft.{{}}.html",
+    "tinygrad_dl.signal.windows": f"{GENERATED}torch.signal.windows.{{}}.html",
 }
 
 

@@ -320,4 +320,7 @@ def since(g: Graph, type: str, opset: int = 18) -> str:
 
 
 without("ONNX has no such special function", "digamma", "erfinv", "lgamma", "polygamma")
-without("operators of ONNX take no complex numbers", "complex", "imag", "view_as_complex", "view_as_real")
+without(
+    "operators of ONNX take no complex numbers",
+    *("angle", "complex", "fft_c2c", "fft_c2r", "fft_r2c", "imag", "view_as_complex", "view_as_real"),
+)

@@ -39,7 +39,7 @@ def unary(kinds: str, low: float = -3.0, high: float = 3.0) -> Any:
 
 
 draws("sin cos tanh sinh cosh exp expm1 sigmoid square reciprocal atan arctan asinh arcsinh tan")(unary("fcib"))
-draws("sgn")(unary("fci"))
+draws("sgn isreal")(unary("fci"))
 draws("abs absolute", {"abs": ""})(unary("fcib"))
 draws("neg negative positive", {"neg": "u-", "positive": "u+"})(unary("fci"))
 draws("log log2 log10 sqrt", {})(unary("fcib", 0.1, 4.0))
@@ -49,7 +49,7 @@ draws("acosh arccosh")(unary("fcib", 1.1, 4.0))
 draws("erf erfc exp2 relu frac fix trunc floor ceil sign isnan isinf isfinite")(unary("fib"))
 draws("signbit")(unary("ib"))
 draws("relu6 selu silu mish softsign tanhshrink logsigmoid hardsigmoid hardswish")(unary("fi"))
-draws("conj resolve_conj real imag", {"real": "@real", "imag": "@imag"})(unary("fc"))
+draws("conj conj_physical resolve_conj resolve_neg real imag", {"real": "@real", "imag": "@imag"})(unary("fc"))
 draws("logical_not")(unary("fcib"))
 draws("bitwise_not", {"bitwise_not": "~"})(unary("ib"))
 draws("clone detach contiguous", {"detach": ".data"[:0]})(unary("fcib"))

@@ -94,15 +94,26 @@ def conj(input: Any) -> Any:
 @op(
     kind="elementwise",
     method=False,
+    promote=False,
+    alike=("real", "imag"),
     inputs=broadcasting(real_tensor(), real_tensor()),
+    errors=[
+        error(TypeError, "got tensors of float32 and float64, expected", array(2), array(2, dtype="float64")),
+        error(TypeError, "got tensors of int64 and int64, expected", array(2, dtype="int64"), array(2, dtype="int64")),
+    ],
     reference=lambda real, imag: real + imag * 1j,
 )
 def complex(real: Array, imag: Array) -> Array:
-    """real + i imag.
+    """real + i imag, of two tensors of one floating dtype.
+
+    Raises:
+        TypeError: they are of different dtypes, or not floating.
 
     >>> td.complex(td.tensor([1.0]), td.tensor([2.0]))
     tensor([1.+2.j])
     """
+    if real.dtype != imag.dtype or real.dtype.kind != "f":
+        raise TypeError(f"got tensors of {real.dtype} and {imag.dtype}, expected two of one floating dtype")
     out = np.empty(np.broadcast_shapes(real.shape, imag.shape), np.result_type(real, np.complex64))
     out.real, out.imag = real, imag
     return out

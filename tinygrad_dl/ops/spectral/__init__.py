@@ -1,0 +1,1 @@
+"""Spectra of signals over time, and the windows that are laid over them."""
