@@ -217,3 +217,44 @@ def test_hooks_are_named():
         with pytest.raises(td.compiler.CompileError, match=match):
             fast(td.ones(2, 3))
         handle.remove()
+
+
+TEXTS = {
+    "f-string": lambda loss: f"loss {loss}",
+    "format spec": lambda loss: f"{loss:.3f}",
+    "nested": lambda loss: f"{[loss, 1]} {dict(loss=loss)}",
+    "str": str,
+    "repr": repr,
+    "format": lambda loss: format(loss, ".2f"),
+    "percent": lambda loss: "%s %d" % (loss, 1),  # noqa: UP031
+    "method": lambda loss: "{}".format(loss),  # noqa: UP032
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_a_text_of_a_tensor_is_that_of_each_call(text):
+    def step(x):
+        loss = (x * 2).sum()
+        return loss, text(loss)
+
+    with pytest.warns(UserWarning, match="asks a tensor"):
+        fast = td.compile(step)
+        for value in (1.0, 2.0, 3.0, 4.0):
+            x = td.full((3,), value)
+            assert fast(x)[1] == step(x)[1]
+    with pytest.raises(td.compiler.CompileError, match=r"a text asks a tensor of shape \(\) for numbers"):
+        strict = td.compile(step, fullgraph=True)
+        for _ in range(3):
+            strict(x)
+
+
+def test_a_number_in_a_text_is_that_of_each_call():
+    @td.compile
+    def step(x, n):
+        return x * n, f"{n} {x.shape}"
+
+    with pytest.warns(UserWarning, match="values decide what is done: a number differs from that of the program"):
+        for n in (1.0, 2.0, 3.0, 3.0, 4.0, 5.0):
+            out, text = step(td.ones(2), n)
+            assert out.tolist() == [n, n]
+            assert text == f"{n} (2,)"

@@ -106,7 +106,7 @@ class Compiled:
                 return program.run(arrays, args, kwargs)
             except FAILURES as failed:  # nothing was changed: the library's own errors say more
                 program.give_up()
-                reason = str(failed)
+                reason = str(failed) or "a number differs from that of the program"
             self._lose_patience(program, args, kwargs, reason)
             return self._compiled_function(*args, **kwargs)
 

@@ -94,10 +94,40 @@ class UsersHooks(Hooks):
         if isinstance(owner, Tensor) and name in ASKING:
             self.of_tensor(owner, name)
 
-    def of_tensor(self, tensor: Tensor, name: str) -> Any:
+    def of_tensor(self, tensor: Tensor | np.ndarray, name: str) -> Any:
         raise self.record.refuse(
             f"{name.strip('_')} asks a tensor of shape {tuple(tensor.shape)} for numbers that differ from run to run,"
         )
+
+    # -- text ------------------------------------------------------------------------------------
+
+    def text(self, value: Any) -> Any:
+        """A value that becomes part of a text: a number is the same in every run, by a guard, a tensor is refused."""
+        if not self.active:
+            return value
+        self.here()
+        values = [value]
+        while values:
+            each = values.pop()
+            if isinstance(each, Tensor | np.ndarray):
+                self.of_tensor(each, "a text")
+            values += each.values() if isinstance(each, dict) else each if isinstance(each, list | tuple | set) else ()
+        if type(value) is tuple:
+            return tuple(map(self.record.fixed, value))
+        return self.record.fixed(value)
+
+    def construct(self, kind: type, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        return super().construct(kind, tuple(map(self.text, args)) if kind is str else args, options)
+
+    def of_object(self, owner: Any, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        if isinstance(owner, str):
+            args, options = tuple(map(self.text, args)), {name: self.text(each) for name, each in options.items()}
+        return super().of_object(owner, function, args, options)
+
+    def of_module(self, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        if function in (format, repr, ascii):
+            args = tuple(map(self.text, args))
+        return super().of_module(function, args, options)
 
     # -- operators and tests ---------------------------------------------------------------------
 

@@ -142,6 +142,8 @@ class Instrument(ast.NodeTransformer):
         text = isinstance(node.left, ast.Constant) and isinstance(node.left.value, str)
         self.generic_visit(node)
         if text or isinstance(node.left, ast.JoinedStr):
+            if self.users:
+                node.right = self.hook("text", node, node.right)
             return node
         if isinstance(node.left, ast.Constant) and isinstance(node.right, ast.Constant):
             return node
@@ -209,6 +211,8 @@ class Instrument(ast.NodeTransformer):
         for keyword in node.keywords:
             keyword.value = self.visit(keyword.value)
         if name in HARMLESS and not node.keywords:
+            if self.users and name == "repr":
+                arguments = [self.hook("text", node, each) for each in arguments]
             node.args = arguments
             return node
         if isinstance(function, ast.Attribute):  # a method: what stands in front of it is looked at, not the look-up
@@ -218,7 +222,14 @@ class Instrument(ast.NodeTransformer):
         return self.hook("call", node, function, *arguments, keywords=node.keywords)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> Any:
-        return self.generic_visit(node) if self.users else node
+        """Texts of the library's are those of its errors; a user's may show numbers that differ from run to run."""
+        if not self.users:
+            return node
+        self.generic_visit(node)
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                part.value = self.hook("text", part, part.value)
+        return node
 
     def visit_Lambda(self, node: ast.Lambda) -> Any:
         self._inner(node)
