@@ -193,3 +193,32 @@ def test_numbers_that_lanes_make_are_known_after_them():
     found = write(optimized(b.program)).function(np.arange(4, dtype=np.float32))
     assert found[:2] == (12.0, 1.0)
     assert found[2].tolist() == [0.0, 5.0, 10.0, 15.0]
+
+
+def test_what_lanes_ask_of_numbers_is_asked_once_before_them_and_lasting_memory_is_written_in_place():
+    b = Builder("step")
+    memory = np.zeros(8, np.float32)
+    whole = b.outside(memory, "weight")
+    b.program.numbers.append(Number(Scalar("count"), lambda: 2, "count"))
+    parts = [sliced(whole, slice(0, 4)), sliced(whole, slice(4, 8))]
+    lanes = [
+        [
+            Call("scalar", operator.add, [Scalar("count"), Constant(1)], out=Scalar(f"next {i}")),
+            Call("guard", operator.lt, [Scalar("count"), Constant(10)]),
+            Call("guard", operator.lt, [Scalar(f"next {i}"), Constant(9 - i)]),
+            Call("ufunc", np.add, [part, Constant(1.0)], out=part),
+        ]
+        for i, part in enumerate(parts)
+    ]
+    b.program.calls.append(Call("lanes", None, lanes=lanes))
+    program = optimized(b.program)
+    assert [call.form for call in program.calls if call.form != "scalar"] == ["guard"] * 3 + ["lanes"]
+    assert [[call.form for call in lane] for lane in program.calls[-1].lanes] == [["ufunc"], ["ufunc"]]
+    assert [buffer.kind for buffer in program.buffers] == ["outside"]
+    written = write(program)
+    written.function(2)
+    assert memory.tolist() == [1] * 8
+    for count in (7, 20):  # count + 1 is no longer below 8; count is not below 10
+        with pytest.raises(StoppedProgram):
+            written.function(count)
+    assert memory.tolist() == [1] * 8

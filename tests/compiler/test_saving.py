@@ -10,7 +10,9 @@ import sys
 import numpy as np
 import pytest
 
+import tinygrad_dl as td
 from compiler.building import Builder, transposed
+from tinygrad_dl.backends.axpby import find
 from tinygrad_dl.compiler.passes import optimized
 from tinygrad_dl.compiler.program import Number, Scalar
 from tinygrad_dl.compiler.writing import Stopped, write
@@ -128,3 +130,36 @@ def test_the_text_of_a_program_says_what_it_does():
         "    subtract(weight, SGD_step1, weight)",
     ):
         assert line in source.splitlines(), source
+
+
+def momentum(shape=(70, 50)):
+    """A step of SGD with momentum on more parameters than NumPy adds faster than the BLAS."""
+    td.manual_seed(0)
+    weight = td.randn(*shape, requires_grad=True)
+    optimizer = td.optim.SGD([weight], lr=0.1, momentum=0.9)
+
+    def step(x):
+        optimizer.zero_grad()
+        loss = (weight * x).square().sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, weight, optimizer
+
+
+def test_weighted_sums_of_the_blas_are_numpys_in_a_file_and_for_numbers_that_are_0(tmp_path):
+    step, weight, optimizer = momentum()
+    other, twin, its = momentum()
+    fast, x = td.compile(other, fullgraph=True), td.rand(70, 50)
+    for lr in (0.1, 0.1, 0.1, 0.0, 0.05):
+        optimizer.param_groups[0]["lr"] = its.param_groups[0]["lr"] = lr
+        assert step(x).item() == fast(x).item()
+        np.testing.assert_array_equal(weight.detach().numpy(), twin.detach().numpy())
+    assert ("weighted_sum(" in fast.source) is bool(find())
+    fast.save(tmp_path / "step.py")
+    np.save(tmp_path / "x.npy", x.numpy())
+    losses = [step(x).item() for _ in range(3)]
+    code = "import numpy as np; from step import step; x = np.load('x.npy');"
+    code += "print([step(x, 0.05)[0].item() for _ in 'abc'])"
+    assert run(tmp_path, code) == f"{losses}\n"

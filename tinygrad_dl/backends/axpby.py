@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_dl.backends.blas import functions
 
-__all__ = ["axpby"]
+__all__ = ["axpby", "weighted_sum"]
 
 LEAST = 2048  # elements: in fewer, NumPy's calls cost no more than one by ctypes
 
@@ -28,7 +28,7 @@ def axpby(a: Any, x: Any, b: Any, y: Any, work: Any) -> None:
     Args:
         a, b: numbers.
         x, y: 1-d arrays of one size and dtype, in one piece, and writable.
-        work: an array like them to be written over; may be x.
+        work: an array like them to be written over; may be x. None: one is made where it is needed.
     """
     if type(y) is np.ndarray and y.size >= LEAST and a and b:  # BLAS takes 0 times nan for 0
         function = (find() if _functions is None else _functions).get(y.dtype)
@@ -39,6 +39,16 @@ def axpby(a: Any, x: Any, b: Any, y: Any, work: Any) -> None:
     if b != 1:
         y *= b
     y += product
+
+
+def weighted_sum(y: Any, b: Any, x: Any, a: Any) -> None:
+    """`y = b * y + a * x`, in place: `axpby` as compiled programs call it, what is changed first."""
+    axpby(a, x, b, y, None)
+
+
+def by_blas(y: Any) -> bool:
+    """Whether the BLAS adds to such an array."""
+    return type(y) is np.ndarray and y.size >= LEAST and y.dtype in find()
 
 
 def find() -> dict[Any, Callable[..., Any]]:

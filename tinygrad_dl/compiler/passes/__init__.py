@@ -8,7 +8,7 @@ from __future__ import annotations
 from tinygrad_dl.compiler.passes.constants import with_constants
 from tinygrad_dl.compiler.passes.copies import without_copies
 from tinygrad_dl.compiler.passes.dead import without_dead_code
-from tinygrad_dl.compiler.passes.order import writes_after_guards
+from tinygrad_dl.compiler.passes.order import guards_before_lanes, writes_after_guards
 from tinygrad_dl.compiler.passes.repeated import without_repetitions
 from tinygrad_dl.compiler.program import Program
 
@@ -18,6 +18,7 @@ PASSES = (
     without_dead_code,
     with_constants,
     without_repetitions,
+    guards_before_lanes,
     writes_after_guards,
     without_copies,
     without_dead_code,

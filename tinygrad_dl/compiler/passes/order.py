@@ -3,15 +3,70 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from tinygrad_dl.compiler.passes.uses import may_stop, on_other_views, scalars_made, scalars_read, with_calls
-from tinygrad_dl.compiler.program import Buffer, Call, Program, View
+from tinygrad_dl.compiler.program import Buffer, Call, Constant, Program, Scalar, View
 
 BYTE = np.dtype(np.uint8)
+
+
+def guards_before_lanes(program: Program) -> Program:
+    """The program with what lanes ask of numbers asked once, before the lanes.
+
+    Each chunk of an optimiser's step asks whether it is the first step, say. Amid writes to lasting memory such a
+    guard would have all of it copied, see `writes_after_guards`.
+    """
+    calls: list[Call] = []
+    boundary = program.boundary
+    known: set[Hashable] = set()
+    for i, call in enumerate(program.calls):
+        if i == program.boundary:
+            boundary = len(calls)
+            known.clear()
+        for each in _guards_first(call) if call.form == "lanes" else (call,):
+            key = _asked(each)
+            if key is None or key not in known:
+                known.add(key)
+                calls.append(each)
+    return with_calls(program, calls, boundary)
+
+
+def _guards_first(call: Call) -> Iterator[Call]:
+    """The guards in lanes that ask of numbers known before, with the arithmetic for them, then the lanes without."""
+    inside = {name for lane in call.lanes for inner in lane for name in scalars_made(inner)}
+    lanes = []
+    for lane in call.lanes:
+        kept = []
+        for inner in lane:
+            plain = inner.form in ("scalar", "guard") and not inner.effect and not inner.reads()
+            if plain and inside.isdisjoint(scalars_read(inner)):
+                inside.difference_update(scalars_made(inner))
+                yield inner
+            else:
+                kept.append(inner)
+        if kept:
+            lanes.append(kept)
+    if lanes:
+        yield replace(call, lanes=lanes)
+
+
+def _asked(call: Call) -> Hashable:
+    """What a guard asks, if that is something of numbers alone, which stay as they are; else None."""
+    if call.form != "guard" or call.options or call.reads():
+        return None
+    operands = []
+    for each in call.arguments:
+        if type(each) is Constant and type(each.value) in (bool, int, float, str, type(None)):
+            operands.append((type(each.value), repr(each.value)))
+        elif type(each) is Scalar:
+            operands.append((Scalar, each.name))
+        else:
+            return None
+    return call.function, call.expected, tuple(operands)
 
 
 def writes_after_guards(program: Program) -> Program:

@@ -15,6 +15,7 @@ from tinygrad_dl.compiler.passes.uses import overlap
 from tinygrad_dl.compiler.program import Call
 from tinygrad_dl.compiler.recording import policy
 from tinygrad_dl.compiler.recording.hooks import Hooks
+from tinygrad_dl.compiler.recording.numbers import plain
 from tinygrad_dl.compiler.recording.twins import code_of, twin
 from tinygrad_dl.core import engine
 from tinygrad_dl.core.promotion import FLOAT32
@@ -119,9 +120,15 @@ def beside(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
 
 
 def weighted(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
-    """`axpby` by NumPy's functions, which give the same bits as that of the BLAS."""
+    """`axpby` as one call where the BLAS computes it, else by NumPy's functions, which give the same bits."""
     a, x, b, y, work = args
-    arrays, is_number = hooks.arrays, hooks.record.is_number
+    arrays, record = hooks.arrays, hooks.record
+    is_number = record.is_number
+    if axpby.by_blas(y):
+        operands = [record.operand(each) for each in (y, b, x, a)]
+        axpby.axpby(plain(a), x, plain(b), y, work)
+        record.add("write", axpby.weighted_sum, operands)
+        return
     product = x if not is_number(a) and a == 1 else arrays.ufunc(np.multiply, (x, a), {"out": work})
     if is_number(b) or b != 1:
         arrays.ufunc(np.multiply, (y, b), {"out": y})

@@ -58,6 +58,14 @@ def in_turn(*lanes: Callable[[], None]) -> None:
         lane()
 
 
+def in_numpy(y: np.ndarray, b: Any, x: np.ndarray, a: Any) -> None:
+    """`y = b * y + a * x`, in place; the library has the BLAS do it at once, with the same result."""
+    product = x if a == 1 else x * a
+    if b != 1:
+        y *= b
+    y += product
+
+
 def sources(*functions: Any) -> str:
     """The source of functions and classes of this file."""
     return "\n\n".join(inspect.getsource(function) for function in functions).replace("-> np.ndarray", "-> ndarray")

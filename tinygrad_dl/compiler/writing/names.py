@@ -18,6 +18,7 @@ TAKEN = {
     "outside",
     "memory",
     "at_once",
+    "in_numpy",
     "Stopped",
 }
 

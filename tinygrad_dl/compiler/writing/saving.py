@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import npz
+from tinygrad_dl.backends.axpby import weighted_sum
 from tinygrad_dl.compiler.writing import helpers
 from tinygrad_dl.writing import Path, destination, replacing
 
@@ -57,6 +58,8 @@ def _as_text(written: Any) -> list[str]:
     for name, thing in written.text.things.items():
         if thing is getattr(np._core.umath, "clip", None):  # type: ignore[attr-defined]
             lines.append(f"{name} = getattr(np._core.umath, 'clip', np.clip)  # the ufunc, which is quicker")
+        elif thing is weighted_sum:
+            lines.append(f"{name} = in_numpy")
         elif isinstance(thing, np.dtype):
             lines.append(f"{name} = np.dtype({thing.str!r})")
         elif isinstance(thing, float | complex | np.generic):
@@ -88,6 +91,8 @@ def _source(written: Any, things: list[str], values: str) -> str:
         ours.append(helpers.in_turn)
     if text.guarded:
         ours.append(helpers.Stopped)
+    if weighted_sum in text.things.values():
+        ours.append(helpers.in_numpy)
     head = [
         f'"""{_explained(written, values.replace(chr(34), chr(39)).replace(chr(92), "/"))}"""',
         "from __future__ import annotations",
