@@ -63,6 +63,7 @@ THEMES = {
         "names_in_a_state",
         "shapes_in_a_state",
         "empty_parameters",
+        "not_a_program",
     ],
 }
 HEAD = """# Errors explained
