@@ -17,6 +17,7 @@ from tinygrad_dl.compiler.life import describe, form, must_be_eager
 from tinygrad_dl.compiler.making import make
 from tinygrad_dl.compiler.replay import Replay
 from tinygrad_dl.compiler.touched import Refused, Touched
+from tinygrad_dl.core.memory import release_freed_memory
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.warning import warn
 
@@ -188,6 +189,7 @@ class Compiled:
                 self._refuse(error.reason, error.line)
         if replay is None:
             return out
+        release_freed_memory()  # that of the eager run before, and of the recording
         replay.seconds = time.perf_counter() - start
         self.programs.insert(0, replay)
         return out
