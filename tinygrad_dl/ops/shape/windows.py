@@ -107,9 +107,12 @@ def sum_windows(input: Array, shape: Any, dimension: int, step: int) -> Array:
     dim = normal_dim(dimension, input.ndim - 1)
     whole = tuple(shape) if len(shape) == input.ndim - 1 else (*shape, *input.shape[1:-1])
     out = np.zeros(whole, input.dtype)
-    count, head = input.shape[dim], (slice(None),) * dim
-    for i in range(input.shape[-1]):
-        out[(*head, slice(i, i + step * (count - 1) + 1, step))] += input[..., i]
+    stride, steps = out.strides[dim], list(out.strides)
+    steps[dim] *= step
+    for i in range(0, input.shape[-1], step):  # at once as much of all windows as does not overlap
+        part = input[..., i : i + step]
+        out_part: np.ndarray = np.ndarray(part.shape, out.dtype, out, i * stride, (*steps, stride))
+        out_part += part
     return out
 
 
