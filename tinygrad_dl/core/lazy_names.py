@@ -22,9 +22,8 @@ FILES: dict[str, dict[str, str]] = {
     "ops._numpy_linalg": {
         "numpy":
             "np.linalg.cholesky np.linalg.det np.linalg.diagonal np.linalg.inv np.linalg.matmul np.linalg.matrix_norm "
-            "np.linalg.matrix_transpose np.linalg.multi_dot np.linalg.norm np.linalg.outer np.linalg.qr "
-            "np.linalg.slogdet np.linalg.solve np.linalg.svd np.linalg.tensordot np.linalg.trace np.linalg.vecdot "
-            "np.linalg.vector_norm",
+            "np.linalg.matrix_transpose np.linalg.norm np.linalg.outer np.linalg.qr np.linalg.slogdet np.linalg.solve "
+            "np.linalg.svd np.linalg.tensordot np.linalg.trace np.linalg.vecdot np.linalg.vector_norm",
     },
     "ops.activation.elu": {
         "ops": "celu elu selu",
@@ -185,6 +184,10 @@ FILES: dict[str, dict[str, str]] = {
         "methods": "as_strided_scatter diagonal_scatter select_scatter slice_scatter",
         "tinygrad_dl": "as_strided_scatter diagonal_scatter select_scatter slice_scatter",
     },
+    "ops.linalg.chains": {
+        "numpy": "np.linalg.multi_dot",
+        "tinygrad_dl.linalg": "cross diagonal multi_dot vander vecdot",
+    },
     "ops.linalg.cholesky": {
         "ops": "cholesky solve_triangular",
         "tinygrad_dl.linalg": "cholesky solve_triangular",
@@ -198,13 +201,30 @@ FILES: dict[str, dict[str, str]] = {
     "ops.linalg.distances": {
         "tinygrad_dl": "cdist",
     },
+    "ops.linalg.eig": {
+        "ops": "eig eigh",
+        "numpy": "np.linalg.eig np.linalg.eigh np.linalg.eigvals np.linalg.eigvalsh",
+        "tinygrad_dl.linalg": "eig eigh eigvals eigvalsh",
+    },
     "ops.linalg.einsum": {
         "ops": "einsum",
         "numpy": "np.einsum np.tensordot",
         "tinygrad_dl": "einsum tensordot",
     },
+    "ops.linalg.ldl": {
+        "ops": "ldl_factor ldl_solve",
+        "tinygrad_dl.linalg": "ldl_factor ldl_factor_ex ldl_solve",
+    },
+    "ops.linalg.lowrank": {
+        "tinygrad_dl": "pca_lowrank svd_lowrank",
+    },
     "ops.linalg.lstsq": {
         "tinygrad_dl.linalg": "lstsq",
+    },
+    "ops.linalg.lu": {
+        "ops": "lu_factor lu_rows",
+        "tinygrad_dl": "lu_unpack",
+        "tinygrad_dl.linalg": "lu lu_factor lu_factor_ex lu_solve",
     },
     "ops.linalg.matrix_exp": {
         "ops": "matrix_exp",
@@ -214,6 +234,17 @@ FILES: dict[str, dict[str, str]] = {
     },
     "ops.linalg.norms": {
         "tinygrad_dl.linalg": "matrix_norm norm vector_norm",
+    },
+    "ops.linalg.older": {
+        "methods": "cholesky cholesky_inverse cholesky_solve lu lu_solve orgqr ormqr qr svd triangular_solve",
+        "tinygrad_dl": "cholesky cholesky_inverse cholesky_solve lu lu_solve orgqr ormqr qr svd triangular_solve",
+    },
+    "ops.linalg.pinv": {
+        "ops": "pinv",
+        "methods": "matrix_power pinverse",
+        "numpy": "np.linalg.cond np.linalg.matrix_power np.linalg.pinv np.linalg.tensorinv np.linalg.tensorsolve",
+        "tinygrad_dl": "matrix_power pinverse",
+        "tinygrad_dl.linalg": "cholesky_ex cond inv_ex matrix_power pinv solve_ex tensorinv tensorsolve",
     },
     "ops.linalg.qr": {
         "ops": "geqrf qr",
@@ -230,6 +261,11 @@ FILES: dict[str, dict[str, str]] = {
     "ops.linalg.svd": {
         "ops": "svd",
         "tinygrad_dl.linalg": "matrix_rank svd svdvals",
+    },
+    "ops.linalg.vectors": {
+        "methods": "addbmm addbmm_ addmv addmv_ addr addr_ cross",
+        "numpy": "np.vander",
+        "tinygrad_dl": "addbmm addmv addr block_diag chain_matmul cross vander",
     },
     "ops.linear.bilinear": {
         "tinygrad_dl.nn.functional": "bilinear",

@@ -67,5 +67,6 @@ def slogdet(g: Graph, A: Value) -> list[Value]:
 
 without(
     "ONNX has no operator for it",
-    *("cholesky", "geqrf", "matrix_exp", "qr", "solve", "solve_triangular", "svd"),
+    *("cholesky", "eig", "eigh", "geqrf", "ldl_factor", "ldl_solve", "lu_factor", "lu_rows", "matrix_exp", "pinv"),
+    *("qr", "solve", "solve_triangular", "svd"),
 )

@@ -58,14 +58,3 @@ if hasattr(np.linalg, "vector_norm"):
     NUMPY[np.linalg.diagonal] = lambda x, *, offset=0: diagonal(x, offset, -2, -1)
     NUMPY[np.linalg.trace] = lambda x, *, offset=0, dtype=None: sums.sum(diagonal(x, offset, -2, -1), -1, dtype=dtype)
     NUMPY[np.linalg.vecdot] = lambda x1, x2, *, axis=-1: sums.sum(np.conjugate(x1) * x2, axis)
-
-
-def _chain(arrays: Any) -> Any:
-    """The product of several matrices, from the left."""
-    first, *others = arrays
-    for each in others:
-        first = matmul(first, each)
-    return first
-
-
-NUMPY[np.linalg.multi_dot] = _chain

@@ -38,6 +38,12 @@ def require_square(what: str, a: Any) -> None:
         raise ValueError(f"{what}: got shape {tuple(a.shape)}, expected square matrices, (..., n, n)")
 
 
+def require_finite(what: str, a: np.ndarray) -> None:
+    """Raises LinAlgError for an infinity or a nan, with which LAPACK's iterations may have no end."""
+    if not np.isfinite(a).all():
+        raise LinAlgError(f"{what}: got a matrix with an element that is infinite or nan, expected finite ones")
+
+
 def side_by_side(batch: Batch, **matrices: Any) -> list[Any]:
     """Matrices of all examples with as many dimensions in front, to broadcast: for rules of vmap."""
     found = [every(a, name, batch) for name, a in matrices.items()]

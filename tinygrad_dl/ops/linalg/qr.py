@@ -206,10 +206,16 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:
             f"householder_product: got shapes {tuple(A.shape)} and {tuple(tau.shape)}, expected (..., m, n) and "
             "(..., k) with m >= n >= k"
         )
-    # The product is I - V T V^H, with T = (1 + D S)^-1 D, where D is the diagonal matrix of tau and S what stands
-    # above the diagonal of V^H V (Schreiber and Van Loan, 1989).
+    v, factor = reflections(A, tau)
+    return eye(m, n, dtype=A.dtype) - v @ (factor @ v[..., :n, :].mH)
+
+
+def reflections(A: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
+    """The V and T with H_1 ... H_k = I - V T V^H: T = (1 + D S)^-1 D, where D is the diagonal matrix of tau and S what
+    stands above the diagonal of V^H V (Schreiber and Van Loan, 1989).
+    """
+    m, k = A.shape[-2], tau.shape[-1]
     v = A[..., :k].tril(-1) + eye(m, k, dtype=A.dtype)
-    back = v.transpose(-1, -2).conj()
-    scaled = tau.unsqueeze(-1) * (back @ v).triu(1)
-    inner = solve_triangular(scaled, tau.unsqueeze(-1) * back[..., :n], upper=True, unitriangular=True)
-    return eye(m, n, dtype=A.dtype) - v @ inner
+    scaled = tau.unsqueeze(-1) * (v.mH @ v).triu(1)
+    diagonal = tau.unsqueeze(-1) * eye(k, dtype=A.dtype)
+    return v, solve_triangular(scaled, diagonal, upper=True, unitriangular=True)

@@ -10,7 +10,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, drawn, error, one_of
-from tinygrad_dl.ops.linalg._matrices import LinAlgError, turned
+from tinygrad_dl.ops.linalg._matrices import LinAlgError, require_finite, turned
 from tinygrad_dl.ops.linalg._results import SVD
 from tinygrad_dl.ops.linalg.qr import require_matrices
 
@@ -61,8 +61,7 @@ def svd(A: Array, full_matrices: bool = True) -> Any:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.linalg.svd.html
     """
     require_matrices("svd", A)
-    if not np.isfinite(A).all():  # in LAPACK an infinity may have no end
-        raise LinAlgError("svd: got a matrix with an element that is infinite or nan, expected finite ones")
+    require_finite("svd", A)
     try:
         return SVD(*np.linalg.svd(A, full_matrices))
     except np.linalg.LinAlgError:

@@ -1,0 +1,86 @@
+"""The largest singular values of a matrix, found in the space that a few random vectors are turned into."""
+
+from __future__ import annotations
+
+from tinygrad_dl.core.composition import composition
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.ops.linalg._results import OldSVD
+from tinygrad_dl.ops.linalg.products import matmul
+from tinygrad_dl.ops.linalg.qr import qr, require_matrices
+from tinygrad_dl.ops.linalg.svd import svd
+from tinygrad_dl.random import randn
+
+
+def basis(A: Tensor, q: int, niter: int) -> Tensor:
+    """Orthonormal columns (..., m, q) of a space that is close to that of the largest left singular vectors."""
+    start = randn(A.shape[-1], q, dtype=A.dtype)
+    Q = qr(matmul(A, start)).Q
+    for _ in range(niter):
+        Q = qr(matmul(A, qr(matmul(A.mH, Q)).Q)).Q
+    return Q
+
+
+def truncated(A: Tensor, q: int, niter: int) -> OldSVD:
+    """The q largest singular values and their vectors; of the wider side A^H is taken."""
+    wide = A.shape[-2] < A.shape[-1]
+    matrices = A.mH if wide else A
+    Q = basis(matrices, q, niter)
+    U, S, Vh = svd(matmul(Q.mH, matrices), full_matrices=False)
+    left, right = matmul(Q, U), Vh.mH
+    return OldSVD(right, S, left) if wide else OldSVD(left, S, right)
+
+
+@composition
+def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor | None = None) -> OldSVD:
+    """About the q largest singular values of matrices and their vectors, A = U diag(S) V^H, from random vectors.
+
+    Args:
+        A: of shape (..., m, n).
+        q: how many, min(m, n) at most; a few more than are wanted.
+        niter: how often the vectors are multiplied by A A^H, which brings them closer to the singular ones.
+        M: subtracted from A first; it broadcasts to A's shape.
+
+    Returns:
+        A named tuple (U, S, V) of shapes (..., m, q), (..., q) and (..., n, q).
+
+    Raises:
+        ValueError: fewer than two dimensions, or another q.
+
+    >>> td.svd_lowrank(td.tensor([[3.0, 0.0], [0.0, 4.0]]), q=2).S
+    tensor([4., 3.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.svd_lowrank.html; N. Halko, P.-G. Martinsson and
+    J. Tropp, "Finding structure with randomness" (2009), algorithm 5.1.
+    """
+    require_matrices("svd_lowrank", A)
+    size, count = min(A.shape[-2:]), 2 if niter is None else niter
+    q = min(6, size) if q is None else q
+    if not 0 <= q <= size:
+        raise ValueError(f"svd_lowrank: got q={q} for shape {A.shape}, expected 0 to {size}")
+    return truncated(A if M is None else A - M, q, count)
+
+
+@composition
+def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int = 2) -> OldSVD:
+    """About the first q principal components of rows (..., m, n): `svd_lowrank` of what differs from their mean.
+
+    Args:
+        q: how many; by default min(6, m, n).
+        center: whether the mean is subtracted.
+        niter: see `svd_lowrank`.
+
+    Returns:
+        A named tuple (U, S, V): the components are the columns of V, (..., n, q), and S**2 / (m - 1) their variances.
+
+    Raises:
+        ValueError: fewer than two dimensions, another q, or a negative niter.
+
+    >>> td.pca_lowrank(td.tensor([[1.0, 1.0], [3.0, 3.0]]), q=1).S
+    tensor([2.])
+    """
+    require_matrices("pca_lowrank", A)
+    size = min(A.shape[-2:])
+    q = min(6, size) if q is None else q
+    if not 0 <= q <= size or niter < 0:
+        raise ValueError(f"pca_lowrank: got q={q} and niter={niter} for shape {A.shape}, expected 0 to {size} and >= 0")
+    return truncated(A - A.mean(-2, keepdim=True) if center else A, q, niter)
