@@ -158,3 +158,45 @@ def test_determinants():
     complex = td.tensor([[1.0, 2.0j], [0.5, 1.0 + 1.0j]], dtype=td.complex128, requires_grad=True)
     for function in (td.det, lambda a: td.slogdet(a)[0], lambda a: td.slogdet(a)[1], td.logdet):
         assert gradcheck(function, complex) and gradgradcheck(function, complex)
+
+
+def test_low_rank():
+    a = td.tensor(RNG.standard_normal((2, 6, 2)) @ RNG.standard_normal((2, 2, 5)))
+    for matrices in (a, a.mT):
+        U, S, V = td.svd_lowrank(matrices, q=3)
+        assert U.shape[-1] == S.shape[-1] == V.shape[-1] == 3
+        np.testing.assert_allclose((U * S[..., None, :]) @ V.mH, matrices, atol=1e-12)
+        np.testing.assert_allclose(S[..., :2], linalg.svdvals(matrices)[..., :2])
+    mean = a.mean(-2, keepdim=True)
+    U, S, V = td.pca_lowrank(a, q=2)
+    np.testing.assert_allclose((U * S[..., None, :]) @ V.mH, a - mean, atol=1e-12)
+    np.testing.assert_allclose(td.svd_lowrank(a, q=2, M=mean.expand(2, 6, 5)).S, S)
+    for wrong in (lambda: td.svd_lowrank(a, q=-1), lambda: td.pca_lowrank(a, niter=-1)):
+        with pytest.raises(ValueError, match="got q="):
+            wrong()
+
+
+def test_what_is_singular_has_info():
+    a = td.stack([td.eye(2), td.ones(2, 2), -td.eye(2)])
+    assert linalg.cholesky_ex(a).info.tolist() == [0, 2, 1] and linalg.cholesky_ex(a).L.isnan().any((1, 2))[1:].all()
+    inverse, info = linalg.inv_ex(a)
+    assert info.tolist() == [0, 2, 0] and inverse[2].tolist() == [[-1.0, 0.0], [0.0, -1.0]] and inverse[1].isnan().all()
+    assert linalg.solve_ex(a, td.ones(2, 1)).result[:, 0, 0].tolist()[::2] == [1.0, -1.0]
+    assert linalg.lu_factor_ex(a).info.tolist() == [0, 2, 0]
+    for function in (linalg.cholesky_ex, linalg.inv_ex, linalg.lu_factor_ex):
+        with pytest.raises(linalg.LinAlgError):
+            function(a, check_errors=True)
+    assert linalg.cond(a, 1).tolist() == [1.0, math.inf, 1.0] and linalg.cond(a)[0].item() == 1.0
+    assert linalg.cond(td.ones(2, 0, 0)).tolist() == linalg.cond(td.ones(2, 0, 0), 1).tolist() == [0.0, 0.0]
+
+
+def test_numpys_functions_of_matrices():
+    a = draw(3, 3)
+    x = a.detach().numpy()
+    for function in (np.linalg.pinv, np.linalg.cond, np.linalg.eigvals):
+        np.testing.assert_allclose(function(a).detach(), function(x))
+    np.testing.assert_allclose(np.linalg.matrix_power(a, 3).detach(), np.linalg.matrix_power(x, 3))
+    np.testing.assert_allclose(np.linalg.eigvalsh(a + a.mT).detach(), np.linalg.eigvalsh(x + x.T))
+    np.testing.assert_allclose(np.vander(a[0], 2).detach(), np.vander(x[0], 2))
+    np.testing.assert_allclose(np.linalg.multi_dot([a, a, a[0]]).detach(), x @ x @ x[0])
+    np.testing.assert_allclose(np.linalg.tensorsolve(a, a[0]).detach(), np.linalg.solve(x, x[0]))

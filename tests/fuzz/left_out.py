@@ -42,7 +42,11 @@ REASONS = {
         hamming_window hann_window kaiser_window istft stft""",
     "jumps, where rounding decides, or takes sizes above 0 alone: tests/parity/test_fft.py compares it": "angle polar",
     "is the norm of a difference: tests/parity/test_linalg.py compares it": "dist",
-    "is as exact as the matrix allows: see tests/parity/test_linalg.py": "det geqrf inverse logdet matrix_exp slogdet",
+    "is as exact as the matrix allows: see tests/parity/test_linalg.py": """det geqrf inverse
+        logdet matrix_exp slogdet cholesky cholesky_inverse cholesky_solve lu lu_solve lu_unpack orgqr ormqr pinverse qr
+        svd triangular_solve""",
+    "takes random vectors: tests/test_linalg.py": "pca_lowrank svd_lowrank",
+    "takes tensors that fit together: tests/parity/test_linalg.py compares it": "block_diag chain_matmul",
     "is a dtype that NumPy does not have": "bfloat16",
     "is for another device, and refused": "cuda",
     "shows memory, whose order and extent are each library's own": "as_strided as_strided_ resize_ resize_as_ set_",

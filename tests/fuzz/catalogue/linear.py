@@ -89,6 +89,49 @@ def baddbmm(w: Writer) -> Any:
     return w.tensor(shape=w.choice(((b, n, m), (m,), (1, n, m))), dtype=w.dtype(x)), x, y, w.options(beta=2, alpha=-1)
 
 
+@draws("addmv")
+def addmv(w: Writer) -> Any:
+    x = factor(w, 2, 2)
+    n, k = w.shape(x)
+    start = w.tensor(shape=w.choice(((n,), (1,), ())), dtype=w.dtype(x))
+    return start, x, w.tensor(shape=(k,), dtype=w.dtype(x)), w.options(beta=lambda: w.choice((0, 2)), alpha=2)
+
+
+@draws("addr")
+def addr(w: Writer) -> Any:
+    x = factor(w, 1, 1)
+    y = w.tensor(shape=(w.int(0, 3),), dtype=w.dtype(x))
+    start = w.tensor(shape=w.choice(((*w.shape(x), *w.shape(y)), w.shape(y), ())), dtype=w.dtype(x))
+    return start, x, y, w.options(beta=lambda: w.choice((0, 2)), alpha=2)
+
+
+@draws("addbmm")
+def addbmm(w: Writer) -> Any:
+    x = factor(w, 3, 3)
+    b, n, k = w.shape(x)
+    y = w.tensor(shape=(b, k, w.int(0, 3)), dtype=w.dtype(x))
+    return w.tensor(shape=(n, w.shape(y)[2]), dtype=w.dtype(x)), x, y, w.options(beta=2, alpha=-1)
+
+
+@draws("cross")
+def cross(w: Writer) -> Any:
+    shape = (*[w.int(0, 2) for _ in range(w.int(0, 2))], 3)
+    x = w.tensor("fci", shape=shape)
+    return x, w.tensor(shape=shape, dtype=w.dtype(x)), {"dim": -1}
+
+
+@draws("matrix_power")
+def matrix_power(w: Writer) -> Any:
+    size = w.int(0, 3)
+    return w.tensor("fci", shape=(*[w.int(1, 2) for _ in range(w.int(0, 1))], size, size)), w.int(0, 4)
+
+
+@draws("vander")
+def vander(w: Writer) -> Any:
+    x = w.tensor("fci", least=1, most=1, size=4)
+    return x, w.options(N=lambda: w.int(0, 4), increasing=True)
+
+
 @draws("linear")
 def linear(w: Writer) -> Any:
     x = w.tensor("fc", least=1, size=100)

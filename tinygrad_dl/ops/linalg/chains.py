@@ -80,15 +80,15 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
         N: how many powers, 2 or more; by default n.
 
     Raises:
-        ValueError: `x` is a number, or N is below 2.
+        ValueError: N is below 2.
 
     >>> td.linalg.vander(td.tensor([1, 2, 3]))
     tensor([[1, 1, 1],
             [1, 2, 4],
             [1, 3, 9]])
     """
-    if x.ndim < 1:
-        raise ValueError(f"vander: got shape {x.shape}, expected vectors (..., n)")
+    if not x.ndim:  # of one element
+        x = x[None]
     if N is not None and N < 2:
         raise ValueError(f"vander: got N={N}, expected 2 or more")
     return powers(x, x.shape[-1] if N is None else N)

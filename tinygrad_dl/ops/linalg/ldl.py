@@ -41,11 +41,12 @@ def _symmetric(rng: np.random.Generator) -> np.ndarray:
 def packed(A: Array, hermitian: bool = False) -> Any:
     """L and D in one matrix, LAPACK's pivots, and its info."""
     require_square("ldl_factor", A)
-    return CheckedLDL(*factored(routine_for(A.dtype, hermitian, "trf"), A))
+    LD, pivots, info = factored(routine_for(A.dtype, hermitian, "trf"), A)
+    return CheckedLDL(np.tril(LD), pivots, info)
 
 
 def _naive_ldl(a: np.ndarray) -> CheckedLDL:
-    """Column by column, for matrices whose diagonal needs no exchanges; the upper triangle stays."""
+    """Column by column, for matrices whose diagonal needs no exchanges; the upper triangle is 0."""
     a, n = a.copy(), a.shape[-1]
     for index in np.ndindex(a.shape[:-2]):
         m = a[index]
@@ -55,7 +56,7 @@ def _naive_ldl(a: np.ndarray) -> CheckedLDL:
             rest = m[i + 1 :, i + 1 :]
             rest -= np.tril(np.outer(below, below) / m[i, i])
     pivots = np.broadcast_to(np.arange(1, n + 1, dtype=np.int32), a.shape[:-1]).copy()
-    return CheckedLDL(a, pivots, np.zeros(a.shape[:-2], np.int32))
+    return CheckedLDL(np.tril(a), pivots, np.zeros(a.shape[:-2], np.int32))
 
 
 @op(
@@ -150,7 +151,7 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False) -> PackedLDL:
         ValueError: the matrices are not square. linalg.LinAlgError: a matrix is singular.
 
     >>> td.linalg.ldl_factor(td.tensor([[2.0, 1.0], [1.0, -4.0]]))
-    PackedLDL(LD=tensor([[ 2.0000,  1.0000],
+    PackedLDL(LD=tensor([[ 2.0000,  0.0000],
             [ 0.5000, -4.5000]]), pivots=tensor([1, 2], dtype=int32))
     """
     found = ldl_factor_ex(A, hermitian=hermitian, check_errors=True)

@@ -10,11 +10,13 @@ from tinygrad_dl.ops.linalg.qr import qr, require_matrices
 from tinygrad_dl.ops.linalg.svd import svd
 from tinygrad_dl.random import randn
 
+MOST = 10_000  # iterations, of which some two are needed
+
 
 def basis(A: Tensor, q: int, niter: int) -> Tensor:
     """Orthonormal columns (..., m, q) of a space that is close to that of the largest left singular vectors."""
     start = randn(A.shape[-1], q, dtype=A.dtype)
-    Q = qr(matmul(A, start)).Q
+    Q: Tensor = qr(matmul(A, start)).Q
     for _ in range(niter):
         Q = qr(matmul(A, qr(matmul(A.mH, Q)).Q)).Q
     return Q
@@ -30,13 +32,22 @@ def truncated(A: Tensor, q: int, niter: int) -> OldSVD:
     return OldSVD(right, S, left) if wide else OldSVD(left, S, right)
 
 
+def require_counts(what: str, A: Tensor, q: int, niter: int) -> None:
+    """Raises ValueError for more values than there are, and for iterations that would not end in a lifetime."""
+    size = min(A.shape[-2:])
+    if not (0 <= q <= size and 0 <= niter <= MOST):
+        raise ValueError(
+            f"{what}: got q={q} and niter={niter} for shape {A.shape}, expected 0 to {size} and 0 to {MOST}"
+        )
+
+
 @composition
 def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor | None = None) -> OldSVD:
     """About the q largest singular values of matrices and their vectors, A = U diag(S) V^H, from random vectors.
 
     Args:
         A: of shape (..., m, n).
-        q: how many, min(m, n) at most; a few more than are wanted.
+        q: how many; a few more than are wanted. There are min(m, n) at most.
         niter: how often the vectors are multiplied by A A^H, which brings them closer to the singular ones.
         M: subtracted from A first; it broadcasts to A's shape.
 
@@ -44,20 +55,18 @@ def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor |
         A named tuple (U, S, V) of shapes (..., m, q), (..., q) and (..., n, q).
 
     Raises:
-        ValueError: fewer than two dimensions, or another q.
+        ValueError: fewer than two dimensions, another q or niter.
 
-    >>> td.svd_lowrank(td.tensor([[3.0, 0.0], [0.0, 4.0]]), q=2).S
+    >>> td.svd_lowrank(td.tensor([[3.0, 0.0], [0.0, 4.0]]), q=2).S.round()
     tensor([4., 3.])
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.svd_lowrank.html; N. Halko, P.-G. Martinsson and
     J. Tropp, "Finding structure with randomness" (2009), algorithm 5.1.
     """
     require_matrices("svd_lowrank", A)
-    size, count = min(A.shape[-2:]), 2 if niter is None else niter
-    q = min(6, size) if q is None else q
-    if not 0 <= q <= size:
-        raise ValueError(f"svd_lowrank: got q={q} for shape {A.shape}, expected 0 to {size}")
-    return truncated(A if M is None else A - M, q, count)
+    q, niter = min(6 if q is None else q, *A.shape[-2:]), 2 if niter is None else niter
+    require_counts("svd_lowrank", A, q, niter)
+    return truncated(A if M is None else A - M, q, niter)
 
 
 @composition
@@ -73,14 +82,12 @@ def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int
         A named tuple (U, S, V): the components are the columns of V, (..., n, q), and S**2 / (m - 1) their variances.
 
     Raises:
-        ValueError: fewer than two dimensions, another q, or a negative niter.
+        ValueError: fewer than two dimensions, another q or niter.
 
-    >>> td.pca_lowrank(td.tensor([[1.0, 1.0], [3.0, 3.0]]), q=1).S
+    >>> td.pca_lowrank(td.tensor([[1.0, 1.0], [3.0, 3.0]]), q=1).S.round()
     tensor([2.])
     """
     require_matrices("pca_lowrank", A)
-    size = min(A.shape[-2:])
-    q = min(6, size) if q is None else q
-    if not 0 <= q <= size or niter < 0:
-        raise ValueError(f"pca_lowrank: got q={q} and niter={niter} for shape {A.shape}, expected 0 to {size} and >= 0")
+    q = min(6, *A.shape[-2:]) if q is None else q
+    require_counts("pca_lowrank", A, q, niter)
     return truncated(A - A.mean(-2, keepdim=True) if center else A, q, niter)

@@ -55,7 +55,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     single = B.ndim == A.ndim - 1 and B.shape == A.shape[:-1]
     if A.ndim < 2 or (not single and (B.ndim < 2 or B.shape[-2] != A.shape[-2])):
         raise ValueError(f"lstsq: expected A (..., m, n) with B (..., m, k) or (..., m), got {A.shape} and {B.shape}")
-    right, nothing = B[..., None] if single else B, empty(0, dtype=A.dtype)
+    right, nothing = B[..., None] if single else B, empty(0, dtype=A.real.dtype)
     rows, columns = A.shape[-2:]
     rank = matrix_rank(A.detach(), rtol=rcond)
     full = driver == "gels" or bool(np.all(rank.numpy() == min(rows, columns)))
@@ -63,16 +63,16 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
         left, values, turned = svd(A, full_matrices=False)
         least = rcond if rcond is not None else _precision(A) * max(rows, columns)
         kept = values > least * values[..., :1]
-        found = matmul(turned.mT, where(kept, 1 / where(kept, values, 1), 0)[..., None] * matmul(left.mT, right))
+        found = matmul(turned.mH, where(kept, 1 / where(kept, values, 1), 0)[..., None] * matmul(left.mH, right))
     elif rows >= columns:
         Q, R = qr(A)
-        found = solve_triangular(R, matmul(Q.mT, right), upper=True)
+        found = solve_triangular(R, matmul(Q.mH, right), upper=True)
     else:
-        Q, R = qr(A.mT)
-        found = matmul(Q, solve_triangular(R.mT, right, upper=False))
-    residuals = nothing
+        Q, R = qr(A.mH)
+        found = matmul(Q, solve_triangular(R.mH, right, upper=False))
+    residuals = found.abs().reshape(-1)[:0]  # which belongs to the graph, as PyTorch's does
     if full and rows > columns and driver not in (None, "gelsy"):
-        residuals = sum((matmul(A, found) - right) ** 2, -2)
+        residuals = sum((matmul(A, found) - right).abs() ** 2, -2)
     return LeastSquares(
         found[..., 0] if single else found,
         residuals,

@@ -28,7 +28,7 @@ from tinygrad_dl.ops.pointwise.where import where
 def hermitian_by_lower(a: np.ndarray) -> np.ndarray:
     """The Hermitian matrices with these lower triangles."""
     lower = np.tril(a, -1)
-    found: np.ndarray = np.tril(a) + turned(lower)
+    found: np.ndarray = lower + turned(lower) + a.real * np.eye(a.shape[-1], dtype=a.dtype)
     return found
 
 
@@ -168,9 +168,10 @@ def cond(A: Tensor, p: float | str | None = None) -> Tensor:
         return ratio
     require_square("cond", A)
     if not A.numel():
-        return matrix_norm(A, "fro") if A.shape[-1] == 0 else A.abs().sum((-2, -1))
+        return matrix_norm(A)
     inverse, info = inv_ex(A)
-    return where(info == 0, matrix_norm(A, p) * matrix_norm(inverse, p), math.inf)
+    found: Tensor = where(info == 0, matrix_norm(A, p) * matrix_norm(inverse, p), math.inf)
+    return found
 
 
 @composition
@@ -188,7 +189,8 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
     if n < 0:
         return matrix_power(inv(input), -n)
     if n == 0:
-        return eye(input.shape[-1], dtype=input.dtype).expand(input.shape).clone()
+        unit: Tensor = where(wrap(np.ones((), bool)), eye(input.shape[-1], dtype=input.dtype), input)
+        return unit  # with a gradient of 0
     if n == 1:
         return input.clone()
     if n == 3:
@@ -280,7 +282,7 @@ def not_definite(a: np.ndarray) -> int:
     """The order of the first leading minor that is not positive definite, or 0."""
     for order in range(1, len(a) + 1):
         try:
-            np.linalg.cholesky((a + turned(a))[:order, :order])
+            np.linalg.cholesky(((a + turned(a)) / 2)[:order, :order])
         except np.linalg.LinAlgError:
             return order
     return 0

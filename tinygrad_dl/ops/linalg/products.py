@@ -245,6 +245,7 @@ def kron(input: Array, other: Array) -> Tensor:
 
 @op(
     promote=True,
+    inplace=True,
     inputs=[
         dict(input=real(shape="n m"), mat1=real(shape="n k"), mat2=real(shape="k m")),
         dict(input=real(shape="m"), mat1=real(shape="n k"), mat2=real(shape="k m"), beta=one_of(0.5), alpha=one_of(2)),
@@ -272,7 +273,9 @@ def addmm(input: Array, mat1: Array, mat2: Array, *, beta: complex = 1, alpha: c
 
 
 def _added(input: np.ndarray, out: np.ndarray, beta: Any, alpha: Any) -> np.ndarray:
-    """beta * input + alpha * out, in the memory of `out`."""
+    """beta * input + alpha * out, in the memory of `out`; of the factors of integers the fraction does not count."""
+    if out.dtype.kind in "biu":
+        beta, alpha = int(beta.real), int(alpha.real)
     if alpha != 1:
         out *= factor(alpha, out.dtype)
     if beta:
@@ -314,6 +317,7 @@ def _added_parts(input: Any, out: Any, beta: Any, alpha: Any) -> Any:
 
 @op(
     promote=True,
+    inplace=True,
     inputs=[
         dict(input=real(shape="b n m"), batch1=real(shape="b n k"), batch2=real(shape="b k m")),
         dict(

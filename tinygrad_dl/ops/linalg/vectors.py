@@ -169,11 +169,12 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: complex = 1, alpha:
         for name, number in (("beta", beta), ("alpha", alpha)):
             if not isinstance(number, int):
                 raise TypeError(f"addr: got {name}={number!r} for integers, expected an integer")
-    product = vec1[:, None] * vec2
-    if product.dtype.kind == "b" and input.dtype.kind == "b":
-        product = product & bool(alpha)
+    bools = all(each.dtype.kind == "b" for each in (input, vec1, vec2))
+    scaled = vec1 if alpha == 1 else vec1 & bool(alpha) if bools else vec1 * alpha
+    product = scaled[:, None] * vec2
+    if bools:
         return added("addr", input & bool(beta), product, 1, 1)
-    return added("addr", input, product, beta, alpha)
+    return added("addr", input, product, beta, 1)
 
 
 @method
