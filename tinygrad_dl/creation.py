@@ -209,14 +209,24 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 
 @composition
-def from_dlpack(data: Any) -> Tensor:
+def from_dlpack(data: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """A tensor that shares the memory of another library's array, through DLPack.
+
+    Args:
+        device: the CPU, to which the other library copies what lies elsewhere.
+        copy: True copies, False shares memory or raises, None shares it where it can.
+
+    Raises:
+        BufferError: the memory can't be shared.
 
     >>> import numpy as np
     >>> td.from_dlpack(np.ones(2))
     tensor([1., 1.], dtype=float64)
     """
-    return fresh(wrap(as_array(np.from_dlpack(data))))
+    check_device(device)
+    if copy is None and device is None:
+        return fresh(wrap(as_array(np.from_dlpack(data))))
+    return fresh(wrap(as_array(np.from_dlpack(data, device=None if device is None else "cpu", copy=copy))))
 
 
 def _dtype(dtype: Any) -> np.dtype[Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from typing import Any, Self
 
 import numpy as np
 
-from tinygrad_dl.core.device import CPU, no_device
+from tinygrad_dl.core.device import CPU, check_device, no_device
 from tinygrad_dl.core.device import device as Device
 from tinygrad_dl.core.dtypes import DTYPES, dtype
 from tinygrad_dl.core.layout import contiguous_format, lies_so, strided
@@ -199,8 +200,33 @@ class Contents:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        return self.numpy().__dlpack__(**kwargs)
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Self:
+        """Itself, for the CPU; the array API standard's name. ValueError: another device, or a stream."""
+        check_device(device)
+        if stream is not None:
+            raise ValueError(f"to_device: got stream={stream!r}, expected None, as the CPU has no streams")
+        return self
+
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
+        """`td.array_api`, the array API standard's functions. ValueError: a version of it that is not there."""
+        return importlib.import_module("tinygrad_dl.array_api").version(api_version)
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """The memory as a DLPack capsule, which another library makes an array of.
+
+        Raises:
+            RuntimeError: the tensor requires a gradient. BufferError: `dl_device` is not the CPU, or the memory can't
+                be shared.
+        """
+        asked = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+        return self.numpy().__dlpack__(**{name: value for name, value in asked.items() if value is not None})
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self._data.__dlpack_device__()

@@ -211,7 +211,7 @@ def as_dtype(dtype: Any) -> DType:
         if means is None or (hasattr(means, "__array__") and not isinstance(means, type)):
             raise TypeError
         found: DType = np.dtype(means)
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):  # NumPy reads a string with commas as the parts of a structure
         raise TypeError(f"expected a dtype such as td.float32 or 'float32', got {dtype!r}") from None
     return found
 
