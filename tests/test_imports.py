@@ -65,7 +65,7 @@ LEVELS = [
     {"optim"},
     {"compiler"},
     {"data"},
-    {"vision", "distributions", "fft", "linalg", "signal"},
+    {"array_api", "vision", "distributions", "fft", "linalg", "signal"},
     {"onnx"},
     {"torch"},
     {"train"},

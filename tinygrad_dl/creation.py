@@ -121,6 +121,9 @@ def given(data: Any, dtype: Any) -> tuple[np.ndarray, np.dtype[Any]]:
         return array, array.dtype
     found = dtypes.as_dtype(dtype)
     if not isinstance(data, Tensor | np.ndarray):
+        if found == np.uint64 and array.dtype.kind == "f":  # NumPy makes floats of integers of which some need 64 bits
+            whole = np.array(data, dtype=object)
+            array = whole.astype(found) if all(isinstance(each, int) for each in whole.flat) else array
         promotion.require_room(array, found)
     return array, found
 

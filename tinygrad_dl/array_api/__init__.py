@@ -1,4 +1,4 @@
-"""The Python array API standard, version 2025.12: its functions on tensors, for programs that take any library's arrays.
+"""The Python array API standard, version 2025.12, on tensors: for programs that take the arrays of any library.
 
 >>> x = td.tensor([[3.0, 4.0]], requires_grad=True)
 >>> xp = x.__array_namespace__()
@@ -15,24 +15,25 @@ from __future__ import annotations
 import sys
 import types
 from math import e, inf, nan, pi
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_dl.array_api import creation, data_types, elementwise, fft, linalg, manipulation, statistical
 from tinygrad_dl.array_api._operands import VERSION, document
-from tinygrad_dl.array_api.creation import *
-from tinygrad_dl.array_api.data_types import *
-from tinygrad_dl.array_api.elementwise import *
-from tinygrad_dl.array_api.linalg import matmul, matrix_transpose, tensordot, vecdot
-from tinygrad_dl.array_api.manipulation import *
-from tinygrad_dl.array_api.statistical import *
 
 __array_api_version__ = VERSION
 newaxis = None
-__all__ = [
-    "__array_api_version__", "e", "fft", "inf", "linalg", "matmul", "matrix_transpose", "nan", "newaxis", "pi",
-    "tensordot", "vecdot",
-    *creation.__all__, *data_types.__all__, *elementwise.__all__, *manipulation.__all__, *statistical.__all__,
-]  # fmt: skip
+VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", VERSION)  # each has all that the ones before have
+PARTS = (creation, data_types, elementwise, manipulation, statistical)
+MATRICES = ("matmul", "matrix_transpose", "tensordot", "vecdot")  # which the standard has in both namespaces
+
+__all__ = ["__array_api_version__", "e", "fft", "inf", "linalg", "nan", "newaxis", "pi"]
+for _part, _names in [*((part, part.__all__) for part in PARTS), (linalg, MATRICES)]:
+    __all__ += _names
+    globals().update({name: getattr(_part, name) for name in _names})
+
+if TYPE_CHECKING:  # checkers do not see the loop
+
+    def __getattr__(name: str) -> Any: ...
 
 
 def version(wanted: str | None = None) -> types.ModuleType:
@@ -46,5 +47,4 @@ def version(wanted: str | None = None) -> types.ModuleType:
     return sys.modules[__name__]
 
 
-VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", VERSION)  # each has all that the ones before have
 document(globals())

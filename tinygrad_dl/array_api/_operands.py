@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from tinygrad_dl.core import promotion
 from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.core.namespaces import completed
 
+F = TypeVar("F", bound=Callable[..., Any])
 VERSION = "2025.12"
 PAGE = f"https://data-apis.org/array-api/{VERSION}/API_specification/generated/array_api.{{}}.html"
 
@@ -32,15 +33,17 @@ def common(values: Iterable[Any]) -> np.dtype[Any]:
             continue
         dtype = as_dtype(value.dtype if isinstance(value, Tensor | np.ndarray | np.generic) else value)
         found = dtype if found is None else promotion.promote(found, dtype)
-    return found if found is not None and not numbers else promotion.result_dtype(
-        (*([] if found is None else [np.empty(1, found)]), *numbers)
+    return (
+        found
+        if found is not None and not numbers
+        else promotion.result_dtype((*([] if found is None else [np.empty(1, found)]), *numbers))
     )
 
 
 def converted(value: Any, dtype: np.dtype[Any]) -> Tensor:
     """A tensor of the dtype: of a tensor, in the graph, or of a number."""
     if isinstance(value, Tensor):
-        return value if value._data.dtype == dtype else value.to(dtype)
+        return value if value.dtype == dtype else value.to(dtype)
     return td.tensor(value, dtype=dtype)
 
 
@@ -50,7 +53,7 @@ def together(*values: Any) -> list[Tensor]:
     if all(isinstance(value, Tensor) and value.dtype is first.dtype for value in values):
         return list(values)
     dtype = common(values)
-    return [value if isinstance(value, Tensor) and value.dtype == dtype else converted(value, dtype) for value in values]
+    return [converted(value, dtype) for value in values]
 
 
 def reduced(op: Callable[..., Any], x: Tensor, axis: Any, keepdims: bool, **options: Any) -> Any:
@@ -61,7 +64,7 @@ def reduced(op: Callable[..., Any], x: Tensor, axis: Any, keepdims: bool, **opti
     return op(x, dim=dims, keepdim=keepdims, **options)
 
 
-def named(function: Any, name: str, text: str) -> Any:
+def named(function: F, name: str, text: str) -> F:
     """A function of a table under its name, with its docstring."""
     function.__name__ = function.__qualname__ = name
     function.__doc__ = text
@@ -76,5 +79,3 @@ def document(namespace: dict[str, Any], prefix: str = "") -> None:
             value.__doc__ = completed(value.__doc__ or "", PAGE.format(prefix + name))
     names: list[str] = namespace["__all__"]
     namespace.setdefault("__dir__", lambda: names)
-
-

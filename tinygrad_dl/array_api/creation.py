@@ -52,9 +52,7 @@ def asarray(obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | 
     return td.asarray(obj, dtype=dtype, copy=copy)
 
 
-def arange(
-    start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None
-) -> Tensor:
+def arange(start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None) -> Tensor:
     """The numbers from `start`, or 0, to `stop`, without it, in steps; none if they lead away from it.
 
     >>> td.array_api.arange(3)

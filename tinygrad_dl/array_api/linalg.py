@@ -126,7 +126,8 @@ def svd(x: Tensor, /, *, full_matrices: bool = True) -> Any:
 
 def tensordot(x1: Tensor, x2: Tensor, /, *, axes: Any = 2) -> Tensor:
     """The sum of products over the last dimensions of x1 and the first of x2, or over those given for each."""
-    return td.tensordot(*together(x1, x2), dims=axes)
+    first, second = together(x1, x2)
+    return td.tensordot(first, second, axes)
 
 
 def trace(x: Tensor, /, *, offset: int = 0, dtype: Any = None) -> Tensor:

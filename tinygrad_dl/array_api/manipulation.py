@@ -118,7 +118,8 @@ def reshape(x: Tensor, /, shape: Any, *, copy: bool | None = None) -> Tensor:
     """
     if copy is False:
         try:
-            return x.view(shape)
+            found: Tensor = x.view(shape)
+            return found
         except RuntimeError as error:
             raise ValueError(f"reshape: got copy=False, expected strides that allow a view: {error}") from None
     return td.reshape(x.clone() if copy else x, shape)
@@ -147,7 +148,8 @@ def take(x: Tensor, indices: Tensor, /, *, axis: int | None = None) -> Tensor:
         if x.ndim != 1:
             raise ValueError(f"take: got axis=None for shape {x.shape}, expected a dimension")
         axis = 0
-    return x[(slice(None),) * (axis % x.ndim) + (indices,)]
+    found: Tensor = x[(slice(None),) * (axis % x.ndim) + (indices,)]
+    return found
 
 
 def take_along_axis(x: Tensor, indices: Tensor, /, *, axis: int = -1) -> Tensor:
@@ -168,7 +170,7 @@ def argmin(x: Tensor, /, *, axis: int | None = None, keepdims: bool = False) -> 
 
 def count_nonzero(x: Tensor, /, *, axis: Any = None, keepdims: bool = False) -> Tensor:
     """How many elements are not zero, over all dimensions or those given."""
-    found: Tensor = reduced(td.sum, x != 0, axis, keepdims)
+    found: Tensor = reduced(td.sum, td.ne(x, 0), axis, keepdims)
     return found
 
 
@@ -183,9 +185,7 @@ def nonzero(x: Tensor, /) -> tuple[Tensor, ...]:
     return tuple(td.nonzero(x, as_tuple=True))
 
 
-def searchsorted(
-    x1: Tensor, x2: Any, /, *, side: str = "left", sorter: Tensor | None = None
-) -> Tensor:
+def searchsorted(x1: Tensor, x2: Any, /, *, side: str = "left", sorter: Tensor | None = None) -> Tensor:
     """Where each element of x2 belongs in the sorted x1: before equal elements ("left") or behind them ("right").
 
     Args:

@@ -202,7 +202,10 @@ class Contents:
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Self:
         """Itself, for the CPU; the array API standard's name. ValueError: another device, or a stream."""
-        check_device(device)
+        try:
+            check_device(device)
+        except ValueError as error:
+            raise ValueError(f"to_device: {error}") from None
         if stream is not None:
             raise ValueError(f"to_device: got stream={stream!r}, expected None, as the CPU has no streams")
         return self
