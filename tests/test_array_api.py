@@ -112,6 +112,7 @@ def test_values_of_shapes_and_places():
     assert xp.unique_values(td.tensor([float("nan")] * 2)).shape == (2,)
     assert xp.clip(x, 2).tolist() == [[3, 2], [2, 2]]
     assert xp.searchsorted(td.tensor([1, 3]), 2).item() == 1
+    assert str(xp.sign(td.tensor([-0.0 + 0j])).item()) == "0j"
     assert xp.arange(3, 0).shape == (0,)
     assert xp.meshgrid(td.tensor([1, 2]), td.tensor([3]))[0].tolist() == [[1, 2]]
     assert xp.linalg.trace(x).item() == 4
@@ -277,3 +278,23 @@ def test_einops_takes_tensors_by_the_standard():
     assert einops.array_api.rearrange(x, "a b -> (b a)").tolist() == [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]
     einops.array_api.reduce(x, "a b -> a", "max").sum().backward()
     assert x.grad.tolist() == [[0.0, 0.0, 1.0], [0.0, 0.0, 1.0]]
+
+
+def test_transforms_and_compiled_steps():
+    def loss(x):
+        return xp.sum(xp.linalg.vector_norm(x, axis=-1) * xp.exp(x[..., 0]))
+
+    x = td.tensor([[3.0, 4.0], [0.0, 1.0]])
+    value = 5 * np.exp(3.0) + 1
+    assert loss(x).item() == pytest.approx(value, rel=1e-6)
+    assert td.compile(loss)(x).item() == pytest.approx(value, rel=1e-6)
+    assert td.func.vmap(loss)(x[:, None]).tolist() == pytest.approx([5 * np.exp(3.0), 1.0], rel=1e-6)
+    _, slope = td.func.jvp(loss, (x,), (td.tensor([[0.0, 1.0], [0.0, 0.0]]),))
+    assert slope.item() == pytest.approx(0.8 * np.exp(3.0), rel=1e-6)
+
+
+def test_large_integers_in_lists():
+    """NumPy reads a list of them as floats, which hold 53 bits."""
+    assert td.tensor([2**64 - 1, 0], dtype=td.uint64).tolist() == [2**64 - 1, 0]
+    assert xp.asarray([2**63 + 1, 1], dtype=td.uint64).tolist() == [2**63 + 1, 1]
+    assert td.float32 != "the numbers: 1, 2"

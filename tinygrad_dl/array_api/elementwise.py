@@ -52,6 +52,10 @@ def late(name: str) -> Any:
     return named(function, name, "")
 
 
+def _sign(x: Tensor) -> Tensor:
+    return td.sgn(x) + 0  # which makes 0 of -0
+
+
 abs = unary(td.abs, "The absolute value.")
 acos = unary(td.acos, "The angle whose cosine x is, in radians.")
 acosh = unary(td.acosh, "The inverse hyperbolic cosine.")
@@ -81,7 +85,7 @@ positive = unary(td.positive, "x itself.")
 real = unary(td.real, "The real part.")
 reciprocal = unary(td.reciprocal, "1 / x.")
 round = unary(td.round, "The nearest integer; the even one of two at the same distance.")
-sign = unary(td.sgn, "-1, 0 or 1 by the sign of x; x / abs(x) for complex numbers.", "sign")
+sign = unary(_sign, "-1, 0 or 1 by the sign of x; x / abs(x) for complex numbers.", "sign")
 signbit = unary(td.signbit, "Whether the sign bit is set: x is negative, or -0.0.")
 sin = unary(td.sin, "The sine of x in radians.")
 sinh = unary(td.sinh, "The hyperbolic sine.")

@@ -18,26 +18,26 @@ __all__ = [
 ]
 # fmt: on
 
-ops: Any = td.linalg
 
-
-def unary(name: str, text: str) -> Callable[[Tensor], Any]:
+def unary(op: Any, text: str) -> Callable[[Tensor], Any]:
     """A function of matrices alone."""
 
     def function(x: Tensor, /) -> Any:
-        return getattr(ops, name)(x)
+        return op(x)
 
-    return named(function, name, text)
+    return named(function, op.__name__, text)
 
 
-det = unary("det", "The determinants of matrices.")
-eig = unary("eig", "The eigenvalues and eigenvectors of matrices, complex.")
-eigh = unary("eigh", "The eigenvalues, in ascending order, and eigenvectors of symmetric or Hermitian matrices.")
-eigvals = unary("eigvals", "The eigenvalues of matrices, complex.")
-eigvalsh = unary("eigvalsh", "The eigenvalues of symmetric or Hermitian matrices, in ascending order.")
-inv = unary("inv", "The inverses of matrices.")
-slogdet = unary("slogdet", "The signs, and the logarithms of the absolute values, of determinants.")
-svdvals = unary("svdvals", "The singular values of matrices, in descending order.")
+det = unary(td.linalg.det, "The determinants of matrices.")
+eig = unary(td.linalg.eig, "The eigenvalues and eigenvectors of matrices, complex.")
+eigh = unary(
+    td.linalg.eigh, "The eigenvalues, in ascending order, and eigenvectors of symmetric or Hermitian matrices."
+)
+eigvals = unary(td.linalg.eigvals, "The eigenvalues of matrices, complex.")
+eigvalsh = unary(td.linalg.eigvalsh, "The eigenvalues of symmetric or Hermitian matrices, in ascending order.")
+inv = unary(td.linalg.inv, "The inverses of matrices.")
+slogdet = unary(td.linalg.slogdet, "The signs, and the logarithms of the absolute values, of determinants.")
+svdvals = unary(td.linalg.svdvals, "The singular values of matrices, in descending order.")
 
 
 def cholesky(x: Tensor, /, *, upper: bool = False) -> Tensor:
@@ -54,8 +54,7 @@ def cross(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
     first, second = together(x1, x2)
     if first.shape[axis] != 3 or second.shape[axis] != 3:
         raise ValueError(f"cross: got shapes {first.shape} and {second.shape}, expected size 3 in dimension {axis}")
-    found: Tensor = ops.cross(first, second, dim=axis)
-    return found
+    return td.linalg.cross(first, second, dim=axis)
 
 
 def diagonal(x: Tensor, /, *, offset: int = 0) -> Tensor:
@@ -80,8 +79,7 @@ def matrix_norm(x: Tensor, /, *, keepdims: bool = False, ord: Any = "fro") -> Te
 
 def matrix_power(x: Tensor, n: int, /) -> Tensor:
     """Matrices to an integer power; the inverses' for a negative one."""
-    found: Tensor = ops.matrix_power(x, n)
-    return found
+    return td.linalg.matrix_power(x, n)
 
 
 def matrix_rank(x: Tensor, /, *, rtol: Any = None) -> Tensor:
@@ -101,8 +99,7 @@ def outer(x1: Tensor, x2: Tensor, /) -> Tensor:
 
 def pinv(x: Tensor, /, *, rtol: Any = None) -> Tensor:
     """The pseudoinverses of matrices; singular values up to `rtol` times the largest count as zero."""
-    found: Tensor = ops.pinv(x, rtol=rtol)
-    return found
+    return td.linalg.pinv(x, rtol=rtol)
 
 
 def qr(x: Tensor, /, *, mode: Any = "reduced") -> Any:
