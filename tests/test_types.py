@@ -20,7 +20,7 @@ def test_operations_and_methods_return_tensors() -> None:
     assert_type(x, Tensor)
     assert_type(td.exp(x), Tensor)
     assert_type(td.add(x, 1, alpha=2), Tensor)
-    assert_type(td.maximum(x, 0), Tensor)
+    assert_type(td.maximum(x, x), Tensor)
     assert_type(x + 1, Tensor)
     assert_type(x[0], Tensor)
     assert_type(x.sum(), Tensor)

@@ -438,6 +438,10 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, **o
         start, end = 0, start
     if step == 0:
         raise ValueError("arange: got step=0, expected a number other than 0")
+    if start != end and (start < end) != (step > 0):
+        raise ValueError(
+            f"arange: got start={start}, end={end} and step={step}, expected a step of the sign that leads from start to end"
+        )
     whole = all(isinstance(n, int | np.integer) for n in (start, end, step))
     found = (promotion.INT64 if whole else promotion.default.dtype) if dtype is None else dtypes.as_dtype(dtype)
     return finish(np.arange(start, end, step).astype(counted(found, "arange")), "arange", options)
@@ -452,6 +456,8 @@ def linspace(start: float, end: float, steps: int, *, dtype: Any = None, **optio
     """
     if steps < 0:
         raise ValueError(f"linspace: expected steps >= 0, got {steps}")
+    if np.ndim(start) or np.ndim(end):
+        raise ValueError(f"linspace: got start={start} and end={end}, expected numbers or 0-d tensors")
     found = counted(_dtype(dtype), "linspace")
     made = np.linspace(start, end, steps)
     promotion.require_room(made, found)

@@ -27,7 +27,7 @@ from tinygrad_dl.core import lazy
 from tinygrad_dl.core.contents import Contents
 from tinygrad_dl.core.dispatch import NUMPY, called
 from tinygrad_dl.core.inference import new_in_inference, wrap_in_inference
-from tinygrad_dl.core.methods import methods, operators, require_free
+from tinygrad_dl.core.methods import methods, numpy_form, operators, require_free
 from tinygrad_dl.core.modes import recording
 from tinygrad_dl.core.op import Op, has_integers
 from tinygrad_dl.core.runtime import SCOPE
@@ -124,6 +124,7 @@ if TYPE_CHECKING:
         changeable: bool
         alike: tuple[str, ...]
         real: bool
+        scalars: str
         keeps_format: bool
         constants: tuple[str, ...]
         differentiable: bool
@@ -157,6 +158,7 @@ def op(
     changeable: bool = False,
     alike: tuple[str, ...] = (),
     real: bool = False,
+    scalars: str = "all",
     keeps_format: bool = False,
     constants: tuple[str, ...] = (),
     differentiable: bool = True,
@@ -203,6 +205,8 @@ def op(
             nothing; by default, if it is a view, or a ufunc without gradients. To the functions and rules of all
             other ops arrays of half precision are float32, and what they return is rounded, once.
         real: whether it is defined for real numbers alone, so that complex ones, which have no order, are refused.
+        scalars: in the place of which of its tensors a Python number may stand, as PyTorch has it: "all"; "some", of one
+            beside a tensor; "other", of all but the first; "none". NumPy's functions take numbers anyway.
         keeps_format: whether results lie in memory with channels last if its first tensor does. Ufuncs do so anyway.
         changeable: whether the result may be changed in place before the backward pass although rules read it: a node
             then keeps a copy. For ops whose rule in PyTorch reads the arguments instead; others refuse it, as there.
@@ -269,6 +273,7 @@ def op(
         record.exact = view or (record.rounds_once and not differentiable) if exact is None else exact
         record.changeable = changeable
         record.alike, record.real, record.constants, record.keeps_format = alike, real, constants, keeps_format
+        record.scalars = scalars
         function: OpFunction[P, Any] = record.make_function(body)
         attributes: dict[str, Any] = {}
         if (ours and record.namespace == "td") if method is None else method:
@@ -286,7 +291,7 @@ def op(
         require_free(record, "NumPy function", NUMPY, dict.fromkeys(numpy, function))
         # Nothing is in the way, so nothing is left half-declared.
         REGISTRY[record.key] = record
-        NUMPY.update(dict.fromkeys(numpy, function))
+        NUMPY.update(dict.fromkeys(numpy, numpy_form(function)))
         for attribute, value in attributes.items():
             lazy.attach(attribute, value)
         return function

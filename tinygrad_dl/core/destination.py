@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.promotion import category, is_differentiable
@@ -78,7 +80,9 @@ def into(declared: Any, surplus: Any, out: Any, args: tuple[Any, ...], kwargs: d
         raise TypeError(f"{name}: got {len(outs)} tensors as out, expected {len(found)}")
     kind = getattr(getattr(function, "op", None), "kind", "elementwise" if computes_in else "general")
     for new, each in zip(found, outs, strict=True):
-        require_fit(name, new, each, castable=computes_in or kind == "elementwise")
+        alike = function.op.alike if hasattr(function, "op") else ()
+        require_fit(name, new, each, castable=computes_in or (kind == "elementwise" and not alike))
+    require_apart(name, kind, outs, (*args, *kwargs.values()))
     for new, each in zip(found, outs, strict=True):
         if each.shape != new.shape:
             if each.numel():
@@ -89,6 +93,38 @@ def into(declared: Any, surplus: Any, out: Any, args: tuple[Any, ...], kwargs: d
             each.resize_(new.shape)
         each._write(new._data, f"{name}(out=)")
     return out if not isinstance(result, tuple) else type(result)(*outs) if hasattr(result, "_fields") else tuple(outs)
+
+
+# Of these the result may not lie in the memory of an argument at all; of elementwise ones only in all of it, as it lies.
+APART = frozenset("cat gather index_select kthvalue masked_select stack take take_along_dim topk".split())
+
+
+def require_apart(name: str, kind: str, outs: Sequence[Tensor], given: Sequence[Any]) -> None:
+    """Raises if elements of a result share memory with one another, or with an argument where PyTorch refuses it."""
+    several = [each for value in given for each in (value if isinstance(value, tuple | list) else (value,))]
+    for out in outs:
+        array = out._data
+        if any(step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)):
+            raise RuntimeError(
+                f"{name}: unsupported operation: got out of shape {out.shape} whose elements share memory, expected "
+                "one place for each; pass out.clone()"
+            )
+        for each in several if kind == "elementwise" or name in APART else ():
+            if isinstance(each, Tensor) and overlap(array, each._data, exactly=name not in APART):
+                raise RuntimeError(
+                    f"{name}: unsupported operation: got out in the memory of an argument, expected memory of its own; "
+                    "pass a clone() of one of them"
+                )
+
+
+def overlap(out: np.ndarray, array: np.ndarray, exactly: bool) -> bool:
+    """Whether two arrays share memory; `exactly`: but for two that are the same elements in the same order."""
+    if exactly and out.ctypes.data == array.ctypes.data and out.shape == array.shape and out.strides == array.strides:
+        return False
+    try:
+        return np.shares_memory(out, array, max_work=10_000)
+    except np.exceptions.TooHardError:
+        return False
 
 
 def require_fit(name: str, new: Tensor, out: Tensor, castable: bool) -> None:

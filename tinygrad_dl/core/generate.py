@@ -60,6 +60,7 @@ class Signature(NamedTuple):
     kept: tuple[str, ...] = ()  # options of any kind that outlive the call: a list may be changed after it
     keeps_format: bool = False  # whether results have channels last if the first tensor has
     takes_out: bool = False  # whether there may be a tensor to write the result into: see `destination.py`
+    only: tuple[str, ...] = ()  # tensors in whose place no Python number may stand
 
 
 @functools.cache
@@ -89,7 +90,7 @@ def call_source(
     from a rule of `value_and_jvp` with these parameters.
     """
     positional, parameters, tensors, sequence, aliases, promotes, floating, half, real, records, *rest = signature
-    outputs, view, aux, numbers, kept, keeps_format, takes_out = rest
+    outputs, view, aux, numbers, kept, keeps_format, takes_out, only = rest
     records = records and not with_values and not together
     keywords = parameters[len(positional) :]
     head = [*positional, *(["*", *keywords, *aliases] if keywords or aliases else [])]
@@ -123,7 +124,7 @@ def call_source(
         *(
             _unwrap_sequence(sequence, parameters, promotes, half)
             if sequence
-            else _unwrap(tensors, parameters, promotes, floating, half, view)
+            else _unwrap(tensors, parameters, promotes, floating, half, view, only)
         ),
         *(
             f"    if {t} is not None and {t}.dtype in COMPLEX: raise not_real(op, {t}.dtype)"
@@ -203,6 +204,7 @@ def _unwrap(
     floating: bool,
     half: str,
     view: bool,
+    only: tuple[str, ...],
 ) -> list[str]:
     """Lines that turn the tensor arguments into arrays of one dtype and keep their edges, and the tensor viewed."""
     joined = promotes if isinstance(promotes, tuple) else tensors if promotes else ()
@@ -212,7 +214,8 @@ def _unwrap(
     in_half = f"return in_half(op, low, ({edges},), ({', '.join(parameters)},))"
     for t in tensors:
         like = "" if t == tensors[0] else f", {tensors[0]}"
-        constant = "mixed = True" if mixed and t in joined else f"{t} = constant({t}, op{like})"
+        made = f"{t} = {'tensor_only' if t in only else 'constant'}({t}, op{like})"
+        constant = "mixed = True" if mixed and t in joined and t not in only else made
         viewed = view and t == tensors[0]
         lines += [
             f"    if isinstance({t}, Tensor): {f'viewed = {t}; ' * viewed}edge_{t} = {t}._edge; {t} = {t}._data",
@@ -221,6 +224,8 @@ def _unwrap(
     if mixed:
         word = "if"
         for t, number in (joined, joined[::-1]) if len(joined) == 2 else ():
+            if number in only:
+                continue
             # The usual case first: a number beside a tensor that requires a gradient, and so is floating.
             usual = "" if half == "exact" else f" and {t}.itemsize != 2"
             lines.append(f"    {word} mixed and edge_{t} is not None and type({number}) in NUMBERS{usual}:")
@@ -245,7 +250,8 @@ def _unwrap_sequence(
     """The same lines for a sequence of tensors."""
     values = f"({', '.join(parameters)},)"
     return [
-        f"    try: {sequence} = list({sequence})",
+        f"    if isinstance({sequence}, Tensor): raise not_several(op, {sequence})",
+        f"    try: {sequence} = [*{sequence}]",
         f"    except TypeError as error: raise explain(error, op, ({', '.join(parameters)},))",
         f"    edges = tuple([t._edge if isinstance(t, Tensor) else None for t in {sequence}])",
         f"    {sequence} = [t._data if isinstance(t, Tensor) else constant(t, op) for t in {sequence}]",

@@ -53,8 +53,25 @@ class ArgumentTypeError(TypeError, RuntimeError):
     __module__ = "tinygrad_dl"
 
 
+class ArgumentIndexError(IndexError, ArgumentError):
+    """An index or dimension that an operation refuses: an IndexError, and an `ArgumentError`.
+
+    >>> try:
+    ...     td.ones(2)[5]
+    ... except RuntimeError as error:
+    ...     print(type(error).__name__, isinstance(error, IndexError))
+    ArgumentIndexError True
+    """
+
+    __module__ = "tinygrad_dl"
+
+
 # What errors become that pass a callable of this package.
-ALSO: dict[type[Exception], type[Exception]] = {ValueError: ArgumentError, TypeError: ArgumentTypeError}
+ALSO: dict[type[Exception], type[Exception]] = {
+    ValueError: ArgumentError,
+    TypeError: ArgumentTypeError,
+    IndexError: ArgumentIndexError,
+}
 
 
 class Told(NamedTuple):
@@ -85,11 +102,11 @@ def restated(
             argument, expected, kind = wrong
             return pointing_to_help(unfit(name, argument, arguments[argument], expected, kind), name, function)
     if told is None and ours:
-        what, semicolon, step = without_name(first, arguments).partition("; ")
+        what, semicolon, step = without_name(first, arguments, name).partition("; ")
         told = Told(what, None, semicolon + step)
     elif told is None:
         what, wanted = in_our_words(error, first.strip(), arguments)
-        told = Told(without_name(what, arguments).rstrip("."), wanted)
+        told = Told(without_name(what, arguments, name).rstrip("."), wanted)
         kind = None if arose_in_users_code(error) else inside_kind(error)
     text = told.what
     if not re.search(r"\bgot\b", text):
@@ -101,10 +118,10 @@ def restated(
     return pointing_to_help(new, name, function)
 
 
-def without_name(text: str, arguments: dict[str, Any]) -> str:
-    """A message without the name of the callable in front; that of an argument stays."""
+def without_name(text: str, arguments: dict[str, Any], name: str) -> str:
+    """A message without the name of the callable in front; that of an argument stays, unless it is the same."""
     said = NAMED.match(text)
-    return text if said is None or said[1] in arguments else text[said.end() :]
+    return text if said is None or (said[1] in arguments and said[1] != name) else text[said.end() :]
 
 
 def unfit(name: str, argument: str, value: Any, expected: str, kind: type[Exception] = TypeError) -> Exception:
@@ -140,7 +157,8 @@ def raised_here(error: Exception) -> bool:
 def renewed(error: Exception, text: str, kind: type[Exception] | None = None) -> Exception:
     """The error with another text: itself if its class shows its text as it is, or a new one that comes from it.
 
-    A ValueError becomes an `ArgumentError` in its place, a TypeError an `ArgumentTypeError`.
+    A ValueError becomes an `ArgumentError` in its place, a TypeError an `ArgumentTypeError`, an IndexError an
+    `ArgumentIndexError`.
     """
     also = ALSO.get(type(error))
     if also is not None and kind in (None, type(error)) and plain(error):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dl.core.dispatch import DIRECT, NUMPY
 from tinygrad_dl.core.lazy import attach
+from tinygrad_dl.core.promotion import FLOAT32, is_half, result_dtype
 from tinygrad_dl.core.record import Record
 from tinygrad_dl.core.tensor import Tensor
 
@@ -79,6 +83,38 @@ def numpy_call(function: Any, fallback: Callable[..., Any], args: Any, kwargs: d
     from tinygrad_dl.core import protocol  # loaded when first needed
 
     return protocol.call(function, fallback, args, kwargs)
+
+
+def numpy_form(function: Any) -> Any:
+    """The op as what NumPy's function of it calls, which takes more than PyTorch's: numbers, one array as several."""
+    record = function.op
+    if record.sequence is None and record.scalars in ("all", "some"):
+        return function
+    tensors = len(record.tensors)
+
+    @functools.wraps(function)
+    def form(*args: Any, **kwargs: Any) -> Any:
+        if record.sequence is None:
+            args = (*numbers_as_arrays(args[:tensors]), *args[tensors:])
+        else:
+            args = tuple([list(value) if isinstance(value, Tensor) else value for value in args[:1]]) + args[1:]
+            if isinstance(kwargs.get(record.sequence), Tensor):
+                kwargs[record.sequence] = list(kwargs[record.sequence])
+        return function(*args, **kwargs)
+
+    return form
+
+
+def numbers_as_arrays(values: tuple[Any, ...]) -> list[Any]:
+    """Python numbers as arrays of the dtype that they have beside the tensor among the values."""
+    beside = next((value.dtype for value in values if isinstance(value, Tensor)), None)
+    found = []
+    for value in values:
+        if beside is not None and isinstance(value, bool | int | float | complex):
+            low = is_half(beside)  # a number is not rounded to half precision
+            value = np.asarray(value, FLOAT32 if low else result_dtype((np.empty(0, beside), value)))
+        found.append(value)
+    return found
 
 
 def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:

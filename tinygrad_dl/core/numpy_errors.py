@@ -64,6 +64,7 @@ def index_range(_: dict[str, Any], found: Match) -> str:
     return f"{-size} to {size - 1}: indices start at 0" if size else "no index: the dimension is empty"
 
 
+NOTHING_TO_CHOOSE = r"zero-size array to reduction|.*of an empty sequence"
 # The start of NumPy's or Python's text -> what is wrong (None: that text), and what was expected and what to do.
 ADVICE: list[tuple[str, str | None, str | Callable[[dict[str, Any], Match], str] | None]] = [
     (r"(?:\w+\.)*\w+\(\) (got an unexpected keyword argument .*)", r"\1", None),
@@ -112,7 +113,7 @@ ADVICE: list[tuple[str, str | None, str | Callable[[dict[str, Any], Match], str]
     (r"can only specify one unknown dimension", None, "-1 for one size at most: it stands for what is left"),
     (r"axes don't match|repeated axis", None, "each dimension exactly once, as in permute(1, 0)"),
     (r"duplicate value in 'axis'", None, "each dimension once at most"),
-    (r"zero-size array to reduction|.*of an empty sequence", None, "at least one element; look at numel() first"),
+    (NOTHING_TO_CHOOSE, None, "at least one element; look at numel() first"),
     (
         r"only integers, slices|arrays used as indices must be",
         "an index of another type",
@@ -157,4 +158,6 @@ def inside_kind(error: Exception) -> type[Exception] | None:
     """The class raised in the place of an error that speaks of the inside; None for one that stays."""
     if isinstance(error, IndexError | UnicodeError | np.exceptions.AxisError):
         return None
+    if isinstance(error, ValueError) and re.match(NOTHING_TO_CHOOSE, str(error)):
+        return IndexError  # as PyTorch has it
     return next((told for kind, told in INSIDE.items() if isinstance(error, kind)), None)

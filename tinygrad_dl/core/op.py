@@ -256,6 +256,7 @@ class Op(Record):
             tuple(self.aux),
             keeps_format=self.keeps_format,
             takes_out=takes_out(body, self.name),
+            only={"none": self.tensors, "other": self.tensors[:1]}.get(self.scalars, ()),
         )
         self.defaults = body.__defaults__, {**(body.__kwdefaults__ or {}), **dict.fromkeys(aliases, UNSET)}
         scope = {

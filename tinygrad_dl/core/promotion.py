@@ -104,16 +104,14 @@ def require_room(numbers: np.ndarray, dtype: DType) -> None:
         raise OverflowError(f"got {got}, expected what dtype {dtype} can hold, {least} to {most}")
 
 
-def require_kept(source: DType, dtype: DType) -> None:
-    """Refuses to cut floats to integers where whole tensors are stored, or complex numbers to real ones.
+def require_same(source: Any, dtype: Any) -> None:
+    """Refuses values of another dtype than that of the tensor which they are stored in or added to, as PyTorch does.
 
     Raises:
-        TypeError: the place's dtype is of a lower category.
+        TypeError: the dtypes differ.
     """
-    if category(source) > category(dtype) and category(source) > 1:
-        raise TypeError(
-            f"got values of {source} for a tensor of {dtype}, expected such as it holds; convert one of them"
-        )
+    if source != dtype:
+        raise TypeError(f"got values of {source} for a tensor of {dtype}, expected the same dtype; convert one of them")
 
 
 def factor(number: Any, dtype: DType) -> Any:

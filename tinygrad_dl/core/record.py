@@ -41,6 +41,7 @@ class Record:
     changeable: bool
     alike: tuple[str, ...]
     real: bool
+    scalars: str  # in the place of which of its tensors a Python number may stand
     keeps_format: bool  # whether results have channels last if its first tensor has
     constants: tuple[str, ...]  # floating tensors of which no gradient may be required
     records: bool  # whether its result ever has a gradient

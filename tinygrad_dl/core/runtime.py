@@ -53,6 +53,23 @@ def constant(value: Any, op: Record, like: Any = None) -> Any:
     raise unfit_for(value, op.name, argument_of(value, op))
 
 
+def tensor_only(value: Any, op: Record, like: Any = None) -> Any:
+    """The same for an argument in whose place no Python number may stand."""
+    if isinstance(value, bool | int | float | complex) and not isinstance(value, np.generic):
+        raise no_number(value, op)
+    return constant(value, op, like)
+
+
+def no_number(value: Any, op: Record) -> Exception:
+    """The error for a Python number where there must be a tensor."""
+    return unfit(op.name, argument_of(value, op), value, "a tensor; make it one with td.tensor(...)")
+
+
+def not_several(op: Record, value: Tensor) -> Exception:
+    """The error for one tensor where there must be several: its rows, likely not what was meant."""
+    return unfit(op.name, str(op.sequence), value, "a list of tensors; t.unbind() makes one of a tensor's slices")
+
+
 def number_of(value: Tensor, op: Record, name: str) -> Any:
     """The number that stands in a tensor, given for an option, of which there is no gradient."""
     require_constants(op.name, **{name: value})
@@ -111,6 +128,8 @@ def promote(op: Record, *values: Any) -> Sequence[Any]:
         return [None, values[0], *(None if value is None else np.asarray(value, dtype) for value in values[1:])]
     if values[0] is None:
         raise unfit_for(None, op.name, argument_of(None, op))
+    if op.scalars == "some" and NUMBERS.issuperset(map(type, values)):
+        raise no_number(values[0], op)
     arrays = []
     for value in values:
         plain = isinstance(value, bool | int | float | complex) or value is None
@@ -321,6 +340,8 @@ SCOPE: dict[str, Any] = {
     "UNSET": UNSET,
     "NUMBERS": NUMBERS,
     "constant": constant,
+    "tensor_only": tensor_only,
+    "not_several": not_several,
     "number_of": number_of,
     "promote": promote,
     "COMPLEX": promotion.COMPLEX,

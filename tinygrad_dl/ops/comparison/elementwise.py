@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.inputs import array, error
 from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops._rows import binary, unary
 
 # fmt: off
 eq = binary(np.equal, "input == other, elementwise.", "td.tensor([1, 2]) == 2 -> [False,  True]", name="eq",
-    operator="eq")
+    operator="eq", scalars="other")
 ne = binary(np.not_equal, "input != other, elementwise.", "td.tensor([1, 2]) != 2 -> [ True, False]", name="ne",
-    operator="ne")
+    operator="ne", scalars="other")
 lt = binary(np.less, "input < other, elementwise.", "td.tensor([1, 2]) < 2 -> [ True, False]", name="lt", operator="lt",
     real=True)
 le = binary(np.less_equal, "input <= other, elementwise.", "td.tensor([1, 2, 3]) <= 2 -> [ True,  True, False]",
@@ -33,13 +34,24 @@ isfinite = unary(np.isfinite, "Which elements are neither infinite nor not a num
 # fmt: on
 
 
-@op(np.isclose, kind="elementwise", differentiable=False)
+@op(
+    np.isclose,
+    kind="elementwise",
+    differentiable=False,
+    scalars="none",
+    errors=[error(ValueError, "0 or more", array(2), array(2), -0.5)],
+)
 def isclose(input: Array, other: Array, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Array:
     """Where |input - other| <= atol + rtol * |other|.
+
+    Raises:
+        ValueError: a tolerance is negative.
 
     >>> td.isclose(td.tensor([1.0, 2.0]), td.tensor([1.0 + 1e-7, 2.1]))
     tensor([ True, False])
     """
+    if not (rtol >= 0 and atol >= 0):
+        raise ValueError(f"isclose: got rtol={rtol} and atol={atol}, expected numbers of 0 or more")
     return np.isclose(input, other, rtol, atol, equal_nan)
 
 

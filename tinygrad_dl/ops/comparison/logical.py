@@ -10,7 +10,7 @@ from tinygrad_dl.inputs import boolean
 from tinygrad_dl.ops._rows import binary, unary
 
 TRUTH = boolean()
-of_two = functools.partial(binary, inputs=(TRUTH, TRUTH), promote=False)
+of_two = functools.partial(binary, inputs=(TRUTH, TRUTH), promote=False, scalars="none")
 # fmt: off
 logical_and = of_two(np.logical_and, "Whether both are nonzero, elementwise.",
     "[0, 1, 2] [1, 0, 1] -> [False, False,  True]")

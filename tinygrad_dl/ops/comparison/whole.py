@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_dl.core.declaration import Array
+from tinygrad_dl.core.messages import unfit_for
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.ops._overload import method
@@ -30,6 +31,9 @@ def equal(input: Array, other: Array) -> bool:
     >>> td.equal(td.tensor([1, 2]), td.tensor([1, 2]))
     True
     """
+    for name, value in (("input", input), ("other", other)):
+        if not isinstance(value, Tensor | np.ndarray):
+            raise unfit_for(value, "equal", name)
     return bool(np.array_equal(as_array(input), as_array(other)))
 
 

@@ -16,7 +16,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.methods import inplace_form
-from tinygrad_dl.core.promotion import require_kept, require_room
+from tinygrad_dl.core.promotion import require_room, require_same
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
@@ -73,6 +73,8 @@ def _checked(shape: tuple[int, ...], dim: int, index: np.ndarray, what: str, src
         raise IndexError(
             f"{what}: expected an index with as many dimensions as the tensor, {len(shape)}, got {index.ndim}"
         )
+    if src is not None and src.ndim not in (0, index.ndim):
+        raise IndexError(f"{what}: expected a src with as many dimensions as the index, {index.ndim}, got {src.ndim}")
     require_in_range(index, shape[dim], dim, what)
     for i, size in enumerate(index.shape):
         if i != dim and size > shape[i]:
@@ -260,6 +262,8 @@ def scatter(
     if not input.ndim or not index.ndim:
         result = no_view(reshape(scatter(as_line(input), dim, as_line(index), src, reduce=reduce), input.shape))
         return result
+    if isinstance(src, Tensor) and src.ndim:
+        require_same(src.dtype, input.dtype)
     if reduce is None:
         if not isinstance(src, Tensor):
             require_room(as_array(src, exact=True), input.dtype)
@@ -294,7 +298,7 @@ def scatter_added(input: Array, dim: int, index: Array, src: Array) -> Array:
     tensor([0., 2.])
     """
     dim = _checked(input.shape, dim, index, "scatter_add", src)
-    require_kept(src.dtype, input.dtype)
+    require_same(src.dtype, input.dtype)
     return input + accumulate.generic(src[_within(index.shape)].astype(input.dtype), grid(index, dim), input.shape)
 
 

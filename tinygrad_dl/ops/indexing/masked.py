@@ -6,15 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.promotion import require_room
+from tinygrad_dl.core.promotion import require_room, require_same
 from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.inputs import array, boolean, broadcasting, error, real
 from tinygrad_dl.ops._overload import alias, method
 from tinygrad_dl.ops.indexing.getitem import index_
 from tinygrad_dl.ops.indexing.setitem import setitem
 from tinygrad_dl.ops.pointwise._selection import LARGE, select
+from tinygrad_dl.ops.pointwise.where import where
 from tinygrad_dl.ops.shape.expand import expand
 from tinygrad_dl.ops.shape.reshape import reshape
 
@@ -31,7 +33,10 @@ def _as_mask(mask: np.ndarray, what: str) -> np.ndarray:
     promote=False,
     exact=True,
     inputs=broadcasting(real(), boolean(), real(shape="")),
-    errors=[error(TypeError, "expected a mask of dtype bool", array(2), array(2), array())],
+    errors=[
+        error(TypeError, "expected a mask of dtype bool", array(2), array(2), array()),
+        error(ValueError, "got a value of shape", array(2), array(2, dtype="bool"), array(1)),
+    ],
     reference=lambda input, mask, value: np.where(mask, value, input),
 )
 def masked_fill(input: Array, mask: Array, value: Array) -> Array:
@@ -41,6 +46,7 @@ def masked_fill(input: Array, mask: Array, value: Array) -> Array:
 
     Raises:
         TypeError: the mask is not of dtype bool, or a complex value is to fill a real tensor.
+        ValueError: `value` has dimensions.
         OverflowError: an integer dtype can't hold the value.
 
     >>> td.tensor([1.0, 2.0]).masked_fill(td.tensor([True, False]), float("-inf"))
@@ -49,6 +55,10 @@ def masked_fill(input: Array, mask: Array, value: Array) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.masked_fill.html
     """
     _as_mask(mask, "masked_fill")
+    if value.ndim:
+        raise ValueError(
+            f"got a value of shape {value.shape}, expected a number or 0-d tensor; td.where() takes others"
+        )
     require_room(value, input.dtype)
     if input.size >= LARGE:
         return select(mask, value.astype(input.dtype), input)
@@ -65,6 +75,16 @@ masked_fill.vjp(
     mask=None,
     value=lambda g, mask: masked_fill.generic(g, ~mask, np.zeros((), g.dtype)),
 )
+
+
+@masked_fill.vmap
+def _masked_fill_batch(input: Any, mask: Any, value: Any, batch: Batch) -> Any:
+    tensors = [every(each, name, batch) for name, each in (("input", input), ("mask", mask))]
+    ndim = max(each.ndim for each in tensors)
+    input, mask = (each.reshape(batch.size, *(1,) * (ndim - each.ndim), *each.shape[1:]) for each in tensors)
+    if "value" not in batch.of:
+        return masked_fill(input, mask, value)
+    return where(mask, value.to(input.dtype).reshape(batch.size, *(1,) * (ndim - 1)), input)
 
 
 @method
@@ -101,6 +121,7 @@ def masked_scatter(input: Array, mask: Array, source: Any) -> Tensor:
         raise ValueError(
             f"masked_scatter: got a source of {source.numel()} elements, expected {count} or more, as the mask picks"
         )
+    require_same(source.dtype, input.dtype)
     return setitem(input, found, reshape(source, -1)[:count])
 
 

@@ -11,6 +11,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.methods import inplace_form
+from tinygrad_dl.core.promotion import require_same
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known, values_of
 from tinygrad_dl.inputs import array, error, integers, one_of, real
@@ -28,7 +29,7 @@ from tinygrad_dl.ops.indexing.gather import (
 )
 from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.pointwise.arithmetic import div
-from tinygrad_dl.ops.pointwise.extremes import maximum
+from tinygrad_dl.ops.pointwise.extremes import clamp_min
 from tinygrad_dl.ops.pointwise.where import where
 from tinygrad_dl.ops.shape.expand import expand
 from tinygrad_dl.ops.shape.reshape import reshape
@@ -92,7 +93,7 @@ def _shares(input: Any, src: Any, out: Any, dim: int, index: Any) -> tuple[Any, 
     )
     ones = theirs.astype(out.dtype)
     count = scatter_added.generic(ours.astype(out.dtype), dim, index, ones)
-    return ours, theirs, np.maximum(count, 1)
+    return ours, theirs, np.clamp_min(count, 1)
 
 
 def _extreme_src(g: Any, input: Any, src: Any, out: Any, dim: int, index: Any) -> Any:
@@ -211,7 +212,7 @@ def scatter_reduce(
         include_self: whether the element of `input` is one of those that are joined. Where nothing goes, it stays.
 
     Raises:
-        ValueError: another `reduce`.
+        ValueError: another `reduce`. TypeError: `src` has another dtype.
         IndexError: an index is out of range, or the shapes do not fit.
 
     >>> x, index = td.tensor([1.0, 2.0]), td.tensor([0, 0, 1])
@@ -222,6 +223,7 @@ def scatter_reduce(
     """
     if reduce not in REDUCTIONS:
         raise ValueError(f"scatter_reduce: got reduce={reduce!r}, expected one of {', '.join(map(repr, REDUCTIONS))}")
+    require_same(src.dtype, input.dtype)
     if 0 in index.shape and index.ndim != input.ndim:
         return clone(input)
     shape = input.shape
@@ -236,7 +238,7 @@ def scatter_reduce(
     if reduce in ("sum", "mean"):
         found = scatter_added(input, dim, index, src)
         if reduce == "mean":
-            count = count + 1 if include_self else maximum(count, 1)
+            count = count + 1 if include_self else clamp_min(count, 1)
             found = div(
                 found, count, rounding_mode=None if found.is_floating_point() or found.is_complex() else "floor"
             )

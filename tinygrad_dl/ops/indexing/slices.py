@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_dl.core.batching import Batch, every, inner
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.promotion import factor, require_kept, require_room
+from tinygrad_dl.core.promotion import factor, require_room, require_same
 from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.inputs import array, error, integers, one_of, real
@@ -134,7 +134,7 @@ def index_added(input: Array, dim: int, index: Array, source: Array, *, alpha: c
     expected = (*input.shape[:dim], index.size, *input.shape[dim + 1 :])
     if source.shape != expected:
         raise ValueError(f"index_add: expected a source of shape {expected}, got {source.shape}")
-    require_kept(source.dtype, input.dtype)
+    require_same(source.dtype, input.dtype)
     if alpha != 1:
         source = source * factor(alpha, source.dtype)
     return input + accumulate.generic(source.astype(input.dtype), at(dim, index), input.shape)
@@ -212,6 +212,7 @@ def index_copy(input: Array, dim: int, index: Any, source: Array) -> Tensor:
     expected = (*input.shape[:dim], *line.shape, *input.shape[dim + 1 :])
     if source.shape != expected:
         raise ValueError(f"index_copy: expected a source of shape {expected}, got {source.shape}")
+    require_same(source.dtype, input.dtype)
     result = setitem(input, at(dim, line), source)
     return result
 
@@ -284,8 +285,10 @@ def narrow(input: Array, dim: int, start: Any, length: int) -> Tensor:
         raise RuntimeError("narrow: got a 0-d tensor, expected at least one dimension; unsqueeze(0) makes one")
     place = normal_dim(dim, input.ndim)
     size = input.shape[place]
-    if isinstance(start, Tensor) and start.ndim:
-        raise RuntimeError(f"narrow: got start={start!r}, expected an integer, or a 0-d tensor of one")
+    if isinstance(start, Tensor) and (start.ndim or start.dtype.kind not in "iu"):
+        raise RuntimeError(
+            f"narrow: got start={start.dtype}{list(start.shape)}, expected an integer, or a 0-d tensor of one"
+        )
     first = operator.index(start)
     if not -size <= first <= size:
         raise IndexError(f"narrow: got start={start}, expected {-size} to {size} for dim {dim} of size {size}")

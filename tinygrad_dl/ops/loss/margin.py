@@ -18,7 +18,7 @@ from tinygrad_dl.ops.activation.softplus import softplus
 from tinygrad_dl.ops.distance.distance import pairwise_distance
 from tinygrad_dl.ops.embedding.embedding import check_rows
 from tinygrad_dl.ops.indexing.gather import gather
-from tinygrad_dl.ops.loss._reduction import former_reduction, reduce_losses
+from tinygrad_dl.ops.loss._reduction import REDUCTIONS, former_reduction, reduce_losses
 from tinygrad_dl.ops.pointwise.extremes import clamp_min, minimum
 from tinygrad_dl.ops.pointwise.powers import sqrt
 from tinygrad_dl.ops.pointwise.where import where
@@ -71,8 +71,12 @@ def multi_margin_loss(
         raise ValueError(f"{name}: expected p = 1 or 2, got {p}")
     if input.ndim == 1 and getattr(target, "shape", ()) == (1,):
         input = input.unsqueeze(0)  # a batch of one
-    classes = indices(input, target, input.shape[:-1], name)
     count = input.shape[-1]
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"{name}: got reduction={reduction!r}, expected one of {REDUCTIONS}")
+    if weight is not None and tuple(weight.shape) != (count,):
+        raise ValueError(f"{name}: expected a weight for each class, of shape {(count,)}, got {weight.shape}")
+    classes = indices(input, target, input.shape[:-1], name)
     if is_known(classes):
         check_rows(classes, count, name, "classes")
         classes = wrap(classes)
@@ -81,8 +85,6 @@ def multi_margin_loss(
     others = wrap(np.arange(count)) != places
     losses = sum(where(others, short if p == 1 else short * short, 0.0), -1) / count
     if weight is not None:
-        if tuple(weight.shape) != (count,):
-            raise ValueError(f"{name}: expected a weight for each class, of shape {(count,)}, got {weight.shape}")
         require_constants(name, weight=weight)
         losses = losses * (weight if isinstance(weight, Tensor) else wrap(as_array(weight)))[classes]
     return reduce_losses(losses, reduction)
@@ -108,6 +110,8 @@ def multilabel_margin_loss(
     if size_average is not None or reduce is not None:
         reduction = former_reduction("multilabel_margin_loss", size_average, reduce)
     name = "multilabel_margin_loss"
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"{name}: got reduction={reduction!r}, expected one of {REDUCTIONS}")
     if not is_known(target):
         raise RuntimeError(
             f"{name}: got a target inside of {target.level.name}, expected the same for all examples: which "

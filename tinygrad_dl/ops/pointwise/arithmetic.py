@@ -145,6 +145,7 @@ def refuse_zero(name: str, input: Any, other: Any) -> None:
     kind="elementwise",
     operator="mod",
     inplace=True,
+    scalars="some",
     inputs=broadcasting(real(), NONZERO),
     errors=[error(ZeroDivisionError, "divide integers by zero", array(2, dtype="int64"), 0)],
 )
@@ -165,6 +166,7 @@ remainder.vjp(input=lambda g: g, other=lambda g, input, other: np.negative(g * n
     np.fmod,
     kind="elementwise",
     inplace=True,
+    scalars="other",
     inputs=broadcasting(real(), NONZERO),
     errors=[error(ZeroDivisionError, "divide integers by zero", array(2, dtype="int64"), 0)],
 )

@@ -96,6 +96,7 @@ def conj(input: Any) -> Any:
     method=False,
     promote=False,
     alike=("real", "imag"),
+    scalars="none",
     inputs=broadcasting(real_tensor(), real_tensor()),
     errors=[
         error(TypeError, "got tensors of float32 and float64, expected", array(2), array(2, dtype="float64")),

@@ -40,7 +40,8 @@ def part(g: Any, term: Any, other: Any) -> Any:
 # fmt: off
 logaddexp = binary(np.logaddexp, "log(exp(input) + exp(other)), elementwise, without overflow.",
     "[0.0, -1000.0] [0.0, -1000.0] -> [ 6.9315e-01, -9.9931e+02]", lambda g, input, other: part(g, input, other),
-    lambda g, input, other: part(g, other, input), (LARGER, LARGER), inplace=False)
+    lambda g, input, other: part(g, other, input), (LARGER, LARGER), inplace=False,
+    scalars="none")
 # fmt: on
 
 
@@ -49,6 +50,7 @@ logaddexp = binary(np.logaddexp, "log(exp(input) + exp(other)), elementwise, wit
     floating=True,
     inplace=True,
     real=True,
+    scalars="some",
     inputs=broadcasting(real(), real(0.3, 3.0)),
     reference=lambda input, other: input * np.log(other),
 )

@@ -21,7 +21,7 @@ def chosen_slope(g: Any, lost: Any, ties: Any) -> Any:
     return keep(np.where(ties, g * 0.5, g), ~lost)
 
 
-CHOICE: dict[str, Any] = {"exact": True, "real": True, "inplace": False}
+CHOICE: dict[str, Any] = {"exact": True, "real": True, "inplace": False, "scalars": "none"}
 # fmt: off
 maximum = binary(np.maximum,
     "The larger of two, elementwise; nan if either is nan. Equal elements share the gradient half and half.",
@@ -46,6 +46,7 @@ fmin = binary(np.fmin,
     kind="elementwise",
     name="clamp",
     exact=True,
+    scalars="other",
     real=True,
     inputs=[
         broadcasting(real(), real(-2.0, -0.5), real(0.5, 2.0)),

@@ -80,6 +80,7 @@ def power(base: Any, exponent: float) -> Any:
     np.power,
     kind="elementwise",
     inplace=True,
+    scalars="some",
     inputs=[broadcasting(real(0.3, 3.0), real()), broadcasting(real(0.3, 3.0), real(shape=""))],
     errors=[error(ValueError, "negative integer powers", array(2, dtype="int64"), -1)],
 )

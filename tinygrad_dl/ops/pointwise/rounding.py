@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.inputs import one_of, real
+from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops._rows import unary
 
 
@@ -55,4 +56,4 @@ def frac(input: Array) -> Array:
 
 
 frac.vjp(input=lambda g: g)
-fix = trunc
+fix = alias("fix", trunc, inplace=True)

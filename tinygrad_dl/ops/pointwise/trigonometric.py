@@ -38,10 +38,11 @@ def turn(g: Any, along: Any, across: Any) -> Any:
 atan2 = binary(np.arctan2,
     "The angle of the point (x=other, y=input), between -pi and pi; its gradient at the origin is 0.",
     "[1.0, 0.0] [0.0, -1.0] -> [1.5708, 3.1416]", lambda g, input, other: turn(g, other, input),
-    lambda g, input, other: np.negative(turn(g, input, other)), (real(0.3, 3.0), ANY), name="atan2")
+    lambda g, input, other: np.negative(turn(g, input, other)), (real(0.3, 3.0), ANY), name="atan2",
+    scalars="none")
 hypot = binary(np.hypot, "sqrt(input**2 + other**2), without overflow; its gradient at the origin is 0.",
     "[3.0] [4.0] -> [5.]", lambda g, out, input: g * (input / np.where(out == 0, 1.0, out)),
-    lambda g, out, other: g * (other / np.where(out == 0, 1.0, out)), (real(0.3, 3.0), ANY))
+    lambda g, out, other: g * (other / np.where(out == 0, 1.0, out)), (real(0.3, 3.0), ANY), scalars="none")
 # fmt: on
 
 arcsin = alias("arcsin", asin, inplace=True)

@@ -18,7 +18,7 @@ WIDE = real(min_side=1)
 OVER = {"input": WIDE, "dim": axes_of("input"), "keepdim": one_of(False, True)}
 OVER_ONE = {"input": real(min_dims=1, min_side=1), "dim": axis_of("input", none=True), "keepdim": one_of(False, True)}
 ALONG = {"input": real(min_dims=1, min_side=1, distinct=True), "dim": axis_of("input"), "keepdim": one_of(False, True)}
-EMPTY = [error(ValueError, "zero-size array", array(0))]
+EMPTY = [error(IndexError, "zero-size array", array(0))]
 
 
 @op(
@@ -36,7 +36,7 @@ def amax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """The largest elements over one dimension, several or all; equal ones share the gradient evenly.
 
     Raises:
-        ValueError: there is no element to choose from.
+        IndexError: there is no element to choose from.
 
     >>> td.amax(td.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([5., 3.])
@@ -59,7 +59,7 @@ def amin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """The smallest elements over one dimension, several or all; equal ones share the gradient evenly.
 
     Raises:
-        ValueError: there is no element to choose from.
+        IndexError: there is no element to choose from.
 
     >>> td.amin(td.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([1., 2.])
@@ -90,7 +90,7 @@ amin.vjp(input=share_evenly)
     exact=True,
     real=True,
     inputs=OVER_ONE,
-    errors=[error(ValueError, "empty sequence", array(0))],
+    errors=[error(IndexError, "empty sequence", array(0))],
 )
 def argmax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """Where the largest element stands along a dimension, or in the flattened tensor; the first of equals.
@@ -108,7 +108,7 @@ def argmax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     exact=True,
     real=True,
     inputs=OVER_ONE,
-    errors=[error(ValueError, "empty sequence", array(0))],
+    errors=[error(IndexError, "empty sequence", array(0))],
 )
 def argmin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     """Where the smallest element stands along a dimension, or in the flattened tensor; the first of equals.
@@ -163,7 +163,7 @@ def of_chosen(t: Any, indices: Any, dim: int, keepdim: bool) -> Any:
     exact=True,
     real=True,
     inputs=ALONG,
-    errors=[error(ValueError, "empty sequence", array(0), 0)],
+    errors=[error(IndexError, "empty sequence", array(0), 0)],
     reference=lambda input, dim, keepdim=False: (
         np.max(input, dim, keepdims=keepdim),
         np.argmax(input, dim, keepdims=keepdim),
@@ -181,7 +181,7 @@ def max_dim(input: Array, dim: Any, keepdim: bool = False) -> Array:
     exact=True,
     real=True,
     inputs=ALONG,
-    errors=[error(ValueError, "empty sequence", array(0), 0)],
+    errors=[error(IndexError, "empty sequence", array(0), 0)],
     reference=lambda input, dim, keepdim=False: (
         np.min(input, dim, keepdims=keepdim),
         np.argmin(input, dim, keepdims=keepdim),

@@ -80,6 +80,8 @@ def roll(input: Array, shifts: Any, dims: Any = None) -> Array:
         head = (slice(None),) * dim
         return np.concatenate([input[(*head, slice(cut, None))], input[(*head, slice(cut))]], dim)
     shifts, dims = (each if isinstance(each, tuple | list) else (each,) for each in (shifts, dims))
+    if not shifts:
+        raise ValueError("roll: got no shifts, expected at least one")
     if dims == (None,):
         dims = (None,) * min(len(shifts), 1)
     if len(shifts) != len(dims):
@@ -118,6 +120,8 @@ def rot90(input: Array, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     tensor([[2, 4],
             [1, 3]])
     """
+    if input.ndim < 2:
+        raise RuntimeError(f"rot90: got a tensor of shape {input.shape}, expected at least 2 dimensions")
     first, second = dims
     if normal_dim(first, input.ndim) == normal_dim(second, input.ndim):
         raise ValueError(f"rot90: expected two different dimensions, got {first} and {second} of {input.ndim}")
@@ -140,6 +144,8 @@ def fliplr(input: Array) -> Tensor:
     tensor([[2, 1],
             [4, 3]])
     """
+    if input.ndim < 2:
+        raise RuntimeError(f"fliplr: got a tensor of shape {input.shape}, expected at least 2 dimensions")
     return flip(input, 1)
 
 
@@ -151,6 +157,8 @@ def flipud(input: Array) -> Tensor:
     tensor([[3, 4],
             [1, 2]])
     """
+    if not input.ndim:
+        raise RuntimeError("flipud: got a 0-d tensor, expected at least 1 dimension")
     return flip(input, 0)
 
 

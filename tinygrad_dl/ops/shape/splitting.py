@@ -227,6 +227,8 @@ def _split_along(input: Any, parts: Any, dim: int, least: int, name: str) -> tup
     """`tensor_split` along `dim`, which a number of parts must divide."""
     if input.ndim < least:
         raise RuntimeError(f"{name}: got a tensor of shape {input.shape}, expected at least {least} dimensions")
+    if isinstance(parts, str):
+        raise TypeError(f"{name}: got indices_or_sections={parts!r}, expected an integer, or several to cut at")
     if isinstance(parts, int) and (parts < 1 or input.shape[dim] % parts):
         raise RuntimeError(
             f"{name}: got {parts} sections for a size of {input.shape[dim]}, expected a number that divides it; "
