@@ -256,13 +256,13 @@ TYPES = {
     "cat without a list": (
         lambda: td.cat(x(), x()),
         TypeError,
-        "cat: got dim=float32[2, 3], expected an integer",
+        "cat: got tensors=float32[2, 3], expected a list of tensors",
         "[a, b]",
     ),
     "stack without a list": (
         lambda: td.stack(x(), x()),
         TypeError,
-        "stack: got dim=float32[2, 3], expected an integer",
+        "stack: got tensors=float32[2, 3], expected a list of tensors",
         "[a, b]",
     ),
     "a list of tensors as data": (

@@ -67,8 +67,37 @@ def test_the_memory_is_written_and_counted_as_changed():
 
 def test_out_may_be_an_argument():
     x = td.tensor([[1.0, 2.0], [3.0, 4.0]])
-    td.add(x, x.t(), out=x)
-    assert x.tolist() == [[2, 5], [5, 8]]
+    td.mul(x, x, out=x)
+    assert x.tolist() == [[1, 4], [9, 16]]
+    td.matmul(x, td.eye(2), out=x)
+    assert x.tolist() == [[1, 4], [9, 16]]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: td.add(x, x.t(), out=x),
+        lambda x: td.mul(x[0], 2, out=x[:, 0]),
+        lambda x: td.neg(x[:, 0], out=td.zeros(1).expand(2)),
+        lambda x: td.cat([x[0], x[1]], out=x.view(-1)),
+        lambda x: td.take(x, td.tensor([0, 1]), out=x[1]),
+        lambda x: td.gather(x, 0, td.zeros(2, 2, dtype=td.int64), out=x),
+        lambda x: td.masked_select(x, x > 2, out=x[0]),
+        lambda x: td.kthvalue(x, 1, out=(x[0], td.empty(0, dtype=td.int64))),
+        lambda x: td.index_select(x, 0, td.tensor([1, 0]), out=x),
+    ],
+)
+def test_memory_that_the_result_may_not_have(call):
+    x = td.tensor([[1.0, 2.0], [3.0, 4.0]])
+    with pytest.raises(RuntimeError, match="unsupported operation: got out"):
+        call(x)
+    assert x.tolist() == [[1, 2], [3, 4]]
+
+
+def test_memory_between_that_of_an_argument():
+    base = td.arange(6.0)
+    td.mul(base[::2], 10, out=base[1::2])
+    assert base.tolist() == [0, 0, 2, 20, 4, 40]
 
 
 def test_several_results():

@@ -440,7 +440,7 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, **o
         raise ValueError("arange: got step=0, expected a number other than 0")
     if start != end and (start < end) != (step > 0):
         raise ValueError(
-            f"arange: got start={start}, end={end} and step={step}, expected a step of the sign that leads from start to end"
+            f"arange: got start={start}, end={end} and step={step}, expected a step that leads from start to end"
         )
     whole = all(isinstance(n, int | np.integer) for n in (start, end, step))
     found = (promotion.INT64 if whole else promotion.default.dtype) if dtype is None else dtypes.as_dtype(dtype)

@@ -45,7 +45,7 @@ def every(value: Any, name: str, batch: Batch) -> Any:
     if value is None or name in batch.of:
         return value
     shape = (batch.size, *np.shape(value))
-    return np.broadcast_to(value, shape) if isinstance(value, np.ndarray) else value.expand(*shape)
+    return np.broadcast_to(value, shape) if isinstance(value, np.ndarray | np.generic) else value.expand(*shape)
 
 
 def folded(value: Any) -> Any:

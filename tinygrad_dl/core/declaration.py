@@ -205,8 +205,8 @@ def op(
             nothing; by default, if it is a view, or a ufunc without gradients. To the functions and rules of all
             other ops arrays of half precision are float32, and what they return is rounded, once.
         real: whether it is defined for real numbers alone, so that complex ones, which have no order, are refused.
-        scalars: in the place of which of its tensors a Python number may stand, as PyTorch has it: "all"; "some", of one
-            beside a tensor; "other", of all but the first; "none". NumPy's functions take numbers anyway.
+        scalars: in the place of which of its tensors a Python number may stand, as PyTorch has it: "all"; "some", those
+            beside a tensor; "other", all but the first; "none". NumPy's functions take numbers anyway.
         keeps_format: whether results lie in memory with channels last if its first tensor does. Ufuncs do so anyway.
         changeable: whether the result may be changed in place before the backward pass although rules read it: a node
             then keeps a copy. For ops whose rule in PyTorch reads the arguments instead; others refuse it, as there.

@@ -95,8 +95,10 @@ def into(declared: Any, surplus: Any, out: Any, args: tuple[Any, ...], kwargs: d
     return out if not isinstance(result, tuple) else type(result)(*outs) if hasattr(result, "_fields") else tuple(outs)
 
 
-# Of these the result may not lie in the memory of an argument at all; of elementwise ones only in all of it, as it lies.
-APART = frozenset("cat gather index_select kthvalue masked_select stack take take_along_dim topk".split())
+# Of these the result may not lie in an argument's memory at all; that of elementwise ones in all of it, as it lies.
+APART = frozenset(
+    ("cat", "gather", "index_select", "kthvalue", "masked_select", "stack", "take", "take_along_dim", "topk")
+)
 
 
 def require_apart(name: str, kind: str, outs: Sequence[Tensor], given: Sequence[Any]) -> None:
@@ -121,8 +123,9 @@ def overlap(out: np.ndarray, array: np.ndarray, exactly: bool) -> bool:
     """Whether two arrays share memory; `exactly`: but for two that are the same elements in the same order."""
     if exactly and out.ctypes.data == array.ctypes.data and out.shape == array.shape and out.strides == array.strides:
         return False
+    limit: Any = 10_000  # of steps: the general question has no fast answer
     try:
-        return np.shares_memory(out, array, max_work=10_000)
+        return np.shares_memory(out, array, max_work=limit)
     except np.exceptions.TooHardError:
         return False
 

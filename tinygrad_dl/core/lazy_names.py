@@ -13,7 +13,7 @@ FILES: dict[str, dict[str, str]] = {
         "numpy":
             "np.add.accumulate np.add.reduce np.all np.amax np.amin np.any np.append np.array_split np.atleast_1d "
             "np.atleast_2d np.atleast_3d np.average np.block np.count_nonzero np.cumulative_prod np.cumulative_sum "
-            "np.deg2rad np.degrees np.diff np.dsplit np.expand_dims np.fabs np.full_like np.hsplit np.isclose "
+            "np.deg2rad np.degrees np.diff np.dsplit np.expand_dims np.fabs np.full_like np.hsplit "
             "np.logaddexp.reduce np.logical_and.reduce np.logical_or.reduce np.max np.maximum.reduce np.mean "
             "np.median np.meshgrid np.min np.minimum.reduce np.multiply.accumulate np.multiply.reduce np.nan_to_num "
             "np.nanmean np.nanprod np.nansum np.ndim np.positive np.prod np.ptp np.rad2deg np.radians np.shape "
@@ -90,8 +90,8 @@ FILES: dict[str, dict[str, str]] = {
             "greater greater_ greater_equal greater_equal_ gt gt_ isclose isfinite isinf isnan le le_ less less_ "
             "less_equal less_equal_ lt lt_ ne ne_ not_equal not_equal_ signbit",
         "numpy":
-            "np.equal np.greater np.greater_equal np.isfinite np.isinf np.isnan np.less np.less_equal np.not_equal "
-            "np.signbit",
+            "np.equal np.greater np.greater_equal np.isclose np.isfinite np.isinf np.isnan np.less np.less_equal "
+            "np.not_equal np.signbit",
         "tinygrad_dl":
             "eq ge greater greater_equal gt isclose isfinite isinf isnan le less less_equal lt ne not_equal signbit",
     },

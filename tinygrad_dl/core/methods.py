@@ -90,30 +90,31 @@ def numpy_form(function: Any) -> Any:
     record = function.op
     if record.sequence is None and record.scalars in ("all", "some"):
         return function
-    tensors = len(record.tensors)
+    taken = takes_rows if record.sequence else numbers_as_arrays
 
     @functools.wraps(function)
     def form(*args: Any, **kwargs: Any) -> Any:
-        if record.sequence is None:
-            args = (*numbers_as_arrays(args[:tensors]), *args[tensors:])
-        else:
-            args = tuple([list(value) if isinstance(value, Tensor) else value for value in args[:1]]) + args[1:]
-            if isinstance(kwargs.get(record.sequence), Tensor):
-                kwargs[record.sequence] = list(kwargs[record.sequence])
-        return function(*args, **kwargs)
+        given = {**dict(zip(record.positional, args, strict=False)), **kwargs}
+        given.update(taken({name: given[name] for name in record.tensors if name in given}))
+        return function(**given)
 
     return form
 
 
-def numbers_as_arrays(values: tuple[Any, ...]) -> list[Any]:
+def takes_rows(given: dict[str, Any]) -> dict[str, Any]:
+    """A tensor in the place of several as those in its first dimension."""
+    return {name: list(value) if isinstance(value, Tensor) else value for name, value in given.items()}
+
+
+def numbers_as_arrays(given: dict[str, Any]) -> dict[str, Any]:
     """Python numbers as arrays of the dtype that they have beside the tensor among the values."""
-    beside = next((value.dtype for value in values if isinstance(value, Tensor)), None)
-    found = []
-    for value in values:
+    beside = next((value.dtype for value in given.values() if isinstance(value, Tensor)), None)
+    found = {}
+    for name, value in given.items():
         if beside is not None and isinstance(value, bool | int | float | complex):
             low = is_half(beside)  # a number is not rounded to half precision
             value = np.asarray(value, FLOAT32 if low else result_dtype((np.empty(0, beside), value)))
-        found.append(value)
+        found[name] = value
     return found
 
 

@@ -67,7 +67,7 @@ def no_number(value: Any, op: Record) -> Exception:
 
 def not_several(op: Record, value: Tensor) -> Exception:
     """The error for one tensor where there must be several: its rows, likely not what was meant."""
-    return unfit(op.name, str(op.sequence), value, "a list of tensors; t.unbind() makes one of a tensor's slices")
+    return unfit(op.name, str(op.sequence), value, "a list of tensors, as in [a, b]; t.unbind() makes one of slices")
 
 
 def number_of(value: Tensor, op: Record, name: str) -> Any:

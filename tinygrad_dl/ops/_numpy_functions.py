@@ -14,7 +14,6 @@ import numpy as np
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.creation import full_like, zeros, zeros_like
-from tinygrad_dl.ops.comparison.elementwise import isclose
 from tinygrad_dl.ops.pointwise.extremes import nan_to_num
 from tinygrad_dl.ops.reduction import extrema, logical, statistics
 from tinygrad_dl.ops.reduction import sum as sums
@@ -306,7 +305,6 @@ NUMPY[np.nan_to_num] = nan_replaced
 NUMPY[np.array_split] = lambda ary, indices_or_sections, axis=0: list(
     tensor_split(ary, indices_or_sections if isinstance(indices_or_sections, int) else tuple(indices_or_sections), axis)
 )
-NUMPY[np.isclose] = isclose
 if hasattr(np, "unstack"):  # from NumPy 2.1 on
     NUMPY[np.unstack] = lambda x, *, axis=0: unbind(x, axis)
 if hasattr(np, "cumulative_sum"):

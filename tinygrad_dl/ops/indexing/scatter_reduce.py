@@ -93,7 +93,7 @@ def _shares(input: Any, src: Any, out: Any, dim: int, index: Any) -> tuple[Any, 
     )
     ones = theirs.astype(out.dtype)
     count = scatter_added.generic(ours.astype(out.dtype), dim, index, ones)
-    return ours, theirs, np.clamp_min(count, 1)
+    return ours, theirs, np.maximum(count, 1)
 
 
 def _extreme_src(g: Any, input: Any, src: Any, out: Any, dim: int, index: Any) -> Any:
