@@ -187,11 +187,8 @@ def test_a_real_tensor_is_its_own_real_part():
     "call",
     [
         lambda x, v, i: x.masked_fill(td.tensor([True, False]), v),
-        lambda x, v, i: x.scatter(0, i, v.expand(2)),
-        lambda x, v, i: x.index_copy(0, i, v.expand(2)),
         lambda x, v, i: x.index_fill(0, i, v),
         lambda x, v, i: x.index_put((i,), v),
-        lambda x, v, i: x.masked_scatter(td.tensor([True, False]), v.expand(2)),
         lambda x, v, i: v.expand(2).sum(dtype=td.int64),
         lambda x, v, i: v.expand(2).cumsum(0, dtype=td.int64),
         lambda x, v, i: v.expand(2).prod(dtype=td.int64),

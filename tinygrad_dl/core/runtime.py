@@ -57,7 +57,7 @@ def tensor_only(value: Any, op: Record, like: Any = None) -> Any:
     """The same for an argument in whose place no Python number may stand."""
     if isinstance(value, bool | int | float | complex) and not isinstance(value, np.generic):
         raise no_number(value, op)
-    return constant(value, op, like)
+    return constant(value, op, like if value is not None else None)
 
 
 def no_number(value: Any, op: Record) -> Exception:
