@@ -186,3 +186,23 @@ def test_what_both_refuse(call):
     for library in (td, torch):
         with pytest.raises((RuntimeError, AssertionError, ValueError)):
             call(library)
+
+
+def test_out():
+    a, b = draw("real", 3, 3), draw("real", 3, 2)
+    found = []
+    for library in (td, torch):
+        a_, b_, single = library.tensor(a), library.tensor(b), library.empty(0, dtype=library.float64)
+        pair = single.clone(), library.empty(0, dtype=library.int32)
+        assert library.linalg.pinv(a_, out=single) is single
+        library.linalg.lu_factor(a_, out=pair)
+        sums = library.addmv(a_[0], a_, b_[:, 0], out=library.empty(3, dtype=library.float64))
+        found.append([single.numpy(), pair[0].numpy(), pair[1].numpy(), sums.numpy()])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+
+
+def test_the_nuclear_norm():
+    for options in ({}, {"keepdim": True}, {"dim": (0, 2)}, {"dim": [1, 0], "keepdim": True}):
+        a = draw("real", 3, 4, 2) if "dim" in options else draw("real", 4, 2)
+        compare(lambda library, a, options=options: library.norm(a, "nuc", **options), a, 1e-8)

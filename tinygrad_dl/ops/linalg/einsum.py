@@ -393,7 +393,9 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Tensor:
             )
         right[j] = left[i]
     rest = [c for c in left if c not in right] + [c for c in right if c not in left]
-    return contracted([a, b], f"{''.join(left)},{''.join(right)}->{''.join(rest)}")
+    found = contracted([a, b], f"{''.join(left)},{''.join(right)}->{''.join(rest)}")
+    # Where a size of 1 stands beside another, NumPy's sum of integers is wider.
+    return found.to(a.dtype) if a.dtype == b.dtype != found.dtype else found
 
 
 NUMPY[np.einsum] = lambda subscripts, *operands, optimize=True: einsum(subscripts, *operands)

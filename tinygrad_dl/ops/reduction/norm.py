@@ -11,8 +11,9 @@ from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.inputs import array, error, one_of, real
+from tinygrad_dl.inputs import array, drawn, error, one_of, real
 from tinygrad_dl.ops._overload import method
+from tinygrad_dl.ops.linalg._matrices import require_finite
 from tinygrad_dl.ops.pointwise.arithmetic import direction
 from tinygrad_dl.ops.pointwise.powers import power
 from tinygrad_dl.ops.reduction._sums import ADD, LARGEST, OVER, SMALLEST, add_up, kept, over, require_floating
@@ -26,9 +27,15 @@ def order(p: Any) -> float:
         return 2.0
     if isinstance(p, int | float):
         return float(p)
-    raise ValueError(
-        f"expected a number or 'fro' for p, got {p!r}; linalg.norm and linalg.matrix_norm know the nuclear norm"
-    )
+    raise ValueError(f"expected a number, 'fro' or 'nuc' for p, got {p!r}")
+
+
+def of_matrices(x: Any, dim: Any) -> tuple[Any, tuple[int, int]]:
+    """The matrices of a nuclear norm, in the last two dimensions, and where these were."""
+    dims = tuple(range(x.ndim)) if dim is None else tuple(dim) if isinstance(dim, tuple | list) else (dim,)
+    if len(dims) != 2:
+        raise ValueError(f"got p='nuc' for the dimensions {dims} of shape {x.shape}, expected two: it is for matrices")
+    return np.moveaxis(x, dims, (-2, -1)), (dims[0], dims[1])
 
 
 def p_norm(x: np.ndarray, p: float, dim: Any, keepdim: bool) -> Any:
@@ -59,8 +66,17 @@ def p_norm(x: np.ndarray, p: float, dim: Any, keepdim: bool) -> Any:
         {"input": real(0.3, 3.0), "p": one_of("fro", 1, 3, 1.5), **OVER},
         {"input": real(0.3, 3.0, distinct=True, min_side=1), "p": one_of(math.inf, -math.inf), **OVER},
         {"input": real(avoid=(0.0,)), "p": one_of(2, 3), **OVER},
+        {
+            "input": drawn(lambda rng: rng.standard_normal((2, 3, 2)) + 3 * np.eye(3, 2)),
+            "p": one_of("nuc"),
+            "dim": one_of((-2, -1), [-1, -2]),
+            "keepdim": one_of(True, False),
+        },
     ],
-    errors=[error(ValueError, "expected a number or 'fro'", array(2), "nuc")],
+    errors=[
+        error(ValueError, "expected a number, 'fro' or 'nuc'", array(2), "spectral"),
+        error(ValueError, "it is for matrices", array(2), "nuc"),
+    ],
     reference=lambda input, p="fro", dim=None, keepdim=False: reference_norm(input, p, dim, keepdim),
 )
 def norm(
@@ -70,21 +86,26 @@ def norm(
 
     Args:
         p: 2 or "fro" for Euclid's, 1, inf (the largest), -inf (the smallest), 0 (how many are not zero),
-            or any number.
+            or any number; "nuc" for the sum of the singular values of matrices, in two dimensions.
 
     At zero, where Euclid's norm has no derivative, the gradient is 0.
 
     Raises:
-        ValueError: `p` is neither a number nor "fro".
+        ValueError: `p` is neither a number nor "fro" or "nuc".
 
     >>> td.norm(td.tensor([3.0, 4.0]))
     tensor(5.)
     """
-    number = order(p)
+    number = None if p == "nuc" else order(p)
     require_floating(input.dtype)
     if dtype is not None:
         input = input.astype(as_dtype(dtype), copy=False)
     dim = over(dim, input.ndim)
+    if number is None:
+        matrices, dims = of_matrices(input, dim)
+        require_finite("norm", matrices)
+        found = np.asarray(np.linalg.svd(matrices, compute_uv=False).sum(-1))
+        return np.expand_dims(found, tuple([d % input.ndim for d in dims])) if keepdim else found
     return p_norm(input, number, dim, keepdim)
 
 
@@ -104,6 +125,12 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 
 def norm_slope(g: Any, input: Any, out: Any, p: Any, dim: Any, keepdim: bool) -> Any:
     """sign(x) * (|x| / out) ** (p - 1), and 0 where the norm is 0."""
+    if p == "nuc":
+        from tinygrad_dl.ops.linalg.svd import svd  # loaded when first needed
+
+        matrices, dims = of_matrices(input, dim)
+        U, _, Vh = svd.generic(matrices, False)
+        return kept(g, input.shape, dims, keepdim) * np.moveaxis(np.conjugate(np.matmul(U, Vh)), (-2, -1), dims)
     p, shape = order(p), input.shape
     if p == 0:
         return np.zeros_like(input)
@@ -124,6 +151,9 @@ norm.vjp(input=norm_slope)
 
 def reference_norm(input: Any, p: Any, dim: Any, keepdim: bool) -> Any:
     """The same by NumPy, over the flattened dimensions."""
+    if p == "nuc":
+        squares = np.linalg.eigvalsh(np.swapaxes(input, -1, -2) @ input)
+        return np.sqrt(squares).sum(-1)[..., None, None] if keepdim else np.sqrt(squares).sum(-1)
     size = np.abs(np.asarray(input, np.float64))
     p = 2.0 if p == "fro" else float(p)
     if math.isinf(p):
