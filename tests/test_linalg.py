@@ -190,6 +190,12 @@ def test_what_is_singular_has_info():
     assert linalg.cond(td.ones(2, 0, 0)).tolist() == linalg.cond(td.ones(2, 0, 0), 1).tolist() == [0.0, 0.0]
 
 
+def test_factors_of_batches():
+    a = draw(2, 3, 3).detach()
+    found = td.func.vmap(linalg.lu_factor)(a)
+    np.testing.assert_allclose(found[0], linalg.lu_factor(a).LU)
+
+
 def test_numpys_functions_of_matrices():
     a = draw(3, 3)
     x = a.detach().numpy()

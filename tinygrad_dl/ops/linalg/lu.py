@@ -72,12 +72,19 @@ def _well_apart(rows: int, columns: int) -> Any:
     floating=True,
     inputs=[dict(A=_well_apart(3, 3)), dict(A=_well_apart(4, 2)), dict(A=_well_apart(2, 4))],
     errors=[error(ValueError, r"got shape \(3,\), expected matrices", array(3))],
-    reference=lambda A: _naive_lu(A),
+    reference=lambda A, regular=False: _naive_lu(A),
 )
-def packed(A: Array) -> Any:
-    """L without its diagonal and U in one matrix, LAPACK's pivots, and its info."""
+def packed(A: Array, regular: bool = False) -> Any:
+    """L without its diagonal and U in one matrix, LAPACK's pivots, and its info, which `regular` wants to be 0."""
     require_matrices("lu_factor", A)
-    return CheckedLU(*factored("getrf", A))
+    found = CheckedLU(*factored("getrf", A))
+    wrong = int(np.max(found.info, initial=0)) if regular else 0
+    if wrong > 0:
+        raise LinAlgError(
+            f"lu_factor: got a singular matrix, U[{wrong}, {wrong}] is 0, expected one that has an inverse; "
+            "linalg.lu_factor_ex returns what there is"
+        )
+    return found
 
 
 def below(a: Any, k: int) -> Any:
@@ -212,20 +219,8 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
     tensor(2, dtype=int32)
     """
     require_pivots("lu_factor_ex", pivot)
-    found: CheckedLU = packed(A)
-    if check_errors:
-        require_regular("lu_factor_ex", found.info)
+    found: CheckedLU = packed(A, check_errors)
     return found
-
-
-def require_regular(what: str, info: Tensor) -> None:
-    """Raises LinAlgError if there is a 0 on a diagonal."""
-    wrong = int(np.max(info.numpy(), initial=0))
-    if wrong > 0:
-        raise LinAlgError(
-            f"{what}: got a singular matrix, U[{wrong}, {wrong}] is 0, expected one that has an inverse; "
-            f"{what.removesuffix('_ex')}_ex(check_errors=False) returns what there is"
-        )
 
 
 @composition
@@ -247,8 +242,7 @@ def lu_factor(A: Tensor, *, pivot: bool = True) -> PackedLU:
             [0.2500, 1.0000]]), pivots=tensor([2, 2], dtype=int32))
     """
     require_pivots("lu_factor", pivot)
-    found = packed(A)
-    require_regular("lu_factor", found.info)
+    found = packed(A, True)
     return PackedLU(found.LU, found.pivots)
 
 
