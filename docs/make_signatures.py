@@ -28,6 +28,7 @@ import numpy as np
 
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops.linalg._results import Logarithm, Reflections
+from tinygrad_dl.ops.reduction.extrema import Extreme
 from tinygrad_dl.ops.sorting.sort import Sorted
 from tinygrad_dl.random import Generator
 

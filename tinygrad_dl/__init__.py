@@ -86,6 +86,7 @@ from tinygrad_dl.creation import (
     full,
     full_like,
     linspace,
+    logspace,
     ones,
     ones_like,
     scalar_tensor,
@@ -142,7 +143,7 @@ from tinygrad_dl.ops.pointwise.extremes import (
 from tinygrad_dl.ops.pointwise.powers import pow, reciprocal, rsqrt, sqrt, square
 from tinygrad_dl.ops.pointwise.rounding import ceil, fix, floor, frac, round, trunc
 from tinygrad_dl.ops.pointwise.where import where
-from tinygrad_dl.ops.reduction.extrema import amax, amin, argmax, argmin, max, min
+from tinygrad_dl.ops.reduction.extrema import amax, amin, aminmax, argmax, argmin, max, min
 from tinygrad_dl.ops.reduction.statistics import mean, nanmean, std, std_mean, var, var_mean
 from tinygrad_dl.ops.reduction.sum import nansum, prod, sum
 from tinygrad_dl.ops.shape.permute import adjoint, moveaxis, movedim, permute, swapaxes, swapdims, t, transpose
@@ -189,7 +190,7 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
     from tinygrad_dl.ops.indexing.diagonal import diag, diag_embed, diagflat, diagonal
     from tinygrad_dl.ops.indexing.gather import gather, scatter, scatter_add, take, take_along_dim
     from tinygrad_dl.ops.indexing.masked import masked_fill, masked_scatter, masked_select
-    from tinygrad_dl.ops.indexing.nonzero import argwhere, nonzero, unravel_index
+    from tinygrad_dl.ops.indexing.nonzero import argwhere, nonzero, nonzero_static, unravel_index
     from tinygrad_dl.ops.indexing.scatter_reduce import index_reduce, scatter_reduce
     from tinygrad_dl.ops.indexing.slices import (
         index_add,
@@ -198,9 +199,10 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
         index_put,
         index_select,
         narrow,
+        put,
         select,
     )
-    from tinygrad_dl.ops.indexing.triangular import tril, triu
+    from tinygrad_dl.ops.indexing.triangular import tril, tril_indices, triu, triu_indices
     from tinygrad_dl.ops.indexing.views import as_strided_scatter, diagonal_scatter, select_scatter, slice_scatter
     from tinygrad_dl.ops.linalg.determinant import det, logdet, slogdet
     from tinygrad_dl.ops.linalg.distances import cdist
@@ -244,11 +246,17 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
         sin,
         tan,
     )
-    from tinygrad_dl.ops.reduction.cumulative import cumprod, cumsum, diff
+    from tinygrad_dl.ops.reduction.covariance import corrcoef, cov
+    from tinygrad_dl.ops.reduction.cumulative import cumprod, cumsum, diff, logcumsumexp
+    from tinygrad_dl.ops.reduction.histogram import histc, histogram, histogramdd
+    from tinygrad_dl.ops.reduction.integration import cumulative_trapezoid, gradient, trapezoid, trapz
     from tinygrad_dl.ops.reduction.logical import all, any, count_nonzero
     from tinygrad_dl.ops.reduction.logsumexp import logsumexp
     from tinygrad_dl.ops.reduction.median import median, nanmedian
-    from tinygrad_dl.ops.reduction.norm import dist, norm
+    from tinygrad_dl.ops.reduction.mode import mode
+    from tinygrad_dl.ops.reduction.norm import dist, norm, renorm
+    from tinygrad_dl.ops.reduction.quantile import nanquantile, quantile
+    from tinygrad_dl.ops.reduction.running_extrema import cummax, cummin
     from tinygrad_dl.ops.shape.copies import (
         alias_copy,
         as_strided_copy,
@@ -281,6 +289,7 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
     from tinygrad_dl.ops.shape.joining import (
         cat,
         column_stack,
+        combinations,
         concat,
         concatenate,
         dstack,
@@ -308,7 +317,7 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
     from tinygrad_dl.ops.sorting.search import bucketize, searchsorted
     from tinygrad_dl.ops.sorting.sort import argsort, msort, sort
     from tinygrad_dl.ops.sorting.topk import kthvalue, topk
-    from tinygrad_dl.ops.sorting.unique import unique
+    from tinygrad_dl.ops.sorting.unique import unique, unique_consecutive
     from tinygrad_dl.ops.spectral.stft import istft, stft
     from tinygrad_dl.ops.spectral.windows import (
         bartlett_window,
@@ -343,47 +352,50 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
 __all__ = [
     "ArgumentError", "ArgumentIndexError", "ArgumentTypeError", "Array", "Arrays", "Generator", "Size", "Tensor",
     "UntypedStorage", "abs", "absolute", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv",
-    "addr", "adjoint", "alias_copy", "all", "allclose", "amax", "amin", "angle", "any", "arange", "arccos", "arccosh",
-    "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "as_strided",
-    "as_strided_copy", "as_strided_scatter", "as_tensor", "asarray", "asin", "asinh", "astype", "atan", "atan2",
-    "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "autograd", "baddbmm", "bartlett_window", "bernoulli",
+    "addr", "adjoint", "alias_copy", "all", "allclose", "amax", "amin", "aminmax", "angle", "any", "arange", "arccos",
+    "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere",
+    "as_strided", "as_strided_copy", "as_strided_scatter", "as_tensor", "asarray", "asin", "asinh", "astype", "atan",
+    "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "autograd", "baddbmm", "bartlett_window", "bernoulli",
     "bincount", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "blackman_window", "block_diag", "bmm",
     "bool", "bool_", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "bucketize", "can_cast", "cat", "cdist",
     "cdouble", "ceil", "celu", "cfloat", "chain_matmul", "channels_last", "channels_last_3d", "cholesky",
     "cholesky_inverse", "cholesky_solve", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack",
-    "complex", "complex64", "complex128", "concat", "concatenate", "conj", "conj_physical", "contiguous_format", "cos",
-    "cosh", "count_nonzero", "cross", "cumprod", "cumsum", "det", "detach_copy", "device", "diag", "diag_embed",
-    "diagflat", "diagonal", "diagonal_copy", "diagonal_scatter", "diff", "digamma", "dist", "div", "divide", "dot",
-    "double", "dsplit", "dstack", "dtype", "e", "einsum", "empty", "empty_like", "empty_permuted", "empty_strided",
-    "enable_grad", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expand_copy", "expm1", "eye",
-    "fill", "finfo", "fix", "flatten", "flip", "fliplr", "flipud", "float", "float16", "float32", "float64", "floor",
-    "floor_divide", "fmax", "fmin", "fmod", "frac", "from_dlpack", "from_numpy", "frombuffer", "full", "full_like",
-    "gather", "ge", "geqrf", "get_default_dtype", "get_num_threads", "get_rng_state", "greater", "greater_equal", "gt",
-    "half", "hamming_window", "hann_window", "hardshrink", "hsplit", "hstack", "hypot", "iinfo", "imag", "index_add",
-    "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "inf", "inference_mode", "initial_seed",
-    "inner", "int", "int8", "int16", "int32", "int64", "inverse", "is_anomaly_check_nan_enabled", "is_anomaly_enabled",
-    "is_complex", "is_conj", "is_floating_point", "is_grad_enabled", "is_inference", "is_inference_mode_enabled",
-    "is_neg", "is_nonzero", "is_tensor", "isclose", "isfinite", "isin", "isinf", "isnan", "isreal", "istft",
-    "kaiser_window", "kron", "kthvalue", "layout", "le", "lerp", "less", "less_equal", "lgamma", "linspace", "load",
-    "log", "log1p", "log2", "log10", "log_softmax", "logaddexp", "logdet", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "logit", "logsumexp", "long", "lt", "lu", "lu_solve", "lu_unpack", "manual_seed", "masked_fill",
+    "combinations", "complex", "complex64", "complex128", "concat", "concatenate", "conj", "conj_physical",
+    "contiguous_format", "corrcoef", "cos", "cosh", "count_nonzero", "cov", "cross", "cummax", "cummin", "cumprod",
+    "cumsum", "cumulative_trapezoid", "det", "detach_copy", "device", "diag", "diag_embed", "diagflat", "diagonal",
+    "diagonal_copy", "diagonal_scatter", "diff", "digamma", "dist", "div", "divide", "dot", "double", "dsplit",
+    "dstack", "dtype", "e", "einsum", "empty", "empty_like", "empty_permuted", "empty_strided", "enable_grad", "eq",
+    "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expand_copy", "expm1", "eye", "fill", "finfo", "fix",
+    "flatten", "flip", "fliplr", "flipud", "float", "float16", "float32", "float64", "floor", "floor_divide", "fmax",
+    "fmin", "fmod", "frac", "from_dlpack", "from_numpy", "frombuffer", "full", "full_like", "gather", "ge", "geqrf",
+    "get_default_dtype", "get_num_threads", "get_rng_state", "gradient", "greater", "greater_equal", "gt", "half",
+    "hamming_window", "hann_window", "hardshrink", "histc", "histogram", "histogramdd", "hsplit", "hstack", "hypot",
+    "iinfo", "imag", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "inf",
+    "inference_mode", "initial_seed", "inner", "int", "int8", "int16", "int32", "int64", "inverse",
+    "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_complex", "is_conj", "is_floating_point",
+    "is_grad_enabled", "is_inference", "is_inference_mode_enabled", "is_neg", "is_nonzero", "is_tensor", "isclose",
+    "isfinite", "isin", "isinf", "isnan", "isreal", "istft", "kaiser_window", "kron", "kthvalue", "layout", "le",
+    "lerp", "less", "less_equal", "lgamma", "linspace", "load", "log", "log1p", "log2", "log10", "log_softmax",
+    "logaddexp", "logcumsumexp", "logdet", "logical_and", "logical_not", "logical_or", "logical_xor", "logit",
+    "logspace", "logsumexp", "long", "lt", "lu", "lu_solve", "lu_unpack", "manual_seed", "masked_fill",
     "masked_scatter", "masked_select", "matmul", "matrix_exp", "matrix_power", "max", "maximum", "mean", "median",
-    "memory_format", "meshgrid", "min", "minimum", "mm", "moveaxis", "movedim", "msort", "mul", "multinomial",
-    "multiply", "mv", "nan", "nan_to_num", "nanmean", "nanmedian", "nansum", "narrow", "narrow_copy", "ne", "neg",
-    "negative", "newaxis", "nn", "no_grad", "nonzero", "norm", "normal", "not_equal", "numel", "ones", "ones_like",
-    "op", "optim", "orgqr", "ormqr", "outer", "pca_lowrank", "permute", "permute_copy", "pi", "pinverse", "polar",
-    "polygamma", "positive", "pow", "prelu", "preserve_format", "prod", "promote_types", "qr", "rand", "rand_like",
-    "randint", "randint_like", "randn", "randn_like", "randperm", "ravel", "real", "reciprocal", "relu", "remainder",
-    "repeat_interleave", "reshape", "resolve_conj", "resolve_neg", "result_type", "roll", "rot90", "round", "row_stack",
-    "rsqrt", "save", "scalar_tensor", "scatter", "scatter_add", "scatter_reduce", "searchsorted", "select",
-    "select_copy", "select_scatter", "selu", "set_anomaly_enabled", "set_default_dtype", "set_grad_enabled",
-    "set_num_threads", "set_rng_state", "sgn", "short", "sigmoid", "sign", "signbit", "sin", "sinh", "slice_copy",
-    "slice_scatter", "slogdet", "softmax", "sort", "sparse_coo", "sparse_csr", "split", "split_copy",
-    "split_with_sizes", "split_with_sizes_copy", "sqrt", "square", "squeeze", "squeeze_copy", "stack", "std",
-    "std_mean", "stft", "strided", "sub", "subtract", "sum", "svd", "svd_lowrank", "swapaxes", "swapdims", "t",
-    "t_copy", "take", "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot", "threshold", "tile",
-    "topk", "trace", "transpose", "transpose_copy", "triangular_solve", "tril", "triu", "true_divide", "trunc", "uint8",
-    "uint16", "uint32", "uint64", "unbind", "unbind_copy", "unflatten", "unfold_copy", "unique", "unravel_index",
+    "memory_format", "meshgrid", "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort", "mul", "multinomial",
+    "multiply", "mv", "nan", "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy",
+    "ne", "neg", "negative", "newaxis", "nn", "no_grad", "nonzero", "nonzero_static", "norm", "normal", "not_equal",
+    "numel", "ones", "ones_like", "op", "optim", "orgqr", "ormqr", "outer", "pca_lowrank", "permute", "permute_copy",
+    "pi", "pinverse", "polar", "polygamma", "positive", "pow", "prelu", "preserve_format", "prod", "promote_types",
+    "put", "qr", "quantile", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "ravel",
+    "real", "reciprocal", "relu", "remainder", "renorm", "repeat_interleave", "reshape", "resolve_conj", "resolve_neg",
+    "result_type", "roll", "rot90", "round", "row_stack", "rsqrt", "save", "scalar_tensor", "scatter", "scatter_add",
+    "scatter_reduce", "searchsorted", "select", "select_copy", "select_scatter", "selu", "set_anomaly_enabled",
+    "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_rng_state", "sgn", "short", "sigmoid", "sign",
+    "signbit", "sin", "sinh", "slice_copy", "slice_scatter", "slogdet", "softmax", "sort", "sparse_coo", "sparse_csr",
+    "split", "split_copy", "split_with_sizes", "split_with_sizes_copy", "sqrt", "square", "squeeze", "squeeze_copy",
+    "stack", "std", "std_mean", "stft", "strided", "sub", "subtract", "sum", "svd", "svd_lowrank", "swapaxes",
+    "swapdims", "t", "t_copy", "take", "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot",
+    "threshold", "tile", "topk", "trace", "transpose", "transpose_copy", "trapezoid", "trapz", "triangular_solve",
+    "tril", "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "uint8", "uint16", "uint32", "uint64",
+    "unbind", "unbind_copy", "unflatten", "unfold_copy", "unique", "unique_consecutive", "unravel_index",
     "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "unsqueeze_copy", "vander", "var",
     "var_mean", "vdot", "view_as_complex", "view_as_real", "view_as_real_copy", "view_copy", "vsplit", "vstack",
     "where", "xlogy", "zeros", "zeros_like",

@@ -25,8 +25,8 @@ from tinygrad_dl.core.warning import warn
 # fmt: off
 __all__ = [
     "arange", "as_tensor", "asarray", "empty", "empty_like", "empty_permuted", "empty_strided", "eye", "from_dlpack",
-    "from_numpy", "frombuffer", "full", "full_like", "linspace", "ones", "ones_like", "scalar_tensor", "tensor",
-    "zeros", "zeros_like",
+    "from_numpy", "frombuffer", "full", "full_like", "linspace", "logspace", "ones", "ones_like", "scalar_tensor",
+    "tensor", "zeros", "zeros_like",
 ]
 # fmt: on
 
@@ -444,24 +444,84 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, **o
         )
     whole = all(isinstance(n, int | np.integer) for n in (start, end, step))
     found = (promotion.INT64 if whole else promotion.default.dtype) if dtype is None else dtypes.as_dtype(dtype)
-    return finish(np.arange(start, end, step).astype(counted(found, "arange")), "arange", options)
+    counted(found, "arange")
+    if found.kind not in "iu" or whole:
+        return finish(np.arange(start, end, step).astype(found), "arange", options)
+    # Of an integer dtype PyTorch cuts off what it starts with and what it adds, but counts as if it did not; int64
+    # aside, of which all three are cut off.
+    if found == promotion.INT64:
+        return arange(int(start), int(end), int(step), dtype=found, **options)
+    count = math.ceil((end - start) / step)
+    return finish((int(start) + int(step) * np.arange(count)).astype(found), "arange", options)
+
+
+def _spaced(what: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[np.ndarray, np.dtype[Any]]:
+    """Numbers at equal distances from one to the other, and the dtype to convert them to."""
+    for limit in (start, end):
+        if isinstance(limit, Tensor) and limit.ndim:
+            raise ValueError(f"{what}: expected numbers or 0-d tensors, got one of shape {tuple(limit.shape)}")
+    require_constants(what, start=start, end=end)
+    limits = [limit.item() if isinstance(limit, Tensor) else limit for limit in (start, end)]
+    if steps < 0:
+        raise ValueError(f"{what}: expected steps >= 0, got {steps}")
+    if dtype is None and any(isinstance(limit, complex) for limit in limits):
+        found = np.result_type(promotion.default.dtype, np.complex64)
+    else:
+        found = counted(_dtype(dtype), what)
+    if found.kind in "iu" and what == "linspace":
+        limits = [int(limit) for limit in limits]
+    if found.kind != "c" and any(isinstance(limit, complex) for limit in limits):
+        raise RuntimeError(f"{what}: got complex limits and dtype {found}, expected a complex dtype")
+    made: np.ndarray = np.linspace(limits[0], limits[1], steps)
+    if steps > 1 and found.kind in "iu" and what == "linspace":
+        # From both ends, as PyTorch counts, since what is cut off differs.
+        low, high = limits
+        step, there = (high - low) / (steps - 1), np.arange(steps)
+        made = np.where(there < steps // 2, low + step * there, high - step * (steps - 1 - there))
+    return made, found
 
 
 @creation
-def linspace(start: float, end: float, steps: int, *, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
+def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
     """`steps` numbers at equal distances from `start` to `end`, both included.
+
+    Args:
+        start, end: numbers, or 0-d tensors.
+        steps: how many.
+        dtype: the default one, or complex if a limit is.
+
+    Raises:
+        ValueError: negative steps, or a tensor that is not 0-d.
 
     >>> td.linspace(0.0, 1.0, 5)
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
-    if steps < 0:
-        raise ValueError(f"linspace: expected steps >= 0, got {steps}")
-    if np.ndim(start) or np.ndim(end):
-        raise ValueError(f"linspace: got start={start} and end={end}, expected numbers or 0-d tensors")
-    found = counted(_dtype(dtype), "linspace")
-    made = np.linspace(start, end, steps)
-    promotion.require_room(made, found)
+    made, found = _spaced("linspace", start, end, steps, dtype)
+    if made.size:
+        promotion.require_room(made, found)
     return finish(made.astype(found), "linspace", options)
+
+
+@creation
+def logspace(
+    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, **options: Unpack[Options]
+) -> Tensor:
+    """`steps` powers of `base` whose exponents lie at equal distances from `start` to `end`, both included.
+
+    Args:
+        start, end: exponents: numbers, or 0-d tensors.
+        steps: how many.
+        base: the base of the powers.
+        dtype: the default one, or complex if a limit is.
+
+    Raises:
+        ValueError: negative steps, or a tensor that is not 0-d.
+
+    >>> td.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
+    made, found = _spaced("logspace", start, end, steps, dtype)
+    return finish(np.power(base, made).astype(found), "logspace", options)
 
 
 @creation

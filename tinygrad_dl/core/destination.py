@@ -20,21 +20,22 @@ from tinygrad_dl.core.warning import warn
 
 # The functions of PyTorch that have it, among those that are here.
 NAMES = """
-    abs acos acosh add addbmm addcdiv addcmul addmm addmv addr all amax amin angle any arange argmax argmin argsort
-    asin asinh atan atan2 atanh baddbmm bernoulli bitwise_and bitwise_not bitwise_or bitwise_xor bmm bucketize cat
-    ceil chain_matmul cholesky cholesky_ex cholesky_inverse cholesky_solve clamp clamp_max clamp_min column_stack
-    complex cond conj_physical cos cosh cross cumprod cumsum diag div dot dstack eig eigh eigvals eigvalsh empty eq
-    erf erfc exp exp2 expm1 eye fft fft2 fftfreq fftn floor floor_divide fmax fmin fmod frac full gather ge geqrf gt
-    hardshrink hfft hfft2 hfftn householder_product hstack hypot ifft ifft2 ifftn ihfft ihfft2 ihfftn index_add
-    index_copy index_select inner inv inv_ex irfft irfft2 irfftn isin kron kthvalue ldl_factor ldl_factor_ex
-    ldl_solve le lerp linspace log log10 log1p log2 log_softmax logaddexp logical_and logical_not logical_or
-    logical_xor logit logsigmoid logsumexp lt lu lu_factor lu_factor_ex lu_solve lu_unpack masked_select matmul
-    matrix_norm matrix_power matrix_rank max maximum mean median min minimum mm msort mul multi_dot multinomial mv
-    nan_to_num nanmean nanmedian nansum ne neg nonzero normal ones orgqr ormqr outer pinv polar pow prod qr rand
-    randint randn randperm reciprocal remainder rfft rfft2 rfftfreq rfftn round rsqrt scatter scatter_add
-    scatter_reduce searchsorted sgn sigmoid sign signbit sin sinh softmax softplus softshrink solve solve_ex
-    solve_triangular sort sqrt square stack std sub sum svd svdvals take take_along_dim tan tanh tensorinv
-    tensorsolve threshold topk triangular_solve tril triu trunc var vdot vecdot vector_norm vstack where xlogy zeros
+    abs acos acosh add addbmm addcdiv addcmul addmm addmv addr all amax amin aminmax angle any arange argmax argmin
+    argsort asin asinh atan atan2 atanh baddbmm bernoulli bitwise_and bitwise_not bitwise_or bitwise_xor bmm
+    bucketize cat ceil chain_matmul cholesky cholesky_ex cholesky_inverse cholesky_solve clamp clamp_max clamp_min
+    column_stack complex cond conj_physical cos cosh cross cummax cummin cumprod cumsum diag div dot dstack eig eigh
+    eigvals eigvalsh empty eq erf erfc exp exp2 expm1 eye fft fft2 fftfreq fftn floor floor_divide fmax fmin fmod
+    frac full gather ge geqrf gt hardshrink hfft hfft2 hfftn histc histogram householder_product hstack hypot ifft
+    ifft2 ifftn ihfft ihfft2 ihfftn index_add index_copy index_select inner inv inv_ex irfft irfft2 irfftn isin kron
+    kthvalue ldl_factor ldl_factor_ex ldl_solve le lerp linspace log log1p log2 log10 log_softmax logaddexp
+    logcumsumexp logical_and logical_not logical_or logical_xor logit logsigmoid logspace logsumexp lt lu lu_factor
+    lu_factor_ex lu_solve lu_unpack masked_select matmul matrix_norm matrix_power matrix_rank max maximum mean
+    median min minimum mm mode msort mul multi_dot multinomial mv nan_to_num nanmean nanmedian nanquantile nansum ne
+    neg nonzero nonzero_static normal ones orgqr ormqr outer pinv polar pow prod qr quantile rand randint randn
+    randperm reciprocal remainder renorm rfft rfft2 rfftfreq rfftn round rsqrt scatter scatter_add scatter_reduce
+    searchsorted sgn sigmoid sign signbit sin sinh softmax softplus softshrink solve solve_ex solve_triangular sort
+    sqrt square stack std sub sum svd svdvals take take_along_dim tan tanh tensorinv tensorsolve threshold topk
+    triangular_solve tril triu trunc var vdot vecdot vector_norm vstack where xlogy zeros
 """
 LISTED = frozenset(NAMES.split())
 

@@ -16,8 +16,9 @@ FILES: dict[str, dict[str, str]] = {
             "np.deg2rad np.degrees np.diff np.dsplit np.expand_dims np.fabs np.full_like np.hsplit "
             "np.logaddexp.reduce np.logical_and.reduce np.logical_or.reduce np.max np.maximum.reduce np.mean "
             "np.median np.meshgrid np.min np.minimum.reduce np.multiply.accumulate np.multiply.reduce np.nan_to_num "
-            "np.nanmean np.nanprod np.nansum np.ndim np.positive np.prod np.ptp np.rad2deg np.radians np.shape "
-            "np.size np.std np.sum np.unique np.unstack np.var np.vsplit np.zeros_like",
+            "np.nanmean np.nanpercentile np.nanprod np.nanquantile np.nansum np.ndim np.percentile np.positive "
+            "np.prod np.ptp np.quantile np.rad2deg np.radians np.shape np.size np.std np.sum np.unique np.unstack "
+            "np.var np.vsplit np.zeros_like",
     },
     "ops._numpy_linalg": {
         "numpy":
@@ -159,8 +160,8 @@ FILES: dict[str, dict[str, str]] = {
         "tinygrad_dl": "masked_fill masked_scatter masked_select",
     },
     "ops.indexing.nonzero": {
-        "methods": "argwhere nonzero",
-        "tinygrad_dl": "argwhere nonzero unravel_index",
+        "methods": "argwhere nonzero nonzero_static",
+        "tinygrad_dl": "argwhere nonzero nonzero_static unravel_index",
     },
     "ops.indexing.scatter_reduce": {
         "ops": "scatter_extreme scatter_product",
@@ -171,14 +172,14 @@ FILES: dict[str, dict[str, str]] = {
         "ops": "index_add index_select",
         "methods":
             "index_add index_add_ index_copy index_copy_ index_fill index_fill_ index_put index_put_ index_select "
-            "narrow select",
-        "tinygrad_dl": "index_add index_copy index_fill index_put index_select narrow select",
+            "narrow put put_ select",
+        "tinygrad_dl": "index_add index_copy index_fill index_put index_select narrow put select",
     },
     "ops.indexing.triangular": {
         "ops": "tril triu",
         "methods": "tril tril_ triu triu_",
         "numpy": "np.tril np.triu",
-        "tinygrad_dl": "tril triu",
+        "tinygrad_dl": "tril tril_indices triu triu_indices",
     },
     "ops.indexing.views": {
         "methods": "as_strided_scatter diagonal_scatter select_scatter slice_scatter",
@@ -395,11 +396,25 @@ FILES: dict[str, dict[str, str]] = {
     "ops.recurrent.rnn": {
         "ops": "rnn_layer",
     },
+    "ops.reduction.covariance": {
+        "methods": "corrcoef cov",
+        "numpy": "np.corrcoef np.cov",
+        "tinygrad_dl": "corrcoef cov",
+    },
     "ops.reduction.cumulative": {
-        "ops": "cumprod cumsum",
-        "methods": "cumprod cumprod_ cumsum cumsum_ diff",
-        "numpy": "np.cumprod np.cumsum",
-        "tinygrad_dl": "cumprod cumsum diff",
+        "ops": "cumprod cumsum logcumsumexp",
+        "methods": "cumprod cumprod_ cumsum cumsum_ diff logcumsumexp",
+        "numpy": "np.cumprod np.cumsum np.logaddexp.accumulate",
+        "tinygrad_dl": "cumprod cumsum diff logcumsumexp",
+    },
+    "ops.reduction.histogram": {
+        "methods": "histc histogram",
+        "numpy": "np.histogram",
+        "tinygrad_dl": "histc histogram histogramdd",
+    },
+    "ops.reduction.integration": {
+        "numpy": "np.gradient np.trapezoid",
+        "tinygrad_dl": "cumulative_trapezoid gradient trapezoid trapz",
     },
     "ops.reduction.logical": {
         "ops": "all any count_nonzero",
@@ -416,10 +431,25 @@ FILES: dict[str, dict[str, str]] = {
         "methods": "median nanmedian",
         "tinygrad_dl": "median nanmedian",
     },
+    "ops.reduction.mode": {
+        "ops": "mode",
+        "methods": "mode",
+        "tinygrad_dl": "mode",
+    },
     "ops.reduction.norm": {
         "ops": "norm",
-        "methods": "dist norm",
-        "tinygrad_dl": "dist norm",
+        "methods": "dist norm renorm renorm_",
+        "tinygrad_dl": "dist norm renorm",
+    },
+    "ops.reduction.quantile": {
+        "methods": "nanquantile quantile",
+        "tinygrad_dl": "nanquantile quantile",
+    },
+    "ops.reduction.running_extrema": {
+        "ops": "cummax cummin",
+        "methods": "cummax cummin",
+        "numpy": "np.maximum.accumulate np.minimum.accumulate",
+        "tinygrad_dl": "cummax cummin",
     },
     "ops.shape.copies": {
         "methods": "narrow_copy",
@@ -440,7 +470,7 @@ FILES: dict[str, dict[str, str]] = {
     "ops.shape.joining": {
         "ops": "cat stack",
         "numpy": "np.column_stack np.concatenate np.dstack np.hstack np.stack np.vstack",
-        "tinygrad_dl": "cat column_stack concat concatenate dstack hstack row_stack stack vstack",
+        "tinygrad_dl": "cat column_stack combinations concat concatenate dstack hstack row_stack stack vstack",
     },
     "ops.shape.reorder": {
         "ops": "flip roll",
@@ -486,8 +516,8 @@ FILES: dict[str, dict[str, str]] = {
         "tinygrad_dl": "kthvalue topk",
     },
     "ops.sorting.unique": {
-        "methods": "unique",
-        "tinygrad_dl": "unique",
+        "methods": "unique unique_consecutive",
+        "tinygrad_dl": "unique unique_consecutive",
     },
     "ops.spectral.stft": {
         "methods": "istft stft",

@@ -6,7 +6,7 @@ from typing import Any
 
 from tinygrad_dl.onnx.graph import INT64, Graph
 from tinygrad_dl.onnx.reduction import ordered
-from tinygrad_dl.onnx.table import converter
+from tinygrad_dl.onnx.table import converter, without
 from tinygrad_dl.onnx.values import Value
 
 
@@ -41,3 +41,6 @@ def kthvalue(g: Graph, input: Value, k: int, dim: int, keepdim: bool, out: Any) 
         return found
     last = [g.slice(each, dim, k - 1, k) for each in found]
     return last if keepdim else [g.squeeze(each, [dim % input.ndim]) for each in last]
+
+
+without("ONNX has no operator for it", "cummax", "cummin", "logcumsumexp", "mode")

@@ -165,6 +165,75 @@ def unique(w: Writer) -> Any:
     return x, options | (w.options(dim=lambda: w.dim(x)) if w.ndim(x) else {})
 
 
+@draws("unique_consecutive")
+def unique_consecutive(w: Writer) -> Any:
+    x = w.tensor("fib")
+    options = w.options(return_inverse=True, return_counts=True)
+    return x, options | (w.options(dim=lambda: w.dim(x)) if w.ndim(x) else {})
+
+
+@draws("cummax cummin logcumsumexp")
+def running_extremes(w: Writer) -> Any:
+    x = w.tensor("f")
+    return x, w.dim(x)
+
+
+@draws("quantile nanquantile")
+def quantile(w: Writer) -> Any:
+    x = distinct(w, "f")
+    how = w.choice(("linear", "lower", "higher", "midpoint", "nearest"))
+    return x, w.choice((0.0, 0.3, 0.5, 1.0)), over(w, x, one=True) | {"interpolation": how}
+
+
+@draws("mode")
+def mode(w: Writer) -> Any:
+    x = distinct(w)
+    return x, w.dim(x), w.bool()
+
+
+@draws("aminmax")
+def aminmax(w: Writer) -> Any:
+    x = w.tensor("fib")
+    return x, over(w, x, one=True)
+
+
+@draws("cov")
+def cov(w: Writer) -> Any:
+    x = w.tensor("fci", least=2, most=2)
+    if w.shape(x)[1] < 2:
+        raise NotNow
+    return x, w.options(correction=0)
+
+
+@draws("trapezoid trapz cumulative_trapezoid")
+def integrals(w: Writer) -> Any:
+    x = w.tensor("fc", least=1)
+    if not w.value(x).numel():
+        raise NotNow
+    return x, w.options(dx=0.5, dim=lambda: w.dim(x))
+
+
+@draws("gradient")
+def gradient(w: Writer) -> Any:
+    x = w.tensor("f", least=1, most=2)
+    if min(w.shape(x)) < 3:
+        raise NotNow
+    return x, w.options(spacing=2.0, edge_order=2)
+
+
+@draws("combinations")
+def combinations(w: Writer) -> Any:
+    x = w.tensor("fcib", least=1, most=1)
+    if w.value(x).numel() > 8:
+        raise NotNow
+    return x, w.options(r=lambda: w.int(0, 3), with_replacement=w.bool)
+
+
+@draws("nonzero_static")
+def nonzero_static(w: Writer) -> Any:
+    return w.tensor("fib"), {"size": w.int(0, 5)} | w.options(fill_value=7)
+
+
 @draws("trace")
 def trace(w: Writer) -> Any:
     return (w.tensor("fci", least=2, most=2),)

@@ -420,6 +420,16 @@ def linspace(w: Writer) -> Any:
     return w.scalar("fi"), w.scalar("fi"), w.int(0, 5), w.options(dtype=lambda: w.dtype_argument("f"))
 
 
+@draws("logspace", weight=0.4)
+def logspace(w: Writer) -> Any:
+    return w.int(-2, 2), w.int(-2, 2), w.int(0, 5), w.options(base=2.0, dtype=lambda: w.dtype_argument("f"))
+
+
+@draws("tril_indices triu_indices", weight=0.4)
+def places_of_triangles(w: Writer) -> Any:
+    return w.int(0, 4), w.int(0, 4), w.int(-2, 2)
+
+
 @draws("eye", weight=0.4)
 def eye(w: Writer) -> Any:
     return (w.int(0, 4), *((w.int(0, 4),) if w.bool() else ()), w.options(dtype=w.dtype_argument))

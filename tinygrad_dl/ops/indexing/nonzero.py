@@ -62,3 +62,30 @@ def unravel_index(indices: Array, shape: Any) -> tuple[Tensor, ...]:
     if min(sizes, default=0) < 0:
         raise ValueError(f"unravel_index: got shape={shape!r}, expected sizes that are not negative")
     return tuple([wrap(np.array(each, np.int64)) for each in np.unravel_index(found, tuple(sizes))])
+
+
+@method
+def nonzero_static(input: Array, *, size: int, fill_value: int = -1) -> Tensor:
+    """`nonzero` with a given number of rows: the first `size` indices, and rows of `fill_value` if there are fewer.
+
+    Args:
+        size: the number of rows.
+        fill_value: what stands in rows without an index.
+
+    Returns:
+        (size, ndim), int64.
+
+    Raises:
+        RuntimeError: a negative size.
+
+    >>> td.nonzero_static(td.tensor([1, 0, 2]), size=3)
+    tensor([[ 0],
+            [ 2],
+            [-1]])
+    """
+    if size < 0:
+        raise RuntimeError(f"nonzero_static: expected a size of 0 or more, got {size}")
+    found = np.argwhere(as_array(input))[:size]
+    out = np.full((size, found.shape[1]), fill_value, np.int64)
+    out[: len(found)] = found
+    return wrap(out)

@@ -267,6 +267,35 @@ def index_put_(self: Tensor, indices: Any, values: Any, accumulate: bool = False
     return store(self, tuple(indices), values, "index_put_")
 
 
+@method
+def put(input: Array, index: Any, source: Tensor, accumulate: bool = False) -> Tensor:
+    """A copy of `input` with the elements of `source` at `index` of the flattened tensor: stored, or added.
+
+    Args:
+        input: any shape.
+        index: int64, from -n to n - 1 for n elements.
+        source: as many elements as `index`, of the dtype of `input`.
+        accumulate: whether to add.
+
+    Raises:
+        RuntimeError: another dtype. IndexError: an index out of range, or another number of elements.
+
+    >>> td.put(td.tensor([[1, 2], [3, 4]]), td.tensor([1, 3]), td.tensor([9, 8]))
+    tensor([[1, 9],
+            [3, 8]])
+    """
+    if source.dtype != input.dtype:
+        raise RuntimeError(f"put: expected a source of the input's dtype, {input.dtype}, got {source.dtype}")
+    if index.dtype != np.int64:
+        raise RuntimeError(f"put: expected an index of int64, got {index.dtype}; use .long()")
+    if source.numel() != index.numel():
+        raise IndexError(f"put: expected as many elements as indices, {index.numel()}, got {source.numel()}")
+    line = index_put(reshape(input, -1), (reshape(index, -1),), reshape(source, -1), accumulate)
+    result: Tensor = no_view(reshape(line, input.shape))
+    return result
+
+
+alias("put", put, inplace=True)
 alias("index_copy", index_copy, inplace=True)
 alias("index_fill", index_fill, inplace=True)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.dtypes import as_dtype
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.creation import Options, creation, finish
 from tinygrad_dl.inputs import array, error, one_of, real
 
 
@@ -63,3 +66,44 @@ def _require_matrix(input: Any, what: str) -> None:
 
 
 NUMPY[np.tril], NUMPY[np.triu] = lambda m, k=0: tril(m, k), lambda m, k=0: triu(m, k)
+
+
+def _places(what: str, find: Any, row: int, col: int, offset: int, dtype: Any, options: Any) -> Tensor:
+    if row < 0 or col < 0:
+        raise RuntimeError(f"{what}: expected sizes of 0 or more, got row={row} and col={col}")
+    if dtype is not None and as_dtype(dtype).kind not in "iu":
+        raise RuntimeError(f"{what}: expected a dtype of integers, got {as_dtype(dtype)}")
+    found = np.array(find(row, offset, col), np.int64 if dtype is None else as_dtype(dtype))
+    return finish(found, what, options)
+
+
+@creation
+def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
+    """Where the elements of the lower triangle of a (row, col) matrix stand, row by row.
+
+    Args:
+        offset: the number of the last diagonal that belongs to it.
+        dtype: of integers; int64 by default.
+
+    Returns:
+        (2, count): the rows, and the columns.
+
+    Raises:
+        RuntimeError: a negative size, or another dtype.
+
+    >>> td.tril_indices(2, 2)
+    tensor([[0, 1, 1],
+            [0, 0, 1]])
+    """
+    return _places("tril_indices", np.tril_indices, row, col, offset, dtype, options)
+
+
+@creation
+def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, **options: Unpack[Options]) -> Tensor:
+    """Where the elements of the upper triangle of a (row, col) matrix stand, row by row: as `tril_indices`.
+
+    >>> td.triu_indices(2, 2)
+    tensor([[0, 0, 1],
+            [0, 1, 1]])
+    """
+    return _places("triu_indices", np.triu_indices, row, col, offset, dtype, options)

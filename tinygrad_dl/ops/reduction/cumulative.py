@@ -1,4 +1,4 @@
-"""Cumulative sums and products."""
+"""Cumulative sums, products and logarithms of sums of exponentials."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tinygrad_dl.inputs import array, axis_of, error, real
 from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops.comparison.elementwise import ne
 from tinygrad_dl.ops.pointwise._selection import unspoilt
+from tinygrad_dl.ops.reduction._sums import require_floating
 from tinygrad_dl.ops.reduction.sum import before, element_type
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.shape.joining import cat
@@ -133,6 +134,59 @@ def running_product_tangent(t: Any, input: Any, dim: Any) -> Any:
 cumprod.jvp(input=running_product_tangent)
 
 
+@op(
+    kind="scan",
+    inputs={"input": real(-40.0, 40.0, min_dims=1), "dim": axis_of("input")},
+    errors=[*NO_DIM, error(TypeError, "expected a floating dtype", array(2, dtype="int64"), 0)],
+    reference=lambda input, dim: np.logaddexp.accumulate(input, dim),
+)
+def logcumsumexp(input: Array, dim: int) -> Array:
+    """log(cumsum(exp(input))) along a dimension, without overflow.
+
+    Args:
+        input: floating or complex.
+        dim: the dimension.
+
+    Raises:
+        TypeError: integers. IndexError: there is no such dimension.
+
+    >>> td.logcumsumexp(td.tensor([0.0, 0.0, 1000.0]), dim=0)
+    tensor([0.0000e+00, 6.9315e-01, 1.0000e+03])
+    """
+    require_floating(input.dtype)
+    dim = normal_dim(dim, input.ndim)
+    if input.dtype.kind != "c" or not input.ndim:
+        return running(np.logaddexp, input, dim, None)
+    out = input.copy("C")
+    for earlier, here in itertools.pairwise(np.moveaxis(out, dim, 0)):
+        swap = earlier.real > here.real
+        low, high = np.where(swap, here, earlier), np.where(swap, earlier, here)
+        here[...] = np.where(np.isneginf(low.real), high, np.log1p(np.exp(low - high)) + high)
+    return out
+
+
+def logcumsumexp_slope(g: Any, input: Any, out: Any, dim: int) -> Any:
+    """g[j] exp(x[i] - out[j]), summed over j >= i: exp(x[i] - out[i]) r[i], where r[i] = g[i] + a[i] r[i + 1].
+
+    a[i] = exp(out[i] - out[i + 1]), which is 1 at most. The recurrence is solved by doubling, as that of `cumprod`.
+    """
+    if not input.ndim:
+        return g
+    x, top, r = np.swapaxes(input, dim, -1), np.swapaxes(out, dim, -1), np.swapaxes(g, dim, -1)
+    if input.dtype.kind == "f":
+        top = np.maximum(top, float(np.finfo(input.dtype).min))  # where the sum is 0: exp(-inf) is 0
+    factor = np.exp(top - np.concatenate([top[..., 1:], top[..., -1:]], axis=-1))
+    reach = 1
+    while reach < x.shape[-1]:
+        r = r + factor * shifted(r, reach)
+        factor = factor * shifted(factor, reach)
+        reach *= 2
+    return np.swapaxes(r * np.exp(x - top), dim, -1)
+
+
+logcumsumexp.vjp(input=logcumsumexp_slope)
+
+
 @composition
 def diff(input: Array, n: int = 1, dim: int = -1, prepend: Array | None = None, append: Array | None = None) -> Tensor:
     """The differences of neighbours along a dimension, `n` times over: input[i + 1] - input[i].
@@ -174,3 +228,4 @@ def along(function: Any) -> Any:
 
 NUMPY[np.cumsum] = along(cumsum)
 NUMPY[np.cumprod] = along(cumprod)
+NUMPY[np.logaddexp, "accumulate"] = lambda array, axis=0: logcumsumexp(array, axis)

@@ -41,7 +41,10 @@ def amax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     >>> td.amax(td.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([5., 3.])
     """
-    return largest(input, over(dim, input.ndim), keepdim)
+    try:
+        return largest(input, over(dim, input.ndim), keepdim)
+    except ValueError as error:
+        raise _without_elements(error, input, dim) from None
 
 
 @op(
@@ -64,7 +67,17 @@ def amin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     >>> td.amin(td.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([1., 2.])
     """
-    return SMALLEST(input, over(dim, input.ndim), None, None, keepdim)
+    try:
+        return SMALLEST(input, over(dim, input.ndim), None, None, keepdim)
+    except ValueError as error:
+        raise _without_elements(error, input, dim) from None
+
+
+def _without_elements(error: ValueError, input: np.ndarray, dim: Any) -> Exception:
+    """The error of choosing among no elements: along a dimension an IndexError, as PyTorch's."""
+    if dim is None or input.size:
+        return error
+    return IndexError(f"expected dimensions with elements, got shape {input.shape} and dim={dim}")
 
 
 def share_evenly(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
@@ -206,6 +219,29 @@ def by_arguments(forms: tuple[Any, Any, Any], input: Any, dim: Any, keepdim: boo
     if other is not None or isinstance(dim, Tensor):
         return of_two(input, dim if other is None else other)
     return along(input, dim, keepdim)
+
+
+class LeastAndLargest(NamedTuple):
+    """The smallest and the largest elements."""
+
+    min: Any
+    max: Any
+
+
+@method
+def aminmax(input: Array, *, dim: int | None = None, keepdim: bool = False) -> LeastAndLargest:
+    """The smallest and the largest elements, of all or along one dimension; equal ones share the gradient evenly.
+
+    Returns:
+        A named tuple (min, max).
+
+    Raises:
+        ValueError, IndexError: there is no element to choose from.
+
+    >>> td.aminmax(td.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
+    LeastAndLargest(min=tensor([1., 2.]), max=tensor([5., 3.]))
+    """
+    return LeastAndLargest(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
 @method

@@ -12,13 +12,14 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, drawn, error, one_of, real
-from tinygrad_dl.ops._overload import method
+from tinygrad_dl.ops._overload import alias, method
 from tinygrad_dl.ops.linalg._matrices import require_finite
 from tinygrad_dl.ops.pointwise.arithmetic import direction
 from tinygrad_dl.ops.pointwise.powers import power
 from tinygrad_dl.ops.reduction._sums import ADD, LARGEST, OVER, SMALLEST, add_up, kept, over, require_floating
 from tinygrad_dl.ops.reduction.extrema import share_evenly
 from tinygrad_dl.ops.reduction.statistics import squares
+from tinygrad_dl.ops.shape._dims import normal_dim
 
 
 def order(p: Any) -> float:
@@ -159,3 +160,39 @@ def reference_norm(input: Any, p: Any, dim: Any, keepdim: bool) -> Any:
     if math.isinf(p):
         return (np.max if p > 0 else np.min)(size, axis=dim, keepdims=keepdim)
     return np.sum(size**p, axis=dim, keepdims=keepdim) ** (1 / p)
+
+
+@method
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """The tensor whose slices along `dim` are scaled down to a p-norm of `maxnorm` where theirs is larger.
+
+    A slice of norm n > maxnorm is multiplied with maxnorm / (n + 1e-7).
+
+    Args:
+        input: floating or complex, of at least 2 dimensions.
+        p: above 0.
+        dim: the dimension of which each index names a slice.
+        maxnorm: 0 or more.
+
+    Raises:
+        RuntimeError: fewer dimensions, integers, or a number out of range.
+
+    >>> td.renorm(td.tensor([[3.0, 4.0], [0.3, 0.4]]), 2, 0, 1)
+    tensor([[0.6000, 0.8000],
+            [0.3000, 0.4000]])
+    """
+    if input.ndim < 2:
+        raise RuntimeError(f"renorm: expected at least 2 dimensions, got shape {tuple(input.shape)}")
+    if not p > 0:
+        raise RuntimeError(f"renorm: expected p above 0, got {p}")
+    if not maxnorm >= 0:
+        raise RuntimeError(f"renorm: expected maxnorm of 0 or more, got {maxnorm}")
+    require_floating(input.dtype)
+    dim = normal_dim(dim, input.ndim)
+    size = norm(input, p, tuple([d for d in range(input.ndim) if d != dim]), True)
+    factor = np.where(size > maxnorm, maxnorm / (size + 1e-7), np.ones((), size.dtype))
+    result: Tensor = input * factor
+    return result
+
+
+alias("renorm", renorm, inplace=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -194,4 +195,33 @@ def cartesian_prod(*tensors: Any) -> Tensor:
         raise ValueError(f"cartesian_prod: expected 1-D tensors, got shapes {[each.shape for each in tensors]}")
     grids = tensors if len(tensors) == 1 else [reshape(grid, -1) for grid in meshgrid(*tensors)]
     found: Tensor = grids[0] if len(grids) == 1 else stack(grids, 1)
+    return found
+
+
+@composition
+def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
+    """All choices of `r` elements of a 1-D tensor, in the order of the elements, one a row.
+
+    Args:
+        r: how many.
+        with_replacement: whether an element may be chosen again.
+
+    Returns:
+        (count, r); (0,) for r = 0.
+
+    Raises:
+        RuntimeError: another number of dimensions, or a negative r.
+
+    >>> td.combinations(td.tensor([1, 2, 3]))
+    tensor([[1, 2],
+            [1, 3],
+            [2, 3]])
+    """
+    if input.ndim != 1:
+        raise RuntimeError(f"combinations: expected a 1-D tensor, got shape {tuple(input.shape)}")
+    if r < 0:
+        raise RuntimeError(f"combinations: expected r of 0 or more, got {r}")
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    places = np.array([*choose(range(input.shape[0]), r)] if r else [], np.intp)
+    found: Tensor = input[places.reshape((-1, r) if r else (0,))]
     return found
