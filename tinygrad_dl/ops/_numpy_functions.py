@@ -176,7 +176,7 @@ def quantiles(percent: bool, ignore_nan: bool) -> Callable[..., Any]:
         parts = parts / 100 if percent else parts
         function = nanquantile if ignore_nan else quantile
         out = function(rows, reshape(parts, -1), -1, interpolation=method)
-        return reshape(out, (*parts.shape, *(kept if keepdims else out.shape[1:])))
+        return reshape(out, (*parts.shape, *(kept if keepdims is not NONE and keepdims else out.shape[1:])))
 
     return found
 

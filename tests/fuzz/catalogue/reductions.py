@@ -167,7 +167,7 @@ def unique(w: Writer) -> Any:
 
 @draws("unique_consecutive")
 def unique_consecutive(w: Writer) -> Any:
-    x = w.tensor("fib")
+    x = w.tensor("ib")
     options = w.options(return_inverse=True, return_counts=True)
     return x, options | (w.options(dim=lambda: w.dim(x)) if w.ndim(x) else {})
 

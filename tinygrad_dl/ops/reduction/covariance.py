@@ -106,12 +106,12 @@ def corrcoef(input: Tensor) -> Tensor:
     return clamp(c, -1, 1)
 
 
-def _variables(m: Any, y: Any, rowvar: bool) -> Tensor:
+def _variables(m: Any, y: Any, rowvar: bool, dtype: Any) -> Tensor:
     """NumPy's two sets of variables as one, in float64 as NumPy computes it."""
     found = []
     for each in (m,) if y is None else (m, y):
         x = each if isinstance(each, Tensor) else wrap(as_array(each))
-        x = x if x.dtype.kind not in "biu" else x.to(np.float64)
+        x = x if dtype is None and x.dtype.kind not in "biu" else x.astype(np.dtype(dtype or np.float64))
         x = reshape(x, (1, -1)) if x.ndim < 2 else x
         found.append(x if rowvar or x.shape[0] == 1 else x.mT)
     return found[0] if y is None else cat(found, 0)
@@ -125,10 +125,12 @@ def _np_cov(
     ddof: int | None = None,
     fweights: Any = None,
     aweights: Any = None,
+    *,
+    dtype: Any = None,
 ) -> Tensor:
     given = [None if w is None else wrap(as_array(w)) for w in (fweights, aweights)]
     return cov(
-        _variables(m, y, rowvar),
+        _variables(m, y, rowvar, dtype),
         correction=int(not bias) if ddof is None else ddof,
         fweights=given[0],
         aweights=given[1],
@@ -136,4 +138,4 @@ def _np_cov(
 
 
 NUMPY[np.cov] = _np_cov
-NUMPY[np.corrcoef] = lambda x, y=None, rowvar=True: corrcoef(_variables(x, y, rowvar))
+NUMPY[np.corrcoef] = lambda x, y=None, rowvar=True, *, dtype=None: corrcoef(_variables(x, y, rowvar, dtype))
