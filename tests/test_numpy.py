@@ -423,3 +423,49 @@ def test_names_in_errors():
         np.linalg.norm(x, 3)
     with pytest.raises(TypeError, match=r"np\.concatenate: got a result of float64, expected one that casts to int64"):
         np.concatenate([x, x], dtype=np.int64)
+
+
+NAN = [[1.0, np.nan, 3.0], [4.0, 2.5, -1.0]]
+RARE = {
+    "nanmax": (lambda x: np.nanmax(x, axis=0), NAN),
+    "nanmin": (lambda x: np.nanmin(x), NAN),
+    "nanvar": (lambda x: np.nanvar(x, axis=1, ddof=1), NAN),
+    "nanstd": (lambda x: np.nanstd(x, axis=1, keepdims=True), NAN),
+    "nancumsum": (lambda x: np.nancumsum(x, axis=1), NAN),
+    "nancumprod": (lambda x: np.nancumprod(x, axis=0), NAN),
+    "convolve": (lambda x: np.convolve(x, [1.0, 2.0, -1.0], "same"), [1.0, 2.0, 4.0, 3.0]),
+    "convolve of a shorter one": (lambda x: np.convolve(x, np.arange(4.0), "same"), [1.0, 2.0]),
+    "correlate": (lambda x: np.correlate(x, [1.0, 2.0], "full"), [1.0, 2.0, 4.0]),
+    "correlate with a longer one": (lambda x: np.correlate(x, [1.0, 2.0, 5.0], "same"), [1.0, 2.0]),
+    "interp": (lambda x: np.interp(x, [0.0, 1.0, 3.0], [1.0, 5.0, 2.0]), [-1.0, 0.5, 2.0, 4.0]),
+    "interp between values": (
+        lambda x: np.interp([0.5, 2.0, 3.0, 9.0], [0.0, 1.0, 3.0], x, right=7.0),
+        [1.0, 5.0, 2.0],
+    ),
+    "polyval": (lambda x: np.polyval(x, 3.0), [1.0, 2.0, 4.0]),
+    "select": (lambda x: np.select([x > 3, x > 1], [x * 2, x * 3], 0.5), [1.0, 2.0, 4.0]),
+    "delete": (lambda x: np.delete(x, [0, 2], axis=1), [[1.0, 2.0, 4.0]]),
+    "compress": (lambda x: np.compress([True, False], x, axis=1), [[1.0, 2.0, 4.0]]),
+    "extract": (lambda x: np.extract([[True, False, True]], x), [[1.0, 2.0, 4.0]]),
+    "choose": (lambda x: np.choose(np.array([1, 0, 1]), [x, x * 5]), [1.0, 2.0, 4.0]),
+    "resize": (lambda x: np.resize(x, (2, 4)), [1.0, 2.0, 4.0]),
+    "partition": (lambda x: np.partition(x, 1), [2.0, 1.0, 4.0]),
+    "ediff1d": (lambda x: np.ediff1d(x, to_end=9.0), [[1.0, 2.0], [4.0, 3.0]]),
+    "svdvals": (lambda x: np.linalg.svdvals(x), [[1.0, 2.0], [4.0, 3.0]]),
+}
+
+
+@pytest.mark.parametrize(("function", "data"), RARE.values(), ids=RARE)
+def test_rare_functions_give_numpys_values_and_have_gradients(function, data):
+    array = np.array(data)
+    x = td.tensor(array, requires_grad=True)
+    found, wanted = function(x), function(array)
+    assert found.requires_grad
+    assert found.shape == np.shape(wanted)
+    np.testing.assert_allclose(found.detach().numpy(), wanted, rtol=1e-12)
+    if not np.isnan(array).any():
+        assert td.autograd.gradcheck(function, (x,))
+    else:
+        found.sum().backward()
+        assert np.isfinite(x.grad.numpy()).all()
+        assert x.grad[0, 1] == 0

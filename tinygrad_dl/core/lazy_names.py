@@ -9,6 +9,12 @@ FILES: dict[str, dict[str, str]] = {
     "core.printing": {
         "methods": "__repr__ _repr_html_",
     },
+    "ops._more_numpy_functions": {
+        "numpy":
+            "np.choose np.compress np.convolve np.correlate np.delete np.ediff1d np.extract np.interp "
+            "np.linalg.svdvals np.nancumprod np.nancumsum np.nanmax np.nanmin np.nanstd np.nanvar np.partition "
+            "np.polyval np.resize np.select",
+    },
     "ops._numpy_functions": {
         "numpy":
             "np.add.accumulate np.add.reduce np.all np.amax np.amin np.any np.append np.array_split np.atleast_1d "
