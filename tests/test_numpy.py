@@ -143,6 +143,24 @@ CALLS = {
     np.angle: [{"z": X - 1.6}, {"z": X * 1j, "deg": True}],
     np.fft.fftshift: [{"x": X}, {"x": X, "axes": (0,)}],
     np.fft.ifftshift: [{"x": X}, {"x": X, "axes": 1}],
+    np.nanmax: [{"a": X, "axis": 0}],
+    np.nanmin: [{"a": X, "axis": 0}],
+    np.nanvar: [{"a": X, "axis": 0, "ddof": 1}],
+    np.nanstd: [{"a": X, "axis": 0, "ddof": 1}],
+    np.nancumsum: [{"a": X, "axis": 1}],
+    np.nancumprod: [{"a": X, "axis": 1}],
+    np.convolve: [{"a": V, "v": V, "mode": "same"}],
+    np.correlate: [{"a": V, "v": V, "mode": "same"}],
+    np.interp: [{"x": X, "xp": np.array([0.0, 1.0, 9.0]), "fp": np.array([0.0, 1.0, 5.0])}],
+    np.polyval: [{"p": V, "x": X}],
+    np.select: [{"condlist": [X > 2, X > 1], "choicelist": [X, 2 * X]}],
+    np.delete: [{"arr": X, "obj": 0, "axis": 1}, {"arr": X, "obj": [1]}],
+    np.compress: [{"condition": np.array([True, False]), "a": X, "axis": 0}],
+    np.resize: [{"a": X, "new_shape": (3, 5)}],
+    np.extract: [{"condition": X > 1, "arr": X}],
+    np.choose: [{"a": np.array([1, 0]), "choices": [X[:, 0], X[:, 1]]}],
+    np.partition: [{"a": np.array([2.0, 1.0, 4.0]), "kth": 1}],
+    np.ediff1d: [{"ary": X}],
 }
 for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft"):
     CALLS[getattr(np.fft, name)] = [{"a": X}, {"a": X, "n": 4, "axis": 0, "norm": "ortho"}]
@@ -165,6 +183,7 @@ LATER = {
     "linalg.tensordot": [{"": (X, X), "axes": 2}],
     "linalg.diagonal": [{"": (X,), "offset": 1}],
     "linalg.trace": [{"": (X,), "offset": 1, "dtype": np.float64}],
+    "linalg.svdvals": [{"": (X,)}],
     "linalg.vecdot": [{"": (X, X), "axis": 0}],
 }
 for name, calls in LATER.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ NONE: Any = np._NoValue
 
 def given(keepdims: Any) -> bool:
     """Whether dimensions are kept; NumPy's word for an argument that is not given says no."""
-    return keepdims is not NONE and bool(keepdims)
+    return keepdims is not NONE and bool(operator.index(keepdims))
 
 
 # -- where NaN counts as missing ---------------------------------------------------------------------
@@ -66,7 +67,8 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
     n, m = len(a), len(v)
     if not m or mode not in ("full", "same", "valid"):
         raise ValueError(f"got {n} and {m} elements and mode={mode!r}, expected some, and 'full', 'same' or 'valid'")
-    found = np.matmul(np.pad(a, (m - 1, m - 1)).unfold(0, m, 1), np.flip(v))
+    padded: Any = np.pad(a, (m - 1, m - 1))
+    found = np.matmul(padded.unfold(0, m, 1), np.flip(v))
     start = {"full": 0, "same": (m - 1) // 2, "valid": m - 1}[mode]
     return found[start : start + {"full": n + m - 1, "same": n, "valid": n - m + 1}[mode]]
 
@@ -77,10 +79,8 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     return np.flip(np.conj(correlate(v, a, mode))) if len(v) > len(a) else convolve(a, np.conj(np.flip(v)), mode)
 
 
-def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
+def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:
     """np.interp: straight lines between points, with gradients to x and to the values at the points."""
-    if period is not None:
-        raise NotImplementedError("got period=, expected none; map x into one period, and repeat its end points")
     x, fp, at = as_tensor(x), as_tensor(fp), np.asarray(as_tensor(xp).detach())
     inside = x.detach().numpy()
     place = np.clip(np.searchsorted(at, inside, side="right") - 1, 0, max(len(at) - 2, 0))
@@ -124,6 +124,11 @@ def as_plain(value: Any) -> Any:
     return value.numpy() if hasattr(value, "numpy") else value
 
 
+def as_any(value: Any) -> Any:
+    """A tensor where NumPy's types want an array."""
+    return value
+
+
 def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
     """np.compress."""
     return chosen(a, np.flatnonzero(as_plain(condition)), axis)
@@ -139,7 +144,7 @@ def resize(a: Any, new_shape: Any) -> Any:
 NUMPY[np.select], NUMPY[np.delete], NUMPY[np.compress], NUMPY[np.resize] = select, delete, compress, resize
 NUMPY[np.extract] = lambda condition, arr: compress(np.ravel(as_plain(condition)), as_tensor(arr))
 NUMPY[np.choose] = lambda a, choices: np.take_along_axis(
-    stack(list(np.broadcast_arrays(*map(as_tensor, choices)))), np.asarray(as_plain(a))[None], 0
+    as_any(stack(list(np.broadcast_arrays(*map(as_tensor, choices))))), np.asarray(as_plain(a))[None], 0
 )[0]
 NUMPY[np.partition] = lambda a, kth, axis=-1: sort(as_tensor(a).reshape(-1), 0)[0] if axis is None else sort(a, axis)[0]
 NUMPY[np.ediff1d] = lambda ary, to_end=None, to_begin=None: cat(
