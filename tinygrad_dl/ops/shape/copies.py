@@ -12,7 +12,7 @@ from tinygrad_dl.ops.indexing.slices import narrow, select
 from tinygrad_dl.ops.indexing.views import sliced
 from tinygrad_dl.ops.shape.expand import expand
 from tinygrad_dl.ops.shape.permute import permute, t, transpose
-from tinygrad_dl.ops.shape.reshape import squeeze, unsqueeze, view_as_shape_or_dtype
+from tinygrad_dl.ops.shape.reshape import reshape, squeeze, unsqueeze, view_as_shape_or_dtype
 from tinygrad_dl.ops.shape.splitting import split, split_with_sizes, unbind
 from tinygrad_dl.ops.shape.strided import as_strided
 from tinygrad_dl.ops.shape.windows import unfold
@@ -204,11 +204,12 @@ def unsqueeze_copy(input: Tensor, dim: int) -> Tensor:
 
 @composition
 def view_copy(input: Tensor, size: Any) -> Tensor:
-    """`input.view(size)`, copied; `size` may be a dtype, by which the bytes are read.
+    """`input.reshape(size)`, copied; `size` may be a dtype, by which the bytes are read as by `view`.
 
     >>> td.view_copy(td.arange(4), (2, 2))
     tensor([[0, 1],
             [2, 3]])
     """
-    result: Tensor = clone(view_as_shape_or_dtype(input, size))
+    shaped = isinstance(size, int | tuple | list)
+    result: Tensor = clone(reshape(input, size) if shaped else view_as_shape_or_dtype(input, size))
     return result
