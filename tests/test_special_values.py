@@ -404,3 +404,8 @@ def test_embedding_losses_of_other_targets():
     assert F.hinge_embedding_loss(x, td.tensor([0.0]), reduction="none").tolist() == [1.0]
     same = td.tensor([[1.0, 0.0]])
     assert F.cosine_embedding_loss(same, same, td.tensor([0])).item() == 0
+
+
+def test_differences_of_equal_steps_do_not_look_at_the_point_between():
+    (found,) = td.gradient(td.tensor([1.0, -math.inf, 1.0, 2.0]))
+    assert found.tolist() == [-math.inf, 0.0, math.inf, 1.0]

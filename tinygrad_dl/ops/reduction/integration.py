@@ -109,8 +109,10 @@ def _slopes(f: Tensor, spacing: Any, dim: int, edge_order: int) -> Tensor:
         a = b = first = last = spacing
         inner = (spacing,) * 4
     rise = f[..., 1:] - f[..., :-1]
-    left, right = rise[..., :-1], rise[..., 1:]
-    middle = (a / b * right + b / a * left) / (a + b)
+    if a is b:  # the point between has no part in it, be it infinite
+        middle = (f[..., 2:] - f[..., :-2]) / (2 * a)
+    else:
+        middle = (a / b * rise[..., 1:] + b / a * rise[..., :-1]) / (a + b)
     ends = rise[..., :1] / first, rise[..., -1:] / last
     if edge_order == 2:
         h0, h1, g1, g0 = inner
