@@ -36,6 +36,7 @@ CHAPTERS = {
     "linalg": ("BLAS and LAPACK Operations", "torch.html#blas-and-lapack-operations"),
     "fft": ("torch.fft", "fft.html"),
     "spectral": ("Spectral Ops", "torch.html#spectral-ops"),
+    "special": ("torch.special", "special.html"),
     "convolution": ("Convolution functions", "nn.functional.html#convolution-functions"),
     "pooling": ("Pooling functions", "nn.functional.html#pooling-functions"),
     "attention": ("Attention Mechanisms", "nn.functional.html#attention-mechanisms"),

@@ -65,7 +65,7 @@ LEVELS = [
     {"optim"},
     {"compiler"},
     {"data"},
-    {"array_api", "vision", "distributions", "fft", "linalg", "signal"},
+    {"array_api", "vision", "distributions", "fft", "linalg", "signal", "special"},
     {"onnx"},
     {"torch"},
     {"train"},

@@ -356,7 +356,7 @@ def test_trees_of_tensors():
 
 
 def test_special_functions_by_their_names():
-    from tinygrad_dl.torch import special
+    from tinygrad_dl import special
 
     x = td.tensor([0.5])
     assert special.expit is td.sigmoid and special.psi is td.digamma and special.gammaln is td.lgamma

@@ -112,6 +112,7 @@ from tinygrad_dl.ops.pointwise.arithmetic import (
     negative,
     positive,
     remainder,
+    rsub,
     sign,
     sub,
     subtract,
@@ -140,8 +141,8 @@ from tinygrad_dl.ops.pointwise.extremes import (
     minimum,
     nan_to_num,
 )
-from tinygrad_dl.ops.pointwise.powers import pow, reciprocal, rsqrt, sqrt, square
-from tinygrad_dl.ops.pointwise.rounding import ceil, fix, floor, frac, round, trunc
+from tinygrad_dl.ops.pointwise.powers import float_power, pow, reciprocal, rsqrt, sqrt, square
+from tinygrad_dl.ops.pointwise.rounding import ceil, fix, floor, frac, heaviside, round, trunc
 from tinygrad_dl.ops.pointwise.where import where
 from tinygrad_dl.ops.reduction.extrema import amax, amin, aminmax, argmax, argmin, max, min
 from tinygrad_dl.ops.reduction.statistics import mean, nanmean, std, std_mean, var, var_mean
@@ -177,6 +178,8 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
         isfinite,
         isinf,
         isnan,
+        isneginf,
+        isposinf,
         le,
         less,
         less_equal,
@@ -226,10 +229,33 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
     from tinygrad_dl.ops.linalg.qr import geqrf
     from tinygrad_dl.ops.linalg.solve import inverse
     from tinygrad_dl.ops.linalg.vectors import addbmm, addmv, addr, block_diag, chain_matmul, cross, vander
-    from tinygrad_dl.ops.pointwise.bitwise import bitwise_and, bitwise_not, bitwise_or, bitwise_xor
+    from tinygrad_dl.ops.pointwise.bessel import i0
+    from tinygrad_dl.ops.pointwise.bitwise import (
+        bitwise_and,
+        bitwise_left_shift,
+        bitwise_not,
+        bitwise_or,
+        bitwise_right_shift,
+        bitwise_xor,
+        gcd,
+        lcm,
+    )
     from tinygrad_dl.ops.pointwise.error_function import erf, erfc, erfinv
-    from tinygrad_dl.ops.pointwise.exponential import exp, exp2, expm1, log, log1p, log2, log10, logaddexp, logit, xlogy
-    from tinygrad_dl.ops.pointwise.gamma import digamma, lgamma, polygamma
+    from tinygrad_dl.ops.pointwise.exponential import (
+        exp,
+        exp2,
+        expm1,
+        log,
+        log1p,
+        log2,
+        log10,
+        logaddexp,
+        logaddexp2,
+        logit,
+        xlogy,
+    )
+    from tinygrad_dl.ops.pointwise.floating import copysign, frexp, ldexp, nextafter
+    from tinygrad_dl.ops.pointwise.gamma import digamma, igamma, igammac, lgamma, mvlgamma, polygamma
     from tinygrad_dl.ops.pointwise.hyperbolic import acosh, arccosh, arcsinh, arctanh, asinh, atanh, cosh, sinh, tanh
     from tinygrad_dl.ops.pointwise.polar import angle, conj_physical, is_neg, isreal, polar, resolve_neg
     from tinygrad_dl.ops.pointwise.trigonometric import (
@@ -242,8 +268,11 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
         atan,
         atan2,
         cos,
+        deg2rad,
         hypot,
+        rad2deg,
         sin,
+        sinc,
         tan,
     )
     from tinygrad_dl.ops.reduction.covariance import corrcoef, cov
@@ -356,48 +385,50 @@ __all__ = [
     "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere",
     "as_strided", "as_strided_copy", "as_strided_scatter", "as_tensor", "asarray", "asin", "asinh", "astype", "atan",
     "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "autograd", "baddbmm", "bartlett_window", "bernoulli",
-    "bincount", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "blackman_window", "block_diag", "bmm",
-    "bool", "bool_", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "bucketize", "can_cast", "cat", "cdist",
-    "cdouble", "ceil", "celu", "cfloat", "chain_matmul", "channels_last", "channels_last_3d", "cholesky",
-    "cholesky_inverse", "cholesky_solve", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack",
-    "combinations", "complex", "complex64", "complex128", "concat", "concatenate", "conj", "conj_physical",
-    "contiguous_format", "corrcoef", "cos", "cosh", "count_nonzero", "cov", "cross", "cummax", "cummin", "cumprod",
-    "cumsum", "cumulative_trapezoid", "det", "detach_copy", "device", "diag", "diag_embed", "diagflat", "diagonal",
-    "diagonal_copy", "diagonal_scatter", "diff", "digamma", "dist", "div", "divide", "dot", "double", "dsplit",
-    "dstack", "dtype", "e", "einsum", "empty", "empty_like", "empty_permuted", "empty_strided", "enable_grad", "eq",
-    "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expand_copy", "expm1", "eye", "fill", "finfo", "fix",
-    "flatten", "flip", "fliplr", "flipud", "float", "float16", "float32", "float64", "floor", "floor_divide", "fmax",
-    "fmin", "fmod", "frac", "from_dlpack", "from_numpy", "frombuffer", "full", "full_like", "gather", "ge", "geqrf",
-    "get_default_dtype", "get_num_threads", "get_rng_state", "gradient", "greater", "greater_equal", "gt", "half",
-    "hamming_window", "hann_window", "hardshrink", "histc", "histogram", "histogramdd", "hsplit", "hstack", "hypot",
-    "iinfo", "imag", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "inf",
-    "inference_mode", "initial_seed", "inner", "int", "int8", "int16", "int32", "int64", "inverse",
-    "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_complex", "is_conj", "is_floating_point",
+    "bincount", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
+    "blackman_window", "block_diag", "bmm", "bool", "bool_", "broadcast_shapes", "broadcast_tensors", "broadcast_to",
+    "bucketize", "can_cast", "cat", "cdist", "cdouble", "ceil", "celu", "cfloat", "chain_matmul", "channels_last",
+    "channels_last_3d", "cholesky", "cholesky_inverse", "cholesky_solve", "chunk", "clamp", "clamp_max", "clamp_min",
+    "clip", "clone", "column_stack", "combinations", "complex", "complex64", "complex128", "concat", "concatenate",
+    "conj", "conj_physical", "contiguous_format", "copysign", "corrcoef", "cos", "cosh", "count_nonzero", "cov",
+    "cross", "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "deg2rad", "det", "detach_copy", "device",
+    "diag", "diag_embed", "diagflat", "diagonal", "diagonal_copy", "diagonal_scatter", "diff", "digamma", "dist", "div",
+    "divide", "dot", "double", "dsplit", "dstack", "dtype", "e", "einsum", "empty", "empty_like", "empty_permuted",
+    "empty_strided", "enable_grad", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expand_copy",
+    "expm1", "eye", "fill", "finfo", "fix", "flatten", "flip", "fliplr", "flipud", "float", "float16", "float32",
+    "float64", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "frexp", "from_dlpack",
+    "from_numpy", "frombuffer", "full", "full_like", "gather", "gcd", "ge", "geqrf", "get_default_dtype",
+    "get_num_threads", "get_rng_state", "gradient", "greater", "greater_equal", "gt", "half", "hamming_window",
+    "hann_window", "hardshrink", "heaviside", "histc", "histogram", "histogramdd", "hsplit", "hstack", "hypot", "i0",
+    "igamma", "igammac", "iinfo", "imag", "index_add", "index_copy", "index_fill", "index_put", "index_reduce",
+    "index_select", "inf", "inference_mode", "initial_seed", "inner", "int", "int8", "int16", "int32", "int64",
+    "inverse", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_complex", "is_conj", "is_floating_point",
     "is_grad_enabled", "is_inference", "is_inference_mode_enabled", "is_neg", "is_nonzero", "is_tensor", "isclose",
-    "isfinite", "isin", "isinf", "isnan", "isreal", "istft", "kaiser_window", "kron", "kthvalue", "layout", "le",
-    "lerp", "less", "less_equal", "lgamma", "linspace", "load", "log", "log1p", "log2", "log10", "log_softmax",
-    "logaddexp", "logcumsumexp", "logdet", "logical_and", "logical_not", "logical_or", "logical_xor", "logit",
-    "logspace", "logsumexp", "long", "lt", "lu", "lu_solve", "lu_unpack", "manual_seed", "masked_fill",
-    "masked_scatter", "masked_select", "matmul", "matrix_exp", "matrix_power", "max", "maximum", "mean", "median",
-    "memory_format", "meshgrid", "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort", "mul", "multinomial",
-    "multiply", "mv", "nan", "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy",
-    "ne", "neg", "negative", "newaxis", "nn", "no_grad", "nonzero", "nonzero_static", "norm", "normal", "not_equal",
-    "numel", "ones", "ones_like", "op", "optim", "orgqr", "ormqr", "outer", "pca_lowrank", "permute", "permute_copy",
-    "pi", "pinverse", "polar", "polygamma", "positive", "pow", "prelu", "preserve_format", "prod", "promote_types",
-    "put", "qr", "quantile", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "ravel",
-    "real", "reciprocal", "relu", "remainder", "renorm", "repeat_interleave", "reshape", "resolve_conj", "resolve_neg",
-    "result_type", "roll", "rot90", "round", "row_stack", "rsqrt", "save", "scalar_tensor", "scatter", "scatter_add",
-    "scatter_reduce", "searchsorted", "select", "select_copy", "select_scatter", "selu", "set_anomaly_enabled",
-    "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_rng_state", "sgn", "short", "sigmoid", "sign",
-    "signbit", "sin", "sinh", "slice_copy", "slice_scatter", "slogdet", "softmax", "sort", "sparse_coo", "sparse_csr",
-    "split", "split_copy", "split_with_sizes", "split_with_sizes_copy", "sqrt", "square", "squeeze", "squeeze_copy",
-    "stack", "std", "std_mean", "stft", "strided", "sub", "subtract", "sum", "svd", "svd_lowrank", "swapaxes",
-    "swapdims", "t", "t_copy", "take", "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot",
-    "threshold", "tile", "topk", "trace", "transpose", "transpose_copy", "trapezoid", "trapz", "triangular_solve",
-    "tril", "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "uint8", "uint16", "uint32", "uint64",
-    "unbind", "unbind_copy", "unflatten", "unfold_copy", "unique", "unique_consecutive", "unravel_index",
-    "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "unsqueeze_copy", "vander", "var",
-    "var_mean", "vdot", "view_as_complex", "view_as_real", "view_as_real_copy", "view_copy", "vsplit", "vstack",
+    "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "istft", "kaiser_window", "kron",
+    "kthvalue", "layout", "lcm", "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "linspace", "load", "log",
+    "log1p", "log2", "log10", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "logit", "logspace", "logsumexp", "long", "lt", "lu", "lu_solve",
+    "lu_unpack", "manual_seed", "masked_fill", "masked_scatter", "masked_select", "matmul", "matrix_exp",
+    "matrix_power", "max", "maximum", "mean", "median", "memory_format", "meshgrid", "min", "minimum", "mm", "mode",
+    "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv", "mvlgamma", "nan", "nan_to_num", "nanmean",
+    "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy", "ne", "neg", "negative", "newaxis", "nextafter",
+    "nn", "no_grad", "nonzero", "nonzero_static", "norm", "normal", "not_equal", "numel", "ones", "ones_like", "op",
+    "optim", "orgqr", "ormqr", "outer", "pca_lowrank", "permute", "permute_copy", "pi", "pinverse", "polar",
+    "polygamma", "positive", "pow", "prelu", "preserve_format", "prod", "promote_types", "put", "qr", "quantile",
+    "rad2deg", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "ravel", "real",
+    "reciprocal", "relu", "remainder", "renorm", "repeat_interleave", "reshape", "resolve_conj", "resolve_neg",
+    "result_type", "roll", "rot90", "round", "row_stack", "rsqrt", "rsub", "save", "scalar_tensor", "scatter",
+    "scatter_add", "scatter_reduce", "searchsorted", "select", "select_copy", "select_scatter", "selu",
+    "set_anomaly_enabled", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_rng_state", "sgn", "short",
+    "sigmoid", "sign", "signbit", "sin", "sinc", "sinh", "slice_copy", "slice_scatter", "slogdet", "softmax", "sort",
+    "sparse_coo", "sparse_csr", "split", "split_copy", "split_with_sizes", "split_with_sizes_copy", "sqrt", "square",
+    "squeeze", "squeeze_copy", "stack", "std", "std_mean", "stft", "strided", "sub", "subtract", "sum", "svd",
+    "svd_lowrank", "swapaxes", "swapdims", "t", "t_copy", "take", "take_along_dim", "tan", "tanh", "tensor",
+    "tensor_split", "tensordot", "threshold", "tile", "topk", "trace", "transpose", "transpose_copy", "trapezoid",
+    "trapz", "triangular_solve", "tril", "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "uint8",
+    "uint16", "uint32", "uint64", "unbind", "unbind_copy", "unflatten", "unfold_copy", "unique", "unique_consecutive",
+    "unravel_index", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "unsqueeze_copy", "vander",
+    "var", "var_mean", "vdot", "view_as_complex", "view_as_real", "view_as_real_copy", "view_copy", "vsplit", "vstack",
     "where", "xlogy", "zeros", "zeros_like",
 ]
 # fmt: on
@@ -410,7 +441,7 @@ newaxis = None
 # Imported when first used: not every program has modules, and drawing and testing need more than NumPy.
 _LAZY = (
     *("array_api", "compiler", "data", "distributions", "estimators", "fft", "func", "linalg", "nn", "onnx", "optim"),
-    *("signal", "testing", "torch", "train", "utils", "vision", "viz"),
+    *("signal", "special", "testing", "torch", "train", "utils", "vision", "viz"),
 )
 _PARTS = ("random", "serialization")  # which PyTorch has as modules too
 # And rarely used names, by the modules that they are in.

@@ -44,6 +44,9 @@ REASONS = {
     "is a window, or a transform: tests/parity/test_fft.py compares it": """bartlett_window blackman_window
         hamming_window hann_window kaiser_window istft stft""",
     "jumps, where rounding decides, or takes sizes above 0 alone: tests/parity/test_fft.py compares it": "angle polar",
+    "has a gradient for one argument alone: tests/parity/test_special.py compares it": """igamma igammac igamma_
+        igammac_""",
+    "takes the number of the derivative first, as a function: `polygamma` is drawn": "polygamma_",
     "is the norm of a difference: tests/parity/test_linalg.py compares it": "dist",
     "is as exact as the matrix allows: see tests/parity/test_linalg.py": """det geqrf inverse
         logdet matrix_exp slogdet cholesky cholesky_inverse cholesky_solve lu lu_solve lu_unpack orgqr ormqr pinverse qr

@@ -19,12 +19,11 @@ FILES: dict[str, dict[str, str]] = {
         "numpy":
             "np.add.accumulate np.add.reduce np.all np.amax np.amin np.any np.append np.array_split np.atleast_1d "
             "np.atleast_2d np.atleast_3d np.average np.block np.count_nonzero np.cumulative_prod np.cumulative_sum "
-            "np.deg2rad np.degrees np.diff np.dsplit np.expand_dims np.fabs np.full_like np.hsplit "
-            "np.logaddexp.reduce np.logical_and.reduce np.logical_or.reduce np.max np.maximum.reduce np.mean "
-            "np.median np.meshgrid np.min np.minimum.reduce np.multiply.accumulate np.multiply.reduce np.nan_to_num "
-            "np.nanmean np.nanpercentile np.nanprod np.nanquantile np.nansum np.ndim np.percentile np.positive "
-            "np.prod np.ptp np.quantile np.rad2deg np.radians np.shape np.size np.std np.sum np.unique np.unstack "
-            "np.var np.vsplit np.zeros_like",
+            "np.diff np.dsplit np.expand_dims np.fabs np.full_like np.hsplit np.logaddexp.reduce "
+            "np.logical_and.reduce np.logical_or.reduce np.max np.maximum.reduce np.mean np.median np.meshgrid np.min "
+            "np.minimum.reduce np.multiply.accumulate np.multiply.reduce np.nan_to_num np.nanmean np.nanpercentile "
+            "np.nanprod np.nanquantile np.nansum np.ndim np.percentile np.positive np.prod np.ptp np.quantile "
+            "np.shape np.size np.std np.sum np.unique np.unstack np.var np.vsplit np.zeros_like",
     },
     "ops._numpy_linalg": {
         "numpy":
@@ -72,6 +71,7 @@ FILES: dict[str, dict[str, str]] = {
         "ops": "logsigmoid sigmoid",
         "methods": "sigmoid sigmoid_",
         "tinygrad_dl": "sigmoid",
+        "tinygrad_dl.special": "expit",
     },
     "ops.activation.silu": {
         "ops": "mish silu",
@@ -80,6 +80,7 @@ FILES: dict[str, dict[str, str]] = {
         "ops": "log_softmax softmax",
         "methods": "log_softmax softmax",
         "tinygrad_dl": "log_softmax softmax",
+        "tinygrad_dl.special": "log_softmax softmax",
     },
     "ops.activation.softplus": {
         "ops": "softplus softsign",
@@ -91,16 +92,17 @@ FILES: dict[str, dict[str, str]] = {
         "tinygrad_dl.nn.functional": "multi_head_attention_forward",
     },
     "ops.comparison.elementwise": {
-        "ops": "eq ge gt isclose isfinite isinf isnan le lt ne signbit",
+        "ops": "eq ge gt isclose isfinite isinf isnan isneginf isposinf le lt ne signbit",
         "methods":
             "__eq__ __ge__ __gt__ __ieq__ __ige__ __igt__ __ile__ __ilt__ __ine__ __le__ __lt__ __ne__ eq eq_ ge ge_ "
-            "greater greater_ greater_equal greater_equal_ gt gt_ isclose isfinite isinf isnan le le_ less less_ "
-            "less_equal less_equal_ lt lt_ ne ne_ not_equal not_equal_ signbit",
+            "greater greater_ greater_equal greater_equal_ gt gt_ isclose isfinite isinf isnan isneginf isposinf le "
+            "le_ less less_ less_equal less_equal_ lt lt_ ne ne_ not_equal not_equal_ signbit",
         "numpy":
-            "np.equal np.greater np.greater_equal np.isclose np.isfinite np.isinf np.isnan np.less np.less_equal "
-            "np.not_equal np.signbit",
+            "np.equal np.greater np.greater_equal np.isclose np.isfinite np.isinf np.isnan np.isneginf np.isposinf "
+            "np.less np.less_equal np.not_equal np.signbit",
         "tinygrad_dl":
-            "eq ge greater greater_equal gt isclose isfinite isinf isnan le less less_equal lt ne not_equal signbit",
+            "eq ge greater greater_equal gt isclose isfinite isinf isnan isneginf isposinf le less less_equal lt ne "
+            "not_equal signbit",
     },
     "ops.comparison.logical": {
         "ops": "logical_and logical_not logical_or logical_xor",
@@ -327,31 +329,56 @@ FILES: dict[str, dict[str, str]] = {
         "numpy": "np.pad",
         "tinygrad_dl.nn.functional": "pad",
     },
+    "ops.pointwise.bessel": {
+        "ops":
+            "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 i0 i0e i1 i1e modified_bessel_i0 modified_bessel_i1 "
+            "modified_bessel_k0 modified_bessel_k1 scaled_modified_bessel_k0 scaled_modified_bessel_k1 "
+            "spherical_bessel_j0",
+        "methods": "i0 i0_",
+        "numpy": "np.i0",
+        "tinygrad_dl": "i0",
+        "tinygrad_dl.special":
+            "airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 i0 i0e i1 i1e modified_bessel_i0 modified_bessel_i1 "
+            "modified_bessel_k0 modified_bessel_k1 scaled_modified_bessel_k0 scaled_modified_bessel_k1 "
+            "spherical_bessel_j0",
+    },
     "ops.pointwise.bitwise": {
-        "ops": "bitwise_and bitwise_not bitwise_or bitwise_xor",
+        "ops": "bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor gcd lcm",
         "methods":
-            "__and__ __iand__ __iinvert__ __invert__ __ior__ __ixor__ __or__ __rand__ __ror__ __rxor__ __xor__ "
-            "bitwise_and bitwise_and_ bitwise_not bitwise_not_ bitwise_or bitwise_or_ bitwise_xor bitwise_xor_",
-        "numpy": "np.bitwise_and np.bitwise_or np.bitwise_xor np.invert",
-        "tinygrad_dl": "bitwise_and bitwise_not bitwise_or bitwise_xor",
+            "__and__ __iand__ __iinvert__ __ilshift__ __invert__ __ior__ __irshift__ __ixor__ __lshift__ __or__ "
+            "__rand__ __rlshift__ __ror__ __rrshift__ __rshift__ __rxor__ __xor__ bitwise_and bitwise_and_ "
+            "bitwise_left_shift bitwise_left_shift_ bitwise_not bitwise_not_ bitwise_or bitwise_or_ "
+            "bitwise_right_shift bitwise_right_shift_ bitwise_xor bitwise_xor_ gcd gcd_ lcm lcm_",
+        "numpy": "np.bitwise_and np.bitwise_or np.bitwise_xor np.gcd np.invert np.lcm np.left_shift np.right_shift",
+        "tinygrad_dl": "bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor gcd lcm",
     },
     "ops.pointwise.error_function": {
-        "ops": "erf erfc erfinv",
+        "ops": "erf erfc erfcx erfinv log_ndtr ndtri",
         "methods": "erf erf_ erfc erfc_ erfinv erfinv_",
         "tinygrad_dl": "erf erfc erfinv",
+        "tinygrad_dl.special": "erf erfc erfcx erfinv log_ndtr ndtr ndtri",
     },
     "ops.pointwise.exponential": {
-        "ops": "exp exp2 expm1 log log10 log1p log2 logaddexp logit xlogy",
+        "ops": "entr exp exp2 expm1 log log10 log1p log2 logaddexp logaddexp2 logit xlog1py xlogy",
         "methods":
-            "exp exp2 exp2_ exp_ expm1 expm1_ log log10 log10_ log1p log1p_ log2 log2_ log_ logaddexp logit logit_ "
-            "xlogy xlogy_",
-        "numpy": "np.exp np.exp2 np.expm1 np.log np.log10 np.log1p np.log2 np.logaddexp",
-        "tinygrad_dl": "exp exp2 expm1 log log10 log1p log2 logaddexp logit xlogy",
+            "exp exp2 exp2_ exp_ expm1 expm1_ log log10 log10_ log1p log1p_ log2 log2_ log_ logaddexp logaddexp2 "
+            "logit logit_ xlogy xlogy_",
+        "numpy": "np.exp np.exp2 np.expm1 np.log np.log10 np.log1p np.log2 np.logaddexp np.logaddexp2",
+        "tinygrad_dl": "exp exp2 expm1 log log10 log1p log2 logaddexp logaddexp2 logit xlogy",
+        "tinygrad_dl.special": "entr exp2 expm1 log1p logit xlog1py xlogy",
+    },
+    "ops.pointwise.floating": {
+        "ops": "copysign exponent ldexp mantissa nextafter",
+        "methods": "copysign copysign_ frexp ldexp ldexp_ nextafter nextafter_",
+        "numpy": "np.copysign np.frexp np.ldexp np.nextafter",
+        "tinygrad_dl": "copysign frexp ldexp nextafter",
     },
     "ops.pointwise.gamma": {
-        "ops": "digamma lgamma polygamma",
-        "methods": "digamma digamma_ lgamma lgamma_ polygamma",
-        "tinygrad_dl": "digamma lgamma polygamma",
+        "ops": "digamma igamma igammac lgamma polygamma zeta",
+        "methods":
+            "digamma digamma_ igamma igamma_ igammac igammac_ lgamma lgamma_ mvlgamma mvlgamma_ polygamma polygamma_",
+        "tinygrad_dl": "digamma igamma igammac lgamma mvlgamma polygamma",
+        "tinygrad_dl.special": "digamma gammainc gammaincc gammaln multigammaln polygamma psi zeta",
     },
     "ops.pointwise.hyperbolic": {
         "ops": "acosh asinh atanh cosh sinh tanh",
@@ -367,13 +394,19 @@ FILES: dict[str, dict[str, str]] = {
         "numpy": "np.angle",
         "tinygrad_dl": "angle conj_physical is_neg isreal polar resolve_neg",
     },
+    "ops.pointwise.rounding": {
+        "tinygrad_dl.special": "round",
+    },
     "ops.pointwise.trigonometric": {
-        "ops": "acos asin atan atan2 cos hypot sin tan",
+        "ops": "acos asin atan atan2 cos deg2rad hypot rad2deg sin sinc tan",
         "methods":
             "acos acos_ arccos arccos_ arcsin arcsin_ arctan arctan2 arctan2_ arctan_ asin asin_ atan atan2 atan2_ "
-            "atan_ cos cos_ hypot hypot_ sin sin_ tan tan_",
-        "numpy": "np.arccos np.arcsin np.arctan np.arctan2 np.cos np.hypot np.sin np.tan",
-        "tinygrad_dl": "acos arccos arcsin arctan arctan2 asin atan atan2 cos hypot sin tan",
+            "atan_ cos cos_ deg2rad deg2rad_ hypot hypot_ rad2deg rad2deg_ sin sin_ sinc sinc_ tan tan_",
+        "numpy":
+            "np.arccos np.arcsin np.arctan np.arctan2 np.cos np.deg2rad np.degrees np.hypot np.rad2deg np.radians "
+            "np.sin np.sinc np.tan",
+        "tinygrad_dl": "acos arccos arcsin arctan arctan2 asin atan atan2 cos deg2rad hypot rad2deg sin sinc tan",
+        "tinygrad_dl.special": "sinc",
     },
     "ops.pooling._max_pool": {
         "ops": "added_at elements_at max_pool max_pool_backward max_pool_indices max_pool_pick",
@@ -431,6 +464,7 @@ FILES: dict[str, dict[str, str]] = {
         "ops": "logsumexp",
         "methods": "logsumexp",
         "tinygrad_dl": "logsumexp",
+        "tinygrad_dl.special": "logsumexp",
     },
     "ops.reduction.median": {
         "ops": "median median_dim",
@@ -524,6 +558,18 @@ FILES: dict[str, dict[str, str]] = {
     "ops.sorting.unique": {
         "methods": "unique unique_consecutive",
         "tinygrad_dl": "unique unique_consecutive",
+    },
+    "ops.special.polynomials": {
+        "ops":
+            "chebyshev_polynomial_t chebyshev_polynomial_u chebyshev_polynomial_v chebyshev_polynomial_w "
+            "hermite_polynomial_h hermite_polynomial_he laguerre_polynomial_l legendre_polynomial_p "
+            "shifted_chebyshev_polynomial_t shifted_chebyshev_polynomial_u shifted_chebyshev_polynomial_v "
+            "shifted_chebyshev_polynomial_w",
+        "tinygrad_dl.special":
+            "chebyshev_polynomial_t chebyshev_polynomial_u chebyshev_polynomial_v chebyshev_polynomial_w "
+            "hermite_polynomial_h hermite_polynomial_he laguerre_polynomial_l legendre_polynomial_p "
+            "shifted_chebyshev_polynomial_t shifted_chebyshev_polynomial_u shifted_chebyshev_polynomial_v "
+            "shifted_chebyshev_polynomial_w",
     },
     "ops.spectral.stft": {
         "methods": "istft stft",

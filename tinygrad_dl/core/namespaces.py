@@ -15,6 +15,7 @@ GENERATED = "docs/stable/generated/"
 NAMESPACES = {
     "tinygrad_dl": f"{GENERATED}torch.{{}}.html",
     "tinygrad_dl.nn.functional": f"{GENERATED}torch.nn.functional.{{}}.html",
+    "tinygrad_dl.special": "docs/stable/special.html#torch.special.{}",
     "tinygrad_dl.linalg": f"{GENERATED}torch.linalg.{{}}.html",
     "tinygrad_dl.fft": f"{GENERATED}torch.fft.{{}}.html",
     "tinygrad_dl.signal.windows": f"{GENERATED}torch.signal.windows.{{}}.html",

@@ -12,8 +12,9 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import arange, from_numpy
 from tinygrad_dl.distributions import constraints
 from tinygrad_dl.distributions.distribution import Distribution, broadcast_all
+from tinygrad_dl.ops._scipy import special
 from tinygrad_dl.ops.pointwise.exponential import xlogy
-from tinygrad_dl.ops.pointwise.gamma import digamma, lgamma, special
+from tinygrad_dl.ops.pointwise.gamma import digamma, lgamma
 from tinygrad_dl.ops.shape.joining import stack
 from tinygrad_dl.random import rand
 

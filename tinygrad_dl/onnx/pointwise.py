@@ -228,6 +228,72 @@ def logit(input: Any, eps: Any) -> Any:
     return (input / (1 - input)).log()
 
 
+@rewriting("logaddexp2")
+def logaddexp2(input: Any, other: Any) -> Any:
+    """By powers of e."""
+    return (input * math.log(2)).logaddexp(other * math.log(2)) / math.log(2)
+
+
+@rewriting("xlog1py")
+def xlog1py(input: Any, other: Any) -> Any:
+    return where(input == 0, where(isnan(other), other, 0.0), input * other.log1p())
+
+
+@rewriting("entr")
+def entr(input: Any) -> Any:
+    inside = where(input == 0, 0.0, -input * where(input == 0, 1.0, input).log())
+    return where(input < 0, -math.inf, inside)
+
+
+@rewriting("ldexp")
+def ldexp(input: Any, other: Any) -> Any:
+    return input * other.exp2()
+
+
+@rewriting("copysign")
+def copysign(input: Any, other: Any) -> Any:
+    """The sign of a zero is that of its reciprocal."""
+    size = absolute(input)
+    return where((other < 0) | ((other == 0) & (1 / other < 0)), -size, size)
+
+
+@rewriting("heaviside")
+def heaviside(input: Any, values: Any) -> Any:
+    return where(input == 0, values, (input > 0).to(values.dtype))
+
+
+@rewriting("isposinf")
+def isposinf(input: Any) -> Any:
+    return input.eq(math.inf)
+
+
+@rewriting("isneginf")
+def isneginf(input: Any) -> Any:
+    return input.eq(-math.inf)
+
+
+@rewriting("deg2rad")
+def deg2rad(input: Any) -> Any:
+    return input * (math.pi / 180)
+
+
+@rewriting("rad2deg")
+def rad2deg(input: Any) -> Any:
+    return input * (180 / math.pi)
+
+
+@rewriting("sinc")
+def sinc(input: Any) -> Any:
+    angle = where(input == 0, 1.0, input) * math.pi
+    return where(input == 0, 1.0, angle.sin() / angle)
+
+
+@rewriting("spherical_bessel_j0")
+def spherical_bessel_j0(x: Any) -> Any:
+    inside = where(x == 0, 1.0, x)
+    return where(absolute(x).eq(math.inf), 0.0, where(x == 0, 1.0, inside.sin() / inside))
+
+
 # -- trigonometry ------------------------------------------------------------------------------------
 
 
@@ -319,7 +385,22 @@ def since(g: Graph, type: str, opset: int = 18) -> str:
     return type
 
 
-without("ONNX has no such special function", "digamma", "erfinv", "lgamma", "polygamma")
+# fmt: off
+without(
+    "ONNX has no such special function",
+    "airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "chebyshev_polynomial_t",
+    "chebyshev_polynomial_u", "chebyshev_polynomial_v", "chebyshev_polynomial_w", "digamma", "erfcx", "erfinv",
+    "exponent", "hermite_polynomial_h", "hermite_polynomial_he", "i0", "i0e", "i1", "i1e", "igamma", "igammac",
+    "laguerre_polynomial_l", "legendre_polynomial_p", "lgamma", "log_ndtr", "mantissa", "modified_bessel_i0",
+    "modified_bessel_i1", "modified_bessel_k0", "modified_bessel_k1", "ndtri", "polygamma",
+    "scaled_modified_bessel_k0", "scaled_modified_bessel_k1", "shifted_chebyshev_polynomial_t",
+    "shifted_chebyshev_polynomial_u", "shifted_chebyshev_polynomial_v", "shifted_chebyshev_polynomial_w",
+    "zeta",
+)
+# fmt: on
+without("ONNX has no such function of integers", "gcd", "lcm")
+without("ONNX shifts unsigned integers alone", "bitwise_left_shift", "bitwise_right_shift")
+without("ONNX has no neighbours of numbers", "nextafter")
 without(
     "operators of ONNX take no complex numbers",
     *("angle", "complex", "fft_c2c", "fft_c2r", "fft_r2c", "imag", "view_as_complex", "view_as_real"),

@@ -339,10 +339,6 @@ if hasattr(np, "cumulative_sum"):
 
 NUMPY[np.fabs] = lambda x: np.absolute(x)
 NUMPY[np.positive] = lambda x: x
-for _degrees in (np.degrees, np.rad2deg):
-    NUMPY[_degrees] = lambda x: x * (180 / math.pi)
-for _radians in (np.radians, np.deg2rad):
-    NUMPY[_radians] = lambda x: x * (math.pi / 180)
 
 
 # -- joined ---

@@ -46,6 +46,7 @@ draws("log log2 log10 sqrt", {})(unary("fcib", 0.1, 4.0))
 draws("rsqrt log1p")(unary("fcib", 0.1, 4.0))
 draws("acos arccos asin arcsin atanh arctanh")(unary("fcib", -0.9, 0.9))
 draws("acosh arccosh")(unary("fcib", 1.1, 4.0))
+draws("deg2rad rad2deg sinc i0 isneginf isposinf")(unary("fib"))
 draws("erf erfc exp2 relu frac fix trunc floor ceil sign isnan isinf isfinite")(unary("fib"))
 draws("signbit")(unary("ib"))
 draws("relu6 selu silu mish softsign tanhshrink logsigmoid hardsigmoid hardswish")(unary("fi"))
@@ -207,7 +208,7 @@ def extremes(w: Writer) -> Any:
     return x, w.broadcast(x, "fib")
 
 
-@draws("atan2 arctan2 hypot logaddexp")
+@draws("atan2 arctan2 hypot logaddexp copysign")
 def pairs(w: Writer) -> Any:
     x = w.tensor("fi")
     return x, w.broadcast(x, "fi")
@@ -262,6 +263,49 @@ def logical(w: Writer) -> Any:
 def bitwise(w: Writer) -> Any:
     x = w.tensor("ib")
     return turned(w, (x, other(w, x, "ib", "ib")))
+
+
+@draws("bitwise_left_shift bitwise_right_shift", {"bitwise_left_shift": "<< <<=", "bitwise_right_shift": ">> >>="})
+def shifts(w: Writer) -> Any:
+    x = w.tensor("i")
+    return x, w.broadcast(x, "i", dtype=w.dtype(x), low=0, high=5)
+
+
+@draws("gcd lcm")
+def divisors(w: Writer) -> Any:
+    x = w.tensor("i")
+    return x, w.broadcast(x, "i")
+
+
+@draws("ldexp")
+def scaled(w: Writer) -> Any:
+    x = w.tensor("fi")
+    return x, w.broadcast(x, "fi")
+
+
+@draws("nextafter heaviside logaddexp2")
+def of_one_dtype(w: Writer) -> Any:
+    x = w.tensor("f")
+    return x, w.broadcast(x, "f", dtype=w.dtype(x))
+
+
+draws("frexp")(unary("f"))
+
+
+@draws("rsub", only="T.rsub")
+def rsub(w: Writer) -> Any:
+    x = w.tensor("fci")
+    return x, other(w, x, "fci"), w.options(alpha=lambda: w.choice((2, 3)))
+
+
+@draws("float_power")
+def float_power(w: Writer) -> Any:
+    return w.tensor("fi", where=between(0.3, 3.0), low=0.3), w.choice((2, -1, 0.5))
+
+
+@draws("mvlgamma")
+def mvlgamma(w: Writer) -> Any:
+    return w.tensor("f", where=lambda v: bool((v > 1.2).all()), low=1.3, high=9.0), w.choice((1, 2, 3))
 
 
 @draws("complex")

@@ -66,6 +66,7 @@ def _slope_into(slope: np.ndarray, g: np.ndarray, out: np.ndarray) -> None:
     slope *= g
 
 
+expit = sigmoid
 sigmoid.vjp(input=sigmoid_slope)
 
 

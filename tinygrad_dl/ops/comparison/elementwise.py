@@ -34,6 +34,26 @@ isfinite = unary(np.isfinite, "Which elements are neither infinite nor not a num
 # fmt: on
 
 
+@op(np.isneginf, kind="elementwise", differentiable=False, real=True)
+def isneginf(input: Array) -> Array:
+    """Which elements are minus infinity.
+
+    >>> td.isneginf(td.tensor([1.0, float("inf"), -float("inf")]))
+    tensor([False, False,  True])
+    """
+    return input == -np.inf
+
+
+@op(np.isposinf, kind="elementwise", differentiable=False, real=True)
+def isposinf(input: Array) -> Array:
+    """Which elements are plus infinity.
+
+    >>> td.isposinf(td.tensor([1.0, float("inf"), -float("inf")]))
+    tensor([False,  True, False])
+    """
+    return input == np.inf
+
+
 @op(
     np.isclose,
     kind="elementwise",

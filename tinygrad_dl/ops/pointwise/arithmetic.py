@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.methods import inplace_form
 from tinygrad_dl.core.promotion import category, factor, result_dtype, scalar_category
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
@@ -62,6 +63,16 @@ def sub(input: Array, other: Array, *, alpha: Any = 1) -> Tensor:
     tensor([-1.,  0.])
     """
     return minus(input, other) if alpha == 1 else minus(input, times_alpha(input, other, alpha))
+
+
+@composition
+def rsub(input: Array, other: Array, *, alpha: Any = 1) -> Tensor:
+    """other - alpha * input: `sub` with its arguments the other way round.
+
+    >>> td.rsub(td.tensor([1.0, 2.0]), 10)
+    tensor([9., 8.])
+    """
+    return sub(other, input, alpha=alpha)
 
 
 # fmt: off
@@ -245,6 +256,9 @@ multiply = alias("multiply", mul, inplace=True)
 subtract = alias("subtract", sub, inplace=True)
 divide = alias("divide", div, inplace=True)
 true_divide = alias("true_divide", quotient, inplace=True)
+alias("__div__", div)
+alias("__rdiv__", lambda self, other: div(other, self))
+alias("__idiv__", inplace_form(div, "__idiv__"))
 negative = alias("negative", neg, inplace=True)
 absolute = alias("absolute", abs, inplace=True)
 

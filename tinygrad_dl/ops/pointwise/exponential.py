@@ -45,6 +45,18 @@ logaddexp = binary(np.logaddexp, "log(exp(input) + exp(other)), elementwise, wit
 # fmt: on
 
 
+def part_of_2(g: Any, term: Any, other: Any) -> Any:
+    """The same of powers of 2."""
+    return part(g, term * math.log(2), other * math.log(2))
+
+
+# fmt: off
+logaddexp2 = binary(np.logaddexp2, "log2(2 ** input + 2 ** other), elementwise, without overflow.",
+    "[0.0, -1000.0] [0.0, -1000.0] -> [   1., -999.]", lambda g, input, other: part_of_2(g, input, other),
+    lambda g, input, other: part_of_2(g, other, input), (LARGER, LARGER), inplace=False)
+# fmt: on
+
+
 @op(
     kind="elementwise",
     floating=True,
@@ -70,6 +82,53 @@ def xlogy_slope(g: Any, input: Any, other: Any) -> Any:
 
 
 xlogy.vjp(input=xlogy_slope, other=lambda g, input, other: g * (input / other))
+
+
+@op(
+    kind="elementwise",
+    floating=True,
+    method=False,
+    real=True,
+    inputs=broadcasting(real(), real(-0.7, 3.0)),
+    reference=lambda input, other: input * np.log(1 + other),
+)
+def xlog1py(input: Array, other: Array) -> Array:
+    """input * log1p(other), and 0 where `input` is 0.
+
+    >>> td.special.xlog1py(td.tensor([0.0, 2.0]), td.tensor([-1.0, 1.0]))
+    tensor([0.0000, 1.3863])
+    """
+    return input * np.log1p(np.where((input == 0) & (other == other), 0.0, other))  # nan goes on
+
+
+def xlog1py_slope(g: Any, input: Any, other: Any) -> Any:
+    """g * log1p(other), and 0 where it has no value and counts for nothing: see `xlogy_slope`."""
+    flat = (input == 0) & (other <= -1)
+    return keep(xlog1py.generic(g, np.where(flat, 0.0, other)), ~flat)
+
+
+xlog1py.vjp(input=xlog1py_slope, other=lambda g, input, other: g * (input / (other + 1)))
+
+
+@op(
+    kind="elementwise",
+    floating=True,
+    method=False,
+    real=True,
+    inputs={"input": POSITIVE},
+    reference=lambda input: input * np.log(1 / input),
+)
+def entr(input: Array) -> Array:
+    """The entropy's term -input * log(input): 0 at 0, -inf below.
+
+    >>> td.special.entr(td.tensor([0.0, 0.5, -1.0]))
+    tensor([0.0000, 0.3466,   -inf])
+    """
+    inside = np.where(input <= 0, 1.0, input)  # and nan goes on
+    return np.where(input < 0, -np.inf, np.negative(inside * np.log(inside)) + 0.0)
+
+
+entr.vjp(input=lambda g, input: np.negative(g * (np.log(input) + 1)))
 
 
 @op(

@@ -8,6 +8,8 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.messages import ArgumentTypeError
 from tinygrad_dl.core.methods import inplace_form
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known
@@ -130,6 +132,43 @@ def pow_exponent_slope(g: Any, out: Any, input: Any, exponent: Any) -> Any:
 
 
 pow.vjp(input=pow_slope, exponent=pow_exponent_slope)
+
+
+@composition
+def float_power(input: Any, exponent: Any) -> Tensor:
+    """input ** exponent in float64, or complex128; either may be a number.
+
+    >>> td.float_power(td.tensor([2, 3]), -1)
+    tensor([0.5000, 0.3333], dtype=float64)
+    """
+    return pow(_double(input), _double(exponent))
+
+
+def _double(value: Any) -> Any:
+    """A tensor in float64 or complex128; a number as it is, which is no integer."""
+    if isinstance(value, Tensor):
+        return value.to(np.complex128 if value.is_complex() else np.float64)
+    return value * 1.0
+
+
+def _float_power_(self: Tensor, exponent: Any) -> Tensor:
+    """The in-place form of `float_power`.
+
+    Raises:
+        RuntimeError: the tensor is not float64, or complex128 for a complex power.
+    """
+    result = float_power(self, exponent)
+    if result.dtype != self.dtype:
+        raise ArgumentTypeError(
+            f"float_power_: got a tensor of {self.dtype}, expected {result.dtype}, that of the power"
+        )
+    return self._assign(result, "float_power_")
+
+
+_float_power_.__name__ = _float_power_.__qualname__ = "float_power_"
+alias("float_power", float_power)
+alias("float_power_", _float_power_)
+NUMPY[np.float_power] = float_power
 
 
 def pow_operator(self: Any, exponent: Any) -> Any:

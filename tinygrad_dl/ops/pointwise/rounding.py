@@ -6,11 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
-from tinygrad_dl.inputs import one_of, real
-from tinygrad_dl.ops._overload import alias
+from tinygrad_dl.core.messages import ArgumentTypeError
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.inputs import broadcasting, one_of, real
+from tinygrad_dl.ops._overload import alias, overload
 from tinygrad_dl.ops._rows import unary
+from tinygrad_dl.ops.pointwise._selection import keep
 
 
 def no_slope(g: Any) -> Any:
@@ -57,3 +61,38 @@ def frac(input: Array) -> Array:
 
 frac.vjp(input=lambda g: g)
 fix = alias("fix", trunc, inplace=True)
+
+
+@op(
+    np.heaviside,
+    name="heaviside",
+    kind="elementwise",
+    floating=False,
+    exact=True,
+    real=True,
+    inputs=broadcasting(real(avoid=(0.0,)), real()),
+)
+def step(input: Array, values: Array) -> Array:
+    """The op of `heaviside`."""
+    return np.where(input == 0, values, (input > 0).astype(values.dtype))
+
+
+step.vjp(input=no_slope, values=lambda g, input: keep(g, input == 0))
+
+
+@overload(step, inplace=True)
+@composition
+def heaviside(input: Any, values: Any) -> Tensor:
+    """The step from 0 to 1: 0 where `input` is negative or nan, 1 where it is positive, `values` where it is 0.
+
+    The gradient of `input` is zero, that of `values` goes where `input` is 0.
+
+    Raises:
+        TypeError: they are tensors of different dtypes.
+
+    >>> td.heaviside(td.tensor([-1.5, 0.0, 2.0]), td.tensor([0.5]))
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    if isinstance(input, Tensor) and isinstance(values, Tensor) and input.dtype != values.dtype:
+        raise ArgumentTypeError(f"heaviside: got values of {values.dtype} for {input.dtype}, expected the same dtype")
+    return step(input, values)

@@ -1,7 +1,8 @@
-"""Trigonometric functions and their inverses, elementwise."""
+"""Trigonometric functions and their inverses, angles in degrees, and sinc, elementwise."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,28 @@ acos = unary(np.arccos, "The angle with this cosine, between 0 and pi.", "[0.0, 
     lambda g, input: np.negative(g / np.sqrt(1 - input * input)), INSIDE, name="acos")
 atan = unary(np.arctan, "The angle with this tangent, between -pi/2 and pi/2.", "[0.0, 1.0] -> [0.0000, 0.7854]",
     lambda g, input: g / (input * input + 1), name="atan")
+# fmt: on
+
+# fmt: off
+deg2rad = unary([np.deg2rad, np.radians], "Angles in degrees as radians: input * pi / 180.",
+    "[180.0, 90.0] -> [3.1416, 1.5708]", lambda g: g * (math.pi / 180), real=True, linear=("input",))
+rad2deg = unary([np.rad2deg, np.degrees], "Angles in radians as degrees: input * 180 / pi.",
+    "[3.1416, 1.5708] -> [180.0004,  90.0002]", lambda g: g * (180 / math.pi), real=True, linear=("input",))
+# fmt: on
+
+
+def sinc_slope(g: Any, input: Any) -> Any:
+    """g * (cos(pi x) - sinc(x)) / x; near 0 by its series, since the difference has no digits there."""
+    small = np.absolute(input) < 0.01
+    x = np.where(small, 1.0, input)
+    square = np.square(input * math.pi)
+    series = input * (square * (1 / 30 - square / 840) - 1 / 3) * math.pi**2
+    return g * np.where(small, series, (np.cos(x * math.pi) - np.sinc(x)) / x)
+
+
+# fmt: off
+sinc = unary(np.sinc, "sin(pi * input) / (pi * input), and 1 at 0.", "[0.0, 0.5] -> [1.0000, 0.6366]", sinc_slope,
+    floating=True)
 # fmt: on
 
 

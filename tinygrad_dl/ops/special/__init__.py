@@ -1,0 +1,1 @@
+"""Functions of td.special that torch itself does not have: orthogonal polynomials."""
