@@ -117,6 +117,7 @@ def test_values_of_shapes_and_places():
     assert xp.meshgrid(td.tensor([1, 2]), td.tensor([3]))[0].tolist() == [[1, 2]]
     assert xp.linalg.trace(x).item() == 4
     assert xp.linalg.cross(td.tensor([1.0, 0.0, 0.0]), td.tensor([0.0, 1.0, 0.0])).tolist() == [0.0, 0.0, 1.0]
+    assert xp.linalg.cross(td.ones(3), td.ones(0, 3)).shape == (0, 3)
     assert xp.vecdot(td.tensor([1j]), td.tensor([1j])).item() == 1
 
 

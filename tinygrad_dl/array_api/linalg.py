@@ -54,6 +54,7 @@ def cross(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
     first, second = together(x1, x2)
     if first.shape[axis] != 3 or second.shape[axis] != 3:
         raise ValueError(f"cross: got shapes {first.shape} and {second.shape}, expected size 3 in dimension {axis}")
+    first, second = td.broadcast_tensors(first, second)
     return td.linalg.cross(first, second, dim=axis)
 
 
