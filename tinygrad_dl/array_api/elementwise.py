@@ -43,15 +43,6 @@ def binary(op: Any, text: str, name: str = "") -> Callable[[Any, Any], Tensor]:
     return named(function, name or op.__name__, text)
 
 
-def late(name: str) -> Any:
-    """An operation that is looked up at each call."""
-
-    def function(x1: Tensor, x2: Tensor) -> Any:
-        return getattr(td, name)(x1, x2)
-
-    return named(function, name, "")
-
-
 def _sign(x: Tensor) -> Tensor:
     return td.sgn(x) + 0  # which makes 0 of -0
 
@@ -98,11 +89,11 @@ trunc = unary(td.trunc, "The integer part, rounded toward zero.")
 add = binary(td.add, "x1 + x2.")
 atan2 = binary(td.atan2, "The angle of the point (x2, x1), in radians from -pi to pi.")
 bitwise_and = binary(td.bitwise_and, "The bits that both have.")
-bitwise_left_shift = binary(late("bitwise_left_shift"), "The bits of x1 moved up by x2 places.")
+bitwise_left_shift = binary(td.bitwise_left_shift, "The bits of x1 moved up by x2 places.")
 bitwise_or = binary(td.bitwise_or, "The bits that one of them has.")
-bitwise_right_shift = binary(late("bitwise_right_shift"), "The bits of x1 moved down by x2 places.")
+bitwise_right_shift = binary(td.bitwise_right_shift, "The bits of x1 moved down by x2 places.")
 bitwise_xor = binary(td.bitwise_xor, "The bits that only one of them has.")
-copysign = binary(late("copysign"), "The magnitude of x1 with the sign of x2.")
+copysign = binary(td.copysign, "The magnitude of x1 with the sign of x2.")
 divide = binary(td.divide, "x1 / x2.", "divide")
 equal = binary(td.eq, "Whether x1 equals x2.", "equal")
 floor_divide = binary(td.floor_divide, "x1 / x2 rounded down.")
@@ -118,7 +109,7 @@ logical_xor = binary(td.logical_xor, "Whether exactly one of them is true, or no
 maximum = binary(td.maximum, "The larger one; NaN if one is NaN.")
 minimum = binary(td.minimum, "The smaller one; NaN if one is NaN.")
 multiply = binary(td.multiply, "x1 times x2.", "multiply")
-nextafter = binary(late("nextafter"), "The next number of the dtype after x1 in the direction of x2.")
+nextafter = binary(td.nextafter, "The next number of the dtype after x1 in the direction of x2.")
 not_equal = binary(td.ne, "Whether x1 differs from x2.", "not_equal")
 pow = binary(td.pow, "x1 to the power x2.")
 remainder = binary(td.remainder, "What is left of x1 after division by x2, with the sign of x2.")
