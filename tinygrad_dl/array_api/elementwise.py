@@ -123,4 +123,4 @@ def clip(x: Tensor, /, min: Any = None, max: Any = None) -> Tensor:
     tensor([1, 3])
     """
     bounds = [None if each is None else converted(each, x.dtype.dtype) for each in (min, max)]
-    return td.clamp(x, *bounds) if bounds != [None, None] else x.clone()
+    return x.clone() if min is None and max is None else td.clamp(x, *bounds)
