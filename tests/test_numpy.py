@@ -194,6 +194,10 @@ LATER = {
     "linalg.diagonal": [{"": (X,), "offset": 1}],
     "linalg.trace": [{"": (X,), "offset": 1, "dtype": np.float64}],
     "linalg.svdvals": [{"": (X,)}],
+    "isneginf": [{"": (X,)}],
+    "isposinf": [{"": (X,)}],
+    "i0": [{"": (X,)}],
+    "sinc": [{"": (X,)}],
     "linalg.vecdot": [{"": (X, X), "axis": 0}],
 }
 for name, calls in LATER.items():

@@ -18,7 +18,7 @@ def test_known_values():
     np.testing.assert_allclose(special.zeta(td.tensor(2.0, dtype=td.float64), 1), math.pi**2 / 6, rtol=1e-14)
     np.testing.assert_allclose(special.ndtr(td.tensor(-30.0, dtype=td.float64)), 4.906713927148187e-198, rtol=1e-12)
     assert special.hermite_polynomial_h(td.tensor(2.0), td.tensor([0, 1, 2, 3])).tolist() == [1.0, 4.0, 14.0, 40.0]
-    assert special.legendre_polynomial_p(0.5, 2).item() == -0.125
+    assert special.legendre_polynomial_p(td.tensor(0.5), 2).item() == -0.125
     assert special.laguerre_polynomial_l(td.tensor(1), 2).dtype == td.float32
     assert special.gammaln is td.lgamma and special.expit is td.sigmoid and special.multigammaln is td.mvlgamma
 

@@ -34,7 +34,7 @@ METHODS = {
 CONSTANT: set[Any] = {
     *(np.allclose, np.argpartition, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.can_cast),
     *(np.digitize, np.empty_like, np.flatnonzero, np.histogram_bin_edges, np.iscomplex, np.iscomplexobj, np.isin),
-    *(np.isneginf, np.isposinf, np.isreal, np.isrealobj, np.lexsort, np.may_share_memory, np.nanargmax, np.nanargmin),
+    *(np.isreal, np.isrealobj, np.lexsort, np.may_share_memory, np.nanargmax, np.nanargmin),
     *(np.nonzero, np.argwhere, np.ones_like, np.result_type, np.searchsorted, np.shares_memory),
 }
 

@@ -44,7 +44,7 @@ def of_integers(*numpy: Any, **declared: Any) -> Callable[[Callable[P, Any]], Op
     return op(*numpy, kind="elementwise", differentiable=False, inplace=True, errors=refused, **declared)
 
 
-@of_integers(np.left_shift, operator="lshift", inputs=broadcasting(integers(-9, 9), integers(-2, 70)))
+@of_integers(np.left_shift, operator="lshift", scalars="some", inputs=broadcasting(integers(-9, 9), integers(-2, 70)))
 def bitwise_left_shift(input: Array, other: Array) -> Array:
     """input << other: input * 2 ** other; 0 where `other` is negative or no smaller than the number of bits.
 
@@ -58,7 +58,9 @@ def bitwise_left_shift(input: Array, other: Array) -> Array:
     return np.left_shift(input, other)
 
 
-@of_integers(np.right_shift, operator="rshift", inputs=broadcasting(integers(-99, 99), integers(-2, 70)))
+@of_integers(
+    np.right_shift, operator="rshift", scalars="some", inputs=broadcasting(integers(-99, 99), integers(-2, 70))
+)
 def bitwise_right_shift(input: Array, other: Array) -> Array:
     """input >> other: input / 2 ** other, rounded down.
 
@@ -74,7 +76,7 @@ def bitwise_right_shift(input: Array, other: Array) -> Array:
     return np.right_shift(input, other)
 
 
-@of_integers(np.gcd, inputs=broadcasting(integers(-99, 99), integers(-99, 99)))
+@of_integers(np.gcd, scalars="none", inputs=broadcasting(integers(-99, 99), integers(-99, 99)))
 def gcd(input: Array, other: Array) -> Array:
     """The greatest common divisor of integers, elementwise, 0 or more; that of 0 and 0 is 0.
 
@@ -88,7 +90,7 @@ def gcd(input: Array, other: Array) -> Array:
     return np.gcd(input, other)
 
 
-@of_integers(np.lcm, inputs=broadcasting(integers(-99, 99), integers(-99, 99)))
+@of_integers(np.lcm, scalars="none", inputs=broadcasting(integers(-99, 99), integers(-99, 99)))
 def lcm(input: Array, other: Array) -> Array:
     """The least common multiple of integers, elementwise, 0 or more; that of 0 and anything is 0.
 

@@ -17,10 +17,10 @@ NONZERO = real(avoid=(0.0,))
 # fmt: off
 copysign = binary(np.copysign, "The size of `input` with the sign of `other`, that of a zero too.",
     "[1.0, -2.0] [-0.0, 3.0] -> [-1.,  2.]", lambda g, input, out: g * (np.sign(input) * np.sign(out)),
-    lambda g: np.zeros_like(g), (NONZERO, NONZERO), real=True)
+    lambda g: np.zeros_like(g), (NONZERO, NONZERO), real=True, scalars="other")
 nextafter = binary(np.nextafter, "The floating-point number next to `input` in the direction of `other`.",
     "td.nextafter(td.tensor([1.0]), td.tensor([2.0])) - 1 -> [1.1921e-07]", lambda g: g, lambda g: np.zeros_like(g),
-    (ANY, ANY), real=True, exact=True)
+    (ANY, ANY), real=True, exact=True, scalars="none")
 # fmt: on
 
 

@@ -135,6 +135,7 @@ INCOMPLETE = broadcasting(real(0.3, 4.0), real(0.2, 6.0))
     inplace=True,
     real=True,
     constants=("input",),
+    scalars="none",
     inputs=INCOMPLETE,
     reference=lambda input, other: _naive_igamma(input, other),
 )
@@ -162,6 +163,7 @@ def igamma(input: Array, other: Array) -> Array:
     inplace=True,
     real=True,
     constants=("input",),
+    scalars="none",
     inputs=INCOMPLETE,
     reference=lambda input, other: 1 - _naive_igamma(input, other),
 )
@@ -209,6 +211,7 @@ attach("mvlgamma_", inplace_form(mvlgamma, "mvlgamma_"))
     method=False,
     real=True,
     constants=("input",),
+    scalars="some",
     inputs=broadcasting(real(1.5, 5.0), real(0.3, 5.0)),
     reference=lambda input, other: _naive_zeta(input, other),
 )

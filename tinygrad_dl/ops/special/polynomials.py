@@ -51,6 +51,7 @@ def family(name: str, letter: str, what: str, first: Any, terms: Terms, example:
         "floating": True,
         "method": False,
         "real": True,
+        "scalars": "some",
         "inputs": [broadcasting(real(-1.5, 1.5), integers(-1, 7))],
         "reference": lambda input, n: _naive(naive, input, n),
     }
