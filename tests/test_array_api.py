@@ -112,6 +112,7 @@ def test_values_of_shapes_and_places():
     assert xp.unique_values(td.tensor([float("nan")] * 2)).shape == (2,)
     assert xp.clip(x, 2).tolist() == [[3, 2], [2, 2]]
     assert xp.clip(td.tensor(0), td.tensor([1, 2]), td.tensor([1, 5])).tolist() == [1, 2]
+    assert xp.round(td.tensor([1.6 - 2.5j])).tolist() == [2 - 2j]
     assert xp.searchsorted(td.tensor([1, 3]), 2).item() == 1
     assert str(xp.sign(td.tensor([-0.0 + 0j])).item()) == "0j"
     assert xp.arange(3, 0).shape == (0,)

@@ -43,6 +43,10 @@ def binary(op: Any, text: str, name: str = "") -> Callable[[Any, Any], Tensor]:
     return named(function, name or op.__name__, text)
 
 
+def _round(x: Tensor) -> Tensor:
+    return td.complex(td.round(x.real), td.round(x.imag)) if x.is_complex() else td.round(x)
+
+
 def _sign(x: Tensor) -> Tensor:
     return td.sgn(x) + 0  # which makes 0 of -0
 
@@ -75,7 +79,7 @@ negative = unary(td.negative, "-x.", "negative")
 positive = unary(td.positive, "x itself.")
 real = unary(td.real, "The real part.")
 reciprocal = unary(td.reciprocal, "1 / x.")
-round = unary(td.round, "The nearest integer; the even one of two at the same distance.")
+round = unary(_round, "The nearest integer; the even one of two at the same distance.", "round")
 sign = unary(_sign, "-1, 0 or 1 by the sign of x; x / abs(x) for complex numbers.", "sign")
 signbit = unary(td.signbit, "Whether the sign bit is set: x is negative, or -0.0.")
 sin = unary(td.sin, "The sine of x in radians.")
