@@ -12,6 +12,7 @@ from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.messages import ArgumentError, ArgumentTypeError
 from tinygrad_dl.core.methods import inplace_form
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.creation import arange
 from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
 from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops._scipy import special
@@ -196,10 +197,8 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
         raise ArgumentError(f"mvlgamma: got p={p}, expected a dimension, 1 or more")
     if input.dtype.kind == "b":
         raise ArgumentTypeError("mvlgamma: got a bool tensor, expected numbers; convert it first, with .float()")
-    total = lgamma(input) + p * (p - 1) / 4 * math.log(math.pi)
-    for k in range(1, p):
-        total = total + lgamma(input - k / 2)
-    return total
+    steps = arange(p, dtype=input.dtype if input.is_floating_point() else None) * 0.5
+    return lgamma(input.unsqueeze(-1) - steps).sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
 
 
 attach("mvlgamma_", inplace_form(mvlgamma, "mvlgamma_"))
