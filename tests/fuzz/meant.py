@@ -508,7 +508,12 @@ MEANT = (
         "LSTM LSTMCell GRU GRUCell",
         wrong=nan_here,
     ),
-    Meant("of equal elements a nan is the largest, and has the gradient", "first-value", "amax amin aminmax", wrong=nan_there),
+    Meant(
+        "of equal elements a nan is the largest, and has the gradient",
+        "first-value",
+        "amax amin aminmax",
+        wrong=nan_there,
+    ),
     Meant(
         "a slope at nan is that of the piece that goes on",
         "first-value second-value",

@@ -221,7 +221,9 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         raise RuntimeError(f"combinations: expected a 1-D tensor, got shape {tuple(input.shape)}")
     if r < 0:
         raise RuntimeError(f"combinations: expected r of 0 or more, got {r}")
+    if not r:
+        return input.new_empty((0,))
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
-    places = np.array([*choose(range(input.shape[0]), r)] if r else [], np.intp)
-    found: Tensor = input[places.reshape((-1, r) if r else (0,))]
+    places = np.array([*choose(range(input.shape[0]), r)], np.intp)
+    found: Tensor = input[places.reshape(-1, r)]
     return found
