@@ -63,6 +63,7 @@ def mantissa(input: Array) -> Any:
 
 
 mantissa.vjp(input=lambda g, scale: g / scale)
+mantissa.jvp(input=lambda t, scale: t / scale)
 
 
 @op(kind="elementwise", real=True, namespace="rules", differentiable=False, reference=lambda input: np.frexp(input)[1])

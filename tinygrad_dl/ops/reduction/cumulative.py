@@ -111,6 +111,12 @@ def shifted(rows: Any, by: int) -> Any:
     return np.concatenate([rows[..., by:], zeros], axis=-1)
 
 
+def delayed(rows: Any, by: int) -> Any:
+    """Along the last dimension: the element `by` places before, zero in front of the first."""
+    zeros = np.zeros((*rows.shape[:-1], by), rows.dtype)
+    return np.concatenate([zeros, rows[..., :-by]], axis=-1)
+
+
 cumprod.vjp(input=running_product_slope)
 
 
@@ -184,7 +190,25 @@ def logcumsumexp_slope(g: Any, input: Any, out: Any, dim: int) -> Any:
     return np.swapaxes(r * np.exp(x - top), dim, -1)
 
 
+def logcumsumexp_tangent(t: Any, input: Any, out: Any, dim: int) -> Any:
+    """t[j] exp(x[j] - out[i]), summed over j <= i: the same recurrence, gone through from the other end."""
+    if not input.ndim:
+        return t
+    x, top, r = np.swapaxes(input, dim, -1), np.swapaxes(out, dim, -1), np.swapaxes(t, dim, -1)
+    if input.dtype.kind == "f":
+        top = np.maximum(top, float(np.finfo(input.dtype).min))
+    factor = np.exp(np.concatenate([top[..., :1], top[..., :-1]], axis=-1) - top)
+    r = r * np.exp(x - top)
+    reach = 1
+    while reach < x.shape[-1]:
+        r = r + factor * delayed(r, reach)
+        factor = factor * delayed(factor, reach)
+        reach *= 2
+    return np.swapaxes(r, dim, -1)
+
+
 logcumsumexp.vjp(input=logcumsumexp_slope)
+logcumsumexp.jvp(input=logcumsumexp_tangent)
 
 
 @composition
