@@ -1,6 +1,6 @@
 """Floating-point numbers by their parts: sign, mantissa and exponent, and their neighbours."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,29 +47,27 @@ ldexp.vjp(
 )
 
 
+@op(kind="elementwise", real=True, namespace="rules", differentiable=False, reference=lambda input: np.frexp(input)[1])
+def exponent(input: Array) -> Array:
+    """The exponent of `frexp`."""
+    return np.frexp(input)[1]
+
+
 @op(
     kind="elementwise",
     floating=False,
     real=True,
     namespace="rules",
-    aux={"scale": None},
     inputs={"input": NONZERO},
     reference=lambda input: np.frexp(input)[0],
 )
-def mantissa(input: Array) -> Any:
+def mantissa(input: Array) -> Array:
     """The mantissa of `frexp`; its gradient takes the exponent for a constant."""
-    found, exponent = np.frexp(input)
-    return found, np.exp2(exponent.astype(found.dtype))
+    return np.frexp(input)[0]
 
 
-mantissa.vjp(input=lambda g, scale: g / scale)
-mantissa.jvp(input=lambda t, scale: t / scale)
-
-
-@op(kind="elementwise", real=True, namespace="rules", differentiable=False, reference=lambda input: np.frexp(input)[1])
-def exponent(input: Array) -> Array:
-    """The exponent of `frexp`."""
-    return np.frexp(input)[1]
+mantissa.vjp(input=lambda g, input: g / np.exp2(exponent.generic(input).astype(input.dtype)))
+mantissa.jvp(input=lambda t, input: t / np.exp2(exponent.generic(input).astype(input.dtype)))
 
 
 class Parts(NamedTuple):
