@@ -28,6 +28,10 @@ def test_every_op_has_a_counterpart_or_a_reason():
     assert not [name for name in OURS_ALONE if name not in {op.name for op in all_ops()}]
 
 
+# What PyTorch computes to six or seven digits; tests/test_special.py has the right values of ours.
+SIX_DIGITS = dict.fromkeys(("bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "airy_ai"), 1e-6)
+
+
 @pytest.mark.parametrize("op", SHARED, ids=lambda op: op.name)
 def test_values_and_gradients(op):
     seen = {"compared": 0, "refused": 0}
@@ -52,7 +56,7 @@ def test_values_and_gradients(op):
         for mine, other in zip(ours, theirs, strict=True):
             assert mine.shape == tuple(other.shape)
             assert mine.dtype == NUMPY_DTYPES[other.dtype]
-            expect_close(mine._data, as_numpy(other), "the result", "PyTorch's", 1e-9)
+            expect_close(mine._data, as_numpy(other), "the result", "PyTorch's", SIX_DIGITS.get(op.name, 1e-9))
         starts = [(t, torch.from_numpy(w)) for t, w in zip(theirs, weights, strict=False) if t.requires_grad]
         if not found or not starts:
             return

@@ -161,6 +161,8 @@ def comparable(call: Any, tally: Tally) -> bool:
 
 
 RECORDED = [op for op in all_ops() if op.records and op.namespace != "rules"]
+# An infinite gradient of a running sum belongs to all that were summed; PyTorch's way by logarithms loses it.
+LOST_IN_PYTORCH = {"logcumsumexp"}
 
 
 @pytest.mark.parametrize("op", RECORDED, ids=lambda op: op.name)
@@ -172,7 +174,7 @@ def test_what_was_not_selected_gets_no_nan(op):
     @given(arguments(op))
     def run(call):
         tally = Tally(op)
-        if not comparable(call, tally):
+        if not comparable(call, tally) or op.name in LOST_IN_PYTORCH:
             return
         try:
             theirs, leaves = call_torch(call.copy())

@@ -294,7 +294,7 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
         unpack_pivots: whether P is wanted; it is empty else.
 
     Raises:
-        RuntimeError: the pivots are not int32.
+        RuntimeError: the pivots are not int32, or not of that shape.
 
     >>> td.lu_unpack(*td.linalg.lu_factor(td.tensor([[1.0, 2.0], [4.0, 4.0]]))).P
     tensor([[0., 1.],
@@ -304,6 +304,9 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
         raise RuntimeError(
             f"lu_unpack: got LU_pivots of dtype {LU_pivots.dtype}, expected int32, as lu_factor returns them"
         )
+    expected = (*LU_data.shape[:-2], min(LU_data.shape[-2:]))
+    if unpack_pivots and LU_pivots.shape != expected:
+        raise RuntimeError(f"lu_unpack: got LU_pivots of shape {tuple(LU_pivots.shape)}, expected {expected}")
     nothing = empty(0, dtype=LU_data.dtype)
     P, L, U = unpacked(LU_data, LU_pivots)
     return Factors(P if unpack_pivots else nothing, *((L, U) if unpack_data else (nothing, nothing)))

@@ -20,7 +20,7 @@ copysign = binary(np.copysign, "The size of `input` with the sign of `other`, th
     lambda g: np.zeros_like(g), (NONZERO, NONZERO), real=True, scalars="other")
 nextafter = binary(np.nextafter, "The floating-point number next to `input` in the direction of `other`.",
     "td.nextafter(td.tensor([1.0]), td.tensor([2.0])) - 1 -> [1.1921e-07]", lambda g: g, lambda g: np.zeros_like(g),
-    (ANY, ANY), real=True, exact=True, scalars="none")
+    [(real(-3, 3), real(4, 9)), (real(-3, 3), real(-9, -4))], real=True, exact=True, scalars="none")
 # fmt: on
 
 

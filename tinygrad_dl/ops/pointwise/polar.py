@@ -19,12 +19,12 @@ from tinygrad_dl.ops.pointwise.complex import complex, conj
 from tinygrad_dl.ops.pointwise.trigonometric import cos, sin
 
 
-def turn(input: Any) -> Any:
-    """The derivative of the angle, -i / z, and 0 at 0; of real numbers 0."""
+def turned(g: Any, input: Any) -> Any:
+    """g times the derivative of the angle, -i / z, and 0 at 0; of real numbers 0, whatever g is."""
     if input.dtype.kind != "c":
         return np.zeros_like(input)
     at_zero = input == 0
-    return np.where(at_zero, 0.0, -1j / np.where(at_zero, 1.0, input))
+    return g * np.where(at_zero, 0.0, -1j / np.where(at_zero, 1.0, input))
 
 
 @op(
@@ -47,8 +47,8 @@ def angle(input: Array) -> Array:
     return found.astype(input.dtype)
 
 
-angle.vjp(input=lambda g, input: g * turn(input))
-angle.jvp(input=lambda t, input: np.real(t * turn(input)))
+angle.vjp(input=turned)
+angle.jvp(input=lambda t, input: np.real(turned(t, input)))
 NUMPY[np.angle] = lambda z, deg=False: angle(z) * (180 / math.pi) if deg else angle(z)
 
 

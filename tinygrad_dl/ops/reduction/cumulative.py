@@ -184,10 +184,11 @@ def logcumsumexp_slope(g: Any, input: Any, out: Any, dim: int) -> Any:
     factor = np.exp(top - np.concatenate([top[..., 1:], top[..., -1:]], axis=-1))
     reach = 1
     while reach < x.shape[-1]:
-        r = r + factor * shifted(r, reach)
+        r = r + unspoilt(factor * shifted(r, reach), factor)
         factor = factor * shifted(factor, reach)
         reach *= 2
-    return np.swapaxes(r * np.exp(x - top), dim, -1)
+    share = np.exp(x - top)
+    return np.swapaxes(unspoilt(r * share, share), dim, -1)
 
 
 def logcumsumexp_tangent(t: Any, input: Any, out: Any, dim: int) -> Any:
