@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_dl.inputs import real
 from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops._rows import ANY, binary, unary
+from tinygrad_dl.ops.pointwise._selection import unspoilt
 
 INSIDE = real(-0.9, 0.9)
 
@@ -41,7 +42,8 @@ def sinc_slope(g: Any, input: Any) -> Any:
     x = np.where(small, 1.0, input)
     square = np.square(input * math.pi)
     series = input * (square * (1 / 30 - square / 840) - 1 / 3) * math.pi**2
-    return g * np.where(small, series, (np.cos(x * math.pi) - np.sinc(x)) / x)
+    slope = np.where(small, series, (np.cos(x * math.pi) - np.sinc(x)) / x)
+    return unspoilt(g * slope, slope)
 
 
 # fmt: off
