@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -82,27 +83,34 @@ def running_product_slope(g: Any, input: Any, out: Any, dim: Any) -> Any:
     """Where there is no zero, the running sum from the end of g * out, over the input.
 
     At zeros, without division: the gradient of x[j] is before[j] * r[j], where before[j] is the product of
-    all elements before it and r[j] = g[j] + x[j+1] * r[j+1]. That recurrence is solved by doubling: each
-    round joins stretches twice as long, so there are log2(n) rounds of whole-array operations, which have
-    gradients of their own.
+    all elements before it and r[j] = g[j] + x[j+1] * r[j+1].
     """
     if not input.ndim:
         return g
     if not np.any(input == 0):
         return summed_from_end(g * out, dim) / input
-    x, r = np.swapaxes(input, dim, -1), np.swapaxes(g, dim, -1)
-    reach, factor = 1, shifted(x, 1)
-    while reach < x.shape[-1]:
-        r = r + unspoilt(factor * shifted(r, reach), factor)
-        factor = factor * shifted(factor, reach)
-        reach *= 2
-    ahead = before(x)
+    x = np.swapaxes(input, dim, -1)
+    r, ahead = solved(np.swapaxes(g, dim, -1), shifted(x, 1), shifted), before(x)
     slope = unspoilt(ahead * r, ahead)
     values = values_of(x)
     if not np.isfinite(values).all():  # the last product has no value without such an element, and so no slope
         others = before(values) * np.flip(before(np.flip(values, -1)), -1)
         slope = np.where(np.isnan(others), np.nan, slope)
     return np.swapaxes(slope, dim, -1)
+
+
+def solved(r: Any, factor: Any, moved: Callable[[Any, int], Any]) -> Any:
+    """s[i] = r[i] + factor[i] * s[the neighbour of i] along the last dimension, where `moved` puts neighbours in place.
+
+    By doubling: each round joins stretches twice as long, so there are log2(n) rounds of whole-array operations, which
+    have gradients of their own.
+    """
+    reach = 1
+    while reach < r.shape[-1]:
+        r = r + unspoilt(factor * moved(r, reach), factor)
+        factor = factor * moved(factor, reach)
+        reach *= 2
+    return r
 
 
 def shifted(rows: Any, by: int) -> Any:
@@ -174,38 +182,31 @@ def logcumsumexp(input: Array, dim: int) -> Array:
 def logcumsumexp_slope(g: Any, input: Any, out: Any, dim: int) -> Any:
     """g[j] exp(x[i] - out[j]), summed over j >= i: exp(x[i] - out[i]) r[i], where r[i] = g[i] + a[i] r[i + 1].
 
-    a[i] = exp(out[i] - out[i + 1]), which is 1 at most. The recurrence is solved by doubling, as that of `cumprod`.
+    a[i] = exp(out[i] - out[i + 1]), which is 1 at most.
     """
     if not input.ndim:
         return g
-    x, top, r = np.swapaxes(input, dim, -1), np.swapaxes(out, dim, -1), np.swapaxes(g, dim, -1)
+    share, top = own_share(input, out, dim)
+    factor = np.exp(top - np.concatenate([top[..., 1:], top[..., -1:]], axis=-1))
+    r = solved(np.swapaxes(g, dim, -1), factor, shifted)
+    return np.swapaxes(unspoilt(r * share, share), dim, -1)
+
+
+def own_share(input: Any, out: Any, dim: int) -> tuple[Any, Any]:
+    """The share of each element in its sum, exp(x[i] - out[i]), and `out`, along the last dimension."""
+    x, top = np.swapaxes(input, dim, -1), np.swapaxes(out, dim, -1)
     if input.dtype.kind == "f":
         top = np.maximum(top, float(np.finfo(input.dtype).min))  # where the sum is 0: exp(-inf) is 0
-    factor = np.exp(top - np.concatenate([top[..., 1:], top[..., -1:]], axis=-1))
-    reach = 1
-    while reach < x.shape[-1]:
-        r = r + unspoilt(factor * shifted(r, reach), factor)
-        factor = factor * shifted(factor, reach)
-        reach *= 2
-    share = np.exp(x - top)
-    return np.swapaxes(unspoilt(r * share, share), dim, -1)
+    return np.exp(x - top), top
 
 
 def logcumsumexp_tangent(t: Any, input: Any, out: Any, dim: int) -> Any:
     """t[j] exp(x[j] - out[i]), summed over j <= i: the same recurrence, gone through from the other end."""
     if not input.ndim:
         return t
-    x, top, r = np.swapaxes(input, dim, -1), np.swapaxes(out, dim, -1), np.swapaxes(t, dim, -1)
-    if input.dtype.kind == "f":
-        top = np.maximum(top, float(np.finfo(input.dtype).min))
+    share, top = own_share(input, out, dim)
     factor = np.exp(np.concatenate([top[..., :1], top[..., :-1]], axis=-1) - top)
-    r = r * np.exp(x - top)
-    reach = 1
-    while reach < x.shape[-1]:
-        r = r + factor * delayed(r, reach)
-        factor = factor * delayed(factor, reach)
-        reach *= 2
-    return np.swapaxes(r, dim, -1)
+    return np.swapaxes(solved(np.swapaxes(t, dim, -1) * share, factor, delayed), dim, -1)
 
 
 logcumsumexp.vjp(input=logcumsumexp_slope)
