@@ -27,6 +27,7 @@ from tinygrad_dl.ops.convolution import _phases as phases
 from tinygrad_dl.ops.convolution import _rows as rows
 from tinygrad_dl.ops.convolution import _shifted as shifted
 from tinygrad_dl.ops.convolution import _winograd as winograd
+from tinygrad_dl.ops.convolution._geometry import geometry
 from tinygrad_dl.ops.convolution._shapes import conv_size
 
 
@@ -105,7 +106,7 @@ def ways(shape: Shape) -> dict[str, dict[str, Way]]:
         )
         found["input's"]["turned"] = lambda: columns.convolve(g, turned, size, stride, around, dilation, 1)
         found["input's"]["lines"] = lambda: lines.spread(g, turned, size, around, 1)
-    if depthwise.fits(x.shape[1], len(w), kernel, pads, groups, "f"):
+    if depthwise.fits(geometry(x, w, out, *options)):
         found["result"]["depthwise"] = lambda: depthwise.convolve(x, w, out, stride, pads, dilation)
         if stride == (1, 1):
             found["weight's"]["shifted"] = lambda: shifted.convolve_weight(x, g, kernel, pads, dilation)

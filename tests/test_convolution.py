@@ -12,8 +12,10 @@ from tinygrad_dl.nn import functional
 from tinygrad_dl.ops.convolution import (
     _choice,
     _columns,
+    _compute,
     _deep,
     _depthwise,
+    _geometry,
     _lines,
     _phases,
     _rows,
@@ -322,7 +324,7 @@ def test_lines_of_all_samples_equal_columns(monkeypatch, size, kernel, stride, p
         close(a, b)
     if stride == (1, 1):
         gx = _columns.convolve_transposed(g, w, size, *all_options)
-        turned, around = _choice._turned(w, groups), _choice._around(size, out, kernel, pads, (1, 1))
+        turned, around = _compute.turned(w, groups), _geometry.around(size, out, kernel, pads, (1, 1))
         close(_lines.spread(x, w, out, pads, groups), y)
         close(_lines.spread(g, turned, size, around, groups), gx)
         for a, b in zip(_lines.spread_gradients(x, g, turned, pads, around, groups), (gx, gw), strict=True):
@@ -346,11 +348,11 @@ def test_small_images_of_large_batches_go_by_lines(samples, channels, made, kern
     out = conv_size(sizes, kernels, *options[:3])
     x, w = rng.standard_normal((samples, channels, *sizes)), rng.standard_normal((made, channels // groups, *kernels))
     g = rng.standard_normal((samples, made, *out))
-    assert _choice.way(samples, channels, made, kernels, out, options, x.dtype) == "lines"
-    close(_choice.convolve(x, w, out, *options), _columns.convolve(x, w, out, *options))
+    assert _choice.way(_geometry.geometry(x, w, out, *options)) == "lines"
+    close(_compute.convolve(x, w, out, *options), _columns.convolve(x, w, out, *options))
     expected = _columns.convolve_transposed(g, w, sizes, *options), _columns.convolve_weight(x, g, kernels, *options)
-    alone = _choice.convolve_transposed(g, w, sizes, *options), _choice.convolve_weight(x, g, kernels, *options)
-    for a, b, c in zip(_choice.gradients(g, x, w, *options), alone, expected, strict=True):
+    alone = _compute.convolve_transposed(g, w, sizes, *options), _compute.convolve_weight(x, g, kernels, *options)
+    for a, b, c in zip(_compute.gradients(g, x, w, *options), alone, expected, strict=True):
         np.testing.assert_array_equal(a, b)
         close(a, c)
     for at in ((3, 0, 2, 2), (1, 0, 0, size - 1)):  # infinities and nans stand where they do by columns
@@ -358,7 +360,7 @@ def test_small_images_of_large_batches_go_by_lines(samples, channels, made, kern
             place = tuple([min(i, n - 1) for i, n in zip(at, array.shape, strict=True)])
             before, array[place] = array[place], np.inf
             with np.errstate(invalid="ignore"):
-                found = _choice.convolve(x, w, out, *options), *_choice.gradients(g, x, w, *options)
+                found = _compute.convolve(x, w, out, *options), *_compute.gradients(g, x, w, *options)
                 expected = (
                     _columns.convolve(x, w, out, *options),
                     _columns.convolve_transposed(g, w, sizes, *options),
@@ -426,7 +428,7 @@ def test_both_gradients_by_the_same_columns_equal_each_alone(monkeypatch, groups
     monkeypatch.setattr(_lines, "fits", lambda *_: False)
     calls, shared = [], _columns.gradients
     monkeypatch.setattr(_columns, "gradients", lambda *args: calls.append(args) or shared(*args))
-    gx, gw = _choice.gradients(g, x, w, stride, pads, dilation, groups)
+    gx, gw = _compute.gradients(g, x, w, stride, pads, dilation, groups)
     assert len(calls) == 1
     close(gx, _columns.convolve_transposed(g, w, size, stride, pads, dilation, groups))
     close(gw, _columns.convolve_weight(x, g, kernel, stride, pads, dilation, groups))
@@ -457,14 +459,14 @@ def test_depthwise_convolutions_equal_those_by_columns(
     if channels_last:
         x, g = (np.ascontiguousarray(each.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2) for each in (x, g))
     options = (stride, padding, dilation, 17)
-    assert _choice.way(3, 17, 17, kernel, out, options, x.dtype) == "depthwise"
-    assert _choice.way(3, 17, 34, kernel, out, options, x.dtype) != "depthwise"  # two kernels for each channel
-    close(_choice.convolve(x, w, out, *options), _columns.convolve(x, w, out, *options))
-    close(_choice.convolve_transposed(g, w, (8, 9), *options), _columns.convolve_transposed(g, w, (8, 9), *options))
+    of = _geometry.geometry(x, w, out, *options)
+    assert _choice.way(of) == "depthwise" != _choice.way(of._replace(made=34))  # two kernels for each channel
+    close(_compute.convolve(x, w, out, *options), _columns.convolve(x, w, out, *options))
+    close(_compute.convolve_transposed(g, w, (8, 9), *options), _columns.convolve_transposed(g, w, (8, 9), *options))
     gw = _columns.convolve_weight(x, g, kernel, *options)
-    close(_choice.convolve_weight(x, g, kernel, *options), gw)
+    close(_compute.convolve_weight(x, g, kernel, *options), gw)
     close(_depthwise.convolve_weight(x, g, kernel, stride, padding, dilation), gw)
-    if _shifted.fits(17, w.shape, *options, "d"):
+    if _shifted.fits(of):
         close(_shifted.convolve_weight(x, g, kernel, padding, dilation), gw)
 
 
@@ -607,20 +609,23 @@ def test_numbers_near_the_largest_do_not_overflow_in_between():
 # -- the choice ----------------------------------------------------------------------------------------
 
 
+SQUARE = _geometry.Geometry(
+    samples=16,
+    channels=64,
+    made=64,
+    kernel=(3, 3),
+    size=(16, 16),
+    out=(16, 16),
+    stride=(1, 1),
+    pads=((1, 1), (1, 1)),
+    dilation=(1, 1),
+    groups=1,
+    dtype=np.dtype(np.float32),
+)
+
+
 def test_winograd_is_for_float32_and_small_kernels_only():
-    fitting = {
-        "samples": 16,
-        "channels": 64,
-        "made": 64,
-        "kernel": (3, 3),
-        "stride": (1, 1),
-        "pads": ((1, 1), (1, 1)),
-        "dilation": (1, 1),
-        "groups": 1,
-        "out": (16, 16),
-        "dtype": np.dtype(np.float32),
-    }
-    assert _winograd.fits(**fitting)
+    assert _winograd.fits(SQUARE)
     for change in (
         {"samples": 7},
         {"channels": 63, "made": 128},
@@ -632,18 +637,19 @@ def test_winograd_is_for_float32_and_small_kernels_only():
         {"out": (5, 5)},
         {"dtype": np.dtype(np.float64)},
     ):
-        assert not _winograd.fits(**{**fitting, **change})
+        assert not _winograd.fits(SQUARE._replace(**change))
 
 
 def test_one_product_for_the_batch_is_for_few_places_only():
-    deep = {"places": 196, "channels": 512, "made": 512, "kernel": (3, 3), "groups": 1, "itemsize": 4, "fast": True}
-    assert _deep.fits(**deep)
-    assert _deep.fits(**{**deep, "places": 1024, "fast": False})
-    assert _deep.fits(**{**deep, "places": 128, "groups": 2})
-    for change in ({"places": 257}, {"groups": 2}, {"places": 1025, "fast": False}, {"kernel": (20, 20)}):
-        assert not _deep.fits(**{**deep, **change})
-    for name in ("places", "channels", "made"):
-        assert not _deep.fits(**{**deep, name: 0})
+    deep = SQUARE._replace(samples=4, channels=512, made=512, out=(7, 7))
+    assert _deep.fits(deep, fast=True)
+    assert _deep.fits(deep._replace(samples=1, out=(32, 32)), fast=False)
+    assert _deep.fits(deep._replace(samples=8, out=(4, 4), groups=2), fast=True)
+    for change in ({"samples": 257, "out": (1, 1)}, {"groups": 2}, {"kernel": (20, 20)}):
+        assert not _deep.fits(deep._replace(**change), fast=True)
+    assert not _deep.fits(deep._replace(samples=1025, out=(1, 1)), fast=False)
+    for name in ("samples", "channels", "made"):
+        assert not _deep.fits(deep._replace(**{name: 0}), fast=True)
 
 
 @pytest.mark.parametrize("count, size", [(1, 24), (2, 24), (5, 12), (32, 12), (3, 200)])

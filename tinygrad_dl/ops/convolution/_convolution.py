@@ -16,7 +16,7 @@ import numpy as np
 from tinygrad_dl.core.batching import Batch, apart, every, folded, scaled_channels, side_by_side, unfolded
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error, one_of, real
-from tinygrad_dl.ops.convolution import _choice as choice
+from tinygrad_dl.ops.convolution import _compute as compute
 from tinygrad_dl.ops.convolution._shapes import check_convolution, check_kernel, check_transposed, conv_size, spatial
 from tinygrad_dl.ops.reduction._channels import channel_sums, channels
 
@@ -121,7 +121,7 @@ def convolution(
     size = conv_size(input.shape[2:], weight.shape[2:], stride, padding, dilation)
     if min(size) < 1:
         check_kernel(f"conv{len(size)}d", input.shape, weight.shape[2:], padding, dilation)
-    return _biased(choice.convolve(input, weight, size, stride, padding, dilation, groups), bias)
+    return _biased(compute.convolve(input, weight, size, stride, padding, dilation, groups), bias)
 
 
 def _biased(out: Any, bias: Any) -> Any:
@@ -141,7 +141,7 @@ def _convolution_rule(
     gx = gw = gb = None
     options = stride, padding, dilation, groups
     if needs[0] and needs[1] and type(g) is type(input) is type(weight) is np.ndarray:
-        gx, gw = choice.gradients(g, input, weight, *options)
+        gx, gw = compute.gradients(g, input, weight, *options)
     elif needs[0]:
         gx = convolution_transpose.generic(g, weight, None, *options, input.shape[2:])
     if needs[1] and gw is None:
@@ -170,7 +170,7 @@ def _convolution_and_tangent(
     size = conv_size(input.shape[2:], weight.shape[2:], stride, padding, dilation)
     if min(size) < 1 or t[0] is t[1] is None:
         return NotImplemented
-    found = choice.convolve_with_tangent(input, weight, *t[:2], size, stride, padding, dilation, groups)
+    found = compute.convolve_with_tangent(input, weight, *t[:2], size, stride, padding, dilation, groups)
     return NotImplemented if found is None else (_biased(found[0], bias), _biased(found[1], t[2]))
 
 
@@ -278,7 +278,7 @@ def convolution_transpose(
     """Transposed convolution in any number of dimensions, with a result of these spatial sizes."""
     check_transposed(input, weight, bias, groups)
     size = size or _natural(input.shape[2:], weight.shape[2:], stride, padding, dilation)
-    return _biased(choice.convolve_transposed(input, weight, size, stride, padding, dilation, groups), bias)
+    return _biased(compute.convolve_transposed(input, weight, size, stride, padding, dilation, groups), bias)
 
 
 def _fitting(full: Any, size: Any) -> Any:
@@ -292,7 +292,7 @@ def _transpose_rule(
 ) -> Any:
     gx = gw = gb = None
     if needs[0] and needs[1] and type(g) is type(input) is type(weight) is np.ndarray:
-        gx, gw = choice.transposed_gradients(g, input, weight, stride, padding, dilation, groups)
+        gx, gw = compute.transposed_gradients(g, input, weight, stride, padding, dilation, groups)
     elif needs[0]:
         gx = convolution.generic(g, weight, None, stride, padding, dilation, groups)
         gx = _fitting(gx, input.shape[2:])
@@ -407,7 +407,7 @@ def convolution_weight(
             f"convolution_weight: delta of shape {delta.shape} reaches beyond the padded input, got "
             f"{input.shape}, expected a larger input"
         )
-    return choice.convolve_weight(input, delta, kernel, stride, padding, dilation, groups)
+    return compute.convolve_weight(input, delta, kernel, stride, padding, dilation, groups)
 
 
 @convolution_weight.joint_vjp("input", "delta")

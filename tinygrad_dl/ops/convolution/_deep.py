@@ -17,17 +17,19 @@ import numpy as np
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.backends.threads import grain, parallel_for
 from tinygrad_dl.ops.convolution._columns import LARGEST, copy_moved, padded, windows
+from tinygrad_dl.ops.convolution._geometry import Geometry
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
 
 
-def fits(places: int, channels: int, made: int, kernel: Sizes, groups: int, itemsize: int, fast: bool) -> bool:
-    """Whether this is the way to compute a convolution with so many places in the batch: few beside a group's channels.
+def fits(of: Geometry, fast: bool) -> bool:
+    """Whether this is the way to compute a convolution: of few places in the batch beside a group's channels.
 
     Where Winograd's way is possible (`fast`), which has less to multiply, only for a quarter as many.
     """
-    if places > max(channels, made) // groups * (0.5 if fast else 2) or not places * channels * made:
+    many = of.places > max(of.channels, of.made) // of.groups * (0.5 if fast else 2)
+    if many or not of.places * of.channels * of.made:
         return False
-    return places * channels * math.prod(kernel) * itemsize <= LARGEST
+    return of.places * of.channels * math.prod(of.kernel) * of.dtype.itemsize <= LARGEST
 
 
 def columns(x: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, out: Sizes) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 
 from tinygrad_dl.backends.threads import parallel_for
 from tinygrad_dl.backends.transposing import copy_transposed
+from tinygrad_dl.ops.convolution._geometry import Geometry
 from tinygrad_dl.ops.convolution._phases import phases_of
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes
 
@@ -25,13 +26,13 @@ WHOLE = 8192  # elements of a row of the result, up to which it is one run in th
 WORTH = 2**15  # elements of a sample, or of all that there are, that are worth a thread
 
 
-def fits(channels: int, made: int, kernel: Sizes, pads: Pads, groups: int, code: str) -> bool:
+def fits(of: Geometry) -> bool:
     """Whether this is the way to compute a convolution: in two dimensions.
 
     Channels with several kernels each are read again for each of them: by columns they are faster from two on.
     """
-    alone = groups == channels == made >= LEAST
-    return alone and len(kernel) == 2 and code in "fd" and min(map(min, pads)) >= 0
+    alone = of.groups == of.channels == of.made >= LEAST
+    return alone and len(of.kernel) == 2 and of.dtype.char in "fd" and min(map(min, of.pads)) >= 0
 
 
 def _over_pieces(work: Callable[[slice, range], None], x: np.ndarray, size: Sizes, stride: Sizes) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 
 from tinygrad_dl.backends.threads import parallel_for_products
 from tinygrad_dl.backends.transposing import copy_transposed
+from tinygrad_dl.ops.convolution._geometry import Geometry
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes
 
 SHARES = 4  # into which a weight's gradient is summed
@@ -33,41 +34,37 @@ TINY, SHORT, WIDE = 8, 12, 32  # places of a line of the result, up to which it 
 RUN = 100  # elements of a run of memory
 
 
-def fits(
-    samples: int,
-    channels: int,
-    made: int,
-    kernel: Sizes,
-    stride: Sizes,
-    pads: Pads,
-    dilation: Sizes,
-    groups: int,
-    out: Sizes,
-    dtype: np.dtype[np.generic],
-) -> bool:
+def fits(of: Geometry) -> bool:
     """Whether this is the way to compute a convolution: of two dimensions, of many samples and few channels each."""
-    if len(kernel) != 2 or samples < (SOME if groups > 1 else MANY) or dtype.char not in "fd" or math.prod(kernel) == 1:
+    if (
+        len(of.kernel) != 2
+        or of.samples < (SOME if of.groups > 1 else MANY)
+        or of.dtype.char not in "fd"
+        or math.prod(of.kernel) == 1
+    ):
         return False
-    if max(dilation) > 1 or min(map(min, pads)) < 0 or not min(channels, made) or not math.prod(out):
+    if of.dtype.char not in "fd" or max(of.dilation) > 1 or min(map(min, of.pads)) < 0:
         return False
-    least = min(channels, made) // groups
-    if groups > 1:
-        if max(stride) > 1:
-            return samples >= MANY and out[1] <= TINY and least <= MOST
-        return least <= 4 or (out[1] <= SHORT and least <= MOST)
-    if math.prod(kernel) < LARGE:
-        small = channels >= LEAST and max(stride) == 1 and out[1] <= (WIDE if least < NARROW else SHORT)
-    elif channels < LEAST:
-        small = made <= NARROW and out[1] <= WIDE
+    if not min(of.channels, of.made) or not math.prod(of.out):
+        return False
+    least = of.least
+    if of.groups > 1:
+        if max(of.stride) > 1:
+            return of.samples >= MANY and of.out[1] <= TINY and least <= MOST
+        return least <= 4 or (of.out[1] <= SHORT and least <= MOST)
+    if math.prod(of.kernel) < LARGE:
+        small = of.channels >= LEAST and max(of.stride) == 1 and of.out[1] <= (WIDE if least < NARROW else SHORT)
+    elif of.channels < LEAST:
+        small = of.made <= NARROW and of.out[1] <= WIDE
     else:
-        small = out[1] <= (WIDE if max(stride) == 1 else SHORT)
-    if not small or least > MOST or (max(stride) > 1 and least >= NARROW):
+        small = of.out[1] <= (WIDE if max(of.stride) == 1 else SHORT)
+    if not small or least > MOST or (max(of.stride) > 1 and least >= NARROW):
         return False
-    high = (out[0] - 1) * stride[0] + kernel[0] - sum(pads[0])
-    start, stop, *_ = pieces_of(samples, high * kernel[1] * channels * out[1] * dtype.itemsize, 1)[0]
-    if max(stride) > 1:
+    high = (of.out[0] - 1) * of.stride[0] + of.kernel[0] - sum(of.pads[0])
+    start, stop, *_ = pieces_of(of.samples, high * of.kernel[1] * of.channels * of.out[1] * of.dtype.itemsize, 1)[0]
+    if max(of.stride) > 1:
         return stop - start >= FEW
-    return stop - start > 1 and (stop - start) * out[1] >= RUN
+    return stop - start > 1 and (stop - start) * of.out[1] >= RUN
 
 
 class Run(NamedTuple):

@@ -14,17 +14,18 @@ import numpy as np
 
 from tinygrad_dl.backends.threads import parallel_for_products
 from tinygrad_dl.ops.convolution._columns import padded
+from tinygrad_dl.ops.convolution._geometry import Geometry
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, spatial
 
 BLOCK = 2**18  # bytes of padded input that are worked on at a time
 MANY = 192  # channels, from which on runs of channels are the faster way, as rows of images are short then
 
 
-def fits(channels: int, weight: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int, code: str) -> bool:
-    """Whether this is the way to compute a convolution."""
-    alone = groups == channels and 1 < channels < MANY and weight[1] == 1 and max(stride) == 1 and code in "fd"
-    reach = [d * (k - 1) for k, d in zip(weight[2:], dilation, strict=True)]
-    return alone and all(max(pair) <= r for pair, r in zip(pads, reach, strict=True))
+def fits(of: Geometry) -> bool:
+    """Whether this is the way to compute the gradient of a convolution's weight."""
+    alone = of.groups == of.channels and 1 < of.channels < MANY and max(of.stride) == 1 and of.dtype.char in "fd"
+    reach = [d * (k - 1) for k, d in zip(of.kernel, of.dilation, strict=True)]
+    return alone and all(max(pair) <= r for pair, r in zip(of.pads, reach, strict=True))
 
 
 def _offsets(kernel: Sizes, dilation: Sizes, whole: Sizes) -> list[int]:

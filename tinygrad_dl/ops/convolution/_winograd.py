@@ -26,6 +26,7 @@ import numpy as np
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.backends.threads import parallel_for_products
 from tinygrad_dl.core.promotion import FLOAT32
+from tinygrad_dl.ops.convolution._geometry import Geometry
 from tinygrad_dl.ops.convolution._rows import SHARES, Again, Frame, Job, Line, Piece, apart, repair
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes
 
@@ -63,26 +64,15 @@ def transforms() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return window.astype(FLOAT32), kernel.astype(FLOAT32), back.astype(FLOAT32)
 
 
-def fits(
-    samples: int,
-    channels: int,
-    made: int,
-    kernel: Sizes,
-    stride: Sizes,
-    pads: Pads,
-    dilation: Sizes,
-    groups: int,
-    out: Sizes,
-    dtype: np.dtype[np.generic],
-) -> bool:
+def fits(of: Geometry) -> bool:
     """Whether this is the way to compute a convolution: possible, and the fastest."""
-    if kernel != (KERNEL, KERNEL) or dtype != FLOAT32 or groups != 1 or min(channels, made) < FEWEST:
+    if of.kernel != (KERNEL, KERNEL) or of.dtype != FLOAT32 or of.groups != 1 or min(of.channels, of.made) < FEWEST:
         return False
-    if stride != (1, 1) or dilation != (1, 1) or max(max(pair) for pair in pads) > KERNEL:
+    if of.stride != (1, 1) or of.dilation != (1, 1) or max(max(pair) for pair in of.pads) > KERNEL:
         return False
-    if samples * math.prod(out) * channels * made * KERNEL**2 < LEAST:
+    if of.samples * math.prod(of.out) * of.channels * of.made * KERNEL**2 < LEAST:
         return False
-    return math.prod([-(-n // t) * t for n, t in zip(out, TILE, strict=True)]) <= WASTE * math.prod(out)
+    return math.prod([-(-n // t) * t for n, t in zip(of.out, TILE, strict=True)]) <= WASTE * math.prod(of.out)
 
 
 @functools.lru_cache(maxsize=256)
