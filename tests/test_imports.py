@@ -58,6 +58,7 @@ LEVELS = [
     {"ops"},
     {"function"},
     {"autograd", "structure"},
+    {"distributed"},
     {"func", "utils"},
     {"nn"},
     {"pth"},

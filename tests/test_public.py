@@ -25,6 +25,7 @@ PLACES = {
     "optim.optimizer": optim.optimizer,
     "optim.swa_utils": optim.swa_utils,
     "td.data": data,
+    "td.distributed": td.distributed,
     "td.data.transforms": data.transforms,
     "td.estimators": estimators,
     "td.train": train,

@@ -440,8 +440,8 @@ bool, float, int = bool_, float32, int32
 newaxis = None
 # Imported when first used: not every program has modules, and drawing and testing need more than NumPy.
 _LAZY = (
-    *("array_api", "compiler", "data", "distributions", "estimators", "fft", "func", "linalg", "nn", "onnx", "optim"),
-    *("signal", "special", "testing", "torch", "train", "utils", "vision", "viz"),
+    *("array_api", "compiler", "data", "distributed", "distributions", "estimators", "fft", "func", "linalg", "nn"),
+    *("onnx", "optim", "signal", "special", "testing", "torch", "train", "utils", "vision", "viz"),
 )
 _PARTS = ("random", "serialization")  # which PyTorch has as modules too
 # And rarely used names, by the modules that they are in.
