@@ -1,229 +1,227 @@
-"""Single operations beside PyTorch's on this machine's CPU: forward, and forward with backward.
+"""Single operations of every chapter beside PyTorch's on this machine's CPU, at three sizes.
 
-    python benchmarks/ops.py [--rounds 5] [--seconds 0.1] [--only NAME]
+    python benchmarks/ops.py [--chapter NAME ...] [--size NAME ...] [--only TEXT] [--isa avx2] [--seconds 0.02]
+                             [--rounds 2] [--save FILE] [--print FILE]
 
-Two processes, one for each library, take turns. Prints the time of a call for each operation and shape, the best
-of the rounds (in the others the machine was busier), and the ratio: under 1, tinygrad_dl is faster. For optimisers
-a call is a step, and there is nothing behind it.
+Two processes, one for each library, with as many threads, take turns with each row of `op_rows.py`. A cell is our time
+forward and its ratio to PyTorch's (under 1: tinygrad_dl is faster), then the ratio forward and backward where there is
+a gradient. A time is the shortest over the rounds: in the others the machine was busier. Behind the rows stand the
+medians by chapter, and the operations named in `op_rows.NAMED`. `--isa avx2` runs both as on a processor without
+AVX-512; each process tells what took effect. `--save` adds the figures to a file, `--print` makes the tables of one.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
+import os
+import re
+import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from cases import Step, data, labels
+import op_rows
+import processor
+from cases import Step
 from compare import environment, machine, readable
 from measure import load, timed
 
 LIBRARIES = ("tinygrad_dl", "torch")
-Make = Callable[[Any], Any]  # from the library, an argument
+KINDS = ("forward", "both")
+LONG = 0.01  # seconds
+Found = dict[str, Any]  # a row at one size: its chapter, expression, size, and the times of each library
 
 
-def real(*shape: int) -> Make:
-    """A float32 tensor that requires a gradient."""
-    return lambda lib: data(lib, *shape).requires_grad_()
+@functools.lru_cache(1)  # both turns of a row are the same
+def steps(lib: Any, expression: str, size: str) -> dict[str, Step]:
+    """A row's expression alone, and with the gradients of all that require one."""
+    values: dict[str, Any] = {
+        name: functools.reduce(getattr, filter(None, path.split(".")), lib) for name, path in op_rows.NAMESPACES.items()
+    }
+    arguments = {
+        name: op_rows.ARGUMENTS[name].made(lib, size, seed) for seed, name in enumerate(op_rows.names(expression))
+    }
+    leaves: list[Any] = []
+    for value in arguments.values():
+        leaves += value.parameters() if hasattr(value, "parameters") else [value]
+    leaves = [leaf for leaf in leaves if getattr(leaf, "requires_grad", False)]
+    forward: Step = eval(f"lambda: {expression}", {**values, **arguments})
 
+    def outputs() -> list[Any]:
+        out = forward()
+        out = out if isinstance(out, tuple | list) else (out,)
+        return [each for each in out if getattr(each, "requires_grad", False)]
 
-def fixed(*shape: int) -> Make:
-    """A float32 tensor that does not."""
-    return lambda lib: data(lib, *shape)
-
-
-def below(high: int, *shape: int) -> Make:
-    """Integers from 0 to high - 1."""
-    return lambda lib: labels(lib, int(np.prod(shape)), high).reshape(shape)
-
-
-def mask(*shape: int) -> Make:
-    """Booleans, half of them true."""
-    return lambda lib: data(lib, *shape) > 0
-
-
-class Call:
-    """A function of the library and of arguments, which are made anew in each process."""
-
-    def __init__(self, function: Callable[..., Any], *arguments: Make):
-        self.function, self.arguments = function, arguments
-
-    def steps(self, lib: Any) -> dict[str, Step]:
-        """The call alone, and with the backward pass."""
-        arguments = [make(lib) for make in self.arguments]
-        leaves = [a for a in arguments if a.requires_grad]
-        out = self.function(lib, *arguments)
-        seed = lib.ones(tuple(out.shape))
-
-        def forward() -> Any:
-            return self.function(lib, *arguments)
-
-        def both() -> None:
-            for leaf in leaves:
-                leaf.grad = None
-            self.function(lib, *arguments).backward(seed)
-
-        return {"forward": forward, "both": both}
-
-
-class Update:
-    """A step of an optimiser over parameters of these shapes."""
-
-    def __init__(self, name: str, *shapes: Sequence[int], **options: Any):
-        self.name, self.shapes, self.options = name, shapes, options
-
-    def steps(self, lib: Any) -> dict[str, Step]:
-        parameters = [data(lib, *shape).requires_grad_() for shape in self.shapes]
-        for parameter in parameters:
-            parameter.grad = data(lib, *parameter.shape)
-        return {"forward": getattr(lib.optim, self.name)(parameters, **self.options).step}
-
-
-def functional(name: str, **options: Any) -> Callable[..., Any]:
-    return lambda lib, *arguments: getattr(lib.nn.functional, name)(*arguments, **options)
-
-
-def method(name: str, *more: Any) -> Callable[..., Any]:
-    return lambda lib, x, *arguments: getattr(x, name)(*more, *arguments)
-
-
-def over(function: Callable[..., Any], *shapes: Sequence[int]) -> dict[str, Call | Update]:
-    """An operation on one tensor, in several shapes."""
-    return {"x".join(map(str, shape)): Call(function, real(*shape)) for shape in shapes}
-
-
-def layer_norm(lib: Any, x: Any, weight: Any, bias: Any) -> Any:
-    return lib.nn.functional.layer_norm(x, weight.shape, weight, bias)
-
-
-def batch_norm(lib: Any, x: Any, weight: Any, bias: Any) -> Any:
-    return lib.nn.functional.batch_norm(x, None, None, weight, bias, True)
-
-
-def embedding(lib: Any, weight: Any, index: Any) -> Any:
-    return lib.nn.functional.embedding(index, weight)
-
-
-def joined(name: str) -> Callable[..., Any]:
-    return lambda lib, *tensors: getattr(lib, name)(list(tensors), 1)
-
-
-SMALL, MIDDLE, WIDE = (64, 10), (64, 256), (512, 1024)
-ROWS = ((32, 64), MIDDLE, (1024, 128), (512, 1024))
-MANY = [(256, 64), (256,), (10, 256), (10,)]
-OPS: dict[str, dict[str, Call | Update]] = {
-    "layer_norm": {f"{n}x{c}": Call(layer_norm, real(n, c), real(c), real(c)) for n, c in ROWS},
-    "batch_norm": {
-        **{f"{n}x{c}": Call(batch_norm, real(n, c), real(c), real(c)) for n, c in (MIDDLE, (1024, 128))},
-        "32x16x28x28": Call(batch_norm, real(32, 16, 28, 28), real(16), real(16)),
-    },
-    "cross_entropy": {
-        f"{n}x{c}": Call(functional("cross_entropy"), real(n, c), below(c, n))
-        for n, c in (SMALL, (1024, 10), (1024, 65), (256, 1000))
-    },
-    "softmax": over(method("softmax", -1), SMALL, WIDE, (1024, 65), (8, 4, 64, 64)),
-    "log_softmax": over(method("log_softmax", -1), SMALL, WIDE, (1024, 65)),
-    "logsumexp": over(method("logsumexp", -1), SMALL, WIDE),
-    "clamp": over(method("clamp", -1.0, 1.0), SMALL, WIDE),
-    "relu": over(method("relu"), SMALL, WIDE),
-    "gelu": over(functional("gelu"), SMALL, MIDDLE, WIDE),
-    "gelu tanh": over(functional("gelu", approximate="tanh"), SMALL, WIDE),
-    "silu": over(functional("silu"), SMALL, MIDDLE, WIDE),
-    "sigmoid": over(method("sigmoid"), SMALL, WIDE),
-    "tanh": over(method("tanh"), SMALL, WIDE),
-    "sum": over(method("sum", -1), SMALL, WIDE, (1024, 65)),
-    "mean": over(method("mean", -1), SMALL, WIDE),
-    "sum of all": over(method("sum"), SMALL, WIDE),
-    "max": over(lambda lib, x: x.amax(-1), SMALL, WIDE),
-    "cumsum": over(method("cumsum", -1), SMALL, WIDE),
-    "embedding": {
-        "1000x64, 256": Call(embedding, real(1000, 64), below(1000, 256)),
-        "65x128, 16x64": Call(embedding, real(65, 128), below(65, 16, 64)),
-        "10000x64, 32x128": Call(embedding, real(10000, 64), below(10000, 32, 128)),
-    },
-    "cat": {f"{n}x{c}": Call(joined("cat"), real(n, c), real(n, c)) for n, c in (SMALL, WIDE)},
-    "stack": {f"{n}x{c}": Call(joined("stack"), real(n, c), real(n, c)) for n, c in (SMALL, WIDE)},
-    "masked_fill": {
-        f"{n}x{c}": Call(lambda lib, x, m: x.masked_fill(m, 0.0), real(n, c), mask(n, c)) for n, c in (SMALL, WIDE)
-    },
-    "where": {
-        f"{n}x{c}": Call(lambda lib, x, y, m: lib.where(m, x, y), real(n, c), real(n, c), mask(n, c))
-        for n, c in (SMALL, WIDE)
-    },
-    "gather": {f"{n}x{c}": Call(method("gather", 1), real(n, c), below(c, n, 4)) for n, c in (SMALL, WIDE)},
-    "mul": {f"{n}x{c}": Call(lambda lib, x, y: x * y, real(n, c), real(n, c)) for n, c in (SMALL, WIDE)},
-    "mse_loss": {f"{n}x{c}": Call(functional("mse_loss"), real(n, c), fixed(n, c)) for n, c in (SMALL, WIDE)},
-    "SGD": {
-        "small": Update("SGD", *MANY, lr=1e-6),
-        "8 million": Update("SGD", (2048, 4096), lr=1e-6),
-    },
-    "SGD momentum": {"8 million": Update("SGD", (2048, 4096), lr=1e-6, momentum=0.9)},
-    "Adam": {"small": Update("Adam", *MANY, lr=1e-6), "8 million": Update("Adam", (2048, 4096), lr=1e-6)},
-}
+    seeds = [lib.ones_like(each) for each in outputs()]
+    if not seeds:
+        return {"forward": forward}
+    return {"forward": forward, "both": lambda: lib.autograd.grad(outputs(), leaves, seeds, allow_unused=True)}
 
 
 def serve(library: str, seconds: float) -> None:
-    """One library's process: for each line "operation, tab, shape" it gets, a line with the times in JSON."""
+    """One library's process: for each line "expression, tab, size" a line of times, for an empty one what ran here."""
+    warnings.simplefilter("ignore")
     lib = load(library)
+    lib.set_num_threads(len(os.sched_getaffinity(0)))
     for line in sys.stdin:
-        name, shape = line.rstrip("\n").split("\t")
-        steps = OPS[name][shape].steps(lib)
-        print(json.dumps({kind: timed(step, seconds) for kind, step in steps.items()}), flush=True)
+        expression, _, size = line.rstrip("\n").partition("\t")
+        if not expression:
+            answer: Any = processor.in_effect(library)
+        else:
+            answer = {kind: timed(step, seconds) for kind, step in steps(lib, expression, size).items()}
+        print(json.dumps(answer), flush=True)
 
 
-def rows(only: str, rounds: int, seconds: float) -> Iterator[list[str]]:
-    """The table's rows, as they come."""
-    command = [sys.executable, str(Path(__file__)), "--seconds", str(seconds), "--serve"]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment()}
-    workers = {library: subprocess.Popen([*command, library], **pipes) for library in LIBRARIES}
+class Workers:
+    """Both libraries' processes."""
 
-    def ask(library: str, question: str) -> dict[str, float]:
-        worker = workers[library]
+    def __init__(self, isa: str, seconds: float):
+        command = [sys.executable, str(Path(__file__)), "--seconds", str(seconds), "--serve"]
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        env = environment(isa=isa)
+        self.all = {library: subprocess.Popen([*command, library], env=env, **pipes) for library in LIBRARIES}
+
+    def ask(self, library: str, question: str) -> Any:
+        worker = self.all[library]
         print(question, file=worker.stdin, flush=True)
         answer = worker.stdout.readline() if worker.stdout else ""
         if not answer:
             raise SystemExit(f"{library} failed at {question!r}")
-        found: dict[str, float] = json.loads(answer)
-        return found
+        return json.loads(answer)
 
-    try:
-        for name, shape in [(op, shape) for op in OPS if only in op for shape in OPS[op]]:
-            found: dict[str, list[dict[str, float]]] = {library: [] for library in LIBRARIES}
-            for turn in range(rounds):
-                for library in LIBRARIES if turn % 2 == 0 else reversed(LIBRARIES):
-                    found[library].append(ask(library, f"{name}\t{shape}"))
-            row = [name, shape]
-            for kind in ("forward", "both"):
-                if kind in found[LIBRARIES[0]][0]:
-                    ours, theirs = (min(r[kind] for r in found[library]) for library in LIBRARIES)
-                    row += [readable(ours), readable(theirs), f"{ours / theirs:.2f}"]
-                else:
-                    row += ["", "", ""]
-            yield row
-    finally:
-        for worker in workers.values():
+    def measured(self, expression: str, size: str, rounds: int) -> dict[str, dict[str, float]]:
+        """The shortest times of a row, by library."""
+        found: dict[str, list[dict[str, float]]] = {library: [] for library in LIBRARIES}
+        for turn in range(rounds):
+            if turn and all(found[library][0]["forward"] > LONG for library in LIBRARIES):
+                break  # such a time varies little, and measuring it takes long
+            for library in LIBRARIES if turn % 2 == 0 else reversed(LIBRARIES):
+                found[library].append(self.ask(library, f"{expression}\t{size}"))
+        return {lib: {kind: min(turn[kind] for turn in each) for kind in each[0]} for lib, each in found.items()}
+
+    def end(self) -> None:
+        for worker in self.all.values():
             worker.communicate()  # closes its input, at which it ends
+
+
+def figures(workers: Workers, options: argparse.Namespace) -> Iterator[Found]:
+    """The rows that are asked for, as they come."""
+    for chapter in options.chapter or op_rows.ROWS:
+        for expression in op_rows.expressions(chapter):
+            if options.only in expression:
+                for size in options.size or op_rows.SIZES:
+                    times = workers.measured(expression, size, options.rounds)
+                    yield {"chapter": chapter, "row": expression, "size": size, "times": times}
+
+
+def ratio(found: Found, kind: str) -> float | None:
+    """Our time in PyTorch's, where both have one."""
+    ours, theirs = (found["times"][library].get(kind) for library in LIBRARIES)
+    return ours / theirs if ours and theirs else None
+
+
+def cell(found: Found) -> str:
+    both = ratio(found, "both")
+    time = readable(found["times"]["tinygrad_dl"]["forward"])
+    return f"{time}: {ratio(found, 'forward'):.2f}" + (f", {both:.2f}" if both else "")
+
+
+def line(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def head(*cells: str) -> str:
+    return line(*cells) + "\n" + "|---" * len(cells) + "|"
+
+
+def by_row(found: Sequence[Found]) -> Iterator[str]:
+    """A line for each expression."""
+    rows: dict[str, dict[str, Found]] = {}
+    for each in found:
+        rows.setdefault(each["row"], {})[each["size"]] = each
+    for expression, sizes in rows.items():
+        yield line(f"`{expression}`", *(cell(sizes[size]) if size in sizes else "" for size in op_rows.SIZES))
+
+
+def medians(name: str, found: Sequence[Found]) -> str:
+    """A line of the medians of ratios, for each size forward and both."""
+    cells = []
+    for size in op_rows.SIZES:
+        for kind in KINDS:
+            ratios = [r for each in found if each["size"] == size and (r := ratio(each, kind))]
+            cells.append(f"{statistics.median(ratios):.2f}" if ratios else "")
+    return line(name, str(len({each["row"] for each in found})), *cells)
+
+
+def summary(found: Sequence[Found]) -> Iterator[str]:
+    """The medians by chapter and of all, and the named operations."""
+    yield head(
+        "chapter", "rows", *(f"{size}, {kind}" for size in op_rows.SIZES for kind in ("forward", "backward too"))
+    )
+    for chapter in dict.fromkeys(each["chapter"] for each in found):
+        yield medians(chapter, [each for each in found if each["chapter"] == chapter])
+    yield medians("all", found)
+    named = [each for each in found if op_rows.operation(each["row"]) in op_rows.NAMED]
+    if named:
+        yield "\n" + head("named operation", *op_rows.SIZES)
+        yield from by_row(named)
+
+
+def processor_name() -> str:
+    """The processor's own name for itself."""
+    found = (
+        re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+        if os.path.exists("/proc/cpuinfo")
+        else None
+    )
+    return found[1] if found else "processor not told"
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measures and prints."""
+    workers, kept = Workers(options.isa, options.seconds), []
+    try:
+        parts = {name: told for library in LIBRARIES for name, told in workers.ask(library, "").items()}
+        if wrong := processor.faults(options.isa, parts):
+            raise SystemExit("\n".join(wrong))
+        print(f"{processor_name()}; {machine(options.isa)}; {processor.described(parts)}\n")
+        for found in figures(workers, options):
+            if not kept or kept[-1]["chapter"] != found["chapter"]:
+                print(f"\n{head(found['chapter'], *op_rows.SIZES)}")
+            kept.append(found)
+            if found["size"] == (options.size or op_rows.SIZES)[-1]:
+                print(*by_row([each for each in kept if each["row"] == found["row"]]), flush=True)
+            if options.save:
+                with open(options.save, "a") as file:
+                    print(json.dumps(found), file=file)
+    finally:
+        workers.end()
+    print("", *summary(kept), sep="\n")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each library has its turn")
-    parser.add_argument("--seconds", type=float, default=0.1, help="how long each measurement takes")
-    parser.add_argument("--only", default="", help="operations whose name contains this")
+    parser.add_argument("--chapter", nargs="*", choices=op_rows.ROWS, help="all, unless named")
+    parser.add_argument("--size", nargs="*", choices=op_rows.SIZES, help="all, unless named")
+    parser.add_argument("--only", default="", help="rows that contain this")
+    parser.add_argument("--isa", choices=processor.ISAS, default="native", help="the instructions that both may use")
+    parser.add_argument("--rounds", type=int, default=2, help="how often each library has its turn")
+    parser.add_argument("--seconds", type=float, default=0.02, help="how long each measurement takes")
+    parser.add_argument("--save", help="a file that gets the figures, after those that are there")
+    parser.add_argument("--print", help="a file of figures, whose tables are printed: nothing is measured")
     parser.add_argument("--serve", choices=LIBRARIES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         serve(options.serve, options.seconds)
-        return
-    columns = ["tinygrad_dl", "PyTorch", "ratio"]
-    header = ["operation", "shape", *(f"{c}, forward" for c in columns), *(f"{c}, with backward" for c in columns)]
-    print(machine(), "", "| " + " | ".join(header) + " |", "|" + "---|" * len(header), sep="\n", flush=True)
-    for row in rows(options.only, options.rounds, options.seconds):
-        print("| " + " | ".join(row) + " |", flush=True)
+    elif options.print:
+        print(*summary([json.loads(each) for each in Path(options.print).read_text().splitlines()]), sep="\n")
+    else:
+        run(options)
 
 
 if __name__ == "__main__":
