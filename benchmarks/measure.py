@@ -17,8 +17,8 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def timed(step: Callable[[], Any], seconds: float) -> float:
-    """The time of a step: runs it for about `seconds`, in blocks, and takes the median over the blocks."""
+def timed(step: Callable[[], Any], seconds: float, of: Callable[[list[float]], float] = statistics.median) -> float:
+    """The time of a step: runs it for about `seconds`, in blocks, and takes the median over them, or what `of` says."""
     once = first = 0.0
     for turn in range(4):  # the last one counts; of a long step the second one does
         start = time.perf_counter()
@@ -35,7 +35,7 @@ def timed(step: Callable[[], Any], seconds: float) -> float:
         for _ in range(block):
             step()
         times.append((time.perf_counter() - start) / block)
-    return statistics.median(times)
+    return of(times)
 
 
 def load(library: str) -> Any:

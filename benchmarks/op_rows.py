@@ -292,7 +292,7 @@ ROWS = {
         F.pad(images, (1, 1, 1, 1), mode="replicate"); F.pad(images, (1, 1, 1, 1), mode="circular")
     """,
     "dropout": """
-        F.dropout(x); F.dropout2d(images); F.alpha_dropout(x); F.feature_alpha_dropout(images)
+        F.dropout(x); F.dropout2d(images); F.alpha_dropout(x, 0.5, True); F.feature_alpha_dropout(images, 0.5, True)
     """,
     "attention": """
         F.scaled_dot_product_attention(heads, keys, values)

@@ -1,11 +1,11 @@
 """Single operations of every chapter beside PyTorch's on this machine's CPU, at three sizes.
 
-    python benchmarks/ops.py [--chapter NAME ...] [--size NAME ...] [--only TEXT] [--isa avx2] [--seconds 0.02]
+    python benchmarks/ops.py [--chapter NAME ...] [--size NAME ...] [--only TEXT] [--isa avx2] [--seconds 0.01]
                              [--rounds 2] [--save FILE] [--print FILE]
 
 Two processes, one for each library, with as many threads, take turns with each row of `op_rows.py`. A cell is our time
 forward and its ratio to PyTorch's (under 1: tinygrad_dl is faster), then the ratio forward and backward where there is
-a gradient. A time is the shortest over the rounds: in the others the machine was busier. Behind the rows stand the
+a gradient. A time is the shortest that was seen: in the others the machine was busier. Behind the rows stand the
 medians by chapter, and the operations named in `op_rows.NAMED`. `--isa avx2` runs both as on a processor without
 AVX-512; each process tells what took effect. `--save` adds the figures to a file, `--print` makes the tables of one.
 """
@@ -33,7 +33,7 @@ from measure import load, timed
 
 LIBRARIES = ("tinygrad_dl", "torch")
 KINDS = ("forward", "both")
-LONG = 0.01  # seconds
+LONG = 0.005  # seconds
 Found = dict[str, Any]  # a row at one size: its chapter, expression, size, and the times of each library
 
 
@@ -73,7 +73,7 @@ def serve(library: str, seconds: float) -> None:
         if not expression:
             answer: Any = processor.in_effect(library)
         else:
-            answer = {kind: timed(step, seconds) for kind, step in steps(lib, expression, size).items()}
+            answer = {kind: timed(step, seconds, min) for kind, step in steps(lib, expression, size).items()}
         print(json.dumps(answer), flush=True)
 
 
@@ -211,7 +211,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="rows that contain this")
     parser.add_argument("--isa", choices=processor.ISAS, default="native", help="the instructions that both may use")
     parser.add_argument("--rounds", type=int, default=2, help="how often each library has its turn")
-    parser.add_argument("--seconds", type=float, default=0.02, help="how long each measurement takes")
+    parser.add_argument("--seconds", type=float, default=0.01, help="how long each measurement takes")
     parser.add_argument("--save", help="a file that gets the figures, after those that are there")
     parser.add_argument("--print", help="a file of figures, whose tables are printed: nothing is measured")
     parser.add_argument("--serve", choices=LIBRARIES, help=argparse.SUPPRESS)
