@@ -224,6 +224,68 @@ def test_bfloat16_results_are_those_in_float32(op):
     for_examples(op, compare, 6)
 
 
+OF_DTYPE = "nan_to_num", "nextafter"  # their results depend on the dtype
+SPECIAL = np.array([np.nan, np.inf, -np.inf, -0.0, 2.0], np.float32)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize(
+    "op", [op for op in all_ops() if (op.real or op.exact) and op.name not in OF_DTYPE], ids=lambda op: op.name
+)
+def test_nan_and_infinities_are_compared_as_in_float32(op, dtype):
+    """NumPy's functions that sort or search take bfloat16 but do not know its nan; others know its infinities alone."""
+    pytest.importorskip("ml_dtypes")
+    half = td.empty(0, dtype=dtype)._data.dtype
+
+    def special(array):
+        rng = np.random.default_rng(array.size)
+        chosen = rng.choice(SPECIAL, array.shape).astype(half)
+        return np.where(rng.random(array.shape) < 0.5, chosen, array.astype(half))
+
+    def compare(call):
+        places = call.places()
+        if not places or call.values.get("dtype") is not None or any(a.dtype.kind == "c" for a in call.arrays(places)):
+            return
+        narrow = call.map(special)
+        with np.errstate(all="ignore"):
+            try:
+                expected = narrow.map(in_single).run(seeded=True)
+            except (ValueError, RuntimeError):
+                return  # it refuses such values
+            if any(wide.is_complex() for wide in expected):
+                return
+            results = narrow.run(seeded=True)
+            for result, wide in zip(results, expected, strict=True):
+                wanted = wide._data.astype(result._data.dtype)
+                np.testing.assert_array_equal(in_single(result._data), in_single(wanted))
+
+    for_examples(op, compare, 6)
+
+
+def test_sorting_bfloat16_puts_nan_last():
+    pytest.importorskip("ml_dtypes")
+    x = td.tensor([float("nan"), float("inf"), 1e4, 0, -1e4, -float("inf")], dtype=td.bfloat16)
+    assert x.sort().indices.tolist() == [5, 4, 3, 2, 1, 0]
+    assert x.topk(4).indices.tolist() == [0, 1, 2, 3]
+    assert x.median().isnan()
+    assert x.nanmedian().item() == 0.0
+    assert td.unique(td.stack([x, x])).tolist()[:5] == [-float("inf"), -9984.0, 0.0, 9984.0, float("inf")]
+    assert td.searchsorted(td.tensor([0.0, 1.0], dtype=td.bfloat16), x).tolist() == [2, 2, 2, 0, 0, 0]
+    assert td.nan_to_num(x).tolist() == [
+        0.0,
+        td.finfo(td.bfloat16).max,
+        9984.0,
+        0.0,
+        -9984.0,
+        td.finfo(td.bfloat16).min,
+    ]
+
+
+def test_the_runs_of_nothing():
+    found = td.unique_consecutive(td.empty(0, 0, 3), return_inverse=True, return_counts=True)
+    assert [list(each.shape) for each in found] == [[0], [0, 0, 3], [0]]
+
+
 def test_every_op_says_how_it_treats_half_precision():
     ways = {op.name: (bool(op.exact), op.rounds_once) for op in all_ops()}
     assert ways["where"] == (True, False)

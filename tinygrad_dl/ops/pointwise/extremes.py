@@ -9,6 +9,8 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.dtypes import finfo
+from tinygrad_dl.core.promotion import in_single, is_half
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
 from tinygrad_dl.ops._overload import alias, overload
@@ -143,6 +145,10 @@ def nan_to_num(input: Array, nan: float = 0.0, posinf: float | None = None, negi
     >>> td.nan_to_num(td.tensor([1.0, float("nan"), float("-inf")]), neginf=-9.0)
     tensor([ 1.,  0., -9.])
     """
+    if is_half(input.dtype):  # NumPy's leaves bfloat16 as it is
+        limits = finfo(input.dtype)
+        posinf, neginf = limits.max if posinf is None else posinf, limits.min if neginf is None else neginf
+        return np.nan_to_num(in_single(input), nan=nan, posinf=posinf, neginf=neginf).astype(input.dtype)
     return np.nan_to_num(input, nan=nan, posinf=posinf, neginf=neginf)
 
 

@@ -15,7 +15,6 @@ from tinygrad_dl.ops.shape._dims import normal_dim
 @op(
     kind="reduction",
     outputs=Extreme,
-    exact=True,
     real=True,
     inputs=ALONG,
     errors=[error(IndexError, "expected a dimension with elements", array(2, 0))],

@@ -31,7 +31,6 @@ def extreme_so_far(ufunc: np.ufunc, input: np.ndarray, dim: int) -> Extreme:
 @op(
     kind="scan",
     outputs=Extreme,
-    exact=True,
     real=True,
     inputs=INPUTS,
     errors=NO_DIM,
@@ -59,7 +58,6 @@ def cummax(input: Array, dim: int) -> Any:
 @op(
     kind="scan",
     outputs=Extreme,
-    exact=True,
     real=True,
     inputs=INPUTS,
     errors=NO_DIM,

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
-from tinygrad_dl.core.promotion import INT32, INT64
+from tinygrad_dl.core.promotion import INT32, INT64, in_single
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.ops.indexing.gather import take_along_dim
@@ -54,7 +54,7 @@ def searchsorted(
     if not is_known(sorted_sequence) or not is_known(input):
         found = _counted(sorted_sequence, input, side == "right" or (side is None and right))
         return found.to(INT32) if out_int32 else found
-    rows, values = as_array(sorted_sequence), as_array(input)
+    rows, values = in_single(as_array(sorted_sequence)), in_single(as_array(input))  # half precision knows no nan here
     where: Any = side or ("right" if right else "left")
     kind = np.int32 if out_int32 else np.int64
     if rows.ndim < 2:

@@ -57,7 +57,6 @@ def from_their_places(t: Any, indices: Any, dim: int) -> Any:
     kind="scan",
     keeps_format=True,
     outputs=Sorted,
-    exact=True,
     real=True,
     inputs=dict(
         input=real(min_dims=1, distinct=True),
@@ -95,7 +94,6 @@ def _naive_sort(input: np.ndarray, dim: int, descending: bool) -> Sorted:
 @op(
     kind="scan",
     differentiable=False,
-    exact=True,
     real=True,
     inputs=dict(input=real(min_dims=1, distinct=True), dim=axis_of("input"), descending=one_of(False, True)),
     errors=[error(IndexError, "got dim 2", array(2, 3), 2)],

@@ -17,7 +17,6 @@ from tinygrad_dl.ops.sorting.sort import Sorted, _naive_sort, from_their_places,
 @op(
     kind="scan",
     outputs=Sorted,
-    exact=True,
     real=True,
     inputs=[
         dict(input=real(shape="n", distinct=True, min_side=1), k=one_of(1), dim=one_of(0, -1)),
@@ -68,7 +67,6 @@ def _naive_topk(input: np.ndarray, k: int, dim: int, largest: bool) -> Sorted:
 @op(
     kind="scan",
     outputs=Sorted,
-    exact=True,
     real=True,
     inputs=dict(
         input=real(shape="n 3", distinct=True), k=one_of(1, 2, 3), dim=one_of(1, -1), keepdim=one_of(False, True)

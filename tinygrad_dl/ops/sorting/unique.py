@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.core.declaration import Array
+from tinygrad_dl.core.promotion import in_single
 from tinygrad_dl.core.tensor import as_array, wrap
 from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.shape._dims import normal_dim
@@ -27,10 +29,12 @@ def unique(
     """
     data = as_array(input)
     np_unique: Any = np.unique  # its overloads know literal flags only
-    found = np_unique(data, False, return_inverse, return_counts, axis=dim, equal_nan=False)
-    if not isinstance(found, tuple):
-        return wrap(found)
-    parts = list(found)
+    # In single precision, as sorting half precision does not know where nan belongs.
+    found = np_unique(in_single(data), False, return_inverse, return_counts, axis=dim, equal_nan=False)
+    parts = list(found) if isinstance(found, tuple) else [found]
+    parts[0] = parts[0].astype(data.dtype, copy=False)
+    if len(parts) == 1:
+        return wrap(parts[0])
     if return_inverse:
         parts[1] = parts[1].reshape(data.shape if dim is None else -1)
     return tuple([wrap(each) for each in parts])
@@ -52,7 +56,7 @@ def unique_consecutive(
     data = as_array(input)
     dim = None if dim is None else normal_dim(dim, data.ndim)
     rows = data.reshape(-1) if dim is None or not data.ndim else np.moveaxis(data, dim, 0)
-    flat = rows.reshape(len(rows), -1)
+    flat = rows.reshape(len(rows), math.prod(rows.shape[1:]))
     starts = np.ones(len(rows), np.bool)
     starts[1:] = (flat[1:] != flat[:-1]).any(1)
     first = rows[starts]
