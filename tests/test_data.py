@@ -213,8 +213,42 @@ class TestSamplers:
         loader = data.DataLoader(td.arange(40), batch_size=4, sampler=shares[0])
         assert [n for batch in loader for n in batch.tolist()] == second[0] and len(loader) == 5
 
+    @given(
+        *(st.integers(0, 40), st.integers(1, 7), st.booleans(), st.booleans()),
+        *(st.integers(0, 2**31), st.integers(0, 5)),
+    )
+    def test_shares_of_any_size_are_even_and_cover_all(self, length, replicas, shuffle, drop_last, seed, epoch):
+        shares = [
+            data.DistributedSampler(range(length), replicas, rank, shuffle, seed, drop_last) for rank in range(replicas)
+        ]
+        for share in shares:
+            share.set_epoch(epoch)
+        orders = [list(share) for share in shares]
+        each = length // replicas if drop_last else -(-length // replicas)
+        assert [len(order) for order in orders] == [len(share) for share in shares] == [each] * replicas
+        # Dealt out in turn: the first rounds are the order itself, and what is missing at the end begins it again.
+        order = [index for round in zip(*orders, strict=True) for index in round]
+        whole = order[:length]
+        assert len(set(whole)) == len(whole) and set(whole) <= set(range(length))
+        assert drop_last or len(whole) == length
+        assert order[length:] == [order[place % length] for place in range(length, len(order))]
+        assert shuffle or whole == list(range(len(whole)))
+        assert [list(share) for share in shares] == orders
+
+    @given(st.integers(20, 40), st.integers(1, 7), st.integers(0, 100), st.integers(0, 100))
+    def test_the_order_depends_on_seed_and_epoch_and_on_nothing_else(self, length, replicas, seed, epoch):
+        def order(replicas, epoch):
+            shares = [data.DistributedSampler(range(length), replicas, rank, seed=seed) for rank in range(replicas)]
+            for share in shares:
+                share.set_epoch(epoch)
+            return [index for round in zip(*shares, strict=True) for index in round][:length]
+
+        before = order(1, epoch)
+        td.rand(3)
+        assert order(replicas, epoch) == order(1, epoch) == before != order(1, epoch + 1)
+
     def test_shares_need_the_number_of_processes(self):
-        with pytest.raises(RuntimeError, match="got num_replicas=None and rank=0, expected both"):
+        with pytest.raises(ValueError, match="got num_replicas=None and rank=0, expected both"):
             data.DistributedSampler(range(4), rank=0)
         with pytest.raises(ValueError, match="got rank 2, expected one between 0 and 1"):
             data.DistributedSampler(range(4), 2, 2)

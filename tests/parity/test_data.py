@@ -7,6 +7,7 @@ from collections import namedtuple
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DistributedSampler as Theirs
 from torch.utils.data import default_collate, default_convert
 
 import tinygrad_dl as td
@@ -51,3 +52,29 @@ def test_as_pytorch_does(kind):
     ours, theirs = SAMPLES[kind](td.tensor), SAMPLES[kind](torch.tensor)
     same_structure(data.default_collate(ours), default_collate(theirs))
     same_structure(data.default_convert(ours), default_convert(theirs))
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize("replicas", range(1, 6))
+@pytest.mark.parametrize("length", [0, 1, 2, 5, 10, 23])
+def test_shares_of_several_processes(length, replicas, drop_last):
+    """Without shuffling the same samples; shuffled, of another order, as many, and the same ones again at the end."""
+    for rank in range(replicas):
+        options = dict(num_replicas=replicas, rank=rank, drop_last=drop_last)
+        ours, theirs = (kind(range(length), shuffle=False, **options) for kind in (data.DistributedSampler, Theirs))
+        if length:  # of nothing PyTorch makes shares by dividing by zero, or none
+            assert list(ours) == list(theirs)
+        assert (len(ours), ours.num_samples, ours.total_size) == (len(theirs), theirs.num_samples, theirs.total_size)
+        ours, theirs = (kind(range(length), seed=3, **options) for kind in (data.DistributedSampler, Theirs))
+        for epoch in range(2):
+            ours.set_epoch(epoch)
+            theirs.set_epoch(epoch)
+            if length:
+                assert len(list(ours)) == len(list(theirs))
+
+
+def test_shares_that_can_not_be():
+    for options in (dict(num_replicas=2, rank=2), dict(num_replicas=2, rank=-1), {}, dict(rank=0)):
+        for kind in (data.DistributedSampler, Theirs):
+            with pytest.raises(ValueError):
+                kind(range(4), **options)

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from tinygrad_dl import distributed
 from tinygrad_dl.core.composition import Composed
 from tinygrad_dl.random import Generator, rng_of
 
@@ -178,15 +179,16 @@ class DistributedSampler(_Order):
 
     Args:
         dataset: what has a length.
-        num_replicas: the number of processes.
-        rank: which of them this is, from 0 on. It gets the samples rank, rank + num_replicas, ... of the order.
+        num_replicas: the number of processes; by default that of the process group (`td.distributed`).
+        rank: which of them this is, from 0 on; by default as the process group says. It gets the samples rank,
+            rank + num_replicas, ... of the order.
         shuffle: whether the order is random: the same in all processes, another one for each epoch that is set.
         seed: what the random order depends on, beside the epoch.
         drop_last: whether the last samples are left out where the shares are uneven; if not, the first ones come again.
 
     Raises:
-        RuntimeError: num_replicas or rank is missing: PyTorch would ask its group of processes, which is not here.
-        ValueError: rank is not between 0 and num_replicas - 1.
+        ValueError: rank is not between 0 and num_replicas - 1; or one of the two is missing, and there is no process
+            group to ask (`td.distributed.init_process_group`).
 
     >>> sampler = td.data.DistributedSampler(range(5), num_replicas=2, rank=1, shuffle=False)
     >>> list(sampler)
@@ -205,10 +207,13 @@ class DistributedSampler(_Order):
         drop_last: bool = False,
     ):
         if num_replicas is None or rank is None:
-            raise RuntimeError(
-                f"DistributedSampler: got num_replicas={num_replicas} and rank={rank}, expected both, as there is no "
-                "group of processes to ask"
-            )
+            if not distributed.is_initialized():
+                raise ValueError(
+                    f"DistributedSampler: got num_replicas={num_replicas} and rank={rank}, expected both, or a process "
+                    "group to ask; call td.distributed.init_process_group() first"
+                )
+            num_replicas = distributed.get_world_size() if num_replicas is None else num_replicas
+            rank = distributed.get_rank() if rank is None else rank
         if not 0 <= rank < num_replicas:
             raise ValueError(f"DistributedSampler: got rank {rank}, expected one between 0 and {num_replicas - 1}")
         self.dataset = dataset

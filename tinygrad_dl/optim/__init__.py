@@ -22,11 +22,12 @@ from tinygrad_dl.optim.lbfgs import LBFGS
 from tinygrad_dl.optim.matrices import Adafactor, Muon
 from tinygrad_dl.optim.optimizer import Optimizer
 from tinygrad_dl.optim.sgd import ASGD, SGD
+from tinygrad_dl.optim.zero_redundancy import ZeroRedundancyOptimizer
 
 # fmt: off
 __all__ = [
     "ASGD", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Muon", "NAdam", "Optimizer",
-    "RAdam", "RMSprop", "Rprop", "lr_scheduler", "optimizer", "swa_utils",
+    "RAdam", "RMSprop", "Rprop", "ZeroRedundancyOptimizer", "lr_scheduler", "optimizer", "swa_utils",
 ]
 # fmt: on
 

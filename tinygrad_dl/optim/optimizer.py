@@ -240,12 +240,17 @@ class Optimizer(Hooked):
             numbers = {id(p): position for p, position in zip(group["params"], positions, strict=False)} | numbers
             packed = {key: value for key, value in group.items() if key != "params"}
             groups.append({**packed, "params": [numbers[id(p)] for p in group["params"]]})
-        state = {numbers[id(p)]: dict(entry) for p, entry in self.state.items() if id(p) in numbers}
-        others = {key: entry for key, entry in self.state.items() if not isinstance(key, Tensor)}
+        remembered = self._remembered()
+        state = {numbers[id(p)]: dict(entry) for p, entry in remembered.items() if id(p) in numbers}
+        others = {key: entry for key, entry in remembered.items() if not isinstance(key, Tensor)}
         found: dict[str, Any] = {"state": {**dict(sorted(state.items())), **others}, "param_groups": groups}
         for hook in tuple(self._hooks["after state_dict"].values()):
             found = first_given(hook(self, found), found)
         return found
+
+    def _remembered(self) -> dict[Any, dict[str, Any]]:
+        """What `state_dict` writes of the states."""
+        return self.state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over a state that `state_dict()` gave, here or in PyTorch; copies it.
@@ -258,28 +263,7 @@ class Optimizer(Hooked):
         from copy import deepcopy
 
         name = type(self).__name__
-        if not isinstance(state_dict, dict) or not {"state", "param_groups"} <= set(state_dict):
-            keys = sorted(map(str, state_dict)) if isinstance(state_dict, dict) else type(state_dict).__name__
-            raise ValueError(f"{name}.load_state_dict: expected a dict with 'state' and 'param_groups', got {keys}")
-        state_dict = dict(state_dict)
-        for hook in tuple(self._hooks["before load_state_dict"].values()):
-            state_dict = first_given(hook(self, state_dict), state_dict)
-        saved_groups, saved_state = state_dict["param_groups"], state_dict["state"]
-        if not isinstance(saved_groups, list | tuple) or not all(
-            isinstance(each, dict) and isinstance(each.get("params"), list | tuple) for each in saved_groups
-        ):
-            raise ValueError(
-                f"{name}.load_state_dict: got param_groups={saved_groups!r:.60}, expected a list of dicts with 'params'"
-            )
-        if not isinstance(saved_state, dict) or not all(isinstance(each, dict) for each in saved_state.values()):
-            raise ValueError(f"{name}.load_state_dict: got state={saved_state!r:.60}, expected a dict of dicts")
-        sizes = [len(g["params"]) for g in self.param_groups]
-        saved_sizes = [len(g["params"]) for g in saved_groups]
-        if sizes != saved_sizes:
-            raise ValueError(
-                f"{name}.load_state_dict: got a state saved from parameter groups of {saved_sizes} parameters, "
-                f"expected {sizes}; make the optimiser with the same groups"
-            )
+        saved_groups, saved_state = self._given(state_dict)
         groups: list[Group] = []
         params: dict[Any, Tensor] = {}
         for position, (group, saved) in enumerate(zip(self.param_groups, saved_groups, strict=True)):
@@ -315,6 +299,33 @@ class Optimizer(Hooked):
         self.param_groups[:] = groups
         for hook in tuple(self._hooks["after load_state_dict"].values()):
             hook(self)
+
+    def _given(self, state_dict: dict[str, Any]) -> tuple[list[Group], dict[Any, dict[str, Any]]]:
+        """Groups and states of a dict that is to be loaded, once it has the form of one of such groups."""
+        name = type(self).__name__
+        if not isinstance(state_dict, dict) or not {"state", "param_groups"} <= set(state_dict):
+            keys = sorted(map(str, state_dict)) if isinstance(state_dict, dict) else type(state_dict).__name__
+            raise ValueError(f"{name}.load_state_dict: expected a dict with 'state' and 'param_groups', got {keys}")
+        state_dict = dict(state_dict)
+        for hook in tuple(self._hooks["before load_state_dict"].values()):
+            state_dict = first_given(hook(self, state_dict), state_dict)
+        saved_groups, saved_state = state_dict["param_groups"], state_dict["state"]
+        if not isinstance(saved_groups, list | tuple) or not all(
+            isinstance(each, dict) and isinstance(each.get("params"), list | tuple) for each in saved_groups
+        ):
+            raise ValueError(
+                f"{name}.load_state_dict: got param_groups={saved_groups!r:.60}, expected a list of dicts with 'params'"
+            )
+        if not isinstance(saved_state, dict) or not all(isinstance(each, dict) for each in saved_state.values()):
+            raise ValueError(f"{name}.load_state_dict: got state={saved_state!r:.60}, expected a dict of dicts")
+        sizes = [len(g["params"]) for g in self.param_groups]
+        saved_sizes = [len(g["params"]) for g in saved_groups]
+        if sizes != saved_sizes:
+            raise ValueError(
+                f"{name}.load_state_dict: got a state saved from parameter groups of {saved_sizes} parameters, "
+                f"expected {sizes}; make the optimiser with the same groups"
+            )
+        return list(saved_groups), saved_state
 
     def _state_shape(self, p: Tensor, key: str) -> tuple[int, ...]:
         """The shape of one of the states in `state_names`."""

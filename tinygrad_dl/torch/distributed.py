@@ -16,7 +16,7 @@ __all__ = distributed.__all__
 # What shards parameters, or brings processes together without `mpirun`.
 _MISSING = """
     Backend DTensor DeviceMesh FSDPModule FileStore FullyShardedDataParallel HashStore MixedPrecision PrefixStore
-    ShardingStrategy StateDictType Store TCPStore ZeroRedundancyOptimizer fully_shard init_device_mesh
+    ShardingStrategy StateDictType Store TCPStore fully_shard init_device_mesh
 """
 
 
