@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_dl.core.messages import ArgumentError
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.distributed.groups import membership, rank_in
+from tinygrad_dl.distributed.groups import ProcessGroup, membership, rank_in
 from tinygrad_dl.distributed.memory import Place, flat, require_alike, tensor_of, tensors_of
 from tinygrad_dl.distributed.mpi import library
 from tinygrad_dl.distributed.reductions import ReduceOp, reduction
@@ -45,7 +45,12 @@ def all_reduce(tensor: Tensor, op: ReduceOp = ReduceOp.SUM, group: Any = None, a
     members = membership(group, name)
     if members is None:
         return None
-    how = reduction(op, tensor_of(tensor, name, "tensor")._data.dtype, name)
+    return handle(begin_all_reduce(name, tensor_of(tensor, name, "tensor"), op, members), async_op)
+
+
+def begin_all_reduce(name: str, tensor: Tensor, op: ReduceOp, members: ProcessGroup) -> Work:
+    """`all_reduce` of a tensor in a group that is known to be one."""
+    how = reduction(op, tensor._data.dtype, name)
     place = Place(tensor, name, how.carrier, filled=True)
 
     def finish(_: Any) -> None:
@@ -53,10 +58,9 @@ def all_reduce(tensor: Tensor, op: ReduceOp = ReduceOp.SUM, group: Any = None, a
         place.settle()
 
     numbers = how.numbers(place.array)
-    work = members.begin(
+    return members.begin(
         name, lambda comm: comm.Iallreduce(library().IN_PLACE, numbers, how.op), finish, numbers, [tensor]
     )
-    return handle(work, async_op)
 
 
 def reduce(
@@ -178,7 +182,7 @@ def reduce_scatter_tensor(
 
 
 def scattered(
-    name: str, members: Any, output: Tensor, inputs: Sequence[Tensor], op: ReduceOp, async_op: bool
+    name: str, members: ProcessGroup, output: Tensor, inputs: Sequence[Tensor], op: ReduceOp, async_op: bool
 ) -> Work | None:
     """The reduction of the inputs, one after the other, of which this rank's share goes into the output."""
     how = reduction(op, output._data.dtype, name)

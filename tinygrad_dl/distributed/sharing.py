@@ -19,6 +19,7 @@ from tinygrad_dl.distributed.memory import (
     require_alike,
     tensor_of,
     tensors_of,
+    writable,
 )
 from tinygrad_dl.distributed.work import Work, handle
 
@@ -56,6 +57,20 @@ def broadcast(
     arrives = bytes_of(place.array)
     work = members.begin(name, lambda comm: comm.Ibcast(arrives, root), lambda _: place.settle(), arrives, [tensor])
     return handle(work, async_op)
+
+
+def broadcast_together(name: str, tensors: Sequence[Tensor], root: int, members: ProcessGroup) -> None:
+    """Puts the elements of a rank into the tensors of all, of any shapes and dtypes, as one message."""
+    if members.rank() == root:
+        message = np.concatenate([bytes_of(flat(tensor)) for tensor in tensors])
+        members.begin(name, lambda comm: comm.Ibcast(message, root)).wait()
+        return
+    message, begin = np.empty(sum(tensor.nbytes for tensor in tensors), np.uint8), 0
+    members.begin(name, lambda comm: comm.Ibcast(message, root)).wait()
+    for tensor in tensors:
+        data = writable(tensor, name)
+        data[...] = message[begin : begin + data.nbytes].view(data.dtype).reshape(data.shape)
+        begin += data.nbytes
 
 
 def all_gather(tensor_list: Sequence[Tensor], tensor: Tensor, group: Any = None, async_op: bool = False) -> Work | None:

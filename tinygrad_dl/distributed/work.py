@@ -10,6 +10,7 @@ from typing import Any
 
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.distributed.errors import DistBackendError
+from tinygrad_dl.distributed.futures import Future
 from tinygrad_dl.distributed.mpi import library
 
 # Between two looks another process of this core may go on, so that more ranks than cores do not wait for each other.
@@ -111,6 +112,15 @@ class Work:
     def result(self) -> list[Tensor]:
         """The tensors that it changes."""
         return self._result
+
+    def get_future(self) -> Future:
+        """The tensors that it changes, as a future."""
+
+        def found() -> list[Tensor]:
+            self.wait()
+            return self._result
+
+        return Future.of(found, self.is_completed)
 
     def source_rank(self) -> int:
         """Of a message that has arrived, the sender's rank in the group; else -1."""

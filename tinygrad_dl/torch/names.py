@@ -45,6 +45,7 @@ PLACES: Final = {
     "distributed.optim": "tinygrad_dl.optim",
     "distributed.optim.zero_redundancy_optimizer": "tinygrad_dl.optim",
     "distributed.tensor": "tinygrad_dl.torch.distributed",
+    "futures": "tinygrad_dl.distributed.futures",
     "jit.annotations": "tinygrad_dl.torch.jit",
     "multiprocessing": "multiprocessing",
     "nn.attention": "tinygrad_dl.torch.attention",

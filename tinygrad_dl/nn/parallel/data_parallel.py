@@ -1,7 +1,4 @@
-"""`nn.parallel` where there is one device and one process.
-
-Source: https://docs.pytorch.org/docs/stable/nn.html#module-torch.nn.parallel
-"""
+"""`DataParallel` where there is one device."""
 
 from __future__ import annotations
 
@@ -9,8 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_dl.nn.module import Module
-
-__all__ = ["DataParallel", "DistributedDataParallel"]
 
 
 class DataParallel(Module):
@@ -41,19 +36,3 @@ class DataParallel(Module):
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         """What the module returns."""
         return self.module(*inputs, **kwargs)
-
-
-class DistributedDataParallel(Module):
-    """A module whose copies in several processes average their gradients: this library has no such processes.
-
-    Raises:
-        RuntimeError: always; programs ask `torch.distributed.is_available()` first.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.parallel.DistributedDataParallel.html
-    """
-
-    def __init__(self, module: Module, *args: Any, **kwargs: Any):
-        raise RuntimeError(
-            "DistributedDataParallel: got a module for several processes, but this library trains in one; use the "
-            "module itself where torch.distributed.is_available() is False"
-        )
