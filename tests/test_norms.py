@@ -59,7 +59,12 @@ def test_local_response_norm():
 
 def test_one_process_has_its_batch_norms_in_step():
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
-    assert nn.SyncBatchNorm.convert_sync_batchnorm(model) is model and type(model[1]) is nn.BatchNorm1d
+    norm, state = model[1], model.state_dict()
+    assert nn.SyncBatchNorm.convert_sync_batchnorm(model) is model and type(model[1]) is nn.SyncBatchNorm
+    assert model[1].weight is norm.weight and model[1].running_mean is norm.running_mean
+    assert [*model.state_dict()] == [*state] and type(norm) is nn.BatchNorm1d
+    assert nn.SyncBatchNorm.convert_sync_batchnorm(model[1]) is model[1]
+    assert type(nn.SyncBatchNorm.convert_sync_batchnorm(norm)) is nn.SyncBatchNorm
     x = td.randn(4, 3, 5)
     assert td.equal(nn.SyncBatchNorm(3)(x), nn.BatchNorm1d(3)(x))
     assert isinstance(nn.SyncBatchNorm(3), nn._BatchNorm)

@@ -106,7 +106,6 @@ from tinygrad_dl.nn.layers.normalization import (
     LayerNorm,
     LocalResponseNorm,
     RMSNorm,
-    SyncBatchNorm,
 )
 from tinygrad_dl.nn.layers.padding import (
     CircularPad1d,
@@ -150,6 +149,7 @@ from tinygrad_dl.nn.layers.pooling import (
 from tinygrad_dl.nn.layers.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell
 from tinygrad_dl.nn.layers.shape import Flatten, Unflatten
 from tinygrad_dl.nn.layers.softmax import LogSoftmax, Softmax, Softmax2d, Softmin
+from tinygrad_dl.nn.layers.synchronized import SyncBatchNorm
 from tinygrad_dl.nn.layers.transformer import (
     Transformer,
     TransformerDecoder,

@@ -89,7 +89,7 @@ OUTSIDE = tuple(
     f"{PACKAGE}.{name}"
     for name in (
         *("optim.lr_scheduler", "optim.swa_utils", "serialization", "pth", "data", "train", "estimators", "viz"),
-        *("onnx", "testing", "npz", "safetensors", "archive", "writing"),
+        *("onnx", "testing", "npz", "safetensors", "archive", "writing", "distributed"),
     )
 )
 OUTSIDE_NAMES = frozenset(

@@ -23,7 +23,7 @@ from tinygrad_dl.ops.normalization.layer_norm import normalize_rows
 # fmt: off
 __all__ = [
     "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "CrossMapLRN2d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d",
-    "InstanceNorm3d", "LayerNorm", "LocalResponseNorm", "RMSNorm", "SyncBatchNorm",
+    "InstanceNorm3d", "LayerNorm", "LocalResponseNorm", "RMSNorm",
 ]
 # fmt: on
 
@@ -115,6 +115,8 @@ class RunningNorm(Affine):
 class BatchNorm(RunningNorm):
     """What the batch norms share: they differ in the number of dimensions that they take."""
 
+    compute: Any = staticmethod(batch_norm)
+
     def forward(self, input: Any) -> Any:
         """The normalised input; in training the running statistics move."""
         if input.ndim not in self.dims or input.shape[1] != self.num_features:
@@ -135,7 +137,7 @@ class BatchNorm(RunningNorm):
                     momentum = 1.0 / int(tracked._data) if is_known(tracked) else 1.0 / tracked
         elif self.training:  # switched off later: there are statistics, which stay
             mean = var = None
-        return batch_norm(
+        return self.compute(
             input,
             mean,
             var,
@@ -191,40 +193,6 @@ class BatchNorm3d(BatchNorm):
     """
 
     dims, shapes = (5,), "(N, C, D, H, W)"
-
-
-class SyncBatchNorm(BatchNorm):
-    """Batch norm over the batches of all processes: of the one that there is here, so `BatchNorm1d` for (N, C, ...).
-
-    Args:
-        process_group: has no effect.
-
-    >>> td.nn.SyncBatchNorm(3)(td.ones(2, 3, 4, 4)).shape
-    (2, 3, 4, 4)
-    """
-
-    dims, shapes = tuple(range(2, 65)), "(N, C, ...)"
-
-    def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        process_group: Any = None,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        bias: bool = True,
-    ):
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
-        self.process_group = process_group
-
-    @classmethod
-    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
-        """The module as it is: with one process its batch norms see the whole batch already."""
-        return module
 
 
 class LayerNorm(Affine):
