@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_dl as td
+from tinygrad_dl.ops.fft import _kernels
 from tinygrad_dl.testing import gradcheck, gradgradcheck
 
 RNG = np.random.default_rng(0)
@@ -158,3 +159,29 @@ def test_angles():
     w = td.tensor([1 + 2j])
     assert w.conj_physical_() is w and w.tolist() == [1 - 2j]
     assert w.imag.resolve_neg().tolist() == [-2.0] and not w.is_neg()
+
+
+LARGE = [("fft", (2**17,), True), ("fft", (3 * 2**16,), True), ("fft", (131101,), True), ("ifft", (300, 301), False)]
+LARGE += [("fft", (300, 301), False), ("fftn", (20, 41, 60), False), ("ifft2", (200, 301), True)]
+
+
+@pytest.mark.parametrize("name, shape, complex", LARGE, ids=str)
+def test_large_transforms_are_numpys(name, shape, complex):
+    """In two steps, as the mirror of a half, on several threads: in single precision, too."""
+    x = draw(*shape, complex=complex).numpy()
+    for norm in (None, "ortho", "forward"):
+        expected = getattr(np.fft, name)(x, norm=norm)
+        found = getattr(td.fft, name)(td.tensor(x), norm=norm).numpy()
+        assert abs(found - expected).max() <= 1e-14 * abs(expected).max()
+        single = getattr(td.fft, name)(td.tensor(x.astype(np.complex64 if complex else np.float32)), norm=norm).numpy()
+        assert single.dtype == np.complex64 and abs(single - expected).max() <= 1e-6 * abs(expected).max()
+
+
+def test_without_numpys_kernels(monkeypatch):
+    x = draw(3, 4).numpy()
+    names = [name for pair in PAIRS for name in pair]
+    known = [getattr(td.fft, name)(td.tensor(x), norm=norm).numpy() for name in names for norm in (None, "ortho")]
+    monkeypatch.setattr(_kernels, "_kernels", None)
+    again = [getattr(td.fft, name)(td.tensor(x), norm=norm).numpy() for name in names for norm in (None, "ortho")]
+    for found, expected in zip(again, known, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-15)

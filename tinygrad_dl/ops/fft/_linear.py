@@ -8,18 +8,17 @@ transpose, up to weights. An element inside of the half stands for two of the wh
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.backends.threads import GRAIN, grain, parallel_for
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import complexes, one_of, real
+from tinygrad_dl.ops.fft._kernels import complex_to_complex, complex_to_real, real_to_complex
 
 NORMS = (None, "backward", "ortho", "forward")  # which of a transform and its inverse has the factor 1/n: None, inverse
-SWAPPED: dict[Any, Any] = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
 DIMS = one_of((-1,), (-2,), (-2, -1), (-1, -2))  # counted from the end, so that a batch may stand in front
 WAYS = {"dim": DIMS, "norm": one_of(*NORMS), "inverse": one_of(False, True)}
 
@@ -41,42 +40,18 @@ def naive(x: Any, dim: Any, norm: Any, inverse: bool) -> Any:
 
 def weighted(x: Any, n: int, dim: int, inner: float) -> Any:
     """Half a spectrum of a signal of size n, with the elements that stand for two times `inner`."""
-    weights = np.full(n // 2 + 1, inner, np.empty(0, x.dtype).real.dtype)
+    return x * weights_of(n, inner, np.empty(0, x.dtype).real.dtype).reshape(-1, *(1,) * (-dim - 1))
+
+
+@functools.lru_cache(maxsize=64)
+def weights_of(n: int, inner: float, dtype: Any) -> np.ndarray:
+    """1 for the elements at the ends of half a spectrum, and `inner` for those that stand for two."""
+    weights = np.full(n // 2 + 1, inner, dtype)
     weights[0] = 1.0
     if n % 2 == 0:
         weights[-1] = 1.0
-    return x * weights.reshape(-1, *(1,) * (-dim - 1))
-
-
-def resized(shape: tuple[int, ...], dim: int, n: int) -> tuple[int, ...]:
-    """A shape with another size of one dimension, a negative number."""
-    return (*shape[:dim], n, *shape[len(shape) + dim + 1 :])
-
-
-def whole(x: np.ndarray, dim: Any, norm: Any, inverse: bool, out: np.ndarray) -> np.ndarray:
-    """The transforms along dimensions one after the other, of which `x` may be `out` itself."""
-    for d in reversed(dim):
-        x = (np.fft.ifft if inverse else np.fft.fft)(x, axis=d, norm=norm, out=out)
-    return x
-
-
-def in_parts(
-    work: Callable[[np.ndarray, np.ndarray], Any], x: np.ndarray, dim: Any, shape: tuple[int, ...], dtype: Any
-) -> np.ndarray:
-    """The result of `work(x, out)`, which is computed on several threads along a dimension that is not transformed."""
-    out = np.empty_like(x, dtype, shape=shape)
-    free = next((d for d in range(x.ndim) if d - x.ndim not in dim and x.shape[d] > 1), None)
-    if free is None or x.size < GRAIN // 2:
-        work(x, out)
-        return out
-    head = (slice(None),) * free
-
-    def part(start: int, stop: int) -> None:
-        here = (*head, slice(start, stop))
-        work(x[here], out[here])
-
-    parallel_for(part, x.shape[free], grain(4 * x.size // x.shape[free]))
-    return out
+    weights.flags.writeable = False
+    return weights
 
 
 @op(
@@ -94,10 +69,7 @@ def fft_c2c(input: Array, dim: Any, norm: Any, inverse: bool) -> Array:
     >>> fft_c2c(np.array([1.0, 2.0]), (-1,), None, False)
     tensor([ 3.+0.j, -1.+0.j], dtype=complex128)
     """
-    dtype = np.result_type(input, np.complex64)
-    if not dim:
-        return input.astype(dtype)
-    return in_parts(lambda x, out: whole(x, dim, norm, inverse, out), input, dim, input.shape, dtype)
+    return complex_to_complex(input, dim, norm, inverse)
 
 
 @op(
@@ -118,16 +90,7 @@ def fft_r2c(input: Array, dim: Any, norm: Any, inverse: bool) -> Array:
     >>> fft_r2c(np.array([1.0, 2.0, 4.0]), (-1,), None, False).shape
     (2,)
     """
-    *others, last = dim
-
-    def work(x: np.ndarray, out: np.ndarray) -> None:
-        np.fft.rfft(x, axis=last, norm=SWAPPED[norm] if inverse else norm, out=out)
-        if inverse:
-            np.conjugate(out, out)
-        whole(out, others, norm, inverse, out)
-
-    shape = resized(input.shape, last, input.shape[last] // 2 + 1)
-    return in_parts(work, input, dim, shape, np.result_type(input, np.complex64))
+    return real_to_complex(input, dim, norm, inverse)
 
 
 @op(
@@ -152,15 +115,7 @@ def fft_c2r(input: Array, n: int, dim: Any, norm: Any, inverse: bool) -> Array:
     >>> fft_c2r(np.array([3.0, -1.0]), 2, (-1,), None, True)
     tensor([1., 2.], dtype=float64)
     """
-    *others, last = dim
-
-    def work(x: np.ndarray, out: np.ndarray) -> None:
-        if others:
-            x = whole(x, others, norm, inverse, np.empty_like(x, np.result_type(x, np.complex64)))
-        x = x if inverse else np.conjugate(x)
-        np.fft.irfft(x, n, last, norm if inverse else SWAPPED[norm], out=out)
-
-    return in_parts(work, input, dim, resized(input.shape, last, n), input.real.dtype)
+    return complex_to_real(input, n, dim, norm, inverse)
 
 
 fft_c2c.vjp(input=lambda g, dim, norm, inverse: fft_c2c.generic(g, dim, norm, inverse))

@@ -5,6 +5,8 @@ A row says which of the three linear maps it is (`_linear.py`) and whether it go
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -158,26 +160,36 @@ def transformed(
     """One of the linear maps, of a tensor that is cut or padded to the sizes."""
     if norm not in NORMS:
         raise ValueError(f"{name}: got norm={norm!r}, expected 'backward', 'ortho' or 'forward'")
-    dtype = input.dtype
+    wanted = tuple([None if n is None else operator.index(n) for n in sizes])
+    places, last, changes = plan(name, kind, input.shape, input.dtype, wanted, tuple(dims))
+    x = fitted(input, changes) if changes else input
+    if kind == "c2r":
+        return fft_c2r(x, last, places, norm, inverse)
+    return (fft_r2c if kind == "r2c" else fft_c2c)(x, places, norm, inverse)
+
+
+@functools.lru_cache(maxsize=1024)
+def plan(
+    name: str, kind: str, shape: tuple[int, ...], dtype: Any, sizes: tuple[int | None, ...], dims: tuple[int, ...]
+) -> tuple[tuple[int, ...], int, dict[int, int]]:
+    """The dimensions, counted from the end; the size of the last one's result; the sizes of those to cut or to pad."""
     if is_half(dtype) or (kind == "r2c" and dtype.kind == "c"):
         expected = "real numbers, float32 or float64" if kind == "r2c" else "float32, float64 or complex numbers"
         raise TypeError(f"{name}: got a tensor of {dtype}, expected {expected}")
-    places = tuple([normal_dim(d, input.ndim) - input.ndim for d in dims])
+    places = tuple([normal_dim(d, len(shape)) - len(shape) for d in dims])
     if len({*places}) < len(places):
-        raise ValueError(f"{name}: got the dimensions {dims}, expected each of them once")
+        raise ValueError(f"{name}: got the dimensions {list(dims)}, expected each of them once")
     if kind != "c2c" and not places:
         raise ValueError(f"{name}: got no dimensions, expected at least one")
-    whole = [input.shape[d] if n is None else n for d, n in zip(places, sizes, strict=True)]
+    whole = [shape[d] if n is None else n for d, n in zip(places, sizes, strict=True)]
     if kind == "c2r" and sizes[-1] is None:
         whole[-1] = 2 * (whole[-1] - 1)
     for n in whole:
         if n < 1:
-            raise ValueError(f"{name}: got a transform of size {n}, expected at least 1, for shape {input.shape}")
+            raise ValueError(f"{name}: got a transform of size {n}, expected at least 1, for shape {shape}")
     taken = [*whole[:-1], whole[-1] // 2 + 1] if kind == "c2r" else whole
-    x = fitted(input, dict(zip(places, taken, strict=True)))
-    if kind == "c2r":
-        return fft_c2r(x, whole[-1], places, norm, inverse)
-    return (fft_r2c if kind == "r2c" else fft_c2c)(x, places, norm, inverse)
+    changes = {d: n for d, n in zip(places, taken, strict=True) if n != shape[d]}
+    return places, whole[-1] if whole else 1, changes
 
 
 def fitted(x: Tensor, sizes: dict[int, int]) -> Tensor:
