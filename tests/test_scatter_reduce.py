@@ -70,3 +70,16 @@ def test_smaller_indices_and_refusals():
         td.index_reduce(X, 0, INDEX, SRC, "sum")
     with pytest.raises(IndexError, match="out of range"):
         td.scatter_reduce(X, 0, td.tensor([3]), SRC[:1], "amax")
+
+
+@pytest.mark.parametrize(("reduce", "expected"), [("add", [9.0, 6.0, 9.0]), ("multiply", [15.0, 8.0, 9.0])])
+def test_scatter_joins(reduce, expected):
+    assert td.scatter(X, 0, INDEX, SRC, reduce=reduce).tolist() == expected
+    x, src = (each.double().requires_grad_() for each in (X, SRC))
+    f = lambda x, src: td.scatter(x, 0, INDEX, src, reduce=reduce)  # noqa: E731
+    assert gradcheck(f, (x, src), check_forward_ad=True, check_batched_grad=True)
+    assert gradgradcheck(f, (x, src))
+    y = X.clone()
+    assert y.scatter_(0, INDEX, 2, reduce=reduce) is y and y[1] == {"add": 4, "multiply": 4}[reduce]
+    with pytest.raises(ValueError, match="scatter: got reduce='sum', expected 'add', 'multiply' or None"):
+        td.scatter(X, 0, INDEX, SRC, reduce="sum")

@@ -191,10 +191,10 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
     from tinygrad_dl.ops.comparison.logical import logical_and, logical_not, logical_or, logical_xor
     from tinygrad_dl.ops.comparison.whole import allclose, equal, is_nonzero, isin
     from tinygrad_dl.ops.indexing.diagonal import diag, diag_embed, diagflat, diagonal
-    from tinygrad_dl.ops.indexing.gather import gather, scatter, scatter_add, take, take_along_dim
+    from tinygrad_dl.ops.indexing.gather import gather, scatter_add, take, take_along_dim
     from tinygrad_dl.ops.indexing.masked import masked_fill, masked_scatter, masked_select
     from tinygrad_dl.ops.indexing.nonzero import argwhere, nonzero, nonzero_static, unravel_index
-    from tinygrad_dl.ops.indexing.scatter_reduce import index_reduce, scatter_reduce
+    from tinygrad_dl.ops.indexing.scatter_reduce import index_reduce, scatter, scatter_reduce
     from tinygrad_dl.ops.indexing.slices import (
         index_add,
         index_copy,
@@ -277,6 +277,7 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
     )
     from tinygrad_dl.ops.reduction.covariance import corrcoef, cov
     from tinygrad_dl.ops.reduction.cumulative import cumprod, cumsum, diff, logcumsumexp
+    from tinygrad_dl.ops.reduction.hash_tensor import hash_tensor
     from tinygrad_dl.ops.reduction.histogram import histc, histogram, histogramdd
     from tinygrad_dl.ops.reduction.integration import cumulative_trapezoid, gradient, trapezoid, trapz
     from tinygrad_dl.ops.reduction.logical import all, any, count_nonzero
@@ -399,26 +400,26 @@ __all__ = [
     "float64", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "frexp", "from_dlpack",
     "from_numpy", "frombuffer", "full", "full_like", "gather", "gcd", "ge", "geqrf", "get_default_dtype",
     "get_num_threads", "get_rng_state", "gradient", "greater", "greater_equal", "gt", "half", "hamming_window",
-    "hann_window", "hardshrink", "heaviside", "histc", "histogram", "histogramdd", "hsplit", "hstack", "hypot", "i0",
-    "igamma", "igammac", "iinfo", "imag", "index_add", "index_copy", "index_fill", "index_put", "index_reduce",
-    "index_select", "inf", "inference_mode", "initial_seed", "inner", "int", "int8", "int16", "int32", "int64",
-    "inverse", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_complex", "is_conj", "is_floating_point",
-    "is_grad_enabled", "is_inference", "is_inference_mode_enabled", "is_neg", "is_nonzero", "is_tensor", "isclose",
-    "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "istft", "kaiser_window", "kron",
-    "kthvalue", "layout", "lcm", "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "linspace", "load", "log",
-    "log1p", "log2", "log10", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and",
-    "logical_not", "logical_or", "logical_xor", "logit", "logspace", "logsumexp", "long", "lt", "lu", "lu_solve",
-    "lu_unpack", "manual_seed", "masked_fill", "masked_scatter", "masked_select", "matmul", "matrix_exp",
-    "matrix_power", "max", "maximum", "mean", "median", "memory_format", "meshgrid", "min", "minimum", "mm", "mode",
-    "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv", "mvlgamma", "nan", "nan_to_num", "nanmean",
-    "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy", "ne", "neg", "negative", "newaxis", "nextafter",
-    "nn", "no_grad", "nonzero", "nonzero_static", "norm", "normal", "not_equal", "numel", "ones", "ones_like", "op",
-    "optim", "orgqr", "ormqr", "outer", "pca_lowrank", "permute", "permute_copy", "pi", "pinverse", "polar",
-    "polygamma", "positive", "pow", "prelu", "preserve_format", "prod", "promote_types", "put", "qr", "quantile",
-    "rad2deg", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "ravel", "real",
-    "reciprocal", "relu", "remainder", "renorm", "repeat_interleave", "reshape", "resolve_conj", "resolve_neg",
-    "result_type", "roll", "rot90", "round", "row_stack", "rsqrt", "rsub", "save", "scalar_tensor", "scatter",
-    "scatter_add", "scatter_reduce", "searchsorted", "select", "select_copy", "select_scatter", "selu",
+    "hann_window", "hardshrink", "hash_tensor", "heaviside", "histc", "histogram", "histogramdd", "hsplit", "hstack",
+    "hypot", "i0", "igamma", "igammac", "iinfo", "imag", "index_add", "index_copy", "index_fill", "index_put",
+    "index_reduce", "index_select", "inf", "inference_mode", "initial_seed", "inner", "int", "int8", "int16", "int32",
+    "int64", "inverse", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_complex", "is_conj",
+    "is_floating_point", "is_grad_enabled", "is_inference", "is_inference_mode_enabled", "is_neg", "is_nonzero",
+    "is_tensor", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "istft",
+    "kaiser_window", "kron", "kthvalue", "layout", "lcm", "ldexp", "le", "lerp", "less", "less_equal", "lgamma",
+    "linspace", "load", "log", "log1p", "log2", "log10", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp",
+    "logdet", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logspace", "logsumexp", "long", "lt",
+    "lu", "lu_solve", "lu_unpack", "manual_seed", "masked_fill", "masked_scatter", "masked_select", "matmul",
+    "matrix_exp", "matrix_power", "max", "maximum", "mean", "median", "memory_format", "meshgrid", "min", "minimum",
+    "mm", "mode", "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv", "mvlgamma", "nan",
+    "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy", "ne", "neg", "negative",
+    "newaxis", "nextafter", "nn", "no_grad", "nonzero", "nonzero_static", "norm", "normal", "not_equal", "numel",
+    "ones", "ones_like", "op", "optim", "orgqr", "ormqr", "outer", "pca_lowrank", "permute", "permute_copy", "pi",
+    "pinverse", "polar", "polygamma", "positive", "pow", "prelu", "preserve_format", "prod", "promote_types", "put",
+    "qr", "quantile", "rad2deg", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm",
+    "ravel", "real", "reciprocal", "relu", "remainder", "renorm", "repeat_interleave", "reshape", "resolve_conj",
+    "resolve_neg", "result_type", "roll", "rot90", "round", "row_stack", "rsqrt", "rsub", "save", "scalar_tensor",
+    "scatter", "scatter_add", "scatter_reduce", "searchsorted", "select", "select_copy", "select_scatter", "selu",
     "set_anomaly_enabled", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_rng_state", "sgn", "short",
     "sigmoid", "sign", "signbit", "sin", "sinc", "sinh", "slice_copy", "slice_scatter", "slogdet", "softmax", "sort",
     "sparse_coo", "sparse_csr", "split", "split_copy", "split_with_sizes", "split_with_sizes_copy", "sqrt", "square",
@@ -453,6 +454,9 @@ _RARE = {
         "ops.linalg.products": "ger spmm",
         "ops.shape.joining": "cartesian_prod",
         "ops.padding.pad": "constant_pad_nd",
+        "ops.normalization.native": "native_batch_norm native_group_norm native_layer_norm",
+        "ops.dropout.dropout": "native_dropout native_dropout_backward",
+        "ops.vision.grid_sample": "grid_sampler grid_sampler_2d grid_sampler_3d",
         "core.printing": "set_printoptions",
         "func": "vmap",
         "nn.functional": "adaptive_avg_pool1d avg_pool1d bilinear celu channel_shuffle conv1d "

@@ -26,6 +26,11 @@ REASONS = {
         set_float32_matmul_precision set_flush_denormal set_num_interop_threads set_printoptions set_warn_always
         use_deterministic_algorithms""",
     "computes nothing itself": "ger spmm GradScaler autocast compile factory_kwargs layout memory_format vmap",
+    "is another op whose modes are numbers, or that returns more: tests/parity/test_native.py compares it": """
+        grid_sampler grid_sampler_2d grid_sampler_3d native_batch_norm native_dropout native_group_norm
+        native_layer_norm""",
+    "is changed in place alone: tests/parity/test_native.py compares it": "apply_ fill_diagonal_ map_ map2_",
+    "is made of the bits, where rounding decides: tests/parity/test_native.py compares it": "hash_tensor",
     "reads or writes files, or shares memory with another library": "load save from_dlpack from_numpy frombuffer numpy",
     "is no op: a class, or a question about a tensor or about shapes": """Tensor device dtype finfo iinfo cpu
         broadcast_shapes data_ptr element_size is_tensor is_conj is_complex is_contiguous is_floating_point is_inference
@@ -53,7 +58,7 @@ REASONS = {
         svd triangular_solve""",
     "takes random vectors: tests/test_linalg.py": "pca_lowrank svd_lowrank",
     "takes tensors that fit together: tests/parity/test_linalg.py compares it": "block_diag chain_matmul",
-    "is a dtype that NumPy does not have": "bfloat16",
+    "is a dtype that NumPy does not have": "bfloat16 chalf",
     "is for another device, and refused": "cuda",
     "shows memory, whose order and extent are each library's own": "as_strided as_strided_ resize_ resize_as_ set_",
     "is another module from its first call on": """LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d LazyConv1d LazyConv2d

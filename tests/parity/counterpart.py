@@ -96,6 +96,7 @@ DTYPES = {
     np.dtype(np.int32): torch.int32,
     np.dtype(np.int64): torch.int64,
     np.dtype(np.uint8): torch.uint8,
+    np.dtype(np.uint64): torch.uint64,
     np.dtype(np.bool_): torch.bool,
 }
 NUMPY_DTYPES = {theirs: ours for ours, theirs in DTYPES.items()}

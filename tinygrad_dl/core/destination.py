@@ -20,29 +20,33 @@ from tinygrad_dl.core.warning import warn
 
 # The functions of PyTorch that have it, among those that are here.
 NAMES = """
-    abs acos acosh add addbmm addcdiv addcmul addmm addmv addr airy_ai all amax amin aminmax angle any arange argmax
-    argmin argsort asin asinh atan atan2 atanh baddbmm bernoulli bessel_j0 bessel_j1 bessel_y0 bessel_y1 bitwise_and
-    bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor bmm bucketize cat ceil chain_matmul
-    chebyshev_polynomial_t chebyshev_polynomial_u chebyshev_polynomial_v chebyshev_polynomial_w cholesky cholesky_ex
-    cholesky_inverse cholesky_solve clamp clamp_max clamp_min column_stack complex cond conj_physical copysign cos
-    cosh cross cummax cummin cumprod cumsum deg2rad diag digamma div dot dstack eig eigh eigvals eigvalsh empty entr
-    eq erf erfc erfcx erfinv exp exp2 expm1 eye fft fft2 fftfreq fftn float_power floor floor_divide fmax fmin fmod
-    frac frexp full gather gcd ge geqrf gt hardshrink heaviside hermite_polynomial_h hermite_polynomial_he hfft hfft2
-    hfftn histc histogram householder_product hstack hypot i0 i0e i1 i1e ifft ifft2 ifftn igamma igammac ihfft ihfft2
-    ihfftn index_add index_copy index_select inner inv inv_ex irfft irfft2 irfftn isin isneginf isposinf kron kthvalue
-    laguerre_polynomial_l lcm ldexp ldl_factor ldl_factor_ex ldl_solve le legendre_polynomial_p lerp linspace log
-    log10 log1p log2 log_ndtr log_softmax logaddexp logaddexp2 logcumsumexp logical_and logical_not logical_or
-    logical_xor logit logsigmoid logspace logsumexp lt lu lu_factor lu_factor_ex lu_solve lu_unpack masked_select
-    matmul matrix_norm matrix_power matrix_rank max maximum mean median min minimum mm mode modified_bessel_i0
-    modified_bessel_i1 modified_bessel_k0 modified_bessel_k1 msort mul multi_dot multinomial mv mvlgamma nan_to_num
-    nanmean nanmedian nanquantile nansum ndtr ndtri ne neg nextafter nonzero nonzero_static normal ones orgqr ormqr
-    outer pinv polar polygamma pow prod qr quantile rad2deg rand randint randn randperm reciprocal remainder renorm
-    rfft rfft2 rfftfreq rfftn round rsqrt scaled_modified_bessel_k0 scaled_modified_bessel_k1 scatter scatter_add
-    scatter_reduce searchsorted sgn shifted_chebyshev_polynomial_t shifted_chebyshev_polynomial_u
-    shifted_chebyshev_polynomial_v shifted_chebyshev_polynomial_w sigmoid sign signbit sin sinc sinh softmax softplus
-    softshrink solve solve_ex solve_triangular sort spherical_bessel_j0 sqrt square stack std sub sum svd svdvals take
-    take_along_dim tan tanh tensorinv tensorsolve threshold topk triangular_solve tril triu trunc var vdot vecdot
-    vector_norm vstack where xlog1py xlogy zeros zeta
+    abs acos acosh add addbmm addcdiv addcmul addmm addmv addr airy_ai alias_copy all amax amin aminmax angle any arange
+    argmax argmin argsort as_strided_copy asin asinh atan atan2 atanh avg_pool2d avg_pool3d baddbmm bernoulli bessel_j0
+    bessel_j1 bessel_y0 bessel_y1 bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor
+    bmm bucketize cat ceil chain_matmul chebyshev_polynomial_t chebyshev_polynomial_u chebyshev_polynomial_v
+    chebyshev_polynomial_w cholesky cholesky_ex cholesky_inverse cholesky_solve clamp clamp_max clamp_min column_stack
+    complex cond conj_physical copysign cos cosh cross cummax cummin cumprod cumsum deg2rad det detach_copy diag
+    diagonal_copy diff digamma div dot dstack eig eigh eigvals eigvalsh empty entr eq erf erfc erfcx erfinv exp exp2
+    expand_copy expm1 eye fft fft2 fftfreq fftn float_power floor floor_divide fmax fmin fmod frac frexp full gather gcd
+    ge gelu geqrf gt hardshrink hash_tensor heaviside hermite_polynomial_h hermite_polynomial_he hfft hfft2 hfftn histc
+    histogram householder_product hstack hypot i0 i0e i1 i1e ifft ifft2 ifftn igamma igammac ihfft ihfft2 ihfftn
+    index_add index_copy index_reduce index_select inner inv inv_ex irfft irfft2 irfftn isin isneginf isposinf kron
+    kthvalue laguerre_polynomial_l lcm ldexp ldl_factor ldl_factor_ex ldl_solve le legendre_polynomial_p lerp lgamma
+    linear linspace log log10 log1p log2 log_ndtr log_softmax logaddexp logaddexp2 logcumsumexp logical_and logical_not
+    logical_or logical_xor logit logsigmoid logspace logsumexp lstsq lt lu lu_factor lu_factor_ex lu_solve lu_unpack
+    masked_select matmul matrix_norm matrix_power matrix_rank max maximum mean median min minimum mm mode
+    modified_bessel_i0 modified_bessel_i1 modified_bessel_k0 modified_bessel_k1 msort mul multi_dot multinomial mv
+    mvlgamma nan_to_num nanmean nanmedian nanquantile nansum narrow_copy native_batch_norm ndtr ndtri ne neg nextafter
+    nonzero nonzero_static norm normal normalize ones orgqr ormqr outer permute_copy pinv polar polygamma pow prod qr
+    quantile rad2deg rand randint randn randperm reciprocal remainder renorm rfft rfft2 rfftfreq rfftn round rsqrt
+    scaled_modified_bessel_k0 scaled_modified_bessel_k1 scatter scatter_add scatter_reduce searchsorted select_copy sgn
+    shifted_chebyshev_polynomial_t shifted_chebyshev_polynomial_u shifted_chebyshev_polynomial_v
+    shifted_chebyshev_polynomial_w sigmoid sign signbit sin sinc sinh slice_copy slice_scatter slogdet softmax softplus
+    softshrink solve solve_ex solve_triangular sort spherical_bessel_j0 split_copy split_with_sizes_copy sqrt square
+    squeeze_copy stack std sub sum svd svdvals t_copy take take_along_dim tan tanh tensordot tensorinv tensorsolve
+    threshold topk transpose_copy triangular_solve tril triu true_divide trunc unbind_copy unfold_copy
+    unsafe_split_with_sizes unsqueeze_copy var vdot vecdot vector_norm view_as_real_copy view_copy vstack where xlog1py
+    xlogy zeros zeta
 """
 LISTED = frozenset(NAMES.split())
 

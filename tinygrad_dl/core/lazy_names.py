@@ -152,15 +152,15 @@ FILES: dict[str, dict[str, str]] = {
     },
     "ops.indexing.diagonal": {
         "ops": "diagonal embed_diagonal",
-        "methods": "diag diag_embed diagflat diagonal",
+        "methods": "diag diag_embed diagflat diagonal fill_diagonal_",
         "numpy": "np.diag np.diagonal",
         "tinygrad_dl": "diag diag_embed diagflat diagonal",
     },
     "ops.indexing.gather": {
         "ops": "gather scatter scatter_add",
-        "methods": "gather scatter scatter_ scatter_add scatter_add_ take take_along_dim",
+        "methods": "gather scatter_add scatter_add_ take take_along_dim",
         "numpy": "np.take np.take_along_axis",
-        "tinygrad_dl": "gather scatter scatter_add take take_along_dim",
+        "tinygrad_dl": "gather scatter_add take take_along_dim",
     },
     "ops.indexing.masked": {
         "ops": "masked_fill",
@@ -173,8 +173,8 @@ FILES: dict[str, dict[str, str]] = {
     },
     "ops.indexing.scatter_reduce": {
         "ops": "scatter_extreme scatter_product",
-        "methods": "index_reduce index_reduce_ scatter_reduce scatter_reduce_",
-        "tinygrad_dl": "index_reduce scatter_reduce",
+        "methods": "index_reduce index_reduce_ scatter scatter_ scatter_reduce scatter_reduce_",
+        "tinygrad_dl": "index_reduce scatter scatter_reduce",
     },
     "ops.indexing.slices": {
         "ops": "index_add index_select",
@@ -446,6 +446,11 @@ FILES: dict[str, dict[str, str]] = {
         "numpy": "np.cumprod np.cumsum np.logaddexp.accumulate",
         "tinygrad_dl": "cumprod cumsum diff logcumsumexp",
     },
+    "ops.reduction.hash_tensor": {
+        "ops": "hash_tensor",
+        "methods": "hash_tensor",
+        "tinygrad_dl": "hash_tensor",
+    },
     "ops.reduction.histogram": {
         "methods": "histc histogram",
         "numpy": "np.histogram",
@@ -582,6 +587,9 @@ FILES: dict[str, dict[str, str]] = {
     },
     "ops.tensor.attributes": {
         "tinygrad_dl": "is_complex is_floating_point is_tensor numel result_type",
+    },
+    "ops.tensor.callables": {
+        "methods": "apply_ map2_ map_",
     },
     "ops.tensor.fill": {
         "methods": "copy_ fill_ zero_",

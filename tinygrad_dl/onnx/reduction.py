@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.onnx.graph import BOOL, INT64, Graph
-from tinygrad_dl.onnx.table import Unsupported, converter, rewriting
+from tinygrad_dl.onnx.table import Unsupported, converter, rewriting, without
 from tinygrad_dl.onnx.values import Dim, Value, product
 from tinygrad_dl.ops.reduction.statistics import options
 from tinygrad_dl.ops.shape.joining import cat
@@ -205,3 +205,6 @@ def cumprod(input: Any, dim: Any, dtype: Any) -> Any:
         input = cat([first, rest * input.narrow(dim, 0, size - step)], dim)
         step *= 2
     return input
+
+
+without("ONNX has no operator that reads the bits of elements", "hash_tensor")

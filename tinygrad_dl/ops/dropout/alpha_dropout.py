@@ -69,14 +69,14 @@ def feature_alpha_dropout(
     """`alpha_dropout` of whole channels, of (N, C, ...).
 
     Raises:
-        ValueError: `p` is not between 0 and 1, or the input has fewer than two dimensions.
+        ValueError: `p` is not between 0 and 1, or the input has fewer than two dimensions in training.
 
     >>> _ = td.manual_seed(0)
     >>> out = td.nn.functional.feature_alpha_dropout(td.ones(1, 50, 3), 0.5, training=True)
     >>> bool((out.amax(-1) == out.amin(-1)).all())
     True
     """
-    if input.ndim < 2:
+    if input.ndim < 2 and training:
         raise ValueError(f"feature_alpha_dropout: got an input of shape {input.shape}, expected (N, C, ...)")
     shape = (*input.shape[:2], *(1,) * (input.ndim - 2))
     return _dropped_to_lowest("feature_alpha_dropout", input, shape, p, training, inplace, generator)

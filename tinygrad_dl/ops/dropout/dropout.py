@@ -12,6 +12,7 @@ from tinygrad_dl.core.messages import require_constants
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.core.warning import warn
+from tinygrad_dl.creation import ones_like
 from tinygrad_dl.inputs import drawn, real
 from tinygrad_dl.random import Generator, draw
 
@@ -117,7 +118,8 @@ def _drop_channels(
 ) -> Tensor:
     name, shape = f"dropout{dims}d", SHAPES[dims]
     usual = input.ndim in (dims + 1, dims + 2)
-    if not usual and (dims == 1 or input.ndim < 2):
+    least = 0 if not training else 1 if dims == 3 else 2
+    if not usual and (dims == 1 or input.ndim < least):
         raise ValueError(f"{name}: got an input of shape {input.shape}, expected {shape}, or one without a batch")
     # As in PyTorch: `dropout2d` always has a batch, the others only where all dimensions are there.
     front = 2 if dims == 2 or input.ndim == dims + 2 else 1
@@ -173,3 +175,37 @@ def dropout3d(
     tensor([0., 0.])
     """
     return _drop_channels(input, 3, p, training, inplace, generator)
+
+
+@composition
+def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:
+    """`dropout`, and which elements were kept, as bools.
+
+    Args:
+        p: between 0 (nothing changes) and 1 (all zeros).
+        train: if False, the input is returned as it is, and all are kept; None is True.
+
+    Raises:
+        ValueError: `p` is not between 0 and 1.
+
+    >>> td.native_dropout(td.ones(2), 1.0, True)
+    (tensor([0., 0.]), tensor([False, False]))
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
+    """
+    training = train is not False
+    factors: Any = _dropped("native_dropout", ones_like(input), input.shape, p, training, False, None)
+    return (masked(input, factors) if training else input), factors != 0
+
+
+@composition
+def native_dropout_backward(grad_output: Array, mask: Array, scale: float) -> Tensor:
+    """The gradient of `native_dropout`: grad_output * mask * scale, with scale = 1 / (1 - p).
+
+    >>> td.native_dropout_backward(td.ones(2), td.tensor([True, False]), 2.0)
+    tensor([2., 0.])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
+    """
+    found: Tensor = grad_output * (mask * scale)
+    return found

@@ -14,6 +14,7 @@ from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.shape.reshape import reshape
+from tinygrad_dl.ops.tensor.inplace import store
 
 
 @op(
@@ -132,6 +133,38 @@ def diag(input: Array, diagonal: int = 0) -> Tensor:
 
 
 _diagonal = diagonal
+
+
+@method
+def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """The elements whose indices are all the same become `fill_value`, a number, in place.
+
+    Args:
+        self: a matrix, or a tensor of more dimensions of one size.
+        wrap: whether the diagonal of a matrix of more rows than columns begins anew below each square.
+
+    Raises:
+        ValueError: fewer than two dimensions, or more of several sizes. TypeError: `fill_value` is no number.
+
+    >>> import tinygrad_dl as td
+    >>> td.zeros(2, 3).fill_diagonal_(5.0)
+    tensor([[5., 0., 0.],
+            [0., 5., 0.]])
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.fill_diagonal_.html
+    """
+    if self.ndim < 2 or (self.ndim > 2 and len(set(self.shape)) > 1):
+        raise ValueError(
+            f"fill_diagonal_: got shape {self.shape}, expected a matrix, or more dimensions that are all of one size"
+        )
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    if not isinstance(value, bool | int | float | complex | np.number | np.bool):
+        raise TypeError(f"fill_diagonal_: got fill_value={fill_value!r}, expected a number")
+    on = np.zeros(self.shape, bool)
+    np.fill_diagonal(on, True, wrap)
+    return store(
+        self, on, int(value) if self.dtype.kind in "iu" and isinstance(value, float) else value, "fill_diagonal_"
+    )
 
 
 NUMPY[np.diag] = lambda v, k=0: diag(v, k)

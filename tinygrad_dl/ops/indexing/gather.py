@@ -15,9 +15,8 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.lazy import attach
-from tinygrad_dl.core.methods import inplace_form
-from tinygrad_dl.core.promotion import require_room, require_same
-from tinygrad_dl.core.tensor import Tensor, as_array, wrap
+from tinygrad_dl.core.promotion import require_same
+from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops._owned import no_view
@@ -237,47 +236,6 @@ def _scattered_batch(input: Any, index: Any, src: Any, dim: int, batch: Batch) -
     return _along_batch(scattered, dim, *tensors)
 
 
-@composition
-def scatter(
-    input: Array, dim: int, index: Any, src: Array | None = None, *, value: Any = None, reduce: str | None = None
-) -> Tensor:
-    """A copy of `input` with out[i, index[i, j, k], k] = src[i, j, k] for dim 1, and so on.
-
-    Args:
-        index: integers, with as many dimensions as `input`; its shape says how much of `src` is used.
-        src: a tensor at least as large as `index`, or a number.
-        reduce: "add" adds to what is there.
-
-    Of several values for one element the last one stays, and alone has a gradient.
-
-    >>> td.zeros(2, 3).scatter(1, td.tensor([[2], [0]]), 1.0)
-    tensor([[0., 0., 1.],
-            [1., 0., 0.]])
-    """
-    src = value if src is None else src
-    result: Tensor
-    if 0 in index.shape and index.ndim != input.ndim:
-        result = clone(input)
-        return result
-    if not input.ndim or not index.ndim:
-        result = no_view(reshape(scatter(as_line(input), dim, as_line(index), src, reduce=reduce), input.shape))
-        return result
-    if isinstance(src, Tensor) and src.ndim:
-        require_same(src.dtype, input.dtype)
-    if reduce is None:
-        if not isinstance(src, Tensor):
-            require_room(as_array(src, exact=True), input.dtype)
-        result = scattered(input, dim, index, src)
-        return result
-    if reduce != "add":
-        raise ValueError(f"scatter: expected reduce to be 'add' or None, got {reduce!r}")
-    if not isinstance(src, Tensor):
-        src = wrap(np.asarray(src, input.dtype))
-    src = src if src.ndim else expand(src, index.shape)
-    result = scatter_add(input, dim, index, src)
-    return result
-
-
 @op(
     name="scatter_add",
     inputs=[
@@ -388,8 +346,5 @@ def take_along_dim(input: Array, indices: Any, dim: int | None = None) -> Tensor
 
 for _function in (take, take_along_dim):
     attach(_function.__name__, _function)
-_SCATTERS = {"scatter": scatter, "scatter_": inplace_form(scatter, "scatter_")}
-for _name, _method in _SCATTERS.items():
-    attach(_name, _method)
 NUMPY[np.take] = _np_take
 NUMPY[np.take_along_axis] = lambda arr, indices, axis=-1: take_along_dim(arr, indices, axis)

@@ -1,4 +1,4 @@
-"""scatter_reduce and index_reduce: many elements into one, by sum, product, mean, or the largest or smallest."""
+"""scatter, scatter_reduce, index_reduce: many elements into one, by sum, product, mean, or the largest or smallest."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.methods import inplace_form
-from tinygrad_dl.core.promotion import require_same
-from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.promotion import require_room, require_same
+from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import is_known, values_of
 from tinygrad_dl.inputs import array, error, integers, one_of, real
+from tinygrad_dl.ops._owned import no_view
 from tinygrad_dl.ops.comparison.elementwise import isnan
 from tinygrad_dl.ops.indexing.gather import (
     ROWS,
@@ -26,6 +27,7 @@ from tinygrad_dl.ops.indexing.gather import (
     grid,
     scatter_add,
     scatter_added,
+    scattered,
 )
 from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.pointwise.arithmetic import div
@@ -201,6 +203,48 @@ REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
 
 
 @composition
+def scatter(
+    input: Array, dim: int, index: Any, src: Array | None = None, *, value: Any = None, reduce: str | None = None
+) -> Tensor:
+    """A copy of `input` with out[i, index[i, j, k], k] = src[i, j, k] for dim 1, and so on.
+
+    Args:
+        index: integers, with as many dimensions as `input`; its shape says how much of `src` is used.
+        src: a tensor at least as large as `index`, or a number.
+        reduce: "add" adds to what is there, "multiply" multiplies it.
+
+    Of several values for one element the last one stays, and alone has a gradient; with `reduce` all go into it.
+
+    Raises:
+        ValueError: another `reduce`. TypeError: `src` has another dtype.
+        IndexError: an index is out of range, or the shapes do not fit.
+
+    >>> td.zeros(2, 3).scatter(1, td.tensor([[2], [0]]), 1.0)
+    tensor([[0., 0., 1.],
+            [1., 0., 0.]])
+    """
+    if reduce not in (None, "add", "multiply"):
+        raise ValueError(f"scatter: got reduce={reduce!r}, expected 'add', 'multiply' or None")
+    src = value if src is None else src
+    if 0 in index.shape and index.ndim != input.ndim:
+        return clone(input)
+    if not input.ndim or not index.ndim:
+        return no_view(reshape(scatter(as_line(input), dim, as_line(index), src, reduce=reduce), input.shape))
+    if isinstance(src, Tensor) and src.ndim:
+        require_same(src.dtype, input.dtype)
+    if reduce is None:
+        if not isinstance(src, Tensor):
+            require_room(as_array(src, exact=True), input.dtype)
+        return scattered(input, dim, index, src)
+    if not isinstance(src, Tensor):
+        src = wrap(np.asarray(src, input.dtype))
+    src = src if src.ndim else expand(src, index.shape)
+    if reduce == "add":
+        return scatter_add(input, dim, index, src)
+    return scatter_product(input, dim, index, src[_within(index.shape)])
+
+
+@composition
 def scatter_reduce(
     input: Array, dim: int, index: Array, src: Array, reduce: str, *, include_self: bool = True
 ) -> Tensor:
@@ -282,6 +326,6 @@ def index_reduce(
     return scatter_reduce(input, dim, index, source, reduce, include_self=include_self)
 
 
-for _function in (scatter_reduce, index_reduce):
+for _function in (scatter, scatter_reduce, index_reduce):
     attach(_function.__name__, _function)
     attach(f"{_function.__name__}_", inplace_form(_function, f"{_function.__name__}_"))

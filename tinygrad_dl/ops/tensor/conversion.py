@@ -245,6 +245,22 @@ alias("byte", _to_dtype("byte", dtypes.uint8))
 alias("char", _to_dtype("char", dtypes.int8))
 alias("type", type_)
 
+
+@method
+def chalf(self: Tensor, memory_format: Any = preserve_format) -> Tensor:
+    """Refused: NumPy has no complex numbers of half precision.
+
+    Raises:
+        TypeError: always.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.chalf.html
+    """
+    raise TypeError(
+        "chalf: got complex32 to convert to, expected complex64 or complex128: NumPy has no complex numbers of half "
+        "precision; use x.cfloat()"
+    )
+
+
 NUMPY[np.copy] = lambda a, order="K", subok=False: clone(a)
 
 

@@ -185,6 +185,47 @@ def grid_sample(
     return out.reshape(*input.shape[:2], *grid.shape[1:-1])
 
 
+OF = {None: "images or volumes", 2: "images", 3: "volumes"}
+
+
+def _sampler(name: str, dims: int | None) -> Any:
+    def sampler(input: Array, grid: Array, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Tensor:
+        for argument, value, known in (
+            ("interpolation_mode", interpolation_mode, MODES),
+            ("padding_mode", padding_mode, PADDINGS),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < len(known):
+                raise TypeError(f"{name}: got {argument}={value!r}, expected the number of one of {known}")
+        if dims is not None and input.ndim != dims + 2:
+            raise ValueError(f"{name}: expected an input of {dims + 2} dimensions, got shape {input.shape}")
+        return grid_sample(input, grid, MODES[interpolation_mode], PADDINGS[padding_mode], align_corners)
+
+    sampler.__name__ = sampler.__qualname__ = name
+    shape = "1, 1, 1" if dims == 3 else "1, 1"
+    sampler.__doc__ = f"""`grid_sample` of {OF[dims]}, with numbers for modes.
+
+    Args:
+        input, grid, align_corners: as those of `td.nn.functional.grid_sample`.
+        interpolation_mode: 0 "bilinear", 1 "nearest", 2 "bicubic".
+        padding_mode: 0 "zeros", 1 "border", 2 "reflection".
+
+    Raises:
+        ValueError: shapes that do not fit. TypeError: another mode, or no floating tensors.
+
+    >>> x = td.arange(4.0).reshape({shape}, 2, 2)
+    >>> td.{name}(x, td.zeros({shape}, 1, {dims or 2}), 0, 0, False).item()
+    1.5
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.grid_sample.html
+    """
+    return composition(sampler)
+
+
+grid_sampler, grid_sampler_2d, grid_sampler_3d = (
+    _sampler(name, dims) for name, dims in (("grid_sampler", None), ("grid_sampler_2d", 2), ("grid_sampler_3d", 3))
+)
+
+
 @composition
 def affine_grid(theta: Array, size: Any, align_corners: bool | None = None) -> Tensor:
     """The places that affine maps lead to, as `grid_sample` takes them: `theta[n] @ (x, y, 1)` for each (x, y).
