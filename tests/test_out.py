@@ -29,6 +29,15 @@ X = td.tensor([[1.0, -2.0], [3.0, 4.0]])
         (lambda out: td.arange(3, out=out), [0, 1, 2]),
         (lambda out: td.square(X, out=out), [[1, 4], [9, 16]]),
         (lambda out: td.tril(X, out=out), [[1, 0], [3, 4]]),
+        (lambda out: td.ones(2, device="cpu", out=out), [1, 1]),
+        (lambda out: td.full((2,), 3.0, requires_grad=False, out=out), [3, 3]),
+        (lambda out: td.linspace(0, 1, 3, device="cpu", out=out), [0, 0.5, 1]),
+        (lambda out: td.linalg.det(X, out=out), 10),
+        (lambda out: td.norm(X[1], out=out), 5),
+        (lambda out: td.diff(X, out=out), [[-3], [1]]),
+        (lambda out: td.tensordot(X, X, 2, out=out), 30),
+        (lambda out: td.nn.functional.linear(X, X[:1], out=out), [[5], [-5]]),
+        (lambda out: td.permute_copy(X, (1, 0), out=out), [[1, 3], [-2, 4]]),
     ],
 )
 def test_an_empty_tensor_takes_the_result(call, expected):
@@ -85,6 +94,8 @@ def test_out_may_be_an_argument():
         lambda x: td.masked_select(x, x > 2, out=x[0]),
         lambda x: td.kthvalue(x, 1, out=(x[0], td.empty(0, dtype=td.int64))),
         lambda x: td.index_select(x, 0, td.tensor([1, 0]), out=x),
+        lambda x: td.cat([x, x[1:]], out=x[:1]),  # which would grow over its argument
+        lambda x: td.cat([empty := td.empty(0), x], out=empty),
     ],
 )
 def test_memory_that_the_result_may_not_have(call):
@@ -98,6 +109,18 @@ def test_memory_between_that_of_an_argument():
     base = td.arange(6.0)
     td.mul(base[::2], 10, out=base[1::2])
     assert base.tolist() == [0, 0, 2, 20, 4, 40]
+
+
+def test_results_without_elements():
+    out = td.empty(0, 3)
+    assert td.neg(td.ones(0, 3), out=out) is out
+    assert td.svd(td.ones(0, 3), out=(td.empty(0, 0), td.empty(0), td.empty(3, 0))).S.shape == (0,)
+
+
+def test_what_is_made_of_numbers_has_the_dtype_of_out():
+    assert td.arange(0, 3.7, out=td.empty(0, dtype=td.int64)).tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="arange: got step=0"):
+        td.arange(0, 64, 0.5, out=td.empty(0, dtype=td.int64))
 
 
 def test_several_results():

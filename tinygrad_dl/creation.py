@@ -468,7 +468,7 @@ def _spaced(what: str, start: Any, end: Any, steps: int, dtype: Any) -> tuple[np
         found = np.result_type(promotion.default.dtype, np.complex64)
     else:
         found = counted(_dtype(dtype), what)
-    if found.kind in "iu" and what == "linspace":
+    if found.kind in "iu":
         limits = [int(limit) for limit in limits]
     if found.kind != "c" and any(isinstance(limit, complex) for limit in limits):
         raise RuntimeError(f"{what}: got complex limits and dtype {found}, expected a complex dtype")

@@ -41,6 +41,8 @@ CASES: dict[str, tuple[int, Any]] = {
     **{f"norm {p}": (1, lambda L, x, p=p: x.norm(p, dim=1)) for p in (1, 2, 3, 0.5, math.inf, -math.inf)},
     "pow of a number": (1, lambda L, x: x ** L.tensor(2.0)),
     "real ** complex": (1, lambda L, x: x.real**x),
+    "softsign": (1, lambda L, x: L.nn.functional.softsign(x)),
+    "logaddexp": (2, lambda L, x, y: L.logaddexp(x, y)),
     "lerp": (2, lambda L, x, y: L.lerp(x, y, 0.3)),
     "where": (2, lambda L, x, y: L.where(L.tensor(CONDITION), x, y)),
     "masked_fill": (1, lambda L, x: x.masked_fill(L.tensor(CONDITION), 0)),

@@ -141,7 +141,7 @@ OTHERS = {
     *("scaled_dot_product_attention", "empty", "rand", "randn", "randint", "randperm", "normal", "device", "Generator"),
 }
 # (name -> dtypes) where we mean to differ, or where the third positional argument is another one.
-MEANT = {"all": ["uint8"], "any": ["uint8"], "softmax": DTYPES, "log_softmax": DTYPES, "softmin": DTYPES}
+MEANT = {"softmax": DTYPES, "log_softmax": DTYPES, "softmin": DTYPES}
 MEANT["complex"] = ["float16"]  # complex32 in PyTorch
 
 

@@ -143,8 +143,10 @@ class Composition:
         asked: list[str] = []
         defaults, named_defaults = body.__defaults__, body.__kwdefaults__
         if takes_out(body, body.__name__):
-            star = [f"*{name}" for name in names[count:]]
-            given = f"out, ({''.join(f'{name}, ' for name in (*positional, *star))}), {named(keywords)}"
+            rest = [*names[count:]]
+            star = [f"*{rest.pop(0)}"] if code.co_flags & 0x04 else []
+            options = "".join(f" | {name}" for name in rest)
+            given = f"out, ({''.join(f'{name}, ' for name in (*positional, *star))}), {named(keywords)}{options}"
             head, asked = with_out(head, "composed", given)
             defaults, named_defaults = defaults_with_out(head, defaults, named_defaults)
         # A layer is made and then called: what is given to the call is often given to the constructor.

@@ -86,7 +86,8 @@ def into(declared: Any, surplus: Any, out: Any, args: tuple[Any, ...], kwargs: d
         if not isinstance(each, Tensor):
             raise TypeError(f"{name}: got out={summary(each)}, expected a tensor")
     computes_in = "dtype" in kwargs
-    if computes_in and kwargs["dtype"] is None and is_differentiable(outs[0].dtype):
+    made = not any(isinstance(value, Tensor) for value in args)  # of numbers alone: in whatever dtype out has
+    if computes_in and kwargs["dtype"] is None and (made or is_differentiable(outs[0].dtype)):
         kwargs["dtype"] = outs[0].dtype
     result = function(*args, **kwargs)
     found = list(result) if isinstance(result, tuple) else [result]
@@ -96,7 +97,7 @@ def into(declared: Any, surplus: Any, out: Any, args: tuple[Any, ...], kwargs: d
     for new, each in zip(found, outs, strict=True):
         alike = function.op.alike if hasattr(function, "op") else ()
         require_fit(name, new, each, castable=computes_in or (kind == "elementwise" and not alike))
-    require_apart(name, kind, outs, (*args, *kwargs.values()))
+    require_apart(name, kind, outs, found, (*args, *kwargs.values()))
     for new, each in zip(found, outs, strict=True):
         if each.shape != new.shape:
             if each.numel():
@@ -115,22 +116,31 @@ APART = frozenset(
 )
 
 
-def require_apart(name: str, kind: str, outs: Sequence[Tensor], given: Sequence[Any]) -> None:
+def require_apart(name: str, kind: str, outs: Sequence[Tensor], found: Sequence[Tensor], given: Sequence[Any]) -> None:
     """Raises if elements of a result share memory with one another, or with an argument where PyTorch refuses it."""
     several = [each for value in given for each in (value if isinstance(value, tuple | list) else (value,))]
-    for out in outs:
+    for out, new in zip(outs, found, strict=True):
         array = out._data
-        if any(step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)):
+        if array.size and any(step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)):
             raise RuntimeError(
                 f"{name}: unsupported operation: got out of shape {out.shape} whose elements share memory, expected "
                 "one place for each; pass out.clone()"
             )
-        for each in several if kind == "elementwise" or name in APART else ():
-            if isinstance(each, Tensor) and overlap(array, each._data, exactly=name not in APART):
+        apart = name in APART
+        reached = array if out.shape == new.shape or not apart else memory(array)
+        for each in several if kind == "elementwise" or apart else ():
+            if isinstance(each, Tensor) and ((apart and each is out) or overlap(reached, each._data, not apart)):
                 raise RuntimeError(
                     f"{name}: unsupported operation: got out in the memory of an argument, expected memory of its own; "
                     "pass a clone() of one of them"
                 )
+
+
+def memory(array: np.ndarray) -> np.ndarray:
+    """All of the memory that an array lies in, into which it may grow."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 def overlap(out: np.ndarray, array: np.ndarray, exactly: bool) -> bool:

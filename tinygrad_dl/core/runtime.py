@@ -15,7 +15,7 @@ from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.destination import into
 from tinygrad_dl.core.graph import Leaf, Node, Output
 from tinygrad_dl.core.layout import laid_like
-from tinygrad_dl.core.messages import require_constants, reraise, restated, unfit, unfit_for
+from tinygrad_dl.core.messages import ArgumentTypeError, require_constants, reraise, restated, unfit, unfit_for
 from tinygrad_dl.core.modes import modes, recording
 from tinygrad_dl.core.mutations import next_seq
 from tinygrad_dl.core.record import Record
@@ -172,7 +172,7 @@ def operand(value: Any, dtype: promotion.DType, op: Record, position: int) -> np
 
 def not_real(op: Record, dtype: promotion.DType) -> TypeError:
     """The error of an op for which complex numbers have no meaning."""
-    return TypeError(
+    return ArgumentTypeError(
         f"{op.name}: expected real numbers, got dtype {dtype}: it has no meaning for complex ones; take x.abs(), "
         f"x.real, x.imag or td.view_as_real(x)"
     )

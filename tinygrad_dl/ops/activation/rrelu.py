@@ -45,4 +45,4 @@ def rrelu(
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     slopes = uniform(input.shape, input.dtype, generator) * (upper - lower) + lower
-    return finish(input, where(input > 0, input, input * slopes), inplace, "rrelu")
+    return finish(input, where(input > 0, input, input * slopes).to(input.dtype), inplace, "rrelu")

@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import one_of, real
+from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops.activation.relu import ZERO
 from tinygrad_dl.ops.activation.sigmoid import sigmoid
 
@@ -53,19 +56,29 @@ softplus.vjp(input=softplus_slope)
 
 @op(
     kind="elementwise",
+    name="softsign",
     floating=True,
     namespace="functional",
     real=True,
     inputs={"input": real(avoid=(0.0,))},
     reference=lambda input: input / (1 + np.abs(input)),
 )
-def softsign(input: Array) -> Array:
-    """input / (1 + |input|).
+def real_softsign(input: Array) -> Array:
+    """The op of `softsign`."""
+    return input / (np.absolute(input) + 1)
+
+
+real_softsign.vjp(input=lambda g, input: g * np.square(1 / (np.absolute(input) + 1)))
+
+
+@overload(real_softsign)
+@composition
+def softsign(input: Array) -> Tensor:
+    """input / (1 + |input|), of complex numbers too.
 
     >>> td.nn.functional.softsign(td.tensor([-1.0, 0.0, 3.0]))
     tensor([-0.5000,  0.0000,  0.7500])
     """
-    return input / (np.absolute(input) + 1)
-
-
-softsign.vjp(input=lambda g, input: g * np.square(1 / (np.absolute(input) + 1)))
+    complexes = isinstance(input, Tensor) and input.is_complex()
+    result: Tensor = input / (abs(input) + 1) if complexes else real_softsign(input)
+    return result

@@ -278,14 +278,13 @@ def scatter_reduce(
         nothing, one = where(isnan(input), 0, 0), where(isnan(index), 1, 1)  # inside of vmap, for each example
         count = scatter_add(nothing, dim, index, one)
     if not include_self:
-        input = where(count > 0, neutral(reduce, input), input)
+        input = where(count > 0, neutral(reduce, input), input).to(input.dtype)
     if reduce in ("sum", "mean"):
         found = scatter_added(input, dim, index, src)
         if reduce == "mean":
             count = count + 1 if include_self else clamp_min(count, 1)
-            found = div(
-                found, count, rounding_mode=None if found.is_floating_point() or found.is_complex() else "floor"
-            )
+            whole = not (found.is_floating_point() or found.is_complex())
+            found = div(found, count, rounding_mode="floor" if whole else None).to(found.dtype)
     elif reduce == "prod":
         found = scatter_product(input, dim, index, src)
     else:
@@ -300,6 +299,8 @@ def neutral(reduce: str, input: Any) -> Any:
     sign = -1 if reduce == "amax" else 1
     if input.is_floating_point():
         return sign * float("inf")
+    if input.dtype == np.bool_:
+        return int(sign > 0)
     info = np.iinfo(np.dtype(str(input.dtype).rpartition(".")[2]))
     return info.min if sign < 0 else info.max
 

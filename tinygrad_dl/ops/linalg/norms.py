@@ -67,6 +67,8 @@ def of_matrices(what: str, A: Tensor, ord: Any, dim: Any, keepdim: bool) -> Tens
         raise ValueError(f"{what}: got the dimension {rows} twice, expected two dimensions")
     if ord == "fro":
         return reduction.norm(A, 2, (rows, columns), keepdim)
+    if ord in (1, 2, np.inf) and not A.shape[rows] * A.shape[columns]:
+        return sums.sum(absolute(A), (rows, columns), keepdim)  # the largest of nothing is 0
     if ord in (1, -1, np.inf, -np.inf):
         first, second = (rows, columns) if ord in (1, -1) else (columns, rows)
         found = (extrema.amax if ord > 0 else extrema.amin)(sums.sum(absolute(A), first, True), second, True)

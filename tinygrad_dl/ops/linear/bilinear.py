@@ -45,5 +45,5 @@ def bilinear(input1: Array, input2: Array, weight: Array, bias: Array | None = N
     # (..., out, in2): each output's matrix applied to the first input, then the product with the second.
     middle: Any = linear(input1, weight.transpose(1, 2).reshape(count * two, one))
     middle = middle.reshape(*input1.shape[:-1], count, two)
-    out: Tensor = (middle * input2.unsqueeze(-2)).sum(-1)
+    out: Tensor = (middle * input2.unsqueeze(-2)).sum(-1, dtype=middle.dtype)
     return out if bias is None else out + bias

@@ -484,7 +484,7 @@ def cross_entropy(
     if label_smoothing and not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"cross_entropy: expected label_smoothing between 0 and 1, got {label_smoothing}")
     result: Tensor
-    if target.dtype.kind == "f" and target.shape == input.shape:
+    if target.is_floating_point() and target.shape == input.shape:
         result = probability_entropy(input, target, weight, reduction, label_smoothing)
     else:
         result = class_entropy(input, target, weight, ignore_index, reduction, label_smoothing)

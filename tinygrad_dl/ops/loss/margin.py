@@ -69,6 +69,8 @@ def multi_margin_loss(
     name = "multi_margin_loss"
     if p not in (1, 2):
         raise ValueError(f"{name}: expected p = 1 or 2, got {p}")
+    if not input.ndim:
+        input = input.unsqueeze(0)  # one class
     if input.ndim == 1 and getattr(target, "shape", ()) == (1,):
         input = input.unsqueeze(0)  # a batch of one
     count = input.shape[-1]

@@ -33,6 +33,8 @@ def local_response_norm(input: Array, size: int, alpha: float = 1e-4, beta: floa
         raise ValueError(f"local_response_norm: expected an input of shape (N, C, ...), got {input.shape}")
     if size < 1:
         raise ValueError(f"local_response_norm: expected size >= 1, got {size}")
+    if 0 in input.shape:
+        return laid_as(input, input)
     squares: Any = (input * input).reshape(*input.shape[:2], math.prod(input.shape[2:]))
     squares = pad(squares, (0, 0, size // 2, (size - 1) // 2))
     means: Any = avg_pool2d(squares.unsqueeze(1), (size, 1), 1).reshape(input.shape)

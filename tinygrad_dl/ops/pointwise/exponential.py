@@ -37,12 +37,32 @@ def part(g: Any, term: Any, other: Any) -> Any:
     return g * sigmoid.generic(term - other)
 
 
-# fmt: off
-logaddexp = binary(np.logaddexp, "log(exp(input) + exp(other)), elementwise, without overflow.",
-    "[0.0, -1000.0] [0.0, -1000.0] -> [ 6.9315e-01, -9.9931e+02]", lambda g, input, other: part(g, input, other),
-    lambda g, input, other: part(g, other, input), (LARGER, LARGER), inplace=False,
-    scalars="none")
-# fmt: on
+@op(
+    np.logaddexp,
+    kind="elementwise",
+    floating=True,
+    scalars="none",
+    inputs=broadcasting(LARGER, LARGER),
+    reference=lambda input, other: np.log(np.exp(input) + np.exp(other)),
+)
+def logaddexp(input: Array, other: Array) -> Array:
+    """log(exp(input) + exp(other)), elementwise, without overflow; of complex numbers too.
+
+    >>> td.logaddexp(td.tensor([0.0, -1000.0]), td.tensor([0.0, -1000.0]))
+    tensor([ 6.9315e-01, -9.9931e+02])
+    """
+    if input.dtype.kind != "c":
+        return np.logaddexp(input, other)
+    first = input.real >= other.real
+    top: Any = np.where(first, input, other)
+    low: Any = np.where(first, other, input)
+    return np.where(np.isneginf(top.real), top, top + np.log1p(np.exp(low - top)))
+
+
+logaddexp.vjp(
+    input=lambda g, input, other: part(g, input, other),
+    other=lambda g, input, other: part(g, other, input),
+)
 
 
 def part_of_2(g: Any, term: Any, other: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.core.promotion import is_floating
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.ops._overload import method
 
@@ -31,7 +32,7 @@ def _limits(name: str, x: np.ndarray, low: Any, high: Any) -> tuple[Any, Any]:
 
 
 def _require_floating(name: str, x: Tensor) -> None:
-    if x.dtype.kind != "f":
+    if not is_floating(x.dtype):
         raise RuntimeError(f"{name}: expected a floating input, got {x.dtype}; call .float() first")
 
 

@@ -15,22 +15,24 @@ TRUTHS = [{"input": boolean(), **OVER}, {"input": real(), **OVER}]
 
 @op(np.any, (np.logical_or, "reduce"), kind="reduction", differentiable=False, exact=True, inputs=TRUTHS)
 def any(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
-    """Whether any element is nonzero, over one dimension, several or all.
+    """Whether any element is nonzero, over one dimension, several or all; of uint8 a uint8, else a bool.
 
     >>> td.any(td.tensor([[False, True], [False, False]]), dim=1)
     tensor([ True, False])
     """
-    return ANY(input, () if dim in ((), []) else over(dim, input.ndim), None, None, keepdim)
+    found = ANY(input, () if dim in ((), []) else over(dim, input.ndim), None, None, keepdim)
+    return found if input.dtype != np.uint8 else np.asarray(found, np.uint8)
 
 
 @op(np.all, (np.logical_and, "reduce"), kind="reduction", differentiable=False, exact=True, inputs=TRUTHS)
 def all(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
-    """Whether all elements are nonzero, over one dimension, several or all.
+    """Whether all elements are nonzero, over one dimension, several or all; of uint8 a uint8, else a bool.
 
     >>> td.all(td.tensor([[True, True], [False, True]]), dim=1)
     tensor([ True, False])
     """
-    return ALL(input, () if dim in ((), []) else over(dim, input.ndim), None, None, keepdim)
+    found = ALL(input, () if dim in ((), []) else over(dim, input.ndim), None, None, keepdim)
+    return found if input.dtype != np.uint8 else np.asarray(found, np.uint8)
 
 
 @op(

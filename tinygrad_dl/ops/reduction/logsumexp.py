@@ -26,8 +26,9 @@ def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Array:
     tensor([1.0007e+03, 6.9315e-01])
     """
     dim = over(dim, input.ndim)
-    top = largest(input, dim, True) if input.size else LARGEST(input, dim, None, None, True, -np.inf)
-    top = np.where(np.isfinite(top), top, input.dtype.type(0))
+    real = input.real if input.dtype.kind == "c" else input
+    top = largest(real, dim, True) if input.size else LARGEST(real, dim, None, None, True, -np.inf)
+    top = np.where(np.isfinite(top), top, real.dtype.type(0))
     e = np.asarray(input - top)
     total = add_up(np.exp(e, out=e), dim, True)
     with np.errstate(divide="ignore"):  # log(0) is the right answer where all are -inf

@@ -12,6 +12,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.engine import unbroadcast
 from tinygrad_dl.core.lazy import attached
+from tinygrad_dl.core.size import Size
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, axis_of, error, one_of, real, shape_of
 from tinygrad_dl.ops._overload import alias, method, variadic
@@ -295,7 +296,7 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
 
 
 @composition
-def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
+def broadcast_shapes(*shapes: Any) -> Size:
     """The shape that tensors of these shapes broadcast to.
 
     Raises:
@@ -304,7 +305,7 @@ def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
     >>> td.broadcast_shapes((2, 1), 3, (1, 1, 1))
     (1, 2, 3)
     """
-    return np.broadcast_shapes(*shapes)
+    return Size(np.broadcast_shapes(*shapes))
 
 
 @composition

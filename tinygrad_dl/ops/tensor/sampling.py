@@ -40,7 +40,7 @@ def _continuous(tensor: Tensor, name: str, complexes: bool = False) -> Any:
 
 @method
 def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None) -> Tensor:
-    """Fills the tensor with numbers drawn uniformly from [from_, to), in place; returns it.
+    """Fills the tensor with numbers drawn uniformly from [from_, to), in place; returns it. Of complex ones each part.
 
     Args:
         from_: the lower bound, PyTorch's `from`, which is a keyword of Python.
@@ -48,7 +48,7 @@ def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Ge
         generator: where the random numbers come from; the default generator if None.
 
     Raises:
-        TypeError: the tensor is not floating. ValueError: `from_` is above `to`.
+        TypeError: the tensor is neither floating nor complex. ValueError: `from_` is above `to`.
 
     >>> import tinygrad_dl as td
     >>> x = td.empty(2, 3).uniform_(-1, 1)
@@ -57,10 +57,11 @@ def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Ge
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.uniform_.html
     """
-    dtype = _continuous(self, "uniform_")
+    dtype = _continuous(self, "uniform_", complexes=True)
     if not from_ <= to:
         raise ValueError(f"uniform_: got from_={from_} and to={to}, expected from_ <= to")
-    return _filled(self, uniform(self.shape, dtype, generator) * (to - from_) + from_, "uniform_")
+    lowest = complex(from_, from_) if dtype.is_complex else from_
+    return _filled(self, uniform(self.shape, dtype, generator) * (to - from_) + lowest, "uniform_")
 
 
 @method
