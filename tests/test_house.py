@@ -26,7 +26,7 @@ def chapter_of(module):
 
 
 def test_a_folder_is_a_chapter_and_what_stands_beside_them_are_helpers():
-    assert {path.name for path in OPS.iterdir() if path.is_dir() and path.name != "__pycache__"} == {
+    assert {path.name for path in OPS.iterdir() if path.is_dir() and not path.name.startswith("_")} == {
         *operations.CHAPTERS
     }
     assert all(path.name.startswith("_") for path in OPS.glob("*.py"))

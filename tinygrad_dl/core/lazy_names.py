@@ -9,27 +9,45 @@ FILES: dict[str, dict[str, str]] = {
     "core.printing": {
         "methods": "__repr__ _repr_html_",
     },
-    "ops._more_numpy_functions": {
-        "numpy":
-            "np.choose np.compress np.convolve np.correlate np.delete np.ediff1d np.extract np.interp "
-            "np.linalg.svdvals np.nancumprod np.nancumsum np.nanmax np.nanmin np.nanstd np.nanvar np.partition "
-            "np.polyval np.resize np.select",
+    "ops._numpy.choosing": {
+        "numpy": "np.choose np.compress np.delete np.extract np.partition np.resize np.select",
     },
-    "ops._numpy_functions": {
-        "numpy":
-            "np.add.accumulate np.add.reduce np.all np.amax np.amin np.any np.append np.array_split np.atleast_1d "
-            "np.atleast_2d np.atleast_3d np.average np.block np.count_nonzero np.cumulative_prod np.cumulative_sum "
-            "np.diff np.dsplit np.expand_dims np.fabs np.full_like np.hsplit np.logaddexp.reduce "
-            "np.logical_and.reduce np.logical_or.reduce np.max np.maximum.reduce np.mean np.median np.meshgrid np.min "
-            "np.minimum.reduce np.multiply.accumulate np.multiply.reduce np.nan_to_num np.nanmean np.nanpercentile "
-            "np.nanprod np.nanquantile np.nansum np.ndim np.percentile np.positive np.prod np.ptp np.quantile "
-            "np.shape np.size np.std np.sum np.unique np.unstack np.var np.vsplit np.zeros_like",
+    "ops._numpy.elementwise": {
+        "numpy": "np.fabs np.nan_to_num np.positive",
     },
-    "ops._numpy_linalg": {
+    "ops._numpy.joining": {
+        "numpy": "np.append np.array_split np.block np.dsplit np.hsplit np.unstack np.vsplit",
+    },
+    "ops._numpy.linalg": {
         "numpy":
             "np.linalg.cholesky np.linalg.det np.linalg.diagonal np.linalg.inv np.linalg.matmul np.linalg.matrix_norm "
             "np.linalg.matrix_transpose np.linalg.norm np.linalg.outer np.linalg.qr np.linalg.slogdet np.linalg.solve "
-            "np.linalg.svd np.linalg.tensordot np.linalg.trace np.linalg.vecdot np.linalg.vector_norm",
+            "np.linalg.svd np.linalg.svdvals np.linalg.tensordot np.linalg.trace np.linalg.vecdot "
+            "np.linalg.vector_norm",
+    },
+    "ops._numpy.missing": {
+        "numpy": "np.nancumprod np.nancumsum np.nanmax np.nanmean np.nanmin np.nanprod np.nanstd np.nansum np.nanvar",
+    },
+    "ops._numpy.quantiles": {
+        "numpy": "np.median np.nanpercentile np.nanquantile np.percentile np.quantile",
+    },
+    "ops._numpy.reductions": {
+        "numpy":
+            "np.add.accumulate np.add.reduce np.all np.amax np.amin np.any np.average np.count_nonzero "
+            "np.logaddexp.reduce np.logical_and.reduce np.logical_or.reduce np.max np.maximum.reduce np.mean np.min "
+            "np.minimum.reduce np.multiply.accumulate np.multiply.reduce np.prod np.ptp np.std np.sum np.var",
+    },
+    "ops._numpy.series": {
+        "numpy":
+            "np.convolve np.correlate np.cumulative_prod np.cumulative_sum np.diff np.ediff1d np.interp np.polyval",
+    },
+    "ops._numpy.sets": {
+        "numpy": "np.unique",
+    },
+    "ops._numpy.shapes": {
+        "numpy":
+            "np.atleast_1d np.atleast_2d np.atleast_3d np.expand_dims np.full_like np.meshgrid np.ndim np.shape "
+            "np.size np.zeros_like",
     },
     "ops.activation.elu": {
         "ops": "celu elu selu",

@@ -130,7 +130,7 @@ def direct(function: Any) -> tuple[Any, int, frozenset[str]]:
     plain = {name for name in names if names[name] == name}
     if ours is getattr(getattr(ours, "op", None), "function", None):  # generated: it knows NumPy's words for `dim`
         plain |= {name for name in names if names[name] == SAME.get(name)}
-    if not ours.__module__.endswith("numpy_functions"):  # where NumPy's word for "not given" is known
+    if "._numpy." not in ours.__module__:  # where NumPy's word for "not given" is known
         plain -= {name for name, default in parameters(function).items() if default is NONE}
     return ours, [*same, False].index(False), frozenset(plain)
 

@@ -58,3 +58,4 @@ if hasattr(np.linalg, "vector_norm"):
     NUMPY[np.linalg.diagonal] = lambda x, *, offset=0: diagonal(x, offset, -2, -1)
     NUMPY[np.linalg.trace] = lambda x, *, offset=0, dtype=None: sums.sum(diagonal(x, offset, -2, -1), -1, dtype=dtype)
     NUMPY[np.linalg.vecdot] = lambda x1, x2, *, axis=-1: sums.sum(np.conjugate(x1) * x2, axis)
+NUMPY[np.linalg.svdvals] = lambda x: svdvals(x)
