@@ -51,6 +51,8 @@ LEVELS = [
     {"lazy"},
     {"transforms"},
     {"descriptions", "notebook", "numpy_errors", "printing"},
+    {"untracked"},
+    {"ufuncs"},
     {"batching", "composition", "destination", "messages", "protocol"},
     {"creation"},
     {"random", "tensor_types"},

@@ -10,44 +10,63 @@ FILES: dict[str, dict[str, str]] = {
         "methods": "__repr__ _repr_html_",
     },
     "ops._numpy.choosing": {
-        "numpy": "np.choose np.compress np.delete np.extract np.partition np.resize np.select",
+        "numpy": "np.apply_along_axis np.choose np.piecewise np.select",
+    },
+    "ops._numpy.counts": {
+        "numpy": "np.bincount np.histogram np.histogram2d np.histogramdd",
     },
     "ops._numpy.elementwise": {
-        "numpy": "np.fabs np.nan_to_num np.positive",
+        "ops": "cbrt",
+        "numpy":
+            "np.cbrt np.divmod np.fabs np.matvec np.modf np.nan_to_num np.positive np.real_if_close np.vecdot "
+            "np.vecmat",
     },
     "ops._numpy.joining": {
-        "numpy": "np.append np.array_split np.block np.dsplit np.hsplit np.unstack np.vsplit",
+        "numpy": "np.append np.array_split np.block np.dsplit np.hsplit np.pad np.unstack np.vsplit",
     },
     "ops._numpy.linalg": {
         "numpy":
-            "np.linalg.cholesky np.linalg.det np.linalg.diagonal np.linalg.inv np.linalg.matmul np.linalg.matrix_norm "
-            "np.linalg.matrix_transpose np.linalg.norm np.linalg.outer np.linalg.qr np.linalg.slogdet np.linalg.solve "
-            "np.linalg.svd np.linalg.svdvals np.linalg.tensordot np.linalg.trace np.linalg.vecdot "
-            "np.linalg.vector_norm",
+            "np.cross np.linalg.cholesky np.linalg.cross np.linalg.det np.linalg.diagonal np.linalg.inv "
+            "np.linalg.lstsq np.linalg.matmul np.linalg.matrix_norm np.linalg.matrix_transpose np.linalg.norm "
+            "np.linalg.outer np.linalg.qr np.linalg.slogdet np.linalg.solve np.linalg.svd np.linalg.svdvals "
+            "np.linalg.tensordot np.linalg.trace np.linalg.vecdot np.linalg.vector_norm",
     },
     "ops._numpy.missing": {
         "numpy": "np.nancumprod np.nancumsum np.nanmax np.nanmean np.nanmin np.nanprod np.nanstd np.nansum np.nanvar",
     },
+    "ops._numpy.moving": {
+        "numpy":
+            "np.compress np.copyto np.delete np.extract np.fill_diagonal np.insert np.partition np.place np.put "
+            "np.put_along_axis np.putmask np.resize np.sort_complex np.trim_zeros",
+    },
+    "ops._numpy.polynomials": {
+        "numpy":
+            "np.poly np.polyadd np.polyder np.polydiv np.polyfit np.polyint np.polymul np.polysub np.polyval np.roots",
+    },
     "ops._numpy.quantiles": {
-        "numpy": "np.median np.nanpercentile np.nanquantile np.percentile np.quantile",
+        "numpy": "np.median np.nanmedian np.nanpercentile np.nanquantile np.percentile np.quantile",
     },
     "ops._numpy.reductions": {
         "numpy":
-            "np.add.accumulate np.add.reduce np.all np.amax np.amin np.any np.average np.count_nonzero "
-            "np.logaddexp.reduce np.logical_and.reduce np.logical_or.reduce np.max np.maximum.reduce np.mean np.min "
-            "np.minimum.reduce np.multiply.accumulate np.multiply.reduce np.prod np.ptp np.std np.sum np.var",
+            "np.add.accumulate np.add.reduce np.all np.amax np.amin np.any np.apply_over_axes np.average "
+            "np.count_nonzero np.logaddexp.reduce np.logical_and.reduce np.logical_or.reduce np.max np.maximum.reduce "
+            "np.mean np.min np.minimum.reduce np.multiply.accumulate np.multiply.reduce np.prod np.ptp np.std np.sum "
+            "np.var",
     },
     "ops._numpy.series": {
         "numpy":
-            "np.convolve np.correlate np.cumulative_prod np.cumulative_sum np.diff np.ediff1d np.interp np.polyval",
+            "np.convolve np.correlate np.cumulative_prod np.cumulative_sum np.diff np.ediff1d np.geomspace np.interp "
+            "np.linspace np.logspace np.unwrap",
     },
     "ops._numpy.sets": {
-        "numpy": "np.unique",
+        "numpy":
+            "np.intersect1d np.setdiff1d np.setxor1d np.union1d np.unique np.unique_all np.unique_counts "
+            "np.unique_inverse np.unique_values",
     },
     "ops._numpy.shapes": {
         "numpy":
-            "np.atleast_1d np.atleast_2d np.atleast_3d np.expand_dims np.full_like np.meshgrid np.ndim np.shape "
-            "np.size np.zeros_like",
+            "np.atleast_1d np.atleast_2d np.atleast_3d np.diagflat np.expand_dims np.full_like np.ix_ "
+            "np.lib.stride_tricks.sliding_window_view np.meshgrid np.ndim np.rollaxis np.shape np.size np.zeros_like",
     },
     "ops.activation.elu": {
         "ops": "celu elu selu",
@@ -344,7 +363,6 @@ FILES: dict[str, dict[str, str]] = {
     },
     "ops.padding.pad": {
         "ops": "pad",
-        "numpy": "np.pad",
         "tinygrad_dl.nn.functional": "pad",
     },
     "ops.pointwise.bessel": {
@@ -471,7 +489,6 @@ FILES: dict[str, dict[str, str]] = {
     },
     "ops.reduction.histogram": {
         "methods": "histc histogram",
-        "numpy": "np.histogram",
         "tinygrad_dl": "histc histogram histogramdd",
     },
     "ops.reduction.integration": {

@@ -1,4 +1,4 @@
-"""Which elements, by conditions and positions."""
+"""Values by conditions, and functions of parts of a tensor."""
 
 from __future__ import annotations
 
@@ -7,47 +7,57 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.dispatch import NUMPY
-from tinygrad_dl.ops._numpy.arguments import as_any, as_plain, as_tensor
-from tinygrad_dl.ops.shape.joining import stack
-from tinygrad_dl.ops.sorting.sort import sort
+from tinygrad_dl.ops._numpy.arguments import as_tensor, numbers
+from tinygrad_dl.ops._numpy.moving import moved, plain
 
 
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """np.select: the choice of the first condition that holds."""
+    if len(condlist) != len(choicelist) or not len(condlist):
+        raise ValueError(f"got {len(condlist)} conditions and {len(choicelist)} choices, expected as many, and some")
     found = default
     for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
         found = np.where(condition, choice, found)
     return found
 
 
-def chosen(a: Any, places: Any, axis: Any) -> Any:
-    """The elements at positions along a dimension, or of the flattened tensor."""
-    a = as_tensor(a)
-    return a.reshape(-1)[places] if axis is None else np.take(a, places, axis=axis)
+def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
+    """np.choose: of several tensors the element of the one that `a` numbers."""
+    of_numpy: Any = np.choose
+    tensors = [as_tensor(each) for each in choices]
+    return moved(lambda *places: of_numpy(plain(a), places, mode=mode), *tensors)
 
 
-def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
-    """np.delete."""
-    arr = as_tensor(arr)
-    left: Any = np.delete(np.arange(arr.numel() if axis is None else arr.shape[axis]), as_plain(obj))
-    return chosen(arr, left, axis)
+def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
+    """np.piecewise: each function of the elements for which its condition holds, the last of all others."""
+    x = as_tensor(x)
+    one = not np.ndim(condlist) or (x.ndim > 0 and not np.ndim(condlist[0]))
+    conditions = [np.asarray(numbers(each), bool) for each in ([condlist] if one else condlist)]
+    if len(funclist) == len(conditions) + 1:
+        conditions.append(~np.any(conditions, axis=0))
+    if len(funclist) != len(conditions):
+        raise ValueError(
+            f"got {len(funclist)} functions for {len(conditions)} conditions, expected as many, or one more"
+        )
+    found = np.zeros_like(x)
+    for condition, function in zip(conditions, funclist, strict=True):
+        if not callable(function):
+            found[condition] = function
+        elif condition.any():
+            found[condition] = function(x[condition], *args, **kw)
+    return found
 
 
-def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
-    """np.compress."""
-    return chosen(a, np.flatnonzero(as_plain(condition)), axis)
+def along(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    """np.apply_along_axis: a function of each line along a dimension."""
+    lines = np.moveaxis(as_tensor(arr), axis, -1)
+    rest = tuple(lines.shape[:-1])
+    if 0 in rest:
+        raise ValueError(f"got shape {arr.shape}, expected lines to apply the function to")
+    results = [as_tensor(func1d(lines[at], *args, **kwargs)) for at in np.ndindex(rest)]
+    found = np.stack(results).reshape((*rest, *results[0].shape))
+    own = results[0].ndim
+    return np.moveaxis(found, tuple(range(len(rest), found.ndim)), tuple(range(axis % arr.ndim, axis % arr.ndim + own)))
 
 
-def resize(a: Any, new_shape: Any) -> Any:
-    """np.resize: the elements over and over, in a new shape."""
-    a = as_tensor(a).reshape(-1)
-    shape = (new_shape,) if isinstance(new_shape, int) else tuple(new_shape)
-    return a[np.arange(int(np.prod(shape))) % len(a)].reshape(shape) if len(a) else np.zeros_like(a, shape=shape)
-
-
-NUMPY[np.select], NUMPY[np.delete], NUMPY[np.compress], NUMPY[np.resize] = select, delete, compress, resize
-NUMPY[np.extract] = lambda condition, arr: compress(np.ravel(as_plain(condition)), as_tensor(arr))
-NUMPY[np.choose] = lambda a, choices: np.take_along_axis(
-    as_any(stack(list(np.broadcast_arrays(*map(as_tensor, choices))))), np.asarray(as_plain(a))[None], 0
-)[0]
-NUMPY[np.partition] = lambda a, kth, axis=-1: sort(as_tensor(a).reshape(-1), 0)[0] if axis is None else sort(a, axis)[0]
+NUMPY[np.select], NUMPY[np.choose], NUMPY[np.piecewise], NUMPY[np.apply_along_axis] = select, choose, piecewise, along

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.dispatch import NUMPY
+from tinygrad_dl.ops._numpy.arguments import as_tensor, floating
 from tinygrad_dl.ops.indexing.diagonal import diagonal
 from tinygrad_dl.ops.linalg.cholesky import cholesky
 from tinygrad_dl.ops.linalg.determinant import det, slogdet
 from tinygrad_dl.ops.linalg.einsum import tensordot
+from tinygrad_dl.ops.linalg.lstsq import lstsq
 from tinygrad_dl.ops.linalg.norms import of_matrices
 from tinygrad_dl.ops.linalg.products import matmul, outer
-from tinygrad_dl.ops.linalg.qr import qr
+from tinygrad_dl.ops.linalg.qr import geqrf, qr
 from tinygrad_dl.ops.linalg.solve import inv, solve
 from tinygrad_dl.ops.linalg.svd import svd, svdvals
 from tinygrad_dl.ops.reduction import sum as sums
@@ -38,13 +40,51 @@ def linalg_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = Fals
     return of_matrices("np.linalg.norm", x, ord, dims, keepdims)
 
 
-NUMPY[np.linalg.norm] = linalg_norm
+def least_squares(a: Any, b: Any, rcond: Any = None) -> tuple[Any, Any, Any, Any]:
+    """np.linalg.lstsq: solution, sums of squares of what is left, rank, singular values."""
+    a, b = floating(a), floating(b)
+    rcond = np.finfo(a.dtype).eps * max(a.shape) if rcond is None else rcond
+    found = lstsq(a, b, rcond, driver="gelsd")
+    return found.solution, np.atleast_1d(found.residuals), int(found.rank), svdvals(a)
+
+
+def np_qr(a: Any, mode: str = "reduced") -> Any:
+    """np.linalg.qr: "r" is R alone, "raw" LAPACK's reflections, column by column."""
+    if mode == "raw":
+        found = geqrf(a)
+        return found.a.mT, found.tau
+    return qr(a)[1] if mode == "r" else qr(a, mode)
+
+
+def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    """np.cross: of vectors of 3 elements, or of 2, whose third one is 0."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = np.moveaxis(as_tensor(a), axisa, -1), np.moveaxis(as_tensor(b), axisb, -1)
+    if not {a.shape[-1], b.shape[-1]} <= {2, 3}:
+        raise ValueError(f"got vectors of {a.shape[-1]} and {b.shape[-1]} elements, expected 2 or 3")
+    x, y = ([v[..., i] if i < v.shape[-1] else np.zeros_like(v[..., 0]) for i in range(3)] for v in (a, b))
+    if a.shape[-1] == b.shape[-1] == 2:
+        return x[0] * y[1] - x[1] * y[0]
+    parts = [x[i - 2] * y[i - 1] - x[i - 1] * y[i - 2] for i in range(3)]
+    return np.stack(parts, axisc)
+
+
+def of_three(x1: Any, x2: Any, *, axis: int = -1) -> Any:
+    """np.linalg.cross: of vectors of 3 elements alone."""
+    if as_tensor(x1).shape[axis] != 3 or as_tensor(x2).shape[axis] != 3:
+        raise ValueError(f"got shapes {np.shape(x1)} and {np.shape(x2)}, expected 3 elements along axis {axis}")
+    return cross(x1, x2, axis=axis)
+
+
+NUMPY[np.linalg.norm], NUMPY[np.linalg.lstsq], NUMPY[np.cross] = linalg_norm, least_squares, cross
+NUMPY[np.linalg.cross] = of_three
 NUMPY[np.linalg.inv] = lambda a: inv(a)
 NUMPY[np.linalg.det] = lambda a: det(a)
 NUMPY[np.linalg.slogdet] = lambda a: slogdet(a)
 NUMPY[np.linalg.solve] = lambda a, b: solve(a, b)
 NUMPY[np.linalg.cholesky] = lambda a, *, upper=False: cholesky(a, upper=upper)
-NUMPY[np.linalg.qr] = lambda a, mode="reduced": qr(a, mode)
+NUMPY[np.linalg.qr] = np_qr
 NUMPY[np.linalg.svd] = lambda a, full_matrices=True, compute_uv=True, hermitian=False: (
     svd(a, full_matrices) if compute_uv else svdvals(a)
 )

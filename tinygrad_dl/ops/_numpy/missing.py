@@ -1,62 +1,76 @@
-"""Reductions where NaN counts as missing."""
+"""Reductions where NaN counts as missing: those over all elements, told which ones count."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.core.dispatch import NUMPY
-from tinygrad_dl.ops._numpy.arguments import NONE, as_tensor, given, over
+from tinygrad_dl.ops._numpy.arguments import NONE, as_tensor, floating, kept
+from tinygrad_dl.ops._numpy.reductions import spread
 from tinygrad_dl.ops.reduction import statistics
-from tinygrad_dl.ops.reduction import sum as sums
-from tinygrad_dl.ops.reduction.sum import prod
 
 
-def without_nan(ours: Callable[..., Any], neutral: Any) -> Callable[..., Any]:
-    """A reduction over the elements that are numbers."""
+def filled(function: Any, neutral: Any) -> Any:
+    """np.nansum or np.nanprod."""
 
-    def found(a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False) -> Any:
-        filled = np.where(np.isnan(a), neutral, a)
-        return ours(*over(filled, axis, keepdims), **({} if dtype is None else {"dtype": dtype}))
+    def found(
+        a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False, initial: Any = NONE, where: Any = True
+    ) -> Any:
+        return NUMPY[function](np.where(np.isnan(a), neutral, a), axis, dtype, keepdims, initial, where)
 
     return found
 
 
-NUMPY[np.nansum], NUMPY[np.nanprod] = without_nan(sums.sum, 0), without_nan(prod, 1)
-NUMPY[np.nanmean] = lambda a, axis=None, dtype=None, keepdims=False: statistics.nanmean(
-    a, axis, keepdims is not NONE and keepdims, dtype=dtype
-)
-
-
-def extreme(reduce: Any, worst: float) -> Any:
+def extreme(function: Any, worst: float) -> Any:
     """np.nanmax or np.nanmin: NaN only where all are NaN."""
 
-    def found(a: Any, axis: Any = None, keepdims: Any = False) -> Any:
-        a = as_tensor(a)
-        nothing = np.isnan(a).numpy()
-        kept = reduce(np.where(nothing, worst, a), axis=axis, keepdims=given(keepdims))
-        return np.where(np.all(nothing, axis=axis, keepdims=given(keepdims)), np.nan, kept) if nothing.any() else kept
+    def found(a: Any, axis: Any = None, keepdims: Any = False, initial: Any = NONE, where: Any = True) -> Any:
+        a, reduce = as_tensor(a), NUMPY[function]
+        if a.dtype.kind in "biu":
+            return reduce(a, axis, None, keepdims, initial, where)
+        nothing = np.isnan(a)
+        best = reduce(np.where(nothing, worst if initial is NONE else initial, a), axis, None, keepdims, initial, where)
+        return best if initial is not NONE else np.where(np.all(nothing, axis, keepdims=kept(keepdims)), np.nan, best)
 
     return found
 
 
-def spread(root: bool) -> Any:
-    """np.nanvar or np.nanstd."""
+def mean(a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False, *, where: Any = True) -> Any:
+    """np.nanmean."""
+    if where is True:
+        return statistics.nanmean(floating(a), axis, kept(keepdims), dtype=dtype)
+    counts = ~np.isnan(a) & np.asarray(where)
+    total = np.sum(np.where(counts, a, 0), axis=axis, dtype=dtype, keepdims=kept(keepdims))
+    return total / np.sum(counts, axis=axis, keepdims=kept(keepdims))
 
-    def found(a: Any, axis: Any = None, dtype: Any = None, ddof: float = 0, keepdims: Any = False) -> Any:
-        a = as_tensor(a) if dtype is None else as_tensor(a).astype(dtype)
-        kept = ~np.isnan(a).numpy()
-        apart = np.where(kept, a - statistics.nanmean(a, axis, True), 0.0)
-        counts = np.sum(kept, axis=axis, keepdims=given(keepdims)) - ddof
-        variance = np.sum(apart * apart, axis=axis, keepdims=given(keepdims)) / np.where(counts > 0, counts, np.nan)
+
+def deviation(root: bool) -> Any:
+    """np.nanvar or np.nanstd: NaN where no more elements count than `ddof`."""
+
+    def found(
+        a: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        ddof: Any = 0,
+        keepdims: Any = False,
+        *,
+        where: Any = True,
+        mean: Any = NONE,
+        correction: Any = NONE,
+    ) -> Any:
+        a = floating(a) if dtype is None else as_tensor(a).astype(dtype)
+        counts = ~np.isnan(a) & np.asarray(where)
+        number = ddof if correction is NONE or correction is None else correction
+        variance = spread(a, counts, axis, number, kept(keepdims), mean, too_few=np.nan)
         return np.sqrt(variance) if root else variance
 
     return found
 
 
+NUMPY[np.nansum], NUMPY[np.nanprod], NUMPY[np.nanmean] = filled(np.sum, 0), filled(np.prod, 1), mean
 NUMPY[np.nanmax], NUMPY[np.nanmin] = extreme(np.max, -np.inf), extreme(np.min, np.inf)
-NUMPY[np.nanvar], NUMPY[np.nanstd] = spread(False), spread(True)
+NUMPY[np.nanvar], NUMPY[np.nanstd] = deviation(False), deviation(True)
 NUMPY[np.nancumsum] = lambda a, axis=None, dtype=None: np.cumsum(np.where(np.isnan(a), 0, a), axis, dtype)
 NUMPY[np.nancumprod] = lambda a, axis=None, dtype=None: np.cumprod(np.where(np.isnan(a), 1, a), axis, dtype)

@@ -1,15 +1,73 @@
-"""Sequences: convolutions, differences, running sums, lines between points."""
+"""Sequences: ranges, convolutions, differences, running sums, lines between points."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from tinygrad_dl.core.dispatch import NUMPY
-from tinygrad_dl.ops._numpy.arguments import NONE, as_tensor
+from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.ops._numpy.arguments import NONE, as_tensor, constant, floating, numbers
 from tinygrad_dl.ops.reduction.cumulative import cumprod, cumsum, diff
 from tinygrad_dl.ops.shape.joining import cat
+
+# -- ranges --------------------------------------------------------------------------------------------
+
+
+def linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
+) -> Any:
+    """np.linspace, with gradients to both ends."""
+    if num < 0:
+        raise ValueError(f"got num={num}, expected at least 0")
+    start, stop = floating(start), floating(stop)
+    steps = num - 1 if endpoint else num
+    step = (stop - start) / steps if steps > 0 else (stop - start) * np.nan
+    places = np.arange(num).reshape((-1, *(1,) * step.ndim))
+    found = places * step + start if steps > 0 else places * (stop - start) + start
+    if endpoint and num > 1:
+        found = cat([found[:-1], np.broadcast_to(stop, step.shape)[None].astype(found.dtype)], 0)
+    found = np.moveaxis(found, 0, axis)
+    if dtype is not None:
+        found = (np.floor(found) if np.dtype(dtype).kind in "iu" else found).astype(np.dtype(dtype))
+    return (found, step) if retstep else found
+
+
+def logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
+) -> Any:
+    """np.logspace, with gradients to both ends and the base."""
+    if np.ndim(base):
+        start, stop, base = np.broadcast_arrays(as_tensor(start), as_tensor(stop), as_tensor(base))
+        base = np.expand_dims(base, axis)
+    found = np.power(base, linspace(start, stop, num, endpoint, axis=axis))
+    return found if dtype is None else found.astype(np.dtype(dtype))
+
+
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+    """np.geomspace, with gradients to both ends; a spiral between complex ones."""
+    start, stop = np.broadcast_arrays(floating(start), floating(stop))
+    if np.any(numbers(start) == 0) or np.any(numbers(stop) == 0):
+        raise ValueError("Geometric sequence cannot include zero")
+    if start.dtype.kind == "c" or stop.dtype.kind == "c":
+        start, stop = start.astype(np.complex128), stop.astype(np.complex128)
+        sign = start / np.abs(start)
+    else:
+        sign = np.sign(numbers(start))
+    found = logspace(np.log10(start / sign), np.log10(stop / sign), num, endpoint)
+    if num > 0:
+        last = [(stop / sign)[None].astype(found.dtype)] if num > 1 and endpoint else []
+        found = cat([(start / sign)[None].astype(found.dtype), found[1 : num - len(last)], *last], 0)
+    found = np.moveaxis(found * sign, 0, axis)
+    return found if dtype is None else found.astype(np.dtype(dtype))
+
+
+NUMPY[np.linspace], NUMPY[np.logspace], NUMPY[np.geomspace] = linspace, logspace, geomspace
+
+
+# -- differences and sums ------------------------------------------------------------------------------
 
 
 def differences(a: Any, n: int = 1, axis: int = -1, prepend: Any = NONE, append: Any = NONE) -> Any:
@@ -20,17 +78,49 @@ def differences(a: Any, n: int = 1, axis: int = -1, prepend: Any = NONE, append:
     return diff(a, n, axis, *ends)
 
 
-def only_dim(x: Any, axis: Any) -> Any:
-    """The axis of a cumulative sum, which may be left out for one dimension."""
-    if axis is None and x.ndim != 1:
-        raise ValueError(f"got a tensor of {x.ndim} dimensions without axis, expected axis=")
-    return 0 if axis is None else axis
+def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    """np.ediff1d: differences of the flattened tensor, between what is to stand around them."""
+    ary = as_tensor(ary).reshape(-1)
+    around = [None if part is None else as_tensor(part) for part in (to_begin, to_end)]
+    for part in around:
+        if part is not None and not np.can_cast(part.dtype, ary.dtype, "same_kind"):
+            raise TypeError(f"got {part.dtype} to stand beside differences of {ary.dtype}, expected what casts to them")
+    parts = [around[0], np.diff(ary), around[1]]
+    return cat([part.reshape(-1).astype(ary.dtype) for part in parts if part is not None], 0)
 
 
-NUMPY[np.diff] = differences
+def running(ours: Any, first: int) -> Any:
+    """np.cumulative_sum and np.cumulative_prod."""
+
+    def found(x: Any, *, axis: Any = None, dtype: Any = None, include_initial: bool = False) -> Any:
+        x = as_tensor(x)
+        if axis is None and x.ndim != 1:
+            raise ValueError(f"got a tensor of {x.ndim} dimensions without axis, expected axis=")
+        axis = 0 if axis is None else axis
+        sums = ours(x, axis, dtype=dtype)
+        if not include_initial:
+            return sums
+        shape = [1 if d == axis % x.ndim else n for d, n in enumerate(x.shape)]
+        return cat([as_tensor(np.full(shape, first, sums.dtype)), sums], axis)
+
+    return found
+
+
+def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * math.pi) -> Any:
+    """np.unwrap: whole periods are added where neighbours are more than half of one apart."""
+    p = as_tensor(p)
+    found: Any = np.unwrap(numbers(p), discont, axis, period=constant(period, "period"))
+    if p.dtype.kind in "biu" and found.dtype.kind != "f":
+        return as_tensor(found)
+    return p.astype(found.dtype) + (found - numbers(p))
+
+
+NUMPY[np.diff], NUMPY[np.ediff1d], NUMPY[np.unwrap] = differences, ediff1d, unwrap
 if hasattr(np, "cumulative_sum"):
-    NUMPY[np.cumulative_sum] = lambda x, *, axis=None, dtype=None: cumsum(x, only_dim(x, axis), dtype=dtype)
-    NUMPY[np.cumulative_prod] = lambda x, *, axis=None, dtype=None: cumprod(x, only_dim(x, axis), dtype=dtype)
+    NUMPY[np.cumulative_sum], NUMPY[np.cumulative_prod] = running(cumsum, 0), running(cumprod, 1)
+
+
+# -- sums of products ----------------------------------------------------------------------------------
 
 
 def convolve(a: Any, v: Any, mode: str = "full") -> Any:
@@ -52,24 +142,29 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     return np.flip(np.conj(correlate(v, a, mode))) if len(v) > len(a) else convolve(a, np.conj(np.flip(v)), mode)
 
 
-def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:
-    """np.interp: straight lines between points, with gradients to x and to the values at the points."""
-    x, fp, at = as_tensor(x), as_tensor(fp), np.asarray(as_tensor(xp).detach())
-    inside = x.detach().numpy()
+NUMPY[np.convolve], NUMPY[np.correlate] = convolve, correlate
+
+
+# -- lines between points ------------------------------------------------------------------------------
+
+
+def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
+    """np.interp: straight lines between points, with gradients to x and to the points."""
+    x, xp, fp = (floating(each) for each in (x, xp, fp))
+    if period is not None:
+        period = abs(constant(period, "period"))
+        x, xp = np.remainder(x, period), np.remainder(xp, period)
+        order = np.argsort(numbers(xp))
+        xp = cat([xp[order[-1:]] - period, xp[order], xp[order[:1]] + period], 0)
+        fp, left, right = cat([fp[order[-1:]], fp[order], fp[order[:1]]], 0), None, None
+    at, inside = numbers(xp), numbers(x)
     place = np.clip(np.searchsorted(at, inside, side="right") - 1, 0, max(len(at) - 2, 0))
     after = np.minimum(place + 1, len(at) - 1)
-    width = np.where(at[after] > at[place], at[after] - at[place], 1.0)
-    line = fp[place] + (fp[after] - fp[place]) * ((x - at[place]) / width)
+    width = np.where(at[after] > at[place], xp[after] - xp[place], 1.0)
+    line = fp[place] + (fp[after] - fp[place]) * ((x - xp[place]) / width)
     line = np.where(inside < at[0], fp[0] if left is None else left, line)
-    return np.where(inside > at[-1], fp[-1] if right is None else right, np.where(inside == at[-1], fp[-1], line))
+    found: Tensor = np.where(inside > at[-1], fp[-1] if right is None else right, line)  # type: ignore[assignment]
+    return np.where(inside == at[-1], fp[-1], found)
 
 
-NUMPY[np.convolve], NUMPY[np.correlate], NUMPY[np.interp] = convolve, correlate, interp
-NUMPY[np.polyval] = lambda p, x: sum((c * as_tensor(x) ** (len(p) - 1 - i) for i, c in enumerate(as_tensor(p))), 0 * x)
-NUMPY[np.ediff1d] = lambda ary, to_end=None, to_begin=None: cat(
-    [
-        as_tensor(part).reshape(-1)
-        for part in (to_begin, np.diff(as_tensor(ary).reshape(-1)), to_end)
-        if part is not None
-    ]
-)
+NUMPY[np.interp] = interp

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import full_like, zeros, zeros_like
-from tinygrad_dl.ops._numpy.arguments import as_tensor
+from tinygrad_dl.ops._numpy.arguments import all_dims, as_tensor, numbers
+from tinygrad_dl.ops.indexing.diagonal import diagflat
 from tinygrad_dl.ops.shape.expand import expand, meshgrid
+from tinygrad_dl.ops.shape.permute import permute
 from tinygrad_dl.ops.shape.reshape import unsqueeze
-
-NUMPY[np.ndim] = lambda a: a.ndim
-NUMPY[np.shape] = lambda a: a.shape
-NUMPY[np.size] = lambda a, axis=None: a.numel() if axis is None else a.shape[axis]
 
 
 def expand_dims(a: Any, axis: Any) -> Any:
@@ -29,22 +29,31 @@ def expand_dims(a: Any, axis: Any) -> Any:
     return a
 
 
+def roll_axis(a: Any, axis: int, start: int = 0) -> Any:
+    """np.rollaxis: one dimension is put in front of another."""
+    order = np.rollaxis(np.empty(tuple(range(1, a.ndim + 1))), axis, start).shape
+    return permute(a, [n - 1 for n in order])
+
+
 def zeros_of(a: Any, dtype: Any = None, *, shape: Any = None) -> Tensor:
     """np.zeros_like; rules write it for arrays and tensors alike."""
     return zeros_like(a, dtype=dtype) if shape is None else zeros(shape, dtype=dtype or a.dtype)
 
 
-def full_of(a: Any, fill_value: Any, dtype: Any = None) -> Tensor:
+def full_of(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Tensor:
     """np.full_like, with the gradient of a tensor that fills it."""
     a = as_tensor(a)
-    if not isinstance(fill_value, Tensor):
+    if not isinstance(fill_value, Tensor) and shape is None and not np.ndim(fill_value):
         return full_like(a, fill_value, dtype=dtype or a.dtype)
-    return expand(fill_value.astype(dtype or a.dtype), a.shape).clone()
+    size = a.shape if shape is None else np.broadcast_shapes(shape)
+    return expand(as_tensor(fill_value).astype(dtype or a.dtype), size).clone()
 
 
 def grids(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Tensor, ...]:
     """np.meshgrid; sparse: each grid is of size 1 but along its own dimension."""
-    found = meshgrid(*map(as_tensor, xi), indexing=indexing)
+    if not xi:
+        return ()
+    found = meshgrid(*(as_tensor(x).reshape(-1) for x in xi), indexing=indexing)
     if sparse:
         swap = {0: 1, 1: 0} if indexing == "xy" and len(xi) > 1 else {}
         own = [swap.get(i, i) for i in range(len(xi))]
@@ -53,6 +62,21 @@ def grids(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy
             for g, i in zip(found, own, strict=True)
         )
     return tuple(g.clone() for g in found) if copy else found
+
+
+def open_grid(*args: Any) -> tuple[Tensor, ...]:
+    """np.ix_: sequences as an open mesh, each along a dimension of its own; of bools where they are True."""
+    found = []
+    for place, each in enumerate(args):
+        sequence = as_tensor(each)
+        if sequence.ndim != 1:
+            raise ValueError(f"got shape {sequence.shape}, expected sequences of one dimension")
+        if sequence.dtype.kind == "b":
+            sequence = as_tensor(np.flatnonzero(numbers(sequence)))
+        elif not sequence.numel() and not isinstance(each, Tensor | np.ndarray):
+            sequence = sequence.astype(np.intp)
+        found.append(sequence.reshape([-1 if d == place else 1 for d in range(len(args))]))
+    return tuple(found)
 
 
 def at_least_3d(ary: Any) -> Any:
@@ -76,8 +100,24 @@ def each_of(ours: Callable[..., Any]) -> Callable[..., Any]:
     return found
 
 
+def windows(x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False) -> Any:
+    """np.lib.stride_tricks.sliding_window_view: all windows along dimensions, in new last dimensions."""
+    sizes = np.atleast_1d(window_shape).tolist()
+    dims = all_dims(axis, x.ndim)
+    if len(dims) != len(sizes):
+        raise ValueError(f"got window_shape {window_shape} for axis {axis}, expected a size for each of {len(dims)}")
+    for dim, size in zip(dims, sizes, strict=True):
+        x = x.unfold(dim, size, 1)
+    return x
+
+
 for _function in (np.atleast_1d, np.atleast_2d):
     NUMPY[_function] = each_of(NUMPY[_function])
 NUMPY[np.atleast_3d] = each_of(at_least_3d)
-NUMPY[np.expand_dims], NUMPY[np.zeros_like], NUMPY[np.full_like] = expand_dims, zeros_of, full_of
-NUMPY[np.meshgrid] = grids
+NUMPY[np.ndim] = lambda a: a.ndim
+NUMPY[np.shape] = lambda a: a.shape
+NUMPY[np.size] = lambda a, axis=None: math.prod(a.shape[d] for d in all_dims(axis, a.ndim))
+NUMPY[np.expand_dims], NUMPY[np.rollaxis], NUMPY[np.ix_] = expand_dims, roll_axis, open_grid
+NUMPY[np.zeros_like], NUMPY[np.full_like], NUMPY[np.meshgrid] = zeros_of, full_of, grids
+NUMPY[np.diagflat] = lambda v, k=0: diagflat(as_tensor(v), k)
+NUMPY[sliding_window_view] = windows

@@ -313,9 +313,11 @@ def take(input: Array, index: Any) -> Tensor:
 
 
 def _np_take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Tensor:
+    index = as_array(indices)
     if mode != "raise":
-        raise ValueError(f"np.take of a tensor: expected mode 'raise', got {mode!r}")
-    return take(a, indices) if axis is None else a[at(normal_dim(axis, a.ndim), as_array(indices))]
+        size = a.numel() if axis is None else a.shape[axis]
+        index = np.clip(index, 0, size - 1) if mode == "clip" else np.remainder(index, size)
+    return take(a, index) if axis is None else a[at(normal_dim(axis, a.ndim), index)]
 
 
 @composition

@@ -8,7 +8,6 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.promotion import require_room
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, error, one_of, real
@@ -172,15 +171,3 @@ def constant_pad_nd(input: Array, pad: Any, value: float = 0) -> Tensor:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.pad.html
     """
     return _pad(input, pad, "constant", value)
-
-
-def _np_pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: float = 0) -> Tensor:
-    """np.pad with NumPy's names of the modes; widths as a number, a pair, or a pair for each dimension."""
-    names = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
-    if mode not in names:
-        raise ValueError(f"np.pad of a tensor: expected a mode among {tuple(names)}, got {mode!r}")
-    pairs = np.broadcast_to(np.asarray(pad_width), (array.ndim, 2)).tolist()
-    return pad(array, [n for pair in pairs[::-1] for n in pair], names[mode], constant_values)
-
-
-NUMPY[np.pad] = _np_pad

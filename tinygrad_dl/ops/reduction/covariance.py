@@ -128,7 +128,7 @@ def _np_cov(
     *,
     dtype: Any = None,
 ) -> Tensor:
-    given = [None if w is None else wrap(as_array(w)) for w in (fweights, aweights)]
+    given = [w if w is None or isinstance(w, Tensor) else wrap(as_array(w)) for w in (fweights, aweights)]
     return cov(
         _variables(m, y, rowvar, dtype),
         correction=int(not bias) if ddof is None else ddof,

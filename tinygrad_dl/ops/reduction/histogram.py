@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_dl.core.composition import composition
-from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.promotion import is_floating
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.ops._overload import method
@@ -173,13 +172,3 @@ def histogramdd(
     edges = [_edges(x, b, r, d) for d, (x, b, r) in enumerate(zip(points.T, each, ranges, strict=True))]
     hist = _counted(points, edges, weight, density, tuple(input.shape[:-1]))
     return Histogram(wrap(hist), tuple([wrap(found.copy()) for found in edges]))
-
-
-def _np_histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None) -> tuple[Tensor, Tensor]:
-    """np.histogram: the counts, and the edges, of which nothing has a gradient."""
-    plain = [each._data if isinstance(each, Tensor) else each for each in (a, bins)]
-    hist, edges = np.histogram(plain[0], plain[1], range, density)
-    return wrap(hist), wrap(edges)
-
-
-NUMPY[np.histogram] = _np_histogram

@@ -90,6 +90,15 @@ def _cat_batch(tensors: Any, dim: int) -> Any:
 
 
 concat = concatenate = cat
+_of_rows = NUMPY[np.concatenate]
+
+
+def _np_concatenate(tensors: Any, dim: int | None = 0) -> Any:
+    """np.concatenate: of flattened tensors, for no dimension."""
+    return _of_rows(tensors, dim) if dim is not None else cat([reshape(each, -1) for each in tensors], 0)
+
+
+NUMPY[np.concatenate] = _np_concatenate
 
 
 @op(
