@@ -431,7 +431,7 @@ def test_numpy_functions_without_a_rule():
     with pytest.raises(
         TypeError, match=r"got a tensor that requires a gradient, expected one that does not: it has no"
     ):
-        np.spacing(leaf(1))
+        np.emath.sqrt(leaf(1))
 
 
 def test_asarray_and_out():

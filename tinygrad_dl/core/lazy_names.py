@@ -16,10 +16,7 @@ FILES: dict[str, dict[str, str]] = {
         "numpy": "np.bincount np.histogram np.histogram2d np.histogramdd",
     },
     "ops._numpy.elementwise": {
-        "ops": "cbrt",
-        "numpy":
-            "np.cbrt np.divmod np.fabs np.matvec np.modf np.nan_to_num np.positive np.real_if_close np.vecdot "
-            "np.vecmat",
+        "numpy": "np.divmod np.fabs np.matvec np.modf np.nan_to_num np.positive np.real_if_close np.vecdot np.vecmat",
     },
     "ops._numpy.joining": {
         "numpy": "np.append np.array_split np.block np.dsplit np.hsplit np.pad np.unstack np.vsplit",

@@ -141,7 +141,8 @@ def reduce(ufunc: np.ufunc, array: Any, axis: Any, keepdims: bool, initial: Any,
 
 def accumulate(ufunc: np.ufunc, array: Any, axis: int) -> Any:
     """ufunc.accumulate: every result on the way of `reduce`."""
-    slices, found = np.moveaxis(array, axis, 0), []
+    slices = np.moveaxis(array, axis, 0)
+    found: list[Any] = []
     for i in range(len(slices)):
         found.append(ufunc(found[-1], slices[i]) if found else slices[i])
     return np.stack(found, axis) if found else array

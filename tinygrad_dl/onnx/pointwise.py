@@ -401,6 +401,7 @@ without(
 without("ONNX has no such function of integers", "gcd", "lcm")
 without("ONNX shifts unsigned integers alone", "bitwise_left_shift", "bitwise_right_shift")
 without("ONNX has no neighbours of numbers", "nextafter")
+without("ONNX has no cube root", "cbrt")
 without(
     "operators of ONNX take no complex numbers",
     *("angle", "complex", "fft_c2c", "fft_c2r", "fft_r2c", "imag", "view_as_complex", "view_as_real"),

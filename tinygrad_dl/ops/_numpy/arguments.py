@@ -14,8 +14,8 @@ from tinygrad_dl.ops.shape.reshape import unsqueeze
 NONE: Any = np._NoValue
 
 
-def as_tensor(value: Any) -> Tensor:
-    """A tensor, or one of an array or a number."""
+def as_tensor(value: Any) -> Any:
+    """A tensor, or one of an array or a number; of any type, as NumPy's types want arrays."""
     return value if isinstance(value, Tensor) else wrap(as_array(value))
 
 

@@ -77,7 +77,8 @@ def histogram2d(
 ) -> tuple[Any, Any, Any]:
     """np.histogram2d."""
     points, bins = [np.asarray(numbers(each)) for each in (x, y)], stripped(bins, [])
-    hist, *edges = np.histogram2d(*points, bins, range, density, stripped(weights, []))
+    of_arrays: Any = np.histogram2d  # its overloads know literal bins only
+    hist, *edges = of_arrays(*points, bins, range, density, stripped(weights, []))
     found = weighted(points, edges, density, weights) if is_tracked(weights) else wrap(hist)
     return found, wrap(edges[0]), wrap(edges[1])
 

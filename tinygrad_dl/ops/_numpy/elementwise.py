@@ -8,22 +8,9 @@ import numpy as np
 
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.inputs import real
 from tinygrad_dl.ops._numpy.arguments import as_tensor, numbers
-from tinygrad_dl.ops._rows import unary
 from tinygrad_dl.ops.pointwise.extremes import nan_to_num
 from tinygrad_dl.ops.reduction import sum as sums
-
-cbrt = unary(
-    np.cbrt,
-    "The cube root, of negative numbers too.",
-    "[8.0, -27.0] -> [ 2., -3.]",
-    lambda g, out: g / (3 * np.square(out)),
-    real(avoid=(0.0,)),
-    inplace=False,
-    method=False,
-    floating=True,
-)
 
 
 def nan_replaced(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Tensor:

@@ -59,7 +59,7 @@ def _block(arrays: Any, depth: int) -> Any:
 # -- borders -------------------------------------------------------------------------------------------
 
 BY_OP = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
-STATISTICS = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}
+STATISTICS: dict[str, Callable[..., Any]] = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}
 
 
 def padded(
@@ -161,7 +161,8 @@ def odd(array: Any, dim: int, width: Any, option: Any, mode: str) -> Any:
     most = array.shape[dim] - (mode == "reflect")
     if max(width) > most:
         raise ValueError(f"got a width of {max(width)} with reflect_type='odd', expected {most} at most")
-    even = moved(lambda p: np.pad(p, [width if d == dim else (0, 0) for d in range(p.ndim)], mode), array)
+    of_arrays: Any = np.pad  # its overloads know literal modes only
+    even = moved(lambda p: of_arrays(p, [width if d == dim else (0, 0) for d in range(p.ndim)], mode), array)
     front, back = piece(even, dim, 0, width[0]), piece(even, dim, even.shape[dim] - width[1], None)
     return cat([2 * piece(array, dim, 0, 1) - front, array, 2 * piece(array, dim, -1, None) - back], dim)
 

@@ -48,7 +48,7 @@ def least_squares(a: Any, b: Any, rcond: Any = None) -> tuple[Any, Any, Any, Any
     return found.solution, np.atleast_1d(found.residuals), int(found.rank), svdvals(a)
 
 
-def np_qr(a: Any, mode: str = "reduced") -> Any:
+def np_qr(a: Any, mode: Any = "reduced") -> Any:
     """np.linalg.qr: "r" is R alone, "raw" LAPACK's reflections, column by column."""
     if mode == "raw":
         found = geqrf(a)

@@ -103,7 +103,7 @@ def polyfit(x: Any, y: Any, deg: Any, rcond: Any = None, full: bool = False, w: 
         return found, residuals, rank, values, rcond
     if not cov:
         return found
-    spread = np.linalg.inv(np.matmul(left.T, left))
+    spread: Any = np.linalg.inv(np.matmul(left.T, left))
     factor: Any = 1.0
     if cov != "unscaled":
         if len(x) <= order:
@@ -114,7 +114,7 @@ def polyfit(x: Any, y: Any, deg: Any, rcond: Any = None, full: bool = False, w: 
 
 def poly(seq_of_zeros: Any) -> Any:
     """np.poly: the polynomial that has these zeros, or a matrix's characteristic one."""
-    zeros = np.atleast_1d(as_tensor(seq_of_zeros))
+    zeros: Any = np.atleast_1d(as_tensor(seq_of_zeros))
     if zeros.ndim == 2 and zeros.shape[0] == zeros.shape[1] and len(zeros):
         zeros = eigvals(floating(zeros))
     elif zeros.ndim != 1:

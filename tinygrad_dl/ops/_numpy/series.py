@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.dispatch import NUMPY
-from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops._numpy.arguments import NONE, as_tensor, constant, floating, numbers
 from tinygrad_dl.ops.reduction.cumulative import cumprod, cumsum, diff
 from tinygrad_dl.ops.shape.joining import cat
@@ -163,8 +162,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     width = np.where(at[after] > at[place], xp[after] - xp[place], 1.0)
     line = fp[place] + (fp[after] - fp[place]) * ((x - xp[place]) / width)
     line = np.where(inside < at[0], fp[0] if left is None else left, line)
-    found: Tensor = np.where(inside > at[-1], fp[-1] if right is None else right, line)  # type: ignore[assignment]
-    return np.where(inside == at[-1], fp[-1], found)
+    line = np.where(inside > at[-1], fp[-1] if right is None else right, line)
+    return np.where(inside == at[-1], fp[-1], line)
 
 
 NUMPY[np.interp] = interp

@@ -37,6 +37,17 @@ def square(input: Any) -> Any:
 
 
 sqrt = unary(np.sqrt, "The square root.", "[4.0, 9.0] -> [2., 3.]", lambda g, out: g / (out + out), real(0.2, 3.0))
+cbrt = unary(
+    np.cbrt,
+    "The cube root, of negative numbers too.",
+    "[8.0, -27.0] -> [ 2., -3.]",
+    lambda g, out: g / (3 * np.square(out)),
+    real(avoid=(0.0,)),
+    inplace=False,
+    method=False,
+    namespace="rules",
+    floating=True,
+)
 
 
 @op(
