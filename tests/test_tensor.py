@@ -470,3 +470,35 @@ def test_what_to_takes_without_names():
             x.to(*wrong)
     with pytest.raises(TypeError, match=r"to: got .*, expected \(device, dtype\)"):
         td.nn.Linear(1, 1).to("cpu", td.float64, td.float32)
+
+
+class Own:
+    """Has operators of its own for tensors."""
+
+    def _of(self, other):
+        return "own"
+
+    __radd__ = __rmul__ = __rpow__ = __rmatmul__ = __rsub__ = __rtruediv__ = __rfloordiv__ = __rmod__ = _of
+    __rand__ = __rlshift__ = __add__ = __gt__ = __eq__ = _of
+    __hash__ = None
+
+
+def test_other_classes_have_operators_of_their_own():
+    x, n = td.ones(2), td.ones(2, dtype=td.int64)
+    for found in (x + Own(), x * Own(), x - Own(), x / Own(), x // Own(), x % Own(), x ** Own(), x @ Own(), n & Own()):
+        assert found == "own"
+    assert n << Own() == "own" == (x < Own()) == (x == Own()) == Own() + x
+    with pytest.raises(TypeError, match="unsupported operand"):
+        x | Own()
+    with pytest.raises(TypeError, match=r"add: got other=.*Own, expected a tensor"):
+        td.add(x, Own())
+    with pytest.raises(TypeError, match="add: got other='a', expected a tensor"):
+        x + "a"
+    y = x.clone()
+    y += Own()
+    assert y == "own"
+
+
+def test_what_is_no_number_is_unequal():
+    x = td.ones(2)
+    assert (x == None, x != None, x == "a", x == [1, 1]) == (False, True, False, False)  # noqa: E711

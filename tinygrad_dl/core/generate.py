@@ -82,12 +82,14 @@ def call_source(
     plans: tuple[tuple[int, tuple[str, ...]], ...],
     with_values: bool = False,
     together: tuple[str, ...] = (),
+    as_operator: bool = False,
 ) -> str:
     """The source of the function that users call; `plans` are written into it, see `Op.compile`.
 
     `with_values`: of one that records nothing, and returns with its result what rules read, by name.
     `together`: of one that gets the tangents `t` first, records nothing and returns with its result the tangent, both
     from a rule of `value_and_jvp` with these parameters.
+    `as_operator`: of one that leaves operands which are no tensors, numbers or arrays to their own operators.
     """
     positional, parameters, tensors, sequence, aliases, promotes, floating, half, real, records, *rest = signature
     outputs, view, aux, numbers, kept, keeps_format, takes_out, only = rest
@@ -124,7 +126,7 @@ def call_source(
         *(
             _unwrap_sequence(sequence, parameters, promotes, half)
             if sequence
-            else _unwrap(tensors, parameters, promotes, floating, half, view, only)
+            else _unwrap(tensors, parameters, promotes, floating, half, view, only, as_operator)
         ),
         *(
             f"    if {t} is not None and {t}.dtype in COMPLEX: raise not_real(op, {t}.dtype)"
@@ -205,6 +207,7 @@ def _unwrap(
     half: str,
     view: bool,
     only: tuple[str, ...],
+    as_operator: bool,
 ) -> list[str]:
     """Lines that turn the tensor arguments into arrays of one dtype and keep their edges, and the tensor viewed."""
     joined = promotes if isinstance(promotes, tuple) else tensors if promotes else ()
@@ -219,6 +222,7 @@ def _unwrap(
         viewed = view and t == tensors[0]
         lines += [
             f"    if isinstance({t}, Tensor): {f'viewed = {t}; ' * viewed}edge_{t} = {t}._edge; {t} = {t}._data",
+            *[f"    elif type({t}) not in NUMBERS and has_own_operators({t}, op): return NotImplemented"] * as_operator,
             f"    else: {'viewed = ' * viewed}edge_{t} = None; {constant}",
         ]
     if mixed:

@@ -22,24 +22,32 @@ def methods(function: Any, name: str, inplace: bool) -> dict[str, Any]:
 
 def operators(function: Any, operator: str, inplace: bool) -> dict[str, Any]:
     """The op as an operator of Tensor, both ways round."""
+    if len(function.op.positional) == 2 and operator != "getitem":
+        function = function.op.as_operator()
     found = {f"__{operator}__": function}
     if len(function.op.positional) == 2 and operator not in ("eq", "ne", "lt", "le", "gt", "ge", "getitem"):
-
-        def turned(self: Any, other: Any) -> Any:
-            return function(other, self)
-
-        turned.op = function.op  # type: ignore[attr-defined]
-        found[f"__r{operator}__"] = turned
+        found[f"__r{operator}__"] = turned(function)
     if inplace:
         found[f"__i{operator}__"] = inplace_form(function, f"__i{operator}__")
     return found
+
+
+def turned(function: Any) -> Callable[[Any, Any], Any]:
+    """The operator with its operands the other way round."""
+
+    def reflected(self: Any, other: Any) -> Any:
+        return function(other, self)
+
+    reflected.op = function.op  # type: ignore[attr-defined]
+    return reflected
 
 
 def inplace_form(function: Any, name: str) -> Callable[..., Tensor]:
     """The in-place method that stores the function's result in its tensor."""
 
     def change(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return self._assign(function(self, *args, **kwargs), name)
+        found = function(self, *args, **kwargs)
+        return found if found is NotImplemented else self._assign(found, name)
 
     change.op = getattr(function, "op", None)  # type: ignore[attr-defined]
     change.__name__ = change.__qualname__ = name

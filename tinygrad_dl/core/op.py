@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable
 from typing import Any
@@ -54,6 +55,8 @@ class Op(Record):
     compiled = False
     evaluating: Any = None  # the function of `evaluated`, once made
     together: Any = None  # and that of `evaluated_with_tangent`
+    operator: Any = None  # the function of `as_operator`, if it was asked for
+    operates = False  # whether that was called
 
     def __init__(
         self, body: Callable[..., Any], name: str, numpy: tuple[Any, ...], cases: list[Any], errors: list[ErrorCase]
@@ -297,11 +300,23 @@ class Op(Record):
             kept=tuple(n for n, text in self.options.items() if text == "Any" and (self.view or n in read)),
         )
         function.__globals__.update({f"plan_{mask}": plan for mask, plan in known})
-        code = compiled(call_source, self.signature, tuple((mask, plan.items) for mask, plan in known))
+        items = tuple((mask, plan.items) for mask, plan in known)
+        self._write(function, compiled(call_source, self.signature, items))
+        if self.operates:
+            self._write(self.operator, compiled(call_source, self.signature, items, False, (), True))
+        self.compiled = True
+
+    def _write(self, function: Any, code: types.CodeType) -> None:
         # The op's own name is what tracebacks and profilers show.
         function.__code__ = code.replace(co_name=self.name, co_qualname=self.name)
         function.__defaults__, function.__kwdefaults__ = self._all_defaults()
-        self.compiled = True
+
+    def as_operator(self) -> Any:
+        """The function as `+` and its like call it: operands with operators of their own give NotImplemented."""
+        if self.operator is None:
+            self.operator = types.FunctionType(_first_operation.__code__, self.function.__globals__, self.name)
+            functools.update_wrapper(self.operator, self.function)
+        return self.operator
 
     def _all_defaults(self) -> tuple[Any, Any]:
         """The defaults of the generated functions: those of the declaration, and of `out`."""
@@ -348,6 +363,13 @@ def _first_call(*args: Any, **kwargs: Any) -> Any:
     """The code of an op's function until it is called: its names are those of the op's own scope."""
     op.compile()
     return op.function(*args, **kwargs)
+
+
+def _first_operation(*args: Any) -> Any:
+    """The same for its function as an operator."""
+    op.operates = True
+    op.compile()
+    return op.operator(*args)
 
 
 def _nothing() -> None:

@@ -15,6 +15,7 @@ class Record:
     node_name: str  # begins PyTorch's name of its nodes
     forward: Callable[..., Any]
     function: Any  # what users call
+    operator: Any  # and what an operator calls, if it is one
     parameters: tuple[str, ...]
     positional: tuple[str, ...]
     tensors: tuple[str, ...]

@@ -53,6 +53,18 @@ def constant(value: Any, op: Record, like: Any = None) -> Any:
     raise unfit_for(value, op.name, argument_of(value, op))
 
 
+def has_own_operators(value: Any, op: Record) -> bool:
+    """Whether Python should ask another operand, which is neither a number nor an array, for its operator.
+
+    Python's own types have none for tensors, and other libraries' tensors none for ours, so that our error says more
+    than Python's; but anything may be compared with ==.
+    """
+    kind = type(value)
+    if isinstance(value, np.ndarray | np.generic | bool | int | float | complex) or hasattr(kind, "__dlpack__"):
+        return False
+    return op.name in ("eq", "ne") or kind.__module__ != "builtins"
+
+
 def tensor_only(value: Any, op: Record, like: Any = None) -> Any:
     """The same for an argument in whose place no Python number may stand."""
     if isinstance(value, bool | int | float | complex) and not isinstance(value, np.generic):
@@ -92,8 +104,8 @@ def array_of(value: Any, op: Record) -> np.ndarray:
 
 def argument_of(value: Any, op: Record) -> str:
     """The name of the argument that a value was given for: looked up in the call that has just failed."""
-    frame = sys._getframe(1)
-    while frame is not None and frame.f_code is not op.function.__code__:
+    frame, codes = sys._getframe(1), [each.__code__ for each in (op.function, op.operator) if each is not None]
+    while frame is not None and not any(frame.f_code is code for code in codes):
         frame = frame.f_back  # type: ignore[assignment]
     found = frame.f_locals if frame is not None else {}
     if op.sequence:
@@ -340,6 +352,7 @@ SCOPE: dict[str, Any] = {
     "UNSET": UNSET,
     "NUMBERS": NUMBERS,
     "constant": constant,
+    "has_own_operators": has_own_operators,
     "tensor_only": tensor_only,
     "not_several": not_several,
     "number_of": number_of,

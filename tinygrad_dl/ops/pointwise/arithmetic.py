@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.methods import inplace_form
+from tinygrad_dl.core.methods import inplace_form, turned
 from tinygrad_dl.core.promotion import category, factor, result_dtype, scalar_category
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
@@ -257,7 +257,7 @@ subtract = alias("subtract", sub, inplace=True)
 divide = alias("divide", div, inplace=True)
 true_divide = alias("true_divide", quotient, inplace=True)
 alias("__div__", div)
-alias("__rdiv__", lambda self, other: div(other, self))
+alias("__rdiv__", turned(div))
 alias("__idiv__", inplace_form(div, "__idiv__"))
 negative = alias("negative", neg, inplace=True)
 absolute = alias("absolute", abs, inplace=True)

@@ -10,7 +10,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.messages import ArgumentTypeError
-from tinygrad_dl.core.methods import inplace_form
+from tinygrad_dl.core.methods import inplace_form, turned
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.inputs import array, broadcasting, error, real
@@ -192,9 +192,10 @@ def pow_operator(self: Any, exponent: Any) -> Any:
             return sqrt(self)
         if exponent == -1:
             return reciprocal(self)
-    return pow(self, exponent)
+    return general_power(self, exponent)
 
 
+general_power = pow.op.as_operator()
 alias("__pow__", pow_operator)
-alias("__rpow__", lambda self, base: pow(base, self))
+alias("__rpow__", turned(general_power))
 alias("__ipow__", inplace_form(pow_operator, "__ipow__"))
