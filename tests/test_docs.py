@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 # Pages whose code tests/test_readme.py and tests/test_examples.py run: each block by itself, or in another folder.
 ELSEWHERE = {"autograd.md", "files.md", "from_pytorch.md", "gallery.md", "transforms.md"}
-NEEDS = {"onnx": ["onnx", "onnxruntime"]}
+NEEDS = {"onnx": ["onnx", "onnxruntime"], "scaling": ["mpi4py"]}
 PROGRAMS = [page for page in sorted(DOCS.glob("*.md")) if page.name not in ELSEWHERE and code_blocks(page.read_text())]
 
 

@@ -114,12 +114,13 @@ def test_every_picture_is_in_the_gallery_and_small():
     folder = ROOT / "docs" / "img"
     shown = re.findall(r"!\[[^]]*\]\(img/([^)]+)\)", GALLERY.read_text())
     of_the_readme = re.findall(r"img/(readme-[\w.-]+)", (ROOT / "README.md").read_text())
-    of_performance = re.findall(r"img/([\w.-]+)", (ROOT / "docs" / "performance.md").read_text())
-    assert {*shown, *of_the_readme, *of_performance} == {path.name for path in folder.iterdir()}
+    pages = "".join((ROOT / "docs" / f"{page}.md").read_text() for page in ("performance", "scaling"))
+    of_pages = re.findall(r"img/([\w.-]+)", pages)
+    assert {*shown, *of_the_readme, *of_pages} == {path.name for path in folder.iterdir()}
     numbered = [name for name in shown if name[0].isdigit()]
     assert {path.stem for path in EXAMPLES if path.name[0].isdigit()} <= {Path(name).stem for name in numbered}
     assert [name for name in numbered if not name.startswith(tuple(path.stem for path in EXAMPLES))] == []
-    assert [name for name in shown + of_the_readme + of_performance if (folder / name).stat().st_size >= 80_000] == []
+    assert [name for name in shown + of_the_readme + of_pages if (folder / name).stat().st_size >= 80_000] == []
 
 
 def test_the_code_of_the_gallery_makes_its_pictures(tmp_path, monkeypatch):

@@ -118,8 +118,14 @@ class Means:
         for name, value in values.items():
             self.totals[name] = self.totals.get(name, 0.0) + size * value
 
-    def result(self) -> dict[str, float]:
-        """The means by name."""
+    def result(self, what: str) -> dict[str, float]:
+        """The means by name.
+
+        Raises:
+            ValueError: there was no batch.
+        """
+        if not self.count:
+            raise nothing(what)
         return {name: total / self.count for name, total in self.totals.items()}
 
 

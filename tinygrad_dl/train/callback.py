@@ -19,6 +19,8 @@ class Callback(Composed):
 
     Attributes:
         order: callbacks with a higher one run later, those with the same in the order in which they are given.
+        first_only: whether, of several processes that train together, it runs in the first alone: for what is shown
+            or written once. All others run everywhere, and see the same measures.
 
     >>> class GradientNorms(td.train.Callback):
     ...     def __init__(self):
@@ -37,6 +39,7 @@ class Callback(Composed):
     """
 
     order = 0
+    first_only = False
 
     def on_fit_start(self, training: Training) -> None:
         """Before the first epoch."""
@@ -73,7 +76,12 @@ class Hooks:
     def __init__(self, training: Training):
         self.training = training
         self.listeners: dict[str, Sequence[Callback]] = {
-            name: [each for each in training.callbacks if getattr(type(each), name) is not getattr(Callback, name)]
+            name: [
+                each
+                for each in training.callbacks
+                if getattr(type(each), name) is not getattr(Callback, name)
+                and not (each.first_only and training.group.rank)
+            ]
             for name in (*HOOKS, "teardown")
         }
 

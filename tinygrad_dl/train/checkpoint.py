@@ -29,6 +29,10 @@ class Checkpoint(Callback):
     a warning. Each file appears under its name only when it is complete and on the disk, so a process that is killed
     leaves the file before. It runs after all other callbacks.
 
+    Of several processes that train together (`td.distributed`), the first writes and reads the file, which all go on
+    from, in any number: model, optimiser and history are the same for all, also with `optim.ZeroRedundancyOptimizer`. A
+    process's generators go on from those of its rank; in a rank that the file does not know they begin anew.
+
     A file that does not fit changes nothing: model, optimiser, callbacks and generators are as they were before.
 
     Args:
@@ -88,27 +92,35 @@ class Checkpoint(Callback):
 
     def on_fit_start(self, training: Training) -> None:
         training.monitored(self.monitor, "Checkpoint")
+        if training.group.rank == 0:
+            self._check_places()
+        self.best = Best(self.monitor, self.mode)
+        there = self.resume and training.group.rank == 0 and os.path.isfile(self.path)
+        state = training.group.from_first(load(self.path) if there else None)
+        if state is not None:
+            strange = restore(training, state, os.fspath(self.path))
+            self._warn("this training and the one resumed have not both", strange, "; the numbers drawn from it differ")
+
+    def _check_places(self) -> None:
         places = [destination(each, "Checkpoint") for each in (self.path, self.best_path) if each is not None]
         if len(set(places)) < len(places):
             raise ValueError(f"Checkpoint: got one file for path and best, {places[0]}, expected two")
         for place in places:
             remove_leftovers(os.path.dirname(place))
-        self.best = Best(self.monitor, self.mode)
-        if self.resume and os.path.isfile(self.path):
-            strange = restore(training, load(self.path), os.fspath(self.path))
-            self._warn("this training and the one resumed have not both", strange, "; the numbers drawn from it differ")
 
     def on_epoch_end(self, training: Training) -> None:
         # The best first: the state in the other file says that it is there.
-        if self.best.improved(training) and self.best_path is not None:
+        first = training.group.rank == 0
+        if self.best.improved(training) and self.best_path is not None and first:
             save(training.model.state_dict(), self.best_path)
+        training.group.agree(training)  # the state that is written is that of all
         done = training.epoch + 1
         if done % self.every == 0 or done == training.epochs or training.history.stopped is not None:
             state, lost = captured(training)
-            self._warn(
-                f"{os.fspath(self.path)} does not keep the state of", lost, "; training that goes on from it differs"
-            )
-            save(state, self.path)
+            if first:
+                kept = f"{os.fspath(self.path)} does not keep the state of"
+                self._warn(kept, lost, "; training that goes on from it differs")
+                save(state, self.path)
 
     def _warn(self, what: str, reasons: dict[str, str], consequence: str) -> None:
         """Says once in a training which generators the file can't answer for."""
@@ -126,8 +138,14 @@ class Checkpoint(Callback):
 
 
 def captured(training: Training) -> tuple[dict[str, Any], dict[str, str]]:
-    """The state of a training after an epoch, in terms that `save` can write, and the generators that it lacks."""
+    """The state of a training after an epoch, in terms that `save` can write, and the generators that it lacks.
+
+    Of several processes all take part, and the first gets the state.
+    """
     found = generators.find(training)
+    random, *others = training.group.to_first(
+        {name: generators.get_state(generator) for name, generator in found.kept.items()}
+    ) or [{}]
     state = {
         "format": FORMAT,
         "epochs": training.epoch + 1,
@@ -135,10 +153,12 @@ def captured(training: Training) -> tuple[dict[str, Any], dict[str, str]]:
         "batch_loss": training.batch_loss,
         "history": {name: [float(value) for value in values] for name, values in training.history.items()},
         "model": training.model.state_dict(),
-        "optimizer": training.optimizer.state_dict(),
+        "optimizer": training.group.state_of(training.optimizer),
         "callbacks": [[type(each).__name__, each.state_dict()] for each in stateful(training)],
-        "random": {name: generators.get_state(generator) for name, generator in found.kept.items()},
+        "random": random,
     }
+    if others:
+        state["ranks"] = others  # the generators of further processes
     return state, found.lost
 
 
@@ -154,23 +174,27 @@ def restore(training: Training, state: dict[str, Any], path: str) -> dict[str, s
     """
     callbacks = stateful(training)
     check(training, callbacks, state, path)
-    found = generators.find(training).kept
-    both = [name for name in found if name in state["random"]]
+    found, rank = generators.find(training).kept, training.group.rank
+    drawn = [state["random"], *state.get("ranks", ())]
+    random = drawn[rank] if rank < len(drawn) else dict.fromkeys(found)
+    both = [name for name in found if random.get(name) is not None]
+    optimizer = training.optimizer
+    take = getattr(optimizer, "local_state_dict", optimizer.state_dict)  # of states shared out, this process's
     parts = [
         Part(training.model.state_dict, training.model.load_state_dict, state["model"]),
-        Part(training.optimizer.state_dict, training.optimizer.load_state_dict, state["optimizer"]),
+        Part(take, optimizer.load_state_dict, state["optimizer"]),
         *(
             Part(each.state_dict, each.load_state_dict, saved)
             for each, (_, saved) in zip(callbacks, state["callbacks"], strict=True)
         ),
-        *(Part.of_generator(found[name], state["random"][name]) for name in both),
+        *(Part.of_generator(found[name], random[name]) for name in both),
     ]
     load_all(parts, path)
     training.epoch, training.steps, training.batch_loss = state["epochs"], state["steps"], state["batch_loss"]
     training.history.update(state["history"])
     return {
-        **{name: "in the file alone" for name in state["random"] if name not in found},
-        **{name: "in this training alone" for name in found if name not in state["random"]},
+        **{name: "in the file alone" for name in random if name not in found},
+        **{name: "in this training alone" for name in found if name not in random},
     }
 
 
@@ -221,6 +245,9 @@ def check(training: Training, callbacks: list[Callback], state: dict[str, Any], 
     for name, kind in {"batch_loss": float, "history": dict, "callbacks": list, "random": dict}.items():
         if not isinstance(state.get(name), kind):
             raise ValueError(f"{path} is damaged: got {name}={state.get(name)!r:.60}, expected a {kind.__name__}")
+    ranks = state.get("ranks", [])
+    if not isinstance(ranks, list) or not all(isinstance(each, dict) for each in ranks):
+        raise ValueError(f"{path} is damaged: got ranks={ranks!r:.60}, expected a list of dicts")
     for name, values in state["history"].items():
         if not isinstance(values, list) or [type(each) for each in values] != [float] * state["epochs"]:
             raise ValueError(

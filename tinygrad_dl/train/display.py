@@ -42,6 +42,8 @@ class Progress(Callback):
     Source: https://tqdm.github.io/docs/tqdm/
     """
 
+    first_only = True
+
     def __init__(self, **options: Any):
         self.options = options
         self.tqdm = needed("tqdm", "Progress", "progress").tqdm
@@ -55,7 +57,7 @@ class Progress(Callback):
             total = training.epochs * batches if batches else None
             self.measured = {}
             options = {"unit": "batch", "dynamic_ncols": True, **self.options}
-            self.bar = self.tqdm(total=total, initial=training.steps if total else 0, **options)
+            self.bar = self.tqdm(total=total, initial=training.epoch * (batches or 0), **options)
         self.bar.set_description(f"epoch {training.epoch + 1}/{training.epochs}", refresh=False)
 
     def on_batch_end(self, training: Training) -> None:
@@ -98,6 +100,8 @@ class TensorBoard(Callback):
 
     Source: https://tensorboardx.readthedocs.io/en/latest/tensorboard.html
     """
+
+    first_only = True
 
     def __init__(self, folder: Path, histograms: bool = False):
         self.folder, self.histograms = folder, histograms

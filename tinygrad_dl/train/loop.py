@@ -29,6 +29,7 @@ from tinygrad_dl.train.batches import (
 )
 from tinygrad_dl.train.callback import Callback, Hooks
 from tinygrad_dl.train.display import Progress
+from tinygrad_dl.train.ranks import begin_epoch, ranks, unwrapped
 from tinygrad_dl.train.training import History, Metric, Training
 
 
@@ -65,12 +66,20 @@ def fit(
             weights.
         compile: whether the steps are run as programs, by `td.compile`: one for each shape of batches.
 
+    In a program that `mpirun` has started, after `td.distributed.init_process_group()`, all processes train one model:
+    call `fit` in all of them. The model is wrapped in `nn.parallel.DistributedDataParallel`. A `DataLoader` of a
+    dataset, in order or shuffled, gives each process its share of the samples (`data.DistributedSampler`), in batches
+    of its own `batch_size`; whatever else gives batches is taken as this process's share, such as a loader with another
+    sampler. What is measured is a mean over the samples of all processes. Bars, boards and files are the first
+    process's; when a callback stops in one process, all stop, and the learning rates are those of the first.
+
     Returns:
         A `History`: "train_loss" and, with a dev set, "dev_loss", each metric likewise; one number an epoch.
 
     Raises:
-        ValueError: no batch, no epoch, or an optimiser of another model; before any step. The loss is no single
-            number. TypeError: an argument of the wrong kind; before any step.
+        ValueError: no batch, no epoch, or an optimiser of another model; among several processes other numbers of
+            batches, or `compile`; before any step. The loss is no single number.
+        TypeError: an argument of the wrong kind; before any step.
         FloatingPointError: a loss is no finite number, with `stop_on_nan`.
         Exception: what a callback has raised, with a note that names it and its hook.
 
@@ -99,10 +108,14 @@ def fit(
     require_batches(train, "fit: train")
     if dev is not None:
         require_batches(dev, "fit: dev")
-    training = Training(model, loss, optimizer, train, dev, epochs, metrics, callbacks)
+    group = ranks()
+    parallel, model = group.parallel(model, compile), unwrapped(model)
+    train, dev = group.share(train), None if dev is None else group.part(dev)
+    require_batches(train, "fit: train")
+    training = Training(model, loss, optimizer, train, dev, epochs, metrics, callbacks, group)
     hooks = Hooks(training)
     whole = compile and not (hooks.listeners["on_before_step"] or metrics)  # whether nobody looks on in between
-    step = training_step(model, loss, optimizer, stop_on_nan, whole)
+    step = training_step(parallel, loss, optimizer, stop_on_nan, whole)
     if compile:
         from tinygrad_dl.compiler.compiled import Compiled
 
@@ -110,20 +123,26 @@ def fit(
     try:
         with mode_kept(model):
             hooks.call("on_fit_start")
+            group.agree(training)
             while training.epoch < epochs and training.history.stopped is None:
                 model.train()
+                begin_epoch(train, training.epoch)
                 hooks.call("on_epoch_start")
+                group.agree(training)
                 if training.history.stopped is not None:
                     break
-                measured = {f"train_{name}": value for name, value in _epoch(training, hooks, step, whole).items()}
+                found = group.reduced(_epoch(training, hooks, step, whole)).result("fit: train")
+                measured = {f"train_{name}": value for name, value in found.items()}
+                group.even(model)
                 if dev is not None:
-                    found = _measure(model, dev, loss, training.metrics, "dev")
+                    found = group.reduced(_measure(model, dev, loss, training.metrics, "dev")).result("fit: dev")
                     if stop_on_nan and not math.isfinite(found["loss"]):
                         raise _not_finite(training, found["loss"], "dev loss")
                     measured.update((f"dev_{name}", value) for name, value in found.items())
                 for name, value in measured.items():
                     training.history[name].append(value)
                 hooks.call("on_epoch_end")
+                group.agree(training)
                 training.epoch += 1
             hooks.call("on_fit_end")
     except BaseException as error:
@@ -170,7 +189,7 @@ def training_step(
     return step
 
 
-def _epoch(training: Training, hooks: Hooks, step: Any, whole: bool) -> dict[str, float]:
+def _epoch(training: Training, hooks: Hooks, step: Any, whole: bool) -> Means:
     """One pass over the train set; the means of what was measured."""
     optimizer, means = training.optimizer, Means()
     before_step, batch_end = (bool(hooks.listeners[name]) for name in ("on_before_step", "on_batch_end"))
@@ -203,7 +222,7 @@ def _epoch(training: Training, hooks: Hooks, step: Any, whole: bool) -> dict[str
                 hooks.call("on_batch_end")
     if training.batch < 0:
         raise nothing(f"fit: train, in epoch {training.epoch + 1},")
-    return means.result()
+    return means
 
 
 def _metrics(metrics: Mapping[str, Metric], output: Any, target: Any) -> dict[str, float]:
@@ -211,11 +230,8 @@ def _metrics(metrics: Mapping[str, Metric], output: Any, target: Any) -> dict[st
         return {name: number(metric(output, target), f"the metric {name!r}") for name, metric in metrics.items()}
 
 
-def _measure(
-    model: Module, data: Iterable[Any], loss: Metric, metrics: Mapping[str, Metric], what: str
-) -> dict[str, float]:
+def _measure(model: Module, data: Iterable[Any], loss: Metric, metrics: Mapping[str, Metric], what: str) -> Means:
     means = Means()
-    position = -1
     with mode_kept(model), no_grad(), opened(data) as batches:
         model.eval()
         for position, batch in enumerate(batches):
@@ -227,9 +243,7 @@ def _measure(
                 error.add_note(f"in batch {position + 1} of {what}: input {text(inputs)}, target {text(target)}")
                 raise
             means.add(size_of(inputs), values)
-    if position < 0:
-        raise nothing(what)
-    return means.result()
+    return means
 
 
 def evaluate(
@@ -252,7 +266,7 @@ def evaluate(
     Source: https://docs.pytorch.org/tutorials/beginner/basics/optimization_tutorial.html
     """
     require_batches(data, "evaluate: data")
-    return _measure(model, data, loss, by_name(metrics, "evaluate"), "data")
+    return _measure(model, data, loss, by_name(metrics, "evaluate"), "data").result("evaluate: data")
 
 
 def predict(model: Module, data: Any) -> Tensor:

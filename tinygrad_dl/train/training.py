@@ -8,6 +8,7 @@ from typing import Any
 from tinygrad_dl.core.composition import Composed
 from tinygrad_dl.nn import Module
 from tinygrad_dl.optim import Optimizer
+from tinygrad_dl.train.ranks import Alone
 
 Metric = Callable[[Any, Any], Any]
 
@@ -50,7 +51,9 @@ class Training(Composed):
     """A training under way. Each hook of a callback gets it.
 
     Attributes:
-        model, loss, optimizer, train, dev, metrics, epochs: what `fit` was given.
+        model, loss, optimizer, train, dev, metrics, epochs: what `fit` was given; in one of several processes the model
+            itself, and this process's share of the data.
+        group: the processes that train together; `group.rank` says which of them this is, `group.size` how many.
         callbacks: in the order in which their hooks run.
         epoch: the index of the epoch, from 0; `batch`: the index of the batch in it; `steps`: how many steps the
             optimiser has taken in all.
@@ -83,8 +86,10 @@ class Training(Composed):
         epochs: int,
         metrics: Mapping[str, Metric],
         callbacks: Iterable[Any],
+        group: Alone | None = None,
     ):
         self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.group = group or Alone()
         self.train, self.dev, self.epochs, self.metrics = train, dev, epochs, dict(metrics)
         self.callbacks = sorted(callbacks, key=lambda callback: callback.order)  # sorted() keeps the order of equals
         self.epoch = self.batch = self.steps = 0
