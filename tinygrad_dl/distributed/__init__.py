@@ -20,6 +20,7 @@ the calls is one on all ranks of a group: each collective is called by all of th
 from __future__ import annotations
 
 from tinygrad_dl.core.namespaces import public
+from tinygrad_dl.distributed.debugging import DebugLevel, get_debug_level, set_debug_level, set_debug_level_from_env
 from tinygrad_dl.distributed.errors import DistBackendError, DistError
 from tinygrad_dl.distributed.groups import (
     GroupMember,
@@ -61,13 +62,13 @@ from tinygrad_dl.distributed.work import Work
 
 # fmt: off
 __all__ = [
-    "DistBackendError", "DistError", "GroupMember", "P2POp", "ProcessGroup", "ReduceOp", "Work", "all_gather",
-    "all_gather_into_tensor", "all_gather_object", "all_reduce", "all_to_all", "all_to_all_single", "barrier",
-    "batch_isend_irecv", "broadcast", "broadcast_object_list", "default_pg_timeout", "destroy_process_group", "gather",
-    "gather_object", "get_backend", "get_global_rank", "get_group_rank", "get_process_group_ranks", "get_rank",
-    "get_world_size", "group", "init_process_group", "irecv", "is_available", "is_initialized", "is_mpi_available",
-    "isend", "new_group", "recv", "reduce", "reduce_scatter", "reduce_scatter_tensor", "scatter", "scatter_object_list",
-    "send",
+    "DebugLevel", "DistBackendError", "DistError", "GroupMember", "P2POp", "ProcessGroup", "ReduceOp", "Work",
+    "all_gather", "all_gather_into_tensor", "all_gather_object", "all_reduce", "all_to_all", "all_to_all_single",
+    "barrier", "batch_isend_irecv", "broadcast", "broadcast_object_list", "default_pg_timeout", "destroy_process_group",
+    "gather", "gather_object", "get_backend", "get_debug_level", "get_global_rank", "get_group_rank",
+    "get_process_group_ranks", "get_rank", "get_world_size", "group", "init_process_group", "irecv", "is_available",
+    "is_initialized", "is_mpi_available", "isend", "new_group", "recv", "reduce", "reduce_scatter",
+    "reduce_scatter_tensor", "scatter", "scatter_object_list", "send", "set_debug_level", "set_debug_level_from_env",
 ]
 # fmt: on
 

@@ -7,15 +7,20 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
+
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.messages import ArgumentError, ArgumentTypeError
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.warning import warn
-from tinygrad_dl.distributed.faults import Ending
+from tinygrad_dl.distributed.debugging import DebugLevel, set_debug_level_from_env, setting
+from tinygrad_dl.distributed.errors import DistBackendError
+from tinygrad_dl.distributed.faults import Calls, Departures, Ending
 from tinygrad_dl.distributed.mpi import library
 from tinygrad_dl.distributed.work import Work, unfinished
 
 default_pg_timeout = timedelta(minutes=30)
+LINE = 256  # bytes of the text by which ranks compare their calls
 
 
 class ProcessGroup:
@@ -62,11 +67,51 @@ class ProcessGroup:
         then: Callable[[Any], None] | None = None,
         kept: Any = None,
         result: Sequence[Tensor] = (),
+        about: Sequence[Any] = (),
     ) -> Work:
-        """Begins an exchange: `call` gets MPI's communicator and returns MPI's request; for the rest see `Work`."""
+        """Begins a collective.
+
+        Args:
+            call: gets MPI's communicator and returns MPI's request.
+            then, kept, result: see `Work`.
+            about: what else must be the same on all ranks.
+        """
         self._calls += 1
-        told = f"{name}: rank {self.ranks[self._rank]}, call {self._calls} of group {self._name}"
-        return Work(call(self.comm), told, self.timeout, then, kept, result)
+        number = self._calls
+        told = f"{name}: rank {self.ranks[self._rank]}, call {number} of group {self._name}"
+        if setting.level is DebugLevel.DETAIL:
+            self._compare(told, " ".join(map(str, (name, *about))))
+        return Work(
+            call(self.comm), told, self.timeout, lambda: gone(self.ranks, self._name, number), then, kept, result
+        )
+
+    def exchange(
+        self,
+        name: str,
+        call: Callable[[Any], Any],
+        peers: Sequence[int],
+        then: Callable[[Any], None] | None = None,
+        kept: Any = None,
+        result: Sequence[Tensor] = (),
+    ) -> Work:
+        """Begins to send or receive a message, as `begin`; `peers` are the ranks in the group that it waits for."""
+        told = f"{name}: rank {self.ranks[self._rank]}, group {self._name}"
+        others = [self.ranks[peer] for peer in peers]
+        return Work(call(self.comm), told, self.timeout, lambda: gone(others, self._name, None), then, kept, result)
+
+    def _compare(self, told: str, own: str) -> None:
+        """Raises on all ranks unless all begin the same collective."""
+        line = np.frombuffer(own.encode()[:LINE].ljust(LINE), np.uint8)
+        found = np.empty((self._size, LINE), np.uint8)
+        Work(self.comm.Iallgather(line, found), told, self.timeout).wait()
+        lines = [each.tobytes().decode(errors="replace").rstrip() for each in found]
+        if len(set(lines)) > 1:
+            calls = " and ".join(f"{each} on rank {rank}" for each, rank in zip(lines, self.ranks, strict=True))
+            raise DistBackendError(f"{told}: got different calls, {calls}, expected one on all ranks")
+
+    def calls(self) -> Calls:
+        """How many collectives it has begun, with its twin's."""
+        return {self._name: self._calls, **({} if self._twin is None else self._twin.calls())}
 
     def twin(self) -> ProcessGroup:
         """The same ranks with a communicator of their own, so that two orders of calls do not meet: made at first use.
@@ -130,9 +175,21 @@ class _State:
         self.groups: list[ProcessGroup] = []  # the others
         self.made = 0  # how many groups there have been
         self.ending: Ending | None = None
+        self.departures: Departures | None = None
 
 
 state = _State()
+
+
+def calls_so_far() -> Calls:
+    """How many collectives this process has begun in each group."""
+    groups = [*state.groups, *([] if state.world is None else [state.world])]
+    return {name: number for each in groups for name, number in each.calls().items()}
+
+
+def gone(ranks: Sequence[int], group: str, number: int | None) -> int | None:
+    """One of the ranks that has left before a collective, or before a message: see `Departures.missing`."""
+    return None if state.departures is None else state.departures.missing(ranks, group, number)
 
 
 def init_process_group(
@@ -182,9 +239,11 @@ def init_process_group(
     limit = checked_timeout(name, timeout)
     comm = duplicate(world, limit.total_seconds())
     state.world, state.made = ProcessGroup(comm, range(world.Get_size()), limit, "0"), 1
+    set_debug_level_from_env()
     if state.world.size() > 1:
         state.ending = Ending(state.world.rank(), state.world.size())
         state.ending.install()
+        state.departures = Departures(duplicate(world, limit.total_seconds()), calls_so_far)
 
 
 # What those set who start several processes, with the number of processes.
@@ -248,9 +307,10 @@ def destroy_process_group(group: Any = None) -> None:
     for each in [*state.groups, found]:
         each.free()
     state.groups.clear()
-    if state.ending is not None:
+    if state.ending is not None and state.departures is not None:
         state.ending.remove()
-    state.world = state.ending = None
+        state.departures.close()
+    state.world = state.ending = state.departures = None
 
 
 def is_initialized() -> bool:

@@ -138,7 +138,7 @@ def sent(tensor: Any, dst: Any, group: Any, tag: int, group_dst: Any, name: str)
         return None
     peer = other_rank(members, dst, group_dst, name, "dst")
     elements = bytes_of(flat(tensor_of(tensor, name, "tensor")))
-    return members.begin(name, lambda comm: comm.Isend(elements, peer, tag), None, elements, [tensor])
+    return members.exchange(name, lambda comm: comm.Isend(elements, peer, tag), [peer], None, elements, [tensor])
 
 
 def received(tensor: Any, src: Any, group: Any, tag: int, group_src: Any, name: str) -> Work | None:
@@ -148,6 +148,7 @@ def received(tensor: Any, src: Any, group: Any, tag: int, group_src: Any, name: 
         return None
     anybody = src is None and group_src is None
     peer = library().ANY_SOURCE if anybody else other_rank(members, src, group_src, name, "src")
+    peers = () if anybody else (peer,)
     place = Place(tensor_of(tensor, name, "tensor"), name)
     arrives = bytes_of(place.array)
 
@@ -159,7 +160,7 @@ def received(tensor: Any, src: Any, group: Any, tag: int, group_src: Any, name: 
             )
         place.settle()
 
-    return members.begin(name, lambda comm: comm.Irecv(arrives, peer, tag), finish, arrives, [tensor])
+    return members.exchange(name, lambda comm: comm.Irecv(arrives, peer, tag), peers, finish, arrives, [tensor])
 
 
 def other_rank(members: ProcessGroup, rank: Any, in_group: Any, name: str, argument: str) -> int:

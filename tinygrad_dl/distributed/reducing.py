@@ -57,9 +57,9 @@ def begin_all_reduce(name: str, tensor: Tensor, op: ReduceOp, members: ProcessGr
         how.finish(place.array, members.size())
         place.settle()
 
-    numbers = how.numbers(place.array)
+    numbers, about = how.numbers(place.array), (op.name, tensor.dtype, tensor.shape)
     return members.begin(
-        name, lambda comm: comm.Iallreduce(library().IN_PLACE, numbers, how.op), finish, numbers, [tensor]
+        name, lambda comm: comm.Iallreduce(library().IN_PLACE, numbers, how.op), finish, numbers, [tensor], about
     )
 
 
@@ -95,9 +95,10 @@ def reduce(
         return None
     root = rank_in(members, dst, group_dst, name, "dst")
     how = reduction(op, tensor_of(tensor, name, "tensor")._data.dtype, name)
+    about = (op.name, tensor.dtype, tensor.shape, f"dst={root}")
     if members.rank() != root:
         sent = how.numbers(np.asarray(flat(tensor), how.carrier))
-        work = members.begin(name, lambda comm: comm.Ireduce(sent, None, how.op, root), None, sent, [tensor])
+        work = members.begin(name, lambda comm: comm.Ireduce(sent, None, how.op, root), None, sent, [tensor], about)
         return handle(work, async_op)
     place = Place(tensor, name, how.carrier, filled=True)
 
@@ -107,7 +108,7 @@ def reduce(
 
     numbers = how.numbers(place.array)
     work = members.begin(
-        name, lambda comm: comm.Ireduce(library().IN_PLACE, numbers, how.op, root), finish, numbers, [tensor]
+        name, lambda comm: comm.Ireduce(library().IN_PLACE, numbers, how.op, root), finish, numbers, [tensor], about
     )
     return handle(work, async_op)
 
@@ -194,8 +195,8 @@ def scattered(
         how.finish(place.array, members.size())
         place.settle()
 
-    arrives = how.numbers(place.array)
+    arrives, about = how.numbers(place.array), (op.name, output.dtype, counts)
     work = members.begin(
-        name, lambda comm: comm.Ireduce_scatter(sent, arrives, counts, how.op), finish, (sent, arrives), [output]
+        name, lambda comm: comm.Ireduce_scatter(sent, arrives, counts, how.op), finish, (sent, arrives), [output], about
     )
     return handle(work, async_op)

@@ -49,13 +49,16 @@ def broadcast(
     if members is None:
         return None
     root = rank_in(members, src, group_src, name, "src")
+    about = (tensor_of(tensor, name, "tensor").dtype, tensor.shape, f"src={root}")
     if members.rank() == root:
-        sent = bytes_of(flat(tensor_of(tensor, name, "tensor")))
-        work = members.begin(name, lambda comm: comm.Ibcast(sent, root), None, sent, [tensor])
+        sent = bytes_of(flat(tensor))
+        work = members.begin(name, lambda comm: comm.Ibcast(sent, root), None, sent, [tensor], about)
         return handle(work, async_op)
-    place = Place(tensor_of(tensor, name, "tensor"), name)
+    place = Place(tensor, name)
     arrives = bytes_of(place.array)
-    work = members.begin(name, lambda comm: comm.Ibcast(arrives, root), lambda _: place.settle(), arrives, [tensor])
+    work = members.begin(
+        name, lambda comm: comm.Ibcast(arrives, root), lambda _: place.settle(), arrives, [tensor], about
+    )
     return handle(work, async_op)
 
 
@@ -108,6 +111,7 @@ def all_gather(tensor_list: Sequence[Tensor], tensor: Tensor, group: Any = None,
         lambda _: places.settle(),
         (sent, arrives),
         outputs,
+        [outputs[0].dtype],
     )
     return handle(work, async_op)
 
@@ -151,6 +155,7 @@ def all_gather_into_tensor(
         lambda _: place.settle(),
         (sent, arrives),
         [output_tensor],
+        [input_tensor.dtype, input_tensor.shape],
     )
     return handle(work, async_op)
 
@@ -187,10 +192,11 @@ def gather(
     if members is None:
         return None
     root = rank_in(members, 0 if dst is None and group_dst is None else dst, group_dst, name, "dst")
-    sent = bytes_of(flat(tensor_of(tensor, name, "tensor")))
+    sent, about = bytes_of(flat(tensor_of(tensor, name, "tensor"))), (tensor.dtype, f"dst={root}")
     if members.rank() != root:
         require_none(name, "gather_list", gather_list, "dst")
-        return handle(members.begin(name, lambda comm: comm.Igatherv(sent, None, root), None, sent), async_op)
+        work = members.begin(name, lambda comm: comm.Igatherv(sent, None, root), None, sent, about=about)
+        return handle(work, async_op)
     outputs = tensors_of(gather_list, name, "gather_list", members.size())
     require_alike(name, tensor, *outputs)
     require_own_shape(name, "gather_list", outputs, tensor, members)
@@ -202,6 +208,7 @@ def gather(
         lambda _: places.settle(),
         (sent, arrives),
         outputs,
+        about,
     )
     return handle(work, async_op)
 
@@ -255,6 +262,7 @@ def scatter(
         lambda _: place.settle(),
         (packed, arrives),
         [tensor],
+        [tensor.dtype, f"src={root}"],
     )
     return handle(work, async_op)
 
@@ -300,6 +308,7 @@ def all_to_all(
         lambda _: places.settle(),
         (sent, arrives),
         outputs,
+        [outputs[0].dtype],
     )
     return handle(work, async_op)
 
@@ -346,6 +355,7 @@ def all_to_all_single(
         lambda _: place.settle(),
         (sent, arrives),
         [output],
+        [output.dtype],
     )
     return handle(work, async_op)
 

@@ -15,6 +15,7 @@ from tinygrad_dl.distributed.mpi import library
 
 # Between two looks another process of this core may go on, so that more ranks than cores do not wait for each other.
 pause: Callable[[], Any] = getattr(os, "sched_yield", lambda: time.sleep(0))
+PATIENCE = 0.5  # seconds of waiting after which a rank asks whether the others are still there
 unfinished: set[Work] = set()  # what MPI still reads or writes must not go, even if nobody holds the handle
 
 
@@ -42,6 +43,7 @@ class Work:
         request: Any,
         told: str,
         timeout: float,
+        gone: Callable[[], int | None] = lambda: None,
         then: Callable[[Any], None] | None = None,
         kept: Any = None,
         result: Sequence[Tensor] = (),
@@ -51,12 +53,13 @@ class Work:
         Args:
             told: what it is, for an error.
             timeout: seconds.
+            gone: says which of the other ranks is not there any more, if one is missed.
             then: called with MPI's status once it is over.
             kept: what must live until then.
             result: the tensors that are changed.
         """
         self._request, self._told, self._timeout = request, told, timeout
-        self._then, self._kept, self._result = then, kept, list(result)
+        self._gone, self._then, self._kept, self._result = gone, then, kept, list(result)
         self._source = -1
         unfinished.add(self)
 
@@ -95,15 +98,29 @@ class Work:
         if self.is_completed():
             return True
         seconds = self._timeout if timeout is None else timeout.total_seconds()
-        begin, clock = time.monotonic(), time.monotonic
+        begin = looked = time.monotonic()
         while not self.is_completed():
             pause()
-            if clock() - begin > seconds:
+            now = time.monotonic()
+            if now - begin > seconds:
                 raise DistBackendError(
                     f"{self._told}: got no answer from the other ranks for {seconds:g} s, expected that all take part; "
-                    "see where they are, or give init_process_group a longer timeout"
+                    "with TORCH_DISTRIBUTED_DEBUG=DETAIL ranks whose calls differ are named; for slow ones give "
+                    "init_process_group a longer timeout"
                 )
+            if now - looked > PATIENCE:
+                looked = now
+                self._require_company()
         return True
+
+    def _require_company(self) -> None:
+        """Raises if another rank, for which this one waits, has left."""
+        rank = self._gone()
+        if rank is not None:
+            raise DistBackendError(
+                f"{self._told}: got no answer from rank {rank}, which has ended its program, expected that it "
+                "takes part"
+            )
 
     def is_success(self) -> bool:
         """Whether it is over; what fails raises in `wait`."""
