@@ -7,6 +7,7 @@ ns an element, the more where the rows lie powers of 2 apart. OpenBLAS's `omatco
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,9 +15,11 @@ import numpy as np
 
 from tinygrad_dl.backends import blas
 
-__all__ = ["copy_transposed"]
+__all__ = ["along_rows", "copy_transposed"]
 
 LEAST = 1024  # elements: in fewer, NumPy's copy costs no more than a call by ctypes
+LARGE = 2**14  # elements: from here on NumPy's copy of some rows at a time is faster
+TILE = 16
 ROWS, TRANSPOSED = 101, 112  # CBLAS's names for the order of a matrix in memory, and for what becomes of it
 
 _functions: dict[Any, Callable[..., Any]] | None = None  # by dtype; None: not looked for yet
@@ -32,7 +35,11 @@ def copy_transposed(x: np.ndarray, out: np.ndarray) -> None:
             if function is not None:
                 _call(function, x, out)
                 return
-    out[...] = x.T
+    if x.size < LARGE:
+        out[...] = x.T
+        return
+    for start in range(0, len(x), TILE):
+        out[:, start : start + TILE] = x[start : start + TILE].T
 
 
 def _call(function: Callable[..., Any], x: np.ndarray, out: np.ndarray) -> None:
@@ -65,3 +72,21 @@ def copies(function: Callable[..., Any], dtype: Any) -> bool:
     _call(function, x[:, :83], out[:, :7])
     inside = np.array_equal(out[:, :7], x[:, :83].T, equal_nan=True)
     return inside and bool((out[:, 7:] == -1).all()) and bool(np.signbit(out[3, 3]))
+
+
+def along_rows(x: np.ndarray, dim: int) -> np.ndarray:
+    """The array with dimension `dim` as its last one, row-major: a view, or a copy by the fastest way."""
+    moved = np.moveaxis(x, dim, -1)
+    if moved.flags.c_contiguous:
+        return moved
+    if not x.flags.c_contiguous or x.size < LEAST:
+        return np.ascontiguousarray(moved)
+    before, after = math.prod(x.shape[:dim]), math.prod(x.shape[dim + 1 :])
+    if before > after or not after:  # many small matrices: a call for each would cost more than the jumps
+        return np.ascontiguousarray(moved)
+    out = np.empty(moved.shape, x.dtype)
+    for matrix, rows in zip(
+        x.reshape(before, x.shape[dim], after), out.reshape(before, after, x.shape[dim]), strict=True
+    ):
+        copy_transposed(matrix, rows)
+    return out

@@ -60,6 +60,22 @@ def grid(index: Any, dim: int) -> tuple[Any, ...]:
     return tuple(parts)
 
 
+def spots(index: Any, dim: int, shape: tuple[int, ...]) -> Any:
+    """Where in the flattened array of that shape the elements of `grid` stand, in one dimension."""
+    index = index.astype(np.intp, copy=False)
+    if index.ndim == 1:
+        return index
+    found: Any = 0
+    for i, size in enumerate(index.shape):
+        stride = math.prod(shape[i + 1 :])
+        if i == dim:
+            part = index if stride == 1 else index * stride
+        else:
+            part = np.arange(0, size * stride, stride).reshape((-1, *(1,) * (index.ndim - i - 1)))
+        found = part if i == 0 else found + part
+    return found.reshape(-1)
+
+
 def at(dim: int, index: Any) -> tuple[Any, ...]:
     """The NumPy index that applies `index`, positions, to dimension `dim`."""
     return (*(slice(None),) * dim, index.astype(np.intp, copy=False))
@@ -188,7 +204,7 @@ def scattered(input: Array, dim: int, index: Array, src: Array) -> Array:
     dim = _checked(input.shape, dim, index, "scatter", src)
     out = input.copy("C")
     if src.ndim:  # in one dimension the order, and so which value stays, is certain
-        out.reshape(-1)[positions(grid(index, dim), out.shape).reshape(-1)] = src[_within(index.shape)].reshape(-1)
+        out.reshape(-1)[spots(index, dim, out.shape)] = src[_within(index.shape)].reshape(-1)
     else:
         out[grid(index, dim)] = src
     return out
@@ -257,7 +273,10 @@ def scatter_added(input: Array, dim: int, index: Array, src: Array) -> Array:
     """
     dim = _checked(input.shape, dim, index, "scatter_add", src)
     require_same(src.dtype, input.dtype)
-    return input + accumulate.generic(src[_within(index.shape)].astype(input.dtype), grid(index, dim), input.shape)
+    out = np.zeros(input.shape, input.dtype)
+    np.add.at(out.reshape(-1), spots(index, dim, out.shape), src[_within(index.shape)].reshape(-1))
+    out += input
+    return out
 
 
 def _scatter_add_src(g: Any, dim: int, index: Any, src_shape: tuple[int, ...]) -> Any:

@@ -24,10 +24,10 @@ from tinygrad_dl.ops.indexing.gather import (
     _within,
     as_line,
     gathered,
-    grid,
     scatter_add,
     scatter_added,
     scattered,
+    spots,
 )
 from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.pointwise.arithmetic import div
@@ -81,7 +81,7 @@ def scatter_extreme(input: Array, dim: int, index: Array, src: Array, largest: b
     """The largest (or smallest) of each element of the input and those of `src` that go there."""
     dim = _checked(input.shape, dim, index, "scatter_reduce", src)
     out = input.copy("C")
-    (np.maximum if largest else np.minimum).at(out, grid(index, dim), src)
+    (np.maximum if largest else np.minimum).at(out.reshape(-1), spots(index, dim, out.shape), src.reshape(-1))
     return out
 
 
@@ -143,7 +143,7 @@ def scatter_product(input: Array, dim: int, index: Array, src: Array) -> Array:
     """Each element of the input times those of `src` that go there."""
     dim = _checked(input.shape, dim, index, "scatter_reduce", src)
     out = input.copy("C")
-    np.multiply.at(out, grid(index, dim), src)
+    np.multiply.at(out.reshape(-1), spots(index, dim, out.shape), src.reshape(-1))
     return out
 
 

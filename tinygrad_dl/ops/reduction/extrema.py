@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.backends.transposing import along_rows
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
@@ -14,6 +15,7 @@ from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.pointwise.extremes import maximum, minimum
 from tinygrad_dl.ops.reduction._sums import SMALLEST, add_up, kept, largest, over
 
+LARGE = 2**12  # elements, from which a transposed copy pays
 WIDE = real(min_side=1)
 OVER = {"input": WIDE, "dim": axes_of("input"), "keepdim": one_of(False, True)}
 OVER_ONE = {"input": real(min_dims=1, min_side=1), "dim": axis_of("input", none=True), "keepdim": one_of(False, True)}
@@ -96,6 +98,14 @@ amax.vjp(input=share_evenly)
 amin.vjp(input=share_evenly)
 
 
+def place_of(function: Any, input: np.ndarray, dim: Any, keepdim: bool) -> Any:
+    """np.argmax or np.argmin; not along the last dimension, of a transposed copy, which is ten times as fast."""
+    if dim is None or input.size < LARGE or dim % input.ndim == input.ndim - 1:
+        return function(input, dim, keepdims=keepdim)
+    found = function(along_rows(input, dim), -1)
+    return np.expand_dims(found, dim) if keepdim else found
+
+
 @op(
     np.argmax,
     kind="reduction",
@@ -111,7 +121,7 @@ def argmax(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     >>> td.argmax(td.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([1, 0])
     """
-    return input.argmax(dim, keepdims=keepdim)
+    return place_of(np.argmax, input, dim, keepdim)
 
 
 @op(
@@ -129,7 +139,7 @@ def argmin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     >>> td.argmin(td.tensor([[1.0, 5.0], [3.0, 2.0]]), dim=1)
     tensor([0, 1])
     """
-    return input.argmin(dim, keepdims=keepdim)
+    return place_of(np.argmin, input, dim, keepdim)
 
 
 for ufunc, position in ((np.argmax, argmax), (np.argmin, argmin)):
@@ -184,7 +194,7 @@ def of_chosen(t: Any, indices: Any, dim: int, keepdim: bool) -> Any:
 )
 def max_dim(input: Array, dim: Any, keepdim: bool = False) -> Array:
     """The largest elements along one dimension and their indices; `max` with a dimension."""
-    return extreme(input, np.asarray(input.argmax(dim, keepdims=True)), dim, keepdim)
+    return extreme(input, place_of(np.argmax, input, dim, True), dim, keepdim)
 
 
 @op(
@@ -202,7 +212,7 @@ def max_dim(input: Array, dim: Any, keepdim: bool = False) -> Array:
 )
 def min_dim(input: Array, dim: Any, keepdim: bool = False) -> Array:
     """The smallest elements along one dimension and their indices; `min` with a dimension."""
-    return extreme(input, np.asarray(input.argmin(dim, keepdims=True)), dim, keepdim)
+    return extreme(input, place_of(np.argmin, input, dim, True), dim, keepdim)
 
 
 max_dim.vjp(input=to_chosen)

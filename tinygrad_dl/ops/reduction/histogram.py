@@ -10,6 +10,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.promotion import is_floating
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.ops._overload import method
+from tinygrad_dl.ops.sorting._places import places_in
 
 
 class Histogram(NamedTuple):
@@ -96,7 +97,7 @@ def _counted(
     sizes = [len(each) - 1 for each in edges]
     places, inside = [], np.ones(len(points), bool)
     for column, each in zip(points.T, edges, strict=True):
-        place = np.searchsorted(each, column, "right") - 1
+        place = places_in(each, column, "right") - 1
         place[column == each[-1]] = len(each) - 2  # the last bin has its end
         inside &= (column >= each[0]) & (column <= each[-1])
         places.append(place)

@@ -48,4 +48,4 @@ def count_nonzero(input: Array, dim: Any = None) -> Array:
     >>> td.count_nonzero(td.tensor([0.0, 1.0, 2.0]))
     tensor(2)
     """
-    return np.count_nonzero(input, over(dim, input.ndim))
+    return np.count_nonzero(input if input.dtype.kind == "b" else input != 0, over(dim, input.ndim))

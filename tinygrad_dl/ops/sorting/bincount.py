@@ -33,14 +33,21 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     if minlength < 0:
         raise ValueError(f"bincount: got minlength={minlength}, expected at least 0")
     numbers = input._data.astype(np.int64, copy=False)
-    if numbers.ndim != 1 or (numbers.size and numbers.min() < 0):
-        raise ValueError(
-            f"bincount: got {'negative integers' if numbers.ndim == 1 else f'shape {input.shape}'}, expected 1-D input "
-            "without negative integers"
-        )
+    fine = numbers.ndim == 1 and (weights is None or weights.shape == input.shape)
+    try:
+        total = np.bincount(numbers, None if weights is None else weights._data, minlength) if fine else None
+    except ValueError:  # of negative integers
+        total = None
+    if total is None:
+        raise _misfit(numbers, weights)
     if weights is None:
-        return wrap(np.bincount(numbers, minlength=minlength))
-    if weights.shape != input.shape:
-        raise ValueError(f"bincount: got weights of shape {weights.shape}, expected {input.shape}, as the input has")
-    total = np.bincount(numbers, weights._data, minlength)
+        return wrap(total)
     return wrap(total.astype(np.float32) if weights.dtype == np.float32 else total)
+
+
+def _misfit(numbers: np.ndarray, weights: Tensor | None) -> ValueError:
+    """The error of what can't be counted."""
+    if numbers.ndim == 1 and weights is not None and not (numbers < 0).any():
+        return ValueError(f"bincount: got weights of shape {weights.shape}, expected {numbers.shape}, as the input has")
+    what = "negative integers" if numbers.ndim == 1 else f"shape {numbers.shape}"
+    return ValueError(f"bincount: got {what}, expected 1-D input without negative integers")

@@ -12,6 +12,7 @@ from tinygrad_dl.core.promotion import INT32, INT64, in_single
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
 from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.ops.indexing.gather import take_along_dim
+from tinygrad_dl.ops.sorting._places import places_in
 
 
 @composition
@@ -58,7 +59,7 @@ def searchsorted(
     where: Any = side or ("right" if right else "left")
     kind = np.int32 if out_int32 else np.int64
     if rows.ndim < 2:
-        return wrap(np.asarray(np.searchsorted(rows, values, where), kind))
+        return wrap(np.asarray(places_in(rows, values, where), kind))
     if rows.shape[:-1] != values.shape[:-1]:
         raise ValueError(
             f"searchsorted: got rows of shape {rows.shape} and values of shape {values.shape}, expected the same but "
@@ -66,7 +67,7 @@ def searchsorted(
         )
     out = np.empty(values.shape, kind)
     for spot in np.ndindex(rows.shape[:-1]):
-        out[spot] = np.searchsorted(rows[spot], values[spot], where)
+        out[spot] = places_in(rows[spot], values[spot], where)
     return wrap(out)
 
 

@@ -12,6 +12,7 @@ from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.indexing.gather import gathered, grid
 from tinygrad_dl.ops.indexing.getitem import accumulate
 from tinygrad_dl.ops.shape._dims import normal_dim
+from tinygrad_dl.ops.sorting._order import LONG, order
 
 
 class Sorted(NamedTuple):
@@ -21,23 +22,11 @@ class Sorted(NamedTuple):
     indices: Any
 
 
-def order(input: np.ndarray, dim: int, descending: bool) -> np.ndarray:
-    """The indices that sort along `dim`; equal elements stay in the order they had."""
-    if not input.ndim:
-        return np.zeros((), np.int64)
-    found: np.ndarray
-    if not descending:
-        found = input.argsort(dim, kind="stable")
-        return found
-    # Sorting the reversed elements and reversing the result puts the large ones first, equal ones in order.
-    back = (*(slice(None),) * dim, slice(None, None, -1))
-    found = input[back].argsort(dim, kind="stable")[back]
-    found = input.shape[dim] - 1 - found
-    return found
-
-
 def picked(input: np.ndarray, indices: np.ndarray, dim: int) -> np.ndarray:
     """The elements at the indices along `dim`."""
+    if input.size >= LONG and dim == input.ndim - 1 and input.flags.c_contiguous:
+        starts = np.arange(0, input.size, input.shape[-1]).reshape(*input.shape[:-1], 1)
+        return input.reshape(-1).take(indices + starts)
     return input[grid(indices, dim)] if input.ndim else input.copy()
 
 

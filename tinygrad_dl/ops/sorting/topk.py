@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.blocks import in_blocks
+from tinygrad_dl.backends.transposing import along_rows
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops.indexing.gather import grid
@@ -44,14 +46,27 @@ def topk(input: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool
         raise ValueError(f"topk: expected k between 0 and {size}, the size of dim {dim}, got {k}")
     first = (*(slice(None),) * dim, slice(k))
     if 0 < k < size // 8 and size > 64:  # worth to set the k apart before sorting them
-        apart = input.argpartition(size - k if largest else k - 1, dim)
-        best = apart[(*first[:-1], slice(size - k, None))] if largest else apart[first]
+        best = set_apart(input, k, dim, largest)
         inner = order(picked(input, best, dim), dim, largest)
         indices = best[grid(inner, dim)]
     else:
         indices = order(input, dim, largest)
         indices = indices[first] if input.ndim else indices
     return Sorted(picked(input, indices, dim), indices)
+
+
+def set_apart(input: np.ndarray, k: int, dim: int, largest: bool) -> np.ndarray:
+    """The indices of the `k` largest or smallest elements along `dim`, in any order."""
+    rows = along_rows(input, dim)
+    size = rows.shape[-1]
+    flat, chosen = rows.reshape(-1, size), slice(size - k, None) if largest else slice(k)
+    best = np.empty((len(flat), k), np.int64)
+
+    def some(start: int, stop: int) -> None:
+        best[start:stop] = flat[start:stop].argpartition(size - k if largest else k - 1, -1)[:, chosen]
+
+    in_blocks(some, *flat.shape)
+    return np.moveaxis(best.reshape(*rows.shape[:-1], k), -1, dim)
 
 
 topk.vjp(input=lambda g, input_shape, indices, dim: to_their_places(g, input_shape, indices, dim))

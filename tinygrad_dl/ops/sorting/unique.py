@@ -12,6 +12,7 @@ from tinygrad_dl.core.promotion import in_single
 from tinygrad_dl.core.tensor import as_array, wrap
 from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.shape._dims import normal_dim
+from tinygrad_dl.ops.sorting._order import LONG
 
 
 @method
@@ -28,16 +29,38 @@ def unique(
     (tensor([1, 3]), tensor([1, 2]))
     """
     data = as_array(input)
-    np_unique: Any = np.unique  # its overloads know literal flags only
-    # In single precision, as sorting half precision does not know where nan belongs.
-    found = np_unique(in_single(data), False, return_inverse, return_counts, axis=dim, equal_nan=False)
-    parts = list(found) if isinstance(found, tuple) else [found]
-    parts[0] = parts[0].astype(data.dtype, copy=False)
+    if dim is None and in_a_narrow_range(data):
+        parts = _by_counts(data.reshape(-1), return_inverse, return_counts)
+    else:
+        np_unique: Any = np.unique  # its overloads know literal flags only
+        # In single precision, as sorting half precision does not know where nan belongs.
+        found = np_unique(in_single(data), False, return_inverse, return_counts, axis=dim, equal_nan=False)
+        parts = list(found) if isinstance(found, tuple) else [found]
+        parts[0] = parts[0].astype(data.dtype, copy=False)
     if len(parts) == 1:
         return wrap(parts[0])
     if return_inverse:
         parts[1] = parts[1].reshape(data.shape if dim is None else -1)
     return tuple([wrap(each) for each in parts])
+
+
+def in_a_narrow_range(x: np.ndarray) -> bool:
+    """Whether counting all integers that there might be is less work than sorting."""
+    return x.dtype.kind in "iu" and x.size >= LONG and int(x.max()) - int(x.min()) <= x.size
+
+
+def _by_counts(x: np.ndarray, return_inverse: bool, return_counts: bool) -> list[np.ndarray]:
+    """`unique` of integers in a narrow range."""
+    low = x.min()
+    steps = np.subtract(x, low, dtype=np.int64) if x.dtype != np.uint64 else (x - low).astype(np.int64)
+    counts = np.bincount(steps)
+    there = np.flatnonzero(counts)
+    parts = [there.astype(x.dtype) + low]
+    if return_inverse:
+        parts.append((np.cumsum(counts > 0) - 1).take(steps))
+    if return_counts:
+        parts.append(counts[there])
+    return parts
 
 
 @method
@@ -56,9 +79,9 @@ def unique_consecutive(
     data = as_array(input)
     dim = None if dim is None else normal_dim(dim, data.ndim)
     rows = data.reshape(-1) if dim is None or not data.ndim else np.moveaxis(data, dim, 0)
-    flat = rows.reshape(len(rows), math.prod(rows.shape[1:]))
     starts = np.ones(len(rows), np.bool)
-    starts[1:] = (flat[1:] != flat[:-1]).any(1)
+    differ = rows[1:] != rows[:-1]
+    starts[1:] = differ if rows.ndim == 1 else differ.reshape(len(differ), math.prod(rows.shape[1:])).any(1)
     first = rows[starts]
     found = [first if dim is None else np.moveaxis(first, 0, dim)]
     if return_inverse:
