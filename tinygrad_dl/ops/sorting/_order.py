@@ -63,7 +63,8 @@ def by_words(rows: np.ndarray, descending: bool) -> np.ndarray:
             if descending:
                 np.invert(here, here)
         else:
-            np.subtract(*((edge, part) if descending else (part, edge)), here, dtype=np.int64)
+            larger, smaller = (edge, part) if descending else (part, edge)
+            np.subtract(larger, smaller, out=here, dtype=np.int64)
         np.left_shift(here, bits, here)
         np.bitwise_or(here, places, here)
         here.sort(-1)
@@ -78,6 +79,6 @@ def ranks_of(x: np.ndarray) -> np.ndarray:
     x = x.astype(np.float32) + np.float32(0)
     bits: np.ndarray = x.view(np.int32)
     most = np.int32(np.iinfo(np.int32).max)
-    ranks = bits ^ ((bits >> 31) & most)  # of negative numbers the farthest from zero comes first
+    ranks: np.ndarray = bits ^ ((bits >> 31) & most)  # of negative numbers the farthest from zero comes first
     np.copyto(ranks, most, where=np.isnan(x))
     return ranks

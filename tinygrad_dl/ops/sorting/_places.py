@@ -45,4 +45,5 @@ def cells_of(x: np.ndarray, low: Any, scale: Any, cells: int) -> np.ndarray:
         np.fmin(place, cells - 2, out=place)
         np.fmax(place, -1, out=place)
     place += 1
-    return place.astype(np.int32)
+    cell: np.ndarray = place.astype(np.int32)
+    return cell

@@ -13,7 +13,8 @@ from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops.indexing.gather import grid
 from tinygrad_dl.ops.reduction.extrema import of_chosen
 from tinygrad_dl.ops.shape._dims import normal_dim
-from tinygrad_dl.ops.sorting.sort import Sorted, _naive_sort, from_their_places, order, picked, to_their_places
+from tinygrad_dl.ops.sorting._order import order
+from tinygrad_dl.ops.sorting.sort import Sorted, _naive_sort, from_their_places, picked, to_their_places
 
 
 @op(
