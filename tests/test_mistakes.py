@@ -110,6 +110,8 @@ class Torch:
     def detach(self):
         return self
 
+    __dlpack__ = detach
+
 
 Torch.__module__, Torch.__name__ = "torch", "Tensor"
 
