@@ -205,3 +205,11 @@ def test_activations_that_take_out():
     for function in (td.nn.functional.logsigmoid, td.nn.functional.softplus, td.nn.functional.softshrink):
         out = td.empty(0)
         assert function(x, out=out) is out and td.equal(out, function(x))
+
+
+def test_numbers_at_equal_distances_keep_the_shape_of_out():
+    x = td.zeros(2, 3)
+    td.linspace(0, 3, 4, out=x.narrow(1, 1, 2))
+    td.testing.assert_close(x, td.tensor([[0.0, 0, 1], [0, 2, 3]]))
+    td.arange(4, out=x.narrow(1, 0, 2))
+    td.testing.assert_close(x, td.tensor([[0.0, 1, 1], [2, 3, 3]]))

@@ -502,3 +502,23 @@ def test_other_classes_have_operators_of_their_own():
 def test_what_is_no_number_is_unequal():
     x = td.ones(2)
     assert (x == None, x != None, x == "a", x == [1, 1]) == (False, True, False, False)  # noqa: E711
+
+
+def test_integers_beyond_int64():
+    assert td.tensor(2**64, dtype=td.float32).item() == 2.0**64
+    assert td.tensor([2**64, 1.5]).tolist() == [2.0**64, 1.5]
+    with pytest.raises(OverflowError, match="what int64 can hold"):
+        td.tensor([2**64, 1])
+    with pytest.raises(OverflowError, match="what dtype int64 can hold"):
+        td.tensor([2**64, 1], dtype=td.int64)
+
+
+def test_bounds_of_random_integers():
+    generator = td.Generator().manual_seed(0)
+    assert td.empty(99, dtype=td.int8).random_(-3, None, generator=generator).min() >= -3
+    with pytest.warns(UserWarning, match="some integers are rounded"):
+        assert td.empty(9).random_(0, 2**40, generator=generator).max() > 2**24
+    with pytest.raises(RuntimeError, match="expected bounds from -2048 to 2049"):
+        td.empty(9, dtype=td.float16).random_(0, 2**20)
+    with pytest.raises(RuntimeError, match="holds the distance"):
+        td.empty(9).uniform_(-3e38, 3e38)

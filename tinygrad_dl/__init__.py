@@ -58,7 +58,7 @@ from tinygrad_dl.core.layout import (
     strided,
 )
 from tinygrad_dl.core.memory import keep_freed_memory
-from tinygrad_dl.core.messages import ArgumentError, ArgumentIndexError, ArgumentTypeError
+from tinygrad_dl.core.messages import ArgumentDivisionError, ArgumentError, ArgumentIndexError, ArgumentTypeError
 from tinygrad_dl.core.modes import (
     enable_grad,
     inference_mode,
@@ -380,7 +380,8 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
 
 # fmt: off
 __all__ = [
-    "ArgumentError", "ArgumentIndexError", "ArgumentTypeError", "Array", "Arrays", "Generator", "Size", "Tensor",
+    "ArgumentDivisionError", "ArgumentError", "ArgumentIndexError", "ArgumentTypeError", "Array", "Arrays", "Generator",
+    "Size", "Tensor",
     "UntypedStorage", "abs", "absolute", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv",
     "addr", "adjoint", "alias_copy", "all", "allclose", "amax", "amin", "aminmax", "angle", "any", "arange", "arccos",
     "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere",

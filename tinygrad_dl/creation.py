@@ -162,7 +162,7 @@ def asarray(
     tensor([1., 0.], dtype=float64)
     """
     made = as_tensor(obj, dtype, device).detach()
-    shared = isinstance(obj, Tensor | np.ndarray) and np.may_share_memory(made._data, as_array(obj))
+    shared = isinstance(obj, Tensor | np.ndarray | memoryview) and np.may_share_memory(made._data, as_array(obj))
     if copy is False and not shared:
         raise ValueError(
             f"asarray: got copy=False for {summary(obj)}, expected a tensor or an array of the dtype asked for"
@@ -181,11 +181,19 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
         offset: the number of bytes to pass over.
 
     Raises:
-        ValueError: the memory is empty, not that long, or no whole number of elements.
+        ValueError: there is no memory to share, or it is empty, not that long, or no whole number of elements.
 
     >>> td.frombuffer(bytearray([1, 0, 2, 0]), dtype=td.int16)
     tensor([1, 2], dtype=int16)
     """
+    try:
+        size = memoryview(buffer).nbytes
+    except TypeError:
+        raise ValueError(f"frombuffer: got {summary(buffer)}, expected an object with memory, as bytearray") from None
+    if not size or not count or not 0 <= offset < size:
+        raise ValueError(
+            f"frombuffer: got {size} bytes, count={count} and offset={offset}, expected one element or more behind it"
+        )
     array = np.frombuffer(buffer, dtypes.as_dtype(dtype), count, offset)
     return finish(array, "frombuffer", {"requires_grad": requires_grad})
 
@@ -434,6 +442,7 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, **o
     >>> td.arange(0.0, 1.0, 0.25)
     tensor([0.0000, 0.2500, 0.5000, 0.7500])
     """
+    start, end, step = (each.item() if isinstance(each, Tensor) else each for each in (start, end, step))
     if end is None:
         start, end = 0, start
     if step == 0:

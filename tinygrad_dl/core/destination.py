@@ -98,6 +98,8 @@ def into(declared: Any, surplus: Any, out: Any, args: tuple[Any, ...], kwargs: d
         alike = function.op.alike if hasattr(function, "op") else ()
         require_fit(name, new, each, castable=computes_in or (kind == "elementwise" and not alike))
     require_apart(name, kind, outs, found, (*args, *kwargs.values()))
+    if name in SPACED and outs[0].numel() == found[0].numel():  # of these the shape is out's
+        found = [found[0].reshape(outs[0].shape)]
     for new, each in zip(found, outs, strict=True):
         if each.shape != new.shape:
             if each.numel():
@@ -110,6 +112,7 @@ def into(declared: Any, surplus: Any, out: Any, args: tuple[Any, ...], kwargs: d
     return out if not isinstance(result, tuple) else type(result)(*outs) if hasattr(result, "_fields") else tuple(outs)
 
 
+SPACED = frozenset(("arange", "linspace", "logspace"))
 # Of these the result may not lie in an argument's memory at all; that of elementwise ones in all of it, as it lies.
 APART = frozenset(
     ("cat", "gather", "index_select", "kthvalue", "masked_select", "stack", "take", "take_along_dim", "topk")

@@ -66,11 +66,25 @@ class ArgumentIndexError(IndexError, ArgumentError):
     __module__ = "tinygrad_dl"
 
 
+class ArgumentDivisionError(ZeroDivisionError, ArgumentError):
+    """An integer that an operation would divide by zero: a ZeroDivisionError, and an `ArgumentError`.
+
+    >>> try:
+    ...     td.tensor(1) // 0
+    ... except RuntimeError as error:
+    ...     print(type(error).__name__, isinstance(error, ZeroDivisionError))
+    ArgumentDivisionError True
+    """
+
+    __module__ = "tinygrad_dl"
+
+
 # What errors become that pass a callable of this package.
 ALSO: dict[type[Exception], type[Exception]] = {
     ValueError: ArgumentError,
     TypeError: ArgumentTypeError,
     IndexError: ArgumentIndexError,
+    ZeroDivisionError: ArgumentDivisionError,
 }
 
 
@@ -158,7 +172,7 @@ def renewed(error: Exception, text: str, kind: type[Exception] | None = None) ->
     """The error with another text: itself if its class shows its text as it is, or a new one that comes from it.
 
     A ValueError becomes an `ArgumentError` in its place, a TypeError an `ArgumentTypeError`, an IndexError an
-    `ArgumentIndexError`.
+    `ArgumentIndexError`, a ZeroDivisionError an `ArgumentDivisionError`.
     """
     also = ALSO.get(type(error))
     if also is not None and kind in (None, type(error)) and plain(error):

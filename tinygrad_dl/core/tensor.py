@@ -454,6 +454,8 @@ def as_array(value: Any, exact: bool = False) -> np.ndarray:
             if isinstance(error, ValueError):
                 error.add_note("a tensor needs nested sequences of equal lengths")
             raise
+        if found.dtype == object:
+            found = of_large_integers(found, exact)
         if found.size == 0 or (not exact and found.dtype == np.float64 and not has_float64(value)):
             found = found.astype(promotion.default.dtype)
         elif not exact and found.dtype == np.complex128 and not hasattr(value, "dtype"):
@@ -464,6 +466,20 @@ def as_array(value: Any, exact: bool = False) -> np.ndarray:
             f"lists of numbers, or a numeric array"
         )
     return found
+
+
+def of_large_integers(found: np.ndarray, exact: bool) -> np.ndarray:
+    """Python's integers beyond int64, which NumPy keeps as objects, as floats; all else as it is.
+
+    Raises:
+        OverflowError: all are integers, and no dtype was asked for.
+    """
+    if not found.size or not all(isinstance(each, int | float) for each in found.flat):
+        return found
+    if not exact and all(isinstance(each, int) for each in found.flat):
+        most = max(found.flat, key=abs)
+        raise OverflowError(f"got the integer {most}, expected what int64 can hold; pass dtype=td.float64")
+    return found.astype(np.float64)
 
 
 def has_tensors(value: Any, every: bool = False) -> bool:

@@ -70,6 +70,8 @@ def repeat(g: Graph, input: Value, repeats: Any) -> Value:
 
 @converter("repeat_interleave")
 def repeat_interleave(g: Graph, input: Value, repeats: Any, dim: Any, out: Any) -> Value:
+    if repeats is None:
+        raise Unsupported("the size of its result depends on values")
     if dim is None:
         input, dim = g.reshape(input, (-1,))._replace(shape=(LARGEST,)), 0
     dim %= max(input.ndim, 1)

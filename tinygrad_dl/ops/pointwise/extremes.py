@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
-from tinygrad_dl.core.dtypes import finfo
+from tinygrad_dl.core.dtypes import finfo, iinfo
 from tinygrad_dl.core.promotion import in_single, is_half
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
@@ -97,7 +97,15 @@ def clamp(input: Array, min: Any = None, max: Any = None) -> Tensor:
     >>> td.clamp(td.tensor([-2.0, 0.5, 2.0]), min=-1, max=1)
     tensor([-1.0000,  0.5000,  1.0000])
     """
-    return clamped(input, min, max)
+    return clamped(input, held(min, input), held(max, input))
+
+
+def held(bound: Any, input: Any) -> Any:
+    """A bound that an integer dtype cannot hold is the dtype's own."""
+    if type(bound) is not int or input.dtype.kind not in "iu":
+        return bound
+    limits = iinfo(input.dtype)
+    return bound if limits.min <= bound <= limits.max else limits.min if bound < 0 else limits.max
 
 
 @composition
@@ -109,7 +117,7 @@ def clamp_min(input: Array, min: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.clamp.html
     """
-    return clamped(input, min)
+    return clamped(input, held(min, input))
 
 
 @composition
@@ -121,7 +129,7 @@ def clamp_max(input: Array, max: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.clamp.html
     """
-    return clamped(input, None, max)
+    return clamped(input, None, held(max, input))
 
 
 alias("clamp_min", clamp_min, inplace=True)

@@ -185,7 +185,12 @@ def std_mean(
 def nanmean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean of the elements that are numbers.
 
+    Raises:
+        TypeError: they are no floating numbers.
+
     >>> td.nanmean(td.tensor([1.0, float("nan"), 3.0]))
     tensor(2.)
     """
+    if input.dtype.kind in "biu":
+        raise TypeError(f"nanmean: expected floating numbers, got dtype {input.dtype}; convert them with .float()")
     return nansum(input, dim, keepdim, dtype=dtype) / sum(~np.isnan(input), dim, keepdim)

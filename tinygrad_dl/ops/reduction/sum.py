@@ -40,9 +40,14 @@ sum.vjp(input=lambda g, dim, keepdim, input_shape: broadcast_back(g, input_shape
 def nansum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The sum of the elements that are numbers.
 
+    Raises:
+        TypeError: they are complex.
+
     >>> td.nansum(td.tensor([1.0, float("nan"), 2.0]))
     tensor(3.)
     """
+    if input.dtype.kind == "c":
+        raise TypeError(f"nansum: expected real numbers, got dtype {input.dtype}")
     return sum(np.where(np.isnan(input), np.zeros((), input.dtype), input), dim, keepdim, dtype=dtype)
 
 

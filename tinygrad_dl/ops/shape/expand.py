@@ -14,7 +14,7 @@ from tinygrad_dl.core.engine import unbroadcast
 from tinygrad_dl.core.lazy import attached
 from tinygrad_dl.core.size import Size
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.inputs import array, axis_of, error, one_of, real, shape_of
+from tinygrad_dl.inputs import array, axis_of, error, integers, one_of, real, shape_of
 from tinygrad_dl.ops._overload import alias, method, variadic
 from tinygrad_dl.ops.indexing.getitem import accumulate
 from tinygrad_dl.ops.shape._dims import normal_dim
@@ -174,18 +174,24 @@ def _method_tile(self: Tensor, *dims: Any) -> Tensor:
     exact=True,
     inputs=[
         dict(input=real(), repeats=one_of(0, 1, 3)),
+        dict(input=integers(0, 3, shape="n")),
         dict(input=real(min_dims=1), repeats=one_of(2), dim=axis_of("input")),
         dict(input=real(shape="3 m"), repeats=one_of((1, 0, 2), [2, 1, 1]), dim=one_of(0, -2)),
     ],
     errors=[error(ValueError, "could not be broadcast", array(3), (1, 2), 0)],
-    reference=lambda input, repeats, dim=None: np.repeat(input, repeats, dim),
+    reference=lambda input, repeats=None, dim=None: (
+        np.repeat(np.arange(len(input)), input) if repeats is None else np.repeat(input, repeats, dim)
+    ),
 )
-def repeat_interleave(input: Array, repeats: Any, dim: int | None = None, *, output_size: int | None = None) -> Array:
+def repeat_interleave(
+    input: Array, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Array:
     """Each element (of the flattened tensor, or slice along `dim`) `repeats` times; one number, or one for each.
 
     Args:
         input: a tensor.
-        repeats: an integer, or a tensor or sequence of them.
+        repeats: an integer, or a tensor or sequence of them. Without it `input` has them: the result are the indices,
+            each as often as its element says.
         dim: the dimension; by default the tensor is flattened.
         output_size: what the size of the result along `dim` will be, checked.
 
@@ -195,6 +201,8 @@ def repeat_interleave(input: Array, repeats: Any, dim: int | None = None, *, out
     >>> td.tensor([1, 2]).repeat_interleave(2), td.tensor([1, 2]).repeat_interleave(td.tensor([0, 3]))
     (tensor([1, 1, 2, 2]), tensor([2, 2, 2]))
     """
+    if repeats is None:
+        input, repeats = np.arange(len(input)), input
     if dim is not None and not input.ndim:
         raise IndexError(f"repeat_interleave: a 0-d tensor has no dimensions, got dim {dim}; leave it out")
     out = np.repeat(input, _counts(repeats), dim)
@@ -224,7 +232,7 @@ repeat_interleave.vjp(input=_repeat_interleave_rule)
 
 @repeat_interleave.vmap
 def _repeat_interleave_batch(input: Any, repeats: Any, dim: int | None, batch: Batch) -> Any:
-    if "repeats" in batch.of:
+    if "repeats" in batch.of or repeats is None:
         return NotImplemented  # the results of examples are of one shape if their numbers add up to the same
     if dim is None:
         return repeat_interleave(flat(input), repeats, 1)
@@ -241,7 +249,11 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """For each 1-D tensor a grid of its values, changing along its own dimension: read-only views.
 
     Args:
+        tensors: one or more, of one dtype.
         indexing: "ij" gives grids of shape (n0, n1, ...), "xy" exchanges the first two dimensions.
+
+    Raises:
+        ValueError: there is none, or one of more dimensions. TypeError: their dtypes differ.
 
     >>> td.meshgrid(td.tensor([1, 2]), td.tensor([3, 4, 5]))[0]
     tensor([[1, 1, 1],
@@ -251,6 +263,12 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
         raise ValueError(f"meshgrid: expected indexing 'ij' or 'xy', got {indexing!r}")
     if len(tensors) == 1 and isinstance(tensors[0], list | tuple):
         tensors = tuple(tensors[0])
+    if not tensors:
+        raise ValueError("meshgrid: got no tensors, expected one or more")
+    if any(each.dtype != tensors[0].dtype for each in tensors):
+        raise TypeError(
+            f"meshgrid: expected tensors of one dtype, got {', '.join(str(each.dtype) for each in tensors)}"
+        )
     shape = [each.numel() for each in tensors]
     if any(each.ndim > 1 for each in tensors):
         raise ValueError(f"meshgrid: expected 1-D tensors, got shapes {[each.shape for each in tensors]}")

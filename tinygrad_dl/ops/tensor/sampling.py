@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.dtypes import as_dtype
+from tinygrad_dl.core.dtypes import as_dtype, finfo
 from tinygrad_dl.core.promotion import is_floating
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known
+from tinygrad_dl.core.warning import warn
 from tinygrad_dl.creation import finish
 from tinygrad_dl.ops._overload import method
 from tinygrad_dl.random import Generator, converted, draw, gaussian, require_probabilities, significant_bits, uniform
@@ -48,7 +49,7 @@ def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Ge
         generator: where the random numbers come from; the default generator if None.
 
     Raises:
-        TypeError: the tensor is neither floating nor complex. ValueError: `from_` is above `to`.
+        TypeError: the tensor is neither floating nor complex. ValueError: `from_` is above `to`, or too far from it.
 
     >>> import tinygrad_dl as td
     >>> x = td.empty(2, 3).uniform_(-1, 1)
@@ -60,6 +61,12 @@ def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Ge
     dtype = _continuous(self, "uniform_", complexes=True)
     if not from_ <= to:
         raise ValueError(f"uniform_: got from_={from_} and to={to}, expected from_ <= to")
+    most = finfo(dtype).max
+    if not -most <= from_ <= to <= most or to - from_ > most:
+        raise ValueError(
+            f"uniform_: got from_={from_} and to={to}, expected bounds between which dtype {self.dtype} holds the "
+            f"distance, at most {most:g}"
+        )
     lowest = complex(from_, from_) if dtype.is_complex else from_
     return _filled(self, uniform(self.shape, dtype, generator) * (to - from_) + lowest, "uniform_")
 
@@ -112,21 +119,20 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
 
 
 @method
-def random_(
-    self: Tensor, from_: int | None = None, to: int | None = None, *, generator: Generator | None = None
-) -> Tensor:
+def random_(self: Tensor, from_: int | None = None, to: Any = ..., *, generator: Generator | None = None) -> Tensor:
     """Fills the tensor with integers drawn uniformly from [from_, to), in place; returns it.
 
-    `random_(to)` draws from [0, to). Without bounds the integers go up to the largest of an integer dtype, and of a
-    floating one to 2**24 (float32), 2**53 (float64), 2**11 (float16) or 2**8 (bfloat16), up to which all are exact.
+    `random_(to)` draws from [0, to). Without an upper bound the integers go up to the largest of an integer dtype, and
+    as far as all are exact in a floating one: 2**24 (float32), 2**53 (float64), 2**11 (float16), 2**8 (bfloat16).
 
     Args:
         from_: the lower bound, PyTorch's `from`, which is a keyword of Python.
-        to: the upper bound, which is not drawn itself.
+        to: the upper bound, which is not drawn itself; None for that of the dtype.
         generator: where the random numbers come from; the default generator if None.
 
     Raises:
         TypeError: the tensor is complex. ValueError: `from_` is not below `to`, or the dtype cannot hold them.
+        A floating dtype that holds them, but not all integers between them, gives a warning.
 
     >>> import tinygrad_dl as td
     >>> td.empty(100).random_(3).unique()
@@ -143,19 +149,25 @@ def random_(
         _continuous(self, "random_")
         end = 2 ** significant_bits(dtype) + 1
         lowest = -end + 1
-    if from_ is not None and to is None:
+    if to is ...:  # one bound is the upper one
         from_, to = None, from_
     low, high = 0 if from_ is None else index(from_), end if to is None else index(to)
     if not low < high:
         raise ValueError(f"random_: got from_={low} and to={high}, expected from_ < to")
     if low < lowest or high > end:
-        raise ValueError(
-            f"random_: got from_={low} and to={high}, expected bounds from {lowest} to {end}, whose integers dtype "
-            f"{self.dtype} holds exactly"
-        )
+        _require_held(self, low, high, lowest, end)
     return _filled(
         self, draw(lambda rng, whole: rng.integers(low, high, whole, drawn), self.shape, generator), "random_"
     )
+
+
+def _require_held(tensor: Tensor, low: int, high: int, lowest: int, end: int) -> None:
+    """Bounds that lie beyond the integers which a dtype holds exactly: floating ones may hold some of them."""
+    got = f"random_: got from_={low} and to={high}, "
+    exact = f"from {lowest} to {end}, whose integers dtype {tensor.dtype} holds exactly"
+    if not tensor.is_floating_point() or max(-low, high - 1) > min(int(finfo(tensor.dtype).max), 2**63 - 1):
+        raise ValueError(f"{got}expected bounds {exact}")
+    warn(f"{got}of which some integers are rounded; expected bounds {exact}")
 
 
 @method
