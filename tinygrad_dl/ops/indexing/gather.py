@@ -17,6 +17,7 @@ from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.promotion import require_same
 from tinygrad_dl.core.tensor import Tensor, as_array
+from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops._owned import no_view
@@ -48,6 +49,8 @@ def require_in_range(index: np.ndarray, size: int, dim: int, what: str) -> None:
 def grid(index: Any, dim: int) -> tuple[Any, ...]:
     """The NumPy index that picks element `index[i, j, k]` along `dim`, and i, j, k along the others."""
     ndim = index.ndim
+    if isinstance(index, Tensor) and is_known(index):
+        index = index._data  # arrays take a tensor of one element for an integer
     index = index.astype(np.intp, copy=False)  # uint8 would be a mask
     shape, parts = [1] * ndim, []
     for i, size in enumerate(index.shape):

@@ -263,6 +263,17 @@ negative = alias("negative", neg, inplace=True)
 absolute = alias("absolute", abs, inplace=True)
 
 
+def straight_way(start: np.ndarray, end: np.ndarray, weight: np.ndarray) -> Any:
+    """start + weight * (end - start), from the nearer end.
+
+    So all the way there is `end` itself, and an infinity at the other does not spread.
+    """
+    way = end - start
+    if weight.size != 1:
+        return np.where(np.absolute(weight) < 0.5, start + weight * way, end - way * (1 - weight))
+    return start + weight * way if np.absolute(weight.reshape(())) < 0.5 else end - way * (1 - weight)
+
+
 @op(
     kind="elementwise",
     inplace=True,
@@ -275,11 +286,7 @@ def lerp(input: Array, end: Array, weight: Array) -> Array:
     >>> td.lerp(td.tensor([0.0, 10.0]), td.tensor([10.0, 20.0]), 0.5)
     tensor([ 5., 15.])
     """
-    way = end - input
-    if weight.size != 1:
-        return np.where(np.absolute(weight) < 0.5, input + weight * way, end - way * (1 - weight))
-    # From the nearer end: all the way there is `end` itself, and an infinity at the other does not spread.
-    return input + weight * way if np.absolute(weight.reshape(())) < 0.5 else end - way * (1 - weight)
+    return straight_way(input, end, weight)
 
 
 lerp.vjp(

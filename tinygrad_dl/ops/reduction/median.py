@@ -12,6 +12,7 @@ from tinygrad_dl.inputs import array, axes_of, axis_of, error, one_of, real
 from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.reduction._sums import over
 from tinygrad_dl.ops.reduction.extrema import Extreme, extreme, of_chosen, share_evenly, to_chosen
+from tinygrad_dl.ops.sorting._ranks import back, behind, has_nan, places
 
 KEPT = one_of(False, True)
 
@@ -22,16 +23,17 @@ def _lower(input: np.ndarray, dim: Any, keepdim: bool) -> Any:
 
 
 def in_the_middle(rows: np.ndarray, ignore_nan: bool) -> np.ndarray:
-    """Where the median of the last dimension stands; unless they are ignored, at the first nan if there is one."""
+    """Where the median of the last dimension stands, (..., 1): unless they are ignored, at the first nan."""
     total = rows.shape[-1]
     if not total:
         raise ValueError("median: got no elements, expected at least one to choose")
-    count = total - np.isnan(rows).sum(-1) if rows.dtype.kind == "f" else np.full(rows.shape[:-1], total)
+    if not has_nan(rows):
+        return places(rows, [(total - 1) // 2])
+    count = total - np.isnan(rows).sum(-1, keepdims=True)
     k = np.maximum(count - 1, 0) // 2
     if not ignore_nan:
         k = np.where(count < total, count, k)  # nan stand last, in their order
-    order = np.argsort(rows, -1, kind="stable")
-    return np.take_along_axis(order, np.asarray(k)[..., None], -1)[..., 0]
+    return places(rows, k)
 
 
 @op(
@@ -47,11 +49,14 @@ def in_the_middle(rows: np.ndarray, ignore_nan: bool) -> np.ndarray:
 def middle(input: Array, dim: Any = None, keepdim: bool = False, ignore_nan: bool = False) -> Array:
     """The median over dimensions: `median` without a dimension is that of all. Equal elements share the gradient."""
     dims = over(dim, input.ndim)
+    if dims is None and not keepdim:
+        row = input.reshape(-1)
+        return row[in_the_middle(row, ignore_nan)].reshape(())
     dims = tuple(range(input.ndim)) if dims is None else (dims,) if isinstance(dims, int) else dims
     behind = np.moveaxis(input, dims, range(input.ndim - len(dims), input.ndim))
     head = behind.shape[: input.ndim - len(dims)]
     rows = behind.reshape(*head, prod(behind.shape[len(head) :]))
-    out = np.take_along_axis(rows, in_the_middle(rows, ignore_nan)[..., None], -1)[..., 0]
+    out = np.take_along_axis(rows, in_the_middle(rows, ignore_nan), -1)[..., 0]
     return np.expand_dims(out, dims) if keepdim else out
 
 
@@ -74,8 +79,7 @@ def median_dim(input: Array, dim: Any, keepdim: bool = False, ignore_nan: bool =
     """The medians along one dimension and their indices; `median` with a dimension."""
     if not input.ndim:
         return extreme(input, np.zeros((), np.int64), dim, keepdim)
-    at = in_the_middle(np.moveaxis(input, dim, -1), ignore_nan)
-    return extreme(input, np.expand_dims(at, dim), dim, keepdim)
+    return extreme(input, back(in_the_middle(behind(input, dim), ignore_nan), dim), dim, keepdim)
 
 
 median_dim.vjp(input=to_chosen)

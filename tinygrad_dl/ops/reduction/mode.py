@@ -10,6 +10,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error
 from tinygrad_dl.ops.reduction.extrema import ALONG, Extreme, extreme, of_chosen, to_chosen
 from tinygrad_dl.ops.shape._dims import normal_dim
+from tinygrad_dl.ops.sorting._ranks import SMALL, back, behind
 
 
 @op(
@@ -44,14 +45,25 @@ def mode(input: Array, dim: Any = -1, keepdim: bool = False) -> Array:
         return extreme(input, np.zeros((), np.int64), dim, keepdim)
     if not input.shape[dim]:
         raise IndexError(f"mode: expected a dimension with elements, got shape {input.shape} and dim={dim}")
-    rows = np.moveaxis(input, dim, -1)
-    order = np.argsort(rows, -1, kind="stable")
-    values = np.take_along_axis(rows, order, -1)
-    place = np.arange(values.shape[-1])
-    starts = np.where(values[..., 1:] != values[..., :-1], place[1:], 0)
-    run = place[1:] - np.maximum.accumulate(starts, -1)  # how many equal ones stand before
-    longest = np.argmax(np.concatenate([np.zeros_like(run, shape=(*run.shape[:-1], 1)), run], -1), -1, keepdims=True)
-    return extreme(input, np.moveaxis(np.take_along_axis(order, longest, -1), -1, dim), dim, keepdim)
+    return extreme(input, back(last_of_most(behind(input, dim)), dim), dim, keepdim)
+
+
+def last_of_most(rows: np.ndarray) -> np.ndarray:
+    """Where the element that each row has most of stands last, (..., 1)."""
+    few = rows.size <= SMALL  # a sort of positions takes less time than to look for them
+    order = rows.argsort(-1, kind="stable") if few else None
+    ordered = np.sort(rows, -1) if order is None else np.take_along_axis(rows, order, -1)
+    place = np.arange(rows.shape[-1])
+    begins = np.zeros(rows.shape, np.intp)
+    np.multiply(ordered[..., 1:] != ordered[..., :-1], place[1:], out=begins[..., 1:])
+    before = place - np.maximum.accumulate(begins, -1)  # how many equal ones stand before
+    longest = before.argmax(-1, keepdims=True)
+    if order is not None:
+        return np.take_along_axis(order, longest, -1)
+    values = np.take_along_axis(ordered, longest, -1)
+    equal = (rows == values) | ((values != values) & (place == 0))  # nan if all are
+    found: np.ndarray = rows.shape[-1] - 1 - equal[..., ::-1].argmax(-1, keepdims=True)
+    return found
 
 
 mode.vjp(input=to_chosen)

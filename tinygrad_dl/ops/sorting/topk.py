@@ -14,6 +14,7 @@ from tinygrad_dl.ops.indexing.gather import grid
 from tinygrad_dl.ops.reduction.extrema import of_chosen
 from tinygrad_dl.ops.shape._dims import normal_dim
 from tinygrad_dl.ops.sorting._order import order
+from tinygrad_dl.ops.sorting._ranks import back, behind, places
 from tinygrad_dl.ops.sorting.sort import Sorted, _naive_sort, from_their_places, picked, to_their_places
 
 
@@ -105,7 +106,7 @@ def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False) -> Any:
         raise ValueError(f"kthvalue: expected k between 1 and {size}, the size of dim {dim}, got {k}")
     if not input.ndim:
         return Sorted(input.copy(), np.zeros((), np.int64))
-    indices = order(input, dim, False).take([k - 1], dim)
+    indices = back(places(behind(input, dim), [k - 1]), dim)
     values = picked(input, indices, dim)
     return Sorted(values, indices) if keepdim else Sorted(values.squeeze(dim), indices.squeeze(dim))
 
