@@ -519,6 +519,7 @@ FILES: dict[str, dict[str, str]] = {
         "tinygrad_dl": "dist norm renorm",
     },
     "ops.reduction.quantile": {
+        "ops": "quantile quantile_neighbours",
         "methods": "nanquantile quantile",
         "tinygrad_dl": "nanquantile quantile",
     },

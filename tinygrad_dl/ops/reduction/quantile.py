@@ -179,10 +179,8 @@ def _neighbours_batch(input: Any, q: Any, interpolation: str, ignore_nan: bool, 
 def _naive_neighbours(input: np.ndarray, q: np.ndarray, interpolation: str) -> Neighbours:
     """By NumPy's quantiles of the positions in order."""
     order, last = np.argsort(input, -1), input.shape[-1] - 1
-    low, high = {"linear": ("lower", "higher"), "midpoint": ("lower", "higher")}.get(
-        interpolation, (interpolation,) * 2
-    )
-    ranks = [np.quantile(np.arange(last + 1), np.atleast_1d(q), method=method).astype(int) for method in (low, high)]
+    methods: Any = (interpolation,) * 2 if interpolation in ROUNDED else ("lower", "higher")
+    ranks = [np.quantile(np.arange(last + 1), np.atleast_1d(q), method=method).astype(int) for method in methods]
     return Neighbours(order[..., ranks[0]], order[..., ranks[1]], np.array(last, input.dtype))
 
 
@@ -196,7 +194,8 @@ def _parts(name: str, q: Any, input: Tensor) -> Tensor:
         raise RuntimeError(f"{name}: expected q of the input's dtype, {input.dtype}, got {q.dtype}; convert it")
     if is_known(q) and not ((q._data >= 0) & (q._data <= 1)).all():
         raise ValueError(f"{name}: expected q in the range [0, 1], got {q._data.tolist()}")
-    return q
+    parts: Tensor = q
+    return parts
 
 
 def _quantile(name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str) -> Tensor:
@@ -207,14 +206,17 @@ def _quantile(name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, 
     q = _parts(name, q, input)
     if not input.numel():
         raise ValueError(f"{name}: expected an input with elements, got shape {tuple(input.shape)}")
-    whole = dim is None or not input.ndim
-    rows = reshape(input, -1) if whole and input.ndim != 1 else input if whole else movedim(input, dim, -1)
+    if dim is None or not input.ndim:
+        rows, place = input if input.ndim == 1 else reshape(input, -1), None
+    else:
+        rows, place = movedim(input, dim, -1), dim % input.ndim
     if interpolation != "linear":
         q = q.detach()  # it says where to look, and no more
     found = quantiles(rows, q, interpolation, name == "nanquantile")
     if keepdim:
-        found = reshape(found, (*(1,) * input.ndim, *q.shape)) if whole else unsqueeze(found, dim % input.ndim)
-    return movedim(found, -1, 0) if q.ndim and found.ndim > 1 else found
+        found = reshape(found, (*(1,) * input.ndim, *q.shape)) if place is None else unsqueeze(found, place)
+    result: Tensor = movedim(found, -1, 0) if q.ndim and found.ndim > 1 else found
+    return result
 
 
 @method
