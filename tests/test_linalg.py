@@ -206,3 +206,28 @@ def test_numpys_functions_of_matrices():
     np.testing.assert_allclose(np.vander(a[0], 2).detach(), np.vander(x[0], 2))
     np.testing.assert_allclose(np.linalg.multi_dot([a, a, a[0]]).detach(), x @ x @ x[0])
     np.testing.assert_allclose(np.linalg.tensorsolve(a, a[0]).detach(), np.linalg.solve(x, x[0]))
+
+
+@pytest.mark.parametrize("function", ["eig", "eigh", "svd"])
+def test_gradients_of_complex_vectors_must_not_hang_on_their_factors(function):
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((3, 3)) + 1j * rng.standard_normal((3, 3))
+    x = td.tensor(a + a.conj().T if function == "eigh" else a).requires_grad_()
+    found = getattr(td.linalg, function)(x)
+    vectors = found[0] + found[2] if function == "svd" else found[1]
+    vectors.abs().sum().backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match=f"{function}: got a gradient of complex vectors that changes"):
+        vectors.sum().abs().backward()
+
+
+def test_integers_become_the_default_dtype():
+    x = td.tensor([[2, 1], [1, 3]])
+    for function in (td.linalg.det, td.linalg.cholesky, td.linalg.inv, td.linalg.matrix_exp, td.linalg.svdvals):
+        assert function(x).dtype == td.float32
+    assert td.linalg.det(x).item() == pytest.approx(5)
+
+
+def test_negative_norms_of_nothing_are_refused():
+    with pytest.raises(RuntimeError, match="got no elements for p=-1"):
+        td.linalg.vector_norm(td.empty(0), -1)
+    assert td.linalg.vector_norm(td.empty(0, 2), -1, dim=1).shape == (0,)

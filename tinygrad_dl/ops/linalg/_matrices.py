@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.batching import Batch, every
+from tinygrad_dl.core.tensor import as_array
+from tinygrad_dl.core.transforms import is_known
 
 
 class LinAlgError(np.linalg.LinAlgError, RuntimeError):
@@ -42,6 +44,22 @@ def require_finite(what: str, a: np.ndarray) -> None:
     """Raises LinAlgError for an infinity or a nan, with which LAPACK's iterations may have no end."""
     if not np.isfinite(a).all():
         raise LinAlgError(f"{what}: got a matrix with an element that is infinite or nan, expected finite ones")
+
+
+def require_gauge(what: str, vectors: Any, turn: Any) -> None:
+    """Raises where a gradient hangs on the factors of absolute value 1 up to which complex vectors are determined.
+
+    Args:
+        turn: the products of each vector with its gradient, a matrix: imaginary where the factor matters.
+    """
+    if not is_known(turn) or not np.any(np.imag(as_array(vectors))):
+        return
+    along = np.diagonal(as_array(turn).imag, 0, -2, -1)
+    if not np.allclose(along, 0, atol=1e-2, equal_nan=True):
+        raise RuntimeError(
+            f"{what}: got a gradient of complex vectors that changes if one of them is multiplied by a factor of "
+            "absolute value 1, up to which they are determined, expected a function that does not, as of v.abs()"
+        )
 
 
 def side_by_side(batch: Batch, **matrices: Any) -> list[Any]:

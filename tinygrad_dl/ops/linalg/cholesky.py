@@ -36,6 +36,7 @@ def _definite(rng: np.random.Generator) -> np.ndarray:
 @op(
     namespace="rules",
     name="cholesky",
+    floating=True,
     inputs=dict(input=drawn(_definite), upper=one_of(False, True)),
     errors=[
         error(ValueError, r"got shape \(2, 3\)", array(2, 3)),

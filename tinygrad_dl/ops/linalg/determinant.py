@@ -45,6 +45,7 @@ def inverse_transposed(a: Any) -> Any:
 @op(
     namespace="rules",
     kind="batched",
+    floating=True,
     inputs=dict(A=drawn(lambda rng: regular(rng))),
     errors=NOT_SQUARE,
     reference=lambda A: _naive_det(A),
@@ -71,6 +72,7 @@ det.jvp(A=lambda t, A: (cofactors(A) * t).sum((-2, -1)))
 @op(
     namespace="rules",
     kind="batched",
+    floating=True,
     outputs=Logarithm,
     inputs=dict(A=drawn(lambda rng: regular(rng))),
     errors=NOT_SQUARE,

@@ -15,6 +15,7 @@ from tinygrad_dl.ops.indexing.triangular import tril
 from tinygrad_dl.ops.linalg._matrices import (
     LinAlgError,
     require_finite,
+    require_gauge,
     require_square,
     some_matrices,
     transposed,
@@ -93,6 +94,7 @@ def eig_slope(g: Any, eigenvalues: Any, eigenvectors: Any) -> Any:
     """V^-H (diag(gL) + (V^H gV - V^H V Re(diag(V^H gV))) / E) V^H, with E_ij = conj(L_j - L_i)."""
     V, g_v = eigenvectors, np.conjugate(g[1])
     along = np.matmul(turned(V), g_v)
+    require_gauge("eig", V, along)
     length = np.real(np.diagonal(along, 0, -2, -1))
     inner = off_diagonal(along - np.matmul(turned(V), V) * length[..., None, :])
     inner = over(inner, np.conjugate(differences(eigenvalues))) + diagonal_matrix(np.conjugate(g[0]))
@@ -153,7 +155,9 @@ def hermitian(A: Array) -> Any:
 def hermitian_slope(g: Any, eigenvalues: Any, eigenvectors: Any) -> Any:
     """The Hermitian part of V (diag(gL) + (V^H gV) / E) V^H, with E_ij = L_j - L_i."""
     V = eigenvectors
-    inner = over(off_diagonal(np.matmul(turned(V), np.conjugate(g[1]))), differences(eigenvalues))
+    along = np.matmul(turned(V), np.conjugate(g[1]))
+    require_gauge("eigh", V, along)
+    inner = over(off_diagonal(along), differences(eigenvalues))
     found = np.matmul(np.matmul(V, inner + diagonal_matrix(g[0])), turned(V))
     return np.conjugate(found + turned(found)) * 0.5
 

@@ -331,6 +331,11 @@ def from_sublists(arguments: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
     """The equation and operands of the form `einsum(a, [0, 1], b, [1, 2], [0, 2])`."""
 
     def letters(sublist: Any) -> str:
+        for n in sublist:
+            if n is not Ellipsis and not 0 <= n < len(LETTERS):
+                raise ValueError(
+                    f"einsum: got {n} in a sublist, expected integers from 0 to {len(LETTERS) - 1}, or ..."
+                )
         return "".join("..." if n is Ellipsis else LETTERS[n] for n in sublist)
 
     pairs = len(arguments) // 2

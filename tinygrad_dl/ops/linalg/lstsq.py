@@ -43,7 +43,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
         "gelss".
 
     Raises:
-        ValueError: another driver, or shapes that do not fit.
+        ValueError: another driver, or shapes that do not fit. TypeError: the dtypes differ.
 
     >>> A = td.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]])
     >>> td.linalg.lstsq(A, td.tensor([[1.0], [3.0], [5.0]])).solution
@@ -55,6 +55,8 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     single = B.ndim == A.ndim - 1 and B.shape == A.shape[:-1]
     if A.ndim < 2 or (not single and (B.ndim < 2 or B.shape[-2] != A.shape[-2])):
         raise ValueError(f"lstsq: expected A (..., m, n) with B (..., m, k) or (..., m), got {A.shape} and {B.shape}")
+    if A.dtype != B.dtype:
+        raise TypeError(f"lstsq: expected A and B of the same dtype, got {A.dtype} and {B.dtype}")
     right, nothing = B[..., None] if single else B, empty(0, dtype=A.real.dtype)
     rows, columns = A.shape[-2:]
     rank = matrix_rank(A.detach(), rtol=rcond)

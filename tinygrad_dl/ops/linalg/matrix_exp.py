@@ -47,6 +47,7 @@ def exponential(a: np.ndarray) -> np.ndarray:
 
 @op(
     kind="batched",
+    floating=True,
     inputs=[dict(input=drawn(lambda rng: some_matrices(rng))), dict(input=drawn(lambda rng: 8 * some_matrices(rng)))],
     errors=[error(ValueError, r"got shape \(2, 3\), expected square matrices", array(2, 3))],
     reference=lambda input: _naive_exp(input),

@@ -168,7 +168,7 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
         transpose: whether it is Q^H in the place of Q.
 
     Raises:
-        ValueError: the shapes do not fit.
+        ValueError: the shapes do not fit. TypeError: the dtypes differ.
 
     >>> td.ormqr(*td.geqrf(td.tensor([[3.0], [4.0]])), td.tensor([[3.0], [4.0]]), transpose=True).abs().round()
     tensor([[5.],
@@ -176,11 +176,14 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
     """
     orthogonal.require_matrices("ormqr", input)
     m, k = input.shape[-2], tau.shape[-1] if tau.ndim else -1
-    if other.ndim < 2 or other.shape[-2 if left else -1] != m or not 0 <= k <= min(input.shape[-2:]):
+    fits = other.ndim >= 2 and other.shape[-2 if left else -1] == m and 0 <= k <= min(input.shape[-2:])
+    if not fits or not input.shape[:-2] == tau.shape[:-1] == other.shape[:-2]:
         raise ValueError(
             f"ormqr: got shapes {input.shape}, {tau.shape} and {other.shape}, expected (..., m, k), (..., k) and "
             f"(..., {'m, n' if left else 'n, m'})"
         )
+    if not input.dtype == tau.dtype == other.dtype:
+        raise TypeError(f"ormqr: expected tensors of one dtype, got {input.dtype}, {tau.dtype} and {other.dtype}")
     v, factor = orthogonal.reflections(input, tau)
     if transpose:
         factor = factor.mH

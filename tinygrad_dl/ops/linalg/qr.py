@@ -37,6 +37,7 @@ def require_matrices(what: str, a: Any) -> None:
     namespace="rules",
     kind="batched",
     outputs=QR,
+    floating=True,
     inputs=[
         dict(A=_full_rank(3, 3), mode=one_of("reduced", "complete")),
         dict(A=_full_rank(4, 2)),
@@ -72,7 +73,7 @@ def qr(A: Array, mode: Mode = "reduced") -> Any:
     if mode not in ("reduced", "complete", "r"):
         raise ValueError(f"qr: got mode={mode!r}, expected 'reduced', 'complete' or 'r'")
     if mode == "r":
-        return QR(np.zeros((*A.shape[:-2], 0), A.dtype), np.linalg.qr(A, mode))
+        return QR(np.zeros(0, A.dtype), np.linalg.qr(A, mode))
     return QR(*np.linalg.qr(A, mode))
 
 

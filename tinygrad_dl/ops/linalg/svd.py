@@ -10,7 +10,7 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, drawn, error, one_of
-from tinygrad_dl.ops.linalg._matrices import LinAlgError, require_finite, turned
+from tinygrad_dl.ops.linalg._matrices import LinAlgError, require_finite, require_gauge, turned
 from tinygrad_dl.ops.linalg._results import SVD
 from tinygrad_dl.ops.linalg.qr import require_matrices
 
@@ -30,6 +30,7 @@ def _apart(rows: int, columns: int) -> Any:
     namespace="rules",
     kind="batched",
     outputs=SVD,
+    floating=True,
     inputs=[
         dict(A=_apart(3, 3), full_matrices=one_of(True, False)),
         dict(A=_apart(4, 2), full_matrices=one_of(False)),
@@ -92,6 +93,7 @@ def svd_slope(g: Any, U: Any, S: Any, Vh: Any) -> Any:
     g_u, g_s, g_vh = np.conjugate(g[0][..., :k]), g[1], np.conjugate(g[2][..., :k, :])
     row, column = S[..., None, :], S[..., :, None]
     for_u, for_v = np.matmul(turned(u), g_u), np.matmul(vh, turned(g_vh))
+    require_gauge("svd", U, for_u + for_v)
     apart = gaps(S)
     turn_u, turn_v = for_u - turned(for_u), for_v - turned(for_v)
     inner = over(turn_u, apart) * row + column * over(turn_v, apart)

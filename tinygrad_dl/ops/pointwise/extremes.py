@@ -97,15 +97,15 @@ def clamp(input: Array, min: Any = None, max: Any = None) -> Tensor:
     >>> td.clamp(td.tensor([-2.0, 0.5, 2.0]), min=-1, max=1)
     tensor([-1.0000,  0.5000,  1.0000])
     """
-    return clamped(input, held(min, input), held(max, input))
+    return clamped(input, held(min, input, True), held(max, input, False))
 
 
-def held(bound: Any, input: Any) -> Any:
-    """A bound that an integer dtype cannot hold is the dtype's own."""
+def held(bound: Any, input: Any, lowest: bool) -> Any:
+    """A bound that no element of an integer dtype reaches is the dtype's own."""
     if type(bound) is not int or input.dtype.kind not in "iu":
         return bound
     limits = iinfo(input.dtype)
-    return bound if limits.min <= bound <= limits.max else limits.min if bound < 0 else limits.max
+    return max(bound, limits.min) if lowest else min(bound, limits.max)
 
 
 @composition
@@ -117,7 +117,7 @@ def clamp_min(input: Array, min: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.clamp.html
     """
-    return clamped(input, held(min, input))
+    return clamped(input, held(min, input, True))
 
 
 @composition
@@ -129,7 +129,7 @@ def clamp_max(input: Array, max: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.clamp.html
     """
-    return clamped(input, None, held(max, input))
+    return clamped(input, None, held(max, input, False))
 
 
 alias("clamp_min", clamp_min, inplace=True)

@@ -55,6 +55,8 @@ def p_norm(x: np.ndarray, p: float, dim: Any, keepdim: bool) -> Any:
     if p == 0:
         return ADD(x != 0, dim, size.dtype, None, keepdim)
     if p < 0:
+        if not size.size and np.size(add_up(size, dim, keepdim)):
+            raise ValueError(f"got no elements for p={p}, expected at least one")
         with np.errstate(divide="ignore"):  # 0 to a negative power is inf, and inf to another one 0 again
             return add_up(size**p, dim, keepdim) ** (1 / p)
     return add_up(size**p, dim, keepdim) ** (1 / p)
