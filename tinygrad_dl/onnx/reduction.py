@@ -11,8 +11,12 @@ import numpy as np
 from tinygrad_dl.onnx.graph import BOOL, INT64, Graph
 from tinygrad_dl.onnx.table import Unsupported, converter, rewriting, without
 from tinygrad_dl.onnx.values import Dim, Value, product
+from tinygrad_dl.ops.indexing.slices import index_select
+from tinygrad_dl.ops.pointwise.arithmetic import lerp
+from tinygrad_dl.ops.reduction.quantile import ROUNDED
 from tinygrad_dl.ops.reduction.statistics import options
 from tinygrad_dl.ops.shape.joining import cat
+from tinygrad_dl.ops.sorting.sort import sort
 from tinygrad_dl.ops.sorting.topk import kthvalue
 
 
@@ -172,6 +176,23 @@ def median(input: Any, dim: Any, keepdim: bool, ignore_nan: bool) -> Any:
     flat = input.reshape(-1)
     found = median_dim(flat, 0, False, ignore_nan)
     return found if found is NotImplemented else found[0].reshape((1,) * input.ndim if keepdim else ())
+
+
+@rewriting("quantile")
+def quantile(input: Any, q: Any, interpolation: str, ignore_nan: bool) -> Any:
+    """Of rows without nan: the elements in order, and what lies between two of them."""
+    if ignore_nan or q.ndim > 1:
+        return NotImplemented
+    values = sort(input, -1).values
+    rank = q * (input.shape[-1] - 1)
+    if interpolation in ROUNDED:
+        return index_select(values, -1, ROUNDED[interpolation](rank).long().reshape(-1)).reshape(
+            (*input.shape[:-1], *q.shape)
+        )
+    low = np.floor(rank)
+    below, above = (index_select(values, -1, place.long().reshape(-1)) for place in (low, np.ceil(rank)))
+    found = lerp(below, above, (rank - low).reshape(-1) if interpolation == "linear" else 0.5)
+    return found.reshape((*input.shape[:-1], *q.shape))
 
 
 # -- scans -------------------------------------------------------------------------------------------------
