@@ -21,6 +21,7 @@ from tinygrad_dl.core import engine
 from tinygrad_dl.core.promotion import FLOAT32
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.nn.module import Module
+from tinygrad_dl.ops.linalg import _triangular
 from tinygrad_dl.ops.pointwise import _error_function
 from tinygrad_dl.ops.recurrent import _layer as layer
 from tinygrad_dl.optim import LBFGS, block, flat
@@ -133,6 +134,13 @@ def weighted(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
     if is_number(b) or b != 1:
         arrays.ufunc(np.multiply, (y, b), {"out": y})
     arrays.ufunc(np.add, (y, product), {"out": y})
+
+
+def triangular(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
+    """`solve_in_place` as one call."""
+    operands = [hooks.record.operand(each) for each in args]
+    function(*args)
+    hooks.record.add("write", function, operands)
 
 
 def transposed(hooks: Hooks, function: Any, args: Args, options: Options) -> None:
@@ -253,6 +261,7 @@ def set_up() -> None:
     policy.instead(layer.beside, beside)
     policy.instead(axpby.axpby, weighted)
     policy.instead(transposing.copy_transposed, transposed)
+    policy.instead(_triangular.solve_in_place, triangular)
     policy.instead(_error_function.fill, everywhere)
     policy.instead(random.rng_of, generator)
     policy.instead(engine.gradients, gradients)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from tinygrad_dl.ops.linalg._matrices import (
     transposed,
     turned,
 )
+from tinygrad_dl.ops.linalg._triangular import solution
+from tinygrad_dl.ops.linalg.solve import regular
 
 
 def read(a: Any, upper: bool, unitriangular: bool) -> Any:
@@ -160,12 +163,10 @@ def solve_triangular(input: Array, B: Array, *, upper: bool, left: bool = True, 
             f"solve_triangular: got shapes {tuple(input.shape)} and {tuple(B.shape)}, expected square matrices "
             f"(..., n, n) and (..., {'n, k' if left else 'k, n'})"
         )
-    a = read(input, upper, unitriangular)
-    if unitriangular:
-        a = a + np.eye(n, dtype=a.dtype)
-    if left:
-        return np.linalg.solve(a, B)
-    return transposed(np.linalg.solve(transposed(a), transposed(B)))
+    try:
+        return solution(input, B, upper, left, unitriangular)
+    except ZeroDivisionError as error:
+        raise LinAlgError(f"solve_triangular: {error} of a matrix, expected one that has an inverse") from None
 
 
 @solve_triangular.joint_vjp("input", "B")
@@ -206,6 +207,62 @@ cholesky.jvp(input=cholesky_tangent)
 @cholesky.vmap
 def _cholesky_batch(input: Any, upper: bool) -> Any:
     return cholesky(input, upper=upper)
+
+
+@functools.lru_cache(maxsize=16)
+def above_diagonal(n: int) -> np.ndarray:
+    """A mask of what is above the diagonal of square matrices."""
+    return ~np.tri(n, dtype=bool)
+
+
+@op(
+    namespace="rules",
+    name="solve_by_factor",
+    promote=True,
+    linear=("B",),
+    inputs=[
+        dict(P=drawn(_triangular), B=drawn(lambda rng, P: rng.standard_normal((*P.shape[:-1], 2)))),
+        dict(P=drawn(lambda rng: regular(rng)), B=drawn(lambda rng, P: some_matrices(rng, P.shape[-1], 3))),
+    ],
+    errors=[error(ValueError, r"got shapes \(2, 2\) and \(3, 1\)", array(2, 2), array(3, 1))],
+    reference=lambda P, B: np.linalg.inv(P @ turned(P)) @ B,
+)
+def solve_by_factor(P: Array, B: Array) -> Array:
+    """The X with P P^H X = B, of matrices: two systems with triangular matrices where P is lower triangular."""
+    if B.ndim < 2 or B.shape[-2] != P.shape[-1]:
+        raise ValueError(
+            f"cholesky_solve: got shapes {tuple(P.shape)} and {tuple(B.shape)}, expected a factor (..., n, n) and B "
+            "(..., n, k)"
+        )
+    if P[..., above_diagonal(P.shape[-1])].any():
+        return np.linalg.solve(P @ turned(P), B)
+    try:
+        return solution(turned(P), solution(P, B, False), True)
+    except ZeroDivisionError as error:
+        raise LinAlgError(f"cholesky_solve: {error} of a factor, expected one that has an inverse") from None
+
+
+@solve_by_factor.joint_vjp("P", "B")
+def by_factor_slopes(g: Any, out: Any, P: Any, P_shape: Any, B_shape: Any) -> tuple[Any, Any]:
+    """Of B: the solution for g, by the conjugate; of P: minus (gA + gA^H) P, where gA is that of B times X^H."""
+    of_b = solve_by_factor.generic(np.conjugate(P), g)
+    of_a = np.matmul(of_b, transposed(out))
+    of_p = np.matmul(of_a + turned(of_a), np.conjugate(P))
+    return unbroadcast(-of_p, P_shape), unbroadcast(of_b, B_shape)
+
+
+def by_factor_tangent(t: Any, out: Any, P: Any) -> Any:
+    """Of P: minus the solution for (t P^H + P t^H) X."""
+    change = np.matmul(t, np.matmul(turned(P), out)) + np.matmul(P, np.matmul(turned(t), out))
+    return -solve_by_factor.generic(P, change)
+
+
+solve_by_factor.jvp(P=by_factor_tangent)
+
+
+@solve_by_factor.vmap
+def _by_factor_batch(P: Any, B: Any, batch: Batch) -> Any:
+    return solve_by_factor(*side_by_side(batch, P=P, B=B))
 
 
 def _naive_solve(a: np.ndarray, b: np.ndarray, upper: bool, left: bool, unitriangular: bool) -> np.ndarray:

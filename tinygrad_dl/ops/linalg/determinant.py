@@ -17,6 +17,7 @@ from tinygrad_dl.ops.linalg.solve import regular, systems
 from tinygrad_dl.ops.pointwise.exponential import log
 from tinygrad_dl.ops.pointwise.where import where
 
+WELL = 1e-3  # condition times precision, below which an inverse has three digits and more
 NOT_SQUARE = [error(ValueError, r"got shape \(2, 3\), expected square matrices", array(2, 3))]
 
 
@@ -29,12 +30,28 @@ def cofactors(a: Any) -> Any:
     """The derivative of the determinant for each element: of singular matrices, too, in the first pass."""
     if not isinstance(a, np.ndarray):
         return as_matrices(det.generic(a)) * inverse_transposed(a)
+    found = by_inverse(a)
+    if found is not None:
+        return found
     finite = as_matrices(np.isfinite(a).all((-2, -1)))
     u, s, vh = np.linalg.svd(np.where(finite, a, 0))  # in LAPACK an infinity may have no end
     others = np.where(np.eye(a.shape[-1], dtype=bool), 1, s[..., None, :]).prod(-1)
     found = (turned(vh) * others[..., None, :]) @ turned(u)
     found = transposed(found) * as_matrices(np.linalg.det(u) * np.linalg.det(vh))
     return np.where(finite, found, math.nan)
+
+
+def by_inverse(a: np.ndarray) -> np.ndarray | None:
+    """The same as determinant times inverse, in a tenth of the time; None of what is near a singular matrix."""
+    try:
+        inverse = np.linalg.inv(a)
+    except np.linalg.LinAlgError:
+        return None
+    size, most = (np.absolute(each).sum(-1).max(-1, initial=0.0) for each in (a, inverse))
+    if not (size * most < WELL / np.finfo(a.dtype).eps).all():  # of nan, too
+        return None
+    found: np.ndarray = transposed(inverse) * as_matrices(np.linalg.det(a))
+    return found
 
 
 def inverse_transposed(a: Any) -> Any:

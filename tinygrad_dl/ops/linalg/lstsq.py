@@ -6,7 +6,8 @@ import numpy as np
 
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.creation import empty
+from tinygrad_dl.creation import empty, full
+from tinygrad_dl.ops.linalg._triangular import solution
 from tinygrad_dl.ops.linalg.cholesky import solve_triangular
 from tinygrad_dl.ops.linalg.products import matmul
 from tinygrad_dl.ops.linalg.qr import qr
@@ -14,6 +15,7 @@ from tinygrad_dl.ops.linalg.svd import matrix_rank, svd
 from tinygrad_dl.ops.pointwise.where import where
 from tinygrad_dl.ops.reduction.sum import sum
 
+FEW = 256  # elements of matrices, up to which singular values take no longer than to do without them
 DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
 
 
@@ -59,21 +61,20 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
         raise TypeError(f"lstsq: expected A and B of the same dtype, got {A.dtype} and {B.dtype}")
     right, nothing = B[..., None] if single else B, empty(0, dtype=A.real.dtype)
     rows, columns = A.shape[-2:]
-    rank = matrix_rank(A.detach(), rtol=rcond)
-    full = driver == "gels" or bool(np.all(rank.numpy() == min(rows, columns)))
-    if not full:
+    least = rcond if rcond is not None else _precision(A) * max(rows, columns)
+    Q, R = qr(A if rows >= columns else A.mH)
+    rank = _rank(A.detach(), R.detach(), least)
+    whole = driver == "gels" or bool(np.all(rank.numpy() == min(rows, columns)))
+    if not whole:
         left, values, turned = svd(A, full_matrices=False)
-        least = rcond if rcond is not None else _precision(A) * max(rows, columns)
         kept = values > least * values[..., :1]
         found = matmul(turned.mH, where(kept, 1 / where(kept, values, 1), 0)[..., None] * matmul(left.mH, right))
     elif rows >= columns:
-        Q, R = qr(A)
         found = solve_triangular(R, matmul(Q.mH, right), upper=True)
     else:
-        Q, R = qr(A.mH)
         found = matmul(Q, solve_triangular(R.mH, right, upper=False))
     residuals = found.abs().reshape(-1)[:0]  # which belongs to the graph, as PyTorch's does
-    if full and rows > columns and driver not in (None, "gelsy"):
+    if whole and rows > columns and driver not in (None, "gelsy"):
         residuals = sum((matmul(A, found) - right).abs() ** 2, -2)
     return LeastSquares(
         found[..., 0] if single else found,
@@ -81,6 +82,20 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
         empty(0, dtype="int64") if driver == "gels" else rank,
         svd(A.detach(), full_matrices=False)[1] if driver in ("gelsd", "gelss") else nothing,
     )
+
+
+def _rank(A: Tensor, R: Tensor, least: float) -> Tensor:
+    """The number of singular values of A = Q R, or R^H Q^H, above `least` times the largest one.
+
+    It is full without a look at them if 1 / |R^-1|, which none is below, is above `least` times |R|.
+    """
+    factor = R.numpy()
+    if factor.size > FEW and np.diagonal(factor, 0, -2, -1).all():
+        inverse = solution(factor, np.eye(factor.shape[-1], dtype=factor.dtype), True)
+        size, most = (np.linalg.norm(each, axis=(-2, -1)) for each in (factor, inverse))
+        if (size * most * least < 0.5).all():
+            return full(A.shape[:-2], factor.shape[-1], dtype="int64")
+    return matrix_rank(A, rtol=least)
 
 
 def _precision(A: Any) -> float:

@@ -11,17 +11,33 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import empty, eye
 from tinygrad_dl.inputs import array, drawn, error, one_of
+from tinygrad_dl.ops.indexing.gather import gathered
 from tinygrad_dl.ops.indexing.triangular import tril, triu
 from tinygrad_dl.ops.linalg._lapack import factored
-from tinygrad_dl.ops.linalg._matrices import LinAlgError, require_square, some_matrices, transposed, turned
+from tinygrad_dl.ops.linalg._matrices import LinAlgError, require_square, some_matrices, turned
 from tinygrad_dl.ops.linalg._results import CheckedLU, Factors, PackedLU
 from tinygrad_dl.ops.linalg.cholesky import solve_triangular
-from tinygrad_dl.ops.linalg.products import matmul
 from tinygrad_dl.ops.linalg.qr import require_matrices
+
+FEW = 64  # lists of pivots, up to which they are gone through one by one
+
+
+def _exchanged(pivots: np.ndarray, rows: int) -> np.ndarray:
+    """The rows in the order in which exchanges leave them."""
+    order = [*range(rows)]
+    for i, other in enumerate(pivots.tolist()):
+        order[i], order[other - 1] = order[other - 1], order[i]
+    return np.array(order)
+
+
+# One call, which compiled programs repeat as it is.
+EXCHANGED = np.vectorize(_exchanged, excluded={1}, signature="(k)->(m)")
 
 
 def swapped(pivots: np.ndarray, rows: int) -> np.ndarray:
     """Where each row of a matrix went by the exchanges of LAPACK's pivots, counted from 1."""
+    if pivots.size and pivots.size <= pivots.shape[-1] * FEW:
+        return np.argsort(EXCHANGED(pivots, rows), -1)
     order = np.broadcast_to(np.arange(rows), (*pivots.shape[:-1], rows)).copy()
     for i in range(pivots.shape[-1]):
         other = pivots[..., i : i + 1].astype(np.int64) - 1
@@ -113,7 +129,12 @@ def lu_slope(g: Any, LU: Any, pivots: Any) -> Any:
     found = solve_triangular.generic(turned(upper), inner, upper=False, left=False)
     if more is not None:
         found = np.concatenate([found, more], -2 if m > k else -1)
-    return np.conjugate(np.matmul(permutation(pivots, m, LU.dtype), found))
+    return np.conjugate(_in_order(found, lu_rows.generic(pivots, m)))
+
+
+def _in_order(a: Any, rows: Any) -> Any:
+    """Matrices with their rows in another order."""
+    return gathered.generic(a, -2, np.broadcast_to(rows[..., None], a.shape))
 
 
 def permutation(pivots: Any, m: int, dtype: Any) -> Any:
@@ -125,7 +146,7 @@ def lu_tangent(t: Any, LU: Any, pivots: Any) -> tuple[Any, Any, Any]:
     """With F = L^-1 P^T t U^-1 of the square part: dL = L tril(F, -1) and dU = triu(F) U."""
     m, n = LU.shape[-2:]
     k = min(m, n)
-    t = np.matmul(transposed(permutation(pivots, m, LU.dtype)), t)
+    t = _in_order(t, np.argsort(lu_rows.generic(pivots, m), -1))
     lower, upper = below(LU, k)[..., :k, :], np.triu(LU[..., :k, :k])
     inner = solve_triangular.generic(lower, t[..., :k, :k], upper=False, unitriangular=True)
     inner = solve_triangular.generic(upper, inner, upper=True, left=False)
@@ -274,13 +295,19 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
         )
     if not left:  # X A = B is A^H X^H = B^H
         return lu_solve(LU, pivots, B.mH, adjoint=not adjoint).mH
-    P = permutation(pivots, n, LU.dtype)
+    rows = lu_rows(pivots, n)
     if adjoint:
         found = solve_triangular(LU.mH, B, upper=False)
-        found = solve_triangular(LU.mH, found, upper=True, unitriangular=True)
-        return matmul(P, found)
-    found = solve_triangular(LU, matmul(P.mT, B), upper=False, unitriangular=True)
+        return _picked(solve_triangular(LU.mH, found, upper=True, unitriangular=True), rows)
+    found = solve_triangular(LU, _picked(B, rows.argsort(-1)), upper=False, unitriangular=True)
     return solve_triangular(LU, found, upper=True)
+
+
+def _picked(B: Tensor, rows: Tensor) -> Tensor:
+    """Matrices with their rows in another order, or in one for each of a batch."""
+    batch = np.broadcast_shapes(B.shape[:-2], rows.shape[:-1])
+    found: Tensor = _in_order(B.expand(*batch, *B.shape[-2:]), rows)
+    return found
 
 
 @composition

@@ -17,7 +17,6 @@ from tinygrad_dl.ops.linalg import svd as singular
 from tinygrad_dl.ops.linalg._matrices import require_square
 from tinygrad_dl.ops.linalg._results import QR, OldSVD, TriangularSolution
 from tinygrad_dl.ops.linalg.products import matmul
-from tinygrad_dl.ops.linalg.solve import solve
 
 
 @method
@@ -31,11 +30,10 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
     return factors.cholesky(input, upper=upper)
 
 
-def _of_factor(L: Tensor, upper: bool) -> Tensor:
-    """The matrix with this Cholesky factor; the gradient goes to the whole of L, as if all of it were read."""
-    part = (triu if upper else tril)(L)
-    whole = L + (part - L).detach()
-    return matmul(whole.mH, whole) if upper else matmul(whole, whole.mH)
+def _lower(L: Tensor, upper: bool) -> Tensor:
+    """The lower factor of what was given; the gradient goes to the whole of it, as if all of it were read."""
+    whole = L + ((triu if upper else tril)(L) - L).detach()
+    return whole.mH if upper else whole
 
 
 @method
@@ -53,7 +51,7 @@ def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:
             [0.0000, 0.0625]])
     """
     require_square("cholesky_inverse", input)
-    return solve(_of_factor(input, upper), eye(input.shape[-1], dtype=input.dtype))
+    return factors.solve_by_factor(_lower(input, upper), eye(input.shape[-1], dtype=input.dtype))
 
 
 @method
@@ -74,7 +72,7 @@ def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor
     if input.ndim < 2:
         raise ValueError(f"cholesky_solve: got B of shape {input.shape}, expected matrices (..., n, k)")
     require_square("cholesky_solve", input2)
-    return solve(_of_factor(input2, upper), input)
+    return factors.solve_by_factor(_lower(input2, upper), input)
 
 
 @method

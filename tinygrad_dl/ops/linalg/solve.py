@@ -11,7 +11,6 @@ from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.engine import unbroadcast
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.creation import eye
 from tinygrad_dl.inputs import array, drawn, error
 from tinygrad_dl.ops._overload import alias
 from tinygrad_dl.ops.linalg._matrices import (
@@ -103,8 +102,18 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     return systems(A.transpose(-1, -2), B.transpose(-1, -2)).transpose(-1, -2)
 
 
-@composition
-def inv(A: Tensor) -> Tensor:
+@op(
+    namespace="rules",
+    kind="batched",
+    floating=True,
+    inputs=dict(A=drawn(regular)),
+    errors=[
+        error(ValueError, r"got shape \(2, 3\), expected square matrices", array(2, 3)),
+        error(LinAlgError, "got a singular matrix", np.ones((2, 2))),
+    ],
+    reference=lambda A: np.linalg.solve(A, np.broadcast_to(np.eye(A.shape[-1]), A.shape)),
+)
+def inv(A: Array) -> Array:
     """The inverse of square matrices, (..., n, n).
 
     Where it is multiplied by a matrix B, `solve(A, B)` is more exact and takes less time.
@@ -117,7 +126,12 @@ def inv(A: Tensor) -> Tensor:
             [0.0000, 0.2500]])
     """
     require_square("inv", A)
-    return systems(A, eye(A.shape[-1], dtype=A.dtype if A.is_floating_point() or A.is_complex() else None))
+    try:
+        return np.linalg.inv(A)
+    except np.linalg.LinAlgError:
+        raise LinAlgError("inv: got a singular matrix, expected one that has an inverse") from None
 
 
+inv.vjp(A=lambda g, out: -np.matmul(np.matmul(transposed(out), g), transposed(out)))
+inv.jvp(A=lambda t, out: -np.matmul(np.matmul(out, t), out))
 inverse = alias("inverse", inv)
