@@ -232,7 +232,7 @@ FILES: dict[str, dict[str, str]] = {
         "tinygrad_dl.linalg": "cross diagonal multi_dot vander vecdot",
     },
     "ops.linalg.cholesky": {
-        "ops": "cholesky solve_triangular",
+        "ops": "cholesky solve_by_factor solve_triangular",
         "tinygrad_dl.linalg": "cholesky solve_triangular",
     },
     "ops.linalg.determinant": {
@@ -296,7 +296,7 @@ FILES: dict[str, dict[str, str]] = {
         "tinygrad_dl.linalg": "householder_product qr",
     },
     "ops.linalg.solve": {
-        "ops": "solve",
+        "ops": "inv solve",
         "methods": "inverse",
         "tinygrad_dl": "inverse",
         "tinygrad_dl.linalg": "inv solve",
