@@ -75,7 +75,7 @@ def in_parts(dataset: data.Dataset, seed: int, parts: int, epochs: int) -> tuple
 def train(dataset: data.Dataset, seed: int, batch: int, rank: int, ranks: int, make: Make, epochs: int) -> nn.Module:
     """The loop by hand, as one of several processes, or as one alone: `ranks=1` averages with nobody."""
     model, loss = network(seed), nn.CrossEntropyLoss()
-    sampler = data.DistributedSampler(dataset, ranks, rank)
+    sampler = data.DistributedSampler(dataset, ranks, rank, seed=seed)
     loader = data.DataLoader(dataset, batch, sampler=sampler, drop_last=True)
     parallel = nn.parallel.DistributedDataParallel(model) if ranks > 1 else model
     optimizer = make(model.parameters())

@@ -1,4 +1,4 @@
-"""The steps that the benchmarks measure: the module `cases`. Modules beside it do not come before others here."""
+"""What the benchmarks measure and expect: the modules `cases` and `expected`. None there comes before others here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 try:
-    cases = importlib.import_module("cases")
+    cases, expected = (importlib.import_module(name) for name in ("cases", "expected"))
 finally:
     sys.path.pop(0)

@@ -23,10 +23,15 @@ def test_fit_gives_the_same_in_any_number_of_ranks_and_goes_on_in_another(ranks,
         assert not done.returncode, f"{task} in {number}:\n{done.stderr}"
 
 
-@pytest.mark.parametrize("task", ["bits", "decisions", "buffers", "few"])
+@pytest.mark.parametrize("task", ["bits", "decisions", "order", "buffers", "few"])
 def test_fit_with_two_ranks(ranks, tmp_path, task):
     done = ranks(2, "fit.py", str(tmp_path), task)
     assert not done.returncode, done.stderr
+
+
+def test_a_loss_that_is_no_number_in_one_rank_ends_all_with_its_traceback(ranks, tmp_path):
+    done = ranks(2, "fit.py", str(tmp_path), "nan")
+    assert done.returncode and done.stderr.count("FloatingPointError: fit: the loss of batch 1 in epoch 1 is nan") == 1
 
 
 def test_there_is_one_bar(ranks, tmp_path):

@@ -17,6 +17,7 @@ from tinygrad_dl.distributed.contents import broadcast_content, gather_content
 from tinygrad_dl.nn import Module
 from tinygrad_dl.nn.parallel import DistributedDataParallel
 from tinygrad_dl.optim import Optimizer, ZeroRedundancyOptimizer
+from tinygrad_dl.random import default_generator
 from tinygrad_dl.train.batches import Means
 
 __all__ = ["Alone", "Together", "ranks"]
@@ -81,8 +82,8 @@ class Together(Alone):
     def share(self, data: Any) -> Any:
         """A loader of a dataset, in order or shuffled, gets a `DistributedSampler`; all else is a share already."""
         if ordered(data):
-            shuffle = isinstance(data.sampler, RandomSampler)
-            data = with_sampler(data, DistributedSampler(data.dataset, self.size, self.rank, shuffle))
+            shuffle, seed = isinstance(data.sampler, RandomSampler), self._seed(data.sampler)
+            data = with_sampler(data, DistributedSampler(data.dataset, self.size, self.rank, shuffle, seed))
         if self.size > 1 and hasattr(type(data), "__len__"):
             counts = self._all(len(data))
             if len(set(counts)) > 1:
@@ -91,6 +92,11 @@ class Together(Alone):
                     "as every step is made together; pass a DataLoader with a data.DistributedSampler"
                 )
         return data
+
+    def _seed(self, sampler: Any) -> int:
+        """What the order of all epochs depends on: the seed of the first process's generator, wherever that stands."""
+        generator = getattr(sampler, "generator", None) or default_generator
+        return int(self._all(generator.initial_seed() % 2**32)[0])
 
     def part(self, data: Any) -> Any:
         return with_sampler(data, range(self.rank, len(data.dataset), self.size)) if ordered(data) else data

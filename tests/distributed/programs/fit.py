@@ -172,6 +172,39 @@ def decisions():
     assert len({values.tobytes() for values in everywhere(values(model).numpy())}) == 1
 
 
+def order():
+    """Of the samples: by the seed of the first rank's generator and the epoch, and all of them in each epoch."""
+
+    class Seen(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale, self.seen = nn.Parameter(td.ones(1)), []
+
+        def forward(self, x):
+            self.seen.append(x.flatten().tolist())
+            return self.scale * x
+
+    def seen(seed, own, epochs=2):
+        td.manual_seed(seed)
+        x = td.arange(12.0)[:, None]
+        generator = td.Generator().manual_seed(seed) if own else None
+        loader = data.DataLoader(data.TensorDataset(x, x), 12 // size, shuffle=True, generator=generator)
+        model = Seen()
+        fit(model, nn.MSELoss(), td.optim.SGD(model.parameters(), lr=0.0), loader, epochs=epochs)
+        return [[x for part in epoch for x in part] for epoch in zip(*everywhere(model.seen), strict=True)]
+
+    first = seen(5, own=False)
+    assert [sorted(epoch) for epoch in first] == [list(range(12))] * 2 and first[0] != first[1]
+    assert first == seen(5 + rank, own=False) == seen(5 + rank, own=True) != seen(6, own=False)
+
+
+def nan():
+    """A loss that is no number in one rank ends all."""
+    model, optimizer, train, _ = problem()
+    x = train.dataset[:6][0] * (float("nan") if rank == 1 else 1)
+    fit(model, nn.CrossEntropyLoss(), optimizer, [(x, train.dataset[:6][1])] * 3, epochs=1)
+
+
 def bars():
     model, optimizer, train, dev = problem()
     fit(model, nn.CrossEntropyLoss(), optimizer, train, dev, epochs=2, progress=True)
