@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "tinygrad_dl"
 # A part imports only parts to the left of its own, or on the same level.
 LEVELS = [
     {
+        "errors",
         "warning",
         "modes",
         "inputs",

@@ -46,6 +46,13 @@ from tinygrad_dl.core.dtypes import (
     uint32,
     uint64,
 )
+from tinygrad_dl.core.errors import (
+    ArgumentDivisionError,
+    ArgumentError,
+    ArgumentIndexError,
+    ArgumentOverflowError,
+    ArgumentTypeError,
+)
 from tinygrad_dl.core.layout import (
     channels_last,
     channels_last_3d,
@@ -58,7 +65,6 @@ from tinygrad_dl.core.layout import (
     strided,
 )
 from tinygrad_dl.core.memory import keep_freed_memory
-from tinygrad_dl.core.messages import ArgumentDivisionError, ArgumentError, ArgumentIndexError, ArgumentTypeError
 from tinygrad_dl.core.modes import (
     enable_grad,
     inference_mode,
@@ -380,8 +386,8 @@ if TYPE_CHECKING:  # loaded at first use, see `__getattr__`
 
 # fmt: off
 __all__ = [
-    "ArgumentDivisionError", "ArgumentError", "ArgumentIndexError", "ArgumentTypeError", "Array", "Arrays", "Generator",
-    "Size", "Tensor",
+    "ArgumentDivisionError", "ArgumentError", "ArgumentIndexError", "ArgumentOverflowError", "ArgumentTypeError",
+    "Array", "Arrays", "Generator", "Size", "Tensor",
     "UntypedStorage", "abs", "absolute", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv",
     "addr", "adjoint", "alias_copy", "all", "allclose", "amax", "amin", "aminmax", "angle", "any", "arange", "arccos",
     "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere",

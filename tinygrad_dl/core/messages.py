@@ -14,6 +14,13 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from tinygrad_dl.core.descriptions import LIMIT, alternatives, expected_for, fits, shown, signature, summary
+from tinygrad_dl.core.errors import (
+    ArgumentDivisionError,
+    ArgumentError,
+    ArgumentIndexError,
+    ArgumentOverflowError,
+    ArgumentTypeError,
+)
 from tinygrad_dl.core.modes import is_grad_enabled
 from tinygrad_dl.core.numpy_errors import in_our_words, inside_kind
 from tinygrad_dl.core.tensor import Tensor, as_array
@@ -27,64 +34,13 @@ CONVERSIONS = frozenset(("__index__", "__bool__", "__len__", "__iter__", "as_num
 NAMED = re.compile(r"(\w+(?:\.\w+)*): ")
 
 
-class ArgumentError(ValueError, RuntimeError):
-    """What an operation refuses: a ValueError, as NumPy's errors are, and a RuntimeError, as PyTorch's are.
-
-    >>> try:
-    ...     td.ones(2) + td.ones(3)
-    ... except RuntimeError as error:
-    ...     print(type(error).__name__, isinstance(error, ValueError))
-    ArgumentError True
-    """
-
-    __module__ = "tinygrad_dl"
-
-
-class ArgumentTypeError(TypeError, RuntimeError):
-    """Arguments of a type or dtype that an operation refuses: a TypeError, and a RuntimeError as PyTorch's are.
-
-    >>> try:
-    ...     td.relu(td.tensor([1 + 2j]))
-    ... except RuntimeError as error:
-    ...     print(type(error).__name__, isinstance(error, TypeError))
-    ArgumentTypeError True
-    """
-
-    __module__ = "tinygrad_dl"
-
-
-class ArgumentIndexError(IndexError, ArgumentError):
-    """An index or dimension that an operation refuses: an IndexError, and an `ArgumentError`.
-
-    >>> try:
-    ...     td.ones(2)[5]
-    ... except RuntimeError as error:
-    ...     print(type(error).__name__, isinstance(error, IndexError))
-    ArgumentIndexError True
-    """
-
-    __module__ = "tinygrad_dl"
-
-
-class ArgumentDivisionError(ZeroDivisionError, ArgumentError):
-    """An integer that an operation would divide by zero: a ZeroDivisionError, and an `ArgumentError`.
-
-    >>> try:
-    ...     td.tensor(1) // 0
-    ... except RuntimeError as error:
-    ...     print(type(error).__name__, isinstance(error, ZeroDivisionError))
-    ArgumentDivisionError True
-    """
-
-    __module__ = "tinygrad_dl"
-
-
 # What errors become that pass a callable of this package.
 ALSO: dict[type[Exception], type[Exception]] = {
     ValueError: ArgumentError,
     TypeError: ArgumentTypeError,
     IndexError: ArgumentIndexError,
     ZeroDivisionError: ArgumentDivisionError,
+    OverflowError: ArgumentOverflowError,
 }
 
 
@@ -171,8 +127,7 @@ def raised_here(error: Exception) -> bool:
 def renewed(error: Exception, text: str, kind: type[Exception] | None = None) -> Exception:
     """The error with another text: itself if its class shows its text as it is, or a new one that comes from it.
 
-    A ValueError becomes an `ArgumentError` in its place, a TypeError an `ArgumentTypeError`, an IndexError an
-    `ArgumentIndexError`, a ZeroDivisionError an `ArgumentDivisionError`.
+    A ValueError becomes an `ArgumentError` in its place, and so with the classes of `ALSO`.
     """
     also = ALSO.get(type(error))
     if also is not None and kind in (None, type(error)) and plain(error):

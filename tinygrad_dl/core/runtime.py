@@ -13,9 +13,10 @@ import numpy as np
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.destination import into
+from tinygrad_dl.core.errors import ArgumentTypeError
 from tinygrad_dl.core.graph import Leaf, Node, Output
 from tinygrad_dl.core.layout import laid_like
-from tinygrad_dl.core.messages import ArgumentTypeError, require_constants, reraise, restated, unfit, unfit_for
+from tinygrad_dl.core.messages import require_constants, reraise, restated, unfit, unfit_for
 from tinygrad_dl.core.modes import modes, recording
 from tinygrad_dl.core.mutations import next_seq
 from tinygrad_dl.core.record import Record

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.contents import Contents
+from tinygrad_dl.core.errors import ArgumentError
 from tinygrad_dl.core.graph import Edge, Leaf, Node, Refusing, observers, shown
 from tinygrad_dl.core.hooks import Hooks, Keeper, RemovableHandle
 from tinygrad_dl.core.inference import memory
@@ -382,7 +383,7 @@ class Tensor(Contents, Methods):
         if not self._data.flags.writeable:
             if not self._data.size:
                 return  # nothing is written
-            raise ValueError(
+            raise ArgumentError(
                 f"{what}: got a read-only view (from expand?), expected a tensor that can be changed; clone() it first"
             )
         if observers.writers or self._edge is not None or self._view is not None:

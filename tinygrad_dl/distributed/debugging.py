@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import os
 
-from tinygrad_dl.core.messages import ArgumentTypeError
+from tinygrad_dl.core.errors import ArgumentTypeError
 
 VARIABLE = "TORCH_DISTRIBUTED_DEBUG"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_dl.core.messages import ArgumentTypeError
+from tinygrad_dl.core.errors import ArgumentTypeError
 
 
 class Future:

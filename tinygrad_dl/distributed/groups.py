@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.descriptions import summary
-from tinygrad_dl.core.messages import ArgumentError, ArgumentTypeError
+from tinygrad_dl.core.errors import ArgumentError, ArgumentTypeError
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.distributed.debugging import DebugLevel, set_debug_level_from_env, setting

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.descriptions import summary
+from tinygrad_dl.core.errors import ArgumentError, ArgumentTypeError
 from tinygrad_dl.core.graph import observers
-from tinygrad_dl.core.messages import ArgumentError, ArgumentTypeError
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.mutations import changed_at, mutations
 from tinygrad_dl.core.tensor import Tensor, before_write

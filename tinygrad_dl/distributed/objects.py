@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.descriptions import summary
-from tinygrad_dl.core.messages import ArgumentError, ArgumentTypeError
+from tinygrad_dl.core.errors import ArgumentError, ArgumentTypeError
 from tinygrad_dl.distributed.groups import ProcessGroup, membership, rank_in
 
 

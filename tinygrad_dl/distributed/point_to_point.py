@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinygrad_dl.core.messages import ArgumentError, ArgumentTypeError
+from tinygrad_dl.core.errors import ArgumentError, ArgumentTypeError
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.distributed.errors import DistBackendError
 from tinygrad_dl.distributed.groups import ProcessGroup, membership, rank_in

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_dl.core.messages import ArgumentError, ArgumentTypeError
+from tinygrad_dl.core.errors import ArgumentError, ArgumentTypeError
 from tinygrad_dl.core.promotion import BOOL, FLOAT32, category, is_half
 from tinygrad_dl.distributed.mpi import library
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_dl.core.messages import ArgumentError
+from tinygrad_dl.core.errors import ArgumentError
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.distributed.groups import ProcessGroup, membership, rank_in
 from tinygrad_dl.distributed.memory import (

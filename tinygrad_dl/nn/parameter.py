@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.device import check_device
-from tinygrad_dl.core.messages import ArgumentError
+from tinygrad_dl.core.errors import ArgumentError
 from tinygrad_dl.core.tensor import Tensor, as_array, rebuild
 
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]

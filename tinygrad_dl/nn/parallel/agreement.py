@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tinygrad_dl.core.messages import ArgumentError
+from tinygrad_dl.core.errors import ArgumentError
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.distributed.groups import ProcessGroup
 from tinygrad_dl.distributed.objects import gathered

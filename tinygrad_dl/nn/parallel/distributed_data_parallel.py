@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tinygrad_dl.core.messages import ArgumentError, ArgumentTypeError
+from tinygrad_dl.core.errors import ArgumentError, ArgumentTypeError
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.distributed.groups import resolved

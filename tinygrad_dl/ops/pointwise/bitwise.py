@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.declaration import Array, OpFunction, P, op
-from tinygrad_dl.core.messages import ArgumentTypeError
+from tinygrad_dl.core.errors import ArgumentTypeError
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, boolean, broadcasting, error, integers
 from tinygrad_dl.ops._rows import binary, unary

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core.declaration import Array, op
+from tinygrad_dl.core.errors import ArgumentError, ArgumentTypeError
 from tinygrad_dl.core.lazy import attach
-from tinygrad_dl.core.messages import ArgumentError, ArgumentTypeError
 from tinygrad_dl.core.methods import inplace_form
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import arange

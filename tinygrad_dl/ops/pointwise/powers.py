@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
-from tinygrad_dl.core.messages import ArgumentTypeError
+from tinygrad_dl.core.errors import ArgumentTypeError
 from tinygrad_dl.core.methods import inplace_form, turned
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known
