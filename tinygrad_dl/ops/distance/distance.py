@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.ops.distance._pairs import all_distances
+from tinygrad_dl.ops.linalg._matrices import above_diagonal
 from tinygrad_dl.ops.pointwise.extremes import clamp_min
 from tinygrad_dl.ops.reduction.norm import norm
 from tinygrad_dl.ops.reduction.sum import sum
@@ -63,5 +63,5 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise TypeError(f"pdist: expected a floating tensor, got {input.dtype}; convert it first with .float()")
     if not p >= 0:
         raise ValueError(f"pdist: expected p of 0 or more, got {p}")
-    first, second = np.triu_indices(input.shape[0], 1)
-    return norm(input[first] - input[second], p, -1)
+    found: Tensor = all_distances(input[None], input[None], float(p), False)
+    return found[0][above_diagonal(input.shape[0])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.tensor import as_array
 from tinygrad_dl.core.transforms import is_known
+
+SMALL = 64  # rows of masks that are kept
 
 
 class LinAlgError(np.linalg.LinAlgError, RuntimeError):
@@ -32,6 +35,16 @@ def transposed(a: Any) -> Any:
 def turned(a: Any) -> Any:
     """Each matrix on its other side, conjugated."""
     return np.conjugate(a.swapaxes(-1, -2))
+
+
+def above_diagonal(n: int) -> np.ndarray:
+    """A mask of what stands above the diagonal of square matrices."""
+    return _small_mask(n) if n <= SMALL else ~np.tri(n, dtype=bool)
+
+
+@functools.lru_cache(maxsize=SMALL)
+def _small_mask(n: int) -> np.ndarray:
+    return ~np.tri(n, dtype=bool)
 
 
 def require_square(what: str, a: Any) -> None:

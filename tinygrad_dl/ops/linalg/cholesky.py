@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from tinygrad_dl.core.engine import unbroadcast
 from tinygrad_dl.inputs import array, drawn, error, one_of
 from tinygrad_dl.ops.linalg._matrices import (
     LinAlgError,
+    above_diagonal,
     require_square,
     side_by_side,
     some_matrices,
@@ -207,12 +207,6 @@ cholesky.jvp(input=cholesky_tangent)
 @cholesky.vmap
 def _cholesky_batch(input: Any, upper: bool) -> Any:
     return cholesky(input, upper=upper)
-
-
-@functools.lru_cache(maxsize=16)
-def above_diagonal(n: int) -> np.ndarray:
-    """A mask of what is above the diagonal of square matrices."""
-    return ~np.tri(n, dtype=bool)
 
 
 @op(

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.ops.linalg.products import matmul
-from tinygrad_dl.ops.pointwise.powers import sqrt
-from tinygrad_dl.ops.pointwise.where import where
-from tinygrad_dl.ops.reduction.norm import norm
-from tinygrad_dl.ops.reduction.sum import sum
+from tinygrad_dl.ops.distance._pairs import all_distances
 
 MODES = {
     "use_mm_for_euclid_dist_if_necessary": 25,
@@ -49,10 +47,11 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
         raise ValueError(f"cdist: expected p of 0 or more, got {p}")
     if compute_mode not in MODES:
         raise ValueError(f"cdist: expected compute_mode as one of {', '.join(MODES)}, got {compute_mode!r}")
-    if p != 2 or max(x1.shape[-2], x2.shape[-2]) <= MODES[compute_mode]:
-        return norm(x1[..., :, None, :] - x2[..., None, :, :], p, -1)
-    first, second = sum(x1 * x1, -1, True), sum(x2 * x2, -1, True)
-    squares = first + second.mT - 2 * matmul(x1, x2.mT)
-    apart = squares > 0
-    found: Tensor = where(apart, sqrt(where(apart, squares, 1)), 0)
-    return found
+    by_product = p == 2 and max(x1.shape[-2], x2.shape[-2]) > MODES[compute_mode]
+    if x1.ndim == x2.ndim == 2:
+        alone: Tensor = all_distances(x1.unsqueeze(0), x2.unsqueeze(0), float(p), by_product)
+        return alone.squeeze(0)
+    batch = np.broadcast_shapes(x1.shape[:-2], x2.shape[:-2])
+    first, second = (x.expand(*batch, *x.shape[-2:]).reshape(math.prod(batch), *x.shape[-2:]) for x in (x1, x2))
+    found: Tensor = all_distances(first, second, float(p), by_product)
+    return found.reshape(*batch, *found.shape[-2:])
