@@ -155,6 +155,9 @@ FILES: dict[str, dict[str, str]] = {
         "ops": "fold unfold",
         "tinygrad_dl.nn.functional": "fold unfold",
     },
+    "ops.distance._pairs": {
+        "ops": "cdist",
+    },
     "ops.distance.distance": {
         "tinygrad_dl.nn.functional": "cosine_similarity pairwise_distance pdist",
     },
