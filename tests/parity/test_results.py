@@ -103,6 +103,12 @@ def _norms(L, dtype):
     return *found, L.linalg.norm(L.ones((0, 3), dtype=dtype), -1)
 
 
+@call("batch_norm of nothing", "float64", "float32")
+def _batch_norm(L, dtype):
+    none = L.ones((0,), dtype=dtype)
+    return [L.nn.functional.batch_norm(none, none, none, training=training) for training in (True, False)]
+
+
 @call("multi_margin_loss of one number", "float32", "float64")
 def _margin(L, dtype):
     loss = L.nn.functional.multi_margin_loss
@@ -130,6 +136,29 @@ def test_results(name):
         wide, wider = (td.complex128, torch.complex128) if theirs.is_complex() else (td.float64, torch.float64)
         tolerance = 1e-2 if dtype in LOW else 1e-6
         np.testing.assert_allclose(ours.to(wide).numpy(), theirs.to(wider).numpy(), rtol=tolerance, atol=tolerance)
+
+
+LOSSES = {
+    **dict.fromkeys(("mse_loss", "huber_loss", "smooth_l1_loss", "kl_div", "binary_cross_entropy"), ([1, 0], [0, 1])),
+    **dict.fromkeys(("binary_cross_entropy_with_logits", "soft_margin_loss", "l1_loss"), ([1, 3], [1, 0])),
+    **dict.fromkeys(("multilabel_soft_margin_loss", "multilabel_margin_loss"), ([[1, 3]], [[1, 0]])),
+    **dict.fromkeys(("nll_loss", "cross_entropy", "multi_margin_loss"), ([[1, 3]], [1])),
+    "hinge_embedding_loss": ([1, 3], [1, -1]),
+    "gaussian_nll_loss": ([1, 3], [1, 2], [1, 1]),
+}
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8"])
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.filterwarnings("ignore")
+def test_losses_of_integers_are_refused(name, dtype):
+    first, *rest = LOSSES[name]
+    for L in (torch, td):
+        input = L.tensor(first, dtype=getattr(L, dtype))
+        with pytest.raises(RuntimeError):
+            getattr(L.nn.functional, name)(input, *map(L.tensor, rest))
+    with pytest.raises(TypeError, match=rf"^{name}: got numbers of"):
+        getattr(td.nn.functional, name)(input, *map(td.tensor, rest))
 
 
 def test_shapes_are_sizes():

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.ops.loss._reduction import require_floats
+
 
 def class_axis(input: Any) -> int:
     """The dimension of the classes: 0 of (C,), else 1 of (N, C, ...)."""
@@ -20,6 +22,7 @@ def check_targets(input: Any, target: Any, ignore_index: int, name: str) -> Any:
             f"{name}: expected class indices, which are integers, got a target of {target.dtype}{list(target.shape)} "
             f"for an input of shape {input.shape}; {_instead(input, target, name)}"
         )
+    require_floats(name, input)
     if not input.ndim:
         raise ValueError(f"{name}: expected an input of shape (C,), (N, C) or (N, C, ...), got a 0-d one")
     expected = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()

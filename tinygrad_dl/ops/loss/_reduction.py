@@ -41,6 +41,12 @@ def former_reduction(name: str, size_average: bool | None, reduce: bool | None) 
     return found
 
 
+def require_floats(name: str, numbers: Any) -> None:
+    """Raises for integers and bools, of which a loss would have another dtype and no gradient."""
+    if numbers.dtype.kind in "biu":
+        raise TypeError(f"{name}: got numbers of {numbers.dtype}, expected floating ones; convert them with .float()")
+
+
 def reduced(losses: Any, reduction: str) -> Any:
     """The losses themselves, their mean (nan of none) or their sum."""
     if reduction == "mean":

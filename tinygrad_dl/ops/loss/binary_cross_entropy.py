@@ -12,7 +12,7 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import values_of
 from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import overload
-from tinygrad_dl.ops.loss._reduction import extent, former_reduction, naive, reduced, reduction_vjp
+from tinygrad_dl.ops.loss._reduction import extent, former_reduction, naive, reduced, reduction_vjp, require_floats
 
 LOWEST = -100.0
 
@@ -42,13 +42,18 @@ def _naive_bce(input: Any, target: Any, weight: Any = None) -> Any:
             "reduction": one_of("none", "sum"),
         },
     ],
-    errors=[error(ValueError, "same shape", array(2), array(3)), error(RuntimeError, "between 0 and 1", 2.0, 1.0)],
+    errors=[
+        error(ValueError, "same shape", array(2), array(3)),
+        error(RuntimeError, "between 0 and 1", 2.0, 1.0),
+        error(TypeError, "got numbers of int64", array(2, dtype="int64"), array(2, dtype="int64")),
+    ],
     reference=lambda input, target, weight=None, reduction="mean": naive(_naive_bce)(
         input, target, weight, reduction=reduction
     ),
 )
 def binary_entropy(input: Array, target: Array, weight: Array | None = None, reduction: str = "mean") -> Any:
     """The op of `binary_cross_entropy`."""
+    require_floats("binary_cross_entropy", input)
     if input.shape != target.shape:
         raise ValueError(
             f"binary_cross_entropy: expected input and target of the same shape, got {input.shape} and "
@@ -117,7 +122,10 @@ def _naive_logits(input: Any, target: Any, weight: Any = None, pos_weight: Any =
             "reduction": one_of("none", "sum"),
         },
     ],
-    errors=[error(ValueError, "same shape", array(2), array(2, 1))],
+    errors=[
+        error(ValueError, "same shape", array(2), array(2, 1)),
+        error(TypeError, "got numbers of int64", array(2, dtype="int64"), array(2, dtype="int64")),
+    ],
     reference=lambda input, target, weight=None, reduction="mean", pos_weight=None: naive(_naive_logits)(
         input, target, weight, pos_weight, reduction=reduction
     ),
@@ -126,6 +134,7 @@ def logits_entropy(
     input: Array, target: Array, weight: Array | None = None, reduction: str = "mean", pos_weight: Array | None = None
 ) -> Any:
     """The op of `binary_cross_entropy_with_logits`."""
+    require_floats("binary_cross_entropy_with_logits", input)
     if input.shape != target.shape:
         raise ValueError(
             f"binary_cross_entropy_with_logits: expected input and target of the same shape, got {input.shape} and "

@@ -11,7 +11,7 @@ from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, broadcasting, error, one_of, real
 from tinygrad_dl.ops._overload import overload
-from tinygrad_dl.ops.loss._reduction import extent, former_reduction, naive, reduced, reduction_vjp
+from tinygrad_dl.ops.loss._reduction import extent, former_reduction, naive, reduced, reduction_vjp, require_floats
 
 
 def _naive_divergence(input: Any, target: Any, log_target: bool = False) -> Any:
@@ -29,13 +29,17 @@ def _naive_divergence(input: Any, target: Any, log_target: bool = False) -> Any:
         broadcasting(real(min_side=1), real(0.1, 2.0, min_side=1), reduction=one_of("mean"), log_target=one_of(False)),
         broadcasting(real(), real(0.1, 2.0), reduction=one_of("none", "sum"), log_target=one_of(False, True)),
     ],
-    errors=[error(ValueError, "reduction", array(2), array(2), reduction="average")],
+    errors=[
+        error(ValueError, "reduction", array(2), array(2), reduction="average"),
+        error(TypeError, "got numbers of int64", array(2, dtype="int64"), array(2, dtype="int64")),
+    ],
     reference=lambda input, target, reduction="mean", log_target=False: naive(_naive_divergence)(
         input, target, log_target=log_target, reduction=reduction
     ),
 )
 def divergence(input: Array, target: Array, reduction: str = "mean", log_target: bool = False) -> Any:
     """The op of `kl_div`."""
+    require_floats("kl_div", input)
     if log_target:
         return reduced(np.exp(target) * (target - input), reduction)
     # 0 log 0 is 0: where the target is 0, its logarithm is taken as 0.

@@ -18,7 +18,7 @@ from tinygrad_dl.ops.activation.softplus import softplus
 from tinygrad_dl.ops.distance.distance import pairwise_distance
 from tinygrad_dl.ops.embedding.embedding import check_rows
 from tinygrad_dl.ops.indexing.gather import gather
-from tinygrad_dl.ops.loss._reduction import REDUCTIONS, former_reduction, reduce_losses
+from tinygrad_dl.ops.loss._reduction import REDUCTIONS, former_reduction, reduce_losses, require_floats
 from tinygrad_dl.ops.pointwise.extremes import clamp_min, minimum
 from tinygrad_dl.ops.pointwise.powers import sqrt
 from tinygrad_dl.ops.pointwise.where import where
@@ -67,6 +67,7 @@ def multi_margin_loss(
     if size_average is not None or reduce is not None:
         reduction = former_reduction("multi_margin_loss", size_average, reduce)
     name = "multi_margin_loss"
+    require_floats(name, input)
     if p not in (1, 2):
         raise ValueError(f"{name}: expected p = 1 or 2, got {p}")
     if not input.ndim:
@@ -114,6 +115,7 @@ def multilabel_margin_loss(
     name = "multilabel_margin_loss"
     if reduction not in REDUCTIONS:
         raise ValueError(f"{name}: got reduction={reduction!r}, expected one of {REDUCTIONS}")
+    require_floats(name, input)
     if not is_known(target):
         raise RuntimeError(
             f"{name}: got a target inside of {target.level.name}, expected the same for all examples: which "
@@ -154,6 +156,7 @@ def multilabel_soft_margin_loss(
     """
     if size_average is not None or reduce is not None:
         reduction = former_reduction("multilabel_soft_margin_loss", size_average, reduce)
+    require_floats("multilabel_soft_margin_loss", input)
     if hasattr(target, "shape") and tuple(target.shape) != tuple(input.shape):
         raise ValueError(
             f"multilabel_soft_margin_loss: got a target of shape {tuple(target.shape)}, expected the input's "
@@ -265,6 +268,8 @@ def hinge_embedding_loss(
     """
     if size_average is not None or reduce is not None:
         reduction = former_reduction("hinge_embedding_loss", size_average, reduce)
+    if reduction == "mean":
+        require_floats("hinge_embedding_loss", input)
     hinge = clamp_min(margin - input, 0.0)
     return reduce_losses(where(target != -1, input, 0.0) + where(target != 1, hinge, 0.0), reduction)
 
@@ -280,6 +285,7 @@ def soft_margin_loss(
     """
     if size_average is not None or reduce is not None:
         reduction = former_reduction("soft_margin_loss", size_average, reduce)
+    require_floats("soft_margin_loss", input)
     if hasattr(target, "shape") and tuple(input.shape) != tuple(target.shape):
         raise ValueError(
             f"soft_margin_loss: got a target of shape {tuple(target.shape)}, expected the input's {tuple(input.shape)}"

@@ -17,7 +17,7 @@ from tinygrad_dl.inputs import array, error, integers, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops.loss._classes import check_targets, class_axis, class_weights, places, weights_of
 from tinygrad_dl.ops.loss._classes_of_batches import losses_of_classes
-from tinygrad_dl.ops.loss._reduction import former_reduction, reduce_losses, reduced
+from tinygrad_dl.ops.loss._reduction import former_reduction, reduce_losses, reduced, require_floats
 from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.pointwise.exponential import exp, log
 from tinygrad_dl.ops.pointwise.where import where
@@ -61,6 +61,7 @@ def _naive_nll(input: Any, target: Any, weight: Any = None, ignore_index: int = 
     errors=[
         error(IndexError, "got class 1 at position \\(0,\\)", array(2, 1), array(2, dtype="int64")),
         error(TypeError, "\\.long\\(\\)", array(2, 3), array(2)),
+        error(TypeError, "got numbers of int64", array(2, 3, dtype="int64"), array(2, dtype="int64")),
     ],
     reference=_naive_nll,
 )
@@ -151,6 +152,7 @@ def gaussian_nll_loss(
     >>> td.nn.functional.gaussian_nll_loss(td.tensor([1.0]), td.tensor([3.0]), td.tensor([1.0]))
     tensor(2.)
     """
+    require_floats("gaussian_nll_loss", input)
     if not isinstance(var, Tensor):
         var = wrap(checked_array(var, "gaussian_nll_loss", "var").astype(input.dtype))
         var = expand(var, input.shape) if not var.ndim else var

@@ -20,9 +20,12 @@ from tinygrad_dl.ops.loss._reduction import (
     pairs,
     reduced,
     reduction_vjp,
+    require_floats,
     warn_of_broadcasting,
 )
 from tinygrad_dl.ops.pointwise.arithmetic import direction
+
+INTEGERS = error(TypeError, "got numbers of int64", array(2, dtype="int64"), array(2, dtype="int64"))
 
 
 @op(
@@ -31,12 +34,13 @@ from tinygrad_dl.ops.pointwise.arithmetic import direction
     namespace="functional",
     real=True,
     inputs=pairs(),
-    errors=[error(ValueError, "reduction", array(2), array(2), reduction="average")],
+    errors=[error(ValueError, "reduction", array(2), array(2), reduction="average"), INTEGERS],
     reference=naive(lambda input, target: (input - target) ** 2),
 )
 def squared_error(input: Array, target: Array, reduction: str = "mean") -> Any:
     """The op of `mse_loss`."""
     difference = input - target
+    require_floats("mse_loss", difference)
     if reduction == "mean" and difference.ndim and difference.size:
         flat = difference.ravel("K")
         return flat.dot(flat) / flat.size
@@ -82,10 +86,13 @@ def _apart(low: float, high: float) -> Any:
         {"input": real(), "target": _apart(0.1, 2.0), "reduction": one_of("none", "sum")},
         broadcasting(real(-3, -1, min_side=1), real(1, 3, min_side=1), reduction=one_of("mean")),
     ],
+    errors=[INTEGERS],
     reference=naive(lambda input, target: np.where(input > target, input - target, target - input)),
 )
 def absolute_error(input: Array, target: Array, reduction: str = "mean") -> Any:
     """The op of `l1_loss`."""
+    if reduction == "mean":
+        require_floats("l1_loss", input)
     return reduced(np.absolute(input - target), reduction)
 
 
@@ -114,7 +121,7 @@ def _naive_huber(input: Any, target: Any, delta: float = 1.0) -> Any:
         {"input": real(), "target": _apart(0.6, 2.0), "delta": one_of(0.5), "reduction": one_of("none", "sum")},
         broadcasting(real(-3, -1, min_side=1), real(1, 3, min_side=1), delta=one_of(1.0), reduction=one_of("mean")),
     ],
-    errors=[error(ValueError, "delta", array(2), array(2), delta=0.0)],
+    errors=[error(ValueError, "delta", array(2), array(2), delta=0.0), INTEGERS],
     reference=lambda input, target, reduction="mean", delta=1.0: naive(_naive_huber)(
         input, target, delta=delta, reduction=reduction
     ),
@@ -123,6 +130,7 @@ def huber_error(input: Array, target: Array, reduction: str = "mean", delta: flo
     """The op of `huber_loss`."""
     if not delta > 0:
         raise ValueError(f"huber_loss: expected delta > 0, got {delta}")
+    require_floats("huber_loss", input)
     distance = np.absolute(input - target)
     inner = np.minimum(distance, delta)
     return reduced(inner * (distance - 0.5 * inner), reduction)

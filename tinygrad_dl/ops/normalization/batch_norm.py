@@ -390,6 +390,9 @@ def batch_norm(
             [ 1.]])
     """
     result: Tensor
+    if input.shape == (0,):  # no channels
+        result = input * 1
+        return result
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: got training=False without running_mean and running_var, expected both")
