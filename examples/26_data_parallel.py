@@ -15,7 +15,7 @@ What to see:
   together, to 1e-12 in float64, and the program ends with an error if they are not.
 - `train.fit` needs no line more than in one process, and ends with the same bits as the loop written by hand.
 - Adam remembers two numbers for each parameter. `ZeroRedundancyOptimizer` leaves each process those of its share: the
-  same bits again, and the memory of all divided by their number.
+  same bits again, and the memory divided among all, as evenly as whole parameters can be dealt out.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def test_fit_gives_the_same_in_any_number_of_ranks_and_goes_on_in_another(ranks,
         assert not done.returncode, f"{task} in {number}:\n{done.stderr}"
 
 
-@pytest.mark.parametrize("task", ["bits", "decisions", "order", "buffers", "few"])
+@pytest.mark.parametrize("task", ["bits", "compiled", "decisions", "order", "buffers", "few"])
 def test_fit_with_two_ranks(ranks, tmp_path, task):
     done = ranks(2, "fit.py", str(tmp_path), task)
     assert not done.returncode, done.stderr

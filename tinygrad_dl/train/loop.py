@@ -78,7 +78,7 @@ def fit(
 
     Raises:
         ValueError: no batch, no epoch, or an optimiser of another model; among several processes other numbers of
-            batches, or `compile`; before any step. The loss is no single number.
+            batches, or `compile` of a wrapped model; before any step. The loss is no single number.
         TypeError: an argument of the wrong kind; before any step.
         FloatingPointError: a loss is no finite number, with `stop_on_nan`.
         Exception: what a callback has raised, with a note that names it and its hook.
@@ -114,7 +114,8 @@ def fit(
     require_batches(train, "fit: train")
     training = Training(model, loss, optimizer, train, dev, epochs, metrics, callbacks, group)
     hooks = Hooks(training)
-    whole = compile and not (hooks.listeners["on_before_step"] or metrics)  # whether nobody looks on in between
+    # Whether nobody looks on in between.
+    whole = compile and not (hooks.listeners["on_before_step"] or metrics or group.averages)
     step = training_step(parallel, loss, optimizer, stop_on_nan, whole)
     if compile:
         from tinygrad_dl.compiler.compiled import Compiled
@@ -212,6 +213,7 @@ def _epoch(training: Training, hooks: Hooks, step: Any, whole: bool) -> Means:
                     raise raised from None
                 raise
             if not whole:
+                training.group.average()
                 if before_step:
                     hooks.call("on_before_step")
                 optimizer.step()

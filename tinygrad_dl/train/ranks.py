@@ -11,11 +11,14 @@ import copy
 from typing import Any
 
 from tinygrad_dl import distributed as dist
+from tinygrad_dl.core.modes import no_grad
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.data.loader import DataLoader
 from tinygrad_dl.data.samplers import BatchSampler, DistributedSampler, RandomSampler, SequentialSampler
 from tinygrad_dl.distributed.contents import broadcast_content, gather_content
 from tinygrad_dl.nn import Module
 from tinygrad_dl.nn.parallel import DistributedDataParallel
+from tinygrad_dl.ops.shape.joining import cat
 from tinygrad_dl.optim import Optimizer, ZeroRedundancyOptimizer
 from tinygrad_dl.random import default_generator
 from tinygrad_dl.train.batches import Means
@@ -27,10 +30,14 @@ class Alone:
     """A training in one process."""
 
     rank, size = 0, 1
+    averages = False  # whether `average` has something to do
 
     def parallel(self, model: Module, compile: bool) -> Module:
-        """The module whose outputs lead to the gradients of all processes."""
+        """The module whose outputs lead to gradients averaged over all processes; `average` does it where it can't."""
         return model
+
+    def average(self) -> None:
+        """Averages the gradients of a compiled step."""
 
     def share(self, data: Any) -> Any:
         """What this process trains on."""
@@ -70,14 +77,40 @@ class Together(Alone):
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
 
     def parallel(self, model: Module, compile: bool) -> Module:
-        if compile and self.size > 1:
-            raise ValueError(
-                f"fit: got compile=True in one of {self.size} processes, expected compile=False: gradients are "
-                "averaged while the backward pass runs, which is no part of a program"
-            )
-        if isinstance(model, DistributedDataParallel) or self.size == 1:
+        if self.size == 1:
             return model
-        return DistributedDataParallel(model)
+        if not isinstance(model, DistributedDataParallel):
+            wrapped = DistributedDataParallel(model)  # which compares the models, and sends the first one's weights
+            self.averages, self.model = compile, model
+            return model if compile else wrapped
+        if compile:
+            raise ValueError(
+                "fit: got compile=True and a model in DistributedDataParallel, expected the module itself: a compiled "
+                "step averages its gradients when it is over; pass model.module"
+            )
+        return model
+
+    def average(self) -> None:
+        """In one message for each dtype, since a program has no place where it could begin earlier."""
+        if not self.averages:
+            return
+        named = [(name, p) for name, p in self.model.named_parameters() if p.requires_grad]
+        missing = [name for name, p in named if p.grad is None]
+        if missing:
+            raise RuntimeError(
+                f"fit: got no gradient for {', '.join(missing)}, expected one for each parameter, as in all processes; "
+                "freeze what is not trained with requires_grad_(False)"
+            )
+        by_dtype: dict[Any, list[Tensor]] = {}
+        for _, p in named:
+            assert p.grad is not None
+            by_dtype.setdefault(p.grad.dtype, []).append(p.grad)
+        for grads in by_dtype.values():
+            flat = cat([grad.flatten() for grad in grads])
+            dist.all_reduce(flat, dist.ReduceOp.AVG)
+            with no_grad():
+                for grad, part in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
+                    grad.copy_(part.reshape(grad.shape))
 
     def share(self, data: Any) -> Any:
         """A loader of a dataset, in order or shuffled, gets a `DistributedSampler`; all else is a share already."""

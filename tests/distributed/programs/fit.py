@@ -127,6 +127,29 @@ def bits():
     assert size == 1 or len(td.load(path)["ranks"]) == size - 1
 
 
+def compiled():
+    """Compiled steps average their gradients too, whoever looks on and whatever the optimiser remembers where."""
+    for shared in (False, True):
+        for options in ({}, {"metrics": accuracy}, {"callbacks": td.train.ClipGradients(max_value=0.1)}):
+            found = []
+            for compile in (False, True):
+                model, optimizer, train, dev = problem(shared=shared, seed=rank)  # the first rank's parameters count
+                history = fit(model, nn.CrossEntropyLoss(), optimizer, train, dev, epochs=3, compile=compile, **options)
+                found.append((values(model).numpy(), history))
+            np.testing.assert_allclose(found[0][0], found[1][0], rtol=0, atol=1e-12)
+            for name in history:
+                np.testing.assert_allclose(found[0][1][name], found[1][1][name], rtol=0, atol=1e-12)
+            assert len({values.tobytes() for values in everywhere(found[1][0])}) == 1
+    model = nn.Sequential(nn.Linear(4, 2), nn.Linear(4, 2)).double()
+    optimizer = td.optim.SGD(model.parameters(), lr=0.1)
+    model.forward = lambda x: model[0](x)
+    try:
+        fit(model, nn.CrossEntropyLoss(), optimizer, [train.dataset[:4]], epochs=1, compile=True)
+        raise AssertionError("a parameter without a gradient")
+    except RuntimeError as error:
+        assert "got no gradient for 1.weight, 1.bias" in str(error), error
+
+
 class Stops(Callback):
     """Decides in one rank alone."""
 
@@ -227,6 +250,7 @@ def buffers():
     fit(again, nn.CrossEntropyLoss(), td.optim.SGD(again.parameters(), lr=0.1), train, epochs=1)
     fit(again, nn.CrossEntropyLoss(), td.optim.SGD(again.parameters(), lr=0.1), train, epochs=1)
     again(td.ones(2, 4).double()).sum().backward()  # no hook is left behind that waits for others
+    assert not any(p._edge.with_hooks().accumulated for p in again.parameters())
     assert len({values.tobytes() for values in everywhere(values(again).numpy())}) == 1
 
 
@@ -237,12 +261,13 @@ def few():
     dev = data.DataLoader(data.TensorDataset(pair[0][:1], pair[1][:1]))
     history = fit(model, nn.CrossEntropyLoss(), optimizer, [pair] * 3, dev, epochs=1)
     np.testing.assert_allclose(history["dev_loss"][-1], evaluate(model, dev, nn.CrossEntropyLoss())["loss"], rtol=1e-14)
-    for words, batches, options in (
-        ("expected the same number in each", [pair] * (rank + 1), {}),
-        ("expected compile=False", [pair], {"compile": True}),
+    wrapped = nn.parallel.DistributedDataParallel(model)
+    for words, trained, batches, options in (
+        ("expected the same number in each", model, [pair] * (rank + 1), {}),
+        ("expected the module itself", wrapped, [pair], {"compile": True}),
     ):
         try:
-            fit(model, nn.CrossEntropyLoss(), optimizer, batches, epochs=1, **options)
+            fit(trained, nn.CrossEntropyLoss(), optimizer, batches, epochs=1, **options)
             raise AssertionError(words)
         except ValueError as error:
             assert words in str(error), error

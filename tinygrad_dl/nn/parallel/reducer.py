@@ -15,6 +15,7 @@ import numpy as np
 
 from tinygrad_dl.autograd.callbacks import Engine
 from tinygrad_dl.core.graph import topological
+from tinygrad_dl.core.hooks import RemovableHandle
 from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.distributed.groups import ProcessGroup
@@ -51,8 +52,11 @@ class Reducer:
         self.queued = False  # whether its end is known to the engine
         self.works: list[Any] = []
         self.used = np.ones(len(named), np.uint8)
-        for number, parameter in enumerate(self.parameters):
+        handles = [
             parameter.register_post_accumulate_grad_hook(_told(weakref.ref(self), number))
+            for number, parameter in enumerate(self.parameters)
+        ]
+        weakref.finalize(self, _remove, handles).atexit = False
 
     def _made(self, first: int, cap: int) -> tuple[list[GradBucket], dict[int, tuple[GradBucket, np.ndarray]]]:
         buckets, place = [], {}
@@ -197,6 +201,12 @@ def _told(reducer: weakref.ref[Reducer], number: int) -> Callable[[Tensor], None
             found.arrived(number)
 
     return hook
+
+
+def _remove(handles: Sequence[RemovableHandle]) -> None:
+    """Takes the hooks away with the module: a model may be wrapped many times."""
+    for handle in handles:
+        handle.remove()
 
 
 def tensors_in(value: Any) -> list[Tensor]:
