@@ -16,7 +16,7 @@ NONE: Any = np._NoValue
 
 def as_tensor(value: Any) -> Any:
     """A tensor, or one of an array or a number; of any type, as NumPy's types want arrays."""
-    return value if isinstance(value, Tensor) else wrap(as_array(value))
+    return value if isinstance(value, Tensor) else wrap(as_array(value, exact=True))
 
 
 def kept(keepdims: Any) -> bool:

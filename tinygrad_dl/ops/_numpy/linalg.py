@@ -24,6 +24,8 @@ from tinygrad_dl.ops.reduction.norm import norm
 
 def linalg_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """np.linalg.norm: of vectors for one axis, of matrices for two or for a matrix with `ord`."""
+    if isinstance(axis, tuple | list) and len(axis) not in (1, 2):
+        raise ValueError(f"np.linalg.norm: got axis={axis!r}, expected one axis for vectors or two for matrices")
     matrix = (axis is None and x.ndim == 2) if not isinstance(axis, tuple | list) else len(axis) == 2
     if ord is None or (not matrix and ord != "fro" and ord != "nuc"):
         if ord is not None and axis is None and x.ndim != 1:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.ops._numpy.arguments import NONE, as_tensor, floating, kept
-from tinygrad_dl.ops._numpy.reductions import spread
+from tinygrad_dl.ops._numpy.reductions import deviation
 from tinygrad_dl.ops.reduction import statistics
 
 
@@ -39,38 +39,15 @@ def extreme(function: Any, worst: float) -> Any:
 
 def mean(a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False, *, where: Any = True) -> Any:
     """np.nanmean."""
-    if where is True:
+    if where is True and axis != ():
         return statistics.nanmean(floating(a), axis, kept(keepdims), dtype=dtype)
     counts = ~np.isnan(a) & np.asarray(where)
     total = np.sum(np.where(counts, a, 0), axis=axis, dtype=dtype, keepdims=kept(keepdims))
     return total / np.sum(counts, axis=axis, keepdims=kept(keepdims))
 
 
-def deviation(root: bool) -> Any:
-    """np.nanvar or np.nanstd: NaN where no more elements count than `ddof`."""
-
-    def found(
-        a: Any,
-        axis: Any = None,
-        dtype: Any = None,
-        ddof: Any = 0,
-        keepdims: Any = False,
-        *,
-        where: Any = True,
-        mean: Any = NONE,
-        correction: Any = NONE,
-    ) -> Any:
-        a = floating(a) if dtype is None else as_tensor(a).astype(dtype)
-        counts = ~np.isnan(a) & np.asarray(where)
-        number = ddof if correction is NONE or correction is None else correction
-        variance = spread(a, counts, axis, number, kept(keepdims), mean, too_few=np.nan)
-        return np.sqrt(variance) if root else variance
-
-    return found
-
-
 NUMPY[np.nansum], NUMPY[np.nanprod], NUMPY[np.nanmean] = filled(np.sum, 0), filled(np.prod, 1), mean
 NUMPY[np.nanmax], NUMPY[np.nanmin] = extreme(np.max, -np.inf), extreme(np.min, np.inf)
-NUMPY[np.nanvar], NUMPY[np.nanstd] = deviation(False), deviation(True)
+NUMPY[np.nanvar], NUMPY[np.nanstd] = deviation(None, False), deviation(None, True)
 NUMPY[np.nancumsum] = lambda a, axis=None, dtype=None: np.cumsum(np.where(np.isnan(a), 0, a), axis, dtype)
 NUMPY[np.nancumprod] = lambda a, axis=None, dtype=None: np.cumprod(np.where(np.isnan(a), 1, a), axis, dtype)

@@ -78,7 +78,7 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False, whe
     return sums.sum(*over(np.where(where, a, 0), axis, keepdims), dtype=dtype) / count
 
 
-def spread(a: Any, counts: Any, axis: Any, ddof: Any, keepdims: bool, center: Any, too_few: float = 0) -> Any:
+def spread(a: Any, counts: Any, axis: Any, ddof: Any, keepdims: bool, center: Any, too_few: float) -> Any:
     """The variance of the elements that count, around their mean or around another.
 
     Args:
@@ -94,8 +94,8 @@ def spread(a: Any, counts: Any, axis: Any, ddof: Any, keepdims: bool, center: An
     return total / np.reshape(np.where(number > ddof, number - ddof, too_few), total.shape)
 
 
-def deviation(ours: Callable[..., Any], root: bool) -> Callable[..., Any]:
-    """np.var or np.std: their `ddof` is PyTorch's correction, and 0 if not given."""
+def deviation(ours: Callable[..., Any] | None, root: bool) -> Callable[..., Any]:
+    """np.var or np.std: their `ddof` is PyTorch's correction, and 0 if not given. Without an op those that skip NaN."""
 
     def found(
         a: Any,
@@ -110,10 +110,11 @@ def deviation(ours: Callable[..., Any], root: bool) -> Callable[..., Any]:
     ) -> Any:
         a = floating(a) if dtype is None else as_tensor(a).astype(dtype)
         number = ddof if correction is NONE or correction is None else correction
-        if where is True and (mean is NONE or mean is None):
+        if ours is not None and where is True and (mean is NONE or mean is None):
             a, axis, keepdim = over(a, axis, keepdims)
             return ours(a, axis, None, keepdim, correction=number)
-        variance = spread(a, np.asarray(where), axis, number, kept(keepdims), mean)
+        counts = np.asarray(where) if ours is not None else ~np.isnan(a) & np.asarray(where)
+        variance = spread(a, counts, axis, number, kept(keepdims), mean, 0 if ours is not None else np.nan)
         return np.sqrt(variance) if root else variance
 
     return found

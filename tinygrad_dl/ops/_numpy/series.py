@@ -72,6 +72,8 @@ NUMPY[np.linspace], NUMPY[np.logspace], NUMPY[np.geomspace] = linspace, logspace
 def differences(a: Any, n: int = 1, axis: int = -1, prepend: Any = NONE, append: Any = NONE) -> Any:
     """np.diff, which takes numbers in front and behind as well."""
     a = as_tensor(a)
+    if not n:
+        return a
     shape = [1 if d == axis % a.ndim else size for d, size in enumerate(a.shape)]
     ends = [None if p is NONE else as_tensor(p if np.ndim(p) else np.broadcast_to(p, shape)) for p in (prepend, append)]
     return diff(a, n, axis, *ends)

@@ -162,7 +162,15 @@ def flipud(input: Array) -> Tensor:
     return flip(input, 0)
 
 
+def _np_roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    """np.roll, whose shifts and axes broadcast."""
+    if axis is None:
+        return roll(a, int(np.sum(shift)))
+    shifts, dims = np.broadcast_arrays(shift, axis)
+    return roll(a, tuple(shifts.reshape(-1).tolist()), tuple(dims.reshape(-1).tolist()))
+
+
 NUMPY[np.flip] = lambda m, axis=None: flip(m, tuple(range(m.ndim)) if axis is None else axis)
-NUMPY[np.roll] = lambda a, shift, axis=None: roll(a, shift, axis)
+NUMPY[np.roll] = _np_roll
 NUMPY[np.fliplr], NUMPY[np.flipud] = fliplr, flipud
 NUMPY[np.rot90] = lambda m, k=1, axes=(0, 1): rot90(m, k, axes)
