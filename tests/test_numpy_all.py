@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,3 +126,15 @@ def test_functions_that_ask_no_tensor_take_numbers_and_name_a_way_out_where_a_gr
     assert np.size(make(td.tensor(V))) == 4 or name == "ndarray.dot"
     with pytest.raises((RuntimeError, TypeError), match=r"requires a gradient.*detach\(\)"):
         make(td.tensor(V, requires_grad=True))
+
+
+def test_the_page_lists_what_is_computed_with_gradients_and_without():
+    page = (Path(__file__).parent.parent / "docs" / "numpy.md").read_text()
+    rows = [line.split("|")[2:4] for line in page.split("\n") if line.count("|") == 4 and "ufuncs" not in line]
+    listed = [{n for row in rows for n in re.findall(r"`([\w.]+)`", row[column])} for column in (0, 1)]
+    assert not listed[0] & listed[1]
+    computed = {name for name, calls in CALLS.items() if calls}
+    assert computed - FLAT <= listed[0]
+    assert (computed & FLAT) | FILES <= listed[1]
+    known = {name for name in listed[0] | listed[1] if function_of(name) is not None and "." not in name}
+    assert {n for n in known if callable(function_of(n)) and function_of(n) not in {*NUMPY, *CONSTANT}} <= DATES
