@@ -24,6 +24,7 @@ LEVELS = [
         "record",
         "dispatch",
         "lazy_names",
+        "arrays",
         "device",
         "promotion",
         "size",

@@ -10,10 +10,19 @@ from typing import Any, TypedDict, TypeVar, Unpack
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import array_from, at_hand, is_array, module_of, share_memory
 from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.descriptions import summary
-from tinygrad_dl.core.device import check_device
+from tinygrad_dl.core.device import (
+    check_device,
+    choices,
+    default_device,
+    device_of,
+    foreign_array,
+    module_for,
+    moved,
+)
 from tinygrad_dl.core.inference import fresh
 from tinygrad_dl.core.layout import contiguous_format, laid, preserve_format, strided
 from tinygrad_dl.core.lazy import attach
@@ -34,8 +43,9 @@ __all__ = [
 class Options(TypedDict, total=False):
     """What all functions take that make tensors.
 
-    layout: `td.strided`, the only one here. device: the CPU. pin_memory: accepted; memory is as good as pinned where no
-    device copies it. requires_grad: whether the tensor records what is computed with it.
+    layout: `td.strided`, the only one here. device: where the tensor lives; by default what `td.device` as a context
+    says, or the CPU. pin_memory: accepted, copies start from any memory. requires_grad: whether the tensor records
+    what is computed with it.
     """
 
     layout: Any
@@ -63,7 +73,9 @@ def creation(body: F) -> F:
 
 def finish(array: Any, what: str, options: Any) -> Tensor:
     """A tensor around a new array, with the options that `what` got."""
-    made = array if isinstance(array, Tensor) else fresh(wrap(np.asarray(array)))
+    if choices.made or (options and options.get("device") is not None):
+        array = placed(array, options.get("device"))
+    made = array if isinstance(array, Tensor) else fresh(wrap(array_from(array)))
     for level in onlookers:
         made = level.made(made, what)
     if not options:
@@ -73,8 +85,19 @@ def finish(array: Any, what: str, options: Any) -> Tensor:
             raise TypeError(f"{what}() got an unexpected keyword argument {name!r}")
     if options.get("layout", strided) not in (strided, None):
         raise ValueError(f"{what}: got layout={options['layout']!r}, expected td.strided: tensors here are dense")
-    check_device(options.get("device"))
     return made.requires_grad_() if options.get("requires_grad") else made
+
+
+def placed(array: Any, device: Any) -> Any:
+    """A new array, or tensor, on the device that it is asked for on; None: where tensors are made by default."""
+    wanted = default_device() if device is None else device
+    check_device(wanted)
+    return array.to(wanted) if isinstance(array, Tensor) else moved(array_from(array), wanted)
+
+
+def maker(options: Any) -> Any:
+    """The module to make an array with that needs no data, for the options of a creation function."""
+    return module_for(options.get("device")) if options or choices.made else np
 
 
 def sizes(given: tuple[Any, ...], what: str, size: Any = None) -> tuple[int, ...]:
@@ -111,7 +134,8 @@ def tensor(data: Any, *, dtype: Any = None, **options: Unpack[Options]) -> Tenso
     """
     if isinstance(data, Tensor) and data.requires_grad:
         warn("tensor: the copy of a tensor that requires a gradient has no graph; use clone(), or detach().clone()")
-    return finish(np.array(*given(data, dtype)), "tensor", options)
+    array, found = given(data, dtype)
+    return finish(module_of(array).array(array, found), "tensor", options)
 
 
 def given(data: Any, dtype: Any) -> tuple[np.ndarray, np.dtype[Any]]:
@@ -120,7 +144,7 @@ def given(data: Any, dtype: Any) -> tuple[np.ndarray, np.dtype[Any]]:
     if dtype is None:
         return array, array.dtype
     found = dtypes.as_dtype(dtype)
-    if not isinstance(data, Tensor | np.ndarray):
+    if not isinstance(data, Tensor) and not is_array(data):
         if found == np.uint64 and array.dtype.kind == "f":  # NumPy makes floats of integers of which some need 64 bits
             whole = np.array(data, dtype=object)
             array = whole.astype(found) if all(isinstance(each, int) for each in whole.flat) else array
@@ -136,10 +160,13 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     >>> td.as_tensor(x) is x
     True
     """
-    check_device(device)
     if isinstance(data, Tensor):
+        if device is not None:
+            return data.to(device, dtype)
         return data if dtype is None or data.dtype == dtypes.as_dtype(dtype) else data.to(dtype)
-    return finish(np.asarray(*given(data, dtype)), "as_tensor", {"device": device})
+    array, found = given(data, dtype)
+    array = module_of(array).asarray(array, found)
+    return finish(array, "as_tensor", {"device": device or (None if at_hand(array) else device_of(array))})
 
 
 @composition
@@ -162,7 +189,8 @@ def asarray(
     tensor([1., 0.], dtype=float64)
     """
     made = as_tensor(obj, dtype, device).detach()
-    shared = isinstance(obj, Tensor | np.ndarray | memoryview) and np.may_share_memory(made._data, as_array(obj))
+    known = isinstance(obj, Tensor | memoryview) or is_array(obj)
+    shared = known and share_memory(made._data, as_array(obj))
     if copy is False and not shared:
         raise ValueError(
             f"asarray: got copy=False for {summary(obj)}, expected a tensor or an array of the dtype asked for"
@@ -235,6 +263,8 @@ def from_dlpack(data: Any, *, device: Any = None, copy: bool | None = None) -> T
     tensor([1., 1.], dtype=float64)
     """
     check_device(device)
+    if foreign_array(data):
+        return fresh(wrap(data if device is None else moved(data, device)))
     if copy is None and device is None:
         return fresh(wrap(as_array(np.from_dlpack(data))))
     return fresh(wrap(as_array(np.from_dlpack(data, device=None if device is None else "cpu", copy=copy))))
@@ -252,7 +282,7 @@ def zeros(*shape: Any, size: Any = None, dtype: Any = None, **options: Unpack[Op
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return finish(np.zeros(sizes(shape, "zeros", size), _dtype(dtype)), "zeros", options)
+    return finish(maker(options).zeros(sizes(shape, "zeros", size), _dtype(dtype)), "zeros", options)
 
 
 @creation
@@ -263,7 +293,7 @@ def ones(*shape: Any, size: Any = None, dtype: Any = None, **options: Unpack[Opt
     tensor([[1., 1., 1.],
             [1., 1., 1.]])
     """
-    return finish(np.ones(sizes(shape, "ones", size), _dtype(dtype)), "ones", options)
+    return finish(maker(options).ones(sizes(shape, "ones", size), _dtype(dtype)), "ones", options)
 
 
 @creation
@@ -278,7 +308,7 @@ def empty(
     >>> td.empty(2, 3).shape
     (2, 3)
     """
-    array = np.empty(sizes(shape, "empty", size), _dtype(dtype))
+    array = maker(options).empty(sizes(shape, "empty", size), _dtype(dtype))
     if memory_format is not contiguous_format:
         array = laid(array, memory_format, "empty")
     return finish(array, "empty", options)
@@ -329,7 +359,7 @@ def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, **opti
             f"{len(shape) - 1} of size {shape}"
         )
     array = np.empty([shape[dim] for dim in order], _dtype(dtype))
-    return finish(array.transpose(np.argsort(order)), "empty_permuted", options)
+    return finish(array.transpose(np.argsort(order).tolist()), "empty_permuted", options)
 
 
 @creation
@@ -367,7 +397,10 @@ def like(what: str, make: Callable[..., Tensor], input: Tensor, memory_format: A
     """What `make` makes of a shape, in that and the order of a tensor: inside of vmap for each example."""
     if isinstance(input, Lifted):
         return input.filled(lambda value: like(what, make, value, preserve_format, **options))
-    made, array = make(input.shape, **options), as_array(input)  # rules hand in arrays
+    array = as_array(input)  # rules hand in arrays
+    if (choices.made or type(array) is not np.ndarray) and options.get("device") is None:
+        options["device"] = device_of(array)
+    made = make(input.shape, **options)
     usual = array.flags.c_contiguous if memory_format is preserve_format else memory_format is contiguous_format
     if not usual:
         made.data = laid(made._data, memory_format, what, array)
@@ -554,7 +587,9 @@ def _new(name: str, make: Any) -> None:
     """Makes the method `new_<name>` of Tensor: creation in the tensor's own dtype."""
 
     def new(self: Tensor, *given: Any, **options: Any) -> Tensor:
-        made: Tensor = make(*given, **{**options, "dtype": options.get("dtype") or self.dtype})
+        place = options.get("device") or (self.device if choices.made or not at_hand(self) else None)
+        dtype = options.get("dtype") or self.dtype
+        made: Tensor = make(*given, **{**options, "dtype": dtype, **({"device": place} if place else {})})
         return _beside(self, made) if isinstance(self, Lifted) and make is not tensor else made
 
     new.__name__ = new.__qualname__ = f"new_{name}"
@@ -570,7 +605,8 @@ def _new_of_data_or_shape(self: Tensor, *args: Any) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/tensors.html
     """
-    return Tensor(*args, dtype=self.dtype)
+    made = Tensor(*args, dtype=self.dtype)
+    return made if at_hand(self) else made.to(self.device)
 
 
 _new_of_data_or_shape.__name__ = _new_of_data_or_shape.__qualname__ = "new"

@@ -8,8 +8,10 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import array_from, at_hand, truth
+from tinygrad_dl.backends.arrays import like as like_array
 from tinygrad_dl.core.composition import composition
-from tinygrad_dl.core.device import CPU, check_device, device
+from tinygrad_dl.core.device import CPU, check_device, device, device_of
 from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.core.layout import preserve_format
 from tinygrad_dl.core.lazy import attach
@@ -187,9 +189,18 @@ def draw(
     return drawn_inside(lambda whole: make(rng, whole, *options), shape, depends)
 
 
+def beside(numbers: Any, tensor: Any) -> Any:
+    """What `draw` gave, on the device of a tensor.
+
+    Numbers are drawn on the CPU, whatever is done with them: so a seed gives the same numbers on every device, and one
+    state says where all of them go on.
+    """
+    return numbers if isinstance(numbers, Tensor) else like_array(numbers, tensor)
+
+
 def converted(numbers: Any, dtype: Any) -> Any:
     """What `draw` gave, in this dtype."""
-    return numbers.to(dtype) if isinstance(numbers, Tensor) else np.asarray(numbers, dtype)
+    return numbers.to(dtype) if isinstance(numbers, Tensor) else array_from(numbers).astype(dtype, copy=False)
 
 
 def uniform(shape: Any, dtype: Any, generator: Generator | None, *depends: Any) -> Any:
@@ -401,13 +412,16 @@ def normal(
     (2, 3)
     """
     means, stds = [each if isinstance(each, Tensor) and not is_known(each) else as_array(each) for each in (mean, std)]
-    if is_known(stds) and (stds < 0).any():
+    if is_known(stds) and truth((stds < 0).any()):
         raise ValueError(f"normal: expected std >= 0, got {stds.min()}")
     shape = np.broadcast_shapes(means.shape, stds.shape) if size is None else sizes((size,), "normal")
     own = means.dtype if isinstance(mean, Tensor) else stds.dtype
     found = _floating(dtype, "normal") if dtype is not None else own if is_floating(own) else default.dtype
-    numbers = converted(gaussian(shape, found, generator, mean, std) * stds + means, found)
-    return finish(numbers, "normal", options)
+    place = means if not at_hand(means) else stds
+    if options.get("device") is None and not at_hand(place):
+        options["device"] = device_of(place)
+    numbers = beside(gaussian(shape, found, generator, mean, std), place)
+    return finish(converted(numbers * stds + means, found), "normal", options)
 
 
 @composition
@@ -417,15 +431,15 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     >>> td.bernoulli(td.tensor([0.0, 1.0]))
     tensor([0., 1.])
     """
-    chance: Any = np.full(input.shape, p) if p is not None else input._data if is_known(input) else input.detach()
-    require_probabilities(chance, "bernoulli")
-    numbers = uniform(input.shape, np.float32, generator, *(() if p is not None else (input,)))
-    return finish(converted(numbers < chance, input.dtype), "bernoulli", {})
+    chance: Any = p if p is not None else input._data if is_known(input) else input.detach()
+    require_probabilities(np.asarray(chance) if p is not None else chance, "bernoulli")
+    numbers = beside(uniform(input.shape, np.float32, generator, *(() if p is not None else (input,))), input)
+    return finish(converted(numbers < chance, input.dtype), "bernoulli", {"device": input.device})
 
 
 def require_probabilities(chance: Any, what: str) -> None:
     """Raises ValueError for numbers outside of [0, 1]; those of a transform are not known, and not looked at."""
-    if is_known(chance) and not ((chance >= 0) & (chance <= 1)).all():
+    if is_known(chance) and not truth(((chance >= 0) & (chance <= 1)).all()):
         raise ValueError(f"{what}: got numbers outside of [0, 1], expected probabilities between 0 and 1")
 
 
@@ -449,6 +463,9 @@ def multinomial(
             f"multinomial: expected weights of shape (n,) or (rows, n) and num_samples >= 1, got shape {input.shape} "
             f"and {num_samples}"
         )
+    if not at_hand(input):  # the result is small, and the way to it one row after the other
+        drawn: Tensor = multinomial(input.cpu(), num_samples, replacement, generator=generator).to(input.device)
+        return drawn
     known = is_known(input)
     if known:
         _require_weights(input._data, num_samples, replacement)

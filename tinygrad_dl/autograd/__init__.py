@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import has_own_elements, module_of
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.engine import ALONE, held_alone, propagate
@@ -244,7 +245,7 @@ def grad(
                     f"grad: got materialize_grads=True and a GradientEdge as input {position}, which was not used, "
                     "expected a tensor there, or allow_unused=True for None"
                 )
-            zero = np.zeros(edge.shape, edge.dtype) if materialize_grads else None
+            zero = module_of(places[position]).zeros(edge.shape, edge.dtype) if materialize_grads else None
             results.append(None if zero is None else wrap(zero).requires_grad_(create_graph))
         else:
             results.append(_own(found, edge))
@@ -394,7 +395,8 @@ def starts(tensors: Sequence[Any], gradients: Any, create_graph: bool, what: str
                     f"{what}: a gradient can start by itself from a real scalar only, got dtype {dtype}, "
                     f"expected a floating one; start from its abs() or real part, or pass the starting gradient"
                 )
-            g = np.ones(shape, dtype)
+            here = type(tensor) is Tensor and type(tensor._data) is np.ndarray
+            g = (np if here else module_of(tensor)).ones(shape, dtype)
         if g.shape != shape:
             raise RuntimeError(
                 f"{what}: got a starting gradient of shape {g.shape}, expected the shape of the tensor it starts from, "
@@ -417,7 +419,7 @@ def _accumulate(tensor: Tensor, found: dict[Edge, Any], edge: Edge) -> None:
     """Adds what was found at an edge to a tensor's `.grad`, which from then on is the user's."""
     if tensor._grad is None:
         new = _own(found, edge)
-        if not tensor._data.flags.c_contiguous and type(found[edge]) is np.ndarray:
+        if not tensor._data.flags.c_contiguous and not isinstance(found[edge], Tensor):
             new = wrap(laid(new._data, preserve_format, "backward", tensor._data))
         if tensor._grad is None:  # a signal's handler may have been here since, but can't come in between now
             tensor._grad = new
@@ -426,7 +428,7 @@ def _accumulate(tensor: Tensor, found: dict[Edge, Any], edge: Edge) -> None:
     if isinstance(g, Tensor):
         with enable_grad():
             tensor._grad = old + g
-    elif old._edge is None and old.shape == g.shape and old._data.flags.writeable:
+    elif old._edge is None and old.shape == g.shape and has_own_elements(old._data):
         np.add(old._data, g, out=old._data)
         mutations.record(old._data, "backward, which added to a .grad")  # somebody may have computed with it
     else:

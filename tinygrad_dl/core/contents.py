@@ -8,10 +8,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinygrad_dl.core.device import CPU, check_device, no_device
+from tinygrad_dl.backends.arrays import has_own_elements, module_of, to_numpy
+from tinygrad_dl.core.device import CPU, check_device, device_of
 from tinygrad_dl.core.device import device as Device
 from tinygrad_dl.core.dtypes import DTYPES, dtype
-from tinygrad_dl.core.layout import contiguous_format, lies_so, strided
+from tinygrad_dl.core.layout import contiguous_format, lies_so, preserve_format, strided
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.size import Size
@@ -25,9 +26,8 @@ class Contents:
     _data: np.ndarray
     _edge: Any
 
-    # Where a tensor lives, and how it keeps its elements.
-    is_cpu = True
-    is_cuda = is_ipu = is_maia = is_meta = is_mps = is_mtia = is_vulkan = is_xla = is_xpu = False
+    # Where a tensor lives if neither on the CPU nor in CuPy's arrays, and how it keeps its elements.
+    is_ipu = is_maia = is_meta = is_mps = is_mtia = is_vulkan = is_xla = is_xpu = False
     is_mkldnn = is_nested = is_quantized = is_sparse = is_sparse_csr = False
     layout = strided
     _uninitialized = False  # whether it has no shape yet
@@ -65,8 +65,23 @@ class Contents:
 
     @property
     def device(self) -> Device:
-        """Always the CPU."""
-        return CPU
+        """Where it lives: the type of its array says it."""
+        return CPU if type(self._data) is np.ndarray else device_of(self._data)
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether it lives on the CPU."""
+        return self.device.type == "cpu"
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether it lives on a GPU, in an array of CuPy."""
+        return self.device.type == "cuda"
+
+    @property
+    def _module(self) -> Any:
+        """The module that makes arrays like its own."""
+        return module_of(self._data)
 
     def to_dense(self) -> Any:
         """The tensor: all are dense."""
@@ -84,14 +99,14 @@ class Contents:
 
     def get_device(self) -> int:
         """The number of its GPU; -1 for the CPU."""
-        return -1
+        return -1 if self.is_cpu else self.device.index or 0
 
     def is_pinned(self, device: Any = None) -> bool:
         """Whether its memory is locked, for copies to a GPU: False."""
         return False
 
     def pin_memory(self, device: Any = None) -> Self:
-        """Itself: there is no GPU to copy to."""
+        """Itself: a copy to a GPU starts from any memory."""
         return self
 
     def is_shared(self) -> bool:
@@ -148,7 +163,8 @@ class Contents:
 
     def data_ptr(self) -> int:
         """The address of its first element."""
-        return self._data.ctypes.data
+        array: Any = self._data
+        return int(array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr)
 
     def is_floating_point(self) -> bool:
         """Whether its elements are real floating-point numbers."""
@@ -178,7 +194,7 @@ class Contents:
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
-        return self._data.tolist()
+        return to_numpy(self._data).tolist()
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The data as an array that shares memory. `force=True` detaches first; so it is under `no_grad`."""
@@ -187,28 +203,41 @@ class Contents:
                 "numpy: got a tensor that requires a gradient, expected one that does not, as an array has no graph; "
                 "use t.detach().numpy()"
             )
-        return self._data
+        if not isinstance(self._data, np.ndarray) and not force:
+            raise TypeError(
+                f"numpy: got a tensor on {self.device}, expected one on the CPU, as nothing is copied in silence; use "
+                "t.cpu().numpy()"
+            )
+        return to_numpy(self._data)
 
     def cpu(self) -> Self:
-        """Itself: tensors live on the CPU."""
-        return self
+        """The tensor on the CPU: itself if it lives there. Differentiable, as `to`."""
+        moved: Any = self
+        return self if type(self._data) is np.ndarray else moved.to(CPU)
 
-    def cuda(self, *_: Any, **__: Any) -> Self:
-        """Raises ValueError: tensors live on the CPU."""
-        raise no_device("cuda")
+    def cuda(self, device: Any = None, non_blocking: bool = False, memory_format: Any = preserve_format) -> Self:
+        """The tensor on a GPU, in an array of CuPy.
+
+        Raises:
+            ValueError: CuPy is not installed.
+        """
+        moved: Any = self
+        place = Device("cuda", device) if device is None or isinstance(device, int) else device
+        return moved.to(place, memory_format=memory_format)  # type: ignore[no-any-return]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Self:
-        """Itself, for the CPU; the array API standard's name. ValueError: another device, or a stream."""
+        """The tensor on a device; the array API standard's name. ValueError: there is no such device, or a stream."""
         try:
             check_device(device)
         except ValueError as error:
             raise ValueError(f"to_device: {error}") from None
+        moved: Any = self
         if stream is not None:
             raise ValueError(f"to_device: got stream={stream!r}, expected None, as the CPU has no streams")
-        return self
+        return moved.to(device)  # type: ignore[no-any-return]
 
     def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
         """`td.array_api`, the array API standard's functions. ValueError: a version of it that is not there."""
@@ -316,7 +345,7 @@ def zero_gradient(tensor: Any) -> None:
         return
     if grad._edge is not None and grad._view is None:
         grad.detach_()
-    if grad._edge is not None or not grad._data.flags.writeable:  # of a view of the graph, or of an expanded tensor
+    if grad._edge is not None or not has_own_elements(grad._data):  # of a view of the graph, or of an expanded tensor
         grad = tensor._grad = grad.detach().clone()
     grad._data[...] = 0
     mutations.record(grad._data, "zero_grad")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import is_array
 from tinygrad_dl.core.dtypes import dtype
 from tinygrad_dl.core.tensor import Tensor
 
@@ -46,7 +47,7 @@ def signature(function: Any, name: str) -> str:
 
 def summary(value: Any) -> str:
     """A value as a message shows it: a tensor or an array as its dtype and shape, others short."""
-    if isinstance(value, Tensor | np.ndarray):
+    if isinstance(value, Tensor) or is_array(value):
         return f"{value.dtype}{list(value.shape)}"
     kind = type(value)
     full = (
@@ -121,7 +122,9 @@ def fits(value: Any, kind: str, numbers: bool = True) -> bool:
 
 def is_tensor(value: Any) -> bool:
     """Whether it is a tensor or a numeric array."""
-    return isinstance(value, Tensor) or (isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufcV")
+    return isinstance(value, Tensor) or (
+        (is_array(value) or isinstance(value, np.generic)) and value.dtype.kind in "biufcV"
+    )
 
 
 WORDS = {

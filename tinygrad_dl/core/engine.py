@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import array_from, module_of
 from tinygrad_dl.core.graph import (
     Edge,
     Gradient,
@@ -49,7 +50,7 @@ def unbroadcast(g: Gradient, shape: tuple[int, ...]) -> Gradient:
 def match_input(g: Gradient, edge: Edge, node: Node) -> Gradient:
     """The gradient in its input's shape and dtype: broadcasting undone, never another precision."""
     if type(g) is not np.ndarray and not hasattr(g, "_edge"):
-        g = np.asarray(g)
+        g = array_from(g)
     if g.shape != edge.shape:
         if not node.plan.broadcasts:
             argument = node.plan.argument(node.edges.index(edge))
@@ -60,7 +61,7 @@ def match_input(g: Gradient, edge: Edge, node: Node) -> Gradient:
             )
         g = unbroadcast(g, edge.shape)
         if type(g) is not np.ndarray and not hasattr(g, "_edge"):
-            g = np.asarray(g)
+            g = array_from(g)
     if g.dtype is not edge.dtype and g.dtype != edge.dtype:
         if g.dtype.kind == "c" and edge.dtype.kind != "c":
             g = np.real(g)
@@ -154,7 +155,8 @@ def gradients(node: Node, g: Gradient, retain: bool, recorded: bool, useful: Use
     if useful is not None:
         plan = plan.toward(node.edges, useful)
     if plan.multiple and plan.materializes:
-        g = [materialize(*each) for each in zip(g, node.shape, node.dtype, strict=True)]
+        module = module_of(*g)
+        g = [materialize(*each, module) for each in zip(g, node.shape, node.dtype, strict=True)]
     if saved is None:
         raise freed(node)
     if node.seq < mutations.latest:
@@ -199,7 +201,7 @@ def run_hooks(hooks: Hooks, grads: dict[Any, Gradient], place: Edge, places: lis
     """Leaves the gradient at a place as its hooks want it; what they are shown is held by nobody else."""
     if (not hooks.gradient and hooks.kept is None) or type(grads[place]) is list:
         return
-    if type(grads[place]) is np.ndarray and not held_alone(grads, place):
+    if not hasattr(grads[place], "_edge") and not held_alone(grads, place):
         grads[place] = grads[place].copy()
     grads[place] = conjugate(hooks.run_on_gradient(conjugate(grads[place]), places))
 
@@ -223,4 +225,8 @@ def held_alone(holder: Any, key: Any) -> bool:
     was saved, or the same one twice, and a hook may keep what it saw: each of them refers to the array, and the
     interpreter counts references. A view shares memory without being counted, so it is never held alone.
     """
-    return getrefcount(holder[key]) <= ALONE and holder[key].base is None and holder[key].flags.writeable
+    return (
+        getrefcount(holder[key]) <= ALONE
+        and holder[key].base is None
+        and (type(holder[key]) is not np.ndarray or holder[key].flags.writeable)
+    )

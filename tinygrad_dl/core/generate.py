@@ -15,7 +15,7 @@ def generated(input):
             out = forward(input)
         except Exception as error:
             raise explain(error, op, (input,))
-        if type(out) is not ndarray: out = asarray(out) if type(out) is not tuple else one_result(out, op)
+        if type(out) is not ndarray: out = array_from(out) if type(out) is not tuple else one_result(out, op)
         result = new(Tensor); result._data = out
         if (edge_input is not None) and (not recording.stopped or modes.grad):
             node = Node(); node.edges = (edge_input,); node.hooks = None; node.seq = next_seq()
@@ -144,7 +144,7 @@ def call_source(
         laid = [f"    if not {first}.flags.c_contiguous: out = {as_first}"]
     if outputs is None:
         lines += [
-            "    if type(out) is not ndarray: out = asarray(out) if type(out) is not tuple else one_result(out, op)",
+            "    if type(out) is not ndarray: out = array_from(out) if type(out) is not tuple else one_result(out, op)",
             *laid,
             f"    result = new(Tensor); result._data = out{'' if records else '; result._edge = None'}",
         ]
@@ -231,7 +231,7 @@ def _unwrap(
             if number in only:
                 continue
             # The usual case first: a number beside a tensor that requires a gradient, and so is floating.
-            usual = "" if half == "exact" else f" and {t}.itemsize != 2"
+            usual = f" and type({t}) is ndarray{'' if half == 'exact' else f' and {t}.itemsize != 2'}"
             lines.append(f"    {word} mixed and edge_{t} is not None and type({number}) in NUMBERS{usual}:")
             lines.append(f"        {number} = asarray({number}, {t}.dtype)")
             word = "elif"

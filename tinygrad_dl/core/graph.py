@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import is_array
 from tinygrad_dl.core.hooks import Hooks, RemovableHandle
 from tinygrad_dl.core.mutations import buffer_owner, next_seq
 
@@ -267,7 +268,7 @@ metadata: weakref.WeakKeyDictionary[Edge, dict[str, Any]] = weakref.WeakKeyDicti
 def saved_arrays(saved: Any) -> Iterable[np.ndarray]:
     """The arrays among a node's saved values, those inside lists and tuples too, and of tensors given as options."""
     for value in saved or ():
-        if isinstance(value, np.ndarray):
+        if is_array(value):
             yield value
         elif hasattr(value, "_data"):
             yield value._data
@@ -286,10 +287,9 @@ def keep_copies(roots: Iterable[Edge], arrays: Iterable[np.ndarray], since: int)
         if node.seq <= since or node in seen:
             continue
         seen.add(node)
-        if any(isinstance(value, np.ndarray) and id(buffer_owner(value)) in owners for value in node.saved or ()):
+        if any(is_array(value) and id(buffer_owner(value)) in owners for value in node.saved or ()):
             node.saved = tuple(
-                value.copy() if isinstance(value, np.ndarray) and id(buffer_owner(value)) in owners else value
-                for value in node.saved
+                value.copy() if is_array(value) and id(buffer_owner(value)) in owners else value for value in node.saved
             )
         todo += [edge for edge in node.edges if edge is not None]
 
@@ -378,9 +378,9 @@ def together(a: Gradient, b: Gradient) -> Gradient:
     return np.asarray(total) if isinstance(total, np.generic) else total
 
 
-def materialize(g: Gradient | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Gradient:
+def materialize(g: Gradient | None, shape: tuple[int, ...], dtype: np.dtype[Any], module: Any = np) -> Gradient:
     """An output that was never used has a gradient of zeros; an integer one has none."""
-    return np.zeros(shape, dtype) if g is None and dtype.kind in "fcV" else g
+    return module.zeros(shape, dtype) if g is None and dtype.kind in "fcV" else g
 
 
 class Refusing:

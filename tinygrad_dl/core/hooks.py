@@ -120,7 +120,7 @@ class Hooks:
         """What the hooks make of a gradient that arrived; in an array pass nothing that they compute is recorded."""
         running.passes.append(places)
         try:
-            if type(g) is not np.ndarray:
+            if hasattr(g, "_edge"):
                 return self._on_gradient(g)
             with no_grad():
                 return self._on_gradient(self.wrap(g))._data

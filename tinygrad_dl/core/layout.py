@@ -100,6 +100,10 @@ def laid(array: np.ndarray, format: Any, what: str, like: np.ndarray | None = No
 def in_order(array: np.ndarray, order: Sequence[int] | None) -> np.ndarray:
     """A copy of an array with its dimensions in this order in memory, None for row-major order."""
     last = ORDERS_BY_NDIM.get(array.ndim)
+    if type(array) is not np.ndarray:
+        if order is None:
+            return array.copy("C")
+        return array.transpose(order).copy("C").transpose(np.argsort(order).tolist())
     if order is None:
         if last is None or array.flags.c_contiguous or not array.transpose(last).flags.c_contiguous:
             return array.copy("C")

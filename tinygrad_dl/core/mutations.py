@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import is_array
+
 # Counts nodes and in-place changes alike, so that "made before the change" is one comparison.
 next_seq = itertools.count(1).__next__
 
@@ -108,8 +110,9 @@ class Mutations:
 
 def buffer_owner(array: np.ndarray) -> np.ndarray:
     """The array whose memory this one shows."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
+    base: Any = array.base
+    while is_array(base):
+        array, base = base, base.base
     return array
 
 
@@ -134,4 +137,6 @@ def alias(array: np.ndarray) -> np.ndarray:
     """The same memory as another array, which counts as the owner of its own: see `Mutations.record`."""
     if array.dtype.kind == "V":  # bfloat16, of which the buffer protocol knows nothing
         return alias(array.view(np.uint16)).view(array.dtype)
+    if not isinstance(array, np.ndarray):  # a view of it, whose changes are the array's
+        return array.view()
     return np.asarray(array.data) if array.size else array

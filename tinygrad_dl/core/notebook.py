@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import to_numpy
 from tinygrad_dl.core.table import or_text, page
 from tinygrad_dl.core.tensor import Tensor
 
@@ -16,7 +17,7 @@ MOST = 2**24  # elements that are looked at for a range, in some tens of millise
 @or_text
 def tensor_page(tensor: Tensor, precision: int, sci_mode: bool | None) -> str:
     """The HTML of a tensor; there is none inside a transform. The options are those of `set_printoptions`."""
-    array = tensor._data
+    array = to_numpy(tensor._data)
     words = [type(tensor).__name__, f"shape {array.shape}", array.dtype.name]
     if tensor._edge is not None:
         words.append("requires_grad=True" if tensor.is_leaf else f"grad_fn=<{tensor._edge.node.name()}>")

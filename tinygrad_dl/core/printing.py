@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import to_numpy
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.lazy import attach
 from tinygrad_dl.core.tensor import Tensor
@@ -60,7 +61,7 @@ def set_printoptions(
 
 def tensor_repr(tensor: Tensor) -> str:
     """`tensor([1., 2.], grad_fn=<MulBackward0>)`; of many elements, the first and last a side."""
-    array = tensor._data
+    array = to_numpy(tensor._data)
     name = type(tensor).__name__
     head = "tensor(" if name == "Tensor" else f"{name} containing:\ntensor("
     if array.size:

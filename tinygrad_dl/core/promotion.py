@@ -9,6 +9,8 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import is_array
+
 DType: TypeAlias = np.dtype[Any]
 FLOAT16: Final = np.dtype(np.float16)
 FLOAT32: Final = np.dtype(np.float32)
@@ -175,7 +177,7 @@ def result_dtype(values: tuple[Any, ...]) -> DType:
     tiers: list[DType | None] = [None, None]  # of arrays with dimensions, of 0-d arrays
     number = -1
     for value in values:
-        if isinstance(value, np.ndarray):
+        if is_array(value):
             tier = 0 if value.ndim else 1
             before = tiers[tier]
             tiers[tier] = value.dtype if before is None else promote(before, value.dtype)

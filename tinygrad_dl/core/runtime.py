@@ -10,9 +10,11 @@ from weakref import ref
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import array_from, is_array, like, module_of
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.destination import into
+from tinygrad_dl.core.device import elsewhere
 from tinygrad_dl.core.errors import ArgumentTypeError
 from tinygrad_dl.core.graph import Leaf, Node, Output
 from tinygrad_dl.core.layout import laid_like
@@ -39,17 +41,20 @@ UNSET: Any = _Unset()
 DIGITS = {float: "fc", complex: "c"}
 
 
-def constant(value: Any, op: Record, like: Any = None) -> Any:
+def constant(value: Any, op: Record, first: Any = None) -> Any:
     """An argument that is no tensor, as an array; None stays None.
 
     A float has the dtype of the op's first argument, if that is floating or complex, and so has a complex number beside
     complex ones: 0.1 among float64 is not float32's 0.1.
     """
-    if type(like) is np.ndarray and like.dtype.kind in DIGITS.get(type(value), ""):
-        return np.asarray(value, like.dtype)
-    if value is None and like is not None:  # an argument that may be left out; the first one may not
+    if type(first) is np.ndarray and first.dtype.kind in DIGITS.get(type(value), ""):
+        return np.asarray(value, first.dtype)
+    if value is None and first is not None:  # an argument that may be left out; the first one may not
         return None
-    if isinstance(value, np.ndarray | np.generic | bool | int | float | complex):
+    if isinstance(value, np.ndarray | np.generic | bool | int | float | complex) or is_array(value):
+        if module_of(first) is not np and not isinstance(value, np.ndarray):  # a number goes where the tensor is
+            whole = first.dtype.kind not in DIGITS.get(type(value), "")
+            return like(array_of(value, op) if whole else value, first, None if whole else first.dtype)
         return array_of(value, op)
     raise unfit_for(value, op.name, argument_of(value, op))
 
@@ -61,16 +66,17 @@ def has_own_operators(value: Any, op: Record) -> bool:
     than Python's; but anything may be compared with ==.
     """
     kind = type(value)
-    if isinstance(value, np.ndarray | np.generic | bool | int | float | complex) or hasattr(kind, "__dlpack__"):
+    known = isinstance(value, np.ndarray | np.generic | bool | int | float | complex) or is_array(value)
+    if known or hasattr(kind, "__dlpack__"):
         return False
     return op.name in ("eq", "ne") or kind.__module__ != "builtins"
 
 
-def tensor_only(value: Any, op: Record, like: Any = None) -> Any:
+def tensor_only(value: Any, op: Record, first: Any = None) -> Any:
     """The same for an argument in whose place no Python number may stand."""
     if isinstance(value, bool | int | float | complex) and not isinstance(value, np.generic):
         raise no_number(value, op)
-    return constant(value, op, like if value is not None else None)
+    return constant(value, op, first if value is not None else None)
 
 
 def no_number(value: Any, op: Record) -> Exception:
@@ -160,7 +166,9 @@ def promote(op: Record, *values: Any) -> Sequence[Any]:
         dtype = promotion.default.dtype  # at once: -1 beside uint8 would become 255 first
     if not op.exact and promotion.is_half(dtype) and any(getattr(a, "dtype", None) is not dtype for a in present):
         dtype, low = promotion.FLOAT32, dtype
-    return [low, *(None if a is None else operand(a, dtype, op, i) for i, a in enumerate(arrays))]
+    require_one_device(op, present)
+    place = next((a for a in present if module_of(a) is not np), None)
+    return [low, *(None if a is None else operand(a, dtype, op, i, place) for i, a in enumerate(arrays))]
 
 
 # By their keys: an op of a user's that is called `eq` is another one.
@@ -170,17 +178,25 @@ WRAPPING = frozenset(
 )
 
 
-def operand(value: Any, dtype: promotion.DType, op: Record, position: int) -> np.ndarray:
+def operand(value: Any, dtype: promotion.DType, op: Record, position: int, place: Any = None) -> Any:
     """An array or number in the dtype of an operation; an int too large wraps around, as all arithmetic does.
 
-    Exponents do not: they count how often to multiply.
+    Exponents do not: they count how often to multiply. A number is made an array of the same module as `place`.
     """
     try:
-        return np.asarray(value, dtype)
+        return np.asarray(value, dtype) if place is None else like(value, place, dtype)
     except OverflowError:
         if op.key in WRAPPING or (op.key == "pow" and position == 0):
-            return np.asarray(value).astype(dtype)
+            return like(np.asarray(value).astype(dtype), place)
         raise
+
+
+def require_one_device(op: Record, values: Sequence[Any]) -> None:
+    """Raises for arrays of two devices; one number of the CPU may stand beside any."""
+    apart = [v for v in values if is_array(v) and (v.ndim or module_of(v) is not np)]
+    for value in apart[1:]:
+        if module_of(value) is not module_of(apart[0]):
+            raise elsewhere(op.name, apart[0], value)
 
 
 def not_real(op: Record, dtype: promotion.DType) -> TypeError:
@@ -216,7 +232,7 @@ def in_half(op: Record, low: Any, edges: tuple[Any, ...], values: tuple[Any, ...
         reraise(error, explain(error, op, values))
     out, *aux = made if op.aux else (made,)
     several = op.outputs is not None
-    out = out if several else np.asarray(out)
+    out = out if several else array_from(out)
     like = given[op.tensors[0]] if op.keeps_format else None
     results = [
         wrap(laid_like(each if low is None else rounded(each, low), like)) for each in (out if several else (out,))
@@ -256,7 +272,7 @@ def any_half(arrays: Sequence[Any]) -> bool:
 
 def rounded(array: Any, low: Any) -> Any:
     """A floating result in half precision."""
-    return np.asarray(array).astype(low) if promotion.is_floating(array.dtype) else array
+    return array_from(array).astype(low) if promotion.is_floating(array.dtype) else array
 
 
 def as_floating(*arrays: Any) -> list[Any]:
@@ -277,6 +293,11 @@ def explain(error: Exception, op: Record, values: tuple[Any, ...]) -> Exception:
     """The error to raise for one that arose in the op's own function, called with these values."""
     if isinstance(error, Escape):
         return error
+    if len({type(value) for value in values}) > 1:
+        arrays = [each for value in values for each in (value if type(value) is list else (value,)) if is_array(each)]
+        other = next((each for each in arrays if module_of(each) is not module_of(arrays[0])), None)
+        if other is not None:
+            return elsewhere(op.name, arrays[0], other)
     annotations = {**dict.fromkeys(op.tensors, "Array"), **op.function.__annotations__}
     return restated(error, op.function, op.name, dict(zip(op.parameters, values, strict=True)), annotations)
 
@@ -343,6 +364,7 @@ SCOPE: dict[str, Any] = {
     "Node": Node,
     "ndarray": np.ndarray,
     "asarray": np.asarray,
+    "array_from": array_from,
     "in_half": in_half,
     "any_half": any_half,
     "new": object.__new__,

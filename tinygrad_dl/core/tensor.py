@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import MODULES, has_own_elements, module_of
 from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.contents import Contents
+from tinygrad_dl.core.device import elsewhere, foreign_array
 from tinygrad_dl.core.errors import ArgumentError
 from tinygrad_dl.core.graph import Edge, Leaf, Node, Refusing, observers, shown
 from tinygrad_dl.core.hooks import Hooks, Keeper, RemovableHandle
@@ -72,7 +74,8 @@ class Tensor(Contents, Methods):
         elif len(data) > 1:
             raise TypeError(f"Tensor: got {data!r}, expected one sequence of data, or integers for a shape")
         else:
-            self._data = np.array(as_array(data[0]), dtype=found)
+            array = as_array(data[0])
+            self._data = module_of(array).array(array, dtype=found)
         self._edge = None
         if requires_grad:
             self.requires_grad_()
@@ -380,7 +383,7 @@ class Tensor(Contents, Methods):
                 f"{what}: got a result of dtype {array.dtype}, expected one that can be stored in place in dtype "
                 f"{self.dtype}; convert the tensor first, or use the operation that makes a new tensor"
             )
-        if not self._data.flags.writeable:
+        if not has_own_elements(self._data):
             if not self._data.size:
                 return  # nothing is written
             raise ArgumentError(
@@ -388,6 +391,8 @@ class Tensor(Contents, Methods):
             )
         if observers.writers or self._edge is not None or self._view is not None:
             before_write(self, what)
+        if type(array) is not type(self._data) and module_of(array) is not module_of(self._data):
+            raise elsewhere(what, self._data, array)
         np.copyto(self._data, array, casting="unsafe")
         mutations.record(self._data, changed_at(what))
 
@@ -437,6 +442,8 @@ def as_array(value: Any, exact: bool = False) -> np.ndarray:
     if isinstance(value, Tensor):
         return value._data
     found: np.ndarray
+    if type(value) in MODULES and type(value) is not np.ndarray:
+        return value  # type: ignore[no-any-return]
     if isinstance(value, np.ndarray):
         if value.dtype.isnative and value.dtype.kind != "O":
             promotion.category(value.dtype)
@@ -446,6 +453,8 @@ def as_array(value: Any, exact: bool = False) -> np.ndarray:
         found = np.asarray(value)
     elif isinstance(value, list | tuple | range) and has_tensors(value):
         found = np.array([one_number(each) if isinstance(each, Tensor) else as_array(each, exact) for each in value])
+    elif foreign_array(value):
+        return value  # type: ignore[no-any-return]
     else:
         try:
             found = np.array(value)

@@ -19,6 +19,7 @@ from typing import Any, NoReturn, Self, TypeVar
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import array_from, is_array
 from tinygrad_dl.core.contents import of_dimension
 from tinygrad_dl.core.dtypes import dtype
 from tinygrad_dl.core.record import Record
@@ -124,6 +125,8 @@ class Lifted(Tensor):
 
     _data: Any = property(_array)
     _edge: Any = property(lambda self: self.value._edge)
+    _module: Any = property(lambda self: self.value._module)
+    device: Any = property(lambda self: self.value.device)
 
     def within(self) -> tuple[Tensor, ...]:
         """The tensors one level down."""
@@ -301,7 +304,7 @@ def drawn_inside(make: Callable[[Any], Any], shape: Any, depends: tuple[Any, ...
     found = make((*[level.size for level in apart], *shape))
     if not apart:
         return found
-    tensor = wrap(np.asarray(found))
+    tensor = wrap(array_from(found))
     for level in apart:
         tensor = level.lift(tensor)
     return tensor
@@ -403,7 +406,7 @@ def transformed(op: Record, found: dict[str, Any]) -> Any:
     given: dict[str, Any] = {}
     for name in op.parameters:
         value = found[name]
-        if type(value) is np.ndarray and f"edge_{name}" in found:
+        if is_array(value) and f"edge_{name}" in found:
             value = wrap(value)
             value._edge = found[f"edge_{name}"]
         given[name] = value

@@ -26,13 +26,13 @@ class Converted(Members[C]):
         non_blocking: bool = False,
         memory_format: Any = preserve_format,
     ) -> Self:
-        """Casts floating and complex parameters and buffers to a dtype, in place; the device is always the CPU.
+        """Casts floating and complex parameters and buffers to a dtype, and moves all to a device, in place.
 
         Args:
             memory_format: the order of dimensions in memory, such as `td.channels_last`, of those of 4 (5) dimensions.
 
         Raises:
-            TypeError: the dtype is neither floating nor complex. ValueError: another device.
+            TypeError: the dtype is neither floating nor complex. ValueError: there is no such device.
 
         >>> import tinygrad_dl as td
         >>> td.nn.Linear(1, 1).to(td.float64).weight.dtype
@@ -49,6 +49,8 @@ class Converted(Members[C]):
         def converted(tensor: Any) -> Any:
             if found is not None and promotion.is_differentiable(tensor.dtype):
                 tensor = tensor.to(found)
+            if device is not None:
+                tensor = tensor.to(device)
             if memory_format in ORDERS and len(ORDERS[memory_format]) != tensor.ndim:
                 return tensor
             return tensor if memory_format is preserve_format else tensor.contiguous(memory_format=memory_format)
@@ -102,25 +104,25 @@ class Converted(Members[C]):
         return self._apply(lambda tensor: tensor.type(dst_type))
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
-        """Gives parameters and buffers new memory, without copying their values; the device is always the CPU.
+        """Gives parameters and buffers new memory on a device, without copying their values.
 
         Args:
             recurse: whether to do so in submodules too.
         """
         check_device(device)
-        return self._apply(lambda tensor: tensor.new_empty(tensor.shape), recurse=recurse)
+        return self._apply(lambda tensor: tensor.new_empty(tensor.shape, device=device), recurse=recurse)
 
     def share_memory(self) -> Self:
         """Moves parameters and buffers to memory that forked processes share; see `Tensor.share_memory_`."""
         return self._apply(lambda tensor: tensor.share_memory_())
 
     def cpu(self) -> Self:
-        """Itself: modules live on the CPU."""
+        """Moves parameters and buffers to the CPU, in place; returns itself."""
         return self._apply(lambda tensor: tensor.cpu())
 
     def cuda(self, device: Any = None) -> Self:
-        """Raises ValueError: tensors live on the CPU."""
-        raise no_device("cuda")
+        """Moves parameters and buffers to a GPU, in place; returns itself. ValueError: CuPy is not installed."""
+        return self._apply(lambda tensor: tensor.cuda(device))
 
     def ipu(self, device: Any = None) -> Self:
         """Raises ValueError: tensors live on the CPU."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl import random
+from tinygrad_dl.backends.arrays import like
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.namespaces import public
 from tinygrad_dl.core.promotion import is_differentiable
@@ -30,7 +31,7 @@ __all__ = [
 
 def fill(tensor: Tensor, values: Any, what: str) -> Tensor:
     """Puts values into the tensor's memory."""
-    tensor._write(np.asarray(np.broadcast_to(values, tensor.shape), tensor.dtype), what)
+    tensor._write(like(np.broadcast_to(values, tensor.shape), tensor, tensor.dtype), what)
     return tensor
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.composition import composition
-from tinygrad_dl.core.device import check_device
+from tinygrad_dl.core.device import check_device, module_for
 from tinygrad_dl.core.errors import ArgumentError
 from tinygrad_dl.core.tensor import Tensor, as_array, rebuild
 
@@ -148,7 +148,8 @@ class UninitializedTensorMixin:
         check_device(device)
         tensor: Any = self
         tensor.__class__ = self.cls_to_become
-        tensor.data = np.empty(shape, tensor.dtype if dtype is None else dtypes.as_dtype(dtype))
+        found = tensor.dtype if dtype is None else dtypes.as_dtype(dtype)
+        tensor.data = module_for(device).empty(shape, found)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         tensor: Any = self

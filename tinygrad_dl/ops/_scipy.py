@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.inputs import Case
 from tinygrad_dl.ops._rows import ANY, Rule, Unary, declare
 
 
-def special() -> Any:
-    """SciPy's special functions."""
+def special(array: Any = None) -> Any:
+    """SciPy's special functions.
+
+    Its ufuncs find CuPy's by NumPy's protocols. For others the array that they get says whose they are.
+    """
+    module = module_of(array)
+    if module is not np:
+        import importlib
+
+        return importlib.import_module(f"{module.__name__}x.scipy.special")
     try:
         from scipy import special
     except ImportError:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import contiguous, has_own_elements, like, module_of
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
@@ -45,17 +46,17 @@ class States(NamedTuple):
 
 
 class Scratch(dict[Any, tuple[Array, Array, Array]]):
-    """By dtype and size, three arrays to be written over by one thread; those of one dtype share their memory."""
+    """By dtype, size and module, three arrays to be written over by one thread; those of one dtype share memory."""
 
     def __init__(self, largest: int):
         self.largest = min(CHUNK, largest)
         self.memory: dict[Any, Array] = {}
 
-    def __missing__(self, key: tuple[Any, int]) -> tuple[Array, Array, Array]:
-        dtype, size = key
-        if dtype not in self.memory:
-            self.memory[dtype] = np.empty((3, self.largest), dtype)
-        one, two, three = self.memory[dtype][:, :size]
+    def __missing__(self, key: tuple[Any, int, Any]) -> tuple[Array, Array, Array]:
+        dtype, size, module = key
+        if (dtype, module) not in self.memory:
+            self.memory[dtype, module] = module.empty((3, self.largest), dtype)
+        one, two, three = self.memory[dtype, module][:, :size]
         self[key] = one, two, three
         return self[key]
 
@@ -74,6 +75,7 @@ class Block:
     def __init__(self, params: Sequence[Tensor]):
         self.params = list(params)
         first = self.params[0]._data
+        self.module = module_of(first)
         self.moved = len(self.params) > 1
         self.shapes = [p._data.shape for p in self.params]
         self.dtype: np.dtype[Any] = first.dtype
@@ -98,7 +100,7 @@ class Block:
             self.watch = mutations.watch(self.arrays)
         else:
             self.arrays = [first]
-            self.staged = not (first.flags.c_contiguous and first.flags.aligned)
+            self.staged = not first.flags.c_contiguous or (self.module is np and not first.flags.aligned)
             if self.staged:
                 self.values, self.slots = self.allocate()
             else:
@@ -106,9 +108,12 @@ class Block:
 
     def allocate(self) -> States:
         """A flat array with room for the parameters, zero, and its parts in their shapes."""
+        if self.module is not np:  # parameters that live elsewhere are stepped one by one
+            flat = self.module.zeros(self.offsets[-1], self.real)
+            return States(flat, [flat.view(self.dtype).reshape(self.shapes[0])])
         itemsize = self.real.itemsize
         memory = Memory(self.offsets[-1] * itemsize)
-        flat: Array = np.ndarray((self.offsets[-1],), self.real, memory)
+        flat = np.ndarray((self.offsets[-1],), self.real, memory)
         places = zip(self.shapes, self.offsets[:-1], strict=True)
         return States(flat, [np.ndarray(shape, self.dtype, memory, at * itemsize) for shape, at in places])
 
@@ -129,7 +134,7 @@ class Block:
                     first = optimizer.initial(name, group)
                     array[...] = first if array.dtype.kind != "c" else complex(first, first)
                 elif not (isinstance(value, Tensor) and value._data is array):
-                    array[...] = as_array(value)
+                    array[...] = like(as_array(value), array)
                     entry[name] = wrap(array)
 
     def publish(self, optimizer: Rule, state: State) -> None:
@@ -205,8 +210,8 @@ class Block:
                     slot[...] = grad
                 gradient = self.gathered[self.offsets[i] : self.offsets[j]]
             else:
-                gradient = np.ascontiguousarray(grads[i])
-                if not gradient.flags.writeable:
+                gradient = contiguous(grads[i])
+                if not has_own_elements(gradient):
                     gradient = gradient.copy()  # `axpby` asks for it
                 gradient = gradient.reshape(-1).view(self.real)
             o = group.copy()
@@ -271,10 +276,10 @@ def run(optimizer: Rule, scratch: Scratch, job: Job) -> None:
     """Changes a chunk of a block. Several threads may do this at once, each with its own scratch."""
     block, o, g, arrays = job
     if not block.low:
-        apply(optimizer, o, g, scratch[block.real, g.size], arrays)
+        apply(optimizer, o, g, scratch[block.real, g.size, block.module], arrays)
         return
     wide = [a.astype(np.float32) for a in arrays]
-    apply(optimizer, o, g.astype(np.float32), scratch[promotion.FLOAT32, g.size], wide)
+    apply(optimizer, o, g.astype(np.float32), scratch[promotion.FLOAT32, g.size, block.module], wide)
     for array, new in zip(arrays, wide, strict=True):
         array[...] = new
 

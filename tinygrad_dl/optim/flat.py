@@ -162,7 +162,9 @@ class Layout:
                 self.blocks.append(Block([p]))
         self.blocks += [Block(each) for each in together.values()]
         self.arrays = [p._data for p in params]
-        bounds = sorted(byte_bounds(block.arrays[0]) for block in self.blocks if not block.moved)
+        here = [block for block in self.blocks if block.module is np]
+        self.elsewhere = len(here) < len(self.blocks)
+        bounds = sorted(byte_bounds(block.arrays[0]) for block in here if not block.moved)
         self.overlap = any(end > start for (_, end), (start, _) in itertools.pairwise(bounds))
         self.largest = max((block.offsets[-1] for block in self.blocks), default=0)
         self.scratches: list[Scratch] = []  # those that no thread uses now
@@ -182,7 +184,7 @@ class Layout:
                 self.run(optimizer, block.begin(optimizer, group, only))
                 block.finish(optimizer)
             return
-        if len(jobs) < 2:
+        if len(jobs) < 2 or self.elsewhere:
             self.run(optimizer, jobs)
         else:
             *starts, size = itertools.accumulate((job[2].size for job in jobs), initial=0)

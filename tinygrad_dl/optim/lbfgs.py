@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import contiguous, module_of
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import as_array, wrap
@@ -88,7 +89,7 @@ class LBFGS(Optimizer):
         """The gradients of all parameters in one vector; complex ones as pairs. 0 where there is none."""
         parts = []
         for p in self.param_groups[0]["params"]:
-            grad = np.zeros(p.shape, p.dtype) if p.grad is None else np.ascontiguousarray(p.grad._data)
+            grad = module_of(p).zeros(p.shape, p.dtype) if p.grad is None else contiguous(p.grad._data)
             parts.append(grad.reshape(-1).view(grad.real.dtype))
         flat: Array = np.concatenate(parts)
         return flat.astype(np.float32) if flat.dtype.itemsize < 4 else flat
@@ -131,9 +132,9 @@ class LBFGS(Optimizer):
             if again:
                 memory.learn(gradient, o["history_size"])
             d = memory.direction(gradient)
-            t = lr if again else lr / max(1.0, float(np.abs(gradient).sum()))
+            t = lr if again else lr / max(1.0, np.abs(gradient).sum().item())
             memory.d, memory.t, memory.gradient, before = d, t, gradient, loss
-            slope = float(gradient @ d)
+            slope = (gradient @ d).item()
             if slope > -o["tolerance_change"]:
                 break
             made = 0
@@ -143,7 +144,7 @@ class LBFGS(Optimizer):
                 def evaluate(t: float, here: list[Array] = here, d: Array = d) -> Point:
                     self._move(here, t * d)
                     loss, gradient = float(self._loss(closure)), self._gradient()
-                    return Point(t, loss, gradient, float(gradient @ d))
+                    return Point(t, loss, gradient, (gradient @ d).item())
 
                 start = Point(0.0, loss, gradient, slope)
                 reach = largest(d)
@@ -178,26 +179,26 @@ class Memory:
         """Takes in the pair of the last step, if the loss curves upwards along it; `size` pairs are kept."""
         change: Array = gradient - self.gradient
         move: Array = self.d * self.t
-        curvature = float(change @ move)
+        curvature = (change @ move).item()
         if curvature > 1e-10:
             self.changes.append(change)
             self.moves.append(move)
             self.ratios.append(1.0 / curvature)
             for kept in (self.changes, self.moves, self.ratios):
                 del kept[:-size]
-            self.scale = curvature / float(change @ change)
+            self.scale = curvature / (change @ change).item()
 
     def direction(self, gradient: Array) -> Array:
         """-H g, by two passes over the pairs."""
         d: Array = -gradient
         shares: list[float] = []
         for change, move, ratio in list(zip(self.changes, self.moves, self.ratios, strict=True))[::-1]:
-            shares.append(float(move @ d) * ratio)
+            shares.append((move @ d).item() * ratio)
             d -= shares[-1] * change
         self.shares = shares[::-1]
         d *= self.scale
         for change, move, ratio, share in zip(self.changes, self.moves, self.ratios, self.shares, strict=True):
-            d += (share - float(change @ d) * ratio) * move
+            d += (share - (change @ d).item() * ratio) * move
         return d
 
     def store(self, state: dict[str, Any], loss: float, size: int) -> None:
@@ -219,7 +220,7 @@ class Memory:
 
 def largest(x: Array) -> float:
     """The largest absolute value; 0 of no elements."""
-    return float(np.abs(x).max(initial=0.0))
+    return np.abs(x).max().item() if x.size else 0.0
 
 
 def strong_wolfe(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.dtypes import finfo
 from tinygrad_dl.core.mutations import mutations
@@ -77,7 +78,7 @@ class MatrixOptimizer(Optimizer):
             count._data[...] = o["step"]
         for key, shape in self.shapes(p).items():
             if entry.get(key) is None:
-                entry[key] = wrap(np.zeros(shape, p.dtype))
+                entry[key] = wrap(module_of(p).zeros(shape, p.dtype))
         kept = [as_array(entry[key]) for key in self.shapes(p)]
         g, old, *states = (wide(each) for each in (grad._data, p._data, *kept))
         p._data[...] = self.update(o, -g if o.get("maximize") else g, old, *states)
@@ -94,7 +95,7 @@ def wide(array: Array) -> Array:
 
 def rms(array: Array) -> float:
     """The root of the mean square; nan of an empty array."""
-    return float(np.linalg.norm(array)) / math.sqrt(array.size) if array.size else math.nan
+    return np.linalg.norm(array).item() / math.sqrt(array.size) if array.size else math.nan
 
 
 class Adafactor(MatrixOptimizer):
@@ -262,7 +263,7 @@ def orthogonal(x: Array, o: Group) -> Array:
     a, b, c = o["ns_coefficients"]
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
-    x = x / max(float(np.linalg.norm(x)), o["eps"])
+    x = x / max(np.linalg.norm(x).item(), o["eps"])
     for _ in range(o["ns_steps"]):
         gram = x @ x.T
         x = a * x + (b * gram + c * (gram @ gram)) @ x

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import has_own_elements, is_array, like, truth
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.contents import zero_gradient
 from tinygrad_dl.core.descriptions import summary
@@ -173,7 +174,7 @@ class Optimizer(Hooked):
                     f"{where}: got a tensor of shape {p.shape} that was computed by {p._edge!r}, expected a leaf: "
                     f"pass the tensor it was computed from, or its detach().requires_grad_()"
                 )
-            if not (p._uninitialized or p._data.flags.writeable):
+            if not (p._uninitialized or has_own_elements(p._data)):
                 raise ValueError(
                     f"{where}: got a read-only array of shape {p.shape}, expected one that can be changed; make it "
                     "from a copy: td.tensor(array)"
@@ -341,7 +342,7 @@ class Optimizer(Hooked):
             )
         if self.state_names is None and isinstance(value, list):
             return [self._loaded(number, p, key, each) for each in value]
-        if value is None or (self.state_names is None and not isinstance(value, Tensor | np.ndarray)):
+        if value is None or (self.state_names is None and not isinstance(value, Tensor) and not is_array(value)):
             return value
         array = as_array(value)
         single = key == "step" or key in self.scalars
@@ -360,11 +361,16 @@ class Optimizer(Hooked):
         if self.state_names is not None:
             if key == "step" and not (array >= 0 and array == np.floor(array) and np.isfinite(array)):
                 raise ValueError(f"{where}: got {array}, expected a whole number from 0 on")
-            if key in SQUARES and (array.view(array.real.dtype) if array.ndim else array.real).min(initial=0) < 0:
+            if (
+                key in SQUARES
+                and array.size
+                and truth((array.view(array.real.dtype) if array.ndim else array.real).min() < 0)
+            ):
                 raise ValueError(f"{where}: got values below 0, expected a mean or sum of squares: 0 or more")
             if single and not (np.isfinite(array) and array >= 0):
                 raise ValueError(f"{where}: got {array}, expected a finite number from 0 on")
-        return wrap(np.array(array, dtype=dtype))
+        copied = array.astype(dtype, copy=True)
+        return wrap(copied if single else like(copied, p))
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": dict(self.state), "param_groups": self.param_groups}

@@ -1,14 +1,13 @@
 """Settings of PyTorch that have one right value here: programs may set and read them.
 
-Results are the same in every run already (`use_deterministic_algorithms`), products of float32 are computed in float32,
-tensors live on the CPU.
+Results are the same in every run already (`use_deterministic_algorithms`), products of float32 are computed in float32.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_dl.core.device import check_device, device
+from tinygrad_dl.core.device import choose, default_device, device
 from tinygrad_dl.core.dtypes import TENSOR_TYPES, set_default_dtype
 
 
@@ -57,19 +56,19 @@ def get_float32_matmul_precision() -> str:
 
 
 def set_default_device(place: Any) -> None:
-    """Sets where new tensors are made: "cpu" or None, the only place there is.
+    """Sets where this thread makes new tensors that no device is named for; None: on the CPU.
 
     Raises:
-        ValueError: it is another device.
+        ValueError: there is no such device.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.set_default_device.html
     """
-    check_device(place)
+    choose(place)
 
 
 def get_default_device() -> device:
-    """Where new tensors are made: `device("cpu")`."""
-    return device("cpu")
+    """Where new tensors are made that no device is named for."""
+    return default_device()
 
 
 def set_default_tensor_type(t: Any) -> None:

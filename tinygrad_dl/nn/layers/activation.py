@@ -233,7 +233,7 @@ class PReLU(Module):
         super().__init__()
         check_device(device)
         self.num_parameters, self.init = whole(self, "num_parameters", num_parameters), init
-        self.weight = empty_parameter((self.num_parameters,), dtype)
+        self.weight = empty_parameter((self.num_parameters,), dtype, device)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -77,13 +77,17 @@ class MultiheadAttention(Module):
         self.head_dim, self.add_zero_attn = width // self.num_heads, add_zero_attn
         joined = self._qkv_same_embed_dim = self.kdim == self.vdim == width
         parts = {"q": width, "k": self.kdim, "v": self.vdim}
-        self.register_parameter("in_proj_weight", empty_parameter((3 * width, width), dtype) if joined else None)
+        self.register_parameter(
+            "in_proj_weight", empty_parameter((3 * width, width), dtype, device) if joined else None
+        )
         for name, size in parts.items():
-            self.register_parameter(f"{name}_proj_weight", None if joined else empty_parameter((width, size), dtype))
-        self.register_parameter("in_proj_bias", empty_parameter((3 * width,), dtype) if bias else None)
+            self.register_parameter(
+                f"{name}_proj_weight", None if joined else empty_parameter((width, size), dtype, device)
+            )
+        self.register_parameter("in_proj_bias", empty_parameter((3 * width,), dtype, device) if bias else None)
         self.out_proj = NonDynamicallyQuantizableLinear(width, width, bias, dtype=dtype)
         for name in ("bias_k", "bias_v"):
-            self.register_parameter(name, empty_parameter((1, 1, width), dtype) if add_bias_kv else None)
+            self.register_parameter(name, empty_parameter((1, 1, width), dtype, device) if add_bias_kv else None)
         self._reset_parameters()
 
     def _reset_parameters(self) -> None:

@@ -62,8 +62,8 @@ class Convolution(OfDimensions):
         first, second = self.out_channels, self.in_channels // self.groups
         if self.transposed:
             first, second = self.in_channels, self.out_channels // self.groups
-        self.weight = empty_parameter((first, second, *self.kernel_size), dtype)
-        self.register_parameter("bias", empty_parameter((self.out_channels,), dtype) if bias else None)
+        self.weight = empty_parameter((first, second, *self.kernel_size), dtype, device)
+        self.register_parameter("bias", empty_parameter((self.out_channels,), dtype, device) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

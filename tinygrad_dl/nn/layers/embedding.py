@@ -39,6 +39,7 @@ class Table(Module):
         weight: Tensor | None,
         freeze: bool,
         dtype: Any,
+        device: Any,
     ):
         super().__init__()
         self.num_embeddings = whole(self, "num_embeddings", num_embeddings)
@@ -48,7 +49,7 @@ class Table(Module):
         self.max_norm, self.norm_type = max_norm, norm_type
         self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
         if weight is None:
-            self.weight = empty_parameter(shape, dtype).requires_grad_(not freeze)
+            self.weight = empty_parameter(shape, dtype, device).requires_grad_(not freeze)
             self.reset_parameters()
         elif weight.shape == shape:
             self.weight = Parameter(weight, requires_grad=not freeze)
@@ -112,7 +113,7 @@ class Embedding(Table):
         dtype: Any = None,
     ):
         check_device(device)
-        options = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight, _freeze, dtype)
+        options = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight, _freeze, dtype, device)
         super().__init__(num_embeddings, embedding_dim, *options)
 
     @classmethod
@@ -179,7 +180,7 @@ class EmbeddingBag(Table):
         check_device(device)
         if mode not in MODES:
             raise ValueError(f"EmbeddingBag: expected a mode among {MODES}, got {mode!r}")
-        options = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight, False, dtype)
+        options = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight, False, dtype, device)
         super().__init__(num_embeddings, embedding_dim, *options)
         self.mode, self.include_last_offset = mode, include_last_offset
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from tinygrad_dl.core import dtypes, promotion
-from tinygrad_dl.core.device import check_device
+from tinygrad_dl.core.device import check_device, module_for, on
 from tinygrad_dl.nn import init
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.module import Module
@@ -19,9 +17,11 @@ from tinygrad_dl.ops.linear.linear import linear
 __all__ = ["Bilinear", "Identity", "Linear"]
 
 
-def empty_parameter(shape: tuple[int, ...], dtype: Any = None) -> Parameter:
+def empty_parameter(shape: tuple[int, ...], dtype: Any = None, device: Any = None) -> Parameter:
     """A parameter that is yet to be initialised."""
-    return Parameter(np.empty(shape, promotion.default.dtype if dtype is None else dtypes.as_dtype(dtype)))
+    found = promotion.default.dtype if dtype is None else dtypes.as_dtype(dtype)
+    with on(device):
+        return Parameter(module_for(device).empty(shape, found))
 
 
 class Linear(Module):
@@ -46,8 +46,8 @@ class Linear(Module):
         check_device(device)
         self.in_features = whole(self, "in_features", in_features)
         self.out_features = whole(self, "out_features", out_features)
-        self.weight = empty_parameter((self.out_features, self.in_features), dtype)
-        self.register_parameter("bias", empty_parameter((self.out_features,), dtype) if bias else None)
+        self.weight = empty_parameter((self.out_features, self.in_features), dtype, device)
+        self.register_parameter("bias", empty_parameter((self.out_features,), dtype, device) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -99,8 +99,8 @@ class Bilinear(Module):
         self.in1_features = whole(self, "in1_features", in1_features, 1)
         self.in2_features = whole(self, "in2_features", in2_features, 1)
         self.out_features = whole(self, "out_features", out_features)
-        self.weight = empty_parameter((self.out_features, self.in1_features, self.in2_features), dtype)
-        self.register_parameter("bias", empty_parameter((self.out_features,), dtype) if bias else None)
+        self.weight = empty_parameter((self.out_features, self.in1_features, self.in2_features), dtype, device)
+        self.register_parameter("bias", empty_parameter((self.out_features,), dtype, device) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 
 from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.device import check_device
-from tinygrad_dl.core.tensor import Tensor, wrap
+from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.core.warning import warn
+from tinygrad_dl.creation import ones, zeros
 from tinygrad_dl.nn import functional, init
 from tinygrad_dl.nn.checks import whole
 from tinygrad_dl.nn.layers.linear import empty_parameter
@@ -34,9 +35,9 @@ class Affine(Module):
     weight: Parameter | None
     bias: Parameter | None
 
-    def _add_affine(self, shape: tuple[int, ...], affine: bool, bias: bool, dtype: Any) -> None:
-        self.register_parameter("weight", empty_parameter(shape, dtype) if affine else None)
-        self.register_parameter("bias", empty_parameter(shape, dtype) if affine and bias else None)
+    def _add_affine(self, shape: tuple[int, ...], affine: bool, bias: bool, dtype: Any, device: Any) -> None:
+        self.register_parameter("weight", empty_parameter(shape, dtype, device) if affine else None)
+        self.register_parameter("bias", empty_parameter(shape, dtype, device) if affine and bias else None)
 
     def reset_parameters(self) -> None:
         """Weight 1, bias 0."""
@@ -78,11 +79,12 @@ class RunningNorm(Affine):
         self.eps, self.momentum, self.affine = eps, momentum, affine
         self.track_running_stats = track_running_stats
         shape = (self.num_features,)
-        self._add_affine(shape, affine, bias, dtype)
+        self._add_affine(shape, affine, bias, dtype, device)
         found = promotion.default.dtype if dtype is None else dtypes.as_dtype(dtype)
-        for name, value in (("running_mean", np.zeros(shape, found)), ("running_var", np.ones(shape, found))):
-            self.register_buffer(name, wrap(value) if track_running_stats else None)
-        self.register_buffer("num_batches_tracked", wrap(np.array(0)) if track_running_stats else None)
+        for name, make in (("running_mean", zeros), ("running_var", ones)):
+            self.register_buffer(name, make(shape, dtype=found, device=device) if track_running_stats else None)
+        count = zeros((), dtype=np.int64, device=device) if track_running_stats else None
+        self.register_buffer("num_batches_tracked", count)
         self.reset_parameters()
 
     def reset_running_stats(self) -> None:
@@ -134,7 +136,7 @@ class BatchNorm(RunningNorm):
                 else:
                     tracked.add_(1)
                 if momentum is None:  # the plain average of all batches so far
-                    momentum = 1.0 / int(tracked._data) if is_known(tracked) else 1.0 / tracked
+                    momentum = 1.0 / tracked.item() if is_known(tracked) else 1.0 / tracked
         elif self.training:  # switched off later: there are statistics, which stay
             mean = var = None
         return self.compute(
@@ -219,7 +221,7 @@ class LayerNorm(Affine):
         check_device(device)
         self.normalized_shape = sizes_of(self, normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
-        self._add_affine(self.normalized_shape, elementwise_affine, bias, dtype)
+        self._add_affine(self.normalized_shape, elementwise_affine, bias, dtype, device)
         self.reset_parameters()
 
     def forward(self, input: Any) -> Any:
@@ -257,7 +259,9 @@ class RMSNorm(Affine):
         check_device(device)
         self.normalized_shape = sizes_of(self, normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
-        self.register_parameter("weight", empty_parameter(self.normalized_shape, dtype) if elementwise_affine else None)
+        self.register_parameter(
+            "weight", empty_parameter(self.normalized_shape, dtype, device) if elementwise_affine else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -359,7 +363,7 @@ class GroupNorm(Affine):
                 f"GroupNorm: expected num_channels that num_groups={num_groups} divides, got {num_channels}"
             )
         self.eps, self.affine = eps, affine
-        self._add_affine((self.num_channels,), affine, bias, dtype)
+        self._add_affine((self.num_channels,), affine, bias, dtype, device)
         self.reset_parameters()
 
     def forward(self, input: Any) -> Any:

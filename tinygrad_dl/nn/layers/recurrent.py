@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import like
 from tinygrad_dl.core.device import check_device
 from tinygrad_dl.core.modes import modes
 from tinygrad_dl.core.warning import warn
@@ -78,7 +79,7 @@ class RNNBase(Module):
                 if proj_size:
                     shapes["weight_hr"] = (proj_size, self.hidden_size)
                 for name, shape in shapes.items():
-                    self.register_parameter(name + ending, empty_parameter(shape, dtype))
+                    self.register_parameter(name + ending, empty_parameter(shape, dtype, device))
                 self._names.append(tuple(name + ending for name in shapes))
         self.reset_parameters()
 
@@ -304,7 +305,8 @@ def at_first(state: Any, steps: int, reverse: bool, lengths: Any) -> Any:
     begins = np.zeros(state.shape[0], np.int64)
     if reverse:
         begins += steps - 1 if lengths is None else np.asarray(lengths) - 1
-    return where((np.arange(steps)[:, None] == begins)[:, :, None], state, 0.0)
+    first = like(np.arange(steps)[:, None] == begins, state)
+    return where(first[:, :, None], state, 0.0)
 
 
 class GRU(RNNBase):
@@ -338,10 +340,10 @@ class Cell(Module):
         self.hidden_size = whole(self, "hidden_size", hidden_size)
         self.bias = bias
         rows = self.gates * self.hidden_size
-        self.weight_ih = empty_parameter((rows, self.input_size), dtype)
-        self.weight_hh = empty_parameter((rows, self.hidden_size), dtype)
-        self.register_parameter("bias_ih", empty_parameter((rows,), dtype) if bias else None)
-        self.register_parameter("bias_hh", empty_parameter((rows,), dtype) if bias else None)
+        self.weight_ih = empty_parameter((rows, self.input_size), dtype, device)
+        self.weight_hh = empty_parameter((rows, self.hidden_size), dtype, device)
+        self.register_parameter("bias_ih", empty_parameter((rows,), dtype, device) if bias else None)
+        self.register_parameter("bias_hh", empty_parameter((rows,), dtype, device) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.core import dtypes, promotion
-from tinygrad_dl.core.device import check_device
+from tinygrad_dl.core.device import check_device, module_for
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.nn import functional, init
 from tinygrad_dl.nn.checks import LAYERS, whole
@@ -324,4 +324,4 @@ class Transformer(Module):
         """The causal mask: -inf where a later place would be seen, else 0; (sz, sz)."""
         check_device(device)
         found = promotion.default.dtype if dtype is None else dtypes.as_dtype(dtype)
-        return wrap(np.triu(np.full((sz, sz), -np.inf), 1).astype(found))
+        return wrap(np.triu(module_for(device).full((sz, sz), -np.inf), 1).astype(found))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import like, truth
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.mutations import changed_at, mutations
@@ -45,19 +47,19 @@ def norm_of(arrays: list[np.ndarray], norm_type: float, error_if_nonfinite: bool
                 flat = a.reshape(-1)
                 flat = flat.view(flat.real.dtype) if flat.dtype.kind == "c" else flat
                 # Half precision overflows in the squares.
-                squares += float(flat.dot(flat) if a.itemsize >= 4 else np.square(flat, dtype=np.float32).sum())
+                squares += (flat.dot(flat) if a.itemsize >= 4 else np.square(flat, dtype=np.float32).sum()).item()
         norm = squares**0.5
         if not (1e-30 < squares < 1e30) and squares == squares:  # float32 lost it: once more, in double precision
-            norm = float(np.sqrt(sum(float(np.square(np.absolute(a), dtype=np.float64).sum()) for a in arrays)))
+            norm = math.sqrt(sum(np.square(np.absolute(a), dtype=np.float64).sum().item() for a in arrays))
     elif order == float("inf"):
-        norm = float(np.max([np.absolute(a).max() for a in arrays if a.size], initial=0.0))  # a nan stays one
+        norm = float(np.max([np.absolute(a).max().item() for a in arrays if a.size], initial=0.0))  # a nan stays one
     elif order == -float("inf"):
-        norm = float(np.min([np.absolute(a).min() for a in arrays if a.size], initial=np.inf))
+        norm = float(np.min([np.absolute(a).min().item() for a in arrays if a.size], initial=np.inf))
     elif order == 0.0:
-        norm = float(sum(np.count_nonzero(a) > 0 for a in arrays))
+        norm = float(sum(truth(np.any(a != 0)) for a in arrays))
     elif order == order:
         with np.errstate(divide="ignore"):  # of a negative order, a zero makes the norm zero
-            powers = [(np.absolute(a).astype(np.float64) ** order).sum() for a in arrays]
+            powers = [(np.absolute(a).astype(np.float64) ** order).sum().item() for a in arrays]
             norm = float(np.float64(sum(powers)) ** (1 / order))
     else:
         raise ValueError(f"expected a number as norm_type, got {norm_type}")
@@ -66,7 +68,7 @@ def norm_of(arrays: list[np.ndarray], norm_type: float, error_if_nonfinite: bool
             f"{what}: got gradients whose total norm of order {norm_type} is {norm}, expected a finite one; "
             "look for the parameter whose .grad is not finite, or pass error_if_nonfinite=False"
         )
-    return np.asarray(norm, arrays[0].real.dtype if arrays[0].itemsize >= 4 else np.float32)
+    return like(norm, arrays[0], arrays[0].real.dtype if arrays[0].itemsize >= 4 else np.float32)
 
 
 @composition
@@ -115,7 +117,7 @@ def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Any, for
 
 def limit(arrays: list[np.ndarray], max_norm: float, norm: Any, what: str) -> None:
     """Scales arrays of this norm in place, down to `max_norm`; backward learns of the change."""
-    factor = float(max_norm) / (float(norm) + 1e-6)
+    factor = float(max_norm) / ((norm if isinstance(norm, float | int) else norm.item()) + 1e-6)
     if factor >= 1:
         return
     where = changed_at(what)

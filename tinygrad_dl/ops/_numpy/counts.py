@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.core.untracked import is_tracked, stripped
@@ -16,7 +17,7 @@ from tinygrad_dl.ops.indexing.slices import index_add
 
 def summed(places: np.ndarray, weights: Any, count: int) -> Tensor:
     """The sum of the weights of each place from 0 on."""
-    start = wrap(np.zeros(count, weights.dtype))
+    start = wrap(module_of(weights).zeros(count, weights.dtype))
     return index_add(start, 0, as_tensor(places), weights)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.untracked import refuse_graph, stripped, tensors_in
@@ -129,7 +130,7 @@ def sort_complex(a: Any) -> Any:
     """np.sort_complex: sorted by the real part, then by the imaginary one; the result is complex."""
     a = as_tensor(a)
     ordered = np.take_along_axis(a, np.argsort(numbers(a), -1), -1)
-    wanted = np.sort_complex(np.empty(0, a.dtype)).dtype
+    wanted = np.sort_complex(module_of(a).empty(0, a.dtype)).dtype
     return ordered if ordered.dtype == wanted else ordered.astype(wanted)
 
 

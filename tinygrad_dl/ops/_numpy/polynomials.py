@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.tensor import wrap
 from tinygrad_dl.ops._numpy.arguments import as_tensor, floating, numbers
@@ -140,9 +141,9 @@ def roots(p: Any) -> Any:
     count = len(p) - 1
     found = wrap(np.zeros(0, np.result_type(p.dtype, np.complex64)))
     if count:
-        below = np.eye(count, k=-1, dtype=p.dtype)[1:]
+        below = module_of(p).eye(count, k=-1, dtype=p.dtype)[1:]
         found = eigvals(cat([(-p[1:] / p[0])[None], as_tensor(below)], 0))
-    return cat([found, as_tensor(np.zeros(behind, found.dtype))], 0)
+    return cat([found, as_tensor(module_of(found).zeros(behind, found.dtype))], 0)
 
 
 NUMPY[np.polyval], NUMPY[np.polyadd], NUMPY[np.polysub] = polyval, added(1), added(-1)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.ops._numpy.arguments import NONE, as_tensor, constant, floating, numbers
 from tinygrad_dl.ops.reduction.cumulative import cumprod, cumsum, diff
@@ -102,7 +103,7 @@ def running(ours: Any, first: int) -> Any:
         if not include_initial:
             return sums
         shape = [1 if d == axis % x.ndim else n for d, n in enumerate(x.shape)]
-        return cat([as_tensor(np.full(shape, first, sums.dtype)), sums], axis)
+        return cat([as_tensor(module_of(sums).full(shape, first, sums.dtype)), sums], axis)
 
     return found
 

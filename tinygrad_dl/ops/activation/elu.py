@@ -18,17 +18,18 @@ from tinygrad_dl.ops.activation.relu import KINK, ZERO, passed
 
 def exponential_below(x: np.ndarray, alpha: float, width: float = 1.0) -> Any:
     """x above 0, alpha * (exp(x / width) - 1) below."""
-    below = np.minimum(x, ZERO[x.dtype])
+    zero = ZERO[x.dtype] if type(x) is np.ndarray else 0
+    below = np.minimum(x, zero)
     curve = np.expm1(below if width == 1 else below / width)
     if alpha != 1:
         curve = curve * alpha
-    return curve + np.maximum(x, ZERO[x.dtype])
+    return curve + np.maximum(x, zero)
 
 
 def exponential_slope(g: Any, x: Any, factor: float, width: float = 1.0) -> Any:
     """where(x > 0, g, g * factor * exp(x / width)); from x, since the result below 0 has lost the digits."""
     # Whose own slope at 0 is 0 and not that of a tie.
-    below = np.minimum(x, 0) if type(x) is np.ndarray else np.where(x >= 0, np.zeros((), x.dtype), x)
+    below = np.minimum(x, 0) if type(x) is np.ndarray else np.where(x >= 0, x.dtype.type(0), x)
     curve = np.exp(below if width == 1 else below / width)
     return passed(g, x > 0, g * (curve if factor == 1 else curve * factor))
 

@@ -128,7 +128,7 @@ def gelu(input: Array, approximate: str = "none") -> Any:
     """
     if approximate not in ("none", "tanh"):
         raise ValueError(f"expected an approximate of 'none' or 'tanh', got {approximate!r}")
-    if input.dtype is FLOAT32:
+    if input.dtype is FLOAT32 and type(input) is np.ndarray:
         return fused(input, approximate, modes.grad)
     gate = gate_of(input, approximate)
     return gate * np.maximum(input, -EDGE), derivative(input, gate, approximate) if modes.grad else EMPTY
@@ -156,7 +156,7 @@ gelu.vjp(input=lambda g, slope: g * slope)
 def _gelu_and_tangent(t: Any, input: Any, approximate: str) -> Any:
     if approximate not in ("none", "tanh"):
         return NotImplemented
-    if input.dtype is t[0].dtype is FLOAT32:
+    if input.dtype is t[0].dtype is FLOAT32 and type(input) is np.ndarray:
         out, slope = fused(input, approximate, True)
         return out, mul_(slope, t[0])
     gate = gate_of(input, approximate)

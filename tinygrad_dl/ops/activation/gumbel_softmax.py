@@ -11,7 +11,7 @@ from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.ops.activation.softmax import softmax
-from tinygrad_dl.random import Generator, converted, draw
+from tinygrad_dl.random import Generator, beside, converted, draw
 
 
 def _numbers(rng: np.random.Generator, shape: Any) -> Any:
@@ -51,7 +51,7 @@ def gumbel_softmax(
         warn("gumbel_softmax: eps has no effect")
     if logits.dtype.kind not in "fV":
         raise TypeError(f"gumbel_softmax: expected floating logits, got {logits.dtype}; convert them with .float()")
-    noise = converted(draw(_numbers, logits.shape, generator), logits.dtype)
+    noise = converted(beside(draw(_numbers, logits.shape, generator), logits), logits.dtype)
     soft: Any = softmax((logits + noise) / tau, dim)
     if not hard:
         return soft  # type: ignore[no-any-return]

@@ -49,11 +49,11 @@ def relu(input: Array) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.relu.html
     """
-    if input.size >= LARGE and input.dtype.kind == "f":
+    if input.size >= LARGE and input.dtype.kind == "f" and type(input) is np.ndarray:
         if input.size >= 2 * SHARED and is_large(input):
             return blockwise(lambda out, x: x.clip(0, math.inf, out=out), input)[0]
         return input.clip(0, math.inf)  # on large arrays clip is three times as fast as maximum
-    return np.maximum(input, ZERO[input.dtype])
+    return np.maximum(input, ZERO[input.dtype] if type(input) is np.ndarray else 0)
 
 
 def relu_slope(g: Any, out: Any) -> Any:
@@ -102,7 +102,7 @@ def passed(g: Any, condition: Any, otherwise: Any) -> Any:
 def leaky(input: Array, negative_slope: float = 0.01) -> Array:
     """`input` where it is positive, negative_slope * input elsewhere."""
     if negative_slope == 0:  # an infinity times 0 is nan
-        return select(input > 0, input, np.minimum(input, ZERO[input.dtype]) * negative_slope)
+        return select(input > 0, input, np.minimum(input, 0) * negative_slope)
     return (np.maximum if negative_slope <= 1 else np.minimum)(input, input * negative_slope)
 
 
@@ -162,7 +162,7 @@ def prelu(input: Array, weight: Array) -> Array:
 def prelu_slope(g: Any, input: Any, weight: Any) -> Any:
     """g above 0, g * weight elsewhere; at 0, where two pieces meet, the slope does not change with the weight."""
     slope = by_channel(weight, input.shape)
-    if type(slope) is not np.ndarray:
+    if isinstance(slope, Tensor):
         slope = np.where(input == 0, slope.detach(), slope)
     return passed(g, input > 0, g * slope)
 
@@ -218,7 +218,7 @@ def above(input: Array, threshold: float, value: float) -> Array:
     """`input` where it is above the threshold, else `value`."""
     replacement = np.asarray(value)
     require_room(replacement, input.dtype)
-    return np.where(input <= threshold, replacement.astype(input.dtype), input)
+    return np.where(input <= threshold, replacement.astype(input.dtype)[()], input)
 
 
 above.vjp(input=lambda g, input, threshold: straight(keep(g, ~(input <= threshold)), input))

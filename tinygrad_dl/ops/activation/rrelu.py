@@ -9,7 +9,7 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.ops.activation._common import finish
 from tinygrad_dl.ops.activation.relu import leaky_relu
 from tinygrad_dl.ops.pointwise.where import where
-from tinygrad_dl.random import Generator, uniform
+from tinygrad_dl.random import Generator, beside, uniform
 
 
 @composition
@@ -44,5 +44,5 @@ def rrelu(
         raise TypeError(f"rrelu: expected a floating tensor, got {input.dtype}; convert it first with .float()")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    slopes = uniform(input.shape, input.dtype, generator) * (upper - lower) + lower
+    slopes = beside(uniform(input.shape, input.dtype, generator), input) * (upper - lower) + lower
     return finish(input, where(input > 0, input, input * slopes).to(input.dtype), inplace, "rrelu")

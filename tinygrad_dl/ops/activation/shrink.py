@@ -43,7 +43,7 @@ def hardshrink(input: Array, lambd: float = 0.5) -> Array:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.hardshrink.html
     """
-    return np.where(np.absolute(input) <= lambd, np.zeros((), input.dtype), input)
+    return np.where(np.absolute(input) <= lambd, input.dtype.type(0), input)
 
 
 hardshrink.vjp(input=lambda g, out: straight(keep(g, out != 0), out))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.backends.blocks import blockwise, is_large
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.ops._owned import add_
@@ -13,7 +14,7 @@ from tinygrad_dl.ops.activation.relu import ZERO
 from tinygrad_dl.ops.pointwise._selection import LARGE
 
 # Of each dtype: where exp is cut off, from which on the quotient is 1 anyway; and one.
-LOGISTIC = {x.dtype: (x, np.ones((), x.dtype)) for x in (np.array(87.0, np.float32), np.array(708.0))}
+LOGISTIC = {x.dtype: (x, module_of(x).ones((), x.dtype)) for x in (np.array(87.0, np.float32), np.array(708.0))}
 
 
 def logistic_into(out: np.ndarray, x: np.ndarray) -> None:
@@ -27,7 +28,7 @@ def logistic_into(out: np.ndarray, x: np.ndarray) -> None:
 def logistic(x: np.ndarray) -> Any:
     """1 / (1 + exp(-x)) for arrays."""
     constants = LOGISTIC.get(x.dtype)
-    if constants is None or x.size >= LARGE or x.ndim == 0:
+    if constants is None or x.size >= LARGE or x.ndim == 0 or type(x) is not np.ndarray:
         with np.errstate(over="ignore"):  # where exp overflows, the quotient is 0, as it should be
             if is_large(x):
                 return blockwise(logistic_into, x)[0]
@@ -83,7 +84,9 @@ def logsigmoid(input: Array) -> Array:
     >>> td.nn.functional.logsigmoid(td.tensor([0.0, -1000.0]))
     tensor([-6.9315e-01, -1.0000e+03])
     """
-    return np.minimum(input, ZERO[input.dtype]) - np.log1p(np.exp(np.negative(np.absolute(input))))
+    return np.minimum(input, ZERO[input.dtype] if type(input) is np.ndarray else 0) - np.log1p(
+        np.exp(np.negative(np.absolute(input)))
+    )
 
 
 logsigmoid.vjp(input=lambda g, input: g * sigmoid.generic(np.negative(input)))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import array_from, module_of
 from tinygrad_dl.backends.blocks import in_blocks
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import as_dtype
@@ -44,14 +45,16 @@ def softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
     if not input.size:
         ADD(input, dim)  # which refuses a dimension that there is not
         return input.copy()
-    return _weights(input, dim) if input.size < LARGE else over_rows(_weights, dim, input)
+    return (
+        _weights(input, dim) if input.size < LARGE or type(input) is not np.ndarray else over_rows(_weights, dim, input)
+    )
 
 
 def over_rows(function: Callable[..., Any], dim: Any, *arrays: np.ndarray) -> Any:
     """function(*arrays, dim), which can be told where to put its result; of rows in memory on several threads."""
     if not all(is_rows(x, dim) and x.flags.c_contiguous for x in arrays):
         return function(*arrays, dim)
-    out = np.empty(arrays[0].shape, arrays[0].dtype)
+    out = module_of(arrays[0]).empty(arrays[0].shape, arrays[0].dtype)
     count = out.shape[-1]
     rows = [x.reshape(-1, count) for x in (*arrays, out)]
 
@@ -65,7 +68,7 @@ def over_rows(function: Callable[..., Any], dim: Any, *arrays: np.ndarray) -> An
 
 def _weights(x: np.ndarray, dim: Any, out: Any = None) -> Any:
     with np.errstate(invalid="ignore"):  # -inf - -inf in a row of nothing else
-        e = np.asarray(np.subtract(x, largest(x, dim, True), out=out))
+        e = array_from(np.subtract(x, largest(x, dim, True), out=out))
     np.exp(e, out=e)
     e /= add_up(e, dim, True)
     return e
@@ -106,12 +109,16 @@ def log_softmax(input: Array, dim: Any = None, *, dtype: Any = None) -> Array:
     if not input.size:
         ADD(input, dim)  # which refuses a dimension that there is not
         return input.copy()
-    return _logarithms(input, dim) if input.size < LARGE else over_rows(_logarithms, dim, input)
+    return (
+        _logarithms(input, dim)
+        if input.size < LARGE or type(input) is not np.ndarray
+        else over_rows(_logarithms, dim, input)
+    )
 
 
 def _logarithms(x: np.ndarray, dim: Any, out: Any = None) -> Any:
     with np.errstate(invalid="ignore"):  # -inf - -inf in a row of nothing else
-        out = np.asarray(np.subtract(x, largest(x, dim, True), out=out))
+        out = array_from(np.subtract(x, largest(x, dim, True), out=out))
     out -= np.log(add_up(np.exp(out), dim, True))
     return out
 

@@ -40,7 +40,7 @@ def softplus(input: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     out = np.log1p(np.exp(np.negative(np.absolute(x))))
     if beta != 1:
         out = out / beta
-    out = (np.maximum if beta > 0 else np.minimum)(input, ZERO[x.dtype]) + out
+    out = (np.maximum if beta > 0 else np.minimum)(input, ZERO[x.dtype] if type(x) is np.ndarray else 0) + out
     return np.where(x > threshold, input, out) if threshold < 20 else out
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand, module_of
 from tinygrad_dl.backends.blocks import fixed_blocks
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.core.transforms import is_known, values_of
@@ -59,15 +60,15 @@ def triangle(rows: int, columns: int, dtype: Any) -> np.ndarray:
     return made
 
 
-def in_layout(shape: tuple[int, ...], like: Any) -> np.ndarray:
+def in_layout(shape: tuple[int, ...], like: Any) -> Any:
     """An empty array of this shape, whose dimensions lie in memory in the order of another's.
 
     Heads that were cut from one projection are then joined again without a copy.
     """
     if like.flags.c_contiguous or not like.size:
-        return np.empty(shape, like.dtype)
+        return module_of(like).empty(shape, like.dtype)
     order = sorted(range(like.ndim), key=lambda i: -like.strides[i])
-    return np.empty([shape[i] for i in order], like.dtype).transpose(np.argsort(order))
+    return module_of(like).empty([shape[i] for i in order], like.dtype).transpose(np.argsort(order))
 
 
 def matmul(a: Any, b: Any, out: Any = None) -> Any:
@@ -82,10 +83,12 @@ def seen_product(weights: Any, rows: Any, masked: bool, out: Any = None) -> Any:
     one by one. Inside of a transform nobody can look, and the plain product it is.
     """
     out = matmul(weights, rows, out)
-    if not masked or not is_known(out) or finite(out):
+    if not masked or not is_known(out) or not at_hand(out) or finite(out):
         return out
     bad = np.logical_not(np.isfinite(values_of(rows))).any(-1, keepdims=True)
-    out = matmul(weights, np.where(bad, np.zeros((), rows.dtype), rows), out if type(out) is np.ndarray else None)
+    out = matmul(
+        weights, np.where(bad, module_of(rows).zeros((), rows.dtype), rows), out if type(out) is np.ndarray else None
+    )
     for i in np.flatnonzero(bad.any((*range(bad.ndim - 2), -1))):
         here = (..., slice(i, i + 1), slice(None))
         weight = weights[..., i : i + 1]
@@ -116,7 +119,7 @@ def found_weights(
     query: np.ndarray, key: np.ndarray, e: np.ndarray | None, inverse: np.ndarray, seen: Any, added: Any = None
 ) -> np.ndarray:
     """e of some queries, which are scaled, in `e` if there is one; writes 1 / sum(e)."""
-    e = np.empty((*query.shape[:-1], key.shape[-2]), query.dtype) if e is None else e
+    e = module_of(query).empty((*query.shape[:-1], key.shape[-2]), query.dtype) if e is None else e
     matmul(query, np.swapaxes(key, -1, -2), e)
     weigh(e, inverse, seen, added)
     return e

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand, module_of
 from tinygrad_dl.backends.threads import parallel_for_products
 from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.composition import composition
@@ -75,7 +76,7 @@ def exponentials(query: Any, key: Any, mask: Any, is_causal: bool, scale: float 
     scores = np.matmul(query, np.swapaxes(key, -1, -2)) * found_scale(query, scale)
     hidden = None
     if is_causal:
-        hidden = np.tri(scores.shape[-2], scores.shape[-1]) == 0
+        hidden = module_of(scores).tri(scores.shape[-2], scores.shape[-1]) == 0
     elif mask is not None:
         seen = values_of(mask)
         hidden = np.logical_not(seen) if seen.dtype == bool else np.equal(seen, -np.inf)
@@ -83,7 +84,7 @@ def exponentials(query: Any, key: Any, mask: Any, is_causal: bool, scale: float 
     plain: Any = values_of(scores)
     if hidden is not None:
         plain = np.where(hidden, -np.inf, plain)
-    top = np.maximum.reduce(plain, -1, keepdims=True, initial=-np.inf)
+    top = (np.max if plain.shape[-1] else np.sum)(plain, axis=-1, keepdims=True)
     top = np.where(np.equal(top, -np.inf), 0.0, np.where(np.equal(top, np.inf), np.nan, top)).astype(plain.dtype)
     if hidden is not None:
         scores = np.where(hidden, top, scores)  # so that what is hidden can't overflow
@@ -95,7 +96,7 @@ def inverses(e: Any) -> Any:
     """1 / sum(e), a column for each row; 0 where there is nothing to see."""
     total = np.sum(e, axis=-1, keepdims=True)
     empty = np.equal(values_of(total), 0)
-    return np.where(empty, np.zeros((), total.dtype), 1 / (total + empty.astype(total.dtype)))
+    return np.where(empty, module_of(total).zeros((), total.dtype), 1 / (total + empty.astype(total.dtype)))
 
 
 def found_scale(query: Any, scale: float | None) -> float:
@@ -157,8 +158,16 @@ def attend(
             seen = np.broadcast_to(mask.astype(query.dtype), shape)
         else:
             added = np.broadcast_to(mask, shape)
+    if type(query) is not np.ndarray:
+        e = exponentials(query, key, mask, is_causal, scale)
+        inverse, masked = inverses(e), is_causal or mask is not None
+        weights = e if factors is None else e * factors.astype(e.dtype, copy=False)
+        return seen_product(weights, value, masked) * inverse, e, inverse, masked
     masked, keeps = is_causal or mask is not None, mask is not None or factors is not None or math.prod(shape) <= KEPT
-    e, inverse = np.empty(shape, query.dtype) if keeps else None, np.empty((*shape[:-1], 1), query.dtype)
+    e, inverse = (
+        module_of(query).empty(shape, query.dtype) if keeps else None,
+        module_of(query).empty((*shape[:-1], 1), query.dtype),
+    )
     out = in_layout((*shape[:-1], value.shape[-1]), query)
     scaled = query * query.dtype.type(found_scale(query, scale))
     blocks, own = blocks_of_sequences(shape), tiles(shape[-2], shape[-1], is_causal, keeps)
@@ -374,7 +383,7 @@ def _attention_and_tangent(
     """Both at once for the sequences of a range, on several threads."""
     check_shapes(query, key, value)
     count, size = len(query), query.shape[-2] * key.shape[-2] * math.prod(query.shape[1:-2])
-    if query.ndim < 3 or not count * size or factors is not None:
+    if query.ndim < 3 or not count * size or factors is not None or not at_hand(query):
         return NotImplemented
     out, tangent = [in_layout((*query.shape[:-1], value.shape[-1]), query) for _ in range(2)]
     apart = mask is not None and mask.ndim == query.ndim and len(mask) == count
@@ -467,7 +476,11 @@ def scaled_dot_product_attention(
     factors = None
     if dropout_p:
         shape, dtype = (*query.shape[:-1], key.shape[-2]), query.dtype
-        factors = np.zeros(shape, dtype) if dropout_p == 1 else keep_factors(shape, float(dropout_p), dtype, None)
+        factors = (
+            module_of(query).zeros(shape, dtype)
+            if dropout_p == 1
+            else keep_factors(shape, float(dropout_p), query, None)
+        )
     return attend(query, key, value, attn_mask, factors, is_causal, scale)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor, wrap
 from tinygrad_dl.ops.activation.softmax import softmax
@@ -159,7 +160,7 @@ def attend(
     ]
     added = (more[0] is not None) + add_zero_attn
     if add_zero_attn:
-        zeros = wrap(np.zeros((n, num_heads, 1, width // num_heads), k.dtype))
+        zeros = wrap(module_of(k).zeros((n, num_heads, 1, width // num_heads), k.dtype))
         k, v = cat([k, zeros], 2), cat([v, zeros], 2)
     mask = joined_mask(name, attn_mask, padding, (n, num_heads, length, k.shape[2] - added), added, q.dtype)
     weights = None
@@ -245,7 +246,7 @@ def joined_mask(name: str, attn_mask: Any, padding: Any, sizes: tuple[int, ...],
     if not found:
         return None
     if added:  # the added keys are seen by all
-        found = [cat([m, wrap(np.zeros((*m.shape[:-1], added), m.dtype))], -1) for m in found]
+        found = [cat([m, wrap(module_of(m).zeros((*m.shape[:-1], added), m.dtype))], -1) for m in found]
     if all(mask.dtype == bool for mask in found):
         hidden = found[0] if len(found) == 1 else found[0].logical_or(found[1])
         return hidden.logical_not()

@@ -14,6 +14,7 @@ from tinygrad_dl.ops.convolution import _deep as deep
 from tinygrad_dl.ops.convolution import _depthwise as depthwise
 from tinygrad_dl.ops.convolution import _lines as lines
 from tinygrad_dl.ops.convolution import _phases as phases
+from tinygrad_dl.ops.convolution import _plain as plain
 from tinygrad_dl.ops.convolution import _rows as rows
 from tinygrad_dl.ops.convolution import _shifted as shifted
 from tinygrad_dl.ops.convolution import _winograd as winograd
@@ -57,8 +58,10 @@ def turned(weight: np.ndarray, groups: int) -> np.ndarray:
     return found.swapaxes(1, 2).reshape(groups * each, o // groups, *kernel)
 
 
-def convolve(x: np.ndarray, weight: np.ndarray, out: Sizes, *options: Any) -> np.ndarray:
+def convolve(x: Any, weight: Any, out: Sizes, *options: Any) -> Any:
     """(N, C, *in) with (O, C / groups, *kernel) gives (N, O, *out); options: stride, pads, dilation, groups."""
+    if type(x) is not np.ndarray:
+        return plain.convolve(x, weight, out, *options)
     stride, pads, dilation, groups = options
     of = geometry(x, weight, out, *options)
 
@@ -111,9 +114,11 @@ def convolve_with_tangent(
 
 
 def convolve_transposed(
-    g: np.ndarray, weight: np.ndarray, size: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
-) -> np.ndarray:
+    g: Any, weight: Any, size: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
+) -> Any:
     """(N, O, *out) with (O, C / groups, *kernel) gives (N, C, *size)."""
+    if type(g) is not np.ndarray:
+        return plain.convolve_transposed(g, weight, size, stride, pads, dilation, groups)
     options = stride, pads, dilation, groups
     kernel, out, made = weight.shape[2:], g.shape[2:], g.shape[1]
     of = Geometry(len(g), weight.shape[1] * groups, made, kernel, size, out, *options, g.dtype)
@@ -158,10 +163,10 @@ def _transposed_by_halves(
     return first
 
 
-def convolve_weight(
-    x: np.ndarray, g: np.ndarray, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int
-) -> np.ndarray:
+def convolve_weight(x: Any, g: Any, kernel: Sizes, stride: Sizes, pads: Pads, dilation: Sizes, groups: int) -> Any:
     """(N, C, *in) with (N, O, *out) gives (O, C / groups, *kernel): the gradient of the weight."""
+    if type(x) is not np.ndarray:
+        return plain.convolve_weight(x, g, kernel, stride, pads, dilation, groups)
     options = stride, pads, dilation, groups
     of = Geometry(len(x), x.shape[1], g.shape[1], kernel, x.shape[2:], g.shape[2:], *options, x.dtype)
     by_columns = partial(columns.convolve_weight, x, g, kernel, *options)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand
 from tinygrad_dl.core.batching import Batch, apart, every, folded, scaled_channels, side_by_side, unfolded
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error, one_of, real
@@ -168,7 +169,7 @@ def _convolution_and_tangent(
 ) -> Any:
     check_convolution(input, weight, bias, groups)
     size = conv_size(input.shape[2:], weight.shape[2:], stride, padding, dilation)
-    if min(size) < 1 or t[0] is t[1] is None:
+    if min(size) < 1 or t[0] is t[1] is None or not at_hand(input):
         return NotImplemented
     found = compute.convolve_with_tangent(input, weight, *t[:2], size, stride, padding, dilation, groups)
     return NotImplemented if found is None else (_biased(found[0], bias), _biased(found[1], t[2]))

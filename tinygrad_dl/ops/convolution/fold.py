@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error, one_of, real
+from tinygrad_dl.ops.convolution import _plain as plain
 from tinygrad_dl.ops.convolution._columns import padded, windows
 from tinygrad_dl.ops.convolution._shapes import Pads, Sizes, conv_size, sizes, spatial
 
@@ -86,8 +88,11 @@ def unfold(input: Array, kernel_size: Any, dilation: Any = 1, padding: Any = 0, 
             f"unfold: the kernel of size {kernel} with dilation {dilation} is larger than the padded input: got shape "
             f"{input.shape} with padding {pads}, expected a larger input"
         )
-    seen = windows(padded(batch, pads), kernel, steps, dilation, size)
-    columns = np.array(seen).reshape(len(batch), batch.shape[1] * math.prod(kernel), math.prod(size))
+    if type(input) is np.ndarray:
+        seen = windows(padded(batch, pads), kernel, steps, dilation, size)
+    else:
+        seen = plain.windows(plain.padded(batch, pads), kernel, steps, dilation, size)
+    columns = seen.copy().reshape(len(batch), batch.shape[1] * math.prod(kernel), math.prod(size))
     return columns if input.ndim == 4 else columns[0]
 
 
@@ -193,10 +198,12 @@ def fold(input: Array, output_size: Any, kernel_size: Any, dilation: Any = 1, pa
         )
     channels = batch.shape[1] // count
     columns = batch.reshape(len(batch), channels, *kernel, *patches)
-    total = np.zeros((len(batch), channels, *[n + a + b for n, (a, b) in zip(size, pads, strict=True)]), batch.dtype)
+    total = module_of(batch).zeros(
+        (len(batch), channels, *[n + a + b for n, (a, b) in zip(size, pads, strict=True)]), batch.dtype
+    )
     add_columns(total, columns, steps, dilation)
     out = total[spatial(*[slice(a, a + n) for n, (a, _) in zip(size, pads, strict=True)])]
-    return np.array(out if input.ndim == 3 else out[0])
+    return (out if input.ndim == 3 else out[0]).copy()
 
 
 def add_columns(total: np.ndarray, columns: np.ndarray, stride: Sizes, dilation: Sizes) -> None:

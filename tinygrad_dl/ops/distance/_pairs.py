@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import array_from, at_hand, contiguous, module_of
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.backends.threads import parallel_for
 from tinygrad_dl.core.batching import Batch, every, folded, unfolded
@@ -24,16 +25,16 @@ BLOCK = 2**16  # pairs: their distances, and the differences of a column, are in
 LEAST = 2**20  # differences that are worth a thread
 
 
-def distances(a: np.ndarray, b: np.ndarray, p: float, by_product: bool) -> np.ndarray:
+def distances(a: Any, b: Any, p: float, by_product: bool) -> Any:
     """Of (B, P, M) and (B, R, M): (B, P, R)."""
     batch, rows, size = a.shape
     if not a.size * b.size:
-        return np.zeros((batch, rows, b.shape[1]), a.dtype)
-    if by_product:
+        return module_of(a).zeros((batch, rows, b.shape[1]), a.dtype)
+    if by_product and at_hand(a):
         return by_products(a, b)
-    if a.size * b.shape[1] <= FEW:
-        return np.asarray(p_norm(a[:, :, None] - b[:, None], p, -1, False))
-    out = np.zeros((batch, rows, b.shape[1]), a.dtype)
+    if a.size * b.shape[1] <= FEW or not at_hand(a):
+        return array_from(p_norm(a[:, :, None] - b[:, None], p, -1, False))
+    out = module_of(a).zeros((batch, rows, b.shape[1]), a.dtype)
     left, right = columns(a), columns(b)
 
     def some(start: int, stop: int) -> None:
@@ -44,9 +45,9 @@ def distances(a: np.ndarray, b: np.ndarray, p: float, by_product: bool) -> np.nd
     return out
 
 
-def columns(a: np.ndarray) -> np.ndarray:
+def columns(a: Any) -> Any:
     """The columns of matrices (B, P, M) in one piece each: (M, B, P)."""
-    return np.ascontiguousarray(np.moveaxis(a, -1, 0))
+    return contiguous(np.moveaxis(a, -1, 0))
 
 
 def blocks(out: np.ndarray, start: int, stop: int) -> Iterator[tuple[slice, slice]]:
@@ -172,7 +173,7 @@ def all_tangent(t: Any, x1: Any, x2: Any, out: Any, p: float) -> Any:
     """The sum of the slope of each pair's norm times the tangent of its row."""
     if not x1.shape[2]:
         return np.zeros_like(out)
-    ones = np.ones(out.shape, out.dtype)
+    ones = module_of(out).ones(out.shape, out.dtype)
     return (norm_slope(ones, x1[:, :, None] - x2[:, None], out, p, -1, False) * t).sum(-1)
 
 

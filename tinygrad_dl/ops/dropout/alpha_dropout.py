@@ -35,7 +35,7 @@ def _dropped_to_lowest(
     if p == 1.0:
         result = input * 0.0
     else:
-        kept = keep_factors(shape, float(p), input.dtype, generator) * (1 - p)  # 0 or 1
+        kept = keep_factors(shape, float(p), input, generator) * (1 - p)  # 0 or 1
         scale = 1 / math.sqrt((1 - p) * (1 + p * LOWEST**2))
         result = (input * (kept * scale) + ((1 - kept) * (scale * LOWEST) - scale * p * LOWEST)).to(input.dtype)
     return input._assign(result, name) if inplace else result

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import is_array, module_of
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.messages import require_constants
@@ -14,7 +15,7 @@ from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.creation import ones_like
 from tinygrad_dl.inputs import drawn, real
-from tinygrad_dl.random import Generator, draw
+from tinygrad_dl.random import Generator, beside, draw
 
 
 @op(
@@ -38,13 +39,13 @@ def masked(input: Array, factors: Array) -> Array:
 masked.vjp(input=lambda g, factors: g * factors, factors=None)
 
 
-def keep_factors(shape: tuple[int, ...], p: float, dtype: Any, generator: Generator | None) -> Any:
+def keep_factors(shape: tuple[int, ...], p: float, input: Any, generator: Generator | None) -> Any:
     """Zeros with probability p, else 1 / (1 - p): an array; inside of vmap what its randomness says.
 
     One raw number of the generator serves eight elements when p is a multiple of 1/256, else four, with p
     rounded to 1/65536: three times faster than a float for each.
     """
-    return draw(_factors, shape, generator, p, dtype)
+    return beside(draw(_factors, shape, generator, p, input.dtype), input)
 
 
 def _factors(rng: np.random.Generator, shape: tuple[int, ...], p: float, dtype: Any) -> np.ndarray:
@@ -99,9 +100,12 @@ def _dropped(
     dtype = input.dtype
     if dtype.kind not in "fcV":
         raise TypeError(f"{name}: expected a floating tensor, got {dtype}; convert it first with .float()")
-    factors: Any = np.zeros(shape, dtype) if p == 1.0 else keep_factors(shape, float(p), dtype, generator)
+    if p == 1.0:
+        factors: Any = module_of(input).zeros(shape, dtype)
+    else:
+        factors = keep_factors(shape, float(p), input, generator)
     if shape != input.shape:
-        known = isinstance(factors, np.ndarray)
+        known = is_array(factors)
         factors = np.broadcast_to(factors, input.shape) if known else factors.expand(input.shape)
     elif is_known(input) and is_known(factors) and not input._data.flags.c_contiguous:
         drawn, factors = factors, np.empty_like(input._data)  # the result lies in memory as both do

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import add_at, at_hand, contiguous, module_of, reduce, to_numpy, truth
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.composition import composition
@@ -22,11 +23,11 @@ def check_rows(input: Any, count: int, what: str, limit: str) -> None:
     if not input.size:
         return
     if input.dtype == np.int64:
-        fine = np.maximum.reduce(input.view(np.uint64), axis=None) < count  # a negative index is a huge one here
+        fine = truth(reduce(np.maximum, input.view(np.uint64)) < count)  # a negative index is a huge one here
     else:
-        fine = input.min() >= 0 and input.max() < count
+        fine = truth(input.min() >= 0) and truth(input.max() < count)
     if not fine:
-        position = tuple(int(i) for i in np.argwhere((input < 0) | (input >= count))[0])
+        position = tuple(int(i) for i in np.argwhere(to_numpy((input < 0) | (input >= count)))[0])
         raise IndexError(
             f"{what}: got index {input[position]} at position {position}, expected 0 to {count - 1} ({limit}={count})"
         )
@@ -62,12 +63,14 @@ def embedding_backward(g: Array, input: Array, count: int, padding_idx: int | No
     check_rows(input, count, "embedding_backward", "count")
     index = input.reshape(-1)
     rows = g.reshape(index.size, g.shape[-1])
-    if padding_idx is not None:
+    if padding_idx is not None and at_hand(index):
         wanted = index != padding_idx
         index, rows = index[wanted], rows[wanted]
-    total = np.zeros((count, g.shape[-1]), g.dtype)
-    if 0 < count <= FEW:
-        one = np.zeros((index.size, count), g.dtype)
+    elif padding_idx is not None:
+        rows = np.where((index == padding_idx)[:, None], 0.0, rows)
+    total = module_of(g).zeros((count, g.shape[-1]), g.dtype)
+    if 0 < count <= FEW and at_hand(index):
+        one = module_of(g).zeros((index.size, count), g.dtype)
         one.reshape(-1)[index + np.arange(0, index.size * count, count)] = 1
         with np.errstate(all="ignore"):
             product(one.T, rows, total)
@@ -79,8 +82,8 @@ def embedding_backward(g: Array, input: Array, count: int, padding_idx: int | No
     for start in range(0, index.size, step):
         here = slice(start, start + step)
         # ufunc.at is fast on flat arrays only.
-        places = np.add.outer(index[here] * width, np.arange(width)).reshape(-1)
-        np.add.at(flat, places, np.ascontiguousarray(rows[here]).reshape(-1))
+        places = np.add.outer(index[here] * width, module_of(g).arange(width)).reshape(-1)
+        add_at(flat, places, contiguous(rows[here]).reshape(-1))
     return total
 
 
@@ -134,7 +137,7 @@ embedding_backward.vjp(g=_scatter_rule, input=None)
 def _embedding_backward_batch(g: Any, input: Any, count: int, padding_idx: int | None, batch: Batch) -> Any:
     g, places = every(g, "g", batch), every(input, "input", batch)
     if padding_idx is not None:
-        g = np.where(np.expand_dims(np.equal(places, padding_idx), -1), np.zeros((), g.dtype), g)
+        g = np.where(np.expand_dims(np.equal(places, padding_idx), -1), module_of(g).zeros((), g.dtype), g)
     first = np.arange(batch.size).reshape(-1, *(1,) * (places.ndim - 1)) * count
     return embedding_backward(g, places + first, batch.size * count, None).reshape(batch.size, count, g.shape[-1])
 
@@ -254,10 +257,11 @@ def one_hot(tensor: Array, num_classes: int = -1) -> Array:
             raise ValueError(
                 "one_hot: got an empty tensor without num_classes, expected the number of classes; pass num_classes"
             )
-        num_classes = int(tensor.max()) + 1
+        num_classes = int(tensor.max().item()) + 1
     check_rows(tensor, num_classes, "one_hot", "num_classes")
-    hot = np.zeros((tensor.size, num_classes), np.int64)
-    hot[np.arange(tensor.size), tensor.reshape(-1)] = 1
+    module = module_of(tensor)
+    hot = module.zeros((tensor.size, num_classes), np.int64)
+    hot[module.arange(tensor.size), tensor.reshape(-1)] = 1
     return hot.reshape(*tensor.shape, num_classes)
 
 

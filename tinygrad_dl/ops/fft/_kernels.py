@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.backends.threads import grain, parallel_for
+from tinygrad_dl.ops.fft import _plain as plain
 
 __all__ = ["complex_to_complex", "complex_to_real", "real_to_complex"]
 
@@ -88,7 +90,7 @@ def in_two_steps(x: np.ndarray, rows: int, name: str, scale: Any, out: np.ndarra
     Each step works on several threads and on shorter stretches of memory, where one transform would use one thread.
     """
     columns = x.size // rows
-    x, turned = x.reshape(rows, columns), np.empty((rows, columns), out.dtype)
+    x, turned = x.reshape(rows, columns), module_of(out).empty((rows, columns), out.dtype)
     roots = roots_of_unity(rows, columns, name == "ifft", out.dtype)
     target, one = out.reshape(columns, rows).T, scale.dtype.type(1)
 
@@ -115,8 +117,10 @@ def roots_of_unity(rows: int, columns: int, inverse: bool, dtype: Any) -> np.nda
     return roots
 
 
-def complex_to_complex(x: np.ndarray, dims: Any, norm: Any, inverse: bool) -> np.ndarray:
+def complex_to_complex(x: Any, dims: Any, norm: Any, inverse: bool) -> Any:
     """The transform over dimensions, negative numbers. Of many real numbers, half of it is the mirror of the other."""
+    if type(x) is not np.ndarray:
+        return plain.complex_to_complex(x, dims, norm, inverse)
     dtype = np.result_type(x, np.complex64)
     if x.dtype.kind != "c" and dims and x.size >= LARGE:
         return mirrored(x, dims, norm, inverse, dtype)
@@ -154,16 +158,20 @@ def half_spectrum(x: np.ndarray, dims: Any, norm: Any, inverse: bool, out: np.nd
     over(out, others, norm, inverse, out)
 
 
-def real_to_complex(x: np.ndarray, dims: Any, norm: Any, inverse: bool) -> np.ndarray:
+def real_to_complex(x: Any, dims: Any, norm: Any, inverse: bool) -> Any:
     """The first half of the spectrum of real numbers, n // 2 + 1 elements along the last of the dimensions."""
+    if type(x) is not np.ndarray:
+        return plain.real_to_complex(x, dims, norm, inverse)
     shape = resized(x.shape, dims[-1], x.shape[dims[-1]] // 2 + 1)
     out = np.empty_like(x, np.result_type(x, np.complex64), shape=shape)
     half_spectrum(x, dims, norm, inverse, out)
     return out
 
 
-def complex_to_real(x: np.ndarray, n: int, dims: Any, norm: Any, inverse: bool) -> np.ndarray:
+def complex_to_real(x: Any, n: int, dims: Any, norm: Any, inverse: bool) -> Any:
     """The real numbers, n along the last of the dimensions, of which `x` is the first half of the spectrum."""
+    if type(x) is not np.ndarray:
+        return plain.complex_to_real(x, n, dims, norm, inverse)
     *others, last = dims
     x = x.astype(np.result_type(x, np.complex64), copy=False)
     if others:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import complexes, one_of, real
 from tinygrad_dl.ops.fft._kernels import complex_to_complex, complex_to_real, real_to_complex
@@ -40,17 +41,19 @@ def naive(x: Any, dim: Any, norm: Any, inverse: bool) -> Any:
 
 def weighted(x: Any, n: int, dim: int, inner: float) -> Any:
     """Half a spectrum of a signal of size n, with the elements that stand for two times `inner`."""
-    return x * weights_of(n, inner, np.empty(0, x.dtype).real.dtype).reshape(-1, *(1,) * (-dim - 1))
+    weights = weights_of(n, inner, module_of(x).empty(0, x.dtype).real.dtype, module_of(x))
+    return x * weights.reshape(-1, *(1,) * (-dim - 1))
 
 
 @functools.lru_cache(maxsize=64)
-def weights_of(n: int, inner: float, dtype: Any) -> np.ndarray:
+def weights_of(n: int, inner: float, dtype: Any, module: Any) -> Any:
     """1 for the elements at the ends of half a spectrum, and `inner` for those that stand for two."""
-    weights = np.full(n // 2 + 1, inner, dtype)
+    weights = module.full(n // 2 + 1, inner, dtype)
     weights[0] = 1.0
     if n % 2 == 0:
         weights[-1] = 1.0
-    weights.flags.writeable = False
+    if module is np:
+        weights.flags.writeable = False
     return weights
 
 

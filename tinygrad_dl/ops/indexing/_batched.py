@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import is_array
 from tinygrad_dl.core.batching import Batch
 from tinygrad_dl.core.transforms import Lifted
 
@@ -48,7 +49,7 @@ def _is_own(part: Any, batch: Batch) -> bool:
 
 
 def _is_pick(part: Any) -> bool:
-    return type(part) is np.ndarray or isinstance(part, Lifted)
+    return is_array(part) or isinstance(part, Lifted)
 
 
 def _pick_of_batch(part: Lifted, wide: int) -> Any:
@@ -59,4 +60,4 @@ def _pick_of_batch(part: Lifted, wide: int) -> Any:
 
 def is_mask(part: Any) -> bool:
     """Whether a part of an index is an array of bools."""
-    return type(part) is np.ndarray and part.dtype.kind == "b"
+    return is_array(part) and part.dtype.kind == "b"

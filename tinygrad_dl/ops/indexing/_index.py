@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand, is_array, like, module_of
 from tinygrad_dl.core.tensor import Tensor, as_array
 from tinygrad_dl.core.transforms import Lifted
 from tinygrad_dl.core.warning import warn
@@ -84,7 +85,7 @@ def _plain_part(part: Any) -> Any:
         return np.asarray(part)
     elif isinstance(part, np.integer):
         return int(part)
-    if isinstance(part, np.ndarray):
+    if is_array(part):
         if part.dtype.char == "B":
             warn(
                 "x[index]: a uint8 index is a mask, as in PyTorch; write index.bool() for a mask, index.long() for "
@@ -92,8 +93,17 @@ def _plain_part(part: Any) -> Any:
             )
             return part != 0
         if not part.ndim and part.dtype.kind in "iu":
-            return int(part)
+            return int(part.item())
     return part
+
+
+def brought_to(tensor: Any, index: Any) -> Any:
+    """A plain index with its arrays where a tensor lives: lists and positions may be given from the CPU for any."""
+    if module_of(tensor) is np:
+        return index
+    if type(index) is tuple:
+        return tuple([like(part, tensor) if isinstance(part, np.ndarray) else part for part in index])
+    return like(index, tensor) if isinstance(index, np.ndarray) else index
 
 
 def integers_first(index: Any) -> tuple[Any, Any] | None:
@@ -107,7 +117,7 @@ def integers_first(index: Any) -> tuple[Any, Any] | None:
     ((0, slice(None, None, None), slice(None, None, None)), (slice(None, None, None), array([1, 2])))
     """
     if type(index) is not tuple or int not in (
-        kinds := [np.ndarray if isinstance(part, Lifted) else type(part) for part in index]
+        kinds := [np.ndarray if isinstance(part, Lifted) or is_array(part) else type(part) for part in index]
     ):
         return None
     places = [i for i, kind in enumerate(kinds) if kind is int or kind is np.ndarray]
@@ -116,7 +126,7 @@ def integers_first(index: Any) -> tuple[Any, Any] | None:
     full = slice(None)
     first: list[Any] = []
     for part in index:
-        if type(part) is np.ndarray or isinstance(part, Lifted):
+        if is_array(part) or isinstance(part, Lifted):
             first += [full] * (part.ndim if part.dtype.kind == "b" else 1)  # the dimensions that it takes up
         elif part is not None:
             first.append(full if type(part) is slice else part)
@@ -125,7 +135,7 @@ def integers_first(index: Any) -> tuple[Any, Any] | None:
 
 def is_picks(part: Any) -> bool:
     """Whether a part of an index is an array of positions."""
-    return type(part) is np.ndarray and part.dtype.kind != "b"
+    return is_array(part) and part.dtype.kind != "b"
 
 
 def positions(parts: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
@@ -134,9 +144,9 @@ def positions(parts: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
     lead = 0
     while lead < len(parts) and type(parts[lead]) is slice and parts[lead] == full:
         lead += 1
-    picks = parts[lead:]
+    picks, module = parts[lead:], module_of(None, *parts)
     if not all(type(p) is int or is_picks(p) for p in picks):
-        everywhere: np.ndarray = np.arange(math.prod(shape)).reshape(shape)[parts]
+        everywhere: np.ndarray = module.arange(math.prod(shape)).reshape(shape)[parts]
         return everywhere
     found: Any = 0
     stride = math.prod(shape[lead + len(picks) :])
@@ -144,13 +154,13 @@ def positions(parts: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
     for size, pick in zip(reversed(shape[lead : lead + len(picks)]), reversed(picks), strict=True):
         if type(pick) is int:
             pick = pick + size if pick < 0 else pick
-        elif pick.size and pick.min() < 0:
+        elif pick.size and (not at_hand(pick) or pick.min() < 0):
             pick = np.where(pick < 0, pick + size, pick)
-        found = found + np.asarray(pick, np.intp) * stride
+        found = found + (pick if type(pick) is int else pick.astype(np.intp, copy=False)) * stride
         stride *= size
     if tail != 1:
-        found = np.add.outer(found, np.arange(tail))
+        found = np.add.outer(found, module.arange(tail))
     if lead:
-        found = np.add.outer(np.arange(math.prod(shape[:lead])) * stride, found)
+        found = np.add.outer(module.arange(math.prod(shape[:lead])) * stride, found)
     result: np.ndarray = found
     return result

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.batching import Batch, inner
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
@@ -36,7 +37,7 @@ def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Arr
     if normal_dim(dim1, input.ndim) == normal_dim(dim2, input.ndim):
         raise RuntimeError(f"diagonal: expected two different dimensions, got {dim1} and {dim2} of {input.ndim}")
     out = input.diagonal(offset, dim1, dim2)
-    if input.flags.writeable:
+    if type(out) is np.ndarray and input.flags.writeable:
         out.setflags(write=True)
     return out
 
@@ -58,9 +59,10 @@ def embed_diagonal(input: Array, shape: Any, offset: int, dim1: int, dim2: int) 
     tensor([[0., 1., 0.],
             [0., 0., 1.]], dtype=float64)
     """
-    out = np.zeros(shape, input.dtype)
+    out = module_of(input).zeros(shape, input.dtype)
     place = out.diagonal(offset, dim1, dim2)
-    place.setflags(write=True)
+    if type(place) is np.ndarray:
+        place.setflags(write=True)
     place[...] = input
     return out
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import add_at, module_of, reduce, truth
 from tinygrad_dl.core.batching import Batch, every, inner
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
@@ -38,8 +39,8 @@ def require_in_range(index: np.ndarray, size: int, dim: int, what: str) -> None:
     if index.dtype.kind not in "iu":
         raise IndexError(f"{what}: expected an index of integers, got dtype {index.dtype}; use t[mask] for masks")
     # Seen as unsigned, negative ones are very large: one look at the array is enough.
-    if index.size and np.maximum.reduce(index.view(f"u{index.itemsize}"), axis=None) >= size:
-        wrong = index[(index < 0) | (index >= size)].reshape(-1)[0]
+    if index.size and truth(reduce(np.maximum, index.view(f"u{index.itemsize}")) >= size):
+        wrong = index[(index < 0) | (index >= size)].reshape(-1)[0].item()
         raise IndexError(
             f"{what}: index {wrong} is out of range for dim {dim} of size {size}: got {wrong}, expected 0 to "
             f"{size - 1}; indices start at 0"
@@ -58,7 +59,7 @@ def grid(index: Any, dim: int) -> tuple[Any, ...]:
             parts.append(index)
         else:
             shape[i] = size
-            parts.append(np.arange(size).reshape(shape))
+            parts.append(module_of(index).arange(size).reshape(shape))
             shape[i] = 1
     return tuple(parts)
 
@@ -74,7 +75,7 @@ def spots(index: Any, dim: int, shape: tuple[int, ...]) -> Any:
         if i == dim:
             part = index if stride == 1 else index * stride
         else:
-            part = np.arange(0, size * stride, stride).reshape((-1, *(1,) * (index.ndim - i - 1)))
+            part = module_of(index).arange(0, size * stride, stride).reshape((-1, *(1,) * (index.ndim - i - 1)))
         found = part if i == 0 else found + part
     return found.reshape(-1)
 
@@ -238,12 +239,14 @@ def _scattered_src(g: Any, dim: int, index: Any, input_shape: tuple[int, ...], s
 
 
 scattered.vjp(
-    input=lambda g, dim, index: scattered.generic(g, dim, index, np.zeros((), g.dtype)), index=None, src=_scattered_src
+    input=lambda g, dim, index: scattered.generic(g, dim, index, module_of(g).zeros((), g.dtype)),
+    index=None,
+    src=_scattered_src,
 )
 
 scattered.jvp(
-    input=lambda t, dim, index: scattered.generic(t, dim, index, np.zeros((), t.dtype)),
-    src=lambda t, dim, index, input_shape: scattered.generic(np.zeros(input_shape, t.dtype), dim, index, t),
+    input=lambda t, dim, index: scattered.generic(t, dim, index, module_of(t).zeros((), t.dtype)),
+    src=lambda t, dim, index, input_shape: scattered.generic(module_of(t).zeros(input_shape, t.dtype), dim, index, t),
 )
 
 
@@ -276,8 +279,8 @@ def scatter_added(input: Array, dim: int, index: Array, src: Array) -> Array:
     """
     dim = _checked(input.shape, dim, index, "scatter_add", src)
     require_same(src.dtype, input.dtype)
-    out = np.zeros(input.shape, input.dtype)
-    np.add.at(out.reshape(-1), spots(index, dim, out.shape), src[_within(index.shape)].reshape(-1))
+    out = module_of(input).zeros(input.shape, input.dtype)
+    add_at(out.reshape(-1), spots(index, dim, out.shape), src[_within(index.shape)].reshape(-1))
     out += input
     return out
 
@@ -291,7 +294,9 @@ scatter_added.vjp(input=lambda g: g, index=None, src=_scatter_add_src)
 
 scatter_added.jvp(
     input=lambda t: t,
-    src=lambda t, dim, index, input_shape: scatter_added.generic(np.zeros(input_shape, t.dtype), dim, index, t),
+    src=lambda t, dim, index, input_shape: scatter_added.generic(
+        module_of(t).zeros(input_shape, t.dtype), dim, index, t
+    ),
 )
 
 

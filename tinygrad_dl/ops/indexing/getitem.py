@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from tinygrad_dl.backends.arrays import add_at, contiguous, is_array, module_of
 from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.lazy import attach
@@ -20,7 +21,16 @@ from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.transforms import Lifted, applied
 from tinygrad_dl.inputs import array, drawn, error, one_of, real
 from tinygrad_dl.ops.indexing._batched import batched_index, is_mask
-from tinygrad_dl.ops.indexing._index import BASIC, Index, integers_first, is_picks, plain_index, plain_parts, positions
+from tinygrad_dl.ops.indexing._index import (
+    BASIC,
+    Index,
+    brought_to,
+    integers_first,
+    is_picks,
+    plain_index,
+    plain_parts,
+    positions,
+)
 
 TWICE = np.array([1, 1])
 
@@ -64,7 +74,7 @@ def getitem(input: Array, index: Index) -> Array:
     Source: https://numpy.org/doc/stable/user/basics.indexing.html
     """
     out = input[index]
-    if type(out) is not ndarray:  # a number: with `...` NumPy gives a 0-d view
+    if type(out) is not ndarray and type(input) is ndarray:  # a number: with `...` NumPy gives a 0-d view
         out = input[(*index, ...) if type(index) is tuple else (index, ...)]
     return out
 
@@ -87,7 +97,7 @@ def place(input: Array, index: Index, size: tuple[int, ...]) -> Array:
     >>> place(np.ones(2), slice(1, 3), (4,))
     tensor([0., 1., 1., 0.], dtype=float64)
     """
-    out = np.zeros(size, input.dtype)
+    out = module_of(input).zeros(size, input.dtype)
     out[index] = input
     return out
 
@@ -143,7 +153,7 @@ def index_(input: Array, index: Index) -> Array:
         and all(type(part) is slice and part == WHOLE for part in index[:-1])
     ):
         return input.take(index[-1], len(index) - 1)
-    return np.ascontiguousarray(input[index])
+    return contiguous(input[index])
 
 
 WHOLE = slice(None)
@@ -175,13 +185,13 @@ def accumulate(input: Array, index: Index, size: tuple[int, ...]) -> Array:
     >>> accumulate(np.ones(3), np.array([1, 1, 0]), (4,))
     tensor([1., 2., 0., 0.], dtype=float64)
     """
-    out = np.zeros(size, input.dtype)
+    out = module_of(input).zeros(size, input.dtype)
     parts = index if type(index) is tuple else (index,)
-    if sum([type(part) is np.ndarray for part in parts]) == 1 and any(is_mask(part) for part in parts):
+    if sum([is_array(part) for part in parts]) == 1 and any(is_mask(part) for part in parts):
         out[index] = input  # a single mask picks nothing twice
     elif input.size:
         # NumPy's add.at is fast in one dimension only.
-        np.add.at(out.reshape(-1), positions(parts, size).reshape(-1), input.reshape(-1))
+        add_at(out.reshape(-1), positions(parts, size).reshape(-1), input.reshape(-1))
     return out
 
 
@@ -219,6 +229,7 @@ def take_item(self: Tensor, index: Any) -> Any:
     index, basic = plain_index(index, self.ndim)
     if basic:
         return getitem(self, index)
+    index = brought_to(self, index)
     split = integers_first(index)
     if any(isinstance(part, Lifted) for part in (index if type(index) is tuple else (index,))):
         picked, rest = (self, index) if split is None else (getitem(self, split[0]), split[1])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand, module_of
 from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
@@ -60,7 +61,7 @@ def masked_fill(input: Array, mask: Array, value: Array) -> Array:
             f"got a value of shape {value.shape}, expected a number or 0-d tensor; td.where() takes others"
         )
     require_room(value, input.dtype)
-    if input.size >= LARGE:
+    if input.size >= LARGE or not at_hand(input):
         return select(mask, value.astype(input.dtype), input)
     out = input.copy()
     try:
@@ -71,9 +72,9 @@ def masked_fill(input: Array, mask: Array, value: Array) -> Array:
 
 
 masked_fill.vjp(
-    input=lambda g, mask: masked_fill.generic(g, mask, np.zeros((), g.dtype)),
+    input=lambda g, mask: masked_fill.generic(g, mask, module_of(g).zeros((), g.dtype)),
     mask=None,
-    value=lambda g, mask: masked_fill.generic(g, ~mask, np.zeros((), g.dtype)),
+    value=lambda g, mask: masked_fill.generic(g, ~mask, module_of(g).zeros((), g.dtype)),
 )
 
 
@@ -116,7 +117,7 @@ def masked_scatter(input: Array, mask: Array, source: Any) -> Tensor:
     found = _as_mask(as_array(mask), "masked_scatter")
     shape = np.broadcast_shapes(input.shape, found.shape)
     found, input = np.broadcast_to(found, shape), input if input.shape == shape else expand(input, shape)
-    count = int(np.count_nonzero(found))
+    count = int(np.count_nonzero(found)) if at_hand(found) else int(np.count_nonzero(found).item())
     if source.numel() < count:
         raise ValueError(
             f"masked_scatter: got a source of {source.numel()} elements, expected {count} or more, as the mask picks"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand, like, module_of
 from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
@@ -110,7 +111,7 @@ def _extreme_input(g: Any, input: Any, src: Any, out: Any, dim: int, index: Any)
 
 def _extreme_src_tangent(t: Any, input: Any, src: Any, out: Any, dim: int, index: Any) -> Any:
     _, theirs, count = _shares(input, src, out, dim, index)
-    return scatter_added.generic(np.zeros(input.shape, t.dtype), dim, index, keep(t, theirs)) / count
+    return scatter_added.generic(module_of(t).zeros(input.shape, t.dtype), dim, index, keep(t, theirs)) / count
 
 
 scatter_extreme.vjp(input=_extreme_input, index=None, src=_extreme_src)
@@ -151,7 +152,7 @@ def _others(input: Any, src: Any, dim: int, index: Any, recorded: bool) -> tuple
     """For each element of the input and of `src` the product of the others that go to its place."""
     a, b = values_of(input) == 0, values_of(src) == 0
     zeros = scatter_added.generic(a.astype(src.dtype), dim, index, b.astype(src.dtype))
-    known = is_known(zeros)
+    known = is_known(zeros) and at_hand(zeros)
     if known and not np.any(values_of(zeros)):
         whole = scatter_product.generic(input, dim, index, src)
         return whole / input, gathered.generic(whole, dim, index) / src
@@ -176,7 +177,7 @@ def _product_src(g: Any, input: Any, src: Any, dim: int, index: Any) -> Any:
 
 def _product_src_tangent(t: Any, input: Any, src: Any, dim: int, index: Any) -> Any:
     part = t * _others(input, src, dim, index, is_recorded(input, src))[1]
-    return scatter_added.generic(np.zeros(input.shape, part.dtype), dim, index, part)
+    return scatter_added.generic(module_of(part).zeros(input.shape, part.dtype), dim, index, part)
 
 
 def is_recorded(*values: Any) -> bool:
@@ -237,7 +238,7 @@ def scatter(
             require_room(as_array(src, exact=True), input.dtype)
         return scattered(input, dim, index, src)
     if not isinstance(src, Tensor):
-        src = wrap(np.asarray(src, input.dtype))
+        src = wrap(like(src, input, input.dtype))
     src = src if src.ndim else expand(src, index.shape)
     if reduce == "add":
         return scatter_add(input, dim, index, src)

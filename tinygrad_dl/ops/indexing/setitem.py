@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import has_own_elements, module_of
 from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.engine import unbroadcast
@@ -60,7 +61,7 @@ def setitem(input: Array, index: Index, value: Array) -> Array:
     if any(is_picks(part) for part in parts) and value.ndim:
         # Which of several values for one element stays is certain in one dimension only.
         spots = positions(parts, input.shape)
-        spots = spots.reshape(np.empty(input.shape, bool)[index].shape)
+        spots = spots.reshape(out[index].shape)
         out.reshape(-1)[spots.reshape(-1)] = np.broadcast_to(value, spots.shape).reshape(-1)
     else:
         put(out, index, value)
@@ -72,7 +73,7 @@ def put(out: np.ndarray, index: Any, value: np.ndarray) -> None:
     try:
         out[index] = value
     except (TypeError, ValueError):
-        if not out.flags.writeable:
+        if not has_own_elements(out):
             raise
         raise ValueError(
             f"could not broadcast a value into what the index picks: got shape {value.shape}, expected one that "
@@ -101,7 +102,7 @@ def _setitem_value(g: Any, input_shape: tuple[int, ...], index: Any, value_shape
     return picked if shape == value_shape else picked.reshape(value_shape)
 
 
-setitem.vjp(input=lambda g, index: setitem.generic(g, index, np.zeros((), g.dtype)), value=_setitem_value)
+setitem.vjp(input=lambda g, index: setitem.generic(g, index, module_of(g).zeros((), g.dtype)), value=_setitem_value)
 
 
 @setitem.vmap
@@ -116,16 +117,17 @@ def _setitem_batch(input: Any, index: Any, value: Any, batch: Batch) -> Any:
 
 
 setitem.jvp(
-    input=lambda t, index: setitem.generic(t, index, np.zeros((), t.dtype)),
-    value=lambda t, index, input_shape: setitem.generic(np.zeros(input_shape, t.dtype), index, t),
+    input=lambda t, index: setitem.generic(t, index, module_of(t).zeros((), t.dtype)),
+    value=lambda t, index, input_shape: setitem.generic(module_of(t).zeros(input_shape, t.dtype), index, t),
 )
 
 
 def survivors(spots: np.ndarray, size: int) -> np.ndarray:
     """Of elements stored one after the other at `spots`, which were not overwritten by a later one."""
     flat = spots.reshape(-1)
-    order = np.arange(flat.size)
-    last = np.zeros(size, np.intp)
+    module = module_of(flat)
+    order = module.arange(flat.size)
+    last = module.zeros(size, np.intp)
     last[flat] = order
     kept: np.ndarray = last[flat] == order
     return kept.reshape(spots.shape)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.batching import Batch, every, inner
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
@@ -159,7 +160,7 @@ index_added.vjp(
 index_added.jvp(
     input=lambda t: t,
     source=lambda t, dim, index, alpha, input_shape: index_added.generic(
-        np.zeros(input_shape, t.dtype), dim, index, t, alpha=alpha
+        module_of(t).zeros(input_shape, t.dtype), dim, index, t, alpha=alpha
     ),
 )
 
@@ -248,7 +249,7 @@ def index_put(input: Array, indices: Any, values: Any, accumulate: bool = False)
     if not accumulate:
         result = with_items(input, index, values)
     elif (split := integers_first(index)) is None:
-        added = expand(values, np.empty(input.shape, bool)[index].shape)
+        added = expand(values, module_of(input).empty(input.shape, bool)[index].shape)
         result = input + _accumulate(added, index, input.shape)
     else:
         first, rest = split

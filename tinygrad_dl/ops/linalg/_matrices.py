@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import to_numpy, truth
 from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.tensor import as_array
 from tinygrad_dl.core.transforms import is_known
@@ -55,7 +56,7 @@ def require_square(what: str, a: Any) -> None:
 
 def require_finite(what: str, a: np.ndarray) -> None:
     """Raises LinAlgError for an infinity or a nan, with which LAPACK's iterations may have no end."""
-    if not np.isfinite(a).all():
+    if not truth(np.isfinite(a).all()):
         raise LinAlgError(f"{what}: got a matrix with an element that is infinite or nan, expected finite ones")
 
 
@@ -65,10 +66,10 @@ def require_gauge(what: str, vectors: Any, turn: Any) -> None:
     Args:
         turn: the products of each vector with its gradient, a matrix: imaginary where the factor matters.
     """
-    if not is_known(turn) or not np.any(np.imag(as_array(vectors))):
+    if not is_known(turn) or as_array(vectors).dtype.kind != "c" or not truth(np.any(np.imag(as_array(vectors)))):
         return
     along = np.diagonal(as_array(turn).imag, 0, -2, -1)
-    if not np.allclose(along, 0, atol=1e-2, equal_nan=True):
+    if not np.allclose(to_numpy(along), 0, atol=1e-2, equal_nan=True):
         raise RuntimeError(
             f"{what}: got a gradient of complex vectors that changes if one of them is multiplied by a factor of "
             "absolute value 1, up to which they are determined, expected a function that does not, as of v.abs()"

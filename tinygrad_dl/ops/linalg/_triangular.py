@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import contiguous, module_of, truth
 from tinygrad_dl.backends.blas import library
 from tinygrad_dl.backends.threads import parallel_for_products
 
@@ -23,19 +24,30 @@ STACK = 64  # matrices that are
 _functions: dict[Any, Callable[..., Any]] | None = None  # by dtype; None: not looked for yet
 
 
-def solution(a: np.ndarray, b: np.ndarray, upper: bool, left: bool = True, ones: bool = False) -> np.ndarray:
+def solution(a: Any, b: Any, upper: bool, left: bool = True, ones: bool = False) -> Any:
     """The X with a X = b, or X a = b; dimensions in front broadcast. See `solve_in_place`.
 
     Raises:
         ZeroDivisionError: a 0 is on the diagonal, and is read.
     """
-    if not ones and not a.diagonal(0, -2, -1).all():
+    if not ones and not truth(a.diagonal(0, -2, -1).all()):
         raise ZeroDivisionError("a 0 is on the diagonal")
+    if type(a) is not np.ndarray:
+        return plain_solution(a, b, upper, left, ones)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2]) if a.ndim > 2 or b.ndim > 2 else ()
     x = np.empty((*batch, *b.shape[-2:]), a.dtype if a.dtype is b.dtype else np.result_type(a, b))
     x[...] = b
     solve_in_place(x, a.astype(x.dtype, copy=False), upper, left, ones)
     return x
+
+
+def plain_solution(a: Any, b: Any, upper: bool, left: bool, ones: bool) -> Any:
+    """The same by `solve`, for arrays of other modules."""
+    a = np.triu(a, int(ones)) if upper else np.tril(a, -int(ones))
+    a = a + module_of(a).eye(a.shape[-1], dtype=a.dtype) if ones else a
+    if left:
+        return np.linalg.solve(a, b)
+    return np.linalg.solve(a.swapaxes(-1, -2), b.swapaxes(-1, -2)).swapaxes(-1, -2)
 
 
 def solve_in_place(x: np.ndarray, a: np.ndarray, upper: bool, left: bool, ones: bool) -> None:
@@ -63,7 +75,7 @@ def by_halves(x: np.ndarray, a: np.ndarray, upper: bool, left: bool, ones: bool)
     n = a.shape[-1]
     if n <= BLOCK:
         a = np.triu(a, int(ones)) if upper else np.tril(a, -int(ones))
-        x[...] = np.linalg.solve(a + np.eye(n, dtype=a.dtype) if ones else a, x)
+        x[...] = np.linalg.solve(a + module_of(a).eye(n, dtype=a.dtype) if ones else a, x)
         return
     half = n // 2 // BLOCK * BLOCK if n >= 2 * BLOCK else n // 2
     first, second = slice(half), slice(half, None)
@@ -78,7 +90,7 @@ def by_blas(function: Callable[..., Any], x: np.ndarray, a: np.ndarray, upper: b
     """One call for each matrix; several threads have some of the matrices each, or some of the right sides."""
     turned, step = laid(a)
     if turned is None:
-        a = np.ascontiguousarray(a)
+        a = contiguous(a)
         turned, step = False, a.shape[-1]
     head = (
         *(ROWS, LEFT if left else RIGHT, UPPER if upper != turned else LOWER),

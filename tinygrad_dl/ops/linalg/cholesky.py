@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of, truth
 from tinygrad_dl.core.batching import Batch
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.engine import unbroadcast
 from tinygrad_dl.inputs import array, drawn, error, one_of
 from tinygrad_dl.ops.linalg._matrices import (
     LinAlgError,
-    above_diagonal,
     require_square,
     side_by_side,
     some_matrices,
@@ -26,7 +26,7 @@ from tinygrad_dl.ops.linalg.solve import regular
 def read(a: Any, upper: bool, unitriangular: bool) -> Any:
     """The part of each matrix that `solve_triangular` reads, with zeros elsewhere."""
     a = np.triu(a) if upper else np.tril(a)
-    return a - a * np.eye(a.shape[-1], dtype=a.dtype) if unitriangular else a
+    return a - a * module_of(a).eye(a.shape[-1], dtype=a.dtype) if unitriangular else a
 
 
 def _definite(rng: np.random.Generator) -> np.ndarray:
@@ -76,7 +76,7 @@ def cholesky(input: Array, *, upper: bool = False) -> Array:
 
 def half(a: Any) -> Any:
     """The lower triangles with half of the diagonals."""
-    return np.tril(a) - a * (0.5 * np.eye(a.shape[-1], dtype=a.dtype))
+    return np.tril(a) - a * (0.5 * module_of(a).eye(a.shape[-1], dtype=a.dtype))
 
 
 def cholesky_slope(g: Any, out: Any, upper: bool) -> Any:
@@ -228,7 +228,7 @@ def solve_by_factor(P: Array, B: Array) -> Array:
             f"cholesky_solve: got shapes {tuple(P.shape)} and {tuple(B.shape)}, expected a factor (..., n, n) and B "
             "(..., n, k)"
         )
-    if P[..., above_diagonal(P.shape[-1])].any():
+    if truth(np.triu(P, 1).any()):
         return np.linalg.solve(P @ turned(P), B)
     try:
         return solution(turned(P), solution(P, B, False), True)

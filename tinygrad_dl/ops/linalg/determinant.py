@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import array_from, is_array, module_of, truth
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.inputs import array, drawn, error
@@ -28,14 +29,14 @@ def as_matrices(a: Any) -> Any:
 
 def cofactors(a: Any) -> Any:
     """The derivative of the determinant for each element: of singular matrices, too, in the first pass."""
-    if not isinstance(a, np.ndarray):
+    if not is_array(a):
         return as_matrices(det.generic(a)) * inverse_transposed(a)
     found = by_inverse(a)
     if found is not None:
         return found
     finite = as_matrices(np.isfinite(a).all((-2, -1)))
     u, s, vh = np.linalg.svd(np.where(finite, a, 0))  # in LAPACK an infinity may have no end
-    others = np.where(np.eye(a.shape[-1], dtype=bool), 1, s[..., None, :]).prod(-1)
+    others = np.where(module_of(a).eye(a.shape[-1], dtype=bool), 1, s[..., None, :]).prod(-1)
     found = (turned(vh) * others[..., None, :]) @ turned(u)
     found = transposed(found) * as_matrices(np.linalg.det(u) * np.linalg.det(vh))
     return np.where(finite, found, math.nan)
@@ -47,8 +48,10 @@ def by_inverse(a: np.ndarray) -> np.ndarray | None:
         inverse = np.linalg.inv(a)
     except np.linalg.LinAlgError:
         return None
-    size, most = (np.absolute(each).sum(-1).max(-1, initial=0.0) for each in (a, inverse))
-    if not (size * most < WELL / np.finfo(a.dtype).eps).all():  # of nan, too
+    if not a.size:
+        return a
+    size, most = (np.absolute(each).sum(-1).max(-1) for each in (a, inverse))
+    if not truth((size * most < WELL / np.finfo(a.dtype).eps).all()):  # of nan, too
         return None
     found: np.ndarray = transposed(inverse) * as_matrices(np.linalg.det(a))
     return found
@@ -56,7 +59,7 @@ def by_inverse(a: np.ndarray) -> np.ndarray | None:
 
 def inverse_transposed(a: Any) -> Any:
     """The inverse of each matrix on its other side."""
-    return systems.generic(transposed(a), np.eye(a.shape[-1], dtype=a.dtype))
+    return systems.generic(transposed(a), module_of(a).eye(a.shape[-1], dtype=a.dtype))
 
 
 @op(
@@ -79,7 +82,7 @@ def det(A: Array) -> Array:
     tensor(5.)
     """
     require_square("det", A)
-    return np.asarray(np.linalg.det(A))
+    return array_from(np.linalg.det(A))
 
 
 det.vjp(A=lambda g, A: as_matrices(g) * cofactors(A))
@@ -109,7 +112,7 @@ def slogdet(A: Array) -> Any:
     Logarithm(sign=tensor(1.), logabsdet=tensor(0.))
     """
     require_square("slogdet", A)
-    return Logarithm(*map(np.asarray, np.linalg.slogdet(A)))
+    return Logarithm(*map(array_from, np.linalg.slogdet(A)))
 
 
 def slogdet_slope(g: Any, A: Any, sign: Any) -> Any:

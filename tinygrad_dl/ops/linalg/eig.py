@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
@@ -30,17 +31,17 @@ NOT_SQUARE = [error(ValueError, r"got shape \(2, 3\), expected square matrices",
 
 def differences(L: Any) -> Any:
     """L_j - L_i for each i and j, and 1 on the diagonal."""
-    return L[..., None, :] - L[..., :, None] + np.eye(L.shape[-1], dtype=L.dtype)
+    return L[..., None, :] - L[..., :, None] + module_of(L).eye(L.shape[-1], dtype=L.dtype)
 
 
 def off_diagonal(a: Any) -> Any:
     """The matrix with zeros on its diagonal."""
-    return a - a * np.eye(a.shape[-1], dtype=a.dtype)
+    return a - a * module_of(a).eye(a.shape[-1], dtype=a.dtype)
 
 
 def diagonal_matrix(values: Any) -> Any:
     """The matrix with these values on its diagonal."""
-    return values[..., None, :] * np.eye(values.shape[-1], dtype=values.dtype)
+    return values[..., None, :] * module_of(values).eye(values.shape[-1], dtype=values.dtype)
 
 
 def _apart(rng: np.random.Generator) -> np.ndarray:

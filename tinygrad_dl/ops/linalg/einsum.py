@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import array_from
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, Arrays, op
@@ -165,10 +166,10 @@ def _also(sums: tuple[int, ...], ndim: int, more: list[int]) -> tuple[int, ...]:
     return tuple(sorted([*sums, *(rest[i] for i in more)]))
 
 
-def contract(a: np.ndarray, b: np.ndarray, pair: Pair) -> np.ndarray:
+def contract(a: Any, b: Any, pair: Pair) -> Any:
     """Two arrays contracted as planned."""
     if pair.direct:
-        return np.asarray(np.einsum(pair.direct, a, b))
+        return array_from(np.einsum(pair.direct, a, b))
     whole = np.int64 if a.dtype.kind in "biu" else None  # sums of integers are int64, as everywhere
     if pair.sums[0]:
         a = np.add.reduce(a, axis=pair.sums[0], dtype=whole)
@@ -235,7 +236,7 @@ def contracted(operands: Arrays, equation: str) -> Array:
     plan = program(equation, tuple([each.shape for each in operands]))
     arrays = common(list(operands))
     if plan.last:
-        out = np.asarray(np.einsum(plan.last, arrays[0]))
+        out = array_from(np.einsum(plan.last, arrays[0]))
         return out if out.base is None else out.copy()
     for first, second, pair in plan.steps:
         b, a = arrays.pop(second), arrays.pop(first)

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.creation import empty, full
@@ -91,7 +92,7 @@ def _rank(A: Tensor, R: Tensor, least: float) -> Tensor:
     """
     factor = R.numpy()
     if factor.size > FEW and np.diagonal(factor, 0, -2, -1).all():
-        inverse = solution(factor, np.eye(factor.shape[-1], dtype=factor.dtype), True)
+        inverse = solution(factor, module_of(factor).eye(factor.shape[-1], dtype=factor.dtype), True)
         size, most = (np.linalg.norm(each, axis=(-2, -1)) for each in (factor, inverse))
         if (size * most * least < 0.5).all():
             return full(A.shape[:-2], factor.shape[-1], dtype="int64")

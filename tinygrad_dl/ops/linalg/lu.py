@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand, module_of
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
@@ -36,9 +37,9 @@ EXCHANGED = np.vectorize(_exchanged, excluded={1}, signature="(k)->(m)")
 
 def swapped(pivots: np.ndarray, rows: int) -> np.ndarray:
     """Where each row of a matrix went by the exchanges of LAPACK's pivots, counted from 1."""
-    if pivots.size and pivots.size <= pivots.shape[-1] * FEW:
+    if pivots.size and pivots.size <= pivots.shape[-1] * FEW and at_hand(pivots):
         return np.argsort(EXCHANGED(pivots, rows), -1)
-    order = np.broadcast_to(np.arange(rows), (*pivots.shape[:-1], rows)).copy()
+    order = np.broadcast_to(module_of(pivots).arange(rows), (*pivots.shape[:-1], rows)).copy()
     for i in range(pivots.shape[-1]):
         other = pivots[..., i : i + 1].astype(np.int64) - 1
         moved = np.take_along_axis(order, other, -1)
@@ -106,7 +107,7 @@ def packed(A: Array, regular: bool = False) -> Any:
 def below(a: Any, k: int) -> Any:
     """L of the two factors in one matrix: its first k columns, with ones on the diagonal."""
     a = np.tril(a[..., :k], -1)
-    return a + np.eye(*a.shape[-2:], dtype=a.dtype)
+    return a + module_of(a).eye(*a.shape[-2:], dtype=a.dtype)
 
 
 def lu_slope(g: Any, LU: Any, pivots: Any) -> Any:

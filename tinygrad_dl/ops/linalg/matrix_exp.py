@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, drawn, error
 from tinygrad_dl.ops.linalg._matrices import require_square, some_matrices, transposed
@@ -25,11 +26,11 @@ DEGREE_13 = (
 def exponential(a: np.ndarray) -> np.ndarray:
     """exp of each matrix: of a 2^s-th of it by Padé's approximation, and then squared s times."""
     b, largest = DEGREE_7 if a.dtype in (np.float32, np.complex64) else DEGREE_13
-    norm = np.absolute(a).sum(-2).max(-1, initial=0.0)
+    norm = np.absolute(a).sum(-2).max(-1) if a.shape[-1] else np.absolute(a).sum((-2, -1))
     _, power = np.frexp(np.where(np.isfinite(norm), norm, 0.0) / largest)
     squarings = np.maximum(power, 0)
     a = a * (0.5**squarings)[..., None, None].astype(a.real.dtype)
-    one = np.eye(a.shape[-1], dtype=a.dtype)
+    one = module_of(a).eye(a.shape[-1], dtype=a.dtype)
     a2 = a @ a
     a4 = a2 @ a2
     a6 = a4 @ a2
@@ -40,7 +41,7 @@ def exponential(a: np.ndarray) -> np.ndarray:
         even = even + a6 @ (b[12] * a6 + b[10] * a4 + b[8] * a2)
     odd = a @ odd
     out: np.ndarray = np.linalg.solve(even - odd, even + odd)
-    for step in range(int(squarings.max(initial=0))):
+    for step in range(int(squarings.max().item()) if squarings.size else 0):
         out = np.where((squarings > step)[..., None, None], out @ out, out)
     return out
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import array_from, like, module_of, to_numpy
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
@@ -28,7 +29,7 @@ from tinygrad_dl.ops.pointwise.where import where
 def hermitian_by_lower(a: np.ndarray) -> np.ndarray:
     """The Hermitian matrices with these lower triangles."""
     lower = np.tril(a, -1)
-    found: np.ndarray = lower + turned(lower) + a.real * np.eye(a.shape[-1], dtype=a.dtype)
+    found: np.ndarray = lower + turned(lower) + a.real * module_of(a).eye(a.shape[-1], dtype=a.dtype)
     return found
 
 
@@ -53,13 +54,13 @@ def pseudoinverse(A: Array, atol: Any = None, rtol: Any = None, hermitian: bool 
         A = hermitian_by_lower(A)
     require_finite("pinv", A)
     if not A.size:
-        return np.zeros((*A.shape[:-2], A.shape[-1], A.shape[-2]), A.dtype)
+        return module_of(A).zeros((*A.shape[:-2], A.shape[-1], A.shape[-2]), A.dtype)
     try:
         u, s, vh = np.linalg.svd(A, False)
     except np.linalg.LinAlgError:
         raise LinAlgError("pinv: got a matrix whose singular values were not found, expected another one") from None
-    least = s[..., :1] * np.asarray(rank_rtol(A, atol, rtol), s.dtype)[..., None]
-    kept = s > np.maximum(least, np.asarray(0.0 if atol is None else atol, s.dtype)[..., None])
+    least = s[..., :1] * like(rank_rtol(A, atol, rtol), s, s.dtype)[..., None]
+    kept = s > np.maximum(least, like(0.0 if atol is None else atol, s, s.dtype)[..., None])
     found: np.ndarray = turned(vh) @ (np.where(kept, 1 / np.where(kept, s, 1), 0)[..., None] * turned(u))
     return found
 
@@ -68,7 +69,7 @@ def rank_rtol(A: Any, atol: Any, rtol: Any) -> Any:
     """The relative tolerance of ranks: that given, 0 beside an absolute one, or the precision times the larger side."""
     if rtol is not None:
         return rtol
-    given = atol is not None and bool((np.asarray(atol) > 0).all())
+    given = atol is not None and bool((to_numpy(array_from(atol)) > 0).all())
     return 0.0 if given else max(A.shape[-2:]) * float(np.finfo(A.dtype).eps)
 
 
@@ -126,7 +127,7 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
     differentiation of pseudo-inverses and nonlinear least squares problems" (1973).
     """
     rtol = rcond if rtol is None else rtol
-    atol, rtol = [each.detach().numpy() if isinstance(each, Tensor) else each for each in (atol, rtol)]
+    atol, rtol = [each.detach()._data if isinstance(each, Tensor) else each for each in (atol, rtol)]
     return pseudoinverse(A, atol, rtol, hermitian)
 
 

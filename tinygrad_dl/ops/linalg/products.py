@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.composition import composition
@@ -380,7 +381,7 @@ def trace(input: Array) -> Array:
     return np.add.reduce(input.diagonal(), dtype=INT64 if input.dtype.kind in "biu" else None)
 
 
-trace.vjp(input=lambda g, input_shape: keep(g, np.eye(*input_shape, dtype=bool)))
+trace.vjp(input=lambda g, input_shape: keep(g, module_of(g).eye(*input_shape, dtype=bool)))
 trace.decompose(lambda input: np.sum(np.diagonal(input)))
 
 

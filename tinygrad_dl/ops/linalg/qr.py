@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import contiguous, module_of
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
@@ -73,7 +74,7 @@ def qr(A: Array, mode: Mode = "reduced") -> Any:
     if mode not in ("reduced", "complete", "r"):
         raise ValueError(f"qr: got mode={mode!r}, expected 'reduced', 'complete' or 'r'")
     if mode == "r":
-        return QR(np.zeros(0, A.dtype), np.linalg.qr(A, mode))
+        return QR(module_of(A).zeros(0, A.dtype), np.linalg.qr(A, mode))
     return QR(*np.linalg.qr(A, mode))
 
 
@@ -89,7 +90,7 @@ def require_unique(Q: Any, R: Any, mode: str) -> None:
 def upper_part(a: Any) -> Any:
     """Of a + a^H the upper triangle with half of the diagonal."""
     a = np.triu(a + turned(a))
-    return a - a * (0.5 * np.eye(a.shape[-1], dtype=a.dtype))
+    return a - a * (0.5 * module_of(a).eye(a.shape[-1], dtype=a.dtype))
 
 
 def qr_slope(g: Any, A: Any, Q: Any, R: Any, mode: str) -> Any:
@@ -103,7 +104,7 @@ def qr_slope(g: Any, A: Any, Q: Any, R: Any, mode: str) -> Any:
     r, g_r = R[..., :k], g_r[..., :k]
     inner = np.triu(np.matmul(g_r, turned(r)) - np.matmul(turned(Q), g_q))
     inner = inner + turned(inner)
-    inner = inner - inner * (0.5 * np.eye(k, dtype=inner.dtype))
+    inner = inner - inner * (0.5 * module_of(inner).eye(k, dtype=inner.dtype))
     of_first = solve_triangular.generic(turned(r), g_q + np.matmul(Q, inner), upper=False, left=False)
     return np.conjugate(np.concatenate([of_first, of_rest], -1))
 
@@ -160,7 +161,7 @@ def geqrf(input: Array) -> Any:
     """
     require_matrices("geqrf", input)
     a, tau = np.linalg.qr(input, "raw")
-    return Reflections(np.ascontiguousarray(transposed(a)), tau)
+    return Reflections(contiguous(transposed(a)), tau)
 
 
 def _naive_geqrf(a: np.ndarray) -> Reflections:

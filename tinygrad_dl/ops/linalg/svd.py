@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
@@ -72,12 +73,12 @@ def svd(A: Array, full_matrices: bool = True) -> Any:
 def gaps(S: Any) -> Any:
     """S_j^2 - S_i^2 for each i and j, and 1 on the diagonal."""
     squares = S * S
-    return squares[..., None, :] - squares[..., :, None] + np.eye(S.shape[-1], dtype=S.dtype)
+    return squares[..., None, :] - squares[..., :, None] + module_of(S).eye(S.shape[-1], dtype=S.dtype)
 
 
 def diagonal_of(a: Any) -> Any:
     """A matrix with zeros beside its diagonal."""
-    return a * np.eye(a.shape[-1], dtype=a.dtype)
+    return a * module_of(a).eye(a.shape[-1], dtype=a.dtype)
 
 
 def over(a: Any, b: Any) -> Any:
@@ -98,7 +99,7 @@ def svd_slope(g: Any, U: Any, S: Any, Vh: Any) -> Any:
     turn_u, turn_v = for_u - turned(for_u), for_v - turned(for_v)
     inner = over(turn_u, apart) * row + column * over(turn_v, apart)
     inner = inner - diagonal_of(inner) + over(diagonal_of(turn_u) * 0.5, row)
-    inner = inner + g_s[..., None, :] * np.eye(k, dtype=S.dtype)
+    inner = inner + g_s[..., None, :] * module_of(S).eye(k, dtype=S.dtype)
     found = np.matmul(np.matmul(u, inner), vh)
     if u.shape[-2] > k:
         found = found + np.matmul(over(g_u - np.matmul(u, for_u), row), vh)

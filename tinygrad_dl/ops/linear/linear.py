@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand
 from tinygrad_dl.backends.gemm import product, product_and_tangent, shifted_product
 from tinygrad_dl.core.batching import Batch, every, in_last
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error, real
-from tinygrad_dl.ops.reduction._sums import ones
+from tinygrad_dl.ops.reduction._sums import sum_of_rows
 
 LARGE = 2**14  # elements of an input, from which threads may add the bias to their parts of the product
 
@@ -70,7 +71,7 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
         out = product(rows, weight.T)
     elif bias.shape != weight.shape[:1]:
         raise ValueError(f"linear: expected a bias of shape {weight.shape[:1]}, got {bias.shape}")
-    elif input.size >= LARGE:
+    elif input.size >= LARGE and type(input) is np.ndarray:
         out = shifted_product(rows, weight.T, bias)
     else:
         out = product(rows, weight.T)
@@ -114,7 +115,7 @@ def _linear_bias(g: Any, bias_shape: tuple[int, ...]) -> Any:
     """sum(g, axis=0) if g.ndim == 2 else sum(g, axis=tuple(range(g.ndim - 1)))."""
     if g.ndim != 2:
         g = np.reshape(g, (_rows(g), *bias_shape))
-    return product(ones(g.shape[0], g.dtype), g)
+    return sum_of_rows(g)
 
 
 linear.vjp(input=_linear_input, weight=_linear_weight, bias=_linear_bias)
@@ -129,7 +130,13 @@ linear.jvp(
 def _linear_and_tangent(t: Any, input: Any, weight: Any, bias: Any) -> Any:
     tx, tw, tb = t
     fits = input.dtype == weight.dtype and weight.ndim == 2 and input.ndim and input.shape[-1] == weight.shape[1]
-    if not fits or not input.size or (bias is not None and bias.shape != weight.shape[:1]) or tx is tw is None:
+    if (
+        not fits
+        or not input.size
+        or (bias is not None and bias.shape != weight.shape[:1])
+        or tx is tw is None
+        or not at_hand(input)
+    ):
         return NotImplemented  # what does not fit is refused there
     x, tx = input.reshape(-1, input.shape[-1]), None if tx is None else tx.reshape(-1, input.shape[-1])
     pair = product_and_tangent(x, weight.T, tx, None if tw is None else tw.T, (bias, tb))

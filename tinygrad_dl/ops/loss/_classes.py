@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of, reduce, to_numpy, truth
 from tinygrad_dl.ops.loss._reduction import require_floats
 
 
@@ -36,19 +37,20 @@ def check_targets(input: Any, target: Any, ignore_index: int, name: str) -> Any:
         return None
     if target.dtype == np.int64:
         # A negative index, such as the usual ignore_index, is a huge one here.
-        if np.maximum.reduce(target.view(np.uint64), None) < count and not 0 <= ignore_index < count:
+        fine = truth(reduce(np.maximum, target.view(np.uint64)) < count)
+        if fine and not 0 <= ignore_index < count:
             return None
-    elif not 0 <= ignore_index < count and target.min() >= 0 and target.max() < count:
+    elif not 0 <= ignore_index < count and truth(target.min() >= 0) and truth(target.max() < count):
         return None
     counts = target != ignore_index
     wrong = counts & ((target < 0) | (target >= count))
-    if wrong.any():
-        position = tuple(int(i) for i in np.argwhere(wrong)[0])
+    if truth(wrong.any()):
+        position = tuple(int(i) for i in np.argwhere(to_numpy(wrong))[0])
         raise IndexError(
             f"{name}: got class {target[position]} at position {position} of the target, expected 0 to {count - 1} for "
             f"an input of shape {input.shape}, or ignore_index={ignore_index}"
         )
-    return None if counts.all() else counts
+    return None if truth(counts.all()) else counts
 
 
 def _instead(input: Any, target: Any, name: str) -> str:
@@ -65,11 +67,12 @@ def _instead(input: Any, target: Any, name: str) -> str:
 def places(target: Any, shape: tuple[int, ...]) -> Any:
     """The positions of each example's class in the flat input of this shape; target as (N, L)."""
     if len(shape) == 2:
-        return np.arange(shape[0]) * shape[1] + target
+        return module_of(target).arange(shape[0]) * shape[1] + target
     if len(shape) == 1:
         return target
     inner = math.prod(shape[2:])
-    first = np.arange(shape[0])[:, None] * (shape[1] * inner) + np.arange(inner)
+    module = module_of(target)
+    first = module.arange(shape[0])[:, None] * (shape[1] * inner) + module.arange(inner)
     return first.reshape(target.shape) + np.multiply(target, inner, dtype=np.int64)
 
 
@@ -84,13 +87,15 @@ def class_weights(weight: Any, input: Any, name: str) -> Any:
 def weights_of(target: Any, counts: Any, weight: Any, dtype: Any) -> Any:
     """The weight of each example: its class's, zero if it does not count."""
     safe = target if counts is None else np.where(counts, target, 0)
-    found = np.ones(target.shape, dtype) if weight is None else weight.take(safe).astype(dtype, copy=False)
-    return found if counts is None else np.where(counts, found, np.zeros((), dtype)), safe
+    found = (
+        module_of(target).ones(target.shape, dtype) if weight is None else weight.take(safe).astype(dtype, copy=False)
+    )
+    return found if counts is None else np.where(counts, found, dtype.type(0)), safe
 
 
 def spread_targets(shape: Any, safe: Any, weights: Any, weight: Any, smoothing: float, input: Any) -> Any:
     """q: what weight each example gives each class."""
-    q = np.zeros(shape, weights.dtype)
+    q = module_of(weights).zeros(shape, weights.dtype)
     q.reshape(-1)[places(safe, shape)] = weights * (1 - smoothing)
     if smoothing:
         each = np.expand_dims(weights != 0 if weight is None else np.ones_like(weights), class_axis(input))

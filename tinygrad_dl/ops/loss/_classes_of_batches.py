@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.batching import Batch, every, folded, unfolded
 from tinygrad_dl.core.transforms import is_known, values_of
 from tinygrad_dl.ops.pointwise._selection import keep
@@ -50,10 +51,10 @@ def losses_of_classes(
             found = keep(found * each, np.not_equal(values_of(each), 0))
             if smoothing:
                 whole = smooth(x) * (smoothing / max(1, weight.shape[1]))
-                found = found * (1 - smoothing) + np.where(counts, whole, np.zeros((), whole.dtype))
+                found = found * (1 - smoothing) + np.where(counts, whole, module_of(whole).zeros((), whole.dtype))
         else:
             each = weight[places]
-        counts = np.where(counts, each, np.zeros((), found.dtype))
+        counts = np.where(counts, each, module_of(found).zeros((), found.dtype))
     if reduction == "none":
         return found
     total = found.sum(tuple(range(1, found.ndim))) if found.ndim > 1 else found

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.inputs import broadcasting, one_of, real
@@ -51,7 +52,7 @@ def reduced(losses: Any, reduction: str) -> Any:
     """The losses themselves, their mean (nan of none) or their sum."""
     if reduction == "mean":
         if not losses.size:
-            return np.asarray(np.nan, losses.dtype)
+            return module_of(losses).full((), np.nan, losses.dtype)
         if losses.itemsize < 4:  # a tensor of half precision, whose sum would overflow
             return losses.mean()
         return np.add.reduce(losses, None) / losses.size

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand, reduce, truth
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
@@ -59,12 +60,12 @@ def binary_entropy(input: Array, target: Array, weight: Array | None = None, red
             f"binary_cross_entropy: expected input and target of the same shape, got {input.shape} and "
             f"{target.shape}; reshape one of them"
         )
-    if input.size and not (np.minimum.reduce(input, None) >= 0 and np.maximum.reduce(input, None) <= 1):
+    if input.size and not truth((reduce(np.minimum, input) >= 0) & (reduce(np.maximum, input) <= 1)):
         raise RuntimeError(
             "binary_cross_entropy: expected probabilities between 0 and 1 as the input, got numbers from "
             f"{input.min()} to {input.max()}; apply sigmoid() first, or use binary_cross_entropy_with_logits"
         )
-    if target.size and not (np.minimum.reduce(target, None) >= 0 and np.maximum.reduce(target, None) <= 1):
+    if target.size and not truth((reduce(np.minimum, target) >= 0) & (reduce(np.maximum, target) <= 1)):
         raise ValueError(
             f"binary_cross_entropy: expected targets between 0 and 1, got numbers from {target.min()} to {target.max()}"
         )
@@ -145,9 +146,12 @@ def logits_entropy(
         losses = np.maximum(input, 0) - input * target + tail
     else:
         losses = (1 - target) * input + (1 + (pos_weight - 1) * target) * (tail + np.maximum(-input, 0))
-    if not np.isfinite(np.add.reduce(losses, None)):  # at infinite inputs: nothing, if that is the target, or infinity
+    if not at_hand(losses) or not np.isfinite(
+        np.add.reduce(losses, None)
+    ):  # at infinite inputs: nothing, if that is the target, or infinity
         wrong = np.where(input > 0, 1 - target, target if pos_weight is None else target * pos_weight)
-        infinite = np.multiply(wrong, np.inf, out=np.zeros_like(losses), where=wrong != 0)
+        with np.errstate(invalid="ignore"):  # 0 times infinity, which is left out
+            infinite = np.where(wrong != 0, wrong * np.inf, 0.0).astype(losses.dtype)
         losses = np.where(np.isinf(input), infinite, losses)
     return reduced(losses if weight is None else losses * weight, reduction)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import array_from, at_hand, contiguous, module_of
 from tinygrad_dl.backends.blocks import in_blocks, is_large
 from tinygrad_dl.core.batching import Batch, every, folded, unfolded
 from tinygrad_dl.core.composition import composition
@@ -37,7 +38,7 @@ def _top_and_total(input: Any) -> tuple[Any, Any]:
     """
     axis = class_axis(input)
     if not input.size:
-        blank = np.zeros((*input.shape[:axis], 1, *input.shape[axis + 1 :]), input.dtype)
+        blank = module_of(input).zeros((*input.shape[:axis], 1, *input.shape[axis + 1 :]), input.dtype)
         return blank, blank
     top = largest(input, axis, True)
     e = input - top
@@ -111,16 +112,16 @@ def class_entropy(
     """`cross_entropy` with class indices as the target."""
     counts = check_targets(input, target, ignore_index, "cross_entropy")
     if weight is None and counts is None and not label_smoothing and target.ndim == 1 and target.size:
-        if reduction == "mean":
+        if reduction == "mean" and type(input) is np.ndarray:
             return (_few_classes if input.shape[1] <= FEW else _many_classes)(input, target)
         top, level = _top_and_total(input)
         losses = level[:, 0] - (input.ravel()[places(target, input.shape)] - top[:, 0])
         return reduced(losses, reduction), top, level, None, target.size
     top, level = _top_and_total(input)
-    shifted = np.ascontiguousarray(input - top)
+    shifted = contiguous(input - top)
     axis = class_axis(input)
     weights, safe = weights_of(target, counts, weight, input.dtype)
-    zero = np.zeros((), input.dtype)
+    zero = module_of(input).zeros((), input.dtype)
     losses = level.reshape(target.shape) - shifted.reshape(-1)[places(safe, input.shape)]
     if counts is not None or weight is not None:
         losses = np.where(weights != 0, losses * weights, zero)  # 0 times an infinity would be nan
@@ -134,11 +135,12 @@ def class_entropy(
         losses = (1 - label_smoothing) * losses + label_smoothing / max(1, input.shape[axis]) * smooth
     elif weight is not None:
         class_weights(weight, input, "cross_entropy")
-    losses = np.asarray(losses, input.dtype)
+    losses = array_from(losses).astype(input.dtype, copy=False)
     if reduction != "mean":
         return reduced(losses, reduction), top, level, counts, 1
-    total = float(weights.sum(dtype=np.float64))
-    mean = np.asarray(losses.sum(dtype=np.float64) / total if total else np.nan, input.dtype)
+    total = weights.sum(dtype=np.float64).item()
+    mean = losses.sum(dtype=np.float64) / total if total else losses.sum() * np.nan
+    mean = array_from(mean).astype(input.dtype)
     return mean, top, level, counts, total
 
 
@@ -215,11 +217,11 @@ def _class_entropy_rule(
         if input.ndim == 2 and is_large(input) and isinstance(g, np.ndarray | np.generic):
             return (_large_slope(g, input, target, top, level),)
         p = _probabilities(input, top, level)
-        if type(p) is np.ndarray and isinstance(g, np.ndarray | np.generic) and p.flags.c_contiguous:
+        if not isinstance(p, Tensor) and not isinstance(g, Tensor) and p.flags.c_contiguous:
             p.reshape(-1)[places(target, p.shape)] -= 1
             p *= g
             return (p,)
-        hot = np.zeros(p.shape, p.dtype)
+        hot = module_of(p).zeros(p.shape, p.dtype)
         hot.reshape(-1)[places(target, p.shape)] = 1
         return ((p - hot) * g,)
     weights, safe = weights_of(target, counts, weight, input.dtype)
@@ -300,7 +302,7 @@ def _slope(g: Any, input: Any, q: Any, top: Any, level: Any) -> Any:
     """(Q softmax(x) - q) g; 0 for an example that gives no class any weight, whatever its logits and g are."""
     axis = class_axis(input)
     counted = np.any(np.not_equal(values_of(q), 0), axis=axis, keepdims=True)
-    if not counted.all() and not isinstance(q, Tensor):
+    if not isinstance(q, Tensor) and (not at_hand(counted) or not counted.all()):
         g = keep(g, counted)
         if isinstance(input, Tensor):  # whose own gradient is to be 0 too
             input = keep(input, counted)
@@ -355,10 +357,12 @@ def probability_entropy(
     top, level = _top_and_total(input)
     q = _smoothed(target, weight, label_smoothing, input)
     minus = level - (input - top)
-    if input.size and np.minimum.reduce(input, None) == -np.inf:  # an impossible class without weight costs nothing
+    if input.size and (
+        not at_hand(input) or np.minimum.reduce(input, None) == -np.inf
+    ):  # an impossible class without weight costs nothing
         minus[(q == 0) & (input == -np.inf)] = 0
     losses = np.add.reduce(q * minus, class_axis(input))
-    return np.asarray(reduced(np.asarray(losses), reduction)), top, level
+    return array_from(reduced(array_from(losses), reduction)), top, level
 
 
 def _smoothed(target: Any, weight: Any, smoothing: float, input: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.core.tensor import Tensor, as_array, wrap
@@ -70,7 +71,7 @@ def ctc_loss(
     emitted = whole.gather(2, wrap(np.broadcast_to(states, (steps, *states.shape)).copy()))
     # Before the first step as if in a state before the first: from there one goes to the first blank or label.
     nothing = whole.new_full((count, 1), -math.inf)
-    start = np.full(states.shape, -math.inf, log_probs.dtype)
+    start = module_of(log_probs).full(states.shape, -math.inf, log_probs.dtype)
     alpha: Any = wrap(start)
     for t in range(steps):
         if t == 0:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand, module_of
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
@@ -43,7 +44,11 @@ def divergence(input: Array, target: Array, reduction: str = "mean", log_target:
     if log_target:
         return reduced(np.exp(target) * (target - input), reduction)
     # 0 log 0 is 0: where the target is 0, its logarithm is taken as 0.
-    known = np.log(np.where(target == 0, 1, target)) if target.size and not target.min() > 0 else np.log(target)
+    known = (
+        np.log(np.where(target == 0, 1, target))
+        if target.size and not (at_hand(target) and target.min() > 0)
+        else np.log(target)
+    )
     return reduced(target * known - target * input, reduction)
 
 
@@ -53,7 +58,7 @@ def _divergence_rule(g: Any, input: Any, target: Any, reduction: str, log_target
     mass = np.exp(target) if log_target else target
     gx, gt = (-g * mass if needs[0] else None), None
     if needs[0] and reduction != "none" and input.shape != target.shape:
-        gx = gx + np.zeros(np.broadcast_shapes(input.shape, target.shape), target.dtype)
+        gx = gx + module_of(target).zeros(np.broadcast_shapes(input.shape, target.shape), target.dtype)
     if needs[1]:
         gt = g * mass * (target - input + 1) if log_target else g * (np.log(target) - input + 1)
     return gx, gt

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import array_from, contiguous, module_of, truth
 from tinygrad_dl.core.batching import Batch
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
@@ -70,11 +71,11 @@ def likelihood_loss(
 ) -> Any:
     """The op of `nll_loss`."""
     weights, safe, total = _likelihood_weights(input, target, weight, ignore_index, reduction)
-    flat = np.ascontiguousarray(input).reshape(-1)
-    losses = np.where(weights != 0, -flat[places(safe, input.shape)], np.zeros((), input.dtype)) * weights
+    flat = contiguous(input).reshape(-1)
+    losses = np.where(weights != 0, -flat[places(safe, input.shape)], module_of(input).zeros((), input.dtype)) * weights
     if reduction != "mean":
         return reduced(losses, reduction)
-    return np.asarray(np.add.reduce(losses, None) / total if total else np.nan, input.dtype)
+    return array_from(np.add.reduce(losses, None) / total if total else np.full((), np.nan)).astype(input.dtype)
 
 
 def _likelihood_weights(input: Any, target: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
@@ -82,7 +83,7 @@ def _likelihood_weights(input: Any, target: Any, weight: Any, ignore_index: int,
     if weight is not None:
         class_weights(weight, input, "nll_loss")
     weights, safe = weights_of(target, counts, weight, input.dtype)
-    return weights, safe, float(weights.sum(dtype=np.float64)) if reduction == "mean" else 1.0
+    return weights, safe, weights.sum(dtype=np.float64).item() if reduction == "mean" else 1.0
 
 
 likelihood_loss.vjp(target=None)
@@ -90,9 +91,9 @@ likelihood_loss.vjp(target=None)
 
 @likelihood_loss.joint_vjp("input")
 def _likelihood_rule(g: Any, target: Any, weight: Any, input_shape: Any, ignore_index: int, reduction: str) -> Any:
-    blank = np.empty(input_shape, g.dtype)
+    blank = module_of(g).empty(input_shape, g.dtype)
     weights, safe, total = _likelihood_weights(blank, target, weight, ignore_index, reduction)
-    q = np.zeros(input_shape, g.dtype)
+    q = module_of(g).zeros(input_shape, g.dtype)
     q.reshape(-1)[places(safe, input_shape)] = weights * (-1 / total if total else 0.0)
     g = np.broadcast_to(np.expand_dims(g, class_axis(blank)) if reduction == "none" else g, input_shape)
     return (keep(g, q != 0) * q,)
@@ -156,7 +157,7 @@ def gaussian_nll_loss(
     if not isinstance(var, Tensor):
         var = wrap(checked_array(var, "gaussian_nll_loss", "var").astype(input.dtype))
         var = expand(var, input.shape) if not var.ndim else var
-    if is_known(var) and var._data.size and var._data.min() < 0:
+    if is_known(var) and var._data.size and truth(var._data.min() < 0):
         raise ValueError(f"gaussian_nll_loss: expected variances >= 0, got one of {var._data.min()}")
     if var.shape == input.shape[:-1] and var.shape != input.shape:
         var = var.unsqueeze(-1)

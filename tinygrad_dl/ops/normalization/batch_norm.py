@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.backends.along_rows import along_rows
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.batching import Batch, every, folded, scaled_channels, unfolded
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
@@ -91,11 +92,11 @@ def normalize_batch(
             f"batch_norm: expected more than one value per channel in training, got an input of shape {input.shape}; "
             f"use a larger batch, or module.eval()"
         )
-    out = np.empty(x.shape, x.dtype)
+    out = module_of(x).empty(x.shape, x.dtype)
     if x.size and not is_large(x):
         mean, variance, inverse = _normalize(x, weight, bias, eps, out)
     else:
-        mean, variance, inverse = (np.zeros((x.shape[1], 1)[: x.ndim - 1], x.dtype) for _ in range(3))
+        mean, variance, inverse = (module_of(x).zeros((x.shape[1], 1)[: x.ndim - 1], x.dtype) for _ in range(3))
 
         def work(own: slice) -> None:
             found = _normalize(x[:, own], _part(weight, own), _part(bias, own), eps, out[:, own])
@@ -135,7 +136,7 @@ def _batch_norm_rule(g: Any, input: Any, weight: Any, mean: Any, inverse: Any, n
     x, g = channels(input), channels(g)
     shape, gx = (x.shape[1],), None
     if needs[0] and type(g) is type(x) is type(mean) is np.ndarray and not isinstance(weight, Tensor) and x.size:
-        made = np.empty(input.shape, x.dtype)
+        made = module_of(x).empty(input.shape, x.dtype)
         sums, products = _slopes(g, x, weight, mean, inverse, made if x is input else made.reshape(x.shape))
         return made, products.reshape(shape), sums.reshape(shape)
     sums = channel_sums(g)
@@ -155,7 +156,7 @@ def _slopes(g: np.ndarray, x: np.ndarray, weight: Any, mean: Any, inverse: Any, 
     """The gradient of a batch normalisation of (N, C) or (N, C, L), into `out`; returns those of bias and weight."""
     if not is_large(x):
         return _slopes_at_once(g, x, weight, mean, inverse, out)
-    sums, products = (np.empty(mean.shape, x.dtype) for _ in range(2))
+    sums, products = (module_of(x).empty(mean.shape, x.dtype) for _ in range(2))
 
     def work(own: slice) -> None:
         found = _slopes_at_once(g[:, own], x[:, own], _part(weight, own), mean[own], inverse[own], out[:, own])
@@ -257,7 +258,7 @@ def normalize_fixed(
     # Copies: the running statistics may change before the backward pass.
     mean = _fit(running_mean.astype(x.dtype), x)
     inverse = _fit((1 / np.sqrt(running_var + eps)).astype(x.dtype, copy=False), x)
-    out = np.empty(x.shape, x.dtype)
+    out = module_of(x).empty(x.shape, x.dtype)
 
     def normalize(x: np.ndarray, out: np.ndarray, mean: Any, inverse: Any, weight: Any, bias: Any) -> None:
         with along_rows(x.shape[-1] if x.ndim > 2 else 0):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_dl.backends.along_rows import SHORT, along_rows
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.core.batching import Batch, every, folded, scaled_channels, unfolded
 from tinygrad_dl.core.composition import composition
@@ -113,8 +114,8 @@ def normalize_groups(
         if value is not None and value.shape != (count,):
             raise ValueError(f"group_norm: expected a {name} of shape {(count,)}, got {value.shape}")
     x = _by_channel(input, input.shape)
-    out, rows = np.empty(x.shape, x.dtype), len(x) * num_groups
-    mean, inverse = np.zeros((rows, 1), x.dtype), np.zeros((rows, 1), x.dtype)
+    out, rows = module_of(x).empty(x.shape, x.dtype), len(x) * num_groups
+    mean, inverse = module_of(x).zeros((rows, 1), x.dtype), module_of(x).zeros((rows, 1), x.dtype)
     options = num_groups, weight, bias, eps
 
     def work(start: int, stop: int) -> None:
@@ -159,13 +160,13 @@ def _group_norm_rule(g: Any, input: Any, num_groups: int, weight: Any, mean: Any
     shape = input.shape
     if not math.prod(shape):
         nothing = straight(g * 0, input)
-        zeros = np.zeros(shape[1], g.dtype)
+        zeros = module_of(g).zeros(shape[1], g.dtype)
         return nothing, zeros, zeros.copy()
     x, g = _by_channel(input, shape), _by_channel(g, shape)
     if all(type(each) is np.ndarray for each in (g, x, mean)) and not isinstance(weight, Tensor):
-        result = np.empty(shape, x.dtype)
+        result = module_of(x).empty(shape, x.dtype)
         gx = _by_channel(result, shape)
-        sums, products = np.empty((2, *shape[:2]), x.dtype)
+        sums, products = module_of(x).empty((2, *shape[:2]), x.dtype)
 
         def work(start: int, stop: int) -> None:
             own, groups = slice(start, stop), slice(start * num_groups, stop * num_groups)

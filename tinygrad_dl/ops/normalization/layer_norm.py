@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.backends.blocks import fixed_blocks
 from tinygrad_dl.backends.gemm import multiply_alone, product
 from tinygrad_dl.backends.threads import parallel_for_products
@@ -19,7 +20,7 @@ from tinygrad_dl.inputs import array, error, one_of, real
 from tinygrad_dl.ops._overload import overload
 from tinygrad_dl.ops._owned import add_, mul_
 from tinygrad_dl.ops.pointwise._selection import straight
-from tinygrad_dl.ops.reduction._sums import ADD, WIDE, dot_rows, ones
+from tinygrad_dl.ops.reduction._sums import ADD, WIDE, dot_rows, ones, sum_of_rows
 
 LARGE = 2**14  # elements, from which the gradients are made in blocks: small arrays have fewer calls otherwise
 
@@ -48,13 +49,21 @@ def evenly(count: int, dtype: Any) -> np.ndarray:
     return made
 
 
+def _shares(count: int, g: Any) -> Any:
+    """`evenly`, as an array of the same module as another."""
+    module = module_of(g)
+    return evenly(count, g.dtype) if module is np else module.full((count, 1), 1 / max(count, 1), g.dtype)
+
+
 def _row_means(x: Any) -> Any:
     """The mean of each row, as a column. A product with ones is faster than a sum."""
-    return product(x, evenly(x.shape[1], x.dtype))
+    return product(x, evenly(x.shape[1], x.dtype)) if module_of(x) is np else np.mean(x, axis=1, keepdims=True)
 
 
 def _row_centres(x: Any) -> Any:
     """The mean of each row to be taken from it: the sum divided, which is the value itself where all are equal."""
+    if module_of(x) is not np:
+        return np.mean(x, axis=1, keepdims=True)
     return product(x, ones(x.shape[1], x.dtype).reshape(-1, 1)) / max(x.shape[1], 1)
 
 
@@ -104,8 +113,10 @@ def normalize_rows(
     count = math.prod(normalized_shape)
     rows = _as_rows(input, count)
     if not rows.size:
-        return input.copy(), np.zeros((rows.shape[0], 1), rows.dtype)
-    out, inverse = np.empty_like(rows), np.empty((len(rows), 1), rows.dtype)
+        return input.copy(), module_of(rows).zeros((rows.shape[0], 1), rows.dtype)
+    if type(rows) is not np.ndarray:
+        return _plain_rows(rows, input.shape, weight, bias, eps)
+    out, inverse = np.empty_like(rows), module_of(rows).empty((len(rows), 1), rows.dtype)
     weight = None if weight is None else weight.reshape(1, -1)
     bias = None if bias is None else bias.reshape(-1)
 
@@ -126,6 +137,14 @@ def normalize_rows(
     return (out if rows is input else out.reshape(input.shape)), inverse
 
 
+def _plain_rows(rows: Any, shape: tuple[int, ...], weight: Any, bias: Any, eps: float) -> Any:
+    """The same in operations on whole arrays."""
+    out = rows - np.mean(rows, axis=1, keepdims=True)
+    inverse = 1 / np.sqrt(np.mean(out * out, axis=1, keepdims=True) + eps)
+    out = out * inverse if weight is None else out * inverse * weight.reshape(1, -1)
+    return (out if bias is None else out + bias.reshape(-1)).reshape(shape), inverse
+
+
 @normalize_rows.joint_vjp("input", "weight", "bias")
 def _layer_norm_rule(g: Any, input: Any, weight: Any, inverse: Any, normalized_shape: Any, needs: Any) -> Any:
     count = math.prod(normalized_shape)
@@ -135,7 +154,7 @@ def _layer_norm_rule(g: Any, input: Any, weight: Any, inverse: Any, normalized_s
         gx, gw, gb = _blockwise_slope(g, rows, None if weight is None else weight.reshape(-1), inverse)
         return gx.reshape(input.shape), gw.reshape(normalized_shape), gb.reshape(normalized_shape)
     if needs[2]:
-        gb = product(ones(g.shape[0], g.dtype), g).reshape(normalized_shape)
+        gb = sum_of_rows(g).reshape(normalized_shape)
     if not rows.shape[1]:
         return straight(np.reshape(g, input.shape), input), np.reshape(g, normalized_shape), gb
     if needs[0] or needs[1]:
@@ -146,7 +165,7 @@ def _layer_norm_rule(g: Any, input: Any, weight: Any, inverse: Any, normalized_s
     if needs[0]:
         # inverse * (g * weight - mean(g * weight) - normalised * mean(g * weight * normalised))
         weight = None if weight is None else _as_rows(weight, count)
-        share = evenly(count, g.dtype) if weight is None else weight.reshape(-1, 1) * (1 / count)
+        share = _shares(count, g) if weight is None else weight.reshape(-1, 1) * (1 / count)
         level = product(g, share) * inverse
         tilt = product(products, share) * inverse * inverse * inverse
         gx = g * (inverse if weight is None else _outer(inverse, weight))
@@ -194,7 +213,7 @@ def _blockwise_slope(g: np.ndarray, rows: np.ndarray, weight: Any, inverse: np.n
     """The gradients of input, weight and bias: the rule above, block after block, on several threads."""
     number, count = rows.shape
     blocks = fixed_blocks(number, count)
-    gx, parts = np.empty_like(rows), np.empty((2, len(blocks), count), rows.dtype)
+    gx, parts = np.empty_like(rows), module_of(rows).empty((2, len(blocks), count), rows.dtype)
     share = evenly(count, g.dtype) if weight is None else weight.reshape(-1, 1) * g.dtype.type(1 / count)
     one, weight = ones(count, rows.dtype).reshape(-1, 1), None if weight is None else weight.reshape(1, -1)
 

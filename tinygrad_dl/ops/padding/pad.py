@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.promotion import require_room
@@ -27,7 +28,7 @@ def amounts(pad: Any, ndim: int) -> list[tuple[int, int]]:
     return [(0, 0)] * (ndim - len(pairs)) + pairs[::-1]
 
 
-def source(before: int, after: int, size: int, mode: str) -> np.ndarray:
+def source(before: int, after: int, size: int, mode: str, module: Any = np) -> Any:
     """For each place of a padded dimension, the index of the element that stands there.
 
     What a negative number cuts off is still mirrored, but it is not part of the circle.
@@ -35,8 +36,8 @@ def source(before: int, after: int, size: int, mode: str) -> np.ndarray:
     if size + before + after < 0:
         raise ValueError(f"expected to cut off no more than a dimension's size, {size}, got {(before, after)}")
     if mode == "circular":
-        return circle(before, after, size)
-    places = np.arange(-before, size + after)
+        return circle(before, after, size, module)
+    places = module.arange(-before, size + after)
     if mode == "replicate":
         if not size:
             raise ValueError("got an empty dimension, expected one with elements to repeat; use mode 'constant'")
@@ -46,11 +47,11 @@ def source(before: int, after: int, size: int, mode: str) -> np.ndarray:
     return np.where(places >= size, 2 * (size - 1) - places, places)
 
 
-def circle(before: int, after: int, size: int) -> np.ndarray:
+def circle(before: int, after: int, size: int, module: Any) -> Any:
     """`source` in circular mode: cut first, then continue from the other end of what is left."""
     first, left = max(-before, 0), size + min(before, 0) + min(after, 0)
     require_at_most(left, before, after, size, "circular")
-    return np.arange(-max(before, 0), left + max(after, 0)) % max(left, 1) + first
+    return module.arange(-max(before, 0), left + max(after, 0)) % max(left, 1) + first
 
 
 def require_at_most(limit: int, before: int, after: int, size: int, mode: str) -> None:
@@ -109,14 +110,14 @@ def pad(input: Array, pad: Any, mode: str = "constant", value: float | None = No
     if mode != "constant":
         for dim, (before, after) in enumerate(pairs):
             if before or after:
-                input = input.take(source(before, after, input.shape[dim], mode), dim)
+                input = input.take(source(before, after, input.shape[dim], mode, module_of(input)), dim)
         return input if any(map(any, pairs)) else input.copy()
     shape = [n + a + b for n, (a, b) in zip(input.shape, pairs, strict=True)]
     if any(n + min(a, 0) + min(b, 0) < 0 for n, (a, b) in zip(input.shape, pairs, strict=True)):
         raise ValueError(f"got {pad}, which cuts off more than there is, expected less for shape {input.shape}")
     if value:
         require_room(np.asarray(value), input.dtype)
-    out = np.full(shape, value, input.dtype) if value else np.zeros(shape, input.dtype)
+    out = module_of(input).full(shape, value, input.dtype) if value else module_of(input).zeros(shape, input.dtype)
     out[tuple([slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(shape, pairs, strict=True)])] = input[
         tuple([slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(input.shape, pairs, strict=True)])
     ]
@@ -150,7 +151,7 @@ def _pad_rule(g: Any, input_shape: tuple[int, ...], pad: Any, mode: str) -> Any:
     for dim, (before, after) in enumerate(pairs):
         if before or after:
             size = input_shape[dim]
-            index = (*(slice(None),) * dim, source(before, after, size, mode))
+            index = (*(slice(None),) * dim, source(before, after, size, mode, module_of(g)))
             g = accumulate.generic(g, index, (*g.shape[:dim], size, *g.shape[dim + 1 :]))
     return g
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand
 from tinygrad_dl.core.promotion import FLOAT32, FLOAT64
 
 # Cody's coefficients, highest power first: numerators and denominators (after the leading 1).
@@ -106,7 +107,7 @@ def erf_double(x: np.ndarray) -> Any:
     """erf of a flat float64 array."""
     size = np.absolute(x)
     inner = size <= NEAR_END
-    if inner.all():
+    if at_hand(inner) and inner.all():
         return near(x)
     # Beyond 6, 1 - erfc is 1; up to there the middle formula is exact enough for that difference.
     out = np.copysign(1.0 - middle(np.clip(size, NEAR_END, 6.0)), x)
@@ -121,13 +122,16 @@ def erfc_double(x: np.ndarray) -> Any:
     out[:] = np.nan
     for low, high, formula in ((NEAR_END, MIDDLE_END, middle), (MIDDLE_END, math.inf, far)):
         fill(out, (size > low) & (size <= high), formula, size)
-    np.subtract(2.0, out, out=out, where=x < 0)
+    out = np.where(x < 0, 2.0 - out, out)
     fill(out, size <= NEAR_END, lambda inner: 1.0 - near(inner), x)
     return out
 
 
 def fill(out: np.ndarray, chosen: np.ndarray, formula: Any, x: np.ndarray) -> None:
-    """Writes a formula of the chosen elements of `x` in their places; it is computed for these alone."""
+    """Writes a formula of the chosen elements of `x` in their places, and computes it for these alone if it can."""
+    if not at_hand(x):
+        np.copyto(out, formula(np.where(chosen, x, 1)), where=chosen)
+        return
     places = np.flatnonzero(chosen)
     if len(places):
         out[places] = formula(x[places])
@@ -137,8 +141,9 @@ def erf_single(x: np.ndarray) -> Any:
     """erf of a flat float32 array; beyond 4 it is 1, and so is the tanh from 4.5 on."""
     x = x.clip(-4.5, 4.5)
     square = x * x
-    x *= horner(square, FIT_P)
-    x /= horner(square, FIT_Q)
+    plain = not at_hand(x)  # whose module takes numbers, no arrays of NumPy's
+    x *= horner(square, [c.item() for c in FIT_P] if plain else FIT_P)
+    x /= horner(square, [c.item() for c in FIT_Q] if plain else FIT_Q)
     return np.tanh(x, out=x)
 
 
@@ -148,7 +153,7 @@ def in_blocks(x: np.ndarray, single: Any, double: Any) -> Any:
         return in_blocks(x.astype(FLOAT64), single, double).astype(x.dtype)
     function = double if x.dtype is FLOAT64 else single
     flat = x.reshape(-1)
-    if len(flat) <= BLOCK:
+    if len(flat) <= BLOCK or not at_hand(x):
         out = function(flat)
     else:
         out = np.empty_like(flat)

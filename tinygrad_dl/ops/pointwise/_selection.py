@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand
 from tinygrad_dl.core.batching import every
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor, as_array
@@ -21,7 +22,7 @@ def select(condition: np.ndarray, yes: Any, no: Any) -> Any:
 
     np.where takes a branch for each element, and mispredicts every second one under a random mask.
     """
-    bits = BITS.get(yes.dtype.itemsize)
+    bits = BITS.get(yes.dtype.itemsize) if type(condition) is np.ndarray else None
     if max(condition.size, no.size) >= LARGE and bits is not None and yes.dtype is no.dtype and yes.dtype.kind == "f":
         mask = np.negative(condition.view(np.int8)).astype(bits)  # all bits set, or none
         low = no.view(bits)
@@ -48,7 +49,7 @@ def keep(g: Any, condition: Any) -> Any:
 
 def finite(x: Any) -> bool:
     """Whether all elements are numbers. If it says no, a sum may have overflowed."""
-    return is_known(x) and bool(np.isfinite(np.add.reduce(as_array(x), None)))
+    return is_known(x) and at_hand(x) and bool(np.isfinite(np.add.reduce(as_array(x), None)))
 
 
 def unspoilt(product: Any, factor: Any) -> Any:
@@ -58,7 +59,7 @@ def unspoilt(product: Any, factor: Any) -> Any:
     as it is, with its own gradient, which a factor of 0 may have as well as any other.
     """
     fine = np.isfinite(values_of(product))
-    if is_known(fine) and fine.all():
+    if is_known(fine) and at_hand(fine) and fine.all():
         return product
     return keep(product, np.logical_or(fine, np.not_equal(values_of(factor), 0)))
 

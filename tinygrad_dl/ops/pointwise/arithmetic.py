@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.methods import inplace_form, turned
@@ -269,7 +270,7 @@ def straight_way(start: np.ndarray, end: np.ndarray, weight: np.ndarray) -> Any:
     So all the way there is `end` itself, and an infinity at the other does not spread.
     """
     way = end - start
-    if weight.size != 1:
+    if weight.size != 1 or not at_hand(weight):
         return np.where(np.absolute(weight) < 0.5, start + weight * way, end - way * (1 - weight))
     return start + weight * way if np.absolute(weight.reshape(())) < 0.5 else end - way * (1 - weight)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
@@ -115,13 +116,18 @@ def complex(real: Array, imag: Array) -> Array:
     """
     if real.dtype != imag.dtype or real.dtype.kind != "f":
         raise TypeError(f"got tensors of {real.dtype} and {imag.dtype}, expected two of one floating dtype")
-    out = np.empty(np.broadcast_shapes(real.shape, imag.shape), np.result_type(real, np.complex64))
-    out.real, out.imag = real, imag
+    out = module_of(real).empty(np.broadcast_shapes(real.shape, imag.shape), np.result_type(real.dtype, np.complex64))
+    np.copyto(out.real, real)
+    np.copyto(out.imag, imag)
     return out
 
 
 imag.vjp(
-    input=lambda g, kind: complex.generic(np.zeros(g.shape, g.dtype), -g) if kind == "c" else np.zeros(g.shape, g.dtype)
+    input=lambda g, kind: (
+        complex.generic(module_of(g).zeros(g.shape, g.dtype), -g)
+        if kind == "c"
+        else module_of(g).zeros(g.shape, g.dtype)
+    )
 )
 
 complex.vjp(real=lambda g: np.real(g), imag=lambda g: -np.imag(g))

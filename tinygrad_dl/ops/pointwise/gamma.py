@@ -38,7 +38,7 @@ def polygamma(n: int, input: Array) -> Array:
     """
     if n < 0:
         raise ValueError(f"polygamma: got n={n}, expected the number of a derivative, 0 or more")
-    return special().polygamma(n, input).astype(input.dtype, copy=False)
+    return special(input).polygamma(n, input).astype(input.dtype, copy=False)
 
 
 def polygamma_slope(g: Any, n: int, input: Any) -> Any:
@@ -224,7 +224,7 @@ def zeta(input: Array, other: Array) -> Array:
     >>> td.special.zeta(td.tensor([2.0, 4.0]), td.tensor([1.0, 1.0]))
     tensor([1.6449, 1.0823])
     """
-    return special().zeta(input, other)
+    return special(input).zeta(input, other)
 
 
 zeta.vjp(other=lambda g, input, other: np.negative(g * (input * zeta.generic(input + 1, other))))

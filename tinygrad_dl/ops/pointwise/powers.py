@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
@@ -110,26 +111,26 @@ def pow(input: Array, exponent: Array) -> Array:
     """
     if input.dtype.kind == "b":
         return input | ~exponent
-    if exponent.ndim == 0:
+    if exponent.ndim == 0 and at_hand(exponent):
         return power(input, exponent.item())
     return np.power(input, exponent)
 
 
 def pow_slope(g: Any, input: Any, exponent: Any) -> Any:
     """g * (exponent * input ** (exponent - 1)); 0 where the exponent is 0, at the base 0 too."""
-    if exponent.ndim == 0 and not isinstance(exponent, Tensor):
+    if exponent.ndim == 0 and type(exponent) is np.ndarray:
         number = exponent.item()
         if number == 0:
             return np.zeros_like(g)
         if number == 1:
             return g
         return g * (power(input, number - 1) * number)
-    if exponent.ndim == 0 and is_known(exponent) and exponent.item() != 0:
+    if exponent.ndim == 0 and is_known(exponent) and at_hand(exponent) and exponent.item() != 0:
         return g * (exponent * np.power(input, exponent - 1))
     flat = exponent == 0
     # Where input ** -1 is a number it stays: it is the second derivative at the exponent 0.
     safe = np.where(flat & ~(np.absolute(input) >= np.finfo(input.dtype).tiny), 1.0, input)
-    if type(g) is type(exponent) is np.ndarray:
+    if not isinstance(g, Tensor) and not isinstance(exponent, Tensor):
         g = keep(g, ~flat)
     return g * (exponent * np.power(safe, exponent - 1))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import add_at, at_hand, contiguous, like, module_of
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, drawn, error, integers, one_of, real
 from tinygrad_dl.ops.pointwise._selection import finite, select, straight
@@ -41,13 +42,14 @@ def largest(input: Any, windows: Windows) -> Any:
 def chosen(x: Any, top: Any, windows: Windows) -> Any:
     """For each window, the number of the first offset whose element is the maximum, in small integers."""
     even = windows.even
-    code = np.zeros(top.shape, np.uint8 if windows.count < 256 else np.int64)
-    waiting = np.ones(top.shape, bool)
+    module = module_of(top)
+    code = module.zeros(top.shape, np.uint8 if windows.count < 256 else np.int64)
+    waiting = module.ones(top.shape, bool)
     for to, of in windows.offsets:
         here = waiting[to]
         np.greater(here, elements(x, of, even) == top[to], here)
         code += waiting.view(np.uint8)
-    if waiting.any():  # what equals nothing, not even itself
+    if not at_hand(waiting) or waiting.any():  # what equals nothing, not even itself
         for number in range(windows.count - 1, -1, -1):
             to, of = windows.offsets[number]
             found = waiting[to] & np.isnan(elements(x, of, even))
@@ -62,9 +64,9 @@ def positions(code: Any, windows: Windows) -> Any:
     places = np.unravel_index(code, [len(axis.parts) for axis in windows.axes])
     for dim, (axis, place) in enumerate(zip(windows.axes, places, strict=True), 1):
         shape = (-1,) + (1,) * (windows.dims - dim)
-        spots = axis.starts.reshape(shape) + place * axis.dilation
+        spots = like(axis.starts, code).reshape(shape) + place * axis.dilation
         if not axis.even:  # a shorter window has seen its last element more than once
-            spots = np.minimum(spots, axis.parts[-1][1].reshape(shape))
+            spots = np.minimum(spots, like(axis.parts[-1][1], code).reshape(shape))
         index = index * axis.size + spots
     return index
 
@@ -75,8 +77,9 @@ def _give_back(gx: Any, g: Any, x: Any, top: Any, windows: Windows) -> None:
     if windows.count >= MANY or not windows.even:
         gx[...] = 0
         lead = math.prod(gx.shape[: gx.ndim - windows.dims])
-        flat = positions(code, windows).reshape(lead, -1) + np.arange(0, gx.size, gx.size // lead)[:, None]
-        np.add.at(gx.reshape(-1), flat.reshape(-1), g.reshape(-1))
+        flat = positions(code, windows).reshape(lead, -1)
+        flat = flat + module_of(gx).arange(0, gx.size, gx.size // lead)[:, None]
+        add_at(gx.reshape(-1), flat.reshape(-1), g.reshape(-1))
         return
     # Masks of bits, not products with 0 and 1: 0 * inf would be nan.
     bits = BITS[g.dtype.itemsize]
@@ -94,11 +97,11 @@ def _give_back(gx: Any, g: Any, x: Any, top: Any, windows: Windows) -> None:
 
 def give_back(g: Any, input: Any, top: Any, windows: Windows) -> Any:
     """Zeros of the input's shape, with each window's gradient added at the place of its maximum."""
-    gx = np.empty(input.shape, g.dtype)
+    gx = module_of(g).empty(input.shape, g.dtype)
     if not g.size:
         gx[...] = 0
         return gx
-    arrays = [np.ascontiguousarray(each) for each in (g, input, top)]
+    arrays = [contiguous(each) for each in (g, input, top)]
     work = functools.partial(_give_back, windows=windows)
     return in_blocks(work, gx, tuple(arrays), windows.dims)
 
@@ -123,8 +126,13 @@ def _pick(out: Any, values: Any, top: Any, x: Any, windows: Windows) -> None:
 
 def pick(values: Any, input: Any, top: Any, windows: Windows) -> Any:
     """The elements of `values` at the places of the maxima of `input`."""
-    arrays = tuple(np.ascontiguousarray(each) for each in (values, top, input))
-    return in_blocks(functools.partial(_pick, windows=windows), np.empty(top.shape, values.dtype), arrays, windows.dims)
+    arrays = tuple(contiguous(each) for each in (values, top, input))
+    return in_blocks(
+        functools.partial(_pick, windows=windows),
+        module_of(values).empty(top.shape, values.dtype),
+        arrays,
+        windows.dims,
+    )
 
 
 def _largest_and_pick(out: Any, picked: Any, values: Any, x: Any, windows: Windows) -> None:
@@ -146,7 +154,7 @@ def largest_and_pick(values: Any, input: Any, windows: Windows) -> Any:
     if not windows.even or not all(axis.whole for axis in windows.axes) or input.dtype.kind != "f" or not input.size:
         return None
     out, picked = windows.empty(input), windows.empty(values)
-    arrays = picked, np.ascontiguousarray(values), np.ascontiguousarray(input)
+    arrays = picked, contiguous(values), contiguous(input)
     in_blocks(functools.partial(_largest_and_pick, windows=windows), out, arrays, windows.dims, 1 << 20, 1 << 16)
     return (out, picked) if finite(out) else None  # no comparison finds a nan
 
@@ -309,10 +317,11 @@ def added_at(values: Array, indices: Array, sizes: tuple[int, ...]) -> Array:
     """Zeros of these last sizes, to which the values are added at the places that the indices name."""
     lead, size = values.shape[: values.ndim - len(sizes)], math.prod(sizes)
     count = math.prod(lead)
-    total = np.zeros(count * size, values.dtype)
+    total = module_of(values).zeros(count * size, values.dtype)
     if values.size:
-        places = indices.reshape(count, values.size // count) + np.arange(0, count * size, size)[:, None]
-        np.add.at(total, places.reshape(-1), values.reshape(-1))
+        first = module_of(values).arange(0, count * size, size)[:, None]
+        places = indices.reshape(count, values.size // count) + first
+        add_at(total, places.reshape(-1), values.reshape(-1))
     return total.reshape(*lead, *sizes)
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import like, module_of
 from tinygrad_dl.backends.threads import parallel_for
 
 # Bytes of input that are worked on at a time, so that they stay in the cache, and elements worth a thread.
@@ -104,7 +105,8 @@ class Windows:
 
     def empty(self, like: Any, dtype: Any = None) -> Any:
         """An array with one element for each window."""
-        return np.empty(like.shape[: like.ndim - self.dims] + self.counts, like.dtype if dtype is None else dtype)
+        shape = like.shape[: like.ndim - self.dims] + self.counts
+        return module_of(like).empty(shape, like.dtype if dtype is None else dtype)
 
 
 def elements(x: Any, of: tuple[Any, ...], even: bool) -> Any:
@@ -112,13 +114,15 @@ def elements(x: Any, of: tuple[Any, ...], even: bool) -> Any:
     if even:
         return x[of]
     for dim, index in enumerate(of[:0:-1], 1):
-        x = x[(..., index, *(slice(None),) * (dim - 1))]
+        x = x[(..., like(index, x) if isinstance(index, np.ndarray) else index, *(slice(None),) * (dim - 1))]
     return x
 
 
 def sweep(x: Any, dim: int, axis: Axis, ufunc: Any, start: Any) -> Any:
     """Reduces the windows along one dimension, counted from the end, by `ufunc`, whose neutral element is `start`."""
     after, parts = (slice(None),) * (-1 - dim), axis.parts
+    if not axis.even:
+        parts = tuple([(to, like(of, x)) for to, of in parts])
     if axis.whole:
         out = x[(..., parts[0][1], *after)]
         if len(parts) > 1:
@@ -127,7 +131,7 @@ def sweep(x: Any, dim: int, axis: Axis, ufunc: Any, start: Any) -> Any:
     else:
         shape = list(x.shape)
         shape[dim] = axis.windows
-        out = np.full(shape, start, x.dtype)
+        out = module_of(x).full(shape, start, x.dtype)
     for to, of in parts:
         here = out[(..., to, *after)]
         ufunc(here, x[(..., of, *after)], out=here)
@@ -139,7 +143,7 @@ def in_blocks(
 ) -> Any:
     """Calls `work(out, *arrays)` on blocks of the leading dimensions of all, on several threads; returns `out`."""
     size = max(out.size, arrays[-1].size)
-    if size * out.itemsize <= min(block, grain * out.itemsize):
+    if size * out.itemsize <= min(block, grain * out.itemsize) or type(out) is not np.ndarray:
         if out.size:
             work(out, *arrays)
         return out

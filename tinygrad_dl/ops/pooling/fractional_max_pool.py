@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.composition import by_dimensions
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, drawn, error, one_of, real
 from tinygrad_dl.ops.pooling._max_pool import elements_at
 from tinygrad_dl.ops.pooling._windows import check_dims, per_dim, require_floating
-from tinygrad_dl.random import uniform
+from tinygrad_dl.random import beside, uniform
 
 
 def starts(samples: Any, size: int, kernel: int, count: int) -> Any:
@@ -21,11 +22,11 @@ def starts(samples: Any, size: int, kernel: int, count: int) -> Any:
 
     With a = (size - kernel) / (count - 1) the windows reach from one end to the other, where the last one lies.
     """
-    found = np.full((*samples.shape, count), size - kernel)
+    found = module_of(samples).full((*samples.shape, count), size - kernel)
     if count > 1:
         step = samples.dtype.type(size - kernel) / samples.dtype.type(count - 1)
         u = samples[..., None]
-        places = np.arange(count - 1, dtype=samples.dtype)
+        places = module_of(samples).arange(count - 1, dtype=samples.dtype)
         found[..., :-1] = ((places + u) * step).astype(np.int64) - (u * step).astype(np.int64)
     return found
 
@@ -157,7 +158,9 @@ def fractional_max_pool(
     require_floating(name, input.dtype)
     images: Any = input if input.ndim == dims + 2 else input[None]
     lead: Any = images.shape[:2]
-    samples = uniform((*lead, dims), input.dtype, None, input) if _random_samples is None else _random_samples
+    samples = (
+        beside(uniform((*lead, dims), input.dtype, None, input), input) if _random_samples is None else _random_samples
+    )
     if samples.dtype != input.dtype or samples.ndim != 3 or samples.shape[0] < lead[0]:
         raise ValueError(
             f"{name}: expected _random_samples of shape {(*lead, dims)} and dtype {input.dtype}, got {samples.shape} "

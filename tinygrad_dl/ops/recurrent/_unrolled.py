@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import is_array, like, module_of
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.core.batching import Batch, every, folded
 
@@ -30,7 +31,7 @@ def order(steps: int, reverse: bool) -> Sequence[int]:
 
 def behind_the_end(lengths: Any, t: int) -> Any:
     """(B, 1): which sequences have ended before step t."""
-    return (t >= np.asarray(lengths))[:, None]
+    return (t >= (lengths if is_array(lengths) else np.asarray(lengths)))[:, None]
 
 
 def unroll(
@@ -60,7 +61,8 @@ def run(
     lengths: Any,
 ) -> tuple[list[Any], list[Any], Sequence[Any]]:
     """The same, the outputs by time, and the states after the last step."""
-    zeros = np.zeros((input.shape[1], weight_hh.shape[1]), input.dtype)
+    zeros = module_of(input).zeros((input.shape[1], weight_hh.shape[1]), input.dtype)
+    lengths = None if lengths is None else like(lengths, input)
     states = [zeros if state is None else state for state in states]
     projected = product(input, np.transpose(weight_ih))
     if bias_ih is not None:
@@ -93,11 +95,12 @@ def tangents(
     lengths: Any,
 ) -> tuple[Any, ...]:
     """The tangents of the output and the last states; `t` has those of the tensors, in their order, or None."""
+    lengths = None if lengths is None else like(lengths, input)
     steps = unroll(cell, input, states, weight_ih, weight_hh, bias_ih, bias_hh, reverse, lengths)
     t_input, *t_states, t_ih, t_hh, t_bias_ih, t_bias_hh = t
-    zeros = np.zeros((input.shape[1], weight_hh.shape[1]), input.dtype)
+    zeros = module_of(input).zeros((input.shape[1], weight_hh.shape[1]), input.dtype)
     t_states = [zeros if each is None else each for each in t_states]
-    projected = np.zeros((*input.shape[:2], len(weight_ih)), input.dtype)
+    projected = module_of(input).zeros((*input.shape[:2], len(weight_ih)), input.dtype)
     for a, b in ((t_input, weight_ih), (input, t_ih)):
         if a is not None and b is not None:
             projected = projected + product(a, np.transpose(b))
@@ -164,6 +167,7 @@ def unroll_back(
     """The gradients of the input, of each first state, and of both weights and biases."""
     slopes = list(g[1:])
     count = len(steps)
+    lengths = None if lengths is None else like(lengths, input)
     by_input: list[Any] = [None] * count
     by_hidden: list[Any] = [None] * count
     before: list[Any] = [None] * count

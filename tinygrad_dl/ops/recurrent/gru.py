@@ -129,6 +129,10 @@ def gru_layer(
     """
     biases = {"bias_ih": bias_ih, "bias_hh": bias_hh}
     layer.check("gru", 3, input, {"h0": h0}, weight_ih, weight_hh, biases, lengths)
+    if type(input) is not np.ndarray:
+        weights = weight_ih, weight_hh, bias_ih, bias_hh
+        kept, outputs, last = unrolled.run(CELL, input, (h0,), *weights, reverse, lengths)
+        return GRUResult(np.stack(outputs), *last), kept if keep else None
     steps, batch, _ = input.shape
     size = weight_hh.shape[1]
     dtype = input.dtype

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error
 from tinygrad_dl.ops.activation.sigmoid import sigmoid
@@ -44,7 +45,7 @@ def _cell_backward(slopes: Any, kept: Any) -> Any:
     dc = dc + dh * o * (1 - out * out)
     parts = dc * a * i * (1 - i), dc * before * f * (1 - f), dc * i * (1 - a * a), dh * out * o * (1 - o)
     dz = np.concatenate(parts, axis=1)
-    return dz, dz, [np.zeros(dh.shape, dh.dtype), dc * f]
+    return dz, dz, [module_of(dh).zeros(dh.shape, dh.dtype), dc * f]
 
 
 def _cell_tangent(dx: Any, dy: Any, states: Any, kept: Any) -> Any:
@@ -146,6 +147,10 @@ def lstm_layer(
     """
     biases = {"bias_ih": bias_ih, "bias_hh": bias_hh}
     layer.check("lstm", 4, input, {"h0": h0, "c0": c0}, weight_ih, weight_hh, biases, lengths)
+    if type(input) is not np.ndarray:
+        weights = weight_ih, weight_hh, bias_ih, bias_hh
+        kept, outputs, last = unrolled.run(CELL, input, (h0, c0), *weights, reverse, lengths)
+        return LSTMResult(np.stack(outputs), *last), kept if keep else None
     steps, batch, _ = input.shape
     size, dtype = weight_hh.shape[1], input.dtype
     pad = layer.padding(lengths, steps, reverse)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, drawn, error, one_of, real
 from tinygrad_dl.ops.recurrent import _layer as layer
@@ -29,7 +30,7 @@ def _tanh_cell(x: Any, y: Any, states: Any) -> Any:
 
 def _tanh_back(slopes: Any, kept: Any) -> Any:
     dz = slopes[0] * (1 - kept * kept)
-    return dz, dz, [np.zeros(dz.shape, dz.dtype)]
+    return dz, dz, [module_of(dz).zeros(dz.shape, dz.dtype)]
 
 
 def _tanh_tangent(dx: Any, dy: Any, states: Any, kept: Any) -> Any:
@@ -44,7 +45,7 @@ def _relu_cell(x: Any, y: Any, states: Any) -> Any:
 
 def _relu_back(slopes: Any, kept: Any) -> Any:
     dz = np.where(kept <= 0, 0.0, slopes[0])  # nan goes on
-    return dz, dz, [np.zeros(dz.shape, dz.dtype)]
+    return dz, dz, [module_of(dz).zeros(dz.shape, dz.dtype)]
 
 
 def _relu_tangent(dx: Any, dy: Any, states: Any, kept: Any) -> Any:
@@ -164,6 +165,10 @@ def rnn_layer(
         raise ValueError(f"rnn: expected the nonlinearity 'tanh' or 'relu', got {nonlinearity!r}")
     biases = {"bias_ih": bias_ih, "bias_hh": bias_hh}
     layer.check("rnn", 1, input, {"h0": h0}, weight_ih, weight_hh, biases, lengths)
+    if type(input) is not np.ndarray:
+        weights = weight_ih, weight_hh, bias_ih, bias_hh
+        kept, outputs, last = unrolled.run(CELLS[nonlinearity], input, (h0,), *weights, reverse, lengths)
+        return RNNResult(np.stack(outputs), *last), kept if keep else None
     steps, batch, _ = input.shape
     dtype = input.dtype
     pad = layer.padding(lengths, steps, reverse)

@@ -10,10 +10,10 @@ import numpy as np
 
 from tinygrad_dl.backends.along_rows import LONG as BUFFERED
 from tinygrad_dl.backends.along_rows import SHORT
-from tinygrad_dl.backends.gemm import product
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.backends.threads import parallel_for
 from tinygrad_dl.core.layout import in_order
-from tinygrad_dl.ops.reduction._sums import LONG, add_up, dot_rows, ones
+from tinygrad_dl.ops.reduction._sums import LONG, add_up, dot_rows, sum_of_rows
 
 # Elements of the channels that are worked on at a time, so that they stay in the cache, and that are worth a thread:
 # with half as many, what two threads lose by waiting for the interpreter is more than they gain.
@@ -30,7 +30,7 @@ def channels(x: Any) -> Any:
 def channel_sums(x: Any) -> Any:
     """The sum over all but the channels, shaped to broadcast against x: (C,) or (C, 1)."""
     if x.ndim == 2:
-        return product(ones(x.shape[0], x.dtype), x)
+        return sum_of_rows(x)
     rows = add_up(x, 2, True) if type(x) is np.ndarray else np.add.reduce(x, axis=2, keepdims=True)
     return np.add.reduce(rows, axis=0)
 
@@ -40,21 +40,27 @@ def channel_dots(a: Any, b: Any) -> Any:
     return channel_sums(a * b) if a.ndim == 2 else np.add.reduce(dot_rows(a, b, 2), axis=0)
 
 
-def spread(values: np.ndarray, x: np.ndarray) -> np.ndarray:
+def spread(values: Any, x: Any) -> Any:
     """Values for each channel, (C,) or (C, 1), as NumPy combines them with x, (N, C) or (N, C, L), in the least time.
 
     Where rows are too short for `along_rows`, NumPy would repeat them for each sample; a copy of one serves them all.
     """
-    if x.ndim == 2 or x.shape[2] >= SHORT or len(x) == 1 or x.shape[1] * x.shape[2] <= BUFFERED:
+    if (
+        type(x) is not np.ndarray
+        or x.ndim == 2
+        or x.shape[2] >= SHORT
+        or len(x) == 1
+        or x.shape[1] * x.shape[2] <= BUFFERED
+    ):
         return values
-    wide = np.empty(x.shape[1:], values.dtype)
+    wide = module_of(values).empty(x.shape[1:], values.dtype)
     wide[...] = values
     return wide
 
 
 def is_large(x: np.ndarray) -> bool:
     """Whether an array (N, C, L) is to be worked on by `over_channels`, rather than at once."""
-    return x.ndim == 3 and x.size >= 2 * GRAIN and x.shape[2] >= LONG
+    return type(x) is np.ndarray and x.ndim == 3 and x.size >= 2 * GRAIN and x.shape[2] >= LONG
 
 
 def over_channels(work: Callable[[slice], object], x: np.ndarray) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of, reduce
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.inputs import array, axes_of, error, one_of
 from tinygrad_dl.ops.shape._dims import normal_dim
@@ -90,18 +91,29 @@ def ones(count: int, dtype: Any) -> np.ndarray:
     return made
 
 
+def sum_of_rows(x: Any) -> Any:
+    """The sum over the first of two dimensions, as a product with ones."""
+    return product(ones(x.shape[0], x.dtype), x) if module_of(x) is np else np.sum(x, axis=0)
+
+
 MANY = 512  # elements, below which NumPy's own reductions take less time
 
 
 def is_rows(x: np.ndarray, dim: Any) -> bool:
     """Whether `dim` is the last dimension, whose rows are pieces of memory: for many of those there are faster ways."""
-    return x.size >= MANY and dim in (-1, x.ndim - 1) and x.dtype.char in "fd" and x.strides[-1] == x.itemsize
+    return (
+        x.size >= MANY
+        and type(x) is np.ndarray
+        and dim in (-1, x.ndim - 1)
+        and x.dtype.char in "fd"
+        and x.strides[-1] == x.itemsize
+    )
 
 
 def largest(x: np.ndarray, dim: Any, keepdim: bool) -> Any:
     """The largest elements. Of rows by their places, which NumPy finds several times as fast as the values."""
     if not is_rows(x, dim) or not x.flags.c_contiguous:
-        return LARGEST(x, dim, None, None, keepdim)
+        return reduce(np.maximum, x, dim, keepdim)
     places = x.reshape(-1, x.shape[-1]).argmax(1)
     places += np.arange(0, x.size, x.shape[-1])
     return x.reshape(-1).take(places).reshape((*x.shape[:-1], 1) if keepdim else x.shape[:-1])

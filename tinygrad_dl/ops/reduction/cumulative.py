@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import accumulate as accumulated
+from tinygrad_dl.backends.arrays import at_hand, module_of
 from tinygrad_dl.backends.transposing import copy_transposed
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
@@ -49,13 +51,15 @@ def cumsum(input: Array, dim: Any, *, dtype: Any = None) -> Array:
     return running(np.add, input, dim, element_type(input, dtype))
 
 
-def running(ufunc: np.ufunc, x: np.ndarray, dim: int, dtype: Any) -> np.ndarray:
+def running(ufunc: np.ufunc, x: Any, dim: int, dtype: Any) -> Any:
     """ufunc.accumulate; across large slices one slice after the other, which is ten times as fast, and along many rows
     by columns, since in a row each step waits for the one before it.
     """
     dim = normal_dim(dim, x.ndim)
     if not x.ndim:
         return x.astype(dtype or x.dtype)
+    if type(x) is not np.ndarray:
+        return accumulated(ufunc, x, dim, dtype)
     inner = math.prod(x.shape[dim + 1 :])
     if inner == 1 and x.size >= ROWS * x.shape[dim] and x.size and x.flags.c_contiguous:
         return across(ufunc, x, dtype)
@@ -108,13 +112,15 @@ def running_product_slope(g: Any, input: Any, out: Any, dim: Any) -> Any:
     """
     if not input.ndim:
         return g
-    if not np.any(input == 0):
+    if at_hand(input) and not np.any(input == 0):
         return summed_from_end(g * out, dim) / input
     x = np.swapaxes(input, dim, -1)
     r, ahead = solved(np.swapaxes(g, dim, -1), shifted(x, 1), shifted), before(x)
     slope = unspoilt(ahead * r, ahead)
     values = values_of(x)
-    if not np.isfinite(values).all():  # the last product has no value without such an element, and so no slope
+    if (
+        not at_hand(values) or not np.isfinite(values).all()
+    ):  # the last product has no value without such an element, and so no slope
         others = before(values) * np.flip(before(np.flip(values, -1)), -1)
         slope = np.where(np.isnan(others), np.nan, slope)
     return np.swapaxes(slope, dim, -1)
@@ -136,13 +142,13 @@ def solved(r: Any, factor: Any, moved: Callable[[Any, int], Any]) -> Any:
 
 def shifted(rows: Any, by: int) -> Any:
     """Along the last dimension: the element `by` places further on, zero beyond the end."""
-    zeros = np.zeros((*rows.shape[:-1], by), rows.dtype)
+    zeros = module_of(rows).zeros((*rows.shape[:-1], by), rows.dtype)
     return np.concatenate([rows[..., by:], zeros], axis=-1)
 
 
 def delayed(rows: Any, by: int) -> Any:
     """Along the last dimension: the element `by` places before, zero in front of the first."""
-    zeros = np.zeros((*rows.shape[:-1], by), rows.dtype)
+    zeros = module_of(rows).zeros((*rows.shape[:-1], by), rows.dtype)
     return np.concatenate([zeros, rows[..., :-by]], axis=-1)
 
 

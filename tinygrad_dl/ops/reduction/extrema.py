@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand, module_of, reduce
 from tinygrad_dl.backends.transposing import along_rows
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
@@ -13,7 +14,7 @@ from tinygrad_dl.inputs import array, axes_of, axis_of, error, one_of, real
 from tinygrad_dl.ops._overload import method
 from tinygrad_dl.ops.pointwise._selection import keep
 from tinygrad_dl.ops.pointwise.extremes import maximum, minimum
-from tinygrad_dl.ops.reduction._sums import SMALLEST, add_up, kept, largest, over
+from tinygrad_dl.ops.reduction._sums import add_up, kept, largest, over
 
 LARGE = 2**12  # elements, from which a transposed copy pays
 WIDE = real(min_side=1)
@@ -70,7 +71,7 @@ def amin(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     tensor([1., 2.])
     """
     try:
-        return SMALLEST(input, over(dim, input.ndim), None, None, keepdim)
+        return reduce(np.minimum, input, over(dim, input.ndim), keepdim)
     except ValueError as error:
         raise _without_elements(error, input, dim) from None
 
@@ -87,7 +88,9 @@ def share_evenly(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
     chosen = input == kept(out, input.shape, dim, keepdim)
     dims = over(dim, input.ndim)
     count = add_up(values_of(chosen).astype(g.dtype), dims, True)
-    if is_known(count) and not count.all():  # the extreme value is nan, which equals nothing: all that are nan share
+    if (
+        is_known(count) and at_hand(count) and not count.all()
+    ):  # the extreme value is nan, which equals nothing: all that are nan share
         chosen = chosen | np.isnan(input)
         count = add_up(values_of(chosen).astype(g.dtype), dims, True)
     part = kept(g, input.shape, dim, keepdim) / count
@@ -100,7 +103,7 @@ amin.vjp(input=share_evenly)
 
 def place_of(function: Any, input: np.ndarray, dim: Any, keepdim: bool) -> Any:
     """np.argmax or np.argmin; not along the last dimension, of a transposed copy, which is ten times as fast."""
-    if dim is None or input.size < LARGE or dim % input.ndim == input.ndim - 1:
+    if dim is None or input.size < LARGE or type(input) is not np.ndarray or dim % input.ndim == input.ndim - 1:
         return function(input, dim, keepdims=keepdim)
     found = function(along_rows(input, dim), -1)
     return np.expand_dims(found, dim) if keepdim else found
@@ -165,7 +168,7 @@ def to_chosen(g: Any, input_shape: Any, indices: Any, dim: int, keepdim: bool) -
     """The gradient of a chosen element, to its place; zero elsewhere."""
     if not input_shape:
         return g[0]
-    places = np.arange(input_shape[dim]).reshape((-1,) + (1,) * ((-1 - dim) % len(input_shape)))
+    places = module_of(g[0], indices).arange(input_shape[dim]).reshape((-1,) + (1,) * ((-1 - dim) % len(input_shape)))
     return np.where(places == kept(indices, input_shape, dim, keepdim), kept(g[0], input_shape, dim, keepdim), 0.0)
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import reduce
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import axes_of, boolean, real
-from tinygrad_dl.ops.reduction._sums import ALL, ANY, OVER, over
+from tinygrad_dl.ops.reduction._sums import OVER, over
 
 TRUTHS = [{"input": boolean(), **OVER}, {"input": real(), **OVER}]
 
@@ -20,8 +21,8 @@ def any(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     >>> td.any(td.tensor([[False, True], [False, False]]), dim=1)
     tensor([ True, False])
     """
-    found = ANY(input, () if dim in ((), []) else over(dim, input.ndim), None, None, keepdim)
-    return found if input.dtype != np.uint8 else np.asarray(found, np.uint8)
+    found = reduce(np.logical_or, input, () if dim in ((), []) else over(dim, input.ndim), keepdim)
+    return found if input.dtype != np.uint8 else found.astype(np.uint8)
 
 
 @op(np.all, (np.logical_and, "reduce"), kind="reduction", differentiable=False, exact=True, inputs=TRUTHS)
@@ -31,8 +32,8 @@ def all(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
     >>> td.all(td.tensor([[True, True], [False, True]]), dim=1)
     tensor([ True, False])
     """
-    found = ALL(input, () if dim in ((), []) else over(dim, input.ndim), None, None, keepdim)
-    return found if input.dtype != np.uint8 else np.asarray(found, np.uint8)
+    found = reduce(np.logical_and, input, () if dim in ((), []) else over(dim, input.ndim), keepdim)
+    return found if input.dtype != np.uint8 else found.astype(np.uint8)
 
 
 @op(

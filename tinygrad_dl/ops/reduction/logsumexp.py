@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import array_from
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import axes_of, one_of, real
-from tinygrad_dl.ops.reduction._sums import ADD, LARGEST, add_up, kept, largest, over
+from tinygrad_dl.ops.reduction._sums import ADD, add_up, kept, largest, over
 
 
 @op(
@@ -27,9 +28,9 @@ def logsumexp(input: Array, dim: Any, keepdim: bool = False) -> Array:
     """
     dim = over(dim, input.ndim)
     real = input.real if input.dtype.kind == "c" else input
-    top = largest(real, dim, True) if input.size else LARGEST(real, dim, None, None, True, -np.inf)
+    top = largest(real, dim, True) if input.size else ADD(real, dim, None, None, True) - np.inf
     top = np.where(np.isfinite(top), top, real.dtype.type(0))
-    e = np.asarray(input - top)
+    e = array_from(input - top)
     total = add_up(np.exp(e, out=e), dim, True)
     with np.errstate(divide="ignore"):  # log(0) is the right answer where all are -inf
         out = np.log(total) + top

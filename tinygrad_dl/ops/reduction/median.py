@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, axes_of, axis_of, error, one_of, real
 from tinygrad_dl.ops._overload import method
@@ -22,7 +23,7 @@ def _lower(input: np.ndarray, dim: Any, keepdim: bool) -> Any:
     return np.quantile(input, 0.5, axis=None if dim == () else dim, method="lower", keepdims=keepdim)
 
 
-def in_the_middle(rows: np.ndarray, ignore_nan: bool) -> np.ndarray:
+def in_the_middle(rows: Any, ignore_nan: bool) -> Any:
     """Where the median of the last dimension stands, (..., 1): unless they are ignored, at the first nan."""
     total = rows.shape[-1]
     if not total:
@@ -78,7 +79,7 @@ middle.vjp(input=lambda g, input, out, dim, keepdim: share_evenly(g, input, out,
 def median_dim(input: Array, dim: Any, keepdim: bool = False, ignore_nan: bool = False) -> Any:
     """The medians along one dimension and their indices; `median` with a dimension."""
     if not input.ndim:
-        return extreme(input, np.zeros((), np.int64), dim, keepdim)
+        return extreme(input, module_of(input).zeros((), np.int64), dim, keepdim)
     return extreme(input, back(in_the_middle(behind(input, dim), ignore_nan), dim), dim, keepdim)
 
 

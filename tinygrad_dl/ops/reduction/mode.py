@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import accumulate, at_hand, module_of
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error
 from tinygrad_dl.ops.reduction.extrema import ALONG, Extreme, extreme, of_chosen, to_chosen
@@ -42,21 +43,22 @@ def mode(input: Array, dim: Any = -1, keepdim: bool = False) -> Array:
     """
     dim = normal_dim(dim, input.ndim)
     if not input.ndim:
-        return extreme(input, np.zeros((), np.int64), dim, keepdim)
+        return extreme(input, module_of(input).zeros((), np.int64), dim, keepdim)
     if not input.shape[dim]:
         raise IndexError(f"mode: expected a dimension with elements, got shape {input.shape} and dim={dim}")
     return extreme(input, back(last_of_most(behind(input, dim)), dim), dim, keepdim)
 
 
-def last_of_most(rows: np.ndarray) -> np.ndarray:
+def last_of_most(rows: Any) -> Any:
     """Where the element that each row has most of stands last, (..., 1)."""
-    few = rows.size <= SMALL  # a sort of positions takes less time than to look for them
+    few = rows.size <= SMALL or not at_hand(rows)  # a sort of positions takes less time than to look for them
     order = rows.argsort(-1, kind="stable") if few else None
     ordered = np.sort(rows, -1) if order is None else np.take_along_axis(rows, order, -1)
-    place = np.arange(rows.shape[-1])
-    begins = np.zeros(rows.shape, np.intp)
+    module = module_of(rows)
+    place = module.arange(rows.shape[-1])
+    begins = module.zeros(rows.shape, np.intp)
     np.multiply(ordered[..., 1:] != ordered[..., :-1], place[1:], out=begins[..., 1:])
-    before = place - np.maximum.accumulate(begins, -1)  # how many equal ones stand before
+    before = place - accumulate(np.maximum, begins, -1)  # how many equal ones stand before
     longest = before.argmax(-1, keepdims=True)
     if order is not None:
         return np.take_along_axis(order, longest, -1)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import array_from, module_of, reduce
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import as_dtype
@@ -16,7 +17,7 @@ from tinygrad_dl.ops._overload import alias, method
 from tinygrad_dl.ops.linalg._matrices import require_finite
 from tinygrad_dl.ops.pointwise.arithmetic import direction
 from tinygrad_dl.ops.pointwise.powers import power
-from tinygrad_dl.ops.reduction._sums import ADD, LARGEST, OVER, SMALLEST, add_up, kept, over, require_floating
+from tinygrad_dl.ops.reduction._sums import ADD, OVER, add_up, kept, over, require_floating
 from tinygrad_dl.ops.reduction.extrema import share_evenly
 from tinygrad_dl.ops.reduction.statistics import squares
 from tinygrad_dl.ops.shape._dims import normal_dim
@@ -51,7 +52,7 @@ def p_norm(x: np.ndarray, p: float, dim: Any, keepdim: bool) -> Any:
     if p == 1:
         return add_up(size, dim, keepdim)
     if math.isinf(p):
-        return (LARGEST if p > 0 else SMALLEST)(size, dim, None, None, keepdim)
+        return reduce(np.maximum if p > 0 else np.minimum, size, dim, keepdim)
     if p == 0:
         return ADD(x != 0, dim, size.dtype, None, keepdim)
     if p < 0:
@@ -107,7 +108,7 @@ def norm(
     if number is None:
         matrices, dims = of_matrices(input, dim)
         require_finite("norm", matrices)
-        found = np.asarray(np.linalg.svd(matrices, compute_uv=False).sum(-1))
+        found = array_from(np.linalg.svd(matrices, compute_uv=False).sum(-1))
         return np.expand_dims(found, tuple([d % input.ndim for d in dims])) if keepdim else found
     return p_norm(input, number, dim, keepdim)
 
@@ -192,7 +193,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     require_floating(input.dtype)
     dim = normal_dim(dim, input.ndim)
     size = norm(input, p, tuple([d for d in range(input.ndim) if d != dim]), True)
-    factor = np.where(size > maxnorm, maxnorm / (size + 1e-7), np.ones((), size.dtype))
+    factor = np.where(size > maxnorm, maxnorm / (size + 1e-7), module_of(size).ones((), size.dtype))
     result: Tensor = input * factor
     return result
 

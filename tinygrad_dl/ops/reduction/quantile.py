@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.batching import Batch, every
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.engine import unbroadcast
@@ -40,7 +41,8 @@ class Neighbours(NamedTuple):
 def neighbours(rows: np.ndarray, q: np.ndarray, interpolation: str, ignore_nan: bool) -> Neighbours:
     """Of rows (..., n), for parts (k,), (..., k), or ()."""
     last = rows.shape[-1] - 1
-    span: Any = np.array(last, rows.dtype)
+    module = module_of(rows)
+    span: Any = module.full((), last, rows.dtype)
     first: Any = 0
     if has_nan(rows):
         gone = np.isnan(rows).sum(-1, keepdims=True)
@@ -51,7 +53,7 @@ def neighbours(rows: np.ndarray, q: np.ndarray, interpolation: str, ignore_nan: 
     rank = (q if q.ndim else q[None]) * span
     ways = [ROUNDED[interpolation]] if interpolation in ROUNDED else [np.floor, np.ceil]
     ranks = np.concatenate([way(rank) for way in ways], -1).astype(np.int64) + first
-    if ranks.ndim == 1 and not span.ndim:
+    if ranks.ndim == 1 and not span.ndim and module is np:
         found = places(rows, ranks.tolist())
     else:
         found = places(rows, np.broadcast_to(ranks, (*rows.shape[:-1], ranks.shape[-1])))
@@ -102,7 +104,7 @@ def quantiles(input: Array, q: Array, interpolation: str, ignore_nan: bool) -> A
 def weight_of(q: Any, span: Any, interpolation: str) -> Any:
     """How far the quantile is from the lower of its neighbours to the higher one."""
     if interpolation == "midpoint":
-        return np.full((), 0.5, span.dtype)
+        return module_of(span).full((), 0.5, span.dtype)
     rank = q * span
     return rank - np.floor(rank)
 
@@ -128,7 +130,7 @@ def _rate(input: Any, low: Any, high: Any, span: Any) -> Any:
 def _to_q(g: Any, input: Any, q_shape: Any, low: Any, high: Any, span: Any, interpolation: str) -> Any:
     """g * (high - low) * span."""
     if interpolation != "linear":
-        return np.zeros(q_shape, span.dtype)
+        return module_of(g).zeros(q_shape, span.dtype)
     g = g if q_shape else np.expand_dims(g, -1)
     return unbroadcast(g * _rate(input, low, high, span), q_shape or (1,)).reshape(q_shape)
 
@@ -147,7 +149,7 @@ def _of_neighbours(t: Any, q: Any, low: Any, high: Any, span: Any, interpolation
 
 def _of_q(t: Any, input: Any, low: Any, high: Any, span: Any, interpolation: str) -> Any:
     """t * (high - low) * span."""
-    rate = _rate(input, low, high, span) if interpolation == "linear" else np.zeros(low.shape, span.dtype)
+    rate = _rate(input, low, high, span) if interpolation == "linear" else module_of(t).zeros(low.shape, span.dtype)
     return t * rate if t.ndim else t * rate[..., 0]
 
 

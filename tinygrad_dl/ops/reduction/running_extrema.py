@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.inputs import axis_of, real
@@ -21,10 +22,10 @@ def extreme_so_far(ufunc: np.ufunc, input: np.ndarray, dim: int) -> Extreme:
     """Values by ufunc.accumulate, and where each stands: of equal ones, and of nan, the last so far."""
     values = running(ufunc, input, dim, None)
     if not input.ndim:
-        return Extreme(values, np.zeros((), np.int64))
+        return Extreme(values, module_of(input).zeros((), np.int64))
     dim = normal_dim(dim, input.ndim)
     new = input == values if input.dtype.kind != "f" else (input == values) | np.isnan(input)
-    places = np.arange(input.shape[dim]).reshape((-1,) + (1,) * (input.ndim - dim - 1))
+    places = module_of(input).arange(input.shape[dim]).reshape((-1,) + (1,) * (input.ndim - dim - 1))
     return Extreme(values, running(np.maximum, np.where(new, places, 0), dim, None))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand, module_of
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.core.promotion import INT64
@@ -48,7 +49,7 @@ def nansum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any =
     """
     if input.dtype.kind == "c":
         raise TypeError(f"nansum: expected real numbers, got dtype {input.dtype}")
-    return sum(np.where(np.isnan(input), np.zeros((), input.dtype), input), dim, keepdim, dtype=dtype)
+    return sum(np.where(np.isnan(input), input.dtype.type(0), input), dim, keepdim, dtype=dtype)
 
 
 MULTIPLY: Any = np.multiply.reduce
@@ -77,7 +78,7 @@ def product_slope(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
     """The product of all others. Dividing by an element does where there is no zero to divide by."""
     g, shape = kept(g, input.shape, dim, keepdim), input.shape
     dim = over(dim, len(shape))
-    if 0 in shape or (is_known(input) and not np.any(input == 0)):
+    if 0 in shape or (is_known(input) and at_hand(input) and not np.any(input == 0)):
         return g * (kept(out, shape, dim, keepdim) / input)
     if not shape:
         return g
@@ -101,7 +102,7 @@ def product_slope(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
 
 def before(rows: Any) -> Any:
     """Along the last dimension: the product of all elements before each."""
-    ones = np.ones((*rows.shape[:-1], 1), rows.dtype)
+    ones = module_of(rows).ones((*rows.shape[:-1], 1), rows.dtype)
     return np.concatenate([ones, np.cumprod(rows[..., :-1], axis=-1)], axis=-1)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand, is_array, like, module_of, to_numpy
 from tinygrad_dl.core.batching import Batch, flat, inner
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
@@ -70,7 +71,13 @@ def expand(input: Array, size: Any) -> Array:
     if size == (1,) * (len(size) - input.ndim) + input.shape and input.size:
         return input.reshape(size)  # no element stands in two places, so it may be written to
     shape, new = input.shape, len(size) - input.ndim
-    if new < 0 or not input.flags.c_contiguous or not input.size or min(size, default=1) < 1:
+    if (
+        type(input) is not np.ndarray
+        or new < 0
+        or not input.flags.c_contiguous
+        or not input.size
+        or min(size, default=1) < 1
+    ):
         return np.broadcast_to(input, size)
     # The same in half the time: repeated dimensions have stride 0.
     steps = [0] * new
@@ -202,13 +209,20 @@ def repeat_interleave(
     (tensor([1, 1, 2, 2]), tensor([2, 2, 2]))
     """
     if repeats is None:
-        input, repeats = np.arange(len(input)), input
+        input, repeats = module_of(input).arange(len(input)), input
     if dim is not None and not input.ndim:
         raise IndexError(f"repeat_interleave: a 0-d tensor has no dimensions, got dim {dim}; leave it out")
-    out = np.repeat(input, _counts(repeats), dim)
+    counts = _counts(repeats)
+    counts = counts if isinstance(counts, int) or at_hand(input) else _on_cpu(counts).tolist()
+    out = np.repeat(input, counts, dim)
     if output_size is not None and out.shape[dim or 0] != output_size:
         raise RuntimeError(f"repeat_interleave: got output_size={output_size}, expected {out.shape[dim or 0]}")
     return out
+
+
+def _on_cpu(counts: Any) -> np.ndarray:
+    """How often to repeat each, which says the shape of the result, and so must be known."""
+    return to_numpy(counts) if is_array(counts) else np.asarray(counts)
 
 
 def _counts(repeats: Any) -> Any:
@@ -223,7 +237,7 @@ def _repeat_interleave_rule(g: Any, input_shape: tuple[int, ...], repeats: Any, 
     if isinstance(repeats, int):
         split = (*shape[: place + 1], repeats, *shape[place + 1 :])
         return np.reshape(np.add.reduce(np.reshape(g, split), axis=place + 1), input_shape)
-    source = np.repeat(np.arange(shape[place]), repeats)
+    source = like(np.repeat(np.arange(shape[place]), _on_cpu(repeats)), g)
     return np.reshape(accumulate.generic(g, (*(slice(None),) * place, source), shape), input_shape)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.batching import inner
 from tinygrad_dl.core.composition import composition
@@ -72,7 +73,7 @@ def _cat_rule(g: Any, tensors_shape: list[tuple[int, ...]], dim: int) -> list[An
     parts, start = [], 0
     for shape in tensors_shape:
         if len(shape) != g.ndim:  # a skipped one
-            parts.append(np.zeros(shape, g.dtype))
+            parts.append(module_of(g).zeros(shape, g.dtype))
             continue
         parts.append(g[along(dim, slice(start, start + shape[dim]))])
         start += shape[dim]

@@ -198,7 +198,7 @@ def view(input: Array, shape: Any) -> Array:
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.view.html
     """
     out = input.reshape(shape)
-    if out.base is not input and (out.base is None or out.base is not input.base):
+    if out.size and out.base is not input and (out.base is None or out.base is not input.base):
         raise RuntimeError(
             f"view: got a tensor of shape {input.shape} with strides {input.strides}, expected one that can be shown "
             f"in shape {out.shape} without a copy; use reshape(), or contiguous() first"

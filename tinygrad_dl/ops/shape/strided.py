@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import add_at, contiguous, module_of, strided_view
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.tensor import Tensor
@@ -20,11 +21,11 @@ SIZES = one_of((2, 2), (3, 2))  # with the steps below: side by side, and overla
 STEPS = one_of((3, 1), (1, 1), (2, 3))
 
 
-def _places(size: Any, stride: Any, start: int) -> np.ndarray:
+def _places(size: Any, stride: Any, start: int, module: Any = np) -> Any:
     """Which element of the memory each element of a view is."""
-    found = np.asarray(start)
+    found = module.full((), start)
     for n, step in zip(size, stride, strict=True):
-        found = found[..., None] + np.arange(n) * step
+        found = found[..., None] + module.arange(n) * step
     return found
 
 
@@ -60,7 +61,7 @@ def strided(input: Array, size: Any, stride: Any, start: int) -> Array:
         raise RuntimeError(f"as_strided: got {len(size)} sizes and {len(stride)} steps, expected as many of both")
     if any(n < 0 for n in (*size, *stride)):
         raise RuntimeError(f"as_strided: got the steps {stride} and the sizes {size}, expected 0 or more")
-    flat = np.ascontiguousarray(input).reshape(-1)
+    flat = contiguous(input).reshape(-1)
     if not prod(size):
         return flat[:0].reshape(size)
     last = start + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
@@ -68,8 +69,8 @@ def strided(input: Array, size: Any, stride: Any, start: int) -> Array:
         got = f"from {start}" if start < 0 else f"up to {last}"
         raise RuntimeError(f"as_strided: got elements {got}, expected some among the {flat.size} of the memory")
     itemsize = flat.itemsize
-    out: np.ndarray = np.ndarray(size, flat.dtype, flat, start * itemsize, [step * itemsize for step in stride])
-    if overlaps(size, stride):
+    out = strided_view(flat[start:], size, [step * itemsize for step in stride])
+    if overlaps(size, stride) and type(out) is np.ndarray:
         out.setflags(write=False)
     return out
 
@@ -98,15 +99,13 @@ def sum_strided(input: Array, shape: Any, stride: Any, start: int) -> Array:
     >>> sum_strided(np.ones((3, 2)), (4,), (1, 1), 0)
     tensor([1., 2., 2., 1.], dtype=float64)
     """
-    out = np.zeros(shape, input.dtype)
+    out = module_of(input).zeros(shape, input.dtype)
     flat = out.reshape(-1)
     if overlaps(input.shape, stride):
-        np.add.at(flat, _places(input.shape, stride, start), input)
+        add_at(flat, _places(input.shape, stride, start, module_of(flat)), input)
     elif input.size:
         itemsize = flat.itemsize
-        place: np.ndarray = np.ndarray(
-            input.shape, flat.dtype, flat, start * itemsize, [step * itemsize for step in stride]
-        )
+        place = strided_view(flat[start:], input.shape, [step * itemsize for step in stride])
         place[...] = input
     return out
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import contiguous, module_of, strided_view
 from tinygrad_dl.core.batching import Batch, inner
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.mutations import buffer_owner
@@ -74,13 +75,15 @@ def unfold(input: Array, dimension: int, size: int, step: int) -> Array:
     count = (total - size) // step + 1
     memory = buffer_owner(line)
     if not memory.flags.forc:  # an array from outside, of which NumPy makes no buffer
-        memory = line = np.ascontiguousarray(line)
+        memory = line = contiguous(line)
     shape = (*line.shape[:dim], count, *line.shape[dim + 1 :], size)
     steps = [*line.strides, line.strides[dim]]
     steps[dim] *= step
-    start = line.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
     if not input.ndim:
         shape, steps = (size,), steps[1:]
+    if type(line) is not np.ndarray:
+        return strided_view(line, shape, tuple(steps))
+    start = line.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
     out: np.ndarray = np.ndarray(shape, line.dtype, memory, start, steps)
     if step < size and count > 1:
         out.setflags(write=False)
@@ -106,12 +109,13 @@ def sum_windows(input: Array, shape: Any, dimension: int, step: int) -> Array:
     """
     dim = normal_dim(dimension, input.ndim - 1)
     whole = tuple(shape) if len(shape) == input.ndim - 1 else (*shape, *input.shape[1:-1])
-    out = np.zeros(whole, input.dtype)
+    out = module_of(input).zeros(whole, input.dtype)
     stride, steps = out.strides[dim], list(out.strides)
     steps[dim] *= step
     for i in range(0, input.shape[-1], step):  # at once as much of all windows as does not overlap
         part = input[..., i : i + step]
-        out_part: np.ndarray = np.ndarray(part.shape, out.dtype, out, i * stride, (*steps, stride))
+        begin = (slice(None),) * dim + (slice(i, None),)
+        out_part = strided_view(out[begin], part.shape, (*steps, stride))
         out_part += part
     return out
 

@@ -6,8 +6,11 @@ long is sorted as words of 64 bits, each of which holds an element's rank among 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand, contiguous, module_of
 from tinygrad_dl.backends.blocks import in_blocks
 from tinygrad_dl.backends.transposing import along_rows
 
@@ -15,15 +18,15 @@ LONG = 2048  # elements of an array, from which words pay
 WORD = 63  # bits below the sign's
 
 
-def order(input: np.ndarray, dim: int, descending: bool) -> np.ndarray:
+def order(input: Any, dim: int, descending: bool) -> Any:
     """The indices that sort along `dim`; equal elements stay in the order they had."""
     if not input.ndim:
-        return np.zeros((), np.int64)
+        return module_of(input).zeros((), np.int64)
     found: np.ndarray
-    if input.size >= LONG and fits_words(input, dim):
+    if input.size >= LONG and at_hand(input) and fits_words(input, dim):
         rows = along_rows(input, dim)
         found = by_words(rows.reshape(-1, rows.shape[-1]), descending).reshape(rows.shape)
-        return np.ascontiguousarray(np.moveaxis(found, -1, dim))
+        return contiguous(np.moveaxis(found, -1, dim))
     if not descending:
         found = input.argsort(dim, kind="stable")
         return found

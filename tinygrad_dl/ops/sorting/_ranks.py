@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand, contiguous
 from tinygrad_dl.ops.reduction._sums import LARGEST
 
 SMALL, SHORT = 512, 16  # elements of all rows, and of one, up to which a stable sort of positions takes less time
 
 
-def behind(input: np.ndarray, dim: int) -> np.ndarray:
+def behind(input: Any, dim: int) -> Any:
     """An array with a dimension in the place of the last one, in one piece."""
-    return np.ascontiguousarray(input.swapaxes(dim, -1)) if (dim + 1) % input.ndim else input
+    return contiguous(input.swapaxes(dim, -1)) if (dim + 1) % input.ndim else input
 
 
 def back(found: np.ndarray, dim: int) -> np.ndarray:
@@ -25,12 +26,14 @@ def back(found: np.ndarray, dim: int) -> np.ndarray:
     return found.swapaxes(dim, -1) if (dim + 1) % found.ndim else found
 
 
-def has_nan(rows: np.ndarray) -> bool:
-    """Whether an element is nan."""
-    return rows.dtype.kind == "f" and rows.size > 0 and bool(np.isnan(LARGEST(rows, None)))
+def has_nan(rows: Any) -> bool:
+    """Whether an element is nan, or may be, where looking would be waiting."""
+    if not at_hand(rows):
+        return bool(rows.dtype.kind == "f")
+    return bool(rows.dtype.kind == "f" and rows.size > 0 and np.isnan(LARGEST(rows, None)))
 
 
-def places(rows: np.ndarray, ranks: Any) -> np.ndarray:
+def places(rows: Any, ranks: Any) -> Any:
     """Where the elements of some ranks, counted from 0, stand in each row.
 
     Args:
@@ -40,7 +43,7 @@ def places(rows: np.ndarray, ranks: Any) -> np.ndarray:
     Returns:
         (..., k), int64.
     """
-    if rows.size <= SMALL or rows.shape[-1] <= SHORT:
+    if rows.size <= SMALL or rows.shape[-1] <= SHORT or not at_hand(rows):
         order = rows.argsort(-1, kind="stable")
         if isinstance(ranks, list):
             return order.take(ranks, -1) if len(ranks) > 1 else order[..., ranks[0] : ranks[0] + 1]

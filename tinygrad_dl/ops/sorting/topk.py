@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.backends.blocks import in_blocks
 from tinygrad_dl.backends.transposing import along_rows
 from tinygrad_dl.core.declaration import Array, op
@@ -57,8 +58,11 @@ def topk(input: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool
     return Sorted(picked(input, indices, dim), indices)
 
 
-def set_apart(input: np.ndarray, k: int, dim: int, largest: bool) -> np.ndarray:
+def set_apart(input: Any, k: int, dim: int, largest: bool) -> Any:
     """The indices of the `k` largest or smallest elements along `dim`, in any order."""
+    if type(input) is not np.ndarray:
+        apart = np.argpartition(input, input.shape[dim] - k if largest else k - 1, dim)
+        return np.take(apart, module_of(input).arange(k) + (input.shape[dim] - k if largest else 0), axis=dim)
     rows = along_rows(input, dim)
     size = rows.shape[-1]
     flat, chosen = rows.reshape(-1, size), slice(size - k, None) if largest else slice(k)
@@ -105,7 +109,7 @@ def kthvalue(input: Array, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     if not 1 <= k <= size:
         raise ValueError(f"kthvalue: expected k between 1 and {size}, the size of dim {dim}, got {k}")
     if not input.ndim:
-        return Sorted(input.copy(), np.zeros((), np.int64))
+        return Sorted(input.copy(), module_of(input).zeros((), np.int64))
     indices = back(places(behind(input, dim), [k - 1]), dim)
     values = picked(input, indices, dim)
     return Sorted(values, indices) if keepdim else Sorted(values.squeeze(dim), indices.squeeze(dim))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import to_numpy
 from tinygrad_dl.core.declaration import Array
 from tinygrad_dl.inputs import broadcasting, integers, real
 from tinygrad_dl.ops._rows import Binary, declare
@@ -26,7 +27,8 @@ def polynomial(x: Any, n: Any, first: Any, terms: Terms) -> Any:
     """
     x, n = np.broadcast_arrays(x, np.trunc(n))
     out = np.zeros_like(x)
-    wanted = np.unique(n[np.isfinite(n) & (n >= 0)])
+    degrees = to_numpy(n)  # that many rounds are to be made
+    wanted = np.unique(degrees[np.isfinite(degrees) & (degrees >= 0)])
     before, now = np.zeros_like(x), np.ones_like(x)
     for k in range(int(wanted[-1]) + 1 if wanted.size else 0):
         if k in wanted:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeGuard
 
-import numpy as np
-
+from tinygrad_dl.backends.arrays import module_of
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.dtypes import DTYPES, dtype
 from tinygrad_dl.core.promotion import result_dtype
@@ -62,6 +61,6 @@ def result_type(tensor1: Any, tensor2: Any) -> dtype:
     numbers = bool | int | float | complex
 
     def shown(value: Any) -> Any:  # inside of a transform: what has the dtype, and as many dimensions
-        return as_array(value) if is_known(value) else np.empty((1,) * value.ndim, value.dtype)
+        return as_array(value) if is_known(value) else module_of(value).empty((1,) * value.ndim, value.dtype)
 
     return DTYPES[result_dtype(tuple(v if isinstance(v, numbers) else shown(v) for v in (tensor1, tensor2)))]

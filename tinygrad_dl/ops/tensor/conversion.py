@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_dl.core import dtypes, promotion
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
-from tinygrad_dl.core.device import TYPES, check_device
+from tinygrad_dl.core.device import check_device, is_name, moved
 from tinygrad_dl.core.device import device as Device
 from tinygrad_dl.core.dispatch import NUMPY
 from tinygrad_dl.core.layout import (
@@ -123,6 +123,40 @@ def astype(input: Array, dtype: Any, copy: bool = False) -> Tensor:
     return cast(tensor, found)
 
 
+@op(
+    linear=("input",),
+    method=False,
+    namespace="rules",
+    exact=True,
+    inputs=dict(input=real_tensor(), device=one_of("cpu"), origin=one_of("cpu")),
+    reference=lambda input, device, origin: np.array(input),
+)
+def moved_to(input: Array, device: Any, origin: Any) -> Array:
+    """A copy on another device; `Tensor.to` is what users call.
+
+    >>> import numpy as np
+    >>> moved_to(np.ones(2), "cpu", "cpu")
+    tensor([1., 1.], dtype=float64)
+    """
+    found = moved(input, device)
+    return found.copy() if found is input else found
+
+
+moved_to.vjp(input=lambda g, device, origin: moved_to.generic(g, origin, device))
+moved_to.vmap(lambda input, device, origin: moved_to(input, device, origin))
+
+
+def on_device(tensor: Any, device: Any) -> Any:
+    """The tensor on a device: itself if it lives there."""
+    if device is None:
+        return tensor
+    check_device(device)
+    wanted, place = Device(device), tensor.device
+    if wanted.type == place.type and (place.type == "cpu" or wanted.index in (None, place.index)):
+        return tensor
+    return moved_to(tensor, str(wanted), str(place))
+
+
 def targets(args: tuple[Any, ...], dtype: Any, device: Any, copy: bool) -> tuple[Any, Any, bool]:
     """The dtype, the device and `copy` that the arguments of `to` without names mean: (device, dtype, True, True)."""
     flags = 0
@@ -133,8 +167,8 @@ def targets(args: tuple[Any, ...], dtype: Any, device: Any, copy: bool) -> tuple
         elif flags:
             flags = 3  # too late
         elif isinstance(value, Tensor):
-            dtype = value.dtype
-        elif isinstance(value, Device) or (isinstance(value, str) and value.partition(":")[0] in TYPES):
+            dtype, device = value.dtype, value.device
+        elif isinstance(value, Device) or (isinstance(value, str) and is_name(value)):
             device = value
         elif value is not None:
             dtype = value
@@ -153,16 +187,17 @@ def to(
     non_blocking: bool = False,
     memory_format: Any = preserve_format,
 ) -> Tensor:
-    """The tensor in another dtype: `t.to(td.float64)`, `t.to("cpu")`, `t.to("cpu", td.float64)`, `t.to(other)`.
+    """The tensor in another dtype: `t.to(td.float64)`, `t.to("cpu")`, `t.to("cpu", td.float64)`, `t.to(other)`,
+    or on another device.
 
     Args:
         memory_format: the order of the dimensions in memory, `td.channels_last` for instance.
 
     Returns:
-        Itself if nothing is to change, unless `copy`. The cast is differentiable.
+        Itself if nothing is to change, unless `copy`. The cast and the move are differentiable.
 
     Raises:
-        ValueError: a device other than the CPU.
+        ValueError: there is no such device.
 
     >>> import tinygrad_dl as td
     >>> td.tensor([1, 2]).to(td.float64)
@@ -174,8 +209,9 @@ def to(
         dtype = args[0]
     elif args:
         dtype, device, copy = targets(args, dtype, device, copy)
-    check_device(device)
-    result: Tensor = (clone(self) if copy else self) if dtype is None else astype(self, dtype, copy)
+    here = on_device(self, device)
+    copy = copy and here is self
+    result: Tensor = (clone(here) if copy else here) if dtype is None else astype(here, dtype, copy)
     return result if memory_format is preserve_format else contiguous(result, memory_format)
 
 
@@ -207,7 +243,7 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.type_as.html
     """
-    return astype(self, other.dtype)
+    return to(self, other)
 
 
 @composition

@@ -15,6 +15,7 @@ from weakref import ref
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import has_own_elements, is_array, like, module_of, strided_view
 from tinygrad_dl.core import promotion
 from tinygrad_dl.core.batching import Batch
 from tinygrad_dl.core.contents import is_row_major
@@ -30,7 +31,7 @@ from tinygrad_dl.core.tensor import Tensor, View, as_array, before_write, wrap
 from tinygrad_dl.core.transforms import Escape, Lifted, entered, innermost, stack
 from tinygrad_dl.core.views import Views
 from tinygrad_dl.inputs import array, complexes, drawn, error, one_of, real
-from tinygrad_dl.ops.indexing._index import integers_first, plain_index
+from tinygrad_dl.ops.indexing._index import brought_to, integers_first, plain_index
 from tinygrad_dl.ops.indexing.getitem import getitem
 from tinygrad_dl.ops.indexing.setitem import put, storable, with_items, without_ones_in_front
 from tinygrad_dl.ops.pointwise.complex import view_as_complex, view_as_real
@@ -63,7 +64,7 @@ class Path(tuple[Any, ...]):
 def follow(base: Any, path: Any) -> Any:
     """The view that the operations of a path make of an array or tensor."""
     for made_by, values, index in path:
-        if type(base) is np.ndarray and made_by.positional == made_by.parameters:
+        if is_array(base) and made_by.positional == made_by.parameters:
             made = made_by.forward(base, *values)
             base = made[0] if made_by.aux else made
         else:
@@ -73,7 +74,7 @@ def follow(base: Any, path: Any) -> Any:
     return base
 
 
-def laid_out(array: np.ndarray, strides: Any) -> np.ndarray:
+def laid_out(array: Any, strides: Any) -> Any:
     """A copy with these strides, in elements; in row-major order if None.
 
     Of an array that lies in memory as the base does, each step of a path is a view again.
@@ -82,9 +83,8 @@ def laid_out(array: np.ndarray, strides: Any) -> np.ndarray:
         return array.copy("C")
     reach = [(n - 1) * step for n, step in zip(array.shape, strides, strict=True)]
     before, after = -sum(r for r in reach if r < 0), sum(r for r in reach if r > 0)
-    memory = np.empty(before + after + 1, array.dtype)
-    size = array.itemsize
-    out: np.ndarray = np.ndarray(array.shape, array.dtype, memory, before * size, [step * size for step in strides])
+    memory = module_of(array).empty(before + after + 1, array.dtype)
+    out = strided_view(memory[before:], array.shape, [step * array.itemsize for step in strides])
     out[...] = array
     return out
 
@@ -162,19 +162,25 @@ slices.decompose(lambda base, path, strides: follow(base, path).clone())
 
 # Writing and reading are linear in the real and imaginary parts, and a path may take these apart: the rules work on
 # gradients as users see them, not on their conjugates.
-NOTHING = np.zeros((), np.int8)  # fits into every dtype
+def nothing(g: Any) -> Any:
+    """A zero that fits into every dtype, where the gradient is."""
+    return module_of(g).zeros((), np.int8)
+
+
 copy_slices.vjp(
-    base=lambda g, path, strides: conjugate(copy_slices.generic(conjugate(g), NOTHING, path, strides)),
+    base=lambda g, path, strides: conjugate(copy_slices.generic(conjugate(g), nothing(g), path, strides)),
     value=lambda g, path, strides: conjugate(slices.generic(conjugate(g), path, strides)),
 )
 slices.vjp(
     base=lambda g, base_shape, path, strides, kind: conjugate(
-        copy_slices.generic(np.zeros(base_shape, kind), conjugate(g), path, strides)
+        copy_slices.generic(module_of(g).zeros(base_shape, kind), conjugate(g), path, strides)
     )
 )
 copy_slices.jvp(
-    base=lambda t, path, strides: copy_slices.generic(t, NOTHING, path, strides),
-    value=lambda t, base, path, strides: copy_slices.generic(np.zeros(base.shape, base.dtype), t, path, strides),
+    base=lambda t, path, strides: copy_slices.generic(t, nothing(t), path, strides),
+    value=lambda t, base, path, strides: copy_slices.generic(
+        module_of(base).zeros(base.shape, base.dtype), t, path, strides
+    ),
 )
 slices.jvp(base=lambda t, path, strides: slices.generic(t, path, strides))
 
@@ -216,7 +222,7 @@ def stored(value: Array, size: Any, dtype: Any) -> Array:
     tensor([1., 1.])
     """
     promotion.require_real(value, dtype or value.dtype)
-    out: np.ndarray = np.empty(size, dtype or value.dtype)
+    out = module_of(value).empty(size, dtype or value.dtype)
     try:
         out[...] = value if value.shape == out.shape else value.reshape(without_ones_in_front(value.shape))
         return out
@@ -315,7 +321,7 @@ def is_same_view(a: Tensor, b: Tensor) -> bool:
     if a._view is None or root_of(a) is not root_of(b) or a.dtype != b.dtype:
         return False
     x, y = a._data, b._data
-    return x.shape == y.shape and x.strides == y.strides and x.ctypes.data == y.ctypes.data
+    return x.shape == y.shape and x.strides == y.strides and a.data_ptr() == b.data_ptr()
 
 
 def rebase(tensor: Tensor, edge: Edge | None) -> None:
@@ -426,11 +432,11 @@ def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
     index, basic = plain_index(index, tensor.ndim)
     if stack.levels and innermost((tensor, index, value)) is not None:
         return tensor._assign(with_items(tensor, index, value), what)
-    data = tensor._data
+    data, index = tensor._data, brought_to(tensor, index)
     edge = value._edge if isinstance(value, Tensor) else None
     if is_recorded(tensor, edge) and promotion.is_differentiable(data.dtype):
         require_recordable(tensor, what)
-        value = value if isinstance(value, Tensor) else as_array(value, exact=True)
+        value = value if isinstance(value, Tensor) else like(as_array(value, exact=True), data)
         if basic:
             target = tensor if index is ... and tensor._edge is None else getitem(tensor, index)
             if isinstance(value, Tensor) and is_same_view(value, target):
@@ -452,10 +458,10 @@ def store(tensor: Tensor, index: Any, value: Any, what: str) -> Tensor:
         before_write(tensor, what)
     try:
         places, rest = (data, index) if split is None else (getitem.op.forward(data, split[0]), split[1])
-        if not places.flags.writeable and not places[rest].size:
+        if not has_own_elements(places) and not places[rest].size:
             return tensor  # nothing is picked, so that nothing is written
-        found = as_array(value, exact=True)
-        if data.dtype.kind in "iu" and not isinstance(value, Tensor | np.ndarray):
+        found = like(as_array(value, exact=True), data)
+        if data.dtype.kind in "iu" and not isinstance(value, Tensor) and not is_array(value):
             promotion.require_room(found, data.dtype)
         put(places, rest, storable(found, data))
     except Exception as error:

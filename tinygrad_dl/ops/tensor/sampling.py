@@ -18,12 +18,23 @@ from tinygrad_dl.core.transforms import is_known
 from tinygrad_dl.core.warning import warn
 from tinygrad_dl.creation import finish
 from tinygrad_dl.ops._overload import method
-from tinygrad_dl.random import Generator, converted, draw, gaussian, require_probabilities, significant_bits, uniform
+from tinygrad_dl.random import (
+    Generator,
+    beside,
+    converted,
+    draw,
+    gaussian,
+    require_probabilities,
+    significant_bits,
+    uniform,
+)
 
 
 def _filled(tensor: Tensor, numbers: Any, what: str) -> Tensor:
     """The tensor with the drawn numbers in it."""
-    filled: Tensor = tensor._assign(finish(converted(numbers, tensor.dtype), what, {}), what)
+    filled: Tensor = tensor._assign(
+        finish(converted(beside(numbers, tensor), tensor.dtype), what, {"device": tensor.device}), what
+    )
     return filled
 
 
@@ -113,7 +124,7 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
     """
     if isinstance(p, Tensor):
         require_probabilities(p._data if is_known(p) else p, "bernoulli_")
-        return _filled(self, uniform(self.shape, np.float32, generator, p) < p.detach(), "bernoulli_")
+        return _filled(self, beside(uniform(self.shape, np.float32, generator, p), p) < p.detach(), "bernoulli_")
     _require("bernoulli_", "p", p, 0 <= p <= 1, "a probability between 0 and 1")
     return _filled(self, uniform(self.shape, np.float32, generator) < p, "bernoulli_")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import at_hand, like, module_of
 from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, drawn, error, one_of
@@ -32,7 +33,7 @@ class Sums:
         after, shape = (slice(None),) * (-1 - dim), list(g.shape)
         shape[dim] = self.size
         tiles = self.axis.tiles
-        gx = np.empty(shape, g.dtype) if tiles else np.zeros(shape, g.dtype)
+        gx = module_of(g).empty(shape, g.dtype) if tiles else module_of(g).zeros(shape, g.dtype)
         for to, of in self.axis.parts:
             if tiles:
                 gx[(..., of, *after)] = g[(..., to, *after)]
@@ -56,14 +57,14 @@ class Choice:
         self.present, self.firsts = np.unique(index, return_index=True)
 
     def down(self, x: Any, dim: int) -> Any:
-        return x.take(self.index, dim)
+        return x.take(like(self.index, x), dim)
 
     def up(self, g: Any, dim: int) -> Any:
         shape = list(g.shape)
         shape[dim] = self.size
-        gx = np.zeros(shape, g.dtype)
-        to: tuple[Any, ...] = (..., self.present, *(slice(None),) * (-1 - dim))
-        gx[to] = np.add.reduceat(g, self.firsts, dim)
+        gx = module_of(g).zeros(shape, g.dtype)
+        to: tuple[Any, ...] = (..., like(self.present, g), *(slice(None),) * (-1 - dim))
+        gx[to] = np.add.reduceat(g, like(self.firsts, g), dim)
         return gx
 
     def dense(self) -> Any:
@@ -105,16 +106,16 @@ class Product:
         return cls(matrix, size, None if len(seen) == size else seen)
 
     def down(self, x: Any, dim: int) -> Any:
-        return apart(self._in(x.dtype), x if self.seen is None else x.take(self.seen, dim), dim)
+        return apart(self._in(x.dtype, module_of(x)), x if self.seen is None else x.take(like(self.seen, x), dim), dim)
 
     def up(self, g: Any, dim: int) -> Any:
-        found = apart(self._in(g.dtype).T, g, dim)
+        found = apart(self._in(g.dtype, module_of(g)).T, g, dim)
         if self.seen is None:
             return found
         shape = list(g.shape)
         shape[dim] = self.size
-        gx = np.zeros(shape, g.dtype)
-        gx[(..., self.seen, *(slice(None),) * (-1 - dim))] = found
+        gx = module_of(g).zeros(shape, g.dtype)
+        gx[(..., like(self.seen, g), *(slice(None),) * (-1 - dim))] = found
         return gx
 
     def down_in_bytes(self, x: Any, dim: int) -> Any:
@@ -132,10 +133,12 @@ class Product:
         means += 0.5
         return np.clip(np.floor(means, out=means), 0, 255, out=means).astype(np.uint8)
 
-    def _in(self, dtype: Any) -> Any:
-        found = self.matrices.get(dtype)
+    def _in(self, dtype: Any, module: Any = np) -> Any:
+        key = dtype if module is np else (dtype, module.__name__)
+        found = self.matrices.get(key)
         if found is None:
-            found = self.matrices[dtype] = next(iter(self.matrices.values())).astype(dtype)
+            found = next(iter(self.matrices.values())).astype(dtype)
+            self.matrices[key] = found = found if module is np else module.asarray(found)
         return found
 
     def dense(self) -> Any:
@@ -155,7 +158,7 @@ def apart(matrix: Any, x: Any, dim: int) -> Any:
     """
     with np.errstate(invalid="ignore"):
         out = _along(matrix, x, dim)
-    if finite(out):
+    if not at_hand(out) or finite(out):
         return out
     x, out = np.moveaxis(x, dim, -1), np.moveaxis(out, dim, -1)
     for i, row in enumerate(matrix):
@@ -193,7 +196,7 @@ class Resampling:
         """x times the factor, in x's dtype."""
         if isinstance(self.factor, float):
             return x if self.factor == 1 else x * self.factor
-        return x * self.factor.astype(x.dtype)
+        return x * like(self.factor, x, x.dtype)
 
 
 def go_down(x: Any, plan: Resampling) -> Any:
@@ -201,24 +204,25 @@ def go_down(x: Any, plan: Resampling) -> Any:
     lead = x.shape[: x.ndim - plan.dims]
     if plan.one:
         size = math.prod(plan.sizes)
-        sums = product(x.reshape(math.prod(lead), size), ones(size, x.dtype))
+        flat = x.reshape(math.prod(lead), size)
+        sums = product(flat, ones(size, x.dtype)) if at_hand(x) else flat.sum(1)
         return plan.scaled(sums).reshape(*lead, *plan.counts)
 
     def work(out: Any, x: Any) -> None:
         for dim, each in enumerate(plan.maps, -plan.dims):
             x = each.down(x, dim)
         if isinstance(plan.factor, float):
-            np.multiply(x, plan.factor, out)
+            np.multiply(x, plan.factor, out=out)
         else:
             out[...] = plan.scaled(x)
 
-    out = np.empty((*lead, *plan.counts), x.dtype)
+    out = module_of(x).empty((*lead, *plan.counts), x.dtype)
     return _worked(work, out, x, plan)
 
 
 def go_up(g: Any, plan: Resampling) -> Any:
     """The input's gradient of the results' gradient."""
-    out = np.empty(g.shape[: g.ndim - plan.dims] + plan.sizes, g.dtype)
+    out = module_of(g).empty(g.shape[: g.ndim - plan.dims] + plan.sizes, g.dtype)
     if plan.one:
         out[...] = plan.scaled(g)
         return out

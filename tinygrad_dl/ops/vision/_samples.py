@@ -11,26 +11,27 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import contiguous, module_of, truth
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.inputs import array, error, integers, one_of, real
 
 
-def with_zero(x: np.ndarray) -> np.ndarray:
+def with_zero(x: Any) -> Any:
     """(N, C, S) as (N, C, S + 1), with a zero at the end, which the index -1 names."""
     n, channels, size = x.shape
-    padded = np.empty((n, channels, size + 1), x.dtype)
+    padded = module_of(x).empty((n, channels, size + 1), x.dtype)
     padded[..., :size], padded[..., size] = x, 0
     return padded
 
 
-def by_choice(values: np.ndarray) -> np.ndarray:
+def by_choice(values: Any) -> Any:
     """(N, P, K) as (N, K, P), so that what is chosen first at all places lies together."""
-    return np.ascontiguousarray(values.swapaxes(1, 2))
+    return contiguous(values.swapaxes(1, 2))
 
 
 def require_fit(what: str, index: np.ndarray, size: int, **others: tuple[int, ...]) -> None:
     """Refuses an index that names an element which is not there, and other tensors of which N or P differ."""
-    if index.dtype.kind not in "iu" or (index.size and not -1 <= index.min() <= index.max() < size):
+    if index.dtype.kind not in "iu" or (index.size and not truth((index.min() >= -1) & (index.max() < size))):
         raise IndexError(f"{what}: expected an index of integers from -1 to {size - 1}, got {index.dtype}")
     for name, shape in others.items():
         if shape != index.shape[: len(shape)]:
@@ -83,7 +84,7 @@ def sample(input: Array, index: Array, weights: Array) -> Array:
     """
     n, channels, size = input.shape
     require_fit("sample", index, size, weights=weights.shape)
-    out = np.zeros((n, channels, index.shape[1]), input.dtype)
+    out = module_of(input).zeros((n, channels, index.shape[1]), input.dtype)
     for total, x, places, factors in zip(out, with_zero(input), by_choice(index), by_choice(weights), strict=True):
         for at, factor in zip(places, factors, strict=True):
             chosen = x.take(at, 1)
@@ -106,7 +107,7 @@ def sample_backward(slopes: Array, index: Array, weights: Array, size: int) -> A
     n, channels, count = slopes.shape
     require_fit("sample_backward", index, size, weights=weights.shape)
     several = index.shape[2]
-    out = np.empty((n, channels, size), slopes.dtype)
+    out = module_of(slopes).empty((n, channels, size), slopes.dtype)
     bins = by_choice(np.where(index < 0, size, index)).reshape(n, several * count)
     for total, g, places, factors in zip(out, slopes, bins, by_choice(weights), strict=True):
         for channel, slope in zip(total, g, strict=True):  # bincount is three times as fast as ufunc.at
@@ -127,10 +128,10 @@ def sample_weights_backward(slopes: Array, input: Array, index: Array) -> Array:
     """The gradient of `sample` with respect to its weights, (N, P, K), for gradients (N, C, P) of its result."""
     n, _, size = input.shape
     require_fit("sample_weights_backward", index, size, slopes=(slopes.shape[0], slopes.shape[2]))
-    out = np.empty((n, index.shape[2], index.shape[1]), input.dtype)
+    out = module_of(input).empty((n, index.shape[2], index.shape[1]), input.dtype)
     for total, g, x, places in zip(out, slopes, with_zero(input), by_choice(index), strict=True):
         for at, product in zip(places, total, strict=True):
-            np.einsum("cp,cp->p", x.take(at, 1), g, out=product)
+            product[...] = np.einsum("cp,cp->p", x.take(at, 1), g)
     return out.swapaxes(1, 2)
 
 

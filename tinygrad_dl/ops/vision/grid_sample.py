@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_dl.backends.arrays import like
 from tinygrad_dl.core.composition import composition
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.promotion import is_half
@@ -103,13 +104,13 @@ def grid_cells(places: Array, sizes: tuple[int, ...], mode: str, padding: str, a
     """
     if places.shape[-1] != len(sizes):
         raise ValueError(f"grid_cells: expected places of {len(sizes)} coordinates, got shape {places.shape}")
-    limits = np.array(sizes, places.dtype)[:, None]
+    limits = like(np.array(sizes, places.dtype), places)[:, None]
     first = np.rint(places) if mode == "nearest" else np.floor(places)
-    taps = first[..., None] + np.array(OFFSETS[mode], places.dtype)
+    taps = first[..., None] + like(np.array(OFFSETS[mode], places.dtype), places)
     if mode == "bicubic" and padding != "zeros":
         taps = within(taps, limits, padding, align_corners)
     there = (taps >= 0) & (taps < limits)
-    strides = np.cumprod([1, *sizes[:-1]])[:, None]
+    strides = like(np.cumprod([1, *sizes[:-1]]), places)[:, None]
     index = combined(np.where(there, taps, 0).astype(np.int64) * strides, np.add)
     return np.where(combined(there, np.logical_and), index, -1)
 
@@ -175,7 +176,7 @@ def grid_sample(
     if is_half(dtype):  # nothing is computed in half precision, the places least of all
         return grid_sample(input.float(), grid.float(), mode, padding_mode, align).to(dtype)
     sizes = tuple(input.shape[:1:-1])
-    limits = np.array(sizes, grid.dtype)
+    limits = like(np.array(sizes, grid.dtype), grid)
     line: Any = grid.reshape(grid.shape[0], math.prod(grid.shape[1:-1]), dims)
     places = (line + 1) * ((limits - 1) / 2) if align else ((line + 1) * limits - 1) / 2
     if mode != "bicubic" or padding_mode == "zeros":
