@@ -48,8 +48,24 @@ def test_products_with_zeros():
     out = td.scatter_reduce(x, 0, index, src, "prod")
     out.sum().backward()
     assert out.tolist() == [0, 0] and x.grad.tolist() == [0, 0] and src.grad.tolist() == [6, 0, 0, 0]
-    with pytest.raises(RuntimeError, match="got a second derivative of a product with a zero among its factors"):
-        td.autograd.grad(td.scatter_reduce(x, 0, index, src, "prod").sum(), x, create_graph=True)
+    three = td.zeros(3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="got a second derivative of a product with more than two zeros"):
+        out = td.scatter_reduce(x, 0, index[:3] * 0, three, "prod")
+        td.autograd.grad(out.sum(), three, create_graph=True)
+
+
+@pytest.mark.parametrize("values", [(2, 0, -3, 4), (0, 3, 0, -2), (0, 0, 5, 7), (1, 2, 3, 0), (0, -1, 2, 3)])
+def test_second_derivatives_of_products_with_zeros(values):
+    x = td.tensor(values, dtype=td.float64, requires_grad=True)
+    index = td.tensor([0, 0, 0])
+
+    def second(product):
+        (slope,) = td.autograd.grad(product, x, create_graph=True)
+        return slope, [td.autograd.grad(each, x, retain_graph=True)[0] for each in slope]
+
+    found, expected = second(td.scatter_reduce(x[:1], 0, index, x[1:], "prod")[0]), second(td.prod(x))
+    assert found[0].tolist() == expected[0].tolist()
+    assert [row.tolist() for row in found[1]] == [row.tolist() for row in expected[1]]
 
 
 def test_slices():

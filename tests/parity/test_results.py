@@ -109,6 +109,14 @@ def _batch_norm(L, dtype):
     return [L.nn.functional.batch_norm(none, none, none, training=training) for training in (True, False)]
 
 
+@call("native layers", *LOW, "float64")
+def _native(L, dtype):
+    none, ones = L.ones((0, 2), dtype=dtype), L.ones(2, dtype=dtype)
+    backward = td.native_dropout_backward if L is td else torch.ops.aten.native_dropout_backward
+    kept = backward(ones, L.tensor([True, False]), 2.0)
+    return kept, *L.native_group_norm(none, ones, ones, 0, 2, 1, 1, 1e-5)
+
+
 @call("multi_margin_loss of one number", "float32", "float64")
 def _margin(L, dtype):
     loss = L.nn.functional.multi_margin_loss

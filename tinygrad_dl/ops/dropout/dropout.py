@@ -211,5 +211,5 @@ def native_dropout_backward(grad_output: Array, mask: Array, scale: float) -> Te
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
     """
-    found: Tensor = grad_output * (mask * scale)
+    found: Tensor = grad_output * mask * scale
     return found

@@ -149,22 +149,41 @@ def scatter_product(input: Array, dim: int, index: Array, src: Array) -> Array:
 
 
 def _others(input: Any, src: Any, dim: int, index: Any, recorded: bool) -> tuple[Any, Any]:
-    """For each element of the input and of `src` the product of the others that go to its place."""
+    """For each element of the input and of `src` the product of the others that go to its place.
+
+    Without zeros the whole product over the element. Else the factors that are not zero are multiplied by themselves,
+    and so are the zeros: recorded, their product has a derivative.
+    """
     a, b = values_of(input) == 0, values_of(src) == 0
-    zeros = scatter_added.generic(a.astype(src.dtype), dim, index, b.astype(src.dtype))
-    known = is_known(zeros) and at_hand(zeros)
-    if known and not np.any(values_of(zeros)):
+    count = scatter_added.generic(a.astype(src.dtype), dim, index, b.astype(src.dtype))
+    known = is_known(count) and at_hand(count)
+    if known and not np.any(values_of(count)):
         whole = scatter_product.generic(input, dim, index, src)
         return whole / input, gathered.generic(whole, dim, index) / src
-    if recorded and known:
+    if recorded and known and np.any(values_of(count) > 2):
         raise RuntimeError(
-            "scatter_reduce: got a second derivative of a product with a zero among its factors, expected factors that "
-            "are not zero"
+            "scatter_reduce: got a second derivative of a product with more than two zeros among its factors, expected "
+            "two at most"
         )
-    whole = scatter_product.generic(np.where(a, 1, input), dim, index, np.where(b, 1, src))
-    ours = np.where(zeros - a == 0, whole / np.where(a, 1, input), 0)
-    behind, count = gathered.generic(whole, dim, index), gathered.generic(zeros, dim, index)
-    return ours, np.where(count - b == 0, behind / np.where(b, 1, src), 0)
+    ours, theirs = np.where(a, input, 0), np.where(b, src, 0)
+    sums = (
+        scatter_product.generic(np.where(a, 1, input), dim, index, np.where(b, 1, src)),
+        count,
+        scatter_added.generic(ours, dim, index, theirs),
+        scatter_added.generic(ours * ours, dim, index, theirs * theirs),
+    )
+    return _without(input, a, *sums), _without(src, b, *[gathered.generic(each, dim, index) for each in sums])
+
+
+def _without(factor: Any, is_zero: Any, rest: Any, count: Any, zeros: Any, squares: Any) -> Any:
+    """The product of the other factors: of those that are no zeros, `rest`, and of no, one or two other zeros.
+
+    z1 * z2 = ((z1 + z2)**2 - z1**2 - z2**2) / 2.
+    """
+    own = np.where(is_zero, factor, 0)
+    zeros, squares, count = zeros - own, squares - own * own, count - is_zero
+    product = np.where(count == 0, 1, np.where(count == 1, zeros, (zeros * zeros - squares) / 2))
+    return rest / np.where(is_zero, 1, factor) * product
 
 
 def _product_input(g: Any, input: Any, src: Any, dim: int, index: Any) -> Any:

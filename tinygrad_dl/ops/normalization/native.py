@@ -77,7 +77,9 @@ def native_group_norm(
     if math.prod(input.shape) != N * C * HxW:
         raise ValueError(f"native_group_norm: got shape {input.shape}, expected {N} * {C} * {HxW} elements")
     out = group_norm(input, group, weight, bias, eps)
-    return out, *moments(input.reshape(N, group, -1), (2,), eps, (input if weight is None else weight).dtype)
+    return out, *moments(
+        input.reshape(N, group, C // group * HxW), (2,), eps, (input if weight is None else weight).dtype
+    )
 
 
 @composition
