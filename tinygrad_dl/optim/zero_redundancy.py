@@ -76,8 +76,7 @@ class ZeroRedundancyOptimizer(Optimizer):
                 "ZeroRedundancyOptimizer: got a group that this process is not in, expected one of its own; make it in "
                 "the processes of the group alone"
             )
-        self._owners: dict[int, int] = {}  # the rank that has a parameter, by its id
-        self._sizes = [0] * self.world_size  # how many elements each rank has
+        self._owned: list[list[Tensor]] = [[] for _ in range(self.world_size)]  # the parameters of each rank
         self._local: Optimizer | None = None  # of this rank's share
         self._others: dict[Any, dict[str, Any]] | None = None  # states of other ranks' parameters
         super().__init__(params, defaults)
@@ -109,36 +108,27 @@ class ZeroRedundancyOptimizer(Optimizer):
         """
         super().add_param_group(param_group)
         group = self.param_groups[-1]
-        before = list(self._sizes)
+        before = self._owned
         try:
-            self._share_out(group["params"])
+            self._owned = shared_out(group["params"], before)
             if self._local is not None:
                 self._local.add_param_group(self._share_of(group))
         except BaseException:
-            self._sizes = before
+            self._owned = before
             del self.param_groups[-1]
             raise
         if self._local is not None:
             self._take_options()
         self._others = None
 
-    def _share_out(self, params: list[Tensor]) -> None:
-        """Gives each parameter, the largest first, to the rank with the fewest elements so far."""
-        for p in params:
-            if p._uninitialized:
-                raise ValueError(
-                    "ZeroRedundancyOptimizer: got a parameter without a shape yet, expected sizes to share out; run a "
-                    "batch through the lazy modules before"
-                )
-        for p in sorted(params, key=Tensor.numel, reverse=True):
-            if id(p) not in self._owners:
-                self._owners[id(p)] = owner = self._sizes.index(min(self._sizes))
-                self._sizes[owner] += p.numel()
-
     def _share_of(self, group: Group) -> Group:
         """A group with this rank's parameters alone."""
-        own = [self._owners[id(p)] == self.rank for p in group["params"]]
-        return {key: list(itertools.compress(value, own)) if key in MEMBERS else value for key, value in group.items()}
+        return only(group, self._own(group))
+
+    def _own(self, group: Group) -> list[bool]:
+        """Which of a group's parameters are this rank's."""
+        own = set(map(id, self._owned[self.rank]))
+        return [id(p) in own for p in group["params"]]
 
     def _give_options(self) -> None:
         for group, local in zip(self.param_groups, self.optim.param_groups, strict=True):
@@ -171,18 +161,18 @@ class ZeroRedundancyOptimizer(Optimizer):
 
     def _spread(self, owner: int) -> None:
         """Sends the parameters of one rank to all others, as bytes in one message."""
-        params = {id(p): p for group in self.param_groups for p in group["params"] if self._owners[id(p)] == owner}
-        ends = list(itertools.accumulate((p._data.nbytes for p in params.values()), initial=0))
+        params = self._owned[owner]
+        ends = list(itertools.accumulate((p._data.nbytes for p in params), initial=0))
         if self.world_size == 1 or not ends[-1]:
             return
         message = np.empty(ends[-1], np.uint8)
         parts = [message[start:end] for start, end in itertools.pairwise(ends)]
         if owner == self.rank:
-            for part, p in zip(parts, params.values(), strict=True):
+            for part, p in zip(parts, params, strict=True):
                 part[...] = np.ascontiguousarray(p._data).reshape(-1).view(np.uint8)
         dist.broadcast(wrap(message), group=self.process_group, group_src=owner)
         if owner != self.rank:
-            for part, p in zip(parts, params.values(), strict=True):
+            for part, p in zip(parts, params, strict=True):
                 p._data[...] = part.view(p._data.dtype).reshape(p._data.shape)
                 mutations.record(p._data, "ZeroRedundancyOptimizer.step()")
 
@@ -262,11 +252,9 @@ class ZeroRedundancyOptimizer(Optimizer):
         params: dict[Any, bool] = {}  # whether it is this process's, by number
         saved_groups: list[Group] = []
         for group, saved in zip(self.param_groups, groups, strict=True):
-            own = [self._owners[id(p)] == self.rank for p in group["params"]]
+            own = self._own(group)
             params.update(zip(saved["params"], own, strict=True))
-            saved_groups.append({
-                key: list(itertools.compress(value, own)) if key in MEMBERS else value for key, value in saved.items()
-            })  # fmt: skip
+            saved_groups.append(only(saved, own))
         self.optim.load_state_dict({
             "state": {number: entry for number, entry in states.items() if params.get(number, True)},
             "param_groups": saved_groups,
@@ -286,6 +274,28 @@ class ZeroRedundancyOptimizer(Optimizer):
             "ZeroRedundancyOptimizer: got a request to copy or pickle it, expected none: it has a share of what "
             "several processes keep; use state_dict() after consolidate_state_dict()"
         )
+
+
+def shared_out(params: list[Tensor], owned: list[list[Tensor]]) -> list[list[Tensor]]:
+    """The parameters of each rank, with more of them: the largest first, each to the rank with the fewest elements."""
+    for p in params:
+        if p._uninitialized:
+            raise ValueError(
+                "ZeroRedundancyOptimizer: got a parameter without a shape yet, expected sizes to share out; run a "
+                "batch through the lazy modules before"
+            )
+    found = [list(each) for each in owned]
+    sizes = [sum(p.numel() for p in each) for each in found]
+    for p in sorted({id(p): p for p in params}.values(), key=Tensor.numel, reverse=True):
+        rank = sizes.index(min(sizes))
+        found[rank].append(p)
+        sizes[rank] += p.numel()
+    return found
+
+
+def only(group: Group, own: list[bool]) -> Group:
+    """A group with some of its parameters."""
+    return {key: list(itertools.compress(value, own)) if key in MEMBERS else value for key, value in group.items()}
 
 
 def _check(optimizer_class: Any, overlap_with_ddp: bool, defaults: dict[str, Any]) -> None:

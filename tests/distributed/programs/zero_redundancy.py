@@ -123,6 +123,9 @@ assert td.equal(*late)
 wrong = {"params": [("z", td.zeros(2, requires_grad=True))], "lr": -1.0}
 refused(ValueError, "invalid lr", shared.add_param_group, wrong)
 assert len(shared.param_groups) == 3 and len(shared.optim.param_groups) == 3
+shared.add_param_group({**wrong, "lr": 1.0})  # what was refused is shared out now
+for each in (shared.param_groups, shared.optim.param_groups, whole.param_groups):
+    del each[3:]
 refused(ValueError, "parameter groups of", shared.load_state_dict, make("AdamW", False)[1].state_dict())
 seen = []
 shared.register_step_post_hook(lambda *arguments: seen.append("step"))
