@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import warnings
 
@@ -11,6 +12,7 @@ import pytest
 
 import tinygrad_dl as td
 from tinygrad_dl import linalg
+from tinygrad_dl.ops.linalg import _triangular
 from tinygrad_dl.testing import gradcheck, gradgradcheck
 
 RNG = np.random.default_rng(0)
@@ -231,3 +233,81 @@ def test_negative_norms_of_nothing_are_refused():
     with pytest.raises(RuntimeError, match="got no elements for p=-1"):
         td.linalg.vector_norm(td.empty(0), -1)
     assert td.linalg.vector_norm(td.empty(0, 2), -1, dim=1).shape == (0,)
+
+
+LAYOUTS = {"rows": lambda a: a, "columns": lambda a: a.swapaxes(-1, -2).copy().swapaxes(-1, -2)}
+LAYOUTS["apart"] = lambda a: np.repeat(a, 2, -1)[..., ::2]
+
+
+@pytest.mark.parametrize("blas", [True, False])
+@pytest.mark.parametrize("lay", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+def test_triangular_systems_of_any_size_and_layout(dtype, lay, blas, monkeypatch):
+    if not blas:
+        monkeypatch.setattr(_triangular, "_functions", {})
+    rng = np.random.default_rng(0)
+    near = 1e-4 if dtype in ("float32", "complex64") else 1e-12
+    for batch, n in (((), 40), ((2, 3), 5), ((150,), 3), ((), 1)):
+        complex_part = 1j if "c" in dtype else 0
+        a = LAYOUTS[lay]((rng.standard_normal((*batch, n, n)) + 20 * np.eye(n) + complex_part).astype(dtype))
+        for upper, left, ones in itertools.product((False, True), repeat=3):
+            b = rng.standard_normal((*batch, n, 7) if left else (*batch, 7, n)).astype(dtype)
+            read = a * np.array(0.01, dtype) if ones else a
+            whole = np.triu(read, int(ones)) if upper else np.tril(read, -int(ones))
+            whole = whole + np.eye(n, dtype=dtype) if ones else whole
+            x = _triangular.solution(read, b, upper, left, ones)
+            assert x.dtype == b.dtype and np.abs((whole @ x if left else x @ whole) - b).max() < near
+
+
+def test_derivatives_of_determinants_near_singular_matrices():
+    """By the inverse where it is exact, else by singular values, also where there is no inverse."""
+    for a in ([[1.0, 2.0], [2.0, 4.0]], [[1.0, 2.0], [2.0, 4.0 + 1e-12]], [[3.0, 1.0], [1.0, 2.0]]):
+        x = td.tensor(a, dtype=td.float64, requires_grad=True)
+        td.linalg.det(x).backward()
+        (p, q), (r, s) = a
+        np.testing.assert_allclose(x.grad, [[s, -r], [-q, p]], rtol=1e-12)
+
+
+def test_least_squares_know_their_rank_without_singular_values_where_it_is_clear():
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((2, 40, 20))
+    assert td.linalg.lstsq(td.tensor(a), td.tensor(a[..., :1])).rank.tolist() == [20, 20]
+    a[0, :, 3] = a[0, :, 4]
+    assert td.linalg.lstsq(td.tensor(a), td.tensor(a[..., :1])).rank.tolist() == [19, 20]
+
+
+def test_exponentials_of_small_matrices_in_single_precision_are_exact_to_rounding():
+    a = np.array([[0.0, 3.0], [-3.0, 0.0]])
+    expected = [[np.cos(3), np.sin(3)], [-np.sin(3), np.cos(3)]]
+    found = td.linalg.matrix_exp(td.tensor(a, dtype=td.float32))
+    assert found.dtype == td.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
+def test_distances_in_blocks_are_those_of_all_differences():
+    rng = np.random.default_rng(0)
+    for batch, rows, columns, size in (((), 300, 200, 5), ((200,), 9, 8, 4), ((3,), 100, 50, 3)):
+        a, b = rng.standard_normal((*batch, rows, size)), rng.standard_normal((*batch, columns, size))
+        b[..., 0, :] = a[..., 0, :]
+        for p in (0.0, 1.0, 1.5, 2.0, 3.0, math.inf):
+            x, y = td.tensor(a, requires_grad=True), td.tensor(b, requires_grad=True)
+            u, v = td.tensor(a, requires_grad=True), td.tensor(b, requires_grad=True)
+            found = td.cdist(x, y, p, "donot_use_mm_for_euclid_dist")
+            expected = td.norm(u[..., :, None, :] - v[..., None, :, :], p, -1)
+            np.testing.assert_allclose(found.detach(), expected.detach(), atol=1e-12)
+            if p == 2:
+                by_products = td.cdist(x.detach(), y.detach(), p, "use_mm_for_euclid_dist")
+                np.testing.assert_allclose(by_products, expected.detach(), atol=1e-6)
+            g = td.tensor(rng.standard_normal(found.shape))
+            found.backward(g)
+            expected.backward(g)
+            np.testing.assert_allclose(x.grad, u.grad, atol=1e-11)
+            np.testing.assert_allclose(y.grad, v.grad, atol=1e-11)
+
+
+def test_the_second_derivative_of_a_norm_at_zero_is_none():
+    x = td.zeros(3, dtype=td.float64, requires_grad=True)
+    (g,) = td.autograd.grad(td.linalg.norm(x), x, create_graph=True)
+    assert g.tolist() == [0, 0, 0]
+    with np.errstate(all="ignore"):
+        assert np.isnan(td.autograd.grad(g.sum(), x)[0].numpy()).all()

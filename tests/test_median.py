@@ -1,7 +1,8 @@
-"""median, nanmedian and isin."""
+"""median, nanmedian, quantiles, modes and isin."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import tinygrad_dl as td
@@ -55,3 +56,56 @@ def test_which_elements_are_among_others():
     assert td.isin(3, x).item() is True and td.isin(td.ones(2, requires_grad=True), x).requires_grad is False
     assert td.vmap(lambda x: td.isin(x, td.tensor([2, 3])))(x).tolist() == [[False, True], [True, False]]
     assert td.vmap(lambda x: td.isin(x, td.tensor([2, 3]), invert=True))(x).tolist() == [[True, False], [False, True]]
+
+
+ROWS = {"plain": lambda x: x, "ties": np.round, "nan": lambda x: np.where(np.abs(x) > 1.5, np.nan, x)}
+ROWS["nothing"] = lambda x: np.where(np.arange(x.shape[-1]) < x.shape[-1] + 1, np.nan, x)
+
+
+@pytest.mark.parametrize("kind", ROWS)
+@pytest.mark.parametrize("shape", [(700,), (30, 40), (3, 20, 30), (6,)], ids=str)
+def test_ranks_of_many_elements_are_those_of_a_stable_sort(shape, kind):
+    x = ROWS[kind](np.random.default_rng(0).standard_normal(shape))
+    for dim in range(x.ndim):
+        n = x.shape[dim]
+        order = np.argsort(x, dim, kind="stable")
+        for k in (1, n // 2 + 1, n):
+            found = td.kthvalue(td.tensor(x), k, dim)
+            np.testing.assert_array_equal(found.indices, order.take(k - 1, dim))
+        gone = np.isnan(x).sum(dim)
+        middle = np.where(gone > 0, n - gone, (n - 1) // 2)
+        expected = np.take_along_axis(order, np.expand_dims(middle, dim), dim).squeeze(dim)
+        np.testing.assert_array_equal(td.median(td.tensor(x), dim).indices, expected)
+        middle = np.maximum(n - gone - 1, 0) // 2
+        expected = np.take_along_axis(order, np.expand_dims(middle, dim), dim).squeeze(dim)
+        np.testing.assert_array_equal(td.nanmedian(td.tensor(x), dim).indices, expected)
+
+
+@pytest.mark.parametrize("kind", ["plain", "ties", "nan"])
+@pytest.mark.parametrize("name", ["quantile", "nanquantile"])
+def test_quantiles_of_many_elements_are_numpys(name, kind):
+    x = ROWS[kind](np.random.default_rng(0).standard_normal((30, 40)))
+    q = [0.0, 0.3, 0.77, 1.0]
+    for dim in (None, 0, 1):
+        for way in ("linear", "lower", "higher", "midpoint", "nearest"):
+            expected = getattr(np, name)(x, q, dim, method=way)
+            found = getattr(td, name)(td.tensor(x), td.tensor(q, dtype=td.float64), dim, interpolation=way)
+            np.testing.assert_allclose(found, expected, atol=1e-13)
+
+
+def test_gradients_of_quantiles_go_to_the_neighbours_and_to_q():
+    x = td.tensor([3.0, 1.0, 2.0, 7.0], dtype=td.float64, requires_grad=True)
+    q = td.tensor(0.5, dtype=td.float64, requires_grad=True)
+    td.quantile(x, q).backward()
+    assert (x.grad.tolist(), q.grad.item()) == ([0.5, 0, 0.5, 0], 3)
+    found = td.func.vmap(lambda part: td.quantile(x.detach(), part))(td.tensor([0.0, 0.5, 1.0], dtype=td.float64))
+    assert found.tolist() == [1, 2.5, 7]
+
+
+def test_modes_of_many_elements():
+    x = np.round(np.random.default_rng(0).standard_normal((30, 40)) * 2)
+    values, indices = td.mode(td.tensor(x), 1)
+    for row, value, index in zip(x, values.tolist(), indices.tolist(), strict=True):
+        known, counts = np.unique(row, return_counts=True)
+        assert value == known[counts.argmax()] and index == np.flatnonzero(row == value)[-1]
+    assert td.mode(td.tensor(np.full((2, 600), np.nan)), 1).indices.tolist() == [0, 0]

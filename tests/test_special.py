@@ -62,3 +62,12 @@ def test_without_scipy_the_message_says_what_to_install(monkeypatch):
 def test_a_first_argument_of_igamma_that_requires_a_gradient_is_refused():
     with pytest.raises(RuntimeError, match="input"):
         td.igamma(td.ones(2, requires_grad=True), td.ones(2))
+
+
+def test_polynomials_in_single_precision_are_exact_to_rounding():
+    x = np.linspace(-6, 6, 101).astype(np.float32)
+    for name in ("hermite_polynomial_h", "hermite_polynomial_he", "laguerre_polynomial_l"):
+        found = getattr(td.special, name)(td.tensor(x), 20).numpy()
+        expected = getattr(td.special, name)(td.tensor(x.astype(np.float64)), 20).numpy()
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, rtol=1e-7)

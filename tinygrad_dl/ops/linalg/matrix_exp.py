@@ -23,8 +23,17 @@ DEGREE_13 = (
 )
 
 
+SMALL = 16  # rows
+
+
 def exponential(a: np.ndarray) -> np.ndarray:
-    """exp of each matrix: of a 2^s-th of it by Padé's approximation, and then squared s times."""
+    """exp of each matrix: of a 2^s-th of it by Padé's approximation, and then squared s times.
+
+    The squares and the solution lose digits; so small matrices, which take no time, are computed in double precision.
+    """
+    if a.itemsize < 8 * (1 + (a.dtype.kind == "c")) and a.shape[-1] <= SMALL:
+        found: np.ndarray = exponential(a.astype(np.result_type(a, np.float64))).astype(a.dtype)
+        return found
     b, largest = DEGREE_7 if a.dtype in (np.float32, np.complex64) else DEGREE_13
     norm = np.absolute(a).sum(-2).max(-1) if a.shape[-1] else np.absolute(a).sum((-2, -1))
     _, power = np.frexp(np.where(np.isfinite(norm), norm, 0.0) / largest)

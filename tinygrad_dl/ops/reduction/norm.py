@@ -12,6 +12,7 @@ from tinygrad_dl.backends.gemm import product
 from tinygrad_dl.core.declaration import Array, op
 from tinygrad_dl.core.dtypes import as_dtype
 from tinygrad_dl.core.tensor import Tensor
+from tinygrad_dl.core.transforms import is_known, values_of
 from tinygrad_dl.inputs import array, drawn, error, one_of, real
 from tinygrad_dl.ops._overload import alias, method
 from tinygrad_dl.ops.linalg._matrices import require_finite
@@ -92,7 +93,7 @@ def norm(
         p: 2 or "fro" for Euclid's, 1, inf (the largest), -inf (the smallest), 0 (how many are not zero),
             or any number; "nuc" for the sum of the singular values of matrices, in two dimensions.
 
-    At zero, where Euclid's norm has no derivative, the gradient is 0.
+    At zero, where Euclid's norm has no derivative, the gradient is 0, and that of the gradient nan, as in PyTorch.
 
     Raises:
         ValueError: `p` is neither a number nor "fro" or "nuc".
@@ -144,10 +145,19 @@ def norm_slope(g: Any, input: Any, out: Any, p: Any, dim: Any, keepdim: bool) ->
         return share_evenly(g, np.absolute(input), out, dim, keepdim) * direction(input)
     safe = np.where(out == 0, 1.0, out)
     if p == 2:
-        return kept(np.where(out == 0, 0.0, g / safe), shape, dim, keepdim) * np.conjugate(input)
+        slope = kept(np.where(out == 0, 0.0, g / safe), shape, dim, keepdim) * np.conjugate(input)
+        differentiated = isinstance(out, Tensor) and out.requires_grad and is_known(out)
+        return slope if not differentiated or values_of(out).all() else slope + nan_beyond(input, out, dim, keepdim)
     size = np.absolute(input)
     ratio = np.where(size == 0, 1.0, size) / kept(safe, shape, dim, keepdim)
     return kept(np.where(out == 0, 0.0, g), shape, dim, keepdim) * (direction(input) * power(ratio, p - 1))
+
+
+def nan_beyond(input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
+    """0, whose gradient is nan where the norm is 0, as that of PyTorch's slope is."""
+    length = kept(out, input.shape, dim, keepdim)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(length == 0.0, 0.0, np.conjugate(input) / length * 0.0)
 
 
 norm.vjp(input=norm_slope)

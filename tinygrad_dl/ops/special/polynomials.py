@@ -23,8 +23,12 @@ Terms = Callable[[Any, int], tuple[Any, float]]
 def polynomial(x: Any, n: Any, first: Any, terms: Terms) -> Any:
     """The polynomials of the degrees `n` at `x`: 1, `first(x)`, and p[k+1] = a * p[k] - b * p[k-1], a and b of `terms`.
 
-    Degrees are cut to integers; below 0, and of what is no number, the polynomial is 0.
+    Degrees are cut to integers; below 0, and of what is no number, the polynomial is 0. The recurrence loses
+    digits, so single precision is computed in double.
     """
+    if x.dtype == np.float32:
+        with np.errstate(over="ignore"):
+            return polynomial(x.astype(np.float64), n, first, terms).astype(np.float32)
     x, n = np.broadcast_arrays(x, np.trunc(n))
     out = np.zeros_like(x)
     degrees = to_numpy(n)  # that many rounds are to be made
