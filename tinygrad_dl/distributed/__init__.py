@@ -24,9 +24,6 @@ from tinygrad_dl.distributed.debugging import DebugLevel, get_debug_level, set_d
 from tinygrad_dl.distributed.errors import DistBackendError, DistError
 from tinygrad_dl.distributed.groups import (
     GroupMember,
-    ProcessGroup,
-    default_pg_timeout,
-    destroy_process_group,
     get_backend,
     get_global_rank,
     get_group_rank,
@@ -34,10 +31,9 @@ from tinygrad_dl.distributed.groups import (
     get_rank,
     get_world_size,
     group,
-    init_process_group,
     is_initialized,
-    new_group,
 )
+from tinygrad_dl.distributed.lifetime import default_pg_timeout, destroy_process_group, init_process_group, new_group
 from tinygrad_dl.distributed.mpi import is_available, is_mpi_available
 from tinygrad_dl.distributed.objects import (
     all_gather_object,
@@ -46,6 +42,7 @@ from tinygrad_dl.distributed.objects import (
     scatter_object_list,
 )
 from tinygrad_dl.distributed.point_to_point import P2POp, batch_isend_irecv, irecv, isend, recv, send
+from tinygrad_dl.distributed.process_group import ProcessGroup
 from tinygrad_dl.distributed.reducing import all_reduce, reduce, reduce_scatter, reduce_scatter_tensor
 from tinygrad_dl.distributed.reductions import ReduceOp
 from tinygrad_dl.distributed.sharing import (

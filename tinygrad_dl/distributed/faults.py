@@ -8,6 +8,7 @@ ends all. A process that is killed ends the others without any of this: `mpirun`
 from __future__ import annotations
 
 import atexit
+import os
 import pickle
 import sys
 import traceback
@@ -29,10 +30,12 @@ class Ending:
     """
 
     def __init__(self, rank: int, size: int):
-        self.rank, self.size = rank, size
+        self.rank, self.size, self.process = rank, size, os.getpid()
         self.before = sys.excepthook
 
     def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:
+        if os.getpid() != self.process:  # a forked child is no rank
+            return self.before(kind, error, trace)
         try:
             if self.before is sys.__excepthook__:  # in one piece, and each line with its rank: several may fail at once
                 text = "".join(traceback.format_exception(kind, error, trace))
@@ -63,14 +66,14 @@ class Departures:
     """
 
     def __init__(self, comm: Any, calls: Callable[[], Calls]):
-        self.comm, self.calls = comm, calls
+        self.comm, self.calls, self.process = comm, calls, os.getpid()
         self.known: dict[int, Calls] = {}
         self.sent: Any = None
         atexit.register(self.tell)
 
     def tell(self) -> None:
         """Sends the notes, as this process ends."""
-        if library().Is_finalized():
+        if library().Is_finalized() or os.getpid() != self.process:  # a forked child is no rank
             return
         note = np.frombuffer(pickle.dumps(self.calls()), np.uint8)
         others = [rank for rank in range(self.comm.Get_size()) if rank != self.comm.Get_rank()]

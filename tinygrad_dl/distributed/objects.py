@@ -9,7 +9,8 @@ import numpy as np
 
 from tinygrad_dl.core.descriptions import summary
 from tinygrad_dl.core.errors import ArgumentError, ArgumentTypeError
-from tinygrad_dl.distributed.groups import ProcessGroup, membership, rank_in
+from tinygrad_dl.distributed.groups import membership, rank_in
+from tinygrad_dl.distributed.process_group import ProcessGroup
 
 
 def packed(value: Any) -> np.ndarray:

@@ -8,9 +8,10 @@ from typing import Any
 from tinygrad_dl.core.errors import ArgumentError, ArgumentTypeError
 from tinygrad_dl.core.tensor import Tensor
 from tinygrad_dl.distributed.errors import DistBackendError
-from tinygrad_dl.distributed.groups import ProcessGroup, membership, rank_in
+from tinygrad_dl.distributed.groups import membership, rank_in
 from tinygrad_dl.distributed.memory import Place, bytes_of, flat, tensor_of
 from tinygrad_dl.distributed.mpi import library
+from tinygrad_dl.distributed.process_group import ProcessGroup
 from tinygrad_dl.distributed.work import Work
 
 

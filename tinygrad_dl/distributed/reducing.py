@@ -9,9 +9,10 @@ import numpy as np
 
 from tinygrad_dl.core.errors import ArgumentError
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.distributed.groups import ProcessGroup, membership, rank_in
+from tinygrad_dl.distributed.groups import membership, rank_in
 from tinygrad_dl.distributed.memory import Place, flat, require_alike, tensor_of, tensors_of
 from tinygrad_dl.distributed.mpi import library
+from tinygrad_dl.distributed.process_group import ProcessGroup
 from tinygrad_dl.distributed.reductions import ReduceOp, reduction
 from tinygrad_dl.distributed.work import Work, handle
 

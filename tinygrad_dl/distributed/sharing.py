@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_dl.core.errors import ArgumentError
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.distributed.groups import ProcessGroup, membership, rank_in
+from tinygrad_dl.distributed.groups import membership, rank_in
 from tinygrad_dl.distributed.memory import (
     Place,
     Places,
@@ -21,6 +21,7 @@ from tinygrad_dl.distributed.memory import (
     tensors_of,
     writable,
 )
+from tinygrad_dl.distributed.process_group import ProcessGroup
 from tinygrad_dl.distributed.work import Work, handle
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from tinygrad_dl.core.errors import ArgumentError
 from tinygrad_dl.core.tensor import Tensor
-from tinygrad_dl.distributed.groups import ProcessGroup
 from tinygrad_dl.distributed.objects import gathered
+from tinygrad_dl.distributed.process_group import ProcessGroup
 
 SHOWN = 5  # differences that an error lists
 

@@ -63,16 +63,15 @@ def buckets_of(parameters: Sequence[Parameter], first: int, cap: int) -> list[li
     """
     made: list[list[int]] = []
     open_ones: dict[np.dtype, list[int]] = {}
-    sizes: dict[np.dtype, int] = {}
     limits: dict[np.dtype, int] = {}
     for number in reversed(range(len(parameters))):
         data = parameters[number]._data
         if data.dtype not in open_ones:
-            open_ones[data.dtype], sizes[data.dtype] = [], 0
+            open_ones[data.dtype] = []
             made.append(open_ones[data.dtype])
-        open_ones[data.dtype].append(number)
-        sizes[data.dtype] += data.nbytes
-        if sizes[data.dtype] >= limits.get(data.dtype, first):
+        bucket = open_ones[data.dtype]
+        bucket.append(number)
+        if sum(parameters[each]._data.nbytes for each in bucket) >= limits.get(data.dtype, first):
             limits[data.dtype] = cap
             del open_ones[data.dtype]
-    return made
+    return sorted(made, key=lambda bucket: -bucket[-1])  # which is full first, goes first

@@ -18,7 +18,7 @@ from tinygrad_dl.core.graph import topological
 from tinygrad_dl.core.hooks import RemovableHandle
 from tinygrad_dl.core.mutations import mutations
 from tinygrad_dl.core.tensor import Tensor, wrap
-from tinygrad_dl.distributed.groups import ProcessGroup
+from tinygrad_dl.distributed.process_group import ProcessGroup
 from tinygrad_dl.distributed.reducing import begin_all_reduce
 from tinygrad_dl.distributed.reductions import ReduceOp
 from tinygrad_dl.nn.parallel.buckets import GradBucket, buckets_of
